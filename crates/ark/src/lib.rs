@@ -1,0 +1,49 @@
+//! Keys and personal data under Chinese national cryptography (国密).
+//!
+//! Two uses, one rule. Personal fields are sealed one by one and their keys live here, apart from the journal, so that
+//! deleting a key deletes the field everywhere it was ever written; and the gateway signs requests and answers. The
+//! rule: what goes in readable never comes out in a `Debug`, an error or a file.
+//!
+//! ```text
+//!  ark.key  root key (SM4, 0600) ── wraps ──► vault.db  one data key per customer ── seals ──► fields in the journal
+//!                                └─ wraps ──►           one MAC root ── derives ──► blind index, request fingerprint
+//! ```
+//!
+//! | where | what |
+//! |---|---|
+//! | [`hash`], [`mac`] | SM3 and HMAC-SM3 |
+//! | [`sm4_gcm`] | SM4-GCM with random nonces |
+//! | [`secret`] | readable text that does not print itself |
+//! | [`field`], [`mask`] | which fields are sealed, their class, and what of them may be shown |
+//! | [`seal`] | a sealed field: ciphertext, key reference, class, mask |
+//! | [`identity`] | certificate type and number, and their blind index |
+//! | [`key_file`] | the root key in a file, until the key service stands |
+//! | [`vault`] | identity → customer id, data keys, sealing, opening, erasure |
+//! | [`signing`] | HMAC-SM3 signatures of the merchants' gateway |
+//!
+//! Nothing here depends on another crate of the platform: `server` turns [`SealedParts`] into the domain's sealed
+//! field and back.
+
+pub mod error;
+pub mod field;
+pub mod hash;
+pub mod identity;
+pub mod key_file;
+pub mod mac;
+pub mod mask;
+mod random;
+pub mod seal;
+pub mod secret;
+pub mod signing;
+pub mod sm4_gcm;
+pub mod vault;
+
+pub use error::Error;
+pub use field::{Class, Field, Kind};
+pub use hash::{Sm3, sm3};
+pub use identity::{CertificateType, Identity, IdentityError};
+pub use key_file::KEY_FILE_WARNING;
+pub use mac::{Mac, MacKey, Mismatch};
+pub use seal::SealedParts;
+pub use secret::Secret;
+pub use vault::{CustomerId, Known, Vault};

@@ -1,0 +1,191 @@
+//! The gateway's signatures: the published vectors, and what is refused and how.
+
+use ark::{
+    MacKey,
+    signing::{Authorization, Credential, Request, SigningError, Stamp, sign_answer, verify_answer},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+const NONCE: &str = "5K8264ILTKCH16CQ2502SI8ZNMTM67VS";
+const SIGNATURE: &str = "RAyzJshn6HJqvHy9hXnWs05y2Bs4YNwuuWYA+Vud6yY=";
+const REQUEST: Request<'_> =
+    Request { method: "POST", target: "/v1/orders?dry_run=false", body: br#"{"amount":500000,"currency":"CNY"}"# };
+
+fn key() -> MacKey {
+    MacKey::from_hex(KEY).expect("64 hexadecimal digits")
+}
+
+fn stamp(timestamp: &str, nonce: &str) -> Stamp {
+    Stamp::parse(timestamp, nonce).expect("a stamp")
+}
+
+fn header() -> String {
+    format!(
+        "LINTEL-HMAC-SM3 mch_id=\"mch_12\",nonce=\"{NONCE}\",timestamp=\"1767225600\",serial_no=\"K1\",\
+         signature=\"{SIGNATURE}\""
+    )
+}
+
+/// The table of the module's documentation; the signatures were computed with the `openssl` program.
+#[test]
+fn published_vectors_of_requests() {
+    let credential = Credential { merchant: "mch_12", serial: "K1", key: &key() };
+    let table = [
+        (REQUEST, "1767225600", NONCE, SIGNATURE),
+        (
+            Request { method: "GET", target: "/v1/accounts/acc_42", body: b"" },
+            "1767225601",
+            "C380BEC2BFD727A4B6845133519F3AD6",
+            "JKgD1N3hs2IHgK10vjHJjWSEAk+3iRDz/A2jk/loY70=",
+        ),
+        (
+            Request { method: "POST", target: "/v1/merchants", body: r#"{"name":"示例商户"}"#.as_bytes() },
+            "1767225602",
+            "0123456789abcdef",
+            "WItwL25S2Fhg1E8SW+rYsrNJKVsYS54GD4pYg3ZOvPo=",
+        ),
+    ];
+    for (request, timestamp, nonce, signature) in table {
+        let signed = Authorization::sign(&credential, stamp(timestamp, nonce), &request).expect("signed");
+        assert!(signed.to_string().ends_with(&format!("signature=\"{signature}\"")), "{signed}");
+        let read = Authorization::parse(&signed.to_string()).expect("its own form");
+        assert_eq!(read, signed);
+        assert_eq!(read.verify(&key(), &request), Ok(()));
+    }
+}
+
+/// The published table itself, so that it cannot drift from the code.
+#[test]
+fn the_table_in_the_documentation_is_right() {
+    let documentation = include_str!("../../src/signing.rs");
+    let rows: Vec<_> = documentation.lines().filter_map(|line| line.strip_prefix("//! | `")).collect();
+    assert_eq!(rows.len(), 5);
+    for row in rows {
+        let (text, signature) =
+            row.split_once("` | `").or_else(|| row.split_once("` (UTF-8) | `")).expect("two columns");
+        let tag = key().tag(text.replace("\\n", "\n").as_bytes());
+        assert_eq!(signature.trim_end_matches("` |"), STANDARD.encode(tag), "{text}");
+    }
+}
+
+#[test]
+fn published_vectors_of_answers() {
+    let table: [(&str, &str, &[u8], &str); 2] = [
+        (
+            "1767225603",
+            "7Q0d3nJr2gEo1yB4wT6uLs9xKvHcMzPa",
+            br#"{"id":"ord_7","status":"SUCCESS"}"#,
+            "49prP9Mr6i4JOwzDk+EEC0x7xUqlu8d/jPyXla5BUq8=",
+        ),
+        ("1767225604", "C380BEC2BFD727A4B6845133519F3AD6", b"", "m3ULi9mffsiSk1oTHusOQPwXfEG6+HOWNqs6Reo9At0="),
+    ];
+    for (timestamp, nonce, body, signature) in table {
+        let stamp = stamp(timestamp, nonce);
+        assert_eq!(sign_answer(&key(), &stamp, body), signature);
+        assert_eq!(verify_answer(&key(), &stamp, body, signature), Ok(()));
+        assert_eq!(verify_answer(&key(), &stamp, b"{}", signature), Err(SigningError::Mismatch));
+        let refused = verify_answer(&key(), &stamp, body, &signature[1..]);
+        assert!(matches!(refused, Err(SigningError::Value { parameter: "signature", .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_header_reads_back_in_any_order_and_spacing() {
+    let expected = Authorization::parse(&header()).expect("a header");
+    assert_eq!((expected.merchant(), expected.serial()), ("mch_12", "K1"));
+    assert_eq!((expected.stamp().timestamp(), expected.stamp().nonce()), (1_767_225_600, NONCE));
+    assert_eq!(expected.to_string(), header());
+    let (scheme, parameters) = header().split_once(' ').map(|(a, b)| (a.to_lowercase(), b.to_owned())).expect("two");
+    let reversed: Vec<_> = parameters.split(',').rev().collect();
+    assert_eq!(Authorization::parse(&format!("{scheme} {}", reversed.join(", "))), Ok(expected));
+}
+
+#[test]
+fn each_changed_part_is_a_mismatch() {
+    let signed = Authorization::parse(&header()).expect("a header");
+    assert_eq!(signed.verify(&key(), &REQUEST), Ok(()));
+    let requests = [
+        Request { method: "PUT", ..REQUEST },
+        Request { method: "post", ..REQUEST },
+        Request { target: "/v1/orders", ..REQUEST },
+        Request { target: "/v1/orders?dry_run=true", ..REQUEST },
+        Request { body: br#"{"amount":500001,"currency":"CNY"}"#, ..REQUEST },
+        Request { body: b"", ..REQUEST },
+    ];
+    for request in requests {
+        assert_eq!(signed.verify(&key(), &request), Err(SigningError::Mismatch), "{request:?}");
+    }
+    for (was, is) in [("1767225600", "1767225601"), ("5K8264", "5K8265"), ("RAyz", "RAyy")] {
+        let changed = Authorization::parse(&header().replace(was, is)).expect("still a header");
+        assert_eq!(changed.verify(&key(), &REQUEST), Err(SigningError::Mismatch), "{was} became {is}");
+    }
+    assert_eq!(signed.verify(&MacKey::from_bytes([1; 32]), &REQUEST), Err(SigningError::Mismatch));
+}
+
+#[test]
+fn a_malformed_header_names_the_parameter() {
+    let cut = |text: &str| header().replacen(text, "", 1);
+    let swap = |was: &str, is: &str| header().replacen(was, is, 1);
+    let table = [
+        (String::new(), "Authorization"),
+        ("LINTEL-HMAC-SM3".to_owned(), "Authorization"),
+        (swap("LINTEL-HMAC-SM3", "Bearer"), "Authorization"),
+        (swap("\"mch_12\"", "mch_12"), "Authorization"),
+        (swap("mch_id=", "mch_id"), "Authorization"),
+        (format!("{},", header()), "Authorization"),
+        (format!("{},extra=\"1\"", header()), "Authorization"),
+        (cut("mch_id=\"mch_12\","), "mch_id"),
+        (cut(&format!("nonce=\"{NONCE}\",")), "nonce"),
+        (cut("timestamp=\"1767225600\","), "timestamp"),
+        (cut("serial_no=\"K1\","), "serial_no"),
+        (cut(&format!(",signature=\"{SIGNATURE}\"")), "signature"),
+        (format!("{},nonce=\"{NONCE}\"", header()), "nonce"),
+        (swap("mch_12", ""), "mch_id"),
+        (swap("mch_12", "mch 12"), "mch_id"),
+        (swap("mch_12", &"m".repeat(65)), "mch_id"),
+        (swap("K1", "K\u{e9}"), "serial_no"),
+        (swap(NONCE, "short"), "nonce"),
+        (swap(NONCE, &"n".repeat(65)), "nonce"),
+        (swap("1767225600", "1767225600.0"), "timestamp"),
+        (swap("1767225600", "01767225600"), "timestamp"),
+        (swap("1767225600", "+1767225600"), "timestamp"),
+        (swap("1767225600", "-1"), "timestamp"),
+        (swap("1767225600", "99999999999999999999"), "timestamp"),
+        (swap(SIGNATURE, &SIGNATURE[..43]), "signature"),
+        (swap(SIGNATURE, "RAyz"), "signature"),
+        (swap("yY=", "yZ="), "signature"),
+    ];
+    for (text, parameter) in table {
+        let error = Authorization::parse(&text).expect_err(&text);
+        assert_eq!((error.parameter(), error.code()), (parameter, "signature_malformed"), "{text}: {error}");
+        assert!(error.to_string().contains(parameter), "{error}");
+    }
+}
+
+#[test]
+fn a_stamp_is_fresh_for_five_minutes_either_way() {
+    let signed = Authorization::parse(&header()).expect("a header");
+    for now in [1_767_225_300, 1_767_225_600, 1_767_225_900] {
+        assert_eq!(signed.check_fresh(now), Ok(()));
+    }
+    for now in [0, 1_767_225_299, 1_767_225_901, u64::MAX] {
+        let error = signed.check_fresh(now).expect_err("stale");
+        assert_eq!(error, SigningError::Stale { timestamp: 1_767_225_600, now });
+        assert_eq!((error.code(), error.parameter()), ("signature_stale", "timestamp"));
+    }
+}
+
+#[test]
+fn random_nonces_differ_and_are_in_their_own_form() {
+    let [one, two] = [(); 2].map(|()| Stamp::random(7).expect("random bytes"));
+    assert_ne!(one, two);
+    assert_eq!(Stamp::parse("7", one.nonce()), Ok(one));
+}
+
+#[test]
+fn what_cannot_be_sent_is_not_signed() {
+    let credential = Credential { merchant: "mch 12", serial: "K1", key: &key() };
+    let refused = Authorization::sign(&credential, stamp("1", NONCE), &REQUEST);
+    assert!(matches!(refused, Err(SigningError::Value { parameter: "mch_id", .. })), "{refused:?}");
+}

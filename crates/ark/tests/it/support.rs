@@ -1,0 +1,53 @@
+//! Words and helpers of the tests.
+
+use std::{fmt::Debug, fs::OpenOptions, io::Write as _, path::Path};
+
+use ark::{CertificateType, CustomerId, Error, Field, Identity, Kind, Vault};
+use tempfile::TempDir;
+
+pub(crate) const PHONE: Field = Field::new("customer.phone", Kind::Phone);
+pub(crate) const SECOND_PHONE: Field = Field::new("customer.second_phone", Kind::Phone);
+pub(crate) const ACCOUNT: Field = Field::new("merchant.settlement_account", Kind::BankAccount);
+
+/// A made-up number of a resident identity card; each `serial` is another person.
+pub(crate) fn person(serial: u32) -> Identity {
+    let number = format!("99010119000101{serial:04}");
+    Identity::new(CertificateType::ResidentIdentity, &number.into()).expect("a number in its form")
+}
+
+/// A vault in a directory of its own, which lives as long as the test.
+pub(crate) fn new_vault() -> (TempDir, Vault) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let vault = open(directory.path()).expect("a new vault");
+    (directory, vault)
+}
+
+pub(crate) fn open(directory: &Path) -> Result<Vault, Error> {
+    Vault::open(directory)
+}
+
+pub(crate) fn customer(vault: &Vault, serial: u32) -> CustomerId {
+    vault.get_or_create(&person(serial)).expect("a customer").id()
+}
+
+/// The message and the debug form of an error, for what both must not say.
+pub(crate) fn said<E: std::error::Error + Debug>(error: &E) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(" {error} {error:?}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// Says that a test did not run, and for want of what. In CI that is a failure.
+#[expect(clippy::print_stdout, reason = "a skipped test says so where tests speak")]
+pub(crate) fn skip(name: &str, install: &str) {
+    assert!(std::env::var_os("LINTEL_CI").is_none(), "{name} may not be skipped in CI; install {install}");
+    println!("SKIP {name}: install {install}");
+    if let Some(list) = std::env::var_os("LINTEL_SKIPS") {
+        let mut file = OpenOptions::new().create(true).append(true).open(list).expect("the list of skips opens");
+        writeln!(file, "SKIP {name}: install {install}").expect("the list of skips takes a line");
+    }
+}

@@ -1,0 +1,290 @@
+//! Accounts (账户): money in one book and currency, held by a user, a merchant or the institution.
+//!
+//! ```text
+//!  open ─► OPEN ─ close (at zero, nothing held or frozen) ─► CLOSED
+//!           └─ restrict ⇄ lift: in barred, out barred, both (whole-account restriction 整户限制)
+//! ```
+//! available = balance − held out − effective frozen; effective frozen = what the balance covers, so a freeze on an empty
+//! account bites as money arrives and available never goes below zero because of it.
+
+use alloc::format;
+
+use minicbor::{Decode, Encode};
+
+use crate::book::{Side, Subject};
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::event::Event;
+use crate::ids::{AccountId, AgreementId, MerchantId, UserId};
+use crate::money::{Currency, Minor};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+
+/// Whose the money is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Owner {
+    /// The institution itself.
+    #[n(0)]
+    Institution,
+    /// A user.
+    #[n(1)]
+    User(#[n(0)] UserId),
+    /// A merchant.
+    #[n(2)]
+    Merchant(#[n(0)] MerchantId),
+}
+
+/// Open or closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum AccountStatus {
+    /// Takes vouchers.
+    #[n(0)]
+    Open,
+    /// At zero for ever.
+    #[n(1)]
+    Closed,
+}
+
+/// What a whole-account restriction bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Restriction {
+    /// No money comes in.
+    #[n(0)]
+    pub in_barred: bool,
+    /// No money goes out.
+    #[n(1)]
+    pub out_barred: bool,
+}
+
+/// An account. Amounts count on the side on which its subject grows.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Account {
+    /// Its id.
+    #[n(0)]
+    pub id: AccountId,
+    /// Its subject, which gives book and side.
+    #[n(1)]
+    pub subject: Subject,
+    /// Its currency.
+    #[n(2)]
+    pub currency: Currency,
+    /// Whose it is.
+    #[n(3)]
+    pub owner: Owner,
+    /// Whether it may go below zero.
+    #[n(4)]
+    pub overdraft: bool,
+    /// Open or closed.
+    #[n(5)]
+    pub status: AccountStatus,
+    /// What is barred.
+    #[n(6)]
+    pub restriction: Restriction,
+    /// Posted balance.
+    #[n(7)]
+    pub balance: Minor,
+    /// Reserved to go out.
+    #[n(8)]
+    pub held_out: Minor,
+    /// Announced to come in.
+    #[n(9)]
+    pub held_in: Minor,
+    /// Sum of the precise freezes in force.
+    #[n(10)]
+    pub frozen: Minor,
+    /// How many entries it has; the number of its last one.
+    #[n(11)]
+    pub entries: u64,
+    /// The agreement whose account this is.
+    #[n(12)]
+    pub agreement: Option<AgreementId>,
+}
+
+impl Account {
+    /// What the freezes bite on now.
+    #[must_use]
+    pub fn effective_frozen(&self) -> Minor {
+        self.frozen.min(self.balance.saturating_sub(self.held_out).max(0))
+    }
+
+    /// What may go out now.
+    #[must_use]
+    pub fn available(&self) -> Minor {
+        self.balance.saturating_sub(self.held_out).saturating_sub(self.effective_frozen())
+    }
+
+    /// True where an entry on `side` makes the balance larger.
+    #[must_use]
+    pub fn grows_on(&self, side: Side) -> bool {
+        self.subject.side() == side
+    }
+}
+
+/// Opens an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAccount {
+    /// One of the subjects that others hold.
+    pub subject: Subject,
+    /// Its currency.
+    pub currency: Currency,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Allowed only outside 2201–2206 and 2291.
+    pub overdraft: bool,
+}
+
+/// Opens one account; the institution's own come with the currency, see [`open_currency`].
+///
+/// # Errors
+/// `subject_not_allowed`, `user_unknown`, `merchant_unknown`.
+pub fn decide_open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<Reply, Refusal> {
+    let subject = command.subject;
+    if !subject.is_held_by_others() || subject == Subject::Agreement {
+        let message = format!(
+            "accounts of {} are not opened by hand; open 2201, 2202, 2203, 2206, 2251 or 9201, and 2204 through an agreement",
+            subject.code()
+        );
+        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "subject", message));
+    }
+    if command.overdraft && subject.never_overdrawn() {
+        let message = format!("accounts of {} are never overdrawn; leave 'overdraft' out", subject.code());
+        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "overdraft", message));
+    }
+    owner_known(draft.state, command.owner)?;
+    open_currency(draft, command.currency);
+    let id = open(draft, command.subject, command.currency, command.owner, command.overdraft, None);
+    Ok(Reply::Account(id))
+}
+
+fn owner_known(state: &State, owner: Owner) -> Result<(), Refusal> {
+    match owner {
+        Owner::Institution => Ok(()),
+        Owner::User(id) => state.user(id).map(|_| ()),
+        Owner::Merchant(id) => state.merchant(id).map(|_| ()),
+    }
+}
+
+/// Opens an account whose rules the caller has checked.
+pub(crate) fn open(
+    draft: &mut Draft<'_>,
+    subject: Subject,
+    currency: Currency,
+    owner: Owner,
+    overdraft: bool,
+    agreement: Option<AgreementId>,
+) -> AccountId {
+    let id = AccountId(draft.state.accounts.next_id());
+    draft.emit(Event::AccountOpened(Account {
+        id,
+        subject,
+        currency,
+        owner,
+        overdraft,
+        status: AccountStatus::Open,
+        restriction: Restriction::default(),
+        balance: 0,
+        held_out: 0,
+        held_in: 0,
+        frozen: 0,
+        entries: 0,
+        agreement,
+    }));
+    id
+}
+
+/// Opens the institution's own account of every subject in `currency`, once.
+pub(crate) fn open_currency(draft: &mut Draft<'_>, currency: Currency) {
+    if draft.state.institution.get(&(Subject::CentralBank, currency)).is_some() {
+        return;
+    }
+    for subject in Subject::ALL.iter().copied().filter(|subject| !subject.is_held_by_others()) {
+        open(draft, subject, currency, Owner::Institution, subject.overdraft(), None);
+    }
+}
+
+/// Closes an account for ever.
+///
+/// # Errors
+/// `account_unknown`, `account_closed`, `account_not_empty`, `subject_not_allowed` for the institution's own.
+pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refusal> {
+    let account = draft.state.open_account(id, "account")?;
+    if account.owner == Owner::Institution {
+        let message = format!("{id} is the institution's own account and stays open");
+        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
+    }
+    if account.balance != 0 || account.held_out != 0 || account.held_in != 0 || account.frozen != 0 {
+        let message = format!(
+            "{id} has balance {}, held {} out and {} in, frozen {}; all must be zero",
+            account.balance, account.held_out, account.held_in, account.frozen
+        );
+        return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
+    }
+    draft.emit(Event::AccountClosed(id));
+    Ok(Reply::Account(id))
+}
+
+/// Bars or frees an account as a whole.
+///
+/// # Errors
+/// `account_unknown`, `account_closed`, `subject_not_allowed` for the institution's own.
+pub fn decide_restrict(draft: &mut Draft<'_>, id: AccountId, restriction: Restriction) -> Result<Reply, Refusal> {
+    if draft.state.open_account(id, "account")?.owner == Owner::Institution {
+        let message = format!("{id} is the institution's own account and cannot be restricted");
+        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
+    }
+    draft.emit(Event::AccountRestricted { account: id, restriction });
+    Ok(Reply::Account(id))
+}
+
+/// An account was opened.
+pub(crate) fn apply_opened(state: &mut State, account: &Account) {
+    if account.owner == Owner::Institution {
+        state.institution.insert((account.subject, account.currency), account.id);
+    }
+    state.accounts.insert(account.id.0, account.clone());
+}
+
+impl State {
+    /// The account, open or closed.
+    ///
+    /// # Errors
+    /// `account_unknown`.
+    pub fn account(&self, id: AccountId, param: &'static str) -> Result<&Account, Refusal> {
+        self.accounts.get(id.0).ok_or_else(|| {
+            let message = format!("there is no account {id}");
+            Refusal::new(RefusalCode::AccountUnknown, param, message)
+        })
+    }
+
+    /// The account, if it is open.
+    ///
+    /// # Errors
+    /// `account_unknown`, `account_closed`.
+    pub fn open_account(&self, id: AccountId, param: &'static str) -> Result<&Account, Refusal> {
+        let account = self.account(id, param)?;
+        match account.status {
+            AccountStatus::Open => Ok(account),
+            AccountStatus::Closed => {
+                let message = format!("{id} is closed; name an open account");
+                Err(Refusal::new(RefusalCode::AccountClosed, param, message))
+            }
+        }
+    }
+
+    /// The institution's account of a subject and currency. Genesis opens those in yuan.
+    ///
+    /// # Errors
+    /// `account_unknown` for a currency without any account yet.
+    pub fn institution(&self, subject: Subject, currency: Currency) -> Result<AccountId, Refusal> {
+        self.institution.get(&(subject, currency)).copied().ok_or_else(|| {
+            let message = format!("there are no books in {} yet; open an account in it first", currency.code());
+            Refusal::new(RefusalCode::AccountUnknown, "currency", message)
+        })
+    }
+
+    /// The account, to be changed by an event that `decide` has checked.
+    pub(crate) fn account_row(&mut self, id: AccountId) -> &mut Account {
+        self.accounts.get_mut(id.0).expect("decide checked the account before it emitted the event")
+    }
+}

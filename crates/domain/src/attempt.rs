@@ -1,0 +1,386 @@
+//! Attempts: one try at a channel, kept in the outbox until its answer is certain.
+//!
+//! ```text
+//!  AttemptRequested ─► REQUESTED ─ no answer, or "in progress" ─► UNKNOWN
+//!                         └─────────── success │ declined │ not found ──┴──► SETTLED (leaves the outbox)
+//! ```
+//! An answer that did not come is unknown, never failed. Whoever carries attempts out reports `NotFound` only when it is
+//! conclusive: after `send_before` and the channel's settling delay.
+
+use alloc::format;
+use alloc::string::String;
+
+use minicbor::{Decode, Encode};
+
+use crate::book::Subject;
+use crate::calendar::Date;
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::envelope::Time;
+use crate::event::Event;
+use crate::ids::{AttemptId, LegId, PayoutId, RefundId};
+use crate::money::{Currency, Minor};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::sealed::Sealed;
+use crate::state::State;
+
+/// How long a request may wait before it is written to the channel.
+pub const SEND_WITHIN_MS: i64 = 30_000;
+
+/// The way money travels, which gives the clearing account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Rail {
+    /// 网联: account-based payments.
+    #[n(0)]
+    Epcc,
+    /// 银联: cards.
+    #[n(1)]
+    UnionPay,
+    /// 公积金中心: provident fund.
+    #[n(2)]
+    Fund,
+}
+
+impl Rail {
+    /// The clearing or receivable account it posts to.
+    #[must_use]
+    pub const fn subject(self) -> Subject {
+        match self {
+            Self::Epcc => Subject::ClearingEpcc,
+            Self::UnionPay => Subject::ClearingUnionPay,
+            Self::Fund => Subject::ReceivableFund,
+        }
+    }
+
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Epcc => "epcc",
+            Self::UnionPay => "unionpay",
+            Self::Fund => "fund",
+        }
+    }
+
+    /// The rail of a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Epcc, Self::UnionPay, Self::Fund].into_iter().find(|rail| rail.name() == name)
+    }
+}
+
+/// What a channel is asked to do, with everything its request is built from.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Operation {
+    /// Debit a card or bank account under a signed agreement (协议支付).
+    #[n(0)]
+    Debit {
+        /// The agreement's number at the network; a token of class C1.
+        #[n(0)]
+        agreement: String,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// Its currency.
+        #[n(2)]
+        currency: Currency,
+    },
+    /// Hold provident-fund money for a rent item.
+    #[n(1)]
+    FundHold {
+        /// The lease's number at the centre; a token of class C1.
+        #[n(0)]
+        contract: String,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// Its currency.
+        #[n(2)]
+        currency: Currency,
+    },
+    /// Capture what an earlier serial holds.
+    #[n(2)]
+    FundCapture {
+        /// The hold's serial.
+        #[n(0)]
+        original: String,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// Its currency.
+        #[n(2)]
+        currency: Currency,
+    },
+    /// Release what an earlier serial holds.
+    #[n(3)]
+    FundRelease {
+        /// The hold's serial.
+        #[n(0)]
+        original: String,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// Its currency.
+        #[n(2)]
+        currency: Currency,
+    },
+    /// Give back part or all of an earlier debit or capture.
+    #[n(4)]
+    Refund {
+        /// The debit's or capture's serial.
+        #[n(0)]
+        original: String,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// Its currency.
+        #[n(2)]
+        currency: Currency,
+    },
+    /// Pay to a bank account.
+    #[n(5)]
+    Pay {
+        /// The bank account's number.
+        #[n(0)]
+        account: Sealed,
+        /// The account holder's name.
+        #[n(1)]
+        name: Sealed,
+        /// Minor units.
+        #[n(2)]
+        amount: Minor,
+        /// Its currency.
+        #[n(3)]
+        currency: Currency,
+    },
+}
+
+impl Operation {
+    /// Minor units and currency.
+    #[must_use]
+    pub const fn money(&self) -> (Minor, Currency) {
+        match self {
+            Self::Debit { amount, currency, .. }
+            | Self::FundHold { amount, currency, .. }
+            | Self::FundCapture { amount, currency, .. }
+            | Self::FundRelease { amount, currency, .. }
+            | Self::Refund { amount, currency, .. }
+            | Self::Pay { amount, currency, .. } => (*amount, *currency),
+        }
+    }
+}
+
+/// What an attempt is for: who is told its outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Purpose {
+    /// A leg of a payment.
+    #[n(0)]
+    Leg(#[n(0)] LegId),
+    /// A refund.
+    #[n(1)]
+    Refund(#[n(0)] RefundId),
+    /// A payout or withdrawal.
+    #[n(2)]
+    Payout(#[n(0)] PayoutId),
+}
+
+/// Whose failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum FailureClass {
+    /// The payer: no money, wrong code.
+    #[n(0)]
+    User,
+    /// A risk rule.
+    #[n(1)]
+    Risk,
+    /// The bank.
+    #[n(2)]
+    Bank,
+    /// A system between.
+    #[n(3)]
+    System,
+}
+
+impl FailureClass {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Risk => "risk",
+            Self::Bank => "bank",
+            Self::System => "system",
+        }
+    }
+}
+
+/// What a channel said.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Outcome {
+    /// Done.
+    #[n(0)]
+    Success {
+        /// The channel's own reference.
+        #[n(0)]
+        reference: String,
+        /// The network's clearing date.
+        #[n(1)]
+        clearing_date: Date,
+    },
+    /// Refused for good.
+    #[n(1)]
+    Declined {
+        /// Whose failure.
+        #[n(0)]
+        class: FailureClass,
+        /// The channel's code.
+        #[n(1)]
+        code: String,
+    },
+    /// The channel never saw it, and by now never will.
+    #[n(2)]
+    NotFound,
+    /// No answer, or none that settles it.
+    #[n(3)]
+    Unknown,
+}
+
+/// Where an attempt stands.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum AttemptStatus {
+    /// To be sent, or being sent.
+    #[n(0)]
+    Requested,
+    /// To be queried.
+    #[n(1)]
+    Unknown,
+    /// Answered for good.
+    #[n(2)]
+    Settled(#[n(0)] Outcome),
+}
+
+/// One try at a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Attempt {
+    /// Its id.
+    #[n(0)]
+    pub id: AttemptId,
+    /// The way.
+    #[n(1)]
+    pub rail: Rail,
+    /// What is asked.
+    #[n(2)]
+    pub operation: Operation,
+    /// For whom.
+    #[n(3)]
+    pub purpose: Purpose,
+    /// The leader's epoch when it was requested: an older one may have been sent.
+    #[n(4)]
+    pub epoch: u64,
+    /// When it was requested.
+    #[n(5)]
+    pub requested_at: Time,
+    /// After this it is not sent any more.
+    #[n(6)]
+    pub send_before: Time,
+    /// Where it stands.
+    #[n(7)]
+    pub status: AttemptStatus,
+}
+
+impl Attempt {
+    /// The serial number that the channel knows it by: date 8, serial 16, reserved 1, control 6.
+    #[must_use]
+    pub fn serial(&self) -> String {
+        serial(self.id, self.requested_at)
+    }
+}
+
+/// The serial of an attempt requested at `requested_at`.
+#[must_use]
+pub fn serial(id: AttemptId, requested_at: Time) -> String {
+    let date = format!("{}", Date::in_shanghai(requested_at)).replace('-', "");
+    format!("{date}{:016}0{:06}", id.0, id.0 % 1_000_000)
+}
+
+/// The attempt whose serial this is, if the text has a serial's form.
+#[must_use]
+pub fn attempt_of_serial(serial: &str) -> Option<AttemptId> {
+    let digits = serial.get(8..24).filter(|_| serial.len() == 31)?;
+    digits.parse().ok().map(AttemptId)
+}
+
+/// Puts an attempt into the outbox.
+pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, purpose: Purpose) -> AttemptId {
+    let id = AttemptId(draft.state.attempts.next_id());
+    let now = draft.context.now;
+    let (epoch, send_before) = (draft.context.epoch, now.plus_ms(SEND_WITHIN_MS));
+    let status = AttemptStatus::Requested;
+    draft.emit(Event::AttemptRequested(Attempt {
+        id,
+        rail,
+        operation,
+        purpose,
+        epoch,
+        requested_at: now,
+        send_before,
+        status,
+    }));
+    id
+}
+
+/// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
+///
+/// # Errors
+/// `attempt_unknown`, `attempt_state` if it is settled already.
+pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) -> Result<Reply, Refusal> {
+    let attempt = draft.state.attempt(id)?;
+    let (purpose, before) = (attempt.purpose, attempt.status.clone());
+    match (before, outcome) {
+        (AttemptStatus::Settled(_), _) => {
+            return Err(Refusal::new(RefusalCode::AttemptState, "attempt", format!("{id} is settled already")));
+        }
+        (AttemptStatus::Unknown, Outcome::Unknown) => return Ok(Reply::Attempt(id)),
+        (AttemptStatus::Requested | AttemptStatus::Unknown, outcome) => {
+            draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
+        }
+    }
+    tell(draft, id, purpose, outcome)?;
+    Ok(Reply::Attempt(id))
+}
+
+fn tell(draft: &mut Draft<'_>, _id: AttemptId, purpose: Purpose, _outcome: &Outcome) -> Result<(), Refusal> {
+    let _ = draft;
+    match purpose {
+        Purpose::Leg(_) | Purpose::Refund(_) | Purpose::Payout(_) => Ok(()),
+    }
+}
+
+impl State {
+    /// The attempt.
+    ///
+    /// # Errors
+    /// `attempt_unknown`.
+    pub fn attempt(&self, id: AttemptId) -> Result<&Attempt, Refusal> {
+        let unknown = || Refusal::new(RefusalCode::AttemptUnknown, "attempt", format!("there is no attempt {id}"));
+        self.attempts.get(id.0).ok_or_else(unknown)
+    }
+}
+
+pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
+    state.outbox.insert(attempt.id, ());
+    state.attempts.insert(attempt.id.0, attempt.clone());
+}
+
+pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome) {
+    let attempt = state.attempts.get_mut(id.0).expect("decide checked the attempt");
+    match outcome {
+        Outcome::Unknown => attempt.status = AttemptStatus::Unknown,
+        Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => {
+            attempt.status = AttemptStatus::Settled(outcome.clone());
+            state.outbox.remove(&id);
+        }
+    }
+}

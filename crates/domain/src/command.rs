@@ -1,0 +1,186 @@
+//! Commands: what someone wants. Each feature decides its own.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use minicbor::{Decode, Encode};
+
+use crate::account::{self, OpenAccount, Restriction};
+use crate::attempt::{self, Outcome};
+use crate::bulk::{self, BulkReply, PostBulk};
+use crate::business_day::{self, CheckResult};
+use crate::calendar::{Calendar, Date};
+use crate::customer::{self, Customer};
+use crate::draft::Draft;
+use crate::hold::{self, PlaceHold};
+use crate::ids::{AccountId, AttemptId, CustomerId, HoldId, MerchantId, UserId, VoucherId};
+use crate::initialise::{self, Genesis};
+use crate::merchant::{self, OpenMerchant};
+use crate::money::Minor;
+use crate::refusal::Refusal;
+use crate::tick;
+use crate::user;
+use crate::voucher::{self, PostVoucher};
+
+/// What someone wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Begin the books.
+    Initialise(Genesis),
+    /// Replace the calendar.
+    SetCalendar(Calendar),
+    /// Carry out what fell due.
+    Tick,
+    /// Cut the day; the next one is named or follows.
+    CutDay {
+        /// The next accounting day.
+        next: Option<Date>,
+    },
+    /// End a cut day's postings.
+    SealDay(Date),
+    /// Close a sealed day.
+    CloseDay {
+        /// The day.
+        date: Date,
+        /// The position it was sealed at.
+        position: u64,
+        /// What the checks at that position found.
+        checks: Vec<CheckResult>,
+    },
+    /// Open an account.
+    OpenAccount(OpenAccount),
+    /// Close an account.
+    CloseAccount(AccountId),
+    /// Bar or free an account as a whole.
+    RestrictAccount {
+        /// The account.
+        account: AccountId,
+        /// What is barred from now on.
+        restriction: Restriction,
+    },
+    /// Post one voucher.
+    PostVoucher(PostVoucher),
+    /// Post many.
+    PostBulk(PostBulk),
+    /// Hold money.
+    PlaceHold(PlaceHold),
+    /// Move held money.
+    ConfirmHold {
+        /// The hold.
+        hold: HoldId,
+        /// All that is held if none.
+        amount: Option<Minor>,
+        /// Where it goes.
+        to: AccountId,
+    },
+    /// Let held money go.
+    CancelHold(HoldId),
+    /// Register a customer.
+    RegisterCustomer(Customer),
+    /// Open a user.
+    OpenUser {
+        /// Whose.
+        customer: CustomerId,
+        /// In which product.
+        product: String,
+    },
+    /// Open a merchant.
+    OpenMerchant(OpenMerchant),
+    /// A channel answered.
+    AnswerAttempt {
+        /// The attempt.
+        attempt: AttemptId,
+        /// What it said.
+        outcome: Outcome,
+    },
+}
+
+/// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Reply {
+    /// It is done.
+    #[n(0)]
+    Done,
+    /// An accounting day.
+    #[n(1)]
+    Day(#[n(0)] Date),
+    /// An account.
+    #[n(2)]
+    Account(#[n(0)] AccountId),
+    /// A voucher.
+    #[n(3)]
+    Voucher(#[n(0)] VoucherId),
+    /// A bulk posting.
+    #[n(4)]
+    Bulk(#[n(0)] BulkReply),
+    /// A hold.
+    #[n(5)]
+    Hold(#[n(0)] HoldId),
+    /// A customer.
+    #[n(6)]
+    Customer(#[n(0)] CustomerId),
+    /// A user.
+    #[n(7)]
+    User(#[n(0)] UserId),
+    /// A merchant.
+    #[n(8)]
+    Merchant(#[n(0)] MerchantId),
+    /// An attempt.
+    #[n(9)]
+    Attempt(#[n(0)] AttemptId),
+}
+
+impl Command {
+    /// Whether the command may be refused after its first event, so that its images must be kept. A bulk posting that is
+    /// not all-or-nothing checks each voucher before it posts it and refuses only before the first.
+    #[must_use]
+    pub const fn needs_undo(&self) -> bool {
+        match self {
+            Self::PostBulk(bulk) => bulk.atomic,
+            Self::Initialise(_)
+            | Self::SetCalendar(_)
+            | Self::Tick
+            | Self::CutDay { .. }
+            | Self::SealDay(_)
+            | Self::CloseDay { .. }
+            | Self::OpenAccount(_)
+            | Self::CloseAccount(_)
+            | Self::RestrictAccount { .. }
+            | Self::PostVoucher(_)
+            | Self::PlaceHold(_)
+            | Self::ConfirmHold { .. }
+            | Self::CancelHold(_)
+            | Self::RegisterCustomer(_)
+            | Self::OpenUser { .. }
+            | Self::OpenMerchant(_)
+            | Self::AnswerAttempt { .. } => true,
+        }
+    }
+}
+
+/// Decides a command: events on the draft, or a refusal.
+///
+/// # Errors
+/// The refusals of the command's feature.
+pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal> {
+    match command {
+        Command::Initialise(genesis) => initialise::decide_initialise(draft, genesis),
+        Command::SetCalendar(calendar) => initialise::decide_set_calendar(draft, calendar),
+        Command::Tick => tick::decide_tick(draft),
+        Command::CutDay { next } => business_day::decide_cut(draft, next),
+        Command::SealDay(date) => business_day::decide_seal(draft, date),
+        Command::CloseDay { date, position, checks } => business_day::decide_close(draft, date, position, checks),
+        Command::OpenAccount(command) => account::decide_open(draft, &command),
+        Command::CloseAccount(id) => account::decide_close(draft, id),
+        Command::RestrictAccount { account, restriction } => account::decide_restrict(draft, account, restriction),
+        Command::PostVoucher(command) => voucher::decide_post(draft, command),
+        Command::PostBulk(command) => bulk::decide_bulk(draft, command),
+        Command::PlaceHold(command) => hold::decide_place(draft, &command),
+        Command::ConfirmHold { hold, amount, to } => hold::decide_confirm(draft, hold, amount, to),
+        Command::CancelHold(id) => hold::decide_cancel(draft, id),
+        Command::RegisterCustomer(customer) => customer::decide_register(draft, customer),
+        Command::OpenUser { customer, product } => user::decide_open(draft, customer, product),
+        Command::OpenMerchant(command) => merchant::decide_open(draft, command),
+        Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
+    }
+}

@@ -1,0 +1,77 @@
+//! Customers (客户): one legal identity each; personal data only sealed.
+
+use alloc::format;
+
+use minicbor::{Decode, Encode};
+
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::event::Event;
+use crate::ids::CustomerId;
+use crate::refusal::{Refusal, RefusalCode};
+use crate::sealed::Sealed;
+use crate::state::State;
+
+/// How far beyond the last customer a new id may lie: the vault hands ids out one by one.
+const MAX_GAP: u64 = 1_000_000;
+
+/// A natural or a legal person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum CustomerKind {
+    /// 自然人.
+    #[n(0)]
+    Person,
+    /// 法人.
+    #[n(1)]
+    Company,
+}
+
+/// A customer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Customer {
+    /// Its id, from the vault.
+    #[n(0)]
+    pub id: CustomerId,
+    /// Person or company.
+    #[n(1)]
+    pub kind: CustomerKind,
+    /// The name.
+    #[n(2)]
+    pub name: Sealed,
+    /// The certificate's number.
+    #[n(3)]
+    pub certificate: Sealed,
+    /// The phone number.
+    #[n(4)]
+    pub phone: Option<Sealed>,
+}
+
+/// Registers a customer under the id that the vault gave its identity.
+///
+/// # Errors
+/// `already_exists`, `value_invalid` for an id that the vault cannot have handed out yet.
+pub fn decide_register(draft: &mut Draft<'_>, customer: Customer) -> Result<Reply, Refusal> {
+    let id = customer.id;
+    if draft.state.customers.get(id.0).is_some() {
+        let message = format!("{id} is registered already");
+        return Err(Refusal::new(RefusalCode::AlreadyExists, "customer", message));
+    }
+    if id.0 == 0 || id.0 > draft.state.customers.next_id().saturating_add(MAX_GAP) {
+        let message = format!("{id} is not an id the vault hands out");
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "customer", message));
+    }
+    draft.emit(Event::CustomerRegistered(customer));
+    Ok(Reply::Customer(id))
+}
+
+impl State {
+    /// The customer.
+    ///
+    /// # Errors
+    /// `customer_unknown`.
+    pub fn customer(&self, id: CustomerId) -> Result<&Customer, Refusal> {
+        let unknown = || Refusal::new(RefusalCode::CustomerUnknown, "customer", format!("there is no customer {id}"));
+        self.customers.get(id.0).ok_or_else(unknown)
+    }
+}

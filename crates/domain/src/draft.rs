@@ -1,0 +1,49 @@
+//! A draft: the state as a command would leave it. A refusal takes everything back.
+
+use alloc::vec::Vec;
+
+use crate::envelope::Context;
+use crate::event::{Event, apply};
+use crate::state::State;
+
+/// One command's work on the state: each event is applied at once, so later steps see earlier ones.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// The state, with the events so far applied.
+    pub state: &'a mut State,
+    /// What the command may know beside it.
+    pub context: &'a Context,
+    events: Vec<Event>,
+    posted: usize,
+    position: u64,
+}
+
+impl<'a> Draft<'a> {
+    /// Begins. Without `recording` nothing can be taken back: only for a command that checks each step before it changes
+    /// anything and is never refused after its first event.
+    pub fn begin(state: &'a mut State, context: &'a Context, recording: bool) -> Self {
+        state.begin(recording);
+        let (posted, position) = (state.posted.len(), state.position);
+        Self { state, context, events: Vec::new(), posted, position }
+    }
+
+    /// Emits an event that was checked, and applies it.
+    pub fn emit(&mut self, event: Event) {
+        apply(self.state, &event);
+        self.events.push(event);
+    }
+
+    /// Keeps the work; the events are to be journaled.
+    #[must_use]
+    pub fn commit(self) -> Vec<Event> {
+        self.state.commit();
+        self.events
+    }
+
+    /// Takes the work back.
+    pub fn rollback(self) {
+        self.state.rollback();
+        self.state.posted.truncate(self.posted);
+        self.state.position = self.position;
+    }
+}

@@ -1,0 +1,51 @@
+//! The business, pure: accounts and vouchers, holds and freezes, orders and payouts.
+//!
+//! `decide` looks at the state and a command and either refuses or emits events; `apply` folds an event into the state.
+//! Nothing here reads a clock, a file, a socket or randomness, and nothing walks a hash map: the same events give the
+//! same state on every machine, for ever. One file is one feature.
+//!
+//! ```text
+//! command ─► decide(&mut Draft, Command) ─► events │ refusal
+//!                     each event ─► apply(&mut State, &Event)        (at once, so later steps see earlier ones)
+//!                     refusal    ─► the draft takes every change back
+//! ```
+#![no_std]
+
+extern crate alloc;
+
+#[cfg(test)]
+extern crate std;
+
+pub mod account;
+pub mod attempt;
+pub mod book;
+pub mod bulk;
+pub mod business_day;
+pub mod calendar;
+pub mod checks;
+pub mod command;
+pub mod customer;
+pub mod draft;
+pub mod envelope;
+pub mod event;
+pub mod hold;
+pub mod ids;
+pub mod index;
+pub mod initialise;
+pub mod merchant;
+pub mod money;
+pub mod refusal;
+pub mod sealed;
+pub mod state;
+pub mod table;
+pub mod tick;
+pub mod trial_balance;
+pub mod user;
+pub mod voucher;
+
+pub use command::{Command, Reply, decide};
+pub use draft::Draft;
+pub use envelope::{Actor, Context, Origin};
+pub use event::{Event, apply};
+pub use refusal::{Refusal, RefusalCode};
+pub use state::State;

@@ -1,0 +1,131 @@
+//! Refusals: the business said no. A refusal is data with a code that never changes its meaning.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use minicbor::{Decode, Encode};
+
+/// Why the business said no, to whom it matters and what would be right. It carries no personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+#[error("{}: {message}", code.name())]
+pub struct Refusal {
+    /// The stable code.
+    #[n(0)]
+    pub code: RefusalCode,
+    /// The parameter that was wrong, as the caller named it.
+    #[n(1)]
+    pub param: Cow<'static, str>,
+    /// What was wrong with which value, and what would be right.
+    #[n(2)]
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal of `param`, told in `message`.
+    pub fn new(code: RefusalCode, param: &'static str, message: impl Into<String>) -> Self {
+        Self { code, param: Cow::Borrowed(param), message: message.into() }
+    }
+}
+
+macro_rules! codes {
+    ($($number:literal $name:ident $text:literal $doc:literal;)*) => {
+        /// The codes of refusals. Number and name are for ever.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+        #[cbor(index_only)]
+        pub enum RefusalCode {
+            $(#[doc = $doc] #[n($number)] $name,)*
+        }
+
+        impl RefusalCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name that callers see.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// One line of meaning, for the documentation.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $doc,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    0 AccountUnknown "account_unknown" "No account has this id.";
+    1 AccountClosed "account_closed" "The account is closed.";
+    2 AccountRestricted "account_restricted" "The account is barred for this direction.";
+    3 AccountNotEmpty "account_not_empty" "Only an account at zero without holds and freezes can be closed.";
+    4 CurrencyUnknown "currency_unknown" "No books are kept in this currency.";
+    5 CurrencyMismatch "currency_mismatch" "The amount is in another currency than the account.";
+    6 AmountNotPositive "amount_not_positive" "Amounts are above zero.";
+    7 AmountOverflow "amount_overflow" "The sum leaves the range of 64-bit minor units.";
+    8 VoucherUnbalanced "voucher_unbalanced" "Debits and credits differ in a book or currency.";
+    9 VoucherTooShort "voucher_too_short" "A voucher has at least two entries.";
+    10 InsufficientFunds "insufficient_funds" "The account's available balance does not cover the amount.";
+    11 DayClosed "day_closed" "The accounting day takes no more vouchers.";
+    12 DayNotOpen "day_not_open" "The accounting day has not begun.";
+    13 DayState "day_state" "The accounting day is not in the state this needs.";
+    14 TooManyOpenDays "too_many_open_days" "At most seven accounting days may be open.";
+    15 NumberExpired "number_expired" "The stream is past this number and its answer is no longer kept.";
+    16 KeyReused "key_reused" "The key was used before with other content.";
+    17 HoldUnknown "hold_unknown" "No hold has this id.";
+    18 HoldState "hold_state" "The hold is no longer open.";
+    19 HoldExceeded "hold_exceeded" "More than the hold still holds.";
+    20 HoldExpired "hold_expired" "The hold has expired.";
+    21 FreezeUnknown "freeze_unknown" "No freeze has this id.";
+    22 FreezeState "freeze_state" "The freeze is no longer in force.";
+    23 AuthorityMismatch "authority_mismatch" "Only the authority that froze may release.";
+    24 CustomerUnknown "customer_unknown" "No customer has this id.";
+    25 UserUnknown "user_unknown" "No user has this id.";
+    26 MerchantUnknown "merchant_unknown" "No merchant has this id.";
+    27 AgreementUnknown "agreement_unknown" "No agreement has this id.";
+    28 ReceiverNotListed "receiver_not_listed" "The agreement does not list this receiver.";
+    29 OrderUnknown "order_unknown" "No order has this id.";
+    30 OrderState "order_state" "The order's state does not allow this.";
+    31 OrderAmount "order_amount" "The items, legs and fee of the order do not add up.";
+    32 InstrumentNotAllowed "instrument_not_allowed" "This instrument may not pay such an item.";
+    33 LegUnknown "leg_unknown" "No leg has this id.";
+    34 LegState "leg_state" "The leg's state does not allow this.";
+    35 SplitUnknown "split_unknown" "No split has this id.";
+    36 SplitAmount "split_amount" "The parts do not add up to what can be split.";
+    37 SplitState "split_state" "The order cannot be split now.";
+    38 RefundUnknown "refund_unknown" "No refund has this id.";
+    39 RefundState "refund_state" "The refund's state does not allow this.";
+    40 RefundExceeded "refund_exceeded" "More than what is left of the payment.";
+    41 PayoutUnknown "payout_unknown" "No payout has this id.";
+    42 PayoutState "payout_state" "The payout's state does not allow this.";
+    43 ReceiverNotAllowed "receiver_not_allowed" "This account may not pay this receiver.";
+    44 AttemptUnknown "attempt_unknown" "No attempt has this id.";
+    45 AttemptState "attempt_state" "The attempt is already settled.";
+    46 ClearingDuplicate "clearing_duplicate" "This clearing file was taken before.";
+    47 ClearingUnknown "clearing_unknown" "No clearing file has this id.";
+    48 NotCleared "not_cleared" "The payment is not matched in a clearing file yet.";
+    49 CalendarUnknown "calendar_unknown" "The calendar does not know this year's working days.";
+    50 ChecksFailed "checks_failed" "A check at close does not hold.";
+    51 SubjectNotAllowed "subject_not_allowed" "An account of this subject cannot be opened or posted so.";
+    52 AlreadyExists "already_exists" "It exists already.";
+    53 ValueInvalid "value_invalid" "The value is outside what is allowed here.";
+    54 ClockBackwards "clock_backwards" "Time does not go back.";
+    55 VoucherTooLong "voucher_too_long" "A voucher has at most 1,000 entries, a posting at most 100,000 vouchers.";
+    56 BatchAborted "batch_aborted" "Another voucher of this all-or-nothing posting was refused.";
+    57 CommandFailed "command_failed" "The command failed inside and changed nothing; it will not be tried again.";
+    58 NotInitialised "not_initialised" "The books have no genesis yet.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: alloc::vec::Vec<_> = RefusalCode::ALL.iter().map(|code| code.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), RefusalCode::ALL.len());
+    }
+}

@@ -1,0 +1,146 @@
+//! The state: everything that the journal's events add up to.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::account::Account;
+use crate::attempt::Attempt;
+use crate::book::Subject;
+use crate::bulk::Stream;
+use crate::business_day::{Day, Days};
+use crate::calendar::Calendar;
+use crate::customer::Customer;
+use crate::envelope::Time;
+use crate::hold::Hold;
+use crate::ids::{AccountId, AttemptId, CustomerId, HoldId, StreamId, UserId};
+use crate::index::Index;
+use crate::initialise::Genesis;
+use crate::merchant::Merchant;
+use crate::money::Currency;
+use crate::table::Table;
+use crate::user::User;
+use crate::voucher::PostedEntry;
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// A hold expires.
+    Hold(HoldId),
+}
+
+macro_rules! state {
+    (
+        tables { $($(#[$table_doc:meta])* $table:ident: $row:ty,)* }
+        indexes { $($(#[$index_doc:meta])* $index:ident: $key:ty => $value:ty,)* }
+    ) => {
+        /// Everything that the journal's events add up to.
+        #[derive(Debug, Clone, Default)]
+        pub struct State {
+            /// What the books began with.
+            pub genesis: Option<Genesis>,
+            /// The engine's time; it never goes back.
+            pub now: Time,
+            /// The position of the last event.
+            pub position: u64,
+            /// The working days.
+            pub calendar: Calendar,
+            /// The accounting days.
+            pub days: Days,
+            $($(#[$table_doc])* pub $table: Table<$row>,)*
+            $($(#[$index_doc])* pub $index: Index<$key, $value>,)*
+            /// Entries posted since the engine last took them.
+            pub posted: Vec<PostedEntry>,
+        }
+
+        /// The rows that a batch changed, as they are at its end, for the store.
+        #[derive(Debug, Clone, Default)]
+        pub struct Changes {
+            /// Accounting days.
+            pub days: Vec<Day>,
+            $($(#[$table_doc])* pub $table: Vec<(u64, $row)>,)*
+        }
+
+        impl Changes {
+            /// True if nothing changed.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.days.is_empty() $(&& self.$table.is_empty())*
+            }
+
+            /// Adds later changes: a later image of a row stands for the earlier one.
+            pub fn merge(&mut self, later: Self) {
+                merge(&mut self.days, later.days, |day| day.date);
+                $(merge(&mut self.$table, later.$table, |row| row.0);)*
+            }
+        }
+
+        impl State {
+            pub(crate) fn begin(&mut self, recording: bool) {
+                self.days.begin(recording);
+                $(self.$table.begin(recording);)*
+                $(self.$index.begin(recording);)*
+            }
+
+            pub(crate) fn commit(&mut self) {
+                self.days.commit();
+                $(self.$table.commit();)*
+                $(self.$index.commit();)*
+            }
+
+            pub(crate) fn rollback(&mut self) {
+                self.days.rollback();
+                $(self.$table.rollback();)*
+                $(self.$index.rollback();)*
+            }
+
+            /// The rows changed since the last call. Balances and entry counts of accounts are not among what counts as a
+            /// change: history holds them.
+            pub fn take_changes(&mut self) -> Changes {
+                Changes { days: self.days.take_dirty(), $($table: self.$table.take_dirty(),)* }
+            }
+        }
+    };
+}
+
+state! {
+    tables {
+        /// Accounts.
+        accounts: Account,
+        /// Holds.
+        holds: Hold,
+        /// Customers.
+        customers: Customer,
+        /// Users.
+        users: User,
+        /// Merchants.
+        merchants: Merchant,
+        /// Streams of bulk postings.
+        streams: Stream,
+        /// Attempts at channels.
+        attempts: Attempt,
+    }
+    indexes {
+        /// The institution's own accounts.
+        institution: (Subject, Currency) => AccountId,
+        /// Streams by name.
+        stream_names: String => StreamId,
+        /// Users by customer and product.
+        users_by_product: (CustomerId, String) => UserId,
+        /// Attempts whose answer is not certain.
+        outbox: AttemptId => (),
+        /// What falls due when.
+        timers: (Time, Timer) => (),
+    }
+}
+
+fn merge<T, K: Ord>(earlier: &mut Vec<T>, later: Vec<T>, key: impl Fn(&T) -> K) {
+    if later.is_empty() {
+        return;
+    }
+    earlier.extend(later);
+    // A stable sort keeps the later image behind the earlier one; then the last of each key stays.
+    earlier.sort_by_key(&key);
+    earlier.reverse();
+    earlier.dedup_by_key(|row| key(row));
+    earlier.reverse();
+}

@@ -1,0 +1,34 @@
+//! The tick: the engine says what time it is and what fell due happens, so many at a time.
+
+use alloc::vec::Vec;
+
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::hold;
+use crate::refusal::Refusal;
+use crate::state::Timer;
+
+/// The most timers that one tick carries out; the next tick takes the rest.
+pub const MAX_PER_TICK: usize = 1_000;
+
+/// Carries out what fell due.
+///
+/// # Errors
+/// None yet.
+pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
+    let now = draft.context.now;
+    let due: Vec<Timer> = draft
+        .state
+        .timers
+        .iter()
+        .take_while(|((at, _), ())| *at <= now)
+        .take(MAX_PER_TICK)
+        .map(|((_, timer), ())| *timer)
+        .collect();
+    for timer in due {
+        match timer {
+            Timer::Hold(id) => hold::expire(draft, id),
+        }
+    }
+    Ok(Reply::Done)
+}

@@ -1,0 +1,214 @@
+//! The journal in PostgreSQL 15 or later: one table in a schema of its own, written by one leader at a time.
+//!
+//! What an append can meet:
+//!
+//! ```text
+//!            insert
+//!  at rest ─────────► sent ──clean success──► at rest
+//!                      │ ├──row before changed, or number taken──► Deposed
+//!                      │ └──anything else: connection lost, a notice, no answer in time
+//!                      ▼
+//!                   in doubt ◄──────────── anything unclear, until patience ends ──► InDoubt
+//!                      │ new connection; end the backends of own and older epochs;        ▲
+//!                      │ send the byte-identical row again                                │
+//!                      ├──number taken by another row──► Deposed                          │
+//!                      ▼                                                                  │
+//!                   in place (inserted now, or found: same epoch, same hash) ─────────────┘
+//!                      │ append one more row, without events
+//!                      └──clean success of that later row──► at rest
+//! ```
+//!
+//! Invariants:
+//! - A row that was in doubt counts as durable only once a *later* row was cleanly acknowledged: a row that can be seen
+//!   may still be waiting for its standby.
+//! - Opening treats the tail it reads in the same way: what an earlier writer left is durable by the clean success of the
+//!   new leader's first row, before which nothing is returned.
+//! - Every first row carries a mark of its writer, so that no two writers ever send the same bytes.
+//! - No connection ever sends a cancel request; an unclear connection is closed and its backend ended.
+
+mod connection;
+mod table;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+pub use connection::PostgresConfig;
+pub(crate) use connection::{Connection, Role};
+use table::{Inserted, Table};
+
+use crate::Journal;
+use crate::chain::{Chain, NewRow};
+use crate::error::JournalError;
+use crate::record::{Batch, Record, Tip};
+use crate::rows::{self, Rows};
+
+/// How often an opening starts over because others were writing at the same time.
+const OPEN_ROUNDS: u32 = 5;
+
+/// The pause before each further try to settle a row in doubt.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The journal of several machines.
+pub struct Postgres {
+    config: PostgresConfig,
+    table: Table,
+    chain: Chain,
+    stopped: bool,
+}
+
+/// What one try to settle rows in doubt came to.
+enum Settled {
+    Durable,
+    Deposed,
+    Unclear(String),
+}
+
+impl Postgres {
+    /// Opens the journal, creating schema and table where they are missing; ends the backends of earlier writers,
+    /// checks the last row, and appends the row that begins the next epoch, stamped `now_ms` or the last row's time,
+    /// whichever is later.
+    ///
+    /// Whoever wrote before is deposed by this: call it only while holding the lease.
+    ///
+    /// # Errors
+    /// [`JournalError::BadSetting`]; [`JournalError::Corrupt`] naming the last row if it is not what was written;
+    /// [`JournalError::Deposed`] if others kept taking the journal meanwhile; [`JournalError::Database`],
+    /// [`JournalError::InDoubt`].
+    ///
+    /// # Panics
+    /// As everything here, if called from inside an asynchronous runtime.
+    pub fn open(config: &PostgresConfig, now_ms: i64) -> Result<Self, JournalError> {
+        let mut table = Table::create(config)?;
+        let mark = table.writer_mark()?;
+        let mut lost = JournalError::Stopped;
+        for _ in 0..OPEN_ROUNDS {
+            let epoch = rows::tail(&mut table)?.tip.epoch + 1;
+            // First the name, so that whoever opens later ends this backend; then no earlier writer; then the tail.
+            table.rename(Role::Writer(epoch))?;
+            table.end_writers(epoch - 1)?;
+            let chain = rows::tail(&mut table)?;
+            let row = chain.seal_empty(epoch, now_ms, &mark);
+            lost = JournalError::Deposed { row: row.header.row, epoch };
+            if chain.tip.epoch + 1 != epoch {
+                continue;
+            }
+            let mut journal = Self { config: config.clone(), table, chain, stopped: false };
+            match journal.table.insert(&row) {
+                Inserted::Clean => {
+                    journal.chain.advance(&row);
+                    return Ok(journal);
+                }
+                Inserted::Taken => table = journal.table,
+                Inserted::Unclear(why) => {
+                    journal.settle(row, why)?;
+                    return Ok(journal);
+                }
+            }
+        }
+        Err(lost)
+    }
+
+    /// Finds out what became of `row`, and returns once it is durable.
+    fn settle(&mut self, row: NewRow<'_>, why: String) -> Result<(), JournalError> {
+        let (number, epoch) = (row.header.row, row.header.epoch);
+        let began = Instant::now();
+        let mut last = why;
+        let mut chain = self.chain;
+        chain.advance(&row);
+        let mut pending = vec![row];
+        while began.elapsed() < self.config.patience {
+            match self.try_to_settle(&mut pending, &mut chain) {
+                Ok(Settled::Durable) => {
+                    self.chain = chain;
+                    return Ok(());
+                }
+                Ok(Settled::Deposed) => {
+                    return Err(JournalError::Deposed { row: number, epoch });
+                }
+                Ok(Settled::Unclear(why)) => last = why,
+                Err(error @ JournalError::Corrupt(_)) => return Err(error),
+                Err(error) => last = error.to_string(),
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let patience_ms = self.config.patience.as_millis();
+        Err(JournalError::InDoubt { row: number, patience_ms, last })
+    }
+
+    /// One try, over a new connection. `pending` are the rows sent so far and not known to be durable, oldest first;
+    /// `chain` is the journal's end behind them.
+    fn try_to_settle(
+        &mut self,
+        pending: &mut Vec<NewRow<'_>>,
+        chain: &mut Chain,
+    ) -> Result<Settled, JournalError> {
+        let epoch = chain.tip.epoch;
+        self.table = Table::open(&self.config, Role::Writer(epoch))?;
+        self.table.end_writers(epoch)?;
+        for (index, row) in pending.iter().enumerate() {
+            match self.table.insert(row) {
+                // Later than the row in doubt, and cleanly acknowledged.
+                Inserted::Clean if index > 0 => return Ok(Settled::Durable),
+                Inserted::Clean => {}
+                Inserted::Taken if self.table.holds(row)? => {}
+                Inserted::Taken => return Ok(Settled::Deposed),
+                Inserted::Unclear(why) => return Ok(Settled::Unclear(why)),
+            }
+        }
+        let later = chain.seal_empty(epoch, i64::MIN, &[]);
+        chain.advance(&later);
+        let answer = self.table.insert(&later);
+        pending.push(later);
+        Ok(match answer {
+            Inserted::Clean => Settled::Durable,
+            Inserted::Taken => Settled::Deposed,
+            Inserted::Unclear(why) => Settled::Unclear(why),
+        })
+    }
+}
+
+impl Journal for Postgres {
+    fn tip(&self) -> Tip {
+        self.chain.tip
+    }
+
+    fn append(&mut self, batch: &Batch) -> Result<Tip, JournalError> {
+        if self.stopped {
+            return Err(JournalError::Stopped);
+        }
+        let row = self.chain.seal(batch)?;
+        self.stopped = true;
+        match self.table.insert(&row) {
+            Inserted::Clean => self.chain.advance(&row),
+            Inserted::Taken => {
+                let (row, epoch) = (row.header.row, row.header.epoch);
+                return Err(JournalError::Deposed { row, epoch });
+            }
+            Inserted::Unclear(why) => self.settle(row, why)?,
+        }
+        self.stopped = false;
+        Ok(self.chain.tip)
+    }
+
+    fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
+        if self.table.is_closed() {
+            self.table = Table::open(&self.config, Role::Writer(self.chain.tip.epoch))?;
+        }
+        rows::read(&mut self.table, from, max_bytes)
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Postgres")
+            .field("config", &self.config)
+            .field("chain", &self.chain)
+            .field("stopped", &self.stopped)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The rows for a reader, who may read beside a running writer.
+pub(crate) fn open_rows(config: &PostgresConfig) -> Result<impl Rows + use<>, JournalError> {
+    Table::open(config, Role::Reader)
+}

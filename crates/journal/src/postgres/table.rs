@@ -1,0 +1,298 @@
+//! The journal's table in PostgreSQL: the statements, and what their answers mean.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Row, Statement};
+
+use super::connection::{Connection, PostgresConfig, Role, describe};
+use crate::chain::{NewRow, StoredRow};
+use crate::error::JournalError;
+use crate::rows::{COLUMNS, Rows};
+
+/// Rows that one page may have at most, however small they are.
+const PAGE_ROWS: i64 = 4096;
+
+/// How often at most the backends of earlier writers are asked to end before the attempt counts as failed.
+const END_ROUNDS: u32 = 20;
+
+/// The table over one connection.
+pub(crate) struct Table {
+    connection: Connection,
+    schema: String,
+    answer_within: Duration,
+    patience: Duration,
+    insert: Statement,
+}
+
+/// The answer to one insert.
+#[derive(Debug)]
+pub(crate) enum Inserted {
+    /// A clean success: the row is in, and durable as far as the server knows.
+    Clean,
+    /// The row before is not what its writer saw, or its number or position is taken.
+    Taken,
+    /// Anything else: the row is in doubt.
+    Unclear(String),
+}
+
+impl Table {
+    /// Connects and makes the table where it is missing.
+    pub(crate) fn create(config: &PostgresConfig) -> Result<Self, JournalError> {
+        let connection = Connection::open(config, Role::Opening)?;
+        let schema = &config.schema;
+        // The lock keeps two first openers apart: CREATE … IF NOT EXISTS is no help against a race.
+        let sql = format!(
+            "BEGIN;
+             SELECT pg_advisory_xact_lock(hashtext('journal/{schema}'));
+             CREATE SCHEMA IF NOT EXISTS {schema};
+             CREATE TABLE IF NOT EXISTS {schema}.journal (
+                 row      bigint PRIMARY KEY,
+                 first    bigint NOT NULL,
+                 count    bigint NOT NULL,
+                 epoch    bigint NOT NULL,
+                 level    bigint NOT NULL,
+                 time_ms  bigint NOT NULL,
+                 previous bytea  NOT NULL,
+                 hash     bytea  NOT NULL,
+                 checksum bigint NOT NULL,
+                 payload  bytea  NOT NULL
+             );
+             ALTER TABLE {schema}.journal ALTER COLUMN payload SET STORAGE EXTERNAL;
+             CREATE UNIQUE INDEX IF NOT EXISTS journal_first ON {schema}.journal (first) WHERE count > 0;
+             COMMIT;"
+        );
+        let doing = format!("creating the journal in schema {schema}");
+        connection.wait(config.patience, &doing, connection.client.batch_execute(&sql))?;
+        Self::over(connection, config)
+    }
+
+    /// Connects to a table that is there.
+    pub(crate) fn open(config: &PostgresConfig, role: Role) -> Result<Self, JournalError> {
+        Self::over(Connection::open(config, role)?, config)
+    }
+
+    fn over(connection: Connection, config: &PostgresConfig) -> Result<Self, JournalError> {
+        let schema = config.schema.clone();
+        // The fence: a row goes in only behind the row that its writer saw last.
+        let sql = format!(
+            "INSERT INTO {schema}.journal ({COLUMNS})
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+             WHERE $1::bigint = 1 OR EXISTS (
+                 SELECT 1 FROM {schema}.journal AS before WHERE before.row = $1 - 1 AND before.hash = $7)"
+        );
+        let (int, bytes) = (Type::INT8, Type::BYTEA);
+        let types = [
+            int.clone(),
+            int.clone(),
+            int.clone(),
+            int.clone(),
+            int.clone(),
+            int.clone(),
+            bytes.clone(),
+            bytes.clone(),
+            int,
+            bytes,
+        ];
+        let doing = format!("looking for the journal in schema {schema}");
+        let preparing = connection.client.prepare_typed(&sql, &types);
+        let insert = connection.wait(config.answer_within, &doing, preparing)?;
+        let (answer_within, patience) = (config.answer_within, config.patience);
+        Ok(Self { connection, schema, answer_within, patience, insert })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.connection.client.is_closed()
+    }
+
+    /// Names this connection's backend as that of `role`.
+    pub(crate) fn rename(&self, role: Role) -> Result<(), JournalError> {
+        let sql = format!("SET application_name = '{}'", role.name(&self.schema));
+        let renaming = self.connection.client.batch_execute(&sql);
+        self.connection.wait(self.answer_within, "naming a journal connection", renaming)
+    }
+
+    /// Sixteen bytes that no other writer has.
+    pub(crate) fn writer_mark(&self) -> Result<Vec<u8>, JournalError> {
+        let sql = "SELECT uuid_send(gen_random_uuid())";
+        let asking = self.connection.client.query_one(sql, &[]);
+        let row = self.connection.wait(self.answer_within, "asking for a writer's mark", asking)?;
+        column(&row, 0)
+    }
+
+    /// Ends the backends of writers of this journal up to epoch `epoch`, except this connection's, and waits until they
+    /// are gone: what they had begun is then either in the table or never will be.
+    pub(crate) fn end_writers(&self, epoch: u64) -> Result<(), JournalError> {
+        let sql = format!(
+            "SELECT count(pg_terminate_backend(pid, 1000)) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()
+               AND CASE WHEN application_name ~ '^journal/{}/[0-9]{{1,18}}$'
+                   THEN split_part(application_name, '/', 3)::bigint <= $1 ELSE false END",
+            self.schema
+        );
+        let doing = format!("ending the writers of journal {} up to epoch {epoch}", self.schema);
+        let epoch = signed(epoch);
+        for _ in 0..END_ROUNDS {
+            let parameters: [&(dyn ToSql + Sync); 1] = [&epoch];
+            let asking = self.connection.client.query_one(&sql, &parameters);
+            let row = self.connection.wait(self.patience, &doing, asking)?;
+            if column::<i64>(&row, 0)? == 0 {
+                return Ok(());
+            }
+        }
+        Err(JournalError::database(doing, format!("some are still there after {END_ROUNDS} rounds")))
+    }
+
+    /// Sends one row and says what became of it.
+    pub(crate) fn insert(&self, row: &NewRow<'_>) -> Inserted {
+        let header = &row.header;
+        let (number, first, epoch) =
+            (signed(header.row), signed(header.first), signed(header.epoch));
+        let (count, level) = (i64::from(header.count), i64::from(header.level));
+        let (previous, hash) = (row.previous.0.as_slice(), row.hash.0.as_slice());
+        let checksum = i64::from(row.checksum);
+        let payload = Payload(row.payload);
+        let parameters: [&(dyn ToSql + Sync); 10] = [
+            &number, &first, &count, &epoch, &level, &header.time_ms, &previous, &hash, &checksum, &payload,
+        ];
+        self.connection.take_notices();
+        // The library returns only once the server is ready again, which is after the commit: the statement's own
+        // "INSERT 0 1" comes before it and means little.
+        let sending = self.connection.client.execute(&self.insert, &parameters);
+        let answer = self.connection.answer(self.answer_within, sending);
+        let notices = self.connection.take_notices();
+        if !notices.is_empty() {
+            return Inserted::Unclear(notices.join("; "));
+        }
+        match answer {
+            Ok(Ok(1)) => Inserted::Clean,
+            Ok(Ok(_)) => Inserted::Taken,
+            Ok(Err(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Inserted::Taken,
+            Ok(Err(error)) => Inserted::Unclear(describe(&error)),
+            Err(_) => Inserted::Unclear(format!("no answer within {:?}", self.answer_within)),
+        }
+    }
+
+    /// Whether the row in the table under this row's number is this row.
+    pub(crate) fn holds(&mut self, row: &NewRow<'_>) -> Result<bool, JournalError> {
+        let found = self.head(row.header.row)?;
+        Ok(found.is_some_and(|found| {
+            found.epoch == signed(row.header.epoch) && found.hash == row.hash.0
+        }))
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, JournalError> {
+        let doing = format!("reading the journal in schema {}", self.schema);
+        self.connection.wait(self.patience, &doing, self.connection.client.query(sql, parameters))
+    }
+
+    fn row_number(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<u64>, JournalError> {
+        let found = self.query(sql, parameters)?;
+        let Some(row) = found.first() else { return Ok(None) };
+        let number: i64 = column(row, 0)?;
+        u64::try_from(number).map(Some).map_err(|_| {
+            let what = format!("a row is numbered {number}; rows are numbered from 1");
+            JournalError::Corrupt(crate::Fault { row: 1, position: Some(1), what })
+        })
+    }
+}
+
+impl Rows for Table {
+    fn page(&mut self, row: u64, max_bytes: usize) -> Result<Vec<StoredRow>, JournalError> {
+        let table = format!("{}.journal", self.schema);
+        // The size of a payload is known without reading it, so that the server cuts the page.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM (
+                 SELECT *, sum(octet_length(payload)) OVER (ORDER BY row) - octet_length(payload) AS bytes_before
+                 FROM (SELECT * FROM {table} WHERE row >= $1 ORDER BY row LIMIT {PAGE_ROWS}) AS numbered
+             ) AS page
+             WHERE bytes_before < $2 OR page.row = (SELECT min(row) FROM {table} WHERE row >= $1)
+             ORDER BY page.row"
+        );
+        let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+        self.query(&sql, &[&signed(row), &max_bytes])?.iter().map(stored).collect()
+    }
+
+    fn head(&mut self, row: u64) -> Result<Option<StoredRow>, JournalError> {
+        let columns = COLUMNS.replace("payload", "''::bytea");
+        let sql = format!("SELECT {columns} FROM {}.journal WHERE row = $1", self.schema);
+        self.query(&sql, &[&signed(row)])?.first().map(stored).transpose()
+    }
+
+    fn floor(&mut self, position: u64) -> Result<Option<u64>, JournalError> {
+        let sql = format!(
+            "SELECT row FROM {}.journal WHERE first <= $1 AND count > 0 ORDER BY first DESC LIMIT 1",
+            self.schema
+        );
+        self.row_number(&sql, &[&signed(position)])
+    }
+
+    fn last(&mut self) -> Result<Option<u64>, JournalError> {
+        let sql = format!("SELECT row FROM {}.journal ORDER BY row DESC LIMIT 1", self.schema);
+        self.row_number(&sql, &[])
+    }
+}
+
+/// A payload as a parameter. The library shows parameters in its debug log; a payload shows only its length.
+struct Payload<'a>(&'a [u8]);
+
+impl fmt::Debug for Payload<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "payload of {} bytes", self.0.len())
+    }
+}
+
+impl ToSql for Payload<'_> {
+    fn to_sql(
+        &self,
+        type_: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        self.0.to_sql(type_, out)
+    }
+
+    fn accepts(type_: &Type) -> bool {
+        *type_ == Type::BYTEA
+    }
+
+    to_sql_checked!();
+}
+
+fn stored(row: &Row) -> Result<StoredRow, JournalError> {
+    Ok(StoredRow {
+        row: column(row, 0)?,
+        first: column(row, 1)?,
+        count: column(row, 2)?,
+        epoch: column(row, 3)?,
+        level: column(row, 4)?,
+        time_ms: column(row, 5)?,
+        previous: column(row, 6)?,
+        hash: column(row, 7)?,
+        checksum: column(row, 8)?,
+        payload: column(row, 9)?,
+    })
+}
+
+fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    index: usize,
+) -> Result<T, JournalError> {
+    row.try_get(index).map_err(|error| JournalError::database("decoding a journal row", error))
+}
+
+/// A number as the database keeps it; no row or position reaches 2⁶³ (see `Chain::seal`).
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,3 @@
+//! SQL: the tables behind lists, the state for recovery, the catalogue of runs.
+
+pub mod run;

@@ -1,0 +1,82 @@
+//! Builds our two programs and says where they are.
+//!
+//! The paths come from cargo's own messages, never from a guess below `target/`: a target directory set by
+//! an environment variable, a configuration file or a build target all move it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+
+use crate::workspace;
+
+/// `lintel`, the platform, and `lintel-sandbox`, the world around it.
+#[derive(Debug)]
+pub(crate) struct Binaries {
+    pub(crate) lintel: PathBuf,
+    pub(crate) sandbox: PathBuf,
+}
+
+/// Builds both with the profile `fast`; cargo's progress and errors go to stderr.
+///
+/// Both are always built together: `lintel bench` and `lintel sandbox` execute the `lintel-sandbox` that
+/// lies beside `lintel`, and it must not be an older one.
+pub(crate) fn build() -> anyhow::Result<Binaries> {
+    let mut command = workspace::cargo(&[
+        "build",
+        "--profile=fast",
+        "--package=server",
+        "--bin=lintel",
+        "--package=sandbox",
+        "--bin=lintel-sandbox",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let child = command.stdout(Stdio::piped()).spawn().context("starting cargo build")?;
+    let output = child.wait_with_output().context("waiting for cargo build")?;
+    ensure!(output.status.success(), "the programs did not build (see above)");
+    let mut executables = executables(&String::from_utf8_lossy(&output.stdout))?;
+    let mut take = |name: &str| executables.remove(name).with_context(|| format!("cargo built no program `{name}`"));
+    Ok(Binaries { lintel: take("lintel")?, sandbox: take("lintel-sandbox")? })
+}
+
+/// Program name → path, from cargo's messages, one JSON object a line.
+fn executables(messages: &str) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for line in messages.lines().filter(|line| line.starts_with('{')) {
+        let message: Value =
+            serde_json::from_str(line).with_context(|| format!("reading a message of cargo: {line}"))?;
+        if message["reason"] != "compiler-artifact" {
+            continue;
+        }
+        if let (Some(name), Some(path)) = (message["target"]["name"].as_str(), message["executable"].as_str()) {
+            found.insert(name.to_owned(), PathBuf::from(path));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_artifacts_with_an_executable_are_programs() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"node"},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"lintel"},"executable":"/else/fast/lintel"}"#,
+            "\nnot a message\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        let found = executables(messages).unwrap();
+        assert_eq!(found, BTreeMap::from([("lintel".to_owned(), PathBuf::from("/else/fast/lintel"))]));
+    }
+
+    #[test]
+    fn a_broken_message_is_an_error_that_shows_it() {
+        let error = executables("{\"reason\":").unwrap_err();
+        assert!(format!("{error:#}").contains("{\"reason\":"), "{error:#}");
+    }
+}
