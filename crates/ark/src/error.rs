@@ -18,8 +18,8 @@ pub enum Error {
         length: usize,
     },
 
-    /// The byte is not a class of JR/T 0171.
-    #[error("class {0} is not one of 1 (C1), 2 (C2), 3 (C3)")]
+    /// The byte is no class of JR/T 0171 that is stored.
+    #[error("class {0} is not one of 1 (C1), 2 (C2)")]
     Class(u8),
 
     /// The vault is there but the key file is not: made anew it would open nothing.

@@ -4,15 +4,14 @@ use crate::{error::Error, mask, secret::Secret};
 
 /// How sensitive personal financial information is (个人金融信息类别, JR/T 0171-2020).
 ///
-/// The number is stored beside every sealed field and is forever.
+/// The number is stored beside every sealed field and is forever. C3 (what authenticates a person, and track data, CVN
+/// or PIN of a card) has no value here: nothing of it is sealed, because nothing of it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Used inside the institution: opening time, branch, token.
     C1 = 1,
-    /// Names or reaches a person: account number, identity, phone, address.
+    /// Names or reaches a person: account number, identity, phone, login, address.
     C2 = 2,
-    /// Authenticates a person. Such data of cards that others issued is never sealed, because it is never stored.
-    C3 = 3,
 }
 
 impl From<Class> for u8 {
@@ -28,7 +27,6 @@ impl TryFrom<u8> for Class {
         match number {
             1 => Ok(Self::C1),
             2 => Ok(Self::C2),
-            3 => Ok(Self::C3),
             other => Err(Error::Class(other)),
         }
     }
@@ -49,7 +47,7 @@ pub enum Kind {
     Login,
     /// A postal address.
     Address,
-    /// What a party authenticates itself with, such as an API secret. Nothing of it is ever shown.
+    /// A merchant's API secret, a party's and not a person's. Nothing of it is ever shown.
     Credential,
 }
 
@@ -58,10 +56,13 @@ impl Kind {
     #[must_use]
     pub const fn class(self) -> Class {
         match self {
-            Self::Name | Self::IdentityNumber | Self::BankAccount | Self::Phone | Self::Login | Self::Address => {
-                Class::C2
-            }
-            Self::Credential => Class::C3,
+            Self::Name
+            | Self::IdentityNumber
+            | Self::BankAccount
+            | Self::Phone
+            | Self::Login
+            | Self::Address
+            | Self::Credential => Class::C2,
         }
     }
 

@@ -4,7 +4,8 @@
 //! own. Without that key the index tells nothing, although there are few enough numbers to try them all.
 //!
 //! Invariant: two spellings of one number give one index. Full-width forms become ASCII, letters upper case, blanks
-//! and hyphens go away. Whether a number is a real one is the question of know-your-customer checks, not of this module.
+//! and hyphens go away. Whether a number is a real one is the question of know-your-customer checks, not of this
+//! module.
 
 use std::{fmt, str::FromStr};
 

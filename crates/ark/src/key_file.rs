@@ -88,7 +88,7 @@ fn write_new(path: &Path, key: &Sm4Key) -> Result<(), Error> {
 }
 
 /// A new name is durable only once its directory is.
-fn sync_directory_of(path: &Path) -> Result<(), Error> {
+pub(crate) fn sync_directory_of(path: &Path) -> Result<(), Error> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -44,7 +44,7 @@ impl MacKey {
     /// The text form that a merchant is shown once: 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn to_hex(&self) -> Secret {
-        Secret::new(hex::encode(&*self.0))
+        Secret::new(hex::encode(self.expose()))
     }
 
     /// Starts a message under this key.

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn masks_of_the_table() {
-        let table: [(fn(&str) -> String, &str, &str); 20] = [
+        type Mask = fn(&str) -> String;
+        let table: [(Mask, &str, &str); 20] = [
             (bank_account, "6222021234567890123", "622202*********0123"),
             (bank_account, "6222021234567890", "622202******7890"),
             (bank_account, "622202123456", "********3456"),

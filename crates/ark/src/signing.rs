@@ -145,7 +145,7 @@ pub struct Credential<'a> {
 }
 
 /// The value of an `Authorization` header. `Display` writes it, [`Authorization::parse`] reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Authorization {
     merchant: String,
     serial: String,
@@ -234,6 +234,18 @@ impl Authorization {
     #[must_use]
     pub fn stamp(&self) -> &Stamp {
         &self.stamp
+    }
+}
+
+/// Prints no signature: within its five minutes it would open the door to who reads the log.
+impl fmt::Debug for Authorization {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Authorization")
+            .field("merchant", &self.merchant)
+            .field("serial", &self.serial)
+            .field("stamp", &self.stamp)
+            .finish_non_exhaustive()
     }
 }
 
@@ -341,8 +353,8 @@ pub enum SigningError {
     },
     /// Signed too long ago or in the future.
     #[error(
-        "`timestamp` {timestamp} is more than {SKEW_MAX_SECONDS} seconds from this server's clock, {now}; set the clock \
-         and sign again"
+        "`timestamp` {timestamp} is more than {SKEW_MAX_SECONDS} seconds from this server's clock, {now}; set the \
+         clock and sign again"
     )]
     Stale {
         /// Seconds since 1970 in the message.
@@ -352,8 +364,8 @@ pub enum SigningError {
     },
     /// The signature is another message's or another key's.
     #[error(
-        "`signature` does not fit: check that the string to sign has the path with its query and the body byte for byte \
-         as sent, and that `serial_no` names the key that signed"
+        "`signature` does not fit: check that the string to sign has the path with its query and the body byte for \
+         byte as sent, and that `serial_no` names the key that signed"
     )]
     Mismatch,
 }

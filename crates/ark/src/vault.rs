@@ -11,12 +11,12 @@
 //! - The vault holds no number, name or readable key: blind indexes and wrapped keys only.
 //! - Ids are dense from 1, given out once and never again, erased ones included. Get-or-create is idempotent, so a
 //!   caller that crashed after it asks again and gets the same id.
-//! - An erased customer's fields open nowhere again, whichever journal, lake or backup holds their ciphertext. (A backup
-//!   of *this file* from before holds the wrapped key: keep such backups no longer than erasure may take.)
-//! - A vault is durable before an id leaves it: a journal may name the id at once.
+//! - An erased customer's fields open nowhere again, whichever journal, lake or backup holds their ciphertext. (A
+//!   backup of *this file* from before holds the wrapped key: keep such backups no longer than erasure may take.)
+//! - A new id is durable before it leaves the vault: a journal may name it at once.
 //!
-//! A [`Vault`] is shared by reference between threads; calls take turns on one connection. They block on the disk, so an
-//! asynchronous caller runs them on a thread for blocking work.
+//! A [`Vault`] is shared by reference between threads; calls take turns on one connection. They block on the disk, so
+//! an asynchronous caller runs them on a thread for blocking work.
 
 use std::{
     fmt,
@@ -58,7 +58,7 @@ const MAC_ROOT_LABEL: &[u8] = b"lintel/wrap/1/mac-root";
 const SCHEMA: &str = "
 CREATE TABLE mac_root (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
-    wrapped BLOB NOT NULL                            -- under the root key; blind index and fingerprint keys derive from it
+    wrapped BLOB NOT NULL                            -- under the root key; other keys derive from it
 ) STRICT;
 CREATE TABLE customer (
     id      INTEGER PRIMARY KEY CHECK (id > 0),      -- dense; rows are never deleted
@@ -216,6 +216,18 @@ impl Vault {
         Place { customer, key, field }.seal(&data_key, text)
     }
 
+    /// Whose data key this is: a sealed field says which key seals it, not whose it is.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn customer_of(&self, key: u64) -> Result<Option<CustomerId>, Error> {
+        self.lock()
+            .prepare_cached("SELECT customer FROM data_key WHERE id = ?1")
+            .and_then(|mut statement| statement.query_row([row_of(key)], |row| row.get::<_, i64>(0)).optional())
+            .map(|id| id.map(customer_of))
+            .map_err(self.failed("read the owner of a data key"))
+    }
+
     /// Opens what [`Vault::seal`] made. The caller audits each opening: who, why, which field.
     ///
     /// # Errors
@@ -312,12 +324,14 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         path: path.to_owned(),
         source,
     })?;
+    key_file::sync_directory_of(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let set_up = || {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(WRITER_TIMEOUT)?;
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;",
         )?;
         Ok(connection)
     };

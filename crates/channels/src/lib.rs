@@ -1,1 +1,52 @@
-//! channels
+//! Channels: the banks, networks and centres that move money, each behind one trait, without a socket.
+//!
+//! A channel turns an operation into the exact bytes of a request and the bytes of an answer into what they prove.
+//! Who sends, waits, repeats a query or gives up is the executor; nothing here reads a clock, a socket or randomness,
+//! so the same operation gives the same bytes on every machine and after every restart.
+//!
+//! ```text
+//!  operation ─ build ─► Request ─► (executor, network) ─► Response ─ parse ─► Answer
+//!  unknown   ─ build_query ─► …                                                 Success │ Declined │ NotFound  prove something
+//!  day       ─ build_statement ─► … ─► file ─ statement ─► Verified lines       Pending │ Unknown              ask again
+//!  callback  ─ notify ─► Verified notification
+//! ```
+//!
+//! Invariants:
+//! - What cannot be verified or is not understood is [`Answer::Unknown`]; it is never a failure and never believed.
+//! - An operation that is not in the [`Manifest`] fails in `build`, before anything is sent.
+//! - [`Verified`] is made only by checking a signature.
+//! - A personal field is opened by the caller, goes into the body of one request and is wiped with it; no `Debug`
+//!   and no error shows it.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`channel`] | the trait |
+//! | [`manifest`] | what a channel can do and how it is configured |
+//! | [`message`] | requests and responses |
+//! | [`answer`] | what a response proves; notifications and returns |
+//! | [`statement`] | the clearing file: lines, sums, parts |
+//! | [`registry`] | every channel, one line each |
+//! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
+//! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
+
+pub mod answer;
+pub mod channel;
+pub mod error;
+pub mod manifest;
+pub mod message;
+pub mod registry;
+pub mod sandbox_bank;
+mod sandbox_file;
+pub mod sandbox_fund;
+mod sandbox_wire;
+pub mod statement;
+pub mod verified;
+
+pub use answer::{Answer, Notification, Notified, Return};
+pub use channel::{Channel, Open};
+pub use error::ChannelError;
+pub use manifest::{Manifest, OperationKind, Setting, Supported};
+pub use message::{Headers, Request, Response};
+pub use registry::by_name;
+pub use statement::{Line, LineKind, Statement, StatementPart, Totals};
+pub use verified::Verified;

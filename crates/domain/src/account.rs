@@ -1,8 +1,8 @@
 //! Accounts (账户): money in one book and currency, held by a user, a merchant or the institution.
 //!
 //! ```text
-//!  open ─► OPEN ─ close (at zero, nothing held or frozen) ─► CLOSED
-//!           └─ restrict ⇄ lift: in barred, out barred, both (whole-account restriction 整户限制)
+//!  open ─► OPEN ─ close (at zero, nothing held, frozen or on its way) ─► CLOSED
+//!           └─ restrict ⇄ lift, see `restriction`
 //! ```
 //! available = balance − held out − effective frozen; effective frozen = what the balance covers, so a freeze on an empty
 //! account bites as money arrives and available never goes below zero because of it.
@@ -11,6 +11,7 @@ use alloc::format;
 
 use minicbor::{Decode, Encode};
 
+use crate::agreement;
 use crate::book::{Side, Subject};
 use crate::command::Reply;
 use crate::draft::Draft;
@@ -18,6 +19,7 @@ use crate::event::Event;
 use crate::ids::{AccountId, AgreementId, MerchantId, UserId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
+use crate::restriction::Restriction;
 use crate::state::State;
 
 /// Whose the money is.
@@ -44,17 +46,6 @@ pub enum AccountStatus {
     /// At zero for ever.
     #[n(1)]
     Closed,
-}
-
-/// What a whole-account restriction bars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
-pub struct Restriction {
-    /// No money comes in.
-    #[n(0)]
-    pub in_barred: bool,
-    /// No money goes out.
-    #[n(1)]
-    pub out_barred: bool,
 }
 
 /// An account. Amounts count on the side on which its subject grows.
@@ -157,7 +148,8 @@ pub fn decide_open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<Reply
     Ok(Reply::Account(id))
 }
 
-fn owner_known(state: &State, owner: Owner) -> Result<(), Refusal> {
+/// Refuses an owner that does not exist.
+pub(crate) fn owner_known(state: &State, owner: Owner) -> Result<(), Refusal> {
     match owner {
         Owner::Institution => Ok(()),
         Owner::User(id) => state.user(id).map(|_| ()),
@@ -206,13 +198,23 @@ pub(crate) fn open_currency(draft: &mut Draft<'_>, currency: Currency) {
 /// Closes an account for ever.
 ///
 /// # Errors
-/// `account_unknown`, `account_closed`, `account_not_empty`, `subject_not_allowed` for the institution's own.
+/// `account_unknown`, `account_closed`, `account_not_empty`, `subject_not_allowed` for the institution's own and for an
+/// agreement's, which closes with it.
 pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refusal> {
     let account = draft.state.open_account(id, "account")?;
     if account.owner == Owner::Institution {
         let message = format!("{id} is the institution's own account and stays open");
         return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
     }
+    agreement::refuse_by_hand(account)?;
+    is_empty(draft.state, account)?;
+    draft.emit(Event::AccountClosed(id));
+    Ok(Reply::Account(id))
+}
+
+/// Refuses to close an account with money on it, or with payouts that may bring money back.
+pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> {
+    let id = account.id;
     if account.balance != 0 || account.held_out != 0 || account.held_in != 0 || account.frozen != 0 {
         let message = format!(
             "{id} has balance {}, held {} out and {} in, frozen {}; all must be zero",
@@ -220,26 +222,16 @@ pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refus
         );
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
-    draft.emit(Event::AccountClosed(id));
-    Ok(Reply::Account(id))
-}
-
-/// Bars or frees an account as a whole.
-///
-/// # Errors
-/// `account_unknown`, `account_closed`, `subject_not_allowed` for the institution's own.
-pub fn decide_restrict(draft: &mut Draft<'_>, id: AccountId, restriction: Restriction) -> Result<Reply, Refusal> {
-    if draft.state.open_account(id, "account")?.owner == Owner::Institution {
-        let message = format!("{id} is the institution's own account and cannot be restricted");
-        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
+    if state.has_open_payouts(id) {
+        let message = format!("{id} has payouts whose end is not known; close it when they have ended");
+        return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
-    draft.emit(Event::AccountRestricted { account: id, restriction });
-    Ok(Reply::Account(id))
+    Ok(())
 }
 
 /// An account was opened.
 pub(crate) fn apply_opened(state: &mut State, account: &Account) {
-    if account.owner == Owner::Institution {
+    if !account.subject.is_held_by_others() {
         state.institution.insert((account.subject, account.currency), account.id);
     }
     state.accounts.insert(account.id.0, account.clone());
@@ -286,5 +278,93 @@ impl State {
     /// The account, to be changed by an event that `decide` has checked.
     pub(crate) fn account_row(&mut self, id: AccountId) -> &mut Account {
         self.accounts.get_mut(id.0).expect("decide checked the account before it emitted the event")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::hold::PlaceHold;
+    use crate::testkit::Kit;
+    use alloc::vec::Vec;
+
+    fn of_user(kit: &mut Kit) -> OpenAccount {
+        let owner = Owner::User(kit.user());
+        OpenAccount { subject: Subject::Personal, currency: Currency::Cny, owner, overdraft: false }
+    }
+
+    #[test]
+    fn every_subject_that_others_hold_can_be_opened_except_the_agreements() {
+        let mut kit = Kit::new();
+        let good = of_user(&mut kit);
+        for subject in Subject::ALL.iter().copied() {
+            let command = Command::OpenAccount(OpenAccount { subject, ..good.clone() });
+            if subject.is_held_by_others() && subject != Subject::Agreement {
+                kit.given(command);
+            } else {
+                kit.refused(command, RefusalCode::SubjectNotAllowed);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_no_rule_forbids_may_be_overdrawn() {
+        let mut kit = Kit::new();
+        let good = OpenAccount { overdraft: true, ..of_user(&mut kit) };
+        kit.refused(Command::OpenAccount(good.clone()), RefusalCode::SubjectNotAllowed);
+        kit.given(Command::OpenAccount(OpenAccount { subject: Subject::CustodySub, ..good }));
+    }
+
+    #[test]
+    fn an_owner_must_be_known() {
+        let mut kit = Kit::new();
+        let good = of_user(&mut kit);
+        let user = OpenAccount { owner: Owner::User(UserId(9)), ..good.clone() };
+        kit.refused(Command::OpenAccount(user), RefusalCode::UserUnknown);
+        let merchant = OpenAccount { owner: Owner::Merchant(MerchantId(9)), ..good };
+        kit.refused(Command::OpenAccount(merchant), RefusalCode::MerchantUnknown);
+    }
+
+    #[test]
+    fn the_first_account_in_a_currency_brings_the_institutions_own_once() {
+        let mut kit = Kit::new();
+        let dollars = OpenAccount { currency: Currency::Usd, ..of_user(&mut kit) };
+        let refusal = kit.state.institution(Subject::DueToOwn, Currency::Usd).unwrap_err();
+        assert_eq!(refusal.code, RefusalCode::AccountUnknown);
+        let own = |kit: &Kit| {
+            let accounts = kit.state.accounts.iter();
+            let ours = |account: &&Account| account.owner == Owner::Institution && account.currency == Currency::Usd;
+            accounts.map(|(_, account)| account).filter(ours).map(|account| account.subject).collect::<Vec<_>>()
+        };
+        for _ in 0..2 {
+            kit.given(Command::OpenAccount(dollars.clone()));
+            let expected: Vec<_> =
+                Subject::ALL.iter().copied().filter(|subject| !subject.is_held_by_others()).collect();
+            assert_eq!(own(&kit), expected);
+        }
+    }
+
+    #[test]
+    fn an_account_closes_at_zero_for_ever() {
+        let mut kit = Kit::new();
+        let owner = of_user(&mut kit).owner;
+        let account = kit.account(Subject::Personal, owner);
+        let close = Command::CloseAccount(account);
+        kit.fund(account, 10);
+        kit.refused(close.clone(), RefusalCode::AccountNotEmpty);
+
+        let other = kit.account(Subject::Personal, owner);
+        let expires_at = kit.now.plus_ms(1);
+        let place = PlaceHold { account, amount: 10, currency: Currency::Cny, expires_at };
+        let Reply::Hold(hold) = kit.given(Command::PlaceHold(place)) else { panic!("a hold was placed") };
+        kit.refused(close.clone(), RefusalCode::AccountNotEmpty);
+        kit.given(Command::ConfirmHold { hold, amount: None, to: other });
+        kit.given(close.clone());
+        kit.refused(close, RefusalCode::AccountClosed);
+
+        let own = kit.state.institution(Subject::FeeIncome, Currency::Cny).unwrap();
+        kit.refused(Command::CloseAccount(own), RefusalCode::SubjectNotAllowed);
+        kit.refused(Command::CloseAccount(AccountId(999)), RefusalCode::AccountUnknown);
     }
 }

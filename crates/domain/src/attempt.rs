@@ -14,12 +14,16 @@ use minicbor::{Decode, Encode};
 
 use crate::book::Subject;
 use crate::calendar::Date;
+use crate::clearing;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AttemptId, LegId, PayoutId, RefundId};
 use crate::money::{Currency, Minor};
+use crate::payment;
+use crate::payout;
+use crate::refund;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
@@ -288,6 +292,9 @@ pub struct Attempt {
     /// Where it stands.
     #[n(7)]
     pub status: AttemptStatus,
+    /// The date of the clearing file that it was matched in.
+    #[n(8)]
+    pub cleared: Option<Date>,
 }
 
 impl Attempt {
@@ -327,18 +334,25 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
         requested_at: now,
         send_before,
         status,
+        cleared: None,
     }));
     id
 }
 
 /// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
 ///
+/// A success that comes after a refusal, or after the channel had never seen a leg's attempt, is taken: the money is there.
+///
 /// # Errors
 /// `attempt_unknown`, `attempt_state` if it is settled already.
 pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) -> Result<Reply, Refusal> {
-    let attempt = draft.state.attempt(id)?;
-    let (purpose, before) = (attempt.purpose, attempt.status.clone());
-    match (before, outcome) {
+    let attempt = draft.state.attempt(id)?.clone();
+    match (&attempt.status, outcome) {
+        (AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound), Outcome::Success { .. })
+            if matches!(attempt.purpose, Purpose::Leg(_)) =>
+        {
+            draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
+        }
         (AttemptStatus::Settled(_), _) => {
             return Err(Refusal::new(RefusalCode::AttemptState, "attempt", format!("{id} is settled already")));
         }
@@ -347,14 +361,15 @@ pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) ->
             draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
         }
     }
-    tell(draft, id, purpose, outcome)?;
+    tell(draft, &attempt, outcome)?;
     Ok(Reply::Attempt(id))
 }
 
-fn tell(draft: &mut Draft<'_>, _id: AttemptId, purpose: Purpose, _outcome: &Outcome) -> Result<(), Refusal> {
-    let _ = draft;
-    match purpose {
-        Purpose::Leg(_) | Purpose::Refund(_) | Purpose::Payout(_) => Ok(()),
+fn tell(draft: &mut Draft<'_>, attempt: &Attempt, outcome: &Outcome) -> Result<(), Refusal> {
+    match attempt.purpose {
+        Purpose::Leg(id) => payment::answered(draft, id, attempt, outcome),
+        Purpose::Refund(id) => refund::answered(draft, id, attempt, outcome),
+        Purpose::Payout(id) => payout::answered(draft, id, outcome),
     }
 }
 
@@ -380,7 +395,11 @@ pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome
         Outcome::Unknown => attempt.status = AttemptStatus::Unknown,
         Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => {
             attempt.status = AttemptStatus::Settled(outcome.clone());
+            let uncleared = clearing::uncleared_key(attempt);
             state.outbox.remove(&id);
+            if let Some(key) = uncleared {
+                state.uncleared.insert(key, ());
+            }
         }
     }
 }

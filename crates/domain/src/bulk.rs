@@ -18,7 +18,10 @@ use crate::event::Event;
 use crate::ids::{StreamId, VoucherId};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
-use crate::voucher::{BusinessNumber, Dimensions, Entry, EventCode, Voucher, check};
+use crate::voucher::{BusinessNumber, Dimensions, Entry, EventCode, Voucher, check_by_hand};
+
+#[cfg(test)]
+mod tests;
 
 /// The most vouchers of one posting.
 pub const MAX_VOUCHERS: usize = 100_000;
@@ -97,10 +100,10 @@ pub struct Stream {
 /// also the first refusal of a voucher.
 pub fn decide_bulk(draft: &mut Draft<'_>, command: PostBulk) -> Result<Reply, Refusal> {
     let known = draft.state.stream_names.get(command.stream.as_ref()).copied();
-    if let Some(answer) = known.and_then(|id| draft.state.streams.get(id.0)).map(|stream| repeated(stream, &command)) {
-        if let Some(reply) = answer? {
-            return Ok(Reply::Bulk(reply));
-        }
+    if let Some(stream) = known.and_then(|id| draft.state.streams.get(id.0))
+        && let Some(reply) = repeated(stream, &command)?
+    {
+        return Ok(Reply::Bulk(reply));
     }
     let count = command.vouchers.len();
     if count == 0 || count > MAX_VOUCHERS {
@@ -124,7 +127,7 @@ pub fn decide_bulk(draft: &mut Draft<'_>, command: PostBulk) -> Result<Reply, Re
         let BulkVoucher { event, entries, dimensions } = voucher;
         let business = BusinessNumber::Bulk { stream, number, index };
         let voucher = Voucher { business, event, date, entries, dimensions, contra_of: None };
-        match check(draft.state, &voucher) {
+        match check_by_hand(draft.state, &voucher) {
             Ok(()) => {
                 draft.emit_voucher(voucher);
             }
@@ -151,7 +154,7 @@ fn repeated(stream: &Stream, command: &PostBulk) -> Result<Option<BulkReply>, Re
             let message = format!(
                 "number {} of this stream was used with other content; use {}",
                 command.number,
-                stream.mark + 1
+                stream.mark.saturating_add(1)
             );
             Err(Refusal::new(RefusalCode::KeyReused, "number", message))
         }

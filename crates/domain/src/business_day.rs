@@ -29,6 +29,9 @@ use crate::state::State;
 use crate::table::Table;
 use crate::voucher::Entry;
 
+#[cfg(test)]
+mod tests;
+
 /// How many days may be open (or cut and not closed) at once.
 pub const MAX_OPEN_DAYS: usize = 7;
 
@@ -224,13 +227,13 @@ impl Days {
     #[must_use]
     pub fn closing(&self, account: &Account, date: Date) -> Option<Minor> {
         self.slot(date)?;
-        let later = self.open.iter().filter(|(open, _)| *open > date);
-        later.fold(Some(account.balance), |balance, (_, slot)| {
+        let mut later = self.open.iter().filter(|(open, _)| *open > date);
+        later.try_fold(account.balance, |balance, (_, slot)| {
             let turnover = self.columns.get(*slot)?.accounts.get(account.id.0).copied().unwrap_or_default();
             let debits = turnover.debit.checked_sub(turnover.credit)?;
             match account.subject.side() {
-                Side::Debit => balance?.checked_sub(debits),
-                Side::Credit => balance?.checked_add(debits),
+                Side::Debit => balance.checked_sub(debits),
+                Side::Credit => balance.checked_add(debits),
             }
         })
     }

@@ -63,6 +63,13 @@ impl Date {
         self.civil().year()
     }
 
+    /// Year and month as `yyyymm`.
+    #[must_use]
+    pub fn month(self) -> u32 {
+        let date = self.civil();
+        u32::from(date.year().unsigned_abs()) * 100 + u32::from(date.month().unsigned_abs())
+    }
+
     fn is_weekend(self) -> bool {
         matches!(self.civil().weekday(), civil::Weekday::Saturday | civil::Weekday::Sunday)
     }

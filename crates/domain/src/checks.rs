@@ -3,11 +3,13 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::book::{Book, Subject};
 use crate::business_day::CheckResult;
 use crate::calendar::Date;
+use crate::freeze::FreezeStatus;
 use crate::hold::HoldStatus;
 use crate::money::Currency;
 use crate::state::State;
@@ -19,15 +21,16 @@ pub fn run(state: &State, date: Date) -> Vec<CheckResult> {
     let Some(trial) = TrialBalance::of(state, date) else {
         return Vec::new();
     };
-    let mut results = Vec::new();
-    results.push(balanced(&trial));
-    results.push(subjects_equal_accounts(state, &trial));
-    results.push(mirrored(&trial, Subject::DueToOwn, Subject::DueFromReserve));
-    results.push(mirrored(&trial, Subject::OwnClaims, Subject::Advances));
-    results.push(never_overdrawn(state, date));
-    results.push(holds(state));
-    results.push(covered(&trial));
-    results
+    vec![
+        balanced(&trial),
+        subjects_equal_accounts(state, &trial),
+        mirrored(&trial, Subject::DueToOwn, Subject::DueFromReserve),
+        mirrored(&trial, Subject::OwnClaims, Subject::Advances),
+        never_overdrawn(state, date),
+        holds(state),
+        freezes(state),
+        covered(&trial),
+    ]
 }
 
 fn result(name: &str, breaks: &[String], held: String) -> CheckResult {
@@ -124,6 +127,27 @@ fn holds(state: &State) -> CheckResult {
     result("holds", &breaks, format!("{open} open holds, none past its expiry"))
 }
 
+fn freezes(state: &State) -> CheckResult {
+    let mut breaks = Vec::new();
+    let mut sums: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut in_force = 0_usize;
+    for (_, freeze) in state.freezes.iter().filter(|(_, freeze)| freeze.status == FreezeStatus::InForce) {
+        in_force += 1;
+        let sum = sums.entry(freeze.account.0).or_default();
+        *sum = sum.saturating_add(freeze.frozen());
+        if freeze.expires_at.is_some_and(|at| at <= state.now) {
+            breaks.push(format!("{} is past its expiry", freeze.id));
+        }
+    }
+    for (id, account) in state.accounts.iter() {
+        let frozen = sums.get(&id).copied().unwrap_or_default();
+        if account.frozen != frozen {
+            breaks.push(format!("{} is frozen for {}, its freezes for {frozen}", account.id, account.frozen));
+        }
+    }
+    result("freezes", &breaks, format!("{in_force} freezes in force, none past its expiry"))
+}
+
 fn covered(trial: &TrialBalance) -> CheckResult {
     let mut breaks = Vec::new();
     for currency in Currency::ALL {
@@ -138,4 +162,142 @@ fn covered(trial: &TrialBalance) -> CheckResult {
         cover.liabilities, cover.central_bank, cover.in_clearing, cover.due_to_own
     );
     result("cover", &breaks, held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Owner;
+    use crate::book::Side::{self, Credit, Debit};
+    use crate::draft::Draft;
+    use crate::envelope::{Actor, Context, Origin};
+    use crate::event::Event;
+    use crate::ids::AccountId;
+    use crate::money::Minor;
+    use crate::testkit::{Kit, date};
+    use crate::voucher::{BusinessNumber, Entry, EventCode, Voucher};
+
+    const DAY: &str = "2026-03-05";
+
+    /// Books with 1,000 on one account and a hold of 100 on it.
+    fn world() -> (Kit, AccountId) {
+        let mut kit = Kit::new();
+        let user = kit.user();
+        let account = kit.account(Subject::Personal, Owner::User(user));
+        kit.fund(account, 1_000);
+        let expires_at = kit.now.plus_ms(1_000);
+        let place = crate::hold::PlaceHold { account, amount: 100, currency: Currency::Cny, expires_at };
+        kit.given(crate::Command::PlaceHold(place));
+        (kit, account)
+    }
+
+    fn broken(state: &State) -> Vec<String> {
+        run(state, date(DAY)).into_iter().filter(|check| !check.holds).map(|check| check.name).collect()
+    }
+
+    /// Posts without asking whether it may be.
+    fn force(kit: &mut Kit, entries: &[(Subject, Side, Minor)]) {
+        let entry = |(subject, side, amount): &(Subject, Side, Minor)| Entry {
+            account: kit.state.institution(*subject, Currency::Cny).unwrap(),
+            side: *side,
+            amount: *amount,
+            currency: Currency::Cny,
+        };
+        let entries = entries.iter().map(entry).collect();
+        let (business, event) = (BusinessNumber::Text("forced".into()), EventCode::Transfer);
+        let context = Context { now: kit.now, actor: Actor::Timer, approval: None, origin: Origin::Timer, epoch: 1 };
+        let mut draft = Draft::begin(&mut kit.state, &context, true);
+        let voucher = Voucher { business, event, date: date(DAY), entries, dimensions: None, contra_of: None };
+        draft.emit(Event::VoucherPosted(voucher));
+        drop(draft.commit());
+    }
+
+    #[test]
+    fn every_check_holds_in_sound_books_and_says_what_it_compared() {
+        let (kit, _) = world();
+        let results = run(&kit.state, date(DAY));
+        let names: Vec<_> = results.iter().map(|check| check.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "trial_balance",
+                "subjects_equal_accounts",
+                "2291_equals_1291",
+                "2292_equals_1151",
+                "never_overdrawn",
+                "holds",
+                "freezes",
+                "cover"
+            ]
+        );
+        assert!(results.iter().all(|check| check.holds && !check.detail.is_empty()), "{results:?}");
+    }
+
+    #[test]
+    fn debits_without_credits_break_the_trial_balance_and_the_cover() {
+        let (mut kit, _) = world();
+        force(&mut kit, &[(Subject::ClearingEpcc, Debit, 5)]);
+        assert_eq!(broken(&kit.state), ["trial_balance", "cover"]);
+    }
+
+    #[test]
+    fn an_account_that_left_its_subject_is_found() {
+        let (mut kit, account) = world();
+        kit.state.account_row(account).balance += 1;
+        assert_eq!(broken(&kit.state), ["subjects_equal_accounts"]);
+        let check = run(&kit.state, date(DAY)).swap_remove(1);
+        assert_eq!(check.detail, "2201 CNY: ledger 1000, accounts 1001");
+    }
+
+    #[test]
+    fn what_reserve_owes_must_be_mirrored_in_own_books() {
+        for (reserve, own, against, name) in [
+            (Subject::DueToOwn, Subject::DueFromReserve, Subject::FeeIncome, "2291_equals_1291"),
+            (Subject::OwnClaims, Subject::Advances, Subject::Capital, "2292_equals_1151"),
+        ] {
+            let (mut kit, _) = world();
+            force(&mut kit, &[(Subject::ClearingEpcc, Debit, 7), (reserve, Credit, 7)]);
+            assert_eq!(broken(&kit.state), [name]);
+            force(&mut kit, &[(own, Debit, 7), (against, Credit, 7)]);
+            assert_eq!(broken(&kit.state), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn an_account_below_zero_is_found() {
+        let (mut kit, _) = world();
+        force(&mut kit, &[(Subject::Suspense, Debit, 7), (Subject::ClearingEpcc, Credit, 7)]);
+        assert_eq!(broken(&kit.state), ["never_overdrawn"]);
+    }
+
+    #[test]
+    fn holds_that_do_not_add_up_or_are_late_are_found() {
+        let (mut kit, account) = world();
+        kit.state.account_row(account).held_out += 1;
+        assert_eq!(broken(&kit.state), ["holds"]);
+        kit.state.account_row(account).held_out -= 1;
+        assert_eq!(broken(&kit.state), [""; 0]);
+        kit.state.now = kit.now.plus_ms(1_000);
+        assert_eq!(broken(&kit.state), ["holds"]);
+    }
+
+    #[test]
+    fn freezes_that_do_not_add_up_or_are_late_are_found() {
+        let (mut kit, account) = world();
+        let expires_at = Some(kit.now.plus_ms(10));
+        kit.given(crate::Command::PlaceFreeze(crate::freeze::PlaceFreeze {
+            account,
+            amount: 30,
+            currency: Currency::Cny,
+            reason: "case".into(),
+            authority: "court".into(),
+            document: "1".into(),
+            expires_at,
+        }));
+        kit.state.account_row(account).frozen = 29;
+        assert_eq!(broken(&kit.state), ["freezes"]);
+        kit.state.account_row(account).frozen = 30;
+        kit.state.now = kit.now.plus_ms(10);
+        assert_eq!(broken(&kit.state), ["freezes"]);
+    }
 }

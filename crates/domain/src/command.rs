@@ -5,19 +5,33 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use crate::account::{self, OpenAccount, Restriction};
+use crate::account::{self, OpenAccount};
+use crate::agreement::{self, CreateAgreement, PayFromAgreement};
 use crate::attempt::{self, Outcome};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
+use crate::freeze::{self, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
-use crate::ids::{AccountId, AttemptId, CustomerId, HoldId, MerchantId, UserId, VoucherId};
+use crate::ids::{
+    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, RefundId,
+    SettlementId, SplitId, UserId, VoucherId,
+};
 use crate::initialise::{self, Genesis};
-use crate::merchant::{self, OpenMerchant};
+use crate::leg::Instrument;
+use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
+use crate::order::{self, CreateOrder};
+use crate::payment;
+use crate::payout::{self, CreatePayout};
+use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
+use crate::restriction::{self, Restriction};
+use crate::settlement;
+use crate::split::{self, MakeSplit};
 use crate::tick;
 use crate::user;
 use crate::voucher::{self, PostVoucher};
@@ -86,6 +100,62 @@ pub enum Command {
     },
     /// Open a merchant.
     OpenMerchant(OpenMerchant),
+    /// Verify a merchant's settlement account after a payout came back.
+    VerifySettlementAccount {
+        /// The merchant.
+        merchant: MerchantId,
+        /// Another account in place of the present one.
+        replacement: Option<SettlementAccount>,
+    },
+    /// Create a payout or withdrawal.
+    CreatePayout(CreatePayout),
+    /// Send a held payout.
+    SendPayout(PayoutId),
+    /// Cancel a payout that was not sent.
+    CancelPayout(PayoutId),
+    /// Book a payout that came back after success.
+    ReturnPayout {
+        /// The payout.
+        payout: PayoutId,
+        /// The channel's reference.
+        reference: String,
+        /// The network's clearing date.
+        date: Date,
+    },
+    /// Create an agreement with its account.
+    CreateAgreement(CreateAgreement),
+    /// Pay a listed receiver.
+    PayFromAgreement(PayFromAgreement),
+    /// Close an agreement and its account.
+    CloseAgreement(AgreementId),
+    /// Freeze an amount.
+    PlaceFreeze(PlaceFreeze),
+    /// Release all or part of a freeze.
+    ReleaseFreeze(ReleaseFreeze),
+    /// Create an order.
+    CreateOrder(CreateOrder),
+    /// Try to pay an order.
+    PayOrder {
+        /// The order.
+        order: OrderId,
+        /// At most one card and one fund, which together pay it.
+        instruments: Vec<Instrument>,
+    },
+    /// Close an order unpaid.
+    CloseOrder(OrderId),
+    /// Split what is unsettled of an order.
+    MakeSplit(MakeSplit),
+    /// Give money of a paid order back.
+    CreateRefund(CreateRefund),
+    /// Take a part of a clearing file.
+    TakeClearingFile(TakeClearingFile),
+    /// Settle what is due to a merchant.
+    Settle {
+        /// The merchant.
+        merchant: MerchantId,
+        /// What is due by this day; not one to come.
+        today: Date,
+    },
     /// A channel answered.
     AnswerAttempt {
         /// The attempt.
@@ -128,6 +198,30 @@ pub enum Reply {
     /// An attempt.
     #[n(9)]
     Attempt(#[n(0)] AttemptId),
+    /// An order.
+    #[n(20)]
+    Order(#[n(0)] OrderId),
+    /// A split.
+    #[n(21)]
+    Split(#[n(0)] SplitId),
+    /// A refund.
+    #[n(22)]
+    Refund(#[n(0)] RefundId),
+    /// A part of a clearing file.
+    #[n(23)]
+    Clearing(#[n(0)] ClearingId),
+    /// A settlement.
+    #[n(24)]
+    Settlement(#[n(0)] SettlementId),
+    /// A payout.
+    #[n(30)]
+    Payout(#[n(0)] PayoutId),
+    /// An agreement.
+    #[n(31)]
+    Agreement(#[n(0)] AgreementId),
+    /// A freeze.
+    #[n(32)]
+    Freeze(#[n(0)] FreezeId),
 }
 
 impl Command {
@@ -153,6 +247,23 @@ impl Command {
             | Self::RegisterCustomer(_)
             | Self::OpenUser { .. }
             | Self::OpenMerchant(_)
+            | Self::VerifySettlementAccount { .. }
+            | Self::CreatePayout(_)
+            | Self::SendPayout(_)
+            | Self::CancelPayout(_)
+            | Self::ReturnPayout { .. }
+            | Self::CreateAgreement(_)
+            | Self::PayFromAgreement(_)
+            | Self::CloseAgreement(_)
+            | Self::PlaceFreeze(_)
+            | Self::ReleaseFreeze(_)
+            | Self::CreateOrder(_)
+            | Self::PayOrder { .. }
+            | Self::CloseOrder(_)
+            | Self::MakeSplit(_)
+            | Self::CreateRefund(_)
+            | Self::TakeClearingFile(_)
+            | Self::Settle { .. }
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -172,7 +283,9 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CloseDay { date, position, checks } => business_day::decide_close(draft, date, position, checks),
         Command::OpenAccount(command) => account::decide_open(draft, &command),
         Command::CloseAccount(id) => account::decide_close(draft, id),
-        Command::RestrictAccount { account, restriction } => account::decide_restrict(draft, account, restriction),
+        Command::RestrictAccount { account, restriction } => {
+            restriction::decide_restrict(draft, account, restriction)
+        }
         Command::PostVoucher(command) => voucher::decide_post(draft, command),
         Command::PostBulk(command) => bulk::decide_bulk(draft, command),
         Command::PlaceHold(command) => hold::decide_place(draft, &command),
@@ -181,6 +294,25 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::RegisterCustomer(customer) => customer::decide_register(draft, customer),
         Command::OpenUser { customer, product } => user::decide_open(draft, customer, product),
         Command::OpenMerchant(command) => merchant::decide_open(draft, command),
+        Command::VerifySettlementAccount { merchant, replacement } => {
+            merchant::decide_verify_settlement(draft, merchant, replacement)
+        }
+        Command::CreatePayout(command) => payout::decide_create(draft, command),
+        Command::SendPayout(id) => payout::decide_send(draft, id),
+        Command::CancelPayout(id) => payout::decide_cancel(draft, id),
+        Command::ReturnPayout { payout, reference, date } => payout::decide_return(draft, payout, reference, date),
+        Command::CreateAgreement(command) => agreement::decide_create(draft, command),
+        Command::PayFromAgreement(command) => agreement::decide_pay(draft, &command),
+        Command::CloseAgreement(id) => agreement::decide_close(draft, id),
+        Command::PlaceFreeze(command) => freeze::decide_place(draft, command),
+        Command::ReleaseFreeze(command) => freeze::decide_release(draft, &command),
+        Command::CreateOrder(command) => order::decide_create(draft, command),
+        Command::PayOrder { order, instruments } => payment::decide_pay(draft, order, instruments),
+        Command::CloseOrder(id) => order::decide_close(draft, id),
+        Command::MakeSplit(command) => split::decide_make(draft, command),
+        Command::CreateRefund(command) => refund::decide_create(draft, command),
+        Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
+        Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
     }
 }

@@ -75,3 +75,31 @@ impl State {
         self.customers.get(id.0).ok_or_else(unknown)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::testkit::{Kit, sealed};
+
+    #[test]
+    fn a_customer_is_registered_once_under_the_id_the_vault_gave() {
+        let mut kit = Kit::new();
+        let customer = |id| {
+            let (name, certificate) = (sealed("*三"), sealed("1101**********1234"));
+            Command::RegisterCustomer(Customer {
+                id: CustomerId(id),
+                kind: CustomerKind::Company,
+                name,
+                certificate,
+                phone: None,
+            })
+        };
+        kit.given(customer(7));
+        kit.refused(customer(7), RefusalCode::AlreadyExists);
+        for id in [0, 9 + MAX_GAP, u64::MAX] {
+            kit.refused(customer(id), RefusalCode::ValueInvalid);
+        }
+        kit.given(customer(3));
+    }
+}

@@ -2,17 +2,30 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::account::{self, Account, AccountStatus, Restriction};
-use crate::attempt::{self, Attempt, Outcome};
+use crate::account::{self, Account, AccountStatus};
+use crate::agreement::{self, Agreement};
+use crate::attempt::{self, Attempt, FailureClass, Outcome};
 use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
+use crate::freeze::{self, Freeze};
 use crate::hold::{self, Hold, HoldStatus};
-use crate::ids::{AccountId, AttemptId, HoldId, StreamId};
+use crate::ids::{
+    AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId, VoucherId,
+};
 use crate::initialise::{self, Genesis};
-use crate::merchant::Merchant;
+use crate::leg::Leg;
+use crate::merchant::{self, Merchant, SettlementAccount};
 use crate::money::Minor;
+use crate::order::{self, ClearedOrder, Order, OrderStatus};
+use crate::payment;
+use crate::payout::{self, CancelReason, Payout, PayoutFailure};
+use crate::restriction::{self, Restriction};
+use crate::refund::{self, Refund};
+use crate::settlement::{self, Settlement};
+use crate::split::{self, Split};
 use crate::state::State;
 use crate::user::{self, User};
 use crate::voucher::{self, Voucher};
@@ -69,6 +82,9 @@ pub enum Event {
         #[n(1)]
         checks: alloc::vec::Vec<CheckResult>,
     },
+    /// A command was refused, and its key is bound to the refusal in its header.
+    #[n(7)]
+    Refused,
     /// An account was opened.
     #[n(10)]
     AccountOpened(#[n(0)] Account),
@@ -146,6 +162,205 @@ pub enum Event {
         #[n(1)]
         outcome: Outcome,
     },
+    /// An order was created.
+    #[n(40)]
+    OrderCreated(#[n(0)] Order),
+    /// A try to pay an order began.
+    #[n(41)]
+    OrderTried {
+        /// The order.
+        #[n(0)]
+        order: OrderId,
+        /// The legs of the try.
+        #[n(1)]
+        legs: alloc::vec::Vec<Leg>,
+    },
+    /// A leg stands elsewhere: its new image.
+    #[n(42)]
+    LegMoved(#[n(0)] Leg),
+    /// An order was paid.
+    #[n(43)]
+    OrderSucceeded {
+        /// The order.
+        #[n(0)]
+        order: OrderId,
+        /// The voucher that credited its destination.
+        #[n(1)]
+        voucher: VoucherId,
+    },
+    /// A try to pay an order failed.
+    #[n(44)]
+    OrderTryFailed {
+        /// The order.
+        #[n(0)]
+        order: OrderId,
+        /// Whose failure it was.
+        #[n(1)]
+        class: Option<FailureClass>,
+        /// PAYING if another try may be made, else FAILED.
+        #[n(2)]
+        status: OrderStatus,
+    },
+    /// An order was closed unpaid.
+    #[n(45)]
+    OrderClosed(#[n(0)] OrderId),
+    /// Every leg of these orders is matched in clearing files.
+    #[n(46)]
+    OrdersCleared(#[n(0)] alloc::vec::Vec<ClearedOrder>),
+    /// An order's money was split.
+    #[n(47)]
+    SplitMade(#[n(0)] Split),
+    /// A refund is on its way.
+    #[n(48)]
+    RefundCreated(#[n(0)] Refund),
+    /// A channel answered a part of a refund.
+    #[n(49)]
+    RefundAnswered(#[n(0)] refund::Answered),
+    /// A part of a clearing file was taken.
+    #[n(50)]
+    ClearingTaken {
+        /// The part.
+        #[n(0)]
+        clearing: Clearing,
+        /// The attempts that its lines matched.
+        #[n(1)]
+        matched: alloc::vec::Vec<AttemptId>,
+        /// The payouts whose returns its lines matched.
+        #[n(2)]
+        returned: alloc::vec::Vec<PayoutId>,
+    },
+    /// A merchant was settled.
+    #[n(51)]
+    MerchantSettled(#[n(0)] Settlement),
+    /// A payout was created.
+    #[n(70)]
+    PayoutCreated(#[n(0)] Payout),
+    /// A payout's amount and fee were held.
+    #[n(71)]
+    PayoutHeld {
+        /// The payout.
+        #[n(0)]
+        payout: PayoutId,
+        /// Its hold.
+        #[n(1)]
+        hold: HoldId,
+    },
+    /// A payout left the account.
+    #[n(72)]
+    PayoutSent {
+        /// The payout.
+        #[n(0)]
+        payout: PayoutId,
+        /// Its voucher.
+        #[n(1)]
+        voucher: VoucherId,
+        /// Its attempt, unless it stays in these books.
+        #[n(2)]
+        attempt: Option<AttemptId>,
+    },
+    /// A payout's answer did not come.
+    #[n(73)]
+    PayoutUnknown(#[n(0)] PayoutId),
+    /// A payout arrived.
+    #[n(74)]
+    PayoutSucceeded {
+        /// The payout.
+        #[n(0)]
+        payout: PayoutId,
+        /// Its voucher.
+        #[n(1)]
+        voucher: VoucherId,
+        /// The channel's reference.
+        #[n(2)]
+        reference: Option<alloc::string::String>,
+    },
+    /// A payout did not arrive.
+    #[n(75)]
+    PayoutFailed {
+        /// The payout.
+        #[n(0)]
+        payout: PayoutId,
+        /// The contra of its sending.
+        #[n(1)]
+        voucher: VoucherId,
+        /// Why.
+        #[n(2)]
+        failure: PayoutFailure,
+    },
+    /// A payout was cancelled before it was sent.
+    #[n(76)]
+    PayoutCancelled {
+        /// The payout.
+        #[n(0)]
+        payout: PayoutId,
+        /// Why.
+        #[n(1)]
+        reason: CancelReason,
+    },
+    /// A payout came back after success.
+    #[n(77)]
+    PayoutReturned {
+        /// The payout.
+        #[n(0)]
+        payout: PayoutId,
+        /// The voucher into suspense.
+        #[n(1)]
+        voucher: VoucherId,
+        /// The voucher from there to the account; none leaves the money in suspense.
+        #[n(2)]
+        credited: Option<VoucherId>,
+        /// The channel's reference.
+        #[n(3)]
+        reference: alloc::string::String,
+        /// The network's clearing date.
+        #[n(4)]
+        date: Date,
+    },
+    /// Payouts to a merchant's settlement account stop.
+    #[n(78)]
+    SettlementSuspended(#[n(0)] MerchantId),
+    /// A merchant's settlement account was verified.
+    #[n(79)]
+    SettlementVerified {
+        /// The merchant.
+        #[n(0)]
+        merchant: MerchantId,
+        /// The account from now on.
+        #[n(1)]
+        settlement: SettlementAccount,
+    },
+    /// An agreement was created; its account was opened before.
+    #[n(80)]
+    AgreementCreated(#[n(0)] Agreement),
+    /// An agreement paid a listed receiver.
+    #[n(81)]
+    AgreementPaid {
+        /// The agreement.
+        #[n(0)]
+        agreement: AgreementId,
+        /// The voucher.
+        #[n(1)]
+        voucher: VoucherId,
+    },
+    /// An agreement was closed; its account was closed before.
+    #[n(82)]
+    AgreementClosed(#[n(0)] AgreementId),
+    /// An amount was frozen.
+    #[n(85)]
+    FreezePlaced(#[n(0)] Freeze),
+    /// All or part of a freeze was released.
+    #[n(86)]
+    FreezeReleased {
+        /// The freeze.
+        #[n(0)]
+        freeze: FreezeId,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+    },
+    /// A freeze's time ran out.
+    #[n(87)]
+    FreezeExpired(#[n(0)] FreezeId),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -159,9 +374,12 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::DaySealed { date, position } => business_day::apply_sealed(state, *date, *position),
         Event::DayChecksFailed { date, checks } => business_day::apply_checks_failed(state, *date, checks),
         Event::DayClosed { date, checks } => business_day::apply_closed(state, *date, checks),
+        Event::Refused => {}
         Event::AccountOpened(account) => account::apply_opened(state, account),
         Event::AccountClosed(id) => state.account_row(*id).status = AccountStatus::Closed,
-        Event::AccountRestricted { account, restriction } => state.account_row(*account).restriction = *restriction,
+        Event::AccountRestricted { account, restriction } => {
+            restriction::apply_restricted(state, *account, *restriction);
+        }
         Event::StreamOpened { stream, name } => bulk::apply_opened(state, *stream, name),
         Event::StreamAdvanced { fingerprint, reply } => bulk::apply_advanced(state, **fingerprint, reply),
         Event::HoldPlaced(hold) => hold::apply_placed(state, hold),
@@ -173,5 +391,39 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::MerchantOpened(merchant) => state.merchants.insert(merchant.id.0, merchant.clone()),
         Event::AttemptRequested(attempt) => attempt::apply_requested(state, attempt),
         Event::AttemptAnswered { attempt, outcome } => attempt::apply_answered(state, *attempt, outcome),
+        Event::OrderCreated(order) => state.orders.insert(order.id.0, order.clone()),
+        Event::OrderTried { order, legs } => payment::apply_tried(state, *order, legs),
+        Event::LegMoved(leg) => state.legs.insert(leg.id.0, leg.clone()),
+        Event::OrderSucceeded { order, voucher } => order::apply_succeeded(state, *order, *voucher),
+        Event::OrderTryFailed { order, class, status } => order::apply_try_failed(state, *order, *class, *status),
+        Event::OrderClosed(id) => order::apply_closed(state, *id),
+        Event::OrdersCleared(orders) => order::apply_cleared(state, orders),
+        Event::SplitMade(split) => split::apply_made(state, split),
+        Event::RefundCreated(refund) => refund::apply_created(state, refund),
+        Event::RefundAnswered(answered) => refund::apply_answered(state, answered),
+        Event::ClearingTaken { clearing, matched, returned } => {
+            clearing::apply_taken(state, clearing, matched, returned);
+        }
+        Event::MerchantSettled(settlement) => settlement::apply_settled(state, settlement),
+        Event::PayoutCreated(payout) => payout::apply_created(state, payout),
+        Event::PayoutHeld { payout, hold } => payout::apply_held(state, *payout, *hold),
+        Event::PayoutSent { payout, voucher, attempt } => payout::apply_sent(state, *payout, *voucher, *attempt),
+        Event::PayoutUnknown(id) => payout::apply_unknown(state, *id),
+        Event::PayoutSucceeded { payout, reference, .. } => {
+            payout::apply_succeeded(state, *payout, reference.as_ref());
+        }
+        Event::PayoutFailed { payout, failure, .. } => payout::apply_failed(state, *payout, failure),
+        Event::PayoutCancelled { payout, reason } => payout::apply_cancelled(state, *payout, *reason),
+        Event::PayoutReturned { payout, reference, date, .. } => {
+            payout::apply_returned(state, *payout, reference, *date);
+        }
+        Event::SettlementSuspended(id) => merchant::apply_suspended(state, *id),
+        Event::SettlementVerified { merchant, settlement } => merchant::apply_verified(state, *merchant, settlement),
+        Event::AgreementCreated(agreement) => agreement::apply_created(state, agreement),
+        Event::AgreementPaid { agreement, .. } => agreement::apply_paid(state, *agreement),
+        Event::AgreementClosed(id) => agreement::apply_closed(state, *id),
+        Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
+        Event::FreezeReleased { freeze, amount } => freeze::apply_released(state, *freeze, *amount),
+        Event::FreezeExpired(id) => freeze::apply_expired(state, *id),
     }
 }

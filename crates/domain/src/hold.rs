@@ -16,11 +16,16 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, HoldId};
+use crate::ids::{AccountId, HoldId, PayoutId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::{State, Timer};
-use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+use crate::voucher::{
+    BusinessKind, BusinessNumber, Dimensions, Entry, EventCode, refuse_by_hand, refuse_entries_by_hand,
+};
+
+#[cfg(test)]
+mod tests;
 
 /// Where a hold stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -61,6 +66,9 @@ pub struct Hold {
     /// Where it stands.
     #[n(5)]
     pub status: HoldStatus,
+    /// The payout it is for, which alone confirms or cancels it.
+    #[n(6)]
+    pub payout: Option<PayoutId>,
 }
 
 impl Hold {
@@ -90,14 +98,17 @@ pub struct PlaceHold {
 /// Holds money.
 ///
 /// # Errors
-/// `amount_not_positive`, `account_unknown`, `account_closed`, `currency_mismatch`, `account_restricted`,
-/// `insufficient_funds`, `value_invalid` for an expiry that has passed.
+/// `amount_not_positive`, `account_unknown`, `account_closed`, `subject_not_allowed` for 1101 and agreement accounts,
+/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `value_invalid` for an expiry that has passed.
 pub fn decide_place(draft: &mut Draft<'_>, command: &PlaceHold) -> Result<Reply, Refusal> {
-    place(draft, command).map(Reply::Hold)
+    if let Some(account) = draft.state.accounts.get(command.account.0) {
+        refuse_by_hand(account, account.subject.side().opposite())?;
+    }
+    place(draft, command, None).map(Reply::Hold)
 }
 
-/// As [`decide_place`], for other features.
-pub(crate) fn place(draft: &mut Draft<'_>, command: &PlaceHold) -> Result<HoldId, Refusal> {
+/// As [`decide_place`], for a payout.
+pub(crate) fn place(draft: &mut Draft<'_>, command: &PlaceHold, payout: Option<PayoutId>) -> Result<HoldId, Refusal> {
     let amount = positive(command.amount, "amount")?;
     let account = draft.state.open_account(command.account, "account")?;
     if account.currency != command.currency {
@@ -124,6 +135,7 @@ pub(crate) fn place(draft: &mut Draft<'_>, command: &PlaceHold) -> Result<HoldId
         confirmed: 0,
         expires_at: command.expires_at,
         status: HoldStatus::Open,
+        payout,
     }));
     Ok(id)
 }
@@ -131,14 +143,15 @@ pub(crate) fn place(draft: &mut Draft<'_>, command: &PlaceHold) -> Result<HoldId
 /// Confirms `amount` of a hold (all that is held if `None`) and moves it to another account.
 ///
 /// # Errors
-/// `hold_unknown`, `hold_state`, `hold_expired`, `hold_exceeded`, and those of the voucher.
+/// `hold_unknown`, `hold_state`, `hold_expired`, `hold_exceeded`, `subject_not_allowed` for 1101, and those of the
+/// voucher.
 pub fn decide_confirm(
     draft: &mut Draft<'_>,
     id: HoldId,
     amount: Option<Minor>,
     to: AccountId,
 ) -> Result<Reply, Refusal> {
-    let hold = open_hold(draft.state, id)?;
+    let hold = free_hold(draft.state, id)?;
     let (account, amount) = (hold.account, amount.unwrap_or(hold.held()));
     confirm(draft, id, amount)?;
     let currency = draft.state.account(account, "account")?.currency;
@@ -147,6 +160,7 @@ pub fn decide_confirm(
     } else {
         vec![Entry::credit(account, amount, currency), Entry::debit(to, amount, currency)]
     };
+    refuse_entries_by_hand(draft.state, &entries)?;
     let business = BusinessNumber::object(BusinessKind::Hold, id.0);
     draft.post(business, EventCode::HoldConfirmed, entries, Dimensions::default())?;
     Ok(Reply::Hold(id))
@@ -173,7 +187,7 @@ pub(crate) fn confirm(draft: &mut Draft<'_>, id: HoldId, amount: Minor) -> Resul
 /// # Errors
 /// `hold_unknown`, `hold_state`.
 pub fn decide_cancel(draft: &mut Draft<'_>, id: HoldId) -> Result<Reply, Refusal> {
-    open_hold(draft.state, id)?;
+    free_hold(draft.state, id)?;
     draft.emit(Event::HoldCancelled(id));
     Ok(Reply::Hold(id))
 }
@@ -182,6 +196,18 @@ pub fn decide_cancel(draft: &mut Draft<'_>, id: HoldId) -> Result<Reply, Refusal
 pub(crate) fn expire(draft: &mut Draft<'_>, id: HoldId) {
     if draft.state.holds.get(id.0).is_some_and(|hold| hold.status == HoldStatus::Open) {
         draft.emit(Event::HoldExpired(id));
+    }
+}
+
+/// An open hold that is not a payout's.
+fn free_hold(state: &State, id: HoldId) -> Result<&Hold, Refusal> {
+    let hold = open_hold(state, id)?;
+    match hold.payout {
+        None => Ok(hold),
+        Some(payout) => {
+            let message = format!("{id} is for {payout}; send or cancel the payout");
+            Err(Refusal::new(RefusalCode::HoldState, "hold", message))
+        }
     }
 }
 

@@ -13,31 +13,42 @@
 
 extern crate alloc;
 
-#[cfg(test)]
-extern crate std;
-
 pub mod account;
+pub mod agreement;
 pub mod attempt;
 pub mod book;
 pub mod bulk;
 pub mod business_day;
 pub mod calendar;
 pub mod checks;
+pub mod clearing;
 pub mod command;
 pub mod customer;
 pub mod draft;
 pub mod envelope;
 pub mod event;
+pub mod freeze;
 pub mod hold;
 pub mod ids;
 pub mod index;
 pub mod initialise;
+pub mod leg;
 pub mod merchant;
 pub mod money;
+pub mod order;
+pub mod payment;
+pub mod payout;
+pub mod rates;
+pub mod refund;
 pub mod refusal;
+pub mod restriction;
 pub mod sealed;
+pub mod settlement;
+pub mod split;
 pub mod state;
 pub mod table;
+#[cfg(test)]
+mod testkit;
 pub mod tick;
 pub mod trial_balance;
 pub mod user;

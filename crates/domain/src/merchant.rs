@@ -86,6 +86,9 @@ pub struct Merchant {
     /// 2206, its payment account.
     #[n(8)]
     pub company: Option<AccountId>,
+    /// A payout to the settlement account came back: nothing goes there until it is verified again.
+    #[n(9)]
+    pub settlement_suspended: bool,
 }
 
 /// Opens a merchant.
@@ -136,8 +139,36 @@ pub fn decide_open(draft: &mut Draft<'_>, command: OpenMerchant) -> Result<Reply
         pending,
         available,
         company,
+        settlement_suspended: false,
     }));
     Ok(Reply::Merchant(id))
+}
+
+/// Verifies the settlement account again, the same or `replacement` in its place, so that payouts to it go on.
+///
+/// # Errors
+/// `merchant_unknown`.
+pub fn decide_verify_settlement(
+    draft: &mut Draft<'_>,
+    id: MerchantId,
+    replacement: Option<SettlementAccount>,
+) -> Result<Reply, Refusal> {
+    let merchant = draft.state.merchant(id)?;
+    let settlement = replacement.unwrap_or_else(|| merchant.settlement.clone());
+    draft.emit(Event::SettlementVerified { merchant: id, settlement });
+    Ok(Reply::Merchant(id))
+}
+
+/// A payout to the settlement account came back.
+pub(crate) fn apply_suspended(state: &mut State, id: MerchantId) {
+    state.merchants.get_mut(id.0).expect("decide checked the merchant").settlement_suspended = true;
+}
+
+/// The settlement account was verified.
+pub(crate) fn apply_verified(state: &mut State, id: MerchantId, settlement: &SettlementAccount) {
+    let merchant = state.merchants.get_mut(id.0).expect("decide checked the merchant");
+    merchant.settlement = settlement.clone();
+    merchant.settlement_suspended = false;
 }
 
 impl State {
@@ -148,5 +179,55 @@ impl State {
     pub fn merchant(&self, id: MerchantId) -> Result<&Merchant, Refusal> {
         let unknown = || Refusal::new(RefusalCode::MerchantUnknown, "merchant", format!("there is no merchant {id}"));
         self.merchants.get(id.0).ok_or_else(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::testkit::{Kit, sealed};
+
+    fn open(kit: &mut Kit, kind: MerchantKind) -> OpenMerchant {
+        let settlement = SettlementAccount { account: sealed("6222**********0001"), name: sealed("*四") };
+        OpenMerchant { customer: kit.customer(), kind, name: String::from("Sunny Homes"), fee_rate: 2_000, settlement }
+    }
+
+    #[test]
+    fn a_merchant_comes_with_its_accounts() {
+        let mut kit = Kit::new();
+        for (kind, company) in
+            [(MerchantKind::Landlord, false), (MerchantKind::Agent, false), (MerchantKind::Agency, true)]
+        {
+            let command = open(&mut kit, kind);
+            let Reply::Merchant(id) = kit.given(Command::OpenMerchant(command)) else {
+                panic!("a merchant was opened")
+            };
+            let merchant = kit.state.merchant(id).unwrap();
+            let subject = |account: AccountId| {
+                let account = kit.state.account(account, "account").unwrap();
+                assert_eq!(account.owner, Owner::Merchant(id));
+                account.subject
+            };
+            assert_eq!(subject(merchant.pending), Subject::MerchantPending);
+            assert_eq!(subject(merchant.available), Subject::MerchantAvailable);
+            assert_eq!(merchant.company.map(subject), company.then_some(Subject::Company));
+        }
+    }
+
+    #[test]
+    fn bad_input_is_refused() {
+        let mut kit = Kit::new();
+        let good = open(&mut kit, MerchantKind::Landlord);
+        let table = [
+            (OpenMerchant { customer: CustomerId(9), ..good.clone() }, RefusalCode::CustomerUnknown),
+            (OpenMerchant { name: String::new(), ..good.clone() }, RefusalCode::ValueInvalid),
+            (OpenMerchant { name: "x".repeat(129), ..good.clone() }, RefusalCode::ValueInvalid),
+            (OpenMerchant { fee_rate: -1, ..good.clone() }, RefusalCode::ValueInvalid),
+            (OpenMerchant { fee_rate: RATE_WHOLE, ..good }, RefusalCode::ValueInvalid),
+        ];
+        for (command, code) in table {
+            kit.refused(Command::OpenMerchant(command), code);
+        }
     }
 }

@@ -115,6 +115,27 @@ codes! {
     56 BatchAborted "batch_aborted" "Another voucher of this all-or-nothing posting was refused.";
     57 CommandFailed "command_failed" "The command failed inside and changed nothing; it will not be tried again.";
     58 NotInitialised "not_initialised" "The books have no genesis yet.";
+    60 SettlementUnknown "settlement_unknown" "No settlement has this id.";
+    70 SettlementSuspended "settlement_suspended" "A payout to the settlement account came back; it must be verified first.";
+    71 AgreementState "agreement_state" "The agreement's state does not allow this.";
+}
+
+impl RefusalCode {
+    /// Whether the same request may be accepted later, so that its key must stay bound to the refusal. What is wrong in
+    /// the request by itself binds nothing: its sender may mend it and use the key.
+    #[must_use]
+    pub const fn depends_on_state(self) -> bool {
+        !matches!(
+            self,
+            Self::CurrencyUnknown
+                | Self::AmountNotPositive
+                | Self::VoucherTooShort
+                | Self::VoucherTooLong
+                | Self::VoucherUnbalanced
+                | Self::OrderAmount
+                | Self::ValueInvalid
+        )
+    }
 }
 
 #[cfg(test)]

@@ -4,19 +4,31 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::account::Account;
-use crate::attempt::Attempt;
+use crate::agreement::{Agreement, AgreementKey};
+use crate::attempt::{Attempt, Rail};
 use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Date};
+use crate::clearing::Clearing;
 use crate::customer::Customer;
 use crate::envelope::Time;
+use crate::freeze::Freeze;
 use crate::hold::Hold;
-use crate::ids::{AccountId, AttemptId, CustomerId, HoldId, StreamId, UserId};
+use crate::ids::{
+    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId,
+    UserId,
+};
 use crate::index::Index;
 use crate::initialise::Genesis;
+use crate::leg::Leg;
 use crate::merchant::Merchant;
-use crate::money::Currency;
+use crate::money::{Currency, Minor};
+use crate::order::Order;
+use crate::payout::Payout;
+use crate::refund::Refund;
+use crate::settlement::Settlement;
+use crate::split::Split;
 use crate::table::Table;
 use crate::user::User;
 use crate::voucher::PostedEntry;
@@ -26,6 +38,8 @@ use crate::voucher::PostedEntry;
 pub enum Timer {
     /// A hold expires.
     Hold(HoldId),
+    /// A freeze expires.
+    Freeze(FreezeId),
 }
 
 macro_rules! state {
@@ -118,6 +132,24 @@ state! {
         streams: Stream,
         /// Attempts at channels.
         attempts: Attempt,
+        /// Orders.
+        orders: Order,
+        /// Legs of payments.
+        legs: Leg,
+        /// Splits.
+        splits: Split,
+        /// Refunds.
+        refunds: Refund,
+        /// Clearing files, by part.
+        clearings: Clearing,
+        /// Settlements.
+        settlements: Settlement,
+        /// Payouts and withdrawals.
+        payouts: Payout,
+        /// Agreements.
+        agreements: Agreement,
+        /// Precise freezes.
+        freezes: Freeze,
     }
     indexes {
         /// The institution's own accounts.
@@ -126,6 +158,18 @@ state! {
         stream_names: String => StreamId,
         /// Users by customer and product.
         users_by_product: (CustomerId, String) => UserId,
+        /// Payouts that have not ended, by the account that pays.
+        open_payouts: (AccountId, PayoutId) => (),
+        /// Agreements by number, party and purpose.
+        agreement_keys: AgreementKey => AgreementId,
+        /// What of each order is to be settled to a merchant from which day on.
+        due: (MerchantId, Date, OrderId) => Minor,
+        /// Successful attempts that no clearing file has matched yet, by rail and clearing date.
+        uncleared: (Rail, Date, AttemptId) => (),
+        /// Payouts that came back and whose return no clearing file has matched yet, by rail and date of the return.
+        uncleared_returns: (Rail, Date, PayoutId) => (),
+        /// Parts of clearing files taken.
+        clearing_files: (Rail, Date, u32) => ClearingId,
         /// Attempts whose answer is not certain.
         outbox: AttemptId => (),
         /// What falls due when.

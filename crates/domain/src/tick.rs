@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::command::Reply;
 use crate::draft::Draft;
+use crate::freeze;
 use crate::hold;
 use crate::refusal::Refusal;
 use crate::state::Timer;
@@ -28,6 +29,7 @@ pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
     for timer in due {
         match timer {
             Timer::Hold(id) => hold::expire(draft, id),
+            Timer::Freeze(id) => freeze::expire(draft, id),
         }
     }
     Ok(Reply::Done)

@@ -1,5 +1,7 @@
-//! The trial balance (试算平衡) of an open or sealed day, by book and subject, and what covers customers' money.
+//! The trial balance (试算平衡) of a day, by book and subject, and what covers customers' money. A day that is not closed has
+//! it in the state, a closed one in its end-of-day file.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::book::{Book, Side, Subject};
@@ -74,6 +76,23 @@ impl TrialBalance {
         Some(Self { date, lines })
     }
 
+    /// The trial balance of a day whose accounts are told one by one, in any order: `accounts` has a line for each.
+    #[must_use]
+    pub fn of_accounts(date: Date, accounts: impl IntoIterator<Item = TrialLine>) -> Self {
+        let mut sums: BTreeMap<(usize, usize), TrialLine> = BTreeMap::new();
+        for account in accounts {
+            let TrialLine { subject, currency, debit, credit, closing } = account;
+            let empty = TrialLine { subject, currency, debit: 0, credit: 0, closing: 0 };
+            // The chart lists its subjects by book and code.
+            let sum = sums.entry((subject.ordinal(), currency as usize)).or_insert(empty);
+            sum.debit += debit;
+            sum.credit += credit;
+            sum.closing += closing;
+        }
+        let moved = |line: &TrialLine| line.closing != 0 || line.debit != 0 || line.credit != 0;
+        Self { date, lines: sums.into_values().filter(moved).collect() }
+    }
+
     /// Debit and credit balances of a book in a currency: equal if the books are right.
     #[must_use]
     pub fn totals(&self, book: Book, currency: Currency) -> (i128, i128) {
@@ -109,5 +128,111 @@ impl TrialBalance {
             }
         }
         cover
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::{OpenAccount, Owner};
+    use crate::command::{Command, Reply};
+    use crate::testkit::{Kit, date};
+    use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
+    use alloc::vec;
+
+    const DAY: &str = "2026-03-05";
+
+    fn line(subject: Subject, debit: i128, credit: i128, closing: i128) -> TrialLine {
+        TrialLine { subject, currency: Currency::Cny, debit, credit, closing }
+    }
+
+    /// Rent 5,000 with a fee of 10, as one voucher over two books.
+    fn rent() -> Kit {
+        let mut kit = Kit::new();
+        let merchant = kit.landlord();
+        let pending = kit.state.merchant(merchant).unwrap().pending;
+        let own = |subject| kit.state.institution(subject, Currency::Cny).unwrap();
+        let entries = vec![
+            Entry::debit(own(Subject::ClearingEpcc), 500_000, Currency::Cny),
+            Entry::credit(pending, 499_000, Currency::Cny),
+            Entry::credit(own(Subject::DueToOwn), 1_000, Currency::Cny),
+            Entry::debit(own(Subject::DueFromReserve), 1_000, Currency::Cny),
+            Entry::credit(own(Subject::FeeIncome), 1_000, Currency::Cny),
+        ];
+        kit.given(Command::PostVoucher(PostVoucher {
+            business: BusinessNumber::Text("rent".into()),
+            event: EventCode::PaymentCaptured,
+            date: None,
+            entries,
+            dimensions: None,
+        }));
+        kit
+    }
+
+    #[test]
+    fn lines_stand_by_book_and_code_with_turnover_and_closing_on_the_side_that_grows() {
+        let kit = rent();
+        let trial = TrialBalance::of(&kit.state, date(DAY)).unwrap();
+        assert_eq!(
+            trial.lines,
+            [
+                line(Subject::ClearingEpcc, 500_000, 0, 500_000),
+                line(Subject::MerchantPending, 0, 499_000, 499_000),
+                line(Subject::DueToOwn, 0, 1_000, 1_000),
+                line(Subject::DueFromReserve, 1_000, 0, 1_000),
+                line(Subject::FeeIncome, 0, 1_000, 1_000),
+            ]
+        );
+        assert_eq!(trial.totals(Book::Reserve, Currency::Cny), (500_000, 500_000));
+        assert_eq!(trial.totals(Book::Own, Currency::Cny), (1_000, 1_000));
+        assert_eq!(trial.totals(Book::Custody, Currency::Cny), (0, 0));
+    }
+
+    #[test]
+    fn customers_money_is_covered_and_the_institutions_part_is_shown() {
+        let kit = rent();
+        let cover = TrialBalance::of(&kit.state, date(DAY)).unwrap().cover(Currency::Cny);
+        let expected = Cover { liabilities: 499_000, central_bank: 0, in_clearing: 500_000, due_to_own: 1_000 };
+        assert_eq!((cover, cover.holds()), (expected, true));
+        assert!(!Cover { in_clearing: 499_999, ..expected }.holds());
+    }
+
+    #[test]
+    fn the_accounts_told_one_by_one_make_the_same_trial_balance() {
+        let kit = rent();
+        let line = |account: &crate::account::Account| {
+            let turnover = kit.state.days.turnover(account.id, date(DAY)).unwrap();
+            TrialLine {
+                subject: account.subject,
+                currency: account.currency,
+                debit: turnover.debit.into(),
+                credit: turnover.credit.into(),
+                closing: kit.state.days.closing(account, date(DAY)).unwrap().into(),
+            }
+        };
+        let mut lines: Vec<TrialLine> = kit.state.accounts.iter().map(|(_, account)| line(account)).collect();
+        lines.reverse();
+        let told = TrialBalance::of_accounts(date(DAY), lines);
+        assert_eq!(Some(told), TrialBalance::of(&kit.state, date(DAY)));
+    }
+
+    #[test]
+    fn currencies_have_lines_of_their_own() {
+        let mut kit = rent();
+        let owner = Owner::User(kit.user());
+        let open = OpenAccount { subject: Subject::Personal, currency: Currency::Jpy, owner, overdraft: false };
+        let Reply::Account(account) = kit.given(Command::OpenAccount(open)) else { panic!("an account was opened") };
+        let clearing = kit.state.institution(Subject::ClearingEpcc, Currency::Jpy).unwrap();
+        kit.given(Command::PostVoucher(PostVoucher {
+            business: BusinessNumber::Text("yen".into()),
+            event: EventCode::TopUp,
+            date: None,
+            entries: vec![Entry::debit(clearing, 80, Currency::Jpy), Entry::credit(account, 80, Currency::Jpy)],
+            dimensions: None,
+        }));
+        let trial = TrialBalance::of(&kit.state, date(DAY)).unwrap();
+        assert_eq!(trial.totals(Book::Reserve, Currency::Jpy), (80, 80));
+        assert_eq!(trial.totals(Book::Reserve, Currency::Cny), (500_000, 500_000));
+        assert_eq!(trial.closing(Subject::ClearingEpcc, Currency::Jpy), 80);
     }
 }

@@ -61,3 +61,24 @@ impl State {
             .ok_or_else(|| Refusal::new(RefusalCode::UserUnknown, "user", format!("there is no user {id}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::testkit::Kit;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_customer_is_one_user_a_product() {
+        let mut kit = Kit::new();
+        let customer = kit.customer();
+        let open = |customer, product: &str| Command::OpenUser { customer, product: product.to_string() };
+        kit.given(open(customer, "rent"));
+        kit.given(open(customer, "sale"));
+        kit.refused(open(customer, "rent"), RefusalCode::AlreadyExists);
+        kit.refused(open(customer, ""), RefusalCode::ValueInvalid);
+        kit.refused(open(customer, &"x".repeat(65)), RefusalCode::ValueInvalid);
+        kit.refused(open(CustomerId(9), "rent"), RefusalCode::CustomerUnknown);
+    }
+}

@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{Account, AccountStatus};
-use crate::book::{Book, Side};
+use crate::agreement;
+use crate::book::{Book, Side, Subject};
 use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
@@ -21,6 +22,9 @@ use crate::ids::{AccountId, MerchantId, StreamId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+
+#[cfg(test)]
+mod tests;
 
 /// The most entries of one voucher.
 pub const MAX_ENTRIES: usize = 1_000;
@@ -87,6 +91,9 @@ pub enum BusinessKind {
     /// An agreement.
     #[n(8)]
     Agreement,
+    /// One try at a channel.
+    #[n(9)]
+    Attempt,
 }
 
 impl BusinessKind {
@@ -103,6 +110,7 @@ impl BusinessKind {
             Self::Clearing => "clr",
             Self::Hold => "hld",
             Self::Agreement => "agr",
+            Self::Attempt => "att",
         }
     }
 }
@@ -210,6 +218,7 @@ event_codes! {
     22 HoldConfirmed "hold_confirmed" "Held money moved.";
     23 Opening "opening" "A balance brought in from another system.";
     24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
+    30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
 }
 
 impl EventCode {
@@ -319,13 +328,43 @@ pub struct PostVoucher {
 /// Posts one voucher.
 ///
 /// # Errors
-/// Every refusal of [`check`]; `day_closed` and `day_not_open` if the date is not the open day.
+/// Every refusal of [`check`]; `day_closed` and `day_not_open` if the date is not the open day; `subject_not_allowed` for
+/// entries that are not made by hand.
 pub fn decide_post(draft: &mut Draft<'_>, command: PostVoucher) -> Result<Reply, Refusal> {
     let date = draft.state.days.posting_date(command.date)?;
     let PostVoucher { business, event, entries, dimensions, .. } = command;
     let voucher = Voucher { business, event, date, entries, dimensions, contra_of: None };
-    check(draft.state, &voucher)?;
+    check_by_hand(draft.state, &voucher)?;
     Ok(Reply::Voucher(draft.emit_voucher(voucher)))
+}
+
+/// As [`check`], for a voucher by the caller's own words.
+///
+/// # Errors
+/// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, and where money
+/// would leave an agreement's account.
+pub(crate) fn check_by_hand(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
+    check(state, voucher)?;
+    refuse_entries_by_hand(state, &voucher.entries)
+}
+
+/// Refuses entries that no one makes by hand.
+pub(crate) fn refuse_entries_by_hand(state: &State, entries: &[Entry]) -> Result<(), Refusal> {
+    for entry in entries {
+        if let Some(account) = state.accounts.get(entry.account.0) {
+            refuse_by_hand(account, entry.side)?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an entry on `side` of the account if no one makes it by hand.
+pub(crate) fn refuse_by_hand(account: &Account, side: Side) -> Result<(), Refusal> {
+    if account.subject == Subject::CentralBank {
+        let message = format!("{} is 1101, which moves only on a statement line of the central bank", account.id);
+        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
+    }
+    if account.grows_on(side) { Ok(()) } else { agreement::refuse_by_hand(account) }
 }
 
 /// Whether a voucher may be posted as the accounts stand.
@@ -348,7 +387,7 @@ pub fn check(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
         let account = check_entry(state, entry)?;
         let seen_before = entries.iter().take(at).any(|earlier| earlier.account == entry.account);
         if !seen_before {
-            check_account(state, account, entries, voucher.date)?;
+            check_account(state, account, voucher)?;
         }
     }
     check_balanced(state, entries)
@@ -366,23 +405,25 @@ fn check_entry<'a>(state: &'a State, entry: &Entry) -> Result<&'a Account, Refus
     Ok(account)
 }
 
-/// What the whole voucher does to one of its accounts.
-fn check_account(state: &State, account: &Account, entries: &[Entry], date: Date) -> Result<(), Refusal> {
+/// What the whole voucher does to one of its accounts. A contra may bring money back to an account that is barred from
+/// taking any: it undoes an entry and adds nothing.
+fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<(), Refusal> {
     let overflow = || {
         let message = format!("the voucher would take {} out of the range of 64-bit minor units", account.id);
         Refusal::new(RefusalCode::AmountOverflow, "amount", message)
     };
     let (mut grows, mut shrinks) = (0_i64, 0_i64);
-    for entry in entries.iter().filter(|entry| entry.account == account.id) {
+    for entry in voucher.entries.iter().filter(|entry| entry.account == account.id) {
         let sum = if account.grows_on(entry.side) { &mut grows } else { &mut shrinks };
         *sum = sum.checked_add(entry.amount).ok_or_else(overflow)?;
     }
     let change = grows.checked_sub(shrinks).ok_or_else(overflow)?;
     account.balance.checked_add(change).ok_or_else(overflow)?;
-    state.days.check_turnover(account, grows.max(shrinks), date).ok_or_else(overflow)?;
-    let barred = (grows > 0 && account.restriction.in_barred) || (shrinks > 0 && account.restriction.out_barred);
-    if barred {
-        let way = if shrinks > 0 && account.restriction.out_barred { "out" } else { "in" };
+    state.days.check_turnover(account, grows.max(shrinks), voucher.date).ok_or_else(overflow)?;
+    let in_barred = grows > 0 && account.restriction.in_barred && voucher.contra_of.is_none();
+    let out_barred = shrinks > 0 && account.restriction.out_barred;
+    if in_barred || out_barred {
+        let way = if out_barred { "out" } else { "in" };
         let message = format!("{} is restricted: no money may go {way}; lift the restriction first", account.id);
         return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
     }

@@ -1,1 +1,50 @@
-//! history
+//! Account history: every entry of every account, for ever (账户明细).
+//!
+//! ```text
+//!  projector ─ push ─► Tail (memory, immutable chunks) ─ cut at a checkpoint ─► segment: one Parquet file a date
+//!                        │ snapshot                       day closed ─► end of day: one file of all accounts
+//!                        └──────────────► statement ◄──────────────────────┘
+//!                        opening = EOD(from − 1), lines by (date, entry number), closing = EOD(to)
+//! ```
+//! - A file exists only if the catalogue of runs ([`store::run::SegmentRow`]) has its row. [`History`] never lists a
+//!   directory: it reads the rows it is given, so a file left by a crash is no one's truth.
+//! - A file is never changed. It is written under another name, synced, renamed, and its directory synced.
+//! - Readers take the tail's snapshot first and the catalogue after it. What a checkpoint moves between the two is then
+//!   seen twice, and told apart by its entry number; the other way round it would be missing.
+//! - Nothing here asks the writer of the journal for anything.
+
+pub mod csv;
+pub mod end_of_day;
+pub mod error;
+pub mod segment;
+pub mod statement;
+pub mod tail;
+pub mod verify;
+
+mod columns;
+mod entry;
+mod lake_file;
+mod reader;
+
+use std::path::PathBuf;
+
+pub use end_of_day::DayBalance;
+pub use error::{Break, HistoryError};
+pub use segment::Movement;
+pub use statement::{Cursor, Line, Statement, StatementQuery};
+pub use tail::{Chunk, Snapshot, Tail};
+
+/// The files of the lake that hold entries and end-of-day balances. Shared by threads behind an `Arc`.
+#[derive(Debug)]
+pub struct History {
+    directory: PathBuf,
+    footers: reader::Footers,
+}
+
+impl History {
+    /// The history below a data directory. Nothing is read or made yet.
+    #[must_use]
+    pub fn new(data_directory: impl Into<PathBuf>) -> Self {
+        Self { directory: data_directory.into(), footers: reader::Footers::default() }
+    }
+}

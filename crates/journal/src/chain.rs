@@ -1,4 +1,5 @@
-//! The chain that ties each row to the one before: writers seal rows with it, readers check rows with it.
+//! The chain that ties each row to the one before: writers seal rows with it, readers check rows
+//! with it.
 //!
 //! ```text
 //!            seal(batch)                 insert durable
@@ -13,6 +14,9 @@ use crate::record::{Batch, Hash, Header, Record, Tip};
 
 /// The level of the first row, before anything asks for more.
 const FIRST_LEVEL: u16 = 1;
+
+/// The largest payload: well under the gigabyte at which both databases end.
+const MAX_PAYLOAD: usize = 256 << 20;
 
 /// The end of the journal so far: all that the next row depends on.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +65,8 @@ impl Chain {
         time_ms: i64::MIN,
     };
 
-    /// After `record`, whose own link to what came before is taken as it stands. `tip.hash` is that of the last row
-    /// with events only if `record` has events.
+    /// After `record`, whose own link to what came before is taken as it stands. `tip.hash` is that
+    /// of the last row with events only if `record` has events.
     pub(crate) fn after(record: &Record) -> Self {
         Self {
             row: record.row,
@@ -86,6 +90,9 @@ impl Chain {
                 batch.payload.len()
             )));
         }
+        if batch.payload.len() > MAX_PAYLOAD {
+            return Err(bad(format!("{} bytes of payload; at most {MAX_PAYLOAD} fit", batch.payload.len())));
+        }
         // Both databases hold signed 64-bit integers.
         let last = batch.first.checked_add(u64::from(batch.count));
         if last.is_none_or(|last| i64::try_from(last).is_err()) {
@@ -102,13 +109,9 @@ impl Chain {
         Ok(self.seal_row(header, &batch.payload))
     }
 
-    /// A row without events: a leader's first, in its new `epoch`, or one that confirms the row before it.
-    pub(crate) fn seal_empty<'a>(
-        &self,
-        epoch: u64,
-        now_ms: i64,
-        payload: &'a [u8],
-    ) -> NewRow<'a> {
+    /// A row without events: a leader's first, in its new `epoch`, or one that confirms the row
+    /// before it.
+    pub(crate) fn seal_empty<'a>(&self, epoch: u64, now_ms: i64, payload: &'a [u8]) -> NewRow<'a> {
         let header = Header {
             row: self.row + 1,
             first: self.tip.next,
@@ -157,9 +160,7 @@ impl Chain {
         let header = record.header();
         let computed = header.checksum(&record.previous, &record.hash, &record.payload);
         if checksum != i64::from(computed) {
-            return Err(fault(format!(
-                "damaged: its checksum says {checksum:08x}, its bytes give {computed:08x}"
-            )));
+            return Err(fault(format!("damaged: its checksum says {checksum:08x}, its bytes give {computed:08x}")));
         }
         if record.previous != self.hash {
             return Err(fault(format!(
@@ -169,10 +170,7 @@ impl Chain {
         }
         let computed = header.hash(&record.previous, &record.payload);
         if record.hash != computed {
-            return Err(fault(format!(
-                "altered: its hash says {}, its content gives {computed}",
-                record.hash
-            )));
+            return Err(fault(format!("altered: its hash says {}, its content gives {computed}", record.hash)));
         }
         if record.first != position {
             return Err(fault(format!("it begins at position {}", record.first)));
@@ -207,13 +205,11 @@ impl StoredRow {
 
 fn whole<N: TryFrom<i64>>(column: &str, value: i64) -> Result<N, String> {
     let bits = 8 * size_of::<N>();
-    N::try_from(value)
-        .map_err(|_| format!("its {column} is {value}; expected an unsigned number of {bits} bits"))
+    N::try_from(value).map_err(|_| format!("its {column} is {value}; expected an unsigned number of {bits} bits"))
 }
 
 fn hash(column: &str, bytes: &[u8]) -> Result<Hash, String> {
-    let bytes: [u8; 32] = bytes
-        .try_into()
-        .map_err(|_| format!("its {column} has {} bytes; expected 32", bytes.len()))?;
+    let bytes: [u8; 32] =
+        bytes.try_into().map_err(|_| format!("its {column} has {} bytes; expected 32", bytes.len()))?;
     Ok(Hash(bytes))
 }

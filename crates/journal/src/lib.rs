@@ -11,22 +11,27 @@
 //! ```
 //!
 //! Invariants:
-//! - Rows are numbered from 1 without a gap; positions of events too. A row without events (a leader's first, or
-//!   the one that confirms a row in doubt) takes no position.
+//! - Rows are numbered from 1 without a gap; positions of events too. A row without events (a
+//!   leader's first, or the one that confirms a row in doubt) takes no position.
 //! - `hash = SM3(previous ‖ header ‖ SM3(payload))`; the first row's `previous` is 32 zero bytes.
-//! - A row is inserted only behind the row, with the hash, that its writer saw last (the fence); so of two writers
-//!   at most one goes on, and the other learns [`JournalError::Deposed`].
-//! - A writer whose append failed appends nothing more: it is dropped, and the journal opened again.
+//! - A row is inserted only behind the row, with the hash, that its writer saw last (the fence); so
+//!   of two writers at most one goes on, and the other learns [`JournalError::Deposed`].
+//! - A writer whose append failed appends nothing more: it is dropped, and the journal opened
+//!   again.
 //! - Whatever is read has been checked: numbers, positions, checksum and chain.
 //!
-//! Where to find what: [`Sqlite`] and [`Postgres`] write, [`Reader`] reads beside them and verifies, [`Lease`]
-//! decides who tries to lead, [`DirectoryLock`] keeps a data directory to one process.
+//! Where to find what: [`Sqlite`] and [`Postgres`] write, [`Reader`] reads beside them and
+//! verifies, [`Lease`] decides who tries to lead, [`DirectoryLock`] keeps a data directory to one
+//! process.
 //!
-//! Everything here blocks. Call it from a thread of its own, never from inside an asynchronous runtime.
+//! Everything here blocks. Call it from a thread of its own, never from inside an asynchronous
+//! runtime.
 
 mod chain;
 mod error;
+mod lease;
 mod lock;
+mod postgres;
 mod reader;
 mod record;
 mod rows;
@@ -34,14 +39,16 @@ mod sqlite;
 mod verify;
 
 pub use error::{Fault, JournalError};
+pub use lease::Lease;
 pub use lock::DirectoryLock;
+pub use postgres::{Postgres, PostgresConfig};
 pub use reader::Reader;
 pub use record::{Batch, Hash, Record, Tip};
 pub use sqlite::Sqlite;
 pub use verify::Report;
 
-/// The journal as its one writer sees it; a boundary to the outside with two implementations, [`Sqlite`] and
-/// [`Postgres`].
+/// The journal as its one writer sees it; a boundary to the outside with two implementations,
+/// [`Sqlite`] and [`Postgres`].
 pub trait Journal: Send {
     /// Where the next event goes, and what lies before it.
     fn tip(&self) -> Tip;
@@ -49,16 +56,18 @@ pub trait Journal: Send {
     /// Appends one batch and returns the new tip once the batch is durable.
     ///
     /// # Errors
-    /// [`JournalError::OutOfOrder`] and [`JournalError::BadBatch`] mean that nothing was tried. After any other error
-    /// the batch may or may not be in the journal: this writer then refuses every further append
-    /// ([`JournalError::Stopped`]), and its owner drops its memory state, opens the journal again and recovers.
+    /// [`JournalError::OutOfOrder`] and [`JournalError::BadBatch`] mean that nothing was tried.
+    /// After any other error the batch may or may not be in the journal: this writer then refuses
+    /// every further append ([`JournalError::Stopped`]), and its owner drops its memory state,
+    /// opens the journal again and recovers.
     fn append(&mut self, batch: &Batch) -> Result<Tip, JournalError>;
 
-    /// The rows with events at or after position `from`, in order: at least one if there is any, and no more after
-    /// their payloads have reached `max_bytes`. The first of them may begin before `from`.
+    /// The rows with events at or after position `from`, in order: at least one if there is any,
+    /// and no more after their payloads have reached `max_bytes`. The first of them may begin
+    /// before `from`.
     ///
-    /// Rows without events are checked but not returned, so the next page begins at [`Record::next`] of the last row,
-    /// and an empty page is the end.
+    /// Rows without events are checked but not returned, so the next page begins at
+    /// [`Record::next`] of the last row, and an empty page is the end.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`] naming the first row that is not what was written.

@@ -1,7 +1,7 @@
 //! The lock on a data directory: one process at a time holds it.
 //!
-//! It is the operating system's lock on the file `lock`, so it ends with the process that holds it, however that
-//! process ends. The file names its holder for the one who is turned away.
+//! It is the operating system's lock on the file `lock`, so it ends with the process that holds it,
+//! however that process ends. The file names its holder for the one who is turned away.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use crate::error::JournalError;
 
-/// A data directory held by this process; clones share the one lock, and the last to be dropped releases it.
+/// A data directory held by this process; clones share the one lock, and the last to be dropped
+/// releases it.
 #[derive(Clone, Debug)]
 pub struct DirectoryLock {
     directory: PathBuf,
@@ -18,15 +19,16 @@ pub struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Takes the lock on `directory`, creating the directory and its file `lock` where they are missing.
+    /// Takes the lock on `directory`, creating the directory and its file `lock` where they are
+    /// missing.
     ///
     /// # Errors
-    /// [`JournalError::Locked`] if someone holds it already, in this process or another; [`JournalError::Io`].
+    /// [`JournalError::Locked`] if someone holds it already, in this process or another;
+    /// [`JournalError::Io`].
     pub fn acquire(directory: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let directory = directory.into();
-        fs::create_dir_all(&directory).map_err(|error| {
-            JournalError::io(format!("creating the data directory {}", directory.display()), error)
-        })?;
+        fs::create_dir_all(&directory)
+            .map_err(|error| JournalError::io(format!("creating the data directory {}", directory.display()), error))?;
         let path = directory.join("lock");
         let doing = || format!("locking {}", path.display());
         let mut file = OpenOptions::new()

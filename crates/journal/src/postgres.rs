@@ -1,4 +1,5 @@
-//! The journal in PostgreSQL 15 or later: one table in a schema of its own, written by one leader at a time.
+//! The journal in PostgreSQL 15 or later: one table in a schema of its own, written by one leader
+//! at a time.
 //!
 //! What an append can meet:
 //!
@@ -19,12 +20,13 @@
 //! ```
 //!
 //! Invariants:
-//! - A row that was in doubt counts as durable only once a *later* row was cleanly acknowledged: a row that can be seen
-//!   may still be waiting for its standby.
-//! - Opening treats the tail it reads in the same way: what an earlier writer left is durable by the clean success of the
-//!   new leader's first row, before which nothing is returned.
+//! - A row that was in doubt counts as durable only once a *later* row was cleanly acknowledged: a
+//!   row that can be seen may still be waiting for its standby.
+//! - Opening treats the tail it reads in the same way: what an earlier writer left is durable by
+//!   the clean success of the new leader's first row, before which nothing is returned.
 //! - Every first row carries a mark of its writer, so that no two writers ever send the same bytes.
-//! - No connection ever sends a cancel request; an unclear connection is closed and its backend ended.
+//! - No connection ever sends a cancel request; an unclear connection is closed and its backend
+//!   ended.
 
 mod connection;
 mod table;
@@ -64,16 +66,16 @@ enum Settled {
 }
 
 impl Postgres {
-    /// Opens the journal, creating schema and table where they are missing; ends the backends of earlier writers,
-    /// checks the last row, and appends the row that begins the next epoch, stamped `now_ms` or the last row's time,
-    /// whichever is later.
+    /// Opens the journal, creating schema and table where they are missing; ends the backends of
+    /// earlier writers, checks the last row, and appends the row that begins the next epoch,
+    /// stamped `now_ms` or the last row's time, whichever is later.
     ///
     /// Whoever wrote before is deposed by this: call it only while holding the lease.
     ///
     /// # Errors
-    /// [`JournalError::BadSetting`]; [`JournalError::Corrupt`] naming the last row if it is not what was written;
-    /// [`JournalError::Deposed`] if others kept taking the journal meanwhile; [`JournalError::Database`],
-    /// [`JournalError::InDoubt`].
+    /// [`JournalError::BadSetting`]; [`JournalError::Corrupt`] naming the last row if it is not
+    /// what was written; [`JournalError::Deposed`] if others kept taking the journal meanwhile;
+    /// [`JournalError::Database`], [`JournalError::InDoubt`].
     ///
     /// # Panics
     /// As everything here, if called from inside an asynchronous runtime.
@@ -83,7 +85,8 @@ impl Postgres {
         let mut lost = JournalError::Stopped;
         for _ in 0..OPEN_ROUNDS {
             let epoch = rows::tail(&mut table)?.tip.epoch + 1;
-            // First the name, so that whoever opens later ends this backend; then no earlier writer; then the tail.
+            // First the name, so that whoever opens later ends this backend; then no earlier
+            // writer; then the tail.
             table.rename(Role::Writer(epoch))?;
             table.end_writers(epoch - 1)?;
             let chain = rows::tail(&mut table)?;
@@ -135,25 +138,24 @@ impl Postgres {
         Err(JournalError::InDoubt { row: number, patience_ms, last })
     }
 
-    /// One try, over a new connection. `pending` are the rows sent so far and not known to be durable, oldest first;
-    /// `chain` is the journal's end behind them.
-    fn try_to_settle(
-        &mut self,
-        pending: &mut Vec<NewRow<'_>>,
-        chain: &mut Chain,
-    ) -> Result<Settled, JournalError> {
+    /// One try, over a new connection. `pending` are the rows sent so far and not known to be
+    /// durable, oldest first; `chain` is the journal's end behind them.
+    fn try_to_settle(&mut self, pending: &mut Vec<NewRow<'_>>, chain: &mut Chain) -> Result<Settled, JournalError> {
         let epoch = chain.tip.epoch;
         self.table = Table::open(&self.config, Role::Writer(epoch))?;
         self.table.end_writers(epoch)?;
-        for (index, row) in pending.iter().enumerate() {
-            match self.table.insert(row) {
-                // Later than the row in doubt, and cleanly acknowledged.
-                Inserted::Clean if index > 0 => return Ok(Settled::Durable),
-                Inserted::Clean => {}
-                Inserted::Taken if self.table.holds(row)? => {}
+        let mut last_was_clean = false;
+        for row in pending.iter() {
+            last_was_clean = match self.table.insert(row) {
+                Inserted::Clean => true,
+                Inserted::Taken if self.table.holds(row)? => false,
                 Inserted::Taken => return Ok(Settled::Deposed),
                 Inserted::Unclear(why) => return Ok(Settled::Unclear(why)),
-            }
+            };
+        }
+        // Later than the row in doubt, which is the first, and cleanly acknowledged.
+        if last_was_clean && pending.len() > 1 {
+            return Ok(Settled::Durable);
         }
         let later = chain.seal_empty(epoch, i64::MIN, &[]);
         chain.advance(&later);
@@ -209,6 +211,6 @@ impl fmt::Debug for Postgres {
 }
 
 /// The rows for a reader, who may read beside a running writer.
-pub(crate) fn open_rows(config: &PostgresConfig) -> Result<impl Rows + use<>, JournalError> {
-    Table::open(config, Role::Reader)
+pub(crate) fn open_rows(config: &PostgresConfig) -> Result<Box<dyn Rows>, JournalError> {
+    Ok(Box::new(Table::open(config, Role::Reader)?))
 }

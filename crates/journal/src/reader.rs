@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::JournalError;
 use crate::lock::DirectoryLock;
+use crate::postgres::{self, PostgresConfig};
 use crate::record::{Record, Tip};
 use crate::rows::{self, Rows};
 use crate::sqlite;
@@ -15,13 +16,23 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the journal in a data directory that no other process holds: SQLite's exclusive locking lets no one read
-    /// beside a running server, which is why the caller must bring the lock.
+    /// Opens the journal in a data directory that no other process holds: SQLite's exclusive
+    /// locking lets no one read beside a running server, which is why the caller must bring the
+    /// lock.
     ///
     /// # Errors
     /// [`JournalError::Io`] if there is no journal, [`JournalError::Database`].
     pub fn sqlite(lock: &DirectoryLock) -> Result<Self, JournalError> {
         Ok(Self { rows: Box::new(sqlite::open_rows(lock, sqlite::Access::Read)?) })
+    }
+
+    /// Opens a journal in PostgreSQL, beside whoever writes it.
+    ///
+    /// # Errors
+    /// [`JournalError::BadSetting`], [`JournalError::Database`], also if there is no journal in
+    /// that schema.
+    pub fn postgres(config: &PostgresConfig) -> Result<Self, JournalError> {
+        Ok(Self { rows: postgres::open_rows(config)? })
     }
 
     /// The end of the journal, its last row checked.
@@ -40,8 +51,8 @@ impl Reader {
         rows::read(self.rows.as_mut(), from, max_bytes)
     }
 
-    /// Walks the whole journal and checks every row, handing each sound one, those without events included, to
-    /// `visit`. A corrupt row ends the walk and is in the report.
+    /// Walks the whole journal and checks every row, handing each sound one, those without events
+    /// included, to `visit`. A corrupt row ends the walk and is in the report.
     ///
     /// # Errors
     /// [`JournalError::Database`] if the journal cannot be read.

@@ -1,7 +1,7 @@
 //! What a row holds, and the bytes that its hash and its checksum are taken over.
 //!
-//! Header bytes, big-endian, 38 in all: row (8), first (8), count (4), epoch (8), level (2), time (8). They are
-//! written here once and for ever: every hash of every journal depends on them.
+//! Header bytes, big-endian, 38 in all: row (8), first (8), count (4), epoch (8), level (2), time
+//! (8). They are written here once and for ever: every hash of every journal depends on them.
 
 use std::fmt;
 
@@ -69,8 +69,9 @@ impl Record {
 pub struct Tip {
     /// The position of the next event, from 1.
     pub next: u64,
-    /// The hash of the last row that holds events, the row with position `next − 1`; [`Hash::ZERO`] before the first.
-    /// So a checkpoint can be compared with what [`crate::Journal::read`] returns, whoever led since.
+    /// The hash of the last row that holds events, the row with position `next − 1`; [`Hash::ZERO`]
+    /// before the first. So a checkpoint can be compared with what [`crate::Journal::read`]
+    /// returns, whoever led since.
     pub hash: Hash,
     /// The epoch of the writer; for a reader, of the last row.
     pub epoch: u64,
@@ -117,8 +118,8 @@ impl Header {
         Hash(chain.finalize().into())
     }
 
-    /// The fast checksum: CRC-32 (IEEE 802.3) over everything else in the row, so that a damaged row is told from
-    /// an altered one.
+    /// The fast checksum: CRC-32 (IEEE 802.3) over everything else in the row, so that a damaged
+    /// row is told from an altered one.
     pub(crate) fn checksum(&self, previous: &Hash, hash: &Hash, payload: &[u8]) -> u32 {
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(&self.bytes());
@@ -170,8 +171,7 @@ impl fmt::Debug for Record {
 mod tests {
     use super::*;
 
-    const HEADER: Header =
-        Header { row: 2, first: 1, count: 3, epoch: 1, level: 1, time_ms: 1_700_000_000_000 };
+    const HEADER: Header = Header { row: 2, first: 1, count: 3, epoch: 1, level: 1, time_ms: 1_700_000_000_000 };
 
     #[test]
     fn sm3_is_the_standards() {

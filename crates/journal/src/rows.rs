@@ -5,13 +5,15 @@ use crate::error::{Fault, JournalError};
 use crate::record::Record;
 
 /// The columns of a row, in the order in which both databases are asked for them.
-pub(crate) const COLUMNS: &str =
-    "row, first, count, epoch, level, time_ms, previous, hash, checksum, payload";
+pub(crate) const COLUMNS: &str = "row, first, count, epoch, level, time_ms, previous, hash, checksum, payload";
+
+/// Rows that one page may have at most, however small they are.
+pub(crate) const PAGE_ROWS: u32 = 4096;
 
 /// The rows as they lie in a database, unchecked.
 pub(crate) trait Rows: Send {
-    /// Rows from number `row` on, in order: at least one if there is any, and no more after their payloads have
-    /// reached `max_bytes`.
+    /// Rows from number `row` on, in order: at least one if there is any, and no more after the
+    /// payloads of those with events have reached `max_bytes`.
     fn page(&mut self, row: u64, max_bytes: usize) -> Result<Vec<StoredRow>, JournalError>;
 
     /// Row `row` with an empty payload, whatever it holds.
@@ -25,11 +27,7 @@ pub(crate) trait Rows: Send {
 }
 
 /// What [`crate::Journal::read`] promises, over either database.
-pub(crate) fn read(
-    rows: &mut dyn Rows,
-    from: u64,
-    max_bytes: usize,
-) -> Result<Vec<Record>, JournalError> {
+pub(crate) fn read(rows: &mut dyn Rows, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
     let mut chain = chain_before(rows, from)?;
     let mut records: Vec<Record> = Vec::new();
     loop {

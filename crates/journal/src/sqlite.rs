@@ -1,9 +1,9 @@
 //! The journal in SQLite: the file `journal.db` of a data directory, held by one process.
 //!
-//! Settings, with their reasons (measured over 2 GB of 800 KB rows): WAL with `synchronous` FULL, so that a commit has
-//! reached the disk before it is answered; pages of 4096 bytes, because larger ones bring long pauses; a checkpoint
-//! about every 1000 pages; EXCLUSIVE locking, which keeps the WAL's index in memory. The file holds nothing else,
-//! since SQLite has one writer a file.
+//! Settings, with their reasons (measured over 2 GB of 800 KB rows): WAL with `synchronous` FULL,
+//! so that a commit has reached the disk before it is answered; pages of 4096 bytes, because larger
+//! ones bring long pauses; a checkpoint about every 1000 pages; EXCLUSIVE locking, which keeps the
+//! WAL's index in memory. The file holds nothing else, since SQLite has one writer a file.
 
 use std::fmt;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::chain::{Chain, NewRow, StoredRow};
 use crate::error::{Fault, JournalError};
 use crate::lock::DirectoryLock;
 use crate::record::{Batch, Record, Tip};
-use crate::rows::{self, COLUMNS, Rows};
+use crate::rows::{self, COLUMNS, PAGE_ROWS, Rows};
 
 /// The version of the table's layout, kept in the file's `user_version`.
 const LAYOUT: i64 = 1;
@@ -66,12 +66,13 @@ pub(crate) struct SqliteRows {
 }
 
 impl Sqlite {
-    /// Opens the journal of a data directory, creating it where it is missing; checks its last row, and appends the
-    /// row that begins the next epoch, stamped `now_ms` or the last row's time, whichever is later.
+    /// Opens the journal of a data directory, creating it where it is missing; checks its last row,
+    /// and appends the row that begins the next epoch, stamped `now_ms` or the last row's time,
+    /// whichever is later.
     ///
     /// # Errors
-    /// [`JournalError::Corrupt`] naming the last row if it is not what was written; [`JournalError::Full`],
-    /// [`JournalError::Database`], [`JournalError::Io`].
+    /// [`JournalError::Corrupt`] naming the last row if it is not what was written;
+    /// [`JournalError::Full`], [`JournalError::Database`], [`JournalError::Io`].
     pub fn open(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
         let mut rows = open_rows(lock, Access::Write)?;
         let mut chain = rows::tail(&mut rows)?;
@@ -120,9 +121,8 @@ pub(crate) fn open_rows(lock: &DirectoryLock, access: Access) -> Result<SqliteRo
     let path = lock.directory().join("journal.db");
     let flags = match access {
         Access::Read => {
-            File::open(&path).map_err(|error| {
-                JournalError::io(format!("looking for a journal at {}", path.display()), error)
-            })?;
+            File::open(&path)
+                .map_err(|error| JournalError::io(format!("looking for a journal at {}", path.display()), error))?;
             OpenFlags::SQLITE_OPEN_READ_WRITE
         }
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
@@ -150,8 +150,8 @@ impl SqliteRows {
     fn set_up(&self, access: Access) -> rusqlite::Result<()> {
         self.connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         match access {
-            // The lock that keeps others out needs a file open for writing; this connection writes nothing all the same,
-            // not even the log's content into the database when it closes.
+            // The lock that keeps others out needs a file open for writing; this connection writes
+            // nothing all the same, not even the log's content into the database when it closes.
             Access::Read => {
                 self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
                 self.connection.pragma_update(None, "query_only", true)
@@ -176,9 +176,7 @@ impl SqliteRows {
             .execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))
             .map_err(|error| self.error(&doing, 1, error))?;
         let directory = self.path.parent().unwrap_or(&self.path);
-        File::open(directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(|error| JournalError::io(doing, error))
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| JournalError::io(doing, error))
     }
 
     fn insert(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
@@ -202,9 +200,7 @@ impl SqliteRows {
         match inserted {
             Ok(1) => Ok(()),
             Ok(_) => Err(deposed()),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                Err(deposed())
-            }
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Err(deposed()),
             Err(error) => Err(self.error(&doing(), header.row, error)),
         }
     }
@@ -217,7 +213,8 @@ impl SqliteRows {
                 let what = format!("at or after it {}: {error}", self.path.display());
                 JournalError::Corrupt(Fault { row, position: None, what })
             }
-            // Every other code is the disk or the program, not the journal's content; the list belongs to SQLite.
+            // Every other code is the disk or the program, not the journal's content; the list
+            // belongs to SQLite.
             Some(_) | None => JournalError::database(doing, error),
         }
     }
@@ -230,9 +227,7 @@ impl SqliteRows {
     ) -> Result<Option<T>, JournalError> {
         self.connection
             .prepare_cached(sql)
-            .and_then(|mut statement| {
-                statement.query_row(parameters, |found| found.get(0)).optional()
-            })
+            .and_then(|mut statement| statement.query_row(parameters, |found| found.get(0)).optional())
             .map_err(|error| self.error(&format!("reading {}", self.path.display()), row, error))
     }
 }
@@ -240,9 +235,8 @@ impl SqliteRows {
 impl Rows for SqliteRows {
     fn page(&mut self, row: u64, max_bytes: usize) -> Result<Vec<StoredRow>, JournalError> {
         let mut reached = row;
-        self.read_page(row, max_bytes, &mut reached).map_err(|error| {
-            self.error(&format!("reading row {reached} of {}", self.path.display()), reached, error)
-        })
+        self.read_page(row, max_bytes, &mut reached)
+            .map_err(|error| self.error(&format!("reading row {reached} of {}", self.path.display()), reached, error))
     }
 
     fn head(&mut self, row: u64) -> Result<Option<StoredRow>, JournalError> {
@@ -250,9 +244,7 @@ impl Rows for SqliteRows {
         self.connection
             .prepare_cached(&sql)
             .and_then(|mut statement| statement.query_row([signed(row)], stored).optional())
-            .map_err(|error| {
-                self.error(&format!("reading row {row} of {}", self.path.display()), row, error)
-            })
+            .map_err(|error| self.error(&format!("reading row {row} of {}", self.path.display()), row, error))
     }
 
     fn floor(&mut self, position: u64) -> Result<Option<u64>, JournalError> {
@@ -268,23 +260,18 @@ impl Rows for SqliteRows {
 }
 
 impl SqliteRows {
-    fn read_page(
-        &self,
-        row: u64,
-        max_bytes: usize,
-        reached: &mut u64,
-    ) -> rusqlite::Result<Vec<StoredRow>> {
-        let sql = format!("SELECT {COLUMNS} FROM journal WHERE row >= ?1 ORDER BY row");
+    fn read_page(&self, row: u64, max_bytes: usize, reached: &mut u64) -> rusqlite::Result<Vec<StoredRow>> {
+        let sql = format!("SELECT {COLUMNS} FROM journal WHERE row >= ?1 ORDER BY row LIMIT {PAGE_ROWS}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut found = statement.query([signed(row)])?;
         let mut page = Vec::new();
         let mut bytes = 0;
         while let Some(next) = found.next()? {
             let next = stored(next)?;
-            bytes += next.payload.len();
+            bytes += if next.count > 0 { next.payload.len() } else { 0 };
             page.push(next);
             *reached += 1;
-            if bytes >= max_bytes {
+            if bytes >= max_bytes.max(1) {
                 break;
             }
         }
@@ -317,4 +304,68 @@ fn row_number(row: i64) -> Result<u64, JournalError> {
         let what = format!("a row is numbered {row}; rows are numbered from 1");
         JournalError::Corrupt(Fault { row: 1, position: Some(1), what })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(first: u64, bytes: usize) -> Batch {
+        Batch { first, count: 1, level: 1, time_ms: 0, payload: vec![7; bytes] }
+    }
+
+    #[test]
+    fn a_full_disk_stops_the_writer_and_harms_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = DirectoryLock::acquire(directory.path()).unwrap();
+        let mut journal = Sqlite::open(&lock, 0).unwrap();
+        journal.append(&batch(1, 4_000)).unwrap();
+        // A limit on the file's pages makes SQLite say what it says when the disk is full.
+        journal.rows.connection.pragma_update(None, "max_page_count", 20).unwrap();
+        let error = journal.append(&batch(2, 800_000)).unwrap_err();
+        assert!(matches!(error, JournalError::Full { .. }), "{error}");
+        assert!(error.to_string().contains("row 3"), "{error}");
+        let error = journal.append(&batch(2, 10)).unwrap_err();
+        assert!(matches!(error, JournalError::Stopped), "{error}");
+        drop(journal);
+
+        let mut journal = Sqlite::open(&lock, 0).unwrap();
+        assert_eq!((journal.tip().next, journal.tip().epoch), (2, 2));
+        journal.append(&batch(2, 800_000)).unwrap();
+        assert_eq!(journal.read(1, usize::MAX).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_fence_lets_no_row_in_behind_another_than_its_writer_saw() {
+        let meddling = [
+            "UPDATE journal SET hash = previous WHERE row = 2",
+            "DELETE FROM journal WHERE row = 2",
+            "INSERT INTO journal SELECT 3, 2, 0, 1, 1, 0, hash, hash, 0, x'' FROM journal WHERE row = 2",
+            "INSERT INTO journal SELECT 9, 2, 1, 1, 1, 0, hash, hash, 0, x'' FROM journal WHERE row = 2",
+        ];
+        for sql in meddling {
+            let directory = tempfile::tempdir().unwrap();
+            let lock = DirectoryLock::acquire(directory.path()).unwrap();
+            let mut journal = Sqlite::open(&lock, 0).unwrap();
+            journal.append(&batch(1, 10)).unwrap();
+            journal.rows.connection.execute_batch(sql).unwrap();
+            let error = journal.append(&batch(2, 10)).unwrap_err();
+            assert!(matches!(error, JournalError::Deposed { row: 3, epoch: 1 }), "{sql}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_file_has_the_settings_that_were_measured() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = DirectoryLock::acquire(directory.path()).unwrap();
+        let journal = Sqlite::open(&lock, 0).unwrap();
+        let connection = &journal.rows.connection;
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        let settings = [("synchronous", 2), ("page_size", 4096), ("wal_autocheckpoint", 1000)];
+        for (name, expected) in settings {
+            let value: i64 = connection.pragma_query_value(None, name, |row| row.get(0)).unwrap();
+            assert_eq!(value, expected, "{name}");
+        }
+    }
 }

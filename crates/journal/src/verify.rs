@@ -24,10 +24,7 @@ pub struct Report {
 }
 
 /// Walks from the first row to the end or to the first fault, handing each sound row to `visit`.
-pub(crate) fn walk(
-    rows: &mut dyn Rows,
-    visit: &mut dyn FnMut(&Record),
-) -> Result<Report, JournalError> {
+pub(crate) fn walk(rows: &mut dyn Rows, visit: &mut dyn FnMut(&Record)) -> Result<Report, JournalError> {
     let mut chain = Chain::GENESIS;
     let mut report = Report { rows: 0, events: 0, payload_bytes: 0, tip: chain.tip, fault: None };
     loop {

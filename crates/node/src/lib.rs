@@ -1,1 +1,8 @@
-//! node
+//! The running system without HTTP: loading, projecting, carrying out attempts, closing days. Steps only: threads, clocks
+//! and sockets are the server's shell's.
+
+pub mod close;
+pub mod executor;
+pub mod fields;
+pub mod load;
+pub mod projector;

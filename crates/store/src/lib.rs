@@ -1,3 +1,56 @@
 //! SQL: the tables behind lists, the state for recovery, the catalogue of runs.
+//!
+//! Everything here follows from the journal and can be rebuilt from it. Rows are written behind the journal, one
+//! transaction a checkpoint; each feature's table is `(id, position, checksum, blob, columns for queries)`, where the
+//! blob is the aggregate and the columns are what lists filter by. One file is one feature, its table in
+//! `schema/NNNN_feature.sql`; the same SQL text runs on SQLite and on PostgreSQL.
+//!
+//! ```text
+//!  engine ─ Changes ─► checkpoint::commit ─► one transaction: compare-and-set of (position, hash, epoch),
+//!                                            rows of every table, segments, idempotency keys
+//!  lists  ◄─ list, get                       start-up ◄─ checkpoint::latest, recovery::load_all
+//! ```
+//! Every call blocks: call from a plain thread, never inside an async runtime.
+//!
+//! Invariants: what one checkpoint wrote is seen together or not at all; a row is never newer than the checkpoint; a row
+//! that is not what was written is refused by name and never decoded into something else.
 
+pub mod account;
+pub mod agreement;
+pub mod attempt;
+pub mod bulk;
+pub mod business_day;
+pub mod checkpoint;
+pub mod clearing;
+pub mod customer;
+pub mod db;
+pub mod error;
+pub mod freeze;
+pub mod hold;
+pub mod key;
+pub mod leg;
+pub mod list;
+pub mod merchant;
+pub mod order;
+pub mod payout;
+mod postgres;
+pub mod recovery;
+pub mod refund;
 pub mod run;
+mod schema;
+pub mod settlement;
+pub mod split;
+mod sqlite;
+pub mod table;
+mod tables;
+pub mod user;
+
+pub use checkpoint::Checkpoint;
+pub use db::{Database, Row, Session, Value};
+pub use error::StoreError;
+pub use key::KeyRow;
+pub use list::{Cursor, Filter, Page, get, list};
+pub use postgres::PostgresConfig;
+pub use recovery::{Difference, Loaded};
+pub use run::{SegmentKind, SegmentRow};
+pub use table::Stored;

@@ -1,6 +1,10 @@
 //! The catalogue of runs: which files of the lake are committed. A file without a row here does not exist.
 
 use domain::calendar::Date;
+use domain::ids::AccountId;
+
+use crate::db::{Database, Row, Session, Value};
+use crate::error::StoreError;
 
 /// One committed segment of account entries of one accounting date, or one end-of-day file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,4 +38,126 @@ pub enum SegmentKind {
     Entries,
     /// Every account's balances at the end of a day, sorted by account.
     EndOfDay,
+}
+
+impl SegmentKind {
+    /// The name in the catalogue.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Entries => "entries",
+            Self::EndOfDay => "end_of_day",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Entries, Self::EndOfDay].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+const TABLE: &str = "runs";
+const COLUMNS: &str =
+    "path, kind, date, first_position, last_position, file_rows, bytes, checksum, min_account, max_account";
+
+/// Commits files. A path is committed once: its file never changes afterwards.
+pub(crate) fn insert(session: &dyn Session, segments: &[SegmentRow]) -> Result<(), StoreError> {
+    let sql = format!("INSERT INTO {TABLE} ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    for segment in segments {
+        let SegmentRow {
+            path,
+            kind,
+            date,
+            first_position,
+            last_position,
+            rows,
+            bytes,
+            checksum,
+            min_account,
+            max_account,
+        } = segment;
+        let parameters: [Value; 10] = [
+            path.as_str().into(),
+            kind.name().into(),
+            date.0.into(),
+            (*first_position).into(),
+            (*last_position).into(),
+            (*rows).into(),
+            (*bytes).into(),
+            (*checksum).into(),
+            (*min_account).into(),
+            (*max_account).into(),
+        ];
+        session.execute(&sql, &parameters).map_err(|error| {
+            StoreError::database(format!("committing the file {path} to the catalogue of runs"), error)
+        })?;
+    }
+    Ok(())
+}
+
+/// The committed files of a kind (of any if `None`) whose date lies between `from` and `to`, both inclusive, and that may
+/// hold entries of `account`; in the order of date, then position.
+///
+/// # Errors
+/// [`StoreError::Database`], [`StoreError::Corrupt`].
+pub fn segments(
+    database: &Database,
+    kind: Option<SegmentKind>,
+    from: Option<Date>,
+    to: Option<Date>,
+    account: Option<AccountId>,
+) -> Result<Vec<SegmentRow>, StoreError> {
+    let account = account.map(|account| account.0);
+    let terms = [
+        kind.map(|kind| ("kind =", Value::from(kind.name()))),
+        from.map(|date| ("date >=", date.0.into())),
+        to.map(|date| ("date <=", date.0.into())),
+        account.map(|account| ("min_account <=", account.into())),
+        account.map(|account| ("max_account >=", account.into())),
+    ];
+    database.snapshot(|session| read(session, terms.into_iter().flatten()))
+}
+
+/// Every committed file, in the order of date, then position.
+///
+/// # Errors
+/// [`StoreError::Database`], [`StoreError::Corrupt`].
+pub fn all(database: &Database) -> Result<Vec<SegmentRow>, StoreError> {
+    database.snapshot(read_all)
+}
+
+pub(crate) fn read_all(session: &dyn Session) -> Result<Vec<SegmentRow>, StoreError> {
+    read(session, [])
+}
+
+fn read(
+    session: &dyn Session,
+    terms: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Result<Vec<SegmentRow>, StoreError> {
+    let mut sql = format!("SELECT {COLUMNS} FROM {TABLE}");
+    let mut parameters = Vec::new();
+    for (condition, value) in terms {
+        let word = if parameters.is_empty() { "WHERE" } else { "AND" };
+        parameters.push(value);
+        sql.push_str(&format!(" {word} {condition} ${}", parameters.len()));
+    }
+    sql.push_str(" ORDER BY date, first_position, path");
+    session.query(&sql, &parameters)?.iter().map(decode).collect()
+}
+
+fn decode(row: &Row) -> Result<SegmentRow, StoreError> {
+    let path = row.text(0)?;
+    let corrupt = |reason: &str| StoreError::corrupt(TABLE, path, reason);
+    let date = i32::try_from(row.int(2)?).map_err(|_| corrupt("its date is out of range"))?;
+    Ok(SegmentRow {
+        path: path.to_owned(),
+        kind: SegmentKind::parse(row.text(1)?).ok_or_else(|| corrupt("its kind is unknown"))?,
+        date: Date(date),
+        first_position: row.unsigned(3)?,
+        last_position: row.unsigned(4)?,
+        rows: row.unsigned(5)?,
+        bytes: row.unsigned(6)?,
+        checksum: u32::try_from(row.int(7)?).map_err(|_| corrupt("its checksum is out of range"))?,
+        min_account: row.unsigned(8)?,
+        max_account: row.unsigned(9)?,
+    })
 }

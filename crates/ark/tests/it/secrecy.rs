@@ -18,23 +18,25 @@ fn debug_of_every_public_type_that_holds_a_secret() {
     let identity = Identity::new(CertificateType::ResidentIdentity, &NUMBER.into()).expect("a number");
     let customer = vault.get_or_create(&identity).expect("created");
     let sealed = vault.seal(customer.id(), ACCOUNT, &ACCOUNT_NUMBER.into()).expect("sealed");
-    let key = MacKey::from_bytes([0xa5; 32]);
+    let key = MacKey::generate().expect("random bytes");
     let root = key_file::read(&directory.path().join("ark.key")).expect("readable").expect("there");
     let request = Request { method: "POST", target: "/v1/x?phone=13812345678", body: ACCOUNT_NUMBER.as_bytes() };
     let credential = Credential { merchant: "mch_1", serial: "1", key: &key };
-    let stamp = Stamp::random(1).expect("random bytes");
-    let authorization = Authorization::sign(&credential, stamp, &request).expect("signed");
+    let authorization =
+        Authorization::sign(&credential, Stamp::random(1).expect("random bytes"), &request).expect("signed");
 
-    let printed = format!(
-        "{vault:#?} {identity:#?} {customer:#?} {sealed:#?} {key:#?} {root:#?} {request:#?} {credential:#?} \
-         {authorization:#?} {:#?} {:#?} {:#?} {ACCOUNT:#?}",
-        Secret::from(ACCOUNT_NUMBER),
-        key.mac().update(ACCOUNT_NUMBER.as_bytes()),
-        ark::Sm3::new().update(ACCOUNT_NUMBER.as_bytes()),
-    );
-    for secret in [NUMBER, ACCOUNT_NUMBER, "622202", "0123\"", "13812345678", "a5a5", "165, 165", "165,\n"] {
+    let printed =
+        format!("{vault:#?} {identity:#?} {customer:#?} {sealed:#?} {request:#?} {credential:#?} {authorization:#?}");
+    let signature = authorization.to_string().rsplit('"').nth(1).expect("the last value").to_owned();
+    for secret in [NUMBER, ACCOUNT_NUMBER, &sealed.mask, "13812345678", &signature, key.to_hex().expose()] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }
+    // What holds nothing but a secret prints nothing but its name, so no encoding of it can slip by.
+    assert!(printed.contains("key: MacKey(…)") && printed.contains("number: Secret(…)"), "{printed}");
+    assert_eq!(format!("{:?}", Secret::from(ACCOUNT_NUMBER)), "Secret(…)");
+    assert_eq!(format!("{root:?} {key:?}"), "Sm4Key(…) MacKey(…)");
+    assert_eq!(format!("{:?}", key.mac().update(ACCOUNT_NUMBER.as_bytes())), "Mac(…)");
+    assert_eq!(format!("{:?}", ark::Sm3::new().update(ACCOUNT_NUMBER.as_bytes())), "Sm3(…)");
 }
 
 #[test]

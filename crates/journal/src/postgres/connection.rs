@@ -1,7 +1,7 @@
 //! One connection to PostgreSQL, driven from a thread that may block.
 //!
-//! A connection is used until something about it is unclear, and then dropped: closing the socket, never asking the
-//! server to cancel, since a cancelled wait for a standby looks like success.
+//! A connection is used until something about it is unclear, and then dropped: closing the socket,
+//! never asking the server to cancel, since a cancelled wait for a standby looks like success.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -14,17 +14,18 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
 use crate::error::{Fault, JournalError};
 
-/// The longest schema name that still fits, with an epoch, into a backend's application name of 63 bytes.
+/// The longest schema name that still fits, with an epoch, into a backend's application name of 63
+/// bytes.
 const MAX_SCHEMA: usize = 32;
 
 /// Where a journal lies in PostgreSQL, and how long to wait for it.
 #[derive(Clone)]
 pub struct PostgresConfig {
-    /// How to connect: `postgresql://…` or key=value pairs. The server must be version 15 or later; the user must own
-    /// the schema, or be allowed to create it.
+    /// How to connect: `postgresql://…` or key=value pairs. The server must be version 15 or later;
+    /// the user must own the schema, or be allowed to create it.
     pub url: String,
-    /// The schema of this journal: lower-case letters, digits and `_`, at most 32, beginning with a letter. Several
-    /// journals can share a database.
+    /// The schema of this journal: lower-case letters, digits and `_`, at most 32, beginning with a
+    /// letter. Several journals can share a database.
     pub schema: String,
     /// After this long without an answer a row is in doubt.
     pub answer_within: Duration,
@@ -106,8 +107,8 @@ pub(crate) struct Connection {
     runtime: Runtime,
 }
 
-/// Settings on which the journal's promises rest, whatever the server's or the user's defaults are. Warnings must
-/// reach us: that a standby was not waited for is only ever a warning.
+/// Settings on which the journal's promises rest, whatever the server's or the user's defaults are.
+/// Warnings must reach us: that a standby was not waited for is only ever a warning.
 const SETTINGS: &str = "
     SET synchronous_commit = on;
     SET client_min_messages = notice;
@@ -115,8 +116,7 @@ const SETTINGS: &str = "
     SET default_transaction_read_only = off;
     SET statement_timeout = 0;
     SET lock_timeout = 0;
-    SET idle_session_timeout = 0;
-    SET bytea_output = hex;";
+    SET idle_session_timeout = 0;";
 
 impl Connection {
     pub(crate) fn open(config: &PostgresConfig, role: Role) -> Result<Self, JournalError> {
@@ -171,10 +171,8 @@ impl Connection {
 }
 
 /// Moves bytes between the socket and the client, keeping every notice.
-async fn drive<S, T>(
-    mut connection: tokio_postgres::Connection<S, T>,
-    notices: Arc<Mutex<Vec<String>>>,
-) where
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, notices: Arc<Mutex<Vec<String>>>)
+where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {

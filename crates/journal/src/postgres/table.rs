@@ -1,5 +1,6 @@
 //! The journal's table in PostgreSQL: the statements, and what their answers mean.
 
+use std::cell::OnceCell;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -12,13 +13,32 @@ use tokio_postgres::{Row, Statement};
 use super::connection::{Connection, PostgresConfig, Role, describe};
 use crate::chain::{NewRow, StoredRow};
 use crate::error::JournalError;
-use crate::rows::{COLUMNS, Rows};
+use crate::rows::{COLUMNS, PAGE_ROWS, Rows};
 
-/// Rows that one page may have at most, however small they are.
-const PAGE_ROWS: i64 = 4096;
-
-/// How often at most the backends of earlier writers are asked to end before the attempt counts as failed.
+/// How often at most the backends of earlier writers are asked to end before the attempt counts as
+/// failed.
 const END_ROUNDS: u32 = 20;
+
+/// The lock keeps two first openers apart: `IF NOT EXISTS` alone is no help in a race.
+const SCHEMA: &str = "
+    BEGIN;
+    SELECT pg_advisory_xact_lock(hashtext('journal/{schema}'));
+    CREATE SCHEMA IF NOT EXISTS {schema};
+    CREATE TABLE IF NOT EXISTS {schema}.journal (
+        row      bigint PRIMARY KEY,
+        first    bigint NOT NULL,
+        count    bigint NOT NULL,
+        epoch    bigint NOT NULL,
+        level    bigint NOT NULL,
+        time_ms  bigint NOT NULL,
+        previous bytea  NOT NULL,
+        hash     bytea  NOT NULL,
+        checksum bigint NOT NULL,
+        payload  bytea  NOT NULL
+    );
+    ALTER TABLE {schema}.journal ALTER COLUMN payload SET STORAGE EXTERNAL;
+    CREATE UNIQUE INDEX IF NOT EXISTS journal_first ON {schema}.journal (first) WHERE count > 0;
+    COMMIT;";
 
 /// The table over one connection.
 pub(crate) struct Table {
@@ -26,7 +46,8 @@ pub(crate) struct Table {
     schema: String,
     answer_within: Duration,
     patience: Duration,
-    insert: Statement,
+    /// Prepared for the first insert only: a reader, perhaps at a standby, may not write.
+    insert: OnceCell<Statement>,
 }
 
 /// The answer to one insert.
@@ -41,68 +62,67 @@ pub(crate) enum Inserted {
 }
 
 impl Table {
-    /// Connects and makes the table where it is missing.
+    /// Connects and makes the table where it is missing. Where it is there, nothing is locked: a
+    /// dead writer's unfinished transaction must not be able to keep its successor out.
     pub(crate) fn create(config: &PostgresConfig) -> Result<Self, JournalError> {
         let connection = Connection::open(config, Role::Opening)?;
         let schema = &config.schema;
-        // The lock keeps two first openers apart: CREATE … IF NOT EXISTS is no help against a race.
-        let sql = format!(
-            "BEGIN;
-             SELECT pg_advisory_xact_lock(hashtext('journal/{schema}'));
-             CREATE SCHEMA IF NOT EXISTS {schema};
-             CREATE TABLE IF NOT EXISTS {schema}.journal (
-                 row      bigint PRIMARY KEY,
-                 first    bigint NOT NULL,
-                 count    bigint NOT NULL,
-                 epoch    bigint NOT NULL,
-                 level    bigint NOT NULL,
-                 time_ms  bigint NOT NULL,
-                 previous bytea  NOT NULL,
-                 hash     bytea  NOT NULL,
-                 checksum bigint NOT NULL,
-                 payload  bytea  NOT NULL
-             );
-             ALTER TABLE {schema}.journal ALTER COLUMN payload SET STORAGE EXTERNAL;
-             CREATE UNIQUE INDEX IF NOT EXISTS journal_first ON {schema}.journal (first) WHERE count > 0;
-             COMMIT;"
-        );
-        let doing = format!("creating the journal in schema {schema}");
-        connection.wait(config.patience, &doing, connection.client.batch_execute(&sql))?;
-        Self::over(connection, config)
+        let table = Self::over(connection, config);
+        if !table.is_there()? {
+            let sql = SCHEMA.replace("{schema}", schema);
+            let doing = format!("creating the journal in schema {schema}");
+            let creating = table.connection.client.batch_execute(&sql);
+            table.connection.wait(config.patience, &doing, creating)?;
+        }
+        Ok(table)
     }
 
     /// Connects to a table that is there.
     pub(crate) fn open(config: &PostgresConfig, role: Role) -> Result<Self, JournalError> {
-        Self::over(Connection::open(config, role)?, config)
+        let table = Self::over(Connection::open(config, role)?, config);
+        if table.is_there()? {
+            Ok(table)
+        } else {
+            let doing = format!("opening the journal in schema {}", config.schema);
+            Err(JournalError::database(doing, "there is none: its table does not exist"))
+        }
     }
 
-    fn over(connection: Connection, config: &PostgresConfig) -> Result<Self, JournalError> {
-        let schema = config.schema.clone();
-        // The fence: a row goes in only behind the row that its writer saw last.
+    fn over(connection: Connection, config: &PostgresConfig) -> Self {
+        Self {
+            connection,
+            schema: config.schema.clone(),
+            answer_within: config.answer_within,
+            patience: config.patience,
+            insert: OnceCell::new(),
+        }
+    }
+
+    fn is_there(&self) -> Result<bool, JournalError> {
+        let sql = format!("SELECT to_regclass('{}.journal') IS NOT NULL", self.schema);
+        let found = self.query(&sql, &[])?;
+        found.first().map_or(Ok(false), |row| column(row, 0))
+    }
+
+    /// The fence: a row goes in only behind the row that its writer saw last.
+    fn prepare_insert(&self) -> Result<&Statement, JournalError> {
+        if let Some(statement) = self.insert.get() {
+            return Ok(statement);
+        }
+        let table = format!("{}.journal", self.schema);
         let sql = format!(
-            "INSERT INTO {schema}.journal ({COLUMNS})
+            "INSERT INTO {table} ({COLUMNS})
              SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
              WHERE $1::bigint = 1 OR EXISTS (
-                 SELECT 1 FROM {schema}.journal AS before WHERE before.row = $1 - 1 AND before.hash = $7)"
+                 SELECT 1 FROM {table} AS before WHERE before.row = $1 - 1 AND before.hash = $7)"
         );
-        let (int, bytes) = (Type::INT8, Type::BYTEA);
-        let types = [
-            int.clone(),
-            int.clone(),
-            int.clone(),
-            int.clone(),
-            int.clone(),
-            int.clone(),
-            bytes.clone(),
-            bytes.clone(),
-            int,
-            bytes,
-        ];
-        let doing = format!("looking for the journal in schema {schema}");
-        let preparing = connection.client.prepare_typed(&sql, &types);
-        let insert = connection.wait(config.answer_within, &doing, preparing)?;
-        let (answer_within, patience) = (config.answer_within, config.patience);
-        Ok(Self { connection, schema, answer_within, patience, insert })
+        let mut types = vec![Type::INT8; 10];
+        for bytes in [6, 7, 9] {
+            types[bytes] = Type::BYTEA;
+        }
+        let preparing = self.connection.client.prepare_typed(&sql, &types);
+        let statement = self.connection.wait(self.answer_within, "preparing to append", preparing)?;
+        Ok(self.insert.get_or_init(|| statement))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -124,8 +144,9 @@ impl Table {
         column(&row, 0)
     }
 
-    /// Ends the backends of writers of this journal up to epoch `epoch`, except this connection's, and waits until they
-    /// are gone: what they had begun is then either in the table or never will be.
+    /// Ends the backends of writers of this journal up to epoch `epoch`, except this connection's,
+    /// and waits until they are gone: what they had begun is then either in the table or never will
+    /// be.
     pub(crate) fn end_writers(&self, epoch: u64) -> Result<(), JournalError> {
         let sql = format!(
             "SELECT count(pg_terminate_backend(pid, 1000)) FROM pg_stat_activity
@@ -150,19 +171,21 @@ impl Table {
     /// Sends one row and says what became of it.
     pub(crate) fn insert(&self, row: &NewRow<'_>) -> Inserted {
         let header = &row.header;
-        let (number, first, epoch) =
-            (signed(header.row), signed(header.first), signed(header.epoch));
+        let (number, first, epoch) = (signed(header.row), signed(header.first), signed(header.epoch));
         let (count, level) = (i64::from(header.count), i64::from(header.level));
         let (previous, hash) = (row.previous.0.as_slice(), row.hash.0.as_slice());
         let checksum = i64::from(row.checksum);
         let payload = Payload(row.payload);
-        let parameters: [&(dyn ToSql + Sync); 10] = [
-            &number, &first, &count, &epoch, &level, &header.time_ms, &previous, &hash, &checksum, &payload,
-        ];
+        let parameters: [&(dyn ToSql + Sync); 10] =
+            [&number, &first, &count, &epoch, &level, &header.time_ms, &previous, &hash, &checksum, &payload];
+        let insert = match self.prepare_insert() {
+            Ok(insert) => insert,
+            Err(error) => return Inserted::Unclear(error.to_string()),
+        };
         self.connection.take_notices();
-        // The library returns only once the server is ready again, which is after the commit: the statement's own
-        // "INSERT 0 1" comes before it and means little.
-        let sending = self.connection.client.execute(&self.insert, &parameters);
+        // The library returns only once the server is ready again, which is after the commit: the
+        // statement's own "INSERT 0 1" comes before it and means little.
+        let sending = self.connection.client.execute(insert, &parameters);
         let answer = self.connection.answer(self.answer_within, sending);
         let notices = self.connection.take_notices();
         if !notices.is_empty() {
@@ -180,25 +203,15 @@ impl Table {
     /// Whether the row in the table under this row's number is this row.
     pub(crate) fn holds(&mut self, row: &NewRow<'_>) -> Result<bool, JournalError> {
         let found = self.head(row.header.row)?;
-        Ok(found.is_some_and(|found| {
-            found.epoch == signed(row.header.epoch) && found.hash == row.hash.0
-        }))
+        Ok(found.is_some_and(|found| found.epoch == signed(row.header.epoch) && found.hash == row.hash.0))
     }
 
-    fn query(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, JournalError> {
+    fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, JournalError> {
         let doing = format!("reading the journal in schema {}", self.schema);
         self.connection.wait(self.patience, &doing, self.connection.client.query(sql, parameters))
     }
 
-    fn row_number(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Option<u64>, JournalError> {
+    fn row_number(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<u64>, JournalError> {
         let found = self.query(sql, parameters)?;
         let Some(row) = found.first() else { return Ok(None) };
         let number: i64 = column(row, 0)?;
@@ -215,13 +228,14 @@ impl Rows for Table {
         // The size of a payload is known without reading it, so that the server cuts the page.
         let sql = format!(
             "SELECT {COLUMNS} FROM (
-                 SELECT *, sum(octet_length(payload)) OVER (ORDER BY row) - octet_length(payload) AS bytes_before
-                 FROM (SELECT * FROM {table} WHERE row >= $1 ORDER BY row LIMIT {PAGE_ROWS}) AS numbered
+                 SELECT *, sum(bytes) OVER (ORDER BY row) - bytes AS bytes_before FROM (
+                     SELECT *, CASE WHEN count > 0 THEN octet_length(payload) ELSE 0 END AS bytes
+                     FROM {table} WHERE row >= $1 ORDER BY row LIMIT {PAGE_ROWS}
+                 ) AS measured
              ) AS page
-             WHERE bytes_before < $2 OR page.row = (SELECT min(row) FROM {table} WHERE row >= $1)
-             ORDER BY page.row"
+             WHERE bytes_before < $2 ORDER BY page.row"
         );
-        let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+        let max_bytes = i64::try_from(max_bytes.max(1)).unwrap_or(i64::MAX);
         self.query(&sql, &[&signed(row), &max_bytes])?.iter().map(stored).collect()
     }
 
@@ -245,7 +259,8 @@ impl Rows for Table {
     }
 }
 
-/// A payload as a parameter. The library shows parameters in its debug log; a payload shows only its length.
+/// A payload as a parameter. The library shows parameters in its debug log; a payload shows only
+/// its length.
 struct Payload<'a>(&'a [u8]);
 
 impl fmt::Debug for Payload<'_> {
@@ -255,11 +270,7 @@ impl fmt::Debug for Payload<'_> {
 }
 
 impl ToSql for Payload<'_> {
-    fn to_sql(
-        &self,
-        type_: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(&self, type_: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         self.0.to_sql(type_, out)
     }
 
@@ -285,10 +296,7 @@ fn stored(row: &Row) -> Result<StoredRow, JournalError> {
     })
 }
 
-fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    index: usize,
-) -> Result<T, JournalError> {
+fn column<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, JournalError> {
     row.try_get(index).map_err(|error| JournalError::database("decoding a journal row", error))
 }
 

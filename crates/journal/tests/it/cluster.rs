@@ -1,8 +1,9 @@
 //! A throw-away PostgreSQL for tests: one cluster a test binary, one schema a test.
 //!
-//! The cluster listens on a Unix socket in its own temporary directory. Statics are not dropped when a process ends,
-//! so a small shell process stops the cluster and deletes the directory: it waits on a pipe whose other end this
-//! process holds and the system closes, however the process ends.
+//! The cluster listens on a Unix socket in its own temporary directory. Statics are not dropped
+//! when a process ends, so a small shell process stops the cluster and deletes the directory: it
+//! waits on a pipe whose other end this process holds and the system closes, however the process
+//! ends.
 //!
 //! This file needs the standard library only; other crates' tests include it by `#[path]`.
 
@@ -24,8 +25,9 @@ pub(crate) struct Cluster {
     _keeper: Child,
 }
 
-/// The cluster of this test binary, started on first use; `None`, after a line that says what to install, where there
-/// is no PostgreSQL. With `LINTEL_CI` set, that is a failure.
+/// The cluster of this test binary, started on first use; `None`, after a line that says what to
+/// install, where there is no PostgreSQL. With `LINTEL_CI` set, that is a failure.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub(crate) fn cluster(test: &str) -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Some(start(&programs()?))).as_ref();
@@ -38,7 +40,8 @@ pub(crate) fn cluster(test: &str) -> Option<&'static Cluster> {
 }
 
 impl Cluster {
-    /// How to connect, as key=value pairs that every client library knows; the user may do everything.
+    /// How to connect, as key=value pairs that every client library knows; the user may do
+    /// everything.
     pub(crate) fn url(&self) -> String {
         format!("host={} user=lintel dbname=postgres", self.directory.display())
     }
@@ -60,9 +63,7 @@ fn programs() -> Option<PathBuf> {
     let installed = found.into_iter().rev().map(|(_, path)| path);
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let on_path: Vec<PathBuf> = std::env::split_paths(&on_path).collect();
-    installed
-        .chain(on_path)
-        .find(|path| path.join("initdb").exists() && path.join("pg_ctl").exists())
+    installed.chain(on_path).find(|path| path.join("initdb").exists() && path.join("pg_ctl").exists())
 }
 
 fn start(programs: &Path) -> Cluster {
@@ -113,9 +114,7 @@ fn keep(programs: &Path, directory: &Path, data: &Path) -> Child {
 fn as_server_user(programs: &Path, program: &str, directory: &Path) -> Command {
     let mut command = if is_root() {
         let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid", SERVER_USER, "--regid", SERVER_USER, "--init-groups"])
-            .arg(programs.join(program));
+        command.args(["--reuid", SERVER_USER, "--regid", SERVER_USER, "--init-groups"]).arg(programs.join(program));
         command
     } else {
         Command::new(programs.join(program))
@@ -132,12 +131,12 @@ fn is_root() -> bool {
 }
 
 fn run(command: &mut Command) {
-    let output = command
+    let status = command
         .stdin(Stdio::null())
         // pg_ctl hands its output on to the server, which would keep a pipe open for ever.
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
-    assert!(output.success(), "{command:?}: {output}");
+    assert!(status.success(), "{command:?}: {status}");
 }

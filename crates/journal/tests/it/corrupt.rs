@@ -20,15 +20,13 @@ fn damaged(sql: &str) -> Directory {
     directory
 }
 
-fn fault(error: JournalError) -> Fault {
-    match error {
-        JournalError::Corrupt(fault) => fault,
-        other => panic!("expected a corrupt row, got: {other}"),
-    }
+pub(crate) fn fault(error: JournalError) -> Fault {
+    let JournalError::Corrupt(fault) = error else { panic!("expected a corrupt row, got: {error}") };
+    fault
 }
 
-/// `sql` makes row `row` wrong in the middle of the journal: opening, which looks at the end, may not see it; reading
-/// and verifying do, and say `what`.
+/// `sql` makes row `row` wrong in the middle of the journal: opening, which looks at the end, may
+/// not see it; reading and verifying do, and say `what`.
 #[track_caller]
 fn reading_stops_at(row: u64, what: &str, sql: &str) {
     let directory = damaged(sql);
@@ -109,7 +107,8 @@ fn swapped_rows() {
 
 #[test]
 fn a_row_from_nowhere() {
-    // A copy of the last row behind itself: right in itself but for its number, wrong where it stands.
+    // A copy of the last row behind itself: right in itself but for its number, wrong where it
+    // stands.
     opening_stops_at(
         7,
         "damaged",
@@ -120,7 +119,8 @@ fn a_row_from_nowhere() {
 
 #[test]
 fn an_altered_row_with_its_checksum_put_right() {
-    // Whoever alters a row on purpose can compute a checksum, and this test does; the chain still shows it.
+    // Whoever alters a row on purpose can compute a checksum, and this test does; the chain still
+    // shows it.
     let directory = damaged(FLIP_PAYLOAD);
     let path: PathBuf = directory.0.path().join("journal.db");
     let raw = Connection::open(path).unwrap();

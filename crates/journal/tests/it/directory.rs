@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use journal::{DirectoryLock, JournalError, Reader, Sqlite};
+use journal::{DirectoryLock, Journal, JournalError, Reader, Sqlite};
 
 use crate::suite::{Directory, Place, batch, texts};
 
@@ -32,6 +32,17 @@ fn the_journal_holds_the_lock_as_long_as_it_lives() {
 }
 
 #[test]
+fn one_file_has_one_writer_even_under_one_lock() {
+    let directory = Directory::new();
+    let lock = directory.lock();
+    let journal = Sqlite::open(&lock, 0).unwrap();
+    let error = Sqlite::open(&lock, 0).unwrap_err();
+    assert!(matches!(error, JournalError::Database { .. }), "{error}");
+    drop(journal);
+    assert_eq!(Sqlite::open(&lock, 0).unwrap().tip().epoch, 2);
+}
+
+#[test]
 fn reading_makes_no_journal() {
     let directory = Directory::new();
     let error = Reader::sqlite(&directory.lock()).unwrap_err();
@@ -52,8 +63,8 @@ fn an_unknown_layout_is_refused() {
 
 #[test]
 fn what_a_killed_process_leaves_is_read_whole() {
-    // The files of a running journal, copied without its leave, are what a power cut leaves: everything
-    // acknowledged is in the database file or in its write-ahead log.
+    // The files of a running journal, copied without its leave, are what a power cut leaves:
+    // everything acknowledged is in the database file or in its write-ahead log.
     let running = Directory::new();
     let mut journal = running.open();
     for text in ["one", "two", "three"] {

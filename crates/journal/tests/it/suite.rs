@@ -1,6 +1,6 @@
 //! What every implementation must do; each runs all of it.
 
-use journal::{Batch, Hash, Journal, JournalError, Record, Reader, Sqlite};
+use journal::{Batch, Hash, Journal, JournalError, Reader, Record, Sqlite};
 
 /// A journal somewhere, which can be opened again and again.
 pub(crate) trait Place {
@@ -31,8 +31,11 @@ pub(crate) fn texts(records: &[Record]) -> Vec<&str> {
     records.iter().map(|record| std::str::from_utf8(&record.payload).expect("text")).collect()
 }
 
+type Case = fn(&dyn Place);
+
+#[expect(clippy::print_stderr, reason = "a failure is read with the case's name above it")]
 pub(crate) fn run(new: impl Fn() -> Box<dyn Place>) {
-    let cases: [(&str, fn(&dyn Place)); 8] = [
+    let cases: [(&str, Case); 8] = [
         ("an empty journal begins at position 1", empty),
         ("what is appended reads back", append_and_read),
         ("the chain goes on when it is opened again", reopen),
@@ -141,7 +144,8 @@ fn out_of_order(place: &dyn Place) {
 
 fn bad_batch(place: &dyn Place) {
     let mut journal = place.open();
-    for (count, payload) in [(0, b"x".as_slice()), (1, b"")] {
+    let too_large = vec![0; (256 << 20) + 1];
+    for (count, payload) in [(0, b"x".as_slice()), (1, b""), (1, &too_large)] {
         let error = journal.append(&batch(&*journal, count, payload)).unwrap_err();
         assert!(matches!(error, JournalError::BadBatch { .. }), "{error}");
     }

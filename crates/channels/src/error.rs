@@ -1,0 +1,124 @@
+//! Why a channel could not be asked, or why a message of it is not believed. No message carries a personal field.
+
+use domain::money::Minor;
+
+use crate::manifest::OperationKind;
+
+/// A request that cannot be built or a message that is not believed. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The operation is not in the manifest.
+    #[error("channel {channel} does not {}; route it to one that does", kind.name())]
+    Unsupported {
+        /// The channel.
+        channel: &'static str,
+        /// What was asked.
+        kind: OperationKind,
+    },
+
+    /// The amount is outside the channel's limits.
+    #[error("{amount} is outside what channel {channel} takes in one {}: 1 to {max} minor units", kind.name())]
+    Limit {
+        /// The channel.
+        channel: &'static str,
+        /// What was asked.
+        kind: OperationKind,
+        /// The amount.
+        amount: Minor,
+        /// The largest the manifest allows.
+        max: Minor,
+    },
+
+    /// The channel does not take the currency.
+    #[error("channel {channel} does not take {currency}")]
+    Currency {
+        /// The channel.
+        channel: &'static str,
+        /// The currency's code.
+        currency: &'static str,
+    },
+
+    /// Not a serial number.
+    #[error("'{0:.40}' is not a serial number of 31 digits")]
+    Serial(String),
+
+    /// Not a nonce.
+    #[error("a nonce is 16 to 64 letters, digits, `_` or `-`; this one of {0} bytes is not")]
+    Nonce(usize),
+
+    /// A personal field could not be opened.
+    #[error("the {field} of the payee cannot be opened")]
+    Opening {
+        /// Which field.
+        field: &'static str,
+        /// Why.
+        source: ark::Error,
+    },
+
+    /// A setting is missing or wrong. The value is not repeated: it may be a key.
+    #[error("channel {channel}, setting '{setting}': {reason}")]
+    Config {
+        /// The channel.
+        channel: &'static str,
+        /// The setting.
+        setting: String,
+        /// What would be right.
+        reason: String,
+    },
+
+    /// No channel has the name.
+    #[error("there is no channel '{name:.40}'; known are {known}")]
+    Unregistered {
+        /// The name.
+        name: String,
+        /// Every name there is.
+        known: String,
+    },
+
+    /// The message is not signed by the channel.
+    #[error("the {what} of channel {channel} does not carry the channel's signature")]
+    Signature {
+        /// The channel.
+        channel: &'static str,
+        /// What kind of message.
+        what: &'static str,
+    },
+
+    /// The message is signed, but is not what it should be.
+    #[error("the {what} of channel {channel}, {place}: {reason}")]
+    Format {
+        /// The channel.
+        channel: &'static str,
+        /// What kind of message.
+        what: &'static str,
+        /// Where in it.
+        place: String,
+        /// What would be right.
+        reason: String,
+    },
+
+    /// Parts of a clearing file that do not make one.
+    #[error("the parts of the clearing file do not fit together: {0}")]
+    Incomplete(String),
+}
+
+impl ChannelError {
+    /// A code that never changes its meaning. Where `build` fails and the attempt cannot have been sent before, the
+    /// executor reports it as the code of a decline of class SYSTEM.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unsupported { .. } => "channel_unsupported",
+            Self::Limit { .. } => "channel_limit",
+            Self::Currency { .. } => "channel_currency",
+            Self::Serial(_) => "channel_serial",
+            Self::Nonce(_) => "channel_nonce",
+            Self::Opening { .. } => "channel_opening",
+            Self::Config { .. } => "channel_config",
+            Self::Unregistered { .. } => "channel_unregistered",
+            Self::Signature { .. } => "channel_signature",
+            Self::Format { .. } => "channel_format",
+            Self::Incomplete(_) => "channel_incomplete",
+        }
+    }
+}

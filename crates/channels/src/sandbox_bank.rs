@@ -1,0 +1,141 @@
+//! The sandbox bank: debits, refunds and payments over EPCC (网联) or UnionPay (银联), simulated.
+//!
+//! The other side is `lintel-sandbox bank`. One instance is one rail. Every operation is idempotent by its serial
+//! number: the bank does it once and answers a second request with "duplicate serial number".
+//!
+//! | operation | path | subject |
+//! |---|---|---|
+//! | debit | `/bank/v1/debit` | `agreement` |
+//! | refund | `/bank/v1/refund` | `original`: the debit's serial number |
+//! | pay | `/bank/v1/pay` | `account`, `name` |
+
+use std::sync::Arc;
+
+use domain::attempt::{FailureClass, Operation, Rail};
+use domain::calendar::Date;
+use domain::money::Currency;
+use serde_json::Value;
+
+use crate::answer::{Answer, Notification, Return};
+use crate::channel::{Channel, Open};
+use crate::error::ChannelError;
+use crate::manifest::{Manifest, OperationKind, Setting, Supported};
+use crate::message::{Headers, Request, Response};
+use crate::sandbox_file;
+use crate::sandbox_wire::{self, Declines, Order, Settings, Subject, Wire};
+use crate::statement::StatementPart;
+use crate::verified::Verified;
+
+/// The name in the registry.
+pub const NAME: &str = "sandbox_bank";
+
+const RAIL: Setting = Setting { name: "rail", secret: false, doc: "`epcc` or `unionpay`" };
+
+/// The settings.
+pub const SETTINGS: &[Setting] = &[RAIL, sandbox_wire::INSTITUTION, sandbox_wire::KEY];
+
+const OPERATIONS: &[Supported] = &[
+    Supported { kind: OperationKind::Debit, idempotent: true, amount_max: 5_000_000_000 },
+    Supported { kind: OperationKind::Refund, idempotent: true, amount_max: 5_000_000_000 },
+    Supported { kind: OperationKind::Pay, idempotent: true, amount_max: 100_000_000_000 },
+];
+
+/// Whose failure each code is. A code that is not here settles nothing.
+const DECLINES: Declines = &[
+    ("10000001", FailureClass::User),   // the balance is too low
+    ("10000002", FailureClass::User),   // the agreement or card is not valid
+    ("10000003", FailureClass::User),   // the account's name is another
+    ("10000004", FailureClass::User),   // the account is closed
+    ("20000001", FailureClass::Risk),   // refused by risk control
+    ("20000002", FailureClass::Risk),   // over the limit of the day
+    ("30000001", FailureClass::Bank),   // the bank is closed for maintenance
+    ("30000002", FailureClass::Bank),   // the bank does not take this kind of account
+    ("40000001", FailureClass::System), // the network is busy and did not take it
+    ("40000002", FailureClass::System), // the original serial number is not there
+    ("40000003", FailureClass::System), // more than the original has left
+    ("40000004", FailureClass::System), // the currency is not taken
+];
+
+#[derive(Debug)]
+struct SandboxBank {
+    manifest: Manifest,
+    wire: Wire,
+}
+
+pub(crate) fn open(config: &Value) -> Result<Arc<dyn Channel>, ChannelError> {
+    let settings = Settings::read(NAME, SETTINGS, config)?;
+    let rail = match Rail::parse(settings.text(&RAIL)?) {
+        Some(rail @ (Rail::Epcc | Rail::UnionPay)) => rail,
+        Some(Rail::Fund) | None => return Err(settings.wrong(&RAIL)),
+    };
+    let wire = Wire {
+        channel: NAME,
+        root: "/bank/v1",
+        rail,
+        institution: settings.institution()?,
+        key: settings.key()?,
+        declines: DECLINES,
+    };
+    let manifest = Manifest {
+        name: NAME,
+        rail,
+        operations: OPERATIONS,
+        currencies: &[Currency::Cny],
+        settle_delay_ms: 1_000,
+        settings: SETTINGS,
+    };
+    Ok(Arc::new(SandboxBank { manifest, wire }))
+}
+
+impl Channel for SandboxBank {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn build(&self, serial: &str, operation: &Operation, open: Open<'_>) -> Result<Request, ChannelError> {
+        let kind = self.manifest.admit(operation)?;
+        let (amount, currency) = operation.money();
+        let order = |subject| Order { serial, rail: self.wire.rail.name(), subject, amount, currency };
+        match operation {
+            Operation::Debit { agreement, .. } => self.wire.order(kind, &order(Subject::Agreement { agreement })),
+            Operation::Refund { original, .. } => self.wire.order(kind, &order(Subject::Original { original })),
+            Operation::Pay { account, name, .. } => {
+                let account = open(account).map_err(sandbox_wire::opening("account number"))?;
+                let name = open(name).map_err(sandbox_wire::opening("name"))?;
+                self.wire.order(kind, &order(Subject::Payee { account: account.expose(), name: name.expose() }))
+            }
+            Operation::FundHold { .. } | Operation::FundCapture { .. } | Operation::FundRelease { .. } => {
+                Err(ChannelError::Unsupported { channel: NAME, kind })
+            }
+        }
+    }
+
+    fn build_query(&self, serial: &str, operation: &Operation, nonce: &str) -> Result<Request, ChannelError> {
+        self.manifest.knows(operation)?;
+        self.wire.query(serial, operation, nonce)
+    }
+
+    fn parse(&self, request: &Request, response: &Response) -> Answer {
+        self.wire.parse(request, response)
+    }
+
+    fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {
+        self.wire.clearing(date, part, nonce)
+    }
+
+    fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
+        sandbox_file::read(&self.wire, file)
+    }
+
+    fn build_returns(&self, date: Date, nonce: &str) -> Result<Request, ChannelError> {
+        self.wire.list_returns(date, nonce)
+    }
+
+    fn returns(&self, request: &Request, response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
+        self.wire.returns(request, response)
+    }
+
+    fn notify(&self, headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {
+        self.wire.notify(headers, raw)
+    }
+}

@@ -1,0 +1,147 @@
+//! The clearing file of the sandbox bank and the sandbox fund. `docs/sandbox.md` describes the format.
+//!
+//! ```text
+//! H|LINTEL-CLEARING-1|channel|rail|date|currency|part|parts|in count|in sum|out count|out sum    sums of all parts
+//! D|serial|kind|amount|reference                                                                at most 5,000 a part
+//! T|lines of this part|SM3 of all bytes before this line|HMAC-SM3(key, FILE \n those bytes)
+//! ```
+//!
+//! The hash tells a damaged file from a forged one; only the HMAC makes the lines [`Verified`].
+
+use ark::sm3;
+use domain::calendar::Date;
+use domain::money::{Currency, Minor};
+
+use crate::error::ChannelError;
+use crate::message::is_serial;
+use crate::sandbox_wire::{Wire, currency_of, is_reference};
+use crate::statement::{Line, LineKind, StatementPart, Totals};
+use crate::verified::Verified;
+
+/// No part has more lines.
+pub(crate) const LINES_MAX: usize = 5_000;
+
+const WHAT: &str = "clearing file";
+const FORMAT: &str = "LINTEL-CLEARING-1";
+const NOT_A_FILE: &str = "a clearing file ends with a line T|lines|SM3|HMAC-SM3";
+
+/// One part, checked.
+pub(crate) fn read(wire: &Wire, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
+    let reader = Reader { wire };
+    let (signed, trailer) = reader.cut(file)?;
+    let fields: Vec<&str> = trailer.split('|').collect();
+    let &["T", count, hash, tag] = fields.as_slice() else {
+        return Err(reader.wrong("trailer", NOT_A_FILE));
+    };
+    if hash != hex::encode(sm3(signed)) {
+        return Err(reader.wrong("trailer", "its SM3 is not that of the lines before it: fetch the file again"));
+    }
+    let tag = hex::decode(tag).unwrap_or_default();
+    let verified = Verified::by_mac(&wire.key, b"FILE\n", signed, &tag)
+        .map_err(|_| ChannelError::Signature { channel: wire.channel, what: WHAT })?;
+    verified.try_map(|bytes| {
+        let text = str::from_utf8(bytes).map_err(|_| reader.wrong("text", "it is not UTF-8"))?;
+        let part = reader.part(text)?;
+        if count != part.lines.len().to_string() {
+            return Err(reader.wrong("trailer", format!("it counts {count:.20} lines of {}", part.lines.len())));
+        }
+        Ok(part)
+    })
+}
+
+struct Reader<'w> {
+    wire: &'w Wire,
+}
+
+impl Reader<'_> {
+    /// What is signed, and the trailer without its line feed.
+    fn cut<'f>(&self, file: &'f [u8]) -> Result<(&'f [u8], &'f str), ChannelError> {
+        let wrong = || self.wrong("trailer", NOT_A_FILE);
+        let body = file.strip_suffix(b"\n").ok_or_else(wrong)?;
+        let start = body.iter().rposition(|byte| *byte == b'\n').ok_or_else(wrong)?.saturating_add(1);
+        let (signed, trailer) = body.split_at_checked(start).ok_or_else(wrong)?;
+        Ok((signed, str::from_utf8(trailer).map_err(|_| wrong())?))
+    }
+
+    fn part(&self, text: &str) -> Result<StatementPart, ChannelError> {
+        let mut lines = text.lines().zip(1_u32..);
+        let (header, _) = lines.next().ok_or_else(|| self.wrong("line 1", "the header is missing"))?;
+        let mut part = self.header(header)?;
+        for (line, number) in lines {
+            let line = self
+                .line(line, part.date, part.currency)
+                .ok_or_else(|| self.wrong(format!("line {number}"), "it is not D|serial|kind|amount|reference"))?;
+            part.lines.push(line);
+        }
+        if part.lines.len() > LINES_MAX {
+            return Err(self.wrong("lines", format!("there are more than {LINES_MAX} in one part")));
+        }
+        if part.parts == 1 && Totals::of(&part.lines) != Some(part.totals) {
+            return Err(self.wrong("header", "its counts and sums are not those of the lines"));
+        }
+        Ok(part)
+    }
+
+    fn header(&self, line: &str) -> Result<StatementPart, ChannelError> {
+        let wrong = |reason: &str| self.wrong("line 1", reason);
+        let fields: Vec<&str> = line.split('|').collect();
+        let &["H", FORMAT, channel, rail, date, currency, part, parts, in_count, in_sum, out_count, out_sum] =
+            fields.as_slice()
+        else {
+            return Err(wrong("it is not a header H|LINTEL-CLEARING-1|… of 12 fields"));
+        };
+        let (channel_here, rail_here) = (self.wire.channel, self.wire.rail);
+        if channel != channel_here || rail != rail_here.name() {
+            return Err(wrong(&format!("it is not of {channel_here} on {}", rail_here.name())));
+        }
+        let read = || {
+            Some(StatementPart {
+                channel: channel_here,
+                rail: rail_here,
+                date: date.parse().ok()?,
+                currency: currency_of(currency)?,
+                part: number(part)?,
+                parts: number(parts)?,
+                totals: Totals {
+                    in_count: number(in_count)?,
+                    in_sum: number(in_sum)?,
+                    out_count: number(out_count)?,
+                    out_sum: number(out_sum)?,
+                },
+                lines: Vec::new(),
+            })
+        };
+        let header = read().ok_or_else(|| wrong("a field is not in its form"))?;
+        if header.part < 1 || header.part > header.parts {
+            return Err(wrong(&format!("there is no part {part} of {parts}")));
+        }
+        Ok(header)
+    }
+
+    fn line(&self, line: &str, clearing_date: Date, currency: Currency) -> Option<Line> {
+        let fields: Vec<&str> = line.split('|').collect();
+        let &["D", serial, kind, amount, reference] = fields.as_slice() else { return None };
+        let amount: Minor = number(amount)?;
+        let kind = LineKind::parse(kind)?;
+        let whole = is_serial(serial) && is_reference(reference) && amount > 0;
+        let line = || Line {
+            serial: serial.to_owned(),
+            kind,
+            amount,
+            currency,
+            clearing_date,
+            reference: reference.to_owned(),
+        };
+        whole.then(line)
+    }
+
+    fn wrong(&self, place: impl Into<String>, reason: impl Into<String>) -> ChannelError {
+        ChannelError::Format { channel: self.wire.channel, what: WHAT, place: place.into(), reason: reason.into() }
+    }
+}
+
+/// A whole number in decimal digits, without sign and leading zeros.
+fn number<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|value: &T| digits && value.to_string() == text)
+}

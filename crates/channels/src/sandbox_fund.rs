@@ -1,0 +1,135 @@
+//! The sandbox provident-fund centre (公积金中心): holds, captures and releases money for rent, simulated.
+//!
+//! The other side is `lintel-sandbox bank`, under `/fund`. Every operation is idempotent by its serial number.
+//!
+//! ```text
+//!  hold ─► held ─ capture (all or part) ─► captured ─ refund (all or part) ─► back at the centre
+//!           └──── release (what is left) ─► free
+//! ```
+//!
+//! | operation | path | subject |
+//! |---|---|---|
+//! | hold | `/fund/v1/hold` | `contract` |
+//! | capture, release | `/fund/v1/capture`, `/fund/v1/release` | `original`: the hold's serial number |
+//! | refund | `/fund/v1/refund` | `original`: the capture's serial number |
+
+use std::sync::Arc;
+
+use domain::attempt::{FailureClass, Operation, Rail};
+use domain::calendar::Date;
+use domain::money::Currency;
+use serde_json::Value;
+
+use crate::answer::{Answer, Notification, Return};
+use crate::channel::{Channel, Open};
+use crate::error::ChannelError;
+use crate::manifest::{Manifest, OperationKind, Setting, Supported};
+use crate::message::{Headers, Request, Response};
+use crate::sandbox_file;
+use crate::sandbox_wire::{self, Declines, Order, Settings, Subject, Wire};
+use crate::statement::StatementPart;
+use crate::verified::Verified;
+
+/// The name in the registry.
+pub const NAME: &str = "sandbox_fund";
+
+/// The settings.
+pub const SETTINGS: &[Setting] = &[sandbox_wire::INSTITUTION, sandbox_wire::KEY];
+
+const OPERATIONS: &[Supported] = &[
+    Supported { kind: OperationKind::FundHold, idempotent: true, amount_max: 10_000_000 },
+    Supported { kind: OperationKind::FundCapture, idempotent: true, amount_max: 10_000_000 },
+    Supported { kind: OperationKind::FundRelease, idempotent: true, amount_max: 10_000_000 },
+    Supported { kind: OperationKind::Refund, idempotent: true, amount_max: 10_000_000 },
+];
+
+/// Whose failure each code is. A code that is not here settles nothing.
+const DECLINES: Declines = &[
+    ("10000005", FailureClass::User),   // the quota of the year is used up
+    ("10000006", FailureClass::User),   // the lease is not filed with the centre
+    ("20000001", FailureClass::Risk),   // refused by risk control
+    ("30000001", FailureClass::Bank),   // the centre is closed for maintenance
+    ("40000001", FailureClass::System), // the network is busy and did not take it
+    ("40000002", FailureClass::System), // the original serial number is not there
+    ("40000003", FailureClass::System), // more than the original has left
+    ("40000004", FailureClass::System), // the currency is not taken
+];
+
+#[derive(Debug)]
+struct SandboxFund {
+    manifest: Manifest,
+    wire: Wire,
+}
+
+pub(crate) fn open(config: &Value) -> Result<Arc<dyn Channel>, ChannelError> {
+    let settings = Settings::read(NAME, SETTINGS, config)?;
+    let wire = Wire {
+        channel: NAME,
+        root: "/fund/v1",
+        rail: Rail::Fund,
+        institution: settings.institution()?,
+        key: settings.key()?,
+        declines: DECLINES,
+    };
+    let manifest = Manifest {
+        name: NAME,
+        rail: Rail::Fund,
+        operations: OPERATIONS,
+        currencies: &[Currency::Cny],
+        settle_delay_ms: 1_000,
+        settings: SETTINGS,
+    };
+    Ok(Arc::new(SandboxFund { manifest, wire }))
+}
+
+impl Channel for SandboxFund {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn build(&self, serial: &str, operation: &Operation, _open: Open<'_>) -> Result<Request, ChannelError> {
+        let kind = self.manifest.admit(operation)?;
+        let (amount, currency) = operation.money();
+        let subject = match operation {
+            Operation::FundHold { contract, .. } => Subject::Contract { contract },
+            Operation::FundCapture { original, .. }
+            | Operation::FundRelease { original, .. }
+            | Operation::Refund { original, .. } => Subject::Original { original },
+            Operation::Debit { .. } | Operation::Pay { .. } => {
+                return Err(ChannelError::Unsupported { channel: NAME, kind });
+            }
+        };
+        let order = Order { serial, rail: self.wire.rail.name(), subject, amount, currency };
+        self.wire.order(kind, &order)
+    }
+
+    fn build_query(&self, serial: &str, operation: &Operation, nonce: &str) -> Result<Request, ChannelError> {
+        self.manifest.knows(operation)?;
+        self.wire.query(serial, operation, nonce)
+    }
+
+    fn parse(&self, request: &Request, response: &Response) -> Answer {
+        self.wire.parse(request, response)
+    }
+
+    fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {
+        self.wire.clearing(date, part, nonce)
+    }
+
+    fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
+        sandbox_file::read(&self.wire, file)
+    }
+
+    /// The centre pays nothing out.
+    fn build_returns(&self, _date: Date, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
+    }
+
+    fn returns(&self, _request: &Request, _response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
+        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
+    }
+
+    fn notify(&self, headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {
+        self.wire.notify(headers, raw)
+    }
+}

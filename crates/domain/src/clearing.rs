@@ -1,0 +1,459 @@
+//! Clearing files (清算文件): what a network says it moved, matched line by line with what we know. Nothing is settled to a
+//! merchant before its payment is matched here.
+//!
+//! ```text
+//!  TakeClearingFile(rail, date, part 1) … (last part)
+//!    a line ─ its attempt succeeded with the same amount ─► matched: its leg is cleared
+//!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
+//!           ├ its attempt had failed for us ─► a late success: the money goes back as money no order can use
+//!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
+//!           └ anything else ─► a difference, for a person
+//!    after the last part: what succeeded up to that date and is in no file ─► a difference, once a file
+//!    the net of the matched lines ─► Dr 1101 / Cr the rail (turned where more went out)
+//! ```
+//! A file comes once: the same (rail, date, part) again is refused. An order whose legs are all cleared is due one working
+//! day after the latest of their dates.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use minicbor::{Decode, Encode};
+
+use crate::attempt::{self, Attempt, AttemptStatus, Operation, Outcome, Purpose, Rail, attempt_of_serial};
+use crate::book::Subject;
+use crate::calendar::Date;
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::envelope::Time;
+use crate::event::Event;
+use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
+use crate::money::{Currency, Minor, positive};
+use crate::order::{ClearedOrder, OrderStatus};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+
+pub(crate) mod returns;
+#[cfg(test)]
+mod tests;
+
+/// The most lines of one part of a file.
+pub const MAX_LINES: usize = 5_000;
+/// How many differences a part lists; all are counted.
+pub const MAX_DIFFERENCES: usize = 1_000;
+/// Working days from clearing to settlement (T+1).
+pub const SETTLE_AFTER: u32 = 1;
+
+/// What a line of a clearing file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum LineKind {
+    /// Money in: a debit, or a fund's payment.
+    #[n(0)]
+    Debit,
+    /// Money back to a payer.
+    #[n(1)]
+    Refund,
+    /// Money out to a bank account.
+    #[n(2)]
+    Pay,
+    /// Money in: a payment to a bank account that came back (退票), under the payment's own serial.
+    #[n(3)]
+    Return,
+}
+
+impl LineKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Debit, Self::Refund, Self::Pay, Self::Return];
+
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Debit => "debit",
+            Self::Refund => "refund",
+            Self::Pay => "pay",
+            Self::Return => "return",
+        }
+    }
+
+    /// The kind of a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The kind of line that an operation brings about, if it moves money.
+    #[must_use]
+    pub const fn of(operation: &Operation) -> Option<Self> {
+        match operation {
+            Operation::Debit { .. } | Operation::FundCapture { .. } => Some(Self::Debit),
+            Operation::Refund { .. } => Some(Self::Refund),
+            Operation::Pay { .. } => Some(Self::Pay),
+            Operation::FundHold { .. } | Operation::FundRelease { .. } => None,
+        }
+    }
+}
+
+/// A line of a clearing file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClearingLine {
+    /// The serial that we gave the attempt; of a return, the payment's.
+    pub serial: String,
+    /// What it is.
+    pub kind: LineKind,
+    /// Minor units above zero.
+    pub amount: Minor,
+    /// Its currency.
+    pub currency: Currency,
+}
+
+/// Takes a part of a clearing file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakeClearingFile {
+    /// Whose file.
+    pub rail: Rail,
+    /// The network's clearing date.
+    pub date: Date,
+    /// Which part of it, from 1.
+    pub part: u32,
+    /// Whether it is the last part.
+    pub last: bool,
+    /// At most [`MAX_LINES`].
+    pub lines: Vec<ClearingLine>,
+}
+
+/// Why a line or an attempt does not match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum DifferenceKind {
+    /// The serial is none of ours, or of another rail.
+    #[n(0)]
+    UnknownSerial,
+    /// The kind, amount or currency is not what was asked for.
+    #[n(1)]
+    OtherContent,
+    /// An earlier line matched it already.
+    #[n(2)]
+    Repeated,
+    /// It had failed for us, and money that left cannot be undone by the file.
+    #[n(3)]
+    FailedHere,
+    /// It succeeded for us and is in no file up to this date.
+    #[n(4)]
+    Missing,
+}
+
+impl DifferenceKind {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownSerial => "unknown_serial",
+            Self::OtherContent => "other_content",
+            Self::Repeated => "repeated",
+            Self::FailedHere => "failed_here",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// A difference between a clearing file and what we know.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Difference {
+    /// Why.
+    #[n(0)]
+    pub kind: DifferenceKind,
+    /// The line's serial, or the missing attempt's.
+    #[n(1)]
+    pub serial: String,
+    /// Minor units, of the line or the missing attempt.
+    #[n(2)]
+    pub amount: Minor,
+}
+
+/// A part of a clearing file as it was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Clearing {
+    /// Its id.
+    #[n(0)]
+    pub id: ClearingId,
+    /// Whose file.
+    #[n(1)]
+    pub rail: Rail,
+    /// The network's clearing date.
+    #[n(2)]
+    pub date: Date,
+    /// Which part of it.
+    #[n(3)]
+    pub part: u32,
+    /// Whether it was the last.
+    #[n(4)]
+    pub last: bool,
+    /// How many lines it had.
+    #[n(5)]
+    pub lines: u32,
+    /// How many of them matched.
+    #[n(6)]
+    pub matched: u32,
+    /// Σ matched debits.
+    #[n(7)]
+    pub debited: Minor,
+    /// Σ matched refunds.
+    #[n(8)]
+    pub refunded: Minor,
+    /// Σ matched payouts.
+    #[n(9)]
+    pub paid: Minor,
+    /// How many lines, or attempts after the last part, differ.
+    #[n(10)]
+    pub different: u32,
+    /// The first [`MAX_DIFFERENCES`] of them.
+    #[n(11)]
+    pub differences: Vec<Difference>,
+    /// What booked the net; none at zero.
+    #[n(12)]
+    pub voucher: Option<VoucherId>,
+    /// When it was taken.
+    #[n(13)]
+    pub taken_at: Time,
+    /// Σ matched returns of payouts.
+    #[n(14)]
+    pub returned: Minor,
+}
+
+impl Clearing {
+    /// What the matched lines bring to the central bank account; below zero if more went out.
+    #[must_use]
+    pub const fn net(&self) -> Minor {
+        self.debited.saturating_sub(self.refunded).saturating_sub(self.paid).saturating_add(self.returned)
+    }
+
+    fn differs(&mut self, kind: DifferenceKind, serial: &str, amount: Minor) {
+        self.different += 1;
+        if self.differences.len() < MAX_DIFFERENCES {
+            self.differences.push(Difference { kind, serial: format!("{serial:.40}"), amount });
+        }
+    }
+}
+
+/// Takes a part of a clearing file.
+///
+/// # Errors
+/// `clearing_duplicate`, `value_invalid`, `currency_mismatch`, `amount_not_positive`, `amount_overflow`,
+/// `calendar_unknown`, and `insufficient_funds` if more goes out than 1101 holds.
+pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<Reply, Refusal> {
+    check_file(draft.state, command)?;
+    let id = ClearingId(draft.state.clearings.next_id());
+    let TakeClearingFile { rail, date, part, last, ref lines } = *command;
+    let mut clearing = Clearing {
+        id,
+        rail,
+        date,
+        part,
+        last,
+        lines: u32::try_from(lines.len()).unwrap_or(u32::MAX),
+        matched: 0,
+        debited: 0,
+        refunded: 0,
+        paid: 0,
+        different: 0,
+        differences: Vec::new(),
+        voucher: None,
+        taken_at: draft.context.now,
+        returned: 0,
+    };
+    let (mut matched, mut returned) = (BTreeSet::new(), BTreeSet::new());
+    for line in lines {
+        let is_new = match line.kind {
+            LineKind::Return => returns::match_line(draft, rail, date, line)?.map(|payout| returned.insert(payout)),
+            LineKind::Debit | LineKind::Refund | LineKind::Pay => {
+                match_line(draft, rail, date, line)?.map(|attempt| matched.insert(attempt))
+            }
+        };
+        match is_new {
+            Ok(true) => count(&mut clearing, line)?,
+            Ok(false) => clearing.differs(DifferenceKind::Repeated, &line.serial, line.amount),
+            Err(kind) => clearing.differs(kind, &line.serial, line.amount),
+        }
+    }
+    if last {
+        missing(draft.state, &mut clearing, &matched);
+        returns::missing(draft.state, &mut clearing, &returned);
+    }
+    clearing.voucher = post_net(draft, &clearing)?;
+    let orders = orders_of(draft.state, &matched);
+    let (matched, returned) = (matched.into_iter().collect(), returned.into_iter().collect());
+    draft.emit(Event::ClearingTaken { clearing, matched, returned });
+    clear_orders(draft, &orders)?;
+    Ok(Reply::Clearing(id))
+}
+
+fn check_file(state: &State, file: &TakeClearingFile) -> Result<(), Refusal> {
+    let TakeClearingFile { rail, date, part, .. } = *file;
+    if part == 0 || file.lines.len() > MAX_LINES {
+        let message =
+            format!("part {part} has {} lines; parts count from 1 with at most {MAX_LINES}", file.lines.len());
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "part", message));
+    }
+    if let Some(earlier) = state.clearing_files.get(&(rail, date, part)) {
+        let message = format!("part {part} of {} for {date} was taken as {earlier}", rail.name());
+        return Err(Refusal::new(RefusalCode::ClearingDuplicate, "part", message));
+    }
+    for line in &file.lines {
+        positive(line.amount, "amount")?;
+        if line.currency != Currency::Cny {
+            let message = format!("the networks clear in CNY, not {}", line.currency.code());
+            return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
+        }
+    }
+    Ok(())
+}
+
+/// The attempt that a line matches. A line answers an attempt that waits, and one that had failed for us where the money
+/// can go back.
+fn match_line(
+    draft: &mut Draft<'_>,
+    rail: Rail,
+    date: Date,
+    line: &ClearingLine,
+) -> Result<Result<AttemptId, DifferenceKind>, Refusal> {
+    let known = attempt_of_serial(&line.serial).and_then(|id| draft.state.attempts.get(id.0));
+    let Some(attempt) = known.filter(|attempt| attempt.rail == rail && attempt.serial() == line.serial) else {
+        return Ok(Err(DifferenceKind::UnknownSerial));
+    };
+    let (id, leg) = (attempt.id, matches!(attempt.purpose, Purpose::Leg(_)));
+    if LineKind::of(&attempt.operation) != Some(line.kind) || attempt.operation.money() != (line.amount, line.currency)
+    {
+        return Ok(Err(DifferenceKind::OtherContent));
+    }
+    if attempt.cleared.is_some() {
+        return Ok(Err(DifferenceKind::Repeated));
+    }
+    match &attempt.status {
+        AttemptStatus::Settled(Outcome::Success { .. }) => return Ok(Ok(id)),
+        AttemptStatus::Settled(_) if !leg => return Ok(Err(DifferenceKind::FailedHere)),
+        AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown => {}
+    }
+    let outcome = Outcome::Success { reference: format!("file {} {date}", rail.name()), clearing_date: date };
+    attempt::decide_answer(draft, id, &outcome)?;
+    Ok(Ok(id))
+}
+
+fn count(clearing: &mut Clearing, line: &ClearingLine) -> Result<(), Refusal> {
+    clearing.matched += 1;
+    let sum = match line.kind {
+        LineKind::Debit => &mut clearing.debited,
+        LineKind::Refund => &mut clearing.refunded,
+        LineKind::Pay => &mut clearing.paid,
+        LineKind::Return => &mut clearing.returned,
+    };
+    *sum = crate::money::add(*sum, line.amount, "amount")?;
+    Ok(())
+}
+
+/// After the last part: what succeeded up to the file's date and is in no file.
+fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<AttemptId>) {
+    let Clearing { rail, date, .. } = *clearing;
+    let range = (rail, Date(i32::MIN), AttemptId(0))..=(rail, date, AttemptId(u64::MAX));
+    for (&(_, _, id), ()) in state.uncleared.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {
+        let attempt = state.attempts.get(id.0).expect("the index names attempts that are there");
+        clearing.differs(DifferenceKind::Missing, &attempt.serial(), attempt.operation.money().0);
+    }
+}
+
+/// Dr 1101 / Cr the rail, or turned where more went out than came in.
+fn post_net(draft: &mut Draft<'_>, clearing: &Clearing) -> Result<Option<VoucherId>, Refusal> {
+    let net = clearing.net();
+    if net == 0 {
+        return Ok(None);
+    }
+    let bank = draft.state.institution(Subject::CentralBank, Currency::Cny)?;
+    let rail = draft.state.institution(clearing.rail.subject(), Currency::Cny)?;
+    let (debit, credit) = if net > 0 { (bank, rail) } else { (rail, bank) };
+    let amount = net.saturating_abs();
+    let entries = vec![Entry::debit(debit, amount, Currency::Cny), Entry::credit(credit, amount, Currency::Cny)];
+    let dimensions = Dimensions {
+        channel: Some(clearing.rail.name().into()),
+        clearing_date: Some(clearing.date),
+        ..Dimensions::default()
+    };
+    let business = BusinessNumber::object(BusinessKind::Clearing, clearing.id.0);
+    draft.post(business, EventCode::ClearingSession, entries, dimensions).map(Some)
+}
+
+/// The orders whose legs are among the attempts, each once.
+fn orders_of(state: &State, attempts: &BTreeSet<AttemptId>) -> Vec<OrderId> {
+    let legs = attempts.iter().filter_map(|id| match state.attempts.get(id.0)?.purpose {
+        Purpose::Leg(leg) => state.legs.get(leg.0),
+        Purpose::Refund(_) | Purpose::Payout(_) => None,
+    });
+    let orders: BTreeSet<OrderId> = legs.map(|leg| leg.order).collect();
+    orders.into_iter().collect()
+}
+
+/// Makes due what is paid and whose every leg is cleared.
+pub(crate) fn clear_orders(draft: &mut Draft<'_>, orders: &[OrderId]) -> Result<(), Refusal> {
+    let mut cleared = Vec::new();
+    for id in orders {
+        let order = draft.state.order(*id)?;
+        if order.status != OrderStatus::Success || order.due.is_some() {
+            continue;
+        }
+        let dates: Option<Vec<Date>> = draft.state.legs_of(order, order.tries).map(|leg| leg.cleared).collect();
+        if let Some(latest) = dates.and_then(|dates| dates.into_iter().max()) {
+            let due = draft.state.calendar.plus_working_days(latest, SETTLE_AFTER)?;
+            cleared.push(ClearedOrder { order: *id, due });
+        }
+    }
+    if !cleared.is_empty() {
+        draft.emit(Event::OrdersCleared(cleared));
+    }
+    Ok(())
+}
+
+impl State {
+    /// The part of a clearing file.
+    ///
+    /// # Errors
+    /// `clearing_unknown`.
+    pub fn clearing(&self, id: ClearingId) -> Result<&Clearing, Refusal> {
+        let unknown =
+            || Refusal::new(RefusalCode::ClearingUnknown, "clearing", format!("there is no clearing file {id}"));
+        self.clearings.get(id.0).ok_or_else(unknown)
+    }
+}
+
+pub(crate) fn apply_taken(state: &mut State, clearing: &Clearing, matched: &[AttemptId], returned: &[PayoutId]) {
+    for id in matched {
+        let attempt = state.attempts.get_mut(id.0).expect("decide matched the attempt");
+        attempt.cleared = Some(clearing.date);
+        let (key, purpose) = (uncleared_key(attempt), attempt.purpose);
+        if let Some(key) = key {
+            state.uncleared.remove(&key);
+        }
+        if let Purpose::Leg(leg) = purpose {
+            let leg = state.legs.get_mut(leg.0).expect("an attempt's leg is there");
+            if leg.captured_by == Some(*id) {
+                leg.cleared = Some(clearing.date);
+            }
+        }
+    }
+    returns::apply_cleared(state, clearing.date, returned);
+    state.clearing_files.insert((clearing.rail, clearing.date, clearing.part), clearing.id);
+    state.clearings.insert(clearing.id.0, clearing.clone());
+}
+
+/// The place of a successful attempt that moved money in the index of what awaits its clearing file.
+pub(crate) fn uncleared_key(attempt: &Attempt) -> Option<(Rail, Date, AttemptId)> {
+    LineKind::of(&attempt.operation)?;
+    match &attempt.status {
+        AttemptStatus::Settled(Outcome::Success { clearing_date, .. }) => {
+            Some((attempt.rail, *clearing_date, attempt.id))
+        }
+        AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown => None,
+    }
+}

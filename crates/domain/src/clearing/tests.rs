@@ -1,0 +1,207 @@
+use alloc::string::ToString;
+use alloc::vec;
+
+use super::*;
+use crate::attempt::FailureClass;
+use crate::command::Command;
+use crate::leg::LegStatus;
+use crate::order::ItemKind;
+use crate::testkit::orders::card;
+use crate::testkit::{Kit, date, declined, success};
+
+const DAY: &str = "2026-03-05";
+
+fn kinds(clearing: &Clearing) -> Vec<DifferenceKind> {
+    clearing.differences.iter().map(|difference| difference.kind).collect()
+}
+
+fn file(lines: Vec<ClearingLine>) -> TakeClearingFile {
+    TakeClearingFile { rail: Rail::Epcc, date: date(DAY), part: 1, last: true, lines }
+}
+
+fn line_of(attempt: &Attempt) -> ClearingLine {
+    let (amount, currency) = attempt.operation.money();
+    ClearingLine { serial: attempt.serial(), kind: LineKind::of(&attempt.operation).unwrap(), amount, currency }
+}
+
+#[test]
+fn a_session_moves_the_net_to_the_central_bank() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.paid_rent(merchant, 5_000);
+    kit.refund(order, 300, true);
+    kit.answered(success(DAY));
+    let id = kit.clear(Rail::Epcc, DAY);
+    let clearing = kit.state.clearing(id).unwrap();
+    assert_eq!((clearing.debited, clearing.refunded, clearing.paid, clearing.net()), (5_000, 300, 0, 4_700));
+    assert_eq!((clearing.lines, clearing.matched, clearing.different), (2, 2, 0));
+    assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::ClearingEpcc)), (4_700, 0));
+}
+
+#[test]
+fn a_session_with_more_out_than_in_is_turned() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.paid_rent(merchant, 5_000);
+    kit.clear(Rail::Epcc, DAY);
+    kit.refund(order, 300, true);
+    kit.answered(success("2026-03-06"));
+    kit.on("2026-03-06");
+    kit.clear(Rail::Epcc, "2026-03-06");
+    assert_eq!((kit.own(Subject::CentralBank), kit.own(Subject::ClearingEpcc)), (4_700, 0));
+}
+
+#[test]
+fn a_combined_order_is_due_when_both_rails_are_cleared() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.combined(merchant);
+    (0..3).for_each(|_| drop(kit.answered(success(DAY))));
+    kit.clear(Rail::Epcc, DAY);
+    assert_eq!(kit.state.order(order).unwrap().due, None);
+    kit.clear(Rail::Fund, "2026-03-06");
+    // Cleared on Thursday and on Friday: due on Monday.
+    assert_eq!(kit.state.order(order).unwrap().due, Some(date("2026-03-09")));
+    assert_eq!(kit.own(Subject::CentralBank), 6_200);
+    kit.books(&[(1101, 6_200), (2291, 12), (1291, 12), (5001, 12)]);
+}
+
+#[test]
+fn a_leg_cleared_before_the_order_is_paid_counts() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.combined(merchant);
+    kit.answered(success(DAY));
+    kit.answered(success(DAY));
+    kit.clear(Rail::Epcc, DAY);
+    let capture = kit.waiting();
+    let line = line_of(&capture);
+    // The centre's file answers the capture that nobody had answered.
+    kit.take_file(Rail::Fund, DAY, vec![line]);
+    assert_eq!(kit.legs(order), [LegStatus::Captured, LegStatus::Captured]);
+    assert_eq!(kit.pending(merchant), 6_188);
+    assert_eq!(kit.state.order(order).unwrap().due, Some(date("2026-03-06")));
+}
+
+#[test]
+fn a_file_answers_what_was_unknown() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    kit.pay(order, vec![card(5_000)]);
+    let attempt = kit.answered(Outcome::Unknown);
+    kit.take_file(Rail::Epcc, DAY, vec![line_of(&attempt)]);
+    assert_eq!(kit.status(order), OrderStatus::Success);
+    assert_eq!(kit.state.order(order).unwrap().due, Some(date("2026-03-06")));
+    assert!(kit.outbox().is_empty());
+    assert_eq!(kit.own(Subject::CentralBank), 5_000);
+}
+
+#[test]
+fn a_line_of_a_failed_debit_is_a_late_success() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    kit.pay(order, vec![card(5_000)]);
+    let attempt = kit.answered(declined(FailureClass::Bank));
+    kit.take_file(Rail::Epcc, DAY, vec![line_of(&attempt)]);
+    assert_eq!(kit.status(order), OrderStatus::Failed);
+    kit.books(&[(1101, 5_000), (2211, 5_000)]);
+    kit.answered(success(DAY));
+    kit.books(&[(1101, 5_000), (1121, -5_000)]);
+}
+
+#[test]
+fn what_does_not_match_is_a_difference_and_posts_nothing() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.paid_rent(merchant, 5_000);
+    kit.refund(order, 300, true);
+    let failed_refund = kit.answered(declined(FailureClass::Bank));
+    let paid = kit.state.attempt(AttemptId(1)).unwrap().clone();
+    let right = line_of(&paid);
+    let lines = vec![
+        ClearingLine { serial: "nonsense".to_string(), ..right.clone() },
+        ClearingLine { serial: attempt::serial(AttemptId(77), kit.now), ..right.clone() },
+        ClearingLine { amount: 5_100, ..right.clone() },
+        ClearingLine { kind: LineKind::Refund, ..right.clone() },
+        line_of(&failed_refund),
+        right.clone(),
+        right,
+    ];
+    let id = kit.take_file(Rail::Epcc, DAY, lines);
+    let clearing = kit.state.clearing(id).unwrap();
+    use DifferenceKind::{FailedHere, OtherContent, Repeated, UnknownSerial};
+    let expected = [UnknownSerial, UnknownSerial, OtherContent, OtherContent, FailedHere, Repeated];
+    assert_eq!(kinds(clearing), expected);
+    assert_eq!((clearing.lines, clearing.matched, clearing.different), (7, 1, 6));
+    assert_eq!(kit.own(Subject::CentralBank), 5_000);
+}
+
+#[test]
+fn a_line_of_another_rail_is_not_ours() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    kit.paid_rent(merchant, 5_000);
+    let lines = kit.clearing_lines(Rail::Epcc, DAY);
+    let id = kit.take_file(Rail::UnionPay, DAY, lines);
+    assert_eq!(kinds(kit.state.clearing(id).unwrap()), [DifferenceKind::UnknownSerial]);
+    assert_eq!(kit.own(Subject::CentralBank), 0);
+}
+
+#[test]
+fn the_last_part_names_what_is_missing_and_a_later_file_may_bring_it() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.paid_rent(merchant, 5_000);
+    let late = kit.paid_rent(merchant, 700);
+    let mut lines = kit.clearing_lines(Rail::Epcc, DAY);
+    let missing = lines.pop().unwrap();
+    let first = TakeClearingFile { part: 1, last: false, ..file(lines) };
+    kit.given(Command::TakeClearingFile(first));
+    let second = TakeClearingFile { part: 2, ..file(vec![]) };
+    kit.given(Command::TakeClearingFile(second));
+    let clearing = kit.state.clearing(ClearingId(2)).unwrap();
+    assert_eq!(
+        clearing.differences,
+        [Difference { kind: DifferenceKind::Missing, serial: missing.serial.clone(), amount: 700 }]
+    );
+    assert!(kit.state.order(order).unwrap().due.is_some());
+    assert_eq!(kit.state.order(late).unwrap().due, None);
+    let id = kit.take_file(Rail::Epcc, "2026-03-06", vec![missing]);
+    assert_eq!(kit.state.clearing(id).unwrap().different, 0);
+    assert_eq!(kit.state.order(late).unwrap().due, Some(date("2026-03-09")));
+}
+
+#[test]
+fn the_same_part_is_taken_once() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    kit.paid_rent(merchant, 5_000);
+    let lines = kit.clearing_lines(Rail::Epcc, DAY);
+    kit.take_file(Rail::Epcc, DAY, lines.clone());
+    kit.refused(Command::TakeClearingFile(file(lines.clone())), RefusalCode::ClearingDuplicate);
+    // Under another part its lines are no news.
+    let again = TakeClearingFile { part: 2, ..file(lines) };
+    kit.given(Command::TakeClearingFile(again));
+    assert_eq!(kinds(kit.state.clearing(ClearingId(2)).unwrap()), [DifferenceKind::Repeated]);
+    assert_eq!(kit.own(Subject::CentralBank), 5_000);
+}
+
+#[test]
+fn wrong_files_are_refused() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    kit.paid_rent(merchant, 5_000);
+    let right = kit.clearing_lines(Rail::Epcc, DAY).remove(0);
+    let refused = |kit: &mut Kit, file, code| kit.refused(Command::TakeClearingFile(file), code);
+    refused(&mut kit, TakeClearingFile { part: 0, ..file(vec![]) }, RefusalCode::ValueInvalid);
+    refused(&mut kit, file(vec![right.clone(); MAX_LINES + 1]), RefusalCode::ValueInvalid);
+    refused(&mut kit, file(vec![ClearingLine { amount: 0, ..right.clone() }]), RefusalCode::AmountNotPositive);
+    let dollars = ClearingLine { currency: Currency::Usd, ..right.clone() };
+    refused(&mut kit, file(vec![dollars]), RefusalCode::CurrencyMismatch);
+    // The working days of 2027 are not known: the file waits for the calendar.
+    let unknown_year = TakeClearingFile { date: date("2026-12-31"), ..file(vec![right]) };
+    refused(&mut kit, unknown_year, RefusalCode::CalendarUnknown);
+    assert_eq!(kit.state.clearing(ClearingId(9)).unwrap_err().code, RefusalCode::ClearingUnknown);
+}

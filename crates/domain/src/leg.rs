@@ -1,0 +1,215 @@
+//! Legs: one instrument's share of an order's try. What moves them is in `payment`.
+//!
+//! ```text
+//!  CREATED ─► SENT ─► HELD ─► CAPTURED ─► REVERSED
+//!               │       └───► RELEASED
+//!               └─► CAPTURED │ FAILED
+//!  UNKNOWN, from SENT or HELD: the channel did not say; ends as HELD │ CAPTURED │ RELEASED │ FAILED
+//! ```
+
+use alloc::format;
+use alloc::string::String;
+
+use minicbor::{Decode, Encode};
+
+use crate::attempt::{FailureClass, Rail};
+use crate::calendar::Date;
+use crate::ids::{AttemptId, LegId, OrderId, VoucherId};
+use crate::money::{Currency, Minor};
+use crate::order::Order;
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+use crate::voucher::{BusinessKind, BusinessNumber};
+
+/// What pays.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Instrument {
+    /// A bank card under a signed agreement (协议支付).
+    #[n(0)]
+    Card {
+        /// The agreement's number at the network; a token of class C1.
+        #[n(0)]
+        agreement: String,
+        /// The card as it may be shown, 6 + 4.
+        #[n(1)]
+        mask: String,
+        /// Over which network.
+        #[n(2)]
+        rail: Rail,
+        /// Minor units.
+        #[n(3)]
+        amount: Minor,
+        /// Whether it is a credit card.
+        #[n(4)]
+        credit: bool,
+    },
+    /// The payer's provident fund (公积金).
+    #[n(1)]
+    Fund {
+        /// The lease's number at the centre; a token of class C1.
+        #[n(0)]
+        contract: String,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// Whether the centre holds money first; one that cannot pays at once, before the card.
+        #[n(2)]
+        holds: bool,
+    },
+}
+
+impl Instrument {
+    /// Minor units.
+    #[must_use]
+    pub const fn amount(&self) -> Minor {
+        match self {
+            Self::Card { amount, .. } | Self::Fund { amount, .. } => *amount,
+        }
+    }
+
+    /// The way its money comes.
+    #[must_use]
+    pub const fn rail(&self) -> Rail {
+        match self {
+            Self::Card { rail, .. } => *rail,
+            Self::Fund { .. } => Rail::Fund,
+        }
+    }
+
+    /// Whether it is provident-fund money, which never goes to a card.
+    #[must_use]
+    pub const fn is_fund(&self) -> bool {
+        match self {
+            Self::Card { .. } => false,
+            Self::Fund { .. } => true,
+        }
+    }
+}
+
+/// Where a leg stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum LegStatus {
+    /// Not asked for yet.
+    #[n(0)]
+    Created,
+    /// Asked for.
+    #[n(1)]
+    Sent,
+    /// The centre holds the money.
+    #[n(2)]
+    Held,
+    /// The money is ours to pass on.
+    #[n(3)]
+    Captured,
+    /// It did not come.
+    #[n(4)]
+    Failed,
+    /// The channel did not say.
+    #[n(5)]
+    Unknown,
+    /// What was held is free again.
+    #[n(6)]
+    Released,
+    /// What came went back.
+    #[n(7)]
+    Reversed,
+}
+
+impl LegStatus {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::Sent => "SENT",
+            Self::Held => "HELD",
+            Self::Captured => "CAPTURED",
+            Self::Failed => "FAILED",
+            Self::Unknown => "UNKNOWN",
+            Self::Released => "RELEASED",
+            Self::Reversed => "REVERSED",
+        }
+    }
+}
+
+/// One instrument's share of a try.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Leg {
+    /// Its id.
+    #[n(0)]
+    pub id: LegId,
+    /// The order.
+    #[n(1)]
+    pub order: OrderId,
+    /// The order's try, from 1.
+    #[n(2)]
+    pub try_number: u8,
+    /// What pays.
+    #[n(3)]
+    pub instrument: Instrument,
+    /// Its currency.
+    #[n(4)]
+    pub currency: Currency,
+    /// Where it stands.
+    #[n(5)]
+    pub status: LegStatus,
+    /// The attempt whose answer it waits for; its operation says which step it is.
+    #[n(6)]
+    pub open: Option<AttemptId>,
+    /// The attempt that held the money.
+    #[n(7)]
+    pub held_by: Option<AttemptId>,
+    /// The attempt that brought the money: what a refund names to the channel.
+    #[n(8)]
+    pub captured_by: Option<AttemptId>,
+    /// How often a capture was asked for.
+    #[n(9)]
+    pub captures: u8,
+    /// Whose failure it was.
+    #[n(10)]
+    pub failure: Option<FailureClass>,
+    /// Its money lies where only a person can move it: on 2205, or held at a centre that will not release it.
+    #[n(11)]
+    pub needs_person: bool,
+    /// The clearing date that the network named.
+    #[n(12)]
+    pub clearing_date: Option<Date>,
+    /// The clearing file's date that it was matched in.
+    #[n(13)]
+    pub cleared: Option<Date>,
+    /// Refunded, or on its way back.
+    #[n(14)]
+    pub refunded: Minor,
+    /// What the undo put on its way, to be turned if it fails.
+    #[n(15)]
+    pub undo: Option<VoucherId>,
+}
+
+impl Leg {
+    /// Minor units.
+    #[must_use]
+    pub const fn amount(&self) -> Minor {
+        self.instrument.amount()
+    }
+
+    pub(crate) fn business(&self) -> BusinessNumber {
+        BusinessNumber::object(BusinessKind::Leg, self.id.0)
+    }
+}
+
+impl State {
+    /// The leg.
+    ///
+    /// # Errors
+    /// `leg_unknown`.
+    pub fn leg(&self, id: LegId) -> Result<&Leg, Refusal> {
+        let unknown = || Refusal::new(RefusalCode::LegUnknown, "leg", format!("there is no leg {id}"));
+        self.legs.get(id.0).ok_or_else(unknown)
+    }
+
+    /// The legs of one try of an order.
+    pub fn legs_of<'a>(&'a self, order: &'a Order, try_number: u8) -> impl Iterator<Item = &'a Leg> {
+        order.legs.iter().filter_map(|id| self.legs.get(id.0)).filter(move |leg| leg.try_number == try_number)
+    }
+}

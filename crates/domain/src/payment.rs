@@ -1,0 +1,516 @@
+//! Payments: what becomes of the legs of an order's try together (组合支付).
+//!
+//! Order of work: hold the fund, take the card, capture the fund. What comes next follows from where the two legs stand;
+//! nothing is done while either waits for an answer:
+//!
+//! ```text
+//!  card     fund      next
+//!  ─────    held      capture the fund
+//!  in       in        final entry, SUCCESS
+//!  in       out       undo the card: 2205 ─► 2211 ─► its rail
+//!  out      held      release the fund
+//!  out      in        reverse it at the centre: 2205 ─► 1131
+//!  out      out       the try has failed
+//! ```
+//! Finished legs of a combined payment wait on 2205; a single leg posts straight to the order's destination. What an undo
+//! cannot give back stays on 2205 and its leg needs a person; the order fails for good. Money that no order can use (a
+//! late success, a second one, a destination that takes nothing) goes to 2243 and back to its source as a refund.
+//!
+//! Not here: CONVERT mode, where a shortfall of the fund is asked of the card.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose, Rail};
+use crate::book::Subject;
+use crate::calendar::Date;
+use crate::clearing;
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::event::Event;
+use crate::ids::{AttemptId, LegId, OrderId};
+use crate::leg::{Instrument, Leg, LegStatus};
+use crate::money::{add, positive};
+use crate::order::{ItemKind, Order, OrderStatus, can_pay, name_fits};
+use crate::refund;
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
+
+#[cfg(test)]
+mod tests;
+
+/// How often a capture that the centre never saw is asked for again under a new serial.
+pub const MAX_CAPTURES: u8 = 3;
+/// The most digits a mask may show: 6 + 4 of a card.
+const MASK_DIGITS: usize = 10;
+
+/// What counts of a leg when the next step is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// The try has no such leg.
+    Absent,
+    /// To be asked for.
+    New,
+    /// An answer is awaited.
+    Waiting,
+    /// Held at the centre.
+    Held,
+    /// The money is here.
+    In,
+    /// It is not and will not be.
+    Out,
+}
+
+impl Stand {
+    fn of(leg: Option<&Leg>) -> Self {
+        let Some(leg) = leg else { return Self::Absent };
+        if leg.open.is_some() {
+            return Self::Waiting;
+        }
+        if leg.needs_person {
+            return Self::Out;
+        }
+        match leg.status {
+            LegStatus::Unknown | LegStatus::Sent => Self::Waiting,
+            LegStatus::Created => Self::New,
+            LegStatus::Held => Self::Held,
+            LegStatus::Captured => Self::In,
+            LegStatus::Failed | LegStatus::Released | LegStatus::Reversed => Self::Out,
+        }
+    }
+}
+
+/// The next step of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Wait,
+    AskFund,
+    AskCard,
+    DropCard,
+    CaptureFund,
+    ReleaseFund,
+    UndoCard,
+    ReverseFund,
+    Finish,
+    Fail,
+}
+
+/// The table of the module's header.
+const fn next(card: Stand, fund: Stand) -> Next {
+    use Stand::{Absent, Held, In, New, Out, Waiting};
+    match (card, fund) {
+        // A card is never held.
+        (Waiting | Held, _) | (_, Waiting) => Next::Wait,
+        (_, New) => Next::AskFund,
+        (New, Absent | Held | In) => Next::AskCard,
+        (New, Out) => Next::DropCard,
+        (Absent | In, Held) => Next::CaptureFund,
+        (Absent | In, Absent | In) => Next::Finish,
+        (In, Out) => Next::UndoCard,
+        (Out, Held) => Next::ReleaseFund,
+        (Out, In) => Next::ReverseFund,
+        (Absent | Out, Out) | (Out, Absent) => Next::Fail,
+    }
+}
+
+/// Tries to pay an order.
+///
+/// # Errors
+/// `order_unknown`, `order_state`, `order_amount` unless Σ instruments = amount, `instrument_not_allowed`,
+/// `amount_not_positive`, `value_invalid`.
+pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
+    let order = draft.state.order(id)?;
+    can_pay(draft.state, order)?;
+    check_instruments(order, &instruments)?;
+    let (try_number, currency) = (order.tries.saturating_add(1), order.currency);
+    let first = draft.state.legs.next_id();
+    let legs = (first..).zip(instruments).map(|(id_of_leg, instrument)| Leg {
+        id: LegId(id_of_leg),
+        order: id,
+        try_number,
+        instrument,
+        currency,
+        status: LegStatus::Created,
+        open: None,
+        held_by: None,
+        captured_by: None,
+        captures: 0,
+        failure: None,
+        needs_person: false,
+        clearing_date: None,
+        cleared: None,
+        refunded: 0,
+        undo: None,
+    });
+    draft.emit(Event::OrderTried { order: id, legs: legs.collect() });
+    drive(draft, id)?;
+    Ok(Reply::Order(id))
+}
+
+fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Refusal> {
+    let refuse = |message: String| Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "instruments", message));
+    let funds = instruments.iter().filter(|instrument| instrument.is_fund()).count();
+    if instruments.is_empty() || funds > 1 || instruments.len() - funds > 1 {
+        return refuse(format!(
+            "{} instruments, {funds} of them funds; use at most one card and one fund",
+            instruments.len()
+        ));
+    }
+    let mut sum = 0;
+    for instrument in instruments {
+        sum = add(sum, positive(instrument.amount(), "instruments")?, "instruments")?;
+        match instrument {
+            Instrument::Card { agreement, mask, rail, credit, .. } => {
+                name_fits(agreement, "agreement")?;
+                if mask.len() > 32 || mask.bytes().filter(u8::is_ascii_digit).count() > MASK_DIGITS {
+                    let message = "a mask shows at most 6 + 4 digits of a card in 32 bytes";
+                    return Err(Refusal::new(RefusalCode::ValueInvalid, "mask", message));
+                }
+                if *rail == Rail::Fund {
+                    return refuse(String::from("a card does not travel over the fund's rail; use epcc or unionpay"));
+                }
+                if *credit && order.sum_of(ItemKind::HousePrice) > 0 {
+                    return refuse(String::from("a credit card may not pay a house price; use a debit card"));
+                }
+            }
+            Instrument::Fund { contract, amount, .. } => {
+                name_fits(contract, "contract")?;
+                let rent = order.sum_of(ItemKind::Rent);
+                if *amount > rent {
+                    return refuse(format!("the fund may pay rent items only: {rent} at most, not {amount}"));
+                }
+            }
+        }
+    }
+    if sum != order.amount {
+        let message = format!("the instruments pay {sum} and the order is {}; make them equal", order.amount);
+        return Err(Refusal::new(RefusalCode::OrderAmount, "instruments", message));
+    }
+    Ok(())
+}
+
+/// The card and the fund leg of the order's current try.
+fn legs_of_try(state: &State, order: &Order) -> (Option<Leg>, Option<Leg>) {
+    let mut legs = order.legs.iter().filter_map(|id| state.legs.get(id.0)).filter(|leg| leg.try_number == order.tries);
+    let card = legs.clone().find(|leg| !leg.instrument.is_fund()).cloned();
+    (card, legs.find(|leg| leg.instrument.is_fund()).cloned())
+}
+
+/// Takes every step of the order's try that needs no answer.
+fn drive(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal> {
+    loop {
+        let order = draft.state.order(id)?.clone();
+        if !order.trying {
+            return Ok(());
+        }
+        let (card, fund) = legs_of_try(draft.state, &order);
+        match (next(Stand::of(card.as_ref()), Stand::of(fund.as_ref())), card, fund) {
+            (Next::AskFund, _, Some(fund)) => ask(draft, &fund),
+            (Next::AskCard, Some(card), _) => ask(draft, &card),
+            (Next::DropCard, Some(card), _) => move_leg(draft, &card, LegStatus::Failed, |_| {}),
+            (Next::CaptureFund, _, Some(fund)) => capture(draft, &fund),
+            (Next::ReleaseFund, _, Some(fund)) => release(draft, &fund),
+            (Next::UndoCard, Some(card), _) => undo_card(draft, &order, &card)?,
+            (Next::ReverseFund, _, Some(fund)) => give_back(draft, &fund),
+            (Next::Finish, card, fund) => return finish(draft, &order, card.into_iter().chain(fund).collect()),
+            (Next::Fail, card, fund) => {
+                fail(draft, &order, &card.into_iter().chain(fund).collect::<Vec<_>>());
+                return Ok(());
+            }
+            (
+                Next::Wait
+                | Next::AskFund
+                | Next::AskCard
+                | Next::DropCard
+                | Next::CaptureFund
+                | Next::ReleaseFund
+                | Next::UndoCard
+                | Next::ReverseFund,
+                _,
+                _,
+            ) => return Ok(()),
+        }
+    }
+}
+
+/// Emits where a leg stands now.
+fn move_leg(draft: &mut Draft<'_>, leg: &Leg, status: LegStatus, change: impl FnOnce(&mut Leg)) {
+    let mut leg = Leg { status, ..leg.clone() };
+    change(&mut leg);
+    draft.emit(Event::LegMoved(leg));
+}
+
+fn send(draft: &mut Draft<'_>, leg: &Leg, operation: Operation, status: LegStatus, change: impl FnOnce(&mut Leg)) {
+    let attempt = attempt::request(draft, leg.instrument.rail(), operation, Purpose::Leg(leg.id));
+    move_leg(draft, leg, status, |leg| {
+        leg.open = Some(attempt);
+        change(leg);
+    });
+}
+
+fn ask(draft: &mut Draft<'_>, leg: &Leg) {
+    let (amount, currency) = (leg.amount(), leg.currency);
+    let operation = match leg.instrument.clone() {
+        Instrument::Card { agreement, .. } => Operation::Debit { agreement, amount, currency },
+        Instrument::Fund { contract, holds: true, .. } => Operation::FundHold { contract, amount, currency },
+        Instrument::Fund { contract, holds: false, .. } => Operation::Debit { agreement: contract, amount, currency },
+    };
+    send(draft, leg, operation, LegStatus::Sent, |_| {});
+}
+
+fn serial_of(state: &State, attempt: Option<AttemptId>) -> String {
+    attempt.and_then(|id| state.attempts.get(id.0)).map(Attempt::serial).unwrap_or_default()
+}
+
+fn capture(draft: &mut Draft<'_>, fund: &Leg) {
+    let (original, amount, currency) = (serial_of(draft.state, fund.held_by), fund.amount(), fund.currency);
+    let operation = Operation::FundCapture { original, amount, currency };
+    send(draft, fund, operation, LegStatus::Held, |leg| leg.captures += 1);
+}
+
+fn release(draft: &mut Draft<'_>, fund: &Leg) {
+    let (original, amount, currency) = (serial_of(draft.state, fund.held_by), fund.amount(), fund.currency);
+    send(draft, fund, Operation::FundRelease { original, amount, currency }, fund.status, |_| {});
+}
+
+/// Asks the channel to give a captured leg back.
+fn give_back(draft: &mut Draft<'_>, leg: &Leg) {
+    let (original, amount, currency) = (serial_of(draft.state, leg.captured_by), leg.amount(), leg.currency);
+    send(draft, leg, Operation::Refund { original, amount, currency }, LegStatus::Captured, |_| {});
+}
+
+fn undo_card(draft: &mut Draft<'_>, order: &Order, card: &Leg) -> Result<(), Refusal> {
+    let entries = between(draft.state, card, Subject::PaymentInProgress, Subject::RefundTransit)?;
+    let dimensions = order.dimensions(Some(card.instrument.rail()), card.clearing_date);
+    let undo = draft.post(card.business(), EventCode::RefundStarted, entries, dimensions)?;
+    give_back(draft, &Leg { undo: Some(undo), ..card.clone() });
+    Ok(())
+}
+
+/// The entries that move a leg's amount between two of the institution's accounts.
+fn between(state: &State, leg: &Leg, debit: Subject, credit: Subject) -> Result<Vec<Entry>, Refusal> {
+    let (amount, currency) = (leg.amount(), leg.currency);
+    let (debit, credit) = (state.institution(debit, currency)?, state.institution(credit, currency)?);
+    Ok(vec![Entry::debit(debit, amount, currency), Entry::credit(credit, amount, currency)])
+}
+
+/// Every leg is in: the final entry. A destination that takes nothing (closed, barred) sends all of it back.
+fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Refusal> {
+    let single = match legs.as_slice() {
+        [leg] => Some(leg),
+        _ => None,
+    };
+    let from = single.map_or(Subject::PaymentInProgress, |leg| leg.instrument.rail().subject());
+    let code = if single.is_some() { EventCode::PaymentCaptured } else { EventCode::OrderPaid };
+    let entries = paid_entries(draft.state, order, from)?;
+    let rail = single.map(|leg| leg.instrument.rail());
+    let dimensions = order.dimensions(rail, legs.iter().filter_map(|leg| leg.clearing_date).max());
+    let business = BusinessNumber::object(BusinessKind::Order, order.id.0);
+    let Ok(voucher) = draft.post(business, code, entries, dimensions) else {
+        for leg in &legs {
+            let attempt = leg.captured_by.expect("a captured leg has the attempt that captured it");
+            useless(draft, order, leg, from, attempt)?;
+        }
+        let class = Some(FailureClass::System);
+        draft.emit(Event::OrderTryFailed { order: order.id, class, status: OrderStatus::Failed });
+        return Ok(());
+    };
+    draft.emit(Event::OrderSucceeded { order: order.id, voucher });
+    clearing::clear_orders(draft, &[order.id])
+}
+
+/// Dr where the money waits / Cr the destination, Cr 2291 · OWN Dr 1291 / Cr 5001. Lines of zero are left out.
+fn paid_entries(state: &State, order: &Order, from: Subject) -> Result<Vec<Entry>, Refusal> {
+    let Order { amount, net, fee, currency, destination, .. } = *order;
+    let mut entries = vec![Entry::debit(state.institution(from, currency)?, amount, currency)];
+    if net > 0 {
+        entries.push(Entry::credit(destination, net, currency));
+    }
+    if fee > 0 {
+        entries.extend([
+            Entry::credit(state.institution(Subject::DueToOwn, currency)?, fee, currency),
+            Entry::debit(state.institution(Subject::DueFromReserve, currency)?, fee, currency),
+            Entry::credit(state.institution(Subject::FeeIncome, currency)?, fee, currency),
+        ]);
+    }
+    Ok(entries)
+}
+
+/// Money that no order can use: Dr where it came / Cr 2243, then back to its source as a refund.
+fn useless(draft: &mut Draft<'_>, order: &Order, leg: &Leg, from: Subject, attempt: AttemptId) -> Result<(), Refusal> {
+    let entries = between(draft.state, leg, from, Subject::RefundDue)?;
+    let dimensions = order.dimensions(Some(leg.instrument.rail()), leg.clearing_date);
+    let business = BusinessNumber::object(BusinessKind::Attempt, attempt.0);
+    draft.post(business, EventCode::RefundDue, entries, dimensions)?;
+    refund::start_useless(draft, order, leg, attempt)
+}
+
+/// The try has failed. The order ends with it if no try is left or a leg's money needs a person.
+fn fail(draft: &mut Draft<'_>, order: &Order, legs: &[Leg]) {
+    let class = legs.iter().find_map(|leg| leg.failure);
+    let last = order.tries >= order.tries_allowed || legs.iter().any(|leg| leg.needs_person);
+    let status = if last { OrderStatus::Failed } else { OrderStatus::Paying };
+    draft.emit(Event::OrderTryFailed { order: order.id, class, status });
+}
+
+/// A channel answered an attempt for a leg.
+pub(crate) fn answered(draft: &mut Draft<'_>, id: LegId, attempt: &Attempt, outcome: &Outcome) -> Result<(), Refusal> {
+    let leg = draft.state.leg(id)?.clone();
+    let order = draft.state.order(leg.order)?.clone();
+    match outcome {
+        Outcome::Success { clearing_date, .. } if leg.open == Some(attempt.id) => {
+            succeeded(draft, &order, &leg, attempt, *clearing_date)?;
+        }
+        Outcome::Success { clearing_date, .. } => {
+            return succeeded_late(draft, &order, &leg, attempt, *clearing_date);
+        }
+        Outcome::Declined { class, .. } => not_done(draft, &order, &leg, attempt, Some(*class))?,
+        Outcome::NotFound => not_done(draft, &order, &leg, attempt, None)?,
+        Outcome::Unknown => {
+            // An undo that hangs leaves its leg CAPTURED: the money is here until the channel says otherwise.
+            let status = match attempt.operation {
+                Operation::Refund { .. } => leg.status,
+                Operation::Debit { .. }
+                | Operation::FundHold { .. }
+                | Operation::FundCapture { .. }
+                | Operation::FundRelease { .. }
+                | Operation::Pay { .. } => LegStatus::Unknown,
+            };
+            move_leg(draft, &leg, status, |_| {});
+            return Ok(());
+        }
+    }
+    drive(draft, leg.order)
+}
+
+fn succeeded(
+    draft: &mut Draft<'_>,
+    order: &Order,
+    leg: &Leg,
+    attempt: &Attempt,
+    clearing_date: Date,
+) -> Result<(), Refusal> {
+    let id = attempt.id;
+    match attempt.operation {
+        Operation::Debit { .. } | Operation::FundCapture { .. } => {
+            move_leg(draft, leg, LegStatus::Captured, |leg| {
+                leg.open = None;
+                leg.captured_by = Some(id);
+                leg.clearing_date = Some(clearing_date);
+            });
+            let combined = draft.state.legs_of(order, leg.try_number).count() > 1;
+            if combined {
+                let rail = leg.instrument.rail();
+                let entries = between(draft.state, leg, rail.subject(), Subject::PaymentInProgress)?;
+                let dimensions = order.dimensions(Some(rail), Some(clearing_date));
+                draft.post(leg.business(), EventCode::LegCaptured, entries, dimensions)?;
+            }
+        }
+        Operation::FundHold { .. } => move_leg(draft, leg, LegStatus::Held, |leg| {
+            leg.open = None;
+            leg.held_by = Some(id);
+        }),
+        Operation::FundRelease { .. } => move_leg(draft, leg, LegStatus::Released, |leg| leg.open = None),
+        Operation::Refund { .. } => reversed(draft, order, leg, clearing_date)?,
+        Operation::Pay { .. } => {}
+    }
+    Ok(())
+}
+
+/// The channel gave a leg back: Dr 2211 (card) or 2205 (fund, or an undo once given up) / Cr its rail.
+fn reversed(draft: &mut Draft<'_>, order: &Order, leg: &Leg, clearing_date: Date) -> Result<(), Refusal> {
+    let rail = leg.instrument.rail();
+    let from = if leg.undo.is_some() { Subject::RefundTransit } else { Subject::PaymentInProgress };
+    let entries = between(draft.state, leg, from, rail.subject())?;
+    let dimensions = order.dimensions(Some(rail), Some(clearing_date));
+    draft.post(leg.business(), EventCode::LegReversed, entries, dimensions)?;
+    move_leg(draft, leg, LegStatus::Reversed, |leg| {
+        leg.open = None;
+        leg.undo = None;
+        leg.needs_person = false;
+    });
+    Ok(())
+}
+
+fn not_done(
+    draft: &mut Draft<'_>,
+    order: &Order,
+    leg: &Leg,
+    attempt: &Attempt,
+    class: Option<FailureClass>,
+) -> Result<(), Refusal> {
+    let failed = |leg: &mut Leg| {
+        leg.open = None;
+        // What a channel never saw was lost by a system between.
+        leg.failure = Some(class.unwrap_or(FailureClass::System));
+    };
+    match attempt.operation {
+        Operation::FundCapture { .. } if class.is_none() && leg.captures < MAX_CAPTURES => {
+            move_leg(draft, leg, LegStatus::Held, |leg| leg.open = None);
+        }
+        Operation::Debit { .. } | Operation::FundHold { .. } | Operation::FundCapture { .. } => {
+            move_leg(draft, leg, LegStatus::Failed, failed);
+        }
+        Operation::FundRelease { .. } => move_leg(draft, leg, LegStatus::Failed, |leg| {
+            leg.open = None;
+            leg.needs_person = true;
+        }),
+        Operation::Refund { .. } => {
+            if let Some(undo) = leg.undo {
+                let entries = between(draft.state, leg, Subject::RefundTransit, Subject::PaymentInProgress)?;
+                let dimensions = order.dimensions(Some(leg.instrument.rail()), leg.clearing_date);
+                draft.post_contra(leg.business(), EventCode::RefundFailed, entries, dimensions, Some(undo))?;
+            }
+            move_leg(draft, leg, leg.status, |leg| {
+                leg.open = None;
+                leg.undo = None;
+                leg.needs_person = true;
+            });
+        }
+        Operation::Pay { .. } => {}
+    }
+    Ok(())
+}
+
+/// A channel that had refused, or never seen, an attempt did carry it out.
+fn succeeded_late(
+    draft: &mut Draft<'_>,
+    order: &Order,
+    leg: &Leg,
+    attempt: &Attempt,
+    clearing_date: Date,
+) -> Result<(), Refusal> {
+    match attempt.operation {
+        Operation::Debit { .. } | Operation::FundCapture { .. } => {
+            let leg = Leg { clearing_date: Some(clearing_date), ..leg.clone() };
+            useless(draft, order, &leg, leg.instrument.rail().subject(), attempt.id)
+        }
+        Operation::FundHold { .. } => {
+            release(draft, &Leg { held_by: Some(attempt.id), ..leg.clone() });
+            Ok(())
+        }
+        Operation::FundRelease { .. } => {
+            move_leg(draft, leg, LegStatus::Released, |leg| leg.needs_person = false);
+            Ok(())
+        }
+        Operation::Refund { .. } => reversed(draft, order, leg, clearing_date),
+        Operation::Pay { .. } => Ok(()),
+    }
+}
+
+pub(crate) fn apply_tried(state: &mut State, id: OrderId, legs: &[Leg]) {
+    let now = state.now;
+    crate::order::change(state, id, |order| {
+        order.status = OrderStatus::Paying;
+        order.trying = true;
+        order.tries += 1;
+        order.tried_at = Some(now);
+        order.legs.extend(legs.iter().map(|leg| leg.id));
+    });
+    for leg in legs {
+        state.legs.insert(leg.id.0, leg.clone());
+    }
+}

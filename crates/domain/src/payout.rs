@@ -1,0 +1,403 @@
+//! Payouts (代付), to others, and withdrawals (提现), one's own: money from an account to a bank account.
+//!
+//! ```text
+//!  CREATED ─► HELD ─ send ─► SENT ─► SUCCESS ─ comes back days later (退票) ─► RETURNED
+//!     └─────────┤             ├────► FAILED
+//!               │             └─► UNKNOWN ─► SUCCESS │ FAILED
+//!               └ cancel, or the account is restricted or frozen ─► CANCELLED
+//! ```
+//! A payout is created with its hold in one command, so CREATED is passed at once. An answer that does not come leaves it
+//! UNKNOWN: nothing is sent again, only the attempt's final answer ends it. The figures, for 1,000 and a fee of 1:
+//!
+//! ```text
+//!  HELD      a hold of 1,001 on the account
+//!  SENT      Dr account 1,001 / Cr 2212 1,001
+//!  SUCCESS   Dr 2212 1,001 / Cr 1121 1,000, Cr 2291 1 · OWN Dr 1291 1 / Cr 5001 1
+//!  FAILED    Dr 2212 1,001 / Cr account 1,001              (the contra of SENT)
+//!  RETURNED  Dr 1121 1,000 / Cr 2241 1,000, then Dr 2241 1,000 / Cr account 1,000; the fee is kept
+//! ```
+//! 2203 pays only its merchant's own settlement account or its own 2206; 2201 only an own card; 2206 also others. After a
+//! return nothing more goes to that settlement account until it is verified again.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use minicbor::{Decode, Encode};
+
+use crate::attempt::FailureClass;
+use crate::calendar::Date;
+use crate::clearing::returns;
+use crate::envelope::Time;
+use crate::ids::{AccountId, AttemptId, HoldId, PayoutId, VoucherId};
+use crate::money::{Currency, Minor};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::sealed::Sealed;
+use crate::state::State;
+
+mod booking;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use steps::{CreatePayout, PayTo, decide_cancel, decide_create, decide_return, decide_send};
+pub(crate) use steps::{answered, cancel_unsent, come_back};
+
+/// To whom a payout goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum PayoutKind {
+    /// To another (代付).
+    #[n(0)]
+    Payout,
+    /// To oneself (提现).
+    #[n(1)]
+    Withdrawal,
+}
+
+impl PayoutKind {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Payout => "payout",
+            Self::Withdrawal => "withdrawal",
+        }
+    }
+}
+
+/// Where a payout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum PayoutStatus {
+    /// Known; nothing is held yet.
+    #[n(0)]
+    Created,
+    /// Amount and fee are held.
+    #[n(1)]
+    Held,
+    /// With the channel.
+    #[n(2)]
+    Sent,
+    /// The channel's answer did not come.
+    #[n(3)]
+    Unknown,
+    /// The money arrived.
+    #[n(4)]
+    Success,
+    /// It did not, and is back on the account.
+    #[n(5)]
+    Failed,
+    /// It was never sent.
+    #[n(6)]
+    Cancelled,
+    /// It arrived and came back.
+    #[n(7)]
+    Returned,
+}
+
+impl PayoutStatus {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Held => "held",
+            Self::Sent => "sent",
+            Self::Unknown => "unknown",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+/// What may be done with a payout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayoutAction {
+    /// Send it.
+    Send,
+    /// Cancel it.
+    Cancel,
+    /// Book its return.
+    Return,
+}
+
+impl PayoutAction {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Cancel => "cancel",
+            Self::Return => "return",
+        }
+    }
+}
+
+/// Why a payout was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum CancelReason {
+    /// Someone asked.
+    #[n(0)]
+    Asked,
+    /// The account was barred from paying.
+    #[n(1)]
+    Restricted,
+    /// A freeze was placed on the account.
+    #[n(2)]
+    Frozen,
+    /// An earlier payout to the same settlement account came back.
+    #[n(3)]
+    SettlementSuspended,
+}
+
+impl CancelReason {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Restricted => "restricted",
+            Self::Frozen => "frozen",
+            Self::SettlementSuspended => "settlement_suspended",
+        }
+    }
+}
+
+/// A bank account as a payout names it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Receiver {
+    /// The bank account's number.
+    #[n(0)]
+    pub account: Sealed,
+    /// The holder's name.
+    #[n(1)]
+    pub name: Sealed,
+    /// Whether the holder is the payer itself, as whoever sealed the names has compared.
+    #[n(2)]
+    pub own: bool,
+}
+
+/// Where a payout goes: the snapshot that every try is built from.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Destination {
+    /// A bank account.
+    #[n(0)]
+    Bank(#[n(0)] Receiver),
+    /// The merchant's settlement account as it was then.
+    #[n(1)]
+    Settlement(#[n(0)] Receiver),
+    /// The merchant's own 2206.
+    #[n(2)]
+    Company(#[n(0)] AccountId),
+}
+
+impl Destination {
+    /// The bank account, if it goes to one.
+    #[must_use]
+    pub const fn receiver(&self) -> Option<&Receiver> {
+        match self {
+            Self::Bank(receiver) | Self::Settlement(receiver) => Some(receiver),
+            Self::Company(_) => None,
+        }
+    }
+}
+
+/// Why a payout failed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct PayoutFailure {
+    /// Whose failure.
+    #[n(0)]
+    pub class: FailureClass,
+    /// The channel's code.
+    #[n(1)]
+    pub code: String,
+}
+
+/// A payout or withdrawal.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Payout {
+    /// Its id.
+    #[n(0)]
+    pub id: PayoutId,
+    /// To another or to oneself.
+    #[n(1)]
+    pub kind: PayoutKind,
+    /// The account that pays.
+    #[n(2)]
+    pub account: AccountId,
+    /// Where it goes.
+    #[n(3)]
+    pub destination: Destination,
+    /// Minor units that arrive.
+    #[n(4)]
+    pub amount: Minor,
+    /// Minor units of fee beside them.
+    #[n(5)]
+    pub fee: Minor,
+    /// The account's currency.
+    #[n(6)]
+    pub currency: Currency,
+    /// Where it stands.
+    #[n(7)]
+    pub status: PayoutStatus,
+    /// When it was created.
+    #[n(8)]
+    pub created_at: Time,
+    /// Its hold, from HELD on.
+    #[n(9)]
+    pub hold: Option<HoldId>,
+    /// Its attempt, from SENT on, if it goes to a bank.
+    #[n(10)]
+    pub attempt: Option<AttemptId>,
+    /// The voucher of SENT.
+    #[n(11)]
+    pub sent: Option<VoucherId>,
+    /// When it ended: success, failure, cancelling or return.
+    #[n(12)]
+    pub ended_at: Option<Time>,
+    /// Why it failed.
+    #[n(13)]
+    pub failure: Option<PayoutFailure>,
+    /// Why it was cancelled.
+    #[n(14)]
+    pub cancelled: Option<CancelReason>,
+    /// The channel's reference of its success.
+    #[n(15)]
+    pub reference: Option<String>,
+    /// The channel's reference of its return.
+    #[n(16)]
+    pub return_reference: Option<String>,
+    /// The network's clearing date of its return.
+    #[n(17)]
+    pub return_date: Option<Date>,
+    /// The date of the clearing file that its return was matched in.
+    #[n(18)]
+    pub return_cleared: Option<Date>,
+}
+
+impl Payout {
+    /// Amount and fee. The sum was checked when the payout was created.
+    #[must_use]
+    pub fn total(&self) -> Minor {
+        self.amount.saturating_add(self.fee)
+    }
+
+    /// What may be done with it now; `decide` goes by the same list.
+    #[must_use]
+    pub const fn allowed_actions(&self) -> &'static [PayoutAction] {
+        match (self.status, &self.destination) {
+            (PayoutStatus::Created, _) => &[PayoutAction::Cancel],
+            (PayoutStatus::Held, _) => &[PayoutAction::Send, PayoutAction::Cancel],
+            (PayoutStatus::Success, Destination::Bank(_) | Destination::Settlement(_)) => &[PayoutAction::Return],
+            (PayoutStatus::Success, Destination::Company(_))
+            | (
+                PayoutStatus::Sent
+                | PayoutStatus::Unknown
+                | PayoutStatus::Failed
+                | PayoutStatus::Cancelled
+                | PayoutStatus::Returned,
+                _,
+            ) => &[],
+        }
+    }
+
+    fn require(&self, action: PayoutAction) -> Result<(), Refusal> {
+        if self.allowed_actions().contains(&action) {
+            return Ok(());
+        }
+        let allowed: Vec<&str> = self.allowed_actions().iter().map(|action| action.name()).collect();
+        let message = format!(
+            "{} is {} and cannot {}; allowed now: {}",
+            self.id,
+            self.status.name(),
+            action.name(),
+            if allowed.is_empty() { String::from("nothing") } else { allowed.join(", ") }
+        );
+        Err(Refusal::new(RefusalCode::PayoutState, "payout", message))
+    }
+}
+
+impl State {
+    /// The payout.
+    ///
+    /// # Errors
+    /// `payout_unknown`.
+    pub fn payout(&self, id: PayoutId) -> Result<&Payout, Refusal> {
+        let unknown = || Refusal::new(RefusalCode::PayoutUnknown, "payout", format!("there is no payout {id}"));
+        self.payouts.get(id.0).ok_or_else(unknown)
+    }
+
+    /// Whether the account has payouts that have not ended.
+    pub(crate) fn has_open_payouts(&self, account: AccountId) -> bool {
+        self.open_payouts.range((account, PayoutId(0))..=(account, PayoutId(u64::MAX))).next().is_some()
+    }
+}
+
+fn row(state: &mut State, id: PayoutId) -> &mut Payout {
+    state.payouts.get_mut(id.0).expect("decide checked the payout before it emitted the event")
+}
+
+fn end(state: &mut State, id: PayoutId, status: PayoutStatus) -> &mut Payout {
+    let now = state.now;
+    let account = row(state, id).account;
+    state.open_payouts.remove(&(account, id));
+    let payout = row(state, id);
+    payout.status = status;
+    payout.ended_at = Some(now);
+    payout
+}
+
+/// A payout was created.
+pub(crate) fn apply_created(state: &mut State, payout: &Payout) {
+    state.open_payouts.insert((payout.account, payout.id), ());
+    state.payouts.insert(payout.id.0, payout.clone());
+}
+
+/// Its money was held.
+pub(crate) fn apply_held(state: &mut State, id: PayoutId, hold: HoldId) {
+    let payout = row(state, id);
+    payout.hold = Some(hold);
+    payout.status = PayoutStatus::Held;
+}
+
+/// It was sent.
+pub(crate) fn apply_sent(state: &mut State, id: PayoutId, voucher: VoucherId, attempt: Option<AttemptId>) {
+    let payout = row(state, id);
+    payout.sent = Some(voucher);
+    payout.attempt = attempt;
+    payout.status = PayoutStatus::Sent;
+}
+
+/// The answer did not come.
+pub(crate) fn apply_unknown(state: &mut State, id: PayoutId) {
+    row(state, id).status = PayoutStatus::Unknown;
+}
+
+/// It arrived.
+pub(crate) fn apply_succeeded(state: &mut State, id: PayoutId, reference: Option<&String>) {
+    end(state, id, PayoutStatus::Success).reference = reference.cloned();
+}
+
+/// It failed.
+pub(crate) fn apply_failed(state: &mut State, id: PayoutId, failure: &PayoutFailure) {
+    end(state, id, PayoutStatus::Failed).failure = Some(failure.clone());
+}
+
+/// It was cancelled.
+pub(crate) fn apply_cancelled(state: &mut State, id: PayoutId, reason: CancelReason) {
+    end(state, id, PayoutStatus::Cancelled).cancelled = Some(reason);
+}
+
+/// It came back.
+pub(crate) fn apply_returned(state: &mut State, id: PayoutId, reference: &str, date: Date) {
+    let payout = end(state, id, PayoutStatus::Returned);
+    payout.return_reference = Some(reference.into());
+    payout.return_date = Some(date);
+    if let Some(key) = returns::uncleared_key(state, id) {
+        state.uncleared_returns.insert(key, ());
+    }
+}

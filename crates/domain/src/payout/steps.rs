@@ -1,0 +1,293 @@
+//! The steps of a payout: create, send, take the answer, cancel, return.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{
+    CancelReason, Destination, Payout, PayoutAction, PayoutFailure, PayoutKind, PayoutStatus, Receiver, booking,
+};
+use crate::account::{Account, Owner};
+use crate::attempt::{self, FailureClass, Operation, Outcome, Purpose, Rail};
+use crate::book::Subject;
+use crate::calendar::Date;
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::envelope::Time;
+use crate::event::Event;
+use crate::hold::{self, PlaceHold};
+use crate::ids::{AccountId, PayoutId};
+use crate::merchant::Merchant;
+use crate::money::{Currency, Minor, add, positive};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+
+/// A payout's hold does not expire: it ends with the payout.
+const NEVER: Time = Time(i64::MAX);
+
+/// Whom a command wants to pay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayTo {
+    /// A bank account, from 2201 (own only) or 2206.
+    Bank(Receiver),
+    /// The settlement account of the merchant whose account pays, from 2203 or 2206.
+    Settlement,
+    /// The merchant's own 2206, from its 2203.
+    Company,
+}
+
+/// Creates a payout or withdrawal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatePayout {
+    /// 2201, 2203 or 2206.
+    pub account: AccountId,
+    /// Who is paid.
+    pub to: PayTo,
+    /// Minor units that shall arrive, above zero.
+    pub amount: Minor,
+    /// Minor units of fee beside them, zero or above.
+    pub fee: Minor,
+    /// Must be the account's.
+    pub currency: Currency,
+    /// Send it in the same step.
+    pub send_now: bool,
+}
+
+/// Creates a payout with its hold; with `send_now` sends it too.
+///
+/// # Errors
+/// `amount_not_positive`, `value_invalid` for a fee below zero, `amount_overflow`, `account_unknown`, `account_closed`,
+/// `subject_not_allowed`, `receiver_not_allowed`, `settlement_suspended`, and those of the hold.
+pub fn decide_create(draft: &mut Draft<'_>, command: CreatePayout) -> Result<Reply, Refusal> {
+    let CreatePayout { account, to, amount, fee, currency, send_now } = command;
+    positive(amount, "amount")?;
+    if fee < 0 {
+        let message = format!("{fee} is below zero; a fee is zero or more minor units");
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "fee", message));
+    }
+    let total = add(amount, fee, "amount")?;
+    let from = draft.state.open_account(account, "account")?;
+    let (kind, destination) = destination(draft.state, from, to)?;
+    let id = PayoutId(draft.state.payouts.next_id());
+    draft.emit(Event::PayoutCreated(Payout {
+        id,
+        kind,
+        account,
+        destination,
+        amount,
+        fee,
+        currency,
+        status: PayoutStatus::Created,
+        created_at: draft.context.now,
+        hold: None,
+        attempt: None,
+        sent: None,
+        ended_at: None,
+        failure: None,
+        cancelled: None,
+        reference: None,
+        return_reference: None,
+        return_date: None,
+        return_cleared: None,
+    }));
+    let hold = hold::place(draft, &PlaceHold { account, amount: total, currency, expires_at: NEVER }, Some(id))?;
+    draft.emit(Event::PayoutHeld { payout: id, hold });
+    if send_now {
+        send(draft, id)?;
+    }
+    Ok(Reply::Payout(id))
+}
+
+/// Whether this account may pay there.
+fn destination(state: &State, from: &Account, to: PayTo) -> Result<(PayoutKind, Destination), Refusal> {
+    let refused = |right: &str| {
+        let message = format!("{} is {}, which pays {right}", from.id, from.subject.code());
+        Err(Refusal::new(RefusalCode::ReceiverNotAllowed, "to", message))
+    };
+    let merchant = match from.owner {
+        Owner::Merchant(id) => Some(state.merchant(id)?),
+        Owner::User(_) | Owner::Institution => None,
+    };
+    match (from.subject, merchant, to) {
+        (Subject::Personal, _, PayTo::Bank(receiver)) if receiver.own => {
+            Ok((PayoutKind::Withdrawal, Destination::Bank(receiver)))
+        }
+        (Subject::Personal, ..) => refused("only a bank account of its own holder"),
+        (Subject::Company, _, PayTo::Bank(receiver)) => {
+            let kind = if receiver.own { PayoutKind::Withdrawal } else { PayoutKind::Payout };
+            Ok((kind, Destination::Bank(receiver)))
+        }
+        (Subject::MerchantAvailable | Subject::Company, Some(merchant), PayTo::Settlement) => {
+            Ok((PayoutKind::Withdrawal, Destination::Settlement(settlement_receiver(merchant)?)))
+        }
+        (Subject::MerchantAvailable, Some(Merchant { company: Some(company), .. }), PayTo::Company) => {
+            Ok((PayoutKind::Withdrawal, Destination::Company(*company)))
+        }
+        (Subject::MerchantAvailable, ..) => {
+            refused("only its merchant's settlement account or its merchant's own 2206")
+        }
+        (Subject::Company, ..) => refused("bank accounts"),
+        (subject, ..) => {
+            let message = format!("{} is {}; payouts leave 2201, 2203 or 2206", from.id, subject.code());
+            Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message))
+        }
+    }
+}
+
+fn settlement_receiver(merchant: &Merchant) -> Result<Receiver, Refusal> {
+    if merchant.settlement_suspended {
+        let message = format!(
+            "a payout to the settlement account of {} came back; verify the account before the next",
+            merchant.id
+        );
+        return Err(Refusal::new(RefusalCode::SettlementSuspended, "to", message));
+    }
+    let settlement = merchant.settlement.clone();
+    Ok(Receiver { account: settlement.account, name: settlement.name, own: true })
+}
+
+/// Sends a held payout.
+///
+/// # Errors
+/// `payout_unknown`, `payout_state`, and those of the voucher.
+pub fn decide_send(draft: &mut Draft<'_>, id: PayoutId) -> Result<Reply, Refusal> {
+    send(draft, id)?;
+    Ok(Reply::Payout(id))
+}
+
+fn send(draft: &mut Draft<'_>, id: PayoutId) -> Result<(), Refusal> {
+    let payout = draft.state.payout(id)?.clone();
+    payout.require(PayoutAction::Send)?;
+    let hold = payout.hold.expect("a held payout has its hold");
+    hold::confirm(draft, hold, payout.total())?;
+    let voucher = booking::sent(draft, &payout)?;
+    let attempt = payout.destination.receiver().map(|receiver| {
+        let operation = Operation::Pay {
+            account: receiver.account.clone(),
+            name: receiver.name.clone(),
+            amount: payout.amount,
+            currency: payout.currency,
+        };
+        attempt::request(draft, Rail::Epcc, operation, Purpose::Payout(id))
+    });
+    draft.emit(Event::PayoutSent { payout: id, voucher, attempt });
+    if attempt.is_none() {
+        // Its own 2206 lies in these books: nobody else has to answer.
+        succeed(draft, id, None)?;
+    }
+    Ok(())
+}
+
+/// Takes the answer to a payout's attempt.
+///
+/// # Errors
+/// Those of the voucher; none while sums fit.
+pub(crate) fn answered(draft: &mut Draft<'_>, id: PayoutId, outcome: &Outcome) -> Result<(), Refusal> {
+    match outcome {
+        Outcome::Success { reference, clearing_date } => succeed(draft, id, Some((reference, *clearing_date))),
+        Outcome::Declined { class, code } => fail(draft, id, PayoutFailure { class: *class, code: code.clone() }),
+        Outcome::NotFound => {
+            fail(draft, id, PayoutFailure { class: FailureClass::System, code: String::from("not_found") })
+        }
+        Outcome::Unknown => {
+            draft.emit(Event::PayoutUnknown(id));
+            Ok(())
+        }
+    }
+}
+
+fn succeed(draft: &mut Draft<'_>, id: PayoutId, answer: Option<(&String, Date)>) -> Result<(), Refusal> {
+    let payout = draft.state.payout(id)?.clone();
+    let voucher = booking::succeeded(draft, &payout, answer.map(|(_, date)| date))?;
+    let reference = answer.map(|(reference, _)| reference.clone());
+    draft.emit(Event::PayoutSucceeded { payout: id, voucher, reference });
+    Ok(())
+}
+
+fn fail(draft: &mut Draft<'_>, id: PayoutId, failure: PayoutFailure) -> Result<(), Refusal> {
+    let payout = draft.state.payout(id)?.clone();
+    let voucher = booking::failed(draft, &payout)?;
+    draft.emit(Event::PayoutFailed { payout: id, voucher, failure });
+    Ok(())
+}
+
+/// Cancels a payout that was not sent.
+///
+/// # Errors
+/// `payout_unknown`, `payout_state`.
+pub fn decide_cancel(draft: &mut Draft<'_>, id: PayoutId) -> Result<Reply, Refusal> {
+    draft.state.payout(id)?.require(PayoutAction::Cancel)?;
+    cancel(draft, id, CancelReason::Asked);
+    Ok(Reply::Payout(id))
+}
+
+fn cancel(draft: &mut Draft<'_>, id: PayoutId, reason: CancelReason) {
+    let hold = draft.state.payouts.get(id.0).and_then(|payout| payout.hold);
+    if let Some(hold) = hold {
+        draft.emit(Event::HoldCancelled(hold));
+    }
+    draft.emit(Event::PayoutCancelled { payout: id, reason });
+}
+
+/// Cancels what an account has not sent yet.
+pub(crate) fn cancel_unsent(draft: &mut Draft<'_>, account: AccountId, reason: CancelReason) {
+    for payout in unsent(draft.state, account, |_| true) {
+        cancel(draft, payout, reason);
+    }
+}
+
+fn unsent(state: &State, account: AccountId, wanted: impl Fn(&Payout) -> bool) -> Vec<PayoutId> {
+    let all = (account, PayoutId(0))..=(account, PayoutId(u64::MAX));
+    let open = state.open_payouts.range(all).filter_map(|((_, id), ())| state.payouts.get(id.0));
+    open.filter(|payout| payout.allowed_actions().contains(&PayoutAction::Cancel) && wanted(payout))
+        .map(|payout| payout.id)
+        .collect()
+}
+
+/// Books a payout that came back after success. Its fee is kept. Money that its account cannot take any more stays in
+/// suspense.
+///
+/// # Errors
+/// `payout_unknown`, `payout_state`, `value_invalid` for an empty reference, and those of the voucher.
+pub fn decide_return(draft: &mut Draft<'_>, id: PayoutId, reference: String, date: Date) -> Result<Reply, Refusal> {
+    let payout = draft.state.payout(id)?.clone();
+    payout.require(PayoutAction::Return)?;
+    if reference.trim().is_empty() || reference.len() > 128 {
+        let message = format!("the reference has {} bytes; use 1 to 128, not only blanks", reference.len());
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "reference", message));
+    }
+    come_back(draft, &payout, reference, date)?;
+    Ok(Reply::Payout(id))
+}
+
+/// Books the return of a payout that had arrived.
+///
+/// # Errors
+/// Those of the voucher; none while sums fit.
+pub(crate) fn come_back(draft: &mut Draft<'_>, payout: &Payout, reference: String, date: Date) -> Result<(), Refusal> {
+    let id = payout.id;
+    let voucher = booking::returned(draft, payout, date)?;
+    let credited = booking::credited(draft, payout)?;
+    draft.emit(Event::PayoutReturned { payout: id, voucher, credited, reference, date });
+    if matches!(payout.destination, Destination::Settlement(_)) {
+        suspend_settlement(draft, payout.account)?;
+    }
+    Ok(())
+}
+
+/// Nothing more goes to the settlement account that sent money back: not what is unsent, not what is new.
+fn suspend_settlement(draft: &mut Draft<'_>, account: AccountId) -> Result<(), Refusal> {
+    let Owner::Merchant(merchant) = draft.state.account(account, "account")?.owner else {
+        return Ok(());
+    };
+    draft.emit(Event::SettlementSuspended(merchant));
+    let Merchant { available, company, .. } = draft.state.merchant(merchant)?;
+    let accounts = [Some(*available), *company];
+    for account in accounts.into_iter().flatten() {
+        let settles = |payout: &Payout| matches!(payout.destination, Destination::Settlement(_));
+        for payout in unsent(draft.state, account, settles) {
+            cancel(draft, payout, CancelReason::SettlementSuspended);
+        }
+    }
+    Ok(())
+}

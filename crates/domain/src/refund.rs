@@ -1,0 +1,437 @@
+//! Refunds (退款): money of a paid order back to where each leg of it came from.
+//!
+//! ```text
+//!  CreateRefund ─► CREATED ─ money leaves the merchant, a request to each leg's channel ─► IN_TRANSIT
+//!                    IN_TRANSIT ─► SUCCESS   every part reached the payer
+//!                         │  │  └► FAILED    a part did not; its money is back with the merchant, by an exact contra
+//!                         └──┴───► UNKNOWN ─► SUCCESS │ FAILED
+//! ```
+//! CREATED and IN_TRANSIT fall into one command: there is nothing between them to wait for.
+//!
+//! - **To whom.** A refund goes to the legs that paid: the card first, up to what it paid and has not got back, then the
+//!   fund. Fund money never goes to a card.
+//! - **From whom.** After a split the receivers return their parts first (Dr receiver / Cr payee), as the refund says or in
+//!   the order's return order; the payee bears the rest. Settled money is taken from 2203, unsettled from 2202.
+//! - **Fee.** Kept, or returned in proportion: round(fee × refunded with fee so far / paid) − returned before.
+//! - Money that no order can use goes back the same way, from 2243 in place of a merchant.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use minicbor::{Decode, Encode};
+
+use crate::attempt::{self, Operation, Purpose, Rail};
+use crate::book::Subject;
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::envelope::Time;
+use crate::event::Event;
+use crate::ids::{AttemptId, LegId, MerchantId, OrderId, RefundId, VoucherId};
+use crate::leg::Leg;
+use crate::money::{Currency, Minor, proportion};
+use crate::order::{self, Order, Share, can_refund};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
+
+mod answer;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answered;
+pub(crate) use answer::{answered, apply_answered};
+use plan::{Plan, plan};
+
+/// Where a refund, or a part of it, stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RefundStatus {
+    /// Not yet on its way.
+    #[n(0)]
+    Created,
+    /// On its way.
+    #[n(1)]
+    InTransit,
+    /// With the payer.
+    #[n(2)]
+    Success,
+    /// Not with the payer, at least in part.
+    #[n(3)]
+    Failed,
+    /// The channel did not say.
+    #[n(4)]
+    Unknown,
+}
+
+impl RefundStatus {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::InTransit => "IN_TRANSIT",
+            Self::Success => "SUCCESS",
+            Self::Failed => "FAILED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Why money goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RefundKind {
+    /// The merchant gives it back.
+    #[n(0)]
+    Order,
+    /// No order can use it.
+    #[n(1)]
+    Useless,
+}
+
+/// What goes back to one leg.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RefundPart {
+    /// The leg.
+    #[n(0)]
+    pub leg: LegId,
+    /// The way.
+    #[n(1)]
+    pub rail: Rail,
+    /// The try at the channel.
+    #[n(2)]
+    pub attempt: AttemptId,
+    /// Minor units.
+    #[n(3)]
+    pub amount: Minor,
+    /// How much of it is returned fee.
+    #[n(4)]
+    pub fee: Minor,
+    /// Where it stands.
+    #[n(5)]
+    pub status: RefundStatus,
+    /// What it took from the payee.
+    #[n(6)]
+    pub taken: Vec<Share>,
+    /// The voucher that put it on its way.
+    #[n(7)]
+    pub voucher: VoucherId,
+}
+
+/// A refund.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Refund {
+    /// Its id.
+    #[n(0)]
+    pub id: RefundId,
+    /// The order.
+    #[n(1)]
+    pub order: OrderId,
+    /// The merchant's own number; empty for money that no order can use.
+    #[n(2)]
+    pub out_refund_no: String,
+    /// Why.
+    #[n(3)]
+    pub kind: RefundKind,
+    /// Minor units.
+    #[n(4)]
+    pub amount: Minor,
+    /// Its currency.
+    #[n(5)]
+    pub currency: Currency,
+    /// Whether the fee is returned too.
+    #[n(6)]
+    pub returns_fee: bool,
+    /// How much of it is returned fee.
+    #[n(7)]
+    pub fee: Minor,
+    /// What goes back to which leg.
+    #[n(8)]
+    pub parts: Vec<RefundPart>,
+    /// What receivers of splits returned for it.
+    #[n(9)]
+    pub returned: Vec<Share>,
+    /// Where they returned it to.
+    #[n(10)]
+    pub payee: Option<Share>,
+    /// The voucher of it.
+    #[n(11)]
+    pub return_voucher: Option<VoucherId>,
+    /// Where it stands.
+    #[n(12)]
+    pub status: RefundStatus,
+    /// When it was created.
+    #[n(13)]
+    pub created_at: Time,
+    /// When it became final.
+    #[n(14)]
+    pub ended_at: Option<Time>,
+    /// What came back and could not go to the merchant: it lies in suspense, for a person.
+    #[n(15)]
+    pub suspense: Minor,
+}
+
+impl Refund {
+    /// What reached the payer.
+    #[must_use]
+    pub fn succeeded(&self) -> Minor {
+        let done = self.parts.iter().filter(|part| part.status == RefundStatus::Success);
+        done.map(|part| part.amount).sum()
+    }
+
+    /// What may be done about it now, by the guards that `decide` asks: what failed may be refunded anew.
+    #[must_use]
+    pub fn allowed_actions(&self, state: &State) -> Vec<&'static str> {
+        let again = match self.status {
+            RefundStatus::Failed => state.order(self.order).and_then(can_refund).is_ok(),
+            RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Success | RefundStatus::Unknown => false,
+        };
+        if again && self.kind == RefundKind::Order { vec!["refund"] } else { Vec::new() }
+    }
+
+    /// Where the refund stands by its parts.
+    fn status_of(parts: &[RefundPart]) -> RefundStatus {
+        let any = |status| parts.iter().any(|part| part.status == status);
+        if any(RefundStatus::Unknown) {
+            RefundStatus::Unknown
+        } else if any(RefundStatus::InTransit) || any(RefundStatus::Created) {
+            RefundStatus::InTransit
+        } else if any(RefundStatus::Failed) {
+            RefundStatus::Failed
+        } else {
+            RefundStatus::Success
+        }
+    }
+}
+
+/// Gives money of a paid order back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateRefund {
+    /// The order.
+    pub order: OrderId,
+    /// The merchant's own number; the engine keeps it unique.
+    pub out_refund_no: String,
+    /// Minor units above zero.
+    pub amount: Minor,
+    /// Whether the fee is returned too.
+    pub return_fee: bool,
+    /// What each receiver of a split returns; in the order's return order if empty.
+    pub take_from: Vec<(MerchantId, Minor)>,
+}
+
+/// Gives money of a paid order back.
+///
+/// # Errors
+/// `order_unknown`, `order_state`, `refund_exceeded`, `amount_not_positive`, `value_invalid`, `receiver_not_allowed` for
+/// a receiver without a share, and those of the voucher (`insufficient_funds` above all).
+pub fn decide_create(draft: &mut Draft<'_>, command: CreateRefund) -> Result<Reply, Refusal> {
+    let plan = plan(draft.state, &command)?;
+    let id = RefundId(draft.state.refunds.next_id());
+    let return_voucher = take_parts_back(draft, id, &plan)?;
+    let parts = start_parts(draft, id, &plan)?;
+    let Plan { order, amount, fee, returned, payee, .. } = plan;
+    draft.emit(Event::RefundCreated(Refund {
+        id,
+        order: order.id,
+        out_refund_no: command.out_refund_no,
+        kind: RefundKind::Order,
+        amount,
+        currency: order.currency,
+        returns_fee: command.return_fee,
+        fee,
+        parts,
+        returned,
+        payee: Some(payee),
+        return_voucher,
+        status: RefundStatus::InTransit,
+        created_at: draft.context.now,
+        ended_at: None,
+        suspense: 0,
+    }));
+    Ok(Reply::Refund(id))
+}
+
+/// Dr each receiver / Cr payee.
+fn take_parts_back(draft: &mut Draft<'_>, id: RefundId, plan: &Plan) -> Result<Option<VoucherId>, Refusal> {
+    if plan.returned.is_empty() {
+        return Ok(None);
+    }
+    let entries = return_entries(&plan.returned, &plan.payee, plan.order.currency);
+    let business = BusinessNumber::object(BusinessKind::Refund, id.0);
+    draft.post(business, EventCode::SplitReturned, entries, plan.order.dimensions(None, None)).map(Some)
+}
+
+fn return_entries(returned: &[Share], payee: &Share, currency: Currency) -> Vec<Entry> {
+    let mut entries: Vec<Entry> =
+        returned.iter().map(|share| Entry::debit(share.account, share.amount, currency)).collect();
+    entries.push(Entry::credit(payee.account, payee.amount, currency));
+    entries
+}
+
+/// Each leg's part leaves the payee, with a request to the leg's channel.
+fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan) -> Result<Vec<RefundPart>, Refusal> {
+    let mut own = plan.own.clone();
+    let mut fee_left = plan.fee;
+    let mut parts = Vec::with_capacity(plan.legs.len());
+    for (at, (leg, amount)) in plan.legs.iter().enumerate() {
+        let last = at + 1 == plan.legs.len();
+        let fee = if last { fee_left } else { proportion(plan.fee, *amount, plan.amount)?.min(fee_left) };
+        fee_left -= fee;
+        let mut taken = Vec::new();
+        let mut left = amount - fee;
+        for share in &mut own {
+            let amount = share.amount.min(left);
+            if amount > 0 {
+                taken.push(Share { amount, ..*share });
+                share.amount -= amount;
+                left -= amount;
+            }
+        }
+        let entries = start_entries(draft.state, &taken, *amount, fee, plan.order.currency)?;
+        let original = leg.captured_by.expect("a leg of a paid order was captured");
+        parts.push(start_part(
+            draft,
+            id,
+            &plan.order,
+            leg,
+            original,
+            entries,
+            RefundPart {
+                leg: leg.id,
+                rail: leg.instrument.rail(),
+                attempt: AttemptId(0),
+                amount: *amount,
+                fee,
+                status: RefundStatus::InTransit,
+                taken,
+                voucher: VoucherId(0),
+            },
+        )?);
+    }
+    Ok(parts)
+}
+
+fn start_part(
+    draft: &mut Draft<'_>,
+    id: RefundId,
+    order: &Order,
+    leg: &Leg,
+    original: AttemptId,
+    entries: Vec<Entry>,
+    part: RefundPart,
+) -> Result<RefundPart, Refusal> {
+    let original = draft.state.attempt(original)?.serial();
+    let operation = Operation::Refund { original, amount: part.amount, currency: order.currency };
+    let attempt = attempt::request(draft, part.rail, operation, Purpose::Refund(id));
+    let business = BusinessNumber::object(BusinessKind::Attempt, attempt.0);
+    let dimensions = order.dimensions(Some(part.rail), leg.clearing_date);
+    let voucher = draft.post(business, EventCode::RefundStarted, entries, dimensions)?;
+    Ok(RefundPart { attempt, voucher, ..part })
+}
+
+/// Dr the payee, Dr 2291 the fee / Cr 2211 · OWN Dr 5001 / Cr 1291.
+fn start_entries(
+    state: &State,
+    taken: &[Share],
+    amount: Minor,
+    fee: Minor,
+    currency: Currency,
+) -> Result<Vec<Entry>, Refusal> {
+    let mut entries: Vec<Entry> =
+        taken.iter().map(|share| Entry::debit(share.account, share.amount, currency)).collect();
+    let own = |subject| state.institution(subject, currency);
+    if fee > 0 {
+        entries.push(Entry::debit(own(Subject::DueToOwn)?, fee, currency));
+    }
+    entries.push(Entry::credit(own(Subject::RefundTransit)?, amount, currency));
+    if fee > 0 {
+        entries.push(Entry::debit(own(Subject::FeeIncome)?, fee, currency));
+        entries.push(Entry::credit(own(Subject::DueFromReserve)?, fee, currency));
+    }
+    Ok(entries)
+}
+
+/// Sends money that no order can use from 2243 back to the leg it came by.
+pub(crate) fn start_useless(
+    draft: &mut Draft<'_>,
+    order: &Order,
+    leg: &Leg,
+    original: AttemptId,
+) -> Result<(), Refusal> {
+    let id = RefundId(draft.state.refunds.next_id());
+    let (amount, currency) = (leg.amount(), leg.currency);
+    let due = draft.state.institution(Subject::RefundDue, currency)?;
+    let transit = draft.state.institution(Subject::RefundTransit, currency)?;
+    let entries = vec![Entry::debit(due, amount, currency), Entry::credit(transit, amount, currency)];
+    let part = start_part(
+        draft,
+        id,
+        order,
+        leg,
+        original,
+        entries,
+        RefundPart {
+            leg: leg.id,
+            rail: leg.instrument.rail(),
+            attempt: AttemptId(0),
+            amount,
+            fee: 0,
+            status: RefundStatus::InTransit,
+            taken: Vec::new(),
+            voucher: VoucherId(0),
+        },
+    )?;
+    draft.emit(Event::RefundCreated(Refund {
+        id,
+        order: order.id,
+        out_refund_no: String::new(),
+        kind: RefundKind::Useless,
+        amount,
+        currency,
+        returns_fee: false,
+        fee: 0,
+        parts: vec![part],
+        returned: Vec::new(),
+        payee: None,
+        return_voucher: None,
+        status: RefundStatus::InTransit,
+        created_at: draft.context.now,
+        ended_at: None,
+        suspense: 0,
+    }));
+    Ok(())
+}
+
+impl State {
+    /// The refund.
+    ///
+    /// # Errors
+    /// `refund_unknown`.
+    pub fn refund(&self, id: RefundId) -> Result<&Refund, Refusal> {
+        let unknown = || Refusal::new(RefusalCode::RefundUnknown, "refund", format!("there is no refund {id}"));
+        self.refunds.get(id.0).ok_or_else(unknown)
+    }
+}
+
+pub(crate) fn apply_created(state: &mut State, refund: &Refund) {
+    if refund.kind == RefundKind::Order {
+        let taken = refund.parts.iter().flat_map(|part| &part.taken).chain(&refund.returned);
+        let mut shares: Vec<Share> = taken.map(|share| Share { amount: -share.amount, ..*share }).collect();
+        shares.extend(refund.payee.filter(|payee| payee.amount != 0));
+        order::change(state, refund.order, |order| {
+            order.refunded += refund.amount;
+            order.fee_returned += refund.fee;
+            if refund.returns_fee {
+                order.refunded_with_fee += refund.amount;
+            }
+            order::add_shares(order, &shares);
+        });
+        for part in &refund.parts {
+            state.legs.get_mut(part.leg.0).expect("decide chose the leg").refunded += part.amount;
+        }
+    }
+    state.refunds.insert(refund.id.0, refund.clone());
+}

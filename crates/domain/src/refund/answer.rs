@@ -1,0 +1,186 @@
+//! What a channel's answer does to a refund: success clears 2211 against the rail, failure is an exact contra.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use minicbor::{Decode, Encode};
+
+use super::{Refund, RefundKind, RefundPart, RefundStatus, return_entries, start_entries};
+use crate::attempt::{Attempt, Outcome};
+use crate::book::Subject;
+use crate::calendar::Date;
+use crate::draft::Draft;
+use crate::event::Event;
+use crate::ids::RefundId;
+use crate::money::{Currency, Minor};
+use crate::order::{self, Order, Share};
+use crate::refusal::Refusal;
+use crate::state::State;
+use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
+
+/// A channel answered an attempt for a refund.
+pub(crate) fn answered(
+    draft: &mut Draft<'_>,
+    id: RefundId,
+    attempt: &Attempt,
+    outcome: &Outcome,
+) -> Result<(), Refusal> {
+    let refund = draft.state.refund(id)?.clone();
+    let order = draft.state.order(refund.order)?.clone();
+    let at = refund.parts.iter().position(|part| part.attempt == attempt.id);
+    let at = at.expect("an attempt for a refund belongs to one of its parts");
+    let part = &refund.parts[at];
+    let (mut shares, mut suspense) = (Vec::new(), 0);
+    let part_status = match outcome {
+        Outcome::Success { clearing_date, .. } => {
+            succeed(draft, &order, part, refund.currency, *clearing_date)?;
+            RefundStatus::Success
+        }
+        Outcome::Declined { .. } | Outcome::NotFound => {
+            match put_back(draft, &order, &refund, part)? {
+                Some(restored) => shares = restored,
+                None => suspense = part.amount - part.fee,
+            }
+            RefundStatus::Failed
+        }
+        Outcome::Unknown => RefundStatus::Unknown,
+    };
+    let mut parts = refund.parts.clone();
+    parts[at].status = part_status;
+    let status = Refund::status_of(&parts);
+    let all_back = parts.iter().all(|part| part.status == RefundStatus::Failed) && refund.suspense + suspense == 0;
+    if all_back {
+        shares.extend(give_parts_again(draft, &order, &refund)?);
+    }
+    let part = u32::try_from(at).expect("a refund has a handful of parts");
+    draft.emit(Event::RefundAnswered(Answered { refund: id, part, part_status, status, shares, suspense }));
+    Ok(())
+}
+
+/// Dr 2211 / Cr the rail that the payment came by.
+fn succeed(
+    draft: &mut Draft<'_>,
+    order: &Order,
+    part: &RefundPart,
+    currency: Currency,
+    clearing_date: Date,
+) -> Result<(), Refusal> {
+    let transit = draft.state.institution(Subject::RefundTransit, currency)?;
+    let rail = draft.state.institution(part.rail.subject(), currency)?;
+    let entries = vec![Entry::debit(transit, part.amount, currency), Entry::credit(rail, part.amount, currency)];
+    let business = BusinessNumber::object(BusinessKind::Attempt, part.attempt.0);
+    let dimensions = order.dimensions(Some(part.rail), Some(clearing_date));
+    draft.post(business, EventCode::RefundSucceeded, entries, dimensions)?;
+    Ok(())
+}
+
+/// The exact contra of a part's start; whose shares grow again. `None` where an account takes no money any more (closed,
+/// barred): then the merchant's money lies in suspense, for a person.
+fn put_back(
+    draft: &mut Draft<'_>,
+    order: &Order,
+    refund: &Refund,
+    part: &RefundPart,
+) -> Result<Option<Vec<Share>>, Refusal> {
+    let currency = refund.currency;
+    let mut entries = match refund.kind {
+        RefundKind::Order => start_entries(draft.state, &part.taken, part.amount, part.fee, currency)?,
+        RefundKind::Useless => {
+            let due = draft.state.institution(Subject::RefundDue, currency)?;
+            let transit = draft.state.institution(Subject::RefundTransit, currency)?;
+            vec![Entry::debit(due, part.amount, currency), Entry::credit(transit, part.amount, currency)]
+        }
+    };
+    turn(&mut entries);
+    let business = BusinessNumber::object(BusinessKind::Attempt, part.attempt.0);
+    let dimensions = order.dimensions(Some(part.rail), None);
+    let contra_of = Some(part.voucher);
+    let exact =
+        draft.post_contra(business.clone(), EventCode::RefundFailed, entries.clone(), dimensions.clone(), contra_of);
+    if exact.is_ok() {
+        return Ok(Some(part.taken.clone()));
+    }
+    let suspense = draft.state.institution(Subject::Suspense, currency)?;
+    for entry in &mut entries {
+        if part.taken.iter().any(|share| share.account == entry.account) {
+            entry.account = suspense;
+        }
+    }
+    draft.post_contra(business, EventCode::RefundFailed, entries, dimensions, contra_of)?;
+    Ok(None)
+}
+
+fn turn(entries: &mut [Entry]) {
+    for entry in entries {
+        entry.side = entry.side.opposite();
+    }
+}
+
+/// The whole refund failed: what receivers returned goes to them again, by an exact contra. Where that cannot be posted
+/// (an account closed or barred, the payee frozen) the payee keeps it.
+fn give_parts_again(draft: &mut Draft<'_>, order: &Order, refund: &Refund) -> Result<Vec<Share>, Refusal> {
+    let (Some(payee), Some(_)) = (&refund.payee, refund.return_voucher) else {
+        return Ok(Vec::new());
+    };
+    let mut entries = return_entries(&refund.returned, payee, refund.currency);
+    turn(&mut entries);
+    let business = BusinessNumber::object(BusinessKind::Refund, refund.id.0);
+    let dimensions = order.dimensions(None, None);
+    let posted = draft.post_contra(business, EventCode::SplitRestored, entries, dimensions, refund.return_voucher);
+    if posted.is_err() {
+        return Ok(Vec::new());
+    }
+    let mut shares = refund.returned.clone();
+    shares.push(Share { amount: -payee.amount, ..*payee });
+    Ok(shares)
+}
+
+/// What a channel's answer did to a part of a refund.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Answered {
+    /// The refund.
+    #[n(0)]
+    pub refund: RefundId,
+    /// The part's place, from 0.
+    #[n(1)]
+    pub part: u32,
+    /// Where the part stands now.
+    #[n(2)]
+    pub part_status: RefundStatus,
+    /// Where the refund stands now.
+    #[n(3)]
+    pub status: RefundStatus,
+    /// Whose shares of the order grew again, or shrank.
+    #[n(4)]
+    pub shares: Vec<Share>,
+    /// What could not go back to the merchant and lies in suspense.
+    #[n(5)]
+    pub suspense: Minor,
+}
+
+pub(crate) fn apply_answered(state: &mut State, answered: &Answered) {
+    let Answered { refund: id, part: at, part_status, status, ref shares, suspense } = *answered;
+    let now = state.now;
+    let refund = state.refunds.get_mut(id.0).expect("decide checked the refund");
+    let part = &mut refund.parts[at as usize];
+    part.status = part_status;
+    let (leg, amount, fee) = (part.leg, part.amount, part.fee);
+    refund.status = status;
+    refund.suspense += suspense;
+    if matches!(status, RefundStatus::Success | RefundStatus::Failed) {
+        refund.ended_at = Some(now);
+    }
+    let (order, kind, returns_fee) = (refund.order, refund.kind, refund.returns_fee);
+    if part_status != RefundStatus::Failed || kind == RefundKind::Useless {
+        return;
+    }
+    order::change(state, order, |order| {
+        order.refunded -= amount;
+        order.fee_returned -= fee;
+        if returns_fee {
+            order.refunded_with_fee -= amount;
+        }
+        order::add_shares(order, shares);
+    });
+    state.legs.get_mut(leg.0).expect("decide chose the leg").refunded -= amount;
+}

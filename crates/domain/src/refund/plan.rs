@@ -1,0 +1,130 @@
+//! What a refund will do: how much fee it returns, who gives the money and which leg gets it. Nothing changes here.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::CreateRefund;
+use crate::ids::MerchantId;
+use crate::leg::Leg;
+use crate::money::{Minor, positive, proportion, subtract};
+use crate::order::{Order, Share, can_refund, name_fits};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+
+/// What a refund needs, found before anything is changed.
+pub(super) struct Plan {
+    pub(super) order: Order,
+    pub(super) amount: Minor,
+    pub(super) fee: Minor,
+    /// From receivers of splits.
+    pub(super) returned: Vec<Share>,
+    /// The payee's account that they return to.
+    pub(super) payee: Share,
+    /// From the payee, the returned parts included.
+    pub(super) own: Vec<Share>,
+    pub(super) legs: Vec<(Leg, Minor)>,
+}
+
+/// Plans a refund.
+pub(super) fn plan(state: &State, command: &CreateRefund) -> Result<Plan, Refusal> {
+    let order = state.order(command.order)?.clone();
+    can_refund(&order)?;
+    name_fits(&command.out_refund_no, "out_refund_no")?;
+    let amount = positive(command.amount, "amount")?;
+    if amount > order.refundable() {
+        let message = format!("{} of {} are left to refund, not {amount}", order.refundable(), order.id);
+        return Err(Refusal::new(RefusalCode::RefundExceeded, "amount", message));
+    }
+    let fee = if command.return_fee { fee_to_return(&order, amount)? } else { 0 };
+    let net = subtract(amount, fee, "amount")?;
+    let returned = returned_by_receivers(&order, net, &command.take_from)?;
+    let from_receivers: Minor = returned.iter().map(|share| share.amount).sum();
+    let payee = payee_share(state, &order, from_receivers)?;
+    let unsettled = order.share(order.merchant, false).clamp(0, net - from_receivers);
+    let own = if payee.settled && unsettled > 0 {
+        let account = state.merchant(order.merchant)?.pending;
+        let first = Share { merchant: order.merchant, account, amount: unsettled, settled: false };
+        vec![first, Share { amount: net - unsettled, ..payee }]
+    } else {
+        vec![Share { amount: net, ..payee }]
+    };
+    let legs = allocate(state, &order, amount);
+    Ok(Plan { order, amount, fee, returned, payee, own, legs })
+}
+
+/// round(fee × refunded with fee so far / paid) − returned before.
+fn fee_to_return(order: &Order, amount: Minor) -> Result<Minor, Refusal> {
+    let so_far = proportion(order.fee, order.refunded_with_fee.saturating_add(amount), order.amount)?;
+    Ok((so_far - order.fee_returned).max(0))
+}
+
+/// The payee's account that pays: 2203 once any of the order was settled to it.
+fn payee_share(state: &State, order: &Order, amount: Minor) -> Result<Share, Refusal> {
+    let merchant = order.merchant;
+    let settled = order.shares.iter().any(|share| share.merchant == merchant && share.settled);
+    let account = if settled { state.merchant(merchant)?.available } else { order.destination };
+    Ok(Share { merchant, account, amount, settled })
+}
+
+fn returned_by_receivers(order: &Order, net: Minor, take_from: &[(MerchantId, Minor)]) -> Result<Vec<Share>, Refusal> {
+    let mut returned = Vec::new();
+    let mut left = net;
+    for (merchant, amount) in take_from {
+        let has = order.share(*merchant, false).max(0).saturating_add(order.share(*merchant, true).max(0));
+        let repeated = returned.iter().any(|share: &Share| share.merchant == *merchant);
+        if *merchant == order.merchant || has == 0 || repeated {
+            let message = format!(
+                "{merchant} has no part of {} to return, or stands there twice; the payee bears the rest",
+                order.id
+            );
+            return Err(Refusal::new(RefusalCode::ReceiverNotAllowed, "take_from", message));
+        }
+        let amount = positive(*amount, "take_from")?;
+        if amount > has || amount > left {
+            let message =
+                format!("{merchant} can return {has} of the {left} that the refund still needs, not {amount}");
+            return Err(Refusal::new(RefusalCode::RefundExceeded, "take_from", message));
+        }
+        take(order, *merchant, amount, &mut left, &mut returned);
+    }
+    if take_from.is_empty() {
+        for merchant in &order.return_order {
+            take(order, *merchant, left, &mut left, &mut returned);
+        }
+    }
+    Ok(returned)
+}
+
+/// Takes up to `limit` from a receiver's shares, the unsettled one first.
+fn take(order: &Order, merchant: MerchantId, limit: Minor, left: &mut Minor, returned: &mut Vec<Share>) {
+    let mut limit = limit.min(*left);
+    let mut shares: Vec<&Share> =
+        order.shares.iter().filter(|share| share.merchant == merchant && share.amount > 0).collect();
+    shares.sort_by_key(|share| share.settled);
+    for share in shares {
+        let amount = share.amount.min(limit);
+        if amount > 0 {
+            returned.push(Share { amount, ..*share });
+            limit -= amount;
+            *left -= amount;
+        }
+    }
+}
+
+/// Which leg gets how much back: the card first.
+fn allocate(state: &State, order: &Order, amount: Minor) -> Vec<(Leg, Minor)> {
+    let mut legs: Vec<&Leg> = state.legs_of(order, order.tries).collect();
+    legs.sort_by_key(|leg| leg.instrument.is_fund());
+    let mut left = amount;
+    let mut parts = Vec::new();
+    for leg in legs {
+        let part = left.min(leg.amount().saturating_sub(leg.refunded));
+        if part > 0 {
+            parts.push((leg.clone(), part));
+            left -= part;
+        }
+    }
+    debug_assert_eq!(left, 0, "the legs of a paid order add up to it");
+    parts
+}

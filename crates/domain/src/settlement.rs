@@ -1,0 +1,171 @@
+//! Settlement (结算): a merchant's cleared money becomes available at T+1 working days.
+//!
+//! ```text
+//!  share cleared ─ its due date comes ─ Settle { merchant, today } ─► Dr 2202 / Cr 2203, one voucher for all that is due
+//! ```
+//! A share below zero (a refund took more than the order had brought) is due at once and lowers the sum; while the sum is
+//! not above zero there is nothing to settle.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use minicbor::{Decode, Encode};
+
+use crate::calendar::Date;
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::envelope::Time;
+use crate::event::Event;
+use crate::ids::{AccountId, MerchantId, OrderId, SettlementId, VoucherId};
+use crate::money::{Currency, Minor, add};
+use crate::order::{self, Share};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+
+#[cfg(test)]
+mod tests;
+
+/// The most shares of one settlement; the next takes the rest.
+pub const MAX_SHARES: usize = 10_000;
+
+/// One order's share in a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct SettledShare {
+    /// The order.
+    #[n(0)]
+    pub order: OrderId,
+    /// Minor units; below zero where a refund took more than the order had brought.
+    #[n(1)]
+    pub amount: Minor,
+}
+
+/// A settlement of one merchant.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Settlement {
+    /// Its id.
+    #[n(0)]
+    pub id: SettlementId,
+    /// The merchant.
+    #[n(1)]
+    pub merchant: MerchantId,
+    /// The day it was made for.
+    #[n(2)]
+    pub date: Date,
+    /// Σ shares.
+    #[n(3)]
+    pub amount: Minor,
+    /// Its currency.
+    #[n(4)]
+    pub currency: Currency,
+    /// What it is made of.
+    #[n(5)]
+    pub shares: Vec<SettledShare>,
+    /// 2202.
+    #[n(6)]
+    pub from: AccountId,
+    /// 2203.
+    #[n(7)]
+    pub to: AccountId,
+    /// Its voucher.
+    #[n(8)]
+    pub voucher: VoucherId,
+    /// When it was made.
+    #[n(9)]
+    pub created_at: Time,
+}
+
+/// Settles what is due to a merchant.
+///
+/// # Errors
+/// `merchant_unknown`, `value_invalid` for a day to come, `not_cleared` if nothing is due, and those of the voucher.
+pub fn decide_settle(draft: &mut Draft<'_>, merchant: MerchantId, today: Date) -> Result<Reply, Refusal> {
+    let (from, to) = draft.state.merchant(merchant).map(|merchant| (merchant.pending, merchant.available))?;
+    let date = Date::in_shanghai(draft.context.now);
+    if today > date {
+        let message = format!("{today} has not come; today is {date}");
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "today", message));
+    }
+    let (amount, shares) = due(draft.state, merchant, today)?;
+    if amount <= 0 {
+        let message =
+            format!("{amount} is due to {merchant} by {today}; payments are due one working day after clearing");
+        return Err(Refusal::new(RefusalCode::NotCleared, "merchant", message));
+    }
+    let id = SettlementId(draft.state.settlements.next_id());
+    let currency = draft.state.account(from, "merchant")?.currency;
+    let entries = vec![Entry::debit(from, amount, currency), Entry::credit(to, amount, currency)];
+    let business = BusinessNumber::object(BusinessKind::Settlement, id.0);
+    let dimensions = Dimensions { merchant: Some(merchant), ..Dimensions::default() };
+    let voucher = draft.post(business, EventCode::Settled, entries, dimensions)?;
+    draft.emit(Event::MerchantSettled(Settlement {
+        id,
+        merchant,
+        date: today,
+        amount,
+        currency,
+        shares,
+        from,
+        to,
+        voucher,
+        created_at: draft.context.now,
+    }));
+    Ok(Reply::Settlement(id))
+}
+
+/// What is due to a merchant by `today`.
+///
+/// # Errors
+/// `amount_overflow`.
+pub fn due(state: &State, merchant: MerchantId, today: Date) -> Result<(Minor, Vec<SettledShare>), Refusal> {
+    let range = (merchant, Date(i32::MIN), OrderId(0))..=(merchant, today, OrderId(u64::MAX));
+    let mut sum = 0;
+    let mut shares = Vec::new();
+    for (&(_, _, order), &amount) in state.due.range(range).take(MAX_SHARES) {
+        sum = add(sum, amount, "merchant")?;
+        shares.push(SettledShare { order, amount });
+    }
+    Ok((sum, shares))
+}
+
+/// The merchants to whom something is due by `today`, in the order of their ids.
+#[must_use]
+pub fn merchants_due(state: &State, today: Date) -> Vec<MerchantId> {
+    let mut merchants = Vec::new();
+    let mut from = (MerchantId(0), Date(i32::MIN), OrderId(0));
+    while let Some((&(merchant, _, _), _)) = state.due.range(from..).next() {
+        if due(state, merchant, today).is_ok_and(|(sum, _)| sum > 0) {
+            merchants.push(merchant);
+        }
+        from = (MerchantId(merchant.0.saturating_add(1)), Date(i32::MIN), OrderId(0));
+    }
+    merchants
+}
+
+impl State {
+    /// The settlement.
+    ///
+    /// # Errors
+    /// `settlement_unknown`.
+    pub fn settlement(&self, id: SettlementId) -> Result<&Settlement, Refusal> {
+        self.settlements.get(id.0).ok_or_else(|| {
+            let message = format!("there is no settlement {id}");
+            Refusal::new(RefusalCode::SettlementUnknown, "settlement", message)
+        })
+    }
+}
+
+pub(crate) fn apply_settled(state: &mut State, settlement: &Settlement) {
+    let Settlement { merchant, from, to, .. } = *settlement;
+    for SettledShare { order, amount } in settlement.shares.iter().copied() {
+        order::change(state, order, |order| {
+            let moved = [
+                Share { merchant, account: from, amount: -amount, settled: false },
+                Share { merchant, account: to, amount, settled: true },
+            ];
+            order::add_shares(order, &moved);
+        });
+    }
+    state.settlements.insert(settlement.id.0, settlement.clone());
+}

@@ -1,0 +1,133 @@
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::*;
+use crate::attempt::Rail;
+use crate::command::Command;
+use crate::merchant::MerchantKind;
+use crate::order::ItemKind;
+use crate::testkit::orders::card;
+use crate::testkit::{Kit, success};
+
+const DAY: &str = "2026-03-05";
+
+/// A commission of 10,000 without fee, paid to an agency.
+fn commission(kit: &mut Kit) -> (MerchantId, OrderId) {
+    let agency = kit.merchant(MerchantKind::Agency, 0);
+    let order = kit.order(agency, &[(ItemKind::Commission, 10_000)]);
+    kit.pay(order, vec![card(10_000)]);
+    kit.answered(success(DAY));
+    (agency, order)
+}
+
+fn agents(kit: &mut Kit, count: usize) -> Vec<MerchantId> {
+    (0..count).map(|_| kit.merchant(MerchantKind::Agent, 0)).collect()
+}
+
+fn make(order: OrderId, parts: Parts) -> MakeSplit {
+    MakeSplit { order, out_split_no: "split-1".into(), parts, return_order: vec![] }
+}
+
+fn of(parts: &[(MerchantId, Minor)]) -> Parts {
+    Parts::Amounts(parts.iter().map(|(merchant, amount)| SplitPart { merchant: *merchant, amount: *amount }).collect())
+}
+
+#[test]
+fn a_commission_is_split_over_twelve_roles_in_one_voucher() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, 12);
+    let parts: Vec<_> = roles.iter().map(|role| (*role, 700)).collect();
+    kit.given(Command::MakeSplit(make(order, of(&parts))));
+    assert_eq!(kit.last_voucher().len(), 13);
+    assert_eq!(kit.pending(agency), 10_000 - 12 * 700);
+    assert!(roles.iter().all(|role| kit.pending(*role) == 700));
+    kit.books(&[(1121, 10_000)]);
+    let shares = &kit.state.order(order).unwrap().shares;
+    assert_eq!(shares.len(), 13);
+    assert_eq!(shares.iter().map(|share| share.amount).sum::<Minor>(), 10_000);
+}
+
+#[test]
+fn rates_round_down_and_the_remainder_goes_to_one_receiver() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, 3);
+    let rates = vec![(roles[0], 333_333), (roles[1], 333_333), (roles[2], 333_334)];
+    let parts = Parts::Rates { amount: 1_000, rates, remainder_to: roles[1] };
+    kit.given(Command::MakeSplit(make(order, parts)));
+    let got: Vec<_> = roles.iter().map(|role| kit.pending(*role)).collect();
+    assert_eq!(got, [333, 334, 333]);
+    assert_eq!(kit.pending(agency), 9_000);
+}
+
+#[test]
+fn every_merchant_settles_its_own_part() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, 2);
+    kit.given(Command::MakeSplit(make(order, of(&[(roles[0], 4_000), (roles[1], 1_000)]))));
+    kit.clear(Rail::Epcc, DAY);
+    kit.on("2026-03-06");
+    let due = crate::settlement::merchants_due(&kit.state, "2026-03-06".parse().unwrap());
+    assert_eq!(due, [agency, roles[0], roles[1]]);
+    due.into_iter().for_each(|merchant| kit.settle(merchant));
+    assert_eq!((kit.available(agency), kit.available(roles[0]), kit.available(roles[1])), (5_000, 4_000, 1_000));
+    assert!(kit.state.order(order).unwrap().is_settled());
+    kit.refused(Command::MakeSplit(make(order, of(&[(roles[0], 1)]))), RefusalCode::SplitState);
+}
+
+#[test]
+fn a_split_between_clearing_and_settlement_is_due_with_the_rest() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let role = agents(&mut kit, 1)[0];
+    kit.clear(Rail::Epcc, DAY);
+    kit.given(Command::MakeSplit(make(order, of(&[(role, 2_500)]))));
+    kit.on("2026-03-06");
+    kit.settle(role);
+    kit.settle(agency);
+    assert_eq!((kit.available(agency), kit.available(role)), (7_500, 2_500));
+}
+
+#[test]
+fn wrong_splits_are_refused() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, 2);
+    let (a, b) = (roles[0], roles[1]);
+    let mut refused = |parts, code| kit.refused(Command::MakeSplit(make(order, parts)), code);
+    refused(of(&[]), RefusalCode::SplitAmount);
+    refused(of(&[(a, 10_001)]), RefusalCode::SplitAmount);
+    refused(of(&[(a, 6_000), (b, 4_001)]), RefusalCode::SplitAmount);
+    refused(of(&[(a, 1), (a, 1)]), RefusalCode::SplitAmount);
+    refused(of(&[(a, 0)]), RefusalCode::AmountNotPositive);
+    refused(of(&[(a, Minor::MAX), (b, Minor::MAX)]), RefusalCode::AmountOverflow);
+    refused(of(&[(agency, 1)]), RefusalCode::ReceiverNotAllowed);
+    refused(of(&[(MerchantId(99), 1)]), RefusalCode::MerchantUnknown);
+    refused(of(&vec![(a, 1); 31]), RefusalCode::SplitAmount);
+    let rates = |rates, remainder_to| Parts::Rates { amount: 100, rates, remainder_to };
+    refused(rates(vec![(a, 999_999)], a), RefusalCode::SplitAmount);
+    refused(rates(vec![(a, RATE_WHOLE)], b), RefusalCode::SplitAmount);
+    let mut with_order = make(order, of(&[(a, 1), (b, 1)]));
+    with_order.return_order = vec![a];
+    kit.refused(Command::MakeSplit(with_order), RefusalCode::ValueInvalid);
+    let unpaid = kit.order(agency, &[(ItemKind::Commission, 100)]);
+    kit.refused(Command::MakeSplit(make(unpaid, of(&[(a, 1)]))), RefusalCode::SplitState);
+    kit.refused(Command::MakeSplit(make(OrderId(99), of(&[(a, 1)]))), RefusalCode::OrderUnknown);
+}
+
+#[test]
+fn the_latest_split_is_returned_first_in_its_own_order() {
+    let mut kit = Kit::new();
+    let (_, order) = commission(&mut kit);
+    let roles = agents(&mut kit, 4);
+    kit.given(Command::MakeSplit(make(order, of(&[(roles[0], 10), (roles[1], 10)]))));
+    let mut second = make(order, of(&[(roles[2], 10), (roles[3], 10)]));
+    second.return_order = vec![roles[2], roles[3]];
+    kit.given(Command::MakeSplit(second));
+    let expected = [roles[2], roles[3], roles[1], roles[0]];
+    assert_eq!(kit.state.order(order).unwrap().return_order, expected);
+    assert_eq!(kit.state.split(SplitId(2)).unwrap().amount, 20);
+    assert_eq!(kit.state.split(SplitId(9)).unwrap_err().code, RefusalCode::SplitUnknown);
+}

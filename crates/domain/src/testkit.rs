@@ -1,0 +1,321 @@
+//! Given, when, then: a small world to test features in.
+//!
+//! Every command that a test gives is checked beyond what the test asks: its events go through CBOR and into a second
+//! state, which must show the same changed rows (so each event encodes, decodes and replays), the checks at close must
+//! hold after it, and a refusal must leave every balance as it was.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::account::{OpenAccount, Owner};
+use crate::attempt::{Attempt, FailureClass, Outcome};
+use crate::book::{Side, Subject};
+use crate::calendar::{Calendar, Date, Year};
+use crate::checks;
+use crate::command::{Command, Reply, decide};
+use crate::customer::{Customer, CustomerKind};
+use crate::draft::Draft;
+use crate::envelope::{Actor, Context, Origin, Time};
+use crate::event::{Event, apply};
+use crate::ids::{AccountId, AttemptId, CustomerId, MerchantId, UserId};
+use crate::initialise::Genesis;
+use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
+use crate::money::{Currency, Minor};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::sealed::{DataClass, Sealed};
+use crate::state::State;
+use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
+
+pub(crate) mod orders;
+
+/// A day in the tests' calendar.
+pub(crate) fn date(text: &str) -> Date {
+    text.parse().expect("a date")
+}
+
+/// A sealed field that shows `mask`.
+pub(crate) fn sealed(mask: &str) -> Sealed {
+    Sealed { ciphertext: vec![7; 40], key: 1, mask: mask.to_string(), class: DataClass::C2 }
+}
+
+/// The channel did it, with this clearing date.
+pub(crate) fn success(clearing_date: &str) -> Outcome {
+    Outcome::Success { reference: String::from("ref"), clearing_date: date(clearing_date) }
+}
+
+/// The channel refused it.
+pub(crate) fn declined(class: FailureClass) -> Outcome {
+    Outcome::Declined { class, code: String::from("51") }
+}
+
+/// Books that began on Thursday 2026-03-05 at 09:00 in Shanghai.
+#[derive(Debug)]
+pub(crate) struct Kit {
+    /// What the commands add up to.
+    pub(crate) state: State,
+    /// Every event so far.
+    pub(crate) events: Vec<Event>,
+    /// What time it is.
+    pub(crate) now: Time,
+    replayed: State,
+    numbers: u64,
+}
+
+impl Kit {
+    /// Initialised books.
+    pub(crate) fn new() -> Self {
+        let first_day = date("2026-03-05");
+        let now = first_day.starts_at().plus_ms(9 * 3_600_000);
+        let mut kit = Self { state: State::default(), events: Vec::new(), now, replayed: State::default(), numbers: 0 };
+        let holidays = vec![date("2026-04-06")];
+        let calendar = Calendar { years: BTreeMap::from([(2026, Year { holidays, make_up_days: Vec::new() })]) };
+        kit.given(Command::Initialise(Genesis {
+            institution: String::from("Test Pay"),
+            first_day,
+            calendar,
+            sandbox: true,
+        }));
+        kit
+    }
+
+    /// Tries a command.
+    pub(crate) fn when(&mut self, command: Command) -> Result<Reply, Refusal> {
+        let before = self.balances();
+        self.state.now = self.now;
+        let context = Context {
+            now: self.now,
+            actor: Actor::Operator(String::from("tester")),
+            approval: None,
+            origin: Origin::Api,
+            epoch: 1,
+        };
+        let recording = command.needs_undo();
+        let mut draft = Draft::begin(&mut self.state, &context, recording);
+        match decide(&mut draft, command) {
+            Ok(reply) => {
+                let events = draft.commit();
+                self.replay(&events);
+                self.events.extend(events);
+                self.checks_hold();
+                Ok(reply)
+            }
+            Err(refusal) => {
+                draft.rollback();
+                assert_eq!(self.balances(), before, "a refusal changes nothing: {refusal}");
+                let _ = self.state.take_changes();
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Does a command that must succeed.
+    #[track_caller]
+    pub(crate) fn given(&mut self, command: Command) -> Reply {
+        let what = format!("{command:?}");
+        self.when(command).unwrap_or_else(|refusal| panic!("{refusal} for {what}"))
+    }
+
+    /// Tries a command that must be refused with this code.
+    #[track_caller]
+    pub(crate) fn refused(&mut self, command: Command, code: RefusalCode) {
+        let what = format!("{command:?}");
+        match self.when(command) {
+            Ok(reply) => panic!("{reply:?} in place of {} for {what}", code.name()),
+            Err(refusal) => assert_eq!(refusal.code, code, "{refusal} for {what}"),
+        }
+    }
+
+    fn replay(&mut self, events: &[Event]) {
+        self.replayed.now = self.now;
+        for event in events {
+            let bytes = minicbor::to_vec(event).expect("events encode");
+            let back: Event = minicbor::decode(&bytes).expect("events decode");
+            assert_eq!(&back, event);
+            apply(&mut self.replayed, &back);
+        }
+        assert_eq!(format!("{:?}", self.state.take_changes()), format!("{:?}", self.replayed.take_changes()));
+        assert_eq!(self.state.posted, self.replayed.posted);
+        self.state.posted.clear();
+        self.replayed.posted.clear();
+    }
+
+    fn checks_hold(&self) {
+        for day in self.state.days.open_days() {
+            for check in checks::run(&self.state, day) {
+                assert!(check.holds, "{}: {}", check.name, check.detail);
+            }
+        }
+    }
+
+    fn balances(&self) -> Vec<(u64, Minor, Minor, Minor)> {
+        self.state
+            .accounts
+            .iter()
+            .map(|(id, account)| (id, account.balance, account.held_out, account.frozen))
+            .collect()
+    }
+
+    /// Moves the clock.
+    pub(crate) fn later(&mut self, ms: i64) {
+        self.now = self.now.plus_ms(ms);
+    }
+
+    /// Moves the clock to 09:00 of a day and the accounting day to it.
+    pub(crate) fn on(&mut self, day: &str) {
+        self.now = date(day).starts_at().plus_ms(9 * 3_600_000);
+        self.given(Command::CutDay { next: Some(date(day)) });
+    }
+
+    /// A person.
+    pub(crate) fn customer(&mut self) -> CustomerId {
+        let id = CustomerId(self.state.customers.next_id());
+        self.given(Command::RegisterCustomer(Customer {
+            id,
+            kind: CustomerKind::Person,
+            name: sealed("*三"),
+            certificate: sealed("1101**********1234"),
+            phone: Some(sealed("138****0000")),
+        }));
+        id
+    }
+
+    /// A person in the product `rent`.
+    pub(crate) fn user(&mut self) -> UserId {
+        let customer = self.customer();
+        match self.given(Command::OpenUser { customer, product: String::from("rent") }) {
+            Reply::User(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A merchant with its fee in millionths.
+    pub(crate) fn merchant(&mut self, kind: MerchantKind, fee_rate: Minor) -> MerchantId {
+        let customer = self.customer();
+        let settlement = SettlementAccount { account: sealed("6222**********0001"), name: sealed("*四") };
+        let name = format!("merchant of {customer}");
+        match self.given(Command::OpenMerchant(OpenMerchant { customer, kind, name, fee_rate, settlement })) {
+            Reply::Merchant(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A landlord at 0.2 %: 10 of 5,000.
+    pub(crate) fn landlord(&mut self) -> MerchantId {
+        self.merchant(MerchantKind::Landlord, 2_000)
+    }
+
+    /// An account in yuan.
+    pub(crate) fn account(&mut self, subject: Subject, owner: Owner) -> AccountId {
+        let open = OpenAccount { subject, currency: Currency::Cny, owner, overdraft: false };
+        match self.given(Command::OpenAccount(open)) {
+            Reply::Account(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Puts money on a credit account of the reserve, against 1121.
+    pub(crate) fn fund(&mut self, account: AccountId, amount: Minor) {
+        let from = self.state.institution(Subject::ClearingEpcc, Currency::Cny).expect("genesis opened it");
+        let entries = vec![Entry::debit(from, amount, Currency::Cny), Entry::credit(account, amount, Currency::Cny)];
+        self.numbers += 1;
+        self.given(Command::PostVoucher(PostVoucher {
+            business: BusinessNumber::Text(format!("fund-{}", self.numbers).into_boxed_str()),
+            event: EventCode::TopUp,
+            date: None,
+            entries,
+            dimensions: None,
+        }));
+    }
+
+    /// An account's balance.
+    #[track_caller]
+    pub(crate) fn balance(&self, account: AccountId) -> Minor {
+        self.state.account(account, "account").expect("the account is there").balance
+    }
+
+    /// What the institution's own account of a subject holds in yuan.
+    #[track_caller]
+    pub(crate) fn own(&self, subject: Subject) -> Minor {
+        self.balance(self.state.institution(subject, Currency::Cny).expect("genesis opened it"))
+    }
+
+    /// Asserts the balances of the institution's own accounts by subject code; every other one must be at zero.
+    #[track_caller]
+    pub(crate) fn books(&self, expected: &[(u16, Minor)]) {
+        let mut found: Vec<(u16, Minor)> = Vec::new();
+        for (_, account) in self.state.accounts.iter() {
+            if account.owner == Owner::Institution && account.balance != 0 {
+                found.push((account.subject.code(), account.balance));
+            }
+        }
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+    }
+
+    /// 2202 of a merchant.
+    #[track_caller]
+    pub(crate) fn pending(&self, merchant: MerchantId) -> Minor {
+        self.balance(self.state.merchant(merchant).expect("the merchant is there").pending)
+    }
+
+    /// 2203 of a merchant.
+    #[track_caller]
+    pub(crate) fn available(&self, merchant: MerchantId) -> Minor {
+        self.balance(self.state.merchant(merchant).expect("the merchant is there").available)
+    }
+
+    /// The attempts whose answer is not certain, oldest first.
+    pub(crate) fn outbox(&self) -> Vec<Attempt> {
+        self.state.outbox.iter().map(|(id, ())| self.state.attempt(*id).expect("it is in the outbox").clone()).collect()
+    }
+
+    /// The only attempt whose answer is not certain.
+    #[track_caller]
+    pub(crate) fn waiting(&self) -> Attempt {
+        let mut outbox = self.outbox();
+        assert_eq!(outbox.len(), 1, "{outbox:?}");
+        outbox.remove(0)
+    }
+
+    /// Answers an attempt.
+    #[track_caller]
+    pub(crate) fn answer(&mut self, attempt: AttemptId, outcome: Outcome) {
+        self.given(Command::AnswerAttempt { attempt, outcome });
+    }
+
+    /// Answers the only attempt that waits, and says which it was.
+    #[track_caller]
+    pub(crate) fn answered(&mut self, outcome: Outcome) -> Attempt {
+        let attempt = self.waiting();
+        self.answer(attempt.id, outcome);
+        attempt
+    }
+
+    /// The entries of the last voucher as (account, side, amount).
+    #[track_caller]
+    pub(crate) fn last_voucher(&self) -> Vec<(AccountId, Side, Minor)> {
+        let mut vouchers = self.events.iter().rev().filter_map(|event| match event {
+            Event::VoucherPosted(voucher) => Some(voucher),
+            #[expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind of event")]
+            _ => None,
+        });
+        let voucher = vouchers.next().expect("a voucher was posted");
+        voucher.entries.iter().map(|entry| (entry.account, entry.side, entry.amount)).collect()
+    }
+}
+
+#[test]
+fn a_new_world_is_balanced_and_replays() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let pending = kit.state.merchant(merchant).unwrap().pending;
+    kit.fund(pending, 500);
+    assert_eq!(kit.pending(merchant), 500);
+    kit.books(&[(1121, 500)]);
+    kit.refused(Command::CloseAccount(pending), RefusalCode::AccountNotEmpty);
+}

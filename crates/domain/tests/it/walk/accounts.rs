@@ -1,0 +1,179 @@
+//! Steps on accounts: transfers, bulk postings, holds, restrictions and freezes.
+
+use domain::book::{Side, Subject};
+use domain::bulk::{BulkVoucher, PostBulk};
+use domain::freeze::{PlaceFreeze, ReleaseFreeze};
+use domain::hold::PlaceHold;
+use domain::ids::{AccountId, FreezeId, HoldId};
+use domain::money::Currency;
+use domain::restriction::Restriction;
+use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
+use domain::{Command, Reply};
+
+use super::{CNY, MINUTE_MS, Walk, pick, wide};
+use crate::model::{Payout, Stage};
+use crate::step::{Transfer, Twist};
+
+const COURT: &str = "district court";
+
+impl Walk {
+    pub(super) fn transfer(&mut self, (from, to, amount): Transfer, twist: Option<Twist>) {
+        let (from, to) = self.two(from, to);
+        let mut entries = vec![Entry::debit(from, amount, CNY), Entry::credit(to, amount, CNY)];
+        let mut date = None;
+        match twist {
+            Some(Twist::Unbalanced) => entries[1].amount = amount.wrapping_add(1),
+            Some(Twist::UnknownAccount) => entries[1].account = AccountId(1_000_000),
+            Some(Twist::OtherCurrency) => entries[1].currency = Currency::Usd,
+            Some(Twist::Yesterday) => date = Some(self.model.today.plus_days(-1)),
+            Some(Twist::Short) => entries.truncate(1),
+            Some(Twist::CentralBank) => entries[0].account = self.own(Subject::CentralBank),
+            None => {}
+        }
+        let expected = twist.is_none() && self.model.may_transfer(from, to, wide(amount));
+        self.texts += 1;
+        let business = BusinessNumber::Text(format!("t-{}", self.texts).into_boxed_str());
+        let event = EventCode::Transfer;
+        let result = self.tries(Command::PostVoucher(PostVoucher { business, event, date, entries, dimensions: None }));
+        assert_eq!(result.is_ok(), expected, "{result:?}");
+        if expected {
+            self.model.transfer(from, to, wide(amount));
+        }
+    }
+
+    pub(super) fn bulk(&mut self, stream: u8, transfers: &[Transfer], atomic: bool) {
+        let pairs: Vec<_> = transfers.iter().map(|(from, to, amount)| (self.two(*from, *to), *amount)).collect();
+        let mut after = self.model.clone();
+        let mut refused = Vec::new();
+        for (index, ((from, to), amount)) in (0_u32..).zip(&pairs) {
+            if after.may_transfer(*from, *to, wide(*amount)) {
+                after.transfer(*from, *to, wide(*amount));
+            } else {
+                refused.push(index);
+            }
+        }
+        let voucher = |((from, to), amount): &((AccountId, AccountId), i64)| BulkVoucher {
+            event: EventCode::Transfer,
+            entries: vec![Entry::debit(*from, *amount, CNY), Entry::credit(*to, *amount, CNY)],
+            dimensions: None,
+        };
+        let number = self.posted.get(&stream).map_or(0, |last| last.number) + 1;
+        let (name, vouchers) = (format!("stream {stream}").into_boxed_str(), pairs.iter().map(voucher).collect());
+        let command = PostBulk { stream: name, number, fingerprint: [1; 16], atomic, date: None, vouchers };
+        let result = self.tries(Command::PostBulk(command.clone()));
+        assert_eq!(result.is_err(), atomic && !refused.is_empty(), "{result:?}");
+        if let Ok(Reply::Bulk(reply)) = result {
+            assert_eq!(reply.refused.iter().map(|(index, _)| *index).collect::<Vec<_>>(), refused);
+            self.model = after;
+            self.posted.insert(stream, command);
+            self.last_stream = Some(stream);
+        }
+    }
+
+    pub(super) fn repeat_bulk(&mut self, changed: bool) {
+        let Some(command) = self.last_stream.and_then(|stream| self.posted.get(&stream)).cloned() else { return };
+        let fingerprint = if changed { [2; 16] } else { command.fingerprint };
+        let before = self.digest;
+        let result = self.tries(Command::PostBulk(PostBulk { fingerprint, ..command }));
+        assert_eq!((result.is_err(), self.digest), (changed, before), "{result:?}");
+    }
+
+    pub(super) fn open_account(&mut self, selector: u8) {
+        let subjects = [Subject::Personal, Subject::CustodySub, Subject::GuaranteeDeposit];
+        let subject = pick(subjects.into_iter(), selector).expect("there are subjects");
+        let id = self.opened(subject);
+        self.model.opened(id, subject, false);
+        self.accounts.push(id);
+    }
+
+    pub(super) fn close_account(&mut self, selector: u8) {
+        let id = self.account(selector);
+        let line = self.model.accounts[&id].clone();
+        let on_their_way = |p: &Payout| p.account == id && matches!(p.stage, Stage::Held | Stage::Sent);
+        let expected = line.subject.is_held_by_others()
+            && !line.of_agreement
+            && !line.closed
+            && (line.balance, self.model.held(id), self.model.frozen(id)) == (0, 0, 0)
+            && !self.model.payouts.values().any(on_their_way);
+        let result = self.tries(Command::CloseAccount(id));
+        assert_eq!(result.is_ok(), expected, "{result:?}");
+        if expected {
+            self.model.accounts.get_mut(&id).expect("it is known").closed = true;
+        }
+    }
+
+    pub(super) fn place_hold(&mut self, account: u8, amount: i64, minutes: i64) {
+        let account = self.account(account);
+        let expires_at = self.now.plus_ms(minutes * MINUTE_MS);
+        let expected = self.model.may_hold(account, wide(amount)) && !self.model.accounts[&account].of_agreement;
+        let result = self.tries(Command::PlaceHold(PlaceHold { account, amount, currency: CNY, expires_at }));
+        assert_eq!(result.is_ok(), expected, "{result:?}");
+        if let Ok(Reply::Hold(id)) = result {
+            self.model.holds.insert(id, (account, wide(amount), expires_at));
+        }
+    }
+
+    pub(super) fn hold(&self, selector: u8) -> HoldId {
+        pick(self.state.holds.iter().map(|(id, _)| HoldId(id)), selector).unwrap_or(HoldId(1))
+    }
+
+    pub(super) fn confirm_hold(&mut self, hold: u8, amount: Option<i64>, to: u8) {
+        let (hold, to) = (self.hold(hold), self.account(to));
+        if self.tries(Command::ConfirmHold { hold, amount, to }).is_err() {
+            return;
+        }
+        let (account, left, _) = self.model.holds.get_mut(&hold).expect("only a hold by hand is confirmed by hand");
+        let (account, amount) = (*account, amount.map_or(*left, wide));
+        *left -= amount;
+        self.model.holds.retain(|_, (_, left, _)| *left > 0);
+        match self.model.accounts[&account].subject.side() {
+            Side::Credit => self.model.transfer(account, to, amount),
+            Side::Debit => self.model.transfer(to, account, amount),
+        }
+    }
+
+    pub(super) fn cancel_hold(&mut self, selector: u8) {
+        let hold = self.hold(selector);
+        let result = self.tries(Command::CancelHold(hold));
+        assert_eq!(result.is_ok(), self.model.holds.remove(&hold).is_some(), "{result:?}");
+    }
+
+    pub(super) fn restrict(&mut self, account: u8, in_barred: bool, out_barred: bool) {
+        let account = self.account(account);
+        let restriction = Restriction { in_barred, out_barred };
+        if self.tries(Command::RestrictAccount { account, restriction }).is_err() {
+            return;
+        }
+        let line = self.model.accounts.get_mut(&account).expect("it is known");
+        (line.in_barred, line.out_barred) = (in_barred, out_barred);
+        if out_barred {
+            self.model.cancel_unsent(|payout| payout.account == account);
+        }
+    }
+
+    pub(super) fn freeze(&mut self, account: u8, amount: i64, minutes: Option<i64>) {
+        let account = self.account(account);
+        let expires_at = minutes.map(|minutes| self.now.plus_ms(minutes * MINUTE_MS));
+        let [reason, authority, document] = ["case", COURT, "2026-1"].map(String::from);
+        let freeze = PlaceFreeze { account, amount, currency: CNY, reason, authority, document, expires_at };
+        if let Ok(Reply::Freeze(id)) = self.tries(Command::PlaceFreeze(freeze)) {
+            self.model.freezes.insert(id, (account, wide(amount), expires_at));
+            self.model.cancel_unsent(|payout| payout.account == account);
+        }
+    }
+
+    pub(super) fn release(&mut self, selector: u8, amount: Option<i64>, same_authority: bool) {
+        let ids = self.state.freezes.iter().map(|(id, _)| FreezeId(id));
+        let freeze = pick(ids, selector).unwrap_or(FreezeId(1));
+        let authority = String::from(if same_authority { COURT } else { "another" });
+        let left = self.model.freezes.get(&freeze).map(|(_, left, _)| *left);
+        let expected =
+            same_authority && left.is_some_and(|left| amount.is_none_or(|amount| (1..=left).contains(&wide(amount))));
+        let result = self.tries(Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount }));
+        assert_eq!(result.is_ok(), expected, "{result:?}");
+        if let Some((_, left, _)) = self.model.freezes.get_mut(&freeze).filter(|_| expected) {
+            *left -= amount.map_or(*left, wide);
+            self.model.freezes.retain(|_, (_, left, _)| *left > 0);
+        }
+    }
+}

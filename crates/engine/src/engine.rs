@@ -1,0 +1,293 @@
+//! The engine: state, keys and the open batch.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use domain::envelope::Time;
+use domain::state::Changes;
+use domain::voucher::PostedEntry;
+use domain::{Actor, Command, Context, Draft, Event, Origin, Refusal, RefusalCode, Reply, State, apply, decide};
+use journal::{Batch, Record};
+
+use crate::keys::{FirstAnswer, KeyBinding, Keys};
+use crate::record::{self, Header, HeaderKeys, LEVEL, Meta, Request};
+
+/// An answer, which may leave once `position` is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What came of the command.
+    pub result: Result<Reply, Refusal>,
+    /// The position of the state it was computed from.
+    pub position: u64,
+    /// True if the request was answered before and this is the first answer.
+    pub repeated: bool,
+}
+
+/// What one batch brought about, for everything that follows the journal.
+#[derive(Debug, Clone, Default)]
+pub struct Projection {
+    /// The position of its first event.
+    pub first: u64,
+    /// The position of its last event.
+    pub last: u64,
+    /// The engine's time.
+    pub now: Time,
+    /// Every entry posted, in order.
+    pub posted: Vec<PostedEntry>,
+    /// Every row changed, as it is at the end.
+    pub changes: Changes,
+    /// Every key bound.
+    pub keys: Vec<KeyBinding>,
+}
+
+/// A batch ready for the journal.
+#[derive(Debug)]
+pub struct SealedBatch {
+    /// What to append.
+    pub batch: Batch,
+    /// What may leave once it is durable.
+    pub projection: Projection,
+}
+
+/// A broken invariant: the engine must be dropped and built again from the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A journal row that this version cannot read.
+    #[error(
+        "journal row at position {position} is of level {level}; this version reads up to {LEVEL}: run a newer one"
+    )]
+    Level {
+        /// The row's first position.
+        position: u64,
+        /// Its level.
+        level: u16,
+    },
+    /// A row that does not decode.
+    #[error("journal row at position {position} does not decode: {source}")]
+    Decode {
+        /// The row's first position.
+        position: u64,
+        /// The decoder's words.
+        source: minicbor::decode::Error,
+    },
+    /// Rows that do not follow on each other.
+    #[error("journal row at position {position} holds {found} events, its header says {expected}")]
+    Count {
+        /// The row's first position.
+        position: u64,
+        /// By its header.
+        expected: u64,
+        /// By its payload.
+        found: u64,
+    },
+    /// A command failed inside where nothing could be taken back.
+    #[error("a command broke an invariant at position {position}; the state is dropped and recovered")]
+    Broken {
+        /// The position before it.
+        position: u64,
+    },
+}
+
+/// The one writer.
+#[derive(Debug)]
+pub struct Engine {
+    state: State,
+    keys: Keys,
+    epoch: u64,
+    payload: Vec<u8>,
+    first: u64,
+    bindings: Vec<KeyBinding>,
+}
+
+impl Engine {
+    /// An engine over a state and the keys that belong to it, leading in `epoch`.
+    #[must_use]
+    pub fn new(state: State, keys: Keys, epoch: u64) -> Self {
+        let first = state.position + 1;
+        Self { state, keys, epoch, payload: Vec::new(), first, bindings: Vec::new() }
+    }
+
+    /// The state with everything decided so far. What is computed from it waits at the gate for [`State::position`].
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The keys in use.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Bytes in the open batch.
+    #[must_use]
+    pub fn open_bytes(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Whether a timer fell due by `clock`.
+    #[must_use]
+    pub fn is_due(&self, clock: Time) -> bool {
+        self.state.timers.first().is_some_and(|((at, _), ())| *at <= clock.max(self.state.now))
+    }
+
+    /// Decides a request on the state as it is; its events join the open batch. Time never goes back, and all of one
+    /// batch happens at one time.
+    ///
+    /// # Errors
+    /// [`EngineError::Broken`]: drop this engine.
+    pub fn submit(&mut self, request: Request, clock: Time) -> Result<Answer, EngineError> {
+        let Request { command, meta } = request;
+        match self.keys.find(&meta.scope, &meta.keys, meta.fingerprint) {
+            Ok(None) => {}
+            Ok(Some((FirstAnswer::Done(reply), _))) => return Ok(self.answer(Ok(reply), true)),
+            Ok(Some((FirstAnswer::Refused(refusal), _))) => return Ok(self.answer(Err(refusal), true)),
+            Err(refusal) => return Ok(self.answer(Err(refusal), false)),
+        }
+        if self.payload.is_empty() {
+            self.state.now = self.state.now.max(clock);
+        }
+        let position = self.state.position;
+        let result = self.decide(command, &meta)?;
+        let events = match &result {
+            Ok((_, events)) if events.is_empty() => {
+                let repeated = self.state.position == position && meta.keys.is_empty();
+                let (reply, _) = result.unwrap_or_else(|_| unreachable!("matched above"));
+                return Ok(self.answer(Ok(reply), repeated));
+            }
+            Ok((_, events)) => events.as_slice(),
+            Err(refusal) if meta.keys.is_empty() || !refusal.code.depends_on_state() => {
+                return Ok(self.answer(Err(refusal.clone()), false));
+            }
+            Err(_) => {
+                apply(&mut self.state, &Event::Refused);
+                &[Event::Refused]
+            }
+        };
+        let first_answer = match &result {
+            Ok((reply, _)) => FirstAnswer::Done(reply.clone()),
+            Err(refusal) => FirstAnswer::Refused(refusal.clone()),
+        };
+        let header = header(&meta, events.len(), first_answer);
+        record::encode(&mut self.payload, &header, events);
+        self.bind(header);
+        Ok(self.answer(result.map(|(reply, _)| reply), false))
+    }
+
+    fn answer(&self, result: Result<Reply, Refusal>, repeated: bool) -> Answer {
+        Answer { result, position: self.state.position, repeated }
+    }
+
+    fn decide(&mut self, command: Command, meta: &Meta) -> Result<Result<(Reply, Vec<Event>), Refusal>, EngineError> {
+        let context = Context {
+            now: self.state.now,
+            actor: meta.actor.clone(),
+            approval: meta.approval,
+            origin: meta.origin,
+            epoch: self.epoch,
+        };
+        let position = self.state.position;
+        let recording = command.needs_undo();
+        let mut draft = Draft::begin(&mut self.state, &context, recording);
+        match catch_unwind(AssertUnwindSafe(|| decide(&mut draft, command))) {
+            Ok(Ok(reply)) => Ok(Ok((reply, draft.commit()))),
+            Ok(Err(refusal)) => {
+                draft.rollback();
+                Ok(Err(refusal))
+            }
+            Err(_) if recording => {
+                draft.rollback();
+                let message =
+                    "the command broke a rule of the platform itself and was put aside; report it with its request id";
+                Ok(Err(Refusal::new(RefusalCode::CommandFailed, "command", message)))
+            }
+            Err(_) => Err(EngineError::Broken { position }),
+        }
+    }
+
+    fn bind(&mut self, header: Header) {
+        let Some(HeaderKeys { scope, keys, fingerprint, answer }) = header.keys else { return };
+        for key in keys {
+            let binding = KeyBinding {
+                scope: scope.clone(),
+                key,
+                position: self.state.position,
+                fingerprint: *fingerprint,
+                answer: answer.clone(),
+            };
+            self.keys.bind(binding.clone());
+            self.bindings.push(binding);
+        }
+    }
+
+    /// Closes the open batch, if it holds anything.
+    pub fn seal(&mut self) -> Option<SealedBatch> {
+        if self.payload.is_empty() {
+            return None;
+        }
+        let capacity = self.payload.capacity().min(1 << 20);
+        let payload = std::mem::replace(&mut self.payload, Vec::with_capacity(capacity));
+        let (first, last) = (self.first, self.state.position);
+        let count = u32::try_from(last + 1 - first).expect("a batch is bounded far below 2^32 events");
+        let projection = self.take_projection();
+        let batch = Batch { first, count, level: LEVEL, time_ms: self.state.now.0, payload };
+        Some(SealedBatch { batch, projection })
+    }
+
+    fn take_projection(&mut self) -> Projection {
+        let first = std::mem::replace(&mut self.first, self.state.position + 1);
+        Projection {
+            first,
+            last: self.state.position,
+            now: self.state.now,
+            posted: std::mem::take(&mut self.state.posted),
+            changes: self.state.take_changes(),
+            keys: std::mem::take(&mut self.bindings),
+        }
+    }
+
+    /// Folds a row of the journal into the state: recovery, and what a follower does for ever.
+    ///
+    /// # Errors
+    /// A row that this version cannot read or that does not follow on the state.
+    pub fn replay(&mut self, row: &Record) -> Result<Projection, EngineError> {
+        let position = row.first;
+        if row.level > LEVEL {
+            return Err(EngineError::Level { position, level: row.level });
+        }
+        let records = record::decode(&row.payload).map_err(|source| EngineError::Decode { position, source })?;
+        self.state.now = self.state.now.max(Time(row.time_ms));
+        for record in records {
+            for event in &record.events {
+                apply(&mut self.state, event);
+            }
+            self.bind(record.header);
+        }
+        let (expected, found) = (u64::from(row.count), (self.state.position + 1).saturating_sub(row.first));
+        if expected != found {
+            return Err(EngineError::Count { position, expected, found });
+        }
+        Ok(self.take_projection())
+    }
+}
+
+fn header(meta: &Meta, events: usize, answer: FirstAnswer) -> Header {
+    let keys = (!meta.keys.is_empty()).then(|| HeaderKeys {
+        scope: meta.scope.clone(),
+        keys: meta.keys.clone(),
+        fingerprint: meta.fingerprint.into(),
+        answer,
+    });
+    Header {
+        actor: meta.actor.clone(),
+        origin: meta.origin,
+        events: u32::try_from(events).expect("a command is bounded far below 2^32 events"),
+        approval: meta.approval,
+        keys,
+    }
+}
+
+/// The request of the platform's own timer.
+#[must_use]
+pub fn tick() -> Request {
+    Request { command: Command::Tick, meta: Meta::unkeyed(Actor::Timer, Origin::Timer) }
+}

@@ -1,0 +1,151 @@
+//! Writing a file so that it is whole or not there: under another name, synced as it grows, renamed, directory synced.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{ColumnPath, TypePtr};
+
+use crate::error::HistoryError;
+
+/// Rows a page: a statement of one account reads whole pages.
+pub(crate) const PAGE_ROWS: usize = 2_048;
+/// Rows a group: what the writer holds in memory beside the entries themselves.
+pub(crate) const GROUP_ROWS: usize = 64 * PAGE_ROWS;
+/// Bytes between two syncs. One long sync at the end would hold up the journal's own on the same disk.
+const SYNC_BYTES: u64 = 4 << 20;
+
+/// A writer of one row group.
+pub(crate) type GroupWriter<'a> = SerializedRowGroupWriter<'a, Sink>;
+
+/// What the catalogue keeps of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) bytes: u64,
+    pub(crate) checksum: u32,
+}
+
+/// A sorted Parquet file in the making.
+pub(crate) struct LakeFile<'a> {
+    root: &'a Path,
+    path: String,
+    temporary: String,
+    writer: SerializedFileWriter<Sink>,
+}
+
+impl<'a> LakeFile<'a> {
+    /// Begins a file of `message`'s columns, sorted by its first `sorted_by` columns, at `path` below `root`.
+    pub(crate) fn create(root: &'a Path, path: String, message: &str, sorted_by: i32) -> Result<Self, HistoryError> {
+        let (folder, name) = path.rsplit_once('/').expect("every file of the lake lies in a folder");
+        make_folders(root, folder)?;
+        // The name ends differently, so that no reader of `*.parquet` takes it for a file of the lake.
+        let temporary = format!("{folder}/{name}.part");
+        let doing = || format!("creating {temporary}");
+        let file = File::create(root.join(&temporary)).map_err(|error| HistoryError::io(doing(), error))?;
+        let sink = Sink { file, hasher: crc32fast::Hasher::new(), bytes: 0, unsynced: 0 };
+        let sorting =
+            (0..sorted_by).map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false });
+        let properties = properties().set_sorting_columns(Some(sorting.collect())).build();
+        let writer = SerializedFileWriter::new(sink, schema(message), Arc::new(properties))
+            .map_err(|error| HistoryError::parquet(doing(), error))?;
+        Ok(Self { root, path, temporary, writer })
+    }
+
+    /// Appends one row group; `fill` writes its columns in the order of the schema.
+    pub(crate) fn group(
+        &mut self,
+        fill: impl FnOnce(&mut GroupWriter<'_>) -> Result<(), ParquetError>,
+    ) -> Result<(), HistoryError> {
+        let write = || {
+            let mut group = self.writer.next_row_group()?;
+            fill(&mut group)?;
+            group.close().map(|_| ())
+        };
+        write().map_err(|error| HistoryError::parquet(format!("writing {}", self.temporary), error))
+    }
+
+    /// Ends the file and gives it its name.
+    pub(crate) fn commit(self) -> Result<Written, HistoryError> {
+        let Self { root, path, temporary, writer } = self;
+        let sink =
+            writer.into_inner().map_err(|error| HistoryError::parquet(format!("finishing {temporary}"), error))?;
+        sink.file.sync_all().map_err(|error| HistoryError::io(format!("syncing {temporary}"), error))?;
+        std::fs::rename(root.join(&temporary), root.join(&path))
+            .map_err(|error| HistoryError::io(format!("renaming {temporary} to {path}"), error))?;
+        let (folder, _) = path.rsplit_once('/').expect("create() found the folder");
+        sync_folder(&root.join(folder))?;
+        Ok(Written { bytes: sink.bytes, checksum: sink.hasher.finalize() })
+    }
+}
+
+/// The schema of a message type.
+pub(crate) fn schema(message: &str) -> TypePtr {
+    Arc::new(parse_message_type(message).expect("the message types of this crate are well formed"))
+}
+
+/// Delta encoding and LZ4, no dictionaries: what version 2 writes for integers without one.
+fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_dictionary_enabled(false)
+        .set_compression(Compression::LZ4_RAW)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_column_statistics_enabled(ColumnPath::from("account"), EnabledStatistics::Page)
+        .set_created_by("lintel history".to_owned())
+}
+
+/// Makes the folders of a path below `root`, each durable in the one above it.
+fn make_folders(root: &Path, folders: &str) -> Result<(), HistoryError> {
+    let mut path = root.to_path_buf();
+    for folder in folders.split('/') {
+        let above = path.clone();
+        path.push(folder);
+        match std::fs::create_dir(&path) {
+            Ok(()) => sync_folder(&above)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(HistoryError::io(format!("making the folder {}", path.display()), error)),
+        }
+    }
+    Ok(())
+}
+
+fn sync_folder(folder: &Path) -> Result<(), HistoryError> {
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| HistoryError::io(format!("syncing the folder {}", folder.display()), error))
+}
+
+/// Counts, sums and syncs what goes into a file.
+pub(crate) struct Sink {
+    file: File,
+    hasher: crc32fast::Hasher,
+    bytes: u64,
+    unsynced: u64,
+}
+
+impl Write for Sink {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buffer)?;
+        self.hasher.update(buffer.get(..written).unwrap_or_default());
+        self.bytes += written as u64;
+        self.unsynced += written as u64;
+        if self.unsynced >= SYNC_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

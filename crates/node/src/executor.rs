@@ -1,0 +1,214 @@
+//! The executor: carries one attempt to the end of its uncertainty. A flight is a step machine; whoever owns the network
+//! drives it.
+//!
+//! ```text
+//!  requested in this epoch ─► SEND ─ answered ─► report ─► done
+//!                              ├ not written (no connection) ─► SEND again until send_before ─► report "not sent"
+//!                              └ no answer, pending, duplicate ─► report UNKNOWN ─► QUERY ─ answered ─► report ─► done
+//!  older epoch, or UNKNOWN ─────────────── maybe sent ──────────────────────────────► QUERY   ▲
+//!                                                                                       └ later ┘
+//! ```
+//! What may have been sent is never sent again. `NotFound` is believed only after `send_before` and the channel's
+//! settling delay.
+
+use std::sync::Arc;
+
+use ark::{Secret, Vault};
+use channels::{Answer, Channel, Request, Response};
+use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome};
+use domain::envelope::Time;
+use domain::sealed::Sealed;
+
+use crate::fields;
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum Call {
+    /// An answer came.
+    Answered(Response),
+    /// Nothing was written: the channel cannot have seen it.
+    NotWritten,
+    /// Written, and no answer came.
+    Lost,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Send these bytes and say how the call ended.
+    Send(Request),
+    /// Tell the engine; then step again.
+    Report(Outcome),
+    /// Wait this long, then step again.
+    Wait {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Nothing is left to do.
+    Done,
+}
+
+/// How long to wait between queries.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Before the first, in milliseconds.
+    pub first_ms: u64,
+    /// At most, in milliseconds; distances double up to it.
+    pub max_ms: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// To be sent, unless it is too late.
+    Send,
+    /// To be queried after a pause.
+    Pause,
+    /// To be queried now.
+    Query,
+    /// The network has a request; `sent` if it was the operation itself.
+    Calling { request: Request, sent: bool },
+    /// The engine is to be told.
+    Settled(Outcome),
+    /// The end.
+    Done,
+}
+
+/// One attempt on its way.
+#[derive(Debug)]
+pub struct Flight {
+    attempt: Attempt,
+    channel: Arc<dyn Channel>,
+    vault: Arc<Vault>,
+    patience: Patience,
+    phase: Phase,
+    pause_ms: u64,
+    reported_unknown: bool,
+}
+
+impl Flight {
+    /// The flight of an attempt, for the leader of `epoch`.
+    #[must_use]
+    pub fn new(attempt: Attempt, channel: Arc<dyn Channel>, vault: Arc<Vault>, epoch: u64, patience: Patience) -> Self {
+        let (phase, reported_unknown) = match &attempt.status {
+            AttemptStatus::Requested if attempt.epoch == epoch => (Phase::Send, false),
+            AttemptStatus::Requested => (Phase::Query, false),
+            AttemptStatus::Unknown => (Phase::Query, true),
+            AttemptStatus::Settled(_) => (Phase::Done, true),
+        };
+        Self { attempt, channel, vault, patience, phase, pause_ms: patience.first_ms, reported_unknown }
+    }
+
+    /// The attempt.
+    #[must_use]
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// What to do at `now`, the engine's time. `nonce` is new for each call.
+    pub fn step(&mut self, now: Time, nonce: &str) -> Step {
+        match std::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Send if now >= self.attempt.send_before => self.settle(not_sent("too_late")),
+            Phase::Send => match self.build() {
+                Ok(request) => self.call(request, true),
+                Err(error) => self.settle(not_sent(error.code())),
+            },
+            Phase::Pause => {
+                self.phase = Phase::Query;
+                let ms = self.pause_ms;
+                self.pause_ms = ms.saturating_mul(2).min(self.patience.max_ms);
+                Step::Wait { ms }
+            }
+            Phase::Query => {
+                match self.channel.build_query(&self.attempt.serial(), &self.attempt.operation, nonce) {
+                    Ok(request) => self.call(request, false),
+                    // What cannot even be asked stays unknown: a person must look.
+                    Err(_) => self.uncertain(),
+                }
+            }
+            Phase::Calling { request, sent } => self.call(request, sent),
+            Phase::Settled(outcome) => Step::Report(outcome),
+            Phase::Done => Step::Done,
+        }
+    }
+
+    /// Says how the last call ended.
+    pub fn ended(&mut self, call: Call, now: Time) {
+        let Phase::Calling { request, sent } = std::mem::replace(&mut self.phase, Phase::Done) else { return };
+        self.phase = match call {
+            Call::NotWritten if sent => Phase::Send,
+            Call::NotWritten | Call::Lost => self.doubt(),
+            Call::Answered(response) => match self.channel.parse(&request, &response) {
+                Answer::Success { reference, clearing_date } => {
+                    Phase::Settled(Outcome::Success { reference, clearing_date })
+                }
+                Answer::Declined { class, code } => Phase::Settled(Outcome::Declined { class, code }),
+                Answer::NotFound if !sent && self.is_conclusive(now) => Phase::Settled(Outcome::NotFound),
+                Answer::NotFound | Answer::Pending | Answer::Unknown => self.doubt(),
+            },
+        };
+        if matches!(self.phase, Phase::Send) {
+            self.pause_ms = self.patience.first_ms;
+        }
+    }
+
+    /// How long to wait before a call that could not be written is tried again, in milliseconds.
+    #[must_use]
+    pub fn retry_ms(&self) -> u64 {
+        self.patience.first_ms
+    }
+
+    fn build(&self) -> Result<Request, channels::ChannelError> {
+        let open = |sealed: &Sealed| -> Result<Secret, ark::Error> {
+            let field = match &self.attempt.operation {
+                Operation::Pay { account, .. } if account == sealed => fields::BANK_ACCOUNT,
+                Operation::Pay { .. }
+                | Operation::Debit { .. }
+                | Operation::FundHold { .. }
+                | Operation::FundCapture { .. }
+                | Operation::FundRelease { .. }
+                | Operation::Refund { .. } => fields::BANK_ACCOUNT_NAME,
+            };
+            fields::open(&self.vault, field, sealed)
+        };
+        self.channel.build(&self.attempt.serial(), &self.attempt.operation, &open)
+    }
+
+    fn call(&mut self, request: Request, sent: bool) -> Step {
+        self.phase = Phase::Calling { request: request.clone(), sent };
+        Step::Send(request)
+    }
+
+    fn settle(&mut self, outcome: Outcome) -> Step {
+        self.phase = Phase::Done;
+        Step::Report(outcome)
+    }
+
+    fn uncertain(&mut self) -> Step {
+        self.phase = self.doubt();
+        self.step(Time(i64::MAX), "")
+    }
+
+    /// The engine hears of the doubt once; then the channel is asked.
+    fn doubt(&mut self) -> Phase {
+        if std::mem::replace(&mut self.reported_unknown, true) {
+            return Phase::Pause;
+        }
+        Phase::Settled(Outcome::Unknown)
+    }
+
+    /// To be called once the engine knows what was reported: an unknown attempt is then queried.
+    pub fn reported(&mut self, outcome: &Outcome) {
+        self.phase = match outcome {
+            Outcome::Unknown => Phase::Pause,
+            Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => Phase::Done,
+        };
+    }
+
+    fn is_conclusive(&self, now: Time) -> bool {
+        now > self.attempt.send_before.plus_ms(self.channel.manifest().settle_delay_ms)
+    }
+}
+
+fn not_sent(code: &str) -> Outcome {
+    Outcome::Declined { class: FailureClass::System, code: format!("not_sent:{code}") }
+}

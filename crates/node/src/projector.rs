@@ -1,0 +1,160 @@
+//! The projector: what follows the journal. It publishes each durable batch to the history's tail at once and writes
+//! checkpoints behind: changed rows, keys and segment files in one store transaction at one position.
+
+use std::sync::Arc;
+
+use domain::state::Changes;
+use engine::{KeyBinding, Projection};
+use history::{Chunk, History, HistoryError, Tail};
+use journal::Hash;
+use store::{Checkpoint, Database, KeyRow, SegmentRow, StoreError};
+
+/// A checkpoint is due after this many entries.
+const CHECKPOINT_ENTRIES: u64 = 1_000_000;
+/// A checkpoint is due after this long, in milliseconds, if anything changed.
+const CHECKPOINT_MS: u64 = 1_000;
+
+/// Why the projector had to stop. The journal is untouched; what follows it can be rebuilt.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectorError {
+    /// The tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The files.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+}
+
+/// What a batch brought about, and the hash of its journal row.
+#[derive(Debug)]
+pub struct Projected {
+    /// What happened.
+    pub projection: Projection,
+    /// The chain's hash at its end.
+    pub hash: Hash,
+}
+
+/// What follows the journal.
+#[derive(Debug)]
+pub struct Projector {
+    store: Arc<Database>,
+    history: Arc<History>,
+    tail: Tail,
+    epoch: u64,
+    /// The last checkpoint.
+    done: Option<Checkpoint>,
+    /// The journal's own hash at that position, once it was seen.
+    hash_at_checkpoint: Option<Hash>,
+    changes: Changes,
+    keys: Vec<KeyRow>,
+    /// Position and hash of the last batch taken.
+    last: Option<(u64, Hash)>,
+    entries: u64,
+    since_ms: Option<u64>,
+}
+
+impl Projector {
+    /// A projector that goes on after the store's last checkpoint.
+    ///
+    /// # Errors
+    /// A store that does not read.
+    pub fn new(store: Arc<Database>, history: Arc<History>, tail: Tail, epoch: u64) -> Result<Self, ProjectorError> {
+        let done = store::checkpoint::latest(&store)?;
+        Ok(Self {
+            store,
+            history,
+            tail,
+            epoch,
+            done,
+            hash_at_checkpoint: None,
+            changes: Changes::default(),
+            keys: Vec::new(),
+            last: None,
+            entries: 0,
+            since_ms: None,
+        })
+    }
+
+    /// The position of the last checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> u64 {
+        self.done.map_or(0, |checkpoint| checkpoint.position)
+    }
+
+    /// Refuses a store that is ahead of the journal or follows another one; to be called once the journal is replayed.
+    ///
+    /// # Errors
+    /// [`StoreError`] saying which.
+    pub fn check(&self, tip: &journal::Tip) -> Result<(), ProjectorError> {
+        let Some(done) = self.done else { return Ok(()) };
+        done.check_against(tip.next.saturating_sub(1), self.hash_at_checkpoint.map(|hash| hash.0))?;
+        Ok(())
+    }
+
+    /// Takes a durable batch; those that the last checkpoint holds already are passed over. `at_ms` is any clock.
+    pub fn take(&mut self, projected: Projected, at_ms: u64) {
+        let Projected { projection, hash } = projected;
+        if projection.last <= self.checkpoint() {
+            if projection.last == self.checkpoint() {
+                self.hash_at_checkpoint = Some(hash);
+            }
+            return;
+        }
+        self.entries += projection.posted.len() as u64;
+        if let Some(chunk) = Chunk::new(projection.posted) {
+            self.tail.push(Arc::new(chunk));
+        }
+        self.changes.merge(projection.changes);
+        self.keys.extend(projection.keys.into_iter().map(|binding| key_row(binding, projection.now.0)));
+        self.last = Some((projection.last, hash));
+        self.since_ms.get_or_insert(at_ms);
+    }
+
+    /// Whether it is time for a checkpoint.
+    #[must_use]
+    pub fn is_due(&self, at_ms: u64) -> bool {
+        let waited = self.since_ms.is_some_and(|since| at_ms.saturating_sub(since) >= CHECKPOINT_MS);
+        self.entries >= CHECKPOINT_ENTRIES || waited
+    }
+
+    /// Entries not yet in a checkpoint.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        self.entries
+    }
+
+    /// Writes a checkpoint at the last batch taken, with further files to commit (the end of a day).
+    ///
+    /// # Errors
+    /// The store's or the files'; nothing is lost: the journal has it all.
+    pub fn write(&mut self, further: &[SegmentRow]) -> Result<(), ProjectorError> {
+        let Some((position, hash)) = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))))
+        else {
+            return Ok(());
+        };
+        let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.checkpoint() + 1..=position)?;
+        segments.extend_from_slice(further);
+        let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };
+        let changes = std::mem::take(&mut self.changes);
+        let keys = std::mem::take(&mut self.keys);
+        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, &changes, &segments, &keys)?;
+        self.done = Some(next);
+        self.tail.drop_through(position);
+        self.entries = 0;
+        self.since_ms = None;
+        Ok(())
+    }
+}
+
+fn key_row(binding: KeyBinding, now_ms: i64) -> KeyRow {
+    let date = domain::calendar::Date::in_shanghai(domain::envelope::Time(now_ms));
+    let reply = minicbor::to_vec(&binding.answer).expect("writing CBOR to memory does not fail");
+    KeyRow {
+        scope: binding.scope,
+        key: binding.key,
+        position: binding.position,
+        fingerprint: binding.fingerprint.to_vec(),
+        reply,
+        month: date.month(),
+    }
+}

@@ -1,0 +1,168 @@
+//! The sandbox bank (银行) and the sandbox provident-fund centre (公积金中心): exact in their books, unreliable in
+//! their answers.
+//!
+//! ```text
+//!  POST debit │ refund │ pay │ hold │ capture │ release
+//!    │ signature, form              wrong: 401, 400, nothing is kept
+//!    ▼
+//!  arrive ─ serial seen before ──────────────────────────────────────► DUPLICATE, nothing is done
+//!    │ first time: what goes wrong is drawn from (seed, serial)
+//!    ├─ lost before ► LOST (a query says "not found")                ─► no answer
+//!    └─ OPEN ─ settle ─► DONE (moves money, dated by the clock) │ DECLINED (for ever)
+//!                                                                    ─► answer, late answer, garbage, no answer, twice
+//! ```
+//!
+//! Invariants:
+//! - A serial number is carried out at most once, whatever arrives how often and in which order.
+//! - What a query says is what the ledger holds; a [`plan::Plan`] spoils the way, never the books.
+//! - A clearing file of a date is final once the clock has left the date, and holds exactly what was done on it.
+//! - What goes wrong with a serial number depends on the seed and the number only, not on time or order. (The n-th
+//!   payment that is returned is the one exception: it counts arrivals.)
+//!
+//! Everything is in memory and ends with the process.
+
+mod body;
+mod clearing;
+mod connection;
+mod days;
+mod http;
+mod ledger;
+mod names;
+mod notify;
+mod order;
+mod plan;
+mod sign;
+mod stats;
+mod work;
+
+use std::sync::Arc;
+
+use ark::MacKey;
+use jiff::civil::Date;
+use tokio::net::TcpListener;
+
+use days::Days;
+use ledger::Ledger;
+use notify::Notifier;
+use stats::Stats;
+
+pub use clearing::LINES_MAX;
+pub use days::{DayTotals, today};
+pub use names::{House, Rail, Serial, SerialError, Verb};
+pub use plan::{DEFAULT_PLAN, Fault, Plan, PlanError, Rates, Verdict};
+pub use stats::{Report, VerbReport};
+
+/// The key that bank and platform share unless another is given. It protects nothing: the bank is not real.
+pub const SANDBOX_KEY_HEX: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+
+/// How a bank is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What goes wrong.
+    pub plan: Plan,
+    /// Decides with a serial number what goes wrong with it.
+    pub seed: u64,
+    /// Shared with the platform.
+    pub key: MacKey,
+    /// The first clearing date.
+    pub date: Date,
+    /// Where notifications are posted; nowhere if there is none.
+    pub notify_url: Option<String>,
+}
+
+/// A bank and a fund with their books. Cheap to share: every method takes `&self`.
+#[derive(Debug)]
+pub struct Bank {
+    plan: Plan,
+    seed: u64,
+    key: MacKey,
+    ledger: Ledger,
+    days: Days,
+    stats: Stats,
+    notifier: Option<Notifier>,
+}
+
+/// Why the clock did not move.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the clearing date is {now}; it cannot go back to {asked}")]
+pub struct ClockError {
+    /// Where it stands.
+    pub now: Date,
+    /// Where it should have gone.
+    pub asked: Date,
+}
+
+impl Bank {
+    /// A bank without customers and without a past.
+    #[must_use]
+    pub fn new(settings: Settings) -> Arc<Self> {
+        let Settings { plan, seed, key, date, notify_url } = settings;
+        let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
+        let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
+        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier })
+    }
+
+    /// The date that operations are cleared under now.
+    #[must_use]
+    pub fn clearing_date(&self) -> Date {
+        self.days.now()
+    }
+
+    /// Moves the clearing date. The days before it are closed; payments due to come back by then come back.
+    ///
+    /// # Errors
+    /// [`ClockError`] if it would go back.
+    pub fn set_clearing_date(&self, date: Date) -> Result<(), ClockError> {
+        let came_back = self.days.set(date)?;
+        self.tell_returns(&came_back);
+        Ok(())
+    }
+
+    /// Lets every payment come back now that the plan has chosen for it; says how many did.
+    pub fn return_all(&self) -> usize {
+        let came_back = self.days.return_all();
+        self.tell_returns(&came_back);
+        came_back.len()
+    }
+
+    /// Lets one payment come back now; says whether it was there, done and not returned before.
+    pub fn return_payment(&self, serial: Serial) -> bool {
+        let paid = self.ledger.paid(serial);
+        let came_back = paid.and_then(|(rail, amount)| self.days.return_now(serial, rail, amount));
+        self.tell_returns(came_back.as_slice());
+        came_back.is_some()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.stats.report(self.clearing_date())
+    }
+
+    /// What the clearing file of a date and rail adds up to.
+    #[must_use]
+    pub fn day_totals(&self, date: Date, rail: Rail) -> DayTotals {
+        self.days.totals(date, rail)
+    }
+
+    /// The same, added up from the ledger's records: for whoever wants to see that both agree.
+    #[must_use]
+    pub fn ledger_totals(&self, date: Date, rail: Rail) -> DayTotals {
+        let mut totals = self.ledger.totals(date, rail);
+        totals.add_returns(&self.days.returned_on(date, rail));
+        totals
+    }
+}
+
+/// Serves a bank until `stop` is done; then lets open requests end.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve(
+    listener: TcpListener,
+    bank: Arc<Bank>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = http::router(bank).into_make_service_with_connect_info::<connection::Cutter>();
+    axum::serve(connection::Listener::new(listener), service).with_graceful_shutdown(stop).await
+}

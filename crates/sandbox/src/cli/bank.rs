@@ -1,0 +1,118 @@
+//! `lintel-sandbox bank`: the sandbox bank as a process, until Ctrl-C or SIGTERM.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{fs, future};
+
+use anyhow::Context as _;
+use ark::MacKey;
+use clap::Args;
+use jiff::civil::Date;
+use sandbox::bank::{self, Bank, DEFAULT_PLAN, Plan, SANDBOX_KEY_HEX, Settings};
+use tokio::net::TcpListener;
+
+/// Arguments of `lintel-sandbox bank`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Decides, with a serial number, what goes wrong with it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What goes wrong: `default`, `none`, or a plan in TOML.
+    #[arg(long, default_value = "default", value_name = "default|none|FILE")]
+    faults: String,
+    /// The HMAC-SM3 key shared with the platform, 64 hexadecimal digits. The default is a known one.
+    #[arg(long, env = "LINTEL_SANDBOX_KEY", hide_env_values = true, default_value = SANDBOX_KEY_HEX, hide_default_value = true)]
+    key: String,
+    /// The first clearing date, e.g. 2026-03-05; today in China unless given.
+    #[arg(long, value_parser = date)]
+    date: Option<Date>,
+    /// Where to post notifications; without it none are sent.
+    #[arg(long, value_name = "URL")]
+    notify: Option<String>,
+    /// Write the address to this file once the bank listens.
+    #[arg(long, value_name = "FILE")]
+    port_file: Option<PathBuf>,
+    /// Threads that serve.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    threads: u16,
+}
+
+/// Runs it.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let settings = Settings {
+        plan: plan(&arguments.faults)?,
+        seed: arguments.seed,
+        key: MacKey::from_hex(&arguments.key).context("reading --key")?,
+        date: arguments.date.unwrap_or_else(bank::today),
+        notify_url: arguments.notify.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(usize::from(arguments.threads))
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(serve(arguments, settings))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(arguments: &Arguments, settings: Settings) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(arguments.listen).await.with_context(|| format!("listening on {}", arguments.listen))?;
+    let address = listener.local_addr().context("asking for the address of the listener")?;
+    if let Some(path) = &arguments.port_file {
+        write_whole(path, &address.to_string())?;
+    }
+    println!("lintel-sandbox bank: http://{address} (clearing date {}, seed {})", settings.date, settings.seed);
+    bank::serve(listener, Bank::new(settings), stop()).await.context("serving the bank")
+}
+
+fn plan(name: &str) -> anyhow::Result<Plan> {
+    match name {
+        "none" => Ok(Plan::default()),
+        "default" => Plan::parse(DEFAULT_PLAN).context("reading the default plan"),
+        path => {
+            let text = fs::read_to_string(path).with_context(|| format!("reading the fault plan {path}"))?;
+            Plan::parse(&text).with_context(|| format!("reading the fault plan {path}"))
+        }
+    }
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| String::from("dates look like 2026-03-05"))
+}
+
+/// Whoever waits for the file never sees half of it.
+fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    fs::write(&beside, text).with_context(|| format!("writing {}", beside.display()))?;
+    fs::rename(&beside, path).with_context(|| format!("renaming {} to {}", beside.display(), path.display()))
+}
+
+/// Ends at Ctrl-C or SIGTERM.
+async fn stop() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,43 @@
+//! The commands: one file each, with its arguments and what it does.
+
+mod bank;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sandbox::bench::ledger::Ledger;
+use sandbox::play::Play;
+
+/// The world around the Lintel platform, simulated.
+#[derive(Debug, Parser)]
+#[command(name = "lintel-sandbox", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the sandbox bank and the sandbox provident-fund centre.
+    Bank(bank::Arguments),
+    /// Play one business day against a real platform and the sandbox bank: what `cargo xtask demo` runs.
+    Play(Play),
+    /// Measure a real platform under load.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Transfers in batches through the public API, each durable before it is answered.
+    Ledger(Ledger),
+}
+
+/// Reads the arguments and runs the command.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Bank(arguments) => bank::run(&arguments),
+        Command::Play(play) => play.run().map(|holds| if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Command::Bench(Bench::Ledger(ledger)) => ledger.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
+    }
+}

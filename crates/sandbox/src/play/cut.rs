@@ -1,0 +1,95 @@
+//! Phase 4: the day is cut while orders come in; on the next working day the networks' files are taken, what they match is
+//! settled, merchants are paid out, and one payment comes back.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::open::{Cast, Merchant};
+use super::orders::Day;
+use super::stage::{DAY, NEXT_DAY, each};
+use super::{Stage, Talk};
+
+/// Places the rest of the day's orders and cuts the day in the middle of them.
+pub(super) async fn afternoon(stage: &Stage, cast: &Cast, day: &mut Day, talk: &mut Talk) -> Result<()> {
+    let left = day.left();
+    day.place(stage, cast, left / 3, talk).await?;
+    let api = stage.operator.clone();
+    let cut = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        api.post("/v1/days/cut", "cut-1", &json!({ "next": NEXT_DAY })).await?.json()
+    });
+    let slowest = day.place(stage, cast, day.left(), talk).await?;
+    cut.await.context("cutting the day")??;
+    stage.settle_down(Duration::from_secs(120)).await?;
+    talk.phase(&format!(
+        "4 cut {DAY} amid {left} orders; the slowest order around the cut took {} ms",
+        slowest.as_millis()
+    ));
+    Ok(())
+}
+
+/// Clears, settles, pays out, takes returns.
+pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk) -> Result<()> {
+    stage.move_clocks(NEXT_DAY).await?;
+    let open = stage.settle_down(Duration::from_secs(120)).await?;
+    let mut lines = Vec::new();
+    for rail in ["epcc", "unionpay", "fund"] {
+        let body = json!({ "rail": rail, "date": DAY });
+        let file = stage.done("/v1/clearing/fetch", &format!("clearing-{rail}"), body).await?;
+        let of = |key: &str| file.get(key).and_then(Value::as_i64).unwrap_or_default();
+        lines.push(format!("{rail} {}/{} lines", of("matched"), of("lines")));
+    }
+    talk.phase(&format!("  matched the clearing files of {DAY}: {}; {open} attempts still open", lines.join(", ")));
+    let settled = settle(stage).await?;
+    let payouts = pay_out(stage, cast).await?;
+    stage.settle_down(Duration::from_secs(120)).await?;
+    let returns = stage.done("/v1/payouts/returns/fetch", "returns-1", json!({ "date": NEXT_DAY })).await?;
+    let booked = returns.get("booked").and_then(Value::as_i64).unwrap_or_default();
+    talk.phase(&format!(
+        "  settled {settled} merchants (T+1), sent {payouts} payouts; {booked} came back after success"
+    ));
+    Ok(())
+}
+
+async fn settle(stage: &Stage) -> Result<usize> {
+    let due = stage.operator.get(&format!("/v1/settlements/due?date={NEXT_DAY}")).await?;
+    let due = due.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    let count = due.len();
+    for row in due {
+        let merchant = row.get("merchant").and_then(Value::as_str).context("a row without 'merchant'")?;
+        let body = json!({ "merchant": merchant, "date": NEXT_DAY });
+        stage.done("/v1/settlements", &format!("settle-{merchant}"), body).await?;
+    }
+    Ok(count)
+}
+
+/// Pays each merchant in two parts what it may use, less the fee.
+async fn pay_out(stage: &Stage, cast: &Cast) -> Result<usize> {
+    const FEE: i64 = 100;
+    let merchants: Vec<Merchant> = cast.merchants().cloned().collect();
+    let sent = each(merchants, stage.concurrency, |_, merchant| {
+        let api = stage.operator.clone();
+        async move {
+            let account = api.get(&format!("/v1/accounts/{}", merchant.available)).await?;
+            let available = account.get("available").and_then(Value::as_i64).unwrap_or_default();
+            let half = available / 2 - FEE;
+            let mut sent = 0_usize;
+            for part in 1..=2 {
+                if half <= 0 {
+                    continue;
+                }
+                let body = json!({
+                    "account": merchant.available, "to": { "type": "settlement" }, "amount": half, "fee": FEE,
+                    "currency": "CNY", "send_now": true,
+                });
+                api.post("/v1/payouts", &format!("payout-{}-{part}", merchant.id), &body).await?.json()?;
+                sent += 1;
+            }
+            Ok(sent)
+        }
+    })
+    .await?;
+    Ok(sent.into_iter().sum())
+}

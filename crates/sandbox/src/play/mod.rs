@@ -1,0 +1,97 @@
+//! The day player: one business day of house payments against a real platform and a sandbox bank, each a process of its
+//! own, spoken to over HTTP as anyone would.
+//!
+//! ```text
+//!  1 open   customers, merchants, agreements
+//!  2 orders rent by card · combined (fund + card) · earnest money           day D
+//!  3 money  splits over up to 12 roles · refunds, part, full, after a split
+//!  4 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
+//!  5 close  both days: checks, trial balance, cover, rates, statements
+//! ```
+
+mod close;
+mod cut;
+mod money;
+mod open;
+mod orders;
+mod power;
+mod report;
+mod stage;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+pub use stage::{Stage, Talk};
+
+/// Play one business day.
+#[derive(Debug, Clone, Args)]
+pub struct Play {
+    /// Orders in all.
+    #[arg(long, default_value_t = 20_000)]
+    orders: u64,
+    /// What the day is made from: the same seed plays the same day.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// End when the day is closed: exit code 0 only if every check holds.
+    #[arg(long)]
+    exit: bool,
+    /// Where the platform keeps its data; a new temporary directory if left out.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// How many requests are under way at once.
+    #[arg(long, default_value_t = 64)]
+    concurrency: usize,
+    /// Kill the platform (SIGKILL) this many times at moments given by the seed, and start it again.
+    #[arg(long, default_value_t = 0)]
+    kills: u32,
+    /// The program `lintel`, if it is not beside this one.
+    #[arg(long)]
+    lintel: Option<PathBuf>,
+    /// A further setting of the platform, as KEY=VALUE.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// End with one JSON object on the last line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Play {
+    /// Plays the day; true if every check holds.
+    ///
+    /// # Errors
+    /// What kept the day from being played to its end.
+    pub fn run(&self) -> Result<bool> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("starting the runtime")?;
+        runtime.block_on(self.play())
+    }
+
+    async fn play(&self) -> Result<bool> {
+        let mut talk = Talk::new();
+        let stage = Stage::raise(self, &mut talk)?;
+        let power = power::Cuts::begin(self, &stage);
+        let cast = open::open(&stage, &mut talk).await?;
+        let mut day = orders::Day::new(self.seed, self.orders);
+        orders::morning(&stage, &cast, &mut day, &mut talk).await?;
+        money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
+        cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
+        cut::next_working_day(&stage, &cast, &mut talk).await?;
+        power.end().await?;
+        let verdict = close::close_both_days(&stage, &cast, &mut talk).await?;
+        let holds = report::report(&stage, &day, verdict, self.json, &mut talk).await?;
+        if self.exit {
+            stage.strike(self.data_dir.is_none())?;
+            return Ok(holds);
+        }
+        talk.line(&format!("\nThe platform stays up: {}/docs    data: {}", stage.base(), stage.data_dir().display()));
+        talk.line("Ctrl-C ends it.");
+        tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+        stage.strike(self.data_dir.is_none())?;
+        Ok(holds)
+    }
+}

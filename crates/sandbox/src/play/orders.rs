@@ -1,0 +1,153 @@
+//! Phase 2: the orders of the day: rent by card, combined payment, earnest money, commissions.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+use super::open::{Branch, Cast};
+use super::stage::{each, text};
+use super::{Stage, Talk};
+use crate::api::Api;
+use crate::bench::ledger::Numbers;
+
+/// What an order is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Rent by card.
+    Rent,
+    /// Rent by provident fund, deposit and fee by card.
+    Combined,
+    /// Earnest money of a house sale into an agreement account.
+    Earnest,
+    /// A commission, which a branch then splits.
+    Commission,
+}
+
+/// One order to be placed and paid.
+#[derive(Debug, Clone)]
+struct Wish {
+    number: u64,
+    kind: Kind,
+    payer: String,
+    merchant: String,
+    destination: Option<String>,
+    items: Vec<(&'static str, i64)>,
+    rail: &'static str,
+}
+
+/// An order that was placed and paid for; what came of it, the bank says later.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub(super) number: u64,
+    pub(super) kind: Kind,
+    pub(super) id: String,
+}
+
+/// The day's traffic so far.
+#[derive(Debug)]
+pub(super) struct Day {
+    numbers: Numbers,
+    total: u64,
+    next: u64,
+    /// Orders placed.
+    pub(super) placed: Vec<Placed>,
+    /// Time spent placing them.
+    pub(super) spent: Duration,
+}
+
+impl Day {
+    /// A day of `total` orders made from a seed.
+    pub(super) fn new(seed: u64, total: u64) -> Self {
+        Self { numbers: Numbers(seed), total, next: 1, placed: Vec::new(), spent: Duration::ZERO }
+    }
+
+    /// How many orders are left.
+    pub(super) fn left(&self) -> u64 {
+        self.total + 1 - self.next
+    }
+
+    /// Places the next `count` orders; gives the slowest answer in it.
+    pub(super) async fn place(&mut self, stage: &Stage, cast: &Cast, count: u64, talk: &Talk) -> Result<Duration> {
+        let last = (self.next + count).min(self.total + 1);
+        let wishes: Vec<Wish> = (self.next..last).map(|number| wish(number, cast, &mut self.numbers)).collect();
+        self.next = last;
+        let bar = talk.bar(wishes.len() as u64, "orders");
+        let began = Instant::now();
+        let placed = each(wishes, stage.concurrency, |_, wish| {
+            let (api, bar) = (stage.operator.clone(), bar.clone());
+            async move {
+                let began = Instant::now();
+                let placed = place(&api, &wish).await?;
+                bar.inc(1);
+                Ok((placed, began.elapsed()))
+            }
+        })
+        .await?;
+        bar.finish_and_clear();
+        self.spent += began.elapsed();
+        let slowest = placed.iter().map(|(_, took)| *took).max().unwrap_or_default();
+        self.placed.extend(placed.into_iter().map(|(placed, _)| placed));
+        Ok(slowest)
+    }
+}
+
+fn pick<'a, T>(list: &'a [T], numbers: &mut Numbers) -> &'a T {
+    let at = usize::try_from(numbers.next() % list.len() as u64).unwrap_or_default();
+    &list[at]
+}
+
+fn wish(number: u64, cast: &Cast, numbers: &mut Numbers) -> Wish {
+    let payer = pick(&cast.payers, numbers).clone();
+    let rent = i64::try_from(200_000 + numbers.next() % 800 * 1_000).unwrap_or(200_000);
+    let rail = if numbers.next() % 4 == 0 { "unionpay" } else { "epcc" };
+    let landlord = pick(&cast.landlords, numbers).id.clone();
+    let branch: &Branch = pick(&cast.branches, numbers);
+    let (kind, merchant, destination, items) = match numbers.next() % 100 {
+        0..65 => (Kind::Rent, landlord, None, vec![("rent", rent)]),
+        65..83 => (Kind::Combined, landlord, None, vec![("rent", rent), ("deposit", rent), ("service_fee", rent / 20)]),
+        83..90 => {
+            (Kind::Earnest, branch.company.id.clone(), Some(branch.earnest.clone()), vec![("earnest_money", rent * 5)])
+        }
+        _ => (Kind::Commission, branch.company.id.clone(), None, vec![("commission", rent * 3)]),
+    };
+    Wish { number, kind, payer, merchant, destination, items, rail }
+}
+
+async fn place(api: &Api, wish: &Wish) -> Result<Placed> {
+    let number = wish.number;
+    let amount: i64 = wish.items.iter().map(|(_, amount)| amount).sum();
+    let items: Vec<Value> = wish.items.iter().map(|(kind, amount)| json!({ "kind": kind, "amount": amount })).collect();
+    let mut body = json!({
+        "merchant": wish.merchant, "out_trade_no": format!("T{number}"), "payer": wish.payer, "currency": "CNY",
+        "items": items, "tries_allowed": 1,
+    });
+    if let (Some(destination), Some(fields)) = (&wish.destination, body.as_object_mut()) {
+        fields.insert("destination".to_owned(), json!(destination));
+    }
+    let order = api.post("/v1/orders", &format!("order-{number}"), &body).await?.json()?;
+    let id = text(&order, "id")?;
+    let fund = if wish.kind == Kind::Combined { wish.items.first().map_or(0, |(_, rent)| *rent) } else { 0 };
+    let mut instruments = vec![json!({
+        "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011", "rail": wish.rail,
+        "amount": amount - fund, "credit": false,
+    })];
+    if fund > 0 {
+        instruments.push(json!({ "type": "fund", "contract": format!("LEASE{number:08}"), "amount": fund }));
+    }
+    let body = json!({ "instruments": instruments });
+    api.post(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body).await?.json()?;
+    Ok(Placed { number, kind: wish.kind, id })
+}
+
+/// Places seven tenths of the day's orders and waits for what the banks say.
+pub(super) async fn morning(stage: &Stage, cast: &Cast, day: &mut Day, talk: &mut Talk) -> Result<()> {
+    let count = day.total * 7 / 10;
+    day.place(stage, cast, count, talk).await?;
+    let open = stage.settle_down(Duration::from_secs(120)).await?;
+    let per_second = day.placed.len() as f64 / day.spent.as_secs_f64();
+    talk.phase(&format!(
+        "2 took {} orders, {per_second:.0} a second; {open} attempts are unknown and stay so until the bank or time tells",
+        day.placed.len()
+    ));
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! The stage: the two processes, the callers, and what the player says while it plays.
+
+use std::future::Future;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::Play;
+use crate::api::Api;
+use crate::bank::SANDBOX_KEY_HEX;
+use crate::process::{Launch, Platform, Process, lintel_binary};
+
+/// The accounting day that is played: a Thursday before a working Friday.
+pub(super) const DAY: &str = "2026-03-05";
+/// The next working day.
+pub(super) const NEXT_DAY: &str = "2026-03-06";
+/// The day after it.
+pub(super) const DAY_AFTER: &str = "2026-03-07";
+
+/// What the player says: one line a phase, and a bar while it works.
+#[derive(Debug)]
+pub struct Talk {
+    began: Instant,
+}
+
+impl Default for Talk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Talk {
+    /// Begins.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { began: Instant::now() }
+    }
+
+    /// Says a line.
+    pub fn line(&mut self, text: &str) {
+        // A closed pipe must not end the day.
+        drop(writeln!(std::io::stdout(), "{text}"));
+    }
+
+    /// Says what a phase brought about.
+    pub fn phase(&mut self, text: &str) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.line(&format!("[{seconds:6.1} s] {text}"));
+    }
+
+    /// A bar of `length` steps; on a terminal only.
+    pub(super) fn bar(&self, length: u64, what: &'static str) -> ProgressBar {
+        let style = ProgressStyle::with_template("{msg:<24} {bar:40} {pos:>6}/{len} {per_sec:>12} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(length).with_style(style).with_message(what)
+    }
+}
+
+/// The two processes and who speaks to them.
+#[derive(Debug)]
+pub struct Stage {
+    launch: Launch,
+    platform: Arc<Mutex<Option<Platform>>>,
+    bank: Process,
+    bank_base: String,
+    http: reqwest::Client,
+    /// The institution's own caller.
+    pub(super) operator: Api,
+    /// How many requests are under way at once.
+    pub(super) concurrency: usize,
+}
+
+impl Stage {
+    /// Starts the bank and the platform.
+    ///
+    /// # Errors
+    /// If either does not start.
+    pub(super) fn raise(play: &Play, talk: &mut Talk) -> Result<Self> {
+        let temporary = std::env::temp_dir().join(format!("lintel-demo-{}", std::process::id()));
+        let data_dir = play.data_dir.clone().unwrap_or(temporary);
+        std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
+        ensure!(
+            !data_dir.join("journal.db").exists(),
+            "{} holds books already; the day begins with new ones: name an empty directory",
+            data_dir.display()
+        );
+        let (bank, bank_base) = start_bank(play.seed, &data_dir)?;
+        let config = write_config(&data_dir, &bank_base)?;
+        let mut args = vec!["--config".to_owned(), config.display().to_string()];
+        args.extend(["--sandbox", "--clock", "manual", "--set"].map(str::to_owned));
+        args.push(format!("first_day={DAY}"));
+        args.extend(play.sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]));
+        let binary = lintel_binary(play.lintel.clone())?;
+        let mut launch = Launch { binary, data_dir, listen: "127.0.0.1:0".to_owned(), args };
+        let platform = launch.start()?;
+        launch.listen = platform.base.trim_start_matches("http://").to_owned();
+        let operator = launch.api(&platform, "operator")?;
+        talk.phase(&format!("platform at {}, sandbox bank at {bank_base}, seed {}", platform.base, play.seed));
+        let http = reqwest::Client::builder().no_proxy().build().context("making an HTTP client")?;
+        let (platform, concurrency) = (Arc::new(Mutex::new(Some(platform))), play.concurrency.max(1));
+        Ok(Self { launch, platform, bank, bank_base, http, operator, concurrency })
+    }
+
+    /// Where the platform is.
+    pub(super) fn base(&self) -> String {
+        format!("http://{}", self.launch.listen)
+    }
+
+    /// Where it keeps its data.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.launch.data_dir
+    }
+
+    /// What restarts the platform: for power cuts.
+    pub(super) fn power(&self) -> (Launch, Arc<Mutex<Option<Platform>>>) {
+        (self.launch.clone(), self.platform.clone())
+    }
+
+    /// Asks the bank something.
+    pub(super) async fn bank(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let method = method.parse().with_context(|| format!("{method} is no HTTP method"))?;
+        let mut request = self.http.request(method, format!("{}{path}", self.bank_base));
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        let response = request.send().await.with_context(|| format!("asking the bank for {path}"))?;
+        let status = response.status();
+        let text = response.text().await.with_context(|| format!("reading the bank's {path}"))?;
+        ensure!(status.is_success(), "the bank answers {path} with {status}: {text}");
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Moves the clocks of the platform and the bank to nine o'clock of a day.
+    pub(super) async fn move_clocks(&self, day: &str) -> Result<()> {
+        self.bank("POST", "/sandbox/clock", &json!({ "date": day })).await?;
+        let now = json!({ "now": format!("{day}T09:00:00+08:00") });
+        self.operator.post("/v1/sandbox/clock", &format!("clock-{day}"), &now).await?.json()?;
+        Ok(())
+    }
+
+    /// Has something done by the institution; the platform's answer.
+    pub(super) async fn done(&self, path: &str, key: &str, body: Value) -> Result<Value> {
+        self.operator.post(path, key, &body).await?.json().with_context(|| format!("POST {path}"))
+    }
+
+    /// All pages of a list.
+    pub(super) async fn all(&self, path: &str) -> Result<Vec<Value>> {
+        let mut rows = Vec::new();
+        let mut cursor = None;
+        loop {
+            let join = if path.contains('?') { '&' } else { '?' };
+            let after = cursor.map(|cursor: String| format!("&cursor={cursor}")).unwrap_or_default();
+            let page = self.operator.get(&format!("{path}{join}limit=500{after}")).await?;
+            rows.extend(page.get("data").and_then(Value::as_array).cloned().unwrap_or_default());
+            match page.get("next_cursor").and_then(Value::as_str) {
+                Some(next) => cursor = Some(next.to_owned()),
+                None => return Ok(rows),
+            }
+        }
+    }
+
+    /// Waits until nothing is on its way to the bank but what no answer has settled yet.
+    pub(super) async fn settle_down(&self, patience: Duration) -> Result<u64> {
+        let until = Instant::now() + patience;
+        let mut before = (u64::MAX, Instant::now());
+        loop {
+            let outbox = self.operator.get("/v1/attempts?limit=1").await?;
+            let open = outbox.get("outbox").and_then(Value::as_u64).unwrap_or_default();
+            if open != before.0 {
+                before = (open, Instant::now());
+            }
+            if open == 0 || before.1.elapsed() > Duration::from_secs(3) {
+                return Ok(open);
+            }
+            if Instant::now() > until {
+                bail!("{open} attempts are still under way after {} s", patience.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Stops both processes.
+    ///
+    /// # Errors
+    /// If the platform does not stop well.
+    pub(super) fn strike(self, remove: bool) -> Result<()> {
+        let platform = self.platform.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(platform) = platform {
+            platform.process.stop()?;
+        }
+        drop(self.bank);
+        if remove {
+            std::fs::remove_dir_all(&self.launch.data_dir).context("removing the temporary data")?;
+        }
+        Ok(())
+    }
+}
+
+fn start_bank(seed: u64, data_dir: &Path) -> Result<(Process, String)> {
+    let port_file = data_dir.join("bank-address");
+    let own = std::env::current_exe().context("finding this program")?;
+    let mut command = Command::new(own);
+    command.args(["bank", "--listen", "127.0.0.1:0", "--faults", "default", "--key", SANDBOX_KEY_HEX, "--date", DAY]);
+    command.args(["--seed", &seed.to_string(), "--port-file"]).arg(&port_file).stdout(std::process::Stdio::null());
+    let mut process = Process::start("the sandbox bank", &mut command)?;
+    let address = process.address(&port_file)?;
+    Ok((process, format!("http://{address}")))
+}
+
+fn write_config(data_dir: &Path, bank: &str) -> Result<PathBuf> {
+    let channel = |name: &str, settings: &str| {
+        format!(
+            "[[channels]]\nname = \"{name}\"\nurl = \"{bank}\"\n[channels.settings]\n{settings}institution = \"lintel\"\nkey = \"{SANDBOX_KEY_HEX}\"\n\n"
+        )
+    };
+    let text = [
+        "# Written by the day player: the sandbox bank's channels, and patience to match it.\n".to_owned(),
+        "[executor]\ntimeout_ms = 250\nquery_first_ms = 50\nquery_max_ms = 1000\n\n".to_owned(),
+        channel("sandbox_bank", "rail = \"epcc\"\n"),
+        channel("sandbox_bank", "rail = \"unionpay\"\n"),
+        channel("sandbox_fund", ""),
+    ]
+    .concat();
+    let path = data_dir.join("lintel.toml");
+    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+/// Runs `work` on each item, `width` at a time; results in the order of the items.
+pub(super) async fn each<T, R, F>(items: Vec<T>, width: usize, mut work: impl FnMut(usize, T) -> F) -> Result<Vec<R>>
+where
+    F: Future<Output = Result<R>> + Send + 'static,
+    R: Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    let mut results = Vec::new();
+    for (at, item) in items.into_iter().enumerate() {
+        let future = work(at, item);
+        tasks.spawn(async move { (at, future.await) });
+        if tasks.len() >= width {
+            results.extend(tasks.join_next().await);
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        results.push(done);
+    }
+    let mut sorted = results.into_iter().collect::<Result<Vec<_>, _>>().context("a task of the player failed")?;
+    sorted.sort_by_key(|(at, _)| *at);
+    sorted.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The text at a key of a JSON object.
+pub(super) fn text(value: &Value, key: &str) -> Result<String> {
+    let found = value.get(key).and_then(Value::as_str).map(str::to_owned);
+    found.with_context(|| format!("an answer without '{key}': {value}"))
+}

@@ -1,0 +1,189 @@
+//! Starting the platform and the sandbox bank as processes of their own, and stopping them whatever happens.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use ark::MacKey;
+
+use crate::api::Api;
+
+/// A process that ends with this value.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    name: &'static str,
+}
+
+impl Process {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(name: &'static str, command: &mut Command) -> Result<Self> {
+        let program = command.get_program().to_owned();
+        let child = command.stdin(Stdio::null()).spawn();
+        let child = child.with_context(|| format!("starting {name} ({})", Path::new(&program).display()))?;
+        Ok(Self { child, name })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it at once, as a power cut would (SIGKILL).
+    ///
+    /// # Errors
+    /// If the system does not let us.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().with_context(|| format!("killing {}", self.name))?;
+        self.child.wait().with_context(|| format!("waiting for {}", self.name))?;
+        Ok(())
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for it.
+    ///
+    /// # Errors
+    /// If it does not end well within a minute.
+    pub fn stop(mut self) -> Result<()> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().with_context(|| format!("asking {} to stop", self.name))?;
+        let until = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < until {
+            match self.child.try_wait().with_context(|| format!("waiting for {}", self.name))? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("{} ended with {status}", self.name),
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        bail!("{} did not stop within a minute", self.name)
+    }
+
+    /// Waits until the program has written its address to `file`.
+    ///
+    /// # Errors
+    /// If it ends or takes longer than a minute.
+    pub fn address(&mut self, file: &Path) -> Result<String> {
+        let until = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < until {
+            match std::fs::read_to_string(file) {
+                Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+                Ok(_) | Err(_) => {}
+            }
+            if let Some(status) = self.child.try_wait().with_context(|| format!("waiting for {}", self.name))? {
+                bail!("{} ended with {status} before it was ready; its words are above", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        bail!("{} was not ready within a minute", self.name)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The platform as a process.
+#[derive(Debug)]
+pub struct Platform {
+    /// The process.
+    pub process: Process,
+    /// `http://…`.
+    pub base: String,
+}
+
+/// How to start the platform.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The program `lintel`.
+    pub binary: PathBuf,
+    /// Its data directory.
+    pub data_dir: PathBuf,
+    /// Where it listens: `127.0.0.1:0` takes a free port.
+    pub listen: String,
+    /// Further arguments of `lintel serve`.
+    pub args: Vec<String>,
+}
+
+impl Launch {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start(&self) -> Result<Platform> {
+        std::fs::create_dir_all(&self.data_dir).with_context(|| format!("making {}", self.data_dir.display()))?;
+        let port_file = self.data_dir.join("address");
+        drop(std::fs::remove_file(&port_file));
+        let mut command = Command::new(&self.binary);
+        command.arg("serve").arg("--data-dir").arg(&self.data_dir).args(["--listen", &self.listen, "--port-file"]);
+        command.arg(&port_file).args(&self.args);
+        if std::env::var_os("LINTEL_LOG").is_none() {
+            command.env("LINTEL_LOG", "error");
+        }
+        let mut process = Process::start("lintel serve", &mut command)?;
+        let address = process.address(&port_file)?;
+        Ok(Platform { process, base: format!("http://{address}") })
+    }
+
+    /// The secret of an API key, as whoever may read the data directory gets it.
+    ///
+    /// # Errors
+    /// If `lintel key` does not give it.
+    pub fn key(&self, id: &str) -> Result<MacKey> {
+        let output = Command::new(&self.binary)
+            .args(["key", id, "--data-dir"])
+            .arg(&self.data_dir)
+            .output()
+            .context("running lintel key")?;
+        let text = String::from_utf8(output.stdout).context("the answer of lintel key")?;
+        MacKey::from_hex(text.trim()).with_context(|| format!("lintel key {id} gave no key"))
+    }
+
+    /// A caller of the started platform.
+    ///
+    /// # Errors
+    /// If there is no key for `id`.
+    pub fn api(&self, platform: &Platform, id: &str) -> Result<Api> {
+        Api::new(&platform.base, id, self.key(id)?)
+    }
+}
+
+/// The program `lintel`: named, in the environment, or beside this one.
+///
+/// # Errors
+/// If this program does not know where it is.
+pub fn lintel_binary(named: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(path) = named.or_else(|| std::env::var_os("LINTEL_BINARY").map(PathBuf::from)) {
+        return Ok(path);
+    }
+    let own = std::env::current_exe().context("finding this program")?;
+    Ok(own.with_file_name(format!("lintel{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Resident memory of a process in bytes, where the system tells.
+#[must_use]
+pub fn resident_bytes(id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// Bytes of all files below a directory.
+#[must_use]
+pub fn disk_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(data) if data.is_dir() => disk_bytes(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}

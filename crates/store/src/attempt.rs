@@ -1,0 +1,96 @@
+//! Attempts at channels as rows.
+
+use domain::attempt::{Attempt, AttemptStatus, Outcome, Purpose, Rail};
+use domain::ids::AttemptId;
+
+use crate::db::Value;
+use crate::list::{Filter, Term};
+use crate::table::Stored;
+
+impl Stored for Attempt {
+    type Id = AttemptId;
+    const TABLE: &'static str = "attempts";
+    const COLUMNS: &'static [&'static str] = &["rail", "purpose", "status", "requested_at"];
+
+    fn id(&self) -> AttemptId {
+        self.id
+    }
+
+    fn columns(&self) -> Vec<Value> {
+        let Self { rail, purpose, status, requested_at, .. } = self;
+        let stands = AttemptStands::from(status);
+        vec![rail.name().into(), purpose_text(*purpose).into(), stands.name().into(), requested_at.0.into()]
+    }
+}
+
+fn purpose_text(purpose: Purpose) -> String {
+    match purpose {
+        Purpose::Leg(id) => id.to_string(),
+        Purpose::Refund(id) => id.to_string(),
+        Purpose::Payout(id) => id.to_string(),
+    }
+}
+
+/// Where an attempt stands, without what a channel said in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptStands {
+    /// To be sent, or being sent.
+    Requested,
+    /// To be queried.
+    Unknown,
+    /// Done.
+    Succeeded,
+    /// Refused for good.
+    Declined,
+    /// Never seen by the channel.
+    NotFound,
+}
+
+impl AttemptStands {
+    /// The name in the table.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Unknown => "unknown",
+            Self::Succeeded => "succeeded",
+            Self::Declined => "declined",
+            Self::NotFound => "not_found",
+        }
+    }
+}
+
+impl From<&AttemptStatus> for AttemptStands {
+    fn from(status: &AttemptStatus) -> Self {
+        match status {
+            AttemptStatus::Requested => Self::Requested,
+            AttemptStatus::Unknown | AttemptStatus::Settled(Outcome::Unknown) => Self::Unknown,
+            AttemptStatus::Settled(Outcome::Success { .. }) => Self::Succeeded,
+            AttemptStatus::Settled(Outcome::Declined { .. }) => Self::Declined,
+            AttemptStatus::Settled(Outcome::NotFound) => Self::NotFound,
+        }
+    }
+}
+
+/// What lists of attempts may be narrowed by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AttemptFilter {
+    /// By this way.
+    pub rail: Option<Rail>,
+    /// For this leg, refund or payout.
+    pub purpose: Option<Purpose>,
+    /// Standing so.
+    pub status: Option<AttemptStands>,
+}
+
+impl Filter for AttemptFilter {
+    type Of = Attempt;
+
+    fn terms(&self) -> Vec<Option<Term>> {
+        vec![
+            self.rail.map(|rail| Term::equal("rail", rail.name())),
+            self.purpose.map(|purpose| Term::equal("purpose", purpose_text(purpose))),
+            self.status.map(|status| Term::equal("status", status.name())),
+        ]
+    }
+}

@@ -1,0 +1,124 @@
+//! Recovery: everything the store holds, read back and checked; and the comparison with what replay derives.
+
+use std::fmt;
+
+use domain::State;
+use domain::state::Changes;
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::db::{Database, Session};
+use crate::error::StoreError;
+use crate::key::{self, KeyRow};
+use crate::run::{self, SegmentRow};
+use crate::table::{self, Key, Stored};
+use crate::tables;
+
+/// Everything the store holds, as of one checkpoint.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// Where the journal goes on from here; `None` for an empty store.
+    pub checkpoint: Option<Checkpoint>,
+    /// Every row of every table, in the order of the ids. Accounts come without balance and entry count: history has them.
+    pub rows: Changes,
+    /// The committed files of history.
+    pub segments: Vec<SegmentRow>,
+    /// Every idempotency key.
+    pub keys: Vec<KeyRow>,
+}
+
+/// Reads everything back, each aggregate checked against its checksum.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] naming the first row that is not what was written; [`StoreError::Database`].
+pub fn load_all(database: &Database) -> Result<Loaded, StoreError> {
+    database.snapshot(|session| {
+        Ok(Loaded {
+            checkpoint: checkpoint::read(session)?,
+            rows: tables::read(session)?,
+            segments: run::read_all(session)?,
+            keys: key::read_all(session)?,
+        })
+    })
+}
+
+/// A row that the journal does not account for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its table.
+    pub table: &'static str,
+    /// Its id's number.
+    pub id: i64,
+    /// What is wrong.
+    pub kind: DifferenceKind,
+}
+
+/// In what a row differs from the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DifferenceKind {
+    /// The state has it, the store does not.
+    Missing,
+    /// The store has it, the state does not.
+    Unknown,
+    /// Both have it, with different content.
+    Changed,
+    /// Its content is right; this column, by which lists find it, is not.
+    Column(&'static str),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table {}, row {} ", self.table, self.id)?;
+        match self.kind {
+            DifferenceKind::Missing => f.write_str("is missing from the store"),
+            DifferenceKind::Unknown => f.write_str("is in the store and not in the journal"),
+            DifferenceKind::Changed => f.write_str("has other content than the journal gives it"),
+            DifferenceKind::Column(column) => write!(f, "has a column '{column}' that does not fit its content"),
+        }
+    }
+}
+
+/// Compares every row with `state`, which the journal gave up to exactly the store's checkpoint.
+///
+/// # Errors
+/// [`StoreError::WrongPosition`] for a state of another position; [`StoreError::Corrupt`], [`StoreError::Database`].
+pub fn verify(database: &Database, state: &State) -> Result<Vec<Difference>, StoreError> {
+    database.snapshot(|session| {
+        let store = checkpoint::read(session)?.map_or(0, |checkpoint| checkpoint.position);
+        if store != state.position {
+            return Err(StoreError::WrongPosition { store, state: state.position });
+        }
+        tables::verify(session, state)
+    })
+}
+
+/// Walks a table and its rows in the state side by side, both in the order of the ids.
+pub(crate) fn compare<'s, X: Stored + 's>(
+    session: &dyn Session,
+    expected: impl Iterator<Item = &'s X>,
+    differences: &mut Vec<Difference>,
+) -> Result<(), StoreError> {
+    let mut expected = expected.peekable();
+    let mut note = |id, kind| differences.push(Difference { table: X::TABLE, id, kind });
+    table::read_with(session, X::COLUMNS, |found: X, columns| {
+        let key = found.id().number();
+        while let Some(row) = expected.next_if(|row| row.id().number() < key) {
+            note(row.id().number(), DifferenceKind::Missing);
+        }
+        let Some(row) = expected.next_if(|row| row.id().number() == key) else {
+            note(key, DifferenceKind::Unknown);
+            return Ok(());
+        };
+        if *row.image() != found {
+            note(key, DifferenceKind::Changed);
+            return Ok(());
+        }
+        for ((column, value), expected) in X::COLUMNS.iter().zip(columns).zip(row.columns()) {
+            if *value != expected {
+                note(key, DifferenceKind::Column(column));
+            }
+        }
+        Ok(())
+    })?;
+    expected.for_each(|row| note(row.id().number(), DifferenceKind::Missing));
+    Ok(())
+}

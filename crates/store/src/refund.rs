@@ -1,0 +1,53 @@
+//! Refunds as rows.
+
+use domain::calendar::Date;
+use domain::ids::{OrderId, RefundId};
+use domain::refund::{Refund, RefundStatus};
+
+use crate::db::Value;
+use crate::list::{Filter, Term};
+use crate::table::Stored;
+
+impl Stored for Refund {
+    type Id = RefundId;
+    const TABLE: &'static str = "refunds";
+    const COLUMNS: &'static [&'static str] = &["order_id", "out_refund_no", "status", "created_at"];
+
+    fn id(&self) -> RefundId {
+        self.id
+    }
+
+    fn columns(&self) -> Vec<Value> {
+        let Self { order, out_refund_no, status, created_at, .. } = self;
+        vec![order.0.into(), out_refund_no.as_str().into(), status.name().into(), created_at.0.into()]
+    }
+}
+
+/// What lists of refunds may be narrowed by.
+#[derive(Debug, Clone, Default)]
+pub struct RefundFilter {
+    /// Of this order.
+    pub order: Option<OrderId>,
+    /// Of exactly this number of the merchant's.
+    pub out_refund_no: Option<String>,
+    /// Standing so.
+    pub status: Option<RefundStatus>,
+    /// Created on that date in Shanghai or later.
+    pub created_from: Option<Date>,
+    /// Created on that date in Shanghai or earlier.
+    pub created_to: Option<Date>,
+}
+
+impl Filter for RefundFilter {
+    type Of = Refund;
+
+    fn terms(&self) -> Vec<Option<Term>> {
+        vec![
+            self.order.map(|order| Term::equal("order_id", order.0)),
+            self.out_refund_no.as_deref().map(|number| Term::equal("out_refund_no", number)),
+            self.status.map(|status| Term::equal("status", status.name())),
+            self.created_from.map(|date| Term::since("created_at", date)),
+            self.created_to.map(|date| Term::until("created_at", date)),
+        ]
+    }
+}

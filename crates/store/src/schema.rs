@@ -1,0 +1,99 @@
+//! The tables' shape: numbered SQL files, one a feature, applied in order and once.
+//!
+//! A file that was released is never edited: a change is a new file. The store of a newer program is refused, since this
+//! one would leave its new columns empty.
+
+use crate::db::{Session, Value};
+use crate::error::StoreError;
+
+/// A numbered file.
+struct File {
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! files {
+    ($($name:literal,)*) => {
+        &[$(File { name: $name, sql: include_str!(concat!("../schema/", $name)) },)*]
+    };
+}
+
+/// In the order in which they are applied; the first has number 1.
+const FILES: &[File] = files![
+    "0001_checkpoint.sql",
+    "0002_run.sql",
+    "0003_key.sql",
+    "0004_account.sql",
+    "0005_hold.sql",
+    "0006_customer.sql",
+    "0007_user.sql",
+    "0008_merchant.sql",
+    "0009_bulk.sql",
+    "0010_attempt.sql",
+    "0011_business_day.sql",
+    "0012_payout.sql",
+    "0013_agreement.sql",
+    "0014_freeze.sql",
+    "0015_order.sql",
+    "0016_leg.sql",
+    "0017_split.sql",
+    "0018_refund.sql",
+    "0019_clearing.sql",
+    "0020_settlement.sql",
+];
+
+const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
+    version BIGINT PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum BIGINT NOT NULL
+)";
+
+/// Applies the files that the store has not seen, all or none.
+pub(crate) fn upgrade(session: &dyn Session) -> Result<(), StoreError> {
+    session.lock_schema()?;
+    session.batch(VERSIONS)?;
+    let applied = session.query("SELECT version, name, checksum FROM schema_version ORDER BY version", &[])?;
+    for (row, at) in applied.iter().zip(0..) {
+        let (version, name, checksum) = (row.int(0)?, row.text(1)?, row.int(2)?);
+        let wrong = |reason: &str| StoreError::Schema { file: name.to_owned(), reason: reason.to_owned() };
+        let file = FILES.get(at).ok_or_else(|| wrong("this program does not know it; use the newer one"))?;
+        if (version, name) != (number(at), file.name) {
+            return Err(wrong("this program has another file of that number; use the program that wrote the store"));
+        }
+        if checksum != checksum_of(file) {
+            return Err(wrong("it was edited after it was applied; put it back and write a new one"));
+        }
+    }
+    for (at, file) in FILES.iter().enumerate().skip(applied.len()) {
+        session.batch(file.sql)?;
+        let row: [Value; 3] = [number(at).into(), file.name.into(), checksum_of(file).into()];
+        session.execute("INSERT INTO schema_version (version, name, checksum) VALUES ($1, $2, $3)", &row)?;
+    }
+    Ok(())
+}
+
+fn number(at: usize) -> i64 {
+    i64::try_from(at).map_or(i64::MAX, |at| at.saturating_add(1))
+}
+
+fn checksum_of(file: &File) -> i64 {
+    crc32fast::hash(file.sql.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_numbered_without_gaps_and_all_of_them_are_applied() {
+        let mut on_disk: Vec<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/schema"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        on_disk.sort();
+        assert_eq!(FILES.iter().map(|file| file.name).collect::<Vec<_>>(), on_disk);
+        for (at, file) in FILES.iter().enumerate() {
+            assert!(file.name.starts_with(&format!("{:04}_", at + 1)), "{}", file.name);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The store in a SQLite file: one connection that writes, a few that read beside it.
+//!
+//! WAL, so that readers never wait for the writer, and `synchronous` NORMAL: a commit costs no sync of its own, and a
+//! power cut may lose the last ones. What is left is still one checkpoint with exactly its rows, since the write-ahead
+//! log is cut at a commit; it only stands further behind the journal, which replay makes good. The journal itself lies
+//! in another file, because SQLite has one writer a file.
+
+use std::fmt;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, Statement, ToSql, TransactionBehavior};
+
+use crate::db::{Row, Session, Value};
+use crate::error::StoreError;
+
+/// Connections that read at the same time; more wait.
+const READERS: usize = 4;
+
+/// How long to wait for another process that writes the file, such as a backup.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Statements the writer keeps prepared: for each table the one of a full chunk, and some of the shorter last ones.
+const KEPT_STATEMENTS: usize = 64;
+
+/// The file.
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Readers,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let doing = format!("opening the store {}", path.display());
+        let failed = |error: rusqlite::Error| StoreError::database(&doing, error);
+        let writer = Connection::open(path).map_err(failed)?;
+        writer.busy_timeout(BUSY).map_err(failed)?;
+        writer.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
+        writer
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;")
+            .map_err(failed)?;
+        let readers = Readers { path: path.to_owned(), pool: Mutex::default(), returned: Condvar::new() };
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers })
+    }
+
+    pub(crate) fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.readers.take()?.query(sql, parameters)
+    }
+
+    pub(crate) fn transaction<T>(
+        &self,
+        work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let doing = || format!("a transaction in {}", self.path.display());
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // The write lock at once: a transaction that begins by reading could not wait for it later.
+        let transaction = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| StoreError::database(doing(), error))?;
+        let connection: &Connection = &transaction;
+        let done = work(connection)?;
+        transaction.commit().map_err(|error| StoreError::database(doing(), error))?;
+        Ok(done)
+    }
+
+    pub(crate) fn snapshot<T>(
+        &self,
+        work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let reader = self.readers.take()?;
+        let transaction = reader
+            .unchecked_transaction()
+            .map_err(|error| StoreError::database(format!("reading {}", self.path.display()), error))?;
+        let connection: &Connection = &transaction;
+        work(connection)
+    }
+}
+
+impl Session for Connection {
+    fn execute(&self, sql: &str, parameters: &[Value]) -> Result<u64, StoreError> {
+        let run = || {
+            let mut statement = self.prepare_cached(sql)?;
+            bind(&mut statement, parameters)?;
+            statement.raw_execute()
+        };
+        run().map(|rows| rows as u64).map_err(|error| StoreError::database(begin_of(sql), error))
+    }
+
+    fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let read = || {
+            let mut statement = self.prepare_cached(sql)?;
+            bind(&mut statement, parameters)?;
+            let columns = statement.column_count();
+            let mut answer = statement.raw_query();
+            let mut rows = Vec::new();
+            while let Some(row) = answer.next()? {
+                rows.push(Row((0..columns).map(|at| row.get_ref(at).map(value)).collect::<Result<_, _>>()?));
+            }
+            Ok(rows)
+        };
+        read().map_err(|error: rusqlite::Error| StoreError::database(begin_of(sql), error))
+    }
+
+    fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        self.execute_batch(sql).map_err(|error| StoreError::database(begin_of(sql), error))
+    }
+
+    fn lock_schema(&self) -> Result<(), StoreError> {
+        // A writing transaction has the whole file to itself.
+        Ok(())
+    }
+}
+
+/// What an error says about a statement: its first words, without its parameters.
+pub(crate) fn begin_of(sql: &str) -> String {
+    const SHOWN: usize = 60;
+    let flat = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= SHOWN {
+        return flat;
+    }
+    flat.chars().take(SHOWN).chain(['…']).collect()
+}
+
+fn bind(statement: &mut Statement<'_>, parameters: &[Value]) -> rusqlite::Result<()> {
+    for (index, parameter) in (1..).zip(parameters) {
+        statement.raw_bind_parameter(index, parameter)?;
+    }
+    Ok(())
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Int(number),
+        // No column of ours holds one; what is foreign in a file shows as a text that decodes to nothing.
+        ValueRef::Real(number) => Value::Text(number.to_string()),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+    }
+}
+
+/// The reading connections, opened when first needed.
+struct Readers {
+    path: PathBuf,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: Vec<Connection>,
+    taken: usize,
+}
+
+/// A reading connection that goes back when it is dropped.
+struct Reader<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
+}
+
+impl Readers {
+    fn take(&self) -> Result<Reader<'_>, StoreError> {
+        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool =
+            self.returned.wait_while(pool, |pool| pool.taken >= READERS).unwrap_or_else(PoisonError::into_inner);
+        let connection = match pool.idle.pop() {
+            Some(connection) => connection,
+            None => self.open()?,
+        };
+        pool.taken += 1;
+        Ok(Reader { readers: self, connection: Some(connection) })
+    }
+
+    fn open(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = || {
+            let connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            Ok(connection)
+        };
+        open().map_err(|error: rusqlite::Error| {
+            StoreError::database(format!("opening {} for reading", self.path.display()), error)
+        })
+    }
+}
+
+impl Deref for Reader<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        let mut pool = self.readers.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.taken -= 1;
+        pool.idle.extend(self.connection.take());
+        self.readers.returned.notify_one();
+    }
+}

@@ -1,0 +1,208 @@
+//! An aggregate as a row: `(id, position, checksum, blob, columns for queries)`.
+//!
+//! The blob is the aggregate, in the encoding the journal uses; the columns repeat what lists filter by and nothing is
+//! ever read back from them. The checksum is the CRC-32 of the blob.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+
+use domain::calendar::Date;
+use domain::ids;
+use minicbor::{Decode, Encode};
+
+use crate::db::{Row, Session, Value};
+use crate::error::StoreError;
+
+/// An aggregate that has a table.
+pub trait Stored: Clone + Debug + PartialEq + Encode<()> + for<'b> Decode<'b, ()> {
+    /// Its id in the business.
+    type Id: Key;
+
+    /// The table's name.
+    const TABLE: &'static str;
+
+    /// The columns beside id, position, checksum and blob.
+    const COLUMNS: &'static [&'static str];
+
+    /// The aggregate's own id.
+    fn id(&self) -> Self::Id;
+
+    /// The values of [`Self::COLUMNS`].
+    fn columns(&self) -> Vec<Value>;
+
+    /// What of it is stored: all, unless a part lies elsewhere.
+    fn image(&self) -> Cow<'_, Self> {
+        Cow::Borrowed(self)
+    }
+}
+
+/// An id as the number that its row has.
+pub trait Key: Copy {
+    /// The number. An id beyond 2^63, which nothing has, becomes negative and finds nothing.
+    fn number(self) -> i64;
+}
+
+macro_rules! keys {
+    ($($id:ident)*) => {
+        $(impl Key for ids::$id {
+            fn number(self) -> i64 {
+                self.0.cast_signed()
+            }
+        })*
+    };
+}
+
+keys! {
+    AccountId HoldId CustomerId UserId MerchantId StreamId AttemptId OrderId LegId SplitId RefundId ClearingId
+    SettlementId PayoutId AgreementId FreezeId
+}
+
+impl Key for Date {
+    fn number(self) -> i64 {
+        self.0.into()
+    }
+}
+
+/// The most parameters of one statement; SQLite takes 32,766, PostgreSQL 65,535.
+const MAX_PARAMETERS: usize = 32_766;
+/// Bytes of values at which a statement is full, so that no statement is large beside the memory of either end.
+const FULL_BYTES: usize = 1 << 20;
+/// Rows of one statement. SQLite looks each named parameter up among those before it, so that its time to prepare a
+/// statement grows with their square; PostgreSQL gains little beyond this.
+const MAX_ROWS: usize = 128;
+
+/// Rows to be written to one table, many a statement.
+pub(crate) struct Upsert<'a> {
+    session: &'a dyn Session,
+    head: String,
+    tail: String,
+    columns: usize,
+    values: Vec<Value>,
+    bytes: usize,
+}
+
+impl<'a> Upsert<'a> {
+    /// Begins; a row whose `keys` are there is replaced.
+    pub(crate) fn new(session: &'a dyn Session, table: &str, keys: &[&str], others: &[&str]) -> Self {
+        let columns: Vec<&str> = keys.iter().chain(others).copied().collect();
+        let replaced: Vec<String> = others.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+        Self {
+            session,
+            head: format!("INSERT INTO {table} ({}) VALUES ", columns.join(", ")),
+            tail: format!(" ON CONFLICT ({}) DO UPDATE SET {}", keys.join(", "), replaced.join(", ")),
+            columns: columns.len(),
+            values: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Adds a row, its values in the order of the columns. Within one [`Self::finish`] no two rows may have the same key.
+    pub(crate) fn add(&mut self, row: impl IntoIterator<Item = Value>) -> Result<(), StoreError> {
+        let before = self.values.len();
+        self.values.extend(row);
+        let added = self.values.get(before..).unwrap_or_default();
+        debug_assert_eq!(added.len(), self.columns, "one value a column: {}", self.head);
+        self.bytes += added.iter().map(size).sum::<usize>();
+        let full = self.values.len() + self.columns > MAX_PARAMETERS.min(MAX_ROWS * self.columns);
+        if full || self.bytes >= FULL_BYTES { self.finish() } else { Ok(()) }
+    }
+
+    /// Writes what was added.
+    pub(crate) fn finish(&mut self) -> Result<(), StoreError> {
+        if self.values.is_empty() {
+            return Ok(());
+        }
+        let mut sql = self.head.clone();
+        for (at, number) in (0..self.values.len()).zip(1_usize..) {
+            let begin = if at == 0 { "($" } else { ", ($" };
+            sql.push_str(if at % self.columns == 0 { begin } else { ", $" });
+            sql.push_str(&number.to_string());
+            if number % self.columns == 0 {
+                sql.push(')');
+            }
+        }
+        sql.push_str(&self.tail);
+        self.session.execute(&sql, &self.values)?;
+        self.values.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Int(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+    }
+}
+
+/// Writes rows as they are at `position`.
+pub(crate) fn write<'r, X: Stored + 'r>(
+    session: &dyn Session,
+    position: u64,
+    rows: impl IntoIterator<Item = &'r X>,
+) -> Result<(), StoreError> {
+    let others: Vec<&str> = ["position", "checksum", "blob"].into_iter().chain(X::COLUMNS.iter().copied()).collect();
+    let mut upsert = Upsert::new(session, X::TABLE, &["id"], &others);
+    for row in rows {
+        let blob = encode(row);
+        let checksum = crc32fast::hash(&blob);
+        let first = [row.id().number().into(), position.into(), checksum.into(), Value::Bytes(blob)];
+        upsert.add(first.into_iter().chain(row.columns()))?;
+    }
+    upsert.finish()
+}
+
+/// The bytes of an aggregate as its row keeps it.
+pub(crate) fn encode<X: Stored>(row: &X) -> Vec<u8> {
+    minicbor::to_vec(row.image().as_ref()).expect("writing CBOR to memory cannot fail")
+}
+
+/// The aggregate of a row whose columns from `at` on are id, checksum and blob.
+pub(crate) fn decode<X: Stored>(row: &Row, at: usize) -> Result<X, StoreError> {
+    let key = row.int(at)?;
+    let corrupt = |reason: String| StoreError::corrupt(X::TABLE, key, reason);
+    let (Ok(stored), Ok(blob)) = (row.int(at + 1), row.bytes(at + 2)) else {
+        return Err(corrupt("its checksum or its blob is of another type".to_owned()));
+    };
+    let computed = i64::from(crc32fast::hash(blob));
+    if stored != computed {
+        return Err(corrupt(format!("its checksum is {stored} and that of its blob {computed}")));
+    }
+    let decoded: X = minicbor::decode(blob).map_err(|error| corrupt(format!("its blob cannot be read: {error}")))?;
+    if decoded.id().number() != key {
+        return Err(corrupt(format!("its blob is that of row {}", decoded.id().number())));
+    }
+    Ok(decoded)
+}
+
+/// Rows that are read at once.
+const PAGE_ROWS: i64 = 4_096;
+
+/// Every row in the order of its id, page after page.
+pub(crate) fn read_all<X: Stored>(
+    session: &dyn Session,
+    mut each: impl FnMut(X) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    read_with(session, &[], |row, _| each(row))
+}
+
+/// As [`read_all`], with the values of `columns` beside each row.
+pub(crate) fn read_with<X: Stored>(
+    session: &dyn Session,
+    columns: &[&str],
+    mut each: impl FnMut(X, &[Value]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let columns = ["id", "checksum", "blob"].iter().chain(columns).copied().collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {columns} FROM {} WHERE id > $1 ORDER BY id LIMIT $2", X::TABLE);
+    let mut after = i64::MIN;
+    loop {
+        let page = session.query(&sql, &[after.into(), PAGE_ROWS.into()])?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.int(0)?;
+        for row in &page {
+            each(decode(row, 0)?, row.0.get(3..).unwrap_or_default())?;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Every table of the state and where it is stored. A table that is new in the domain does not compile here until it has
+//! a line and its feature file says what its row is.
+
+use domain::State;
+use domain::account::Account;
+use domain::agreement::Agreement;
+use domain::attempt::Attempt;
+use domain::bulk::Stream;
+use domain::clearing::Clearing;
+use domain::customer::Customer;
+use domain::freeze::Freeze;
+use domain::hold::Hold;
+use domain::leg::Leg;
+use domain::merchant::Merchant;
+use domain::order::Order;
+use domain::payout::Payout;
+use domain::refund::Refund;
+use domain::settlement::Settlement;
+use domain::split::Split;
+use domain::state::Changes;
+use domain::user::User;
+
+use crate::db::Session;
+use crate::error::StoreError;
+use crate::recovery::{Difference, compare};
+use crate::table;
+
+macro_rules! tables {
+    ($($table:ident: $row:ty,)*) => {
+        /// Writes every changed row as it is at `position`.
+        pub(crate) fn write(session: &dyn Session, position: u64, changes: &Changes) -> Result<(), StoreError> {
+            let Changes { days, $($table,)* } = changes;
+            table::write(session, position, days)?;
+            $(table::write::<$row>(session, position, $table.iter().map(|(_, row)| row))?;)*
+            Ok(())
+        }
+
+        /// Reads every row: what would change a state from empty to the checkpoint.
+        pub(crate) fn read(session: &dyn Session) -> Result<Changes, StoreError> {
+            let mut days = Vec::new();
+            table::read_all(session, |day| {
+                days.push(day);
+                Ok(())
+            })?;
+            $(let mut $table: Vec<(u64, $row)> = Vec::new();
+            table::read_all(session, |row: $row| {
+                $table.push((row.id.0, row));
+                Ok(())
+            })?;)*
+            Ok(Changes { days, $($table,)* })
+        }
+
+        /// Compares every row with the state.
+        pub(crate) fn verify(session: &dyn Session, state: &State) -> Result<Vec<Difference>, StoreError> {
+            let mut differences = Vec::new();
+            compare(session, state.days.iter(), &mut differences)?;
+            $(compare::<$row>(session, state.$table.iter().map(|(_, row)| row), &mut differences)?;)*
+            Ok(differences)
+        }
+    };
+}
+
+tables! {
+    accounts: Account,
+    holds: Hold,
+    customers: Customer,
+    users: User,
+    merchants: Merchant,
+    streams: Stream,
+    attempts: Attempt,
+    orders: Order,
+    legs: Leg,
+    splits: Split,
+    refunds: Refund,
+    clearings: Clearing,
+    settlements: Settlement,
+    payouts: Payout,
+    agreements: Agreement,
+    freezes: Freeze,
+}

@@ -1,0 +1,192 @@
+//! Lists and look-ups: pages, filters, the position they show.
+
+use domain::account::{Account, AccountStatus, Owner};
+use domain::attempt::{Purpose, Rail};
+use domain::book::Subject;
+use domain::business_day::{Day, DayStatus};
+use domain::customer::CustomerKind;
+use domain::hold::HoldStatus;
+use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OrderId, PayoutId, UserId};
+use domain::merchant::MerchantKind;
+use domain::order::OrderStatus;
+use domain::payout::{PayoutKind, PayoutStatus};
+use domain::refund::RefundStatus;
+use store::account::AccountFilter;
+use store::agreement::AgreementFilter;
+use store::attempt::{AttemptFilter, AttemptStands};
+use store::bulk::StreamFilter;
+use store::business_day::DayFilter;
+use store::clearing::ClearingFilter;
+use store::customer::CustomerFilter;
+use store::freeze::FreezeFilter;
+use store::hold::HoldFilter;
+use store::leg::LegFilter;
+use store::merchant::MerchantFilter;
+use store::order::OrderFilter;
+use store::payout::PayoutFilter;
+use store::refund::RefundFilter;
+use store::settlement::SettlementFilter;
+use store::split::SplitFilter;
+use store::user::UserFilter;
+use store::{Cursor, Database, Filter, get, list};
+
+use crate::place::{Place, on_both};
+use crate::world::{World, date};
+
+on_both! {
+    pages_follow_each_other_without_gap_or_double
+    an_empty_store_gives_an_empty_page
+    filters_narrow_each_list
+    rows_are_found_by_id
+    texts_that_sql_could_mistake_are_only_texts
+}
+
+fn pages_follow_each_other_without_gap_or_double(place: &Place) {
+    let database = place.open();
+    let mut world = World::new();
+    for number in 0..25 {
+        world.customer(if number % 5 == 0 { CustomerKind::Company } else { CustomerKind::Person });
+    }
+    world.store(&database);
+    let mut seen = Vec::new();
+    let mut sizes = Vec::new();
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = list(&database, &CustomerFilter::default(), cursor, 10).unwrap();
+        assert_eq!(page.position, world.state.position);
+        sizes.push(page.data.len());
+        seen.extend(page.data.iter().map(|customer| customer.id.0));
+        let Some(next) = page.next_cursor else { break };
+        cursor = Some(next.to_string().parse().unwrap());
+    }
+    assert_eq!(sizes, [10, 10, 5]);
+    assert_eq!(seen, (1..=25).collect::<Vec<_>>());
+
+    let companies = CustomerFilter { kind: Some(CustomerKind::Company) };
+    let page = list(&database, &companies, None, 5).unwrap();
+    assert_eq!(page.data.iter().map(|customer| customer.id.0).collect::<Vec<_>>(), [1, 6, 11, 16, 21]);
+    assert_eq!(page.next_cursor, None, "a full last page has no next one");
+}
+
+fn an_empty_store_gives_an_empty_page(place: &Place) {
+    let database = place.open();
+    let page = list(&database, &HoldFilter::default(), None, 10).unwrap();
+    assert_eq!((page.data.len(), page.next_cursor, page.position), (0, None, 0));
+    let mut world = World::new();
+    world.store(&database);
+    let page = list(&database, &HoldFilter::default(), None, 10).unwrap();
+    assert_eq!((page.data.len(), page.position), (0, world.state.position));
+}
+
+fn count<F: Filter>(database: &Database, filter: F) -> usize {
+    list(database, &filter, None, 100).unwrap().data.len()
+}
+
+fn filters_narrow_each_list(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    world.store(&database);
+    let (user, merchant) = (Owner::User(UserId(1)), Owner::Merchant(MerchantId(1)));
+    assert_eq!(count(&database, AccountFilter { owner: Some(user), ..Default::default() }), 1);
+    assert_eq!(count(&database, AccountFilter { owner: Some(merchant), ..Default::default() }), 4);
+    let company = AccountFilter { subject: Some(Subject::Company), ..Default::default() };
+    let company = list(&database, &company, None, 10).unwrap().data.remove(0);
+    assert_eq!(count(&database, AccountFilter { status: Some(AccountStatus::Closed), ..Default::default() }), 0);
+
+    let account = Some(AccountId(world.state.holds.get(1).unwrap().account.0));
+    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Open) }), 1);
+    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Expired) }), 0);
+    assert_eq!(count(&database, UserFilter { product: Some("wallet".into()), ..Default::default() }), 1);
+    assert_eq!(count(&database, UserFilter { customer: Some(CustomerId(2)), ..Default::default() }), 0);
+    assert_eq!(count(&database, MerchantFilter { kind: Some(MerchantKind::Agency), ..Default::default() }), 1);
+    assert_eq!(count(&database, MerchantFilter { name: Some("安居房产".into()), ..Default::default() }), 1);
+    assert_eq!(count(&database, StreamFilter { name: Some("opening".into()) }), 1);
+    assert_eq!(count(&database, StreamFilter { name: Some("other".into()) }), 0);
+
+    let purpose = Some(Purpose::Payout(PayoutId(1)));
+    let status = Some(AttemptStands::Unknown);
+    assert_eq!(count(&database, AttemptFilter { purpose, status, ..Default::default() }), 1);
+    let payouts = PayoutFilter { account: Some(company.id), status: Some(PayoutStatus::Unknown), ..Default::default() };
+    assert_eq!(count(&database, payouts), 1);
+    let early = PayoutFilter { created_to: Some(date(3, 4)), ..Default::default() };
+    assert_eq!(count(&database, early), 0);
+    assert_eq!(count(&database, PayoutFilter { kind: Some(PayoutKind::Withdrawal), ..Default::default() }), 1);
+    assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
+    assert_eq!(count(&database, FreezeFilter { account, ..Default::default() }), 1);
+
+    let orders = |filter: OrderFilter| list(&database, &filter, None, 10).unwrap().data.len();
+    let seller = Some(MerchantId(1));
+    let day = Some(date(3, 5));
+    assert_eq!(orders(OrderFilter { merchant: seller, created_from: day, created_to: day, ..Default::default() }), 1);
+    assert_eq!(orders(OrderFilter { merchant: Some(MerchantId(2)), ..Default::default() }), 0);
+    assert_eq!(orders(OrderFilter { created_from: Some(date(3, 6)), ..Default::default() }), 0);
+    assert_eq!(orders(OrderFilter { created_to: Some(date(3, 4)), ..Default::default() }), 0);
+    assert_eq!(orders(OrderFilter { status: Some(OrderStatus::Success), ..Default::default() }), 1);
+    assert_eq!(orders(OrderFilter { out_trade_no: Some("R-1".into()), ..Default::default() }), 1);
+    let order = Some(OrderId(1));
+    assert_eq!(count(&database, LegFilter { order, needs_person: Some(false), ..Default::default() }), 1);
+    assert_eq!(count(&database, LegFilter { needs_person: Some(true), ..Default::default() }), 0);
+    assert_eq!(count(&database, SplitFilter { order, payee: seller, ..Default::default() }), 1);
+    assert_eq!(count(&database, RefundFilter { order, status: Some(RefundStatus::Success), ..Default::default() }), 1);
+    assert_eq!(count(&database, ClearingFilter { rail: Some(Rail::Epcc), date: day }), 1);
+    assert_eq!(count(&database, ClearingFilter { rail: Some(Rail::Fund), date: day }), 0);
+    assert_eq!(
+        count(&database, SettlementFilter { merchant: seller, from: Some(date(3, 6)), ..Default::default() }),
+        1
+    );
+    assert_eq!(count(&database, SettlementFilter { to: day, ..Default::default() }), 0);
+    let days = list(&database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
+    assert_eq!(days.data.iter().map(|day| day.date).collect::<Vec<_>>(), [date(3, 5)]);
+}
+
+fn rows_are_found_by_id(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    world.store(&database);
+    let day = get::<Day>(&database, date(3, 6)).unwrap();
+    assert_eq!(day.as_ref(), world.state.days.get(date(3, 6)));
+    let account = get::<Account>(&database, AccountId(1)).unwrap().unwrap();
+    assert_eq!((account.id, account.balance, account.entries), (AccountId(1), 0, 0));
+    for id in [0, 99, u64::MAX] {
+        assert_eq!(get::<domain::hold::Hold>(&database, HoldId(id)), Ok(None));
+        assert_eq!(count(&database, HoldFilter { account: Some(AccountId(id)), ..Default::default() }), 0);
+    }
+}
+
+fn texts_that_sql_could_mistake_are_only_texts(place: &Place) {
+    let database = place.open();
+    let mut world = World::new();
+    let names = ["'; DROP TABLE users; --", "nul\0byte", "$1", "\u{1f3e0}", "%"];
+    for name in names {
+        world.merchant(MerchantKind::Landlord, name);
+    }
+    world.store(&database);
+    for (name, id) in names.iter().zip(1..) {
+        let filter = MerchantFilter { name: Some((*name).into()), ..Default::default() };
+        let page = list(&database, &filter, None, 10).unwrap();
+        assert_eq!(
+            page.data.iter().map(|merchant| (merchant.id.0, merchant.name.as_str())).collect::<Vec<_>>(),
+            [(id, *name)]
+        );
+    }
+}
+
+/// Lists stay fast as tables grow only if each filter walks an index that is in the order of the ids.
+#[test]
+fn lists_by_merchant_walk_its_index() {
+    let place = Place::sqlite();
+    let database = place.open();
+    let plan = |conditions: &str| {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT id, blob FROM orders WHERE {conditions} ORDER BY id LIMIT 10");
+        let steps = database.query(&sql, &[]).unwrap();
+        steps.iter().map(|step| step.text(3).unwrap().to_owned()).collect::<Vec<_>>().join("; ")
+    };
+    for conditions in [
+        "id > 7 AND merchant = 1",
+        "id > 7 AND merchant = 1 AND status = 'SUCCESS'",
+        "id > 7 AND merchant = 1 AND status = 'SUCCESS' AND created_at >= 5 AND created_at < 9",
+    ] {
+        let plan = plan(conditions);
+        assert!(plan.contains("orders_by_merchant (merchant=? AND id>?)") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+}

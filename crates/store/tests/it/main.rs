@@ -1,0 +1,14 @@
+//! The store on real SQLite files and a real PostgreSQL: every test of the suite runs on both.
+
+#[path = "../../../journal/tests/it/cluster.rs"]
+mod cluster;
+mod place;
+mod world;
+
+mod checkpoints;
+mod corruption;
+mod lists;
+mod rate;
+mod recovery;
+mod runs_and_keys;
+mod schema;

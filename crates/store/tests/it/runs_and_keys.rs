@@ -1,0 +1,96 @@
+//! The catalogue of runs and the idempotency keys.
+
+use std::slice::from_ref;
+
+use domain::ids::AccountId;
+use domain::state::Changes;
+use store::run::{self, SegmentKind, SegmentRow};
+use store::{Database, KeyRow, checkpoint, key, recovery};
+
+use crate::place::{Place, on_both};
+use crate::world::{at, date};
+
+on_both! {
+    committed_files_are_found_by_kind_date_and_account
+    keys_come_back_by_name_and_by_month
+    a_key_may_be_any_text
+    more_keys_than_a_page_come_back_in_order
+}
+
+fn segment(path: &str, kind: SegmentKind, day: i8, accounts: (u64, u64)) -> SegmentRow {
+    SegmentRow {
+        path: path.into(),
+        kind,
+        date: date(3, day),
+        first_position: 1,
+        last_position: 1_000_000,
+        rows: 9,
+        bytes: 4_096,
+        checksum: 0xfeed_beef,
+        min_account: accounts.0,
+        max_account: accounts.1,
+    }
+}
+
+fn commit(database: &Database, segments: &[SegmentRow], keys: &[KeyRow]) {
+    checkpoint::commit(database, None, &at(1), &Changes::default(), segments, keys).unwrap();
+}
+
+fn committed_files_are_found_by_kind_date_and_account(place: &Place) {
+    let database = place.open();
+    let files = [
+        segment("a", SegmentKind::Entries, 5, (1, 10)),
+        segment("b", SegmentKind::Entries, 5, (11, 20)),
+        segment("c", SegmentKind::EndOfDay, 5, (1, 20)),
+        segment("d", SegmentKind::Entries, 6, (1, 20)),
+    ];
+    commit(&database, &files, &[]);
+    assert_eq!(run::all(&database).unwrap(), files);
+    assert_eq!(recovery::load_all(&database).unwrap().segments, files);
+    let found = |kind, from, to, account: Option<u64>| -> String {
+        let rows = run::segments(&database, kind, from, to, account.map(AccountId)).unwrap();
+        rows.iter().map(|row| row.path.as_str()).collect()
+    };
+    let entries = Some(SegmentKind::Entries);
+    assert_eq!(found(entries, None, None, None), "abd");
+    assert_eq!(found(entries, None, None, Some(12)), "bd");
+    assert_eq!(found(None, Some(date(3, 5)), Some(date(3, 5)), Some(1)), "ac");
+    assert_eq!(found(entries, Some(date(3, 6)), None, None), "d");
+    assert_eq!(found(None, None, None, Some(u64::MAX)), "");
+}
+
+fn key_row(scope: &str, key: &str, month: u32) -> KeyRow {
+    let (scope, key) = (scope.into(), key.into());
+    KeyRow { scope, key, position: 7, fingerprint: vec![1; 16], reply: vec![0, 255], month }
+}
+
+fn keys_come_back_by_name_and_by_month(place: &Place) {
+    let database = place.open();
+    let keys = [key_row("mch_1", "a", 202_602), key_row("mch_1", "b", 202_603), key_row("mch_2", "a", 202_603)];
+    commit(&database, &[], &keys);
+    assert_eq!(key::find(&database, "mch_2", "a"), Ok(Some(keys[2].clone())));
+    assert_eq!(key::find(&database, "mch_2", "b"), Ok(None));
+    assert_eq!(key::of_month(&database, 202_603).unwrap(), keys[1..]);
+    assert_eq!(key::all(&database).unwrap(), keys);
+    let later = KeyRow { position: 9, ..keys[0].clone() };
+    let again = checkpoint::commit(&database, Some(&at(1)), &at(2), &Changes::default(), &[], from_ref(&later));
+    assert_eq!((again, key::find(&database, "mch_1", "a")), (Ok(()), Ok(Some(later))));
+}
+
+fn a_key_may_be_any_text(place: &Place) {
+    let database = place.open();
+    let keys: Vec<KeyRow> =
+        ["", "a\0b", "a\u{fffd}b", "租金", "'"].iter().map(|key| key_row("mch_1", key, 202_603)).collect();
+    commit(&database, &[], &keys);
+    for key in &keys {
+        assert_eq!(key::find(&database, "mch_1", &key.key), Ok(Some(key.clone())));
+    }
+    assert_eq!(key::all(&database).unwrap().len(), keys.len());
+}
+
+fn more_keys_than_a_page_come_back_in_order(place: &Place) {
+    let database = place.open();
+    let keys: Vec<KeyRow> = (0..9_000).map(|number| key_row("mch_1", &format!("{number:06}"), 202_603)).collect();
+    commit(&database, &[], &keys);
+    assert_eq!(key::all(&database).unwrap(), keys);
+}

@@ -1,0 +1,240 @@
+//! A small world: books in which every kind of row stands, made by commands alone.
+
+use std::collections::BTreeMap;
+
+use domain::account::{OpenAccount, Owner};
+use domain::agreement::CreateAgreement;
+use domain::attempt::{Outcome, Rail};
+use domain::book::{Book, Subject};
+use domain::bulk::{BulkVoucher, PostBulk};
+use domain::calendar::{Calendar, Date, Year};
+use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
+use domain::customer::{Customer, CustomerKind};
+use domain::envelope::Time;
+use domain::freeze::PlaceFreeze;
+use domain::hold::PlaceHold;
+use domain::ids::{AccountId, AttemptId, CustomerId, MerchantId, OrderId, UserId};
+use domain::initialise::Genesis;
+use domain::leg::Instrument;
+use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
+use domain::money::Currency;
+use domain::order::{CreateOrder, Item, ItemKind};
+use domain::payout::{CreatePayout, PayTo};
+use domain::refund::CreateRefund;
+use domain::sealed::{DataClass, Sealed};
+use domain::split::{MakeSplit, Parts, SplitPart};
+use domain::state::Changes;
+use domain::voucher::{Entry, EventCode};
+use domain::{Actor, Command, Context, Draft, Origin, Reply, State, decide};
+use store::{Checkpoint, Database, StoreError, checkpoint};
+
+/// Books and the store's place in them.
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) previous: Option<Checkpoint>,
+    now: Time,
+}
+
+/// A day of 2026.
+pub(crate) fn date(month: i8, day: i8) -> Date {
+    Date::new(2026, month, day).unwrap()
+}
+
+fn nine_o_clock(day: Date) -> Time {
+    day.starts_at().plus_ms(9 * 3_600_000)
+}
+
+pub(crate) fn sealed(mask: &str) -> Sealed {
+    Sealed { ciphertext: vec![0xa5; 32], key: 7, mask: mask.into(), class: DataClass::C2 }
+}
+
+/// The checkpoint at a position; the hash is made up of it.
+pub(crate) fn at(position: u64) -> Checkpoint {
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&position.to_le_bytes());
+    Checkpoint { position, hash, epoch: 1 }
+}
+
+fn success() -> Outcome {
+    Outcome::Success { reference: "ref".into(), clearing_date: date(3, 5) }
+}
+
+impl World {
+    /// Begun books.
+    pub(crate) fn new() -> Self {
+        let mut world = Self { state: State::default(), previous: None, now: nine_o_clock(date(3, 5)) };
+        let calendar = Calendar { years: BTreeMap::from([(2026, Year::default())]) };
+        let institution = "示例支付".into();
+        world.given(Command::Initialise(Genesis { institution, first_day: date(3, 5), calendar, sandbox: true }));
+        world
+    }
+
+    /// Books with at least one row of every kind.
+    pub(crate) fn full() -> Self {
+        let mut world = Self::new();
+        let person = world.customer(CustomerKind::Person);
+        let user = world.user(person, "wallet");
+        let personal = world.account(Subject::Personal, Owner::User(user));
+        let merchant = world.merchant(MerchantKind::Agency, "安居房产");
+        let company = world.state.merchant(merchant).unwrap().company.unwrap();
+        world.fund("opening", 1, &[(personal, 50_000), (company, 80_000)]);
+        let expires_at = world.now.plus_ms(9);
+        let hold = PlaceHold { account: personal, amount: 1_000, currency: Currency::Cny, expires_at };
+        world.given(Command::PlaceHold(hold));
+        world.given(Command::CreateAgreement(CreateAgreement {
+            number: "HT-2026-001".into(),
+            party: Owner::Merchant(merchant),
+            purpose: "earnest money".into(),
+            book: Book::Reserve,
+            currency: Currency::Cny,
+            receivers: vec![company],
+        }));
+        world.frozen(personal);
+        world.paid_out(company);
+        world.ordered(user, merchant);
+        world
+    }
+
+    fn frozen(&mut self, account: AccountId) {
+        self.given(Command::PlaceFreeze(PlaceFreeze {
+            account,
+            amount: 700,
+            currency: Currency::Cny,
+            reason: "case".into(),
+            authority: "court".into(),
+            document: "(2026)沪01执1号".into(),
+            expires_at: Some(self.now.plus_ms(60_000)),
+        }));
+    }
+
+    /// A withdrawal whose answer did not come.
+    fn paid_out(&mut self, account: AccountId) {
+        let (to, currency) = (PayTo::Settlement, Currency::Cny);
+        self.given(Command::CreatePayout(CreatePayout {
+            account,
+            to,
+            amount: 10_000,
+            fee: 1,
+            currency,
+            send_now: true,
+        }));
+        self.answered(&Outcome::Unknown);
+    }
+
+    /// An order paid by card, split, part refunded, cleared, the day cut, and settled the day after.
+    fn ordered(&mut self, payer: UserId, merchant: MerchantId) {
+        let agent = self.merchant(MerchantKind::Agent, "王*");
+        let (order, currency) = (OrderId(1), Currency::Cny);
+        self.given(Command::CreateOrder(CreateOrder {
+            merchant,
+            out_trade_no: "R-1".into(),
+            payer,
+            items: vec![Item { kind: ItemKind::Commission, amount: 500_000 }],
+            currency,
+            destination: None,
+            tries_allowed: 3,
+        }));
+        let card = Instrument::Card {
+            agreement: "AG-1".into(),
+            mask: "622202******0001".into(),
+            rail: Rail::Epcc,
+            amount: 500_000,
+            credit: false,
+        };
+        self.given(Command::PayOrder { order, instruments: vec![card] });
+        let serial = self.answered(&success());
+        let parts = Parts::Amounts(vec![SplitPart { merchant: agent, amount: 100_000 }]);
+        let (out_split_no, return_order) = ("S-1".into(), vec![]);
+        self.given(Command::MakeSplit(MakeSplit { order, out_split_no, parts, return_order }));
+        let (out_refund_no, take_from) = ("F-1".into(), vec![]);
+        let refund = CreateRefund { order, out_refund_no, amount: 20_000, return_fee: true, take_from };
+        self.given(Command::CreateRefund(refund));
+        self.answered(&success());
+        let line = ClearingLine { serial, kind: LineKind::Debit, amount: 500_000, currency };
+        let (rail, lines) = (Rail::Epcc, vec![line]);
+        let file = TakeClearingFile { rail, date: date(3, 5), part: 1, last: true, lines };
+        self.given(Command::TakeClearingFile(file));
+        self.now = nine_o_clock(date(3, 6));
+        self.given(Command::CutDay { next: None });
+        self.given(Command::Settle { merchant, today: date(3, 6) });
+    }
+
+    /// Answers the attempt that was requested last, and gives its serial.
+    fn answered(&mut self, outcome: &Outcome) -> String {
+        let attempt = AttemptId(self.state.attempts.next_id() - 1);
+        self.given(Command::AnswerAttempt { attempt, outcome: outcome.clone() });
+        self.state.attempt(attempt).unwrap().serial()
+    }
+
+    /// Carries a command out that must succeed.
+    pub(crate) fn given(&mut self, command: Command) -> Reply {
+        let actor = Actor::Operator("test".into());
+        let context = Context { now: self.now, actor, approval: None, origin: Origin::Cli, epoch: 1 };
+        self.state.now = context.now;
+        let mut draft = Draft::begin(&mut self.state, &context, true);
+        let reply = decide(&mut draft, command).unwrap();
+        let _events = draft.commit();
+        reply
+    }
+
+    pub(crate) fn customer(&mut self, kind: CustomerKind) -> CustomerId {
+        let id = CustomerId(self.state.customers.next_id());
+        let (name, certificate, phone) = (sealed("张*"), sealed("110***"), None);
+        self.given(Command::RegisterCustomer(Customer { id, kind, name, certificate, phone }));
+        id
+    }
+
+    pub(crate) fn user(&mut self, customer: CustomerId, product: &str) -> UserId {
+        let Reply::User(id) = self.given(Command::OpenUser { customer, product: product.into() }) else {
+            panic!("not a user")
+        };
+        id
+    }
+
+    pub(crate) fn account(&mut self, subject: Subject, owner: Owner) -> AccountId {
+        let command = OpenAccount { subject, currency: Currency::Cny, owner, overdraft: false };
+        let Reply::Account(id) = self.given(Command::OpenAccount(command)) else { panic!("not an account") };
+        id
+    }
+
+    pub(crate) fn merchant(&mut self, kind: MerchantKind, name: &str) -> MerchantId {
+        let customer = self.customer(CustomerKind::Company);
+        let settlement = SettlementAccount { account: sealed("6222***"), name: sealed("安*") };
+        let (name, fee_rate) = (name.into(), 2_000);
+        let command = OpenMerchant { customer, kind, name, fee_rate, settlement };
+        let Reply::Merchant(id) = self.given(Command::OpenMerchant(command)) else { panic!("not a merchant") };
+        id
+    }
+
+    /// Money from clearing to accounts, by one bulk posting.
+    pub(crate) fn fund(&mut self, stream: &str, number: u64, accounts: &[(AccountId, i64)]) {
+        let clearing = self.state.institution(Subject::ClearingEpcc, Currency::Cny).unwrap();
+        let voucher = |&(account, amount)| BulkVoucher {
+            event: EventCode::TopUp,
+            entries: vec![Entry::debit(clearing, amount, Currency::Cny), Entry::credit(account, amount, Currency::Cny)],
+            dimensions: None,
+        };
+        self.given(Command::PostBulk(PostBulk {
+            stream: stream.into(),
+            number,
+            fingerprint: [number.to_le_bytes()[0]; 16],
+            atomic: true,
+            date: None,
+            vouchers: accounts.iter().map(voucher).collect(),
+        }));
+    }
+
+    /// Commits what changed since the last time.
+    pub(crate) fn store(&mut self, database: &Database) {
+        let changes = self.state.take_changes();
+        self.commit(database, &changes).unwrap();
+    }
+
+    /// Commits `changes` as those up to the state's position.
+    pub(crate) fn commit(&mut self, database: &Database, changes: &Changes) -> Result<(), StoreError> {
+        let next = at(self.state.position);
+        checkpoint::commit(database, self.previous.as_ref(), &next, changes, &[], &[])?;
+        self.previous = Some(next);
+        Ok(())
+    }
+}
