@@ -11,6 +11,7 @@
 
 mod bench;
 mod binaries;
+mod days;
 mod demo;
 mod deny;
 mod steps;

@@ -16,10 +16,10 @@ use std::{env, fs, io, process, thread};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::steps::{Outcome, Steps};
-use crate::{deny, tidy, workspace};
+use crate::{days, deny, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
-const STEPS: [&str; 6] = ["fmt", "tidy", "clippy", "deny", "build", "test"];
+const STEPS: [&str; 7] = ["fmt", "tidy", "clippy", "deny", "build", "test", "days"];
 
 /// After so much silence we look whether cargo test has ended.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -42,6 +42,7 @@ pub(crate) fn run(only: &[&str]) -> anyhow::Result<ExitCode> {
             "deny" => deny::check(),
             // Apart from the tests, so that the duration of each is known and cargo can draw its progress.
             "build" => cargo(&["test", "--workspace", "--no-run"]),
+            "days" => days::check(),
             _ => run_tests(&skips_file, &mut results),
         });
     }
@@ -195,6 +196,6 @@ mod tests {
     #[test]
     fn an_unknown_step_is_refused_with_the_known_ones() {
         let error = run(&["frmt"]).unwrap_err();
-        assert_eq!(error.to_string(), "`test` has no step `frmt`: fmt, tidy, clippy, deny, build, test");
+        assert_eq!(error.to_string(), "`test` has no step `frmt`: fmt, tidy, clippy, deny, build, test, days");
     }
 }

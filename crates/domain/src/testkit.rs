@@ -27,7 +27,7 @@ use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::{DataClass, Sealed};
 use crate::state::State;
-use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
+use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher, Voucher};
 
 pub(crate) mod orders;
 
@@ -185,10 +185,10 @@ impl Kit {
     /// A person in the product `rent`.
     pub(crate) fn user(&mut self) -> UserId {
         let customer = self.customer();
-        match self.given(Command::OpenUser { customer, product: String::from("rent") }) {
-            Reply::User(id) => id,
-            other => panic!("{other:?}"),
-        }
+        let Reply::User(id) = self.given(Command::OpenUser { customer, product: String::from("rent") }) else {
+            panic!("the reply names what was made")
+        };
+        id
     }
 
     /// A merchant with its fee in millionths.
@@ -196,10 +196,12 @@ impl Kit {
         let customer = self.customer();
         let settlement = SettlementAccount { account: sealed("6222**********0001"), name: sealed("*四") };
         let name = format!("merchant of {customer}");
-        match self.given(Command::OpenMerchant(OpenMerchant { customer, kind, name, fee_rate, settlement })) {
-            Reply::Merchant(id) => id,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Merchant(id) =
+            self.given(Command::OpenMerchant(OpenMerchant { customer, kind, name, fee_rate, settlement }))
+        else {
+            panic!("the reply names what was made")
+        };
+        id
     }
 
     /// A landlord at 0.2 %: 10 of 5,000.
@@ -210,10 +212,10 @@ impl Kit {
     /// An account in yuan.
     pub(crate) fn account(&mut self, subject: Subject, owner: Owner) -> AccountId {
         let open = OpenAccount { subject, currency: Currency::Cny, owner, overdraft: false };
-        match self.given(Command::OpenAccount(open)) {
-            Reply::Account(id) => id,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Account(id) = self.given(Command::OpenAccount(open)) else {
+            panic!("the reply names what was made")
+        };
+        id
     }
 
     /// Puts money on a credit account of the reserve, against 1121.
@@ -296,15 +298,17 @@ impl Kit {
         attempt
     }
 
+    /// Every voucher so far.
+    pub(crate) fn posted(&self) -> impl Iterator<Item = &Voucher> {
+        self.events
+            .iter()
+            .filter_map(|event| if let Event::VoucherPosted(voucher) = event { Some(voucher) } else { None })
+    }
+
     /// The entries of the last voucher as (account, side, amount).
     #[track_caller]
     pub(crate) fn last_voucher(&self) -> Vec<(AccountId, Side, Minor)> {
-        let mut vouchers = self.events.iter().rev().filter_map(|event| match event {
-            Event::VoucherPosted(voucher) => Some(voucher),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind of event")]
-            _ => None,
-        });
-        let voucher = vouchers.next().expect("a voucher was posted");
+        let voucher = self.posted().last().expect("a voucher was posted");
         voucher.entries.iter().map(|entry| (entry.account, entry.side, entry.amount)).collect()
     }
 }

@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let fresh = History::new(directory.path());
     let first = ask(&fresh, 1, &tail, &rows, 1, 100)?;
-    println!("first statement of a new process (checksums, footers): {:.1?}", first[0].0);
+    println!("first statement of a new process (checksums, footers): {:.1?}", first[0]);
     report("statement, page of 100 lines", ask(&history, accounts, &tail, &rows, QUERIES, 100)?);
     if entries / accounts < 100_000 {
         report("statement, whole day", ask(&history, accounts, &tail, &rows, QUERIES, usize::MAX)?);
@@ -86,15 +86,15 @@ fn ask(
     rows: &[SegmentRow],
     queries: usize,
     limit: usize,
-) -> Result<Vec<(Duration, Duration)>, HistoryError> {
+) -> Result<Vec<Duration>, HistoryError> {
     let mut random = Random(7);
     let mut times = Vec::with_capacity(queries);
     for _ in 0..queries {
         let account = AccountId(1 + random.below(accounts));
         let query = StatementQuery { account, side: Side::Credit, from: day(), to: day(), after: None, limit };
-        let (started, computing) = (Instant::now(), cpu_time());
+        let started = Instant::now();
         let statement = history.statement(&query, tail, rows)?;
-        times.push((started.elapsed(), cpu_time() - computing));
+        times.push(started.elapsed());
         let last = statement.lines.last().map_or(0, |line| line.entry.balance);
         assert!(statement.next.is_some() || statement.closing == last, "the closing balance is the last line's");
     }
@@ -102,22 +102,13 @@ fn ask(
 }
 
 #[expect(clippy::print_stdout, reason = "an example reports on its standard output")]
-fn report(name: &str, times: Vec<(Duration, Duration)>) {
-    let (mut elapsed, mut computed): (Vec<_>, Vec<_>) = times.into_iter().unzip();
-    for (clock, times) in [("clock", &mut elapsed), ("processor", &mut computed)] {
-        times.sort_unstable();
-        let at = |hundredth: usize| times[(times.len() - 1) * hundredth / 100];
-        println!(
-            "{name}: {clock} p50 {:.2?}, p99 {:.2?}, p100 {:.2?}, {} queries",
-            at(50),
-            at(99),
-            at(100),
-            times.len()
-        );
-    }
+fn report(name: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |hundredth: usize| times[(times.len() - 1) * hundredth / 100];
+    println!("{name}: p50 {:.2?}, p99 {:.2?}, p100 {:.2?} of {} queries", at(50), at(99), at(100), times.len());
 }
 
-/// What this thread has computed so far: on a busy machine it tells more than the clock. (Linux.)
+/// What this thread has computed so far: on a busy machine it tells more than the clock. Zero outside Linux.
 fn cpu_time() -> Duration {
     let spent = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(spent.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0))

@@ -45,14 +45,7 @@ pub(crate) struct File {
 impl History {
     /// Opens a committed file.
     pub(crate) fn open(&self, row: &SegmentRow) -> Result<File, HistoryError> {
-        let opened = std::fs::File::open(self.directory.join(&row.path));
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(HistoryError::broken(&row.path, None, "the catalogue names it and it is not there"));
-            }
-            Err(error) => return Err(HistoryError::io(format!("opening {}", row.path), error)),
-        };
+        let file = open_file(&self.directory, row)?;
         let bytes = Arc::new(Positioned { file, length: row.bytes });
         let metadata = match self.footers.get(&row.path) {
             Some(metadata) => metadata,
@@ -76,10 +69,17 @@ impl History {
     }
 }
 
+fn open_file(directory: &Path, row: &SegmentRow) -> Result<std::fs::File, HistoryError> {
+    std::fs::File::open(directory.join(&row.path)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => HistoryError::broken(&row.path, None, "the catalogue names it and it is not there"),
+        _ => HistoryError::io(format!("opening {}", row.path), error),
+    })
+}
+
 /// Compares a file's length and CRC-32 with its row.
 pub(crate) fn check_bytes(directory: &Path, row: &SegmentRow) -> Result<(), HistoryError> {
     let failed = |error| HistoryError::io(format!("reading {}", row.path), error);
-    let mut file = std::fs::File::open(directory.join(&row.path)).map_err(failed)?;
+    let mut file = open_file(directory, row)?;
     let mut hasher = crc32fast::Hasher::new();
     let mut buffer = vec![0; 1 << 18];
     let mut length = 0;

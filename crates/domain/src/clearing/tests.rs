@@ -6,6 +6,7 @@ use crate::attempt::FailureClass;
 use crate::command::Command;
 use crate::leg::LegStatus;
 use crate::order::ItemKind;
+use crate::payout::{CreatePayout, PayTo};
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, date, declined, success};
 
@@ -22,6 +23,27 @@ fn file(lines: Vec<ClearingLine>) -> TakeClearingFile {
 fn line_of(attempt: &Attempt) -> ClearingLine {
     let (amount, currency) = attempt.operation.money();
     ClearingLine { serial: attempt.serial(), kind: LineKind::of(&attempt.operation).unwrap(), amount, currency }
+}
+
+#[test]
+fn a_session_of_5000_in_1000_out_and_300_refunded_moves_3700() {
+    let mut kit = Kit::new();
+    let (paid, landlord) = (kit.landlord(), kit.landlord());
+    let order = kit.paid_rent(paid, 5_000);
+    kit.refund(order, 300, true);
+    kit.answered(success(DAY));
+    let account = kit.state.merchant(landlord).unwrap().available;
+    kit.fund(account, 1_000);
+    let (to, currency) = (PayTo::Settlement, Currency::Cny);
+    let payout = CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true };
+    kit.given(Command::CreatePayout(payout));
+    kit.answered(success(DAY));
+    assert_eq!(kit.own(Subject::ClearingEpcc), 5_000 - 300 + 1_000 - 1_000);
+    let id = kit.clear(Rail::Epcc, DAY);
+    assert_eq!(kit.last_voucher().iter().map(|(_, _, amount)| *amount).collect::<Vec<_>>(), [3_700, 3_700]);
+    assert_eq!(kit.own(Subject::CentralBank), 3_700);
+    let clearing = kit.state.clearing(id).unwrap();
+    assert_eq!((clearing.debited, clearing.paid, clearing.refunded), (5_000, 1_000, 300));
 }
 
 #[test]

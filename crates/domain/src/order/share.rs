@@ -47,7 +47,7 @@ pub(crate) fn change(state: &mut State, id: OrderId, change: impl FnOnce(&mut Or
         return;
     }
     for (key, _) in &before {
-        let _ = key;
+        state.due.remove(key);
     }
     for (key, amount) in after {
         state.due.insert(key, amount);

@@ -58,12 +58,7 @@ fn the_voucher_is_counted_under_merchant_channel_product_and_clearing_date() {
     let (merchant, order) = rent(&mut kit, 1);
     kit.pay(order, vec![card(5_000)]);
     kit.answered(success("2026-03-06"));
-    let voucher = kit.events.iter().rev().find_map(|event| match event {
-        Event::VoucherPosted(voucher) => Some(voucher.clone()),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind of event")]
-        _ => None,
-    });
-    let voucher = voucher.unwrap();
+    let voucher = kit.posted().last().unwrap().clone();
     assert_eq!((voucher.event, voucher.date), (EventCode::PaymentCaptured, date("2026-03-05")));
     let dimensions = voucher.dimensions.unwrap();
     assert_eq!(dimensions.merchant, Some(merchant));

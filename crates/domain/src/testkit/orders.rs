@@ -52,10 +52,10 @@ impl Kit {
             currency: Currency::Cny,
             receivers,
         };
-        match self.given(Command::CreateAgreement(create)) {
-            Reply::Agreement(id) => self.state.agreements.get(id.0).expect("just created").account,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Agreement(id) = self.given(Command::CreateAgreement(create)) else {
+            panic!("the reply names what was made")
+        };
+        self.state.agreements.get(id.0).expect("just created").account
     }
 
     /// The command that creates an order of these items with one try.
@@ -75,10 +75,10 @@ impl Kit {
     /// Creates an order.
     #[track_caller]
     pub(crate) fn order_of(&mut self, command: CreateOrder) -> OrderId {
-        match self.given(Command::CreateOrder(command)) {
-            Reply::Order(id) => id,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Order(id) = self.given(Command::CreateOrder(command)) else {
+            panic!("the reply names what was made")
+        };
+        id
     }
 
     /// An order of these items with one try.
@@ -140,10 +140,10 @@ impl Kit {
     #[track_caller]
     pub(crate) fn refund(&mut self, order: OrderId, amount: Minor, return_fee: bool) -> RefundId {
         let command = self.create_refund(order, amount, return_fee);
-        match self.given(Command::CreateRefund(command)) {
-            Reply::Refund(id) => id,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Refund(id) = self.given(Command::CreateRefund(command)) else {
+            panic!("the reply names what was made")
+        };
+        id
     }
 
     /// Where a refund stands.
@@ -171,10 +171,10 @@ impl Kit {
     #[track_caller]
     pub(crate) fn take_file(&mut self, rail: Rail, day: &str, lines: Vec<ClearingLine>) -> ClearingId {
         let file = TakeClearingFile { rail, date: date(day), part: 1, last: true, lines };
-        match self.given(Command::TakeClearingFile(file)) {
-            Reply::Clearing(id) => id,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Clearing(id) = self.given(Command::TakeClearingFile(file)) else {
+            panic!("the reply names what was made")
+        };
+        id
     }
 
     /// Takes a file that matches everything of a rail.

@@ -84,7 +84,7 @@ pub struct Numbers(pub u64);
 
 impl Numbers {
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -199,7 +199,7 @@ impl Ledger {
 }
 
 fn pick(accounts: &[u64], numbers: &mut Numbers) -> u64 {
-    let at = usize::try_from(numbers.next() % accounts.len() as u64).unwrap_or_default();
+    let at = usize::try_from(numbers.draw() % accounts.len() as u64).unwrap_or_default();
     accounts.get(at).copied().unwrap_or_default()
 }
 
@@ -212,7 +212,7 @@ fn posting(number: u64, count: u64, accounts: &[u64], numbers: &mut Numbers) -> 
                 break other;
             }
         };
-        let amount = i64::try_from(numbers.next() % 10_000 + 1).unwrap_or(1);
+        let amount = i64::try_from(numbers.draw() % 10_000 + 1).unwrap_or(1);
         let entry = |account, side| Entry { account, side, amount, currency: 0 };
         Voucher { event: 0, entries: [entry(debit, 0), entry(credit, 1)] }
     };

@@ -45,6 +45,7 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
     let settled = settle(stage).await?;
     let payouts = pay_out(stage, cast).await?;
     stage.settle_down(Duration::from_secs(120)).await?;
+    stage.bank("POST", "/sandbox/return", &json!({})).await?;
     let returns = stage.done("/v1/payouts/returns/fetch", "returns-1", json!({ "date": NEXT_DAY })).await?;
     let booked = returns.get("booked").and_then(Value::as_i64).unwrap_or_default();
     talk.phase(&format!(

@@ -56,12 +56,13 @@ async fn split(stage: &Stage, cast: &Cast, day: &Day, paid: &BTreeMap<String, Va
             .take(agents)
             .map(|agent| json!({ "merchant": agent.id, "amount": each_gets }))
             .collect();
-        wishes.push(json!({ "order": placed.id, "out_split_no": format!("S{}", placed.number), "parts": parts }));
+        let body = json!({ "out_split_no": format!("S{}", placed.number), "parts": parts });
+        wishes.push((placed.id.clone(), body));
     }
     let count = wishes.len();
-    each(wishes, stage.concurrency, |at, wish| {
+    each(wishes, stage.concurrency, |at, (order, body)| {
         let api = stage.operator.clone();
-        async move { api.post("/v1/splits", &format!("split-{at}"), &wish).await?.json() }
+        async move { api.post(&format!("/v1/orders/{order}/splits"), &format!("split-{at}"), &body).await?.json() }
     })
     .await?;
     Ok(count)
@@ -69,21 +70,20 @@ async fn split(stage: &Stage, cast: &Cast, day: &Day, paid: &BTreeMap<String, Va
 
 async fn refund(stage: &Stage, day: &Day, paid: &BTreeMap<String, Value>) -> Result<usize> {
     let mut wishes = Vec::new();
-    for placed in day.placed.iter().filter(|placed| placed.number % REFUND_ONE_IN == 0) {
+    for placed in day.placed.iter().filter(|placed| placed.number.is_multiple_of(REFUND_ONE_IN)) {
         let Some(order) = paid.get(&placed.id) else { continue };
         if placed.kind == Kind::Earnest {
             continue;
         }
         let full = amount(order, "amount");
-        let part = if placed.number % (2 * REFUND_ONE_IN) == 0 { full } else { full / 3 };
-        wishes.push(json!({
-            "order": placed.id, "out_refund_no": format!("R{}", placed.number), "amount": part, "return_fee": true,
-        }));
+        let part = if placed.number.is_multiple_of(2 * REFUND_ONE_IN) { full } else { full / 3 };
+        let body = json!({ "out_refund_no": format!("R{}", placed.number), "amount": part, "return_fee": true });
+        wishes.push((placed.id.clone(), body));
     }
     let count = wishes.len();
-    each(wishes, stage.concurrency, |at, wish| {
+    each(wishes, stage.concurrency, |at, (order, body)| {
         let api = stage.operator.clone();
-        async move { api.post("/v1/refunds", &format!("refund-{at}"), &wish).await?.json() }
+        async move { api.post(&format!("/v1/orders/{order}/refunds"), &format!("refund-{at}"), &body).await?.json() }
     })
     .await?;
     Ok(count)

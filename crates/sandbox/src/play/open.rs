@@ -73,7 +73,7 @@ pub(super) async fn open(stage: &Stage, talk: &mut Talk) -> Result<Cast> {
             async move {
                 let body = json!({
                     "customer": customer, "kind": kind, "name": name, "fee_rate": 2_000,
-                    "settlement_account": { "number": format!("62220210{at:011}"), "name": name },
+                    "settlement": { "account": format!("62220210{at:011}"), "holder": person_name(PAYERS + at) },
                 });
                 let answer = api.post("/v1/merchants", &format!("merchant-{at}"), &body).await?.json()?;
                 merchant(&answer)
@@ -88,11 +88,7 @@ pub(super) async fn open(stage: &Stage, talk: &mut Talk) -> Result<Cast> {
 }
 
 fn merchant(answer: &Value) -> Result<Merchant> {
-    Ok(Merchant {
-        id: text(answer, "id")?,
-        pending: text(answer, "pending_account")?,
-        available: text(answer, "available_account")?,
-    })
+    Ok(Merchant { id: text(answer, "id")?, pending: text(answer, "pending")?, available: text(answer, "available")? })
 }
 
 fn kinds() -> Vec<(&'static str, String)> {
@@ -118,13 +114,16 @@ async fn register(stage: &Stage, count: usize) -> Result<Vec<String>> {
     Ok(ids)
 }
 
+fn person_name(number: usize) -> String {
+    format!("客户{number}")
+}
+
 /// A made-up person; number and phone have the right form and belong to nobody.
 fn person(number: usize) -> Value {
     json!({
         "kind": "person",
-        "name": format!("客户{number}"),
-        "certificate_type": "passport",
-        "certificate_number": format!("E{number:08}"),
+        "name": person_name(number),
+        "certificate": { "type": "passport", "number": format!("E{number:08}") },
         "phone": format!("199{number:08}"),
     })
 }

@@ -92,17 +92,17 @@ impl Day {
 }
 
 fn pick<'a, T>(list: &'a [T], numbers: &mut Numbers) -> &'a T {
-    let at = usize::try_from(numbers.next() % list.len() as u64).unwrap_or_default();
+    let at = usize::try_from(numbers.draw() % list.len() as u64).unwrap_or_default();
     &list[at]
 }
 
 fn wish(number: u64, cast: &Cast, numbers: &mut Numbers) -> Wish {
     let payer = pick(&cast.payers, numbers).clone();
-    let rent = i64::try_from(200_000 + numbers.next() % 800 * 1_000).unwrap_or(200_000);
-    let rail = if numbers.next() % 4 == 0 { "unionpay" } else { "epcc" };
+    let rent = i64::try_from(200_000 + numbers.draw() % 800 * 1_000).unwrap_or(200_000);
+    let rail = if numbers.draw().is_multiple_of(4) { "unionpay" } else { "epcc" };
     let landlord = pick(&cast.landlords, numbers).id.clone();
     let branch: &Branch = pick(&cast.branches, numbers);
-    let (kind, merchant, destination, items) = match numbers.next() % 100 {
+    let (kind, merchant, destination, items) = match numbers.draw() % 100 {
         0..65 => (Kind::Rent, landlord, None, vec![("rent", rent)]),
         65..83 => (Kind::Combined, landlord, None, vec![("rent", rent), ("deposit", rent), ("service_fee", rent / 20)]),
         83..90 => {

@@ -34,7 +34,7 @@ impl Cuts {
 async fn cut(launch: Launch, platform: Arc<Mutex<Option<Platform>>>, kills: u32, seed: u64) -> Result<()> {
     let mut numbers = Numbers(seed ^ 0x6b69_6c6c);
     for _ in 0..kills {
-        tokio::time::sleep(Duration::from_millis(300 + numbers.next() % 3_000)).await;
+        tokio::time::sleep(Duration::from_millis(300 + numbers.draw() % 3_000)).await;
         let (launch, platform) = (launch.clone(), platform.clone());
         let restarted = tokio::task::spawn_blocking(move || -> Result<()> {
             let mut place = platform.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::close::Verdict;
 use super::orders::Day;
-use super::stage::NEXT_DAY;
 use super::{Stage, Talk};
 
 /// Prints the report; true if everything holds.
@@ -15,7 +14,7 @@ pub(super) async fn report(stage: &Stage, day: &Day, verdict: Verdict, as_json: 
     for (date, name, holds, detail) in &verdict.checks {
         talk.line(&format!("  {} {date} {name:<26} {detail}", if *holds { "holds " } else { "BREAKS" }));
     }
-    let rates = stage.operator.get(&format!("/v1/rates?date={NEXT_DAY}")).await?;
+    let rates = stage.operator.get("/v1/rates").await?;
     talk.line("\nRates");
     for (key, name) in [("effective", "effective success"), ("first_try", "first-try success")] {
         let of = |part: &str| rates.pointer(&format!("/{key}/{part}")).and_then(Value::as_u64).unwrap_or_default();
@@ -63,7 +62,7 @@ fn trial_balance(trial: &Value, talk: &mut Talk) {
             yuan(line.get("closing")),
         ));
     }
-    if let Some(cover) = trial.get("cover") {
+    for cover in trial.get("cover").and_then(Value::as_array).into_iter().flatten() {
         talk.line(&format!(
             "  customers are owed {}; there is {} at the central bank and {} in clearing, of which {} is the institution's",
             yuan(cover.get("liabilities")),

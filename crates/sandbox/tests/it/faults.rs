@@ -49,8 +49,10 @@ async fn without_a_fault_an_operation_is_done_once() {
 #[tokio::test]
 async fn lost_before_leaves_nothing_at_the_bank() {
     let world = World::start(&only("lost_before")).await;
+    assert_eq!(world.state(1).await, NOT_FOUND, "and the client keeps this connection");
     assert!(world.debit(1, 500).await.is_none());
     assert_eq!(world.state(1).await, NOT_FOUND);
+    assert_eq!(world.bank.report().sent_again, 0, "the client does not send it again by itself");
     assert_eq!((booked(&world), debits(&world).lost_before), (0, 1));
 
     assert_eq!(world.debit(1, 500).await.unwrap().code(), DONE, "what is sent again arrives");

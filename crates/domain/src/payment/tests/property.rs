@@ -17,6 +17,22 @@ use crate::refund::{Refund, RefundKind};
 use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::orders::fund_at_once;
 
+/// The events of these features; every one that a walk emits went through CBOR and a replay in the kit.
+const EVENTS: [&str; 12] = [
+    "OrderCreated",
+    "OrderTried",
+    "LegMoved",
+    "OrderSucceeded",
+    "OrderTryFailed",
+    "OrderClosed",
+    "OrdersCleared",
+    "SplitMade",
+    "RefundCreated",
+    "RefundAnswered",
+    "ClearingTaken",
+    "MerchantSettled",
+];
+
 const RAILS: [Rail; 3] = [Rail::Epcc, Rail::UnionPay, Rail::Fund];
 
 #[derive(Debug, Clone)]
@@ -268,7 +284,7 @@ impl Walk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn accounts_hold_what_orders_legs_and_refunds_say(steps in prop::collection::vec(step(), 1..90)) {
@@ -309,8 +325,14 @@ fn walks_reach_the_rare_ends() {
         state.orders.iter().for_each(|(_, order)| reach("settled", order.is_settled()));
         reach("split", state.splits.iter().count() > 0);
         reach("settlement", state.settlements.iter().count() > 0);
+        for event in &walk.kit.events {
+            let text = alloc::format!("{event:?}");
+            for kind in EVENTS {
+                reach(kind, text.starts_with(kind));
+            }
+        }
     }
     let missing: Vec<_> = reached.iter().filter(|(_, count)| **count == 0).collect();
 
-    assert!(missing.is_empty() && reached.len() >= 20, "{reached:?}");
+    assert!(missing.is_empty() && reached.len() >= 20 + EVENTS.len(), "{reached:?}");
 }

@@ -1,0 +1,5 @@
+//! The engine on a journal in memory: what it answers, what it binds, what replay gives back.
+
+mod keys;
+mod replay;
+mod support;

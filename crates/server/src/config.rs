@@ -1,0 +1,185 @@
+//! Settings: defaults, then the file, then the environment (`LINTEL_…`), then the command line.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use domain::calendar::{Calendar, Date, Year};
+use serde::Deserialize;
+
+/// The documented default configuration; `lintel config` prints it.
+pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) institution: String,
+    pub(crate) first_day: String,
+    pub(crate) sandbox: bool,
+    pub(crate) clock: ClockKind,
+    pub(crate) journal: Place,
+    pub(crate) store: Place,
+    pub(crate) calendar: BTreeMap<String, WireYear>,
+    #[serde(default)]
+    pub(crate) channels: Vec<ChannelConfig>,
+    pub(crate) executor: ExecutorConfig,
+}
+
+/// Where time comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClockKind {
+    Wall,
+    Manual,
+}
+
+/// Where the journal or the store lies: `embedded`, or a PostgreSQL address and a schema.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) url: String,
+    pub(crate) schema: String,
+}
+
+impl Place {
+    /// True on the embedded default.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.url == "embedded"
+    }
+}
+
+/// One year's holidays and make-up days.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireYear {
+    holidays: Vec<String>,
+    make_up_days: Vec<String>,
+}
+
+/// A channel: its name in the registry, where it is, and its own settings.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ChannelConfig {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    #[serde(default)]
+    pub(crate) settings: serde_json::Value,
+}
+
+/// How attempts are carried out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExecutorConfig {
+    pub(crate) timeout_ms: u64,
+    pub(crate) query_first_ms: u64,
+    pub(crate) query_max_ms: u64,
+    pub(crate) concurrency: usize,
+}
+
+impl Config {
+    /// Reads the settings; `overrides` are TOML lines of the command line.
+    ///
+    /// # Errors
+    /// A file that does not read or a setting that does not exist, named.
+    pub(crate) fn load(file: Option<&Path>, overrides: &[String]) -> Result<Self> {
+        let mut table: toml::Table = DEFAULT.parse().context("the built-in configuration")?;
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let own: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+            merge(&mut table, own);
+        }
+        for (name, value) in std::env::vars() {
+            if let Some(key) = name.strip_prefix("LINTEL_SET_") {
+                set(&mut table, &key.to_lowercase().replace("__", "."), &value)?;
+            }
+        }
+        for line in overrides {
+            let (key, value) = line.split_once('=').with_context(|| format!("'{line}' is not KEY=VALUE"))?;
+            set(&mut table, key, value)?;
+        }
+        table.try_into().context("the configuration")
+    }
+
+    /// The working days it knows.
+    ///
+    /// # Errors
+    /// A year or date that does not read, named.
+    pub(crate) fn calendar(&self) -> Result<Calendar> {
+        let dates = |texts: &[String]| -> Result<Vec<Date>> {
+            texts.iter().map(|text| text.parse::<Date>().with_context(|| "in [calendar]".to_owned())).collect()
+        };
+        let mut years = BTreeMap::new();
+        for (year, days) in &self.calendar {
+            let number = year.parse().with_context(|| format!("[calendar.{year}] is not a year"))?;
+            years.insert(number, Year { holidays: dates(&days.holidays)?, make_up_days: dates(&days.make_up_days)? });
+        }
+        Ok(Calendar { years })
+    }
+}
+
+fn merge(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(own)) => merge(inner, own),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Sets one dotted key; the value is read as the kind that the default has.
+fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<()> {
+    let (last, parents) = key
+        .split('.')
+        .collect::<Vec<_>>()
+        .split_last()
+        .map(|(last, parents)| (last.to_string(), parents.to_vec()))
+        .context("a setting has a name")?;
+    let mut table = table;
+    for parent in parents {
+        table = table
+            .get_mut(parent)
+            .and_then(toml::Value::as_table_mut)
+            .with_context(|| format!("there is no setting '{key}'"))?;
+    }
+    let Some(slot) = table.get_mut(&last) else { bail!("there is no setting '{key}'; see `lintel config`") };
+    *slot = match slot {
+        toml::Value::Boolean(_) => {
+            toml::Value::Boolean(value.parse().with_context(|| format!("{key} is true or false, not '{value}'"))?)
+        }
+        toml::Value::Integer(_) => {
+            toml::Value::Integer(value.parse().with_context(|| format!("{key} is a number, not '{value}'"))?)
+        }
+        toml::Value::String(_) => toml::Value::String(value.to_owned()),
+        toml::Value::Array(_) | toml::Value::Table(_) | toml::Value::Float(_) | toml::Value::Datetime(_) => {
+            let wrapped: toml::Table =
+                format!("value = {value}").parse().with_context(|| format!("{key} is TOML, not '{value}'"))?;
+            wrapped.get("value").cloned().context("wrapped above")?
+        }
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_configuration_reads() {
+        let config = Config::load(None, &[]).unwrap();
+        assert!(config.journal.is_embedded());
+        assert!(config.calendar().unwrap().years.contains_key(&2026));
+    }
+
+    #[test]
+    fn overrides_set_what_exists_and_name_what_does_not() {
+        let set = |line: &str| Config::load(None, &[line.to_owned()]);
+        assert_eq!(set("executor.timeout_ms=7").unwrap().executor.timeout_ms, 7);
+        assert!(format!("{:#}", set("executor.timeoutms=7").unwrap_err()).contains("executor.timeoutms"));
+        assert!(format!("{:#}", set("executor.timeout_ms=soon").unwrap_err()).contains("soon"));
+    }
+}

@@ -1,0 +1,248 @@
+//! Who asks: every `/v1` request is signed (`LINTEL-HMAC-SM3`), fresh, and its nonce new.
+//!
+//! Keys are derived from the vault for now: `HMAC-SM3(vault key, "api-key" ‖ id ‖ serial)`. The id `operator` is the
+//! institution's own; a merchant's id is its `mch_…`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use ark::MacKey;
+use ark::signing::{Authorization, Request as Signed, SKEW_MAX_SECONDS, SigningError};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::account::Owner;
+use domain::ids::MerchantId;
+use domain::{Actor, Origin};
+use engine::Meta;
+use http::request::Parts;
+
+use super::App;
+use super::error::ApiError;
+use crate::shell::clock::wall_ms;
+
+/// The largest body that is read.
+pub(crate) const BODY_LIMIT: usize = 32 << 20;
+/// The id under which the institution's own programs sign.
+pub(crate) const OPERATOR: &str = "operator";
+/// The serial of the keys in use until there is a key service.
+pub(crate) const KEY_SERIAL: &str = "1";
+
+/// The key of an id and serial.
+pub(crate) fn api_key(root: &MacKey, id: &str, serial: &str) -> MacKey {
+    MacKey::from_bytes(root.tag(format!("api-key\0{id}\0{serial}").as_bytes()))
+}
+
+/// Who asks, and what it sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// The actor that the journal keeps.
+    pub(crate) actor: Actor,
+    /// The merchant, if one asks.
+    pub(crate) merchant: Option<MerchantId>,
+    scope: Arc<str>,
+    fingerprint: [u8; 16],
+    idempotency_key: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// The meta of a command, bound to its `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// `idempotency_key_missing`.
+    pub(crate) fn meta(&self) -> Result<Meta, ApiError> {
+        let key = self.idempotency_key()?;
+        Ok(self.keyed(self.scope.to_string(), vec![format!("idempotency:{key}")]))
+    }
+
+    /// As [`Self::meta`], bound to a key of the business too.
+    ///
+    /// # Errors
+    /// `idempotency_key_missing`.
+    pub(crate) fn meta_with(&self, kind: &str, key: &str) -> Result<Meta, ApiError> {
+        let mut meta = self.meta()?;
+        meta.keys.push(format!("{kind}:{key}"));
+        Ok(meta)
+    }
+
+    /// As [`Self::meta_with`], for a key that a merchant keeps unique whoever asks for it.
+    ///
+    /// # Errors
+    /// `idempotency_key_missing`.
+    pub(crate) fn meta_of(&self, merchant: MerchantId, kind: &str, key: &str) -> Result<Meta, ApiError> {
+        let own = self.idempotency_key()?;
+        let own = match self.merchant {
+            Some(_) => format!("idempotency:{own}"),
+            None => format!("idempotency:{OPERATOR}/{own}"),
+        };
+        Ok(self.keyed(merchant.to_string(), vec![own, format!("{kind}:{key}")]))
+    }
+
+    /// The meta of one of several commands that a request stands for.
+    ///
+    /// # Errors
+    /// `idempotency_key_missing`.
+    pub(crate) fn meta_part(&self, index: usize) -> Result<Meta, ApiError> {
+        let key = self.idempotency_key()?;
+        Ok(self.keyed(self.scope.to_string(), vec![format!("idempotency:{key}/{index}")]))
+    }
+
+    fn idempotency_key(&self) -> Result<&str, ApiError> {
+        self.idempotency_key.as_deref().ok_or_else(|| {
+            let message = "send an Idempotency-Key header: a text of your own, new for each thing you want done";
+            ApiError::new("idempotency_key_missing", Some("Idempotency-Key"), message)
+        })
+    }
+
+    fn keyed(&self, scope: String, keys: Vec<String>) -> Meta {
+        let (fingerprint, actor) = (self.fingerprint, self.actor.clone());
+        Meta { scope, keys, fingerprint, actor, approval: None, origin: Origin::Api }
+    }
+
+    /// The meta of a command that is identified otherwise, as a bulk posting is by its number.
+    pub(crate) fn unkeyed(&self) -> Meta {
+        Meta::unkeyed(self.actor.clone(), Origin::Api)
+    }
+
+    /// A keyed digest of what the caller asked for.
+    pub(crate) fn fingerprint(&self) -> [u8; 16] {
+        self.fingerprint
+    }
+
+    /// Refuses everyone but the institution's own programs.
+    pub(crate) fn operator(&self) -> Result<(), ApiError> {
+        match self.merchant {
+            None => Ok(()),
+            Some(merchant) => Err(ApiError::forbidden(format!("{merchant} may not do this; it is for operators"))),
+        }
+    }
+
+    /// Refuses merchants other than `merchant`.
+    pub(crate) fn merchant_or_operator(&self, merchant: MerchantId) -> Result<(), ApiError> {
+        self.owner_or_operator(Owner::Merchant(merchant))
+    }
+
+    /// Refuses merchants what belongs to someone else than themselves.
+    pub(crate) fn owner_or_operator(&self, owner: Owner) -> Result<(), ApiError> {
+        match self.merchant {
+            Some(own) if owner != Owner::Merchant(own) => {
+                Err(ApiError::forbidden(format!("this does not belong to {own}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(unsigned)
+    }
+}
+
+fn unsigned() -> ApiError {
+    let message = "sign the request: Authorization: LINTEL-HMAC-SM3 mch_id=\"…\",nonce=\"…\",timestamp=\"…\",\
+                   serial_no=\"…\",signature=\"…\"";
+    ApiError::new("signature_missing", Some("Authorization"), message)
+}
+
+/// Nonces of the last minutes, so that a request caught on the wire cannot be sent again.
+#[derive(Debug, Default)]
+pub(crate) struct Nonces {
+    seen: Mutex<HashMap<String, u64>>,
+}
+
+impl Nonces {
+    fn is_new(&self, id: &str, nonce: &str, now: u64) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if seen.len() >= 1 << 16 && seen.len().is_power_of_two() {
+            seen.retain(|_, until| *until > now);
+        }
+        seen.insert(format!("{id}\0{nonce}"), now + 2 * SKEW_MAX_SECONDS).is_none_or(|until| until <= now)
+    }
+}
+
+/// The middleware: verifies the signature over the body and leaves a [`Caller`] for the handlers.
+pub(crate) async fn authenticate(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let authorization = Authorization::parse(header.ok_or_else(unsigned)?).map_err(refused)?;
+    let now = u64::try_from(wall_ms() / 1_000).unwrap_or_default();
+    authorization.check_fresh(now).map_err(refused)?;
+    let body = read_declared(&parts, body).await?;
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let signed = Signed { method: parts.method.as_str(), target: &target, body: &body };
+    let (id, serial) = (authorization.merchant(), authorization.serial());
+    authorization.verify(&api_key(&app.root, id, serial), &signed).map_err(refused)?;
+    if !app.nonces.is_new(id, authorization.stamp().nonce(), now) {
+        let message = "this nonce was used before; sign each request with a new one";
+        return Err(ApiError::new("nonce_reused", Some("nonce"), message));
+    }
+    let caller = Caller {
+        scope: id.into(),
+        merchant: merchant(id)?,
+        actor: actor(merchant(id)?, serial),
+        fingerprint: fingerprint(&app.root, &signed),
+        idempotency_key: idempotency_key(&parts.headers)?,
+    };
+    tracing::Span::current().record("caller", id);
+    parts.extensions.insert(caller);
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+}
+
+fn refused(error: SigningError) -> ApiError {
+    ApiError::new(error.code(), Some(error.parameter()), error.to_string())
+}
+
+/// The merchant of a key's id; `None` for the institution's own programs.
+fn merchant(id: &str) -> Result<Option<MerchantId>, ApiError> {
+    if id == OPERATOR {
+        return Ok(None);
+    }
+    let wrong = |error: domain::ids::IdError| ApiError::new("signature_malformed", Some("mch_id"), error.to_string());
+    id.parse().map(Some).map_err(wrong)
+}
+
+fn actor(merchant: Option<MerchantId>, serial: &str) -> Actor {
+    match merchant {
+        None => Actor::Operator(OPERATOR.into()),
+        Some(merchant) => Actor::Merchant { merchant, key: serial.into() },
+    }
+}
+
+/// A keyed digest of what was asked, without what differs from one sending to the next.
+fn fingerprint(root: &MacKey, signed: &Signed<'_>) -> [u8; 16] {
+    let mac = root.mac().update(signed.method.as_bytes()).update(b"\0").update(signed.target.as_bytes()).update(b"\0");
+    let mut fingerprint = [0; 16];
+    fingerprint.copy_from_slice(&mac.update(signed.body).finish()[..16]);
+    fingerprint
+}
+
+fn idempotency_key(headers: &http::HeaderMap) -> Result<Option<Arc<str>>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| (1..=128).contains(&text.len()));
+    let message = "use 1 to 128 visible ASCII characters";
+    let wrong = || ApiError::new("idempotency_key_malformed", Some("Idempotency-Key"), message);
+    text.map(|text| Some(text.into())).ok_or_else(wrong)
+}
+
+/// Reads a body unless its own header says that it is too large, so that nobody sends 32 MiB to hear no.
+async fn read_declared(parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
+    let declared = parts.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
+        return Err(too_large());
+    }
+    read(body).await
+}
+
+/// Reads a body up to the limit.
+pub(super) async fn read(body: Body) -> Result<Bytes, ApiError> {
+    to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())
+}
+
+fn too_large() -> ApiError {
+    let message = format!("the body is larger than {BODY_LIMIT} bytes or broke off; send less in one request");
+    ApiError::new("body_too_large", Some("body"), message)
+}

@@ -1,0 +1,117 @@
+//! Bank accounts that money is paid to: number and holder come in plain, are sealed at once, and only masks go out.
+
+use std::sync::Arc;
+
+use ark::{CustomerId as Person, Vault};
+use domain::account::Owner;
+use domain::customer::Customer;
+use domain::ids::CustomerId;
+use domain::merchant::SettlementAccount;
+use domain::sealed::Sealed;
+use domain::{Refusal, State};
+use node::fields::{self, BANK_ACCOUNT, BANK_ACCOUNT_NAME, CUSTOMER_NAME};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::App;
+use super::customer::{Personal, sealing_failed};
+use super::error::ApiError;
+
+/// A bank account.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireBankAccount {
+    /// Its number.
+    #[schema(example = "6222020200112230")]
+    account: Personal,
+    /// Its holder's name.
+    #[schema(example = "张三")]
+    holder: Personal,
+}
+
+/// A bank account; only what masks show.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BankAccountView {
+    /// The number's mask.
+    #[schema(example = "622202******2230")]
+    account: String,
+    /// The holder's mask.
+    #[schema(example = "张*")]
+    holder: String,
+}
+
+impl BankAccountView {
+    /// What masks show.
+    pub(crate) fn of(account: &Sealed, holder: &Sealed) -> Self {
+        Self { account: account.mask.clone(), holder: holder.mask.clone() }
+    }
+}
+
+/// A sealed bank account, and whether its holder is the customer whose account pays.
+#[derive(Debug)]
+pub(crate) struct SealedBankAccount {
+    pub(crate) account: Sealed,
+    pub(crate) holder: Sealed,
+    pub(crate) own: bool,
+}
+
+impl App {
+    /// Seals a bank account under a customer's key and compares the holder with the customer's own name.
+    pub(crate) async fn seal_bank_account(
+        &self,
+        customer: CustomerId,
+        wire: WireBankAccount,
+        param: &'static str,
+    ) -> Result<SealedBankAccount, ApiError> {
+        let name = self.look(move |state| state.customer(customer).map(|customer| customer.name.clone())).await?.view;
+        let vault = Arc::clone(&self.vault);
+        self.blocking(move || seal(&vault, customer, &name, &wire).map_err(|error| error.within(param))).await
+    }
+
+    /// As [`Self::seal_bank_account`], for an account that must be the customer's own.
+    pub(crate) async fn seal_settlement_account(
+        &self,
+        customer: CustomerId,
+        wire: WireBankAccount,
+        param: &'static str,
+    ) -> Result<SettlementAccount, ApiError> {
+        let SealedBankAccount { account, holder: name, own } = self.seal_bank_account(customer, wire, param).await?;
+        if own {
+            return Ok(SettlementAccount { account, name });
+        }
+        let message =
+            format!("the holder's name is not that of {customer}; settlements go to an account in its own name");
+        Err(ApiError::new("holder_mismatch", Some(&format!("{param}.holder")), message))
+    }
+}
+
+fn seal(
+    vault: &Vault,
+    customer: CustomerId,
+    name: &Sealed,
+    wire: &WireBankAccount,
+) -> Result<SealedBankAccount, ApiError> {
+    let (number, holder) = (wire.account.checked("account")?, wire.holder.checked("holder")?);
+    let plausible = number.expose().chars().filter(|letter| *letter != ' ');
+    if !plausible.clone().all(|letter| letter.is_ascii_digit()) || !(6..=34).contains(&plausible.count()) {
+        return Err(ApiError::malformed("account", "a bank account's number has 6 to 34 digits"));
+    }
+    let own = fields::open(vault, CUSTOMER_NAME, name).map_err(sealing_failed)?.expose() == holder.expose();
+    let seal = |field, text| fields::seal(vault, Person(customer.0), field, text).map_err(sealing_failed);
+    Ok(SealedBankAccount { account: seal(BANK_ACCOUNT, number)?, holder: seal(BANK_ACCOUNT_NAME, holder)?, own })
+}
+
+/// The customer behind an owner.
+///
+/// # Errors
+/// `user_unknown`, `merchant_unknown`, `customer_unknown`; `subject_not_allowed` for the institution.
+pub(crate) fn customer_of(state: &State, owner: Owner) -> Result<&Customer, Refusal> {
+    match owner {
+        Owner::User(id) => state.customer(state.user(id)?.customer),
+        Owner::Merchant(id) => state.customer(state.merchant(id)?.customer),
+        Owner::Institution => {
+            let message = "the institution's own accounts pay nobody here; name an account of a user or merchant";
+            Err(Refusal::new(domain::RefusalCode::SubjectNotAllowed, "account", message))
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! HTTP: one file a feature, each with its own wire types; errors, signatures and the document in files of their own.
+
+pub(crate) mod account;
+pub(crate) mod agreement;
+pub(crate) mod answer;
+pub(crate) mod attempt;
+pub(crate) mod auth;
+pub(crate) mod bank_account;
+pub(crate) mod book;
+pub(crate) mod bulk;
+pub(crate) mod business_day;
+pub(crate) mod clearing;
+pub(crate) mod customer;
+pub(crate) mod document;
+pub(crate) mod error;
+pub(crate) mod extract;
+pub(crate) mod freeze;
+pub(crate) mod health;
+pub(crate) mod hold;
+pub(crate) mod list;
+pub(crate) mod merchant;
+pub(crate) mod order;
+pub(crate) mod payment;
+pub(crate) mod payout;
+pub(crate) mod rates;
+pub(crate) mod refund;
+pub(crate) mod refusal;
+pub(crate) mod request;
+pub(crate) mod restriction;
+pub(crate) mod sandbox_clock;
+pub(crate) mod settlement;
+pub(crate) mod split;
+pub(crate) mod statement;
+pub(crate) mod trial_balance;
+pub(crate) mod user;
+pub(crate) mod voucher;
+pub(crate) mod wire;
+
+use std::sync::Arc;
+
+use ark::{MacKey, Vault};
+use axum::Router;
+use axum::middleware;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::shell::books::Books;
+use crate::shell::{Clock, Platform};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    /// The way to the writer.
+    pub(crate) platform: Platform,
+    /// Personal data.
+    pub(crate) vault: Arc<Vault>,
+    /// What time it is.
+    pub(crate) clock: Clock,
+    /// What API keys and fingerprints are derived from.
+    pub(crate) root: MacKey,
+    /// Nonces in use.
+    pub(crate) nonces: Arc<auth::Nonces>,
+    /// What follows the journal: tables, files, tail.
+    pub(crate) books: Books,
+    /// The network of the channels.
+    pub(crate) executor: crate::shell::executor::Executor,
+}
+
+/// The routes and the document they are described by.
+pub(crate) fn routes(app: App) -> (Router, OpenApi) {
+    let document = document();
+    tokio::spawn(health::keep_up_metrics());
+    let authenticate = middleware::from_fn_with_state(app.clone(), auth::authenticate);
+    let (router, _) = signed().route_layer(authenticate).merge(unsigned()).split_for_parts();
+    let router = router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document.clone()))
+        .fallback(request::route_unknown)
+        .method_not_allowed_fallback(request::method_not_allowed)
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(middleware::from_fn(request::observe))
+        .with_state(app);
+    (router, document)
+}
+
+/// The document alone.
+pub(crate) fn document() -> OpenApi {
+    let (_, mut document) =
+        OpenApiRouter::with_openapi(document::base()).merge(signed()).merge(unsigned()).split_for_parts();
+    document::complete(&mut document);
+    document
+}
+
+/// What anyone may ask.
+fn unsigned() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready)).routes(routes!(health::metrics))
+}
+
+/// What must be signed.
+fn signed() -> OpenApiRouter<App> {
+    parties().merge(accounts()).merge(money_in()).merge(money_out()).merge(running())
+}
+
+fn parties() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(customer::register, customer::list))
+        .routes(routes!(customer::register_batch))
+        .routes(routes!(customer::get))
+        .routes(routes!(user::open, user::list))
+        .routes(routes!(user::get))
+        .routes(routes!(merchant::open, merchant::list))
+        .routes(routes!(merchant::get))
+        .routes(routes!(merchant::verify_settlement))
+        .routes(routes!(merchant::key))
+}
+
+fn accounts() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(account::open, account::list))
+        .routes(routes!(account::get))
+        .routes(routes!(account::close))
+        .routes(routes!(statement::get))
+        .routes(routes!(restriction::restrict))
+        .routes(routes!(voucher::post))
+        .routes(routes!(bulk::post_bulk))
+        .routes(routes!(hold::place, hold::list))
+        .routes(routes!(hold::get))
+        .routes(routes!(hold::confirm))
+        .routes(routes!(hold::cancel))
+        .routes(routes!(freeze::place, freeze::list))
+        .routes(routes!(freeze::get))
+        .routes(routes!(freeze::release))
+        .routes(routes!(agreement::create, agreement::list))
+        .routes(routes!(agreement::get))
+        .routes(routes!(agreement::pay))
+        .routes(routes!(agreement::close))
+}
+
+fn money_in() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(order::create, order::list))
+        .routes(routes!(order::get))
+        .routes(routes!(order::close))
+        .routes(routes!(payment::pay))
+        .routes(routes!(split::make))
+        .routes(routes!(split::list))
+        .routes(routes!(split::get))
+        .routes(routes!(refund::create))
+        .routes(routes!(refund::list))
+        .routes(routes!(refund::get))
+}
+
+fn money_out() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(clearing::take, clearing::list))
+        .routes(routes!(clearing::fetch))
+        .routes(routes!(clearing::get))
+        .routes(routes!(clearing::fetch_returns))
+        .routes(routes!(settlement::settle, settlement::list))
+        .routes(routes!(settlement::due))
+        .routes(routes!(settlement::get))
+        .routes(routes!(payout::create, payout::list))
+        .routes(routes!(payout::get))
+        .routes(routes!(payout::send))
+        .routes(routes!(payout::cancel))
+        .routes(routes!(payout::take_back))
+}
+
+fn running() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(attempt::outbox))
+        .routes(routes!(attempt::get))
+        .routes(routes!(business_day::list))
+        .routes(routes!(business_day::get))
+        .routes(routes!(business_day::cut))
+        .routes(routes!(business_day::close))
+        .routes(routes!(trial_balance::get))
+        .routes(routes!(rates::get))
+        .routes(routes!(book::subjects))
+        .routes(routes!(refusal::codes))
+        .routes(routes!(sandbox_clock::get_clock, sandbox_clock::set_clock))
+}

@@ -1,0 +1,156 @@
+//! Payments: one try at an order by a card, a provident fund, or both together.
+
+use axum::extract::State;
+use domain::Command;
+use domain::attempt::{FailureClass, Rail};
+use domain::ids::OrderId;
+use domain::leg::{Instrument, Leg};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::App;
+use super::answer::Answered;
+use super::auth::Caller;
+use super::error::ApiError;
+use super::extract::{Id, Json};
+use super::order::{OrderView, seller};
+use super::wire::{Amount, state as state_text, word};
+
+/// Rails that cards travel over.
+const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
+
+/// What pays: Σ amounts = the order's.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Payment {
+    /// At most one card and one fund.
+    instruments: Vec<WireInstrument>,
+}
+
+/// One instrument of a payment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum WireInstrument {
+    /// A bank card under a signed agreement (协议支付).
+    Card {
+        /// The agreement's number at the network; never a card number.
+        #[schema(example = "A20260101000017")]
+        agreement: String,
+        /// The card as it may be shown: 6 + 4.
+        #[schema(example = "622202******2230")]
+        mask: String,
+        /// `epcc` or `unionpay`.
+        #[schema(example = "epcc")]
+        rail: String,
+        /// Minor units above zero.
+        amount: Amount,
+        /// A credit card pays no house price.
+        #[serde(default)]
+        credit: bool,
+    },
+    /// The payer's provident fund (公积金): rent items only.
+    Fund {
+        /// The lease's number at the centre.
+        #[schema(example = "L2026-118")]
+        contract: String,
+        /// Minor units above zero.
+        amount: Amount,
+        /// Whether the centre holds money first; true unless said.
+        #[serde(default = "yes")]
+        holds: bool,
+    },
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl WireInstrument {
+    fn instrument(self) -> Result<Instrument, ApiError> {
+        Ok(match self {
+            Self::Card { agreement, mask, rail, amount: Amount(amount), credit } => {
+                let rail = word(&rail, "rail", &CARD_RAILS, Rail::name)?;
+                Instrument::Card { agreement, mask, rail, amount, credit }
+            }
+            Self::Fund { contract, amount: Amount(amount), holds } => Instrument::Fund { contract, amount, holds },
+        })
+    }
+}
+
+/// One instrument's share of a try.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LegView {
+    #[schema(example = "leg_9")]
+    id: String,
+    /// The order's try, from 1.
+    try_number: u8,
+    /// `card` or `fund`.
+    r#type: &'static str,
+    /// The card's mask.
+    mask: Option<String>,
+    /// `epcc`, `unionpay` or `fund`.
+    rail: &'static str,
+    amount: Amount,
+    /// `created`, `sent`, `held`, `captured`, `failed`, `unknown`, `released` or `reversed`.
+    #[schema(example = "captured")]
+    status: String,
+    /// The attempt whose answer it waits for.
+    open_attempt: Option<String>,
+    /// Whose failure it was: `user`, `risk`, `bank` or `system`.
+    failure: Option<&'static str>,
+    /// Its money lies where only a person can move it.
+    needs_person: bool,
+    /// The clearing date that the network named.
+    clearing_date: Option<String>,
+    /// The clearing file's date that it was matched in.
+    cleared: Option<String>,
+    /// Refunded, or on its way back.
+    refunded: Amount,
+}
+
+impl LegView {
+    /// The leg as callers see it.
+    pub(crate) fn of(leg: &Leg) -> Self {
+        let (r#type, mask) = match &leg.instrument {
+            Instrument::Card { mask, .. } => ("card", Some(mask.clone())),
+            Instrument::Fund { .. } => ("fund", None),
+        };
+        Self {
+            id: leg.id.to_string(),
+            try_number: leg.try_number,
+            r#type,
+            mask,
+            rail: leg.instrument.rail().name(),
+            amount: Amount(leg.amount()),
+            status: state_text(leg.status.name()),
+            open_attempt: leg.open.map(|id| id.to_string()),
+            failure: leg.failure.map(FailureClass::name),
+            needs_person: leg.needs_person,
+            clearing_date: leg.clearing_date.map(|date| date.to_string()),
+            cleared: leg.cleared.map(|date| date.to_string()),
+            refunded: Amount(leg.refunded),
+        }
+    }
+}
+
+/// Pay an order
+///
+/// One try, answered once it is durably on its way; how it ends is seen on the order. Together with a fund the card is
+/// taken after the fund holds, and the fund is captured last.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/pay", tag = "payment", params(("id" = String, Path, example = "ord_7")),
+    responses((status = OK, body = OrderView))
+)]
+pub(crate) async fn pay(
+    State(app): State<App>,
+    caller: Caller,
+    Id(order): Id<OrderId>,
+    Json(payment): Json<Payment>,
+) -> Answered<OrderView> {
+    app.owned(&caller, move |state| seller(state, order)).await?;
+    let instrument = |(index, wire): (usize, WireInstrument)| {
+        wire.instrument().map_err(|error| error.within(&format!("instruments[{index}]")))
+    };
+    let instruments = payment.instruments.into_iter().enumerate().map(instrument).collect::<Result<_, _>>()?;
+    app.change(caller.meta()?, Command::PayOrder { order, instruments }, OrderView::of_reply).await
+}

@@ -1,0 +1,303 @@
+//! Payouts and withdrawals: money from an account to a bank account.
+
+use axum::extract::State;
+use domain::account::Owner;
+use domain::ids::{AccountId, PayoutId};
+use domain::money::Currency;
+use domain::payout::{
+    CancelReason, CreatePayout, Destination, PayTo, Payout, PayoutAction, PayoutKind, PayoutStatus, Receiver,
+};
+use domain::{Command, Refusal, Reply};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::App;
+use super::answer::Answered;
+use super::auth::Caller;
+use super::bank_account::{BankAccountView, SealedBankAccount, WireBankAccount, customer_of};
+use super::error::ApiError;
+use super::extract::{Id, Json, Query};
+use super::list::{ListAnswer, PageView, list_query};
+use super::wire::{Amount, parse, parse_some, state as state_text, time_text, word};
+
+/// What to pay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPayout {
+    /// The account that pays: 2201 (to an own bank account), 2203 (to the settlement account or the own 2206) or 2206.
+    #[schema(example = "acc_51")]
+    account: String,
+    /// To whom.
+    to: WireDestination,
+    /// Minor units that shall arrive.
+    amount: Amount,
+    /// Minor units of fee beside them; the institution sets it, so a merchant leaves it out.
+    #[serde(default = "nothing")]
+    fee: Amount,
+    /// The account's currency.
+    #[schema(example = "CNY")]
+    currency: String,
+    /// Send it in the same step.
+    #[serde(default)]
+    send_now: bool,
+}
+
+const fn nothing() -> Amount {
+    Amount(0)
+}
+
+/// Where a payout goes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum WireDestination {
+    /// A bank account. Whether it is the payer's own follows from the holder's name.
+    Bank {
+        /// The account.
+        bank_account: WireBankAccount,
+    },
+    /// The merchant's settlement account.
+    Settlement,
+    /// The merchant's own 2206.
+    Company,
+}
+
+/// A payout that came back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Return {
+    /// The channel's reference.
+    #[schema(example = "RT20260306000001")]
+    reference: String,
+    /// The network's clearing date of the return.
+    #[schema(example = "2026-03-06")]
+    date: String,
+}
+
+/// Why a payout failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailureView {
+    /// Whose failure: `user`, `risk`, `bank` or `system`.
+    class: &'static str,
+    /// The channel's code.
+    code: String,
+}
+
+/// A payout or withdrawal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PayoutView {
+    #[schema(example = "pay_5")]
+    id: String,
+    /// `payout` (to another) or `withdrawal` (to oneself).
+    kind: &'static str,
+    #[schema(example = "acc_51")]
+    account: String,
+    /// `bank`, `settlement` or `company`.
+    to: &'static str,
+    /// The bank account that it goes to, as it was when the payout was created.
+    bank_account: Option<BankAccountView>,
+    amount: Amount,
+    fee: Amount,
+    #[schema(example = "CNY")]
+    currency: &'static str,
+    /// `created`, `held`, `sent`, `unknown`, `success`, `failed`, `cancelled` or `returned`.
+    #[schema(example = "success")]
+    status: String,
+    created_at: String,
+    ended_at: Option<String>,
+    hold: Option<String>,
+    attempt: Option<String>,
+    failure: Option<FailureView>,
+    /// Why it was cancelled: `asked`, `restricted`, `frozen` or `settlement_suspended`.
+    cancelled: Option<&'static str>,
+    /// The channel's reference of its success.
+    reference: Option<String>,
+    /// The channel's reference of its return.
+    return_reference: Option<String>,
+    return_date: Option<String>,
+    /// What may be done with it now.
+    allowed_actions: Vec<&'static str>,
+}
+
+const KINDS: [PayoutKind; 2] = [PayoutKind::Payout, PayoutKind::Withdrawal];
+const STATUSES: [PayoutStatus; 8] = [
+    PayoutStatus::Created,
+    PayoutStatus::Held,
+    PayoutStatus::Sent,
+    PayoutStatus::Unknown,
+    PayoutStatus::Success,
+    PayoutStatus::Failed,
+    PayoutStatus::Cancelled,
+    PayoutStatus::Returned,
+];
+
+impl PayoutView {
+    fn of(payout: &Payout) -> Self {
+        let receiver = payout.destination.receiver();
+        Self {
+            id: payout.id.to_string(),
+            kind: payout.kind.name(),
+            account: payout.account.to_string(),
+            to: match payout.destination {
+                Destination::Bank(_) => "bank",
+                Destination::Settlement(_) => "settlement",
+                Destination::Company(_) => "company",
+            },
+            bank_account: receiver.map(|receiver| BankAccountView::of(&receiver.account, &receiver.name)),
+            amount: Amount(payout.amount),
+            fee: Amount(payout.fee),
+            currency: payout.currency.code(),
+            status: state_text(payout.status.name()),
+            created_at: time_text(payout.created_at),
+            ended_at: payout.ended_at.map(time_text),
+            hold: payout.hold.map(|id| id.to_string()),
+            attempt: payout.attempt.map(|id| id.to_string()),
+            failure: payout
+                .failure
+                .as_ref()
+                .map(|failure| FailureView { class: failure.class.name(), code: failure.code.clone() }),
+            cancelled: payout.cancelled.map(CancelReason::name),
+            reference: payout.reference.clone(),
+            return_reference: payout.return_reference.clone(),
+            return_date: payout.return_date.map(|date| date.to_string()),
+            allowed_actions: payout.allowed_actions().iter().copied().map(PayoutAction::name).collect(),
+        }
+    }
+}
+
+fn payer(state: &domain::State, id: PayoutId) -> Result<Owner, Refusal> {
+    Ok(state.account(state.payout(id)?.account, "account")?.owner)
+}
+
+async fn pay_to(app: &App, account: AccountId, to: WireDestination) -> Result<PayTo, ApiError> {
+    match to {
+        WireDestination::Settlement => Ok(PayTo::Settlement),
+        WireDestination::Company => Ok(PayTo::Company),
+        WireDestination::Bank { bank_account } => {
+            let customer = move |state: &domain::State| {
+                customer_of(state, state.account(account, "account")?.owner).map(|customer| customer.id)
+            };
+            let customer = app.look(customer).await?.view;
+            let sealed = app.seal_bank_account(customer, bank_account, "to.bank_account").await?;
+            let SealedBankAccount { account, holder: name, own } = sealed;
+            Ok(PayTo::Bank(Receiver { account, name, own }))
+        }
+    }
+}
+
+/// Create a payout or withdrawal
+///
+/// Amount and fee are held at once; it leaves when it is sent.
+#[utoipa::path(post, path = "/v1/payouts", tag = "payout", responses((status = OK, body = PayoutView)))]
+pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Json<NewPayout>) -> Answered<PayoutView> {
+    let account: AccountId = parse(&new.account, "account")?;
+    app.owned(&caller, move |state| Ok(state.account(account, "account")?.owner)).await?;
+    if new.fee.0 != 0 && caller.merchant.is_some() {
+        return Err(ApiError::forbidden("the institution sets the fee of a payout; leave it out"));
+    }
+    let command = CreatePayout {
+        account,
+        to: pay_to(&app, account, new.to).await?,
+        amount: new.amount.0,
+        fee: new.fee.0,
+        currency: Currency::parse(&new.currency)?,
+        send_now: new.send_now,
+    };
+    change(&app, &caller, Command::CreatePayout(command)).await
+}
+
+/// Send a held payout
+#[utoipa::path(
+    post, path = "/v1/payouts/{id}/send", tag = "payout", params(("id" = String, Path, example = "pay_5")),
+    responses((status = OK, body = PayoutView))
+)]
+pub(crate) async fn send(State(app): State<App>, caller: Caller, Id(id): Id<PayoutId>) -> Answered<PayoutView> {
+    app.owned(&caller, move |state| payer(state, id)).await?;
+    change(&app, &caller, Command::SendPayout(id)).await
+}
+
+/// Cancel a payout that was not sent
+#[utoipa::path(
+    post, path = "/v1/payouts/{id}/cancel", tag = "payout", params(("id" = String, Path, example = "pay_5")),
+    responses((status = OK, body = PayoutView))
+)]
+pub(crate) async fn cancel(State(app): State<App>, caller: Caller, Id(id): Id<PayoutId>) -> Answered<PayoutView> {
+    app.owned(&caller, move |state| payer(state, id)).await?;
+    change(&app, &caller, Command::CancelPayout(id)).await
+}
+
+/// Book a payout that came back after success (退票)
+///
+/// The money goes back to the account; a settlement account that sent it back takes nothing more until it is verified.
+#[utoipa::path(
+    post, path = "/v1/payouts/{id}/return", tag = "payout", params(("id" = String, Path, example = "pay_5")),
+    responses((status = OK, body = PayoutView))
+)]
+pub(crate) async fn take_back(
+    State(app): State<App>,
+    caller: Caller,
+    Id(payout): Id<PayoutId>,
+    Json(body): Json<Return>,
+) -> Answered<PayoutView> {
+    caller.operator()?;
+    let command = Command::ReturnPayout { payout, reference: body.reference, date: parse(&body.date, "date")? };
+    change(&app, &caller, command).await
+}
+
+async fn change(app: &App, caller: &Caller, command: Command) -> Answered<PayoutView> {
+    let view = |state: &domain::State, reply: &Reply| {
+        let Reply::Payout(id) = reply else { return None };
+        state.payouts.get(id.0).map(PayoutView::of)
+    };
+    app.change(caller.meta()?, command, view).await
+}
+
+/// Look at a payout
+#[utoipa::path(
+    get, path = "/v1/payouts/{id}", tag = "payout", params(("id" = String, Path, example = "pay_5")),
+    responses((status = OK, body = PayoutView))
+)]
+pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<PayoutId>) -> Answered<PayoutView> {
+    app.owned(&caller, move |state| payer(state, id)).await?;
+    app.look(move |state| state.payout(id).map(PayoutView::of)).await
+}
+
+list_query! {
+    /// Which payouts.
+    pub(crate) struct PayoutQuery {
+        /// From this account; merchants name one of their own.
+        account,
+        /// `payout` or `withdrawal`.
+        kind,
+        /// `created`, `held`, `sent`, `unknown`, `success`, `failed`, `cancelled` or `returned`.
+        status,
+        /// Created on this date or later.
+        created_from,
+        /// Created on this date or earlier.
+        created_to,
+    }
+}
+
+/// List payouts
+#[utoipa::path(
+    get, path = "/v1/payouts", tag = "payout", params(PayoutQuery),
+    responses((status = OK, body = PageView<PayoutView>))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<PayoutQuery>,
+) -> ListAnswer<PayoutView> {
+    let account: Option<AccountId> = parse_some(query.account.as_deref(), "account")?;
+    match account {
+        Some(account) => app.owned(&caller, move |state| Ok(state.account(account, "account")?.owner)).await?,
+        None => caller.operator()?,
+    }
+    let filter = store::payout::PayoutFilter {
+        account,
+        kind: query.kind.as_deref().map(|text| word(text, "kind", &KINDS, PayoutKind::name)).transpose()?,
+        status: query.status.as_deref().map(|text| word(text, "status", &STATUSES, PayoutStatus::name)).transpose()?,
+        created_from: parse_some(query.created_from.as_deref(), "created_from")?,
+        created_to: parse_some(query.created_to.as_deref(), "created_to")?,
+    };
+    app.list(filter, query.page(), |_, payout| PayoutView::of(payout)).await
+}

@@ -1,0 +1,105 @@
+//! The outermost layers: a request's id, its line in the log, its metrics, and the form of every error, whoever made it.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+
+use super::error::ApiError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("lintel-request-id");
+
+/// Gives the request its id, counts and times it, writes its line in the log and the id into the body of an error.
+pub(crate) async fn observe(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = taken_over(&request).unwrap_or_else(made);
+    let method = request.method().clone();
+    // The path as it was routed: ids in metrics would be a series each, and the query may name persons' things.
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("request", id = %id, %method, route, caller = tracing::field::Empty);
+    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = identified(response, &id);
+    let (status, elapsed) = (response.status().as_u16(), began.elapsed());
+    span.in_scope(|| {
+        let ms = elapsed.as_secs_f64() * 1_000.0;
+        if status >= 500 {
+            tracing::warn!(status, ms, "answered");
+        } else {
+            tracing::debug!(status, ms, "answered");
+        }
+    });
+    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+    metrics::counter!("lintel_http_requests_total", &labels).increment(1);
+    metrics::histogram!("lintel_http_request_seconds", &labels).record(elapsed.as_secs_f64());
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// The caller's own id, if it is one.
+fn taken_over(request: &Request) -> Option<String> {
+    let text = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    ((1..=64).contains(&text.len()) && text.bytes().all(plain)).then(|| text.to_owned())
+}
+
+fn made() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Unique enough to find a request in a log; nothing secret hangs on it.
+    format!("req_{:016x}", HASHER.hash_one(COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// An error with its request's id in the body.
+fn identified(mut response: Response, id: &str) -> Response {
+    let Some(error) = response.extensions_mut().remove::<ApiError>() else { return response };
+    error.of_request(id).into_response()
+}
+
+/// A handler panicked: the request fails, the process goes on.
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("not a text"), "a handler panicked");
+    ApiError::new("internal", None, "the request broke a rule of the platform itself; report it with its request id")
+        .into_response()
+}
+
+/// No such path.
+pub(crate) async fn route_unknown(request: Request) -> ApiError {
+    let message = format!("there is no {:.128}; GET /docs shows what there is", request.uri().path());
+    ApiError::new("route_unknown", Some("path"), message)
+}
+
+/// The path exists, the method does not.
+pub(crate) async fn method_not_allowed(request: Request) -> ApiError {
+    let message = format!("{} is not taken here; GET /docs shows what is", request.method());
+    ApiError::new("method_not_allowed", Some("method"), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    #[test]
+    fn an_id_is_taken_over_only_if_well_formed() {
+        let of = |id: &str| taken_over(&Request::builder().header(REQUEST_ID, id).body(Body::empty()).unwrap());
+        assert_eq!(of("a-1_b.c").as_deref(), Some("a-1_b.c"));
+        for id in ["", "a b", "<script>", &"x".repeat(65)] {
+            assert_eq!(of(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn made_ids_differ() {
+        assert_ne!(made(), made());
+    }
+}

@@ -1,0 +1,64 @@
+//! The sandbox clock: on sandbox books with `clock = "manual"` time stands until it is moved here.
+
+use axum::extract::State;
+use domain::{Refusal, RefusalCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::App;
+use super::answer::{Answer, Answered};
+use super::auth::Caller;
+use super::error::ApiError;
+use super::extract::Json;
+use super::wire::{time, time_text};
+use crate::shell::Clock;
+
+/// What time it shall be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewNow {
+    /// Not before the present time.
+    #[schema(example = "2026-03-06T09:00:00+08:00")]
+    now: String,
+}
+
+/// What time it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ClockView {
+    #[schema(example = "2026-03-06T01:00:00Z")]
+    now: String,
+    /// It stands until it is moved.
+    manual: bool,
+}
+
+fn view(clock: &Clock) -> ClockView {
+    ClockView { now: time_text(clock.now()), manual: matches!(clock, Clock::Manual(_)) }
+}
+
+/// Move the sandbox's clock
+///
+/// What falls due until then is carried out at once. Moving it to the same time again changes nothing.
+#[utoipa::path(post, path = "/v1/sandbox/clock", tag = "sandbox", responses((status = OK, body = ClockView)))]
+pub(crate) async fn set_clock(State(app): State<App>, caller: Caller, Json(new): Json<NewNow>) -> Answered<ClockView> {
+    caller.operator()?;
+    let to = time(&new.now, "now")?;
+    if matches!(app.clock, Clock::Wall) {
+        let message = "this clock is the machine's; begin with --sandbox --clock manual in an empty directory";
+        return Err(ApiError::new("clock_not_manual", Some("now"), message));
+    }
+    if !app.clock.move_to(to) {
+        let message = format!("{} is before {}; name a later time", time_text(to), time_text(app.clock.now()));
+        return Err(Refusal::new(RefusalCode::ClockBackwards, "now", message).into());
+    }
+    let seen = app.platform.submit(engine::engine::tick()).await?;
+    seen.result?;
+    Ok(Answer { view: view(&app.clock), position: seen.position, repeated: false })
+}
+
+/// Look at the clock
+#[utoipa::path(get, path = "/v1/sandbox/clock", tag = "sandbox", responses((status = OK, body = ClockView)))]
+pub(crate) async fn get_clock(State(app): State<App>, caller: Caller) -> Answered<ClockView> {
+    caller.operator()?;
+    let Answer { position, .. } = app.look(|_| Ok(())).await?;
+    Ok(Answer { view: view(&app.clock), position, repeated: false })
+}

@@ -1,0 +1,196 @@
+//! Splits: a paid order's money shared among merchants before it is settled.
+
+use axum::extract::State;
+use domain::account::Owner;
+use domain::ids::{MerchantId, OrderId, SplitId};
+use domain::split::{MakeSplit, Parts, Split, SplitPart};
+use domain::{Command, Reply};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::App;
+use super::answer::Answered;
+use super::auth::Caller;
+use super::error::ApiError;
+use super::extract::{Id, Json, Query};
+use super::list::{ListAnswer, PageView, list_query};
+use super::order::seller;
+use super::wire::{Amount, parse, parse_some, time_text};
+
+/// How to split: by `parts`, or by `rates` of an `amount`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSplit {
+    /// Your own number, 1 to 64 bytes, never used before for the order's merchant.
+    #[schema(example = "S2026030500017")]
+    out_split_no: String,
+    /// Who receives what, in minor units.
+    parts: Option<Vec<WirePart>>,
+    /// Who receives how much of `amount`.
+    rates: Option<WireRates>,
+    /// The receivers in the order in which a refund takes their parts back; the last part first unless said.
+    #[serde(default)]
+    return_order: Vec<String>,
+}
+
+/// One receiver's part.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WirePart {
+    #[schema(example = "mch_4")]
+    merchant: String,
+    /// Minor units above zero.
+    amount: Amount,
+}
+
+/// A split by rates.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireRates {
+    /// What is split, in minor units.
+    amount: Amount,
+    /// Together 1,000,000 millionths.
+    rates: Vec<WireRate>,
+    /// The receiver of what rounding leaves.
+    #[schema(example = "mch_4")]
+    remainder_to: String,
+}
+
+/// One receiver's rate.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireRate {
+    #[schema(example = "mch_4")]
+    merchant: String,
+    /// Millionths.
+    #[schema(example = 400_000)]
+    rate: i64,
+}
+
+/// A split.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SplitView {
+    #[schema(example = "spl_3")]
+    id: String,
+    #[schema(example = "ord_7")]
+    order: String,
+    out_split_no: String,
+    /// Whose share was split.
+    #[schema(example = "mch_3")]
+    payee: String,
+    parts: Vec<WirePart>,
+    /// Σ parts.
+    amount: Amount,
+    return_order: Vec<String>,
+    #[schema(example = "vch_1042")]
+    voucher: String,
+    created_at: String,
+    /// Nothing: a refund of the order takes parts back.
+    allowed_actions: Vec<&'static str>,
+}
+
+impl SplitView {
+    fn of(split: &Split) -> Self {
+        let part = |part: &SplitPart| WirePart { merchant: part.merchant.to_string(), amount: Amount(part.amount) };
+        Self {
+            id: split.id.to_string(),
+            order: split.order.to_string(),
+            out_split_no: split.out_split_no.clone(),
+            payee: split.payee.to_string(),
+            parts: split.parts.iter().map(part).collect(),
+            amount: Amount(split.amount),
+            return_order: split.return_order.iter().map(ToString::to_string).collect(),
+            voucher: split.voucher.to_string(),
+            created_at: time_text(split.created_at),
+            allowed_actions: Vec::new(),
+        }
+    }
+}
+
+fn parts(parts: Option<Vec<WirePart>>, rates: Option<WireRates>) -> Result<Parts, ApiError> {
+    match (parts, rates) {
+        (Some(parts), None) => {
+            let part = |wire: &WirePart| {
+                parse(&wire.merchant, "parts.merchant").map(|merchant| SplitPart { merchant, amount: wire.amount.0 })
+            };
+            parts.iter().map(part).collect::<Result<_, _>>().map(Parts::Amounts)
+        }
+        (None, Some(WireRates { amount, rates, remainder_to })) => {
+            let rate = |wire: &WireRate| parse(&wire.merchant, "rates.merchant").map(|merchant| (merchant, wire.rate));
+            Ok(Parts::Rates {
+                amount: amount.0,
+                rates: rates.iter().map(rate).collect::<Result<_, _>>()?,
+                remainder_to: parse(&remainder_to, "rates.remainder_to")?,
+            })
+        }
+        (Some(_), Some(_)) => Err(ApiError::malformed("parts", "give parts or rates, not both")),
+        (None, None) => Err(ApiError::new("field_missing", Some("parts"), "give parts or rates")),
+    }
+}
+
+/// Split an order
+///
+/// Before it is settled; each receiver's part settles by itself.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/splits", tag = "split", params(("id" = String, Path, example = "ord_7")),
+    responses((status = OK, body = SplitView))
+)]
+pub(crate) async fn make(
+    State(app): State<App>,
+    caller: Caller,
+    Id(order): Id<OrderId>,
+    Json(new): Json<NewSplit>,
+) -> Answered<SplitView> {
+    app.owned(&caller, move |state| seller(state, order)).await?;
+    let merchant = app.look(move |state| state.order(order).map(|order| order.merchant)).await?.view;
+    let return_order = new.return_order.iter().map(|text| parse(text, "return_order")).collect::<Result<_, _>>()?;
+    let meta = caller.meta_of(merchant, "split", &new.out_split_no)?;
+    let parts = parts(new.parts, new.rates)?;
+    let command = MakeSplit { order, out_split_no: new.out_split_no, parts, return_order };
+    let view = |state: &domain::State, reply: &Reply| {
+        let Reply::Split(id) = reply else { return None };
+        state.splits.get(id.0).map(SplitView::of)
+    };
+    app.change(meta, Command::MakeSplit(command), view).await
+}
+
+/// Look at a split
+#[utoipa::path(
+    get, path = "/v1/splits/{id}", tag = "split", params(("id" = String, Path, example = "spl_3")),
+    responses((status = OK, body = SplitView))
+)]
+pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<SplitId>) -> Answered<SplitView> {
+    app.owned(&caller, move |state| Ok(Owner::Merchant(state.split(id)?.payee))).await?;
+    app.look(move |state| state.split(id).map(SplitView::of)).await
+}
+
+list_query! {
+    /// Which splits.
+    pub(crate) struct SplitQuery {
+        /// Of this order.
+        order,
+        /// With this number.
+        out_split_no,
+        /// Of this merchant's share; a merchant sees its own.
+        payee,
+    }
+}
+
+/// List splits
+#[utoipa::path(
+    get, path = "/v1/splits", tag = "split", params(SplitQuery), responses((status = OK, body = PageView<SplitView>))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<SplitQuery>,
+) -> ListAnswer<SplitView> {
+    let (page, payee) = (query.page(), parse_some::<MerchantId>(query.payee.as_deref(), "payee")?);
+    payee.map(|payee| caller.merchant_or_operator(payee)).transpose()?;
+    let filter = store::split::SplitFilter {
+        order: parse_some(query.order.as_deref(), "order")?,
+        payee: payee.or(caller.merchant),
+        out_split_no: query.out_split_no,
+    };
+    app.list(filter, page, |_, split| SplitView::of(split)).await
+}

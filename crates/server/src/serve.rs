@@ -1,0 +1,230 @@
+//! `lintel serve`: brings the parts up in order, and down in the opposite one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use anyhow::{Context, Result, bail};
+use ark::Vault;
+use domain::attempt::Attempt;
+use domain::calendar::Date;
+use domain::envelope::Time;
+use domain::initialise::Genesis;
+use domain::{Actor, Command, Origin, State};
+use engine::{Meta, Request};
+use history::{History, Tail};
+use journal::{DirectoryLock, Journal, Postgres, PostgresConfig, Sqlite};
+use node::executor::Patience;
+use node::projector::{Projected, Projector};
+use store::Database;
+use tokio::net::TcpListener;
+
+use crate::config::{ClockKind, Config, Place};
+use crate::http::{self, App};
+use crate::shell::books::Books;
+use crate::shell::clock::wall_ms;
+use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::projector::{self, Handle, Message};
+use crate::shell::{Clock, Input, Platform, lease, writer};
+
+/// Runs the platform until it is told to stop.
+///
+/// # Errors
+/// What keeps it from starting, or why it had to stop.
+pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    let lock = DirectoryLock::acquire(&config.data_dir)?;
+    let lease = lease::hold(&config.journal)?;
+    let mut journal = open_journal(&lock, &config.journal)?;
+    let store = Arc::new(open_store(&config.data_dir, &config.store)?);
+    let (history, tail) = (Arc::new(History::new(&config.data_dir)), Tail::new());
+    let mut projector = Projector::new(store.clone(), history.clone(), tail.clone(), journal.tip().epoch)?;
+
+    let began = std::time::Instant::now();
+    let engine = node::load::load(journal.as_mut(), |projected| projector.take(projected, 0))?;
+    projector.check(&journal.tip())?;
+    let (position, epoch, is_new) = (engine.state().position, journal.tip().epoch, engine.state().genesis.is_none());
+    tracing::info!(position, epoch, seconds = began.elapsed().as_secs_f64(), "recovered");
+    let clock = clock(config, engine.state())?;
+    let outbox = outbox(engine.state());
+
+    let vault = Arc::new(Vault::open(&config.data_dir)?);
+    tracing::warn!("{}", ark::KEY_FILE_WARNING);
+    let (handle, projecting) = projector::start(projector, store.clone(), history.clone(), position)?;
+    let (sender, inputs) = mpsc::channel();
+    let platform = Platform::new(sender);
+    let renewing = lease.map(|lease| lease::renew(lease, platform.clone())).transpose()?;
+    let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
+    let sink = sink(handle.clone(), attempts.clone());
+    let writer = writer::start(engine, journal, clock.clone(), platform.clone(), inputs, sink)?;
+
+    let executor = executor(config, &platform, &clock, &vault, epoch)?;
+    let root = vault.fingerprint_key();
+    let books = Books { store, history, tail, projector: handle.clone() };
+    let app = App {
+        platform: platform.clone(),
+        vault,
+        clock,
+        root,
+        nonces: Arc::default(),
+        books,
+        executor: executor.clone(),
+    };
+    let served = runtime.block_on(async {
+        if is_new {
+            initialise(config, &platform).await?;
+        }
+        tokio::spawn(tick(platform.clone()));
+        outbox.into_iter().for_each(|attempt| drop(attempts.send(attempt)));
+        tokio::spawn(executor.run(requested));
+        serve(config, app, port_file).await
+    });
+    drop(platform.send(Input::Stop));
+    let ended = writer.join();
+    handle.send(Message::Stop);
+    let projected = projecting.join();
+    platform.close();
+    renewing.map(std::thread::JoinHandle::join);
+    match (ended, projected) {
+        (Ok(writer), Ok(projector)) => {
+            writer.context("the writer stopped").and(projector.context("the projector stopped"))?
+        }
+        (Err(_), _) | (_, Err(_)) => bail!("a thread of the platform panicked; its words are above"),
+    }
+    served
+}
+
+fn open_journal(lock: &DirectoryLock, place: &Place) -> Result<Box<dyn Journal>> {
+    if place.is_embedded() {
+        return Ok(Box::new(Sqlite::open(lock, wall_ms())?));
+    }
+    Ok(Box::new(Postgres::open(&PostgresConfig::new(&place.url, &place.schema), wall_ms())?))
+}
+
+fn open_store(directory: &Path, place: &Place) -> Result<Database> {
+    if place.is_embedded() {
+        return Ok(Database::sqlite(&directory.join("store.db"))?);
+    }
+    Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
+}
+
+/// Durable batches go to the projector, new attempts to the executor.
+fn sink(projector: Handle, attempts: tokio::sync::mpsc::UnboundedSender<Attempt>) -> writer::ProjectionSink {
+    Box::new(move |projected: Projected| {
+        for (_, attempt) in &projected.projection.changes.attempts {
+            if attempt.status == domain::attempt::AttemptStatus::Requested {
+                // Without an executor the platform is stopping; the outbox keeps the attempt.
+                drop(attempts.send(attempt.clone()));
+            }
+        }
+        if !projector.send(Message::Take(Box::new(projected))) {
+            tracing::error!("the projector is gone; lists and statements stand still until a restart");
+        }
+    })
+}
+
+fn outbox(state: &State) -> Vec<Attempt> {
+    state.outbox.iter().filter_map(|(id, ())| state.attempts.get(id.0).cloned()).collect()
+}
+
+fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vault>, epoch: u64) -> Result<Executor> {
+    let mut routes = BTreeMap::new();
+    for entry in &config.channels {
+        let channel = channels::registry::by_name(&entry.name, &entry.settings)
+            .with_context(|| format!("channel {}", entry.name))?;
+        routes.insert(channel.manifest().rail, Route { channel, url: entry.url.trim_end_matches('/').to_owned() });
+    }
+    let timeout = std::time::Duration::from_millis(config.executor.timeout_ms);
+    Ok(Executor {
+        platform: platform.clone(),
+        clock: clock.clone(),
+        vault: vault.clone(),
+        routes: Routes::new(routes),
+        http: reqwest::Client::builder().no_proxy().timeout(timeout).build().context("making an HTTP client")?,
+        permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
+        epoch,
+        patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
+    })
+}
+
+fn clock(config: &Config, state: &State) -> Result<Clock> {
+    let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
+    match config.clock {
+        ClockKind::Wall => Ok(Clock::Wall),
+        ClockKind::Manual if !sandbox => {
+            bail!("clock = \"manual\" works only on sandbox books; begin new ones with --sandbox in an empty directory")
+        }
+        ClockKind::Manual if state.now.0 > 0 => Ok(Clock::manual(state.now)),
+        ClockKind::Manual => {
+            let first_day = first_day(config)?;
+            Ok(Clock::manual(Time(first_day.starts_at().0.saturating_add(9 * 3_600_000))))
+        }
+    }
+}
+
+fn first_day(config: &Config) -> Result<Date> {
+    match config.first_day.as_str() {
+        "today" => Ok(Date::in_shanghai(Time(wall_ms()))),
+        text => text.parse().context("first_day"),
+    }
+}
+
+async fn initialise(config: &Config, platform: &Platform) -> Result<()> {
+    let first_day = first_day(config)?;
+    let (institution, sandbox) = (config.institution.clone(), config.sandbox);
+    let genesis = Genesis { institution, first_day, calendar: config.calendar()?, sandbox };
+    let meta = Meta::unkeyed(Actor::Operator("serve".into()), Origin::Cli);
+    platform.submit(Request { command: Command::Initialise(genesis), meta }).await?.result?;
+    tracing::info!(%first_day, sandbox, "new books");
+    Ok(())
+}
+
+async fn tick(platform: Platform) {
+    let mut every = tokio::time::interval(std::time::Duration::from_millis(100));
+    loop {
+        every.tick().await;
+        if platform.send(Input::Tick).is_err() {
+            return;
+        }
+    }
+}
+
+async fn serve(config: &Config, app: App, port_file: Option<&Path>) -> Result<()> {
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let platform = app.platform.clone();
+    let (router, _) = http::routes(app);
+    if let Some(path) = port_file {
+        std::fs::write(path, address.to_string()).with_context(|| format!("writing {}", path.display()))?;
+    }
+    tracing::info!(%address, "ready: http://{address}/docs");
+    let stop = async move {
+        tokio::select! {
+            () = signalled() => tracing::info!("asked to stop"),
+            () = lost(&platform) => {}
+        }
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving")
+}
+
+/// Ends when the writer has stopped by itself.
+async fn lost(platform: &Platform) {
+    while platform.is_running() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+async fn signalled() {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .expect("the process may listen to its own signals");
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    drop(tokio::signal::ctrl_c().await);
+}

@@ -1,0 +1,360 @@
+//! Fetching from channels what they say was done: clearing files (清算文件) and payments that came back (退票).
+//!
+//! ```text
+//!  part 1 … part n ─► one verified statement of that rail and date ─► TakeClearingFile, at most 5,000 lines each
+//!  list of returns ─► each by its serial to its payout ─► ReturnPayout
+//! ```
+//! Both may be asked for again at any time, also after a fetch that broke off half-way: a part is taken once by (rail, date,
+//! part), a payout comes back once.
+
+use std::time::Duration;
+
+use channels::{ChannelError, OperationKind, Request as Asked, Response, Return, Statement};
+use domain::attempt::{Purpose, Rail, attempt_of_serial};
+use domain::calendar::Date;
+use domain::clearing::{Clearing, ClearingLine, LineKind, MAX_LINES, TakeClearingFile};
+use domain::ids::PayoutId;
+use domain::payout::PayoutStatus;
+use domain::{Command, Refusal, RefusalCode, Reply, State};
+use engine::{Meta, Request};
+use node::executor::Call;
+
+use super::Unavailable;
+use super::executor::{Executor, Route, ark_nonce, call};
+
+/// How often a request is sent before the channel counts as unavailable; asking changes nothing there.
+const TRIES: u32 = 3;
+/// What a channel answers while a day is not over.
+const NOT_OVER: u16 = 409;
+
+/// Why nothing, or not everything, could be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    /// No channel of the rail, or none that pays.
+    #[error("no channel is configured for {0}; add one to [[channels]]")]
+    NoChannel(&'static str),
+    /// The day is not over at the channel.
+    #[error("{date} is not over at {channel}; ask again when it is")]
+    NotReady {
+        /// The channel's name.
+        channel: &'static str,
+        /// The date asked for.
+        date: Date,
+    },
+    /// No answer.
+    #[error("{channel} did not answer {TRIES} times")]
+    NoAnswer {
+        /// The channel's name.
+        channel: &'static str,
+    },
+    /// An answer that proves nothing.
+    #[error("{channel} answered {status} to a request for {date}")]
+    Status {
+        /// The channel's name.
+        channel: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// The date asked for.
+        date: Date,
+    },
+    /// A file of another rail or date.
+    #[error("the file is of {rail} for {date}, which was not asked for")]
+    OtherFile {
+        /// Its rail.
+        rail: &'static str,
+        /// Its date.
+        date: Date,
+    },
+    /// A message that is not believed.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The business said no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A clearing file that is taken.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// Its parts as these books took them.
+    pub(crate) parts: Vec<Clearing>,
+    /// How many of them had been taken before.
+    pub(crate) repeated: usize,
+    /// The position of the state they were seen in.
+    pub(crate) position: u64,
+}
+
+/// What a list of returns brought.
+#[derive(Debug, Default)]
+pub(crate) struct Returned {
+    /// How many were listed.
+    pub(crate) listed: usize,
+    /// How many were booked now.
+    pub(crate) booked: usize,
+    /// How many had been booked before.
+    pub(crate) already: usize,
+    /// What could not be booked, for a person to look at.
+    pub(crate) refused: Vec<(String, Refusal)>,
+    /// The position of the last state seen.
+    pub(crate) position: u64,
+}
+
+/// Fetches the clearing file of a rail and date and takes what is not taken yet.
+///
+/// # Errors
+/// [`FetchError`]; parts taken before an error stay taken.
+pub(crate) async fn fetch(executor: &Executor, meta: &Meta, rail: Rail, date: Date) -> Result<Fetched, FetchError> {
+    let route = executor.routes.get(&rail).ok_or(FetchError::NoChannel(rail.name()))?;
+    let lines = statement(executor, route, rail, date).await?.lines;
+    let mut fetched = Fetched { parts: Vec::new(), repeated: 0, position: 0 };
+    for file in parts(rail, date, &lines) {
+        let (part, repeated, position) = take(executor, meta, file).await?;
+        fetched.repeated += usize::from(repeated);
+        fetched.parts.push(part);
+        fetched.position = position;
+    }
+    Ok(fetched)
+}
+
+/// The whole file of the rail and date, every part verified.
+async fn statement(executor: &Executor, route: &Route, rail: Rail, date: Date) -> Result<Statement, FetchError> {
+    let channel = route.channel.as_ref();
+    let name = channel.manifest().name;
+    let mut parts = Vec::new();
+    loop {
+        let number = u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let (_, response) = ask(executor, route, || channel.build_statement(date, number, &ark_nonce())).await?;
+        match response.status {
+            200 => {}
+            NOT_OVER => return Err(FetchError::NotReady { channel: name, date }),
+            status => return Err(FetchError::Status { channel: name, status, date }),
+        }
+        let part = channel.statement(&response.body)?;
+        let last = part.part >= part.parts;
+        parts.push(part);
+        if last {
+            break;
+        }
+    }
+    let statement = Statement::assemble(parts)?.into_inner();
+    if (statement.rail, statement.date) != (rail, date) {
+        return Err(FetchError::OtherFile { rail: statement.rail.name(), date: statement.date });
+    }
+    Ok(statement)
+}
+
+/// The commands that take a file; also an empty file has a part.
+fn parts(rail: Rail, date: Date, lines: &[channels::Line]) -> Vec<TakeClearingFile> {
+    let mut files: Vec<TakeClearingFile> = lines
+        .chunks(MAX_LINES)
+        .zip(1_u32..)
+        .map(|(lines, part)| {
+            let lines = lines.iter().map(line).collect();
+            TakeClearingFile { rail, date, part, last: false, lines }
+        })
+        .collect();
+    match files.last_mut() {
+        Some(file) => file.last = true,
+        None => files.push(TakeClearingFile { rail, date, part: 1, last: true, lines: Vec::new() }),
+    }
+    files
+}
+
+fn line(line: &channels::Line) -> ClearingLine {
+    let kind = match line.kind {
+        channels::LineKind::Debit | channels::LineKind::FundCapture => LineKind::Debit,
+        channels::LineKind::Refund => LineKind::Refund,
+        channels::LineKind::Pay => LineKind::Pay,
+        channels::LineKind::Return => LineKind::Return,
+    };
+    ClearingLine { serial: line.serial.clone(), kind, amount: line.amount, currency: line.currency }
+}
+
+/// Takes a part, or finds it as it was taken; true if so.
+async fn take(executor: &Executor, meta: &Meta, file: TakeClearingFile) -> Result<(Clearing, bool, u64), FetchError> {
+    let TakeClearingFile { rail, date, part, last, .. } = file;
+    let lines = file.lines.len();
+    let request = Request { command: Command::TakeClearingFile(file), meta: meta.clone() };
+    let seen = executor.platform.submit_and_view(request, taken).await?;
+    let refusal = match seen.result {
+        Ok(Some(clearing)) => return Ok((clearing, false, seen.position)),
+        Ok(None) => return Err(Unavailable::Stopped.into()),
+        Err(refusal) if refusal.code == RefusalCode::ClearingDuplicate => refusal,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    let look = move |state: &State| {
+        let id = state.clearing_files.get(&(rail, date, part))?;
+        state.clearings.get(id.0).cloned()
+    };
+    let (before, position) = executor.platform.read(look).await?;
+    // What was taken by hand with other lines is not this part.
+    let same = before.filter(|before| before.last == last && usize::try_from(before.lines) == Ok(lines));
+    Ok((same.ok_or(refusal)?, true, position))
+}
+
+fn taken(state: &State, reply: &Reply) -> Option<Clearing> {
+    let Reply::Clearing(id) = reply else { return None };
+    state.clearings.get(id.0).cloned()
+}
+
+/// Fetches the payments that came back on a date and books what is not booked yet.
+///
+/// # Errors
+/// [`FetchError`]; what was booked before an error stays booked.
+pub(crate) async fn fetch_returns(executor: &Executor, meta: &Meta, date: Date) -> Result<Returned, FetchError> {
+    let pays = |route: &&Route| route.channel.manifest().supported(OperationKind::Pay).is_some();
+    let routes: Vec<&Route> = executor.routes.values().filter(pays).collect();
+    if routes.is_empty() {
+        return Err(FetchError::NoChannel("payouts"));
+    }
+    let mut returned = Returned::default();
+    for route in routes {
+        for back in list(executor, route, date).await? {
+            returned.listed += 1;
+            book(executor, meta, back, &mut returned).await?;
+        }
+    }
+    Ok(returned)
+}
+
+async fn list(executor: &Executor, route: &Route, date: Date) -> Result<Vec<Return>, FetchError> {
+    let channel = route.channel.as_ref();
+    let (request, response) = ask(executor, route, || channel.build_returns(date, &ark_nonce())).await?;
+    if response.status != 200 {
+        return Err(FetchError::Status { channel: channel.manifest().name, status: response.status, date });
+    }
+    Ok(channel.returns(&request, &response)?.into_inner())
+}
+
+async fn book(executor: &Executor, meta: &Meta, back: Return, returned: &mut Returned) -> Result<(), FetchError> {
+    let Return { serial, amount, currency, return_date: date, reference, .. } = back;
+    let platform = &executor.platform;
+    let asked = serial.clone();
+    let (found, position) = platform.read(move |state| payout_of(state, &asked, (amount, currency))).await?;
+    returned.position = position;
+    let payout = match found {
+        Ok((_, PayoutStatus::Returned)) => {
+            returned.already += 1;
+            return Ok(());
+        }
+        Ok((payout, _)) => payout,
+        Err(refusal) => {
+            returned.refused.push((serial, refusal));
+            return Ok(());
+        }
+    };
+    let command = Command::ReturnPayout { payout, reference, date };
+    let seen = platform.submit(Request { command, meta: meta.clone() }).await?;
+    returned.position = seen.position;
+    match seen.result {
+        Ok(_) => returned.booked += 1,
+        Err(refusal) => returned.refused.push((serial, refusal)),
+    }
+    Ok(())
+}
+
+/// The payout that a serial stands for, and where it stands.
+fn payout_of(
+    state: &State,
+    serial: &str,
+    money: (domain::money::Minor, domain::money::Currency),
+) -> Result<(PayoutId, PayoutStatus), Refusal> {
+    let unknown = |message: String| Refusal::new(RefusalCode::PayoutUnknown, "serial", message);
+    let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0));
+    let Some(attempt) = attempt.filter(|attempt| attempt.serial() == serial) else {
+        return Err(unknown(format!("no payout was sent under serial {serial:.40}")));
+    };
+    let Purpose::Payout(id) = attempt.purpose else {
+        return Err(unknown(format!("{} is no payout", attempt.id)));
+    };
+    if attempt.operation.money() != money {
+        let message = format!("{} of {} came back; {id} is {}", money.0, money.1.code(), attempt.operation.money().0);
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "amount", message));
+    }
+    state.payout(id).map(|payout| (id, payout.status))
+}
+
+/// Sends a request that changes nothing, again with a new nonce while no answer comes.
+async fn ask(
+    executor: &Executor,
+    route: &Route,
+    build: impl Fn() -> Result<Asked, ChannelError>,
+) -> Result<(Asked, Response), FetchError> {
+    for _ in 0..TRIES {
+        let request = build()?;
+        match call(&executor.http, &route.url, &request).await {
+            Call::Answered(response) => return Ok((request, response)),
+            Call::NotWritten | Call::Lost => {
+                tokio::time::sleep(Duration::from_millis(executor.patience.first_ms)).await;
+            }
+        }
+    }
+    Err(FetchError::NoAnswer { channel: route.channel.manifest().name })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::attempt::{Attempt, AttemptStatus, Operation};
+    use domain::envelope::Time;
+    use domain::ids::{AttemptId, LegId};
+    use domain::money::Currency;
+
+    use super::*;
+
+    const DAY: Date = Date(20_517);
+
+    fn file_line(number: usize, kind: channels::LineKind) -> channels::Line {
+        let (serial, reference) = (format!("{number:031}"), String::from("reference"));
+        channels::Line { serial, kind, amount: 5_000, currency: Currency::Cny, clearing_date: DAY, reference }
+    }
+
+    #[test]
+    fn a_file_is_taken_in_parts_of_which_one_is_the_last() {
+        let shape = |count: usize| -> Vec<(u32, usize, bool)> {
+            let lines: Vec<_> = (0..count).map(|number| file_line(number, channels::LineKind::Debit)).collect();
+            let files = parts(Rail::Epcc, DAY, &lines);
+            files.iter().map(|file| (file.part, file.lines.len(), file.last)).collect()
+        };
+        assert_eq!(shape(0), [(1, 0, true)]);
+        assert_eq!(shape(1), [(1, 1, true)]);
+        assert_eq!(shape(MAX_LINES), [(1, MAX_LINES, true)]);
+        assert_eq!(shape(2 * MAX_LINES + 1), [(1, MAX_LINES, false), (2, MAX_LINES, false), (3, 1, true)]);
+    }
+
+    #[test]
+    fn every_kind_of_line_has_its_kind_here() {
+        let kinds = channels::LineKind::ALL.map(|kind| (line(&file_line(1, kind)).kind, kind.inbound()));
+        use LineKind::{Debit, Pay, Refund, Return};
+        assert_eq!(kinds, [(Debit, true), (Refund, false), (Pay, false), (Return, true), (Debit, true)]);
+    }
+
+    #[test]
+    fn a_listed_return_must_be_of_a_payout_and_whole() {
+        let mut state = State::default();
+        let attempt = Attempt {
+            id: AttemptId(1),
+            rail: Rail::Epcc,
+            operation: Operation::Debit { agreement: "a".into(), amount: 5_000, currency: Currency::Cny },
+            purpose: Purpose::Payout(PayoutId(8)),
+            epoch: 1,
+            requested_at: Time(1_772_676_000_000),
+            send_before: Time(1_772_676_030_000),
+            status: AttemptStatus::Unknown,
+            cleared: None,
+        };
+        let serial = attempt.serial();
+        state.attempts.put(1, attempt.clone());
+        let code = |state: &State, serial: &str, amount| {
+            payout_of(state, serial, (amount, Currency::Cny)).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(code(&state, "nonsense", 5_000), Err(RefusalCode::PayoutUnknown));
+        assert_eq!(code(&state, &serial.replace("2026", "2025"), 5_000), Err(RefusalCode::PayoutUnknown));
+        assert_eq!(code(&state, &serial, 4_999), Err(RefusalCode::ValueInvalid));
+        assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::PayoutUnknown), "pay_8 is not there");
+        state.attempts.put(1, Attempt { purpose: Purpose::Leg(LegId(1)), ..attempt });
+        assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::PayoutUnknown));
+    }
+}

@@ -1,0 +1,167 @@
+//! The shell: the threads and queues around the engine. Everything it runs is a step of `engine` or `node`.
+//!
+//! ```text
+//!  tokio tasks ─ submit │ read ─► writer thread ─ sealed batch ─► journal thread
+//!                                   ▲   └ the gate ◄─ durable ───────┘
+//!                                   │        ├─► answers to the tasks
+//!                                   │        ├─► projector thread (store, history)
+//!                                   └─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
+//! ```
+
+pub(crate) mod books;
+pub(crate) mod clearing;
+pub(crate) mod clock;
+pub(crate) mod close;
+pub(crate) mod executor;
+pub(crate) mod lease;
+pub(crate) mod projector;
+pub(crate) mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use domain::{Refusal, Reply, State};
+use engine::{Answer, Request};
+use tokio::sync::oneshot;
+
+pub(crate) use clock::Clock;
+
+/// How many requests may wait for the writer before callers are told to come back later.
+pub(crate) const QUEUE_BOUND: usize = 10_000;
+
+/// Why there is no answer; nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unavailable {
+    /// The queue is full.
+    #[error("the platform has {QUEUE_BOUND} requests waiting; try again in a second")]
+    Overloaded,
+    /// The platform stops, or lost its journal.
+    #[error("the platform is stopping or recovering; try again shortly")]
+    Stopped,
+}
+
+/// Something that leaves once the gate opens for it.
+pub(crate) type Leaving = Box<dyn FnOnce() + Send>;
+type ReadStep = Box<dyn FnOnce(&State) -> Leaving + Send>;
+type AfterStep = Box<dyn FnOnce(&State, Answer) -> Leaving + Send>;
+
+/// What came of a request, seen as the caller wants to see it.
+#[derive(Debug)]
+pub(crate) struct Seen<T> {
+    /// The view, or why it was refused.
+    pub(crate) result: Result<T, Refusal>,
+    /// The position of the state it was computed from.
+    pub(crate) position: u64,
+    /// True if this request was answered before.
+    pub(crate) repeated: bool,
+}
+
+/// What the writer takes.
+pub(crate) enum Input {
+    /// Decide this, then let out what is made of the answer.
+    Request(Box<Request>, AfterStep),
+    /// Compute this from the state.
+    Read(ReadStep),
+    /// The journal is durable up to this tip.
+    Durable(journal::Tip),
+    /// The journal failed.
+    Failed(journal::JournalError),
+    /// Look at the clock.
+    Tick,
+    /// Finish what waits and stop.
+    Stop,
+}
+
+/// What callers hold: the way to the one writer.
+#[derive(Clone)]
+pub(crate) struct Platform {
+    inputs: mpsc::Sender<Input>,
+    waiting: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Platform {
+    /// The handle of a writer whose inputs these are.
+    pub(crate) fn new(inputs: mpsc::Sender<Input>) -> Self {
+        Self { inputs, waiting: Arc::default(), stopped: Arc::default() }
+    }
+
+    /// Decides a request; the answer comes once it is durable.
+    pub(crate) async fn submit(&self, request: Request) -> Result<Seen<Reply>, Unavailable> {
+        self.submit_and_view(request, |_, reply| reply.clone()).await
+    }
+
+    /// Decides a request and makes a view of what it brought about, from the same state.
+    pub(crate) async fn submit_and_view<T: Send + 'static>(
+        &self,
+        request: Request,
+        view: impl FnOnce(&State, &Reply) -> T + Send + 'static,
+    ) -> Result<Seen<T>, Unavailable> {
+        let _place = self.admit()?;
+        let (sender, receiver) = oneshot::channel();
+        let after = move |state: &State, answer: Answer| -> Leaving {
+            let Answer { result, position, repeated } = answer;
+            let seen = Seen { result: result.map(|reply| view(state, &reply)), position, repeated };
+            // A caller that went away needs no answer.
+            Box::new(move || drop(sender.send(seen)))
+        };
+        self.send(Input::Request(Box::new(request), Box::new(after)))?;
+        receiver.await.map_err(|_| Unavailable::Stopped)
+    }
+
+    /// Computes something from the state; it comes, with its position, once that state is durable.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<(T, u64), Unavailable> {
+        let _place = self.admit()?;
+        let (sender, receiver) = oneshot::channel();
+        self.send(Input::Read(Box::new(move |state| {
+            let seen = (look(state), state.position);
+            // A caller that went away needs no answer.
+            Box::new(move || drop(sender.send(seen)))
+        })))?;
+        receiver.await.map_err(|_| Unavailable::Stopped)
+    }
+
+    /// Passes an input of the platform's own to the writer.
+    pub(crate) fn send(&self, input: Input) -> Result<(), Unavailable> {
+        self.inputs.send(input).map_err(|_| Unavailable::Stopped)
+    }
+
+    /// How many requests wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether the writer still takes requests.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Takes no further requests.
+    pub(crate) fn close(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    fn admit(&self) -> Result<Place, Unavailable> {
+        if !self.is_running() {
+            return Err(Unavailable::Stopped);
+        }
+        let place = Place(self.waiting.clone());
+        if place.0.fetch_add(1, Ordering::Relaxed) >= QUEUE_BOUND {
+            return Err(Unavailable::Overloaded);
+        }
+        Ok(place)
+    }
+}
+
+/// A place in the queue, given back when the caller has its answer or goes away.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,121 @@
+//! The projector's thread: takes durable batches, publishes them to history, writes checkpoints behind.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use domain::business_day::CheckResult;
+use history::History;
+use node::close::{DaySnapshot, check_history};
+use node::projector::{Projected, Projector, ProjectorError};
+use store::Database;
+use tokio::sync::{oneshot, watch};
+
+/// How many batches may wait for the projector before the writer waits for it.
+const BATCHES_BEHIND: usize = 64;
+
+/// What the projector is asked.
+pub(crate) enum Message {
+    /// Take this.
+    Take(Box<Projected>),
+    /// Write the end of a day and say whether history agrees.
+    Close(Box<DaySnapshot>, oneshot::Sender<Result<CheckResult, ProjectorError>>),
+    /// Write what is left and end.
+    Stop,
+}
+
+/// The way to the projector, for the writer and for whoever closes a day.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    messages: mpsc::SyncSender<Message>,
+    projected: watch::Receiver<u64>,
+}
+
+impl Handle {
+    /// Passes a message; false if the projector is gone.
+    pub(crate) fn send(&self, message: Message) -> bool {
+        self.messages.send(message).is_ok()
+    }
+
+    /// Waits until everything up to `position` is published; false if the projector is gone.
+    pub(crate) async fn projected(&self, position: u64) -> bool {
+        self.projected.clone().wait_for(|projected| *projected >= position).await.is_ok()
+    }
+
+    /// Writes the end of a day and says whether history agrees; `None` if the projector is gone.
+    pub(crate) async fn close(&self, snapshot: DaySnapshot) -> Option<Result<CheckResult, ProjectorError>> {
+        let (sender, receiver) = oneshot::channel();
+        let messages = self.messages.clone();
+        let message = Message::Close(Box::new(snapshot), sender);
+        let sent = tokio::task::spawn_blocking(move || messages.send(message).is_ok()).await;
+        if !matches!(sent, Ok(true)) {
+            return None;
+        }
+        receiver.await.ok()
+    }
+}
+
+/// Starts it; `position` is what it has taken so far. The handle ends with the reason.
+pub(crate) fn start(
+    projector: Projector,
+    store: Arc<Database>,
+    history: Arc<History>,
+    position: u64,
+) -> std::io::Result<(Handle, thread::JoinHandle<Result<(), ProjectorError>>)> {
+    let (messages, inbox) = mpsc::sync_channel(BATCHES_BEHIND);
+    let (published, projected) = watch::channel(position);
+    let work = Work { projector, store, history, published, began: Instant::now() };
+    let thread = thread::Builder::new().name("projector".into()).spawn(move || work.run(&inbox))?;
+    Ok((Handle { messages, projected }, thread))
+}
+
+struct Work {
+    projector: Projector,
+    store: Arc<Database>,
+    history: Arc<History>,
+    published: watch::Sender<u64>,
+    began: Instant,
+}
+
+impl Work {
+    fn run(mut self, inbox: &mpsc::Receiver<Message>) -> Result<(), ProjectorError> {
+        loop {
+            match inbox.recv_timeout(Duration::from_millis(100)) {
+                Ok(Message::Take(projected)) => {
+                    let position = projected.projection.last;
+                    self.projector.take(*projected, self.at_ms());
+                    self.published.send_replace(position);
+                }
+                Ok(Message::Close(snapshot, sender)) => {
+                    // Whoever asked may be gone; the files stand.
+                    drop(sender.send(self.close(&snapshot)));
+                }
+                Ok(Message::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return self.projector.write(&[]);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            if self.projector.is_due(self.at_ms()) {
+                let began = Instant::now();
+                self.projector.write(&[])?;
+                metrics::histogram!("lintel_checkpoint_seconds").record(began.elapsed().as_secs_f64());
+            }
+            metrics::gauge!("lintel_projector_entries_behind")
+                .set(u32::try_from(self.projector.behind()).unwrap_or(u32::MAX));
+        }
+    }
+
+    fn close(&mut self, snapshot: &DaySnapshot) -> Result<CheckResult, ProjectorError> {
+        self.projector.write(&[])?;
+        let rows = store::run::segments(&self.store, None, None, Some(snapshot.date), None)?;
+        let result = check_history(&self.history, &rows, snapshot)?;
+        let row = self.history.write_end_of_day(snapshot.date, snapshot.sealed, snapshot.balances.iter().copied())?;
+        self.projector.write(&[row])?;
+        Ok(result)
+    }
+
+    fn at_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,186 @@
+//! The writer thread and the journal thread: decide the next batch while the last one syncs.
+
+use std::collections::VecDeque;
+use std::sync::mpsc;
+use std::thread;
+
+use engine::{Engine, Gate, Projection};
+use journal::{Batch, Journal};
+use node::projector::Projected;
+
+use super::{Clock, Input, Leaving, Platform};
+
+/// A batch is closed at this size even while the one before still syncs.
+const BATCH_BYTES: usize = 4 << 20;
+/// With the journal idle, a batch of this size is not held back for inputs that wait.
+const EAGER_BYTES: usize = 64 << 10;
+
+enum Output {
+    Leaving(Leaving),
+    Projection(Box<Projection>),
+}
+
+/// Where durable projections go; it may wait when what follows the journal lags too far.
+pub(crate) type ProjectionSink = Box<dyn FnMut(Projected) + Send>;
+
+/// Why the writer ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriterError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] journal::JournalError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] engine::EngineError),
+}
+
+/// Starts the writer and the journal thread; the handle ends with the reason.
+pub(crate) fn start(
+    engine: Engine,
+    journal: Box<dyn Journal>,
+    clock: Clock,
+    platform: Platform,
+    inputs: mpsc::Receiver<Input>,
+    project: ProjectionSink,
+) -> std::io::Result<thread::JoinHandle<Result<(), WriterError>>> {
+    let (batches, to_append) = mpsc::channel();
+    let acknowledge = platform.clone();
+    let appender =
+        thread::Builder::new().name("journal".into()).spawn(move || append(journal, &to_append, &acknowledge))?;
+    thread::Builder::new().name("writer".into()).spawn(move || {
+        let gate = Gate::new(engine.state().position);
+        let writer = Writer { engine, gate, clock, batches, syncing: 0, project, stashed: VecDeque::new() };
+        let result = writer.run(&inputs);
+        platform.close();
+        // The journal thread ends with the channel of batches, which the writer dropped.
+        drop(appender.join());
+        result
+    })
+}
+
+fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platform: &Platform) {
+    while let Ok(batch) = batches.recv() {
+        let began = std::time::Instant::now();
+        let input = match journal.append(&batch) {
+            Ok(tip) => Input::Durable(tip),
+            Err(error) => Input::Failed(error),
+        };
+        metrics::histogram!("lintel_journal_append_seconds").record(began.elapsed().as_secs_f64());
+        metrics::counter!("lintel_journal_bytes_total").increment(batch.payload.len() as u64);
+        let failed = matches!(input, Input::Failed(_));
+        if platform.send(input).is_err() || failed {
+            return;
+        }
+    }
+}
+
+struct Writer {
+    engine: Engine,
+    gate: Gate<Output>,
+    clock: Clock,
+    batches: mpsc::Sender<Batch>,
+    /// Batches at the journal: none or one.
+    syncing: usize,
+    project: ProjectionSink,
+    /// Inputs taken while only the journal's word counted.
+    stashed: VecDeque<Input>,
+}
+
+impl Writer {
+    fn run(mut self, inputs: &mpsc::Receiver<Input>) -> Result<(), WriterError> {
+        let mut stopping = false;
+        loop {
+            let full = self.syncing > 0 && self.engine.open_bytes() >= BATCH_BYTES;
+            let next = if full { None } else { self.stashed.pop_front() };
+            let input = match next {
+                Some(input) => input,
+                None => match self.next(inputs, full) {
+                    Some(input) => input,
+                    None => return Ok(()),
+                },
+            };
+            if matches!(input, Input::Stop) {
+                stopping = true;
+            } else if full && !matches!(input, Input::Durable(_) | Input::Failed(_)) {
+                self.stashed.push_back(input);
+            } else {
+                self.take(input)?;
+            }
+            if self.engine.open_bytes() >= EAGER_BYTES {
+                self.seal();
+            }
+            if stopping && self.syncing == 0 && self.engine.open_bytes() == 0 && self.stashed.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next input; before waiting for one, the open batch goes to the journal if that is idle.
+    fn next(&mut self, inputs: &mpsc::Receiver<Input>, full: bool) -> Option<Input> {
+        if let Ok(input) = inputs.try_recv() {
+            return Some(input);
+        }
+        if !full {
+            self.seal();
+        }
+        inputs.recv().ok()
+    }
+
+    fn take(&mut self, input: Input) -> Result<(), WriterError> {
+        match input {
+            Input::Request(request, after) => {
+                let answer = self.engine.submit(*request, self.clock.now())?;
+                let leaving = after(self.engine.state(), answer);
+                self.give(leaving);
+            }
+            Input::Read(look) => {
+                let leaving = look(self.engine.state());
+                self.give(leaving);
+            }
+            Input::Tick => {
+                let now = self.clock.now();
+                if self.engine.is_due(now) {
+                    self.engine.submit(engine::engine::tick(), now)?;
+                }
+            }
+            Input::Durable(tip) => {
+                self.syncing = self.syncing.saturating_sub(1);
+                let Self { gate, project, .. } = self;
+                for output in gate.release(tip.next.saturating_sub(1)) {
+                    match output {
+                        Output::Leaving(leaving) => leaving(),
+                        // One batch is under way at a time, so the tip's hash is this batch's.
+                        Output::Projection(projection) => {
+                            project(Projected { projection: *projection, hash: tip.hash })
+                        }
+                    }
+                }
+                self.seal();
+            }
+            Input::Failed(error) => return Err(error.into()),
+            Input::Stop => {}
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, leaving: Leaving) {
+        let position = self.engine.state().position;
+        if position <= self.gate.durable() {
+            leaving();
+        } else {
+            self.gate.park(position, Output::Leaving(leaving));
+        }
+    }
+
+    fn seal(&mut self) {
+        if self.syncing > 0 {
+            return;
+        }
+        if let Some(sealed) = self.engine.seal() {
+            self.gate.park(sealed.projection.last, Output::Projection(Box::new(sealed.projection)));
+            self.syncing += 1;
+            // A journal thread that ended said why before.
+            drop(self.batches.send(sealed.batch));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! An order's way: created, paid, split, matched in the clearing file, settled, paid out, returned, refunded. No channel is
+//! configured here: the clearing file answers what was asked of the networks.
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client};
+use crate::features::close;
+use crate::open::{balance, closing, customer, merchant, number, own, text, trial_balance, user};
+use crate::server::Server;
+
+struct Market {
+    operator: Client,
+    landlord: Value,
+    agent: Value,
+    payer: String,
+}
+
+impl Market {
+    fn open(server: &Server) -> Self {
+        let operator = server.operator();
+        let landlord = merchant(&operator, "landlord", "王五", "110105194912310046");
+        let agent = merchant(&operator, "agent", "赵六", "110105194912310054");
+        let payer = user(&operator, &customer(&operator, "钱七", "110105194912310062"));
+        Self { operator, landlord, agent, payer }
+    }
+
+    fn order(&self, number: &str, amount: i64) -> Answer {
+        let items = json!([{"kind": "rent", "amount": amount}]);
+        let merchant = text(&self.landlord, "/id");
+        let body = json!({
+            "merchant": merchant, "out_trade_no": number, "payer": self.payer, "items": items, "currency": "CNY",
+        });
+        self.operator.post("/v1/orders", &body)
+    }
+
+    fn pay(&self, order: &str, amount: i64) -> Answer {
+        let card = json!({
+            "type": "card", "agreement": "A1", "mask": "622202******2230", "rail": "epcc", "amount": amount,
+        });
+        self.operator.post(&format!("/v1/orders/{order}/pay"), &json!({"instruments": [card]}))
+    }
+
+    fn serial(&self, attempt: &str) -> String {
+        text(&self.operator.get(&format!("/v1/attempts/{attempt}")).ok(), "/serial")
+    }
+
+    /// Takes a clearing file of one line.
+    fn cleared(&self, date: &str, part: u32, serial: &str, kind: &str, amount: i64) -> Value {
+        let lines = json!([{"serial": serial, "kind": kind, "amount": amount, "currency": "CNY"}]);
+        let body = json!({"rail": "epcc", "date": date, "part": part, "last": false, "lines": lines});
+        let clearing = self.operator.post("/v1/clearing", &body).ok();
+        assert_eq!((number(&clearing, "/matched"), number(&clearing, "/different")), (1, 0), "{clearing}");
+        clearing
+    }
+
+    /// An order of 500,000 that was paid and cleared on 2026-03-05.
+    fn paid(&self) -> Value {
+        let order = text(&self.order("T1", 500_000).ok(), "/id");
+        let paying = self.pay(&order, 500_000).ok();
+        assert_eq!((text(&paying, "/status"), text(&paying, "/legs/0/status")), ("paying".into(), "sent".into()));
+        let serial = self.serial(&text(&paying, "/legs/0/open_attempt"));
+        self.cleared("2026-03-05", 1, &serial, "debit", 500_000);
+        self.operator.get(&format!("/v1/orders/{order}")).ok()
+    }
+
+    /// The next working day, on which that order is settled.
+    fn next_day(&self) {
+        self.operator.post("/v1/sandbox/clock", &json!({"now": "2026-03-06T09:00:00+08:00"})).ok();
+        self.operator.post("/v1/days/cut", &json!({"next": "2026-03-06"})).ok();
+    }
+
+    fn settle(&self, merchant: &Value, date: &str) -> Answer {
+        self.operator.post("/v1/settlements", &json!({"merchant": text(merchant, "/id"), "date": date}))
+    }
+}
+
+#[test]
+fn a_paid_order_is_split_settled_paid_out_and_refunded() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let operator = &market.operator;
+    let order = market.paid();
+    assert_eq!(
+        (text(&order, "/status"), number(&order, "/fee"), number(&order, "/net")),
+        ("success".into(), 1_000, 499_000)
+    );
+    assert_eq!((text(&order, "/due"), &order["settled"]), ("2026-03-06".into(), &json!(false)));
+    assert_eq!(order["allowed_actions"], json!(["split", "refund"]));
+
+    let path = format!("/v1/orders/{}", text(&order, "/id"));
+    let parts = json!([{"merchant": text(&market.agent, "/id"), "amount": 99_000}]);
+    let split = json!({"out_split_no": "S1", "parts": parts});
+    let made = operator.post(&format!("{path}/splits"), &split).ok();
+    assert_eq!(number(&made, "/amount"), 99_000);
+    assert_eq!(operator.post(&format!("{path}/splits"), &split).ok(), made, "out_split_no is a key of its own");
+    assert_eq!(market.settle(&market.landlord, "2026-03-05").error().1, "not_cleared");
+
+    market.next_day();
+    let due = operator.get("/v1/settlements/due").ok();
+    let amounts: Vec<_> = due["data"].as_array().unwrap().iter().map(|due| number(due, "/amount")).collect();
+    assert_eq!(amounts, [400_000, 99_000]);
+    market.settle(&market.landlord, "2026-03-06").ok();
+    market.settle(&market.agent, "2026-03-06").ok();
+    assert_eq!(operator.get(&path).ok()["settled"], true);
+    assert_eq!(balance(operator, &text(&market.landlord, "/available")), 400_000);
+
+    pay_out_and_take_back(&market);
+    let refund = json!({"out_refund_no": "F1", "amount": 250_000, "return_fee": true});
+    let refund = operator.post(&format!("{path}/refunds"), &refund).ok();
+    assert_eq!((text(&refund, "/status"), number(&refund, "/fee")), ("in_transit".into(), 500));
+    let serial = market.serial(&text(&refund, "/parts/0/attempt"));
+    market.cleared("2026-03-06", 3, &serial, "refund", 250_000);
+    let refund = operator.get(&format!("/v1/refunds/{}", text(&refund, "/id"))).ok();
+    assert_eq!((text(&refund, "/status"), number(&refund, "/succeeded")), ("success".into(), 250_000));
+    assert_eq!(operator.get(&path).ok()["refunded"], 250_000);
+
+    let trial = trial_balance(operator, "2026-03-06");
+    assert!(trial["cover"][0]["holds"] == true || trial["cover"]["holds"] == true, "{trial}");
+    assert_eq!(text(&close(operator, "2026-03-05"), "/status"), "closed");
+    let rates = operator.get("/v1/rates").ok();
+    assert_eq!((number(&rates, "/first_try/numerator"), number(&rates, "/first_try/denominator")), (1, 1));
+}
+
+/// Pays 100,000 out, which arrives and comes back: nothing more goes there until the account is verified.
+fn pay_out_and_take_back(market: &Market) {
+    let operator = &market.operator;
+    let available = text(&market.landlord, "/available");
+    let create = |amount: i64, send_now: bool| {
+        let to = json!({"type": "settlement"});
+        let body = json!({"account": available, "to": to, "amount": amount, "currency": "CNY", "send_now": send_now});
+        operator.post("/v1/payouts", &body)
+    };
+    let held = create(50_000, false).ok();
+    assert_eq!((text(&held, "/status"), text(&held, "/kind")), ("held".into(), "withdrawal".into()));
+    assert_eq!(held["allowed_actions"], json!(["send", "cancel"]));
+    let cancelled = operator.post(&format!("/v1/payouts/{}/cancel", text(&held, "/id")), &json!({})).ok();
+    assert_eq!((text(&cancelled, "/status"), text(&cancelled, "/cancelled")), ("cancelled".into(), "asked".into()));
+
+    let sent = create(100_000, true).ok();
+    assert_eq!(text(&sent, "/status"), "sent");
+    let path = format!("/v1/payouts/{}", text(&sent, "/id"));
+    market.cleared("2026-03-06", 1, &market.serial(&text(&sent, "/attempt")), "pay", 100_000);
+    assert_eq!(text(&operator.get(&path).ok(), "/status"), "success");
+    assert_eq!(balance(operator, &available), 300_000);
+    let back = operator.post(&format!("{path}/return"), &json!({"reference": "RT1", "date": "2026-03-06"})).ok();
+    assert_eq!(text(&back, "/status"), "returned");
+    assert_eq!(balance(operator, &available), 400_000);
+    assert_eq!(create(1, true).error().1, "settlement_suspended");
+    let verify = format!("/v1/merchants/{}/settlement-account", text(&market.landlord, "/id"));
+    let replacement = json!({"replacement": {"account": "6222020200112248", "holder": "王五"}});
+    let verified = operator.post(&verify, &replacement).ok();
+    assert_eq!(verified["settlement_suspended"], false);
+    assert!(text(&verified, "/settlement/account").ends_with("2248"));
+    create(1, false).ok();
+}
+
+#[test]
+fn out_trade_no_is_unique_for_a_merchant_whoever_asks() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let first = market.order("T1", 100).ok();
+    assert_eq!(market.order("T1", 100).ok(), first);
+    assert_eq!(market.order("T1", 101).error().1, "key_reused");
+    let id = text(&market.landlord, "/id");
+    let key = market.operator.post(&format!("/v1/merchants/{id}/key"), &json!({})).ok();
+    let own = Client::new(server.address(), &id, ark::MacKey::from_hex(&text(&key, "/secret")).unwrap());
+    let items = json!([{"kind": "rent", "amount": 102}]);
+    let body = json!({"out_trade_no": "T1", "payer": market.payer, "items": items, "currency": "CNY"});
+    assert_eq!(own.post("/v1/orders", &body).error().1, "key_reused");
+    let listed = own.get(&format!("/v1/orders?status=created&min_position={}", 1)).ok();
+    assert!(listed["data"].as_array().unwrap().iter().all(|order| order["merchant"] == id.as_str()));
+    let closed = own.post(&format!("/v1/orders/{}/close", text(&first, "/id")), &json!({})).ok();
+    assert_eq!((text(&closed, "/status"), &closed["allowed_actions"]), ("closed".into(), &json!([])));
+}
+
+#[test]
+fn a_list_waits_for_the_position_of_a_write() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let created = market.order("T1", 100);
+    let position = created.position();
+    let listed = market.operator.get(&format!("/v1/orders?out_trade_no=T1&min_position={position}")).ok();
+    assert_eq!(listed["data"][0], created.ok());
+    assert!(number(&listed, "/position") >= i64::try_from(position).unwrap());
+}
+
+#[test]
+fn payments_that_do_not_fit_the_order_change_nothing() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let order = text(&market.order("T1", 500_000).ok(), "/id");
+    assert_eq!(market.pay(&order, 499_999).error(), (422, "order_amount".into(), "instruments".into()));
+    let fund = |amount: i64| json!({"type": "fund", "contract": "L1", "amount": amount});
+    let path = format!("/v1/orders/{order}/pay");
+    let two = market.operator.post(&path, &json!({"instruments": [fund(1), fund(499_999)]}));
+    assert_eq!(two.error(), (422, "instrument_not_allowed".into(), "instruments".into()));
+    let unknown = market.operator.post(&path, &json!({"instruments": [{"type": "cash", "amount": 1}]}));
+    assert_eq!(unknown.error().1, "field_malformed");
+    let rail = json!({"type": "card", "agreement": "A1", "mask": "6222", "rail": "fund", "amount": 500_000});
+    let wrong = market.operator.post(&path, &json!({"instruments": [rail]}));
+    assert_eq!(wrong.error(), (400, "field_malformed".into(), "instruments[0].rail".into()));
+    let card_number =
+        json!({"type": "card", "agreement": "A1", "mask": "6222020200112230", "rail": "epcc", "amount": 500_000});
+    let shown = market.operator.post(&path, &json!({"instruments": [card_number]}));
+    assert_eq!(shown.error(), (422, "value_invalid".into(), "mask".into()));
+    let unpaid = market.operator.get(&format!("/v1/orders/{order}")).ok();
+    assert_eq!((text(&unpaid, "/status"), number(&unpaid, "/tries")), ("created".into(), 0));
+    assert_eq!(balance(&market.operator, &own(&market.operator, 1121)), 0);
+    assert_eq!(closing(&trial_balance(&market.operator, "2026-03-05"), 1121), 0);
+}
