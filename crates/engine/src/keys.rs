@@ -21,7 +21,7 @@ pub enum FirstAnswer {
 pub struct KeyBinding {
     /// Whose key it is.
     pub scope: String,
-    /// The key, with its kind in front: `idempotency:`, `trade:`, `business:`.
+    /// The key, behind the name of the parameter that bears it: `Idempotency-Key:`, `out_trade_no:`.
     pub key: String,
     /// The position after its command.
     pub position: u64,
@@ -67,7 +67,7 @@ impl Keys {
             let (kind, value) = key.split_once(':').unwrap_or(("key", key));
             let message =
                 format!("{kind} '{value:.64}' was used before with other content; send the same body or a new {kind}");
-            return Err(Refusal::new(RefusalCode::KeyReused, "key", message));
+            return Err(Refusal { code: RefusalCode::KeyReused, param: kind.to_owned().into(), message });
         }
         Ok(None)
     }

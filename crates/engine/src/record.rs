@@ -15,7 +15,8 @@ pub const LEVEL: u16 = 1;
 pub struct Meta {
     /// Whose keys these are; an empty text with no keys.
     pub scope: String,
-    /// Keys that must be new, or all of the same request; with the kind in front: `idempotency:…`, `trade:…`.
+    /// Keys that must be new, or all of the same request, each behind the name of the parameter that bears it:
+    /// `Idempotency-Key:…`, `out_trade_no:…`.
     pub keys: Vec<String>,
     /// A keyed digest of the caller's body, without server-made parts.
     pub fingerprint: [u8; 16],

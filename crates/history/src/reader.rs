@@ -70,9 +70,12 @@ impl History {
 }
 
 fn open_file(directory: &Path, row: &SegmentRow) -> Result<std::fs::File, HistoryError> {
-    std::fs::File::open(directory.join(&row.path)).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => HistoryError::broken(&row.path, None, "the catalogue names it and it is not there"),
-        _ => HistoryError::io(format!("opening {}", row.path), error),
+    std::fs::File::open(directory.join(&row.path)).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            HistoryError::broken(&row.path, None, "the catalogue names it and it is not there")
+        } else {
+            HistoryError::io(format!("opening {}", row.path), error)
+        }
     })
 }
 

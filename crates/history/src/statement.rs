@@ -37,7 +37,7 @@ pub struct StatementQuery {
     pub side: Side,
     /// The first accounting date.
     pub from: Date,
-    /// The last accounting date.
+    /// The last accounting date. Before `from`, there are no lines.
     pub to: Date,
     /// Lines behind this one; `None` for the first page.
     pub after: Option<Cursor>,
@@ -152,6 +152,10 @@ impl History {
         let file = self.open(row)?;
         for span in file.locate(walk.query.account.0)? {
             let run = Run::read(&file, &span)?;
+            if let Some(run) = run.as_ref().filter(|run| run.is_off_page(walk, base, row.date)) {
+                last = walk.pass(row, last, run)?;
+                continue;
+            }
             for part in walk.parts(row.date, span, run.as_ref()) {
                 last = walk_part(walk, base, row, &file, &part, last)?;
             }
@@ -178,8 +182,7 @@ fn walk_part(
     if let Some(run) = Run::read(file, span)?
         && run.is_off_page(walk, base, date)
     {
-        walk.pass(date, &run);
-        return ascending(row, last, &[run.first, run.last]);
+        return walk.pass(row, last, &run);
     }
     let mut movements = read_movements(file, span)?;
     let last = ascending(row, last, &movements)?;
@@ -334,7 +337,8 @@ impl<'a> Walk<'a> {
             (Some(after), _) if after.date > date => rows,
             (Some(after), None) if after.date == date => return vec![span],
             (Some(after), Some(run)) if after.date == date => {
-                usize::try_from((after.number + 1).saturating_sub(run.first.number)).map_or(rows, |skip| skip.min(rows))
+                usize::try_from(after.number.saturating_add(1).saturating_sub(run.first.number))
+                    .map_or(rows, |skip| skip.min(rows))
             }
             (Some(_) | None, _) => 0,
         };
@@ -356,15 +360,17 @@ impl<'a> Walk<'a> {
     }
 
     /// Many movements off the page.
-    fn pass(&mut self, date: Date, run: &Run) {
+    fn pass(&mut self, row: &SegmentRow, last: u64, run: &Run) -> Result<u64, HistoryError> {
+        let last = ascending(row, last, &[run.first, run.last])?;
         let before_first = i128::from(run.first.balance) - self.change(&run.first);
         self.balance += i128::from(run.last.balance) - before_first;
-        if date < self.query.from {
+        if row.date < self.query.from {
             self.opening = self.balance;
-            return;
+        } else {
+            self.count += run.rows;
+            self.more |= self.query.after.is_none_or(|after| Cursor { date: row.date, number: last } > after);
         }
-        self.count += run.rows;
-        self.more |= self.query.after.is_none_or(|after| Cursor { date, number: run.last.number } > after);
+        Ok(last)
     }
 
     /// Movements of a date of the statement.

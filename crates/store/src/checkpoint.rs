@@ -7,7 +7,8 @@
 //!    it is anything else          ─► Conflict; nothing is written
 //! ```
 //! Only positions that are durable in the journal may be committed. The store may lose its last checkpoints in a crash
-//! and then stands behind the journal, which replay makes good; ahead of it, or of another one, it is refused at start-up.
+//! and then stands behind the journal, which replay makes good; ahead of it, or of another one, it is refused at
+//! start-up.
 
 use std::fmt;
 

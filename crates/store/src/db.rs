@@ -1,7 +1,7 @@
 //! The boundary to the database: values, rows, statements, transactions. Behind it lie SQLite and PostgreSQL.
 //!
-//! The SQL text is the same on both. It keeps to what both understand: placeholders `$1, $2, …` numbered in the order in
-//! which they first appear (SQLite takes them for names and counts appearances), columns BIGINT, TEXT and BYTEA only,
+//! The SQL text is the same on both. It keeps to what both understand: placeholders `$1, $2, …` numbered in the order
+//! in which they first appear (SQLite takes them for names and counts appearances), columns BIGINT, TEXT and BYTEA only,
 //! `INSERT … ON CONFLICT … DO UPDATE`, `ON 1 = 1` for a join without a condition.
 
 use std::fmt;
@@ -211,8 +211,8 @@ impl Database {
     /// Opens a schema of a PostgreSQL database, creating it where it is missing, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`StoreError::BadSetting`], [`StoreError::Database`]; [`StoreError::Schema`] for a schema of a newer or an altered
-    /// program.
+    /// [`StoreError::BadSetting`], [`StoreError::Database`]; [`StoreError::Schema`] for a schema of a newer or an
+    /// altered program.
     ///
     /// # Panics
     /// As every call, if called inside an async runtime.

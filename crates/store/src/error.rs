@@ -37,7 +37,10 @@ pub enum StoreError {
         reason: String,
     },
     /// Another writer committed meanwhile, or the caller missed a commit of its own.
-    #[error("the store's checkpoint is {}, not {} as its writer expected; load the store again", shown(.found), shown(.expected))]
+    #[error(
+        "the store's checkpoint is {}, not {} as its writer expected; load the store again",
+        shown(.found), shown(.expected)
+    )]
     Conflict {
         /// The checkpoint the writer went on from.
         expected: Option<Checkpoint>,

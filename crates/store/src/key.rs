@@ -9,7 +9,7 @@ use crate::db::{Database, Row, Session, Value};
 use crate::error::StoreError;
 use crate::table::Upsert;
 
-/// One used key.
+/// One used key. One commit takes a scope and key once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRow {
     /// Whose key and of which kind.

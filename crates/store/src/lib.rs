@@ -12,8 +12,8 @@
 //! ```
 //! Every call blocks: call from a plain thread, never inside an async runtime.
 //!
-//! Invariants: what one checkpoint wrote is seen together or not at all; a row is never newer than the checkpoint; a row
-//! that is not what was written is refused by name and never decoded into something else.
+//! Invariants: what one checkpoint wrote is seen together or not at all; a row is never newer than the checkpoint; a
+//! row that is not what was written is refused by name and never decoded into something else.
 
 pub mod account;
 pub mod agreement;

@@ -18,7 +18,8 @@ use crate::tables;
 pub struct Loaded {
     /// Where the journal goes on from here; `None` for an empty store.
     pub checkpoint: Option<Checkpoint>,
-    /// Every row of every table, in the order of the ids. Accounts come without balance and entry count: history has them.
+    /// Every row of every table, in the order of the ids. Accounts come without balance and entry count: history has
+    /// them.
     pub rows: Changes,
     /// The committed files of history.
     pub segments: Vec<SegmentRow>,

@@ -94,8 +94,8 @@ pub(crate) fn insert(session: &dyn Session, segments: &[SegmentRow]) -> Result<(
     Ok(())
 }
 
-/// The committed files of a kind (of any if `None`) whose date lies between `from` and `to`, both inclusive, and that may
-/// hold entries of `account`; in the order of date, then position.
+/// The committed files of a kind (of any if `None`) whose date lies between `from` and `to`, both inclusive, and that
+/// may hold entries of `account`; in the order of date, then position.
 ///
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].

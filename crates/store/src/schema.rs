@@ -1,7 +1,7 @@
 //! The tables' shape: numbered SQL files, one a feature, applied in order and once.
 //!
-//! A file that was released is never edited: a change is a new file. The store of a newer program is refused, since this
-//! one would leave its new columns empty.
+//! A file that was released is never edited: a change is a new file. The store of a newer program is refused, since
+//! this one would leave its new columns empty.
 
 use crate::db::{Session, Value};
 use crate::error::StoreError;

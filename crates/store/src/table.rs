@@ -96,7 +96,8 @@ impl<'a> Upsert<'a> {
         }
     }
 
-    /// Adds a row, its values in the order of the columns. Within one [`Self::finish`] no two rows may have the same key.
+    /// Adds a row, its values in the order of the columns. Within one [`Self::finish`] no two rows may have the same
+    /// key.
     pub(crate) fn add(&mut self, row: impl IntoIterator<Item = Value>) -> Result<(), StoreError> {
         let before = self.values.len();
         self.values.extend(row);

@@ -1,5 +1,5 @@
-//! Every table of the state and where it is stored. A table that is new in the domain does not compile here until it has
-//! a line and its feature file says what its row is.
+//! Every table of the state and where it is stored. A table that is new in the domain does not compile here until it
+//! has a line and its feature file says what its row is.
 
 use domain::State;
 use domain::account::Account;

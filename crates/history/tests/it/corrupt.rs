@@ -77,7 +77,8 @@ fn a_row_of_the_catalogue_that_is_not_the_files_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let history = History::new(directory.path());
     let row = cut_all(&history, &ledger()).remove(0);
-    let changes: [(&str, fn(&mut SegmentRow)); 5] = [
+    type Change = fn(&mut SegmentRow);
+    let changes: [(&str, Change); 5] = [
         ("(rows, lowest account, highest account) are (400, 1, 3)", |row| row.rows += 1),
         ("(rows, lowest account, highest account) are (400, 1, 3)", |row| row.min_account = 0),
         ("(rows, lowest account, highest account) are (400, 1, 3)", |row| row.max_account = 9),

@@ -148,7 +148,7 @@ impl System {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn a_statement_is_that_of_the_model(steps in proptest::collection::vec(step(), 1..60)) {

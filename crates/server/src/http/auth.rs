@@ -29,6 +29,9 @@ pub(crate) const OPERATOR: &str = "operator";
 /// The serial of the keys in use until there is a key service.
 pub(crate) const KEY_SERIAL: &str = "1";
 
+/// The header that makes a request safe to send twice.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
 /// The key of an id and serial.
 pub(crate) fn api_key(root: &MacKey, id: &str, serial: &str) -> MacKey {
     MacKey::from_bytes(root.tag(format!("api-key\0{id}\0{serial}").as_bytes()))
@@ -53,16 +56,16 @@ impl Caller {
     /// `idempotency_key_missing`.
     pub(crate) fn meta(&self) -> Result<Meta, ApiError> {
         let key = self.idempotency_key()?;
-        Ok(self.keyed(self.scope.to_string(), vec![format!("idempotency:{key}")]))
+        Ok(self.keyed(self.scope.to_string(), vec![format!("{IDEMPOTENCY_KEY}:{key}")]))
     }
 
     /// As [`Self::meta`], bound to a key of the business too.
     ///
     /// # Errors
     /// `idempotency_key_missing`.
-    pub(crate) fn meta_with(&self, kind: &str, key: &str) -> Result<Meta, ApiError> {
+    pub(crate) fn meta_with(&self, param: &str, key: &str) -> Result<Meta, ApiError> {
         let mut meta = self.meta()?;
-        meta.keys.push(format!("{kind}:{key}"));
+        meta.keys.push(format!("{param}:{key}"));
         Ok(meta)
     }
 
@@ -70,13 +73,13 @@ impl Caller {
     ///
     /// # Errors
     /// `idempotency_key_missing`.
-    pub(crate) fn meta_of(&self, merchant: MerchantId, kind: &str, key: &str) -> Result<Meta, ApiError> {
+    pub(crate) fn meta_of(&self, merchant: MerchantId, param: &str, key: &str) -> Result<Meta, ApiError> {
         let own = self.idempotency_key()?;
         let own = match self.merchant {
-            Some(_) => format!("idempotency:{own}"),
-            None => format!("idempotency:{OPERATOR}/{own}"),
+            Some(_) => format!("{IDEMPOTENCY_KEY}:{own}"),
+            None => format!("{IDEMPOTENCY_KEY}:{OPERATOR}/{own}"),
         };
-        Ok(self.keyed(merchant.to_string(), vec![own, format!("{kind}:{key}")]))
+        Ok(self.keyed(merchant.to_string(), vec![own, format!("{param}:{key}")]))
     }
 
     /// The meta of one of several commands that a request stands for.
@@ -85,13 +88,13 @@ impl Caller {
     /// `idempotency_key_missing`.
     pub(crate) fn meta_part(&self, index: usize) -> Result<Meta, ApiError> {
         let key = self.idempotency_key()?;
-        Ok(self.keyed(self.scope.to_string(), vec![format!("idempotency:{key}/{index}")]))
+        Ok(self.keyed(self.scope.to_string(), vec![format!("{IDEMPOTENCY_KEY}:{key}/{index}")]))
     }
 
     fn idempotency_key(&self) -> Result<&str, ApiError> {
         self.idempotency_key.as_deref().ok_or_else(|| {
             let message = "send an Idempotency-Key header: a text of your own, new for each thing you want done";
-            ApiError::new("idempotency_key_missing", Some("Idempotency-Key"), message)
+            ApiError::new("idempotency_key_missing", Some(IDEMPOTENCY_KEY), message)
         })
     }
 
@@ -224,7 +227,7 @@ fn idempotency_key(headers: &http::HeaderMap) -> Result<Option<Arc<str>>, ApiErr
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| (1..=128).contains(&text.len()));
     let message = "use 1 to 128 visible ASCII characters";
-    let wrong = || ApiError::new("idempotency_key_malformed", Some("Idempotency-Key"), message);
+    let wrong = || ApiError::new("idempotency_key_malformed", Some(IDEMPOTENCY_KEY), message);
     text.map(|text| Some(text.into())).ok_or_else(wrong)
 }
 

@@ -59,8 +59,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
 /// Reads JSON; an error names what was wrong and where.
 pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| {
-        if !error.is_data() {
+    let object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    let read = if object { serde_json::from_slice(body) } else { Err(serde::de::Error::custom("this is no object")) };
+    read.map_err(|error: serde_json::Error| {
+        if !object || !error.is_data() {
             let message = format!("{error}; send one JSON object");
             return ApiError::new("json_malformed", Some("body"), message);
         }
@@ -79,8 +81,9 @@ fn of_text(path: &str, text: &str) -> ApiError {
     let named = || {
         let field = text.split('`').nth(1).unwrap_or("body");
         match path {
-            Some(path) if path != "query" && !path.ends_with(field) => format!("{path}.{field}"),
-            Some(_) | None => field.to_owned(),
+            None | Some("query") => field.to_owned(),
+            Some(path) if path.rsplit('.').next() == Some(field) => path.to_owned(),
+            Some(path) => format!("{path}.{field}"),
         }
     };
     let param = path.unwrap_or("body");
@@ -129,6 +132,7 @@ mod tests {
             (r#"{"inner":7}"#, "field_malformed", "inner"),
             (r#"{"inner":[]"#, "json_malformed", "body"),
             ("", "json_malformed", "body"),
+            ("[[]]", "json_malformed", "body"),
         ];
         for (body, code, param) in cases {
             let error = from_json::<Outer>(body.as_bytes()).unwrap_err();

@@ -180,7 +180,7 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Js
         let kind = kind.map_err(|error| error.within(&format!("items[{index}]")))?;
         Ok(Item { kind, amount: wire.amount.0 })
     };
-    let meta = caller.meta_of(merchant, "trade", &new.out_trade_no)?;
+    let meta = caller.meta_of(merchant, "out_trade_no", &new.out_trade_no)?;
     let command = CreateOrder {
         merchant,
         payer: parse(&new.payer, "payer")?,

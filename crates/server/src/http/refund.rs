@@ -150,7 +150,7 @@ pub(crate) async fn create(
     let merchant = app.look(move |state| state.order(order).map(|order| order.merchant)).await?.view;
     let taking =
         |wire: &WireTaking| parse(&wire.merchant, "take_from.merchant").map(|merchant| (merchant, wire.amount.0));
-    let meta = caller.meta_of(merchant, "refund", &new.out_refund_no)?;
+    let meta = caller.meta_of(merchant, "out_refund_no", &new.out_refund_no)?;
     let command = CreateRefund {
         order,
         amount: new.amount.0,

@@ -98,6 +98,17 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_panic_is_an_answer_in_the_form_of_all_errors() {
+        let response = identified(panicked(Box::new("secret detail")), "req_1");
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"]["code"], "internal");
+        assert_eq!(body["error"]["request_id"], "req_1");
+        assert!(!body.to_string().contains("secret"), "what broke goes to the log, not to the caller");
+    }
+
     #[test]
     fn made_ids_differ() {
         assert_ne!(made(), made());

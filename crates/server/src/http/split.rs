@@ -144,7 +144,7 @@ pub(crate) async fn make(
     app.owned(&caller, move |state| seller(state, order)).await?;
     let merchant = app.look(move |state| state.order(order).map(|order| order.merchant)).await?.view;
     let return_order = new.return_order.iter().map(|text| parse(text, "return_order")).collect::<Result<_, _>>()?;
-    let meta = caller.meta_of(merchant, "split", &new.out_split_no)?;
+    let meta = caller.meta_of(merchant, "out_split_no", &new.out_split_no)?;
     let parts = parts(new.parts, new.rates)?;
     let command = MakeSplit { order, out_split_no: new.out_split_no, parts, return_order };
     let view = |state: &domain::State, reply: &Reply| {

@@ -115,7 +115,7 @@ pub(crate) async fn post(State(app): State<App>, caller: Caller, Json(new): Json
         entries,
         dimensions: dimensions.map(WireDimensions::dimensions).transpose()?,
     };
-    let meta = caller.meta_with("voucher", &format!("{business_number}\0{}", event.name()))?;
+    let meta = caller.meta_with("business_number", &format!("{business_number}/{}", event.name()))?;
     let view = move |_: &domain::State, reply: &Reply| {
         let Reply::Voucher(id) = reply else { return None };
         let (id, event, allowed_actions) = (id.to_string(), event.name(), Vec::new());

@@ -1,6 +1,5 @@
 //! A client over plain TCP, one connection a request, so that a test can also send what no library would.
 
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::TcpStream;
@@ -15,7 +14,6 @@ pub(crate) struct Client {
     address: String,
     id: String,
     key: MacKey,
-    next_key: Cell<u64>,
 }
 
 /// An answer.
@@ -74,7 +72,7 @@ pub(crate) fn now() -> u64 {
 
 impl Client {
     pub(crate) fn new(address: &str, id: &str, key: MacKey) -> Self {
-        Self { address: address.to_owned(), id: id.to_owned(), key, next_key: Cell::new(1) }
+        Self { address: address.to_owned(), id: id.to_owned(), key }
     }
 
     /// The `Authorization` header of a request.
@@ -94,8 +92,8 @@ impl Client {
 
     /// POST under a key that was never used.
     pub(crate) fn post(&self, target: &str, body: &Value) -> Answer {
-        let key = self.next_key.replace(self.next_key.get() + 1);
-        self.post_keyed(target, &format!("{}-{key}-{:?}", self.id, std::thread::current().id()), body)
+        let nonce = Stamp::random(now()).unwrap().nonce().to_owned();
+        self.post_keyed(target, &nonce, body)
     }
 
     pub(crate) fn post_keyed(&self, target: &str, key: &str, body: &Value) -> Answer {

@@ -237,7 +237,8 @@ fn a_day_is_cut_without_a_pause_closed_and_still_shown() {
     let after = trial_balance(operator, "2026-03-05");
     assert_eq!(after["lines"], before["lines"], "the end-of-day file says what the engine said");
     assert_eq!((closing(&after, 1121), closing(&after, 2201)), (100_000, 100_000));
-    assert_eq!(operator.post("/v1/days/2026-03-05/close", &json!({})).error().1, "day_state");
+    assert_eq!(close(operator, "2026-03-05"), closed, "a closed day stays as it is");
+    assert_eq!(operator.post("/v1/days/2026-03-06/close", &json!({})).error().1, "day_state");
     assert_eq!(operator.get("/v1/days/2026-03-09").error().1, "day_not_open");
 }
 

@@ -115,7 +115,7 @@ fn a_paid_order_is_split_settled_paid_out_and_refunded() {
     assert_eq!(operator.get(&path).ok()["refunded"], 250_000);
 
     let trial = trial_balance(operator, "2026-03-06");
-    assert!(trial["cover"][0]["holds"] == true || trial["cover"]["holds"] == true, "{trial}");
+    assert_eq!(trial["cover"]["holds"], true, "{trial}");
     assert_eq!(text(&close(operator, "2026-03-05"), "/status"), "closed");
     let rates = operator.get("/v1/rates").ok();
     assert_eq!((number(&rates, "/first_try/numerator"), number(&rates, "/first_try/denominator")), (1, 1));
@@ -167,7 +167,7 @@ fn out_trade_no_is_unique_for_a_merchant_whoever_asks() {
     let items = json!([{"kind": "rent", "amount": 102}]);
     let body = json!({"out_trade_no": "T1", "payer": market.payer, "items": items, "currency": "CNY"});
     assert_eq!(own.post("/v1/orders", &body).error().1, "key_reused");
-    let listed = own.get(&format!("/v1/orders?status=created&min_position={}", 1)).ok();
+    let listed = own.get("/v1/orders?status=created&min_position=1").ok();
     assert!(listed["data"].as_array().unwrap().iter().all(|order| order["merchant"] == id.as_str()));
     let closed = own.post(&format!("/v1/orders/{}/close", text(&first, "/id")), &json!({})).ok();
     assert_eq!((text(&closed, "/status"), &closed["allowed_actions"]), ("closed".into(), &json!([])));
