@@ -12,7 +12,6 @@ use crate::binaries::{self, Binaries};
 use crate::steps::Outcome;
 
 #[path = "../../crates/journal/tests/it/cluster.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the module serves test binaries that use all of it")]
 mod cluster;
 
 /// Seeds of the days without a power cut.

@@ -17,8 +17,8 @@ use crate::draft::Draft;
 use crate::freeze::{self, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
-    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, RefundId,
-    SettlementId, SplitId, UserId, VoucherId,
+    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
+    RefundId, SettlementId, SplitId, UserId, VoucherId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -283,9 +283,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CloseDay { date, position, checks } => business_day::decide_close(draft, date, position, checks),
         Command::OpenAccount(command) => account::decide_open(draft, &command),
         Command::CloseAccount(id) => account::decide_close(draft, id),
-        Command::RestrictAccount { account, restriction } => {
-            restriction::decide_restrict(draft, account, restriction)
-        }
+        Command::RestrictAccount { account, restriction } => restriction::decide_restrict(draft, account, restriction),
         Command::PostVoucher(command) => voucher::decide_post(draft, command),
         Command::PostBulk(command) => bulk::decide_bulk(draft, command),
         Command::PlaceHold(command) => hold::decide_place(draft, &command),

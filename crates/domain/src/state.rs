@@ -16,8 +16,8 @@ use crate::envelope::Time;
 use crate::freeze::Freeze;
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId,
-    UserId,
+    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
+    StreamId, UserId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;

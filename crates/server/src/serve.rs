@@ -80,7 +80,8 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
         tokio::spawn(executor.run(requested));
         serve(config, app, port_file).await
     });
-    drop(platform.send(Input::Stop));
+    // A writer that has ended already needs no telling.
+    platform.send(Input::Stop).ok();
     let ended = writer.join();
     handle.send(Message::Stop);
     let projected = projecting.join();

@@ -1,4 +1,4 @@
-//! Agreements as rows.
+//! Agreements as rows: what is kept of each, and what lists filter by.
 
 use domain::account::Owner;
 use domain::agreement::{Agreement, AgreementStatus};

@@ -1,4 +1,4 @@
-//! Holds as rows.
+//! Holds as rows: what is kept of each, and what lists filter by.
 
 use domain::hold::{Hold, HoldStatus};
 use domain::ids::{AccountId, HoldId};

@@ -1,4 +1,4 @@
-//! Merchants as rows.
+//! Merchants as rows: what is kept of each, and what lists filter by.
 
 use domain::ids::{CustomerId, MerchantId};
 use domain::merchant::{Merchant, MerchantKind};

@@ -1,4 +1,4 @@
-//! Orders as rows.
+//! Orders as rows: what is kept of each, and what lists filter by.
 
 use domain::calendar::Date;
 use domain::ids::{MerchantId, OrderId, UserId};

@@ -1,4 +1,4 @@
-//! Refunds as rows.
+//! Refunds as rows: what is kept of each, and what lists filter by.
 
 use domain::calendar::Date;
 use domain::ids::{OrderId, RefundId};

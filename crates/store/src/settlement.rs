@@ -1,4 +1,4 @@
-//! Settlements as rows.
+//! Settlements as rows: what is kept of each, and what lists filter by.
 
 use domain::calendar::Date;
 use domain::ids::{MerchantId, SettlementId};

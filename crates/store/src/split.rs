@@ -1,4 +1,4 @@
-//! Splits as rows.
+//! Splits as rows: what is kept of each, and what lists filter by.
 
 use domain::ids::{MerchantId, OrderId, SplitId};
 use domain::split::Split;

@@ -1,4 +1,4 @@
-//! Users as rows.
+//! Users as rows: what is kept of each, and what lists filter by.
 
 use domain::ids::{CustomerId, UserId};
 use domain::user::User;

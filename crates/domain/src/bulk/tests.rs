@@ -1,3 +1,5 @@
+//! Bulk postings: independent vouchers, all-or-nothing, numbers sent twice.
+
 use alloc::string::ToString;
 use alloc::vec;
 

@@ -1,3 +1,5 @@
+//! Accounting days: the cut, the columns, the order of closing.
+
 use alloc::vec;
 
 use super::*;

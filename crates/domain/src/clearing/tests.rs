@@ -1,3 +1,5 @@
+//! Clearing files: what matches, what differs, what is booked.
+
 use alloc::string::ToString;
 use alloc::vec;
 

@@ -1,3 +1,5 @@
+//! Holds: confirmed in parts, cancelled, expired.
+
 use super::*;
 use crate::account::Owner;
 use crate::book::Subject;

@@ -1,3 +1,5 @@
+//! Orders: what may be asked of them in which state.
+
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,3 +1,5 @@
+//! Payouts: each step with its entries, and what stops one.
+
 use alloc::format;
 use alloc::string::{String, ToString};
 

@@ -1,3 +1,5 @@
+//! Success rates with their numerators and denominators.
+
 use alloc::vec;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Refunds: in part, in full, after a split, failed.
+
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -1,3 +1,5 @@
+//! Settlement: what is due when, and what a refund changes.
+
 use alloc::vec;
 
 use super::*;

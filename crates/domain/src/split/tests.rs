@@ -1,3 +1,5 @@
+//! Splits: parts, rates, what is left for the payee.
+
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -1,3 +1,5 @@
+//! Vouchers: every refusal, and what a posting does to its accounts.
+
 use alloc::string::ToString;
 use alloc::vec;
 

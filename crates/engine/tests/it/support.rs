@@ -53,10 +53,10 @@ pub(crate) fn begun() -> Engine {
 pub(crate) fn open(engine: &mut Engine, overdraft: bool) -> AccountId {
     let open =
         OpenAccount { subject: Subject::CustodySub, currency: Currency::Cny, owner: Owner::Institution, overdraft };
-    match submit(engine, unkeyed(Command::OpenAccount(open))).result.unwrap() {
-        Reply::Account(id) => id,
-        other => panic!("{other:?}"),
-    }
+    let Reply::Account(id) = submit(engine, unkeyed(Command::OpenAccount(open))).result.unwrap() else {
+        panic!("an account was to be opened");
+    };
+    id
 }
 
 /// Submits at nine o'clock.

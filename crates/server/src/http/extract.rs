@@ -37,9 +37,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query = axum::extract::Query::try_from_uri(&parts.uri);
         query.map(|axum::extract::Query(query)| Self(query)).map_err(|error| {
-            // The rejection's own text names no field; its source does.
+            // The rejection's own text names no field; its source does, in front of what is wrong with it.
             let text = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            of_text("query", &text)
+            let named = |(name, _): &(&str, &str)| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let (name, text) = text.split_once(": ").filter(named).unwrap_or((".", &text));
+            of_text(name, text)
         })
     }
 }
@@ -81,7 +83,7 @@ fn of_text(path: &str, text: &str) -> ApiError {
     let named = || {
         let field = text.split('`').nth(1).unwrap_or("body");
         match path {
-            None | Some("query") => field.to_owned(),
+            None => field.to_owned(),
             Some(path) if path.rsplit('.').next() == Some(field) => path.to_owned(),
             Some(path) => format!("{path}.{field}"),
         }

@@ -49,7 +49,8 @@ pub(crate) fn renew(mut lease: Lease, platform: Platform) -> std::io::Result<thr
                 Ok(None) | Err(_) => {
                     tracing::error!("the lease is lost; this node stops");
                     platform.close();
-                    drop(platform.send(Input::Stop));
+                    // A writer that has ended already needs no telling.
+                    platform.send(Input::Stop).ok();
                     return;
                 }
             }

@@ -194,12 +194,15 @@ fn bodies_that_do_not_read() {
     let body = json!({"business_number": "6"});
     case.refused(&operator.post("/v1/vouchers", &body), 400, "field_missing", "entries");
     let key = [("idempotency-key", "raw")];
-    for body in ["", "{", "[1,", "{\"entries\": nope}", "{} {}"] {
+    let twice = format!("{0}{0}", voucher("7", rich, poor, 5));
+    for body in ["", "{", "[1,", "{\"entries\": nope}", &twice] {
         let answer = operator.send("POST", "/v1/vouchers", &key, body.as_bytes());
         case.refused(&answer, 400, "json_malformed", "body");
     }
     case.refused(&operator.get("/v1/holds?state=open"), 400, "field_unknown", "state");
     case.refused(&operator.get("/v1/holds?limit=0"), 400, "field_malformed", "limit");
+    case.refused(&operator.get("/v1/holds?limit=many"), 400, "field_malformed", "limit");
+    case.refused(&operator.get(&format!("/v1/accounts/{rich}/statement?from=2026-03-05")), 400, "field_missing", "to");
     case.refused(&operator.get("/v1/holds?cursor=7"), 400, "cursor_malformed", "cursor");
     case.refused(&operator.get("/v1/accounts/ord_7"), 400, "field_malformed", "id");
 }
