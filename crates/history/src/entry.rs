@@ -91,7 +91,7 @@ pub(crate) struct EntryColumns {
 
 impl EntryColumns {
     /// Takes the next rows, column by column: the entries lie scattered in memory, and short loops over a few hundred of
-    /// them let the processor wait for many at once. (Row by row took three times as long.)
+    /// them let the processor wait for many at once. (Of `examples/cut` it took 36 % row by row, and takes 8 % so.)
     pub(crate) fn extend(&mut self, entries: &[&PostedEntry]) {
         let rows = || entries.iter().copied();
         self.account.extend(rows().map(|entry| entry.account.0.cast_signed()));

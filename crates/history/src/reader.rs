@@ -23,7 +23,7 @@ use store::run::SegmentRow;
 use crate::History;
 use crate::error::HistoryError;
 
-/// Memory for footers: about 40 KB a million entries and column pages, so some thousand segments fit.
+/// Memory for footers. A page takes 24 bytes a column, so a million entries in one segment about a quarter of a megabyte.
 const FOOTER_BYTES: usize = 128 << 20;
 /// Every file of this crate is sorted by its first column.
 const ACCOUNT: usize = 0;

@@ -1,7 +1,8 @@
 //! Answers: a view, with the journal position of the state it was made from.
 //!
 //! `Lintel-Position` is that position; lists take it as `min_position` from a caller who must see its own write.
-//! `Lintel-Repeated: true` says that the request was answered before and this is the first answer again.
+//! `Lintel-Repeated: true` says that the request was answered before: nothing was done again, and what it brought about the
+//! first time is shown as it stands now.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};

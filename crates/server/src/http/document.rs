@@ -30,8 +30,9 @@ An open-source core for a licensed payment institution that serves property.
 
 - **Amounts** are whole minor units (分) beside an ISO 4217 currency; dates are accounting dates of Asia/Shanghai; times \
 are RFC 3339; ids carry a prefix (`ord_42`).
-- **Keys.** A request that changes something carries an `Idempotency-Key`, unless it is safe to send twice by itself. The same key with the same body gets the \
-first answer (`Lintel-Repeated: true`), with another body `key_reused`.
+- **Keys.** A request that changes something carries an `Idempotency-Key`, unless it is safe to send twice by itself. \
+The same key with the same body does nothing again and answers the same object or refusal (`Lintel-Repeated: true`), the \
+object as it stands now; with another body it is `key_reused`.
 - **Positions.** Each answer names the journal position it shows in `Lintel-Position`; lists lag a little behind and wait \
 for a `min_position`.
 - **Errors** are `{error: {type, code, message, param, request_id, retryable}}`; `GET /v1/codes` lists the codes. Only \

@@ -191,4 +191,16 @@ mod tests {
             RefusalCode::ALL.iter().map(|code| code.name()).filter(|name| names.contains(name)).collect();
         assert_eq!(shared, ["amount_overflow"], "the same meaning in both: the sum or the number itself is too large");
     }
+
+    #[test]
+    fn overload_says_when_to_come_back() {
+        let response = ApiError::from(Unavailable::Overloaded).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            response.headers().get(http::header::RETRY_AFTER).map(|value| value.as_bytes()),
+            Some(b"1".as_slice())
+        );
+        let again = ApiError::from(Unavailable::Stopped).of_request("req_1");
+        assert!(again.object.retryable && again.object.request_id.as_deref() == Some("req_1"));
+    }
 }
