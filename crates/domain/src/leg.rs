@@ -121,14 +121,14 @@ impl LegStatus {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Created => "CREATED",
-            Self::Sent => "SENT",
-            Self::Held => "HELD",
-            Self::Captured => "CAPTURED",
-            Self::Failed => "FAILED",
-            Self::Unknown => "UNKNOWN",
-            Self::Released => "RELEASED",
-            Self::Reversed => "REVERSED",
+            Self::Created => "created",
+            Self::Sent => "sent",
+            Self::Held => "held",
+            Self::Captured => "captured",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Released => "released",
+            Self::Reversed => "reversed",
         }
     }
 }

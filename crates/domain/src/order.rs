@@ -133,11 +133,11 @@ impl OrderStatus {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Created => "CREATED",
-            Self::Paying => "PAYING",
-            Self::Success => "SUCCESS",
-            Self::Failed => "FAILED",
-            Self::Closed => "CLOSED",
+            Self::Created => "created",
+            Self::Paying => "paying",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Closed => "closed",
         }
     }
 }

@@ -71,11 +71,11 @@ impl RefundStatus {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Created => "CREATED",
-            Self::InTransit => "IN_TRANSIT",
-            Self::Success => "SUCCESS",
-            Self::Failed => "FAILED",
-            Self::Unknown => "UNKNOWN",
+            Self::Created => "created",
+            Self::InTransit => "in_transit",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
         }
     }
 }

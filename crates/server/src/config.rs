@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use domain::calendar::{Calendar, Date, Year};
 use serde::Deserialize;
 
+use crate::log::LogFormat;
+
 /// The documented default configuration; `lintel config` prints it.
 pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
 
@@ -21,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) first_day: String,
     pub(crate) sandbox: bool,
     pub(crate) clock: ClockKind,
+    pub(crate) log: LogFormat,
     pub(crate) journal: Place,
     pub(crate) store: Place,
     pub(crate) calendar: BTreeMap<String, WireYear>,
@@ -181,5 +184,7 @@ mod tests {
         assert_eq!(set("executor.timeout_ms=7").unwrap().executor.timeout_ms, 7);
         assert!(format!("{:#}", set("executor.timeoutms=7").unwrap_err()).contains("executor.timeoutms"));
         assert!(format!("{:#}", set("executor.timeout_ms=soon").unwrap_err()).contains("soon"));
+        assert_eq!(set("log=json").unwrap().log, LogFormat::Json);
+        assert!(format!("{:#}", set("log=xml").unwrap_err()).contains("xml"));
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
     let clock = clock(config, engine.state())?;
     let outbox = outbox(engine.state());
 
-    let vault = Arc::new(Vault::open(&config.data_dir)?);
+    let vault = Arc::new(open_vault(&config.data_dir, engine.state())?);
     tracing::warn!("{}", ark::KEY_FILE_WARNING);
     let (handle, projecting) = projector::start(projector, store.clone(), history.clone(), position)?;
     let (sender, inputs) = mpsc::channel();
@@ -94,6 +94,23 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
         (Err(_), _) | (_, Err(_)) => bail!("a thread of the platform panicked; its words are above"),
     }
     served
+}
+
+/// Opens the vault, unless it knows fewer customers than the journal: it would give their ids out again, to other people.
+fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
+    let vault = Vault::open(directory)?;
+    let known = vault.last_customer()?.map_or(0, |customer| customer.0);
+    let registered = state.customers.next_id().saturating_sub(1);
+    if known < registered {
+        bail!(
+            "the journal's last customer is cus_{registered} and the vault's is cus_{known}: the vault in {} is older than \
+             the journal, or of other books; put back {} and {} as they were when this journal was last written",
+            directory.display(),
+            ark::vault::VAULT_NAME,
+            ark::vault::KEY_FILE_NAME,
+        );
+    }
+    Ok(vault)
 }
 
 fn open_journal(lock: &DirectoryLock, place: &Place) -> Result<Box<dyn Journal>> {

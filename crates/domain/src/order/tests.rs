@@ -100,5 +100,5 @@ fn earnest_money_goes_to_an_agreement_account_without_fee_or_settlement() {
     let refund = kit.refund(order, 50_000, true);
     assert_eq!(kit.balance(account), 0);
     kit.answered(success("2026-03-06"));
-    assert_eq!(kit.refund_status(refund).name(), "SUCCESS");
+    assert_eq!(kit.refund_status(refund).name(), "success");
 }

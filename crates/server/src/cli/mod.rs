@@ -1,7 +1,18 @@
 //! The command line: what an operator does by hand.
 
+mod account;
+mod attempt;
+mod clearing;
+mod client;
+mod day;
 mod journal;
 mod key;
+mod order;
+mod payout;
+mod rates;
+mod remote;
+mod settlement;
+mod table;
 
 use std::path::PathBuf;
 
@@ -9,6 +20,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
+use crate::log::{self, LogFormat};
 use crate::serve;
 
 /// Lintel: an open-source core for a payment institution that serves property.
@@ -34,6 +46,22 @@ enum What {
     Serve(Serve),
     /// Print every setting with its default and its meaning.
     Config,
+    /// Accounting days: list, cut, close, trial balance.
+    Day(Remote<day::Day>),
+    /// Accounts: one with its balances, or its statement.
+    Account(Remote<account::Account>),
+    /// Orders and their legs.
+    Order(Remote<order::Order>),
+    /// Payouts: look, cancel, book one that came back.
+    Payout(Remote<payout::Payout>),
+    /// Attempts at channels, above all those without a certain answer.
+    Attempt(Remote<attempt::Attempt>),
+    /// Settlements (T+1): what is due, and settling it.
+    Settlement(Remote<settlement::Settlement>),
+    /// Clearing files.
+    Clearing(Remote<clearing::Clearing>),
+    /// Success rates, each with numerator and denominator.
+    Rates(RemoteRates),
     /// Print the secret of an API key.
     Key(key::Key),
     /// Look at the journal.
