@@ -41,6 +41,28 @@ pub(crate) fn build() -> anyhow::Result<Binaries> {
     Ok(Binaries { lintel: take("lintel")?, sandbox: take("lintel-sandbox")? })
 }
 
+/// The integration-test binary of a crate, as the whole workspace builds it: by itself it would be built again with other
+/// features of its dependencies.
+pub(crate) fn test_binary(package: &str) -> anyhow::Result<PathBuf> {
+    let mut command =
+        workspace::cargo(&["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
+    let child = command.stdout(Stdio::piped()).spawn().context("starting cargo test")?;
+    let output = child.wait_with_output().context("waiting for cargo test")?;
+    ensure!(output.status.success(), "the tests did not build (see above)");
+    test_of(&String::from_utf8_lossy(&output.stdout), package)
+        .with_context(|| format!("cargo built no integration test of `{package}`"))
+}
+
+fn test_of(messages: &str, package: &str) -> Option<PathBuf> {
+    let place = format!("/crates/{package}#");
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut tests = messages.filter(|message| {
+        let is_ours = message["package_id"].as_str().is_some_and(|id| id.contains(&place));
+        is_ours && message["target"]["kind"] == serde_json::json!(["test"])
+    });
+    tests.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
 /// Program name → path, from cargo's messages, one JSON object a line.
 fn executables(messages: &str) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
@@ -72,6 +94,19 @@ mod tests {
         );
         let found = executables(messages).unwrap();
         assert_eq!(found, BTreeMap::from([("lintel".to_owned(), PathBuf::from("/else/fast/lintel"))]));
+    }
+
+    #[test]
+    fn the_test_of_a_crate_is_found_by_its_place() {
+        let messages = concat!(
+            r#"{"package_id":"path+file:///x/crates/store#0.1.0","target":{"kind":["test"]},"executable":"/deps/it-1"}"#,
+            "\n",
+            r#"{"package_id":"path+file:///x/crates/server#0.1.0","target":{"kind":["bin"]},"executable":"/lintel"}"#,
+            "\n",
+            r#"{"package_id":"path+file:///x/crates/server#0.1.0","target":{"kind":["test"]},"executable":"/deps/it-2"}"#,
+        );
+        assert_eq!(test_of(messages, "server"), Some(PathBuf::from("/deps/it-2")));
+        assert_eq!(test_of(messages, "node"), None);
     }
 
     #[test]

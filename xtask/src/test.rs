@@ -16,10 +16,10 @@ use std::{env, fs, io, process, thread};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::steps::{Outcome, Steps};
-use crate::{days, deny, tidy, workspace};
+use crate::{binaries, days, deny, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
-const STEPS: [&str; 7] = ["fmt", "tidy", "clippy", "deny", "build", "test", "days"];
+const STEPS: [&str; 8] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "days"];
 
 /// After so much silence we look whether cargo test has ended.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -42,6 +42,7 @@ pub(crate) fn run(only: &[&str]) -> anyhow::Result<ExitCode> {
             "deny" => deny::check(),
             // Apart from the tests, so that the duration of each is known and cargo can draw its progress.
             "build" => cargo(&["test", "--workspace", "--no-run"]),
+            "postgres" => on_postgres(),
             "days" => days::check(),
             _ => run_tests(&skips_file, &mut results),
         });
@@ -68,6 +69,18 @@ fn component(component: &str, subcommand: &str, arguments: &[&str]) -> anyhow::R
         return Ok(Outcome::Skipped(format!("SKIP {component}: rustup component add {component}")));
     }
     cargo(arguments)
+}
+
+/// The server's tests once more, with journal and store in PostgreSQL. The tests of journal and store run on both by themselves.
+fn on_postgres() -> anyhow::Result<Outcome> {
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut programs = installed.map(|version| version.path().join("bin/initdb")).chain([PathBuf::from("initdb")]);
+    if !programs.any(|initdb| workspace::answers(Command::new(initdb).arg("--version"))) {
+        return Ok(Outcome::Skipped("SKIP postgres: apt-get install postgresql".to_owned()));
+    }
+    let mut command = Command::new(binaries::test_binary("server")?);
+    workspace::run(command.env("LINTEL_TEST_PLACE", "postgres"))?;
+    Ok(Outcome::Passed)
 }
 
 /// Runs every test, showing all output as it comes and keeping cargo's own summary lines.
@@ -196,6 +209,7 @@ mod tests {
     #[test]
     fn an_unknown_step_is_refused_with_the_known_ones() {
         let error = run(&["frmt"]).unwrap_err();
-        assert_eq!(error.to_string(), "`test` has no step `frmt`: fmt, tidy, clippy, deny, build, test, days");
+        let known = "fmt, tidy, clippy, deny, build, test, postgres, days";
+        assert_eq!(error.to_string(), format!("`test` has no step `frmt`: {known}"));
     }
 }

@@ -1,4 +1,13 @@
-//! Closing a day: what the state says at the seal, and what history says of the same day.
+//! Closing a day: what the state says of it once it is sealed, and what history says of the same day.
+//!
+//! ```text
+//!  SealDay ─► snapshot(state) ─► checks of the state ─────────────┐
+//!                 └ balances ─► check_history(files of the day) ──┴─► CloseDay
+//!                         └───► end-of-day file
+//! ```
+//! The next day goes on all the while, so a snapshot has figures of two moments. `posted`, `debit` and `credit` are the
+//! day's: what later days moved is taken off. `held_out`, `held_in`, `frozen` and `entries` have no date; they are as of
+//! the snapshot, at or after the seal.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +15,14 @@ use domain::State;
 use domain::book::Side;
 use domain::business_day::CheckResult;
 use domain::calendar::Date;
+use domain::ids::AccountId;
 use domain::trial_balance::{TrialBalance, TrialLine};
 use domain::{Refusal, RefusalCode, checks};
 use history::{DayBalance, History, HistoryError};
 use store::{SegmentKind, SegmentRow};
+
+/// How many breaks a check names.
+const BREAKS_SHOWN: usize = 20;
 
 /// What the writer's state says of a sealed day.
 #[derive(Debug, Clone)]
@@ -20,7 +33,7 @@ pub struct DaySnapshot {
     pub sealed: u64,
     /// The position of the state looked at.
     pub position: u64,
-    /// Every account at its end.
+    /// Every account: amounts and turnovers at its end, holds, freezes and entry numbers at `position`.
     pub balances: Vec<DayBalance>,
     /// The checks that the state alone answers.
     pub checks: Vec<CheckResult>,
@@ -76,7 +89,7 @@ pub fn trial_balance(history: &History, end: &SegmentRow) -> Result<TrialBalance
     Ok(TrialBalance::of_accounts(end.date, lines?))
 }
 
-/// Compares every account of the snapshot with its history: the end of the day before and the committed entries of the day.
+/// Compares every account of the snapshot with its history: the last end of day before it and the committed entries since.
 ///
 /// # Errors
 /// Files that do not read.
@@ -85,46 +98,77 @@ pub fn check_history(
     rows: &[SegmentRow],
     snapshot: &DaySnapshot,
 ) -> Result<CheckResult, HistoryError> {
-    let mut sums: BTreeMap<u64, (i128, i128, i128)> = BTreeMap::new();
-    let mut entries = 0_u64;
-    let ends = rows.iter().filter(|row| row.kind == SegmentKind::EndOfDay && row.date < snapshot.date);
-    if let Some(end) = ends.max_by_key(|row| (row.date, row.last_position)) {
-        for balance in history.day_balances(end)? {
-            let balance = balance?;
-            sums.entry(balance.account.0).or_default().0 += i128::from(balance.posted);
+    let (mut told, entries) = told(history, rows, snapshot.date)?;
+    let mut breaks = Vec::new();
+    for balance in &snapshot.balances {
+        let Told { base, between, debit, credit } = told.remove(&balance.account).unwrap_or_default();
+        let posted = base + change(balance.subject.side(), between + debit, credit);
+        let found = (posted, debit, credit);
+        let expected = (i128::from(balance.posted), i128::from(balance.debit), i128::from(balance.credit));
+        if found != expected {
+            breaks.push(format!(
+                "{}: books say {expected:?}, history says {found:?} (balance, debits, credits)",
+                balance.account
+            ));
         }
     }
-    for row in rows.iter().filter(|row| row.kind == SegmentKind::Entries && row.date == snapshot.date) {
-        for movement in history.movements(row)? {
-            let movement = movement?;
-            let sum = sums.entry(movement.account.0).or_default();
-            match movement.side {
-                Side::Debit => sum.1 += i128::from(movement.amount),
-                Side::Credit => sum.2 += i128::from(movement.amount),
-            }
-            entries += 1;
-        }
-    }
-    let breaks: Vec<String> = snapshot
-        .balances
-        .iter()
-        .filter_map(|balance| {
-            let (opening, debit, credit) = sums.get(&balance.account.0).copied().unwrap_or_default();
-            let change = if balance.subject.side() == Side::Debit { debit - credit } else { credit - debit };
-            let same = opening + change == i128::from(balance.posted)
-                && debit == i128::from(balance.debit)
-                && credit == i128::from(balance.credit);
-            (!same).then(|| {
-                format!("{}: books say {}, history says {}", balance.account, balance.posted, opening + change)
-            })
-        })
-        .take(20)
-        .collect();
+    breaks.extend(told.keys().map(|account| format!("{account}: history has it, the books do not")));
     let detail = if breaks.is_empty() {
         format!("{} accounts equal their history; {entries} entries on the day", snapshot.balances.len())
     } else {
+        breaks.truncate(BREAKS_SHOWN);
         breaks.join("; ")
     };
     let name = "balances_equal_history".to_owned();
     Ok(CheckResult { name, holds: breaks.is_empty(), detail, vouchers: Vec::new() })
+}
+
+/// What files tell of one account.
+#[derive(Default)]
+struct Told {
+    /// Its balance at the last end of day before.
+    base: i128,
+    /// Debits less credits of days between, which are not closed yet.
+    between: i128,
+    /// The day's debits.
+    debit: i128,
+    /// The day's credits.
+    credit: i128,
+}
+
+/// What files tell of every account, and how many entries bear the date.
+fn told(history: &History, rows: &[SegmentRow], date: Date) -> Result<(BTreeMap<AccountId, Told>, u64), HistoryError> {
+    let mut told: BTreeMap<AccountId, Told> = BTreeMap::new();
+    let mut entries = 0;
+    let ends = rows.iter().filter(|row| row.kind == SegmentKind::EndOfDay && row.date < date);
+    let end = ends.max_by_key(|row| (row.date, row.last_position));
+    if let Some(end) = end {
+        for balance in history.day_balances(end)? {
+            let balance = balance?;
+            told.entry(balance.account).or_default().base = i128::from(balance.posted);
+        }
+    }
+    let since = |row: &&SegmentRow| row.kind == SegmentKind::Entries && end.is_none_or(|end| row.date > end.date);
+    for row in rows.iter().filter(since).filter(|row| row.date <= date) {
+        for movement in history.movements(row)? {
+            let movement = movement?;
+            let (told, amount) = (told.entry(movement.account).or_default(), i128::from(movement.amount));
+            match (row.date == date, movement.side) {
+                (true, Side::Debit) => told.debit += amount,
+                (true, Side::Credit) => told.credit += amount,
+                (false, Side::Debit) => told.between += amount,
+                (false, Side::Credit) => told.between -= amount,
+            }
+            entries += u64::from(row.date == date);
+        }
+    }
+    Ok((told, entries))
+}
+
+/// What a day's turnover does to a balance that grows on `side`.
+fn change(side: Side, debit: i128, credit: i128) -> i128 {
+    match side {
+        Side::Debit => debit - credit,
+        Side::Credit => credit - debit,
+    }
 }

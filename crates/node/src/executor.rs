@@ -8,8 +8,9 @@
 //!  older epoch, or UNKNOWN ─────────────── maybe sent ──────────────────────────────► QUERY   ▲
 //!                                                                                       └ later ┘
 //! ```
-//! What may have been sent is never sent again. `NotFound` is believed only after `send_before` and the channel's
-//! settling delay.
+//! What may have been sent is never sent again; a call whose end nobody told counts as sent. `NotFound` is believed only
+//! from a query that was asked after `send_before` and the channel's settling delay: an earlier one may have overtaken
+//! the operation, however late its answer comes.
 
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ pub enum Call {
 pub enum Step {
     /// Send these bytes and say how the call ended.
     Send(Request),
-    /// Tell the engine; then step again.
+    /// Tell the engine, say so with [`Flight::reported`], then step again.
     Report(Outcome),
     /// Wait this long, then step again.
     Wait {
@@ -65,10 +66,10 @@ enum Phase {
     Pause,
     /// To be queried now.
     Query,
-    /// The network has a request; `sent` if it was the operation itself.
-    Calling { request: Request, sent: bool },
-    /// The engine is to be told.
-    Settled(Outcome),
+    /// The network has a request since `asked_at`; `sent` if it is the operation itself.
+    Calling { request: Request, sent: bool, asked_at: Time },
+    /// The engine is to be told, and said again until it was.
+    Report(Outcome),
     /// The end.
     Done,
 }
@@ -107,48 +108,45 @@ impl Flight {
     /// What to do at `now`, the engine's time. `nonce` is new for each call.
     pub fn step(&mut self, now: Time, nonce: &str) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::Send if now >= self.attempt.send_before => self.settle(not_sent("too_late")),
+            Phase::Send if now >= self.attempt.send_before => self.report(not_sent("too_late")),
             Phase::Send => match self.build() {
-                Ok(request) => self.call(request, true),
-                Err(error) => self.settle(not_sent(error.code())),
+                Ok(request) => self.call(request, true, now),
+                Err(error) => self.report(not_sent(error.code())),
             },
-            Phase::Pause => {
-                self.phase = Phase::Query;
-                let ms = self.pause_ms;
-                self.pause_ms = ms.saturating_mul(2).min(self.patience.max_ms);
-                Step::Wait { ms }
-            }
+            Phase::Pause => self.pause(),
             Phase::Query => {
                 match self.channel.build_query(&self.attempt.serial(), &self.attempt.operation, nonce) {
-                    Ok(request) => self.call(request, false),
+                    Ok(request) => self.call(request, false, now),
                     // What cannot even be asked stays unknown: a person must look.
-                    Err(_) => self.uncertain(),
+                    Err(_) => self.uncertain(now, nonce),
                 }
             }
-            Phase::Calling { request, sent } => self.call(request, sent),
-            Phase::Settled(outcome) => Step::Report(outcome),
+            // Nobody said how the call ended, so it may have been written.
+            Phase::Calling { .. } => self.uncertain(now, nonce),
+            Phase::Report(outcome) => self.report(outcome),
             Phase::Done => Step::Done,
         }
     }
 
     /// Says how the last call ended.
-    pub fn ended(&mut self, call: Call, now: Time) {
-        let Phase::Calling { request, sent } = std::mem::replace(&mut self.phase, Phase::Done) else { return };
+    pub fn ended(&mut self, call: Call, _now: Time) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Done);
+        let Phase::Calling { request, sent, asked_at } = phase else {
+            self.phase = phase;
+            return;
+        };
         self.phase = match call {
             Call::NotWritten if sent => Phase::Send,
             Call::NotWritten | Call::Lost => self.doubt(),
             Call::Answered(response) => match self.channel.parse(&request, &response) {
                 Answer::Success { reference, clearing_date } => {
-                    Phase::Settled(Outcome::Success { reference, clearing_date })
+                    Phase::Report(Outcome::Success { reference, clearing_date })
                 }
-                Answer::Declined { class, code } => Phase::Settled(Outcome::Declined { class, code }),
-                Answer::NotFound if !sent && self.is_conclusive(now) => Phase::Settled(Outcome::NotFound),
+                Answer::Declined { class, code } => Phase::Report(Outcome::Declined { class, code }),
+                Answer::NotFound if !sent && self.is_conclusive(asked_at) => Phase::Report(Outcome::NotFound),
                 Answer::NotFound | Answer::Pending | Answer::Unknown => self.doubt(),
             },
         };
-        if matches!(self.phase, Phase::Send) {
-            self.pause_ms = self.patience.first_ms;
-        }
     }
 
     /// How long to wait before a call that could not be written is tried again, in milliseconds.
@@ -173,19 +171,21 @@ impl Flight {
         self.channel.build(&self.attempt.serial(), &self.attempt.operation, &open)
     }
 
-    fn call(&mut self, request: Request, sent: bool) -> Step {
-        self.phase = Phase::Calling { request: request.clone(), sent };
+    fn call(&mut self, request: Request, sent: bool, asked_at: Time) -> Step {
+        self.phase = Phase::Calling { request: request.clone(), sent, asked_at };
         Step::Send(request)
     }
 
-    fn settle(&mut self, outcome: Outcome) -> Step {
-        self.phase = Phase::Done;
+    fn report(&mut self, outcome: Outcome) -> Step {
+        self.phase = Phase::Report(outcome.clone());
         Step::Report(outcome)
     }
 
-    fn uncertain(&mut self) -> Step {
-        self.phase = self.doubt();
-        self.step(Time(i64::MAX), "")
+    fn pause(&mut self) -> Step {
+        self.phase = Phase::Query;
+        let ms = self.pause_ms;
+        self.pause_ms = ms.saturating_mul(2).min(self.patience.max_ms);
+        Step::Wait { ms }
     }
 
     /// The engine hears of the doubt once; then the channel is asked.
@@ -193,19 +193,28 @@ impl Flight {
         if std::mem::replace(&mut self.reported_unknown, true) {
             return Phase::Pause;
         }
-        Phase::Settled(Outcome::Unknown)
+        Phase::Report(Outcome::Unknown)
+    }
+
+    fn uncertain(&mut self, now: Time, nonce: &str) -> Step {
+        self.phase = self.doubt();
+        self.step(now, nonce)
     }
 
     /// To be called once the engine knows what was reported: an unknown attempt is then queried.
     pub fn reported(&mut self, outcome: &Outcome) {
+        if !matches!(&self.phase, Phase::Report(told) if told == outcome) {
+            return;
+        }
         self.phase = match outcome {
             Outcome::Unknown => Phase::Pause,
             Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => Phase::Done,
         };
     }
 
-    fn is_conclusive(&self, now: Time) -> bool {
-        now > self.attempt.send_before.plus_ms(self.channel.manifest().settle_delay_ms)
+    /// Whether "not found" is the last word of a query asked at `asked_at`.
+    fn is_conclusive(&self, asked_at: Time) -> bool {
+        asked_at > self.attempt.send_before.plus_ms(self.channel.manifest().settle_delay_ms)
     }
 }
 

@@ -30,7 +30,7 @@ pub fn seal(vault: &Vault, customer: CustomerId, field: Field, text: &Secret) ->
 /// Opens a sealed field of whoever's key it names: only to build the request that needs it.
 ///
 /// # Errors
-/// Those of the vault; a key that nobody has is not authentic.
+/// Those of the vault; of customer 0, whom no vault knows, for a key that nobody has.
 pub fn open(vault: &Vault, field: Field, sealed: &Sealed) -> Result<Secret, Error> {
     let class = match sealed.class {
         DataClass::C1 => ark::Class::C1,

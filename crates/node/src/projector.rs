@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
+use domain::business_day::CheckResult;
 use domain::state::Changes;
 use engine::{KeyBinding, Projection};
 use history::{Chunk, History, HistoryError, Tail};
 use journal::Hash;
 use store::{Checkpoint, Database, KeyRow, SegmentRow, StoreError};
+
+use crate::close::{self, DaySnapshot};
 
 /// A checkpoint is due after this many entries.
 const CHECKPOINT_ENTRIES: u64 = 1_000_000;
@@ -126,7 +129,8 @@ impl Projector {
     /// Writes a checkpoint at the last batch taken, with further files to commit (the end of a day).
     ///
     /// # Errors
-    /// The store's or the files'; nothing is lost: the journal has it all.
+    /// The store's or the files'. What is pending stays pending: it goes with the next checkpoint, and had this one
+    /// been committed after all, the next is refused and replay tells.
     pub fn write(&mut self, further: &[SegmentRow]) -> Result<(), ProjectorError> {
         let Some((position, hash)) = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))))
         else {
@@ -135,14 +139,33 @@ impl Projector {
         let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.checkpoint() + 1..=position)?;
         segments.extend_from_slice(further);
         let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };
-        let changes = std::mem::take(&mut self.changes);
-        let keys = std::mem::take(&mut self.keys);
-        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, &changes, &segments, &keys)?;
+        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, &self.changes, &segments, &self.keys)?;
+        // Only now: a later checkpoint would pass over what a failed one let go of.
+        self.changes = Changes::default();
+        self.keys.clear();
         self.done = Some(next);
         self.tail.drop_through(position);
         self.entries = 0;
         self.since_ms = None;
         Ok(())
+    }
+
+    /// Compares a sealed day, all of whose batches were taken, with its history, and commits its end of day. Asked again
+    /// about the same seal it compares again and leaves the file: a committed file is never changed.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub fn close(&mut self, snapshot: &DaySnapshot) -> Result<CheckResult, ProjectorError> {
+        self.write(&[])?;
+        let rows = store::run::segments(&self.store, None, None, Some(snapshot.date), None)?;
+        let result = close::check_history(&self.history, &rows, snapshot)?;
+        let end = close::end_of_day(&rows, snapshot.date);
+        if end.is_none_or(|end| end.last_position != snapshot.sealed) {
+            let balances = snapshot.balances.iter().copied();
+            let row = self.history.write_end_of_day(snapshot.date, snapshot.sealed, balances)?;
+            self.write(&[row])?;
+        }
+        Ok(result)
     }
 }
 

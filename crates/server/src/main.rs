@@ -7,6 +7,11 @@ mod log;
 mod serve;
 mod shell;
 
-fn main() -> anyhow::Result<()> {
-    cli::run()
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run().unwrap_or_else(|error| {
+        cli::complain(&error);
+        ExitCode::FAILURE
+    })
 }

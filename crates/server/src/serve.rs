@@ -25,6 +25,7 @@ use crate::http::{self, App};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::lease::Leadership;
 use crate::shell::projector::{self, Handle, Message};
 use crate::shell::{Clock, Input, Platform, lease, writer};
 
@@ -53,8 +54,9 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
     tracing::warn!("{}", ark::KEY_FILE_WARNING);
     let (handle, projecting) = projector::start(projector, store.clone(), history.clone(), position)?;
     let (sender, inputs) = mpsc::channel();
-    let platform = Platform::new(sender);
-    let renewing = lease.map(|lease| lease::renew(lease, platform.clone())).transpose()?;
+    let leadership = Leadership::new(lease.as_ref());
+    let platform = Platform::new(sender, leadership.clone());
+    let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
     let sink = sink(handle.clone(), attempts.clone());
     let writer = writer::start(engine, journal, clock.clone(), platform.clone(), inputs, sink)?;

@@ -1,56 +1,102 @@
 //! Phase 5: both days are closed, and each merchant's statement of the day is written.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::open::Cast;
+use super::orders::Day;
 use super::stage::{DAY, DAY_AFTER, NEXT_DAY, each};
 use super::{Stage, Talk};
+
+/// One thing that must be so: a check at close, or what the player itself counts.
+#[derive(Debug)]
+pub(super) struct Check {
+    /// The accounting day.
+    pub(super) day: String,
+    /// What is checked.
+    pub(super) name: String,
+    /// Whether it is so.
+    pub(super) holds: bool,
+    /// What was compared.
+    pub(super) detail: String,
+}
 
 /// What the checks of both days found.
 #[derive(Debug)]
 pub(super) struct Verdict {
-    /// The trial balance of the first day.
-    pub(super) trial: Value,
-    /// (day, check, holds, detail).
-    pub(super) checks: Vec<(String, String, bool, String)>,
+    /// The trial balances of both days.
+    pub(super) trials: Vec<Value>,
+    /// Every check.
+    pub(super) checks: Vec<Check>,
 }
 
 impl Verdict {
     /// Whether every check holds.
     pub(super) fn holds(&self) -> bool {
-        !self.checks.is_empty() && self.checks.iter().all(|(_, _, holds, _)| *holds)
+        !self.checks.is_empty() && self.checks.iter().all(|check| check.holds)
     }
 }
 
-/// Closes both days and writes the statements.
-pub(super) async fn close_both_days(stage: &Stage, cast: &Cast, talk: &mut Talk) -> Result<Verdict> {
-    let mut checks = Vec::new();
+/// Closes both days and writes the statements; `checks` are those made before.
+pub(super) async fn close_both_days(
+    stage: &Stage,
+    cast: &Cast,
+    day: &Day,
+    mut checks: Vec<Check>,
+    talk: &mut Talk,
+) -> Result<Verdict> {
     close(stage, DAY, &mut checks).await?;
-    let trial = stage.operator.get(&format!("/v1/days/{DAY}/trial-balance")).await?;
     stage.done("/v1/days/cut", "cut-2", json!({ "next": DAY_AFTER })).await?;
     close(stage, NEXT_DAY, &mut checks).await?;
+    let mut trials = Vec::new();
+    for day in [DAY, NEXT_DAY] {
+        trials.push(stage.operator.get(&format!("/v1/days/{day}/trial-balance")).await?);
+    }
+    checks.push(every_order_once(stage, day).await?);
     let (folder, written) = statements(stage, cast).await?;
-    let broken = checks.iter().filter(|(_, _, holds, _)| !holds).count();
+    let broken = checks.iter().filter(|check| !check.holds).count();
     talk.phase(&format!(
         "5 closed {DAY} and {NEXT_DAY}: {} checks, {broken} broken; {written} statements in {}",
         checks.len(),
         folder.display()
     ));
-    Ok(Verdict { trial, checks })
+    Ok(Verdict { trials, checks })
 }
 
-async fn close(stage: &Stage, day: &str, checks: &mut Vec<(String, String, bool, String)>) -> Result<()> {
+async fn close(stage: &Stage, day: &str, checks: &mut Vec<Check>) -> Result<()> {
     let answer = stage.done(&format!("/v1/days/{day}/close"), &format!("close-{day}"), Value::Null).await?;
     let found = answer.get("checks").and_then(Value::as_array).context("an answer without 'checks'")?;
     for check in found {
         let of = |key: &str| check.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let holds = check.get("holds").and_then(Value::as_bool).unwrap_or_default();
-        checks.push((day.to_owned(), of("name"), holds, of("detail")));
+        checks.push(Check { day: day.to_owned(), name: of("name"), holds, detail: of("detail") });
     }
     Ok(())
+}
+
+/// Every order that was acknowledged is there, once, and no other.
+async fn every_order_once(stage: &Stage, day: &Day) -> Result<Check> {
+    let placed: BTreeSet<&str> = day.placed.iter().map(|placed| placed.id.as_str()).collect();
+    let mut listed = Vec::new();
+    // Lists follow about a second behind.
+    for _ in 0..50 {
+        listed = stage.all("/v1/orders").await?;
+        if listed.len() >= placed.len() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let of = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let ids: BTreeSet<String> = listed.iter().map(|row| of(row, "id")).collect();
+    let numbers: BTreeSet<String> = listed.iter().map(|row| of(row, "out_trade_no")).collect();
+    let same = ids.len() == placed.len() && placed.iter().all(|id| ids.contains(*id));
+    let holds = same && numbers.len() == listed.len() && placed.len() == day.placed.len();
+    let detail =
+        format!("{} acknowledged, {} on the books, {} different numbers", placed.len(), ids.len(), numbers.len());
+    Ok(Check { day: DAY.to_owned(), name: "every_order_once".to_owned(), holds, detail })
 }
 
 async fn statements(stage: &Stage, cast: &Cast) -> Result<(PathBuf, usize)> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::close::Check;
 use super::open::{Cast, Merchant};
 use super::orders::Day;
 use super::stage::{DAY, NEXT_DAY, each};
@@ -31,14 +32,17 @@ pub(super) async fn afternoon(stage: &Stage, cast: &Cast, day: &mut Day, talk: &
 }
 
 /// Clears, settles, pays out, takes returns.
-pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk) -> Result<()> {
+pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk) -> Result<Vec<Check>> {
     stage.move_clocks(NEXT_DAY).await?;
     let open = stage.settle_down(Duration::from_secs(120)).await?;
-    let mut lines = Vec::new();
+    let (mut lines, mut checks) = (Vec::new(), Vec::new());
     for rail in ["epcc", "unionpay", "fund"] {
         let body = json!({ "rail": rail, "date": DAY });
         let file = stage.done("/v1/clearing/fetch", &format!("clearing-{rail}"), body).await?;
         let of = |key: &str| file.get(key).and_then(Value::as_i64).unwrap_or_default();
+        let detail = format!("{} of {} lines matched, {} different", of("matched"), of("lines"), of("different"));
+        let holds = of("matched") == of("lines") && of("different") == 0;
+        checks.push(Check { day: DAY.to_owned(), name: format!("clearing_{rail}"), holds, detail });
         lines.push(format!("{rail} {}/{} lines", of("matched"), of("lines")));
     }
     talk.phase(&format!("  matched the clearing files of {DAY}: {}; {open} attempts still open", lines.join(", ")));
@@ -51,7 +55,7 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
     talk.phase(&format!(
         "  settled {settled} merchants (T+1), sent {payouts} payouts; {booked} came back after success"
     ));
-    Ok(())
+    Ok(checks)
 }
 
 async fn settle(stage: &Stage) -> Result<usize> {

@@ -80,9 +80,9 @@ impl Play {
         orders::morning(&stage, &cast, &mut day, &mut talk).await?;
         money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
-        cut::next_working_day(&stage, &cast, &mut talk).await?;
+        let checks = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;
-        let verdict = close::close_both_days(&stage, &cast, &mut talk).await?;
+        let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;
         let holds = report::report(&stage, &day, verdict, self.json, &mut talk).await?;
         if self.exit {
             stage.strike(self.data_dir.is_none())?;

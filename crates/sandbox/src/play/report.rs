@@ -3,16 +3,16 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::close::Verdict;
+use super::close::{Check, Verdict};
 use super::orders::Day;
 use super::{Stage, Talk};
 
 /// Prints the report; true if everything holds.
 pub(super) async fn report(stage: &Stage, day: &Day, verdict: Verdict, as_json: bool, talk: &mut Talk) -> Result<bool> {
-    trial_balance(&verdict.trial, talk);
-    talk.line("\nChecks at close");
-    for (date, name, holds, detail) in &verdict.checks {
-        talk.line(&format!("  {} {date} {name:<26} {detail}", if *holds { "holds " } else { "BREAKS" }));
+    verdict.trials.iter().for_each(|trial| trial_balance(trial, talk));
+    talk.line("\nChecks");
+    for Check { day, name, holds, detail } in &verdict.checks {
+        talk.line(&format!("  {} {day} {name:<26} {detail}", if *holds { "holds " } else { "BREAKS" }));
     }
     let rates = stage.operator.get("/v1/rates").await?;
     talk.line("\nRates");

@@ -14,13 +14,15 @@ mod remote;
 mod settlement;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::remote::Remote;
 use crate::config::{self, Config};
-use crate::log::{self, LogFormat};
+use crate::log;
 use crate::serve;
 
 /// Lintel: an open-source core for a payment institution that serves property.
@@ -47,21 +49,29 @@ enum What {
     /// Print every setting with its default and its meaning.
     Config,
     /// Accounting days: list, cut, close, trial balance.
+    #[command(after_help = day::EXAMPLES)]
     Day(Remote<day::Day>),
     /// Accounts: one with its balances, or its statement.
+    #[command(after_help = account::EXAMPLES)]
     Account(Remote<account::Account>),
     /// Orders and their legs.
+    #[command(after_help = order::EXAMPLES)]
     Order(Remote<order::Order>),
     /// Payouts: look, cancel, book one that came back.
+    #[command(after_help = payout::EXAMPLES)]
     Payout(Remote<payout::Payout>),
     /// Attempts at channels, above all those without a certain answer.
+    #[command(after_help = attempt::EXAMPLES)]
     Attempt(Remote<attempt::Attempt>),
     /// Settlements (T+1): what is due, and settling it.
+    #[command(after_help = settlement::EXAMPLES)]
     Settlement(Remote<settlement::Settlement>),
     /// Clearing files.
+    #[command(after_help = clearing::EXAMPLES)]
     Clearing(Remote<clearing::Clearing>),
     /// Success rates, each with numerator and denominator.
-    Rates(RemoteRates),
+    #[command(after_help = rates::EXAMPLES)]
+    Rates(rates::Rates),
     /// Print the secret of an API key.
     Key(key::Key),
     /// Look at the journal.
@@ -97,31 +107,64 @@ struct Serve {
     port_file: Option<PathBuf>,
 }
 
+impl Serve {
+    /// What keeps it from running goes to its log, in the log's form: programs read that too.
+    fn run(self, file: Option<&Path>, mut sets: Vec<String>) -> Result<ExitCode> {
+        let Self { listen, sandbox, clock, port_file } = self;
+        sets.extend(listen.map(|listen| format!("listen={listen}")));
+        sets.extend(sandbox.then(|| "sandbox=true".to_owned()));
+        sets.extend(clock.map(|clock| format!("clock={clock}")));
+        let config = Config::load(file, &sets)?;
+        log::begin(config.log);
+        let Err(error) = serve::run(&config, port_file.as_deref()) else { return Ok(ExitCode::SUCCESS) };
+        tracing::error!("stopped: {error:#}");
+        Ok(ExitCode::FAILURE)
+    }
+}
+
 /// Runs what the command line says.
 ///
 /// # Errors
 /// What went wrong, with what was being done.
-pub(crate) fn run() -> Result<()> {
-    let Cli { config, mut sets, data_dir, command } = Cli::parse();
+pub(crate) fn run() -> Result<ExitCode> {
+    let matches = with_examples(Cli::command()).get_matches();
+    let Cli { config, mut sets, data_dir, command } =
+        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let Some(directory) = data_dir {
         sets.push(format!("data_dir={}", directory.display()));
     }
+    let load = || Config::load(config.as_deref(), &sets);
     match command {
-        What::Serve(Serve { listen, sandbox, clock, port_file }) => {
-            sets.extend(listen.map(|listen| format!("listen={listen}")));
-            sets.extend(sandbox.then(|| "sandbox=true".to_owned()));
-            sets.extend(clock.map(|clock| format!("clock={clock}")));
-            serve::run(&Config::load(config.as_deref(), &sets)?, port_file.as_deref())
-        }
-        What::Config => {
-            print(config::DEFAULT);
-            Ok(())
-        }
-        What::Key(key) => key.run(&Config::load(config.as_deref(), &sets)?),
-        What::Journal(journal) => journal.run(&Config::load(config.as_deref(), &sets)?),
-        What::Bench { args } => sandbox(&["bench".to_owned()], &args),
-        What::Sandbox { args } => sandbox(&[], &args),
+        What::Serve(serve) => return serve.run(config.as_deref(), sets),
+        What::Config => print(config::DEFAULT),
+        What::Day(day) => day.run(&load()?, day::Day::ask)?,
+        What::Account(account) => account.run(&load()?, account::Account::ask)?,
+        What::Order(order) => order.run(&load()?, order::Order::ask)?,
+        What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
+        What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
+        What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
+        What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
+        What::Rates(rates) => rates.run(&load()?)?,
+        What::Key(key) => key.run(&load()?)?,
+        What::Journal(journal) => journal.run(&load()?)?,
+        What::Bench { args } => return sandbox(&["bench".to_owned()], &args),
+        What::Sandbox { args } => return sandbox(&[], &args),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The examples of a noun stand in the help of each of its verbs too.
+fn with_examples(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|noun| match noun.get_after_help().cloned() {
+        Some(examples) => noun.mut_subcommands(|verb| verb.after_help(examples.clone())),
+        None => noun,
+    })
+}
+
+/// Tells what went wrong on standard error; a closed pipe is not an error of ours.
+pub(crate) fn complain(error: &anyhow::Error) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr(), "lintel: {error:#}"));
 }
 
 /// Prints to standard output; a closed pipe is not an error of ours.
@@ -130,7 +173,7 @@ pub(crate) fn print(text: &str) {
     drop(std::io::stdout().write_all(text.as_bytes()));
 }
 
-fn sandbox(first: &[String], args: &[String]) -> Result<()> {
+fn sandbox(first: &[String], args: &[String]) -> Result<ExitCode> {
     use anyhow::Context;
     let own = std::env::current_exe().context("finding this program")?;
     let beside = own.with_file_name(format!("lintel-sandbox{}", std::env::consts::EXE_SUFFIX));
@@ -138,5 +181,6 @@ fn sandbox(first: &[String], args: &[String]) -> Result<()> {
     command.args(first).args(args).env("LINTEL_BINARY", &own);
     let status =
         command.status().with_context(|| format!("running {}; it is built beside lintel", beside.display()))?;
-    std::process::exit(status.code().unwrap_or(1));
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -102,6 +102,9 @@ impl Executor {
 
     async fn call(&self, base: &str, request: &Request) -> Call {
         let Ok(_permit) = self.permits.acquire().await else { return Call::NotWritten };
+        if !self.platform.leads() {
+            return Call::NotWritten;
+        }
         call(&self.http, base, request).await
     }
 }

@@ -1,8 +1,10 @@
 //! The lease on a journal in PostgreSQL: who tries to lead. On the embedded journal the directory's lock is enough.
 //!
-//! It only decides who tries; what keeps two leaders apart is the journal's fence. A node that loses its lease stops
-//! taking requests at once.
+//! It only decides who tries; what keeps two leaders apart is the journal's fence. But an answer that appends nothing meets
+//! no fence, so it leaves only while the lease is held, and so does a request to a bank. A node that loses its lease stops.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,35 @@ use crate::config::Place;
 const LENGTH: Duration = Duration::from_secs(5);
 /// How often it is renewed, and how often a node that waits looks again.
 const EVERY: Duration = Duration::from_millis(1_000);
+
+/// Until when this node may act as the leader. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Leadership {
+    began: Instant,
+    /// Milliseconds after `began`.
+    until: Arc<AtomicU64>,
+}
+
+impl Leadership {
+    /// For ever, as the directory's lock gives it; or, with a lease, until that ends.
+    pub(crate) fn new(lease: Option<&Lease>) -> Self {
+        let leadership = Self { began: Instant::now(), until: Arc::new(AtomicU64::new(u64::MAX)) };
+        if let Some(lease) = lease {
+            leadership.prolong(lease.held_until());
+        }
+        leadership
+    }
+
+    /// Whether this node may act now.
+    pub(crate) fn is_held(&self) -> bool {
+        self.began.elapsed().as_millis() < u128::from(self.until.load(Ordering::Acquire))
+    }
+
+    fn prolong(&self, until: Option<Instant>) {
+        let after = until.map_or(0, |until| until.saturating_duration_since(self.began).as_millis());
+        self.until.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Release);
+    }
+}
 
 /// Waits for the lease of a journal in PostgreSQL; none is needed for the embedded one.
 ///
@@ -37,12 +68,16 @@ pub(crate) fn hold(place: &Place) -> Result<Option<Lease>, JournalError> {
 }
 
 /// Renews the lease until the platform stops, and stops the platform if it is lost.
-pub(crate) fn renew(mut lease: Lease, platform: Platform) -> std::io::Result<thread::JoinHandle<()>> {
+pub(crate) fn renew(
+    mut lease: Lease,
+    leadership: Leadership,
+    platform: Platform,
+) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("lease".into()).spawn(move || {
         while platform.is_running() {
             thread::sleep(EVERY);
             match lease.renew() {
-                Ok(Some(_)) => {}
+                Ok(Some(until)) => leadership.prolong(Some(until)),
                 Err(error) if lease.held_until().is_some_and(|until| Instant::now() < until) => {
                     tracing::warn!(%error, "the lease could not be renewed yet");
                 }
@@ -59,4 +94,21 @@ pub(crate) fn renew(mut lease: Lease, platform: Platform) -> std::io::Result<thr
             tracing::warn!(%error, "the lease was not given back; it ends by itself");
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_ended_is_not_held_and_a_directory_is_held_for_ever() {
+        let leadership = Leadership::new(None);
+        assert!(leadership.is_held());
+        leadership.prolong(Some(Instant::now() + Duration::from_secs(60)));
+        assert!(leadership.is_held());
+        leadership.prolong(Some(leadership.began));
+        assert!(!leadership.is_held());
+        leadership.prolong(None);
+        assert!(!leadership.is_held());
+    }
 }

@@ -26,6 +26,7 @@ use engine::{Answer, Request};
 use tokio::sync::oneshot;
 
 pub(crate) use clock::Clock;
+use lease::Leadership;
 
 /// How many requests may wait for the writer before callers are told to come back later.
 pub(crate) const QUEUE_BOUND: usize = 10_000;
@@ -77,14 +78,15 @@ pub(crate) enum Input {
 #[derive(Clone)]
 pub(crate) struct Platform {
     inputs: mpsc::Sender<Input>,
+    leadership: Leadership,
     waiting: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
 }
 
 impl Platform {
     /// The handle of a writer whose inputs these are.
-    pub(crate) fn new(inputs: mpsc::Sender<Input>) -> Self {
-        Self { inputs, waiting: Arc::default(), stopped: Arc::default() }
+    pub(crate) fn new(inputs: mpsc::Sender<Input>, leadership: Leadership) -> Self {
+        Self { inputs, leadership, waiting: Arc::default(), stopped: Arc::default() }
     }
 
     /// Decides a request; the answer comes once it is durable.
@@ -107,7 +109,7 @@ impl Platform {
             Box::new(move || drop(sender.send(seen)))
         };
         self.send(Input::Request(Box::new(request), Box::new(after)))?;
-        receiver.await.map_err(|_| Unavailable::Stopped)
+        self.answered(receiver).await
     }
 
     /// Computes something from the state; it comes, with its position, once that state is durable.
@@ -122,7 +124,18 @@ impl Platform {
             // A caller that went away needs no answer.
             Box::new(move || drop(sender.send(seen)))
         })))?;
-        receiver.await.map_err(|_| Unavailable::Stopped)
+        self.answered(receiver).await
+    }
+
+    /// What came out of the gate, if this node still leads: an answer that appended nothing met no fence.
+    async fn answered<T>(&self, receiver: oneshot::Receiver<T>) -> Result<T, Unavailable> {
+        let answer = receiver.await.map_err(|_| Unavailable::Stopped)?;
+        if self.leads() { Ok(answer) } else { Err(Unavailable::Stopped) }
+    }
+
+    /// Whether this node may act as the leader now.
+    pub(crate) fn leads(&self) -> bool {
+        self.leadership.is_held()
     }
 
     /// Passes an input of the platform's own to the writer.

@@ -2,9 +2,14 @@
 
 mod bad_input;
 mod client;
+#[path = "../../../journal/tests/it/cluster.rs"]
+mod cluster;
+mod command_line;
 mod features;
 mod form;
+mod log;
 mod open;
 mod orders;
 mod restart;
 mod server;
+mod start;

@@ -8,15 +8,16 @@ use crate::features::close;
 use crate::open::{balance, closing, customer, merchant, number, own, text, trial_balance, user};
 use crate::server::Server;
 
-struct Market {
-    operator: Client,
-    landlord: Value,
+/// A landlord and an agent who sell, a user who pays.
+pub(crate) struct Market {
+    pub(crate) operator: Client,
+    pub(crate) landlord: Value,
     agent: Value,
     payer: String,
 }
 
 impl Market {
-    fn open(server: &Server) -> Self {
+    pub(crate) fn open(server: &Server) -> Self {
         let operator = server.operator();
         let landlord = merchant(&operator, "landlord", "王五", "110105194912310046");
         let agent = merchant(&operator, "agent", "赵六", "110105194912310054");
@@ -24,7 +25,7 @@ impl Market {
         Self { operator, landlord, agent, payer }
     }
 
-    fn order(&self, number: &str, amount: i64) -> Answer {
+    pub(crate) fn order(&self, number: &str, amount: i64) -> Answer {
         let items = json!([{"kind": "rent", "amount": amount}]);
         let merchant = text(&self.landlord, "/id");
         let body = json!({
@@ -40,12 +41,12 @@ impl Market {
         self.operator.post(&format!("/v1/orders/{order}/pay"), &json!({"instruments": [card]}))
     }
 
-    fn serial(&self, attempt: &str) -> String {
+    pub(crate) fn serial(&self, attempt: &str) -> String {
         text(&self.operator.get(&format!("/v1/attempts/{attempt}")).ok(), "/serial")
     }
 
     /// Takes a clearing file of one line.
-    fn cleared(&self, date: &str, part: u32, serial: &str, kind: &str, amount: i64) -> Value {
+    pub(crate) fn cleared(&self, date: &str, part: u32, serial: &str, kind: &str, amount: i64) -> Value {
         let lines = json!([{"serial": serial, "kind": kind, "amount": amount, "currency": "CNY"}]);
         let body = json!({"rail": "epcc", "date": date, "part": part, "last": false, "lines": lines});
         let clearing = self.operator.post("/v1/clearing", &body).ok();
@@ -54,7 +55,7 @@ impl Market {
     }
 
     /// An order of 500,000 that was paid and cleared on 2026-03-05.
-    fn paid(&self) -> Value {
+    pub(crate) fn paid(&self) -> Value {
         let order = text(&self.order("T1", 500_000).ok(), "/id");
         let paying = self.pay(&order, 500_000).ok();
         assert_eq!((text(&paying, "/status"), text(&paying, "/legs/0/status")), ("paying".into(), "sent".into()));
@@ -64,7 +65,7 @@ impl Market {
     }
 
     /// The next working day, on which that order is settled.
-    fn next_day(&self) {
+    pub(crate) fn next_day(&self) {
         self.operator.post("/v1/sandbox/clock", &json!({"now": "2026-03-06T09:00:00+08:00"})).ok();
         self.operator.post("/v1/days/cut", &json!({"next": "2026-03-06"})).ok();
     }

@@ -1,14 +1,18 @@
 //! A real `lintel serve` on sandbox books in a directory of its own; it ends with the test.
+//!
+//! Journal and store lie where `LINTEL_TEST_PLACE` says: `embedded` (unless said) below that directory, or `postgres`, each
+//! in a schema of its own in a throw-away cluster.
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use ark::MacKey;
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::cluster::cluster;
 
 /// How long the server may take to be there, or to be gone.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,19 +21,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     child: Option<Child>,
     directory: TempDir,
+    /// `KEY=VALUE`, the same at every start.
+    settings: Vec<String>,
     operator: MacKey,
     address: String,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        Self::start_in(TempDir::new().unwrap())
+        Self::start_with(&[])
     }
 
-    fn start_in(directory: TempDir) -> Self {
-        let (child, address) = serve(directory.path());
+    /// With settings `KEY=VALUE` of its own.
+    pub(crate) fn start_with(own: &[&str]) -> Self {
+        let directory = TempDir::new().unwrap();
+        let mut settings = place();
+        settings.extend(own.iter().map(|setting| (*setting).to_owned()));
+        let (child, address) = serve(directory.path(), &settings);
         let operator = operator_key(directory.path());
-        let server = Self { child: Some(child), directory, operator, address };
+        let server = Self { child: Some(child), directory, settings, operator, address };
         assert_eq!(server.operator().get("/health/ready").status, 200);
         server
     }
@@ -67,8 +77,33 @@ impl Server {
     /// Starts it again on the same directory.
     pub(crate) fn start_again(&mut self) {
         assert!(self.child.is_none(), "the server runs");
-        let (child, address) = serve(self.directory.path());
+        let (child, address) = serve(self.directory.path(), &self.settings);
         (self.child, self.address) = (Some(child), address);
+    }
+
+    /// Starts it again, which it must refuse; gives back what it then logged.
+    pub(crate) fn start_refused(&mut self) -> String {
+        assert!(self.child.is_none(), "the server runs");
+        let before = self.log().len();
+        let mut child = spawn(self.directory.path(), &self.settings);
+        let began = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(!status.success(), "it ended with {status}");
+                return self.log().split_off(before);
+            }
+            if began.elapsed() >= PATIENCE {
+                drop(child.kill());
+                panic!("the server neither came up nor refused to:\n{}", self.log());
+            }
+            assert!(read_address(self.directory.path()).is_empty(), "the server came up:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Runs `lintel` with these arguments on the server's data directory.
+    pub(crate) fn lintel(&self, arguments: &[&str]) -> Output {
+        lintel(&self.directory.path().join("data"), arguments)
     }
 
     /// Everything it logged so far.
@@ -87,23 +122,53 @@ impl Drop for Server {
     }
 }
 
-fn serve(directory: &Path) -> (Child, String) {
-    let port_file = directory.join("port");
+/// True where journal and store lie below the server's directory.
+pub(crate) fn is_embedded() -> bool {
+    match std::env::var("LINTEL_TEST_PLACE").as_deref() {
+        Ok("embedded") | Err(_) => true,
+        Ok("postgres") => false,
+        Ok(other) => panic!("LINTEL_TEST_PLACE is embedded or postgres, not '{other}'"),
+    }
+}
+
+/// The settings of a new place for journal and store.
+fn place() -> Vec<String> {
+    if is_embedded() {
+        return Vec::new();
+    }
+    let cluster = cluster("server").expect("LINTEL_TEST_PLACE=postgres takes PostgreSQL");
+    let (url, schema) = (cluster.url(), cluster.schema());
+    let of = |part: &str| [format!("{part}.url={url}"), format!("{part}.schema={schema}_{part}")];
+    [of("journal"), of("store")].concat()
+}
+
+/// The file in which the server says where it listens; the command line looks for it there.
+fn read_address(directory: &Path) -> String {
+    std::fs::read_to_string(directory.join("data/address")).unwrap_or_default()
+}
+
+fn spawn(directory: &Path, settings: &[String]) -> Child {
+    let port_file = directory.join("data/address");
     drop(std::fs::remove_file(&port_file));
     let log = File::options().create(true).append(true).open(directory.join("log")).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_lintel"))
+    Command::new(env!("CARGO_BIN_EXE_lintel"))
         .args(["--set", "first_day=2026-03-05", "--data-dir"])
         .arg(directory.join("data"))
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
         .args(["serve", "--listen", "127.0.0.1:0", "--sandbox", "--clock", "manual", "--port-file"])
         .arg(&port_file)
         .env("LINTEL_LOG", "debug")
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+fn serve(directory: &Path, settings: &[String]) -> (Child, String) {
+    let mut child = spawn(directory, settings);
     let began = Instant::now();
     loop {
-        let address = std::fs::read_to_string(&port_file).unwrap_or_default();
+        let address = read_address(directory);
         if !address.is_empty() && std::net::TcpStream::connect(&address).is_ok() {
             return (child, address);
         }
@@ -116,9 +181,15 @@ fn serve(directory: &Path) -> (Child, String) {
     }
 }
 
+/// Runs `lintel` with these arguments on a data directory.
+pub(crate) fn lintel(data: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
+    command.arg("--data-dir").arg(data).args(arguments);
+    command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").output().unwrap()
+}
+
 fn operator_key(directory: &Path) -> MacKey {
-    let data = directory.join("data");
-    let output = Command::new(env!("CARGO_BIN_EXE_lintel")).arg("--data-dir").arg(data).arg("key").output().unwrap();
+    let output = lintel(&directory.join("data"), &["key"]);
     assert!(output.status.success(), "{output:?}");
     MacKey::from_hex(String::from_utf8(output.stdout).unwrap().trim()).unwrap()
 }

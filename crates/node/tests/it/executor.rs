@@ -1,0 +1,241 @@
+//! Flights, step by step.
+
+use channels::{Headers, Request, Response};
+use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, SEND_WITHIN_MS};
+use domain::calendar::Date;
+use domain::money::Currency;
+use node::executor::{Call, Step};
+
+use crate::scripted::{
+    EPOCH, KEY, PATIENCE, Pilot, REQUESTED, attempt, is_query, sandbox_bank, says, scripted, settled_at, shown,
+};
+
+/// A pilot with a fresh debit.
+fn fresh() -> Pilot {
+    Pilot::new(attempt(AttemptStatus::Requested), scripted(), EPOCH)
+}
+
+/// A pilot whose attempt may have been sent by an earlier leader.
+fn inherited() -> Pilot {
+    Pilot::new(attempt(AttemptStatus::Requested), scripted(), EPOCH + 1)
+}
+
+/// What of a request reaches the bank.
+fn bytes(request: &Request) -> (String, Vec<(&'static str, String)>, Vec<u8>) {
+    (format!("{} {}", request.method, request.path), request.headers.clone(), request.body().to_vec())
+}
+
+#[test]
+fn how_calls_end_says_what_comes_next() {
+    let cases = [
+        ("success", "send, report success, done"),
+        ("declined", "send, report declined user 10000001, done"),
+        ("not_written success", "send, send, report success, done"),
+        ("not_written not_written declined", "send, send, send, report declined user 10000001, done"),
+        ("lost success", "send, report unknown, wait 100, query, report success, done"),
+        ("lost declined", "send, report unknown, wait 100, query, report declined user 10000001, done"),
+        ("pending success", "send, report unknown, wait 100, query, report success, done"),
+        // A serial number that was seen before: the bank has an answer to the first, which only a query tells.
+        ("unknown success", "send, report unknown, wait 100, query, report success, done"),
+        ("not_found success", "send, report unknown, wait 100, query, report success, done"),
+        ("not_written lost success", "send, send, report unknown, wait 100, query, report success, done"),
+        (
+            "lost lost unknown success",
+            "send, report unknown, wait 100, query, wait 200, query, wait 400, query, report success, done",
+        ),
+        // The query was not written; the operation was.
+        ("lost not_written success", "send, report unknown, wait 100, query, wait 200, query, report success, done"),
+        // Too early to be believed.
+        ("lost not_found success", "send, report unknown, wait 100, query, wait 200, query, report success, done"),
+    ];
+    for (script, expected) in cases {
+        assert_eq!(fresh().fly(script), expected, "{script}");
+    }
+}
+
+#[test]
+fn what_an_earlier_leader_may_have_sent_is_queried_and_never_sent() {
+    let cases = [
+        ("success", "query, report success, done"),
+        ("declined", "query, report declined user 10000001, done"),
+        ("not_found success", "query, report unknown, wait 100, query, report success, done"),
+        (
+            "not_written pending success",
+            "query, report unknown, wait 100, query, wait 200, query, report success, done",
+        ),
+    ];
+    for (script, expected) in cases {
+        assert_eq!(inherited().fly(script), expected, "{script}");
+    }
+}
+
+#[test]
+fn an_unknown_attempt_is_queried_and_not_called_unknown_again() {
+    for epoch in [EPOCH, EPOCH + 1] {
+        let mut pilot = Pilot::new(attempt(AttemptStatus::Unknown), scripted(), epoch);
+        assert_eq!(pilot.fly("lost pending success"), "query, wait 100, query, wait 200, query, report success, done");
+    }
+}
+
+#[test]
+fn a_settled_attempt_needs_nothing() {
+    let settled = AttemptStatus::Settled(Outcome::NotFound);
+    assert_eq!(Pilot::new(attempt(settled), scripted(), EPOCH).fly(""), "done");
+}
+
+#[test]
+fn what_was_not_written_is_sent_again_as_it_was_until_it_is_too_late() {
+    let mut pilot = fresh();
+    let mut sent = Vec::new();
+    let last = loop {
+        match pilot.step() {
+            Step::Send(request) => {
+                assert!(!is_query(&request) && pilot.now < pilot.flight.attempt().send_before);
+                sent.push(bytes(&request));
+                pilot.flight.ended(Call::NotWritten, pilot.now);
+                pilot.now = pilot.now.plus_ms(i64::try_from(pilot.flight.retry_ms()).unwrap());
+            }
+            other @ (Step::Report(_) | Step::Wait { .. } | Step::Done) => break other,
+        }
+    };
+    let Step::Report(outcome) = last else { panic!("{last:?} in place of a report") };
+    assert_eq!(outcome, Outcome::Declined { class: FailureClass::System, code: "not_sent:too_late".into() });
+    assert_eq!(sent.len(), usize::try_from(SEND_WITHIN_MS).unwrap() / 100);
+    sent.dedup();
+    assert_eq!(sent.len(), 1, "the same bytes every time");
+    assert_eq!(pilot.now, pilot.flight.attempt().send_before);
+    pilot.flight.reported(&outcome);
+    assert_eq!(pilot.fly(""), "done");
+}
+
+#[test]
+fn nothing_is_sent_at_the_last_moment_or_after_it() {
+    let mut pilot = fresh();
+    pilot.now = REQUESTED.plus_ms(SEND_WITHIN_MS - 1);
+    assert_eq!(shown(&pilot.step()), "send");
+    let mut pilot = fresh();
+    pilot.now = REQUESTED.plus_ms(SEND_WITHIN_MS);
+    assert_eq!(shown(&pilot.step()), "report declined system not_sent:too_late");
+}
+
+#[test]
+fn what_the_channel_cannot_be_asked_is_not_sent() {
+    let operation = Operation::FundHold { contract: "LEASE-1".into(), amount: 100, currency: Currency::Cny };
+    let unheard_of = Attempt { operation, ..attempt(AttemptStatus::Requested) };
+    let mut pilot = Pilot::new(unheard_of.clone(), scripted(), EPOCH);
+    assert_eq!(shown(&pilot.step()), "report declined system not_sent:channel_unsupported");
+    // Another leader may have had a channel that could: then nobody knows.
+    let mut pilot = Pilot::new(unheard_of, scripted(), EPOCH + 1);
+    let steps: Vec<String> = (0..4)
+        .map(|_| {
+            let step = pilot.step();
+            if let Step::Report(outcome) = &step {
+                pilot.flight.reported(outcome);
+            }
+            shown(&step)
+        })
+        .collect();
+    assert_eq!(steps, ["report unknown", "wait 100", "wait 200", "wait 400"]);
+}
+
+#[test]
+fn not_found_is_the_last_word_only_after_the_settling_delay() {
+    let believed = "query, report not_found, done";
+    let doubted = "query, report unknown, wait 100, query";
+    for (asked_at, expected) in [(REQUESTED, doubted), (settled_at(), doubted), (settled_at().plus_ms(1), believed)] {
+        let mut pilot = inherited();
+        pilot.now = asked_at;
+        assert_eq!(pilot.fly("not_found"), expected, "asked at {asked_at:?}");
+    }
+}
+
+#[test]
+fn a_query_asked_too_early_is_not_believed_however_late_its_answer_comes() {
+    let mut pilot = inherited();
+    pilot.now = settled_at();
+    assert_eq!(shown(&pilot.step()), "query");
+    // The bank said so before the operation reached it; the words took a minute to come back.
+    pilot.now = pilot.now.plus_ms(60_000);
+    pilot.flight.ended(says("not_found"), pilot.now);
+    assert_eq!(pilot.fly("not_found"), "report unknown, wait 100, query, report not_found, done");
+}
+
+#[test]
+fn not_found_is_no_answer_to_the_operation_itself() {
+    let mut pilot = fresh();
+    assert_eq!(shown(&pilot.step()), "send");
+    pilot.now = settled_at().plus_ms(60_000);
+    pilot.flight.ended(says("not_found"), pilot.now);
+    assert_eq!(pilot.fly(""), "report unknown, wait 100, query");
+}
+
+#[test]
+fn a_call_whose_end_nobody_told_may_have_been_written() {
+    assert_eq!(fresh().fly("silent success"), "send, report unknown, wait 100, query, report success, done");
+    assert_eq!(
+        fresh().fly("lost silent success"),
+        "send, report unknown, wait 100, query, wait 200, query, report success, done"
+    );
+}
+
+#[test]
+fn an_outcome_is_reported_until_the_engine_knows_it() {
+    for (script, expected) in [("success", "report success"), ("lost", "report unknown")] {
+        let mut pilot = fresh();
+        assert_eq!(shown(&pilot.step()), "send");
+        pilot.flight.ended(crate::scripted::call(script).unwrap(), pilot.now);
+        assert_eq!([shown(&pilot.step()), shown(&pilot.step())], [expected, expected]);
+        // Word of another outcome is not word of this one.
+        pilot.flight.reported(&Outcome::NotFound);
+        assert_eq!(shown(&pilot.step()), expected);
+    }
+}
+
+#[test]
+fn words_out_of_turn_change_nothing() {
+    let mut pilot = fresh();
+    pilot.flight.ended(says("success"), pilot.now);
+    pilot.flight.reported(&Outcome::NotFound);
+    assert_eq!(pilot.fly("success"), "send, report success, done");
+}
+
+#[test]
+fn distances_between_queries_double_up_to_the_longest() {
+    let mut pilot = Pilot::new(attempt(AttemptStatus::Unknown), scripted(), EPOCH);
+    let flown = pilot.fly("lost lost lost lost lost lost success");
+    let waits: Vec<&str> = flown.split(", ").filter_map(|step| step.strip_prefix("wait ")).collect();
+    assert_eq!(waits, ["100", "200", "400", "800", "1500", "1500"]);
+    assert_eq!(PATIENCE.max_ms, 1_500);
+}
+
+/// The sandbox bank's answer, signed as it signs.
+fn signed(nonce: &str, body: &str) -> Call {
+    let head = format!("ANSWER\n200\n{nonce}\n");
+    let tag = ark::MacKey::from_hex(KEY).unwrap().mac().update(head.as_bytes()).update(body.as_bytes()).finish();
+    let tag: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+    let headers: Headers = [("x-nonce", nonce), ("x-signature", &tag)].into_iter().collect();
+    Call::Answered(Response { status: 200, headers, body: body.as_bytes().to_vec() })
+}
+
+#[test]
+fn the_sandbox_bank_is_believed_by_its_signature() {
+    let serial = attempt(AttemptStatus::Requested).serial();
+    let duplicate = format!(r#"{{"serial":"{serial}","code":"00000002","clearing_date":"2026-03-05"}}"#);
+    let success = format!(
+        r#"{{"serial":"{serial}","kind":"debit","code":"00000000","amount":500000,"currency":"CNY","reference":"B42","clearing_date":"2026-03-05"}}"#
+    );
+    let mut pilot = Pilot::new(attempt(AttemptStatus::Requested), sandbox_bank(), EPOCH);
+    let mut answers = [signed(&serial, &duplicate), signed(&serial, &success)].into_iter();
+    assert_eq!(shown(&pilot.step()), "send");
+    pilot.flight.ended(answers.next().unwrap(), pilot.now);
+    assert_eq!(pilot.fly(""), "report unknown, wait 100, query");
+    // The answer to the operation is no answer to the query: its nonce is another.
+    pilot.flight.ended(answers.next().unwrap(), pilot.now);
+    assert_eq!(shown(&pilot.step()), "wait 200");
+    let Step::Send(query) = pilot.step() else { panic!("a query was due") };
+    let (_, nonce) = query.headers.iter().find(|(name, _)| *name == "x-nonce").unwrap();
+    pilot.flight.ended(signed(nonce, &success), pilot.now);
+    let Step::Report(outcome) = pilot.step() else { panic!("a report was due") };
+    let clearing_date = "2026-03-05".parse::<Date>().unwrap();
+    assert_eq!(outcome, Outcome::Success { reference: "B42".into(), clearing_date });
+}

@@ -1,0 +1,10 @@
+//! Tests of the node: flights, the projector behind a real journal, the close of a day, sealed fields.
+
+mod close;
+mod executor;
+mod fields;
+mod flight_property;
+mod projector;
+mod replay_property;
+mod scripted;
+mod world;

@@ -1,0 +1,166 @@
+//! A signed client of a running platform, for one command: it asks, waits, and gives back what was answered.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use ark::MacKey;
+use ark::signing::{Authorization, Credential, Request, Stamp};
+use serde_json::Value;
+
+use crate::http::auth::{KEY_SERIAL, OPERATOR};
+
+/// How long an answer may take; fetching a large clearing file takes longest.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The operator, at one platform.
+#[derive(Debug)]
+pub(crate) struct Client {
+    base: String,
+    key: MacKey,
+    idempotency_key: String,
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Client {
+    /// A client of the platform at `base` (`http://127.0.0.1:7880`). What it changes is bound to `idempotency_key`, a new
+    /// one if there is none.
+    ///
+    /// # Errors
+    /// If the machine has no randomness, or no client can be made.
+    pub(crate) fn new(base: &str, key: MacKey, idempotency_key: Option<String>) -> Result<Self> {
+        let idempotency_key = match idempotency_key {
+            Some(given) => given,
+            None => format!("cli-{}", stamp()?.nonce()),
+        };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().context("making an HTTP client")?;
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), key, idempotency_key, http, runtime })
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// No answer, or the platform's refusal with its code.
+    pub(crate) fn get(&self, target: &str) -> Result<Value> {
+        let body = self.send("GET", target, "application/json", Vec::new())?;
+        serde_json::from_slice(&body).with_context(|| format!("the answer of {target} is not JSON"))
+    }
+
+    /// Asks for something as CSV.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn get_csv(&self, target: &str) -> Result<String> {
+        String::from_utf8(self.send("GET", target, "text/csv", Vec::new())?)
+            .with_context(|| format!("the answer of {target} is not UTF-8"))
+    }
+
+    /// Has something done.
+    ///
+    /// # Errors
+    /// As [`Self::get`]. Where no answer came, the error names the idempotency key under which to ask again.
+    pub(crate) fn post(&self, target: &str, body: &Value) -> Result<Value> {
+        let answer = self.send("POST", target, "application/json", body.to_string().into_bytes())?;
+        serde_json::from_slice(&answer).with_context(|| format!("the answer of {target} is not JSON"))
+    }
+
+    fn send(&self, method: &str, target: &str, accept: &str, body: Vec<u8>) -> Result<Vec<u8>> {
+        let credential = Credential { merchant: OPERATOR, serial: KEY_SERIAL, key: &self.key };
+        let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
+        let changes = method == "POST";
+        let mut request = self
+            .http
+            .request(method.parse().context("the method")?, format!("{}{target}", self.base))
+            .header("authorization", signed.to_string())
+            .header("accept", accept);
+        if changes {
+            let headers = [("content-type", "application/json"), ("idempotency-key", self.idempotency_key.as_str())];
+            request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        }
+        let exchange = async {
+            let response = request.body(body).send().await?;
+            let status = response.status();
+            Ok::<_, reqwest::Error>((status, response.bytes().await?))
+        };
+        let no_answer = || {
+            let again = format!("; to ask again and have it done once, add --idempotency-key {}", self.idempotency_key);
+            format!("no answer from {}{}", self.base, if changes { &again } else { "" })
+        };
+        let (status, answer) = self.runtime.block_on(exchange).with_context(no_answer)?;
+        if !status.is_success() {
+            bail!("{}", refusal(status.as_u16(), &answer));
+        }
+        Ok(answer.to_vec())
+    }
+}
+
+fn stamp() -> Result<Stamp> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
+    Ok(Stamp::random(now.as_secs())?)
+}
+
+/// The platform's own words for what it did not do.
+fn refusal(status: u16, body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |name: &str| body.pointer(&format!("/error/{name}")).and_then(Value::as_str);
+    let (Some(message), Some(code)) = (text("message"), text("code")) else {
+        return format!("answered with status {status} and no error of this API; is that Lintel's address?");
+    };
+    let of = |label: &str, name: &str| text(name).map(|value| format!(", {label} {value}")).unwrap_or_default();
+    format!("{message} ({code}{}{})", of("parameter", "param"), of("request", "request_id"))
+}
+
+/// A path and a query with what stands in them, each value encoded: what is signed is what is sent.
+pub(crate) fn target(path: &[&str], query: &[(&str, Option<&str>)]) -> String {
+    let mut target = String::new();
+    for segment in path {
+        target.push('/');
+        encode(segment, &mut target);
+    }
+    let mut separator = '?';
+    for (name, value) in query {
+        if let Some(value) = value {
+            target.push(separator);
+            target.push_str(name);
+            target.push('=');
+            encode(value, &mut target);
+            separator = '&';
+        }
+    }
+    target
+}
+
+/// RFC 3986: all but the unreserved characters.
+fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_holds_what_was_said_and_nothing_else() {
+        assert_eq!(target(&["v1", "days"], &[]), "/v1/days");
+        let query = [("status", Some("paying")), ("cursor", None), ("out_trade_no", Some("R 1&x=房"))];
+        assert_eq!(
+            target(&["v1", "or/ders"], &query),
+            "/v1/or%2Fders?status=paying&out_trade_no=R%201%26x%3D%E6%88%BF"
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_its_code_and_what_it_is_about() {
+        let body = br#"{"error":{"code":"day_state","message":"the day is open","param":"date","request_id":"req_1"}}"#;
+        assert_eq!(refusal(409, body), "the day is open (day_state, parameter date, request req_1)");
+        assert!(refusal(502, b"<html>").contains("status 502"));
+    }
+}

@@ -1,0 +1,99 @@
+//! `lintel day`: the accounting days, cut and closed by hand.
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::client::{Client, target};
+use super::remote::Answer;
+use super::table::{Field, money, number, record, table, text};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lintel day cut --next 2026-03-06        Friday's date takes the postings from here on
+  lintel day close 2026-03-05             run the checks; exit code 1 if one does not hold
+  lintel day trial-balance 2026-03-05 --json";
+
+/// Accounting days.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Day {
+    /// All days with their states.
+    List,
+    /// One day, and what the checks at its last try to close found.
+    Show {
+        /// Its date.
+        date: String,
+    },
+    /// Cut the open day: the next one takes the postings from here on.
+    Cut {
+        /// The next day's date; the date after the open one unless said.
+        #[arg(long, value_name = "DATE")]
+        next: Option<String>,
+    },
+    /// Close a day that was cut: run the checks, and close it if all hold.
+    Close {
+        /// Its date.
+        date: String,
+    },
+    /// The trial balance by book and subject, and what covers customers' money.
+    TrialBalance {
+        /// The day's date.
+        date: String,
+    },
+}
+
+const DAYS: [Field; 6] =
+    [text("date"), text("status"), text("opened_at"), text("cut_at"), number("sealed"), text("allowed_actions")];
+const CHECKS: [Field; 3] = [text("name"), text("holds"), text("detail")];
+const LINES: [Field; 6] =
+    [text("book"), number("subject"), text("name"), money("debit"), money("credit"), money("closing")];
+const TOTALS: [Field; 4] = [text("book"), money("debit"), money("credit"), text("balanced")];
+const COVER: [Field; 5] =
+    [money("liabilities"), money("central_bank"), money("in_clearing"), money("due_to_own"), text("holds")];
+
+impl Day {
+    /// Asks for it.
+    pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
+        match self {
+            Self::List => {
+                let days = client.get("/v1/days")?;
+                let shown = table(&DAYS, &days["data"], None);
+                Ok(Answer::new(days, shown))
+            }
+            Self::Show { date } => Ok(shown(client.get(&target(&["v1", "days", date], &[]))?)),
+            Self::Cut { next } => {
+                let body = next.as_ref().map_or_else(|| json!({}), |next| json!({ "next": next }));
+                Ok(shown(client.post("/v1/days/cut", &body)?))
+            }
+            Self::Close { date } => {
+                let day = client.post(&target(&["v1", "days", date, "close"], &[]), &json!({}))?;
+                let complaint = (day["status"] != "closed").then(|| {
+                    let broken = day["checks"].as_array().into_iter().flatten().filter(|check| check["holds"] == false);
+                    format!("{date} is not closed: {} checks do not hold", broken.count())
+                });
+                Ok(shown(day).complaining(complaint))
+            }
+            Self::TrialBalance { date } => {
+                let trial = client.get(&target(&["v1", "days", date, "trial-balance"], &[]))?;
+                let text = trial_balance(&trial);
+                Ok(Answer::new(trial, text))
+            }
+        }
+    }
+}
+
+fn shown(day: Value) -> Answer {
+    let mut text = record(&DAYS, &day);
+    if day["checks"].as_array().is_some_and(|checks| !checks.is_empty()) {
+        text.push('\n');
+        text.push_str(&table(&CHECKS, &day["checks"], None));
+    }
+    Answer::new(day, text)
+}
+
+fn trial_balance(trial: &Value) -> String {
+    let head = record(&[text("date"), text("status"), text("balanced")], trial);
+    let (lines, totals) = (table(&LINES, &trial["lines"], None), table(&TOTALS, &trial["totals"], None));
+    let cover = record(&COVER, &trial["cover"]);
+    format!("{head}\n{lines}\n{totals}\nWhat covers customers' money:\n{cover}")
+}

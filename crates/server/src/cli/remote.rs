@@ -1,0 +1,168 @@
+//! What all subcommands share that ask a running platform: where it is, who asks, how the answer is shown.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::{Context, Result, bail};
+use ark::{MacKey, Vault};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::client::Client;
+use super::print;
+use crate::config::Config;
+use crate::http::auth::{KEY_SERIAL, OPERATOR, api_key};
+
+/// The file in the data directory that may say where the platform listens: `serve --port-file DIRECTORY/address`.
+const ADDRESS_FILE: &str = "address";
+
+/// A noun with its verbs, asked of a running platform.
+#[derive(Debug, Args)]
+pub(crate) struct Remote<T: Subcommand> {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    verb: T,
+}
+
+impl<T: Subcommand> Remote<T> {
+    /// Asks and prints.
+    ///
+    /// # Errors
+    /// As [`Connection::ask`].
+    pub(crate) fn run(&self, config: &Config, ask: impl FnOnce(&T, &Client) -> Result<Answer>) -> Result<()> {
+        self.connection.ask(config, |client| ask(&self.verb, client))
+    }
+}
+
+/// Where the platform is, and who asks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// Where the platform is.
+    ///
+    /// Else what the file `address` in the data directory says (`lintel serve --port-file DIRECTORY/address` writes it),
+    /// else the setting listen.
+    #[arg(long, global = true, env = "LINTEL_URL", value_name = "URL")]
+    url: Option<String>,
+    /// The operator's secret: 64 hexadecimal digits.
+    ///
+    /// Else it is derived from the vault in the data directory. Other users of this machine see arguments: prefer the
+    /// environment.
+    #[arg(long, global = true, env = "LINTEL_KEY", value_name = "HEX", hide_env_values = true)]
+    key: Option<String>,
+    /// Have a change done once, however often it is asked for under this key.
+    ///
+    /// A new one each time unless said.
+    #[arg(long, global = true, value_name = "TEXT")]
+    idempotency_key: Option<String>,
+    /// Print the API's JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What was answered, for programs and for people.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The API's own answer.
+    json: Value,
+    text: String,
+    complaint: Option<String>,
+}
+
+impl Answer {
+    /// An answer with its form for people.
+    pub(crate) fn new(json: Value, text: String) -> Self {
+        Self { json, text, complaint: None }
+    }
+
+    /// An answer that is text for programs too, such as CSV.
+    pub(crate) fn text(text: String) -> Self {
+        Self { json: Value::String(text.clone()), text, complaint: None }
+    }
+
+    /// The same; the command ends with exit code 1 for this reason, if there is one.
+    pub(crate) fn complaining(self, complaint: Option<String>) -> Self {
+        Self { complaint, ..self }
+    }
+}
+
+impl Connection {
+    /// Asks as the operator and prints what was answered.
+    ///
+    /// # Errors
+    /// No key, no answer, or the platform's refusal.
+    pub(crate) fn ask(&self, config: &Config, ask: impl FnOnce(&Client) -> Result<Answer>) -> Result<()> {
+        let client = Client::new(&self.base(config)?, self.secret(config)?, self.idempotency_key.clone())?;
+        let Answer { json, text, complaint } = ask(&client)?;
+        if self.json {
+            print(&format!("{json}\n"));
+        } else {
+            print(&text);
+        }
+        complaint.map_or(Ok(()), |complaint| bail!(complaint))
+    }
+
+    fn base(&self, config: &Config) -> Result<String> {
+        if let Some(url) = &self.url {
+            return Ok(if url.contains("://") { url.clone() } else { format!("http://{url}") });
+        }
+        let path = config.data_dir.join(ADDRESS_FILE);
+        let address = match std::fs::read_to_string(&path) {
+            Ok(text) => text
+                .trim()
+                .parse()
+                .with_context(|| format!("{} holds no address such as 127.0.0.1:7880", path.display()))?,
+            Err(_) => config.listen,
+        };
+        if address.port() == 0 {
+            bail!("the platform listens on a free port ({address}); say where with --url http://HOST:PORT");
+        }
+        Ok(format!("http://{}", reachable(address)))
+    }
+
+    fn secret(&self, config: &Config) -> Result<MacKey> {
+        if let Some(hex) = &self.key {
+            return MacKey::from_hex(hex).context("--key or LINTEL_KEY");
+        }
+        let directory = &config.data_dir;
+        // To open a vault that is not there would make one.
+        if !directory.join(ark::vault::VAULT_NAME).exists() {
+            bail!(
+                "there is no vault in {} to derive the operator's key from; name the platform's --data-dir, or give --key",
+                directory.display()
+            );
+        }
+        let root = Vault::open(directory)?.fingerprint_key();
+        Ok(api_key(&root, OPERATOR, KEY_SERIAL))
+    }
+}
+
+/// Where to reach what listens on all of a machine's addresses.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Which page of a list.
+#[derive(Debug, Args)]
+pub(crate) struct Page {
+    /// How many rows.
+    #[arg(long)]
+    limit: Option<u32>,
+    /// Where to begin: what the page before said.
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+impl Page {
+    /// The target of this page of a list.
+    pub(crate) fn target(&self, path: &[&str], filters: &[(&str, Option<&str>)]) -> String {
+        let limit = self.limit.map(|limit| limit.to_string());
+        let page = [("limit", limit.as_deref()), ("cursor", self.cursor.as_deref())];
+        super::client::target(path, &[filters, &page].concat())
+    }
+}

@@ -1,0 +1,158 @@
+//! What an operator does by hand: the subcommands ask the same API as everyone, and show the same answers.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::open::{Books, balance, number, text};
+use crate::orders::Market;
+use crate::server::{Server, lintel};
+
+/// What a command that must go well printed.
+#[track_caller]
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn json_of(server: &Server, arguments: &[&str]) -> Value {
+    let text = printed(&server.lintel(&[arguments, &["--json"]].concat()));
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+}
+
+/// What a command that must be refused said.
+#[track_caller]
+fn refused(output: &Output) -> String {
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn what_is_looked_at_with_json_is_the_answer_of_the_api() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let order = text(&market.paid(), "/id");
+    market.order("T2", 70_000).ok();
+    // The lists show everything that was done from here on.
+    let position = number(&market.operator.get("/health/ready").ok(), "/position");
+    market.operator.get(&format!("/v1/orders?min_position={position}")).ok();
+    let account = text(&market.landlord, "/available");
+    let statement = format!("/v1/accounts/{account}/statement?from=2026-03-05&to=2026-03-05&limit=5");
+    let cases: [(&[&str], &str); 12] = [
+        (&["day", "list"], "/v1/days"),
+        (&["day", "show", "2026-03-05"], "/v1/days/2026-03-05"),
+        (&["day", "trial-balance", "2026-03-05"], "/v1/days/2026-03-05/trial-balance"),
+        (&["account", "show", &account], &format!("/v1/accounts/{account}")),
+        (&["account", "statement", &account, "--from", "2026-03-05", "--to", "2026-03-05", "--limit", "5"], &statement),
+        (&["order", "show", &order], &format!("/v1/orders/{order}")),
+        (&["order", "list", "--status", "success"], "/v1/orders?status=success"),
+        (&["payout", "list"], "/v1/payouts"),
+        (&["attempt", "list"], "/v1/attempts"),
+        (&["attempt", "show", "att_1"], "/v1/attempts/att_1"),
+        (&["settlement", "due", "--date", "2026-03-06"], "/v1/settlements/due?date=2026-03-06"),
+        (&["rates"], "/v1/rates"),
+    ];
+    for (arguments, target) in cases {
+        assert_eq!(json_of(&server, arguments), market.operator.get(target).ok(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn people_read_aligned_tables_with_decimals() {
+    let server = Server::start();
+    let books = Books::open(&server);
+    books.post("n-1", &books.rich, &books.poor, 1_250).ok();
+    let shown = printed(&server.lintel(&["account", "show", &books.rich]));
+    assert!(shown.lines().any(|line| line.starts_with("balance ") && line.ends_with("  987.50 CNY")), "{shown}");
+
+    let range = ["--from", "2026-03-05", "--to", "2026-03-05"];
+    let statement = printed(&server.lintel(&[&["account", "statement", &books.rich], &range[..]].concat()));
+    let amounts: Vec<_> = statement.lines().filter(|line| line.contains("2026-03-05  transfer")).collect();
+    assert_eq!(amounts.len(), 2, "{statement}");
+    assert!(amounts[0].ends_with("1000.00 CNY  1000.00 CNY") && amounts[1].ends_with("  12.50 CNY   987.50 CNY"));
+    let page = printed(&server.lintel(&[&["account", "statement", &books.rich, "--limit", "1"], &range[..]].concat()));
+    assert!(page.contains("more: --cursor 2026-03-05.1"), "{page}");
+    let csv = printed(&server.lintel(&[&["account", "statement", &books.rich, "--csv"], &range[..]].concat()));
+    assert!(csv.contains("987.50") && !csv.contains("more:"), "{csv}");
+
+    let trial = printed(&server.lintel(&["day", "trial-balance", "2026-03-05"]));
+    assert!(trial.contains("balanced  yes") && trial.contains("1000.00 CNY"), "{trial}");
+    assert!(printed(&server.lintel(&["attempt", "list"])).contains("(none)"));
+}
+
+#[test]
+fn a_day_is_cut_and_closed_by_hand() {
+    let server = Server::start();
+    let cut = ["day", "cut", "--next", "2026-03-06", "--idempotency-key", "cut-1"];
+    let first = json_of(&server, &cut);
+    assert_eq!((text(&first, "/date"), text(&first, "/status")), ("2026-03-06".into(), "open".into()));
+    assert_eq!(json_of(&server, &cut), first, "under the same key it is cut once");
+    let again = refused(&server.lintel(&["day", "cut", "--next", "2026-03-06"]));
+    assert!(again.contains("(day_state, parameter next, request req_"), "{again}");
+
+    let closed = printed(&server.lintel(&["day", "close", "2026-03-05"]));
+    assert!(closed.contains("status") && closed.contains("closed") && closed.contains("trial_balance"), "{closed}");
+    let open = refused(&server.lintel(&["day", "close", "2026-03-06"]));
+    assert!(open.contains("(day_state, parameter ") && open.contains("2026-03-06"), "{open}");
+}
+
+#[test]
+fn a_merchant_is_settled_and_payouts_are_cancelled_and_returned_by_hand() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    market.paid();
+    market.next_day();
+    let merchant = text(&market.landlord, "/id");
+    let settled = printed(&server.lintel(&["settlement", "settle", &merchant, "--date", "2026-03-06"]));
+    assert!(settled.contains("4990.00 CNY"), "{settled}");
+    let available = text(&market.landlord, "/available");
+    let create = |amount: i64, send_now: bool| {
+        let to = json!({"type": "settlement"});
+        let body = json!({"account": available, "to": to, "amount": amount, "currency": "CNY", "send_now": send_now});
+        market.operator.post("/v1/payouts", &body).ok()
+    };
+    let held = text(&create(50_000, false), "/id");
+    assert_eq!(json_of(&server, &["payout", "cancel", &held])["status"], "cancelled");
+
+    let sent = create(100_000, true);
+    market.cleared("2026-03-06", 1, &market.serial(&text(&sent, "/attempt")), "pay", 100_000);
+    let id = text(&sent, "/id");
+    assert!(printed(&server.lintel(&["payout", "show", &id])).contains("success"));
+    let back = ["payout", "return", &id, "--reference", "RT1", "--date", "2026-03-06"];
+    assert_eq!(json_of(&server, &back)["status"], "returned");
+    assert_eq!(balance(&market.operator, &available), 499_000);
+    let no_channel = refused(&server.lintel(&["clearing", "fetch", "--rail", "epcc", "--date", "2026-03-06"]));
+    assert!(no_channel.contains("(channel_unknown, parameter rail, request req_"), "{no_channel}");
+}
+
+#[test]
+fn who_has_no_key_or_no_address_is_told_what_to_give() {
+    let mut server = Server::start();
+    let key = printed(&server.lintel(&["key"]));
+    let url = format!("http://{}", server.address());
+    let elsewhere = tempfile::TempDir::new().unwrap();
+    let no_vault = refused(&lintel(elsewhere.path(), &["day", "list", "--url", &url]));
+    assert!(no_vault.contains("--data-dir") && no_vault.contains("--key"), "{no_vault}");
+    assert_eq!(elsewhere.path().read_dir().unwrap().count(), 0, "no vault was made there");
+    let with_key = lintel(elsewhere.path(), &["day", "list", "--url", &url, "--key", key.trim()]);
+    assert!(printed(&with_key).contains("2026-03-05"));
+    let zeros = "0".repeat(64);
+    let wrong = refused(&server.lintel(&["day", "list", "--key", &zeros]));
+    assert!(wrong.contains("(signature_mismatch") && !wrong.contains(&zeros), "{wrong}");
+
+    assert!(server.stop().success());
+    let gone = refused(&server.lintel(&["day", "cut", "--idempotency-key", "cut-7"]));
+    assert!(gone.contains("no answer from http://127.0.0.1:") && gone.contains("--idempotency-key cut-7"), "{gone}");
+}
+
+#[test]
+fn help_teaches_with_an_example() {
+    let server = Server::start();
+    for noun in ["day", "account", "order", "payout", "attempt", "settlement", "clearing", "rates"] {
+        let help = printed(&server.lintel(&[noun, "--help"]));
+        assert!(help.contains("Example") && help.contains(&format!("lintel {noun} ")), "{help}");
+    }
+    let help = printed(&server.lintel(&["payout", "return", "-h"]));
+    assert!(help.contains("lintel payout return pay_5 --reference"), "{help}");
+}
