@@ -129,7 +129,7 @@ impl Flight {
     }
 
     /// Says how the last call ended.
-    pub fn ended(&mut self, call: Call, _now: Time) {
+    pub fn ended(&mut self, call: Call) {
         let phase = std::mem::replace(&mut self.phase, Phase::Done);
         let Phase::Calling { request, sent, asked_at } = phase else {
             self.phase = phase;

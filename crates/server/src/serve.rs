@@ -52,7 +52,7 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
 
     let vault = Arc::new(open_vault(&config.data_dir, engine.state())?);
     tracing::warn!("{}", ark::KEY_FILE_WARNING);
-    let (handle, projecting) = projector::start(projector, store.clone(), history.clone(), position)?;
+    let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
     let leadership = Leadership::new(lease.as_ref());
     let platform = Platform::new(sender, leadership.clone());
@@ -153,6 +153,15 @@ fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vau
     for entry in &config.channels {
         let channel = channels::registry::by_name(&entry.name, &entry.settings)
             .with_context(|| format!("channel {}", entry.name))?;
+        let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
+        if settles_ms <= config.executor.timeout_ms {
+            // Else a query could overtake a request that is still on its way and take "not found" for the end of it.
+            bail!(
+                "executor.timeout_ms is {}; channel {} settles after {settles_ms} ms: set a shorter time-out",
+                config.executor.timeout_ms,
+                entry.name
+            );
+        }
         routes.insert(channel.manifest().rail, Route { channel, url: entry.url.trim_end_matches('/').to_owned() });
     }
     let timeout = std::time::Duration::from_millis(config.executor.timeout_ms);
@@ -161,11 +170,17 @@ fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vau
         clock: clock.clone(),
         vault: vault.clone(),
         routes: Routes::new(routes),
-        http: reqwest::Client::builder().no_proxy().timeout(timeout).build().context("making an HTTP client")?,
+        http: bank_client(timeout)?,
         permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
         epoch,
         patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
     })
+}
+
+/// The client for banks. It follows no redirect: that would write a payment twice, and elsewhere.
+fn bank_client(timeout: std::time::Duration) -> Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    builder.timeout(timeout).build().context("making an HTTP client")
 }
 
 fn clock(config: &Config, state: &State) -> Result<Clock> {

@@ -92,7 +92,7 @@ fn what_was_not_written_is_sent_again_as_it_was_until_it_is_too_late() {
             Step::Send(request) => {
                 assert!(!is_query(&request) && pilot.now < pilot.flight.attempt().send_before);
                 sent.push(bytes(&request));
-                pilot.flight.ended(Call::NotWritten, pilot.now);
+                pilot.flight.ended(Call::NotWritten);
                 pilot.now = pilot.now.plus_ms(i64::try_from(pilot.flight.retry_ms()).unwrap());
             }
             other @ (Step::Report(_) | Step::Wait { .. } | Step::Done) => break other,
@@ -156,7 +156,7 @@ fn a_query_asked_too_early_is_not_believed_however_late_its_answer_comes() {
     assert_eq!(shown(&pilot.step()), "query");
     // The bank said so before the operation reached it; the words took a minute to come back.
     pilot.now = pilot.now.plus_ms(60_000);
-    pilot.flight.ended(says("not_found"), pilot.now);
+    pilot.flight.ended(says("not_found"));
     assert_eq!(pilot.fly("not_found"), "report unknown, wait 100, query, report not_found, done");
 }
 
@@ -165,7 +165,7 @@ fn not_found_is_no_answer_to_the_operation_itself() {
     let mut pilot = fresh();
     assert_eq!(shown(&pilot.step()), "send");
     pilot.now = settled_at().plus_ms(60_000);
-    pilot.flight.ended(says("not_found"), pilot.now);
+    pilot.flight.ended(says("not_found"));
     assert_eq!(pilot.fly(""), "report unknown, wait 100, query");
 }
 
@@ -183,7 +183,7 @@ fn an_outcome_is_reported_until_the_engine_knows_it() {
     for (script, expected) in [("success", "report success"), ("lost", "report unknown")] {
         let mut pilot = fresh();
         assert_eq!(shown(&pilot.step()), "send");
-        pilot.flight.ended(crate::scripted::call(script).unwrap(), pilot.now);
+        pilot.flight.ended(crate::scripted::call(script).unwrap());
         assert_eq!([shown(&pilot.step()), shown(&pilot.step())], [expected, expected]);
         // Word of another outcome is not word of this one.
         pilot.flight.reported(&Outcome::NotFound);
@@ -194,7 +194,7 @@ fn an_outcome_is_reported_until_the_engine_knows_it() {
 #[test]
 fn words_out_of_turn_change_nothing() {
     let mut pilot = fresh();
-    pilot.flight.ended(says("success"), pilot.now);
+    pilot.flight.ended(says("success"));
     pilot.flight.reported(&Outcome::NotFound);
     assert_eq!(pilot.fly("success"), "send, report success, done");
 }
@@ -227,14 +227,14 @@ fn the_sandbox_bank_is_believed_by_its_signature() {
     let mut pilot = Pilot::new(attempt(AttemptStatus::Requested), sandbox_bank(), EPOCH);
     let mut answers = [signed(&serial, &duplicate), signed(&serial, &success)].into_iter();
     assert_eq!(shown(&pilot.step()), "send");
-    pilot.flight.ended(answers.next().unwrap(), pilot.now);
+    pilot.flight.ended(answers.next().unwrap());
     assert_eq!(pilot.fly(""), "report unknown, wait 100, query");
     // The answer to the operation is no answer to the query: its nonce is another.
-    pilot.flight.ended(answers.next().unwrap(), pilot.now);
+    pilot.flight.ended(answers.next().unwrap());
     assert_eq!(shown(&pilot.step()), "wait 200");
     let Step::Send(query) = pilot.step() else { panic!("a query was due") };
     let (_, nonce) = query.headers.iter().find(|(name, _)| *name == "x-nonce").unwrap();
-    pilot.flight.ended(signed(nonce, &success), pilot.now);
+    pilot.flight.ended(signed(nonce, &success));
     let Step::Report(outcome) = pilot.step() else { panic!("a report was due") };
     let clearing_date = "2026-03-05".parse::<Date>().unwrap();
     assert_eq!(outcome, Outcome::Success { reference: "B42".into(), clearing_date });

@@ -68,7 +68,7 @@ proptest! {
                     seen.last_word = word;
                     pilot.now = pilot.now.plus_ms(took_ms);
                     if let Some(call) = call(word) {
-                        pilot.flight.ended(call, pilot.now);
+                        pilot.flight.ended(call);
                     }
                     pilot.now = pilot.now.plus_ms(then_ms);
                 }

@@ -130,7 +130,7 @@ impl Pilot {
                 Step::Send(_) => {
                     let Some(word) = script.next() else { return seen.join(", ") };
                     if let Some(call) = call(word) {
-                        self.flight.ended(call, self.now);
+                        self.flight.ended(call);
                     }
                     if word == "not_written" {
                         self.now = self.now.plus_ms(i64::try_from(self.flight.retry_ms()).unwrap());

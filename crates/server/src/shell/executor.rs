@@ -54,22 +54,30 @@ impl Executor {
         };
         let mut flight = Flight::new(attempt, route.channel.clone(), self.vault.clone(), self.epoch, self.patience);
         while self.platform.is_running() {
-            match flight.step(self.clock.now(), &ark_nonce()) {
+            // The place comes first: between the look at `send_before` and the writing nothing may wait.
+            let Ok(permit) = self.permits.acquire().await else { return };
+            let step = flight.step(self.clock.now(), &ark_nonce());
+            match step {
                 Step::Send(request) => {
                     let call = self.call(&route.url, &request).await;
+                    drop(permit);
                     let retry = matches!(call, Call::NotWritten);
-                    flight.ended(call, self.clock.now());
+                    flight.ended(call);
                     if retry {
                         tokio::time::sleep(Duration::from_millis(flight.retry_ms())).await;
                     }
                 }
                 Step::Report(outcome) => {
+                    drop(permit);
                     if !self.report(id, &outcome).await {
                         return;
                     }
                     flight.reported(&outcome);
                 }
-                Step::Wait { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
+                Step::Wait { ms } => {
+                    drop(permit);
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                }
                 Step::Done => return,
             }
         }
@@ -101,7 +109,6 @@ impl Executor {
     }
 
     async fn call(&self, base: &str, request: &Request) -> Call {
-        let Ok(_permit) = self.permits.acquire().await else { return Call::NotWritten };
         if !self.platform.leads() {
             return Call::NotWritten;
         }

@@ -1,15 +1,12 @@
 //! The projector's thread: takes durable batches, publishes them to history, writes checkpoints behind.
 
-use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use domain::business_day::CheckResult;
-use history::History;
-use node::close::{DaySnapshot, check_history};
+use node::close::DaySnapshot;
 use node::projector::{Projected, Projector, ProjectorError};
-use store::Database;
 use tokio::sync::{oneshot, watch};
 
 /// How many batches may wait for the projector before the writer waits for it.
@@ -59,21 +56,17 @@ impl Handle {
 /// Starts it; `position` is what it has taken so far. The handle ends with the reason.
 pub(crate) fn start(
     projector: Projector,
-    store: Arc<Database>,
-    history: Arc<History>,
     position: u64,
 ) -> std::io::Result<(Handle, thread::JoinHandle<Result<(), ProjectorError>>)> {
     let (messages, inbox) = mpsc::sync_channel(BATCHES_BEHIND);
     let (published, projected) = watch::channel(position);
-    let work = Work { projector, store, history, published, began: Instant::now() };
+    let work = Work { projector, published, began: Instant::now() };
     let thread = thread::Builder::new().name("projector".into()).spawn(move || work.run(&inbox))?;
     Ok((Handle { messages, projected }, thread))
 }
 
 struct Work {
     projector: Projector,
-    store: Arc<Database>,
-    history: Arc<History>,
     published: watch::Sender<u64>,
     began: Instant,
 }
@@ -89,7 +82,7 @@ impl Work {
                 }
                 Ok(Message::Close(snapshot, sender)) => {
                     // Whoever asked may be gone; the files stand.
-                    drop(sender.send(self.close(&snapshot)));
+                    drop(sender.send(self.projector.close(&snapshot)));
                 }
                 Ok(Message::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
                     return self.projector.write(&[]);
@@ -104,15 +97,6 @@ impl Work {
             metrics::gauge!("lintel_projector_entries_behind")
                 .set(u32::try_from(self.projector.behind()).unwrap_or(u32::MAX));
         }
-    }
-
-    fn close(&mut self, snapshot: &DaySnapshot) -> Result<CheckResult, ProjectorError> {
-        self.projector.write(&[])?;
-        let rows = store::run::segments(&self.store, None, None, Some(snapshot.date), None)?;
-        let result = check_history(&self.history, &rows, snapshot)?;
-        let row = self.history.write_end_of_day(snapshot.date, snapshot.sealed, snapshot.balances.iter().copied())?;
-        self.projector.write(&[row])?;
-        Ok(result)
     }
 
     fn at_ms(&self) -> u64 {
