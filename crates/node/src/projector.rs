@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use domain::restore::Core;
 use domain::state::Changes;
-use engine::{KeyBinding, Projection};
+use engine::{FirstAnswer, KeyBinding, Projection};
 use history::{Chunk, History, HistoryError, Tail};
 use journal::Hash;
 use store::{Checkpoint, Database, KeyRow, SegmentRow, StoreError};
@@ -43,8 +44,8 @@ pub struct Projector {
     epoch: u64,
     /// The last checkpoint.
     done: Option<Checkpoint>,
-    /// The journal's own hash at that position, once it was seen.
-    hash_at_checkpoint: Option<Hash>,
+    /// What of the state is no row, at the last batch taken or else at the checkpoint.
+    core: Option<Core>,
     changes: Changes,
     keys: Vec<KeyRow>,
     /// Position and hash of the last batch taken.
@@ -59,14 +60,14 @@ impl Projector {
     /// # Errors
     /// A store that does not read.
     pub fn new(store: Arc<Database>, history: Arc<History>, tail: Tail, epoch: u64) -> Result<Self, ProjectorError> {
-        let done = store::checkpoint::latest(&store)?;
+        let (done, core) = (store::checkpoint::latest(&store)?, store::checkpoint::core(&store)?);
         Ok(Self {
             store,
             history,
             tail,
             epoch,
             done,
-            hash_at_checkpoint: None,
+            core,
             changes: Changes::default(),
             keys: Vec::new(),
             last: None,
@@ -81,22 +82,12 @@ impl Projector {
         self.done.map_or(0, |checkpoint| checkpoint.position)
     }
 
-    /// Refuses a store that is ahead of the journal or follows another one; to be called once the journal is replayed.
-    ///
-    /// # Errors
-    /// [`StoreError`] saying which.
-    pub fn check(&self, tip: &journal::Tip) -> Result<(), ProjectorError> {
-        let Some(done) = self.done else { return Ok(()) };
-        done.check_against(tip.next.saturating_sub(1), self.hash_at_checkpoint.map(|hash| hash.0))?;
-        Ok(())
-    }
-
     /// Takes a durable batch; those that the last checkpoint holds already are passed over. `at_ms` is any clock.
     pub fn take(&mut self, projected: Projected, at_ms: u64) {
         let Projected { projection, hash } = projected;
         if projection.last <= self.checkpoint() {
             if projection.last == self.checkpoint() {
-                self.hash_at_checkpoint = Some(hash);
+                self.core = Some(projection.core);
             }
             return;
         }
@@ -106,6 +97,7 @@ impl Projector {
         }
         self.changes.merge(projection.changes);
         self.keys.extend(projection.keys.into_iter().map(|binding| key_row(binding, projection.now.0)));
+        self.core = Some(projection.core);
         self.last = Some((projection.last, hash));
         self.since_ms.get_or_insert(at_ms);
     }
@@ -128,16 +120,14 @@ impl Projector {
     /// # Errors
     /// The store's or the files'; nothing is lost: the journal has it all.
     pub fn write(&mut self, further: &[SegmentRow]) -> Result<(), ProjectorError> {
-        let Some((position, hash)) = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))))
-        else {
-            return Ok(());
-        };
+        let last = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))));
+        let (Some((position, hash)), Some(core)) = (last, &self.core) else { return Ok(()) };
         let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.checkpoint() + 1..=position)?;
         segments.extend_from_slice(further);
         let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };
         let changes = std::mem::take(&mut self.changes);
         let keys = std::mem::take(&mut self.keys);
-        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, &changes, &segments, &keys)?;
+        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, core, &changes, &segments, &keys)?;
         self.done = Some(next);
         self.tail.drop_through(position);
         self.entries = 0;
@@ -157,4 +147,15 @@ fn key_row(binding: KeyBinding, now_ms: i64) -> KeyRow {
         reply,
         month: date.month(),
     }
+}
+
+/// The key of a row: the inverse of how it was written.
+pub(crate) fn key_binding(row: KeyRow) -> Result<KeyBinding, StoreError> {
+    let KeyRow { scope, key, position, fingerprint, reply, month: _ } = row;
+    let corrupt = |reason: String| StoreError::Corrupt { table: "idempotency_keys", id: key.clone(), reason };
+    let fingerprint = <[u8; 16]>::try_from(fingerprint.as_slice())
+        .map_err(|_| corrupt(format!("its fingerprint has {} bytes, not 16", fingerprint.len())))?;
+    let answer: FirstAnswer =
+        minicbor::decode(&reply).map_err(|error| corrupt(format!("its answer cannot be read: {error}")))?;
+    Ok(KeyBinding { scope, key, position, fingerprint, answer })
 }
