@@ -113,14 +113,9 @@ impl Sums {
 
     /// What each account moved on each day that is not closed.
     pub(crate) fn turnovers(&self) -> impl Iterator<Item = (Date, AccountId, Turnover)> {
-        let of_day = |(date, turnovers): (&Date, &'_ Vec<Turnover>)| (*date, turnovers.clone());
-        let days = self.open.iter().map(of_day);
-        days.flat_map(|(date, turnovers)| {
-            (0..)
-                .map(AccountId)
-                .zip(turnovers)
-                .filter(|(_, turnover)| *turnover != Turnover::default())
-                .map(move |(account, turnover)| (date, account, turnover))
+        self.open.iter().flat_map(|(date, turnovers)| {
+            let moved = numbered(turnovers).filter(|(_, turnover)| **turnover != Turnover::default());
+            moved.map(|(account, turnover)| (*date, account, *turnover))
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::restore::Core;
 use domain::state::Changes;
-use engine::{FirstAnswer, KeyBinding, Projection};
+use engine::{KeyBinding, Projection};
 use history::{Chunk, History, HistoryError, Tail};
 use journal::Hash;
 use store::{Checkpoint, Database, KeyRow, SegmentRow, StoreError};
@@ -155,7 +155,6 @@ pub(crate) fn key_binding(row: KeyRow) -> Result<KeyBinding, StoreError> {
     let corrupt = |reason: String| StoreError::Corrupt { table: "idempotency_keys", id: key.clone(), reason };
     let fingerprint = <[u8; 16]>::try_from(fingerprint.as_slice())
         .map_err(|_| corrupt(format!("its fingerprint has {} bytes, not 16", fingerprint.len())))?;
-    let answer: FirstAnswer =
-        minicbor::decode(&reply).map_err(|error| corrupt(format!("its answer cannot be read: {error}")))?;
+    let answer = minicbor::decode(&reply).map_err(|error| corrupt(format!("its answer cannot be read: {error}")))?;
     Ok(KeyBinding { scope, key, position, fingerprint, answer })
 }
