@@ -62,10 +62,9 @@ fn a_store_ahead_of_the_journal_or_of_another_one_is_refused() {
         let mut disk = Disk::open(journal.path());
         let other = Disk::open(of.path());
         (disk.store, disk.history) = (other.store.clone(), other.history.clone());
-        match disk.load(|_| panic!("nothing may be projected")).unwrap_err() {
-            LoadError::Store(error) => error,
-            other => panic!("{other}"),
-        }
+        let error = disk.load(|_| panic!("nothing may be projected")).unwrap_err();
+        let LoadError::Store(error) = error else { panic!("{error}") };
+        error
     };
     let error = refused(&long, &short);
     assert!(matches!(error, StoreError::Ahead { store, journal } if store > journal), "{error}");
