@@ -90,6 +90,11 @@ pub struct Agreement {
 }
 
 impl Agreement {
+    /// Its place in the index by number, party and purpose.
+    pub(crate) fn key(&self) -> AgreementKey {
+        (self.number.clone(), self.party, self.purpose.clone())
+    }
+
     /// What may be done with it now.
     #[must_use]
     pub const fn allowed_actions(&self) -> &'static [&'static str] {
@@ -269,8 +274,7 @@ impl State {
 
 /// An agreement was created.
 pub(crate) fn apply_created(state: &mut State, agreement: &Agreement) {
-    let key = (agreement.number.clone(), agreement.party, agreement.purpose.clone());
-    state.agreement_keys.insert(key, agreement.id);
+    state.agreement_keys.insert(agreement.key(), agreement.id);
     state.agreements.insert(agreement.id.0, agreement.clone());
 }
 

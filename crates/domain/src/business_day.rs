@@ -25,6 +25,7 @@ use crate::ids::{AccountId, VoucherId};
 use crate::index::Index;
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
+use crate::restore::RestoreError;
 use crate::state::State;
 use crate::table::Table;
 use crate::voucher::Entry;
@@ -114,6 +115,17 @@ struct Column {
     ledger: Table<LedgerTurnover>,
 }
 
+impl Column {
+    fn is_same(&self, other: &Self) -> bool {
+        moved(&self.accounts).eq(moved(&other.accounts)) && moved(&self.ledger).eq(moved(&other.ledger))
+    }
+}
+
+/// The rows that are not all zero.
+fn moved<V: Copy + Default + PartialEq>(table: &Table<V>) -> impl Iterator<Item = (u64, V)> {
+    table.iter().map(|(id, value)| (id, *value)).filter(|(_, value)| *value != V::default())
+}
+
 /// The days and their columns.
 #[derive(Debug, Clone, Default)]
 pub struct Days {
@@ -132,6 +144,50 @@ fn ledger_slot(subject: Subject, currency: Currency) -> u64 {
 }
 
 impl Days {
+    /// The days of these rows; the columns of those not closed from `turnovers`, the general ledger from the accounts.
+    pub(crate) fn restored(
+        rows: Vec<Day>,
+        accounts: &Table<Account>,
+        turnovers: impl Iterator<Item = (Date, AccountId, Turnover)>,
+    ) -> Result<Self, RestoreError> {
+        let rows = Index::restored(rows.into_iter().map(|day| (day.date, day)));
+        let is_open = |day: &Day| matches!(day.status, DayStatus::Open | DayStatus::Cutting);
+        let open = rows.iter().filter(|(_, day)| is_open(day)).map(|(date, _)| *date).zip(0..).collect::<Vec<_>>();
+        let mut columns = Vec::new();
+        columns.resize_with(open.len(), Column::default);
+        let mut days = Self { rows, open, columns, ..Self::default() };
+        for (date, account, turnover) in turnovers {
+            let account = accounts.get(account.0).ok_or(RestoreError::AccountUnknown { account })?;
+            let slot = days.slot(date).ok_or(RestoreError::DayNotOpen { date, account: account.id })?;
+            let column = days.columns.get_mut(slot).ok_or(RestoreError::DayNotOpen { date, account: account.id })?;
+            let at = ledger_slot(account.subject, account.currency);
+            let mut day = column.ledger.get(at).copied().unwrap_or_default();
+            day.debit += i128::from(turnover.debit);
+            day.credit += i128::from(turnover.credit);
+            column.ledger.put(at, day);
+            column.accounts.put(account.id.0, turnover);
+        }
+        for (_, account) in accounts.iter() {
+            let at = ledger_slot(account.subject, account.currency);
+            let debits = match account.subject.side() {
+                Side::Debit => i128::from(account.balance),
+                Side::Credit => -i128::from(account.balance),
+            };
+            days.ledger.put(at, days.ledger.get(at).copied().unwrap_or_default() + debits);
+        }
+        Ok(days)
+    }
+
+    /// Whether all figures are those of `other`; where the columns lie does not matter.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.rows.iter().eq(other.rows.iter())
+            && self.open_days().eq(other.open_days())
+            && moved(&self.ledger).eq(moved(&other.ledger))
+            && self.open.iter().zip(&other.open).all(|((_, own), (_, others))| {
+                self.columns.get(*own).zip(other.columns.get(*others)).is_some_and(|(own, others)| own.is_same(others))
+            })
+    }
+
     /// The day that takes the postings.
     #[must_use]
     pub fn current(&self) -> Option<Date> {

@@ -18,6 +18,11 @@ impl<K, V> Default for Index<K, V> {
 }
 
 impl<K: Ord + Clone, V: Clone> Index<K, V> {
+    /// An index of these keys.
+    pub(crate) fn restored(keys: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self { map: keys.into_iter().collect(), undo: Vec::new(), recording: false }
+    }
+
     /// The value at `key`.
     pub fn get<Q>(&self, key: &Q) -> Option<&V>
     where

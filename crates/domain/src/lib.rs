@@ -41,6 +41,7 @@ pub mod payout;
 pub mod rates;
 pub mod refund;
 pub mod refusal;
+pub mod restore;
 pub mod restriction;
 pub mod sealed;
 pub mod settlement;

@@ -394,10 +394,11 @@ pub(crate) fn apply_cancelled(state: &mut State, id: PayoutId, reason: CancelRea
 
 /// It came back.
 pub(crate) fn apply_returned(state: &mut State, id: PayoutId, reference: &str, date: Date) {
-    let payout = end(state, id, PayoutStatus::Returned);
+    end(state, id, PayoutStatus::Returned);
+    let payout = state.payouts.get_mut(id.0).expect("it ended just now");
     payout.return_reference = Some(reference.into());
     payout.return_date = Some(date);
-    if let Some(key) = returns::uncleared_key(state, id) {
+    if let Some(key) = returns::uncleared_key(payout, &state.attempts) {
         state.uncleared_returns.insert(key, ());
     }
 }

@@ -107,6 +107,23 @@ macro_rules! state {
                 $(self.$index.rollback();)*
             }
 
+            /// The names of the fields that `other` has otherwise; where days, tables and indexes lie in memory and what
+            /// changed lately is not compared.
+            #[must_use]
+            pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+                let mut names = Vec::new();
+                let mut compare = |name, same: bool| if !same { names.push(name) };
+                let Self { genesis, now, position, calendar, days, $($table,)* $($index,)* posted: _ } = self;
+                compare("genesis", *genesis == other.genesis);
+                compare("now", *now == other.now);
+                compare("position", *position == other.position);
+                compare("calendar", *calendar == other.calendar);
+                compare("days", days.is_same(&other.days));
+                $(compare(stringify!($table), $table.iter().eq(other.$table.iter()));)*
+                $(compare(stringify!($index), $index.iter().eq(other.$index.iter()));)*
+                names
+            }
+
             /// The rows changed since the last call. Balances and entry counts of accounts are not among what counts as a
             /// change: history holds them.
             pub fn take_changes(&mut self) -> Changes {

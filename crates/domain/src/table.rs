@@ -25,6 +25,13 @@ fn slot(id: u64) -> usize {
 }
 
 impl<V: Clone> Table<V> {
+    /// A table of these rows, none of them changed.
+    pub(crate) fn restored(rows: impl IntoIterator<Item = (u64, V)>) -> Self {
+        let mut table = Self::default();
+        rows.into_iter().for_each(|(id, row)| table.put(id, row));
+        table
+    }
+
     /// The row, if there is one.
     #[must_use]
     pub fn get(&self, id: u64) -> Option<&V> {

@@ -25,8 +25,9 @@ use crate::initialise::Genesis;
 use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
+use crate::restore::RestoredAccount;
 use crate::sealed::{DataClass, Sealed};
-use crate::state::State;
+use crate::state::{Changes, State};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher, Voucher};
 
 pub(crate) mod orders;
@@ -61,6 +62,8 @@ pub(crate) struct Kit {
     /// What time it is.
     pub(crate) now: Time,
     replayed: State,
+    /// Every row there is, as a store would hold it.
+    pub(crate) rows: Changes,
     numbers: u64,
 }
 
@@ -69,7 +72,14 @@ impl Kit {
     pub(crate) fn new() -> Self {
         let first_day = date("2026-03-05");
         let now = first_day.starts_at().plus_ms(9 * 3_600_000);
-        let mut kit = Self { state: State::default(), events: Vec::new(), now, replayed: State::default(), numbers: 0 };
+        let mut kit = Self {
+            state: State::default(),
+            events: Vec::new(),
+            now,
+            replayed: State::default(),
+            rows: Changes::default(),
+            numbers: 0,
+        };
         let holidays = vec![date("2026-04-06")];
         let calendar = Calendar { years: BTreeMap::from([(2026, Year { holidays, make_up_days: Vec::new() })]) };
         kit.given(Command::Initialise(Genesis {
@@ -128,6 +138,25 @@ impl Kit {
         }
     }
 
+    /// Goes on with a state restored from rows, balances and turnovers; the second state stays as it is.
+    pub(crate) fn restore(&mut self) {
+        let live = &self.state;
+        let balances = live.accounts.iter().map(|(_, account)| RestoredAccount {
+            account: account.id,
+            balance: account.balance,
+            entries: account.entries,
+        });
+        let of_day = |date| {
+            let turnover = move |account| live.days.turnover(account, date).expect("the day is open");
+            live.accounts.iter().map(move |(_, account)| (date, account.id, turnover(account.id)))
+        };
+        let turnovers = live.days.open_days().flat_map(of_day);
+        let restored = State::restore(live.core(), self.rows.clone(), balances, turnovers).expect("it fits together");
+        assert_eq!(restored.differing(live), Vec::<&str>::new());
+        self.state = restored;
+        assert!(self.state.take_changes().is_empty(), "nothing restored counts as changed");
+    }
+
     fn replay(&mut self, events: &[Event]) {
         self.replayed.now = self.now;
         for event in events {
@@ -136,7 +165,9 @@ impl Kit {
             assert_eq!(&back, event);
             apply(&mut self.replayed, &back);
         }
-        assert_eq!(format!("{:?}", self.state.take_changes()), format!("{:?}", self.replayed.take_changes()));
+        let changes = self.state.take_changes();
+        assert_eq!(format!("{changes:?}"), format!("{:?}", self.replayed.take_changes()));
+        self.rows.merge(changes);
         assert_eq!(self.state.posted, self.replayed.posted);
         self.state.posted.clear();
         self.replayed.posted.clear();

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::envelope::Time;
+use domain::restore::Core;
 use domain::state::Changes;
 use domain::voucher::PostedEntry;
 use domain::{Actor, Command, Context, Draft, Event, Origin, Refusal, RefusalCode, Reply, State, apply, decide};
@@ -31,6 +32,8 @@ pub struct Projection {
     pub last: u64,
     /// The engine's time.
     pub now: Time,
+    /// What of the state is no row, at the end.
+    pub core: Core,
     /// Every entry posted, in order.
     pub posted: Vec<PostedEntry>,
     /// Every row changed, as it is at the end.
@@ -239,6 +242,7 @@ impl Engine {
             first,
             last: self.state.position,
             now: self.state.now,
+            core: self.state.core(),
             posted: std::mem::take(&mut self.state.posted),
             changes: self.state.take_changes(),
             keys: std::mem::take(&mut self.bindings),

@@ -1,6 +1,7 @@
 //! The running system without HTTP: loading, projecting, carrying out attempts, closing days. Steps only: threads, clocks
 //! and sockets are the server's shell's.
 
+mod balances;
 pub mod close;
 pub mod executor;
 pub mod fields;

@@ -1,10 +1,24 @@
-//! Loading: the journal from its first row to its tip gives the state, and what follows the journal is brought up to it.
+//! Loading: the store's checkpoint and the journal's rows after it give the state at the tip.
+//!
+//! ```text
+//!  no checkpoint ──────────────────────────────────► replay from the first row
+//!  checkpoint at n ─ the journal's row that ends at n has its hash ─► restore at n ─► replay from n + 1
+//!                  ├ it has another one, or none ends there ─► refused: the store is of another journal
+//!                  └ the journal ends before n ─► refused: the store is ahead
+//! ```
+//! [`replay`] gives the same state from the journal alone; it is what the tests compare with.
+
+use std::time::{Duration, Instant};
 
 use domain::State;
+use domain::restore::RestoreError;
 use engine::{Engine, EngineError, Keys};
+use history::{History, HistoryError};
 use journal::{Journal, JournalError};
+use store::{Checkpoint, Database, StoreError};
 
-use crate::projector::Projected;
+use crate::balances::Sums;
+use crate::projector::{Projected, key_binding};
 
 /// How much of the journal is read at once.
 const PAGE_BYTES: usize = 8 << 20;
@@ -18,16 +32,97 @@ pub enum LoadError {
     /// A row that the engine cannot fold in.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The tables, or that they do not belong to the journal.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The files of history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// Tables and files that do not fit together.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The amounts of an account that no balance can hold.
+    #[error("the entries of {0} add up to more than a balance holds; rebuild the store from the journal")]
+    Amount(domain::ids::AccountId),
 }
 
-/// Replays a journal that this node leads. `project` gets what each row brought about, in order.
+/// A loaded engine, and how it was loaded.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The engine at the journal's tip.
+    pub engine: Engine,
+    /// The position of the checkpoint that the state was restored at; 0 if the whole journal was replayed.
+    pub restored: u64,
+    /// How long the restore took.
+    pub restoring: Duration,
+}
+
+/// Loads the state that a journal and the store behind it give. `project` gets what each replayed row brought about, in
+/// order.
+///
+/// # Errors
+/// A journal, a table or a file that does not read; [`StoreError::Ahead`] and [`StoreError::OtherJournal`].
+pub fn load(
+    journal: &mut dyn Journal,
+    store: &Database,
+    history: &History,
+    project: impl FnMut(Projected),
+) -> Result<Loaded, LoadError> {
+    let began = Instant::now();
+    let mut engine = empty(journal);
+    if let Some(checkpoint) = store::checkpoint::latest(store)? {
+        check(journal, &checkpoint)?;
+        if let Some(restored) = restore(store, history, journal.tip().epoch)? {
+            engine = restored;
+        }
+    }
+    let (restored, restoring) = (engine.state().position, began.elapsed());
+    let engine = go_on(engine, journal, project)?;
+    Ok(Loaded { engine, restored, restoring })
+}
+
+/// Replays a whole journal, without the store.
 ///
 /// # Errors
 /// A journal that does not read, or a row that this version cannot fold in.
-pub fn load(journal: &mut dyn Journal, mut project: impl FnMut(Projected)) -> Result<Engine, LoadError> {
+pub fn replay(journal: &mut dyn Journal, project: impl FnMut(Projected)) -> Result<Engine, LoadError> {
+    go_on(empty(journal), journal, project)
+}
+
+fn empty(journal: &dyn Journal) -> Engine {
+    Engine::new(State::default(), Keys::default(), journal.tip().epoch)
+}
+
+/// Refuses a store that is ahead of the journal or follows another one.
+fn check(journal: &mut dyn Journal, checkpoint: &Checkpoint) -> Result<(), LoadError> {
+    let last = journal.tip().next.saturating_sub(1);
+    let rows = if checkpoint.position <= last { journal.read(checkpoint.position, 1)? } else { Vec::new() };
+    let ends_there = rows.first().filter(|row| row.next().checked_sub(1) == Some(checkpoint.position));
+    Ok(checkpoint.check_against(last, ends_there.map(|row| row.hash.0))?)
+}
+
+/// The engine at the store's checkpoint; `None` if an older program wrote that, without the core.
+fn restore(store: &Database, history: &History, epoch: u64) -> Result<Option<Engine>, LoadError> {
+    let store::Loaded { checkpoint: _, core, rows, segments, keys: rows_of_keys } = store::recovery::load_all(store)?;
+    let Some(core) = core else { return Ok(None) };
+    let sums = Sums::read(history, &segments, &rows.days)?;
+    let balances = sums.balances(&rows.accounts)?;
+    let state = State::restore(core, rows, balances.into_iter(), sums.turnovers())?;
+    let mut keys = Keys::default();
+    for row in rows_of_keys {
+        keys.bind(key_binding(row)?);
+    }
+    Ok(Some(Engine::new(state, keys, epoch)))
+}
+
+/// Replays what comes after the engine's position.
+fn go_on(
+    mut engine: Engine,
+    journal: &mut dyn Journal,
+    mut project: impl FnMut(Projected),
+) -> Result<Engine, LoadError> {
     let tip = journal.tip();
-    let mut engine = Engine::new(State::default(), Keys::default(), tip.epoch);
-    let mut next = 1;
+    let mut next = engine.state().position + 1;
     while next < tip.next {
         let rows = journal.read(next, PAGE_BYTES)?;
         let Some(last) = rows.last() else { break };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use domain::business_day::CheckResult;
+use domain::restore::Core;
 use domain::state::Changes;
 use engine::{KeyBinding, Projection};
 use history::{Chunk, History, HistoryError, Tail};
@@ -46,8 +47,8 @@ pub struct Projector {
     epoch: u64,
     /// The last checkpoint.
     done: Option<Checkpoint>,
-    /// The journal's own hash at that position, once it was seen.
-    hash_at_checkpoint: Option<Hash>,
+    /// What of the state is no row, at the last batch taken or else at the checkpoint.
+    core: Option<Core>,
     changes: Changes,
     keys: Vec<KeyRow>,
     /// Position and hash of the last batch taken.
@@ -62,14 +63,14 @@ impl Projector {
     /// # Errors
     /// A store that does not read.
     pub fn new(store: Arc<Database>, history: Arc<History>, tail: Tail, epoch: u64) -> Result<Self, ProjectorError> {
-        let done = store::checkpoint::latest(&store)?;
+        let (done, core) = (store::checkpoint::latest(&store)?, store::checkpoint::core(&store)?);
         Ok(Self {
             store,
             history,
             tail,
             epoch,
             done,
-            hash_at_checkpoint: None,
+            core,
             changes: Changes::default(),
             keys: Vec::new(),
             last: None,
@@ -84,22 +85,12 @@ impl Projector {
         self.done.map_or(0, |checkpoint| checkpoint.position)
     }
 
-    /// Refuses a store that is ahead of the journal or follows another one; to be called once the journal is replayed.
-    ///
-    /// # Errors
-    /// [`StoreError`] saying which.
-    pub fn check(&self, tip: &journal::Tip) -> Result<(), ProjectorError> {
-        let Some(done) = self.done else { return Ok(()) };
-        done.check_against(tip.next.saturating_sub(1), self.hash_at_checkpoint.map(|hash| hash.0))?;
-        Ok(())
-    }
-
     /// Takes a durable batch; those that the last checkpoint holds already are passed over. `at_ms` is any clock.
     pub fn take(&mut self, projected: Projected, at_ms: u64) {
         let Projected { projection, hash } = projected;
         if projection.last <= self.checkpoint() {
             if projection.last == self.checkpoint() {
-                self.hash_at_checkpoint = Some(hash);
+                self.core = Some(projection.core);
             }
             return;
         }
@@ -109,6 +100,7 @@ impl Projector {
         }
         self.changes.merge(projection.changes);
         self.keys.extend(projection.keys.into_iter().map(|binding| key_row(binding, projection.now.0)));
+        self.core = Some(projection.core);
         self.last = Some((projection.last, hash));
         self.since_ms.get_or_insert(at_ms);
     }
@@ -132,14 +124,12 @@ impl Projector {
     /// The store's or the files'. What is pending stays pending: it goes with the next checkpoint, and had this one
     /// been committed after all, the next is refused and replay tells.
     pub fn write(&mut self, further: &[SegmentRow]) -> Result<(), ProjectorError> {
-        let Some((position, hash)) = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))))
-        else {
-            return Ok(());
-        };
+        let last = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))));
+        let (Some((position, hash)), Some(core)) = (last, &self.core) else { return Ok(()) };
         let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.checkpoint() + 1..=position)?;
         segments.extend_from_slice(further);
         let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };
-        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, &self.changes, &segments, &self.keys)?;
+        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, core, &self.changes, &segments, &self.keys)?;
         // Only now: a later checkpoint would pass over what a failed one let go of.
         self.changes = Changes::default();
         self.keys.clear();
@@ -180,4 +170,14 @@ fn key_row(binding: KeyBinding, now_ms: i64) -> KeyRow {
         reply,
         month: date.month(),
     }
+}
+
+/// The key of a row: the inverse of how it was written.
+pub(crate) fn key_binding(row: KeyRow) -> Result<KeyBinding, StoreError> {
+    let KeyRow { scope, key, position, fingerprint, reply, month: _ } = row;
+    let corrupt = |reason: String| StoreError::Corrupt { table: "idempotency_keys", id: key.clone(), reason };
+    let fingerprint = <[u8; 16]>::try_from(fingerprint.as_slice())
+        .map_err(|_| corrupt(format!("its fingerprint has {} bytes, not 16", fingerprint.len())))?;
+    let answer = minicbor::decode(&reply).map_err(|error| corrupt(format!("its answer cannot be read: {error}")))?;
+    Ok(KeyBinding { scope, key, position, fingerprint, answer })
 }

@@ -43,10 +43,12 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
     let mut projector = Projector::new(store.clone(), history.clone(), tail.clone(), journal.tip().epoch)?;
 
     let began = std::time::Instant::now();
-    let engine = node::load::load(journal.as_mut(), |projected| projector.take(projected, 0))?;
-    projector.check(&journal.tip())?;
+    let loaded = node::load::load(journal.as_mut(), &store, &history, |projected| projector.take(projected, 0))?;
+    let node::load::Loaded { engine, restored, restoring } = loaded;
     let (position, epoch, is_new) = (engine.state().position, journal.tip().epoch, engine.state().genesis.is_none());
-    tracing::info!(position, epoch, seconds = began.elapsed().as_secs_f64(), "recovered");
+    let way = if restored > 0 { "the store's checkpoint, then the journal after it" } else { "the whole journal" };
+    let (seconds, restoring_seconds) = (began.elapsed().as_secs_f64(), restoring.as_secs_f64());
+    tracing::info!(position, epoch, from = way, restored, seconds, restoring_seconds, "recovered");
     let clock = clock(config, engine.state())?;
     let outbox = outbox(engine.state());
 

@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use domain::restore::Core;
 use domain::state::Changes;
 
 use crate::db::{Database, Session, Value};
@@ -61,7 +62,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes one checkpoint: `next` in place of `previous`, with all that changed between them.
+/// Writes one checkpoint: `next` in place of `previous`, with the state's core at it and all that changed between them.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if the store stands at neither; [`StoreError::Backward`] if `next` lies behind `previous`;
@@ -70,6 +71,7 @@ pub fn commit(
     database: &Database,
     previous: Option<&Checkpoint>,
     next: &Checkpoint,
+    core: &Core,
     changes: &Changes,
     segments: &[SegmentRow],
     keys: &[KeyRow],
@@ -79,7 +81,7 @@ pub fn commit(
     }
     database.transaction(|session| {
         // First the comparison: it also keeps a second writer waiting until this one is done.
-        if !set(session, previous, next)? {
+        if !set(session, previous, next, core)? {
             let found = read(session)?;
             if found == Some(*next) {
                 return Ok(());
@@ -108,15 +110,47 @@ pub(crate) fn read(session: &dyn Session) -> Result<Option<Checkpoint>, StoreErr
     Ok(Some(Checkpoint { position: row.unsigned(0)?, hash, epoch: row.unsigned(2)? }))
 }
 
+/// The state's core at the checkpoint; `None` before the first, and in a store whose last one an older program wrote.
+///
+/// # Errors
+/// [`StoreError::Database`], [`StoreError::Corrupt`].
+pub fn core(database: &Database) -> Result<Option<Core>, StoreError> {
+    database.snapshot(read_core)
+}
+
+pub(crate) fn read_core(session: &dyn Session) -> Result<Option<Core>, StoreError> {
+    let sql = "SELECT core, core_checksum FROM checkpoint WHERE id = 1 AND core IS NOT NULL";
+    let rows = session.query(sql, &[])?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (blob, stored) = (row.bytes(0)?, row.int(1)?);
+    let computed = i64::from(crc32fast::hash(blob));
+    if stored != computed {
+        let reason = format!("the checksum of its core is {stored} and that of the blob {computed}");
+        return Err(StoreError::corrupt(TABLE, 1, reason));
+    }
+    minicbor::decode(blob)
+        .map(Some)
+        .map_err(|error| StoreError::corrupt(TABLE, 1, format!("its core cannot be read: {error}")))
+}
+
 /// Compare and set; false if the checkpoint is not `previous`.
-fn set(session: &dyn Session, previous: Option<&Checkpoint>, next: &Checkpoint) -> Result<bool, StoreError> {
+fn set(
+    session: &dyn Session,
+    previous: Option<&Checkpoint>,
+    next: &Checkpoint,
+    core: &Core,
+) -> Result<bool, StoreError> {
+    let blob = minicbor::to_vec(core).expect("writing CBOR to memory cannot fail");
+    let checksum = crc32fast::hash(&blob);
     let mut parameters: Vec<Value> = values(next).into();
+    parameters.extend([Value::Bytes(blob), checksum.into()]);
     let sql = if let Some(previous) = previous {
         parameters.extend(values(previous));
-        "UPDATE checkpoint SET position = $1, hash = $2, epoch = $3 \
-         WHERE id = 1 AND position = $4 AND hash = $5 AND epoch = $6"
+        "UPDATE checkpoint SET position = $1, hash = $2, epoch = $3, core = $4, core_checksum = $5 \
+         WHERE id = 1 AND position = $6 AND hash = $7 AND epoch = $8"
     } else {
-        "INSERT INTO checkpoint (id, position, hash, epoch) VALUES (1, $1, $2, $3) ON CONFLICT (id) DO NOTHING"
+        "INSERT INTO checkpoint (id, position, hash, epoch, core, core_checksum) VALUES (1, $1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO NOTHING"
     };
     Ok(session.execute(sql, &parameters)? == 1)
 }

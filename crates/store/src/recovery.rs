@@ -3,6 +3,7 @@
 use std::fmt;
 
 use domain::State;
+use domain::restore::Core;
 use domain::state::Changes;
 
 use crate::checkpoint::{self, Checkpoint};
@@ -18,6 +19,8 @@ use crate::tables;
 pub struct Loaded {
     /// Where the journal goes on from here; `None` for an empty store.
     pub checkpoint: Option<Checkpoint>,
+    /// What of the state is no row; `None` for an empty store and for one that an older program left.
+    pub core: Option<Core>,
     /// Every row of every table, in the order of the ids. Accounts come without balance and entry count: history has
     /// them.
     pub rows: Changes,
@@ -35,6 +38,7 @@ pub fn load_all(database: &Database) -> Result<Loaded, StoreError> {
     database.snapshot(|session| {
         Ok(Loaded {
             checkpoint: checkpoint::read(session)?,
+            core: checkpoint::read_core(session)?,
             rows: tables::read(session)?,
             segments: run::read_all(session)?,
             keys: key::read_all(session)?,

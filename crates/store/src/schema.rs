@@ -40,6 +40,7 @@ const FILES: &[File] = files![
     "0018_refund.sql",
     "0019_clearing.sql",
     "0020_settlement.sql",
+    "0021_core.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

@@ -12,13 +12,14 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 
 use super::{Clearing, ClearingLine, DifferenceKind};
-use crate::attempt::{self, AttemptStatus, Operation, Outcome, Purpose, Rail, attempt_of_serial};
+use crate::attempt::{self, Attempt, AttemptStatus, Operation, Outcome, Purpose, Rail, attempt_of_serial};
 use crate::calendar::Date;
 use crate::draft::Draft;
 use crate::ids::PayoutId;
-use crate::payout::{self, PayoutStatus};
+use crate::payout::{self, Payout, PayoutStatus};
 use crate::refusal::Refusal;
 use crate::state::State;
+use crate::table::Table;
 
 /// The payout that a return's line matches, its return booked.
 pub(super) fn match_line(
@@ -74,19 +75,18 @@ pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet
 }
 
 /// The place of a payout that came back in the index of returns that await their clearing file.
-pub(crate) fn uncleared_key(state: &State, id: PayoutId) -> Option<(Rail, Date, PayoutId)> {
-    let payout = state.payouts.get(id.0)?;
-    let attempt = state.attempts.get(payout.attempt?.0)?;
-    Some((attempt.rail, payout.return_date?, id))
+pub(crate) fn uncleared_key(payout: &Payout, attempts: &Table<Attempt>) -> Option<(Rail, Date, PayoutId)> {
+    let attempt = attempts.get(payout.attempt?.0)?;
+    Some((attempt.rail, payout.return_date?, payout.id))
 }
 
 pub(super) fn apply_cleared(state: &mut State, date: Date, returned: &[PayoutId]) {
     for id in returned {
-        if let Some(key) = uncleared_key(state, *id) {
-            state.uncleared_returns.remove(&key);
-        }
         let payout = state.payouts.get_mut(id.0).expect("decide matched the payout");
         payout.return_cleared = Some(date);
+        if let Some(key) = uncleared_key(payout, &state.attempts) {
+            state.uncleared_returns.remove(&key);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Share {
 
 impl Order {
     /// Its places in the index of what is due.
-    fn dues(&self) -> Vec<((MerchantId, Date, OrderId), Minor)> {
+    pub(crate) fn dues(&self) -> Vec<((MerchantId, Date, OrderId), Minor)> {
         let shares = self.shares.iter().filter(|share| self.settles && !share.settled && share.amount != 0);
         let overdrawn = Date::in_shanghai(self.created_at);
         let due_of = |share: &Share| self.due.or((share.amount < 0).then_some(overdrawn));

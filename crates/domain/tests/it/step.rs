@@ -37,29 +37,73 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Transfer(Transfer, Option<Twist>),
-    Bulk { stream: u8, transfers: Vec<Transfer>, atomic: bool },
-    RepeatBulk { changed: bool },
+    Bulk {
+        stream: u8,
+        transfers: Vec<Transfer>,
+        atomic: bool,
+    },
+    RepeatBulk {
+        changed: bool,
+    },
     OpenAccount(u8),
     CloseAccount(u8),
-    PlaceHold { account: u8, amount: i64, minutes: i64 },
-    ConfirmHold { hold: u8, amount: Option<i64>, to: u8 },
+    PlaceHold {
+        account: u8,
+        amount: i64,
+        minutes: i64,
+    },
+    ConfirmHold {
+        hold: u8,
+        amount: Option<i64>,
+        to: u8,
+    },
     CancelHold(u8),
-    Restrict { account: u8, in_barred: bool, out_barred: bool },
-    Freeze { account: u8, amount: i64, minutes: Option<i64> },
-    Release { freeze: u8, amount: Option<i64>, same_authority: bool },
-    CreatePayout { account: u8, to: u8, amount: i64, fee: i64, send_now: bool },
+    Restrict {
+        account: u8,
+        in_barred: bool,
+        out_barred: bool,
+    },
+    Freeze {
+        account: u8,
+        amount: i64,
+        minutes: Option<i64>,
+    },
+    Release {
+        freeze: u8,
+        amount: Option<i64>,
+        same_authority: bool,
+    },
+    CreatePayout {
+        account: u8,
+        to: u8,
+        amount: i64,
+        fee: i64,
+        send_now: bool,
+    },
     SendPayout(u8),
     CancelPayout(u8),
     ReturnPayout(u8),
     Verify(u8),
     Answer(u8, Answer),
-    CreateAgreement { receiver: u8 },
-    PayFromAgreement { agreement: u8, to: u8, amount: i64 },
+    CreateAgreement {
+        receiver: u8,
+    },
+    PayFromAgreement {
+        agreement: u8,
+        to: u8,
+        amount: i64,
+    },
     CloseAgreement(u8),
     Cut,
     Seal,
-    Close { sound: bool },
-    Tick { minutes: i64 },
+    Close {
+        sound: bool,
+    },
+    Tick {
+        minutes: i64,
+    },
+    /// Goes on with a state restored from what a store and history would hold.
+    Restore,
 }
 
 fn amount() -> impl Strategy<Value = i64> {
@@ -144,6 +188,7 @@ fn day() -> impl Strategy<Value = Step> {
         2 => Just(Step::Seal),
         2 => prop::bool::weighted(0.8).prop_map(|sound| Step::Close { sound }),
         2 => (0..10_i64).prop_map(|minutes| Step::Tick { minutes }),
+        2 => Just(Step::Restore),
     ]
 }
 

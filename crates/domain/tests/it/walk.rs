@@ -18,6 +18,7 @@ use domain::sealed::{DataClass, Sealed};
 use domain::{Actor, Command, Context, Draft, Event, Origin, Refusal, Reply, State, apply, decide};
 
 use crate::books::{assert_agree, assert_sound, digest};
+use crate::kept::Kept;
 use crate::model::Model;
 use crate::step::Step;
 
@@ -32,6 +33,8 @@ pub(crate) struct Walk {
     state: State,
     /// A second state that only ever sees the events.
     shadow: State,
+    /// What a store and history would hold.
+    kept: Kept,
     events: Vec<(Time, Vec<u8>)>,
     model: Model,
     now: Time,
@@ -66,6 +69,7 @@ impl Walk {
         let mut walk = Self {
             state: State::default(),
             shadow: State::default(),
+            kept: Kept::default(),
             events: Vec::new(),
             model: Model { today: first_day, ..Model::default() },
             now: first_day.starts_at(),
@@ -136,7 +140,7 @@ impl Walk {
 
     /// Decides a command. Its events go through CBOR to the shadow; a refusal must have changed nothing.
     fn tries(&mut self, command: Command) -> Result<Reply, Refusal> {
-        let context = Context { now: self.now, actor: Actor::Timer, approval: None, origin: Origin::Api, epoch: 1 };
+        let context = self.context();
         self.state.now = self.now;
         self.shadow.now = self.now;
         let recording = command.needs_undo();
@@ -153,6 +157,7 @@ impl Walk {
             draft.rollback();
         }
         assert_eq!(self.state.posted, self.shadow.posted);
+        self.kept.take(&mut self.state);
         let after = settled(&mut self.state, &context);
         assert_eq!(after, settled(&mut self.shadow, &context), "what the events say is what the state is");
         if let Err(refusal) = &result {
@@ -199,6 +204,7 @@ impl Walk {
             Step::Seal => self.seal(),
             Step::Close { sound } => self.close(sound),
             Step::Tick { minutes } => self.tick(minutes),
+            Step::Restore => self.restore(),
         }
     }
 
@@ -211,8 +217,21 @@ impl Walk {
             fresh.posted.clear();
         }
         fresh.now = self.now;
-        let context = Context { now: self.now, actor: Actor::Timer, approval: None, origin: Origin::Api, epoch: 1 };
-        assert_eq!(settled(&mut fresh, &context), self.digest);
+        assert_eq!(fresh.differing(&self.state), Vec::<&str>::new());
+    }
+
+    /// What was kept gives the state again, and the walk goes on with that.
+    fn restore(&mut self) {
+        let mut restored = self.kept.restore(&self.state);
+        assert_eq!(restored.differing(&self.state), Vec::<&str>::new());
+        assert!(restored.take_changes().is_empty(), "nothing restored counts as changed");
+        self.digest = settled(&mut restored, &self.context());
+        self.shadow = restored.clone();
+        self.state = restored;
+    }
+
+    fn context(&self) -> Context {
+        Context { now: self.now, actor: Actor::Timer, approval: None, origin: Origin::Api, epoch: 1 }
     }
 
     /// How many events of each kind there were.

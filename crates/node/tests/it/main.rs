@@ -1,10 +1,12 @@
 //! Tests of the node: flights, the projector behind a real journal, the close of a day, sealed fields.
 
 mod close;
+mod crash_world;
 mod executor;
 mod fields;
 mod flight_property;
 mod projector;
+mod recovery;
 mod replay_property;
 mod scripted;
 mod world;

@@ -1,6 +1,7 @@
 //! The projector behind a real journal: what it passes over, what it refuses, and what a failed checkpoint costs.
 
 use domain::Command;
+use node::load::LoadError;
 use node::projector::ProjectorError;
 use store::{Database, StoreError};
 
@@ -85,7 +86,7 @@ fn a_store_ahead_of_the_journal_is_refused() {
     // The same books, put back as they were before the last vouchers.
     let mut behind = checkpointed("Test Pay", 1);
     let error = ahead.check_store_against(&mut behind).unwrap_err();
-    let ProjectorError::Store(StoreError::Ahead { store, journal }) = error else { panic!("{error}") };
+    let LoadError::Store(StoreError::Ahead { store, journal }) = error else { panic!("{error}") };
     assert_eq!((store, journal), (ahead.engine.state().position, behind.engine.state().position));
 }
 
@@ -99,7 +100,7 @@ fn a_store_of_another_journal_is_refused() {
     one_batch.flush();
     for mut other in [checkpointed("Other Pay", 1), checkpointed("Other Pay", 5), one_batch] {
         let error = mine.check_store_against(&mut other).unwrap_err();
-        assert!(matches!(error, ProjectorError::Store(StoreError::OtherJournal { .. })), "{error}");
+        assert!(matches!(error, LoadError::Store(StoreError::OtherJournal { .. })), "{error}");
     }
 }
 

@@ -14,7 +14,8 @@ use domain::{Actor, Command, Origin, Refusal, Reply, State};
 use engine::{Engine, Keys, Meta, Request};
 use history::{History, Statement, StatementQuery, Tail};
 use journal::{DirectoryLock, Journal, Sqlite};
-use node::projector::{Projected, Projector, ProjectorError};
+use node::load::LoadError;
+use node::projector::{Projected, Projector};
 use store::{Database, SegmentRow};
 use tempfile::TempDir;
 
@@ -72,7 +73,7 @@ impl World {
             posted.extend(projection.posted.iter().cloned());
             projector.take(Projected { projection, hash: row.hash }, 0);
         }
-        projector.check(&journal.tip()).unwrap();
+        node::load::load(&mut journal, &store, &history, |_| ()).unwrap();
         let last_account = engine.state().accounts.next_id() - 1;
         Self { engine, store, history, tail, projector, posted, last_account, journal, _lock: lock, directory }
     }
@@ -130,14 +131,9 @@ impl World {
         self.projector.write(&[]).unwrap();
     }
 
-    /// A projector for this world's store that follows another world's journal; what it says once that is replayed.
-    pub(crate) fn check_store_against(&self, other: &mut Self) -> Result<(), ProjectorError> {
-        let mut projector = Projector::new(self.store.clone(), self.history.clone(), Tail::new(), 9).unwrap();
-        let mut engine = Engine::new(State::default(), Keys::default(), 9);
-        for row in other.journal.read(1, usize::MAX).unwrap() {
-            projector.take(Projected { projection: engine.replay(&row).unwrap(), hash: row.hash }, 0);
-        }
-        projector.check(&other.journal.tip())
+    /// What loading says of this world's store beside another world's journal.
+    pub(crate) fn check_store_against(&self, other: &mut Self) -> Result<(), LoadError> {
+        node::load::load(&mut other.journal, &self.store, &self.history, |_| ()).map(|_| ())
     }
 
     /// Opens a custody account that may be overdrawn.

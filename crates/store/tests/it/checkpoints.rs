@@ -4,6 +4,7 @@ use std::sync::Barrier;
 
 use domain::customer::CustomerKind;
 use domain::ids::CustomerId;
+use domain::restore::Core;
 use domain::state::Changes;
 use store::customer::CustomerFilter;
 use store::{SegmentKind, SegmentRow, StoreError, checkpoint, list, run};
@@ -24,8 +25,8 @@ fn a_checkpoint_replaces_the_one_it_expects(place: &Place) {
     let database = place.open();
     assert_eq!(checkpoint::latest(&database), Ok(None));
     let nothing = Changes::default();
-    checkpoint::commit(&database, None, &at(5), &nothing, &[], &[]).unwrap();
-    checkpoint::commit(&database, Some(&at(5)), &at(9), &nothing, &[], &[]).unwrap();
+    checkpoint::commit(&database, None, &at(5), &Core::default(), &nothing, &[], &[]).unwrap();
+    checkpoint::commit(&database, Some(&at(5)), &at(9), &Core::default(), &nothing, &[], &[]).unwrap();
     drop(database);
     assert_eq!(checkpoint::latest(&place.open()), Ok(Some(at(9))));
 }
@@ -39,7 +40,8 @@ fn another_writer_is_refused_and_writes_nothing(place: &Place) {
     let changes = world.state.take_changes();
     let next = at(world.state.position);
     for expected in [None, Some(at(1))] {
-        let refused = checkpoint::commit(&database, expected.as_ref(), &next, &changes, &[], &[]).unwrap_err();
+        let refused =
+            checkpoint::commit(&database, expected.as_ref(), &next, &Core::default(), &changes, &[], &[]).unwrap_err();
         assert_eq!(refused, StoreError::Conflict { expected, found });
         let message = refused.to_string();
         assert!(message.contains(&found.unwrap().to_string()), "{message}");
@@ -51,12 +53,12 @@ fn another_writer_is_refused_and_writes_nothing(place: &Place) {
 }
 
 fn of_two_writers_at_once_one_wins(place: &Place) {
-    checkpoint::commit(&place.open(), None, &at(1), &Changes::default(), &[], &[]).unwrap();
+    checkpoint::commit(&place.open(), None, &at(1), &Core::default(), &Changes::default(), &[], &[]).unwrap();
     let start = Barrier::new(2);
     let write = |position| {
         let database = place.open();
         start.wait();
-        checkpoint::commit(&database, Some(&at(1)), &at(position), &Changes::default(), &[], &[])
+        checkpoint::commit(&database, Some(&at(1)), &at(position), &Core::default(), &Changes::default(), &[], &[])
     };
     let answers = std::thread::scope(|scope| {
         let writers = [scope.spawn(|| write(2)), scope.spawn(|| write(3))];
@@ -76,17 +78,18 @@ fn a_commit_sent_again_is_done_already(place: &Place) {
     let changes = world.state.take_changes();
     let next = at(world.state.position);
     for _ in 0..2 {
-        checkpoint::commit(&database, None, &next, &changes, &[], &[]).unwrap();
+        checkpoint::commit(&database, None, &next, &Core::default(), &changes, &[], &[]).unwrap();
     }
     assert_eq!(checkpoint::latest(&database), Ok(Some(next)));
 }
 
 fn a_checkpoint_never_goes_back(place: &Place) {
     let database = place.open();
-    checkpoint::commit(&database, None, &at(5), &Changes::default(), &[], &[]).unwrap();
+    checkpoint::commit(&database, None, &at(5), &Core::default(), &Changes::default(), &[], &[]).unwrap();
     let older_epoch = checkpoint::Checkpoint { epoch: 0, ..at(9) };
     for next in [at(4), older_epoch] {
-        let refused = checkpoint::commit(&database, Some(&at(5)), &next, &Changes::default(), &[], &[]);
+        let refused =
+            checkpoint::commit(&database, Some(&at(5)), &next, &Core::default(), &Changes::default(), &[], &[]);
         assert_eq!(refused, Err(StoreError::Backward { previous: at(5), next }));
     }
 }
@@ -112,7 +115,8 @@ fn a_commit_that_fails_leaves_nothing(place: &Place) {
     let changes = world.state.take_changes();
     let twice = [segment.clone(), segment];
     let next = at(world.state.position);
-    let failed = checkpoint::commit(&database, before.as_ref(), &next, &changes, &twice, &[]).unwrap_err();
+    let failed =
+        checkpoint::commit(&database, before.as_ref(), &next, &Core::default(), &changes, &twice, &[]).unwrap_err();
     assert!(failed.to_string().contains("segments/1"), "{failed}");
     assert_eq!(checkpoint::latest(&database), Ok(before));
     assert_eq!(run::all(&database), Ok(vec![]));

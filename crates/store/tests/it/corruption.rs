@@ -13,6 +13,7 @@ on_both! {
     a_flipped_bit_in_a_blob_is_named
     a_blob_of_another_row_is_named
     a_blob_that_is_nothing_is_named
+    a_core_that_is_not_what_was_written_is_named
 }
 
 fn stored(place: &Place) -> Database {
@@ -62,4 +63,13 @@ fn a_blob_that_is_nothing_is_named(place: &Place) {
     set(&database, "users", 1, "checksum", i64::from(crc32fast::hash(b"\xff")).into());
     set(&database, "users", 1, "blob", b"\xff".as_slice().into());
     expect_corrupt(&database, "users", "1", "cannot be read");
+}
+
+fn a_core_that_is_not_what_was_written_is_named(place: &Place) {
+    let database = stored(place);
+    set(&database, "checkpoint", 1, "core_checksum", 5.into());
+    expect_corrupt(&database, "checkpoint", "1", "core");
+    // As an older program leaves it: without a core, which is no error.
+    set(&database, "checkpoint", 1, "core", Value::Null);
+    assert_eq!(recovery::load_all(&database).unwrap().core, None);
 }

@@ -46,6 +46,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
     drop(database);
     let loaded = recovery::load_all(&place.open()).unwrap();
     assert_eq!(loaded.checkpoint, Some(at(world.state.position)));
+    assert_eq!(loaded.core, Some(world.state.core()));
     let stored = as_stored(changes);
     assert_every_table!(
         loaded.rows, stored,
@@ -65,6 +66,7 @@ fn a_row_changed_later_comes_back_as_it_is_last(place: &Place) {
     let (_, found) = loaded.rows.holds.iter().find(|(id, _)| *id == 1).unwrap();
     assert_eq!(found, world.state.hold(hold).unwrap());
     assert_eq!(loaded.checkpoint, world.previous);
+    assert_eq!(loaded.core, Some(world.state.core()));
 }
 
 fn the_store_agrees_with_the_books(place: &Place) {
@@ -113,6 +115,6 @@ fn each_difference_is_named(place: &Place) {
 }
 
 fn an_empty_store_loads_as_nothing(place: &Place) {
-    let Loaded { checkpoint, rows, segments, keys } = recovery::load_all(&place.open()).unwrap();
-    assert_eq!((checkpoint, rows.is_empty(), segments.len(), keys.len()), (None, true, 0, 0));
+    let Loaded { checkpoint, core, rows, segments, keys } = recovery::load_all(&place.open()).unwrap();
+    assert_eq!((checkpoint, core, rows.is_empty(), segments.len(), keys.len()), (None, None, true, 0, 0));
 }

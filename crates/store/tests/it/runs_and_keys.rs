@@ -3,6 +3,7 @@
 use std::slice::from_ref;
 
 use domain::ids::AccountId;
+use domain::restore::Core;
 use domain::state::Changes;
 use store::run::{self, SegmentKind, SegmentRow};
 use store::{Database, KeyRow, checkpoint, key, recovery};
@@ -33,7 +34,7 @@ fn segment(path: &str, kind: SegmentKind, day: i8, accounts: (u64, u64)) -> Segm
 }
 
 fn commit(database: &Database, segments: &[SegmentRow], keys: &[KeyRow]) {
-    checkpoint::commit(database, None, &at(1), &Changes::default(), segments, keys).unwrap();
+    checkpoint::commit(database, None, &at(1), &Core::default(), &Changes::default(), segments, keys).unwrap();
 }
 
 fn committed_files_are_found_by_kind_date_and_account(place: &Place) {
@@ -73,7 +74,15 @@ fn keys_come_back_by_name_and_by_month(place: &Place) {
     assert_eq!(key::of_month(&database, 202_603).unwrap(), keys[1..]);
     assert_eq!(key::all(&database).unwrap(), keys);
     let later = KeyRow { position: 9, ..keys[0].clone() };
-    let again = checkpoint::commit(&database, Some(&at(1)), &at(2), &Changes::default(), &[], from_ref(&later));
+    let again = checkpoint::commit(
+        &database,
+        Some(&at(1)),
+        &at(2),
+        &Core::default(),
+        &Changes::default(),
+        &[],
+        from_ref(&later),
+    );
     assert_eq!((again, key::find(&database, "mch_1", "a")), (Ok(()), Ok(Some(later))));
 }
 

@@ -233,7 +233,7 @@ impl World {
     /// Commits `changes` as those up to the state's position.
     pub(crate) fn commit(&mut self, database: &Database, changes: &Changes) -> Result<(), StoreError> {
         let next = at(self.state.position);
-        checkpoint::commit(database, self.previous.as_ref(), &next, changes, &[], &[])?;
+        checkpoint::commit(database, self.previous.as_ref(), &next, &self.state.core(), changes, &[], &[])?;
         self.previous = Some(next);
         Ok(())
     }

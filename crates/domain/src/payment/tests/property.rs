@@ -48,6 +48,7 @@ enum Step {
     NextDay,
     Settle { merchant: Index },
     Bar { merchant: Index, in_barred: bool, out_barred: bool },
+    Restore,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -68,6 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => index().prop_map(|merchant| Step::Settle { merchant }),
         1 => (index(), any::<bool>(), any::<bool>()).prop_map(
             |(merchant, in_barred, out_barred)| Step::Bar { merchant, in_barred, out_barred }),
+        3 => Just(Step::Restore),
     ]
 }
 
@@ -150,6 +152,7 @@ impl Walk {
                 }
                 None => return,
             },
+            Step::Restore => return self.kit.restore(),
             Step::Clear { rail, skip } => self.file(*rail.get(&RAILS), *skip),
             Step::NextDay => {
                 self.kit.now = self.today().plus_days(1).starts_at().plus_ms(9 * 3_600_000);

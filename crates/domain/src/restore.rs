@@ -1,0 +1,291 @@
+//! The state again from what was kept of it: the rows of a checkpoint, and the balances and turnovers that history adds up.
+//!
+//! ```text
+//!  events 1 … n ─► State at n ─┬─ Core and Changes (rows) ─────► the store ─┐
+//!                              └─ posted entries ──────────────► history ───┴─► State::restore = State at n
+//! ```
+//! Rows hold everything but what entries say (balance and entry count of an account, the columns of open days, the
+//! general ledger). Each index follows from rows; a table or an index that is new does not compile here until it is named.
+//! The general ledger is added up from the accounts, so its comparison with them (总分核对) is independent of the restore
+//! only in what is posted after it; the check here is that debits equal credits in every book and currency.
+
+use alloc::vec::Vec;
+
+use minicbor::{Decode, Encode};
+
+use crate::account::Account;
+use crate::attempt::{Attempt, AttemptStatus, Rail};
+use crate::book::{Book, Side, Subject};
+use crate::business_day::{Days, Turnover};
+use crate::calendar::{Calendar, Date};
+use crate::clearing::{returns, uncleared_key};
+use crate::envelope::Time;
+use crate::freeze::{Freeze, FreezeStatus};
+use crate::hold::{Hold, HoldStatus};
+use crate::ids::{AccountId, AttemptId, PayoutId};
+use crate::index::Index;
+use crate::initialise::Genesis;
+use crate::money::{Currency, Minor};
+use crate::payout::{Payout, PayoutStatus};
+use crate::state::{Changes, State, Timer};
+use crate::table::Table;
+
+/// What of the state is no row.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Core {
+    /// What the books began with.
+    #[n(0)]
+    pub genesis: Option<Genesis>,
+    /// The working days.
+    #[n(1)]
+    pub calendar: Calendar,
+    /// The engine's time.
+    #[n(2)]
+    pub now: Time,
+    /// The position of the last event.
+    #[n(3)]
+    pub position: u64,
+}
+
+/// What the entries of an account add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoredAccount {
+    /// The account.
+    pub account: AccountId,
+    /// Its balance, on the side on which it grows.
+    pub balance: Minor,
+    /// The number of its last entry.
+    pub entries: u64,
+}
+
+/// Rows, balances and turnovers that are not of one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// History has entries of an account without a row.
+    #[error("history has entries of {account} and there is no row of it; rebuild the store from the journal")]
+    AccountUnknown {
+        /// The account.
+        account: AccountId,
+    },
+    /// A turnover of a day that has none.
+    #[error("history has entries of {account} on {date}, which is not an open day; rebuild the store from the journal")]
+    DayNotOpen {
+        /// The day.
+        date: Date,
+        /// The account.
+        account: AccountId,
+    },
+    /// Debits are not credits.
+    #[error(
+        "in {} and {} the restored debits exceed the credits by {difference}, not 0; rebuild the store from the journal",
+        .book.name(), .currency.code()
+    )]
+    Unbalanced {
+        /// The book.
+        book: Book,
+        /// The currency.
+        currency: Currency,
+        /// Debits less credits.
+        difference: i128,
+    },
+}
+
+impl State {
+    /// What of the state is no row.
+    #[must_use]
+    pub fn core(&self) -> Core {
+        let (genesis, calendar) = (self.genesis.clone(), self.calendar.clone());
+        Core { genesis, calendar, now: self.now, position: self.position }
+    }
+
+    /// The state at `core.position`: `rows` is every row there is, `balances` every account that has entries, `turnovers`
+    /// every account's of every day that is not closed, each once. Nothing counts as changed.
+    ///
+    /// # Errors
+    /// [`RestoreError`] if the parts are not of one state.
+    pub fn restore(
+        core: Core,
+        rows: Changes,
+        balances: impl Iterator<Item = RestoredAccount>,
+        turnovers: impl Iterator<Item = (Date, AccountId, Turnover)>,
+    ) -> Result<Self, RestoreError> {
+        let Core { genesis, calendar, now, position } = core;
+        let accounts = accounts(rows.accounts, balances)?;
+        balanced(&accounts)?;
+        let (holds, freezes) = (Table::restored(rows.holds), Table::restored(rows.freezes));
+        let (users, streams) = (Table::restored(rows.users), Table::restored(rows.streams));
+        let (attempts, orders) = (Table::restored(rows.attempts), Table::restored(rows.orders));
+        let (payouts, clearings) = (Table::restored(rows.payouts), Table::restored(rows.clearings));
+        let agreements = Table::restored(rows.agreements);
+        Ok(Self {
+            genesis,
+            now,
+            position,
+            calendar,
+            days: Days::restored(rows.days, &accounts, turnovers)?,
+            institution: Index::restored(all(&accounts).filter_map(own_account)),
+            stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
+            users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
+            open_payouts: Index::restored(all(&payouts).filter_map(open_payout)),
+            agreement_keys: Index::restored(all(&agreements).map(|it| (it.key(), it.id))),
+            due: Index::restored(all(&orders).flat_map(|order| order.dues())),
+            uncleared: Index::restored(all(&attempts).filter_map(uncleared)),
+            uncleared_returns: Index::restored(all(&payouts).filter_map(|payout| uncleared_return(payout, &attempts))),
+            clearing_files: Index::restored(all(&clearings).map(|it| ((it.rail, it.date, it.part), it.id))),
+            outbox: Index::restored(all(&attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ()))),
+            timers: Index::restored(all(&holds).filter_map(hold_timer).chain(all(&freezes).filter_map(freeze_timer))),
+            accounts,
+            holds,
+            customers: Table::restored(rows.customers),
+            users,
+            merchants: Table::restored(rows.merchants),
+            streams,
+            attempts,
+            orders,
+            legs: Table::restored(rows.legs),
+            splits: Table::restored(rows.splits),
+            refunds: Table::restored(rows.refunds),
+            clearings,
+            settlements: Table::restored(rows.settlements),
+            payouts,
+            agreements,
+            freezes,
+            posted: Vec::new(),
+        })
+    }
+}
+
+fn all<V: Clone>(table: &Table<V>) -> impl Iterator<Item = &V> {
+    table.iter().map(|(_, row)| row)
+}
+
+/// The rows of accounts with what their entries say, which rows do not hold.
+fn accounts(
+    rows: Vec<(u64, Account)>,
+    balances: impl Iterator<Item = RestoredAccount>,
+) -> Result<Table<Account>, RestoreError> {
+    let empty = |(id, row): (u64, Account)| (id, Account { balance: 0, entries: 0, ..row });
+    let mut accounts = Table::restored(rows.into_iter().map(empty));
+    for RestoredAccount { account, balance, entries } in balances {
+        let row = accounts.change(account.0).ok_or(RestoreError::AccountUnknown { account })?;
+        (row.balance, row.entries) = (balance, entries);
+    }
+    Ok(accounts)
+}
+
+/// Σ debits = Σ credits in each book and currency.
+fn balanced(accounts: &Table<Account>) -> Result<(), RestoreError> {
+    let mut sums = [[0_i128; Currency::ALL.len()]; Book::ALL.len()];
+    for account in all(accounts) {
+        let sum =
+            sums.get_mut(account.subject.book() as usize).and_then(|sums| sums.get_mut(account.currency as usize));
+        let balance = i128::from(account.balance);
+        *sum.expect("each book and currency has its sum") += match account.subject.side() {
+            Side::Debit => balance,
+            Side::Credit => -balance,
+        };
+    }
+    for (book, sums) in Book::ALL.into_iter().zip(sums) {
+        for (currency, difference) in Currency::ALL.into_iter().zip(sums) {
+            if difference != 0 {
+                return Err(RestoreError::Unbalanced { book, currency, difference });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn own_account(account: &Account) -> Option<((Subject, Currency), AccountId)> {
+    (!account.subject.is_held_by_others()).then_some(((account.subject, account.currency), account.id))
+}
+
+fn open_payout(payout: &Payout) -> Option<((AccountId, PayoutId), ())> {
+    match payout.status {
+        PayoutStatus::Created | PayoutStatus::Held | PayoutStatus::Sent | PayoutStatus::Unknown => {
+            Some(((payout.account, payout.id), ()))
+        }
+        PayoutStatus::Success | PayoutStatus::Failed | PayoutStatus::Cancelled | PayoutStatus::Returned => None,
+    }
+}
+
+fn uncleared(attempt: &Attempt) -> Option<((Rail, Date, AttemptId), ())> {
+    match attempt.cleared {
+        None => uncleared_key(attempt).map(|key| (key, ())),
+        Some(_) => None,
+    }
+}
+
+fn uncleared_return(payout: &Payout, attempts: &Table<Attempt>) -> Option<((Rail, Date, PayoutId), ())> {
+    match payout.return_cleared {
+        None => returns::uncleared_key(payout, attempts).map(|key| (key, ())),
+        Some(_) => None,
+    }
+}
+
+fn is_uncertain(attempt: &Attempt) -> bool {
+    match attempt.status {
+        AttemptStatus::Requested | AttemptStatus::Unknown => true,
+        AttemptStatus::Settled(_) => false,
+    }
+}
+
+fn hold_timer(hold: &Hold) -> Option<((Time, Timer), ())> {
+    match hold.status {
+        HoldStatus::Open => Some(((hold.expires_at, Timer::Hold(hold.id)), ())),
+        HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => None,
+    }
+}
+
+fn freeze_timer(freeze: &Freeze) -> Option<((Time, Timer), ())> {
+    match freeze.status {
+        FreezeStatus::InForce => freeze.expires_at.map(|at| ((at, Timer::Freeze(freeze.id)), ())),
+        FreezeStatus::Released | FreezeStatus::Expired => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::iter::empty;
+
+    use super::*;
+    use crate::testkit::{Kit, date};
+
+    fn of(account: u64, balance: Minor) -> RestoredAccount {
+        RestoredAccount { account: AccountId(account), balance, entries: 1 }
+    }
+
+    #[test]
+    fn begun_books_come_back() {
+        Kit::new().restore();
+        let nothing = State::restore(Core::default(), Changes::default(), empty(), empty()).unwrap();
+        assert!(nothing.differing(&State::default()).is_empty());
+    }
+
+    #[test]
+    fn parts_of_different_states_are_refused() {
+        let kit = Kit::new();
+        let (core, rows) = (kit.state.core(), kit.rows.clone());
+        let restore = |balances: Vec<RestoredAccount>, turnovers: Option<(Date, AccountId, Turnover)>| {
+            State::restore(core.clone(), rows.clone(), balances.into_iter(), turnovers.into_iter()).unwrap_err()
+        };
+        assert_eq!(restore([of(999, 5)].into(), None), RestoreError::AccountUnknown { account: AccountId(999) });
+        let error = restore([of(1, 5)].into(), None);
+        assert!(matches!(error, RestoreError::Unbalanced { difference: 5 | -5, .. }), "{error}");
+        let (day, account) = (date("2026-03-09"), AccountId(1));
+        let error = restore(Vec::new(), Some((day, account, Turnover { debit: 1, credit: 0 })));
+        assert_eq!(error, RestoreError::DayNotOpen { date: day, account });
+        let unknown = AccountId(999);
+        let turnover = Some((date("2026-03-05"), unknown, Turnover::default()));
+        assert_eq!(restore(Vec::new(), turnover), RestoreError::AccountUnknown { account: unknown });
+    }
+
+    #[test]
+    fn a_difference_is_named() {
+        let mut kit = Kit::new();
+        let mut other = kit.state.clone();
+        other.now = other.now.plus_ms(1);
+        assert_eq!(other.differing(&kit.state), ["now"]);
+        kit.user();
+        assert_eq!(other.differing(&kit.state), ["now", "position", "customers", "users", "users_by_product"]);
+    }
+}

@@ -1,0 +1,263 @@
+//! A node in a directory: journal, store, history and engine, driven by hand and crashed at will.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use domain::account::{OpenAccount, Owner};
+use domain::attempt::{Outcome, Rail};
+use domain::book::Subject;
+use domain::calendar::{Calendar, Date};
+use domain::customer::{Customer, CustomerKind};
+use domain::envelope::Time;
+use domain::freeze::PlaceFreeze;
+use domain::hold::PlaceHold;
+use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, UserId};
+use domain::initialise::Genesis;
+use domain::leg::Instrument;
+use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
+use domain::money::Currency;
+use domain::order::{CreateOrder, Item, ItemKind};
+use domain::sealed::{DataClass, Sealed};
+use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
+use domain::{Actor, Command, Origin, Refusal, Reply};
+use engine::{Engine, Meta, Request};
+use history::{History, Tail};
+use journal::{DirectoryLock, Journal, Sqlite};
+use node::close;
+use node::load::{self, LoadError, Loaded};
+use node::projector::{Projected, Projector};
+use store::Database;
+
+const CNY: Currency = Currency::Cny;
+
+/// The journal, the store and the history of a directory.
+pub(crate) struct Disk {
+    pub(crate) journal: Sqlite,
+    pub(crate) store: Arc<Database>,
+    pub(crate) history: Arc<History>,
+}
+
+impl Disk {
+    pub(crate) fn open(directory: &Path) -> Self {
+        let lock = DirectoryLock::acquire(directory).unwrap();
+        let journal = Sqlite::open(&lock, 0).unwrap();
+        let store = Arc::new(Database::sqlite(&directory.join("store.db")).unwrap());
+        Self { journal, store, history: Arc::new(History::new(directory)) }
+    }
+
+    pub(crate) fn load(&mut self, project: impl FnMut(Projected)) -> Result<Loaded, LoadError> {
+        load::load(&mut self.journal, &self.store, &self.history, project)
+    }
+}
+
+/// A running node.
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    disk: Disk,
+    projector: Projector,
+    now: Time,
+    keys: u64,
+    random: u64,
+}
+
+fn sealed() -> Sealed {
+    Sealed { ciphertext: vec![7; 24], key: 1, mask: "6222**********0001".into(), class: DataClass::C2 }
+}
+
+impl Node {
+    /// New books with a merchant and custody accounts in an empty directory.
+    pub(crate) fn begin(directory: &Path, seed: u64) -> Self {
+        let mut node = Self::start(directory, seed);
+        let first_day: Date = "2026-03-05".parse().unwrap();
+        node.now = first_day.starts_at();
+        let (institution, calendar) = ("Test Pay".into(), Calendar::default());
+        node.given(Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true }));
+        let (id, kind) = (CustomerId(1), CustomerKind::Person);
+        let customer = Customer { id, kind, name: sealed(), certificate: sealed(), phone: None };
+        node.given(Command::RegisterCustomer(customer));
+        node.given(Command::OpenUser { customer: id, product: "rent".into() });
+        let settlement = SettlementAccount { account: sealed(), name: sealed() };
+        let (kind, name) = (MerchantKind::Agency, "Homes".into());
+        node.given(Command::OpenMerchant(OpenMerchant { customer: id, kind, name, fee_rate: 2_000, settlement }));
+        for _ in 0..3 {
+            node.open_account();
+        }
+        node.flush();
+        node
+    }
+
+    /// Starts on what the directory holds: by the checkpoint, and compares that with a replay of the whole journal.
+    pub(crate) fn start(directory: &Path, seed: u64) -> Self {
+        let mut disk = Disk::open(directory);
+        let tail = Tail::new();
+        let epoch = disk.journal.tip().epoch;
+        let mut projector = Projector::new(disk.store.clone(), disk.history.clone(), tail, epoch).unwrap();
+        let checkpoint = projector.checkpoint();
+        let replayed = load::replay(&mut disk.journal, |_| {}).unwrap();
+        let loaded = disk.load(|projected| {
+            assert!(projected.projection.first > checkpoint, "what the checkpoint holds is not replayed");
+            projector.take(projected, 0);
+        });
+        let Loaded { mut engine, restored, .. } = loaded.unwrap();
+        assert_eq!(restored, checkpoint);
+        assert_eq!(engine.state().differing(replayed.state()), Vec::<&str>::new());
+        assert_eq!(engine.keys().len(), replayed.keys().len());
+        assert!(engine.seal().is_none(), "nothing restored is written again");
+        let (now, keys) = (engine.state().now, engine.keys().len() as u64);
+        for number in 0..keys {
+            let key = [format!("Idempotency-Key:{number}")];
+            let found = engine.keys().find("test", &key, [1; 16]).unwrap();
+            assert!(found.is_some() && found == replayed.keys().find("test", &key, [1; 16]).unwrap(), "{key:?}");
+        }
+        Self { engine, disk, projector, now, keys, random: seed }
+    }
+
+    /// A number below `bound` (SplitMix64).
+    pub(crate) fn random(&mut self, bound: u64) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    /// Submits under a key of its own.
+    fn tries(&mut self, command: Command) -> Result<Reply, Refusal> {
+        let mut meta = Meta::unkeyed(Actor::Operator("test".into()), Origin::Api);
+        let next = format!("Idempotency-Key:{}", self.keys);
+        (meta.scope, meta.keys, meta.fingerprint) = ("test".into(), vec![next], [1; 16]);
+        let answer = self.engine.submit(Request { command, meta }, self.now).unwrap();
+        self.keys = self.engine.keys().len() as u64;
+        answer.result
+    }
+
+    pub(crate) fn given(&mut self, command: Command) -> Reply {
+        self.tries(command).unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
+    /// Makes what was decided durable, and projects it.
+    pub(crate) fn flush(&mut self) {
+        let Some(sealed) = self.engine.seal() else { return };
+        let hash = self.disk.journal.append(&sealed.batch).unwrap().hash;
+        self.projector.take(Projected { projection: sealed.projection, hash }, 0);
+    }
+
+    pub(crate) fn checkpoint(&mut self) {
+        self.projector.write(&[]).unwrap();
+    }
+
+    pub(crate) fn open_account(&mut self) {
+        let owner = Owner::User(UserId(1));
+        self.given(Command::OpenAccount(OpenAccount {
+            subject: Subject::CustodySub,
+            currency: CNY,
+            owner,
+            overdraft: true,
+        }));
+    }
+
+    /// One of the custody accounts.
+    fn account(&mut self) -> AccountId {
+        let custody = |subject: Subject| subject == Subject::CustodySub;
+        let accounts = self.engine.state().accounts.iter().map(|(_, account)| account);
+        let all: Vec<AccountId> = accounts.filter(|it| custody(it.subject)).map(|it| it.id).collect();
+        all[usize::try_from(self.random(all.len() as u64)).unwrap()]
+    }
+
+    pub(crate) fn transfer(&mut self) {
+        let (from, to) = (self.account(), self.account());
+        let amount = 1 + i64::try_from(self.random(1_000)).unwrap();
+        let bank = self.engine.state().institution(Subject::CustodyBank, CNY).unwrap();
+        let entries = if from == to {
+            vec![Entry::debit(bank, amount, CNY), Entry::credit(to, amount, CNY)]
+        } else {
+            vec![Entry::debit(from, amount, CNY), Entry::credit(to, amount, CNY)]
+        };
+        let business = BusinessNumber::Text(format!("t{}", self.keys).into());
+        let (event, date, dimensions) = (EventCode::Transfer, None, None);
+        // A frozen or held account may refuse: that is an answer too, and bound to its key.
+        drop(self.tries(Command::PostVoucher(PostVoucher { business, event, date, entries, dimensions })));
+    }
+
+    pub(crate) fn hold_or_freeze(&mut self) {
+        let account = self.account();
+        let at = self.now.plus_ms(60_000);
+        drop(match self.random(4) {
+            0 => self.tries(Command::PlaceHold(PlaceHold { account, amount: 5, currency: CNY, expires_at: at })),
+            1 => {
+                let hold = HoldId(1 + self.random(8));
+                self.tries(Command::CancelHold(hold))
+            }
+            2 => self.tries(Command::PlaceFreeze(PlaceFreeze {
+                account,
+                amount: 9,
+                currency: CNY,
+                reason: "case".into(),
+                authority: "court".into(),
+                document: "1".into(),
+                expires_at: Some(at),
+            })),
+            _ => {
+                self.now = self.now.plus_ms(20_000);
+                Ok(self.given(Command::Tick))
+            }
+        });
+    }
+
+    /// An order that is paid by card, and now and then the channel's answer to one.
+    pub(crate) fn order(&mut self) {
+        let (currency, amount) = (CNY, 5_000);
+        let Reply::Order(order) = self.given(Command::CreateOrder(CreateOrder {
+            merchant: MerchantId(1),
+            out_trade_no: format!("R-{}", self.keys),
+            payer: UserId(1),
+            items: vec![Item { kind: ItemKind::Rent, amount }],
+            currency,
+            destination: None,
+            tries_allowed: 3,
+        })) else {
+            panic!("an order was created")
+        };
+        let (agreement, mask, rail) = ("AG-1".into(), "622202******0001".into(), Rail::Epcc);
+        let card = Instrument::Card { agreement, mask, rail, amount, credit: false };
+        self.given(Command::PayOrder { order, instruments: vec![card] });
+        let attempt = self.engine.state().outbox.first().map(|(id, ())| *id);
+        if let (Some(attempt), true) = (attempt, self.random(3) > 0) {
+            let outcome = match self.random(3) {
+                0 => Outcome::Unknown,
+                1 => Outcome::NotFound,
+                _ => Outcome::Success { reference: "ref".into(), clearing_date: Date::in_shanghai(self.now) },
+            };
+            self.given(Command::AnswerAttempt { attempt, outcome });
+        }
+    }
+
+    pub(crate) fn cut(&mut self) {
+        drop(self.tries(Command::CutDay { next: None }));
+    }
+
+    /// Closes the oldest day if it is cut; postings go on between its seal and its close.
+    pub(crate) fn close(&mut self) {
+        let open: Vec<Date> = self.engine.state().days.open_days().collect();
+        let [date, _, ..] = open[..] else { return };
+        // A batch has one time: what fell due during the last one happens in the next.
+        self.flush();
+        self.given(Command::Tick);
+        self.given(Command::SealDay(date));
+        self.transfer();
+        self.flush();
+        let snapshot = close::snapshot(self.engine.state(), date).unwrap();
+        self.transfer();
+        self.flush();
+        self.checkpoint();
+        let rows = store::run::segments(&self.disk.store, None, None, Some(date), None).unwrap();
+        let mut checks = snapshot.checks.clone();
+        checks.push(close::check_history(&self.disk.history, &rows, &snapshot).unwrap());
+        assert!(checks.iter().all(|check| check.holds), "{checks:?}");
+        let file = self.disk.history.write_end_of_day(date, snapshot.sealed, snapshot.balances.iter().copied());
+        self.projector.write(&[file.unwrap()]).unwrap();
+        if self.random(4) > 0 {
+            self.given(Command::CloseDay { date, position: snapshot.sealed, checks });
+        }
+    }
+}
