@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  no checkpoint ──────────────────────────────────► replay from the first row
-//!  checkpoint at n ─ the journal's row that ends at n has its hash ─► restore at n ─► replay from n + 1
+//!  checkpoint at n ─ the journal's row that ends at n has its hash ─► restore at n ─► check rows to n ─► replay from n + 1
 //!                  ├ it has another one, or none ends there ─► refused: the store is of another journal
 //!                  └ the journal ends before n ─► refused: the store is ahead
 //! ```
@@ -73,6 +73,7 @@ pub fn load(
     if let Some(checkpoint) = store::checkpoint::latest(store)? {
         check(journal, &checkpoint)?;
         if let Some(restored) = restore(store, history, journal.tip().epoch)? {
+            read_through(journal, checkpoint.position)?;
             engine = restored;
         }
     }
@@ -91,6 +92,19 @@ pub fn replay(journal: &mut dyn Journal, project: impl FnMut(Projected)) -> Resu
 
 fn empty(journal: &dyn Journal) -> Engine {
     Engine::new(State::default(), Keys::default(), journal.tip().epoch)
+}
+
+/// Reads the rows up to `position`, which checks each: a start stops at a damaged row though the checkpoint holds what it
+/// said.
+fn read_through(journal: &mut dyn Journal, position: u64) -> Result<(), LoadError> {
+    let mut next = 1;
+    while next <= position {
+        match journal.read(next, PAGE_BYTES)?.last() {
+            Some(last) => next = last.next(),
+            None => break,
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a store that is ahead of the journal or follows another one.

@@ -31,7 +31,7 @@ pub struct Play {
     /// Orders in all.
     #[arg(long, default_value_t = 20_000)]
     orders: u64,
-    /// What the day is made from: the same seed plays the same day.
+    /// What the day is made from: the same seed gives the same orders.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// End when the day is closed: exit code 0 only if every check holds.
