@@ -76,7 +76,7 @@ pub(crate) fn open(config: &Value) -> Result<Arc<dyn Channel>, ChannelError> {
         rail: Rail::Fund,
         operations: OPERATIONS,
         currencies: &[Currency::Cny],
-        settle_delay_ms: 5_000,
+        settle_delay_ms: sandbox_wire::SETTLE_DELAY_MS,
         settings: SETTINGS,
     };
     Ok(Arc::new(SandboxFund { manifest, wire }))

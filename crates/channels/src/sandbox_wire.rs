@@ -30,6 +30,9 @@ pub(crate) const INSTITUTION: Setting =
 pub(crate) const KEY: Setting =
     Setting { name: "key", secret: true, doc: "the shared HMAC-SM3 key: 64 hexadecimal digits" };
 
+/// How long after `send_before` a request may still arrive; time-outs stay below it.
+pub(crate) const SETTLE_DELAY_MS: i64 = 5_000;
+
 const REFERENCE_LENGTH_MAX: usize = 64;
 
 /// Codes of the channel that decline, and whose failure each is.

@@ -81,10 +81,16 @@ macro_rules! state {
                 self.days.is_empty() $(&& self.$table.is_empty())*
             }
 
-            /// Adds later changes: a later image of a row stands for the earlier one.
-            pub fn merge(&mut self, later: Self) {
-                merge(&mut self.days, later.days, |day| day.date);
-                $(merge(&mut self.$table, later.$table, |row| row.0);)*
+            /// Adds later changes behind the earlier ones.
+            pub fn extend(&mut self, later: Self) {
+                self.days.extend(later.days);
+                $(self.$table.extend(later.$table);)*
+            }
+
+            /// Keeps the last image of each row: once for many batches, since it sorts.
+            pub fn keep_last(&mut self) {
+                keep_last(&mut self.days, |day| day.date);
+                $(keep_last(&mut self.$table, |row| row.0);)*
             }
         }
 
@@ -194,14 +200,10 @@ state! {
     }
 }
 
-fn merge<T, K: Ord>(earlier: &mut Vec<T>, later: Vec<T>, key: impl Fn(&T) -> K) {
-    if later.is_empty() {
-        return;
-    }
-    earlier.extend(later);
+fn keep_last<T, K: Ord>(rows: &mut Vec<T>, key: impl Fn(&T) -> K) {
     // A stable sort keeps the later image behind the earlier one; then the last of each key stays.
-    earlier.sort_by_key(&key);
-    earlier.reverse();
-    earlier.dedup_by_key(|row| key(row));
-    earlier.reverse();
+    rows.sort_by_key(&key);
+    rows.reverse();
+    rows.dedup_by_key(|row| key(row));
+    rows.reverse();
 }

@@ -167,7 +167,8 @@ impl Kit {
         }
         let changes = self.state.take_changes();
         assert_eq!(format!("{changes:?}"), format!("{:?}", self.replayed.take_changes()));
-        self.rows.merge(changes);
+        self.rows.extend(changes);
+        self.rows.keep_last();
         assert_eq!(self.state.posted, self.replayed.posted);
         self.state.posted.clear();
         self.replayed.posted.clear();

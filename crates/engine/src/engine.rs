@@ -142,38 +142,28 @@ impl Engine {
         let Request { command, meta } = request;
         match self.keys.find(&meta.scope, &meta.keys, meta.fingerprint) {
             Ok(None) => {}
-            Ok(Some((FirstAnswer::Done(reply), _))) => return Ok(self.answer(Ok(reply), true)),
-            Ok(Some((FirstAnswer::Refused(refusal), _))) => return Ok(self.answer(Err(refusal), true)),
+            Ok(Some((first_answer, _))) => return Ok(self.answer(first_answer.result(), true)),
             Err(refusal) => return Ok(self.answer(Err(refusal), false)),
         }
         if self.payload.is_empty() {
             self.state.now = self.state.now.max(clock);
         }
-        let position = self.state.position;
-        let result = self.decide(command, &meta)?;
-        let events = match &result {
-            Ok((_, events)) if events.is_empty() => {
-                let repeated = self.state.position == position && meta.keys.is_empty();
-                let (reply, _) = result.unwrap_or_else(|_| unreachable!("matched above"));
-                return Ok(self.answer(Ok(reply), repeated));
-            }
-            Ok((_, events)) => events.as_slice(),
+        let (events, first_answer) = match self.decide(command, &meta)? {
+            // Nothing happened: a posting that was answered before, or a timer with nothing due.
+            Ok((reply, events)) if events.is_empty() => return Ok(self.answer(Ok(reply), meta.keys.is_empty())),
+            Ok((reply, events)) => (events, FirstAnswer::Done(reply)),
             Err(refusal) if meta.keys.is_empty() || !refusal.code.depends_on_state() => {
-                return Ok(self.answer(Err(refusal.clone()), false));
+                return Ok(self.answer(Err(refusal), false));
             }
-            Err(_) => {
+            Err(refusal) => {
                 apply(&mut self.state, &Event::Refused);
-                &[Event::Refused]
+                (vec![Event::Refused], FirstAnswer::Refused(refusal))
             }
         };
-        let first_answer = match &result {
-            Ok((reply, _)) => FirstAnswer::Done(reply.clone()),
-            Err(refusal) => FirstAnswer::Refused(refusal.clone()),
-        };
-        let header = header(&meta, events.len(), first_answer);
-        record::encode(&mut self.payload, &header, events);
+        let header = header(&meta, events.len(), first_answer.clone());
+        record::encode(&mut self.payload, &header, &events);
         self.bind(header);
-        Ok(self.answer(result.map(|(reply, _)| reply), false))
+        Ok(self.answer(first_answer.result(), false))
     }
 
     fn answer(&self, result: Result<Reply, Refusal>, repeated: bool) -> Answer {

@@ -16,6 +16,16 @@ pub enum FirstAnswer {
     Refused(#[n(0)] Refusal),
 }
 
+impl FirstAnswer {
+    /// As the sender gets it.
+    pub(crate) fn result(self) -> Result<Reply, Refusal> {
+        match self {
+            Self::Done(reply) => Ok(reply),
+            Self::Refused(refusal) => Err(refusal),
+        }
+    }
+}
+
 /// A key and what it is bound to, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyBinding {

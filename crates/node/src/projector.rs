@@ -98,7 +98,7 @@ impl Projector {
         if let Some(chunk) = Chunk::new(projection.posted) {
             self.tail.push(Arc::new(chunk));
         }
-        self.changes.merge(projection.changes);
+        self.changes.extend(projection.changes);
         self.keys.extend(projection.keys.into_iter().map(|binding| key_row(binding, projection.now.0)));
         self.core = Some(projection.core);
         self.last = Some((projection.last, hash));
@@ -126,6 +126,7 @@ impl Projector {
     pub fn write(&mut self, further: &[SegmentRow]) -> Result<(), ProjectorError> {
         let last = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))));
         let (Some((position, hash)), Some(core)) = (last, &self.core) else { return Ok(()) };
+        self.changes.keep_last();
         let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.checkpoint() + 1..=position)?;
         segments.extend_from_slice(further);
         let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };

@@ -21,7 +21,8 @@ pub(crate) struct Kept {
 impl Kept {
     /// Takes what changed lately; the entries are only looked at.
     pub(crate) fn take(&mut self, state: &mut State) {
-        self.rows.merge(state.take_changes());
+        self.rows.extend(state.take_changes());
+        self.rows.keep_last();
         for entry in &state.posted {
             let turnover = self.turnovers.entry((entry.date, entry.account)).or_default();
             match entry.side {

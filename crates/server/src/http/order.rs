@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::payment::LegView;
-use super::wire::{Amount, parse, parse_some, state as state_text, time_text, word};
+use super::wire::{Amount, parse, parse_some, time_text, word};
 
 /// Tries that an order may take unless it says.
 const TRIES: u8 = 3;
@@ -145,7 +145,7 @@ impl OrderView {
             fee: Amount(order.fee),
             net: Amount(order.net),
             destination: order.destination.to_string(),
-            status: state_text(order.status.name()),
+            status: order.status.name().to_owned(),
             tries_allowed: order.tries_allowed,
             tries: order.tries,
             legs: legs.map(LegView::of).collect(),

@@ -14,7 +14,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json};
 use super::order::{OrderView, seller};
-use super::wire::{Amount, state as state_text, word};
+use super::wire::{Amount, word};
 
 /// Rails that cards travel over.
 const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
@@ -122,7 +122,7 @@ impl LegView {
             mask,
             rail: leg.instrument.rail().name(),
             amount: Amount(leg.amount()),
-            status: state_text(leg.status.name()),
+            status: leg.status.name().to_owned(),
             open_attempt: leg.open.map(|id| id.to_string()),
             failure: leg.failure.map(FailureClass::name),
             needs_person: leg.needs_person,

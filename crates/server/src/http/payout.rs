@@ -18,7 +18,7 @@ use super::bank_account::{BankAccountView, SealedBankAccount, WireBankAccount, c
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
-use super::wire::{Amount, parse, parse_some, state as state_text, time_text, word};
+use super::wire::{Amount, parse, parse_some, time_text, word};
 
 /// What to pay.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -146,7 +146,7 @@ impl PayoutView {
             amount: Amount(payout.amount),
             fee: Amount(payout.fee),
             currency: payout.currency.code(),
-            status: state_text(payout.status.name()),
+            status: payout.status.name().to_owned(),
             created_at: time_text(payout.created_at),
             ended_at: payout.ended_at.map(time_text),
             hold: payout.hold.map(|id| id.to_string()),

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::order::{ShareView, seller};
-use super::wire::{Amount, parse, parse_some, state as state_text, time_text, word};
+use super::wire::{Amount, parse, parse_some, time_text, word};
 
 /// What to give back.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -108,7 +108,7 @@ impl RefundView {
             attempt: part.attempt.to_string(),
             amount: Amount(part.amount),
             fee: Amount(part.fee),
-            status: state_text(part.status.name()),
+            status: part.status.name().to_owned(),
         };
         Self {
             id: refund.id.to_string(),
@@ -124,7 +124,7 @@ impl RefundView {
             fee: Amount(refund.fee),
             parts: refund.parts.iter().map(part).collect(),
             returned: refund.returned.iter().map(ShareView::of).collect(),
-            status: state_text(refund.status.name()),
+            status: refund.status.name().to_owned(),
             created_at: time_text(refund.created_at),
             ended_at: refund.ended_at.map(time_text),
             suspense: Amount(refund.suspense),

@@ -89,11 +89,6 @@ pub(crate) fn word<T: Copy>(
     })
 }
 
-/// A state's name as callers see it.
-pub(crate) fn state(name: &str) -> String {
-    name.to_ascii_lowercase()
-}
-
 /// A time as callers see it.
 pub(crate) fn time_text(time: Time) -> String {
     jiff::Timestamp::from_millisecond(time.0).map_or_else(|_| "never".into(), |time| time.to_string())
