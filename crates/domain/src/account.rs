@@ -16,7 +16,7 @@ use crate::book::{Side, Subject};
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{AccountId, AgreementId, MerchantId, UserId};
+use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, UserId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::restriction::Restriction;
@@ -231,6 +231,9 @@ pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> 
 
 /// An account was opened.
 pub(crate) fn apply_opened(state: &mut State, account: &Account) {
+    if let Some(customer) = state.customer_of(account.owner) {
+        state.customer_accounts.insert((customer, account.id), ());
+    }
     if !account.subject.is_held_by_others() {
         state.institution.insert((account.subject, account.currency), account.id);
     }
@@ -262,6 +265,22 @@ impl State {
                 Err(Refusal::new(RefusalCode::AccountClosed, param, message))
             }
         }
+    }
+
+    /// The customer (客户) behind an owner: the legal identity that limits and freezes hang on. The institution has none.
+    #[must_use]
+    pub fn customer_of(&self, owner: Owner) -> Option<CustomerId> {
+        match owner {
+            Owner::Institution => None,
+            Owner::User(id) => self.users.get(id.0).map(|user| user.customer),
+            Owner::Merchant(id) => self.merchants.get(id.0).map(|merchant| merchant.customer),
+        }
+    }
+
+    /// Every account of a customer, open or closed, by id.
+    pub fn accounts_of(&self, customer: CustomerId) -> impl Iterator<Item = &Account> {
+        let all = (customer, AccountId(0))..=(customer, AccountId(u64::MAX));
+        self.customer_accounts.range(all).filter_map(|((_, id), ())| self.accounts.get(id.0))
     }
 
     /// The institution's account of a subject and currency. Genesis opens those in yuan.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::approval::Approved;
 use crate::envelope::Context;
 use crate::event::{Event, apply};
 use crate::state::State;
@@ -13,6 +14,8 @@ pub struct Draft<'a> {
     pub state: &'a mut State,
     /// What the command may know beside it.
     pub context: &'a Context,
+    /// What a second person approved, while it is carried out; see [`crate::approval`].
+    pub approved: Option<Approved>,
     events: Vec<Event>,
     posted: usize,
     position: u64,
@@ -24,7 +27,7 @@ impl<'a> Draft<'a> {
     pub fn begin(state: &'a mut State, context: &'a Context, recording: bool) -> Self {
         state.begin(recording);
         let (posted, position) = (state.posted.len(), state.position);
-        Self { state, context, events: Vec::new(), posted, position }
+        Self { state, context, approved: None, events: Vec::new(), posted, position }
     }
 
     /// Emits an event that was checked, and applies it.

@@ -388,7 +388,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::HoldExpired(id) => hold::apply_ended(state, *id, HoldStatus::Expired),
         Event::CustomerRegistered(customer) => state.customers.insert(customer.id.0, customer.clone()),
         Event::UserOpened(user) => user::apply_opened(state, user),
-        Event::MerchantOpened(merchant) => state.merchants.insert(merchant.id.0, merchant.clone()),
+        Event::MerchantOpened(merchant) => merchant::apply_opened(state, merchant),
         Event::AttemptRequested(attempt) => attempt::apply_requested(state, attempt),
         Event::AttemptAnswered { attempt, outcome } => attempt::apply_answered(state, *attempt, outcome),
         Event::OrderCreated(order) => state.orders.insert(order.id.0, order.clone()),

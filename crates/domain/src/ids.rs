@@ -100,6 +100,8 @@ ids! {
     VoucherId = "vch";
     /// An approval by a second person.
     ApprovalId = "apr";
+    /// An operator of the institution.
+    OperatorId = "opr";
 }
 
 #[cfg(test)]

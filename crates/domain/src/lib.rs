@@ -15,6 +15,7 @@ extern crate alloc;
 
 pub mod account;
 pub mod agreement;
+pub mod approval;
 pub mod attempt;
 pub mod book;
 pub mod bulk;

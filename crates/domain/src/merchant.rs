@@ -144,6 +144,14 @@ pub fn decide_open(draft: &mut Draft<'_>, command: OpenMerchant) -> Result<Reply
     Ok(Reply::Merchant(id))
 }
 
+/// A merchant was opened; its accounts were opened before it.
+pub(crate) fn apply_opened(state: &mut State, merchant: &Merchant) {
+    for account in [Some(merchant.pending), Some(merchant.available), merchant.company].into_iter().flatten() {
+        state.customer_accounts.insert((merchant.customer, account), ());
+    }
+    state.merchants.insert(merchant.id.0, merchant.clone());
+}
+
 /// Verifies the settlement account again, the same or `replacement` in its place, so that payouts to it go on.
 ///
 /// # Errors

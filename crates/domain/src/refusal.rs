@@ -118,6 +118,7 @@ codes! {
     60 SettlementUnknown "settlement_unknown" "No settlement has this id.";
     70 SettlementSuspended "settlement_suspended" "A payout to the settlement account came back; it must be verified first.";
     71 AgreementState "agreement_state" "The agreement's state does not allow this.";
+    80 ApprovalRequired "approval_required" "This needs a second person: propose it, and another operator approves it.";
 }
 
 impl RefusalCode {

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use crate::account::Account;
+use crate::account::{Account, Owner};
 use crate::attempt::{Attempt, AttemptStatus, Rail};
 use crate::book::{Book, Side, Subject};
 use crate::business_day::{Days, Turnover};
@@ -25,10 +25,12 @@ use crate::hold::{Hold, HoldStatus};
 use crate::ids::{AccountId, AttemptId, PayoutId};
 use crate::index::Index;
 use crate::initialise::Genesis;
+use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
 use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
+use crate::user::User;
 
 /// What of the state is no row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -114,6 +116,7 @@ impl State {
         balanced(&accounts)?;
         let (holds, freezes) = (Table::restored(rows.holds), Table::restored(rows.freezes));
         let (users, streams) = (Table::restored(rows.users), Table::restored(rows.streams));
+        let merchants = Table::restored(rows.merchants);
         let (attempts, orders) = (Table::restored(rows.attempts), Table::restored(rows.orders));
         let (payouts, clearings) = (Table::restored(rows.payouts), Table::restored(rows.clearings));
         let agreements = Table::restored(rows.agreements);
@@ -123,6 +126,14 @@ impl State {
             position,
             calendar,
             days: Days::restored(rows.days, &accounts, turnovers)?,
+            customer_accounts: Index::restored(all(&accounts).filter_map(|account| {
+                let customer = match account.owner {
+                    Owner::Institution => None,
+                    Owner::User(id) => users.get(id.0).map(|user: &User| user.customer),
+                    Owner::Merchant(id) => merchants.get(id.0).map(|merchant: &Merchant| merchant.customer),
+                };
+                customer.map(|customer| ((customer, account.id), ()))
+            })),
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
@@ -138,7 +149,7 @@ impl State {
             holds,
             customers: Table::restored(rows.customers),
             users,
-            merchants: Table::restored(rows.merchants),
+            merchants,
             streams,
             attempts,
             orders,

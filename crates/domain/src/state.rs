@@ -175,6 +175,8 @@ state! {
         freezes: Freeze,
     }
     indexes {
+        /// Accounts by the customer (客户) behind their user or merchant.
+        customer_accounts: (CustomerId, AccountId) => (),
         /// The institution's own accounts.
         institution: (Subject, Currency) => AccountId,
         /// Streams by name.

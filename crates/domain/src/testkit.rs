@@ -11,6 +11,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::account::{OpenAccount, Owner};
+use crate::approval::Approved;
 use crate::attempt::{Attempt, FailureClass, Outcome};
 use crate::book::{Side, Subject};
 use crate::calendar::{Calendar, Date, Year};
@@ -20,7 +21,7 @@ use crate::customer::{Customer, CustomerKind};
 use crate::draft::Draft;
 use crate::envelope::{Actor, Context, Origin, Time};
 use crate::event::{Event, apply};
-use crate::ids::{AccountId, AttemptId, CustomerId, MerchantId, UserId};
+use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, UserId};
 use crate::initialise::Genesis;
 use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use crate::money::{Currency, Minor};
@@ -93,6 +94,23 @@ impl Kit {
 
     /// Tries a command.
     pub(crate) fn when(&mut self, command: Command) -> Result<Reply, Refusal> {
+        self.tries(command, None)
+    }
+
+    /// Does a command that must succeed, as if a second person had approved it.
+    #[track_caller]
+    pub(crate) fn approved(&mut self, command: Command) -> Reply {
+        let what = format!("{command:?}");
+        self.when_approved(command).unwrap_or_else(|refusal| panic!("{refusal} for {what}"))
+    }
+
+    /// Tries a command as if a second person had approved it.
+    pub(crate) fn when_approved(&mut self, command: Command) -> Result<Reply, Refusal> {
+        let (maker, checker) = (String::from("maker"), String::from("checker"));
+        self.tries(command, Some(Approved { id: ApprovalId(1), maker, checker }))
+    }
+
+    fn tries(&mut self, command: Command, approved: Option<Approved>) -> Result<Reply, Refusal> {
         let before = self.balances();
         self.state.now = self.now;
         let context = Context {
@@ -104,6 +122,7 @@ impl Kit {
         };
         let recording = command.needs_undo();
         let mut draft = Draft::begin(&mut self.state, &context, recording);
+        draft.approved = approved;
         match decide(&mut draft, command) {
             Ok(reply) => {
                 let events = draft.commit();

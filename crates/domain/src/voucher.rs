@@ -144,6 +144,19 @@ pub enum BusinessNumber {
     /// A number the caller gave.
     #[n(2)]
     Text(#[n(0)] Box<str>),
+    /// One of several steps of the same kind of a business object, such as the second confirm of a hold.
+    #[n(3)]
+    Step {
+        /// Its kind.
+        #[n(0)]
+        kind: BusinessKind,
+        /// Its id.
+        #[n(1)]
+        id: u64,
+        /// Which one, from 1.
+        #[n(2)]
+        step: u32,
+    },
 }
 
 impl BusinessNumber {
@@ -151,6 +164,12 @@ impl BusinessNumber {
     #[must_use]
     pub const fn object(kind: BusinessKind, id: u64) -> Self {
         Self::Object { kind, id }
+    }
+
+    /// The number of the `step`-th of several such steps, from 1.
+    #[must_use]
+    pub const fn step(kind: BusinessKind, id: u64, step: u32) -> Self {
+        Self::Step { kind, id, step }
     }
 }
 
@@ -160,6 +179,7 @@ impl core::fmt::Display for BusinessNumber {
             Self::Bulk { stream, number, index } => write!(f, "{stream}/{number}/{index}"),
             Self::Object { kind, id } => write!(f, "{}_{id}", kind.prefix()),
             Self::Text(text) => f.write_str(text),
+            Self::Step { kind, id, step } => write!(f, "{}_{id}/{step}", kind.prefix()),
         }
     }
 }

@@ -114,6 +114,7 @@ impl EntryColumns {
                 BusinessNumber::Bulk { stream, number, index } => (BULK, stream.0, *number, *index),
                 BusinessNumber::Text(_) => (TEXT, 0, 0, 0),
                 BusinessNumber::Object { kind, id } => (object_number(*kind), *id, 0, 0),
+                BusinessNumber::Step { kind, id, step } => (object_number(*kind), *id, 0, *step),
             };
             self.business_kind.push(kind);
             self.business_id.push(id.cast_signed());
@@ -122,7 +123,7 @@ impl EntryColumns {
         }
         self.business_text.extend(entries.iter().map(|entry| match &entry.business {
             BusinessNumber::Text(text) => Some(ByteArray::from(&**text)),
-            BusinessNumber::Bulk { .. } | BusinessNumber::Object { .. } => None,
+            BusinessNumber::Bulk { .. } | BusinessNumber::Object { .. } | BusinessNumber::Step { .. } => None,
         }));
     }
 
@@ -290,7 +291,11 @@ fn business(kind: i32, numbers: (u64, u64, i32), text: Option<ByteArray>) -> Res
         (other, text) => {
             let kind = object_kind(other).filter(|_| text.is_none());
             let kind = kind.ok_or_else(|| format!("no business number is of kind {other} with such columns"))?;
-            Ok(BusinessNumber::Object { kind, id })
+            // Steps count from 1: an index of 0 is an object's only one.
+            Ok(match index.cast_unsigned() {
+                0 => BusinessNumber::Object { kind, id },
+                step => BusinessNumber::Step { kind, id, step },
+            })
         }
     }
 }

@@ -33,6 +33,11 @@ fn business() -> impl Strategy<Value = BusinessNumber> {
             index
         }),
         (0..KINDS.len(), any::<u64>()).prop_map(|(kind, id)| BusinessNumber::Object { kind: KINDS[kind], id }),
+        (0..KINDS.len(), any::<u64>(), 1..u32::MAX).prop_map(|(kind, id, step)| BusinessNumber::Step {
+            kind: KINDS[kind],
+            id,
+            step
+        }),
         ".{0,20}".prop_map(|text| BusinessNumber::Text(text.into_boxed_str())),
     ]
 }
