@@ -19,14 +19,15 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AttemptId, LegId, PayoutId, RefundId};
+use crate::ids::{AttemptId, LegId, PayoutId, RefundId, TopUpId};
 use crate::money::{Currency, Minor};
 use crate::payment;
-use crate::payout;
+use crate::payout::{self, Bank};
 use crate::refund;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
+use crate::top_up;
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;
@@ -157,6 +158,9 @@ pub enum Operation {
         /// Its currency.
         #[n(3)]
         currency: Currency,
+        /// The receiver's bank, where it is known.
+        #[n(4)]
+        bank: Option<Bank>,
     },
 }
 
@@ -187,6 +191,20 @@ pub enum Purpose {
     /// A payout or withdrawal.
     #[n(2)]
     Payout(#[n(0)] PayoutId),
+    /// A top-up.
+    #[n(30)]
+    TopUp(#[n(0)] TopUpId),
+}
+
+impl Purpose {
+    /// Whether a success is taken although the attempt had failed: where the money that came can be passed on or given back.
+    #[must_use]
+    pub const fn takes_late_success(self) -> bool {
+        match self {
+            Self::Leg(_) | Self::TopUp(_) => true,
+            Self::Refund(_) | Self::Payout(_) => false,
+        }
+    }
 }
 
 /// Whose failure it was.
@@ -341,7 +359,8 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
 
 /// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
 ///
-/// A success that comes after a refusal, or after the channel had never seen a leg's attempt, is taken: the money is there.
+/// A success that comes after a refusal, or after the channel had never seen a leg's or a top-up's attempt, is taken: the
+/// money is there.
 ///
 /// # Errors
 /// `attempt_unknown`, `attempt_state` if it is settled already.
@@ -349,7 +368,7 @@ pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) ->
     let attempt = draft.state.attempt(id)?.clone();
     match (&attempt.status, outcome) {
         (AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound), Outcome::Success { .. })
-            if matches!(attempt.purpose, Purpose::Leg(_)) =>
+            if attempt.purpose.takes_late_success() =>
         {
             draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
         }
@@ -370,6 +389,7 @@ fn tell(draft: &mut Draft<'_>, attempt: &Attempt, outcome: &Outcome) -> Result<(
         Purpose::Leg(id) => payment::answered(draft, id, attempt, outcome),
         Purpose::Refund(id) => refund::answered(draft, id, attempt, outcome),
         Purpose::Payout(id) => payout::answered(draft, id, outcome),
+        Purpose::TopUp(id) => top_up::answered(draft, id, outcome),
     }
 }
 

@@ -5,7 +5,8 @@
 //!  TakeClearingFile(rail, date, part 1) … (last part)
 //!    a line ─ its attempt succeeded with the same amount ─► matched: its leg is cleared
 //!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
-//!           ├ its attempt had failed for us ─► a late success: the money goes back as money no order can use
+//!           ├ its attempt had failed for us ─► a late success: an order's money goes back as money no order can use, a
+//!           │                                  top-up's goes to its account
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
 //!           └ anything else ─► a difference, for a person
 //!    after the last part: what succeeded up to that date and is in no file ─► a difference, once a file
@@ -325,7 +326,7 @@ fn match_line(
     let Some(attempt) = known.filter(|attempt| attempt.rail == rail && attempt.serial() == line.serial) else {
         return Ok(Err(DifferenceKind::UnknownSerial));
     };
-    let (id, leg) = (attempt.id, matches!(attempt.purpose, Purpose::Leg(_)));
+    let (id, late) = (attempt.id, attempt.purpose.takes_late_success());
     if LineKind::of(&attempt.operation) != Some(line.kind) || attempt.operation.money() != (line.amount, line.currency)
     {
         return Ok(Err(DifferenceKind::OtherContent));
@@ -335,7 +336,7 @@ fn match_line(
     }
     match &attempt.status {
         AttemptStatus::Settled(Outcome::Success { .. }) => return Ok(Ok(id)),
-        AttemptStatus::Settled(_) if !leg => return Ok(Err(DifferenceKind::FailedHere)),
+        AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
         AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown => {}
     }
     let outcome = Outcome::Success { reference: format!("file {} {date}", rail.name()), clearing_date: date };
@@ -389,7 +390,7 @@ fn post_net(draft: &mut Draft<'_>, clearing: &Clearing) -> Result<Option<Voucher
 fn orders_of(state: &State, attempts: &BTreeSet<AttemptId>) -> Vec<OrderId> {
     let legs = attempts.iter().filter_map(|id| match state.attempts.get(id.0)?.purpose {
         Purpose::Leg(leg) => state.legs.get(leg.0),
-        Purpose::Refund(_) | Purpose::Payout(_) => None,
+        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::TopUp(_) => None,
     });
     let orders: BTreeSet<OrderId> = legs.map(|leg| leg.order).collect();
     orders.into_iter().collect()

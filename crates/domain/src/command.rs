@@ -8,6 +8,8 @@ use minicbor::{Decode, Encode};
 use crate::account::{self, OpenAccount};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
 use crate::attempt::{self, Outcome};
+use crate::bank_card::{self, BankCardCommand};
+use crate::block_list::{self, BlockListCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
@@ -20,8 +22,12 @@ use crate::ids::{
     AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
     RefundId, SettlementId, SplitId, UserId, VoucherId,
 };
+use crate::ids::{
+    BankCardId, BlockEntryId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+};
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
+use crate::limit::{self, LimitCommand};
 use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
 use crate::order::{self, CreateOrder};
@@ -33,8 +39,12 @@ use crate::restriction::{self, Restriction};
 use crate::settlement;
 use crate::split::{self, MakeSplit};
 use crate::tick;
+use crate::top_up::{self, TopUpCommand};
+use crate::transfer::{self, TransferCommand};
 use crate::user;
 use crate::voucher::{self, PostVoucher};
+use crate::withdrawal_batch::{self, WithdrawalBatchCommand};
+use crate::withdrawal_plan::{self, WithdrawalPlanCommand};
 
 /// What someone wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +173,20 @@ pub enum Command {
         /// What it said.
         outcome: Outcome,
     },
+    /// Change a block list.
+    BlockList(BlockListCommand),
+    /// Change limits or an account's class.
+    Limit(LimitCommand),
+    /// Ask for a top-up.
+    TopUp(TopUpCommand),
+    /// Transfer money.
+    Transfer(TransferCommand),
+    /// Verify a bank card again.
+    BankCard(BankCardCommand),
+    /// Create or change a plan of withdrawals.
+    WithdrawalPlan(WithdrawalPlanCommand),
+    /// Run a batch of withdrawals, or say what is tried again.
+    WithdrawalBatch(WithdrawalBatchCommand),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -222,6 +246,30 @@ pub enum Reply {
     /// A freeze.
     #[n(32)]
     Freeze(#[n(0)] FreezeId),
+    /// An entry of a block list.
+    #[n(70)]
+    BlockEntry(#[n(0)] BlockEntryId),
+    /// A version of the limits.
+    #[n(71)]
+    LimitPolicy(#[n(0)] LimitPolicyId),
+    /// A top-up.
+    #[n(72)]
+    TopUp(#[n(0)] TopUpId),
+    /// A transfer.
+    #[n(73)]
+    Transfer(#[n(0)] TransferId),
+    /// A bank card.
+    #[n(74)]
+    BankCard(#[n(0)] BankCardId),
+    /// A plan of withdrawals.
+    #[n(75)]
+    WithdrawalPlan(#[n(0)] WithdrawalPlanId),
+    /// A batch of withdrawals.
+    #[n(76)]
+    WithdrawalBatch(#[n(0)] WithdrawalBatchId),
+    /// A rule of retries.
+    #[n(77)]
+    RetryRule(#[n(0)] RetryRuleId),
 }
 
 impl Command {
@@ -264,6 +312,13 @@ impl Command {
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
             | Self::Settle { .. }
+            | Self::BlockList(_)
+            | Self::Limit(_)
+            | Self::TopUp(_)
+            | Self::Transfer(_)
+            | Self::BankCard(_)
+            | Self::WithdrawalPlan(_)
+            | Self::WithdrawalBatch(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -312,5 +367,12 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
+        Command::BlockList(command) => block_list::decide(draft, command),
+        Command::Limit(command) => limit::decide(draft, command),
+        Command::TopUp(command) => top_up::decide(draft, command),
+        Command::Transfer(command) => transfer::decide(draft, command),
+        Command::BankCard(command) => bank_card::decide(draft, command),
+        Command::WithdrawalPlan(command) => withdrawal_plan::decide(draft, command),
+        Command::WithdrawalBatch(command) => withdrawal_batch::decide(draft, command),
     }
 }

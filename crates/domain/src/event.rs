@@ -5,6 +5,8 @@ use minicbor::{Decode, Encode};
 use crate::account::{self, Account, AccountStatus};
 use crate::agreement::{self, Agreement};
 use crate::attempt::{self, Attempt, FailureClass, Outcome};
+use crate::bank_card::{self, BankCardEvent};
+use crate::block_list::{self, BlockListEvent};
 use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
@@ -17,8 +19,10 @@ use crate::ids::{
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Leg;
+use crate::limit::{self, LimitEvent};
 use crate::merchant::{self, Merchant, SettlementAccount};
 use crate::money::Minor;
+use crate::notice::{self, NoticeEvent};
 use crate::order::{self, ClearedOrder, Order, OrderStatus};
 use crate::payment;
 use crate::payout::{self, CancelReason, Payout, PayoutFailure};
@@ -27,8 +31,13 @@ use crate::restriction::{self, Restriction};
 use crate::settlement::{self, Settlement};
 use crate::split::{self, Split};
 use crate::state::State;
+use crate::top_up::{self, TopUpEvent};
+use crate::transfer::{self, TransferEvent};
 use crate::user::{self, User};
 use crate::voucher::{self, Voucher};
+use crate::withdrawal::{self, WithdrawalEvent};
+use crate::withdrawal_batch::{self, WithdrawalBatchEvent};
+use crate::withdrawal_plan::{self, WithdrawalPlanEvent};
 
 /// What happened. One event takes one position of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -234,7 +243,7 @@ pub enum Event {
     MerchantSettled(#[n(0)] Settlement),
     /// A payout was created.
     #[n(70)]
-    PayoutCreated(#[n(0)] Payout),
+    PayoutCreated(#[n(0)] alloc::boxed::Box<Payout>),
     /// A payout's amount and fee were held.
     #[n(71)]
     PayoutHeld {
@@ -361,6 +370,33 @@ pub enum Event {
     /// A freeze's time ran out.
     #[n(87)]
     FreezeExpired(#[n(0)] FreezeId),
+    /// A block list changed.
+    #[n(150)]
+    BlockList(#[n(0)] BlockListEvent),
+    /// Limits, or what is used of them, changed.
+    #[n(151)]
+    Limit(#[n(0)] LimitEvent),
+    /// A top-up moved.
+    #[n(152)]
+    TopUp(#[n(0)] TopUpEvent),
+    /// A transfer was made.
+    #[n(153)]
+    Transfer(#[n(0)] TransferEvent),
+    /// A bank card was stopped or verified.
+    #[n(154)]
+    BankCard(#[n(0)] BankCardEvent),
+    /// A plan of withdrawals changed.
+    #[n(155)]
+    WithdrawalPlan(#[n(0)] WithdrawalPlanEvent),
+    /// A batch of withdrawals was run, or a rule of retries set.
+    #[n(156)]
+    WithdrawalBatch(#[n(0)] WithdrawalBatchEvent),
+    /// An automatic withdrawal moved.
+    #[n(157)]
+    Withdrawal(#[n(0)] alloc::boxed::Box<WithdrawalEvent>),
+    /// A customer is to be told something.
+    #[n(158)]
+    Notice(#[n(0)] NoticeEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -425,5 +461,14 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
         Event::FreezeReleased { freeze, amount } => freeze::apply_released(state, *freeze, *amount),
         Event::FreezeExpired(id) => freeze::apply_expired(state, *id),
+        Event::BlockList(event) => block_list::apply(state, event),
+        Event::Limit(event) => limit::apply(state, event),
+        Event::TopUp(event) => top_up::apply(state, event),
+        Event::Transfer(event) => transfer::apply(state, event),
+        Event::BankCard(event) => bank_card::apply(state, event),
+        Event::WithdrawalPlan(event) => withdrawal_plan::apply(state, event),
+        Event::WithdrawalBatch(event) => withdrawal_batch::apply(state, event),
+        Event::Withdrawal(event) => withdrawal::apply(state, event),
+        Event::Notice(event) => notice::apply(state, event),
     }
 }

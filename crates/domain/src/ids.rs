@@ -102,6 +102,26 @@ ids! {
     ApprovalId = "apr";
     /// An operator of the institution.
     OperatorId = "opr";
+    /// A top-up (充值).
+    TopUpId = "tup";
+    /// A transfer between payment accounts (转账).
+    TransferId = "trf";
+    /// A plan of automatic withdrawals.
+    WithdrawalPlanId = "wpl";
+    /// A batch of automatic withdrawals.
+    WithdrawalBatchId = "wba";
+    /// An automatic withdrawal, over all its tries.
+    WithdrawalId = "wdr";
+    /// A rule of which failures are tried again.
+    RetryRuleId = "rtr";
+    /// A message that a customer is to be told.
+    NoticeId = "ntc";
+    /// A version of the limits.
+    LimitPolicyId = "lmp";
+    /// An entry of a block list.
+    BlockEntryId = "blk";
+    /// A bank card that sent a withdrawal back.
+    BankCardId = "bcd";
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
+use crate::account::Owner;
 use crate::attempt::{FailureClass, Rail};
+use crate::block_list::{self, Blocked};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Reply;
@@ -27,6 +29,7 @@ use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AccountId, LegId, MerchantId, OrderId, UserId, VoucherId};
+use crate::leg::Instrument;
 use crate::money::{Currency, Minor, add, fee, positive, subtract};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
@@ -310,12 +313,13 @@ pub struct CreateOrder {
 ///
 /// # Errors
 /// `merchant_unknown`, `user_unknown`, `value_invalid`, `amount_not_positive`, `amount_overflow`, `account_unknown`,
-/// `account_closed`, `subject_not_allowed`, `currency_mismatch`.
+/// `account_closed`, `subject_not_allowed`, `currency_mismatch`, `blocked`.
 pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Reply, Refusal> {
     let CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed } = command;
     let product = draft.state.user(payer)?.product.clone();
     let (fee_rate, pending) = draft.state.merchant(merchant).map(|merchant| (merchant.fee_rate, merchant.pending))?;
     name_fits(&out_trade_no, "out_trade_no")?;
+    refuse_blocked(draft, merchant, payer, &[])?;
     if !(1..=MAX_TRIES).contains(&tries_allowed) {
         let message = format!("{tries_allowed} tries cannot be allowed; allow 1 to {MAX_TRIES}");
         return Err(Refusal::new(RefusalCode::ValueInvalid, "tries_allowed", message));
@@ -365,6 +369,22 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         voucher: None,
     }));
     Ok(Reply::Order(id))
+}
+
+/// Refuses an order, or a try to pay it, if who buys, who sells or a card that pays is blocked.
+pub(crate) fn refuse_blocked(
+    draft: &Draft<'_>,
+    merchant: MerchantId,
+    payer: UserId,
+    instruments: &[Instrument],
+) -> Result<(), Refusal> {
+    let owners = [Owner::Merchant(merchant), Owner::User(payer)];
+    let parties = owners.into_iter().flat_map(|owner| block_list::of_owner(draft.state, owner));
+    let cards = instruments.iter().filter_map(|instrument| match instrument {
+        Instrument::Card { agreement, .. } => Some(Blocked::Card(agreement.clone())),
+        Instrument::Fund { .. } => None,
+    });
+    block_list::refuse(draft.state, draft.context.now, parties.chain(cards))
 }
 
 /// A caller's own number or token: 1 to 64 bytes.

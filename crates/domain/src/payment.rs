@@ -33,7 +33,7 @@ use crate::event::Event;
 use crate::ids::{AttemptId, LegId, OrderId};
 use crate::leg::{Instrument, Leg, LegStatus};
 use crate::money::{add, positive};
-use crate::order::{ItemKind, Order, OrderStatus, can_pay, name_fits};
+use crate::order::{ItemKind, Order, OrderStatus, can_pay, name_fits, refuse_blocked};
 use crate::refund;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
@@ -120,11 +120,12 @@ const fn next(card: Stand, fund: Stand) -> Next {
 ///
 /// # Errors
 /// `order_unknown`, `order_state`, `order_amount` unless Σ instruments = amount, `instrument_not_allowed`,
-/// `amount_not_positive`, `value_invalid`.
+/// `amount_not_positive`, `value_invalid`, `blocked`.
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
     can_pay(draft.state, order)?;
     check_instruments(order, &instruments)?;
+    refuse_blocked(draft, order.merchant, order.payer, &instruments)?;
     let (try_number, currency) = (order.tries.saturating_add(1), order.currency);
     let first = draft.state.legs.next_id();
     let legs = (first..).zip(instruments).map(|(id_of_leg, instrument)| Leg {

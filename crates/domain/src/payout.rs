@@ -17,7 +17,8 @@
 //!  RETURNED  Dr 1121 1,000 / Cr 2241 1,000, then Dr 2241 1,000 / Cr account 1,000; the fee is kept
 //! ```
 //! 2203 pays only its merchant's own settlement account or its own 2206; 2201 only an own card; 2206 also others. After a
-//! return nothing more goes to that settlement account until it is verified again.
+//! return nothing more goes to that settlement account, or that own card, until it is verified again. Who takes part is
+//! asked of the block lists, and what leaves 2201 of the limits; what comes back is given back to them.
 
 use alloc::format;
 use alloc::string::String;
@@ -29,7 +30,8 @@ use crate::attempt::FailureClass;
 use crate::calendar::Date;
 use crate::clearing::returns;
 use crate::envelope::Time;
-use crate::ids::{AccountId, AttemptId, HoldId, PayoutId, VoucherId};
+use crate::ids::{AccountId, AttemptId, HoldId, PayoutId, VoucherId, WithdrawalId};
+use crate::limit::Count;
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
@@ -41,7 +43,9 @@ mod steps;
 mod tests;
 
 pub use steps::{CreatePayout, PayTo, decide_cancel, decide_create, decide_return, decide_send};
-pub(crate) use steps::{answered, cancel_unsent, come_back};
+pub(crate) use steps::{
+    NewPayout, answered, cancel_unsent, cancel_unsent_where, check, come_back, create_and_send, settlement_receiver,
+};
 
 /// To whom a payout goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -152,6 +156,9 @@ pub enum CancelReason {
     /// An earlier payout to the same settlement account came back.
     #[n(3)]
     SettlementSuspended,
+    /// An earlier withdrawal to the same bank card came back.
+    #[n(20)]
+    CardStopped,
 }
 
 impl CancelReason {
@@ -163,6 +170,7 @@ impl CancelReason {
             Self::Restricted => "restricted",
             Self::Frozen => "frozen",
             Self::SettlementSuspended => "settlement_suspended",
+            Self::CardStopped => "card_stopped",
         }
     }
 }
@@ -179,6 +187,29 @@ pub struct Receiver {
     /// Whether the holder is the payer itself, as whoever sealed the names has compared.
     #[n(2)]
     pub own: bool,
+    /// The token that the server gives this bank account's number; the same number has the same token.
+    #[n(3)]
+    pub token: Option<String>,
+}
+
+/// A bank, as an enrichment service names it for a bank account.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Bank {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its number in the interbank system (联行号): 12 digits.
+    #[n(1)]
+    pub code: String,
+}
+
+impl Bank {
+    /// Whether a request may be built from it: a name of 1 to 128 bytes, not only blanks, and a number of 12 digits.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let name = !self.name.trim().is_empty() && self.name.len() <= 128;
+        name && self.code.len() == 12 && self.code.bytes().all(|byte| byte.is_ascii_digit())
+    }
 }
 
 /// Where a payout goes: the snapshot that every try is built from.
@@ -277,6 +308,15 @@ pub struct Payout {
     /// The date of the clearing file that its return was matched in.
     #[n(18)]
     pub return_cleared: Option<Date>,
+    /// What the limits counted it as.
+    #[n(24)]
+    pub counted: Option<Count>,
+    /// The automatic withdrawal that it is a try of.
+    #[n(25)]
+    pub withdrawal: Option<WithdrawalId>,
+    /// The receiver's bank, where it is known.
+    #[n(26)]
+    pub bank: Option<Bank>,
 }
 
 impl Payout {

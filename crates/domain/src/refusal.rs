@@ -118,6 +118,22 @@ codes! {
     60 SettlementUnknown "settlement_unknown" "No settlement has this id.";
     70 SettlementSuspended "settlement_suspended" "A payout to the settlement account came back; it must be verified first.";
     71 AgreementState "agreement_state" "The agreement's state does not allow this.";
+    140 Blocked "blocked" "The institution does not carry this out for one of those who take part.";
+    141 LimitExceeded "limit_exceeded" "More than the limit of the account or its holder leaves.";
+    142 TopUpUnknown "top_up_unknown" "No top-up has this id.";
+    143 TransferUnknown "transfer_unknown" "No transfer has this id.";
+    144 WithdrawalPlanUnknown "withdrawal_plan_unknown" "No plan of withdrawals has this id.";
+    145 WithdrawalPlanState "withdrawal_plan_state" "The plan's state does not allow this.";
+    146 WithdrawalBatchUnknown "withdrawal_batch_unknown" "No batch of withdrawals has this id.";
+    147 WithdrawalUnknown "withdrawal_unknown" "No automatic withdrawal has this id.";
+    148 NoticeUnknown "notice_unknown" "No notice has this id.";
+    149 BlockEntryUnknown "block_entry_unknown" "No entry of a block list has this id.";
+    150 BlockEntryState "block_entry_state" "The entry was taken from its list already.";
+    151 BankCardUnknown "bank_card_unknown" "No bank card that sent money back has this id.";
+    152 BankCardState "bank_card_state" "The bank card was verified already.";
+    153 CardStopped "card_stopped" "A withdrawal to the bank card came back; it must be verified first.";
+    155 LimitPolicyUnknown "limit_policy_unknown" "No version of the limits has this id.";
+    154 RetryRuleUnknown "retry_rule_unknown" "No rule of retries has this id.";
     80 ApprovalRequired "approval_required" "This needs a second person: propose it, and another operator approves it.";
 }
 

@@ -15,6 +15,8 @@ use minicbor::{Decode, Encode};
 
 use crate::account::{Account, Owner};
 use crate::attempt::{Attempt, AttemptStatus, Rail};
+use crate::bank_card;
+use crate::block_list;
 use crate::book::{Book, Side, Subject};
 use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
@@ -31,6 +33,8 @@ use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
 use crate::user::User;
+use crate::withdrawal;
+use crate::withdrawal_plan;
 
 /// What of the state is no row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -120,6 +124,10 @@ impl State {
         let (attempts, orders) = (Table::restored(rows.attempts), Table::restored(rows.orders));
         let (payouts, clearings) = (Table::restored(rows.payouts), Table::restored(rows.clearings));
         let agreements = Table::restored(rows.agreements);
+        let (block_entries, bank_cards) = (Table::restored(rows.block_entries), Table::restored(rows.bank_cards));
+        let withdrawal_plans = Table::restored(rows.withdrawal_plans);
+        let withdrawal_batches = Table::restored(rows.withdrawal_batches);
+        let (withdrawals, retry_rules) = (Table::restored(rows.withdrawals), Table::restored(rows.retry_rules));
         Ok(Self {
             genesis,
             now,
@@ -144,7 +152,21 @@ impl State {
             uncleared_returns: Index::restored(all(&payouts).filter_map(|payout| uncleared_return(payout, &attempts))),
             clearing_files: Index::restored(all(&clearings).map(|it| ((it.rail, it.date, it.part), it.id))),
             outbox: Index::restored(all(&attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ()))),
-            timers: Index::restored(all(&holds).filter_map(hold_timer).chain(all(&freezes).filter_map(freeze_timer))),
+            timers: Index::restored(
+                all(&holds)
+                    .filter_map(hold_timer)
+                    .chain(all(&freezes).filter_map(freeze_timer))
+                    .chain(all(&withdrawals).filter_map(withdrawal::timer)),
+            ),
+            blocked: Index::restored(all(&block_entries).filter_map(block_list::index_key)),
+            stopped_cards: Index::restored(all(&bank_cards).filter_map(bank_card::index_key)),
+            plans_by_account: Index::restored(all(&withdrawal_plans).filter_map(withdrawal_plan::index_key)),
+            batches_by_day: Index::restored(
+                all(&withdrawal_batches).map(|batch| ((batch.date, batch.number), batch.id)),
+            ),
+            open_withdrawals: Index::restored(all(&withdrawals).filter_map(withdrawal::open_key)),
+            carried_withdrawals: Index::restored(all(&withdrawals).filter_map(withdrawal::carried_key)),
+            retry_codes: Index::restored(all(&retry_rules).map(|rule| (rule.code.clone(), rule.id))),
             accounts,
             holds,
             customers: Table::restored(rows.customers),
@@ -161,6 +183,18 @@ impl State {
             payouts,
             agreements,
             freezes,
+            block_entries,
+            limit_policies: Table::restored(rows.limit_policies),
+            account_limits: Table::restored(rows.account_limits),
+            customer_uses: Table::restored(rows.customer_uses),
+            top_ups: Table::restored(rows.top_ups),
+            transfers: Table::restored(rows.transfers),
+            bank_cards,
+            withdrawal_plans,
+            withdrawal_batches,
+            withdrawals,
+            retry_rules,
+            notices: Table::restored(rows.notices),
             posted: Vec::new(),
         })
     }

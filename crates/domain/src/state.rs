@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use crate::account::Account;
 use crate::agreement::{Agreement, AgreementKey};
 use crate::attempt::{Attempt, Rail};
+use crate::bank_card::BankCard;
+use crate::block_list::{BlockEntry, Blocked};
 use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
@@ -19,19 +21,27 @@ use crate::ids::{
     AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
     StreamId, UserId,
 };
+use crate::ids::{BankCardId, BlockEntryId, RetryRuleId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::leg::Leg;
+use crate::limit::{AccountLimit, CustomerUse, LimitPolicy};
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
+use crate::notice::Notice;
 use crate::order::Order;
 use crate::payout::Payout;
 use crate::refund::Refund;
 use crate::settlement::Settlement;
 use crate::split::Split;
 use crate::table::Table;
+use crate::top_up::TopUp;
+use crate::transfer::Transfer;
 use crate::user::User;
 use crate::voucher::PostedEntry;
+use crate::withdrawal::Withdrawal;
+use crate::withdrawal_batch::{RetryRule, WithdrawalBatch};
+use crate::withdrawal_plan::WithdrawalPlan;
 
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +50,8 @@ pub enum Timer {
     Hold(HoldId),
     /// A freeze expires.
     Freeze(FreezeId),
+    /// The next try of an automatic withdrawal.
+    Withdrawal(WithdrawalId),
 }
 
 macro_rules! state {
@@ -173,6 +185,30 @@ state! {
         agreements: Agreement,
         /// Precise freezes.
         freezes: Freeze,
+        /// Entries of block lists.
+        block_entries: BlockEntry,
+        /// Versions of the limits.
+        limit_policies: LimitPolicy,
+        /// Classes and sums of personal payment accounts, by the account's id.
+        account_limits: AccountLimit,
+        /// Sums of customers, by the customer's id.
+        customer_uses: CustomerUse,
+        /// Top-ups.
+        top_ups: TopUp,
+        /// Transfers.
+        transfers: Transfer,
+        /// Bank cards that sent a withdrawal back.
+        bank_cards: BankCard,
+        /// Plans of automatic withdrawals.
+        withdrawal_plans: WithdrawalPlan,
+        /// Batches of automatic withdrawals.
+        withdrawal_batches: WithdrawalBatch,
+        /// Automatic withdrawals.
+        withdrawals: Withdrawal,
+        /// Rules of which failures are tried again.
+        retry_rules: RetryRule,
+        /// What customers are to be told.
+        notices: Notice,
     }
     indexes {
         /// Accounts by the customer (客户) behind their user or merchant.
@@ -197,6 +233,20 @@ state! {
         clearing_files: (Rail, Date, u32) => ClearingId,
         /// Attempts whose answer is not certain.
         outbox: AttemptId => (),
+        /// Entries of block lists that were not removed, by whom they block.
+        blocked: (Blocked, BlockEntryId) => (),
+        /// Bank cards that were not verified since they sent money back.
+        stopped_cards: (CustomerId, String) => BankCardId,
+        /// Plans of withdrawals that have not ended, by account.
+        plans_by_account: AccountId => WithdrawalPlanId,
+        /// Batches of withdrawals by accounting day and number.
+        batches_by_day: (Date, u32) => WithdrawalBatchId,
+        /// The automatic withdrawal of each plan that is not final.
+        open_withdrawals: WithdrawalPlanId => WithdrawalId,
+        /// Automatic withdrawals that the next batch takes up.
+        carried_withdrawals: WithdrawalId => (),
+        /// Rules of retries by the channel's code.
+        retry_codes: String => RetryRuleId,
         /// What falls due when.
         timers: (Time, Timer) => (),
     }

@@ -32,6 +32,7 @@ use crate::state::{Changes, State};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher, Voucher};
 
 pub(crate) mod orders;
+pub(crate) mod wallets;
 
 /// A day in the tests' calendar.
 pub(crate) fn date(text: &str) -> Date {

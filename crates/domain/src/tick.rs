@@ -8,6 +8,7 @@ use crate::freeze;
 use crate::hold;
 use crate::refusal::Refusal;
 use crate::state::Timer;
+use crate::withdrawal;
 
 /// The most timers that one tick carries out; the next tick takes the rest.
 pub const MAX_PER_TICK: usize = 1_000;
@@ -15,7 +16,7 @@ pub const MAX_PER_TICK: usize = 1_000;
 /// Carries out what fell due.
 ///
 /// # Errors
-/// None yet.
+/// `amount_overflow` of a try of an automatic withdrawal, beyond 64-bit minor units.
 pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
     let now = draft.context.now;
     let due: Vec<Timer> = draft
@@ -30,6 +31,7 @@ pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
         match timer {
             Timer::Hold(id) => hold::expire(draft, id),
             Timer::Freeze(id) => freeze::expire(draft, id),
+            Timer::Withdrawal(id) => withdrawal::retry(draft, id)?,
         }
     }
     Ok(Reply::Done)

@@ -94,6 +94,12 @@ pub enum BusinessKind {
     /// One try at a channel.
     #[n(9)]
     Attempt,
+    /// A top-up.
+    #[n(30)]
+    TopUp,
+    /// A transfer between payment accounts.
+    #[n(31)]
+    Transfer,
 }
 
 impl BusinessKind {
@@ -111,6 +117,8 @@ impl BusinessKind {
             Self::Hold => "hld",
             Self::Agreement => "agr",
             Self::Attempt => "att",
+            Self::TopUp => "tup",
+            Self::Transfer => "trf",
         }
     }
 }
@@ -238,6 +246,8 @@ event_codes! {
     22 HoldConfirmed "hold_confirmed" "Held money moved.";
     23 Opening "opening" "A balance brought in from another system.";
     24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
+    100 AccountTransfer "account_transfer" "A payment account paid another by its holder's order.";
+    101 TopUpSuspended "top_up_suspended" "A top-up came in and its account takes no money: suspense.";
     30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
 }
 

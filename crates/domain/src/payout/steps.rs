@@ -1,14 +1,17 @@
 //! The steps of a payout: create, send, take the answer, cancel, return.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    CancelReason, Destination, Payout, PayoutAction, PayoutFailure, PayoutKind, PayoutStatus, Receiver, booking,
+    Bank, CancelReason, Destination, Payout, PayoutAction, PayoutFailure, PayoutKind, PayoutStatus, Receiver, booking,
 };
 use crate::account::{Account, Owner};
 use crate::attempt::{self, FailureClass, Operation, Outcome, Purpose, Rail};
+use crate::bank_card;
+use crate::block_list::{self, Blocked};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Reply;
@@ -16,11 +19,13 @@ use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::hold::{self, PlaceHold};
-use crate::ids::{AccountId, PayoutId};
+use crate::ids::{AccountId, PayoutId, WithdrawalId};
+use crate::limit::{self, Count, CountKind};
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor, add, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::withdrawal;
 
 /// A payout's hold does not expire: it ends with the payout.
 const NEVER: Time = Time(i64::MAX);
@@ -53,23 +58,114 @@ pub struct CreatePayout {
     pub send_now: bool,
 }
 
+/// What a payout is made of, once it is known whom it pays.
+#[derive(Debug, Clone)]
+pub(crate) struct NewPayout {
+    /// To another or to oneself.
+    pub(crate) kind: PayoutKind,
+    /// The account that pays.
+    pub(crate) account: AccountId,
+    /// Where it goes.
+    pub(crate) destination: Destination,
+    /// Minor units that shall arrive.
+    pub(crate) amount: Minor,
+    /// Minor units of fee beside them.
+    pub(crate) fee: Minor,
+    /// Must be the account's.
+    pub(crate) currency: Currency,
+    /// The receiver's bank, where it is known.
+    pub(crate) bank: Option<Bank>,
+    /// The automatic withdrawal that it is a try of.
+    pub(crate) withdrawal: Option<WithdrawalId>,
+}
+
 /// Creates a payout with its hold; with `send_now` sends it too.
 ///
 /// # Errors
 /// `amount_not_positive`, `value_invalid` for a fee below zero, `amount_overflow`, `account_unknown`, `account_closed`,
-/// `subject_not_allowed`, `receiver_not_allowed`, `settlement_suspended`, and those of the hold.
+/// `subject_not_allowed`, `receiver_not_allowed`, `settlement_suspended`, `card_stopped`, `blocked`, `limit_exceeded`, and
+/// those of the hold.
 pub fn decide_create(draft: &mut Draft<'_>, command: CreatePayout) -> Result<Reply, Refusal> {
     let CreatePayout { account, to, amount, fee, currency, send_now } = command;
+    total(amount, fee)?;
+    let from = draft.state.open_account(account, "account")?;
+    let (kind, destination) = destination(draft.state, from, to)?;
+    let (bank, withdrawal) = (None, None);
+    let id = create(draft, NewPayout { kind, account, destination, amount, fee, currency, bank, withdrawal })?;
+    if send_now {
+        send(draft, id)?;
+    }
+    Ok(Reply::Payout(id))
+}
+
+fn total(amount: Minor, fee: Minor) -> Result<Minor, Refusal> {
     positive(amount, "amount")?;
     if fee < 0 {
         let message = format!("{fee} is below zero; a fee is zero or more minor units");
         return Err(Refusal::new(RefusalCode::ValueInvalid, "fee", message));
     }
+    add(amount, fee, "amount")
+}
+
+/// Whether a payout may be made now, and what the limits count it as. It asks everything that its creation and its sending
+/// ask, except whether sums fit 64 bits, so that a batch can leave one out before anything is emitted for it.
+///
+/// # Errors
+/// Those of [`decide_create`].
+pub(crate) fn check(state: &State, now: Time, new: &NewPayout) -> Result<Option<Count>, Refusal> {
+    let total = total(new.amount, new.fee)?;
+    let from = state.open_account(new.account, "account")?;
+    let (own, card) = match &new.destination {
+        Destination::Bank(receiver) => (receiver.own, receiver.token.clone()),
+        Destination::Settlement(receiver) => {
+            still_settled_to(state, from, receiver)?;
+            (true, receiver.token.clone())
+        }
+        Destination::Company(_) => (true, None),
+    };
+    if let (true, Some(token), Some(customer)) = (own, &card, state.customer_of(from.owner)) {
+        bank_card::refuse_stopped(state, customer, token)?;
+    }
+    let parties = block_list::of_owner(state, from.owner).chain(card.map(Blocked::Card));
+    block_list::refuse(state, now, parties)?;
+    covered(from, total, new.currency)?;
+    limit::check(state, now, from, total, CountKind::OwnBank)
+}
+
+/// Whether the account can give this much; the hold asks it again.
+fn covered(from: &Account, total: Minor, currency: Currency) -> Result<(), Refusal> {
+    if from.currency != currency {
+        let message = format!("{} is kept in {}", from.id, from.currency.code());
+        return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
+    }
+    if from.restriction.out_barred {
+        let message = format!("{} is restricted: no money may go out", from.id);
+        return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
+    }
+    if from.available() < total {
+        let message = format!("{} has {} available and the payout takes {total}", from.id, from.available());
+        return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
+    }
+    Ok(())
+}
+
+/// Whether this is the merchant's settlement account now, and takes money.
+fn still_settled_to(state: &State, from: &Account, receiver: &Receiver) -> Result<(), Refusal> {
+    let Owner::Merchant(merchant) = from.owner else { return Ok(()) };
+    let now = settlement_receiver(state.merchant(merchant)?)?;
+    if (&now.account, &now.name) == (&receiver.account, &receiver.name) {
+        return Ok(());
+    }
+    let message = format!("{merchant} settles to another bank account by now");
+    Err(Refusal::new(RefusalCode::ReceiverNotAllowed, "to", message))
+}
+
+fn create(draft: &mut Draft<'_>, new: NewPayout) -> Result<PayoutId, Refusal> {
+    let counted = check(draft.state, draft.context.now, &new)?;
+    let NewPayout { kind, account, destination, amount, fee, currency, bank, withdrawal } = new;
     let total = add(amount, fee, "amount")?;
-    let from = draft.state.open_account(account, "account")?;
-    let (kind, destination) = destination(draft.state, from, to)?;
     let id = PayoutId(draft.state.payouts.next_id());
-    draft.emit(Event::PayoutCreated(Payout {
+    draft.emit(Event::PayoutCreated(Box::new(Payout {
         id,
         kind,
         account,
@@ -89,13 +185,26 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreatePayout) -> Result<Rep
         return_reference: None,
         return_date: None,
         return_cleared: None,
-    }));
+        counted,
+        withdrawal,
+        bank,
+    })));
+    if let Some(counted) = counted {
+        limit::count(draft, &counted, total);
+    }
     let hold = hold::place(draft, &PlaceHold { account, amount: total, currency, expires_at: NEVER }, Some(id))?;
     draft.emit(Event::PayoutHeld { payout: id, hold });
-    if send_now {
-        send(draft, id)?;
-    }
-    Ok(Reply::Payout(id))
+    Ok(id)
+}
+
+/// Creates a payout and sends it.
+///
+/// # Errors
+/// Those of [`check`], and of the vouchers.
+pub(crate) fn create_and_send(draft: &mut Draft<'_>, new: NewPayout) -> Result<PayoutId, Refusal> {
+    let id = create(draft, new)?;
+    send(draft, id)?;
+    Ok(id)
 }
 
 /// Whether this account may pay there.
@@ -134,7 +243,7 @@ fn destination(state: &State, from: &Account, to: PayTo) -> Result<(PayoutKind, 
     }
 }
 
-fn settlement_receiver(merchant: &Merchant) -> Result<Receiver, Refusal> {
+pub(crate) fn settlement_receiver(merchant: &Merchant) -> Result<Receiver, Refusal> {
     if merchant.settlement_suspended {
         let message = format!(
             "a payout to the settlement account of {} came back; verify the account before the next",
@@ -143,7 +252,7 @@ fn settlement_receiver(merchant: &Merchant) -> Result<Receiver, Refusal> {
         return Err(Refusal::new(RefusalCode::SettlementSuspended, "to", message));
     }
     let settlement = merchant.settlement.clone();
-    Ok(Receiver { account: settlement.account, name: settlement.name, own: true })
+    Ok(Receiver { account: settlement.account, name: settlement.name, own: true, token: None })
 }
 
 /// Sends a held payout.
@@ -167,6 +276,7 @@ fn send(draft: &mut Draft<'_>, id: PayoutId) -> Result<(), Refusal> {
             name: receiver.name.clone(),
             amount: payout.amount,
             currency: payout.currency,
+            bank: payout.bank.clone(),
         };
         attempt::request(draft, Rail::Epcc, operation, Purpose::Payout(id))
     });
@@ -201,6 +311,7 @@ fn succeed(draft: &mut Draft<'_>, id: PayoutId, answer: Option<(&String, Date)>)
     let voucher = booking::succeeded(draft, &payout, answer.map(|(_, date)| date))?;
     let reference = answer.map(|(reference, _)| reference.clone());
     draft.emit(Event::PayoutSucceeded { payout: id, voucher, reference });
+    withdrawal::told(draft, id);
     Ok(())
 }
 
@@ -208,6 +319,8 @@ fn fail(draft: &mut Draft<'_>, id: PayoutId, failure: PayoutFailure) -> Result<(
     let payout = draft.state.payout(id)?.clone();
     let voucher = booking::failed(draft, &payout)?;
     draft.emit(Event::PayoutFailed { payout: id, voucher, failure });
+    give_back(draft, &payout, payout.total());
+    withdrawal::told(draft, id);
     Ok(())
 }
 
@@ -222,16 +335,35 @@ pub fn decide_cancel(draft: &mut Draft<'_>, id: PayoutId) -> Result<Reply, Refus
 }
 
 fn cancel(draft: &mut Draft<'_>, id: PayoutId, reason: CancelReason) {
-    let hold = draft.state.payouts.get(id.0).and_then(|payout| payout.hold);
-    if let Some(hold) = hold {
+    let payout = draft.state.payouts.get(id.0).cloned().expect("what is cancelled is there");
+    if let Some(hold) = payout.hold {
         draft.emit(Event::HoldCancelled(hold));
     }
     draft.emit(Event::PayoutCancelled { payout: id, reason });
+    give_back(draft, &payout, payout.total());
+    withdrawal::told(draft, id);
+}
+
+/// Gives back to the limits what came back of a payout that they counted.
+fn give_back(draft: &mut Draft<'_>, payout: &Payout, amount: Minor) {
+    if let Some(counted) = &payout.counted {
+        limit::give_back(draft, counted, amount);
+    }
 }
 
 /// Cancels what an account has not sent yet.
 pub(crate) fn cancel_unsent(draft: &mut Draft<'_>, account: AccountId, reason: CancelReason) {
-    for payout in unsent(draft.state, account, |_| true) {
+    cancel_unsent_where(draft, account, reason, |_, _| true);
+}
+
+/// Cancels those of an account's unsent payouts that are wanted.
+pub(crate) fn cancel_unsent_where(
+    draft: &mut Draft<'_>,
+    account: AccountId,
+    reason: CancelReason,
+    wanted: impl Fn(&State, &Payout) -> bool,
+) {
+    for payout in unsent(draft.state, account, |payout| wanted(draft.state, payout)) {
         cancel(draft, payout, reason);
     }
 }
@@ -269,9 +401,13 @@ pub(crate) fn come_back(draft: &mut Draft<'_>, payout: &Payout, reference: Strin
     let voucher = booking::returned(draft, payout, date)?;
     let credited = booking::credited(draft, payout)?;
     draft.emit(Event::PayoutReturned { payout: id, voucher, credited, reference, date });
-    if matches!(payout.destination, Destination::Settlement(_)) {
-        suspend_settlement(draft, payout.account)?;
+    give_back(draft, payout, payout.amount);
+    match payout.destination {
+        Destination::Settlement(_) => suspend_settlement(draft, payout.account)?,
+        Destination::Bank(_) => bank_card::stop(draft, payout),
+        Destination::Company(_) => {}
     }
+    withdrawal::told(draft, id);
     Ok(())
 }
 

@@ -37,7 +37,7 @@ fn withdrawal(account: AccountId, send_now: bool) -> CreatePayout {
 }
 
 fn bank(own: bool) -> PayTo {
-    PayTo::Bank(Receiver { account: sealed("6222**********0002"), name: sealed("*五"), own })
+    PayTo::Bank(Receiver { account: sealed("6222**********0002"), name: sealed("*五"), own, token: None })
 }
 
 #[track_caller]

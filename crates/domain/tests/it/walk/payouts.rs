@@ -19,7 +19,7 @@ impl Walk {
         let at = if account.is_multiple_of(8) { account } else { payers[usize::from(account) % payers.len()] };
         let account = self.account(at);
         let own = to.is_multiple_of(2);
-        let bank = PayTo::Bank(Receiver { account: sealed(), name: sealed(), own });
+        let bank = PayTo::Bank(Receiver { account: sealed(), name: sealed(), own, token: None });
         let to = match (to / 2 % 8, self.merchants.contains_key(&account)) {
             (0, _) | (1..4, true) => PayTo::Settlement,
             (4, _) => PayTo::Company,
