@@ -17,7 +17,7 @@ use minicbor::{Decode, Encode};
 
 use crate::account::Owner;
 use crate::approval;
-use crate::command::Reply;
+use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
@@ -160,6 +160,14 @@ pub struct RemoveBlock {
     /// Why.
     #[n(1)]
     pub reason: String,
+}
+
+impl RemoveBlock {
+    /// The command that carries it out once it is approved.
+    #[must_use]
+    pub const fn command(self) -> Command {
+        Command::BlockList(BlockListCommand::Remove(self))
+    }
 }
 
 /// What is wanted of block lists.

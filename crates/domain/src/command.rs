@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 
 use crate::account::{self, OpenAccount};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
+use crate::approval::{self, ApprovalCommand};
 use crate::attempt::{self, Outcome};
 use crate::bank_card::{self, BankCardCommand};
 use crate::block_list::{self, BlockListCommand};
@@ -19,8 +20,8 @@ use crate::draft::Draft;
 use crate::freeze::{self, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
-    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
-    RefundId, SettlementId, SplitId, UserId, VoucherId,
+    AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
+    OrderId, PayoutId, RefundId, SettlementId, SplitId, UserId, VoucherId,
 };
 use crate::ids::{
     BankCardId, BlockEntryId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
@@ -30,6 +31,7 @@ use crate::leg::Instrument;
 use crate::limit::{self, LimitCommand};
 use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
+use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
 use crate::payment;
 use crate::payout::{self, CreatePayout};
@@ -187,6 +189,10 @@ pub enum Command {
     WithdrawalPlan(WithdrawalPlanCommand),
     /// Run a batch of withdrawals, or say what is tried again.
     WithdrawalBatch(WithdrawalBatchCommand),
+    /// Register or change an operator.
+    Operator(OperatorCommand),
+    /// Propose, approve, reject, withdraw.
+    Approval(ApprovalCommand),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -270,6 +276,12 @@ pub enum Reply {
     /// A rule of retries.
     #[n(77)]
     RetryRule(#[n(0)] RetryRuleId),
+    /// An operator.
+    #[n(40)]
+    Operator(#[n(0)] OperatorId),
+    /// An approval.
+    #[n(41)]
+    Approval(#[n(0)] ApprovalId),
 }
 
 impl Command {
@@ -319,6 +331,8 @@ impl Command {
             | Self::BankCard(_)
             | Self::WithdrawalPlan(_)
             | Self::WithdrawalBatch(_)
+            | Self::Operator(_)
+            | Self::Approval(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -374,5 +388,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::BankCard(command) => bank_card::decide(draft, command),
         Command::WithdrawalPlan(command) => withdrawal_plan::decide(draft, command),
         Command::WithdrawalBatch(command) => withdrawal_batch::decide(draft, command),
+        Command::Operator(command) => operator::decide(draft, command),
+        Command::Approval(command) => approval::decide(draft, command),
     }
 }

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::account::{self, Account, AccountStatus};
 use crate::agreement::{self, Agreement};
+use crate::approval::{self, ApprovalEvent};
 use crate::attempt::{self, Attempt, FailureClass, Outcome};
 use crate::bank_card::{self, BankCardEvent};
 use crate::block_list::{self, BlockListEvent};
@@ -23,6 +24,7 @@ use crate::limit::{self, LimitEvent};
 use crate::merchant::{self, Merchant, SettlementAccount};
 use crate::money::Minor;
 use crate::notice::{self, NoticeEvent};
+use crate::operator::{self, OperatorEvent};
 use crate::order::{self, ClearedOrder, Order, OrderStatus};
 use crate::payment;
 use crate::payout::{self, CancelReason, Payout, PayoutFailure};
@@ -397,6 +399,12 @@ pub enum Event {
     /// A customer is to be told something.
     #[n(158)]
     Notice(#[n(0)] NoticeEvent),
+    /// An operator was registered or changed.
+    #[n(100)]
+    Operator(#[n(0)] OperatorEvent),
+    /// Two people decide.
+    #[n(101)]
+    Approval(#[n(0)] ApprovalEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -470,5 +478,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::WithdrawalBatch(event) => withdrawal_batch::apply(state, event),
         Event::Withdrawal(event) => withdrawal::apply(state, event),
         Event::Notice(event) => notice::apply(state, event),
+        Event::Operator(event) => operator::apply(state, event),
+        Event::Approval(event) => approval::apply(state, event),
     }
 }

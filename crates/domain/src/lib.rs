@@ -40,6 +40,7 @@ pub mod limit;
 pub mod merchant;
 pub mod money;
 pub mod notice;
+pub mod operator;
 pub mod order;
 pub mod payment;
 pub mod payout;

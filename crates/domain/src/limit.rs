@@ -29,7 +29,7 @@ use crate::account::Account;
 use crate::approval;
 use crate::book::Subject;
 use crate::calendar::Date;
-use crate::command::Reply;
+use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
@@ -168,6 +168,14 @@ pub struct SetLimitPolicy {
     /// All above zero; the three classes and the two days in rising order of trust.
     #[n(1)]
     pub limits: Limits,
+}
+
+impl SetLimitPolicy {
+    /// The command that carries it out once it is approved.
+    #[must_use]
+    pub const fn command(self) -> Command {
+        Command::Limit(LimitCommand::SetPolicy(self))
+    }
 }
 
 /// What is wanted of limits.

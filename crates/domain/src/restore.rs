@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{Account, Owner};
+use crate::approval::{Approval, ApprovalStatus};
 use crate::attempt::{Attempt, AttemptStatus, Rail};
 use crate::bank_card;
 use crate::block_list;
@@ -29,6 +30,7 @@ use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
+use crate::operator::Operator;
 use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
@@ -128,6 +130,8 @@ impl State {
         let withdrawal_plans = Table::restored(rows.withdrawal_plans);
         let withdrawal_batches = Table::restored(rows.withdrawal_batches);
         let (withdrawals, retry_rules) = (Table::restored(rows.withdrawals), Table::restored(rows.retry_rules));
+        let operators = Table::restored(rows.operators);
+        let approvals = Table::restored(rows.approvals);
         Ok(Self {
             genesis,
             now,
@@ -145,6 +149,7 @@ impl State {
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
+            operator_logins: Index::restored(all(&operators).map(|it: &Operator| (it.login.clone(), it.id))),
             open_payouts: Index::restored(all(&payouts).filter_map(open_payout)),
             agreement_keys: Index::restored(all(&agreements).map(|it| (it.key(), it.id))),
             due: Index::restored(all(&orders).flat_map(|order| order.dues())),
@@ -156,6 +161,7 @@ impl State {
                 all(&holds)
                     .filter_map(hold_timer)
                     .chain(all(&freezes).filter_map(freeze_timer))
+                    .chain(all(&approvals).filter_map(approval_timer))
                     .chain(all(&withdrawals).filter_map(withdrawal::timer)),
             ),
             blocked: Index::restored(all(&block_entries).filter_map(block_list::index_key)),
@@ -195,6 +201,8 @@ impl State {
             withdrawals,
             retry_rules,
             notices: Table::restored(rows.notices),
+            operators,
+            approvals,
             posted: Vec::new(),
         })
     }
@@ -285,6 +293,15 @@ fn freeze_timer(freeze: &Freeze) -> Option<((Time, Timer), ())> {
     match freeze.status {
         FreezeStatus::InForce => freeze.expires_at.map(|at| ((at, Timer::Freeze(freeze.id)), ())),
         FreezeStatus::Released | FreezeStatus::Expired => None,
+    }
+}
+
+fn approval_timer(approval: &Approval) -> Option<((Time, Timer), ())> {
+    match approval.status {
+        ApprovalStatus::Pending => Some(((approval.expires_at, Timer::Approval(approval.id)), ())),
+        ApprovalStatus::Approved | ApprovalStatus::Rejected | ApprovalStatus::Withdrawn | ApprovalStatus::Expired => {
+            None
+        }
     }
 }
 

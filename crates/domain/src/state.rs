@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::account::Account;
 use crate::agreement::{Agreement, AgreementKey};
+use crate::approval::Approval;
 use crate::attempt::{Attempt, Rail};
 use crate::bank_card::BankCard;
 use crate::block_list::{BlockEntry, Blocked};
@@ -18,8 +19,8 @@ use crate::envelope::Time;
 use crate::freeze::Freeze;
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
-    StreamId, UserId,
+    AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
+    OrderId, PayoutId, StreamId, UserId,
 };
 use crate::ids::{BankCardId, BlockEntryId, RetryRuleId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId};
 use crate::index::Index;
@@ -29,6 +30,7 @@ use crate::limit::{AccountLimit, CustomerUse, LimitPolicy};
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
 use crate::notice::Notice;
+use crate::operator::Operator;
 use crate::order::Order;
 use crate::payout::Payout;
 use crate::refund::Refund;
@@ -52,6 +54,8 @@ pub enum Timer {
     Freeze(FreezeId),
     /// The next try of an automatic withdrawal.
     Withdrawal(WithdrawalId),
+    /// A proposal lapses.
+    Approval(ApprovalId),
 }
 
 macro_rules! state {
@@ -209,6 +213,10 @@ state! {
         retry_rules: RetryRule,
         /// What customers are to be told.
         notices: Notice,
+        /// Operators.
+        operators: Operator,
+        /// Proposals and what two people made of them.
+        approvals: Approval,
     }
     indexes {
         /// Accounts by the customer (客户) behind their user or merchant.
@@ -219,6 +227,8 @@ state! {
         stream_names: String => StreamId,
         /// Users by customer and product.
         users_by_product: (CustomerId, String) => UserId,
+        /// Operators by login.
+        operator_logins: String => OperatorId,
         /// Payouts that have not ended, by the account that pays.
         open_payouts: (AccountId, PayoutId) => (),
         /// Agreements by number, party and purpose.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::approval;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::freeze;
@@ -32,6 +33,7 @@ pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
             Timer::Hold(id) => hold::expire(draft, id),
             Timer::Freeze(id) => freeze::expire(draft, id),
             Timer::Withdrawal(id) => withdrawal::retry(draft, id)?,
+            Timer::Approval(id) => approval::expire(draft, id),
         }
     }
     Ok(Reply::Done)

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
-use crate::command::Command;
+use crate::approval::Proposal;
 use crate::order::{CreateOrder, ItemKind};
 use crate::testkit::orders::card;
 use crate::testkit::wallets::{asks, makes, tops_up, transfer, withdraws};
@@ -183,4 +183,18 @@ fn bad_entries_are_refused() {
     let remove = RemoveBlock { entry, reason: String::new() };
     let refusal = kit.when_approved(Command::BlockList(BlockListCommand::Remove(remove))).unwrap_err();
     assert_eq!(refusal.code, RefusalCode::ValueInvalid);
+}
+
+#[test]
+fn two_people_of_risk_remove_an_entry_through_an_approval() {
+    let mut kit = Kit::new();
+    kit.people();
+    let own = kit.wallet(1_000);
+    let entry = kit.blocks(Blocked::Customer(kit.holder(own)));
+    let reason = String::from("mistaken identity");
+    let Reply::BlockEntry(removed) = kit.decided("risk", Proposal::RemoveBlock(RemoveBlock { entry, reason })) else {
+        panic!("an entry was removed")
+    };
+    assert_eq!(removed, entry);
+    kit.given(asks(tops_up(own, 100)));
 }

@@ -1,8 +1,8 @@
 //! Limits: what counts, when sums begin anew, what is given back.
 
 use super::*;
+use crate::approval::Proposal;
 use crate::attempt::FailureClass;
-use crate::command::Command;
 use crate::freeze::PlaceFreeze;
 use crate::payout::{CreatePayout, PayTo, PayoutStatus, Receiver};
 use crate::testkit::wallets::{asks, makes, return_of, tops_up, transfer, withdraws};
@@ -281,4 +281,18 @@ fn bad_limits_and_classes_are_refused() {
     kit.given(Command::CloseAccount(closed));
     kit.refused(Command::Limit(LimitCommand::Classify { account: closed, class }), RefusalCode::AccountClosed);
     assert_eq!(kit.state.limit_policy(LimitPolicyId(1)).unwrap_err().code, RefusalCode::LimitPolicyUnknown);
+}
+
+#[test]
+fn two_people_of_risk_set_limits_through_an_approval() {
+    let mut kit = Kit::new();
+    kit.people();
+    let limits = Limits { class_one: 500 * YUAN, ..Limits::LAW };
+    let proposal = Proposal::LimitPolicy(SetLimitPolicy { from: date("2026-03-05"), limits });
+    let refused = kit.when_proposed("accountant-1", proposal.clone());
+    assert_eq!(Kit::code(refused), RefusalCode::RoleMissing);
+    let Reply::LimitPolicy(id) = kit.decided("risk", proposal) else { panic!("limits were set") };
+    let policy = kit.state.limit_policy(id).unwrap();
+    assert_eq!((policy.set_by.as_str(), policy.approver.as_deref()), ("risk-1", Some("risk-2")));
+    assert_eq!(kit.state.limits(date("2026-03-05")), limits);
 }
