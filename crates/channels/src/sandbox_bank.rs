@@ -99,10 +99,12 @@ impl Channel for SandboxBank {
         match operation {
             Operation::Debit { agreement, .. } => self.wire.order(kind, &order(Subject::Agreement { agreement })),
             Operation::Refund { original, .. } => self.wire.order(kind, &order(Subject::Original { original })),
-            Operation::Pay { account, name, .. } => {
+            Operation::Pay { account, name, bank, .. } => {
                 let account = open(account).map_err(sandbox_wire::opening("account number"))?;
                 let name = open(name).map_err(sandbox_wire::opening("name"))?;
-                self.wire.order(kind, &order(Subject::Payee { account: account.expose(), name: name.expose() }))
+                let (bank_name, bank_code) = bank.as_ref().map(|bank| (&*bank.name, &*bank.code)).unzip();
+                let payee = Subject::Payee { account: account.expose(), name: name.expose(), bank_name, bank_code };
+                self.wire.order(kind, &order(payee))
             }
             Operation::FundHold { .. } | Operation::FundCapture { .. } | Operation::FundRelease { .. } => {
                 Err(ChannelError::Unsupported { channel: NAME, kind })

@@ -65,10 +65,24 @@ pub(crate) struct Order<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Subject<'a> {
-    Agreement { agreement: &'a str },
-    Contract { contract: &'a str },
-    Original { original: &'a str },
-    Payee { account: &'a str, name: &'a str },
+    Agreement {
+        agreement: &'a str,
+    },
+    Contract {
+        contract: &'a str,
+    },
+    Original {
+        original: &'a str,
+    },
+    Payee {
+        account: &'a str,
+        name: &'a str,
+        /// The receiver's bank, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bank_name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bank_code: Option<&'a str>,
+    },
 }
 
 #[derive(Serialize)]

@@ -28,6 +28,7 @@ fn purpose_text(purpose: Purpose) -> String {
         Purpose::Leg(id) => id.to_string(),
         Purpose::Refund(id) => id.to_string(),
         Purpose::Payout(id) => id.to_string(),
+        Purpose::TopUp(id) => id.to_string(),
     }
 }
 
@@ -77,7 +78,7 @@ impl From<&AttemptStatus> for AttemptStands {
 pub struct AttemptFilter {
     /// By this way.
     pub rail: Option<Rail>,
-    /// For this leg, refund or payout.
+    /// For this leg, refund, payout or top-up.
     pub purpose: Option<Purpose>,
     /// Standing so.
     pub status: Option<AttemptStands>,

@@ -43,6 +43,12 @@ const FILES: &[File] = files![
     "0021_core.sql",
     "0022_operator.sql",
     "0023_approval.sql",
+    "0040_top_up.sql",
+    "0041_transfer.sql",
+    "0042_withdrawal.sql",
+    "0043_limit.sql",
+    "0044_block_list.sql",
+    "0045_bank_card.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

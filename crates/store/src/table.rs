@@ -56,6 +56,8 @@ keys! {
     AccountId HoldId CustomerId UserId MerchantId StreamId AttemptId OrderId LegId SplitId RefundId ClearingId
     SettlementId PayoutId AgreementId FreezeId
     OperatorId ApprovalId
+    TopUpId TransferId WithdrawalPlanId WithdrawalBatchId WithdrawalId RetryRuleId NoticeId LimitPolicyId BlockEntryId
+    BankCardId
 }
 
 impl Key for Date {

@@ -6,13 +6,17 @@ use domain::account::Account;
 use domain::agreement::Agreement;
 use domain::approval::Approval;
 use domain::attempt::Attempt;
+use domain::bank_card::BankCard;
+use domain::block_list::BlockEntry;
 use domain::bulk::Stream;
 use domain::clearing::Clearing;
 use domain::customer::Customer;
 use domain::freeze::Freeze;
 use domain::hold::Hold;
 use domain::leg::Leg;
+use domain::limit::{AccountLimit, CustomerUse, LimitPolicy};
 use domain::merchant::Merchant;
+use domain::notice::Notice;
 use domain::operator::Operator;
 use domain::order::Order;
 use domain::payout::Payout;
@@ -20,7 +24,12 @@ use domain::refund::Refund;
 use domain::settlement::Settlement;
 use domain::split::Split;
 use domain::state::Changes;
+use domain::top_up::TopUp;
+use domain::transfer::Transfer;
 use domain::user::User;
+use domain::withdrawal::Withdrawal;
+use domain::withdrawal_batch::{RetryRule, WithdrawalBatch};
+use domain::withdrawal_plan::WithdrawalPlan;
 
 use crate::db::Session;
 use crate::error::StoreError;
@@ -81,4 +90,16 @@ tables! {
     freezes: Freeze,
     operators: Operator,
     approvals: Approval,
+    block_entries: BlockEntry,
+    limit_policies: LimitPolicy,
+    account_limits: AccountLimit,
+    customer_uses: CustomerUse,
+    top_ups: TopUp,
+    transfers: Transfer,
+    bank_cards: BankCard,
+    withdrawal_plans: WithdrawalPlan,
+    withdrawal_batches: WithdrawalBatch,
+    withdrawals: Withdrawal,
+    retry_rules: RetryRule,
+    notices: Notice,
 }

@@ -112,7 +112,7 @@ fn one_of_each(amount: i64, currency: Currency) -> [Operation; 6] {
     [
         Operation::Debit { agreement: original(), amount, currency },
         Operation::Refund { original: original(), amount, currency },
-        Operation::Pay { account: sealed("6222020200112233445"), name: sealed("name"), amount, currency },
+        Operation::Pay { account: sealed("6222020200112233445"), name: sealed("name"), amount, currency, bank: None },
         Operation::FundHold { contract: original(), amount, currency },
         Operation::FundCapture { original: original(), amount, currency },
         Operation::FundRelease { original: original(), amount, currency },

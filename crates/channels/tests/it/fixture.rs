@@ -18,6 +18,7 @@ use channels::registry::Entry;
 use channels::{Answer, Channel, ChannelError, Headers, Notified, Request, Response, Return};
 use domain::attempt::Operation;
 use domain::money::Currency;
+use domain::payout::Bank;
 use domain::sealed::{DataClass, Sealed};
 
 /// One file of conversations with one channel.
@@ -120,7 +121,13 @@ fn operation(spec: &str) -> Operation {
     match words {
         ["debit", agreement] => Operation::Debit { agreement: (*agreement).to_owned(), amount, currency },
         ["refund", original] => Operation::Refund { original: (*original).to_owned(), amount, currency },
-        ["pay", account, name] => Operation::Pay { account: sealed(account), name: sealed(name), amount, currency },
+        ["pay", account, name] => {
+            Operation::Pay { account: sealed(account), name: sealed(name), amount, currency, bank: None }
+        }
+        ["pay", account, name, bank, code] => {
+            let bank = Some(Bank { name: (*bank).to_owned(), code: (*code).to_owned() });
+            Operation::Pay { account: sealed(account), name: sealed(name), amount, currency, bank }
+        }
         ["hold", contract] => Operation::FundHold { contract: (*contract).to_owned(), amount, currency },
         ["capture", original] => Operation::FundCapture { original: (*original).to_owned(), amount, currency },
         ["release", original] => Operation::FundRelease { original: (*original).to_owned(), amount, currency },

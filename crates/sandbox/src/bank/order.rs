@@ -33,6 +33,10 @@ struct OrderBody<'a> {
     account: Option<Cow<'a, str>>,
     #[serde(borrow)]
     name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    bank_name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    bank_code: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +61,11 @@ pub(crate) fn read(house: House, verb: Verb, body: &[u8]) -> Result<Entry, &'sta
     };
     if there != needed {
         return Err("one of agreement, contract, original, account and name is missing or does not belong here");
+    }
+    // A payment may name its bank; if it does, it names it.
+    let bank = [&body.bank_name, &body.bank_code];
+    if bank.iter().any(|field| field.is_some()) && (verb != Verb::Pay || !bank.into_iter().all(filled)) {
+        return Err("bank_name and bank_code go together, filled, with a payment");
     }
     let original = body.original.as_ref().map(|text| text.parse()).transpose();
     if !(1..=AMOUNT_MAX).contains(&body.amount) {
@@ -97,6 +106,8 @@ mod tests {
         let read = |verb, fields: &str| read(House::Bank, verb, body(fields).as_bytes());
         assert_eq!(read(Verb::Debit, r#""agreement":"A""#).unwrap().amount, 5);
         assert_eq!(read(Verb::Pay, r#""account":"6222","name":"名""#).unwrap().serial.to_string(), SERIAL);
+        let with_bank = r#""account":"6222","name":"n","bank_name":"b","bank_code":"313290000017""#;
+        assert_eq!(read(Verb::Pay, with_bank).unwrap().amount, 5);
         assert!(read(Verb::Refund, &format!(r#""original":"{SERIAL}""#)).unwrap().original.is_some());
         for (verb, fields) in [
             (Verb::Debit, r#""agreement":"""#),
@@ -104,6 +115,9 @@ mod tests {
             (Verb::Debit, r#""agreement":"A","note":"hello""#),
             (Verb::Debit, r#""agreement":"A","agreement":"B""#),
             (Verb::Pay, r#""account":"6222""#),
+            (Verb::Pay, r#""account":"6222","name":"n","bank_name":"","bank_code":"313290000017""#),
+            (Verb::Pay, r#""account":"6222","name":"n","bank_name":"b""#),
+            (Verb::Debit, r#""agreement":"A","bank_name":"b","bank_code":"313290000017""#),
             (Verb::Refund, r#""original":"42""#),
         ] {
             assert!(read(verb, fields).is_err(), "{verb:?} {fields}");

@@ -12,3 +12,4 @@ mod rate;
 mod recovery;
 mod runs_and_keys;
 mod schema;
+mod wallets;

@@ -41,6 +41,7 @@ macro_rules! assert_every_table {
 fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
     let database = place.open();
     let mut world = World::full();
+    world.wallets();
     let changes = world.state.take_changes();
     world.commit(&database, &changes).unwrap();
     drop(database);
@@ -53,6 +54,8 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         days accounts holds customers users merchants streams attempts orders legs splits refunds clearings settlements
         payouts agreements freezes
         operators approvals
+        block_entries limit_policies account_limits customer_uses top_ups transfers bank_cards withdrawal_plans
+        withdrawal_batches withdrawals retry_rules notices
     );
 }
 

@@ -180,7 +180,7 @@ impl World {
     }
 
     /// Answers the attempt that was requested last, and gives its serial.
-    fn answered(&mut self, outcome: &Outcome) -> String {
+    pub(crate) fn answered(&mut self, outcome: &Outcome) -> String {
         let attempt = AttemptId(self.state.attempts.next_id() - 1);
         self.given(Command::AnswerAttempt { attempt, outcome: outcome.clone() });
         self.state.attempt(attempt).unwrap().serial()
@@ -192,7 +192,7 @@ impl World {
     }
 
     /// As [`Self::given`], in the name of an operator.
-    fn given_by(&mut self, login: &str, command: Command) -> Reply {
+    pub(crate) fn given_by(&mut self, login: &str, command: Command) -> Reply {
         let actor = Actor::Operator(login.into());
         let context = Context { now: self.now, actor, approval: None, origin: Origin::Cli, epoch: 1 };
         self.state.now = context.now;
