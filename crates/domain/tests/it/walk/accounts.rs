@@ -35,7 +35,8 @@ impl Walk {
         let business = BusinessNumber::Text(format!("t-{}", self.texts).into_boxed_str());
         let event = EventCode::Transfer;
         let result = self.tries(Command::PostVoucher(PostVoucher { business, event, date, entries, dimensions: None }));
-        assert_eq!(result.is_ok(), expected, "{result:?}");
+        let lines = [from, to].map(|id| (id, self.model.accounts[&id].clone(), self.model.available(id)));
+        assert_eq!(result.is_ok(), expected, "{result:?}: {amount} from and to {lines:?}");
         if expected {
             self.model.transfer(from, to, wide(amount));
         }
