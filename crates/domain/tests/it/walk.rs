@@ -266,8 +266,12 @@ impl Walk {
 
     /// Two different accounts.
     fn two(&self, from: u8, to: u8) -> (AccountId, AccountId) {
-        let (from_id, to_id) = (self.account(from), self.account(to));
-        if from_id == to_id { (from_id, self.account(to.wrapping_add(1))) } else { (from_id, to_id) }
+        let (from, to) = (self.account(from), self.account(to));
+        if from != to {
+            return (from, to);
+        }
+        let at = self.accounts.iter().position(|account| *account == to).expect("it was picked among them");
+        (from, self.accounts[(at + 1) % self.accounts.len()])
     }
 
     fn cut(&mut self) {
