@@ -11,6 +11,7 @@
 //! checks at close hold (see [`super::Kit`]), and what a refusal left is compared too. The verbs of a feature are in a file
 //! of their own below.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -33,9 +34,21 @@ mod payout;
 /// What a verb makes of a line.
 pub(super) enum Step {
     /// A command; what it makes is known by the name from then on.
-    Do(Option<String>, Command),
+    Do(Option<String>, Box<Command>),
     /// Done already, without a command of its own.
     Done,
+}
+
+impl Step {
+    /// A command that makes nothing to be named.
+    pub(super) fn of(command: Command) -> Self {
+        Self::Do(None, Box::new(command))
+    }
+
+    /// A command; what it makes is known by `name` from then on.
+    pub(super) fn named(name: &str, command: Command) -> Self {
+        Self::Do(Some(name.to_string()), Box::new(command))
+    }
 }
 
 /// A verb's reading of a line, `None` where the verb is another's.
@@ -122,7 +135,7 @@ impl Script {
         match read.ok_or_else(|| format!("no verb reads {words:?}"))? {
             Step::Done => Ok(Ok(())),
             Step::Do(name, command) => {
-                let result = if two_people { self.kit.when_approved(command) } else { self.kit.when(command) };
+                let result = if two_people { self.kit.when_approved(*command) } else { self.kit.when(*command) };
                 Ok(result.map(|reply| {
                     if let Some(name) = name {
                         self.bind(&name, number_of(&reply));
@@ -157,12 +170,12 @@ impl Script {
             }
             ["open", name, subject, owner] => Some(self.open(name, subject, owner, "CNY")),
             ["open", name, subject, owner, currency] => Some(self.open(name, subject, owner, currency)),
-            ["close", name] => Some(Step::Do(None, Command::CloseAccount(self.account(name)))),
+            ["close", name] => Some(Step::of(Command::CloseAccount(self.account(name)))),
             ["fund", name, amount] => Some(self.post(&["Dr", "1121", amount, "Cr", name, amount])),
             ["post", ref entries @ ..] => Some(self.post(entries)),
             ["wait", duration] => {
                 self.kit.later(duration_ms(duration));
-                Some(Step::Do(None, Command::Tick))
+                Some(Step::of(Command::Tick))
             }
             ["idle", duration] => {
                 self.kit.later(duration_ms(duration));
@@ -170,7 +183,7 @@ impl Script {
             }
             ["day", date] => {
                 self.kit.on(date);
-                Some(Step::Do(None, Command::Tick))
+                Some(Step::of(Command::Tick))
             }
             _ => None,
         }
@@ -182,7 +195,7 @@ impl Script {
         let currency = Currency::parse(currency).expect("the script names a currency");
         let overdraft = false;
         let open = OpenAccount { subject, currency, owner, overdraft };
-        Step::Do(Some(name.to_string()), Command::OpenAccount(open))
+        Step::named(name, Command::OpenAccount(open))
     }
 
     fn post(&mut self, entries: &[&str]) -> Step {
@@ -197,7 +210,7 @@ impl Script {
         let entries = entries.collect();
         let business = BusinessNumber::Text(format!("script-{}", self.numbers).into_boxed_str());
         let (event, date, dimensions) = (EventCode::Transfer, None, None);
-        Step::Do(None, Command::PostVoucher(PostVoucher { business, event, date, entries, dimensions }))
+        Step::of(Command::PostVoucher(PostVoucher { business, event, date, entries, dimensions }))
     }
 
     fn balance(&self, expected: &str) -> Result<(), String> {

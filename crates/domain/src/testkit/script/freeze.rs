@@ -26,17 +26,17 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
                 document: "2026-0001".to_string(),
                 expires_at,
             };
-            Some(Step::Do(Some(name.to_string()), Command::PlaceFreeze(place)))
+            Some(Step::named(name, Command::PlaceFreeze(place)))
         }
         ["release", name, amount, "by", authority] => {
             let amount = (amount != "all").then(|| minor(amount));
             let (freeze, authority) = (FreezeId(script.id(name)), authority.to_string());
-            Some(Step::Do(None, Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount })))
+            Some(Step::of(Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount })))
         }
         ["bar", account, ways] => {
             let restriction =
                 Restriction { in_barred: matches!(ways, "in" | "both"), out_barred: matches!(ways, "out" | "both") };
-            Some(Step::Do(None, Command::RestrictAccount { account: script.account(account), restriction }))
+            Some(Step::of(Command::RestrictAccount { account: script.account(account), restriction }))
         }
         _ => None,
     }

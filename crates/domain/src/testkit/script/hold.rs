@@ -1,7 +1,5 @@
 //! `hold`, `confirm`, `cancel`: see [`crate::hold`].
 
-use alloc::string::ToString;
-
 use super::{Read, Script, Step, minor};
 use crate::command::Command;
 use crate::hold::PlaceHold;
@@ -15,7 +13,7 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
         ["hold", name, account, amount, "for", duration] => {
             let (account, expires_at) = (script.account(account), script.at(duration));
             let place = PlaceHold { account, amount: minor(amount), currency: Currency::Cny, expires_at };
-            return Some(Step::Do(Some(name.to_string()), Command::PlaceHold(place)));
+            return Some(Step::named(name, Command::PlaceHold(place)));
         }
         ["confirm", name, "all", "to", to] => {
             Command::ConfirmHold { hold: hold(name), amount: None, to: script.account(to) }
@@ -26,5 +24,5 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
         ["cancel", name] => Command::CancelHold(hold(name)),
         _ => return None,
     };
-    Some(Step::Do(None, command))
+    Some(Step::of(command))
 }

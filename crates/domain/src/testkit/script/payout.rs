@@ -1,6 +1,6 @@
 //! `pay`, `send`, `cancel-payout`, `return-payout` and the channel's `answer`: see [`crate::payout`].
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use super::{Read, Script, Step, minor};
 use crate::attempt::{FailureClass, Outcome};
@@ -31,7 +31,7 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
                 currency: Currency::Cny,
                 send_now: *rest == ["now"],
             };
-            return Some(Step::Do(Some(name.to_string()), Command::CreatePayout(create)));
+            return Some(Step::named(name, Command::CreatePayout(create)));
         }
         ["send", name] => Command::SendPayout(payout(name)),
         ["cancel-payout", name] => Command::CancelPayout(payout(name)),
@@ -52,5 +52,5 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
         }
         _ => return None,
     };
-    Some(Step::Do(None, command))
+    Some(Step::of(command))
 }
