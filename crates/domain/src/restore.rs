@@ -20,7 +20,7 @@ use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
 use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
-use crate::freeze::{Freeze, FreezeStatus};
+use crate::freeze;
 use crate::hold::{Hold, HoldStatus};
 use crate::ids::{AccountId, AttemptId, PayoutId};
 use crate::index::Index;
@@ -134,6 +134,9 @@ impl State {
                 };
                 customer.map(|customer| ((customer, account.id), ()))
             })),
+            freezes_in_force: Index::restored(all(&freezes).filter_map(freeze::in_force_key)),
+            customer_frozen: Index::restored(freeze::customer_sums(all(&freezes))),
+            stop_payments: Index::restored(all(&freezes).filter_map(freeze::stop_key)),
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
@@ -144,7 +147,9 @@ impl State {
             uncleared_returns: Index::restored(all(&payouts).filter_map(|payout| uncleared_return(payout, &attempts))),
             clearing_files: Index::restored(all(&clearings).map(|it| ((it.rail, it.date, it.part), it.id))),
             outbox: Index::restored(all(&attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ()))),
-            timers: Index::restored(all(&holds).filter_map(hold_timer).chain(all(&freezes).filter_map(freeze_timer))),
+            timers: Index::restored(
+                all(&holds).filter_map(hold_timer).chain(all(&freezes).filter_map(freeze::timer_key)),
+            ),
             accounts,
             holds,
             customers: Table::restored(rows.customers),
@@ -244,13 +249,6 @@ fn hold_timer(hold: &Hold) -> Option<((Time, Timer), ())> {
     match hold.status {
         HoldStatus::Open => Some(((hold.expires_at, Timer::Hold(hold.id)), ())),
         HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => None,
-    }
-}
-
-fn freeze_timer(freeze: &Freeze) -> Option<((Time, Timer), ())> {
-    match freeze.status {
-        FreezeStatus::InForce => freeze.expires_at.map(|at| ((at, Timer::Freeze(freeze.id)), ())),
-        FreezeStatus::Released | FreezeStatus::Expired => None,
     }
 }
 

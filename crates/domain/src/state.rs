@@ -13,7 +13,7 @@ use crate::calendar::{Calendar, Date};
 use crate::clearing::Clearing;
 use crate::customer::Customer;
 use crate::envelope::Time;
-use crate::freeze::Freeze;
+use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
     AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
@@ -171,10 +171,16 @@ state! {
         payouts: Payout,
         /// Agreements.
         agreements: Agreement,
-        /// Precise freezes.
+        /// Freezes.
         freezes: Freeze,
     }
     indexes {
+        /// Freezes in force, by what they lie on.
+        freezes_in_force: (FreezeScope, FreezeId) => (),
+        /// What the precise freezes in force on customers add up to.
+        customer_frozen: (CustomerId, Currency) => Minor,
+        /// Stop-payments that no freeze of their authority has followed.
+        stop_payments: (FreezeScope, String) => FreezeId,
         /// Accounts by the customer (客户) behind their user or merchant.
         customer_accounts: (CustomerId, AccountId) => (),
         /// The institution's own accounts.

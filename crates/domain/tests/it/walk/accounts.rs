@@ -2,7 +2,7 @@
 
 use domain::book::{Side, Subject};
 use domain::bulk::{BulkVoucher, PostBulk};
-use domain::freeze::{PlaceFreeze, ReleaseFreeze};
+use domain::freeze::{Measure, PlaceFreeze, ReleaseFreeze};
 use domain::hold::PlaceHold;
 use domain::ids::{AccountId, FreezeId, HoldId};
 use domain::money::Currency;
@@ -155,7 +155,16 @@ impl Walk {
         let account = self.account(account);
         let expires_at = minutes.map(|minutes| self.now.plus_ms(minutes * MINUTE_MS));
         let [reason, authority, document] = ["case", COURT, "2026-1"].map(String::from);
-        let freeze = PlaceFreeze { account, amount, currency: CNY, reason, authority, document, expires_at };
+        let freeze = PlaceFreeze {
+            scope: account.into(),
+            measure: Measure::Amount { amount, currency: CNY },
+            reason,
+            authority,
+            document,
+            source: None,
+            priority: 100,
+            expires_at,
+        };
         if let Ok(Reply::Freeze(id)) = self.tries(Command::PlaceFreeze(freeze)) {
             self.model.freezes.insert(id, (account, wide(amount), expires_at));
             self.model.cancel_unsent(|payout| payout.account == account);
@@ -169,7 +178,9 @@ impl Walk {
         let left = self.model.freezes.get(&freeze).map(|(_, left, _)| *left);
         let expected =
             same_authority && left.is_some_and(|left| amount.is_none_or(|amount| (1..=left).contains(&wide(amount))));
-        let result = self.tries(Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount }));
+        let document = String::from("2026-2");
+        let release = Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, document, amount });
+        let result = self.approved(release);
         assert_eq!(result.is_ok(), expected, "{result:?}");
         if let Some((_, left, _)) = self.model.freezes.get_mut(&freeze).filter(|_| expected) {
             *left -= amount.map_or(*left, wide);
