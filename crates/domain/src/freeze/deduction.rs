@@ -19,10 +19,10 @@ use alloc::string::String;
 use minicbor::{Decode, Encode};
 
 use super::steps::{account_of, check_texts, not_past, ordered};
-use super::{Change, EMERGENCY_MS, Freeze, FreezeKind, FreezeScope, change, queue};
+use super::{Change, EMERGENCY_MS, Freeze, FreezeCommand, FreezeKind, FreezeScope, change, queue};
 use crate::account::Account;
 use crate::approval;
-use crate::command::Reply;
+use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::ids::{AccountId, FreezeId, PayoutId};
 use crate::money::{Minor, positive};
@@ -51,6 +51,14 @@ pub struct DeductFreeze {
     /// The authority's bank account.
     #[n(5)]
     pub receiver: Receiver,
+}
+
+impl DeductFreeze {
+    /// What carries it out, once it is approved.
+    #[must_use]
+    pub const fn command(self) -> Command {
+        Command::Freeze(FreezeCommand::Deduct(self))
+    }
 }
 
 /// Deducts. It takes two people.

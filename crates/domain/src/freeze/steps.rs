@@ -82,12 +82,12 @@ pub struct ReleaseFreeze {
     /// Who orders the release: the authority that froze.
     #[n(1)]
     pub authority: String,
-    /// The number of the document that orders it.
-    #[n(2)]
-    pub document: String,
     /// All that is still frozen if none; none for a freeze that is not precise.
-    #[n(3)]
+    #[n(2)]
     pub amount: Option<Minor>,
+    /// The number of the document that orders it.
+    #[n(3)]
+    pub document: String,
 }
 
 /// Decides what is neither placing nor releasing.

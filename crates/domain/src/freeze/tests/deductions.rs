@@ -1,6 +1,7 @@
 //! Deductions: 500 of 1,000 for the court, with every answer the bank may give.
 
 use super::*;
+use crate::approval::Proposal;
 use crate::attempt::{FailureClass, Operation, Outcome};
 use crate::book::Side::{Credit, Debit};
 use crate::payout::{PayoutKind, Receiver};
@@ -20,7 +21,7 @@ fn order(freeze: FreezeId, amount: Minor) -> DeductFreeze {
 }
 
 fn deduction(order: DeductFreeze) -> Command {
-    Command::Freeze(FreezeCommand::Deduct(order))
+    order.command()
 }
 
 #[track_caller]
@@ -67,6 +68,27 @@ fn money_and_freeze_fall_in_one_step() {
     kit.books(&[(1121, 500)]);
     deduct(&mut kit, order(freeze, 300));
     assert_eq!((stands(&kit, freeze), available(&kit, account)), ((Deducted, 0, 800), 200));
+}
+
+#[test]
+fn two_people_of_risk_deduct() {
+    let (mut kit, account) = world(1_000);
+    kit.people();
+    let freeze = place(&mut kit, court(account, 800));
+    let proposal = Proposal::DeductFreeze(order(freeze, 500));
+    let Err(refusal) = kit.when_proposed("risk-1", Proposal::DeductFreeze(order(freeze, 801))) else {
+        panic!("more than it bites on is not even proposed")
+    };
+    assert_eq!(refusal.code, RefusalCode::FreezeExceeded);
+    let approval = kit.proposed("risk-1", proposal);
+    assert_eq!((kit.balance(account), kit.outbox().len()), (1_000, 0), "a proposal does nothing");
+    kit.checked("risk-2", approval);
+    assert_eq!((kit.balance(account), kit.waiting().operation.money()), (500, (500, CNY)));
+    let outcome = kit.state.approval(approval).unwrap().outcome.clone();
+    assert_eq!(outcome, Some(Reply::Payout(PayoutId(1))));
+    let changes = &kit.state.freeze(freeze).unwrap().changes;
+    let last = changes.last().unwrap();
+    assert_eq!((last.operator.as_str(), last.approver.as_deref()), ("risk-1", Some("risk-2")));
 }
 
 #[test]
