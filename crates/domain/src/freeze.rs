@@ -112,6 +112,9 @@ pub enum FreezeKind {
 }
 
 impl FreezeKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Precise, Self::Whole, Self::StopPayment];
+
     /// The name in API and files.
     #[must_use]
     pub const fn name(self) -> &'static str {

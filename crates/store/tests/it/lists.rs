@@ -6,6 +6,7 @@ use domain::attempt::{Purpose, Rail};
 use domain::book::Subject;
 use domain::business_day::{Day, DayStatus};
 use domain::customer::CustomerKind;
+use domain::freeze::{FreezeKind, FreezeStatus};
 use domain::hold::HoldStatus;
 use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId};
 use domain::merchant::MerchantKind;
@@ -117,6 +118,14 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, PayoutFilter { kind: Some(PayoutKind::Withdrawal), ..Default::default() }), 1);
     assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
     assert_eq!(count(&database, FreezeFilter { account, ..Default::default() }), 1);
+    let police = || FreezeFilter { authority: Some("police".into()), ..Default::default() };
+    let (stops, customer) = (Some(FreezeKind::StopPayment), Some(CustomerId(1)));
+    assert_eq!(count(&database, FreezeFilter { kind: stops, customer, ..police() }), 1);
+    assert_eq!(count(&database, FreezeFilter { kind: Some(FreezeKind::Whole), ..police() }), 0);
+    assert_eq!(count(&database, FreezeFilter { customer: Some(CustomerId(2)), ..Default::default() }), 0);
+    assert_eq!(count(&database, FreezeFilter { document: Some("S-1".into()), ..Default::default() }), 1);
+    let status = Some(FreezeStatus::Lapsed);
+    assert_eq!(count(&database, FreezeFilter { status, ..Default::default() }), 0);
 
     assert_eq!(count(&database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
     assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 3);

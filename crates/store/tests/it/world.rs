@@ -109,6 +109,17 @@ impl World {
             priority: 100,
             expires_at: Some(self.now.plus_ms(60_000)),
         }));
+        let customer = self.state.customer_of(self.state.account(account, "account").unwrap().owner).unwrap();
+        self.given(Command::PlaceFreeze(PlaceFreeze {
+            scope: customer.into(),
+            measure: Measure::StopPayment,
+            reason: "fraud".into(),
+            authority: "police".into(),
+            document: "S-1".into(),
+            source: None,
+            priority: 100,
+            expires_at: None,
+        }));
     }
 
     /// Two administrators who registered a third, and a proposal that waits.
