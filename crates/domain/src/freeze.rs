@@ -14,13 +14,13 @@
 //! stop-payment: out is barred for 48 hours, unless a freeze of the same authority follows, which takes over without a gap.
 //!
 //! A freeze writes no voucher. Precise freezes queue (轮候) by priority, then by the order of placing; what each bites on is
-//! computed from the balances, see [`queue`], so a freeze on an empty account bites as money arrives, available never goes
+//! computed from the balances, see `queue`, so a freeze on an empty account bites as money arrives, available never goes
 //! below zero because of a queue, and when one ends the next bites. Only the authority that froze renews, releases or deducts;
 //! release and deduction take two people. Placing cancels the unsent payouts of every account in scope; what is at a bank
 //! already is outside.
 //!
 //! Invariants: an account's `frozen` and `freezes` count what lies on it, `State::customer_frozen` what lies on each customer,
-//! and `State::freezes_in_force` names every freeze in force (see [`index`]). Every change keeps who did it in `changes`.
+//! and `State::freezes_in_force` names every freeze in force (see `index`). Every change keeps who did it in `changes`.
 
 use alloc::format;
 use alloc::string::String;

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::approval::Proposal;
-use crate::attempt::{FailureClass, Operation, Outcome};
+use crate::attempt::{FailureClass, Operation, Outcome, Rail};
 use crate::book::Side::{Credit, Debit};
+use crate::clearing::{ClearingLine, LineKind};
 use crate::payout::{PayoutKind, Receiver};
 use crate::testkit::{date, declined, sealed, success};
 
@@ -127,6 +128,18 @@ fn a_return_days_later_brings_back_money_and_freeze() {
         kit.books(&[(1121, 1_000)]);
         kit.restore();
     }
+}
+
+#[test]
+fn a_line_of_the_clearing_file_brings_them_back_too() {
+    let (mut kit, account) = world(1_000);
+    let freeze = place(&mut kit, court(account, 800));
+    deduct(&mut kit, order(freeze, 500));
+    let (serial, currency) = (kit.waiting().serial(), CNY);
+    let line = |kind| ClearingLine { serial: serial.clone(), kind, amount: 500, currency };
+    kit.take_file(Rail::Epcc, "2026-03-05", vec![line(LineKind::Return), line(LineKind::Pay)]);
+    assert_eq!((stands(&kit, freeze), kit.balance(account)), ((InForce, 800, 0), 1_000));
+    assert_eq!(kit.outbox().len(), 0, "the return proves that it had arrived");
 }
 
 #[test]

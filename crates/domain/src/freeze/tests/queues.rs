@@ -5,6 +5,12 @@ use super::*;
 /// A freeze of a table: which account (or the customer), how much, its priority.
 type Line = (Option<usize>, Minor, u16);
 
+/// Balance, held, freezes as (amount, priority); then places, bites, effective and available.
+type OfAccount = (Minor, Minor, &'static [(Minor, u16)], &'static [usize], &'static [Minor], Minor, Minor);
+
+/// Balances of two accounts, freezes; then bites, and available of each.
+type OfCustomer = ([Minor; 2], &'static [Line], &'static [Minor], [Minor; 2]);
+
 struct Table {
     kit: Kit,
     accounts: Vec<AccountId>,
@@ -57,7 +63,7 @@ impl Table {
 fn the_balance_covers_the_queue_of_an_account_in_order() {
     // (balance, held, freezes as (amount, priority)) → (places, bites, effective, available)
     #[rustfmt::skip]
-    let table: [(Minor, Minor, &[(Minor, u16)], &[usize], &[Minor], Minor, Minor); 8] = [
+    let table: [OfAccount; 8] = [
         (  0,   0, &[(200, 100)],                       &[1],       &[0],           0,   0),
         (300,   0, &[(200, 100), (500, 100)],           &[1, 2],    &[200, 100],    300, 0),
         (300,   0, &[(200, 100), (500, 50)],            &[2, 1],    &[0, 300],      300, 0),
@@ -83,7 +89,7 @@ fn a_customers_freeze_takes_what_no_later_freeze_needs_and_then_the_rest_by_acco
     const B: Option<usize> = Some(1);
     // (balances of A and B, freezes) → (bites, available of A and B)
     #[rustfmt::skip]
-    let table: [([Minor; 2], &[Line], &[Minor], [Minor; 2]); 10] = [
+    let table: [OfCustomer; 10] = [
         ([100, 100], &[(C,  50, 1)],                                 &[50],            [100, 100]),
         ([100, 100], &[(C, 150, 1)],                                 &[150],           [50, 50]),
         ([100, 100], &[(C, 300, 1)],                                 &[200],           [0, 0]),
