@@ -23,7 +23,7 @@ use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::freeze;
 use crate::hold::{Hold, HoldStatus};
-use crate::ids::{AccountId, AttemptId, PayoutId};
+use crate::ids::{AccountId, AttemptId, CustomerId, PayoutId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::merchant::Merchant;
@@ -130,14 +130,9 @@ impl State {
             position,
             calendar,
             days: Days::restored(rows.days, &accounts, turnovers)?,
-            customer_accounts: Index::restored(all(&accounts).filter_map(|account| {
-                let customer = match account.owner {
-                    Owner::Institution => None,
-                    Owner::User(id) => users.get(id.0).map(|user: &User| user.customer),
-                    Owner::Merchant(id) => merchants.get(id.0).map(|merchant: &Merchant| merchant.customer),
-                };
-                customer.map(|customer| ((customer, account.id), ()))
-            })),
+            customer_accounts: Index::restored(
+                all(&accounts).filter_map(|account| of_customer(account, &users, &merchants)),
+            ),
             freezes_in_force: Index::restored(all(&freezes).filter_map(freeze::in_force_key)),
             customer_frozen: Index::restored(freeze::customer_sums(all(&freezes))),
             stop_payments: Index::restored(all(&freezes).filter_map(freeze::stop_key)),
@@ -219,6 +214,19 @@ fn balanced(accounts: &Table<Account>) -> Result<(), RestoreError> {
         }
     }
     Ok(())
+}
+
+fn of_customer(
+    account: &Account,
+    users: &Table<User>,
+    merchants: &Table<Merchant>,
+) -> Option<((CustomerId, AccountId), ())> {
+    let customer = match account.owner {
+        Owner::Institution => None,
+        Owner::User(id) => users.get(id.0).map(|user| user.customer),
+        Owner::Merchant(id) => merchants.get(id.0).map(|merchant| merchant.customer),
+    };
+    customer.map(|customer| ((customer, account.id), ()))
 }
 
 fn own_account(account: &Account) -> Option<((Subject, Currency), AccountId)> {

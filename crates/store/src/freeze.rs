@@ -1,4 +1,4 @@
-//! Freezes as rows.
+//! Freezes as rows: account or customer is null; what each bites on is computed, so no column has it.
 
 use domain::freeze::{Freeze, FreezeKind, FreezeStatus};
 use domain::ids::{AccountId, CustomerId, FreezeId};

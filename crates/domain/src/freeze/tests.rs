@@ -1,3 +1,5 @@
+//! Freezes: scopes and measures, renewal, release, who did what; stops, queues and deductions in files of their own.
+
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
