@@ -40,7 +40,7 @@ pub(crate) struct NewFreeze {
     #[schema(example = "CNY")]
     currency: Option<String>,
     /// What is barred as a whole.
-    bars: Option<WireBars>,
+    bars: Option<FreezeBars>,
     /// Why.
     #[schema(example = "case 2026-118")]
     reason: String,
@@ -51,7 +51,7 @@ pub(crate) struct NewFreeze {
     #[schema(example = "2026-0305-118")]
     document: String,
     /// The entry it is ordered for.
-    source: Option<WireSource>,
+    source: Option<FreezeSource>,
     /// Its priority in the queue: smaller is served first, then the order of placing. 100 unless said.
     priority: Option<u16>,
     /// When it ends by itself; never unless said.
@@ -62,7 +62,7 @@ pub(crate) struct NewFreeze {
 /// What a whole freeze bars.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct WireBars {
+pub(crate) struct FreezeBars {
     /// No money comes in.
     in_barred: bool,
     /// No money goes out.
@@ -72,7 +72,7 @@ pub(crate) struct WireBars {
 /// An entry of a voucher.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct WireSource {
+pub(crate) struct FreezeSource {
     /// The voucher.
     #[schema(example = "vch_118")]
     voucher: String,
@@ -105,7 +105,7 @@ pub(crate) struct NewStopPayment {
 /// Until when to renew.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Renewal {
+pub(crate) struct FreezeRenewal {
     /// Who orders it: the authority that froze.
     #[schema(example = "Chaoyang court")]
     authority: String,
@@ -119,7 +119,7 @@ pub(crate) struct Renewal {
 
 /// What a freeze bites on in one account.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BiteView {
+pub(crate) struct FreezeBiteView {
     #[schema(example = "acc_42")]
     account: String,
     amount: Amount,
@@ -127,7 +127,7 @@ pub(crate) struct BiteView {
 
 /// One change of a freeze.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ChangeView {
+pub(crate) struct FreezeChangeView {
     /// `placed`, `renewed`, `released`, `deducted`, `given_back`, `expired`, `lapsed` or `followed`.
     what: &'static str,
     at: String,
@@ -149,7 +149,7 @@ pub(crate) struct ChangeView {
     freeze: Option<String>,
 }
 
-impl ChangeView {
+impl FreezeChangeView {
     fn of(change: &FreezeChange) -> Self {
         let mut view = Self {
             what: "",
@@ -220,15 +220,15 @@ pub(crate) struct FreezeView {
     /// What it bites on now.
     bitten: Option<Amount>,
     /// The same by account.
-    bites: Vec<BiteView>,
+    bites: Vec<FreezeBiteView>,
     /// Its place, from 1, in the queue for that money; null if it does not queue, or no more.
     queue_place: Option<usize>,
     /// What it bars, unless precise.
-    bars: Option<WireBars>,
+    bars: Option<FreezeBars>,
     reason: String,
     authority: String,
     document: String,
-    source: Option<WireSource>,
+    source: Option<FreezeSource>,
     priority: u16,
     expires_at: Option<String>,
     placed_at: String,
@@ -238,7 +238,7 @@ pub(crate) struct FreezeView {
     /// The freeze that followed a stop-payment.
     followed_by: Option<String>,
     /// What was done to it, oldest first.
-    changes: Vec<ChangeView>,
+    changes: Vec<FreezeChangeView>,
     /// What may be done with it now: `renew`; `release` and `deduct` as proposals.
     allowed_actions: Vec<&'static str>,
 }
@@ -263,23 +263,23 @@ impl FreezeView {
             bitten: amount(bites.iter().map(|bite| bite.amount).sum()),
             bites: bites
                 .iter()
-                .map(|bite| BiteView { account: bite.account.to_string(), amount: Amount(bite.amount) })
+                .map(|bite| FreezeBiteView { account: bite.account.to_string(), amount: Amount(bite.amount) })
                 .collect(),
             queue_place: state.place_in_queue(freeze),
             bars: (!precise)
-                .then_some(WireBars { in_barred: freeze.bars.in_barred, out_barred: freeze.bars.out_barred }),
+                .then_some(FreezeBars { in_barred: freeze.bars.in_barred, out_barred: freeze.bars.out_barred }),
             reason: freeze.reason.clone(),
             authority: freeze.authority.clone(),
             document: freeze.document.clone(),
             source: freeze
                 .source
-                .map(|SourceEntry { voucher, place }| WireSource { voucher: voucher.to_string(), place }),
+                .map(|SourceEntry { voucher, place }| FreezeSource { voucher: voucher.to_string(), place }),
             priority: freeze.priority,
             expires_at: freeze.expires_at.map(time_text),
             placed_at: time_text(freeze.placed_at),
             status: freeze.status.name(),
             followed_by: freeze.followed_by.map(|id| id.to_string()),
-            changes: freeze.changes.iter().map(ChangeView::of).collect(),
+            changes: freeze.changes.iter().map(FreezeChangeView::of).collect(),
             allowed_actions: freeze.allowed_actions().to_vec(),
         }
     }
@@ -299,7 +299,7 @@ fn measure(new: &NewFreeze) -> Result<Measure, ApiError> {
         (Some(amount), Some(currency), None) => {
             Ok(Measure::Amount { amount: amount.0, currency: Currency::parse(currency)? })
         }
-        (None, None, Some(WireBars { in_barred, out_barred })) => {
+        (None, None, Some(FreezeBars { in_barred, out_barred })) => {
             Ok(Measure::Whole(Restriction { in_barred, out_barred }))
         }
         (Some(_), None, None) => Err(ApiError::malformed("currency", "an amount has a currency")),
@@ -309,7 +309,7 @@ fn measure(new: &NewFreeze) -> Result<Measure, ApiError> {
     }
 }
 
-fn source(wire: WireSource) -> Result<SourceEntry, ApiError> {
+fn source(wire: FreezeSource) -> Result<SourceEntry, ApiError> {
     Ok(SourceEntry { voucher: parse(&wire.voucher, "source.voucher")?, place: wire.place })
 }
 
@@ -366,10 +366,10 @@ pub(crate) async fn renew(
     State(app): State<App>,
     caller: Caller,
     Id(freeze): Id<FreezeId>,
-    Json(body): Json<Renewal>,
+    Json(body): Json<FreezeRenewal>,
 ) -> Answered<FreezeView> {
     caller.operator()?;
-    let Renewal { authority, document, expires_at } = body;
+    let FreezeRenewal { authority, document, expires_at } = body;
     let renewal = RenewFreeze { freeze, authority, document, expires_at: time(&expires_at, "expires_at")? };
     change(&app, &caller, Command::Freeze(FreezeCommand::Renew(renewal))).await
 }
