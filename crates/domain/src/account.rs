@@ -5,7 +5,8 @@
 //!           └─ restrict ⇄ lift, see `restriction`
 //! ```
 //! available = balance − held out − effective frozen; effective frozen = what the balance covers, so a freeze on an empty
-//! account bites as money arrives and available never goes below zero because of it.
+//! account bites as money arrives and available never goes below zero because of it. A customer's freezes lower what its
+//! accounts together may pay, see [`crate::freeze`].
 
 use alloc::format;
 
@@ -16,10 +17,11 @@ use crate::book::{Side, Subject};
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
+use crate::freeze;
 use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, UserId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::restriction::Restriction;
+use crate::restriction::{Bars, Restriction};
 use crate::state::State;
 
 /// Whose the money is.
@@ -90,16 +92,29 @@ pub struct Account {
     /// The agreement whose account this is.
     #[n(12)]
     pub agreement: Option<AgreementId>,
+    /// How many whole freezes in force bar its ways, its customer's included.
+    #[n(14)]
+    #[cbor(default)]
+    pub freezes: Bars,
 }
 
 impl Account {
-    /// What the freezes bite on now.
+    /// What is barred, by the institution or by a freeze.
+    #[must_use]
+    pub const fn barred(&self) -> Restriction {
+        Restriction {
+            in_barred: self.restriction.in_barred || self.freezes.ways_in > 0,
+            out_barred: self.restriction.out_barred || self.freezes.ways_out > 0,
+        }
+    }
+
+    /// What its own freezes bite on now.
     #[must_use]
     pub fn effective_frozen(&self) -> Minor {
         self.frozen.min(self.balance.saturating_sub(self.held_out).max(0))
     }
 
-    /// What may go out now.
+    /// What its own freezes let go out now; [`State::available`] counts those of its customer too.
     #[must_use]
     pub fn available(&self) -> Minor {
         self.balance.saturating_sub(self.held_out).saturating_sub(self.effective_frozen())
@@ -181,6 +196,7 @@ pub(crate) fn open(
         frozen: 0,
         entries: 0,
         agreement,
+        freezes: freeze::barred_from_birth(draft.state, subject, owner),
     }));
     id
 }
@@ -220,6 +236,10 @@ pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> 
             "{id} has balance {}, held {} out and {} in, frozen {}; all must be zero",
             account.balance, account.held_out, account.held_in, account.frozen
         );
+        return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
+    }
+    if account.freezes != Bars::default() {
+        let message = format!("{id} is frozen as a whole; close it when {}", freeze::who_bars(state, account, true));
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
     if state.has_open_payouts(id) {

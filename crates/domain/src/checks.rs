@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::book::{Book, Subject};
 use crate::business_day::CheckResult;
 use crate::calendar::Date;
-use crate::freeze::FreezeStatus;
+use crate::freeze::{self, FreezeStatus};
 use crate::hold::HoldStatus;
 use crate::money::Currency;
 use crate::state::State;
@@ -127,25 +127,41 @@ fn holds(state: &State) -> CheckResult {
     result("holds", &breaks, format!("{open} open holds, none past its expiry"))
 }
 
+/// Freezes in force are those of the index, none is past its expiry, and accounts and customers count what lies on them.
 fn freezes(state: &State) -> CheckResult {
     let mut breaks = Vec::new();
     let mut sums: BTreeMap<u64, i64> = BTreeMap::new();
-    let mut in_force = 0_usize;
-    for (_, freeze) in state.freezes.iter().filter(|(_, freeze)| freeze.status == FreezeStatus::InForce) {
-        in_force += 1;
-        let sum = sums.entry(freeze.account.0).or_default();
-        *sum = sum.saturating_add(freeze.frozen());
+    let in_force = || state.freezes.iter().map(|(_, freeze)| freeze).filter(|it| it.status == FreezeStatus::InForce);
+    for freeze in in_force() {
+        if let Some(account) = freeze.account {
+            let sum = sums.entry(account.0).or_default();
+            *sum = sum.saturating_add(freeze.frozen());
+        }
         if freeze.expires_at.is_some_and(|at| at <= state.now) {
             breaks.push(format!("{} is past its expiry", freeze.id));
         }
+        if state.freezes_in_force.get(&(freeze.scope(), freeze.id)).is_none() {
+            breaks.push(format!("{} is in force and not among those in force", freeze.id));
+        }
+    }
+    let count = in_force().count();
+    if state.freezes_in_force.len() != count {
+        breaks.push(format!("{count} freezes are in force, {} are counted", state.freezes_in_force.len()));
     }
     for (id, account) in state.accounts.iter() {
         let frozen = sums.get(&id).copied().unwrap_or_default();
         if account.frozen != frozen {
             breaks.push(format!("{} is frozen for {}, its freezes for {frozen}", account.id, account.frozen));
         }
+        let bars = state.counted_bars(account);
+        if account.freezes != bars {
+            breaks.push(format!("{} counts {:?}, its freezes bar {bars:?}", account.id, account.freezes));
+        }
     }
-    result("freezes", &breaks, format!("{in_force} freezes in force, none past its expiry"))
+    if !freeze::customer_sums(in_force()).iter().eq(state.customer_frozen.iter()) {
+        breaks.push(String::from("the freezes of a customer do not add up to what is counted"));
+    }
+    result("freezes", &breaks, format!("{count} freezes in force, none past its expiry"))
 }
 
 fn covered(trial: &TrialBalance) -> CheckResult {
@@ -172,9 +188,11 @@ mod tests {
     use crate::draft::Draft;
     use crate::envelope::{Actor, Context, Origin};
     use crate::event::Event;
-    use crate::ids::AccountId;
+    use crate::freeze::{FreezeScope, PlaceFreeze};
+    use crate::ids::{AccountId, FreezeId};
+    use crate::index::Index;
     use crate::money::Minor;
-    use crate::testkit::{Kit, date};
+    use crate::testkit::{Kit, court, date};
     use crate::voucher::{BusinessNumber, Entry, EventCode, Voucher};
 
     const DAY: &str = "2026-03-05";
@@ -285,18 +303,26 @@ mod tests {
     fn freezes_that_do_not_add_up_or_are_late_are_found() {
         let (mut kit, account) = world();
         let expires_at = Some(kit.now.plus_ms(10));
-        kit.given(crate::Command::PlaceFreeze(crate::freeze::PlaceFreeze {
-            account,
-            amount: 30,
-            currency: Currency::Cny,
-            reason: "case".into(),
-            authority: "court".into(),
-            document: "1".into(),
-            expires_at,
-        }));
-        kit.state.account_row(account).frozen = 29;
-        assert_eq!(broken(&kit.state), ["freezes"]);
-        kit.state.account_row(account).frozen = 30;
+        let customer = kit.state.customer_of(kit.state.account(account, "account").unwrap().owner).unwrap();
+        let of_customer = court(FreezeScope::Customer(customer), 5);
+        for place in [PlaceFreeze { expires_at, ..court(account, 30) }, of_customer] {
+            kit.given(crate::Command::PlaceFreeze(place));
+        }
+        assert_eq!(broken(&kit.state), [""; 0]);
+        let sound = kit.state.clone();
+        let unsound: [fn(&mut State, AccountId); 5] = [
+            |state, account| state.account_row(account).frozen = 29,
+            |state, account| state.account_row(account).freezes.ways_in = 1,
+            |state, account| state.freezes_in_force.remove(&(FreezeScope::Account(account), FreezeId(1))),
+            |state, _| state.freezes_in_force.insert((FreezeScope::Account(AccountId(1)), FreezeId(9)), ()),
+            |state, _| state.customer_frozen = Index::default(),
+        ];
+        for unsound in unsound {
+            kit.state = sound.clone();
+            unsound(&mut kit.state, account);
+            assert_eq!(broken(&kit.state), ["freezes"]);
+        }
+        kit.state = sound;
         kit.state.now = kit.now.plus_ms(10);
         assert_eq!(broken(&kit.state), ["freezes"]);
     }

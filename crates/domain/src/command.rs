@@ -15,7 +15,7 @@ use crate::calendar::{Calendar, Date};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
-use crate::freeze::{self, PlaceFreeze, ReleaseFreeze};
+use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
@@ -130,10 +130,12 @@ pub enum Command {
     PayFromAgreement(PayFromAgreement),
     /// Close an agreement and its account.
     CloseAgreement(AgreementId),
-    /// Freeze an amount.
+    /// Freeze an amount, or an account or customer as a whole.
     PlaceFreeze(PlaceFreeze),
     /// Release all or part of a freeze.
     ReleaseFreeze(ReleaseFreeze),
+    /// Renew a freeze, deduct from one.
+    Freeze(FreezeCommand),
     /// Create an order.
     CreateOrder(CreateOrder),
     /// Try to pay an order.
@@ -269,6 +271,7 @@ impl Command {
             | Self::CloseAgreement(_)
             | Self::PlaceFreeze(_)
             | Self::ReleaseFreeze(_)
+            | Self::Freeze(_)
             | Self::CreateOrder(_)
             | Self::PayOrder { .. }
             | Self::CloseOrder(_)
@@ -316,8 +319,9 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateAgreement(command) => agreement::decide_create(draft, command),
         Command::PayFromAgreement(command) => agreement::decide_pay(draft, &command),
         Command::CloseAgreement(id) => agreement::decide_close(draft, id),
-        Command::PlaceFreeze(command) => freeze::decide_place(draft, command),
+        Command::PlaceFreeze(command) => freeze::place(draft, command).map(Reply::Freeze),
         Command::ReleaseFreeze(command) => freeze::decide_release(draft, &command),
+        Command::Freeze(command) => freeze::decide(draft, command),
         Command::CreateOrder(command) => order::decide_create(draft, command),
         Command::PayOrder { order, instruments } => payment::decide_pay(draft, order, instruments),
         Command::CloseOrder(id) => order::decide_close(draft, id),

@@ -11,7 +11,7 @@ use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
-use crate::freeze::{self, Freeze};
+use crate::freeze::{self, Change, Freeze, FreezeChange};
 use crate::hold::{self, Hold, HoldStatus};
 use crate::ids::{
     AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId, VoucherId,
@@ -347,7 +347,7 @@ pub enum Event {
     /// An agreement was closed; its account was closed before.
     #[n(82)]
     AgreementClosed(#[n(0)] AgreementId),
-    /// An amount was frozen.
+    /// A freeze was placed.
     #[n(85)]
     FreezePlaced(#[n(0)] Freeze),
     /// All or part of a freeze was released.
@@ -363,6 +363,16 @@ pub enum Event {
     /// A freeze's time ran out.
     #[n(87)]
     FreezeExpired(#[n(0)] FreezeId),
+    /// A freeze changed; since then neither 86 nor 87 is emitted, which do not say who did it.
+    #[n(110)]
+    FreezeChanged {
+        /// The freeze.
+        #[n(0)]
+        freeze: FreezeId,
+        /// What changed and who did it.
+        #[n(1)]
+        change: FreezeChange,
+    },
     /// An operator was registered or changed.
     #[n(100)]
     Operator(#[n(0)] OperatorEvent),
@@ -431,8 +441,11 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::AgreementPaid { agreement, .. } => agreement::apply_paid(state, *agreement),
         Event::AgreementClosed(id) => agreement::apply_closed(state, *id),
         Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
-        Event::FreezeReleased { freeze, amount } => freeze::apply_released(state, *freeze, *amount),
-        Event::FreezeExpired(id) => freeze::apply_expired(state, *id),
+        Event::FreezeReleased { freeze, amount } => {
+            freeze::apply_unsigned(state, *freeze, Change::Released { amount: *amount });
+        }
+        Event::FreezeExpired(id) => freeze::apply_unsigned(state, *id, Change::Expired),
+        Event::FreezeChanged { freeze, change } => freeze::apply_changed(state, *freeze, change),
         Event::Operator(event) => operator::apply(state, event),
         Event::Approval(event) => approval::apply(state, event),
     }

@@ -16,6 +16,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::freeze;
 use crate::ids::{AccountId, HoldId, PayoutId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
@@ -115,12 +116,14 @@ pub(crate) fn place(draft: &mut Draft<'_>, command: &PlaceHold, payout: Option<P
         let message = format!("{} is kept in {}", account.id, account.currency.code());
         return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
     }
-    if account.restriction.out_barred {
-        let message = format!("{} is restricted: no money may go out", account.id);
+    if account.barred().out_barred {
+        let why = freeze::who_bars(draft.state, account, true);
+        let message = format!("{} is restricted: no money may go out; {why}", account.id);
         return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
     }
-    if !account.overdraft && account.available() < amount {
-        let message = format!("{} has {} available and the hold takes {amount}", account.id, account.available());
+    let available = draft.state.available(account);
+    if !account.overdraft && available < amount {
+        let message = format!("{} has {available} available and the hold takes {amount}", account.id);
         return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
     }
     crate::money::add(account.held_out, amount, "amount")?;

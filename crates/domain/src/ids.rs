@@ -74,7 +74,7 @@ ids! {
     MerchantId = "mch";
     /// A hold (预占).
     HoldId = "hld";
-    /// A precise freeze (精准冻结).
+    /// A freeze (冻结).
     FreezeId = "frz";
     /// An agreement (协议) and its account.
     AgreementId = "agr";

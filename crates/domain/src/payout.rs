@@ -17,7 +17,8 @@
 //!  RETURNED  Dr 1121 1,000 / Cr 2241 1,000, then Dr 2241 1,000 / Cr account 1,000; the fee is kept
 //! ```
 //! 2203 pays only its merchant's own settlement account or its own 2206; 2201 only an own card; 2206 also others. After a
-//! return nothing more goes to that settlement account until it is verified again.
+//! return nothing more goes to that settlement account until it is verified again. A deduction from a freeze is SENT as it is
+//! created, see [`crate::freeze`].
 
 use alloc::format;
 use alloc::string::String;
@@ -29,17 +30,19 @@ use crate::attempt::FailureClass;
 use crate::calendar::Date;
 use crate::clearing::returns;
 use crate::envelope::Time;
-use crate::ids::{AccountId, AttemptId, HoldId, PayoutId, VoucherId};
+use crate::ids::{AccountId, AttemptId, FreezeId, HoldId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
 
 mod booking;
+mod deduction;
 mod steps;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use deduction::{Deduction, deduct};
 pub use steps::{CreatePayout, PayTo, decide_cancel, decide_create, decide_return, decide_send};
 pub(crate) use steps::{answered, cancel_unsent, come_back};
 
@@ -53,6 +56,9 @@ pub enum PayoutKind {
     /// To oneself (提现).
     #[n(1)]
     Withdrawal,
+    /// To an authority that ordered it (扣划).
+    #[n(2)]
+    Deduction,
 }
 
 impl PayoutKind {
@@ -62,6 +68,7 @@ impl PayoutKind {
         match self {
             Self::Payout => "payout",
             Self::Withdrawal => "withdrawal",
+            Self::Deduction => "deduction",
         }
     }
 }
@@ -277,6 +284,9 @@ pub struct Payout {
     /// The date of the clearing file that its return was matched in.
     #[n(18)]
     pub return_cleared: Option<Date>,
+    /// The freeze that a deduction was taken from, which gets it back if the money comes back.
+    #[n(20)]
+    pub freeze: Option<FreezeId>,
 }
 
 impl Payout {

@@ -118,6 +118,8 @@ codes! {
     60 SettlementUnknown "settlement_unknown" "No settlement has this id.";
     70 SettlementSuspended "settlement_suspended" "A payout to the settlement account came back; it must be verified first.";
     71 AgreementState "agreement_state" "The agreement's state does not allow this.";
+    100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
+    101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";
     80 ApprovalRequired "approval_required" "This needs a second person: propose it, and another operator approves it.";
     81 OperatorUnknown "operator_unknown" "No operator has this id.";
     82 OperatorState "operator_state" "The operator is suspended, or its state does not allow this.";

@@ -21,9 +21,9 @@ use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
 use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
-use crate::freeze::{Freeze, FreezeStatus};
+use crate::freeze;
 use crate::hold::{Hold, HoldStatus};
-use crate::ids::{AccountId, AttemptId, PayoutId};
+use crate::ids::{AccountId, AttemptId, CustomerId, PayoutId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::merchant::Merchant;
@@ -130,14 +130,12 @@ impl State {
             position,
             calendar,
             days: Days::restored(rows.days, &accounts, turnovers)?,
-            customer_accounts: Index::restored(all(&accounts).filter_map(|account| {
-                let customer = match account.owner {
-                    Owner::Institution => None,
-                    Owner::User(id) => users.get(id.0).map(|user: &User| user.customer),
-                    Owner::Merchant(id) => merchants.get(id.0).map(|merchant: &Merchant| merchant.customer),
-                };
-                customer.map(|customer| ((customer, account.id), ()))
-            })),
+            customer_accounts: Index::restored(
+                all(&accounts).filter_map(|account| of_customer(account, &users, &merchants)),
+            ),
+            freezes_in_force: Index::restored(all(&freezes).filter_map(freeze::in_force_key)),
+            customer_frozen: Index::restored(freeze::customer_sums(all(&freezes))),
+            stop_payments: Index::restored(all(&freezes).filter_map(freeze::stop_key)),
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
@@ -152,7 +150,7 @@ impl State {
             timers: Index::restored(
                 all(&holds)
                     .filter_map(hold_timer)
-                    .chain(all(&freezes).filter_map(freeze_timer))
+                    .chain(all(&freezes).filter_map(freeze::timer_key))
                     .chain(all(&approvals).filter_map(approval_timer)),
             ),
             accounts,
@@ -218,6 +216,19 @@ fn balanced(accounts: &Table<Account>) -> Result<(), RestoreError> {
     Ok(())
 }
 
+fn of_customer(
+    account: &Account,
+    users: &Table<User>,
+    merchants: &Table<Merchant>,
+) -> Option<((CustomerId, AccountId), ())> {
+    let customer = match account.owner {
+        Owner::Institution => None,
+        Owner::User(id) => users.get(id.0).map(|user| user.customer),
+        Owner::Merchant(id) => merchants.get(id.0).map(|merchant| merchant.customer),
+    };
+    customer.map(|customer| ((customer, account.id), ()))
+}
+
 fn own_account(account: &Account) -> Option<((Subject, Currency), AccountId)> {
     (!account.subject.is_held_by_others()).then_some(((account.subject, account.currency), account.id))
 }
@@ -256,13 +267,6 @@ fn hold_timer(hold: &Hold) -> Option<((Time, Timer), ())> {
     match hold.status {
         HoldStatus::Open => Some(((hold.expires_at, Timer::Hold(hold.id)), ())),
         HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => None,
-    }
-}
-
-fn freeze_timer(freeze: &Freeze) -> Option<((Time, Timer), ())> {
-    match freeze.status {
-        FreezeStatus::InForce => freeze.expires_at.map(|at| ((at, Timer::Freeze(freeze.id)), ())),
-        FreezeStatus::Released | FreezeStatus::Expired => None,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::calendar::{Calendar, Date};
 use crate::clearing::Clearing;
 use crate::customer::Customer;
 use crate::envelope::Time;
-use crate::freeze::Freeze;
+use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
@@ -175,7 +175,7 @@ state! {
         payouts: Payout,
         /// Agreements.
         agreements: Agreement,
-        /// Precise freezes.
+        /// Freezes.
         freezes: Freeze,
         /// Operators.
         operators: Operator,
@@ -183,6 +183,12 @@ state! {
         approvals: Approval,
     }
     indexes {
+        /// Freezes in force, by what they lie on.
+        freezes_in_force: (FreezeScope, FreezeId) => (),
+        /// What the precise freezes in force on customers add up to.
+        customer_frozen: (CustomerId, Currency) => Minor,
+        /// Stop-payments that no freeze of their authority has followed.
+        stop_payments: (FreezeScope, String) => FreezeId,
         /// Accounts by the customer (客户) behind their user or merchant.
         customer_accounts: (CustomerId, AccountId) => (),
         /// The institution's own accounts.

@@ -21,6 +21,7 @@ use crate::customer::{Customer, CustomerKind};
 use crate::draft::Draft;
 use crate::envelope::{Actor, Context, Origin, Time};
 use crate::event::{Event, apply};
+use crate::freeze::{FreezeScope, Measure, PlaceFreeze};
 use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, UserId};
 use crate::initialise::Genesis;
 use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
@@ -43,6 +44,20 @@ pub(crate) fn date(text: &str) -> Date {
 /// A sealed field that shows `mask`.
 pub(crate) fn sealed(mask: &str) -> Sealed {
     Sealed { ciphertext: vec![7; 40], key: 1, mask: mask.to_string(), class: DataClass::C2 }
+}
+
+/// A freeze of so many fen of an account or a customer by the district court.
+pub(crate) fn court(scope: impl Into<FreezeScope>, amount: Minor) -> PlaceFreeze {
+    PlaceFreeze {
+        scope: scope.into(),
+        measure: Measure::Amount { amount, currency: Currency::Cny },
+        reason: "case 7".to_string(),
+        authority: "district court".to_string(),
+        document: "2026-0001".to_string(),
+        source: None,
+        priority: 100,
+        expires_at: None,
+    }
 }
 
 /// The channel did it, with this clearing date.
@@ -386,4 +401,16 @@ fn a_new_world_is_balanced_and_replays() {
 fn a_script_of_holds() {
     let played = script::play(include_str!("testkit/scripts/holds.txt"));
     assert!(played.refused.contains(&RefusalCode::HoldExceeded) && played.events.contains("HoldExpired"), "{played:?}");
+}
+
+#[test]
+fn a_script_of_freezes() {
+    let played = script::play(include_str!("testkit/scripts/freezes.txt"));
+    assert!(played.refused.contains(&RefusalCode::AuthorityMismatch), "{played:?}");
+}
+
+#[test]
+fn a_script_of_whole_freezes() {
+    let played = script::play(include_str!("testkit/scripts/whole_freezes.txt"));
+    assert!(played.refused.contains(&RefusalCode::AccountRestricted), "{played:?}");
 }

@@ -18,6 +18,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::freeze;
 use crate::ids::{AccountId, MerchantId, StreamId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
@@ -238,6 +239,7 @@ event_codes! {
     22 HoldConfirmed "hold_confirmed" "Held money moved.";
     23 Opening "opening" "A balance brought in from another system.";
     24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
+    50 FreezeDeducted "freeze_deducted" "Frozen money left the account for its authority.";
     30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
 }
 
@@ -410,7 +412,26 @@ pub fn check(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
             check_account(state, account, voucher)?;
         }
     }
+    if !state.customer_frozen.is_empty() {
+        freeze::check_customers(state, voucher)?;
+    }
     check_balanced(state, entries)
+}
+
+/// As [`check`], for money that the law takes: neither freezes nor restrictions keep it, but what is held does.
+///
+/// # Errors
+/// Those of [`check`] but `account_restricted`.
+pub(crate) fn check_deduction(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
+    for entry in &voucher.entries {
+        let account = check_entry(state, entry)?;
+        let (grows, shrinks) = moved(state, account, voucher)?;
+        if shrinks > grows && account.balance.saturating_sub(account.held_out) < shrinks {
+            let message = format!("{} has {} of which {} is held", account.id, account.balance, account.held_out);
+            return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
+        }
+    }
+    check_balanced(state, &voucher.entries)
 }
 
 fn check_entry<'a>(state: &'a State, entry: &Entry) -> Result<&'a Account, Refusal> {
@@ -425,9 +446,8 @@ fn check_entry<'a>(state: &'a State, entry: &Entry) -> Result<&'a Account, Refus
     Ok(account)
 }
 
-/// What the whole voucher does to one of its accounts. A contra may bring money back to an account that is barred from
-/// taking any: it undoes an entry and adds nothing.
-fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<(), Refusal> {
+/// By how much the whole voucher makes one of its accounts larger and smaller.
+fn moved(state: &State, account: &Account, voucher: &Voucher) -> Result<(Minor, Minor), Refusal> {
     let overflow = || {
         let message = format!("the voucher would take {} out of the range of 64-bit minor units", account.id);
         Refusal::new(RefusalCode::AmountOverflow, "amount", message)
@@ -440,11 +460,20 @@ fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<
     let change = grows.checked_sub(shrinks).ok_or_else(overflow)?;
     account.balance.checked_add(change).ok_or_else(overflow)?;
     state.days.check_turnover(account, grows.max(shrinks), voucher.date).ok_or_else(overflow)?;
-    let in_barred = grows > 0 && account.restriction.in_barred && voucher.contra_of.is_none();
-    let out_barred = shrinks > 0 && account.restriction.out_barred;
+    Ok((grows, shrinks))
+}
+
+/// What the whole voucher does to one of its accounts. A contra may bring money back to an account that is barred from
+/// taking any: it undoes an entry and adds nothing.
+fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<(), Refusal> {
+    let (grows, shrinks) = moved(state, account, voucher)?;
+    let (change, bars) = (grows.saturating_sub(shrinks), account.barred());
+    let in_barred = grows > 0 && bars.in_barred && voucher.contra_of.is_none();
+    let out_barred = shrinks > 0 && bars.out_barred;
     if in_barred || out_barred {
         let way = if out_barred { "out" } else { "in" };
-        let message = format!("{} is restricted: no money may go {way}; lift the restriction first", account.id);
+        let why = freeze::who_bars(state, account, out_barred);
+        let message = format!("{} is restricted: no money may go {way}; {why}", account.id);
         return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
     }
     if change < 0 && !account.overdraft && account.available().saturating_add(change) < 0 {

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::command::Command;
-use crate::freeze::ReleaseFreeze;
+use crate::freeze::{DeductFreeze, ReleaseFreeze};
 use crate::ids::OperatorId;
 use crate::operator::OperatorCommand;
 use crate::operator::Role::{self, Administrator, Risk};
@@ -53,6 +53,8 @@ proposals! {
         does Command::Operator, "Register or change an operator.";
     20 ReleaseFreeze(ReleaseFreeze) "release_freeze" made by [Risk] checked by [Risk]
         does Command::ReleaseFreeze, "Release all or part of a freeze.";
+    21 DeductFreeze(DeductFreeze) "deduct_freeze" made by [Risk] checked by [Risk]
+        does DeductFreeze::command, "Deduct frozen money for its authority.";
 }
 
 impl Proposal {

@@ -15,6 +15,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::freeze;
 use crate::hold::{self, PlaceHold};
 use crate::ids::{AccountId, PayoutId};
 use crate::merchant::Merchant;
@@ -89,6 +90,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreatePayout) -> Result<Rep
         return_reference: None,
         return_date: None,
         return_cleared: None,
+        freeze: None,
     }));
     let hold = hold::place(draft, &PlaceHold { account, amount: total, currency, expires_at: NEVER }, Some(id))?;
     draft.emit(Event::PayoutHeld { payout: id, hold });
@@ -208,6 +210,7 @@ fn fail(draft: &mut Draft<'_>, id: PayoutId, failure: PayoutFailure) -> Result<(
     let payout = draft.state.payout(id)?.clone();
     let voucher = booking::failed(draft, &payout)?;
     draft.emit(Event::PayoutFailed { payout: id, voucher, failure });
+    freeze::give_back(draft, &payout);
     Ok(())
 }
 
@@ -269,6 +272,7 @@ pub(crate) fn come_back(draft: &mut Draft<'_>, payout: &Payout, reference: Strin
     let voucher = booking::returned(draft, payout, date)?;
     let credited = booking::credited(draft, payout)?;
     draft.emit(Event::PayoutReturned { payout: id, voucher, credited, reference, date });
+    freeze::give_back(draft, payout);
     if matches!(payout.destination, Destination::Settlement(_)) {
         suspend_settlement(draft, payout.account)?;
     }

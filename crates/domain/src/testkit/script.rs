@@ -218,7 +218,9 @@ impl Script {
         let name = words.next().unwrap_or_default();
         let wanted: Vec<Minor> = words.map(minor).collect();
         let account = self.kit.state.account(self.account(name), "account").map_err(|refusal| format!("{refusal}"))?;
-        let all = [account.balance, account.held_out, account.effective_frozen(), account.available()];
+        let state = &self.kit.state;
+        let frozen = account.effective_frozen() + state.frozen_by_customer(account);
+        let all = [account.balance, account.held_out, frozen, state.available(account)];
         let found = all.get(..wanted.len()).ok_or_else(|| format!("at most four numbers: {expected}"))?;
         if found == wanted { Ok(()) } else { Err(format!("{name} is {found:?}, not {wanted:?}")) }
     }

@@ -8,10 +8,9 @@ use crate::account::{OpenAccount, Owner};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Command;
-use crate::freeze::PlaceFreeze;
 use crate::hold::PlaceHold;
 use crate::restriction::Restriction;
-use crate::testkit::{Kit, date};
+use crate::testkit::{Kit, court, date};
 
 const CNY: Currency = Currency::Cny;
 
@@ -189,15 +188,7 @@ fn what_is_held_or_frozen_does_not_go_out() {
     let World { mut kit, payer, payee, .. } = world();
     let expires_at = kit.now.plus_ms(1_000);
     kit.given(Command::PlaceHold(PlaceHold { account: payer, amount: 300, currency: CNY, expires_at }));
-    kit.given(Command::PlaceFreeze(PlaceFreeze {
-        account: payer,
-        amount: 200,
-        currency: CNY,
-        reason: "case".to_string(),
-        authority: "court".to_string(),
-        document: "1".to_string(),
-        expires_at: None,
-    }));
+    kit.given(Command::PlaceFreeze(court(payer, 200)));
     kit.refused(post(transfer(payer, payee, 501)), RefusalCode::InsufficientFunds);
     kit.given(post(transfer(payer, payee, 500)));
 }

@@ -81,7 +81,7 @@ pub(crate) fn assert_agree(state: &State, model: &Model) {
             i128::from(account.balance),
             i128::from(account.held_out),
             i128::from(account.frozen),
-            i128::from(account.available()),
+            i128::from(state.available(account)),
             account.status == AccountStatus::Closed,
             account.restriction.in_barred,
             account.restriction.out_barred,

@@ -1,6 +1,6 @@
 //! What the books should show, told in maps: balances move by the two sides of a transfer, available is what is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::book::{Side, Subject};
 use domain::calendar::Date;
@@ -50,6 +50,8 @@ pub(crate) struct Model {
     pub(crate) holds: BTreeMap<HoldId, (AccountId, i128, Time)>,
     /// What is still frozen, until when.
     pub(crate) freezes: BTreeMap<FreezeId, (AccountId, i128, Option<Time>)>,
+    /// What is still frozen of the one customer there is, in which currency, until when.
+    pub(crate) customer_freezes: BTreeMap<FreezeId, (Currency, i128, Option<Time>)>,
     pub(crate) payouts: BTreeMap<PayoutId, Payout>,
     /// Debits and credits of each day that is not closed.
     pub(crate) turnover: BTreeMap<(Date, AccountId), (i128, i128)>,
@@ -84,7 +86,48 @@ impl Model {
         self.freezes.values().filter(|(account, ..)| *account == id).map(|(_, left, _)| *left).sum()
     }
 
+    /// The customer's accounts that a freeze of the customer lies on.
+    pub(crate) fn in_scope(&self) -> BTreeSet<AccountId> {
+        let of_customer = |line: &Line| matches!(line.subject.code(), 2201..=2204 | 2206);
+        self.accounts.iter().filter(|(_, line)| of_customer(line)).map(|(id, _)| *id).collect()
+    }
+
+    /// What an account's own holds and freezes leave of it, if its balance were changed so.
+    fn free(&self, id: AccountId, change: i128) -> i128 {
+        (self.line(id).balance + change - self.held(id) - self.frozen(id)).max(0)
+    }
+
+    /// What may leave all accounts of the customer in a currency together; without bound where nothing is frozen.
+    fn room(&self, currency: Currency) -> Option<i128> {
+        let frozen: Vec<i128> =
+            self.customer_freezes.values().filter(|(of, ..)| *of == currency).map(|(_, left, _)| *left).collect();
+        if frozen.is_empty() {
+            return None;
+        }
+        let scope = self.in_scope().into_iter().filter(|id| self.line(*id).currency == currency);
+        let free: i128 = scope.map(|id| self.free(id, 0)).sum();
+        Some((free - frozen.iter().sum::<i128>()).max(0))
+    }
+
+    /// Whether the customer's freezes let a transfer go: what its accounts lose together is within the room.
+    fn customer_lets(&self, debit: AccountId, credit: AccountId, amount: i128) -> bool {
+        let Some(room) = self.room(self.line(debit).currency) else { return true };
+        let scope = self.in_scope();
+        let lost = |id: AccountId, side: Side| {
+            let change = if self.line(id).subject.side() == side { amount } else { -amount };
+            if scope.contains(&id) { self.free(id, 0) - self.free(id, change) } else { 0 }
+        };
+        lost(debit, Side::Debit) + lost(credit, Side::Credit) <= room
+    }
+
+    /// What may go out of an account, the customer's freezes counted.
     pub(crate) fn available(&self, id: AccountId) -> i128 {
+        let own = self.own_available(id);
+        let room = self.room(self.line(id).currency).filter(|_| self.in_scope().contains(&id));
+        room.map_or(own, |room| own.min(room))
+    }
+
+    fn own_available(&self, id: AccountId) -> i128 {
         let free = self.line(id).balance - self.held(id);
         // Of an account that may be overdrawn without bound more can be held than a sum can show.
         (free - self.frozen(id).min(free.max(0))).max(i64::MIN.into())
@@ -103,7 +146,7 @@ impl Model {
             let line = self.line(id);
             let grows = line.subject.side() == side;
             let barred = if grows { line.in_barred } else { line.out_barred };
-            let covered = grows || line.subject.overdraft() || self.available(id) >= amount;
+            let covered = grows || line.subject.overdraft() || self.own_available(id) >= amount;
             let sum = line.balance + if grows { amount } else { -amount };
             let by_hand = line.subject != Subject::CentralBank && (grows || !line.of_agreement);
             // The day's turnover must fit on either side, whichever this entry is on.
@@ -117,6 +160,7 @@ impl Model {
             && self.line(debit).currency == self.line(credit).currency
             && may_enter(debit, Side::Debit)
             && may_enter(credit, Side::Credit)
+            && self.customer_lets(debit, credit, amount)
     }
 
     /// Whether every sum is far from the range's end, so that nothing is refused for it.
@@ -143,6 +187,7 @@ impl Model {
     pub(crate) fn expire(&mut self, now: Time) {
         self.holds.retain(|_, (.., expires_at)| *expires_at > now);
         self.freezes.retain(|_, (.., expires_at)| expires_at.is_none_or(|at| at > now));
+        self.customer_freezes.retain(|_, (.., expires_at)| expires_at.is_none_or(|at| at > now));
     }
 
     /// The account's payouts that are not sent are cancelled.

@@ -68,6 +68,11 @@ pub(crate) enum Step {
         amount: i64,
         minutes: Option<i64>,
     },
+    FreezeCustomer {
+        amount: i64,
+        dollars: bool,
+        minutes: Option<i64>,
+    },
     Release {
         freeze: u8,
         amount: Option<i64>,
@@ -161,6 +166,8 @@ fn law() -> impl Strategy<Value = Step> {
             .prop_map(|(account, in_barred, out_barred)| Step::Restrict { account, in_barred, out_barred }),
         2 => (any::<u8>(), amount(), weighted(0.5, 1..30_i64))
             .prop_map(|(account, amount, minutes)| Step::Freeze { account, amount, minutes }),
+        1 => (1..4_000_i64, prop::bool::weighted(0.3), weighted(0.7, 1..30_i64))
+            .prop_map(|(amount, dollars, minutes)| Step::FreezeCustomer { amount, dollars, minutes }),
         2 => (any::<u8>(), weighted(0.5, amount()), prop::bool::weighted(0.9))
             .prop_map(|(freeze, amount, same_authority)| Step::Release { freeze, amount, same_authority }),
         1 => any::<u8>().prop_map(|receiver| Step::CreateAgreement { receiver }),

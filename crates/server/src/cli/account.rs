@@ -39,7 +39,7 @@ pub(crate) enum Account {
     },
 }
 
-const ACCOUNT: [Field; 15] = [
+const ACCOUNT: [Field; 16] = [
     text("id"),
     number("subject"),
     text("book"),
@@ -52,6 +52,7 @@ const ACCOUNT: [Field; 15] = [
     money("balance"),
     money("held"),
     money("frozen"),
+    money("frozen_by_customer"),
     money("available"),
     number("entries"),
     text("allowed_actions"),

@@ -5,6 +5,7 @@ mod attempt;
 mod clearing;
 mod client;
 mod day;
+mod freeze;
 mod journal;
 mod key;
 mod order;
@@ -54,6 +55,9 @@ enum What {
     /// Accounts: one with its balances, or its statement.
     #[command(after_help = account::EXAMPLES)]
     Account(Remote<account::Account>),
+    /// Freezes: queues, place, stop payments, renew.
+    #[command(after_help = freeze::EXAMPLES)]
+    Freeze(Remote<freeze::Freeze>),
     /// Orders and their legs.
     #[command(after_help = order::EXAMPLES)]
     Order(Remote<order::Order>),
@@ -139,6 +143,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Config => print(config::DEFAULT),
         What::Day(day) => day.run(&load()?, day::Day::ask)?,
         What::Account(account) => account.run(&load()?, account::Account::ask)?,
+        What::Freeze(freeze) => freeze.run(&load()?, freeze::Freeze::ask)?,
         What::Order(order) => order.run(&load()?, order::Order::ask)?,
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,

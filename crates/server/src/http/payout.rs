@@ -87,7 +87,7 @@ pub(crate) struct FailureView {
 pub(crate) struct PayoutView {
     #[schema(example = "pay_5")]
     id: String,
-    /// `payout` (to another) or `withdrawal` (to oneself).
+    /// `payout` (to another), `withdrawal` (to oneself) or `deduction` (from a freeze, to its authority).
     kind: &'static str,
     #[schema(example = "acc_51")]
     account: String,
@@ -114,11 +114,14 @@ pub(crate) struct PayoutView {
     /// The channel's reference of its return.
     return_reference: Option<String>,
     return_date: Option<String>,
+    /// The freeze that a deduction was taken from.
+    #[schema(example = "frz_2")]
+    freeze: Option<String>,
     /// What may be done with it now.
     allowed_actions: Vec<&'static str>,
 }
 
-const KINDS: [PayoutKind; 2] = [PayoutKind::Payout, PayoutKind::Withdrawal];
+const KINDS: [PayoutKind; 3] = [PayoutKind::Payout, PayoutKind::Withdrawal, PayoutKind::Deduction];
 const STATUSES: [PayoutStatus; 8] = [
     PayoutStatus::Created,
     PayoutStatus::Held,
@@ -159,6 +162,7 @@ impl PayoutView {
             reference: payout.reference.clone(),
             return_reference: payout.return_reference.clone(),
             return_date: payout.return_date.map(|date| date.to_string()),
+            freeze: payout.freeze.map(|id| id.to_string()),
             allowed_actions: payout.allowed_actions().iter().copied().map(PayoutAction::name).collect(),
         }
     }
@@ -266,7 +270,7 @@ list_query! {
     pub(crate) struct PayoutQuery {
         /// From this account; merchants name one of their own.
         account,
-        /// `payout` or `withdrawal`.
+        /// `payout`, `withdrawal` or `deduction`.
         kind,
         /// `created`, `held`, `sent`, `unknown`, `success`, `failed`, `cancelled` or `returned`.
         status,

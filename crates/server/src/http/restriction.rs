@@ -25,7 +25,8 @@ pub(crate) struct WireRestriction {
 
 /// Restrict an account, or lift it
 ///
-/// Both false frees the account. What came back from a bank is taken even where the way in is barred.
+/// Both false frees the account, unless freezes bar it: those only their authorities release. What came back from a bank is
+/// taken even where the way in is barred.
 #[utoipa::path(
     post, path = "/v1/accounts/{id}/restriction", tag = "restriction",
     params(("id" = String, Path, example = "acc_42")),
@@ -42,7 +43,7 @@ pub(crate) async fn restrict(
     let command = Command::RestrictAccount { account, restriction: Restriction { in_barred, out_barred } };
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Account(id) = reply else { return None };
-        state.accounts.get(id.0).map(AccountView::of)
+        state.accounts.get(id.0).map(|account| AccountView::of(state, account))
     };
     app.change(caller.meta()?, command, view).await
 }

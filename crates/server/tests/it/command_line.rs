@@ -149,7 +149,7 @@ fn who_has_no_key_or_no_address_is_told_what_to_give() {
 #[test]
 fn help_teaches_with_an_example() {
     let server = Server::start();
-    for noun in ["day", "account", "order", "payout", "attempt", "settlement", "clearing", "rates"] {
+    for noun in ["day", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"] {
         let help = printed(&server.lintel(&[noun, "--help"]));
         assert!(help.contains("Example") && help.contains(&format!("lintel {noun} ")), "{help}");
     }

@@ -126,30 +126,6 @@ fn a_hold_is_confirmed_in_parts_cancelled_or_expires() {
 }
 
 #[test]
-fn a_freeze_bites_and_only_its_authority_releases_it() {
-    let server = Server::start();
-    let Books { operator, rich, poor, clearing } = &Books::open(&server);
-    let body = json!({
-        "account": rich, "amount": 150_000, "currency": "CNY", "reason": "case 118", "authority": "Chaoyang court",
-        "document": "2026-118",
-    });
-    let freeze = operator.post("/v1/freezes", &body).ok();
-    let seen = operator.get(&format!("/v1/accounts/{rich}")).ok();
-    assert_eq!((number(&seen, "/frozen"), number(&seen, "/available")), (100_000, 0));
-    operator.post("/v1/vouchers", &voucher("more", clearing, rich, 60_000)).ok();
-    let seen = operator.get(&format!("/v1/accounts/{rich}")).ok();
-    assert_eq!((number(&seen, "/frozen"), number(&seen, "/available")), (150_000, 10_000));
-    let release = format!("/v1/freezes/{}/release", text(&freeze, "/id"));
-    let other = operator.post(&release, &json!({"authority": "Haidian court"}));
-    assert_eq!(other.error(), (422, "authority_mismatch".into(), "authority".into()));
-    let part = operator.post(&release, &json!({"authority": "Chaoyang court", "amount": 50_000})).ok();
-    assert_eq!((number(&part, "/frozen"), actions(&part)), (100_000, vec!["release"]));
-    let rest = operator.post(&release, &json!({"authority": "Chaoyang court"})).ok();
-    assert_eq!((text(&rest, "/status"), actions(&rest)), ("released".into(), vec![]));
-    operator.post("/v1/vouchers", &voucher("out", rich, poor, 160_000)).ok();
-}
-
-#[test]
 fn money_leaves_an_agreement_only_to_its_receivers() {
     let server = Server::start();
     let Books { operator, rich, poor, .. } = &Books::open(&server);

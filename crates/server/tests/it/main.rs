@@ -7,6 +7,7 @@ mod cluster;
 mod command_line;
 mod features;
 mod form;
+mod freezes;
 mod log;
 mod open;
 mod orders;

@@ -6,6 +6,7 @@ use domain::attempt::{Purpose, Rail};
 use domain::book::Subject;
 use domain::business_day::{Day, DayStatus};
 use domain::customer::CustomerKind;
+use domain::freeze::{FreezeKind, FreezeStatus};
 use domain::hold::HoldStatus;
 use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId};
 use domain::merchant::MerchantKind;
@@ -41,6 +42,7 @@ on_both! {
     pages_follow_each_other_without_gap_or_double
     an_empty_store_gives_an_empty_page
     filters_narrow_each_list
+    filters_narrow_the_list_of_freezes
     rows_are_found_by_id
     texts_that_sql_could_mistake_are_only_texts
 }
@@ -116,7 +118,6 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, early), 0);
     assert_eq!(count(&database, PayoutFilter { kind: Some(PayoutKind::Withdrawal), ..Default::default() }), 1);
     assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
-    assert_eq!(count(&database, FreezeFilter { account, ..Default::default() }), 1);
 
     assert_eq!(count(&database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
     assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 3);
@@ -151,6 +152,22 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, SettlementFilter { to: day, ..Default::default() }), 0);
     let days = list(&database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
     assert_eq!(days.data.iter().map(|day| day.date).collect::<Vec<_>>(), [date(3, 5)]);
+}
+
+fn filters_narrow_the_list_of_freezes(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    world.store(&database);
+    let account = Some(AccountId(world.state.holds.get(1).unwrap().account.0));
+    assert_eq!(count(&database, FreezeFilter { account, ..Default::default() }), 1);
+    let police = || FreezeFilter { authority: Some("police".into()), ..Default::default() };
+    let (stops, customer) = (Some(FreezeKind::StopPayment), Some(CustomerId(1)));
+    assert_eq!(count(&database, FreezeFilter { kind: stops, customer, ..police() }), 1);
+    assert_eq!(count(&database, FreezeFilter { kind: Some(FreezeKind::Whole), ..police() }), 0);
+    assert_eq!(count(&database, FreezeFilter { customer: Some(CustomerId(2)), ..Default::default() }), 0);
+    assert_eq!(count(&database, FreezeFilter { document: Some("S-1".into()), ..Default::default() }), 1);
+    let status = Some(FreezeStatus::Lapsed);
+    assert_eq!(count(&database, FreezeFilter { status, ..Default::default() }), 0);
 }
 
 fn rows_are_found_by_id(place: &Place) {

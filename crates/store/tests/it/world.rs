@@ -12,7 +12,7 @@ use domain::calendar::{Calendar, Date, Year};
 use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
-use domain::freeze::PlaceFreeze;
+use domain::freeze::{Measure, PlaceFreeze};
 use domain::hold::PlaceHold;
 use domain::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, OrderId, UserId};
 use domain::initialise::Genesis;
@@ -100,13 +100,25 @@ impl World {
 
     fn frozen(&mut self, account: AccountId) {
         self.given(Command::PlaceFreeze(PlaceFreeze {
-            account,
-            amount: 700,
-            currency: Currency::Cny,
+            scope: account.into(),
+            measure: Measure::Amount { amount: 700, currency: Currency::Cny },
             reason: "case".into(),
             authority: "court".into(),
             document: "(2026)沪01执1号".into(),
+            source: None,
+            priority: 100,
             expires_at: Some(self.now.plus_ms(60_000)),
+        }));
+        let customer = self.state.customer_of(self.state.account(account, "account").unwrap().owner).unwrap();
+        self.given(Command::PlaceFreeze(PlaceFreeze {
+            scope: customer.into(),
+            measure: Measure::StopPayment,
+            reason: "fraud".into(),
+            authority: "police".into(),
+            document: "S-1".into(),
+            source: None,
+            priority: 100,
+            expires_at: None,
         }));
     }
 

@@ -2,9 +2,9 @@
 
 use domain::book::{Side, Subject};
 use domain::bulk::{BulkVoucher, PostBulk};
-use domain::freeze::{PlaceFreeze, ReleaseFreeze};
+use domain::freeze::{Measure, PlaceFreeze, ReleaseFreeze};
 use domain::hold::PlaceHold;
-use domain::ids::{AccountId, FreezeId, HoldId};
+use domain::ids::{AccountId, CustomerId, FreezeId, HoldId};
 use domain::money::Currency;
 use domain::restriction::Restriction;
 use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
@@ -162,11 +162,27 @@ impl Walk {
         let account = self.account(account);
         let expires_at = minutes.map(|minutes| self.now.plus_ms(minutes * MINUTE_MS));
         let [reason, authority, document] = ["case", COURT, "2026-1"].map(String::from);
-        let currency = self.currency(account);
-        let freeze = PlaceFreeze { account, amount, currency, reason, authority, document, expires_at };
+        let measure = Measure::Amount { amount, currency: self.currency(account) };
+        let (scope, source, priority) = (account.into(), None, 100);
+        let freeze = PlaceFreeze { scope, measure, reason, authority, document, source, priority, expires_at };
         if let Ok(Reply::Freeze(id)) = self.tries(Command::PlaceFreeze(freeze)) {
             self.model.freezes.insert(id, (account, wide(amount), expires_at));
             self.model.cancel_unsent(|payout| payout.account == account);
+        }
+    }
+
+    /// Freezes an amount of the customer whose all accounts are, across those in scope.
+    pub(super) fn freeze_customer(&mut self, amount: i64, dollars: bool, minutes: Option<i64>) {
+        let expires_at = minutes.map(|minutes| self.now.plus_ms(minutes * MINUTE_MS));
+        let [reason, authority, document] = ["case", COURT, "2026-3"].map(String::from);
+        let currency = if dollars { DOLLARS } else { CNY };
+        let (scope, source, priority) = (CustomerId(1).into(), None, 50);
+        let measure = Measure::Amount { amount, currency };
+        let freeze = PlaceFreeze { scope, measure, reason, authority, document, source, priority, expires_at };
+        if let Ok(Reply::Freeze(id)) = self.tries(Command::PlaceFreeze(freeze)) {
+            self.model.customer_freezes.insert(id, (currency, wide(amount), expires_at));
+            let scope = self.model.in_scope();
+            self.model.cancel_unsent(|payout| scope.contains(&payout.account));
         }
     }
 
@@ -174,14 +190,21 @@ impl Walk {
         let ids = self.state.freezes.iter().map(|(id, _)| FreezeId(id));
         let freeze = pick(ids, selector).unwrap_or(FreezeId(1));
         let authority = String::from(if same_authority { COURT } else { "another" });
-        let left = self.model.freezes.get(&freeze).map(|(_, left, _)| *left);
+        let on_account = self.model.freezes.get(&freeze).map(|(_, left, _)| *left);
+        let left = on_account.or_else(|| self.model.customer_freezes.get(&freeze).map(|(_, left, _)| *left));
         let expected =
             same_authority && left.is_some_and(|left| amount.is_none_or(|amount| (1..=left).contains(&wide(amount))));
-        let result = self.tries(Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount }));
+        let document = String::from("2026-2");
+        let release = Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, document, amount });
+        let result = self.approved(release);
         assert_eq!(result.is_ok(), expected, "{result:?}");
         if let Some((_, left, _)) = self.model.freezes.get_mut(&freeze).filter(|_| expected) {
             *left -= amount.map_or(*left, wide);
             self.model.freezes.retain(|_, (_, left, _)| *left > 0);
+        }
+        if let Some((_, left, _)) = self.model.customer_freezes.get_mut(&freeze).filter(|_| expected) {
+            *left -= amount.map_or(*left, wide);
+            self.model.customer_freezes.retain(|_, (_, left, _)| *left > 0);
         }
     }
 }
