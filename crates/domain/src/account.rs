@@ -16,11 +16,12 @@ use crate::book::{Side, Subject};
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, UserId};
+use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, TreeLinkId, UserId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::restriction::Restriction;
 use crate::state::State;
+use crate::tree;
 
 /// Whose the money is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -90,6 +91,9 @@ pub struct Account {
     /// The agreement whose account this is.
     #[n(12)]
     pub agreement: Option<AgreementId>,
+    /// The link to its parent whose quota limits what goes out.
+    #[n(13)]
+    pub quota: Option<TreeLinkId>,
 }
 
 impl Account {
@@ -181,6 +185,7 @@ pub(crate) fn open(
         frozen: 0,
         entries: 0,
         agreement,
+        quota: None,
     }));
     id
 }
@@ -198,7 +203,7 @@ pub(crate) fn open_currency(draft: &mut Draft<'_>, currency: Currency) {
 /// Closes an account for ever.
 ///
 /// # Errors
-/// `account_unknown`, `account_closed`, `account_not_empty`, `subject_not_allowed` for the institution's own and for an
+/// `account_unknown`, `account_closed`, `account_not_empty`, `account_linked`, `subject_not_allowed` for the institution's own and for an
 /// agreement's, which closes with it.
 pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refusal> {
     let account = draft.state.open_account(id, "account")?;
@@ -212,7 +217,7 @@ pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refus
     Ok(Reply::Account(id))
 }
 
-/// Refuses to close an account with money on it, or with payouts that may bring money back.
+/// Refuses to close an account with money on it, with payouts that may bring money back, or with a parent or children.
 pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> {
     let id = account.id;
     if account.balance != 0 || account.held_out != 0 || account.held_in != 0 || account.frozen != 0 {
@@ -226,7 +231,7 @@ pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> 
         let message = format!("{id} has payouts whose end is not known; close it when they have ended");
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
-    Ok(())
+    tree::refuse_linked(state, id)
 }
 
 /// An account was opened.

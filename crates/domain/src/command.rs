@@ -18,7 +18,7 @@ use crate::freeze::{self, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
     AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
-    RefundId, SettlementId, SplitId, UserId, VoucherId,
+    RefundId, SettlementId, SplitId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -33,6 +33,7 @@ use crate::restriction::{self, Restriction};
 use crate::settlement;
 use crate::split::{self, MakeSplit};
 use crate::tick;
+use crate::tree::{self, TreeCommand};
 use crate::user;
 use crate::voucher::{self, PostVoucher};
 
@@ -163,6 +164,8 @@ pub enum Command {
         /// What it said.
         outcome: Outcome,
     },
+    /// Link, sweep, allocate or limit parent and child accounts.
+    Tree(TreeCommand),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -222,6 +225,12 @@ pub enum Reply {
     /// A freeze.
     #[n(32)]
     Freeze(#[n(0)] FreezeId),
+    /// A link between accounts.
+    #[n(50)]
+    TreeLink(#[n(0)] TreeLinkId),
+    /// A run of sweeps and allocations.
+    #[n(51)]
+    TreeRun(#[n(0)] TreeRunId),
 }
 
 impl Command {
@@ -264,6 +273,7 @@ impl Command {
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
             | Self::Settle { .. }
+            | Self::Tree(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -311,6 +321,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
+        Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
     }
 }

@@ -27,6 +27,7 @@ use crate::restriction::{self, Restriction};
 use crate::settlement::{self, Settlement};
 use crate::split::{self, Split};
 use crate::state::State;
+use crate::tree::{self, TreeEvent};
 use crate::user::{self, User};
 use crate::voucher::{self, Voucher};
 
@@ -361,6 +362,9 @@ pub enum Event {
     /// A freeze's time ran out.
     #[n(87)]
     FreezeExpired(#[n(0)] FreezeId),
+    /// Something happened to parent and child accounts.
+    #[n(120)]
+    Tree(#[n(0)] TreeEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -425,5 +429,6 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
         Event::FreezeReleased { freeze, amount } => freeze::apply_released(state, *freeze, *amount),
         Event::FreezeExpired(id) => freeze::apply_expired(state, *id),
+        Event::Tree(event) => tree::apply(state, event),
     }
 }

@@ -9,6 +9,7 @@
 //! The general ledger is added up from the accounts, so its comparison with them (总分核对) is independent of the restore
 //! only in what is posted after it; the check here is that debits equal credits in every book and currency.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
@@ -22,7 +23,7 @@ use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeStatus};
 use crate::hold::{Hold, HoldStatus};
-use crate::ids::{AccountId, AttemptId, PayoutId};
+use crate::ids::{AccountId, AttemptId, PayoutId, TreeRunId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::merchant::Merchant;
@@ -30,6 +31,7 @@ use crate::money::{Currency, Minor};
 use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
+use crate::tree::{self, RunCause, TreeLink, TreeRun};
 use crate::user::User;
 
 /// What of the state is no row.
@@ -120,6 +122,8 @@ impl State {
         let (attempts, orders) = (Table::restored(rows.attempts), Table::restored(rows.orders));
         let (payouts, clearings) = (Table::restored(rows.payouts), Table::restored(rows.clearings));
         let agreements = Table::restored(rows.agreements);
+        let (tree_links, tree_runs) = (Table::restored(rows.tree_links), Table::restored(rows.tree_runs));
+        let quota_charges = Table::restored(rows.quota_charges);
         Ok(Self {
             genesis,
             now,
@@ -144,7 +148,17 @@ impl State {
             uncleared_returns: Index::restored(all(&payouts).filter_map(|payout| uncleared_return(payout, &attempts))),
             clearing_files: Index::restored(all(&clearings).map(|it| ((it.rail, it.date, it.part), it.id))),
             outbox: Index::restored(all(&attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ()))),
-            timers: Index::restored(all(&holds).filter_map(hold_timer).chain(all(&freezes).filter_map(freeze_timer))),
+            tree_parents: Index::restored(current(&tree_links).map(|link| (link.child, link.id))),
+            tree_children: Index::restored(current(&tree_links).map(|link| ((link.parent, link.child), link.id))),
+            tree_history: Index::restored(all(&tree_links).map(|link| ((link.parent, link.id), ()))),
+            tree_run_numbers: Index::restored(all(&tree_runs).filter_map(run_number)),
+            quota_charges_by_hold: Index::restored(all(&quota_charges).map(|charge| (charge.hold, charge.id))),
+            timers: Index::restored(
+                all(&holds)
+                    .filter_map(hold_timer)
+                    .chain(all(&freezes).filter_map(freeze_timer))
+                    .chain(all(&tree_links).filter_map(tree::timer)),
+            ),
             accounts,
             holds,
             customers: Table::restored(rows.customers),
@@ -161,6 +175,9 @@ impl State {
             payouts,
             agreements,
             freezes,
+            tree_links,
+            tree_runs,
+            quota_charges,
             posted: Vec::new(),
         })
     }
@@ -251,6 +268,17 @@ fn freeze_timer(freeze: &Freeze) -> Option<((Time, Timer), ())> {
     match freeze.status {
         FreezeStatus::InForce => freeze.expires_at.map(|at| ((at, Timer::Freeze(freeze.id)), ())),
         FreezeStatus::Released | FreezeStatus::Expired => None,
+    }
+}
+
+fn current(links: &Table<TreeLink>) -> impl Iterator<Item = &TreeLink> {
+    all(links).filter(|link| link.is_current())
+}
+
+fn run_number(run: &TreeRun) -> Option<((AccountId, String), TreeRunId)> {
+    match &run.cause {
+        RunCause::Number(number) => Some(((run.parent, number.clone()), run.id)),
+        RunCause::Command | RunCause::Timer => None,
     }
 }
 

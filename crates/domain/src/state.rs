@@ -17,7 +17,7 @@ use crate::freeze::Freeze;
 use crate::hold::Hold;
 use crate::ids::{
     AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
-    StreamId, UserId,
+    QuotaChargeId, StreamId, TreeLinkId, TreeRunId, UserId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;
@@ -30,6 +30,7 @@ use crate::refund::Refund;
 use crate::settlement::Settlement;
 use crate::split::Split;
 use crate::table::Table;
+use crate::tree::{QuotaCharge, TreeLink, TreeRun};
 use crate::user::User;
 use crate::voucher::PostedEntry;
 
@@ -40,6 +41,8 @@ pub enum Timer {
     Hold(HoldId),
     /// A freeze expires.
     Freeze(FreezeId),
+    /// The rules of a parent's children run.
+    TreeRules(AccountId),
 }
 
 macro_rules! state {
@@ -173,6 +176,12 @@ state! {
         agreements: Agreement,
         /// Precise freezes.
         freezes: Freeze,
+        /// Links between parent and child accounts, current and ended.
+        tree_links: TreeLink,
+        /// Runs of sweeps and allocations.
+        tree_runs: TreeRun,
+        /// What holds used of quotas.
+        quota_charges: QuotaCharge,
     }
     indexes {
         /// Accounts by the customer (客户) behind their user or merchant.
@@ -197,6 +206,16 @@ state! {
         clearing_files: (Rail, Date, u32) => ClearingId,
         /// Attempts whose answer is not certain.
         outbox: AttemptId => (),
+        /// The link of each child now.
+        tree_parents: AccountId => TreeLinkId,
+        /// The links of each parent now, by child.
+        tree_children: (AccountId, AccountId) => TreeLinkId,
+        /// Every link that a parent ever had.
+        tree_history: (AccountId, TreeLinkId) => (),
+        /// Runs of rules by parent and number.
+        tree_run_numbers: (AccountId, String) => TreeRunId,
+        /// What a hold used of a quota.
+        quota_charges_by_hold: HoldId => QuotaChargeId,
         /// What falls due when.
         timers: (Time, Timer) => (),
     }
