@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 
 use crate::account::{self, OpenAccount};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
+use crate::approval::{self, ApprovalCommand};
 use crate::attempt::{self, Outcome};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
@@ -17,13 +18,15 @@ use crate::draft::Draft;
 use crate::freeze::{self, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
-    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
-    RefundId, SettlementId, SplitId, TreeLinkId, TreeRunId, UserId, VoucherId,
+    AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
+    OrderId, PayoutId, RefundId, SettlementId, SplitId, UserId, VoucherId,
 };
+use crate::ids::{TreeLinkId, TreeRunId};
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
 use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
+use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
 use crate::payment;
 use crate::payout::{self, CreatePayout};
@@ -166,6 +169,10 @@ pub enum Command {
     },
     /// Link, sweep, allocate or limit parent and child accounts.
     Tree(TreeCommand),
+    /// Register or change an operator.
+    Operator(OperatorCommand),
+    /// Propose, approve, reject, withdraw.
+    Approval(ApprovalCommand),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -231,6 +238,12 @@ pub enum Reply {
     /// A run of sweeps and allocations.
     #[n(51)]
     TreeRun(#[n(0)] TreeRunId),
+    /// An operator.
+    #[n(40)]
+    Operator(#[n(0)] OperatorId),
+    /// An approval.
+    #[n(41)]
+    Approval(#[n(0)] ApprovalId),
 }
 
 impl Command {
@@ -274,6 +287,8 @@ impl Command {
             | Self::TakeClearingFile(_)
             | Self::Settle { .. }
             | Self::Tree(_)
+            | Self::Operator(_)
+            | Self::Approval(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -323,5 +338,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
         Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
+        Command::Operator(command) => operator::decide(draft, command),
+        Command::Approval(command) => approval::decide(draft, command),
     }
 }

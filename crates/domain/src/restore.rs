@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{Account, Owner};
+use crate::approval::{Approval, ApprovalStatus};
 use crate::attempt::{Attempt, AttemptStatus, Rail};
 use crate::book::{Book, Side, Subject};
 use crate::business_day::{Days, Turnover};
@@ -23,11 +24,13 @@ use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeStatus};
 use crate::hold::{Hold, HoldStatus};
-use crate::ids::{AccountId, AttemptId, PayoutId, TreeRunId};
+use crate::ids::TreeRunId;
+use crate::ids::{AccountId, AttemptId, PayoutId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
+use crate::operator::Operator;
 use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
@@ -124,6 +127,8 @@ impl State {
         let agreements = Table::restored(rows.agreements);
         let (tree_links, tree_runs) = (Table::restored(rows.tree_links), Table::restored(rows.tree_runs));
         let quota_charges = Table::restored(rows.quota_charges);
+        let operators = Table::restored(rows.operators);
+        let approvals = Table::restored(rows.approvals);
         Ok(Self {
             genesis,
             now,
@@ -141,6 +146,7 @@ impl State {
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
+            operator_logins: Index::restored(all(&operators).map(|it: &Operator| (it.login.clone(), it.id))),
             open_payouts: Index::restored(all(&payouts).filter_map(open_payout)),
             agreement_keys: Index::restored(all(&agreements).map(|it| (it.key(), it.id))),
             due: Index::restored(all(&orders).flat_map(|order| order.dues())),
@@ -157,7 +163,8 @@ impl State {
                 all(&holds)
                     .filter_map(hold_timer)
                     .chain(all(&freezes).filter_map(freeze_timer))
-                    .chain(all(&tree_links).filter_map(tree::timer)),
+                    .chain(all(&tree_links).filter_map(tree::timer))
+                    .chain(all(&approvals).filter_map(approval_timer)),
             ),
             accounts,
             holds,
@@ -178,6 +185,8 @@ impl State {
             tree_links,
             tree_runs,
             quota_charges,
+            operators,
+            approvals,
             posted: Vec::new(),
         })
     }
@@ -279,6 +288,15 @@ fn run_number(run: &TreeRun) -> Option<((AccountId, String), TreeRunId)> {
     match &run.cause {
         RunCause::Number(number) => Some(((run.parent, number.clone()), run.id)),
         RunCause::Command | RunCause::Timer => None,
+    }
+}
+
+fn approval_timer(approval: &Approval) -> Option<((Time, Timer), ())> {
+    match approval.status {
+        ApprovalStatus::Pending => Some(((approval.expires_at, Timer::Approval(approval.id)), ())),
+        ApprovalStatus::Approved | ApprovalStatus::Rejected | ApprovalStatus::Withdrawn | ApprovalStatus::Expired => {
+            None
+        }
     }
 }
 

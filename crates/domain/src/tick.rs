@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::approval;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::freeze;
@@ -35,6 +36,7 @@ pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
             // A run posts a voucher a child: what is too much for this tick is due still and the next one takes it.
             Timer::TreeRules(_) if swept >= MAX_PER_TICK => {}
             Timer::TreeRules(parent) => swept = swept.saturating_add(tree::run_due(draft, parent)),
+            Timer::Approval(id) => approval::expire(draft, id),
         }
     }
     Ok(Reply::Done)

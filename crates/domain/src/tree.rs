@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::calendar::Date;
-use crate::command::Reply;
+use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
@@ -40,7 +40,7 @@ mod tests;
 
 pub(crate) use links::refuse_linked;
 pub use links::{Node, walk};
-pub use roll_up::{Figures, Sums, roll_up};
+pub use roll_up::{Figures, Sums, own_at_end, roll_up};
 pub(crate) use sweep::{run_due, timer};
 
 /// The most levels of a tree; a root alone has one.
@@ -432,6 +432,14 @@ pub enum TreeCommand {
         /// The caller's number of the run.
         number: String,
     },
+}
+
+impl TreeCommand {
+    /// The command that puts an account under another.
+    #[must_use]
+    pub const fn link(command: LinkAccounts) -> Command {
+        Command::Tree(Self::Link(command))
+    }
 }
 
 /// What happened to a tree.

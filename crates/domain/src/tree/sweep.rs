@@ -208,6 +208,9 @@ pub(crate) fn run_due(draft: &mut Draft<'_>, parent: AccountId) -> usize {
         }
     }
     let links: Vec<TreeLinkId> = next.iter().map(|(id, _)| *id).collect();
+    if links.is_empty() {
+        return 0;
+    }
     // Without a day that takes postings there are no accounts yet, so nothing falls due.
     match run(draft, parent, RunCause::Timer, &links, next) {
         Ok(_) | Err(_) => links.len(),
