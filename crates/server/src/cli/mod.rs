@@ -13,6 +13,7 @@ mod rates;
 mod remote;
 mod settlement;
 mod table;
+mod tree;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +55,9 @@ enum What {
     /// Accounts: one with its balances, or its statement.
     #[command(after_help = account::EXAMPLES)]
     Account(Remote<account::Account>),
+    /// Parent and child accounts: the tree with its roll-ups, links, sweeps, rules, quotas.
+    #[command(after_help = tree::EXAMPLES)]
+    Tree(Remote<tree::Tree>),
     /// Orders and their legs.
     #[command(after_help = order::EXAMPLES)]
     Order(Remote<order::Order>),
@@ -139,6 +143,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Config => print(config::DEFAULT),
         What::Day(day) => day.run(&load()?, day::Day::ask)?,
         What::Account(account) => account.run(&load()?, account::Account::ask)?,
+        What::Tree(tree) => tree.run(&load()?, tree::Tree::ask)?,
         What::Order(order) => order.run(&load()?, order::Order::ask)?,
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
