@@ -13,3 +13,4 @@ mod orders;
 mod restart;
 mod server;
 mod start;
+mod trees;
