@@ -18,11 +18,12 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::freeze;
-use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, UserId};
+use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, TreeLinkId, UserId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::restriction::{Bars, Restriction};
 use crate::state::State;
+use crate::tree;
 
 /// Whose the money is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -96,6 +97,9 @@ pub struct Account {
     #[n(14)]
     #[cbor(default)]
     pub freezes: Bars,
+    /// The link to its parent whose quota limits what goes out.
+    #[n(13)]
+    pub quota: Option<TreeLinkId>,
 }
 
 impl Account {
@@ -197,6 +201,7 @@ pub(crate) fn open(
         entries: 0,
         agreement,
         freezes: freeze::barred_from_birth(draft.state, subject, owner),
+        quota: None,
     }));
     id
 }
@@ -214,7 +219,7 @@ pub(crate) fn open_currency(draft: &mut Draft<'_>, currency: Currency) {
 /// Closes an account for ever.
 ///
 /// # Errors
-/// `account_unknown`, `account_closed`, `account_not_empty`, `subject_not_allowed` for the institution's own and for an
+/// `account_unknown`, `account_closed`, `account_not_empty`, `account_linked`, `subject_not_allowed` for the institution's own and for an
 /// agreement's, which closes with it.
 pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refusal> {
     let account = draft.state.open_account(id, "account")?;
@@ -228,7 +233,7 @@ pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refus
     Ok(Reply::Account(id))
 }
 
-/// Refuses to close an account with money on it, or with payouts that may bring money back.
+/// Refuses to close an account with money on it, with payouts that may bring money back, or with a parent or children.
 pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> {
     let id = account.id;
     if account.balance != 0 || account.held_out != 0 || account.held_in != 0 || account.frozen != 0 {
@@ -246,7 +251,7 @@ pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> 
         let message = format!("{id} has payouts whose end is not known; close it when they have ended");
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
-    Ok(())
+    tree::refuse_linked(state, id)
 }
 
 /// An account was opened.

@@ -13,6 +13,7 @@ use crate::freeze::{self, FreezeStatus};
 use crate::hold::HoldStatus;
 use crate::money::Currency;
 use crate::state::State;
+use crate::tree;
 use crate::trial_balance::TrialBalance;
 
 /// Runs the checks of a day that is not closed; empty for others.
@@ -29,6 +30,7 @@ pub fn run(state: &State, date: Date) -> Vec<CheckResult> {
         never_overdrawn(state, date),
         holds(state),
         freezes(state),
+        roll_ups(state, date),
         covered(&trial),
     ]
 }
@@ -164,6 +166,12 @@ fn freezes(state: &State) -> CheckResult {
     result("freezes", &breaks, format!("{count} freezes in force, none past its expiry"))
 }
 
+/// What parents show of their children is what the accounts hold.
+fn roll_ups(state: &State, date: Date) -> CheckResult {
+    let (breaks, held) = tree::roll_up::check(state, date);
+    result("roll_ups", &breaks, held)
+}
+
 fn covered(trial: &TrialBalance) -> CheckResult {
     let mut breaks = Vec::new();
     for currency in Currency::ALL {
@@ -245,6 +253,7 @@ mod tests {
                 "never_overdrawn",
                 "holds",
                 "freezes",
+                "roll_ups",
                 "cover"
             ]
         );

@@ -21,6 +21,7 @@ use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
     OrderId, PayoutId, RefundId, SettlementId, SplitId, UserId, VoucherId,
 };
+use crate::ids::{TreeLinkId, TreeRunId};
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
 use crate::merchant::{self, OpenMerchant, SettlementAccount};
@@ -35,6 +36,7 @@ use crate::restriction::{self, Restriction};
 use crate::settlement;
 use crate::split::{self, MakeSplit};
 use crate::tick;
+use crate::tree::{self, TreeCommand};
 use crate::user;
 use crate::voucher::{self, PostVoucher};
 
@@ -167,6 +169,8 @@ pub enum Command {
         /// What it said.
         outcome: Outcome,
     },
+    /// Link, sweep, allocate or limit parent and child accounts.
+    Tree(TreeCommand),
     /// Register or change an operator.
     Operator(OperatorCommand),
     /// Propose, approve, reject, withdraw.
@@ -230,6 +234,12 @@ pub enum Reply {
     /// A freeze.
     #[n(32)]
     Freeze(#[n(0)] FreezeId),
+    /// A link between accounts.
+    #[n(50)]
+    TreeLink(#[n(0)] TreeLinkId),
+    /// A run of sweeps and allocations.
+    #[n(51)]
+    TreeRun(#[n(0)] TreeRunId),
     /// An operator.
     #[n(40)]
     Operator(#[n(0)] OperatorId),
@@ -279,6 +289,7 @@ impl Command {
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
             | Self::Settle { .. }
+            | Self::Tree(_)
             | Self::Operator(_)
             | Self::Approval(_)
             | Self::AnswerAttempt { .. } => true,
@@ -329,6 +340,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
+        Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::Operator(command) => operator::decide(draft, command),
         Command::Approval(command) => approval::decide(draft, command),

@@ -29,6 +29,7 @@ use crate::restriction::{self, Restriction};
 use crate::settlement::{self, Settlement};
 use crate::split::{self, Split};
 use crate::state::State;
+use crate::tree::{self, TreeEvent};
 use crate::user::{self, User};
 use crate::voucher::{self, Voucher};
 
@@ -373,6 +374,9 @@ pub enum Event {
         #[n(1)]
         change: FreezeChange,
     },
+    /// Something happened to parent and child accounts.
+    #[n(120)]
+    Tree(#[n(0)] TreeEvent),
     /// An operator was registered or changed.
     #[n(100)]
     Operator(#[n(0)] OperatorEvent),
@@ -446,6 +450,7 @@ pub fn apply(state: &mut State, event: &Event) {
         }
         Event::FreezeExpired(id) => freeze::apply_unsigned(state, *id, Change::Expired),
         Event::FreezeChanged { freeze, change } => freeze::apply_changed(state, *freeze, change),
+        Event::Tree(event) => tree::apply(state, event),
         Event::Operator(event) => operator::apply(state, event),
         Event::Approval(event) => approval::apply(state, event),
     }

@@ -21,6 +21,7 @@ use crate::ids::{AccountId, HoldId, PayoutId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::{State, Timer};
+use crate::tree;
 use crate::voucher::{
     BusinessKind, BusinessNumber, Dimensions, Entry, EventCode, refuse_by_hand, refuse_entries_by_hand,
 };
@@ -100,7 +101,7 @@ pub struct PlaceHold {
 ///
 /// # Errors
 /// `amount_not_positive`, `account_unknown`, `account_closed`, `subject_not_allowed` for 1101 and agreement accounts,
-/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `value_invalid` for an expiry that has passed.
+/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `quota_exceeded`, `value_invalid` for an expiry that has passed.
 pub fn decide_place(draft: &mut Draft<'_>, command: &PlaceHold) -> Result<Reply, Refusal> {
     if let Some(account) = draft.state.accounts.get(command.account.0) {
         refuse_by_hand(account, account.subject.side().opposite())?;
@@ -127,6 +128,7 @@ pub(crate) fn place(draft: &mut Draft<'_>, command: &PlaceHold, payout: Option<P
         return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
     }
     crate::money::add(account.held_out, amount, "amount")?;
+    tree::quota::check(draft.state, account, amount)?;
     if command.expires_at <= draft.context.now {
         return Err(Refusal::new(RefusalCode::ValueInvalid, "expires_at", "the expiry has passed; name a later time"));
     }
@@ -240,6 +242,7 @@ impl State {
 pub(crate) fn apply_placed(state: &mut State, hold: &Hold) {
     state.account_row(hold.account).held_out += hold.amount;
     state.timers.insert((hold.expires_at, Timer::Hold(hold.id)), ());
+    tree::quota::apply_hold(state, hold);
     state.holds.insert(hold.id.0, hold.clone());
 }
 
@@ -261,4 +264,5 @@ pub(crate) fn apply_ended(state: &mut State, id: HoldId, status: HoldStatus) {
     hold.status = status;
     state.timers.remove(&timer);
     state.account_row(account).held_out -= rest;
+    tree::quota::apply_given_back(state, id, rest);
 }

@@ -102,6 +102,12 @@ ids! {
     ApprovalId = "apr";
     /// An operator of the institution.
     OperatorId = "opr";
+    /// A link between a parent and a child account (母子账户).
+    TreeLinkId = "lnk";
+    /// A run of sweeps (归集) and allocations (下拨).
+    TreeRunId = "trn";
+    /// What a hold used of a child's quota (额度).
+    QuotaChargeId = "qch";
 }
 
 #[cfg(test)]

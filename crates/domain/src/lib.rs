@@ -53,6 +53,7 @@ pub mod table;
 #[cfg(test)]
 mod testkit;
 pub mod tick;
+pub mod tree;
 pub mod trial_balance;
 pub mod user;
 pub mod voucher;

@@ -35,6 +35,7 @@ use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
+use crate::tree;
 
 mod booking;
 mod deduction;
@@ -394,7 +395,12 @@ pub(crate) fn apply_succeeded(state: &mut State, id: PayoutId, reference: Option
 
 /// It failed.
 pub(crate) fn apply_failed(state: &mut State, id: PayoutId, failure: &PayoutFailure) {
-    end(state, id, PayoutStatus::Failed).failure = Some(failure.clone());
+    let payout = end(state, id, PayoutStatus::Failed);
+    payout.failure = Some(failure.clone());
+    let (hold, total) = (payout.hold, payout.total());
+    if let Some(hold) = hold {
+        tree::quota::apply_given_back(state, hold, total);
+    }
 }
 
 /// It was cancelled.
@@ -408,7 +414,11 @@ pub(crate) fn apply_returned(state: &mut State, id: PayoutId, reference: &str, d
     let payout = state.payouts.get_mut(id.0).expect("it ended just now");
     payout.return_reference = Some(reference.into());
     payout.return_date = Some(date);
+    let (hold, amount) = (payout.hold, payout.amount);
     if let Some(key) = returns::uncleared_key(payout, &state.attempts) {
         state.uncleared_returns.insert(key, ());
+    }
+    if let Some(hold) = hold {
+        tree::quota::apply_given_back(state, hold, amount);
     }
 }

@@ -121,6 +121,14 @@ codes! {
     100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
     101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";
     80 ApprovalRequired "approval_required" "This needs a second person: propose it, and another operator approves it.";
+    110 QuotaExceeded "quota_exceeded" "More than the child account's quota leaves for one payment, the day or the month.";
+    111 TreeLinkUnknown "tree_link_unknown" "No link between accounts has this id.";
+    112 TreeLinkEnded "tree_link_ended" "The link between the accounts has ended.";
+    113 AccountLinked "account_linked" "The account stands in a tree; end its links first.";
+    114 TreeShape "tree_shape" "The link would make a cycle, or a tree too deep, too broad or too large.";
+    115 LinkAgreementNeeded "link_agreement_needed" "Accounts of two customers are linked only by an agreement.";
+    116 TreeRunUnknown "tree_run_unknown" "No run of sweeps and allocations has this id.";
+    117 NothingToMove "nothing_to_move" "Parent and child stand so that nothing moves.";
     81 OperatorUnknown "operator_unknown" "No operator has this id.";
     82 OperatorState "operator_state" "The operator is suspended, or its state does not allow this.";
     83 RoleMissing "role_missing" "The operator has none of the roles that may do this.";

@@ -9,6 +9,7 @@
 //! The general ledger is added up from the accounts, so its comparison with them (总分核对) is independent of the restore
 //! only in what is posted after it; the check here is that debits equal credits in every book and currency.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
@@ -23,6 +24,7 @@ use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::freeze;
 use crate::hold::{Hold, HoldStatus};
+use crate::ids::TreeRunId;
 use crate::ids::{AccountId, AttemptId, CustomerId, PayoutId};
 use crate::index::Index;
 use crate::initialise::Genesis;
@@ -32,6 +34,7 @@ use crate::operator::Operator;
 use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
+use crate::tree::{self, RunCause, TreeLink, TreeRun};
 use crate::user::User;
 
 /// What of the state is no row.
@@ -122,6 +125,8 @@ impl State {
         let (attempts, orders) = (Table::restored(rows.attempts), Table::restored(rows.orders));
         let (payouts, clearings) = (Table::restored(rows.payouts), Table::restored(rows.clearings));
         let agreements = Table::restored(rows.agreements);
+        let (tree_links, tree_runs) = (Table::restored(rows.tree_links), Table::restored(rows.tree_runs));
+        let quota_charges = Table::restored(rows.quota_charges);
         let operators = Table::restored(rows.operators);
         let approvals = Table::restored(rows.approvals);
         Ok(Self {
@@ -147,10 +152,16 @@ impl State {
             uncleared_returns: Index::restored(all(&payouts).filter_map(|payout| uncleared_return(payout, &attempts))),
             clearing_files: Index::restored(all(&clearings).map(|it| ((it.rail, it.date, it.part), it.id))),
             outbox: Index::restored(all(&attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ()))),
+            tree_parents: Index::restored(current(&tree_links).map(|link| (link.child, link.id))),
+            tree_children: Index::restored(current(&tree_links).map(|link| ((link.parent, link.child), link.id))),
+            tree_history: Index::restored(all(&tree_links).map(|link| ((link.parent, link.id), ()))),
+            tree_run_numbers: Index::restored(all(&tree_runs).filter_map(run_number)),
+            quota_charges_by_hold: Index::restored(all(&quota_charges).map(|charge| (charge.hold, charge.id))),
             timers: Index::restored(
                 all(&holds)
                     .filter_map(hold_timer)
                     .chain(all(&freezes).filter_map(freeze::timer_key))
+                    .chain(all(&tree_links).filter_map(tree::timer))
                     .chain(all(&approvals).filter_map(approval_timer)),
             ),
             accounts,
@@ -169,6 +180,9 @@ impl State {
             payouts,
             agreements,
             freezes,
+            tree_links,
+            tree_runs,
+            quota_charges,
             operators,
             approvals,
             posted: Vec::new(),
@@ -267,6 +281,17 @@ fn hold_timer(hold: &Hold) -> Option<((Time, Timer), ())> {
     match hold.status {
         HoldStatus::Open => Some(((hold.expires_at, Timer::Hold(hold.id)), ())),
         HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => None,
+    }
+}
+
+fn current(links: &Table<TreeLink>) -> impl Iterator<Item = &TreeLink> {
+    all(links).filter(|link| link.is_current())
+}
+
+fn run_number(run: &TreeRun) -> Option<((AccountId, String), TreeRunId)> {
+    match &run.cause {
+        RunCause::Number(number) => Some(((run.parent, number.clone()), run.id)),
+        RunCause::Command | RunCause::Timer => None,
     }
 }
 

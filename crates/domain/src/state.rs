@@ -20,6 +20,7 @@ use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
     OrderId, PayoutId, StreamId, UserId,
 };
+use crate::ids::{QuotaChargeId, TreeLinkId, TreeRunId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::leg::Leg;
@@ -32,6 +33,7 @@ use crate::refund::Refund;
 use crate::settlement::Settlement;
 use crate::split::Split;
 use crate::table::Table;
+use crate::tree::{QuotaCharge, TreeLink, TreeRun};
 use crate::user::User;
 use crate::voucher::PostedEntry;
 
@@ -42,6 +44,8 @@ pub enum Timer {
     Hold(HoldId),
     /// A freeze expires.
     Freeze(FreezeId),
+    /// The rules of a parent's children run.
+    TreeRules(AccountId),
     /// A proposal lapses.
     Approval(ApprovalId),
 }
@@ -177,6 +181,12 @@ state! {
         agreements: Agreement,
         /// Freezes.
         freezes: Freeze,
+        /// Links between parent and child accounts, current and ended.
+        tree_links: TreeLink,
+        /// Runs of sweeps and allocations.
+        tree_runs: TreeRun,
+        /// What holds used of quotas.
+        quota_charges: QuotaCharge,
         /// Operators.
         operators: Operator,
         /// Proposals and what two people made of them.
@@ -213,6 +223,16 @@ state! {
         clearing_files: (Rail, Date, u32) => ClearingId,
         /// Attempts whose answer is not certain.
         outbox: AttemptId => (),
+        /// The link of each child now.
+        tree_parents: AccountId => TreeLinkId,
+        /// The links of each parent now, by child.
+        tree_children: (AccountId, AccountId) => TreeLinkId,
+        /// Every link that a parent ever had.
+        tree_history: (AccountId, TreeLinkId) => (),
+        /// Runs of rules by parent and number.
+        tree_run_numbers: (AccountId, String) => TreeRunId,
+        /// What a hold used of a quota.
+        quota_charges_by_hold: HoldId => QuotaChargeId,
         /// What falls due when.
         timers: (Time, Timer) => (),
     }

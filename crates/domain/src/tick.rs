@@ -9,6 +9,7 @@ use crate::freeze;
 use crate::hold;
 use crate::refusal::Refusal;
 use crate::state::Timer;
+use crate::tree;
 
 /// The most timers that one tick carries out; the next tick takes the rest.
 pub const MAX_PER_TICK: usize = 1_000;
@@ -27,10 +28,14 @@ pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
         .take(MAX_PER_TICK)
         .map(|((_, timer), ())| *timer)
         .collect();
+    let mut swept = 0_usize;
     for timer in due {
         match timer {
             Timer::Hold(id) => hold::expire(draft, id),
             Timer::Freeze(id) => freeze::expire(draft, id),
+            // A run posts a voucher a child: what is too much for this tick is due still and the next one takes it.
+            Timer::TreeRules(_) if swept >= MAX_PER_TICK => {}
+            Timer::TreeRules(parent) => swept = swept.saturating_add(tree::run_due(draft, parent)),
             Timer::Approval(id) => approval::expire(draft, id),
         }
     }

@@ -23,6 +23,7 @@ use crate::ids::{AccountId, MerchantId, StreamId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::tree;
 
 #[cfg(test)]
 mod tests;
@@ -95,6 +96,9 @@ pub enum BusinessKind {
     /// One try at a channel.
     #[n(9)]
     Attempt,
+    /// A run of sweeps and allocations.
+    #[n(18)]
+    TreeRun,
 }
 
 impl BusinessKind {
@@ -112,6 +116,7 @@ impl BusinessKind {
             Self::Hold => "hld",
             Self::Agreement => "agr",
             Self::Attempt => "att",
+            Self::TreeRun => "trn",
         }
     }
 }
@@ -165,6 +170,15 @@ impl BusinessNumber {
     #[must_use]
     pub const fn object(kind: BusinessKind, id: u64) -> Self {
         Self::Object { kind, id }
+    }
+
+    /// Whether a caller gave it, so that the voucher is by its own words.
+    #[must_use]
+    pub const fn is_callers_own(&self) -> bool {
+        match self {
+            Self::Bulk { .. } | Self::Text(_) => true,
+            Self::Object { .. } | Self::Step { .. } => false,
+        }
     }
 
     /// The number of the `step`-th of several such steps, from 1.
@@ -241,6 +255,8 @@ event_codes! {
     24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
     50 FreezeDeducted "freeze_deducted" "Frozen money left the account for its authority.";
     30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
+    60 SweptUp "swept_up" "Money of a child account was pooled in its parent.";
+    61 AllocatedDown "allocated_down" "Money of a parent account was allotted to its child.";
 }
 
 impl EventCode {
@@ -364,20 +380,36 @@ pub fn decide_post(draft: &mut Draft<'_>, command: PostVoucher) -> Result<Reply,
 ///
 /// # Errors
 /// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, and where money
-/// would leave an agreement's account.
+/// would leave an agreement's account; `quota_exceeded`.
 pub(crate) fn check_by_hand(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     check(state, voucher)?;
-    refuse_entries_by_hand(state, &voucher.entries)
+    let limited = refuse_entries_by_hand(state, &voucher.entries)?;
+    if limited { check_quotas(state, &voucher.entries) } else { Ok(()) }
 }
 
-/// Refuses entries that no one makes by hand.
-pub(crate) fn refuse_entries_by_hand(state: &State, entries: &[Entry]) -> Result<(), Refusal> {
+/// Refuses entries that would take more out of a child account than its quota allows.
+fn check_quotas(state: &State, entries: &[Entry]) -> Result<(), Refusal> {
+    for (at, entry) in entries.iter().enumerate() {
+        let limited = state.accounts.get(entry.account.0).filter(|account| account.quota.is_some());
+        let Some(account) = limited.filter(|_| !entries.iter().take(at).any(|one| one.account == entry.account)) else {
+            continue;
+        };
+        let out = entries.iter().filter(|one| one.account == account.id && !account.grows_on(one.side));
+        tree::quota::check(state, account, out.map(|one| one.amount).fold(0, Minor::saturating_add))?;
+    }
+    Ok(())
+}
+
+/// Refuses entries that no one makes by hand. Says whether a quota limits one of the accounts.
+pub(crate) fn refuse_entries_by_hand(state: &State, entries: &[Entry]) -> Result<bool, Refusal> {
+    let mut limited = false;
     for entry in entries {
         if let Some(account) = state.accounts.get(entry.account.0) {
             refuse_by_hand(account, entry.side)?;
+            limited |= account.quota.is_some();
         }
     }
-    Ok(())
+    Ok(limited)
 }
 
 /// Refuses an entry on `side` of the account if no one makes it by hand.
@@ -529,6 +561,7 @@ pub(crate) fn apply_posted(state: &mut State, voucher: &Voucher) {
         account.balance = account.balance.checked_add(change).expect("decide checked the sum");
         account.entries += 1;
         let (number, balance) = (account.entries, account.balance);
+        let quota = account.quota.filter(|_| change < 0);
         state.days.turn_over(slot, account, entry);
         let counterpart =
             voucher.entries.iter().find(|other| other.side != entry.side).map_or(entry.account, |other| other.account);
@@ -546,6 +579,9 @@ pub(crate) fn apply_posted(state: &mut State, voucher: &Voucher) {
             business: voucher.business.clone(),
             dimensions: voucher.dimensions.clone(),
         });
+        if let Some(link) = quota.filter(|_| voucher.business.is_callers_own()) {
+            tree::quota::apply_left(state, link, voucher.date, entry.amount);
+        }
     }
 }
 

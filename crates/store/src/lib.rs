@@ -45,6 +45,7 @@ pub mod split;
 mod sqlite;
 pub mod table;
 mod tables;
+pub mod tree;
 pub mod user;
 
 pub use checkpoint::Checkpoint;

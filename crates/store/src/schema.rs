@@ -44,6 +44,7 @@ const FILES: &[File] = files![
     "0022_operator.sql",
     "0023_approval.sql",
     "0026_freeze.sql",
+    "0029_tree.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

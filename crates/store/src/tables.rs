@@ -20,6 +20,7 @@ use domain::refund::Refund;
 use domain::settlement::Settlement;
 use domain::split::Split;
 use domain::state::Changes;
+use domain::tree::{QuotaCharge, TreeLink, TreeRun};
 use domain::user::User;
 
 use crate::db::Session;
@@ -81,4 +82,7 @@ tables! {
     freezes: Freeze,
     operators: Operator,
     approvals: Approval,
+    tree_links: TreeLink,
+    tree_runs: TreeRun,
+    quota_charges: QuotaCharge,
 }

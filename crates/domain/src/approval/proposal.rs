@@ -6,7 +6,8 @@ use crate::command::Command;
 use crate::freeze::{DeductFreeze, ReleaseFreeze};
 use crate::ids::OperatorId;
 use crate::operator::OperatorCommand;
-use crate::operator::Role::{self, Administrator, Risk};
+use crate::operator::Role::{self, Accountant, Administrator, Risk, Treasurer};
+use crate::tree::{LinkAccounts, TreeCommand};
 
 macro_rules! proposals {
     ($($number:literal $name:ident($payload:ty) $text:literal
@@ -55,6 +56,8 @@ proposals! {
         does Command::ReleaseFreeze, "Release all or part of a freeze.";
     21 DeductFreeze(DeductFreeze) "deduct_freeze" made by [Risk] checked by [Risk]
         does DeductFreeze::command, "Deduct frozen money for its authority.";
+    30 LinkAccounts(LinkAccounts) "link_accounts" made by [Accountant Treasurer] checked by [Accountant Treasurer]
+        does TreeCommand::link, "Put an account under one of another customer.";
 }
 
 impl Proposal {

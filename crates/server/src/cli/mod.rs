@@ -14,6 +14,7 @@ mod rates;
 mod remote;
 mod settlement;
 mod table;
+mod tree;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -58,6 +59,9 @@ enum What {
     /// Freezes: queues, place, stop payments, renew.
     #[command(after_help = freeze::EXAMPLES)]
     Freeze(Remote<freeze::Freeze>),
+    /// Parent and child accounts: the tree with its roll-ups, links, sweeps, rules, quotas.
+    #[command(after_help = tree::EXAMPLES)]
+    Tree(Remote<tree::Tree>),
     /// Orders and their legs.
     #[command(after_help = order::EXAMPLES)]
     Order(Remote<order::Order>),
@@ -144,6 +148,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Day(day) => day.run(&load()?, day::Day::ask)?,
         What::Account(account) => account.run(&load()?, account::Account::ask)?,
         What::Freeze(freeze) => freeze.run(&load()?, freeze::Freeze::ask)?,
+        What::Tree(tree) => tree.run(&load()?, tree::Tree::ask)?,
         What::Order(order) => order.run(&load()?, order::Order::ask)?,
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,

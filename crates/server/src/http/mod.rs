@@ -31,6 +31,7 @@ pub(crate) mod sandbox_clock;
 pub(crate) mod settlement;
 pub(crate) mod split;
 pub(crate) mod statement;
+pub(crate) mod tree;
 pub(crate) mod trial_balance;
 pub(crate) mod user;
 pub(crate) mod voucher;
@@ -100,7 +101,7 @@ fn unsigned() -> OpenApiRouter<App> {
 
 /// What must be signed.
 fn signed() -> OpenApiRouter<App> {
-    parties().merge(accounts()).merge(money_in()).merge(money_out()).merge(running())
+    parties().merge(accounts()).merge(trees()).merge(money_in()).merge(money_out()).merge(running())
 }
 
 fn parties() -> OpenApiRouter<App> {
@@ -137,6 +138,24 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(agreement::get))
         .routes(routes!(agreement::pay))
         .routes(routes!(agreement::close))
+}
+
+fn trees() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(tree::link, tree::list))
+        .routes(routes!(tree::get))
+        .routes(routes!(tree::end))
+        .routes(routes!(tree::set_rule))
+        .routes(routes!(tree::remove_rule))
+        .routes(routes!(tree::set_quota))
+        .routes(routes!(tree::remove_quota))
+        .routes(routes!(tree::children))
+        .routes(routes!(tree::roll_up::get))
+        .routes(routes!(tree::run::sweep))
+        .routes(routes!(tree::run::allocate))
+        .routes(routes!(tree::run::run))
+        .routes(routes!(tree::run::list))
+        .routes(routes!(tree::run::get))
 }
 
 fn money_in() -> OpenApiRouter<App> {

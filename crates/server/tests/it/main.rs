@@ -14,3 +14,4 @@ mod orders;
 mod restart;
 mod server;
 mod start;
+mod trees;

@@ -32,6 +32,7 @@ use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
 use store::settlement::SettlementFilter;
 use store::split::SplitFilter;
+use store::tree::{TreeLinkFilter, TreeRunFilter};
 use store::user::UserFilter;
 use store::{Cursor, Database, Filter, get, list};
 
@@ -118,6 +119,20 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, early), 0);
     assert_eq!(count(&database, PayoutFilter { kind: Some(PayoutKind::Withdrawal), ..Default::default() }), 1);
     assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
+
+    let links = |filter: TreeLinkFilter| count(&database, filter);
+    let (parent, child) = (Some(company.id), world.state.merchant(MerchantId(1)).map(|it| it.available).ok());
+    assert_eq!(links(TreeLinkFilter { parent, child, status: Some("linked") }), 1);
+    assert_eq!(links(TreeLinkFilter { parent, status: Some("ended"), ..Default::default() }), 0);
+    assert_eq!(links(TreeLinkFilter { child: parent, ..Default::default() }), 0);
+    assert_eq!(links(TreeLinkFilter { parent: child, ..Default::default() }), 0);
+    let runs = |filter: TreeRunFilter| count(&database, filter);
+    let (from, to) = (Some(date(3, 6)), Some(date(3, 6)));
+    assert_eq!(runs(TreeRunFilter { parent, cause: Some("rules"), from, to }), 1);
+    assert_eq!(runs(TreeRunFilter { parent: child, ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { cause: Some("timer"), ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { from: Some(date(3, 7)), ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { to: Some(date(3, 5)), ..Default::default() }), 0);
 
     assert_eq!(count(&database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
     assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 3);

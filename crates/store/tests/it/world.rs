@@ -17,7 +17,7 @@ use domain::hold::PlaceHold;
 use domain::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, OrderId, UserId};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
-use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
+use domain::merchant::{Merchant, MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::Currency;
 use domain::operator::{OperatorCommand, Role};
 use domain::order::{CreateOrder, Item, ItemKind};
@@ -26,6 +26,7 @@ use domain::refund::CreateRefund;
 use domain::sealed::{DataClass, Sealed};
 use domain::split::{MakeSplit, Parts, SplitPart};
 use domain::state::Changes;
+use domain::tree::{LinkAccounts, Quota, RuleKind, SweepRule, TreeCommand};
 use domain::voucher::{Entry, EventCode};
 use domain::{Actor, Command, Context, Draft, Origin, Reply, State, decide};
 use store::{Checkpoint, Database, StoreError, checkpoint};
@@ -95,6 +96,7 @@ impl World {
         world.paid_out(company);
         world.ordered(user, merchant);
         world.decided();
+        world.pooled(merchant);
         world
     }
 
@@ -120,6 +122,22 @@ impl World {
             priority: 100,
             expires_at: None,
         }));
+    }
+
+    /// The merchant's 2203 under its 2206: a quota that a hold uses, and a run that sweeps the rest.
+    fn pooled(&mut self, merchant: MerchantId) {
+        let Merchant { available, company, .. } = self.state.merchant(merchant).unwrap().clone();
+        let parent = company.unwrap();
+        let link = LinkAccounts { parent, child: available, agreement: None };
+        let Reply::TreeLink(link) = self.given(TreeCommand::link(link)) else { panic!("not a link") };
+        let quota = Some(Quota { single: None, day: Some(900), month: None });
+        self.given(Command::Tree(TreeCommand::SetQuota { link, quota }));
+        let rule = Some(SweepRule { kind: RuleKind::SweepAll, minimum: 1, minute_of_day: Some(1_380) });
+        self.given(Command::Tree(TreeCommand::SetRule { link, rule }));
+        let expires_at = self.now.plus_ms(9);
+        let hold = PlaceHold { account: available, amount: 900, currency: Currency::Cny, expires_at };
+        self.given(Command::PlaceHold(hold));
+        self.given(Command::Tree(TreeCommand::RunRules { parent, number: "1".into() }));
     }
 
     /// Two administrators who registered a third, and a proposal that waits.
