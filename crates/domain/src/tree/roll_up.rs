@@ -33,12 +33,12 @@ pub struct Figures {
 impl Figures {
     /// Those of an account now.
     #[must_use]
-    pub fn now(account: &Account) -> Self {
+    pub fn now(state: &State, account: &Account) -> Self {
         Self {
             balance: account.balance.into(),
             held: account.held_out.into(),
-            frozen: account.effective_frozen().into(),
-            available: account.available().into(),
+            frozen: i128::from(account.effective_frozen()) + i128::from(state.frozen_by_customer(account)),
+            available: state.available(account).into(),
         }
     }
 

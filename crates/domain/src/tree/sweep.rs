@@ -131,16 +131,16 @@ fn may_move(state: &State, child: &Account, parent: &Account, way: Way) -> Resul
 }
 
 /// What a rule of this kind moves now, or why nothing.
-fn wanted(kind: RuleKind, minimum: Minor, child: &Account, parent: &Account) -> Result<Minor, Skipped> {
+fn wanted(state: &State, kind: RuleKind, minimum: Minor, child: &Account, parent: &Account) -> Result<Minor, Skipped> {
     let amount = match kind {
-        RuleKind::SweepAll => child.available(),
-        RuleKind::SweepAbove(keep) => child.available().saturating_sub(keep),
+        RuleKind::SweepAll => state.available(child),
+        RuleKind::SweepAbove(keep) => state.available(child).saturating_sub(keep),
         RuleKind::TopUpTo(target) => {
             let lacks = target.saturating_sub(child.balance.saturating_sub(child.held_out));
-            if lacks > 0 && parent.available() <= 0 {
+            if lacks > 0 && state.available(parent) <= 0 {
                 return Err(Skipped::ParentEmpty);
             }
-            lacks.min(parent.available())
+            lacks.min(state.available(parent))
         }
     };
     match amount {
@@ -168,7 +168,7 @@ pub(super) fn decide_move(draft: &mut Draft<'_>, id: TreeLinkId, movement: Movem
                 let message = format!("{} and {} stand so that nothing moves: {}", child.id, parent.id, skipped.name());
                 Refusal::new(RefusalCode::NothingToMove, "amount", message)
             };
-            (kind.way(), wanted(kind, 1, child, parent).map_err(nothing)?)
+            (kind.way(), wanted(draft.state, kind, 1, child, parent).map_err(nothing)?)
         }
     };
     may_move(draft.state, child, parent, way)?;
@@ -251,7 +251,7 @@ fn follow(
     let child = draft.state.open_account(link.child, "child").map_err(refused)?;
     let parent = draft.state.open_account(link.parent, "parent").map_err(refused)?;
     may_move(draft.state, child, parent, rule.kind.way()).map_err(refused)?;
-    let amount = wanted(rule.kind, rule.minimum, child, parent)?;
+    let amount = wanted(draft.state, rule.kind, rule.minimum, child, parent)?;
     let voucher = post(draft, step, id, rule.kind.way(), amount).map_err(refused)?;
     Ok((amount, Some(voucher)))
 }

@@ -102,7 +102,7 @@ fn now(kit: &Kit, top: AccountId) -> Vec<(u16, &'static str, i128, i128, i128, i
     let nodes = walk(&kit.state, top, None);
     let own = |id: AccountId| {
         let account = account(kit, id);
-        Some(((account.subject, account.currency), Figures::now(account)))
+        Some(((account.subject, account.currency), Figures::now(&kit.state, account)))
     };
     let sums = roll_up(&nodes, own).remove(0);
     let line = |((subject, currency), sum): (&(Subject, Currency), &Figures)| {

@@ -394,7 +394,7 @@ pub(crate) async fn children(State(app): State<App>, caller: Caller, Id(id): Id<
         state.account(id, "id")?;
         let child = |link: &TreeLink| {
             let account = state.accounts.get(link.child.0)?;
-            Some(ChildView { link: LinkView::of(state, link), account: AccountView::of(account) })
+            Some(ChildView { link: LinkView::of(state, link), account: AccountView::of(state, account) })
         };
         Ok(ChildrenView {
             account: id.to_string(),

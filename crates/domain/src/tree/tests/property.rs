@@ -252,7 +252,7 @@ impl Walk {
                     }),
                     None => {
                         let row = account(&self.kit, id);
-                        Some(((row.subject, row.currency), Figures::now(row)))
+                        Some(((row.subject, row.currency), Figures::now(&self.kit.state, row)))
                     }
                 };
                 let sums = roll_up(&nodes, own).remove(0);

@@ -134,7 +134,7 @@ fn told(state: &domain::State, id: AccountId, date: Option<Date>) -> Result<Told
     let account = |node: &Node| state.accounts.get(node.account.0).map(|account| (node.account, account.clone()));
     let accounts: BTreeMap<_, _> = nodes.iter().filter_map(account).collect();
     let own = accounts.values().filter_map(|account| match date {
-        None => Some((account.id, Figures::now(account))),
+        None => Some((account.id, Figures::now(state, account))),
         Some(date) => own_at_end(state, account.id, date).map(|(_, figures)| (account.id, figures)),
     });
     Ok(Told { status, own: own.collect(), nodes, accounts })
