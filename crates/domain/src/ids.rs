@@ -102,6 +102,10 @@ ids! {
     ApprovalId = "apr";
     /// An operator of the institution.
     OperatorId = "opr";
+    /// Money in suspense (挂账).
+    SuspenseId = "sus";
+    /// A template of manual vouchers.
+    TemplateId = "tpl";
 }
 
 #[cfg(test)]

@@ -26,11 +26,13 @@ use crate::hold::{Hold, HoldStatus};
 use crate::ids::{AccountId, AttemptId, PayoutId};
 use crate::index::Index;
 use crate::initialise::Genesis;
+use crate::manual_voucher::VoucherTemplate;
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
 use crate::operator::Operator;
 use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
+use crate::suspense;
 use crate::table::Table;
 use crate::user::User;
 
@@ -124,6 +126,8 @@ impl State {
         let agreements = Table::restored(rows.agreements);
         let operators = Table::restored(rows.operators);
         let approvals = Table::restored(rows.approvals);
+        let voucher_templates = Table::restored(rows.voucher_templates);
+        let suspense_items = Table::restored(rows.suspense_items);
         Ok(Self {
             genesis,
             now,
@@ -141,6 +145,12 @@ impl State {
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
+            template_codes: Index::restored(
+                all(&voucher_templates).map(|it: &VoucherTemplate| (it.code.clone(), it.id)),
+            ),
+            open_suspense: Index::restored(
+                all(&suspense_items).filter_map(|item| suspense::open_key(item).map(|key| (key, ()))),
+            ),
             operator_logins: Index::restored(all(&operators).map(|it: &Operator| (it.login.clone(), it.id))),
             open_payouts: Index::restored(all(&payouts).filter_map(open_payout)),
             agreement_keys: Index::restored(all(&agreements).map(|it| (it.key(), it.id))),
@@ -173,6 +183,8 @@ impl State {
             freezes,
             operators,
             approvals,
+            voucher_templates,
+            suspense_items,
             posted: Vec::new(),
         })
     }

@@ -18,11 +18,12 @@ use crate::freeze::Freeze;
 use crate::hold::Hold;
 use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
-    OrderId, PayoutId, StreamId, UserId,
+    OrderId, PayoutId, StreamId, SuspenseId, TemplateId, UserId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::leg::Leg;
+use crate::manual_voucher::VoucherTemplate;
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
 use crate::operator::Operator;
@@ -31,9 +32,10 @@ use crate::payout::Payout;
 use crate::refund::Refund;
 use crate::settlement::Settlement;
 use crate::split::Split;
+use crate::suspense::SuspenseItem;
 use crate::table::Table;
 use crate::user::User;
-use crate::voucher::PostedEntry;
+use crate::voucher::{BusinessNumber, PostedEntry};
 
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,6 +183,10 @@ state! {
         operators: Operator,
         /// Proposals and what two people made of them.
         approvals: Approval,
+        /// Templates of manual vouchers.
+        voucher_templates: VoucherTemplate,
+        /// Money in suspense.
+        suspense_items: SuspenseItem,
     }
     indexes {
         /// Accounts by the customer (客户) behind their user or merchant.
@@ -193,6 +199,10 @@ state! {
         users_by_product: (CustomerId, String) => UserId,
         /// Operators by login.
         operator_logins: String => OperatorId,
+        /// Templates by code.
+        template_codes: String => TemplateId,
+        /// Open items of suspense, by the business number that brought them.
+        open_suspense: (BusinessNumber, SuspenseId) => (),
         /// Payouts that have not ended, by the account that pays.
         open_payouts: (AccountId, PayoutId) => (),
         /// Agreements by number, party and purpose.

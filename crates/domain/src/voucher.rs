@@ -22,6 +22,7 @@ use crate::ids::{AccountId, MerchantId, StreamId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::suspense;
 
 #[cfg(test)]
 mod tests;
@@ -94,6 +95,12 @@ pub enum BusinessKind {
     /// One try at a channel.
     #[n(9)]
     Attempt,
+    /// An item of suspense.
+    #[n(10)]
+    Suspense,
+    /// An approval, which a manual voucher was posted for.
+    #[n(11)]
+    Approval,
 }
 
 impl BusinessKind {
@@ -111,6 +118,8 @@ impl BusinessKind {
             Self::Hold => "hld",
             Self::Agreement => "agr",
             Self::Attempt => "att",
+            Self::Suspense => "sus",
+            Self::Approval => "apr",
         }
     }
 }
@@ -239,6 +248,7 @@ event_codes! {
     23 Opening "opening" "A balance brought in from another system.";
     24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
     30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
+    40 ManualVoucher "manual_voucher" "A voucher that two people made by a template.";
 }
 
 impl EventCode {
@@ -361,8 +371,8 @@ pub fn decide_post(draft: &mut Draft<'_>, command: PostVoucher) -> Result<Reply,
 /// As [`check`], for a voucher by the caller's own words.
 ///
 /// # Errors
-/// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, and where money
-/// would leave an agreement's account.
+/// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, on 2241, which moves by
+/// items, and where money would leave an agreement's account.
 pub(crate) fn check_by_hand(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     check(state, voucher)?;
     refuse_entries_by_hand(state, &voucher.entries)
@@ -382,6 +392,11 @@ pub(crate) fn refuse_entries_by_hand(state: &State, entries: &[Entry]) -> Result
 pub(crate) fn refuse_by_hand(account: &Account, side: Side) -> Result<(), Refusal> {
     if account.subject == Subject::CentralBank {
         let message = format!("{} is 1101, which moves only on a statement line of the central bank", account.id);
+        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
+    }
+    if account.subject == Subject::Suspense {
+        let message =
+            format!("{} is 2241, which moves by items: what comes back opens one, two people allocate it", account.id);
         return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
     }
     if account.grows_on(side) { Ok(()) } else { agreement::refuse_by_hand(account) }
@@ -551,7 +566,10 @@ impl Draft<'_> {
         let dimensions = (dimensions != Dimensions::default()).then(|| Box::new(dimensions));
         let voucher = Voucher { business, event, date, entries, dimensions, contra_of };
         check(self.state, &voucher)?;
-        Ok(self.emit_voucher(voucher))
+        suspense::check(self.state, &voucher)?;
+        let id = self.emit_voucher(voucher.clone());
+        suspense::follow(self, id, &voucher);
+        Ok(id)
     }
 
     pub(crate) fn emit_voucher(&mut self, voucher: Voucher) -> VoucherId {

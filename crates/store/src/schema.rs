@@ -43,6 +43,8 @@ const FILES: &[File] = files![
     "0021_core.sql",
     "0022_operator.sql",
     "0023_approval.sql",
+    "0024_manual_voucher.sql",
+    "0025_suspense.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

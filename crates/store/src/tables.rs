@@ -12,6 +12,7 @@ use domain::customer::Customer;
 use domain::freeze::Freeze;
 use domain::hold::Hold;
 use domain::leg::Leg;
+use domain::manual_voucher::VoucherTemplate;
 use domain::merchant::Merchant;
 use domain::operator::Operator;
 use domain::order::Order;
@@ -20,6 +21,7 @@ use domain::refund::Refund;
 use domain::settlement::Settlement;
 use domain::split::Split;
 use domain::state::Changes;
+use domain::suspense::SuspenseItem;
 use domain::user::User;
 
 use crate::db::Session;
@@ -81,4 +83,6 @@ tables! {
     freezes: Freeze,
     operators: Operator,
     approvals: Approval,
+    voucher_templates: VoucherTemplate,
+    suspense_items: SuspenseItem,
 }

@@ -39,6 +39,9 @@ pub(crate) struct DayView {
     /// The journal position behind which no voucher bears its date.
     #[schema(example = 1042)]
     sealed: Option<u64>,
+    /// The position at which the last run failed, for a waiver to name.
+    #[schema(example = 1042)]
+    failed_at: Option<u64>,
     /// What the checks at its last try to close found.
     checks: Vec<CheckView>,
     /// What may be done with it now.
@@ -55,6 +58,9 @@ pub(crate) struct CheckView {
     detail: String,
     /// The vouchers that break it.
     vouchers: Vec<String>,
+    /// The approval that lets the day close in spite of it.
+    #[schema(example = "apr_7")]
+    waived: Option<String>,
 }
 
 /// All accounting days.
@@ -77,8 +83,9 @@ pub(crate) const fn status_name(status: DayStatus) -> &'static str {
 
 impl CheckView {
     fn of(check: &CheckResult) -> Self {
-        let CheckResult { name, holds, detail, vouchers } = check.clone();
-        Self { name, holds, detail, vouchers: vouchers.iter().map(ToString::to_string).collect() }
+        let CheckResult { name, holds, detail, vouchers, waived } = check.clone();
+        let vouchers = vouchers.iter().map(ToString::to_string).collect();
+        Self { name, holds, detail, vouchers, waived: waived.map(|approval| approval.to_string()) }
     }
 }
 
@@ -96,6 +103,7 @@ impl DayView {
             opened_at: time_text(day.opened_at),
             cut_at: day.cut_at.map(time_text),
             sealed: day.sealed,
+            failed_at: day.failed_at,
             checks: day.checks.iter().map(CheckView::of).collect(),
             allowed_actions: actions.to_vec(),
         }
