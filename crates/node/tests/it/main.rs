@@ -3,6 +3,7 @@
 mod adjustment;
 mod close;
 mod crash_world;
+mod days_property;
 mod executor;
 mod fields;
 mod flight_property;
