@@ -373,6 +373,11 @@ impl State {
         let unknown = || Refusal::new(RefusalCode::SuspenseUnknown, "item", format!("there is no suspense item {id}"));
         self.suspense_items.get(id.0).ok_or_else(unknown)
     }
+
+    /// What lies in 2241, item by item.
+    pub fn open_suspense_items(&self) -> impl Iterator<Item = &SuspenseItem> {
+        self.open_suspense.iter().filter_map(|((_, id), ())| self.suspense_items.get(id.0))
+    }
 }
 
 /// Folds what happened to an item into the state.
