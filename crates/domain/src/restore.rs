@@ -23,7 +23,7 @@ use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeStatus};
 use crate::hold::{Hold, HoldStatus};
-use crate::ids::{AccountId, AttemptId, PayoutId};
+use crate::ids::{AccountId, AttemptId, CustomerId, PayoutId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::manual_voucher::VoucherTemplate;
@@ -134,23 +134,12 @@ impl State {
             position,
             calendar,
             days: Days::restored(rows.days, &accounts, turnovers)?,
-            customer_accounts: Index::restored(all(&accounts).filter_map(|account| {
-                let customer = match account.owner {
-                    Owner::Institution => None,
-                    Owner::User(id) => users.get(id.0).map(|user: &User| user.customer),
-                    Owner::Merchant(id) => merchants.get(id.0).map(|merchant: &Merchant| merchant.customer),
-                };
-                customer.map(|customer| ((customer, account.id), ()))
-            })),
+            customer_accounts: customer_accounts(&accounts, &users, &merchants),
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
-            template_codes: Index::restored(
-                all(&voucher_templates).map(|it: &VoucherTemplate| (it.code.clone(), it.id)),
-            ),
-            open_suspense: Index::restored(
-                all(&suspense_items).filter_map(|item| suspense::open_key(item).map(|key| (key, ()))),
-            ),
+            template_codes: Index::restored(all(&voucher_templates).map(|it: &VoucherTemplate| (it.code.clone(), it.id))),
+            open_suspense: Index::restored(all(&suspense_items).filter_map(suspense::open_key).map(|key| (key, ()))),
             operator_logins: Index::restored(all(&operators).map(|it: &Operator| (it.login.clone(), it.id))),
             open_payouts: Index::restored(all(&payouts).filter_map(open_payout)),
             agreement_keys: Index::restored(all(&agreements).map(|it| (it.key(), it.id))),
@@ -188,6 +177,22 @@ impl State {
             posted: Vec::new(),
         })
     }
+}
+
+/// The accounts of each customer, its users' and its merchants'.
+fn customer_accounts(
+    accounts: &Table<Account>,
+    users: &Table<User>,
+    merchants: &Table<Merchant>,
+) -> Index<(CustomerId, AccountId), ()> {
+    Index::restored(all(accounts).filter_map(|account| {
+        let customer = match account.owner {
+            Owner::Institution => None,
+            Owner::User(id) => users.get(id.0).map(|user| user.customer),
+            Owner::Merchant(id) => merchants.get(id.0).map(|merchant| merchant.customer),
+        };
+        customer.map(|customer| ((customer, account.id), ()))
+    }))
 }
 
 fn all<V: Clone>(table: &Table<V>) -> impl Iterator<Item = &V> {

@@ -1,17 +1,20 @@
 //! The command line: what an operator does by hand.
 
 mod account;
+mod approval;
 mod attempt;
 mod clearing;
 mod client;
 mod day;
 mod journal;
 mod key;
+mod operator;
 mod order;
 mod payout;
 mod rates;
 mod remote;
 mod settlement;
+mod suspense;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -72,6 +75,15 @@ enum What {
     /// Success rates, each with numerator and denominator.
     #[command(after_help = rates::EXAMPLES)]
     Rates(rates::Rates),
+    /// The people of the institution: register, roles, suspend, one-time codes.
+    #[command(after_help = operator::EXAMPLES)]
+    Operator(Remote<operator::Operator>),
+    /// What takes two people: propose, approve, reject.
+    #[command(after_help = approval::EXAMPLES)]
+    Approval(Remote<approval::Approval>),
+    /// Suspense (2241): items, their age, where they belong.
+    #[command(after_help = suspense::EXAMPLES)]
+    Suspense(Remote<suspense::Suspense>),
     /// Print the secret of an API key.
     Key(key::Key),
     /// Look at the journal.
@@ -145,6 +157,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
         What::Rates(rates) => rates.run(&load()?)?,
+        What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
+        What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
+        What::Suspense(suspense) => suspense.run(&load()?, suspense::Suspense::ask)?,
         What::Key(key) => key.run(&load()?)?,
         What::Journal(journal) => journal.run(&load()?)?,
         What::Bench { args } => return sandbox(&["bench".to_owned()], &args),

@@ -123,20 +123,7 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
     assert_eq!(count(&database, FreezeFilter { account, ..Default::default() }), 1);
 
-    assert_eq!(count(&database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
-    assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 5);
-    assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Suspended), ..Default::default() }), 0);
-    let pending = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..Default::default() };
-    assert_eq!(count(&database, pending), 1);
-    assert_eq!(count(&database, ApprovalFilter { kind: Some("operator".into()), ..Default::default() }), 4);
-    assert_eq!(count(&database, ApprovalFilter { kind: Some("release_freeze".into()), ..Default::default() }), 0);
-    assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(1)), ..Default::default() }), 4);
-    assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(2)), ..Default::default() }), 0);
-    assert_eq!(count(&database, TemplateFilter { code: Some("unknown".into()), ..Default::default() }), 1);
-    assert_eq!(count(&database, TemplateFilter { status: Some(TemplateStatus::Retired), ..Default::default() }), 0);
-    assert_eq!(count(&database, SuspenseFilter { status: Some(SuspenseStatus::Open), ..Default::default() }), 1);
-    assert_eq!(count(&database, SuspenseFilter { source: Some("apr_6".into()), ..Default::default() }), 1);
-    assert_eq!(count(&database, SuspenseFilter { currency: Some(Currency::Usd), ..Default::default() }), 0);
+    decisions_are_narrowed(&database);
 
     let orders = |filter: OrderFilter| list(&database, &filter, None, 10).unwrap().data.len();
     let seller = Some(MerchantId(1));
@@ -161,6 +148,23 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, SettlementFilter { to: day, ..Default::default() }), 0);
     let days = list(&database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
     assert_eq!(days.data.iter().map(|day| day.date).collect::<Vec<_>>(), [date(3, 5)]);
+}
+
+fn decisions_are_narrowed(database: &Database) {
+    assert_eq!(count(database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 5);
+    assert_eq!(count(database, OperatorFilter { status: Some(OperatorStatus::Suspended), ..Default::default() }), 0);
+    let pending = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..Default::default() };
+    assert_eq!(count(database, pending), 1);
+    assert_eq!(count(database, ApprovalFilter { kind: Some("operator".into()), ..Default::default() }), 4);
+    assert_eq!(count(database, ApprovalFilter { kind: Some("release_freeze".into()), ..Default::default() }), 0);
+    assert_eq!(count(database, ApprovalFilter { maker: Some(OperatorId(1)), ..Default::default() }), 4);
+    assert_eq!(count(database, ApprovalFilter { maker: Some(OperatorId(2)), ..Default::default() }), 0);
+    assert_eq!(count(database, TemplateFilter { code: Some("unknown".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, TemplateFilter { status: Some(TemplateStatus::Retired), ..Default::default() }), 0);
+    assert_eq!(count(database, SuspenseFilter { status: Some(SuspenseStatus::Open), ..Default::default() }), 1);
+    assert_eq!(count(database, SuspenseFilter { source: Some("apr_6".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, SuspenseFilter { currency: Some(Currency::Usd), ..Default::default() }), 0);
 }
 
 fn rows_are_found_by_id(place: &Place) {
