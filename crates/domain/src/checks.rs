@@ -13,6 +13,7 @@ use crate::freeze::{self, FreezeStatus};
 use crate::hold::HoldStatus;
 use crate::money::Currency;
 use crate::state::State;
+use crate::suspense;
 use crate::tree;
 use crate::trial_balance::TrialBalance;
 
@@ -32,12 +33,13 @@ pub fn run(state: &State, date: Date) -> Vec<CheckResult> {
         freezes(state),
         roll_ups(state, date),
         covered(&trial),
+        suspense_items(state, &trial),
     ]
 }
 
 fn result(name: &str, breaks: &[String], held: String) -> CheckResult {
     let detail = if breaks.is_empty() { held } else { breaks.join("; ") };
-    CheckResult { name: name.to_string(), holds: breaks.is_empty(), detail, vouchers: Vec::new() }
+    CheckResult { name: name.to_string(), holds: breaks.is_empty(), detail, vouchers: Vec::new(), waived: None }
 }
 
 fn balanced(trial: &TrialBalance) -> CheckResult {
@@ -188,6 +190,13 @@ fn covered(trial: &TrialBalance) -> CheckResult {
     result("cover", &breaks, held)
 }
 
+fn suspense_items(state: &State, trial: &TrialBalance) -> CheckResult {
+    match suspense::compare(state, trial) {
+        Ok(held) => result("suspense_items", &[], held),
+        Err(breaks) => result("suspense_items", &breaks, String::new()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,7 +263,8 @@ mod tests {
                 "holds",
                 "freezes",
                 "roll_ups",
-                "cover"
+                "cover",
+                "suspense_items"
             ]
         );
         assert!(results.iter().all(|check| check.holds && !check.detail.is_empty()), "{results:?}");
@@ -294,7 +304,7 @@ mod tests {
     fn an_account_below_zero_is_found() {
         let (mut kit, _) = world();
         force(&mut kit, &[(Subject::Suspense, Debit, 7), (Subject::ClearingEpcc, Credit, 7)]);
-        assert_eq!(broken(&kit.state), ["never_overdrawn"]);
+        assert_eq!(broken(&kit.state), ["never_overdrawn", "suspense_items"]);
     }
 
     #[test]

@@ -19,11 +19,12 @@ use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
-    OrderId, PayoutId, RefundId, SettlementId, SplitId, UserId, VoucherId,
+    OrderId, PayoutId, RefundId, SettlementId, SplitId, SuspenseId, TemplateId, UserId, VoucherId,
 };
 use crate::ids::{TreeLinkId, TreeRunId};
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
+use crate::manual_voucher::{self, ManualVoucherCommand};
 use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
 use crate::operator::{self, OperatorCommand};
@@ -35,10 +36,12 @@ use crate::refusal::Refusal;
 use crate::restriction::{self, Restriction};
 use crate::settlement;
 use crate::split::{self, MakeSplit};
+use crate::suspense::{self, AllocateSuspense};
 use crate::tick;
 use crate::tree::{self, TreeCommand};
 use crate::user;
 use crate::voucher::{self, PostVoucher};
+use crate::waiver::{self, WaiveChecks};
 
 /// What someone wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +178,12 @@ pub enum Command {
     Operator(OperatorCommand),
     /// Propose, approve, reject, withdraw.
     Approval(ApprovalCommand),
+    /// Set a template of manual vouchers, post or adjust by one.
+    ManualVoucher(ManualVoucherCommand),
+    /// Allocate an item of suspense.
+    AllocateSuspense(AllocateSuspense),
+    /// Let a day close in spite of failed checks.
+    WaiveChecks(WaiveChecks),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -246,6 +255,12 @@ pub enum Reply {
     /// An approval.
     #[n(41)]
     Approval(#[n(0)] ApprovalId),
+    /// A template of manual vouchers.
+    #[n(42)]
+    Template(#[n(0)] TemplateId),
+    /// An item of suspense.
+    #[n(43)]
+    Suspense(#[n(0)] SuspenseId),
 }
 
 impl Command {
@@ -292,6 +307,9 @@ impl Command {
             | Self::Tree(_)
             | Self::Operator(_)
             | Self::Approval(_)
+            | Self::ManualVoucher(_)
+            | Self::AllocateSuspense(_)
+            | Self::WaiveChecks(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -344,5 +362,8 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::Operator(command) => operator::decide(draft, command),
         Command::Approval(command) => approval::decide(draft, command),
+        Command::ManualVoucher(command) => manual_voucher::decide(draft, command),
+        Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
+        Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
     }
 }

@@ -18,6 +18,7 @@ use crate::ids::{
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Leg;
+use crate::manual_voucher::{self, ManualVoucherEvent};
 use crate::merchant::{self, Merchant, SettlementAccount};
 use crate::money::Minor;
 use crate::operator::{self, OperatorEvent};
@@ -29,9 +30,11 @@ use crate::restriction::{self, Restriction};
 use crate::settlement::{self, Settlement};
 use crate::split::{self, Split};
 use crate::state::State;
+use crate::suspense::{self, SuspenseEvent};
 use crate::tree::{self, TreeEvent};
 use crate::user::{self, User};
 use crate::voucher::{self, Voucher};
+use crate::waiver::{self, WaiverEvent};
 
 /// What happened. One event takes one position of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -383,6 +386,15 @@ pub enum Event {
     /// Two people decide.
     #[n(101)]
     Approval(#[n(0)] ApprovalEvent),
+    /// Something was done by hand.
+    #[n(102)]
+    ManualVoucher(#[n(0)] ManualVoucherEvent),
+    /// Failed checks were waived.
+    #[n(103)]
+    Waiver(#[n(0)] WaiverEvent),
+    /// Money came to lie in suspense, or left it.
+    #[n(104)]
+    Suspense(#[n(0)] SuspenseEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -453,5 +465,8 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Tree(event) => tree::apply(state, event),
         Event::Operator(event) => operator::apply(state, event),
         Event::Approval(event) => approval::apply(state, event),
+        Event::ManualVoucher(event) => manual_voucher::apply(state, event),
+        Event::Waiver(event) => waiver::apply(state, event),
+        Event::Suspense(event) => suspense::apply(state, event),
     }
 }

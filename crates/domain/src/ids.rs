@@ -108,6 +108,10 @@ ids! {
     TreeRunId = "trn";
     /// What a hold used of a child's quota (额度).
     QuotaChargeId = "qch";
+    /// Money in suspense (挂账).
+    SuspenseId = "sus";
+    /// A template of manual vouchers.
+    TemplateId = "tpl";
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub mod ids;
 pub mod index;
 pub mod initialise;
 pub mod leg;
+pub mod manual_voucher;
 pub mod merchant;
 pub mod money;
 pub mod operator;
@@ -49,6 +50,7 @@ pub mod sealed;
 pub mod settlement;
 pub mod split;
 pub mod state;
+pub mod suspense;
 pub mod table;
 #[cfg(test)]
 mod testkit;
@@ -57,6 +59,7 @@ pub mod tree;
 pub mod trial_balance;
 pub mod user;
 pub mod voucher;
+pub mod waiver;
 
 pub use command::{Command, Reply, decide};
 pub use draft::Draft;

@@ -140,6 +140,14 @@ codes! {
     89 AdministratorsTooFew "administrators_too_few" "Two active administrators must stay.";
     90 NotAnOperator "not_an_operator" "Only a registered operator decides this.";
     91 NotTheMaker "not_the_maker" "Only its maker takes a proposal back.";
+    92 EvidenceRequired "evidence_required" "This must name a document and its digest.";
+    93 SuspenseUnknown "suspense_unknown" "No suspense item has this id.";
+    94 SuspenseState "suspense_state" "The suspense item is no longer open.";
+    95 SuspenseExceeded "suspense_exceeded" "More than what is left of the suspense item.";
+    96 TemplateUnknown "template_unknown" "No template in use has this id or code.";
+    97 TemplateMismatch "template_mismatch" "The template does not allow this side of this subject.";
+    98 MirrorBroken "mirror_broken" "2291 and 1291, 2292 and 1151 must move alike.";
+    99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 
 impl RefusalCode {

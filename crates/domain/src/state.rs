@@ -18,12 +18,13 @@ use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
-    OrderId, PayoutId, StreamId, UserId,
+    OrderId, PayoutId, StreamId, SuspenseId, TemplateId, UserId,
 };
 use crate::ids::{QuotaChargeId, TreeLinkId, TreeRunId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::leg::Leg;
+use crate::manual_voucher::VoucherTemplate;
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
 use crate::operator::Operator;
@@ -32,10 +33,11 @@ use crate::payout::Payout;
 use crate::refund::Refund;
 use crate::settlement::Settlement;
 use crate::split::Split;
+use crate::suspense::SuspenseItem;
 use crate::table::Table;
 use crate::tree::{QuotaCharge, TreeLink, TreeRun};
 use crate::user::User;
-use crate::voucher::PostedEntry;
+use crate::voucher::{BusinessNumber, PostedEntry};
 
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +105,11 @@ macro_rules! state {
         }
 
         impl State {
+            /// A state of these rows, with neither days nor indexes.
+            pub(crate) fn of_rows(rows: Changes) -> Self {
+                Self { $($table: Table::restored(rows.$table),)* ..Self::default() }
+            }
+
             pub(crate) fn begin(&mut self, recording: bool) {
                 self.days.begin(recording);
                 $(self.$table.begin(recording);)*
@@ -191,6 +198,10 @@ state! {
         operators: Operator,
         /// Proposals and what two people made of them.
         approvals: Approval,
+        /// Templates of manual vouchers.
+        voucher_templates: VoucherTemplate,
+        /// Money in suspense.
+        suspense_items: SuspenseItem,
     }
     indexes {
         /// Freezes in force, by what they lie on.
@@ -209,6 +220,10 @@ state! {
         users_by_product: (CustomerId, String) => UserId,
         /// Operators by login.
         operator_logins: String => OperatorId,
+        /// Templates by code.
+        template_codes: String => TemplateId,
+        /// Open items of suspense, by the business number that brought them.
+        open_suspense: (BusinessNumber, SuspenseId) => (),
         /// Payouts that have not ended, by the account that pays.
         open_payouts: (AccountId, PayoutId) => (),
         /// Agreements by number, party and purpose.

@@ -23,6 +23,7 @@ use crate::ids::{AccountId, MerchantId, StreamId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::suspense;
 use crate::tree;
 
 #[cfg(test)]
@@ -99,6 +100,12 @@ pub enum BusinessKind {
     /// A run of sweeps and allocations.
     #[n(18)]
     TreeRun,
+    /// An item of suspense.
+    #[n(10)]
+    Suspense,
+    /// An approval, which a manual voucher was posted for.
+    #[n(11)]
+    Approval,
 }
 
 impl BusinessKind {
@@ -117,6 +124,8 @@ impl BusinessKind {
             Self::Agreement => "agr",
             Self::Attempt => "att",
             Self::TreeRun => "trn",
+            Self::Suspense => "sus",
+            Self::Approval => "apr",
         }
     }
 }
@@ -257,6 +266,7 @@ event_codes! {
     30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
     60 SweptUp "swept_up" "Money of a child account was pooled in its parent.";
     61 AllocatedDown "allocated_down" "Money of a parent account was allotted to its child.";
+    40 ManualVoucher "manual_voucher" "A voucher that two people made by a template.";
 }
 
 impl EventCode {
@@ -381,6 +391,8 @@ pub fn decide_post(draft: &mut Draft<'_>, command: PostVoucher) -> Result<Reply,
 /// # Errors
 /// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, and where money
 /// would leave an agreement's account; `quota_exceeded`.
+/// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, on 2241, which moves by
+/// items, and where money would leave an agreement's account.
 pub(crate) fn check_by_hand(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     check(state, voucher)?;
     let limited = refuse_entries_by_hand(state, &voucher.entries)?;
@@ -416,6 +428,11 @@ pub(crate) fn refuse_entries_by_hand(state: &State, entries: &[Entry]) -> Result
 pub(crate) fn refuse_by_hand(account: &Account, side: Side) -> Result<(), Refusal> {
     if account.subject == Subject::CentralBank {
         let message = format!("{} is 1101, which moves only on a statement line of the central bank", account.id);
+        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
+    }
+    if account.subject == Subject::Suspense {
+        let message =
+            format!("{} is 2241, which moves by items: what comes back opens one, two people allocate it", account.id);
         return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
     }
     if account.grows_on(side) { Ok(()) } else { agreement::refuse_by_hand(account) }
@@ -616,7 +633,10 @@ impl Draft<'_> {
         let dimensions = (dimensions != Dimensions::default()).then(|| Box::new(dimensions));
         let voucher = Voucher { business, event, date, entries, dimensions, contra_of };
         check(self.state, &voucher)?;
-        Ok(self.emit_voucher(voucher))
+        suspense::check(self.state, &voucher)?;
+        let id = self.emit_voucher(voucher.clone());
+        suspense::follow(self, id, &voucher);
+        Ok(id)
     }
 
     pub(crate) fn emit_voucher(&mut self, voucher: Voucher) -> VoucherId {

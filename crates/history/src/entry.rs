@@ -327,4 +327,5 @@ macro_rules! object_numbers {
 object_numbers! {
     10 Order 11 Leg 12 Split 13 Refund 14 Payout 15 Settlement 16 Clearing 17 Hold 18 Agreement 19 Attempt
     28 TreeRun
+    20 Suspense 21 Approval
 }

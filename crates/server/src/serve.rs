@@ -72,6 +72,7 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
         clock,
         root,
         nonces: Arc::default(),
+        codes: Arc::default(),
         books,
         executor: executor.clone(),
     };

@@ -45,6 +45,8 @@ const FILES: &[File] = files![
     "0023_approval.sql",
     "0026_freeze.sql",
     "0029_tree.sql",
+    "0024_manual_voucher.sql",
+    "0025_suspense.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

@@ -57,6 +57,7 @@ keys! {
     SettlementId PayoutId AgreementId FreezeId
     OperatorId ApprovalId
     TreeLinkId TreeRunId QuotaChargeId
+    OperatorId ApprovalId TemplateId SuspenseId
 }
 
 impl Key for Date {

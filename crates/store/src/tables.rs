@@ -12,6 +12,7 @@ use domain::customer::Customer;
 use domain::freeze::Freeze;
 use domain::hold::Hold;
 use domain::leg::Leg;
+use domain::manual_voucher::VoucherTemplate;
 use domain::merchant::Merchant;
 use domain::operator::Operator;
 use domain::order::Order;
@@ -20,6 +21,7 @@ use domain::refund::Refund;
 use domain::settlement::Settlement;
 use domain::split::Split;
 use domain::state::Changes;
+use domain::suspense::SuspenseItem;
 use domain::tree::{QuotaCharge, TreeLink, TreeRun};
 use domain::user::User;
 
@@ -85,4 +87,6 @@ tables! {
     tree_links: TreeLink,
     tree_runs: TreeRun,
     quota_charges: QuotaCharge,
+    voucher_templates: VoucherTemplate,
+    suspense_items: SuspenseItem,
 }

@@ -5,9 +5,12 @@ use minicbor::{Decode, Encode};
 use crate::command::Command;
 use crate::freeze::{DeductFreeze, ReleaseFreeze};
 use crate::ids::OperatorId;
+use crate::manual_voucher::{Adjustment, ManualVoucher, TemplateCommand};
 use crate::operator::OperatorCommand;
 use crate::operator::Role::{self, Accountant, Administrator, Risk, Treasurer};
+use crate::suspense::AllocateSuspense;
 use crate::tree::{LinkAccounts, TreeCommand};
+use crate::waiver::WaiveChecks;
 
 macro_rules! proposals {
     ($($number:literal $name:ident($payload:ty) $text:literal
@@ -52,6 +55,16 @@ macro_rules! proposals {
 proposals! {
     0 Operator(OperatorCommand) "operator" made by [Administrator] checked by [Administrator]
         does Command::Operator, "Register or change an operator.";
+    1 VoucherTemplate(TemplateCommand) "voucher_template" made by [Accountant] checked by [Accountant]
+        does Command::from, "Set or retire a template of manual vouchers.";
+    2 ManualVoucher(ManualVoucher) "manual_voucher" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::from, "Post a manual voucher.";
+    3 Adjustment(Adjustment) "adjustment" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::from, "Post a voucher on a day that is cut.";
+    4 SuspenseAllocation(AllocateSuspense) "suspense_allocation" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::AllocateSuspense, "Allocate an item of suspense.";
+    5 CheckWaiver(WaiveChecks) "check_waiver" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::WaiveChecks, "Let a day close in spite of failed checks.";
     20 ReleaseFreeze(ReleaseFreeze) "release_freeze" made by [Risk] checked by [Risk]
         does Command::ReleaseFreeze, "Release all or part of a freeze.";
     21 DeductFreeze(DeductFreeze) "deduct_freeze" made by [Risk] checked by [Risk]
@@ -61,6 +74,12 @@ proposals! {
 }
 
 impl Proposal {
+    /// Whether a document must show it.
+    #[must_use]
+    pub const fn needs_evidence(&self) -> bool {
+        matches!(self, Self::ManualVoucher(_) | Self::Adjustment(_))
+    }
+
     /// The operator whose own rights it changes; that one may not check it.
     #[must_use]
     pub fn concerns(&self) -> Option<OperatorId> {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::model::{day, noon};
 
-const KINDS: [BusinessKind; 11] = [
+const KINDS: [BusinessKind; 13] = [
     BusinessKind::Order,
     BusinessKind::Leg,
     BusinessKind::Split,
@@ -24,6 +24,8 @@ const KINDS: [BusinessKind; 11] = [
     BusinessKind::Agreement,
     BusinessKind::Attempt,
     BusinessKind::TreeRun,
+    BusinessKind::Suspense,
+    BusinessKind::Approval,
 ];
 
 fn business() -> impl Strategy<Value = BusinessNumber> {

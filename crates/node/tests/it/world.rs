@@ -73,7 +73,8 @@ impl World {
             posted.extend(projection.posted.iter().cloned());
             projector.take(Projected { projection, hash: row.hash }, 0);
         }
-        node::load::load(&mut journal, &store, &history, |_| ()).unwrap();
+        let loaded = node::load::load(&mut journal, &store, &history, |_| ()).unwrap();
+        assert_eq!(loaded.engine.state().differing(engine.state()), Vec::<&str>::new());
         let last_account = engine.state().accounts.next_id() - 1;
         Self { engine, store, history, tail, projector, posted, last_account, journal, _lock: lock, directory }
     }
@@ -102,6 +103,11 @@ impl World {
     #[track_caller]
     pub(crate) fn given(&mut self, command: Command) -> Reply {
         self.when(command).unwrap()
+    }
+
+    /// Does a command in the name of an operator.
+    pub(crate) fn when_by(&mut self, login: &str, command: Command) -> Result<Reply, Refusal> {
+        self.request(Meta::unkeyed(Actor::Operator(login.into()), Origin::Api), command)
     }
 
     /// Does a command under a key.

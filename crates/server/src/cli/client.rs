@@ -7,15 +7,16 @@ use ark::MacKey;
 use ark::signing::{Authorization, Credential, Request, Stamp};
 use serde_json::Value;
 
-use crate::http::auth::{KEY_SERIAL, OPERATOR};
+use crate::http::auth::KEY_SERIAL;
 
 /// How long an answer may take; fetching a large clearing file takes longest.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The operator, at one platform.
+/// Someone who asks, at one platform.
 #[derive(Debug)]
 pub(crate) struct Client {
     base: String,
+    id: String,
     key: MacKey,
     idempotency_key: String,
     http: reqwest::Client,
@@ -23,12 +24,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of the platform at `base` (`http://127.0.0.1:7880`). What it changes is bound to `idempotency_key`, a new
-    /// one if there is none.
+    /// A client of the platform at `base` (`http://127.0.0.1:7880`) that signs as `id`. What it changes is bound to
+    /// `idempotency_key`, a new one if there is none.
     ///
     /// # Errors
     /// If the machine has no randomness, or no client can be made.
-    pub(crate) fn new(base: &str, key: MacKey, idempotency_key: Option<String>) -> Result<Self> {
+    pub(crate) fn new(base: &str, id: &str, key: MacKey, idempotency_key: Option<String>) -> Result<Self> {
         let idempotency_key = match idempotency_key {
             Some(given) => given,
             None => format!("cli-{}", stamp()?.nonce()),
@@ -36,7 +37,8 @@ impl Client {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().context("making an HTTP client")?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), key, idempotency_key, http, runtime })
+        let (base, id) = (base.trim_end_matches('/').to_owned(), id.to_owned());
+        Ok(Self { base, id, key, idempotency_key, http, runtime })
     }
 
     /// Asks for something.
@@ -67,7 +69,7 @@ impl Client {
     }
 
     fn send(&self, method: &str, target: &str, accept: &str, body: Vec<u8>) -> Result<Vec<u8>> {
-        let credential = Credential { merchant: OPERATOR, serial: KEY_SERIAL, key: &self.key };
+        let credential = Credential { merchant: &self.id, serial: KEY_SERIAL, key: &self.key };
         let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
         let changes = method == "POST";
         let mut request = self

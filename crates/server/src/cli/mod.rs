@@ -1,6 +1,7 @@
 //! The command line: what an operator does by hand.
 
 mod account;
+mod approval;
 mod attempt;
 mod clearing;
 mod client;
@@ -8,11 +9,13 @@ mod day;
 mod freeze;
 mod journal;
 mod key;
+mod operator;
 mod order;
 mod payout;
 mod rates;
 mod remote;
 mod settlement;
+mod suspense;
 mod table;
 mod tree;
 
@@ -80,6 +83,15 @@ enum What {
     /// Success rates, each with numerator and denominator.
     #[command(after_help = rates::EXAMPLES)]
     Rates(rates::Rates),
+    /// The people of the institution: register, roles, suspend, one-time codes.
+    #[command(after_help = operator::EXAMPLES)]
+    Operator(Remote<operator::Operator>),
+    /// What takes two people: propose, approve, reject.
+    #[command(after_help = approval::EXAMPLES)]
+    Approval(Remote<approval::Approval>),
+    /// Suspense (2241): items, their age, where they belong.
+    #[command(after_help = suspense::EXAMPLES)]
+    Suspense(Remote<suspense::Suspense>),
     /// Print the secret of an API key.
     Key(key::Key),
     /// Look at the journal.
@@ -155,6 +167,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
         What::Rates(rates) => rates.run(&load()?)?,
+        What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
+        What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
+        What::Suspense(suspense) => suspense.run(&load()?, suspense::Suspense::ask)?,
         What::Key(key) => key.run(&load()?)?,
         What::Journal(journal) => journal.run(&load()?)?,
         What::Bench { args } => return sandbox(&["bench".to_owned()], &args),

@@ -44,7 +44,10 @@ pub(crate) struct Connection {
     /// else the setting listen.
     #[arg(long, global = true, env = "LINTEL_URL", value_name = "URL")]
     url: Option<String>,
-    /// The operator's secret: 64 hexadecimal digits.
+    /// Who asks: `operator` for the institution's programs, or an operator's own id, such as opr_1.
+    #[arg(long = "as", global = true, env = "LINTEL_AS", value_name = "ID", default_value = OPERATOR)]
+    id: String,
+    /// The secret of who asks: 64 hexadecimal digits.
     ///
     /// Else it is derived from the vault in the data directory. Other users of this machine see arguments: prefer the
     /// environment.
@@ -87,12 +90,12 @@ impl Answer {
 }
 
 impl Connection {
-    /// Asks as the operator and prints what was answered.
+    /// Asks and prints what was answered.
     ///
     /// # Errors
     /// No key, no answer, or the platform's refusal.
     pub(crate) fn ask(&self, config: &Config, ask: impl FnOnce(&Client) -> Result<Answer>) -> Result<()> {
-        let client = Client::new(&self.base(config)?, self.secret(config)?, self.idempotency_key.clone())?;
+        let client = Client::new(&self.base(config)?, &self.id, self.secret(config)?, self.idempotency_key.clone())?;
         let Answer { json, text, complaint } = ask(&client)?;
         if self.json {
             print(&format!("{json}\n"));
@@ -128,12 +131,12 @@ impl Connection {
         // To open a vault that is not there would make one.
         if !directory.join(ark::vault::VAULT_NAME).exists() {
             bail!(
-                "there is no vault in {} to derive the operator's key from; name the platform's --data-dir, or give --key",
+                "there is no vault in {} to derive the key from; name the platform's --data-dir, or give --key",
                 directory.display()
             );
         }
         let root = Vault::open(directory)?.fingerprint_key();
-        Ok(api_key(&root, OPERATOR, KEY_SERIAL))
+        Ok(api_key(&root, &self.id, KEY_SERIAL))
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod agreement;
 pub(crate) mod answer;
+pub(crate) mod approval;
 pub(crate) mod attempt;
 pub(crate) mod auth;
 pub(crate) mod bank_account;
@@ -18,7 +19,9 @@ pub(crate) mod freeze;
 pub(crate) mod health;
 pub(crate) mod hold;
 pub(crate) mod list;
+pub(crate) mod manual_voucher;
 pub(crate) mod merchant;
+pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod payout;
@@ -31,10 +34,13 @@ pub(crate) mod sandbox_clock;
 pub(crate) mod settlement;
 pub(crate) mod split;
 pub(crate) mod statement;
+pub(crate) mod suspense;
+pub(crate) mod totp;
 pub(crate) mod tree;
 pub(crate) mod trial_balance;
 pub(crate) mod user;
 pub(crate) mod voucher;
+pub(crate) mod waiver;
 pub(crate) mod wire;
 
 use std::sync::Arc;
@@ -64,6 +70,8 @@ pub(crate) struct App {
     pub(crate) root: MacKey,
     /// Nonces in use.
     pub(crate) nonces: Arc<auth::Nonces>,
+    /// Wrong one-time codes of late.
+    pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.
     pub(crate) books: Books,
     /// The network of the channels.
@@ -101,7 +109,25 @@ fn unsigned() -> OpenApiRouter<App> {
 
 /// What must be signed.
 fn signed() -> OpenApiRouter<App> {
-    parties().merge(accounts()).merge(trees()).merge(money_in()).merge(money_out()).merge(running())
+    let programs = parties().merge(accounts()).merge(trees()).merge(money_in()).merge(money_out()).merge(running());
+    programs.route_layer(middleware::from_fn(auth::programs_change)).merge(people())
+}
+
+/// What an operator may change with its own key; handlers ask for the role.
+fn people() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(operator::register, operator::list))
+        .routes(routes!(operator::get))
+        .routes(routes!(operator::enrol_totp))
+        .routes(routes!(approval::propose, approval::list))
+        .routes(routes!(approval::get))
+        .routes(routes!(approval::approve))
+        .routes(routes!(approval::reject))
+        .routes(routes!(approval::withdraw))
+        .routes(routes!(business_day::list))
+        .routes(routes!(business_day::get))
+        .routes(routes!(business_day::cut))
+        .routes(routes!(business_day::close))
 }
 
 fn parties() -> OpenApiRouter<App> {
@@ -192,10 +218,11 @@ fn running() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))
-        .routes(routes!(business_day::list))
-        .routes(routes!(business_day::get))
-        .routes(routes!(business_day::cut))
-        .routes(routes!(business_day::close))
+        .routes(routes!(manual_voucher::list))
+        .routes(routes!(manual_voucher::get))
+        .routes(routes!(suspense::list))
+        .routes(routes!(suspense::ageing))
+        .routes(routes!(suspense::get))
         .routes(routes!(trial_balance::get))
         .routes(routes!(rates::get))
         .routes(routes!(book::subjects))

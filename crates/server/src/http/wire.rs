@@ -146,6 +146,15 @@ impl From<WireSide> for Side {
     }
 }
 
+impl From<Side> for WireSide {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Debit => Self::Debit,
+            Side::Credit => Self::Credit,
+        }
+    }
+}
+
 /// One line of a voucher.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +172,12 @@ pub(crate) struct WireEntry {
 }
 
 impl WireEntry {
+    /// How an entry is shown.
+    pub(crate) fn show(entry: &Entry) -> Self {
+        let (account, currency) = (entry.account.to_string(), entry.currency.code().to_owned());
+        Self { account, side: entry.side.into(), amount: Amount(entry.amount), currency }
+    }
+
     /// The entry it stands for.
     pub(crate) fn entry(&self) -> Result<Entry, ApiError> {
         Ok(Entry {

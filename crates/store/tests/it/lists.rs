@@ -9,11 +9,14 @@ use domain::customer::CustomerKind;
 use domain::freeze::{FreezeKind, FreezeStatus};
 use domain::hold::HoldStatus;
 use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId};
+use domain::manual_voucher::TemplateStatus;
 use domain::merchant::MerchantKind;
+use domain::money::Currency;
 use domain::operator::OperatorStatus;
 use domain::order::OrderStatus;
 use domain::payout::{PayoutKind, PayoutStatus};
 use domain::refund::RefundStatus;
+use domain::suspense::SuspenseStatus;
 use store::account::AccountFilter;
 use store::agreement::AgreementFilter;
 use store::approval::ApprovalFilter;
@@ -25,6 +28,7 @@ use store::customer::CustomerFilter;
 use store::freeze::FreezeFilter;
 use store::hold::HoldFilter;
 use store::leg::LegFilter;
+use store::manual_voucher::TemplateFilter;
 use store::merchant::MerchantFilter;
 use store::operator::OperatorFilter;
 use store::order::OrderFilter;
@@ -32,6 +36,7 @@ use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
 use store::settlement::SettlementFilter;
 use store::split::SplitFilter;
+use store::suspense::SuspenseFilter;
 use store::tree::{TreeLinkFilter, TreeRunFilter};
 use store::user::UserFilter;
 use store::{Cursor, Database, Filter, get, list};
@@ -134,15 +139,7 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(runs(TreeRunFilter { from: Some(date(3, 7)), ..Default::default() }), 0);
     assert_eq!(runs(TreeRunFilter { to: Some(date(3, 5)), ..Default::default() }), 0);
 
-    assert_eq!(count(&database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
-    assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 3);
-    assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Suspended), ..Default::default() }), 0);
-    let pending = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..Default::default() };
-    assert_eq!(count(&database, pending), 1);
-    assert_eq!(count(&database, ApprovalFilter { kind: Some("operator".into()), ..Default::default() }), 2);
-    assert_eq!(count(&database, ApprovalFilter { kind: Some("release_freeze".into()), ..Default::default() }), 0);
-    assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(1)), ..Default::default() }), 2);
-    assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(2)), ..Default::default() }), 0);
+    decisions_are_narrowed(&database);
 
     let orders = |filter: OrderFilter| list(&database, &filter, None, 10).unwrap().data.len();
     let seller = Some(MerchantId(1));
@@ -183,6 +180,23 @@ fn filters_narrow_the_list_of_freezes(place: &Place) {
     assert_eq!(count(&database, FreezeFilter { document: Some("S-1".into()), ..Default::default() }), 1);
     let status = Some(FreezeStatus::Lapsed);
     assert_eq!(count(&database, FreezeFilter { status, ..Default::default() }), 0);
+}
+
+fn decisions_are_narrowed(database: &Database) {
+    assert_eq!(count(database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 5);
+    assert_eq!(count(database, OperatorFilter { status: Some(OperatorStatus::Suspended), ..Default::default() }), 0);
+    let pending = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..Default::default() };
+    assert_eq!(count(database, pending), 1);
+    assert_eq!(count(database, ApprovalFilter { kind: Some("operator".into()), ..Default::default() }), 4);
+    assert_eq!(count(database, ApprovalFilter { kind: Some("release_freeze".into()), ..Default::default() }), 0);
+    assert_eq!(count(database, ApprovalFilter { maker: Some(OperatorId(1)), ..Default::default() }), 4);
+    assert_eq!(count(database, ApprovalFilter { maker: Some(OperatorId(2)), ..Default::default() }), 0);
+    assert_eq!(count(database, TemplateFilter { code: Some("unknown".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, TemplateFilter { status: Some(TemplateStatus::Retired), ..Default::default() }), 0);
+    assert_eq!(count(database, SuspenseFilter { status: Some(SuspenseStatus::Open), ..Default::default() }), 1);
+    assert_eq!(count(database, SuspenseFilter { source: Some("apr_6".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, SuspenseFilter { currency: Some(Currency::Usd), ..Default::default() }), 0);
 }
 
 fn rows_are_found_by_id(place: &Place) {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::account::{OpenAccount, Owner};
 use domain::agreement::CreateAgreement;
-use domain::approval::{ApprovalCommand, Proposal, Propose};
+use domain::approval::{ApprovalCommand, DigestAlgorithm, Evidence, Proposal, Propose};
 use domain::attempt::{Outcome, Rail};
-use domain::book::{Book, Subject};
+use domain::book::{Book, Side, Subject};
 use domain::bulk::{BulkVoucher, PostBulk};
 use domain::calendar::{Calendar, Date, Year};
 use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
@@ -17,7 +17,9 @@ use domain::hold::PlaceHold;
 use domain::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, OrderId, UserId};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
+use domain::manual_voucher::{ManualVoucher, TemplateCommand, TemplateLine};
 use domain::merchant::{Merchant, MerchantKind, OpenMerchant, SettlementAccount};
+use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::Currency;
 use domain::operator::{OperatorCommand, Role};
 use domain::order::{CreateOrder, Item, ItemKind};
@@ -56,6 +58,18 @@ pub(crate) fn at(position: u64) -> Checkpoint {
     let mut hash = [0; 32];
     hash[..8].copy_from_slice(&position.to_le_bytes());
     Checkpoint { position, hash, epoch: 1 }
+}
+
+fn register(login: &str, role: Role) -> OperatorCommand {
+    OperatorCommand::Register { login: login.into(), roles: vec![role] }
+}
+
+fn propose(proposal: Proposal, evidence: Option<Evidence>) -> Command {
+    Command::Approval(ApprovalCommand::Propose(Box::new(Propose { proposal, reason: "new".into(), evidence })))
+}
+
+fn propose_register(login: &str, role: Role) -> Command {
+    propose(Proposal::Operator(register(login, role)), None)
 }
 
 fn success() -> Outcome {
@@ -140,21 +154,38 @@ impl World {
         self.given(Command::Tree(TreeCommand::RunRules { parent, number: "1".into() }));
     }
 
-    /// Two administrators who registered a third, and a proposal that waits.
+    /// Operators, a proposal that waits, a template, and a manual voucher by it that lies in suspense.
     fn decided(&mut self) {
-        let register = |login: &str, role| OperatorCommand::Register { login: login.into(), roles: vec![role] };
         for login in ["administrator-1", "administrator-2"] {
             self.given(Command::Operator(register(login, Role::Administrator)));
         }
-        let propose = |login| {
-            let proposal = Proposal::Operator(register(login, Role::Auditor));
-            let propose = Propose { proposal, reason: "new".into(), evidence: None };
-            Command::Approval(ApprovalCommand::Propose(Box::new(propose)))
-        };
-        self.given_by("administrator-1", propose("auditor-1"));
-        self.given_by("administrator-1", propose("auditor-2"));
-        let approve = ApprovalCommand::Approve { approval: ApprovalId(1), totp_step: 1, remark: None };
-        self.given_by("administrator-2", Command::Approval(approve));
+        for login in ["auditor-1", "auditor-2"] {
+            self.given_by("administrator-1", propose_register(login, Role::Auditor));
+        }
+        self.approved(ApprovalId(1), "administrator-2", 1);
+        for (login, approval) in [("accountant-1", 3), ("accountant-2", 4)] {
+            self.given_by("administrator-1", propose_register(login, Role::Accountant));
+            self.approved(ApprovalId(approval), "administrator-2", approval);
+        }
+        let line = |subject, side| TemplateLine { subject, side };
+        let lines = vec![line(Subject::ClearingEpcc, Side::Debit), line(Subject::Suspense, Side::Credit)];
+        let (code, title, event) = ("unknown".into(), "unknown money".into(), EventCode::ManualVoucher);
+        let template = Proposal::VoucherTemplate(TemplateCommand::Set { code, title, event, lines });
+        self.given_by("accountant-1", propose(template, None));
+        self.approved(ApprovalId(5), "accountant-2", 1);
+        let own = |state: &State, subject| state.institution(subject, Currency::Cny).unwrap();
+        let debit = Entry::debit(own(&self.state, Subject::ClearingEpcc), 77, Currency::Cny);
+        let credit = Entry::credit(own(&self.state, Subject::Suspense), 77, Currency::Cny);
+        let (template, entries) = ("unknown".into(), vec![debit, credit]);
+        let voucher = ManualVoucher { template, entries, contra_of: None, dimensions: None };
+        let evidence = Evidence { name: "memo".into(), algorithm: DigestAlgorithm::Sm3, digest: [3; 32].into() };
+        self.given_by("accountant-1", propose(Proposal::ManualVoucher(voucher), Some(evidence)));
+        self.approved(ApprovalId(6), "accountant-2", 2);
+    }
+
+    fn approved(&mut self, approval: ApprovalId, checker: &str, totp_step: u64) {
+        let approve = ApprovalCommand::Approve { approval, totp_step, remark: None };
+        self.given_by(checker, Command::Approval(approve));
     }
 
     /// A withdrawal whose answer did not come.
