@@ -19,15 +19,20 @@ use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::freeze;
-use crate::ids::{AccountId, MerchantId, StreamId, VoucherId};
+use crate::ids::{AccountId, MerchantId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::suspense;
 use crate::tree;
 
+mod business;
+mod event_code;
 #[cfg(test)]
 mod tests;
+
+pub use business::{BusinessKind, BusinessNumber};
+pub use event_code::EventCode;
 
 /// The most entries of one voucher.
 pub const MAX_ENTRIES: usize = 1_000;
@@ -60,226 +65,6 @@ impl Entry {
     #[must_use]
     pub const fn credit(account: AccountId, amount: Minor, currency: Currency) -> Self {
         Self { account, side: Side::Credit, amount, currency }
-    }
-}
-
-/// What kind of business object a voucher belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum BusinessKind {
-    /// An order.
-    #[n(0)]
-    Order,
-    /// A leg of a payment.
-    #[n(1)]
-    Leg,
-    /// A split.
-    #[n(2)]
-    Split,
-    /// A refund.
-    #[n(3)]
-    Refund,
-    /// A payout or withdrawal.
-    #[n(4)]
-    Payout,
-    /// A settlement.
-    #[n(5)]
-    Settlement,
-    /// A clearing file.
-    #[n(6)]
-    Clearing,
-    /// A hold.
-    #[n(7)]
-    Hold,
-    /// An agreement.
-    #[n(8)]
-    Agreement,
-    /// One try at a channel.
-    #[n(9)]
-    Attempt,
-    /// A run of sweeps and allocations.
-    #[n(18)]
-    TreeRun,
-    /// An item of suspense.
-    #[n(10)]
-    Suspense,
-    /// An approval, which a manual voucher was posted for.
-    #[n(11)]
-    Approval,
-}
-
-impl BusinessKind {
-    /// The prefix of the object's id.
-    #[must_use]
-    pub const fn prefix(self) -> &'static str {
-        match self {
-            Self::Order => "ord",
-            Self::Leg => "leg",
-            Self::Split => "spl",
-            Self::Refund => "rfd",
-            Self::Payout => "pay",
-            Self::Settlement => "stl",
-            Self::Clearing => "clr",
-            Self::Hold => "hld",
-            Self::Agreement => "agr",
-            Self::Attempt => "att",
-            Self::TreeRun => "trn",
-            Self::Suspense => "sus",
-            Self::Approval => "apr",
-        }
-    }
-}
-
-/// The business number (业务编号): with the event code it is unique.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub enum BusinessNumber {
-    /// One voucher of a bulk posting.
-    #[n(0)]
-    Bulk {
-        /// The stream.
-        #[n(0)]
-        stream: StreamId,
-        /// The posting's number in the stream.
-        #[n(1)]
-        number: u64,
-        /// The voucher's place in the posting, from 0.
-        #[n(2)]
-        index: u32,
-    },
-    /// A step of a business object.
-    #[n(1)]
-    Object {
-        /// Its kind.
-        #[n(0)]
-        kind: BusinessKind,
-        /// Its id.
-        #[n(1)]
-        id: u64,
-    },
-    /// A number the caller gave.
-    #[n(2)]
-    Text(#[n(0)] Box<str>),
-    /// One of several steps of the same kind of a business object, such as the second confirm of a hold.
-    #[n(3)]
-    Step {
-        /// Its kind.
-        #[n(0)]
-        kind: BusinessKind,
-        /// Its id.
-        #[n(1)]
-        id: u64,
-        /// Which one, from 1.
-        #[n(2)]
-        step: u32,
-    },
-}
-
-impl BusinessNumber {
-    /// The number of a step of a business object.
-    #[must_use]
-    pub const fn object(kind: BusinessKind, id: u64) -> Self {
-        Self::Object { kind, id }
-    }
-
-    /// Whether a caller gave it, so that the voucher is by its own words.
-    #[must_use]
-    pub const fn is_callers_own(&self) -> bool {
-        match self {
-            Self::Bulk { .. } | Self::Text(_) => true,
-            Self::Object { .. } | Self::Step { .. } => false,
-        }
-    }
-
-    /// The number of the `step`-th of several such steps, from 1.
-    #[must_use]
-    pub const fn step(kind: BusinessKind, id: u64, step: u32) -> Self {
-        Self::Step { kind, id, step }
-    }
-}
-
-impl core::fmt::Display for BusinessNumber {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Bulk { stream, number, index } => write!(f, "{stream}/{number}/{index}"),
-            Self::Object { kind, id } => write!(f, "{}_{id}", kind.prefix()),
-            Self::Text(text) => f.write_str(text),
-            Self::Step { kind, id, step } => write!(f, "{}_{id}/{step}", kind.prefix()),
-        }
-    }
-}
-
-macro_rules! event_codes {
-    ($($number:literal $name:ident $text:literal $doc:literal;)*) => {
-        /// The event code (事件码): which step of the business a voucher books. Number and name are for ever.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-        #[cbor(index_only)]
-        pub enum EventCode {
-            $(#[doc = $doc] #[n($number)] $name,)*
-        }
-
-        impl EventCode {
-            /// Every code.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The name that callers and statements see.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// Its number in files.
-            #[must_use]
-            pub const fn number(self) -> u16 {
-                match self { $(Self::$name => $number,)* }
-            }
-        }
-    };
-}
-
-event_codes! {
-    0 Transfer "transfer" "A posting by the caller's own words.";
-    1 PaymentCaptured "payment_captured" "A payment came in by one instrument.";
-    2 LegCaptured "leg_captured" "One leg of a combined payment came in.";
-    3 OrderPaid "order_paid" "Every leg of a combined payment is in.";
-    4 LegReversed "leg_reversed" "A finished leg was taken back.";
-    5 FeeIncome "fee_income" "The institution's fee, mirrored in its own books.";
-    6 SplitPaid "split_paid" "One part of a split.";
-    7 SplitReturned "split_returned" "One part of a split, returned for a refund.";
-    8 RefundStarted "refund_started" "A refund left the merchant.";
-    9 RefundSucceeded "refund_succeeded" "A refund reached the payer.";
-    10 RefundFailed "refund_failed" "A refund did not; the contra of its start.";
-    11 PayoutSent "payout_sent" "A payout left the account.";
-    12 PayoutSucceeded "payout_succeeded" "A payout reached the bank account.";
-    13 PayoutFailed "payout_failed" "A payout did not; the contra of its sending.";
-    14 PayoutReturned "payout_returned" "A payout came back after success.";
-    15 SuspenseAllocated "suspense_allocated" "Money in suspense found its account.";
-    16 ClearingSession "clearing_session" "The net of a clearing file reached the central bank account.";
-    17 Settled "settled" "A merchant's matched payments became available.";
-    18 RefundDue "refund_due" "Money that no order can use.";
-    19 AgreementDeposit "agreement_deposit" "Money into an agreement account.";
-    20 AgreementPayment "agreement_payment" "Money out of an agreement account to a listed receiver.";
-    21 TopUp "top_up" "Money into a payment account.";
-    22 HoldConfirmed "hold_confirmed" "Held money moved.";
-    23 Opening "opening" "A balance brought in from another system.";
-    24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
-    50 FreezeDeducted "freeze_deducted" "Frozen money left the account for its authority.";
-    30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
-    60 SweptUp "swept_up" "Money of a child account was pooled in its parent.";
-    61 AllocatedDown "allocated_down" "Money of a parent account was allotted to its child.";
-    40 ManualVoucher "manual_voucher" "A voucher that two people made by a template.";
-}
-
-impl EventCode {
-    /// The code of a name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.name() == name)
-    }
-
-    /// The code of a number.
-    #[must_use]
-    pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.number() == number)
     }
 }
 

@@ -55,7 +55,6 @@ macro_rules! keys {
 keys! {
     AccountId HoldId CustomerId UserId MerchantId StreamId AttemptId OrderId LegId SplitId RefundId ClearingId
     SettlementId PayoutId AgreementId FreezeId
-    OperatorId ApprovalId
     TreeLinkId TreeRunId QuotaChargeId
     OperatorId ApprovalId TemplateId SuspenseId
 }

@@ -249,7 +249,7 @@ fn codes_are_read_back_by_name_and_number() {
 
 #[test]
 fn business_numbers_show_what_they_name() {
-    let bulk = BusinessNumber::Bulk { stream: StreamId(3), number: 7, index: 2 };
+    let bulk = BusinessNumber::Bulk { stream: crate::ids::StreamId(3), number: 7, index: 2 };
     let object = BusinessNumber::object(BusinessKind::Payout, 12);
     assert_eq!((bulk.to_string().as_str(), object.to_string().as_str()), ("str_3/7/2", "pay_12"));
 }

@@ -4,7 +4,7 @@
 //! checker's one-time code, which is looked at before the command is decided: the domain sees only the code's time step. A
 //! code that is wrong leaves nothing in the journal.
 
-mod proposal;
+pub(crate) mod proposal;
 
 use axum::extract::State;
 use domain::approval::{Approval, ApprovalCommand, ApprovalStatus, DigestAlgorithm, Evidence, Propose};
@@ -168,6 +168,8 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::Approval(id) => id.to_string(),
         Reply::Template(id) => id.to_string(),
         Reply::Suspense(id) => id.to_string(),
+        Reply::TreeLink(id) => id.to_string(),
+        Reply::TreeRun(id) => id.to_string(),
     })
 }
 
@@ -241,7 +243,7 @@ pub(crate) async fn withdraw(
     change(&app, &caller, ApprovalCommand::Withdraw(approval)).await
 }
 
-async fn change(app: &App, caller: &Caller, command: ApprovalCommand) -> Answered<ApprovalView> {
+pub(crate) async fn change(app: &App, caller: &Caller, command: ApprovalCommand) -> Answered<ApprovalView> {
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Approval(id) = reply else { return None };
         state.approval(*id).ok().map(ApprovalView::of)

@@ -30,7 +30,7 @@ pub(crate) struct WireBankAccount {
 }
 
 /// A bank account; only what masks show.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct BankAccountView {
     /// The number's mask.
     #[schema(example = "622202******2230")]

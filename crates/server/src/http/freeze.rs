@@ -21,6 +21,8 @@ use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{Amount, parse, parse_some, time, time_text, word};
 
+pub(crate) mod proposal;
+
 /// The priority of a freeze whose caller names none.
 const PRIORITY: u16 = 100;
 

@@ -124,6 +124,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(approval::approve))
         .routes(routes!(approval::reject))
         .routes(routes!(approval::withdraw))
+        .routes(routes!(freeze::proposal::deduct))
         .routes(routes!(business_day::list))
         .routes(routes!(business_day::get))
         .routes(routes!(business_day::cut))

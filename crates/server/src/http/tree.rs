@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::account::AccountView;
 use super::answer::Answered;
+use super::approval::Wire;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
@@ -33,6 +34,33 @@ pub(crate) struct NewLink {
     /// customers, and then by two people.
     #[schema(example = "pooling agreement 2026-7")]
     agreement: Option<String>,
+}
+
+/// Two accounts of different customers to link, as two people decide it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkBody {
+    /// The account above.
+    #[schema(example = "acc_42")]
+    parent: String,
+    /// The account below, of the same book.
+    #[schema(example = "acc_43")]
+    child: String,
+    /// The agreement by which the owner of the child lets the other customer pool it.
+    agreement: Option<String>,
+}
+
+impl Wire for LinkBody {
+    type Of = LinkAccounts;
+
+    fn read(self) -> Result<LinkAccounts, ApiError> {
+        let (parent, child) = (parse(&self.parent, "parent")?, parse(&self.child, "child")?);
+        Ok(LinkAccounts { parent, child, agreement: self.agreement })
+    }
+
+    fn show(of: &LinkAccounts) -> Self {
+        Self { parent: of.parent.to_string(), child: of.child.to_string(), agreement: of.agreement.clone() }
+    }
 }
 
 /// A rule on a child.

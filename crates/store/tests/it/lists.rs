@@ -125,20 +125,7 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, PayoutFilter { kind: Some(PayoutKind::Withdrawal), ..Default::default() }), 1);
     assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
 
-    let links = |filter: TreeLinkFilter| count(&database, filter);
-    let (parent, child) = (Some(company.id), world.state.merchant(MerchantId(1)).map(|it| it.available).ok());
-    assert_eq!(links(TreeLinkFilter { parent, child, status: Some("linked") }), 1);
-    assert_eq!(links(TreeLinkFilter { parent, status: Some("ended"), ..Default::default() }), 0);
-    assert_eq!(links(TreeLinkFilter { child: parent, ..Default::default() }), 0);
-    assert_eq!(links(TreeLinkFilter { parent: child, ..Default::default() }), 0);
-    let runs = |filter: TreeRunFilter| count(&database, filter);
-    let (from, to) = (Some(date(3, 6)), Some(date(3, 6)));
-    assert_eq!(runs(TreeRunFilter { parent, cause: Some("rules"), from, to }), 1);
-    assert_eq!(runs(TreeRunFilter { parent: child, ..Default::default() }), 0);
-    assert_eq!(runs(TreeRunFilter { cause: Some("timer"), ..Default::default() }), 0);
-    assert_eq!(runs(TreeRunFilter { from: Some(date(3, 7)), ..Default::default() }), 0);
-    assert_eq!(runs(TreeRunFilter { to: Some(date(3, 5)), ..Default::default() }), 0);
-
+    trees_are_narrowed(&database, &world, company.id);
     decisions_are_narrowed(&database);
 
     let orders = |filter: OrderFilter| list(&database, &filter, None, 10).unwrap().data.len();
@@ -164,6 +151,22 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, SettlementFilter { to: day, ..Default::default() }), 0);
     let days = list(&database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
     assert_eq!(days.data.iter().map(|day| day.date).collect::<Vec<_>>(), [date(3, 5)]);
+}
+
+fn trees_are_narrowed(database: &Database, world: &World, company: AccountId) {
+    let links = |filter: TreeLinkFilter| count(database, filter);
+    let (parent, child) = (Some(company), world.state.merchant(MerchantId(1)).map(|it| it.available).ok());
+    assert_eq!(links(TreeLinkFilter { parent, child, status: Some("linked") }), 1);
+    assert_eq!(links(TreeLinkFilter { parent, status: Some("ended"), ..Default::default() }), 0);
+    assert_eq!(links(TreeLinkFilter { child: parent, ..Default::default() }), 0);
+    assert_eq!(links(TreeLinkFilter { parent: child, ..Default::default() }), 0);
+    let runs = |filter: TreeRunFilter| count(database, filter);
+    let (from, to) = (Some(date(3, 6)), Some(date(3, 6)));
+    assert_eq!(runs(TreeRunFilter { parent, cause: Some("rules"), from, to }), 1);
+    assert_eq!(runs(TreeRunFilter { parent: child, ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { cause: Some("timer"), ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { from: Some(date(3, 7)), ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { to: Some(date(3, 5)), ..Default::default() }), 0);
 }
 
 fn filters_narrow_the_list_of_freezes(place: &Place) {

@@ -19,7 +19,6 @@ use domain::initialise::Genesis;
 use domain::leg::Instrument;
 use domain::manual_voucher::{ManualVoucher, TemplateCommand, TemplateLine};
 use domain::merchant::{Merchant, MerchantKind, OpenMerchant, SettlementAccount};
-use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::Currency;
 use domain::operator::{OperatorCommand, Role};
 use domain::order::{CreateOrder, Item, ItemKind};
