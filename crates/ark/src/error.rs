@@ -85,7 +85,9 @@ pub enum Error {
     },
 
     /// The wrapped secret of an operator's one-time codes does not open although the key file is the right one.
-    #[error("the secret of operator {operator} in vault {vault} is damaged; renew it, or put the vault back from its backup")]
+    #[error(
+        "the secret of operator {operator} in vault {vault} is damaged; renew it, or put the vault back from its backup"
+    )]
     TotpDamaged {
         /// The operator's number.
         operator: u64,

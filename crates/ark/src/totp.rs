@@ -110,7 +110,8 @@ fn base32(bytes: &[u8]) -> String {
         let mut word = [0; 8];
         word[3..3 + chunk.len()].copy_from_slice(chunk);
         let word = u64::from_be_bytes(word);
-        (0..(chunk.len() * 8).div_ceil(5)).map(move |at| BASE32[usize::try_from(word >> (35 - 5 * at) & 31).unwrap_or(0)])
+        (0..(chunk.len() * 8).div_ceil(5))
+            .map(move |at| BASE32[usize::try_from(word >> (35 - 5 * at) & 31).unwrap_or(0)])
     });
     digits.map(char::from).collect()
 }
@@ -141,7 +142,8 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_rfc_4226() {
-        let codes = ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
+        let codes =
+            ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
         for (step, code) in (0..).zip(codes) {
             assert_eq!(of_the_rfc().code(step), code);
         }
@@ -151,7 +153,9 @@ mod tests {
     fn a_code_is_taken_one_step_early_or_late_and_no_more() {
         let secret = of_the_rfc();
         let code = secret.code(1_000);
-        for (step, found) in [(998, None), (999, Some(1_000)), (1_000, Some(1_000)), (1_001, Some(1_000)), (1_002, None)] {
+        for (step, found) in
+            [(998, None), (999, Some(1_000)), (1_000, Some(1_000)), (1_001, Some(1_000)), (1_002, None)]
+        {
             assert_eq!(secret.verify(&code, step * STEP_SECONDS), found, "at step {step}");
             assert_eq!(secret.verify(&code, step * STEP_SECONDS + 29), found, "at the end of step {step}");
         }

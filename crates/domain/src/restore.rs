@@ -138,7 +138,9 @@ impl State {
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
-            template_codes: Index::restored(all(&voucher_templates).map(|it: &VoucherTemplate| (it.code.clone(), it.id))),
+            template_codes: Index::restored(
+                all(&voucher_templates).map(|it: &VoucherTemplate| (it.code.clone(), it.id)),
+            ),
             open_suspense: Index::restored(all(&suspense_items).filter_map(suspense::open_key).map(|key| (key, ()))),
             operator_logins: Index::restored(all(&operators).map(|it: &Operator| (it.login.clone(), it.id))),
             open_payouts: Index::restored(all(&payouts).filter_map(open_payout)),

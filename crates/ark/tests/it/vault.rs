@@ -198,7 +198,8 @@ fn a_secret_that_was_moved_to_another_operator_does_not_open() {
     let file = fs::read(directory.path().join("vault.db")).expect("the file reads");
     let link = secret.uri("a", "b").expose().to_owned();
     let text = link.split(['=', '&']).nth(1).expect("the secret");
-    let digits = text.bytes().map(|byte| u8::try_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(char::from(byte)).unwrap()));
+    let digits =
+        text.bytes().map(|byte| u8::try_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(char::from(byte)).unwrap()));
     let bits: Vec<u8> = digits.flat_map(|digit| (0..5).rev().map(move |at| digit.unwrap() >> at & 1)).collect();
     let bytes: Vec<u8> = bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect();
     assert_eq!(bytes.len(), 20);

@@ -122,8 +122,7 @@ impl Approval {
         match self {
             Self::Show { id } => Ok(shown(client.get(&target(&["v1", "approvals", id], &[]))?)),
             Self::List { status, kind, maker, page: wanted } => {
-                let filters =
-                    [("status", status.as_deref()), ("kind", kind.as_deref()), ("maker", maker.as_deref())];
+                let filters = [("status", status.as_deref()), ("kind", kind.as_deref()), ("maker", maker.as_deref())];
                 let approvals = client.get(&wanted.target(&["v1", "approvals"], &filters))?;
                 let text = page(&APPROVALS, &approvals, None);
                 Ok(Answer::new(approvals, text))
@@ -131,8 +130,8 @@ impl Approval {
             Self::Propose { file, reason, evidence, sm3, sha256 } => {
                 let digest = sm3.as_ref().map(|hex| ("SM3", hex)).or(sha256.as_ref().map(|hex| ("SHA-256", hex)));
                 let evidence = evidence.as_ref().zip(digest);
-                let evidence =
-                    evidence.map(|(name, (algorithm, hex))| json!({"name": name, "algorithm": algorithm, "digest": hex}));
+                let evidence = evidence
+                    .map(|(name, (algorithm, hex))| json!({"name": name, "algorithm": algorithm, "digest": hex}));
                 propose(client, &proposal(file)?, reason, evidence)
             }
             Self::Approve { id, totp, remark } => decide(id, "approve", &json!({"totp": totp, "remark": remark})),

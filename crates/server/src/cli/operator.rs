@@ -109,8 +109,7 @@ impl Operator {
         match self {
             Self::Show { id } => Ok(shown(client.get(&target(&["v1", "operators", id], &[]))?)),
             Self::List { status, page: wanted } => {
-                let operators =
-                    client.get(&wanted.target(&["v1", "operators"], &[("status", status.as_deref())]))?;
+                let operators = client.get(&wanted.target(&["v1", "operators"], &[("status", status.as_deref())]))?;
                 let text = page(&OPERATORS, &operators, None);
                 Ok(Answer::new(operators, text))
             }

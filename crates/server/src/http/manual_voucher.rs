@@ -101,9 +101,8 @@ impl Wire for TemplateChange {
     fn read(self) -> Result<TemplateCommand, ApiError> {
         Ok(match self {
             Self::Set { code, title, event, lines } => {
-                let line = |(at, line): (usize, WireLine)| {
-                    line.read().map_err(|error| error.within(&format!("lines[{at}]")))
-                };
+                let line =
+                    |(at, line): (usize, WireLine)| line.read().map_err(|error| error.within(&format!("lines[{at}]")));
                 let lines = lines.into_iter().enumerate().map(line).collect::<Result<_, _>>()?;
                 let event = word(&event, "event", EventCode::ALL, EventCode::name)?;
                 TemplateCommand::Set { code, title, event, lines }

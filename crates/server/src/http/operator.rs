@@ -191,11 +191,7 @@ pub(crate) async fn register(
     post, path = "/v1/operators/{id}/totp", tag = "operator", params(("id" = String, Path, example = "opr_1")),
     responses((status = OK, body = TotpView))
 )]
-pub(crate) async fn enrol_totp(
-    State(app): State<App>,
-    caller: Caller,
-    Id(id): Id<OperatorId>,
-) -> Answered<TotpView> {
+pub(crate) async fn enrol_totp(State(app): State<App>, caller: Caller, Id(id): Id<OperatorId>) -> Answered<TotpView> {
     let person = caller.person()?;
     if person.id != id {
         return Err(ApiError::forbidden(format!("only {id} itself may see the secret of its one-time codes")));

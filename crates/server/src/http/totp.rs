@@ -73,8 +73,9 @@ impl Codes {
         drop(wrong);
         tracing::warn!(%operator, count, "a wrong one-time code");
         let left = WRONG_MAX.saturating_sub(count);
-        let message =
-            format!("this is not the one-time code of {operator} now: six digits, for 30 seconds; {left} tries are left");
+        let message = format!(
+            "this is not the one-time code of {operator} now: six digits, for 30 seconds; {left} tries are left"
+        );
         Err(ApiError::new("totp_wrong", Some("totp"), message))
     }
 }
@@ -126,7 +127,11 @@ mod tests {
 
         fn wrong(&self) -> String {
             let near: Vec<_> = (999..=1_001).map(|step| self.secret.code(step)).collect();
-            ["000000", "111111", "222222", "333333"].into_iter().find(|code| !near.contains(&(*code).into())).unwrap().into()
+            ["000000", "111111", "222222", "333333"]
+                .into_iter()
+                .find(|code| !near.contains(&(*code).into()))
+                .unwrap()
+                .into()
         }
     }
 

@@ -140,7 +140,8 @@ mod tests {
     #[test]
     fn what_is_sent_is_shown_as_it_was_sent() {
         for body in bodies() {
-            let wire: WireProposal = serde_json::from_value(body.clone()).unwrap_or_else(|error| panic!("{error}: {body}"));
+            let wire: WireProposal =
+                serde_json::from_value(body.clone()).unwrap_or_else(|error| panic!("{error}: {body}"));
             let proposal = wire.read().unwrap_or_else(|error| panic!("{error:?}: {body}"));
             assert_eq!(proposal.kind(), body["kind"]);
             assert_eq!(said(serde_json::to_value(WireProposal::show(&proposal)).unwrap()), body);
