@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     url: Option<String>,
     /// Who asks: `operator` for the institution's programs, or an operator's own id, such as opr_1.
     #[arg(long = "as", global = true, env = "LINTEL_AS", value_name = "ID", default_value = OPERATOR)]
-    id: String,
+    who: String,
     /// The secret of who asks: 64 hexadecimal digits.
     ///
     /// Else it is derived from the vault in the data directory. Other users of this machine see arguments: prefer the
@@ -95,7 +95,7 @@ impl Connection {
     /// # Errors
     /// No key, no answer, or the platform's refusal.
     pub(crate) fn ask(&self, config: &Config, ask: impl FnOnce(&Client) -> Result<Answer>) -> Result<()> {
-        let client = Client::new(&self.base(config)?, &self.id, self.secret(config)?, self.idempotency_key.clone())?;
+        let client = Client::new(&self.base(config)?, &self.who, self.secret(config)?, self.idempotency_key.clone())?;
         let Answer { json, text, complaint } = ask(&client)?;
         if self.json {
             print(&format!("{json}\n"));
@@ -136,7 +136,7 @@ impl Connection {
             );
         }
         let root = Vault::open(directory)?.fingerprint_key();
-        Ok(api_key(&root, &self.id, KEY_SERIAL))
+        Ok(api_key(&root, &self.who, KEY_SERIAL))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The server as its callers meet it: a real process with its own directory, asked over TCP.
 
+mod approvals;
 mod bad_input;
 mod client;
 #[path = "../../../journal/tests/it/cluster.rs"]
@@ -9,9 +10,11 @@ mod features;
 mod form;
 mod freezes;
 mod log;
+mod manual;
 mod open;
 mod orders;
 mod restart;
 mod server;
+mod staff;
 mod start;
 mod trees;
