@@ -131,68 +131,6 @@ impl State {
         state.index_business();
         state.index_timers();
         Ok(state)
-        let accounts = accounts(rows.accounts, balances)?;
-        balanced(&accounts)?;
-        let (holds, freezes) = (Table::restored(rows.holds), Table::restored(rows.freezes));
-        let (users, streams) = (Table::restored(rows.users), Table::restored(rows.streams));
-        let merchants = Table::restored(rows.merchants);
-        let (attempts, orders) = (Table::restored(rows.attempts), Table::restored(rows.orders));
-        let (payouts, clearings) = (Table::restored(rows.payouts), Table::restored(rows.clearings));
-        let agreements = Table::restored(rows.agreements);
-        let operators = Table::restored(rows.operators);
-        let approvals = Table::restored(rows.approvals);
-        let voucher_templates = Table::restored(rows.voucher_templates);
-        let suspense_items = Table::restored(rows.suspense_items);
-        Ok(Self {
-            genesis,
-            now,
-            position,
-            calendar,
-            days: Days::restored(rows.days, &accounts, turnovers)?,
-            customer_accounts: customer_accounts(&accounts, &users, &merchants),
-            institution: Index::restored(all(&accounts).filter_map(own_account)),
-            stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
-            users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
-            template_codes: Index::restored(
-                all(&voucher_templates).map(|it: &VoucherTemplate| (it.code.clone(), it.id)),
-            ),
-            open_suspense: Index::restored(all(&suspense_items).filter_map(suspense::open_key).map(|key| (key, ()))),
-            operator_logins: Index::restored(all(&operators).map(|it: &Operator| (it.login.clone(), it.id))),
-            open_payouts: Index::restored(all(&payouts).filter_map(open_payout)),
-            agreement_keys: Index::restored(all(&agreements).map(|it| (it.key(), it.id))),
-            due: Index::restored(all(&orders).flat_map(|order| order.dues())),
-            uncleared: Index::restored(all(&attempts).filter_map(uncleared)),
-            uncleared_returns: Index::restored(all(&payouts).filter_map(|payout| uncleared_return(payout, &attempts))),
-            clearing_files: Index::restored(all(&clearings).map(|it| ((it.rail, it.date, it.part), it.id))),
-            outbox: Index::restored(all(&attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ()))),
-            timers: Index::restored(
-                all(&holds)
-                    .filter_map(hold_timer)
-                    .chain(all(&freezes).filter_map(freeze_timer))
-                    .chain(all(&approvals).filter_map(approval_timer)),
-            ),
-            accounts,
-            holds,
-            customers: Table::restored(rows.customers),
-            users,
-            merchants,
-            streams,
-            attempts,
-            orders,
-            legs: Table::restored(rows.legs),
-            splits: Table::restored(rows.splits),
-            refunds: Table::restored(rows.refunds),
-            clearings,
-            settlements: Table::restored(rows.settlements),
-            payouts,
-            agreements,
-            freezes,
-            operators,
-            approvals,
-            voucher_templates,
-            suspense_items,
-            posted: Vec::new(),
-        })
     }
 
     /// Who is who.
