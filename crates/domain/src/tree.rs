@@ -16,6 +16,7 @@
 //! - Money moves between parent and child of one currency and only where the subjects allow it, see `sweep.rs`.
 //! - An account with a parent or children does not close.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -447,7 +448,7 @@ impl TreeCommand {
 pub enum TreeEvent {
     /// An account came under another.
     #[n(0)]
-    Linked(#[n(0)] TreeLink),
+    Linked(#[n(0)] Box<TreeLink>),
     /// A link ended.
     #[n(1)]
     Unlinked {

@@ -43,10 +43,10 @@ const FILES: &[File] = files![
     "0021_core.sql",
     "0022_operator.sql",
     "0023_approval.sql",
-    "0026_freeze.sql",
-    "0029_tree.sql",
     "0024_manual_voucher.sql",
     "0025_suspense.sql",
+    "0026_freeze.sql",
+    "0027_tree.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

@@ -1,5 +1,6 @@
 //! Links: who is under whom, now and at the end of each day.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -109,7 +110,7 @@ pub(super) fn decide_link(draft: &mut Draft<'_>, command: LinkAccounts) -> Resul
     let from = draft.state.days.posting_date(None)?;
     let id = TreeLinkId(draft.state.tree_links.next_id());
     let made = Signed::of(draft);
-    draft.emit_tree(TreeEvent::Linked(TreeLink {
+    draft.emit_tree(TreeEvent::Linked(Box::new(TreeLink {
         id,
         parent,
         child,
@@ -124,7 +125,7 @@ pub(super) fn decide_link(draft: &mut Draft<'_>, command: LinkAccounts) -> Resul
         quota: None,
         used: None,
         quota_set: None,
-    }));
+    })));
     Ok(Reply::TreeLink(id))
 }
 

@@ -177,12 +177,12 @@ fn trees() -> OpenApiRouter<App> {
         .routes(routes!(tree::set_quota))
         .routes(routes!(tree::remove_quota))
         .routes(routes!(tree::children))
-        .routes(routes!(tree::roll_up::get))
+        .routes(routes!(tree::roll_up::get_roll_up))
         .routes(routes!(tree::run::sweep))
         .routes(routes!(tree::run::allocate))
         .routes(routes!(tree::run::run))
-        .routes(routes!(tree::run::list))
-        .routes(routes!(tree::run::get))
+        .routes(routes!(tree::run::list_runs))
+        .routes(routes!(tree::run::get_run))
 }
 
 fn money_in() -> OpenApiRouter<App> {

@@ -169,7 +169,7 @@ async fn of_closed(app: &App, date: Date, accounts: Vec<AccountId>) -> Result<BT
     params(("id" = String, Path, example = "acc_42"), RollUpWanted),
     responses((status = OK, body = RollUpView))
 )]
-pub(crate) async fn get(
+pub(crate) async fn get_roll_up(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id<AccountId>,

@@ -192,7 +192,7 @@ async fn change(app: &App, caller: &Caller, command: TreeCommand) -> Answered<Ru
     get, path = "/v1/tree-runs/{id}", tag = "tree", params(("id" = String, Path, example = "trn_5")),
     responses((status = OK, body = RunView))
 )]
-pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<TreeRunId>) -> Answered<RunView> {
+pub(crate) async fn get_run(State(app): State<App>, caller: Caller, Id(id): Id<TreeRunId>) -> Answered<RunView> {
     app.owned(&caller, move |state| Ok(state.account(state.tree_run(id)?.parent, "run")?.owner)).await?;
     app.look(move |state| state.tree_run(id).map(RunView::of)).await
 }
@@ -215,7 +215,11 @@ list_query! {
 #[utoipa::path(
     get, path = "/v1/tree-runs", tag = "tree", params(RunQuery), responses((status = OK, body = PageView<RunView>))
 )]
-pub(crate) async fn list(State(app): State<App>, caller: Caller, Query(query): Query<RunQuery>) -> ListAnswer<RunView> {
+pub(crate) async fn list_runs(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<RunQuery>,
+) -> ListAnswer<RunView> {
     caller.operator()?;
     let page = query.page();
     let causes = [RunCause::Command.name(), RunCause::Number(String::new()).name(), RunCause::Timer.name()];
