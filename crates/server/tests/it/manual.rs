@@ -53,7 +53,7 @@ fn waive(position: i64, check: &str) -> Value {
 
 #[test]
 fn a_manual_voucher_takes_a_template_evidence_and_two_people() {
-    let case = Case::new();
+    let mut case = Case::new();
     let Case { books, staff, .. } = &case;
     let proposal = case.manual(&books.rich, &books.poor, 500);
     let bare = staff.maker.propose(&proposal);
@@ -82,6 +82,15 @@ fn a_manual_voucher_takes_a_template_evidence_and_two_people() {
     let line = books.operator.get(&statement).ok()["data"][0].clone();
     assert_eq!(text(&line, "/event"), "manual_voucher");
     assert_eq!(text(&line, "/business"), id, "the entry names the approval, which keeps the rest");
+
+    case.server.stop();
+    let journal = String::from_utf8(case.server.lintel(&["journal", "cat", "--json"]).stdout).unwrap();
+    let rows: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let commands = rows.iter().flat_map(|row| row["commands"].as_array().unwrap());
+    let for_it: Vec<&Value> = commands.filter(|command| command["approval"] == id.as_str()).collect();
+    assert_eq!(for_it.len(), 1, "the journal names the approval with what was done for it");
+    assert_eq!(for_it[0]["actor"], "Operator(\"checker\")");
+    assert_eq!(for_it[0]["events"].as_array().unwrap().len(), 2, "the voucher and the decision");
 }
 
 #[test]
