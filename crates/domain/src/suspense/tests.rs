@@ -3,6 +3,7 @@
 use super::*;
 use crate::approval::Proposal;
 use crate::attempt::FailureClass;
+use crate::bulk::{BulkVoucher, PostBulk};
 use crate::command::Command;
 use crate::ids::{MerchantId, PayoutId};
 use crate::order::ItemKind;
@@ -170,8 +171,12 @@ fn nobody_posts_to_suspense_by_their_own_words() {
     let entry = |debit, credit| vec![Entry::debit(debit, 10, Currency::Cny), Entry::credit(credit, 10, Currency::Cny)];
     for entries in [entry(suspense, pending), entry(pending, suspense)] {
         let (business, event) = (BusinessNumber::Text("t".into()), EventCode::Transfer);
-        let post = PostVoucher { business, event, date: None, entries, dimensions: None };
+        let post = PostVoucher { business, event, date: None, entries: entries.clone(), dimensions: None };
         kit.refused(Command::PostVoucher(post), RefusalCode::SubjectNotAllowed);
+        let vouchers = vec![BulkVoucher { event, entries, dimensions: None }];
+        let (stream, fingerprint) = ("s".into(), [0; 16]);
+        let bulk = PostBulk { stream, number: 1, fingerprint, atomic: true, date: None, vouchers };
+        kit.refused(Command::PostBulk(bulk), RefusalCode::SubjectNotAllowed);
     }
 }
 

@@ -10,6 +10,7 @@ use axum::extract::State;
 use domain::approval::{Approval, ApprovalCommand, ApprovalStatus, DigestAlgorithm, Evidence, Propose};
 use domain::ids::ApprovalId;
 use domain::{Command, Reply};
+use engine::Meta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -204,12 +205,14 @@ pub(crate) async fn approve(
     Json(body): Json<Approve>,
 ) -> Answered<ApprovalView> {
     let person = caller.person()?;
-    // Without a key nothing is decided, so no code is tried either.
-    caller.meta()?;
+    // Without a key nothing is decided, so no code is tried either. The journal's header names the approval, so that
+    // everything done for it is found by that.
+    let meta = Meta { approval: Some(approval), ..caller.meta()? };
     let pending = app.look(move |state| Ok(state.approval(approval)?.status == ApprovalStatus::Pending)).await?.view;
     // What is decided takes no code any more: the engine answers a request it answered before, or refuses.
     let totp_step = if pending { app.totp_step(person, &body.totp).await? } else { 0 };
-    change(&app, &caller, ApprovalCommand::Approve { approval, totp_step, remark: body.remark }).await
+    let command = ApprovalCommand::Approve { approval, totp_step, remark: body.remark };
+    app.change(meta, Command::Approval(command), viewed).await
 }
 
 /// Reject
@@ -244,11 +247,12 @@ pub(crate) async fn withdraw(
 }
 
 pub(crate) async fn change(app: &App, caller: &Caller, command: ApprovalCommand) -> Answered<ApprovalView> {
-    let view = |state: &domain::State, reply: &Reply| {
-        let Reply::Approval(id) = reply else { return None };
-        state.approval(*id).ok().map(ApprovalView::of)
-    };
-    app.change(caller.meta()?, Command::Approval(command), view).await
+    app.change(caller.meta()?, Command::Approval(command), viewed).await
+}
+
+fn viewed(state: &domain::State, reply: &Reply) -> Option<ApprovalView> {
+    let Reply::Approval(id) = reply else { return None };
+    state.approval(*id).ok().map(ApprovalView::of)
 }
 
 /// Look at an approval

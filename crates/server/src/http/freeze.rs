@@ -8,6 +8,7 @@ use domain::freeze::{
 };
 use domain::ids::FreezeId;
 use domain::money::Currency;
+use domain::operator::Role;
 use domain::restriction::Restriction;
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
@@ -321,7 +322,7 @@ fn source(wire: FreezeSource) -> Result<SourceEntry, ApiError> {
 /// the unsent payouts of every account in scope; a stop-payment of the same authority that it covers ends.
 #[utoipa::path(post, path = "/v1/freezes", tag = "freeze", responses((status = OK, body = FreezeView)))]
 pub(crate) async fn place(State(app): State<App>, caller: Caller, Json(new): Json<NewFreeze>) -> Answered<FreezeView> {
-    caller.operator()?;
+    caller.operator_with(&[Role::Risk])?;
     let command = PlaceFreeze {
         scope: scope(new.account.as_deref(), new.customer.as_deref())?,
         measure: measure(&new)?,
@@ -345,7 +346,7 @@ pub(crate) async fn stop_payment(
     caller: Caller,
     Json(new): Json<NewStopPayment>,
 ) -> Answered<FreezeView> {
-    caller.operator()?;
+    caller.operator_with(&[Role::Risk])?;
     let command = PlaceFreeze {
         scope: scope(new.account.as_deref(), new.customer.as_deref())?,
         measure: Measure::StopPayment,
@@ -370,7 +371,7 @@ pub(crate) async fn renew(
     Id(freeze): Id<FreezeId>,
     Json(body): Json<FreezeRenewal>,
 ) -> Answered<FreezeView> {
-    caller.operator()?;
+    caller.operator_with(&[Role::Risk])?;
     let FreezeRenewal { authority, document, expires_at } = body;
     let renewal = RenewFreeze { freeze, authority, document, expires_at: time(&expires_at, "expires_at")? };
     change(&app, &caller, Command::Freeze(FreezeCommand::Renew(renewal))).await

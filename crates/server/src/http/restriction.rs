@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use domain::ids::AccountId;
+use domain::operator::Role;
 use domain::restriction::Restriction;
 use domain::{Command, Reply};
 use serde::Deserialize;
@@ -38,7 +39,7 @@ pub(crate) async fn restrict(
     Id(account): Id<AccountId>,
     Json(wire): Json<WireRestriction>,
 ) -> Answered<AccountView> {
-    caller.operator()?;
+    caller.operator_with(&[Role::Risk])?;
     let WireRestriction { in_barred, out_barred } = wire;
     let command = Command::RestrictAccount { account, restriction: Restriction { in_barred, out_barred } };
     let view = |state: &domain::State, reply: &Reply| {

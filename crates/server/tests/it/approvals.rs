@@ -123,8 +123,8 @@ fn a_suspended_operators_key_is_refused_until_it_is_resumed() {
     }
     let refused = staff.checker.approve(&pending);
     assert_eq!(refused.error(), (422, "operator_state".into(), "maker".into()), "nor is what it made approved");
-    let resume = text(&staff.second.propose(&change("resume", "opr_3")).ok(), "/id");
-    staff.first.approve(&resume).ok();
+    let resume = text(&staff.first.propose(&change("resume", "opr_3")).ok(), "/id");
+    staff.second.approve(&resume).ok();
     staff.maker.client.get("/v1/approvals").ok();
     assert_eq!(text(&staff.checker.approve(&pending).ok(), "/status"), "approved");
     let stranger = client_of(&server, "opr_99").get("/v1/approvals");
