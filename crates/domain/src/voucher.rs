@@ -239,6 +239,7 @@ event_codes! {
     23 Opening "opening" "A balance brought in from another system.";
     24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
     30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
+    120 Imported "imported" "A movement brought in from another system's books.";
 }
 
 impl EventCode {

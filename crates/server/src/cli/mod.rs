@@ -3,10 +3,15 @@
 mod account;
 mod attempt;
 mod clearing;
-mod client;
+pub(crate) mod client;
 mod day;
+pub(crate) mod day_vouchers;
+mod export;
+mod import;
+mod inside;
 mod journal;
 mod key;
+mod ledger;
 mod order;
 mod payout;
 mod rates;
@@ -69,6 +74,8 @@ enum What {
     /// Clearing files.
     #[command(after_help = clearing::EXAMPLES)]
     Clearing(Remote<clearing::Clearing>),
+    /// Books from and for other systems: import, export.
+    Ledger(Remote<ledger::Ledger>),
     /// Success rates, each with numerator and denominator.
     #[command(after_help = rates::EXAMPLES)]
     Rates(rates::Rates),
@@ -144,6 +151,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
+        What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,
         What::Rates(rates) => rates.run(&load()?)?,
         What::Key(key) => key.run(&load()?)?,
         What::Journal(journal) => journal.run(&load()?)?,

@@ -108,7 +108,7 @@ const fn status_name(status: AccountStatus) -> &'static str {
 }
 
 /// Reads a subject's code.
-fn subject(code: u16) -> Result<Subject, ApiError> {
+pub(crate) fn subject(code: u16) -> Result<Subject, ApiError> {
     Subject::from_code(code).ok_or_else(|| {
         let message = format!("{code} is no subject of the chart of accounts; GET /v1/subjects lists them");
         ApiError::malformed("subject", message)

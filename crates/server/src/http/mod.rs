@@ -11,6 +11,8 @@ pub(crate) mod bulk;
 pub(crate) mod business_day;
 pub(crate) mod clearing;
 pub(crate) mod customer;
+pub(crate) mod day_balances;
+pub(crate) mod day_vouchers;
 pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod extract;
@@ -125,6 +127,7 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(restriction::restrict))
         .routes(routes!(voucher::post))
         .routes(routes!(bulk::post_bulk))
+        .routes(routes!(bulk::stream))
         .routes(routes!(hold::place, hold::list))
         .routes(routes!(hold::get))
         .routes(routes!(hold::confirm))
@@ -177,6 +180,8 @@ fn running() -> OpenApiRouter<App> {
         .routes(routes!(business_day::cut))
         .routes(routes!(business_day::close))
         .routes(routes!(trial_balance::get))
+        .routes(routes!(day_balances::list))
+        .routes(routes!(day_vouchers::list))
         .routes(routes!(rates::get))
         .routes(routes!(book::subjects))
         .routes(routes!(refusal::codes))
