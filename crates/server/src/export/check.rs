@@ -12,6 +12,9 @@ use super::template::{Encoding, Field, Template};
 use crate::import::amount::AmountForm;
 use crate::import::format::Unit;
 
+#[cfg(test)]
+mod tests;
+
 /// What a row of the file says of itself: book, subject, currency, as far as there are columns of them.
 type Key = (Option<String>, Option<String>, String);
 

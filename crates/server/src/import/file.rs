@@ -11,6 +11,9 @@ use domain::money::Minor;
 
 use super::format::{Column, Format, Sign};
 
+#[cfg(test)]
+mod tests;
+
 /// The most bytes of an account's number in the other system.
 const ACCOUNT_BYTES: usize = 64;
 /// Stands where a byte sequence was none of the encoding.

@@ -13,6 +13,9 @@ use serde::Deserialize;
 use super::amount::AmountForm;
 use super::date_form::DateForm;
 
+#[cfg(test)]
+mod tests;
+
 /// The most bytes of a stream's name here: keys of accounts hold it too.
 const STREAM_BYTES: usize = 40;
 
