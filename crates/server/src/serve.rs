@@ -1,6 +1,7 @@
 //! `lintel serve`: brings the parts up in order, and down in the opposite one.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -34,6 +35,25 @@ use crate::shell::{Clock, Input, Platform, lease, writer};
 /// # Errors
 /// What keeps it from starting, or why it had to stop.
 pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
+    let ready = |address: SocketAddr| {
+        port_file.map_or(Ok(()), |path| {
+            std::fs::write(path, address.to_string()).with_context(|| format!("writing {}", path.display()))
+        })
+    };
+    run_until(config, |_| Ok(()), ready, signalled())
+}
+
+/// Runs the platform until `stop` ends. It begins only if `may_begin` has nothing against the state that was recovered,
+/// before anything is sent to anyone; `ready` is told where it listens.
+///
+/// # Errors
+/// As [`run`], and what `may_begin` and `ready` say.
+pub(crate) fn run_until(
+    config: &Config,
+    may_begin: impl FnOnce(&State) -> Result<()>,
+    ready: impl FnOnce(SocketAddr) -> Result<()>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let lock = DirectoryLock::acquire(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
@@ -49,6 +69,7 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
     let way = if restored > 0 { "the store's checkpoint, then the journal after it" } else { "the whole journal" };
     let (seconds, restoring_seconds) = (began.elapsed().as_secs_f64(), restoring.as_secs_f64());
     tracing::info!(position, epoch, from = way, restored, seconds, restoring_seconds, "recovered");
+    may_begin(engine.state())?;
     let clock = clock(config, engine.state())?;
     let outbox = outbox(engine.state());
 
@@ -83,7 +104,7 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
         tokio::spawn(tick(platform.clone()));
         outbox.into_iter().for_each(|attempt| drop(attempts.send(attempt)));
         tokio::spawn(executor.run(requested));
-        serve(config, app, port_file).await
+        serve(config, app, ready, stop).await
     });
     // A writer that has ended already needs no telling.
     platform.send(Input::Stop).ok();
@@ -228,18 +249,21 @@ async fn tick(platform: Platform) {
     }
 }
 
-async fn serve(config: &Config, app: App, port_file: Option<&Path>) -> Result<()> {
+async fn serve(
+    config: &Config,
+    app: App,
+    ready: impl FnOnce(SocketAddr) -> Result<()>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let platform = app.platform.clone();
     let (router, _) = http::routes(app);
-    if let Some(path) = port_file {
-        std::fs::write(path, address.to_string()).with_context(|| format!("writing {}", path.display()))?;
-    }
+    ready(address)?;
     tracing::info!(%address, "ready: http://{address}/docs");
     let stop = async move {
         tokio::select! {
-            () = signalled() => tracing::info!("asked to stop"),
+            () = stop => tracing::info!("asked to stop"),
             () = lost(&platform) => {}
         }
     };
@@ -253,7 +277,8 @@ async fn lost(platform: &Platform) {
     }
 }
 
-async fn signalled() {
+/// Ends when the process is asked to stop: Ctrl-C, or a polite kill.
+pub(crate) async fn signalled() {
     #[cfg(unix)]
     {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())

@@ -117,6 +117,19 @@ pub fn segments(
     database.snapshot(|session| read(session, terms.into_iter().flatten()))
 }
 
+/// The end of day before `date` that counts: of the newest day that has one, that of its last seal. It asks for one row,
+/// however many days there are.
+///
+/// # Errors
+/// [`StoreError::Database`], [`StoreError::Corrupt`].
+pub fn end_of_day_before(database: &Database, date: Date) -> Result<Option<SegmentRow>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {TABLE} WHERE kind = $1 AND date < $2 ORDER BY date DESC, last_position DESC LIMIT 1"
+    );
+    let parameters = [SegmentKind::EndOfDay.name().into(), date.0.into()];
+    database.snapshot(|session| session.query(&sql, &parameters)?.first().map(decode).transpose())
+}
+
 /// Every committed file, in the order of date, then position.
 ///
 /// # Errors

@@ -56,11 +56,12 @@ event_codes! {
     22 HoldConfirmed "hold_confirmed" "Held money moved.";
     23 Opening "opening" "A balance brought in from another system.";
     24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
-    50 FreezeDeducted "freeze_deducted" "Frozen money left the account for its authority.";
     30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
+    40 ManualVoucher "manual_voucher" "A voucher that two people made by a template.";
+    50 FreezeDeducted "freeze_deducted" "Frozen money left the account for its authority.";
     60 SweptUp "swept_up" "Money of a child account was pooled in its parent.";
     61 AllocatedDown "allocated_down" "Money of a parent account was allotted to its child.";
-    40 ManualVoucher "manual_voucher" "A voucher that two people made by a template.";
+    120 Imported "imported" "A movement brought in from another system's books.";
 }
 
 impl EventCode {

@@ -4,11 +4,16 @@ mod account;
 mod approval;
 mod attempt;
 mod clearing;
-mod client;
+pub(crate) mod client;
 mod day;
+pub(crate) mod day_vouchers;
+mod export;
 mod freeze;
+mod import;
+mod inside;
 mod journal;
 mod key;
+mod ledger;
 mod operator;
 mod order;
 mod payout;
@@ -80,6 +85,8 @@ enum What {
     /// Clearing files.
     #[command(after_help = clearing::EXAMPLES)]
     Clearing(Remote<clearing::Clearing>),
+    /// Books from and for other systems: import, export.
+    Ledger(Remote<ledger::Ledger>),
     /// Success rates, each with numerator and denominator.
     #[command(after_help = rates::EXAMPLES)]
     Rates(rates::Rates),
@@ -166,6 +173,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
+        What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,
         What::Rates(rates) => rates.run(&load()?)?,
         What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
         What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,

@@ -12,6 +12,8 @@ pub(crate) mod bulk;
 pub(crate) mod business_day;
 pub(crate) mod clearing;
 pub(crate) mod customer;
+pub(crate) mod day_balances;
+pub(crate) mod day_vouchers;
 pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod extract;
@@ -157,6 +159,7 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(statement::get))
         .routes(routes!(voucher::post))
         .routes(routes!(bulk::post_bulk))
+        .routes(routes!(bulk::stream))
         .routes(routes!(hold::place, hold::list))
         .routes(routes!(hold::get))
         .routes(routes!(hold::confirm))
@@ -225,6 +228,8 @@ fn running() -> OpenApiRouter<App> {
         .routes(routes!(suspense::ageing))
         .routes(routes!(suspense::get))
         .routes(routes!(trial_balance::get))
+        .routes(routes!(day_balances::list))
+        .routes(routes!(day_vouchers::list))
         .routes(routes!(rates::get))
         .routes(routes!(book::subjects))
         .routes(routes!(refusal::codes))

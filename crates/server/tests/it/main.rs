@@ -2,13 +2,17 @@
 
 mod approvals;
 mod bad_input;
+mod books;
 mod client;
 #[path = "../../../journal/tests/it/cluster.rs"]
 mod cluster;
 mod command_line;
+mod export;
 mod features;
 mod form;
 mod freezes;
+mod import;
+mod import_berka;
 mod log;
 mod manual;
 mod open;

@@ -13,6 +13,7 @@ use crate::world::{at, date};
 
 on_both! {
     committed_files_are_found_by_kind_date_and_account
+    the_last_end_of_day_is_found_however_many_there_are
     keys_come_back_by_name_and_by_month
     a_key_may_be_any_text
     more_keys_than_a_page_come_back_in_order
@@ -63,6 +64,22 @@ fn committed_files_are_found_by_kind_date_and_account(place: &Place) {
 fn key_row(scope: &str, key: &str, month: u32) -> KeyRow {
     let (scope, key) = (scope.into(), key.into());
     KeyRow { scope, key, position: 7, fingerprint: vec![1; 16], reply: vec![0, 255], month }
+}
+
+fn the_last_end_of_day_is_found_however_many_there_are(place: &Place) {
+    let database = place.open();
+    let end = |path: &str, day: i8, sealed: u64| SegmentRow {
+        last_position: sealed,
+        ..segment(path, SegmentKind::EndOfDay, day, (1, 20))
+    };
+    let entries = segment("entries", SegmentKind::Entries, 8, (1, 20));
+    // The 6th was sealed twice: the later seal counts, whatever its path is.
+    commit(&database, &[end("a", 5, 10), end("z", 6, 20), end("b", 6, 30), end("c", 7, 40), entries], &[]);
+    let before = |day| run::end_of_day_before(&database, date(3, day)).unwrap().map(|row| row.path);
+    assert_eq!(before(5), None);
+    assert_eq!(before(6).as_deref(), Some("a"));
+    assert_eq!(before(7).as_deref(), Some("b"));
+    assert_eq!(before(9).as_deref(), Some("c"));
 }
 
 fn keys_come_back_by_name_and_by_month(place: &Place) {
