@@ -89,6 +89,8 @@ pub enum Command {
     },
     /// Let held money go.
     CancelHold(HoldId),
+    /// More of holds.
+    Hold(hold::HoldCommand),
     /// Register a customer.
     RegisterCustomer(Customer),
     /// Open a user.
@@ -128,6 +130,12 @@ pub enum Command {
     PayFromAgreement(PayFromAgreement),
     /// Close an agreement and its account.
     CloseAgreement(AgreementId),
+    /// More of agreements.
+    Agreement(agreement::AgreementCommand),
+    /// Exchange rates.
+    ExchangeRate(crate::exchange_rate::ExchangeRateCommand),
+    /// Conversions between currencies.
+    Conversion(crate::conversion::ConversionCommand),
     /// Freeze an amount.
     PlaceFreeze(PlaceFreeze),
     /// Release all or part of a freeze.
@@ -222,6 +230,12 @@ pub enum Reply {
     /// A freeze.
     #[n(32)]
     Freeze(#[n(0)] FreezeId),
+    /// An exchange rate.
+    #[n(55)]
+    ExchangeRate(#[n(0)] crate::ids::ExchangeRateId),
+    /// A conversion.
+    #[n(56)]
+    Conversion(#[n(0)] crate::ids::ConversionId),
 }
 
 impl Command {
@@ -244,6 +258,10 @@ impl Command {
             | Self::PlaceHold(_)
             | Self::ConfirmHold { .. }
             | Self::CancelHold(_)
+            | Self::Hold(_)
+            | Self::Agreement(_)
+            | Self::ExchangeRate(_)
+            | Self::Conversion(_)
             | Self::RegisterCustomer(_)
             | Self::OpenUser { .. }
             | Self::OpenMerchant(_)
@@ -289,6 +307,10 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::PlaceHold(command) => hold::decide_place(draft, &command),
         Command::ConfirmHold { hold, amount, to } => hold::decide_confirm(draft, hold, amount, to),
         Command::CancelHold(id) => hold::decide_cancel(draft, id),
+        Command::Hold(command) => hold::decide(draft, command),
+        Command::Agreement(command) => agreement::decide(draft, command),
+        Command::ExchangeRate(command) => crate::exchange_rate::decide(draft, command),
+        Command::Conversion(command) => crate::conversion::decide(draft, &command),
         Command::RegisterCustomer(customer) => customer::decide_register(draft, customer),
         Command::OpenUser { customer, product } => user::decide_open(draft, customer, product),
         Command::OpenMerchant(command) => merchant::decide_open(draft, command),

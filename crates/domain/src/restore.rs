@@ -161,6 +161,9 @@ impl State {
             payouts,
             agreements,
             freezes,
+            agreement_payments: Table::restored(rows.agreement_payments),
+            exchange_rates: Table::restored(rows.exchange_rates),
+            conversions: Table::restored(rows.conversions),
             posted: Vec::new(),
         })
     }

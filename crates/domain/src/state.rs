@@ -173,6 +173,12 @@ state! {
         agreements: Agreement,
         /// Precise freezes.
         freezes: Freeze,
+        /// Payments out of agreement accounts.
+        agreement_payments: crate::agreement::AgreementPayment,
+        /// Exchange rates.
+        exchange_rates: crate::exchange_rate::ExchangeRate,
+        /// Conversions between currencies.
+        conversions: crate::conversion::Conversion,
     }
     indexes {
         /// Accounts by the customer (客户) behind their user or merchant.

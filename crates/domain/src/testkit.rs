@@ -201,11 +201,11 @@ impl Kit {
         }
     }
 
-    fn balances(&self) -> Vec<(u64, Minor, Minor, Minor)> {
+    fn balances(&self) -> Vec<(u64, Minor, [Minor; 2], Minor)> {
         self.state
             .accounts
             .iter()
-            .map(|(id, account)| (id, account.balance, account.held_out, account.frozen))
+            .map(|(id, account)| (id, account.balance, [account.held_out, account.held_in], account.frozen))
             .collect()
     }
 

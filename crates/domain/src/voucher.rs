@@ -94,6 +94,9 @@ pub enum BusinessKind {
     /// One try at a channel.
     #[n(9)]
     Attempt,
+    /// A conversion between currencies.
+    #[n(21)]
+    Conversion,
 }
 
 impl BusinessKind {
@@ -111,6 +114,7 @@ impl BusinessKind {
             Self::Hold => "hld",
             Self::Agreement => "agr",
             Self::Attempt => "att",
+            Self::Conversion => "cnv",
         }
     }
 }
@@ -238,6 +242,12 @@ event_codes! {
     22 HoldConfirmed "hold_confirmed" "Held money moved.";
     23 Opening "opening" "A balance brought in from another system.";
     24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
+    70 HoldReceived "hold_received" "Announced money came in.";
+    71 ConversionSold "conversion_sold" "The currency that a customer gave in a conversion.";
+    72 ConversionBought "conversion_bought" "The currency that a customer got in a conversion.";
+    73 ConversionSoldReversed "conversion_sold_reversed" "What was given in a conversion, back; the contra of its voucher.";
+    74 ConversionBoughtReversed "conversion_bought_reversed" "What was got in a conversion, back; the contra of its voucher.";
+    75 AgreementRest "agreement_rest" "What was left on an agreement account, back to its party.";
     30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
 }
 
@@ -391,7 +401,8 @@ pub(crate) fn refuse_by_hand(account: &Account, side: Side) -> Result<(), Refusa
 ///
 /// # Errors
 /// `voucher_too_short`, `voucher_too_long`, `amount_not_positive`, `account_unknown`, `account_closed`,
-/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `amount_overflow`, `voucher_unbalanced`.
+/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `amount_overflow`, `voucher_currencies`,
+/// `voucher_unbalanced`.
 pub fn check(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     let entries = &voucher.entries;
     if entries.len() < 2 {
@@ -410,7 +421,17 @@ pub fn check(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
             check_account(state, account, voucher)?;
         }
     }
+    check_one_currency(entries)?;
     check_balanced(state, entries)
+}
+
+/// A voucher of two currencies would hide a conversion; what belongs together is two vouchers under one business number.
+fn check_one_currency(entries: &[Entry]) -> Result<(), Refusal> {
+    let Some((first, others)) = entries.split_first() else { return Ok(()) };
+    let Some(other) = others.iter().find(|entry| entry.currency != first.currency) else { return Ok(()) };
+    let (one, two) = (first.currency.code(), other.currency.code());
+    let message = format!("the voucher has entries in {one} and in {two}; post one for each, or make a conversion");
+    Err(Refusal::new(RefusalCode::VoucherCurrencies, "entries", message))
 }
 
 fn check_entry<'a>(state: &'a State, entry: &Entry) -> Result<&'a Account, Refusal> {
