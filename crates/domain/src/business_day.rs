@@ -137,6 +137,7 @@ pub struct Days {
     /// The general ledger: debits less credits by subject and currency.
     ledger: Table<i128>,
     dirty: Vec<Date>,
+    dirty_before: usize,
 }
 
 fn ledger_slot(subject: Subject, currency: Currency) -> u64 {
@@ -332,6 +333,7 @@ impl Days {
         self.rows.begin(recording);
         self.ledger.begin(recording);
         self.open_before.clone_from(&self.open);
+        self.dirty_before = self.dirty.len();
         for column in &mut self.columns {
             column.accounts.begin(recording);
             column.ledger.begin(recording);
@@ -351,6 +353,7 @@ impl Days {
         self.rows.rollback();
         self.ledger.rollback();
         self.open.clone_from(&self.open_before);
+        self.dirty.truncate(self.dirty_before);
         for column in &mut self.columns {
             column.accounts.rollback();
             column.ledger.rollback();
@@ -426,6 +429,15 @@ pub fn decide_close(
         draft.emit(Event::DayChecksFailed { date, checks });
     }
     Ok(Reply::Day(date))
+}
+
+impl State {
+    /// Whether a day that is not closed has a break: what moves the institution's own money waits for it.
+    #[must_use]
+    pub fn has_break(&self) -> bool {
+        let days = self.days.open_days().filter_map(|date| self.days.get(date));
+        days.flat_map(|day| &day.checks).any(|check| !check.holds)
+    }
 }
 
 /// A day was opened, and the one before it, if any, cut.

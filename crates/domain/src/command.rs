@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 
 use crate::account::{self, OpenAccount};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
+use crate::approval::{self, ApprovalCommand};
 use crate::attempt::{self, Outcome};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
@@ -17,13 +18,14 @@ use crate::draft::Draft;
 use crate::freeze::{self, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
-    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
-    RefundId, SettlementId, SplitId, UserId, VoucherId,
+    AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
+    OrderId, PayoutId, RefundId, SettlementId, SplitId, UserId, VoucherId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
 use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
+use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
 use crate::payment;
 use crate::payout::{self, CreatePayout};
@@ -171,6 +173,10 @@ pub enum Command {
         /// What it said.
         outcome: Outcome,
     },
+    /// Register or change an operator.
+    Operator(OperatorCommand),
+    /// Propose, approve, reject, withdraw.
+    Approval(ApprovalCommand),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -236,6 +242,12 @@ pub enum Reply {
     /// A conversion.
     #[n(56)]
     Conversion(#[n(0)] crate::ids::ConversionId),
+    /// An operator.
+    #[n(40)]
+    Operator(#[n(0)] OperatorId),
+    /// An approval.
+    #[n(41)]
+    Approval(#[n(0)] ApprovalId),
 }
 
 impl Command {
@@ -282,6 +294,8 @@ impl Command {
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
             | Self::Settle { .. }
+            | Self::Operator(_)
+            | Self::Approval(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -334,5 +348,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
+        Command::Operator(command) => operator::decide(draft, command),
+        Command::Approval(command) => approval::decide(draft, command),
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::approval::Approved;
 use crate::envelope::Context;
 use crate::event::{Event, apply};
+use crate::refusal::Refusal;
 use crate::state::State;
 
 /// One command's work on the state: each event is applied at once, so later steps see earlier ones.
@@ -36,6 +37,16 @@ impl<'a> Draft<'a> {
         self.events.push(event);
     }
 
+    /// Tries a step and takes it back, whatever comes of it: in a draft that records, before its first event.
+    pub(crate) fn trial<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        debug_assert!(self.events.is_empty(), "a trial after an event would take that back too");
+        let result = step(self);
+        self.take_back();
+        self.events.clear();
+        self.state.begin(true);
+        result
+    }
+
     /// Keeps the work; the events are to be journaled.
     #[must_use]
     pub fn commit(self) -> Vec<Event> {
@@ -44,7 +55,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes the work back.
-    pub fn rollback(self) {
+    pub fn rollback(mut self) {
+        self.take_back();
+    }
+
+    fn take_back(&mut self) {
         self.state.rollback();
         self.state.posted.truncate(self.posted);
         self.state.position = self.position;

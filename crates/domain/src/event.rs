@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::account::{self, Account, AccountStatus};
 use crate::agreement::{self, Agreement};
+use crate::approval::{self, ApprovalEvent};
 use crate::attempt::{self, Attempt, FailureClass, Outcome};
 use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
@@ -19,6 +20,7 @@ use crate::initialise::{self, Genesis};
 use crate::leg::Leg;
 use crate::merchant::{self, Merchant, SettlementAccount};
 use crate::money::Minor;
+use crate::operator::{self, OperatorEvent};
 use crate::order::{self, ClearedOrder, Order, OrderStatus};
 use crate::payment;
 use crate::payout::{self, CancelReason, Payout, PayoutFailure};
@@ -373,6 +375,12 @@ pub enum Event {
     /// A freeze's time ran out.
     #[n(87)]
     FreezeExpired(#[n(0)] FreezeId),
+    /// An operator was registered or changed.
+    #[n(100)]
+    Operator(#[n(0)] OperatorEvent),
+    /// Two people decide.
+    #[n(101)]
+    Approval(#[n(0)] ApprovalEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -441,5 +449,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
         Event::FreezeReleased { freeze, amount } => freeze::apply_released(state, *freeze, *amount),
         Event::FreezeExpired(id) => freeze::apply_expired(state, *id),
+        Event::Operator(event) => operator::apply(state, event),
+        Event::Approval(event) => approval::apply(state, event),
     }
 }

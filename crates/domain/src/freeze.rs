@@ -131,13 +131,16 @@ pub struct PlaceFreeze {
 }
 
 /// Releases a freeze.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ReleaseFreeze {
     /// The freeze.
+    #[n(0)]
     pub freeze: FreezeId,
     /// Who orders the release: the authority that froze.
+    #[n(1)]
     pub authority: String,
     /// All that is still frozen if none.
+    #[n(2)]
     pub amount: Option<Minor>,
 }
 

@@ -38,6 +38,7 @@ pub mod initialise;
 pub mod leg;
 pub mod merchant;
 pub mod money;
+pub mod operator;
 pub mod order;
 pub mod payment;
 pub mod payout;

@@ -129,6 +129,17 @@ codes! {
     128 ExchangeRateUnknown "exchange_rate_unknown" "No exchange rate has this id.";
     129 ConversionUnknown "conversion_unknown" "No conversion has this id.";
     80 ApprovalRequired "approval_required" "This needs a second person: propose it, and another operator approves it.";
+    81 OperatorUnknown "operator_unknown" "No operator has this id.";
+    82 OperatorState "operator_state" "The operator is suspended, or its state does not allow this.";
+    83 RoleMissing "role_missing" "The operator has none of the roles that may do this.";
+    84 SamePerson "same_person" "Maker and checker must be two people, and no one checks a change of their own rights.";
+    85 ApprovalUnknown "approval_unknown" "No approval has this id.";
+    86 ApprovalState "approval_state" "The approval is no longer pending.";
+    87 ApprovalExpired "approval_expired" "The approval was not decided within seven days.";
+    88 TotpReplayed "totp_replayed" "This one-time code, or a later one, was used before.";
+    89 AdministratorsTooFew "administrators_too_few" "Two active administrators must stay.";
+    90 NotAnOperator "not_an_operator" "Only a registered operator decides this.";
+    91 NotTheMaker "not_the_maker" "Only its maker takes a proposal back.";
 }
 
 impl RefusalCode {

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{Account, Owner};
+use crate::approval::{Approval, ApprovalStatus};
 use crate::attempt::{Attempt, AttemptStatus, Rail};
 use crate::book::{Book, Side, Subject};
 use crate::business_day::{Days, Turnover};
@@ -27,6 +28,7 @@ use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
+use crate::operator::Operator;
 use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
@@ -120,6 +122,8 @@ impl State {
         let (attempts, orders) = (Table::restored(rows.attempts), Table::restored(rows.orders));
         let (payouts, clearings) = (Table::restored(rows.payouts), Table::restored(rows.clearings));
         let agreements = Table::restored(rows.agreements);
+        let operators = Table::restored(rows.operators);
+        let approvals = Table::restored(rows.approvals);
         Ok(Self {
             genesis,
             now,
@@ -137,6 +141,7 @@ impl State {
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
+            operator_logins: Index::restored(all(&operators).map(|it: &Operator| (it.login.clone(), it.id))),
             open_payouts: Index::restored(all(&payouts).filter_map(open_payout)),
             agreement_keys: Index::restored(all(&agreements).map(|it| (it.key(), it.id))),
             due: Index::restored(all(&orders).flat_map(|order| order.dues())),
@@ -144,7 +149,12 @@ impl State {
             uncleared_returns: Index::restored(all(&payouts).filter_map(|payout| uncleared_return(payout, &attempts))),
             clearing_files: Index::restored(all(&clearings).map(|it| ((it.rail, it.date, it.part), it.id))),
             outbox: Index::restored(all(&attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ()))),
-            timers: Index::restored(all(&holds).filter_map(hold_timer).chain(all(&freezes).filter_map(freeze_timer))),
+            timers: Index::restored(
+                all(&holds)
+                    .filter_map(hold_timer)
+                    .chain(all(&freezes).filter_map(freeze_timer))
+                    .chain(all(&approvals).filter_map(approval_timer)),
+            ),
             accounts,
             holds,
             customers: Table::restored(rows.customers),
@@ -164,6 +174,8 @@ impl State {
             agreement_payments: Table::restored(rows.agreement_payments),
             exchange_rates: Table::restored(rows.exchange_rates),
             conversions: Table::restored(rows.conversions),
+            operators,
+            approvals,
             posted: Vec::new(),
         })
     }
@@ -254,6 +266,15 @@ fn freeze_timer(freeze: &Freeze) -> Option<((Time, Timer), ())> {
     match freeze.status {
         FreezeStatus::InForce => freeze.expires_at.map(|at| ((at, Timer::Freeze(freeze.id)), ())),
         FreezeStatus::Released | FreezeStatus::Expired => None,
+    }
+}
+
+fn approval_timer(approval: &Approval) -> Option<((Time, Timer), ())> {
+    match approval.status {
+        ApprovalStatus::Pending => Some(((approval.expires_at, Timer::Approval(approval.id)), ())),
+        ApprovalStatus::Approved | ApprovalStatus::Rejected | ApprovalStatus::Withdrawn | ApprovalStatus::Expired => {
+            None
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::account::Account;
 use crate::agreement::{Agreement, AgreementKey};
+use crate::approval::Approval;
 use crate::attempt::{Attempt, Rail};
 use crate::book::Subject;
 use crate::bulk::Stream;
@@ -16,14 +17,15 @@ use crate::envelope::Time;
 use crate::freeze::Freeze;
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AgreementId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OrderId, PayoutId,
-    StreamId, UserId,
+    AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
+    OrderId, PayoutId, StreamId, UserId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::leg::Leg;
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
+use crate::operator::Operator;
 use crate::order::Order;
 use crate::payout::Payout;
 use crate::refund::Refund;
@@ -40,6 +42,8 @@ pub enum Timer {
     Hold(HoldId),
     /// A freeze expires.
     Freeze(FreezeId),
+    /// A proposal lapses.
+    Approval(ApprovalId),
 }
 
 macro_rules! state {
@@ -179,6 +183,10 @@ state! {
         exchange_rates: crate::exchange_rate::ExchangeRate,
         /// Conversions between currencies.
         conversions: crate::conversion::Conversion,
+        /// Operators.
+        operators: Operator,
+        /// Proposals and what two people made of them.
+        approvals: Approval,
     }
     indexes {
         /// Accounts by the customer (客户) behind their user or merchant.
@@ -189,6 +197,8 @@ state! {
         stream_names: String => StreamId,
         /// Users by customer and product.
         users_by_product: (CustomerId, String) => UserId,
+        /// Operators by login.
+        operator_logins: String => OperatorId,
         /// Payouts that have not ended, by the account that pays.
         open_payouts: (AccountId, PayoutId) => (),
         /// Agreements by number, party and purpose.

@@ -12,11 +12,12 @@ pub struct Table<V> {
     undo: Vec<(u64, Option<V>)>,
     recording: bool,
     dirty: Vec<u64>,
+    dirty_before: usize,
 }
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Self { rows: Vec::new(), undo: Vec::new(), recording: false, dirty: Vec::new() }
+        Self { rows: Vec::new(), undo: Vec::new(), recording: false, dirty: Vec::new(), dirty_before: 0 }
     }
 }
 
@@ -88,6 +89,7 @@ impl<V: Clone> Table<V> {
     pub fn begin(&mut self, recording: bool) {
         self.recording = recording;
         self.undo.clear();
+        self.dirty_before = self.dirty.len();
     }
 
     /// Keeps the changes since [`Self::begin`].
@@ -107,6 +109,7 @@ impl<V: Clone> Table<V> {
         while self.rows.last().is_some_and(Option::is_none) {
             self.rows.pop();
         }
+        self.dirty.truncate(self.dirty_before);
     }
 
     /// The rows changed since the last call, each once, as they are now.
@@ -134,6 +137,7 @@ mod tests {
         table.rollback();
         assert_eq!(table.iter().collect::<Vec<_>>(), [(1, &10)]);
         assert_eq!(table.next_id(), 2);
+        assert_eq!(table.take_dirty(), [(1, 10)], "the insert before, and not what was taken back");
     }
 
     #[test]

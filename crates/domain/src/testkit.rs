@@ -32,6 +32,7 @@ use crate::state::{Changes, State};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher, Voucher};
 
 pub(crate) mod orders;
+pub(crate) mod people;
 
 /// A day in the tests' calendar.
 pub(crate) fn date(text: &str) -> Date {
@@ -94,7 +95,12 @@ impl Kit {
 
     /// Tries a command.
     pub(crate) fn when(&mut self, command: Command) -> Result<Reply, Refusal> {
-        self.tries(command, None)
+        self.tries("tester", command, None)
+    }
+
+    /// Tries a command in the name of an operator.
+    pub(crate) fn when_by(&mut self, login: &str, command: Command) -> Result<Reply, Refusal> {
+        self.tries(login, command, None)
     }
 
     /// Does a command that must succeed, as if a second person had approved it.
@@ -107,15 +113,15 @@ impl Kit {
     /// Tries a command as if a second person had approved it.
     pub(crate) fn when_approved(&mut self, command: Command) -> Result<Reply, Refusal> {
         let (maker, checker) = (String::from("maker"), String::from("checker"));
-        self.tries(command, Some(Approved { id: ApprovalId(1), maker, checker }))
+        self.tries("tester", command, Some(Approved { id: ApprovalId(1), maker, checker }))
     }
 
-    fn tries(&mut self, command: Command, approved: Option<Approved>) -> Result<Reply, Refusal> {
+    fn tries(&mut self, login: &str, command: Command, approved: Option<Approved>) -> Result<Reply, Refusal> {
         let before = self.balances();
         self.state.now = self.now;
         let context = Context {
             now: self.now,
-            actor: Actor::Operator(String::from("tester")),
+            actor: Actor::Operator(String::from(login)),
             approval: None,
             origin: Origin::Api,
             epoch: 1,

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::approval;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::freeze;
@@ -30,6 +31,7 @@ pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
         match timer {
             Timer::Hold(id) => hold::expire(draft, id),
             Timer::Freeze(id) => freeze::expire(draft, id),
+            Timer::Approval(id) => approval::expire(draft, id),
         }
     }
     Ok(Reply::Done)

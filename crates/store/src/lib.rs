@@ -17,6 +17,7 @@
 
 pub mod account;
 pub mod agreement;
+pub mod approval;
 pub mod attempt;
 pub mod bulk;
 pub mod business_day;
@@ -31,6 +32,7 @@ pub mod key;
 pub mod leg;
 pub mod list;
 pub mod merchant;
+pub mod operator;
 pub mod order;
 pub mod payout;
 mod postgres;

@@ -41,6 +41,8 @@ const FILES: &[File] = files![
     "0019_clearing.sql",
     "0020_settlement.sql",
     "0021_core.sql",
+    "0022_operator.sql",
+    "0023_approval.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

@@ -55,6 +55,7 @@ macro_rules! keys {
 keys! {
     AccountId HoldId CustomerId UserId MerchantId StreamId AttemptId OrderId LegId SplitId RefundId ClearingId
     SettlementId PayoutId AgreementId FreezeId
+    OperatorId ApprovalId
 }
 
 impl Key for Date {

@@ -4,6 +4,7 @@
 use domain::State;
 use domain::account::Account;
 use domain::agreement::Agreement;
+use domain::approval::Approval;
 use domain::attempt::Attempt;
 use domain::bulk::Stream;
 use domain::clearing::Clearing;
@@ -12,6 +13,7 @@ use domain::freeze::Freeze;
 use domain::hold::Hold;
 use domain::leg::Leg;
 use domain::merchant::Merchant;
+use domain::operator::Operator;
 use domain::order::Order;
 use domain::payout::Payout;
 use domain::refund::Refund;
@@ -77,4 +79,6 @@ tables! {
     payouts: Payout,
     agreements: Agreement,
     freezes: Freeze,
+    operators: Operator,
+    approvals: Approval,
 }

@@ -1,18 +1,21 @@
 //! Lists and look-ups: pages, filters, the position they show.
 
 use domain::account::{Account, AccountStatus, Owner};
+use domain::approval::ApprovalStatus;
 use domain::attempt::{Purpose, Rail};
 use domain::book::Subject;
 use domain::business_day::{Day, DayStatus};
 use domain::customer::CustomerKind;
 use domain::hold::HoldStatus;
-use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OrderId, PayoutId, UserId};
+use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId};
 use domain::merchant::MerchantKind;
+use domain::operator::OperatorStatus;
 use domain::order::OrderStatus;
 use domain::payout::{PayoutKind, PayoutStatus};
 use domain::refund::RefundStatus;
 use store::account::AccountFilter;
 use store::agreement::AgreementFilter;
+use store::approval::ApprovalFilter;
 use store::attempt::{AttemptFilter, AttemptStands};
 use store::bulk::StreamFilter;
 use store::business_day::DayFilter;
@@ -22,6 +25,7 @@ use store::freeze::FreezeFilter;
 use store::hold::HoldFilter;
 use store::leg::LegFilter;
 use store::merchant::MerchantFilter;
+use store::operator::OperatorFilter;
 use store::order::OrderFilter;
 use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
@@ -113,6 +117,16 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, PayoutFilter { kind: Some(PayoutKind::Withdrawal), ..Default::default() }), 1);
     assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
     assert_eq!(count(&database, FreezeFilter { account, ..Default::default() }), 1);
+
+    assert_eq!(count(&database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
+    assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 3);
+    assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Suspended), ..Default::default() }), 0);
+    let pending = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..Default::default() };
+    assert_eq!(count(&database, pending), 1);
+    assert_eq!(count(&database, ApprovalFilter { kind: Some("operator".into()), ..Default::default() }), 2);
+    assert_eq!(count(&database, ApprovalFilter { kind: Some("release_freeze".into()), ..Default::default() }), 0);
+    assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(1)), ..Default::default() }), 2);
+    assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(2)), ..Default::default() }), 0);
 
     let orders = |filter: OrderFilter| list(&database, &filter, None, 10).unwrap().data.len();
     let seller = Some(MerchantId(1));

@@ -52,6 +52,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         loaded.rows, stored,
         days accounts holds customers users merchants streams attempts orders legs splits refunds clearings settlements
         payouts agreements freezes
+        operators approvals
     );
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::account::{OpenAccount, Owner};
 use domain::agreement::CreateAgreement;
+use domain::approval::{ApprovalCommand, Proposal, Propose};
 use domain::attempt::{Outcome, Rail};
 use domain::book::{Book, Subject};
 use domain::bulk::{BulkVoucher, PostBulk};
@@ -13,11 +14,12 @@ use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
 use domain::freeze::PlaceFreeze;
 use domain::hold::PlaceHold;
-use domain::ids::{AccountId, AttemptId, CustomerId, MerchantId, OrderId, UserId};
+use domain::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, OrderId, UserId};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
 use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::Currency;
+use domain::operator::{OperatorCommand, Role};
 use domain::order::{CreateOrder, Item, ItemKind};
 use domain::payout::{CreatePayout, PayTo};
 use domain::refund::CreateRefund;
@@ -92,6 +94,7 @@ impl World {
         world.frozen(personal);
         world.paid_out(company);
         world.ordered(user, merchant);
+        world.decided();
         world
     }
 
@@ -105,6 +108,23 @@ impl World {
             document: "(2026)沪01执1号".into(),
             expires_at: Some(self.now.plus_ms(60_000)),
         }));
+    }
+
+    /// Two administrators who registered a third, and a proposal that waits.
+    fn decided(&mut self) {
+        let register = |login: &str, role| OperatorCommand::Register { login: login.into(), roles: vec![role] };
+        for login in ["administrator-1", "administrator-2"] {
+            self.given(Command::Operator(register(login, Role::Administrator)));
+        }
+        let propose = |login| {
+            let proposal = Proposal::Operator(register(login, Role::Auditor));
+            let propose = Propose { proposal, reason: "new".into(), evidence: None };
+            Command::Approval(ApprovalCommand::Propose(Box::new(propose)))
+        };
+        self.given_by("administrator-1", propose("auditor-1"));
+        self.given_by("administrator-1", propose("auditor-2"));
+        let approve = ApprovalCommand::Approve { approval: ApprovalId(1), totp_step: 1, remark: None };
+        self.given_by("administrator-2", Command::Approval(approve));
     }
 
     /// A withdrawal whose answer did not come.
@@ -168,7 +188,12 @@ impl World {
 
     /// Carries a command out that must succeed.
     pub(crate) fn given(&mut self, command: Command) -> Reply {
-        let actor = Actor::Operator("test".into());
+        self.given_by("test", command)
+    }
+
+    /// As [`Self::given`], in the name of an operator.
+    fn given_by(&mut self, login: &str, command: Command) -> Reply {
+        let actor = Actor::Operator(login.into());
         let context = Context { now: self.now, actor, approval: None, origin: Origin::Cli, epoch: 1 };
         self.state.now = context.now;
         let mut draft = Draft::begin(&mut self.state, &context, true);
