@@ -28,7 +28,7 @@ pub use self::terms::{Closing, Condition, ConditionKind, Evidence, FulfilConditi
 use crate::account::{Owner, is_empty, open, open_currency, owner_known};
 use crate::book::{Book, Subject};
 use crate::calendar::Date;
-use crate::command::Reply;
+use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
@@ -208,6 +208,12 @@ pub enum AgreementCommand {
     Amend(AmendAgreement),
     /// Return what is left to the party.
     ReturnRest(AgreementId),
+}
+
+impl From<AmendAgreement> for Command {
+    fn from(amend: AmendAgreement) -> Self {
+        Self::Agreement(AgreementCommand::Amend(amend))
+    }
 }
 
 /// What happened to agreements beside the first three events.

@@ -24,7 +24,7 @@ use minicbor::{Decode, Encode};
 use crate::account::Account;
 use crate::approval;
 use crate::book::Subject;
-use crate::command::Reply;
+use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
@@ -154,6 +154,12 @@ pub enum ConversionCommand {
     Convert(Convert),
     /// Reverse one.
     Reverse(ReverseConversion),
+}
+
+impl From<ReverseConversion> for Command {
+    fn from(reverse: ReverseConversion) -> Self {
+        Self::Conversion(ConversionCommand::Reverse(reverse))
+    }
 }
 
 /// What happened to conversions.

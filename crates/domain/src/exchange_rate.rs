@@ -17,7 +17,7 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 use crate::approval;
-use crate::command::Reply;
+use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
@@ -135,6 +135,12 @@ pub enum ExchangeRateCommand {
     Set(SetExchangeRate),
     /// Withdraw one.
     Withdraw(ExchangeRateId),
+}
+
+impl From<SetExchangeRate> for Command {
+    fn from(set: SetExchangeRate) -> Self {
+        Self::ExchangeRate(ExchangeRateCommand::Set(set))
+    }
 }
 
 /// What happened to rates.

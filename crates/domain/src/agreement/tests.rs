@@ -4,7 +4,6 @@ use alloc::vec;
 
 use super::*;
 use crate::account::AccountStatus;
-use crate::command::Command;
 use crate::envelope::Time;
 use crate::hold::PlaceHold;
 use crate::ids::MerchantId;

@@ -7,6 +7,7 @@ use crate::freeze::ReleaseFreeze;
 use crate::ids::OperatorId;
 use crate::operator::OperatorCommand;
 use crate::operator::Role::{self, Administrator, Risk};
+use crate::operator::Role::{Accountant, Treasurer};
 
 macro_rules! proposals {
     ($($number:literal $name:ident($payload:ty) $text:literal
@@ -53,6 +54,12 @@ proposals! {
         does Command::Operator, "Register or change an operator.";
     20 ReleaseFreeze(ReleaseFreeze) "release_freeze" made by [Risk] checked by [Risk]
         does Command::ReleaseFreeze, "Release all or part of a freeze.";
+    40 AmendAgreement(crate::agreement::AmendAgreement) "amend_agreement" made by [Accountant] checked by [Accountant]
+        does Command::from, "Change an agreement after its birth.";
+    41 SetExchangeRate(crate::exchange_rate::SetExchangeRate) "set_exchange_rate" made by [Treasurer] checked by [Treasurer]
+        does Command::from, "Set an exchange rate.";
+    42 ReverseConversion(crate::conversion::ReverseConversion) "reverse_conversion" made by [Accountant] checked by [Accountant]
+        does Command::from, "Reverse a conversion between currencies.";
 }
 
 impl Proposal {

@@ -8,7 +8,6 @@ use super::*;
 use crate::account::{OpenAccount, Owner};
 use crate::book::Side::{self, Credit, Debit};
 use crate::checks;
-use crate::command::Command;
 use crate::envelope::{Actor, Context, Origin};
 use crate::exchange_rate::{ExchangeRateCommand, RateDirection, SetExchangeRate};
 use crate::restriction::Restriction;
@@ -277,6 +276,17 @@ fn what_was_spent_is_not_reversed() {
     let before = world.money();
     let refusal = world.kit.when_approved(reverse(id, "too late")).unwrap_err();
     assert_eq!((refusal.code, world.money()), (RefusalCode::InsufficientFunds, before));
+}
+
+#[test]
+fn two_accountants_reverse_by_an_approval() {
+    let mut world = world();
+    let World { dollars, yuan, usd_cny, .. } = world;
+    let conversion = world.convert(usd_cny, dollars, yuan, 10_000);
+    world.kit.people();
+    let reverse = ReverseConversion { conversion, reason: "wrong account".to_string() };
+    let reply = world.kit.decided("accountant", crate::approval::Proposal::ReverseConversion(reverse));
+    assert_eq!((reply, world.money()[0]), (Reply::Conversion(conversion), [100_000, 0, 0]));
 }
 
 /// Posts one entry without asking whether it may be.

@@ -1,7 +1,6 @@
 //! Exchange rates: exact ratios between currencies of different scales, and who sets and withdraws them.
 
 use super::*;
-use crate::command::Command;
 use crate::testkit::Kit;
 
 use Currency::{Cny, Eur, Jpy, Usd};
@@ -159,4 +158,18 @@ fn a_rate_waits_for_its_day_runs_out_and_may_be_withdrawn_before() {
     kit.refused(withdraw(ExchangeRateId(9)), RefusalCode::ExchangeRateUnknown);
     kit.restore();
     assert_eq!(kit.state.exchange_rate(first).unwrap().withdrawn.as_ref().unwrap().operator, "tester");
+}
+
+#[test]
+fn two_treasurers_set_a_rate_by_an_approval() {
+    let mut kit = Kit::new();
+    kit.people();
+    let good = terms(&kit, (Usd, Cny), BaseToQuote, (71_234, 4));
+    let proposal = crate::approval::Proposal::SetExchangeRate(good.clone());
+    assert_eq!(Kit::code(kit.when_proposed("accountant-1", proposal.clone())), RefusalCode::RoleMissing);
+    let wrong = crate::approval::Proposal::SetExchangeRate(SetExchangeRate { value: 0, ..good });
+    assert_eq!(Kit::code(kit.when_proposed("treasurer-1", wrong)), RefusalCode::AmountNotPositive);
+    let Reply::ExchangeRate(id) = kit.decided("treasurer", proposal) else { panic!("a rate was set") };
+    let rate = kit.state.exchange_rate(id).unwrap();
+    assert_eq!((rate.operator.as_str(), rate.approver.as_deref()), ("treasurer-1", Some("treasurer-2")));
 }

@@ -478,3 +478,17 @@ fn what_an_agreement_cannot_say_at_birth_is_refused() {
     };
     house.kit.given(create_with(ends_today));
 }
+
+#[test]
+fn two_accountants_amend_by_an_approval() {
+    let mut house = house();
+    house.funded();
+    house.kit.people();
+    let changes = vec![AgreementChange::EndRule(2)];
+    let amend = AmendAgreement { agreement: AgreementId(1), document: [9; 32].into(), changes };
+    let reply = house.kit.decided("accountant", crate::approval::Proposal::AmendAgreement(amend));
+    assert_eq!(reply, Reply::Agreement(AgreementId(1)));
+    let kept = &house.row().amendments[0];
+    assert_eq!((kept.operator.as_str(), kept.approver.as_deref()), ("accountant-1", Some("accountant-2")));
+    house.kit.refused(pay(2, 1), RefusalCode::AgreementState);
+}
