@@ -43,6 +43,9 @@ const FILES: &[File] = files![
     "0021_core.sql",
     "0022_operator.sql",
     "0023_approval.sql",
+    "0032_hold.sql",
+    "0033_agreement.sql",
+    "0034_conversion.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

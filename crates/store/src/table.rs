@@ -56,6 +56,7 @@ keys! {
     AccountId HoldId CustomerId UserId MerchantId StreamId AttemptId OrderId LegId SplitId RefundId ClearingId
     SettlementId PayoutId AgreementId FreezeId
     OperatorId ApprovalId
+    AgreementPaymentId ExchangeRateId ConversionId
 }
 
 impl Key for Date {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::model::{day, noon};
 
-const KINDS: [BusinessKind; 10] = [
+const KINDS: [BusinessKind; 11] = [
     BusinessKind::Order,
     BusinessKind::Leg,
     BusinessKind::Split,
@@ -23,6 +23,7 @@ const KINDS: [BusinessKind; 10] = [
     BusinessKind::Hold,
     BusinessKind::Agreement,
     BusinessKind::Attempt,
+    BusinessKind::Conversion,
 ];
 
 fn business() -> impl Strategy<Value = BusinessNumber> {

@@ -6,21 +6,25 @@ use domain::attempt::{Purpose, Rail};
 use domain::book::Subject;
 use domain::business_day::{Day, DayStatus};
 use domain::customer::CustomerKind;
-use domain::hold::HoldStatus;
+use domain::hold::{HoldDirection, HoldStatus};
 use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId};
+use domain::ids::{AgreementId, ExchangeRateId};
+use domain::money::Currency;
 use domain::merchant::MerchantKind;
 use domain::operator::OperatorStatus;
 use domain::order::OrderStatus;
 use domain::payout::{PayoutKind, PayoutStatus};
 use domain::refund::RefundStatus;
 use store::account::AccountFilter;
-use store::agreement::AgreementFilter;
+use store::agreement::{AgreementFilter, AgreementPaymentFilter};
 use store::approval::ApprovalFilter;
 use store::attempt::{AttemptFilter, AttemptStands};
 use store::bulk::StreamFilter;
 use store::business_day::DayFilter;
 use store::clearing::ClearingFilter;
+use store::conversion::ConversionFilter;
 use store::customer::CustomerFilter;
+use store::exchange_rate::ExchangeRateFilter;
 use store::freeze::FreezeFilter;
 use store::hold::HoldFilter;
 use store::leg::LegFilter;
@@ -98,8 +102,8 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, AccountFilter { status: Some(AccountStatus::Closed), ..Default::default() }), 0);
 
     let account = Some(AccountId(world.state.holds.get(1).unwrap().account.0));
-    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Open) }), 1);
-    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Expired) }), 0);
+    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Open), ..Default::default() }), 2);
+    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Expired), ..Default::default() }), 0);
     assert_eq!(count(&database, UserFilter { product: Some("wallet".into()), ..Default::default() }), 1);
     assert_eq!(count(&database, UserFilter { customer: Some(CustomerId(2)), ..Default::default() }), 0);
     assert_eq!(count(&database, MerchantFilter { kind: Some(MerchantKind::Agency), ..Default::default() }), 1);
@@ -127,6 +131,30 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, ApprovalFilter { kind: Some("release_freeze".into()), ..Default::default() }), 0);
     assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(1)), ..Default::default() }), 2);
     assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(2)), ..Default::default() }), 0);
+
+    let announced = HoldFilter { direction: Some(HoldDirection::In), ..Default::default() };
+    let announced = list(&database, &announced, None, 10).unwrap().data;
+    assert_eq!(announced.iter().map(|hold| hold.id).collect::<Vec<_>>(), [HoldId(2)]);
+    assert_eq!(count(&database, HoldFilter { reference: Some("合同 7".into()), ..Default::default() }), 1);
+    assert_eq!(count(&database, HoldFilter { reference: Some("合同".into()), ..Default::default() }), 0);
+    let paid = AgreementPaymentFilter { agreement: Some(AgreementId(1)), ..Default::default() };
+    assert_eq!(count(&database, paid), 1);
+    assert_eq!(count(&database, AgreementPaymentFilter { rule: Some(1), ..paid }), 0);
+    assert_eq!(count(&database, AgreementPaymentFilter { to: Some(company.id), ..paid }), 1);
+    assert_eq!(count(&database, AgreementPaymentFilter { to: account, ..paid }), 0);
+    let rates = |sold, bought| ExchangeRateFilter { sold: Some(sold), bought: Some(bought) };
+    assert_eq!(count(&database, rates(Currency::Cny, Currency::Jpy)), 1);
+    assert_eq!(count(&database, rates(Currency::Jpy, Currency::Cny)), 0);
+    let made = ConversionFilter { from: account, status: Some("done"), ..Default::default() };
+    assert_eq!(count(&database, made), 1);
+    assert_eq!(count(&database, ConversionFilter { rate: Some(ExchangeRateId(1)), ..made }), 1);
+    for other in [
+        ConversionFilter { rate: Some(ExchangeRateId(2)), ..made },
+        ConversionFilter { to: account, ..made },
+        ConversionFilter { status: Some("reversed"), ..made },
+    ] {
+        assert_eq!(count(&database, other), 0, "{other:?}");
+    }
 
     let orders = |filter: OrderFilter| list(&database, &filter, None, 10).unwrap().data.len();
     let seller = Some(MerchantId(1));

@@ -53,6 +53,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         days accounts holds customers users merchants streams attempts orders legs splits refunds clearings settlements
         payouts agreements freezes
         operators approvals
+        agreement_payments exchange_rates conversions
     );
 }
 
