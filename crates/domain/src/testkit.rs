@@ -33,6 +33,7 @@ use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher, Voucher};
 
 pub(crate) mod orders;
 pub(crate) mod people;
+pub(crate) mod script;
 
 /// A day in the tests' calendar.
 pub(crate) fn date(text: &str) -> Date {
@@ -379,4 +380,10 @@ fn a_new_world_is_balanced_and_replays() {
     assert_eq!(kit.pending(merchant), 500);
     kit.books(&[(1121, 500)]);
     kit.refused(Command::CloseAccount(pending), RefusalCode::AccountNotEmpty);
+}
+
+#[test]
+fn a_script_of_holds() {
+    let played = script::play(include_str!("testkit/scripts/holds.txt"));
+    assert!(played.refused.contains(&RefusalCode::HoldExceeded) && played.events.contains("HoldExpired"), "{played:?}");
 }

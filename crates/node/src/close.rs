@@ -9,16 +9,16 @@
 //! day's: what later days moved is taken off. `held_out`, `held_in`, `frozen` and `entries` have no date; they are as of
 //! the snapshot, at or after the seal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::State;
 use domain::book::Side;
 use domain::business_day::CheckResult;
 use domain::calendar::Date;
-use domain::ids::AccountId;
+use domain::ids::{AccountId, VoucherId};
 use domain::trial_balance::{TrialBalance, TrialLine};
 use domain::{Refusal, RefusalCode, checks};
-use history::{DayBalance, History, HistoryError};
+use history::{DayBalance, History, HistoryError, StatementQuery, Tail};
 use store::{SegmentKind, SegmentRow};
 
 /// How many breaks a check names.
@@ -90,6 +90,7 @@ pub fn trial_balance(history: &History, end: &SegmentRow) -> Result<TrialBalance
 }
 
 /// Compares every account of the snapshot with its history: the last end of day before it and the committed entries since.
+/// A break names the account and the vouchers that moved it on the day.
 ///
 /// # Errors
 /// Files that do not read.
@@ -100,6 +101,7 @@ pub fn check_history(
 ) -> Result<CheckResult, HistoryError> {
     let (mut told, entries) = told(history, rows, snapshot.date)?;
     let mut breaks = Vec::new();
+    let mut vouchers = BTreeSet::new();
     for balance in &snapshot.balances {
         let Told { base, between, debit, credit } = told.remove(&balance.account).unwrap_or_default();
         let posted = base + change(balance.subject.side(), between + debit, credit);
@@ -110,6 +112,9 @@ pub fn check_history(
                 "{}: books say {expected:?}, history says {found:?} (balance, debits, credits)",
                 balance.account
             ));
+            if breaks.len() <= BREAKS_SHOWN {
+                vouchers.extend(vouchers_of(history, rows, balance, snapshot.date)?);
+            }
         }
     }
     breaks.extend(told.keys().map(|account| format!("{account}: history has it, the books do not")));
@@ -120,7 +125,21 @@ pub fn check_history(
         breaks.join("; ")
     };
     let name = "balances_equal_history".to_owned();
-    Ok(CheckResult { name, holds: breaks.is_empty(), detail, vouchers: Vec::new() })
+    let vouchers = vouchers.into_iter().take(BREAKS_SHOWN).collect();
+    Ok(CheckResult { name, holds: breaks.is_empty(), detail, vouchers })
+}
+
+/// The vouchers by which an account that breaks moved on the day, of many the first: where to look.
+fn vouchers_of(
+    history: &History,
+    rows: &[SegmentRow],
+    balance: &DayBalance,
+    date: Date,
+) -> Result<Vec<VoucherId>, HistoryError> {
+    let (account, side) = (balance.account, balance.subject.side());
+    let query = StatementQuery { account, side, from: date, to: date, after: None, limit: BREAKS_SHOWN };
+    let statement = history.statement(&query, &Tail::new().snapshot(), rows)?;
+    Ok(statement.lines.iter().map(|line| line.entry.voucher).collect())
 }
 
 /// What files tell of one account.

@@ -1,3 +1,5 @@
+//! Two people: who may make, who may check, what becomes of a proposal.
+
 use super::*;
 use crate::account::Owner;
 use crate::book::Subject;

@@ -1,3 +1,5 @@
+//! Operators: the first two, then only by two people.
+
 use super::*;
 use crate::approval::Proposal;
 use crate::command::Command;

@@ -6,11 +6,13 @@ use domain::book::{Side, Subject};
 use domain::calendar::Date;
 use domain::envelope::Time;
 use domain::ids::{AccountId, FreezeId, HoldId, PayoutId};
+use domain::money::Currency;
 
 /// One account.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) subject: Subject,
+    pub(crate) currency: Currency,
     pub(crate) balance: i128,
     pub(crate) in_barred: bool,
     pub(crate) out_barred: bool,
@@ -62,8 +64,9 @@ fn fits(sum: i128) -> bool {
 }
 
 impl Model {
-    pub(crate) fn opened(&mut self, id: AccountId, subject: Subject, of_agreement: bool) {
-        let line = Line { subject, balance: 0, in_barred: false, out_barred: false, closed: false, of_agreement };
+    pub(crate) fn opened(&mut self, id: AccountId, subject: Subject, currency: Currency, of_agreement: bool) {
+        let line =
+            Line { subject, currency, balance: 0, in_barred: false, out_barred: false, closed: false, of_agreement };
         self.accounts.insert(id, line);
     }
 
@@ -94,7 +97,7 @@ impl Model {
         amount > 0 && !line.closed && !line.out_barred && covered && fits(self.held(id) + amount)
     }
 
-    /// Whether someone may move `amount` from one account to another by hand, both in one book.
+    /// Whether someone may move `amount` from one account to another by hand, both in one book and currency.
     pub(crate) fn may_transfer(&self, debit: AccountId, credit: AccountId, amount: i128) -> bool {
         let may_enter = |id: AccountId, side: Side| {
             let line = self.line(id);
@@ -111,6 +114,7 @@ impl Model {
         amount > 0
             && debit != credit
             && self.line(debit).subject.book() == self.line(credit).subject.book()
+            && self.line(debit).currency == self.line(credit).currency
             && may_enter(debit, Side::Debit)
             && may_enter(credit, Side::Credit)
     }

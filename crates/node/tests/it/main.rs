@@ -2,6 +2,7 @@
 
 mod close;
 mod crash_world;
+mod days_property;
 mod executor;
 mod fields;
 mod flight_property;

@@ -10,7 +10,7 @@ use domain::restriction::Restriction;
 use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 use domain::{Command, Reply};
 
-use super::{CNY, MINUTE_MS, Walk, pick, wide};
+use super::{CNY, DOLLARS, MINUTE_MS, Walk, pick, wide};
 use crate::model::{Payout, Stage};
 use crate::step::{Transfer, Twist};
 
@@ -19,12 +19,12 @@ const COURT: &str = "district court";
 impl Walk {
     pub(super) fn transfer(&mut self, (from, to, amount): Transfer, twist: Option<Twist>) {
         let (from, to) = self.two(from, to);
-        let mut entries = vec![Entry::debit(from, amount, CNY), Entry::credit(to, amount, CNY)];
+        let mut entries = self.entries(from, to, amount);
         let mut date = None;
         match twist {
             Some(Twist::Unbalanced) => entries[1].amount = amount.wrapping_add(1),
             Some(Twist::UnknownAccount) => entries[1].account = AccountId(1_000_000),
-            Some(Twist::OtherCurrency) => entries[1].currency = Currency::Usd,
+            Some(Twist::OtherCurrency) => entries[1].currency = Currency::Hkd,
             Some(Twist::Yesterday) => date = Some(self.model.today.plus_days(-1)),
             Some(Twist::Short) => entries.truncate(1),
             Some(Twist::CentralBank) => entries[0].account = self.own(Subject::CentralBank),
@@ -35,10 +35,16 @@ impl Walk {
         let business = BusinessNumber::Text(format!("t-{}", self.texts).into_boxed_str());
         let event = EventCode::Transfer;
         let result = self.tries(Command::PostVoucher(PostVoucher { business, event, date, entries, dimensions: None }));
-        assert_eq!(result.is_ok(), expected, "{result:?}");
+        let lines = [from, to].map(|id| (id, self.model.accounts[&id].clone(), self.model.available(id)));
+        assert_eq!(result.is_ok(), expected, "{result:?}: {amount} from and to {lines:?}");
         if expected {
             self.model.transfer(from, to, wide(amount));
         }
+    }
+
+    /// Both entries in the currency of their own account: two currencies never balance.
+    fn entries(&self, from: AccountId, to: AccountId, amount: i64) -> Vec<Entry> {
+        vec![Entry::debit(from, amount, self.currency(from)), Entry::credit(to, amount, self.currency(to))]
     }
 
     pub(super) fn bulk(&mut self, stream: u8, transfers: &[Transfer], atomic: bool) {
@@ -54,7 +60,7 @@ impl Walk {
         }
         let voucher = |((from, to), amount): &((AccountId, AccountId), i64)| BulkVoucher {
             event: EventCode::Transfer,
-            entries: vec![Entry::debit(*from, *amount, CNY), Entry::credit(*to, *amount, CNY)],
+            entries: self.entries(*from, *to, *amount),
             dimensions: None,
         };
         let number = self.posted.get(&stream).map_or(0, |last| last.number) + 1;
@@ -81,8 +87,9 @@ impl Walk {
     pub(super) fn open_account(&mut self, selector: u8) {
         let subjects = [Subject::Personal, Subject::CustodySub, Subject::GuaranteeDeposit];
         let subject = pick(subjects.into_iter(), selector).expect("there are subjects");
-        let id = self.opened(subject);
-        self.model.opened(id, subject, false);
+        let currency = if selector.is_multiple_of(5) { DOLLARS } else { CNY };
+        let id = self.opened(subject, currency);
+        self.model.opened(id, subject, currency, false);
         self.accounts.push(id);
     }
 
@@ -104,9 +111,9 @@ impl Walk {
 
     pub(super) fn place_hold(&mut self, account: u8, amount: i64, minutes: i64) {
         let account = self.account(account);
-        let expires_at = self.now.plus_ms(minutes * MINUTE_MS);
+        let (expires_at, currency) = (self.now.plus_ms(minutes * MINUTE_MS), self.currency(account));
         let expected = self.model.may_hold(account, wide(amount)) && !self.model.accounts[&account].of_agreement;
-        let result = self.tries(Command::PlaceHold(PlaceHold { account, amount, currency: CNY, expires_at }));
+        let result = self.tries(Command::PlaceHold(PlaceHold { account, amount, currency, expires_at }));
         assert_eq!(result.is_ok(), expected, "{result:?}");
         if let Ok(Reply::Hold(id)) = result {
             self.model.holds.insert(id, (account, wide(amount), expires_at));
@@ -155,7 +162,8 @@ impl Walk {
         let account = self.account(account);
         let expires_at = minutes.map(|minutes| self.now.plus_ms(minutes * MINUTE_MS));
         let [reason, authority, document] = ["case", COURT, "2026-1"].map(String::from);
-        let freeze = PlaceFreeze { account, amount, currency: CNY, reason, authority, document, expires_at };
+        let currency = self.currency(account);
+        let freeze = PlaceFreeze { account, amount, currency, reason, authority, document, expires_at };
         if let Ok(Reply::Freeze(id)) = self.tries(Command::PlaceFreeze(freeze)) {
             self.model.freezes.insert(id, (account, wide(amount), expires_at));
             self.model.cancel_unsent(|payout| payout.account == account);
