@@ -156,9 +156,13 @@ impl Agreement {
         let pays = self.rules.is_empty() || self.rules.iter().any(|rule| rule.ready(self, today).is_ok());
         let rest = self.closing.is_some() && (self.has_ended(today) || self.is_used_up());
         let waits = self.conditions.iter().any(|it| !it.is_fulfilled(today) && it.kind.takes_evidence());
-        for (allowed, action) in
-            [(pays && !self.has_ended(today), "pay"), (true, "close"), (waits, "fulfil"), (true, "amend"), (rest, "return_rest")]
-        {
+        for (allowed, action) in [
+            (pays && !self.has_ended(today), "pay"),
+            (true, "close"),
+            (waits, "fulfil"),
+            (true, "amend"),
+            (rest, "return_rest"),
+        ] {
             if allowed {
                 actions.push(action);
             }
@@ -351,8 +355,7 @@ fn check_receivers(state: &State, command: &CreateAgreement) -> Result<(), Refus
 /// A receiver is an open account of someone else than the institution, in the agreement's book and currency.
 fn check_receiver(state: &State, id: AccountId, book: Book, currency: Currency) -> Result<(), Refusal> {
     let account = state.open_account(id, "receivers")?;
-    let fits =
-        account.subject.is_held_by_others() && account.subject.book() == book && account.currency == currency;
+    let fits = account.subject.is_held_by_others() && account.subject.book() == book && account.currency == currency;
     if fits {
         return Ok(());
     }

@@ -241,7 +241,8 @@ fn convert(draft: &mut Draft<'_>, command: &Convert) -> Result<Reply, Refusal> {
 fn check_accounts(state: &State, from: &Account, to: &Account) -> Result<(), Refusal> {
     for (account, param) in [(from, "from"), (to, "to")] {
         if !matches!(account.subject, Subject::Personal | Subject::Company) {
-            let message = format!("{} is {}; convert between accounts of 2201 or 2206", account.id, account.subject.code());
+            let message =
+                format!("{} is {}; convert between accounts of 2201 or 2206", account.id, account.subject.code());
             return Err(Refusal::new(RefusalCode::SubjectNotAllowed, param, message));
         }
     }

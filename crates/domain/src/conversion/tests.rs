@@ -129,10 +129,7 @@ fn a_conversion_is_two_vouchers_under_one_number() {
     let number = || "cnv_1".to_string();
     assert_eq!(
         vouchers,
-        [
-            (number(), EventCode::ConversionSold, sold, false),
-            (number(), EventCode::ConversionBought, bought, false)
-        ]
+        [(number(), EventCode::ConversionSold, sold, false), (number(), EventCode::ConversionBought, bought, false)]
     );
     assert_eq!(world.money(), [[90_000, 71_234, 0], [90_000, 71_234, 0]]);
     let made = world.kit.state.conversion(id).unwrap();

@@ -115,12 +115,8 @@ fn entries(
         HoldDirection::In => grows,
     };
     let own = Entry { account: held, side, amount, currency };
-    let others = parts.iter().map(|part| Entry {
-        account: part.account,
-        side: side.opposite(),
-        amount: part.amount,
-        currency,
-    });
+    let others =
+        parts.iter().map(|part| Entry { account: part.account, side: side.opposite(), amount: part.amount, currency });
     let mut entries: Vec<Entry> = core::iter::once(own).chain(others).collect();
     // Debits stand first, as accountants write them.
     entries.sort_by_key(|entry| entry.side != Side::Debit);

@@ -163,8 +163,7 @@ fn each_payment_carries_its_purpose_its_number_and_its_voucher() {
     assert_eq!(house.kit.last_voucher(), debit_credit(house.to_seller, 500));
     let kept: Vec<_> = house.kit.state.agreement_payments.iter().map(|(_, it)| it.clone()).collect();
     let told: Vec<_> = kept.iter().map(|it| (it.number, it.rule, it.purpose.as_str(), it.amount, it.to)).collect();
-    let expected =
-        [(1, Some(2), "commission", 7, house.to_agency), (2, Some(3), "key deposit", 500, house.to_seller)];
+    let expected = [(1, Some(2), "commission", 7, house.to_agency), (2, Some(3), "key deposit", 500, house.to_seller)];
     assert_eq!(told, expected);
     let numbers: Vec<_> = house.kit.posted().filter(|it| it.event == EventCode::AgreementPayment).collect();
     assert_eq!(numbers[1].business, BusinessNumber::step(BusinessKind::Agreement, 1, 2));
@@ -217,7 +216,10 @@ fn a_condition_is_fulfilled_once_by_whom_it_names() {
     }
     let evidence = &house.row().conditions[0].evidence[0];
     assert_eq!((evidence.document, evidence.said_by.as_str()), ([1; 32].into(), "housing authority"));
-    assert_eq!((evidence.operator.as_str(), evidence.approver.as_deref(), evidence.at), ("tester", None, house.kit.now));
+    assert_eq!(
+        (evidence.operator.as_str(), evidence.approver.as_deref(), evidence.at),
+        ("tester", None, house.kit.now)
+    );
     assert_eq!(house.row().conditions[1].evidence[0].party, Some(buyer));
 }
 
@@ -268,8 +270,7 @@ fn custody_is_born_and_pays_in_custody() {
     let row = house.kit.state.account(agreement.account, "account").unwrap();
     assert_eq!((row.subject, row.subject.book()), (Subject::CustodySub, Book::Custody));
     let bank = house.kit.state.institution(Subject::CustodyBank, Currency::Cny).unwrap();
-    let (debit, credit) =
-        (Entry::debit(bank, 70, Currency::Cny), Entry::credit(agreement.account, 70, Currency::Cny));
+    let (debit, credit) = (Entry::debit(bank, 70, Currency::Cny), Entry::credit(agreement.account, 70, Currency::Cny));
     house.kit.given(post(vec![debit, credit]));
     house.kit.given(fulfil(1, None));
     house.kit.given(pay(1, 70));
@@ -296,7 +297,10 @@ fn after_its_end_only_the_rest_goes_and_then_it_closes() {
     house.kit.given(return_rest());
     assert_eq!(house.kit.last_voucher(), [(account, Side::Debit, 1_000_000), (house.back, Side::Credit, 1_000_000)]);
     let last = house.kit.posted().last().unwrap();
-    assert_eq!((last.event, last.business.clone()), (EventCode::AgreementRest, BusinessNumber::step(BusinessKind::Agreement, 1, 2)));
+    assert_eq!(
+        (last.event, last.business.clone()),
+        (EventCode::AgreementRest, BusinessNumber::step(BusinessKind::Agreement, 1, 2))
+    );
     house.kit.refused(return_rest(), RefusalCode::InsufficientFunds);
     house.kit.given(Command::CloseAgreement(AgreementId(1)));
     assert!(house.actions().is_empty());

@@ -174,8 +174,7 @@ fn an_account_that_takes_nothing_is_announced_nothing() {
 fn an_account_that_grows_with_debits_is_announced_money_too() {
     let mut books = books();
     let own = |kit: &Kit, subject| kit.state.institution(subject, CNY).unwrap();
-    let (clearing, other) =
-        (own(&books.kit, Subject::ClearingEpcc), own(&books.kit, Subject::ClearingUnionPay));
+    let (clearing, other) = (own(&books.kit, Subject::ClearingEpcc), own(&books.kit, Subject::ClearingUnionPay));
     let new = books.new_hold(other, 30, Some(clearing));
     let hold = books.place(new);
     books.kit.given(receive(hold, None));

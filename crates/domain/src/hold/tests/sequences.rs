@@ -230,7 +230,9 @@ impl Model {
                 self.balances[account] += amount;
                 true
             }
-            Any::Cancel { hold } => self.holds.get_mut(&hold).is_some_and(|line| !core::mem::replace(&mut line.over, true)),
+            Any::Cancel { hold } => {
+                self.holds.get_mut(&hold).is_some_and(|line| !core::mem::replace(&mut line.over, true))
+            }
             Any::Extend { hold, ms } => {
                 let now = self.now;
                 let line = self.holds.get_mut(&hold).filter(|it| !it.over && it.until > now && ms > 0);
