@@ -129,6 +129,7 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(hold::get))
         .routes(routes!(hold::confirm))
         .routes(routes!(hold::cancel))
+        .routes(routes!(hold::extend))
         .routes(routes!(freeze::place, freeze::list))
         .routes(routes!(freeze::get))
         .routes(routes!(freeze::release))
@@ -136,6 +137,9 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(agreement::get))
         .routes(routes!(agreement::pay))
         .routes(routes!(agreement::close))
+        .routes(routes!(agreement::fulfil))
+        .routes(routes!(agreement::return_rest))
+        .routes(routes!(agreement::payments))
 }
 
 fn money_in() -> OpenApiRouter<App> {
