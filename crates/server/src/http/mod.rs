@@ -10,9 +10,11 @@ pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
 pub(crate) mod clearing;
+pub(crate) mod conversion;
 pub(crate) mod customer;
 pub(crate) mod document;
 pub(crate) mod error;
+pub(crate) mod exchange_rate;
 pub(crate) mod extract;
 pub(crate) mod freeze;
 pub(crate) mod health;
@@ -140,6 +142,11 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(agreement::fulfil))
         .routes(routes!(agreement::return_rest))
         .routes(routes!(agreement::payments))
+        .routes(routes!(exchange_rate::list))
+        .routes(routes!(exchange_rate::get))
+        .routes(routes!(exchange_rate::withdraw))
+        .routes(routes!(conversion::convert, conversion::list))
+        .routes(routes!(conversion::get))
 }
 
 fn money_in() -> OpenApiRouter<App> {
