@@ -33,15 +33,18 @@ fn announced_money_is_never_available_and_comes_from_its_source() {
     assert_eq!(elsewhere.error(), (422, "hold_direction".into(), "to".into()));
     let part = operator.post(&confirm, &json!({"amount": 25_000})).ok();
     assert_eq!((number(&part, "/held"), text(&part, "/status")), (35_000, "open".into()));
-    let done = operator.post(&confirm, &json!({})).ok();
+    let answer = operator.post(&confirm, &json!({}));
+    let (done, position) = (answer.ok(), answer.position());
     assert_eq!((number(&done, "/held"), text(&done, "/status")), (0, "confirmed".into()));
     let confirms: Vec<_> =
         done["confirms"].as_array().unwrap().iter().map(|it| (number(it, "/number"), number(it, "/amount"))).collect();
     assert_eq!(confirms, [(1, 25_000), (2, 35_000)]);
     assert_eq!((balance(operator, rich), balance(operator, poor)), (40_000, 60_000));
 
-    let listed = operator.get("/v1/holds?direction=in&reference=contract%207&min_position=1").ok();
+    let listed = operator.get(&format!("/v1/holds?direction=in&reference=contract%207&min_position={position}")).ok();
     assert_eq!(listed["data"], json!([done]));
+    let going = operator.get("/v1/holds?direction=out").ok();
+    assert_eq!(going["data"], json!([]));
     assert_eq!(operator.get("/v1/holds?direction=up").error(), (400, "field_malformed".into(), "direction".into()));
 }
 
