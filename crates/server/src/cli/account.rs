@@ -39,7 +39,7 @@ pub(crate) enum Account {
     },
 }
 
-const ACCOUNT: [Field; 15] = [
+const ACCOUNT: [Field; 16] = [
     text("id"),
     number("subject"),
     text("book"),
@@ -51,6 +51,7 @@ const ACCOUNT: [Field; 15] = [
     text("out_barred"),
     money("balance"),
     money("held"),
+    money("held_in"),
     money("frozen"),
     money("available"),
     number("entries"),

@@ -62,6 +62,8 @@ pub(crate) struct AccountView {
     balance: Amount,
     /// Reserved to go out.
     held: Amount,
+    /// Announced to come in; never available.
+    held_in: Amount,
     /// What freezes bite on now.
     frozen: Amount,
     /// What may go out now.
@@ -92,6 +94,7 @@ impl AccountView {
             out_barred: account.restriction.out_barred,
             balance: Amount(account.balance),
             held: Amount(account.held_out),
+            held_in: Amount(account.held_in),
             frozen: Amount(account.effective_frozen()),
             available: Amount(account.available()),
             entries: account.entries,

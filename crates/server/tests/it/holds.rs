@@ -26,7 +26,8 @@ fn announced_money_is_never_available_and_comes_from_its_source() {
         ("in".into(), rich.clone(), "CNY".into())
     );
     let seen = operator.get(&format!("/v1/accounts/{poor}")).ok();
-    assert_eq!((number(&seen, "/balance"), number(&seen, "/available")), (0, 0));
+    let money = ["/balance", "/held", "/held_in", "/available"].map(|pointer| number(&seen, pointer));
+    assert_eq!(money, [0, 0, 60_000, 0]);
 
     let confirm = format!("/v1/holds/{}/confirm", text(&hold, "/id"));
     let elsewhere = operator.post(&confirm, &json!({"to": clearing}));
