@@ -23,7 +23,7 @@ use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeStatus};
 use crate::hold::{Hold, HoldStatus};
-use crate::ids::{AccountId, AttemptId, PayoutId};
+use crate::ids::{AccountId, AttemptId, CustomerId, PayoutId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::merchant::Merchant;
@@ -130,14 +130,9 @@ impl State {
             position,
             calendar,
             days: Days::restored(rows.days, &accounts, turnovers)?,
-            customer_accounts: Index::restored(all(&accounts).filter_map(|account| {
-                let customer = match account.owner {
-                    Owner::Institution => None,
-                    Owner::User(id) => users.get(id.0).map(|user: &User| user.customer),
-                    Owner::Merchant(id) => merchants.get(id.0).map(|merchant: &Merchant| merchant.customer),
-                };
-                customer.map(|customer| ((customer, account.id), ()))
-            })),
+            customer_accounts: Index::restored(
+                all(&accounts).filter_map(|account| customers_account(account, &users, &merchants)),
+            ),
             institution: Index::restored(all(&accounts).filter_map(own_account)),
             stream_names: Index::restored(all(&streams).map(|stream| (stream.name.clone(), stream.id))),
             users_by_product: Index::restored(all(&users).map(|user| ((user.customer, user.product.clone()), user.id))),
@@ -179,6 +174,19 @@ impl State {
             posted: Vec::new(),
         })
     }
+}
+
+fn customers_account(
+    account: &Account,
+    users: &Table<User>,
+    merchants: &Table<Merchant>,
+) -> Option<((CustomerId, AccountId), ())> {
+    let customer = match account.owner {
+        Owner::Institution => None,
+        Owner::User(id) => users.get(id.0).map(|user| user.customer),
+        Owner::Merchant(id) => merchants.get(id.0).map(|merchant| merchant.customer),
+    };
+    customer.map(|customer| ((customer, account.id), ()))
 }
 
 fn all<V: Clone>(table: &Table<V>) -> impl Iterator<Item = &V> {
