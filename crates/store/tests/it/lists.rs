@@ -95,7 +95,7 @@ fn filters_narrow_each_list(place: &Place) {
     let mut world = World::full();
     world.store(&database);
     let (user, merchant) = (Owner::User(UserId(1)), Owner::Merchant(MerchantId(1)));
-    assert_eq!(count(&database, AccountFilter { owner: Some(user), ..Default::default() }), 1);
+    assert_eq!(count(&database, AccountFilter { owner: Some(user), ..Default::default() }), 2, "in yuan and in yen");
     assert_eq!(count(&database, AccountFilter { owner: Some(merchant), ..Default::default() }), 4);
     let company = AccountFilter { subject: Some(Subject::Company), ..Default::default() };
     let company = list(&database, &company, None, 10).unwrap().data.remove(0);
