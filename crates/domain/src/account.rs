@@ -12,18 +12,16 @@ use alloc::format;
 
 use minicbor::{Decode, Encode};
 
-use crate::agreement;
 use crate::book::{Side, Subject};
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::freeze;
 use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, TreeLinkId, UserId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::restriction::{Bars, Restriction};
 use crate::state::State;
-use crate::tree;
+use crate::{agreement, freeze, tree};
 
 /// Whose the money is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]

@@ -14,19 +14,16 @@ use minicbor::{Decode, Encode};
 
 use crate::book::Subject;
 use crate::calendar::Date;
-use crate::clearing;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AttemptId, LegId, PayoutId, RefundId};
 use crate::money::{Currency, Minor};
-use crate::payment;
-use crate::payout;
-use crate::refund;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
+use crate::{clearing, payment, payout, refund};
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;

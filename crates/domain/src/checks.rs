@@ -1,21 +1,19 @@
 //! The checks at close (总分核对) that the state alone can answer. `node` adds those that history answers.
 
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use crate::book::{Book, Subject};
 use crate::business_day::CheckResult;
 use crate::calendar::Date;
 use crate::freeze::{self, FreezeStatus};
-use crate::hold::HoldStatus;
+use crate::hold::{HoldDirection, HoldStatus};
 use crate::money::Currency;
 use crate::state::State;
-use crate::suspense;
-use crate::tree;
 use crate::trial_balance::TrialBalance;
+use crate::{suspense, tree};
 
 /// Runs the checks of a day that is not closed; empty for others.
 #[must_use]
@@ -96,7 +94,7 @@ fn mirrored(trial: &TrialBalance, reserve: Subject, own: Subject) -> CheckResult
         }
     }
     let name = format!("{}_equals_{}", reserve.code(), own.code());
-    result(&name, &breaks, trial.closing(reserve, Currency::Cny).to_string())
+    result(&name, &breaks, each_currency(trial, |currency| trial.closing(reserve, currency).to_string()))
 }
 
 fn never_overdrawn(state: &State, date: Date) -> CheckResult {
@@ -112,20 +110,23 @@ fn never_overdrawn(state: &State, date: Date) -> CheckResult {
 
 fn holds(state: &State) -> CheckResult {
     let mut breaks = Vec::new();
-    let mut sums: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut sums: BTreeMap<(u64, HoldDirection), i64> = BTreeMap::new();
     let mut open = 0_usize;
     for (_, hold) in state.holds.iter().filter(|(_, hold)| hold.status == HoldStatus::Open) {
         open += 1;
-        let sum = sums.entry(hold.account.0).or_default();
+        let sum = sums.entry((hold.account.0, hold.direction)).or_default();
         *sum = sum.saturating_add(hold.held());
         if hold.expires_at <= state.now {
             breaks.push(format!("{} is past its expiry", hold.id));
         }
     }
     for (id, account) in state.accounts.iter() {
-        let held = sums.get(&id).copied().unwrap_or_default();
-        if account.held_out != held {
-            breaks.push(format!("{} holds {}, its holds {held}", account.id, account.held_out));
+        let way = [(HoldDirection::Out, account.held_out), (HoldDirection::In, account.held_in)];
+        for (direction, kept) in way {
+            let held = sums.get(&(id, direction)).copied().unwrap_or_default();
+            if kept != held {
+                breaks.push(format!("{} holds {kept} {}, its holds {held}", account.id, direction.name()));
+            }
         }
     }
     result("holds", &breaks, format!("{open} open holds, none past its expiry"))
@@ -182,11 +183,13 @@ fn covered(trial: &TrialBalance) -> CheckResult {
             breaks.push(format!("{}: {cover:?}", currency.code()));
         }
     }
-    let cover = trial.cover(Currency::Cny);
-    let held = format!(
-        "customers are owed {}, covered by {} at the central bank and {} in clearing, of which {} is the institution's",
-        cover.liabilities, cover.central_bank, cover.in_clearing, cover.due_to_own
-    );
+    let held = each_currency(trial, |currency| {
+        let cover = trial.cover(currency);
+        format!(
+            "customers are owed {}, covered by {} at the central bank and {} in clearing, of which {} is the institution's",
+            cover.liabilities, cover.central_bank, cover.in_clearing, cover.due_to_own
+        )
+    });
     result("cover", &breaks, held)
 }
 
@@ -195,6 +198,14 @@ fn suspense_items(state: &State, trial: &TrialBalance) -> CheckResult {
         Ok(held) => result("suspense_items", &[], held),
         Err(breaks) => result("suspense_items", &breaks, String::new()),
     }
+}
+
+/// What is to be told of each currency with a line in the trial balance, in minor units; of yuan always.
+fn each_currency(trial: &TrialBalance, tell: impl Fn(Currency) -> String) -> String {
+    let used = |currency| trial.lines.iter().any(|line| line.currency == currency);
+    let currencies = Currency::ALL.into_iter().filter(|currency| *currency == Currency::Cny || used(*currency));
+    let told: Vec<String> = currencies.map(|currency| format!("{}: {}", currency.code(), tell(currency))).collect();
+    told.join("; ")
 }
 
 #[cfg(test)]

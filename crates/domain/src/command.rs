@@ -29,19 +29,16 @@ use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
 use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
-use crate::payment;
 use crate::payout::{self, CreatePayout};
 use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::restriction::{self, Restriction};
-use crate::settlement;
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
-use crate::tick;
 use crate::tree::{self, TreeCommand};
-use crate::user;
 use crate::voucher::{self, PostVoucher};
 use crate::waiver::{self, WaiveChecks};
+use crate::{payment, settlement, tick, user};
 
 /// What someone wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +93,8 @@ pub enum Command {
     },
     /// Let held money go.
     CancelHold(HoldId),
+    /// More of holds.
+    Hold(hold::HoldCommand),
     /// Register a customer.
     RegisterCustomer(Customer),
     /// Open a user.
@@ -136,6 +135,13 @@ pub enum Command {
     /// Close an agreement and its account.
     CloseAgreement(AgreementId),
     /// Freeze an amount, or an account or customer as a whole.
+    /// More of agreements.
+    Agreement(agreement::AgreementCommand),
+    /// Exchange rates.
+    ExchangeRate(crate::exchange_rate::ExchangeRateCommand),
+    /// Conversions between currencies.
+    Conversion(crate::conversion::ConversionCommand),
+    /// Freeze an amount.
     PlaceFreeze(PlaceFreeze),
     /// Release all or part of a freeze.
     ReleaseFreeze(ReleaseFreeze),
@@ -249,6 +255,12 @@ pub enum Reply {
     /// A run of sweeps and allocations.
     #[n(51)]
     TreeRun(#[n(0)] TreeRunId),
+    /// An exchange rate.
+    #[n(55)]
+    ExchangeRate(#[n(0)] crate::ids::ExchangeRateId),
+    /// A conversion.
+    #[n(56)]
+    Conversion(#[n(0)] crate::ids::ConversionId),
     /// An operator.
     #[n(40)]
     Operator(#[n(0)] OperatorId),
@@ -283,6 +295,10 @@ impl Command {
             | Self::PlaceHold(_)
             | Self::ConfirmHold { .. }
             | Self::CancelHold(_)
+            | Self::Hold(_)
+            | Self::Agreement(_)
+            | Self::ExchangeRate(_)
+            | Self::Conversion(_)
             | Self::RegisterCustomer(_)
             | Self::OpenUser { .. }
             | Self::OpenMerchant(_)
@@ -335,6 +351,10 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::PlaceHold(command) => hold::decide_place(draft, &command),
         Command::ConfirmHold { hold, amount, to } => hold::decide_confirm(draft, hold, amount, to),
         Command::CancelHold(id) => hold::decide_cancel(draft, id),
+        Command::Hold(command) => hold::decide(draft, command),
+        Command::Agreement(command) => agreement::decide(draft, command),
+        Command::ExchangeRate(command) => crate::exchange_rate::decide(draft, command),
+        Command::Conversion(command) => crate::conversion::decide(draft, &command),
         Command::RegisterCustomer(customer) => customer::decide_register(draft, customer),
         Command::OpenUser { customer, product } => user::decide_open(draft, customer, product),
         Command::OpenMerchant(command) => merchant::decide_open(draft, command),

@@ -322,6 +322,18 @@ pub enum Event {
         #[n(4)]
         date: Date,
     },
+    /// More of holds.
+    #[n(130)]
+    Hold(#[n(0)] hold::HoldEvent),
+    /// More of agreements.
+    #[n(131)]
+    Agreement(#[n(0)] agreement::AgreementEvent),
+    /// Exchange rates.
+    #[n(132)]
+    ExchangeRate(#[n(0)] crate::exchange_rate::ExchangeRateEvent),
+    /// Conversions between currencies.
+    #[n(133)]
+    Conversion(#[n(0)] crate::conversion::ConversionEvent),
     /// Payouts to a merchant's settlement account stop.
     #[n(78)]
     SettlementSuspended(#[n(0)] MerchantId),
@@ -456,6 +468,10 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::AgreementCreated(agreement) => agreement::apply_created(state, agreement),
         Event::AgreementPaid { agreement, .. } => agreement::apply_paid(state, *agreement),
         Event::AgreementClosed(id) => agreement::apply_closed(state, *id),
+        Event::Hold(event) => hold::apply(state, event),
+        Event::Agreement(event) => agreement::apply(state, event),
+        Event::ExchangeRate(event) => crate::exchange_rate::apply(state, event),
+        Event::Conversion(event) => crate::conversion::apply(state, event),
         Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
         Event::FreezeReleased { freeze, amount } => {
             freeze::apply_unsigned(state, *freeze, Change::Released { amount: *amount });

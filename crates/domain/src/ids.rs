@@ -98,6 +98,12 @@ ids! {
     ClearingId = "clr";
     /// A voucher (凭证): its position in the journal.
     VoucherId = "vch";
+    /// A payment out of an agreement account.
+    AgreementPaymentId = "agp";
+    /// An exchange rate (牌价).
+    ExchangeRateId = "fxr";
+    /// A conversion between currencies.
+    ConversionId = "cnv";
     /// An approval by a second person.
     ApprovalId = "apr";
     /// An operator of the institution.

@@ -22,7 +22,6 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::Account;
-use crate::agreement;
 use crate::approval::{self, check_text};
 use crate::book::{Side, Subject};
 use crate::business_day::{self, DayStatus};
@@ -35,8 +34,8 @@ use crate::ids::{ApprovalId, TemplateId, VoucherId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
-use crate::suspense;
 use crate::voucher::{self, BusinessKind, BusinessNumber, Dimensions, Entry, EventCode, Voucher};
+use crate::{agreement, suspense};
 
 #[cfg(test)]
 mod tests;

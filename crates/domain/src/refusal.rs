@@ -120,6 +120,16 @@ codes! {
     71 AgreementState "agreement_state" "The agreement's state does not allow this.";
     100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
     101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";
+    120 HoldDirection "hold_direction" "The hold is of the other direction: money that goes out, or money announced to come in.";
+    121 HoldPlacer "hold_placer" "Only who placed the hold extends it.";
+    122 VoucherCurrencies "voucher_currencies" "A voucher has entries of one currency only.";
+    123 RuleUnknown "rule_unknown" "The agreement has no rule or condition of this number.";
+    124 ConversionState "conversion_state" "The conversion's state does not allow this.";
+    125 ConditionNotFulfilled "condition_not_fulfilled" "A condition of the agreement's rule is not fulfilled, or its day has not come.";
+    126 RuleExceeded "rule_exceeded" "More than the agreement's rule may pay in all.";
+    127 ExchangeRateNotValid "exchange_rate_not_valid" "The exchange rate is not valid now, or not for these currencies.";
+    128 ExchangeRateUnknown "exchange_rate_unknown" "No exchange rate has this id.";
+    129 ConversionUnknown "conversion_unknown" "No conversion has this id.";
     80 ApprovalRequired "approval_required" "This needs a second person: propose it, and another operator approves it.";
     110 QuotaExceeded "quota_exceeded" "More than the child account's quota leaves for one payment, the day or the month.";
     111 TreeLinkUnknown "tree_link_unknown" "No link between accounts has this id.";
@@ -162,6 +172,7 @@ impl RefusalCode {
                 | Self::VoucherTooShort
                 | Self::VoucherTooLong
                 | Self::VoucherUnbalanced
+                | Self::VoucherCurrencies
                 | Self::OrderAmount
                 | Self::ValueInvalid
         )

@@ -21,18 +21,16 @@ use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
 use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
-use crate::freeze;
 use crate::hold::{Hold, HoldStatus};
-use crate::ids::TreeRunId;
-use crate::ids::{AccountId, AttemptId, PayoutId};
+use crate::ids::{AccountId, AttemptId, PayoutId, TreeRunId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::money::{Currency, Minor};
 use crate::payout::{Payout, PayoutStatus};
 use crate::state::{Changes, State, Timer};
-use crate::suspense;
 use crate::table::Table;
 use crate::tree::{self, RunCause, TreeLink, TreeRun};
+use crate::{freeze, suspense};
 
 /// What of the state is no row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]

@@ -194,6 +194,12 @@ state! {
         tree_runs: TreeRun,
         /// What holds used of quotas.
         quota_charges: QuotaCharge,
+        /// Payments out of agreement accounts.
+        agreement_payments: crate::agreement::AgreementPayment,
+        /// Exchange rates.
+        exchange_rates: crate::exchange_rate::ExchangeRate,
+        /// Conversions between currencies.
+        conversions: crate::conversion::Conversion,
         /// Operators.
         operators: Operator,
         /// Proposals and what two people made of them.

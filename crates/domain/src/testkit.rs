@@ -5,10 +5,9 @@
 //! hold after it, and a refusal must leave every balance as it was.
 
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use crate::account::{OpenAccount, Owner};
 use crate::approval::Approved;
@@ -223,11 +222,11 @@ impl Kit {
         }
     }
 
-    fn balances(&self) -> Vec<(u64, Minor, Minor, Minor)> {
+    fn balances(&self) -> Vec<(u64, Minor, [Minor; 2], Minor)> {
         self.state
             .accounts
             .iter()
-            .map(|(id, account)| (id, account.balance, account.held_out, account.frozen))
+            .map(|(id, account)| (id, account.balance, [account.held_out, account.held_in], account.frozen))
             .collect()
     }
 

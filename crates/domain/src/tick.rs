@@ -2,14 +2,11 @@
 
 use alloc::vec::Vec;
 
-use crate::approval;
 use crate::command::Reply;
 use crate::draft::Draft;
-use crate::freeze;
-use crate::hold;
 use crate::refusal::Refusal;
 use crate::state::Timer;
-use crate::tree;
+use crate::{approval, freeze, hold, tree};
 
 /// The most timers that one tick carries out; the next tick takes the rest.
 pub const MAX_PER_TICK: usize = 1_000;

@@ -11,20 +11,17 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{Account, AccountStatus};
-use crate::agreement;
 use crate::book::{Book, Side, Subject};
 use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::freeze;
 use crate::ids::{AccountId, MerchantId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
-use crate::suspense;
-use crate::tree;
+use crate::{agreement, freeze, suspense, tree};
 
 mod business;
 mod event_code;
@@ -227,7 +224,8 @@ pub(crate) fn refuse_by_hand(account: &Account, side: Side) -> Result<(), Refusa
 ///
 /// # Errors
 /// `voucher_too_short`, `voucher_too_long`, `amount_not_positive`, `account_unknown`, `account_closed`,
-/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `amount_overflow`, `voucher_unbalanced`.
+/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `amount_overflow`, `voucher_currencies`,
+/// `voucher_unbalanced`.
 pub fn check(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     let entries = &voucher.entries;
     if entries.len() < 2 {
@@ -249,6 +247,7 @@ pub fn check(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     if !state.customer_frozen.is_empty() {
         freeze::check_customers(state, voucher)?;
     }
+    check_one_currency(entries)?;
     check_balanced(state, entries)
 }
 
@@ -321,6 +320,15 @@ fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<
         return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
     }
     Ok(())
+}
+
+/// A voucher of two currencies would hide a conversion; what belongs together is two vouchers under one business number.
+fn check_one_currency(entries: &[Entry]) -> Result<(), Refusal> {
+    let Some((first, others)) = entries.split_first() else { return Ok(()) };
+    let Some(other) = others.iter().find(|entry| entry.currency != first.currency) else { return Ok(()) };
+    let (one, two) = (first.currency.code(), other.currency.code());
+    let message = format!("the voucher has entries in {one} and in {two}; post one for each, or make a conversion");
+    Err(Refusal::new(RefusalCode::VoucherCurrencies, "entries", message))
 }
 
 fn check_balanced(state: &State, entries: &[Entry]) -> Result<(), Refusal> {

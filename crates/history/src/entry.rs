@@ -8,6 +8,7 @@
 //! | 0 bulk posting | stream | number | index | |
 //! | 1 the caller's own | | | | the text |
 //! | 10–19 order … attempt, 28 run of a tree | id | | | |
+//! | 10–19 order … attempt, from 31 conversion … | id | | | |
 //!
 //! Dimensions without any value are read back as none.
 
@@ -328,4 +329,5 @@ object_numbers! {
     10 Order 11 Leg 12 Split 13 Refund 14 Payout 15 Settlement 16 Clearing 17 Hold 18 Agreement 19 Attempt
     28 TreeRun
     20 Suspense 21 Approval
+    31 Conversion
 }

@@ -57,6 +57,8 @@ keys! {
     SettlementId PayoutId AgreementId FreezeId
     TreeLinkId TreeRunId QuotaChargeId
     OperatorId ApprovalId TemplateId SuspenseId
+    OperatorId ApprovalId
+    AgreementPaymentId ExchangeRateId ConversionId
 }
 
 impl Key for Date {

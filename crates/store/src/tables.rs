@@ -3,12 +3,14 @@
 
 use domain::State;
 use domain::account::Account;
-use domain::agreement::Agreement;
+use domain::agreement::{Agreement, AgreementPayment};
 use domain::approval::Approval;
 use domain::attempt::Attempt;
 use domain::bulk::Stream;
 use domain::clearing::Clearing;
+use domain::conversion::Conversion;
 use domain::customer::Customer;
+use domain::exchange_rate::ExchangeRate;
 use domain::freeze::Freeze;
 use domain::hold::Hold;
 use domain::leg::Leg;
@@ -89,4 +91,7 @@ tables! {
     quota_charges: QuotaCharge,
     voucher_templates: VoucherTemplate,
     suspense_items: SuspenseItem,
+    agreement_payments: AgreementPayment,
+    exchange_rates: ExchangeRate,
+    conversions: Conversion,
 }

@@ -71,6 +71,12 @@ proposals! {
         does DeductFreeze::command, "Deduct frozen money for its authority.";
     30 LinkAccounts(LinkAccounts) "link_accounts" made by [Accountant Treasurer] checked by [Accountant Treasurer]
         does TreeCommand::link, "Put an account under one of another customer.";
+    40 AmendAgreement(crate::agreement::AmendAgreement) "amend_agreement" made by [Accountant] checked by [Accountant]
+        does Command::from, "Change an agreement after its birth.";
+    41 SetExchangeRate(crate::exchange_rate::SetExchangeRate) "set_exchange_rate" made by [Treasurer] checked by [Treasurer]
+        does Command::from, "Set an exchange rate.";
+    42 ReverseConversion(crate::conversion::ReverseConversion) "reverse_conversion" made by [Accountant] checked by [Accountant]
+        does Command::from, "Reverse a conversion between currencies.";
 }
 
 impl Proposal {

@@ -19,7 +19,7 @@ use crate::agreement;
 use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
-use crate::hold::Hold;
+use crate::hold::{Hold, HoldDirection};
 use crate::ids::{HoldId, QuotaChargeId, TreeLinkId};
 use crate::money::{Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
@@ -122,7 +122,8 @@ pub(crate) fn apply_left(state: &mut State, id: TreeLinkId, date: Date, amount: 
 
 /// A hold was placed: if its account has a quota, it uses that much of it until it is given back.
 pub(crate) fn apply_hold(state: &mut State, hold: &Hold) {
-    let Some(link) = state.accounts.get(hold.account.0).and_then(|account| account.quota) else {
+    let link = state.accounts.get(hold.account.0).and_then(|account| account.quota);
+    let (Some(link), HoldDirection::Out) = (link, hold.direction) else {
         return;
     };
     let Some(date) = state.days.current() else { return };

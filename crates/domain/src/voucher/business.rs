@@ -49,6 +49,9 @@ pub enum BusinessKind {
     /// An approval, which a manual voucher was posted for.
     #[n(11)]
     Approval,
+    /// A conversion between currencies.
+    #[n(21)]
+    Conversion,
 }
 
 impl BusinessKind {
@@ -69,6 +72,7 @@ impl BusinessKind {
             Self::TreeRun => "trn",
             Self::Suspense => "sus",
             Self::Approval => "apr",
+            Self::Conversion => "cnv",
         }
     }
 }

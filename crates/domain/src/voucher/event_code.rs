@@ -61,6 +61,12 @@ event_codes! {
     50 FreezeDeducted "freeze_deducted" "Frozen money left the account for its authority.";
     60 SweptUp "swept_up" "Money of a child account was pooled in its parent.";
     61 AllocatedDown "allocated_down" "Money of a parent account was allotted to its child.";
+    70 HoldReceived "hold_received" "Announced money came in.";
+    71 ConversionSold "conversion_sold" "The currency that a customer gave in a conversion.";
+    72 ConversionBought "conversion_bought" "The currency that a customer got in a conversion.";
+    73 ConversionSoldReversed "conversion_sold_reversed" "What was given in a conversion, back; the contra of its voucher.";
+    74 ConversionBoughtReversed "conversion_bought_reversed" "What was got in a conversion, back; the contra of its voucher.";
+    75 AgreementRest "agreement_rest" "What was left on an agreement account, back to its party.";
     120 Imported "imported" "A movement brought in from another system's books.";
 }
 

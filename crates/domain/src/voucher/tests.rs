@@ -112,15 +112,19 @@ fn a_cost_of_the_institution_cannot_be_posted_against_reserve() {
 }
 
 #[test]
-fn currencies_balance_by_themselves() {
+fn a_voucher_is_of_one_currency() {
     let mut world = world();
     let dollars = world.dollars();
     let clearing = world.kit.state.institution(Subject::ClearingEpcc, Currency::Usd).unwrap();
     let mixed = vec![Entry::debit(world.payer, 10, CNY), Entry::credit(dollars, 10, Currency::Usd)];
-    world.kit.refused(post(mixed), RefusalCode::VoucherUnbalanced);
-    let mut both = transfer(world.payer, world.payee, 10);
-    both.extend([Entry::debit(clearing, 7, Currency::Usd), Entry::credit(dollars, 7, Currency::Usd)]);
-    world.kit.given(post(both));
+    world.kit.refused(post(mixed), RefusalCode::VoucherCurrencies);
+    // Even where each currency balances by itself: who gives one and gets the other makes a conversion.
+    let yuan = transfer(world.payer, world.payee, 10);
+    let other = vec![Entry::debit(clearing, 7, Currency::Usd), Entry::credit(dollars, 7, Currency::Usd)];
+    world.kit.refused(post([yuan.clone(), other.clone()].concat()), RefusalCode::VoucherCurrencies);
+    for entries in [yuan, other] {
+        world.kit.given(post(entries));
+    }
     assert_eq!((world.kit.balance(world.payee), world.kit.balance(dollars)), (10, 7));
 }
 

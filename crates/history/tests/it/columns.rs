@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::model::{day, noon};
 
-const KINDS: [BusinessKind; 13] = [
+const KINDS: [BusinessKind; 14] = [
     BusinessKind::Order,
     BusinessKind::Leg,
     BusinessKind::Split,
@@ -26,6 +26,7 @@ const KINDS: [BusinessKind; 13] = [
     BusinessKind::TreeRun,
     BusinessKind::Suspense,
     BusinessKind::Approval,
+    BusinessKind::Conversion,
 ];
 
 fn business() -> impl Strategy<Value = BusinessNumber> {

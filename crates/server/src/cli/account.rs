@@ -51,6 +51,7 @@ const ACCOUNT: [Field; 16] = [
     text("out_barred"),
     money("balance"),
     money("held"),
+    money("held_in"),
     money("frozen"),
     money("frozen_by_customer"),
     money("available"),

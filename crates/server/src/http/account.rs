@@ -65,6 +65,8 @@ pub(crate) struct AccountView {
     balance: Amount,
     /// Reserved to go out.
     held: Amount,
+    /// Announced to come in; never available.
+    held_in: Amount,
     /// What its own freezes bite on now.
     frozen: Amount,
     /// What the freezes of its customer bite on in it now.
@@ -99,6 +101,7 @@ impl AccountView {
             out_barred: barred.out_barred,
             balance: Amount(account.balance),
             held: Amount(account.held_out),
+            held_in: Amount(account.held_in),
             frozen: Amount(account.effective_frozen()),
             frozen_by_customer: Amount(state.frozen_by_customer(account)),
             available: Amount(available),

@@ -11,11 +11,13 @@ pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
 pub(crate) mod clearing;
+pub(crate) mod conversion;
 pub(crate) mod customer;
 pub(crate) mod day_balances;
 pub(crate) mod day_vouchers;
 pub(crate) mod document;
 pub(crate) mod error;
+pub(crate) mod exchange_rate;
 pub(crate) mod extract;
 pub(crate) mod freeze;
 pub(crate) mod health;
@@ -164,10 +166,22 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(hold::get))
         .routes(routes!(hold::confirm))
         .routes(routes!(hold::cancel))
+        .routes(routes!(hold::extend))
+        .routes(routes!(freeze::place, freeze::list))
+        .routes(routes!(freeze::get))
+        .routes(routes!(freeze::release))
         .routes(routes!(agreement::create, agreement::list))
         .routes(routes!(agreement::get))
         .routes(routes!(agreement::pay))
         .routes(routes!(agreement::close))
+        .routes(routes!(agreement::fulfil))
+        .routes(routes!(agreement::return_rest))
+        .routes(routes!(agreement::payments))
+        .routes(routes!(exchange_rate::list))
+        .routes(routes!(exchange_rate::get))
+        .routes(routes!(exchange_rate::withdraw))
+        .routes(routes!(conversion::convert, conversion::list))
+        .routes(routes!(conversion::get))
 }
 
 fn trees() -> OpenApiRouter<App> {

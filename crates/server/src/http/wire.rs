@@ -12,6 +12,7 @@ use domain::calendar::Date;
 use domain::envelope::Time;
 use domain::money::{Currency, Minor};
 use domain::voucher::Entry;
+use minicbor::bytes::ByteArray;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
@@ -106,6 +107,16 @@ pub(crate) fn time(text: &str, param: &str) -> Result<Time, ApiError> {
 /// A date as callers see it.
 pub(crate) fn date_text(date: Date) -> String {
     date.to_string()
+}
+
+/// Reads a SHA-256.
+pub(crate) fn digest(text: &str, param: &str) -> Result<ByteArray<32>, ApiError> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| {
+        let message = format!("'{text:.80}' is no SHA-256; send its 64 hexadecimal digits");
+        ApiError::malformed(param, message)
+    })?;
+    Ok(bytes.into())
 }
 
 /// An owner as callers see it.

@@ -172,7 +172,9 @@ fn a_subject_that_the_list_lacks_and_currencies_that_cannot_be_told_apart_are_re
 
     let user = text(&books.operator.get(&format!("/v1/accounts/{}", books.rich)).ok(), "/owner");
     let dollars = account(&books.operator, 2201, "USD", &user);
-    let own = books.operator.get("/v1/accounts?owner=institution&subject=1121&min_position=1").ok();
+    let position = books.operator.get(&format!("/v1/accounts/{dollars}")).position();
+    let own = format!("/v1/accounts?owner=institution&subject=1121&min_position={position}");
+    let own = books.operator.get(&own).ok();
     let own = own["data"].as_array().unwrap().iter().find(|account| account["currency"] == "USD");
     let own = own.map_or_else(|| panic!("no books in dollars"), |account| text(account, "/id"));
     let line = |account: &str, side: &str| json!({"account": account, "side": side, "amount": 7, "currency": "USD"});

@@ -106,7 +106,7 @@ fn a_hold_is_confirmed_in_parts_cancelled_or_expires() {
         operator.post("/v1/holds", &body)
     };
     let hold = place(60_000).ok();
-    assert_eq!(actions(&hold), ["confirm", "cancel"]);
+    assert_eq!(actions(&hold), ["confirm", "cancel", "extend"]);
     assert_eq!(text(&hold, "/expires_at"), "2026-03-05T10:00:00Z");
     assert_eq!(place(40_001).error().1, "insufficient_funds");
     let confirm = format!("/v1/holds/{}/confirm", text(&hold, "/id"));

@@ -1,5 +1,6 @@
 //! The server as its callers meet it: a real process with its own directory, asked over TCP.
 
+mod agreements;
 mod approvals;
 mod bad_input;
 mod books;
@@ -7,10 +8,14 @@ mod client;
 #[path = "../../../journal/tests/it/cluster.rs"]
 mod cluster;
 mod command_line;
+mod conversions;
 mod export;
 mod features;
+mod features;
+mod form;
 mod form;
 mod freezes;
+mod holds;
 mod import;
 mod import_berka;
 mod log;

@@ -7,8 +7,10 @@ use domain::book::Subject;
 use domain::business_day::{Day, DayStatus};
 use domain::customer::CustomerKind;
 use domain::freeze::{FreezeKind, FreezeStatus};
-use domain::hold::HoldStatus;
-use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId};
+use domain::hold::{HoldDirection, HoldStatus};
+use domain::ids::{
+    AccountId, AgreementId, CustomerId, ExchangeRateId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId,
+};
 use domain::manual_voucher::TemplateStatus;
 use domain::merchant::MerchantKind;
 use domain::money::Currency;
@@ -18,13 +20,15 @@ use domain::payout::{PayoutKind, PayoutStatus};
 use domain::refund::RefundStatus;
 use domain::suspense::SuspenseStatus;
 use store::account::AccountFilter;
-use store::agreement::AgreementFilter;
+use store::agreement::{AgreementFilter, AgreementPaymentFilter};
 use store::approval::ApprovalFilter;
 use store::attempt::{AttemptFilter, AttemptStands};
 use store::bulk::StreamFilter;
 use store::business_day::DayFilter;
 use store::clearing::ClearingFilter;
+use store::conversion::ConversionFilter;
 use store::customer::CustomerFilter;
+use store::exchange_rate::ExchangeRateFilter;
 use store::freeze::FreezeFilter;
 use store::hold::HoldFilter;
 use store::leg::LegFilter;
@@ -99,15 +103,15 @@ fn filters_narrow_each_list(place: &Place) {
     let mut world = World::full();
     world.store(&database);
     let (user, merchant) = (Owner::User(UserId(1)), Owner::Merchant(MerchantId(1)));
-    assert_eq!(count(&database, AccountFilter { owner: Some(user), ..Default::default() }), 1);
+    assert_eq!(count(&database, AccountFilter { owner: Some(user), ..Default::default() }), 2, "in yuan and in yen");
     assert_eq!(count(&database, AccountFilter { owner: Some(merchant), ..Default::default() }), 4);
     let company = AccountFilter { subject: Some(Subject::Company), ..Default::default() };
     let company = list(&database, &company, None, 10).unwrap().data.remove(0);
     assert_eq!(count(&database, AccountFilter { status: Some(AccountStatus::Closed), ..Default::default() }), 0);
 
     let account = Some(AccountId(world.state.holds.get(1).unwrap().account.0));
-    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Open) }), 1);
-    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Expired) }), 0);
+    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Open), ..Default::default() }), 2);
+    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Expired), ..Default::default() }), 0);
     assert_eq!(count(&database, UserFilter { product: Some("wallet".into()), ..Default::default() }), 1);
     assert_eq!(count(&database, UserFilter { customer: Some(CustomerId(2)), ..Default::default() }), 0);
     assert_eq!(count(&database, MerchantFilter { kind: Some(MerchantKind::Agency), ..Default::default() }), 1);
@@ -128,7 +132,39 @@ fn filters_narrow_each_list(place: &Place) {
     trees_are_narrowed(&database, &world, company.id);
     decisions_are_narrowed(&database);
 
-    let orders = |filter: OrderFilter| list(&database, &filter, None, 10).unwrap().data.len();
+    announcements_and_conversions(&database, account, company.id);
+    orders_and_what_follows_them(&database);
+}
+
+/// `account` gave what was converted, `company` was paid from the agreement.
+fn announcements_and_conversions(database: &Database, account: Option<AccountId>, company: AccountId) {
+    let announced = HoldFilter { direction: Some(HoldDirection::In), ..Default::default() };
+    let announced = list(database, &announced, None, 10).unwrap().data;
+    assert_eq!(announced.iter().map(|hold| hold.id).collect::<Vec<_>>(), [HoldId(3)]);
+    assert_eq!(count(database, HoldFilter { reference: Some("合同 7".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, HoldFilter { reference: Some("合同".into()), ..Default::default() }), 0);
+    let paid = AgreementPaymentFilter { agreement: Some(AgreementId(1)), ..Default::default() };
+    assert_eq!(count(database, paid), 1);
+    assert_eq!(count(database, AgreementPaymentFilter { rule: Some(1), ..paid }), 0);
+    assert_eq!(count(database, AgreementPaymentFilter { to: Some(company), ..paid }), 1);
+    assert_eq!(count(database, AgreementPaymentFilter { to: account, ..paid }), 0);
+    let rates = |sold, bought| ExchangeRateFilter { sold: Some(sold), bought: Some(bought) };
+    assert_eq!(count(database, rates(Currency::Cny, Currency::Jpy)), 1);
+    assert_eq!(count(database, rates(Currency::Jpy, Currency::Cny)), 0);
+    let made = ConversionFilter { from: account, status: Some("done"), ..Default::default() };
+    assert_eq!(count(database, made), 1);
+    assert_eq!(count(database, ConversionFilter { rate: Some(ExchangeRateId(1)), ..made }), 1);
+    for other in [
+        ConversionFilter { rate: Some(ExchangeRateId(2)), ..made },
+        ConversionFilter { to: account, ..made },
+        ConversionFilter { status: Some("reversed"), ..made },
+    ] {
+        assert_eq!(count(database, other), 0, "{other:?}");
+    }
+}
+
+fn orders_and_what_follows_them(database: &Database) {
+    let orders = |filter: OrderFilter| list(database, &filter, None, 10).unwrap().data.len();
     let seller = Some(MerchantId(1));
     let day = Some(date(3, 5));
     assert_eq!(orders(OrderFilter { merchant: seller, created_from: day, created_to: day, ..Default::default() }), 1);
@@ -138,18 +174,15 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(orders(OrderFilter { status: Some(OrderStatus::Success), ..Default::default() }), 1);
     assert_eq!(orders(OrderFilter { out_trade_no: Some("R-1".into()), ..Default::default() }), 1);
     let order = Some(OrderId(1));
-    assert_eq!(count(&database, LegFilter { order, needs_person: Some(false), ..Default::default() }), 1);
-    assert_eq!(count(&database, LegFilter { needs_person: Some(true), ..Default::default() }), 0);
-    assert_eq!(count(&database, SplitFilter { order, payee: seller, ..Default::default() }), 1);
-    assert_eq!(count(&database, RefundFilter { order, status: Some(RefundStatus::Success), ..Default::default() }), 1);
-    assert_eq!(count(&database, ClearingFilter { rail: Some(Rail::Epcc), date: day }), 1);
-    assert_eq!(count(&database, ClearingFilter { rail: Some(Rail::Fund), date: day }), 0);
-    assert_eq!(
-        count(&database, SettlementFilter { merchant: seller, from: Some(date(3, 6)), ..Default::default() }),
-        1
-    );
-    assert_eq!(count(&database, SettlementFilter { to: day, ..Default::default() }), 0);
-    let days = list(&database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
+    assert_eq!(count(database, LegFilter { order, needs_person: Some(false), ..Default::default() }), 1);
+    assert_eq!(count(database, LegFilter { needs_person: Some(true), ..Default::default() }), 0);
+    assert_eq!(count(database, SplitFilter { order, payee: seller, ..Default::default() }), 1);
+    assert_eq!(count(database, RefundFilter { order, status: Some(RefundStatus::Success), ..Default::default() }), 1);
+    assert_eq!(count(database, ClearingFilter { rail: Some(Rail::Epcc), date: day }), 1);
+    assert_eq!(count(database, ClearingFilter { rail: Some(Rail::Fund), date: day }), 0);
+    assert_eq!(count(database, SettlementFilter { merchant: seller, from: Some(date(3, 6)), ..Default::default() }), 1);
+    assert_eq!(count(database, SettlementFilter { to: day, ..Default::default() }), 0);
+    let days = list(database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
     assert_eq!(days.data.iter().map(|day| day.date).collect::<Vec<_>>(), [date(3, 5)]);
 }
 

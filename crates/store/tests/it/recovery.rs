@@ -54,6 +54,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         payouts agreements freezes
         tree_links tree_runs quota_charges
         operators approvals voucher_templates suspense_items
+        agreement_payments exchange_rates conversions
     );
 }
 

@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 
 use domain::account::{OpenAccount, Owner};
-use domain::agreement::CreateAgreement;
-use domain::approval::{ApprovalCommand, DigestAlgorithm, Evidence, Proposal, Propose};
+use domain::agreement::{CreateAgreement, PayFromAgreement};
+use domain::approval::{ApprovalCommand, Approved, DigestAlgorithm, Evidence, Proposal, Propose};
 use domain::attempt::{Outcome, Rail};
 use domain::book::{Book, Side, Subject};
 use domain::bulk::{BulkVoucher, PostBulk};
 use domain::calendar::{Calendar, Date, Year};
 use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
+use domain::conversion::{ConversionCommand, Convert};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
+use domain::exchange_rate::{ExchangeRateCommand, RateDirection, SetExchangeRate};
 use domain::freeze::{Measure, PlaceFreeze};
-use domain::hold::PlaceHold;
-use domain::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, OrderId, UserId};
+use domain::hold::{HoldCommand, NewHold, PlaceHold};
+use domain::ids::{
+    AccountId, AgreementId, ApprovalId, AttemptId, CustomerId, ExchangeRateId, MerchantId, OrderId, UserId,
+};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
 use domain::manual_voucher::{ManualVoucher, TemplateCommand, TemplateLine};
@@ -110,6 +114,7 @@ impl World {
         world.ordered(user, merchant);
         world.decided();
         world.pooled(merchant);
+        world.converted(user, personal, company);
         world
     }
 
@@ -185,6 +190,50 @@ impl World {
     fn approved(&mut self, approval: ApprovalId, checker: &str, totp_step: u64) {
         let approve = ApprovalCommand::Approve { approval, totp_step, remark: None };
         self.given_by(checker, Command::Approval(approve));
+    }
+
+    /// Money announced to the first account, 100 paid from the agreement, and 500 of yuan made yen at a rate that two
+    /// people set.
+    fn converted(&mut self, user: UserId, personal: AccountId, company: AccountId) {
+        let expires_at = self.now.plus_ms(99_000_000);
+        let terms = PlaceHold { account: personal, amount: 3, currency: Currency::Cny, expires_at };
+        let new = NewHold { terms, source: Some(company), reference: Some("合同 7".into()) };
+        self.given(Command::Hold(HoldCommand::Place(new)));
+        let agreement = AgreementId(1);
+        let account = self.state.agreement(agreement).unwrap().account;
+        self.fund("agreement", 1, &[(account, 100)]);
+        self.given(Command::PayFromAgreement(PayFromAgreement { agreement, to: company, amount: 100 }));
+        let open = OpenAccount {
+            subject: Subject::Personal,
+            currency: Currency::Jpy,
+            owner: Owner::User(user),
+            overdraft: false,
+        };
+        let Reply::Account(yen) = self.given(Command::OpenAccount(open)) else { panic!("not an account") };
+        let set = ExchangeRateCommand::Set(SetExchangeRate {
+            base: Currency::Jpy,
+            quote: Currency::Cny,
+            direction: RateDirection::QuoteToBase,
+            value: 478,
+            decimals: 4,
+            source: "中国银行".into(),
+            document: [7; 32].into(),
+            valid_from: self.now,
+            valid_until: expires_at,
+        });
+        self.approved(Command::ExchangeRate(set));
+        let convert = Convert { rate: ExchangeRateId(1), from: personal, to: yen, amount: 500 };
+        self.given(Command::Conversion(ConversionCommand::Convert(convert)));
+    }
+
+    /// As [`Self::given`], as if a second person had approved it.
+    fn approved(&mut self, command: Command) {
+        let actor = Actor::Operator("test".into());
+        let context = Context { now: self.now, actor, approval: None, origin: Origin::Cli, epoch: 1 };
+        let mut draft = Draft::begin(&mut self.state, &context, true);
+        draft.approved = Some(Approved { id: ApprovalId(9), maker: "maker".into(), checker: "checker".into() });
+        decide(&mut draft, command).unwrap();
+        let _events = draft.commit();
     }
 
     /// A withdrawal whose answer did not come.
