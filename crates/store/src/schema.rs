@@ -47,9 +47,9 @@ const FILES: &[File] = files![
     "0025_suspense.sql",
     "0026_freeze.sql",
     "0027_tree.sql",
-    "0032_hold.sql",
-    "0033_agreement.sql",
-    "0034_conversion.sql",
+    "0028_hold.sql",
+    "0029_agreement.sql",
+    "0030_conversion.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

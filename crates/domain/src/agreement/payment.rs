@@ -113,7 +113,7 @@ pub(super) fn return_rest(draft: &mut Draft<'_>, id: AgreementId) -> Result<Repl
         return wrong(format!("{id} may still pay; the rest returns after its end date or when every rule is used up"));
     }
     let account = draft.state.open_account(agreement.account, "agreement")?;
-    let amount = account.available();
+    let amount = draft.state.available(account);
     if amount <= 0 {
         let message = format!("{} has {amount} available of balance {}", account.id, account.balance);
         return Err(Refusal::new(RefusalCode::InsufficientFunds, "agreement", message));
