@@ -49,6 +49,8 @@ pub enum Command {
     SetCalendar(Calendar),
     /// Carry out what fell due.
     Tick,
+    /// Carry out what fell due, and write down what time it is though nothing did.
+    MarkTime,
     /// Cut the day; the next one is named or follows.
     CutDay {
         /// The next accounting day.
@@ -285,6 +287,7 @@ impl Command {
             Self::Initialise(_)
             | Self::SetCalendar(_)
             | Self::Tick
+            | Self::MarkTime
             | Self::CutDay { .. }
             | Self::SealDay(_)
             | Self::CloseDay { .. }
@@ -340,6 +343,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Initialise(genesis) => initialise::decide_initialise(draft, genesis),
         Command::SetCalendar(calendar) => initialise::decide_set_calendar(draft, calendar),
         Command::Tick => tick::decide_tick(draft),
+        Command::MarkTime => tick::decide_mark_time(draft),
         Command::CutDay { next } => business_day::decide_cut(draft, next),
         Command::SealDay(date) => business_day::decide_seal(draft, date),
         Command::CloseDay { date, position, checks } => business_day::decide_close(draft, date, position, checks),

@@ -91,6 +91,9 @@ pub enum Event {
     /// A command was refused, and its key is bound to the refusal in its header.
     #[n(7)]
     Refused,
+    /// The time was written down: it is that of the journal's row, and a clock that stands does not fall behind it.
+    #[n(170)]
+    TimeMarked,
     /// An account was opened.
     #[n(10)]
     AccountOpened(#[n(0)] Account),
@@ -420,7 +423,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::DaySealed { date, position } => business_day::apply_sealed(state, *date, *position),
         Event::DayChecksFailed { date, checks } => business_day::apply_checks_failed(state, *date, checks),
         Event::DayClosed { date, checks } => business_day::apply_closed(state, *date, checks),
-        Event::Refused => {}
+        Event::Refused | Event::TimeMarked => {}
         Event::AccountOpened(account) => account::apply_opened(state, account),
         Event::AccountClosed(id) => state.account_row(*id).status = AccountStatus::Closed,
         Event::AccountRestricted { account, restriction } => {

@@ -57,7 +57,6 @@ keys! {
     SettlementId PayoutId AgreementId FreezeId
     TreeLinkId TreeRunId QuotaChargeId
     OperatorId ApprovalId TemplateId SuspenseId
-    OperatorId ApprovalId
     AgreementPaymentId ExchangeRateId ConversionId
 }
 

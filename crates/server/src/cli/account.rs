@@ -39,7 +39,7 @@ pub(crate) enum Account {
     },
 }
 
-const ACCOUNT: [Field; 16] = [
+const ACCOUNT: [Field; 17] = [
     text("id"),
     number("subject"),
     text("book"),

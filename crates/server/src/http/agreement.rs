@@ -22,7 +22,7 @@ use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{Amount, digest, owner, owner_text, parse, parse_some, time_text, word};
 
-mod terms;
+pub(crate) mod terms;
 
 /// What to agree.
 #[derive(Debug, Deserialize, ToSchema)]

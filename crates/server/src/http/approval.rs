@@ -171,6 +171,8 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::Suspense(id) => id.to_string(),
         Reply::TreeLink(id) => id.to_string(),
         Reply::TreeRun(id) => id.to_string(),
+        Reply::ExchangeRate(id) => id.to_string(),
+        Reply::Conversion(id) => id.to_string(),
     })
 }
 

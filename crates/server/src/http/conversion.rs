@@ -2,7 +2,7 @@
 //! people, so it is a proposal.
 
 use axum::extract::State;
-use domain::conversion::{Conversion, ConversionCommand, ConversionSide, Convert, ROUNDING};
+use domain::conversion::{Conversion, ConversionCommand, ConversionSide, Convert, ROUNDING, ReverseConversion};
 use domain::ids::ConversionId;
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,9 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::answer::Answered;
+use super::approval::Wire;
 use super::auth::Caller;
+use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{Amount, parse, parse_some, time_text, word};
@@ -30,6 +32,30 @@ pub(crate) struct NewConversion {
     to: String,
     /// Minor units of what is given, above zero.
     amount: Amount,
+}
+
+/// A conversion to reverse, as two people decide it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReversalBody {
+    /// The conversion.
+    #[schema(example = "cnv_3")]
+    conversion: String,
+    /// Why.
+    #[schema(example = "the rate was of the day before")]
+    reason: String,
+}
+
+impl Wire for ReversalBody {
+    type Of = ReverseConversion;
+
+    fn read(self) -> Result<ReverseConversion, ApiError> {
+        Ok(ReverseConversion { conversion: parse(&self.conversion, "conversion")?, reason: self.reason })
+    }
+
+    fn show(of: &ReverseConversion) -> Self {
+        Self { conversion: of.conversion.to_string(), reason: of.reason.clone() }
+    }
 }
 
 /// One side of a conversion.

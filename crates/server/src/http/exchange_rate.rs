@@ -1,19 +1,83 @@
 //! Exchange rates: look at them, withdraw one. Setting one takes two people, so it is a proposal.
 
 use axum::extract::State;
-use domain::exchange_rate::{ExchangeRate, ExchangeRateCommand};
+use domain::exchange_rate::{ExchangeRate, ExchangeRateCommand, RateDirection, SetExchangeRate};
 use domain::ids::ExchangeRateId;
 use domain::money::Currency;
 use domain::{Command, Reply};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
 use super::answer::Answered;
+use super::approval::Wire;
 use super::auth::Caller;
+use super::error::ApiError;
 use super::extract::{Id, Query};
 use super::list::{ListAnswer, PageView, list_query};
-use super::wire::time_text;
+use super::wire::{digest, time, time_text, word};
+
+/// A rate to set, as two people decide it: 1 of `base` is `value` / 10^`decimals` of `quote`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExchangeRateBody {
+    #[schema(example = "USD")]
+    base: String,
+    #[schema(example = "CNY")]
+    quote: String,
+    /// `base_to_quote` for who gives the base currency, `quote_to_base` for who gives the quote currency.
+    #[schema(example = "base_to_quote")]
+    direction: String,
+    /// Above zero.
+    #[schema(example = 71_234)]
+    value: i64,
+    /// At most 8.
+    #[schema(example = 4)]
+    decimals: u8,
+    /// Who published it.
+    #[schema(example = "Bank of China")]
+    source: String,
+    /// The SHA-256 of the document that shows it.
+    document: String,
+    /// It converts from then on.
+    #[schema(example = "2026-03-05T01:30:00Z")]
+    valid_from: String,
+    /// It converts until before then.
+    #[schema(example = "2026-03-06T01:30:00Z")]
+    valid_until: String,
+}
+
+impl Wire for ExchangeRateBody {
+    type Of = SetExchangeRate;
+
+    fn read(self) -> Result<SetExchangeRate, ApiError> {
+        Ok(SetExchangeRate {
+            base: Currency::parse(&self.base)?,
+            quote: Currency::parse(&self.quote)?,
+            direction: word(&self.direction, "direction", &RateDirection::ALL, RateDirection::name)?,
+            value: self.value,
+            decimals: self.decimals,
+            source: self.source,
+            document: digest(&self.document, "document")?,
+            valid_from: time(&self.valid_from, "valid_from")?,
+            valid_until: time(&self.valid_until, "valid_until")?,
+        })
+    }
+
+    fn show(of: &SetExchangeRate) -> Self {
+        Self {
+            base: of.base.code().to_owned(),
+            quote: of.quote.code().to_owned(),
+            direction: of.direction.name().to_owned(),
+            value: of.value,
+            decimals: of.decimals,
+            source: of.source.clone(),
+            document: hex::encode(*of.document),
+            valid_from: time_text(of.valid_from),
+            valid_until: time_text(of.valid_until),
+        }
+    }
+}
 
 /// An exchange rate: 1 of `base` is `value` / 10^`decimals` of `quote`.
 #[derive(Debug, Serialize, ToSchema)]

@@ -101,16 +101,45 @@ pub(crate) fn parse(bytes: &[u8], format: &Format) -> Result<Contents> {
     let places = Places::find(format, header.as_ref())?;
     let mut reading =
         Reading { format, places, contents: Contents::default(), texts: BTreeSet::new(), seen: HashMap::new() };
-    let mut record = StringRecord::new();
+    let (mut record, mut lines) = (StringRecord::new(), Lines { bytes: text.as_bytes(), at: 0, line: 1 });
     loop {
+        let begin = reader.position().byte();
         match reader.read_record(&mut record) {
             Ok(false) => return Ok(reading.contents),
             Ok(true) => {
-                let line = record.position().map_or(0, csv::Position::line);
-                reading.take(&record, line, reader.position().line());
+                let (first, last) = lines.of(begin, reader.position().byte());
+                reading.take(&record, first, last);
             }
-            Err(error) => bail!("line {}: {error}", reader.position().line()),
+            Err(error) => bail!("line {}: {error}", lines.of(begin, begin).0),
         }
+    }
+}
+
+/// Counts a file's lines: the reader's own count leaves out those that end in CR LF.
+struct Lines<'t> {
+    bytes: &'t [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The first and the last line of what lies between two places, the breaks around it aside.
+    fn of(&mut self, begin: u64, end: u64) -> (u64, u64) {
+        let place = |byte| usize::try_from(byte).unwrap_or(usize::MAX).min(self.bytes.len());
+        let (begin, end) = (place(begin), place(end));
+        let is_break = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let within = self.bytes.get(begin..end).unwrap_or_default();
+        let before = within.iter().take_while(is_break).count();
+        let after = within.iter().rev().take_while(is_break).count();
+        let first = self.advance(begin + before);
+        (first, self.advance(end.saturating_sub(after).max(begin + before)))
+    }
+
+    fn advance(&mut self, to: usize) -> u64 {
+        let passed = self.bytes.get(self.at..to).unwrap_or_default();
+        let breaks = passed.iter().filter(|byte| **byte == b'\n').count();
+        (self.at, self.line) = (to.max(self.at), self.line.saturating_add(u64::try_from(breaks).unwrap_or(u64::MAX)));
+        self.line
     }
 }
 
@@ -182,13 +211,13 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn take(&mut self, record: &StringRecord, line: u64, next: u64) {
+    fn take(&mut self, record: &StringRecord, line: u64, last: u64) {
         self.contents.read += 1;
         match self.row(record, line) {
             Ok(row) => self.contents.rows.push(row),
             Err(mut reason) => {
-                if next > line + 1 {
-                    reason.push_str(&format!(" (the row goes on to line {}: is a quote not closed?)", next - 1));
+                if last > line {
+                    reason.push_str(&format!(" (the row goes on to line {last}: is a quote not closed?)"));
                 }
                 self.contents.rejected.push(Rejected { line, reason });
             }

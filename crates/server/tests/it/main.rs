@@ -11,8 +11,6 @@ mod command_line;
 mod conversions;
 mod export;
 mod features;
-mod features;
-mod form;
 mod form;
 mod freezes;
 mod holds;

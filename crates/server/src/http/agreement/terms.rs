@@ -2,14 +2,15 @@
 //! was amended.
 
 use domain::agreement::{
-    Agreement, AgreementChange, Amendment, Closing, Condition, ConditionKind, Evidence, Rule, RuleTerms,
+    Agreement, AgreementChange, AmendAgreement, Amendment, Closing, Condition, ConditionKind, Evidence, Rule, RuleTerms,
 };
 use domain::calendar::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::approval::Wire;
 use crate::http::error::ApiError;
-use crate::http::wire::{Amount, date_text, owner, owner_text, parse, parse_some, time_text};
+use crate::http::wire::{Amount, date_text, digest, owner, owner_text, parse, parse_some, time_text};
 
 /// What has to be shown before money leaves.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -254,28 +255,12 @@ pub(crate) struct AmendmentView {
     number: u16,
     /// The SHA-256 of its document.
     document: String,
-    changes: Vec<ChangeView>,
+    changes: Vec<WireChange>,
     /// Who proposed it.
     operator: String,
     /// Who approved it.
     approver: Option<String>,
     at: String,
-}
-
-/// One change of an agreement.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub(crate) enum ChangeView {
-    /// Another account may receive.
-    AddReceiver { receiver: String },
-    /// Another condition.
-    AddCondition { condition: WireCondition },
-    /// Another rule.
-    AddRule { rule: WireRule },
-    /// A rule said something else from then on.
-    ChangeRule { number: u16, rule: WireRule },
-    /// A rule paid no more.
-    EndRule { number: u16 },
 }
 
 impl AmendmentView {
@@ -284,7 +269,7 @@ impl AmendmentView {
         Self {
             number: amendment.number,
             document: hex::encode(*amendment.document),
-            changes: amendment.changes.iter().map(ChangeView::of).collect(),
+            changes: amendment.changes.iter().map(WireChange::of).collect(),
             operator: amendment.operator.clone(),
             approver: amendment.approver.clone(),
             at: time_text(amendment.at),
@@ -292,7 +277,33 @@ impl AmendmentView {
     }
 }
 
-impl ChangeView {
+/// One change of an agreement.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum WireChange {
+    /// Another account may receive.
+    AddReceiver { receiver: String },
+    /// Another condition, under the next number.
+    AddCondition { condition: WireCondition },
+    /// Another rule, under the next number.
+    AddRule { rule: WireRule },
+    /// A rule says something else from then on.
+    ChangeRule { number: u16, rule: WireRule },
+    /// A rule pays no more.
+    EndRule { number: u16 },
+}
+
+impl WireChange {
+    fn read(&self) -> Result<AgreementChange, ApiError> {
+        Ok(match self {
+            Self::AddReceiver { receiver } => AgreementChange::AddReceiver(parse(receiver, "receiver")?),
+            Self::AddCondition { condition } => AgreementChange::AddCondition(condition.kind()?),
+            Self::AddRule { rule } => AgreementChange::AddRule(rule.terms()?),
+            Self::ChangeRule { number, rule } => AgreementChange::ChangeRule { rule: *number, terms: rule.terms()? },
+            Self::EndRule { number } => AgreementChange::EndRule(*number),
+        })
+    }
+
     fn of(change: &AgreementChange) -> Self {
         match change {
             AgreementChange::AddReceiver(account) => Self::AddReceiver { receiver: account.to_string() },
@@ -302,6 +313,43 @@ impl ChangeView {
                 Self::ChangeRule { number: *rule, rule: WireRule::of(terms) }
             }
             AgreementChange::EndRule(rule) => Self::EndRule { number: *rule },
+        }
+    }
+}
+
+/// What to amend, as two people decide it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AmendmentBody {
+    /// The agreement.
+    #[schema(example = "agr_3")]
+    agreement: String,
+    /// The SHA-256 of the amendment's document.
+    document: String,
+    /// What changes, in this order; all of it or nothing.
+    changes: Vec<WireChange>,
+}
+
+impl Wire for AmendmentBody {
+    type Of = AmendAgreement;
+
+    fn read(self) -> Result<AmendAgreement, ApiError> {
+        let change = |(at, change): (usize, &WireChange)| {
+            change.read().map_err(|error| error.within(&format!("changes[{at}]")))
+        };
+        Ok(AmendAgreement {
+            agreement: parse(&self.agreement, "agreement")?,
+            document: digest(&self.document, "document")?,
+            changes: self.changes.iter().enumerate().map(change).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn show(of: &AmendAgreement) -> Self {
+        let AmendAgreement { agreement, document, changes } = of;
+        Self {
+            agreement: agreement.to_string(),
+            document: hex::encode(**document),
+            changes: changes.iter().map(WireChange::of).collect(),
         }
     }
 }

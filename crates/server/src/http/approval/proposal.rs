@@ -4,7 +4,10 @@ use domain::approval::Proposal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::agreement::terms::AmendmentBody;
+use crate::http::conversion::ReversalBody;
 use crate::http::error::ApiError;
+use crate::http::exchange_rate::ExchangeRateBody;
 use crate::http::freeze::proposal::{DeductionBody, ReleaseBody};
 use crate::http::manual_voucher::{AdjustmentBody, ManualVoucherBody, TemplateChange};
 use crate::http::operator::OperatorChange;
@@ -58,6 +61,9 @@ kinds! {
     ReleaseFreeze(ReleaseBody) "release_freeze"
     DeductFreeze(DeductionBody) "deduct_freeze"
     LinkAccounts(LinkBody) "link_accounts"
+    AmendAgreement(AmendmentBody) "amend_agreement"
+    SetExchangeRate(ExchangeRateBody) "set_exchange_rate"
+    ReverseConversion(ReversalBody) "reverse_conversion"
 }
 
 #[cfg(test)]
@@ -75,6 +81,15 @@ mod tests {
             "dimensions": {"product": "rent", "merchant": "mch_3", "clearing_date": "2026-03-05"}});
         let mut adjustment = voucher.clone();
         adjustment["date"] = json!("2026-03-05");
+        let rule = json!({"receiver": "acc_7", "purpose": "price", "cap": 900, "conditions": [1],
+            "not_before": "2026-03-09"});
+        let changes = json!([
+            {"change": "add_receiver", "receiver": "acc_7"},
+            {"change": "add_condition", "condition": {"kind": "date_reached", "date": "2026-03-09"}},
+            {"change": "add_rule", "rule": rule.clone()},
+            {"change": "change_rule", "number": 1, "rule": rule},
+            {"change": "end_rule", "number": 2},
+        ]);
         [
             ("operator", json!({"action": "register", "login": "li.wei", "roles": ["administrator", "auditor"]})),
             ("operator", json!({"action": "change_roles", "operator": "opr_2", "roles": ["risk"]})),
@@ -93,6 +108,14 @@ mod tests {
             ("check_waiver", json!({"date": "2026-03-05", "position": 1042, "checks": ["cover"]})),
             ("release_freeze", json!({"freeze": "frz_2", "authority": "court", "amount": 8, "document": "7"})),
             ("link_accounts", json!({"parent": "acc_1", "child": "acc_2", "agreement": "pool 7"})),
+            ("amend_agreement", json!({"agreement": "agr_3", "document": "ab".repeat(32), "changes": changes})),
+            (
+                "set_exchange_rate",
+                json!({"base": "USD", "quote": "CNY", "direction": "base_to_quote", "value": 71_234, "decimals": 4,
+                    "source": "bank", "document": "ab".repeat(32), "valid_from": "2026-03-05T01:30:00Z",
+                    "valid_until": "2026-03-06T01:30:00Z"}),
+            ),
+            ("reverse_conversion", json!({"conversion": "cnv_3", "reason": "the rate was of the day before"})),
         ]
         .into_iter()
         .map(|(kind, mut body)| {
