@@ -140,7 +140,7 @@ fn filters_narrow_each_list(place: &Place) {
 fn announcements_and_conversions(database: &Database, account: Option<AccountId>, company: AccountId) {
     let announced = HoldFilter { direction: Some(HoldDirection::In), ..Default::default() };
     let announced = list(database, &announced, None, 10).unwrap().data;
-    assert_eq!(announced.iter().map(|hold| hold.id).collect::<Vec<_>>(), [HoldId(3)]);
+    assert_eq!(announced.iter().map(|hold| hold.id).collect::<Vec<_>>(), [HoldId(2)]);
     assert_eq!(count(database, HoldFilter { reference: Some("合同 7".into()), ..Default::default() }), 1);
     assert_eq!(count(database, HoldFilter { reference: Some("合同".into()), ..Default::default() }), 0);
     let paid = AgreementPaymentFilter { agreement: Some(AgreementId(1)), ..Default::default() };

@@ -109,12 +109,12 @@ impl World {
             currency: Currency::Cny,
             receivers: vec![company],
         }));
+        world.converted(user, personal, company);
         world.frozen(personal);
         world.paid_out(company);
         world.ordered(user, merchant);
         world.decided();
         world.pooled(merchant);
-        world.converted(user, personal, company);
         world
     }
 
@@ -221,13 +221,13 @@ impl World {
             valid_from: self.now,
             valid_until: expires_at,
         });
-        self.approved(Command::ExchangeRate(set));
+        self.as_approved(Command::ExchangeRate(set));
         let convert = Convert { rate: ExchangeRateId(1), from: personal, to: yen, amount: 500 };
         self.given(Command::Conversion(ConversionCommand::Convert(convert)));
     }
 
     /// As [`Self::given`], as if a second person had approved it.
-    fn approved(&mut self, command: Command) {
+    fn as_approved(&mut self, command: Command) {
         let actor = Actor::Operator("test".into());
         let context = Context { now: self.now, actor, approval: None, origin: Origin::Cli, epoch: 1 };
         let mut draft = Draft::begin(&mut self.state, &context, true);
