@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use ark::Vault;
@@ -17,7 +18,7 @@ use engine::{Meta, Request};
 use history::{History, Tail};
 use journal::{DirectoryLock, Journal, Postgres, PostgresConfig, Sqlite};
 use node::executor::Patience;
-use node::projector::{Projected, Projector};
+use node::projector::{Projected, Projector, ProjectorError};
 use store::Database;
 use tokio::net::TcpListener;
 
@@ -28,6 +29,7 @@ use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
 use crate::shell::lease::Leadership;
 use crate::shell::projector::{self, Handle, Message};
+use crate::shell::writer::WriterError;
 use crate::shell::{Clock, Input, Platform, lease, writer};
 
 /// Runs the platform until it is told to stop.
@@ -112,14 +114,22 @@ pub(crate) fn run_until(
     handle.send(Message::Stop);
     let projected = projecting.join();
     platform.close();
-    renewing.map(std::thread::JoinHandle::join);
-    match (ended, projected) {
+    renewing.map(thread::JoinHandle::join);
+    of_threads(ended, projected)?;
+    served
+}
+
+/// How the writer and the projector ended.
+fn of_threads(
+    writer: thread::Result<Result<(), WriterError>>,
+    projector: thread::Result<Result<(), ProjectorError>>,
+) -> Result<()> {
+    match (writer, projector) {
         (Ok(writer), Ok(projector)) => {
-            writer.context("the writer stopped").and(projector.context("the projector stopped"))?
+            writer.context("the writer stopped").and(projector.context("the projector stopped"))
         }
         (Err(_), _) | (_, Err(_)) => bail!("a thread of the platform panicked; its words are above"),
     }
-    served
 }
 
 /// Opens the vault, unless it knows fewer customers than the journal: it would give their ids out again, to other people.

@@ -249,8 +249,8 @@ impl Template {
         if let Some(line) = self.header.iter().chain(&self.trailer).find(|line| line.contains(['\n', '\r'])) {
             bail!("a line of header or trailer has a line break in it: {line:?}");
         }
-        let (sides, signed) = (self.has(Field::Debit) && self.has(Field::Credit), self.has(Field::Signed));
-        if !sides && !signed && !(self.has(Field::Side) && self.has(Field::Amount)) {
+        let says_it: [&[Field]; 3] = [&[Field::Debit, Field::Credit], &[Field::Signed], &[Field::Side, Field::Amount]];
+        if !says_it.iter().any(|fields| fields.iter().all(|field| self.has(*field))) {
             bail!("the columns do not say what is a debit: take debit and credit, or signed, or side and amount");
         }
         if self.has(Field::FinanceSubject) && self.subjects.is_empty() {

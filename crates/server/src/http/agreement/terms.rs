@@ -334,9 +334,8 @@ impl Wire for AmendmentBody {
     type Of = AmendAgreement;
 
     fn read(self) -> Result<AmendAgreement, ApiError> {
-        let change = |(at, change): (usize, &WireChange)| {
-            change.read().map_err(|error| error.within(&format!("changes[{at}]")))
-        };
+        let change =
+            |(at, change): (usize, &WireChange)| change.read().map_err(|error| error.within(&format!("changes[{at}]")));
         Ok(AmendAgreement {
             agreement: parse(&self.agreement, "agreement")?,
             document: digest(&self.document, "document")?,
