@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use domain::business_day::CheckResult;
-use domain::calendar::Date;
 use domain::restore::Core;
 use domain::state::Changes;
 use engine::{KeyBinding, Projection};
@@ -149,7 +148,7 @@ impl Projector {
     /// As for [`Self::write`].
     pub fn close(&mut self, snapshot: &DaySnapshot) -> Result<CheckResult, ProjectorError> {
         self.write(&[])?;
-        let rows = self.files_since_last_end(snapshot.date)?;
+        let rows = store::run::since_last_end(&self.store, snapshot.date)?;
         let result = close::check_history(&self.history, &rows, snapshot)?;
         let end = close::end_of_day(&rows, snapshot.date);
         if end.is_none_or(|end| end.last_position != snapshot.sealed) {
@@ -158,16 +157,6 @@ impl Projector {
             self.write(&[row])?;
         }
         Ok(result)
-    }
-
-    /// The last end of day before `date` and every file after it: what a day is compared with. The files of all the days
-    /// before would be more with each day that is closed.
-    fn files_since_last_end(&self, date: Date) -> Result<Vec<SegmentRow>, ProjectorError> {
-        let end = store::run::end_of_day_before(&self.store, date)?;
-        let from = end.as_ref().map(|end| end.date.plus_days(1));
-        let mut rows = store::run::segments(&self.store, None, from, Some(date), None)?;
-        rows.extend(end);
-        Ok(rows)
     }
 }
 

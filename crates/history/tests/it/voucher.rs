@@ -20,8 +20,11 @@ fn ledger() -> Ledger {
     ledger
 }
 
+/// A voucher's number, and of each entry the account, its number, its side and the amount.
+type Told = (u64, Vec<(AccountId, u64, Side, i64)>);
+
 /// What the list of all entries says of a day.
-fn expected(ledger: &Ledger, number: i32) -> Vec<(u64, Vec<(AccountId, u64, Side, i64)>)> {
+fn expected(ledger: &Ledger, number: i32) -> Vec<Told> {
     let of_day: Vec<&PostedEntry> = ledger.entries.iter().filter(|entry| entry.date == day(number)).collect();
     let vouchers = of_day.chunk_by(|a, b| a.voucher == b.voucher).map(|entries| {
         let entry = |entry: &&PostedEntry| (entry.account, entry.number, entry.side, entry.amount);
@@ -32,7 +35,7 @@ fn expected(ledger: &Ledger, number: i32) -> Vec<(u64, Vec<(AccountId, u64, Side
     vouchers.collect()
 }
 
-fn seen(vouchers: &[KeptVoucher]) -> Vec<(u64, Vec<(AccountId, u64, Side, i64)>)> {
+fn seen(vouchers: &[KeptVoucher]) -> Vec<Told> {
     let voucher = |voucher: &KeptVoucher| {
         let line = |entry: &history::voucher::KeptEntry| (entry.account, entry.number, entry.side, entry.amount);
         (voucher.id.0, voucher.entries.iter().map(line).collect())
