@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::book::{Side, Subject};
 use domain::calendar::Date;
 use domain::envelope::Time;
-use domain::ids::{AccountId, FreezeId, HoldId, PayoutId};
+use domain::ids::{AccountId, FreezeId, HoldId, PayoutId, TreeLinkId};
 use domain::money::Currency;
 
 /// One account.
@@ -42,12 +42,34 @@ pub(crate) struct Payout {
     pub(crate) within: Option<AccountId>,
 }
 
+/// An account under another: from the accounting day on which it was put there until the one on which it was taken away.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) id: TreeLinkId,
+    pub(crate) parent: AccountId,
+    pub(crate) child: AccountId,
+    pub(crate) from: Date,
+    pub(crate) until: Option<Date>,
+}
+
+/// Money that was announced: to where, from where, how much of it, until when.
+#[derive(Debug, Clone)]
+pub(crate) struct Announced {
+    pub(crate) account: AccountId,
+    pub(crate) source: AccountId,
+    pub(crate) left: i128,
+    pub(crate) expires_at: Time,
+}
+
 /// The books.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) accounts: BTreeMap<AccountId, Line>,
     /// What is still held by hand, until when.
     pub(crate) holds: BTreeMap<HoldId, (AccountId, i128, Time)>,
+    pub(crate) announced: BTreeMap<HoldId, Announced>,
+    /// Every link that ever was.
+    pub(crate) links: Vec<Link>,
     /// What is still frozen, until when.
     pub(crate) freezes: BTreeMap<FreezeId, (AccountId, i128, Option<Time>)>,
     /// What is still frozen of the one customer there is, in which currency, until when.
@@ -80,6 +102,80 @@ impl Model {
         let by_hand = self.holds.values().filter(|(account, ..)| *account == id).map(|(_, left, _)| *left);
         let payouts = self.payouts.values().filter(|p| p.account == id && p.stage == Stage::Held);
         by_hand.chain(payouts.map(|p| p.amount + p.fee)).sum()
+    }
+
+    pub(crate) fn held_in(&self, id: AccountId) -> i128 {
+        self.announced.values().filter(|announced| announced.account == id).map(|announced| announced.left).sum()
+    }
+
+    /// Whether `amount` may be announced to an account from another.
+    pub(crate) fn may_announce(&self, id: AccountId, source: AccountId, amount: i128) -> bool {
+        let (line, from) = (self.line(id), self.line(source));
+        let grows = from.subject.side() == line.subject.side().opposite();
+        amount > 0
+            && id != source
+            && !line.closed
+            && !line.in_barred
+            && !line.of_agreement
+            && !from.closed
+            && (grows || !from.of_agreement)
+            && line.subject.book() == from.subject.book()
+            && line.currency == from.currency
+            && fits(self.held_in(id) + amount)
+    }
+
+    /// Those under an account, now or at the end of a day.
+    fn children(&self, id: AccountId, date: Option<Date>) -> impl Iterator<Item = AccountId> {
+        let holds = move |link: &&Link| match date {
+            None => link.until.is_none(),
+            Some(date) => link.from <= date && link.until.is_none_or(|until| date < until),
+        };
+        self.links.iter().filter(move |link| link.parent == id).filter(holds).map(|link| link.child)
+    }
+
+    pub(crate) fn parent(&self, id: AccountId) -> Option<AccountId> {
+        self.links.iter().find(|link| link.child == id && link.until.is_none()).map(|link| link.parent)
+    }
+
+    /// Whether an account is under another or has one under it.
+    pub(crate) fn is_linked(&self, id: AccountId) -> bool {
+        self.parent(id).is_some() || self.children(id, None).next().is_some()
+    }
+
+    /// How many levels there are from an account down.
+    fn levels(&self, id: AccountId) -> usize {
+        1 + self.children(id, None).map(|child| self.levels(child)).max().unwrap_or_default()
+    }
+
+    /// Whether one may be put under the other; both are of the one customer there is, or the institution's.
+    pub(crate) fn may_link(&self, parent: AccountId, child: AccountId) -> bool {
+        let (above, below) = (self.line(parent), self.line(child));
+        let up: Vec<AccountId> = std::iter::successors(Some(parent), |id| self.parent(*id)).collect();
+        [above, below].iter().all(|line| line.subject.is_held_by_others() && !line.closed)
+            && !above.of_agreement
+            && above.subject.book() == below.subject.book()
+            && self.parent(child).is_none()
+            && !up.contains(&child)
+            && up.len() + self.levels(child) <= domain::tree::MAX_DEPTH
+    }
+
+    /// What an account and all below it hold, by subject and currency: as `own` tells it of each.
+    pub(crate) fn rolled_up(
+        &self,
+        id: AccountId,
+        date: Option<Date>,
+        own: &dyn Fn(AccountId) -> Option<i128>,
+    ) -> BTreeMap<(Subject, Currency), i128> {
+        let mut sums = BTreeMap::new();
+        if let Some(amount) = own(id) {
+            sums.insert((self.line(id).subject, self.line(id).currency), amount);
+        }
+        for child in self.children(id, date) {
+            for (key, amount) in self.rolled_up(child, date, own) {
+                *sums.entry(key).or_default() += amount;
+            }
+        }
+        sums
     }
 
     pub(crate) fn frozen(&self, id: AccountId) -> i128 {
@@ -186,6 +282,7 @@ impl Model {
     /// Time goes on: what has expired is gone.
     pub(crate) fn expire(&mut self, now: Time) {
         self.holds.retain(|_, (.., expires_at)| *expires_at > now);
+        self.announced.retain(|_, announced| announced.expires_at > now);
         self.freezes.retain(|_, (.., expires_at)| expires_at.is_none_or(|at| at > now));
         self.customer_freezes.retain(|_, (.., expires_at)| expires_at.is_none_or(|at| at > now));
     }

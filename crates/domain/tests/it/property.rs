@@ -70,6 +70,10 @@ fn walks_reach_every_event_of_their_features() {
         "AgreementClosed",
         "FreezePlaced",
         "FreezeChanged",
+        "Hold Moved",
+        "Tree Linked",
+        "Tree Unlinked",
+        "Tree RunDone",
     ];
     for kind in wanted {
         assert!(reached.contains_key(kind), "no walk reached {kind}: {reached:?}");

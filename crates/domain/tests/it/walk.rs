@@ -25,6 +25,7 @@ use crate::step::Step;
 
 mod accounts;
 mod payouts;
+mod trees;
 
 const CNY: Currency = Currency::Cny;
 const DOLLARS: Currency = Currency::Usd;
@@ -213,6 +214,11 @@ impl Walk {
             Step::PlaceHold { account, amount, minutes } => self.place_hold(account, amount, minutes),
             Step::ConfirmHold { hold, amount, to } => self.confirm_hold(hold, amount, to),
             Step::CancelHold(selector) => self.cancel_hold(selector),
+            Step::Announce { account, source, amount, minutes } => self.announce(account, source, amount, minutes),
+            Step::Receive { hold, amount } => self.receive(hold, amount),
+            Step::Link { parent, child } => self.link(parent, child),
+            Step::Unlink(selector) => self.unlink(selector),
+            Step::MoveInTree { link, up, amount } => self.move_in_tree(link, up, amount),
             Step::Restrict { account, in_barred, out_barred } => self.restrict(account, in_barred, out_barred),
             Step::Freeze { account, amount, minutes } => self.freeze(account, amount, minutes),
             Step::FreezeCustomer { amount, dollars, minutes } => self.freeze_customer(amount, dollars, minutes),
@@ -267,8 +273,12 @@ impl Walk {
         let mut kinds = BTreeMap::new();
         for (_, bytes) in &self.events {
             let event = format!("{:?}", minicbor::decode::<Event>(bytes).expect("events decode"));
-            let kind = event.split(['(', ' ']).next().unwrap_or_default();
+            let mut words = event.split(['(', ' ', ')']);
+            let kind = words.next().unwrap_or_default();
             *kinds.entry(kind.to_string()).or_default() += 1;
+            if let ("Tree" | "Hold", Some(step)) = (kind, words.next()) {
+                *kinds.entry(format!("{kind} {step}")).or_default() += 1;
+            }
         }
         kinds
     }

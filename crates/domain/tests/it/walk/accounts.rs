@@ -1,9 +1,9 @@
-//! Steps on accounts: transfers, bulk postings, holds, restrictions and freezes.
+//! Steps on accounts: transfers, bulk postings, holds of both directions, restrictions and freezes.
 
 use domain::book::{Side, Subject};
 use domain::bulk::{BulkVoucher, PostBulk};
 use domain::freeze::{Measure, PlaceFreeze, ReleaseFreeze};
-use domain::hold::PlaceHold;
+use domain::hold::{HoldCommand, HoldDirection, NewHold, PlaceHold};
 use domain::ids::{AccountId, CustomerId, FreezeId, HoldId};
 use domain::money::Currency;
 use domain::restriction::Restriction;
@@ -11,7 +11,7 @@ use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 use domain::{Command, Reply};
 
 use super::{CNY, DOLLARS, MINUTE_MS, Walk, pick, wide};
-use crate::model::{Payout, Stage};
+use crate::model::{Announced, Payout, Stage};
 use crate::step::{Transfer, Twist};
 
 const COURT: &str = "district court";
@@ -100,7 +100,8 @@ impl Walk {
         let expected = line.subject.is_held_by_others()
             && !line.of_agreement
             && !line.closed
-            && (line.balance, self.model.held(id), self.model.frozen(id)) == (0, 0, 0)
+            && [line.balance, self.model.held(id), self.model.held_in(id), self.model.frozen(id)] == [0; 4]
+            && !self.model.is_linked(id)
             && !self.model.payouts.values().any(on_their_way);
         let result = self.tries(Command::CloseAccount(id));
         assert_eq!(result.is_ok(), expected, "{result:?}");
@@ -142,7 +143,43 @@ impl Walk {
     pub(super) fn cancel_hold(&mut self, selector: u8) {
         let hold = self.hold(selector);
         let result = self.tries(Command::CancelHold(hold));
-        assert_eq!(result.is_ok(), self.model.holds.remove(&hold).is_some(), "{result:?}");
+        let known = self.model.holds.remove(&hold).is_some() || self.model.announced.remove(&hold).is_some();
+        assert_eq!(result.is_ok(), known, "{result:?}");
+    }
+
+    pub(super) fn announce(&mut self, account: u8, source: u8, amount: i64, minutes: i64) {
+        let (account, source) = (self.account(account), self.account(source));
+        let (expires_at, currency) = (self.now.plus_ms(minutes * MINUTE_MS), self.currency(account));
+        let expected = self.model.may_announce(account, source, wide(amount));
+        let terms = PlaceHold { account, amount, currency, expires_at };
+        let new = NewHold { terms, source: Some(source), reference: None };
+        let result = self.tries(Command::Hold(HoldCommand::Place(new)));
+        assert_eq!(result.is_ok(), expected, "{result:?}");
+        if let Ok(Reply::Hold(id)) = result {
+            self.model.announced.insert(id, Announced { account, source, left: wide(amount), expires_at });
+        }
+    }
+
+    pub(super) fn receive(&mut self, selector: u8, amount: Option<i64>) {
+        let announced = self.state.holds.iter().filter(|(_, hold)| hold.direction == HoldDirection::In);
+        let hold = pick(announced.map(|(id, _)| HoldId(id)), selector).unwrap_or(HoldId(1));
+        let moved = self.model.announced.get(&hold).map(|announced| {
+            let amount = amount.map_or(announced.left, wide);
+            let (debit, credit) = match self.model.accounts[&announced.account].subject.side() {
+                Side::Credit => (announced.source, announced.account),
+                Side::Debit => (announced.account, announced.source),
+            };
+            (debit, credit, amount, announced.left)
+        });
+        let expected = moved.is_some_and(|(debit, credit, amount, left)| {
+            (1..=left).contains(&amount) && self.model.may_transfer(debit, credit, amount)
+        });
+        let result = self.tries(Command::Hold(HoldCommand::Receive { hold, amount }));
+        assert_eq!(result.is_ok(), expected, "{result:?}");
+        let Some((debit, credit, amount, _)) = moved.filter(|_| expected) else { return };
+        self.model.transfer(debit, credit, amount);
+        self.model.announced.get_mut(&hold).expect("it was announced").left -= amount;
+        self.model.announced.retain(|_, announced| announced.left > 0);
     }
 
     pub(super) fn restrict(&mut self, account: u8, in_barred: bool, out_barred: bool) {

@@ -204,7 +204,8 @@ impl Walk {
     pub(super) fn close_agreement(&mut self, selector: u8) {
         let Some((agreement, account)) = self.agreement(selector) else { return };
         let line = &self.model.accounts[&account];
-        let expected = !line.closed && line.balance == 0 && self.model.frozen(account) == 0;
+        let expected =
+            !line.closed && line.balance == 0 && self.model.frozen(account) == 0 && !self.model.is_linked(account);
         let result = self.tries(Command::CloseAgreement(agreement));
         assert_eq!(result.is_ok(), expected, "{result:?}");
         if expected {
