@@ -188,11 +188,16 @@ impl World {
 
 /// The voucher that moves `amount` from one custody account to the other.
 pub(crate) fn transfer(from: AccountId, to: AccountId, amount: Minor) -> Command {
+    transfer_in(from, to, amount, Currency::Cny)
+}
+
+/// As [`transfer`], in a currency.
+pub(crate) fn transfer_in(from: AccountId, to: AccountId, amount: Minor, currency: Currency) -> Command {
     Command::PostVoucher(PostVoucher {
         business: BusinessNumber::Text("t".into()),
         event: EventCode::Transfer,
         date: None,
-        entries: vec![Entry::debit(from, amount, Currency::Cny), Entry::credit(to, amount, Currency::Cny)],
+        entries: vec![Entry::debit(from, amount, currency), Entry::credit(to, amount, currency)],
         dimensions: None,
     })
 }
