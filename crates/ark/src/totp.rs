@@ -61,6 +61,15 @@ impl TotpSecret {
         ))
     }
 
+    /// The secret that such a link holds, as an authenticator app reads it; `None` if it holds none of ours.
+    #[must_use]
+    pub fn from_uri(uri: &str) -> Option<Self> {
+        let query = uri.strip_prefix("otpauth://totp/")?.split_once('?')?.1;
+        let text = query.split('&').find_map(|pair| pair.strip_prefix("secret="))?;
+        let bytes = Zeroizing::new(from_base32(text)?);
+        bytes.as_slice().try_into().ok().map(Self::from_bytes)
+    }
+
     /// The code of a step: that of a time is the step `seconds / 30`.
     #[must_use]
     pub fn code(&self, step: u64) -> String {
@@ -114,6 +123,21 @@ fn base32(bytes: &[u8]) -> String {
             .map(move |at| BASE32[usize::try_from(word >> (35 - 5 * at) & 31).unwrap_or(0)])
     });
     digits.map(char::from).collect()
+}
+
+/// Reads what [`base32`] writes.
+fn from_base32(text: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut word, mut bits) = (Vec::with_capacity(text.len() * 5 / 8), 0_u32, 0_u32);
+    for digit in text.bytes() {
+        let digit = BASE32.iter().position(|known| *known == digit).and_then(|at| u32::try_from(at).ok())?;
+        (word, bits) = (word << 5 | digit, bits + 5);
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(word >> bits & 0xff).ok()?);
+            word &= (1 << bits) - 1;
+        }
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -184,6 +208,20 @@ mod tests {
             ("foobar", "MZXW6YTBOI"),
         ] {
             assert_eq!(base32(bytes.as_bytes()), text);
+            assert_eq!(from_base32(text).as_deref(), Some(bytes.as_bytes()));
+        }
+        assert_eq!(from_base32("MZXW1"), None);
+    }
+
+    #[test]
+    fn a_link_gives_the_secret_back() {
+        let secret = TotpSecret::generate().unwrap();
+        let read = TotpSecret::from_uri(secret.uri("Lintel", "li.wei").expose()).unwrap();
+        assert_eq!(read.code(7), secret.code(7));
+        for wrong in
+            ["", "otpauth://totp/a", "otpauth://totp/a?issuer=b", "otpauth://totp/a?secret=MZXW6", "secret=MZXW6"]
+        {
+            assert!(TotpSecret::from_uri(wrong).is_none(), "'{wrong}'");
         }
     }
 

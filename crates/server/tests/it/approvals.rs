@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::open::{Books, number, text, voucher};
 use crate::server::Server;
-use crate::staff::{Person, Staff, client_of, secret_of};
+use crate::staff::{Person, Staff, client_of};
 
 fn register(login: &str, role: &str) -> Value {
     json!({"kind": "operator", "action": "register", "login": login, "roles": [role]})
@@ -177,7 +177,7 @@ fn a_secret_is_shown_once_to_its_owner_and_lies_sealed() {
     let uri = text(&staff.maker.client.post(path, &json!({})).ok(), "/uri");
     assert!(uri.starts_with("otpauth://totp/Lintel:maker?secret="), "{uri}");
     assert_eq!(staff.maker.approve_by(&id, &staff.maker.wrong_code()).error().1, "totp_wrong");
-    let code = secret_of(&uri).code(crate::client::now() / ark::totp::STEP_SECONDS);
+    let code = ark::TotpSecret::from_uri(&uri).unwrap().code(crate::client::now() / ark::totp::STEP_SECONDS);
     assert_eq!(text(&staff.maker.approve_by(&id, &code).ok(), "/status"), "approved");
 
     let secret = uri.split_once("secret=").unwrap().1.split('&').next().unwrap();

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::open::{Books, balance, number, text};
 use crate::orders::Market;
 use crate::server::{Server, lintel};
-use crate::staff::secret_of;
 
 /// What a command that must go well printed.
 #[track_caller]
@@ -171,7 +170,7 @@ fn two_people_decide_by_hand_each_under_its_own_name() {
     assert_eq!(proposed["proposal"]["roles"], json!(["accountant", "risk"]));
     let uri = printed(&server.lintel(&["operator", "enrol", "opr_2", "--as", "opr_2"]));
     assert!(refused(&server.lintel(&["operator", "enrol", "opr_2", "--as", "opr_2"])).contains("(totp_enrolled"));
-    let code = secret_of(uri.trim()).code(crate::client::now() / ark::totp::STEP_SECONDS);
+    let code = ark::TotpSecret::from_uri(uri.trim()).unwrap().code(crate::client::now() / ark::totp::STEP_SECONDS);
     let approve = ["approval", "approve", "apr_1", "--totp", &code];
     assert!(refused(&server.lintel(&approve)).contains("not_permitted"), "the programs approve nothing");
     let approved = printed(&server.lintel(&[&approve[..], &["--as", "opr_2", "--remark", "welcome"]].concat()));

@@ -25,15 +25,6 @@ pub(crate) struct Staff {
     pub(crate) checker: Person,
 }
 
-/// The secret in an `otpauth://` link.
-pub(crate) fn secret_of(uri: &str) -> TotpSecret {
-    let text = uri.split_once("secret=").unwrap().1.split('&').next().unwrap();
-    let digit = |byte: u8| u8::try_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(char::from(byte)).unwrap()).unwrap();
-    let bits: Vec<u8> = text.bytes().flat_map(|byte| (0..5).rev().map(move |at| digit(byte) >> at & 1)).collect();
-    let bytes: Vec<u8> = bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect();
-    TotpSecret::from_bytes(bytes.try_into().unwrap())
-}
-
 /// The client of an operator, with the key that the command line prints.
 pub(crate) fn client_of(server: &Server, id: &str) -> Client {
     let output = server.lintel(&["key", id]);
@@ -47,7 +38,7 @@ impl Person {
     pub(crate) fn enrol(server: &Server, id: &str) -> Self {
         let client = client_of(server, id);
         let made = client.post(&format!("/v1/operators/{id}/totp"), &json!({})).ok();
-        Self { client, secret: secret_of(&text(&made, "/uri")), used: Cell::new(0) }
+        Self { client, secret: TotpSecret::from_uri(&text(&made, "/uri")).unwrap(), used: Cell::new(0) }
     }
 
     /// A code that it did not use yet: of now or the next step, so a test takes at most two of a person. (The step before
