@@ -84,6 +84,17 @@ pub enum Error {
         vault: PathBuf,
     },
 
+    /// The wrapped secret of an operator's one-time codes does not open although the key file is the right one.
+    #[error(
+        "the secret of operator {operator} in vault {vault} is damaged; renew it, or put the vault back from its backup"
+    )]
+    TotpDamaged {
+        /// The operator's number.
+        operator: u64,
+        /// The vault.
+        vault: PathBuf,
+    },
+
     /// The vault never gave out this id.
     #[error("the vault has no customer {0}")]
     UnknownCustomer(CustomerId),

@@ -19,6 +19,7 @@
 //! | [`identity`] | certificate type and number, and their blind index |
 //! | [`key_file`] | the root key in a file, until the key service stands |
 //! | [`vault`] | identity → customer id, data keys, sealing, opening, erasure |
+//! | [`totp`] | one-time codes of operators |
 //! | [`signing`] | HMAC-SM3 signatures of the merchants' gateway |
 //!
 //! Nothing here depends on another crate of the platform: `server` turns [`SealedParts`] into the domain's sealed
@@ -36,6 +37,7 @@ pub mod seal;
 pub mod secret;
 pub mod signing;
 pub mod sm4_gcm;
+pub mod totp;
 pub mod vault;
 
 pub use error::Error;
@@ -46,4 +48,5 @@ pub use key_file::KEY_FILE_WARNING;
 pub use mac::{Mac, MacKey, Mismatch};
 pub use seal::SealedParts;
 pub use secret::Secret;
+pub use totp::TotpSecret;
 pub use vault::{CustomerId, Known, Vault};

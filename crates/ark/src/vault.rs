@@ -39,6 +39,7 @@ use crate::{
     seal::{Place, SealedParts},
     secret::Secret,
     sm4_gcm::Sm4Key,
+    totp::TotpSecret,
 };
 
 /// Name of the key file in the data directory.
@@ -47,7 +48,7 @@ pub const KEY_FILE_NAME: &str = "ark.key";
 pub const VAULT_NAME: &str = "vault.db";
 
 /// The format of `vault.db`, in its `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// How long a call waits for another process that writes.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an erasure waits for another process that reads; its look-ups take microseconds.
@@ -74,7 +75,16 @@ CREATE TABLE data_key (
     wrapped  BLOB                                    -- under the root key; NULL once erased
 ) STRICT;
 CREATE INDEX data_key_by_customer ON data_key (customer, id);
-PRAGMA user_version = 1;
+";
+
+/// What came with format 2.
+const SCHEMA_2: &str = "
+CREATE TABLE totp (
+    operator INTEGER PRIMARY KEY CHECK (operator > 0),
+    serial   INTEGER NOT NULL CHECK (serial > 0),    -- counts renewals; only the last secret is kept
+    wrapped  BLOB NOT NULL                           -- under the root key
+) STRICT;
+PRAGMA user_version = 2;
 ";
 
 /// A customer (客户, one legal identity), numbered by the vault from 1.
@@ -271,6 +281,46 @@ impl Vault {
             .map_err(self.failed("erase a data key"))
     }
 
+    /// Makes the secret of an operator's one-time codes: the first time for each serial, which only counts up. `None` if
+    /// this serial or a later one has its secret already; it is not shown again.
+    ///
+    /// # Errors
+    /// [`Error::Database`] or [`Error::Random`]; nothing is made then.
+    pub fn enrol_totp(&self, operator: u64, serial: u32) -> Result<Option<TotpSecret>, Error> {
+        let secret = TotpSecret::generate()?;
+        let wrapped = self.root.seal(&totp_label(operator, serial), secret.expose())?;
+        let made = self
+            .lock()
+            .execute(
+                "INSERT INTO totp (operator, serial, wrapped) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (operator) DO UPDATE SET serial = excluded.serial, wrapped = excluded.wrapped
+                 WHERE serial < excluded.serial",
+                params![row_of(operator), serial, wrapped],
+            )
+            .map_err(self.failed("insert a secret of one-time codes"))?;
+        Ok((made == 1).then_some(secret))
+    }
+
+    /// The secret of an operator's one-time codes; `None` until it is made for just this serial.
+    ///
+    /// # Errors
+    /// [`Error::TotpDamaged`], [`Error::Database`].
+    pub fn totp(&self, operator: u64, serial: u32) -> Result<Option<TotpSecret>, Error> {
+        let wrapped = self
+            .lock()
+            .prepare_cached("SELECT wrapped FROM totp WHERE operator = ?1 AND serial = ?2")
+            .and_then(|mut statement| {
+                statement.query_row(params![row_of(operator), serial], |row| row.get::<_, Vec<u8>>(0)).optional()
+            })
+            .map_err(self.failed("read a secret of one-time codes"))?;
+        let damaged = || Error::TotpDamaged { operator, vault: self.path.clone() };
+        let open = |wrapped: Vec<u8>| {
+            let bytes = self.root.open(&totp_label(operator, serial), &wrapped).map_err(|_| damaged())?;
+            bytes.as_slice().try_into().map(TotpSecret::from_bytes).map_err(|_| damaged())
+        };
+        wrapped.map(open).transpose()
+    }
+
     /// The key of request fingerprints: the same for the life of this vault.
     #[must_use]
     pub fn fingerprint_key(&self) -> MacKey {
@@ -349,9 +399,11 @@ fn prepare(connection: &mut Connection, path: &Path, root: &Sm4Key) -> Result<Op
             let wrapped = root.seal(MAC_ROOT_LABEL, MacKey::generate()?.expose())?;
             transaction
                 .execute_batch(SCHEMA)
+                .and_then(|()| transaction.execute_batch(SCHEMA_2))
                 .and_then(|()| transaction.execute("INSERT INTO mac_root (id, wrapped) VALUES (1, ?1)", [wrapped]))
                 .map_err(failed("create the tables", path))?;
         }
+        1 => transaction.execute_batch(SCHEMA_2).map_err(failed("create the tables of format 2", path))?,
         FORMAT => {}
         found => return Err(Error::VaultFormat { vault: path.to_owned(), found, supported: FORMAT }),
     }
@@ -430,6 +482,11 @@ fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
 /// What a wrapped data key is bound to.
 fn data_key_label(customer: CustomerId, key: u64) -> Vec<u8> {
     [b"lintel/wrap/1/data-key".as_slice(), &customer.0.to_be_bytes(), &key.to_be_bytes()].concat()
+}
+
+/// What the secret of an operator's one-time codes is bound to.
+fn totp_label(operator: u64, serial: u32) -> Vec<u8> {
+    [b"lintel/wrap/1/totp".as_slice(), &operator.to_be_bytes(), &serial.to_be_bytes()].concat()
 }
 
 /// An id beyond SQLite's range becomes row −1, which no table holds: it is as unknown as any id never given out.

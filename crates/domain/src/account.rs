@@ -5,22 +5,23 @@
 //!           └─ restrict ⇄ lift, see `restriction`
 //! ```
 //! available = balance − held out − effective frozen; effective frozen = what the balance covers, so a freeze on an empty
-//! account bites as money arrives and available never goes below zero because of it.
+//! account bites as money arrives and available never goes below zero because of it. A customer's freezes lower what its
+//! accounts together may pay, see [`crate::freeze`].
 
 use alloc::format;
 
 use minicbor::{Decode, Encode};
 
-use crate::agreement;
 use crate::book::{Side, Subject};
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, UserId};
+use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, TreeLinkId, UserId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::restriction::Restriction;
+use crate::restriction::{Bars, Restriction};
 use crate::state::State;
+use crate::{agreement, freeze, tree};
 
 /// Whose the money is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -90,16 +91,32 @@ pub struct Account {
     /// The agreement whose account this is.
     #[n(12)]
     pub agreement: Option<AgreementId>,
+    /// How many whole freezes in force bar its ways, its customer's included.
+    #[n(14)]
+    #[cbor(default)]
+    pub freezes: Bars,
+    /// The link to its parent whose quota limits what goes out.
+    #[n(13)]
+    pub quota: Option<TreeLinkId>,
 }
 
 impl Account {
-    /// What the freezes bite on now.
+    /// What is barred, by the institution or by a freeze.
+    #[must_use]
+    pub const fn barred(&self) -> Restriction {
+        Restriction {
+            in_barred: self.restriction.in_barred || self.freezes.ways_in > 0,
+            out_barred: self.restriction.out_barred || self.freezes.ways_out > 0,
+        }
+    }
+
+    /// What its own freezes bite on now.
     #[must_use]
     pub fn effective_frozen(&self) -> Minor {
         self.frozen.min(self.balance.saturating_sub(self.held_out).max(0))
     }
 
-    /// What may go out now.
+    /// What its own freezes let go out now; [`State::available`] counts those of its customer too.
     #[must_use]
     pub fn available(&self) -> Minor {
         self.balance.saturating_sub(self.held_out).saturating_sub(self.effective_frozen())
@@ -181,6 +198,8 @@ pub(crate) fn open(
         frozen: 0,
         entries: 0,
         agreement,
+        freezes: freeze::barred_from_birth(draft.state, subject, owner),
+        quota: None,
     }));
     id
 }
@@ -198,7 +217,7 @@ pub(crate) fn open_currency(draft: &mut Draft<'_>, currency: Currency) {
 /// Closes an account for ever.
 ///
 /// # Errors
-/// `account_unknown`, `account_closed`, `account_not_empty`, `subject_not_allowed` for the institution's own and for an
+/// `account_unknown`, `account_closed`, `account_not_empty`, `account_linked`, `subject_not_allowed` for the institution's own and for an
 /// agreement's, which closes with it.
 pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refusal> {
     let account = draft.state.open_account(id, "account")?;
@@ -212,7 +231,7 @@ pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refus
     Ok(Reply::Account(id))
 }
 
-/// Refuses to close an account with money on it, or with payouts that may bring money back.
+/// Refuses to close an account with money on it, with payouts that may bring money back, or with a parent or children.
 pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> {
     let id = account.id;
     if account.balance != 0 || account.held_out != 0 || account.held_in != 0 || account.frozen != 0 {
@@ -222,11 +241,15 @@ pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> 
         );
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
+    if account.freezes != Bars::default() {
+        let message = format!("{id} is frozen as a whole; close it when {}", freeze::who_bars(state, account, true));
+        return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
+    }
     if state.has_open_payouts(id) {
         let message = format!("{id} has payouts whose end is not known; close it when they have ended");
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
-    Ok(())
+    tree::refuse_linked(state, id)
 }
 
 /// An account was opened.

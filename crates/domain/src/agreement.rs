@@ -1,30 +1,47 @@
 //! Agreement accounts (协议账户): money that leaves only by the agreement's own rules.
 //!
 //! ```text
-//!  create ─► OPEN ─ close (at zero, nothing held or frozen) ─► CLOSED
-//!             └ pay, to a listed receiver
+//!  create ─► OPEN ─ close (at zero, nothing held, frozen or on its way) ─► CLOSED
+//!             ├ pay a listed receiver, where there are no rules
+//!             ├ pay by a rule whose conditions are fulfilled, where there are
+//!             ├ fulfil a condition, with a document
+//!             ├ amend, with a document and two people
+//!             └ return the rest, once the end date has passed or every rule is used up
 //! ```
-//! Its key is (number, party, purpose). At birth it is said whether its money lies in RESERVE (2204) or in CUSTODY (9201)
-//! and who may receive it. No voucher, hold or payout by hand takes money out, see [`refuse_by_hand`].
+//! - Its key is (number, party, purpose). At birth it is said whether its money lies in RESERVE (2204) or in CUSTODY (9201)
+//!   and who may receive it: accounts of the same book and currency.
+//! - A rule ([`RuleTerms`]) names a receiver, a purpose, at most how much in all, the conditions it needs and from which day
+//!   on it pays. Conditions ([`ConditionKind`]) are typed evidence. An agreement with rules pays by no other way.
+//! - After its end date only the rest goes, to the account of its party that it named at birth.
+//! - No voucher, hold or payout by hand takes money out, see [`refuse_by_hand`].
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
+use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
+pub use self::amendment::{AgreementChange, AmendAgreement, Amendment};
+pub use self::payment::{AgreementPayment, PayByRule};
+pub use self::terms::{Closing, Condition, ConditionKind, Evidence, FulfilCondition, NewAgreement, Rule, RuleTerms};
 use crate::account::{Owner, is_empty, open, open_currency, owner_known};
 use crate::book::{Book, Subject};
-use crate::command::Reply;
+use crate::calendar::Date;
+use crate::command::{Command, Reply};
 use crate::draft::Draft;
+use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AccountId, AgreementId};
-use crate::money::{Currency, Minor, positive};
+use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
-use crate::voucher::{BusinessNumber, Dimensions, Entry, EventCode};
+
+mod amendment;
+mod payment;
+mod terms;
+#[cfg(test)]
+mod tests;
 
 /// The most bytes of a number or a purpose.
 const MAX_TEXT: usize = 128;
@@ -87,6 +104,27 @@ pub struct Agreement {
     /// How many payments it has made; the number of its last one.
     #[n(8)]
     pub payments: u64,
+    /// Its conditions, by number from 1.
+    #[n(9)]
+    #[cbor(default)]
+    pub conditions: Vec<Condition>,
+    /// Its payment rules, by number from 1.
+    #[n(10)]
+    #[cbor(default)]
+    pub rules: Vec<Rule>,
+    /// What happens with the rest, and from when on.
+    #[n(11)]
+    pub closing: Option<Closing>,
+    /// The digest of the agreement's document.
+    #[n(12)]
+    pub document: Option<ByteArray<32>>,
+    /// What was changed after birth, oldest first.
+    #[n(13)]
+    #[cbor(default)]
+    pub amendments: Vec<Amendment>,
+    /// Who created it; unknown of agreements created before this was kept.
+    #[n(14)]
+    pub operator: Option<String>,
 }
 
 impl Agreement {
@@ -95,13 +133,41 @@ impl Agreement {
         (self.number.clone(), self.party, self.purpose.clone())
     }
 
-    /// What may be done with it now.
+    /// True once the end date has passed: only the rest goes out.
     #[must_use]
-    pub const fn allowed_actions(&self) -> &'static [&'static str] {
-        match self.status {
-            AgreementStatus::Open => &["pay", "close"],
-            AgreementStatus::Closed => &[],
+    pub fn has_ended(&self, today: Date) -> bool {
+        self.closing.and_then(|closing| closing.ends_on).is_some_and(|last| today > last)
+    }
+
+    /// True where there are rules and none of them will ever pay again.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        !self.rules.is_empty() && self.rules.iter().all(Rule::is_used_up)
+    }
+
+    /// What may be done with it at a time.
+    #[must_use]
+    pub fn allowed_actions(&self, now: Time) -> Vec<&'static str> {
+        let mut actions = Vec::new();
+        if self.status == AgreementStatus::Closed {
+            return actions;
         }
+        let today = Date::in_shanghai(now);
+        let pays = self.rules.is_empty() || self.rules.iter().any(|rule| rule.ready(self, today).is_ok());
+        let rest = self.closing.is_some() && (self.has_ended(today) || self.is_used_up());
+        let waits = self.conditions.iter().any(|it| !it.is_fulfilled(today) && it.kind.takes_evidence());
+        for (allowed, action) in [
+            (pays && !self.has_ended(today), "pay"),
+            (true, "close"),
+            (waits, "fulfil"),
+            (true, "amend"),
+            (rest, "return_rest"),
+        ] {
+            if allowed {
+                actions.push(action);
+            }
+        }
+        actions
     }
 }
 
@@ -133,6 +199,73 @@ pub struct PayFromAgreement {
     pub amount: Minor,
 }
 
+/// What can be done with agreements beside the first three commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgreementCommand {
+    /// Create one with conditions, rules and an end.
+    Create(NewAgreement),
+    /// Pay by a rule.
+    Pay(PayByRule),
+    /// Fulfil a condition.
+    Fulfil(FulfilCondition),
+    /// Change one after birth.
+    Amend(AmendAgreement),
+    /// Return what is left to the party.
+    ReturnRest(AgreementId),
+}
+
+impl From<AmendAgreement> for Command {
+    fn from(amend: AmendAgreement) -> Self {
+        Self::Agreement(AgreementCommand::Amend(amend))
+    }
+}
+
+/// What happened to agreements beside the first three events.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum AgreementEvent {
+    /// A payment was made, as it is kept; [`Event::AgreementPaid`] stands before it.
+    #[n(0)]
+    PaymentKept(#[n(0)] AgreementPayment),
+    /// Evidence for a condition came.
+    #[n(1)]
+    EvidenceGiven {
+        /// The agreement.
+        #[n(0)]
+        agreement: AgreementId,
+        /// The condition's number.
+        #[n(1)]
+        condition: u16,
+        /// The evidence.
+        #[n(2)]
+        evidence: Evidence,
+    },
+    /// It was changed.
+    #[n(2)]
+    Amended {
+        /// The agreement.
+        #[n(0)]
+        agreement: AgreementId,
+        /// How, and by whose approval.
+        #[n(1)]
+        amendment: Amendment,
+    },
+}
+
+/// Decides what can be done with agreements beside the first three commands.
+///
+/// # Errors
+/// Those of [`decide_create`] and [`decide_pay`]; `rule_unknown`; `condition_not_fulfilled`; `rule_exceeded`;
+/// `approval_required` to amend; `agreement_state` for what its rules, its end or its conditions do not allow.
+pub fn decide(draft: &mut Draft<'_>, command: AgreementCommand) -> Result<Reply, Refusal> {
+    match command {
+        AgreementCommand::Create(new) => create(draft, new),
+        AgreementCommand::Pay(command) => payment::by_rule(draft, &command),
+        AgreementCommand::Fulfil(command) => terms::fulfil(draft, command),
+        AgreementCommand::Amend(command) => amendment::amend(draft, command),
+        AgreementCommand::ReturnRest(id) => payment::return_rest(draft, id),
+    }
+}
+
 /// Creates an agreement.
 ///
 /// # Errors
@@ -140,13 +273,14 @@ pub struct PayFromAgreement {
 /// or party that holds none, `already_exists`, `account_unknown`, `account_closed` or `receiver_not_allowed` for a
 /// receiver.
 pub fn decide_create(draft: &mut Draft<'_>, command: CreateAgreement) -> Result<Reply, Refusal> {
+    create(draft, NewAgreement::simple(command))
+}
+
+fn create(draft: &mut Draft<'_>, new: NewAgreement) -> Result<Reply, Refusal> {
+    let NewAgreement { agreement: command, conditions, rules, closing, document } = new;
     let subject = subject_of(command.book)?;
-    for (text, param) in [(&command.number, "number"), (&command.purpose, "purpose")] {
-        if text.trim().is_empty() || text.len() > MAX_TEXT {
-            let message = format!("{param} has {} bytes; use 1 to {MAX_TEXT}, not only blanks", text.len());
-            return Err(Refusal::new(RefusalCode::ValueInvalid, param, message));
-        }
-    }
+    check_text(&command.number, "number")?;
+    check_text(&command.purpose, "purpose")?;
     if command.party == Owner::Institution {
         let message = "the institution holds no agreement account; name a user or a merchant";
         return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "party", message));
@@ -159,13 +293,40 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateAgreement) -> Result<
     }
     check_receivers(draft.state, &command)?;
     let CreateAgreement { number, party, purpose, currency, receivers, .. } = command;
+    let operator = Some(draft.operator());
+    let mut agreement = Agreement {
+        id: AgreementId(draft.state.agreements.next_id()),
+        number,
+        party,
+        purpose,
+        account: AccountId(0),
+        currency,
+        receivers,
+        status: AgreementStatus::Open,
+        payments: 0,
+        conditions: Vec::new(),
+        rules: Vec::new(),
+        closing,
+        document,
+        amendments: Vec::new(),
+        operator,
+    };
+    terms::check_closing(draft, &agreement)?;
+    amendment::add_all(draft.state, &mut agreement, conditions, rules)?;
     open_currency(draft, currency);
-    let id = AgreementId(draft.state.agreements.next_id());
-    let account = open(draft, subject, currency, party, false, Some(id));
-    let (status, payments) = (AgreementStatus::Open, 0);
-    let agreement = Agreement { id, number, party, purpose, account, currency, receivers, status, payments };
+    agreement.account = open(draft, subject, currency, party, false, Some(agreement.id));
+    let id = agreement.id;
     draft.emit(Event::AgreementCreated(agreement));
     Ok(Reply::Agreement(id))
+}
+
+/// Refuses an empty or overlong text.
+fn check_text(text: &str, param: &'static str) -> Result<(), Refusal> {
+    if text.trim().is_empty() || text.len() > MAX_TEXT {
+        let message = format!("{param} has {} bytes; use 1 to {MAX_TEXT}, not only blanks", text.len());
+        return Err(Refusal::new(RefusalCode::ValueInvalid, param, message));
+    }
+    Ok(())
 }
 
 fn subject_of(book: Book) -> Result<Subject, Refusal> {
@@ -186,44 +347,35 @@ fn check_receivers(state: &State, command: &CreateAgreement) -> Result<(), Refus
         return Err(Refusal::new(RefusalCode::ValueInvalid, "receivers", message));
     }
     for id in &command.receivers {
-        let account = state.open_account(*id, "receivers")?;
-        let fits = account.subject.is_held_by_others()
-            && account.subject.book() == command.book
-            && account.currency == command.currency;
-        if !fits {
-            let message = format!(
-                "{id} is {} in {} and {}; a receiver is an account of a user or merchant in {} and {}",
-                account.subject.code(),
-                account.subject.book().name(),
-                account.currency.code(),
-                command.book.name(),
-                command.currency.code()
-            );
-            return Err(Refusal::new(RefusalCode::ReceiverNotAllowed, "receivers", message));
-        }
+        check_receiver(state, *id, command.book, command.currency)?;
     }
     Ok(())
 }
 
-/// Pays a listed receiver.
+/// A receiver is an open account of someone else than the institution, in the agreement's book and currency.
+fn check_receiver(state: &State, id: AccountId, book: Book, currency: Currency) -> Result<(), Refusal> {
+    let account = state.open_account(id, "receivers")?;
+    let fits = account.subject.is_held_by_others() && account.subject.book() == book && account.currency == currency;
+    if fits {
+        return Ok(());
+    }
+    let message = format!(
+        "{id} is {} in {} and {}; a receiver is an account of a user or merchant in {} and {}",
+        account.subject.code(),
+        account.subject.book().name(),
+        account.currency.code(),
+        book.name(),
+        currency.code()
+    );
+    Err(Refusal::new(RefusalCode::ReceiverNotAllowed, "receivers", message))
+}
+
+/// Pays a listed receiver of an agreement without rules.
 ///
 /// # Errors
 /// `agreement_unknown`, `agreement_state`, `receiver_not_listed`, `amount_not_positive`, and those of the voucher.
 pub fn decide_pay(draft: &mut Draft<'_>, command: &PayFromAgreement) -> Result<Reply, Refusal> {
-    let agreement = open_agreement(draft.state, command.agreement)?;
-    let (id, from, currency) = (agreement.id, agreement.account, agreement.currency);
-    if !agreement.receivers.contains(&command.to) {
-        let message = format!("{id} does not list {}; its receivers are {:?}", command.to, agreement.receivers);
-        return Err(Refusal::new(RefusalCode::ReceiverNotListed, "to", message));
-    }
-    let amount = positive(command.amount, "amount")?;
-    let number = agreement.payments.saturating_add(1);
-    // An agreement pays many times: the payment's number makes (business number, event code) unique.
-    let business = BusinessNumber::Text(Box::from(format!("{id}/{number}")));
-    let entries = vec![Entry::debit(from, amount, currency), Entry::credit(command.to, amount, currency)];
-    let voucher = draft.post(business, EventCode::AgreementPayment, entries, Dimensions::default())?;
-    draft.emit(Event::AgreementPaid { agreement: id, voucher });
-    Ok(Reply::Voucher(voucher))
+    payment::to_listed(draft, command)
 }
 
 /// Closes an agreement and its account.
@@ -288,157 +440,18 @@ pub(crate) fn apply_closed(state: &mut State, id: AgreementId) {
     state.agreements.get_mut(id.0).expect("decide checked the agreement").status = AgreementStatus::Closed;
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::account::AccountStatus;
-    use crate::command::Command;
-    use crate::envelope::Time;
-    use crate::hold::PlaceHold;
-    use crate::ids::MerchantId;
-    use crate::merchant::MerchantKind;
-    use crate::payout::{CreatePayout, PayTo};
-    use crate::testkit::Kit;
-    use crate::voucher::PostVoucher;
-
-    /// Earnest money of a user, to be paid to the agency or back.
-    struct Sale {
-        kit: Kit,
-        party: Owner,
-        agency: MerchantId,
-        receiver: AccountId,
-        back: AccountId,
-    }
-
-    fn sale() -> Sale {
-        let mut kit = Kit::new();
-        let party = Owner::User(kit.user());
-        let back = kit.account(Subject::Personal, party);
-        let agency = kit.merchant(MerchantKind::Agency, 2_000);
-        let receiver = kit.state.merchant(agency).unwrap().pending;
-        Sale { kit, party, agency, receiver, back }
-    }
-
-    fn earnest(sale: &Sale, book: Book, receivers: Vec<AccountId>) -> CreateAgreement {
-        let (number, purpose) = (String::from("HS-1"), String::from("earnest money"));
-        CreateAgreement { number, party: sale.party, purpose, book, currency: Currency::Cny, receivers }
-    }
-
-    #[track_caller]
-    fn create(sale: &mut Sale, command: CreateAgreement) -> Agreement {
-        let Reply::Agreement(id) = sale.kit.given(Command::CreateAgreement(command)) else {
-            panic!("an agreement was created")
-        };
-        sale.kit.state.agreement(id).unwrap().clone()
-    }
-
-    fn post(entries: Vec<Entry>) -> Command {
-        Command::PostVoucher(PostVoucher {
-            business: BusinessNumber::Text("by-hand".into()),
-            event: EventCode::Transfer,
-            date: None,
-            entries,
-            dimensions: None,
-        })
-    }
-
-    #[test]
-    fn money_goes_to_listed_receivers_and_the_account_closes_at_zero() {
-        let mut sale = sale();
-        let (receiver, back) = (sale.receiver, sale.back);
-        let command = earnest(&sale, Book::Reserve, vec![receiver, back]);
-        let agreement = create(&mut sale, command);
-        let (id, account) = (agreement.id, agreement.account);
-        let row = sale.kit.state.account(account, "account").unwrap();
-        assert_eq!((row.subject, row.owner, row.agreement), (Subject::Agreement, sale.party, Some(id)));
-        sale.kit.fund(account, 500_000);
-
-        let pay = |to, amount| Command::PayFromAgreement(PayFromAgreement { agreement: id, to, amount });
-        sale.kit.given(pay(receiver, 450_000));
-        sale.kit.refused(Command::CloseAgreement(id), RefusalCode::AccountNotEmpty);
-        sale.kit.refused(pay(back, 50_001), RefusalCode::InsufficientFunds);
-        sale.kit.refused(pay(back, 0), RefusalCode::AmountNotPositive);
-        sale.kit.given(pay(back, 50_000));
-        assert_eq!(sale.kit.state.agreement(id).unwrap().payments, 2);
-        assert_eq!((sale.kit.balance(receiver), sale.kit.balance(back)), (450_000, 50_000));
-
-        sale.kit.given(Command::CloseAgreement(id));
-        assert_eq!(sale.kit.state.account(account, "account").unwrap().status, AccountStatus::Closed);
-        for command in [pay(back, 1), Command::CloseAgreement(id)] {
-            sale.kit.refused(command, RefusalCode::AgreementState);
+/// What happened to agreements beside the first three events.
+pub(crate) fn apply(state: &mut State, event: &AgreementEvent) {
+    let row = |state: &mut State, id: AgreementId, change: &dyn Fn(&mut Agreement)| {
+        change(state.agreements.get_mut(id.0).expect("decide checked the agreement"));
+    };
+    match event {
+        AgreementEvent::PaymentKept(payment) => payment::apply_kept(state, payment),
+        AgreementEvent::EvidenceGiven { agreement, condition, evidence } => {
+            row(state, *agreement, &|row| terms::apply_evidence(row, *condition, evidence));
         }
-    }
-
-    #[test]
-    fn only_listed_receivers_are_paid() {
-        let mut sale = sale();
-        let command = earnest(&sale, Book::Reserve, vec![sale.receiver]);
-        let agreement = create(&mut sale, command);
-        sale.kit.fund(agreement.account, 100);
-        let pay = PayFromAgreement { agreement: agreement.id, to: sale.back, amount: 100 };
-        sale.kit.refused(Command::PayFromAgreement(pay.clone()), RefusalCode::ReceiverNotListed);
-        let unknown = PayFromAgreement { agreement: AgreementId(9), ..pay };
-        sale.kit.refused(Command::PayFromAgreement(unknown), RefusalCode::AgreementUnknown);
-    }
-
-    #[test]
-    fn custody_pays_within_custody() {
-        let mut sale = sale();
-        let seller = sale.kit.account(Subject::CustodySub, Owner::Merchant(sale.agency));
-        let wrong = earnest(&sale, Book::Custody, vec![sale.receiver]);
-        sale.kit.refused(Command::CreateAgreement(wrong), RefusalCode::ReceiverNotAllowed);
-        let command = earnest(&sale, Book::Custody, vec![seller]);
-        let agreement = create(&mut sale, command);
-        let bank = sale.kit.state.institution(Subject::CustodyBank, Currency::Cny).unwrap();
-        let entry = |account, side| Entry { account, side, amount: 700, currency: Currency::Cny };
-        let (debit, credit) = (crate::book::Side::Debit, crate::book::Side::Credit);
-        sale.kit.given(post(vec![entry(bank, debit), entry(agreement.account, credit)]));
-        let pay = PayFromAgreement { agreement: agreement.id, to: seller, amount: 700 };
-        sale.kit.given(Command::PayFromAgreement(pay));
-        assert_eq!(sale.kit.last_voucher(), [(agreement.account, debit, 700), (seller, credit, 700)]);
-        let out = post(vec![entry(agreement.account, debit), entry(seller, credit)]);
-        sale.kit.refused(out, RefusalCode::InsufficientFunds);
-    }
-
-    #[test]
-    fn nothing_by_hand_takes_its_money_out() {
-        let mut sale = sale();
-        let command = earnest(&sale, Book::Reserve, vec![sale.receiver]);
-        let account = create(&mut sale, command).account;
-        sale.kit.fund(account, 1_000);
-        let currency = Currency::Cny;
-        let entries = vec![Entry::debit(account, 10, currency), Entry::credit(sale.receiver, 10, currency)];
-        sale.kit.refused(post(entries), RefusalCode::SubjectNotAllowed);
-        let hold = PlaceHold { account, amount: 10, currency, expires_at: Time(i64::MAX) };
-        sale.kit.refused(Command::PlaceHold(hold), RefusalCode::SubjectNotAllowed);
-        let payout = CreatePayout { account, to: PayTo::Settlement, amount: 10, fee: 0, currency, send_now: true };
-        sale.kit.refused(Command::CreatePayout(payout), RefusalCode::SubjectNotAllowed);
-        sale.kit.refused(Command::CloseAccount(account), RefusalCode::SubjectNotAllowed);
-    }
-
-    #[test]
-    fn bad_input_is_refused() {
-        let mut sale = sale();
-        let receivers = vec![sale.receiver];
-        let good = earnest(&sale, Book::Reserve, receivers.clone());
-        create(&mut sale, good.clone());
-        sale.kit.refused(Command::CreateAgreement(good.clone()), RefusalCode::AlreadyExists);
-        let fresh = CreateAgreement { number: String::from("HS-2"), ..good };
-        let own = sale.kit.state.institution(Subject::ClearingEpcc, Currency::Cny).unwrap();
-        let table = [
-            (CreateAgreement { number: String::from(" "), ..fresh.clone() }, RefusalCode::ValueInvalid),
-            (CreateAgreement { purpose: "x".repeat(129), ..fresh.clone() }, RefusalCode::ValueInvalid),
-            (CreateAgreement { book: Book::Own, ..fresh.clone() }, RefusalCode::SubjectNotAllowed),
-            (CreateAgreement { party: Owner::Institution, ..fresh.clone() }, RefusalCode::SubjectNotAllowed),
-            (CreateAgreement { party: Owner::Merchant(MerchantId(9)), ..fresh.clone() }, RefusalCode::MerchantUnknown),
-            (CreateAgreement { receivers: Vec::new(), ..fresh.clone() }, RefusalCode::ValueInvalid),
-            (CreateAgreement { receivers: vec![AccountId(999)], ..fresh.clone() }, RefusalCode::AccountUnknown),
-            (CreateAgreement { receivers: vec![own], ..fresh.clone() }, RefusalCode::ReceiverNotAllowed),
-            (CreateAgreement { currency: Currency::Usd, ..fresh.clone() }, RefusalCode::ReceiverNotAllowed),
-        ];
-        for (command, code) in table {
-            sale.kit.refused(Command::CreateAgreement(command), code);
+        AgreementEvent::Amended { agreement, amendment } => {
+            row(state, *agreement, &|row| amendment::apply_amended(row, amendment));
         }
-        create(&mut sale, fresh);
     }
 }

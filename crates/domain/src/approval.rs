@@ -292,8 +292,13 @@ fn decide_propose(draft: &mut Draft<'_>, propose: Propose) -> Result<Reply, Refu
     let maker = draft.state.acting_operator(&draft.context.actor)?;
     has_role(maker, proposal.makers(), &proposal)?;
     check_text(&reason, "reason")?;
-    if let Some(evidence) = &evidence {
-        check_text(&evidence.name, "evidence.name")?;
+    match &evidence {
+        Some(evidence) => check_text(&evidence.name, "evidence.name")?,
+        None if proposal.needs_evidence() => {
+            let message = format!("'{}' needs evidence: name a document and its digest", proposal.kind());
+            return Err(Refusal::new(RefusalCode::EvidenceRequired, "evidence", message));
+        }
+        None => {}
     }
     let (maker, login) = (maker.id, maker.login.clone());
     let id = ApprovalId(draft.state.approvals.next_id());
@@ -399,7 +404,8 @@ fn has_role(operator: &Operator, roles: &[Role], proposal: &Proposal) -> Result<
     Err(Refusal::new(RefusalCode::RoleMissing, "operator", message))
 }
 
-fn check_text(text: &str, param: &'static str) -> Result<(), Refusal> {
+/// Refuses a text that is blank or too long.
+pub(crate) fn check_text(text: &str, param: &'static str) -> Result<(), Refusal> {
     if !text.trim().is_empty() && text.len() <= MAX_TEXT {
         return Ok(());
     }

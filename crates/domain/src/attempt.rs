@@ -14,20 +14,17 @@ use minicbor::{Decode, Encode};
 
 use crate::book::Subject;
 use crate::calendar::Date;
-use crate::clearing;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AttemptId, LegId, PayoutId, RefundId, TopUpId};
 use crate::money::{Currency, Minor};
-use crate::payment;
-use crate::payout::{self, Bank};
-use crate::refund;
+use crate::payout::Bank;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
-use crate::top_up;
+use crate::{clearing, payment, payout, refund, top_up};
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  OPEN(D) ─ CutDay ─► CUTTING(D), OPEN(D+1) ─ SealDay ─► sealed at a position ─ CloseDay ─► CLOSED(D)
-//!                                                                    └ a check fails: stays, D+1 goes on
+//!                          ▲                         │                └ a check fails: stays, D+1 goes on
+//!                          └─ adjusted: the seal is off ┘                 └ waived: sealed at the same position again
 //! ```
 //! The writer stamps the date when it posts. Each open day has a column of turnovers by account and by subject, so the
 //! balance at the end of an open day is the balance now less what later days moved. Beside the accounts stands a general
@@ -21,7 +22,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, VoucherId};
+use crate::ids::{AccountId, ApprovalId, VoucherId};
 use crate::index::Index;
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
@@ -66,6 +67,17 @@ pub struct CheckResult {
     /// The vouchers that break it.
     #[n(3)]
     pub vouchers: Vec<VoucherId>,
+    /// The approval that lets the day close in spite of it.
+    #[n(4)]
+    pub waived: Option<ApprovalId>,
+}
+
+impl CheckResult {
+    /// Whether it keeps the day from closing.
+    #[must_use]
+    pub const fn is_break(&self) -> bool {
+        !self.holds && self.waived.is_none()
+    }
 }
 
 /// An accounting day.
@@ -89,6 +101,9 @@ pub struct Day {
     /// The checks of its last try to close.
     #[n(5)]
     pub checks: Vec<CheckResult>,
+    /// The position of the last run, if a check failed there and nothing was sealed or adjusted since.
+    #[n(6)]
+    pub failed_at: Option<u64>,
 }
 
 /// What one day moved on one account.
@@ -396,7 +411,8 @@ pub fn decide_seal(draft: &mut Draft<'_>, date: Date) -> Result<Reply, Refusal> 
     Ok(Reply::Day(date))
 }
 
-/// Closes a sealed day with the checks that ran at its position. A check that fails keeps it as it is.
+/// Closes a sealed day with the checks that ran at its position. A check that fails keeps it as it is, unless two people
+/// waived just this break of just this run.
 ///
 /// # Errors
 /// `day_not_open`, `day_state` unless the day is sealed at `position` and every earlier day is closed.
@@ -404,7 +420,7 @@ pub fn decide_close(
     draft: &mut Draft<'_>,
     date: Date,
     position: u64,
-    checks: Vec<CheckResult>,
+    mut checks: Vec<CheckResult>,
 ) -> Result<Reply, Refusal> {
     let days = &draft.state.days;
     let day = days.row(date)?;
@@ -423,7 +439,10 @@ pub fn decide_close(
             "no check was run; run the checks at close first",
         ));
     }
-    if checks.iter().all(|check| check.holds) {
+    for check in checks.iter_mut().filter(|check| !check.holds) {
+        check.waived = waiver_of(day, position, check);
+    }
+    if !checks.iter().any(CheckResult::is_break) {
         draft.emit(Event::DayClosed { date, checks });
     } else {
         draft.emit(Event::DayChecksFailed { date, checks });
@@ -436,8 +455,14 @@ impl State {
     #[must_use]
     pub fn has_break(&self) -> bool {
         let days = self.days.open_days().filter_map(|date| self.days.get(date));
-        days.flat_map(|day| &day.checks).any(|check| !check.holds)
+        days.flat_map(|day| &day.checks).any(CheckResult::is_break)
     }
+}
+
+/// The waiver of a break, given for the same run and the same text.
+fn waiver_of(day: &Day, position: u64, found: &CheckResult) -> Option<ApprovalId> {
+    let mut known = day.checks.iter().filter(|_| day.failed_at == Some(position));
+    known.find(|known| known.name == found.name && known.detail == found.detail).and_then(|known| known.waived)
 }
 
 /// A day was opened, and the one before it, if any, cut.
@@ -460,22 +485,54 @@ pub(crate) fn apply_opened(state: &mut State, before: Option<Date>, date: Date) 
     days.open.push((date, slot));
     days.rows.insert(
         date,
-        Day { date, status: DayStatus::Open, opened_at: now, cut_at: None, sealed: None, checks: Vec::new() },
+        Day {
+            date,
+            status: DayStatus::Open,
+            opened_at: now,
+            cut_at: None,
+            sealed: None,
+            checks: Vec::new(),
+            failed_at: None,
+        },
     );
     days.dirty.push(date);
 }
 
 /// A day was sealed at a position.
 pub(crate) fn apply_sealed(state: &mut State, date: Date, position: u64) {
-    state.days.update(date, |day| day.sealed = Some(position));
+    state.days.update(date, |day| {
+        day.sealed = Some(position);
+        day.failed_at = None;
+    });
 }
 
 /// A day's checks failed: a new seal and a new run are needed.
 pub(crate) fn apply_checks_failed(state: &mut State, date: Date, checks: &[CheckResult]) {
     state.days.update(date, |day| {
-        day.sealed = None;
+        day.failed_at = day.sealed.take();
         day.checks = checks.to_vec();
     });
+}
+
+/// Failed checks of a run were waived: the day is as sealed as it was then.
+pub(crate) fn apply_waived(state: &mut State, date: Date, position: u64, checks: &[String], approval: ApprovalId) {
+    state.days.update(date, |day| {
+        day.sealed = Some(position);
+        for check in day.checks.iter_mut().filter(|check| check.is_break() && checks.contains(&check.name)) {
+            check.waived = Some(approval);
+        }
+    });
+}
+
+/// A cut day got a voucher after its cut: what was sealed or waived of it and of later days counts no more.
+pub(crate) fn apply_adjusted(state: &mut State, date: Date) {
+    let later: Vec<Date> = state.days.open_days().filter(|open| *open >= date).collect();
+    for date in later {
+        state.days.update(date, |day| {
+            (day.sealed, day.failed_at) = (None, None);
+            day.checks.iter_mut().for_each(|check| check.waived = None);
+        });
+    }
 }
 
 /// A day was closed: its column is free for another.

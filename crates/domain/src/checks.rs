@@ -1,19 +1,19 @@
 //! The checks at close (总分核对) that the state alone can answer. `node` adds those that history answers.
 
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use crate::book::{Book, Subject};
 use crate::business_day::CheckResult;
 use crate::calendar::Date;
-use crate::freeze::FreezeStatus;
-use crate::hold::HoldStatus;
+use crate::freeze::{self, FreezeStatus};
+use crate::hold::{HoldDirection, HoldStatus};
 use crate::money::Currency;
 use crate::state::State;
 use crate::trial_balance::TrialBalance;
+use crate::{suspense, tree};
 
 /// Runs the checks of a day that is not closed; empty for others.
 #[must_use]
@@ -29,13 +29,15 @@ pub fn run(state: &State, date: Date) -> Vec<CheckResult> {
         never_overdrawn(state, date),
         holds(state),
         freezes(state),
+        roll_ups(state, date),
         covered(&trial),
+        suspense_items(state, &trial),
     ]
 }
 
 fn result(name: &str, breaks: &[String], held: String) -> CheckResult {
     let detail = if breaks.is_empty() { held } else { breaks.join("; ") };
-    CheckResult { name: name.to_string(), holds: breaks.is_empty(), detail, vouchers: Vec::new() }
+    CheckResult { name: name.to_string(), holds: breaks.is_empty(), detail, vouchers: Vec::new(), waived: None }
 }
 
 fn balanced(trial: &TrialBalance) -> CheckResult {
@@ -92,7 +94,7 @@ fn mirrored(trial: &TrialBalance, reserve: Subject, own: Subject) -> CheckResult
         }
     }
     let name = format!("{}_equals_{}", reserve.code(), own.code());
-    result(&name, &breaks, trial.closing(reserve, Currency::Cny).to_string())
+    result(&name, &breaks, each_currency(trial, |currency| trial.closing(reserve, currency).to_string()))
 }
 
 fn never_overdrawn(state: &State, date: Date) -> CheckResult {
@@ -108,44 +110,69 @@ fn never_overdrawn(state: &State, date: Date) -> CheckResult {
 
 fn holds(state: &State) -> CheckResult {
     let mut breaks = Vec::new();
-    let mut sums: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut sums: BTreeMap<(u64, HoldDirection), i64> = BTreeMap::new();
     let mut open = 0_usize;
     for (_, hold) in state.holds.iter().filter(|(_, hold)| hold.status == HoldStatus::Open) {
         open += 1;
-        let sum = sums.entry(hold.account.0).or_default();
+        let sum = sums.entry((hold.account.0, hold.direction)).or_default();
         *sum = sum.saturating_add(hold.held());
         if hold.expires_at <= state.now {
             breaks.push(format!("{} is past its expiry", hold.id));
         }
     }
     for (id, account) in state.accounts.iter() {
-        let held = sums.get(&id).copied().unwrap_or_default();
-        if account.held_out != held {
-            breaks.push(format!("{} holds {}, its holds {held}", account.id, account.held_out));
+        let way = [(HoldDirection::Out, account.held_out), (HoldDirection::In, account.held_in)];
+        for (direction, kept) in way {
+            let held = sums.get(&(id, direction)).copied().unwrap_or_default();
+            if kept != held {
+                breaks.push(format!("{} holds {kept} {}, its holds {held}", account.id, direction.name()));
+            }
         }
     }
     result("holds", &breaks, format!("{open} open holds, none past its expiry"))
 }
 
+/// Freezes in force are those of the index, none is past its expiry, and accounts and customers count what lies on them.
 fn freezes(state: &State) -> CheckResult {
     let mut breaks = Vec::new();
     let mut sums: BTreeMap<u64, i64> = BTreeMap::new();
-    let mut in_force = 0_usize;
-    for (_, freeze) in state.freezes.iter().filter(|(_, freeze)| freeze.status == FreezeStatus::InForce) {
-        in_force += 1;
-        let sum = sums.entry(freeze.account.0).or_default();
-        *sum = sum.saturating_add(freeze.frozen());
+    let in_force = || state.freezes.iter().map(|(_, freeze)| freeze).filter(|it| it.status == FreezeStatus::InForce);
+    for freeze in in_force() {
+        if let Some(account) = freeze.account {
+            let sum = sums.entry(account.0).or_default();
+            *sum = sum.saturating_add(freeze.frozen());
+        }
         if freeze.expires_at.is_some_and(|at| at <= state.now) {
             breaks.push(format!("{} is past its expiry", freeze.id));
         }
+        if state.freezes_in_force.get(&(freeze.scope(), freeze.id)).is_none() {
+            breaks.push(format!("{} is in force and not among those in force", freeze.id));
+        }
+    }
+    let count = in_force().count();
+    if state.freezes_in_force.len() != count {
+        breaks.push(format!("{count} freezes are in force, {} are counted", state.freezes_in_force.len()));
     }
     for (id, account) in state.accounts.iter() {
         let frozen = sums.get(&id).copied().unwrap_or_default();
         if account.frozen != frozen {
             breaks.push(format!("{} is frozen for {}, its freezes for {frozen}", account.id, account.frozen));
         }
+        let bars = state.counted_bars(account);
+        if account.freezes != bars {
+            breaks.push(format!("{} counts {:?}, its freezes bar {bars:?}", account.id, account.freezes));
+        }
     }
-    result("freezes", &breaks, format!("{in_force} freezes in force, none past its expiry"))
+    if !freeze::customer_sums(in_force()).iter().eq(state.customer_frozen.iter()) {
+        breaks.push(String::from("the freezes of a customer do not add up to what is counted"));
+    }
+    result("freezes", &breaks, format!("{count} freezes in force, none past its expiry"))
+}
+
+/// What parents show of their children is what the accounts hold.
+fn roll_ups(state: &State, date: Date) -> CheckResult {
+    let (breaks, held) = tree::roll_up::check(state, date);
+    result("roll_ups", &breaks, held)
 }
 
 fn covered(trial: &TrialBalance) -> CheckResult {
@@ -156,12 +183,29 @@ fn covered(trial: &TrialBalance) -> CheckResult {
             breaks.push(format!("{}: {cover:?}", currency.code()));
         }
     }
-    let cover = trial.cover(Currency::Cny);
-    let held = format!(
-        "customers are owed {}, covered by {} at the central bank and {} in clearing, of which {} is the institution's",
-        cover.liabilities, cover.central_bank, cover.in_clearing, cover.due_to_own
-    );
+    let held = each_currency(trial, |currency| {
+        let cover = trial.cover(currency);
+        format!(
+            "customers are owed {}, covered by {} at the central bank and {} in clearing, of which {} is the institution's",
+            cover.liabilities, cover.central_bank, cover.in_clearing, cover.due_to_own
+        )
+    });
     result("cover", &breaks, held)
+}
+
+fn suspense_items(state: &State, trial: &TrialBalance) -> CheckResult {
+    match suspense::compare(state, trial) {
+        Ok(held) => result("suspense_items", &[], held),
+        Err(breaks) => result("suspense_items", &breaks, String::new()),
+    }
+}
+
+/// What is to be told of each currency with a line in the trial balance, in minor units; of yuan always.
+fn each_currency(trial: &TrialBalance, tell: impl Fn(Currency) -> String) -> String {
+    let used = |currency| trial.lines.iter().any(|line| line.currency == currency);
+    let currencies = Currency::ALL.into_iter().filter(|currency| *currency == Currency::Cny || used(*currency));
+    let told: Vec<String> = currencies.map(|currency| format!("{}: {}", currency.code(), tell(currency))).collect();
+    told.join("; ")
 }
 
 #[cfg(test)]
@@ -172,9 +216,11 @@ mod tests {
     use crate::draft::Draft;
     use crate::envelope::{Actor, Context, Origin};
     use crate::event::Event;
-    use crate::ids::AccountId;
+    use crate::freeze::{FreezeScope, PlaceFreeze};
+    use crate::ids::{AccountId, FreezeId};
+    use crate::index::Index;
     use crate::money::Minor;
-    use crate::testkit::{Kit, date};
+    use crate::testkit::{Kit, court, date};
     use crate::voucher::{BusinessNumber, Entry, EventCode, Voucher};
 
     const DAY: &str = "2026-03-05";
@@ -227,7 +273,9 @@ mod tests {
                 "never_overdrawn",
                 "holds",
                 "freezes",
-                "cover"
+                "roll_ups",
+                "cover",
+                "suspense_items"
             ]
         );
         assert!(results.iter().all(|check| check.holds && !check.detail.is_empty()), "{results:?}");
@@ -267,7 +315,7 @@ mod tests {
     fn an_account_below_zero_is_found() {
         let (mut kit, _) = world();
         force(&mut kit, &[(Subject::Suspense, Debit, 7), (Subject::ClearingEpcc, Credit, 7)]);
-        assert_eq!(broken(&kit.state), ["never_overdrawn"]);
+        assert_eq!(broken(&kit.state), ["never_overdrawn", "suspense_items"]);
     }
 
     #[test]
@@ -285,18 +333,26 @@ mod tests {
     fn freezes_that_do_not_add_up_or_are_late_are_found() {
         let (mut kit, account) = world();
         let expires_at = Some(kit.now.plus_ms(10));
-        kit.given(crate::Command::PlaceFreeze(crate::freeze::PlaceFreeze {
-            account,
-            amount: 30,
-            currency: Currency::Cny,
-            reason: "case".into(),
-            authority: "court".into(),
-            document: "1".into(),
-            expires_at,
-        }));
-        kit.state.account_row(account).frozen = 29;
-        assert_eq!(broken(&kit.state), ["freezes"]);
-        kit.state.account_row(account).frozen = 30;
+        let customer = kit.state.customer_of(kit.state.account(account, "account").unwrap().owner).unwrap();
+        let of_customer = court(FreezeScope::Customer(customer), 5);
+        for place in [PlaceFreeze { expires_at, ..court(account, 30) }, of_customer] {
+            kit.given(crate::Command::PlaceFreeze(place));
+        }
+        assert_eq!(broken(&kit.state), [""; 0]);
+        let sound = kit.state.clone();
+        let unsound: [fn(&mut State, AccountId); 5] = [
+            |state, account| state.account_row(account).frozen = 29,
+            |state, account| state.account_row(account).freezes.ways_in = 1,
+            |state, account| state.freezes_in_force.remove(&(FreezeScope::Account(account), FreezeId(1))),
+            |state, _| state.freezes_in_force.insert((FreezeScope::Account(AccountId(1)), FreezeId(9)), ()),
+            |state, _| state.customer_frozen = Index::default(),
+        ];
+        for unsound in unsound {
+            kit.state = sound.clone();
+            unsound(&mut kit.state, account);
+            assert_eq!(broken(&kit.state), ["freezes"]);
+        }
+        kit.state = sound;
         kit.state.now = kit.now.plus_ms(10);
         assert_eq!(broken(&kit.state), ["freezes"]);
     }

@@ -16,10 +16,9 @@
 //! day after the latest of their dates.
 
 use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 

@@ -17,36 +17,40 @@ use crate::calendar::{Calendar, Date};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
-use crate::freeze::{self, PlaceFreeze, ReleaseFreeze};
+use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
-    OrderId, PayoutId, RefundId, SettlementId, SplitId, UserId, VoucherId,
+    OrderId, PayoutId, RefundId, SettlementId, SplitId, SuspenseId, TemplateId, UserId, VoucherId,
 };
 use crate::ids::{
     BankCardId, BlockEntryId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
+use crate::ids::{TreeLinkId, TreeRunId};
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
 use crate::limit::{self, LimitCommand};
+use crate::manual_voucher::{self, ManualVoucherCommand};
 use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
 use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
-use crate::payment;
 use crate::payout::{self, CreatePayout};
 use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::restriction::{self, Restriction};
-use crate::settlement;
 use crate::split::{self, MakeSplit};
+use crate::suspense::{self, AllocateSuspense};
 use crate::tick;
 use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
+use crate::tree::{self, TreeCommand};
 use crate::user;
 use crate::voucher::{self, PostVoucher};
+use crate::waiver::{self, WaiveChecks};
 use crate::withdrawal_batch::{self, WithdrawalBatchCommand};
 use crate::withdrawal_plan::{self, WithdrawalPlanCommand};
+use crate::{payment, settlement};
 
 /// What someone wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub enum Command {
     SetCalendar(Calendar),
     /// Carry out what fell due.
     Tick,
+    /// Carry out what fell due, and write down what time it is though nothing did.
+    MarkTime,
     /// Cut the day; the next one is named or follows.
     CutDay {
         /// The next accounting day.
@@ -101,6 +107,8 @@ pub enum Command {
     },
     /// Let held money go.
     CancelHold(HoldId),
+    /// More of holds.
+    Hold(hold::HoldCommand),
     /// Register a customer.
     RegisterCustomer(Customer),
     /// Open a user.
@@ -140,10 +148,19 @@ pub enum Command {
     PayFromAgreement(PayFromAgreement),
     /// Close an agreement and its account.
     CloseAgreement(AgreementId),
+    /// Freeze an amount, or an account or customer as a whole.
+    /// More of agreements.
+    Agreement(agreement::AgreementCommand),
+    /// Exchange rates.
+    ExchangeRate(crate::exchange_rate::ExchangeRateCommand),
+    /// Conversions between currencies.
+    Conversion(crate::conversion::ConversionCommand),
     /// Freeze an amount.
     PlaceFreeze(PlaceFreeze),
     /// Release all or part of a freeze.
     ReleaseFreeze(ReleaseFreeze),
+    /// Renew a freeze, deduct from one.
+    Freeze(FreezeCommand),
     /// Create an order.
     CreateOrder(CreateOrder),
     /// Try to pay an order.
@@ -189,10 +206,18 @@ pub enum Command {
     WithdrawalPlan(WithdrawalPlanCommand),
     /// Run a batch of withdrawals, or say what is tried again.
     WithdrawalBatch(WithdrawalBatchCommand),
+    /// Link, sweep, allocate or limit parent and child accounts.
+    Tree(TreeCommand),
     /// Register or change an operator.
     Operator(OperatorCommand),
     /// Propose, approve, reject, withdraw.
     Approval(ApprovalCommand),
+    /// Set a template of manual vouchers, post or adjust by one.
+    ManualVoucher(ManualVoucherCommand),
+    /// Allocate an item of suspense.
+    AllocateSuspense(AllocateSuspense),
+    /// Let a day close in spite of failed checks.
+    WaiveChecks(WaiveChecks),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -276,12 +301,30 @@ pub enum Reply {
     /// A rule of retries.
     #[n(77)]
     RetryRule(#[n(0)] RetryRuleId),
+    /// A link between accounts.
+    #[n(50)]
+    TreeLink(#[n(0)] TreeLinkId),
+    /// A run of sweeps and allocations.
+    #[n(51)]
+    TreeRun(#[n(0)] TreeRunId),
+    /// An exchange rate.
+    #[n(55)]
+    ExchangeRate(#[n(0)] crate::ids::ExchangeRateId),
+    /// A conversion.
+    #[n(56)]
+    Conversion(#[n(0)] crate::ids::ConversionId),
     /// An operator.
     #[n(40)]
     Operator(#[n(0)] OperatorId),
     /// An approval.
     #[n(41)]
     Approval(#[n(0)] ApprovalId),
+    /// A template of manual vouchers.
+    #[n(42)]
+    Template(#[n(0)] TemplateId),
+    /// An item of suspense.
+    #[n(43)]
+    Suspense(#[n(0)] SuspenseId),
 }
 
 impl Command {
@@ -294,6 +337,7 @@ impl Command {
             Self::Initialise(_)
             | Self::SetCalendar(_)
             | Self::Tick
+            | Self::MarkTime
             | Self::CutDay { .. }
             | Self::SealDay(_)
             | Self::CloseDay { .. }
@@ -304,6 +348,10 @@ impl Command {
             | Self::PlaceHold(_)
             | Self::ConfirmHold { .. }
             | Self::CancelHold(_)
+            | Self::Hold(_)
+            | Self::Agreement(_)
+            | Self::ExchangeRate(_)
+            | Self::Conversion(_)
             | Self::RegisterCustomer(_)
             | Self::OpenUser { .. }
             | Self::OpenMerchant(_)
@@ -317,6 +365,7 @@ impl Command {
             | Self::CloseAgreement(_)
             | Self::PlaceFreeze(_)
             | Self::ReleaseFreeze(_)
+            | Self::Freeze(_)
             | Self::CreateOrder(_)
             | Self::PayOrder { .. }
             | Self::CloseOrder(_)
@@ -331,8 +380,12 @@ impl Command {
             | Self::BankCard(_)
             | Self::WithdrawalPlan(_)
             | Self::WithdrawalBatch(_)
+            | Self::Tree(_)
             | Self::Operator(_)
             | Self::Approval(_)
+            | Self::ManualVoucher(_)
+            | Self::AllocateSuspense(_)
+            | Self::WaiveChecks(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -347,6 +400,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Initialise(genesis) => initialise::decide_initialise(draft, genesis),
         Command::SetCalendar(calendar) => initialise::decide_set_calendar(draft, calendar),
         Command::Tick => tick::decide_tick(draft),
+        Command::MarkTime => tick::decide_mark_time(draft),
         Command::CutDay { next } => business_day::decide_cut(draft, next),
         Command::SealDay(date) => business_day::decide_seal(draft, date),
         Command::CloseDay { date, position, checks } => business_day::decide_close(draft, date, position, checks),
@@ -358,6 +412,10 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::PlaceHold(command) => hold::decide_place(draft, &command),
         Command::ConfirmHold { hold, amount, to } => hold::decide_confirm(draft, hold, amount, to),
         Command::CancelHold(id) => hold::decide_cancel(draft, id),
+        Command::Hold(command) => hold::decide(draft, command),
+        Command::Agreement(command) => agreement::decide(draft, command),
+        Command::ExchangeRate(command) => crate::exchange_rate::decide(draft, command),
+        Command::Conversion(command) => crate::conversion::decide(draft, &command),
         Command::RegisterCustomer(customer) => customer::decide_register(draft, customer),
         Command::OpenUser { customer, product } => user::decide_open(draft, customer, product),
         Command::OpenMerchant(command) => merchant::decide_open(draft, command),
@@ -371,8 +429,9 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateAgreement(command) => agreement::decide_create(draft, command),
         Command::PayFromAgreement(command) => agreement::decide_pay(draft, &command),
         Command::CloseAgreement(id) => agreement::decide_close(draft, id),
-        Command::PlaceFreeze(command) => freeze::decide_place(draft, command),
+        Command::PlaceFreeze(command) => freeze::place(draft, command).map(Reply::Freeze),
         Command::ReleaseFreeze(command) => freeze::decide_release(draft, &command),
+        Command::Freeze(command) => freeze::decide(draft, command),
         Command::CreateOrder(command) => order::decide_create(draft, command),
         Command::PayOrder { order, instruments } => payment::decide_pay(draft, order, instruments),
         Command::CloseOrder(id) => order::decide_close(draft, id),
@@ -380,6 +439,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
+        Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
@@ -390,5 +450,8 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::WithdrawalBatch(command) => withdrawal_batch::decide(draft, command),
         Command::Operator(command) => operator::decide(draft, command),
         Command::Approval(command) => approval::decide(draft, command),
+        Command::ManualVoucher(command) => manual_voucher::decide(draft, command),
+        Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
+        Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
     }
 }

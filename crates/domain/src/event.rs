@@ -13,7 +13,7 @@ use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
-use crate::freeze::{self, Freeze};
+use crate::freeze::{self, Change, Freeze, FreezeChange};
 use crate::hold::{self, Hold, HoldStatus};
 use crate::ids::{
     AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId, VoucherId,
@@ -21,6 +21,7 @@ use crate::ids::{
 use crate::initialise::{self, Genesis};
 use crate::leg::Leg;
 use crate::limit::{self, LimitEvent};
+use crate::manual_voucher::{self, ManualVoucherEvent};
 use crate::merchant::{self, Merchant, SettlementAccount};
 use crate::money::Minor;
 use crate::notice::{self, NoticeEvent};
@@ -33,10 +34,13 @@ use crate::restriction::{self, Restriction};
 use crate::settlement::{self, Settlement};
 use crate::split::{self, Split};
 use crate::state::State;
+use crate::suspense::{self, SuspenseEvent};
 use crate::top_up::{self, TopUpEvent};
 use crate::transfer::{self, TransferEvent};
+use crate::tree::{self, TreeEvent};
 use crate::user::{self, User};
 use crate::voucher::{self, Voucher};
+use crate::waiver::{self, WaiverEvent};
 use crate::withdrawal::{self, WithdrawalEvent};
 use crate::withdrawal_batch::{self, WithdrawalBatchEvent};
 use crate::withdrawal_plan::{self, WithdrawalPlanEvent};
@@ -96,6 +100,9 @@ pub enum Event {
     /// A command was refused, and its key is bound to the refusal in its header.
     #[n(7)]
     Refused,
+    /// The time was written down: it is that of the journal's row, and a clock that stands does not fall behind it.
+    #[n(170)]
+    TimeMarked,
     /// An account was opened.
     #[n(10)]
     AccountOpened(#[n(0)] Account),
@@ -327,6 +334,18 @@ pub enum Event {
         #[n(4)]
         date: Date,
     },
+    /// More of holds.
+    #[n(130)]
+    Hold(#[n(0)] hold::HoldEvent),
+    /// More of agreements.
+    #[n(131)]
+    Agreement(#[n(0)] agreement::AgreementEvent),
+    /// Exchange rates.
+    #[n(132)]
+    ExchangeRate(#[n(0)] crate::exchange_rate::ExchangeRateEvent),
+    /// Conversions between currencies.
+    #[n(133)]
+    Conversion(#[n(0)] crate::conversion::ConversionEvent),
     /// Payouts to a merchant's settlement account stop.
     #[n(78)]
     SettlementSuspended(#[n(0)] MerchantId),
@@ -356,7 +375,7 @@ pub enum Event {
     /// An agreement was closed; its account was closed before.
     #[n(82)]
     AgreementClosed(#[n(0)] AgreementId),
-    /// An amount was frozen.
+    /// A freeze was placed.
     #[n(85)]
     FreezePlaced(#[n(0)] Freeze),
     /// All or part of a freeze was released.
@@ -399,12 +418,34 @@ pub enum Event {
     /// A customer is to be told something.
     #[n(158)]
     Notice(#[n(0)] NoticeEvent),
+    /// A freeze changed; since then neither 86 nor 87 is emitted, which do not say who did it.
+    #[n(110)]
+    FreezeChanged {
+        /// The freeze.
+        #[n(0)]
+        freeze: FreezeId,
+        /// What changed and who did it.
+        #[n(1)]
+        change: FreezeChange,
+    },
+    /// Something happened to parent and child accounts.
+    #[n(120)]
+    Tree(#[n(0)] TreeEvent),
     /// An operator was registered or changed.
     #[n(100)]
     Operator(#[n(0)] OperatorEvent),
     /// Two people decide.
     #[n(101)]
     Approval(#[n(0)] ApprovalEvent),
+    /// Something was done by hand.
+    #[n(102)]
+    ManualVoucher(#[n(0)] ManualVoucherEvent),
+    /// Failed checks were waived.
+    #[n(103)]
+    Waiver(#[n(0)] WaiverEvent),
+    /// Money came to lie in suspense, or left it.
+    #[n(104)]
+    Suspense(#[n(0)] SuspenseEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -418,7 +459,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::DaySealed { date, position } => business_day::apply_sealed(state, *date, *position),
         Event::DayChecksFailed { date, checks } => business_day::apply_checks_failed(state, *date, checks),
         Event::DayClosed { date, checks } => business_day::apply_closed(state, *date, checks),
-        Event::Refused => {}
+        Event::Refused | Event::TimeMarked => {}
         Event::AccountOpened(account) => account::apply_opened(state, account),
         Event::AccountClosed(id) => state.account_row(*id).status = AccountStatus::Closed,
         Event::AccountRestricted { account, restriction } => {
@@ -466,9 +507,11 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::AgreementCreated(agreement) => agreement::apply_created(state, agreement),
         Event::AgreementPaid { agreement, .. } => agreement::apply_paid(state, *agreement),
         Event::AgreementClosed(id) => agreement::apply_closed(state, *id),
+        Event::Hold(event) => hold::apply(state, event),
+        Event::Agreement(event) => agreement::apply(state, event),
+        Event::ExchangeRate(event) => crate::exchange_rate::apply(state, event),
+        Event::Conversion(event) => crate::conversion::apply(state, event),
         Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
-        Event::FreezeReleased { freeze, amount } => freeze::apply_released(state, *freeze, *amount),
-        Event::FreezeExpired(id) => freeze::apply_expired(state, *id),
         Event::BlockList(event) => block_list::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
         Event::TopUp(event) => top_up::apply(state, event),
@@ -478,7 +521,16 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::WithdrawalBatch(event) => withdrawal_batch::apply(state, event),
         Event::Withdrawal(event) => withdrawal::apply(state, event),
         Event::Notice(event) => notice::apply(state, event),
+        Event::FreezeReleased { freeze, amount } => {
+            freeze::apply_unsigned(state, *freeze, Change::Released { amount: *amount });
+        }
+        Event::FreezeExpired(id) => freeze::apply_unsigned(state, *id, Change::Expired),
+        Event::FreezeChanged { freeze, change } => freeze::apply_changed(state, *freeze, change),
+        Event::Tree(event) => tree::apply(state, event),
         Event::Operator(event) => operator::apply(state, event),
         Event::Approval(event) => approval::apply(state, event),
+        Event::ManualVoucher(event) => manual_voucher::apply(state, event),
+        Event::Waiver(event) => waiver::apply(state, event),
+        Event::Suspense(event) => suspense::apply(state, event),
     }
 }

@@ -1,50 +1,160 @@
-//! Precise freezes (精准冻结): an authority freezes an amount on an account.
+//! Freezes (冻结): by law or for risk, an authority freezes an amount, or bars money from moving at all.
 //!
 //! ```text
-//!  place ─► IN FORCE ─ release all, or the last part ─► RELEASED
-//!            ├ release a part: stays IN FORCE with the rest
-//!            └ the timer, where it has an expiry ─► EXPIRED
+//!  place ─► IN FORCE ─ release all, or the last part ─────────► RELEASED ┐
+//!            ├ deduct the last part (扣划) ────────────────────► DEDUCTED ┤ a deduction that the bank declines or
+//!            ├ the timer ─────────────────────────────────────► EXPIRED ─┤ returns: IN FORCE again, the same freeze
+//!            │                                                           └─► in the same place, with what came back
+//!            ├ renew before the expiry (续冻), release or deduct a part: stays IN FORCE
+//!            └ of a stop-payment (止付): ├ the timer, 48 hours on ─► LAPSED
+//!                                        └ a freeze takes over ───► FOLLOWED
 //! ```
-//! A freeze writes no voucher. Several on one account add up (轮候); what of the sum bites is computed from the balance, see
-//! [`crate::account::Account::effective_frozen`], so a freeze on an empty account bites as money arrives. Placing one
-//! cancels the account's unsent payouts; what is at a bank already is outside. Operator and approver stand in the envelope
-//! of the command.
+//! **Scope.** An account, or a customer across its accounts of 2201–2206, those opened later included.
+//! **Measure.** Precise (精准冻结): an amount; whole (整户): in, out or both are barred (judicial: in allowed, out barred);
+//! stop-payment: out is barred for 48 hours, unless a freeze of the same authority follows, which takes over without a gap.
+//!
+//! A freeze writes no voucher. Precise freezes queue (轮候) by priority, then by the order of placing; what each bites on is
+//! computed from the balances, see `queue`, so a freeze on an empty account bites as money arrives, available never goes
+//! below zero because of a queue, and when one ends the next bites. Only the authority that froze renews, releases or deducts;
+//! release and deduction take two people. Placing cancels the unsent payouts of every account in scope; what is at a bank
+//! already is outside.
+//!
+//! Invariants: an account's `frozen` and `freezes` count what lies on it, `State::customer_frozen` what lies on each customer,
+//! and `State::freezes_in_force` names every freeze in force (see `index`). Every change keeps who did it in `changes`.
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use crate::account::Owner;
-use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, FreezeId};
-use crate::money::{Currency, Minor, add, positive};
-use crate::payout::{self, CancelReason};
+use crate::ids::{AccountId, CustomerId, FreezeId, PayoutId, VoucherId};
+use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::state::{State, Timer};
+use crate::restriction::Restriction;
+use crate::state::State;
 
-/// The most bytes of a reason, an authority's name or a document number.
-const MAX_TEXT: usize = 256;
+mod deduction;
+mod index;
+mod queue;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use deduction::DeductFreeze;
+pub(crate) use deduction::give_back;
+pub(crate) use index::{apply_placed, barred_from_birth, customer_sums, in_force_key, stop_key, timer_key};
+pub use queue::Bite;
+pub(crate) use queue::{check_customers, in_scope, who_bars};
+pub(crate) use steps::expire;
+pub use steps::{FreezeCommand, PlaceFreeze, ReleaseFreeze, RenewFreeze, decide, decide_release, place};
+
+/// How long a stop-payment bars, and how long a freeze that comes back after its expiry is in force, so that its
+/// authority can renew it or deduct again.
+pub const EMERGENCY_MS: i64 = 48 * 3_600_000;
+
+/// What is frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum FreezeScope {
+    /// One account.
+    #[n(0)]
+    Account(#[n(0)] AccountId),
+    /// A customer, across its accounts of 2201–2206.
+    #[n(1)]
+    Customer(#[n(0)] CustomerId),
+}
+
+impl From<AccountId> for FreezeScope {
+    fn from(account: AccountId) -> Self {
+        Self::Account(account)
+    }
+}
+
+impl From<CustomerId> for FreezeScope {
+    fn from(customer: CustomerId) -> Self {
+        Self::Customer(customer)
+    }
+}
+
+/// How it is frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// An amount (精准冻结).
+    Amount {
+        /// Minor units above zero; it may be more than there is.
+        amount: Minor,
+        /// Of an account's freeze the account's.
+        currency: Currency,
+    },
+    /// The way in, out or both.
+    Whole(Restriction),
+    /// The way out, for 48 hours.
+    StopPayment,
+}
+
+/// The kind of a measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum FreezeKind {
+    /// An amount.
+    #[default]
+    #[n(0)]
+    Precise,
+    /// The way in, out or both.
+    #[n(1)]
+    Whole,
+    /// The way out, for 48 hours.
+    #[n(2)]
+    StopPayment,
+}
+
+impl FreezeKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Precise, Self::Whole, Self::StopPayment];
+
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Precise => "precise",
+            Self::Whole => "whole",
+            Self::StopPayment => "stop_payment",
+        }
+    }
+}
 
 /// Where a freeze stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum FreezeStatus {
-    /// Something is still frozen.
+    /// It freezes.
     #[n(0)]
     InForce,
-    /// All of it was released.
+    /// All of it, or the rest, was released.
     #[n(1)]
     Released,
     /// Its time ran out.
     #[n(2)]
     Expired,
+    /// All of it, or the rest, was deducted.
+    #[n(3)]
+    Deducted,
+    /// A stop-payment whose 48 hours ran out.
+    #[n(4)]
+    Lapsed,
+    /// A stop-payment that a freeze took over.
+    #[n(5)]
+    Followed,
 }
 
 impl FreezeStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::InForce, Self::Released, Self::Expired, Self::Deducted, Self::Lapsed, Self::Followed];
+
     /// The name in API and files.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -52,20 +162,115 @@ impl FreezeStatus {
             Self::InForce => "in_force",
             Self::Released => "released",
             Self::Expired => "expired",
+            Self::Deducted => "deducted",
+            Self::Lapsed => "lapsed",
+            Self::Followed => "followed",
         }
     }
 }
 
-/// A precise freeze.
+/// An entry that a freeze is ordered for, such as the stolen money's arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct SourceEntry {
+    /// The voucher.
+    #[n(0)]
+    pub voucher: VoucherId,
+    /// The entry's place in the voucher, from 1.
+    #[n(1)]
+    pub place: u32,
+}
+
+/// What changed about a freeze.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Change {
+    /// It was placed.
+    #[n(0)]
+    Placed,
+    /// It ends later (续冻).
+    #[n(1)]
+    Renewed {
+        /// When now.
+        #[n(0)]
+        expires_at: Time,
+    },
+    /// All or part was released.
+    #[n(2)]
+    Released {
+        /// Minor units; zero of a whole freeze.
+        #[n(0)]
+        amount: Minor,
+    },
+    /// All or part was deducted (扣划).
+    #[n(3)]
+    Deducted {
+        /// The payout that carries it to the authority.
+        #[n(0)]
+        payout: PayoutId,
+        /// The account it was taken from.
+        #[n(1)]
+        account: AccountId,
+        /// Minor units.
+        #[n(2)]
+        amount: Minor,
+    },
+    /// A deduction came back.
+    #[n(4)]
+    GivenBack {
+        /// Its payout.
+        #[n(0)]
+        payout: PayoutId,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// When the freeze ends now.
+        #[n(2)]
+        expires_at: Option<Time>,
+    },
+    /// Its time ran out.
+    #[n(5)]
+    Expired,
+    /// The 48 hours of a stop-payment ran out.
+    #[n(6)]
+    Lapsed,
+    /// A freeze of the same authority took a stop-payment over, or came after it had lapsed.
+    #[n(7)]
+    Followed {
+        /// The freeze.
+        #[n(0)]
+        by: FreezeId,
+    },
+}
+
+/// One change of a freeze and who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct FreezeChange {
+    /// What changed.
+    #[n(0)]
+    pub what: Change,
+    /// When.
+    #[n(1)]
+    pub at: Time,
+    /// Who did it; empty where a journal of before names were kept says so.
+    #[n(2)]
+    pub operator: String,
+    /// Who approved it, where that was needed.
+    #[n(3)]
+    pub approver: Option<String>,
+    /// The number of the authority's document, where one ordered it.
+    #[n(4)]
+    pub document: Option<String>,
+}
+
+/// A freeze.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Freeze {
     /// Its id.
     #[n(0)]
     pub id: FreezeId,
-    /// The account.
+    /// The account, unless it lies on a customer.
     #[n(1)]
-    pub account: AccountId,
-    /// Minor units frozen at first.
+    pub account: Option<AccountId>,
+    /// Minor units frozen at first; zero unless precise.
     #[n(2)]
     pub amount: Minor,
     /// Minor units released so far.
@@ -74,7 +279,7 @@ pub struct Freeze {
     /// Why.
     #[n(4)]
     pub reason: String,
-    /// Who ordered it; only the same may release it.
+    /// Who ordered it; only the same may renew, release or deduct.
     #[n(5)]
     pub authority: String,
     /// The number of the authority's document (文书号).
@@ -89,138 +294,95 @@ pub struct Freeze {
     /// When it was placed.
     #[n(9)]
     pub placed_at: Time,
+    /// The customer, unless it lies on an account.
+    #[n(10)]
+    pub customer: Option<CustomerId>,
+    /// Precise, whole or a stop-payment.
+    #[n(11)]
+    #[cbor(default)]
+    pub kind: FreezeKind,
+    /// What it bars, unless precise.
+    #[n(12)]
+    #[cbor(default)]
+    pub bars: Restriction,
+    /// Of what currency a precise freeze of a customer is.
+    #[n(13)]
+    pub currency: Option<Currency>,
+    /// The entry it is ordered for.
+    #[n(14)]
+    pub source: Option<SourceEntry>,
+    /// Its priority in the queue: smaller first, then in the order of placing.
+    #[n(15)]
+    #[cbor(default)]
+    pub priority: u16,
+    /// Minor units deducted and not given back.
+    #[n(16)]
+    #[cbor(default)]
+    pub deducted: Minor,
+    /// Minor units that were frozen when it expired.
+    #[n(17)]
+    #[cbor(default)]
+    pub expired: Minor,
+    /// The freeze that took a stop-payment over, or came after it had lapsed.
+    #[n(18)]
+    pub followed_by: Option<FreezeId>,
+    /// What was done to it, oldest first.
+    #[n(19)]
+    #[cbor(default)]
+    pub changes: Vec<FreezeChange>,
 }
 
 impl Freeze {
-    /// What is still frozen.
+    /// What it lies on.
+    ///
+    /// # Panics
+    /// If it lies on nothing, which no event says.
+    #[must_use]
+    pub fn scope(&self) -> FreezeScope {
+        let account = self.account.map(FreezeScope::Account);
+        account.or(self.customer.map(FreezeScope::Customer)).expect("a freeze lies on an account or a customer")
+    }
+
+    /// What is still frozen; it bites on what the balances cover.
     #[must_use]
     pub fn frozen(&self) -> Minor {
         match self.status {
-            FreezeStatus::InForce => self.amount.saturating_sub(self.released),
-            FreezeStatus::Released | FreezeStatus::Expired => 0,
+            FreezeStatus::InForce => {
+                self.amount.saturating_sub(self.released).saturating_sub(self.deducted).saturating_sub(self.expired)
+            }
+            FreezeStatus::Released
+            | FreezeStatus::Expired
+            | FreezeStatus::Deducted
+            | FreezeStatus::Lapsed
+            | FreezeStatus::Followed => 0,
         }
     }
 
     /// What may be done with it now.
     #[must_use]
     pub const fn allowed_actions(&self) -> &'static [&'static str] {
-        match self.status {
-            FreezeStatus::InForce => &["release"],
-            FreezeStatus::Released | FreezeStatus::Expired => &[],
+        match (self.status, self.kind, self.expires_at) {
+            (FreezeStatus::InForce, FreezeKind::Precise, Some(_)) => &["renew", "release", "deduct"],
+            (FreezeStatus::InForce, FreezeKind::Precise, None) => &["release", "deduct"],
+            (FreezeStatus::InForce, FreezeKind::Whole, Some(_)) => &["renew", "release"],
+            (FreezeStatus::InForce, FreezeKind::Whole, None) | (FreezeStatus::InForce, FreezeKind::StopPayment, _) => {
+                &["release"]
+            }
+            (
+                FreezeStatus::Released
+                | FreezeStatus::Expired
+                | FreezeStatus::Deducted
+                | FreezeStatus::Lapsed
+                | FreezeStatus::Followed,
+                ..,
+            ) => &[],
         }
     }
-}
 
-/// Freezes an amount on an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlaceFreeze {
-    /// The account.
-    pub account: AccountId,
-    /// Minor units above zero; it may be more than there is.
-    pub amount: Minor,
-    /// Must be the account's.
-    pub currency: Currency,
-    /// Why.
-    pub reason: String,
-    /// Who orders it.
-    pub authority: String,
-    /// The number of the authority's document.
-    pub document: String,
-    /// When it ends by itself; later than now.
-    pub expires_at: Option<Time>,
-}
-
-/// Releases a freeze.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct ReleaseFreeze {
-    /// The freeze.
-    #[n(0)]
-    pub freeze: FreezeId,
-    /// Who orders the release: the authority that froze.
-    #[n(1)]
-    pub authority: String,
-    /// All that is still frozen if none.
-    #[n(2)]
-    pub amount: Option<Minor>,
-}
-
-/// Places a freeze.
-///
-/// # Errors
-/// `amount_not_positive`, `account_unknown`, `account_closed`, `subject_not_allowed` for the institution's own,
-/// `currency_mismatch`, `amount_overflow`, `value_invalid` for an empty text or an expiry that has passed.
-pub fn decide_place(draft: &mut Draft<'_>, command: PlaceFreeze) -> Result<Reply, Refusal> {
-    let now = draft.context.now;
-    let amount = positive(command.amount, "amount")?;
-    let account = draft.state.open_account(command.account, "account")?;
-    if account.owner == Owner::Institution {
-        let message = format!("{} is the institution's own account and cannot be frozen", account.id);
-        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
-    }
-    if account.currency != command.currency {
-        let message = format!("{} is kept in {}", account.id, account.currency.code());
-        return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
-    }
-    add(account.frozen, amount, "amount")?;
-    for (text, param) in
-        [(&command.reason, "reason"), (&command.authority, "authority"), (&command.document, "document")]
-    {
-        if text.trim().is_empty() || text.len() > MAX_TEXT {
-            let message = format!("{param} has {} bytes; use 1 to {MAX_TEXT}, not only blanks", text.len());
-            return Err(Refusal::new(RefusalCode::ValueInvalid, param, message));
-        }
-    }
-    if command.expires_at.is_some_and(|at| at <= now) {
-        return Err(Refusal::new(RefusalCode::ValueInvalid, "expires_at", "the expiry has passed; name a later time"));
-    }
-    let PlaceFreeze { account, reason, authority, document, expires_at, .. } = command;
-    let id = FreezeId(draft.state.freezes.next_id());
-    let (released, status) = (0, FreezeStatus::InForce);
-    draft.emit(Event::FreezePlaced(Freeze {
-        id,
-        account,
-        amount,
-        released,
-        reason,
-        authority,
-        document,
-        expires_at,
-        status,
-        placed_at: now,
-    }));
-    payout::cancel_unsent(draft, account, CancelReason::Frozen);
-    Ok(Reply::Freeze(id))
-}
-
-/// Releases all or part of a freeze.
-///
-/// # Errors
-/// `freeze_unknown`, `freeze_state`, `authority_mismatch`, `amount_not_positive`, `value_invalid` for more than is
-/// still frozen.
-pub fn decide_release(draft: &mut Draft<'_>, command: &ReleaseFreeze) -> Result<Reply, Refusal> {
-    let freeze = draft.state.freeze(command.freeze)?;
-    let id = freeze.id;
-    if freeze.status != FreezeStatus::InForce {
-        let message = format!("{id} is {}; only a freeze in force can be released", freeze.status.name());
-        return Err(Refusal::new(RefusalCode::FreezeState, "freeze", message));
-    }
-    if freeze.authority != command.authority {
-        let message = format!("{id} was ordered by '{}'; only that authority releases it", freeze.authority);
-        return Err(Refusal::new(RefusalCode::AuthorityMismatch, "authority", message));
-    }
-    let amount = positive(command.amount.unwrap_or(freeze.frozen()), "amount")?;
-    if amount > freeze.frozen() {
-        let message = format!("{id} still freezes {} and {amount} were to be released", freeze.frozen());
-        return Err(Refusal::new(RefusalCode::ValueInvalid, "amount", message));
-    }
-    draft.emit(Event::FreezeReleased { freeze: id, amount });
-    Ok(Reply::Freeze(id))
-}
-
-/// The timer ran out.
-pub(crate) fn expire(draft: &mut Draft<'_>, id: FreezeId) {
-    if draft.state.freezes.get(id.0).is_some_and(|freeze| freeze.status == FreezeStatus::InForce) {
-        draft.emit(Event::FreezeExpired(id));
+    /// Its place among others: smaller is served first.
+    #[must_use]
+    pub const fn order(&self) -> (u16, FreezeId) {
+        (self.priority, self.id)
     }
 }
 
@@ -235,189 +397,60 @@ impl State {
     }
 }
 
-/// A freeze was placed.
-pub(crate) fn apply_placed(state: &mut State, freeze: &Freeze) {
-    state.account_row(freeze.account).frozen += freeze.amount;
-    if let Some(at) = freeze.expires_at {
-        state.timers.insert((at, Timer::Freeze(freeze.id)), ());
-    }
-    state.freezes.insert(freeze.id.0, freeze.clone());
+/// Emits a change, with who does it.
+fn change(draft: &mut Draft<'_>, freeze: FreezeId, what: Change, document: Option<String>) {
+    let change = signed(draft, what, document);
+    draft.emit(Event::FreezeChanged { freeze, change });
 }
 
-/// A freeze was released, all or in part.
-pub(crate) fn apply_released(state: &mut State, id: FreezeId, amount: Minor) {
-    let freeze = state.freezes.get_mut(id.0).expect("decide checked the freeze");
-    freeze.released += amount;
-    let (account, rest) = (freeze.account, freeze.frozen());
-    state.account_row(account).frozen -= amount;
-    if rest == 0 {
-        end(state, id, FreezeStatus::Released);
-    }
+fn signed(draft: &Draft<'_>, what: Change, document: Option<String>) -> FreezeChange {
+    FreezeChange { what, at: draft.context.now, operator: draft.operator(), approver: draft.approver(), document }
 }
 
-/// A freeze's time ran out.
-pub(crate) fn apply_expired(state: &mut State, id: FreezeId) {
-    let freeze = state.freezes.get(id.0).expect("decide checked the freeze");
-    let (account, rest) = (freeze.account, freeze.frozen());
-    state.account_row(account).frozen -= rest;
-    end(state, id, FreezeStatus::Expired);
-}
-
-fn end(state: &mut State, id: FreezeId, status: FreezeStatus) {
-    let freeze = state.freezes.get_mut(id.0).expect("decide checked the freeze");
-    freeze.status = status;
-    if let Some(at) = freeze.expires_at {
-        state.timers.remove(&(at, Timer::Freeze(id)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::account::Account;
-    use crate::book::Subject;
-    use crate::command::Command;
-    use crate::testkit::Kit;
-    use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
-    use alloc::string::ToString;
-    use alloc::vec;
-
-    fn world(balance: Minor) -> (Kit, AccountId) {
-        let mut kit = Kit::new();
-        let user = kit.user();
-        let account = kit.account(Subject::Personal, Owner::User(user));
-        if balance > 0 {
-            kit.fund(account, balance);
+/// A freeze changed.
+pub(crate) fn apply_changed(state: &mut State, id: FreezeId, change: &FreezeChange) {
+    let before = state.freezes.get(id.0).expect("decide checked the freeze").clone();
+    let mut after = before.clone();
+    match change.what {
+        Change::Placed => {}
+        Change::Renewed { expires_at } => after.expires_at = Some(expires_at),
+        Change::Released { amount } => {
+            after.released += amount;
+            ends_with_nothing_left(&mut after, FreezeStatus::Released);
         }
-        (kit, account)
-    }
-
-    fn court(account: AccountId, amount: Minor) -> PlaceFreeze {
-        PlaceFreeze {
-            account,
-            amount,
-            currency: Currency::Cny,
-            reason: "case 7".to_string(),
-            authority: "district court".to_string(),
-            document: "2026-0001".to_string(),
-            expires_at: None,
+        Change::Deducted { amount, .. } => {
+            after.deducted += amount;
+            ends_with_nothing_left(&mut after, FreezeStatus::Deducted);
         }
-    }
-
-    #[track_caller]
-    fn place(kit: &mut Kit, command: PlaceFreeze) -> FreezeId {
-        let Reply::Freeze(id) = kit.given(Command::PlaceFreeze(command)) else { panic!("a freeze was placed") };
-        id
-    }
-
-    fn release(freeze: FreezeId, amount: Option<Minor>) -> Command {
-        Command::ReleaseFreeze(ReleaseFreeze { freeze, authority: "district court".to_string(), amount })
-    }
-
-    fn pay_out(kit: &Kit, account: AccountId, amount: Minor) -> Command {
-        let to = kit.state.institution(Subject::ClearingEpcc, Currency::Cny).unwrap();
-        Command::PostVoucher(PostVoucher {
-            business: BusinessNumber::Text("out".into()),
-            event: EventCode::Transfer,
-            date: None,
-            entries: vec![Entry::debit(account, amount, Currency::Cny), Entry::credit(to, amount, Currency::Cny)],
-            dimensions: None,
-        })
-    }
-
-    fn row(kit: &Kit, account: AccountId) -> &Account {
-        kit.state.account(account, "account").unwrap()
-    }
-
-    #[test]
-    fn a_freeze_bites_on_what_is_there_and_on_what_arrives() {
-        let (mut kit, account) = world(300);
-        place(&mut kit, court(account, 200));
-        place(&mut kit, court(account, 500));
-        // (arrives, balance, effective, available)
-        for (arrives, balance, effective, available) in [(0, 300, 300, 0), (250, 550, 550, 0), (250, 800, 700, 100)] {
-            if arrives > 0 {
-                kit.fund(account, arrives);
+        Change::GivenBack { amount, expires_at, .. } => {
+            after.deducted -= amount;
+            after.expires_at = expires_at;
+            after.status = FreezeStatus::InForce;
+        }
+        Change::Expired => {
+            after.expired += before.frozen();
+            after.status = FreezeStatus::Expired;
+        }
+        Change::Lapsed => after.status = FreezeStatus::Lapsed,
+        Change::Followed { by } => {
+            after.followed_by = Some(by);
+            if before.status == FreezeStatus::InForce {
+                after.status = FreezeStatus::Followed;
             }
-            let row = row(&kit, account);
-            assert_eq!((row.balance, row.effective_frozen(), row.available()), (balance, effective, available));
-        }
-        let too_much = pay_out(&kit, account, 101);
-        kit.refused(too_much, RefusalCode::InsufficientFunds);
-        let free = pay_out(&kit, account, 100);
-        kit.given(free);
-        assert_eq!(row(&kit, account).available(), 0);
-    }
-
-    #[test]
-    fn placing_and_releasing_write_no_voucher() {
-        let (mut kit, account) = world(300);
-        let before = row(&kit, account).entries;
-        let id = place(&mut kit, court(account, 200));
-        kit.given(release(id, None));
-        assert_eq!((row(&kit, account).entries, row(&kit, account).frozen), (before, 0));
-    }
-
-    #[test]
-    fn parts_are_released_by_the_same_authority_until_nothing_is_left() {
-        let (mut kit, account) = world(300);
-        let id = place(&mut kit, court(account, 200));
-        kit.given(release(id, Some(150)));
-        assert_eq!((kit.state.freeze(id).unwrap().frozen(), row(&kit, account).available()), (50, 250));
-        kit.refused(release(id, Some(51)), RefusalCode::ValueInvalid);
-        kit.refused(release(id, Some(0)), RefusalCode::AmountNotPositive);
-        let other = ReleaseFreeze { freeze: id, authority: "tax office".to_string(), amount: None };
-        kit.refused(Command::ReleaseFreeze(other), RefusalCode::AuthorityMismatch);
-        kit.given(release(id, None));
-        assert_eq!(kit.state.freeze(id).unwrap().status, FreezeStatus::Released);
-        kit.refused(release(id, None), RefusalCode::FreezeState);
-        kit.refused(release(FreezeId(9), None), RefusalCode::FreezeUnknown);
-    }
-
-    #[test]
-    fn a_freeze_ends_at_its_expiry_and_not_before() {
-        let (mut kit, account) = world(300);
-        let expires_at = Some(kit.now.plus_ms(1_000));
-        let id = place(&mut kit, PlaceFreeze { expires_at, ..court(account, 200) });
-        let released = place(&mut kit, PlaceFreeze { expires_at, ..court(account, 10) });
-        kit.given(release(released, None));
-        kit.later(999);
-        kit.given(Command::Tick);
-        assert_eq!(row(&kit, account).frozen, 200);
-        kit.later(1);
-        kit.given(Command::Tick);
-        assert_eq!((row(&kit, account).frozen, row(&kit, account).available()), (0, 300));
-        assert_eq!(kit.state.freeze(id).unwrap().status, FreezeStatus::Expired);
-        assert_eq!(kit.state.freeze(released).unwrap().status, FreezeStatus::Released);
-        kit.refused(release(id, None), RefusalCode::FreezeState);
-    }
-
-    #[test]
-    fn a_frozen_account_does_not_close() {
-        let (mut kit, account) = world(0);
-        place(&mut kit, court(account, 200));
-        kit.refused(Command::CloseAccount(account), RefusalCode::AccountNotEmpty);
-    }
-
-    #[test]
-    fn bad_input_is_refused() {
-        let (mut kit, account) = world(300);
-        place(&mut kit, court(account, Minor::MAX - 1));
-        let own = kit.state.institution(Subject::DueToOwn, Currency::Cny).unwrap();
-        let now = kit.now;
-        let table = [
-            (court(account, 0), RefusalCode::AmountNotPositive),
-            (court(account, 2), RefusalCode::AmountOverflow),
-            (court(AccountId(999), 1), RefusalCode::AccountUnknown),
-            (court(own, 1), RefusalCode::SubjectNotAllowed),
-            (PlaceFreeze { currency: Currency::Usd, ..court(account, 1) }, RefusalCode::CurrencyMismatch),
-            (PlaceFreeze { reason: String::new(), ..court(account, 1) }, RefusalCode::ValueInvalid),
-            (PlaceFreeze { authority: " ".to_string(), ..court(account, 1) }, RefusalCode::ValueInvalid),
-            (PlaceFreeze { document: "x".repeat(257), ..court(account, 1) }, RefusalCode::ValueInvalid),
-            (PlaceFreeze { expires_at: Some(now), ..court(account, 1) }, RefusalCode::ValueInvalid),
-        ];
-        for (command, code) in table {
-            kit.refused(Command::PlaceFreeze(command), code);
         }
     }
+    after.changes.push(change.clone());
+    index::replace(state, &before, after);
+}
+
+fn ends_with_nothing_left(freeze: &mut Freeze, status: FreezeStatus) {
+    if freeze.frozen() == 0 {
+        freeze.status = status;
+    }
+}
+
+/// As [`apply_changed`], for a change that a journal tells without who did it.
+pub(crate) fn apply_unsigned(state: &mut State, id: FreezeId, what: Change) {
+    let change = FreezeChange { what, at: state.now, operator: String::new(), approver: None, document: None };
+    apply_changed(state, id, &change);
 }

@@ -1,29 +1,36 @@
-//! Holds (预占): a two-phase reservation on an account.
+//! Holds (预占): a two-phase reservation on an account, of money that will go out or of money that is announced to come in.
 //!
 //! ```text
 //!  place ─► OPEN ─ confirm all, or the last part ─► CONFIRMED
 //!            ├ confirm a part: stays OPEN with the rest
+//!            ├ extend, by who placed it: stays OPEN for longer
 //!            ├ cancel ─► CANCELLED     (the rest is free again)
 //!            └ the timer ─► EXPIRED    (the rest is free again)
 //! ```
+//! - Direction out takes from what is available until it ends. Direction in adds to `held_in`, never to what is available:
+//!   it needs no balance, and confirming it moves the money from the source that it names.
+//! - Each confirm is one voucher under a number of its own, `hld_7/2` the second of `hld_7`.
+//! - A hold past its expiry is not confirmed or extended, whether the timer has run or not.
 
 use alloc::format;
-use alloc::vec;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
+use crate::account::Account;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, HoldId, PayoutId};
-use crate::money::{Currency, Minor, positive};
+use crate::ids::{AccountId, HoldId, PayoutId, VoucherId};
+use crate::money::{Currency, Minor, add, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::{State, Timer};
-use crate::voucher::{
-    BusinessKind, BusinessNumber, Dimensions, Entry, EventCode, refuse_by_hand, refuse_entries_by_hand,
-};
+use crate::voucher::refuse_by_hand;
+use crate::{freeze, tree};
 
+mod confirm;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +50,77 @@ pub enum HoldStatus {
     /// Its time ran out.
     #[n(3)]
     Expired,
+}
+
+impl HoldStatus {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Confirmed => "confirmed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Which way the money of a hold goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum HoldDirection {
+    /// Out of the account.
+    #[default]
+    #[n(0)]
+    Out,
+    /// Into the account.
+    #[n(1)]
+    In,
+}
+
+impl HoldDirection {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+        }
+    }
+}
+
+/// One account's share of a confirm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct HoldPart {
+    /// The account on the voucher's other side.
+    #[n(0)]
+    pub account: AccountId,
+    /// Minor units above zero.
+    #[n(1)]
+    pub amount: Minor,
+}
+
+/// One confirm of a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct HoldConfirm {
+    /// Its number within the hold, from 1.
+    #[n(0)]
+    pub number: u32,
+    /// Minor units, the sum of its parts.
+    #[n(1)]
+    pub amount: Minor,
+    /// Who took it, or who gave it.
+    #[n(2)]
+    pub parts: Vec<HoldPart>,
+    /// Its voucher.
+    #[n(3)]
+    pub voucher: VoucherId,
+    /// When.
+    #[n(4)]
+    pub at: Time,
+    /// Who confirmed.
+    #[n(5)]
+    pub by: String,
 }
 
 /// A hold.
@@ -69,6 +147,23 @@ pub struct Hold {
     /// The payout it is for, which alone confirms or cancels it.
     #[n(6)]
     pub payout: Option<PayoutId>,
+    /// Whether the money will go out or come in.
+    #[n(7)]
+    #[cbor(default)]
+    pub direction: HoldDirection,
+    /// Where announced money will come from.
+    #[n(8)]
+    pub source: Option<AccountId>,
+    /// What the placer knows it by.
+    #[n(9)]
+    pub reference: Option<String>,
+    /// Who placed it, and alone extends it; unknown of holds placed before this was kept.
+    #[n(10)]
+    pub placed_by: Option<String>,
+    /// Its confirms by hand, oldest first; a payout's is booked by the payout.
+    #[n(11)]
+    #[cbor(default)]
+    pub confirms: Vec<HoldConfirm>,
 }
 
 impl Hold {
@@ -78,6 +173,18 @@ impl Hold {
         match self.status {
             HoldStatus::Open => self.amount.saturating_sub(self.confirmed),
             HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => 0,
+        }
+    }
+
+    /// What may be done with it by hand at a time.
+    #[must_use]
+    pub fn allowed_actions(&self, now: Time) -> &'static [&'static str] {
+        match (self.status, self.payout) {
+            (HoldStatus::Open, None) if now < self.expires_at => &["confirm", "cancel", "extend"],
+            (HoldStatus::Open, None) => &["cancel"],
+            (HoldStatus::Open, Some(_)) | (HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired, _) => {
+                &[]
+            }
         }
     }
 }
@@ -95,85 +202,224 @@ pub struct PlaceHold {
     pub expires_at: Time,
 }
 
+/// Holds money, or announces it, with what the simple form leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHold {
+    /// What to hold.
+    pub terms: PlaceHold,
+    /// Where announced money will come from: with it the direction is in, without it out.
+    pub source: Option<AccountId>,
+    /// What the placer knows it by, at most 128 bytes.
+    pub reference: Option<String>,
+}
+
+/// What can be done with holds beside the first three commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldCommand {
+    /// Hold or announce money.
+    Place(NewHold),
+    /// Move held money out, to one or several receivers by one voucher.
+    Confirm {
+        /// The hold, of direction out.
+        hold: HoldId,
+        /// Each receiver once.
+        parts: Vec<HoldPart>,
+    },
+    /// Book announced money that came.
+    Receive {
+        /// The hold, of direction in.
+        hold: HoldId,
+        /// All that is still announced if none.
+        amount: Option<Minor>,
+    },
+    /// Let a hold last longer.
+    Extend {
+        /// The hold.
+        hold: HoldId,
+        /// Later than it expires now.
+        expires_at: Time,
+    },
+}
+
+/// What happened to holds beside the first four events.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum HoldEvent {
+    /// What a confirm let go was moved by its voucher.
+    #[n(0)]
+    Moved {
+        /// The hold.
+        #[n(0)]
+        hold: HoldId,
+        /// The confirm.
+        #[n(1)]
+        confirm: HoldConfirm,
+    },
+    /// A hold lasts longer.
+    #[n(1)]
+    Extended {
+        /// The hold.
+        #[n(0)]
+        hold: HoldId,
+        /// When it expires now.
+        #[n(1)]
+        expires_at: Time,
+    },
+}
+
+/// The most bytes of a reference.
+const MAX_REFERENCE: usize = 128;
+
+/// Decides what can be done with holds beside the first three commands.
+///
+/// # Errors
+/// Those of [`decide_place`], [`decide_confirm`] and [`decide_cancel`]; `hold_direction` for a confirm of the other
+/// direction; `hold_placer` for an extension by someone else; `receiver_not_allowed` for a source or receiver that cannot
+/// be one.
+pub fn decide(draft: &mut Draft<'_>, command: HoldCommand) -> Result<Reply, Refusal> {
+    match command {
+        HoldCommand::Place(new) => place_new(draft, new).map(Reply::Hold),
+        HoldCommand::Confirm { hold, parts } => confirm::to_many(draft, hold, &parts),
+        HoldCommand::Receive { hold, amount } => confirm::receive(draft, hold, amount),
+        HoldCommand::Extend { hold, expires_at } => extend(draft, hold, expires_at),
+    }
+}
+
 /// Holds money.
 ///
 /// # Errors
 /// `amount_not_positive`, `account_unknown`, `account_closed`, `subject_not_allowed` for 1101 and agreement accounts,
-/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `value_invalid` for an expiry that has passed.
+/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `quota_exceeded`, `value_invalid` for an expiry that has passed.
 pub fn decide_place(draft: &mut Draft<'_>, command: &PlaceHold) -> Result<Reply, Refusal> {
-    if let Some(account) = draft.state.accounts.get(command.account.0) {
+    let new = NewHold { terms: command.clone(), source: None, reference: None };
+    place_new(draft, new).map(Reply::Hold)
+}
+
+fn place_new(draft: &mut Draft<'_>, new: NewHold) -> Result<HoldId, Refusal> {
+    let NewHold { terms, source, reference } = new;
+    if let Some(account) = draft.state.accounts.get(terms.account.0) {
         refuse_by_hand(account, account.subject.side().opposite())?;
     }
-    place(draft, command, None).map(Reply::Hold)
+    if reference.as_ref().is_some_and(|text| text.trim().is_empty() || text.len() > MAX_REFERENCE) {
+        let message = format!("use 1 to {MAX_REFERENCE} bytes, not only blanks, or leave it out");
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "reference", message));
+    }
+    check_terms(draft, &terms)?;
+    match source {
+        None => check_out(draft.state, &terms)?,
+        Some(source) => check_in(draft.state, &terms, source)?,
+    }
+    Ok(emit_placed(draft, &terms, None, source, reference))
 }
 
 /// As [`decide_place`], for a payout.
 pub(crate) fn place(draft: &mut Draft<'_>, command: &PlaceHold, payout: Option<PayoutId>) -> Result<HoldId, Refusal> {
-    let amount = positive(command.amount, "amount")?;
-    let account = draft.state.open_account(command.account, "account")?;
-    if account.currency != command.currency {
+    check_terms(draft, command)?;
+    check_out(draft.state, command)?;
+    Ok(emit_placed(draft, command, payout, None, None))
+}
+
+fn check_terms(draft: &Draft<'_>, terms: &PlaceHold) -> Result<(), Refusal> {
+    positive(terms.amount, "amount")?;
+    let account = draft.state.open_account(terms.account, "account")?;
+    if account.currency != terms.currency {
         let message = format!("{} is kept in {}", account.id, account.currency.code());
         return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
     }
-    if account.restriction.out_barred {
-        let message = format!("{} is restricted: no money may go out", account.id);
-        return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
-    }
-    if !account.overdraft && account.available() < amount {
-        let message = format!("{} has {} available and the hold takes {amount}", account.id, account.available());
-        return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
-    }
-    crate::money::add(account.held_out, amount, "amount")?;
-    if command.expires_at <= draft.context.now {
+    if terms.expires_at <= draft.context.now {
         return Err(Refusal::new(RefusalCode::ValueInvalid, "expires_at", "the expiry has passed; name a later time"));
     }
+    Ok(())
+}
+
+fn check_out(state: &State, terms: &PlaceHold) -> Result<(), Refusal> {
+    let (account, amount) = (state.account(terms.account, "account")?, terms.amount);
+    if account.barred().out_barred {
+        return Err(restricted(state, account, true));
+    }
+    let available = state.available(account);
+    if !account.overdraft && available < amount {
+        let message = format!("{} has {available} available and the hold takes {amount}", account.id);
+        return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
+    }
+    add(account.held_out, amount, "amount")?;
+    tree::quota::check(state, account, amount)
+}
+
+/// Announced money needs no balance, but a source that could pay it by hand: an open account of the same book and
+/// currency.
+fn check_in(state: &State, terms: &PlaceHold, source: AccountId) -> Result<(), Refusal> {
+    let (account, amount) = (state.account(terms.account, "account")?, terms.amount);
+    if account.barred().in_barred {
+        return Err(restricted(state, account, false));
+    }
+    let from = state.open_account(source, "source")?;
+    refuse_by_hand(from, account.subject.side().opposite())?;
+    let same_books = from.subject.book() == account.subject.book() && from.currency == account.currency;
+    if source == account.id || !same_books {
+        let message = format!(
+            "{source} lies in {} and {}; name another account than {}, in {} and {}",
+            from.subject.book().name(),
+            from.currency.code(),
+            account.id,
+            account.subject.book().name(),
+            account.currency.code()
+        );
+        return Err(Refusal::new(RefusalCode::ReceiverNotAllowed, "source", message));
+    }
+    add(account.held_in, amount, "amount").map(|_| ())
+}
+
+fn restricted(state: &State, account: &Account, out: bool) -> Refusal {
+    let (way, why) = (if out { "out" } else { "in" }, freeze::who_bars(state, account, out));
+    let message = format!("{} is restricted: no money may go {way}; {why}", account.id);
+    Refusal::new(RefusalCode::AccountRestricted, "account", message)
+}
+
+fn emit_placed(
+    draft: &mut Draft<'_>,
+    terms: &PlaceHold,
+    payout: Option<PayoutId>,
+    source: Option<AccountId>,
+    reference: Option<String>,
+) -> HoldId {
     let id = HoldId(draft.state.holds.next_id());
+    let placed_by = Some(draft.operator());
     draft.emit(Event::HoldPlaced(Hold {
         id,
-        account: command.account,
-        amount,
+        account: terms.account,
+        amount: terms.amount,
         confirmed: 0,
-        expires_at: command.expires_at,
+        expires_at: terms.expires_at,
         status: HoldStatus::Open,
         payout,
+        direction: if source.is_some() { HoldDirection::In } else { HoldDirection::Out },
+        source,
+        reference,
+        placed_by,
+        confirms: Vec::new(),
     }));
-    Ok(id)
+    id
 }
 
 /// Confirms `amount` of a hold (all that is held if `None`) and moves it to another account.
 ///
 /// # Errors
-/// `hold_unknown`, `hold_state`, `hold_expired`, `hold_exceeded`, `subject_not_allowed` for 1101, and those of the
-/// voucher.
+/// `hold_unknown`, `hold_state`, `hold_expired`, `hold_exceeded`, `hold_direction` for announced money,
+/// `subject_not_allowed` for 1101, and those of the voucher.
 pub fn decide_confirm(
     draft: &mut Draft<'_>,
     id: HoldId,
     amount: Option<Minor>,
     to: AccountId,
 ) -> Result<Reply, Refusal> {
-    let hold = free_hold(draft.state, id)?;
-    let (account, amount) = (hold.account, amount.unwrap_or(hold.held()));
-    confirm(draft, id, amount)?;
-    let currency = draft.state.account(account, "account")?.currency;
-    let entries = if draft.state.account(account, "account")?.grows_on(crate::book::Side::Credit) {
-        vec![Entry::debit(account, amount, currency), Entry::credit(to, amount, currency)]
-    } else {
-        vec![Entry::credit(account, amount, currency), Entry::debit(to, amount, currency)]
-    };
-    refuse_entries_by_hand(draft.state, &entries)?;
-    let business = BusinessNumber::object(BusinessKind::Hold, id.0);
-    draft.post(business, EventCode::HoldConfirmed, entries, Dimensions::default())?;
-    Ok(Reply::Hold(id))
+    confirm::to_one(draft, id, amount, to)
 }
 
 /// Frees `amount` of the hold for the voucher that the caller posts next.
 pub(crate) fn confirm(draft: &mut Draft<'_>, id: HoldId, amount: Minor) -> Result<(), Refusal> {
     let hold = open_hold(draft.state, id)?;
     let amount = positive(amount, "amount")?;
-    if hold.expires_at <= draft.context.now {
-        let message = format!("{id} has expired; place a new hold");
-        return Err(Refusal::new(RefusalCode::HoldExpired, "hold", message));
-    }
+    not_expired(hold, draft.context.now)?;
     if amount > hold.held() {
         let message = format!("{id} still holds {} and {amount} were to be confirmed", hold.held());
         return Err(Refusal::new(RefusalCode::HoldExceeded, "amount", message));
@@ -182,10 +428,36 @@ pub(crate) fn confirm(draft: &mut Draft<'_>, id: HoldId, amount: Minor) -> Resul
     Ok(())
 }
 
+fn not_expired(hold: &Hold, now: Time) -> Result<(), Refusal> {
+    if now < hold.expires_at {
+        return Ok(());
+    }
+    let message = format!("{} has expired; place a new hold", hold.id);
+    Err(Refusal::new(RefusalCode::HoldExpired, "hold", message))
+}
+
+/// Extends (延长) a hold: only who placed it knows how long the other side was promised it.
+fn extend(draft: &mut Draft<'_>, id: HoldId, expires_at: Time) -> Result<Reply, Refusal> {
+    let hold = free_hold(draft.state, id)?;
+    not_expired(hold, draft.context.now)?;
+    let (placer, asks) = (hold.placed_by.as_deref(), draft.operator());
+    if placer != Some(asks.as_str()) {
+        let placer = placer.unwrap_or("someone not recorded");
+        let message = format!("{id} was placed by {placer}, not by {asks}; only its placer extends it");
+        return Err(Refusal::new(RefusalCode::HoldPlacer, "hold", message));
+    }
+    if expires_at <= hold.expires_at {
+        let message = format!("{id} lasts until then already; name a later time than its expiry");
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "expires_at", message));
+    }
+    draft.emit(Event::Hold(HoldEvent::Extended { hold: id, expires_at }));
+    Ok(Reply::Hold(id))
+}
+
 /// Lets the rest of a hold go.
 ///
 /// # Errors
-/// `hold_unknown`, `hold_state`.
+/// `hold_unknown`, `hold_state`, `hold_expired` for one whose time ran out.
 pub fn decide_cancel(draft: &mut Draft<'_>, id: HoldId) -> Result<Reply, Refusal> {
     free_hold(draft.state, id)?;
     draft.emit(Event::HoldCancelled(id));
@@ -213,13 +485,12 @@ fn free_hold(state: &State, id: HoldId) -> Result<&Hold, Refusal> {
 
 fn open_hold(state: &State, id: HoldId) -> Result<&Hold, Refusal> {
     let hold = state.hold(id)?;
-    match hold.status {
-        HoldStatus::Open => Ok(hold),
-        HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => {
-            let message = format!("{id} is {:?}; only an open hold can change", hold.status);
-            Err(Refusal::new(RefusalCode::HoldState, "hold", message))
-        }
-    }
+    let (code, what) = match hold.status {
+        HoldStatus::Open => return Ok(hold),
+        HoldStatus::Confirmed | HoldStatus::Cancelled => (RefusalCode::HoldState, "only an open hold can change"),
+        HoldStatus::Expired => (RefusalCode::HoldExpired, "place a new hold"),
+    };
+    Err(Refusal::new(code, "hold", format!("{id} is {}; {what}", hold.status.name())))
 }
 
 impl State {
@@ -234,28 +505,59 @@ impl State {
     }
 }
 
+/// A hold was placed.
 pub(crate) fn apply_placed(state: &mut State, hold: &Hold) {
-    state.account_row(hold.account).held_out += hold.amount;
+    *held_row(state, hold.account, hold.direction) += hold.amount;
     state.timers.insert((hold.expires_at, Timer::Hold(hold.id)), ());
+    tree::quota::apply_hold(state, hold);
     state.holds.insert(hold.id.0, hold.clone());
 }
 
+/// Held money was let go to move.
 pub(crate) fn apply_confirmed(state: &mut State, id: HoldId, amount: Minor) {
     let hold = state.holds.get_mut(id.0).expect("decide checked the hold");
     hold.confirmed += amount;
-    let account = hold.account;
+    let (account, direction) = (hold.account, hold.direction);
     if hold.held() == 0 {
         hold.status = HoldStatus::Confirmed;
         let timer = (hold.expires_at, Timer::Hold(id));
         state.timers.remove(&timer);
     }
-    state.account_row(account).held_out -= amount;
+    *held_row(state, account, direction) -= amount;
 }
 
+/// A hold was let go, or its time ran out.
 pub(crate) fn apply_ended(state: &mut State, id: HoldId, status: HoldStatus) {
     let hold = state.holds.get_mut(id.0).expect("decide checked the hold");
-    let (account, rest, timer) = (hold.account, hold.held(), (hold.expires_at, Timer::Hold(id)));
+    let (account, direction, rest) = (hold.account, hold.direction, hold.held());
+    let timer = (hold.expires_at, Timer::Hold(id));
     hold.status = status;
     state.timers.remove(&timer);
-    state.account_row(account).held_out -= rest;
+    *held_row(state, account, direction) -= rest;
+    tree::quota::apply_given_back(state, id, rest);
+}
+
+/// What happened to holds beside the first four events.
+pub(crate) fn apply(state: &mut State, event: &HoldEvent) {
+    match event {
+        HoldEvent::Moved { hold, confirm } => {
+            let hold = state.holds.get_mut(hold.0).expect("decide checked the hold");
+            hold.confirms.push(confirm.clone());
+        }
+        HoldEvent::Extended { hold: id, expires_at } => {
+            let hold = state.holds.get_mut(id.0).expect("decide checked the hold");
+            let before = (hold.expires_at, Timer::Hold(*id));
+            hold.expires_at = *expires_at;
+            state.timers.remove(&before);
+            state.timers.insert((*expires_at, Timer::Hold(*id)), ());
+        }
+    }
+}
+
+fn held_row(state: &mut State, account: AccountId, direction: HoldDirection) -> &mut Minor {
+    let account = state.account_row(account);
+    match direction {
+        HoldDirection::Out => &mut account.held_out,
+        HoldDirection::In => &mut account.held_in,
+    }
 }

@@ -74,7 +74,7 @@ ids! {
     MerchantId = "mch";
     /// A hold (预占).
     HoldId = "hld";
-    /// A precise freeze (精准冻结).
+    /// A freeze (冻结).
     FreezeId = "frz";
     /// An agreement (协议) and its account.
     AgreementId = "agr";
@@ -98,6 +98,12 @@ ids! {
     ClearingId = "clr";
     /// A voucher (凭证): its position in the journal.
     VoucherId = "vch";
+    /// A payment out of an agreement account.
+    AgreementPaymentId = "agp";
+    /// An exchange rate (牌价).
+    ExchangeRateId = "fxr";
+    /// A conversion between currencies.
+    ConversionId = "cnv";
     /// An approval by a second person.
     ApprovalId = "apr";
     /// An operator of the institution.
@@ -122,6 +128,16 @@ ids! {
     BlockEntryId = "blk";
     /// A bank card that sent a withdrawal back.
     BankCardId = "bcd";
+    /// A link between a parent and a child account (母子账户).
+    TreeLinkId = "lnk";
+    /// A run of sweeps (归集) and allocations (下拨).
+    TreeRunId = "trn";
+    /// What a hold used of a child's quota (额度).
+    QuotaChargeId = "qch";
+    /// Money in suspense (挂账).
+    SuspenseId = "sus";
+    /// A template of manual vouchers.
+    TemplateId = "tpl";
 }
 
 #[cfg(test)]

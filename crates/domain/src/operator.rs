@@ -27,7 +27,7 @@ use crate::state::State;
 pub const MIN_ADMINISTRATORS: usize = 2;
 
 /// Names that the journal uses for what is no person.
-const RESERVED: [&str; 3] = ["operator", "timer", "channel"];
+const RESERVED: [&str; 5] = ["operator", "timer", "channel", "serve", "executor"];
 
 /// What an operator may make or check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -289,7 +289,10 @@ fn decide_change(
 
 fn check_login(login: &str) -> Result<(), Refusal> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
-    let taken = RESERVED.contains(&login) || login.parse::<UserId>().is_ok() || login.parse::<MerchantId>().is_ok();
+    let taken = RESERVED.contains(&login)
+        || login.parse::<UserId>().is_ok()
+        || login.parse::<MerchantId>().is_ok()
+        || login.parse::<OperatorId>().is_ok();
     if (3..=32).contains(&login.len()) && login.bytes().all(plain) && !taken {
         return Ok(());
     }

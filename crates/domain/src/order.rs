@@ -12,10 +12,9 @@
 //! falls below zero when a refund took more from the merchant than the order had brought it (the fee was kept); such a
 //! share is due at once, so that a settlement never promises money that is gone.
 
-use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 

@@ -18,15 +18,13 @@
 //!
 //! Not here: CONVERT mode, where a shortfall of the fund is asked of the card.
 
-use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose, Rail};
 use crate::book::Subject;
 use crate::calendar::Date;
-use crate::clearing;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
@@ -34,10 +32,10 @@ use crate::ids::{AttemptId, LegId, OrderId};
 use crate::leg::{Instrument, Leg, LegStatus};
 use crate::money::{add, positive};
 use crate::order::{ItemKind, Order, OrderStatus, can_pay, name_fits, refuse_blocked};
-use crate::refund;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
+use crate::{clearing, refund};
 
 #[cfg(test)]
 mod tests;

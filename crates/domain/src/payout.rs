@@ -18,7 +18,8 @@
 //! ```
 //! 2203 pays only its merchant's own settlement account or its own 2206; 2201 only an own card; 2206 also others. After a
 //! return nothing more goes to that settlement account, or that own card, until it is verified again. Who takes part is
-//! asked of the block lists, and what leaves 2201 of the limits; what comes back is given back to them.
+//! asked of the block lists, and what leaves 2201 of the limits; what comes back is given back to them. A deduction from a
+//! freeze is SENT as it is created, see [`crate::freeze`]; neither lists nor limits stand in a court's way.
 
 use alloc::format;
 use alloc::string::String;
@@ -30,18 +31,21 @@ use crate::attempt::FailureClass;
 use crate::calendar::Date;
 use crate::clearing::returns;
 use crate::envelope::Time;
-use crate::ids::{AccountId, AttemptId, HoldId, PayoutId, VoucherId, WithdrawalId};
+use crate::ids::{AccountId, AttemptId, FreezeId, HoldId, PayoutId, VoucherId, WithdrawalId};
 use crate::limit::Count;
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
+use crate::tree;
 
 mod booking;
+mod deduction;
 mod steps;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use deduction::{Deduction, deduct};
 pub use steps::{CreatePayout, PayTo, decide_cancel, decide_create, decide_return, decide_send};
 pub(crate) use steps::{
     NewPayout, answered, cancel_unsent, cancel_unsent_where, check, come_back, create_and_send, settlement_receiver,
@@ -57,6 +61,9 @@ pub enum PayoutKind {
     /// To oneself (提现).
     #[n(1)]
     Withdrawal,
+    /// To an authority that ordered it (扣划).
+    #[n(2)]
+    Deduction,
 }
 
 impl PayoutKind {
@@ -66,6 +73,7 @@ impl PayoutKind {
         match self {
             Self::Payout => "payout",
             Self::Withdrawal => "withdrawal",
+            Self::Deduction => "deduction",
         }
     }
 }
@@ -308,6 +316,9 @@ pub struct Payout {
     /// The date of the clearing file that its return was matched in.
     #[n(18)]
     pub return_cleared: Option<Date>,
+    /// The freeze that a deduction was taken from, which gets it back if the money comes back.
+    #[n(20)]
+    pub freeze: Option<FreezeId>,
     /// What the limits counted it as.
     #[n(24)]
     pub counted: Option<Count>,
@@ -424,7 +435,12 @@ pub(crate) fn apply_succeeded(state: &mut State, id: PayoutId, reference: Option
 
 /// It failed.
 pub(crate) fn apply_failed(state: &mut State, id: PayoutId, failure: &PayoutFailure) {
-    end(state, id, PayoutStatus::Failed).failure = Some(failure.clone());
+    let payout = end(state, id, PayoutStatus::Failed);
+    payout.failure = Some(failure.clone());
+    let (hold, total) = (payout.hold, payout.total());
+    if let Some(hold) = hold {
+        tree::quota::apply_given_back(state, hold, total);
+    }
 }
 
 /// It was cancelled.
@@ -438,7 +454,11 @@ pub(crate) fn apply_returned(state: &mut State, id: PayoutId, reference: &str, d
     let payout = state.payouts.get_mut(id.0).expect("it ended just now");
     payout.return_reference = Some(reference.into());
     payout.return_date = Some(date);
+    let (hold, amount) = (payout.hold, payout.amount);
     if let Some(key) = returns::uncleared_key(payout, &state.attempts) {
         state.uncleared_returns.insert(key, ());
+    }
+    if let Some(hold) = hold {
+        tree::quota::apply_given_back(state, hold, amount);
     }
 }

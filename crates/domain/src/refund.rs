@@ -15,10 +15,9 @@
 //! - **Fee.** Kept, or returned in proportion: round(fee × refunded with fee so far / paid) − returned before.
 //! - Money that no order can use goes back the same way, from 2243 in place of a merchant.
 
-use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 

@@ -134,7 +134,27 @@ codes! {
     153 CardStopped "card_stopped" "A withdrawal to the bank card came back; it must be verified first.";
     155 LimitPolicyUnknown "limit_policy_unknown" "No version of the limits has this id.";
     154 RetryRuleUnknown "retry_rule_unknown" "No rule of retries has this id.";
+    100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
+    101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";
+    120 HoldDirection "hold_direction" "The hold is of the other direction: money that goes out, or money announced to come in.";
+    121 HoldPlacer "hold_placer" "Only who placed the hold extends it.";
+    122 VoucherCurrencies "voucher_currencies" "A voucher has entries of one currency only.";
+    123 RuleUnknown "rule_unknown" "The agreement has no rule or condition of this number.";
+    124 ConversionState "conversion_state" "The conversion's state does not allow this.";
+    125 ConditionNotFulfilled "condition_not_fulfilled" "A condition of the agreement's rule is not fulfilled, or its day has not come.";
+    126 RuleExceeded "rule_exceeded" "More than the agreement's rule may pay in all.";
+    127 ExchangeRateNotValid "exchange_rate_not_valid" "The exchange rate is not valid now, or not for these currencies.";
+    128 ExchangeRateUnknown "exchange_rate_unknown" "No exchange rate has this id.";
+    129 ConversionUnknown "conversion_unknown" "No conversion has this id.";
     80 ApprovalRequired "approval_required" "This needs a second person: propose it, and another operator approves it.";
+    110 QuotaExceeded "quota_exceeded" "More than the child account's quota leaves for one payment, the day or the month.";
+    111 TreeLinkUnknown "tree_link_unknown" "No link between accounts has this id.";
+    112 TreeLinkEnded "tree_link_ended" "The link between the accounts has ended.";
+    113 AccountLinked "account_linked" "The account stands in a tree; end its links first.";
+    114 TreeShape "tree_shape" "The link would make a cycle, or a tree too deep, too broad or too large.";
+    115 LinkAgreementNeeded "link_agreement_needed" "Accounts of two customers are linked only by an agreement.";
+    116 TreeRunUnknown "tree_run_unknown" "No run of sweeps and allocations has this id.";
+    117 NothingToMove "nothing_to_move" "Parent and child stand so that nothing moves.";
     81 OperatorUnknown "operator_unknown" "No operator has this id.";
     82 OperatorState "operator_state" "The operator is suspended, or its state does not allow this.";
     83 RoleMissing "role_missing" "The operator has none of the roles that may do this.";
@@ -146,6 +166,14 @@ codes! {
     89 AdministratorsTooFew "administrators_too_few" "Two active administrators must stay.";
     90 NotAnOperator "not_an_operator" "Only a registered operator decides this.";
     91 NotTheMaker "not_the_maker" "Only its maker takes a proposal back.";
+    92 EvidenceRequired "evidence_required" "This must name a document and its digest.";
+    93 SuspenseUnknown "suspense_unknown" "No suspense item has this id.";
+    94 SuspenseState "suspense_state" "The suspense item is no longer open.";
+    95 SuspenseExceeded "suspense_exceeded" "More than what is left of the suspense item.";
+    96 TemplateUnknown "template_unknown" "No template in use has this id or code.";
+    97 TemplateMismatch "template_mismatch" "The template does not allow this side of this subject.";
+    98 MirrorBroken "mirror_broken" "2291 and 1291, 2292 and 1151 must move alike.";
+    99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 
 impl RefusalCode {
@@ -160,6 +188,7 @@ impl RefusalCode {
                 | Self::VoucherTooShort
                 | Self::VoucherTooLong
                 | Self::VoucherUnbalanced
+                | Self::VoucherCurrencies
                 | Self::OrderAmount
                 | Self::ValueInvalid
         )

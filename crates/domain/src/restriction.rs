@@ -3,7 +3,8 @@
 //! ```text
 //!  free ⇄ in barred │ out barred (judicial: in allowed, out barred) │ both
 //! ```
-//! It writes no voucher. What has not left yet does not leave: barring the way out cancels the account's unsent payouts.
+//! This is the institution's own bar, for risk; whole freezes of authorities stand beside it (see [`crate::freeze`]), and
+//! neither lifts the other. It writes no voucher. What has not left yet does not leave: barring the way out cancels the account's unsent payouts.
 //! What is at a bank already is outside, and what comes back from there is taken, for it never came in (see
 //! [`crate::voucher::check`]).
 
@@ -29,6 +30,17 @@ pub struct Restriction {
     /// No money goes out.
     #[n(1)]
     pub out_barred: bool,
+}
+
+/// How many freezes bar each way of an account: releasing one does not lift another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Bars {
+    /// Freezes that let no money in.
+    #[n(0)]
+    pub ways_in: u32,
+    /// Freezes that let no money out.
+    #[n(1)]
+    pub ways_out: u32,
 }
 
 /// Bars or frees an account as a whole.

@@ -6,9 +6,8 @@
 //! A share below zero (a refund took more than the order had brought) is due at once and lowers the sum; while the sum is
 //! not above zero there is nothing to settle.
 
-use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 

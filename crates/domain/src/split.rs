@@ -8,10 +8,9 @@
 //! Σ parts never exceeds what the payee has unsettled of the order. With rates each part is rounded down and what rounding
 //! leaves goes to one named receiver, so the parts always add up.
 
-use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 

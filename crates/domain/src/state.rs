@@ -16,17 +16,19 @@ use crate::calendar::{Calendar, Date};
 use crate::clearing::Clearing;
 use crate::customer::Customer;
 use crate::envelope::Time;
-use crate::freeze::Freeze;
+use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
     AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
-    OrderId, PayoutId, StreamId, UserId,
+    OrderId, PayoutId, StreamId, SuspenseId, TemplateId, UserId,
 };
 use crate::ids::{BankCardId, BlockEntryId, RetryRuleId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId};
+use crate::ids::{QuotaChargeId, TreeLinkId, TreeRunId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::leg::Leg;
 use crate::limit::{AccountLimit, CustomerUse, LimitPolicy};
+use crate::manual_voucher::VoucherTemplate;
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor};
 use crate::notice::Notice;
@@ -36,11 +38,13 @@ use crate::payout::Payout;
 use crate::refund::Refund;
 use crate::settlement::Settlement;
 use crate::split::Split;
+use crate::suspense::SuspenseItem;
 use crate::table::Table;
 use crate::top_up::TopUp;
 use crate::transfer::Transfer;
+use crate::tree::{QuotaCharge, TreeLink, TreeRun};
 use crate::user::User;
-use crate::voucher::PostedEntry;
+use crate::voucher::{BusinessNumber, PostedEntry};
 use crate::withdrawal::Withdrawal;
 use crate::withdrawal_batch::{RetryRule, WithdrawalBatch};
 use crate::withdrawal_plan::WithdrawalPlan;
@@ -54,6 +58,8 @@ pub enum Timer {
     Freeze(FreezeId),
     /// The next try of an automatic withdrawal.
     Withdrawal(WithdrawalId),
+    /// The rules of a parent's children run.
+    TreeRules(AccountId),
     /// A proposal lapses.
     Approval(ApprovalId),
 }
@@ -111,6 +117,11 @@ macro_rules! state {
         }
 
         impl State {
+            /// A state of these rows, with neither days nor indexes.
+            pub(crate) fn of_rows(rows: Changes) -> Self {
+                Self { $($table: Table::restored(rows.$table),)* ..Self::default() }
+            }
+
             pub(crate) fn begin(&mut self, recording: bool) {
                 self.days.begin(recording);
                 $(self.$table.begin(recording);)*
@@ -187,7 +198,7 @@ state! {
         payouts: Payout,
         /// Agreements.
         agreements: Agreement,
-        /// Precise freezes.
+        /// Freezes.
         freezes: Freeze,
         /// Entries of block lists.
         block_entries: BlockEntry,
@@ -213,12 +224,34 @@ state! {
         retry_rules: RetryRule,
         /// What customers are to be told.
         notices: Notice,
+        /// Links between parent and child accounts, current and ended.
+        tree_links: TreeLink,
+        /// Runs of sweeps and allocations.
+        tree_runs: TreeRun,
+        /// What holds used of quotas.
+        quota_charges: QuotaCharge,
+        /// Payments out of agreement accounts.
+        agreement_payments: crate::agreement::AgreementPayment,
+        /// Exchange rates.
+        exchange_rates: crate::exchange_rate::ExchangeRate,
+        /// Conversions between currencies.
+        conversions: crate::conversion::Conversion,
         /// Operators.
         operators: Operator,
         /// Proposals and what two people made of them.
         approvals: Approval,
+        /// Templates of manual vouchers.
+        voucher_templates: VoucherTemplate,
+        /// Money in suspense.
+        suspense_items: SuspenseItem,
     }
     indexes {
+        /// Freezes in force, by what they lie on.
+        freezes_in_force: (FreezeScope, FreezeId) => (),
+        /// What the precise freezes in force on customers add up to.
+        customer_frozen: (CustomerId, Currency) => Minor,
+        /// Stop-payments that no freeze of their authority has followed.
+        stop_payments: (FreezeScope, String) => FreezeId,
         /// Accounts by the customer (客户) behind their user or merchant.
         customer_accounts: (CustomerId, AccountId) => (),
         /// The institution's own accounts.
@@ -229,6 +262,10 @@ state! {
         users_by_product: (CustomerId, String) => UserId,
         /// Operators by login.
         operator_logins: String => OperatorId,
+        /// Templates by code.
+        template_codes: String => TemplateId,
+        /// Open items of suspense, by the business number that brought them.
+        open_suspense: (BusinessNumber, SuspenseId) => (),
         /// Payouts that have not ended, by the account that pays.
         open_payouts: (AccountId, PayoutId) => (),
         /// Agreements by number, party and purpose.
@@ -257,6 +294,16 @@ state! {
         carried_withdrawals: WithdrawalId => (),
         /// Rules of retries by the channel's code.
         retry_codes: String => RetryRuleId,
+        /// The link of each child now.
+        tree_parents: AccountId => TreeLinkId,
+        /// The links of each parent now, by child.
+        tree_children: (AccountId, AccountId) => TreeLinkId,
+        /// Every link that a parent ever had.
+        tree_history: (AccountId, TreeLinkId) => (),
+        /// Runs of rules by parent and number.
+        tree_run_numbers: (AccountId, String) => TreeRunId,
+        /// What a hold used of a quota.
+        quota_charges_by_hold: HoldId => QuotaChargeId,
         /// What falls due when.
         timers: (Time, Timer) => (),
     }

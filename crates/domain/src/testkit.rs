@@ -5,10 +5,9 @@
 //! hold after it, and a refusal must leave every balance as it was.
 
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use crate::account::{OpenAccount, Owner};
 use crate::approval::Approved;
@@ -21,6 +20,7 @@ use crate::customer::{Customer, CustomerKind};
 use crate::draft::Draft;
 use crate::envelope::{Actor, Context, Origin, Time};
 use crate::event::{Event, apply};
+use crate::freeze::{FreezeScope, Measure, PlaceFreeze};
 use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, UserId};
 use crate::initialise::Genesis;
 use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
@@ -33,6 +33,7 @@ use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher, Voucher};
 
 pub(crate) mod orders;
 pub(crate) mod people;
+pub(crate) mod script;
 pub(crate) mod wallets;
 
 /// A day in the tests' calendar.
@@ -43,6 +44,20 @@ pub(crate) fn date(text: &str) -> Date {
 /// A sealed field that shows `mask`.
 pub(crate) fn sealed(mask: &str) -> Sealed {
     Sealed { ciphertext: vec![7; 40], key: 1, mask: mask.to_string(), class: DataClass::C2 }
+}
+
+/// A freeze of so many fen of an account or a customer by the district court.
+pub(crate) fn court(scope: impl Into<FreezeScope>, amount: Minor) -> PlaceFreeze {
+    PlaceFreeze {
+        scope: scope.into(),
+        measure: Measure::Amount { amount, currency: Currency::Cny },
+        reason: "case 7".to_string(),
+        authority: "district court".to_string(),
+        document: "2026-0001".to_string(),
+        source: None,
+        priority: 100,
+        expires_at: None,
+    }
 }
 
 /// The channel did it, with this clearing date.
@@ -208,11 +223,11 @@ impl Kit {
         }
     }
 
-    fn balances(&self) -> Vec<(u64, Minor, Minor, Minor)> {
+    fn balances(&self) -> Vec<(u64, Minor, [Minor; 2], Minor)> {
         self.state
             .accounts
             .iter()
-            .map(|(id, account)| (id, account.balance, account.held_out, account.frozen))
+            .map(|(id, account)| (id, account.balance, [account.held_out, account.held_in], account.frozen))
             .collect()
     }
 
@@ -380,4 +395,22 @@ fn a_new_world_is_balanced_and_replays() {
     assert_eq!(kit.pending(merchant), 500);
     kit.books(&[(1121, 500)]);
     kit.refused(Command::CloseAccount(pending), RefusalCode::AccountNotEmpty);
+}
+
+#[test]
+fn a_script_of_holds() {
+    let played = script::play(include_str!("testkit/scripts/holds.txt"));
+    assert!(played.refused.contains(&RefusalCode::HoldExceeded) && played.events.contains("HoldExpired"), "{played:?}");
+}
+
+#[test]
+fn a_script_of_freezes() {
+    let played = script::play(include_str!("testkit/scripts/freezes.txt"));
+    assert!(played.refused.contains(&RefusalCode::AuthorityMismatch), "{played:?}");
+}
+
+#[test]
+fn a_script_of_whole_freezes() {
+    let played = script::play(include_str!("testkit/scripts/whole_freezes.txt"));
+    assert!(played.refused.contains(&RefusalCode::AccountRestricted), "{played:?}");
 }

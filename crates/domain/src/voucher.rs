@@ -11,20 +11,25 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{Account, AccountStatus};
-use crate::agreement;
 use crate::book::{Book, Side, Subject};
 use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, MerchantId, StreamId, VoucherId};
+use crate::ids::{AccountId, MerchantId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::{agreement, freeze, suspense, tree};
 
+mod business;
+mod event_code;
 #[cfg(test)]
 mod tests;
+
+pub use business::{BusinessKind, BusinessNumber};
+pub use event_code::EventCode;
 
 /// The most entries of one voucher.
 pub const MAX_ENTRIES: usize = 1_000;
@@ -57,211 +62,6 @@ impl Entry {
     #[must_use]
     pub const fn credit(account: AccountId, amount: Minor, currency: Currency) -> Self {
         Self { account, side: Side::Credit, amount, currency }
-    }
-}
-
-/// What kind of business object a voucher belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum BusinessKind {
-    /// An order.
-    #[n(0)]
-    Order,
-    /// A leg of a payment.
-    #[n(1)]
-    Leg,
-    /// A split.
-    #[n(2)]
-    Split,
-    /// A refund.
-    #[n(3)]
-    Refund,
-    /// A payout or withdrawal.
-    #[n(4)]
-    Payout,
-    /// A settlement.
-    #[n(5)]
-    Settlement,
-    /// A clearing file.
-    #[n(6)]
-    Clearing,
-    /// A hold.
-    #[n(7)]
-    Hold,
-    /// An agreement.
-    #[n(8)]
-    Agreement,
-    /// One try at a channel.
-    #[n(9)]
-    Attempt,
-    /// A top-up.
-    #[n(30)]
-    TopUp,
-    /// A transfer between payment accounts.
-    #[n(31)]
-    Transfer,
-}
-
-impl BusinessKind {
-    /// The prefix of the object's id.
-    #[must_use]
-    pub const fn prefix(self) -> &'static str {
-        match self {
-            Self::Order => "ord",
-            Self::Leg => "leg",
-            Self::Split => "spl",
-            Self::Refund => "rfd",
-            Self::Payout => "pay",
-            Self::Settlement => "stl",
-            Self::Clearing => "clr",
-            Self::Hold => "hld",
-            Self::Agreement => "agr",
-            Self::Attempt => "att",
-            Self::TopUp => "tup",
-            Self::Transfer => "trf",
-        }
-    }
-}
-
-/// The business number (业务编号): with the event code it is unique.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub enum BusinessNumber {
-    /// One voucher of a bulk posting.
-    #[n(0)]
-    Bulk {
-        /// The stream.
-        #[n(0)]
-        stream: StreamId,
-        /// The posting's number in the stream.
-        #[n(1)]
-        number: u64,
-        /// The voucher's place in the posting, from 0.
-        #[n(2)]
-        index: u32,
-    },
-    /// A step of a business object.
-    #[n(1)]
-    Object {
-        /// Its kind.
-        #[n(0)]
-        kind: BusinessKind,
-        /// Its id.
-        #[n(1)]
-        id: u64,
-    },
-    /// A number the caller gave.
-    #[n(2)]
-    Text(#[n(0)] Box<str>),
-    /// One of several steps of the same kind of a business object, such as the second confirm of a hold.
-    #[n(3)]
-    Step {
-        /// Its kind.
-        #[n(0)]
-        kind: BusinessKind,
-        /// Its id.
-        #[n(1)]
-        id: u64,
-        /// Which one, from 1.
-        #[n(2)]
-        step: u32,
-    },
-}
-
-impl BusinessNumber {
-    /// The number of a step of a business object.
-    #[must_use]
-    pub const fn object(kind: BusinessKind, id: u64) -> Self {
-        Self::Object { kind, id }
-    }
-
-    /// The number of the `step`-th of several such steps, from 1.
-    #[must_use]
-    pub const fn step(kind: BusinessKind, id: u64, step: u32) -> Self {
-        Self::Step { kind, id, step }
-    }
-}
-
-impl core::fmt::Display for BusinessNumber {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Bulk { stream, number, index } => write!(f, "{stream}/{number}/{index}"),
-            Self::Object { kind, id } => write!(f, "{}_{id}", kind.prefix()),
-            Self::Text(text) => f.write_str(text),
-            Self::Step { kind, id, step } => write!(f, "{}_{id}/{step}", kind.prefix()),
-        }
-    }
-}
-
-macro_rules! event_codes {
-    ($($number:literal $name:ident $text:literal $doc:literal;)*) => {
-        /// The event code (事件码): which step of the business a voucher books. Number and name are for ever.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-        #[cbor(index_only)]
-        pub enum EventCode {
-            $(#[doc = $doc] #[n($number)] $name,)*
-        }
-
-        impl EventCode {
-            /// Every code.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The name that callers and statements see.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// Its number in files.
-            #[must_use]
-            pub const fn number(self) -> u16 {
-                match self { $(Self::$name => $number,)* }
-            }
-        }
-    };
-}
-
-event_codes! {
-    0 Transfer "transfer" "A posting by the caller's own words.";
-    1 PaymentCaptured "payment_captured" "A payment came in by one instrument.";
-    2 LegCaptured "leg_captured" "One leg of a combined payment came in.";
-    3 OrderPaid "order_paid" "Every leg of a combined payment is in.";
-    4 LegReversed "leg_reversed" "A finished leg was taken back.";
-    5 FeeIncome "fee_income" "The institution's fee, mirrored in its own books.";
-    6 SplitPaid "split_paid" "One part of a split.";
-    7 SplitReturned "split_returned" "One part of a split, returned for a refund.";
-    8 RefundStarted "refund_started" "A refund left the merchant.";
-    9 RefundSucceeded "refund_succeeded" "A refund reached the payer.";
-    10 RefundFailed "refund_failed" "A refund did not; the contra of its start.";
-    11 PayoutSent "payout_sent" "A payout left the account.";
-    12 PayoutSucceeded "payout_succeeded" "A payout reached the bank account.";
-    13 PayoutFailed "payout_failed" "A payout did not; the contra of its sending.";
-    14 PayoutReturned "payout_returned" "A payout came back after success.";
-    15 SuspenseAllocated "suspense_allocated" "Money in suspense found its account.";
-    16 ClearingSession "clearing_session" "The net of a clearing file reached the central bank account.";
-    17 Settled "settled" "A merchant's matched payments became available.";
-    18 RefundDue "refund_due" "Money that no order can use.";
-    19 AgreementDeposit "agreement_deposit" "Money into an agreement account.";
-    20 AgreementPayment "agreement_payment" "Money out of an agreement account to a listed receiver.";
-    21 TopUp "top_up" "Money into a payment account.";
-    22 HoldConfirmed "hold_confirmed" "Held money moved.";
-    23 Opening "opening" "A balance brought in from another system.";
-    24 FeeReturned "fee_returned" "A fee given back, mirrored in the institution's own books.";
-    100 AccountTransfer "account_transfer" "A payment account paid another by its holder's order.";
-    101 TopUpSuspended "top_up_suspended" "A top-up came in and its account takes no money: suspense.";
-    30 SplitRestored "split_restored" "Returned parts of a split went to their receivers again, as the refund failed.";
-}
-
-impl EventCode {
-    /// The code of a name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.name() == name)
-    }
-
-    /// The code of a number.
-    #[must_use]
-    pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.number() == number)
     }
 }
 
@@ -372,26 +172,49 @@ pub fn decide_post(draft: &mut Draft<'_>, command: PostVoucher) -> Result<Reply,
 ///
 /// # Errors
 /// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, and where money
-/// would leave an agreement's account.
+/// would leave an agreement's account; `quota_exceeded`.
+/// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, on 2241, which moves by
+/// items, and where money would leave an agreement's account.
 pub(crate) fn check_by_hand(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     check(state, voucher)?;
-    refuse_entries_by_hand(state, &voucher.entries)
+    let limited = refuse_entries_by_hand(state, &voucher.entries)?;
+    if limited { check_quotas(state, &voucher.entries) } else { Ok(()) }
 }
 
-/// Refuses entries that no one makes by hand.
-pub(crate) fn refuse_entries_by_hand(state: &State, entries: &[Entry]) -> Result<(), Refusal> {
+/// Refuses entries that would take more out of a child account than its quota allows.
+fn check_quotas(state: &State, entries: &[Entry]) -> Result<(), Refusal> {
+    for (at, entry) in entries.iter().enumerate() {
+        let limited = state.accounts.get(entry.account.0).filter(|account| account.quota.is_some());
+        let Some(account) = limited.filter(|_| !entries.iter().take(at).any(|one| one.account == entry.account)) else {
+            continue;
+        };
+        let out = entries.iter().filter(|one| one.account == account.id && !account.grows_on(one.side));
+        tree::quota::check(state, account, out.map(|one| one.amount).fold(0, Minor::saturating_add))?;
+    }
+    Ok(())
+}
+
+/// Refuses entries that no one makes by hand. Says whether a quota limits one of the accounts.
+pub(crate) fn refuse_entries_by_hand(state: &State, entries: &[Entry]) -> Result<bool, Refusal> {
+    let mut limited = false;
     for entry in entries {
         if let Some(account) = state.accounts.get(entry.account.0) {
             refuse_by_hand(account, entry.side)?;
+            limited |= account.quota.is_some();
         }
     }
-    Ok(())
+    Ok(limited)
 }
 
 /// Refuses an entry on `side` of the account if no one makes it by hand.
 pub(crate) fn refuse_by_hand(account: &Account, side: Side) -> Result<(), Refusal> {
     if account.subject == Subject::CentralBank {
         let message = format!("{} is 1101, which moves only on a statement line of the central bank", account.id);
+        return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
+    }
+    if account.subject == Subject::Suspense {
+        let message =
+            format!("{} is 2241, which moves by items: what comes back opens one, two people allocate it", account.id);
         return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "account", message));
     }
     if account.grows_on(side) { Ok(()) } else { agreement::refuse_by_hand(account) }
@@ -401,7 +224,8 @@ pub(crate) fn refuse_by_hand(account: &Account, side: Side) -> Result<(), Refusa
 ///
 /// # Errors
 /// `voucher_too_short`, `voucher_too_long`, `amount_not_positive`, `account_unknown`, `account_closed`,
-/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `amount_overflow`, `voucher_unbalanced`.
+/// `currency_mismatch`, `account_restricted`, `insufficient_funds`, `amount_overflow`, `voucher_currencies`,
+/// `voucher_unbalanced`.
 pub fn check(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     let entries = &voucher.entries;
     if entries.len() < 2 {
@@ -420,7 +244,27 @@ pub fn check(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
             check_account(state, account, voucher)?;
         }
     }
+    if !state.customer_frozen.is_empty() {
+        freeze::check_customers(state, voucher)?;
+    }
+    check_one_currency(entries)?;
     check_balanced(state, entries)
+}
+
+/// As [`check`], for money that the law takes: neither freezes nor restrictions keep it, but what is held does.
+///
+/// # Errors
+/// Those of [`check`] but `account_restricted`.
+pub(crate) fn check_deduction(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
+    for entry in &voucher.entries {
+        let account = check_entry(state, entry)?;
+        let (grows, shrinks) = moved(state, account, voucher)?;
+        if shrinks > grows && account.balance.saturating_sub(account.held_out) < shrinks {
+            let message = format!("{} has {} of which {} is held", account.id, account.balance, account.held_out);
+            return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
+        }
+    }
+    check_balanced(state, &voucher.entries)
 }
 
 fn check_entry<'a>(state: &'a State, entry: &Entry) -> Result<&'a Account, Refusal> {
@@ -435,9 +279,8 @@ fn check_entry<'a>(state: &'a State, entry: &Entry) -> Result<&'a Account, Refus
     Ok(account)
 }
 
-/// What the whole voucher does to one of its accounts. A contra may bring money back to an account that is barred from
-/// taking any: it undoes an entry and adds nothing.
-fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<(), Refusal> {
+/// By how much the whole voucher makes one of its accounts larger and smaller.
+fn moved(state: &State, account: &Account, voucher: &Voucher) -> Result<(Minor, Minor), Refusal> {
     let overflow = || {
         let message = format!("the voucher would take {} out of the range of 64-bit minor units", account.id);
         Refusal::new(RefusalCode::AmountOverflow, "amount", message)
@@ -450,11 +293,20 @@ fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<
     let change = grows.checked_sub(shrinks).ok_or_else(overflow)?;
     account.balance.checked_add(change).ok_or_else(overflow)?;
     state.days.check_turnover(account, grows.max(shrinks), voucher.date).ok_or_else(overflow)?;
-    let in_barred = grows > 0 && account.restriction.in_barred && voucher.contra_of.is_none();
-    let out_barred = shrinks > 0 && account.restriction.out_barred;
+    Ok((grows, shrinks))
+}
+
+/// What the whole voucher does to one of its accounts. A contra may bring money back to an account that is barred from
+/// taking any: it undoes an entry and adds nothing.
+fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<(), Refusal> {
+    let (grows, shrinks) = moved(state, account, voucher)?;
+    let (change, bars) = (grows.saturating_sub(shrinks), account.barred());
+    let in_barred = grows > 0 && bars.in_barred && voucher.contra_of.is_none();
+    let out_barred = shrinks > 0 && bars.out_barred;
     if in_barred || out_barred {
         let way = if out_barred { "out" } else { "in" };
-        let message = format!("{} is restricted: no money may go {way}; lift the restriction first", account.id);
+        let why = freeze::who_bars(state, account, out_barred);
+        let message = format!("{} is restricted: no money may go {way}; {why}", account.id);
         return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
     }
     if change < 0 && !account.overdraft && account.available().saturating_add(change) < 0 {
@@ -468,6 +320,15 @@ fn check_account(state: &State, account: &Account, voucher: &Voucher) -> Result<
         return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
     }
     Ok(())
+}
+
+/// A voucher of two currencies would hide a conversion; what belongs together is two vouchers under one business number.
+fn check_one_currency(entries: &[Entry]) -> Result<(), Refusal> {
+    let Some((first, others)) = entries.split_first() else { return Ok(()) };
+    let Some(other) = others.iter().find(|entry| entry.currency != first.currency) else { return Ok(()) };
+    let (one, two) = (first.currency.code(), other.currency.code());
+    let message = format!("the voucher has entries in {one} and in {two}; post one for each, or make a conversion");
+    Err(Refusal::new(RefusalCode::VoucherCurrencies, "entries", message))
 }
 
 fn check_balanced(state: &State, entries: &[Entry]) -> Result<(), Refusal> {
@@ -510,6 +371,7 @@ pub(crate) fn apply_posted(state: &mut State, voucher: &Voucher) {
         account.balance = account.balance.checked_add(change).expect("decide checked the sum");
         account.entries += 1;
         let (number, balance) = (account.entries, account.balance);
+        let quota = account.quota.filter(|_| change < 0);
         state.days.turn_over(slot, account, entry);
         let counterpart =
             voucher.entries.iter().find(|other| other.side != entry.side).map_or(entry.account, |other| other.account);
@@ -527,6 +389,9 @@ pub(crate) fn apply_posted(state: &mut State, voucher: &Voucher) {
             business: voucher.business.clone(),
             dimensions: voucher.dimensions.clone(),
         });
+        if let Some(link) = quota.filter(|_| voucher.business.is_callers_own()) {
+            tree::quota::apply_left(state, link, voucher.date, entry.amount);
+        }
     }
 }
 
@@ -561,7 +426,10 @@ impl Draft<'_> {
         let dimensions = (dimensions != Dimensions::default()).then(|| Box::new(dimensions));
         let voucher = Voucher { business, event, date, entries, dimensions, contra_of };
         check(self.state, &voucher)?;
-        Ok(self.emit_voucher(voucher))
+        suspense::check(self.state, &voucher)?;
+        let id = self.emit_voucher(voucher.clone());
+        suspense::follow(self, id, &voucher);
+        Ok(id)
     }
 
     pub(crate) fn emit_voucher(&mut self, voucher: Voucher) -> VoucherId {

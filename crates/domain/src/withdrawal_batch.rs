@@ -291,7 +291,7 @@ fn take(
 /// What a withdrawal of the plan would be, if one may be made now.
 fn snapshot(draft: &Draft<'_>, plan: &WithdrawalPlan, bank: &Bank) -> Result<Snapshot, Refusal> {
     let account = draft.state.open_account(plan.account, "account")?;
-    let amount = plan.amount(account).unwrap_or_default();
+    let amount = plan.amount(draft.state.available(account)).unwrap_or_default();
     let destination = withdrawal_plan::destination(draft.state, plan)?;
     let (fee, currency) = (plan.terms.fee, plan.currency);
     let snapshot = Snapshot { account: plan.account, destination, bank: bank.clone(), amount, fee, currency };
@@ -318,7 +318,7 @@ pub fn due(state: &State, date: Date) -> impl Iterator<Item = Due> {
             && plan.taken_on != Some(date)
             && state.open_withdrawals.get(&plan.id).is_none();
         let account = state.open_account(plan.account, "account").ok().filter(|_| free)?;
-        plan.amount(account).map(|amount| Due { plan: plan.id, account: plan.account, amount })
+        plan.amount(state.available(account)).map(|amount| Due { plan: plan.id, account: plan.account, amount })
     })
 }
 

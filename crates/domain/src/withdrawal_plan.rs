@@ -158,10 +158,10 @@ impl WithdrawalPlan {
         }
     }
 
-    /// What a withdrawal of it would bring now; none below its minimum.
+    /// What a withdrawal of it would bring, by what is available on its account; none below its minimum.
     #[must_use]
-    pub fn amount(&self, account: &Account) -> Option<Minor> {
-        let amount = account.available().saturating_sub(self.terms.keep).saturating_sub(self.terms.fee);
+    pub fn amount(&self, available: Minor) -> Option<Minor> {
+        let amount = available.saturating_sub(self.terms.keep).saturating_sub(self.terms.fee);
         (amount >= self.terms.minimum).then_some(amount)
     }
 }

@@ -285,3 +285,9 @@ fn header(meta: &Meta, events: usize, answer: FirstAnswer) -> Header {
 pub fn tick() -> Request {
     Request { command: Command::Tick, meta: Meta::unkeyed(Actor::Timer, Origin::Timer) }
 }
+
+/// The request of a clock that was moved by hand.
+#[must_use]
+pub fn mark_time() -> Request {
+    Request { command: Command::MarkTime, meta: Meta::unkeyed(Actor::Timer, Origin::Timer) }
+}

@@ -20,6 +20,7 @@ pub mod segment;
 pub mod statement;
 pub mod tail;
 pub mod verify;
+pub mod voucher;
 
 mod columns;
 mod entry;
@@ -33,6 +34,7 @@ pub use error::{Break, HistoryError};
 pub use segment::Movement;
 pub use statement::{Cursor, Line, Statement, StatementQuery};
 pub use tail::{Chunk, Snapshot, Tail};
+pub use voucher::{KeptVoucher, VoucherPage, VouchersWanted};
 
 /// The files of the lake that hold entries and end-of-day balances. Shared by threads behind an `Arc`.
 #[derive(Debug)]

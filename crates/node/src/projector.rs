@@ -148,7 +148,7 @@ impl Projector {
     /// As for [`Self::write`].
     pub fn close(&mut self, snapshot: &DaySnapshot) -> Result<CheckResult, ProjectorError> {
         self.write(&[])?;
-        let rows = store::run::segments(&self.store, None, None, Some(snapshot.date), None)?;
+        let rows = store::run::since_last_end(&self.store, snapshot.date)?;
         let result = close::check_history(&self.history, &rows, snapshot)?;
         let end = close::end_of_day(&rows, snapshot.date);
         if end.is_none_or(|end| end.last_position != snapshot.sealed) {

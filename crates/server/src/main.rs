@@ -2,7 +2,9 @@
 
 mod cli;
 mod config;
+mod export;
 mod http;
+mod import;
 mod log;
 mod serve;
 mod shell;

@@ -1,9 +1,11 @@
 //! `lintel serve`: brings the parts up in order, and down in the opposite one.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use ark::Vault;
@@ -16,7 +18,7 @@ use engine::{Meta, Request};
 use history::{History, Tail};
 use journal::{DirectoryLock, Journal, Postgres, PostgresConfig, Sqlite};
 use node::executor::Patience;
-use node::projector::{Projected, Projector};
+use node::projector::{Projected, Projector, ProjectorError};
 use store::Database;
 use tokio::net::TcpListener;
 
@@ -27,6 +29,7 @@ use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
 use crate::shell::lease::Leadership;
 use crate::shell::projector::{self, Handle, Message};
+use crate::shell::writer::WriterError;
 use crate::shell::{Clock, Input, Platform, lease, writer};
 
 /// Runs the platform until it is told to stop.
@@ -34,6 +37,25 @@ use crate::shell::{Clock, Input, Platform, lease, writer};
 /// # Errors
 /// What keeps it from starting, or why it had to stop.
 pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
+    let ready = |address: SocketAddr| {
+        port_file.map_or(Ok(()), |path| {
+            std::fs::write(path, address.to_string()).with_context(|| format!("writing {}", path.display()))
+        })
+    };
+    run_until(config, |_| Ok(()), ready, signalled())
+}
+
+/// Runs the platform until `stop` ends. It begins only if `may_begin` has nothing against the state that was recovered,
+/// before anything is sent to anyone; `ready` is told where it listens.
+///
+/// # Errors
+/// As [`run`], and what `may_begin` and `ready` say.
+pub(crate) fn run_until(
+    config: &Config,
+    may_begin: impl FnOnce(&State) -> Result<()>,
+    ready: impl FnOnce(SocketAddr) -> Result<()>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let lock = DirectoryLock::acquire(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
@@ -49,6 +71,7 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
     let way = if restored > 0 { "the store's checkpoint, then the journal after it" } else { "the whole journal" };
     let (seconds, restoring_seconds) = (began.elapsed().as_secs_f64(), restoring.as_secs_f64());
     tracing::info!(position, epoch, from = way, restored, seconds, restoring_seconds, "recovered");
+    may_begin(engine.state())?;
     let clock = clock(config, engine.state())?;
     let outbox = outbox(engine.state());
 
@@ -72,6 +95,7 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
         clock,
         root,
         nonces: Arc::default(),
+        codes: Arc::default(),
         books,
         executor: executor.clone(),
     };
@@ -82,7 +106,7 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
         tokio::spawn(tick(platform.clone()));
         outbox.into_iter().for_each(|attempt| drop(attempts.send(attempt)));
         tokio::spawn(executor.run(requested));
-        serve(config, app, port_file).await
+        serve(config, app, ready, stop).await
     });
     // A writer that has ended already needs no telling.
     platform.send(Input::Stop).ok();
@@ -90,14 +114,22 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
     handle.send(Message::Stop);
     let projected = projecting.join();
     platform.close();
-    renewing.map(std::thread::JoinHandle::join);
-    match (ended, projected) {
+    renewing.map(thread::JoinHandle::join);
+    of_threads(ended, projected)?;
+    served
+}
+
+/// How the writer and the projector ended.
+fn of_threads(
+    writer: thread::Result<Result<(), WriterError>>,
+    projector: thread::Result<Result<(), ProjectorError>>,
+) -> Result<()> {
+    match (writer, projector) {
         (Ok(writer), Ok(projector)) => {
-            writer.context("the writer stopped").and(projector.context("the projector stopped"))?
+            writer.context("the writer stopped").and(projector.context("the projector stopped"))
         }
         (Err(_), _) | (_, Err(_)) => bail!("a thread of the platform panicked; its words are above"),
     }
-    served
 }
 
 /// Opens the vault, unless it knows fewer customers than the journal: it would give their ids out again, to other people.
@@ -227,18 +259,21 @@ async fn tick(platform: Platform) {
     }
 }
 
-async fn serve(config: &Config, app: App, port_file: Option<&Path>) -> Result<()> {
+async fn serve(
+    config: &Config,
+    app: App,
+    ready: impl FnOnce(SocketAddr) -> Result<()>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let platform = app.platform.clone();
     let (router, _) = http::routes(app);
-    if let Some(path) = port_file {
-        std::fs::write(path, address.to_string()).with_context(|| format!("writing {}", path.display()))?;
-    }
+    ready(address)?;
     tracing::info!(%address, "ready: http://{address}/docs");
     let stop = async move {
         tokio::select! {
-            () = signalled() => tracing::info!("asked to stop"),
+            () = stop => tracing::info!("asked to stop"),
             () = lost(&platform) => {}
         }
     };
@@ -252,7 +287,8 @@ async fn lost(platform: &Platform) {
     }
 }
 
-async fn signalled() {
+/// Ends when the process is asked to stop: Ctrl-C, or a polite kill.
+pub(crate) async fn signalled() {
     #[cfg(unix)]
     {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())

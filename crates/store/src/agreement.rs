@@ -1,8 +1,8 @@
-//! Agreements as rows: what is kept of each, and what lists filter by.
+//! Agreements and the payments out of their accounts as rows: what is kept of each, and what lists filter by.
 
 use domain::account::Owner;
-use domain::agreement::{Agreement, AgreementStatus};
-use domain::ids::{AccountId, AgreementId};
+use domain::agreement::{Agreement, AgreementPayment, AgreementStatus};
+use domain::ids::{AccountId, AgreementId, AgreementPaymentId};
 
 use crate::account::owner_text;
 use crate::db::Value;
@@ -46,6 +46,43 @@ impl Filter for AgreementFilter {
             self.party.map(|party| Term::equal("party", owner_text(party))),
             self.account.map(|account| Term::equal("account", account.0)),
             self.status.map(|status| Term::equal("status", status.name())),
+        ]
+    }
+}
+
+impl Stored for AgreementPayment {
+    type Id = AgreementPaymentId;
+    const TABLE: &'static str = "agreement_payments";
+    const COLUMNS: &'static [&'static str] = &["agreement", "rule", "target"];
+
+    fn id(&self) -> AgreementPaymentId {
+        self.id
+    }
+
+    fn columns(&self) -> Vec<Value> {
+        vec![self.agreement.0.into(), self.rule.into(), self.to.0.into()]
+    }
+}
+
+/// What lists of payments out of agreement accounts may be narrowed by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AgreementPaymentFilter {
+    /// Of this agreement.
+    pub agreement: Option<AgreementId>,
+    /// By this rule of it.
+    pub rule: Option<u16>,
+    /// To this account.
+    pub to: Option<AccountId>,
+}
+
+impl Filter for AgreementPaymentFilter {
+    type Of = AgreementPayment;
+
+    fn terms(&self) -> Vec<Option<Term>> {
+        vec![
+            self.agreement.map(|agreement| Term::equal("agreement", agreement.0)),
+            self.rule.map(|rule| Term::equal("rule", rule)),
+            self.to.map(|to| Term::equal("target", to.0)),
         ]
     }
 }

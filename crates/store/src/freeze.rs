@@ -1,7 +1,7 @@
-//! Precise freezes as rows.
+//! Freezes as rows: account or customer is null; what each bites on is computed, so no column has it.
 
-use domain::freeze::{Freeze, FreezeStatus};
-use domain::ids::{AccountId, FreezeId};
+use domain::freeze::{Freeze, FreezeKind, FreezeStatus};
+use domain::ids::{AccountId, CustomerId, FreezeId};
 
 use crate::db::Value;
 use crate::list::{Filter, Term};
@@ -10,26 +10,39 @@ use crate::table::Stored;
 impl Stored for Freeze {
     type Id = FreezeId;
     const TABLE: &'static str = "freezes";
-    const COLUMNS: &'static [&'static str] = &["account", "status", "document"];
+    const COLUMNS: &'static [&'static str] = &["kind", "account", "customer", "status", "document", "authority"];
 
     fn id(&self) -> FreezeId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.account.0.into(), self.status.name().into(), self.document.as_str().into()]
+        vec![
+            self.kind.name().into(),
+            self.account.map(|account| account.0).into(),
+            self.customer.map(|customer| customer.0).into(),
+            self.status.name().into(),
+            self.document.as_str().into(),
+            self.authority.as_str().into(),
+        ]
     }
 }
 
 /// What lists of freezes may be narrowed by.
 #[derive(Debug, Clone, Default)]
 pub struct FreezeFilter {
-    /// On this account.
+    /// Precise, whole or stop-payments.
+    pub kind: Option<FreezeKind>,
+    /// On this account itself.
     pub account: Option<AccountId>,
+    /// On this customer itself.
+    pub customer: Option<CustomerId>,
     /// Standing so.
     pub status: Option<FreezeStatus>,
-    /// By exactly this document of an authority.
+    /// Placed by exactly this document of an authority.
     pub document: Option<String>,
+    /// Ordered by exactly this authority.
+    pub authority: Option<String>,
 }
 
 impl Filter for FreezeFilter {
@@ -37,9 +50,12 @@ impl Filter for FreezeFilter {
 
     fn terms(&self) -> Vec<Option<Term>> {
         vec![
+            self.kind.map(|kind| Term::equal("kind", kind.name())),
             self.account.map(|account| Term::equal("account", account.0)),
+            self.customer.map(|customer| Term::equal("customer", customer.0)),
             self.status.map(|status| Term::equal("status", status.name())),
             self.document.as_deref().map(|document| Term::equal("document", document)),
+            self.authority.as_deref().map(|authority| Term::equal("authority", authority)),
         ]
     }
 }

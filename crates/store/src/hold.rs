@@ -1,6 +1,6 @@
 //! Holds as rows: what is kept of each, and what lists filter by.
 
-use domain::hold::{Hold, HoldStatus};
+use domain::hold::{Hold, HoldDirection, HoldStatus};
 use domain::ids::{AccountId, HoldId};
 
 use crate::db::Value;
@@ -10,33 +10,30 @@ use crate::table::Stored;
 impl Stored for Hold {
     type Id = HoldId;
     const TABLE: &'static str = "holds";
-    const COLUMNS: &'static [&'static str] = &["account", "status", "expires_at"];
+    const COLUMNS: &'static [&'static str] = &["account", "status", "expires_at", "direction", "reference"];
 
     fn id(&self) -> HoldId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.account.0.into(), status_text(self.status).into(), self.expires_at.0.into()]
-    }
-}
-
-const fn status_text(status: HoldStatus) -> &'static str {
-    match status {
-        HoldStatus::Open => "open",
-        HoldStatus::Confirmed => "confirmed",
-        HoldStatus::Cancelled => "cancelled",
-        HoldStatus::Expired => "expired",
+        let Self { account, status, expires_at, direction, reference, .. } = self;
+        let reference = reference.as_deref().into();
+        vec![account.0.into(), status.name().into(), expires_at.0.into(), direction.name().into(), reference]
     }
 }
 
 /// What lists of holds may be narrowed by.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct HoldFilter {
     /// On this account.
     pub account: Option<AccountId>,
     /// Standing so.
     pub status: Option<HoldStatus>,
+    /// Of this direction.
+    pub direction: Option<HoldDirection>,
+    /// Known to its placer by exactly this.
+    pub reference: Option<String>,
 }
 
 impl Filter for HoldFilter {
@@ -45,7 +42,9 @@ impl Filter for HoldFilter {
     fn terms(&self) -> Vec<Option<Term>> {
         vec![
             self.account.map(|account| Term::equal("account", account.0)),
-            self.status.map(|status| Term::equal("status", status_text(status))),
+            self.status.map(|status| Term::equal("status", status.name())),
+            self.direction.map(|direction| Term::equal("direction", direction.name())),
+            self.reference.as_deref().map(|reference| Term::equal("reference", reference)),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! Operators as rows.
+//! Operators as rows, listed by login and by whether they may act.
 
 use domain::ids::OperatorId;
 use domain::operator::{Operator, OperatorStatus};

@@ -117,6 +117,32 @@ pub fn segments(
     database.snapshot(|session| read(session, terms.into_iter().flatten()))
 }
 
+/// What the balances of `date` follow from, however many days there are: the last end of day before it that counts (that of
+/// its day's last seal), and every file up to `date` with what that one does not hold: those of later days, and those of its
+/// own or earlier days that go on behind its position, as with an adjustment.
+///
+/// # Errors
+/// [`StoreError::Database`], [`StoreError::Corrupt`].
+pub fn since_last_end(database: &Database, date: Date) -> Result<Vec<SegmentRow>, StoreError> {
+    let last = format!(
+        "SELECT {COLUMNS} FROM {TABLE} WHERE kind = $1 AND date < $2 ORDER BY date DESC, last_position DESC LIMIT 1"
+    );
+    let since = format!(
+        "SELECT {COLUMNS} FROM {TABLE} WHERE date <= $1 AND (date > $2 OR last_position > $3) \
+         ORDER BY date, first_position, path"
+    );
+    database.snapshot(|session| {
+        let end = session.query(&last, &[SegmentKind::EndOfDay.name().into(), date.0.into()])?;
+        let Some(end) = end.first().map(decode).transpose()? else {
+            return read(session, [("date <=", date.0.into())]);
+        };
+        let rows = session.query(&since, &[date.0.into(), end.date.0.into(), end.last_position.into()])?;
+        let mut rows = rows.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+        rows.push(end);
+        Ok(rows)
+    })
+}
+
 /// Every committed file, in the order of date, then position.
 ///
 /// # Errors

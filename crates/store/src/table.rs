@@ -58,6 +58,9 @@ keys! {
     OperatorId ApprovalId
     TopUpId TransferId WithdrawalPlanId WithdrawalBatchId WithdrawalId RetryRuleId NoticeId LimitPolicyId BlockEntryId
     BankCardId
+    TreeLinkId TreeRunId QuotaChargeId
+    OperatorId ApprovalId TemplateId SuspenseId
+    AgreementPaymentId ExchangeRateId ConversionId
 }
 
 impl Key for Date {

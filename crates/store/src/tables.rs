@@ -3,18 +3,21 @@
 
 use domain::State;
 use domain::account::Account;
-use domain::agreement::Agreement;
+use domain::agreement::{Agreement, AgreementPayment};
 use domain::approval::Approval;
 use domain::attempt::Attempt;
 use domain::bank_card::BankCard;
 use domain::block_list::BlockEntry;
 use domain::bulk::Stream;
 use domain::clearing::Clearing;
+use domain::conversion::Conversion;
 use domain::customer::Customer;
+use domain::exchange_rate::ExchangeRate;
 use domain::freeze::Freeze;
 use domain::hold::Hold;
 use domain::leg::Leg;
 use domain::limit::{AccountLimit, CustomerUse, LimitPolicy};
+use domain::manual_voucher::VoucherTemplate;
 use domain::merchant::Merchant;
 use domain::notice::Notice;
 use domain::operator::Operator;
@@ -24,8 +27,10 @@ use domain::refund::Refund;
 use domain::settlement::Settlement;
 use domain::split::Split;
 use domain::state::Changes;
+use domain::suspense::SuspenseItem;
 use domain::top_up::TopUp;
 use domain::transfer::Transfer;
+use domain::tree::{QuotaCharge, TreeLink, TreeRun};
 use domain::user::User;
 use domain::withdrawal::Withdrawal;
 use domain::withdrawal_batch::{RetryRule, WithdrawalBatch};
@@ -102,4 +107,12 @@ tables! {
     withdrawals: Withdrawal,
     retry_rules: RetryRule,
     notices: Notice,
+    tree_links: TreeLink,
+    tree_runs: TreeRun,
+    quota_charges: QuotaCharge,
+    voucher_templates: VoucherTemplate,
+    suspense_items: SuspenseItem,
+    agreement_payments: AgreementPayment,
+    exchange_rates: ExchangeRate,
+    conversions: Conversion,
 }

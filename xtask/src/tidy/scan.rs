@@ -140,6 +140,8 @@ pub(super) struct Function<'a> {
     pub(super) line: usize,
     /// From that line to the closing brace.
     pub(super) length: usize,
+    /// Whether it only tells one thing apart: one `match`, and neither a loop nor an `if`.
+    pub(super) is_table: bool,
 }
 
 /// All functions with a body in masked code.
@@ -154,7 +156,10 @@ pub(super) fn functions(code: &str) -> Vec<Function<'_>> {
         }
         if let Some(length) = body_end(after) {
             let end = code.len() - after.len() + length;
-            found.push(Function { name, line: line_of(code, at), length: code[at..end].matches('\n').count() + 1 });
+            let body = &code[at..end];
+            let count = |word: &str| positions(body, word).count();
+            let is_table = count("match") == 1 && ["if", "for", "while", "loop"].iter().all(|word| count(word) == 0);
+            found.push(Function { name, line: line_of(code, at), length: body.matches('\n').count() + 1, is_table });
         }
     }
     found
@@ -228,7 +233,10 @@ mod tests {
         let found = functions(&code);
         assert_eq!(
             found,
-            [Function { name: "given", line: 1, length: 1 }, Function { name: "long", line: 2, length: 6 },]
+            [
+                Function { name: "given", line: 1, length: 1, is_table: false },
+                Function { name: "long", line: 2, length: 6, is_table: false },
+            ]
         );
     }
 }

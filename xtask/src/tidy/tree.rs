@@ -97,7 +97,8 @@ fn read_folder(folder: &Path, prefix: &str, ignored: &[&str], files: &mut Vec<Fi
         let name = entry.file_name();
         let path = format!("{prefix}{}", name.to_string_lossy());
         let kind = entry.file_type().with_context(context)?;
-        if ignored.contains(&path.as_str()) || kind.is_dir() && is_foreign(&path) {
+        // In a working tree beside the clone `.git` is a file.
+        if ignored.contains(&path.as_str()) || path == ".git" || kind.is_dir() && is_foreign(&path) {
             continue;
         }
         if kind.is_dir() {

@@ -151,10 +151,59 @@ fn a_vault_of_a_newer_program_is_refused() {
     let (directory, vault) = new_vault();
     drop(vault);
     rusqlite::Connection::open(directory.path().join("vault.db"))
-        .and_then(|writer| writer.execute_batch("PRAGMA user_version = 2"))
+        .and_then(|writer| writer.execute_batch("PRAGMA user_version = 3"))
         .expect("a newer format");
     let error = open(directory.path()).expect_err("too new");
-    assert!(matches!(error, Error::VaultFormat { found: 2, supported: 1, .. }), "{error}");
+    assert!(matches!(error, Error::VaultFormat { found: 3, supported: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_vault_of_format_1_is_brought_up_with_what_it_holds() {
+    let (directory, vault) = new_vault();
+    let one = customer(&vault, 1);
+    drop(vault);
+    rusqlite::Connection::open(directory.path().join("vault.db"))
+        .and_then(|writer| writer.execute_batch("DROP TABLE totp; PRAGMA user_version = 1"))
+        .expect("as a program before one-time codes left it");
+    let vault = open(directory.path()).expect("brought up");
+    assert_eq!(customer(&vault, 1), one);
+    assert!(vault.enrol_totp(1, 1).expect("made").is_some());
+}
+
+#[test]
+fn a_secret_of_one_time_codes_is_shown_once_and_gone_with_its_renewal() {
+    let (directory, vault) = new_vault();
+    assert!(vault.totp(7, 1).expect("readable").is_none());
+    let first = vault.enrol_totp(7, 1).expect("made").expect("the first time");
+    assert!(vault.enrol_totp(7, 1).expect("asked").is_none(), "shown once");
+    let vault = open(directory.path()).expect("another opening");
+    let kept = vault.totp(7, 1).expect("readable").expect("kept");
+    assert_eq!(kept.code(99), first.code(99));
+    assert!(vault.totp(8, 1).expect("readable").is_none(), "another operator's is another");
+    let renewed = vault.enrol_totp(7, 2).expect("made").expect("a renewal");
+    assert!((0..3).any(|step| renewed.code(step) != first.code(step)));
+    assert!(vault.totp(7, 1).expect("readable").is_none() && vault.totp(7, 2).expect("readable").is_some());
+    assert!(vault.enrol_totp(7, 1).expect("asked").is_none(), "the old one does not come back");
+}
+
+#[test]
+fn a_secret_that_was_moved_to_another_operator_does_not_open() {
+    let (directory, vault) = new_vault();
+    vault.enrol_totp(7, 1).expect("made");
+    let secret = vault.totp(7, 1).expect("readable").expect("kept");
+    rusqlite::Connection::open(directory.path().join("vault.db"))
+        .and_then(|writer| writer.execute("UPDATE totp SET operator = 8", []))
+        .expect("moved");
+    assert!(matches!(vault.totp(8, 1), Err(Error::TotpDamaged { operator: 8, .. })));
+    let file = fs::read(directory.path().join("vault.db")).expect("the file reads");
+    let link = secret.uri("a", "b").expose().to_owned();
+    let text = link.split(['=', '&']).nth(1).expect("the secret");
+    let digits =
+        text.bytes().map(|byte| u8::try_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(char::from(byte)).unwrap()));
+    let bits: Vec<u8> = digits.flat_map(|digit| (0..5).rev().map(move |at| digit.unwrap() >> at & 1)).collect();
+    let bytes: Vec<u8> = bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect();
+    assert_eq!(bytes.len(), 20);
+    assert!(!file.windows(20).any(|window| window == bytes), "it lies there sealed");
 }
 
 #[test]

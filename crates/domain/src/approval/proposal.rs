@@ -4,11 +4,15 @@ use minicbor::{Decode, Encode};
 
 use crate::block_list::RemoveBlock;
 use crate::command::Command;
-use crate::freeze::ReleaseFreeze;
+use crate::freeze::{DeductFreeze, ReleaseFreeze};
 use crate::ids::OperatorId;
 use crate::limit::SetLimitPolicy;
+use crate::manual_voucher::{Adjustment, ManualVoucher, TemplateCommand};
 use crate::operator::OperatorCommand;
-use crate::operator::Role::{self, Administrator, Risk};
+use crate::operator::Role::{self, Accountant, Administrator, Risk, Treasurer};
+use crate::suspense::AllocateSuspense;
+use crate::tree::{LinkAccounts, TreeCommand};
+use crate::waiver::WaiveChecks;
 
 macro_rules! proposals {
     ($($number:literal $name:ident($payload:ty) $text:literal
@@ -53,8 +57,28 @@ macro_rules! proposals {
 proposals! {
     0 Operator(OperatorCommand) "operator" made by [Administrator] checked by [Administrator]
         does Command::Operator, "Register or change an operator.";
+    1 VoucherTemplate(TemplateCommand) "voucher_template" made by [Accountant] checked by [Accountant]
+        does Command::from, "Set or retire a template of manual vouchers.";
+    2 ManualVoucher(ManualVoucher) "manual_voucher" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::from, "Post a manual voucher.";
+    3 Adjustment(Adjustment) "adjustment" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::from, "Post a voucher on a day that is cut.";
+    4 SuspenseAllocation(AllocateSuspense) "suspense_allocation" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::AllocateSuspense, "Allocate an item of suspense.";
+    5 CheckWaiver(WaiveChecks) "check_waiver" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::WaiveChecks, "Let a day close in spite of failed checks.";
     20 ReleaseFreeze(ReleaseFreeze) "release_freeze" made by [Risk] checked by [Risk]
         does Command::ReleaseFreeze, "Release all or part of a freeze.";
+    21 DeductFreeze(DeductFreeze) "deduct_freeze" made by [Risk] checked by [Risk]
+        does DeductFreeze::command, "Deduct frozen money for its authority.";
+    30 LinkAccounts(LinkAccounts) "link_accounts" made by [Accountant Treasurer] checked by [Accountant Treasurer]
+        does TreeCommand::link, "Put an account under one of another customer.";
+    40 AmendAgreement(crate::agreement::AmendAgreement) "amend_agreement" made by [Accountant] checked by [Accountant]
+        does Command::from, "Change an agreement after its birth.";
+    41 SetExchangeRate(crate::exchange_rate::SetExchangeRate) "set_exchange_rate" made by [Treasurer] checked by [Treasurer]
+        does Command::from, "Set an exchange rate.";
+    42 ReverseConversion(crate::conversion::ReverseConversion) "reverse_conversion" made by [Accountant] checked by [Accountant]
+        does Command::from, "Reverse a conversion between currencies.";
     60 LimitPolicy(SetLimitPolicy) "limit_policy" made by [Risk] checked by [Risk]
         does SetLimitPolicy::command, "Set the limits from a day on.";
     61 RemoveBlock(RemoveBlock) "remove_block" made by [Risk] checked by [Risk]
@@ -62,6 +86,12 @@ proposals! {
 }
 
 impl Proposal {
+    /// Whether a document must show it.
+    #[must_use]
+    pub const fn needs_evidence(&self) -> bool {
+        matches!(self, Self::ManualVoucher(_) | Self::Adjustment(_))
+    }
+
     /// The operator whose own rights it changes; that one may not check it.
     #[must_use]
     pub fn concerns(&self) -> Option<OperatorId> {

@@ -1,12 +1,14 @@
+//! Two people: who may make, who may check, what becomes of a proposal.
+
 use super::*;
 use crate::account::Owner;
 use crate::book::Subject;
 use crate::command::Command;
-use crate::freeze::{FreezeStatus, PlaceFreeze, ReleaseFreeze};
+use crate::freeze::{FreezeStatus, ReleaseFreeze};
 use crate::ids::FreezeId;
-use crate::money::{Currency, Minor};
+use crate::money::Minor;
 use crate::operator::OperatorCommand;
-use crate::testkit::Kit;
+use crate::testkit::{Kit, court};
 use alloc::string::ToString;
 use alloc::vec;
 
@@ -17,21 +19,14 @@ fn world() -> (Kit, FreezeId) {
     let user = kit.user();
     let account = kit.account(Subject::Personal, Owner::User(user));
     kit.fund(account, 300);
-    let place = PlaceFreeze {
-        account,
-        amount: 200,
-        currency: Currency::Cny,
-        reason: "case 7".to_string(),
-        authority: "district court".to_string(),
-        document: "2026-0001".to_string(),
-        expires_at: None,
-    };
-    let Reply::Freeze(id) = kit.given(Command::PlaceFreeze(place)) else { panic!("a freeze was placed") };
+    let place = Command::PlaceFreeze(court(account, 200));
+    let Reply::Freeze(id) = kit.given(place) else { panic!("a freeze was placed") };
     (kit, id)
 }
 
 fn release(freeze: FreezeId, amount: Option<Minor>) -> Proposal {
-    Proposal::ReleaseFreeze(ReleaseFreeze { freeze, authority: "district court".to_string(), amount })
+    let (authority, document) = ("district court".to_string(), "2026-0002".to_string());
+    Proposal::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount, document })
 }
 
 fn approve(approval: ApprovalId, totp_step: u64) -> Command {

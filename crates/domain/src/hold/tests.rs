@@ -7,6 +7,9 @@ use crate::command::Command;
 use crate::restriction::Restriction;
 use crate::testkit::Kit;
 
+mod directions;
+mod sequences;
+
 const CNY: Currency = Currency::Cny;
 
 /// An account with 1,000 of which 600 are held for a minute, and one to pay.
@@ -79,7 +82,7 @@ fn a_hold_expires_at_its_time_and_not_before() {
     world.kit.given(Command::Tick);
     assert_eq!((world.money(), world.status()), ((1_000, 0, 1_000), HoldStatus::Expired));
     for command in [world.confirm(None), Command::CancelHold(world.hold)] {
-        world.kit.refused(command, RefusalCode::HoldState);
+        world.kit.refused(command, RefusalCode::HoldExpired);
     }
 }
 

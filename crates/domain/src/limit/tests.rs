@@ -3,10 +3,9 @@
 use super::*;
 use crate::approval::Proposal;
 use crate::attempt::FailureClass;
-use crate::freeze::PlaceFreeze;
 use crate::payout::{CreatePayout, PayTo, PayoutStatus, Receiver};
 use crate::testkit::wallets::{asks, makes, return_of, tops_up, transfer, withdraws};
-use crate::testkit::{Kit, date, declined, sealed, success};
+use crate::testkit::{Kit, court, date, declined, sealed, success};
 use crate::transfer::MakeTransfer;
 
 const YUAN: Minor = 100;
@@ -182,15 +181,7 @@ fn credits_refunds_and_company_accounts_are_never_refused() {
     kit.given(makes(transfer(from, to, 1_000 * YUAN)));
     kit.given(makes(transfer(to, from, 1_000 * YUAN)));
     // Both are used up: what comes in is taken, to a frozen account too.
-    kit.given(Command::PlaceFreeze(PlaceFreeze {
-        account: to,
-        amount: 900_000 * YUAN,
-        currency: Currency::Cny,
-        reason: String::from("case"),
-        authority: String::from("court"),
-        document: String::from("2026-1"),
-        expires_at: None,
-    }));
+    kit.given(Command::PlaceFreeze(court(to, 900_000 * YUAN)));
     kit.given(asks(tops_up(to, 7_000 * YUAN)));
     kit.answered(success("2026-03-05"));
     assert_eq!(kit.balance(to), 7_000 * YUAN);

@@ -1,3 +1,5 @@
+//! Operators: the first two, then only by two people.
+
 use super::*;
 use crate::approval::Proposal;
 use crate::command::Command;
@@ -99,9 +101,9 @@ fn an_operator_must_stand_as_the_change_needs() {
 #[test]
 fn a_login_is_plain_its_own_and_no_word_of_the_platform() {
     let mut kit = Kit::new();
-    for login in
-        ["", "ab", "Upper", "with space", "operator", "timer", "channel", "usr_1", "mch_7", "名字名", &"x".repeat(33)]
-    {
+    let bad = ["", "ab", "Upper", "with space", "名字名", &"x".repeat(33)];
+    let taken = ["operator", "timer", "channel", "serve", "executor", "usr_1", "mch_7", "opr_2"];
+    for login in bad.into_iter().chain(taken) {
         kit.refused(Command::Operator(register(login, &[Role::Administrator])), RefusalCode::ValueInvalid);
     }
     for login in ["a.b", "x_1-y", &"x".repeat(32)] {

@@ -68,10 +68,11 @@ pub(super) fn returned(draft: &mut Draft<'_>, payout: &Payout, date: Date) -> Re
 }
 
 /// Dr 2241 / Cr the account that paid; `None` if it takes no money any more, which leaves the money in suspense for an
-/// operator to allocate.
+/// operator to allocate. A deduction that comes back never left for its account: it may be barred for in.
 pub(super) fn credited(draft: &mut Draft<'_>, payout: &Payout) -> Result<Option<VoucherId>, Refusal> {
     let account = draft.state.account(payout.account, "account")?;
-    if account.status == AccountStatus::Closed || account.restriction.in_barred {
+    let deducted = payout.freeze.is_some();
+    if account.status == AccountStatus::Closed || (account.barred().in_barred && !deducted) {
         return Ok(None);
     }
     let suspense = draft.state.institution(Subject::Suspense, payout.currency)?;
@@ -79,7 +80,8 @@ pub(super) fn credited(draft: &mut Draft<'_>, payout: &Payout) -> Result<Option<
         Entry::debit(suspense, payout.amount, payout.currency),
         Entry::credit(payout.account, payout.amount, payout.currency),
     ];
-    post(draft, payout, EventCode::SuspenseAllocated, entries, None).map(Some)
+    let contra_of = payout.sent.filter(|_| deducted);
+    post(draft, payout, EventCode::SuspenseAllocated, entries, contra_of).map(Some)
 }
 
 fn post(
@@ -93,11 +95,11 @@ fn post(
     draft.post_contra(number(payout), event, entries, dimensions, contra_of)
 }
 
-fn number(payout: &Payout) -> BusinessNumber {
+pub(super) fn number(payout: &Payout) -> BusinessNumber {
     BusinessNumber::object(BusinessKind::Payout, payout.id.0)
 }
 
-fn dimensions(state: &State, payout: &Payout) -> Dimensions {
+pub(super) fn dimensions(state: &State, payout: &Payout) -> Dimensions {
     let merchant = match state.accounts.get(payout.account.0).map(|account| account.owner) {
         Some(Owner::Merchant(id)) => Some(id),
         Some(Owner::User(_) | Owner::Institution) | None => None,

@@ -18,6 +18,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::freeze;
 use crate::hold::{self, PlaceHold};
 use crate::ids::{AccountId, PayoutId, WithdrawalId};
 use crate::limit::{self, Count, CountKind};
@@ -128,12 +129,12 @@ pub(crate) fn check(state: &State, now: Time, new: &NewPayout) -> Result<Option<
     }
     let parties = block_list::of_owner(state, from.owner).chain(card.map(Blocked::Card));
     block_list::refuse(state, now, parties)?;
-    covered(from, total, new.currency)?;
+    covered(state, from, total, new.currency)?;
     limit::check(state, now, from, total, CountKind::OwnBank)
 }
 
 /// Whether the account can give this much; the hold asks it again.
-fn covered(from: &Account, total: Minor, currency: Currency) -> Result<(), Refusal> {
+fn covered(state: &State, from: &Account, total: Minor, currency: Currency) -> Result<(), Refusal> {
     if from.currency != currency {
         let message = format!("{} is kept in {}", from.id, from.currency.code());
         return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
@@ -142,8 +143,9 @@ fn covered(from: &Account, total: Minor, currency: Currency) -> Result<(), Refus
         let message = format!("{} is restricted: no money may go out", from.id);
         return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
     }
-    if from.available() < total {
-        let message = format!("{} has {} available and the payout takes {total}", from.id, from.available());
+    let available = state.available(from);
+    if available < total {
+        let message = format!("{} has {available} available and the payout takes {total}", from.id);
         return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
     }
     Ok(())
@@ -185,6 +187,7 @@ fn create(draft: &mut Draft<'_>, new: NewPayout) -> Result<PayoutId, Refusal> {
         return_reference: None,
         return_date: None,
         return_cleared: None,
+        freeze: None,
         counted,
         withdrawal,
         bank,
@@ -321,6 +324,7 @@ fn fail(draft: &mut Draft<'_>, id: PayoutId, failure: PayoutFailure) -> Result<(
     draft.emit(Event::PayoutFailed { payout: id, voucher, failure });
     give_back(draft, &payout, payout.total());
     withdrawal::told(draft, id);
+    freeze::give_back(draft, &payout);
     Ok(())
 }
 
@@ -402,6 +406,7 @@ pub(crate) fn come_back(draft: &mut Draft<'_>, payout: &Payout, reference: Strin
     let credited = booking::credited(draft, payout)?;
     draft.emit(Event::PayoutReturned { payout: id, voucher, credited, reference, date });
     give_back(draft, payout, payout.amount);
+    freeze::give_back(draft, payout);
     match payout.destination {
         Destination::Settlement(_) => suspend_settlement(draft, payout.account)?,
         Destination::Bank(_) => bank_card::stop(draft, payout),

@@ -1,7 +1,7 @@
 //! Payouts: each step with its entries, and what stops one.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 
 use super::*;
 use crate::account::Owner;
@@ -9,12 +9,11 @@ use crate::attempt::{Operation, Outcome};
 use crate::book::{Side, Subject};
 use crate::command::{Command, Reply};
 use crate::event::Event;
-use crate::freeze::PlaceFreeze;
 use crate::ids::MerchantId;
 use crate::merchant::{MerchantKind, SettlementAccount};
 use crate::refusal::RefusalCode;
 use crate::restriction::Restriction;
-use crate::testkit::{Kit, date, declined, sealed, success};
+use crate::testkit::{Kit, court, date, declined, sealed, success};
 use crate::voucher::{BusinessKind, BusinessNumber, EventCode, Voucher};
 
 const YUAN: Minor = 100;
@@ -230,17 +229,7 @@ fn a_return_needs_its_reference() {
 
 #[test]
 fn a_restriction_or_a_freeze_cancels_what_is_unsent_and_leaves_what_is_sent() {
-    let freeze = |account| {
-        Command::PlaceFreeze(PlaceFreeze {
-            account,
-            amount: 1,
-            currency: Currency::Cny,
-            reason: String::from("case"),
-            authority: String::from("court"),
-            document: String::from("2026-1"),
-            expires_at: None,
-        })
-    };
+    let freeze = |account| Command::PlaceFreeze(court(account, 1));
     let restrict = |account| Command::RestrictAccount { account, restriction: OUT };
     let both: [(&dyn Fn(AccountId) -> Command, CancelReason); 2] =
         [(&restrict, CancelReason::Restricted), (&freeze, CancelReason::Frozen)];

@@ -8,10 +8,9 @@ use crate::account::{OpenAccount, Owner};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Command;
-use crate::freeze::PlaceFreeze;
 use crate::hold::PlaceHold;
 use crate::restriction::Restriction;
-use crate::testkit::{Kit, date};
+use crate::testkit::{Kit, court, date};
 
 const CNY: Currency = Currency::Cny;
 
@@ -113,15 +112,19 @@ fn a_cost_of_the_institution_cannot_be_posted_against_reserve() {
 }
 
 #[test]
-fn currencies_balance_by_themselves() {
+fn a_voucher_is_of_one_currency() {
     let mut world = world();
     let dollars = world.dollars();
     let clearing = world.kit.state.institution(Subject::ClearingEpcc, Currency::Usd).unwrap();
     let mixed = vec![Entry::debit(world.payer, 10, CNY), Entry::credit(dollars, 10, Currency::Usd)];
-    world.kit.refused(post(mixed), RefusalCode::VoucherUnbalanced);
-    let mut both = transfer(world.payer, world.payee, 10);
-    both.extend([Entry::debit(clearing, 7, Currency::Usd), Entry::credit(dollars, 7, Currency::Usd)]);
-    world.kit.given(post(both));
+    world.kit.refused(post(mixed), RefusalCode::VoucherCurrencies);
+    // Even where each currency balances by itself: who gives one and gets the other makes a conversion.
+    let yuan = transfer(world.payer, world.payee, 10);
+    let other = vec![Entry::debit(clearing, 7, Currency::Usd), Entry::credit(dollars, 7, Currency::Usd)];
+    world.kit.refused(post([yuan.clone(), other.clone()].concat()), RefusalCode::VoucherCurrencies);
+    for entries in [yuan, other] {
+        world.kit.given(post(entries));
+    }
     assert_eq!((world.kit.balance(world.payee), world.kit.balance(dollars)), (10, 7));
 }
 
@@ -189,15 +192,7 @@ fn what_is_held_or_frozen_does_not_go_out() {
     let World { mut kit, payer, payee, .. } = world();
     let expires_at = kit.now.plus_ms(1_000);
     kit.given(Command::PlaceHold(PlaceHold { account: payer, amount: 300, currency: CNY, expires_at }));
-    kit.given(Command::PlaceFreeze(PlaceFreeze {
-        account: payer,
-        amount: 200,
-        currency: CNY,
-        reason: "case".to_string(),
-        authority: "court".to_string(),
-        document: "1".to_string(),
-        expires_at: None,
-    }));
+    kit.given(Command::PlaceFreeze(court(payer, 200)));
     kit.refused(post(transfer(payer, payee, 501)), RefusalCode::InsufficientFunds);
     kit.given(post(transfer(payer, payee, 500)));
 }
@@ -258,7 +253,7 @@ fn codes_are_read_back_by_name_and_number() {
 
 #[test]
 fn business_numbers_show_what_they_name() {
-    let bulk = BusinessNumber::Bulk { stream: StreamId(3), number: 7, index: 2 };
+    let bulk = BusinessNumber::Bulk { stream: crate::ids::StreamId(3), number: 7, index: 2 };
     let object = BusinessNumber::object(BusinessKind::Payout, 12);
     assert_eq!((bulk.to_string().as_str(), object.to_string().as_str()), ("str_3/7/2", "pay_12"));
 }

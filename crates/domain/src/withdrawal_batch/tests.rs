@@ -9,14 +9,12 @@ use crate::attempt::{Operation, Outcome};
 use crate::bank_card::BankCardCommand;
 use crate::block_list::{BlockListCommand, Blocked, RemoveBlock};
 use crate::command::Command;
-use crate::freeze::PlaceFreeze;
 use crate::ids::{BankCardId, NoticeId, PayoutId};
-use crate::money::Currency;
 use crate::notice::NoticeKind;
 use crate::payout::{Destination, PayoutStatus, Receiver};
 use crate::restriction::Restriction;
 use crate::testkit::wallets::{bank, return_of, withdraws};
-use crate::testkit::{Kit, date, declined, sealed, success};
+use crate::testkit::{Kit, court, date, declined, sealed, success};
 use crate::withdrawal::{
     MAX_TRIES, MAX_TRIES_IN_BATCH, RETRY_AFTER_MS, Withdrawal, WithdrawalFailure, WithdrawalStatus,
 };
@@ -312,15 +310,7 @@ fn what_is_refused_stays_due_and_the_batch_lists_it() {
     let (frozen, stopped) = (kit.wallet(1_000 * YUAN), kit.wallet(2_000 * YUAN));
     let stopped_plan = kit.plan(stopped);
     kit.plan(frozen);
-    kit.given(Command::PlaceFreeze(PlaceFreeze {
-        account: frozen,
-        amount: 400 * YUAN,
-        currency: Currency::Cny,
-        reason: String::from("case"),
-        authority: String::from("court"),
-        document: String::from("2026-1"),
-        expires_at: None,
-    }));
+    kit.given(Command::PlaceFreeze(court(frozen, 400 * YUAN)));
     let returned = kit.pays_out(withdraws(stopped, YUAN, 0));
     kit.answered(success("2026-03-05"));
     kit.given(return_of(returned));

@@ -7,10 +7,12 @@ use std::hash::{DefaultHasher, Hasher};
 use domain::State;
 use domain::account::AccountStatus;
 use domain::book::{Book, Side, Subject};
+use domain::calendar::Date;
 use domain::checks;
 use domain::ids::AccountId;
 use domain::money::Currency;
 use domain::payout::PayoutStatus;
+use domain::tree::{self, Figures};
 use domain::trial_balance::TrialBalance;
 
 use crate::model::Model;
@@ -74,23 +76,25 @@ fn assert_balanced(state: &State) {
 /// The state shows what the model shows.
 pub(crate) fn assert_agree(state: &State, model: &Model) {
     assert_eq!(state.days.current(), Some(model.today));
-    let known = state.accounts.iter().filter(|(_, account)| account.currency == Currency::Cny).count();
-    assert_eq!(known, model.accounts.len());
+    assert_eq!(state.accounts.iter().count(), model.accounts.len());
     for (id, line) in &model.accounts {
         let account = state.account(*id, "account").expect("the model knows it");
         let shown = (
             i128::from(account.balance),
             i128::from(account.held_out),
+            i128::from(account.held_in),
             i128::from(account.frozen),
-            i128::from(account.available()),
+            i128::from(state.available(account)),
             account.status == AccountStatus::Closed,
             account.restriction.in_barred,
             account.restriction.out_barred,
         );
         let (held, frozen, available) = (model.held(*id), model.frozen(*id), model.available(*id));
-        let expected = (line.balance, held, frozen, available, line.closed, line.in_barred, line.out_barred);
+        let held_in = model.held_in(*id);
+        let expected = (line.balance, held, held_in, frozen, available, line.closed, line.in_barred, line.out_barred);
         assert_eq!(shown, expected, "{id} ({}): state, then model", line.subject.code());
         assert_days_agree(state, model, *id);
+        assert_roll_ups_agree(state, model, *id);
     }
 }
 
@@ -107,4 +111,36 @@ fn assert_days_agree(state: &State, model: &Model, id: AccountId) {
         };
         assert_eq!(state.days.closing(account, day).map(i128::from), Some(end), "{id} at the end of {day}");
     }
+}
+
+/// What an account and all below it hold, now and at the end of each day that is not closed.
+fn assert_roll_ups_agree(state: &State, model: &Model, id: AccountId) {
+    let balance = |id: AccountId| model.accounts.get(&id).map(|line| line.balance);
+    let figures = |id: AccountId| {
+        let account = state.account(id, "account").ok()?;
+        Some(((account.subject, account.currency), Figures::now(state, account)))
+    };
+    let expected = model.rolled_up(id, None, &balance);
+    assert_eq!(rolled_up(state, id, None, &figures), expected, "{id} and below it");
+    for day in state.days.open_days() {
+        let end = |id: AccountId| match model.ends.get(&day) {
+            // An account opened after the cut stood at zero.
+            Some(balances) => Some(balances.get(&id).copied().unwrap_or_default()),
+            None => balance(id),
+        };
+        let expected = model.rolled_up(id, Some(day), &end);
+        let shown = rolled_up(state, id, Some(day), &|id| tree::own_at_end(state, id, day));
+        assert_eq!(shown, expected, "{id} and below it at the end of {day}");
+    }
+}
+
+/// The balances of a roll-up by subject and currency.
+fn rolled_up(
+    state: &State,
+    id: AccountId,
+    date: Option<Date>,
+    own: &dyn Fn(AccountId) -> Option<((Subject, Currency), Figures)>,
+) -> BTreeMap<(Subject, Currency), i128> {
+    let sums = tree::roll_up(&tree::walk(state, id, date), own);
+    sums.into_iter().next().unwrap_or_default().into_iter().map(|(key, figures)| (key, figures.balance)).collect()
 }

@@ -69,8 +69,11 @@ fn walks_reach_every_event_of_their_features() {
         "AgreementPaid",
         "AgreementClosed",
         "FreezePlaced",
-        "FreezeReleased",
-        "FreezeExpired",
+        "FreezeChanged",
+        "Hold Moved",
+        "Tree Linked",
+        "Tree Unlinked",
+        "Tree RunDone",
     ];
     for kind in wanted {
         assert!(reached.contains_key(kind), "no walk reached {kind}: {reached:?}");

@@ -58,6 +58,26 @@ pub(crate) enum Step {
         to: u8,
     },
     CancelHold(u8),
+    Announce {
+        account: u8,
+        source: u8,
+        amount: i64,
+        minutes: i64,
+    },
+    Receive {
+        hold: u8,
+        amount: Option<i64>,
+    },
+    Link {
+        parent: u8,
+        child: u8,
+    },
+    Unlink(u8),
+    MoveInTree {
+        link: u8,
+        up: bool,
+        amount: i64,
+    },
     Restrict {
         account: u8,
         in_barred: bool,
@@ -66,6 +86,11 @@ pub(crate) enum Step {
     Freeze {
         account: u8,
         amount: i64,
+        minutes: Option<i64>,
+    },
+    FreezeCustomer {
+        amount: i64,
+        dollars: bool,
         minutes: Option<i64>,
     },
     Release {
@@ -155,12 +180,31 @@ fn money() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn tree() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (any::<u8>(), any::<u8>()).prop_map(|(parent, child)| Step::Link { parent, child }),
+        1 => any::<u8>().prop_map(Step::Unlink),
+        3 => (any::<u8>(), any::<bool>(), amount())
+            .prop_map(|(link, up, amount)| Step::MoveInTree { link, up, amount }),
+    ]
+}
+
+fn announced() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (any::<u8>(), any::<u8>(), amount(), 1..30_i64)
+            .prop_map(|(account, source, amount, minutes)| Step::Announce { account, source, amount, minutes }),
+        3 => (any::<u8>(), weighted(0.5, amount())).prop_map(|(hold, amount)| Step::Receive { hold, amount }),
+    ]
+}
+
 fn law() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => (any::<u8>(), prop::bool::weighted(0.2), prop::bool::weighted(0.4))
             .prop_map(|(account, in_barred, out_barred)| Step::Restrict { account, in_barred, out_barred }),
         2 => (any::<u8>(), amount(), weighted(0.5, 1..30_i64))
             .prop_map(|(account, amount, minutes)| Step::Freeze { account, amount, minutes }),
+        1 => (1..4_000_i64, prop::bool::weighted(0.3), weighted(0.7, 1..30_i64))
+            .prop_map(|(amount, dollars, minutes)| Step::FreezeCustomer { amount, dollars, minutes }),
         2 => (any::<u8>(), weighted(0.5, amount()), prop::bool::weighted(0.9))
             .prop_map(|(freeze, amount, same_authority)| Step::Release { freeze, amount, same_authority }),
         1 => any::<u8>().prop_map(|receiver| Step::CreateAgreement { receiver }),
@@ -194,5 +238,5 @@ fn day() -> impl Strategy<Value = Step> {
 
 /// Some steps of a walk.
 pub(crate) fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
-    vec(prop_oneof![8 => money(), 4 => law(), 6 => payout(), 3 => day()], count)
+    vec(prop_oneof![8 => money(), 3 => tree(), 2 => announced(), 4 => law(), 6 => payout(), 3 => day()], count)
 }

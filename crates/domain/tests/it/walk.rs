@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::account::{OpenAccount, Owner};
+use domain::approval::Approved;
 use domain::book::{Book, Subject};
 use domain::bulk::PostBulk;
 use domain::business_day::DayStatus;
@@ -10,7 +11,7 @@ use domain::calendar::{Calendar, Date};
 use domain::checks;
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
-use domain::ids::{AccountId, CustomerId, MerchantId, UserId};
+use domain::ids::{AccountId, ApprovalId, CustomerId, MerchantId, UserId};
 use domain::initialise::Genesis;
 use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::Currency;
@@ -24,8 +25,10 @@ use crate::step::Step;
 
 mod accounts;
 mod payouts;
+mod trees;
 
 const CNY: Currency = Currency::Cny;
+const DOLLARS: Currency = Currency::Usd;
 const MINUTE_MS: i64 = 60_000;
 
 /// The walk so far.
@@ -63,7 +66,7 @@ fn wide(amount: i64) -> i128 {
 }
 
 impl Walk {
-    /// Books with two merchants, two personal accounts and custody.
+    /// Books with two merchants, two personal accounts in yuan and two in dollars, and custody.
     pub(crate) fn begin() -> Self {
         let first_day = Date::new(2026, 3, 5).expect("a date");
         let mut walk = Self {
@@ -92,8 +95,9 @@ impl Walk {
             let open = OpenMerchant { customer, kind, name: String::from("Homes"), fee_rate: 2_000, settlement };
             walk.given(Command::OpenMerchant(open));
         }
-        let personal = [(); 2].map(|()| walk.opened(Subject::Personal));
-        let sub = walk.opened(Subject::CustodySub);
+        let personal = [(); 2].map(|()| walk.opened(Subject::Personal, CNY));
+        let sub = walk.opened(Subject::CustodySub, CNY);
+        let dollars = [(); 2].map(|()| walk.opened(Subject::Personal, DOLLARS));
         let merchants: Vec<_> = walk.state.merchants.iter().map(|(_, merchant)| merchant.clone()).collect();
         walk.accounts = [Subject::ClearingEpcc, Subject::ClearingUnionPay].map(|subject| walk.own(subject)).to_vec();
         walk.accounts.extend(personal);
@@ -105,9 +109,10 @@ impl Walk {
             }
         }
         walk.accounts.extend([walk.own(Subject::CustodyBank), sub]);
-        let opened: Vec<_> = walk.state.accounts.iter().map(|(_, account)| (account.id, account.subject)).collect();
-        for (id, subject) in opened {
-            walk.model.opened(id, subject, false);
+        walk.accounts.push(walk.own_in(Subject::ClearingEpcc, DOLLARS));
+        walk.accounts.extend(dollars);
+        for (_, account) in walk.state.accounts.iter() {
+            walk.model.opened(account.id, account.subject, account.currency, false);
         }
         walk.fund();
         walk
@@ -115,23 +120,35 @@ impl Walk {
 
     /// Gives every account of others in reserve something to spend.
     fn fund(&mut self) {
+        let dollars = self.own_in(Subject::ClearingEpcc, DOLLARS);
+        let dollars = self.accounts.iter().position(|account| *account == dollars).expect("steps may name it");
+        let dollars = u8::try_from(dollars).expect("there are few accounts");
         for at in 2..self.accounts.len() {
-            if self.model.accounts[&self.accounts[at]].subject.book() == Book::Reserve {
+            if at != usize::from(dollars) && self.model.accounts[&self.accounts[at]].subject.book() == Book::Reserve {
                 let to = u8::try_from(at).expect("there are few accounts");
-                self.transfer((0, to, 2_000), None);
+                let from = if self.currency(self.accounts[at]) == CNY { 0 } else { dollars };
+                self.transfer((from, to, 2_000), None);
             }
         }
     }
 
-    fn opened(&mut self, subject: Subject) -> AccountId {
+    fn opened(&mut self, subject: Subject, currency: Currency) -> AccountId {
         let owner = Owner::User(UserId(1));
-        let open = OpenAccount { subject, currency: CNY, owner, overdraft: false };
+        let open = OpenAccount { subject, currency, owner, overdraft: false };
         let Reply::Account(id) = self.given(Command::OpenAccount(open)) else { panic!("an account was opened") };
         id
     }
 
     fn own(&self, subject: Subject) -> AccountId {
-        self.state.institution(subject, CNY).expect("genesis opened it")
+        self.own_in(subject, CNY)
+    }
+
+    fn own_in(&self, subject: Subject, currency: Currency) -> AccountId {
+        self.state.institution(subject, currency).expect("its books were opened")
+    }
+
+    fn currency(&self, account: AccountId) -> Currency {
+        self.model.accounts[&account].currency
     }
 
     fn given(&mut self, command: Command) -> Reply {
@@ -140,12 +157,23 @@ impl Walk {
 
     /// Decides a command. Its events go through CBOR to the shadow; a refusal must have changed nothing.
     fn tries(&mut self, command: Command) -> Result<Reply, Refusal> {
+        self.tries_as(command, None)
+    }
+
+    /// As [`Self::tries`], for a command that a second person approved.
+    fn approved(&mut self, command: Command) -> Result<Reply, Refusal> {
+        let (maker, checker) = (String::from("maker"), String::from("checker"));
+        self.tries_as(command, Some(Approved { id: ApprovalId(1), maker, checker }))
+    }
+
+    fn tries_as(&mut self, command: Command, approved: Option<Approved>) -> Result<Reply, Refusal> {
         let context = self.context();
         self.state.now = self.now;
         self.shadow.now = self.now;
         let recording = command.needs_undo();
         let moves_time = matches!(command, Command::Tick);
         let mut draft = Draft::begin(&mut self.state, &context, recording);
+        draft.approved = approved;
         let result = decide(&mut draft, command);
         if result.is_ok() {
             for event in draft.commit() {
@@ -186,8 +214,14 @@ impl Walk {
             Step::PlaceHold { account, amount, minutes } => self.place_hold(account, amount, minutes),
             Step::ConfirmHold { hold, amount, to } => self.confirm_hold(hold, amount, to),
             Step::CancelHold(selector) => self.cancel_hold(selector),
+            Step::Announce { account, source, amount, minutes } => self.announce(account, source, amount, minutes),
+            Step::Receive { hold, amount } => self.receive(hold, amount),
+            Step::Link { parent, child } => self.link(parent, child),
+            Step::Unlink(selector) => self.unlink(selector),
+            Step::MoveInTree { link, up, amount } => self.move_in_tree(link, up, amount),
             Step::Restrict { account, in_barred, out_barred } => self.restrict(account, in_barred, out_barred),
             Step::Freeze { account, amount, minutes } => self.freeze(account, amount, minutes),
+            Step::FreezeCustomer { amount, dollars, minutes } => self.freeze_customer(amount, dollars, minutes),
             Step::Release { freeze, amount, same_authority } => self.release(freeze, amount, same_authority),
             Step::CreatePayout { account, to, amount, fee, send_now } => {
                 self.create_payout(account, to, amount, fee, send_now);
@@ -239,8 +273,12 @@ impl Walk {
         let mut kinds = BTreeMap::new();
         for (_, bytes) in &self.events {
             let event = format!("{:?}", minicbor::decode::<Event>(bytes).expect("events decode"));
-            let kind = event.split(['(', ' ']).next().unwrap_or_default();
+            let mut words = event.split(['(', ' ', ')']);
+            let kind = words.next().unwrap_or_default();
             *kinds.entry(kind.to_string()).or_default() += 1;
+            if let ("Tree" | "Hold", Some(step)) = (kind, words.next()) {
+                *kinds.entry(format!("{kind} {step}")).or_default() += 1;
+            }
         }
         kinds
     }
@@ -251,8 +289,12 @@ impl Walk {
 
     /// Two different accounts.
     fn two(&self, from: u8, to: u8) -> (AccountId, AccountId) {
-        let (from_id, to_id) = (self.account(from), self.account(to));
-        if from_id == to_id { (from_id, self.account(to.wrapping_add(1))) } else { (from_id, to_id) }
+        let (from, to) = (self.account(from), self.account(to));
+        if from != to {
+            return (from, to);
+        }
+        let at = self.accounts.iter().position(|account| *account == to).expect("it was picked among them");
+        (from, self.accounts[(at + 1) % self.accounts.len()])
     }
 
     fn cut(&mut self) {

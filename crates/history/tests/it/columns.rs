@@ -12,7 +12,9 @@ use proptest::prelude::*;
 
 use crate::model::{day, noon};
 
-const KINDS: [BusinessKind; 10] = [
+const KINDS: [BusinessKind; 16] = [
+    BusinessKind::TopUp,
+    BusinessKind::Transfer,
     BusinessKind::Order,
     BusinessKind::Leg,
     BusinessKind::Split,
@@ -23,6 +25,10 @@ const KINDS: [BusinessKind; 10] = [
     BusinessKind::Hold,
     BusinessKind::Agreement,
     BusinessKind::Attempt,
+    BusinessKind::TreeRun,
+    BusinessKind::Suspense,
+    BusinessKind::Approval,
+    BusinessKind::Conversion,
 ];
 
 fn business() -> impl Strategy<Value = BusinessNumber> {

@@ -8,3 +8,4 @@ mod hot;
 mod model;
 mod statement;
 mod tail;
+mod voucher;

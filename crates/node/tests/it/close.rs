@@ -120,6 +120,9 @@ fn a_break_is_found_and_names_its_account() {
         assert!(!found.holds);
         assert!(found.detail.starts_with(&format!("{to}: ")), "{}", found.detail);
         assert!(!found.detail.contains(&format!("{from}")), "{}", found.detail);
+        let moved = world.posted.iter().filter(|entry| entry.account == to && entry.date == day(0));
+        assert_eq!(found.vouchers, moved.map(|entry| entry.voucher).collect::<Vec<_>>());
+        assert_eq!(found.vouchers.len(), 1);
     }
     // An account that only history knows.
     let mut without = snapshot.clone();

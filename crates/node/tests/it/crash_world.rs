@@ -9,7 +9,7 @@ use domain::book::Subject;
 use domain::calendar::{Calendar, Date};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
-use domain::freeze::PlaceFreeze;
+use domain::freeze::{Measure, PlaceFreeze};
 use domain::hold::PlaceHold;
 use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, UserId};
 use domain::initialise::Genesis;
@@ -189,12 +189,13 @@ impl Node {
                 self.tries(Command::CancelHold(hold))
             }
             2 => self.tries(Command::PlaceFreeze(PlaceFreeze {
-                account,
-                amount: 9,
-                currency: CNY,
+                scope: account.into(),
+                measure: Measure::Amount { amount: 9, currency: CNY },
                 reason: "case".into(),
                 authority: "court".into(),
                 document: "1".into(),
+                source: None,
+                priority: 100,
                 expires_at: Some(at),
             })),
             _ => {

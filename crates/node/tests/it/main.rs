@@ -1,7 +1,9 @@
 //! Tests of the node: flights, the projector behind a real journal, the close of a day, sealed fields.
 
+mod adjustment;
 mod close;
 mod crash_world;
+mod days_property;
 mod executor;
 mod fields;
 mod flight_property;

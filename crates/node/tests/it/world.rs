@@ -73,7 +73,8 @@ impl World {
             posted.extend(projection.posted.iter().cloned());
             projector.take(Projected { projection, hash: row.hash }, 0);
         }
-        node::load::load(&mut journal, &store, &history, |_| ()).unwrap();
+        let loaded = node::load::load(&mut journal, &store, &history, |_| ()).unwrap();
+        assert_eq!(loaded.engine.state().differing(engine.state()), Vec::<&str>::new());
         let last_account = engine.state().accounts.next_id() - 1;
         Self { engine, store, history, tail, projector, posted, last_account, journal, _lock: lock, directory }
     }
@@ -102,6 +103,11 @@ impl World {
     #[track_caller]
     pub(crate) fn given(&mut self, command: Command) -> Reply {
         self.when(command).unwrap()
+    }
+
+    /// Does a command in the name of an operator.
+    pub(crate) fn when_by(&mut self, login: &str, command: Command) -> Result<Reply, Refusal> {
+        self.request(Meta::unkeyed(Actor::Operator(login.into()), Origin::Api), command)
     }
 
     /// Does a command under a key.
@@ -182,11 +188,16 @@ impl World {
 
 /// The voucher that moves `amount` from one custody account to the other.
 pub(crate) fn transfer(from: AccountId, to: AccountId, amount: Minor) -> Command {
+    transfer_in(from, to, amount, Currency::Cny)
+}
+
+/// As [`transfer`], in a currency.
+pub(crate) fn transfer_in(from: AccountId, to: AccountId, amount: Minor, currency: Currency) -> Command {
     Command::PostVoucher(PostVoucher {
         business: BusinessNumber::Text("t".into()),
         event: EventCode::Transfer,
         date: None,
-        entries: vec![Entry::debit(from, amount, Currency::Cny), Entry::credit(to, amount, Currency::Cny)],
+        entries: vec![Entry::debit(from, amount, currency), Entry::credit(to, amount, currency)],
         dimensions: None,
     })
 }

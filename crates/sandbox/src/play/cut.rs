@@ -31,8 +31,8 @@ pub(super) async fn afternoon(stage: &Stage, cast: &Cast, day: &mut Day, talk: &
     Ok(())
 }
 
-/// Clears, settles, pays out, takes returns.
-pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk) -> Result<Vec<Check>> {
+/// Clears, settles, pays out, takes returns. The landlord with most money is not paid out: authorities will freeze it.
+pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk) -> Result<(Vec<Check>, Merchant)> {
     stage.move_clocks(NEXT_DAY).await?;
     let open = stage.settle_down(Duration::from_secs(120)).await?;
     let (mut lines, mut checks) = (Vec::new(), Vec::new());
@@ -47,7 +47,8 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
     }
     talk.phase(&format!("  matched the clearing files of {DAY}: {}; {open} attempts still open", lines.join(", ")));
     let settled = settle(stage).await?;
-    let payouts = pay_out(stage, cast).await?;
+    let debtor = richest(stage, cast).await?;
+    let payouts = pay_out(stage, cast, &debtor).await?;
     stage.settle_down(Duration::from_secs(120)).await?;
     stage.bank("POST", "/sandbox/return", &json!({})).await?;
     let returns = stage.done("/v1/payouts/returns/fetch", "returns-1", json!({ "date": NEXT_DAY })).await?;
@@ -55,7 +56,24 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
     talk.phase(&format!(
         "  settled {settled} merchants (T+1), sent {payouts} payouts; {booked} came back after success"
     ));
-    Ok(checks)
+    Ok((checks, debtor))
+}
+
+/// The landlord who has most available.
+async fn richest(stage: &Stage, cast: &Cast) -> Result<Merchant> {
+    let landlords = cast.landlords.clone();
+    let held = each(landlords, stage.concurrency, |_, landlord| {
+        let api = stage.operator.clone();
+        async move {
+            let account = api.get(&format!("/v1/accounts/{}", landlord.available)).await?;
+            Ok((account.get("available").and_then(Value::as_i64).unwrap_or_default(), landlord))
+        }
+    })
+    .await?;
+    held.into_iter()
+        .max_by_key(|(available, _)| *available)
+        .map(|(_, landlord)| landlord)
+        .context("there are landlords")
 }
 
 async fn settle(stage: &Stage) -> Result<usize> {
@@ -70,10 +88,10 @@ async fn settle(stage: &Stage) -> Result<usize> {
     Ok(count)
 }
 
-/// Pays each merchant in two parts what it may use, less the fee.
-async fn pay_out(stage: &Stage, cast: &Cast) -> Result<usize> {
+/// Pays each merchant but one in two parts what it may use, less the fee.
+async fn pay_out(stage: &Stage, cast: &Cast, debtor: &Merchant) -> Result<usize> {
     const FEE: i64 = 100;
-    let merchants: Vec<Merchant> = cast.merchants().cloned().collect();
+    let merchants: Vec<Merchant> = cast.merchants().filter(|merchant| merchant.id != debtor.id).cloned().collect();
     let sent = each(merchants, stage.concurrency, |_, merchant| {
         let api = stage.operator.clone();
         async move {

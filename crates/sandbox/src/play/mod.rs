@@ -6,16 +6,19 @@
 //!  2 orders rent by card · combined (fund + card) · earnest money           day D
 //!  3 money  splits over up to 12 roles · refunds, part, full, after a split
 //!  4 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
-//!  5 close  both days: checks, trial balance, cover, rates, statements
+//!  5 court  two authorities freeze one landlord's money: a queue, a deduction by two officers
+//!  6 close  both days: checks, trial balance, cover, rates, statements
 //! ```
 
 mod close;
+mod court;
 mod cut;
 mod money;
 mod open;
 mod orders;
 mod power;
 mod report;
+mod staff;
 mod stage;
 
 use std::path::PathBuf;
@@ -80,8 +83,9 @@ impl Play {
         orders::morning(&stage, &cast, &mut day, &mut talk).await?;
         money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
-        let checks = cut::next_working_day(&stage, &cast, &mut talk).await?;
+        let (mut checks, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;
+        checks.extend(court::session(&stage, &debtor, &mut talk).await?);
         let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;
         let holds = report::report(&stage, &day, verdict, self.json, &mut talk).await?;
         if self.exit {

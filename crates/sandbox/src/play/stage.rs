@@ -123,6 +123,11 @@ impl Stage {
         (self.launch.clone(), self.platform.clone())
     }
 
+    /// Another caller of the platform, with the key that whoever reads its data directory has.
+    pub(super) fn caller(&self, id: &str) -> Result<Api> {
+        Ok(self.operator.with_caller(id, self.launch.key(id)?))
+    }
+
     /// Asks the bank something.
     pub(super) async fn bank(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
         let method = method.parse().with_context(|| format!("{method} is no HTTP method"))?;

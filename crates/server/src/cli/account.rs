@@ -39,7 +39,7 @@ pub(crate) enum Account {
     },
 }
 
-const ACCOUNT: [Field; 15] = [
+const ACCOUNT: [Field; 17] = [
     text("id"),
     number("subject"),
     text("book"),
@@ -51,7 +51,9 @@ const ACCOUNT: [Field; 15] = [
     text("out_barred"),
     money("balance"),
     money("held"),
+    money("held_in"),
     money("frozen"),
+    money("frozen_by_customer"),
     money("available"),
     number("entries"),
     text("allowed_actions"),

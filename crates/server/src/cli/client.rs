@@ -5,17 +5,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use ark::MacKey;
 use ark::signing::{Authorization, Credential, Request, Stamp};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::http::auth::{KEY_SERIAL, OPERATOR};
+use crate::http::auth::KEY_SERIAL;
 
 /// How long an answer may take; fetching a large clearing file takes longest.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The operator, at one platform.
+/// Someone who asks, at one platform.
 #[derive(Debug)]
 pub(crate) struct Client {
     base: String,
+    id: String,
     key: MacKey,
     idempotency_key: String,
     http: reqwest::Client,
@@ -23,12 +25,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of the platform at `base` (`http://127.0.0.1:7880`). What it changes is bound to `idempotency_key`, a new
-    /// one if there is none.
+    /// A client of the platform at `base` (`http://127.0.0.1:7880`) that signs as `id`. What it changes is bound to
+    /// `idempotency_key`, a new one if there is none.
     ///
     /// # Errors
     /// If the machine has no randomness, or no client can be made.
-    pub(crate) fn new(base: &str, key: MacKey, idempotency_key: Option<String>) -> Result<Self> {
+    pub(crate) fn new(base: &str, id: &str, key: MacKey, idempotency_key: Option<String>) -> Result<Self> {
         let idempotency_key = match idempotency_key {
             Some(given) => given,
             None => format!("cli-{}", stamp()?.nonce()),
@@ -36,7 +38,8 @@ impl Client {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().context("making an HTTP client")?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), key, idempotency_key, http, runtime })
+        let (base, id) = (base.trim_end_matches('/').to_owned(), id.to_owned());
+        Ok(Self { base, id, key, idempotency_key, http, runtime })
     }
 
     /// Asks for something.
@@ -46,6 +49,16 @@ impl Client {
     pub(crate) fn get(&self, target: &str) -> Result<Value> {
         let body = self.send("GET", target, "application/json", Vec::new())?;
         serde_json::from_slice(&body).with_context(|| format!("the answer of {target} is not JSON"))
+    }
+
+    /// Asks for something whose shape is known.
+    ///
+    /// # Errors
+    /// As [`Self::get`], and an answer of another shape.
+    pub(crate) fn get_as<T: DeserializeOwned>(&self, target: &str) -> Result<T> {
+        let body = self.send("GET", target, "application/json", Vec::new())?;
+        serde_json::from_slice(&body)
+            .with_context(|| format!("the answer of {target} is not of the shape it should be"))
     }
 
     /// Asks for something as CSV.
@@ -62,12 +75,24 @@ impl Client {
     /// # Errors
     /// As [`Self::get`]. Where no answer came, the error names the idempotency key under which to ask again.
     pub(crate) fn post(&self, target: &str, body: &Value) -> Result<Value> {
-        let answer = self.send("POST", target, "application/json", body.to_string().into_bytes())?;
+        self.post_keyed(target, &self.idempotency_key, body.to_string().into_bytes())
+    }
+
+    /// Has something done once under this key, however often it is asked for.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub(crate) fn post_keyed(&self, target: &str, key: &str, body: Vec<u8>) -> Result<Value> {
+        let answer = self.send_keyed("POST", target, "application/json", key, body)?;
         serde_json::from_slice(&answer).with_context(|| format!("the answer of {target} is not JSON"))
     }
 
     fn send(&self, method: &str, target: &str, accept: &str, body: Vec<u8>) -> Result<Vec<u8>> {
-        let credential = Credential { merchant: OPERATOR, serial: KEY_SERIAL, key: &self.key };
+        self.send_keyed(method, target, accept, &self.idempotency_key, body)
+    }
+
+    fn send_keyed(&self, method: &str, target: &str, accept: &str, key: &str, body: Vec<u8>) -> Result<Vec<u8>> {
+        let credential = Credential { merchant: &self.id, serial: KEY_SERIAL, key: &self.key };
         let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
         let changes = method == "POST";
         let mut request = self
@@ -76,7 +101,7 @@ impl Client {
             .header("authorization", signed.to_string())
             .header("accept", accept);
         if changes {
-            let headers = [("content-type", "application/json"), ("idempotency-key", self.idempotency_key.as_str())];
+            let headers = [("content-type", "application/json"), ("idempotency-key", key)];
             request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         }
         let exchange = async {
@@ -85,8 +110,9 @@ impl Client {
             Ok::<_, reqwest::Error>((status, response.bytes().await?))
         };
         let no_answer = || {
-            let again = format!("; to ask again and have it done once, add --idempotency-key {}", self.idempotency_key);
-            format!("no answer from {}{}", self.base, if changes { &again } else { "" })
+            let again = format!("; to ask again and have it done once, add --idempotency-key {key}");
+            let own = changes && key == self.idempotency_key;
+            format!("no answer from {}{}", self.base, if own { &again } else { "" })
         };
         let (status, answer) = self.runtime.block_on(exchange).with_context(no_answer)?;
         if !status.is_success() {

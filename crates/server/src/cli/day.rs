@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::approval::propose;
 use super::client::{Client, target};
 use super::remote::Answer;
 use super::table::{Field, money, number, record, table, text};
@@ -12,6 +13,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel day cut --next 2026-03-06        Friday's date takes the postings from here on
   lintel day close 2026-03-05             run the checks; exit code 1 if one does not hold
+  lintel day waive 2026-03-05 --check cover --reason \"booked tomorrow\" --as opr_3
   lintel day trial-balance 2026-03-05 --json";
 
 /// Accounting days.
@@ -35,6 +37,17 @@ pub(crate) enum Day {
         /// Its date.
         date: String,
     },
+    /// Propose to let a day close in spite of checks that failed at its last try.
+    Waive {
+        /// Its date.
+        date: String,
+        /// The name of a failed check; may be given several times.
+        #[arg(long = "check", value_name = "NAME", required = true)]
+        checks: Vec<String>,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// The trial balance by book and subject, and what covers customers' money.
     TrialBalance {
         /// The day's date.
@@ -44,7 +57,7 @@ pub(crate) enum Day {
 
 const DAYS: [Field; 6] =
     [text("date"), text("status"), text("opened_at"), text("cut_at"), number("sealed"), text("allowed_actions")];
-const CHECKS: [Field; 3] = [text("name"), text("holds"), text("detail")];
+const CHECKS: [Field; 4] = [text("name"), text("holds"), text("detail"), text("waived")];
 const LINES: [Field; 6] =
     [text("book"), number("subject"), text("name"), money("debit"), money("credit"), money("closing")];
 const TOTALS: [Field; 4] = [text("book"), money("debit"), money("credit"), text("balanced")];
@@ -68,10 +81,18 @@ impl Day {
             Self::Close { date } => {
                 let day = client.post(&target(&["v1", "days", date, "close"], &[]), &json!({}))?;
                 let complaint = (day["status"] != "closed").then(|| {
-                    let broken = day["checks"].as_array().into_iter().flatten().filter(|check| check["holds"] == false);
+                    let checks = day["checks"].as_array().into_iter().flatten();
+                    let broken = checks.filter(|check| check["holds"] == false && check["waived"].is_null());
                     format!("{date} is not closed: {} checks do not hold", broken.count())
                 });
                 Ok(shown(day).complaining(complaint))
+            }
+            Self::Waive { date, checks, reason } => {
+                let day = client.get(&target(&["v1", "days", date], &[]))?;
+                // Of a day that did not fail there is none, and the platform says so.
+                let position = day["failed_at"].as_u64().unwrap_or_default();
+                let body = json!({"kind": "check_waiver", "date": date, "position": position, "checks": checks});
+                propose(client, &body, reason, None)
             }
             Self::TrialBalance { date } => {
                 let trial = client.get(&target(&["v1", "days", date, "trial-balance"], &[]))?;

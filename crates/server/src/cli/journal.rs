@@ -79,7 +79,8 @@ fn shown(row: &Record, as_json: bool) -> Result<String> {
             .iter()
             .map(|command| {
                 let events: Vec<String> = command.events.iter().map(|event| format!("{event:?}")).collect();
-                json!({ "actor": format!("{:?}", command.header.actor), "events": events })
+                let approval = command.header.approval.map(|id| id.to_string());
+                json!({ "actor": format!("{:?}", command.header.actor), "approval": approval, "events": events })
             })
             .collect();
         let object = json!({
@@ -98,7 +99,8 @@ fn shown(row: &Record, as_json: bool) -> Result<String> {
     );
     let mut position = row.first;
     for command in commands {
-        text.push_str(&format!("  {:?} {:?}\n", command.header.actor, command.header.origin));
+        let approval = command.header.approval.map(|id| format!(" for {id}")).unwrap_or_default();
+        text.push_str(&format!("  {:?} {:?}{approval}\n", command.header.actor, command.header.origin));
         for event in command.events {
             text.push_str(&format!("    {position} {event:?}\n"));
             position += 1;

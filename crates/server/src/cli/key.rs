@@ -9,7 +9,7 @@ use crate::http::auth::{KEY_SERIAL, OPERATOR, api_key};
 /// Print the secret of an API key.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
-    /// `operator`, or a merchant's id.
+    /// `operator` for the institution's programs, an operator's or a merchant's id.
     #[arg(default_value = OPERATOR)]
     id: String,
 }

@@ -1,18 +1,28 @@
 //! The command line: what an operator does by hand.
 
 mod account;
+mod approval;
 mod attempt;
 mod clearing;
-mod client;
+pub(crate) mod client;
 mod day;
+pub(crate) mod day_vouchers;
+mod export;
+mod freeze;
+mod import;
+mod inside;
 mod journal;
 mod key;
+mod ledger;
+mod operator;
 mod order;
 mod payout;
 mod rates;
 mod remote;
 mod settlement;
+mod suspense;
 mod table;
+mod tree;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +64,12 @@ enum What {
     /// Accounts: one with its balances, or its statement.
     #[command(after_help = account::EXAMPLES)]
     Account(Remote<account::Account>),
+    /// Freezes: queues, place, stop payments, renew.
+    #[command(after_help = freeze::EXAMPLES)]
+    Freeze(Remote<freeze::Freeze>),
+    /// Parent and child accounts: the tree with its roll-ups, links, sweeps, rules, quotas.
+    #[command(after_help = tree::EXAMPLES)]
+    Tree(Remote<tree::Tree>),
     /// Orders and their legs.
     #[command(after_help = order::EXAMPLES)]
     Order(Remote<order::Order>),
@@ -69,9 +85,20 @@ enum What {
     /// Clearing files.
     #[command(after_help = clearing::EXAMPLES)]
     Clearing(Remote<clearing::Clearing>),
+    /// Books from and for other systems: import, export.
+    Ledger(Remote<ledger::Ledger>),
     /// Success rates, each with numerator and denominator.
     #[command(after_help = rates::EXAMPLES)]
     Rates(rates::Rates),
+    /// The people of the institution: register, roles, suspend, one-time codes.
+    #[command(after_help = operator::EXAMPLES)]
+    Operator(Remote<operator::Operator>),
+    /// What takes two people: propose, approve, reject.
+    #[command(after_help = approval::EXAMPLES)]
+    Approval(Remote<approval::Approval>),
+    /// Suspense (2241): items, their age, where they belong.
+    #[command(after_help = suspense::EXAMPLES)]
+    Suspense(Remote<suspense::Suspense>),
     /// Print the secret of an API key.
     Key(key::Key),
     /// Look at the journal.
@@ -139,12 +166,18 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Config => print(config::DEFAULT),
         What::Day(day) => day.run(&load()?, day::Day::ask)?,
         What::Account(account) => account.run(&load()?, account::Account::ask)?,
+        What::Freeze(freeze) => freeze.run(&load()?, freeze::Freeze::ask)?,
+        What::Tree(tree) => tree.run(&load()?, tree::Tree::ask)?,
         What::Order(order) => order.run(&load()?, order::Order::ask)?,
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
+        What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,
         What::Rates(rates) => rates.run(&load()?)?,
+        What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
+        What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
+        What::Suspense(suspense) => suspense.run(&load()?, suspense::Suspense::ask)?,
         What::Key(key) => key.run(&load()?)?,
         What::Journal(journal) => journal.run(&load()?)?,
         What::Bench { args } => return sandbox(&["bench".to_owned()], &args),

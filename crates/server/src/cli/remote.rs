@@ -32,6 +32,11 @@ impl<T: Subcommand> Remote<T> {
     pub(crate) fn run(&self, config: &Config, ask: impl FnOnce(&T, &Client) -> Result<Answer>) -> Result<()> {
         self.connection.ask(config, |client| ask(&self.verb, client))
     }
+
+    /// Where the platform is, and what is wanted of it, for verbs that ask more than once.
+    pub(super) fn parts(&self) -> (&Connection, &T) {
+        (&self.connection, &self.verb)
+    }
 }
 
 /// Where the platform is, and who asks.
@@ -44,7 +49,10 @@ pub(crate) struct Connection {
     /// else the setting listen.
     #[arg(long, global = true, env = "LINTEL_URL", value_name = "URL")]
     url: Option<String>,
-    /// The operator's secret: 64 hexadecimal digits.
+    /// Who asks: `operator` for the institution's programs, or an operator's own id, such as opr_1.
+    #[arg(long = "as", global = true, env = "LINTEL_AS", value_name = "ID", default_value = OPERATOR)]
+    who: String,
+    /// The secret of who asks: 64 hexadecimal digits.
     ///
     /// Else it is derived from the vault in the data directory. Other users of this machine see arguments: prefer the
     /// environment.
@@ -87,12 +95,12 @@ impl Answer {
 }
 
 impl Connection {
-    /// Asks as the operator and prints what was answered.
+    /// Asks and prints what was answered.
     ///
     /// # Errors
     /// No key, no answer, or the platform's refusal.
     pub(crate) fn ask(&self, config: &Config, ask: impl FnOnce(&Client) -> Result<Answer>) -> Result<()> {
-        let client = Client::new(&self.base(config)?, self.secret(config)?, self.idempotency_key.clone())?;
+        let client = self.client(config)?;
         let Answer { json, text, complaint } = ask(&client)?;
         if self.json {
             print(&format!("{json}\n"));
@@ -100,6 +108,43 @@ impl Connection {
             print(&text);
         }
         complaint.map_or(Ok(()), |complaint| bail!(complaint))
+    }
+
+    /// A client of the platform that runs.
+    ///
+    /// # Errors
+    /// No key, or no address.
+    pub(super) fn client(&self, config: &Config) -> Result<Client> {
+        Client::new(&self.base(config)?, &self.who, self.secret(config)?, self.idempotency_key.clone())
+    }
+
+    /// A client of the platform at an address of this machine.
+    ///
+    /// # Errors
+    /// No key.
+    pub(super) fn client_at(&self, address: SocketAddr, config: &Config) -> Result<Client> {
+        Client::new(&format!("http://{address}"), &self.who, self.secret(config)?, self.idempotency_key.clone())
+    }
+
+    /// Whether the command line or the environment names the platform.
+    pub(super) fn is_named(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// Whether the answer is wanted as JSON.
+    pub(super) fn wants_json(&self) -> bool {
+        self.json
+    }
+
+    /// Refuses an idempotency key for what has keys of its own.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub(super) fn refuse_idempotency_key(&self) -> Result<()> {
+        match self.idempotency_key {
+            None => Ok(()),
+            Some(_) => bail!("this has keys of its own, by which it is safe to run again: leave --idempotency-key out"),
+        }
     }
 
     fn base(&self, config: &Config) -> Result<String> {
@@ -128,12 +173,12 @@ impl Connection {
         // To open a vault that is not there would make one.
         if !directory.join(ark::vault::VAULT_NAME).exists() {
             bail!(
-                "there is no vault in {} to derive the operator's key from; name the platform's --data-dir, or give --key",
+                "there is no vault in {} to derive the key from; name the platform's --data-dir, or give --key",
                 directory.display()
             );
         }
         let root = Vault::open(directory)?.fingerprint_key();
-        Ok(api_key(&root, OPERATOR, KEY_SERIAL))
+        Ok(api_key(&root, &self.who, KEY_SERIAL))
     }
 }
 

@@ -57,6 +57,11 @@ impl Field {
     }
 }
 
+/// One amount of an object, in its own currency.
+pub(crate) fn amount(object: &Value, name: &'static str) -> String {
+    money(name).cell(object, None).unwrap_or_else(|| NOTHING.to_owned())
+}
+
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => NOTHING.to_owned(),

@@ -5,6 +5,7 @@ use domain::account::{Account, AccountStatus, OpenAccount, Owner};
 use domain::book::Subject;
 use domain::ids::AccountId;
 use domain::money::Currency;
+use domain::restriction::Bars;
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -56,15 +57,22 @@ pub(crate) struct AccountView {
     agreement: Option<String>,
     /// `open` or `closed`.
     status: &'static str,
+    /// No money comes in: the institution restricted it, or a freeze bars it.
     in_barred: bool,
+    /// No money goes out: the institution restricted it, or a freeze bars it.
     out_barred: bool,
     /// Posted.
     balance: Amount,
     /// Reserved to go out.
     held: Amount,
-    /// What freezes bite on now.
+    /// Announced to come in; never available.
+    held_in: Amount,
+    /// What its own freezes bite on now.
     frozen: Amount,
-    /// What may go out now.
+    /// What the freezes of its customer bite on in it now.
+    frozen_by_customer: Amount,
+    /// What may go out now: less than balance, held and frozen leave if freezes of the customer, over all its accounts,
+    /// leave less.
     available: Amount,
     /// How many entries it has.
     entries: u64,
@@ -74,12 +82,13 @@ pub(crate) struct AccountView {
 
 impl AccountView {
     /// The account as callers see it.
-    pub(crate) fn of(account: &Account) -> Self {
+    pub(crate) fn of(state: &domain::State, account: &Account) -> Self {
+        let (available, barred) = (state.available(account), account.barred());
         let open = account.status == AccountStatus::Open;
-        let empty = account.balance == 0 && account.held_out == 0 && account.held_in == 0 && account.frozen == 0;
+        let amounts = [account.balance, account.held_out, account.held_in, account.frozen];
+        let empty = amounts == [0; 4] && account.freezes == Bars::default();
         let own = account.owner == Owner::Institution;
-        let actions =
-            [("hold", open && account.available() > 0), ("restrict", open && !own), ("close", open && empty && !own)];
+        let actions = [("hold", open && available > 0), ("restrict", open && !own), ("close", open && empty && !own)];
         Self {
             id: account.id.to_string(),
             subject: account.subject.code(),
@@ -88,12 +97,14 @@ impl AccountView {
             owner: owner_text(account.owner),
             agreement: account.agreement.map(|id| id.to_string()),
             status: status_name(account.status),
-            in_barred: account.restriction.in_barred,
-            out_barred: account.restriction.out_barred,
+            in_barred: barred.in_barred,
+            out_barred: barred.out_barred,
             balance: Amount(account.balance),
             held: Amount(account.held_out),
+            held_in: Amount(account.held_in),
             frozen: Amount(account.effective_frozen()),
-            available: Amount(account.available()),
+            frozen_by_customer: Amount(state.frozen_by_customer(account)),
+            available: Amount(available),
             entries: account.entries,
             allowed_actions: actions.into_iter().filter(|(_, allowed)| *allowed).map(|(name, _)| name).collect(),
         }
@@ -108,7 +119,7 @@ const fn status_name(status: AccountStatus) -> &'static str {
 }
 
 /// Reads a subject's code.
-fn subject(code: u16) -> Result<Subject, ApiError> {
+pub(crate) fn subject(code: u16) -> Result<Subject, ApiError> {
     Subject::from_code(code).ok_or_else(|| {
         let message = format!("{code} is no subject of the chart of accounts; GET /v1/subjects lists them");
         ApiError::malformed("subject", message)
@@ -145,7 +156,7 @@ pub(crate) async fn close(State(app): State<App>, caller: Caller, Id(account): I
 async fn change(app: &App, caller: &Caller, command: Command) -> Answered<AccountView> {
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Account(id) = reply else { return None };
-        state.accounts.get(id.0).map(AccountView::of)
+        state.accounts.get(id.0).map(|account| AccountView::of(state, account))
     };
     app.change(caller.meta()?, command, view).await
 }
@@ -157,7 +168,7 @@ async fn change(app: &App, caller: &Caller, command: Command) -> Answered<Accoun
 )]
 pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<AccountId>) -> Answered<AccountView> {
     app.owned(&caller, move |state| Ok(state.account(id, "id")?.owner)).await?;
-    app.look(move |state| state.account(id, "id").map(AccountView::of)).await
+    app.look(move |state| state.account(id, "id").map(|account| AccountView::of(state, account))).await
 }
 
 list_query! {
@@ -196,6 +207,7 @@ pub(crate) async fn list(
         subject: code.map(subject).transpose()?,
         status: query.status.as_deref().map(|text| word(text, "status", &all, status_name)).transpose()?,
     };
-    let view = |state: &domain::State, row: &Account| AccountView::of(state.accounts.get(row.id.0).unwrap_or(row));
+    let view =
+        |state: &domain::State, row: &Account| AccountView::of(state, state.accounts.get(row.id.0).unwrap_or(row));
     app.list(filter, query.page(), view).await
 }

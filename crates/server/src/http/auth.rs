@@ -1,7 +1,8 @@
 //! Who asks: every `/v1` request is signed (`LINTEL-HMAC-SM3`), fresh, and its nonce new.
 //!
 //! Keys are derived from the vault for now: `HMAC-SM3(vault key, "api-key" ‖ id ‖ serial)`. The id `operator` is the
-//! institution's own; a merchant's id is its `mch_…`.
+//! institution's own programs'; a merchant's id is its `mch_…`, an operator's its `opr_…`. The programs do what takes one
+//! person at most. An operator reads everything, decides approvals, and changes by itself only what [`super::people`] lists.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,8 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::account::Owner;
-use domain::ids::MerchantId;
+use domain::ids::{MerchantId, OperatorId};
+use domain::operator::{Operator, Role};
 use domain::{Actor, Origin};
 use engine::Meta;
 use http::request::Parts;
@@ -44,6 +46,8 @@ pub(crate) struct Caller {
     pub(crate) actor: Actor,
     /// The merchant, if one asks.
     pub(crate) merchant: Option<MerchantId>,
+    /// The person of the institution, if one asks.
+    person: Option<Operator>,
     scope: Arc<str>,
     fingerprint: [u8; 16],
     idempotency_key: Option<Arc<str>>,
@@ -113,7 +117,24 @@ impl Caller {
         self.fingerprint
     }
 
-    /// Refuses everyone but the institution's own programs.
+    /// The person of the institution who asks.
+    ///
+    /// # Errors
+    /// `not_permitted` for programs and merchants.
+    pub(crate) fn person(&self) -> Result<&Operator, ApiError> {
+        let message = "a person decides this: sign with the key of a registered operator";
+        self.person.as_ref().ok_or_else(|| ApiError::forbidden(message))
+    }
+
+    /// Refuses merchants, and operators without one of these roles.
+    pub(crate) fn operator_with(&self, roles: &[Role]) -> Result<(), ApiError> {
+        self.operator()?;
+        let Some(person) = self.person.as_ref().filter(|person| !person.has_any(roles)) else { return Ok(()) };
+        let names = roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(" or ");
+        Err(ApiError::forbidden(format!("{} may not do this; it takes {names}", person.id)))
+    }
+
+    /// Refuses everyone but the institution's programs and people.
     pub(crate) fn operator(&self) -> Result<(), ApiError> {
         match self.merchant {
             None => Ok(()),
@@ -183,10 +204,12 @@ pub(crate) async fn authenticate(State(app): State<App>, request: Request, next:
         let message = "this nonce was used before; sign each request with a new one";
         return Err(ApiError::new("nonce_reused", Some("nonce"), message));
     }
+    let (actor, merchant, person) = who(&app, id, serial).await?;
     let caller = Caller {
         scope: id.into(),
-        merchant: merchant(id)?,
-        actor: actor(merchant(id)?, serial),
+        merchant,
+        actor,
+        person,
         fingerprint: fingerprint(&app.root, &signed),
         idempotency_key: idempotency_key(&parts.headers)?,
     };
@@ -199,20 +222,33 @@ fn refused(error: SigningError) -> ApiError {
     ApiError::new(error.code(), Some(error.parameter()), error.to_string())
 }
 
-/// The merchant of a key's id; `None` for the institution's own programs.
-fn merchant(id: &str) -> Result<Option<MerchantId>, ApiError> {
-    if id == OPERATOR {
-        return Ok(None);
+/// Refuses an operator's key what only the institution's programs change.
+pub(crate) async fn programs_change(caller: Caller, request: Request, next: Next) -> Result<Response, ApiError> {
+    match &caller.person {
+        Some(person) if request.method() != http::Method::GET => Err(ApiError::forbidden(format!(
+            "{} may not change this by itself: propose it as an approval, or leave it to the institution's programs",
+            person.id
+        ))),
+        Some(_) | None => Ok(next.run(request).await),
     }
-    let wrong = |error: domain::ids::IdError| ApiError::new("signature_malformed", Some("mch_id"), error.to_string());
-    id.parse().map(Some).map_err(wrong)
 }
 
-fn actor(merchant: Option<MerchantId>, serial: &str) -> Actor {
-    match merchant {
-        None => Actor::Operator(OPERATOR.into()),
-        Some(merchant) => Actor::Merchant { merchant, key: serial.into() },
+/// Who a key's id is: the institution's own programs, one of its people, or a merchant.
+async fn who(app: &App, id: &str, serial: &str) -> Result<(Actor, Option<MerchantId>, Option<Operator>), ApiError> {
+    if id == OPERATOR {
+        return Ok((Actor::Operator(OPERATOR.into()), None, None));
     }
+    if let Ok(operator) = id.parse::<OperatorId>() {
+        let person = app.look(move |state| state.operator(operator).cloned()).await?.view;
+        if !person.is_active() {
+            let message = format!("{operator} is suspended; an administrator must resume it first");
+            return Err(ApiError::new("operator_suspended", Some("mch_id"), message));
+        }
+        return Ok((Actor::Operator(person.login.clone()), None, Some(person)));
+    }
+    let wrong = |error: domain::ids::IdError| ApiError::new("signature_malformed", Some("mch_id"), error.to_string());
+    let merchant = id.parse().map_err(wrong)?;
+    Ok((Actor::Merchant { merchant, key: serial.into() }, Some(merchant), None))
 }
 
 /// A keyed digest of what was asked, without what differs from one sending to the next.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ark::{CustomerId as Person, Vault};
+use ark::{CustomerId as Person, MacKey, Vault};
 use domain::account::Owner;
 use domain::customer::Customer;
 use domain::ids::CustomerId;
 use domain::merchant::SettlementAccount;
+use domain::payout::Receiver;
 use domain::sealed::Sealed;
 use domain::{Refusal, State};
 use node::fields::{self, BANK_ACCOUNT, BANK_ACCOUNT_NAME, CUSTOMER_NAME};
@@ -30,7 +31,7 @@ pub(crate) struct WireBankAccount {
 }
 
 /// A bank account; only what masks show.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct BankAccountView {
     /// The number's mask.
     #[schema(example = "622202******2230")]
@@ -53,6 +54,16 @@ pub(crate) struct SealedBankAccount {
     pub(crate) account: Sealed,
     pub(crate) holder: Sealed,
     pub(crate) own: bool,
+    /// What block lists and stopped cards know the number by.
+    pub(crate) token: String,
+}
+
+impl SealedBankAccount {
+    /// As the receiver of a payout.
+    pub(crate) fn receiver(self) -> Receiver {
+        let Self { account, holder: name, own, token } = self;
+        Receiver { account, name, own, token: Some(token) }
+    }
 }
 
 impl App {
@@ -64,8 +75,13 @@ impl App {
         param: &'static str,
     ) -> Result<SealedBankAccount, ApiError> {
         let name = self.look(move |state| state.customer(customer).map(|customer| customer.name.clone())).await?.view;
-        let vault = Arc::clone(&self.vault);
-        self.blocking(move || seal(&vault, customer, &name, &wire).map_err(|error| error.within(param))).await
+        let (vault, root) = (Arc::clone(&self.vault), self.root.clone());
+        self.blocking(move || seal(&vault, &root, customer, &name, &wire).map_err(|error| error.within(param))).await
+    }
+
+    /// The token of a bank account's or card's number: the same for every customer, and nothing leads back from it.
+    pub(crate) fn card_token(&self, number: &Personal, param: &'static str) -> Result<String, ApiError> {
+        token(&self.root, number.checked(param)?.expose(), param)
     }
 
     /// As [`Self::seal_bank_account`], for an account that must be the customer's own.
@@ -75,7 +91,8 @@ impl App {
         wire: WireBankAccount,
         param: &'static str,
     ) -> Result<SettlementAccount, ApiError> {
-        let SealedBankAccount { account, holder: name, own } = self.seal_bank_account(customer, wire, param).await?;
+        let SealedBankAccount { account, holder: name, own, .. } =
+            self.seal_bank_account(customer, wire, param).await?;
         if own {
             return Ok(SettlementAccount { account, name });
         }
@@ -85,20 +102,33 @@ impl App {
     }
 }
 
+/// The number without blanks, which is what is compared.
+fn digits(number: &str, param: &str) -> Result<String, ApiError> {
+    let digits: String = number.chars().filter(|letter| *letter != ' ').collect();
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) && (6..=34).contains(&digits.len()) {
+        return Ok(digits);
+    }
+    Err(ApiError::malformed(param, "a bank account's number has 6 to 34 digits"))
+}
+
+/// A keyed digest of the number.
+fn token(root: &MacKey, number: &str, param: &str) -> Result<String, ApiError> {
+    let tag = root.mac().update(b"bank-account\0").update(digits(number, param)?.as_bytes()).finish();
+    Ok(format!("crd_{}", hex::encode(&tag[..16])))
+}
+
 fn seal(
     vault: &Vault,
+    root: &MacKey,
     customer: CustomerId,
     name: &Sealed,
     wire: &WireBankAccount,
 ) -> Result<SealedBankAccount, ApiError> {
     let (number, holder) = (wire.account.checked("account")?, wire.holder.checked("holder")?);
-    let plausible = number.expose().chars().filter(|letter| *letter != ' ');
-    if !plausible.clone().all(|letter| letter.is_ascii_digit()) || !(6..=34).contains(&plausible.count()) {
-        return Err(ApiError::malformed("account", "a bank account's number has 6 to 34 digits"));
-    }
+    let token = token(root, number.expose(), "account")?;
     let own = fields::open(vault, CUSTOMER_NAME, name).map_err(sealing_failed)?.expose() == holder.expose();
     let seal = |field, text| fields::seal(vault, Person(customer.0), field, text).map_err(sealing_failed);
-    Ok(SealedBankAccount { account: seal(BANK_ACCOUNT, number)?, holder: seal(BANK_ACCOUNT_NAME, holder)?, own })
+    Ok(SealedBankAccount { account: seal(BANK_ACCOUNT, number)?, holder: seal(BANK_ACCOUNT_NAME, holder)?, own, token })
 }
 
 /// The customer behind an owner.

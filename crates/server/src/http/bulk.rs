@@ -5,7 +5,7 @@
 //! and the answer is `[stream number, number, vouchers, first voucher's position, [[index, [code number, param, message]], …]]`.
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use domain::bulk::{BulkReply, BulkVoucher, PostBulk};
 use domain::ids::VoucherId;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
+use super::answer::Answered;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::from_json;
@@ -143,6 +144,37 @@ pub(crate) async fn post_bulk(
         return Ok(([(header::CONTENT_TYPE, CBOR)], bytes).into_response());
     }
     Ok(answer.map(PostingAnswer::of).into_response())
+}
+
+/// How far a stream of postings is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StreamView {
+    #[schema(example = "rent-2026")]
+    name: String,
+    /// Its id, which stands in its vouchers' business numbers; null before its first posting.
+    #[schema(example = "str_1")]
+    stream: Option<String>,
+    /// The highest number used; 0 before the first.
+    #[schema(example = 17)]
+    mark: u64,
+}
+
+/// Look at a stream of postings
+///
+/// Whoever was broken off goes on after its mark.
+#[utoipa::path(
+    get, path = "/v1/postings/{stream}", tag = "bulk", params(("stream" = String, Path, example = "rent-2026")),
+    responses((status = OK, body = StreamView))
+)]
+pub(crate) async fn stream(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Answered<StreamView> {
+    caller.operator()?;
+    app.look(move |state| {
+        let id = state.stream_names.get(name.as_str()).copied();
+        let stream = id.and_then(|id| state.streams.get(id.0));
+        let mark = stream.map_or(0, |stream| stream.mark);
+        Ok(StreamView { name, stream: stream.map(|stream| stream.id.to_string()), mark })
+    })
+    .await
 }
 
 impl WirePosting {

@@ -16,6 +16,7 @@ const UNKEYED: &[&str] = &[
     "/v1/postings",
     "/v1/days/{date}/close",
     "/v1/merchants/{id}/key",
+    "/v1/operators/{id}/totp",
     "/v1/clearing/fetch",
     "/v1/payouts/returns/fetch",
     "/v1/sandbox/clock",
@@ -56,7 +57,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
         "Authorization",
         "`LINTEL-HMAC-SM3 mch_id=\"…\",nonce=\"…\",timestamp=\"…\",serial_no=\"…\",signature=\"…\"`: the HMAC-SM3, in \
          base64, of `METHOD\\npath?query\\ntimestamp\\nnonce\\nbody\\n` under the secret of the key. `mch_id` is a \
-         merchant's id or `operator`, `timestamp` in seconds at most five minutes off, the nonce new.",
+         merchant's id, an operator's, or `operator` for the institution's programs, `timestamp` in seconds at most five minutes off, the nonce new.",
     );
     components.add_security_scheme(SCHEME, SecurityScheme::ApiKey(ApiKey::Header(value)));
     for (path, item) in &mut document.paths.paths {

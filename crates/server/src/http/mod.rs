@@ -3,22 +3,33 @@
 pub(crate) mod account;
 pub(crate) mod agreement;
 pub(crate) mod answer;
+pub(crate) mod approval;
 pub(crate) mod attempt;
 pub(crate) mod auth;
 pub(crate) mod bank_account;
+pub(crate) mod bank_card;
+pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
 pub(crate) mod clearing;
+pub(crate) mod conversion;
 pub(crate) mod customer;
+pub(crate) mod day_balances;
+pub(crate) mod day_vouchers;
 pub(crate) mod document;
 pub(crate) mod error;
+pub(crate) mod exchange_rate;
 pub(crate) mod extract;
 pub(crate) mod freeze;
 pub(crate) mod health;
 pub(crate) mod hold;
+pub(crate) mod limit;
 pub(crate) mod list;
+pub(crate) mod manual_voucher;
 pub(crate) mod merchant;
+pub(crate) mod notice;
+pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod payout;
@@ -31,10 +42,19 @@ pub(crate) mod sandbox_clock;
 pub(crate) mod settlement;
 pub(crate) mod split;
 pub(crate) mod statement;
+pub(crate) mod suspense;
+pub(crate) mod top_up;
+pub(crate) mod totp;
+pub(crate) mod transfer;
+pub(crate) mod tree;
 pub(crate) mod trial_balance;
 pub(crate) mod user;
 pub(crate) mod voucher;
+pub(crate) mod waiver;
 pub(crate) mod wire;
+pub(crate) mod withdrawal;
+pub(crate) mod withdrawal_batch;
+pub(crate) mod withdrawal_plan;
 
 use std::sync::Arc;
 
@@ -63,6 +83,8 @@ pub(crate) struct App {
     pub(crate) root: MacKey,
     /// Nonces in use.
     pub(crate) nonces: Arc<auth::Nonces>,
+    /// Wrong one-time codes of late.
+    pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.
     pub(crate) books: Books,
     /// The network of the channels.
@@ -100,7 +122,40 @@ fn unsigned() -> OpenApiRouter<App> {
 
 /// What must be signed.
 fn signed() -> OpenApiRouter<App> {
-    parties().merge(accounts()).merge(money_in()).merge(money_out()).merge(running())
+    let programs = parties()
+        .merge(accounts())
+        .merge(trees())
+        .merge(money_in())
+        .merge(money_out())
+        .merge(wallets())
+        .merge(running());
+    programs.route_layer(middleware::from_fn(auth::programs_change)).merge(people())
+}
+
+/// What an operator may change with its own key; handlers ask for the role.
+fn people() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(operator::register, operator::list))
+        .routes(routes!(operator::get))
+        .routes(routes!(operator::enrol_totp))
+        .routes(routes!(approval::propose, approval::list))
+        .routes(routes!(approval::get))
+        .routes(routes!(approval::approve))
+        .routes(routes!(approval::reject))
+        .routes(routes!(approval::withdraw))
+        .routes(routes!(restriction::restrict))
+        .routes(routes!(freeze::place, freeze::list))
+        .routes(routes!(freeze::get))
+        .routes(routes!(freeze::renew))
+        .routes(routes!(freeze::stop_payment))
+        .routes(routes!(freeze::proposal::deduct))
+        .routes(routes!(block_list::add, block_list::list))
+        .routes(routes!(block_list::get))
+        .routes(routes!(limit::classify))
+        .routes(routes!(business_day::list))
+        .routes(routes!(business_day::get))
+        .routes(routes!(business_day::cut))
+        .routes(routes!(business_day::close))
 }
 
 fn parties() -> OpenApiRouter<App> {
@@ -122,20 +177,44 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(account::get))
         .routes(routes!(account::close))
         .routes(routes!(statement::get))
-        .routes(routes!(restriction::restrict))
         .routes(routes!(voucher::post))
         .routes(routes!(bulk::post_bulk))
+        .routes(routes!(bulk::stream))
         .routes(routes!(hold::place, hold::list))
         .routes(routes!(hold::get))
         .routes(routes!(hold::confirm))
         .routes(routes!(hold::cancel))
-        .routes(routes!(freeze::place, freeze::list))
-        .routes(routes!(freeze::get))
-        .routes(routes!(freeze::release))
+        .routes(routes!(hold::extend))
         .routes(routes!(agreement::create, agreement::list))
         .routes(routes!(agreement::get))
         .routes(routes!(agreement::pay))
         .routes(routes!(agreement::close))
+        .routes(routes!(agreement::fulfil))
+        .routes(routes!(agreement::return_rest))
+        .routes(routes!(agreement::payments))
+        .routes(routes!(exchange_rate::list))
+        .routes(routes!(exchange_rate::get))
+        .routes(routes!(exchange_rate::withdraw))
+        .routes(routes!(conversion::convert, conversion::list))
+        .routes(routes!(conversion::get))
+}
+
+fn trees() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(tree::link, tree::list))
+        .routes(routes!(tree::get))
+        .routes(routes!(tree::end))
+        .routes(routes!(tree::set_rule))
+        .routes(routes!(tree::remove_rule))
+        .routes(routes!(tree::set_quota))
+        .routes(routes!(tree::remove_quota))
+        .routes(routes!(tree::children))
+        .routes(routes!(tree::roll_up::get_roll_up))
+        .routes(routes!(tree::run::sweep))
+        .routes(routes!(tree::run::allocate))
+        .routes(routes!(tree::run::run))
+        .routes(routes!(tree::run::list_runs))
+        .routes(routes!(tree::run::get_run))
 }
 
 fn money_in() -> OpenApiRouter<App> {
@@ -168,15 +247,49 @@ fn money_out() -> OpenApiRouter<App> {
         .routes(routes!(payout::take_back))
 }
 
+fn wallets() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(top_up::create, top_up::list))
+        .routes(routes!(top_up::get))
+        .routes(routes!(transfer::make, transfer::list))
+        .routes(routes!(transfer::get))
+        .routes(routes!(bank_card::list))
+        .routes(routes!(bank_card::get))
+        .routes(routes!(bank_card::verify))
+        .routes(routes!(withdrawal_plan::create, withdrawal_plan::list))
+        .routes(routes!(withdrawal_plan::get))
+        .routes(routes!(withdrawal_plan::change_terms))
+        .routes(routes!(withdrawal_plan::suspend))
+        .routes(routes!(withdrawal_plan::resume))
+        .routes(routes!(withdrawal_plan::end))
+        .routes(routes!(withdrawal_batch::run, withdrawal_batch::list))
+        .routes(routes!(withdrawal_batch::due))
+        .routes(routes!(withdrawal_batch::get))
+        .routes(routes!(withdrawal_batch::set_retry_rule, withdrawal_batch::list_retry_rules))
+        .routes(routes!(withdrawal_batch::retry_rule))
+        .routes(routes!(withdrawal::list))
+        .routes(routes!(withdrawal::get))
+        .routes(routes!(notice::list))
+        .routes(routes!(notice::get))
+        .routes(routes!(limit::in_force))
+        .routes(routes!(limit::list_policies))
+        .routes(routes!(limit::get_policy))
+        .routes(routes!(limit::of_account))
+        .routes(routes!(limit::of_customer))
+}
+
 fn running() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))
-        .routes(routes!(business_day::list))
-        .routes(routes!(business_day::get))
-        .routes(routes!(business_day::cut))
-        .routes(routes!(business_day::close))
+        .routes(routes!(manual_voucher::list))
+        .routes(routes!(manual_voucher::get))
+        .routes(routes!(suspense::list))
+        .routes(routes!(suspense::ageing))
+        .routes(routes!(suspense::get))
         .routes(routes!(trial_balance::get))
+        .routes(routes!(day_balances::list))
+        .routes(routes!(day_vouchers::list))
         .routes(routes!(rates::get))
         .routes(routes!(book::subjects))
         .routes(routes!(refusal::codes))

@@ -2,10 +2,11 @@
 
 use axum::extract::State;
 use domain::account::Owner;
+use domain::attempt::FailureClass;
 use domain::ids::{AccountId, PayoutId};
 use domain::money::Currency;
 use domain::payout::{
-    CancelReason, CreatePayout, Destination, PayTo, Payout, PayoutAction, PayoutKind, PayoutStatus, Receiver,
+    Bank, CancelReason, CreatePayout, Destination, PayTo, Payout, PayoutAction, PayoutKind, PayoutStatus,
 };
 use domain::{Command, Refusal, Reply};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::answer::Answered;
 use super::auth::Caller;
-use super::bank_account::{BankAccountView, SealedBankAccount, WireBankAccount, customer_of};
+use super::bank_account::{BankAccountView, WireBankAccount, customer_of};
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
@@ -61,6 +62,30 @@ pub(crate) enum WireDestination {
     Company,
 }
 
+/// A bank, as the networks name it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireBank {
+    /// Its name.
+    #[schema(example = "Bank of Shanghai")]
+    name: String,
+    /// Its number at the clearing houses: 12 digits (联行号).
+    #[schema(example = "313290000017")]
+    code: String,
+}
+
+impl WireBank {
+    /// The bank that it stands for; whether a request may name it is the domain's to say.
+    pub(crate) fn bank(self) -> Bank {
+        Bank { name: self.name, code: self.code }
+    }
+
+    /// How a bank is shown.
+    pub(crate) fn show(bank: &Bank) -> Self {
+        Self { name: bank.name.clone(), code: bank.code.clone() }
+    }
+}
+
 /// A payout that came back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -82,12 +107,19 @@ pub(crate) struct FailureView {
     code: String,
 }
 
+impl FailureView {
+    /// What a channel said.
+    pub(crate) fn of(class: FailureClass, code: &str) -> Self {
+        Self { class: class.name(), code: code.to_owned() }
+    }
+}
+
 /// A payout or withdrawal.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PayoutView {
     #[schema(example = "pay_5")]
     id: String,
-    /// `payout` (to another) or `withdrawal` (to oneself).
+    /// `payout` (to another), `withdrawal` (to oneself) or `deduction` (from a freeze, to its authority).
     kind: &'static str,
     #[schema(example = "acc_51")]
     account: String,
@@ -107,18 +139,29 @@ pub(crate) struct PayoutView {
     hold: Option<String>,
     attempt: Option<String>,
     failure: Option<FailureView>,
-    /// Why it was cancelled: `asked`, `restricted`, `frozen` or `settlement_suspended`.
+    /// Why it was cancelled: `asked`, `restricted`, `frozen`, `settlement_suspended` or `card_stopped`.
     cancelled: Option<&'static str>,
     /// The channel's reference of its success.
     reference: Option<String>,
     /// The channel's reference of its return.
     return_reference: Option<String>,
     return_date: Option<String>,
+    /// The freeze that a deduction was taken from.
+    #[schema(example = "frz_2")]
+    freeze: Option<String>,
+    /// The token of the bank account's number: block lists and stopped cards know it by that.
+    #[schema(example = "crd_5f0c1b7a90e2d4c35f0c1b7a90e2d4c3")]
+    card: Option<String>,
+    /// The receiver's bank, where it is known.
+    bank: Option<WireBank>,
+    /// The automatic withdrawal that it is a try of.
+    #[schema(example = "wdr_4")]
+    withdrawal: Option<String>,
     /// What may be done with it now.
     allowed_actions: Vec<&'static str>,
 }
 
-const KINDS: [PayoutKind; 2] = [PayoutKind::Payout, PayoutKind::Withdrawal];
+const KINDS: [PayoutKind; 3] = [PayoutKind::Payout, PayoutKind::Withdrawal, PayoutKind::Deduction];
 const STATUSES: [PayoutStatus; 8] = [
     PayoutStatus::Created,
     PayoutStatus::Held,
@@ -151,14 +194,15 @@ impl PayoutView {
             ended_at: payout.ended_at.map(time_text),
             hold: payout.hold.map(|id| id.to_string()),
             attempt: payout.attempt.map(|id| id.to_string()),
-            failure: payout
-                .failure
-                .as_ref()
-                .map(|failure| FailureView { class: failure.class.name(), code: failure.code.clone() }),
+            failure: payout.failure.as_ref().map(|failure| FailureView::of(failure.class, &failure.code)),
             cancelled: payout.cancelled.map(CancelReason::name),
             reference: payout.reference.clone(),
             return_reference: payout.return_reference.clone(),
             return_date: payout.return_date.map(|date| date.to_string()),
+            freeze: payout.freeze.map(|id| id.to_string()),
+            card: receiver.and_then(|receiver| receiver.token.clone()),
+            bank: payout.bank.as_ref().map(WireBank::show),
+            withdrawal: payout.withdrawal.map(|id| id.to_string()),
             allowed_actions: payout.allowed_actions().iter().copied().map(PayoutAction::name).collect(),
         }
     }
@@ -178,8 +222,7 @@ async fn pay_to(app: &App, account: AccountId, to: WireDestination) -> Result<Pa
             };
             let customer = app.look(customer).await?.view;
             let sealed = app.seal_bank_account(customer, bank_account, "to.bank_account").await?;
-            let SealedBankAccount { account, holder: name, own } = sealed;
-            Ok(PayTo::Bank(Receiver { account, name, own }))
+            Ok(PayTo::Bank(sealed.receiver()))
         }
     }
 }
@@ -266,7 +309,7 @@ list_query! {
     pub(crate) struct PayoutQuery {
         /// From this account; merchants name one of their own.
         account,
-        /// `payout` or `withdrawal`.
+        /// `payout`, `withdrawal` or `deduction`.
         kind,
         /// `created`, `held`, `sent`, `unknown`, `success`, `failed`, `cancelled` or `returned`.
         status,

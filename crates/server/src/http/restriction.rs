@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use domain::ids::AccountId;
+use domain::operator::Role;
 use domain::restriction::Restriction;
 use domain::{Command, Reply};
 use serde::Deserialize;
@@ -25,7 +26,8 @@ pub(crate) struct WireRestriction {
 
 /// Restrict an account, or lift it
 ///
-/// Both false frees the account. What came back from a bank is taken even where the way in is barred.
+/// Both false frees the account, unless freezes bar it: those only their authorities release. What came back from a bank is
+/// taken even where the way in is barred.
 #[utoipa::path(
     post, path = "/v1/accounts/{id}/restriction", tag = "restriction",
     params(("id" = String, Path, example = "acc_42")),
@@ -37,12 +39,12 @@ pub(crate) async fn restrict(
     Id(account): Id<AccountId>,
     Json(wire): Json<WireRestriction>,
 ) -> Answered<AccountView> {
-    caller.operator()?;
+    caller.operator_with(&[Role::Risk])?;
     let WireRestriction { in_barred, out_barred } = wire;
     let command = Command::RestrictAccount { account, restriction: Restriction { in_barred, out_barred } };
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Account(id) = reply else { return None };
-        state.accounts.get(id.0).map(AccountView::of)
+        state.accounts.get(id.0).map(|account| AccountView::of(state, account))
     };
     app.change(caller.meta()?, command, view).await
 }

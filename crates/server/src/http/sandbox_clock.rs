@@ -1,6 +1,7 @@
 //! The sandbox clock: on sandbox books with `clock = "manual"` time stands until it is moved here.
 
 use axum::extract::State;
+use domain::envelope::Time;
 use domain::{Refusal, RefusalCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -50,9 +51,20 @@ pub(crate) async fn set_clock(State(app): State<App>, caller: Caller, Json(new):
         let message = format!("{} is before {}; name a later time", time_text(to), time_text(app.clock.now()));
         return Err(Refusal::new(RefusalCode::ClockBackwards, "now", message).into());
     }
-    let seen = app.platform.submit(engine::engine::tick()).await?;
-    seen.result?;
-    Ok(Answer { view: view(&app.clock), position: seen.position, repeated: false })
+    let position = mark(&app, to).await?;
+    Ok(Answer { view: view(&app.clock), position, repeated: false })
+}
+
+/// Has the journal know the time, so that a restart does not turn the clock back. What joins a batch that is open takes
+/// place at that batch's time: then once more.
+async fn mark(app: &App, to: Time) -> Result<u64, ApiError> {
+    loop {
+        let seen = app.platform.submit(engine::engine::mark_time()).await?;
+        seen.result?;
+        if app.look(|state| Ok(state.now)).await?.view >= to {
+            return Ok(seen.position);
+        }
+    }
 }
 
 /// Look at the clock

@@ -21,7 +21,7 @@ use super::wire::{date_text, parse};
 /// A sum of minor units over many accounts; it may leave 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(value_type = i64, example = 500_000)]
-pub(crate) struct Sum(i128);
+pub(crate) struct Sum(pub(crate) i128);
 
 impl Serialize for Sum {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -11,7 +11,7 @@ use super::answer::Answered;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::Json;
-use super::wire::{WireEntry, parse_some, word};
+use super::wire::{WireEntry, date_text, parse_some, word};
 
 /// The most bytes of a business number.
 const MAX_NUMBER: usize = 128;
@@ -36,7 +36,7 @@ pub(crate) struct NewVoucher {
 }
 
 /// What a voucher is counted under beside its accounts.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WireDimensions {
     /// The legal entity, where one platform serves several.
@@ -59,6 +59,18 @@ pub(crate) struct WireDimensions {
 }
 
 impl WireDimensions {
+    /// How dimensions are shown.
+    pub(crate) fn show(dimensions: &Dimensions) -> Self {
+        Self {
+            legal_entity: dimensions.legal_entity,
+            product: dimensions.product.clone(),
+            region: dimensions.region,
+            channel: dimensions.channel.clone(),
+            merchant: dimensions.merchant.map(|id| id.to_string()),
+            clearing_date: dimensions.clearing_date.map(date_text),
+        }
+    }
+
     /// The dimensions they stand for.
     pub(crate) fn dimensions(self) -> Result<Box<Dimensions>, ApiError> {
         Ok(Box::new(Dimensions {

@@ -12,6 +12,7 @@ use domain::calendar::Date;
 use domain::envelope::Time;
 use domain::money::{Currency, Minor};
 use domain::voucher::Entry;
+use minicbor::bytes::ByteArray;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
@@ -108,6 +109,16 @@ pub(crate) fn date_text(date: Date) -> String {
     date.to_string()
 }
 
+/// Reads a SHA-256.
+pub(crate) fn digest(text: &str, param: &str) -> Result<ByteArray<32>, ApiError> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| {
+        let message = format!("'{text:.80}' is no SHA-256; send its 64 hexadecimal digits");
+        ApiError::malformed(param, message)
+    })?;
+    Ok(bytes.into())
+}
+
 /// An owner as callers see it.
 pub(crate) fn owner_text(owner: Owner) -> String {
     match owner {
@@ -146,6 +157,15 @@ impl From<WireSide> for Side {
     }
 }
 
+impl From<Side> for WireSide {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Debit => Self::Debit,
+            Side::Credit => Self::Credit,
+        }
+    }
+}
+
 /// One line of a voucher.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +183,12 @@ pub(crate) struct WireEntry {
 }
 
 impl WireEntry {
+    /// How an entry is shown.
+    pub(crate) fn show(entry: &Entry) -> Self {
+        let (account, currency) = (entry.account.to_string(), entry.currency.code().to_owned());
+        Self { account, side: entry.side.into(), amount: Amount(entry.amount), currency }
+    }
+
     /// The entry it stands for.
     pub(crate) fn entry(&self) -> Result<Entry, ApiError> {
         Ok(Entry {

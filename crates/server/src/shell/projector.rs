@@ -18,6 +18,8 @@ pub(crate) enum Message {
     Take(Box<Projected>),
     /// Write the end of a day and say whether history agrees.
     Close(Box<DaySnapshot>, oneshot::Sender<Result<CheckResult, ProjectorError>>),
+    /// Write a checkpoint of everything taken so far.
+    Checkpoint(oneshot::Sender<()>),
     /// Write what is left and end.
     Stop,
 }
@@ -40,13 +42,26 @@ impl Handle {
         self.projected.clone().wait_for(|projected| *projected >= position).await.is_ok()
     }
 
+    /// Waits until everything up to `position` is in files and tables; false if the projector is gone.
+    pub(crate) async fn checkpointed(&self, position: u64) -> bool {
+        if !self.projected(position).await {
+            return false;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.pass(Message::Checkpoint(sender)).await && receiver.await.is_ok()
+    }
+
+    /// Passes a message beside the runtime: the queue may be full.
+    async fn pass(&self, message: Message) -> bool {
+        let messages = self.messages.clone();
+        let sent = tokio::task::spawn_blocking(move || messages.send(message).is_ok()).await;
+        matches!(sent, Ok(true))
+    }
+
     /// Writes the end of a day and says whether history agrees; `None` if the projector is gone.
     pub(crate) async fn close(&self, snapshot: DaySnapshot) -> Option<Result<CheckResult, ProjectorError>> {
         let (sender, receiver) = oneshot::channel();
-        let messages = self.messages.clone();
-        let message = Message::Close(Box::new(snapshot), sender);
-        let sent = tokio::task::spawn_blocking(move || messages.send(message).is_ok()).await;
-        if !matches!(sent, Ok(true)) {
+        if !self.pass(Message::Close(Box::new(snapshot), sender)).await {
             return None;
         }
         receiver.await.ok()
@@ -83,6 +98,11 @@ impl Work {
                 Ok(Message::Close(snapshot, sender)) => {
                     // Whoever asked may be gone; the files stand.
                     drop(sender.send(self.projector.close(&snapshot)));
+                }
+                Ok(Message::Checkpoint(sender)) => {
+                    self.projector.write(&[])?;
+                    // Whoever asked may be gone; the checkpoint stands.
+                    sender.send(()).ok();
                 }
                 Ok(Message::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
                     return self.projector.write(&[]);

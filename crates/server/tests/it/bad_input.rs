@@ -77,7 +77,7 @@ fn two_currencies_do_not_balance_each_other() {
     let dollars = account(operator, 2201, "USD", &owner);
     let credit = json!({"account": dollars, "side": "credit", "amount": 5, "currency": "USD"});
     let answer = case.entries("1", &[entry(&case.books.rich, "debit", 5), credit]);
-    case.refused(&answer, 422, "voucher_unbalanced", "entries");
+    case.refused(&answer, 422, "voucher_currencies", "entries");
 }
 
 #[test]

@@ -149,10 +149,55 @@ fn who_has_no_key_or_no_address_is_told_what_to_give() {
 #[test]
 fn help_teaches_with_an_example() {
     let server = Server::start();
-    for noun in ["day", "account", "order", "payout", "attempt", "settlement", "clearing", "rates"] {
+    for noun in ["day", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"] {
         let help = printed(&server.lintel(&[noun, "--help"]));
         assert!(help.contains("Example") && help.contains(&format!("lintel {noun} ")), "{help}");
     }
     let help = printed(&server.lintel(&["payout", "return", "-h"]));
     assert!(help.contains("lintel payout return pay_5 --reference"), "{help}");
+}
+
+#[test]
+fn two_people_decide_by_hand_each_under_its_own_name() {
+    let server = Server::start();
+    for (login, id) in [("admin.one", "opr_1"), ("admin.two", "opr_2")] {
+        let made = json_of(&server, &["operator", "register", login, "--role", "administrator"]);
+        assert_eq!(text(&made, "/id"), id);
+    }
+    let third = ["operator", "register", "maker", "--role", "accountant", "--role", "risk"];
+    assert!(refused(&server.lintel(&third)).contains("approval_required"));
+    let proposed = json_of(&server, &[&third[..], &["--reason", "joins finance", "--as", "opr_1"]].concat());
+    assert_eq!(proposed["proposal"]["roles"], json!(["accountant", "risk"]));
+    let uri = printed(&server.lintel(&["operator", "enrol", "opr_2", "--as", "opr_2"]));
+    assert!(refused(&server.lintel(&["operator", "enrol", "opr_2", "--as", "opr_2"])).contains("(totp_enrolled"));
+    let code = ark::TotpSecret::from_uri(uri.trim()).unwrap().code(crate::client::now() / ark::totp::STEP_SECONDS);
+    let approve = ["approval", "approve", "apr_1", "--totp", &code];
+    assert!(refused(&server.lintel(&approve)).contains("not_permitted"), "the programs approve nothing");
+    let approved = printed(&server.lintel(&[&approve[..], &["--as", "opr_2", "--remark", "welcome"]].concat()));
+    assert!(approved.contains("approved") && approved.contains("opr_3") && approved.contains("welcome"), "{approved}");
+
+    let file = server.directory().join("proposal.json");
+    let proposal = json!({"kind": "operator", "action": "suspend", "operator": "opr_3"});
+    std::fs::write(&file, proposal.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    let leaves = json_of(&server, &["approval", "propose", file, "--reason", "leaves", "--as", "opr_1"]);
+    assert_eq!((text(&leaves, "/id"), &leaves["proposal"]), ("apr_2".into(), &proposal));
+    let withdrawn = json_of(&server, &["approval", "withdraw", "apr_2", "--as", "opr_1"]);
+    assert_eq!(withdrawn["status"], "withdrawn");
+    let again = json_of(&server, &["operator", "suspend", "opr_3", "--reason", "leaves", "--as", "opr_1"]);
+    assert_eq!(again["proposal"], proposal);
+    let rejected = ["approval", "reject", "apr_3", "--remark", "stays", "--as", "opr_2"];
+    assert!(printed(&server.lintel(&rejected)).contains("rejected"));
+
+    assert!(printed(&server.lintel(&["suspense", "ageing"])).contains("(none)"));
+    assert!(printed(&server.lintel(&["suspense", "list", "--status", "open"])).contains("(none)"));
+    let allocate = ["suspense", "allocate", "sus_1", "--to", "acc_1", "--reason", "found", "--as", "opr_3"];
+    assert!(refused(&server.lintel(&allocate)).contains("(suspense_unknown"));
+    let waive = ["day", "waive", "2026-03-05", "--check", "cover", "--reason", "r", "--as", "opr_3"];
+    assert!(refused(&server.lintel(&waive)).contains("(day_state, parameter position"));
+    let position = number(&server.operator().get("/health/ready").ok(), "/position");
+    server.operator().get(&format!("/v1/operators?min_position={position}")).ok();
+    let shown = server.operator().get("/v1/approvals?status=rejected").ok();
+    assert_eq!(json_of(&server, &["approval", "list", "--status", "rejected"]), shown);
+    assert_eq!(json_of(&server, &["operator", "list"]), server.operator().get("/v1/operators").ok());
 }

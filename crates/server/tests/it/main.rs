@@ -1,15 +1,27 @@
 //! The server as its callers meet it: a real process with its own directory, asked over TCP.
 
+mod agreements;
+mod approvals;
 mod bad_input;
+mod books;
 mod client;
 #[path = "../../../journal/tests/it/cluster.rs"]
 mod cluster;
 mod command_line;
+mod conversions;
+mod export;
 mod features;
 mod form;
+mod freezes;
+mod holds;
+mod import;
+mod import_berka;
 mod log;
+mod manual;
 mod open;
 mod orders;
 mod restart;
 mod server;
+mod staff;
 mod start;
+mod trees;

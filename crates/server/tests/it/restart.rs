@@ -41,6 +41,15 @@ fn a_graceful_stop_and_a_start_change_no_answer() {
 }
 
 #[test]
+fn a_clock_that_was_moved_stands_there_after_a_kill() {
+    let mut server = Server::start();
+    let moved = server.operator().post("/v1/sandbox/clock", &json!({"now": "2026-03-06T09:00:00+08:00"})).ok();
+    server.kill();
+    server.start_again();
+    assert_eq!(server.operator().get("/v1/sandbox/clock").ok(), moved);
+}
+
+#[test]
 fn a_kill_loses_and_doubles_nothing_that_was_answered() {
     const SENDERS: usize = 4;
     let mut server = Server::start();

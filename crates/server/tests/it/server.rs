@@ -185,7 +185,7 @@ fn serve(directory: &Path, settings: &[String]) -> (Child, String) {
 pub(crate) fn lintel(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
     command.arg("--data-dir").arg(data).args(arguments);
-    command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").output().unwrap()
+    command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").env_remove("LINTEL_AS").output().unwrap()
 }
 
 fn operator_key(directory: &Path) -> MacKey {

@@ -6,24 +6,33 @@ use domain::attempt::{Purpose, Rail};
 use domain::book::Subject;
 use domain::business_day::{Day, DayStatus};
 use domain::customer::CustomerKind;
-use domain::hold::HoldStatus;
-use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId};
+use domain::freeze::{FreezeKind, FreezeStatus};
+use domain::hold::{HoldDirection, HoldStatus};
+use domain::ids::{
+    AccountId, AgreementId, CustomerId, ExchangeRateId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId,
+};
+use domain::manual_voucher::TemplateStatus;
 use domain::merchant::MerchantKind;
+use domain::money::Currency;
 use domain::operator::OperatorStatus;
 use domain::order::OrderStatus;
 use domain::payout::{PayoutKind, PayoutStatus};
 use domain::refund::RefundStatus;
+use domain::suspense::SuspenseStatus;
 use store::account::AccountFilter;
-use store::agreement::AgreementFilter;
+use store::agreement::{AgreementFilter, AgreementPaymentFilter};
 use store::approval::ApprovalFilter;
 use store::attempt::{AttemptFilter, AttemptStands};
 use store::bulk::StreamFilter;
 use store::business_day::DayFilter;
 use store::clearing::ClearingFilter;
+use store::conversion::ConversionFilter;
 use store::customer::CustomerFilter;
+use store::exchange_rate::ExchangeRateFilter;
 use store::freeze::FreezeFilter;
 use store::hold::HoldFilter;
 use store::leg::LegFilter;
+use store::manual_voucher::TemplateFilter;
 use store::merchant::MerchantFilter;
 use store::operator::OperatorFilter;
 use store::order::OrderFilter;
@@ -31,6 +40,8 @@ use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
 use store::settlement::SettlementFilter;
 use store::split::SplitFilter;
+use store::suspense::SuspenseFilter;
+use store::tree::{TreeLinkFilter, TreeRunFilter};
 use store::user::UserFilter;
 use store::{Cursor, Database, Filter, get, list};
 
@@ -41,6 +52,7 @@ on_both! {
     pages_follow_each_other_without_gap_or_double
     an_empty_store_gives_an_empty_page
     filters_narrow_each_list
+    filters_narrow_the_list_of_freezes
     rows_are_found_by_id
     texts_that_sql_could_mistake_are_only_texts
 }
@@ -91,15 +103,15 @@ fn filters_narrow_each_list(place: &Place) {
     let mut world = World::full();
     world.store(&database);
     let (user, merchant) = (Owner::User(UserId(1)), Owner::Merchant(MerchantId(1)));
-    assert_eq!(count(&database, AccountFilter { owner: Some(user), ..Default::default() }), 1);
+    assert_eq!(count(&database, AccountFilter { owner: Some(user), ..Default::default() }), 2, "in yuan and in yen");
     assert_eq!(count(&database, AccountFilter { owner: Some(merchant), ..Default::default() }), 4);
     let company = AccountFilter { subject: Some(Subject::Company), ..Default::default() };
     let company = list(&database, &company, None, 10).unwrap().data.remove(0);
     assert_eq!(count(&database, AccountFilter { status: Some(AccountStatus::Closed), ..Default::default() }), 0);
 
     let account = Some(AccountId(world.state.holds.get(1).unwrap().account.0));
-    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Open) }), 1);
-    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Expired) }), 0);
+    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Open), ..Default::default() }), 2);
+    assert_eq!(count(&database, HoldFilter { account, status: Some(HoldStatus::Expired), ..Default::default() }), 0);
     assert_eq!(count(&database, UserFilter { product: Some("wallet".into()), ..Default::default() }), 1);
     assert_eq!(count(&database, UserFilter { customer: Some(CustomerId(2)), ..Default::default() }), 0);
     assert_eq!(count(&database, MerchantFilter { kind: Some(MerchantKind::Agency), ..Default::default() }), 1);
@@ -116,19 +128,43 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(count(&database, early), 0);
     assert_eq!(count(&database, PayoutFilter { kind: Some(PayoutKind::Withdrawal), ..Default::default() }), 1);
     assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
-    assert_eq!(count(&database, FreezeFilter { account, ..Default::default() }), 1);
 
-    assert_eq!(count(&database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
-    assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 3);
-    assert_eq!(count(&database, OperatorFilter { status: Some(OperatorStatus::Suspended), ..Default::default() }), 0);
-    let pending = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..Default::default() };
-    assert_eq!(count(&database, pending), 1);
-    assert_eq!(count(&database, ApprovalFilter { kind: Some("operator".into()), ..Default::default() }), 2);
-    assert_eq!(count(&database, ApprovalFilter { kind: Some("release_freeze".into()), ..Default::default() }), 0);
-    assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(1)), ..Default::default() }), 2);
-    assert_eq!(count(&database, ApprovalFilter { maker: Some(OperatorId(2)), ..Default::default() }), 0);
+    trees_are_narrowed(&database, &world, company.id);
+    decisions_are_narrowed(&database);
 
-    let orders = |filter: OrderFilter| list(&database, &filter, None, 10).unwrap().data.len();
+    announcements_and_conversions(&database, account, company.id);
+    orders_and_what_follows_them(&database);
+}
+
+/// `account` gave what was converted, `company` was paid from the agreement.
+fn announcements_and_conversions(database: &Database, account: Option<AccountId>, company: AccountId) {
+    let announced = HoldFilter { direction: Some(HoldDirection::In), ..Default::default() };
+    let announced = list(database, &announced, None, 10).unwrap().data;
+    assert_eq!(announced.iter().map(|hold| hold.id).collect::<Vec<_>>(), [HoldId(2)]);
+    assert_eq!(count(database, HoldFilter { reference: Some("合同 7".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, HoldFilter { reference: Some("合同".into()), ..Default::default() }), 0);
+    let paid = AgreementPaymentFilter { agreement: Some(AgreementId(1)), ..Default::default() };
+    assert_eq!(count(database, paid), 1);
+    assert_eq!(count(database, AgreementPaymentFilter { rule: Some(1), ..paid }), 0);
+    assert_eq!(count(database, AgreementPaymentFilter { to: Some(company), ..paid }), 1);
+    assert_eq!(count(database, AgreementPaymentFilter { to: account, ..paid }), 0);
+    let rates = |sold, bought| ExchangeRateFilter { sold: Some(sold), bought: Some(bought) };
+    assert_eq!(count(database, rates(Currency::Cny, Currency::Jpy)), 1);
+    assert_eq!(count(database, rates(Currency::Jpy, Currency::Cny)), 0);
+    let made = ConversionFilter { from: account, status: Some("done"), ..Default::default() };
+    assert_eq!(count(database, made), 1);
+    assert_eq!(count(database, ConversionFilter { rate: Some(ExchangeRateId(1)), ..made }), 1);
+    for other in [
+        ConversionFilter { rate: Some(ExchangeRateId(2)), ..made },
+        ConversionFilter { to: account, ..made },
+        ConversionFilter { status: Some("reversed"), ..made },
+    ] {
+        assert_eq!(count(database, other), 0, "{other:?}");
+    }
+}
+
+fn orders_and_what_follows_them(database: &Database) {
+    let orders = |filter: OrderFilter| list(database, &filter, None, 10).unwrap().data.len();
     let seller = Some(MerchantId(1));
     let day = Some(date(3, 5));
     assert_eq!(orders(OrderFilter { merchant: seller, created_from: day, created_to: day, ..Default::default() }), 1);
@@ -138,19 +174,65 @@ fn filters_narrow_each_list(place: &Place) {
     assert_eq!(orders(OrderFilter { status: Some(OrderStatus::Success), ..Default::default() }), 1);
     assert_eq!(orders(OrderFilter { out_trade_no: Some("R-1".into()), ..Default::default() }), 1);
     let order = Some(OrderId(1));
-    assert_eq!(count(&database, LegFilter { order, needs_person: Some(false), ..Default::default() }), 1);
-    assert_eq!(count(&database, LegFilter { needs_person: Some(true), ..Default::default() }), 0);
-    assert_eq!(count(&database, SplitFilter { order, payee: seller, ..Default::default() }), 1);
-    assert_eq!(count(&database, RefundFilter { order, status: Some(RefundStatus::Success), ..Default::default() }), 1);
-    assert_eq!(count(&database, ClearingFilter { rail: Some(Rail::Epcc), date: day }), 1);
-    assert_eq!(count(&database, ClearingFilter { rail: Some(Rail::Fund), date: day }), 0);
-    assert_eq!(
-        count(&database, SettlementFilter { merchant: seller, from: Some(date(3, 6)), ..Default::default() }),
-        1
-    );
-    assert_eq!(count(&database, SettlementFilter { to: day, ..Default::default() }), 0);
-    let days = list(&database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
+    assert_eq!(count(database, LegFilter { order, needs_person: Some(false), ..Default::default() }), 1);
+    assert_eq!(count(database, LegFilter { needs_person: Some(true), ..Default::default() }), 0);
+    assert_eq!(count(database, SplitFilter { order, payee: seller, ..Default::default() }), 1);
+    assert_eq!(count(database, RefundFilter { order, status: Some(RefundStatus::Success), ..Default::default() }), 1);
+    assert_eq!(count(database, ClearingFilter { rail: Some(Rail::Epcc), date: day }), 1);
+    assert_eq!(count(database, ClearingFilter { rail: Some(Rail::Fund), date: day }), 0);
+    assert_eq!(count(database, SettlementFilter { merchant: seller, from: Some(date(3, 6)), ..Default::default() }), 1);
+    assert_eq!(count(database, SettlementFilter { to: day, ..Default::default() }), 0);
+    let days = list(database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
     assert_eq!(days.data.iter().map(|day| day.date).collect::<Vec<_>>(), [date(3, 5)]);
+}
+
+fn trees_are_narrowed(database: &Database, world: &World, company: AccountId) {
+    let links = |filter: TreeLinkFilter| count(database, filter);
+    let (parent, child) = (Some(company), world.state.merchant(MerchantId(1)).map(|it| it.available).ok());
+    assert_eq!(links(TreeLinkFilter { parent, child, status: Some("linked") }), 1);
+    assert_eq!(links(TreeLinkFilter { parent, status: Some("ended"), ..Default::default() }), 0);
+    assert_eq!(links(TreeLinkFilter { child: parent, ..Default::default() }), 0);
+    assert_eq!(links(TreeLinkFilter { parent: child, ..Default::default() }), 0);
+    let runs = |filter: TreeRunFilter| count(database, filter);
+    let (from, to) = (Some(date(3, 6)), Some(date(3, 6)));
+    assert_eq!(runs(TreeRunFilter { parent, cause: Some("rules"), from, to }), 1);
+    assert_eq!(runs(TreeRunFilter { parent: child, ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { cause: Some("timer"), ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { from: Some(date(3, 7)), ..Default::default() }), 0);
+    assert_eq!(runs(TreeRunFilter { to: Some(date(3, 5)), ..Default::default() }), 0);
+}
+
+fn filters_narrow_the_list_of_freezes(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    world.store(&database);
+    let account = Some(AccountId(world.state.holds.get(1).unwrap().account.0));
+    assert_eq!(count(&database, FreezeFilter { account, ..Default::default() }), 1);
+    let police = || FreezeFilter { authority: Some("police".into()), ..Default::default() };
+    let (stops, customer) = (Some(FreezeKind::StopPayment), Some(CustomerId(1)));
+    assert_eq!(count(&database, FreezeFilter { kind: stops, customer, ..police() }), 1);
+    assert_eq!(count(&database, FreezeFilter { kind: Some(FreezeKind::Whole), ..police() }), 0);
+    assert_eq!(count(&database, FreezeFilter { customer: Some(CustomerId(2)), ..Default::default() }), 0);
+    assert_eq!(count(&database, FreezeFilter { document: Some("S-1".into()), ..Default::default() }), 1);
+    let status = Some(FreezeStatus::Lapsed);
+    assert_eq!(count(&database, FreezeFilter { status, ..Default::default() }), 0);
+}
+
+fn decisions_are_narrowed(database: &Database) {
+    assert_eq!(count(database, OperatorFilter { login: Some("auditor-1".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, OperatorFilter { status: Some(OperatorStatus::Active), ..Default::default() }), 5);
+    assert_eq!(count(database, OperatorFilter { status: Some(OperatorStatus::Suspended), ..Default::default() }), 0);
+    let pending = ApprovalFilter { status: Some(ApprovalStatus::Pending), ..Default::default() };
+    assert_eq!(count(database, pending), 1);
+    assert_eq!(count(database, ApprovalFilter { kind: Some("operator".into()), ..Default::default() }), 4);
+    assert_eq!(count(database, ApprovalFilter { kind: Some("release_freeze".into()), ..Default::default() }), 0);
+    assert_eq!(count(database, ApprovalFilter { maker: Some(OperatorId(1)), ..Default::default() }), 4);
+    assert_eq!(count(database, ApprovalFilter { maker: Some(OperatorId(2)), ..Default::default() }), 0);
+    assert_eq!(count(database, TemplateFilter { code: Some("unknown".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, TemplateFilter { status: Some(TemplateStatus::Retired), ..Default::default() }), 0);
+    assert_eq!(count(database, SuspenseFilter { status: Some(SuspenseStatus::Open), ..Default::default() }), 1);
+    assert_eq!(count(database, SuspenseFilter { source: Some("apr_6".into()), ..Default::default() }), 1);
+    assert_eq!(count(database, SuspenseFilter { currency: Some(Currency::Usd), ..Default::default() }), 0);
 }
 
 fn rows_are_found_by_id(place: &Place) {

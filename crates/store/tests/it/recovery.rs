@@ -53,7 +53,9 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         loaded.rows, stored,
         days accounts holds customers users merchants streams attempts orders legs splits refunds clearings settlements
         payouts agreements freezes
-        operators approvals
+        tree_links tree_runs quota_charges
+        operators approvals voucher_templates suspense_items
+        agreement_payments exchange_rates conversions
         block_entries limit_policies account_limits customer_uses top_ups transfers bank_cards withdrawal_plans
         withdrawal_batches withdrawals retry_rules notices
     );

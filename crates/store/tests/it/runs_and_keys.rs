@@ -13,6 +13,7 @@ use crate::world::{at, date};
 
 on_both! {
     committed_files_are_found_by_kind_date_and_account
+    a_day_follows_from_the_last_end_before_it_and_what_that_does_not_hold
     keys_come_back_by_name_and_by_month
     a_key_may_be_any_text
     more_keys_than_a_page_come_back_in_order
@@ -63,6 +64,29 @@ fn committed_files_are_found_by_kind_date_and_account(place: &Place) {
 fn key_row(scope: &str, key: &str, month: u32) -> KeyRow {
     let (scope, key) = (scope.into(), key.into());
     KeyRow { scope, key, position: 7, fingerprint: vec![1; 16], reply: vec![0, 255], month }
+}
+
+fn a_day_follows_from_the_last_end_before_it_and_what_that_does_not_hold(place: &Place) {
+    let database = place.open();
+    let file =
+        |path: &str, kind, day: i8, last: u64| SegmentRow { last_position: last, ..segment(path, kind, day, (1, 20)) };
+    let end = |path: &str, day, sealed| file(path, SegmentKind::EndOfDay, day, sealed);
+    let entries = |path: &str, day, last| file(path, SegmentKind::Entries, day, last);
+    // The 6th was sealed twice: the later seal counts, whatever its path is. An entry of the 5th came after all of them.
+    let files = [
+        [entries("5", 5, 9), end("a", 5, 10), entries("6", 6, 19), end("z", 6, 20), end("b", 6, 30)],
+        [entries("7", 7, 39), end("c", 7, 40), entries("late", 5, 35), entries("8", 8, 50), entries("9", 9, 60)],
+    ];
+    commit(&database, &files.concat(), &[]);
+    let of = |day| {
+        let rows = run::since_last_end(&database, date(3, day)).unwrap();
+        rows.into_iter().map(|row| row.path).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(of(5), "5 a late");
+    assert_eq!(of(6), "late 6 b z a");
+    assert_eq!(of(7), "late 7 c b");
+    assert_eq!(of(8), "8 c");
+    assert_eq!(of(9), "8 9 c");
 }
 
 fn keys_come_back_by_name_and_by_month(place: &Place) {

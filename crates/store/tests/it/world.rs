@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 
 use domain::account::{OpenAccount, Owner};
-use domain::agreement::CreateAgreement;
-use domain::approval::{ApprovalCommand, Proposal, Propose};
+use domain::agreement::{CreateAgreement, PayFromAgreement};
+use domain::approval::{ApprovalCommand, Approved, DigestAlgorithm, Evidence, Proposal, Propose};
 use domain::attempt::{Outcome, Rail};
-use domain::book::{Book, Subject};
+use domain::book::{Book, Side, Subject};
 use domain::bulk::{BulkVoucher, PostBulk};
 use domain::calendar::{Calendar, Date, Year};
 use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
+use domain::conversion::{ConversionCommand, Convert};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
-use domain::freeze::PlaceFreeze;
-use domain::hold::PlaceHold;
-use domain::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, OrderId, UserId};
+use domain::exchange_rate::{ExchangeRateCommand, RateDirection, SetExchangeRate};
+use domain::freeze::{Measure, PlaceFreeze};
+use domain::hold::{HoldCommand, NewHold, PlaceHold};
+use domain::ids::{
+    AccountId, AgreementId, ApprovalId, AttemptId, CustomerId, ExchangeRateId, MerchantId, OrderId, UserId,
+};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
-use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
+use domain::manual_voucher::{ManualVoucher, TemplateCommand, TemplateLine};
+use domain::merchant::{Merchant, MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::Currency;
 use domain::operator::{OperatorCommand, Role};
 use domain::order::{CreateOrder, Item, ItemKind};
@@ -26,6 +31,7 @@ use domain::refund::CreateRefund;
 use domain::sealed::{DataClass, Sealed};
 use domain::split::{MakeSplit, Parts, SplitPart};
 use domain::state::Changes;
+use domain::tree::{LinkAccounts, Quota, RuleKind, SweepRule, TreeCommand};
 use domain::voucher::{Entry, EventCode};
 use domain::{Actor, Command, Context, Draft, Origin, Reply, State, decide};
 use store::{Checkpoint, Database, StoreError, checkpoint};
@@ -55,6 +61,18 @@ pub(crate) fn at(position: u64) -> Checkpoint {
     let mut hash = [0; 32];
     hash[..8].copy_from_slice(&position.to_le_bytes());
     Checkpoint { position, hash, epoch: 1 }
+}
+
+fn register(login: &str, role: Role) -> OperatorCommand {
+    OperatorCommand::Register { login: login.into(), roles: vec![role] }
+}
+
+fn propose(proposal: Proposal, evidence: Option<Evidence>) -> Command {
+    Command::Approval(ApprovalCommand::Propose(Box::new(Propose { proposal, reason: "new".into(), evidence })))
+}
+
+fn propose_register(login: &str, role: Role) -> Command {
+    propose(Proposal::Operator(register(login, role)), None)
 }
 
 fn success() -> Outcome {
@@ -91,40 +109,131 @@ impl World {
             currency: Currency::Cny,
             receivers: vec![company],
         }));
+        world.converted(user, personal, company);
         world.frozen(personal);
         world.paid_out(company);
         world.ordered(user, merchant);
         world.decided();
+        world.pooled(merchant);
         world
     }
 
     fn frozen(&mut self, account: AccountId) {
         self.given(Command::PlaceFreeze(PlaceFreeze {
-            account,
-            amount: 700,
-            currency: Currency::Cny,
+            scope: account.into(),
+            measure: Measure::Amount { amount: 700, currency: Currency::Cny },
             reason: "case".into(),
             authority: "court".into(),
             document: "(2026)沪01执1号".into(),
+            source: None,
+            priority: 100,
             expires_at: Some(self.now.plus_ms(60_000)),
+        }));
+        let customer = self.state.customer_of(self.state.account(account, "account").unwrap().owner).unwrap();
+        self.given(Command::PlaceFreeze(PlaceFreeze {
+            scope: customer.into(),
+            measure: Measure::StopPayment,
+            reason: "fraud".into(),
+            authority: "police".into(),
+            document: "S-1".into(),
+            source: None,
+            priority: 100,
+            expires_at: None,
         }));
     }
 
-    /// Two administrators who registered a third, and a proposal that waits.
+    /// The merchant's 2203 under its 2206: a quota that a hold uses, and a run that sweeps the rest.
+    fn pooled(&mut self, merchant: MerchantId) {
+        let Merchant { available, company, .. } = self.state.merchant(merchant).unwrap().clone();
+        let parent = company.unwrap();
+        let link = LinkAccounts { parent, child: available, agreement: None };
+        let Reply::TreeLink(link) = self.given(TreeCommand::link(link)) else { panic!("not a link") };
+        let quota = Some(Quota { single: None, day: Some(900), month: None });
+        self.given(Command::Tree(TreeCommand::SetQuota { link, quota }));
+        let rule = Some(SweepRule { kind: RuleKind::SweepAll, minimum: 1, minute_of_day: Some(1_380) });
+        self.given(Command::Tree(TreeCommand::SetRule { link, rule }));
+        let expires_at = self.now.plus_ms(9);
+        let hold = PlaceHold { account: available, amount: 900, currency: Currency::Cny, expires_at };
+        self.given(Command::PlaceHold(hold));
+        self.given(Command::Tree(TreeCommand::RunRules { parent, number: "1".into() }));
+    }
+
+    /// Operators, a proposal that waits, a template, and a manual voucher by it that lies in suspense.
     fn decided(&mut self) {
-        let register = |login: &str, role| OperatorCommand::Register { login: login.into(), roles: vec![role] };
         for login in ["administrator-1", "administrator-2"] {
             self.given(Command::Operator(register(login, Role::Administrator)));
         }
-        let propose = |login| {
-            let proposal = Proposal::Operator(register(login, Role::Auditor));
-            let propose = Propose { proposal, reason: "new".into(), evidence: None };
-            Command::Approval(ApprovalCommand::Propose(Box::new(propose)))
+        for login in ["auditor-1", "auditor-2"] {
+            self.given_by("administrator-1", propose_register(login, Role::Auditor));
+        }
+        self.approved(ApprovalId(1), "administrator-2", 1);
+        for (login, approval) in [("accountant-1", 3), ("accountant-2", 4)] {
+            self.given_by("administrator-1", propose_register(login, Role::Accountant));
+            self.approved(ApprovalId(approval), "administrator-2", approval);
+        }
+        let line = |subject, side| TemplateLine { subject, side };
+        let lines = vec![line(Subject::ClearingEpcc, Side::Debit), line(Subject::Suspense, Side::Credit)];
+        let (code, title, event) = ("unknown".into(), "unknown money".into(), EventCode::ManualVoucher);
+        let template = Proposal::VoucherTemplate(TemplateCommand::Set { code, title, event, lines });
+        self.given_by("accountant-1", propose(template, None));
+        self.approved(ApprovalId(5), "accountant-2", 1);
+        let own = |state: &State, subject| state.institution(subject, Currency::Cny).unwrap();
+        let debit = Entry::debit(own(&self.state, Subject::ClearingEpcc), 77, Currency::Cny);
+        let credit = Entry::credit(own(&self.state, Subject::Suspense), 77, Currency::Cny);
+        let (template, entries) = ("unknown".into(), vec![debit, credit]);
+        let voucher = ManualVoucher { template, entries, contra_of: None, dimensions: None };
+        let evidence = Evidence { name: "memo".into(), algorithm: DigestAlgorithm::Sm3, digest: [3; 32].into() };
+        self.given_by("accountant-1", propose(Proposal::ManualVoucher(voucher), Some(evidence)));
+        self.approved(ApprovalId(6), "accountant-2", 2);
+    }
+
+    fn approved(&mut self, approval: ApprovalId, checker: &str, totp_step: u64) {
+        let approve = ApprovalCommand::Approve { approval, totp_step, remark: None };
+        self.given_by(checker, Command::Approval(approve));
+    }
+
+    /// Money announced to the first account, 100 paid from the agreement, and 500 of yuan made yen at a rate that two
+    /// people set.
+    fn converted(&mut self, user: UserId, personal: AccountId, company: AccountId) {
+        let expires_at = self.now.plus_ms(99_000_000);
+        let terms = PlaceHold { account: personal, amount: 3, currency: Currency::Cny, expires_at };
+        let new = NewHold { terms, source: Some(company), reference: Some("合同 7".into()) };
+        self.given(Command::Hold(HoldCommand::Place(new)));
+        let agreement = AgreementId(1);
+        let account = self.state.agreement(agreement).unwrap().account;
+        self.fund("agreement", 1, &[(account, 100)]);
+        self.given(Command::PayFromAgreement(PayFromAgreement { agreement, to: company, amount: 100 }));
+        let open = OpenAccount {
+            subject: Subject::Personal,
+            currency: Currency::Jpy,
+            owner: Owner::User(user),
+            overdraft: false,
         };
-        self.given_by("administrator-1", propose("auditor-1"));
-        self.given_by("administrator-1", propose("auditor-2"));
-        let approve = ApprovalCommand::Approve { approval: ApprovalId(1), totp_step: 1, remark: None };
-        self.given_by("administrator-2", Command::Approval(approve));
+        let Reply::Account(yen) = self.given(Command::OpenAccount(open)) else { panic!("not an account") };
+        let set = ExchangeRateCommand::Set(SetExchangeRate {
+            base: Currency::Jpy,
+            quote: Currency::Cny,
+            direction: RateDirection::QuoteToBase,
+            value: 478,
+            decimals: 4,
+            source: "中国银行".into(),
+            document: [7; 32].into(),
+            valid_from: self.now,
+            valid_until: expires_at,
+        });
+        self.as_approved(Command::ExchangeRate(set));
+        let convert = Convert { rate: ExchangeRateId(1), from: personal, to: yen, amount: 500 };
+        self.given(Command::Conversion(ConversionCommand::Convert(convert)));
+    }
+
+    /// As [`Self::given`], as if a second person had approved it.
+    fn as_approved(&mut self, command: Command) {
+        let actor = Actor::Operator("test".into());
+        let context = Context { now: self.now, actor, approval: None, origin: Origin::Cli, epoch: 1 };
+        let mut draft = Draft::begin(&mut self.state, &context, true);
+        draft.approved = Some(Approved { id: ApprovalId(9), maker: "maker".into(), checker: "checker".into() });
+        decide(&mut draft, command).unwrap();
+        let _events = draft.commit();
     }
 
     /// A withdrawal whose answer did not come.

@@ -36,7 +36,7 @@ impl Walk {
             (_, PayTo::Bank(_) | PayTo::Settlement | PayTo::Company) => false,
         };
         let total = wide(amount) + wide(fee);
-        let expected = allowed && amount > 0 && self.model.may_hold(account, total);
+        let expected = allowed && amount > 0 && self.currency(account) == CNY && self.model.may_hold(account, total);
         let payout = Payout {
             account,
             amount: wide(amount),
@@ -175,7 +175,7 @@ impl Walk {
         let command = CreateAgreement { number, party, purpose, book, currency: CNY, receivers };
         if let Ok(Reply::Agreement(id)) = self.tries(Command::CreateAgreement(command)) {
             let account = self.state.agreement(id).expect("it was created").account;
-            self.model.opened(account, Subject::Agreement, true);
+            self.model.opened(account, Subject::Agreement, CNY, true);
             self.accounts.push(account);
             if receiver.is_multiple_of(2) {
                 let newest = u8::try_from(self.accounts.len() - 1).expect("there are few accounts");
@@ -204,7 +204,8 @@ impl Walk {
     pub(super) fn close_agreement(&mut self, selector: u8) {
         let Some((agreement, account)) = self.agreement(selector) else { return };
         let line = &self.model.accounts[&account];
-        let expected = !line.closed && line.balance == 0 && self.model.frozen(account) == 0;
+        let expected =
+            !line.closed && line.balance == 0 && self.model.frozen(account) == 0 && !self.model.is_linked(account);
         let result = self.tries(Command::CloseAgreement(agreement));
         assert_eq!(result.is_ok(), expected, "{result:?}");
         if expected {

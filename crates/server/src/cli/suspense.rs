@@ -1,0 +1,98 @@
+//! `lintel suspense`: what lies in 2241, how old it is, and proposing where it belongs.
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::approval::propose;
+use super::client::{Client, target};
+use super::remote::{Answer, Page};
+use super::table::{Field, money, number, page, record, table, text};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lintel suspense list --status open
+  lintel suspense ageing
+  lintel suspense allocate sus_3 --to acc_42 --reason \"payer found\" --as opr_3";
+
+/// What lies in 2241.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Suspense {
+    /// One item.
+    Show {
+        /// Its id, such as sus_3.
+        id: String,
+    },
+    /// Items, oldest first.
+    List {
+        /// open or allocated.
+        #[arg(long)]
+        status: Option<String>,
+        /// Of this currency.
+        #[arg(long)]
+        currency: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// What is open, by currency and age.
+    Ageing,
+    /// Propose where an item belongs.
+    Allocate {
+        /// Its id.
+        id: String,
+        /// Whose money it is: an account, or 2243's to give it back.
+        #[arg(long, value_name = "ID")]
+        to: String,
+        /// Minor units; all that is left unless said.
+        #[arg(long)]
+        amount: Option<i64>,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+const ITEM: [Field; 11] = [
+    text("id"),
+    money("amount"),
+    money("rest"),
+    text("source"),
+    text("voucher"),
+    text("date"),
+    text("opened_at"),
+    text("status"),
+    text("age"),
+    text("allocations"),
+    text("allowed_actions"),
+];
+const ITEMS: [Field; 7] =
+    [text("id"), money("amount"), money("rest"), text("source"), text("date"), text("status"), text("age")];
+const AGES: [Field; 4] = [text("currency"), text("age"), number("count"), money("rest")];
+
+impl Suspense {
+    /// Asks for it.
+    pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
+        match self {
+            Self::Show { id } => {
+                let item = client.get(&target(&["v1", "suspense", id], &[]))?;
+                let text = record(&ITEM, &item);
+                Ok(Answer::new(item, text))
+            }
+            Self::List { status, currency, page: wanted } => {
+                let filters = [("status", status.as_deref()), ("currency", currency.as_deref())];
+                let items = client.get(&wanted.target(&["v1", "suspense"], &filters))?;
+                let text = page(&ITEMS, &items, None);
+                Ok(Answer::new(items, text))
+            }
+            Self::Ageing => {
+                let ages = client.get(&target(&["v1", "suspense", "ageing"], &[]))?;
+                let text = table(&AGES, ages.get("data").unwrap_or(&Value::Null), None);
+                Ok(Answer::new(ages, text))
+            }
+            Self::Allocate { id, to, amount, reason } => {
+                let body = json!({"kind": "suspense_allocation", "item": id, "to": to, "amount": amount});
+                propose(client, &body, reason, None)
+            }
+        }
+    }
+}

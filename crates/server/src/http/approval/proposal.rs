@@ -1,0 +1,178 @@
+//! What can be proposed, on the wire: a line a kind, named as the domain names it. The body of a kind lies with its feature.
+
+use domain::approval::Proposal;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::agreement::terms::AmendmentBody;
+use crate::http::block_list::RemovalBody;
+use crate::http::conversion::ReversalBody;
+use crate::http::error::ApiError;
+use crate::http::exchange_rate::ExchangeRateBody;
+use crate::http::freeze::proposal::{DeductionBody, ReleaseBody};
+use crate::http::limit::LimitPolicyBody;
+use crate::http::manual_voucher::{AdjustmentBody, ManualVoucherBody, TemplateChange};
+use crate::http::operator::OperatorChange;
+use crate::http::suspense::AllocationBody;
+use crate::http::tree::LinkBody;
+use crate::http::waiver::WaiverBody;
+
+/// The body of a kind of proposal: it is sent and shown in the same form.
+pub(crate) trait Wire: Sized {
+    /// What the domain knows it as.
+    type Of;
+
+    /// Reads what was sent.
+    fn read(self) -> Result<Self::Of, ApiError>;
+
+    /// Shows what is proposed.
+    fn show(of: &Self::Of) -> Self;
+}
+
+macro_rules! kinds {
+    ($($name:ident($body:ty) $text:literal)*) => {
+        /// What two people decide on: `kind` and what that kind needs.
+        #[derive(Debug, Serialize, Deserialize, ToSchema)]
+        #[serde(tag = "kind")]
+        pub(crate) enum WireProposal {
+            $(#[doc = $text] #[serde(rename = $text)] $name($body),)*
+        }
+
+        impl WireProposal {
+            pub(crate) fn read(self) -> Result<Proposal, ApiError> {
+                Ok(match self { $(Self::$name(body) => Proposal::$name(body.read()?),)* })
+            }
+
+            pub(crate) fn show(proposal: &Proposal) -> Self {
+                match proposal { $(Proposal::$name(of) => Self::$name(<$body>::show(of)),)* }
+            }
+        }
+
+        #[cfg(test)]
+        const KINDS: &[&str] = &[$($text,)*];
+    };
+}
+
+kinds! {
+    Operator(OperatorChange) "operator"
+    VoucherTemplate(TemplateChange) "voucher_template"
+    ManualVoucher(ManualVoucherBody) "manual_voucher"
+    Adjustment(AdjustmentBody) "adjustment"
+    SuspenseAllocation(AllocationBody) "suspense_allocation"
+    CheckWaiver(WaiverBody) "check_waiver"
+    ReleaseFreeze(ReleaseBody) "release_freeze"
+    DeductFreeze(DeductionBody) "deduct_freeze"
+    LinkAccounts(LinkBody) "link_accounts"
+    AmendAgreement(AmendmentBody) "amend_agreement"
+    SetExchangeRate(ExchangeRateBody) "set_exchange_rate"
+    ReverseConversion(ReversalBody) "reverse_conversion"
+    LimitPolicy(LimitPolicyBody) "limit_policy"
+    RemoveBlock(RemovalBody) "remove_block"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A body of each kind, as it is sent and shown.
+    fn bodies() -> Vec<Value> {
+        let entries = json!([
+            {"account": "acc_1", "side": "debit", "amount": 5, "currency": "CNY"},
+            {"account": "acc_2", "side": "credit", "amount": 5, "currency": "CNY"},
+        ]);
+        let voucher = json!({"template": "gift", "entries": entries, "contra_of": "vch_9",
+            "dimensions": {"product": "rent", "merchant": "mch_3", "clearing_date": "2026-03-05"}});
+        let mut adjustment = voucher.clone();
+        adjustment["date"] = json!("2026-03-05");
+        let rule = json!({"receiver": "acc_7", "purpose": "price", "cap": 900, "conditions": [1],
+            "not_before": "2026-03-09"});
+        let changes = json!([
+            {"change": "add_receiver", "receiver": "acc_7"},
+            {"change": "add_condition", "condition": {"kind": "date_reached", "date": "2026-03-09"}},
+            {"change": "add_rule", "rule": rule.clone()},
+            {"change": "change_rule", "number": 1, "rule": rule},
+            {"change": "end_rule", "number": 2},
+        ]);
+        [
+            ("operator", json!({"action": "register", "login": "li.wei", "roles": ["administrator", "auditor"]})),
+            ("operator", json!({"action": "change_roles", "operator": "opr_2", "roles": ["risk"]})),
+            ("operator", json!({"action": "suspend", "operator": "opr_2"})),
+            ("operator", json!({"action": "resume", "operator": "opr_2"})),
+            ("operator", json!({"action": "renew_totp", "operator": "opr_2"})),
+            (
+                "voucher_template",
+                json!({"action": "set", "code": "gift", "title": "Gifts", "event": "manual_voucher",
+                    "lines": [{"subject": 1121, "side": "debit"}, {"subject": 2201, "side": "credit"}]}),
+            ),
+            ("voucher_template", json!({"action": "retire", "template": "tpl_4"})),
+            ("manual_voucher", voucher),
+            ("adjustment", adjustment),
+            ("suspense_allocation", json!({"item": "sus_3", "to": "acc_7", "amount": 40})),
+            ("check_waiver", json!({"date": "2026-03-05", "position": 1042, "checks": ["cover"]})),
+            ("release_freeze", json!({"freeze": "frz_2", "authority": "court", "amount": 8, "document": "7"})),
+            ("link_accounts", json!({"parent": "acc_1", "child": "acc_2", "agreement": "pool 7"})),
+            ("amend_agreement", json!({"agreement": "agr_3", "document": "ab".repeat(32), "changes": changes})),
+            (
+                "set_exchange_rate",
+                json!({"base": "USD", "quote": "CNY", "direction": "base_to_quote", "value": 71_234, "decimals": 4,
+                    "source": "bank", "document": "ab".repeat(32), "valid_from": "2026-03-05T01:30:00Z",
+                    "valid_until": "2026-03-06T01:30:00Z"}),
+            ),
+            ("reverse_conversion", json!({"conversion": "cnv_3", "reason": "the rate was of the day before"})),
+            (
+                "limit_policy",
+                json!({"from": "2026-04-01", "limits": {"class_one": 50_000, "class_two": 5_000_000,
+                    "class_three": 9_000_000, "two_factors": 300_000, "fewer_factors": 40_000}}),
+            ),
+            ("remove_block", json!({"entry": "blk_4", "reason": "mistaken identity"})),
+        ]
+        .into_iter()
+        .map(|(kind, mut body)| {
+            body["kind"] = json!(kind);
+            body
+        })
+        .collect()
+    }
+
+    /// What is said, without what is left out.
+    fn said(value: Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                map.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, said(value))).collect()
+            }
+            Value::Array(list) => list.into_iter().map(said).collect(),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_shown_as_it_was_sent() {
+        for body in bodies() {
+            let wire: WireProposal =
+                serde_json::from_value(body.clone()).unwrap_or_else(|error| panic!("{error}: {body}"));
+            let proposal = wire.read().unwrap_or_else(|error| panic!("{error:?}: {body}"));
+            assert_eq!(proposal.kind(), body["kind"]);
+            assert_eq!(said(serde_json::to_value(WireProposal::show(&proposal)).unwrap()), body);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_the_domain_has_its_body() {
+        let mut bodies: Vec<_> = bodies().iter().map(|body| body["kind"].as_str().unwrap().to_owned()).collect();
+        bodies.dedup();
+        assert_eq!(KINDS, Proposal::KINDS);
+        // A deduction names a bank account, which is sealed at once: it has an endpoint of its own.
+        let of_its_own = KINDS.iter().filter(|kind| **kind != "deduct_freeze").copied().collect::<Vec<_>>();
+        assert_eq!(bodies, of_its_own);
+    }
+
+    #[test]
+    fn a_field_too_many_is_refused_in_every_kind() {
+        for mut body in bodies() {
+            body["extra"] = json!(1);
+            let error = serde_json::from_value::<WireProposal>(body.clone()).map(|_| body).unwrap_err();
+            assert!(error.to_string().contains("extra"), "{error}");
+        }
+    }
+}
