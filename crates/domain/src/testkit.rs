@@ -414,3 +414,64 @@ fn a_script_of_whole_freezes() {
     let played = script::play(include_str!("testkit/scripts/whole_freezes.txt"));
     assert!(played.refused.contains(&RefusalCode::AccountRestricted), "{played:?}");
 }
+
+#[test]
+fn a_script_of_wallets() {
+    use RefusalCode::{
+        AccountRestricted, AccountUnknown, AlreadyExists, AmountNotPositive, ApprovalRequired, BankCardState,
+        BankCardUnknown, BlockEntryState, BlockEntryUnknown, Blocked, CardStopped, CurrencyMismatch, InsufficientFunds,
+        LimitExceeded, PayoutState, ReceiverNotAllowed, SubjectNotAllowed, ValueInvalid, WithdrawalPlanState,
+        WithdrawalPlanUnknown,
+    };
+    let played = script::play(include_str!("testkit/scripts/wallets.txt"));
+    let refusals = [
+        AccountRestricted,
+        AccountUnknown,
+        AlreadyExists,
+        AmountNotPositive,
+        ApprovalRequired,
+        BankCardState,
+        BankCardUnknown,
+        BlockEntryState,
+        BlockEntryUnknown,
+        Blocked,
+        CardStopped,
+        CurrencyMismatch,
+        InsufficientFunds,
+        LimitExceeded,
+        PayoutState,
+        ReceiverNotAllowed,
+        SubjectNotAllowed,
+        ValueInvalid,
+        WithdrawalPlanState,
+        WithdrawalPlanUnknown,
+    ];
+    assert_eq!(played.refused, refusals.into_iter().collect());
+    for event in [
+        "TopUp::Unknown",
+        "TopUp::Succeeded",
+        "TopUp::Failed",
+        "Transfer::Made",
+        "BlockList::Added",
+        "BlockList::Removed",
+        "Limit::PolicySet",
+        "Limit::AccountMoved",
+        "Limit::CustomerMoved",
+        "BankCard::Stopped",
+        "BankCard::Verified",
+        "WithdrawalPlan::Created",
+        "WithdrawalPlan::Changed",
+        "WithdrawalPlan::Taken",
+        "WithdrawalBatch::Run",
+        "WithdrawalBatch::RetryRuleSet",
+        "Withdrawal::Made",
+        "Withdrawal::Tried",
+        "Withdrawal::RetrySet",
+        "Withdrawal::Carried",
+        "Withdrawal::TakenUp",
+        "Withdrawal::Ended",
+        "Notice::Raised",
+    ] {
+        assert!(played.events.contains(event), "no {event} in {:?}", played.events);
+    }
+}

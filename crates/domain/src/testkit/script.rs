@@ -30,6 +30,7 @@ use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 mod freeze;
 mod hold;
 mod payout;
+mod wallet;
 
 /// What a verb makes of a line.
 pub(super) enum Step {
@@ -132,6 +133,7 @@ impl Script {
         let read = read.or_else(|| hold::read(self, words));
         let read = read.or_else(|| freeze::read(self, words));
         let read = read.or_else(|| payout::read(self, words));
+        let read = read.or_else(|| wallet::read(self, words));
         match read.ok_or_else(|| format!("no verb reads {words:?}"))? {
             Step::Done => Ok(Ok(())),
             Step::Do(name, command) => {

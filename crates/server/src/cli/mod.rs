@@ -3,6 +3,7 @@
 mod account;
 mod approval;
 mod attempt;
+mod block_list;
 mod clearing;
 pub(crate) mod client;
 mod day;
@@ -14,6 +15,7 @@ mod inside;
 mod journal;
 mod key;
 mod ledger;
+mod limit;
 mod operator;
 mod order;
 mod payout;
@@ -23,6 +25,7 @@ mod settlement;
 mod suspense;
 mod table;
 mod tree;
+mod withdrawal;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -99,6 +102,15 @@ enum What {
     /// Suspense (2241): items, their age, where they belong.
     #[command(after_help = suspense::EXAMPLES)]
     Suspense(Remote<suspense::Suspense>),
+    /// Automatic withdrawals: plans, what is due, batches, retries, notices.
+    #[command(after_help = withdrawal::EXAMPLES)]
+    Withdrawal(Remote<withdrawal::Withdrawal>),
+    /// Limits on personal payment accounts: in force, classes, what is used.
+    #[command(after_help = limit::EXAMPLES)]
+    Limit(Remote<limit::Limit>),
+    /// Block lists: look, add, propose a removal.
+    #[command(after_help = block_list::EXAMPLES)]
+    BlockList(Remote<block_list::BlockList>),
     /// Print the secret of an API key.
     Key(key::Key),
     /// Look at the journal.
@@ -178,6 +190,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
         What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
         What::Suspense(suspense) => suspense.run(&load()?, suspense::Suspense::ask)?,
+        What::Withdrawal(withdrawal) => withdrawal.run(&load()?, withdrawal::Withdrawal::ask)?,
+        What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
+        What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Key(key) => key.run(&load()?)?,
         What::Journal(journal) => journal.run(&load()?)?,
         What::Bench { args } => return sandbox(&["bench".to_owned()], &args),

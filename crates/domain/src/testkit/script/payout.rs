@@ -46,6 +46,7 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
                     Outcome::Success { reference: String::from("ref"), clearing_date }
                 }
                 "declined" => Outcome::Declined { class: FailureClass::Bank, code: String::from("51") },
+                "system" => Outcome::Declined { class: FailureClass::System, code: String::from("51") },
                 "not-found" => Outcome::NotFound,
                 _ => Outcome::Unknown,
             };
