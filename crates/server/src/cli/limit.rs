@@ -96,14 +96,8 @@ const POLICIES: [Field; 9] = [
 ];
 const ACCOUNT: [Field; 5] =
     [text("account"), text("class"), text("classed_at"), text("classed_by"), money("since_opening")];
-const CUSTOMER: [Field; 6] = [
-    text("customer"),
-    number("year"),
-    money("year_used"),
-    text("day"),
-    money("two_factors"),
-    money("fewer_factors"),
-];
+const CUSTOMER: [Field; 6] =
+    [text("customer"), number("year"), money("year_used"), text("day"), money("two_factors"), money("fewer_factors")];
 
 impl Limit {
     /// Asks for it.

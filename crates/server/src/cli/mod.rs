@@ -3,6 +3,7 @@
 mod account;
 mod approval;
 mod attempt;
+mod bank_card;
 mod block_list;
 mod clearing;
 pub(crate) mod client;
@@ -105,6 +106,9 @@ enum What {
     /// Automatic withdrawals: plans, what is due, batches, retries, notices.
     #[command(after_help = withdrawal::EXAMPLES)]
     Withdrawal(Remote<withdrawal::Withdrawal>),
+    /// Bank cards that sent a withdrawal back: look, verify.
+    #[command(after_help = bank_card::EXAMPLES)]
+    BankCard(Remote<bank_card::BankCard>),
     /// Limits on personal payment accounts: in force, classes, what is used.
     #[command(after_help = limit::EXAMPLES)]
     Limit(Remote<limit::Limit>),
@@ -191,6 +195,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
         What::Suspense(suspense) => suspense.run(&load()?, suspense::Suspense::ask)?,
         What::Withdrawal(withdrawal) => withdrawal.run(&load()?, withdrawal::Withdrawal::ask)?,
+        What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Key(key) => key.run(&load()?)?,

@@ -57,13 +57,16 @@ pub(crate) enum Payout {
     },
 }
 
-const PAYOUT: [Field; 17] = [
+const PAYOUT: [Field; 20] = [
     text("id"),
     text("kind"),
     text("account"),
     text("to"),
     text("bank_account/account"),
     text("bank_account/holder"),
+    text("card"),
+    text("bank/name"),
+    text("withdrawal"),
     money("amount"),
     money("fee"),
     text("status"),

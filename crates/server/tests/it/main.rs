@@ -25,3 +25,5 @@ mod server;
 mod staff;
 mod start;
 mod trees;
+mod wallets;
+mod withdrawals;
