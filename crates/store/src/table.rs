@@ -55,7 +55,6 @@ macro_rules! keys {
 keys! {
     AccountId HoldId CustomerId UserId MerchantId StreamId AttemptId OrderId LegId SplitId RefundId ClearingId
     SettlementId PayoutId AgreementId FreezeId
-    OperatorId ApprovalId
     TopUpId TransferId WithdrawalPlanId WithdrawalBatchId WithdrawalId RetryRuleId NoticeId LimitPolicyId BlockEntryId
     BankCardId
     TreeLinkId TreeRunId QuotaChargeId
