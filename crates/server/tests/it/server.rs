@@ -103,7 +103,9 @@ impl Server {
 
     /// Runs `lintel` with these arguments on the server's data directory.
     pub(crate) fn lintel(&self, arguments: &[&str]) -> Output {
-        lintel(&self.directory.path().join("data"), arguments)
+        let settings = self.settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
+        let arguments: Vec<&str> = arguments.iter().copied().chain(settings).collect();
+        lintel(&self.directory.path().join("data"), &arguments)
     }
 
     /// Everything it logged so far.
