@@ -34,7 +34,7 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
         ["release", name, amount, "by", authority] => {
             let amount = (amount != "all").then(|| minor(amount));
             let (freeze, authority) = (freeze(name), authority.to_string());
-            Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount, document })
+            Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount, document, group: false })
         }
         ["deduct", payout, name, amount, "by", authority, ref rest @ ..] => {
             let account = rest.last().map(|account| script.account(account));
