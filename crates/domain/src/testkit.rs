@@ -395,21 +395,3 @@ fn a_new_world_is_balanced_and_replays() {
     kit.books(&[(1121, 500)]);
     kit.refused(Command::CloseAccount(pending), RefusalCode::AccountNotEmpty);
 }
-
-#[test]
-fn a_script_of_holds() {
-    let played = script::play(include_str!("testkit/scripts/holds.txt"));
-    assert!(played.refused.contains(&RefusalCode::HoldExceeded) && played.events.contains("HoldExpired"), "{played:?}");
-}
-
-#[test]
-fn a_script_of_freezes() {
-    let played = script::play(include_str!("testkit/scripts/freezes.txt"));
-    assert!(played.refused.contains(&RefusalCode::AuthorityMismatch), "{played:?}");
-}
-
-#[test]
-fn a_script_of_whole_freezes() {
-    let played = script::play(include_str!("testkit/scripts/whole_freezes.txt"));
-    assert!(played.refused.contains(&RefusalCode::AccountRestricted), "{played:?}");
-}
