@@ -1,9 +1,11 @@
-//! `day`, `cut`, `seal`, `check`, `waive`: see [`crate::business_day`] and [`crate::waiver`].
+//! `day`, `cut`, `seal`, `check`, `waive`, `calendar`: see [`crate::business_day`] and [`crate::waiver`].
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::{Read, Script, Step};
+use crate::calendar::{Calendar, Year};
 use crate::checks;
 use crate::command::Command;
 use crate::testkit::date;
@@ -15,6 +17,11 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
         ["day", day] => {
             script.kit.on(day);
             Command::Tick
+        }
+        // Working days of one year, without a holiday.
+        ["calendar", year] => {
+            let year = (year.parse().expect("a year"), Year { holidays: Vec::new(), make_up_days: Vec::new() });
+            Command::SetCalendar(Calendar { years: [year].into() })
         }
         ["cut"] => Command::CutDay { next: None },
         ["cut", next] => Command::CutDay { next: Some(date(next)) },
