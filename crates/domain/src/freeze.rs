@@ -17,7 +17,7 @@
 //! computed from the balances, see `queue`, so a freeze on an empty account bites as money arrives, available never goes
 //! below zero because of a queue, and when one ends the next bites. Only the authority that froze renews, releases or deducts;
 //! release and deduction take two people. Placing cancels the unsent payouts of every account in scope; what is at a bank
-//! already is outside.
+//! already is outside. An account's freeze reaches those below it in its tree only when asked, see `group`.
 //!
 //! Invariants: an account's `frozen` and `freezes` count what lies on it, `State::customer_frozen` what lies on each customer,
 //! and `State::freezes_in_force` names every freeze in force (see `index`). Every change keeps who did it in `changes`.
@@ -38,6 +38,7 @@ use crate::restriction::Restriction;
 use crate::state::State;
 
 mod deduction;
+mod group;
 mod index;
 mod queue;
 mod steps;
@@ -330,6 +331,9 @@ pub struct Freeze {
     #[n(19)]
     #[cbor(default)]
     pub changes: Vec<FreezeChange>,
+    /// The head of the freezes placed with it down a tree, itself among them.
+    #[n(20)]
+    pub group: Option<FreezeId>,
 }
 
 impl Freeze {

@@ -26,7 +26,7 @@ fn world() -> (Kit, FreezeId) {
 
 fn release(freeze: FreezeId, amount: Option<Minor>) -> Proposal {
     let (authority, document) = ("district court".to_string(), "2026-0002".to_string());
-    Proposal::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount, document })
+    Proposal::ReleaseFreeze(ReleaseFreeze { freeze, authority, amount, document, group: false })
 }
 
 fn approve(approval: ApprovalId, totp_step: u64) -> Command {

@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 
 use super::{
     Change, DeductFreeze, EMERGENCY_MS, Freeze, FreezeKind, FreezeScope, FreezeStatus, Measure, SourceEntry, change,
-    deduction, in_scope, signed,
+    deduction, group, in_scope, signed,
 };
 use crate::account::Owner;
 use crate::approval;
@@ -37,6 +37,8 @@ pub enum FreezeCommand {
     Renew(RenewFreeze),
     /// Deduct frozen money for its authority.
     Deduct(DeductFreeze),
+    /// Freeze an account and every account below it.
+    PlaceDownTheTree(PlaceFreeze),
 }
 
 /// Freezes.
@@ -88,6 +90,10 @@ pub struct ReleaseFreeze {
     /// The number of the document that orders it.
     #[n(3)]
     pub document: String,
+    /// Whether all in force that was placed down a tree with it goes too; no amount then.
+    #[n(4)]
+    #[cbor(default)]
+    pub group: bool,
 }
 
 /// Decides what is neither placing nor releasing.
@@ -98,6 +104,7 @@ pub fn decide(draft: &mut Draft<'_>, command: FreezeCommand) -> Result<Reply, Re
     match command {
         FreezeCommand::Renew(command) => decide_renew(draft, command),
         FreezeCommand::Deduct(command) => deduction::decide_deduct(draft, command),
+        FreezeCommand::PlaceDownTheTree(command) => group::place(draft, &command).map(Reply::Freeze),
     }
 }
 
@@ -108,6 +115,15 @@ pub fn decide(draft: &mut Draft<'_>, command: FreezeCommand) -> Result<Reply, Re
 /// institution's own, `currency_mismatch`, `amount_overflow`, `stop_payment_repeated`, `value_invalid` for an empty text, an
 /// expiry that has passed, a whole freeze that bars nothing, a source entry that cannot be.
 pub fn place(draft: &mut Draft<'_>, command: PlaceFreeze) -> Result<FreezeId, Refusal> {
+    place_in(draft, command, None)
+}
+
+/// Places a freeze, by itself or in a group.
+pub(super) fn place_in(
+    draft: &mut Draft<'_>,
+    command: PlaceFreeze,
+    group: Option<FreezeId>,
+) -> Result<FreezeId, Refusal> {
     let frozen = check_scope(draft.state, &command)?;
     check_texts(&[(&command.reason, "reason"), (&command.authority, "authority"), (&command.document, "document")])?;
     check_source(draft.state, command.source)?;
@@ -146,6 +162,7 @@ pub fn place(draft: &mut Draft<'_>, command: PlaceFreeze) -> Result<FreezeId, Re
         expired: 0,
         followed_by: None,
         changes,
+        group,
     }));
     for stop in followed {
         change(draft, stop, Change::Followed { by: id }, Some(document.clone()));
@@ -316,9 +333,12 @@ fn decide_renew(draft: &mut Draft<'_>, command: RenewFreeze) -> Result<Reply, Re
 ///
 /// # Errors
 /// `approval_required`, `freeze_unknown`, `freeze_state`, `authority_mismatch`, `amount_not_positive`, `value_invalid` for
-/// more than is still frozen, a part of a whole freeze, or an empty document.
+/// more than is still frozen, a part of a whole freeze, a part or none of a group, or an empty document.
 pub fn decide_release(draft: &mut Draft<'_>, command: &ReleaseFreeze) -> Result<Reply, Refusal> {
     approval::require(draft, "releasing a freeze")?;
+    if command.group {
+        return group::release(draft, command).map(Reply::Freeze);
+    }
     let freeze = ordered(draft.state, command.freeze, &command.authority)?;
     let id = freeze.id;
     check_texts(&[(&command.document, "document")])?;

@@ -13,6 +13,7 @@ use crate::testkit::{Kit, court};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 
 mod deductions;
+mod groups;
 mod property;
 mod queues;
 mod stops;
@@ -59,7 +60,7 @@ fn whole(scope: impl Into<FreezeScope>, bars: Restriction) -> PlaceFreeze {
 
 fn release(freeze: FreezeId, amount: Option<Minor>) -> Command {
     let (authority, document) = ("district court".to_string(), "2026-0002".to_string());
-    Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, document, amount })
+    Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, document, amount, group: false })
 }
 
 fn renew(freeze: FreezeId, expires_at: Time) -> RenewFreeze {
@@ -128,7 +129,7 @@ fn parts_are_released_by_the_same_authority_until_nothing_is_left() {
     refused(&mut kit, release(id, Some(0)), RefusalCode::AmountNotPositive);
     let order = |authority: &str, document: &str| {
         let (authority, document) = (authority.to_string(), document.to_string());
-        Command::ReleaseFreeze(ReleaseFreeze { freeze: id, authority, document, amount: None })
+        Command::ReleaseFreeze(ReleaseFreeze { freeze: id, authority, document, amount: None, group: false })
     };
     refused(&mut kit, order("tax office", "1"), RefusalCode::AuthorityMismatch);
     refused(&mut kit, order("district court", " "), RefusalCode::ValueInvalid);

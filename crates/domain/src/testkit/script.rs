@@ -5,9 +5,10 @@
 //!  hold h1 A 300 for 10m       | ok                 | A 1000 300 0 700
 //!  confirm h1 400 to B         | hold_exceeded      | A 1000 300 0 700
 //!  2p release f1 court         | ok                 | A 700 0 0
+//!  by risk-1 propose a1 release f1 all by court        | ok
 //! ```
 //! A result is `ok` or the code of the refusal; balances beside it hold after the step, fewer numbers than four compare
-//! fewer. `2p` carries a step out as two people's. After each line the state is restored from its rows and goes on, the
+//! fewer. `2p` carries a step out as two people's, `by` in the name of an operator. After each line the state is restored from its rows and goes on, the
 //! checks at close hold (see [`super::Kit`]), and what a refusal left is compared too. The verbs of a feature are in a file
 //! of their own below.
 
@@ -17,9 +18,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::Kit;
+use super::{Kit, date};
 use crate::account::{OpenAccount, Owner};
+use crate::approval::{Approval, ApprovalStatus};
 use crate::book::{Side, Subject};
+use crate::calendar::Date;
 use crate::command::{Command, Reply};
 use crate::ids::{AccountId, MerchantId, UserId};
 use crate::merchant::MerchantKind;
@@ -27,9 +30,15 @@ use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 
+mod agreement;
+pub(crate) mod coverage;
+mod currency;
+mod day;
 mod freeze;
 mod hold;
 mod payout;
+mod people;
+mod tree;
 mod wallet;
 
 /// What a verb makes of a line.
@@ -59,6 +68,10 @@ type Read = Option<Step>;
 pub(crate) struct Script {
     pub(crate) kit: Kit,
     ids: BTreeMap<String, u64>,
+    /// Who does the step.
+    login: String,
+    /// What a proposal's outcome is known by, by the number of the approval.
+    outcomes: BTreeMap<u64, String>,
     refused: BTreeSet<RefusalCode>,
     numbers: u32,
 }
@@ -68,35 +81,39 @@ pub(crate) struct Script {
 pub(crate) struct Played {
     /// The refusals it met.
     pub(crate) refused: BTreeSet<RefusalCode>,
-    /// The names of the events it brought about.
-    pub(crate) events: BTreeSet<String>,
+    /// The transitions that its events were, see [`coverage`].
+    pub(crate) transitions: BTreeSet<&'static str>,
+    /// The kinds of what two people decided.
+    pub(crate) decided: BTreeSet<&'static str>,
 }
 
-/// Plays a script; the panic of a line that does not hold names it.
+/// Plays a script; the panic names every line that does not hold.
 #[track_caller]
 pub(crate) fn play(text: &str) -> Played {
-    let mut script = Script { kit: Kit::new(), ids: BTreeMap::new(), refused: BTreeSet::new(), numbers: 0 };
+    let mut script = Script {
+        kit: Kit::new(),
+        ids: BTreeMap::new(),
+        login: String::from("tester"),
+        outcomes: BTreeMap::new(),
+        refused: BTreeSet::new(),
+        numbers: 0,
+    };
+    let mut wrong = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        if let Err(wrong) = script.line(line) {
-            panic!("line {number}: {line}\n  {wrong}");
+        if let Err(error) = script.line(line) {
+            wrong.push(format!("line {number}: {line}\n  {error}"));
         }
     }
-    let events = script.kit.events.iter().map(|event| format!("{event:?}")).map(|text| name_of(&text)).collect();
-    Played { refused: script.refused, events }
-}
-
-/// The variant's name, and the inner one's where an event wraps a feature's own.
-fn name_of(debug: &str) -> String {
-    let mut names = debug.split(['(', ' ', '{']).filter(|word| !word.is_empty());
-    let (outer, inner) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-    let nested = debug.get(outer.len()..).is_some_and(|rest| rest.starts_with('('))
-        && inner.starts_with(char::is_uppercase)
-        && !inner.ends_with('}');
-    if nested { format!("{outer}::{}", inner.trim_end_matches([')', ','])) } else { outer.to_string() }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let transitions = script.kit.events.iter().map(coverage::transition).collect();
+    let approved = |approval: &&Approval| approval.status == ApprovalStatus::Approved;
+    let approvals = script.kit.state.approvals.iter().map(|(_, approval)| approval).filter(approved);
+    let decided = approvals.map(|approval| approval.proposal.kind()).collect();
+    Played { refused: script.refused, transitions, decided }
 }
 
 impl Script {
@@ -106,10 +123,12 @@ impl Script {
         let expected = parts.next().filter(|result| !result.is_empty()).unwrap_or("ok");
         let balances = parts.next().unwrap_or_default();
         let words: Vec<&str> = step.split_whitespace().collect();
-        let (two_people, words) = match words.as_slice() {
-            ["2p", rest @ ..] => (true, rest),
-            rest => (false, rest),
+        let (two_people, login, words) = match words.as_slice() {
+            ["2p", rest @ ..] => (true, "tester", rest),
+            ["by", login, rest @ ..] => (false, *login, rest),
+            rest => (false, "tester", rest),
         };
+        self.login = login.to_string();
         let result = self.step(words, two_people)?;
         let code = match &result {
             Ok(()) => "ok",
@@ -129,21 +148,41 @@ impl Script {
     }
 
     fn step(&mut self, words: &[&str], two_people: bool) -> Result<Result<(), Refusal>, String> {
+        match self.read(words).ok_or_else(|| format!("no verb reads {words:?}"))? {
+            Step::Done => Ok(Ok(())),
+            Step::Do(name, command) => {
+                let login = self.login.clone();
+                let result =
+                    if two_people { self.kit.when_approved(*command) } else { self.kit.when_by(&login, *command) };
+                Ok(result.map(|reply| self.keep(name.as_deref(), &reply)))
+            }
+        }
+    }
+
+    /// What a line wants.
+    fn read(&mut self, words: &[&str]) -> Read {
         let read = self.common(words);
+        let read = read.or_else(|| day::read(self, words));
         let read = read.or_else(|| hold::read(self, words));
         let read = read.or_else(|| freeze::read(self, words));
         let read = read.or_else(|| payout::read(self, words));
         let read = read.or_else(|| wallet::read(self, words));
-        match read.ok_or_else(|| format!("no verb reads {words:?}"))? {
-            Step::Done => Ok(Ok(())),
-            Step::Do(name, command) => {
-                let result = if two_people { self.kit.when_approved(*command) } else { self.kit.when(*command) };
-                Ok(result.map(|reply| {
-                    if let Some(name) = name {
-                        self.bind(&name, number_of(&reply));
-                    }
-                }))
-            }
+        let read = read.or_else(|| tree::read(self, words));
+        let read = read.or_else(|| agreement::read(self, words));
+        let read = read.or_else(|| currency::read(self, words));
+        read.or_else(|| people::read(self, words))
+    }
+
+    /// Keeps the name of what a step made, and of what an approval carried out.
+    fn keep(&mut self, name: Option<&str>, reply: &Reply) {
+        if let Some(name) = name {
+            self.bind(name, number_of(reply));
+        }
+        if let Reply::Approval(id) = reply
+            && let Some(outcome) = self.kit.state.approval(*id).expect("it was decided").outcome.clone()
+            && let Some(name) = self.outcomes.get(&id.0).cloned()
+        {
+            self.bind(&name, number_of(&outcome));
         }
     }
 
@@ -175,6 +214,7 @@ impl Script {
             ["close", name] => Some(Step::of(Command::CloseAccount(self.account(name)))),
             ["fund", name, amount] => Some(self.post(&["Dr", "1121", amount, "Cr", name, amount])),
             ["post", ref entries @ ..] => Some(self.post(entries)),
+            ["post-on", day, ref entries @ ..] => Some(self.post_on(Some(date(day)), entries)),
             ["wait", duration] => {
                 self.kit.later(duration_ms(duration));
                 Some(Step::of(Command::Tick))
@@ -182,10 +222,6 @@ impl Script {
             ["idle", duration] => {
                 self.kit.later(duration_ms(duration));
                 Some(Step::Done)
-            }
-            ["day", date] => {
-                self.kit.on(date);
-                Some(Step::of(Command::Tick))
             }
             _ => None,
         }
@@ -201,18 +237,29 @@ impl Script {
     }
 
     fn post(&mut self, entries: &[&str]) -> Step {
+        self.post_on(None, entries)
+    }
+
+    /// A voucher of the caller's own words, of a day that it names.
+    fn post_on(&mut self, date: Option<Date>, entries: &[&str]) -> Step {
         self.numbers += 1;
-        let entries = entries.chunks(3).map(|entry| {
+        let entries = self.entries(entries);
+        let business = BusinessNumber::Text(format!("script-{}", self.numbers).into_boxed_str());
+        let (event, dimensions) = (EventCode::Transfer, None);
+        Step::of(Command::PostVoucher(PostVoucher { business, event, date, entries, dimensions }))
+    }
+
+    /// Entries, each a side, an account and an amount; the account's currency unless one stands behind the amount.
+    pub(super) fn entries(&self, entries: &[&str]) -> Vec<Entry> {
+        let entry = |entry: &[&str]| {
             let [side, account, amount] = *entry else { panic!("an entry is side, account, amount: {entry:?}") };
             let side = if side == "Dr" { Side::Debit } else { Side::Credit };
-            let account = self.account(account);
-            let currency = self.kit.state.account(account, "account").map_or(Currency::Cny, |account| account.currency);
+            let (account, (amount, currency)) = (self.account(account), amount.split_once(':').unwrap_or((amount, "")));
+            let own = self.kit.state.account(account, "account").map_or(Currency::Cny, |account| account.currency);
+            let currency = Currency::parse(currency).unwrap_or(own);
             Entry { account, side, amount: minor(amount), currency }
-        });
-        let entries = entries.collect();
-        let business = BusinessNumber::Text(format!("script-{}", self.numbers).into_boxed_str());
-        let (event, date, dimensions) = (EventCode::Transfer, None, None);
-        Step::of(Command::PostVoucher(PostVoucher { business, event, date, entries, dimensions }))
+        };
+        entries.chunks(3).map(entry).collect()
     }
 
     fn balance(&self, expected: &str) -> Result<(), String> {
@@ -235,7 +282,7 @@ impl Script {
     /// The id of a name; a number that no thing has stands for itself.
     #[track_caller]
     pub(super) fn id(&self, name: &str) -> u64 {
-        let number = name.strip_prefix('#').and_then(|number| number.parse().ok());
+        let number = name.split_once('#').and_then(|(_, number)| number.parse().ok());
         self.ids.get(name).copied().or(number).unwrap_or_else(|| panic!("'{name}' was not named before"))
     }
 

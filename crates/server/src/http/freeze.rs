@@ -60,6 +60,9 @@ pub(crate) struct NewFreeze {
     /// When it ends by itself; never unless said.
     #[schema(example = "2026-09-05T00:00:00+08:00")]
     expires_at: Option<String>,
+    /// Whether every account that stands below the account in its tree is frozen alike, all or none.
+    #[serde(default)]
+    down_the_tree: bool,
 }
 
 /// What a whole freeze bars.
@@ -240,6 +243,8 @@ pub(crate) struct FreezeView {
     status: &'static str,
     /// The freeze that followed a stop-payment.
     followed_by: Option<String>,
+    /// The first of the freezes that were placed with it down a tree, itself among them; released as one by `group`.
+    group: Option<String>,
     /// What was done to it, oldest first.
     changes: Vec<FreezeChangeView>,
     /// What may be done with it now: `renew`; `release` and `deduct` as proposals.
@@ -282,6 +287,7 @@ impl FreezeView {
             placed_at: time_text(freeze.placed_at),
             status: freeze.status.name(),
             followed_by: freeze.followed_by.map(|id| id.to_string()),
+            group: freeze.group.map(|id| id.to_string()),
             changes: freeze.changes.iter().map(FreezeChangeView::of).collect(),
             allowed_actions: freeze.allowed_actions().to_vec(),
         }
@@ -319,7 +325,8 @@ fn source(wire: FreezeSource) -> Result<SourceEntry, ApiError> {
 /// Freeze an amount, or an account or a customer as a whole
 ///
 /// Precise freezes of an account queue by priority, then by the order of placing. Placing one that keeps money in cancels
-/// the unsent payouts of every account in scope; a stop-payment of the same authority that it covers ends.
+/// the unsent payouts of every account in scope; a stop-payment of the same authority that it covers ends. `down_the_tree`
+/// places one more on each account below, all or none; the answer is the account's own, and `group` names it on each.
 #[utoipa::path(post, path = "/v1/freezes", tag = "freeze", responses((status = OK, body = FreezeView)))]
 pub(crate) async fn place(State(app): State<App>, caller: Caller, Json(new): Json<NewFreeze>) -> Answered<FreezeView> {
     caller.operator_with(&[Role::Risk])?;
@@ -333,7 +340,12 @@ pub(crate) async fn place(State(app): State<App>, caller: Caller, Json(new): Jso
         priority: new.priority.unwrap_or(PRIORITY),
         expires_at: new.expires_at.map(|text| time(&text, "expires_at")).transpose()?,
     };
-    change(&app, &caller, Command::PlaceFreeze(command)).await
+    let command = if new.down_the_tree {
+        Command::Freeze(FreezeCommand::PlaceDownTheTree(command))
+    } else {
+        Command::PlaceFreeze(command)
+    };
+    change(&app, &caller, command).await
 }
 
 /// Stop payments for 48 hours (止付)

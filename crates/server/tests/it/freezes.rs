@@ -185,6 +185,34 @@ fn bad_orders_cost_a_clear_error() {
 }
 
 #[test]
+fn a_parent_account_is_frozen_with_all_below_it_when_asked() {
+    let server = Server::start();
+    let Books { operator, rich, .. } = &Books::open(&server);
+    let owner = text(&account_of(operator, rich), "/owner");
+    let below = account(operator, 2201, "CNY", &owner);
+    operator.post("/v1/tree-links", &json!({"parent": rich, "child": below})).ok();
+    let alone = place(operator, &with(order(rich), &json!({"amount": 1}))).ok();
+    assert_eq!(alone["group"], Value::Null);
+    let head = place(operator, &with(order(rich), &json!({"amount": 30_000, "down_the_tree": true}))).ok();
+    assert_eq!((text(&head, "/account"), &head["group"]), (rich.clone(), &head["id"]));
+    let position = number(&operator.get("/health/ready").ok(), "/position");
+    let listed = operator.get(&format!("/v1/freezes?account={below}&min_position={position}")).ok();
+    let child = &listed["data"][0];
+    assert_eq!((number(child, "/amount"), &child["group"]), (30_000, &head["id"]));
+    assert_eq!((shows(operator, rich), shows(operator, &below)), ((30_001, 0, 69_999), (0, 0, 0)));
+
+    // One that cannot be frozen so, and none is.
+    let dollars = account(operator, 2201, "USD", &owner);
+    operator.post("/v1/tree-links", &json!({"parent": below, "child": dollars})).ok();
+    let refused = place(operator, &with(order(rich), &json!({"down_the_tree": true})));
+    assert_eq!(refused.error(), (422, "currency_mismatch".into(), "currency".into()));
+    assert_eq!(shows(operator, rich), (30_001, 0, 69_999));
+    let customer = json!({"account": null, "customer": customer_of(operator, rich), "down_the_tree": true});
+    let refused = place(operator, &with(order(rich), &customer));
+    assert_eq!(refused.error(), (422, "value_invalid".into(), "down_the_tree".into()));
+}
+
+#[test]
 fn the_command_line_freezes_stops_and_renews() {
     let server = Server::start();
     let Books { operator, rich, poor, .. } = &Books::open(&server);

@@ -82,7 +82,7 @@ fn a_freeze_of_the_same_authority_that_covers_it_takes_over_without_a_gap() {
             }
         }
         let authority = follows.authority.clone();
-        let end = ReleaseFreeze { freeze, authority, document: "9".to_string(), amount: None };
+        let end = ReleaseFreeze { freeze, authority, document: "9".to_string(), amount: None, group: false };
         kit.approved(Command::ReleaseFreeze(end));
     }
 }

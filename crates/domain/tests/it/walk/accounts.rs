@@ -232,7 +232,7 @@ impl Walk {
         let expected =
             same_authority && left.is_some_and(|left| amount.is_none_or(|amount| (1..=left).contains(&wide(amount))));
         let document = String::from("2026-2");
-        let release = Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, document, amount });
+        let release = Command::ReleaseFreeze(ReleaseFreeze { freeze, authority, document, amount, group: false });
         let result = self.approved(release);
         assert_eq!(result.is_ok(), expected, "{result:?}");
         if let Some((_, left, _)) = self.model.freezes.get_mut(&freeze).filter(|_| expected) {

@@ -110,7 +110,11 @@ mod tests {
             ("adjustment", adjustment),
             ("suspense_allocation", json!({"item": "sus_3", "to": "acc_7", "amount": 40})),
             ("check_waiver", json!({"date": "2026-03-05", "position": 1042, "checks": ["cover"]})),
-            ("release_freeze", json!({"freeze": "frz_2", "authority": "court", "amount": 8, "document": "7"})),
+            (
+                "release_freeze",
+                json!({"freeze": "frz_2", "authority": "court", "amount": 8, "document": "7", "group": false}),
+            ),
+            ("release_freeze", json!({"freeze": "frz_2", "authority": "court", "document": "7", "group": true})),
             ("link_accounts", json!({"parent": "acc_1", "child": "acc_2", "agreement": "pool 7"})),
             ("amend_agreement", json!({"agreement": "agr_3", "document": "ab".repeat(32), "changes": changes})),
             (

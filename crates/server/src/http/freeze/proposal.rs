@@ -30,6 +30,9 @@ pub(crate) struct ReleaseBody {
     document: String,
     /// All that is still frozen unless said; none for a freeze that is not of an amount.
     amount: Option<Amount>,
+    /// Whether all in force that was placed down a tree with it goes too; no amount then.
+    #[serde(default)]
+    group: bool,
 }
 
 impl Wire for ReleaseBody {
@@ -37,7 +40,7 @@ impl Wire for ReleaseBody {
 
     fn read(self) -> Result<ReleaseFreeze, ApiError> {
         let (freeze, amount) = (parse(&self.freeze, "freeze")?, self.amount.map(|amount| amount.0));
-        Ok(ReleaseFreeze { freeze, authority: self.authority, document: self.document, amount })
+        Ok(ReleaseFreeze { freeze, authority: self.authority, document: self.document, amount, group: self.group })
     }
 
     fn show(of: &ReleaseFreeze) -> Self {
@@ -46,6 +49,7 @@ impl Wire for ReleaseBody {
             authority: of.authority.clone(),
             document: of.document.clone(),
             amount: of.amount.map(Amount),
+            group: of.group,
         }
     }
 }

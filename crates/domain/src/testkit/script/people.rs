@@ -1,0 +1,141 @@
+//! `people`, `propose`, `approve`, `reject`, `withdraw`, and what only people do: see [`crate::approval`],
+//! [`crate::operator`], [`crate::manual_voucher`] and [`crate::suspense`].
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Read, Script, Step, minor, subject_of};
+use crate::agreement::AgreementCommand;
+use crate::approval::{ApprovalCommand, DigestAlgorithm, Evidence, Proposal, Propose};
+use crate::book::Side;
+use crate::command::Command;
+use crate::conversion::ConversionCommand;
+use crate::exchange_rate::ExchangeRateCommand;
+use crate::freeze::FreezeCommand;
+use crate::ids::{ApprovalId, OperatorId, SuspenseId, TemplateId};
+use crate::manual_voucher::{Adjustment, ManualVoucher, ManualVoucherCommand, TemplateCommand, TemplateLine};
+use crate::operator::{OperatorCommand, Role};
+use crate::suspense::AllocateSuspense;
+use crate::testkit::date;
+use crate::tree::TreeCommand;
+use crate::voucher::EventCode;
+
+/// Reads a verb of people.
+pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
+    decision(script, words).or_else(|| by_hand(script, words)).or_else(|| of_operators(script, words))
+}
+
+fn decision(script: &mut Script, words: &[&str]) -> Read {
+    let approval = |name: &str| ApprovalId(script.id(name));
+    let command = match *words {
+        ["people"] => {
+            script.kit.people();
+            let logins: Vec<_> =
+                script.kit.state.operator_logins.iter().map(|(login, id)| (login.clone(), id.0)).collect();
+            for (login, id) in logins {
+                script.bind(&login, id);
+            }
+            return Some(Step::Done);
+        }
+        ["propose", name, ref step @ ..] => return Some(propose(script, name, step, Some(evidence()))),
+        ["propose-bare", name, ref step @ ..] => return Some(propose(script, name, step, None)),
+        ["approve", name, ref again @ ..] => {
+            let checker = script.kit.state.operator_logins.get(&script.login);
+            let last = checker.and_then(|id| script.kit.state.operators.get(id.0)).map_or(0, |row| row.last_totp_step);
+            let totp_step = if *again == ["with-the-same-code"] { last } else { last + 1 };
+            ApprovalCommand::Approve { approval: approval(name), totp_step, remark: None }
+        }
+        ["reject", name, ref remark @ ..] => {
+            ApprovalCommand::Reject { approval: approval(name), remark: remark.join(" ") }
+        }
+        ["withdraw", name] => ApprovalCommand::Withdraw(approval(name)),
+        _ => return None,
+    };
+    Some(Step::of(Command::Approval(command)))
+}
+
+fn by_hand(script: &mut Script, words: &[&str]) -> Read {
+    let manual = |code: &str, entries: &[&str]| {
+        let (template, entries) = (code.to_string(), script.entries(entries));
+        ManualVoucher { template, entries, contra_of: None, dimensions: None }
+    };
+    let command = match *words {
+        ["template", name, ref lines @ ..] => {
+            let line = |line: &[&str]| {
+                let [side, subject] = *line else { panic!("a line is a side and a subject: {line:?}") };
+                let side = if side == "Dr" { Side::Debit } else { Side::Credit };
+                TemplateLine { subject: subject_of(subject), side }
+            };
+            let (code, lines) = (name.to_string(), lines.chunks(2).map(line).collect());
+            let (title, event) = (String::from("for tests"), EventCode::ManualVoucher);
+            let set = TemplateCommand::Set { code, title, event, lines };
+            return Some(Step::named(name, set.into()));
+        }
+        ["retire", template] => TemplateCommand::Retire(TemplateId(script.id(template))).into(),
+        ["manual", code, ref entries @ ..] => manual(code, entries).into(),
+        ["adjust", day, code, ref entries @ ..] => {
+            Adjustment { date: date(day), voucher: manual(code, entries) }.into()
+        }
+        ["find", item, to, amount] => {
+            let (item, to) = (SuspenseId(script.id(item)), script.account(to));
+            let amount = (amount != "all").then(|| minor(amount));
+            Command::AllocateSuspense(AllocateSuspense { item, to, amount })
+        }
+        _ => return None,
+    };
+    Some(Step::of(command))
+}
+
+fn of_operators(script: &mut Script, words: &[&str]) -> Read {
+    let operator = |login: &str| OperatorId(script.id(login));
+    let roles = |roles: &[&str]| roles.iter().map(|role| Role::parse(role).expect("a role")).collect();
+    let command = match *words {
+        ["register", login, ref of @ ..] => {
+            let register = OperatorCommand::Register { login: login.to_string(), roles: roles(of) };
+            return Some(Step::named(login, Command::Operator(register)));
+        }
+        ["roles", login, ref of @ ..] => OperatorCommand::ChangeRoles { operator: operator(login), roles: roles(of) },
+        ["suspend", login] => OperatorCommand::Suspend(operator(login)),
+        ["resume", login] => OperatorCommand::Resume(operator(login)),
+        ["renew-totp", login] => OperatorCommand::RenewTotp(operator(login)),
+        _ => return None,
+    };
+    Some(Step::of(Command::Operator(command)))
+}
+
+/// Proposes what another line would do; what it makes is known by that line's name once it is approved.
+fn propose(script: &mut Script, name: &str, step: &[&str], evidence: Option<Evidence>) -> Step {
+    let Some(Step::Do(outcome, command)) = script.read(step) else { panic!("{step:?} is no command") };
+    if let Some(outcome) = outcome {
+        let next = script.kit.state.approvals.next_id();
+        script.outcomes.insert(next, outcome);
+    }
+    let proposal = proposal(*command).unwrap_or_else(|| panic!("{step:?} is decided by one person"));
+    let propose = Propose { proposal, reason: String::from("as agreed"), evidence };
+    Step::named(name, Command::Approval(ApprovalCommand::Propose(Box::new(propose))))
+}
+
+fn evidence() -> Evidence {
+    Evidence { name: String::from("memo.pdf"), algorithm: DigestAlgorithm::Sha256, digest: [9; 32].into() }
+}
+
+/// The proposal of a command that two people decide.
+#[expect(clippy::wildcard_enum_match_arm, reason = "everything else is decided by one person")]
+fn proposal(command: Command) -> Option<Proposal> {
+    Some(match command {
+        Command::Operator(command) => Proposal::Operator(command),
+        Command::ManualVoucher(ManualVoucherCommand::Template(command)) => Proposal::VoucherTemplate(command),
+        Command::ManualVoucher(ManualVoucherCommand::Post(voucher)) => Proposal::ManualVoucher(voucher),
+        Command::ManualVoucher(ManualVoucherCommand::Adjust(adjustment)) => Proposal::Adjustment(adjustment),
+        Command::AllocateSuspense(command) => Proposal::SuspenseAllocation(command),
+        Command::WaiveChecks(command) => Proposal::CheckWaiver(command),
+        Command::ReleaseFreeze(command) => Proposal::ReleaseFreeze(command),
+        Command::Freeze(FreezeCommand::Deduct(command)) => Proposal::DeductFreeze(command),
+        Command::Tree(TreeCommand::Link(command)) => Proposal::LinkAccounts(command),
+        Command::Agreement(AgreementCommand::Amend(command)) => Proposal::AmendAgreement(command),
+        Command::ExchangeRate(ExchangeRateCommand::Set(command)) => Proposal::SetExchangeRate(command),
+        Command::Conversion(ConversionCommand::Reverse(command)) => Proposal::ReverseConversion(command),
+        _ => return None,
+    })
+}
