@@ -58,7 +58,7 @@ pub(crate) struct AttemptView {
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
-    /// Who is told the answer: a leg, a refund or a payout.
+    /// Who is told the answer: a leg, a refund, a payout or a top-up.
     #[schema(example = "leg_7")]
     purpose: String,
     /// `requested`, `unknown`, `success`, `declined` or `not_found`.
@@ -108,6 +108,7 @@ fn purpose_text(purpose: Purpose) -> String {
         Purpose::Leg(id) => id.to_string(),
         Purpose::Refund(id) => id.to_string(),
         Purpose::Payout(id) => id.to_string(),
+        Purpose::TopUp(id) => id.to_string(),
     }
 }
 
