@@ -31,7 +31,7 @@ pub(crate) enum BlockList {
         list: Option<String>,
         /// What names it there.
         #[arg(long)]
-        key: Option<String>,
+        name: Option<String>,
         /// true for those that were taken away, false for the others.
         #[arg(long)]
         removed: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) enum BlockList {
         /// customer, card, merchant, terminal or device.
         list: String,
         /// cus_…, mch_…, a card's token or the number of its agreement, a terminal's serial number, a device's name.
-        key: String,
+        name: String,
         /// Why.
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -88,14 +88,14 @@ impl BlockList {
     pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
         match self {
             Self::Show { id } => Ok(shown(client.get(&target(&["v1", "block-list", id], &[]))?)),
-            Self::List { list, key, removed, page: wanted } => {
-                let filters = [("list", list.as_deref()), ("key", key.as_deref()), ("removed", removed.as_deref())];
+            Self::List { list, name, removed, page: wanted } => {
+                let filters = [("list", list.as_deref()), ("key", name.as_deref()), ("removed", removed.as_deref())];
                 let entries = client.get(&wanted.target(&["v1", "block-list"], &filters))?;
                 let text = page(&ENTRIES, &entries, None);
                 Ok(Answer::new(entries, text))
             }
-            Self::Add { list, key, reason, source, until } => {
-                let body = json!({ "list": list, "key": key, "reason": reason, "source": source, "until": until });
+            Self::Add { list, name, reason, source, until } => {
+                let body = json!({ "list": list, "key": name, "reason": reason, "source": source, "until": until });
                 Ok(shown(client.post(&target(&["v1", "block-list"], &[]), &body)?))
             }
             Self::Remove { id, reason } => {

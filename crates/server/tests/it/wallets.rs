@@ -85,7 +85,7 @@ fn limits_bind_what_leaves_a_balance_and_two_people_set_them() {
     let made = transfer(operator, rich, poor, 100_000, "fewer").ok();
     assert_eq!(operator.get(&format!("/v1/transfers/{}", text(&made, "/id"))).ok(), made);
     let over = transfer(operator, rich, poor, 1, "fewer");
-    assert_eq!(over.error(), (422, "limit_exceeded".into(), "amount".into()));
+    assert_eq!(over.error(), (422, "limit_exceeded".into(), "factors".into()));
     // Class I: 1,000 yuan since it was opened.
     let classed = operator.post(&format!("/v1/accounts/{poor}/class"), &json!({"class": "one"})).ok();
     assert_eq!((text(&classed, "/class"), number(&classed, "/since_opening")), ("one".into(), 0));
@@ -148,13 +148,16 @@ fn a_card_is_blocked_by_its_number_and_only_its_token_is_kept() {
     let Books { operator, rich, .. } = &Books::open(&server);
     let block = |body: &Value| operator.post("/v1/block-list", body);
     let card = json!({"list": "card", "number": "6222 0202 0011 2248", "reason": "stolen", "source": "network"});
-    let entry = block(&card).ok();
+    let made = block(&card);
+    let entry = made.ok();
     let token = text(&entry, "/key");
     assert!(token.starts_with("crd_") && !entry.to_string().contains("6222"), "{entry}");
     let to = json!({"type": "bank", "bank_account": {"account": "6222020200112248", "holder": "张三"}});
     let pay = json!({"account": rich, "to": to, "amount": 100, "currency": "CNY", "send_now": true});
     assert_eq!(operator.post("/v1/payouts", &pay).error().1, "blocked");
-    let listed = operator.get(&format!("/v1/block-list?list=card&key={token}&removed=false&min_position=1")).ok();
+    let position = made.position();
+    let list = format!("/v1/block-list?list=card&key={token}&removed=false&min_position={position}");
+    let listed = operator.get(&list).ok();
     assert_eq!(text(&listed, "/data/0/id"), text(&entry, "/id"));
 
     for (body, param) in [

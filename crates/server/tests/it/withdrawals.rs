@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
-use crate::open::{account, balance, customer, merchant, number, own, text, user, voucher};
+use crate::open::{account, balance, customer, merchant, number, own, text, user};
 use crate::server::Server;
 
 const TODAY: &str = "2026-03-05";
@@ -48,25 +48,34 @@ fn sent(operator: &Client) -> Vec<(String, i64)> {
     payouts.iter().map(serial).collect()
 }
 
-/// The network's file of the day: all of these were paid.
-fn cleared(operator: &Client, paid: &[(String, i64)]) -> Value {
-    let line = |(serial, amount): &(String, i64)| json!({"serial": serial, "kind": "pay", "amount": amount, "currency": "CNY"});
-    let lines: Vec<_> = paid.iter().map(line).collect();
-    let file = json!({"rail": "epcc", "date": TODAY, "part": 1, "last": false, "lines": lines});
+/// A part of the network's file of the day: all of these were debited (`debit`) or paid (`pay`).
+fn cleared(operator: &Client, part: u32, kind: &str, done: &[(String, i64)]) -> Value {
+    let line =
+        |(serial, amount): &(String, i64)| json!({"serial": serial, "kind": kind, "amount": amount, "currency": "CNY"});
+    let lines: Vec<_> = done.iter().map(line).collect();
+    let file = json!({"rail": "epcc", "date": TODAY, "part": part, "last": false, "lines": lines});
     operator.post("/v1/clearing", &file).ok()
+}
+
+/// Asks for a top-up of 1,000 yuan: its serial and amount.
+fn tops_up(operator: &Client, account: &str) -> (String, i64) {
+    let body = json!({
+        "account": account, "agreement": "A1", "mask": "622202******2230", "amount": 100_000, "currency": "CNY",
+    });
+    let attempt = text(&operator.post("/v1/top-ups", &body).ok(), "/attempt");
+    (text(&operator.get(&format!("/v1/attempts/{attempt}")).ok(), "/serial"), 100_000)
 }
 
 /// A person with 1,000 yuan.
 fn wallet(operator: &Client) -> String {
     let account = account(operator, 2201, "CNY", &user(operator, &customer(operator, "张三", "11010519491231002X")));
-    operator.post("/v1/vouchers", &voucher("in", &own(operator, 1121), &account, 100_000)).ok();
+    cleared(operator, 1, "debit", &[tops_up(operator, &account)]);
     account
 }
 
-/// The people of the incident with their accounts and plans; four at a time, as each asks the server four things.
+/// The people of the incident with their accounts and plans; four at a time, as each asks the server five things.
 fn people(server: &Server, count: usize) -> Vec<String> {
     let operator = server.operator();
-    let clearing = own(&operator, 1121);
     let name = |at: usize| format!("客{at}");
     let customers: Vec<_> = (0..count)
         .map(|at| {
@@ -79,16 +88,18 @@ fn people(server: &Server, count: usize) -> Vec<String> {
     let open = |at: usize| {
         let operator = server.operator();
         let account = account(&operator, 2201, "CNY", &user(&operator, &ids[at]));
-        operator.post("/v1/vouchers", &voucher(&format!("in-{at}"), &clearing, &account, 100_000)).ok();
         plan(&operator, &account, &name(at)).ok();
-        account
+        let asked = tops_up(&operator, &account);
+        (account, asked)
     };
     let workers = 4;
-    std::thread::scope(|scope| {
+    let (accounts, asked): (Vec<_>, Vec<_>) = std::thread::scope(|scope| {
         let work = |worker| move || (worker..count).step_by(workers).map(open).collect::<Vec<_>>();
         let running: Vec<_> = (0..workers).map(|worker| scope.spawn(work(worker))).collect();
-        running.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
-    })
+        running.into_iter().flat_map(|worker| worker.join().unwrap()).unzip()
+    });
+    assert_eq!(usize::try_from(number(&cleared(&operator, 1, "debit", &asked), "/matched")), Ok(count));
+    accounts
 }
 
 #[test]
@@ -120,7 +131,7 @@ fn the_incident_225_due_with_the_enrichment_down_are_paid_once_by_the_next_batch
     let payouts = all(&operator, "/v1/payouts");
     assert!(payouts.iter().all(|payout| text(payout, "/bank/name") == "Bank of Shanghai"), "each names its bank");
 
-    assert_eq!(number(&cleared(&operator, &paid), "/matched"), 225);
+    assert_eq!(number(&cleared(&operator, 2, "pay", &paid), "/matched"), 225);
     assert_eq!(counts(&run(&operator, 3, &answers).ok()), [0; 5], "nothing is paid twice");
     assert_eq!(all(&operator, "/v1/withdrawals?status=success").len(), 225);
     let notices = all(&operator, "/v1/notices");
@@ -210,7 +221,7 @@ fn a_card_that_sent_money_back_is_verified_before_the_next_withdrawal() {
     let planned = plan(&operator, &wallet, "张三").ok();
     let made = run(&operator, 1, &[bank(&wallet)]).ok();
     assert_eq!(counts(&made), [1, 1, 0, 0, 0]);
-    cleared(&operator, &sent(&operator));
+    cleared(&operator, 2, "pay", &sent(&operator));
     let back = json!({"reference": "RT1", "date": "2026-03-05"});
     let returned = operator.post("/v1/payouts/pay_1/return", &back).ok();
     assert_eq!((text(&returned, "/card"), balance(&operator, &wallet)), (text(&planned, "/card"), 100_000));
@@ -284,7 +295,8 @@ fn the_command_line_shows_what_the_api_answers() {
     let rule = lintel(&["withdrawal", "retry-rule", "PB520008", "--retryable", "false"]);
     assert_eq!(operator.get("/v1/retry-rules/rtr_1").ok(), rule);
     let entry = ["block-list", "add", "device", "phone-7", "--reason", "fraud", "--source", "police"];
-    assert_eq!(operator.get("/v1/block-list/blk_1").ok(), lintel(&entry));
+    let entry = lintel(&entry);
+    assert_eq!(operator.get("/v1/block-list/blk_1").ok(), entry);
     assert_eq!(text(&lintel(&["limit", "class", &wallet, "two"]), "/class"), "two");
     all(&operator, "/v1/withdrawals");
     let holder = text(&operator.get("/v1/customers?min_position=1").ok(), "/data/0/id");
