@@ -66,7 +66,7 @@ pub(crate) fn open(config: &Value) -> Result<Arc<dyn Channel>, ChannelError> {
     let settings = Settings::read(NAME, SETTINGS, config)?;
     let rail = match Rail::parse(settings.text(&RAIL)?) {
         Some(rail @ (Rail::Epcc | Rail::UnionPay)) => rail,
-        Some(Rail::Fund) | None => return Err(settings.wrong(&RAIL)),
+        Some(Rail::Fund | Rail::OwnBank) | None => return Err(settings.wrong(&RAIL)),
     };
     let wire = Wire {
         channel: NAME,

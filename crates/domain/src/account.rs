@@ -241,6 +241,12 @@ pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> 
         );
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
+    if let Owner::Merchant(merchant) = account.owner
+        && state.has_uncertain_advances(merchant)
+    {
+        let message = format!("{merchant} has an advance whose end is not known; close {id} when it has ended");
+        return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
+    }
     if account.freezes != Bars::default() {
         let message = format!("{id} is frozen as a whole; close it when {}", freeze::who_bars(state, account, true));
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));

@@ -18,13 +18,13 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AttemptId, LegId, PayoutId, RefundId, TopUpId};
+use crate::ids::{AdvanceId, AttemptId, LegId, PayoutId, RefundId, TopUpId};
 use crate::money::{Currency, Minor};
 use crate::payout::Bank;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
-use crate::{clearing, payment, payout, refund, top_up};
+use crate::{advance, clearing, payment, payout, refund, top_up};
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;
@@ -42,6 +42,9 @@ pub enum Rail {
     /// 公积金中心: provident fund.
     #[n(2)]
     Fund,
+    /// 银企直连: the institution's own account at its bank. No network clears what it moves.
+    #[n(3)]
+    OwnBank,
 }
 
 impl Rail {
@@ -52,6 +55,7 @@ impl Rail {
             Self::Epcc => Subject::ClearingEpcc,
             Self::UnionPay => Subject::ClearingUnionPay,
             Self::Fund => Subject::ReceivableFund,
+            Self::OwnBank => Subject::OwnBank,
         }
     }
 
@@ -62,13 +66,14 @@ impl Rail {
             Self::Epcc => "epcc",
             Self::UnionPay => "unionpay",
             Self::Fund => "fund",
+            Self::OwnBank => "own_bank",
         }
     }
 
     /// The rail of a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Epcc, Self::UnionPay, Self::Fund].into_iter().find(|rail| rail.name() == name)
+        [Self::Epcc, Self::UnionPay, Self::Fund, Self::OwnBank].into_iter().find(|rail| rail.name() == name)
     }
 }
 
@@ -188,6 +193,9 @@ pub enum Purpose {
     /// A payout or withdrawal.
     #[n(2)]
     Payout(#[n(0)] PayoutId),
+    /// An advance of own money.
+    #[n(3)]
+    Advance(#[n(0)] AdvanceId),
     /// A top-up.
     #[n(30)]
     TopUp(#[n(0)] TopUpId),
@@ -199,7 +207,7 @@ impl Purpose {
     pub const fn takes_late_success(self) -> bool {
         match self {
             Self::Leg(_) | Self::TopUp(_) => true,
-            Self::Refund(_) | Self::Payout(_) => false,
+            Self::Refund(_) | Self::Payout(_) | Self::Advance(_) => false,
         }
     }
 }
@@ -386,6 +394,7 @@ fn tell(draft: &mut Draft<'_>, attempt: &Attempt, outcome: &Outcome) -> Result<(
         Purpose::Leg(id) => payment::answered(draft, id, attempt, outcome),
         Purpose::Refund(id) => refund::answered(draft, id, attempt, outcome),
         Purpose::Payout(id) => payout::answered(draft, id, outcome),
+        Purpose::Advance(id) => advance::answered(draft, id, outcome),
         Purpose::TopUp(id) => top_up::answered(draft, id, outcome),
     }
 }

@@ -221,6 +221,12 @@ impl Days {
         self.rows.get(&date)
     }
 
+    /// The accounting day before a date.
+    #[must_use]
+    pub fn before(&self, date: Date) -> Option<Date> {
+        self.rows.range(..date).next_back().map(|(before, _)| *before)
+    }
+
     /// All days in order.
     pub fn iter(&self) -> impl Iterator<Item = &Day> {
         self.rows.iter().map(|(_, day)| day)

@@ -31,6 +31,14 @@ pub fn run(state: &State, date: Date) -> Vec<CheckResult> {
         freezes(state),
         roll_ups(state, date),
         covered(&trial),
+        equals_statement(state, date, &trial),
+        listed(
+            state,
+            Subject::Advances,
+            "open advances",
+            state.advances.iter().map(|(_, it)| (it.currency, it.outstanding())),
+        ),
+        listed(state, Subject::Arrears, "arrears", state.arrears.iter().map(|(_, it)| (it.currency, it.left()))),
         suspense_items(state, &trial),
     ]
 }
@@ -193,6 +201,48 @@ fn covered(trial: &TrialBalance) -> CheckResult {
     result("cover", &breaks, held)
 }
 
+/// 1101 is what the central bank's statement says, where a closing balance of the day was taken.
+fn equals_statement(state: &State, date: Date, trial: &TrialBalance) -> CheckResult {
+    let (mut breaks, mut compared) = (Vec::new(), Vec::new());
+    for currency in Currency::ALL {
+        let taken = state.statement_balances.get(&(date, currency)).and_then(|id| state.reserve_balances.get(id.0));
+        let Some(taken) = taken else { continue };
+        let booked = trial.closing(Subject::CentralBank, currency);
+        if booked == i128::from(taken.balance) {
+            compared.push(format!("{booked} {}", currency.code()));
+        } else {
+            breaks.push(format!("1101 {booked}, statement {} in {}", taken.balance, currency.code()));
+        }
+    }
+    let held = if compared.is_empty() {
+        format!("not compared: no closing balance of the central bank was taken for {date}")
+    } else {
+        compared.join(", ")
+    };
+    result("1101_equals_statement", &breaks, held)
+}
+
+/// A subject's account equals the sum of the objects behind it, in each currency, as they are now.
+fn listed(state: &State, subject: Subject, what: &str, objects: impl Iterator<Item = (Currency, i64)>) -> CheckResult {
+    let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+    for (currency, amount) in objects {
+        *sums.entry(currency).or_default() += i128::from(amount);
+    }
+    let mut breaks = Vec::new();
+    for currency in Currency::ALL {
+        let account = state.institution.get(&(subject, currency)).and_then(|id| state.accounts.get(id.0));
+        let (balance, sum) = (
+            account.map_or(0, |account| i128::from(account.balance)),
+            sums.get(&currency).copied().unwrap_or_default(),
+        );
+        if balance != sum {
+            breaks.push(format!("{} {balance}, {what} {sum} in {}", subject.code(), currency.code()));
+        }
+    }
+    let name = format!("{}_equals_{}", subject.code(), what.replace(' ', "_"));
+    result(&name, &breaks, sums.get(&Currency::Cny).copied().unwrap_or_default().to_string())
+}
+
 fn suspense_items(state: &State, trial: &TrialBalance) -> CheckResult {
     match suspense::compare(state, trial) {
         Ok(held) => result("suspense_items", &[], held),
@@ -275,6 +325,9 @@ mod tests {
                 "freezes",
                 "roll_ups",
                 "cover",
+                "1101_equals_statement",
+                "1151_equals_open_advances",
+                "1152_equals_arrears",
                 "suspense_items"
             ]
         );
@@ -299,16 +352,32 @@ mod tests {
 
     #[test]
     fn what_reserve_owes_must_be_mirrored_in_own_books() {
-        for (reserve, own, against, name) in [
-            (Subject::DueToOwn, Subject::DueFromReserve, Subject::FeeIncome, "2291_equals_1291"),
-            (Subject::OwnClaims, Subject::Advances, Subject::Capital, "2292_equals_1151"),
+        for (reserve, own, against, name, listed) in [
+            (Subject::DueToOwn, Subject::DueFromReserve, Subject::FeeIncome, "2291_equals_1291", None),
+            // An advance without an object behind it is a break of its own.
+            (
+                Subject::OwnClaims,
+                Subject::Advances,
+                Subject::Capital,
+                "2292_equals_1151",
+                Some("1151_equals_open_advances"),
+            ),
         ] {
             let (mut kit, _) = world();
             force(&mut kit, &[(Subject::ClearingEpcc, Debit, 7), (reserve, Credit, 7)]);
             assert_eq!(broken(&kit.state), [name]);
             force(&mut kit, &[(own, Debit, 7), (against, Credit, 7)]);
-            assert_eq!(broken(&kit.state), [""; 0]);
+            assert_eq!(broken(&kit.state), Vec::from_iter(listed));
         }
+    }
+
+    #[test]
+    fn arrears_without_an_object_behind_them_are_found() {
+        let (mut kit, _) = world();
+        force(&mut kit, &[(Subject::Arrears, Debit, 7), (Subject::Capital, Credit, 7)]);
+        assert_eq!(broken(&kit.state), ["1152_equals_arrears"]);
+        let check = run(&kit.state, date(DAY)).into_iter().find(|check| check.name == "1152_equals_arrears").unwrap();
+        assert_eq!(check.detail, "1152 7, arrears 0 in CNY");
     }
 
     #[test]

@@ -33,6 +33,7 @@ use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::{ClearedOrder, OrderStatus};
 use crate::refusal::{Refusal, RefusalCode};
+use crate::reserve_line;
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
 
@@ -303,6 +304,10 @@ fn check_file(state: &State, file: &TakeClearingFile) -> Result<(), Refusal> {
         let message = format!("part {part} of {} for {date} was taken as {earlier}", rail.name());
         return Err(Refusal::new(RefusalCode::ClearingDuplicate, "part", message));
     }
+    if rail == Rail::OwnBank {
+        let message = "own money moves outside the networks and has no clearing file; name epcc, unionpay or fund";
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "rail", message));
+    }
     for line in &file.lines {
         positive(line.amount, "amount")?;
         if line.currency != Currency::Cny {
@@ -389,7 +394,7 @@ fn post_net(draft: &mut Draft<'_>, clearing: &Clearing) -> Result<Option<Voucher
 fn orders_of(state: &State, attempts: &BTreeSet<AttemptId>) -> Vec<OrderId> {
     let legs = attempts.iter().filter_map(|id| match state.attempts.get(id.0)?.purpose {
         Purpose::Leg(leg) => state.legs.get(leg.0),
-        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::TopUp(_) => None,
+        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::TopUp(_) | Purpose::Advance(_) => None,
     });
     let orders: BTreeSet<OrderId> = legs.map(|leg| leg.order).collect();
     orders.into_iter().collect()
@@ -443,13 +448,14 @@ pub(crate) fn apply_taken(state: &mut State, clearing: &Clearing, matched: &[Att
         }
     }
     returns::apply_cleared(state, clearing.date, returned);
+    reserve_line::await_clearing(state, clearing);
     state.clearing_files.insert((clearing.rail, clearing.date, clearing.part), clearing.id);
     state.clearings.insert(clearing.id.0, clearing.clone());
 }
 
 /// The place of a successful attempt that moved money in the index of what awaits its clearing file.
 pub(crate) fn uncleared_key(attempt: &Attempt) -> Option<(Rail, Date, AttemptId)> {
-    LineKind::of(&attempt.operation)?;
+    LineKind::of(&attempt.operation).filter(|_| attempt.rail != Rail::OwnBank)?;
     match &attempt.status {
         AttemptStatus::Settled(Outcome::Success { clearing_date, .. }) => {
             Some((attempt.rail, *clearing_date, attempt.id))

@@ -6,27 +6,30 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{self, OpenAccount};
+use crate::advance::{self, AdvanceCommand};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
 use crate::approval::{self, ApprovalCommand};
+use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
 use crate::bank_card::{self, BankCardCommand};
 use crate::block_list::{self, BlockListCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
 use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
-    AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
-    OrderId, PayoutId, RefundId, SettlementId, SplitId, SuspenseId, TemplateId, UserId, VoucherId,
+    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, ChargebackId, ClearingId, CustomerId,
+    FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, RefundId, ReserveBalanceId,
+    ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
     BankCardId, BlockEntryId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
-use crate::ids::{TreeLinkId, TreeRunId};
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
 use crate::limit::{self, LimitCommand};
@@ -35,22 +38,22 @@ use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
 use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
+use crate::own_transfer::{self, OwnTransferCommand};
 use crate::payout::{self, CreatePayout};
 use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
+use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
-use crate::tick;
 use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
-use crate::user;
 use crate::voucher::{self, PostVoucher};
 use crate::waiver::{self, WaiveChecks};
 use crate::withdrawal_batch::{self, WithdrawalBatchCommand};
 use crate::withdrawal_plan::{self, WithdrawalPlanCommand};
-use crate::{payment, settlement};
+use crate::{payment, settlement, tick, user};
 
 /// What someone wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +188,16 @@ pub enum Command {
         /// What is due by this day; not one to come.
         today: Date,
     },
+    /// Take a statement of the reserve account.
+    ReserveLine(ReserveLineCommand),
+    /// Move between own money and reserve.
+    OwnTransfer(OwnTransferCommand),
+    /// Collect a merchant's arrears, or let some arise.
+    Arrears(ArrearsCommand),
+    /// A step of a chargeback.
+    Chargeback(ChargebackCommand),
+    /// A step of an advance, or its rules.
+    Advance(AdvanceCommand),
     /// A channel answered.
     AnswerAttempt {
         /// The attempt.
@@ -277,6 +290,31 @@ pub enum Reply {
     /// A freeze.
     #[n(32)]
     Freeze(#[n(0)] FreezeId),
+    /// A line of the reserve account's statement.
+    #[n(60)]
+    ReserveLine(#[n(0)] ReserveLineId),
+    /// A closing balance of the reserve account's statement.
+    #[n(61)]
+    ReserveBalance(#[n(0)] ReserveBalanceId),
+    /// A transfer between own money and reserve.
+    #[n(62)]
+    OwnTransfer(#[n(0)] OwnTransferId),
+    /// What was collected of a merchant's arrears.
+    #[n(63)]
+    Arrears {
+        /// The arrears that were reduced, oldest first.
+        #[n(0)]
+        arrears: Vec<ArrearsId>,
+        /// Minor units, together.
+        #[n(1)]
+        collected: Minor,
+    },
+    /// A chargeback.
+    #[n(64)]
+    Chargeback(#[n(0)] ChargebackId),
+    /// An advance.
+    #[n(65)]
+    Advance(#[n(0)] AdvanceId),
     /// An entry of a block list.
     #[n(70)]
     BlockEntry(#[n(0)] BlockEntryId),
@@ -373,6 +411,11 @@ impl Command {
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
             | Self::Settle { .. }
+            | Self::ReserveLine(_)
+            | Self::OwnTransfer(_)
+            | Self::Arrears(_)
+            | Self::Chargeback(_)
+            | Self::Advance(_)
             | Self::BlockList(_)
             | Self::Limit(_)
             | Self::TopUp(_)
@@ -439,6 +482,11 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
+        Command::ReserveLine(command) => reserve_line::decide(draft, command),
+        Command::OwnTransfer(command) => own_transfer::decide(draft, command),
+        Command::Arrears(command) => arrears::decide(draft, command),
+        Command::Chargeback(command) => chargeback::decide(draft, command),
+        Command::Advance(command) => advance::decide(draft, command),
         Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),

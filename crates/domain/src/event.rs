@@ -3,14 +3,17 @@
 use minicbor::{Decode, Encode};
 
 use crate::account::{self, Account, AccountStatus};
+use crate::advance::{self, AdvanceEvent};
 use crate::agreement::{self, Agreement};
 use crate::approval::{self, ApprovalEvent};
+use crate::arrears::{self, ArrearsEvent};
 use crate::attempt::{self, Attempt, FailureClass, Outcome};
 use crate::bank_card::{self, BankCardEvent};
 use crate::block_list::{self, BlockListEvent};
 use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::chargeback::{self, ChargebackEvent};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
 use crate::freeze::{self, Change, Freeze, FreezeChange};
@@ -27,9 +30,11 @@ use crate::money::Minor;
 use crate::notice::{self, NoticeEvent};
 use crate::operator::{self, OperatorEvent};
 use crate::order::{self, ClearedOrder, Order, OrderStatus};
+use crate::own_transfer::{self, OwnTransferEvent};
 use crate::payment;
 use crate::payout::{self, CancelReason, Payout, PayoutFailure};
 use crate::refund::{self, Refund};
+use crate::reserve_line::{self, ReserveLineEvent};
 use crate::restriction::{self, Restriction};
 use crate::settlement::{self, Settlement};
 use crate::split::{self, Split};
@@ -391,6 +396,21 @@ pub enum Event {
     /// A freeze's time ran out.
     #[n(87)]
     FreezeExpired(#[n(0)] FreezeId),
+    /// A statement of the reserve account.
+    #[n(140)]
+    ReserveLine(#[n(0)] ReserveLineEvent),
+    /// A transfer between own money and reserve.
+    #[n(141)]
+    OwnTransfer(#[n(0)] OwnTransferEvent),
+    /// A merchant's arrears.
+    #[n(142)]
+    Arrears(#[n(0)] ArrearsEvent),
+    /// A chargeback.
+    #[n(143)]
+    Chargeback(#[n(0)] ChargebackEvent),
+    /// An advance.
+    #[n(144)]
+    Advance(#[n(0)] AdvanceEvent),
     /// A block list changed.
     #[n(150)]
     BlockList(#[n(0)] BlockListEvent),
@@ -512,6 +532,11 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::ExchangeRate(event) => crate::exchange_rate::apply(state, event),
         Event::Conversion(event) => crate::conversion::apply(state, event),
         Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
+        Event::ReserveLine(event) => reserve_line::apply(state, event),
+        Event::OwnTransfer(event) => own_transfer::apply(state, event),
+        Event::Arrears(event) => arrears::apply(state, event),
+        Event::Chargeback(event) => chargeback::apply(state, event),
+        Event::Advance(event) => advance::apply(state, event),
         Event::BlockList(event) => block_list::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
         Event::TopUp(event) => top_up::apply(state, event),

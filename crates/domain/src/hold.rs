@@ -474,6 +474,10 @@ pub(crate) fn expire(draft: &mut Draft<'_>, id: HoldId) {
 /// An open hold that is not a payout's.
 fn free_hold(state: &State, id: HoldId) -> Result<&Hold, Refusal> {
     let hold = open_hold(state, id)?;
+    if let Some(transfer) = state.transfer_holds.get(&id) {
+        let message = format!("{id} is for {transfer}; it ends with the transfer");
+        return Err(Refusal::new(RefusalCode::HoldState, "hold", message));
+    }
     match hold.payout {
         None => Ok(hold),
         Some(payout) => {

@@ -98,6 +98,20 @@ ids! {
     ClearingId = "clr";
     /// A voucher (凭证): its position in the journal.
     VoucherId = "vch";
+    /// A line of the reserve account's statement (备付金账户流水).
+    ReserveLineId = "rln";
+    /// A closing balance of the reserve account's statement.
+    ReserveBalanceId = "rbl";
+    /// An instruction between the institution's own money and the reserve.
+    OwnTransferId = "otr";
+    /// What a merchant owes (商户欠款).
+    ArrearsId = "arr";
+    /// A chargeback (拒付).
+    ChargebackId = "cbk";
+    /// An advance (垫付), D0.
+    AdvanceId = "adv";
+    /// A version of the rules for advances.
+    AdvancePolicyId = "adp";
     /// A payment out of an agreement account.
     AgreementPaymentId = "agp";
     /// An exchange rate (牌价).

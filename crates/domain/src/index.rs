@@ -54,7 +54,7 @@ impl<K: Ord + Clone, V: Clone> Index<K, V> {
     }
 
     /// Those within `range`, in order.
-    pub fn range(&self, range: impl core::ops::RangeBounds<K>) -> impl Iterator<Item = (&K, &V)> {
+    pub fn range(&self, range: impl core::ops::RangeBounds<K>) -> impl DoubleEndedIterator<Item = (&K, &V)> {
         self.map.range(range)
     }
 

@@ -184,6 +184,10 @@ pub struct Leg {
     /// What the undo put on its way, to be turned if it fails.
     #[n(15)]
     pub undo: Option<VoucherId>,
+    /// Charged back by the payer's bank, or about to be.
+    #[n(16)]
+    #[cbor(default)]
+    pub charged_back: Minor,
 }
 
 impl Leg {
@@ -191,6 +195,12 @@ impl Leg {
     #[must_use]
     pub const fn amount(&self) -> Minor {
         self.instrument.amount()
+    }
+
+    /// What of it can still go back: neither refunded nor charged back.
+    #[must_use]
+    pub const fn refundable(&self) -> Minor {
+        self.amount().saturating_sub(self.refunded).saturating_sub(self.charged_back)
     }
 
     pub(crate) fn business(&self) -> BusinessNumber {

@@ -8,6 +8,7 @@ use alloc::string::String;
 use minicbor::{Decode, Encode};
 
 use crate::account::{Owner, open};
+use crate::advance::Trading;
 use crate::book::Subject;
 use crate::command::Reply;
 use crate::draft::Draft;
@@ -89,6 +90,10 @@ pub struct Merchant {
     /// A payout to the settlement account came back: nothing goes there until it is verified again.
     #[n(9)]
     pub settlement_suspended: bool,
+    /// How long it has traded.
+    #[n(10)]
+    #[cbor(default)]
+    pub trading: Trading,
 }
 
 /// Opens a merchant.
@@ -140,6 +145,7 @@ pub fn decide_open(draft: &mut Draft<'_>, command: OpenMerchant) -> Result<Reply
         available,
         company,
         settlement_suspended: false,
+        trading: Trading { opened: draft.state.days.current(), ..Trading::default() },
     }));
     Ok(Reply::Merchant(id))
 }

@@ -19,6 +19,7 @@ use alloc::{format, vec};
 use minicbor::{Decode, Encode};
 
 use crate::account::Owner;
+use crate::advance::policy;
 use crate::attempt::{FailureClass, Rail};
 use crate::block_list::{self, Blocked};
 use crate::book::Subject;
@@ -234,13 +235,17 @@ pub struct Order {
     /// The voucher that credited the destination.
     #[n(28)]
     pub voucher: Option<VoucherId>,
+    /// Charged back by the payer's bank, or about to be.
+    #[n(29)]
+    #[cbor(default)]
+    pub charged_back: Minor,
 }
 
 impl Order {
     /// What a refund may still give back.
     #[must_use]
     pub const fn refundable(&self) -> Minor {
-        self.amount.saturating_sub(self.refunded)
+        self.amount.saturating_sub(self.refunded).saturating_sub(self.charged_back)
     }
 
     /// What a merchant has of it, settled or not.
@@ -366,6 +371,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         first_failure: None,
         failure: None,
         voucher: None,
+        charged_back: 0,
     }));
     Ok(Reply::Order(id))
 }
@@ -446,6 +452,9 @@ pub(crate) fn apply_succeeded(state: &mut State, id: OrderId, voucher: VoucherId
         let (merchant, account, amount) = (order.merchant, order.destination, order.net);
         order.shares = vec![Share { merchant, account, amount, settled: false }];
     });
+    if let Some(merchant) = state.orders.get(id.0).map(|order| order.merchant) {
+        policy::apply_traded(state, merchant);
+    }
 }
 
 pub(crate) fn apply_try_failed(state: &mut State, id: OrderId, class: Option<FailureClass>, status: OrderStatus) {

@@ -143,6 +143,7 @@ pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrumen
         cleared: None,
         refunded: 0,
         undo: None,
+        charged_back: 0,
     });
     draft.emit(Event::OrderTried { order: id, legs: legs.collect() });
     drive(draft, id)?;
@@ -168,8 +169,8 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
                     let message = "a mask shows at most 6 + 4 digits of a card in 32 bytes";
                     return Err(Refusal::new(RefusalCode::ValueInvalid, "mask", message));
                 }
-                if *rail == Rail::Fund {
-                    return refuse(String::from("a card does not travel over the fund's rail; use epcc or unionpay"));
+                if matches!(rail, Rail::Fund | Rail::OwnBank) {
+                    return refuse(format!("a card does not travel over '{}'; use epcc or unionpay", rail.name()));
                 }
                 if *credit && order.sum_of(ItemKind::HousePrice) > 0 {
                     return refuse(String::from("a credit card may not pay a house price; use a debit card"));

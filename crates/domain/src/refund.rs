@@ -13,6 +13,9 @@
 //! - **From whom.** After a split the receivers return their parts first (Dr receiver / Cr payee), as the refund says or in
 //!   the order's return order; the payee bears the rest. Settled money is taken from 2203, unsettled from 2202.
 //! - **Fee.** Kept, or returned in proportion: round(fee × refunded with fee so far / paid) − returned before.
+//! - **Lack.** A refund that the payee cannot pay is refused, unless two people let own money cover it: then receivers return
+//!   what they have, the payee pays what it has, 2291 the rest, and that becomes the payee's arrears. A failure undoes what
+//!   is left of them and gives the payee what was collected meanwhile.
 //! - Money that no order can use goes back the same way, from 2243 in place of a merchant.
 
 use alloc::string::String;
@@ -21,15 +24,16 @@ use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 
+use crate::arrears::{self, ArrearsSource};
 use crate::attempt::{self, Operation, Purpose, Rail};
 use crate::book::Subject;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AttemptId, LegId, MerchantId, OrderId, RefundId, VoucherId};
+use crate::ids::{ArrearsId, AttemptId, LegId, MerchantId, OrderId, RefundId, VoucherId};
 use crate::leg::Leg;
-use crate::money::{Currency, Minor, proportion};
+use crate::money::{Currency, Minor, add, proportion};
 use crate::order::{self, Order, Share, can_refund};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
@@ -118,6 +122,13 @@ pub struct RefundPart {
     /// The voucher that put it on its way.
     #[n(7)]
     pub voucher: VoucherId,
+    /// What the payee lacked and own money paid.
+    #[n(8)]
+    #[cbor(default)]
+    pub covered: Minor,
+    /// The arrears that became of it.
+    #[n(9)]
+    pub arrears: Option<ArrearsId>,
 }
 
 /// A refund.
@@ -207,17 +218,22 @@ impl Refund {
 }
 
 /// Gives money of a paid order back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct CreateRefund {
     /// The order.
+    #[n(0)]
     pub order: OrderId,
     /// The merchant's own number; the engine keeps it unique.
+    #[n(1)]
     pub out_refund_no: String,
     /// Minor units above zero.
+    #[n(2)]
     pub amount: Minor,
     /// Whether the fee is returned too.
+    #[n(3)]
     pub return_fee: bool,
     /// What each receiver of a split returns; in the order's return order if empty.
+    #[n(4)]
     pub take_from: Vec<(MerchantId, Minor)>,
 }
 
@@ -227,10 +243,37 @@ pub struct CreateRefund {
 /// `order_unknown`, `order_state`, `refund_exceeded`, `amount_not_positive`, `value_invalid`, `receiver_not_allowed` for
 /// a receiver without a share, and those of the voucher (`insufficient_funds` above all).
 pub fn decide_create(draft: &mut Draft<'_>, command: CreateRefund) -> Result<Reply, Refusal> {
-    let plan = plan(draft.state, &command)?;
+    create(draft, command, Lack::Refused)
+}
+
+/// As [`decide_create`], with own money for what the payee lacks; the caller has asked for the approval.
+///
+/// # Errors
+/// As [`decide_create`]; `order_state` for money that lies on an agreement account, `insufficient_funds` if 2291 has too
+/// little: then own money is injected first.
+pub(crate) fn decide_covered(draft: &mut Draft<'_>, command: CreateRefund) -> Result<Reply, Refusal> {
+    let order = draft.state.order(command.order)?;
+    if !order.settles {
+        let message = format!("{} lies on an agreement account, which pays its own refunds", order.id);
+        return Err(Refusal::new(RefusalCode::OrderState, "order", message));
+    }
+    create(draft, command, Lack::Covered)
+}
+
+/// What happens if the payee has too little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// The refund is refused.
+    Refused,
+    /// Own money pays, and the payee owes it.
+    Covered,
+}
+
+fn create(draft: &mut Draft<'_>, command: CreateRefund, lack: Lack) -> Result<Reply, Refusal> {
+    let plan = plan(draft.state, &command, lack)?;
     let id = RefundId(draft.state.refunds.next_id());
     let return_voucher = take_parts_back(draft, id, &plan)?;
-    let parts = start_parts(draft, id, &plan)?;
+    let parts = start_parts(draft, id, &plan, lack)?;
     let Plan { order, amount, fee, returned, payee, .. } = plan;
     draft.emit(Event::RefundCreated(Refund {
         id,
@@ -271,7 +314,8 @@ fn return_entries(returned: &[Share], payee: &Share, currency: Currency) -> Vec<
 }
 
 /// Each leg's part leaves the payee, with a request to the leg's channel.
-fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan) -> Result<Vec<RefundPart>, Refusal> {
+fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan, lack: Lack) -> Result<Vec<RefundPart>, Refusal> {
+    let currency = plan.order.currency;
     let mut own = plan.own.clone();
     let mut fee_left = plan.fee;
     let mut parts = Vec::with_capacity(plan.legs.len());
@@ -279,38 +323,50 @@ fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan) -> Result<Vec<R
         let last = at + 1 == plan.legs.len();
         let fee = if last { fee_left } else { proportion(plan.fee, *amount, plan.amount)?.min(fee_left) };
         fee_left -= fee;
-        let mut taken = Vec::new();
-        let mut left = amount - fee;
-        for share in &mut own {
-            let amount = share.amount.min(left);
-            if amount > 0 {
-                taken.push(Share { amount, ..*share });
-                share.amount -= amount;
-                left -= amount;
-            }
+        let (taken, covered) = take_own(draft.state, &mut own, amount - fee, lack, currency);
+        if covered > 0 {
+            arrears::can_cover(draft.state, covered.saturating_add(fee), currency)?;
         }
-        let entries = start_entries(draft.state, &taken, *amount, fee, plan.order.currency)?;
+        let entries = start_entries(draft.state, &taken, *amount, fee, covered, currency)?;
         let original = leg.captured_by.expect("a leg of a paid order was captured");
-        parts.push(start_part(
-            draft,
-            id,
-            &plan.order,
-            leg,
-            original,
-            entries,
-            RefundPart {
-                leg: leg.id,
-                rail: leg.instrument.rail(),
-                attempt: AttemptId(0),
-                amount: *amount,
-                fee,
-                status: RefundStatus::InTransit,
-                taken,
-                voucher: VoucherId(0),
-            },
-        )?);
+        let (leg_id, rail, status) = (leg.id, leg.instrument.rail(), RefundStatus::InTransit);
+        let part = RefundPart {
+            leg: leg_id,
+            rail,
+            attempt: AttemptId(0),
+            amount: *amount,
+            fee,
+            status,
+            taken,
+            voucher: VoucherId(0),
+            covered,
+            arrears: None,
+        };
+        let mut part = start_part(draft, id, &plan.order, leg, original, entries, part)?;
+        if covered > 0 {
+            let source = ArrearsSource::Refund(id);
+            part.arrears = Some(arrears::open(draft, plan.order.merchant, source, covered, currency));
+        }
+        parts.push(part);
     }
     Ok(parts)
+}
+
+/// Takes `left` from what the payee still gives: what was taken, and what is lacking if own money covers it.
+fn take_own(state: &State, own: &mut [Share], mut left: Minor, lack: Lack, currency: Currency) -> (Vec<Share>, Minor) {
+    let mut taken = Vec::new();
+    for share in own {
+        let mut amount = share.amount.min(left);
+        if lack == Lack::Covered {
+            amount = amount.min(state.usable(share.account, currency));
+        }
+        if amount > 0 {
+            taken.push(Share { amount, ..*share });
+            share.amount -= amount;
+            left -= amount;
+        }
+    }
+    (taken, left)
 }
 
 fn start_part(
@@ -331,24 +387,31 @@ fn start_part(
     Ok(RefundPart { attempt, voucher, ..part })
 }
 
-/// Dr the payee, Dr 2291 the fee / Cr 2211 · OWN Dr 5001 / Cr 1291.
+/// Dr the payee, Dr 2291 the fee and what own money covers / Cr 2211 · OWN Dr 5001 the fee, Dr 1152 the cover / Cr 1291.
 fn start_entries(
     state: &State,
     taken: &[Share],
     amount: Minor,
     fee: Minor,
+    covered: Minor,
     currency: Currency,
 ) -> Result<Vec<Entry>, Refusal> {
     let mut entries: Vec<Entry> =
         taken.iter().map(|share| Entry::debit(share.account, share.amount, currency)).collect();
     let own = |subject| state.institution(subject, currency);
-    if fee > 0 {
-        entries.push(Entry::debit(own(Subject::DueToOwn)?, fee, currency));
+    let from_own = add(fee, covered, "amount")?;
+    if from_own > 0 {
+        entries.push(Entry::debit(own(Subject::DueToOwn)?, from_own, currency));
     }
     entries.push(Entry::credit(own(Subject::RefundTransit)?, amount, currency));
     if fee > 0 {
         entries.push(Entry::debit(own(Subject::FeeIncome)?, fee, currency));
-        entries.push(Entry::credit(own(Subject::DueFromReserve)?, fee, currency));
+    }
+    if covered > 0 {
+        entries.push(Entry::debit(own(Subject::Arrears)?, covered, currency));
+    }
+    if from_own > 0 {
+        entries.push(Entry::credit(own(Subject::DueFromReserve)?, from_own, currency));
     }
     Ok(entries)
 }
@@ -381,6 +444,8 @@ pub(crate) fn start_useless(
             status: RefundStatus::InTransit,
             taken: Vec::new(),
             voucher: VoucherId(0),
+            covered: 0,
+            arrears: None,
         },
     )?;
     draft.emit(Event::RefundCreated(Refund {

@@ -118,6 +118,16 @@ codes! {
     60 SettlementUnknown "settlement_unknown" "No settlement has this id.";
     70 SettlementSuspended "settlement_suspended" "A payout to the settlement account came back; it must be verified first.";
     71 AgreementState "agreement_state" "The agreement's state does not allow this.";
+    130 ReserveLineConflict "reserve_line_conflict" "A statement line of this reference was taken before with other content.";
+    131 ReserveLineUnmatched "reserve_line_unmatched" "Money left the reserve account and no open instruction awaits it: raise an alarm.";
+    132 ArrearsUnknown "arrears_unknown" "There are no such arrears.";
+    133 OwnTransferUnknown "own_transfer_unknown" "No transfer between own money and reserve has this id.";
+    134 OwnTransferState "own_transfer_state" "The transfer's state does not allow this.";
+    135 ChargebackUnknown "chargeback_unknown" "No chargeback has this id.";
+    136 ChargebackState "chargeback_state" "The chargeback's state does not allow this.";
+    137 AdvanceUnknown "advance_unknown" "No advance has this id.";
+    138 AdvanceState "advance_state" "The advance's state does not allow this.";
+    139 AdvanceBarred "advance_barred" "The merchant, the order or a quota does not allow this advance.";
     140 Blocked "blocked" "The institution does not carry this out for one of those who take part.";
     141 LimitExceeded "limit_exceeded" "More than the limit of the account or its holder leaves.";
     142 TopUpUnknown "top_up_unknown" "No top-up has this id.";

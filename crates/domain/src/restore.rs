@@ -14,6 +14,7 @@ use alloc::string::String;
 use minicbor::{Decode, Encode};
 
 use crate::account::Account;
+use crate::advance::Advance;
 use crate::approval::{Approval, ApprovalStatus};
 use crate::attempt::{Attempt, AttemptStatus, Rail};
 use crate::book::{Book, Side, Subject};
@@ -22,11 +23,13 @@ use crate::calendar::{Calendar, Date};
 use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::hold::{Hold, HoldStatus};
-use crate::ids::{AccountId, AttemptId, PayoutId, TreeRunId};
+use crate::ids::{AccountId, AttemptId, HoldId, OwnTransferId, PayoutId, TreeRunId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::money::{Currency, Minor};
+use crate::own_transfer::{OwnTransfer, OwnTransferStatus};
 use crate::payout::{Payout, PayoutStatus};
+use crate::reserve_line::{self, LineTarget};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
 use crate::tree::{self, RunCause, TreeLink, TreeRun};
@@ -127,6 +130,7 @@ impl State {
         state.index_parties();
         state.index_accounts();
         state.index_business();
+        state.index_own_money();
         state.index_timers();
         Ok(state)
     }
@@ -178,6 +182,27 @@ impl State {
         self.retry_codes = Index::restored(all(&self.retry_rules).map(|rule| (rule.code.clone(), rule.id)));
     }
 
+    /// What concerns the institution's own money.
+    fn index_own_money(&mut self) {
+        let sessions = reserve_line::restored_sessions(all(&self.clearings), all(&self.reserve_lines));
+        let of_session = |(&(rail, date), &awaited): (&(Rail, Date), &Minor)| {
+            ((Currency::Cny, awaited, LineTarget::Clearing { rail, date }), ())
+        };
+        let transfers = all(&self.own_transfers).filter_map(OwnTransfer::awaited).map(|key| (key, ()));
+        self.awaited_lines = Index::restored(transfers.chain(sessions.iter().map(of_session)));
+        self.awaited_sessions = Index::restored(sessions);
+        self.line_references = Index::restored(all(&self.reserve_lines).map(|line| (line.reference.clone(), line.id)));
+        self.statement_balances =
+            Index::restored(all(&self.reserve_balances).map(|it| ((it.date, it.currency), it.id)));
+        self.transfer_holds = Index::restored(all(&self.own_transfers).filter_map(transfer_hold));
+        let owed = all(&self.arrears).filter(|it| it.left() > 0);
+        self.open_arrears = Index::restored(owed.map(|it| ((it.merchant, it.id), ())));
+        self.chargeback_cases = Index::restored(all(&self.chargebacks).map(|it| (it.case_number.clone(), it.id)));
+        self.merchant_advances = Index::restored(all(&self.advances).map(|it| ((it.merchant, it.date, it.id), ())));
+        let uncertain = all(&self.advances).filter(|it| Advance::is_uncertain(it));
+        self.open_advances = Index::restored(uncertain.map(|it| ((it.merchant, it.id), ())));
+    }
+
     /// What falls due when.
     fn index_timers(&mut self) {
         let timers = all(&self.holds).filter_map(hold_timer);
@@ -213,6 +238,13 @@ fn balanced(accounts: &Table<Account>) -> Result<(), RestoreError> {
         }
     }
     Ok(())
+}
+
+fn transfer_hold(transfer: &OwnTransfer) -> Option<(HoldId, OwnTransferId)> {
+    match transfer.status {
+        OwnTransferStatus::Open => transfer.hold.map(|hold| (hold, transfer.id)),
+        OwnTransferStatus::Done | OwnTransferStatus::Cancelled => None,
+    }
 }
 
 fn own_account(account: &Account) -> Option<((Subject, Currency), AccountId)> {

@@ -4,13 +4,14 @@
 //!  share cleared ─ its due date comes ─ Settle { merchant, today } ─► Dr 2202 / Cr 2203, one voucher for all that is due
 //! ```
 //! A share below zero (a refund took more than the order had brought) is due at once and lowers the sum; while the sum is
-//! not above zero there is nothing to settle.
+//! not above zero there is nothing to settle. What the merchant owes is collected from what was settled, in the same command.
 
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 
+use crate::arrears;
 use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
@@ -110,6 +111,9 @@ pub fn decide_settle(draft: &mut Draft<'_>, merchant: MerchantId, today: Date) -
         voucher,
         created_at: draft.context.now,
     }));
+    if draft.state.has_arrears(merchant) {
+        arrears::collect(draft, merchant)?;
+    }
     Ok(Reply::Settlement(id))
 }
 

@@ -4,8 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::account::Account;
+use crate::advance::{Advance, AdvancePolicy};
 use crate::agreement::{Agreement, AgreementKey};
 use crate::approval::Approval;
+use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
 use crate::bank_card::BankCard;
 use crate::block_list::{BlockEntry, Blocked};
@@ -13,17 +15,18 @@ use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
 use crate::calendar::{Calendar, Date};
+use crate::chargeback::Chargeback;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
 use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AgreementId, ApprovalId, AttemptId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId,
-    OrderId, PayoutId, StreamId, SuspenseId, TemplateId, UserId,
+    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, ChargebackId,
+    ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
+    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId,
+    WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
-use crate::ids::{BankCardId, BlockEntryId, RetryRuleId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId};
-use crate::ids::{QuotaChargeId, TreeLinkId, TreeRunId};
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::leg::Leg;
@@ -34,8 +37,10 @@ use crate::money::{Currency, Minor};
 use crate::notice::Notice;
 use crate::operator::Operator;
 use crate::order::Order;
+use crate::own_transfer::OwnTransfer;
 use crate::payout::Payout;
 use crate::refund::Refund;
+use crate::reserve_line::{LineTarget, ReserveBalance, ReserveLine};
 use crate::settlement::Settlement;
 use crate::split::Split;
 use crate::suspense::SuspenseItem;
@@ -200,6 +205,20 @@ state! {
         agreements: Agreement,
         /// Freezes.
         freezes: Freeze,
+        /// Lines of the reserve account's statement.
+        reserve_lines: ReserveLine,
+        /// Closing balances of the reserve account's statement.
+        reserve_balances: ReserveBalance,
+        /// Transfers between own money and reserve.
+        own_transfers: OwnTransfer,
+        /// What merchants owe.
+        arrears: Arrears,
+        /// Chargebacks.
+        chargebacks: Chargeback,
+        /// Advances.
+        advances: Advance,
+        /// The rules for advances, a row a version.
+        advance_policies: AdvancePolicy,
         /// Entries of block lists.
         block_entries: BlockEntry,
         /// Versions of the limits.
@@ -278,6 +297,24 @@ state! {
         uncleared_returns: (Rail, Date, PayoutId) => (),
         /// Parts of clearing files taken.
         clearing_files: (Rail, Date, u32) => ClearingId,
+        /// Lines of the reserve account's statement by their reference.
+        line_references: String => ReserveLineId,
+        /// What a statement line is awaited for, by the amount that it brings to the reserve (below zero: takes out).
+        awaited_lines: (Currency, Minor, LineTarget) => (),
+        /// The net of clearing sessions that no statement line has matched yet.
+        awaited_sessions: (Rail, Date) => Minor,
+        /// Closing balances of the reserve account's statement by day.
+        statement_balances: (Date, Currency) => ReserveBalanceId,
+        /// Holds of transfers between own money and reserve, which end with the transfer.
+        transfer_holds: HoldId => OwnTransferId,
+        /// What merchants still owe.
+        open_arrears: (MerchantId, ArrearsId) => (),
+        /// Chargebacks by the network's case number.
+        chargeback_cases: String => ChargebackId,
+        /// Advances by merchant and accounting day.
+        merchant_advances: (MerchantId, Date, AdvanceId) => (),
+        /// Advances whose money may still come back to the merchant's 2202.
+        open_advances: (MerchantId, AdvanceId) => (),
         /// Attempts whose answer is not certain.
         outbox: AttemptId => (),
         /// Entries of block lists that were not removed, by whom they block.

@@ -331,4 +331,5 @@ object_numbers! {
     20 Suspense 21 Approval
     31 Conversion
     40 TopUp 41 Transfer
+    34 ReserveLine 35 OwnTransfer 36 Arrears 37 Chargeback 38 Advance
 }

@@ -16,13 +16,16 @@
 //! row that is not what was written is refused by name and never decoded into something else.
 
 pub mod account;
+pub mod advance;
 pub mod agreement;
 pub mod approval;
+pub mod arrears;
 pub mod attempt;
 pub mod bank_card;
 pub mod block_list;
 pub mod bulk;
 pub mod business_day;
+pub mod chargeback;
 pub mod checkpoint;
 pub mod clearing;
 pub mod conversion;
@@ -41,10 +44,12 @@ pub mod merchant;
 pub mod notice;
 pub mod operator;
 pub mod order;
+pub mod own_transfer;
 pub mod payout;
 mod postgres;
 pub mod recovery;
 pub mod refund;
+pub mod reserve_line;
 pub mod run;
 mod schema;
 pub mod settlement;

@@ -56,6 +56,11 @@ const FILES: &[File] = files![
     "0034_limit.sql",
     "0035_block_list.sql",
     "0036_bank_card.sql",
+    "0037_reserve_line.sql",
+    "0038_own_transfer.sql",
+    "0039_arrears.sql",
+    "0040_chargeback.sql",
+    "0041_advance.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

@@ -60,6 +60,7 @@ keys! {
     TreeLinkId TreeRunId QuotaChargeId
     OperatorId ApprovalId TemplateId SuspenseId
     AgreementPaymentId ExchangeRateId ConversionId
+    ReserveLineId ReserveBalanceId OwnTransferId ArrearsId ChargebackId AdvanceId AdvancePolicyId
 }
 
 impl Key for Date {

@@ -3,12 +3,15 @@
 
 use domain::State;
 use domain::account::Account;
+use domain::advance::{Advance, AdvancePolicy};
 use domain::agreement::{Agreement, AgreementPayment};
 use domain::approval::Approval;
+use domain::arrears::Arrears;
 use domain::attempt::Attempt;
 use domain::bank_card::BankCard;
 use domain::block_list::BlockEntry;
 use domain::bulk::Stream;
+use domain::chargeback::Chargeback;
 use domain::clearing::Clearing;
 use domain::conversion::Conversion;
 use domain::customer::Customer;
@@ -22,8 +25,10 @@ use domain::merchant::Merchant;
 use domain::notice::Notice;
 use domain::operator::Operator;
 use domain::order::Order;
+use domain::own_transfer::OwnTransfer;
 use domain::payout::Payout;
 use domain::refund::Refund;
+use domain::reserve_line::{ReserveBalance, ReserveLine};
 use domain::settlement::Settlement;
 use domain::split::Split;
 use domain::state::Changes;
@@ -115,4 +120,11 @@ tables! {
     agreement_payments: AgreementPayment,
     exchange_rates: ExchangeRate,
     conversions: Conversion,
+    reserve_lines: ReserveLine,
+    reserve_balances: ReserveBalance,
+    own_transfers: OwnTransfer,
+    arrears: Arrears,
+    chargebacks: Chargeback,
+    advances: Advance,
+    advance_policies: AdvancePolicy,
 }

@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::advance::SetAdvancePolicy;
+use crate::arrears::ArrearsCommand;
 use crate::block_list::RemoveBlock;
 use crate::command::Command;
 use crate::freeze::{DeductFreeze, ReleaseFreeze};
@@ -10,6 +12,8 @@ use crate::limit::SetLimitPolicy;
 use crate::manual_voucher::{Adjustment, ManualVoucher, TemplateCommand};
 use crate::operator::OperatorCommand;
 use crate::operator::Role::{self, Accountant, Administrator, Risk, Treasurer};
+use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
+use crate::refund::CreateRefund;
 use crate::suspense::AllocateSuspense;
 use crate::tree::{LinkAccounts, TreeCommand};
 use crate::waiver::WaiveChecks;
@@ -79,6 +83,14 @@ proposals! {
         does Command::from, "Set an exchange rate.";
     42 ReverseConversion(crate::conversion::ReverseConversion) "reverse_conversion" made by [Accountant] checked by [Accountant]
         does Command::from, "Reverse a conversion between currencies.";
+    50 SweepIncome(InstructTransfer) "sweep_income" made by [Treasurer] checked by [Treasurer]
+        does OwnTransferCommand::sweep, "Pay own income out of the reserve.";
+    51 InjectOwn(InstructTransfer) "inject_own_money" made by [Treasurer] checked by [Treasurer]
+        does OwnTransferCommand::injection, "Pay own money into the reserve.";
+    52 CoverRefund(CreateRefund) "cover_refund" made by [Treasurer] checked by [Treasurer]
+        does ArrearsCommand::cover, "Refund though the merchant lacks some of it.";
+    53 AdvancePolicy(SetAdvancePolicy) "advance_policy" made by [Risk Treasurer] checked by [Risk Treasurer]
+        does SetAdvancePolicy::command, "Set the rules for advances.";
     60 LimitPolicy(SetLimitPolicy) "limit_policy" made by [Risk] checked by [Risk]
         does SetLimitPolicy::command, "Set the limits from a day on.";
     61 RemoveBlock(RemoveBlock) "remove_block" made by [Risk] checked by [Risk]

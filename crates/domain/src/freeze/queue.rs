@@ -167,7 +167,7 @@ impl State {
     }
 
     /// The customer whose freezes reach this account.
-    fn frozen_customer(&self, account: &Account) -> Option<CustomerId> {
+    pub(crate) fn frozen_customer(&self, account: &Account) -> Option<CustomerId> {
         if self.customer_frozen.is_empty() || !in_scope(account) {
             return None;
         }

@@ -65,7 +65,10 @@ pub(crate) fn can_refund(order: &Order) -> Result<(), Refusal> {
     match order.status {
         OrderStatus::Success if order.refundable() > 0 => Ok(()),
         OrderStatus::Success => {
-            let message = format!("{} of {} is refunded already; nothing is left", order.refunded, order.amount);
+            let message = format!(
+                "{} of {} is refunded and {} charged back already; nothing is left",
+                order.refunded, order.amount, order.charged_back
+            );
             Err(Refusal::new(RefusalCode::RefundExceeded, "order", message))
         }
         OrderStatus::Created | OrderStatus::Paying | OrderStatus::Failed | OrderStatus::Closed => {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use super::{Refund, RefundKind, RefundPart, RefundStatus, return_entries, start_entries};
+use crate::arrears::{self, Arrears};
 use crate::attempt::{Attempt, Outcome};
 use crate::book::Subject;
 use crate::calendar::Date;
@@ -38,8 +39,8 @@ pub(crate) fn answered(
         }
         Outcome::Declined { .. } | Outcome::NotFound => {
             match put_back(draft, &order, &refund, part)? {
-                Some(restored) => shares = restored,
-                None => suspense = part.amount - part.fee,
+                Back::ToPayee(restored) => shares = restored,
+                Back::ToSuspense(amount) => suspense = amount,
             }
             RefundStatus::Failed
         }
@@ -74,17 +75,28 @@ fn succeed(
     Ok(())
 }
 
-/// The exact contra of a part's start; whose shares grow again. `None` where an account takes no money any more (closed,
-/// barred): then the merchant's money lies in suspense, for a person.
-fn put_back(
-    draft: &mut Draft<'_>,
-    order: &Order,
-    refund: &Refund,
-    part: &RefundPart,
-) -> Result<Option<Vec<Share>>, Refusal> {
+/// Where the money of a part went that did not reach the payer.
+enum Back {
+    /// To whom it came from: whose shares grow again.
+    ToPayee(Vec<Share>),
+    /// Into suspense, for a person: how much.
+    ToSuspense(Minor),
+}
+
+/// The exact contra of a part's start, but for what own money had covered: what is left of those arrears is undone, and what
+/// was collected of them meanwhile goes to the payee. Where an account takes no money any more (closed, barred) the
+/// merchant's money goes into suspense.
+fn put_back(draft: &mut Draft<'_>, order: &Order, refund: &Refund, part: &RefundPart) -> Result<Back, Refusal> {
     let currency = refund.currency;
+    let owed = part.arrears.and_then(|id| draft.state.arrears.get(id.0)).map_or(0, Arrears::left);
+    let mut taken = part.taken.clone();
+    if part.covered > owed {
+        let (merchant, amount) = (order.merchant, part.covered - owed);
+        let account = draft.state.merchant(merchant)?.available;
+        taken.push(Share { merchant, account, amount, settled: true });
+    }
     let mut entries = match refund.kind {
-        RefundKind::Order => start_entries(draft.state, &part.taken, part.amount, part.fee, currency)?,
+        RefundKind::Order => start_entries(draft.state, &taken, part.amount, part.fee, owed, currency)?,
         RefundKind::Useless => {
             let due = draft.state.institution(Subject::RefundDue, currency)?;
             let transit = draft.state.institution(Subject::RefundTransit, currency)?;
@@ -97,17 +109,22 @@ fn put_back(
     let contra_of = Some(part.voucher);
     let exact =
         draft.post_contra(business.clone(), EventCode::RefundFailed, entries.clone(), dimensions.clone(), contra_of);
-    if exact.is_ok() {
-        return Ok(Some(part.taken.clone()));
-    }
-    let suspense = draft.state.institution(Subject::Suspense, currency)?;
-    for entry in &mut entries {
-        if part.taken.iter().any(|share| share.account == entry.account) {
-            entry.account = suspense;
+    let back = if exact.is_ok() {
+        Back::ToPayee(taken)
+    } else {
+        let suspense = draft.state.institution(Subject::Suspense, currency)?;
+        for entry in &mut entries {
+            if taken.iter().any(|share| share.account == entry.account) {
+                entry.account = suspense;
+            }
         }
+        draft.post_contra(business, EventCode::RefundFailed, entries, dimensions, contra_of)?;
+        Back::ToSuspense(part.amount - part.fee - owed)
+    };
+    if let Some(id) = part.arrears {
+        arrears::undo(draft, id, owed);
     }
-    draft.post_contra(business, EventCode::RefundFailed, entries, dimensions, contra_of)?;
-    Ok(None)
+    Ok(back)
 }
 
 fn turn(entries: &mut [Entry]) {

@@ -1,10 +1,9 @@
 //! What a refund will do: how much fee it returns, who gives the money and which leg gets it. Nothing changes here.
 
-use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
-use super::CreateRefund;
+use super::{CreateRefund, Lack};
 use crate::ids::MerchantId;
 use crate::leg::Leg;
 use crate::money::{Minor, positive, proportion, subtract};
@@ -27,7 +26,7 @@ pub(super) struct Plan {
 }
 
 /// Plans a refund.
-pub(super) fn plan(state: &State, command: &CreateRefund) -> Result<Plan, Refusal> {
+pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<Plan, Refusal> {
     let order = state.order(command.order)?.clone();
     can_refund(&order)?;
     name_fits(&command.out_refund_no, "out_refund_no")?;
@@ -38,7 +37,13 @@ pub(super) fn plan(state: &State, command: &CreateRefund) -> Result<Plan, Refusa
     }
     let fee = if command.return_fee { fee_to_return(&order, amount)? } else { 0 };
     let net = subtract(amount, fee, "amount")?;
-    let returned = returned_by_receivers(&order, net, &command.take_from)?;
+    let mut returned = returned_by_receivers(&order, net, &command.take_from)?;
+    if lack == Lack::Covered {
+        returned
+            .iter_mut()
+            .for_each(|share| share.amount = share.amount.min(state.usable(share.account, order.currency)));
+        returned.retain(|share| share.amount > 0);
+    }
     let from_receivers: Minor = returned.iter().map(|share| share.amount).sum();
     let payee = payee_share(state, &order, from_receivers)?;
     let unsettled = order.share(order.merchant, false).clamp(0, net - from_receivers);
@@ -119,7 +124,7 @@ fn allocate(state: &State, order: &Order, amount: Minor) -> Vec<(Leg, Minor)> {
     let mut left = amount;
     let mut parts = Vec::new();
     for leg in legs {
-        let part = left.min(leg.amount().saturating_sub(leg.refunded));
+        let part = left.min(leg.refundable());
         if part > 0 {
             parts.push((leg.clone(), part));
             left -= part;

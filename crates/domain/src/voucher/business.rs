@@ -49,6 +49,21 @@ pub enum BusinessKind {
     /// An approval, which a manual voucher was posted for.
     #[n(11)]
     Approval,
+    /// A line of the reserve account's statement.
+    #[n(24)]
+    ReserveLine,
+    /// An instruction between own money and reserve.
+    #[n(25)]
+    OwnTransfer,
+    /// Arrears of a merchant.
+    #[n(26)]
+    Arrears,
+    /// A chargeback.
+    #[n(27)]
+    Chargeback,
+    /// An advance.
+    #[n(28)]
+    Advance,
     /// A conversion between currencies.
     #[n(21)]
     Conversion,
@@ -74,6 +89,11 @@ impl BusinessKind {
             Self::Clearing => "clr",
             Self::Hold => "hld",
             Self::Agreement => "agr",
+            Self::ReserveLine => "rln",
+            Self::OwnTransfer => "otr",
+            Self::Arrears => "arr",
+            Self::Chargeback => "cbk",
+            Self::Advance => "adv",
             Self::Attempt => "att",
             Self::TreeRun => "trn",
             Self::Suspense => "sus",

@@ -67,6 +67,15 @@ event_codes! {
     73 ConversionSoldReversed "conversion_sold_reversed" "What was given in a conversion, back; the contra of its voucher.";
     74 ConversionBoughtReversed "conversion_bought_reversed" "What was got in a conversion, back; the contra of its voucher.";
     75 AgreementRest "agreement_rest" "What was left on an agreement account, back to its party.";
+    80 IncomeSwept "income_swept" "The institution's own income left the reserve.";
+    81 ShortfallInjected "shortfall_injected" "Own money came into the reserve to cover a shortfall.";
+    82 AdvanceSent "advance_sent" "Own money was advanced to a merchant against what is to be settled.";
+    83 AdvanceFailed "advance_failed" "An advance did not reach the merchant; the contra of its sending.";
+    84 AdvanceRepaid "advance_repaid" "The reserve paid an advance back to own money.";
+    85 ChargedBack "charged_back" "A card's bank took a payment back.";
+    86 ChargebackWon "chargeback_won" "A chargeback was won: the card's bank gave the payment back.";
+    87 ArrearsCollected "arrears_collected" "A merchant's arrears were taken from its available money.";
+    88 ReserveLineSuspended "reserve_line_suspended" "Money came to the reserve account that no instruction awaited.";
     100 AccountTransfer "account_transfer" "A payment account paid another by its holder's order.";
     101 TopUpSuspended "top_up_suspended" "A top-up came in and its account takes no money: suspense.";
     120 Imported "imported" "A movement brought in from another system's books.";

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::model::{day, noon};
 
-const KINDS: [BusinessKind; 16] = [
+const KINDS: [BusinessKind; 21] = [
     BusinessKind::TopUp,
     BusinessKind::Transfer,
     BusinessKind::Order,
@@ -29,6 +29,11 @@ const KINDS: [BusinessKind; 16] = [
     BusinessKind::Suspense,
     BusinessKind::Approval,
     BusinessKind::Conversion,
+    BusinessKind::ReserveLine,
+    BusinessKind::OwnTransfer,
+    BusinessKind::Arrears,
+    BusinessKind::Chargeback,
+    BusinessKind::Advance,
 ];
 
 fn business() -> impl Strategy<Value = BusinessNumber> {

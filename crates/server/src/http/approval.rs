@@ -181,6 +181,12 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::WithdrawalPlan(id) => id.to_string(),
         Reply::WithdrawalBatch(id) => id.to_string(),
         Reply::RetryRule(id) => id.to_string(),
+        Reply::ReserveLine(id) => id.to_string(),
+        Reply::ReserveBalance(id) => id.to_string(),
+        Reply::OwnTransfer(id) => id.to_string(),
+        Reply::Arrears { arrears, .. } => arrears.first()?.to_string(),
+        Reply::Chargeback(id) => id.to_string(),
+        Reply::Advance(id) => id.to_string(),
     })
 }
 

@@ -109,6 +109,7 @@ fn purpose_text(purpose: Purpose) -> String {
         Purpose::Refund(id) => id.to_string(),
         Purpose::Payout(id) => id.to_string(),
         Purpose::TopUp(id) => id.to_string(),
+        Purpose::Advance(id) => id.to_string(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! HTTP: one file a feature, each with its own wire types; errors, signatures and the document in files of their own.
 
 pub(crate) mod account;
+mod advance;
 pub(crate) mod agreement;
 pub(crate) mod answer;
 pub(crate) mod approval;
+mod arrears;
 pub(crate) mod attempt;
 pub(crate) mod auth;
 pub(crate) mod bank_account;
@@ -12,6 +14,7 @@ pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
+mod chargeback;
 pub(crate) mod clearing;
 pub(crate) mod conversion;
 pub(crate) mod customer;
@@ -31,12 +34,14 @@ pub(crate) mod merchant;
 pub(crate) mod notice;
 pub(crate) mod operator;
 pub(crate) mod order;
+mod own_transfer;
 pub(crate) mod payment;
 pub(crate) mod payout;
 pub(crate) mod rates;
 pub(crate) mod refund;
 pub(crate) mod refusal;
 pub(crate) mod request;
+mod reserve_line;
 pub(crate) mod restriction;
 pub(crate) mod sandbox_clock;
 pub(crate) mod settlement;
@@ -144,6 +149,23 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(approval::reject))
         .routes(routes!(approval::withdraw))
         .routes(routes!(restriction::restrict))
+        .routes(routes!(reserve_line::take, reserve_line::list))
+        .routes(routes!(reserve_line::get))
+        .routes(routes!(reserve_line::take_balance, reserve_line::balances))
+        .routes(routes!(own_transfer::list))
+        .routes(routes!(own_transfer::get))
+        .routes(routes!(own_transfer::cancel))
+        .routes(routes!(arrears::list))
+        .routes(routes!(arrears::get))
+        .routes(routes!(arrears::collect))
+        .routes(routes!(chargeback::receive, chargeback::list))
+        .routes(routes!(chargeback::get))
+        .routes(routes!(chargeback::book))
+        .routes(routes!(chargeback::win))
+        .routes(routes!(advance::request, advance::list))
+        .routes(routes!(advance::get))
+        .routes(routes!(advance::repay))
+        .routes(routes!(advance::policies))
         .routes(routes!(freeze::place, freeze::list))
         .routes(routes!(freeze::get))
         .routes(routes!(freeze::renew))

@@ -20,6 +20,7 @@ mod log;
 mod manual;
 mod open;
 mod orders;
+mod own_money;
 mod restart;
 mod server;
 mod staff;

@@ -8,6 +8,7 @@ mod world;
 mod checkpoints;
 mod corruption;
 mod lists;
+mod own_money;
 mod rate;
 mod recovery;
 mod runs_and_keys;

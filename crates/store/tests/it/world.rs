@@ -227,7 +227,7 @@ impl World {
     }
 
     /// As [`Self::given`], as if a second person had approved it.
-    fn as_approved(&mut self, command: Command) {
+    pub(crate) fn as_approved(&mut self, command: Command) {
         let actor = Actor::Operator("test".into());
         let context = Context { now: self.now, actor, approval: None, origin: Origin::Cli, epoch: 1 };
         let mut draft = Draft::begin(&mut self.state, &context, true);

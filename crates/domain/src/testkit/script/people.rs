@@ -8,12 +8,14 @@ use alloc::vec::Vec;
 use super::{Read, Script, Step, minor, subject_of};
 use crate::agreement::AgreementCommand;
 use crate::approval::{ApprovalCommand, DigestAlgorithm, Evidence, Proposal, Propose};
+use crate::block_list::BlockListCommand;
 use crate::book::Side;
 use crate::command::Command;
 use crate::conversion::ConversionCommand;
 use crate::exchange_rate::ExchangeRateCommand;
 use crate::freeze::FreezeCommand;
 use crate::ids::{ApprovalId, OperatorId, SuspenseId, TemplateId};
+use crate::limit::LimitCommand;
 use crate::manual_voucher::{Adjustment, ManualVoucher, ManualVoucherCommand, TemplateCommand, TemplateLine};
 use crate::operator::{OperatorCommand, Role};
 use crate::suspense::AllocateSuspense;
@@ -136,6 +138,8 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::Agreement(AgreementCommand::Amend(command)) => Proposal::AmendAgreement(command),
         Command::ExchangeRate(ExchangeRateCommand::Set(command)) => Proposal::SetExchangeRate(command),
         Command::Conversion(ConversionCommand::Reverse(command)) => Proposal::ReverseConversion(command),
+        Command::Limit(LimitCommand::SetPolicy(command)) => Proposal::LimitPolicy(command),
+        Command::BlockList(BlockListCommand::Remove(command)) => Proposal::RemoveBlock(command),
         _ => return None,
     })
 }

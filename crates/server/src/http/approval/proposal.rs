@@ -4,7 +4,9 @@ use domain::approval::Proposal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::advance::AdvancePolicyBody;
 use crate::http::agreement::terms::AmendmentBody;
+use crate::http::arrears::CoveredRefundBody;
 use crate::http::block_list::RemovalBody;
 use crate::http::conversion::ReversalBody;
 use crate::http::error::ApiError;
@@ -13,6 +15,7 @@ use crate::http::freeze::proposal::{DeductionBody, ReleaseBody};
 use crate::http::limit::LimitPolicyBody;
 use crate::http::manual_voucher::{AdjustmentBody, ManualVoucherBody, TemplateChange};
 use crate::http::operator::OperatorChange;
+use crate::http::own_transfer::InstructionBody;
 use crate::http::suspense::AllocationBody;
 use crate::http::tree::LinkBody;
 use crate::http::waiver::WaiverBody;
@@ -66,6 +69,10 @@ kinds! {
     AmendAgreement(AmendmentBody) "amend_agreement"
     SetExchangeRate(ExchangeRateBody) "set_exchange_rate"
     ReverseConversion(ReversalBody) "reverse_conversion"
+    SweepIncome(InstructionBody) "sweep_income"
+    InjectOwn(InstructionBody) "inject_own_money"
+    CoverRefund(CoveredRefundBody) "cover_refund"
+    AdvancePolicy(AdvancePolicyBody) "advance_policy"
     LimitPolicy(LimitPolicyBody) "limit_policy"
     RemoveBlock(RemovalBody) "remove_block"
 }
@@ -124,6 +131,18 @@ mod tests {
                     "valid_until": "2026-03-06T01:30:00Z"}),
             ),
             ("reverse_conversion", json!({"conversion": "cnv_3", "reason": "the rate was of the day before"})),
+            ("sweep_income", json!({"amount": 1_000, "currency": "CNY"})),
+            ("inject_own_money", json!({"amount": 600_000, "currency": "CNY"})),
+            (
+                "cover_refund",
+                json!({"order": "ord_7", "out_refund_no": "F1", "amount": 500, "return_fee": true,
+                    "take_from": [{"merchant": "mch_4", "amount": 100}]}),
+            ),
+            (
+                "advance_policy",
+                json!({"fee_rate": 0, "merchant_quota": 1_000_000, "total_quota": 9_000_000, "min_days": 90,
+                    "min_trading_days": 30}),
+            ),
             (
                 "limit_policy",
                 json!({"from": "2026-04-01", "limits": {"class_one": 50_000, "class_two": 5_000_000,

@@ -1,0 +1,450 @@
+//! The statement of the reserve account (备付金账户) at the central bank: its lines and its closing balances. Beside the
+//! clearing files only a line moves 1101.
+//!
+//! ```text
+//!  TakeReserveLine(reference, date, direction, amount)
+//!    a line ─ one open transfer awaits it (income sweep, injection, repayment of an advance) ─► booked by the transfer
+//!           ├ a clearing session's net awaits it, booked by its clearing file ─► matched, books nothing
+//!           ├ none awaits it, money in ─► Dr 1101 / Cr 2241: suspense
+//!           └ none awaits it, money out ─► refused, for an alarm
+//! ```
+//! A line comes once: the same reference with the same content gets the same answer and changes nothing; with other content
+//! it is refused. A line that several things await must say which it is for, unless all are of one kind: then it is for the
+//! oldest. The closing balance of a day is what the day's check compares 1101 with.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use alloc::{format, vec};
+
+use minicbor::{Decode, Encode};
+
+use crate::attempt::Rail;
+use crate::book::Subject;
+use crate::business_day::DayStatus;
+use crate::calendar::Date;
+use crate::clearing::Clearing;
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::envelope::Time;
+use crate::event::Event;
+use crate::ids::{OwnTransferId, ReserveBalanceId, ReserveLineId, VoucherId};
+use crate::money::{Currency, Minor, positive};
+use crate::order::name_fits;
+use crate::own_transfer;
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+
+#[cfg(test)]
+mod tests;
+
+/// Whether money came to the reserve account or left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum LineDirection {
+    /// It came.
+    #[n(0)]
+    In,
+    /// It left.
+    #[n(1)]
+    Out,
+}
+
+impl LineDirection {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::In, Self::Out];
+
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+
+    /// What `amount` brings to the reserve account: below zero where it takes out.
+    pub(crate) const fn signed(self, amount: Minor) -> Minor {
+        match self {
+            Self::In => amount,
+            Self::Out => amount.saturating_neg(),
+        }
+    }
+}
+
+/// What a line of the statement is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum LineTarget {
+    /// A transfer between own money and reserve.
+    #[n(0)]
+    Transfer(#[n(0)] OwnTransferId),
+    /// The net of a clearing session, whose file booked it.
+    #[n(1)]
+    Clearing {
+        /// Whose file.
+        #[n(0)]
+        rail: Rail,
+        /// The network's clearing date.
+        #[n(1)]
+        date: Date,
+    },
+}
+
+impl core::fmt::Display for LineTarget {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Transfer(id) => write!(f, "{id}"),
+            Self::Clearing { rail, date } => write!(f, "{} {date}", rail.name()),
+        }
+    }
+}
+
+/// A line of the statement as it was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ReserveLine {
+    /// Its id.
+    #[n(0)]
+    pub id: ReserveLineId,
+    /// The central bank's reference.
+    #[n(1)]
+    pub reference: String,
+    /// The day it stands under.
+    #[n(2)]
+    pub date: Date,
+    /// In or out.
+    #[n(3)]
+    pub direction: LineDirection,
+    /// Minor units above zero.
+    #[n(4)]
+    pub amount: Minor,
+    /// Its currency.
+    #[n(5)]
+    pub currency: Currency,
+    /// What it was for; none lies in suspense.
+    #[n(6)]
+    pub target: Option<LineTarget>,
+    /// Its voucher; the net of a clearing session has none of its own.
+    #[n(7)]
+    pub voucher: Option<VoucherId>,
+    /// When it was taken.
+    #[n(8)]
+    pub taken_at: Time,
+    /// Who took it.
+    #[n(9)]
+    pub operator: String,
+}
+
+/// The closing balance of the reserve account on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ReserveBalance {
+    /// Its id.
+    #[n(0)]
+    pub id: ReserveBalanceId,
+    /// The day.
+    #[n(1)]
+    pub date: Date,
+    /// Minor units.
+    #[n(2)]
+    pub balance: Minor,
+    /// Its currency.
+    #[n(3)]
+    pub currency: Currency,
+    /// When it was taken last.
+    #[n(4)]
+    pub taken_at: Time,
+    /// Who took it.
+    #[n(5)]
+    pub operator: String,
+}
+
+/// Takes a line of the statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakeReserveLine {
+    /// The central bank's reference, unique.
+    pub reference: String,
+    /// The day it stands under; not one to come.
+    pub date: Date,
+    /// In or out.
+    pub direction: LineDirection,
+    /// Minor units above zero.
+    pub amount: Minor,
+    /// Its currency.
+    pub currency: Currency,
+    /// What it is for, where the line says so.
+    pub target: Option<LineTarget>,
+}
+
+/// Takes the closing balance of a day that is not closed; a later one replaces it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakeReserveBalance {
+    /// An accounting day.
+    pub date: Date,
+    /// Minor units, zero or above.
+    pub balance: Minor,
+    /// Its currency.
+    pub currency: Currency,
+}
+
+/// What is done with the statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReserveLineCommand {
+    /// Take a line.
+    TakeLine(TakeReserveLine),
+    /// Take a day's closing balance.
+    TakeBalance(TakeReserveBalance),
+}
+
+/// What happened to the statement.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum ReserveLineEvent {
+    /// A line was taken and, where it books something, booked before.
+    #[n(0)]
+    Taken(#[n(0)] ReserveLine),
+    /// A day's closing balance was taken, for the first time or anew.
+    #[n(1)]
+    BalanceTaken(#[n(0)] ReserveBalance),
+}
+
+/// Takes a line or a balance.
+///
+/// # Errors
+/// Those of [`take_line`] and [`take_balance`].
+pub fn decide(draft: &mut Draft<'_>, command: ReserveLineCommand) -> Result<Reply, Refusal> {
+    match command {
+        ReserveLineCommand::TakeLine(line) => take_line(draft, line),
+        ReserveLineCommand::TakeBalance(balance) => take_balance(draft, balance),
+    }
+}
+
+/// Takes a line: what awaits it books it.
+///
+/// # Errors
+/// `value_invalid`, `amount_not_positive`, `account_unknown` for a currency without books, `reserve_line_conflict`,
+/// `reserve_line_unmatched` for money that left and that nothing awaits, and those of the voucher.
+fn take_line(draft: &mut Draft<'_>, line: TakeReserveLine) -> Result<Reply, Refusal> {
+    if let Some(known) = draft.state.line_references.get(&line.reference) {
+        return same_again(draft.state, *known, &line);
+    }
+    check_line(draft.state, &line)?;
+    let id = ReserveLineId(draft.state.reserve_lines.next_id());
+    let target = match line.target {
+        Some(target) => Some(named(draft.state, &line, target)?),
+        None => awaiting(draft.state, &line)?,
+    };
+    let voucher = match target {
+        Some(LineTarget::Transfer(transfer)) => Some(own_transfer::line_came(draft, transfer, id)?),
+        Some(LineTarget::Clearing { .. }) => None,
+        None => Some(suspend(draft, id, &line)?),
+    };
+    let TakeReserveLine { reference, date, direction, amount, currency, .. } = line;
+    let (taken_at, operator) = (draft.context.now, draft.operator());
+    draft.emit(Event::ReserveLine(ReserveLineEvent::Taken(ReserveLine {
+        id,
+        reference,
+        date,
+        direction,
+        amount,
+        currency,
+        target,
+        voucher,
+        taken_at,
+        operator,
+    })));
+    Ok(Reply::ReserveLine(id))
+}
+
+/// The answer to a line that was taken before. What it was for is not compared: a repeated file need not know it.
+fn same_again(state: &State, id: ReserveLineId, line: &TakeReserveLine) -> Result<Reply, Refusal> {
+    let known = state.reserve_line(id)?;
+    let content = (known.date, known.direction, known.amount, known.currency);
+    if content == (line.date, line.direction, line.amount, line.currency) {
+        return Ok(Reply::ReserveLine(id));
+    }
+    let message = format!(
+        "'{}' was taken as {id}: {} {} {} on {}; a line keeps its content, and another line has another reference",
+        line.reference,
+        known.amount,
+        known.currency.code(),
+        known.direction.name(),
+        known.date
+    );
+    Err(Refusal::new(RefusalCode::ReserveLineConflict, "reference", message))
+}
+
+fn check_line(state: &State, line: &TakeReserveLine) -> Result<(), Refusal> {
+    name_fits(&line.reference, "reference")?;
+    positive(line.amount, "amount")?;
+    state.institution(Subject::CentralBank, line.currency)?;
+    let today = Date::in_shanghai(state.now);
+    if line.date > today {
+        let message = format!("{} has not come; today is {today}", line.date);
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "date", message));
+    }
+    Ok(())
+}
+
+/// The target that the line names, if it awaits just this line.
+fn named(state: &State, line: &TakeReserveLine, target: LineTarget) -> Result<LineTarget, Refusal> {
+    let amount = line.direction.signed(line.amount);
+    if state.awaited_lines.get(&(line.currency, amount, target)).is_some() {
+        return Ok(target);
+    }
+    let awaited = state.awaited_lines.iter().find(|((_, _, awaiting), ())| *awaiting == target);
+    let awaits = awaited.map_or_else(
+        || String::from("awaits no line"),
+        |((currency, amount, _), ())| format!("awaits {} (in above zero, out below)", money(*amount, *currency)),
+    );
+    let message = format!("{target} {awaits}, and the line is {}", money(amount, line.currency));
+    Err(Refusal::new(RefusalCode::ValueInvalid, "target", message))
+}
+
+fn money(amount: Minor, currency: Currency) -> String {
+    format!("{amount} {}", currency.code())
+}
+
+/// What awaits the line: the oldest of one kind. `None` for money that came and that nothing awaits.
+fn awaiting(state: &State, line: &TakeReserveLine) -> Result<Option<LineTarget>, Refusal> {
+    let amount = line.direction.signed(line.amount);
+    let first = (line.currency, amount, LineTarget::Transfer(OwnTransferId(0)));
+    let fits = state.awaited_lines.range(first..).map(|(key, ())| *key);
+    let fits: Vec<LineTarget> =
+        fits.take_while(|key| (key.0, key.1) == (line.currency, amount)).map(|(_, _, target)| target).collect();
+    let Some(oldest) = fits.first() else {
+        return match line.direction {
+            LineDirection::In => Ok(None),
+            LineDirection::Out => {
+                let message = format!(
+                    "{} left the reserve account under '{}' and nothing awaits it; find out who moved it, then instruct it",
+                    money(line.amount, line.currency),
+                    line.reference
+                );
+                Err(Refusal::new(RefusalCode::ReserveLineUnmatched, "reference", message))
+            }
+        };
+    };
+    if fits.iter().all(|target| kind(state, *target) == kind(state, *oldest)) {
+        return Ok(Some(*oldest));
+    }
+    let names: Vec<String> = fits.iter().map(ToString::to_string).collect();
+    let message = format!("{} of this amount are awaited; say which in 'target'", names.join(", "));
+    Err(Refusal::new(RefusalCode::ValueInvalid, "target", message))
+}
+
+fn kind(state: &State, target: LineTarget) -> &'static str {
+    match target {
+        LineTarget::Transfer(id) => state.own_transfers.get(id.0).map_or("", |transfer| transfer.kind.name()),
+        LineTarget::Clearing { .. } => "clearing",
+    }
+}
+
+/// Dr 1101 / Cr 2241.
+fn suspend(draft: &mut Draft<'_>, id: ReserveLineId, line: &TakeReserveLine) -> Result<VoucherId, Refusal> {
+    let bank = draft.state.institution(Subject::CentralBank, line.currency)?;
+    let suspense = draft.state.institution(Subject::Suspense, line.currency)?;
+    let entries =
+        vec![Entry::debit(bank, line.amount, line.currency), Entry::credit(suspense, line.amount, line.currency)];
+    let business = BusinessNumber::object(BusinessKind::ReserveLine, id.0);
+    draft.post(business, EventCode::ReserveLineSuspended, entries, Dimensions::default())
+}
+
+/// Takes the closing balance of a day. The same balance again changes nothing.
+///
+/// # Errors
+/// `value_invalid` for a balance below zero, `account_unknown` for a currency without books, `day_not_open`,
+/// `day_closed`.
+fn take_balance(draft: &mut Draft<'_>, command: TakeReserveBalance) -> Result<Reply, Refusal> {
+    let TakeReserveBalance { date, balance, currency } = command;
+    if balance < 0 {
+        let message = format!("{balance} is below zero; the reserve account is never overdrawn");
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "balance", message));
+    }
+    draft.state.institution(Subject::CentralBank, currency)?;
+    let Some(day) = draft.state.days.get(date) else {
+        let message = format!("{date} is not an accounting day of these books");
+        return Err(Refusal::new(RefusalCode::DayNotOpen, "date", message));
+    };
+    if day.status == DayStatus::Closed {
+        let message = format!("{date} is closed; its balance was compared then");
+        return Err(Refusal::new(RefusalCode::DayClosed, "date", message));
+    }
+    let known = draft.state.statement_balances.get(&(date, currency)).copied();
+    if let Some(id) = known
+        && draft.state.reserve_balances.get(id.0).is_some_and(|known| known.balance == balance)
+    {
+        return Ok(Reply::ReserveBalance(id));
+    }
+    let id = known.unwrap_or(ReserveBalanceId(draft.state.reserve_balances.next_id()));
+    let (taken_at, operator) = (draft.context.now, draft.operator());
+    let taken = ReserveBalance { id, date, balance, currency, taken_at, operator };
+    draft.emit(Event::ReserveLine(ReserveLineEvent::BalanceTaken(taken)));
+    Ok(Reply::ReserveBalance(id))
+}
+
+impl State {
+    /// The line of the reserve account's statement.
+    ///
+    /// # Errors
+    /// `reserve_line_unmatched` for a line that was never taken.
+    pub fn reserve_line(&self, id: ReserveLineId) -> Result<&ReserveLine, Refusal> {
+        let unknown = || Refusal::new(RefusalCode::ReserveLineUnmatched, "line", format!("there is no line {id}"));
+        self.reserve_lines.get(id.0).ok_or_else(unknown)
+    }
+}
+
+/// Folds what happened to the statement into the state.
+pub(crate) fn apply(state: &mut State, event: &ReserveLineEvent) {
+    match event {
+        ReserveLineEvent::Taken(line) => {
+            state.line_references.insert(line.reference.clone(), line.id);
+            if let Some(LineTarget::Clearing { rail, date }) = line.target {
+                let amount = line.direction.signed(line.amount);
+                await_session(state, rail, date, amount.saturating_neg());
+            }
+            state.reserve_lines.insert(line.id.0, line.clone());
+        }
+        ReserveLineEvent::BalanceTaken(balance) => {
+            state.statement_balances.insert((balance.date, balance.currency), balance.id);
+            state.reserve_balances.insert(balance.id.0, balance.clone());
+        }
+    }
+}
+
+/// A clearing file's part was booked: its session awaits that much more on the statement.
+pub(crate) fn await_clearing(state: &mut State, clearing: &Clearing) {
+    await_session(state, clearing.rail, clearing.date, clearing.net());
+}
+
+/// Changes what a clearing session awaits by `change`.
+fn await_session(state: &mut State, rail: Rail, date: Date, change: Minor) {
+    let target = LineTarget::Clearing { rail, date };
+    let awaited = state.awaited_sessions.get(&(rail, date)).copied().unwrap_or_default();
+    state.awaited_lines.remove(&(Currency::Cny, awaited, target));
+    let awaited = awaited.saturating_add(change);
+    if awaited == 0 {
+        state.awaited_sessions.remove(&(rail, date));
+    } else {
+        state.awaited_sessions.insert((rail, date), awaited);
+        state.awaited_lines.insert((Currency::Cny, awaited, target), ());
+    }
+}
+
+/// What every clearing session still awaits, from the parts taken and the lines matched.
+pub(crate) fn restored_sessions<'a>(
+    clearings: impl Iterator<Item = &'a Clearing>,
+    lines: impl Iterator<Item = &'a ReserveLine>,
+) -> BTreeMap<(Rail, Date), Minor> {
+    let mut sessions: BTreeMap<(Rail, Date), Minor> = BTreeMap::new();
+    for clearing in clearings {
+        let sum = sessions.entry((clearing.rail, clearing.date)).or_default();
+        *sum = sum.saturating_add(clearing.net());
+    }
+    for line in lines {
+        if let Some(LineTarget::Clearing { rail, date }) = line.target {
+            let sum = sessions.entry((rail, date)).or_default();
+            *sum = sum.saturating_sub(line.direction.signed(line.amount));
+        }
+    }
+    sessions.retain(|_, awaited| *awaited != 0);
+    sessions
+}
