@@ -434,7 +434,7 @@ pub enum Event {
     WithdrawalBatch(#[n(0)] WithdrawalBatchEvent),
     /// An automatic withdrawal moved.
     #[n(157)]
-    Withdrawal(#[n(0)] alloc::boxed::Box<WithdrawalEvent>),
+    Withdrawal(#[n(0)] WithdrawalEvent),
     /// A customer is to be told something.
     #[n(158)]
     Notice(#[n(0)] NoticeEvent),

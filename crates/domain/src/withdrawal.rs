@@ -215,7 +215,7 @@ pub struct Withdrawal {
 pub enum WithdrawalEvent {
     /// A batch made it.
     #[n(0)]
-    Made(#[n(0)] Withdrawal),
+    Made(#[n(0)] Box<Withdrawal>),
     /// A try was sent.
     #[n(1)]
     Tried {
@@ -279,7 +279,7 @@ pub(crate) fn make(
     let (made_at, status) = (draft.context.now, WithdrawalStatus::Trying);
     emit(
         draft,
-        WithdrawalEvent::Made(Withdrawal {
+        WithdrawalEvent::Made(Box::new(Withdrawal {
             id,
             plan,
             customer,
@@ -293,7 +293,7 @@ pub(crate) fn make(
             failure: None,
             made_at,
             ended_at: None,
-        }),
+        })),
     );
     send_try(draft, id)
 }
@@ -401,7 +401,7 @@ fn end(draft: &mut Draft<'_>, id: WithdrawalId, status: WithdrawalStatus, failur
 }
 
 fn emit(draft: &mut Draft<'_>, event: WithdrawalEvent) {
-    draft.emit(Event::Withdrawal(Box::new(event)));
+    draft.emit(Event::Withdrawal(event));
 }
 
 impl State {
@@ -437,7 +437,7 @@ pub(crate) fn apply(state: &mut State, event: &WithdrawalEvent) {
     match event {
         WithdrawalEvent::Made(withdrawal) => {
             state.open_withdrawals.insert(withdrawal.plan, withdrawal.id);
-            state.withdrawals.insert(withdrawal.id.0, withdrawal.clone());
+            state.withdrawals.insert(withdrawal.id.0, withdrawal.as_ref().clone());
         }
         WithdrawalEvent::Tried { withdrawal, payout } => {
             let row = moved(state, *withdrawal, WithdrawalStatus::Trying);

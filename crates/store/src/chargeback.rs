@@ -1,4 +1,4 @@
-//! Chargebacks as rows.
+//! Chargebacks as rows: listed by merchant, order, case and where they stand.
 
 use domain::chargeback::{Chargeback, ChargebackStatus};
 use domain::ids::{ChargebackId, MerchantId, OrderId};

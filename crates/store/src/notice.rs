@@ -1,4 +1,4 @@
-//! Notices as rows.
+//! Notices as rows: an outbox, read in the order of their ids.
 
 use domain::ids::{CustomerId, NoticeId, WithdrawalId};
 use domain::notice::{Notice, NoticeKind};

@@ -1,4 +1,4 @@
-//! Top-ups as rows.
+//! Top-ups as rows: listed by account, status and day.
 
 use domain::calendar::Date;
 use domain::ids::{AccountId, TopUpId};

@@ -1,4 +1,4 @@
-//! Transfers as rows.
+//! Transfers as rows: listed by either account and day.
 
 use domain::calendar::Date;
 use domain::ids::{AccountId, TransferId};

@@ -82,8 +82,8 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    /// A body of each kind, as it is sent and shown.
-    fn bodies() -> Vec<Value> {
+    /// Bodies of people, vouchers, suspense and days.
+    fn bodies_of_books() -> Vec<(&'static str, Value)> {
         let entries = json!([
             {"account": "acc_1", "side": "debit", "amount": 5, "currency": "CNY"},
             {"account": "acc_2", "side": "credit", "amount": 5, "currency": "CNY"},
@@ -92,16 +92,7 @@ mod tests {
             "dimensions": {"product": "rent", "merchant": "mch_3", "clearing_date": "2026-03-05"}});
         let mut adjustment = voucher.clone();
         adjustment["date"] = json!("2026-03-05");
-        let rule = json!({"receiver": "acc_7", "purpose": "price", "cap": 900, "conditions": [1],
-            "not_before": "2026-03-09"});
-        let changes = json!([
-            {"change": "add_receiver", "receiver": "acc_7"},
-            {"change": "add_condition", "condition": {"kind": "date_reached", "date": "2026-03-09"}},
-            {"change": "add_rule", "rule": rule.clone()},
-            {"change": "change_rule", "number": 1, "rule": rule},
-            {"change": "end_rule", "number": 2},
-        ]);
-        [
+        vec![
             ("operator", json!({"action": "register", "login": "li.wei", "roles": ["administrator", "auditor"]})),
             ("operator", json!({"action": "change_roles", "operator": "opr_2", "roles": ["risk"]})),
             ("operator", json!({"action": "suspend", "operator": "opr_2"})),
@@ -117,6 +108,21 @@ mod tests {
             ("adjustment", adjustment),
             ("suspense_allocation", json!({"item": "sus_3", "to": "acc_7", "amount": 40})),
             ("check_waiver", json!({"date": "2026-03-05", "position": 1042, "checks": ["cover"]})),
+        ]
+    }
+
+    /// Bodies of freezes, trees, agreements, currencies, own money, limits and block lists.
+    fn bodies_of_money() -> Vec<(&'static str, Value)> {
+        let rule = json!({"receiver": "acc_7", "purpose": "price", "cap": 900, "conditions": [1],
+            "not_before": "2026-03-09"});
+        let changes = json!([
+            {"change": "add_receiver", "receiver": "acc_7"},
+            {"change": "add_condition", "condition": {"kind": "date_reached", "date": "2026-03-09"}},
+            {"change": "add_rule", "rule": rule.clone()},
+            {"change": "change_rule", "number": 1, "rule": rule},
+            {"change": "end_rule", "number": 2},
+        ]);
+        vec![
             (
                 "release_freeze",
                 json!({"freeze": "frz_2", "authority": "court", "amount": 8, "document": "7", "group": false}),
@@ -150,8 +156,12 @@ mod tests {
             ),
             ("remove_block", json!({"entry": "blk_4", "reason": "mistaken identity"})),
         ]
-        .into_iter()
-        .map(|(kind, mut body)| {
+    }
+
+    /// A body of each kind, as it is sent and shown.
+    fn bodies() -> Vec<Value> {
+        let all = bodies_of_books().into_iter().chain(bodies_of_money());
+        all.map(|(kind, mut body)| {
             body["kind"] = json!(kind);
             body
         })
