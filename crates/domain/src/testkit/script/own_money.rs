@@ -1,10 +1,11 @@
-//! `rent`, `card-rent`, `refund`, `clear`, `settle`, and what own money does: `line`, `statement`, `sweep-income`, `inject`,
-//! `cancel-transfer`, `chargeback`, `book`, `win`, `collect`, `owes`, `cover`, `rules`, `advance`, `repay`, `shows`: see
-//! [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`], [`crate::arrears`] and [`crate::advance`].
+//! Rent for own money to act on: `rent`, `card-rent`, `split`, `refund`, `clear`, `settle`. What own money does: `line`,
+//! `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`, `cover`, `collect`, `owes`,
+//! `rules`, `advance`, `repay`, `shows`. See [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`],
+//! [`crate::arrears`] and [`crate::advance`].
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use super::{Read, Script, Step, minor};
 use crate::advance::{AdvanceCommand, RequestAdvance, SetAdvancePolicy};
@@ -19,6 +20,7 @@ use crate::money::{Currency, Minor};
 use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
 use crate::refund::CreateRefund;
 use crate::reserve_line::{LineDirection, LineTarget, ReserveLineCommand, TakeReserveBalance, TakeReserveLine};
+use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::date;
 
 /// Reads a verb of own money.
@@ -45,6 +47,14 @@ fn orders(script: &mut Script, words: &[&str]) -> Read {
         }
         ["refund", name, order, amount, fee] => {
             return Some(Step::named(name, Command::CreateRefund(refund(script, order, amount, fee))));
+        }
+        // So much of an order to one receiver.
+        ["split", name, order, receiver, amount] => {
+            let (order, out_split_no) = (OrderId(script.id(order)), name.to_string());
+            let part = SplitPart { merchant: MerchantId(script.id(receiver)), amount: minor(amount) };
+            let (parts, return_order) = (Parts::Amounts(vec![part]), Vec::new());
+            let split = MakeSplit { order, out_split_no, parts, return_order };
+            return Some(Step::named(name, Command::MakeSplit(split)));
         }
         // The file of a rail that matches all that succeeded up to its day.
         ["clear", network, day] => {
