@@ -1,4 +1,4 @@
-//! Rent for own money to act on: `rent`, `card-rent`, `split`, `refund`, `clear`, `settle`. What own money does: `line`,
+//! Rent that own money acts on: `rent`, `card-rent`, `split`, `refund`, `clear`, `settle`. What own money does: `line`,
 //! `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`, `cover`, `collect`, `owes`,
 //! `rules`, `advance`, `repay`, `shows`. See [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`],
 //! [`crate::arrears`] and [`crate::advance`].
