@@ -36,6 +36,7 @@ mod currency;
 mod day;
 mod freeze;
 mod hold;
+mod own_money;
 mod payout;
 mod people;
 mod tree;
@@ -166,6 +167,7 @@ impl Script {
         let read = read.or_else(|| hold::read(self, words));
         let read = read.or_else(|| freeze::read(self, words));
         let read = read.or_else(|| payout::read(self, words));
+        let read = read.or_else(|| own_money::read(self, words));
         let read = read.or_else(|| wallet::read(self, words));
         let read = read.or_else(|| tree::read(self, words));
         let read = read.or_else(|| agreement::read(self, words));
@@ -193,22 +195,8 @@ impl Script {
                 self.bind(name, id.0);
                 Some(Step::Done)
             }
-            ["merchant", name, kind] => {
-                let kind = match kind {
-                    "agency" => MerchantKind::Agency,
-                    "agent" => MerchantKind::Agent,
-                    _ => MerchantKind::Landlord,
-                };
-                let id = self.kit.merchant(kind, 2_000);
-                self.bind(name, id.0);
-                let merchant = self.kit.state.merchant(id).expect("just opened").clone();
-                self.bind(&format!("{name}.2202"), merchant.pending.0);
-                self.bind(&format!("{name}.2203"), merchant.available.0);
-                if let Some(company) = merchant.company {
-                    self.bind(&format!("{name}.2206"), company.0);
-                }
-                Some(Step::Done)
-            }
+            ["merchant", name, kind] => Some(self.merchant(name, kind, 2_000)),
+            ["merchant", name, kind, "fee", rate] => Some(self.merchant(name, kind, minor(rate))),
             ["open", name, subject, owner] => Some(self.open(name, subject, owner, "CNY")),
             ["open", name, subject, owner, currency] => Some(self.open(name, subject, owner, currency)),
             ["close", name] => Some(Step::of(Command::CloseAccount(self.account(name)))),
@@ -225,6 +213,24 @@ impl Script {
             }
             _ => None,
         }
+    }
+
+    /// A merchant with its fee in millionths, and its accounts by its name and their subjects.
+    fn merchant(&mut self, name: &str, kind: &str, fee_rate: Minor) -> Step {
+        let kind = match kind {
+            "agency" => MerchantKind::Agency,
+            "agent" => MerchantKind::Agent,
+            _ => MerchantKind::Landlord,
+        };
+        let id = self.kit.merchant(kind, fee_rate);
+        self.bind(name, id.0);
+        let merchant = self.kit.state.merchant(id).expect("just opened").clone();
+        self.bind(&format!("{name}.2202"), merchant.pending.0);
+        self.bind(&format!("{name}.2203"), merchant.available.0);
+        if let Some(company) = merchant.company {
+            self.bind(&format!("{name}.2206"), company.0);
+        }
+        Step::Done
     }
 
     fn open(&mut self, name: &str, subject: &str, owner: &str, currency: &str) -> Step {

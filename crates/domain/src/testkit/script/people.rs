@@ -6,8 +6,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Read, Script, Step, minor, subject_of};
+use crate::advance::AdvanceCommand;
 use crate::agreement::AgreementCommand;
 use crate::approval::{ApprovalCommand, DigestAlgorithm, Evidence, Proposal, Propose};
+use crate::arrears::ArrearsCommand;
 use crate::block_list::BlockListCommand;
 use crate::book::Side;
 use crate::command::Command;
@@ -18,6 +20,7 @@ use crate::ids::{ApprovalId, OperatorId, SuspenseId, TemplateId};
 use crate::limit::LimitCommand;
 use crate::manual_voucher::{Adjustment, ManualVoucher, ManualVoucherCommand, TemplateCommand, TemplateLine};
 use crate::operator::{OperatorCommand, Role};
+use crate::own_transfer::OwnTransferCommand;
 use crate::suspense::AllocateSuspense;
 use crate::testkit::date;
 use crate::tree::TreeCommand;
@@ -140,6 +143,10 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::Conversion(ConversionCommand::Reverse(command)) => Proposal::ReverseConversion(command),
         Command::Limit(LimitCommand::SetPolicy(command)) => Proposal::LimitPolicy(command),
         Command::BlockList(BlockListCommand::Remove(command)) => Proposal::RemoveBlock(command),
+        Command::OwnTransfer(OwnTransferCommand::SweepIncome(command)) => Proposal::SweepIncome(command),
+        Command::OwnTransfer(OwnTransferCommand::Inject(command)) => Proposal::InjectOwn(command),
+        Command::Arrears(ArrearsCommand::CoverRefund(command)) => Proposal::CoverRefund(command),
+        Command::Advance(AdvanceCommand::SetPolicy(command)) => Proposal::AdvancePolicy(command),
         _ => return None,
     })
 }
