@@ -6,10 +6,11 @@
 //!  2 orders rent by card · combined (fund + card) · earnest money           day D
 //!  3 money  splits over up to 12 roles · refunds, part, full, after a split
 //!  4 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
-//!  5 court  two authorities freeze one landlord's money: a queue, a deduction by two officers
+//!  5 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
 //!  6 close  both days: checks, trial balance, cover, rates, statements
 //! ```
 
+mod chargeback;
 mod close;
 mod court;
 mod cut;
@@ -86,6 +87,7 @@ impl Play {
         let (mut checks, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;
         checks.extend(court::session(&stage, &debtor, &mut talk).await?);
+        checks.extend(chargeback::booked(&stage, &cast, &debtor, &mut talk).await?);
         let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;
         let holds = report::report(&stage, &day, verdict, self.json, &mut talk).await?;
         if self.exit {

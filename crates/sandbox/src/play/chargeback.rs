@@ -1,0 +1,63 @@
+//! Still phase 5: a payer's bank takes a settled rent back. The landlord was paid out, so own money covers what it lacks, and
+//! the landlord owes that.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::close::Check;
+use super::open::{Cast, Merchant};
+use super::stage::{NEXT_DAY, text};
+use super::{Stage, Talk};
+
+/// Takes one chargeback down and books it.
+pub(super) async fn booked(stage: &Stage, cast: &Cast, debtor: &Merchant, talk: &mut Talk) -> Result<Vec<Check>> {
+    let own = stage.operator.get("/v1/accounts?owner=institution&subject=2291&limit=500").await?;
+    let yuan = |account: &&Value| account.get("currency").and_then(Value::as_str) == Some("CNY");
+    let accounts = own.get("data").and_then(Value::as_array).context("an answer without 'data'")?;
+    let own = number(accounts.iter().find(yuan).context("2291 in yuan is there from the beginning")?, "available");
+    let Some((order, leg, paid)) = settled_rent(stage, cast, debtor).await? else {
+        talk.phase("  no rent was settled, so there is nothing to charge back");
+        return Ok(Vec::new());
+    };
+    let amount = paid.min(own);
+    let body = json!({
+        "leg": leg, "case_number": "CB-2026-1", "reason": "4853", "amount": amount, "currency": "CNY",
+    });
+    let received = stage.done("/v1/chargebacks", "chargeback-1", body).await?;
+    let id = text(&received, "id")?;
+    let booked = stage.done(&format!("/v1/chargebacks/{id}/book"), "chargeback-1-book", Value::Null).await?;
+    let taken = booked.get("taken").and_then(Value::as_array).context("an answer without 'taken'")?;
+    let taken: i64 = taken.iter().map(|share| number(share, "amount")).sum();
+    let lack = number(&booked, "lack");
+    let arrears = booked.get("arrears").and_then(Value::as_str).unwrap_or("none");
+    talk.phase(&format!(
+        "  charged back {amount} of {order}: {taken} from the landlord, {lack} from own money as arrears ({arrears})"
+    ));
+    let status = text(&booked, "status")?;
+    let holds = status == "booked" && taken + lack == amount && (lack > 0) == (arrears != "none");
+    let detail = format!("{id} {status}: {taken} + {lack} = {amount}");
+    Ok(vec![Check { day: NEXT_DAY.to_owned(), name: "chargeback_booked".to_owned(), holds, detail }])
+}
+
+/// An order of rent by card that was settled and not refunded, of a landlord that no authority froze: order, leg, amount.
+async fn settled_rent(stage: &Stage, cast: &Cast, debtor: &Merchant) -> Result<Option<(String, String, i64)>> {
+    for landlord in cast.landlords.iter().filter(|landlord| landlord.id != debtor.id) {
+        let target = format!("/v1/orders?merchant={}&status=success&limit=500", landlord.id);
+        let orders = stage.operator.get(&target).await?;
+        for order in orders.get("data").and_then(Value::as_array).into_iter().flatten() {
+            let legs = order.get("legs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let captured = |leg: &&Value| leg.get("status").and_then(Value::as_str) == Some("captured");
+            let is_card = |leg: &&Value| leg.get("type").and_then(Value::as_str) == Some("card");
+            let settled = order.get("settled").and_then(Value::as_bool).unwrap_or_default();
+            let card = legs.iter().filter(captured).find(is_card);
+            if let Some(leg) = card.filter(|_| settled && number(order, "refunded") == 0) {
+                return Ok(Some((text(order, "id")?, text(leg, "id")?, number(leg, "amount"))));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn number(value: &Value, key: &str) -> i64 {
+    value.get(key).and_then(Value::as_i64).unwrap_or_default()
+}
