@@ -39,9 +39,16 @@ pub(super) async fn booked(stage: &Stage, cast: &Cast, debtor: &Merchant, talk: 
     Ok(vec![Check { day: NEXT_DAY.to_owned(), name: "chargeback_booked".to_owned(), holds, detail }])
 }
 
-/// An order of rent by card that was settled and not refunded, of a landlord that no authority froze: order, leg, amount.
+/// An order of rent by card that was settled and not refunded, of a landlord that no authority froze and that has little
+/// left: order, leg, amount.
 async fn settled_rent(stage: &Stage, cast: &Cast, debtor: &Merchant) -> Result<Option<(String, String, i64)>> {
+    let mut landlords = Vec::new();
     for landlord in cast.landlords.iter().filter(|landlord| landlord.id != debtor.id) {
+        let account = stage.operator.get(&format!("/v1/accounts/{}", landlord.available)).await?;
+        landlords.push((number(&account, "available"), landlord));
+    }
+    landlords.sort_by_key(|(available, _)| *available);
+    for (_, landlord) in landlords {
         let target = format!("/v1/orders?merchant={}&status=success&limit=500", landlord.id);
         let orders = stage.operator.get(&target).await?;
         for order in orders.get("data").and_then(Value::as_array).into_iter().flatten() {
