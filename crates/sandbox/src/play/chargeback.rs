@@ -6,16 +6,26 @@ use serde_json::{Value, json};
 
 use super::close::Check;
 use super::open::{Cast, Merchant};
+use super::orders::{Day, Kind};
 use super::stage::{NEXT_DAY, text};
 use super::{Stage, Talk};
 
+/// How many orders of rent are looked at.
+const LOOKED_AT: usize = 40;
+
 /// Takes one chargeback down and books it.
-pub(super) async fn booked(stage: &Stage, cast: &Cast, debtor: &Merchant, talk: &mut Talk) -> Result<Vec<Check>> {
-    let own = stage.operator.get("/v1/accounts?owner=institution&subject=2291&limit=500").await?;
+pub(super) async fn booked(
+    stage: &Stage,
+    cast: &Cast,
+    day: &Day,
+    debtor: &Merchant,
+    talk: &mut Talk,
+) -> Result<Vec<Check>> {
+    let own = stage.operator.get("/v1/accounts?owner=institution&subject=2291&min_position=1").await?;
     let yuan = |account: &&Value| account.get("currency").and_then(Value::as_str) == Some("CNY");
     let accounts = own.get("data").and_then(Value::as_array).context("an answer without 'data'")?;
     let own = number(accounts.iter().find(yuan).context("2291 in yuan is there from the beginning")?, "available");
-    let Some((order, leg, paid)) = settled_rent(stage, cast, debtor).await? else {
+    let Some((order, leg, paid)) = settled_rent(stage, cast, day, debtor).await? else {
         talk.phase("  no rent was settled, so there is nothing to charge back");
         return Ok(Vec::new());
     };
@@ -39,30 +49,31 @@ pub(super) async fn booked(stage: &Stage, cast: &Cast, debtor: &Merchant, talk: 
     Ok(vec![Check { day: NEXT_DAY.to_owned(), name: "chargeback_booked".to_owned(), holds, detail }])
 }
 
-/// An order of rent by card that was settled and not refunded, of a landlord that no authority froze and that has little
-/// left: order, leg, amount.
-async fn settled_rent(stage: &Stage, cast: &Cast, debtor: &Merchant) -> Result<Option<(String, String, i64)>> {
-    let mut landlords = Vec::new();
-    for landlord in cast.landlords.iter().filter(|landlord| landlord.id != debtor.id) {
+/// Of some orders of rent by card that were settled and not refunded, of landlords whom no authority froze, the one whose
+/// landlord has least left: order, leg, amount.
+async fn settled_rent(
+    stage: &Stage,
+    cast: &Cast,
+    day: &Day,
+    debtor: &Merchant,
+) -> Result<Option<(String, String, i64)>> {
+    let mut found: Option<(i64, (String, String, i64))> = None;
+    for placed in day.placed.iter().filter(|placed| placed.kind == Kind::Rent).take(LOOKED_AT) {
+        let order = stage.operator.get(&format!("/v1/orders/{}", placed.id)).await?;
+        let merchant = text(&order, "merchant")?;
+        let landlord = cast.landlords.iter().find(|landlord| landlord.id == merchant && landlord.id != debtor.id);
+        let legs = order.get("legs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let captured = |leg: &&Value| leg.get("status").and_then(Value::as_str) == Some("captured");
+        let settled = order.get("settled").and_then(Value::as_bool).unwrap_or_default();
+        let fits = settled && number(&order, "refunded") == 0;
+        let (Some(landlord), Some(leg), true) = (landlord, legs.iter().find(captured), fits) else { continue };
         let account = stage.operator.get(&format!("/v1/accounts/{}", landlord.available)).await?;
-        landlords.push((number(&account, "available"), landlord));
-    }
-    landlords.sort_by_key(|(available, _)| *available);
-    for (_, landlord) in landlords {
-        let target = format!("/v1/orders?merchant={}&status=success&limit=500", landlord.id);
-        let orders = stage.operator.get(&target).await?;
-        for order in orders.get("data").and_then(Value::as_array).into_iter().flatten() {
-            let legs = order.get("legs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            let captured = |leg: &&Value| leg.get("status").and_then(Value::as_str) == Some("captured");
-            let is_card = |leg: &&Value| leg.get("type").and_then(Value::as_str) == Some("card");
-            let settled = order.get("settled").and_then(Value::as_bool).unwrap_or_default();
-            let card = legs.iter().filter(captured).find(is_card);
-            if let Some(leg) = card.filter(|_| settled && number(order, "refunded") == 0) {
-                return Ok(Some((text(order, "id")?, text(leg, "id")?, number(leg, "amount"))));
-            }
+        let available = number(&account, "available");
+        if found.as_ref().is_none_or(|(least, _)| available < *least) {
+            found = Some((available, (text(&order, "id")?, text(leg, "id")?, number(leg, "amount"))));
         }
     }
-    Ok(None)
+    Ok(found.map(|(_, order)| order))
 }
 
 fn number(value: &Value, key: &str) -> i64 {

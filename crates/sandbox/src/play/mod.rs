@@ -87,7 +87,7 @@ impl Play {
         let (mut checks, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;
         checks.extend(court::session(&stage, &debtor, &mut talk).await?);
-        checks.extend(chargeback::booked(&stage, &cast, &debtor, &mut talk).await?);
+        checks.extend(chargeback::booked(&stage, &cast, &day, &debtor, &mut talk).await?);
         let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;
         let holds = report::report(&stage, &day, verdict, self.json, &mut talk).await?;
         if self.exit {

@@ -68,6 +68,9 @@ pub(crate) enum Freeze {
         /// When it ends by itself.
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
+        /// The account and each below it, all or none.
+        #[arg(long, conflicts_with = "customer")]
+        down_the_tree: bool,
     },
     /// Stop payments for 48 hours (止付).
     Stop {
@@ -173,7 +176,7 @@ impl Freeze {
                 let text = page(&FREEZES, &freezes, None);
                 Ok(Answer::new(freezes, text))
             }
-            Self::Place { order, amount, currency, bar, priority, expires_at } => {
+            Self::Place { order, amount, currency, bar, priority, expires_at, down_the_tree } => {
                 let mut body = order.body();
                 match (amount, bar.as_deref()) {
                     (Some(amount), None) => body.extend(named("amount", *amount)),
@@ -185,6 +188,7 @@ impl Freeze {
                 body.extend(currency.iter().flat_map(|currency| named("currency", currency.as_str())));
                 body.extend(priority.iter().flat_map(|priority| named("priority", *priority)));
                 body.extend(expires_at.iter().flat_map(|at| named("expires_at", at.as_str())));
+                body.extend(down_the_tree.then(|| named("down_the_tree", true)).into_iter().flatten());
                 Ok(shown(client.post(&target(&["v1", "freezes"], &[]), &Value::Object(body))?))
             }
             Self::Stop { order } => {

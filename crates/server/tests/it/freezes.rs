@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Client};
 use crate::open::{Books, account, number, text, voucher};
 use crate::server::Server;
+use crate::staff::Staff;
+use crate::wallets::risk;
 
 /// An order to freeze 1,500.00 on an account.
 fn order(account: &str) -> Value {
@@ -244,4 +246,38 @@ fn the_command_line_freezes_stops_and_renews() {
     assert_eq!(shown, operator.get("/v1/freezes/frz_2").ok());
     let neither = server.lintel(&[&["freeze", "place", "--account", rich], &order[..]].concat());
     assert!(!neither.status.success() && String::from_utf8_lossy(&neither.stderr).contains("--bar"), "{neither:?}");
+}
+
+#[test]
+fn frozen_money_is_deducted_by_two_people_and_comes_back_with_its_freeze() {
+    let server = Server::start();
+    let Books { operator, rich, .. } = &Books::open(&server);
+    let staff = Staff::hire(&server);
+    let [maker, checker] = risk(&server, &staff);
+    let freeze = place(operator, &with(order(rich), &json!({"amount": 60_000}))).ok();
+    let path = format!("/v1/freezes/{}/deductions", text(&freeze, "/id"));
+    let bank_account = json!({"account": "6222000000000118", "holder": "Chaoyang court"});
+    let deduction = json!({
+        "amount": 40_000, "authority": "Chaoyang court", "document": "2026-119", "reason": "ruling",
+        "bank_account": bank_account,
+    });
+    let by_another = with(deduction.clone(), &json!({"authority": "Haidian court"}));
+    assert_eq!(maker.client.post(&path, &by_another).error().1, "authority_mismatch");
+    assert_eq!(operator.post(&path, &deduction).error().0, 403, "programs propose nothing");
+    let proposed = maker.client.post(&path, &deduction).ok();
+    assert!(!proposed.to_string().contains("6222000000000118"), "{proposed}");
+    assert_eq!(maker.approve(&text(&proposed, "/id")).error().1, "same_person");
+    let payout = text(&checker.approve(&text(&proposed, "/id")).ok(), "/outcome");
+
+    // Money and freeze went down together.
+    let sent = operator.get(&format!("/v1/payouts/{payout}")).ok();
+    assert_eq!((text(&sent, "/kind"), text(&sent, "/freeze")), ("deduction".into(), text(&freeze, "/id")));
+    assert_eq!(shows(operator, rich), (20_000, 0, 40_000));
+    let changed = look(operator, &freeze);
+    assert_eq!((number(&changed, "/deducted"), number(&changed, "/frozen")), (40_000, 20_000));
+    let last = changed["changes"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (text(&last, "/what"), text(&last, "/operator"), text(&last, "/approver"), text(&last, "/document")),
+        ("deducted".into(), "risk.one".into(), "risk.two".into(), "2026-119".into())
+    );
 }

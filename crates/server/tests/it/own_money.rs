@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::open::{balance, number, own, text, voucher};
+use crate::orders::Market;
 use crate::server::Server;
 use crate::staff::Staff;
 
@@ -120,4 +121,30 @@ fn bad_input_of_own_money_is_named() {
     ] {
         assert_eq!(operator.get(path).ok()["data"], json!([]), "{path}");
     }
+}
+
+#[test]
+fn a_chargeback_is_booked_from_what_is_unsettled_and_won_back() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let operator = &market.operator;
+    let order = market.paid();
+    let pending = text(&market.landlord, "/pending");
+    assert_eq!(balance(operator, &pending), 499_000);
+    let chargeback = |amount: i64| {
+        let leg = text(&order, "/legs/0/id");
+        json!({"leg": leg, "case_number": "CB-1", "reason": "4853", "amount": amount, "currency": "CNY"})
+    };
+    let beyond = operator.post("/v1/chargebacks", &chargeback(500_001)).error();
+    assert_eq!(beyond.2, "amount", "{beyond:?}");
+    let received = operator.post("/v1/chargebacks", &chargeback(200_000)).ok();
+    assert_eq!((text(&received, "/status"), balance(operator, &pending)), ("received".into(), 499_000));
+    let path = format!("/v1/chargebacks/{}", text(&received, "/id"));
+    let booked = operator.post(&format!("{path}/book"), &json!({})).ok();
+    assert_eq!((text(&booked, "/status"), number(&booked, "/lack")), ("booked".into(), 0));
+    assert_eq!((number(&booked, "/taken/0/amount"), balance(operator, &pending)), (200_000, 299_000));
+    assert_eq!(operator.post(&format!("{path}/book"), &json!({})).error().1, "chargeback_state");
+    let won = operator.post(&format!("{path}/win"), &json!({})).ok();
+    assert_eq!((text(&won, "/status"), won["allowed_actions"].clone()), ("won".into(), json!([])));
+    assert_eq!(operator.get(&path).ok(), won);
 }

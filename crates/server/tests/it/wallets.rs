@@ -21,7 +21,7 @@ fn transfer(operator: &Client, from: &str, to: &str, amount: i64, factors: &str)
 }
 
 /// Two of risk control, hired by the administrators; each of those approves one, as a code is good once.
-fn risk(server: &Server, staff: &Staff) -> [Person; 2] {
+pub(crate) fn risk(server: &Server, staff: &Staff) -> [Person; 2] {
     let hired =
         [("opr_5", "risk.one", &staff.first, &staff.second), ("opr_6", "risk.two", &staff.second, &staff.first)];
     hired.map(|(id, login, by, of)| {
