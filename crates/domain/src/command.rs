@@ -151,14 +151,13 @@ pub enum Command {
     PayFromAgreement(PayFromAgreement),
     /// Close an agreement and its account.
     CloseAgreement(AgreementId),
-    /// Freeze an amount, or an account or customer as a whole.
     /// More of agreements.
     Agreement(agreement::AgreementCommand),
     /// Exchange rates.
     ExchangeRate(crate::exchange_rate::ExchangeRateCommand),
     /// Conversions between currencies.
     Conversion(crate::conversion::ConversionCommand),
-    /// Freeze an amount.
+    /// Freeze an amount, or an account or customer as a whole.
     PlaceFreeze(PlaceFreeze),
     /// Release all or part of a freeze.
     ReleaseFreeze(ReleaseFreeze),

@@ -7,8 +7,7 @@
 //! |---|---|---|---|---|
 //! | 0 bulk posting | stream | number | index | |
 //! | 1 the caller's own | | | | the text |
-//! | 10–19 order … attempt, 28 run of a tree | id | | | |
-//! | 10–19 order … attempt, from 31 conversion … | id | | | |
+//! | an object, see `object_numbers` below | id | | | |
 //!
 //! Dimensions without any value are read back as none.
 
@@ -327,9 +326,6 @@ macro_rules! object_numbers {
 
 object_numbers! {
     10 Order 11 Leg 12 Split 13 Refund 14 Payout 15 Settlement 16 Clearing 17 Hold 18 Agreement 19 Attempt
-    28 TreeRun
-    20 Suspense 21 Approval
-    31 Conversion
-    40 TopUp 41 Transfer
-    34 ReserveLine 35 OwnTransfer 36 Arrears 37 Chargeback 38 Advance
+    20 Suspense 21 Approval 28 TreeRun 31 Conversion
+    34 ReserveLine 35 OwnTransfer 36 Arrears 37 Chargeback 38 Advance 40 TopUp 41 Transfer
 }

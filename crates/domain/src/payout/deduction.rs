@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use super::{Destination, Payout, PayoutKind, PayoutStatus, Receiver, booking};
+use super::{Destination, NewPayout, Payout, PayoutKind, Receiver, booking};
 use crate::attempt::{self, Operation, Purpose, Rail};
 use crate::book::Subject;
 use crate::draft::Draft;
@@ -37,31 +37,17 @@ pub(crate) fn deduct(draft: &mut Draft<'_>, id: PayoutId, deduction: Deduction) 
     let receiver = Receiver { own: false, ..receiver };
     let operation =
         Operation::Pay { account: receiver.account.clone(), name: receiver.name.clone(), amount, currency, bank: None };
-    let payout = Payout {
-        id,
+    let new = NewPayout {
         kind: PayoutKind::Deduction,
         account,
         destination: Destination::Bank(receiver),
         amount,
         fee: 0,
         currency,
-        status: PayoutStatus::Created,
-        created_at: draft.context.now,
-        hold: None,
-        attempt: None,
-        sent: None,
-        ended_at: None,
-        failure: None,
-        cancelled: None,
-        reference: None,
-        return_reference: None,
-        return_date: None,
-        return_cleared: None,
-        freeze: Some(freeze),
-        counted: None,
-        withdrawal: None,
         bank: None,
+        withdrawal: None,
     };
+    let payout = Payout { freeze: Some(freeze), ..new.created(id, draft.context.now) };
     let transit = draft.state.institution(Subject::PayoutTransit, currency)?;
     let voucher = Voucher {
         business: booking::number(&payout),

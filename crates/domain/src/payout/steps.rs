@@ -80,6 +80,38 @@ pub(crate) struct NewPayout {
     pub(crate) withdrawal: Option<WithdrawalId>,
 }
 
+impl NewPayout {
+    /// The payout as it begins, counted by no limit and taken from no freeze.
+    pub(super) fn created(self, id: PayoutId, at: Time) -> Payout {
+        let Self { kind, account, destination, amount, fee, currency, bank, withdrawal } = self;
+        Payout {
+            id,
+            kind,
+            account,
+            destination,
+            amount,
+            fee,
+            currency,
+            status: PayoutStatus::Created,
+            created_at: at,
+            hold: None,
+            attempt: None,
+            sent: None,
+            ended_at: None,
+            failure: None,
+            cancelled: None,
+            reference: None,
+            return_reference: None,
+            return_date: None,
+            return_cleared: None,
+            freeze: None,
+            counted: None,
+            withdrawal,
+            bank,
+        }
+    }
+}
+
 /// Creates a payout with its hold; with `send_now` sends it too.
 ///
 /// # Errors
@@ -164,34 +196,10 @@ fn still_settled_to(state: &State, from: &Account, receiver: &Receiver) -> Resul
 
 fn create(draft: &mut Draft<'_>, new: NewPayout) -> Result<PayoutId, Refusal> {
     let counted = check(draft.state, draft.context.now, &new)?;
-    let NewPayout { kind, account, destination, amount, fee, currency, bank, withdrawal } = new;
-    let total = add(amount, fee, "amount")?;
+    let (account, currency, total) = (new.account, new.currency, add(new.amount, new.fee, "amount")?);
     let id = PayoutId(draft.state.payouts.next_id());
-    draft.emit(Event::PayoutCreated(Box::new(Payout {
-        id,
-        kind,
-        account,
-        destination,
-        amount,
-        fee,
-        currency,
-        status: PayoutStatus::Created,
-        created_at: draft.context.now,
-        hold: None,
-        attempt: None,
-        sent: None,
-        ended_at: None,
-        failure: None,
-        cancelled: None,
-        reference: None,
-        return_reference: None,
-        return_date: None,
-        return_cleared: None,
-        freeze: None,
-        counted,
-        withdrawal,
-        bank,
-    })));
+    let payout = Payout { counted, ..new.created(id, draft.context.now) };
+    draft.emit(Event::PayoutCreated(Box::new(payout)));
     if let Some(counted) = counted {
         limit::count(draft, &counted, total);
     }
