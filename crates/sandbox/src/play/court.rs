@@ -48,19 +48,21 @@ pub(super) async fn session(stage: &Stage, debtor: &Merchant, talk: &mut Talk) -
     ));
     let in_force = |place, bitten, frozen| Seen { status: "in_force".to_owned(), place: Some(place), bitten, frozen };
     let expected = (in_force(1, first, first), in_force(2, available - first, second));
-    let (paid, stays) = match status.as_str() {
-        "success" => (first, Seen { status: "deducted".to_owned(), place: None, bitten: 0, frozen: 0 }),
-        // Declined, and so the money and the freeze came back; or not known yet.
-        _ => (available - left, in_force(1, first, first)),
+    // Money and freeze go down together when it is sent, and come back together if it does not arrive.
+    let came_back = matches!(status.as_str(), "failed" | "returned");
+    let stands = if came_back {
+        after == queued && left == available
+    } else {
+        let deducted = Seen { status: "deducted".to_owned(), place: None, bitten: 0, frozen: 0 };
+        after == (deducted, in_force(1, available - first, second)) && left == available - first
     };
-    let moved_up = in_force(if paid > 0 { 1 } else { 2 }, available - first, second);
     let one = |name: &str, holds, detail| Check { day: NEXT_DAY.to_owned(), name: name.to_owned(), holds, detail };
     Ok(vec![
         one("freeze_queued", queued == expected, format!("{queued:?}")),
         one(
             "freeze_deducted",
-            status != "success" || after == (stays, moved_up) && left == available - paid,
-            format!("{payout} {status}: {available} - {paid} = {left}; the second then {:?}", after.1),
+            stands,
+            format!("{payout} {status}: {left} left of {available}; the second then {:?}", after.1),
         ),
     ])
 }
