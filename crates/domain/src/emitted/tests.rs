@@ -1,3 +1,5 @@
+//! Events encoded and read back: what is short, what is whole, what is refused.
+
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec;
