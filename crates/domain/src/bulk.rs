@@ -39,7 +39,7 @@ pub struct BulkVoucher {
     pub dimensions: Option<Box<Dimensions>>,
 }
 
-/// The vouchers of a posting, their entries side by side: a posting of thousands takes a handful of allocations.
+/// The vouchers of a posting, their entries side by side in one list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BulkVouchers {
     heads: Vec<BulkHead>,
@@ -55,24 +55,6 @@ struct BulkHead {
 }
 
 impl BulkVouchers {
-    /// Room for so many vouchers of two entries.
-    #[must_use]
-    pub fn with_capacity(vouchers: usize) -> Self {
-        Self { heads: Vec::with_capacity(vouchers), entries: Vec::with_capacity(vouchers.saturating_mul(2)) }
-    }
-
-    /// How many vouchers there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.heads.len()
-    }
-
-    /// True without vouchers.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.heads.is_empty()
-    }
-
     /// Adds a voucher.
     pub fn push(
         &mut self,
@@ -161,7 +143,7 @@ pub fn decide_bulk(draft: &mut Draft<'_>, command: PostBulk) -> Result<Reply, Re
     {
         return Ok(Reply::Bulk(reply));
     }
-    let count = command.vouchers.len();
+    let count = command.vouchers.heads.len();
     if count == 0 || count > MAX_VOUCHERS {
         let message = format!("the posting has {count} vouchers; send 1 to {MAX_VOUCHERS}");
         return Err(Refusal::new(RefusalCode::VoucherTooLong, "vouchers", message));

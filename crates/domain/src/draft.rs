@@ -4,6 +4,7 @@ use crate::approval::Approved;
 use crate::emitted::Emitted;
 use crate::envelope::Context;
 use crate::event::{Event, apply};
+use crate::ids::VoucherId;
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::voucher::{self, Voucher};
@@ -38,10 +39,11 @@ impl<'a> Draft<'a> {
     }
 
     /// As [`Self::emit`], for a voucher that its maker keeps.
-    pub(crate) fn emit_posted(&mut self, voucher: &Voucher) {
+    pub(crate) fn emit_voucher(&mut self, voucher: &Voucher) -> VoucherId {
         self.state.position += 1;
         voucher::apply_posted(self.state, voucher);
         self.emitted.push_voucher(voucher);
+        VoucherId(self.state.position)
     }
 
     /// Tries a step and takes it back, whatever comes of it: in a draft that records, before its first event.

@@ -39,6 +39,9 @@ pub struct Emitted {
     count: u32,
     bytes: Vec<u8>,
     before: Option<Place>,
+    /// What was added, for tests to compare with what comes back.
+    #[cfg(test)]
+    added: Vec<Event>,
 }
 
 /// Where in a bulk posting a voucher stands, and what it shares with its neighbours.
@@ -98,6 +101,8 @@ impl Emitted {
             self.push_voucher(voucher);
             return;
         }
+        #[cfg(test)]
+        self.added.push(event.clone());
         self.before = None;
         self.count += 1;
         minicbor::encode(event, &mut self.bytes).expect(IN_MEMORY);
@@ -105,6 +110,8 @@ impl Emitted {
 
     /// Adds a voucher that was posted.
     pub(crate) fn push_voucher(&mut self, voucher: &Voucher) {
+        #[cfg(test)]
+        self.added.push(Event::VoucherPosted(voucher.clone()));
         let place = Place::of(voucher);
         let expected = self.before.and_then(Place::next);
         let plain = voucher.dimensions.is_none() && voucher.contra_of.is_none();
@@ -143,8 +150,11 @@ impl Emitted {
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         let mut decoder = Decoder::new(&self.bytes);
-        let events: Result<_, _> = Events::new(&mut decoder, self.count).collect();
-        events.expect("what was encoded decodes")
+        let events: Result<Vec<Event>, _> = Events::new(&mut decoder, self.count).collect();
+        let events = events.expect("what was encoded decodes");
+        #[cfg(test)]
+        assert_eq!(events, self.added);
+        events
     }
 
     /// Lets go of all of them.

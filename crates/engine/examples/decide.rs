@@ -82,7 +82,7 @@ fn open(engine: &mut Engine) -> Result<AccountId, Box<dyn std::error::Error>> {
 }
 
 fn vouchers(accounts: &[AccountId], seed: &mut u64) -> BulkVouchers {
-    let mut vouchers = BulkVouchers::with_capacity(POSTING);
+    let mut vouchers = BulkVouchers::default();
     let mut draw = |below: usize| {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (*seed >> 33) as usize % below

@@ -251,7 +251,8 @@ impl Engine {
     /// Folds a row of the journal into the state: recovery, and what a follower does for ever.
     ///
     /// # Errors
-    /// A row that this version cannot read or that does not follow on the state.
+    /// A row that this version cannot read or that does not follow on the state: drop this engine, since the events before
+    /// the bad one are in it.
     pub fn replay(&mut self, row: &Record) -> Result<Projection, EngineError> {
         let position = row.first;
         if row.level > LEVEL {

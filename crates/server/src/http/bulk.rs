@@ -101,7 +101,7 @@ struct CborPosting {
     vouchers: CborVouchers,
 }
 
-/// The vouchers, read into one list of entries: thousands of them take a handful of allocations.
+/// The vouchers, each put into the posting's one list of entries as soon as it is read.
 struct CborVouchers(BulkVouchers);
 
 impl<'b, C> Decode<'b, C> for CborVouchers {
