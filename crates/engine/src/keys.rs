@@ -203,6 +203,11 @@ impl Keys {
         self.due.pop_front()
     }
 
+    /// Gives a span back that was taken and whose filter was not built.
+    pub fn put_back(&mut self, span: Span) {
+        self.due.push_back(span);
+    }
+
     /// Puts a filter in the place of the run or of the filters that it was built for, and gives those back. `None`, and
     /// nothing changed, if it does not know exactly as many keys as they do: it is of another engine, or the store is not
     /// what it should be.
