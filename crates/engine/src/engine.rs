@@ -180,6 +180,11 @@ impl Engine {
         self.keys.take_due()
     }
 
+    /// Gives a span back whose filter was not built: [`Keys::put_back`].
+    pub fn put_back(&mut self, span: Span) {
+        self.keys.put_back(span);
+    }
+
     /// Lets keys leave memory for their filter: [`Keys::install`].
     #[must_use]
     pub fn install(&mut self, filter: KeyFilter) -> Option<Retired> {

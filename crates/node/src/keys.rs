@@ -64,8 +64,12 @@ pub fn build(store: &Database, span: Span, goes_on: impl Fn() -> bool) -> Result
     Ok(Some(filter))
 }
 
-/// The keys at the store's checkpoint, which is at `position`.
-pub(crate) fn load(store: &Database, position: u64) -> Result<Keys, KeysError> {
+/// The keys at the store's checkpoint, which is at `position`, `run` of them in a run. Filters that are missing are built
+/// on the way, so that memory never holds all keys.
+///
+/// # Errors
+/// The store's; and as for [`build`].
+pub fn load(store: &Database, position: u64, run: usize) -> Result<Keys, KeysError> {
     let mut filters = Vec::new();
     for row in store::key_filter::sound(store)? {
         match proved(store, &row)? {
@@ -75,6 +79,7 @@ pub(crate) fn load(store: &Database, position: u64) -> Result<Keys, KeysError> {
         }
     }
     let mut keys = Keys::behind(filters);
+    keys.set_run_keys(run);
     let mut merges = Vec::new();
     store::key::each(store, keys.filtered_through(), position, |row| {
         keys.bind(key_binding(row)?);

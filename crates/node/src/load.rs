@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use domain::State;
 use domain::restore::RestoreError;
+use engine::keys::RUN_KEYS;
 use engine::{Engine, EngineError, Keys};
 use history::{History, HistoryError};
 use journal::{Journal, JournalError};
@@ -135,7 +136,7 @@ fn restore(store: &Database, history: &History, epoch: u64) -> Result<Option<Eng
     let sums = Sums::read(history, &segments, &rows.days)?;
     let balances = sums.balances(&rows.accounts)?;
     let state = State::restore(core, rows, balances.into_iter(), sums.turnovers())?;
-    let keys = keys::load(store, checkpoint.position)?;
+    let keys = keys::load(store, checkpoint.position, RUN_KEYS)?;
     Ok(Some(Engine::new(state, keys, epoch)))
 }
 
