@@ -175,6 +175,12 @@ impl Keys {
         Ok(Found::New)
     }
 
+    /// True if none of these keys was used, without asking the store.
+    #[must_use]
+    pub fn is_new(&self, scope: &str, keys: &[String]) -> bool {
+        self.search(scope, keys, [0; 16], None) == Ok(Found::New)
+    }
+
     fn in_memory(&self, joined: &str) -> Option<&Bound> {
         self.open.get(joined).or_else(|| self.sealed.iter().find_map(|run| run.get(joined)))
     }
