@@ -109,6 +109,12 @@ impl std::fmt::Display for Times {
         sorted.sort_unstable();
         let mean = sorted.iter().map(|ns| f64::from(*ns)).sum::<f64>() / sorted.len() as f64;
         let at = |share: f64| f64::from(sorted[((sorted.len() - 1) as f64 * share) as usize]) / 1e3;
-        write!(f, "mean {mean:.0} ns, p99.9 {:.1} us, p99.999 {:.1} us, longest {:.3} ms", at(0.999), at(0.999_99), at(1.0) / 1e3)
+        write!(
+            f,
+            "mean {mean:.0} ns, p99.9 {:.1} us, p99.999 {:.1} us, longest {:.3} ms",
+            at(0.999),
+            at(0.999_99),
+            at(1.0) / 1e3
+        )
     }
 }

@@ -289,6 +289,7 @@ fn verdict(key: &str, asked: [u8; 16], bound: [u8; 16], answer: &FirstAnswer) ->
         return Ok(answer.clone());
     }
     let (kind, value) = key.split_once(':').unwrap_or(("key", key));
-    let message = format!("{kind} '{value:.64}' was used before with other content; send the same body or a new {kind}");
+    let message =
+        format!("{kind} '{value:.64}' was used before with other content; send the same body or a new {kind}");
     Err(Refusal { code: RefusalCode::KeyReused, param: kind.to_owned().into(), message })
 }

@@ -100,9 +100,8 @@ pub fn find_all(database: &Database, scope: &str, keys: &[String]) -> Result<(u6
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn all(database: &Database) -> Result<Vec<KeyRow>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM idempotency_keys WHERE (scope, key) > ($1, $2) ORDER BY scope, key LIMIT $3"
-    );
+    let sql =
+        format!("SELECT {COLUMNS} FROM idempotency_keys WHERE (scope, key) > ($1, $2) ORDER BY scope, key LIMIT $3");
     database.snapshot(|session| {
         let mut keys: Vec<KeyRow> = Vec::new();
         loop {

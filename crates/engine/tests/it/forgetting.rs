@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::ids::AccountId;
 use domain::State;
+use domain::ids::AccountId;
 use engine::keys::filter::hash;
 use engine::{Admitted, Answer, Engine, KeyBinding, KeyFilter, Keys, LookedUp, Parked, Request, Span};
 use journal::Record;

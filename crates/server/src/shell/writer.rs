@@ -153,7 +153,7 @@ impl Writer {
                 if self.engine.is_due(now) {
                     self.engine.submit(engine::engine::tick(), now)?;
                 }
-                self.gauge_keys();
+                self.gauge_memory();
             }
             Input::Durable(tip) => {
                 self.syncing = self.syncing.saturating_sub(1);
@@ -197,12 +197,15 @@ impl Writer {
         let span = filter.span();
         match self.engine.install(filter) {
             Some(retired) => self.keys.retire(retired),
-            None => tracing::warn!(?span, "a filter of keys does not fit and is left out; the keys stay where they are"),
+            None => {
+                tracing::warn!(?span, "a filter of keys does not fit and is left out; the keys stay where they are")
+            }
         }
         self.pass_on_due();
     }
 
-    fn gauge_keys(&self) {
+    /// What memory holds, for `/metrics`.
+    fn gauge_memory(&self) {
         let gauge = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
         let (keys, (bytes, filters)) = (self.engine.keys(), self.engine.keys().filters());
         let in_memory = keys.len_in_memory();
@@ -210,6 +213,9 @@ impl Writer {
         metrics::gauge!("lintel_keys_behind_filters").set(gauge(keys.len() - in_memory));
         metrics::gauge!("lintel_key_filters").set(gauge(filters));
         metrics::gauge!("lintel_key_filter_bytes").set(gauge(bytes));
+        for (kind, count) in self.engine.state().counts() {
+            metrics::gauge!("lintel_objects_in_memory", "kind" => kind).set(gauge(count));
+        }
     }
 
     fn give(&mut self, leaving: Leaving) {
