@@ -37,7 +37,7 @@ pub enum Admitted {
 /// A request that waits for what the store says of its keys. Others go on meanwhile.
 #[derive(Debug)]
 pub struct Parked {
-    request: Request,
+    request: Box<Request>,
 }
 
 impl Parked {
@@ -205,7 +205,7 @@ impl Engine {
     /// # Errors
     /// As for [`Self::admit`].
     pub fn resume(&mut self, parked: Parked, looked_up: &LookedUp, clock: Time) -> Result<Admitted, EngineError> {
-        self.take_in(parked.request, Some(looked_up), clock)
+        self.take_in(*parked.request, Some(looked_up), clock)
     }
 
     /// Decides a request that binds no keys, or on an engine that has all keys in memory.
@@ -229,7 +229,7 @@ impl Engine {
         let answer = match self.keys.search(&meta.scope, &meta.keys, meta.fingerprint, looked_up) {
             Ok(Found::New) => self.decide_new(request, clock)?,
             Ok(Found::First(first_answer)) => self.answer(first_answer.result(), true),
-            Ok(Found::Elsewhere) => return Ok(Admitted::Parked(Parked { request })),
+            Ok(Found::Elsewhere) => return Ok(Admitted::Parked(Parked { request: Box::new(request) })),
             Err(refusal) => self.answer(Err(refusal), false),
         };
         Ok(Admitted::Answered(answer))

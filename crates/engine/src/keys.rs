@@ -225,7 +225,7 @@ impl Keys {
             self.filters.push(filter);
             let small = self.small_filters();
             // Older ones, if their merging is under way, are due already.
-            let whole = if small.len() % MERGED == 0 { small.chunks_exact(MERGED).last() } else { None };
+            let whole = if small.len().is_multiple_of(MERGED) { small.chunks_exact(MERGED).last() } else { None };
             self.due.extend(whole.and_then(around));
             return Some(Retired { _runs, _filters: Vec::new() });
         }

@@ -39,7 +39,7 @@ pub enum LoadError {
     Store(#[from] StoreError),
     /// The keys of requests, or their filters.
     #[error(transparent)]
-    Keys(KeysError),
+    Keys(Box<KeysError>),
     /// The files of history.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -55,7 +55,7 @@ impl From<KeysError> for LoadError {
     fn from(error: KeysError) -> Self {
         match error {
             KeysError::Store(error) => Self::Store(error),
-            KeysError::Filter(_) | KeysError::Stopped => Self::Keys(error),
+            KeysError::Filter(_) | KeysError::Stopped => Self::Keys(Box::new(error)),
         }
     }
 }

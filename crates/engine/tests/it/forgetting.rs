@@ -103,9 +103,9 @@ impl World {
         let number = self.random(KEYS);
         let body = u8::from(self.random(10) == 0);
         let amount = i64::try_from(number % 7).unwrap() + 1;
-        let (from, to) = if number % 3 == 0 { (self.accounts.1, self.accounts.0) } else { self.accounts };
+        let (from, to) = if number.is_multiple_of(3) { (self.accounts.1, self.accounts.0) } else { self.accounts };
         let mut request = keyed(transfer(from, to, amount), &number.to_string(), body);
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             request.meta.keys.insert(0, format!("voucher:{}", self.random(KEYS)));
         }
         match self.engine.admit(request.clone(), NINE).unwrap() {
@@ -189,7 +189,7 @@ impl World {
         let within = |binding: &&KeyBinding| binding.position > span.after && binding.position <= span.through;
         let of_span: Vec<&KeyBinding> = self.stored.values().filter(within).collect();
         let mut hashes: Vec<u64> = of_span.iter().map(|binding| hash(&binding.scope, &binding.key)).collect();
-        hashes.extend((0..KEYS).filter(|number| number % 5 == 0).map(idempotency_hash));
+        hashes.extend((0..KEYS).filter(|number| number.is_multiple_of(5)).map(idempotency_hash));
         let built = KeyFilter::build(span, hashes).unwrap();
         KeyFilter::from_bytes(span, of_span.len() as u64, &built.to_bytes()).unwrap()
     }

@@ -96,7 +96,7 @@ fn a_start_without_filters_builds_them_on_the_way() {
     let keys = keys::load(store, position, 6).unwrap();
     assert_eq!(keys.len(), node.engine.keys().len());
     assert!(keys.len_in_memory() <= 7, "{}", keys.len_in_memory());
-    assert_eq!(keys.filters().1, keys.len() / 6 - usize::from(keys.len() % 6 == 0));
+    assert_eq!(keys.filters().1, keys.len() / 6 - usize::from(keys.len().is_multiple_of(6)));
     let kept = key_filter::sound(store).unwrap();
     assert_eq!(kept.len(), keys.filters().1);
     assert_ne!(kept, before);
