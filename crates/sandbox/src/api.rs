@@ -31,6 +31,8 @@ impl std::fmt::Debug for Api {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
+    /// Whether the platform says that it had answered this request before.
+    pub repeated: bool,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -89,8 +91,9 @@ impl Api {
         }
         let response = builder.body(body).send().await.with_context(|| format!("asking {target}"))?;
         let status = response.status().as_u16();
+        let repeated = response.headers().get("lintel-repeated").is_some_and(|value| value == "true");
         let body = response.bytes().await.with_context(|| format!("reading the answer of {target}"))?.to_vec();
-        Ok(Answer { status, body })
+        Ok(Answer { status, repeated, body })
     }
 
     /// Asks for something; while the platform is not there, again.
