@@ -16,6 +16,7 @@ use crate::Journal;
 use crate::chain::{Chain, NewRow, StoredRow};
 use crate::error::{Fault, JournalError};
 use crate::lock::DirectoryLock;
+use crate::page_cache;
 use crate::record::{Batch, Record, Tip};
 use crate::rows::{self, COLUMNS, PAGE_ROWS, Rows};
 
@@ -74,7 +75,29 @@ impl Sqlite {
     /// [`JournalError::Corrupt`] naming the last row if it is not what was written;
     /// [`JournalError::Full`], [`JournalError::Database`], [`JournalError::Io`].
     pub fn open(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
-        let mut rows = open_rows(lock, Access::Write)?;
+        Self::lead(open_rows(lock, Access::Write)?, now_ms)
+    }
+
+    /// Opens the journal again after a writer of this process failed, trusting nothing but the disk.
+    ///
+    /// Before anything is read the system forgets what it cached of the files. Then all that the write-ahead log holds is
+    /// written into the database file and synced anew, so that no row that is read here hangs on a sync that failed. Whether
+    /// the row whose append failed is there is found out, as after a crash; the caller reads the whole journal through.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; while [`JournalError::may_pass`] says so, it may be tried again.
+    pub fn reopen(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
+        for name in ["journal.db", "journal.db-wal"] {
+            let path = lock.directory().join(name);
+            page_cache::forget(&path)
+                .map_err(|error| JournalError::io(format!("reading {} anew", path.display()), error))?;
+        }
+        let rows = open_rows(lock, Access::Write)?;
+        rows.empty_log()?;
+        Self::lead(rows, now_ms)
+    }
+
+    fn lead(mut rows: SqliteRows, now_ms: i64) -> Result<Self, JournalError> {
         let mut chain = rows::tail(&mut rows)?;
         let epoch = chain.tip.epoch + 1;
         let row = chain.seal_empty(epoch, now_ms, &[]);
@@ -95,7 +118,7 @@ impl Journal for Sqlite {
         }
         let row = self.chain.seal(batch)?;
         self.stopped = true;
-        self.rows.insert(&row)?;
+        self.rows.insert(&row).inspect_err(|_| self.rows.leave_as_it_is())?;
         self.stopped = false;
         self.chain.advance(&row);
         Ok(self.chain.tip)
@@ -177,6 +200,24 @@ impl SqliteRows {
             .map_err(|error| self.error(&doing, 1, error))?;
         let directory = self.path.parent().unwrap_or(&self.path);
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| JournalError::io(doing, error))
+    }
+
+    /// Writes the write-ahead log's content into the database file, syncs that, and empties the log.
+    fn empty_log(&self) -> Result<(), JournalError> {
+        let doing = format!("emptying the log of {}", self.path.display());
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy: i64 =
+            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.error(&doing, 1, error))?;
+        if busy != 0 {
+            return Err(JournalError::database(doing, "another connection uses it"));
+        }
+        Ok(())
+    }
+
+    /// Keeps the connection from writing anything more when it is closed: whoever opens the file again decides by what lies
+    /// there. A connection that cannot even be told is closed as it is, which SQLite does safely too.
+    fn leave_as_it_is(&self) {
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
     }
 
     fn insert(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
@@ -329,7 +370,8 @@ mod tests {
         assert!(matches!(error, JournalError::Stopped), "{error}");
         drop(journal);
 
-        let mut journal = Sqlite::open(&lock, 0).unwrap();
+        let mut journal = Sqlite::reopen(&lock, 0).unwrap();
+        assert_eq!(std::fs::metadata(directory.path().join("journal.db-wal")).unwrap().len() / 100_000, 0);
         assert_eq!((journal.tip().next, journal.tip().epoch), (2, 2));
         journal.append(&batch(2, 800_000)).unwrap();
         assert_eq!(journal.read(1, usize::MAX).unwrap().len(), 2);

@@ -85,6 +85,11 @@ impl Projector {
         self.done.map_or(0, |checkpoint| checkpoint.position)
     }
 
+    /// Goes on on behalf of a new epoch.
+    pub fn lead(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
     /// Takes a durable batch; those that the last checkpoint holds already are passed over. `at_ms` is any clock.
     pub fn take(&mut self, projected: Projected, at_ms: u64) {
         let Projected { projection, hash } = projected;
@@ -121,8 +126,8 @@ impl Projector {
     /// Writes a checkpoint at the last batch taken, with further files to commit (the end of a day).
     ///
     /// # Errors
-    /// The store's or the files'. What is pending stays pending: it goes with the next checkpoint, and had this one
-    /// been committed after all, the next is refused and replay tells.
+    /// The store's or the files'. What is pending stays pending and goes with the next checkpoint. The files of one that
+    /// was not committed are taken away: a full disk must not fill with them.
     pub fn write(&mut self, further: &[SegmentRow]) -> Result<(), ProjectorError> {
         let last = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))));
         let (Some((position, hash)), Some(core)) = (last, &self.core) else { return Ok(()) };
@@ -130,7 +135,12 @@ impl Projector {
         let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.checkpoint() + 1..=position)?;
         segments.extend_from_slice(further);
         let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };
-        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, core, &self.changes, &segments, &self.keys)?;
+        let (done, changes, keys) = (self.done.as_ref(), &self.changes, &self.keys);
+        if let Err(error) = store::checkpoint::commit(&self.store, done, &next, core, changes, &segments, keys)
+            && !self.was_committed(&next, &segments)
+        {
+            return Err(error.into());
+        }
         // Only now: a later checkpoint would pass over what a failed one let go of.
         self.changes = Changes::default();
         self.keys.clear();
@@ -139,6 +149,22 @@ impl Projector {
         self.entries = 0;
         self.since_ms = None;
         Ok(())
+    }
+
+    /// Whether a checkpoint whose commit failed is in the store after all, as happens where the answer is lost on its way. If
+    /// the store says that it is not, its files go away.
+    fn was_committed(&self, next: &Checkpoint, segments: &[SegmentRow]) -> bool {
+        match store::checkpoint::latest(&self.store) {
+            Ok(found) if found.as_ref() == Some(next) => true,
+            Ok(found) => {
+                if found == self.done {
+                    segments.iter().for_each(|segment| self.history.discard(segment));
+                }
+                false
+            }
+            // A store that does not answer says nothing; what files there are stay.
+            Err(_) => false,
+        }
     }
 
     /// Compares a sealed day, all of whose batches were taken, with its history, and commits its end of day. Asked again

@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod command_line;
 mod conversions;
+mod disk;
 mod export;
 mod features;
 mod form;
