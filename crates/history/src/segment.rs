@@ -56,8 +56,8 @@ impl History {
         Ok(rows)
     }
 
-    /// Takes away a file whose row was not committed. What cannot be removed is harmless: without its row it does not exist.
-    pub fn discard(&self, row: &SegmentRow) {
+    /// Takes away a file that nobody was told of. What cannot be removed is harmless: without its row it does not exist.
+    fn discard(&self, row: &SegmentRow) {
         std::fs::remove_file(self.directory.join(&row.path)).ok();
     }
 

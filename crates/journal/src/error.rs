@@ -114,7 +114,7 @@ impl From<Fault> for JournalError {
 
 impl JournalError {
     /// Whether the journal's place may come back by itself, so that its owner, its memory state dropped, may open it again
-    /// later. What stays false needs a person, or another leader has taken over.
+    /// later. Where not, another leader has taken over or a person is needed.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {

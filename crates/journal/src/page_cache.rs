@@ -5,23 +5,25 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Has the system forget what it holds of a file, so that the next read comes from the disk. Nothing is done where the file
-/// is missing, and on systems other than Linux.
+/// Has the system write what it still can of a file and forget the rest, so that the next read comes from the disk. A file
+/// that is missing is left so; on systems other than Linux nothing is forgotten.
 pub(crate) fn forget(path: &Path) -> io::Result<()> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    dropped(&file)
+    // What waits to be written cannot be forgotten.
+    file.sync_data()?;
+    drop_clean_pages(&file)
 }
 
 #[cfg(target_os = "linux")]
-fn dropped(file: &File) -> io::Result<()> {
+fn drop_clean_pages(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn dropped(_: &File) -> io::Result<()> {
+fn drop_clean_pages(_: &File) -> io::Result<()> {
     Ok(())
 }

@@ -23,6 +23,10 @@ use crate::rows::{self, COLUMNS, PAGE_ROWS, Rows};
 /// The version of the table's layout, kept in the file's `user_version`.
 const LAYOUT: i64 = 1;
 
+/// The file's name; SQLite's write-ahead log is this with `-wal`.
+const DATABASE: &str = "journal.db";
+const LOG: &str = "journal.db-wal";
+
 const SCHEMA: &str = "
     CREATE TABLE journal (
         row      INTEGER PRIMARY KEY,
@@ -71,37 +75,37 @@ impl Sqlite {
     /// and appends the row that begins the next epoch, stamped `now_ms` or the last row's time,
     /// whichever is later.
     ///
+    /// The writer before may have met a disk that failed a sync. So the write-ahead log is read past
+    /// the system's page cache, and what it holds is written into the database file and synced anew,
+    /// before a row is read: none of them hangs on a sync of an earlier writer. Whether a row whose
+    /// append failed is there is found out, as after a crash.
+    ///
     /// # Errors
     /// [`JournalError::Corrupt`] naming the last row if it is not what was written;
     /// [`JournalError::Full`], [`JournalError::Database`], [`JournalError::Io`].
     pub fn open(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
-        Self::lead(open_rows(lock, Access::Write)?, now_ms)
+        forget(lock, LOG)?;
+        let rows = open_rows(lock, Access::Write)?;
+        rows.empty_log()?;
+        Self::lead(rows, now_ms)
     }
 
-    /// Opens the journal again after a writer of this process failed, trusting nothing but the disk.
-    ///
-    /// Before anything is read the system forgets what it cached of the files. Then all that the write-ahead log holds is
-    /// written into the database file and synced anew, so that no row that is read here hangs on a sync that failed. Whether
-    /// the row whose append failed is there is found out, as after a crash; the caller reads the whole journal through.
+    /// Opens the journal after a writer of this process failed and was dropped: the database file too
+    /// is read past the page cache, so that reading it through shows what the disk holds.
     ///
     /// # Errors
     /// As [`Self::open`]; while [`JournalError::may_pass`] says so, it may be tried again.
     pub fn reopen(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
-        for name in ["journal.db", "journal.db-wal"] {
-            let path = lock.directory().join(name);
-            page_cache::forget(&path)
-                .map_err(|error| JournalError::io(format!("reading {} anew", path.display()), error))?;
-        }
-        let rows = open_rows(lock, Access::Write)?;
-        rows.empty_log()?;
-        Self::lead(rows, now_ms)
+        // Closing a file lets go of this process's locks on it, so a connection must not hold it now.
+        forget(lock, DATABASE)?;
+        Self::open(lock, now_ms)
     }
 
     fn lead(mut rows: SqliteRows, now_ms: i64) -> Result<Self, JournalError> {
         let mut chain = rows::tail(&mut rows)?;
         let epoch = chain.tip.epoch + 1;
         let row = chain.seal_empty(epoch, now_ms, &[]);
-        rows.insert(&row)?;
+        rows.append(&row)?;
         chain.advance(&row);
         Ok(Self { rows, chain, stopped: false })
     }
@@ -118,7 +122,7 @@ impl Journal for Sqlite {
         }
         let row = self.chain.seal(batch)?;
         self.stopped = true;
-        self.rows.insert(&row).inspect_err(|_| self.rows.leave_as_it_is())?;
+        self.rows.append(&row)?;
         self.stopped = false;
         self.chain.advance(&row);
         Ok(self.chain.tip)
@@ -139,9 +143,15 @@ impl fmt::Debug for Sqlite {
     }
 }
 
+/// Has the system forget what it holds of a file.
+fn forget(lock: &DirectoryLock, name: &str) -> Result<(), JournalError> {
+    let path = lock.directory().join(name);
+    page_cache::forget(&path).map_err(|error| JournalError::io(format!("reading {} anew", path.display()), error))
+}
+
 /// Opens the file and sets it up.
 pub(crate) fn open_rows(lock: &DirectoryLock, access: Access) -> Result<SqliteRows, JournalError> {
-    let path = lock.directory().join("journal.db");
+    let path = lock.directory().join(DATABASE);
     let flags = match access {
         Access::Read => {
             File::open(&path)
@@ -214,10 +224,13 @@ impl SqliteRows {
         Ok(())
     }
 
-    /// Keeps the connection from writing anything more when it is closed: whoever opens the file again decides by what lies
-    /// there. A connection that cannot even be told is closed as it is, which SQLite does safely too.
-    fn leave_as_it_is(&self) {
-        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
+    /// Appends a row. After a failure the connection writes nothing more, not even when it is closed: whoever opens the file
+    /// next decides by what lies there.
+    fn append(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
+        self.insert(row).inspect_err(|_| {
+            // A connection that cannot even be told is closed as SQLite does it, which is safe too.
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
+        })
     }
 
     fn insert(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
@@ -371,7 +384,8 @@ mod tests {
         drop(journal);
 
         let mut journal = Sqlite::reopen(&lock, 0).unwrap();
-        assert_eq!(std::fs::metadata(directory.path().join("journal.db-wal")).unwrap().len() / 100_000, 0);
+        let left = std::fs::metadata(directory.path().join(LOG)).unwrap().len();
+        assert!(left < 100_000, "what was tried is gone from the log, but it has {left} bytes");
         assert_eq!((journal.tip().next, journal.tip().epoch), (2, 2));
         journal.append(&batch(2, 800_000)).unwrap();
         assert_eq!(journal.read(1, usize::MAX).unwrap().len(), 2);

@@ -46,6 +46,19 @@ pub enum LoadError {
     Amount(domain::ids::AccountId),
 }
 
+impl LoadError {
+    /// Whether loading again later may succeed, with nobody mending anything.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Journal(error) => error.may_pass(),
+            Self::Store(error) => error.may_pass(),
+            Self::History(error) => error.may_pass(),
+            Self::Engine(_) | Self::Restore(_) | Self::Amount(_) => false,
+        }
+    }
+}
+
 /// A loaded engine, and how it was loaded.
 #[derive(Debug)]
 pub struct Loaded {

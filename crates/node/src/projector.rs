@@ -29,6 +29,17 @@ pub enum ProjectorError {
     History(#[from] HistoryError),
 }
 
+impl ProjectorError {
+    /// Whether the same may succeed later, with nobody mending anything: what is pending then stays pending.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => error.may_pass(),
+            Self::History(error) => error.may_pass(),
+        }
+    }
+}
+
 /// What a batch brought about, and the hash of its journal row.
 #[derive(Debug)]
 pub struct Projected {
@@ -47,6 +58,12 @@ pub struct Projector {
     epoch: u64,
     /// The last checkpoint.
     done: Option<Checkpoint>,
+    /// Checkpoints after it whose commits failed: one whose answer was lost on its way may have happened all the same.
+    doubtful: Vec<Checkpoint>,
+    /// Files that were cut for them: the next checkpoint names them too.
+    uncommitted: Vec<SegmentRow>,
+    /// The position up to which the tail was cut into files, committed or not.
+    cut: u64,
     /// What of the state is no row, at the last batch taken or else at the checkpoint.
     core: Option<Core>,
     changes: Changes,
@@ -70,6 +87,9 @@ impl Projector {
             tail,
             epoch,
             done,
+            doubtful: Vec::new(),
+            uncommitted: Vec::new(),
+            cut: done.map_or(0, |checkpoint| checkpoint.position),
             core,
             changes: Changes::default(),
             keys: Vec::new(),
@@ -85,7 +105,7 @@ impl Projector {
         self.done.map_or(0, |checkpoint| checkpoint.position)
     }
 
-    /// Goes on on behalf of a new epoch.
+    /// Goes on in a new epoch.
     pub fn lead(&mut self, epoch: u64) {
         self.epoch = self.epoch.max(epoch);
     }
@@ -126,24 +146,21 @@ impl Projector {
     /// Writes a checkpoint at the last batch taken, with further files to commit (the end of a day).
     ///
     /// # Errors
-    /// The store's or the files'. What is pending stays pending and goes with the next checkpoint. The files of one that
-    /// was not committed are taken away: a full disk must not fill with them.
+    /// The store's or the files'. What is pending stays pending and goes with the next checkpoint. So do the files that were
+    /// written for a commit that failed: it may have happened, and a full disk must not fill with a new copy at each try.
     pub fn write(&mut self, further: &[SegmentRow]) -> Result<(), ProjectorError> {
         let last = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))));
-        let (Some((position, hash)), Some(core)) = (last, &self.core) else { return Ok(()) };
+        let Some((position, hash)) = last.filter(|_| self.core.is_some()) else { return Ok(()) };
         self.changes.keep_last();
-        let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.checkpoint() + 1..=position)?;
-        segments.extend_from_slice(further);
+        self.uncommitted.extend(self.history.cut(self.tail.snapshot().chunks(), self.cut + 1..=position)?);
+        self.cut = position;
         let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };
-        let (done, changes, keys) = (self.done.as_ref(), &self.changes, &self.keys);
-        if let Err(error) = store::checkpoint::commit(&self.store, done, &next, core, changes, &segments, keys)
-            && !self.was_committed(&next, &segments)
-        {
-            return Err(error.into());
-        }
+        self.commit(&next, further)?;
         // Only now: a later checkpoint would pass over what a failed one let go of.
         self.changes = Changes::default();
         self.keys.clear();
+        self.uncommitted.clear();
+        self.doubtful.clear();
         self.done = Some(next);
         self.tail.drop_through(position);
         self.entries = 0;
@@ -151,19 +168,25 @@ impl Projector {
         Ok(())
     }
 
-    /// Whether a checkpoint whose commit failed is in the store after all, as happens where the answer is lost on its way. If
-    /// the store says that it is not, its files go away.
-    fn was_committed(&self, next: &Checkpoint, segments: &[SegmentRow]) -> bool {
-        match store::checkpoint::latest(&self.store) {
-            Ok(found) if found.as_ref() == Some(next) => true,
-            Ok(found) => {
-                if found == self.done {
-                    segments.iter().for_each(|segment| self.history.discard(segment));
-                }
-                false
+    fn commit(&mut self, next: &Checkpoint, further: &[SegmentRow]) -> Result<(), StoreError> {
+        let Some(core) = &self.core else { return Ok(()) };
+        loop {
+            let segments = [&self.uncommitted, further].concat();
+            let (done, changes, keys) = (self.done.as_ref(), &self.changes, &self.keys);
+            let Err(error) = store::checkpoint::commit(&self.store, done, next, core, changes, &segments, keys) else {
+                return Ok(());
+            };
+            if let StoreError::Conflict { found: Some(found), .. } = error
+                && self.doubtful.contains(&found)
+                && done != Some(&found)
+            {
+                // It had happened: its files are in the catalogue. Rows and keys are written once more, to the same effect.
+                self.uncommitted.retain(|file| file.last_position > found.position);
+                self.done = Some(found);
+            } else {
+                self.doubtful.push(*next);
+                return Err(error);
             }
-            // A store that does not answer says nothing; what files there are stay.
-            Err(_) => false,
         }
     }
 

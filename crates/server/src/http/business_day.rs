@@ -15,7 +15,6 @@ use super::error::ApiError;
 use super::extract::Json;
 use super::wire::{date_text, parse, parse_some, time_text};
 use crate::shell::close::{self, CloseError};
-use crate::shell::projector::may_pass;
 
 /// How to cut the day.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -185,7 +184,7 @@ impl From<CloseError> for ApiError {
         match error {
             CloseError::Refused(refusal) => refusal.into(),
             CloseError::Unavailable(unavailable) => unavailable.into(),
-            CloseError::Projector(error) if may_pass(&error) => {
+            CloseError::Projector(error) if error.may_pass() => {
                 tracing::error!(%error, "a day cannot be closed now");
                 Self::new("unavailable", None, "tables and files cannot be written now; close the day again shortly")
             }

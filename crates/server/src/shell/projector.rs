@@ -7,11 +7,7 @@ use std::time::{Duration, Instant};
 use domain::business_day::CheckResult;
 use node::close::DaySnapshot;
 use node::projector::{Projected, Projector, ProjectorError};
-#[cfg(test)]
-use store::StoreError;
 use tokio::sync::{oneshot, watch};
-
-use super::term::{history_may_pass, store_may_pass};
 
 /// How many batches may wait for the projector before the writer waits for it.
 const BATCHES_BEHIND: usize = 64;
@@ -175,7 +171,7 @@ impl Work {
                 self.trouble.passed();
                 Ok(true)
             }
-            Err(error) if may_pass(&error) => {
+            Err(error) if error.may_pass() => {
                 self.trouble.came(self.at_ms(), &error);
                 Ok(false)
             }
@@ -185,14 +181,6 @@ impl Work {
 
     fn at_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-/// Whether the disk or the database may be there again later.
-pub(crate) fn may_pass(error: &ProjectorError) -> bool {
-    match error {
-        ProjectorError::Store(error) => store_may_pass(error),
-        ProjectorError::History(error) => history_may_pass(error),
     }
 }
 
@@ -236,12 +224,14 @@ impl Trouble {
 
 #[cfg(test)]
 mod tests {
+    use store::StoreError;
+
     use super::*;
 
     #[test]
     fn pauses_grow_to_a_bound_and_begin_anew_after_a_success() {
         let error = ProjectorError::Store(StoreError::Database { doing: "writing".into(), reason: "disk full".into() });
-        assert!(may_pass(&error));
+        assert!(error.may_pass());
         let mut trouble = Trouble::default();
         assert!(trouble.is_over(0));
         let mut pauses = Vec::new();
@@ -255,11 +245,5 @@ mod tests {
         assert!(trouble.is_over(0));
         trouble.came(0, &error);
         assert_eq!(trouble.until_ms, 200);
-    }
-
-    #[test]
-    fn what_is_not_the_disk_is_not_tried_again() {
-        let error = StoreError::Conflict { expected: None, found: None };
-        assert!(!may_pass(&ProjectorError::Store(error)));
     }
 }

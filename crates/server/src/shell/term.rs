@@ -21,11 +21,11 @@ use std::time::{Duration, Instant};
 use domain::State;
 use domain::attempt::{Attempt, AttemptStatus};
 use engine::Engine;
-use history::{History, HistoryError};
+use history::History;
 use journal::{DirectoryLock, Hash, Journal, JournalError, Postgres, PostgresConfig, Sqlite};
 use node::load::{LoadError, Loaded};
 use node::projector::Projected;
-use store::{Database, StoreError};
+use store::Database;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::clock::wall_ms;
@@ -73,6 +73,9 @@ pub(crate) enum TermError {
     /// Another node may lead.
     #[error("the lease was lost while the journal was not there; this node stops")]
     Deposed,
+    /// A defect: its words are in the log.
+    #[error("the writer's thread panicked")]
+    Panicked,
     /// The system gave no thread.
     #[error("starting a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -145,10 +148,18 @@ pub(crate) fn start(
     inputs: mpsc::Receiver<Input>,
 ) -> std::io::Result<thread::JoinHandle<Result<(), TermError>>> {
     thread::Builder::new().name("terms".into()).spawn(move || {
-        let result = terms.run(first, inputs);
-        terms.platform.close();
-        result
+        let _closed_at_the_end = Closing(terms.platform.clone());
+        terms.run(first, inputs)
     })
+}
+
+/// Closes the platform however the terms end, by a panic too: nobody would lead it any more.
+struct Closing(Platform);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Terms {
@@ -158,7 +169,7 @@ impl Terms {
             let Term { engine, journal } = term;
             let sink = self.sink(journal.tip().epoch);
             let writer = writer::start(engine, journal, self.clock.clone(), self.platform.clone(), inputs, sink)?;
-            let ended = writer.join().map_err(|_| std::io::Error::other("the writer's thread panicked"))?;
+            let ended = writer.join().map_err(|_| TermError::Panicked)?;
             let Err(error) = ended.result else { return Ok(()) };
             if error.passing().is_none() || self.platform.standing().is_ending() {
                 return Err(error.into());
@@ -223,10 +234,10 @@ impl Terms {
     /// One try: probe, open, compare, load.
     fn open_again(&self) -> Result<Term, TermError> {
         let mut journal: Box<dyn Journal> = if self.place.is_embedded() {
-            probe(self.lock.directory()).map_err(failed)?;
-            Box::new(Sqlite::reopen(&self.lock, wall_ms()).map_err(failed)?)
+            probe(self.lock.directory()).map_err(LoadError::Journal)?;
+            Box::new(Sqlite::reopen(&self.lock, wall_ms()).map_err(LoadError::Journal)?)
         } else {
-            open_journal(&self.lock, &self.place).map_err(failed)?
+            open_journal(&self.lock, &self.place).map_err(LoadError::Journal)?
         };
         let (durable, hash) = self.durable.get();
         let tip = journal.tip();
@@ -285,51 +296,18 @@ fn pass_on(projector: &Handle, durable: &Durable, projected: Projected) {
     }
 }
 
-/// What the journal's error is while it is opened again.
-fn failed(error: JournalError) -> TermError {
-    TermError::Load(LoadError::Journal(error))
-}
-
 impl TermError {
     /// Whether trying again later may help.
     fn may_pass(&self) -> bool {
         match self {
-            Self::Load(error) => load_may_pass(error),
-            Self::Writer(_) | Self::Lost { .. } | Self::Changed { .. } | Self::Deposed | Self::Thread(_) => false,
+            Self::Load(error) => error.may_pass(),
+            Self::Writer(_)
+            | Self::Lost { .. }
+            | Self::Changed { .. }
+            | Self::Deposed
+            | Self::Panicked
+            | Self::Thread(_) => false,
         }
-    }
-}
-
-fn load_may_pass(error: &LoadError) -> bool {
-    match error {
-        LoadError::Journal(error) => error.may_pass(),
-        LoadError::Store(error) => store_may_pass(error),
-        LoadError::History(error) => history_may_pass(error),
-        LoadError::Engine(_) | LoadError::Restore(_) | LoadError::Amount(_) => false,
-    }
-}
-
-/// Whether the tables may be there again later.
-pub(crate) fn store_may_pass(error: &StoreError) -> bool {
-    match error {
-        StoreError::Database { .. } => true,
-        StoreError::BadSetting { .. }
-        | StoreError::BadCursor(_)
-        | StoreError::Schema { .. }
-        | StoreError::Conflict { .. }
-        | StoreError::Backward { .. }
-        | StoreError::Ahead { .. }
-        | StoreError::OtherJournal { .. }
-        | StoreError::WrongPosition { .. }
-        | StoreError::Corrupt { .. } => false,
-    }
-}
-
-/// Whether the files may be readable and writable again later.
-pub(crate) fn history_may_pass(error: &HistoryError) -> bool {
-    match error {
-        HistoryError::Io { .. } | HistoryError::Parquet { .. } => true,
-        HistoryError::Broken(_) | HistoryError::Unsorted { .. } | HistoryError::Overflow { .. } => false,
     }
 }
 
@@ -360,7 +338,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         probe(directory.path()).unwrap();
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
-        let error = failed(probe(&directory.path().join("gone")).unwrap_err());
+        let error = probe(&directory.path().join("gone")).unwrap_err();
         assert!(error.may_pass(), "{error}");
         assert!(error.to_string().contains("gone"), "{error}");
     }
