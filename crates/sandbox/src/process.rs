@@ -37,8 +37,11 @@ impl Process {
     /// Kills it at once, as a power cut would (SIGKILL).
     ///
     /// # Errors
-    /// If the system does not let us.
+    /// If it had ended by itself, or the system does not let us.
     pub fn kill(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait().with_context(|| format!("looking at {}", self.name))? {
+            bail!("{} had ended by itself with {status} before it was to be killed; its words are above", self.name);
+        }
         self.child.kill().with_context(|| format!("killing {}", self.name))?;
         self.child.wait().with_context(|| format!("waiting for {}", self.name))?;
         Ok(())

@@ -85,7 +85,7 @@ pub(super) struct Books {
 type Working<T> = Vec<JoinHandle<Result<T>>>;
 
 /// The number in an account's id.
-pub(super) fn number(account: &str) -> Result<u64> {
+fn number(account: &str) -> Result<u64> {
     let digits = account.strip_prefix("acc_").and_then(|digits| digits.parse().ok());
     digits.with_context(|| format!("{account} is no account's id"))
 }
@@ -118,7 +118,7 @@ impl Books {
             Teller::new(Desk { number, user: user.clone(), wallet: *wallet, receiver: next, merchant }, seed)
         });
         let feeder = |(number, (form, most)): (usize, &(Form, u64))| {
-            Feeder::new(format!("feeder-{number}"), *form, seed ^ (number as u64 + 1) << 40, *most)
+            Feeder::new(format!("feeder-{number}"), *form, seed ^ ((number as u64 + 1) << 40), *most)
         };
         Ok(Self {
             tellers: tellers.collect(),

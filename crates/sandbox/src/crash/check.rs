@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::books::{Books, number};
+use super::books::Books;
+use super::draw::one_of;
 use super::model::Expected;
-use super::posting::below;
 use super::teller::Kept;
 use crate::api::Api;
 use crate::bench::ledger::Numbers;
@@ -38,16 +38,12 @@ pub(super) async fn again(api: &Api, commands: Vec<Kept>) -> Result<()> {
 /// What does not hold.
 pub(super) async fn after_a_round(books: &Books, numbers: &mut Numbers) -> Result<()> {
     let api = &books.stage.operator;
-    if !books.kept.is_empty() {
-        let at = |_| books.kept.get(usize::try_from(below(numbers, books.kept.len() as u64)).unwrap_or_default());
-        let old: Vec<Kept> = (0..OLD_SAMPLE).filter_map(at).cloned().collect();
-        again(api, old).await?;
-    }
+    let old = (0..OLD_SAMPLE).filter_map(|_| one_of(&books.kept, numbers)).cloned();
+    again(api, old.collect()).await?;
     accounts(books).await?;
     let all: Vec<(u64, Expected)> = books.model.accounts().collect();
     for _ in 0..LINES_SAMPLE {
-        let at = usize::try_from(below(numbers, all.len() as u64)).unwrap_or_default();
-        if let Some((account, expected)) = all.get(at) {
+        if let Some((account, expected)) = one_of(&all, numbers) {
             lines(books, *account, expected).await?;
         }
     }
@@ -127,8 +123,7 @@ async fn lines(books: &Books, account: u64, expected: &Expected) -> Result<()> {
 /// What does not hold.
 pub(super) async fn at_the_end(books: Books) -> Result<()> {
     let stage = &books.stage;
-    let until_settled = stage.settle_down(SETTLING).await;
-    until_settled.context("waiting for attempts at the bank")?;
+    stage.settle_down(SETTLING).await.context("waiting for attempts at the bank")?;
     orders(&books).await?;
     let listed = stage.all("/v1/accounts?owner=institution&subject=9201&min_position=1").await?;
     let found = listed.len() as u64;
@@ -158,7 +153,6 @@ async fn orders(books: &Books) -> Result<()> {
         let net: i64 = paid.map(|row| integer(row, "net")).sum::<Result<_>>()?;
         let account = books.stage.operator.get(&format!("/v1/accounts/{}", seller.pending)).await?;
         let balance = integer(&account, "balance")?;
-        number(&seller.pending)?;
         ensure!(balance == net, "{} has {balance} to be settled; its paid orders come to {net}", seller.id);
     }
     Ok(())

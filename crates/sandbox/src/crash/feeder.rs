@@ -9,8 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::draw::below;
 use super::model::Effect;
-use super::posting::{Form, Posting, below};
+use super::posting::{Form, Posting};
 use crate::api::{Answer, Api};
 use crate::bench::ledger::Numbers;
 
@@ -66,13 +67,11 @@ impl Feeder {
     pub(super) async fn run(mut self, api: Api, accounts: Arc<[u64]>) -> Result<Self> {
         loop {
             let posting = self.posting(self.mark + 1, &accounts);
-            match self.send(&api, &posting).await {
-                Ok(answer) if answer.status != 503 => self.settle(&posting, answer)?,
-                Ok(_) | Err(_) => {
-                    self.doubt = true;
-                    return Ok(self);
-                }
-            }
+            let Ok(answer) = self.send(&api, &posting).await else {
+                self.doubt = true;
+                return Ok(self);
+            };
+            self.settle(&posting, answer)?;
             tokio::time::sleep(Duration::from_millis(below(&mut self.pauses, PAUSE_MS))).await;
         }
     }

@@ -14,6 +14,7 @@
 mod books;
 mod check;
 mod cold;
+mod draw;
 mod feeder;
 mod model;
 mod moment;

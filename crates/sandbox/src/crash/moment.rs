@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::posting::below;
+use super::draw::{below, one_of};
 use crate::bench::ledger::Numbers;
 
 /// The latest moment after the load began.
@@ -28,7 +28,7 @@ impl Moments {
     pub(super) fn draw(numbers: &mut Numbers) -> Self {
         let after = Duration::from_millis(20 + below(numbers, LATEST_MS));
         let at_checkpoint = below(numbers, 3) == 0;
-        let starts = [0, 0, 1, 2].get(usize::try_from(below(numbers, 4)).unwrap_or_default()).copied().unwrap_or(0);
+        let starts = one_of(&[0, 0, 1, 2], numbers).copied().unwrap_or_default();
         let of_starts = (0..starts).map(|_| below(numbers, 1_100)).collect();
         Self { after, at_checkpoint, of_starts }
     }

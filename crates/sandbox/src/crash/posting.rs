@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use minicbor::Encode;
 use serde_json::{Value, json};
 
+use super::draw::{below, two_accounts};
 use super::model::Effect;
 use crate::bench::ledger::Numbers;
 
@@ -58,28 +59,6 @@ struct Entry {
     amount: i64,
     #[n(3)]
     currency: u8,
-}
-
-/// A number below `bound`.
-pub(super) fn below(numbers: &mut Numbers, bound: u64) -> u64 {
-    numbers.draw() % bound.max(1)
-}
-
-/// One of a list that is not empty.
-pub(super) fn pick(list: &[u64], numbers: &mut Numbers) -> u64 {
-    let at = usize::try_from(below(numbers, list.len() as u64)).unwrap_or_default();
-    list.get(at).copied().unwrap_or_default()
-}
-
-/// Two different ones of a list of two or more.
-pub(super) fn pick_two(list: &[u64], numbers: &mut Numbers) -> (u64, u64) {
-    let first = pick(list, numbers);
-    loop {
-        let second = pick(list, numbers);
-        if second != first {
-            return (first, second);
-        }
-    }
 }
 
 impl Posting {
@@ -177,12 +156,12 @@ fn refused_of_cbor(answer: &[u8]) -> Result<Vec<u64>> {
 impl Voucher {
     /// Between two accounts, or from one to two or three.
     fn made(accounts: &[u64], numbers: &mut Numbers) -> Self {
-        let (payer, first) = pick_two(accounts, numbers);
+        let (payer, first) = two_accounts(accounts, numbers);
         let amount = |numbers: &mut Numbers| i64::try_from(1 + below(numbers, 10_000)).unwrap_or(1);
         let more = if below(numbers, 8) == 0 { 1 + below(numbers, 2) } else { 0 };
         let mut credits = vec![(first, amount(numbers))];
         for _ in 0..more {
-            let (account, other) = pick_two(accounts, numbers);
+            let (account, other) = two_accounts(accounts, numbers);
             credits.push((if account == payer { other } else { account }, amount(numbers)));
         }
         let entry = |account, side, amount| Entry { account, side, amount, currency: 0 };

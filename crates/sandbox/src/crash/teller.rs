@@ -5,11 +5,11 @@
 //!           └ no answer ─► in doubt ─ asked again after the start ─► done before │ done now ─► kept
 //! ```
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::draw::{self, below, two_accounts};
 use super::model::Effect;
-use super::posting::{below, pick, pick_two};
 use crate::api::{Answer, Api};
 use crate::bench::ledger::Numbers;
 
@@ -143,21 +143,16 @@ impl Teller {
     /// Sends commands until one gets no answer.
     ///
     /// # Errors
-    /// A command that was refused: none of these may be.
+    /// A command that was refused, or put off: the platform has no reason for either.
     pub(super) async fn run(mut self, api: Api, accounts: std::sync::Arc<[u64]>) -> Result<Self> {
         loop {
             let command = self.command(&accounts);
-            match send(&api, &command).await {
-                Ok(answer) if answer.status == 503 => {}
-                Ok(answer) => {
-                    ensure!(!answer.repeated, "{} under the new key {} was done before", command.target, command.key);
-                    self.settle(command, &answer)?;
-                    continue;
-                }
-                Err(_) => {}
-            }
-            self.doubt = Some(command);
-            return Ok(self);
+            let Ok(answer) = api.post_once(&command.target, &command.key, &command.body).await else {
+                self.doubt = Some(command);
+                return Ok(self);
+            };
+            ensure!(!answer.repeated, "{} under the new key {} was done before", command.target, command.key);
+            self.settle(command, &answer)?;
         }
     }
 
@@ -206,17 +201,18 @@ impl Teller {
         if let Some(next) = self.cut_to.as_ref().filter(|_| self.next.is_multiple_of(16)) {
             return make(Step::Cut, "/v1/days/cut", json!({ "next": next }), Vec::new());
         }
-        match below(&mut self.numbers, 100) {
-            0..5 => {
+        let oldest_hold = self.holds.first().cloned();
+        match (below(&mut self.numbers, 100), oldest_hold) {
+            (0..5, _) => {
                 let body = json!({ "subject": 9201, "currency": "CNY", "owner": "institution", "overdraft": true });
                 make(Step::Open, "/v1/accounts", body, Vec::new())
             }
-            5..15 => make(Step::Order, "/v1/orders", self.order(), Vec::new()),
-            15..25 if !self.unpaid.is_empty() => {
+            (5..15, _) => make(Step::Order, "/v1/orders", self.order(), Vec::new()),
+            (15..25, _) if !self.unpaid.is_empty() => {
                 let order = self.unpaid.remove(0);
                 make(Step::Pay, &format!("/v1/orders/{order}/pay"), self.payment(), Vec::new())
             }
-            25..40 if self.holds.len() < OPEN_HOLDS => {
+            (25..40, _) if self.holds.len() < OPEN_HOLDS => {
                 let amount = self.amount() + 10;
                 let wallet = self.desk.wallet;
                 let body = json!({
@@ -224,8 +220,8 @@ impl Teller {
                 });
                 make(Step::Hold { amount }, "/v1/holds", body, vec![Effect::held(wallet, amount)])
             }
-            40..60 if !self.holds.is_empty() => {
-                let (step, target, body, effects) = self.of_a_hold();
+            (40..60, Some(hold)) => {
+                let (step, target, body, effects) = self.of_a_hold(hold);
                 make(step, &target, body, effects)
             }
             _ => {
@@ -239,11 +235,9 @@ impl Teller {
         i64::try_from(1 + below(&mut self.numbers, 5_000)).unwrap_or(1)
     }
 
-    /// Confirms a part or the rest of the oldest hold, or lets it go.
-    fn of_a_hold(&mut self) -> (Step, String, Value, Vec<Effect>) {
-        let Some(OpenHold { id: hold, left }) = self.holds.first().cloned() else {
-            unreachable!("the caller saw a hold");
-        };
+    /// Confirms a part or the rest of a hold, or lets it go.
+    fn of_a_hold(&mut self, hold: OpenHold) -> (Step, String, Value, Vec<Effect>) {
+        let OpenHold { id: hold, left } = hold;
         let Desk { wallet, receiver, .. } = self.desk;
         let draw = below(&mut self.numbers, 4);
         if draw == 0 {
@@ -259,11 +253,11 @@ impl Teller {
     }
 
     fn voucher(&mut self, accounts: &[u64]) -> (Value, Vec<Effect>) {
-        let (payer, first) = pick_two(accounts, &mut self.numbers);
+        let (payer, first) = two_accounts(accounts, &mut self.numbers);
         let amount = self.amount();
         let mut credits = vec![(first, amount)];
         if below(&mut self.numbers, 4) == 0 {
-            let other = pick(accounts, &mut self.numbers);
+            let other = draw::account(accounts, &mut self.numbers);
             credits.extend((other != payer).then_some((other, 7)));
         }
         let total: i64 = credits.iter().map(|(_, amount)| amount).sum();
@@ -295,14 +289,3 @@ impl Teller {
 
 /// What every order comes to, in fen.
 const ORDER_AMOUNT: i64 = 250_000;
-
-/// Sends a command once.
-async fn send(api: &Api, command: &Keyed) -> Result<Answer> {
-    let headers = [("content-type", "application/json"), ("idempotency-key", command.key.as_str())];
-    let body = if command.body.is_null() { Vec::new() } else { serde_json::to_vec(&command.body)? };
-    let answer = api.send("POST", &command.target, &headers, body).await?;
-    if answer.status >= 400 && answer.status != 503 {
-        bail!("{} under {}: {}", command.target, command.key, String::from_utf8_lossy(&answer.body));
-    }
-    Ok(answer)
-}
