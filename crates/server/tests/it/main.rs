@@ -24,6 +24,7 @@ mod orders;
 mod own_money;
 mod restart;
 mod server;
+mod skip;
 mod staff;
 mod start;
 mod trees;

@@ -8,9 +8,10 @@ use std::process::Command;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{health, is_ready, skip, until};
+use super::{health, is_ready, until};
 use crate::open::{Books, balance, entry, text, trial_balance};
 use crate::server::{Server, is_embedded};
+use crate::skip::skip;
 
 /// What the file system holds.
 const SIZE: &str = "size=64m";

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Faulty, health, is_ready, metric, until};
 use crate::client::Client;
-use crate::open::{Books, balance, number, text, trial_balance, voucher};
+use crate::open::{Books, balance, number, person, text, trial_balance, voucher};
 use crate::server::{Server, is_embedded};
 
 /// The lines of an account's statement of the first day, which must end in its balance.
@@ -54,18 +54,24 @@ fn journal_fails(faults: &str, words: &str) {
     until("service returns", || is_ready(&faulty.server));
     assert!(faulty.server.runs(), "{}", faulty.server.log());
     assert_eq!(metric(&faulty.server, "lintel_recovering"), 0.0);
-    let moved = balance(operator, poor);
-    assert!([300, 1_000].contains(&moved), "{moved}");
-    let again = operator.post_keyed("/v1/vouchers", "doubt", &body);
-    assert_eq!(again.repeated(), moved == 1_000, "{}", again.text());
-    again.ok();
-    let repeated = operator.post_keyed("/v1/vouchers", "kept", &voucher("kept", rich, poor, 300));
-    assert!(repeated.repeated());
-    assert_eq!(repeated.ok(), kept);
+    once_each(&faulty.server, &books, &kept, &body);
     let later = operator.post_keyed("/v1/vouchers", "later", &voucher("later", rich, poor, 1));
     assert!(!later.repeated(), "what was refused while recovering was not done");
     later.ok();
     check_and_restart(&mut faulty.server, poor, &[300, 700, 1]);
+}
+
+/// 300 were acknowledged with `kept`; the 700 of `doubt` were done or not, and are once they are asked for again.
+fn once_each(server: &Server, Books { rich, poor, .. }: &Books, kept: &Value, doubt: &Value) {
+    let operator = server.operator();
+    let moved = balance(&operator, poor);
+    assert!([300, 1_000].contains(&moved), "{moved}");
+    let again = operator.post_keyed("/v1/vouchers", "doubt", doubt);
+    assert_eq!(again.repeated(), moved == 1_000, "{}", again.text());
+    again.ok();
+    let repeated = operator.post_keyed("/v1/vouchers", "kept", &voucher("kept", rich, poor, 300));
+    assert!(repeated.repeated());
+    assert_eq!(&repeated.ok(), kept);
 }
 
 /// The books show these amounts once each, before and after a kill, and the journal is intact.
@@ -88,6 +94,25 @@ fn check_and_restart(server: &mut Server, account: &str, amounts: &[i64]) {
 #[test]
 fn a_sync_error_refuses_writes_until_the_disk_is_sound() {
     journal_fails("journal.db sync EIO\n/probe sync EIO", "disk I/O error");
+}
+
+#[test]
+fn a_failing_disk_lets_the_server_stop_and_start_only_when_it_is_sound() {
+    let Some(mut faulty) = is_embedded().then(Faulty::start).flatten() else { return };
+    let books = Books::open(&faulty.server);
+    let Books { operator, rich, poor, .. } = &books;
+    let kept = operator.post_keyed("/v1/vouchers", "kept", &voucher("kept", rich, poor, 300)).ok();
+    faulty.disk("journal.db sync EIO\n/probe sync EIO");
+    let doubt = voucher("doubt", rich, poor, 700);
+    assert_eq!(operator.post_keyed("/v1/vouchers", "doubt", &doubt).status, 503);
+    until("the platform says that it recovers", || !health(&faulty.server)["recovering"].is_null());
+    assert!(!faulty.server.stop().success(), "its journal had failed");
+    let words = faulty.server.start_refused();
+    assert!(words.contains("journal.db") && words.contains("error"), "{words}");
+    faulty.disk("");
+    faulty.server.start_again();
+    once_each(&faulty.server, &books, &kept, &doubt);
+    check_and_restart(&mut faulty.server, poor, &[300, 700]);
 }
 
 #[test]
@@ -188,16 +213,20 @@ fn tables_and_files_that_fail_hold_nobody_up() {
         let listed = operator.get(&format!("/v1/accounts?subject=2201&min_position={}", last.position()));
         assert_eq!(listed.ok()["data"].as_array().unwrap().len(), 2);
     }
-    let halves = walk(&faulty.server.directory().join("data/lake"));
-    assert!(halves.iter().all(|name| !name.ends_with(".part")), "{halves:?}");
+    let files = walk(&faulty.server.directory().join("data/lake"));
+    assert!(files.iter().all(|name| name.ends_with(".parquet")), "{files:?}");
     check_and_restart(&mut faulty.server, poor, &[10; 8]);
-    let customer = json!({"kind": "company", "name": "Lamp Lane Homes"});
-    faulty.disk("vault.db write ENOSPC");
+}
+
+#[test]
+fn a_vault_that_cannot_be_written_refuses_and_returns() {
+    let Some(faulty) = Faulty::start() else { return };
     let operator = faulty.server.operator();
-    let person = crate::open::person("王五", "110105194912310054");
-    assert_eq!(operator.post("/v1/customers", &person).error().1, "unavailable", "{customer}");
+    faulty.disk("vault.db write ENOSPC");
+    let refused = operator.post("/v1/customers", &person("王五", "110105194912310054"));
+    assert_eq!(refused.error(), (503, "unavailable".into(), String::new()));
     faulty.disk("");
-    operator.post("/v1/customers", &person).ok();
+    operator.post("/v1/customers", &person("王五", "110105194912310054")).ok();
 }
 
 /// The names of all files below a folder.

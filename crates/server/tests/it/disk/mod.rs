@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::client::exchange;
 use crate::server::Server;
+use crate::skip::skip;
 
 /// How long service may take to end or to return.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,21 +64,6 @@ fn library() -> Option<PathBuf> {
         skip("disk-faults", "install a C compiler as cc (apt-get install gcc)");
     }
     compiled.clone()
-}
-
-/// Says that a test could not run here; in CI that is a failure.
-#[expect(clippy::print_stdout, reason = "a skipped test says so where tests speak")]
-fn skip(name: &str, install: &str) {
-    use std::io::Write as _;
-    let line = format!("SKIP {name}: {install}");
-    println!("{line}");
-    if let Some(path) = std::env::var_os("LINTEL_SKIPS") {
-        let mut file =
-            std::fs::OpenOptions::new().create(true).append(true).open(path).expect("LINTEL_SKIPS can be opened");
-        // One write, so that lines of parallel tests do not mix.
-        file.write_all(format!("{line}\n").as_bytes()).expect("LINTEL_SKIPS can be written");
-    }
-    assert!(std::env::var_os("LINTEL_CI").is_none(), "under LINTEL_CI a skip fails: {line}");
 }
 
 /// Asks until it is so.
