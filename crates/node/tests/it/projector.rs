@@ -142,7 +142,11 @@ fn files_that_were_written_for_a_failed_checkpoint_are_named_by_the_next() {
             world.projector.write(&[]).unwrap_err();
         }
     }
-    assert_eq!((world.entry_files(), world.rows().len()), (3, 1), "one file for each batch, however often it was tried");
+    assert_eq!(
+        (world.entry_files(), world.rows().len()),
+        (3, 1),
+        "one file for each batch, however often it was tried"
+    );
     meddle(&world, -1);
     world.checkpoint();
     assert_eq!((world.entry_files(), world.rows().len()), (3, 3));
