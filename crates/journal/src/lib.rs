@@ -31,6 +31,7 @@ mod chain;
 mod error;
 mod lease;
 mod lock;
+mod page_cache;
 mod postgres;
 mod reader;
 mod record;

@@ -17,6 +17,7 @@ use crate::Journal;
 use crate::chain::{Chain, NewRow, StoredRow};
 use crate::error::{Fault, JournalError};
 use crate::lock::DirectoryLock;
+use crate::page_cache;
 use crate::record::{Batch, Record, Tip};
 use crate::rows::{self, COLUMNS, PAGE_ROWS, Rows};
 
@@ -25,6 +26,9 @@ const LAYOUT: i64 = 1;
 
 /// With this much in the WAL a rest writes it into the database.
 const REST_BYTES: usize = 1 << 20;
+/// The file's name; SQLite's write-ahead log is this with `-wal`.
+const DATABASE: &str = "journal.db";
+const LOG: &str = "journal.db-wal";
 
 const SCHEMA: &str = "
     CREATE TABLE journal (
@@ -76,15 +80,37 @@ impl Sqlite {
     /// and appends the row that begins the next epoch, stamped `now_ms` or the last row's time,
     /// whichever is later.
     ///
+    /// The writer before may have met a disk that failed a sync. So the write-ahead log is read past
+    /// the system's page cache, and what it holds is written into the database file and synced anew,
+    /// before a row is read: none of them hangs on a sync of an earlier writer. Whether a row whose
+    /// append failed is there is found out, as after a crash.
+    ///
     /// # Errors
     /// [`JournalError::Corrupt`] naming the last row if it is not what was written;
     /// [`JournalError::Full`], [`JournalError::Database`], [`JournalError::Io`].
     pub fn open(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
-        let mut rows = open_rows(lock, Access::Write)?;
+        forget(lock, LOG)?;
+        let rows = open_rows(lock, Access::Write)?;
+        rows.empty_log()?;
+        Self::lead(rows, now_ms)
+    }
+
+    /// Opens the journal after a writer of this process failed and was dropped: the database file too
+    /// is read past the page cache, so that reading it through shows what the disk holds.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; while [`JournalError::may_pass`] says so, it may be tried again.
+    pub fn reopen(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
+        // Closing a file lets go of this process's locks on it, so a connection must not hold it now.
+        forget(lock, DATABASE)?;
+        Self::open(lock, now_ms)
+    }
+
+    fn lead(mut rows: SqliteRows, now_ms: i64) -> Result<Self, JournalError> {
         let mut chain = rows::tail(&mut rows)?;
         let epoch = chain.tip.epoch + 1;
         let row = chain.seal_empty(epoch, now_ms, &[]);
-        rows.insert(&row)?;
+        rows.append(&row)?;
         chain.advance(&row);
         Ok(Self { rows, chain, stopped: false, unrested: 0 })
     }
@@ -101,7 +127,7 @@ impl Journal for Sqlite {
         }
         let row = self.chain.seal(batch)?;
         self.stopped = true;
-        self.rows.insert(&row)?;
+        self.rows.append(&row)?;
         self.stopped = false;
         self.unrested += row.payload.len();
         self.chain.advance(&row);
@@ -135,9 +161,15 @@ impl fmt::Debug for Sqlite {
     }
 }
 
+/// Has the system forget what it holds of a file.
+fn forget(lock: &DirectoryLock, name: &str) -> Result<(), JournalError> {
+    let path = lock.directory().join(name);
+    page_cache::forget(&path).map_err(|error| JournalError::io(format!("reading {} anew", path.display()), error))
+}
+
 /// Opens the file and sets it up.
 pub(crate) fn open_rows(lock: &DirectoryLock, access: Access) -> Result<SqliteRows, JournalError> {
-    let path = lock.directory().join("journal.db");
+    let path = lock.directory().join(DATABASE);
     let flags = match access {
         Access::Read => {
             File::open(&path)
@@ -196,6 +228,27 @@ impl SqliteRows {
             .map_err(|error| self.error(&doing, 1, error))?;
         let directory = self.path.parent().unwrap_or(&self.path);
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| JournalError::io(doing, error))
+    }
+
+    /// Writes the write-ahead log's content into the database file, syncs that, and empties the log.
+    fn empty_log(&self) -> Result<(), JournalError> {
+        let doing = format!("emptying the log of {}", self.path.display());
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy: i64 =
+            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.error(&doing, 1, error))?;
+        if busy != 0 {
+            return Err(JournalError::database(doing, "another connection uses it"));
+        }
+        Ok(())
+    }
+
+    /// Appends a row. After a failure the connection writes nothing more, not even when it is closed: whoever opens the file
+    /// next decides by what lies there.
+    fn append(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
+        self.insert(row).inspect_err(|_| {
+            // A connection that cannot even be told is closed as SQLite does it, which is safe too.
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
+        })
     }
 
     fn insert(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
@@ -358,7 +411,9 @@ mod tests {
         assert!(matches!(error, JournalError::Stopped), "{error}");
         drop(journal);
 
-        let mut journal = Sqlite::open(&lock, 0).unwrap();
+        let mut journal = Sqlite::reopen(&lock, 0).unwrap();
+        let left = std::fs::metadata(directory.path().join(LOG)).unwrap().len();
+        assert!(left < 100_000, "what was tried is gone from the log, but it has {left} bytes");
         assert_eq!((journal.tip().next, journal.tip().epoch), (2, 2));
         journal.append(&batch(2, 800_000)).unwrap();
         assert_eq!(journal.read(1, usize::MAX).unwrap().len(), 2);
