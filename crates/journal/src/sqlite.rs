@@ -2,8 +2,9 @@
 //!
 //! Settings, with their reasons (measured over 2 GB of 800 KB rows): WAL with `synchronous` FULL,
 //! so that a commit has reached the disk before it is answered; pages of 4096 bytes, because larger
-//! ones bring long pauses; a checkpoint about every 1000 pages; EXCLUSIVE locking, which keeps the
-//! WAL's index in memory. The file holds nothing else, since SQLite has one writer a file.
+//! ones bring long pauses; a checkpoint of the WAL when no batch waits, and inside an append only
+//! where none ever rests; EXCLUSIVE locking, which keeps the WAL's index in memory. The file holds
+//! nothing else, since SQLite has one writer a file.
 
 use std::fmt;
 use std::fs::File;
@@ -26,6 +27,9 @@ const LAYOUT: i64 = 1;
 /// The file's name; SQLite's write-ahead log is this with `-wal`.
 const DATABASE: &str = "journal.db";
 const LOG: &str = "journal.db-wal";
+
+/// With this much in the WAL a rest writes it into the database.
+const REST_BYTES: usize = 1 << 20;
 
 const SCHEMA: &str = "
     CREATE TABLE journal (
@@ -54,6 +58,8 @@ pub struct Sqlite {
     rows: SqliteRows,
     chain: Chain,
     stopped: bool,
+    /// Bytes appended since the last rest.
+    unrested: usize,
 }
 
 /// How the file is opened.
@@ -86,7 +92,7 @@ impl Sqlite {
     pub fn open(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
         forget(lock, LOG)?;
         let rows = open_rows(lock, Access::Write)?;
-        rows.empty_log()?;
+        rows.checkpoint("TRUNCATE")?;
         Self::lead(rows, now_ms)
     }
 
@@ -107,7 +113,7 @@ impl Sqlite {
         let row = chain.seal_empty(epoch, now_ms, &[]);
         rows.append(&row)?;
         chain.advance(&row);
-        Ok(Self { rows, chain, stopped: false })
+        Ok(Self { rows, chain, stopped: false, unrested: 0 })
     }
 }
 
@@ -124,8 +130,21 @@ impl Journal for Sqlite {
         self.stopped = true;
         self.rows.append(&row)?;
         self.stopped = false;
+        self.unrested += row.payload.len();
         self.chain.advance(&row);
         Ok(self.chain.tip)
+    }
+
+    /// Inside an append the checkpoint would add its two syncs to one batch in thirty.
+    fn rest(&mut self) -> Result<(), JournalError> {
+        if self.stopped || self.unrested < REST_BYTES {
+            return Ok(());
+        }
+        self.stopped = true;
+        self.rows.checkpoint("PASSIVE")?;
+        self.stopped = false;
+        self.unrested = 0;
+        Ok(())
     }
 
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
@@ -193,7 +212,7 @@ impl SqliteRows {
                 "PRAGMA page_size = 4096;
                  PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL;
-                 PRAGMA wal_autocheckpoint = 1000;",
+                 PRAGMA wal_autocheckpoint = 4000;",
             ),
         }
     }
@@ -212,25 +231,28 @@ impl SqliteRows {
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| JournalError::io(doing, error))
     }
 
-    /// Writes the write-ahead log's content into the database file, syncs that, and empties the log.
-    fn empty_log(&self) -> Result<(), JournalError> {
-        let doing = format!("emptying the log of {}", self.path.display());
-        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let busy: i64 =
-            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.error(&doing, 1, error))?;
+    /// Appends a row.
+    fn append(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
+        self.insert(row).inspect_err(|_| self.leave_as_it_is())
+    }
+
+    /// Writes what the WAL holds into the database file and syncs that; `mode` is SQLite's.
+    fn checkpoint(&self, mode: &str) -> Result<(), JournalError> {
+        let doing = || format!("writing the WAL into {}", self.path.display());
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let done =
+            self.connection.prepare_cached(&sql).and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        let busy: i64 = done.inspect_err(|_| self.leave_as_it_is()).map_err(|error| self.error(&doing(), 1, error))?;
         if busy != 0 {
-            return Err(JournalError::database(doing, "another connection uses it"));
+            return Err(JournalError::database(doing(), "another connection uses it"));
         }
         Ok(())
     }
 
-    /// Appends a row. After a failure the connection writes nothing more, not even when it is closed: whoever opens the file
-    /// next decides by what lies there.
-    fn append(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
-        self.insert(row).inspect_err(|_| {
-            // A connection that cannot even be told is closed as SQLite does it, which is safe too.
-            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
-        })
+    /// After a failure the connection writes nothing more, not even when it is closed: whoever opens the file next decides by
+    /// what lies there. A connection that cannot even be told is closed as SQLite does it, which is safe too.
+    fn leave_as_it_is(&self) {
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
     }
 
     fn insert(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
@@ -411,6 +433,24 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_writes_the_log_into_the_database_once_it_is_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = DirectoryLock::acquire(directory.path()).unwrap();
+        let size = |name: &str| std::fs::metadata(directory.path().join(name)).unwrap().len();
+        let mut journal = Sqlite::open(&lock, 0).unwrap();
+        journal.append(&batch(1, 600_000)).unwrap();
+        journal.rest().unwrap();
+        assert!(size("journal.db") < 100_000, "so little may wait");
+        journal.append(&batch(2, 600_000)).unwrap();
+        journal.rest().unwrap();
+        assert!(size("journal.db") > 1_200_000);
+        let log = size("journal.db-wal");
+        journal.append(&batch(3, 600_000)).unwrap();
+        assert_eq!(size("journal.db-wal"), log, "the log begins anew");
+        assert_eq!(journal.read(1, usize::MAX).unwrap().len(), 3);
+    }
+
+    #[test]
     fn the_file_has_the_settings_that_were_measured() {
         let directory = tempfile::tempdir().unwrap();
         let lock = DirectoryLock::acquire(directory.path()).unwrap();
@@ -418,7 +458,7 @@ mod tests {
         let connection = &journal.rows.connection;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal");
-        let settings = [("synchronous", 2), ("page_size", 4096), ("wal_autocheckpoint", 1000)];
+        let settings = [("synchronous", 2), ("page_size", 4096), ("wal_autocheckpoint", 4000)];
         for (name, expected) in settings {
             let value: i64 = connection.pragma_query_value(None, name, |row| row.get(0)).unwrap();
             assert_eq!(value, expected, "{name}");

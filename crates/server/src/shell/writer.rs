@@ -80,7 +80,7 @@ pub(crate) fn start(
 }
 
 fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platform: &Platform) {
-    while let Ok(batch) = batches.recv() {
+    while let Some(batch) = next_batch(&mut *journal, batches, platform) {
         let began = std::time::Instant::now();
         let input = match journal.append(&batch) {
             Ok(tip) => Input::Durable(tip),
@@ -93,6 +93,21 @@ fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platfo
             return;
         }
     }
+}
+
+/// The next batch; while none is there the journal rests.
+fn next_batch(journal: &mut dyn Journal, batches: &mpsc::Receiver<Batch>, platform: &Platform) -> Option<Batch> {
+    match batches.try_recv() {
+        Ok(batch) => return Some(batch),
+        Err(mpsc::TryRecvError::Disconnected) => return None,
+        Err(mpsc::TryRecvError::Empty) => {}
+    }
+    if let Err(error) = journal.rest() {
+        // A writer that is gone needs no word.
+        platform.send(Input::Failed(error)).ok();
+        return None;
+    }
+    batches.recv().ok()
 }
 
 struct Writer {
