@@ -60,6 +60,19 @@ impl From<KeysError> for LoadError {
     }
 }
 
+impl LoadError {
+    /// Whether loading again later may succeed, with nobody mending anything.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Journal(error) => error.may_pass(),
+            Self::Store(error) => error.may_pass(),
+            Self::History(error) => error.may_pass(),
+            Self::Engine(_) | Self::Restore(_) | Self::Amount(_) | Self::Keys(_) => false,
+        }
+    }
+}
+
 /// A loaded engine, and how it was loaded.
 #[derive(Debug)]
 pub struct Loaded {

@@ -29,6 +29,17 @@ pub enum ProjectorError {
     History(#[from] HistoryError),
 }
 
+impl ProjectorError {
+    /// Whether the same may succeed later, with nobody mending anything: what is pending then stays pending.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => error.may_pass(),
+            Self::History(error) => error.may_pass(),
+        }
+    }
+}
+
 /// What a batch brought about, and the hash of its journal row.
 #[derive(Debug)]
 pub struct Projected {
@@ -47,6 +58,12 @@ pub struct Projector {
     epoch: u64,
     /// The last checkpoint.
     done: Option<Checkpoint>,
+    /// Checkpoints after it whose commits failed: one whose answer was lost on its way may have happened all the same.
+    doubtful: Vec<Checkpoint>,
+    /// Files that were cut for them: the next checkpoint names them too.
+    uncommitted: Vec<SegmentRow>,
+    /// The position up to which the tail was cut into files, committed or not.
+    cut: u64,
     /// What of the state is no row, at the last batch taken or else at the checkpoint.
     core: Option<Core>,
     changes: Changes,
@@ -70,6 +87,9 @@ impl Projector {
             tail,
             epoch,
             done,
+            doubtful: Vec::new(),
+            uncommitted: Vec::new(),
+            cut: done.map_or(0, |checkpoint| checkpoint.position),
             core,
             changes: Changes::default(),
             keys: Vec::new(),
@@ -83,6 +103,11 @@ impl Projector {
     #[must_use]
     pub fn checkpoint(&self) -> u64 {
         self.done.map_or(0, |checkpoint| checkpoint.position)
+    }
+
+    /// Goes on in a new epoch.
+    pub fn lead(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
     }
 
     /// Takes a durable batch; those that the last checkpoint holds already are passed over. `at_ms` is any clock.
@@ -121,24 +146,48 @@ impl Projector {
     /// Writes a checkpoint at the last batch taken, with further files to commit (the end of a day).
     ///
     /// # Errors
-    /// The store's or the files'. What is pending stays pending: it goes with the next checkpoint, and had this one
-    /// been committed after all, the next is refused and replay tells.
+    /// The store's or the files'. What is pending stays pending and goes with the next checkpoint. So do the files that were
+    /// written for a commit that failed: it may have happened, and a full disk must not fill with a new copy at each try.
     pub fn write(&mut self, further: &[SegmentRow]) -> Result<(), ProjectorError> {
         let last = self.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))));
-        let (Some((position, hash)), Some(core)) = (last, &self.core) else { return Ok(()) };
+        let Some((position, hash)) = last.filter(|_| self.core.is_some()) else { return Ok(()) };
         self.changes.keep_last();
-        let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.checkpoint() + 1..=position)?;
-        segments.extend_from_slice(further);
+        self.uncommitted.extend(self.history.cut(self.tail.snapshot().chunks(), self.cut + 1..=position)?);
+        self.cut = position;
         let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };
-        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, core, &self.changes, &segments, &self.keys)?;
+        self.commit(&next, further)?;
         // Only now: a later checkpoint would pass over what a failed one let go of.
         self.changes = Changes::default();
         self.keys.clear();
+        self.uncommitted.clear();
+        self.doubtful.clear();
         self.done = Some(next);
         self.tail.drop_through(position);
         self.entries = 0;
         self.since_ms = None;
         Ok(())
+    }
+
+    fn commit(&mut self, next: &Checkpoint, further: &[SegmentRow]) -> Result<(), StoreError> {
+        let Some(core) = &self.core else { return Ok(()) };
+        loop {
+            let segments = [&self.uncommitted, further].concat();
+            let (done, changes, keys) = (self.done.as_ref(), &self.changes, &self.keys);
+            let Err(error) = store::checkpoint::commit(&self.store, done, next, core, changes, &segments, keys) else {
+                return Ok(());
+            };
+            if let StoreError::Conflict { found: Some(found), .. } = error
+                && self.doubtful.contains(&found)
+                && done != Some(&found)
+            {
+                // It had happened: its files are in the catalogue. Rows and keys are written once more, to the same effect.
+                self.uncommitted.retain(|file| file.last_position > found.position);
+                self.done = Some(found);
+            } else {
+                self.doubtful.push(*next);
+                return Err(error);
+            }
+        }
     }
 
     /// Compares a sealed day, all of whose batches were taken, with its history, and commits its end of day. Asked again

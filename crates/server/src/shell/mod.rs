@@ -17,10 +17,12 @@ pub(crate) mod executor;
 pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod projector;
+pub(crate) mod standing;
+pub(crate) mod term;
 pub(crate) mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use domain::{Refusal, Reply, State};
@@ -29,19 +31,29 @@ use tokio::sync::oneshot;
 
 pub(crate) use clock::Clock;
 use lease::Leadership;
+use standing::{Phase, Standing};
 
 /// How many requests may wait for the writer before callers are told to come back later.
 pub(crate) const QUEUE_BOUND: usize = 10_000;
 
-/// Why there is no answer; nothing was changed.
+/// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unavailable {
     /// The queue is full.
     #[error("the platform has {QUEUE_BOUND} requests waiting; try again in a second")]
     Overloaded,
-    /// The platform stops, or lost its journal.
-    #[error("the platform is stopping or recovering; try again shortly")]
+    /// The platform stops.
+    #[error("the platform is stopping; try again shortly")]
     Stopped,
+    /// The journal failed before this came.
+    #[error("the journal cannot be written and the platform recovers by itself; nothing was done, try again shortly")]
+    Recovering,
+    /// The journal failed before this was known to be durable.
+    #[error(
+        "the journal failed before it had this for certain: it may be done or not; ask again under the same key, and what \
+         was done is not done twice"
+    )]
+    Unknown,
 }
 
 /// Something that leaves once the gate opens for it.
@@ -86,13 +98,13 @@ pub(crate) struct Platform {
     inputs: mpsc::Sender<Input>,
     leadership: Leadership,
     waiting: Arc<AtomicUsize>,
-    stopped: Arc<AtomicBool>,
+    standing: Standing,
 }
 
 impl Platform {
     /// The handle of a writer whose inputs these are.
-    pub(crate) fn new(inputs: mpsc::Sender<Input>, leadership: Leadership) -> Self {
-        Self { inputs, leadership, waiting: Arc::default(), stopped: Arc::default() }
+    pub(crate) fn new(inputs: mpsc::Sender<Input>, leadership: Leadership, epoch: u64) -> Self {
+        Self { inputs, leadership, waiting: Arc::default(), standing: Standing::new(epoch) }
     }
 
     /// Decides a request; the answer comes once it is durable.
@@ -135,7 +147,9 @@ impl Platform {
 
     /// What came out of the gate, if this node still leads: an answer that appended nothing met no fence.
     async fn answered<T>(&self, receiver: oneshot::Receiver<T>) -> Result<T, Unavailable> {
-        let answer = receiver.await.map_err(|_| Unavailable::Stopped)?;
+        let Ok(answer) = receiver.await else {
+            return Err(if self.is_running() { Unavailable::Unknown } else { Unavailable::Stopped });
+        };
         if self.leads() { Ok(answer) } else { Err(Unavailable::Stopped) }
     }
 
@@ -154,19 +168,38 @@ impl Platform {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether the writer still takes requests.
+    /// Whether requests are taken, or will be once the journal is there again.
     pub(crate) fn is_running(&self) -> bool {
-        !self.stopped.load(Ordering::Acquire)
+        self.standing.phase() != Phase::Stopped
+    }
+
+    /// Whether requests are taken in this epoch.
+    pub(crate) fn runs_in(&self, epoch: u64) -> bool {
+        self.standing.phase() == Phase::Running && self.standing.epoch() == epoch
+    }
+
+    /// Where it stands.
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// Takes no further requests.
     pub(crate) fn close(&self) {
-        self.stopped.store(true, Ordering::Release);
+        self.standing.close();
+    }
+
+    /// Has the writer finish what waits and end.
+    pub(crate) fn stop(&self) {
+        self.standing.ask_to_stop();
+        // A writer that has ended already needs no telling.
+        self.send(Input::Stop).ok();
     }
 
     fn admit(&self) -> Result<Place, Unavailable> {
-        if !self.is_running() {
-            return Err(Unavailable::Stopped);
+        match self.standing.phase() {
+            Phase::Running => {}
+            Phase::Recovering => return Err(Unavailable::Recovering),
+            Phase::Stopped => return Err(Unavailable::Stopped),
         }
         let place = Place(self.waiting.clone());
         if place.0.fetch_add(1, Ordering::Relaxed) >= QUEUE_BOUND {

@@ -35,6 +35,24 @@ pub(crate) enum WriterError {
     Engine(#[from] engine::EngineError),
 }
 
+/// A writer that ended.
+pub(crate) struct Ended {
+    /// What it would have taken next: for its successor.
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    /// Why it ended.
+    pub(crate) result: Result<(), WriterError>,
+}
+
+impl WriterError {
+    /// The journal's error, if the journal may come back by itself.
+    pub(crate) fn passing(&self) -> Option<&journal::JournalError> {
+        match self {
+            Self::Journal(error) if error.may_pass() => Some(error),
+            Self::Journal(_) | Self::Engine(_) => None,
+        }
+    }
+}
+
 /// Starts the writer, the journal thread and those for keys; the handle ends with the reason.
 pub(crate) fn start(
     mut engine: Engine,
@@ -44,7 +62,7 @@ pub(crate) fn start(
     inputs: mpsc::Receiver<Input>,
     project: ProjectionSink,
     elsewhere: &Elsewhere,
-) -> std::io::Result<thread::JoinHandle<Result<(), WriterError>>> {
+) -> std::io::Result<thread::JoinHandle<Ended>> {
     let (batches, to_append) = mpsc::channel();
     let acknowledge = platform.clone();
     engine.set_run_keys(elsewhere.run);
@@ -55,15 +73,18 @@ pub(crate) fn start(
         let gate = Gate::new(engine.state().position);
         let writer = Writer { engine, gate, clock, batches, syncing: 0, project, keys, stashed: VecDeque::new() };
         let result = writer.run(&inputs);
-        platform.close();
+        match result.as_ref().err().and_then(WriterError::passing) {
+            Some(error) => platform.standing().recover(error.to_string()),
+            None => platform.close(),
+        }
         // The journal thread ends with the channel of batches, which the writer dropped.
         drop(appender.join());
-        result
+        Ended { inputs, result }
     })
 }
 
 fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platform: &Platform) {
-    while let Ok(batch) = batches.recv() {
+    while let Some(batch) = next_batch(&mut *journal, batches, platform) {
         let began = std::time::Instant::now();
         let input = match journal.append(&batch) {
             Ok(tip) => Input::Durable(tip),
@@ -76,6 +97,21 @@ fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platfo
             return;
         }
     }
+}
+
+/// The next batch; while none is there the journal rests.
+fn next_batch(journal: &mut dyn Journal, batches: &mpsc::Receiver<Batch>, platform: &Platform) -> Option<Batch> {
+    match batches.try_recv() {
+        Ok(batch) => return Some(batch),
+        Err(mpsc::TryRecvError::Disconnected) => return None,
+        Err(mpsc::TryRecvError::Empty) => {}
+    }
+    if let Err(error) = journal.rest() {
+        // A writer that is gone needs no word.
+        platform.send(Input::Failed(error)).ok();
+        return None;
+    }
+    batches.recv().ok()
 }
 
 struct Writer {
