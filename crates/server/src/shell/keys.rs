@@ -40,9 +40,15 @@ enum Errand {
     Drop(Retired),
 }
 
+/// The ends that the writer holds.
+struct Queues {
+    look_ups: mpsc::Sender<(Parked, AfterStep)>,
+    errands: mpsc::Sender<Errand>,
+}
+
 /// The writer's way to both threads, which end with it.
 pub(crate) struct Threads {
-    queues: Option<(mpsc::Sender<(Parked, AfterStep)>, mpsc::Sender<Errand>)>,
+    queues: Option<Queues>,
     running: Vec<JoinHandle<()>>,
     stopped: Arc<AtomicBool>,
 }
@@ -53,7 +59,7 @@ impl Threads {
         let (look_ups, to_look_up) = mpsc::channel();
         let (errands, to_do) = mpsc::channel();
         let stopped = Arc::new(AtomicBool::new(false));
-        let mut threads = Self { queues: Some((look_ups, errands)), running: Vec::new(), stopped };
+        let mut threads = Self { queues: Some(Queues { look_ups, errands }), running: Vec::new(), stopped };
         let (tables, answers) = (store.clone(), platform.clone());
         let named = |name: &str| thread::Builder::new().name(name.into());
         threads.running.push(named("look-up").spawn(move || look_up(&tables, &answers, &to_look_up))?);
@@ -64,7 +70,7 @@ impl Threads {
 
     /// Has a request's keys looked up; it comes back as [`Input::LookedUp`].
     pub(crate) fn look_up(&self, parked: Parked, after: AfterStep) {
-        if let Some((look_ups, _)) = &self.queues {
+        if let Some(Queues { look_ups, errands: _ }) = &self.queues {
             // Without its thread nobody is told, and the caller asks again.
             drop(look_ups.send((parked, after)));
         }
@@ -81,7 +87,7 @@ impl Threads {
     }
 
     fn errand(&self, errand: Errand) {
-        if let Some((_, errands)) = &self.queues {
+        if let Some(Queues { errands, look_ups: _ }) = &self.queues {
             // Without its thread keys stay in memory.
             drop(errands.send(errand));
         }
