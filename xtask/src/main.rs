@@ -14,6 +14,7 @@ mod binaries;
 mod days;
 mod demo;
 mod deny;
+mod sim;
 mod steps;
 mod test;
 mod tidy;
@@ -32,6 +33,8 @@ cargo xtask COMMAND
                       in this order (or only the steps named); ends with a summary of
                       what was skipped
   bench NAME [ARGS…]  build, then run `lintel bench NAME ARGS…`, e.g. `bench ledger`
+  sim SEED            replay one run of the simulator and print everything that happened;
+                      `sim --seeds N [--from S]` runs N and prints the first that fails
   tidy                the rules no compiler knows: direction of dependencies, length of
                       files and functions, headers, features present in each layer, …
   advisories          published security advisories against Cargo.lock (needs the network;
@@ -64,13 +67,14 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["sim", rest @ ..] => sim::run(rest),
         ["tidy"] => tidy::run(),
         ["advisories"] => deny::advisories(),
         [command @ ("tidy" | "advisories"), surplus, ..] => {
             anyhow::bail!("`{command}` takes no arguments, but got `{surplus}`")
         }
         [unknown, ..] => anyhow::bail!(
-            "there is no command `{unknown}`: demo, test, bench, tidy, advisories (see `cargo xtask --help`)"
+            "there is no command `{unknown}`: demo, test, bench, sim, tidy, advisories (see `cargo xtask --help`)"
         ),
     }
 }

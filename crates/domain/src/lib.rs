@@ -51,6 +51,8 @@ pub mod order;
 pub mod own_transfer;
 pub mod payment;
 pub mod payout;
+#[cfg(feature = "planted-faults")]
+pub mod planted;
 pub mod rates;
 pub mod refund;
 pub mod refusal;

@@ -7,8 +7,8 @@ pub enum Fault {
     LostOutbox,
     /// Recovery folds the journal's last row into the state twice.
     DoubleApply,
-    /// A balance that leaves the range of 64 bits wraps. It lies in `domain`, behind its feature `planted-faults`, and in
-    /// books whose institution bears [`domain::planted::UNCHECKED_OVERFLOW`] as its name.
+    /// A balance that leaves the range of 64 bits wraps. It lies in `domain`, behind its feature `planted-faults`, which
+    /// only tests have, and in books whose institution bears the name of [`PLANTED_OVERFLOW`](crate::PLANTED_OVERFLOW).
     UncheckedOverflow,
     /// Answers pass the gate before they are durable.
     EarlyReply,
