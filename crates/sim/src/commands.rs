@@ -78,7 +78,7 @@ pub(crate) struct Maker<'a> {
     pub(crate) stream: (String, u64),
 }
 
-impl Maker<'_> {
+impl<'a> Maker<'a> {
     /// The next command; nothing if what it would be about is not there yet.
     pub(crate) fn command(&mut self) -> Option<Command> {
         match self.random.below(100) {
@@ -108,7 +108,7 @@ impl Maker<'_> {
         self.random.pick(&all).copied()
     }
 
-    fn accounts(&self, subject: Subject) -> Vec<&Account> {
+    fn accounts(&self, subject: Subject) -> Vec<&'a Account> {
         let all = self.state.accounts.iter().map(|(_, account)| account);
         all.filter(|account| account.subject == subject && account.status == AccountStatus::Open).collect()
     }
@@ -147,8 +147,8 @@ impl Maker<'_> {
         Some(Command::Transfer(TransferCommand::Make(make)))
     }
 
-    fn merchant(&mut self) -> Option<&Merchant> {
-        let all: Vec<&Merchant> = self.state.merchants.iter().map(|(_, merchant)| merchant).collect();
+    fn merchant(&mut self) -> Option<&'a Merchant> {
+        let all: Vec<&'a Merchant> = self.state.merchants.iter().map(|(_, merchant)| merchant).collect();
         self.random.pick(&all).copied()
     }
 
@@ -164,7 +164,7 @@ impl Maker<'_> {
         Some(Command::CreateOrder(create))
     }
 
-    fn orders(&self, of: impl Fn(&Order) -> bool) -> Vec<&Order> {
+    fn orders(&self, of: impl Fn(&Order) -> bool) -> Vec<&'a Order> {
         self.state.orders.iter().map(|(_, order)| order).filter(|order| of(order)).collect()
     }
 

@@ -116,7 +116,9 @@ impl Network {
             return broken("sent only what the journal holds", format!("{serial} of {}", attempt.id));
         }
         let others = state.outbox.iter().filter_map(|(id, ())| state.attempts.get(id.0));
-        let mut others = others.filter(|other| other.id != attempt.id && other.purpose == attempt.purpose);
+        // A refund of a combined payment goes two ways at once, each with its own original.
+        let same = |other: &&Attempt| other.purpose == attempt.purpose && other.operation == attempt.operation;
+        let mut others = others.filter(same).filter(|other| other.id != attempt.id);
         if let Some(other) = others.next() {
             let found = format!("{} was sent while {} was uncertain", attempt.id, other.id);
             return broken("nothing new while the old is unknown", found);

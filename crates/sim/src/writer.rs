@@ -1,7 +1,7 @@
 //! The writer's and the projector's part of a life, step by step as the server's shell drives them.
 
 use domain::ids::AccountId;
-use domain::{Command, Reply};
+use domain::Command;
 use engine::{Answer, Projection, Request, engine as requests};
 use journal::{Hash, Journal as _};
 use node::projector::Projected;
@@ -193,9 +193,4 @@ impl World {
         self.operator_closes(Command::CloseDay { date, position, checks });
         Ok(())
     }
-}
-
-/// Whether a reply is of nothing that anybody has to remember.
-pub(crate) const fn is_done(reply: &Reply) -> bool {
-    matches!(reply, Reply::Done)
 }
