@@ -290,9 +290,10 @@ fn moved(state: &State, account: &Account, voucher: &Voucher) -> Result<(Minor, 
         let sum = if account.grows_on(entry.side) { &mut grows } else { &mut shrinks };
         *sum = sum.checked_add(entry.amount).ok_or_else(overflow)?;
     }
-    let change = grows.checked_sub(shrinks).ok_or_else(overflow)?;
     if !is_planted(state) {
-        account.balance.checked_add(change).ok_or_else(overflow)?;
+        // Entries are applied one by one, in the order in which they stand: each sum on the way must fit.
+        account.balance.checked_add(grows).ok_or_else(overflow)?;
+        account.balance.checked_sub(shrinks).ok_or_else(overflow)?;
     }
     state.days.check_turnover(account, grows.max(shrinks), voucher.date).ok_or_else(overflow)?;
     Ok((grows, shrinks))

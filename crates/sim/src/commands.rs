@@ -182,8 +182,9 @@ impl<'a> Maker<'a> {
             instruments.push(Instrument::Card { agreement, mask, rail, amount: total - by_fund, credit: false });
         }
         if by_fund > 0 {
-            let (contract, holds) = (format!("LEASE-{}", self.number), self.random.chance(800));
-            instruments.push(Instrument::Fund { contract, amount: by_fund, holds });
+            // The simulated centre knows no payment at once.
+            let contract = format!("LEASE-{}", self.number);
+            instruments.push(Instrument::Fund { contract, amount: by_fund, holds: true });
         }
         Some(Command::PayOrder { order: order.id, instruments })
     }

@@ -19,8 +19,9 @@ impl World {
         self.chore(Chore::Cut);
         let last = days.last().copied().unwrap_or_default().plus_days(1);
         self.finish_day(last);
-        for date in days {
-            self.chore(Chore::Returns(*date));
+        // A payment may come back on any day, also on the one that just began.
+        for date in days.iter().copied().chain([last.plus_days(1)]) {
+            self.chore(Chore::Returns(date));
         }
         self.drains()?;
         for date in days.iter().chain([&last]) {
@@ -30,7 +31,8 @@ impl World {
             }
         }
         self.banks_agree()?;
-        self.sums_agree(days.first().copied().unwrap_or_default(), last)?;
+        // What is given back of money that no order could use is done at the banks on the day after.
+        self.sums_agree(days.first().copied().unwrap_or_default(), last.plus_days(1))?;
         self.statements_agree(last.plus_days(1))?;
         self.follower.replays(&self.disk)?;
         self.last_start()?;

@@ -176,6 +176,18 @@ fn sums_that_leave_the_range_are_refused() {
     kit.refused(post(there_and_back), RefusalCode::AmountOverflow);
 }
 
+/// The change would fit and the day's turnover too; a sum between two entries of the voucher would not.
+#[test]
+fn sums_that_leave_the_range_on_the_way_are_refused() {
+    let World { mut kit, payee, clearing, .. } = world();
+    kit.given(post(transfer(clearing, payee, Minor::MAX - 3_000)));
+    kit.on("2026-03-06");
+    let there_and_back = [transfer(clearing, payee, 2_001), transfer(payee, clearing, 2_001)].concat();
+    kit.refused(post(there_and_back), RefusalCode::AmountOverflow);
+    let within = [transfer(payee, clearing, 2_000), transfer(clearing, payee, 2_000)].concat();
+    kit.given(post(within));
+}
+
 #[test]
 fn an_account_named_twice_is_judged_by_the_whole_voucher() {
     let World { mut kit, payer, payee, .. } = world();
