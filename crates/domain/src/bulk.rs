@@ -39,6 +39,44 @@ pub struct BulkVoucher {
     pub dimensions: Option<Box<Dimensions>>,
 }
 
+/// The vouchers of a posting, their entries side by side in one list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BulkVouchers {
+    heads: Vec<BulkHead>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct BulkHead {
+    event: EventCode,
+    dimensions: Option<Box<Dimensions>>,
+    /// How many entries it and those before it have.
+    end: usize,
+}
+
+impl BulkVouchers {
+    /// Adds a voucher.
+    pub fn push(
+        &mut self,
+        event: EventCode,
+        entries: impl IntoIterator<Item = Entry>,
+        dimensions: Option<Box<Dimensions>>,
+    ) {
+        self.entries.extend(entries);
+        self.heads.push(BulkHead { event, dimensions, end: self.entries.len() });
+    }
+}
+
+impl FromIterator<BulkVoucher> for BulkVouchers {
+    fn from_iter<T: IntoIterator<Item = BulkVoucher>>(vouchers: T) -> Self {
+        let mut all = Self::default();
+        for BulkVoucher { event, entries, dimensions } in vouchers {
+            all.push(event, entries, dimensions);
+        }
+        all
+    }
+}
+
 /// Posts many vouchers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostBulk {
@@ -53,7 +91,7 @@ pub struct PostBulk {
     /// The accounting date the sender expects, if it matters to it.
     pub date: Option<Date>,
     /// The vouchers.
-    pub vouchers: Vec<BulkVoucher>,
+    pub vouchers: BulkVouchers,
 }
 
 /// What became of a bulk posting. Accepted vouchers have consecutive ids in the order of their places.
@@ -105,7 +143,7 @@ pub fn decide_bulk(draft: &mut Draft<'_>, command: PostBulk) -> Result<Reply, Re
     {
         return Ok(Reply::Bulk(reply));
     }
-    let count = command.vouchers.len();
+    let count = command.vouchers.heads.len();
     if count == 0 || count > MAX_VOUCHERS {
         let message = format!("the posting has {count} vouchers; send 1 to {MAX_VOUCHERS}");
         return Err(Refusal::new(RefusalCode::VoucherTooLong, "vouchers", message));
@@ -123,13 +161,21 @@ pub fn decide_bulk(draft: &mut Draft<'_>, command: PostBulk) -> Result<Reply, Re
         first: VoucherId(draft.state.position.saturating_add(1)),
         refused: Vec::new(),
     };
-    for (index, voucher) in (0_u32..).zip(vouchers) {
-        let BulkVoucher { event, entries, dimensions } = voucher;
-        let business = BusinessNumber::Bulk { stream, number, index };
-        let voucher = Voucher { business, event, date, entries, dimensions, contra_of: None };
+    let BulkVouchers { heads, entries } = vouchers;
+    let business = BusinessNumber::Bulk { stream, number, index: 0 };
+    let mut voucher =
+        Voucher { business, event: EventCode::Transfer, date, entries: Vec::new(), dimensions: None, contra_of: None };
+    let mut begin = 0;
+    for (index, head) in (0_u32..).zip(heads) {
+        let BulkHead { event, dimensions, end } = head;
+        voucher.business = BusinessNumber::Bulk { stream, number, index };
+        (voucher.event, voucher.dimensions) = (event, dimensions);
+        voucher.entries.clear();
+        voucher.entries.extend_from_slice(entries.get(begin..end).unwrap_or_default());
+        begin = end;
         match check_by_hand(draft.state, &voucher) {
             Ok(()) => {
-                draft.emit_voucher(voucher);
+                draft.emit_voucher(&voucher);
             }
             Err(refusal) if atomic => return Err(at(index, refusal)),
             Err(refusal) => reply.refused.push((index, refusal)),

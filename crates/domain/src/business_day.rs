@@ -268,18 +268,9 @@ impl Days {
         let amount = i128::from(entry.amount);
         let at = ledger_slot(account.subject, account.currency);
         let column = self.columns.get_mut(slot).expect("the day has its column");
-        if column.accounts.change(account.id.0).is_none() {
-            column.accounts.put(account.id.0, Turnover::default());
-        }
-        if column.ledger.get(at).is_none() {
-            column.ledger.put(at, LedgerTurnover::default());
-        }
-        if self.ledger.get(at).is_none() {
-            self.ledger.put(at, 0);
-        }
-        let turnover = column.accounts.change(account.id.0).expect("put above");
-        let day = column.ledger.change(at).expect("put above");
-        let total = self.ledger.change(at).expect("put above");
+        let turnover = column.accounts.change_or_put(account.id.0);
+        let day = column.ledger.change_or_put(at);
+        let total = self.ledger.change_or_put(at);
         match entry.side {
             Side::Debit => {
                 turnover.debit += entry.amount;

@@ -1,12 +1,13 @@
 //! A draft: the state as a command would leave it. A refusal takes everything back.
 
-use alloc::vec::Vec;
-
 use crate::approval::Approved;
+use crate::emitted::Emitted;
 use crate::envelope::Context;
 use crate::event::{Event, apply};
+use crate::ids::VoucherId;
 use crate::refusal::Refusal;
 use crate::state::State;
+use crate::voucher::{self, Voucher};
 
 /// One command's work on the state: each event is applied at once, so later steps see earlier ones.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub struct Draft<'a> {
     pub context: &'a Context,
     /// What a second person approved, while it is carried out; see [`crate::approval`].
     pub approved: Option<Approved>,
-    events: Vec<Event>,
+    emitted: Emitted,
     posted: usize,
     position: u64,
 }
@@ -28,30 +29,38 @@ impl<'a> Draft<'a> {
     pub fn begin(state: &'a mut State, context: &'a Context, recording: bool) -> Self {
         state.begin(recording);
         let (posted, position) = (state.posted.len(), state.position);
-        Self { state, context, approved: None, events: Vec::new(), posted, position }
+        Self { state, context, approved: None, emitted: Emitted::default(), posted, position }
     }
 
     /// Emits an event that was checked, and applies it.
     pub fn emit(&mut self, event: Event) {
         apply(self.state, &event);
-        self.events.push(event);
+        self.emitted.push(&event);
+    }
+
+    /// As [`Self::emit`], for a voucher that its maker keeps.
+    pub(crate) fn emit_voucher(&mut self, voucher: &Voucher) -> VoucherId {
+        self.state.position += 1;
+        voucher::apply_posted(self.state, voucher);
+        self.emitted.push_voucher(voucher);
+        VoucherId(self.state.position)
     }
 
     /// Tries a step and takes it back, whatever comes of it: in a draft that records, before its first event.
     pub(crate) fn trial<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        debug_assert!(self.events.is_empty(), "a trial after an event would take that back too");
+        debug_assert!(self.emitted.is_empty(), "a trial after an event would take that back too");
         let result = step(self);
         self.take_back();
-        self.events.clear();
+        self.emitted.clear();
         self.state.begin(true);
         result
     }
 
     /// Keeps the work; the events are to be journaled.
     #[must_use]
-    pub fn commit(self) -> Vec<Event> {
+    pub fn commit(self) -> Emitted {
         self.state.commit();
-        self.events
+        self.emitted
     }
 
     /// Takes the work back.

@@ -32,6 +32,7 @@ pub mod command;
 pub mod conversion;
 pub mod customer;
 pub mod draft;
+pub mod emitted;
 pub mod envelope;
 pub mod event;
 pub mod exchange_rate;

@@ -306,7 +306,7 @@ fn decide_voucher(draft: &mut Draft<'_>, date: Date, command: ManualVoucher) -> 
     voucher::check(state, &voucher)?;
     stays_covered(state, &voucher)?;
     let voucher = Voucher { contra_of, ..voucher };
-    let id = draft.emit_voucher(voucher.clone());
+    let id = draft.emit_voucher(&voucher);
     suspense::follow(draft, id, &voucher);
     Ok(id)
 }

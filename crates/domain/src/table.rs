@@ -60,6 +60,20 @@ impl<V: Clone> Table<V> {
         row.as_mut()
     }
 
+    /// The row, to be changed as by [`Self::change`]; where there is none, the default is put there first.
+    pub fn change_or_put(&mut self, id: u64) -> &mut V
+    where
+        V: Default,
+    {
+        let at = slot(id);
+        if self.rows.get(at).is_none_or(Option::is_none) {
+            self.put(id, V::default());
+        } else if self.recording {
+            self.undo.push((id, self.rows[at].clone()));
+        }
+        self.rows[at].as_mut().expect("there is one since the line above")
+    }
+
     /// Puts a row at `id`, new or not.
     pub fn insert(&mut self, id: u64, value: V) {
         self.dirty.push(id);

@@ -159,7 +159,7 @@ impl Kit {
         draft.approved = approved;
         match decide(&mut draft, command) {
             Ok(reply) => {
-                let events = draft.commit();
+                let events = draft.commit().events();
                 self.replay(&events);
                 self.events.extend(events);
                 if !self.unchecked {

@@ -16,7 +16,6 @@ use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
-use crate::event::Event;
 use crate::ids::{AccountId, MerchantId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
@@ -165,16 +164,14 @@ pub fn decide_post(draft: &mut Draft<'_>, command: PostVoucher) -> Result<Reply,
     let PostVoucher { business, event, entries, dimensions, .. } = command;
     let voucher = Voucher { business, event, date, entries, dimensions, contra_of: None };
     check_by_hand(draft.state, &voucher)?;
-    Ok(Reply::Voucher(draft.emit_voucher(voucher)))
+    Ok(Reply::Voucher(draft.emit_voucher(&voucher)))
 }
 
 /// As [`check`], for a voucher by the caller's own words.
 ///
 /// # Errors
-/// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, and where money
-/// would leave an agreement's account; `quota_exceeded`.
 /// Every refusal of [`check`]; `subject_not_allowed` on 1101, which moves only on a statement line, on 2241, which moves by
-/// items, and where money would leave an agreement's account.
+/// items, and where money would leave an agreement's account; `quota_exceeded`.
 pub(crate) fn check_by_hand(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
     check(state, voucher)?;
     let limited = refuse_entries_by_hand(state, &voucher.entries)?;
@@ -443,13 +440,8 @@ impl Draft<'_> {
         let voucher = Voucher { business, event, date, entries, dimensions, contra_of };
         check(self.state, &voucher)?;
         suspense::check(self.state, &voucher)?;
-        let id = self.emit_voucher(voucher.clone());
+        let id = self.emit_voucher(&voucher);
         suspense::follow(self, id, &voucher);
         Ok(id)
-    }
-
-    pub(crate) fn emit_voucher(&mut self, voucher: Voucher) -> VoucherId {
-        self.emit(Event::VoucherPosted(voucher));
-        VoucherId(self.state.position)
     }
 }

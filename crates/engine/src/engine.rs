@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use domain::emitted::{Emitted, Events};
 use domain::envelope::Time;
 use domain::restore::Core;
 use domain::state::Changes;
@@ -157,10 +158,12 @@ impl Engine {
             }
             Err(refusal) => {
                 apply(&mut self.state, &Event::Refused);
-                (vec![Event::Refused], FirstAnswer::Refused(refusal))
+                let mut events = Emitted::default();
+                events.push(&Event::Refused);
+                (events, FirstAnswer::Refused(refusal))
             }
         };
-        let header = header(&meta, events.len(), first_answer.clone());
+        let header = header(&meta, events.count(), first_answer.clone());
         record::encode(&mut self.payload, &header, &events);
         self.bind(header);
         Ok(self.answer(first_answer.result(), false))
@@ -170,7 +173,7 @@ impl Engine {
         Answer { result, position: self.state.position, repeated }
     }
 
-    fn decide(&mut self, command: Command, meta: &Meta) -> Result<Result<(Reply, Vec<Event>), Refusal>, EngineError> {
+    fn decide(&mut self, command: Command, meta: &Meta) -> Result<Result<(Reply, Emitted), Refusal>, EngineError> {
         let context = Context {
             now: self.state.now,
             actor: meta.actor.clone(),
@@ -233,51 +236,59 @@ impl Engine {
             last: self.state.position,
             now: self.state.now,
             core: self.state.core(),
-            posted: std::mem::take(&mut self.state.posted),
+            posted: self.take_posted(),
             changes: self.state.take_changes(),
             keys: std::mem::take(&mut self.bindings),
         }
     }
 
+    /// Leaves room for as many again: grown from nothing, the entries of a large batch would be copied twice.
+    fn take_posted(&mut self) -> Vec<PostedEntry> {
+        let room = Vec::with_capacity(self.state.posted.len().min(1 << 16));
+        std::mem::replace(&mut self.state.posted, room)
+    }
+
     /// Folds a row of the journal into the state: recovery, and what a follower does for ever.
     ///
     /// # Errors
-    /// A row that this version cannot read or that does not follow on the state.
+    /// A row that this version cannot read or that does not follow on the state: drop this engine, since the events before
+    /// the bad one are in it.
     pub fn replay(&mut self, row: &Record) -> Result<Projection, EngineError> {
         let position = row.first;
         if row.level > LEVEL {
             return Err(EngineError::Level { position, level: row.level });
         }
-        let records = record::decode(&row.payload).map_err(|source| EngineError::Decode { position, source })?;
         self.state.now = self.state.now.max(Time(row.time_ms));
-        for record in records {
-            for event in &record.events {
-                apply(&mut self.state, event);
-            }
-            self.bind(record.header);
-        }
+        self.fold(&row.payload).map_err(|source| EngineError::Decode { position, source })?;
         let (expected, found) = (u64::from(row.count), (self.state.position + 1).saturating_sub(row.first));
         if expected != found {
             return Err(EngineError::Count { position, expected, found });
         }
         Ok(self.take_projection())
     }
+
+    /// Event by event: a row of a large posting would be many megabytes of them.
+    fn fold(&mut self, payload: &[u8]) -> Result<(), minicbor::decode::Error> {
+        let mut decoder = minicbor::Decoder::new(payload);
+        while decoder.position() < payload.len() {
+            let header: Header = decoder.decode()?;
+            for event in Events::new(&mut decoder, header.events) {
+                apply(&mut self.state, &event?);
+            }
+            self.bind(header);
+        }
+        Ok(())
+    }
 }
 
-fn header(meta: &Meta, events: usize, answer: FirstAnswer) -> Header {
+fn header(meta: &Meta, events: u32, answer: FirstAnswer) -> Header {
     let keys = (!meta.keys.is_empty()).then(|| HeaderKeys {
         scope: meta.scope.clone(),
         keys: meta.keys.clone(),
         fingerprint: meta.fingerprint.into(),
         answer,
     });
-    Header {
-        actor: meta.actor.clone(),
-        origin: meta.origin,
-        events: u32::try_from(events).expect("a command is bounded far below 2^32 events"),
-        approval: meta.approval,
-        keys,
-    }
+    Header { actor: meta.actor.clone(), origin: meta.origin, events, approval: meta.approval, keys }
 }
 
 /// The request of the platform's own timer.

@@ -1,5 +1,7 @@
-//! What a journal row holds: commands in order, each a header and its events, as a sequence of CBOR items.
+//! What a journal row holds: commands in order, each a header and its events, as a sequence of CBOR items; how events are
+//! written is in [`domain::emitted`].
 
+use domain::emitted::{Emitted, Events};
 use domain::ids::ApprovalId;
 use domain::{Actor, Command, Event, Origin};
 use minicbor::bytes::ByteArray;
@@ -8,7 +10,7 @@ use minicbor::{Decode, Encode};
 use crate::keys::FirstAnswer;
 
 /// The level of what this version writes: new events, new fields or a changed meaning raise it.
-pub const LEVEL: u16 = 3;
+pub const LEVEL: u16 = 4;
 
 /// Who asks, and under which keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,12 +94,10 @@ pub struct CommandRecord {
 }
 
 /// Appends a command to a batch's payload.
-pub(crate) fn encode(payload: &mut Vec<u8>, header: &Header, events: &[Event]) {
+pub(crate) fn encode(payload: &mut Vec<u8>, header: &Header, events: &Emitted) {
     let written = minicbor::encode(header, &mut *payload);
     written.expect("writing CBOR to memory does not fail");
-    for event in events {
-        minicbor::encode(event, &mut *payload).expect("writing CBOR to memory does not fail");
-    }
+    payload.extend_from_slice(events.bytes());
 }
 
 /// Reads the commands of a journal row.
@@ -109,7 +109,7 @@ pub fn decode(payload: &[u8]) -> Result<Vec<CommandRecord>, minicbor::decode::Er
     let mut records = Vec::new();
     while decoder.position() < payload.len() {
         let header: Header = decoder.decode()?;
-        let events = (0..header.events).map(|_| decoder.decode()).collect::<Result<_, _>>()?;
+        let events = Events::new(&mut decoder, header.events).collect::<Result<_, _>>()?;
         records.push(CommandRecord { header, events });
     }
     Ok(records)

@@ -28,17 +28,15 @@ fn world() -> World {
 
 impl World {
     fn posting(&self, number: u64, amounts: &[Minor]) -> PostBulk {
-        let voucher = |amount: &Minor| BulkVoucher {
-            event: EventCode::Transfer,
-            entries: vec![
-                Entry::debit(self.payer, *amount, Currency::Cny),
-                Entry::credit(self.payee, *amount, Currency::Cny),
-            ],
-            dimensions: None,
-        };
         let fingerprint = [u8::try_from(amounts.len()).unwrap(); 16];
-        let vouchers = amounts.iter().map(voucher).collect();
+        let vouchers = amounts.iter().map(|amount| self.voucher(*amount)).collect();
         PostBulk { stream: "rent".into(), number, fingerprint, atomic: false, date: None, vouchers }
+    }
+
+    fn voucher(&self, amount: Minor) -> BulkVoucher {
+        let entries =
+            vec![Entry::debit(self.payer, amount, Currency::Cny), Entry::credit(self.payee, amount, Currency::Cny)];
+        BulkVoucher { event: EventCode::Transfer, entries, dimensions: None }
     }
 
     #[track_caller]
@@ -146,9 +144,9 @@ fn streams_count_by_themselves() {
 fn bad_postings_are_refused_and_open_no_stream() {
     let mut world = world();
     let good = world.posting(1, &[1]);
-    let too_many = vec![good.vouchers[0].clone(); MAX_VOUCHERS + 1];
+    let too_many = core::iter::repeat_n(world.voucher(1), MAX_VOUCHERS + 1).collect();
     let table = [
-        (PostBulk { vouchers: Vec::new(), ..good.clone() }, RefusalCode::VoucherTooLong),
+        (PostBulk { vouchers: BulkVouchers::default(), ..good.clone() }, RefusalCode::VoucherTooLong),
         (PostBulk { vouchers: too_many, ..good.clone() }, RefusalCode::VoucherTooLong),
         (PostBulk { stream: "".into(), ..good.clone() }, RefusalCode::ValueInvalid),
         (PostBulk { stream: "x".repeat(65).into(), ..good.clone() }, RefusalCode::ValueInvalid),
@@ -165,10 +163,10 @@ fn bad_postings_are_refused_and_open_no_stream() {
 fn nothing_by_hand_moves_the_central_bank_account() {
     let mut world = world();
     let reserve = world.kit.state.institution(Subject::CentralBank, Currency::Cny).unwrap();
-    let mut command = world.posting(1, &[1, 1]);
-    command.vouchers[0].entries =
-        vec![Entry::debit(reserve, 1, Currency::Cny), Entry::credit(world.payee, 1, Currency::Cny)];
-    let reply = world.post(command);
+    let good = world.voucher(1);
+    let entries = vec![Entry::debit(reserve, 1, Currency::Cny), Entry::credit(world.payee, 1, Currency::Cny)];
+    let vouchers = [BulkVoucher { entries, ..good.clone() }, good].into_iter().collect();
+    let reply = world.post(PostBulk { vouchers, ..world.posting(1, &[]) });
     assert_eq!(reply.refused.len(), 1);
     assert_eq!(reply.refused[0].1.code, RefusalCode::SubjectNotAllowed);
     assert_eq!(reply.refused[0].1.param.to_string(), "account");

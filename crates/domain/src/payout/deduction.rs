@@ -59,7 +59,7 @@ pub(crate) fn deduct(draft: &mut Draft<'_>, id: PayoutId, deduction: Deduction) 
     };
     voucher::check_deduction(draft.state, &voucher)?;
     draft.emit(Event::PayoutCreated(Box::new(payout)));
-    let voucher = draft.emit_voucher(voucher);
+    let voucher = draft.emit_voucher(&voucher);
     let attempt = Some(attempt::request(draft, Rail::Epcc, operation, Purpose::Payout(id)));
     draft.emit(Event::PayoutSent { payout: id, voucher, attempt });
     Ok(())

@@ -173,7 +173,7 @@ fn nobody_posts_to_suspense_by_their_own_words() {
         let (business, event) = (BusinessNumber::Text("t".into()), EventCode::Transfer);
         let post = PostVoucher { business, event, date: None, entries: entries.clone(), dimensions: None };
         kit.refused(Command::PostVoucher(post), RefusalCode::SubjectNotAllowed);
-        let vouchers = vec![BulkVoucher { event, entries, dimensions: None }];
+        let vouchers = [BulkVoucher { event, entries, dimensions: None }].into_iter().collect();
         let (stream, fingerprint) = ("s".into(), [0; 16]);
         let bulk = PostBulk { stream, number: 1, fingerprint, atomic: true, date: None, vouchers };
         kit.refused(Command::PostBulk(bulk), RefusalCode::SubjectNotAllowed);

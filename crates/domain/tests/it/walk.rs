@@ -176,7 +176,7 @@ impl Walk {
         draft.approved = approved;
         let result = decide(&mut draft, command);
         if result.is_ok() {
-            for event in draft.commit() {
+            for event in draft.commit().events() {
                 let bytes = minicbor::to_vec(&event).expect("events encode");
                 apply(&mut self.shadow, &minicbor::decode::<Event>(&bytes).expect("events decode"));
                 self.events.push((self.now, bytes));

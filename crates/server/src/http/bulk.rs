@@ -7,12 +7,12 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use domain::bulk::{BulkReply, BulkVoucher, PostBulk};
+use domain::bulk::{BulkReply, BulkVoucher, BulkVouchers, PostBulk};
 use domain::ids::VoucherId;
 use domain::voucher::{Entry, EventCode};
 use domain::{Command, Reply};
 use http::{HeaderMap, header};
-use minicbor::Decode;
+use minicbor::{Decode, Decoder};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -98,7 +98,21 @@ struct CborPosting {
     #[n(2)]
     atomic: bool,
     #[n(3)]
-    vouchers: Vec<CborVoucher>,
+    vouchers: CborVouchers,
+}
+
+/// The vouchers, each put into the posting's one list of entries as soon as it is read.
+struct CborVouchers(BulkVouchers);
+
+impl<'b, C> Decode<'b, C> for CborVouchers {
+    fn decode(decoder: &mut Decoder<'b>, context: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let mut vouchers = BulkVouchers::default();
+        for voucher in decoder.array_iter_with::<C, CborVoucher>(context)? {
+            let CborVoucher { event, entries } = voucher?;
+            vouchers.push(event, entries, None);
+        }
+        Ok(Self(vouchers))
+    }
 }
 
 #[derive(Decode)]
@@ -206,7 +220,7 @@ impl WireVoucher {
 }
 
 fn from_cbor(body: &[u8]) -> Result<PostBulk, ApiError> {
-    let mut decoder = minicbor::Decoder::new(body);
+    let mut decoder = Decoder::new(body);
     let posting: CborPosting = decoder.decode().map_err(|error| {
         ApiError::new("cbor_malformed", Some("body"), format!("{error}; see the documentation for the arrays"))
     })?;
@@ -215,10 +229,8 @@ fn from_cbor(body: &[u8]) -> Result<PostBulk, ApiError> {
             format!("{} bytes follow the posting; send one posting in a request", body.len() - decoder.position());
         return Err(ApiError::new("cbor_malformed", Some("body"), message));
     }
-    let CborPosting { stream, number, atomic, vouchers } = posting;
-    let vouchers =
-        vouchers.into_iter().map(|CborVoucher { event, entries }| BulkVoucher { event, entries, dimensions: None });
-    Ok(PostBulk { stream, number, fingerprint: [0; 16], atomic, date: None, vouchers: vouchers.collect() })
+    let CborPosting { stream, number, atomic, vouchers: CborVouchers(vouchers) } = posting;
+    Ok(PostBulk { stream, number, fingerprint: [0; 16], atomic, date: None, vouchers })
 }
 
 impl PostingAnswer {
