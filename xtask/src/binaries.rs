@@ -29,9 +29,11 @@ pub(crate) fn build() -> anyhow::Result<Binaries> {
     Ok(Binaries { lintel: take("lintel")?, sandbox: take("lintel-sandbox")? })
 }
 
-/// Builds the simulator with the same profile.
+/// Builds the simulator with the same profile, and the others beside it: by itself it would be built with other features of
+/// what they share, and all of that twice.
 pub(crate) fn build_sim() -> anyhow::Result<PathBuf> {
-    programs(&[("sim", "sim")])?.remove("sim").context("cargo built no program `sim`")
+    let wanted = [("server", "lintel"), ("sandbox", "lintel-sandbox"), ("sim", "sim")];
+    programs(&wanted)?.remove("sim").context("cargo built no program `sim`")
 }
 
 /// Builds programs, each of a package, and says where they are; cargo's progress and errors go to stderr.

@@ -29,9 +29,9 @@ cargo xtask COMMAND
                       and close its books: platform and sandbox bank are real processes
                       on this machine. ARGS go to `lintel-sandbox play`:
                       --orders N, --seed N, --exit, --data-dir DIR, …
-  test [STEP…]        what CI runs: fmt, tidy, clippy, deny, build, test, postgres, days,
-                      in this order (or only the steps named); ends with a summary of
-                      what was skipped
+  test [STEP…]        what CI runs: fmt, tidy, clippy, deny, build, test, postgres, sim,
+                      days, in this order (or only the steps named); ends with a summary
+                      of what was skipped
   bench NAME [ARGS…]  build, then run `lintel bench NAME ARGS…`, e.g. `bench ledger`
   sim SEED            replay one run of the simulator and print everything that happened;
                       `sim --seeds N [--from S]` runs N and prints the first that fails

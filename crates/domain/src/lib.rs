@@ -52,7 +52,7 @@ pub mod order;
 pub mod own_transfer;
 pub mod payment;
 pub mod payout;
-#[cfg(feature = "planted-faults")]
+#[cfg(all(feature = "planted-faults", debug_assertions))]
 pub mod planted;
 pub mod rates;
 pub mod refund;

@@ -1,6 +1,6 @@
 //! A fault planted on purpose, so that the simulator's tests can show that it would be found. It is compiled in only with
-//! the feature `planted-faults`, which nothing but those tests may ask for, and does nothing but in books whose
-//! institution bears its name.
+//! the feature `planted-faults`, which nothing but those tests may ask for, never in a build without debug assertions, as
+//! every release is, whatever features it has, and does nothing but in books whose institution bears its name.
 
 use crate::state::State;
 

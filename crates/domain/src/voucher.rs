@@ -398,12 +398,12 @@ pub(crate) fn apply_posted(state: &mut State, voucher: &Voucher) {
 }
 
 /// Whether sums are left unchecked in these books: in a simulator's test of exactly that, and nowhere else.
-#[cfg(feature = "planted-faults")]
+#[cfg(all(feature = "planted-faults", debug_assertions))]
 fn is_planted(state: &State) -> bool {
     crate::planted::overflows(state)
 }
 
-#[cfg(not(feature = "planted-faults"))]
+#[cfg(not(all(feature = "planted-faults", debug_assertions)))]
 const fn is_planted(_state: &State) -> bool {
     false
 }

@@ -6,8 +6,10 @@ use std::fmt;
 use domain::State;
 use domain::book::{Book, Side, Subject};
 use domain::checks;
+use domain::ids::OrderId;
 use domain::money::Currency;
 use domain::payout::PayoutStatus;
+use domain::refund::{RefundKind, RefundStatus};
 
 /// A law that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,7 @@ pub(crate) fn sound(state: &State, due: bool) -> Checked {
     balanced(state)?;
     covered(state)?;
     in_transit(state)?;
+    refunded(state)?;
     for day in state.days.open_days() {
         for check in checks::run(state, day).into_iter().filter(|check| !check.holds) {
             // What has expired stands until the next tick.
@@ -85,4 +88,21 @@ fn in_transit(state: &State) -> Checked {
     let on_their_way = payouts.filter(|payout| matches!(payout.status, PayoutStatus::Sent | PayoutStatus::Unknown));
     let sum: i64 = on_their_way.map(|payout| payout.total()).sum();
     if balance == sum { Ok(()) } else { broken("payouts in transit", format!("2212 is {balance}, payouts are {sum}")) }
+}
+
+/// No order gives back more than was paid for it.
+fn refunded(state: &State) -> Checked {
+    let mut sums: BTreeMap<OrderId, i128> = BTreeMap::new();
+    for (_, refund) in state.refunds.iter().filter(|(_, refund)| refund.kind == RefundKind::Order) {
+        let parts = refund.parts.iter().filter(|part| part.status != RefundStatus::Failed);
+        *sums.entry(refund.order).or_default() += parts.map(|part| i128::from(part.amount)).sum::<i128>();
+    }
+    for (id, sum) in sums {
+        let order = state.orders.get(id.0);
+        let paid: i128 = order.map_or(0, |order| order.items.iter().map(|item| i128::from(item.amount)).sum());
+        if sum > paid {
+            return broken("no more goes back than was paid", format!("{id} was {paid}, its refunds are {sum}"));
+        }
+    }
+    Ok(())
 }

@@ -3,13 +3,13 @@
 //! commits left names.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use history::History;
 use store::{Database, StoreError};
-use tempfile::TempDir;
+
+use crate::directory::Directory;
 
 const STORE: &str = "store.db";
 const LOG: &str = "store.db-wal";
@@ -18,26 +18,20 @@ const INDEX: &str = "store.db-shm";
 /// The directory of a run.
 #[derive(Debug)]
 pub(crate) struct Files {
-    directory: TempDir,
+    directory: Directory,
 }
 
 /// A store without rows, made once a process: its tables take longer than a run has.
-static EMPTY_STORE: OnceLock<TempDir> = OnceLock::new();
+static EMPTY_STORE: OnceLock<Vec<u8>> = OnceLock::new();
 
-/// A directory in memory where there is one.
-fn directory() -> io::Result<TempDir> {
-    let memory = Path::new("/dev/shm");
-    let builder = tempfile::Builder::new();
-    if memory.is_dir() { builder.tempdir_in(memory).or_else(|_| builder.tempdir()) } else { builder.tempdir() }
-}
-
-fn empty_store() -> PathBuf {
-    let made = EMPTY_STORE.get_or_init(|| {
-        let directory = directory().expect("a directory for temporary files");
-        drop(Database::sqlite(&directory.path().join(STORE)).expect("a new store"));
-        directory
-    });
-    made.path().join(STORE)
+fn empty_store() -> &'static [u8] {
+    EMPTY_STORE.get_or_init(|| {
+        let directory = Directory::new().expect("a directory for temporary files");
+        let path = directory.path().join(STORE);
+        drop(Database::sqlite(&path).expect("a new store"));
+        assert!(!directory.path().join(LOG).exists(), "a store that was closed is one file");
+        fs::read(&path).expect("the new store")
+    })
 }
 
 impl Files {
@@ -46,8 +40,8 @@ impl Files {
     /// # Panics
     /// On a machine without room for temporary files.
     pub(crate) fn new() -> Self {
-        let directory = directory().expect("a directory for temporary files");
-        fs::copy(empty_store(), directory.path().join(STORE)).expect("room for a store");
+        let directory = Directory::new().expect("a directory for temporary files");
+        fs::write(directory.path().join(STORE), empty_store()).expect("room for a store");
         fs::create_dir(directory.path().join("kept")).expect("room for a directory");
         Self { directory }
     }
@@ -64,6 +58,25 @@ impl Files {
     pub(crate) fn open(&self) -> Result<(Arc<Database>, Arc<History>), StoreError> {
         let store = Arc::new(Database::sqlite(&self.live(STORE))?);
         Ok((store, Arc::new(History::new(self.directory.path()))))
+    }
+
+    /// Does something, with files of history writable or not: nothing can be made in a folder that is a file.
+    pub(crate) fn with_lake<T>(&self, writable: bool, action: impl FnOnce() -> T) -> T {
+        if writable {
+            return action();
+        }
+        let (lake, aside) = (self.live("lake"), self.live("kept/lake"));
+        let moved = lake.exists();
+        if moved {
+            fs::rename(&lake, &aside).expect("a folder of the run");
+        }
+        fs::write(&lake, []).expect("a directory of the run");
+        let done = action();
+        fs::remove_file(&lake).expect("a file of the run");
+        if moved {
+            fs::rename(&aside, &lake).expect("a folder of the run");
+        }
+        done
     }
 
     /// Keeps the store as it stands, while nothing is being written.

@@ -96,7 +96,7 @@ impl World {
     }
 
     /// An answer comes to whatever call of the attempt is open: a late one to a later call too.
-    pub(crate) fn from_the_bank(&mut self, message: &Message, response: Response) -> Checked {
+    pub(crate) fn answered_by_the_bank(&mut self, message: &Message, response: Response) -> Checked {
         let (id, call) = (message.attempt, message.call);
         let early = self.fault == Some(Fault::EarlyNotFound)
             && !message.is_operation

@@ -1,10 +1,12 @@
 //! What is true: the durable rows, checked and folded one by one into a state that no other part of a run touches, and
 //! beside it the plain sums of every voucher, which no code of the platform added up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::book::Side;
+use domain::book::{Book, Side};
 use domain::ids::AccountId;
+use domain::money::Currency;
+use domain::voucher::{BusinessNumber, EventCode, Voucher};
 use domain::{Event, State};
 use engine::{Engine, Keys, record};
 use journal::Record;
@@ -17,22 +19,21 @@ use crate::disk::Disk;
 #[derive(Debug, Default)]
 struct Sums(BTreeMap<AccountId, Vec<(u64, i128)>>);
 
+/// The vouchers of a row.
+fn vouchers(record: &Record) -> Result<Vec<(u64, Voucher)>, String> {
+    let commands = record::decode(&record.payload).map_err(|error| error.to_string())?;
+    let events = (record.first..).zip(commands.into_iter().flat_map(|command| command.events));
+    let voucher =
+        |(position, event)| if let Event::VoucherPosted(voucher) = event { Some((position, voucher)) } else { None };
+    Ok(events.filter_map(voucher).collect())
+}
+
 impl Sums {
-    fn take(&mut self, record: &Record) -> Result<Vec<AccountId>, String> {
-        let (mut position, mut moved) = (record.first, Vec::new());
-        for command in record::decode(&record.payload).map_err(|error| error.to_string())? {
-            for event in &command.events {
-                if let Event::VoucherPosted(voucher) = event {
-                    for entry in &voucher.entries {
-                        let amount = i128::from(entry.amount);
-                        self.add(entry.account, position, if entry.side == Side::Debit { amount } else { -amount });
-                        moved.push(entry.account);
-                    }
-                }
-                position += 1;
-            }
+    fn take(&mut self, position: u64, voucher: &Voucher) {
+        for entry in &voucher.entries {
+            let amount = i128::from(entry.amount);
+            self.add(entry.account, position, if entry.side == Side::Debit { amount } else { -amount });
         }
-        Ok(moved)
     }
 
     fn add(&mut self, account: AccountId, position: u64, amount: i128) {
@@ -55,13 +56,15 @@ pub(crate) struct Follower {
     chain: Chain,
     rows: usize,
     sums: Sums,
+    /// What vouchers are known by.
+    numbers: BTreeSet<(BusinessNumber, EventCode)>,
 }
 
 impl Follower {
     /// Before the first row.
     pub(crate) fn new() -> Self {
         let engine = Engine::new(State::default(), Keys::default(), 0);
-        Self { engine, chain: Chain::GENESIS, rows: 0, sums: Sums::default() }
+        Self { engine, chain: Chain::GENESIS, rows: 0, sums: Sums::default(), numbers: BTreeSet::new() }
     }
 
     /// The state of what is durable.
@@ -92,13 +95,39 @@ impl Follower {
             if record.count == 0 {
                 continue;
             }
-            let moved = self.sums.take(&record).or_else(|error| broken("replay", error))?;
             self.engine.replay(&record).or_else(|error| broken("replay", error.to_string()))?;
-            for account in moved {
+            let vouchers = vouchers(&record).or_else(|error| broken("replay", error))?;
+            for (position, voucher) in &vouchers {
+                self.sums.take(*position, voucher);
+                self.balances(*position, voucher)?;
+                if !self.numbers.insert((voucher.business.clone(), voucher.event)) {
+                    let found = format!("{:?} of {:?} was posted twice", voucher.event, voucher.business);
+                    return broken("a voucher is posted once", found);
+                }
+            }
+            for account in vouchers.iter().flat_map(|(_, voucher)| voucher.entries.iter().map(|entry| entry.account)) {
                 self.agrees(account)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a voucher has two entries or more, all above zero, and its debits equal its credits per book and currency.
+    fn balances(&self, position: u64, voucher: &Voucher) -> Checked {
+        let mut sums: BTreeMap<(Book, Currency), i128> = BTreeMap::new();
+        for entry in &voucher.entries {
+            let Some(account) = self.state().accounts.get(entry.account.0) else {
+                return broken("a voucher balances", format!("{} of {position} is no account", entry.account));
+            };
+            let amount = i128::from(entry.amount);
+            *sums.entry((account.subject.book(), entry.currency)).or_default() +=
+                if entry.side == Side::Debit { amount } else { -amount };
+        }
+        let filled = voucher.entries.len() >= 2 && voucher.entries.iter().all(|entry| entry.amount > 0);
+        if filled && sums.values().all(|sum| *sum == 0) {
+            return Ok(());
+        }
+        broken("a voucher balances", format!("{:?} of {position} differs: {sums:?}", voucher.business))
     }
 
     /// What the sum of an account's entries was after a position, on the side on which it grows.
@@ -114,7 +143,10 @@ impl Follower {
         if told == Some(summed) {
             return Ok(());
         }
-        broken("balance is the sum of its entries", format!("{account} stands at {told:?}, its entries add up to {summed}"))
+        broken(
+            "balance is the sum of its entries",
+            format!("{account} stands at {told:?}, its entries add up to {summed}"),
+        )
     }
 
     /// Whether another state, at the same position, is this one.

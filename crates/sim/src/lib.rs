@@ -12,13 +12,14 @@
 //! | `world` | the clock, the queue, starts and crashes |
 //! | `writer`, `flights` | one life: the shell's writer, projector and executor, step by step |
 //! | `client`, `commands`, `operator` | what is asked of the platform, and what was answered |
-//! | `disk`, `files` | the journal's disk; the store's and the lake's files |
+//! | `disk`, `files`, `directory` | the journal's disk; the store's and the lake's files, and where they lie |
 //! | `network` | wires to the banks of `sandbox`, which carry the channels' true bytes |
 //! | `follower`, `check`, `end` | the laws: of each durable row, of each state, of the end |
 
 mod check;
 mod client;
 mod commands;
+mod directory;
 mod disk;
 mod end;
 mod fault;

@@ -58,7 +58,11 @@ fn ask(arguments: &[String]) -> anyhow::Result<Asked> {
 
 fn fault(name: &str) -> anyhow::Result<Fault> {
     let known = || Fault::ALL.map(Fault::name).join(", ");
-    Fault::parse(name).with_context(|| format!("there is no fault `{name}`: {}", known()))
+    let fault = Fault::parse(name).with_context(|| format!("there is no fault `{name}`: {}", known()))?;
+    if fault == Fault::UncheckedOverflow {
+        bail!("`{name}` is compiled in only for tests: cargo test -p sim overflow");
+    }
+    Ok(fault)
 }
 
 fn run(asked: &Asked) -> anyhow::Result<ExitCode> {

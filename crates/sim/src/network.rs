@@ -58,12 +58,7 @@ pub(crate) struct Network {
 }
 
 fn plan(rate: u32) -> Plan {
-    let rates = |decline: u32, returned: u32| Rates {
-        decline,
-        in_progress: rate,
-        returned,
-        ..Rates::default()
-    };
+    let rates = |decline: u32, returned: u32| Rates { decline, in_progress: rate, returned, ..Rates::default() };
     Plan {
         debit: rates(rate, 0),
         refund: rates(rate / 4, 0),
@@ -148,8 +143,7 @@ impl Network {
     /// What the bank answers.
     pub(crate) fn exchange(&self, request: &Request) -> Response {
         let headers: Vec<(&str, String)> = request.headers.clone();
-        let asked =
-            Asked { method: request.method, target: &request.path, headers: &headers, body: request.body() };
+        let asked = Asked { method: request.method, target: &request.path, headers: &headers, body: request.body() };
         let answered = self.bank.exchange(&asked);
         Response { status: answered.status, headers: answered.headers.into_iter().collect(), body: answered.body }
     }

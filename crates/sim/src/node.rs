@@ -1,7 +1,7 @@
 //! One life of the node: engine, gate, journal, projector and flights, put together as the server's shell puts them
 //! together, without threads. What leaves it leaves through [`World`](crate::world::World), which asks whether it may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use channels::Channel;
@@ -15,7 +15,7 @@ use journal::{Batch, Journal as _, JournalError};
 use node::close::DaySnapshot;
 use node::executor::{Flight, Patience};
 use node::load::{self, LoadError};
-use node::projector::Projector;
+use node::projector::{Projected, Projector};
 use store::Database;
 
 use crate::check::{Checked, broken};
@@ -80,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) epoch: u64,
     /// By how much this machine's clock is ahead, in milliseconds.
     pub(crate) skew_ms: i64,
+    /// Durable batches that the projector has not taken yet.
+    pub(crate) behind: VecDeque<Projected>,
     /// The position up to which the projector has taken everything.
     pub(crate) projected: u64,
     /// The day that waits for the projector.
@@ -104,11 +106,10 @@ impl From<crate::check::Violation> for Stopped {
     }
 }
 
-fn again(error: &JournalError) -> Result<Stopped, String> {
-    match error {
-        JournalError::Io { .. } | JournalError::Full { .. } => Ok(Stopped::Again(error.to_string())),
-        other => Err(other.to_string()),
-    }
+/// A disk that fails is tried again; whatever else a journal says at a start is a law broken.
+fn again(error: &JournalError) -> Stopped {
+    let fails = matches!(error, JournalError::Io { .. } | JournalError::Full { .. });
+    if fails { Stopped::Again(error.to_string()) } else { recovery(&error.to_string()) }
 }
 
 impl Node {
@@ -122,20 +123,15 @@ impl Node {
     ) -> Result<Self, Stopped> {
         let opened = SimJournal::open(disk.clone(), now.plus_ms(skew_ms).0);
         follower.catch_up(disk)?;
-        let mut journal = opened.map_err(|error| again(&error).unwrap_or_else(|text| recovery(&text)))?;
+        let mut journal = opened.map_err(|error| again(&error))?;
         let epoch = journal.tip().epoch;
         let (store, history) = files.open().map_err(|error| recovery(&error.to_string()))?;
         let tail = Tail::new();
         let projector = Projector::new(store.clone(), history.clone(), tail.clone(), epoch);
         let mut projector = projector.map_err(|error| recovery(&error.to_string()))?;
-        let mut last = None;
-        let loaded = load::load(&mut journal, &store, &history, |projected| {
-            last = Some(projected.projection.last);
-            projector.take(projected, 0);
-        });
-        let loaded = loaded.map_err(|error| match &error {
-            LoadError::Journal(of_journal) => again(of_journal).unwrap_or_else(|text| recovery(&text)),
-            other => recovery(&other.to_string()),
+        let loaded = load::load(&mut journal, &store, &history, |projected| projector.take(projected, 0));
+        let loaded = loaded.map_err(|error| {
+            if let LoadError::Journal(of_journal) = &error { again(of_journal) } else { recovery(&error.to_string()) }
         })?;
         let mut engine = loaded.engine;
         if fault == Some(Fault::DoubleApply) {
@@ -151,7 +147,7 @@ impl Node {
         }
         let gate = Gate::new(engine.state().position);
         let projected = engine.state().position;
-        let flights = BTreeMap::new();
+        let (flights, behind) = (BTreeMap::new(), VecDeque::new());
         let (syncing, closing) = (None, None);
         Ok(Self {
             engine,
@@ -165,6 +161,7 @@ impl Node {
             syncing,
             epoch,
             skew_ms,
+            behind,
             projected,
             closing,
         })

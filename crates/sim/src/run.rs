@@ -95,11 +95,14 @@ fn day(world: &mut World, date: Date, each: u64) -> Checked {
 }
 
 impl World {
-    /// Fair weather until nothing is open: no request, no chore, no attempt.
+    /// Lets things happen until nothing is open: no request, no chore, no attempt, no batch that somebody waits for.
     pub(crate) fn drains(&mut self) -> Checked {
         self.run_until("the end of every attempt", |world| {
             let asking = world.clients.iter().any(|client| client.outstanding.is_some());
-            let flying = world.node.as_ref().is_none_or(|node| !node.flights.is_empty() || node.syncing.is_some());
+            let busy = |node: &crate::node::Node| {
+                !node.flights.is_empty() || node.syncing.is_some() || !node.behind.is_empty()
+            };
+            let flying = world.node.as_ref().is_none_or(busy);
             let outbox = world.follower.state().outbox.is_empty();
             !asking && !flying && outbox && world.operator.chores.is_empty()
         })?;

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use ark::{CertificateType, Identity, Secret, Vault};
 use domain::sealed::Sealed;
 use node::fields;
-use tempfile::TempDir;
+
+use crate::directory::Directory;
 
 /// A vault and what it sealed.
 #[derive(Debug)]
@@ -15,7 +16,6 @@ pub(crate) struct Secrets {
     pub(crate) account: Sealed,
     /// Its holder's name.
     pub(crate) name: Sealed,
-    _directory: TempDir,
 }
 
 static SECRETS: OnceLock<Secrets> = OnceLock::new();
@@ -26,7 +26,8 @@ static SECRETS: OnceLock<Secrets> = OnceLock::new();
 /// On a machine without a directory for temporary files or without random bytes: nothing can be simulated there.
 pub(crate) fn secrets() -> &'static Secrets {
     SECRETS.get_or_init(|| {
-        let directory = tempfile::tempdir().expect("a directory for temporary files");
+        // Removed at once, for nothing is dropped at the end of a process: an open vault reads on.
+        let directory = Directory::new().expect("a directory for temporary files");
         let vault = Arc::new(Vault::open(directory.path()).expect("a new vault"));
         let number = Secret::new(String::from("11010119900307123X"));
         let identity = Identity::new(CertificateType::ResidentIdentity, &number).expect("a number in its form");
@@ -34,6 +35,6 @@ pub(crate) fn secrets() -> &'static Secrets {
         let seal = |field, text: &str| fields::seal(&vault, customer, field, &Secret::new(text.to_owned()));
         let account = seal(fields::BANK_ACCOUNT, "6222020200112233445").expect("a new vault seals");
         let name = seal(fields::BANK_ACCOUNT_NAME, "\u{5f20}\u{4e09}").expect("a new vault seals");
-        Secrets { vault, account, name, _directory: directory }
+        Secrets { vault, account, name }
     })
 }

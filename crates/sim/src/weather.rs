@@ -17,6 +17,10 @@ pub(crate) struct Weather {
     pub(crate) disk_error: u64,
     /// An append takes seconds.
     pub(crate) disk_slow: u64,
+    /// Files of history cannot be written when a checkpoint is due or a day closes.
+    pub(crate) lake_fails: u64,
+    /// The projector takes seconds for a batch.
+    pub(crate) behind: u64,
     /// A call to a bank finds no connection.
     pub(crate) not_written: u64,
     /// A message to or from a bank is lost.
@@ -48,6 +52,8 @@ impl Weather {
             disk_full: rate(30),
             disk_error: rate(40),
             disk_slow: rate(60),
+            lake_fails: rate(150),
+            behind: rate(150),
             not_written: rate(200),
             lost: rate(250),
             late: rate(250),

