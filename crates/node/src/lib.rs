@@ -5,5 +5,6 @@ mod balances;
 pub mod close;
 pub mod executor;
 pub mod fields;
+pub mod keys;
 pub mod load;
 pub mod projector;

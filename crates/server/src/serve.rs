@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use ark::Vault;
+use ark::{FingerprintKey, Vault};
 use domain::attempt::Attempt;
 use domain::calendar::Date;
 use domain::envelope::Time;
@@ -27,6 +27,7 @@ use crate::http::{self, App};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::keys::Elsewhere;
 use crate::shell::lease::Leadership;
 use crate::shell::projector::{self, Handle, Message};
 use crate::shell::writer::WriterError;
@@ -84,7 +85,8 @@ pub(crate) fn run_until(
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
     let sink = sink(handle.clone(), attempts.clone());
-    let writer = writer::start(engine, journal, clock.clone(), platform.clone(), inputs, sink)?;
+    let elsewhere = Elsewhere { store: store.clone(), run: config.keys.run };
+    let writer = writer::start(engine, journal, clock.clone(), platform.clone(), inputs, sink, &elsewhere)?;
 
     let executor = executor(config, &platform, &clock, &vault, epoch)?;
     let root = vault.fingerprint_key();
@@ -93,6 +95,7 @@ pub(crate) fn run_until(
         platform: platform.clone(),
         vault,
         clock,
+        fingerprints: FingerprintKey::derived_from(&root),
         root,
         nonces: Arc::default(),
         codes: Arc::default(),

@@ -5,7 +5,8 @@
 //!                                   ▲   └ the gate ◄─ durable ───────┘
 //!                                   │        ├─► answers to the tasks
 //!                                   │        ├─► projector thread (store, history)
-//!                                   └─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
+//!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
+//!                                   └─ keys that left memory ◄─ look-up and filter threads (store)
 //! ```
 
 pub(crate) mod books;
@@ -13,6 +14,7 @@ pub(crate) mod clearing;
 pub(crate) mod clock;
 pub(crate) mod close;
 pub(crate) mod executor;
+pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod projector;
 pub(crate) mod writer;
@@ -22,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use domain::{Refusal, Reply, State};
-use engine::{Answer, Request};
+use engine::{Answer, KeyFilter, LookedUp, Parked, Request};
 use tokio::sync::oneshot;
 
 pub(crate) use clock::Clock;
@@ -62,6 +64,10 @@ pub(crate) struct Seen<T> {
 pub(crate) enum Input {
     /// Decide this, then let out what is made of the answer.
     Request(Box<Request>, AfterStep),
+    /// Take this request up again, with what the store says of its keys.
+    LookedUp(Box<(Parked, LookedUp)>, AfterStep),
+    /// Put this in the place of the keys it knows.
+    Filter(Box<KeyFilter>),
     /// Compute this from the state.
     Read(ReadStep),
     /// The journal is durable up to this tip.

@@ -16,6 +16,7 @@ mod freezes;
 mod holds;
 mod import;
 mod import_berka;
+mod keys;
 mod log;
 mod manual;
 mod open;
