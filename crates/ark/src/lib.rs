@@ -12,6 +12,7 @@
 //! | where | what |
 //! |---|---|
 //! | [`hash`], [`mac`] | SM3 and HMAC-SM3 |
+//! | [`fingerprint`] | by what a request sent again is known |
 //! | [`sm4_gcm`] | SM4-GCM with random nonces |
 //! | [`secret`] | readable text that does not print itself |
 //! | [`field`], [`mask`] | which fields are sealed, their class, and what of them may be shown |
@@ -27,6 +28,7 @@
 
 pub mod error;
 pub mod field;
+pub mod fingerprint;
 pub mod hash;
 pub mod identity;
 pub mod key_file;
@@ -42,6 +44,7 @@ pub mod vault;
 
 pub use error::Error;
 pub use field::{Class, Field, Kind};
+pub use fingerprint::FingerprintKey;
 pub use hash::{Sm3, sm3};
 pub use identity::{CertificateType, Identity, IdentityError};
 pub use key_file::KEY_FILE_WARNING;

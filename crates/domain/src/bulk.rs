@@ -25,6 +25,8 @@ mod tests;
 
 /// The most vouchers of one posting.
 pub const MAX_VOUCHERS: usize = 100_000;
+/// For how many entries the accounts are brought near at a time.
+const AHEAD: usize = 32;
 /// How many answers a stream keeps.
 pub const KEPT_ANSWERS: usize = 16;
 
@@ -165,9 +167,13 @@ pub fn decide_bulk(draft: &mut Draft<'_>, command: PostBulk) -> Result<Reply, Re
     let business = BusinessNumber::Bulk { stream, number, index: 0 };
     let mut voucher =
         Voucher { business, event: EventCode::Transfer, date, entries: Vec::new(), dimensions: None, contra_of: None };
-    let mut begin = 0;
+    let (mut begin, mut warm) = (0, 0_usize);
     for (index, head) in (0_u32..).zip(heads) {
         let BulkHead { event, dimensions, end } = head;
+        if end > warm {
+            warm = entries.len().min(end + AHEAD);
+            draft.state.warm(entries.get(begin..warm).unwrap_or_default(), date);
+        }
         voucher.business = BusinessNumber::Bulk { stream, number, index };
         (voucher.event, voucher.dimensions) = (event, dimensions);
         voucher.entries.clear();

@@ -13,7 +13,6 @@ use alloc::vec::Vec;
 
 use minicbor::data::Tag;
 use minicbor::decode::Error;
-use minicbor::encode::write::Cursor;
 use minicbor::{Decoder, Encode, Encoder};
 
 use crate::book::Side;
@@ -28,8 +27,12 @@ mod tests;
 
 /// Marks a voucher that is written as its entries. The number is of the range that belongs to nobody, and for ever.
 const NEXT: Tag = Tag::new(8);
-/// What an entry takes at most: two numbers of nine bytes and one of two.
-const ENTRY_BYTES: usize = 20;
+/// What a head takes at most.
+const HEAD_BYTES: usize = 9;
+/// The three upper bits of a head (RFC 8949, section 3): a number, an array, a tag.
+const UNSIGNED: u8 = 0x00;
+const ARRAY: u8 = 0x80;
+const TAG: u8 = 0xc0;
 /// Writing to memory that is large enough.
 const IN_MEMORY: &str = "writing CBOR to memory does not fail";
 
@@ -127,19 +130,15 @@ impl Emitted {
         self.count += 1;
     }
 
-    /// Through a buffer of its own, since the vector is grown at every call.
+    /// Writes the few kinds of head that this takes itself: the encoder grows the vector at every call.
     fn push_entries(&mut self, entries: &[Entry]) {
-        let mut buffer = [0; ENTRY_BYTES];
-        let mut out = Encoder::new(Cursor::new(buffer.as_mut_slice()));
-        out.tag(NEXT).and_then(|out| out.array(3 * entries.len() as u64)).expect(IN_MEMORY);
-        let length = out.writer().position();
-        self.bytes.extend_from_slice(&buffer[..length]);
+        self.bytes.reserve(HEAD_BYTES * (2 + 3 * entries.len()));
+        head(&mut self.bytes, TAG, NEXT.as_u64());
+        head(&mut self.bytes, ARRAY, 3 * entries.len() as u64);
         for entry in entries {
-            let mut out = Encoder::new(Cursor::new(buffer.as_mut_slice()));
-            let numbers = out.u64(entry.account.0).and_then(|out| out.u8(kind(entry)));
-            numbers.and_then(|out| out.i64(entry.amount)).expect(IN_MEMORY);
-            let length = out.writer().position();
-            self.bytes.extend_from_slice(&buffer[..length]);
+            head(&mut self.bytes, UNSIGNED, entry.account.0);
+            head(&mut self.bytes, UNSIGNED, u64::from(kind(entry)));
+            head(&mut self.bytes, UNSIGNED, u64::try_from(entry.amount).expect("decide checked that it is positive"));
         }
     }
 
@@ -160,6 +159,21 @@ impl Emitted {
     /// Lets go of all of them.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+/// Writes a head in its shortest form, as the encoder does.
+fn head(bytes: &mut Vec<u8>, major: u8, value: u64) {
+    let [.., e, f, g, h] = value.to_be_bytes();
+    match value {
+        0..=0x17 => bytes.push(major | h),
+        0x18..=0xff => bytes.extend([major | 0x18, h]),
+        0x100..=0xffff => bytes.extend([major | 0x19, g, h]),
+        0x1_0000..=0xffff_ffff => bytes.extend([major | 0x1a, e, f, g, h]),
+        0x1_0000_0000.. => {
+            bytes.push(major | 0x1b);
+            bytes.extend(value.to_be_bytes());
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use ark::Vault;
+use ark::{FingerprintKey, Vault};
 use domain::attempt::Attempt;
 use domain::calendar::Date;
 use domain::envelope::Time;
@@ -93,6 +93,7 @@ pub(crate) fn run_until(
         platform: platform.clone(),
         vault,
         clock,
+        fingerprints: FingerprintKey::derived_from(&root),
         root,
         nonces: Arc::default(),
         codes: Arc::default(),

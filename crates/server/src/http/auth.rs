@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use ark::MacKey;
 use ark::signing::{Authorization, Request as Signed, SKEW_MAX_SECONDS, SigningError};
+use ark::{FingerprintKey, MacKey};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -210,7 +210,7 @@ pub(crate) async fn authenticate(State(app): State<App>, request: Request, next:
         merchant,
         actor,
         person,
-        fingerprint: fingerprint(&app.root, &signed),
+        fingerprint: fingerprint(&app.fingerprints, &signed),
         idempotency_key: idempotency_key(&parts.headers)?,
     };
     tracing::Span::current().record("caller", id);
@@ -252,11 +252,8 @@ async fn who(app: &App, id: &str, serial: &str) -> Result<(Actor, Option<Merchan
 }
 
 /// A keyed digest of what was asked, without what differs from one sending to the next.
-fn fingerprint(root: &MacKey, signed: &Signed<'_>) -> [u8; 16] {
-    let mac = root.mac().update(signed.method.as_bytes()).update(b"\0").update(signed.target.as_bytes()).update(b"\0");
-    let mut fingerprint = [0; 16];
-    fingerprint.copy_from_slice(&mac.update(signed.body).finish()[..16]);
-    fingerprint
+fn fingerprint(key: &FingerprintKey, signed: &Signed<'_>) -> [u8; 16] {
+    key.of(&[signed.method.as_bytes(), signed.target.as_bytes(), signed.body])
 }
 
 fn idempotency_key(headers: &http::HeaderMap) -> Result<Option<Arc<str>>, ApiError> {

@@ -8,8 +8,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use domain::bulk::{BulkReply, BulkVoucher, BulkVouchers, PostBulk};
-use domain::ids::VoucherId;
-use domain::voucher::{Entry, EventCode};
+use domain::ids::{AccountId, VoucherId};
+use domain::voucher::Entry;
 use domain::{Command, Reply};
 use http::{HeaderMap, header};
 use minicbor::{Decode, Decoder};
@@ -101,26 +101,45 @@ struct CborPosting {
     vouchers: CborVouchers,
 }
 
-/// The vouchers, each put into the posting's one list of entries as soon as it is read.
+/// The vouchers, each entry put into the posting's one list as soon as it is read: nothing is kept for a voucher alone.
 struct CborVouchers(BulkVouchers);
 
 impl<'b, C> Decode<'b, C> for CborVouchers {
-    fn decode(decoder: &mut Decoder<'b>, context: &mut C) -> Result<Self, minicbor::decode::Error> {
+    fn decode(decoder: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         let mut vouchers = BulkVouchers::default();
-        for voucher in decoder.array_iter_with::<C, CborVoucher>(context)? {
-            let CborVoucher { event, entries } = voucher?;
+        for _ in 0..length(decoder)? {
+            fields(decoder, 2, "a voucher is [event number, entries]")?;
+            let event = decoder.decode()?;
+            let mut broken = None;
+            let entries =
+                (0..length(decoder)?).map_while(|_| entry(decoder).map_err(|error| broken = Some(error)).ok());
             vouchers.push(event, entries, None);
+            if let Some(error) = broken {
+                return Err(error);
+            }
         }
         Ok(Self(vouchers))
     }
 }
 
-#[derive(Decode)]
-struct CborVoucher {
-    #[n(0)]
-    event: EventCode,
-    #[n(1)]
-    entries: Vec<Entry>,
+fn entry(decoder: &mut Decoder<'_>) -> Result<Entry, minicbor::decode::Error> {
+    fields(decoder, 4, "an entry is [account number, side, amount, currency number]")?;
+    let (account, side) = (AccountId(decoder.u64()?), decoder.decode()?);
+    Ok(Entry { account, side, amount: decoder.i64()?, currency: decoder.decode()? })
+}
+
+/// The length of an array that says it in front.
+fn length(decoder: &mut Decoder<'_>) -> Result<u64, minicbor::decode::Error> {
+    let at = decoder.position();
+    let length = decoder.array()?;
+    length
+        .ok_or_else(|| minicbor::decode::Error::message("an array without a length; write its length in front").at(at))
+}
+
+/// Reads the head of an array of so many fields.
+fn fields(decoder: &mut Decoder<'_>, count: u64, what: &'static str) -> Result<(), minicbor::decode::Error> {
+    let at = decoder.position();
+    if length(decoder)? == count { Ok(()) } else { Err(minicbor::decode::Error::message(what).at(at)) }
 }
 
 /// Post many vouchers

@@ -63,7 +63,7 @@ pub(crate) mod withdrawal_plan;
 
 use std::sync::Arc;
 
-use ark::{MacKey, Vault};
+use ark::{FingerprintKey, MacKey, Vault};
 use axum::Router;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -84,8 +84,10 @@ pub(crate) struct App {
     pub(crate) vault: Arc<Vault>,
     /// What time it is.
     pub(crate) clock: Clock,
-    /// What API keys and fingerprints are derived from.
+    /// What API keys are derived from.
     pub(crate) root: MacKey,
+    /// The key of requests' fingerprints.
+    pub(crate) fingerprints: FingerprintKey,
     /// Nonces in use.
     pub(crate) nonces: Arc<auth::Nonces>,
     /// Wrong one-time codes of late.
