@@ -4,7 +4,7 @@
 //!  tokio tasks ─ submit │ read ─► writer thread ─ sealed batch ─► journal thread
 //!                                   ▲   └ the gate ◄─ durable ───────┘
 //!                                   │        ├─► answers to the tasks
-//!                                   │        ├─► projector thread (store, history)
+//!                                   │        ├─► projector thread (tail) ─► checkpointer thread (store, history)
 //!                                   └─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
 //! ```
 
@@ -20,10 +20,11 @@ pub(crate) mod writer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use domain::{Refusal, Reply, State};
 use engine::{Answer, Request};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub(crate) use clock::Clock;
 use lease::Leadership;
@@ -31,12 +32,21 @@ use lease::Leadership;
 /// How many requests may wait for the writer before callers are told to come back later.
 pub(crate) const QUEUE_BOUND: usize = 10_000;
 
+/// How many entries may be in no checkpoint yet before commands wait: about 100 bytes of memory each.
+pub(crate) const BEHIND_BOUND: u64 = 4_000_000;
+
+/// How long a command waits for history to catch up before it is told to come back later.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Why there is no answer; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unavailable {
     /// The queue is full.
     #[error("the platform has {QUEUE_BOUND} requests waiting; try again in a second")]
     Overloaded,
+    /// What follows the journal is too far behind.
+    #[error("history is more than {BEHIND_BOUND} entries behind the journal and catches up; try again in a second")]
+    Behind,
     /// The platform stops, or lost its journal.
     #[error("the platform is stopping or recovering; try again shortly")]
     Stopped,
@@ -81,12 +91,13 @@ pub(crate) struct Platform {
     leadership: Leadership,
     waiting: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
+    behind: watch::Receiver<u64>,
 }
 
 impl Platform {
-    /// The handle of a writer whose inputs these are.
-    pub(crate) fn new(inputs: mpsc::Sender<Input>, leadership: Leadership) -> Self {
-        Self { inputs, leadership, waiting: Arc::default(), stopped: Arc::default() }
+    /// The handle of a writer whose inputs these are; `behind` says how many entries are in no checkpoint yet.
+    pub(crate) fn new(inputs: mpsc::Sender<Input>, leadership: Leadership, behind: watch::Receiver<u64>) -> Self {
+        Self { inputs, leadership, waiting: Arc::default(), stopped: Arc::default(), behind }
     }
 
     /// Decides a request; the answer comes once it is durable.
@@ -101,6 +112,7 @@ impl Platform {
         view: impl FnOnce(&State, &Reply) -> T + Send + 'static,
     ) -> Result<Seen<T>, Unavailable> {
         let _place = self.admit()?;
+        self.caught_up().await?;
         let (sender, receiver) = oneshot::channel();
         let after = move |state: &State, answer: Answer| -> Leaving {
             let Answer { result, position, repeated } = answer;
@@ -156,6 +168,21 @@ impl Platform {
     /// Takes no further requests.
     pub(crate) fn close(&self) {
         self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Waits while history lags too far: its entries are in memory, and memory is not to grow with the lag. A client that
+    /// waits for its answers thus goes as fast as history does.
+    async fn caught_up(&self) -> Result<(), Unavailable> {
+        if *self.behind.borrow() <= BEHIND_BOUND {
+            return Ok(());
+        }
+        let began = std::time::Instant::now();
+        let mut behind = self.behind.clone();
+        let waited = tokio::time::timeout(PATIENCE, behind.wait_for(|behind| *behind <= BEHIND_BOUND)).await;
+        metrics::counter!("lintel_admission_throttled_total").increment(1);
+        metrics::histogram!("lintel_admission_wait_seconds").record(began.elapsed().as_secs_f64());
+        // A projector that is gone holds no more entries in memory; lists stand still until the restart.
+        waited.map_or(Err(Unavailable::Behind), |_| Ok(()))
     }
 
     fn admit(&self) -> Result<Place, Unavailable> {
