@@ -10,8 +10,8 @@ use parquet::basic::{BoundaryOrder, Compression, Encoding, PageType, SortOrder, 
 use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
 use parquet::file::metadata::PageEncodingStats;
+use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
@@ -94,7 +94,8 @@ impl Encoder {
                 Some((_, page)) => page,
                 None => self.page(values, &mut try_lz4),
             };
-            let again = is_constant.then(|| CompressedPage::new(page.compressed_page().clone(), page.uncompressed_size()));
+            let again =
+                is_constant.then(|| CompressedPage::new(page.compressed_page().clone(), page.uncompressed_size()));
             kept = again.map(|page| (values.len(), page));
             let spec = SerializedPageWriter::new(&mut sink).write_page(page)?;
             chunk.add(&spec, u32::try_from(values.len())?)?;
@@ -166,7 +167,9 @@ pub(crate) fn encode_nothing(column: ColumnDescPtr, rows: usize) -> Result<Encod
         Type::INT32 => Statistics::int32(None, None, None, Some(nulls), false),
         Type::INT64 => Statistics::int64(None, None, None, Some(nulls), false),
         Type::BYTE_ARRAY => Statistics::byte_array(None, None, None, Some(nulls), false),
-        kind => return Err(ParquetError::General(format!("no column of {kind} is without values here"))),
+        kind @ (Type::BOOLEAN | Type::INT96 | Type::FLOAT | Type::DOUBLE | Type::FIXED_LEN_BYTE_ARRAY) => {
+            return Err(ParquetError::General(format!("no column of {kind} is without values here")));
+        }
     };
     let bytes = sink.into_inner()?.into();
     Ok(Encoded { bytes, close: chunk.close(column, rows, Encoding::PLAIN, Some(statistics))? })
@@ -184,10 +187,7 @@ fn bounds<N: Number>(column: &ColumnDescPtr, values: &[N]) -> Option<(N, N)> {
         })
     } else {
         values.iter().fold((first, first), |(min, max), value| {
-            (
-                if value.wide() < min.wide() { *value } else { min },
-                if value.wide() > max.wide() { *value } else { max },
-            )
+            (if value.wide() < min.wide() { *value } else { min }, if value.wide() > max.wide() { *value } else { max })
         })
     })
 }
@@ -279,8 +279,12 @@ mod tests {
         let encoded = Encoder::default().encode(descriptor.clone(), values, false).unwrap();
         let close = encoded.close;
         let pages = close.offset_index.unwrap().page_locations().clone();
-        let pages =
-            SerializedPageReader::<bytes::Bytes>::new(Arc::new(encoded.bytes), &close.metadata, values.len(), Some(pages));
+        let pages = SerializedPageReader::<bytes::Bytes>::new(
+            Arc::new(encoded.bytes),
+            &close.metadata,
+            values.len(),
+            Some(pages),
+        );
         let mut reader = ColumnReaderImpl::<T>::new(descriptor, Box::new(pages.unwrap()));
         let mut found = Vec::new();
         let (records, ..) = reader.read_records(values.len() + 1, None, None, &mut found).unwrap();

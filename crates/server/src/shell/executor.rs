@@ -102,7 +102,9 @@ impl Executor {
                     }
                     return true;
                 }
-                Err(super::Unavailable::Overloaded | super::Unavailable::Behind) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(super::Unavailable::Overloaded | super::Unavailable::Behind) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await
+                }
                 Err(super::Unavailable::Stopped) => return false,
             }
         }

@@ -158,7 +158,7 @@ fn checkpointer_thread(
             Job::Close(mut pending, snapshot, sender) => {
                 let entries = pending.entries();
                 let closed = checkpointer.close(&mut pending, &snapshot);
-                // What could not be written must not be missing from the next checkpoint: a restart makes it good.
+                // What could not be written must not be missing from the next checkpoint.
                 let failed = closed.is_err();
                 // Whoever asked may be gone; the files stand.
                 drop(sender.send(closed));
