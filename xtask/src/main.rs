@@ -11,6 +11,7 @@
 
 mod bench;
 mod binaries;
+mod crash;
 mod days;
 mod demo;
 mod deny;
@@ -29,9 +30,12 @@ cargo xtask COMMAND
                       on this machine. ARGS go to `lintel-sandbox play`:
                       --orders N, --seed N, --exit, --data-dir DIR, …
   test [STEP…]        what CI runs: fmt, tidy, clippy, deny, build, test, postgres, days,
-                      in this order (or only the steps named); ends with a summary of
+                      crash, in this order (or only the steps named); ends with a summary of
                       what was skipped
   bench NAME [ARGS…]  build, then run `lintel bench NAME ARGS…`, e.g. `bench ledger`
+  crash [ARGS…]       build, then kill the platform (SIGKILL) under mixed load again and
+                      again, start it and check that it lost nothing. ARGS go to
+                      `lintel-sandbox crash`: --rounds N, --seed S, --cold N, --json, …
   tidy                the rules no compiler knows: direction of dependencies, length of
                       files and functions, headers, features present in each layer, …
   advisories          published security advisories against Cargo.lock (needs the network;
@@ -64,13 +68,14 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["demo", rest @ ..] => demo::run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["crash", rest @ ..] => crash::run(rest),
         ["tidy"] => tidy::run(),
         ["advisories"] => deny::advisories(),
         [command @ ("tidy" | "advisories"), surplus, ..] => {
             anyhow::bail!("`{command}` takes no arguments, but got `{surplus}`")
         }
         [unknown, ..] => anyhow::bail!(
-            "there is no command `{unknown}`: demo, test, bench, tidy, advisories (see `cargo xtask --help`)"
+            "there is no command `{unknown}`: demo, test, bench, crash, tidy, advisories (see `cargo xtask --help`)"
         ),
     }
 }

@@ -16,10 +16,10 @@ use std::{env, fs, io, process, thread};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::steps::{Outcome, Steps};
-use crate::{binaries, days, deny, tidy, workspace};
+use crate::{binaries, crash, days, deny, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
-const STEPS: [&str; 8] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "days"];
+const STEPS: [&str; 9] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "days", "crash"];
 
 /// After so much silence we look whether cargo test has ended.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -44,6 +44,7 @@ pub(crate) fn run(only: &[&str]) -> anyhow::Result<ExitCode> {
             "build" => cargo(&["test", "--workspace", "--no-run"]),
             "postgres" => on_postgres(),
             "days" => days::check(),
+            "crash" => crash::check(),
             _ => run_tests(&skips_file, &mut results),
         });
     }
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn an_unknown_step_is_refused_with_the_known_ones() {
         let error = run(&["frmt"]).unwrap_err();
-        let known = "fmt, tidy, clippy, deny, build, test, postgres, days";
+        let known = "fmt, tidy, clippy, deny, build, test, postgres, days, crash";
         assert_eq!(error.to_string(), format!("`test` has no step `frmt`: {known}"));
     }
 }

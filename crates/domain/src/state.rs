@@ -162,6 +162,11 @@ macro_rules! state {
                 names
             }
 
+            /// How many rows of each table are in memory.
+            pub fn counts(&self) -> impl Iterator<Item = (&'static str, usize)> + '_ {
+                [$((stringify!($table), self.$table.len()),)*].into_iter()
+            }
+
             /// The rows changed since the last call. Balances and entry counts of accounts are not among what counts as a
             /// change: history holds them.
             pub fn take_changes(&mut self) -> Changes {

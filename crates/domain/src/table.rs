@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 #[derive(Debug, Clone)]
 pub struct Table<V> {
     rows: Vec<Option<V>>,
+    count: usize,
     undo: Vec<(u64, Option<V>)>,
     recording: bool,
     dirty: Vec<u64>,
@@ -17,7 +18,7 @@ pub struct Table<V> {
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Self { rows: Vec::new(), undo: Vec::new(), recording: false, dirty: Vec::new(), dirty_before: 0 }
+        Self { rows: Vec::new(), count: 0, undo: Vec::new(), recording: false, dirty: Vec::new(), dirty_before: 0 }
     }
 }
 
@@ -43,6 +44,18 @@ impl<V: Clone> Table<V> {
     #[must_use]
     pub fn next_id(&self) -> u64 {
         (self.rows.len() as u64).saturating_add(1)
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// True without rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// The row, to be changed; the change is noted for the store.
@@ -90,6 +103,7 @@ impl<V: Clone> Table<V> {
             self.rows.resize(at.saturating_add(1), None);
         }
         if let Some(row) = self.rows.get_mut(at) {
+            self.count += usize::from(row.is_none());
             *row = Some(value);
         }
     }
@@ -117,6 +131,8 @@ impl<V: Clone> Table<V> {
         self.recording = false;
         while let Some((id, image)) = self.undo.pop() {
             if let Some(row) = self.rows.get_mut(slot(id)) {
+                self.count -= usize::from(row.is_some());
+                self.count += usize::from(image.is_some());
                 *row = image;
             }
         }
@@ -147,10 +163,11 @@ mod tests {
         *table.get_mut(1).unwrap() = 11;
         *table.get_mut(1).unwrap() = 12;
         table.insert(2, 20);
-        assert_eq!(table.next_id(), 3);
+        table.insert(5, 50);
+        assert_eq!((table.next_id(), table.len()), (6, 3));
         table.rollback();
         assert_eq!(table.iter().collect::<Vec<_>>(), [(1, &10)]);
-        assert_eq!(table.next_id(), 2);
+        assert_eq!((table.next_id(), table.len()), (2, 1));
         assert_eq!(table.take_dirty(), [(1, 10)], "the insert before, and not what was taken back");
     }
 

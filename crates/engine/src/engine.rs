@@ -10,7 +10,8 @@ use domain::voucher::PostedEntry;
 use domain::{Actor, Command, Context, Draft, Event, Origin, Refusal, RefusalCode, Reply, State, apply, decide};
 use journal::{Batch, Record};
 
-use crate::keys::{FirstAnswer, KeyBinding, Keys};
+use crate::keys::filter::{KeyFilter, Span};
+use crate::keys::{FirstAnswer, Found, KeyBinding, Keys, LookedUp, Retired};
 use crate::record::{self, Header, HeaderKeys, LEVEL, Meta, Request};
 
 /// An answer, which may leave once `position` is durable.
@@ -22,6 +23,35 @@ pub struct Answer {
     pub position: u64,
     /// True if the request was answered before and this is the first answer.
     pub repeated: bool,
+}
+
+/// What came of taking a request in.
+#[derive(Debug)]
+pub enum Admitted {
+    /// It was decided, or had been before.
+    Answered(Answer),
+    /// The store must say first whether its keys were used.
+    Parked(Parked),
+}
+
+/// A request that waits for what the store says of its keys. Others go on meanwhile.
+#[derive(Debug)]
+pub struct Parked {
+    request: Box<Request>,
+}
+
+impl Parked {
+    /// Whose keys they are.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        &self.request.meta.scope
+    }
+
+    /// The keys: the store is asked for all of them at one position.
+    #[must_use]
+    pub fn keys(&self) -> &[String] {
+        &self.request.meta.keys
+    }
 }
 
 /// What one batch brought about, for everything that follows the journal.
@@ -89,6 +119,12 @@ pub enum EngineError {
         /// The position before it.
         position: u64,
     },
+    /// A request whose keys have to be looked up came where none may.
+    #[error("the keys of a request of '{scope}' are to be looked up in the store; take it in with `admit`")]
+    Elsewhere {
+        /// Whose keys.
+        scope: String,
+    },
 }
 
 /// The one writer.
@@ -134,18 +170,73 @@ impl Engine {
         self.state.timers.first().is_some_and(|((at, _), ())| *at <= clock.max(self.state.now))
     }
 
-    /// Decides a request on the state as it is; its events join the open batch. Time never goes back, and all of one
-    /// batch happens at one time.
+    /// From now on so many keys are a run.
+    pub fn set_run_keys(&mut self, keys: usize) {
+        self.keys.set_run_keys(keys);
+    }
+
+    /// The next span of keys whose filter is to be built: [`Keys::take_due`].
+    pub fn take_due(&mut self) -> Option<Span> {
+        self.keys.take_due()
+    }
+
+    /// Gives a span back whose filter was not built: [`Keys::put_back`].
+    pub fn put_back(&mut self, span: Span) {
+        self.keys.put_back(span);
+    }
+
+    /// Lets keys leave memory for their filter: [`Keys::install`].
+    #[must_use]
+    pub fn install(&mut self, filter: KeyFilter) -> Option<Retired> {
+        self.keys.install(filter)
+    }
+
+    /// Takes a request in: decides it on the state as it is, unless its keys must be looked up first. Its events join the
+    /// open batch. Time never goes back, and all of one batch happens at one time.
     ///
     /// # Errors
     /// [`EngineError::Broken`]: drop this engine.
+    pub fn admit(&mut self, request: Request, clock: Time) -> Result<Admitted, EngineError> {
+        self.take_in(request, None, clock)
+    }
+
+    /// Takes a parked request up again, with what the store said of its keys; it may have to wait once more.
+    ///
+    /// # Errors
+    /// As for [`Self::admit`].
+    pub fn resume(&mut self, parked: Parked, looked_up: &LookedUp, clock: Time) -> Result<Admitted, EngineError> {
+        self.take_in(*parked.request, Some(looked_up), clock)
+    }
+
+    /// Decides a request that binds no keys, or on an engine that has all keys in memory.
+    ///
+    /// # Errors
+    /// As for [`Self::admit`]; [`EngineError::Elsewhere`] if a key has to be looked up, and nothing is decided.
     pub fn submit(&mut self, request: Request, clock: Time) -> Result<Answer, EngineError> {
-        let Request { command, meta } = request;
-        match self.keys.find(&meta.scope, &meta.keys, meta.fingerprint) {
-            Ok(None) => {}
-            Ok(Some((first_answer, _))) => return Ok(self.answer(first_answer.result(), true)),
-            Err(refusal) => return Ok(self.answer(Err(refusal), false)),
+        match self.take_in(request, None, clock)? {
+            Admitted::Answered(answer) => Ok(answer),
+            Admitted::Parked(parked) => Err(EngineError::Elsewhere { scope: parked.request.meta.scope }),
         }
+    }
+
+    fn take_in(
+        &mut self,
+        request: Request,
+        looked_up: Option<&LookedUp>,
+        clock: Time,
+    ) -> Result<Admitted, EngineError> {
+        let meta = &request.meta;
+        let answer = match self.keys.search(&meta.scope, &meta.keys, meta.fingerprint, looked_up) {
+            Ok(Found::New) => self.decide_new(request, clock)?,
+            Ok(Found::First(first_answer)) => self.answer(first_answer.result(), true),
+            Ok(Found::Elsewhere) => return Ok(Admitted::Parked(Parked { request: Box::new(request) })),
+            Err(refusal) => self.answer(Err(refusal), false),
+        };
+        Ok(Admitted::Answered(answer))
+    }
+
+    fn decide_new(&mut self, request: Request, clock: Time) -> Result<Answer, EngineError> {
+        let Request { command, meta } = request;
         if self.payload.is_empty() {
             self.state.now = self.state.now.max(clock);
         }

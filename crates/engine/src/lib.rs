@@ -14,7 +14,8 @@ pub mod gate;
 pub mod keys;
 pub mod record;
 
-pub use engine::{Answer, Engine, EngineError, Projection, SealedBatch};
+pub use engine::{Admitted, Answer, Engine, EngineError, Parked, Projection, SealedBatch};
 pub use gate::Gate;
-pub use keys::{KeyBinding, Keys};
+pub use keys::filter::{FilterError, KeyFilter, Span};
+pub use keys::{KeyBinding, Keys, LookedUp, Retired};
 pub use record::{LEVEL, Meta, Request};

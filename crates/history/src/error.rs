@@ -60,6 +60,15 @@ fn at(row: Option<u64>) -> String {
 }
 
 impl HistoryError {
+    /// Whether the same may succeed later, with nobody mending anything: the files' disk failed.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Io { .. } | Self::Parquet { .. } => true,
+            Self::Broken(_) | Self::Unsorted { .. } | Self::Overflow { .. } => false,
+        }
+    }
+
     pub(crate) fn io(doing: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io { doing: doing.into(), source }
     }

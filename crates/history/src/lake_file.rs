@@ -68,11 +68,24 @@ pub(crate) struct Written {
 
 /// A sorted Parquet file in the making.
 pub(crate) struct LakeFile<'a> {
-    root: &'a Path,
     path: String,
-    temporary: String,
+    temporary: Temporary<'a>,
     writer: SerializedFileWriter<Sink>,
     encoder: Encoder,
+}
+
+/// The name of a file in the making. A file that is not finished goes away with it: on a full disk it would keep the space
+/// that is missing.
+struct Temporary<'a> {
+    root: &'a Path,
+    name: String,
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        // It was renamed, or what keeps it from being removed has been told already.
+        std::fs::remove_file(self.root.join(&self.name)).ok();
+    }
 }
 
 impl<'a> LakeFile<'a> {
@@ -81,16 +94,16 @@ impl<'a> LakeFile<'a> {
         let (folder, name) = path.rsplit_once('/').expect("every file of the lake lies in a folder");
         make_folders(root, folder)?;
         // The name ends differently, so that no reader of `*.parquet` takes it for a file of the lake.
-        let temporary = format!("{folder}/{name}.part");
-        let doing = || format!("creating {temporary}");
-        let file = File::create(root.join(&temporary)).map_err(|error| HistoryError::io(doing(), error))?;
+        let temporary = Temporary { root, name: format!("{folder}/{name}.part") };
+        let doing = || format!("creating {}", temporary.name);
+        let file = File::create(root.join(&temporary.name)).map_err(|error| HistoryError::io(doing(), error))?;
         let sink = Sink { file, hasher: crc32fast::Hasher::new(), bytes: 0, unsynced: 0 };
         let sorting =
             (0..sorted_by).map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false });
         let properties = properties().set_sorting_columns(Some(sorting.collect())).build();
         let writer = SerializedFileWriter::new(sink, schema(message), Arc::new(properties))
             .map_err(|error| HistoryError::parquet(doing(), error))?;
-        Ok(Self { root, path, temporary, writer, encoder: Encoder::default() })
+        Ok(Self { path, temporary, writer, encoder: Encoder::default() })
     }
 
     /// Appends one row group; `fill` writes its columns in the order of the schema.
@@ -105,19 +118,21 @@ impl<'a> LakeFile<'a> {
             fill(&mut group)?;
             group.writer.close().map(|_| ())
         };
-        write().map_err(|error| HistoryError::parquet(format!("writing {}", self.temporary), error))
+        write().map_err(|error| HistoryError::parquet(format!("writing {}", self.temporary.name), error))
     }
 
     /// Ends the file and gives it its name.
     pub(crate) fn commit(self) -> Result<Written, HistoryError> {
-        let Self { root, path, temporary, writer, encoder: _ } = self;
+        let Self { path, temporary: file, writer, encoder: _ } = self;
+        let (root, temporary) = (file.root, &file.name);
         let sink =
             writer.into_inner().map_err(|error| HistoryError::parquet(format!("finishing {temporary}"), error))?;
         sink.file.sync_all().map_err(|error| HistoryError::io(format!("syncing {temporary}"), error))?;
-        std::fs::rename(root.join(&temporary), root.join(&path))
+        std::fs::rename(root.join(temporary), root.join(&path))
             .map_err(|error| HistoryError::io(format!("renaming {temporary} to {path}"), error))?;
         let (folder, _) = path.rsplit_once('/').expect("create() found the folder");
-        sync_folder(&root.join(folder))?;
+        // Without this its name may be gone after a power cut; then it must not be there at all.
+        sync_folder(&root.join(folder)).inspect_err(|_| drop(std::fs::remove_file(root.join(&path))))?;
         Ok(Written { bytes: sink.bytes, checksum: sink.hasher.finalize() })
     }
 }

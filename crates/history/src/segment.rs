@@ -51,9 +51,15 @@ impl History {
         let (mut rows, mut spare) = (Vec::new(), Vec::new());
         for (date, mut keys) in by_date(chunks, &positions) {
             radix::sort_by_key(&mut keys, &mut spare, |key| key.account);
-            rows.push(self.write_segment(date, &positions, chunks, &keys, &mut columns)?);
+            let written = self.write_segment(date, &positions, chunks, &keys, &mut columns);
+            rows.push(written.inspect_err(|_| rows.iter().for_each(|row| self.discard(row)))?);
         }
         Ok(rows)
+    }
+
+    /// Takes away a file that nobody was told of. What cannot be removed is harmless: without its row it does not exist.
+    fn discard(&self, row: &SegmentRow) {
+        std::fs::remove_file(self.directory.join(&row.path)).ok();
     }
 
     fn write_segment(

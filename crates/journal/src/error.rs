@@ -113,6 +113,21 @@ impl From<Fault> for JournalError {
 }
 
 impl JournalError {
+    /// Whether the journal's place may come back by itself, so that its owner, its memory state dropped, may open it again
+    /// later. Where not, another leader has taken over or a person is needed.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Io { .. } | Self::Database { .. } | Self::Full { .. } | Self::Stopped | Self::InDoubt { .. } => true,
+            Self::Deposed { .. }
+            | Self::Corrupt(_)
+            | Self::Locked { .. }
+            | Self::OutOfOrder { .. }
+            | Self::BadBatch { .. }
+            | Self::BadSetting { .. } => false,
+        }
+    }
+
     pub(crate) fn io(doing: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io { doing: doing.into(), source }
     }

@@ -31,6 +31,7 @@ mod chain;
 mod error;
 mod lease;
 mod lock;
+mod page_cache;
 mod postgres;
 mod reader;
 mod record;
@@ -61,6 +62,14 @@ pub trait Journal: Send {
     /// every further append ([`JournalError::Stopped`]), and its owner drops its memory state,
     /// opens the journal again and recovers.
     fn append(&mut self, batch: &Batch) -> Result<Tip, JournalError>;
+
+    /// Does what an append would have to do sooner or later, now that no batch waits.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; what was appended before is durable all the same.
+    fn rest(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
 
     /// The rows with events at or after position `from`, in order: at least one if there is any,
     /// and no more after their payloads have reached `max_bytes`. The first of them may begin

@@ -2,8 +2,9 @@
 //!
 //! Settings, with their reasons (measured over 2 GB of 800 KB rows): WAL with `synchronous` FULL,
 //! so that a commit has reached the disk before it is answered; pages of 4096 bytes, because larger
-//! ones bring long pauses; a checkpoint about every 1000 pages; EXCLUSIVE locking, which keeps the
-//! WAL's index in memory. The file holds nothing else, since SQLite has one writer a file.
+//! ones bring long pauses; a checkpoint of the WAL when no batch waits, and inside an append only
+//! where none ever rests; EXCLUSIVE locking, which keeps the WAL's index in memory. The file holds
+//! nothing else, since SQLite has one writer a file.
 
 use std::fmt;
 use std::fs::File;
@@ -16,11 +17,18 @@ use crate::Journal;
 use crate::chain::{Chain, NewRow, StoredRow};
 use crate::error::{Fault, JournalError};
 use crate::lock::DirectoryLock;
+use crate::page_cache;
 use crate::record::{Batch, Record, Tip};
 use crate::rows::{self, COLUMNS, PAGE_ROWS, Rows};
 
 /// The version of the table's layout, kept in the file's `user_version`.
 const LAYOUT: i64 = 1;
+
+/// With this much in the WAL a rest writes it into the database.
+const REST_BYTES: usize = 1 << 20;
+/// The file's name; SQLite's write-ahead log is this with `-wal`.
+const DATABASE: &str = "journal.db";
+const LOG: &str = "journal.db-wal";
 
 const SCHEMA: &str = "
     CREATE TABLE journal (
@@ -49,6 +57,8 @@ pub struct Sqlite {
     rows: SqliteRows,
     chain: Chain,
     stopped: bool,
+    /// Bytes appended since the last rest.
+    unrested: usize,
 }
 
 /// How the file is opened.
@@ -70,17 +80,39 @@ impl Sqlite {
     /// and appends the row that begins the next epoch, stamped `now_ms` or the last row's time,
     /// whichever is later.
     ///
+    /// The writer before may have met a disk that failed a sync. So the write-ahead log is read past
+    /// the system's page cache, and what it holds is written into the database file and synced anew,
+    /// before a row is read: none of them hangs on a sync of an earlier writer. Whether a row whose
+    /// append failed is there is found out, as after a crash.
+    ///
     /// # Errors
     /// [`JournalError::Corrupt`] naming the last row if it is not what was written;
     /// [`JournalError::Full`], [`JournalError::Database`], [`JournalError::Io`].
     pub fn open(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
-        let mut rows = open_rows(lock, Access::Write)?;
+        forget(lock, LOG)?;
+        let rows = open_rows(lock, Access::Write)?;
+        rows.empty_log()?;
+        Self::lead(rows, now_ms)
+    }
+
+    /// Opens the journal after a writer of this process failed and was dropped: the database file too
+    /// is read past the page cache, so that reading it through shows what the disk holds.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; while [`JournalError::may_pass`] says so, it may be tried again.
+    pub fn reopen(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
+        // Closing a file lets go of this process's locks on it, so a connection must not hold it now.
+        forget(lock, DATABASE)?;
+        Self::open(lock, now_ms)
+    }
+
+    fn lead(mut rows: SqliteRows, now_ms: i64) -> Result<Self, JournalError> {
         let mut chain = rows::tail(&mut rows)?;
         let epoch = chain.tip.epoch + 1;
         let row = chain.seal_empty(epoch, now_ms, &[]);
-        rows.insert(&row)?;
+        rows.append(&row)?;
         chain.advance(&row);
-        Ok(Self { rows, chain, stopped: false })
+        Ok(Self { rows, chain, stopped: false, unrested: 0 })
     }
 }
 
@@ -95,10 +127,23 @@ impl Journal for Sqlite {
         }
         let row = self.chain.seal(batch)?;
         self.stopped = true;
-        self.rows.insert(&row)?;
+        self.rows.append(&row)?;
         self.stopped = false;
+        self.unrested += row.payload.len();
         self.chain.advance(&row);
         Ok(self.chain.tip)
+    }
+
+    /// Inside an append the checkpoint would add its two syncs to one batch in thirty.
+    fn rest(&mut self) -> Result<(), JournalError> {
+        if self.stopped || self.unrested < REST_BYTES {
+            return Ok(());
+        }
+        self.stopped = true;
+        self.rows.checkpoint()?;
+        self.stopped = false;
+        self.unrested = 0;
+        Ok(())
     }
 
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
@@ -116,9 +161,15 @@ impl fmt::Debug for Sqlite {
     }
 }
 
+/// Has the system forget what it holds of a file.
+fn forget(lock: &DirectoryLock, name: &str) -> Result<(), JournalError> {
+    let path = lock.directory().join(name);
+    page_cache::forget(&path).map_err(|error| JournalError::io(format!("reading {} anew", path.display()), error))
+}
+
 /// Opens the file and sets it up.
 pub(crate) fn open_rows(lock: &DirectoryLock, access: Access) -> Result<SqliteRows, JournalError> {
-    let path = lock.directory().join("journal.db");
+    let path = lock.directory().join(DATABASE);
     let flags = match access {
         Access::Read => {
             File::open(&path)
@@ -160,7 +211,7 @@ impl SqliteRows {
                 "PRAGMA page_size = 4096;
                  PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL;
-                 PRAGMA wal_autocheckpoint = 1000;",
+                 PRAGMA wal_autocheckpoint = 4000;",
             ),
         }
     }
@@ -177,6 +228,27 @@ impl SqliteRows {
             .map_err(|error| self.error(&doing, 1, error))?;
         let directory = self.path.parent().unwrap_or(&self.path);
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| JournalError::io(doing, error))
+    }
+
+    /// Writes the write-ahead log's content into the database file, syncs that, and empties the log.
+    fn empty_log(&self) -> Result<(), JournalError> {
+        let doing = format!("emptying the log of {}", self.path.display());
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy: i64 =
+            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.error(&doing, 1, error))?;
+        if busy != 0 {
+            return Err(JournalError::database(doing, "another connection uses it"));
+        }
+        Ok(())
+    }
+
+    /// Appends a row. After a failure the connection writes nothing more, not even when it is closed: whoever opens the file
+    /// next decides by what lies there.
+    fn append(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
+        self.insert(row).inspect_err(|_| {
+            // A connection that cannot even be told is closed as SQLite does it, which is safe too.
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
+        })
     }
 
     fn insert(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
@@ -203,6 +275,16 @@ impl SqliteRows {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Err(deposed()),
             Err(error) => Err(self.error(&doing(), header.row, error)),
         }
+    }
+
+    /// Writes what the WAL holds into the database and lets the WAL begin anew.
+    fn checkpoint(&self) -> Result<(), JournalError> {
+        let doing = || format!("writing the WAL into {}", self.path.display());
+        let mut statement = self
+            .connection
+            .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")
+            .map_err(|error| self.error(&doing(), 1, error))?;
+        statement.query_row([], |_| Ok(())).map_err(|error| self.error(&doing(), 1, error))
     }
 
     /// What an error of SQLite means here; `row` is where the reading or writing stood.
@@ -329,7 +411,9 @@ mod tests {
         assert!(matches!(error, JournalError::Stopped), "{error}");
         drop(journal);
 
-        let mut journal = Sqlite::open(&lock, 0).unwrap();
+        let mut journal = Sqlite::reopen(&lock, 0).unwrap();
+        let left = std::fs::metadata(directory.path().join(LOG)).unwrap().len();
+        assert!(left < 100_000, "what was tried is gone from the log, but it has {left} bytes");
         assert_eq!((journal.tip().next, journal.tip().epoch), (2, 2));
         journal.append(&batch(2, 800_000)).unwrap();
         assert_eq!(journal.read(1, usize::MAX).unwrap().len(), 2);
@@ -355,6 +439,24 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_writes_the_log_into_the_database_once_it_is_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = DirectoryLock::acquire(directory.path()).unwrap();
+        let size = |name: &str| std::fs::metadata(directory.path().join(name)).unwrap().len();
+        let mut journal = Sqlite::open(&lock, 0).unwrap();
+        journal.append(&batch(1, 600_000)).unwrap();
+        journal.rest().unwrap();
+        assert!(size("journal.db") < 100_000, "so little may wait");
+        journal.append(&batch(2, 600_000)).unwrap();
+        journal.rest().unwrap();
+        assert!(size("journal.db") > 1_200_000);
+        let log = size("journal.db-wal");
+        journal.append(&batch(3, 600_000)).unwrap();
+        assert_eq!(size("journal.db-wal"), log, "the log begins anew");
+        assert_eq!(journal.read(1, usize::MAX).unwrap().len(), 3);
+    }
+
+    #[test]
     fn the_file_has_the_settings_that_were_measured() {
         let directory = tempfile::tempdir().unwrap();
         let lock = DirectoryLock::acquire(directory.path()).unwrap();
@@ -362,7 +464,7 @@ mod tests {
         let connection = &journal.rows.connection;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal");
-        let settings = [("synchronous", 2), ("page_size", 4096), ("wal_autocheckpoint", 1000)];
+        let settings = [("synchronous", 2), ("page_size", 4096), ("wal_autocheckpoint", 4000)];
         for (name, expected) in settings {
             let value: i64 = connection.pragma_query_value(None, name, |row| row.get(0)).unwrap();
             assert_eq!(value, expected, "{name}");

@@ -13,7 +13,7 @@ use domain::business_day::CheckResult;
 use domain::restore::Core;
 use history::{History, Tail};
 use journal::Hash;
-use store::{Checkpoint, Database, SegmentRow};
+use store::{Checkpoint, Database, SegmentRow, StoreError};
 
 use crate::close::{self, DaySnapshot};
 use crate::projector::ProjectorError;
@@ -28,6 +28,12 @@ pub struct Checkpointer {
     epoch: u64,
     /// The last checkpoint.
     done: Option<Checkpoint>,
+    /// Checkpoints after it whose commits failed: one whose answer was lost on its way may have happened all the same.
+    doubtful: Vec<Checkpoint>,
+    /// Files that were cut for them: the next checkpoint names them too.
+    uncommitted: Vec<SegmentRow>,
+    /// The position up to which the tail was cut into files, committed or not.
+    cut: u64,
     /// What of the state is no row, at the last checkpoint.
     core: Option<Core>,
 }
@@ -40,7 +46,8 @@ impl Checkpointer {
         epoch: u64,
     ) -> Result<Self, ProjectorError> {
         let (done, core) = (store::checkpoint::latest(&store)?, store::checkpoint::core(&store)?);
-        Ok(Self { store, history, tail, epoch, done, core })
+        let cut = done.map_or(0, |checkpoint| checkpoint.position);
+        Ok(Self { store, history, tail, epoch, done, doubtful: Vec::new(), uncommitted: Vec::new(), cut, core })
     }
 
     /// The position of the last checkpoint.
@@ -49,26 +56,59 @@ impl Checkpointer {
         self.done.map_or(0, |checkpoint| checkpoint.position)
     }
 
+    /// Goes on in a new epoch.
+    pub fn lead(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
     /// Writes a checkpoint of what is pending, with further files to commit (the end of a day), and empties it.
     ///
     /// # Errors
-    /// The store's or the files'. What is pending stays pending: it goes with the next checkpoint, and had this one
-    /// been committed after all, the next is refused and replay tells.
+    /// The store's or the files'. What is pending stays pending and goes with the next checkpoint. So do the files that were
+    /// written for a commit that failed: it may have happened, and a full disk must not fill with a new copy at each try.
     pub fn write(&mut self, pending: &mut Pending, further: &[SegmentRow]) -> Result<(), ProjectorError> {
         let last = pending.last.or_else(|| self.done.map(|done| (done.position, Hash(done.hash))));
-        let core = pending.core.as_ref().or(self.core.as_ref());
+        let core = pending.core.clone().or_else(|| self.core.clone());
         let (Some((position, hash)), Some(core)) = (last, core) else { return Ok(()) };
         pending.changes.keep_last();
-        let mut segments = self.history.cut(self.tail.snapshot().chunks(), self.position() + 1..=position)?;
-        segments.extend_from_slice(further);
+        self.uncommitted.extend(self.history.cut(self.tail.snapshot().chunks(), self.cut + 1..=position)?);
+        self.cut = position;
         let next = Checkpoint { position, hash: hash.0, epoch: self.epoch };
-        let (changes, keys) = (&pending.changes, &pending.keys);
-        store::checkpoint::commit(&self.store, self.done.as_ref(), &next, core, changes, &segments, keys)?;
+        self.commit(&next, &core, pending, further)?;
         // Only now: a later checkpoint would pass over what a failed one let go of.
-        self.done = Some(next);
-        self.core = std::mem::take(pending).core.or(self.core.take());
+        *pending = Pending::default();
+        self.uncommitted.clear();
+        self.doubtful.clear();
+        (self.done, self.core) = (Some(next), Some(core));
         self.tail.drop_through(position);
         Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        next: &Checkpoint,
+        core: &Core,
+        pending: &Pending,
+        further: &[SegmentRow],
+    ) -> Result<(), StoreError> {
+        loop {
+            let segments = [&self.uncommitted, further].concat();
+            let (done, changes, keys) = (self.done.as_ref(), &pending.changes, &pending.keys);
+            let Err(error) = store::checkpoint::commit(&self.store, done, next, core, changes, &segments, keys) else {
+                return Ok(());
+            };
+            if let StoreError::Conflict { found: Some(found), .. } = error
+                && self.doubtful.contains(&found)
+                && done != Some(&found)
+            {
+                // It had happened: its files are in the catalogue. Rows and keys are written once more, to the same effect.
+                self.uncommitted.retain(|file| file.last_position > found.position);
+                self.done = Some(found);
+            } else {
+                self.doubtful.push(*next);
+                return Err(error);
+            }
+        }
     }
 
     /// Compares a sealed day, all of whose batches are pending or written, with its history, and commits its end of day.

@@ -6,6 +6,7 @@ pub mod checkpointer;
 pub mod close;
 pub mod executor;
 pub mod fields;
+pub mod keys;
 pub mod load;
 pub mod projector;
 pub mod publisher;

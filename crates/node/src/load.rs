@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 
 use domain::State;
 use domain::restore::RestoreError;
+use engine::keys::RUN_KEYS;
 use engine::{Engine, EngineError, Keys};
 use history::{History, HistoryError};
 use journal::{Journal, JournalError};
 use store::{Checkpoint, Database, StoreError};
 
 use crate::balances::Sums;
-use crate::projector::{Projected, key_binding};
+use crate::keys::{self, KeysError};
+use crate::projector::Projected;
 
 /// How much of the journal is read at once.
 const PAGE_BYTES: usize = 8 << 20;
@@ -35,6 +37,9 @@ pub enum LoadError {
     /// The tables, or that they do not belong to the journal.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The keys of requests, or their filters.
+    #[error(transparent)]
+    Keys(Box<KeysError>),
     /// The files of history.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -44,6 +49,28 @@ pub enum LoadError {
     /// The amounts of an account that no balance can hold.
     #[error("the entries of {0} add up to more than a balance holds; rebuild the store from the journal")]
     Amount(domain::ids::AccountId),
+}
+
+impl From<KeysError> for LoadError {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Store(error) => Self::Store(error),
+            KeysError::Filter(_) | KeysError::Stopped => Self::Keys(Box::new(error)),
+        }
+    }
+}
+
+impl LoadError {
+    /// Whether loading again later may succeed, with nobody mending anything.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Journal(error) => error.may_pass(),
+            Self::Store(error) => error.may_pass(),
+            Self::History(error) => error.may_pass(),
+            Self::Engine(_) | Self::Restore(_) | Self::Amount(_) | Self::Keys(_) => false,
+        }
+    }
 }
 
 /// A loaded engine, and how it was loaded.
@@ -117,15 +144,12 @@ fn check(journal: &mut dyn Journal, checkpoint: &Checkpoint) -> Result<(), LoadE
 
 /// The engine at the store's checkpoint; `None` if an older program wrote that, without the core.
 fn restore(store: &Database, history: &History, epoch: u64) -> Result<Option<Engine>, LoadError> {
-    let store::Loaded { checkpoint: _, core, rows, segments, keys: rows_of_keys } = store::recovery::load_all(store)?;
-    let Some(core) = core else { return Ok(None) };
+    let store::Loaded { checkpoint, core, rows, segments } = store::recovery::load_all(store)?;
+    let (Some(core), Some(checkpoint)) = (core, checkpoint) else { return Ok(None) };
     let sums = Sums::read(history, &segments, &rows.days)?;
     let balances = sums.balances(&rows.accounts)?;
     let state = State::restore(core, rows, balances.into_iter(), sums.turnovers())?;
-    let mut keys = Keys::default();
-    for row in rows_of_keys {
-        keys.bind(key_binding(row)?);
-    }
+    let keys = keys::load(store, checkpoint.position, RUN_KEYS)?;
     Ok(Some(Engine::new(state, keys, epoch)))
 }
 

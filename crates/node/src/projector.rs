@@ -31,6 +31,17 @@ pub enum ProjectorError {
     History(#[from] HistoryError),
 }
 
+impl ProjectorError {
+    /// Whether the same may succeed later, with nobody mending anything: what is pending then stays pending.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => error.may_pass(),
+            Self::History(error) => error.may_pass(),
+        }
+    }
+}
+
 /// What a batch brought about, and the hash of its journal row.
 #[derive(Debug)]
 pub struct Projected {
@@ -67,6 +78,11 @@ impl Projector {
     #[must_use]
     pub fn checkpoint(&self) -> u64 {
         self.checkpointer.position()
+    }
+
+    /// Goes on in a new epoch.
+    pub fn lead(&mut self, epoch: u64) {
+        self.checkpointer.lead(epoch);
     }
 
     /// As [`Publisher::take`].

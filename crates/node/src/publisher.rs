@@ -36,6 +36,16 @@ impl Pending {
     pub const fn entries(&self) -> u64 {
         self.entries
     }
+
+    /// Adds what came behind it.
+    pub fn extend(&mut self, newer: Self) {
+        self.changes.extend(newer.changes);
+        self.keys.extend(newer.keys);
+        self.entries += newer.entries;
+        self.core = newer.core.or(self.core.take());
+        self.last = newer.last.or(self.last);
+        self.since_ms = self.since_ms.or(newer.since_ms);
+    }
 }
 
 /// Publishes batches and gathers the next checkpoint.
@@ -95,15 +105,9 @@ impl Publisher {
     }
 
     /// Takes back what a checkpoint could not be written of; it goes with the next one.
-    pub(crate) fn put_back(&mut self, mut older: Pending) {
-        let newer = std::mem::take(&mut self.pending);
-        older.changes.extend(newer.changes);
-        older.keys.extend(newer.keys);
-        older.entries += newer.entries;
-        older.core = newer.core.or(older.core);
-        older.last = newer.last.or(older.last);
-        older.since_ms = older.since_ms.or(newer.since_ms);
-        self.pending = older;
+    pub(crate) fn put_back(&mut self, older: Pending) {
+        let newer = std::mem::replace(&mut self.pending, older);
+        self.pending.extend(newer);
     }
 }
 

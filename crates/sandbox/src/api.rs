@@ -31,6 +31,8 @@ impl std::fmt::Debug for Api {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
+    /// Whether the platform says that it had answered this request before.
+    pub repeated: bool,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -89,8 +91,9 @@ impl Api {
         }
         let response = builder.body(body).send().await.with_context(|| format!("asking {target}"))?;
         let status = response.status().as_u16();
+        let repeated = response.headers().get("lintel-repeated").is_some_and(|value| value == "true");
         let body = response.bytes().await.with_context(|| format!("reading the answer of {target}"))?.to_vec();
-        Ok(Answer { status, body })
+        Ok(Answer { status, repeated, body })
     }
 
     /// Asks for something; while the platform is not there, again.
@@ -117,17 +120,25 @@ impl Api {
         }
     }
 
+    /// Has something done, under an idempotency key, and does not ask again.
+    ///
+    /// # Errors
+    /// If no answer came: it may be done or not.
+    pub async fn post_once(&self, target: &str, key: &str, body: &Value) -> Result<Answer> {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body)? };
+        self.send("POST", target, &headers, body).await
+    }
+
     /// Has something done, under an idempotency key. Without an answer, or while the platform is not there, it asks
     /// again under the same key: it is done once however often it is asked.
     ///
     /// # Errors
     /// If no answer came within [`PATIENCE`]; what the platform says is in the answer.
     pub async fn post(&self, target: &str, key: &str, body: &Value) -> Result<Answer> {
-        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
-        let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(body)? };
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.send("POST", target, &headers, bytes.clone()).await {
+            match self.post_once(target, key, body).await {
                 Ok(answer) if answer.status != 503 => return Ok(answer),
                 Ok(answer) if Instant::now() >= until => return Ok(answer),
                 Err(error) if Instant::now() >= until => return Err(error),

@@ -9,11 +9,13 @@
 //! | [`bank`] | bank and fund over HTTP: exact books, and faults by a plan with a seed |
 //! | [`play`] | one business day of house payments, played over the public API |
 //! | [`bench`] | load generators |
+//! | [`crash`] | kills of the platform under load, and what must hold after each |
 //! | [`api`] | the platform's public API, signed |
 //! | [`process`] | starting, killing and measuring the platform as a process |
 
 pub mod api;
 pub mod bank;
 pub mod bench;
+pub mod crash;
 pub mod play;
 pub mod process;

@@ -37,8 +37,11 @@ impl Process {
     /// Kills it at once, as a power cut would (SIGKILL).
     ///
     /// # Errors
-    /// If the system does not let us.
+    /// If it had ended by itself, or the system does not let us.
     pub fn kill(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait().with_context(|| format!("looking at {}", self.name))? {
+            bail!("{} had ended by itself with {status} before it was to be killed; its words are above", self.name);
+        }
         self.child.kill().with_context(|| format!("killing {}", self.name))?;
         self.child.wait().with_context(|| format!("waiting for {}", self.name))?;
         Ok(())
@@ -118,8 +121,22 @@ impl Launch {
     /// # Errors
     /// If it does not start.
     pub fn start(&self) -> Result<Platform> {
+        let mut process = self.spawn()?;
+        let address = process.address(&self.port_file())?;
+        Ok(Platform { process, base: format!("http://{address}") })
+    }
+
+    fn port_file(&self) -> PathBuf {
+        self.data_dir.join("address")
+    }
+
+    /// Starts it and does not wait: it may be killed before it is ready.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn(&self) -> Result<Process> {
         std::fs::create_dir_all(&self.data_dir).with_context(|| format!("making {}", self.data_dir.display()))?;
-        let port_file = self.data_dir.join("address");
+        let port_file = self.port_file();
         drop(std::fs::remove_file(&port_file));
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--data-dir").arg(&self.data_dir).args(["--listen", &self.listen, "--port-file"]);
@@ -127,9 +144,7 @@ impl Launch {
         if std::env::var_os("LINTEL_LOG").is_none() {
             command.env("LINTEL_LOG", "error");
         }
-        let mut process = Process::start("lintel serve", &mut command)?;
-        let address = process.address(&port_file)?;
-        Ok(Platform { process, base: format!("http://{address}") })
+        Process::start("lintel serve", &mut command)
     }
 
     /// The secret of an API key, as whoever may read the data directory gets it.

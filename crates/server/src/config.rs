@@ -30,6 +30,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) channels: Vec<ChannelConfig>,
     pub(crate) executor: ExecutorConfig,
+    pub(crate) keys: KeysConfig,
 }
 
 /// Where time comes from.
@@ -80,6 +81,13 @@ pub(crate) struct ExecutorConfig {
     pub(crate) query_first_ms: u64,
     pub(crate) query_max_ms: u64,
     pub(crate) concurrency: usize,
+}
+
+/// How many keys of requests stay in memory.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeysConfig {
+    pub(crate) run: usize,
 }
 
 impl Config {

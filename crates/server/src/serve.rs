@@ -9,16 +9,15 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use ark::{FingerprintKey, Vault};
-use domain::attempt::Attempt;
 use domain::calendar::Date;
 use domain::envelope::Time;
 use domain::initialise::Genesis;
 use domain::{Actor, Command, Origin, State};
 use engine::{Meta, Request};
 use history::{History, Tail};
-use journal::{DirectoryLock, Journal, Postgres, PostgresConfig, Sqlite};
+use journal::DirectoryLock;
 use node::executor::Patience;
-use node::projector::{Projected, Projector, ProjectorError};
+use node::projector::{Projector, ProjectorError};
 use store::Database;
 use tokio::net::TcpListener;
 
@@ -28,9 +27,9 @@ use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
 use crate::shell::lease::Leadership;
-use crate::shell::projector::{self, Handle, Message};
-use crate::shell::writer::WriterError;
-use crate::shell::{Clock, Input, Platform, lease, writer};
+use crate::shell::projector::{self, Message};
+use crate::shell::term::{self, Durable, Term, TermError, Terms};
+use crate::shell::{Clock, Input, Platform, lease};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -59,34 +58,37 @@ pub(crate) fn run_until(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let lock = DirectoryLock::acquire(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
-    let mut journal = open_journal(&lock, &config.journal)?;
-    let store = Arc::new(open_store(&config.data_dir, &config.store)?);
-    let (history, tail) = (Arc::new(History::new(&config.data_dir)), Tail::new());
-    let mut projector = Projector::new(store.clone(), history.clone(), tail.clone(), journal.tip().epoch)?;
-
-    let began = std::time::Instant::now();
-    let loaded = node::load::load(journal.as_mut(), &store, &history, |projected| projector.take(projected, 0))?;
-    let node::load::Loaded { engine, restored, restoring } = loaded;
-    let (position, epoch, is_new) = (engine.state().position, journal.tip().epoch, engine.state().genesis.is_none());
-    let way = if restored > 0 { "the store's checkpoint, then the journal after it" } else { "the whole journal" };
-    let (seconds, restoring_seconds) = (began.elapsed().as_secs_f64(), restoring.as_secs_f64());
-    tracing::info!(position, epoch, from = way, restored, seconds, restoring_seconds, "recovered");
+    let Recovered { term, store, history, tail, projector } = recover(config, &lock)?;
+    let engine = &term.engine;
+    let (position, epoch, is_new) =
+        (engine.state().position, term.journal.tip().epoch, engine.state().genesis.is_none());
     may_begin(engine.state())?;
     let clock = clock(config, engine.state())?;
-    let outbox = outbox(engine.state());
+    let outbox = term::outbox(engine.state());
 
     let vault = Arc::new(open_vault(&config.data_dir, engine.state())?);
     tracing::warn!("{}", ark::KEY_FILE_WARNING);
     let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
     let leadership = Leadership::new(lease.as_ref());
-    let platform = Platform::new(sender, leadership.clone(), handle.behind());
+    let platform = Platform::new(sender, leadership.clone(), epoch, handle.behind());
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
-    let sink = sink(handle.clone(), attempts.clone());
-    let writer = writer::start(engine, journal, clock.clone(), platform.clone(), inputs, sink)?;
+    let terms = Terms {
+        place: config.journal.clone(),
+        lock: lock.clone(),
+        store: store.clone(),
+        history: history.clone(),
+        projector: handle.clone(),
+        platform: platform.clone(),
+        clock: clock.clone(),
+        attempts: attempts.clone(),
+        durable: Durable::new(position),
+        run_keys: config.keys.run,
+    };
+    let leading = term::start(terms, term, inputs)?;
 
-    let executor = executor(config, &platform, &clock, &vault, epoch)?;
+    let executor = executor(config, &platform, &clock, &vault)?;
     let root = vault.fingerprint_key();
     let books = Books { store, history, tail, projector: handle.clone() };
     let app = App {
@@ -105,13 +107,12 @@ pub(crate) fn run_until(
             initialise(config, &platform).await?;
         }
         tokio::spawn(tick(platform.clone()));
-        outbox.into_iter().for_each(|attempt| drop(attempts.send(attempt)));
+        outbox.into_iter().for_each(|attempt| drop(attempts.send((epoch, attempt))));
         tokio::spawn(executor.run(requested));
         serve(config, app, ready, stop).await
     });
-    // A writer that has ended already needs no telling.
-    platform.send(Input::Stop).ok();
-    let ended = writer.join();
+    platform.stop();
+    let ended = leading.join();
     handle.send(Message::Stop);
     let projected = projecting.join();
     platform.close();
@@ -120,9 +121,34 @@ pub(crate) fn run_until(
     served
 }
 
+/// What was made of journal, store and files.
+struct Recovered {
+    term: Term,
+    store: Arc<Database>,
+    history: Arc<History>,
+    tail: Tail,
+    projector: Projector,
+}
+
+fn recover(config: &Config, lock: &DirectoryLock) -> Result<Recovered> {
+    let mut journal = term::open_journal(lock, &config.journal)?;
+    let store = Arc::new(open_store(&config.data_dir, &config.store)?);
+    let (history, tail) = (Arc::new(History::new(&config.data_dir)), Tail::new());
+    let mut projector = Projector::new(store.clone(), history.clone(), tail.clone(), journal.tip().epoch)?;
+
+    let began = std::time::Instant::now();
+    let loaded = node::load::load(journal.as_mut(), &store, &history, |projected| projector.take(projected, 0))?;
+    let node::load::Loaded { engine, restored, restoring } = loaded;
+    let (position, epoch) = (engine.state().position, journal.tip().epoch);
+    let way = if restored > 0 { "the store's checkpoint, then the journal after it" } else { "the whole journal" };
+    let (seconds, restoring_seconds) = (began.elapsed().as_secs_f64(), restoring.as_secs_f64());
+    tracing::info!(position, epoch, from = way, restored, seconds, restoring_seconds, "recovered");
+    Ok(Recovered { term: Term { engine, journal }, store, history, tail, projector })
+}
+
 /// How the writer and the projector ended.
 fn of_threads(
-    writer: thread::Result<Result<(), WriterError>>,
+    writer: thread::Result<Result<(), TermError>>,
     projector: thread::Result<Result<(), ProjectorError>>,
 ) -> Result<()> {
     match (writer, projector) {
@@ -150,13 +176,6 @@ fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
     Ok(vault)
 }
 
-fn open_journal(lock: &DirectoryLock, place: &Place) -> Result<Box<dyn Journal>> {
-    if place.is_embedded() {
-        return Ok(Box::new(Sqlite::open(lock, wall_ms())?));
-    }
-    Ok(Box::new(Postgres::open(&PostgresConfig::new(&place.url, &place.schema), wall_ms())?))
-}
-
 fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     if place.is_embedded() {
         return Ok(Database::sqlite(&directory.join("store.db"))?);
@@ -164,26 +183,7 @@ fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
 }
 
-/// Durable batches go to the projector, new attempts to the executor.
-fn sink(projector: Handle, attempts: tokio::sync::mpsc::UnboundedSender<Attempt>) -> writer::ProjectionSink {
-    Box::new(move |projected: Projected| {
-        for (_, attempt) in &projected.projection.changes.attempts {
-            if attempt.status == domain::attempt::AttemptStatus::Requested {
-                // Without an executor the platform is stopping; the outbox keeps the attempt.
-                drop(attempts.send(attempt.clone()));
-            }
-        }
-        if !projector.send(Message::Take(Box::new(projected))) {
-            tracing::error!("the projector is gone; lists and statements stand still until a restart");
-        }
-    })
-}
-
-fn outbox(state: &State) -> Vec<Attempt> {
-    state.outbox.iter().filter_map(|(id, ())| state.attempts.get(id.0).cloned()).collect()
-}
-
-fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vault>, epoch: u64) -> Result<Executor> {
+fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vault>) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
         let channel = channels::registry::by_name(&entry.name, &entry.settings)
@@ -207,7 +207,6 @@ fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vau
         routes: Routes::new(routes),
         http: bank_client(timeout)?,
         permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
-        epoch,
         patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
     })
 }

@@ -100,6 +100,23 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the same may succeed later, with nobody mending anything: the database's disk or the way to it failed.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database { .. } => true,
+            Self::BadSetting { .. }
+            | Self::BadCursor(_)
+            | Self::Schema { .. }
+            | Self::Conflict { .. }
+            | Self::Backward { .. }
+            | Self::Ahead { .. }
+            | Self::OtherJournal { .. }
+            | Self::WrongPosition { .. }
+            | Self::Corrupt { .. } => false,
+        }
+    }
+
     pub(crate) fn database(doing: impl Into<String>, reason: impl Display) -> Self {
         Self::Database { doing: doing.into(), reason: reason.to_string() }
     }

@@ -1,10 +1,11 @@
 //! The idempotency table (幂等键): which key was used for what, and what was answered.
 //!
-//! One table holds `Idempotency-Key`, `out_trade_no` and (business number, event code), told apart by their scope. Keys
-//! are kept by month, so that a sealed month can go behind a filter while the current one stays in memory.
+//! One table holds `Idempotency-Key`, `out_trade_no` and (business number, event code), told apart by their scope. All keys
+//! ever used are here; the engine's memory holds the last of them, and filters of the others.
 
 use std::fmt;
 
+use crate::checkpoint;
 use crate::db::{Database, Row, Session, Value};
 use crate::error::StoreError;
 use crate::table::Upsert;
@@ -37,7 +38,7 @@ impl fmt::Debug for KeyRow {
 const COLUMNS: &str = "scope, key, position, fingerprint, reply, month";
 
 /// Rows that are read at once.
-const PAGE_ROWS: i64 = 4_096;
+const PAGE_ROWS: u32 = 4_096;
 
 /// The key is kept in bytes: every text fits, and both databases order bytes in the same way.
 pub(crate) fn upsert(session: &dyn Session, keys: &[KeyRow]) -> Result<(), StoreError> {
@@ -71,16 +72,27 @@ fn decode(row: &Row) -> Result<KeyRow, StoreError> {
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn find(database: &Database, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM idempotency_keys WHERE scope = $1 AND key = $2");
-    database.query(&sql, &[scope.as_bytes().into(), key.as_bytes().into()])?.first().map(decode).transpose()
+    database.snapshot(|session| read_one(session, scope, key))
 }
 
-/// The keys used in a month, as in 202603.
+fn read_one(session: &dyn Session, scope: &str, key: &str) -> Result<Option<KeyRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM idempotency_keys WHERE scope = $1 AND key = $2");
+    session.query(&sql, &[scope.as_bytes().into(), key.as_bytes().into()])?.first().map(decode).transpose()
+}
+
+/// What keys of one scope were used for, those that were; and the position up to which the store knows every key.
 ///
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].
-pub fn of_month(database: &Database, month: u32) -> Result<Vec<KeyRow>, StoreError> {
-    database.snapshot(|session| read(session, month, month))
+pub fn find_all(database: &Database, scope: &str, keys: &[String]) -> Result<(u64, Vec<KeyRow>), StoreError> {
+    database.snapshot(|session| {
+        let position = checkpoint::read(session)?.map_or(0, |checkpoint| checkpoint.position);
+        let mut found = Vec::new();
+        for key in keys {
+            found.extend(read_one(session, scope, key)?);
+        }
+        Ok((position, found))
+    })
 }
 
 /// Every key.
@@ -88,27 +100,65 @@ pub fn of_month(database: &Database, month: u32) -> Result<Vec<KeyRow>, StoreErr
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn all(database: &Database) -> Result<Vec<KeyRow>, StoreError> {
-    database.snapshot(read_all)
-}
-
-pub(crate) fn read_all(session: &dyn Session) -> Result<Vec<KeyRow>, StoreError> {
-    read(session, 0, u32::MAX)
-}
-
-fn read(session: &dyn Session, first_month: u32, last_month: u32) -> Result<Vec<KeyRow>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM idempotency_keys WHERE (scope, key) > ($1, $2) AND month BETWEEN $3 AND $4 \
-         ORDER BY scope, key LIMIT $5"
-    );
-    let mut keys: Vec<KeyRow> = Vec::new();
-    loop {
-        let (scope, key) = keys.last().map_or(("", ""), |last| (&last.scope, &last.key));
-        let parameters: [Value; 5] =
-            [scope.as_bytes().into(), key.as_bytes().into(), first_month.into(), last_month.into(), PAGE_ROWS.into()];
-        let page = session.query(&sql, &parameters)?;
-        if page.is_empty() {
-            return Ok(keys);
+    let sql =
+        format!("SELECT {COLUMNS} FROM idempotency_keys WHERE (scope, key) > ($1, $2) ORDER BY scope, key LIMIT $3");
+    database.snapshot(|session| {
+        let mut keys: Vec<KeyRow> = Vec::new();
+        loop {
+            let (scope, key) = keys.last().map_or(("", ""), |last| (&last.scope, &last.key));
+            let page = session.query(&sql, &[scope.as_bytes().into(), key.as_bytes().into(), PAGE_ROWS.into()])?;
+            if page.is_empty() {
+                return Ok(keys);
+            }
+            keys.extend(page.iter().map(decode).collect::<Result<Vec<_>, _>>()?);
         }
-        keys.extend(page.iter().map(decode).collect::<Result<Vec<_>, _>>()?);
+    })
+}
+
+/// Gives every key bound behind position `after` and up to `through`, in the order of the positions. Up to a checkpoint's
+/// position nothing changes any more, so each page is read by itself and keeps nobody waiting.
+///
+/// # Errors
+/// Those of `each`; [`StoreError::Database`], [`StoreError::Corrupt`].
+pub fn each<E: From<StoreError>>(
+    database: &Database,
+    after: u64,
+    through: u64,
+    mut each: impl FnMut(KeyRow) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut from = behind(after);
+    loop {
+        let page = by_position(database, &from, through, PAGE_ROWS)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        from = (last.position, last.scope.as_bytes().to_vec(), last.key.as_bytes().to_vec());
+        page.into_iter().try_for_each(&mut each)?;
     }
+}
+
+/// The first keys of those that [`each`] gives, `most` at most.
+///
+/// # Errors
+/// [`StoreError::Database`], [`StoreError::Corrupt`].
+pub fn first(database: &Database, after: u64, through: u64, most: u32) -> Result<Vec<KeyRow>, StoreError> {
+    by_position(database, &behind(after), through, most)
+}
+
+/// Behind all keys of a position: no UTF-8 text holds this byte.
+fn behind(position: u64) -> (u64, Vec<u8>, Vec<u8>) {
+    (position, vec![0xff], Vec::new())
+}
+
+fn by_position(
+    database: &Database,
+    (position, scope, key): &(u64, Vec<u8>, Vec<u8>),
+    through: u64,
+    most: u32,
+) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM idempotency_keys WHERE (position, scope, key) > ($1, $2, $3) AND position <= $4 \
+         ORDER BY position, scope, key LIMIT $5"
+    );
+    let parameters: [Value; 5] =
+        [(*position).into(), scope.as_slice().into(), key.as_slice().into(), through.into(), most.into()];
+    database.query(&sql, &parameters)?.iter().map(decode).collect()
 }

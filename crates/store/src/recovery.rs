@@ -1,4 +1,4 @@
-//! Recovery: everything the store holds, read back and checked; and the comparison with what replay derives.
+//! Recovery: what the store holds, read back and checked; and the comparison with what replay derives.
 
 use std::fmt;
 
@@ -9,12 +9,11 @@ use domain::state::Changes;
 use crate::checkpoint::{self, Checkpoint};
 use crate::db::{Database, Session};
 use crate::error::StoreError;
-use crate::key::{self, KeyRow};
 use crate::run::{self, SegmentRow};
 use crate::table::{self, Key, Stored};
 use crate::tables;
 
-/// Everything the store holds, as of one checkpoint.
+/// What the store holds, as of one checkpoint. Idempotency keys, which are too many, are read with [`crate::key::each`].
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// Where the journal goes on from here; `None` for an empty store.
@@ -26,11 +25,9 @@ pub struct Loaded {
     pub rows: Changes,
     /// The committed files of history.
     pub segments: Vec<SegmentRow>,
-    /// Every idempotency key.
-    pub keys: Vec<KeyRow>,
 }
 
-/// Reads everything back, each aggregate checked against its checksum.
+/// Reads it back, each aggregate checked against its checksum.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] naming the first row that is not what was written; [`StoreError::Database`].
@@ -41,7 +38,6 @@ pub fn load_all(database: &Database) -> Result<Loaded, StoreError> {
             core: checkpoint::read_core(session)?,
             rows: tables::read(session)?,
             segments: run::read_all(session)?,
-            keys: key::read_all(session)?,
         })
     })
 }

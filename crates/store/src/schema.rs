@@ -61,6 +61,7 @@ const FILES: &[File] = files![
     "0039_arrears.sql",
     "0040_chargeback.sql",
     "0041_advance.sql",
+    "0042_key_filter.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

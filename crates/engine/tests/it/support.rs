@@ -10,7 +10,7 @@ use domain::money::Currency;
 use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 use domain::{Actor, Command, Origin, Reply, State};
 use engine::{Answer, Engine, Keys, Meta, Request};
-use journal::{Hash, Record};
+use journal::{Batch, Hash, Record};
 
 /// Nine o'clock in Shanghai on the first day.
 pub(crate) const NINE: Time = Time(1_772_672_400_000);
@@ -64,12 +64,20 @@ pub(crate) fn submit(engine: &mut Engine, request: Request) -> Answer {
     engine.submit(request, NINE).unwrap()
 }
 
-/// Seals the open batch and gives the row a journal would hold.
+/// Seals the open batch and gives the first row of a journal.
 pub(crate) fn row(engine: &mut Engine) -> Record {
-    let sealed = engine.seal().expect("something was decided");
-    let batch = sealed.batch;
+    row_at(engine, 1)
+}
+
+/// Seals the open batch and gives the row a journal would hold.
+pub(crate) fn row_at(engine: &mut Engine, row: u64) -> Record {
+    record(engine.seal().expect("something was decided").batch, row)
+}
+
+/// A batch as a journal would hold it.
+pub(crate) fn record(batch: Batch, row: u64) -> Record {
     Record {
-        row: 1,
+        row,
         first: batch.first,
         count: batch.count,
         epoch: 1,

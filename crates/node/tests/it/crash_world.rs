@@ -20,15 +20,19 @@ use domain::order::{CreateOrder, Item, ItemKind};
 use domain::sealed::{DataClass, Sealed};
 use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 use domain::{Actor, Command, Origin, Refusal, Reply};
-use engine::{Engine, Meta, Request};
+use engine::{Admitted, Answer, Engine, Meta, Request};
 use history::{History, Tail};
 use journal::{DirectoryLock, Journal, Sqlite};
 use node::close;
+use node::keys;
 use node::load::{self, LoadError, Loaded};
 use node::projector::{Projected, Projector};
 use store::Database;
 
 const CNY: Currency = Currency::Cny;
+
+/// Keys of a run: few, so that most keys are behind filters.
+const RUN: usize = 4;
 
 /// The journal, the store and the history of a directory.
 pub(crate) struct Disk {
@@ -53,7 +57,7 @@ impl Disk {
 /// A running node.
 pub(crate) struct Node {
     pub(crate) engine: Engine,
-    disk: Disk,
+    pub(crate) disk: Disk,
     projector: Projector,
     now: Time,
     keys: u64,
@@ -62,6 +66,27 @@ pub(crate) struct Node {
 
 fn sealed() -> Sealed {
     Sealed { ciphertext: vec![7; 24], key: 1, mask: "6222**********0001".into(), class: DataClass::C2 }
+}
+
+/// A request's keys: one that no other has.
+pub(crate) fn meta(number: u64) -> Meta {
+    let meta = Meta::unkeyed(Actor::Operator("test".into()), Origin::Api);
+    let key = format!("Idempotency-Key:{number}");
+    Meta { scope: "test".into(), keys: vec![key], fingerprint: [1; 16], ..meta }
+}
+
+/// Takes a request in; what the engine does not know the store is asked.
+pub(crate) fn asked(engine: &mut Engine, store: &Database, request: Request, now: Time) -> Answer {
+    let mut admitted = engine.admit(request, now).unwrap();
+    loop {
+        match admitted {
+            Admitted::Answered(answer) => return answer,
+            Admitted::Parked(parked) => {
+                let looked_up = keys::look_up(store, &parked).unwrap();
+                admitted = engine.resume(parked, &looked_up, now).unwrap();
+            }
+        }
+    }
 }
 
 impl Node {
@@ -93,7 +118,7 @@ impl Node {
         let epoch = disk.journal.tip().epoch;
         let mut projector = Projector::new(disk.store.clone(), disk.history.clone(), tail, epoch).unwrap();
         let checkpoint = projector.checkpoint();
-        let replayed = load::replay(&mut disk.journal, |_| {}).unwrap();
+        let mut replayed = load::replay(&mut disk.journal, |_| {}).unwrap();
         let loaded = disk.load(|projected| {
             assert!(projected.projection.first > checkpoint, "what the checkpoint holds is not replayed");
             projector.take(projected, 0);
@@ -103,11 +128,13 @@ impl Node {
         assert_eq!(engine.state().differing(replayed.state()), Vec::<&str>::new());
         assert_eq!(engine.keys().len(), replayed.keys().len());
         assert!(engine.seal().is_none(), "nothing restored is written again");
+        engine.set_run_keys(RUN);
         let (now, keys) = (engine.state().now, engine.keys().len() as u64);
         for number in 0..keys {
-            let key = [format!("Idempotency-Key:{number}")];
-            let found = engine.keys().find("test", &key, [1; 16]).unwrap();
-            assert!(found.is_some() && found == replayed.keys().find("test", &key, [1; 16]).unwrap(), "{key:?}");
+            let again = || Request { command: Command::MarkTime, meta: meta(number) };
+            let answer = asked(&mut engine, &disk.store, again(), now);
+            assert!(answer.repeated, "key {number}");
+            assert_eq!(answer, replayed.submit(again(), now).unwrap(), "key {number}");
         }
         Self { engine, disk, projector, now, keys, random: seed }
     }
@@ -123,10 +150,8 @@ impl Node {
 
     /// Submits under a key of its own.
     fn tries(&mut self, command: Command) -> Result<Reply, Refusal> {
-        let mut meta = Meta::unkeyed(Actor::Operator("test".into()), Origin::Api);
-        let next = format!("Idempotency-Key:{}", self.keys);
-        (meta.scope, meta.keys, meta.fingerprint) = ("test".into(), vec![next], [1; 16]);
-        let answer = self.engine.submit(Request { command, meta }, self.now).unwrap();
+        let request = Request { command, meta: meta(self.keys) };
+        let answer = asked(&mut self.engine, &self.disk.store, request, self.now);
         self.keys = self.engine.keys().len() as u64;
         answer.result
     }
@@ -144,6 +169,20 @@ impl Node {
 
     pub(crate) fn checkpoint(&mut self) {
         self.projector.write(&[]).unwrap();
+        self.build_filters();
+    }
+
+    /// Builds the filters that are due and may be built; how many were not.
+    pub(crate) fn build_filters(&mut self) -> usize {
+        let mut later = Vec::new();
+        while let Some(span) = self.engine.take_due() {
+            match keys::build(&self.disk.store, span, || true).unwrap() {
+                Some(filter) => drop(self.engine.install(filter).expect("it was built for this engine")),
+                None => later.push(span),
+            }
+        }
+        later.iter().for_each(|span| self.engine.put_back(*span));
+        later.len()
     }
 
     pub(crate) fn open_account(&mut self) {

@@ -7,6 +7,7 @@ mod days_property;
 mod executor;
 mod fields;
 mod flight_property;
+mod keys;
 mod projector;
 mod recovery;
 mod replay_property;

@@ -131,6 +131,67 @@ fn a_checkpoint_that_failed_loses_nothing_of_what_was_pending() {
 }
 
 #[test]
+fn files_that_were_written_for_a_failed_checkpoint_are_named_by_the_next() {
+    let mut world = checkpointed("Test Pay", 1);
+    let (from, to) = (world.open_account(), world.open_account());
+    meddle(&world, 1);
+    for amount in [40, 50] {
+        world.given(transfer(from, to, amount));
+        world.flush();
+        for _ in 0..3 {
+            world.projector.write(&[]).unwrap_err();
+        }
+    }
+    assert_eq!(
+        (world.entry_files(), world.rows().len()),
+        (3, 1),
+        "one file for each batch, however often it was tried"
+    );
+    meddle(&world, -1);
+    world.checkpoint();
+    assert_eq!((world.entry_files(), world.rows().len()), (3, 3));
+    world.store_equals_state();
+    world.statements_equal_postings();
+}
+
+#[test]
+fn a_checkpoint_that_happened_though_its_answer_was_lost_is_gone_on_from() {
+    for more in [false, true] {
+        let mut world = checkpointed("Test Pay", 1);
+        let (from, to) = (world.open_account(), world.open_account());
+        world.keyed("first", transfer(from, to, 40)).unwrap();
+        world.flush();
+        meddle(&world, 1);
+        world.projector.write(&[]).unwrap_err();
+        meddle(&world, -1);
+        world.checkpoint_unseen();
+        if more {
+            world.keyed("second", transfer(to, from, 5)).unwrap();
+        }
+        world.checkpoint();
+        assert_eq!(world.projector.checkpoint(), world.engine.state().position);
+        world.store_equals_state();
+        world.statements_equal_postings();
+        let world = world.reopened();
+        world.store_equals_state();
+        world.statements_equal_postings();
+    }
+}
+
+#[test]
+fn a_checkpoint_that_was_never_tried_is_a_conflict() {
+    let mut world = checkpointed("Test Pay", 1);
+    let (from, to) = (world.open_account(), world.open_account());
+    world.given(transfer(from, to, 40));
+    world.flush();
+    world.checkpoint_unseen();
+    world.given(transfer(from, to, 2));
+    world.flush();
+    let error = world.projector.write(&[]).unwrap_err();
+    assert!(matches!(error, ProjectorError::Store(StoreError::Conflict { .. })), "{error}");
+}
+
+#[test]
 fn a_restart_after_a_checkpoint_that_failed_makes_it_good() {
     let mut world = checkpointed("Test Pay", 1);
     let (from, to) = (world.open_account(), world.open_account());

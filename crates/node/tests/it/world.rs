@@ -137,6 +137,14 @@ impl World {
         self.projector.write(&[]).unwrap();
     }
 
+    /// Has another hand write the checkpoint that is pending, as one happens whose answer was lost on its way.
+    pub(crate) fn checkpoint_unseen(&mut self) {
+        let (store, epoch) = (self.store.clone(), self.journal.tip().epoch);
+        let mut other = Projector::new(store, self.history.clone(), Tail::new(), epoch).unwrap();
+        node::load::replay(&mut self.journal, |projected| other.take(projected, 0)).unwrap();
+        other.write(&[]).unwrap();
+    }
+
     /// What loading says of this world's store beside another world's journal.
     pub(crate) fn check_store_against(&self, other: &mut Self) -> Result<(), LoadError> {
         node::load::load(&mut other.journal, &self.store, &self.history, |_| ()).map(|_| ())
@@ -153,6 +161,12 @@ impl World {
     /// Every committed file.
     pub(crate) fn rows(&self) -> Vec<SegmentRow> {
         store::run::all(&self.store).unwrap()
+    }
+
+    /// Every file of entries there is, committed or not.
+    pub(crate) fn entry_files(&self) -> usize {
+        let days = std::fs::read_dir(self.directory.path().join("lake/entries")).unwrap();
+        days.map(|day| std::fs::read_dir(day.unwrap().path()).unwrap().count()).sum()
     }
 
     /// The statement of an account over all days, as a reader sees it now.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sandbox::bench::ledger::Ledger;
+use sandbox::crash::Crash;
 use sandbox::play::Play;
 
 /// The world around the Lintel platform, simulated.
@@ -22,6 +23,8 @@ enum Command {
     Bank(bank::Arguments),
     /// Play one business day against a real platform and the sandbox bank: what `cargo xtask demo` runs.
     Play(Play),
+    /// Kill a real platform under load, again and again, and check that it loses nothing: what `cargo xtask crash` runs.
+    Crash(Crash),
     /// Measure a real platform under load.
     #[command(subcommand)]
     Bench(Bench),
@@ -38,6 +41,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Bank(arguments) => bank::run(&arguments),
         Command::Play(play) => play.run().map(|holds| if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Command::Crash(crash) => crash.run().map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Ledger(ledger)) => ledger.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -15,12 +15,12 @@ mod close;
 mod court;
 mod cut;
 mod money;
-mod open;
+pub(crate) mod open;
 mod orders;
 mod power;
 mod report;
 mod staff;
-mod stage;
+pub(crate) mod stage;
 
 use std::path::PathBuf;
 

@@ -100,7 +100,8 @@ fn kinds() -> Vec<(&'static str, String)> {
     landlords.chain(branches).collect()
 }
 
-async fn register(stage: &Stage, count: usize) -> Result<Vec<String>> {
+/// Registers made-up people; their ids.
+pub(crate) async fn register(stage: &Stage, count: usize) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     for first in (0..count).step_by(BATCH) {
         let customers: Vec<Value> = (first..count.min(first + BATCH)).map(person).collect();
@@ -114,7 +115,8 @@ async fn register(stage: &Stage, count: usize) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-fn person_name(number: usize) -> String {
+/// The name of a made-up person.
+pub(crate) fn person_name(number: usize) -> String {
     format!("客户{number}")
 }
 

@@ -18,9 +18,9 @@ use crate::bank::SANDBOX_KEY_HEX;
 use crate::process::{Launch, Platform, Process, lintel_binary};
 
 /// The accounting day that is played: a Thursday before a working Friday.
-pub(super) const DAY: &str = "2026-03-05";
+pub(crate) const DAY: &str = "2026-03-05";
 /// The next working day.
-pub(super) const NEXT_DAY: &str = "2026-03-06";
+pub(crate) const NEXT_DAY: &str = "2026-03-06";
 /// The day after it.
 pub(super) const DAY_AFTER: &str = "2026-03-07";
 
@@ -63,6 +63,21 @@ impl Talk {
     }
 }
 
+/// What a stage is raised from.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    /// Where the platform keeps its data: a directory without books.
+    pub(crate) data_dir: PathBuf,
+    /// The bank's seed.
+    pub(crate) seed: u64,
+    /// How many requests are under way at once.
+    pub(crate) concurrency: usize,
+    /// The program `lintel`, if it is not beside this one.
+    pub(crate) lintel: Option<PathBuf>,
+    /// Further settings of the platform, as KEY=VALUE.
+    pub(crate) sets: Vec<String>,
+}
+
 /// The two processes and who speaks to them.
 #[derive(Debug)]
 pub struct Stage {
@@ -72,39 +87,55 @@ pub struct Stage {
     bank_base: String,
     http: reqwest::Client,
     /// The institution's own caller.
-    pub(super) operator: Api,
+    pub(crate) operator: Api,
     /// How many requests are under way at once.
     pub(super) concurrency: usize,
 }
 
 impl Stage {
-    /// Starts the bank and the platform.
+    /// Starts the bank and the platform for a day.
     ///
     /// # Errors
     /// If either does not start.
     pub(super) fn raise(play: &Play, talk: &mut Talk) -> Result<Self> {
         let temporary = std::env::temp_dir().join(format!("lintel-demo-{}", std::process::id()));
-        let data_dir = play.data_dir.clone().unwrap_or(temporary);
+        let setting = Setting {
+            data_dir: play.data_dir.clone().unwrap_or(temporary),
+            seed: play.seed,
+            concurrency: play.concurrency,
+            lintel: play.lintel.clone(),
+            sets: play.sets.clone(),
+        };
+        let stage = Self::of(setting)?;
+        talk.phase(&format!("platform at {}, sandbox bank at {}, seed {}", stage.base(), stage.bank_base, play.seed));
+        Ok(stage)
+    }
+
+    /// Starts the bank and the platform on new books.
+    ///
+    /// # Errors
+    /// If either does not start, or there are books already.
+    pub(crate) fn of(setting: Setting) -> Result<Self> {
+        let Setting { data_dir, seed, concurrency, lintel, sets } = setting;
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         ensure!(
             !data_dir.join("journal.db").exists(),
             "{} holds books already; the day begins with new ones: name an empty directory",
             data_dir.display()
         );
-        let (bank, bank_base) = start_bank(play.seed, &data_dir)?;
+        let (bank, bank_base) = start_bank(seed, &data_dir)?;
         let config = write_config(&data_dir, &bank_base)?;
         let mut args = vec!["--config".to_owned(), config.display().to_string()];
         args.extend(["--sandbox", "--clock", "manual", "--set"].map(str::to_owned));
         args.push(format!("first_day={DAY}"));
-        args.extend(play.sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]));
-        let binary = lintel_binary(play.lintel.clone())?;
+        args.extend(sets.into_iter().flat_map(|set| ["--set".to_owned(), set]));
+        let binary = lintel_binary(lintel)?;
         let mut launch = Launch { binary, data_dir, listen: "127.0.0.1:0".to_owned(), args };
         let platform = launch.start()?;
         launch.listen = platform.base.trim_start_matches("http://").to_owned();
         let operator = launch.api(&platform, "operator")?;
-        talk.phase(&format!("platform at {}, sandbox bank at {bank_base}, seed {}", platform.base, play.seed));
         let http = reqwest::Client::builder().no_proxy().build().context("making an HTTP client")?;
-        let (platform, concurrency) = (Arc::new(Mutex::new(Some(platform))), play.concurrency.max(1));
+        let (platform, concurrency) = (Arc::new(Mutex::new(Some(platform))), concurrency.max(1));
         Ok(Self { launch, platform, bank, bank_base, http, operator, concurrency })
     }
 
@@ -114,12 +145,12 @@ impl Stage {
     }
 
     /// Where it keeps its data.
-    pub(super) fn data_dir(&self) -> &Path {
+    pub(crate) fn data_dir(&self) -> &Path {
         &self.launch.data_dir
     }
 
     /// What restarts the platform: for power cuts.
-    pub(super) fn power(&self) -> (Launch, Arc<Mutex<Option<Platform>>>) {
+    pub(crate) fn power(&self) -> (Launch, Arc<Mutex<Option<Platform>>>) {
         (self.launch.clone(), self.platform.clone())
     }
 
@@ -129,7 +160,7 @@ impl Stage {
     }
 
     /// Asks the bank something.
-    pub(super) async fn bank(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) async fn bank(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
         let method = method.parse().with_context(|| format!("{method} is no HTTP method"))?;
         let mut request = self.http.request(method, format!("{}{path}", self.bank_base));
         if !body.is_null() {
@@ -143,7 +174,7 @@ impl Stage {
     }
 
     /// Moves the clocks of the platform and the bank to nine o'clock of a day.
-    pub(super) async fn move_clocks(&self, day: &str) -> Result<()> {
+    pub(crate) async fn move_clocks(&self, day: &str) -> Result<()> {
         self.bank("POST", "/sandbox/clock", &json!({ "date": day })).await?;
         let now = json!({ "now": format!("{day}T09:00:00+08:00") });
         self.operator.post("/v1/sandbox/clock", &format!("clock-{day}"), &now).await?.json()?;
@@ -151,12 +182,12 @@ impl Stage {
     }
 
     /// Has something done by the institution; the platform's answer.
-    pub(super) async fn done(&self, path: &str, key: &str, body: Value) -> Result<Value> {
+    pub(crate) async fn done(&self, path: &str, key: &str, body: Value) -> Result<Value> {
         self.operator.post(path, key, &body).await?.json().with_context(|| format!("POST {path}"))
     }
 
     /// All pages of a list.
-    pub(super) async fn all(&self, path: &str) -> Result<Vec<Value>> {
+    pub(crate) async fn all(&self, path: &str) -> Result<Vec<Value>> {
         let mut rows = Vec::new();
         let mut cursor = None;
         loop {
@@ -172,7 +203,7 @@ impl Stage {
     }
 
     /// Waits until nothing is on its way to the bank but what no answer has settled yet.
-    pub(super) async fn settle_down(&self, patience: Duration) -> Result<u64> {
+    pub(crate) async fn settle_down(&self, patience: Duration) -> Result<u64> {
         let until = Instant::now() + patience;
         let mut before = (u64::MAX, Instant::now());
         loop {
@@ -195,7 +226,7 @@ impl Stage {
     ///
     /// # Errors
     /// If the platform does not stop well.
-    pub(super) fn strike(self, remove: bool) -> Result<()> {
+    pub(crate) fn strike(self, remove: bool) -> Result<()> {
         let platform = self.platform.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(platform) = platform {
             platform.process.stop()?;
@@ -239,7 +270,7 @@ fn write_config(data_dir: &Path, bank: &str) -> Result<PathBuf> {
 }
 
 /// Runs `work` on each item, `width` at a time; results in the order of the items.
-pub(super) async fn each<T, R, F>(items: Vec<T>, width: usize, mut work: impl FnMut(usize, T) -> F) -> Result<Vec<R>>
+pub(crate) async fn each<T, R, F>(items: Vec<T>, width: usize, mut work: impl FnMut(usize, T) -> F) -> Result<Vec<R>>
 where
     F: Future<Output = Result<R>> + Send + 'static,
     R: Send + 'static,
@@ -262,7 +293,7 @@ where
 }
 
 /// The text at a key of a JSON object.
-pub(super) fn text(value: &Value, key: &str) -> Result<String> {
+pub(crate) fn text(value: &Value, key: &str) -> Result<String> {
     let found = value.get(key).and_then(Value::as_str).map(str::to_owned);
     found.with_context(|| format!("an answer without '{key}': {value}"))
 }

@@ -184,6 +184,10 @@ impl From<CloseError> for ApiError {
         match error {
             CloseError::Refused(refusal) => refusal.into(),
             CloseError::Unavailable(unavailable) => unavailable.into(),
+            CloseError::Projector(error) if error.may_pass() => {
+                tracing::error!(%error, "a day cannot be closed now");
+                Self::new("unavailable", None, "tables and files cannot be written now; close the day again shortly")
+            }
             CloseError::Projector(error) => Self::internal("comparing the day with its history", &error),
         }
     }

@@ -185,8 +185,12 @@ impl NewCustomer {
     }
 }
 
-/// A failure of the vault, told without what was to be sealed.
+/// A failure of the vault, told without what was to be sealed. A disk that fails may come back.
 pub(crate) fn sealing_failed(error: ark::Error) -> ApiError {
+    if let ark::Error::Database { .. } | ark::Error::File { .. } = &error {
+        tracing::error!(%error, "the vault cannot be used");
+        return ApiError::new("unavailable", None, "the vault cannot be used now; nothing was done, try again shortly");
+    }
     ApiError::internal("sealing personal data", &error)
 }
 

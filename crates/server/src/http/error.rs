@@ -150,7 +150,7 @@ impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         let code = match unavailable {
             Unavailable::Overloaded | Unavailable::Behind => "overloaded",
-            Unavailable::Stopped => "unavailable",
+            Unavailable::Stopped | Unavailable::Recovering | Unavailable::Unknown => "unavailable",
         };
         Self::new(code, None, unavailable.to_string())
     }

@@ -23,14 +23,25 @@ pub(crate) struct Health {
     status: &'static str,
     /// The durable journal position, once ready.
     position: Option<u64>,
+    /// Why the journal cannot be written, while it cannot: requests are refused, and taken again without a restart.
+    recovering: Option<String>,
+    /// Why tables and files of history stand still, while they do: postings and statements go on.
+    behind: Option<String>,
 }
 
 /// Is the process alive?
 ///
-/// Answers as long as the process runs, also while it recovers or stops.
+/// Answers as long as the process runs, also while it recovers or stops, and says why it recovers.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses((status = OK, body = Health)))]
-pub(crate) async fn live() -> axum::Json<Health> {
-    axum::Json(Health { status: "live", position: None })
+pub(crate) async fn live(State(app): State<App>) -> axum::Json<Health> {
+    axum::Json(Health::of(&app, "live", None))
+}
+
+impl Health {
+    fn of(app: &App, status: &'static str, position: Option<u64>) -> Self {
+        let recovering = app.platform.standing().trouble().map(|trouble| trouble.cause);
+        Self { status, position, recovering, behind: app.books.projector.trouble() }
+    }
 }
 
 /// Does it take requests?
@@ -42,7 +53,7 @@ pub(crate) async fn live() -> axum::Json<Health> {
 )]
 pub(crate) async fn ready(State(app): State<App>) -> Result<axum::Json<Health>, ApiError> {
     let ((), position) = app.platform.read(|_| ()).await?;
-    Ok(axum::Json(Health { status: "ready", position: Some(position) }))
+    Ok(axum::Json(Health::of(&app, "ready", Some(position))))
 }
 
 /// Metrics for Prometheus

@@ -24,6 +24,9 @@ pub(crate) struct Route {
 /// The channels by rail.
 pub(crate) type Routes = Arc<BTreeMap<Rail, Route>>;
 
+/// An attempt, and the epoch whose executor it is for.
+pub(crate) type InEpoch = (u64, Attempt);
+
 /// What carries attempts out.
 #[derive(Clone)]
 pub(crate) struct Executor {
@@ -33,29 +36,32 @@ pub(crate) struct Executor {
     pub(crate) routes: Routes,
     pub(crate) http: reqwest::Client,
     pub(crate) permits: Arc<Semaphore>,
-    pub(crate) epoch: u64,
     pub(crate) patience: Patience,
 }
 
 impl Executor {
-    /// Carries out what comes, until the platform stops.
-    pub(crate) async fn run(self, mut attempts: mpsc::UnboundedReceiver<Attempt>) {
-        while let Some(attempt) = attempts.recv().await {
-            tokio::spawn(self.clone().fly(attempt));
+    /// Carries out what comes, until the platform stops. An epoch that ended takes its flights with it: the next one flies
+    /// everything in its outbox again, as maybe sent.
+    pub(crate) async fn run(self, mut attempts: mpsc::UnboundedReceiver<InEpoch>) {
+        while let Some((epoch, attempt)) = attempts.recv().await {
+            tokio::spawn(self.clone().fly(epoch, attempt));
         }
     }
 
-    async fn fly(self, attempt: Attempt) {
+    async fn fly(self, epoch: u64, attempt: Attempt) {
         let id = attempt.id;
         let Some(route) = self.routes.get(&attempt.rail).cloned() else {
             // It stays in the outbox: with the channel configured, a restart carries it out.
             tracing::error!(attempt = %id, rail = attempt.rail.name(), "no channel is configured for this rail");
             return;
         };
-        let mut flight = Flight::new(attempt, route.channel.clone(), self.vault.clone(), self.epoch, self.patience);
-        while self.platform.is_running() {
+        let mut flight = Flight::new(attempt, route.channel.clone(), self.vault.clone(), epoch, self.patience);
+        while self.platform.runs_in(epoch) {
             // The place comes first: between the look at `send_before` and the writing nothing may wait.
             let Ok(permit) = self.permits.acquire().await else { return };
+            if !self.platform.runs_in(epoch) {
+                return;
+            }
             let step = flight.step(self.clock.now(), &ark_nonce());
             match step {
                 Step::Send(request) => {
@@ -103,9 +109,11 @@ impl Executor {
                     return true;
                 }
                 Err(super::Unavailable::Overloaded | super::Unavailable::Behind) => {
-                    tokio::time::sleep(Duration::from_millis(20)).await
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                Err(super::Unavailable::Stopped) => return false,
+                Err(super::Unavailable::Stopped | super::Unavailable::Recovering | super::Unavailable::Unknown) => {
+                    return false;
+                }
             }
         }
     }

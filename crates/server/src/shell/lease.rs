@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use journal::{JournalError, Lease, PostgresConfig};
 
-use super::{Input, Platform};
+use super::Platform;
 use crate::config::Place;
 
 /// How long a lease lasts unless renewed.
@@ -84,8 +84,7 @@ pub(crate) fn renew(
                 Ok(None) | Err(_) => {
                     tracing::error!("the lease is lost; this node stops");
                     platform.close();
-                    // A writer that has ended already needs no telling.
-                    platform.send(Input::Stop).ok();
+                    platform.stop();
                     return;
                 }
             }

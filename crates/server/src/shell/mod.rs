@@ -5,29 +5,35 @@
 //!                                   ▲   └ the gate ◄─ durable ───────┘
 //!                                   │        ├─► answers to the tasks
 //!                                   │        ├─► projector thread (tail) ─► checkpointer thread (store, history)
-//!                                   └─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
+//!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
+//!                                   └─ keys that left memory ◄─ look-up and filter threads (store)
 //! ```
 
 pub(crate) mod books;
+pub(crate) mod checkpointer;
 pub(crate) mod clearing;
 pub(crate) mod clock;
 pub(crate) mod close;
 pub(crate) mod executor;
+pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod projector;
+pub(crate) mod standing;
+pub(crate) mod term;
 pub(crate) mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use domain::{Refusal, Reply, State};
-use engine::{Answer, Request};
+use engine::{Answer, KeyFilter, LookedUp, Parked, Request};
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use clock::Clock;
 use lease::Leadership;
+use standing::{Phase, Standing};
 
 /// How many requests may wait for the writer before callers are told to come back later.
 pub(crate) const QUEUE_BOUND: usize = 10_000;
@@ -38,7 +44,7 @@ pub(crate) const BEHIND_BOUND: u64 = 4_000_000;
 /// How long a command waits for history to catch up before it is told to come back later.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why there is no answer; nothing was changed.
+/// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unavailable {
     /// The queue is full.
@@ -47,9 +53,18 @@ pub(crate) enum Unavailable {
     /// What follows the journal is too far behind.
     #[error("history is more than {BEHIND_BOUND} entries behind the journal and catches up; try again in a second")]
     Behind,
-    /// The platform stops, or lost its journal.
-    #[error("the platform is stopping or recovering; try again shortly")]
+    /// The platform stops.
+    #[error("the platform is stopping; try again shortly")]
     Stopped,
+    /// The journal failed before this came.
+    #[error("the journal cannot be written and the platform recovers by itself; nothing was done, try again shortly")]
+    Recovering,
+    /// The journal failed before this was known to be durable.
+    #[error(
+        "the journal failed before it had this for certain: it may be done or not; ask again under the same key, and what \
+         was done is not done twice"
+    )]
+    Unknown,
 }
 
 /// Something that leaves once the gate opens for it.
@@ -72,6 +87,10 @@ pub(crate) struct Seen<T> {
 pub(crate) enum Input {
     /// Decide this, then let out what is made of the answer.
     Request(Box<Request>, AfterStep),
+    /// Take this request up again, with what the store says of its keys.
+    LookedUp(Box<(Parked, LookedUp)>, AfterStep),
+    /// Put this in the place of the keys it knows.
+    Filter(Box<KeyFilter>),
     /// Compute this from the state.
     Read(ReadStep),
     /// The journal is durable up to this tip.
@@ -90,14 +109,19 @@ pub(crate) struct Platform {
     inputs: mpsc::Sender<Input>,
     leadership: Leadership,
     waiting: Arc<AtomicUsize>,
-    stopped: Arc<AtomicBool>,
+    standing: Standing,
     behind: watch::Receiver<u64>,
 }
 
 impl Platform {
     /// The handle of a writer whose inputs these are; `behind` says how many entries are in no checkpoint yet.
-    pub(crate) fn new(inputs: mpsc::Sender<Input>, leadership: Leadership, behind: watch::Receiver<u64>) -> Self {
-        Self { inputs, leadership, waiting: Arc::default(), stopped: Arc::default(), behind }
+    pub(crate) fn new(
+        inputs: mpsc::Sender<Input>,
+        leadership: Leadership,
+        epoch: u64,
+        behind: watch::Receiver<u64>,
+    ) -> Self {
+        Self { inputs, leadership, waiting: Arc::default(), standing: Standing::new(epoch), behind }
     }
 
     /// Decides a request; the answer comes once it is durable.
@@ -141,7 +165,9 @@ impl Platform {
 
     /// What came out of the gate, if this node still leads: an answer that appended nothing met no fence.
     async fn answered<T>(&self, receiver: oneshot::Receiver<T>) -> Result<T, Unavailable> {
-        let answer = receiver.await.map_err(|_| Unavailable::Stopped)?;
+        let Ok(answer) = receiver.await else {
+            return Err(if self.is_running() { Unavailable::Unknown } else { Unavailable::Stopped });
+        };
         if self.leads() { Ok(answer) } else { Err(Unavailable::Stopped) }
     }
 
@@ -160,14 +186,31 @@ impl Platform {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether the writer still takes requests.
+    /// Whether requests are taken, or will be once the journal is there again.
     pub(crate) fn is_running(&self) -> bool {
-        !self.stopped.load(Ordering::Acquire)
+        self.standing.phase() != Phase::Stopped
+    }
+
+    /// Whether requests are taken in this epoch.
+    pub(crate) fn runs_in(&self, epoch: u64) -> bool {
+        self.standing.phase() == Phase::Running && self.standing.epoch() == epoch
+    }
+
+    /// Where it stands.
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// Takes no further requests.
     pub(crate) fn close(&self) {
-        self.stopped.store(true, Ordering::Release);
+        self.standing.close();
+    }
+
+    /// Has the writer finish what waits and end.
+    pub(crate) fn stop(&self) {
+        self.standing.ask_to_stop();
+        // A writer that has ended already needs no telling.
+        self.send(Input::Stop).ok();
     }
 
     /// Waits while history lags too far: its entries are in memory, and memory is not to grow with the lag. A client that
@@ -186,8 +229,10 @@ impl Platform {
     }
 
     fn admit(&self) -> Result<Place, Unavailable> {
-        if !self.is_running() {
-            return Err(Unavailable::Stopped);
+        match self.standing.phase() {
+            Phase::Running => {}
+            Phase::Recovering => return Err(Unavailable::Recovering),
+            Phase::Stopped => return Err(Unavailable::Stopped),
         }
         let place = Place(self.waiting.clone());
         if place.0.fetch_add(1, Ordering::Relaxed) >= QUEUE_BOUND {
@@ -203,5 +248,50 @@ struct Place(Arc<AtomicUsize>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use domain::{Actor, Command, Origin};
+    use engine::Meta;
+
+    use super::*;
+
+    fn request() -> Request {
+        let meta = Meta::unkeyed(Actor::Operator("test".into()), Origin::Cli);
+        Request { command: Command::CancelHold(domain::ids::HoldId(1)), meta }
+    }
+
+    #[tokio::test]
+    async fn a_command_waits_while_history_is_too_far_behind_and_a_read_does_not() {
+        let (sender, inputs) = mpsc::channel();
+        let (entries, behind) = watch::channel(BEHIND_BOUND + 1);
+        let platform = Platform::new(sender, Leadership::new(None), 1, behind);
+        let mut submitted = Box::pin(platform.submit(request()));
+        assert!(matches!(looked_at(&mut submitted).await, Poll::Pending));
+        assert!(inputs.try_recv().is_err(), "the writer has not seen it");
+        let mut read = Box::pin(platform.read(|state| state.position));
+        assert!(matches!(looked_at(&mut read).await, Poll::Pending));
+        assert!(matches!(inputs.try_recv(), Ok(Input::Read(_))));
+        entries.send_replace(BEHIND_BOUND);
+        assert!(matches!(looked_at(&mut submitted).await, Poll::Pending));
+        assert!(matches!(inputs.try_recv(), Ok(Input::Request(..))));
+    }
+
+    #[tokio::test]
+    async fn a_command_that_waited_in_vain_is_told_to_come_back() {
+        let (sender, inputs) = mpsc::channel();
+        let (_entries, behind) = watch::channel(BEHIND_BOUND + 1);
+        let platform = Platform::new(sender, Leadership::new(None), 1, behind);
+        assert_eq!(platform.submit(request()).await.unwrap_err(), Unavailable::Behind);
+        assert!(inputs.try_recv().is_err(), "nothing was done");
+    }
+
+    /// One look at a future, whatever it says.
+    async fn looked_at<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+        std::future::poll_fn(|context| Poll::Ready(std::pin::Pin::new(&mut *future).poll(context))).await
     }
 }

@@ -8,18 +8,18 @@
 //! A checkpoint by time or size is begun only when none is being written, so what is pending grows with the lag and
 //! checkpoints with it. Close and a checkpoint asked for stand in line.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use domain::business_day::CheckResult;
-use node::checkpointer::Checkpointer;
 use node::close::DaySnapshot;
 use node::projector::{Projected, Projector, ProjectorError};
-use node::publisher::{Pending, Publisher};
+use node::publisher::Publisher;
 use tokio::sync::{oneshot, watch};
+
+use super::checkpointer::{Desk, Errand, Job, Said};
 
 /// How many batches may wait for the projector before the writer waits for it.
 const BATCHES_BEHIND: usize = 64;
@@ -32,6 +32,8 @@ pub(crate) enum Message {
     Close(Box<DaySnapshot>, oneshot::Sender<Result<CheckResult, ProjectorError>>),
     /// Write a checkpoint of everything taken so far.
     Checkpoint(oneshot::Sender<()>),
+    /// Say that nothing is under way, then do nothing until told the epoch to go on in, or that nobody will.
+    Hold(mpsc::Sender<()>, mpsc::Receiver<u64>),
     /// Write what is left and end.
     Stop,
 }
@@ -42,12 +44,18 @@ pub(crate) struct Handle {
     messages: mpsc::SyncSender<Message>,
     projected: watch::Receiver<u64>,
     behind: watch::Receiver<u64>,
+    said: Said,
 }
 
 impl Handle {
     /// Passes a message; false if the projector is gone.
     pub(crate) fn send(&self, message: Message) -> bool {
         self.messages.send(message).is_ok()
+    }
+
+    /// Why tables and files stand still, while they do.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until everything up to `position` is published; false if the projector is gone.
@@ -69,6 +77,14 @@ impl Handle {
         self.pass(Message::Checkpoint(sender)).await && receiver.await.is_ok()
     }
 
+    /// Has it stand still, with nothing under way, until the answer is dropped; `None` if it is gone. Blocks.
+    pub(crate) fn hold(&self) -> Option<Held> {
+        let (standing, stands) = mpsc::channel();
+        let (go_on, told) = mpsc::channel();
+        let sent = self.send(Message::Hold(standing, told));
+        (sent && stands.recv().is_ok()).then_some(Held(go_on))
+    }
+
     /// Passes a message beside the runtime: the queue may be full.
     async fn pass(&self, message: Message) -> bool {
         let messages = self.messages.clone();
@@ -86,7 +102,18 @@ impl Handle {
     }
 }
 
-/// Starts both; `position` is what was taken so far. The handle ends with the reason.
+/// A projector that does nothing until this is dropped.
+pub(crate) struct Held(mpsc::Sender<u64>);
+
+impl Held {
+    /// Lets it go on, on behalf of a new epoch.
+    pub(crate) fn go_on(self, epoch: u64) {
+        // A projector that is gone said why before.
+        self.0.send(epoch).ok();
+    }
+}
+
+/// Starts both threads; `position` is what was taken so far. The handle ends with the reason.
 pub(crate) fn start(
     projector: Projector,
     position: u64,
@@ -97,81 +124,36 @@ pub(crate) fn start(
     let (entries_behind, behind) = watch::channel(publisher.pending());
     let (jobs, wanted) = mpsc::channel();
     let line = Line::default();
-    let writing = line.clone();
-    let checkpointing = thread::Builder::new()
-        .name("checkpointer".into())
-        .spawn(move || checkpointer_thread(checkpointer, &wanted, &writing))?;
+    let desk = Desk::new(checkpointer, line.clone());
+    let said = desk.said();
+    let checkpointing = thread::Builder::new().name("checkpointer".into()).spawn(move || desk.run(&wanted))?;
     let work = Work { publisher, published, entries_behind, jobs, line, checkpointing, began: Instant::now() };
     let thread = thread::Builder::new().name("projector".into()).spawn(move || work.run(&inbox))?;
-    Ok((Handle { messages, projected, behind }, thread))
-}
-
-/// What the checkpointer is asked.
-enum Job {
-    /// Write this.
-    Write(Pending),
-    /// Write this, then say so.
-    Tell(Pending, oneshot::Sender<()>),
-    /// Write this and the end of a day, and say whether history agrees.
-    Close(Pending, Box<DaySnapshot>, oneshot::Sender<Result<CheckResult, ProjectorError>>),
+    Ok((Handle { messages, projected, behind, said }, thread))
 }
 
 /// What stands in line for the checkpointer.
 #[derive(Clone, Default)]
-struct Line {
+pub(crate) struct Line {
     jobs: Arc<AtomicUsize>,
     entries: Arc<AtomicU64>,
 }
 
 impl Line {
-    fn joined(&self, pending: &Pending) {
+    fn joined(&self, entries: u64) {
         self.jobs.fetch_add(1, Ordering::Relaxed);
-        self.entries.fetch_add(pending.entries(), Ordering::Relaxed);
+        self.entries.fetch_add(entries, Ordering::Relaxed);
     }
 
-    fn left(&self, entries: u64) {
+    /// Jobs that are done, and the entries they were about.
+    pub(crate) fn left(&self, jobs: usize, entries: u64) {
         self.entries.fetch_sub(entries, Ordering::Relaxed);
-        self.jobs.fetch_sub(1, Ordering::Relaxed);
+        self.jobs.fetch_sub(jobs, Ordering::Relaxed);
     }
-}
 
-fn checkpointer_thread(
-    mut checkpointer: Checkpointer,
-    jobs: &mpsc::Receiver<Job>,
-    line: &Line,
-) -> Result<(), ProjectorError> {
-    while let Ok(job) = jobs.recv() {
-        let began = Instant::now();
-        let entries = match job {
-            Job::Write(mut pending) => {
-                let entries = pending.entries();
-                checkpointer.write(&mut pending, &[])?;
-                entries
-            }
-            Job::Tell(mut pending, sender) => {
-                let entries = pending.entries();
-                checkpointer.write(&mut pending, &[])?;
-                // Whoever asked may be gone; the checkpoint stands.
-                sender.send(()).ok();
-                entries
-            }
-            Job::Close(mut pending, snapshot, sender) => {
-                let entries = pending.entries();
-                let closed = checkpointer.close(&mut pending, &snapshot);
-                // What could not be written must not be missing from the next checkpoint.
-                let failed = closed.is_err();
-                // Whoever asked may be gone; the files stand.
-                drop(sender.send(closed));
-                if failed {
-                    checkpointer.write(&mut pending, &[])?;
-                }
-                entries
-            }
-        };
-        line.left(entries);
-        metrics::histogram!("lintel_checkpoint_seconds").record(began.elapsed().as_secs_f64());
+    fn is_empty(&self) -> bool {
+        self.jobs.load(Ordering::Relaxed) == 0
     }
-    Ok(())
 }
 
 struct Work {
@@ -189,17 +171,20 @@ impl Work {
         loop {
             match inbox.recv_timeout(Duration::from_millis(100)) {
                 Ok(Message::Take(projected)) => {
-                    let position = projected.projection.last;
-                    let at_ms = self.at_ms();
+                    let (position, at_ms) = (projected.projection.last, self.at_ms());
                     self.publisher.take(*projected, at_ms);
                     self.published.send_replace(position);
                 }
-                Ok(Message::Close(snapshot, sender)) => {
-                    self.queue(|pending| Job::Close(pending, snapshot, sender));
+                Ok(Message::Close(snapshot, sender)) => self.queue(Errand::Close(snapshot, sender)),
+                Ok(Message::Checkpoint(sender)) => self.queue(Errand::Tell(sender)),
+                Ok(Message::Hold(standing, told)) => {
+                    let (done, ended) = mpsc::channel();
+                    self.queue(Errand::Hold(standing, told, done));
+                    // Its end, or that of the thread, either way without a word.
+                    ended.recv().ok();
                 }
-                Ok(Message::Checkpoint(sender)) => self.queue(|pending| Job::Tell(pending, sender)),
                 Ok(Message::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    self.queue(Job::Write);
+                    self.queue(Errand::Write);
                     return self.end();
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
@@ -207,8 +192,8 @@ impl Work {
             if self.checkpointing.is_finished() {
                 return self.end();
             }
-            if self.line.jobs.load(Ordering::Relaxed) == 0 && self.publisher.is_due(self.at_ms()) {
-                self.queue(Job::Write);
+            if self.line.is_empty() && self.publisher.is_due(self.at_ms()) {
+                self.queue(Errand::Write);
             }
             let behind = self.publisher.pending() + self.line.entries.load(Ordering::Relaxed);
             self.entries_behind.send_replace(behind);
@@ -216,11 +201,12 @@ impl Work {
         }
     }
 
-    fn queue(&mut self, job: impl FnOnce(Pending) -> Job) {
+    /// Passes everything pending on, with what is to be done about it.
+    fn queue(&mut self, errand: Errand) {
         let pending = self.publisher.begin();
-        self.line.joined(&pending);
+        self.line.joined(pending.entries());
         // A checkpointer that ended is noticed, with its reason, where its thread is joined.
-        drop(self.jobs.send(job(pending)));
+        drop(self.jobs.send(Job { pending, errand }));
     }
 
     /// Lets the checkpointer finish its line and says how it ended.

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::thread;
 
-use engine::{Engine, Gate, Projection};
+use engine::{Admitted, Engine, Gate, KeyFilter, Projection};
 use journal::{Batch, Journal};
 use node::projector::Projected;
 
-use super::{Clock, Input, Leaving, Platform};
+use super::keys::{Elsewhere, Threads};
+use super::{AfterStep, Clock, Input, Leaving, Platform};
 
 /// A batch is closed at this size even while the one before still syncs.
 const BATCH_BYTES: usize = 4 << 20;
@@ -34,32 +35,56 @@ pub(crate) enum WriterError {
     Engine(#[from] engine::EngineError),
 }
 
-/// Starts the writer and the journal thread; the handle ends with the reason.
+/// A writer that ended.
+pub(crate) struct Ended {
+    /// What it would have taken next: for its successor.
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    /// Why it ended.
+    pub(crate) result: Result<(), WriterError>,
+}
+
+impl WriterError {
+    /// The journal's error, if the journal may come back by itself.
+    pub(crate) fn passing(&self) -> Option<&journal::JournalError> {
+        match self {
+            Self::Journal(error) if error.may_pass() => Some(error),
+            Self::Journal(_) | Self::Engine(_) => None,
+        }
+    }
+}
+
+/// Starts the writer, the journal thread and those for keys; the handle ends with the reason.
 pub(crate) fn start(
-    engine: Engine,
+    mut engine: Engine,
     journal: Box<dyn Journal>,
     clock: Clock,
     platform: Platform,
     inputs: mpsc::Receiver<Input>,
     project: ProjectionSink,
-) -> std::io::Result<thread::JoinHandle<Result<(), WriterError>>> {
+    elsewhere: &Elsewhere,
+) -> std::io::Result<thread::JoinHandle<Ended>> {
     let (batches, to_append) = mpsc::channel();
     let acknowledge = platform.clone();
+    engine.set_run_keys(elsewhere.run);
+    let keys = Threads::start(&elsewhere.store, &platform)?;
     let appender =
         thread::Builder::new().name("journal".into()).spawn(move || append(journal, &to_append, &acknowledge))?;
     thread::Builder::new().name("writer".into()).spawn(move || {
         let gate = Gate::new(engine.state().position);
-        let writer = Writer { engine, gate, clock, batches, syncing: 0, project, stashed: VecDeque::new() };
+        let writer = Writer { engine, gate, clock, batches, syncing: 0, project, keys, stashed: VecDeque::new() };
         let result = writer.run(&inputs);
-        platform.close();
+        match result.as_ref().err().and_then(WriterError::passing) {
+            Some(error) => platform.standing().recover(error.to_string()),
+            None => platform.close(),
+        }
         // The journal thread ends with the channel of batches, which the writer dropped.
         drop(appender.join());
-        result
+        Ended { inputs, result }
     })
 }
 
 fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platform: &Platform) {
-    while let Ok(batch) = batches.recv() {
+    while let Some(batch) = next_batch(&mut *journal, batches, platform) {
         let began = std::time::Instant::now();
         let input = match journal.append(&batch) {
             Ok(tip) => Input::Durable(tip),
@@ -74,6 +99,21 @@ fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platfo
     }
 }
 
+/// The next batch; while none is there the journal rests.
+fn next_batch(journal: &mut dyn Journal, batches: &mpsc::Receiver<Batch>, platform: &Platform) -> Option<Batch> {
+    match batches.try_recv() {
+        Ok(batch) => return Some(batch),
+        Err(mpsc::TryRecvError::Disconnected) => return None,
+        Err(mpsc::TryRecvError::Empty) => {}
+    }
+    if let Err(error) = journal.rest() {
+        // A writer that is gone needs no word.
+        platform.send(Input::Failed(error)).ok();
+        return None;
+    }
+    batches.recv().ok()
+}
+
 struct Writer {
     engine: Engine,
     gate: Gate<Output>,
@@ -82,6 +122,7 @@ struct Writer {
     /// Batches at the journal: none or one.
     syncing: usize,
     project: ProjectionSink,
+    keys: Threads,
     /// Inputs taken while only the journal's word counted.
     stashed: VecDeque<Input>,
 }
@@ -89,6 +130,7 @@ struct Writer {
 impl Writer {
     fn run(mut self, inputs: &mpsc::Receiver<Input>) -> Result<(), WriterError> {
         let mut stopping = false;
+        self.pass_on_due();
         loop {
             let full = self.syncing > 0 && self.engine.open_bytes() >= BATCH_BYTES;
             let next = if full { None } else { self.stashed.pop_front() };
@@ -129,10 +171,15 @@ impl Writer {
     fn take(&mut self, input: Input) -> Result<(), WriterError> {
         match input {
             Input::Request(request, after) => {
-                let answer = self.engine.submit(*request, self.clock.now())?;
-                let leaving = after(self.engine.state(), answer);
-                self.give(leaving);
+                let admitted = self.engine.admit(*request, self.clock.now())?;
+                self.admitted(admitted, after);
             }
+            Input::LookedUp(looked_up, after) => {
+                let (parked, looked_up) = *looked_up;
+                let admitted = self.engine.resume(parked, &looked_up, self.clock.now())?;
+                self.admitted(admitted, after);
+            }
+            Input::Filter(filter) => self.install(*filter),
             Input::Read(look) => {
                 let leaving = look(self.engine.state());
                 self.give(leaving);
@@ -142,6 +189,7 @@ impl Writer {
                 if self.engine.is_due(now) {
                     self.engine.submit(engine::engine::tick(), now)?;
                 }
+                self.gauge_memory();
             }
             Input::Durable(tip) => {
                 self.syncing = self.syncing.saturating_sub(1);
@@ -156,11 +204,54 @@ impl Writer {
                     }
                 }
                 self.seal();
+                self.pass_on_due();
             }
             Input::Failed(error) => return Err(error.into()),
             Input::Stop => {}
         }
         Ok(())
+    }
+
+    /// Lets the answer out, or has the request's keys looked up while others go on.
+    fn admitted(&mut self, admitted: Admitted, after: AfterStep) {
+        match admitted {
+            Admitted::Answered(answer) => {
+                let leaving = after(self.engine.state(), answer);
+                self.give(leaving);
+            }
+            Admitted::Parked(parked) => self.keys.look_up(parked, after),
+        }
+    }
+
+    fn pass_on_due(&mut self) {
+        while let Some(span) = self.engine.take_due() {
+            self.keys.build(span);
+        }
+    }
+
+    fn install(&mut self, filter: KeyFilter) {
+        let span = filter.span();
+        match self.engine.install(filter) {
+            Some(retired) => self.keys.retire(retired),
+            None => {
+                tracing::warn!(?span, "a filter of keys does not fit and is left out; the keys stay where they are")
+            }
+        }
+        self.pass_on_due();
+    }
+
+    /// What memory holds, for `/metrics`.
+    fn gauge_memory(&self) {
+        let gauge = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+        let (keys, (bytes, filters)) = (self.engine.keys(), self.engine.keys().filters());
+        let in_memory = keys.len_in_memory();
+        metrics::gauge!("lintel_keys_in_memory").set(gauge(in_memory));
+        metrics::gauge!("lintel_keys_behind_filters").set(gauge(keys.len() - in_memory));
+        metrics::gauge!("lintel_key_filters").set(gauge(filters));
+        metrics::gauge!("lintel_key_filter_bytes").set(gauge(bytes));
+        for (kind, count) in self.engine.state().counts() {
+            metrics::gauge!("lintel_objects_in_memory", "kind" => kind).set(gauge(count));
+        }
     }
 
     fn give(&mut self, leaving: Leaving) {

@@ -7,13 +7,13 @@ use std::process::Command;
 
 use crate::books::{Books, report, said};
 use crate::server::is_embedded;
+use crate::skip;
 
 const FORMAT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/import/berka.toml");
 const ORACLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/berka_oracle.py");
 
 /// Where the sample is: in `$LINTEL_TEST_DATA`, else beside the clone. Without either there is nothing to test; in CI that is
 /// right only where nothing is shared beside the clone.
-#[expect(clippy::print_stdout, reason = "a skipped test says so where tests speak")]
 fn sample() -> Option<PathBuf> {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let data = std::env::var_os("LINTEL_TEST_DATA").map_or_else(|| shared.join("data"), PathBuf::from);
@@ -21,14 +21,9 @@ fn sample() -> Option<PathBuf> {
     if file.exists() {
         return Some(file);
     }
-    let skip = format!("SKIP berka: put the sample in {} or name its folder in LINTEL_TEST_DATA", data.display());
-    assert!(!(std::env::var_os("LINTEL_CI").is_some() && shared.exists()), "{skip}");
-    println!("{skip}");
-    if let Some(path) = std::env::var_os("LINTEL_SKIPS") {
-        use std::io::Write as _;
-        let mut skips = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-        skips.write_all(format!("{skip}\n").as_bytes()).unwrap();
-    }
+    let install = format!("put the sample in {} or name its folder in LINTEL_TEST_DATA", data.display());
+    let line = skip::note("berka", &install);
+    assert!(!(std::env::var_os("LINTEL_CI").is_some() && shared.exists()), "{line}");
     None
 }
 

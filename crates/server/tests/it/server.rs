@@ -3,6 +3,7 @@
 //! Journal and store lie where `LINTEL_TEST_PLACE` says: `embedded` (unless said) below that directory, or `postgres`, each
 //! in a schema of its own in a throw-away cluster.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -23,6 +24,8 @@ pub(crate) struct Server {
     directory: TempDir,
     /// `KEY=VALUE`, the same at every start.
     settings: Vec<String>,
+    /// What the process finds in its environment besides, the same at every start.
+    environment: Vec<(String, OsString)>,
     operator: MacKey,
     address: String,
 }
@@ -34,12 +37,16 @@ impl Server {
 
     /// With settings `KEY=VALUE` of its own.
     pub(crate) fn start_with(own: &[&str]) -> Self {
-        let directory = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap(), own, Vec::new())
+    }
+
+    /// In a directory, with settings and variables of its own.
+    pub(crate) fn start_in(directory: TempDir, own: &[&str], environment: Vec<(String, OsString)>) -> Self {
         let mut settings = place();
         settings.extend(own.iter().map(|setting| (*setting).to_owned()));
-        let (child, address) = serve(directory.path(), &settings);
+        let (child, address) = serve(directory.path(), &settings, &environment);
         let operator = operator_key(directory.path());
-        let server = Self { child: Some(child), directory, settings, operator, address };
+        let server = Self { child: Some(child), directory, settings, environment, operator, address };
         assert_eq!(server.operator().get("/health/ready").status, 200);
         server
     }
@@ -77,7 +84,7 @@ impl Server {
     /// Starts it again on the same directory.
     pub(crate) fn start_again(&mut self) {
         assert!(self.child.is_none(), "the server runs");
-        let (child, address) = serve(self.directory.path(), &self.settings);
+        let (child, address) = serve(self.directory.path(), &self.settings, &self.environment);
         (self.child, self.address) = (Some(child), address);
     }
 
@@ -85,7 +92,7 @@ impl Server {
     pub(crate) fn start_refused(&mut self) -> String {
         assert!(self.child.is_none(), "the server runs");
         let before = self.log().len();
-        let mut child = spawn(self.directory.path(), &self.settings);
+        let mut child = spawn(self.directory.path(), &self.settings, &self.environment);
         let began = Instant::now();
         loop {
             if let Some(status) = child.try_wait().unwrap() {
@@ -106,6 +113,11 @@ impl Server {
         let settings = self.settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
         let arguments: Vec<&str> = arguments.iter().copied().chain(settings).collect();
         lintel(&self.directory.path().join("data"), &arguments)
+    }
+
+    /// Whether the process that was started runs on.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     /// Everything it logged so far.
@@ -149,7 +161,7 @@ fn read_address(directory: &Path) -> String {
     std::fs::read_to_string(directory.join("data/address")).unwrap_or_default()
 }
 
-fn spawn(directory: &Path, settings: &[String]) -> Child {
+fn spawn(directory: &Path, settings: &[String], environment: &[(String, OsString)]) -> Child {
     let port_file = directory.join("data/address");
     drop(std::fs::remove_file(&port_file));
     let log = File::options().create(true).append(true).open(directory.join("log")).unwrap();
@@ -160,14 +172,15 @@ fn spawn(directory: &Path, settings: &[String]) -> Child {
         .args(["serve", "--listen", "127.0.0.1:0", "--sandbox", "--clock", "manual", "--port-file"])
         .arg(&port_file)
         .env("LINTEL_LOG", "debug")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
         .unwrap()
 }
 
-fn serve(directory: &Path, settings: &[String]) -> (Child, String) {
-    let mut child = spawn(directory, settings);
+fn serve(directory: &Path, settings: &[String], environment: &[(String, OsString)]) -> (Child, String) {
+    let mut child = spawn(directory, settings, environment);
     let began = Instant::now();
     loop {
         let address = read_address(directory);

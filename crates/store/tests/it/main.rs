@@ -7,6 +7,7 @@ mod world;
 
 mod checkpoints;
 mod corruption;
+mod key_filters;
 mod lists;
 mod own_money;
 mod rate;

@@ -6,7 +6,7 @@ use domain::ids::AccountId;
 use domain::restore::Core;
 use domain::state::Changes;
 use store::run::{self, SegmentKind, SegmentRow};
-use store::{Database, KeyRow, checkpoint, key, recovery};
+use store::{Database, KeyRow, StoreError, checkpoint, key, recovery};
 
 use crate::place::{Place, on_both};
 use crate::world::{at, date};
@@ -14,7 +14,9 @@ use crate::world::{at, date};
 on_both! {
     committed_files_are_found_by_kind_date_and_account
     a_day_follows_from_the_last_end_before_it_and_what_that_does_not_hold
-    keys_come_back_by_name_and_by_month
+    keys_come_back_by_name
+    keys_come_back_by_position
+    keys_of_a_request_come_with_the_position_the_store_stands_at
     a_key_may_be_any_text
     more_keys_than_a_page_come_back_in_order
 }
@@ -89,13 +91,12 @@ fn a_day_follows_from_the_last_end_before_it_and_what_that_does_not_hold(place: 
     assert_eq!(of(9), "8 9 c");
 }
 
-fn keys_come_back_by_name_and_by_month(place: &Place) {
+fn keys_come_back_by_name(place: &Place) {
     let database = place.open();
     let keys = [key_row("mch_1", "a", 202_602), key_row("mch_1", "b", 202_603), key_row("mch_2", "a", 202_603)];
     commit(&database, &[], &keys);
     assert_eq!(key::find(&database, "mch_2", "a"), Ok(Some(keys[2].clone())));
     assert_eq!(key::find(&database, "mch_2", "b"), Ok(None));
-    assert_eq!(key::of_month(&database, 202_603).unwrap(), keys[1..]);
     assert_eq!(key::all(&database).unwrap(), keys);
     let later = KeyRow { position: 9, ..keys[0].clone() };
     let again = checkpoint::commit(
@@ -126,4 +127,41 @@ fn more_keys_than_a_page_come_back_in_order(place: &Place) {
     let keys: Vec<KeyRow> = (0..9_000).map(|number| key_row("mch_1", &format!("{number:06}"), 202_603)).collect();
     commit(&database, &[], &keys);
     assert_eq!(key::all(&database).unwrap(), keys);
+}
+
+fn keys_come_back_by_position(place: &Place) {
+    let database = place.open();
+    // Three keys a command, over several pages, so that some command's keys lie on two of them.
+    let rows = (0..9_000).map(|number| {
+        let scope = if number % 2 == 0 { "mch_1" } else { "mch_2" };
+        KeyRow { position: 10 + number / 3, ..key_row(scope, &format!("{:05}", 9_000 - number), 202_603) }
+    });
+    let mut keys: Vec<KeyRow> = rows.collect();
+    commit(&database, &[], &keys);
+    keys.sort_by_key(|key| (key.position, key.scope.clone(), key.key.clone()));
+    let between = |after, through| {
+        let mut found = Vec::new();
+        let read = key::each(&database, after, through, |row| {
+            found.push(row);
+            Ok::<(), StoreError>(())
+        });
+        read.unwrap();
+        found
+    };
+    assert_eq!(between(0, u64::MAX >> 1), keys);
+    assert_eq!(between(9, 10), keys[..3]);
+    assert_eq!(between(10, 2_012), keys[3..6_009]);
+    assert_eq!(between(3_009, 9_999), []);
+    let stopped = key::each(&database, 0, 99, |row| Err(StoreError::BadCursor(row.key)));
+    assert_eq!(stopped, Err(StoreError::BadCursor(keys[0].key.clone())));
+}
+
+fn keys_of_a_request_come_with_the_position_the_store_stands_at(place: &Place) {
+    let database = place.open();
+    let names = ["c", "a", "b"].map(str::to_owned);
+    assert_eq!(key::find_all(&database, "mch_1", &names), Ok((0, Vec::new())));
+    let keys = [key_row("mch_1", "a", 202_603), key_row("mch_1", "c", 202_603), key_row("mch_2", "b", 202_603)];
+    commit(&database, &[], &keys);
+    let found = vec![keys[1].clone(), keys[0].clone()];
+    assert_eq!(key::find_all(&database, "mch_1", &names), Ok((1, found)));
 }
