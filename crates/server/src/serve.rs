@@ -59,14 +59,13 @@ pub(crate) fn run_until(
     let lock = DirectoryLock::acquire(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } = recover(config, &lock)?;
-    let engine = &term.engine;
-    let (position, epoch, is_new) =
-        (engine.state().position, term.journal.tip().epoch, engine.state().genesis.is_none());
-    may_begin(engine.state())?;
-    let clock = clock(config, engine.state())?;
-    let outbox = term::outbox(engine.state());
+    let state = term.engine.state();
+    let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
+    may_begin(state)?;
+    let clock = clock(config, state)?;
+    let outbox = term::outbox(state);
 
-    let vault = Arc::new(open_vault(&config.data_dir, engine.state())?);
+    let vault = Arc::new(open_vault(&config.data_dir, state)?);
     tracing::warn!("{}", ark::KEY_FILE_WARNING);
     let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
