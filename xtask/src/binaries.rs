@@ -24,21 +24,28 @@ pub(crate) struct Binaries {
 /// Both are always built together: `lintel bench` and `lintel sandbox` execute the `lintel-sandbox` that
 /// lies beside `lintel`, and it must not be an older one.
 pub(crate) fn build() -> anyhow::Result<Binaries> {
-    let mut command = workspace::cargo(&[
-        "build",
-        "--profile=fast",
-        "--package=server",
-        "--bin=lintel",
-        "--package=sandbox",
-        "--bin=lintel-sandbox",
-        "--message-format=json-render-diagnostics",
-    ]);
+    let mut executables = programs(&[("server", "lintel"), ("sandbox", "lintel-sandbox")])?;
+    let mut take = |name: &str| executables.remove(name).with_context(|| format!("cargo built no program `{name}`"));
+    Ok(Binaries { lintel: take("lintel")?, sandbox: take("lintel-sandbox")? })
+}
+
+/// Builds the simulator with the same profile, and the others beside it: by itself it would be built with other features of
+/// what they share, and all of that twice.
+pub(crate) fn build_sim() -> anyhow::Result<PathBuf> {
+    let wanted = [("server", "lintel"), ("sandbox", "lintel-sandbox"), ("sim", "sim")];
+    programs(&wanted)?.remove("sim").context("cargo built no program `sim`")
+}
+
+/// Builds programs, each of a package, and says where they are; cargo's progress and errors go to stderr.
+fn programs(wanted: &[(&str, &str)]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut command = workspace::cargo(&["build", "--profile=fast", "--message-format=json-render-diagnostics"]);
+    for (package, program) in wanted {
+        command.args([format!("--package={package}"), format!("--bin={program}")]);
+    }
     let child = command.stdout(Stdio::piped()).spawn().context("starting cargo build")?;
     let output = child.wait_with_output().context("waiting for cargo build")?;
     ensure!(output.status.success(), "the programs did not build (see above)");
-    let mut executables = executables(&String::from_utf8_lossy(&output.stdout))?;
-    let mut take = |name: &str| executables.remove(name).with_context(|| format!("cargo built no program `{name}`"));
-    Ok(Binaries { lintel: take("lintel")?, sandbox: take("lintel-sandbox")? })
+    executables(&String::from_utf8_lossy(&output.stdout))
 }
 
 /// The integration-test binary of a crate, as the whole workspace builds it: by itself it would be built again with other

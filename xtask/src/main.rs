@@ -15,6 +15,7 @@ mod crash;
 mod days;
 mod demo;
 mod deny;
+mod sim;
 mod steps;
 mod test;
 mod tidy;
@@ -29,13 +30,15 @@ cargo xtask COMMAND
                       and close its books: platform and sandbox bank are real processes
                       on this machine. ARGS go to `lintel-sandbox play`:
                       --orders N, --seed N, --exit, --data-dir DIR, …
-  test [STEP…]        what CI runs: fmt, tidy, clippy, deny, build, test, postgres, days,
-                      crash, in this order (or only the steps named); ends with a summary of
-                      what was skipped
+  test [STEP…]        what CI runs: fmt, tidy, clippy, deny, build, test, postgres, sim,
+                      days, crash, in this order (or only the steps named); ends with a
+                      summary of what was skipped
   bench NAME [ARGS…]  build, then run `lintel bench NAME ARGS…`, e.g. `bench ledger`
   crash [ARGS…]       build, then kill the platform (SIGKILL) under mixed load again and
                       again, start it and check that it lost nothing. ARGS go to
                       `lintel-sandbox crash`: --rounds N, --seed S, --cold N, --json, …
+  sim SEED            replay one run of the simulator and print everything that happened;
+                      `sim --seeds N [--from S]` runs N and prints the first that fails
   tidy                the rules no compiler knows: direction of dependencies, length of
                       files and functions, headers, features present in each layer, …
   advisories          published security advisories against Cargo.lock (needs the network;
@@ -69,13 +72,14 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["test", rest @ ..] => test::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["crash", rest @ ..] => crash::run(rest),
+        ["sim", rest @ ..] => sim::run(rest),
         ["tidy"] => tidy::run(),
         ["advisories"] => deny::advisories(),
         [command @ ("tidy" | "advisories"), surplus, ..] => {
             anyhow::bail!("`{command}` takes no arguments, but got `{surplus}`")
         }
         [unknown, ..] => anyhow::bail!(
-            "there is no command `{unknown}`: demo, test, bench, crash, tidy, advisories (see `cargo xtask --help`)"
+            "there is no command `{unknown}`: demo, test, bench, crash, sim, tidy, advisories (see `cargo xtask --help`)"
         ),
     }
 }

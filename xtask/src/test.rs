@@ -16,10 +16,10 @@ use std::{env, fs, io, process, thread};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::steps::{Outcome, Steps};
-use crate::{binaries, crash, days, deny, tidy, workspace};
+use crate::{binaries, crash, days, deny, sim, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
-const STEPS: [&str; 9] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "days", "crash"];
+const STEPS: [&str; 10] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "sim", "days", "crash"];
 
 /// After so much silence we look whether cargo test has ended.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -43,6 +43,7 @@ pub(crate) fn run(only: &[&str]) -> anyhow::Result<ExitCode> {
             // Apart from the tests, so that the duration of each is known and cargo can draw its progress.
             "build" => cargo(&["test", "--workspace", "--no-run"]),
             "postgres" => on_postgres(),
+            "sim" => sim::check(),
             "days" => days::check(),
             "crash" => crash::check(),
             _ => run_tests(&skips_file, &mut results),
@@ -210,7 +211,7 @@ mod tests {
     #[test]
     fn an_unknown_step_is_refused_with_the_known_ones() {
         let error = run(&["frmt"]).unwrap_err();
-        let known = "fmt, tidy, clippy, deny, build, test, postgres, days, crash";
+        let known = "fmt, tidy, clippy, deny, build, test, postgres, sim, days, crash";
         assert_eq!(error.to_string(), format!("`test` has no step `frmt`: {known}"));
     }
 }

@@ -52,6 +52,8 @@ pub mod order;
 pub mod own_transfer;
 pub mod payment;
 pub mod payout;
+#[cfg(all(feature = "planted-faults", debug_assertions))]
+pub mod planted;
 pub mod rates;
 pub mod refund;
 pub mod refusal;

@@ -79,7 +79,10 @@ impl<T: DataType> Optional<T> {
     }
 
     pub(crate) fn write(&self, group: &mut GroupWriter<'_>) -> Result<(), ParquetError> {
-        write_levels::<T>(group, &self.values, Some(&self.levels))
+        if self.values.is_empty() {
+            return group.nothing(self.levels.len());
+        }
+        group.values::<T>(&self.values, Some(&self.levels))
     }
 
     /// One value or none a row, in order.
@@ -87,21 +90,6 @@ impl<T: DataType> Optional<T> {
         let mut values = self.values.into_iter();
         self.levels.into_iter().map(move |level| if level == 0 { None } else { values.next() })
     }
-}
-
-/// Writes the next column of a row group.
-pub(crate) fn write<T: DataType>(group: &mut GroupWriter<'_>, values: &[T::T]) -> Result<(), ParquetError> {
-    write_levels::<T>(group, values, None)
-}
-
-fn write_levels<T: DataType>(
-    group: &mut GroupWriter<'_>,
-    values: &[T::T],
-    levels: Option<&[i16]>,
-) -> Result<(), ParquetError> {
-    let mut column = group.next_column()?.expect("the schema has a column for each list of values");
-    column.typed::<T>().write_batch(values, levels, None)?;
-    column.close()
 }
 
 impl File {

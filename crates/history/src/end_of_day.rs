@@ -15,7 +15,6 @@ use parquet::errors::ParquetError;
 use store::run::{SegmentKind, SegmentRow};
 
 use crate::History;
-use crate::columns::write;
 use crate::error::HistoryError;
 use crate::lake_file::{GROUP_ROWS, GroupWriter, LakeFile};
 use crate::reader::{File, Span};
@@ -199,16 +198,16 @@ impl BalanceColumns {
     }
 
     fn write(&self, group: &mut GroupWriter<'_>) -> Result<(), ParquetError> {
-        write::<Int64Type>(group, &self.account)?;
-        write::<Int32Type>(group, &self.subject)?;
-        write::<ByteArrayType>(group, &self.currency)?;
-        write::<Int64Type>(group, &self.posted)?;
-        write::<Int64Type>(group, &self.held_out)?;
-        write::<Int64Type>(group, &self.held_in)?;
-        write::<Int64Type>(group, &self.frozen)?;
-        write::<Int64Type>(group, &self.debit)?;
-        write::<Int64Type>(group, &self.credit)?;
-        write::<Int64Type>(group, &self.entries)
+        group.numbers(&self.account)?;
+        group.numbers(&self.subject)?;
+        group.values::<ByteArrayType>(&self.currency, None)?;
+        group.numbers(&self.posted)?;
+        group.numbers(&self.held_out)?;
+        group.numbers(&self.held_in)?;
+        group.numbers(&self.frozen)?;
+        group.numbers(&self.debit)?;
+        group.numbers(&self.credit)?;
+        group.numbers(&self.entries)
     }
 
     fn read(file: &File, group: usize, rows: &Range<usize>) -> Result<Self, HistoryError> {

@@ -21,7 +21,7 @@ use domain::voucher::{BusinessKind, BusinessNumber, Dimensions, EventCode, Poste
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 
-use crate::columns::{Optional, write};
+use crate::columns::Optional;
 use crate::error::HistoryError;
 use crate::lake_file::GroupWriter;
 use crate::reader::{File, Span};
@@ -177,20 +177,20 @@ impl EntryColumns {
 
     /// Writes them as a row group, in the order of [`MESSAGE`].
     pub(crate) fn write(&self, group: &mut GroupWriter<'_>) -> Result<(), ParquetError> {
-        write::<Int64Type>(group, &self.account)?;
-        write::<Int64Type>(group, &self.number)?;
-        write::<Int64Type>(group, &self.voucher)?;
-        write::<Int64Type>(group, &self.posted_at)?;
-        write::<Int32Type>(group, &self.date)?;
-        write::<BoolType>(group, &self.debit)?;
-        write::<Int32Type>(group, &self.event)?;
-        write::<Int64Type>(group, &self.amount)?;
-        write::<Int64Type>(group, &self.balance)?;
-        write::<Int64Type>(group, &self.counterpart)?;
-        write::<Int32Type>(group, &self.business_kind)?;
-        write::<Int64Type>(group, &self.business_id)?;
-        write::<Int64Type>(group, &self.business_number)?;
-        write::<Int32Type>(group, &self.business_index)?;
+        group.numbers(&self.account)?;
+        group.numbers(&self.number)?;
+        group.numbers(&self.voucher)?;
+        group.numbers(&self.posted_at)?;
+        group.numbers(&self.date)?;
+        group.values::<BoolType>(&self.debit, None)?;
+        group.numbers(&self.event)?;
+        group.numbers(&self.amount)?;
+        group.numbers(&self.balance)?;
+        group.numbers(&self.counterpart)?;
+        group.numbers(&self.business_kind)?;
+        group.numbers(&self.business_id)?;
+        group.numbers(&self.business_number)?;
+        group.numbers(&self.business_index)?;
         self.business_text.write(group)?;
         self.legal_entity.write(group)?;
         self.product.write(group)?;

@@ -6,14 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::Compression;
+use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::{ColumnPath, TypePtr};
+use parquet::schema::types::{SchemaDescPtr, TypePtr};
 
 use crate::error::HistoryError;
+use crate::numbers::{Encoded, Encoder, Number, encode_nothing};
 
 /// Rows a page: a statement of one account reads whole pages.
 pub(crate) const PAGE_ROWS: usize = 2_048;
@@ -22,8 +24,40 @@ pub(crate) const GROUP_ROWS: usize = 64 * PAGE_ROWS;
 /// Bytes between two syncs. One long sync at the end would hold up the journal's own on the same disk.
 const SYNC_BYTES: u64 = 4 << 20;
 
-/// A writer of one row group.
-pub(crate) type GroupWriter<'a> = SerializedRowGroupWriter<'a, Sink>;
+/// A writer of one row group, column by column in the order of the schema.
+pub(crate) struct GroupWriter<'a> {
+    writer: SerializedRowGroupWriter<'a, Sink>,
+    schema: SchemaDescPtr,
+    encoder: &'a mut Encoder,
+    next: usize,
+}
+
+impl GroupWriter<'_> {
+    /// Writes the next column, of whole numbers.
+    pub(crate) fn numbers<N: Number>(&mut self, values: &[N]) -> Result<(), ParquetError> {
+        let column = self.schema.column(self.next);
+        // Every file is sorted by its first column: its pages are found by their bounds.
+        let Encoded { bytes, close } = self.encoder.encode(column, values, self.next == 0)?;
+        self.next += 1;
+        self.writer.append_column(&bytes, close)
+    }
+
+    /// Writes the next column, of any type.
+    pub(crate) fn values<T: DataType>(&mut self, values: &[T::T], levels: Option<&[i16]>) -> Result<(), ParquetError> {
+        let mut column = self.writer.next_column()?.expect("the schema has a column for each list of values");
+        self.next += 1;
+        column.typed::<T>().write_batch(values, levels, None)?;
+        column.close()
+    }
+
+    /// Writes the next column, of which no row has a value.
+    pub(crate) fn nothing(&mut self, rows: usize) -> Result<(), ParquetError> {
+        let column = self.schema.column(self.next);
+        let Encoded { bytes, close } = encode_nothing(column, rows)?;
+        self.next += 1;
+        self.writer.append_column(&bytes, close)
+    }
+}
 
 /// What the catalogue keeps of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +71,7 @@ pub(crate) struct LakeFile<'a> {
     path: String,
     temporary: Temporary<'a>,
     writer: SerializedFileWriter<Sink>,
+    encoder: Encoder,
 }
 
 /// The name of a file in the making. A file that is not finished goes away with it: on a full disk it would keep the space
@@ -68,7 +103,7 @@ impl<'a> LakeFile<'a> {
         let properties = properties().set_sorting_columns(Some(sorting.collect())).build();
         let writer = SerializedFileWriter::new(sink, schema(message), Arc::new(properties))
             .map_err(|error| HistoryError::parquet(doing(), error))?;
-        Ok(Self { path, temporary, writer })
+        Ok(Self { path, temporary, writer, encoder: Encoder::default() })
     }
 
     /// Appends one row group; `fill` writes its columns in the order of the schema.
@@ -77,16 +112,18 @@ impl<'a> LakeFile<'a> {
         fill: impl FnOnce(&mut GroupWriter<'_>) -> Result<(), ParquetError>,
     ) -> Result<(), HistoryError> {
         let write = || {
-            let mut group = self.writer.next_row_group()?;
+            let schema = Arc::new(self.writer.schema_descr().clone());
+            let writer = self.writer.next_row_group()?;
+            let mut group = GroupWriter { writer, schema, encoder: &mut self.encoder, next: 0 };
             fill(&mut group)?;
-            group.close().map(|_| ())
+            group.writer.close().map(|_| ())
         };
         write().map_err(|error| HistoryError::parquet(format!("writing {}", self.temporary.name), error))
     }
 
     /// Ends the file and gives it its name.
     pub(crate) fn commit(self) -> Result<Written, HistoryError> {
-        let Self { path, temporary: file, writer } = self;
+        let Self { path, temporary: file, writer, encoder: _ } = self;
         let (root, temporary) = (file.root, &file.name);
         let sink =
             writer.into_inner().map_err(|error| HistoryError::parquet(format!("finishing {temporary}"), error))?;
@@ -105,7 +142,7 @@ pub(crate) fn schema(message: &str) -> TypePtr {
     Arc::new(parse_message_type(message).expect("the message types of this crate are well formed"))
 }
 
-/// Delta encoding and LZ4, no dictionaries: what version 2 writes for integers without one.
+/// For the columns that are not of whole numbers. Those have LZ4 and no dictionaries too.
 fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
@@ -114,7 +151,6 @@ fn properties() -> WriterPropertiesBuilder {
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_column_statistics_enabled(ColumnPath::from("account"), EnabledStatistics::Page)
         .set_created_by("lintel history".to_owned())
 }
 

@@ -23,8 +23,11 @@ pub mod verify;
 pub mod voucher;
 
 mod columns;
+mod delta;
 mod entry;
 mod lake_file;
+mod numbers;
+mod radix;
 mod reader;
 
 use std::path::PathBuf;

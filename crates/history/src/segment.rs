@@ -24,15 +24,16 @@ use crate::History;
 use crate::entry::{self, EntryColumns};
 use crate::error::HistoryError;
 use crate::lake_file::{GROUP_ROWS, LakeFile};
+use crate::radix;
 use crate::reader::{File, Span};
 use crate::tail::Chunk;
 
 /// Entries gathered at once: what fits the processor's nearest cache.
 const GATHERED_ROWS: usize = 256;
 
-/// Where an entry lies among the chunks, in the order of the file to be written. Entry numbers of an account rise in
-/// journal order, so (account, place) sorts as (account, number) does, without touching the entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Where an entry lies among the chunks. Entry numbers of an account rise in journal order, so a stable sort by account
+/// sorts as (account, number) does, without touching the entries.
+#[derive(Debug, Clone, Copy)]
 struct Key {
     account: u64,
     chunk: u32,
@@ -47,9 +48,9 @@ impl History {
     /// `Io`, `Parquet`.
     pub fn cut(&self, chunks: &[Arc<Chunk>], positions: RangeInclusive<u64>) -> Result<Vec<SegmentRow>, HistoryError> {
         let mut columns = EntryColumns::default();
-        let mut rows = Vec::new();
+        let (mut rows, mut spare) = (Vec::new(), Vec::new());
         for (date, mut keys) in by_date(chunks, &positions) {
-            keys.sort_unstable();
+            radix::sort_by_key(&mut keys, &mut spare, |key| key.account);
             let written = self.write_segment(date, &positions, chunks, &keys, &mut columns);
             rows.push(written.inspect_err(|_| rows.iter().for_each(|row| self.discard(row)))?);
         }

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use domain::ids::AccountId;
 use domain::voucher::PostedEntry;
 
+use crate::radix;
+
 /// Some entries in journal order. Immutable once published.
 #[derive(Debug)]
 pub struct Chunk {
@@ -54,10 +56,10 @@ impl Chunk {
     /// first query does.
     pub fn index(&self) -> &[u32] {
         self.by_account.get_or_init(|| {
-            let count = u32::try_from(self.entries.len()).expect("new() checked the length");
-            let mut offsets: Vec<u32> = (0..count).collect();
-            offsets.sort_unstable_by_key(|offset| (self.entry(*offset).account, *offset));
-            offsets.into_boxed_slice()
+            // Beside each other, so that the passes of the sort do not walk the entries.
+            let mut places: Vec<(u64, u32)> = self.entries.iter().map(|entry| entry.account.0).zip(0..).collect();
+            radix::sort_by_key(&mut places, &mut Vec::new(), |(account, _)| *account);
+            places.into_iter().map(|(_, offset)| offset).collect()
         })
     }
 

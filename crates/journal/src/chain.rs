@@ -20,19 +20,20 @@ const MAX_PAYLOAD: usize = 256 << 20;
 
 /// The end of the journal so far: all that the next row depends on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Chain {
+pub struct Chain {
     /// The last row's number; 0 before the first.
-    pub(crate) row: u64,
+    pub row: u64,
     /// The last row's hash.
-    pub(crate) hash: Hash,
-    pub(crate) tip: Tip,
+    pub hash: Hash,
+    /// Where the next event goes.
+    pub tip: Tip,
     level: u16,
     time_ms: i64,
 }
 
 /// A row ready to be inserted; sent again, if it must be, byte for byte.
 #[derive(Debug)]
-pub(crate) struct NewRow<'a> {
+pub struct NewRow<'a> {
     pub(crate) header: Header,
     pub(crate) previous: Hash,
     pub(crate) hash: Hash,
@@ -40,24 +41,59 @@ pub(crate) struct NewRow<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// A row as it lies in the database, unchecked: signed integers and byte strings of any length.
-#[derive(Debug)]
-pub(crate) struct StoredRow {
-    pub(crate) row: i64,
-    pub(crate) first: i64,
-    pub(crate) count: i64,
-    pub(crate) epoch: i64,
-    pub(crate) level: i64,
-    pub(crate) time_ms: i64,
-    pub(crate) previous: Vec<u8>,
-    pub(crate) hash: Vec<u8>,
-    pub(crate) checksum: i64,
-    pub(crate) payload: Vec<u8>,
+impl NewRow<'_> {
+    /// The row as a database holds it once it is inserted.
+    ///
+    /// # Panics
+    /// For a number that no database holds, which [`Chain::seal`] lets through nowhere.
+    #[must_use]
+    pub fn stored(&self) -> StoredRow {
+        let signed = |number: u64| i64::try_from(number).expect("no row or position reaches 2^63");
+        let Header { row, first, count, epoch, level, time_ms } = self.header;
+        StoredRow {
+            row: signed(row),
+            first: signed(first),
+            count: count.into(),
+            epoch: signed(epoch),
+            level: level.into(),
+            time_ms,
+            previous: self.previous.0.to_vec(),
+            hash: self.hash.0.to_vec(),
+            checksum: self.checksum.into(),
+            payload: self.payload.to_vec(),
+        }
+    }
+}
+
+/// A row as it lies in the database, unchecked: signed integers and byte strings of any length. Each field is the column of
+/// its name; see [`Record`] for what it means.
+#[derive(Clone, Debug)]
+pub struct StoredRow {
+    /// The row's number.
+    pub row: i64,
+    /// Position of the first event.
+    pub first: i64,
+    /// How many events.
+    pub count: i64,
+    /// The leader's epoch.
+    pub epoch: i64,
+    /// The level.
+    pub level: i64,
+    /// The envelope's time.
+    pub time_ms: i64,
+    /// The hash of the row before.
+    pub previous: Vec<u8>,
+    /// The row's hash.
+    pub hash: Vec<u8>,
+    /// The fast checksum.
+    pub checksum: i64,
+    /// The events.
+    pub payload: Vec<u8>,
 }
 
 impl Chain {
     /// Before the first row.
-    pub(crate) const GENESIS: Self = Self {
+    pub const GENESIS: Self = Self {
         row: 0,
         hash: Hash::ZERO,
         tip: Tip { next: 1, hash: Hash::ZERO, epoch: 0 },
@@ -67,7 +103,8 @@ impl Chain {
 
     /// After `record`, whose own link to what came before is taken as it stands. `tip.hash` is that
     /// of the last row with events only if `record` has events.
-    pub(crate) fn after(record: &Record) -> Self {
+    #[must_use]
+    pub fn after(record: &Record) -> Self {
         Self {
             row: record.row,
             hash: record.hash,
@@ -78,7 +115,10 @@ impl Chain {
     }
 
     /// A batch as the next row.
-    pub(crate) fn seal<'a>(&self, batch: &'a Batch) -> Result<NewRow<'a>, JournalError> {
+    ///
+    /// # Errors
+    /// [`JournalError::OutOfOrder`], [`JournalError::BadBatch`].
+    pub fn seal<'a>(&self, batch: &'a Batch) -> Result<NewRow<'a>, JournalError> {
         if batch.first != self.tip.next {
             return Err(JournalError::OutOfOrder { first: batch.first, next: self.tip.next });
         }
@@ -111,7 +151,8 @@ impl Chain {
 
     /// A row without events: a leader's first, in its new `epoch`, or one that confirms the row
     /// before it.
-    pub(crate) fn seal_empty<'a>(&self, epoch: u64, now_ms: i64, payload: &'a [u8]) -> NewRow<'a> {
+    #[must_use]
+    pub fn seal_empty<'a>(&self, epoch: u64, now_ms: i64, payload: &'a [u8]) -> NewRow<'a> {
         let header = Header {
             row: self.row + 1,
             first: self.tip.next,
@@ -131,7 +172,7 @@ impl Chain {
     }
 
     /// Goes past a row that was inserted.
-    pub(crate) fn advance(&mut self, row: &NewRow<'_>) {
+    pub fn advance(&mut self, row: &NewRow<'_>) {
         self.pass(&row.header, row.hash);
     }
 
@@ -148,7 +189,10 @@ impl Chain {
     }
 
     /// Checks that `stored` is the next row, whole and unaltered, and goes past it.
-    pub(crate) fn check(&mut self, stored: StoredRow) -> Result<Record, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault`] naming the row and what of it is not what was written.
+    pub fn check(&mut self, stored: StoredRow) -> Result<Record, Fault> {
         let row = self.row + 1;
         let position = self.tip.next;
         let fault = |what: String| Fault { row, position: Some(position), what };

@@ -22,12 +22,13 @@
 //!
 //! Where to find what: [`Sqlite`] and [`Postgres`] write, [`Reader`] reads beside them and
 //! verifies, [`Lease`] decides who tries to lead, [`DirectoryLock`] keeps a data directory to one
-//! process.
+//! process. [`chain`] and [`rows`] are what every implementation shares; they are public so that a simulated disk runs the
+//! same code.
 //!
 //! Everything here blocks. Call it from a thread of its own, never from inside an asynchronous
 //! runtime.
 
-mod chain;
+pub mod chain;
 mod error;
 mod lease;
 mod lock;
@@ -35,7 +36,7 @@ mod page_cache;
 mod postgres;
 mod reader;
 mod record;
-mod rows;
+pub mod rows;
 mod sqlite;
 mod verify;
 

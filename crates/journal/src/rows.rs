@@ -11,23 +11,38 @@ pub(crate) const COLUMNS: &str = "row, first, count, epoch, level, time_ms, prev
 pub(crate) const PAGE_ROWS: u32 = 4096;
 
 /// The rows as they lie in a database, unchecked.
-pub(crate) trait Rows: Send {
+pub trait Rows: Send {
     /// Rows from number `row` on, in order: at least one if there is any, and no more after the
     /// payloads of those with events have reached `max_bytes`.
+    ///
+    /// # Errors
+    /// Those of the database.
     fn page(&mut self, row: u64, max_bytes: usize) -> Result<Vec<StoredRow>, JournalError>;
 
     /// Row `row` with an empty payload, whatever it holds.
+    ///
+    /// # Errors
+    /// Those of the database.
     fn head(&mut self, row: u64) -> Result<Option<StoredRow>, JournalError>;
 
     /// The number of the last row with events whose first position is at or before `position`.
+    ///
+    /// # Errors
+    /// Those of the database.
     fn floor(&mut self, position: u64) -> Result<Option<u64>, JournalError>;
 
     /// The number of the last row.
+    ///
+    /// # Errors
+    /// Those of the database.
     fn last(&mut self) -> Result<Option<u64>, JournalError>;
 }
 
-/// What [`crate::Journal::read`] promises, over either database.
-pub(crate) fn read(rows: &mut dyn Rows, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
+/// What [`crate::Journal::read`] promises, over any rows.
+///
+/// # Errors
+/// [`JournalError::Corrupt`] naming the first row that is not what was written, and those of the database.
+pub fn read(rows: &mut dyn Rows, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
     let mut chain = chain_before(rows, from)?;
     let mut records: Vec<Record> = Vec::new();
     loop {
@@ -47,7 +62,10 @@ pub(crate) fn read(rows: &mut dyn Rows, from: u64, max_bytes: usize) -> Result<V
 }
 
 /// The end of the journal, its last row checked, its link to the row before it too.
-pub(crate) fn tail(rows: &mut dyn Rows) -> Result<Chain, JournalError> {
+///
+/// # Errors
+/// As for [`read`].
+pub fn tail(rows: &mut dyn Rows) -> Result<Chain, JournalError> {
     let Some(last) = rows.last()? else {
         return Ok(Chain::GENESIS);
     };

@@ -24,11 +24,12 @@ use crate::rows::{self, COLUMNS, PAGE_ROWS, Rows};
 /// The version of the table's layout, kept in the file's `user_version`.
 const LAYOUT: i64 = 1;
 
-/// With this much in the WAL a rest writes it into the database.
-const REST_BYTES: usize = 1 << 20;
 /// The file's name; SQLite's write-ahead log is this with `-wal`.
 const DATABASE: &str = "journal.db";
 const LOG: &str = "journal.db-wal";
+
+/// With this much in the WAL a rest writes it into the database.
+const REST_BYTES: usize = 1 << 20;
 
 const SCHEMA: &str = "
     CREATE TABLE journal (
@@ -91,7 +92,7 @@ impl Sqlite {
     pub fn open(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
         forget(lock, LOG)?;
         let rows = open_rows(lock, Access::Write)?;
-        rows.empty_log()?;
+        rows.checkpoint("TRUNCATE")?;
         Self::lead(rows, now_ms)
     }
 
@@ -140,7 +141,7 @@ impl Journal for Sqlite {
             return Ok(());
         }
         self.stopped = true;
-        self.rows.checkpoint()?;
+        self.rows.checkpoint("PASSIVE")?;
         self.stopped = false;
         self.unrested = 0;
         Ok(())
@@ -230,25 +231,28 @@ impl SqliteRows {
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| JournalError::io(doing, error))
     }
 
-    /// Writes the write-ahead log's content into the database file, syncs that, and empties the log.
-    fn empty_log(&self) -> Result<(), JournalError> {
-        let doing = format!("emptying the log of {}", self.path.display());
-        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let busy: i64 =
-            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.error(&doing, 1, error))?;
+    /// Appends a row.
+    fn append(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
+        self.insert(row).inspect_err(|_| self.leave_as_it_is())
+    }
+
+    /// Writes what the WAL holds into the database file and syncs that; `mode` is SQLite's.
+    fn checkpoint(&self, mode: &str) -> Result<(), JournalError> {
+        let doing = || format!("writing the WAL into {}", self.path.display());
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let done =
+            self.connection.prepare_cached(&sql).and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        let busy: i64 = done.inspect_err(|_| self.leave_as_it_is()).map_err(|error| self.error(&doing(), 1, error))?;
         if busy != 0 {
-            return Err(JournalError::database(doing, "another connection uses it"));
+            return Err(JournalError::database(doing(), "another connection uses it"));
         }
         Ok(())
     }
 
-    /// Appends a row. After a failure the connection writes nothing more, not even when it is closed: whoever opens the file
-    /// next decides by what lies there.
-    fn append(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
-        self.insert(row).inspect_err(|_| {
-            // A connection that cannot even be told is closed as SQLite does it, which is safe too.
-            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
-        })
+    /// After a failure the connection writes nothing more, not even when it is closed: whoever opens the file next decides by
+    /// what lies there. A connection that cannot even be told is closed as SQLite does it, which is safe too.
+    fn leave_as_it_is(&self) {
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
     }
 
     fn insert(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
@@ -275,16 +279,6 @@ impl SqliteRows {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Err(deposed()),
             Err(error) => Err(self.error(&doing(), header.row, error)),
         }
-    }
-
-    /// Writes what the WAL holds into the database and lets the WAL begin anew.
-    fn checkpoint(&self) -> Result<(), JournalError> {
-        let doing = || format!("writing the WAL into {}", self.path.display());
-        let mut statement = self
-            .connection
-            .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")
-            .map_err(|error| self.error(&doing(), 1, error))?;
-        statement.query_row([], |_| Ok(())).map_err(|error| self.error(&doing(), 1, error))
     }
 
     /// What an error of SQLite means here; `row` is where the reading or writing stood.

@@ -2,9 +2,11 @@
 //! and sockets are the server's shell's.
 
 mod balances;
+pub mod checkpointer;
 pub mod close;
 pub mod executor;
 pub mod fields;
 pub mod keys;
 pub mod load;
 pub mod projector;
+pub mod publisher;

@@ -50,11 +50,11 @@ impl Process {
     /// Asks it to stop (SIGTERM) and waits for it.
     ///
     /// # Errors
-    /// If it does not end well within a minute.
+    /// If it does not end well within five minutes.
     pub fn stop(mut self) -> Result<()> {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().with_context(|| format!("asking {} to stop", self.name))?;
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(300);
         while Instant::now() < until {
             match self.child.try_wait().with_context(|| format!("waiting for {}", self.name))? {
                 Some(status) if status.success() => return Ok(()),
@@ -62,15 +62,15 @@ impl Process {
                 None => std::thread::sleep(Duration::from_millis(10)),
             }
         }
-        bail!("{} did not stop within a minute", self.name)
+        bail!("{} did not stop within five minutes", self.name)
     }
 
     /// Waits until the program has written its address to `file`.
     ///
     /// # Errors
-    /// If it ends or takes longer than a minute.
+    /// If it ends or takes longer than five minutes.
     pub fn address(&mut self, file: &Path) -> Result<String> {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(300);
         while Instant::now() < until {
             match std::fs::read_to_string(file) {
                 Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
@@ -81,7 +81,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        bail!("{} was not ready within a minute", self.name)
+        bail!("{} was not ready within five minutes", self.name)
     }
 }
 
@@ -113,6 +113,8 @@ pub struct Launch {
     pub listen: String,
     /// Further arguments of `lintel serve`.
     pub args: Vec<String>,
+    /// Out of the terminal's group: a Ctrl-C then reaches whoever started it alone, which stops it in its own time.
+    pub own_group: bool,
 }
 
 impl Launch {
@@ -141,6 +143,10 @@ impl Launch {
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--data-dir").arg(&self.data_dir).args(["--listen", &self.listen, "--port-file"]);
         command.arg(&port_file).args(&self.args);
+        #[cfg(unix)]
+        if self.own_group {
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
         if std::env::var_os("LINTEL_LOG").is_none() {
             command.env("LINTEL_LOG", "error");
         }
@@ -185,10 +191,31 @@ pub fn lintel_binary(named: Option<PathBuf>) -> Result<PathBuf> {
 /// Resident memory of a process in bytes, where the system tells.
 #[must_use]
 pub fn resident_bytes(id: u32) -> Option<u64> {
+    status_bytes(id, "VmRSS:")
+}
+
+/// The most memory a process had resident so far, in bytes, where the system tells.
+#[must_use]
+pub fn resident_peak_bytes(id: u32) -> Option<u64> {
+    status_bytes(id, "VmHWM:")
+}
+
+fn status_bytes(id: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+/// Processor time a process has used, in seconds over all cores, where the system tells (Linux, 100 ticks a second).
+#[must_use]
+pub fn cpu_seconds(id: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; user and system time are the 12th and 13th word behind it.
+    let (_, behind) = stat.rsplit_once(')')?;
+    let mut ticks = behind.split_whitespace().skip(11).map(str::parse::<u32>);
+    let (user, system) = (ticks.next()?.ok()?, ticks.next()?.ok()?);
+    Some((f64::from(user) + f64::from(system)) / 100.0)
 }
 
 /// Bytes of all files below a directory.

@@ -32,10 +32,30 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 /// The only crate that is optional for its one user: off by default, on in releases.
 const OPTIONAL: (&str, &str) = ("server", "warehouse");
 
+/// A feature of `domain` that is for the tests of one crate alone: a dev-dependency, so that no program has it.
+const PLANTED: (&str, &str) = ("planted-faults", "sim");
+
 pub(super) fn check(metadata: &Value) -> Vec<Finding> {
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let ours: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
-    packages.iter().flat_map(|package| check_package(package, &ours)).collect()
+    packages.iter().flat_map(|package| check_package(package, &ours).into_iter().chain(planted(package))).collect()
+}
+
+/// Whoever asks for the faults that are planted for tests, but those tests.
+fn planted(package: &Value) -> Vec<Finding> {
+    let (feature, user) = PLANTED;
+    let name = package["name"].as_str().unwrap_or_default();
+    let has = |list: &Value| {
+        let words = list.as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(Value::as_str);
+        words.into_iter().any(|word| word.ends_with(feature))
+    };
+    let dependencies = package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_tests = |dependency: &Value| name == user && dependency["kind"] == "dev";
+    let asks = dependencies.iter().any(|dependency| has(&dependency["features"]) && !of_tests(dependency));
+    let passes_on = package["features"].as_object().is_some_and(|features| features.values().any(has));
+    let remedy = format!("remove it: only the tests of `{user}` have it, as a dev-dependency");
+    let found = finding(&manifest(package).0, 1, format!("`{name}` asks for the feature `{feature}`"), remedy);
+    if asks || passes_on { vec![found] } else { Vec::new() }
 }
 
 fn check_package(package: &Value, ours: &[&str]) -> Vec<Finding> {
@@ -137,6 +157,20 @@ mod tests {
         assert_eq!(whats(&[server(true, json!({"default": []})), warehouse.clone()]), [""; 0]);
         assert_eq!(whats(&[server(true, json!({"default": ["warehouse"]})), warehouse.clone()]), expected);
         assert_eq!(whats(&[server(false, json!({})), warehouse]), expected);
+    }
+
+    #[test]
+    fn planted_faults_are_for_the_tests_of_the_simulator_alone() {
+        let domain = package("domain", &json!([]), &json!({"planted-faults": []}));
+        let asks = |name: &str, kind: &Value, features: &Value| {
+            let dependency = json!([{"name": "domain", "kind": kind, "features": ["planted-faults"]}]);
+            whats(&[domain.clone(), package(name, &dependency, features)])
+        };
+        assert_eq!(asks("sim", &json!("dev"), &json!({})), [""; 0]);
+        assert_eq!(asks("sim", &json!(null), &json!({})), ["`sim` asks for the feature `planted-faults`"]);
+        assert_eq!(asks("server", &json!("dev"), &json!({})), ["`server` asks for the feature `planted-faults`"]);
+        let passes_on = package("server", &json!([]), &json!({"default": ["domain/planted-faults"]}));
+        assert_eq!(whats(&[domain.clone(), passes_on]), ["`server` asks for the feature `planted-faults`"]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod body;
 mod clearing;
 mod connection;
 mod days;
+mod direct;
 mod http;
 mod ledger;
 mod names;
@@ -48,6 +49,7 @@ use stats::Stats;
 
 pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
+pub use direct::{Answered, Asked};
 pub use names::{House, Rail, Serial, SerialError, Verb};
 pub use plan::{DEFAULT_PLAN, Fault, Plan, PlanError, Rates, Verdict};
 pub use stats::{Report, VerbReport};

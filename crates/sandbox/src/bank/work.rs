@@ -91,7 +91,7 @@ impl Bank {
     }
 
     /// Decides an order for good and books it.
-    fn settle(&self, entry: &Entry) -> Answer {
+    pub(crate) fn settle(&self, entry: &Entry) -> Answer {
         let state = match self.decide(entry) {
             Err(code) => State::Declined { code },
             Ok(()) => {

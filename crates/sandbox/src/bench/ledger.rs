@@ -1,101 +1,106 @@
-//! `lintel bench ledger`: transfers in batches through the public API, each durable before it is answered.
+//! `lintel bench ledger`: transfers in postings through the public API, each durable before it is answered.
 //!
 //! A transfer is a two-entry voucher like any other: decided, chained, projected and kept in the accounts' history.
+//!
+//! ```text
+//!  place ─► server ─► accounts (funded) ─► load │ statements │ monitor ─► statements ─► books checked ─► server stops
+//!    ─► disk counted ─► start-up timed, if the plan says so ─► the same bytes on the bare disk ─► report
+//! ```
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use minicbor::Encode;
-use serde_json::json;
+use serde_json::Value;
 
-use super::percentile;
-use crate::api::Api;
-use crate::process::{Launch, disk_bytes, lintel_binary, resident_bytes};
+use super::accounts;
+use super::connection::{Connection, Signer};
+use super::load::{Load, Measured, Shared, Stop, run, statement};
+use super::monitor::{Monitor, Point};
+use super::numbers::Numbers;
+use super::place::{Disk, Place};
+use super::plot;
+use super::preset::{Overrides, Plan, Preset};
+use super::progress::{Progress, thousands};
+use super::raw::Appends;
+use super::report::{Machine, Report};
+use super::statistics::Percentiles;
+use crate::process::{Launch, Platform, cpu_seconds, lintel_binary, resident_bytes, resident_peak_bytes};
+
+const ABOUT: &str = "\
+Starts a server of its own, opens accounts, sends transfers over loopback, and says what it measured. Every transfer is durable
+before it is answered, and is a voucher like any other: in the journal, in the lists, in its accounts' statements.
+
+The rate is counted over wall time, from the making of the first request to the last answer, with the generator on the same
+machine. Batch latency is from send to answer. While it runs a line a second goes to standard error; Ctrl-C ends the load early
+and reports what was done.";
+
+const EXAMPLES: &str = "\
+Examples:
+  lintel bench ledger                                     the first row of docs/performance.md
+  lintel bench ledger --preset single --transfers 50000   a short look at small requests
+  lintel bench ledger --preset grown --plot grown.svg     a hundred million transfers, drawn
+  lintel bench ledger --clients 4 --batch 2000 --json     a shape of your own, as one JSON object
+  lintel bench ledger --preset postgres --postgres 'host=127.0.0.1 user=me dbname=bench'";
 
 /// Measure the account engine.
 #[derive(Debug, Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Ledger {
-    /// Transfers in all.
-    #[arg(long, default_value_t = 2_000_000)]
-    transfers: u64,
-    /// Accounts they go between.
-    #[arg(long, default_value_t = 10_000)]
-    accounts: u64,
-    /// Transfers in one request.
-    #[arg(long, default_value_t = 8_189)]
-    batch: u64,
-    /// Statements asked for at the end.
+    /// The shape of the load
+    #[arg(long, value_enum, default_value_t = Preset::Uniform)]
+    preset: Preset,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Statements asked for each second while the load runs, on a connection of their own; 0 for none
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    statements: u16,
+    /// Statements asked for one after the other once the load is over
     #[arg(long, default_value_t = 100)]
     queries: u64,
-    /// Where the figures of the choice of accounts begin.
+    /// Connections for holds and their confirms, which have no bulk form
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1_024))]
+    hold_clients: u64,
+    /// Where the drawing of accounts and amounts begins
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// End with one JSON object on the last line.
+    /// Print one JSON object in place of the table
     #[arg(long)]
     json: bool,
-    /// Keep the data in this directory instead of a temporary one.
+    /// Write a plot of rate, memory and disk over the run, as SVG
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+    /// Say nothing while it runs
+    #[arg(long)]
+    quiet: bool,
+    /// Keep the data in this empty directory instead of a temporary one
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// The program `lintel`, if it is not beside this one.
+    /// For journal and store on PostgreSQL: its address, in place of a throw-away cluster. Schemas of this run are left there
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
+    /// The program `lintel`, if it is not beside this one
     #[arg(long)]
     lintel: Option<PathBuf>,
-    /// A further setting of the server, as KEY=VALUE.
+    /// A further setting of the server, as KEY=VALUE
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
 }
 
-#[derive(Encode)]
-struct Posting<'a> {
-    #[n(0)]
-    stream: &'a str,
-    #[n(1)]
-    number: u64,
-    #[n(2)]
-    atomic: bool,
-    #[n(3)]
-    vouchers: Vec<Voucher>,
-}
-
-#[derive(Encode)]
-struct Voucher {
-    #[n(0)]
-    event: u16,
-    #[n(1)]
-    entries: [Entry; 2],
-}
-
-#[derive(Encode)]
-struct Entry {
-    #[n(0)]
-    account: u64,
-    #[n(1)]
-    side: u8,
-    #[n(2)]
-    amount: i64,
-    #[n(3)]
-    currency: u8,
-}
-
-/// A small generator of numbers that are the same for the same seed (splitmix64).
-#[derive(Debug)]
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    /// The next number.
-    pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
-struct Figures {
-    seconds: f64,
-    latencies_ms: Vec<f64>,
+/// What is measured while the server is up.
+struct Live {
+    measured: Measured,
+    points: Vec<Point>,
+    query: Percentiles,
+    opening_seconds: f64,
+    server_cpu_seconds: f64,
+    client_cpu_seconds: f64,
+    appends: Appends,
+    disk_before: Disk,
 }
 
 impl Ledger {
@@ -103,145 +108,194 @@ impl Ledger {
     ///
     /// # Errors
     /// If the platform does not start, refuses a transfer or breaks off.
-    pub fn run(&self, out: &mut dyn std::io::Write) -> Result<()> {
-        ensure!(self.accounts >= 2, "a transfer needs two accounts; give --accounts 2 or more");
-        ensure!(self.batch >= 1 && self.transfers >= self.batch, "give at least one full batch of transfers");
-        let temporary = std::env::temp_dir().join(format!("lintel-bench-{}", std::process::id()));
-        let data_dir = self.data_dir.clone().unwrap_or_else(|| temporary.clone());
-        let args = self.sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]).collect();
+    pub fn run(&self, out: &mut dyn Write) -> Result<()> {
+        let plan = self.overrides.over(self.preset.plan())?;
+        let place = Place::prepare(self.data_dir.as_deref(), plan.storage, self.postgres.as_deref())?;
+        let settings = place.settings.iter().chain(&self.sets);
         let launch = Launch {
             binary: lintel_binary(self.lintel.clone())?,
-            data_dir: data_dir.clone(),
+            data_dir: place.directory.clone(),
             listen: "127.0.0.1:0".into(),
-            args,
+            args: settings.flat_map(|set| ["--set".to_owned(), set.clone()]).collect(),
+            own_group: true,
         };
+        let progress = Arc::new(Progress::new(self.quiet));
         let platform = launch.start()?;
-        let api = launch.api(&platform, "operator")?;
+        progress.line(&format!("server {} in {}", platform.process.id(), place.directory.display()));
+        let signer = Signer::new(&platform.base, "operator", launch.key("operator")?);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-        let accounts = runtime.block_on(open_accounts(&api, self.accounts))?;
-        let figures = runtime.block_on(self.post(&api, &accounts))?;
-        let mut queries = runtime.block_on(self.query(&api, &accounts))?;
-        let resident = resident_bytes(platform.process.id()).unwrap_or_default();
+        let shared = Arc::new(Shared::default());
+        runtime.spawn(asked_to_stop(shared.stop.clone(), progress.clone()));
+        let live = runtime.block_on(self.live(&plan, &place, &platform, &signer, &shared, &progress))?;
+        let process = platform.process.id();
+        let resident_bytes = resident_bytes(process).unwrap_or_default();
+        let resident_peak_bytes = resident_peak_bytes(process).unwrap_or_default();
         platform.process.stop()?;
-        let disk = disk_bytes(&data_dir);
-        if self.data_dir.is_none() {
-            drop(std::fs::remove_dir_all(&temporary));
-        }
-        queries.sort_by(f64::total_cmp);
-        self.print(out, figures, &queries, resident, disk)
+        let disk = place.disk();
+        let start_up_seconds = if plan.restart { Some(start_up(&launch, &progress)?) } else { None };
+        progress.line("appending the same bytes to a plain file");
+        let raw = live.appends.repeat(&place.directory)?;
+        let Live { measured, points, query, opening_seconds, server_cpu_seconds, client_cpu_seconds, .. } = live;
+        let waited_ms: f64 = measured.postings.times_ms.iter().chain(&measured.holds.times_ms).sum();
+        let lanes = plan.clients + if plan.two_phase > 0 { self.hold_clients } else { 0 };
+        let report = Report {
+            preset: self.preset.name(),
+            plan,
+            machine: Machine::here(),
+            transfers: measured.transfers(),
+            wall_seconds: measured.wall.as_secs_f64(),
+            waited_seconds: waited_ms / 1_000.0 / lanes as f64,
+            batch: Percentiles::of(measured.postings.times_ms),
+            hold: Percentiles::of(measured.holds.times_ms),
+            statement: Percentiles::of(measured.statements_ms),
+            query,
+            opening_seconds,
+            server_cpu_seconds,
+            client_cpu_seconds,
+            resident_bytes,
+            resident_peak_bytes,
+            disk,
+            disk_before: live.disk_before,
+            start_up_seconds,
+            raw,
+            points,
+            overloaded: shared.overloaded.load(Ordering::Relaxed),
+            interrupted: shared.stop.is_asked(),
+        };
+        self.print(out, &report)
     }
 
-    async fn post(&self, api: &Api, accounts: &[u64]) -> Result<Figures> {
-        let mut numbers = Numbers(self.seed);
-        let batches = self.transfers / self.batch;
-        let mut latencies_ms = Vec::new();
-        let mut waited = Duration::ZERO;
-        for number in 1..=batches {
-            let body = minicbor::to_vec(posting(number, self.batch, accounts, &mut numbers))?;
-            let began = Instant::now();
-            let answer = api.send("POST", "/v1/postings", &[("content-type", "application/cbor")], body).await?;
-            let took = began.elapsed();
-            waited += took;
-            latencies_ms.push(took.as_secs_f64() * 1_000.0);
-            ensure!(answer.status == 200, "posting {number}: {}", String::from_utf8_lossy(&answer.body));
-            ensure!(answer.body.last() == Some(&0x80), "posting {number} had refused vouchers");
+    fn print(&self, out: &mut dyn Write, report: &Report) -> Result<()> {
+        if let Some(path) = &self.plot {
+            let title = format!("lintel bench ledger --preset {}", report.preset);
+            let drawing = plot::svg(&title, &report.points);
+            std::fs::write(path, drawing).with_context(|| format!("writing {}", path.display()))?;
         }
-        Ok(Figures { seconds: waited.as_secs_f64(), latencies_ms })
-    }
-
-    async fn query(&self, api: &Api, accounts: &[u64]) -> Result<Vec<f64>> {
-        let mut numbers = Numbers(self.seed ^ 0xffff);
-        let mut latencies = Vec::new();
-        let days = api.get("/v1/days").await?;
-        let today = days.get("current").and_then(serde_json::Value::as_str).context("the books have an open day")?;
-        for _ in 0..self.queries {
-            let account = pick(accounts, &mut numbers);
-            let began = Instant::now();
-            api.get(&format!("/v1/accounts/acc_{account}/statement?from={today}&to={today}&limit=100")).await?;
-            latencies.push(began.elapsed().as_secs_f64() * 1_000.0);
-        }
-        Ok(latencies)
-    }
-
-    fn print(
-        &self,
-        out: &mut dyn std::io::Write,
-        figures: Figures,
-        queries: &[f64],
-        resident: u64,
-        disk: u64,
-    ) -> Result<()> {
-        let Figures { seconds, mut latencies_ms } = figures;
-        latencies_ms.sort_by(f64::total_cmp);
-        let transfers = latencies_ms.len() as u64 * self.batch;
-        let per_second = transfers as f64 / seconds;
-        let at = |percent| percentile(&latencies_ms, percent);
-        writeln!(out, "{transfers} transfers in {} batches of {}", latencies_ms.len(), self.batch)?;
-        writeln!(out, "{per_second:.0} transfers/s, answered when durable, one client, one batch under way")?;
-        writeln!(out, "batch latency ms: p1 {:.2}, p50 {:.2}, p99 {:.2}, p100 {:.2}", at(1), at(50), at(99), at(100))?;
-        let query = |percent| percentile(queries, percent);
-        writeln!(out, "{} statements ms: p50 {:.2}, p99 {:.2}", queries.len(), query(50), query(99))?;
-        writeln!(
-            out,
-            "{} MiB resident, {} MiB on disk ({} bytes a transfer)",
-            resident >> 20,
-            disk >> 20,
-            disk / transfers.max(1)
-        )?;
         if self.json {
-            let object = json!({
-                "transfers_per_second": per_second, "batch_p50_ms": at(50), "batch_p99_ms": at(99),
-                "query_p99_ms": query(99), "resident_bytes": resident, "disk_bytes": disk,
-            });
-            writeln!(out, "{object}")?;
+            writeln!(out, "{}", report.json())?
+        } else {
+            write!(out, "{}", report.table())?
         }
         Ok(())
     }
-}
 
-fn pick(accounts: &[u64], numbers: &mut Numbers) -> u64 {
-    let at = usize::try_from(numbers.draw() % accounts.len() as u64).unwrap_or_default();
-    accounts.get(at).copied().unwrap_or_default()
-}
-
-fn posting(number: u64, count: u64, accounts: &[u64], numbers: &mut Numbers) -> Posting<'static> {
-    let voucher = |numbers: &mut Numbers| {
-        let debit = pick(accounts, numbers);
-        let credit = loop {
-            let other = pick(accounts, numbers);
-            if other != debit {
-                break other;
-            }
+    async fn live(
+        &self,
+        plan: &Plan,
+        place: &Place,
+        platform: &Platform,
+        signer: &Signer,
+        shared: &Arc<Shared>,
+        progress: &Arc<Progress>,
+    ) -> Result<Live> {
+        let mut asker = Connection::open(signer.host()).await?;
+        let began = Instant::now();
+        let accounts = accounts::open(plan, signer, &shared.stop, progress).await?;
+        let opening_seconds = began.elapsed().as_secs_f64();
+        let funded = if plan.overdraft { 0 } else { accounts::fund(plan, accounts, signer).await? };
+        progress.line(&format!("{} accounts open", thousands(accounts.count)));
+        let today = today(&mut asker, signer).await?;
+        let (own, process, disk_before) = (std::process::id(), platform.process.id(), place.disk());
+        let cpu = || (cpu_seconds(process).unwrap_or_default(), cpu_seconds(own).unwrap_or_default());
+        let (cpu_before, appends_before) = (cpu(), appends(&mut asker, signer).await?);
+        let monitor = Monitor {
+            shared: shared.clone(),
+            process,
+            directory: place.directory.clone(),
+            transfers: plan.transfers,
+            slices: plan.slices,
+            progress: progress.clone(),
         };
-        let amount = i64::try_from(numbers.draw() % 10_000 + 1).unwrap_or(1);
-        let entry = |account, side| Entry { account, side, amount, currency: 0 };
-        Voucher { event: 0, entries: [entry(debit, 0), entry(credit, 1)] }
-    };
-    Posting { stream: "bench", number, atomic: false, vouchers: (0..count).map(|_| voucher(numbers)).collect() }
+        let watching = std::thread::Builder::new().name("monitor".into()).spawn(move || monitor.watch())?;
+        let load = Load {
+            plan: *plan,
+            accounts,
+            seed: self.seed,
+            signer: signer.clone(),
+            hold_clients: self.hold_clients,
+            today: today.clone(),
+            statement_pause: Duration::from_secs(1).checked_div(u32::from(self.statements)).unwrap_or_default(),
+        };
+        let measured = run(&load, shared).await;
+        shared.end();
+        let measured = measured?;
+        let Ok(points) = watching.join() else { bail!("the monitor panicked; its words are above") };
+        let (cpu_after, appends_after) = (cpu(), appends(&mut asker, signer).await?);
+        let mut numbers = Numbers(self.seed ^ 0xffff);
+        let mut query = Vec::new();
+        for _ in 0..self.queries {
+            query.push(statement(&mut asker, signer, accounts.pick(&mut numbers), &today).await?);
+        }
+        check_books(&mut asker, signer, &today, funded + measured.amount()).await?;
+        progress.line("the books hold what was sent");
+        Ok(Live {
+            measured,
+            points,
+            query: Percentiles::of(query),
+            opening_seconds,
+            server_cpu_seconds: cpu_after.0 - cpu_before.0,
+            client_cpu_seconds: cpu_after.1 - cpu_before.1,
+            appends: appends_after.since(appends_before),
+            disk_before,
+        })
+    }
 }
 
-/// Opens custody sub-accounts that may go below zero, many at a time.
-async fn open_accounts(api: &Api, count: u64) -> Result<Vec<u64>> {
-    let mut tasks = tokio::task::JoinSet::new();
-    let mut accounts = Vec::new();
-    for number in 0..count {
-        let api = api.clone();
-        tasks.spawn(async move {
-            let body = json!({ "subject": 9201, "currency": "CNY", "owner": "institution", "overdraft": true });
-            let answer = api.post("/v1/accounts", &format!("bench-account-{number}"), &body).await?.json()?;
-            let id = answer.get("id").and_then(|id| id.as_str()?.strip_prefix("acc_")?.parse().ok());
-            id.context("an opened account has an id")
-        });
-        while tasks.len() >= 64 {
-            if let Some(done) = tasks.join_next().await {
-                accounts.push(done??);
-            }
+/// Starts a stopped server again; the time from start to listening in seconds.
+fn start_up(launch: &Launch, progress: &Progress) -> Result<f64> {
+    progress.line("starting the server again");
+    let began = Instant::now();
+    let platform = launch.start().context("starting the server again")?;
+    let seconds = began.elapsed().as_secs_f64();
+    platform.process.stop()?;
+    Ok(seconds)
+}
+
+/// Asks for something; the body of the answer.
+async fn get(connection: &mut Connection, signer: &Signer, target: &str) -> Result<Vec<u8>> {
+    let request = signer.request("GET", target, "", &[])?;
+    let reply = connection.exchange(&request).await?;
+    ensure!(reply.status == 200, "{target}: {}: {}", reply.status, String::from_utf8_lossy(reply.body));
+    Ok(reply.body.to_vec())
+}
+
+async fn today(connection: &mut Connection, signer: &Signer) -> Result<String> {
+    let days: Value = serde_json::from_slice(&get(connection, signer, "/v1/days").await?)?;
+    let today = days.get("current").and_then(Value::as_str);
+    today.map(str::to_owned).context("the books have an open day")
+}
+
+async fn appends(connection: &mut Connection, signer: &Signer) -> Result<Appends> {
+    let text = get(connection, signer, "/metrics").await?;
+    Ok(Appends::of_metrics(&String::from_utf8_lossy(&text)))
+}
+
+/// The day's debits of the accounts' subject are what was sent, no more and no less, and the books balance.
+async fn check_books(connection: &mut Connection, signer: &Signer, today: &str, sent: i128) -> Result<()> {
+    let target = format!("/v1/days/{today}/trial-balance");
+    let balance: Value = serde_json::from_slice(&get(connection, signer, &target).await?)?;
+    ensure!(balance.get("balanced") == Some(&Value::Bool(true)), "the books do not balance: {balance}");
+    let lines = balance.get("lines").and_then(Value::as_array).context("a trial balance has lines")?;
+    let ours = lines.iter().filter(|line| line.get("subject") == Some(&Value::from(9_201)));
+    let debits = ours.filter_map(|line| line.get("debit")?.to_string().parse::<i128>().ok()).sum::<i128>();
+    ensure!(debits == sent, "the books hold {debits} of debits on 9201; {sent} were sent and answered");
+    Ok(())
+}
+
+/// Asks the run to stop at Ctrl-C or SIGTERM.
+pub(super) async fn asked_to_stop(stop: Arc<Stop>, progress: Arc<Progress>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
         }
     }
-    while let Some(done) = tasks.join_next().await {
-        accounts.push(done??);
-    }
-    accounts.sort_unstable();
-    Ok(accounts)
+    #[cfg(not(unix))]
+    drop(tokio::signal::ctrl_c().await);
+    progress.line("stopping; what was done is reported");
+    stop.ask();
 }

@@ -1,10 +1,28 @@
-//! Load generators: each drives a real server process over loopback and prints what it measured.
+//! Load generators: each drives a real server process over loopback and says what it measured.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`ledger`] | `bench ledger`: transfers in postings, shape by shape |
+//! | [`preset`] | the shapes |
+//! | [`postings`], [`holds`] | what is sent: made from a seed, written in CBOR or JSON |
+//! | [`load`] | the maker thread, and the lanes that send |
+//! | [`connection`] | signed requests over connections that stay, with little work of their own |
+//! | [`accounts`], [`place`] | what stands before the clock runs: accounts, directories, PostgreSQL |
+//! | [`monitor`], [`raw`], [`statistics`] | what is measured beside: slices, the bare disk, percentiles |
+//! | [`report`], [`plot`], [`progress`] | what is said |
 
+mod accounts;
+mod connection;
+mod holds;
 pub mod ledger;
-
-/// The value below which `percent` of the sorted values lie.
-#[must_use]
-pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get((sorted.len() * percent / 100).min(last)).copied().unwrap_or_default()
-}
+mod load;
+mod monitor;
+pub mod numbers;
+mod place;
+mod plot;
+mod postings;
+pub mod preset;
+mod progress;
+mod raw;
+mod report;
+mod statistics;

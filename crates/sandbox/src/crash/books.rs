@@ -18,7 +18,7 @@ use super::moment::Moments;
 use super::posting::Form;
 use super::teller::{Desk, Kept, Teller};
 use crate::api::Api;
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 use crate::play::open::{person_name, register};
 use crate::play::stage::{DAY, Setting, Stage, each, text};
 use crate::process::{Launch, Platform};

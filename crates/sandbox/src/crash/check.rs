@@ -8,7 +8,7 @@ use super::draw::one_of;
 use super::model::Expected;
 use super::teller::Kept;
 use crate::api::Api;
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 use crate::play::stage::{DAY, each, text};
 
 /// How many requests are under way at once.

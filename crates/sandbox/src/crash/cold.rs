@@ -37,7 +37,8 @@ pub(super) async fn measure(
     seed: u64,
 ) -> Result<Cold> {
     let args = sets.iter().flat_map(|set| ["--set".to_owned(), set.clone()]).collect();
-    let launch = Launch { binary: lintel_binary(lintel)?, data_dir, listen: "127.0.0.1:0".into(), args };
+    let launch =
+        Launch { binary: lintel_binary(lintel)?, data_dir, listen: "127.0.0.1:0".into(), args, own_group: false };
     let mut platform = launch.start()?;
     let api = launch.api(&platform, "operator")?;
     let accounts = custody_accounts(&api, ACCOUNTS).await?;

@@ -1,6 +1,6 @@
 //! Draws that follow from a seed.
 
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 
 /// A number below `bound`.
 pub(super) fn below(numbers: &mut Numbers, bound: u64) -> u64 {

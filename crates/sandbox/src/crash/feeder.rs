@@ -13,7 +13,7 @@ use super::draw::below;
 use super::model::Effect;
 use super::posting::{Form, Posting};
 use crate::api::{Answer, Api};
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 
 /// How many answers of a stream the platform keeps.
 const KEPT: usize = 16;

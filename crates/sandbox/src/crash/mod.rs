@@ -30,7 +30,7 @@ use serde_json::json;
 
 use self::books::{Books, Round};
 use self::moment::Moments;
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 use crate::play::Talk;
 
 /// So many rounds are played on the same books.

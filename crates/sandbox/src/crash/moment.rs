@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::draw::{below, one_of};
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 
 /// The latest moment after the load began.
 const LATEST_MS: u64 = 1_800;

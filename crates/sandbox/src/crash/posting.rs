@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::draw::{below, two_accounts};
 use super::model::Effect;
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 
 /// How a feeder writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::draw::{self, below, two_accounts};
 use super::model::Effect;
 use crate::api::{Answer, Api};
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 
 /// When holds end: later than the driver's clock ever stands while it looks.
 const EVENING: &str = "2026-03-05T23:00:00+08:00";

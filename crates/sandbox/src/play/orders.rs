@@ -8,7 +8,7 @@ use super::open::{Branch, Cast};
 use super::stage::{each, text};
 use super::{Stage, Talk};
 use crate::api::Api;
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 
 /// What an order is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 
 use super::{Play, Stage};
-use crate::bench::ledger::Numbers;
+use crate::bench::numbers::Numbers;
 use crate::process::{Launch, Platform};
 
 /// The cuts under way.

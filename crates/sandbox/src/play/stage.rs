@@ -130,7 +130,7 @@ impl Stage {
         args.push(format!("first_day={DAY}"));
         args.extend(sets.into_iter().flat_map(|set| ["--set".to_owned(), set]));
         let binary = lintel_binary(lintel)?;
-        let mut launch = Launch { binary, data_dir, listen: "127.0.0.1:0".to_owned(), args };
+        let mut launch = Launch { binary, data_dir, listen: "127.0.0.1:0".to_owned(), args, own_group: false };
         let platform = launch.start()?;
         launch.listen = platform.base.trim_start_matches("http://").to_owned();
         let operator = launch.api(&platform, "operator")?;

@@ -1,5 +1,7 @@
-//! The sandbox bank over real TCP: each fault, exact books, determinism, the wire format, the process.
+//! The sandbox bank over real TCP: each fault, exact books, determinism, the wire format, the process; and the benchmarks
+//! against a real server.
 
+mod bench;
 mod books;
 mod contract;
 mod faults;

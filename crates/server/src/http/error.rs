@@ -149,7 +149,7 @@ impl From<Refusal> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         let code = match unavailable {
-            Unavailable::Overloaded => "overloaded",
+            Unavailable::Overloaded | Unavailable::Behind => "overloaded",
             Unavailable::Stopped | Unavailable::Recovering | Unavailable::Unknown => "unavailable",
         };
         Self::new(code, None, unavailable.to_string())

@@ -108,7 +108,9 @@ impl Executor {
                     }
                     return true;
                 }
-                Err(super::Unavailable::Overloaded) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(super::Unavailable::Overloaded | super::Unavailable::Behind) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
                 Err(super::Unavailable::Stopped | super::Unavailable::Recovering | super::Unavailable::Unknown) => {
                     return false;
                 }

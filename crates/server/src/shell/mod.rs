@@ -4,12 +4,13 @@
 //!  tokio tasks ─ submit │ read ─► writer thread ─ sealed batch ─► journal thread
 //!                                   ▲   └ the gate ◄─ durable ───────┘
 //!                                   │        ├─► answers to the tasks
-//!                                   │        ├─► projector thread (store, history)
+//!                                   │        ├─► projector thread (tail) ─► checkpointer thread (store, history)
 //!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
 //!                                   └─ keys that left memory ◄─ look-up and filter threads (store)
 //! ```
 
 pub(crate) mod books;
+pub(crate) mod checkpointer;
 pub(crate) mod clearing;
 pub(crate) mod clock;
 pub(crate) mod close;
@@ -24,10 +25,11 @@ pub(crate) mod writer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use domain::{Refusal, Reply, State};
 use engine::{Answer, KeyFilter, LookedUp, Parked, Request};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub(crate) use clock::Clock;
 use lease::Leadership;
@@ -36,12 +38,21 @@ use standing::{Phase, Standing};
 /// How many requests may wait for the writer before callers are told to come back later.
 pub(crate) const QUEUE_BOUND: usize = 10_000;
 
+/// How many entries may be in no checkpoint yet before commands wait: about 100 bytes of memory each.
+pub(crate) const BEHIND_BOUND: u64 = 4_000_000;
+
+/// How long a command waits for history to catch up before it is told to come back later.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unavailable {
     /// The queue is full.
     #[error("the platform has {QUEUE_BOUND} requests waiting; try again in a second")]
     Overloaded,
+    /// What follows the journal is too far behind.
+    #[error("history is more than {BEHIND_BOUND} entries behind the journal and catches up; try again in a second")]
+    Behind,
     /// The platform stops.
     #[error("the platform is stopping; try again shortly")]
     Stopped,
@@ -99,12 +110,18 @@ pub(crate) struct Platform {
     leadership: Leadership,
     waiting: Arc<AtomicUsize>,
     standing: Standing,
+    behind: watch::Receiver<u64>,
 }
 
 impl Platform {
-    /// The handle of a writer whose inputs these are.
-    pub(crate) fn new(inputs: mpsc::Sender<Input>, leadership: Leadership, epoch: u64) -> Self {
-        Self { inputs, leadership, waiting: Arc::default(), standing: Standing::new(epoch) }
+    /// The handle of a writer whose inputs these are; `behind` says how many entries are in no checkpoint yet.
+    pub(crate) fn new(
+        inputs: mpsc::Sender<Input>,
+        leadership: Leadership,
+        epoch: u64,
+        behind: watch::Receiver<u64>,
+    ) -> Self {
+        Self { inputs, leadership, waiting: Arc::default(), standing: Standing::new(epoch), behind }
     }
 
     /// Decides a request; the answer comes once it is durable.
@@ -119,6 +136,7 @@ impl Platform {
         view: impl FnOnce(&State, &Reply) -> T + Send + 'static,
     ) -> Result<Seen<T>, Unavailable> {
         let _place = self.admit()?;
+        self.caught_up().await?;
         let (sender, receiver) = oneshot::channel();
         let after = move |state: &State, answer: Answer| -> Leaving {
             let Answer { result, position, repeated } = answer;
@@ -195,6 +213,21 @@ impl Platform {
         self.send(Input::Stop).ok();
     }
 
+    /// Waits while history lags too far: its entries are in memory, and memory is not to grow with the lag. A client that
+    /// waits for its answers thus goes as fast as history does.
+    async fn caught_up(&self) -> Result<(), Unavailable> {
+        if *self.behind.borrow() <= BEHIND_BOUND {
+            return Ok(());
+        }
+        let began = std::time::Instant::now();
+        let mut behind = self.behind.clone();
+        let waited = tokio::time::timeout(PATIENCE, behind.wait_for(|behind| *behind <= BEHIND_BOUND)).await;
+        metrics::counter!("lintel_admission_throttled_total").increment(1);
+        metrics::histogram!("lintel_admission_wait_seconds").record(began.elapsed().as_secs_f64());
+        // A projector that is gone holds no more entries in memory; lists stand still until the restart.
+        waited.map_or(Err(Unavailable::Behind), |_| Ok(()))
+    }
+
     fn admit(&self) -> Result<Place, Unavailable> {
         match self.standing.phase() {
             Phase::Running => {}
@@ -215,5 +248,50 @@ struct Place(Arc<AtomicUsize>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use domain::{Actor, Command, Origin};
+    use engine::Meta;
+
+    use super::*;
+
+    fn request() -> Request {
+        let meta = Meta::unkeyed(Actor::Operator("test".into()), Origin::Cli);
+        Request { command: Command::CancelHold(domain::ids::HoldId(1)), meta }
+    }
+
+    #[tokio::test]
+    async fn a_command_waits_while_history_is_too_far_behind_and_a_read_does_not() {
+        let (sender, inputs) = mpsc::channel();
+        let (entries, behind) = watch::channel(BEHIND_BOUND + 1);
+        let platform = Platform::new(sender, Leadership::new(None), 1, behind);
+        let mut submitted = Box::pin(platform.submit(request()));
+        assert!(matches!(looked_at(&mut submitted).await, Poll::Pending));
+        assert!(inputs.try_recv().is_err(), "the writer has not seen it");
+        let mut read = Box::pin(platform.read(|state| state.position));
+        assert!(matches!(looked_at(&mut read).await, Poll::Pending));
+        assert!(matches!(inputs.try_recv(), Ok(Input::Read(_))));
+        entries.send_replace(BEHIND_BOUND);
+        assert!(matches!(looked_at(&mut submitted).await, Poll::Pending));
+        assert!(matches!(inputs.try_recv(), Ok(Input::Request(..))));
+    }
+
+    #[tokio::test]
+    async fn a_command_that_waited_in_vain_is_told_to_come_back() {
+        let (sender, inputs) = mpsc::channel();
+        let (_entries, behind) = watch::channel(BEHIND_BOUND + 1);
+        let platform = Platform::new(sender, Leadership::new(None), 1, behind);
+        assert_eq!(platform.submit(request()).await.unwrap_err(), Unavailable::Behind);
+        assert!(inputs.try_recv().is_err(), "nothing was done");
+    }
+
+    /// One look at a future, whatever it says.
+    async fn looked_at<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+        std::future::poll_fn(|context| Poll::Ready(std::pin::Pin::new(&mut *future).poll(context))).await
     }
 }

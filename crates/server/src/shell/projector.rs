@@ -1,21 +1,28 @@
-//! The projector's thread: takes durable batches, publishes them to history, writes checkpoints behind.
+//! The projector's two threads: one publishes durable batches to statements at once, one writes checkpoints behind.
+//!
+//! ```text
+//!  writer ─ Take ─► projector ─ tail, `projected` ─► statements
+//!                      └ Pending ─► checkpointer ─► files and tables
+//!                      └ entries behind ─► admission: past a bound, commands wait
+//! ```
+//! A checkpoint by time or size is begun only when none is being written, so what is pending grows with the lag and
+//! checkpoints with it. Close and a checkpoint asked for stand in line.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use domain::business_day::CheckResult;
 use node::close::DaySnapshot;
 use node::projector::{Projected, Projector, ProjectorError};
+use node::publisher::Publisher;
 use tokio::sync::{oneshot, watch};
+
+use super::checkpointer::{Desk, Errand, Job, Said};
 
 /// How many batches may wait for the projector before the writer waits for it.
 const BATCHES_BEHIND: usize = 64;
-
-/// The first pause after a checkpoint could not be written.
-const FIRST_PAUSE_MS: u64 = 200;
-/// The longest.
-const LONGEST_PAUSE_MS: u64 = 5_000;
 
 /// What the projector is asked.
 pub(crate) enum Message {
@@ -36,11 +43,9 @@ pub(crate) enum Message {
 pub(crate) struct Handle {
     messages: mpsc::SyncSender<Message>,
     projected: watch::Receiver<u64>,
+    behind: watch::Receiver<u64>,
     said: Said,
 }
-
-/// Why no checkpoint can be written, while none can.
-type Said = Arc<Mutex<Option<String>>>;
 
 impl Handle {
     /// Passes a message; false if the projector is gone.
@@ -56,6 +61,11 @@ impl Handle {
     /// Waits until everything up to `position` is published; false if the projector is gone.
     pub(crate) async fn projected(&self, position: u64) -> bool {
         self.projected.clone().wait_for(|projected| *projected >= position).await.is_ok()
+    }
+
+    /// How many entries are in no checkpoint yet, as it changes.
+    pub(crate) fn behind(&self) -> watch::Receiver<u64> {
+        self.behind.clone()
     }
 
     /// Waits until everything up to `position` is in files and tables; false if the projector is gone.
@@ -103,24 +113,57 @@ impl Held {
     }
 }
 
-/// Starts it; `position` is what it has taken so far. The handle ends with the reason.
+/// Starts both threads; `position` is what was taken so far. The handle ends with the reason.
 pub(crate) fn start(
     projector: Projector,
     position: u64,
 ) -> std::io::Result<(Handle, thread::JoinHandle<Result<(), ProjectorError>>)> {
     let (messages, inbox) = mpsc::sync_channel(BATCHES_BEHIND);
     let (published, projected) = watch::channel(position);
-    let work = Work { projector, published, began: Instant::now(), trouble: Trouble::default() };
-    let said = work.trouble.said.clone();
+    let (publisher, checkpointer) = projector.split();
+    let (entries_behind, behind) = watch::channel(publisher.pending());
+    let (jobs, wanted) = mpsc::channel();
+    let line = Line::default();
+    let desk = Desk::new(checkpointer, line.clone());
+    let said = desk.said();
+    let checkpointing = thread::Builder::new().name("checkpointer".into()).spawn(move || desk.run(&wanted))?;
+    let work = Work { publisher, published, entries_behind, jobs, line, checkpointing, began: Instant::now() };
     let thread = thread::Builder::new().name("projector".into()).spawn(move || work.run(&inbox))?;
-    Ok((Handle { messages, projected, said }, thread))
+    Ok((Handle { messages, projected, behind, said }, thread))
+}
+
+/// What stands in line for the checkpointer.
+#[derive(Clone, Default)]
+pub(crate) struct Line {
+    jobs: Arc<AtomicUsize>,
+    entries: Arc<AtomicU64>,
+}
+
+impl Line {
+    fn joined(&self, entries: u64) {
+        self.jobs.fetch_add(1, Ordering::Relaxed);
+        self.entries.fetch_add(entries, Ordering::Relaxed);
+    }
+
+    /// Jobs that are done, and the entries they were about.
+    pub(crate) fn left(&self, jobs: usize, entries: u64) {
+        self.entries.fetch_sub(entries, Ordering::Relaxed);
+        self.jobs.fetch_sub(jobs, Ordering::Relaxed);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.jobs.load(Ordering::Relaxed) == 0
+    }
 }
 
 struct Work {
-    projector: Projector,
+    publisher: Publisher,
     published: watch::Sender<u64>,
+    entries_behind: watch::Sender<u64>,
+    jobs: mpsc::Sender<Job>,
+    line: Line,
+    checkpointing: thread::JoinHandle<Result<(), ProjectorError>>,
     began: Instant,
-    trouble: Trouble,
 }
 
 impl Work {
@@ -128,122 +171,51 @@ impl Work {
         loop {
             match inbox.recv_timeout(Duration::from_millis(100)) {
                 Ok(Message::Take(projected)) => {
-                    let position = projected.projection.last;
-                    self.projector.take(*projected, self.at_ms());
+                    let (position, at_ms) = (projected.projection.last, self.at_ms());
+                    self.publisher.take(*projected, at_ms);
                     self.published.send_replace(position);
                 }
-                Ok(Message::Close(snapshot, sender)) => {
-                    // Whoever asked may be gone; the files stand.
-                    drop(sender.send(self.projector.close(&snapshot)));
-                }
-                Ok(Message::Checkpoint(sender)) => {
-                    if self.write()? {
-                        // Whoever asked may be gone; the checkpoint stands.
-                        sender.send(()).ok();
-                    }
-                }
+                Ok(Message::Close(snapshot, sender)) => self.queue(Errand::Close(snapshot, sender)),
+                Ok(Message::Checkpoint(sender)) => self.queue(Errand::Tell(sender)),
                 Ok(Message::Hold(standing, told)) => {
-                    standing.send(()).ok();
-                    if let Ok(epoch) = told.recv() {
-                        self.projector.lead(epoch);
-                    }
+                    let (done, ended) = mpsc::channel();
+                    self.queue(Errand::Hold(standing, told, done));
+                    // Its end, or that of the thread, either way without a word.
+                    ended.recv().ok();
                 }
                 Ok(Message::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    return self.projector.write(&[]);
+                    self.queue(Errand::Write);
+                    return self.end();
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
-            if self.projector.is_due(self.at_ms()) && self.trouble.is_over(self.at_ms()) {
-                let began = Instant::now();
-                if self.write()? {
-                    metrics::histogram!("lintel_checkpoint_seconds").record(began.elapsed().as_secs_f64());
-                }
+            if self.checkpointing.is_finished() {
+                return self.end();
             }
-            metrics::gauge!("lintel_projector_entries_behind")
-                .set(u32::try_from(self.projector.behind()).unwrap_or(u32::MAX));
+            if self.line.is_empty() && self.publisher.is_due(self.at_ms()) {
+                self.queue(Errand::Write);
+            }
+            let behind = self.publisher.pending() + self.line.entries.load(Ordering::Relaxed);
+            self.entries_behind.send_replace(behind);
+            metrics::gauge!("lintel_projector_entries_behind").set(u32::try_from(behind).unwrap_or(u32::MAX));
         }
     }
 
-    /// Writes a checkpoint; false if the disk or the database failed, and it is to be tried again after a pause.
-    fn write(&mut self) -> Result<bool, ProjectorError> {
-        match self.projector.write(&[]) {
-            Ok(()) => {
-                self.trouble.passed();
-                Ok(true)
-            }
-            Err(error) if error.may_pass() => {
-                self.trouble.came(self.at_ms(), &error);
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
+    /// Passes everything pending on, with what is to be done about it.
+    fn queue(&mut self, errand: Errand) {
+        let pending = self.publisher.begin();
+        self.line.joined(pending.entries());
+        // A checkpointer that ended is noticed, with its reason, where its thread is joined.
+        drop(self.jobs.send(Job { pending, errand }));
+    }
+
+    /// Lets the checkpointer finish its line and says how it ended.
+    fn end(self) -> Result<(), ProjectorError> {
+        drop(self.jobs);
+        self.checkpointing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     fn at_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-/// A disk or a database that failed, and when it is tried again: the pauses grow. Batches are taken meanwhile, so statements
-/// go on from the tail.
-#[derive(Debug, Default)]
-struct Trouble {
-    pause_ms: u64,
-    until_ms: u64,
-    said: Said,
-}
-
-impl Trouble {
-    /// Whether it may be tried again.
-    fn is_over(&self, at_ms: u64) -> bool {
-        at_ms >= self.until_ms
-    }
-
-    fn came(&mut self, at_ms: u64, error: &ProjectorError) {
-        self.pause_ms = (self.pause_ms * 2).clamp(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
-        self.until_ms = at_ms.saturating_add(self.pause_ms);
-        self.say(Some(error.to_string()));
-        metrics::gauge!("lintel_projector_failing").set(1.0);
-        metrics::counter!("lintel_projector_failures_total").increment(1);
-        tracing::error!(%error, next_try_ms = self.pause_ms, "no checkpoint could be written; statements go on from memory");
-    }
-
-    fn passed(&mut self) {
-        self.until_ms = 0;
-        if std::mem::take(&mut self.pause_ms) > 0 {
-            self.say(None);
-            metrics::gauge!("lintel_projector_failing").set(0.0);
-            tracing::warn!("checkpoints are written again");
-        }
-    }
-
-    fn say(&self, what: Option<String>) {
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = what;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use store::StoreError;
-
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_bound_and_begin_anew_after_a_success() {
-        let error = ProjectorError::Store(StoreError::Database { doing: "writing".into(), reason: "disk full".into() });
-        assert!(error.may_pass());
-        let mut trouble = Trouble::default();
-        assert!(trouble.is_over(0));
-        let mut pauses = Vec::new();
-        for _ in 0..8 {
-            trouble.came(1_000, &error);
-            assert!(!trouble.is_over(1_000) && trouble.is_over(trouble.until_ms));
-            pauses.push(trouble.until_ms - 1_000);
-        }
-        assert_eq!(pauses, [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
-        trouble.passed();
-        assert!(trouble.is_over(0));
-        trouble.came(0, &error);
-        assert_eq!(trouble.until_ms, 200);
     }
 }

@@ -1,0 +1,219 @@
+//! The least HTTP/1.1 that a load needs: signed requests as whole byte strings, one under way on a connection that stays.
+//!
+//! A full client costs more than the request it measures; this one is a write, a read and a look for the end of the answer.
+//! Anything unexpected (a chunked answer, a closed connection) is an error that ends the run, never a guess.
+
+use std::io::ErrorKind;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+use ark::MacKey;
+use ark::signing::{Authorization, Credential, Request, Stamp};
+use tokio::net::TcpStream;
+
+/// How much is read at once.
+const CHUNK: usize = 16 << 10;
+
+/// Who signs, and for which host.
+#[derive(Debug, Clone)]
+pub(crate) struct Signer {
+    /// `127.0.0.1:7880`.
+    host: String,
+    id: String,
+    key: MacKey,
+}
+
+impl Signer {
+    /// Signs as `id` for the platform at `base` (`http://127.0.0.1:7880`).
+    pub(crate) fn new(base: &str, id: &str, key: MacKey) -> Self {
+        Self { host: base.trim_start_matches("http://").to_owned(), id: id.to_owned(), key }
+    }
+
+    /// A whole request, signed now with a new nonce. `headers` are lines, each ended by CR LF.
+    ///
+    /// # Errors
+    /// If the system gives no random bytes or the id cannot be signed for.
+    pub(crate) fn request(&self, method: &str, target: &str, headers: &str, body: &[u8]) -> Result<Vec<u8>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let credential = Credential { merchant: &self.id, serial: "1", key: &self.key };
+        let signed = Request { method, target, body };
+        let authorization = Authorization::sign(&credential, Stamp::random(now)?, &signed)?;
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nhost: {}\r\nauthorization: {authorization}\r\n{headers}content-length: {}\r\n\r\n",
+            self.host,
+            body.len()
+        );
+        let mut request = Vec::with_capacity(head.len() + body.len());
+        request.extend_from_slice(head.as_bytes());
+        request.extend_from_slice(body);
+        Ok(request)
+    }
+
+    /// A JSON request under an idempotency key.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub(crate) fn json(&self, target: &str, key: &str, body: &str) -> Result<Vec<u8>> {
+        let headers = format!("content-type: application/json\r\nidempotency-key: {key}\r\n");
+        self.request("POST", target, &headers, body.as_bytes())
+    }
+
+    /// Where it is.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// An answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Reply<'a> {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The body.
+    pub(crate) body: &'a [u8],
+}
+
+impl Reply<'_> {
+    /// The text at a key of the JSON body, if the status says it went well.
+    ///
+    /// # Errors
+    /// The platform's own words otherwise.
+    pub(crate) fn text(&self, key: &str) -> Result<String> {
+        let words = || String::from_utf8_lossy(self.body);
+        ensure!(self.status == 200, "{}: {}", self.status, words());
+        let value: serde_json::Value = serde_json::from_slice(self.body).context("reading an answer")?;
+        let found = value.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+        found.with_context(|| format!("an answer without '{key}': {}", words()))
+    }
+}
+
+/// A connection that stays.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects to `host` (`127.0.0.1:7880`).
+    ///
+    /// # Errors
+    /// If nobody listens there.
+    pub(crate) async fn open(host: &str) -> Result<Self> {
+        let stream = TcpStream::connect(host).await.with_context(|| format!("connecting to {host}"))?;
+        stream.set_nodelay(true).context("setting TCP_NODELAY")?;
+        Ok(Self { stream, buffer: Vec::with_capacity(CHUNK) })
+    }
+
+    /// Sends a request and reads its answer.
+    ///
+    /// # Errors
+    /// If the connection breaks or the answer is in another form.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Reply<'_>> {
+        self.write(request).await?;
+        self.buffer.clear();
+        let head = loop {
+            self.read().await?;
+            if let Some(head) = Head::parse(&self.buffer)? {
+                break head;
+            }
+        };
+        let end = head.length + head.content_length;
+        while self.buffer.len() < end {
+            self.read().await?;
+        }
+        ensure!(self.buffer.len() == end, "{} bytes follow an answer", self.buffer.len() - end);
+        Ok(Reply { status: head.status, body: &self.buffer[head.length..end] })
+    }
+
+    async fn write(&mut self, mut rest: &[u8]) -> Result<()> {
+        while !rest.is_empty() {
+            match self.stream.try_write(rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.stream.writable().await?,
+                Err(error) => return Err(error).context("sending a request"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        let before = self.buffer.len();
+        self.buffer.resize(before + CHUNK, 0);
+        let read = loop {
+            self.stream.readable().await.context("waiting for an answer")?;
+            match self.stream.try_read(&mut self.buffer[before..]) {
+                Ok(read) => break read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error).context("reading an answer"),
+            }
+        };
+        self.buffer.truncate(before + read);
+        ensure!(read > 0, "the platform closed the connection before it answered");
+        Ok(())
+    }
+}
+
+/// The head of an answer.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    status: u16,
+    /// Up to and with the empty line.
+    length: usize,
+    content_length: usize,
+}
+
+impl Head {
+    /// Reads it; `None` until all of it is there.
+    fn parse(bytes: &[u8]) -> Result<Option<Self>> {
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes[..end]).context("the head of an answer is not a text")?;
+        let mut lines = text.split("\r\n");
+        let first = lines.next().unwrap_or_default();
+        let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let status = status.with_context(|| format!("'{first}' is no status line"))?;
+        let length = lines.find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim())
+        });
+        let Some(length) = length else { bail!("an answer without content-length:\n{text}") };
+        let content_length = length.parse().with_context(|| format!("content-length '{length}'"))?;
+        Ok(Some(Self { status, length: end + 4, content_length }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_once_it_is_whole() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nlintel-position: 7\r\n\r\n{}";
+        for end in 0..answer.len() - 2 {
+            assert_eq!(Head::parse(&answer[..end]).unwrap(), None, "{end}");
+        }
+        let head = Head::parse(answer).unwrap().unwrap();
+        assert_eq!(head, Head { status: 200, length: answer.len() - 2, content_length: 2 });
+    }
+
+    #[test]
+    fn an_answer_of_unknown_length_is_an_error_that_shows_it() {
+        let error = Head::parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap_err();
+        assert!(error.to_string().contains("chunked"), "{error}");
+        assert!(Head::parse(b"nothing\r\n\r\n").unwrap_err().to_string().contains("'nothing'"));
+    }
+
+    #[test]
+    fn a_request_carries_a_signature_over_what_it_says() {
+        let key = MacKey::from_bytes([7; 32]);
+        let signer = Signer::new("http://127.0.0.1:1", "operator", key.clone());
+        let request = String::from_utf8(signer.json("/v1/holds", "k1", "{}").unwrap()).unwrap();
+        let line = request.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap();
+        let authorization = Authorization::parse(line).unwrap();
+        let signed = Request { method: "POST", target: "/v1/holds", body: b"{}" };
+        authorization.verify(&key, &signed).unwrap();
+        assert!(
+            request.starts_with("POST /v1/holds HTTP/1.1\r\nhost: 127.0.0.1:1\r\n") && request.ends_with("\r\n\r\n{}")
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! The executor's part of a life: the flights of `node::executor`, driven over the simulated network as the server's
+//! shell drives them over HTTP.
+
+use channels::Response;
+use domain::attempt::{Attempt, Outcome};
+use domain::ids::AttemptId;
+use domain::{Actor, Command, Origin};
+use engine::{Meta, Request};
+use node::executor::{Call, Step};
+
+use crate::check::Checked;
+use crate::fault::Fault;
+use crate::network::{self, Message, Network, TIMEOUT_MS};
+use crate::node::{Output, PATIENCE, Waits};
+use crate::world::{Event, World};
+
+/// The last query is far behind what any answer waits for.
+const PATIENT_MS: u64 = PATIENCE.max_ms;
+
+impl World {
+    /// A flight takes its next step.
+    pub(crate) fn flies(&mut self, id: AttemptId) -> Checked {
+        let (clock, life) = (self.clock(), self.life);
+        let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
+        let Some(carried) = self.node.as_mut().and_then(|node| node.flights.get_mut(&id)) else { return Ok(()) };
+        if carried.waits != Waits::Time {
+            return Ok(());
+        }
+        match carried.flight.step(clock, &nonce) {
+            Step::Send(request) => {
+                let attempt = carried.flight.attempt().clone();
+                let call = self.network.next_call();
+                carried.waits = Waits::Call(call);
+                self.calls(&attempt, call, request)
+            }
+            Step::Report(outcome) => {
+                carried.waits = Waits::Report;
+                self.reports(id, outcome)
+            }
+            Step::Wait { ms } => {
+                let ms = i64::try_from(ms.min(PATIENT_MS)).expect("patience is short");
+                self.after(ms, Event::Flies(life, id));
+                Ok(())
+            }
+            Step::Done => {
+                self.node.as_mut().map(|node| node.flights.remove(&id));
+                self.stats.settled += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn calls(&mut self, attempt: &Attempt, call: u64, request: channels::Request) -> Checked {
+        self.stats.calls += 1;
+        let (id, life) = (attempt.id, self.life);
+        if self.random.chance(self.weather.not_written) {
+            self.say("executor", format_args!("{id} finds no connection"));
+            self.soon(1, 50, Event::Fails(life, id, call, false));
+            return Ok(());
+        }
+        let is_operation = !request.path.ends_with("/query");
+        if is_operation {
+            self.network.writes(attempt, &request, &self.follower)?;
+        }
+        let path = &request.path;
+        self.trace.say(self.now, "executor", format_args!("{id} writes call {call}: {path} {}", attempt.serial()));
+        let may_be_denied = is_operation && network::may_be_denied(attempt) && self.random.chance(self.weather.lie);
+        let message = Message { attempt: id, call, request, is_operation, may_be_denied };
+        for ms in Network::ways(self.weather, &mut self.random) {
+            self.after(ms, Event::ToBank(Box::new(message.clone())));
+        }
+        self.after(TIMEOUT_MS, Event::Fails(life, id, call, true));
+        Ok(())
+    }
+
+    /// The bank gets a message and answers.
+    pub(crate) fn at_the_bank(&mut self, message: Message) {
+        let mut response = self.network.exchange(&message.request);
+        let said = String::from_utf8_lossy(&response.body).into_owned();
+        let code = said.split(r#""code":""#).nth(1).and_then(|rest| rest.get(..8)).unwrap_or("?").to_owned();
+        let (id, call) = (message.attempt, message.call);
+        self.say("bank", format_args!("gets call {call} of {id} and answers {code}"));
+        let attempt = self.follower.state().attempts.get(id.0).cloned();
+        if let Some(attempt) = attempt.filter(|_| message.may_be_denied)
+            && let Some(denial) = self.network.denial(&attempt, &response)
+        {
+            self.stats.lies += 1;
+            self.say("bank", format_args!("lies: it says that it declined {id}"));
+            response = denial;
+        }
+        for ms in Network::ways(self.weather, &mut self.random) {
+            let garbled = self.random.chance(self.weather.garbled);
+            let response = if garbled { Network::garbled(&response, &mut self.random) } else { response.clone() };
+            self.after(ms, Event::FromBank(Box::new(message.clone()), Box::new(response)));
+        }
+    }
+
+    /// An answer comes to whatever call of the attempt is open: a late one to a later call too.
+    pub(crate) fn answered_by_the_bank(&mut self, message: &Message, response: Response) -> Checked {
+        let (id, call) = (message.attempt, message.call);
+        let early = self.fault == Some(Fault::EarlyNotFound)
+            && !message.is_operation
+            && String::from_utf8_lossy(&response.body).contains(r#""code":"00000003""#);
+        let Some(carried) = self.node.as_mut().and_then(|node| node.flights.get_mut(&id)) else { return Ok(()) };
+        let Waits::Call(open) = carried.waits else { return Ok(()) };
+        if early {
+            carried.waits = Waits::Report;
+            return self.reports(id, Outcome::NotFound);
+        }
+        carried.flight.ended(Call::Answered(response));
+        carried.waits = Waits::Time;
+        let stale = if open == call { "" } else { ", an old one" };
+        self.say("executor", format_args!("{id} gets the answer to call {call}{stale}"));
+        self.after(0, Event::Flies(self.life, id));
+        Ok(())
+    }
+
+    /// A call found no connection or got no answer.
+    pub(crate) fn call_failed(&mut self, id: AttemptId, call: u64, written: bool) -> Checked {
+        let resends = self.fault == Some(Fault::ResendNewSerial);
+        let (clock, life) = (self.clock(), self.life);
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let Some(carried) = node.flights.get_mut(&id) else { return Ok(()) };
+        if carried.waits != Waits::Call(call) {
+            return Ok(());
+        }
+        carried.waits = Waits::Time;
+        if !written {
+            carried.flight.ended(Call::NotWritten);
+            let ms = i64::try_from(carried.flight.retry_ms()).expect("patience is short");
+            self.after(ms, Event::Flies(life, id));
+            return Ok(());
+        }
+        carried.flight.ended(Call::Lost);
+        if resends {
+            let mut attempt = carried.flight.attempt().clone();
+            (attempt.requested_at, attempt.send_before) = (clock.plus_ms(86_400_000), clock.plus_ms(30_000));
+            attempt.epoch = node.epoch;
+            node.carry(attempt, &self.network.channels);
+        }
+        self.say("executor", format_args!("{id} gets no answer to call {call}"));
+        self.after(0, Event::Flies(life, id));
+        Ok(())
+    }
+
+    /// Tells the engine an outcome.
+    fn reports(&mut self, id: AttemptId, outcome: Outcome) -> Checked {
+        self.say("executor", format_args!("{id} is {outcome:?}"));
+        self.stats.unknown += u64::from(outcome == Outcome::Unknown);
+        let command = Command::AnswerAttempt { attempt: id, outcome: outcome.clone() };
+        let meta = Meta::unkeyed(Actor::Channel("executor".into()), Origin::Channel);
+        let Some(answer) = self.submit(Request { command, meta })? else { return Ok(()) };
+        if let Err(refusal) = &answer.result {
+            self.say("executor", format_args!("{id}: its answer is refused: {refusal}"));
+        }
+        self.give(Output::Reported(id, outcome))
+    }
+
+    /// The engine knows the outcome, and the journal holds it.
+    pub(crate) fn reported(&mut self, id: AttemptId, outcome: &Outcome) -> Checked {
+        let believed = self.fault == Some(Fault::EarlyNotFound) && *outcome == Outcome::NotFound;
+        let Some(node) = &mut self.node else { return Ok(()) };
+        if believed {
+            node.flights.remove(&id);
+            return Ok(());
+        }
+        let Some(carried) = node.flights.get_mut(&id) else { return Ok(()) };
+        carried.flight.reported(outcome);
+        carried.waits = Waits::Time;
+        self.after(0, Event::Flies(self.life, id));
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! The whole system in one process under one seed: clients, node, journal, files, network and banks, with a clock of its
+//! own and every fault there is. `docs/simulator.md` says what is simulated, what is not, and how to read a trace.
+//!
+//! ```text
+//!  seed ─► weather, clients, order of events ─► World ─► laws after every step ─► Outcome: figures │ violation, trace
+//! ```
+//! The same seed does the same on every machine, line by line of its trace. Only the ciphertext of sealed fields differs,
+//! which no decision looks at.
+//!
+//! | where | what |
+//! |---|---|
+//! | `world` | the clock, the queue, starts and crashes |
+//! | `writer`, `flights` | one life: the shell's writer, projector and executor, step by step |
+//! | `client`, `commands`, `operator` | what is asked of the platform, and what was answered |
+//! | `disk`, `files`, `directory` | the journal's disk; the store's and the lake's files, and where they lie |
+//! | `network` | wires to the banks of `sandbox`, which carry the channels' true bytes |
+//! | `follower`, `check`, `end` | the laws: of each durable row, of each state, of the end |
+
+mod check;
+mod client;
+mod commands;
+mod directory;
+mod disk;
+mod end;
+mod fault;
+mod files;
+mod flights;
+mod follower;
+mod network;
+mod node;
+mod operator;
+mod random;
+mod run;
+mod secrets;
+mod trace;
+mod weather;
+mod world;
+mod writer;
+
+pub use check::Violation;
+pub use fault::Fault;
+pub use run::{Outcome, PLANTED_OVERFLOW, run};
+pub use trace::Stats;

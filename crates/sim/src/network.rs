@@ -1,0 +1,190 @@
+//! The way to the banks and back: each message may be lost, late, doubled or damaged, and a bank may lie.
+//!
+//! ```text
+//!  flight ─ send ─► not written │ lost │ on its way (once or twice) ─► bank ─► answer lost │ late │ twice │ garbled ─► flight
+//!                      └────────────────────── a time-out after 3 s counts as "no answer" ◄──────────────────────────┘
+//! ```
+//! What is written arrives within four seconds or never: less than the settling delay on which "not found" rests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ark::MacKey;
+use channels::{Channel, Headers, Request, Response};
+use domain::attempt::{Attempt, Purpose, Rail};
+use domain::ids::AttemptId;
+use sandbox::bank::{self, Asked, Bank, Plan, Rates, SANDBOX_KEY_HEX};
+use serde_json::json;
+
+use crate::check::{Checked, broken};
+use crate::follower::Follower;
+use crate::node::Channels;
+use crate::random::Random;
+use crate::weather::Weather;
+
+/// When a call without an answer is given up.
+pub(crate) const TIMEOUT_MS: i64 = 3_000;
+/// Nothing that was written is longer on its way.
+const LATEST_MS: i64 = 4_000;
+
+/// A request on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) attempt: AttemptId,
+    /// The number of the call.
+    pub(crate) call: u64,
+    pub(crate) request: Request,
+    /// Whether it is the operation itself, not a question about it.
+    pub(crate) is_operation: bool,
+    /// Whether a success of it may be told as a decline.
+    pub(crate) may_be_denied: bool,
+}
+
+/// What was written under a serial.
+#[derive(Debug)]
+struct Written {
+    path: String,
+    body: Vec<u8>,
+}
+
+/// Banks and wires.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) bank: Arc<Bank>,
+    pub(crate) channels: Channels,
+    key: MacKey,
+    written: BTreeMap<String, Written>,
+    calls: u64,
+}
+
+fn plan(rate: u32) -> Plan {
+    let rates = |decline: u32, returned: u32| Rates { decline, in_progress: rate, returned, ..Rates::default() };
+    Plan {
+        debit: rates(rate, 0),
+        refund: rates(rate / 4, 0),
+        pay: rates(rate / 2, rate),
+        hold: rates(rate, 0),
+        capture: rates(rate / 4, 0),
+        release: rates(rate / 4, 0),
+        ..Plan::default()
+    }
+}
+
+impl Network {
+    /// Banks that keep their books from `date` on.
+    pub(crate) fn new(seed: u64, weather: Weather, date: jiff::civil::Date) -> Self {
+        let key = MacKey::from_hex(SANDBOX_KEY_HEX).expect("the sandbox's key is one");
+        let plan = plan(weather.bank);
+        let bank = Bank::new(bank::Settings { plan, seed, key: key.clone(), date, notify_url: None });
+        let opened = |rail: Rail, name: &str| {
+            let mut settings = json!({ "institution": "lintel", "key": SANDBOX_KEY_HEX });
+            if rail != Rail::Fund {
+                settings["rail"] = json!(rail.name());
+            }
+            (rail, channels::by_name(name, &settings).expect("the settings are whole"))
+        };
+        let channels = [
+            opened(Rail::Epcc, "sandbox_bank"),
+            opened(Rail::UnionPay, "sandbox_bank"),
+            opened(Rail::Fund, "sandbox_fund"),
+        ];
+        Self { bank, channels: BTreeMap::from(channels), key, written: BTreeMap::new(), calls: 0 }
+    }
+
+    /// The channel of a rail.
+    pub(crate) fn channel(&self, rail: Rail) -> Option<Arc<dyn Channel>> {
+        self.channels.get(&rail).cloned()
+    }
+
+    /// The number of the next call.
+    pub(crate) fn next_call(&mut self) -> u64 {
+        self.calls += 1;
+        self.calls
+    }
+
+    /// An operation is being written: whether the journal holds its attempt, nothing of its purpose is uncertain, and
+    /// nothing was written under its serial before.
+    pub(crate) fn writes(&mut self, attempt: &Attempt, request: &Request, follower: &Follower) -> Checked {
+        let (state, serial) = (follower.state(), attempt.serial());
+        let known = state.attempts.get(attempt.id.0).filter(|known| known.serial() == serial);
+        if known.is_none() {
+            return broken("sent only what the journal holds", format!("{serial} of {}", attempt.id));
+        }
+        let others = state.outbox.iter().filter_map(|(id, ())| state.attempts.get(id.0));
+        // A refund of a combined payment goes two ways at once, each with its own original.
+        let same = |other: &&Attempt| other.purpose == attempt.purpose && other.operation == attempt.operation;
+        let mut others = others.filter(same).filter(|other| other.id != attempt.id);
+        if let Some(other) = others.next() {
+            let found = format!("{} was sent while {} was uncertain", attempt.id, other.id);
+            return broken("nothing new while the old is unknown", found);
+        }
+        let (path, body) = (request.path.clone(), request.body().to_vec());
+        match self.written.insert(serial.clone(), Written { path, body }) {
+            None => Ok(()),
+            Some(before) if before.path == request.path && before.body == request.body() => {
+                broken("sent once", format!("{} was written again under {serial}", attempt.id))
+            }
+            Some(_) => broken("a serial has one content", format!("{serial} was written with other content")),
+        }
+    }
+
+    /// How long each copy of a message is on its way; none: it is lost.
+    pub(crate) fn ways(weather: Weather, random: &mut Random) -> Vec<i64> {
+        if random.chance(weather.lost) {
+            return Vec::new();
+        }
+        let copies = if random.chance(weather.doubled) { 2 } else { 1 };
+        let way = |random: &mut Random| {
+            if random.chance(weather.late) { random.between(500, LATEST_MS) } else { random.between(1, 40) }
+        };
+        (0..copies).map(|_| way(random)).collect()
+    }
+
+    /// What the bank answers.
+    pub(crate) fn exchange(&self, request: &Request) -> Response {
+        let headers: Vec<(&str, String)> = request.headers.clone();
+        let asked = Asked { method: request.method, target: &request.path, headers: &headers, body: request.body() };
+        let answered = self.bank.exchange(&asked);
+        Response { status: answered.status, headers: answered.headers.into_iter().collect(), body: answered.body }
+    }
+
+    /// What the bank claims, at times, of a debit that it did.
+    pub(crate) fn denial(&self, attempt: &Attempt, response: &Response) -> Option<Response> {
+        let done = String::from_utf8_lossy(&response.body).contains(r#""code":"00000000""#);
+        let nonce = response.headers.get("x-nonce").filter(|_| done)?;
+        let serial = attempt.serial();
+        let date = self.bank.clearing_date().to_string();
+        let body = json!({ "serial": serial, "code": "30000001", "message": "closed", "clearing_date": date });
+        let body = body.to_string().into_bytes();
+        let head = format!("ANSWER\n200\n{nonce}\n");
+        let signature = hex::encode(self.key.mac().update(head.as_bytes()).update(&body).finish());
+        let headers: Headers = [("x-nonce", nonce.to_owned()), ("x-signature", signature)].into_iter().collect();
+        Some(Response { status: 200, headers, body })
+    }
+
+    /// An answer that something happened to on its way.
+    pub(crate) fn garbled(response: &Response, random: &mut Random) -> Response {
+        let mut garbled = response.clone();
+        match random.below(4) {
+            0 => garbled = Response { status: 502, headers: Headers::default(), body: b"<html>".to_vec() },
+            1 => garbled.body.truncate(response.body.len() / 2),
+            // The claim of somebody without the key.
+            2 => {
+                let text = String::from_utf8_lossy(&response.body);
+                garbled.body = text.replace("00000000", "30000001").replace("00000003", "00000000").into_bytes();
+                garbled.body.push(b' ');
+            }
+            _ => garbled.headers = [("x-nonce", "0000000000000000")].into_iter().collect(),
+        }
+        garbled
+    }
+}
+
+/// Whether a debit is for something that takes the money though the bank had said no.
+pub(crate) const fn may_be_denied(attempt: &Attempt) -> bool {
+    match attempt.purpose {
+        Purpose::Leg(_) => matches!(attempt.operation, domain::attempt::Operation::Debit { .. }),
+        Purpose::TopUp(_) => true,
+        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) => false,
+    }
+}

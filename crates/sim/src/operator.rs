@@ -1,0 +1,244 @@
+//! The operator: cuts and closes days, fetches clearing files and returns, settles merchants. One chore at a time, each
+//! asked for under a key until it is answered, as the server's shell and its timers would.
+
+use std::collections::VecDeque;
+
+use domain::attempt::{Purpose, Rail, attempt_of_serial};
+use domain::business_day::DayStatus;
+use domain::calendar::Date;
+use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
+use domain::ids::{MerchantId, PayoutId};
+use domain::payout::PayoutStatus;
+use domain::{Command, RefusalCode};
+use engine::{Answer, Request};
+use node::close;
+
+use crate::check::{Checked, broken};
+use crate::client;
+use crate::commands;
+use crate::network::Network;
+use crate::node::Output;
+use crate::world::{CLIENTS, Event, World};
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Chore {
+    /// Any command.
+    Ask(Box<Command>),
+    /// Cut the day; the banks' date goes on with it.
+    Cut,
+    /// Take a rail's clearing file.
+    Fetch(Rail, Date),
+    /// Book the payments that came back on a date.
+    Returns(Date),
+    /// Settle a merchant.
+    Settle(MerchantId),
+    /// Seal a day.
+    Seal(Date),
+    /// Check a sealed day and close it.
+    Close(Date),
+}
+
+/// The operator's list.
+#[derive(Debug, Default)]
+pub(crate) struct Operator {
+    /// What is left to do, the first under way.
+    pub(crate) chores: VecDeque<Chore>,
+}
+
+impl World {
+    /// Puts a chore at the end of the list and wakes the operator if it slept.
+    pub(crate) fn chore(&mut self, chore: Chore) {
+        self.operator.chores.push_back(chore);
+        if self.operator.chores.len() == 1 {
+            self.soon(1, 100, Event::Operates);
+        }
+    }
+
+    /// The operator's next step.
+    pub(crate) fn operates(&mut self) -> Checked {
+        if self.clients[CLIENTS].outstanding.is_some() {
+            return Ok(());
+        }
+        let Some(chore) = self.operator.chores.front().cloned() else { return Ok(()) };
+        let command = match chore {
+            Chore::Ask(command) => Some(*command),
+            Chore::Cut => Some(Command::CutDay { next: None }),
+            Chore::Fetch(rail, date) => self.fetch(rail, date)?,
+            Chore::Returns(date) => self.returns(date)?,
+            Chore::Settle(merchant) => {
+                let today = Date::in_shanghai(domain::envelope::Time(self.now));
+                Some(Command::Settle { merchant, today })
+            }
+            Chore::Seal(date) => {
+                let sealed = self.follower.state().days.get(date).is_some_and(|day| day.sealed.is_some());
+                if sealed {
+                    self.done_with_chore();
+                    return Ok(());
+                }
+                Some(Command::SealDay(date))
+            }
+            Chore::Close(date) => return self.close(date),
+        };
+        match command {
+            Some(command) => self.asks(command),
+            // No answer, or nothing left of it: the list says.
+            None => self.soon(200, 1_500, Event::Operates),
+        }
+        Ok(())
+    }
+
+    fn asks(&mut self, command: Command) {
+        let request = client::request(CLIENTS, self.next_number(), command);
+        let outstanding = self.outstanding(request, false);
+        let called = client::name(&outstanding.request.command);
+        let number = outstanding.number;
+        self.say("operator", format_args!("asks {number}: {called}"));
+        self.clients[CLIENTS].outstanding = Some(outstanding);
+        self.after(0, Event::Wakes(CLIENTS));
+    }
+
+    fn done_with_chore(&mut self) {
+        self.operator.chores.pop_front();
+        self.soon(1, 200, Event::Operates);
+    }
+
+    /// What the operator does with an answer.
+    pub(crate) fn operator_hears(&mut self, request: &Request, answer: &Answer) -> Checked {
+        let chore = self.operator.chores.front().cloned();
+        if let Err(refusal) = &answer.result
+            && !may_be_refused(&request.command, refusal.code)
+        {
+            let asked = client::name(&request.command);
+            return broken("the operator's work can be done", format!("{asked} is refused: {refusal}"));
+        }
+        match (&request.command, chore) {
+            (Command::CutDay { .. }, Some(Chore::Cut)) => {
+                let next = self.network.bank.clearing_date().tomorrow().expect("years before 9999");
+                let moved = self.network.bank.set_clearing_date(next);
+                moved.or_else(|error| broken("the operator's work can be done", error.to_string()))?;
+                self.say("bank", format_args!("is on {next}"));
+                self.done_with_chore();
+            }
+            // One of several: the list is asked for again.
+            (Command::ReturnPayout { .. }, Some(Chore::Returns(_))) => self.soon(1, 100, Event::Operates),
+            (Command::CloseDay { date, .. }, Some(Chore::Close(_))) => {
+                let closed = self.follower.state().days.get(*date).map(|day| day.status);
+                if closed != Some(DayStatus::Closed) {
+                    return broken("checks of the day", format!("{date} did not close: {closed:?}"));
+                }
+                self.done_with_chore();
+            }
+            (_, _) => self.done_with_chore(),
+        }
+        Ok(())
+    }
+
+    /// The command that takes a clearing file of one part; nothing if no answer came.
+    fn fetch(&mut self, rail: Rail, date: Date) -> Checked<Option<Command>> {
+        let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
+        let Some(channel) = self.network.channel(rail) else { return Ok(None) };
+        if self.random.chance(self.weather.lost) {
+            self.say("operator", format_args!("gets no clearing file of {}", rail.name()));
+            return Ok(None);
+        }
+        let law = "a bank's file is believed";
+        let request = channel.build_statement(date, 1, &nonce).or_else(|error| broken(law, error.to_string()))?;
+        let response = self.network.exchange(&request);
+        let part = channel.statement(&response.body).or_else(|error| broken(law, error.to_string()))?.into_inner();
+        if part.parts != 1 {
+            return broken(law, format!("{} parts where a run has one", part.parts));
+        }
+        let lines = part.lines.iter().map(line).collect();
+        Ok(Some(Command::TakeClearingFile(TakeClearingFile { rail, date, part: 1, last: true, lines })))
+    }
+
+    /// The command that books the next payment that came back; nothing, and the chore is done, if there is none.
+    fn returns(&mut self, date: Date) -> Checked<Option<Command>> {
+        let law = "a bank's file is believed";
+        for rail in [Rail::Epcc, Rail::UnionPay] {
+            let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
+            let Some(channel) = self.network.channel(rail) else { continue };
+            let request = channel.build_returns(date, &nonce).or_else(|error| broken(law, error.to_string()))?;
+            let response: channels::Response = Network::exchange(&self.network, &request);
+            let returns = channel.returns(&request, &response).or_else(|error| broken(law, error.to_string()))?;
+            for back in returns.into_inner() {
+                if let Some(payout) = self.to_be_returned(&back.serial) {
+                    let (reference, date) = (back.reference, back.return_date);
+                    return Ok(Some(Command::ReturnPayout { payout, reference, date }));
+                }
+            }
+        }
+        self.operator.chores.pop_front();
+        Ok(None)
+    }
+
+    fn to_be_returned(&self, serial: &str) -> Option<PayoutId> {
+        let state = self.follower.state();
+        let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0))?;
+        let Purpose::Payout(id) = attempt.purpose else { return None };
+        state.payouts.get(id.0).filter(|payout| payout.status == PayoutStatus::Success).map(|payout| payout.id)
+    }
+
+    /// Looks at a sealed day; the rest follows once the projector has it. A crash in between begins it anew.
+    fn close(&mut self, date: Date) -> Checked {
+        // What is due happens first, else the check of holds finds it.
+        self.soon(2_500, 5_000, Event::Operates);
+        let clock = self.clock();
+        let Some(node) = &self.node else { return Ok(()) };
+        if node.closing.is_some() || node.engine.is_due(clock) {
+            return Ok(());
+        }
+        let snapshot = close::snapshot(node.engine.state(), date);
+        let snapshot = snapshot.or_else(|refusal| broken("the operator's work can be done", refusal.to_string()))?;
+        let position = snapshot.position;
+        self.say("operator", format_args!("looks at {date} at {position}"));
+        self.give(Output::Snapshot(Box::new(snapshot)))?;
+        self.close_if_projected()
+    }
+
+    /// The checks of a day are done and are to be told to the engine.
+    pub(crate) fn operator_closes(&mut self, command: Command) {
+        if self.clients[CLIENTS].outstanding.is_none() {
+            self.asks(command);
+        }
+    }
+
+    /// Everything that a cut day still needs: its files, what came back, its merchants, its seal and its close.
+    pub(crate) fn finish_day(&mut self, date: Date) {
+        for rail in [Rail::Epcc, Rail::UnionPay, Rail::Fund] {
+            self.chore(Chore::Fetch(rail, date));
+        }
+        self.chore(Chore::Returns(date));
+        self.chore(Chore::Seal(date));
+        self.chore(Chore::Close(date));
+    }
+
+    /// The opening: every command once, in fair weather.
+    pub(crate) fn opens(&mut self, institution: &str) {
+        for command in commands::opening(institution) {
+            self.chore(Chore::Ask(Box::new(command)));
+        }
+    }
+}
+
+fn line(line: &channels::Line) -> ClearingLine {
+    let kind = match line.kind {
+        channels::LineKind::Debit | channels::LineKind::FundCapture => LineKind::Debit,
+        channels::LineKind::Refund => LineKind::Refund,
+        channels::LineKind::Pay => LineKind::Pay,
+        channels::LineKind::Return => LineKind::Return,
+    };
+    ClearingLine { serial: line.serial.clone(), kind, amount: line.amount, currency: line.currency }
+}
+
+/// What the operator may hear: that nothing is due to a merchant, that a net of a clearing session is not there to go out,
+/// that a payout came back already or cannot any more.
+fn may_be_refused(command: &Command, code: RefusalCode) -> bool {
+    matches!(
+        (command, code),
+        (Command::Settle { .. }, RefusalCode::NotCleared | RefusalCode::InsufficientFunds)
+            | (Command::Settle { .. }, RefusalCode::AccountRestricted)
+            | (Command::ReturnPayout { .. }, RefusalCode::PayoutState)
+    )
+}

@@ -1,0 +1,234 @@
+//! The writer's and the projector's part of a life, step by step as the server's shell drives them.
+
+use domain::Command;
+use domain::ids::AccountId;
+use engine::{Answer, Projection, Request, engine as requests};
+use journal::{Hash, Journal as _};
+use node::projector::Projected;
+
+use crate::check::{Checked, broken};
+use crate::client::Outstanding;
+use crate::disk::Fate;
+use crate::fault::Fault;
+use crate::node::{Node, Output};
+use crate::world::{Event, World};
+
+impl World {
+    /// The node's clock.
+    pub(crate) fn clock(&self) -> domain::envelope::Time {
+        domain::envelope::Time(self.now + self.node.as_ref().map_or(0, |node| node.skew_ms))
+    }
+
+    /// A request is decided, if the node is there.
+    pub(crate) fn arrives(&mut self, client: usize, outstanding: Outstanding) -> Checked {
+        let Outstanding { number, request, .. } = outstanding;
+        let Some(answer) = self.submit(request)? else { return Ok(()) };
+        self.give(Output::Answer((client, number), answer))
+    }
+
+    /// Decides a request on the node's state; nothing if there is no node.
+    pub(crate) fn submit(&mut self, request: Request) -> Checked<Option<Answer>> {
+        let clock = self.clock();
+        let Some(node) = &mut self.node else { return Ok(None) };
+        let answer = node.engine.submit(request, clock);
+        let answer = answer.or_else(|error| broken("no command breaks the engine", error.to_string()))?;
+        if let Err(refusal) = &answer.result
+            && refusal.code == domain::RefusalCode::CommandFailed
+        {
+            return broken("no command breaks the engine", refusal.message.clone());
+        }
+        // Often more requests wait, and join the batch.
+        if self.random.chance(500) {
+            self.seal();
+        } else {
+            self.soon(1, 8, Event::Idle(self.life));
+        }
+        Ok(Some(answer))
+    }
+
+    pub(crate) fn reads(&mut self, account: AccountId) -> Checked {
+        let Some(node) = &self.node else { return Ok(()) };
+        let Some(balance) = node.engine.state().accounts.get(account.0).map(|account| account.balance) else {
+            return Ok(());
+        };
+        self.give(Output::Seen(account, balance))
+    }
+
+    /// Lets an output out, or parks it until what it was computed from is durable.
+    pub(crate) fn give(&mut self, output: Output) -> Checked {
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let position = node.engine.state().position;
+        let early = match self.fault {
+            Some(Fault::EarlyReply) => matches!(output, Output::Answer(..)),
+            Some(Fault::EarlyRead) => matches!(output, Output::Seen(..)),
+            Some(_) | None => false,
+        };
+        if position <= node.gate.durable() || early {
+            return self.leaves(position, output, Hash::ZERO);
+        }
+        node.gate.park(position, (position, output));
+        Ok(())
+    }
+
+    /// The open batch goes to the journal, if that is idle.
+    pub(crate) fn seal(&mut self) {
+        let Some(node) = &mut self.node else { return };
+        if node.syncing.is_some() {
+            return;
+        }
+        let Some(sealed) = node.engine.seal() else { return };
+        let (position, count, bytes) = (sealed.projection.last, sealed.batch.count, sealed.batch.payload.len());
+        node.gate.park(position, (position, Output::Projection(Box::new(sealed.projection))));
+        node.syncing = Some(sealed.batch);
+        let fate = self.fate();
+        let slow = self.random.chance(self.weather.disk_slow);
+        let ms = if slow { self.random.between(500, 9_000) } else { self.random.between(1, 12) };
+        self.say("journal", format_args!("appends {count} events to {position} ({bytes} bytes)"));
+        self.after(ms, Event::Appended(self.life, fate));
+    }
+
+    fn fate(&mut self) -> Fate {
+        if self.random.chance(self.weather.disk_full) {
+            return Fate::Full;
+        }
+        if self.random.chance(self.weather.disk_error) {
+            return if self.random.chance(500) { Fate::Kept } else { Fate::Lost };
+        }
+        Fate::Synced
+    }
+
+    /// The journal says what became of the batch.
+    pub(crate) fn appended(&mut self, fate: Fate) -> Checked {
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let Some(batch) = node.syncing.take() else { return Ok(()) };
+        self.disk.next(fate);
+        let appended = node.journal.append(&batch);
+        self.follower.catch_up(&self.disk)?;
+        match appended {
+            Ok(tip) => {
+                let durable = tip.next.saturating_sub(1);
+                let outputs: Vec<(u64, Output)> = node.gate.release(durable).collect();
+                self.say("journal", format_args!("is durable to {durable}"));
+                for (position, output) in outputs {
+                    self.leaves(position, output, tip.hash)?;
+                }
+                self.seal();
+                Ok(())
+            }
+            Err(error) => {
+                self.stats.crashes += 1;
+                self.stats.kept += u64::from(fate == Fate::Kept);
+                self.say("journal", format_args!("{}: {error}; the state is dropped", fate.name()));
+                self.node = None;
+                self.life += 1;
+                self.after_a_crash()
+            }
+        }
+    }
+
+    pub(crate) fn ticks(&mut self) -> Checked {
+        let clock = self.clock();
+        if self.node.as_ref().is_some_and(|node| node.engine.is_due(clock)) {
+            self.say("timer", format_args!("ticks"));
+            self.submit(requests::tick())?;
+        }
+        self.soon(100, 2_000, Event::Ticks(self.life));
+        Ok(())
+    }
+
+    /// What a durable batch brought goes to the executor at once and to the projector's queue.
+    pub(crate) fn project(&mut self, projection: Projection, hash: Hash) {
+        let Some(node) = &mut self.node else { return };
+        let mut fresh = Vec::new();
+        for attempt in Node::requested(&projection) {
+            let id = attempt.id;
+            if node.carry(attempt, &self.network.channels) {
+                fresh.push(id);
+            }
+        }
+        node.behind.push_back(Projected { projection, hash });
+        let waits = node.behind.len() > 1;
+        for id in fresh {
+            self.after(0, Event::Flies(self.life, id));
+        }
+        if !waits {
+            self.takes_soon();
+        }
+    }
+
+    fn takes_soon(&mut self) {
+        let slow = self.random.chance(self.weather.behind);
+        let ms = if slow { self.random.between(500, 4_000) } else { self.random.between(0, 3) };
+        self.after(ms, Event::Takes(self.life));
+    }
+
+    /// The projector takes the next batch.
+    pub(crate) fn takes(&mut self) -> Checked {
+        let at_ms = u64::try_from(self.now).expect("time is after 1970");
+        let Some(node) = &mut self.node else { return Ok(()) };
+        if let Some(projected) = node.behind.pop_front() {
+            node.projected = projected.projection.last;
+            node.projector.take(projected, at_ms);
+        }
+        if !node.behind.is_empty() {
+            self.takes_soon();
+        }
+        self.close_if_projected()
+    }
+
+    /// A checkpoint, if it is time; now and then the process stops in it, or the files do not take it and the process ends.
+    pub(crate) fn projects(&mut self) -> Checked {
+        self.soon(700, 6_000, Event::Projects(self.life));
+        let at_ms = u64::try_from(self.now).expect("time is after 1970");
+        let fails = self.random.chance(self.weather.lake_fails);
+        let Some(node) = &mut self.node else { return Ok(()) };
+        if !node.projector.is_due(at_ms) {
+            return Ok(());
+        }
+        self.files.keep();
+        match self.files.with_lake(!fails, || node.projector.write(&[])) {
+            Ok(()) => {}
+            Err(error) if fails => {
+                self.say("projector", format_args!("cannot write: {error}"));
+                return self.crash();
+            }
+            Err(error) => return broken("checkpoint", error.to_string()),
+        }
+        self.stats.checkpoints += 1;
+        let checkpoint = node.projector.checkpoint();
+        self.say("projector", format_args!("writes a checkpoint at {checkpoint}"));
+        if self.random.chance(self.weather.crash.saturating_mul(8)) {
+            // Before its files or its rows were synced.
+            return self.crash();
+        }
+        Ok(())
+    }
+
+    /// The check of a sealed day, once the projector has everything up to its snapshot.
+    pub(crate) fn close_if_projected(&mut self) -> Checked {
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let Some(snapshot) = node.closing.take_if(|snapshot| snapshot.position <= node.projected) else {
+            return Ok(());
+        };
+        self.files.keep();
+        let fails = self.random.chance(self.weather.lake_fails);
+        let result = match self.files.with_lake(!fails, || node.projector.close(&snapshot)) {
+            Ok(result) => result,
+            // Whoever asked is told and asks again; the projector goes on.
+            Err(error) if fails => {
+                self.say("projector", format_args!("cannot close: {error}"));
+                return Ok(());
+            }
+            Err(error) => return broken("close", error.to_string()),
+        };
+        let (date, position) = (snapshot.date, snapshot.sealed);
+        let mut checks = snapshot.checks;
+        checks.push(result);
+        if let Some(failed) = checks.iter().find(|check| !check.holds) {
+            return broken("checks of the day", format!("{} at the close of {date}: {}", failed.name, failed.detail));
+        }
+        self.say("operator", format_args!("the checks of {date} hold at {position}"));
+        self.operator_closes(Command::CloseDay { date, position, checks });
+        Ok(())
+    }
+}
