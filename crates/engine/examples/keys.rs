@@ -88,18 +88,19 @@ fn resident() -> u64 {
 /// How long something took, each time.
 #[derive(Default)]
 struct Times {
-    all: Vec<u32>,
+    /// Nanoseconds.
+    all: Vec<u64>,
 }
 
 impl Times {
     fn time(&mut self, work: impl FnOnce()) {
         let began = Instant::now();
         work();
-        self.all.push(u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX));
+        self.all.push(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
 
     fn bytes(&self) -> u64 {
-        self.all.len() as u64 * 4
+        self.all.len() as u64 * 8
     }
 }
 
@@ -107,8 +108,8 @@ impl std::fmt::Display for Times {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut sorted = self.all.clone();
         sorted.sort_unstable();
-        let mean = sorted.iter().map(|ns| f64::from(*ns)).sum::<f64>() / sorted.len() as f64;
-        let at = |share: f64| f64::from(sorted[((sorted.len() - 1) as f64 * share) as usize]) / 1e3;
+        let mean = sorted.iter().map(|ns| *ns as f64).sum::<f64>() / sorted.len() as f64;
+        let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize] as f64 / 1e3;
         write!(
             f,
             "mean {mean:.0} ns, p99.9 {:.1} us, p99.999 {:.1} us, longest {:.3} ms",
