@@ -32,7 +32,6 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
-    /// Transfers in batches through the public API, each durable before it is answered.
     Ledger(Ledger),
 }
 
