@@ -26,6 +26,13 @@ impl std::fmt::Debug for Api {
     }
 }
 
+/// The `Authorization` of a request that `id` signs now, with a new nonce.
+pub(crate) fn authorize(id: &str, key: &MacKey, request: &Request<'_>) -> Result<Authorization> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let credential = Credential { merchant: id, serial: "1", key };
+    Ok(Authorization::sign(&credential, Stamp::random(now)?, request)?)
+}
+
 /// An answer of the platform.
 #[derive(Debug)]
 pub struct Answer {
@@ -79,10 +86,7 @@ impl Api {
     /// # Errors
     /// If no answer came.
     pub async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Answer> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let credential = Credential { merchant: &self.id, serial: "1", key: &self.key };
-        let request = Request { method, target, body: &body };
-        let authorization = Authorization::sign(&credential, Stamp::random(now)?, &request)?;
+        let authorization = authorize(&self.id, &self.key, &Request { method, target, body: &body })?;
         let url = format!("{}{target}", self.base);
         let method = method.parse().with_context(|| format!("{method} is no HTTP method"))?;
         let mut builder = self.http.request(method, url).header("authorization", authorization.to_string());

@@ -4,12 +4,13 @@
 //! Anything unexpected (a chunked answer, a closed connection) is an error that ends the run, never a guess.
 
 use std::io::ErrorKind;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use ark::MacKey;
-use ark::signing::{Authorization, Credential, Request, Stamp};
+use ark::signing::Request;
 use tokio::net::TcpStream;
+
+use crate::api::authorize;
 
 /// How much is read at once.
 const CHUNK: usize = 16 << 10;
@@ -34,10 +35,7 @@ impl Signer {
     /// # Errors
     /// If the system gives no random bytes or the id cannot be signed for.
     pub(crate) fn request(&self, method: &str, target: &str, headers: &str, body: &[u8]) -> Result<Vec<u8>> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let credential = Credential { merchant: &self.id, serial: "1", key: &self.key };
-        let signed = Request { method, target, body };
-        let authorization = Authorization::sign(&credential, Stamp::random(now)?, &signed)?;
+        let authorization = authorize(&self.id, &self.key, &Request { method, target, body })?;
         let head = format!(
             "{method} {target} HTTP/1.1\r\nhost: {}\r\nauthorization: {authorization}\r\n{headers}content-length: {}\r\n\r\n",
             self.host,
@@ -184,6 +182,8 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
+    use ark::signing::Authorization;
+
     use super::*;
 
     #[test]

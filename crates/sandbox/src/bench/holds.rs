@@ -46,7 +46,6 @@ pub(crate) async fn lane(
             lane.times_ms.push(began.elapsed().as_secs_f64() * 1_000.0);
             lane.transfers += 1;
             lane.amount += i128::from(amount);
-            lane.bytes += (body.len() + to.len()) as u64;
             shared.done.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -101,8 +101,6 @@ pub(crate) struct Lane {
     pub(crate) transfers: u64,
     /// The sum of their amounts.
     pub(crate) amount: i128,
-    /// Bytes of request bodies.
-    pub(crate) bytes: u64,
 }
 
 impl Lane {
@@ -110,7 +108,6 @@ impl Lane {
         self.times_ms.extend(other.times_ms);
         self.transfers += other.transfers;
         self.amount += other.amount;
-        self.bytes += other.bytes;
     }
 }
 
@@ -309,7 +306,6 @@ async fn post(
             lane.times_ms.push(began.elapsed().as_secs_f64() * 1_000.0);
             lane.transfers += request.transfers;
             lane.amount += request.amount;
-            lane.bytes += (request.bytes.len() - request.body) as u64;
             shared.done.fetch_add(request.transfers, Ordering::Relaxed);
         }
     }
