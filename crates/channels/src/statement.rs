@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::attempt::Rail;
 use domain::calendar::Date;
+use domain::clearing::{self, ClearingLine};
 use domain::money::{Currency, Minor};
 
 use crate::error::ChannelError;
@@ -71,6 +72,19 @@ pub struct Line {
     pub clearing_date: Date,
     /// The channel's own reference.
     pub reference: String,
+}
+
+/// The line as the books take it: of either debit it is money of a payer that came in.
+impl From<&Line> for ClearingLine {
+    fn from(line: &Line) -> Self {
+        let kind = match line.kind {
+            LineKind::Debit | LineKind::FundCapture => clearing::LineKind::Debit,
+            LineKind::Refund => clearing::LineKind::Refund,
+            LineKind::Pay => clearing::LineKind::Pay,
+            LineKind::Return => clearing::LineKind::Return,
+        };
+        Self { serial: line.serial.clone(), kind, amount: line.amount, currency: line.currency }
+    }
 }
 
 /// Counts and sums of lines.

@@ -408,6 +408,11 @@ impl State {
         let unknown = || Refusal::new(RefusalCode::AttemptUnknown, "attempt", format!("there is no attempt {id}"));
         self.attempts.get(id.0).ok_or_else(unknown)
     }
+
+    /// The attempts whose answer is not certain, oldest first.
+    pub fn in_outbox(&self) -> impl Iterator<Item = &Attempt> {
+        self.outbox.iter().filter_map(|(id, ())| self.attempts.get(id.0))
+    }
 }
 
 pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {

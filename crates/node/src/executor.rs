@@ -19,8 +19,15 @@ use channels::{Answer, Channel, Request, Response};
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome};
 use domain::envelope::Time;
 use domain::sealed::Sealed;
+use engine::Projection;
 
 use crate::fields;
+
+/// The new attempts that a batch brought.
+pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
+    let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
+    attempts.filter(|attempt| attempt.status == AttemptStatus::Requested)
+}
 
 /// How a call ended.
 #[derive(Debug)]

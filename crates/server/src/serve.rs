@@ -63,7 +63,7 @@ pub(crate) fn run_until(
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     may_begin(state)?;
     let clock = clock(config, state)?;
-    let outbox = term::outbox(state);
+    let outbox: Vec<_> = state.in_outbox().cloned().collect();
 
     let vault = Arc::new(open_vault(&config.data_dir, state)?);
     tracing::warn!("{}", ark::KEY_FILE_WARNING);

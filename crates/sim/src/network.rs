@@ -110,7 +110,7 @@ impl Network {
         if known.is_none() {
             return broken("sent only what the journal holds", format!("{serial} of {}", attempt.id));
         }
-        let others = state.outbox.iter().filter_map(|(id, ())| state.attempts.get(id.0));
+        let others = state.in_outbox();
         // A refund of a combined payment goes two ways at once, each with its own original.
         let same = |other: &&Attempt| other.purpose == attempt.purpose && other.operation == attempt.operation;
         let mut others = others.filter(same).filter(|other| other.id != attempt.id);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use channels::Channel;
-use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail};
+use domain::attempt::{Attempt, Outcome, Rail};
 use domain::envelope::Time;
 use domain::ids::{AccountId, AttemptId};
 use domain::money::Minor;
@@ -173,18 +173,6 @@ impl Node {
         let Some(channel) = channels.get(&attempt.rail) else { return false };
         let flight = Flight::new(attempt, channel.clone(), secrets().vault.clone(), self.epoch, PATIENCE);
         self.flights.insert(id, Carried { flight, waits: Waits::Time }).is_none()
-    }
-
-    /// The attempts whose answer is not certain.
-    pub(crate) fn outbox(&self) -> Vec<Attempt> {
-        let state = self.engine.state();
-        state.outbox.iter().filter_map(|(id, ())| state.attempts.get(id.0).cloned()).collect()
-    }
-
-    /// The new attempts that a batch brought.
-    pub(crate) fn requested(projection: &Projection) -> Vec<Attempt> {
-        let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
-        attempts.filter(|attempt| attempt.status == AttemptStatus::Requested).cloned().collect()
     }
 
     /// Whether every attempt of the durable outbox is being carried.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use domain::attempt::{Purpose, Rail, attempt_of_serial};
 use domain::business_day::DayStatus;
 use domain::calendar::Date;
-use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
+use domain::clearing::{ClearingLine, TakeClearingFile};
 use domain::ids::{MerchantId, PayoutId};
 use domain::payout::PayoutStatus;
 use domain::{Command, RefusalCode};
@@ -149,7 +149,7 @@ impl World {
         if part.parts != 1 {
             return broken(law, format!("{} parts where a run has one", part.parts));
         }
-        let lines = part.lines.iter().map(line).collect();
+        let lines = part.lines.iter().map(ClearingLine::from).collect();
         Ok(Some(Command::TakeClearingFile(TakeClearingFile { rail, date, part: 1, last: true, lines })))
     }
 
@@ -220,16 +220,6 @@ impl World {
             self.chore(Chore::Ask(Box::new(command)));
         }
     }
-}
-
-fn line(line: &channels::Line) -> ClearingLine {
-    let kind = match line.kind {
-        channels::LineKind::Debit | channels::LineKind::FundCapture => LineKind::Debit,
-        channels::LineKind::Refund => LineKind::Refund,
-        channels::LineKind::Pay => LineKind::Pay,
-        channels::LineKind::Return => LineKind::Return,
-    };
-    ClearingLine { serial: line.serial.clone(), kind, amount: line.amount, currency: line.currency }
 }
 
 /// What the operator may hear: that nothing is due to a merchant, that a net of a clearing session is not there to go out,

@@ -414,7 +414,8 @@ impl World {
         if self.fault != Some(Fault::ForgottenKeys) {
             self.ledger.held_by(node.engine.keys())?;
         }
-        let (position, epoch, outbox) = (node.engine.state().position, node.epoch, node.outbox());
+        let (position, epoch) = (node.engine.state().position, node.epoch);
+        let outbox: Vec<_> = node.engine.state().in_outbox().cloned().collect();
         self.say("start", format_args!("epoch {epoch} at {position}, {} attempts to carry on", outbox.len()));
         let skipped = usize::from(self.fault == Some(Fault::LostOutbox));
         for attempt in outbox.into_iter().skip(skipped) {

@@ -4,13 +4,14 @@ use domain::Command;
 use domain::ids::AccountId;
 use engine::{Answer, Projection, Request, engine as requests};
 use journal::{Hash, Journal as _};
+use node::executor;
 use node::projector::Projected;
 
 use crate::check::{Checked, broken};
 use crate::client::Outstanding;
 use crate::disk::Fate;
 use crate::fault::Fault;
-use crate::node::{Node, Output};
+use crate::node::Output;
 use crate::world::{Event, World};
 
 impl World {
@@ -140,9 +141,9 @@ impl World {
     pub(crate) fn project(&mut self, projection: Projection, hash: Hash) {
         let Some(node) = &mut self.node else { return };
         let mut fresh = Vec::new();
-        for attempt in Node::requested(&projection) {
+        for attempt in executor::requested(&projection) {
             let id = attempt.id;
-            if node.carry(attempt, &self.network.channels) {
+            if node.carry(attempt.clone(), &self.network.channels) {
                 fresh.push(id);
             }
         }

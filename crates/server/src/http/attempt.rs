@@ -151,7 +151,7 @@ impl AttemptView {
 impl OutboxView {
     fn of(state: &domain::State, limit: usize) -> Self {
         let mut view = Self { outbox: state.outbox.len(), requested: 0, unknown: 0, data: Vec::new() };
-        for attempt in state.outbox.iter().filter_map(|(id, ())| state.attempts.get(id.0)) {
+        for attempt in state.in_outbox() {
             match attempt.status {
                 AttemptStatus::Requested => view.requested += 1,
                 AttemptStatus::Unknown => view.unknown += 1,

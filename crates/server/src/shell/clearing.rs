@@ -12,7 +12,7 @@ use std::time::Duration;
 use channels::{ChannelError, OperationKind, Request as Asked, Response, Return, Statement};
 use domain::attempt::{Purpose, Rail, attempt_of_serial};
 use domain::calendar::Date;
-use domain::clearing::{Clearing, ClearingLine, LineKind, MAX_LINES, TakeClearingFile};
+use domain::clearing::{Clearing, ClearingLine, MAX_LINES, TakeClearingFile};
 use domain::ids::PayoutId;
 use domain::payout::PayoutStatus;
 use domain::{Command, Refusal, RefusalCode, Reply, State};
@@ -152,7 +152,7 @@ fn parts(rail: Rail, date: Date, lines: &[channels::Line]) -> Vec<TakeClearingFi
         .chunks(MAX_LINES)
         .zip(1_u32..)
         .map(|(lines, part)| {
-            let lines = lines.iter().map(line).collect();
+            let lines = lines.iter().map(ClearingLine::from).collect();
             TakeClearingFile { rail, date, part, last: false, lines }
         })
         .collect();
@@ -161,16 +161,6 @@ fn parts(rail: Rail, date: Date, lines: &[channels::Line]) -> Vec<TakeClearingFi
         None => files.push(TakeClearingFile { rail, date, part: 1, last: true, lines: Vec::new() }),
     }
     files
-}
-
-fn line(line: &channels::Line) -> ClearingLine {
-    let kind = match line.kind {
-        channels::LineKind::Debit | channels::LineKind::FundCapture => LineKind::Debit,
-        channels::LineKind::Refund => LineKind::Refund,
-        channels::LineKind::Pay => LineKind::Pay,
-        channels::LineKind::Return => LineKind::Return,
-    };
-    ClearingLine { serial: line.serial.clone(), kind, amount: line.amount, currency: line.currency }
 }
 
 /// Takes a part, or finds it as it was taken; true if so.
@@ -326,8 +316,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_has_its_kind_here() {
-        let kinds = channels::LineKind::ALL.map(|kind| (line(&file_line(1, kind)).kind, kind.inbound()));
-        use LineKind::{Debit, Pay, Refund, Return};
+        let kinds = channels::LineKind::ALL.map(|kind| (ClearingLine::from(&file_line(1, kind)).kind, kind.inbound()));
+        use domain::clearing::LineKind::{Debit, Pay, Refund, Return};
         assert_eq!(kinds, [(Debit, true), (Refund, false), (Pay, false), (Return, true), (Debit, true)]);
     }
 

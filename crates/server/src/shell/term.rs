@@ -18,11 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use domain::State;
-use domain::attempt::{Attempt, AttemptStatus};
 use engine::Engine;
 use history::History;
 use journal::{DirectoryLock, Hash, Journal, JournalError, Postgres, PostgresConfig, Sqlite};
+use node::executor;
 use node::load::{LoadError, Loaded};
 use node::projector::Projected;
 use store::Database;
@@ -139,11 +138,6 @@ pub(crate) fn open_journal(lock: &DirectoryLock, place: &Place) -> Result<Box<dy
     Ok(Box::new(Postgres::open(&PostgresConfig::new(&place.url, &place.schema), wall_ms())?))
 }
 
-/// Attempts at banks that are under way in a state.
-pub(crate) fn outbox(state: &State) -> Vec<Attempt> {
-    state.outbox.iter().filter_map(|(id, ())| state.attempts.get(id.0).cloned()).collect()
-}
-
 /// Starts the terms; the handle ends with the reason.
 pub(crate) fn start(
     terms: Terms,
@@ -202,7 +196,7 @@ impl Terms {
                 Ok(term) => {
                     let (position, epoch) = (term.engine.state().position, term.journal.tip().epoch);
                     self.platform.standing().resume(epoch);
-                    for attempt in outbox(term.engine.state()) {
+                    for attempt in term.engine.state().in_outbox().cloned() {
                         // Without an executor the platform is stopping; the outbox keeps the attempt.
                         drop(self.attempts.send((epoch, attempt)));
                     }
@@ -291,11 +285,9 @@ impl Terms {
     fn sink(&self, epoch: u64) -> ProjectionSink {
         let (projector, durable, attempts) = (self.projector.clone(), self.durable.clone(), self.attempts.clone());
         Box::new(move |projected: Projected| {
-            for (_, attempt) in &projected.projection.changes.attempts {
-                if attempt.status == AttemptStatus::Requested {
-                    // Without an executor the platform is stopping; the outbox keeps the attempt.
-                    drop(attempts.send((epoch, attempt.clone())));
-                }
+            for attempt in executor::requested(&projected.projection) {
+                // Without an executor the platform is stopping; the outbox keeps the attempt.
+                drop(attempts.send((epoch, attempt.clone())));
             }
             pass_on(&projector, &durable, projected);
         })
