@@ -218,14 +218,14 @@ pub fn cpu_seconds(id: u32) -> Option<f64> {
     Some((f64::from(user) + f64::from(system)) / 100.0)
 }
 
-/// Bytes of all files below a directory.
+/// Bytes of a file, or of all files below a directory. Files may go while they are counted.
 #[must_use]
-pub fn disk_bytes(directory: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-    let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(data) if data.is_dir() => disk_bytes(&entry.path()),
+pub fn disk_bytes(path: &Path) -> u64 {
+    match std::fs::symlink_metadata(path) {
+        Ok(data) if data.is_dir() => {
+            std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| disk_bytes(&entry.path())).sum()
+        }
         Ok(data) => data.len(),
         Err(_) => 0,
-    });
-    sizes.sum()
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::preset::Storage;
+use crate::process::disk_bytes;
 
 #[path = "../../../journal/tests/it/cluster.rs"]
 mod cluster;
@@ -86,10 +87,10 @@ impl Place {
 
     /// What lies on disk now; that of a PostgreSQL named by its address is not seen.
     pub(crate) fn disk(&self) -> Disk {
-        let mut disk = Disk { postgres: self.cluster.as_deref().map_or(0, bytes), ..Disk::default() };
+        let mut disk = Disk { postgres: self.cluster.as_deref().map_or(0, disk_bytes), ..Disk::default() };
         for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let size = bytes(&entry.path());
+            let size = disk_bytes(&entry.path());
             let slot = match name.as_str() {
                 name if name.starts_with("journal.db") => &mut disk.journal,
                 name if name.starts_with("store.db") => &mut disk.store,
@@ -108,17 +109,6 @@ impl Drop for Place {
             // What cannot be removed is in the temporary directory of the system.
             drop(std::fs::remove_dir_all(&self.directory));
         }
-    }
-}
-
-/// Bytes of a file, or of all files below a directory. Files may go while they are counted.
-fn bytes(path: &Path) -> u64 {
-    match std::fs::symlink_metadata(path) {
-        Ok(data) if data.is_dir() => {
-            std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| bytes(&entry.path())).sum()
-        }
-        Ok(data) => data.len(),
-        Err(_) => 0,
     }
 }
 
