@@ -1,26 +1,24 @@
-//! The only randomness there is: a stream of numbers that a seed gives (`SplitMix64`: Steele, Lea, Flood 2014).
+//! The only randomness there is: a stream of numbers that a seed gives, and what is drawn from it.
+
+use sandbox::bench::numbers::Numbers;
 
 /// A stream of numbers.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(Numbers);
 
 impl Random {
     /// The stream of a seed.
     pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Numbers(seed))
     }
 
     /// The next number.
-    pub(crate) const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0.draw()
     }
 
     /// A number below `bound`, which is above zero.
-    pub(crate) const fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
@@ -31,7 +29,7 @@ impl Random {
     }
 
     /// True in so many of 1,000 cases.
-    pub(crate) const fn chance(&mut self, per_mille: u64) -> bool {
+    pub(crate) fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1_000) < per_mille
     }
 

@@ -1,6 +1,6 @@
 //! Numbers that look random and are the same for the same seed.
 
-/// A small generator of numbers (splitmix64).
+/// A small generator of numbers (`SplitMix64`: Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
 pub struct Numbers(pub u64);
 

@@ -2,14 +2,9 @@
 
 use crate::bench::numbers::Numbers;
 
-/// A number below `bound`.
-pub(super) fn below(numbers: &mut Numbers, bound: u64) -> u64 {
-    numbers.draw() % bound.max(1)
-}
-
 /// One of a list; `None` of an empty one.
 pub(super) fn one_of<'a, T>(list: &'a [T], numbers: &mut Numbers) -> Option<&'a T> {
-    list.get(usize::try_from(below(numbers, list.len() as u64)).ok()?)
+    list.get(usize::try_from(numbers.below(list.len() as u64)).ok()?)
 }
 
 /// One of the accounts.

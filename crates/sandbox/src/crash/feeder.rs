@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::draw::below;
 use super::model::Effect;
 use super::posting::{Form, Posting};
 use crate::api::{Answer, Api};
@@ -72,7 +71,7 @@ impl Feeder {
                 return Ok(self);
             };
             self.settle(&posting, answer)?;
-            tokio::time::sleep(Duration::from_millis(below(&mut self.pauses, PAUSE_MS))).await;
+            tokio::time::sleep(Duration::from_millis(self.pauses.below(PAUSE_MS))).await;
         }
     }
 

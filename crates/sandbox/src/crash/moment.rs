@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::draw::{below, one_of};
+use super::draw::one_of;
 use crate::bench::numbers::Numbers;
 
 /// The latest moment after the load began.
@@ -26,10 +26,10 @@ pub(super) struct Moments {
 impl Moments {
     /// The moments that are drawn next.
     pub(super) fn draw(numbers: &mut Numbers) -> Self {
-        let after = Duration::from_millis(20 + below(numbers, LATEST_MS));
-        let at_checkpoint = below(numbers, 3) == 0;
+        let after = Duration::from_millis(20 + numbers.below(LATEST_MS));
+        let at_checkpoint = numbers.below(3) == 0;
         let starts = one_of(&[0, 0, 1, 2], numbers).copied().unwrap_or_default();
-        let of_starts = (0..starts).map(|_| below(numbers, 1_100)).collect();
+        let of_starts = (0..starts).map(|_| numbers.below(1_100)).collect();
         Self { after, at_checkpoint, of_starts }
     }
 

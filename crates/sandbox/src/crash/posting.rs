@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use minicbor::Encode;
 use serde_json::{Value, json};
 
-use super::draw::{below, two_accounts};
+use super::draw::two_accounts;
 use super::model::Effect;
 use crate::bench::numbers::Numbers;
 
@@ -66,11 +66,11 @@ impl Posting {
     /// refused, one in eight is atomic.
     pub(super) fn of(stream: &str, number: u64, seed: u64, accounts: &[u64], most: u64) -> Self {
         let mut numbers = Numbers(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let count = 1 + below(&mut numbers, most);
-        let kind = below(&mut numbers, 8);
+        let count = 1 + numbers.below(most);
+        let kind = numbers.below(8);
         let mut vouchers: Vec<Voucher> = (0..count).map(|_| Voucher::made(accounts, &mut numbers)).collect();
         if kind == 0 {
-            let at = usize::try_from(below(&mut numbers, count)).unwrap_or_default();
+            let at = usize::try_from(numbers.below(count)).unwrap_or_default();
             if let Some(entry) = vouchers.get_mut(at).and_then(|voucher| voucher.entries.first_mut()) {
                 entry.account = NOWHERE;
             }
@@ -157,8 +157,8 @@ impl Voucher {
     /// Between two accounts, or from one to two or three.
     fn made(accounts: &[u64], numbers: &mut Numbers) -> Self {
         let (payer, first) = two_accounts(accounts, numbers);
-        let amount = |numbers: &mut Numbers| i64::try_from(1 + below(numbers, 10_000)).unwrap_or(1);
-        let more = if below(numbers, 8) == 0 { 1 + below(numbers, 2) } else { 0 };
+        let amount = |numbers: &mut Numbers| i64::try_from(1 + numbers.below(10_000)).unwrap_or(1);
+        let more = if numbers.below(8) == 0 { 1 + numbers.below(2) } else { 0 };
         let mut credits = vec![(first, amount(numbers))];
         for _ in 0..more {
             let (account, other) = two_accounts(accounts, numbers);

@@ -8,7 +8,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::draw::{self, below, two_accounts};
+use super::draw::{self, two_accounts};
 use super::model::Effect;
 use crate::api::{Answer, Api};
 use crate::bench::numbers::Numbers;
@@ -202,7 +202,7 @@ impl Teller {
             return make(Step::Cut, "/v1/days/cut", json!({ "next": next }), Vec::new());
         }
         let oldest_hold = self.holds.first().cloned();
-        match (below(&mut self.numbers, 100), oldest_hold) {
+        match (self.numbers.below(100), oldest_hold) {
             (0..5, _) => {
                 let body = json!({ "subject": 9201, "currency": "CNY", "owner": "institution", "overdraft": true });
                 make(Step::Open, "/v1/accounts", body, Vec::new())
@@ -232,14 +232,14 @@ impl Teller {
     }
 
     fn amount(&mut self) -> i64 {
-        i64::try_from(1 + below(&mut self.numbers, 5_000)).unwrap_or(1)
+        i64::try_from(1 + self.numbers.below(5_000)).unwrap_or(1)
     }
 
     /// Confirms a part or the rest of a hold, or lets it go.
     fn of_a_hold(&mut self, hold: OpenHold) -> (Step, String, Value, Vec<Effect>) {
         let OpenHold { id: hold, left } = hold;
         let Desk { wallet, receiver, .. } = self.desk;
-        let draw = below(&mut self.numbers, 4);
+        let draw = self.numbers.below(4);
         if draw == 0 {
             let target = format!("/v1/holds/{hold}/cancel");
             return (Step::Cancel { hold }, target, Value::Null, vec![Effect::held(wallet, -left)]);
@@ -256,7 +256,7 @@ impl Teller {
         let (payer, first) = two_accounts(accounts, &mut self.numbers);
         let amount = self.amount();
         let mut credits = vec![(first, amount)];
-        if below(&mut self.numbers, 4) == 0 {
+        if self.numbers.below(4) == 0 {
             let other = draw::account(accounts, &mut self.numbers);
             credits.extend((other != payer).then_some((other, 7)));
         }
