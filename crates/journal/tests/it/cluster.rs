@@ -71,6 +71,12 @@ fn start(programs: &Path) -> Cluster {
     fs::create_dir(&directory).expect("a new directory for the cluster");
     if is_root() {
         run(Command::new("chown").arg(SERVER_USER).arg(&directory));
+        let mut enters = as_server_user(Path::new(""), "test", Path::new("/"));
+        assert!(
+            enters.arg("-x").arg(&directory).status().is_ok_and(|status| status.success()),
+            "{SERVER_USER}, as whom PostgreSQL runs for root, cannot enter {}: set TMPDIR to a directory that it can",
+            directory.display()
+        );
     }
     let data = directory.join("data");
     // The keeper first, so that nothing stays behind if what follows fails.

@@ -8,8 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// The program with its `lintel`, and a directory of its own for what is temporary; `None`, after a line that says what to do,
-/// where the server was not built. With `LINTEL_CI` set, that is a failure.
+/// The program with its `lintel`, and a new directory for what is temporary; `None`, after a line that says what to do, where the
+/// server was not built. With `LINTEL_CI` set, that is a failure.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn bench(name: &str) -> Option<(Command, PathBuf)> {
     let program = Path::new(env!("CARGO_BIN_EXE_lintel-sandbox"));
@@ -19,7 +19,8 @@ fn bench(name: &str) -> Option<(Command, PathBuf)> {
         eprintln!("{skip}");
         return None;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{name}-{}", std::process::id()));
+    // Not below the build's directory, which may lie where PostgreSQL's user cannot go.
+    let folder = std::env::temp_dir().join(format!("lintel-bench-test-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let mut command = Command::new(program);
     command.arg("bench").env("TMPDIR", &folder).env_remove("LINTEL_BINARY").stdin(Stdio::null());
@@ -52,6 +53,8 @@ fn tiny(preset: &str, further: &[&str]) -> Option<Value> {
     assert_eq!(last["transfers"].as_f64(), Some(400.0));
     let left: Vec<_> = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(left.iter().all(|name| name.to_string_lossy().starts_with("lintel-pg-")), "left behind: {left:?}");
+    // The keeper of a cluster may still be removing its own.
+    drop(std::fs::remove_dir(&folder));
     Some(object)
 }
 
