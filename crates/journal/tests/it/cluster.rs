@@ -71,16 +71,16 @@ fn start(programs: &Path) -> Cluster {
     fs::create_dir(&directory).expect("a new directory for the cluster");
     if is_root() {
         run(Command::new("chown").arg(SERVER_USER).arg(&directory));
-        let mut enters = as_server_user(Path::new(""), "test", Path::new("/"));
-        assert!(
-            enters.arg("-x").arg(&directory).status().is_ok_and(|status| status.success()),
-            "{SERVER_USER}, as whom PostgreSQL runs for root, cannot enter {}: set TMPDIR to a directory that it can",
-            directory.display()
-        );
     }
     let data = directory.join("data");
     // The keeper first, so that nothing stays behind if what follows fails.
     let keeper = keep(programs, &directory, &data);
+    let enters = as_server_user(Path::new(""), "test", Path::new("/")).arg("-x").arg(&directory).status();
+    assert!(
+        enters.expect("a program to look into the directory with").success(),
+        "the user that PostgreSQL runs as cannot enter {}: set TMPDIR to a directory that it can",
+        directory.display()
+    );
     run(as_server_user(programs, "initdb", &directory)
         .args(["--username=lintel", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
         .arg("--pgdata")

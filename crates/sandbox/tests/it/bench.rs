@@ -8,10 +8,20 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+/// A directory that goes with this value.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The keeper of a cluster may still be removing its own.
+        drop(std::fs::remove_dir(&self.0));
+    }
+}
+
 /// The program with its `lintel`, and a new directory for what is temporary; `None`, after a line that says what to do, where the
 /// server was not built. With `LINTEL_CI` set, that is a failure.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn bench(name: &str) -> Option<(Command, PathBuf)> {
+fn bench(name: &str) -> Option<(Command, Folder)> {
     let program = Path::new(env!("CARGO_BIN_EXE_lintel-sandbox"));
     if !program.with_file_name(format!("lintel{}", std::env::consts::EXE_SUFFIX)).exists() {
         let skip = format!("SKIP {name}: build the server first (cargo build --package server)");
@@ -24,7 +34,7 @@ fn bench(name: &str) -> Option<(Command, PathBuf)> {
     std::fs::create_dir_all(&folder).unwrap();
     let mut command = Command::new(program);
     command.arg("bench").env("TMPDIR", &folder).env_remove("LINTEL_BINARY").stdin(Stdio::null());
-    Some((command, folder))
+    Some((command, Folder(folder)))
 }
 
 /// The object a run printed, and nothing else.
@@ -51,10 +61,8 @@ fn tiny(preset: &str, further: &[&str]) -> Option<Value> {
     assert!(number("/raw/appends") >= 1.0 && number("/raw_ratio") > 0.0, "{object}");
     let last = object["points"].as_array().and_then(|points| points.last()).expect("a run has points");
     assert_eq!(last["transfers"].as_f64(), Some(400.0));
-    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(left.iter().all(|name| name.to_string_lossy().starts_with("lintel-pg-")), "left behind: {left:?}");
-    // The keeper of a cluster may still be removing its own.
-    drop(std::fs::remove_dir(&folder));
     Some(object)
 }
 
@@ -86,7 +94,7 @@ fn three_of_ten_two_phase_transfers_are_held_and_confirmed() {
 #[test]
 fn shapes_that_grow_end_with_a_restart_and_can_be_drawn() {
     let Some((_, folder)) = bench("plot") else { return };
-    let plot = folder.join("grown.svg");
+    let plot = folder.0.join("grown.svg");
     for preset in ["grown", "many-accounts"] {
         let further = ["--batch", "50", "--plot", plot.to_str().unwrap()];
         let Some(object) = tiny(preset, &further) else { return };
@@ -99,9 +107,11 @@ fn shapes_that_grow_end_with_a_restart_and_can_be_drawn() {
 
 #[test]
 fn on_postgres_nothing_lies_in_journal_and_store_files() {
-    let Some((mut probe, _)) = bench("postgres-probe") else { return };
-    let probed =
-        probe.args(["ledger", "--preset", "postgres", "--accounts", "2", "--transfers", "1"]).output().unwrap();
+    let Some((mut probe, _folder)) = bench("postgres-probe") else { return };
+    let probed = probe
+        .args(["ledger", "--preset", "postgres", "--accounts", "2", "--transfers", "1", "--slices", "1"])
+        .output()
+        .unwrap();
     if String::from_utf8_lossy(&probed.stderr).contains("there is no PostgreSQL") {
         return;
     }
@@ -112,7 +122,7 @@ fn on_postgres_nothing_lies_in_journal_and_store_files() {
 
 #[test]
 fn a_run_that_is_interrupted_reports_what_was_done() {
-    let Some((mut command, _)) = bench("interrupted") else { return };
+    let Some((mut command, _folder)) = bench("interrupted") else { return };
     command.args(["ledger", "--json", "--accounts", "20", "--transfers", "500000000", "--batch", "20"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
@@ -132,7 +142,7 @@ fn a_run_that_is_interrupted_reports_what_was_done() {
 
 #[test]
 fn the_help_teaches_and_wrong_shapes_are_named() {
-    let Some((mut command, _)) = bench("help") else { return };
+    let Some((mut command, _folder)) = bench("help") else { return };
     let output = command.args(["ledger", "--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     for words in ["--preset", "two-phase", "One account in every transfer", "wall time", "Examples:", "--plot"] {
@@ -141,7 +151,7 @@ fn the_help_teaches_and_wrong_shapes_are_named() {
     for (wrong, expected) in
         [(["--batch", "0"], "--batch 0"), (["--accounts", "1"], "--accounts 2"), (["--preset", "big"], "many-accounts")]
     {
-        let (mut command, _) = bench("wrong").unwrap();
+        let (mut command, _folder) = bench("wrong").unwrap();
         let output = command.arg("ledger").args(wrong).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && told.contains(expected), "{wrong:?}: {told}");
