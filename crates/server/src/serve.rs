@@ -56,6 +56,8 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    // Before anything is counted: what comes earlier is lost.
+    http::health::recorder();
     let lock = DirectoryLock::acquire(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } = recover(config, &lock)?;
