@@ -56,8 +56,6 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    // Before anything is counted: what comes earlier is lost.
-    http::health::recorder();
     let lock = DirectoryLock::acquire(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } = recover(config, &lock)?;
@@ -132,6 +130,8 @@ struct Recovered {
 }
 
 fn recover(config: &Config, lock: &DirectoryLock) -> Result<Recovered> {
+    // Before anything is counted: what comes earlier is lost.
+    http::health::recorder();
     let mut journal = term::open_journal(lock, &config.journal)?;
     let store = Arc::new(open_store(&config.data_dir, &config.store)?);
     let (history, tail) = (Arc::new(History::new(&config.data_dir)), Tail::new());
