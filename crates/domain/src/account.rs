@@ -147,6 +147,41 @@ pub struct OpenAccount {
 /// # Errors
 /// `subject_not_allowed`, `user_unknown`, `merchant_unknown`.
 pub fn decide_open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<Reply, Refusal> {
+    check_open(draft.state, command)?;
+    open_currency(draft, command.currency);
+    let id = open(draft, command.subject, command.currency, command.owner, command.overdraft, None);
+    Ok(Reply::Account(id))
+}
+
+/// The most accounts opened by one command.
+pub const MAX_OPENED: usize = 10_000;
+
+/// Opens many accounts, all or none; their ids follow each other in the order given.
+///
+/// # Errors
+/// `value_invalid` for none or too many; else those of [`decide_open`] for the first that may not be opened, by its place.
+pub fn decide_open_many(draft: &mut Draft<'_>, commands: &[OpenAccount]) -> Result<Reply, Refusal> {
+    if !(1..=MAX_OPENED).contains(&commands.len()) {
+        let message = format!("{} accounts were asked for; ask for 1 to {MAX_OPENED} at a time", commands.len());
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "accounts", message));
+    }
+    for (at, command) in commands.iter().enumerate() {
+        check_open(draft.state, command).map_err(|refusal| Refusal {
+            param: format!("accounts[{at}].{}", refusal.param).into(),
+            message: format!("{}; no account was opened", refusal.message),
+            ..refusal
+        })?;
+    }
+    // The institution's own accounts first, so that none of them stands between those asked for.
+    commands.iter().for_each(|command| open_currency(draft, command.currency));
+    let first = AccountId(draft.state.accounts.next_id());
+    for OpenAccount { subject, currency, owner, overdraft } in commands {
+        open(draft, *subject, *currency, *owner, *overdraft, None);
+    }
+    Ok(Reply::Accounts { first, count: u32::try_from(commands.len()).unwrap_or(u32::MAX) })
+}
+
+fn check_open(state: &State, command: &OpenAccount) -> Result<(), Refusal> {
     let subject = command.subject;
     if !subject.is_held_by_others() || subject == Subject::Agreement {
         let message = format!(
@@ -159,10 +194,7 @@ pub fn decide_open(draft: &mut Draft<'_>, command: &OpenAccount) -> Result<Reply
         let message = format!("accounts of {} are never overdrawn; leave 'overdraft' out", subject.code());
         return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "overdraft", message));
     }
-    owner_known(draft.state, command.owner)?;
-    open_currency(draft, command.currency);
-    let id = open(draft, command.subject, command.currency, command.owner, command.overdraft, None);
-    Ok(Reply::Account(id))
+    owner_known(state, command.owner)
 }
 
 /// Refuses an owner that does not exist.
@@ -354,6 +386,26 @@ mod tests {
                 kit.refused(command, RefusalCode::SubjectNotAllowed);
             }
         }
+    }
+
+    #[test]
+    fn many_are_opened_all_or_none_with_ids_that_follow_each_other() {
+        let mut kit = Kit::new();
+        let good = of_user(&mut kit);
+        let yen = OpenAccount { currency: Currency::Jpy, ..good.clone() };
+        let bad = OpenAccount { owner: Owner::User(UserId(9)), ..good.clone() };
+        let refused = kit.when(Command::OpenAccounts(alloc::vec![good.clone(), yen.clone(), bad])).unwrap_err();
+        assert_eq!((refused.code, refused.param.as_ref()), (RefusalCode::UserUnknown, "accounts[2].user"));
+        for count in [0, MAX_OPENED + 1] {
+            let many = core::iter::repeat_n(good.clone(), count).collect();
+            kit.refused(Command::OpenAccounts(many), RefusalCode::ValueInvalid);
+        }
+        let many = alloc::vec![good.clone(), yen, good];
+        let reply = kit.given(Command::OpenAccounts(many));
+        let Reply::Accounts { first, count: 3 } = reply else { panic!("{reply:?}") };
+        let currencies = (first.0..first.0 + 3).map(|id| kit.state.accounts.get(id).unwrap().currency);
+        assert_eq!(currencies.collect::<Vec<_>>(), [Currency::Cny, Currency::Jpy, Currency::Cny]);
+        assert_eq!(kit.state.accounts.next_id(), first.0 + 3, "the institution's own in yen lie before them");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Bulk postings (批量记账): many independent vouchers under one number of a stream.
+//! Bulk postings (批量记账): many independent vouchers, holds and ends of holds under one number of a stream.
 //!
 //! The numbers of a stream only grow. The state keeps a stream's mark and its last answers, so a posting sent twice is
 //! answered the same and posts once, without a set of all numbers ever used.
@@ -15,7 +15,9 @@ use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{StreamId, VoucherId};
+use crate::hold::{self, NewHold};
+use crate::ids::{AccountId, HoldId, StreamId, VoucherId};
+use crate::money::Minor;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessNumber, Dimensions, Entry, EventCode, Voucher, check_by_hand};
@@ -23,12 +25,25 @@ use crate::voucher::{BusinessNumber, Dimensions, Entry, EventCode, Voucher, chec
 #[cfg(test)]
 mod tests;
 
-/// The most vouchers of one posting.
-pub const MAX_VOUCHERS: usize = 100_000;
+/// The most items of one posting.
+pub const MAX_ITEMS: usize = 100_000;
 /// For how many entries the accounts are brought near at a time.
 const AHEAD: usize = 32;
 /// How many answers a stream keeps.
 pub const KEPT_ANSWERS: usize = 16;
+
+/// One step of a bulk posting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkItem {
+    /// Post a voucher.
+    Voucher(BulkVoucher),
+    /// Hold money, or announce it.
+    Hold(Box<NewHold>),
+    /// Move held money.
+    Confirm(Box<BulkConfirm>),
+    /// Let held money go.
+    Cancel(HoldId),
+}
 
 /// One voucher of a bulk posting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,45 +56,94 @@ pub struct BulkVoucher {
     pub dimensions: Option<Box<Dimensions>>,
 }
 
-/// The vouchers of a posting, their entries side by side in one list.
+/// One confirm of a bulk posting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkConfirm {
+    /// The hold, which may have been placed by an earlier item.
+    pub hold: HoldId,
+    /// Minor units; all that is still held if none.
+    pub amount: Option<Minor>,
+    /// Who receives it; none for announced money, which comes from its source.
+    pub to: Option<AccountId>,
+}
+
+/// The items of a posting in their order, the entries of its vouchers side by side in one list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct BulkVouchers {
-    heads: Vec<BulkHead>,
+pub struct BulkItems {
+    steps: Vec<Step>,
     entries: Vec<Entry>,
+    /// Whether it has anything but vouchers.
+    mixed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct BulkHead {
-    event: EventCode,
-    dimensions: Option<Box<Dimensions>>,
-    /// How many entries it and those before it have.
-    end: usize,
+enum Step {
+    Voucher {
+        event: EventCode,
+        dimensions: Option<Box<Dimensions>>,
+        /// How many entries it and those before it have.
+        end: usize,
+    },
+    Hold(Box<NewHold>),
+    Confirm(Box<BulkConfirm>),
+    Cancel(HoldId),
 }
 
-impl BulkVouchers {
+impl BulkItems {
     /// Adds a voucher.
-    pub fn push(
+    pub fn push_voucher(
         &mut self,
         event: EventCode,
         entries: impl IntoIterator<Item = Entry>,
         dimensions: Option<Box<Dimensions>>,
     ) {
         self.entries.extend(entries);
-        self.heads.push(BulkHead { event, dimensions, end: self.entries.len() });
+        self.steps.push(Step::Voucher { event, dimensions, end: self.entries.len() });
+    }
+
+    /// Adds an item.
+    pub fn push(&mut self, item: BulkItem) {
+        let step = match item {
+            BulkItem::Voucher(BulkVoucher { event, entries, dimensions }) => {
+                return self.push_voucher(event, entries, dimensions);
+            }
+            BulkItem::Hold(new) => Step::Hold(new),
+            BulkItem::Confirm(confirm) => Step::Confirm(confirm),
+            BulkItem::Cancel(hold) => Step::Cancel(hold),
+        };
+        self.mixed = true;
+        self.steps.push(step);
     }
 }
 
-impl FromIterator<BulkVoucher> for BulkVouchers {
-    fn from_iter<T: IntoIterator<Item = BulkVoucher>>(vouchers: T) -> Self {
+impl BulkItems {
+    /// Of a posting that has anything but vouchers: of each item, whether what it makes is known by a hold's number and not by
+    /// a voucher's.
+    #[must_use]
+    pub fn made_by_hold(&self) -> Vec<bool> {
+        let of_hold = |step: &Step| match step {
+            Step::Voucher { .. } | Step::Confirm(_) => false,
+            Step::Hold(_) | Step::Cancel(_) => true,
+        };
+        if self.mixed { self.steps.iter().map(of_hold).collect() } else { Vec::new() }
+    }
+}
+
+impl FromIterator<BulkItem> for BulkItems {
+    fn from_iter<T: IntoIterator<Item = BulkItem>>(items: T) -> Self {
         let mut all = Self::default();
-        for BulkVoucher { event, entries, dimensions } in vouchers {
-            all.push(event, entries, dimensions);
-        }
+        items.into_iter().for_each(|item| all.push(item));
         all
     }
 }
 
-/// Posts many vouchers.
+impl FromIterator<BulkVoucher> for BulkItems {
+    fn from_iter<T: IntoIterator<Item = BulkVoucher>>(vouchers: T) -> Self {
+        vouchers.into_iter().map(BulkItem::Voucher).collect()
+    }
+}
+
+/// Posts many vouchers, and holds, confirms and cancels beside them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostBulk {
     /// The stream, by the name its sender gave it.
@@ -92,11 +156,12 @@ pub struct PostBulk {
     pub atomic: bool,
     /// The accounting date the sender expects, if it matters to it.
     pub date: Option<Date>,
-    /// The vouchers.
-    pub vouchers: BulkVouchers,
+    /// What to do, in this order.
+    pub items: BulkItems,
 }
 
-/// What became of a bulk posting. Accepted vouchers have consecutive ids in the order of their places.
+/// What became of a bulk posting. Where it has vouchers alone, the accepted ones have consecutive ids in the order of their
+/// places; else `made` says each.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct BulkReply {
     /// The stream's id.
@@ -105,7 +170,7 @@ pub struct BulkReply {
     /// The posting's number.
     #[n(1)]
     pub number: u64,
-    /// How many vouchers it had.
+    /// How many items it had.
     #[n(2)]
     pub vouchers: u32,
     /// The id of the first accepted one.
@@ -114,6 +179,11 @@ pub struct BulkReply {
     /// The refused ones by their place.
     #[n(4)]
     pub refused: Vec<(u32, Refusal)>,
+    /// Of a posting that has anything but vouchers: what each accepted item made, in the order of their places; the voucher
+    /// of a voucher or confirm, the hold of a hold or cancel, by its number.
+    #[n(5)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub made: Vec<u64>,
 }
 
 /// A stream of bulk postings.
@@ -133,11 +203,11 @@ pub struct Stream {
     pub answers: VecDeque<(minicbor::bytes::ByteArray<16>, BulkReply)>,
 }
 
-/// Posts the vouchers one by one; with `atomic` all or none.
+/// Carries the items out one by one; with `atomic` all or none.
 ///
 /// # Errors
 /// `key_reused`, `number_expired`, `voucher_too_long`, `value_invalid`, `day_closed`, `day_not_open`; with `atomic`
-/// also the first refusal of a voucher.
+/// also the first refusal of an item.
 pub fn decide_bulk(draft: &mut Draft<'_>, command: PostBulk) -> Result<Reply, Refusal> {
     let known = draft.state.stream_names.get(command.stream.as_ref()).copied();
     if let Some(stream) = known.and_then(|id| draft.state.streams.get(id.0))
@@ -145,54 +215,74 @@ pub fn decide_bulk(draft: &mut Draft<'_>, command: PostBulk) -> Result<Reply, Re
     {
         return Ok(Reply::Bulk(reply));
     }
-    let count = command.vouchers.heads.len();
-    if count == 0 || count > MAX_VOUCHERS {
-        let message = format!("the posting has {count} vouchers; send 1 to {MAX_VOUCHERS}");
-        return Err(Refusal::new(RefusalCode::VoucherTooLong, "vouchers", message));
+    let count = command.items.steps.len();
+    if count == 0 || count > MAX_ITEMS {
+        let message = format!("the posting has {count} items; send 1 to {MAX_ITEMS}");
+        return Err(Refusal::new(RefusalCode::VoucherTooLong, "items", message));
     }
     let date = draft.state.days.posting_date(command.date)?;
     let stream = match known {
         Some(id) => id,
         None => open_stream(draft, &command.stream)?,
     };
-    let PostBulk { number, fingerprint, atomic, vouchers, .. } = command;
+    let PostBulk { number, fingerprint, atomic, items, .. } = command;
     let mut reply = BulkReply {
         stream,
         number,
         vouchers: u32::try_from(count).unwrap_or(u32::MAX),
         first: VoucherId(draft.state.position.saturating_add(1)),
         refused: Vec::new(),
+        made: Vec::new(),
     };
-    let BulkVouchers { heads, entries } = vouchers;
-    let business = BusinessNumber::Bulk { stream, number, index: 0 };
-    let mut voucher =
-        Voucher { business, event: EventCode::Transfer, date, entries: Vec::new(), dimensions: None, contra_of: None };
-    let (mut begin, mut warm) = (0, 0_usize);
-    for (index, head) in (0_u32..).zip(heads) {
-        let BulkHead { event, dimensions, end } = head;
-        if end > warm {
-            warm = entries.len().min(end + AHEAD);
-            draft.state.warm(entries.get(begin..warm).unwrap_or_default(), date);
-        }
-        voucher.business = BusinessNumber::Bulk { stream, number, index };
-        (voucher.event, voucher.dimensions) = (event, dimensions);
-        voucher.entries.clear();
-        voucher.entries.extend_from_slice(entries.get(begin..end).unwrap_or_default());
-        begin = end;
-        match check_by_hand(draft.state, &voucher) {
-            Ok(()) => {
-                draft.emit_voucher(&voucher);
-            }
-            Err(refusal) if atomic => return Err(at(index, refusal)),
-            Err(refusal) => reply.refused.push((index, refusal)),
-        }
-    }
+    carry_out(draft, items, date, atomic, &mut reply)?;
     draft.emit(Event::StreamAdvanced { fingerprint: fingerprint.into(), reply: reply.clone() });
     Ok(Reply::Bulk(reply))
 }
 
-fn at(index: u32, refusal: Refusal) -> Refusal {
-    Refusal { message: format!("voucher {index}: {}; nothing of this posting was posted", refusal.message), ..refusal }
+/// Carries the items out one after the other, each checked before it changes anything.
+fn carry_out(
+    draft: &mut Draft<'_>,
+    items: BulkItems,
+    date: Date,
+    atomic: bool,
+    reply: &mut BulkReply,
+) -> Result<(), Refusal> {
+    let BulkItems { steps, entries, mixed } = items;
+    let (stream, number) = (reply.stream, reply.number);
+    let business = BusinessNumber::Bulk { stream, number, index: 0 };
+    let mut voucher =
+        Voucher { business, event: EventCode::Transfer, date, entries: Vec::new(), dimensions: None, contra_of: None };
+    let (mut begin, mut warm) = (0, 0_usize);
+    for (index, step) in (0_u32..).zip(steps) {
+        let made = match step {
+            Step::Voucher { event, dimensions, end } => {
+                if end > warm {
+                    warm = entries.len().min(end + AHEAD);
+                    draft.state.warm(entries.get(begin..warm).unwrap_or_default(), date);
+                }
+                voucher.business = BusinessNumber::Bulk { stream, number, index };
+                (voucher.event, voucher.dimensions) = (event, dimensions);
+                voucher.entries.clear();
+                voucher.entries.extend_from_slice(entries.get(begin..end).unwrap_or_default());
+                begin = end;
+                check_by_hand(draft.state, &voucher).map(|()| draft.emit_voucher(&voucher).0)
+            }
+            Step::Hold(new) => hold::place_new(draft, *new).map(|hold| hold.0),
+            Step::Confirm(confirm) => hold::confirm_in_bulk(draft, &confirm, date).map(|voucher| voucher.0),
+            Step::Cancel(hold) => hold::decide_cancel(draft, hold).map(|_| hold.0),
+        };
+        match made {
+            Ok(made) if mixed => reply.made.push(made),
+            Ok(_) => {}
+            Err(refusal) if atomic => return Err(at(if mixed { "item" } else { "voucher" }, index, refusal)),
+            Err(refusal) => reply.refused.push((index, refusal)),
+        }
+    }
+    Ok(())
+}
+
+fn at(what: &str, index: u32, refusal: Refusal) -> Refusal {
+    Refusal { message: format!("{what} {index}: {}; nothing of this posting was posted", refusal.message), ..refusal }
 }
 
 /// The first answer to a number used before; `None` for a new number.

@@ -84,6 +84,8 @@ pub enum Command {
     },
     /// Open an account.
     OpenAccount(OpenAccount),
+    /// Open many, all or none.
+    OpenAccounts(Vec<OpenAccount>),
     /// Close an account.
     CloseAccount(AccountId),
     /// Bar or free an account as a whole.
@@ -244,6 +246,16 @@ pub enum Reply {
     /// An account.
     #[n(2)]
     Account(#[n(0)] AccountId),
+    /// Accounts whose ids follow each other.
+    #[n(10)]
+    Accounts {
+        /// The first.
+        #[n(0)]
+        first: AccountId,
+        /// How many.
+        #[n(1)]
+        count: u32,
+    },
     /// A voucher.
     #[n(3)]
     Voucher(#[n(0)] VoucherId),
@@ -379,6 +391,7 @@ impl Command {
             | Self::SealDay(_)
             | Self::CloseDay { .. }
             | Self::OpenAccount(_)
+            | Self::OpenAccounts(_)
             | Self::CloseAccount(_)
             | Self::RestrictAccount { .. }
             | Self::PostVoucher(_)
@@ -447,6 +460,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::SealDay(date) => business_day::decide_seal(draft, date),
         Command::CloseDay { date, position, checks } => business_day::decide_close(draft, date, position, checks),
         Command::OpenAccount(command) => account::decide_open(draft, &command),
+        Command::OpenAccounts(commands) => account::decide_open_many(draft, &commands),
         Command::CloseAccount(id) => account::decide_close(draft, id),
         Command::RestrictAccount { account, restriction } => restriction::decide_restrict(draft, account, restriction),
         Command::PostVoucher(command) => voucher::decide_post(draft, command),

@@ -19,6 +19,8 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::Account;
+use crate::bulk::BulkConfirm;
+use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -294,7 +296,8 @@ pub fn decide_place(draft: &mut Draft<'_>, command: &PlaceHold) -> Result<Reply,
     place_new(draft, new).map(Reply::Hold)
 }
 
-fn place_new(draft: &mut Draft<'_>, new: NewHold) -> Result<HoldId, Refusal> {
+/// Holds or announces money; nothing changes before all of it is checked.
+pub(crate) fn place_new(draft: &mut Draft<'_>, new: NewHold) -> Result<HoldId, Refusal> {
     let NewHold { terms, source, reference } = new;
     if let Some(account) = draft.state.accounts.get(terms.account.0) {
         refuse_by_hand(account, account.subject.side().opposite())?;
@@ -415,16 +418,26 @@ pub fn decide_confirm(
     confirm::to_one(draft, id, amount, to)
 }
 
+/// Confirms a hold as an item of a bulk posting on `date`; nothing changes before all of it is checked.
+pub(crate) fn confirm_in_bulk(draft: &mut Draft<'_>, item: &BulkConfirm, date: Date) -> Result<VoucherId, Refusal> {
+    confirm::item(draft, item, date)
+}
+
 /// Frees `amount` of the hold for the voucher that the caller posts next.
 pub(crate) fn confirm(draft: &mut Draft<'_>, id: HoldId, amount: Minor) -> Result<(), Refusal> {
-    let hold = open_hold(draft.state, id)?;
+    check_confirm(draft.state, draft.context.now, id, amount)?;
+    draft.emit(Event::HoldConfirmed { hold: id, amount });
+    Ok(())
+}
+
+fn check_confirm(state: &State, now: Time, id: HoldId, amount: Minor) -> Result<(), Refusal> {
+    let hold = open_hold(state, id)?;
     let amount = positive(amount, "amount")?;
-    not_expired(hold, draft.context.now)?;
+    not_expired(hold, now)?;
     if amount > hold.held() {
         let message = format!("{id} still holds {} and {amount} were to be confirmed", hold.held());
         return Err(Refusal::new(RefusalCode::HoldExceeded, "amount", message));
     }
-    draft.emit(Event::HoldConfirmed { hold: id, amount });
     Ok(())
 }
 
@@ -559,7 +572,10 @@ pub(crate) fn apply(state: &mut State, event: &HoldEvent) {
 }
 
 fn held_row(state: &mut State, account: AccountId, direction: HoldDirection) -> &mut Minor {
-    let account = state.account_row(account);
+    held_of(state.account_row(account), direction)
+}
+
+fn held_of(account: &mut Account, direction: HoldDirection) -> &mut Minor {
     match direction {
         HoldDirection::Out => &mut account.held_out,
         HoldDirection::In => &mut account.held_in,

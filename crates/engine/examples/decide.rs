@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use domain::account::{OpenAccount, Owner};
 use domain::book::Subject;
-use domain::bulk::{BulkVouchers, PostBulk};
+use domain::bulk::{BulkItems, PostBulk};
 use domain::calendar::{Calendar, Date};
 use domain::envelope::Time;
 use domain::ids::AccountId;
@@ -37,9 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut seed, mut bytes, mut posted) = (1, 0, 0);
     let (mut deciding, mut sealing) = (Duration::ZERO, Duration::ZERO);
     for number in 1..=transfers / POSTING as u64 {
-        let vouchers = vouchers(&ids, &mut seed);
-        let bulk =
-            PostBulk { stream: "bench".into(), number, fingerprint: [0; 16], atomic: false, date: None, vouchers };
+        let items = vouchers(&ids, &mut seed);
+        let bulk = PostBulk { stream: "bench".into(), number, fingerprint: [0; 16], atomic: false, date: None, items };
         let began = Instant::now();
         submit(&mut engine, Command::PostBulk(bulk))?;
         deciding += began.elapsed();
@@ -81,8 +80,8 @@ fn open(engine: &mut Engine) -> Result<AccountId, Box<dyn std::error::Error>> {
     Ok(id)
 }
 
-fn vouchers(accounts: &[AccountId], seed: &mut u64) -> BulkVouchers {
-    let mut vouchers = BulkVouchers::default();
+fn vouchers(accounts: &[AccountId], seed: &mut u64) -> BulkItems {
+    let mut vouchers = BulkItems::default();
     let mut draw = |below: usize| {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (*seed >> 33) as usize % below
@@ -92,7 +91,7 @@ fn vouchers(accounts: &[AccountId], seed: &mut u64) -> BulkVouchers {
         let to = (from + 1 + draw(accounts.len() - 1)) % accounts.len();
         let amount = draw(10_000) as i64 + 1;
         let debit = Entry::debit(accounts[from], amount, Currency::Cny);
-        vouchers.push(EventCode::Transfer, [debit, Entry::credit(accounts[to], amount, Currency::Cny)], None);
+        vouchers.push_voucher(EventCode::Transfer, [debit, Entry::credit(accounts[to], amount, Currency::Cny)], None);
     }
     vouchers
 }

@@ -22,7 +22,7 @@ use store::Database;
 use tokio::net::TcpListener;
 
 use crate::config::{ClockKind, Config, Place};
-use crate::http::{self, App};
+use crate::http::{self, App, Parts};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
@@ -90,7 +90,7 @@ pub(crate) fn run_until(
     let executor = executor(config, &platform, &clock, &vault)?;
     let root = vault.fingerprint_key();
     let books = Books { store, history, tail, projector: handle.clone() };
-    let app = App {
+    let app = App::new(Parts {
         platform: platform.clone(),
         vault,
         clock,
@@ -100,7 +100,7 @@ pub(crate) fn run_until(
         codes: Arc::default(),
         books,
         executor: executor.clone(),
-    };
+    });
     let served = runtime.block_on(async {
         if is_new {
             initialise(config, &platform).await?;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use domain::account::{Account, AccountStatus, OpenAccount, Owner};
 use domain::attempt::Rail;
 use domain::book::Subject;
-use domain::bulk::{BulkVoucher, PostBulk};
+use domain::bulk::{BulkConfirm, BulkItem, BulkVoucher, PostBulk};
 use domain::calendar::{Calendar, Date, Year};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
 use domain::freeze::{Measure, PlaceFreeze};
-use domain::hold::{HoldStatus, PlaceHold};
+use domain::hold::{HoldStatus, NewHold, PlaceHold};
 use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OrderId, UserId};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
@@ -232,15 +232,23 @@ impl<'a> Maker<'a> {
     }
 
     fn hold(&mut self) -> Option<Command> {
+        self.hold_terms().map(Command::PlaceHold)
+    }
+
+    fn hold_terms(&mut self) -> Option<PlaceHold> {
         let account = self.account(Subject::Personal)?;
         let expires_at = self.now.plus_ms(self.random.between(2_000, 90_000));
-        Some(Command::PlaceHold(PlaceHold { account, amount: self.amount(), currency: CNY, expires_at }))
+        Some(PlaceHold { account, amount: self.amount(), currency: CNY, expires_at })
+    }
+
+    fn open_hold(&mut self) -> Option<HoldId> {
+        let open = self.state.holds.iter().map(|(_, hold)| hold);
+        let open: Vec<HoldId> = open.filter(|hold| hold.status == HoldStatus::Open).map(|hold| hold.id).collect();
+        self.random.pick(&open).copied()
     }
 
     fn on_a_hold(&mut self) -> Option<Command> {
-        let open = self.state.holds.iter().map(|(_, hold)| hold);
-        let open: Vec<HoldId> = open.filter(|hold| hold.status == HoldStatus::Open).map(|hold| hold.id).collect();
-        let hold = *self.random.pick(&open)?;
+        let hold = self.open_hold()?;
         if self.random.chance(400) {
             return Some(Command::CancelHold(hold));
         }
@@ -278,12 +286,35 @@ impl<'a> Maker<'a> {
 
     fn bulk(&mut self) -> Command {
         let (count, atomic) = (1 + self.random.below(12), self.random.chance(300));
-        let voucher = |entries| BulkVoucher { event: EventCode::Transfer, entries, dimensions: None };
-        let vouchers = (0..count).map(|_| voucher(self.in_custody())).collect();
+        let items = (0..count).map(|_| self.item()).collect();
         let mut fingerprint = [0; 16];
         fingerprint[..8].copy_from_slice(&self.number.to_be_bytes());
         let (stream, number) = (self.stream.0.clone().into_boxed_str(), self.stream.1);
-        Command::PostBulk(PostBulk { stream, number, fingerprint, atomic, date: None, vouchers })
+        Command::PostBulk(PostBulk { stream, number, fingerprint, atomic, date: None, items })
+    }
+
+    /// A voucher mostly; else a hold, or the end of one that an earlier command placed.
+    fn item(&mut self) -> BulkItem {
+        self.item_of_a_hold().unwrap_or_else(|| {
+            let entries = self.in_custody();
+            BulkItem::Voucher(BulkVoucher { event: EventCode::Transfer, entries, dimensions: None })
+        })
+    }
+
+    fn item_of_a_hold(&mut self) -> Option<BulkItem> {
+        match self.random.below(8) {
+            0 => {
+                let terms = self.hold_terms()?;
+                Some(BulkItem::Hold(Box::new(NewHold { terms, source: None, reference: None })))
+            }
+            1 => {
+                let (hold, to) = (self.open_hold()?, self.account(Subject::Personal)?);
+                let amount = if self.random.chance(500) { None } else { Some(self.amount()) };
+                Some(BulkItem::Confirm(Box::new(BulkConfirm { hold, amount, to: Some(to) })))
+            }
+            2 => self.open_hold().map(BulkItem::Cancel),
+            _ => None,
+        }
     }
 
     fn voucher(&mut self) -> Option<Command> {

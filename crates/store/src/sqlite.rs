@@ -9,10 +9,10 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, Statement, ToSql, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql, TransactionBehavior};
 
 use crate::db::{Row, Session, Value};
 use crate::error::StoreError;
@@ -22,6 +22,9 @@ const READERS: usize = 4;
 
 /// How long to wait for another process that writes the file, such as a backup.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Between two tries to turn the file to WAL.
+const SWITCH_PAUSE: Duration = Duration::from_millis(2);
 
 /// Statements the writer keeps prepared: for each table the one of a full chunk, and some of the shorter last ones.
 const KEPT_STATEMENTS: usize = 64;
@@ -46,9 +49,8 @@ impl Sqlite {
         let writer = Connection::open(path).map_err(failed)?;
         writer.busy_timeout(BUSY).map_err(failed)?;
         writer.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
-        writer
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;")
-            .map_err(failed)?;
+        writer.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;").map_err(failed)?;
+        use_write_ahead_log(&writer).map_err(failed)?;
         let readers = Readers { path: path.to_owned(), pool: Mutex::default(), returned: Condvar::new() };
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers })
     }
@@ -84,6 +86,22 @@ impl Sqlite {
         let connection: &Connection = &transaction;
         work(connection)
     }
+}
+
+/// Turns the file to WAL. The switch needs the file alone, and SQLite answers "locked" at once, without its busy timeout,
+/// where two that hold a read lock both want it: so it is asked again, for as long as any other wait.
+fn use_write_ahead_log(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let began = Instant::now();
+    loop {
+        match connection.execute_batch("PRAGMA journal_mode = WAL") {
+            Err(error) if is_busy(&error) && began.elapsed() < BUSY => std::thread::sleep(SWITCH_PAUSE),
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 impl Session for Connection {

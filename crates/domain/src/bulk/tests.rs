@@ -4,9 +4,10 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
-use crate::account::Owner;
+use crate::account::{Account, Owner};
 use crate::book::Subject;
 use crate::command::Command;
+use crate::hold::{Hold, PlaceHold};
 use crate::ids::AccountId;
 use crate::money::{Currency, Minor};
 use crate::testkit::{Kit, date};
@@ -29,8 +30,8 @@ fn world() -> World {
 impl World {
     fn posting(&self, number: u64, amounts: &[Minor]) -> PostBulk {
         let fingerprint = [u8::try_from(amounts.len()).unwrap(); 16];
-        let vouchers = amounts.iter().map(|amount| self.voucher(*amount)).collect();
-        PostBulk { stream: "rent".into(), number, fingerprint, atomic: false, date: None, vouchers }
+        let items = amounts.iter().map(|amount| self.voucher(*amount)).collect();
+        PostBulk { stream: "rent".into(), number, fingerprint, atomic: false, date: None, items }
     }
 
     fn voucher(&self, amount: Minor) -> BulkVoucher {
@@ -144,10 +145,10 @@ fn streams_count_by_themselves() {
 fn bad_postings_are_refused_and_open_no_stream() {
     let mut world = world();
     let good = world.posting(1, &[1]);
-    let too_many = core::iter::repeat_n(world.voucher(1), MAX_VOUCHERS + 1).collect();
+    let too_many = core::iter::repeat_n(world.voucher(1), MAX_ITEMS + 1).collect();
     let table = [
-        (PostBulk { vouchers: BulkVouchers::default(), ..good.clone() }, RefusalCode::VoucherTooLong),
-        (PostBulk { vouchers: too_many, ..good.clone() }, RefusalCode::VoucherTooLong),
+        (PostBulk { items: BulkItems::default(), ..good.clone() }, RefusalCode::VoucherTooLong),
+        (PostBulk { items: too_many, ..good.clone() }, RefusalCode::VoucherTooLong),
         (PostBulk { stream: "".into(), ..good.clone() }, RefusalCode::ValueInvalid),
         (PostBulk { stream: "x".repeat(65).into(), ..good.clone() }, RefusalCode::ValueInvalid),
         (PostBulk { date: Some(date("2026-03-04")), ..good.clone() }, RefusalCode::DayClosed),
@@ -166,8 +167,132 @@ fn nothing_by_hand_moves_the_central_bank_account() {
     let good = world.voucher(1);
     let entries = vec![Entry::debit(reserve, 1, Currency::Cny), Entry::credit(world.payee, 1, Currency::Cny)];
     let vouchers = [BulkVoucher { entries, ..good.clone() }, good].into_iter().collect();
-    let reply = world.post(PostBulk { vouchers, ..world.posting(1, &[]) });
+    let reply = world.post(PostBulk { items: vouchers, ..world.posting(1, &[]) });
     assert_eq!(reply.refused.len(), 1);
     assert_eq!(reply.refused[0].1.code, RefusalCode::SubjectNotAllowed);
     assert_eq!(reply.refused[0].1.param.to_string(), "account");
+}
+
+impl World {
+    fn mixed(&self, number: u64, items: impl IntoIterator<Item = BulkItem>) -> PostBulk {
+        PostBulk { items: items.into_iter().collect(), ..self.posting(number, &[]) }
+    }
+
+    fn hold(&self, amount: Minor) -> PlaceHold {
+        let expires_at = self.kit.state.now.plus_ms(60_000);
+        PlaceHold { account: self.payer, amount, currency: Currency::Cny, expires_at }
+    }
+
+    fn holds(&self, amount: Minor) -> BulkItem {
+        BulkItem::Hold(Box::new(NewHold { terms: self.hold(amount), source: None, reference: None }))
+    }
+
+    fn confirms(&self, hold: u64, amount: Option<Minor>) -> BulkItem {
+        BulkItem::Confirm(Box::new(BulkConfirm { hold: HoldId(hold), amount, to: Some(self.payee) }))
+    }
+
+    /// What the accounts and holds are, without who held and when.
+    fn books(&self) -> Vec<String> {
+        let state = &self.kit.state;
+        let account = |it: &Account| format!("{} {} {} {}", it.id, it.balance, it.held_out, it.entries);
+        let hold = |it: &Hold| format!("{} {} {:?} {}", it.id, it.confirmed, it.status, it.confirms.len());
+        let accounts = state.accounts.iter().map(|(_, it)| account(it));
+        accounts.chain(state.holds.iter().map(|(_, it)| hold(it))).collect()
+    }
+}
+
+#[test]
+fn items_of_every_kind_do_what_their_commands_do() {
+    let (mut many, mut single) = (world(), world());
+    let payee = single.payee;
+    let voucher = BulkItem::Voucher(many.voucher(5));
+    let items = [
+        many.holds(40),
+        voucher,
+        many.confirms(1, Some(15)),
+        many.holds(20),
+        BulkItem::Cancel(HoldId(2)),
+        many.confirms(1, None),
+    ];
+    let before = many.kit.state.position;
+    let command = many.mixed(1, items);
+    let reply = many.post(command.clone());
+    assert_eq!((reply.vouchers, &reply.refused[..]), (6, &[][..]));
+    // The stream opens; hold, voucher, a confirm (let go, moved, noted), hold, cancel, a confirm.
+    let confirmed = [before + 5, before + 10];
+    assert_eq!(reply.made, [1, before + 3, confirmed[0], 2, 2, confirmed[1]]);
+    let confirms = &many.kit.state.holds.get(1).unwrap().confirms;
+    assert_eq!(confirms.iter().map(|confirm| confirm.voucher.0).collect::<Vec<_>>(), confirmed);
+
+    let confirm = |amount| Command::ConfirmHold { hold: HoldId(1), amount, to: payee };
+    let held = single.hold(40);
+    single.kit.given(Command::PlaceHold(held));
+    let plain = single.posting(1, &[5]);
+    single.post(plain);
+    single.kit.given(confirm(Some(15)));
+    let held = single.hold(20);
+    single.kit.given(Command::PlaceHold(held));
+    single.kit.given(Command::CancelHold(HoldId(2)));
+    single.kit.given(confirm(None));
+    assert_eq!(many.books(), single.books());
+    assert_eq!(many.post(command), reply, "sent again it is answered, not done");
+}
+
+#[test]
+fn refused_items_leave_nothing_behind() {
+    let (mut some, mut good) = (world(), world());
+    let first = [some.holds(30), some.holds(50)];
+    for world in [&mut some, &mut good] {
+        let command = world.mixed(1, first.clone());
+        world.post(command);
+    }
+    let to_itself = BulkConfirm { hold: HoldId(2), amount: None, to: Some(some.payer) };
+    let announced = BulkConfirm { hold: HoldId(2), amount: None, to: None };
+    let bad = [
+        (some.holds(21), RefusalCode::InsufficientFunds),
+        (some.confirms(1, Some(31)), RefusalCode::HoldExceeded),
+        (some.confirms(9, None), RefusalCode::HoldUnknown),
+        (BulkItem::Confirm(Box::new(to_itself)), RefusalCode::ReceiverNotAllowed),
+        (BulkItem::Confirm(Box::new(announced)), RefusalCode::HoldDirection),
+        (BulkItem::Cancel(HoldId(9)), RefusalCode::HoldUnknown),
+    ];
+    let mut items: Vec<BulkItem> = bad.iter().map(|(item, _)| item.clone()).collect();
+    items.insert(3, some.confirms(1, Some(30)));
+    let command = some.mixed(2, items);
+    let reply = some.post(command);
+    let codes: Vec<RefusalCode> = reply.refused.iter().map(|(_, refusal)| refusal.code).collect();
+    assert_eq!(codes, bad.map(|(_, code)| code));
+    assert_eq!(reply.made.len(), 1);
+    let command = good.mixed(2, [good.confirms(1, Some(30))]);
+    good.post(command);
+    assert_eq!(some.books(), good.books());
+}
+
+#[test]
+fn a_confirm_whose_voucher_is_refused_leaves_the_hold_as_it_was() {
+    let mut world = world();
+    let command = world.mixed(1, [world.holds(30)]);
+    world.post(command);
+    let closed = world.payee;
+    world.kit.given(Command::CloseAccount(closed));
+    let before = world.books();
+    let command = world.mixed(2, [world.confirms(1, None), world.confirms(1, Some(1))]);
+    let reply = world.post(command);
+    let codes: Vec<RefusalCode> = reply.refused.iter().map(|(_, refusal)| refusal.code).collect();
+    assert_eq!(codes, [RefusalCode::AccountClosed; 2]);
+    assert_eq!(world.books(), before);
+}
+
+#[test]
+fn all_or_nothing_takes_holds_and_confirms_back_too() {
+    let mut world = world();
+    let command = world.mixed(1, [world.holds(30)]);
+    world.post(command);
+    let before = world.image();
+    let items = [world.confirms(1, Some(10)), world.holds(20), world.confirms(1, Some(21))];
+    let command = PostBulk { atomic: true, ..world.mixed(2, items) };
+    let refusal = world.kit.when(Command::PostBulk(command)).unwrap_err();
+    assert_eq!(refusal.code, RefusalCode::HoldExceeded);
+    assert!(refusal.message.contains("item 2"), "{refusal}");
+    assert_eq!(world.image(), before);
 }

@@ -175,7 +175,7 @@ fn nobody_posts_to_suspense_by_their_own_words() {
         kit.refused(Command::PostVoucher(post), RefusalCode::SubjectNotAllowed);
         let vouchers = [BulkVoucher { event, entries, dimensions: None }].into_iter().collect();
         let (stream, fingerprint) = ("s".into(), [0; 16]);
-        let bulk = PostBulk { stream, number: 1, fingerprint, atomic: true, date: None, vouchers };
+        let bulk = PostBulk { stream, number: 1, fingerprint, atomic: true, date: None, items: vouchers };
         kit.refused(Command::PostBulk(bulk), RefusalCode::SubjectNotAllowed);
     }
 }

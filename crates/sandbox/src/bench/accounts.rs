@@ -1,7 +1,6 @@
 //! The accounts of a run: opened over many connections, and funded where they may not go below zero.
 //!
-//! They are custody sub-accounts (9201) of the institution, which may or may not be overdrawn as they are opened. An
-//! account is one request: there is no bulk form of it.
+//! They are custody sub-accounts (9201) of the institution, which may or may not be overdrawn as they are opened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +15,9 @@ use super::preset::{Codec, Plan};
 use super::progress::{Progress, thousands};
 
 /// Connections that open accounts.
-const WIDTH: u64 = 64;
+const WIDTH: u64 = 4;
+/// Accounts opened by one request.
+const BATCH: u64 = 2_000;
 /// Transfers of one funding posting.
 const FUNDING_BATCH: u64 = 8_000;
 
@@ -56,22 +57,33 @@ async fn lane(plan: Plan, signer: &Signer, stop: &Stop, progress: &Progress, nex
     let mut connection = Connection::open(signer.host()).await?;
     let mut opened = Opened { first: u64::MAX, last: 0, count: 0 };
     loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= plan.accounts || stop.is_asked() {
+        let from = next.fetch_add(BATCH, Ordering::Relaxed);
+        if from >= plan.accounts || stop.is_asked() {
             return Ok(opened);
         }
-        let id = open_one(&mut connection, signer, &format!("bench-account-{number}"), plan.overdraft).await?;
-        opened = Opened { first: opened.first.min(id), last: opened.last.max(id), count: opened.count + 1 };
-        progress.now_and_then(|| format!("{} of {} accounts open", thousands(number), thousands(plan.accounts)));
+        let count = BATCH.min(plan.accounts - from);
+        let first =
+            open_many(&mut connection, signer, &format!("bench-accounts-{from}"), plan.overdraft, count).await?;
+        let last = opened.last.max(first + count - 1);
+        opened = Opened { first: opened.first.min(first), last, count: opened.count + count };
+        progress.now_and_then(|| format!("{} of {} accounts open", thousands(from), thousands(plan.accounts)));
     }
 }
 
-async fn open_one(connection: &mut Connection, signer: &Signer, key: &str, overdraft: bool) -> Result<u64> {
-    let body = format!(r#"{{"subject":9201,"currency":"CNY","owner":"institution","overdraft":{overdraft}}}"#);
-    let request = signer.json("/v1/accounts", key, &body)?;
-    let id = connection.exchange(&request).await?.text("id").context("opening an account")?;
-    let number = id.strip_prefix("acc_").and_then(|number| number.parse().ok());
-    number.with_context(|| format!("'{id}' is no id of an account"))
+/// Opens so many accounts by one request; gives the first one's number.
+async fn open_many(
+    connection: &mut Connection,
+    signer: &Signer,
+    key: &str,
+    overdraft: bool,
+    count: u64,
+) -> Result<u64> {
+    let one = format!(r#"{{"subject":9201,"currency":"CNY","owner":"institution","overdraft":{overdraft}}}"#);
+    let body = format!(r#"{{"accounts":[{}]}}"#, vec![one; usize::try_from(count)?].join(","));
+    let request = signer.json("/v1/accounts/batch", key, &body)?;
+    let first = connection.exchange(&request).await?.text("first").context("opening accounts")?;
+    let number = first.strip_prefix("acc_").and_then(|number| number.parse().ok());
+    number.with_context(|| format!("'{first}' is no id of an account"))
 }
 
 /// Gives each account more than the whole run can take from it; gives the sum.
@@ -80,7 +92,7 @@ async fn open_one(connection: &mut Connection, signer: &Signer, key: &str, overd
 /// If the platform refuses it.
 pub(crate) async fn fund(plan: &Plan, accounts: Accounts, signer: &Signer) -> Result<i128> {
     let mut connection = Connection::open(signer.host()).await?;
-    let source = open_one(&mut connection, signer, "bench-source", true).await?;
+    let source = open_many(&mut connection, signer, "bench-source", true, 1).await?;
     let amount = funding(plan);
     let mut funded = 0;
     for (number, from) in (1..).zip((0..accounts.count).step_by(usize::try_from(FUNDING_BATCH)?)) {

@@ -62,8 +62,8 @@ pub struct Ledger {
     /// Statements asked for one after the other once the load is over
     #[arg(long, default_value_t = 100)]
     queries: u64,
-    /// Connections for holds and their confirms, which have no bulk form
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1_024))]
+    /// Connections for holds and their confirms, beside those of the other transfers
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_024))]
     hold_clients: u64,
     /// Where the drawing of accounts and amounts begins
     #[arg(long, default_value_t = 1)]

@@ -27,8 +27,6 @@ use super::preset::{Codec, Plan, Spread};
 const AHEAD: usize = 2;
 /// The most requests and, unless one has more, transfers of a chunk.
 const CHUNK: (u64, u64) = (64, 8_192);
-/// Holds of a chunk.
-const HOLD_CHUNK: u64 = 16;
 /// How long a lane waits when the platform says that it is overloaded.
 const OVERLOADED: Duration = Duration::from_millis(20);
 
@@ -84,7 +82,7 @@ pub(crate) struct Load {
     pub(crate) seed: u64,
     /// Who asks.
     pub(crate) signer: Signer,
-    /// Connections for holds.
+    /// Connections for holds and their confirms.
     pub(crate) hold_clients: u64,
     /// The open day.
     pub(crate) today: String,
@@ -248,7 +246,10 @@ impl Maker {
             }
             let due = share(to_hold, posted, to_post);
             while held < due {
-                let count = (due - held).min(HOLD_CHUNK);
+                let count = (to_hold - held).min(self.plan.batch);
+                if due - held < count {
+                    break;
+                }
                 let holds = (0..count).map(|_| self.draws.draw()).collect();
                 if self.holding[hold_lane].blocking_send(holds).is_err() {
                     return Ok(());
@@ -332,6 +333,30 @@ async fn send(
     ensure!(reply.status == 200, "a posting: {}: {}", reply.status, words());
     ensure!(codec.accepts_all(reply.body), "a posting had refused vouchers: {:.400}", words());
     Ok(())
+}
+
+/// Sends the body of a posting that was made here, until it is taken; the answer's body.
+///
+/// # Errors
+/// If the platform refuses it as a whole or the connection breaks.
+pub(super) async fn exchange(
+    connection: &mut Connection,
+    signer: &Signer,
+    codec: Codec,
+    body: &[u8],
+    shared: &Shared,
+) -> Result<Vec<u8>> {
+    loop {
+        let request = signer.request("POST", "/v1/postings", codec.header(), body)?;
+        let reply = connection.exchange(&request).await?;
+        if reply.status == 503 && !shared.stop.is_asked() {
+            shared.overloaded.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(OVERLOADED).await;
+            continue;
+        }
+        ensure!(reply.status == 200, "a posting: {}: {}", reply.status, String::from_utf8_lossy(reply.body));
+        return Ok(reply.body.to_vec());
+    }
 }
 
 /// Asks for statements of the open day until the load is over.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ledger`] | `bench ledger`: transfers in postings, shape by shape |
 //! | [`preset`] | the shapes |
+//! | [`payments`] | `bench payments`: orders paid through the sandbox bank |
 //! | [`postings`], [`holds`] | what is sent: made from a seed, written in CBOR or JSON |
 //! | [`load`] | the maker thread, and the lanes that send |
 //! | [`connection`] | signed requests over connections that stay, with little work of their own |
@@ -12,12 +13,13 @@
 //! | [`report`], [`plot`], [`progress`] | what is said |
 
 mod accounts;
-mod connection;
+pub(crate) mod connection;
 mod holds;
 pub mod ledger;
 mod load;
 mod monitor;
 pub mod numbers;
+pub mod payments;
 mod place;
 mod plot;
 mod postings;

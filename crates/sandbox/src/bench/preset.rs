@@ -113,7 +113,7 @@ impl Preset {
             Self::Uniform => UNIFORM,
             Self::Hot => Plan { spread: Spread::Hot, ..UNIFORM },
             Self::Strict => Plan { overdraft: false, ..UNIFORM },
-            Self::TwoPhase => Plan { overdraft: false, two_phase: 30, transfers: 200_000, ..UNIFORM },
+            Self::TwoPhase => Plan { overdraft: false, two_phase: 30, transfers: 4_000_000, ..UNIFORM },
             Self::Small => Plan { batch: 50, clients: 16, transfers: 3_000_000, ..UNIFORM },
             Self::Single => Plan { batch: 1, clients: 16, transfers: 300_000, ..UNIFORM },
             Self::ManyAccounts => Plan { accounts: 10_000_000, restart: true, ..UNIFORM },

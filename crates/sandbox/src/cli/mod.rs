@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sandbox::bench::ledger::Ledger;
+use sandbox::bench::payments::Payments;
 use sandbox::crash::Crash;
 use sandbox::play::Play;
 
@@ -33,6 +34,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Bench {
     Ledger(Ledger),
+    Payments(Payments),
 }
 
 /// Reads the arguments and runs the command.
@@ -42,5 +44,6 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Play(play) => play.run().map(|holds| if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Command::Crash(crash) => crash.run().map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Ledger(ledger)) => ledger.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
+        Command::Bench(Bench::Payments(payments)) => payments.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
     }
 }

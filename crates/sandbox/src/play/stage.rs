@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::Play;
 use crate::api::Api;
 use crate::bank::SANDBOX_KEY_HEX;
+use crate::bench::connection::Signer;
 use crate::process::{Launch, Platform, Process, lintel_binary};
 
 /// The accounting day that is played: a Thursday before a working Friday.
@@ -70,6 +71,8 @@ pub(crate) struct Setting {
     pub(crate) data_dir: PathBuf,
     /// The bank's seed.
     pub(crate) seed: u64,
+    /// What goes wrong at the bank: `default`, `none` or a file.
+    pub(crate) faults: &'static str,
     /// How many requests are under way at once.
     pub(crate) concurrency: usize,
     /// The program `lintel`, if it is not beside this one.
@@ -102,6 +105,7 @@ impl Stage {
         let setting = Setting {
             data_dir: play.data_dir.clone().unwrap_or(temporary),
             seed: play.seed,
+            faults: "default",
             concurrency: play.concurrency,
             lintel: play.lintel.clone(),
             sets: play.sets.clone(),
@@ -116,14 +120,14 @@ impl Stage {
     /// # Errors
     /// If either does not start, or there are books already.
     pub(crate) fn of(setting: Setting) -> Result<Self> {
-        let Setting { data_dir, seed, concurrency, lintel, sets } = setting;
+        let Setting { data_dir, seed, faults, concurrency, lintel, sets } = setting;
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         ensure!(
             !data_dir.join("journal.db").exists(),
             "{} holds books already; the day begins with new ones: name an empty directory",
             data_dir.display()
         );
-        let (bank, bank_base) = start_bank(seed, &data_dir)?;
+        let (bank, bank_base) = start_bank(seed, faults, &data_dir)?;
         let config = write_config(&data_dir, &bank_base)?;
         let mut args = vec!["--config".to_owned(), config.display().to_string()];
         args.extend(["--sandbox", "--clock", "manual", "--set"].map(str::to_owned));
@@ -152,6 +156,17 @@ impl Stage {
     /// What restarts the platform: for power cuts.
     pub(crate) fn power(&self) -> (Launch, Arc<Mutex<Option<Platform>>>) {
         (self.launch.clone(), self.platform.clone())
+    }
+
+    /// The process ids of platform and bank.
+    pub(crate) fn processes(&self) -> (u32, u32) {
+        let platform = self.platform.lock().unwrap_or_else(PoisonError::into_inner);
+        (platform.as_ref().map_or(0, |platform| platform.process.id()), self.bank.id())
+    }
+
+    /// Whole requests signed for a caller, for a load.
+    pub(crate) fn signer(&self, id: &str) -> Result<Signer> {
+        Ok(Signer::new(&self.base(), id, self.launch.key(id)?))
     }
 
     /// Another caller of the platform, with the key that whoever reads its data directory has.
@@ -239,11 +254,11 @@ impl Stage {
     }
 }
 
-fn start_bank(seed: u64, data_dir: &Path) -> Result<(Process, String)> {
+fn start_bank(seed: u64, faults: &str, data_dir: &Path) -> Result<(Process, String)> {
     let port_file = data_dir.join("bank-address");
     let own = std::env::current_exe().context("finding this program")?;
     let mut command = Command::new(own);
-    command.args(["bank", "--listen", "127.0.0.1:0", "--faults", "default", "--key", SANDBOX_KEY_HEX, "--date", DAY]);
+    command.args(["bank", "--listen", "127.0.0.1:0", "--faults", faults, "--key", SANDBOX_KEY_HEX, "--date", DAY]);
     command.args(["--seed", &seed.to_string(), "--port-file"]).arg(&port_file).stdout(std::process::Stdio::null());
     let mut process = Process::start("the sandbox bank", &mut command)?;
     let address = process.address(&port_file)?;

@@ -87,7 +87,7 @@ fn single_transfers_come_from_sixteen_clients() {
 #[test]
 fn three_of_ten_two_phase_transfers_are_held_and_confirmed() {
     let Some(object) = tiny("two-phase", &["--batch", "40"]) else { return };
-    assert_eq!(object["hold_ms"]["count"], 120);
+    assert_eq!(object["hold_ms"]["count"], 3, "chunks of 40, each held by one posting and confirmed by the next");
     assert!(object["hold_ms"]["p50"].as_f64() > Some(0.0));
 }
 
@@ -156,4 +156,16 @@ fn the_help_teaches_and_wrong_shapes_are_named() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && told.contains(expected), "{wrong:?}: {told}");
     }
+}
+
+#[test]
+fn payments_are_counted_once_they_stand_in_the_books() {
+    let Some((mut command, _folder)) = bench("payments") else { return };
+    let output = command.args(["payments", "--payments", "60", "--clients", "8", "--json"]).output().unwrap();
+    let object = object(&output);
+    let number = |name: &str| object[name].as_f64().unwrap_or(f64::NAN);
+    assert_eq!((number("payments"), object["interrupted"].as_bool()), (60.0, Some(false)), "{object}");
+    let times = ["p50_ms", "p95_ms", "p99_ms", "max_ms"].map(number);
+    assert!(times[0] > 0.0 && times.is_sorted(), "{times:?}");
+    assert!(number("payments_per_second") > 0.0 && number("looks") >= 0.0, "{object}");
 }

@@ -132,13 +132,55 @@ pub(crate) fn subject(code: u16) -> Result<Subject, ApiError> {
 #[utoipa::path(post, path = "/v1/accounts", tag = "account", responses((status = OK, body = AccountView)))]
 pub(crate) async fn open(State(app): State<App>, caller: Caller, Json(new): Json<NewAccount>) -> Answered<AccountView> {
     caller.operator()?;
-    let open = OpenAccount {
-        subject: subject(new.subject)?,
-        currency: Currency::parse(&new.currency)?,
-        owner: owner(&new.owner, "owner")?,
-        overdraft: new.overdraft,
+    change(&app, &caller, Command::OpenAccount(new.open()?)).await
+}
+
+impl NewAccount {
+    fn open(&self) -> Result<OpenAccount, ApiError> {
+        Ok(OpenAccount {
+            subject: subject(self.subject)?,
+            currency: Currency::parse(&self.currency)?,
+            owner: owner(&self.owner, "owner")?,
+            overdraft: self.overdraft,
+        })
+    }
+}
+
+/// Accounts to open together.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAccounts {
+    /// 1 to 10,000.
+    accounts: Vec<NewAccount>,
+}
+
+/// Accounts that were opened together.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OpenedAccounts {
+    /// The first; the others count up by one, in the order in which they were asked for.
+    #[schema(example = "acc_42")]
+    first: String,
+    /// How many.
+    count: u32,
+}
+
+/// Open many accounts
+///
+/// All or none.
+#[utoipa::path(post, path = "/v1/accounts/batch", tag = "account", responses((status = OK, body = OpenedAccounts)))]
+pub(crate) async fn open_many(
+    State(app): State<App>,
+    caller: Caller,
+    Json(new): Json<NewAccounts>,
+) -> Answered<OpenedAccounts> {
+    caller.operator()?;
+    let one = |(at, new): (usize, &NewAccount)| new.open().map_err(|error| error.within(&format!("accounts[{at}]")));
+    let accounts = new.accounts.iter().enumerate().map(one).collect::<Result<_, _>>()?;
+    let view = |_: &domain::State, reply: &Reply| {
+        let Reply::Accounts { first, count } = reply else { return None };
+        Some(OpenedAccounts { first: first.to_string(), count: *count })
     };
-    change(&app, &caller, Command::OpenAccount(open)).await
+    app.change(caller.meta()?, Command::OpenAccounts(accounts), view).await
 }
 
 /// Close an account for ever

@@ -150,7 +150,7 @@ fn outcome(reply: &Reply) -> Option<String> {
     Some(match reply {
         Reply::Done | Reply::Bulk(_) => return None,
         Reply::Day(date) => date_text(*date),
-        Reply::Account(id) => id.to_string(),
+        Reply::Account(id) | Reply::Accounts { first: id, .. } => id.to_string(),
         Reply::Voucher(id) => id.to_string(),
         Reply::Hold(id) => id.to_string(),
         Reply::Customer(id) => id.to_string(),

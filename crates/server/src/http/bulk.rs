@@ -1,18 +1,14 @@
-//! Bulk postings: many vouchers in one request, in JSON or, faster, in CBOR.
-//!
-//! CBOR (`application/cbor`) says the same in arrays:
-//! `[stream, number, atomic, [[event number, [[account number, side (0 debit, 1 credit), amount, currency number], …]], …]]`,
-//! and the answer is `[stream number, number, vouchers, first voucher's position, [[index, [code number, param, message]], …]]`.
+//! Bulk postings: many vouchers, holds, confirms and cancels in one request, in JSON or, faster, in CBOR (see [`cbor`]).
+
+mod cbor;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use domain::bulk::{BulkReply, BulkVoucher, BulkVouchers, PostBulk};
-use domain::ids::{AccountId, VoucherId};
-use domain::voucher::Entry;
+use domain::bulk::{BulkConfirm, BulkItem, BulkReply, BulkVoucher, PostBulk};
+use domain::ids::{HoldId, VoucherId};
 use domain::{Command, Reply};
 use http::{HeaderMap, header};
-use minicbor::{Decode, Decoder};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,12 +17,13 @@ use super::answer::Answered;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::from_json;
+use super::hold::NewHold;
 use super::voucher::{WireDimensions, entries, event};
-use super::wire::{WireEntry, parse_some};
+use super::wire::{Amount, WireEntry, parse, parse_some};
 
 const CBOR: &str = "application/cbor";
 
-/// Many vouchers under one number of a stream.
+/// Many vouchers, or items of several kinds, under one number of a stream.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WirePosting {
@@ -42,8 +39,38 @@ pub(crate) struct WirePosting {
     /// The accounting date you expect; another is refused.
     #[schema(example = "2026-03-05")]
     date: Option<String>,
-    /// 1 to 100,000.
-    vouchers: Vec<WireVoucher>,
+    /// 1 to 100,000; or `items`.
+    vouchers: Option<Vec<WireVoucher>>,
+    /// 1 to 100,000 of several kinds, carried out in this order; or `vouchers`.
+    items: Option<Vec<WireItem>>,
+}
+
+/// One item of a posting.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum WireItem {
+    /// Post a voucher.
+    Voucher(WireVoucher),
+    /// Hold money, or announce it.
+    Hold(Box<NewHold>),
+    /// Move held money; it may have been held by an item before.
+    Confirm(WireConfirm),
+    /// Let the rest of a hold go, by its id.
+    #[schema(example = "hld_7")]
+    Cancel(String),
+}
+
+/// What of a hold to move, and where.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireConfirm {
+    #[schema(example = "hld_7")]
+    hold: String,
+    /// All that is still held unless said.
+    amount: Option<Amount>,
+    /// Where the money goes; left out for announced money, which comes from its source.
+    #[schema(example = "acc_43")]
+    to: Option<String>,
 }
 
 /// One voucher: debits equal credits in each book and currency.
@@ -67,18 +94,22 @@ pub(crate) struct PostingAnswer {
     stream: String,
     /// The posting's number.
     number: u64,
-    /// How many vouchers it had.
+    /// How many vouchers or items it had.
     vouchers: u32,
-    /// The first accepted voucher; those after it count up by one, in the order of their places.
+    /// Of vouchers alone: the first accepted one; those after it count up by one, in the order of their places.
     #[schema(example = "vch_1042")]
     first_voucher: Option<String>,
-    /// The refused vouchers.
-    refused: Vec<RefusedVoucher>,
+    /// Of items: what each accepted one made, in the order of their places: the voucher of a voucher or confirm, the hold of a
+    /// hold or cancel.
+    #[schema(example = json!(["hld_7", "vch_1043"]))]
+    made: Vec<String>,
+    /// The refused vouchers or items.
+    refused: Vec<RefusedItem>,
 }
 
-/// A voucher that was refused.
+/// A voucher or item that was refused.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RefusedVoucher {
+pub(crate) struct RefusedItem {
     /// Its place, from 0.
     index: u32,
     /// The stable code.
@@ -89,66 +120,16 @@ pub(crate) struct RefusedVoucher {
     message: String,
 }
 
-#[derive(Decode)]
-struct CborPosting {
-    #[n(0)]
-    stream: Box<str>,
-    #[n(1)]
-    number: u64,
-    #[n(2)]
-    atomic: bool,
-    #[n(3)]
-    vouchers: CborVouchers,
-}
-
-/// The vouchers, each entry put into the posting's one list as soon as it is read: nothing is kept for a voucher alone.
-struct CborVouchers(BulkVouchers);
-
-impl<'b, C> Decode<'b, C> for CborVouchers {
-    fn decode(decoder: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
-        let mut vouchers = BulkVouchers::default();
-        for _ in 0..length(decoder)? {
-            fields(decoder, 2, "a voucher is [event number, entries]")?;
-            let event = decoder.decode()?;
-            let mut broken = None;
-            let entries =
-                (0..length(decoder)?).map_while(|_| entry(decoder).map_err(|error| broken = Some(error)).ok());
-            vouchers.push(event, entries, None);
-            if let Some(error) = broken {
-                return Err(error);
-            }
-        }
-        Ok(Self(vouchers))
-    }
-}
-
-fn entry(decoder: &mut Decoder<'_>) -> Result<Entry, minicbor::decode::Error> {
-    fields(decoder, 4, "an entry is [account number, side, amount, currency number]")?;
-    let (account, side) = (AccountId(decoder.u64()?), decoder.decode()?);
-    Ok(Entry { account, side, amount: decoder.i64()?, currency: decoder.decode()? })
-}
-
-/// The length of an array that says it in front.
-fn length(decoder: &mut Decoder<'_>) -> Result<u64, minicbor::decode::Error> {
-    let at = decoder.position();
-    let length = decoder.array()?;
-    length
-        .ok_or_else(|| minicbor::decode::Error::message("an array without a length; write its length in front").at(at))
-}
-
-/// Reads the head of an array of so many fields.
-fn fields(decoder: &mut Decoder<'_>, count: u64, what: &'static str) -> Result<(), minicbor::decode::Error> {
-    let at = decoder.position();
-    if length(decoder)? == count { Ok(()) } else { Err(minicbor::decode::Error::message(what).at(at)) }
-}
-
-/// Post many vouchers
+/// Post many vouchers, or hold and move money many times
 ///
-/// Each is accepted or refused by itself unless `atomic` is set. (stream, number) is its key, so it needs no
+/// Each voucher or item is accepted or refused by itself unless `atomic` is set. (stream, number) is its key, so it needs no
 /// `Idempotency-Key`: the same number with the same body gets the first answer. In JSON, or faster in CBOR
-/// (`application/cbor`), which says the same in arrays: `[stream, number, atomic, [[event number, [[account number, side
-/// (0 debit, 1 credit), amount, currency number], …]], …]]`, answered by `[stream number, number, vouchers, first
-/// voucher's position, [[index, [code number, param, message]], …]]`.
+/// (`application/cbor`), which says the same in arrays: `[stream, number, atomic, [item, …]]`, an item being a voucher
+/// `[event number, [[account number, side (0 debit, 1 credit), amount, currency number], …]]`, a confirm `[hold number,
+/// amount or null, receiver's account number or null]`, a hold `[account number, amount, currency number, expiry in ms since
+/// 1970, source's account number or null, reference or null]`, or a cancel `[hold number]`. It is answered by `[stream
+/// number, number, items, first voucher's position, [[index, [code number, param, message]], …], [made, …]]`, `made` as in
+/// JSON, left out where it is empty.
 #[utoipa::path(
     post,
     path = "/v1/postings",
@@ -164,8 +145,9 @@ pub(crate) async fn post_bulk(
 ) -> Result<Response, ApiError> {
     caller.operator()?;
     let cbor = headers.get(header::CONTENT_TYPE).is_some_and(|value| value == CBOR);
-    let mut posting = if cbor { from_cbor(&body)? } else { from_json::<WirePosting>(&body)?.posting()? };
+    let mut posting = if cbor { cbor::posting(&body)? } else { from_json::<WirePosting>(&body)?.posting()? };
     posting.fingerprint = caller.fingerprint();
+    let by_hold = if cbor { Vec::new() } else { posting.items.made_by_hold() };
     let reply = |_: &domain::State, reply: &Reply| {
         let Reply::Bulk(reply) = reply else { return None };
         Some(reply.clone())
@@ -176,7 +158,7 @@ pub(crate) async fn post_bulk(
         let bytes = bytes.map_err(|error| ApiError::internal("encoding the answer", &error))?;
         return Ok(([(header::CONTENT_TYPE, CBOR)], bytes).into_response());
     }
-    Ok(answer.map(PostingAnswer::of).into_response())
+    Ok(answer.map(|reply| PostingAnswer::of(reply, &by_hold)).into_response())
 }
 
 /// How far a stream of postings is.
@@ -213,18 +195,41 @@ pub(crate) async fn stream(State(app): State<App>, caller: Caller, Path(name): P
 impl WirePosting {
     fn posting(self) -> Result<PostBulk, ApiError> {
         let date = parse_some(self.date.as_deref(), "date")?;
-        let voucher = |(index, voucher): (usize, WireVoucher)| {
-            voucher.voucher().map_err(|error| error.within(&format!("vouchers[{index}]")))
+        let items = match (self.vouchers, self.items) {
+            (Some(vouchers), None) => each(vouchers, "vouchers", |voucher| voucher.voucher().map(BulkItem::Voucher))?,
+            (None, Some(items)) => each(items, "items", WireItem::item)?,
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "send `vouchers`, or `items` where there are holds, confirms or cancels among them";
+                return Err(ApiError::malformed("vouchers", message.to_owned()));
+            }
         };
-        let vouchers = self.vouchers.into_iter().enumerate().map(voucher).collect::<Result<_, _>>()?;
-        Ok(PostBulk {
-            stream: self.stream.into(),
-            number: self.number,
-            fingerprint: [0; 16],
-            atomic: self.atomic,
-            date,
-            vouchers,
-        })
+        let (stream, number, atomic) = (self.stream.into(), self.number, self.atomic);
+        Ok(PostBulk { stream, number, fingerprint: [0; 16], atomic, date, items })
+    }
+}
+
+/// Reads each of a list into what is collected; an error names its place.
+fn each<T, C: FromIterator<BulkItem>>(
+    list: Vec<T>,
+    name: &str,
+    read: impl Fn(T) -> Result<BulkItem, ApiError>,
+) -> Result<C, ApiError> {
+    let one = |(at, item)| read(item).map_err(|error| error.within(&format!("{name}[{at}]")));
+    list.into_iter().enumerate().map(one).collect()
+}
+
+impl WireItem {
+    fn item(self) -> Result<BulkItem, ApiError> {
+        match self {
+            Self::Voucher(voucher) => voucher.voucher().map(BulkItem::Voucher),
+            Self::Hold(new) => new.place().map(|new| BulkItem::Hold(Box::new(new))),
+            Self::Confirm(WireConfirm { hold, amount, to }) => Ok(BulkItem::Confirm(Box::new(BulkConfirm {
+                hold: parse(&hold, "hold")?,
+                amount: amount.map(|amount| amount.0),
+                to: parse_some(to.as_deref(), "to")?,
+            }))),
+            Self::Cancel(hold) => parse::<HoldId>(&hold, "cancel").map(BulkItem::Cancel),
+        }
     }
 }
 
@@ -238,27 +243,21 @@ impl WireVoucher {
     }
 }
 
-fn from_cbor(body: &[u8]) -> Result<PostBulk, ApiError> {
-    let mut decoder = Decoder::new(body);
-    let posting: CborPosting = decoder.decode().map_err(|error| {
-        ApiError::new("cbor_malformed", Some("body"), format!("{error}; see the documentation for the arrays"))
-    })?;
-    if decoder.position() != body.len() {
-        let message =
-            format!("{} bytes follow the posting; send one posting in a request", body.len() - decoder.position());
-        return Err(ApiError::new("cbor_malformed", Some("body"), message));
-    }
-    let CborPosting { stream, number, atomic, vouchers: CborVouchers(vouchers) } = posting;
-    Ok(PostBulk { stream, number, fingerprint: [0; 16], atomic, date: None, vouchers })
-}
-
 impl PostingAnswer {
-    fn of(reply: BulkReply) -> Self {
-        let BulkReply { stream, number, vouchers, first: VoucherId(first), refused } = reply;
-        let any = (refused.len() as u64) < u64::from(vouchers);
+    /// `by_hold` says of each item of a mixed posting which kind of number it made.
+    fn of(reply: BulkReply, by_hold: &[bool]) -> Self {
+        let BulkReply { stream, number, vouchers, first: VoucherId(first), refused, made } = reply;
+        let any = made.is_empty() && (refused.len() as u64) < u64::from(vouchers);
+        let mut refused_at = refused.iter().map(|(index, _)| *index).peekable();
+        let accepted = (0_u32..).zip(by_hold).filter(|(at, _)| refused_at.next_if_eq(at).is_none());
+        let made = made
+            .into_iter()
+            .zip(accepted)
+            .map(|(made, (_, by_hold))| if *by_hold { HoldId(made).to_string() } else { VoucherId(made).to_string() })
+            .collect();
         let refused = refused
             .into_iter()
-            .map(|(index, refusal)| RefusedVoucher {
+            .map(|(index, refusal)| RefusedItem {
                 index,
                 code: refusal.code.name(),
                 param: refusal.param.into_owned(),
@@ -266,6 +265,6 @@ impl PostingAnswer {
             })
             .collect();
         let first_voucher = any.then(|| VoucherId(first).to_string());
-        Self { stream: stream.to_string(), number, vouchers, first_voucher, refused }
+        Self { stream: stream.to_string(), number, vouchers, first_voucher, made, refused }
     }
 }

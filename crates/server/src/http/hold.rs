@@ -41,6 +41,20 @@ pub(crate) struct NewHold {
     reference: Option<String>,
 }
 
+impl NewHold {
+    /// As the domain takes it.
+    pub(super) fn place(self) -> Result<PlaceNew, ApiError> {
+        let terms = PlaceHold {
+            account: parse(&self.account, "account")?,
+            amount: self.amount.0,
+            currency: Currency::parse(&self.currency)?,
+            expires_at: time(&self.expires_at, "expires_at")?,
+        };
+        let source = parse_some(self.source.as_deref(), "source")?;
+        Ok(PlaceNew { terms, source, reference: self.reference })
+    }
+}
+
 /// What of a hold to move, and where: `to` one receiver, or by `parts` to several at once; neither for announced money,
 /// which comes from its source.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -170,15 +184,7 @@ impl HoldView {
 #[utoipa::path(post, path = "/v1/holds", tag = "hold", responses((status = OK, body = HoldView)))]
 pub(crate) async fn place(State(app): State<App>, caller: Caller, Json(new): Json<NewHold>) -> Answered<HoldView> {
     caller.operator()?;
-    let terms = PlaceHold {
-        account: parse(&new.account, "account")?,
-        amount: new.amount.0,
-        currency: Currency::parse(&new.currency)?,
-        expires_at: time(&new.expires_at, "expires_at")?,
-    };
-    let source = parse_some(new.source.as_deref(), "source")?;
-    let command = HoldCommand::Place(PlaceNew { terms, source, reference: new.reference });
-    change(&app, &caller, Command::Hold(command)).await
+    change(&app, &caller, Command::Hold(HoldCommand::Place(new.place()?))).await
 }
 
 /// Move held money

@@ -61,6 +61,7 @@ pub(crate) mod withdrawal;
 pub(crate) mod withdrawal_batch;
 pub(crate) mod withdrawal_plan;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ark::{FingerprintKey, MacKey, Vault};
@@ -75,9 +76,27 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::shell::books::Books;
 use crate::shell::{Clock, Platform};
 
-/// What handlers share.
+/// What handlers share: one pointer, for each request takes it several times.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+impl App {
+    /// What is to be shared.
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What [`App`] points to.
+pub(crate) struct Parts {
     /// The way to the writer.
     pub(crate) platform: Platform,
     /// Personal data.
@@ -198,6 +217,7 @@ fn parties() -> OpenApiRouter<App> {
 fn accounts() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(account::open, account::list))
+        .routes(routes!(account::open_many))
         .routes(routes!(account::get))
         .routes(routes!(account::close))
         .routes(routes!(statement::get))

@@ -83,3 +83,69 @@ fn a_confirm_pays_several_receivers_and_a_hold_is_extended_by_its_placer() {
     let seen = operator.get(&format!("/v1/accounts/{rich}")).ok();
     assert_eq!((number(&seen, "/available"), number(&seen, "/balance")), (85_000, 85_000));
 }
+
+#[test]
+fn holds_and_confirms_are_items_of_a_posting_in_json_and_cbor() {
+    let server = Server::start();
+    let Books { operator, rich, poor, .. } = &Books::open(&server);
+    let hold =
+        |amount: i64| json!({"hold": {"account": rich, "amount": amount, "currency": "CNY", "expires_at": EVENING}});
+    let voucher = |amount: i64| {
+        let entry =
+            |account: &str, side: &str| json!({"account": account, "side": side, "amount": amount, "currency": "CNY"});
+        json!({"voucher": {"entries": [entry(rich, "debit"), entry(poor, "credit")]}})
+    };
+    let send = |number: u64, items: Value| {
+        let body = json!({"stream": "rent", "number": number, "items": items});
+        operator.send("POST", "/v1/postings", &[], body.to_string().as_bytes())
+    };
+    let items = json!([hold(30_000), voucher(100), hold(999_999), {"confirm": {"hold": "hld_1", "to": poor, "amount": 10_000}}]);
+    let answer = send(1, items.clone()).ok();
+    assert_eq!(answer["refused"][0]["index"], 2);
+    assert_eq!(answer["refused"][0]["code"], "insufficient_funds");
+    let made: Vec<&str> = answer["made"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    assert_eq!((made.len(), made[0]), (3, "hld_1"));
+    assert!(made[1].starts_with("vch_") && answer["first_voucher"].is_null(), "{answer}");
+    let seen = operator.get("/v1/holds/hld_1").ok();
+    assert_eq!(text(&seen, "/confirms/0/voucher"), made[2]);
+    assert_eq!(send(1, items).ok(), answer, "sent again it gets the first answer");
+    assert_eq!((balance(operator, rich), balance(operator, poor)), (89_900, 10_100));
+
+    let id = |account: &str| account.trim_start_matches("acc_").parse::<u64>().unwrap();
+    let (none, until) = (None::<u64>, 1_772_704_800_000_i64);
+    let place = (id(rich), 500_i64, 0_u8, until, none, none);
+    let mut body = minicbor::to_vec(("rent", 2_u64, false)).unwrap();
+    // The array of three becomes one of four: the items follow.
+    body[0] = 0x84;
+    let mut out = minicbor::Encoder::new(body);
+    out.array(3).unwrap().encode(place).unwrap().encode((2_u64, none, id(poor))).unwrap().encode([1_u64]).unwrap();
+    let body = out.into_writer();
+    let answer = operator.send("POST", "/v1/postings", &[("content-type", "application/cbor")], &body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!((balance(operator, rich), balance(operator, poor)), (89_400, 10_600));
+    assert_eq!(text(&operator.get("/v1/holds/hld_1").ok(), "/status"), "cancelled");
+
+    let both = json!({"stream": "rent", "number": 3, "items": [], "vouchers": []});
+    let refused = operator.send("POST", "/v1/postings", &[], both.to_string().as_bytes());
+    assert_eq!(refused.error(), (400, "field_malformed".into(), "vouchers".into()));
+    let wrong = send(3, json!([hold(1), {"cancel": "acc_1"}]));
+    assert_eq!(wrong.error(), (400, "field_malformed".into(), "items[1].cancel".into()));
+}
+
+#[test]
+fn many_accounts_are_opened_by_one_request() {
+    let server = Server::start();
+    let Books { operator, .. } = &Books::open(&server);
+    let new = |owner: &str| json!({"subject": 9201, "currency": "CNY", "owner": owner, "overdraft": true});
+    let refused = operator.post("/v1/accounts/batch", &json!({"accounts": [new("institution"), new("usr_99")]}));
+    assert_eq!(refused.error(), (404, "user_unknown".into(), "accounts[1].user".into()));
+    let wrong = operator.post("/v1/accounts/batch", &json!({"accounts": [new("institution"), new("nobody")]}));
+    assert_eq!(wrong.error(), (400, "field_malformed".into(), "accounts[1].owner".into()));
+    let opened = operator.post("/v1/accounts/batch", &json!({"accounts": vec![new("institution"); 300]})).ok();
+    assert_eq!(number(&opened, "/count"), 300);
+    let first: u64 = text(&opened, "/first").trim_start_matches("acc_").parse().unwrap();
+    for id in [first, first + 299] {
+        assert_eq!(number(&operator.get(&format!("/v1/accounts/acc_{id}")).ok(), "/subject"), 9201);
+    }
+    assert_eq!(operator.get(&format!("/v1/accounts/acc_{}", first + 300)).status, 404);
+}

@@ -354,7 +354,7 @@ impl World {
             fingerprint: [number.to_le_bytes()[0]; 16],
             atomic: true,
             date: None,
-            vouchers: accounts.iter().map(voucher).collect(),
+            items: accounts.iter().map(voucher).collect(),
         }));
     }
 

@@ -119,7 +119,7 @@ fn holds_and_vouchers_by_the_callers_own_words_count_and_a_holds_confirm_counts_
         fingerprint: [7; 16],
         atomic,
         date: None,
-        vouchers: [voucher(100), voucher(150), voucher(100), voucher(50)].into_iter().collect(),
+        items: [voucher(100), voucher(150), voucher(100), voucher(50)].into_iter().collect(),
     };
     kit.refused(Command::PostBulk(bulk(true, 1)), RefusalCode::QuotaExceeded);
     assert_eq!(used(&kit, id), (700, 700));

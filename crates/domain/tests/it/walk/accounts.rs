@@ -64,8 +64,8 @@ impl Walk {
             dimensions: None,
         };
         let number = self.posted.get(&stream).map_or(0, |last| last.number) + 1;
-        let (name, vouchers) = (format!("stream {stream}").into_boxed_str(), pairs.iter().map(voucher).collect());
-        let command = PostBulk { stream: name, number, fingerprint: [1; 16], atomic, date: None, vouchers };
+        let (name, items) = (format!("stream {stream}").into_boxed_str(), pairs.iter().map(voucher).collect());
+        let command = PostBulk { stream: name, number, fingerprint: [1; 16], atomic, date: None, items };
         let result = self.tries(Command::PostBulk(command.clone()));
         assert_eq!(result.is_err(), atomic && !refused.is_empty(), "{result:?}");
         if let Ok(Reply::Bulk(reply)) = result {

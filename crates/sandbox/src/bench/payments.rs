@@ -1,0 +1,285 @@
+//! `lintel bench payments`: rents paid by card from order to books, through the sandbox bank, over HTTP.
+//!
+//! ```text
+//!  bank, platform ─► payers, landlords ─► each lane: create ─► pay ─► ask until it is paid ─► next ─► books checked ─► report
+//! ```
+//! Every request is signed with HMAC-SM3. A payment is done when the platform shows its order as paid, which it does only once
+//! the bank's answer is durable and booked. Platform, bank and generator share the machine.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::connection::{Connection, Signer};
+use super::ledger::asked_to_stop;
+use super::load::Stop;
+use super::progress::{Progress, thousands};
+use super::report::{Machine, Table};
+use super::statistics::Percentiles;
+use crate::play::open::{person_name, register};
+use crate::play::stage::{Setting, Stage, text};
+use crate::process::{cpu_seconds, resident_peak_bytes};
+
+const ABOUT: &str = "\
+Starts a platform and a sandbox bank of its own and pays rents by card: an order is created, paid through the bank, and asked for
+until the platform shows it as paid, which is when the bank's answer is durable and booked. Requests are signed with HMAC-SM3.
+Nothing goes wrong at this bank: what faults cost is the business of `cargo xtask demo`.
+
+The rate is counted over wall time, with platform, bank and generator on the same machine; a payment's time is from sending the
+order to seeing it paid.";
+
+const EXAMPLES: &str = "\
+Examples:
+  lintel bench payments                                   the last row of the table in docs/performance.md
+  lintel bench payments --clients 1 --payments 2000       how long one payment takes on an idle platform
+  lintel bench payments --json                            ends with one object: payments_per_second, p50_ms, p99_ms, …";
+
+/// Who is paid.
+const LANDLORDS: usize = 8;
+/// Who pays.
+const PAYERS: usize = 64;
+/// Between two looks at an order that is not paid yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// After which a payment that is not paid is an error.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Measure payments from order to books.
+#[derive(Debug, Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
+pub struct Payments {
+    /// Payments in all
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    payments: u64,
+    /// Connections, each with one payment under way
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_024))]
+    clients: u64,
+    /// The bank's seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    json: bool,
+    /// Say nothing while it runs
+    #[arg(long)]
+    quiet: bool,
+    /// Keep the data in this empty directory instead of a temporary one
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// The program `lintel`, if it is not beside this one
+    #[arg(long)]
+    lintel: Option<PathBuf>,
+    /// A further setting of the platform, as KEY=VALUE
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+}
+
+/// What the lanes share.
+struct Work {
+    signer: Signer,
+    payers: Vec<String>,
+    landlords: Vec<String>,
+    payments: u64,
+    next: AtomicU64,
+    looks: AtomicU64,
+    stop: Arc<Stop>,
+    progress: Arc<Progress>,
+}
+
+/// What was measured.
+struct Measured {
+    wall_seconds: f64,
+    times: Percentiles,
+    /// Looks at orders, the one that showed it paid included.
+    looks: u64,
+    /// Of platform, bank and this program.
+    cpu_seconds: [f64; 3],
+    resident_peak_bytes: u64,
+    interrupted: bool,
+}
+
+impl Payments {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// If either process does not start, the platform refuses something, or the books do not hold what was paid.
+    pub fn run(&self, out: &mut dyn Write) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
+        let temporary = std::env::temp_dir().join(format!("lintel-payments-{}", std::process::id()));
+        let setting = Setting {
+            data_dir: self.data_dir.clone().unwrap_or(temporary),
+            seed: self.seed,
+            faults: "none",
+            concurrency: 8,
+            lintel: self.lintel.clone(),
+            sets: self.sets.clone(),
+        };
+        let progress = Arc::new(Progress::new(self.quiet));
+        // The stage's client needs a runtime around it when it is made.
+        let stage = runtime.block_on(async { Stage::of(setting) })?;
+        progress.line(&format!("platform and bank run in {}", stage.data_dir().display()));
+        let measured = runtime.block_on(self.measure(&stage, &progress))?;
+        stage.strike(self.data_dir.is_none())?;
+        if self.json {
+            writeln!(out, "{}", self.object(&measured))?
+        } else {
+            write!(out, "{}", self.table(&measured))?
+        }
+        Ok(())
+    }
+
+    async fn measure(&self, stage: &Stage, progress: &Arc<Progress>) -> Result<Measured> {
+        let stop = Arc::new(Stop::default());
+        tokio::spawn(asked_to_stop(stop.clone(), progress.clone()));
+        let people = register(stage, PAYERS + LANDLORDS).await?;
+        let (payers, owners) = people.split_at(PAYERS);
+        let mut work = Work {
+            signer: stage.signer("operator")?,
+            payers: payers.to_vec(),
+            landlords: Vec::new(),
+            payments: self.payments,
+            next: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+            stop: stop.clone(),
+            progress: progress.clone(),
+        };
+        for (at, owner) in owners.iter().enumerate() {
+            let body = json!({
+                "customer": owner, "kind": "landlord", "name": format!("Landlord {at}"), "fee_rate": 2_000,
+                "settlement": { "account": format!("62220210{at:011}"), "holder": person_name(PAYERS + at) },
+            });
+            let landlord = stage.done("/v1/merchants", &format!("merchant-{at}"), body).await?;
+            work.landlords.push(text(&landlord, "id")?);
+        }
+        let (platform, bank) = stage.processes();
+        let cpu = || [platform, bank, std::process::id()].map(|id| cpu_seconds(id).unwrap_or_default());
+        let (work, before, began) = (Arc::new(work), cpu(), Instant::now());
+        let mut lanes = JoinSet::new();
+        for _ in 0..self.clients.min(self.payments) {
+            lanes.spawn(lane(work.clone()));
+        }
+        let (mut times, mut amount) = (Vec::new(), 0);
+        while let Some(lane) = lanes.join_next().await {
+            let (more, paid) = lane.context("a lane panicked")??;
+            times.extend(more);
+            amount += paid;
+        }
+        let (wall_seconds, after) = (began.elapsed().as_secs_f64(), cpu());
+        check_books(stage, times.len(), amount).await?;
+        progress.line("every payment stands in the books, once");
+        Ok(Measured {
+            wall_seconds,
+            times: Percentiles::of(times),
+            looks: work.looks.load(Ordering::Relaxed),
+            cpu_seconds: std::array::from_fn(|at| after[at] - before[at]),
+            resident_peak_bytes: resident_peak_bytes(platform).unwrap_or_default(),
+            interrupted: stop.is_asked(),
+        })
+    }
+
+    fn object(&self, measured: &Measured) -> Value {
+        let Measured { wall_seconds, times, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
+        json!({
+            "bench": "payments", "payments": times.count, "clients": self.clients, "seed": self.seed,
+            "machine": Machine::here(), "interrupted": interrupted, "wall_seconds": wall_seconds,
+            "payments_per_second": times.count as f64 / wall_seconds.max(f64::EPSILON),
+            "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99, "max_ms": times.max,
+            "looks": looks, "resident_peak_bytes": resident_peak_bytes,
+            "platform_cpu_seconds": cpu_seconds[0], "bank_cpu_seconds": cpu_seconds[1],
+            "client_cpu_seconds": cpu_seconds[2],
+        })
+    }
+
+    fn table(&self, measured: &Measured) -> String {
+        let Measured { wall_seconds, times, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
+        let mut table = Table::default();
+        let (count, early) = (times.count as u64, if *interrupted { " (stopped early)" } else { "" });
+        table.row("load", format!("{} payments{early}, {} under way at a time", thousands(count), self.clients));
+        let rate = thousands((times.count as f64 / wall_seconds.max(f64::EPSILON)) as u64);
+        table.row(
+            "rate",
+            format!("{rate} payments/s over {wall_seconds:.2} s of wall time, bank and generator included"),
+        );
+        table.times("order to paid", times);
+        let each = cpu_seconds.map(|seconds| seconds * 1e6 / times.count.max(1) as f64);
+        table.row(
+            "processor",
+            format!(
+                "{:.0} µs a payment in the platform, {:.0} in the bank, {:.0} in this program",
+                each[0], each[1], each[2]
+            ),
+        );
+        table.row("looks", format!("{:.1} a payment until it was paid", *looks as f64 / times.count.max(1) as f64));
+        table.row("memory", format!("{} MiB resident in the platform at most", resident_peak_bytes >> 20));
+        table.0
+    }
+}
+
+/// Pays one order after the other; the times in milliseconds and the sum paid.
+async fn lane(work: Arc<Work>) -> Result<(Vec<f64>, i64)> {
+    let mut connection = Connection::open(work.signer.host()).await?;
+    let (mut times, mut paid) = (Vec::new(), 0);
+    loop {
+        let number = work.next.fetch_add(1, Ordering::Relaxed);
+        if number >= work.payments || work.stop.is_asked() {
+            return Ok((times, paid));
+        }
+        let amount = 200_000 + i64::try_from(number % 800)? * 1_000;
+        let began = Instant::now();
+        pay(&work, &mut connection, number, amount).await.with_context(|| format!("payment {number}"))?;
+        times.push(began.elapsed().as_secs_f64() * 1_000.0);
+        paid += amount;
+        work.progress.now_and_then(|| format!("{} of {} paid", thousands(number), thousands(work.payments)));
+    }
+}
+
+/// Creates an order, pays it and waits until it is paid.
+async fn pay(work: &Work, connection: &mut Connection, number: u64, amount: i64) -> Result<()> {
+    let at = |list: &[String]| list[usize::try_from(number % list.len() as u64).unwrap_or_default()].clone();
+    let (merchant, payer) = (at(&work.landlords), at(&work.payers));
+    let order = json!({
+        "merchant": merchant, "out_trade_no": format!("B{number}"), "payer": payer, "currency": "CNY",
+        "items": [{ "kind": "rent", "amount": amount }], "tries_allowed": 1,
+    });
+    let create = work.signer.json("/v1/orders", &format!("order-{number}"), &order.to_string())?;
+    let id = connection.exchange(&create).await?.text("id").context("creating the order")?;
+    let card = json!({
+        "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011", "rail": "epcc",
+        "amount": amount, "credit": false,
+    });
+    let body = json!({ "instruments": [card] }).to_string();
+    let pay = work.signer.json(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body)?;
+    let mut status = connection.exchange(&pay).await?.text("status").context("paying the order")?;
+    let began = Instant::now();
+    while status != "paid" {
+        ensure!(status == "paying" || status == "created", "{id} became {status}");
+        if began.elapsed() > PATIENCE {
+            bail!("{id} is {status} after {} s", PATIENCE.as_secs());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let look = work.signer.request("GET", &format!("/v1/orders/{id}"), "", &[])?;
+        status = connection.exchange(&look).await?.text("status").context("looking at the order")?;
+        work.looks.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// What the channel owes (1121) grew by what was paid, by one entry a payment, and the books balance.
+async fn check_books(stage: &Stage, payments: usize, amount: i64) -> Result<()> {
+    let own = stage.operator.get("/v1/accounts?owner=institution&subject=1121&min_position=1").await?;
+    let own = own.get("data").and_then(Value::as_array).context("a list has data")?;
+    let sum = |key: &str| own.iter().filter_map(|account| account.get(key).and_then(Value::as_i64)).sum::<i64>();
+    ensure!(sum("balance") == amount, "1121 holds {} and {amount} was paid", sum("balance"));
+    ensure!(sum("entries") == i64::try_from(payments)?, "{} entries for {payments} payments", sum("entries"));
+    let days = stage.operator.get("/v1/days").await?;
+    let target = format!("/v1/days/{}/trial-balance", text(&days, "current")?);
+    let balance = stage.operator.get(&target).await?;
+    ensure!(balance.get("balanced") == Some(&Value::Bool(true)), "the books do not balance: {balance}");
+    Ok(())
+}
