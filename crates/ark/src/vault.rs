@@ -367,6 +367,29 @@ impl fmt::Debug for Vault {
     }
 }
 
+/// Copies the vault of a data directory into a new file, readable by its owner alone, beside whoever writes it. What is in it is
+/// sealed under the root key, which is not copied.
+///
+/// # Errors
+/// [`Error::File`] if the new file is there or cannot be made, [`Error::Database`].
+pub fn copy(directory: &Path, to: &Path) -> Result<(), Error> {
+    let path = directory.join(VAULT_NAME);
+    // SQLite takes an empty file for a new one; made here, it has its mode from the beginning.
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(to).map_err(|source| Error::File {
+        action: "make a copy of the vault",
+        path: to.to_owned(),
+        source,
+    })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let copy = || {
+        let connection = Connection::open_with_flags(&path, flags)?;
+        connection.busy_timeout(WRITER_TIMEOUT)?;
+        connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])
+    };
+    copy().map(drop).map_err(failed("copy the vault", &path))?;
+    key_file::sync_directory_of(to)
+}
+
 /// Opens the file, made readable by its owner alone (SQLite gives its log the same mode), and sets the connection up.
 fn connect(path: &Path) -> Result<Connection, Error> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|source: io::Error| Error::File {

@@ -114,6 +114,20 @@ impl Chain {
         }
     }
 
+    /// After a row as it was stored, which is checked by itself: its checksum, and that its hash is that of its content. As for
+    /// [`Self::after`], what came before is taken as it stands.
+    ///
+    /// # Errors
+    /// What of it is not what was written.
+    pub fn of(stored: StoredRow) -> Result<Self, String> {
+        let checksum = stored.checksum;
+        let record = stored.decode()?;
+        let header = record.header();
+        let sound = checksum == i64::from(header.checksum(&record.previous, &record.hash, &record.payload))
+            && record.hash == header.hash(&record.previous, &record.payload);
+        if sound { Ok(Self::after(&record)) } else { Err(format!("row {} is damaged", record.row)) }
+    }
+
     /// A batch as the next row.
     ///
     /// # Errors

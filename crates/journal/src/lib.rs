@@ -21,7 +21,7 @@
 //! - Whatever is read has been checked: numbers, positions, checksum and chain.
 //!
 //! Where to find what: [`Sqlite`] and [`Postgres`] write, [`Reader`] reads beside them and
-//! verifies, [`Lease`] decides who tries to lead, [`DirectoryLock`] keeps a data directory to one
+//! verifies, [`copy`] turns rows into bytes and back, [`Lease`] decides who tries to lead, [`DirectoryLock`] keeps a data directory to one
 //! process. [`chain`] and [`rows`] are what every implementation shares; they are public so that a simulated disk runs the
 //! same code.
 //!
@@ -29,6 +29,7 @@
 //! runtime.
 
 pub mod chain;
+pub mod copy;
 mod error;
 mod lease;
 mod lock;
@@ -82,4 +83,11 @@ pub trait Journal: Send {
     /// # Errors
     /// [`JournalError::Corrupt`] naming the first row that is not what was written.
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError>;
+
+    /// The rows from number `from_row` on, those without events included: for copies. At least one if there is any, and no
+    /// more after their payloads have reached `max_bytes`; an empty page is the end.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn rows(&mut self, from_row: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError>;
 }

@@ -169,6 +169,16 @@ impl Postgres {
     }
 }
 
+impl Postgres {
+    /// Reads need a connection; the last one may have broken since.
+    fn open_table(&mut self) -> Result<(), JournalError> {
+        if self.table.is_closed() {
+            self.table = Table::open(&self.config, Role::Writer(self.chain.tip.epoch))?;
+        }
+        Ok(())
+    }
+}
+
 impl Journal for Postgres {
     fn tip(&self) -> Tip {
         self.chain.tip
@@ -193,10 +203,13 @@ impl Journal for Postgres {
     }
 
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
-        if self.table.is_closed() {
-            self.table = Table::open(&self.config, Role::Writer(self.chain.tip.epoch))?;
-        }
+        self.open_table()?;
         rows::read(&mut self.table, from, max_bytes)
+    }
+
+    fn rows(&mut self, from_row: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
+        self.open_table()?;
+        rows::all(&mut self.table, from_row, max_bytes)
     }
 }
 

@@ -51,6 +51,14 @@ impl Reader {
         rows::read(self.rows.as_mut(), from, max_bytes)
     }
 
+    /// As [`crate::Journal::rows`].
+    ///
+    /// # Errors
+    /// As [`crate::Journal::rows`].
+    pub fn rows(&mut self, from_row: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
+        rows::all(self.rows.as_mut(), from_row, max_bytes)
+    }
+
     /// Walks the whole journal and checks every row, handing each sound one, those without events
     /// included, to `visit`. A corrupt row ends the walk and is in the report.
     ///

@@ -98,7 +98,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    fn bytes(&self) -> [u8; 38] {
+    pub(crate) fn bytes(&self) -> [u8; 38] {
         let mut bytes = [0; 38];
         bytes[0..8].copy_from_slice(&self.row.to_be_bytes());
         bytes[8..16].copy_from_slice(&self.first.to_be_bytes());

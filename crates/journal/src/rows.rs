@@ -61,6 +61,20 @@ pub fn read(rows: &mut dyn Rows, from: u64, max_bytes: usize) -> Result<Vec<Reco
     }
 }
 
+/// What [`crate::Journal::rows`] promises, over any rows.
+///
+/// # Errors
+/// As for [`read`].
+pub fn all(rows: &mut dyn Rows, from_row: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
+    let from_row = from_row.max(1);
+    if rows.last()?.is_none_or(|last| last < from_row) {
+        return Ok(Vec::new());
+    }
+    let mut chain = chain_at(rows, from_row - 1)?;
+    let page = rows.page(from_row, max_bytes)?;
+    page.into_iter().map(|stored| chain.check(stored).map_err(JournalError::from)).collect()
+}
+
 /// The end of the journal, its last row checked, its link to the row before it too.
 ///
 /// # Errors

@@ -150,6 +150,10 @@ impl Journal for Sqlite {
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
         rows::read(&mut self.rows, from, max_bytes)
     }
+
+    fn rows(&mut self, from_row: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
+        rows::all(&mut self.rows, from_row, max_bytes)
+    }
 }
 
 impl fmt::Debug for Sqlite {
@@ -231,13 +235,36 @@ impl SqliteRows {
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| JournalError::io(doing, error))
     }
 
+    /// Refuses a file that has rows: a copy begins with none.
+    pub(crate) fn refuse_rows(&self) -> Result<(), JournalError> {
+        let doing = || format!("copying rows to {}", self.path.display());
+        match self.one::<i64>("SELECT row FROM journal LIMIT 1", [], 1)? {
+            None => Ok(()),
+            Some(_) => Err(JournalError::database(doing(), "it holds a journal already; name an empty directory")),
+        }
+    }
+
+    /// Runs statements that give nothing back.
+    pub(crate) fn run(&self, sql: &str) -> Result<(), JournalError> {
+        let doing = format!("{sql} in {}", self.path.display());
+        self.connection.execute_batch(sql).map_err(|error| self.error(&doing, 1, error))
+    }
+
+    /// Puts a row of another journal behind the one before it.
+    pub(crate) fn put(&self, record: &Record) -> Result<(), JournalError> {
+        let header = record.header();
+        let checksum = header.checksum(&record.previous, &record.hash, &record.payload);
+        let (previous, hash) = (record.previous, record.hash);
+        self.insert(&NewRow { header, previous, hash, checksum, payload: &record.payload })
+    }
+
     /// Appends a row.
     fn append(&self, row: &NewRow<'_>) -> Result<(), JournalError> {
         self.insert(row).inspect_err(|_| self.leave_as_it_is())
     }
 
     /// Writes what the WAL holds into the database file and syncs that; `mode` is SQLite's.
-    fn checkpoint(&self, mode: &str) -> Result<(), JournalError> {
+    pub(crate) fn checkpoint(&self, mode: &str) -> Result<(), JournalError> {
         let doing = || format!("writing the WAL into {}", self.path.display());
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let done =

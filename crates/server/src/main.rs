@@ -1,8 +1,10 @@
 //! `lintel`: the platform as one program.
 
+mod backup;
 mod cli;
 mod config;
 mod export;
+mod files;
 mod http;
 mod import;
 mod log;

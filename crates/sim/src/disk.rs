@@ -218,6 +218,10 @@ impl Journal for SimJournal {
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
         rows::read(&mut self.disk, from, max_bytes)
     }
+
+    fn rows(&mut self, from_row: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
+        rows::all(&mut self.disk, from_row, max_bytes)
+    }
 }
 
 #[cfg(test)]

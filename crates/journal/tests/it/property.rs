@@ -78,6 +78,9 @@ impl Journal for Nothing {
     fn read(&mut self, _: u64, _: usize) -> Result<Vec<Record>, journal::JournalError> {
         unreachable!("closed")
     }
+    fn rows(&mut self, _: u64, _: usize) -> Result<Vec<Record>, journal::JournalError> {
+        unreachable!("closed")
+    }
 }
 
 #[test]

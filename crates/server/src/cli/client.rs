@@ -70,6 +70,14 @@ impl Client {
             .with_context(|| format!("the answer of {target} is not UTF-8"))
     }
 
+    /// Asks for bytes.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn get_bytes(&self, target: &str) -> Result<Vec<u8>> {
+        self.send("GET", target, "application/octet-stream", Vec::new())
+    }
+
     /// Has something done.
     ///
     /// # Errors

@@ -1,7 +1,5 @@
 //! `lintel ledger export`: vouchers of closed days as CSV for a finance ledger, with control totals.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -17,6 +15,7 @@ use crate::export::check;
 use crate::export::control::{BookTotal, Control, DayTotal, FileTotal, Sides, Turnovers, turnovers};
 use crate::export::rows::Place;
 use crate::export::template::{Encoding, Template};
+use crate::files::{beside, publish};
 
 pub(super) const HELP: &str = "\
 One row an entry, with the columns that the template names. Beside FILE stands FILE.control.json with the control totals: \
@@ -233,24 +232,6 @@ fn bytes(template: &Template, written: &mut Written) -> Result<Vec<u8>> {
         Encoding::Utf8 => text.into_bytes(),
         Encoding::Gb18030 => encoding_rs::GB18030.encode(&text).0.into_owned(),
     })
-}
-
-/// Writes a file whole or not at all.
-fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
-    let part = beside(path, ".part");
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
-    };
-    write().with_context(|| format!("writing {}", path.display()))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn text(control: &Control, out: &Path) -> String {

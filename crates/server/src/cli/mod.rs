@@ -3,6 +3,7 @@
 mod account;
 mod approval;
 mod attempt;
+mod backup;
 mod bank_card;
 mod block_list;
 mod clearing;
@@ -91,6 +92,10 @@ enum What {
     Clearing(Remote<clearing::Clearing>),
     /// Books from and for other systems: import, export.
     Ledger(Remote<ledger::Ledger>),
+    /// Copies of the journal and the vault: take one beside a running platform, list, check.
+    #[command(after_help = backup::HELP)]
+    Backup(Remote<backup::Backup>),
+    Restore(backup::Restore),
     /// Success rates, each with numerator and denominator.
     #[command(after_help = rates::EXAMPLES)]
     Rates(rates::Rates),
@@ -190,6 +195,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
         What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,
+        What::Backup(backup) => backup::run(&backup, &load()?)?,
+        What::Restore(restore) => restore.run(&load()?)?,
         What::Rates(rates) => rates.run(&load()?)?,
         What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
         What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
@@ -218,6 +225,12 @@ fn with_examples(command: clap::Command) -> clap::Command {
 pub(crate) fn complain(error: &anyhow::Error) {
     use std::io::Write;
     drop(writeln!(std::io::stderr(), "lintel: {error:#}"));
+}
+
+/// Says how far something is, on standard error.
+pub(crate) fn tell(text: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr(), "{text}"));
 }
 
 /// Prints to standard output; a closed pipe is not an error of ours.

@@ -134,6 +134,13 @@ impl Caller {
         Err(ApiError::forbidden(format!("{} may not do this; it takes {names}", person.id)))
     }
 
+    /// Refuses everyone but the institution's own programs.
+    pub(crate) fn program(&self) -> Result<(), ApiError> {
+        self.operator()?;
+        let Some(person) = &self.person else { return Ok(()) };
+        Err(ApiError::forbidden(format!("{} may not do this; it is for the institution's programs", person.id)))
+    }
+
     /// Refuses everyone but the institution's programs and people.
     pub(crate) fn operator(&self) -> Result<(), ApiError> {
         match self.merchant {

@@ -27,6 +27,7 @@ pub(crate) mod extract;
 pub(crate) mod freeze;
 pub(crate) mod health;
 pub(crate) mod hold;
+mod journal_row;
 pub(crate) mod limit;
 pub(crate) mod list;
 pub(crate) mod manual_voucher;
@@ -224,6 +225,7 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(voucher::post))
         .routes(routes!(bulk::post_bulk))
         .routes(routes!(bulk::stream))
+        .routes(routes!(journal_row::list))
         .routes(routes!(hold::place, hold::list))
         .routes(routes!(hold::get))
         .routes(routes!(hold::confirm))

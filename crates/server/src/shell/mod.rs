@@ -83,6 +83,14 @@ pub(crate) struct Seen<T> {
     pub(crate) repeated: bool,
 }
 
+/// Rows of the journal that someone wants.
+pub(crate) struct RowsWanted {
+    /// From this one on.
+    pub(crate) from_row: u64,
+    /// Gets them as [`journal::copy::encode`] writes them, or the reason why they do not read.
+    pub(crate) answer: oneshot::Sender<Result<Vec<u8>, String>>,
+}
+
 /// What the writer takes.
 pub(crate) enum Input {
     /// Decide this, then let out what is made of the answer.
@@ -93,6 +101,8 @@ pub(crate) enum Input {
     Filter(Box<KeyFilter>),
     /// Compute this from the state.
     Read(ReadStep),
+    /// Read rows of the journal.
+    Rows(RowsWanted),
     /// The journal is durable up to this tip.
     Durable(journal::Tip),
     /// The journal failed.
@@ -160,6 +170,14 @@ impl Platform {
             // A caller that went away needs no answer.
             Box::new(move || drop(sender.send(seen)))
         })))?;
+        self.answered(receiver).await
+    }
+
+    /// Rows of the journal from number `from_row` on, some megabytes of them, as bytes; none at its end. They are durable.
+    pub(crate) async fn rows(&self, from_row: u64) -> Result<Result<Vec<u8>, String>, Unavailable> {
+        let _place = self.admit()?;
+        let (answer, receiver) = oneshot::channel();
+        self.send(Input::Rows(RowsWanted { from_row, answer }))?;
         self.answered(receiver).await
     }
 

@@ -229,6 +229,7 @@ impl Terms {
                     | Input::LookedUp(..)
                     | Input::Filter(_)
                     | Input::Read(_)
+                    | Input::Rows(_)
                     | Input::Durable(_)
                     | Input::Failed(_)
                     | Input::Tick,

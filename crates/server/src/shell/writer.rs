@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use engine::{Admitted, Engine, Gate, KeyFilter, Projection};
-use journal::{Batch, Journal};
+use journal::{Batch, Journal, JournalError};
 use node::projector::Projected;
 
 use super::keys::{Elsewhere, Threads};
-use super::{AfterStep, Clock, Input, Leaving, Platform};
+use super::{AfterStep, Clock, Input, Leaving, Platform, RowsWanted};
 
 /// A batch is closed at this size even while the one before still syncs.
 const BATCH_BYTES: usize = 4 << 20;
@@ -20,6 +20,15 @@ enum Output {
     Leaving(Leaving),
     Projection(Box<Projection>),
 }
+
+/// What the journal thread does, in order.
+enum Work {
+    Append(Batch),
+    Rows(RowsWanted),
+}
+
+/// Payload bytes of rows that are handed out at a time: no batch waits longer than reading them takes.
+const ROWS_BYTES: usize = 4 << 20;
 
 /// Where durable projections go; it may wait when what follows the journal lags too far.
 pub(crate) type ProjectionSink = Box<dyn FnMut(Projected) + Send>;
@@ -83,8 +92,17 @@ pub(crate) fn start(
     })
 }
 
-fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platform: &Platform) {
-    while let Some(batch) = next_batch(&mut *journal, batches, platform) {
+fn append(mut journal: Box<dyn Journal>, work: &mpsc::Receiver<Work>, platform: &Platform) {
+    while let Some(next) = next_work(&mut *journal, work, platform) {
+        let batch = match next {
+            Work::Append(batch) => batch,
+            Work::Rows(wanted) => {
+                if hand_out(&mut *journal, wanted, platform) {
+                    continue;
+                }
+                return;
+            }
+        };
         let began = std::time::Instant::now();
         let input = match journal.append(&batch) {
             Ok(tip) => Input::Durable(tip),
@@ -99,10 +117,28 @@ fn append(mut journal: Box<dyn Journal>, batches: &mpsc::Receiver<Batch>, platfo
     }
 }
 
-/// The next batch; while none is there the journal rests.
-fn next_batch(journal: &mut dyn Journal, batches: &mpsc::Receiver<Batch>, platform: &Platform) -> Option<Batch> {
-    match batches.try_recv() {
-        Ok(batch) => return Some(batch),
+/// Rows for a copy: what lies in the journal here is durable. False if a row is not what was written, which stops service.
+fn hand_out(journal: &mut dyn Journal, RowsWanted { from_row, answer }: RowsWanted, platform: &Platform) -> bool {
+    let rows = journal.rows(from_row, ROWS_BYTES).map(|rows| {
+        let mut bytes = Vec::new();
+        rows.iter().for_each(|row| journal::copy::encode(row, &mut bytes));
+        bytes
+    });
+    let corrupt = matches!(rows, Err(JournalError::Corrupt(_)));
+    // Whoever asked may be gone.
+    drop(answer.send(rows.as_ref().map(Clone::clone).map_err(ToString::to_string)));
+    if let Err(error) = rows
+        && corrupt
+    {
+        platform.send(Input::Failed(error)).ok();
+    }
+    !corrupt
+}
+
+/// What is to be done next; while there is nothing the journal rests.
+fn next_work(journal: &mut dyn Journal, work: &mpsc::Receiver<Work>, platform: &Platform) -> Option<Work> {
+    match work.try_recv() {
+        Ok(next) => return Some(next),
         Err(mpsc::TryRecvError::Disconnected) => return None,
         Err(mpsc::TryRecvError::Empty) => {}
     }
@@ -111,14 +147,14 @@ fn next_batch(journal: &mut dyn Journal, batches: &mpsc::Receiver<Batch>, platfo
         platform.send(Input::Failed(error)).ok();
         return None;
     }
-    batches.recv().ok()
+    work.recv().ok()
 }
 
 struct Writer {
     engine: Engine,
     gate: Gate<Output>,
     clock: Clock,
-    batches: mpsc::Sender<Batch>,
+    batches: mpsc::Sender<Work>,
     /// Batches at the journal: none or one.
     syncing: usize,
     project: ProjectionSink,
@@ -206,6 +242,7 @@ impl Writer {
                 self.seal();
                 self.pass_on_due();
             }
+            Input::Rows(wanted) => drop(self.batches.send(Work::Rows(wanted))),
             Input::Failed(error) => return Err(error.into()),
             Input::Stop => {}
         }
@@ -271,7 +308,7 @@ impl Writer {
             self.gate.park(sealed.projection.last, Output::Projection(Box::new(sealed.projection)));
             self.syncing += 1;
             // A journal thread that ended said why before.
-            drop(self.batches.send(sealed.batch));
+            drop(self.batches.send(Work::Append(sealed.batch)));
         }
     }
 }

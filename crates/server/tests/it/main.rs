@@ -2,6 +2,7 @@
 
 mod agreements;
 mod approvals;
+mod backup;
 mod bad_input;
 mod books;
 mod client;

@@ -44,6 +44,15 @@ impl Server {
     pub(crate) fn start_in(directory: TempDir, own: &[&str], environment: Vec<(String, OsString)>) -> Self {
         let mut settings = place();
         settings.extend(own.iter().map(|setting| (*setting).to_owned()));
+        Self::start_at(directory, settings, environment)
+    }
+
+    /// On the journal that lies in a directory, wherever that of other tests lies.
+    pub(crate) fn start_embedded(directory: TempDir) -> Self {
+        Self::start_at(directory, Vec::new(), Vec::new())
+    }
+
+    fn start_at(directory: TempDir, settings: Vec<String>, environment: Vec<(String, OsString)>) -> Self {
         let (child, address) = serve(directory.path(), &settings, &environment);
         let operator = operator_key(directory.path());
         let server = Self { child: Some(child), directory, settings, environment, operator, address };

@@ -1,0 +1,196 @@
+//! `lintel backup` and `lintel restore`: the journal and the vault in a directory of files, and a data directory made of them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use journal::{DirectoryLock, PostgresConfig, Reader, copy};
+use serde_json::json;
+
+use super::client::target;
+use super::remote::{Connection, Remote};
+use super::{inside, print, tell};
+use crate::backup::manifest::{Manifest, Range};
+use crate::backup::{restore, take};
+use crate::config::Config;
+
+/// Rows read at a time from a journal that no platform holds.
+const PAGE_BYTES: usize = 4 << 20;
+
+pub(super) const HELP: &str = "\
+Examples:
+  lintel backup take /mnt/backup/lintel             all rows, or those since the last time; beside a running platform
+  lintel backup check /mnt/backup/lintel            reads every file and checks every row
+  lintel --data-dir NEW restore /mnt/backup/lintel --root-key /safe/ark.key
+  lintel --data-dir NEW restore /mnt/backup/lintel --to 1200400 --root-key /safe/ark.key
+
+The root key (ark.key) is not in a backup: keep it elsewhere. docs/operations.md has the whole procedure.";
+
+/// Copies of the journal and the vault.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    /// Copy what a backup does not have yet.
+    ///
+    /// Works beside a running platform, which hands out its rows, and with none. A range of rows counts once manifest.json
+    /// names it; broken off, it goes on from there.
+    Take {
+        /// A directory of its own.
+        directory: PathBuf,
+        /// Leave the vault out: sealed fields of this backup then open only with a vault from elsewhere.
+        #[arg(long)]
+        without_vault: bool,
+    },
+    /// What a backup holds.
+    List {
+        /// The backup.
+        directory: PathBuf,
+    },
+    /// Read every file of a backup and check every row.
+    Check {
+        /// The backup.
+        directory: PathBuf,
+    },
+}
+
+/// Make a data directory of a backup.
+///
+/// The directory (--data-dir) must not be there yet, or be empty; it appears once it is whole. Tables and files of history are
+/// made again from the journal at the first start.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Restore {
+    /// The backup.
+    backup: PathBuf,
+    /// Leave out every batch that ends behind this journal position.
+    #[arg(long, value_name = "POSITION")]
+    to: Option<u64>,
+    /// The file ark.key that belongs to the vault; it is copied into the new directory.
+    #[arg(long, value_name = "FILE")]
+    root_key: Option<PathBuf>,
+    /// End with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// What the verb says.
+pub(super) fn run(remote: &Remote<Backup>, config: &Config) -> Result<()> {
+    let (connection, verb) = remote.parts();
+    connection.refuse_idempotency_key()?;
+    match verb {
+        Backup::Take { directory, without_vault } => take_backup(connection, config, directory, !without_vault),
+        Backup::List { directory } => list(connection, directory),
+        Backup::Check { directory } => check(connection, directory),
+    }
+}
+
+fn take_backup(connection: &Connection, config: &Config, directory: &Path, with_vault: bool) -> Result<()> {
+    std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    let rows = source(connection, config)?;
+    let told = |range: &Range| tell(&format!("{}: rows to {}, {} MiB", range.file, range.last_row, range.bytes >> 20));
+    let added = take::rows(directory, rows, told)?;
+    if with_vault {
+        take::vault(&config.data_dir, directory)
+            .context("copying the vault (--without-vault leaves it out, where the data directory is not here)")?;
+    }
+    let manifest = Manifest::of(directory)?;
+    let (last, position) = (manifest.ranges.last().map_or(0, |range| range.last_row), manifest.last_position());
+    let object = json!({
+        "ranges_added": added.ranges, "rows_added": added.rows, "bytes_added": added.bytes, "last_row": last,
+        "last_position": position, "vault": manifest.vault.is_some(),
+    });
+    let take::Added { ranges, rows, bytes } = added;
+    let text = format!(
+        "{rows} rows ({bytes} bytes) in {ranges} new files; the backup ends with row {last}, position {position}\n"
+    );
+    print(&if connection.wants_json() { format!("{object}\n") } else { text });
+    Ok(())
+}
+
+/// Where rows come from: a platform that runs, PostgreSQL, or the file that nobody holds.
+fn source(connection: &Connection, config: &Config) -> Result<Box<dyn FnMut(u64) -> Result<Vec<u8>>>> {
+    if connection.is_named() || (config.journal.is_embedded() && inside::is_held(config)?) {
+        let client = connection.client(config)?;
+        return Ok(Box::new(move |from| {
+            client.get_bytes(&target(&["v1", "journal", "rows"], &[("from_row", Some(&from.to_string()))]))
+        }));
+    }
+    let mut reader = if config.journal.is_embedded() {
+        Reader::sqlite(&DirectoryLock::acquire(&config.data_dir)?)?
+    } else {
+        Reader::postgres(&PostgresConfig::new(&config.journal.url, &config.journal.schema))?
+    };
+    Ok(Box::new(move |from| {
+        let mut bytes = Vec::new();
+        reader.rows(from, PAGE_BYTES)?.iter().for_each(|row| copy::encode(row, &mut bytes));
+        Ok(bytes)
+    }))
+}
+
+fn list(connection: &Connection, directory: &Path) -> Result<()> {
+    let manifest = Manifest::of(directory)?;
+    if connection.wants_json() {
+        print(&format!("{}\n", serde_json::to_string(&manifest).context("writing the manifest")?));
+        return Ok(());
+    }
+    let mut text = String::new();
+    for range in &manifest.ranges {
+        let Range { file, first_row, last_row, last_position, bytes, .. } = range;
+        text.push_str(&format!("{file}  rows {first_row}–{last_row}, to position {last_position}, {bytes} bytes\n"));
+    }
+    text.push_str(&match &manifest.vault {
+        Some(vault) => format!("{}  {} bytes\n", vault.file, vault.bytes),
+        None => "no vault\n".to_owned(),
+    });
+    print(&text);
+    Ok(())
+}
+
+fn check(connection: &Connection, directory: &Path) -> Result<()> {
+    let manifest = Manifest::of(directory)?;
+    let (mut rows, mut events) = (0_u64, 0_u64);
+    let chain = manifest.walk(directory, |record| {
+        rows += 1;
+        events += u64::from(record.count);
+        Ok(())
+    })?;
+    let object =
+        json!({ "rows": rows, "events": events, "hash": chain.hash.to_string(), "vault": manifest.vault.is_some() });
+    let text = format!("{rows} rows, {events} events, every one sound; the chain ends in {}\n", chain.hash);
+    print(&if connection.wants_json() { format!("{object}\n") } else { text });
+    Ok(())
+}
+
+impl Restore {
+    /// Does it.
+    ///
+    /// # Errors
+    /// A directory that has something, a backup that is damaged, a key of another vault.
+    pub(crate) fn run(&self, config: &Config) -> Result<()> {
+        anyhow::ensure!(
+            config.journal.is_embedded(),
+            "a restore writes the journal of the embedded default; leave journal.url out"
+        );
+        let told = |rows: u64| {
+            if rows.is_multiple_of(10_000) {
+                tell(&format!("{rows} rows"));
+            }
+        };
+        let restored = restore::restore(&self.backup, &config.data_dir, self.to, self.root_key.as_deref(), told)?;
+        let (rows, position) = (restored.rows, restored.tip.next.saturating_sub(1));
+        let text = format!(
+            "{rows} rows, to position {position}, in {}\n{}\n",
+            config.data_dir.display(),
+            match (restored.vault, &self.root_key) {
+                (true, Some(_)) => "its vault opens; `lintel serve` makes tables and history at its first start",
+                (true, None) => "put the root key there as ark.key (mode 600) before `lintel serve`",
+                (false, _) => "the backup has no vault: put vault.db and ark.key there before `lintel serve`",
+            }
+        );
+        let object = json!({ "rows": rows, "last_position": position, "vault": restored.vault });
+        print(&if self.json { format!("{object}\n") } else { text });
+        Ok(())
+    }
+}
