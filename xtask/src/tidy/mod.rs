@@ -9,6 +9,7 @@ mod features;
 mod golden;
 mod headers;
 mod links;
+mod metrics;
 mod purity;
 mod scan;
 mod size;
@@ -49,11 +50,12 @@ fn finding(path: &str, line: usize, what: impl Into<String>, remedy: impl Into<S
 }
 
 /// Every rule that looks at files. (The direction of dependencies looks at `cargo metadata` instead.)
-const RULES: [fn(&Tree) -> Vec<Finding>; 11] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 12] = [
     features::check,
     golden::check,
     headers::check,
     links::check,
+    metrics::check,
     purity::check,
     size::long_files,
     size::long_functions,

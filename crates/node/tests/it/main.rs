@@ -7,6 +7,7 @@ mod days_property;
 mod executor;
 mod fields;
 mod flight_property;
+mod golden;
 mod keys;
 mod projector;
 mod recovery;

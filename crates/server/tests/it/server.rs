@@ -141,7 +141,23 @@ impl Drop for Server {
             // It may have ended by itself; either way it is gone after this.
             drop(child.kill());
             drop(child.wait());
+            self.keep_golden();
         }
+    }
+}
+
+impl Server {
+    /// With LINTEL_GOLDEN set, keeps the journal there under the test's name: for fixtures/journals.
+    fn keep_golden(&self) {
+        let Some(folder) = std::env::var_os("LINTEL_GOLDEN") else { return };
+        let backup = self.directory.path().join("golden");
+        let output = self.lintel(&["backup", "take", backup.to_str().unwrap_or_default(), "--without-vault"]);
+        let name = std::thread::current().name().unwrap_or("main").replace("::", "-");
+        let files = std::fs::read_dir(&backup).into_iter().flatten().flatten().map(|entry| entry.path());
+        for file in files.filter(|path| path.extension().is_none()) {
+            drop(std::fs::copy(file, Path::new(&folder).join(format!("{name}.rows"))));
+        }
+        drop(output);
     }
 }
 
