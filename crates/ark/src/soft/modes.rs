@@ -1,0 +1,260 @@
+//! Block ciphers and their modes: one key, one cipher, and what [`Cipher`] asks of it.
+//!
+//! Modes are the libraries' (`cbc`, `ctr`, `cmac`, the generic GCM of `aes-gcm`), except SM4-GCM ([`super::sm4`]).
+
+pub(super) use cbc::cipher;
+
+use aes::{Aes128, Aes256};
+use aes_gcm::{AesGcm, aead::AeadInOut as _, aead::consts::U12};
+use cipher::{
+    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt as _, BlockModeEncrypt as _, BlockSizeUser,
+    InnerIvInit as _, Iv, KeyInit as _, StreamCipher as _, StreamCipherCoreWrapper,
+};
+use cmac::{Mac as _, digest::common::InnerInit as _};
+use des::{TdesEde2, TdesEde3};
+use zeroize::Zeroizing;
+
+use super::sm4::{GCM_TAG_LENGTH, Sm4, Sm4Gcm};
+use crate::provider::{CHECK_VALUE_LENGTH, Cipher, ECB_LENGTH_MAX, KeyError, KeyKind};
+
+/// A block cipher under one key. Wiped when dropped, no `Debug`.
+pub(super) enum BlockCipher {
+    Sm4(Sm4, Sm4Gcm),
+    Aes128(Aes128),
+    Aes256(Aes256),
+    TripleDes2(TdesEde2),
+    TripleDes3(TdesEde3),
+}
+
+/// The same expression over whichever cipher it is.
+macro_rules! each {
+    ($cipher:expr, $name:ident => $body:expr) => {
+        match $cipher {
+            BlockCipher::Sm4($name, _) => $body,
+            BlockCipher::Aes128($name) => $body,
+            BlockCipher::Aes256($name) => $body,
+            BlockCipher::TripleDes2($name) => $body,
+            BlockCipher::TripleDes3($name) => $body,
+        }
+    };
+}
+
+impl BlockCipher {
+    pub(super) fn sm4(key: &[u8; 16]) -> Self {
+        let cipher = Sm4::new(key);
+        let gcm = Sm4Gcm::new(&cipher);
+        Self::Sm4(cipher, gcm)
+    }
+
+    pub(super) fn aes128(key: &[u8; 16]) -> Self {
+        Self::Aes128(Aes128::new(key.into()))
+    }
+
+    pub(super) fn aes256(key: &[u8; 32]) -> Self {
+        Self::Aes256(Aes256::new(key.into()))
+    }
+
+    pub(super) fn triple_des2(key: &[u8; 16]) -> Self {
+        Self::TripleDes2(TdesEde2::new(key.into()))
+    }
+
+    pub(super) fn triple_des3(key: &[u8; 24]) -> Self {
+        Self::TripleDes3(TdesEde3::new(key.into()))
+    }
+
+    /// The first bytes of one block of zeros encrypted.
+    pub(super) fn check_value(&self) -> [u8; CHECK_VALUE_LENGTH] {
+        let mut block = [0; 16];
+        each!(self, cipher => ecb_encrypt(cipher, &mut block[..block_length(cipher)]));
+        std::array::from_fn(|index| block[index])
+    }
+
+    pub(super) fn cmac(&self, message: &[u8]) -> Vec<u8> {
+        each!(self, cipher => {
+            let mut mac = cmac::Cmac::inner_init(cipher);
+            mac.update(message);
+            mac.finalize().into_bytes().to_vec()
+        })
+    }
+
+    pub(super) fn check_cmac(&self, message: &[u8], tag: &[u8]) -> Result<(), KeyError> {
+        each!(self, cipher => {
+            let mut mac = cmac::Cmac::inner_init(cipher);
+            mac.update(message);
+            mac.verify_slice(tag).map_err(|_| KeyError::Tag)
+        })
+    }
+
+    pub(super) fn encrypt(&self, kind: KeyKind, mode: Cipher<'_>, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let mut bytes = message.to_vec();
+        match mode {
+            Cipher::Ecb => {
+                self.whole_blocks(message)?;
+                if message.len() > ECB_LENGTH_MAX {
+                    let needed = "ECB takes key blocks, at most 64 bytes; use GCM for data";
+                    return Err(KeyError::Length { what: "message", found: message.len(), needed });
+                }
+                each!(self, cipher => ecb_encrypt(cipher, &mut bytes));
+            }
+            Cipher::Cbc { iv } => {
+                self.whole_blocks(message)?;
+                each!(self, cipher => {
+                    let mut mode = cbc::Encryptor::inner_iv_init(cipher, block_of(iv, "chaining value")?);
+                    for block in bytes.chunks_exact_mut(block_length(cipher)) {
+                        mode.encrypt_block(block.try_into().expect("cut to blocks"));
+                    }
+                });
+            }
+            Cipher::Ctr { counter } => self.counter(kind, counter, &mut bytes)?,
+            Cipher::Gcm { nonce, associated } => return self.gcm_encrypt(kind, nonce, associated, bytes),
+        }
+        Ok(bytes)
+    }
+
+    pub(super) fn decrypt(
+        &self,
+        kind: KeyKind,
+        mode: Cipher<'_>,
+        ciphertext: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let mut bytes = Zeroizing::new(ciphertext.to_vec());
+        match mode {
+            Cipher::Ecb => {
+                if self.whole_blocks(ciphertext).is_err() || ciphertext.len() > ECB_LENGTH_MAX {
+                    return Err(KeyError::Decryption);
+                }
+                each!(self, cipher => ecb_decrypt(cipher, &mut bytes));
+            }
+            Cipher::Cbc { iv } => {
+                self.whole_blocks(ciphertext).map_err(|_| KeyError::Decryption)?;
+                each!(self, cipher => cbc_decrypt(cipher, block_of(iv, "chaining value")?, &mut bytes));
+            }
+            Cipher::Ctr { counter } => self.counter(kind, counter, &mut bytes)?,
+            Cipher::Gcm { nonce, associated } => return self.gcm_decrypt(kind, nonce, associated, bytes),
+        }
+        Ok(bytes)
+    }
+
+    fn counter(&self, kind: KeyKind, counter: &[u8], bytes: &mut [u8]) -> Result<(), KeyError> {
+        match self {
+            Self::Sm4(cipher, _) => counter_mode(cipher, counter, bytes),
+            Self::Aes128(cipher) => counter_mode(cipher, counter, bytes),
+            Self::Aes256(cipher) => counter_mode(cipher, counter, bytes),
+            Self::TripleDes2(_) | Self::TripleDes3(_) => {
+                Err(KeyError::WrongKind { operation: "encrypt in counter mode", kind })
+            }
+        }
+    }
+
+    fn gcm_encrypt(
+        &self,
+        kind: KeyKind,
+        nonce: &[u8; 12],
+        associated: &[u8],
+        mut bytes: Vec<u8>,
+    ) -> Result<Vec<u8>, KeyError> {
+        let tag = match self {
+            Self::Sm4(cipher, gcm) => return Ok(gcm.encrypt(cipher, nonce, associated, &bytes)),
+            Self::Aes128(cipher) => {
+                gcm_of(cipher).encrypt_inout_detached(nonce.into(), associated, bytes.as_mut_slice().into())
+            }
+            Self::Aes256(cipher) => {
+                gcm_of(cipher).encrypt_inout_detached(nonce.into(), associated, bytes.as_mut_slice().into())
+            }
+            Self::TripleDes2(_) | Self::TripleDes3(_) => {
+                return Err(KeyError::WrongKind { operation: "encrypt with GCM", kind });
+            }
+        };
+        bytes.extend_from_slice(&tag.expect("no process holds the 64 GiB that GCM does not take"));
+        Ok(bytes)
+    }
+
+    fn gcm_decrypt(
+        &self,
+        kind: KeyKind,
+        nonce: &[u8; 12],
+        associated: &[u8],
+        mut bytes: Zeroizing<Vec<u8>>,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let opened = match self {
+            Self::Sm4(cipher, gcm) => {
+                return gcm.decrypt(cipher, nonce, associated, &bytes).ok_or(KeyError::Decryption);
+            }
+            Self::Aes128(cipher) => gcm_open(&gcm_of(cipher), nonce, associated, &mut bytes),
+            Self::Aes256(cipher) => gcm_open(&gcm_of(cipher), nonce, associated, &mut bytes),
+            Self::TripleDes2(_) | Self::TripleDes3(_) => {
+                return Err(KeyError::WrongKind { operation: "decrypt with GCM", kind });
+            }
+        };
+        opened.map(|()| bytes).ok_or(KeyError::Decryption)
+    }
+
+    fn whole_blocks(&self, message: &[u8]) -> Result<(), KeyError> {
+        let length = each!(self, cipher => block_length(cipher));
+        if message.is_empty() || !message.len().is_multiple_of(length) {
+            let needed =
+                "this mode takes whole blocks, 16 bytes each for SM4 and AES, 8 for triple DES; pad the message";
+            return Err(KeyError::Length { what: "message", found: message.len(), needed });
+        }
+        Ok(())
+    }
+}
+
+fn block_length<C: BlockSizeUser>(_cipher: &C) -> usize {
+    C::block_size()
+}
+
+/// A block out of bytes from the caller.
+fn block_of<'a, T: 'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a T, KeyError>
+where
+    &'a T: TryFrom<&'a [u8]>,
+{
+    let needed = "it is one block, 16 bytes for SM4 and AES, 8 for triple DES";
+    bytes.try_into().map_err(|_| KeyError::Length { what, found: bytes.len(), needed })
+}
+
+fn ecb_encrypt<C: BlockCipherEncrypt>(cipher: &C, bytes: &mut [u8]) {
+    for block in bytes.chunks_exact_mut(C::block_size()) {
+        cipher.encrypt_block(block.try_into().expect("cut to blocks"));
+    }
+}
+
+fn ecb_decrypt<C: BlockCipherDecrypt>(cipher: &C, bytes: &mut [u8]) {
+    for block in bytes.chunks_exact_mut(C::block_size()) {
+        cipher.decrypt_block(block.try_into().expect("cut to blocks"));
+    }
+}
+
+fn counter_mode<C>(cipher: &C, counter: &[u8], bytes: &mut [u8]) -> Result<(), KeyError>
+where
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = cipher::consts::U16>,
+{
+    let core = ctr::CtrCore::<&C, ctr::flavors::Ctr128BE>::inner_iv_init(cipher, block_of(counter, "counter")?);
+    StreamCipherCoreWrapper::from_core(core).apply_keystream(bytes);
+    Ok(())
+}
+
+fn cbc_decrypt<C: BlockCipherDecrypt + BlockCipherEncrypt>(cipher: &C, iv: &Iv<cbc::Decryptor<&C>>, bytes: &mut [u8]) {
+    let (blocks, _) = cipher::Array::slice_as_chunks_mut(bytes);
+    cbc::Decryptor::inner_iv_init(cipher, iv).decrypt_blocks(blocks);
+}
+
+fn gcm_of<C>(cipher: &C) -> AesGcm<C, U12>
+where
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = cipher::consts::U16> + Clone,
+    AesGcm<C, U12>: From<C>,
+{
+    AesGcm::from(cipher.clone())
+}
+
+/// Opens in place and cuts the tag off; `None` if it does not open.
+fn gcm_open<C>(gcm: &AesGcm<C, U12>, nonce: &[u8; 12], associated: &[u8], bytes: &mut Vec<u8>) -> Option<()>
+where
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = cipher::consts::U16>,
+{
+    let (ciphertext, tag) = bytes.split_last_chunk_mut::<GCM_TAG_LENGTH>()?;
+    let tag = *tag;
+    gcm.decrypt_inout_detached(nonce.into(), associated, ciphertext.into(), (&tag).into()).ok()?;
+    bytes.truncate(bytes.len() - GCM_TAG_LENGTH);
+    Some(())
+}
