@@ -14,6 +14,7 @@
 //! |---|---|
 //! | [`provider`] | the boundary to whatever holds keys: handles, schemes, one error for what does not open |
 //! | [`soft`] | the provider in this process, and its known answers |
+//! | [`financial`] | commands over keys of terminals and networks: PIN blocks, MACs, keys under keys |
 //! | [`sm2`] | SM2 over the library's points |
 //! | [`randomness`] | tests of a provider's randomness |
 //! | [`hash`], [`mac`] | SM3 and HMAC-SM3 |
@@ -33,6 +34,7 @@
 
 pub mod error;
 pub mod field;
+pub mod financial;
 pub mod fingerprint;
 pub mod hash;
 pub mod identity;
@@ -53,6 +55,7 @@ pub mod vault;
 
 pub use error::Error;
 pub use field::{Class, Field, Kind};
+pub use financial::Financial;
 pub use fingerprint::FingerprintKey;
 pub use hash::{Sm3, sm3};
 pub use identity::{CertificateType, Identity, IdentityError};

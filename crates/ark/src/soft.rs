@@ -4,6 +4,7 @@
 //! a key is printed. What it cannot do: keep keys from whoever reads this process's memory, so terminal and PIN keys of
 //! a production belong into a financial module.
 
+mod financial;
 mod material;
 mod modes;
 mod pairs;
@@ -21,8 +22,10 @@ use std::{
 
 use zeroize::Zeroizing;
 
+use self::financial::Terminal;
 use self::material::{Material, from_derived, symmetric_length};
 use crate::{
+    financial::TerminalKey,
     provider::{
         Agreed, Authentication, CHECK_VALUE_LENGTH, Check, Cipher, Exchange, KeyError, KeyHandle, KeyKind, Provider,
         PublicKey, PublicKeyEncryption, Signing,
@@ -48,6 +51,7 @@ const WRAP: &[u8] = b"lintel/ark/wrap/1/";
 /// Keys in memory.
 pub struct Soft {
     keys: RwLock<HashMap<KeyHandle, Arc<Material>>>,
+    terminal: RwLock<HashMap<TerminalKey, Arc<Terminal>>>,
     next: AtomicU64,
     known: KnownKeys,
 }
@@ -71,7 +75,12 @@ impl Soft {
         if !failed.is_empty() {
             return Err(KeyError::SelfTest(failed.clone()));
         }
-        Ok(Self { keys: RwLock::default(), next: AtomicU64::new(1), known: KnownKeys::new(capacity) })
+        Ok(Self {
+            keys: RwLock::default(),
+            terminal: RwLock::default(),
+            next: AtomicU64::new(1),
+            known: KnownKeys::new(capacity),
+        })
     }
 
     /// Takes in a key from outside. Only the soft provider does: a key that came this way was readable somewhere.

@@ -1,6 +1,7 @@
 //! What a provider answers when it cannot: stable codes, no secret, and one answer for every failed decryption.
 
 use super::{KeyHandle, KeyKind};
+use crate::financial::TerminalKey;
 
 /// A key operation that was not done. No message carries a key, a plaintext or why a ciphertext did not open.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,17 @@ pub enum KeyError {
         operation: &'static str,
         /// The kind of the key.
         kind: KeyKind,
+    },
+
+    /// There is no such terminal or network key here, or it was destroyed.
+    #[error("terminal key {0:?} is not in this provider: it was destroyed, or the handle is of another run")]
+    UnknownTerminalKey(TerminalKey),
+
+    /// A terminal or network key that is for something else.
+    #[error("the key is for another purpose or of another cipher: {needed}")]
+    Purpose {
+        /// What the command takes.
+        needed: &'static str,
     },
 
     /// A parameter that is the caller's own to get right: a length, an identifier. Nothing of a ciphertext's content.
@@ -79,6 +91,8 @@ impl KeyError {
         match self {
             Self::UnknownKey(_) => "key_unknown",
             Self::WrongKind { .. } => "key_kind",
+            Self::UnknownTerminalKey(_) => "terminal_key_unknown",
+            Self::Purpose { .. } => "key_purpose",
             Self::Length { .. } => "length_invalid",
             Self::PublicKey { .. } => "public_key_invalid",
             Self::KeyBytes { .. } => "key_bytes_invalid",

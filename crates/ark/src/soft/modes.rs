@@ -11,7 +11,7 @@ use cipher::{
     InnerIvInit as _, Iv, KeyInit as _, StreamCipher as _, StreamCipherCoreWrapper,
 };
 use cmac::{Mac as _, digest::common::InnerInit as _};
-use des::{TdesEde2, TdesEde3};
+use des::{Des, TdesEde2, TdesEde3};
 use zeroize::Zeroizing;
 
 use super::sm4::{GCM_TAG_LENGTH, Sm4, Sm4Gcm};
@@ -24,6 +24,8 @@ pub(super) enum BlockCipher {
     Aes256(Aes256),
     TripleDes2(TdesEde2),
     TripleDes3(TdesEde3),
+    /// For MACs of terminals only; no general key is one.
+    Des(Des),
 }
 
 /// The same expression over whichever cipher it is.
@@ -35,6 +37,7 @@ macro_rules! each {
             BlockCipher::Aes256($name) => $body,
             BlockCipher::TripleDes2($name) => $body,
             BlockCipher::TripleDes3($name) => $body,
+            BlockCipher::Des($name) => $body,
         }
     };
 }
@@ -60,6 +63,24 @@ impl BlockCipher {
 
     pub(super) fn triple_des3(key: &[u8; 24]) -> Self {
         Self::TripleDes3(TdesEde3::new(key.into()))
+    }
+
+    pub(super) fn des(key: &[u8; 8]) -> Self {
+        Self::Des(Des::new(key.into()))
+    }
+
+    pub(super) fn block_length(&self) -> usize {
+        each!(self, cipher => block_length(cipher))
+    }
+
+    /// Each whole block by itself.
+    pub(super) fn encrypt_each_block(&self, bytes: &mut [u8]) {
+        each!(self, cipher => ecb_encrypt(cipher, bytes));
+    }
+
+    /// Each whole block by itself.
+    pub(super) fn decrypt_each_block(&self, bytes: &mut [u8]) {
+        each!(self, cipher => ecb_decrypt(cipher, bytes));
     }
 
     /// The first bytes of one block of zeros encrypted.
@@ -140,7 +161,7 @@ impl BlockCipher {
             Self::Sm4(cipher, _) => counter_mode(cipher, counter, bytes),
             Self::Aes128(cipher) => counter_mode(cipher, counter, bytes),
             Self::Aes256(cipher) => counter_mode(cipher, counter, bytes),
-            Self::TripleDes2(_) | Self::TripleDes3(_) => {
+            Self::TripleDes2(_) | Self::TripleDes3(_) | Self::Des(_) => {
                 Err(KeyError::WrongKind { operation: "encrypt in counter mode", kind })
             }
         }
@@ -161,7 +182,7 @@ impl BlockCipher {
             Self::Aes256(cipher) => {
                 gcm_of(cipher).encrypt_inout_detached(nonce.into(), associated, bytes.as_mut_slice().into())
             }
-            Self::TripleDes2(_) | Self::TripleDes3(_) => {
+            Self::TripleDes2(_) | Self::TripleDes3(_) | Self::Des(_) => {
                 return Err(KeyError::WrongKind { operation: "encrypt with GCM", kind });
             }
         };
@@ -182,7 +203,7 @@ impl BlockCipher {
             }
             Self::Aes128(cipher) => gcm_open(&gcm_of(cipher), nonce, associated, &mut bytes),
             Self::Aes256(cipher) => gcm_open(&gcm_of(cipher), nonce, associated, &mut bytes),
-            Self::TripleDes2(_) | Self::TripleDes3(_) => {
+            Self::TripleDes2(_) | Self::TripleDes3(_) | Self::Des(_) => {
                 return Err(KeyError::WrongKind { operation: "decrypt with GCM", kind });
             }
         };
@@ -190,7 +211,7 @@ impl BlockCipher {
     }
 
     fn whole_blocks(&self, message: &[u8]) -> Result<(), KeyError> {
-        let length = each!(self, cipher => block_length(cipher));
+        let length = self.block_length();
         if message.is_empty() || !message.len().is_multiple_of(length) {
             let needed =
                 "this mode takes whole blocks, 16 bytes each for SM4 and AES, 8 for triple DES; pad the message";

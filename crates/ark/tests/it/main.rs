@@ -1,5 +1,6 @@
 //! What the ark promises to its callers, over real files and against another implementation.
 
+mod financial;
 mod key_file;
 mod keys_oracle;
 mod mutation;

@@ -65,3 +65,8 @@ pub(crate) fn bytes(seed: u64, length: usize) -> Vec<u8> {
     .take(length)
     .collect()
 }
+
+/// Bytes of a hexadecimal text, either case.
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
+    hex::decode(text).expect("hexadecimal digits")
+}
