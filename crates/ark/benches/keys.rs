@@ -1,6 +1,7 @@
 //! What the provider does a second on one core, beside what OpenSSL's own `speed` says in the same run.
 //!
-//! `cargo bench -p ark` prints a table, `cargo bench -p ark -- --json` the same as JSON. Figures are of processor time of
+//! `cargo bench -p ark` prints a table, `cargo bench -p ark -- --json` the same as JSON; a word behind `--` measures only
+//! the lines that have it in their name. Figures are of processor time of
 //! the measuring thread where the system tells it (Linux), as `openssl speed` counts processor time too: so another
 //! program beside it costs less than it would on the clock, not nothing. Ours and OpenSSL's take turns, three times, and
 //! the median counts.
@@ -52,7 +53,9 @@ const SM4: &[&str] = &["sm4-gcm", "sm4-ctr"];
 
 fn main() {
     let json = std::env::args().any(|argument| argument == "--json");
+    let words: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let mut lines = lines();
+    lines.retain(|line| words.iter().all(|word| line.name.contains(word.as_str())));
     for _ in 0..ROUNDS {
         for line in &mut lines {
             let ours = rate(&mut line.ours);

@@ -221,7 +221,6 @@ pub struct Exchange<'a> {
 }
 
 /// A key agreed on, and the tags by which the two sides prove to each other that they have it.
-#[derive(Debug)]
 pub struct Agreed {
     key: KeyHandle,
     own_tag: [u8; 32],
@@ -254,6 +253,13 @@ impl Agreed {
     #[must_use]
     pub fn unconfirmed(&self) -> KeyHandle {
         self.key
+    }
+}
+
+/// Prints the handle, not the tags: who read the other side's could pretend to be it.
+impl fmt::Debug for Agreed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Agreed").field("key", &self.key).finish_non_exhaustive()
     }
 }
 

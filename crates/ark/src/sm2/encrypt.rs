@@ -6,7 +6,7 @@
 
 use sm2::{ProjectivePoint, Scalar, elliptic_curve::Group as _};
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{
     coordinates, derive, hash,
@@ -46,42 +46,40 @@ pub(crate) fn encrypt(public: &Point, layout: Layout, message: &[u8]) -> Result<
 /// With this k; `None` where the standard says to take another one.
 fn encrypt_with(public: &Point, message: &[u8], k: &Scalar) -> Option<Ciphertext> {
     let c1 = coordinates(&ProjectivePoint::mul_by_generator(k).to_affine());
-    let mut shared = Shared::new(public, k)?;
+    let shared = Shared::new(public, k)?;
     let mut stream = shared.stream(message.len())?;
     for (byte, message) in stream.iter_mut().zip(message) {
         *byte ^= message;
     }
     let c3 = shared.hash(message);
-    shared.0.zeroize();
     Some(Ciphertext { c1, c3, c2: std::mem::take(&mut *stream) })
 }
 
 /// Decrypts; `None` for every ciphertext that was not made for this key.
 pub(crate) fn decrypt(key: &PrivateKey, layout: Layout, ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let Ciphertext { c1, c3, c2 } = Ciphertext::from_bytes(layout, ciphertext)?;
-    let mut shared = Shared::new(&Point::from_coordinates(&c1)?, key.scalar())?;
+    let shared = Shared::new(&Point::from_coordinates(&c1)?, key.scalar())?;
     let mut message = shared.stream(c2.len())?;
     for (byte, cipher) in message.iter_mut().zip(&c2) {
         *byte ^= cipher;
     }
     let same = shared.hash(&message).ct_eq(&c3);
-    shared.0.zeroize();
     bool::from(same).then_some(message)
 }
 
 /// `x ‖ y` of the point that both sides can make.
-struct Shared([u8; 64]);
+struct Shared(Zeroizing<[u8; 64]>);
 
 impl Shared {
     fn new(point: &Point, scalar: &Scalar) -> Option<Self> {
         let point = (ProjectivePoint::from(*point.affine()) * scalar).to_affine();
-        Point::new(point).map(|point| Self(point.coordinates()))
+        Point::new(point).map(|point| Self(Zeroizing::new(point.coordinates())))
     }
 
     /// The key stream; `None` if it is empty or all zeros.
     fn stream(&self, length: usize) -> Option<Zeroizing<Vec<u8>>> {
         let mut stream = Zeroizing::new(vec![0; length]);
-        derive(&self.0, &mut stream);
+        derive(&*self.0, &mut stream);
         let any = stream.iter().fold(0, |any, byte| any | byte);
         (any != 0).then_some(stream)
     }

@@ -11,7 +11,7 @@
 //! `(x, y)` is `[d + x̄ r](P' + [x̄'] R')` on both sides, with x̄ the lower 127 bits of a point's x and the bit above set.
 
 use sm2::{ProjectivePoint, Scalar, elliptic_curve::PrimeField as _};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{coordinates, derive, hash, key::PrivateKey, point::Point};
 use crate::provider::Side;
@@ -42,7 +42,7 @@ pub(crate) fn exchange(sides: &Sides<'_>, length: usize) -> Option<Shared> {
     let sum =
         ProjectivePoint::from(*sides.peer.affine()) + ProjectivePoint::from(*sides.peer_ephemeral.affine()) * peer_half;
     let point = Point::new((sum * *own).to_affine())?;
-    let mut common = Zeroizing::new(coordinates(point.affine()));
+    let common = Zeroizing::new(coordinates(point.affine()));
 
     let own_coordinates = own_point.coordinates();
     let peer_coordinates = sides.peer_ephemeral.coordinates();
@@ -59,7 +59,6 @@ pub(crate) fn exchange(sides: &Sides<'_>, length: usize) -> Option<Shared> {
     let inner = hash(&[x, &hashes[0], &hashes[1], &points[0], &points[1]]);
     let tag = |mark: u8| hash(&[&[mark], y, &inner]);
     let (own_tag, peer_tag) = (tag(own_mark), tag(peer_mark));
-    common.zeroize();
     (any != 0).then_some(Shared { key, own_tag, peer_tag })
 }
 

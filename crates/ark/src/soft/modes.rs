@@ -107,7 +107,6 @@ impl BlockCipher {
     }
 
     pub(super) fn encrypt(&self, kind: KeyKind, mode: Cipher<'_>, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let mut bytes = message.to_vec();
         match mode {
             Cipher::Ecb => {
                 self.whole_blocks(message)?;
@@ -115,21 +114,28 @@ impl BlockCipher {
                     let needed = "ECB takes key blocks, at most 64 bytes; use GCM for data";
                     return Err(KeyError::Length { what: "message", found: message.len(), needed });
                 }
+                let mut bytes = message.to_vec();
                 each!(self, cipher => ecb_encrypt(cipher, &mut bytes));
+                Ok(bytes)
             }
             Cipher::Cbc { iv } => {
                 self.whole_blocks(message)?;
                 each!(self, cipher => {
                     let mut mode = cbc::Encryptor::inner_iv_init(cipher, block_of(iv, "chaining value")?);
+                    let mut bytes = message.to_vec();
                     for block in bytes.chunks_exact_mut(block_length(cipher)) {
                         mode.encrypt_block(block.try_into().expect("cut to blocks"));
                     }
-                });
+                    Ok(bytes)
+                })
             }
-            Cipher::Ctr { counter } => self.counter(kind, counter, &mut bytes)?,
-            Cipher::Gcm { nonce, associated } => return self.gcm_encrypt(kind, nonce, associated, bytes),
+            Cipher::Ctr { counter } => {
+                let mut bytes = message.to_vec();
+                self.counter(kind, counter, &mut bytes)?;
+                Ok(bytes)
+            }
+            Cipher::Gcm { nonce, associated } => self.gcm_encrypt(kind, nonce, associated, message),
         }
-        Ok(bytes)
     }
 
     pub(super) fn decrypt(
@@ -138,22 +144,29 @@ impl BlockCipher {
         mode: Cipher<'_>,
         ciphertext: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let mut bytes = Zeroizing::new(ciphertext.to_vec());
+        let copy = || Zeroizing::new(ciphertext.to_vec());
         match mode {
             Cipher::Ecb => {
                 if self.whole_blocks(ciphertext).is_err() || ciphertext.len() > ECB_LENGTH_MAX {
                     return Err(KeyError::Decryption);
                 }
+                let mut bytes = copy();
                 each!(self, cipher => ecb_decrypt(cipher, &mut bytes));
+                Ok(bytes)
             }
             Cipher::Cbc { iv } => {
                 self.whole_blocks(ciphertext).map_err(|_| KeyError::Decryption)?;
+                let mut bytes = copy();
                 each!(self, cipher => cbc_decrypt(cipher, block_of(iv, "chaining value")?, &mut bytes));
+                Ok(bytes)
             }
-            Cipher::Ctr { counter } => self.counter(kind, counter, &mut bytes)?,
-            Cipher::Gcm { nonce, associated } => return self.gcm_decrypt(kind, nonce, associated, bytes),
+            Cipher::Ctr { counter } => {
+                let mut bytes = copy();
+                self.counter(kind, counter, &mut bytes)?;
+                Ok(bytes)
+            }
+            Cipher::Gcm { nonce, associated } => self.gcm_decrypt(kind, nonce, associated, ciphertext),
         }
-        Ok(bytes)
     }
 
     fn counter(&self, kind: KeyKind, counter: &[u8], bytes: &mut [u8]) -> Result<(), KeyError> {
@@ -172,22 +185,16 @@ impl BlockCipher {
         kind: KeyKind,
         nonce: &[u8; 12],
         associated: &[u8],
-        mut bytes: Vec<u8>,
+        message: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
-        let tag = match self {
-            Self::Sm4(cipher, gcm) => return Ok(gcm.encrypt(cipher, nonce, associated, &bytes)),
-            Self::Aes128(cipher) => {
-                gcm_of(cipher).encrypt_inout_detached(nonce.into(), associated, bytes.as_mut_slice().into())
-            }
-            Self::Aes256(cipher) => {
-                gcm_of(cipher).encrypt_inout_detached(nonce.into(), associated, bytes.as_mut_slice().into())
-            }
+        match self {
+            Self::Sm4(cipher, gcm) => Ok(gcm.encrypt(cipher, nonce, associated, message)),
+            Self::Aes128(cipher) => Ok(gcm_seal(&gcm_of(cipher), nonce, associated, message)),
+            Self::Aes256(cipher) => Ok(gcm_seal(&gcm_of(cipher), nonce, associated, message)),
             Self::TripleDes2(_) | Self::TripleDes3(_) | Self::Des(_) => {
-                return Err(KeyError::WrongKind { operation: "encrypt with GCM", kind });
+                Err(KeyError::WrongKind { operation: "encrypt with GCM", kind })
             }
-        };
-        bytes.extend_from_slice(&tag.expect("no process holds the 64 GiB that GCM does not take"));
-        Ok(bytes)
+        }
     }
 
     fn gcm_decrypt(
@@ -195,19 +202,17 @@ impl BlockCipher {
         kind: KeyKind,
         nonce: &[u8; 12],
         associated: &[u8],
-        mut bytes: Zeroizing<Vec<u8>>,
+        ciphertext: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let opened = match self {
-            Self::Sm4(cipher, gcm) => {
-                return gcm.decrypt(cipher, nonce, associated, &bytes).ok_or(KeyError::Decryption);
-            }
-            Self::Aes128(cipher) => gcm_open(&gcm_of(cipher), nonce, associated, &mut bytes),
-            Self::Aes256(cipher) => gcm_open(&gcm_of(cipher), nonce, associated, &mut bytes),
+            Self::Sm4(cipher, gcm) => gcm.decrypt(cipher, nonce, associated, ciphertext),
+            Self::Aes128(cipher) => gcm_open(&gcm_of(cipher), nonce, associated, ciphertext),
+            Self::Aes256(cipher) => gcm_open(&gcm_of(cipher), nonce, associated, ciphertext),
             Self::TripleDes2(_) | Self::TripleDes3(_) | Self::Des(_) => {
                 return Err(KeyError::WrongKind { operation: "decrypt with GCM", kind });
             }
         };
-        opened.map(|()| bytes).ok_or(KeyError::Decryption)
+        opened.ok_or(KeyError::Decryption)
     }
 
     fn whole_blocks(&self, message: &[u8]) -> Result<(), KeyError> {
@@ -268,14 +273,30 @@ where
     AesGcm::from(cipher.clone())
 }
 
-/// Opens in place and cuts the tag off; `None` if it does not open.
-fn gcm_open<C>(gcm: &AesGcm<C, U12>, nonce: &[u8; 12], associated: &[u8], bytes: &mut Vec<u8>) -> Option<()>
+/// Ciphertext ‖ tag.
+fn gcm_seal<C>(gcm: &AesGcm<C, U12>, nonce: &[u8; 12], associated: &[u8], message: &[u8]) -> Vec<u8>
 where
     C: BlockCipherEncrypt + BlockSizeUser<BlockSize = cipher::consts::U16>,
 {
-    let (ciphertext, tag) = bytes.split_last_chunk_mut::<GCM_TAG_LENGTH>()?;
-    let tag = *tag;
-    gcm.decrypt_inout_detached(nonce.into(), associated, ciphertext.into(), (&tag).into()).ok()?;
-    bytes.truncate(bytes.len() - GCM_TAG_LENGTH);
-    Some(())
+    let mut bytes = Vec::with_capacity(message.len() + GCM_TAG_LENGTH);
+    bytes.extend_from_slice(message);
+    let tag = gcm.encrypt_inout_detached(nonce.into(), associated, bytes.as_mut_slice().into());
+    bytes.extend_from_slice(&tag.expect("no process holds the 64 GiB that GCM does not take"));
+    bytes
+}
+
+/// The message; `None` if it does not open.
+fn gcm_open<C>(
+    gcm: &AesGcm<C, U12>,
+    nonce: &[u8; 12],
+    associated: &[u8],
+    ciphertext: &[u8],
+) -> Option<Zeroizing<Vec<u8>>>
+where
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = cipher::consts::U16>,
+{
+    let (ciphertext, tag) = ciphertext.split_last_chunk::<GCM_TAG_LENGTH>()?;
+    let mut bytes = Zeroizing::new(ciphertext.to_vec());
+    gcm.decrypt_inout_detached(nonce.into(), associated, bytes.as_mut_slice().into(), tag.into()).ok()?;
+    Some(bytes)
 }

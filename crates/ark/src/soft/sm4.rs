@@ -7,7 +7,7 @@
 use ghash::{GHash, universal_hash::UniversalHash as _};
 use gmcrypto_core::sm4::Sm4Cipher;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::{Zeroize as _, Zeroizing, zeroize_bytes};
 
 use super::modes::cipher::{
     Block, BlockCipherDecBackend, BlockCipherDecClosure, BlockCipherDecrypt, BlockCipherEncBackend,
@@ -32,22 +32,6 @@ impl Sm4 {
     pub(crate) fn new(key: &[u8; BLOCK]) -> Self {
         Self { cipher: Sm4Cipher::new(key) }
     }
-
-    /// As many blocks as there are; a rest of half a batch or more is filled up, which is faster than block by block.
-    fn encrypt_blocks(&self, blocks: &mut [[u8; BLOCK]]) {
-        let whole = blocks.len() / BATCH * BATCH;
-        let (batches, rest) = blocks.split_at_mut(whole);
-        self.cipher.encrypt_blocks(batches);
-        if rest.len() >= BATCH / 2 {
-            let mut batch = [[0; BLOCK]; BATCH];
-            batch[..rest.len()].copy_from_slice(rest);
-            self.cipher.encrypt_blocks(&mut batch);
-            rest.copy_from_slice(&batch[..rest.len()]);
-            batch.zeroize();
-        } else {
-            self.cipher.encrypt_blocks(rest);
-        }
-    }
 }
 
 /// SM4-GCM under one key, with the hash key made once.
@@ -57,9 +41,9 @@ pub(crate) struct Sm4Gcm {
 
 impl Sm4Gcm {
     pub(crate) fn new(cipher: &Sm4) -> Self {
-        let mut hash_key = [[0; BLOCK]];
-        cipher.encrypt_blocks(&mut hash_key);
-        let gcm = Self { hash: GHash::new(&hash_key[0].into()) };
+        let mut hash_key = [0; BLOCK];
+        cipher.cipher.encrypt_block(&mut hash_key);
+        let gcm = Self { hash: GHash::new(&hash_key.into()) };
         hash_key.zeroize();
         gcm
     }
@@ -111,27 +95,34 @@ impl Sm4Gcm {
 fn stream(cipher: &Sm4, nonce: &[u8; 12], data: &mut [u8]) -> [u8; BLOCK] {
     let mut counter = 1_u32;
     let mut blocks = [[0; BLOCK]; STREAM];
-    let mut next = |blocks: &mut [[u8; BLOCK]]| {
-        for block in blocks.iter_mut() {
+    let mut next = |blocks: &mut [[u8; BLOCK]; STREAM], count: usize| {
+        let made = &mut blocks[..whole_batches(count)];
+        for block in made.iter_mut() {
             block[..12].copy_from_slice(nonce);
             block[12..].copy_from_slice(&counter.to_be_bytes());
             counter = counter.wrapping_add(1);
         }
-        cipher.encrypt_blocks(blocks);
+        cipher.cipher.encrypt_blocks(made);
     };
     // The first batch has the mask in front, so it covers one block of data less.
     let (first, rest) = data.split_at_mut(data.len().min((STREAM - 1) * BLOCK));
     let count = 1 + first.len().div_ceil(BLOCK);
-    next(&mut blocks[..count]);
+    next(&mut blocks, count);
     let mask = blocks[0];
     xor(first, &blocks[1..count]);
     for chunk in rest.chunks_mut(STREAM * BLOCK) {
         let count = chunk.len().div_ceil(BLOCK);
-        next(&mut blocks[..count]);
+        next(&mut blocks, count);
         xor(chunk, &blocks[..count]);
     }
-    blocks.zeroize();
+    // The first pass filled the most.
+    zeroize_bytes(blocks[..whole_batches(count)].as_flattened_mut());
     mask
+}
+
+/// A rest of half a batch or more is filled up to a whole one, which is faster than block by block.
+fn whole_batches(count: usize) -> usize {
+    if count % BATCH >= BATCH / 2 { count.next_multiple_of(BATCH) } else { count }
 }
 
 fn xor(data: &mut [u8], stream: &[[u8; BLOCK]]) {

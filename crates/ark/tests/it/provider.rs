@@ -344,6 +344,7 @@ fn two_sides_agree_on_a_key_and_know_it() {
     assert_eq!(soft.check_value(key_a).expect("a cipher"), soft.check_value(key_b).expect("a cipher"));
     assert_eq!(code(at_a.confirm(&at_a.own_tag())), "agreement_unconfirmed", "one's own proves nothing");
     assert_eq!(code(at_a.confirm(b"")), "agreement_unconfirmed");
+    assert_eq!(format!("{at_a:?}"), format!("Agreed {{ key: {key_a:?}, .. }}"), "no tag is printed");
     assert_eq!(code(soft.agree(&from_a)), "key_unknown", "a pair of one exchange is gone after it");
 
     // Another id gives another key, and neither side confirms it.
