@@ -98,13 +98,19 @@ fn sm4_gcm_answer() -> Option<bool> {
     Some(right && *decrypted == message && cipher.decrypt(KeyKind::Sm4, mode, &encrypted).is_err())
 }
 
-/// FIPS 197, appendix C.1 and C.3.
+/// FIPS 197, appendix C.1 and C.3, and CMAC of SP 800-38B, appendix D.1, example 2.
 fn aes_answer() -> Option<bool> {
     let block = bytes("00112233445566778899aabbccddeeff");
     let key: [u8; 32] = std::array::from_fn(|index| index as u8);
     let short = BlockCipher::aes128(key.first_chunk()?).encrypt(KeyKind::Aes128, Cipher::Ecb, &block).ok()?;
     let long = BlockCipher::aes256(&key).encrypt(KeyKind::Aes256, Cipher::Ecb, &block).ok()?;
-    Some(is(&short, "69c4e0d86a7b0430d8cdb78070b4c55a") && is(&long, "8ea2b7ca516745bfeafc49904b496089"))
+    let mac_key = bytes("2b7e151628aed2a6abf7158809cf4f3c");
+    let mac = BlockCipher::aes128(mac_key.as_slice().try_into().ok()?).cmac(&bytes("6bc1bee22e409f96e93d7e117393172a"));
+    Some(
+        is(&short, "69c4e0d86a7b0430d8cdb78070b4c55a")
+            && is(&long, "8ea2b7ca516745bfeafc49904b496089")
+            && is(&mac, "070a16b46b4d4144f79bdd9dd04a287c"),
+    )
 }
 
 /// SP 800-67, appendix B.1.

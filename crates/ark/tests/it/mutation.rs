@@ -2,7 +2,8 @@
 //! its errors, or with what the original said, and never panics.
 
 use ark::{
-    Provider as _, Soft,
+    Financial as _, Provider as _, Soft,
+    financial::{PinSide, Purpose, TerminalCipher, TerminalMac},
     provider::{Check, Cipher, KeyError, KeyKind, PublicKey, PublicKeyEncryption, Signing},
 };
 use proptest::{
@@ -152,6 +153,40 @@ fn keys_from_outside() {
             let answer =
                 code(soft.import(kind, &change.apply(&hex::decode("30820122300d06092a864886f70d01").expect("hex"))));
             assert_eq!(answer, "key_bytes_invalid", "{kind} {change:?}");
+        });
+    }
+}
+
+#[test]
+fn terminal_keys_macs_and_pin_blocks() {
+    let soft = Soft::new().expect("self-tests pass");
+    let make = |purpose, cipher| soft.generate_terminal_key(purpose, cipher).expect("random bytes");
+    for cipher in [TerminalCipher::TripleDes2, TerminalCipher::Sm4] {
+        let (master, pin, mac) =
+            (make(Purpose::Master, cipher), make(Purpose::Pin, cipher), make(Purpose::Mac, cipher));
+        let encrypted = soft.export_terminal_key(pin, master).expect("out");
+        let check = soft.terminal_check_value(pin).expect("there");
+        let tag = soft.terminal_mac(mac, TerminalMac::Ecb, b"message").expect("a MAC");
+        let card_number = "6230606601007726888";
+        run(1000, |change| {
+            let altered = change.apply(&encrypted);
+            // A change under the master key changes a whole block of the key, far beyond parity.
+            let answer = code(soft.import_terminal_key(Purpose::Pin, cipher, &altered, &check, master));
+            assert_eq!(answer, if altered == encrypted { "done" } else { "decryption_failed" }, "{change:?}");
+
+            let altered = change.apply(&tag);
+            let answer = code(soft.check_terminal_mac(mac, TerminalMac::Ecb, b"message", &altered));
+            assert_eq!(answer, if altered == tag { "done" } else { "tag_mismatch" }, "{change:?}");
+
+            let side = PinSide { key: pin, card_number };
+            assert_eq!(
+                code(soft.translate_pin(side, side, &change.apply(&encrypted))),
+                "decryption_failed",
+                "{change:?}"
+            );
+            let text = String::from_utf8_lossy(&change.apply(card_number.as_bytes())).into_owned();
+            let answer = code(soft.translate_pin(PinSide { key: pin, card_number: &text }, side, &encrypted));
+            assert!(["length_invalid", "decryption_failed"].contains(&answer), "{change:?}: {answer}");
         });
     }
 }
