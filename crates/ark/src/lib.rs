@@ -1,8 +1,9 @@
 //! Keys and personal data under Chinese national cryptography (国密).
 //!
-//! Two uses, one rule. Personal fields are sealed one by one and their keys live here, apart from the journal, so that
-//! deleting a key deletes the field everywhere it was ever written; and the gateway signs requests and answers. The
-//! rule: what goes in readable never comes out in a `Debug`, an error or a file.
+//! Three uses, one rule. Keys of any kind lie behind a [`Provider`] and are used by handle. Personal fields are sealed
+//! one by one and their keys live here, apart from the journal, so that deleting a key deletes the field everywhere it
+//! was ever written. The gateway signs requests and answers. The rule: what goes in readable never comes out in a
+//! `Debug`, an error or a file.
 //!
 //! ```text
 //!  ark.key  root key (SM4, 0600) ── wraps ──► vault.db  one data key per customer ── seals ──► fields in the journal
@@ -11,6 +12,11 @@
 //!
 //! | where | what |
 //! |---|---|
+//! | [`provider`] | the boundary to whatever holds keys: handles, schemes, one error for what does not open |
+//! | [`soft`] | the provider in this process, and its known answers |
+//! | [`financial`] | commands over keys of terminals and networks: PIN blocks, MACs, keys under keys |
+//! | [`sm2`] | SM2 over the library's points |
+//! | [`randomness`] | tests of a provider's randomness |
 //! | [`hash`], [`mac`] | SM3 and HMAC-SM3 |
 //! | [`fingerprint`] | by what a request sent again is known |
 //! | [`sm4_gcm`] | SM4-GCM with random nonces |
@@ -28,28 +34,36 @@
 
 pub mod error;
 pub mod field;
+pub mod financial;
 pub mod fingerprint;
 pub mod hash;
 pub mod identity;
 pub mod key_file;
 pub mod mac;
 pub mod mask;
+pub mod provider;
 mod random;
+pub mod randomness;
 pub mod seal;
 pub mod secret;
 pub mod signing;
+pub mod sm2;
 pub mod sm4_gcm;
+pub mod soft;
 pub mod totp;
 pub mod vault;
 
 pub use error::Error;
 pub use field::{Class, Field, Kind};
+pub use financial::Financial;
 pub use fingerprint::FingerprintKey;
 pub use hash::{Sm3, sm3};
 pub use identity::{CertificateType, Identity, IdentityError};
 pub use key_file::KEY_FILE_WARNING;
 pub use mac::{Mac, MacKey, Mismatch};
+pub use provider::Provider;
 pub use seal::SealedParts;
 pub use secret::Secret;
+pub use soft::Soft;
 pub use totp::TotpSecret;
 pub use vault::{CustomerId, Known, Vault};

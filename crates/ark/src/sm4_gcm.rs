@@ -5,14 +5,13 @@
 
 use std::fmt;
 
-use aes_gcm::{
-    AesGcm, KeyInit as _,
-    aead::{Aead as _, Payload, consts::U12},
-};
-use sm4::Sm4;
 use zeroize::Zeroizing;
 
-use crate::{error::Error, random::random_bytes};
+use crate::{
+    error::Error,
+    random::random_bytes,
+    soft::sm4::{Sm4, Sm4Gcm},
+};
 
 /// Length of an SM4 key in bytes.
 pub const KEY_LENGTH: usize = 16;
@@ -20,9 +19,6 @@ pub const KEY_LENGTH: usize = 16;
 pub const NONCE_LENGTH: usize = 12;
 /// Length of the tag behind the ciphertext.
 pub const TAG_LENGTH: usize = 16;
-
-/// GCM is defined over any 128-bit block cipher; the library names it after AES.
-type Sm4Gcm = AesGcm<Sm4, U12>;
 
 /// A key for SM4-GCM: wiped when dropped, never printed.
 #[derive(Clone)]
@@ -58,22 +54,14 @@ impl Sm4Key {
     /// cannot be told.
     pub fn open(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotAuthentic> {
         let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LENGTH>().ok_or(NotAuthentic)?;
-        let payload = Payload { msg: ciphertext, aad: associated };
-        let plaintext = self.cipher().decrypt(nonce.into(), payload).map_err(|_| NotAuthentic)?;
-        Ok(Zeroizing::new(plaintext))
+        let cipher = Sm4::new(&self.0);
+        Sm4Gcm::new(&cipher).decrypt(&cipher, nonce, associated, ciphertext).ok_or(NotAuthentic)
     }
 
     fn seal_with(&self, nonce: [u8; NONCE_LENGTH], associated: &[u8], plaintext: &[u8]) -> Vec<u8> {
-        let payload = Payload { msg: plaintext, aad: associated };
-        let ciphertext = self
-            .cipher()
-            .encrypt((&nonce).into(), payload)
-            .expect("GCM takes every message under 64 GiB, and a field is far shorter");
+        let cipher = Sm4::new(&self.0);
+        let ciphertext = Sm4Gcm::new(&cipher).encrypt(&cipher, &nonce, associated, plaintext);
         [nonce.as_slice(), &ciphertext].concat()
-    }
-
-    fn cipher(&self) -> Sm4Gcm {
-        Sm4Gcm::new((&*self.0).into())
     }
 
     pub(crate) fn expose(&self) -> &[u8; KEY_LENGTH] {

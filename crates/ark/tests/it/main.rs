@@ -1,7 +1,11 @@
 //! What the ark promises to its callers, over real files and against another implementation.
 
+mod financial;
 mod key_file;
+mod keys_oracle;
+mod mutation;
 mod oracle;
+mod provider;
 mod seal;
 mod secrecy;
 mod signing;

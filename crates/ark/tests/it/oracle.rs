@@ -10,10 +10,10 @@ use std::{
 
 use ark::{MacKey, sm4_gcm::Sm4Key};
 
-use crate::support::skip;
+use crate::support::{bytes, skip};
 
 /// What `openssl ARGUMENTS` makes of `input`; `None` if there is no such program or it does not know the algorithm.
-fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     let mut child = Command::new("openssl")
         .args(arguments)
         .stdin(Stdio::piped())
@@ -25,18 +25,6 @@ fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     let _ = child.stdin.take().expect("piped above").write_all(input);
     let output = child.wait_with_output().expect("openssl ends");
     output.status.success().then_some(output.stdout)
-}
-
-/// Bytes that look random and are the same in every run: SM4-GCM under a fixed key would be circular, so plain
-/// arithmetic (a 64-bit linear congruential generator, Knuth's constants).
-fn bytes(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed;
-    std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    })
-    .take(length)
-    .collect()
 }
 
 fn array<const N: usize>(seed: u64) -> [u8; N] {

@@ -53,3 +53,20 @@ pub(crate) fn skip(name: &str, install: &str) {
     }
     assert!(std::env::var_os("LINTEL_CI").is_none(), "under LINTEL_CI a skip fails: {line}");
 }
+
+/// Bytes that look random and are the same in every run: SM4-GCM under a fixed key would be circular, so plain
+/// arithmetic (a 64-bit linear congruential generator, Knuth's constants).
+pub(crate) fn bytes(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    })
+    .take(length)
+    .collect()
+}
+
+/// Bytes of a hexadecimal text, either case.
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
+    hex::decode(text).expect("hexadecimal digits")
+}
