@@ -1,9 +1,9 @@
 //! `lintel bench payments`: rents paid by card from order to books, through the sandbox bank, over HTTP.
 //!
 //! ```text
-//!  bank, platform ─► payers, landlords ─► each lane: create ─► pay ─► ask until it is paid ─► next ─► books checked ─► report
+//!  bank, platform ─► payers, landlords ─► each lane: create ─► pay ─► ask until it is success ─► next ─► books checked ─► report
 //! ```
-//! Every request is signed with HMAC-SM3. A payment is done when the platform shows its order as paid, which it does only once
+//! Every request is signed with HMAC-SM3. A payment is done when the platform shows its order as `success`, which it does only once
 //! the bank's answer is durable and booked. Platform, bank and generator share the machine.
 
 use std::io::Write;
@@ -141,7 +141,7 @@ impl Payments {
         let (payers, owners) = people.split_at(PAYERS);
         let mut work = Work {
             signer: stage.signer("operator")?,
-            payers: payers.to_vec(),
+            payers: Vec::new(),
             landlords: Vec::new(),
             payments: self.payments,
             next: AtomicU64::new(0),
@@ -149,6 +149,10 @@ impl Payments {
             stop: stop.clone(),
             progress: progress.clone(),
         };
+        for (at, customer) in payers.iter().enumerate() {
+            let user = json!({ "customer": customer, "product": "rent" });
+            work.payers.push(text(&stage.done("/v1/users", &format!("user-{at}"), user).await?, "id")?);
+        }
         for (at, owner) in owners.iter().enumerate() {
             let body = json!({
                 "customer": owner, "kind": "landlord", "name": format!("Landlord {at}"), "fee_rate": 2_000,
@@ -257,7 +261,7 @@ async fn pay(work: &Work, connection: &mut Connection, number: u64, amount: i64)
     let pay = work.signer.json(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body)?;
     let mut status = connection.exchange(&pay).await?.text("status").context("paying the order")?;
     let began = Instant::now();
-    while status != "paid" {
+    while status != "success" {
         ensure!(status == "paying" || status == "created", "{id} became {status}");
         if began.elapsed() > PATIENCE {
             bail!("{id} is {status} after {} s", PATIENCE.as_secs());
