@@ -12,6 +12,9 @@ use crate::shell::clock::wall_ms;
 
 /// A range is ended once it has so many bytes.
 const RANGE_BYTES: usize = 64 << 20;
+/// A page with fewer bytes and fewer rows was ended by nothing but the journal's end. A take ends there too: under load more
+/// rows always come.
+const FULL: (usize, u64) = (4 << 20, 1_000);
 
 /// What a take added.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +38,11 @@ pub(crate) fn rows(
     let mut manifest = Manifest::read(directory)?.unwrap_or_else(Manifest::empty);
     let (mut chain, mut added) = (end(directory, &manifest)?, Added::default());
     loop {
-        let (first_row, mut bytes) = (chain.row + 1, Vec::new());
-        while bytes.len() < RANGE_BYTES {
-            let page = rows(chain.row + 1)?;
-            if page.is_empty() {
-                break;
-            }
+        let (first_row, mut bytes, mut ended) = (chain.row + 1, Vec::new(), false);
+        while bytes.len() < RANGE_BYTES && !ended {
+            let (page, before) = (rows(chain.row + 1)?, chain.row);
             pass(&mut chain, &page)?;
+            ended = page.len() < FULL.0 && chain.row - before < FULL.1;
             bytes.extend_from_slice(&page);
         }
         if bytes.is_empty() {
@@ -64,6 +65,9 @@ pub(crate) fn rows(
         progress(&range);
         manifest.ranges.push(range);
         manifest.write(directory)?;
+        if ended {
+            return Ok(added);
+        }
     }
 }
 
