@@ -109,8 +109,11 @@ fn take_backup(connection: &Connection, config: &Config, directory: &Path, with_
     Ok(())
 }
 
+/// Gives rows from a number on, as bytes.
+type Source = Box<dyn FnMut(u64) -> Result<Vec<u8>>>;
+
 /// Where rows come from: a platform that runs, PostgreSQL, or the file that nobody holds.
-fn source(connection: &Connection, config: &Config) -> Result<Box<dyn FnMut(u64) -> Result<Vec<u8>>>> {
+fn source(connection: &Connection, config: &Config) -> Result<Source> {
     if connection.is_named() || (config.journal.is_embedded() && inside::is_held(config)?) {
         let client = connection.client(config)?;
         return Ok(Box::new(move |from| {
