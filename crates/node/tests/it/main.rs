@@ -8,6 +8,7 @@ mod executor;
 mod fields;
 mod flight_property;
 mod keys;
+mod merger;
 mod projector;
 mod recovery;
 mod replay_property;
