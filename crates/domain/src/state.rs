@@ -108,6 +108,12 @@ macro_rules! state {
                 self.days.is_empty() $(&& self.$table.is_empty())*
             }
 
+            /// How many images of rows there are, an image for each change of a row.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.days.len() $(+ self.$table.len())*
+            }
+
             /// Adds later changes behind the earlier ones.
             pub fn extend(&mut self, later: Self) {
                 self.days.extend(later.days);

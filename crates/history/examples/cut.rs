@@ -1,4 +1,4 @@
-//! How fast entries are cut into segments and how long a statement over them takes.
+//! How fast entries are cut into segments and merged, and how long a statement over them takes before and after.
 //!
 //! ```text
 //! cargo run --profile fast -p history --example cut -- [ENTRIES] [SEGMENTS] [ACCOUNTS]
@@ -12,7 +12,7 @@ use domain::book::Side;
 use domain::calendar::Date;
 use domain::ids::{AccountId, StreamId, VoucherId};
 use domain::voucher::{BusinessNumber, EventCode, PostedEntry};
-use history::{Chunk, History, HistoryError, Snapshot, StatementQuery, Tail};
+use history::{Chunk, History, HistoryError, Snapshot, StatementQuery, Tail, merge};
 use store::run::SegmentRow;
 
 const POSTING: u32 = 8_189;
@@ -64,6 +64,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if entries / accounts < 100_000 {
         report("statement, whole day", ask(&history, accounts, &tail, &rows, QUERIES, usize::MAX)?);
     }
+    let rows = merged(&history, rows)?;
+    report("merged: statement, page of 100 lines", ask(&history, accounts, &tail, &rows, QUERIES, 100)?);
     let started = Instant::now();
     let mut sum = 0_i128;
     for row in &rows {
@@ -77,6 +79,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rows.iter().try_for_each(|row| history.verify(row))?;
     println!("verify: {:.1} million entries/s", written as f64 / started.elapsed().as_secs_f64() / 1e6);
     Ok(())
+}
+
+/// Ten neighbours become one until there are no ten of a level any more.
+#[expect(clippy::print_stdout, reason = "an example reports on its standard output")]
+fn merged(history: &History, mut rows: Vec<SegmentRow>) -> Result<Vec<SegmentRow>, HistoryError> {
+    let (mut spent, mut computed, mut entries) = (Duration::ZERO, Duration::ZERO, 0);
+    let alike = |rows: &[SegmentRow]| rows.iter().all(|row| merge::level(row) == merge::level(&rows[0]));
+    while let Some(at) = rows.windows(10).position(alike) {
+        let (started, computing) = (Instant::now(), cpu_time());
+        let Some(one) = history.merge(&rows[at..at + 10], || true)? else { break };
+        spent += started.elapsed();
+        computed += cpu_time() - computing;
+        entries += one.rows;
+        rows.splice(at..at + 10, [one]);
+    }
+    let each = |spent: Duration| spent.as_secs_f64() * 1e6 / entries.max(1) as f64;
+    println!(
+        "merge: {entries} entries, {} files left: {:.3} µs an entry with syncs, {:.3} µs of processor time",
+        rows.len(),
+        each(spent),
+        each(computed),
+    );
+    Ok(rows)
 }
 
 fn ask(

@@ -9,6 +9,7 @@
 //! - A file exists only if the catalogue of runs ([`store::run::SegmentRow`]) has its row. [`History`] never lists a
 //!   directory: it reads the rows it is given, so a file left by a crash is no one's truth.
 //! - A file is never changed. It is written under another name, synced, renamed, and its directory synced.
+//! - Segments of one date are merged; the files they were are removed once no reader can still want them ([`retired`]).
 //! - Readers take the tail's snapshot first and the catalogue after it. What a checkpoint moves between the two is then
 //!   seen twice, and told apart by its entry number; the other way round it would be missing.
 //! - Nothing here asks the writer of the journal for anything.
@@ -16,6 +17,8 @@
 pub mod csv;
 pub mod end_of_day;
 pub mod error;
+pub mod merge;
+pub mod retired;
 pub mod segment;
 pub mod statement;
 pub mod tail;
@@ -34,6 +37,7 @@ use std::path::PathBuf;
 
 pub use end_of_day::DayBalance;
 pub use error::{Break, HistoryError};
+pub use retired::Reading;
 pub use segment::Movement;
 pub use statement::{Cursor, Line, Statement, StatementQuery};
 pub use tail::{Chunk, Snapshot, Tail};
@@ -44,12 +48,14 @@ pub use voucher::{KeptVoucher, VoucherPage, VouchersWanted};
 pub struct History {
     directory: PathBuf,
     footers: reader::Footers,
+    retired: retired::Retired,
 }
 
 impl History {
     /// The history below a data directory. Nothing is read or made yet.
     #[must_use]
     pub fn new(data_directory: impl Into<PathBuf>) -> Self {
-        Self { directory: data_directory.into(), footers: reader::Footers::default() }
+        let (footers, retired) = (reader::Footers::default(), retired::Retired::default());
+        Self { directory: data_directory.into(), footers, retired }
     }
 }

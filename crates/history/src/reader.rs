@@ -242,6 +242,13 @@ impl Footers {
         state.checked.insert(path.to_owned());
     }
 
+    /// The file is removed.
+    pub(crate) fn gone(&self, path: &str) {
+        let mut state = self.lock();
+        state.forget(path);
+        state.checked.remove(path);
+    }
+
     fn put(&self, path: &str, metadata: Arc<ParquetMetaData>) {
         let bytes = metadata.memory_size();
         let mut state = self.lock();

@@ -100,14 +100,14 @@ impl Bounds {
 
 /// Follows the entries of one account after another.
 #[derive(Default)]
-struct Chain {
+pub(crate) struct Chain {
     before: Option<Movement>,
     /// The side on which the current account grows, once an entry has shown it.
     grows_on: Option<Side>,
 }
 
 impl Chain {
-    fn see(&mut self, movement: &Movement) -> Result<(), String> {
+    pub(crate) fn see(&mut self, movement: &Movement) -> Result<(), String> {
         let account = movement.account;
         if movement.amount <= 0 {
             return Err(format!("the amount of {account} entry {} is {}", movement.number, movement.amount));

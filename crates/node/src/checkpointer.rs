@@ -118,6 +118,8 @@ impl Checkpointer {
     /// As for [`Self::write`].
     pub fn close(&mut self, pending: &mut Pending, snapshot: &DaySnapshot) -> Result<CheckResult, ProjectorError> {
         self.write(pending, &[])?;
+        // Before the catalogue: segments may be merged meanwhile.
+        let _reading = self.history.reading();
         let rows = store::run::since_last_end(&self.store, snapshot.date)?;
         let result = close::check_history(&self.history, &rows, snapshot)?;
         let end = close::end_of_day(&rows, snapshot.date);

@@ -8,5 +8,6 @@ pub mod executor;
 pub mod fields;
 pub mod keys;
 pub mod load;
+pub mod merger;
 pub mod projector;
 pub mod publisher;

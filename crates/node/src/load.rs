@@ -144,6 +144,8 @@ fn check(journal: &mut dyn Journal, checkpoint: &Checkpoint) -> Result<(), LoadE
 
 /// The engine at the store's checkpoint; `None` if an older program wrote that, without the core.
 fn restore(store: &Database, history: &History, epoch: u64) -> Result<Option<Engine>, LoadError> {
+    // Before the catalogue: a node that goes on in the same process may be merging.
+    let _reading = history.reading();
     let store::Loaded { checkpoint, core, rows, segments } = store::recovery::load_all(store)?;
     let (Some(core), Some(checkpoint)) = (core, checkpoint) else { return Ok(None) };
     let sums = Sums::read(history, &segments, &rows.days)?;

@@ -37,6 +37,12 @@ impl Pending {
         self.entries
     }
 
+    /// How much it holds in memory, in entries, images of rows and keys.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.entries + self.changes.len() as u64 + self.keys.len() as u64
+    }
+
     /// Adds what came behind it.
     pub fn extend(&mut self, newer: Self) {
         self.changes.extend(newer.changes);
@@ -96,6 +102,12 @@ impl Publisher {
     #[must_use]
     pub const fn pending(&self) -> u64 {
         self.pending.entries
+    }
+
+    /// Entries, images of rows and keys pending.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.pending.weight()
     }
 
     /// Hands out what is pending, for a checkpoint of it.

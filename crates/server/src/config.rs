@@ -13,6 +13,9 @@ use crate::log::LogFormat;
 /// The documented default configuration; `lintel config` prints it.
 pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
 
+/// The most files that become one at once: all of them are open meanwhile, some pages of each in memory.
+const MOST_MERGED: usize = 100;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) channels: Vec<ChannelConfig>,
     pub(crate) executor: ExecutorConfig,
     pub(crate) keys: KeysConfig,
+    pub(crate) history: HistoryConfig,
 }
 
 /// Where time comes from.
@@ -90,6 +94,29 @@ pub(crate) struct KeysConfig {
     pub(crate) run: usize,
 }
 
+/// How files of history are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistoryConfig {
+    pub(crate) merge: usize,
+}
+
+impl HistoryConfig {
+    /// How many segments become one; `None` if they stay as they are.
+    ///
+    /// # Errors
+    /// A number that makes no merge.
+    pub(crate) fn merges(&self) -> Result<Option<usize>> {
+        match self.merge {
+            0 => Ok(None),
+            files @ 2..=MOST_MERGED => Ok(Some(files)),
+            files => {
+                bail!("history.merge is {files}: use 2 to {MOST_MERGED} files that become one, or 0 to merge none")
+            }
+        }
+    }
+}
+
 impl Config {
     /// Reads the settings; `overrides` are TOML lines of the command line.
     ///
@@ -111,7 +138,9 @@ impl Config {
             let (key, value) = line.split_once('=').with_context(|| format!("'{line}' is not KEY=VALUE"))?;
             set(&mut table, key, value)?;
         }
-        table.try_into().context("the configuration")
+        let config: Self = table.try_into().context("the configuration")?;
+        config.history.merges()?;
+        Ok(config)
     }
 
     /// The working days it knows.
@@ -184,6 +213,16 @@ mod tests {
         let config = Config::load(None, &[]).unwrap();
         assert!(config.journal.is_embedded());
         assert!(config.calendar().unwrap().years.contains_key(&2026));
+    }
+
+    #[test]
+    fn a_number_of_files_that_makes_no_merge_is_refused_by_name() {
+        let merges = |line: &str| Config::load(None, &[line.to_owned()]).and_then(|config| config.history.merges());
+        assert_eq!(merges("log=text").unwrap(), Some(10));
+        assert_eq!(merges("history.merge=0").unwrap(), None);
+        for wrong in ["history.merge=1", "history.merge=101"] {
+            assert!(format!("{:#}", merges(wrong).unwrap_err()).contains("history.merge is"));
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use engine::{Meta, Request};
 use history::{History, Tail};
 use journal::DirectoryLock;
 use node::executor::Patience;
+use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
 use tokio::net::TcpListener;
@@ -27,9 +28,10 @@ use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
 use crate::shell::lease::Leadership;
+use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
-use crate::shell::{Clock, Input, Platform, lease};
+use crate::shell::{Clock, Input, Platform, lease, merger};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -86,6 +88,7 @@ pub(crate) fn run_until(
         run_keys: config.keys.run,
     };
     let leading = term::start(terms, term, inputs)?;
+    let merging = merging(config, &store, &history, &handle)?;
 
     let executor = executor(config, &platform, &clock, &vault)?;
     let root = vault.fingerprint_key();
@@ -112,8 +115,7 @@ pub(crate) fn run_until(
     });
     platform.stop();
     let ended = leading.join();
-    handle.send(Message::Stop);
-    let projected = projecting.join();
+    let projected = followers_end(merging, &handle, projecting);
     platform.close();
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected)?;
@@ -144,7 +146,36 @@ fn recover(config: &Config, lock: &DirectoryLock) -> Result<Recovered> {
     let way = if restored > 0 { "the store's checkpoint, then the journal after it" } else { "the whole journal" };
     let (seconds, restoring_seconds) = (began.elapsed().as_secs_f64(), restoring.as_secs_f64());
     tracing::info!(position, epoch, from = way, restored, seconds, restoring_seconds, "recovered");
+    // Before anything is written: what a crash left of a merge.
+    match history.remove_orphans(&store::run::all(&store)?) {
+        Ok(0) => {}
+        Ok(files) => tracing::info!(files, "removed what the last run left of merges"),
+        Err(error) => tracing::warn!(%error, "what the last run left of merges stays"),
+    }
     Ok(Recovered { term: Term { engine, journal }, store, history, tail, projector })
+}
+
+/// Starts the merger, unless the settings want none.
+fn merging(
+    config: &Config,
+    store: &Arc<Database>,
+    history: &Arc<History>,
+    projector: &projector::Handle,
+) -> Result<Option<Merging>> {
+    let Some(files) = config.history.merges()? else { return Ok(None) };
+    let merger = Merger::new(store.clone(), history.clone(), files);
+    Ok(Some(merger::start(merger, projector.behind())?))
+}
+
+/// Has what follows the journal end: what may be left undone first, then what writes the rest.
+fn followers_end(
+    merging: Option<Merging>,
+    projector: &projector::Handle,
+    projecting: thread::JoinHandle<Result<(), ProjectorError>>,
+) -> thread::Result<Result<(), ProjectorError>> {
+    merging.into_iter().for_each(Merging::stop);
+    projector.send(Message::Stop);
+    projecting.join()
 }
 
 /// How the writer and the projector ended.

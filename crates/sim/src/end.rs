@@ -104,6 +104,7 @@ impl World {
             let Some(side) = side else { continue };
             let tail = node.tail.snapshot();
             let law = "statements are the books";
+            let _reading = node.history.reading();
             let rows = store::run::segments(&node.store, None, None, Some(to), Some(account));
             let rows = rows.or_else(|error| broken(law, error.to_string()))?;
             let from = crate::commands::first_day();

@@ -56,6 +56,8 @@ pub struct Stats {
     pub unknown: u64,
     /// Checkpoints written.
     pub checkpoints: u64,
+    /// Merges of files.
+    pub merges: u64,
     /// Attempts that ended.
     pub settled: u64,
     /// Debits that were found to be done after the bank had declined them.
@@ -78,6 +80,7 @@ impl Stats {
         self.calls += calls;
         self.unknown += unknown;
         self.checkpoints += other.checkpoints;
+        self.merges += other.merges;
         self.settled += other.settled;
         self.lies += other.lies;
     }

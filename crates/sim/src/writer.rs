@@ -5,6 +5,7 @@ use domain::ids::AccountId;
 use engine::{Answer, Projection, Request, engine as requests};
 use journal::{Hash, Journal as _};
 use node::executor;
+use node::merger::{Merged, Merger};
 use node::projector::Projected;
 
 use crate::check::{Checked, broken};
@@ -13,6 +14,9 @@ use crate::disk::Fate;
 use crate::fault::Fault;
 use crate::node::Output;
 use crate::world::{Event, World};
+
+/// How many files of history become one: few, so that short runs merge.
+const MERGED: usize = 3;
 
 impl World {
     /// The node's clock.
@@ -202,6 +206,20 @@ impl World {
         if self.random.chance(self.weather.crash.saturating_mul(8)) {
             // Before its files or its rows were synced.
             return self.crash();
+        }
+        self.merges()
+    }
+
+    /// Files of history become one, if there are enough of them.
+    fn merges(&mut self) -> Checked {
+        let Some(node) = &self.node else { return Ok(()) };
+        let merger = Merger::new(node.store.clone(), node.history.clone(), MERGED);
+        let step = merger.step(|| true).or_else(|error| broken("merge", error.to_string()))?;
+        if let Some(Merged { files, entries }) = step.merged {
+            // Its commit is synced, and with it all before it, ere a file is removed.
+            self.files.keep();
+            self.stats.merges += 1;
+            self.say("merger", format_args!("makes one file of {files}, with {entries} entries"));
         }
         Ok(())
     }

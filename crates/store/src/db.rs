@@ -257,6 +257,21 @@ impl Database {
         }
     }
 
+    /// As [`Self::transaction`], and once it returns a power cut does not take it back.
+    ///
+    /// # Errors
+    /// As for [`Self::transaction`].
+    pub fn durable_transaction<T>(
+        &self,
+        work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &self.0 {
+            Backend::Sqlite(sqlite) => sqlite.durable_transaction(work),
+            // Every commit there is, by the server's own default.
+            Backend::Postgres(postgres) => postgres.transaction(work),
+        }
+    }
+
     /// Does reading `work` on one unchanging image of the database.
     ///
     /// # Errors

@@ -87,6 +87,12 @@ pub enum StoreError {
         /// The state's.
         state: u64,
     },
+    /// Files were merged that the catalogue does not name, or not as they were merged.
+    #[error("the catalogue does not name {path} as it was merged; nothing was put in its place")]
+    FilesChanged {
+        /// The first such file.
+        path: String,
+    },
     /// A row that is not what was written.
     #[error("table {table}, row {id}: {reason}; rebuild the store from the journal")]
     Corrupt {
@@ -113,6 +119,7 @@ impl StoreError {
             | Self::Ahead { .. }
             | Self::OtherJournal { .. }
             | Self::WrongPosition { .. }
+            | Self::FilesChanged { .. }
             | Self::Corrupt { .. } => false,
         }
     }

@@ -3,6 +3,7 @@
 use domain::calendar::Date;
 use domain::ids::AccountId;
 
+use crate::checkpoint::{self, Checkpoint};
 use crate::db::{Database, Row, Session, Value};
 use crate::error::StoreError;
 
@@ -140,6 +141,62 @@ pub fn since_last_end(database: &Database, date: Date) -> Result<Vec<SegmentRow>
         let mut rows = rows.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
         rows.push(end);
         Ok(rows)
+    })
+}
+
+/// The committed files of entries of `date`, and the checkpoint that they are of: one image of both.
+///
+/// # Errors
+/// [`StoreError::Database`], [`StoreError::Corrupt`].
+pub fn at_checkpoint(database: &Database, date: Date) -> Result<(Option<Checkpoint>, Vec<SegmentRow>), StoreError> {
+    let terms = [("kind =", SegmentKind::Entries.name().into()), ("date =", date.0.into())];
+    database.snapshot(|session| Ok((checkpoint::read(session)?, read(session, terms)?)))
+}
+
+/// How many files are committed, and the dates of which at least `least` files of entries are.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub fn crowded(database: &Database, least: u64) -> Result<(u64, Vec<Date>), StoreError> {
+    let dates = format!("SELECT date FROM {TABLE} WHERE kind = $1 GROUP BY date HAVING COUNT(*) >= $2 ORDER BY date");
+    database.snapshot(|session| {
+        let count = session.query(&format!("SELECT COUNT(*) FROM {TABLE}"), &[])?;
+        let count = count.first().map_or(Ok(0), |row| row.unsigned(0))?;
+        let found = session.query(&dates, &[SegmentKind::Entries.name().into(), least.into()])?;
+        let date = |row: &Row| {
+            let date = i32::try_from(row.int(0)?);
+            date.map(Date).map_err(|_| StoreError::corrupt(TABLE, "date", "a date is out of range"))
+        };
+        Ok((count, found.iter().map(date).collect::<Result<_, _>>()?))
+    })
+}
+
+/// Puts `put` in the place of the files `taken`, which were merged into it: all of it or nothing, and durable when it returns,
+/// so that their files may be removed. Done before, it is done again to no effect: a call whose answer was lost is repeated.
+///
+/// # Errors
+/// [`StoreError::FilesChanged`] if the catalogue does not name all of `taken` as they are; [`StoreError::Database`], after which
+/// it may be done or not.
+pub fn replace(database: &Database, taken: &[SegmentRow], put: &SegmentRow) -> Result<(), StoreError> {
+    database.durable_transaction(|session| {
+        let named = |row: &SegmentRow| -> Result<bool, StoreError> {
+            let sql = format!("SELECT {COLUMNS} FROM {TABLE} WHERE path = $1");
+            let found = session.query(&sql, &[row.path.as_str().into()])?;
+            Ok(found.first().map(decode).transpose()?.as_ref() == Some(row))
+        };
+        if named(put)? {
+            return Ok(());
+        }
+        for row in taken {
+            if !named(row)? {
+                return Err(StoreError::FilesChanged { path: row.path.clone() });
+            }
+            let sql = format!("DELETE FROM {TABLE} WHERE path = $1");
+            if session.execute(&sql, &[row.path.as_str().into()])? != 1 {
+                return Err(StoreError::FilesChanged { path: row.path.clone() });
+            }
+        }
+        insert(session, std::slice::from_ref(put))
     })
 }
 

@@ -63,8 +63,29 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let doing = || format!("a transaction in {}", self.path.display());
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.transaction_on(&mut writer, work)
+    }
+
+    /// A transaction whose commit is synced, and with it all before it: they stand in the same log.
+    pub(crate) fn durable_transaction<T>(
+        &self,
+        work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        Session::batch(&*writer, "PRAGMA synchronous = FULL")?;
+        let done = self.transaction_on(&mut writer, work);
+        // Where this fails, later commits are synced too: slower, and as good.
+        Session::batch(&*writer, "PRAGMA synchronous = NORMAL").ok();
+        done
+    }
+
+    fn transaction_on<T>(
+        &self,
+        writer: &mut Connection,
+        work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let doing = || format!("a transaction in {}", self.path.display());
         // The write lock at once: a transaction that begins by reading could not wait for it later.
         let transaction = writer
             .transaction_with_behavior(TransactionBehavior::Immediate)

@@ -5,6 +5,7 @@ mod corrupt;
 mod csv;
 mod end_of_day;
 mod hot;
+mod merge;
 mod model;
 mod statement;
 mod tail;

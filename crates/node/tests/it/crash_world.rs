@@ -26,6 +26,7 @@ use journal::{DirectoryLock, Journal, Sqlite};
 use node::close;
 use node::keys;
 use node::load::{self, LoadError, Loaded};
+use node::merger::Merger;
 use node::projector::{Projected, Projector};
 use store::Database;
 
@@ -169,6 +170,9 @@ impl Node {
 
     pub(crate) fn checkpoint(&mut self) {
         self.projector.write(&[]).unwrap();
+        // Two become one at once, so that every answer comes from merged files, old and new.
+        let merger = Merger::new(self.disk.store.clone(), self.disk.history.clone(), 2);
+        while merger.step(|| true).unwrap().merged.is_some() {}
         self.build_filters();
     }
 

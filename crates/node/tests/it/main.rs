@@ -9,6 +9,7 @@ mod fields;
 mod flight_property;
 mod golden;
 mod keys;
+mod merger;
 mod projector;
 mod recovery;
 mod replay_property;

@@ -12,7 +12,7 @@ use domain::money::Currency;
 use domain::voucher::Dimensions;
 use history::{KeptVoucher, VoucherPage, VouchersWanted};
 use serde::{Deserialize, Serialize};
-use store::{Checkpoint, SegmentKind, SegmentRow};
+use store::Checkpoint;
 use utoipa::ToSchema;
 
 use super::App;
@@ -228,17 +228,16 @@ impl PageWanted {
     }
 }
 
-/// The page out of the day's files, as of the checkpoint before they were looked for.
+/// The page out of the day's files, as of the checkpoint that the catalogue stands at.
 async fn read(app: &App, date: Date, wanted: VouchersWanted) -> Result<(Checkpoint, VoucherPage), ApiError> {
     let books = app.books.clone();
     app.blocking(move || {
         let failed = |error: store::StoreError| ApiError::internal("finding the day's files", &error);
-        let checkpoint = store::checkpoint::latest(&books.store).map_err(failed)?.ok_or_else(|| {
+        let _reading = books.history.reading();
+        let (checkpoint, rows) = store::run::at_checkpoint(&books.store, date).map_err(failed)?;
+        let checkpoint = checkpoint.ok_or_else(|| {
             ApiError::new("unavailable", Some("date"), "no checkpoint is written yet; try again shortly")
         })?;
-        let rows = store::run::segments(&books.store, Some(SegmentKind::Entries), Some(date), Some(date), None);
-        let shown = |row: &SegmentRow| row.last_position <= checkpoint.position;
-        let rows: Vec<SegmentRow> = rows.map_err(failed)?.into_iter().filter(shown).collect();
         let page = books.history.vouchers(&rows, wanted);
         Ok((checkpoint, page.map_err(|error| ApiError::internal("reading the day's files", &error))?))
     })

@@ -39,6 +39,7 @@ impl Books {
     pub(crate) fn statement(&self, query: &StatementQuery) -> Result<Statement, BooksError> {
         // The tail first: what a checkpoint moves in between is then seen twice and told apart, not missed.
         let tail = self.tail.snapshot();
+        let _reading = self.history.reading();
         let rows = store::run::segments(&self.store, None, None, Some(query.to), Some(query.account))?;
         Ok(self.history.statement(query, &tail, &rows)?)
     }

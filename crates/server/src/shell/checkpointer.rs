@@ -52,10 +52,10 @@ pub(crate) enum Errand {
 pub(crate) struct Desk {
     checkpointer: Checkpointer,
     line: Line,
-    /// What is not written yet, of how many jobs and entries.
+    /// What is not written yet, of how many jobs and of what weight.
     carried: Pending,
     jobs: usize,
-    entries: u64,
+    weight: u64,
     trouble: Trouble,
     began: Instant,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) fn new(checkpointer: Checkpointer, line: Line) -> Self {
         let (carried, trouble) = (Pending::default(), Trouble::default());
-        Self { checkpointer, line, carried, jobs: 0, entries: 0, trouble, began: Instant::now() }
+        Self { checkpointer, line, carried, jobs: 0, weight: 0, trouble, began: Instant::now() }
     }
 
     /// Why no checkpoint can be written, while none can.
@@ -81,7 +81,7 @@ impl Desk {
             };
             match job {
                 Ok(Job { pending, errand }) => {
-                    self.entries += pending.entries();
+                    self.weight += pending.weight();
                     self.carried.extend(pending);
                     self.jobs += 1;
                     self.do_errand(errand)?;
@@ -148,7 +148,7 @@ impl Desk {
 
     fn written(&mut self) {
         self.trouble.passed();
-        self.line.left(std::mem::take(&mut self.jobs), std::mem::take(&mut self.entries));
+        self.line.left(std::mem::take(&mut self.jobs), std::mem::take(&mut self.weight));
     }
 
     fn at_ms(&self) -> u64 {

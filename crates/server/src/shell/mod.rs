@@ -5,6 +5,7 @@
 //!                                   ▲   └ the gate ◄─ durable ───────┘
 //!                                   │        ├─► answers to the tasks
 //!                                   │        ├─► projector thread (tail) ─► checkpointer thread (store, history)
+//!                                   │        │                              merger thread: ten files become one
 //!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
 //!                                   └─ keys that left memory ◄─ look-up and filter threads (store)
 //! ```
@@ -17,6 +18,7 @@ pub(crate) mod close;
 pub(crate) mod executor;
 pub(crate) mod keys;
 pub(crate) mod lease;
+pub(crate) mod merger;
 pub(crate) mod projector;
 pub(crate) mod standing;
 pub(crate) mod term;
@@ -38,7 +40,8 @@ use standing::{Phase, Standing};
 /// How many requests may wait for the writer before callers are told to come back later.
 pub(crate) const QUEUE_BOUND: usize = 10_000;
 
-/// How many entries may be in no checkpoint yet before commands wait: about 100 bytes of memory each.
+/// How many entries, images of rows and keys may be in no checkpoint yet before commands wait: of entries about 100 bytes of
+/// memory each.
 pub(crate) const BEHIND_BOUND: u64 = 4_000_000;
 
 /// How long a command waits for history to catch up before it is told to come back later.
@@ -51,7 +54,9 @@ pub(crate) enum Unavailable {
     #[error("the platform has {QUEUE_BOUND} requests waiting; try again in a second")]
     Overloaded,
     /// What follows the journal is too far behind.
-    #[error("history is more than {BEHIND_BOUND} entries behind the journal and catches up; try again in a second")]
+    #[error(
+        "history is more than {BEHIND_BOUND} entries, rows and keys behind the journal and catches up; try again in a second"
+    )]
     Behind,
     /// The platform stops.
     #[error("the platform is stopping; try again shortly")]
@@ -124,7 +129,8 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    /// The handle of a writer whose inputs these are; `behind` says how many entries are in no checkpoint yet.
+    /// The handle of a writer whose inputs these are; `behind` says how many entries, images of rows and keys are in no
+    /// checkpoint yet.
     pub(crate) fn new(
         inputs: mpsc::Sender<Input>,
         leadership: Leadership,

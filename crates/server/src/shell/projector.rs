@@ -3,7 +3,7 @@
 //! ```text
 //!  writer ─ Take ─► projector ─ tail, `projected` ─► statements
 //!                      └ Pending ─► checkpointer ─► files and tables
-//!                      └ entries behind ─► admission: past a bound, commands wait
+//!                      └ entries, rows, keys behind ─► admission: past a bound, commands wait
 //! ```
 //! A checkpoint by time or size is begun only when none is being written, so what is pending grows with the lag and
 //! checkpoints with it. Close and a checkpoint asked for stand in line.
@@ -63,7 +63,7 @@ impl Handle {
         self.projected.clone().wait_for(|projected| *projected >= position).await.is_ok()
     }
 
-    /// How many entries are in no checkpoint yet, as it changes.
+    /// How many entries, images of rows and keys are in no checkpoint yet, as it changes.
     pub(crate) fn behind(&self) -> watch::Receiver<u64> {
         self.behind.clone()
     }
@@ -121,13 +121,13 @@ pub(crate) fn start(
     let (messages, inbox) = mpsc::sync_channel(BATCHES_BEHIND);
     let (published, projected) = watch::channel(position);
     let (publisher, checkpointer) = projector.split();
-    let (entries_behind, behind) = watch::channel(publisher.pending());
+    let (weight_behind, behind) = watch::channel(publisher.weight());
     let (jobs, wanted) = mpsc::channel();
     let line = Line::default();
     let desk = Desk::new(checkpointer, line.clone());
     let said = desk.said();
     let checkpointing = thread::Builder::new().name("checkpointer".into()).spawn(move || desk.run(&wanted))?;
-    let work = Work { publisher, published, entries_behind, jobs, line, checkpointing, began: Instant::now() };
+    let work = Work { publisher, published, weight_behind, jobs, line, checkpointing, began: Instant::now() };
     let thread = thread::Builder::new().name("projector".into()).spawn(move || work.run(&inbox))?;
     Ok((Handle { messages, projected, behind, said }, thread))
 }
@@ -136,18 +136,18 @@ pub(crate) fn start(
 #[derive(Clone, Default)]
 pub(crate) struct Line {
     jobs: Arc<AtomicUsize>,
-    entries: Arc<AtomicU64>,
+    weight: Arc<AtomicU64>,
 }
 
 impl Line {
-    fn joined(&self, entries: u64) {
+    fn joined(&self, weight: u64) {
         self.jobs.fetch_add(1, Ordering::Relaxed);
-        self.entries.fetch_add(entries, Ordering::Relaxed);
+        self.weight.fetch_add(weight, Ordering::Relaxed);
     }
 
-    /// Jobs that are done, and the entries they were about.
-    pub(crate) fn left(&self, jobs: usize, entries: u64) {
-        self.entries.fetch_sub(entries, Ordering::Relaxed);
+    /// Jobs that are done, and how much they held.
+    pub(crate) fn left(&self, jobs: usize, weight: u64) {
+        self.weight.fetch_sub(weight, Ordering::Relaxed);
         self.jobs.fetch_sub(jobs, Ordering::Relaxed);
     }
 
@@ -159,7 +159,7 @@ impl Line {
 struct Work {
     publisher: Publisher,
     published: watch::Sender<u64>,
-    entries_behind: watch::Sender<u64>,
+    weight_behind: watch::Sender<u64>,
     jobs: mpsc::Sender<Job>,
     line: Line,
     checkpointing: thread::JoinHandle<Result<(), ProjectorError>>,
@@ -195,16 +195,16 @@ impl Work {
             if self.line.is_empty() && self.publisher.is_due(self.at_ms()) {
                 self.queue(Errand::Write);
             }
-            let behind = self.publisher.pending() + self.line.entries.load(Ordering::Relaxed);
-            self.entries_behind.send_replace(behind);
-            metrics::gauge!("lintel_projector_entries_behind").set(u32::try_from(behind).unwrap_or(u32::MAX));
+            let behind = self.publisher.weight() + self.line.weight.load(Ordering::Relaxed);
+            self.weight_behind.send_replace(behind);
+            metrics::gauge!("lintel_projector_behind").set(u32::try_from(behind).unwrap_or(u32::MAX));
         }
     }
 
     /// Passes everything pending on, with what is to be done about it.
     fn queue(&mut self, errand: Errand) {
         let pending = self.publisher.begin();
-        self.line.joined(pending.entries());
+        self.line.joined(pending.weight());
         // A checkpointer that ended is noticed, with its reason, where its thread is joined.
         drop(self.jobs.send(Job { pending, errand }));
     }

@@ -21,6 +21,7 @@ mod import_berka;
 mod keys;
 mod log;
 mod manual;
+mod merging;
 mod open;
 mod orders;
 mod own_money;

@@ -41,7 +41,10 @@ fn no_seed_breaks_a_law() {
     assert!(stats.crashes > 3 * SEEDS && stats.starts > 3 * SEEDS, "{stats:#?}");
     assert!(stats.answered > 80 * SEEDS && stats.refused < stats.answered / 2, "{stats:#?}");
     assert!(stats.settled > 10 * SEEDS && stats.unknown > SEEDS && stats.calls > 20 * SEEDS, "{stats:#?}");
-    assert!(stats.reads > 5 * SEEDS && stats.checkpoints > 5 * SEEDS && stats.kept > SEEDS / 4, "{stats:#?}");
+    assert!(
+        stats.reads > 5 * SEEDS && stats.checkpoints > 5 * SEEDS && stats.merges > SEEDS / 4 && stats.kept > SEEDS / 4,
+        "{stats:#?}"
+    );
     assert!(stats.lies > SEEDS / 10, "{stats:#?}");
 }
 

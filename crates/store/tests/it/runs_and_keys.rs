@@ -14,6 +14,8 @@ use crate::world::{at, date};
 on_both! {
     committed_files_are_found_by_kind_date_and_account
     a_day_follows_from_the_last_end_before_it_and_what_that_does_not_hold
+    merged_files_take_the_place_of_all_they_were_or_of_none
+    crowded_dates_are_those_with_so_many_files_of_entries
     keys_come_back_by_name
     keys_come_back_by_position
     keys_of_a_request_come_with_the_position_the_store_stands_at
@@ -89,6 +91,42 @@ fn a_day_follows_from_the_last_end_before_it_and_what_that_does_not_hold(place: 
     assert_eq!(of(7), "late 7 c b");
     assert_eq!(of(8), "8 c");
     assert_eq!(of(9), "8 9 c");
+}
+
+fn merged_files_take_the_place_of_all_they_were_or_of_none(place: &Place) {
+    let database = place.open();
+    let files = ["a", "b", "c"].map(|path| segment(path, SegmentKind::Entries, 5, (1, 10)));
+    commit(&database, &files, &[]);
+    let merged = SegmentRow { rows: 18, ..segment("m", SegmentKind::Entries, 5, (1, 10)) };
+    let changed = [files[0].clone(), SegmentRow { checksum: 1, ..files[1].clone() }];
+    let gone = [files[0].clone(), segment("d", SegmentKind::Entries, 5, (1, 10))];
+    for (taken, path) in [(changed, "b"), (gone, "d")] {
+        let refused = run::replace(&database, &taken, &merged);
+        assert_eq!(refused, Err(StoreError::FilesChanged { path: path.into() }));
+        assert_eq!(run::all(&database).unwrap(), files);
+    }
+    let after = [files[2].clone(), merged.clone()];
+    // Twice: the first answer may have been lost on its way.
+    for _ in 0..2 {
+        assert_eq!(run::replace(&database, &files[..2], &merged), Ok(()));
+        assert_eq!(run::all(&database).unwrap(), after);
+    }
+    assert_eq!(run::at_checkpoint(&database, date(3, 5)).unwrap(), (Some(at(1)), after.to_vec()));
+    assert_eq!(run::at_checkpoint(&database, date(3, 6)).unwrap(), (Some(at(1)), vec![]));
+}
+
+fn crowded_dates_are_those_with_so_many_files_of_entries(place: &Place) {
+    let database = place.open();
+    assert_eq!(run::crowded(&database, 2), Ok((0, vec![])));
+    let files = [
+        segment("a", SegmentKind::Entries, 5, (1, 10)),
+        segment("b", SegmentKind::EndOfDay, 5, (1, 10)),
+        segment("c", SegmentKind::Entries, 6, (1, 10)),
+        segment("d", SegmentKind::Entries, 6, (1, 10)),
+    ];
+    commit(&database, &files, &[]);
+    assert_eq!(run::crowded(&database, 2), Ok((4, vec![date(3, 6)])));
+    assert_eq!(run::crowded(&database, 3), Ok((4, vec![])));
 }
 
 fn keys_come_back_by_name(place: &Place) {
