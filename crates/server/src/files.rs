@@ -1,7 +1,8 @@
 //! Files that are there whole or not at all.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,9 +12,21 @@ use anyhow::{Context, Result};
 /// # Errors
 /// Those of the disk; what was there before then stands.
 pub(crate) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    publish_as(path, bytes, 0o666)
+}
+
+/// As [`publish`], readable by its owner alone.
+///
+/// # Errors
+/// Those of the disk; what was there before then stands.
+pub(crate) fn publish_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    publish_as(path, bytes, 0o600)
+}
+
+fn publish_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let part = beside(path, ".part");
     let write = || -> std::io::Result<()> {
-        let mut file = File::create(&part)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&part, path)?;

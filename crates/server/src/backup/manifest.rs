@@ -1,15 +1,13 @@
 //! What a backup holds: its ranges in order, each with what its file must be.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, Result, bail, ensure};
 use journal::chain::Chain;
 use journal::{Record, copy};
 use serde::{Deserialize, Serialize};
 
-use crate::files::publish;
+use super::place::{Place, Version};
 
-/// The manifest's name; a directory without it is no backup.
+/// The manifest's name; a place without it is no backup.
 pub(crate) const MANIFEST: &str = "manifest.json";
 const FORMAT: u32 = 1;
 
@@ -47,6 +45,9 @@ pub(crate) struct Manifest {
     pub(crate) ranges: Vec<Range>,
     /// The newest copy; none of a backup that was taken without.
     pub(crate) vault: Option<VaultCopy>,
+    /// What it was where it was read, for whoever writes it again; none if there was none.
+    #[serde(skip)]
+    version: Option<Version>,
 }
 
 impl Manifest {
@@ -54,43 +55,39 @@ impl Manifest {
     ///
     /// # Errors
     /// A file that does not read, or of a format that this program does not know.
-    pub(crate) fn read(directory: &Path) -> Result<Option<Self>> {
-        let path = directory.join(MANIFEST);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-        };
-        let manifest: Self = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
+    pub(crate) fn read(place: &Place) -> Result<Option<Self>> {
+        let Some(found) = place.find(MANIFEST)? else { return Ok(None) };
+        let name = place.of(MANIFEST);
+        let manifest: Self = serde_json::from_slice(&found.bytes).with_context(|| format!("reading {name}"))?;
         ensure!(
             manifest.format == FORMAT,
-            "{} is of format {}; this program knows format {FORMAT}",
-            path.display(),
+            "{name} is of format {}; this program knows format {FORMAT}",
             manifest.format
         );
-        Ok(Some(manifest))
+        Ok(Some(Self { version: Some(found.version), ..manifest }))
     }
 
     /// The manifest of a backup that must be there.
     ///
     /// # Errors
-    /// As [`Self::read`], and a directory without one.
-    pub(crate) fn of(directory: &Path) -> Result<Self> {
-        Self::read(directory)?.with_context(|| format!("{} is no backup: it has no {MANIFEST}", directory.display()))
+    /// As [`Self::read`], and a place without one.
+    pub(crate) fn of(place: &Place) -> Result<Self> {
+        Self::read(place)?.with_context(|| format!("{place} is no backup: it has no {MANIFEST}"))
     }
 
     /// A backup of nothing yet.
     pub(crate) const fn empty() -> Self {
-        Self { format: FORMAT, ranges: Vec::new(), vault: None }
+        Self { format: FORMAT, ranges: Vec::new(), vault: None, version: None }
     }
 
-    /// Publishes it.
+    /// Publishes it over the one that was read.
     ///
     /// # Errors
-    /// Those of the disk; the one before then stands.
-    pub(crate) fn write(&self, directory: &Path) -> Result<()> {
+    /// Those of the place, and that someone else wrote one meanwhile; the one before then stands.
+    pub(crate) fn write(&mut self, place: &Place) -> Result<()> {
         let text = serde_json::to_string_pretty(self).context("writing the manifest")?;
-        publish(&directory.join(MANIFEST), format!("{text}\n").as_bytes())
+        self.version = Some(place.write_over(MANIFEST, format!("{text}\n").into(), self.version.as_ref())?);
+        Ok(())
     }
 
     /// The position of the last event in it.
@@ -102,20 +99,19 @@ impl Manifest {
     ///
     /// # Errors
     /// The first file or row that is not what was written, by name; what `visit` says.
-    pub(crate) fn walk(&self, directory: &Path, mut visit: impl FnMut(Record) -> Result<()>) -> Result<Chain> {
+    pub(crate) fn walk(&self, place: &Place, mut visit: impl FnMut(Record) -> Result<()>) -> Result<Chain> {
         let mut chain = Chain::GENESIS;
         for range in &self.ranges {
-            let (path, bytes) = range.read(directory)?;
+            let (name, bytes) = range.read(place)?;
             let mut rest = bytes.as_slice();
             while let Some(row) = copy::decode(&mut rest) {
-                let record = chain.check(row).map_err(|fault| anyhow::anyhow!("{}: {fault}", path.display()))?;
+                let record = chain.check(row).map_err(|fault| anyhow::anyhow!("{name}: {fault}"))?;
                 visit(record)?;
             }
-            ensure!(rest.is_empty(), "{} ends in the middle of a row", path.display());
+            ensure!(rest.is_empty(), "{name} ends in the middle of a row");
             ensure!(
                 chain.row == range.last_row && chain.hash.to_string() == range.hash,
-                "{} ends with row {} ({}); the manifest says row {} ({})",
-                path.display(),
+                "{name} ends with row {} ({}); the manifest says row {} ({})",
                 chain.row,
                 chain.hash,
                 range.last_row,
@@ -123,7 +119,7 @@ impl Manifest {
             );
         }
         if let Some(vault) = &self.vault {
-            read_checked(directory, &vault.file, vault.bytes, &vault.sm3)?;
+            vault.read(place)?;
         }
         Ok(chain)
     }
@@ -134,18 +130,27 @@ impl Range {
     ///
     /// # Errors
     /// A file that is not what the manifest says.
-    pub(crate) fn read(&self, directory: &Path) -> Result<(PathBuf, Vec<u8>)> {
-        read_checked(directory, &self.file, self.bytes, &self.sm3)
+    pub(crate) fn read(&self, place: &Place) -> Result<(String, Vec<u8>)> {
+        read_checked(place, &self.file, self.bytes, &self.sm3)
     }
 }
 
-fn read_checked(directory: &Path, file: &str, size: u64, sm3: &str) -> Result<(PathBuf, Vec<u8>)> {
-    let path = directory.join(file);
-    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+impl VaultCopy {
+    /// What is in it.
+    ///
+    /// # Errors
+    /// A file that is not what the manifest says.
+    pub(crate) fn read(&self, place: &Place) -> Result<Vec<u8>> {
+        read_checked(place, &self.file, self.bytes, &self.sm3).map(|(_, bytes)| bytes)
+    }
+}
+
+fn read_checked(place: &Place, file: &str, size: u64, sm3: &str) -> Result<(String, Vec<u8>)> {
+    let (name, bytes) = (place.of(file), place.read(file)?);
     if bytes.len() as u64 != size {
-        bail!("{} has {} bytes; the manifest says {size}", path.display(), bytes.len());
+        bail!("{name} has {} bytes; the manifest says {size}", bytes.len());
     }
     let found = hex::encode(ark::sm3(&bytes));
-    ensure!(found == sm3, "{} is damaged: its SM3 is {found}, the manifest says {sm3}", path.display());
-    Ok((path, bytes))
+    ensure!(found == sm3, "{name} is damaged: its SM3 is {found}, the manifest says {sm3}");
+    Ok((name, bytes))
 }

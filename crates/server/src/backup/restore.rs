@@ -10,7 +10,8 @@ use journal::copy::{Copy, encode};
 use journal::{DirectoryLock, Tip};
 
 use super::manifest::Manifest;
-use crate::files::{beside, sync_directory_of};
+use super::place::Place;
+use crate::files::{beside, publish_private, sync_directory_of};
 
 /// What was restored.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +29,7 @@ pub(crate) struct Restored {
 /// # Errors
 /// A directory that has something, a backup that is damaged, a root key that is not this vault's. Nothing is left then.
 pub(crate) fn restore(
-    backup: &Path,
+    backup: &Place,
     data_dir: &Path,
     to: Option<u64>,
     root_key: Option<&Path>,
@@ -61,7 +62,7 @@ pub(crate) fn restore(
 
 fn build(
     manifest: &Manifest,
-    backup: &Path,
+    backup: &Place,
     building: &Path,
     to: Option<u64>,
     root_key: Option<&Path>,
@@ -85,21 +86,21 @@ fn build(
     })?;
     let tip = copy.finish()?;
     if let Some(vault) = &manifest.vault {
-        place(&backup.join(&vault.file), &building.join(ark::vault::VAULT_NAME))?;
+        publish_private(&building.join(ark::vault::VAULT_NAME), &vault.read(backup)?)?;
     }
     if let Some(key) = root_key {
         if manifest.vault.is_none() {
             bail!("the backup has no vault for {} to open; leave --root-key out", key.display());
         }
-        place(key, &building.join(ark::vault::KEY_FILE_NAME))?;
+        copy_key(key, &building.join(ark::vault::KEY_FILE_NAME))?;
         // Opening it proves that the key is the vault's.
         Vault::open(building)?;
     }
     Ok(Restored { rows, tip, vault: manifest.vault.is_some() })
 }
 
-/// Copies a file for its owner alone, durably.
-fn place(from: &Path, to: &Path) -> Result<()> {
+/// Copies the root key for its owner alone, durably.
+fn copy_key(from: &Path, to: &Path) -> Result<()> {
     let copy = || -> std::io::Result<()> {
         fs::copy(from, to)?;
         fs::set_permissions(to, fs::Permissions::from_mode(0o600))?;

@@ -7,7 +7,7 @@ use journal::chain::{Chain, StoredRow};
 use journal::copy;
 
 use super::manifest::{Manifest, Range, VaultCopy};
-use crate::files::publish;
+use super::place::Place;
 use crate::shell::clock::wall_ms;
 
 /// A range is ended once it has so many bytes.
@@ -31,12 +31,12 @@ pub(crate) struct Added {
 /// Rows that do not continue the backup's: it is of another journal, or one of them is damaged. Ranges that were ended before
 /// stand.
 pub(crate) fn rows(
-    directory: &Path,
+    place: &Place,
     mut rows: impl FnMut(u64) -> Result<Vec<u8>>,
     mut progress: impl FnMut(&Range),
 ) -> Result<Added> {
-    let mut manifest = Manifest::read(directory)?.unwrap_or_else(Manifest::empty);
-    let (mut chain, mut added) = (end(directory, &manifest)?, Added::default());
+    let mut manifest = Manifest::read(place)?.unwrap_or_else(Manifest::empty);
+    let (mut chain, mut added) = (end(place, &manifest)?, Added::default());
     loop {
         let (first_row, mut bytes, mut ended) = (chain.row + 1, Vec::new(), false);
         while bytes.len() < RANGE_BYTES && !ended {
@@ -58,13 +58,13 @@ pub(crate) fn rows(
             sm3: hex::encode(ark::sm3(&bytes)),
             taken_at_ms: wall_ms(),
         };
-        publish(&directory.join(&range.file), &bytes)?;
+        place.write(&range.file, bytes)?;
         added.ranges += 1;
         added.rows += range.last_row + 1 - range.first_row;
         added.bytes += range.bytes;
         progress(&range);
         manifest.ranges.push(range);
-        manifest.write(directory)?;
+        manifest.write(place)?;
         if ended {
             return Ok(added);
         }
@@ -72,25 +72,23 @@ pub(crate) fn rows(
 }
 
 /// Where the backup's rows end. Only its last file is read.
-fn end(directory: &Path, manifest: &Manifest) -> Result<Chain> {
+fn end(place: &Place, manifest: &Manifest) -> Result<Chain> {
     let Some(range) = manifest.ranges.last() else { return Ok(Chain::GENESIS) };
-    let (path, bytes) = range.read(directory)?;
+    let (name, bytes) = range.read(place)?;
     let (mut rest, mut last) = (bytes.as_slice(), None);
     while let Some(row) = copy::decode(&mut rest) {
         last = Some(row);
     }
-    let last: StoredRow = last.with_context(|| format!("{} holds no row", path.display()))?;
-    let chain = Chain::of(last).map_err(|what| anyhow::anyhow!("{}: {what}", path.display()))?;
-    ensure!(chain.hash.to_string() == range.hash, "{} does not end as the manifest says", path.display());
+    let last: StoredRow = last.with_context(|| format!("{name} holds no row"))?;
+    let chain = Chain::of(last).map_err(|what| anyhow::anyhow!("{name}: {what}"))?;
+    ensure!(chain.hash.to_string() == range.hash, "{name} does not end as the manifest says");
     Ok(chain)
 }
 
 fn pass(chain: &mut Chain, mut page: &[u8]) -> Result<()> {
     while let Some(row) = copy::decode(&mut page) {
         chain.check(row).map_err(|fault| {
-            anyhow::anyhow!(
-                "{fault}; a backup goes on only with the journal that it was taken of: name an empty directory"
-            )
+            anyhow::anyhow!("{fault}; a backup goes on only with the journal that it was taken of: name an empty place")
         })?;
     }
     ensure!(page.is_empty(), "the platform sent half a row");
@@ -100,25 +98,24 @@ fn pass(chain: &mut Chain, mut page: &[u8]) -> Result<()> {
 /// Copies the vault into the backup, and takes the copy before it away.
 ///
 /// # Errors
-/// Those of the files; the copy before then stands.
-pub(crate) fn vault(data_dir: &Path, directory: &Path) -> Result<()> {
-    let mut manifest = Manifest::of(directory)?;
-    let file = format!("vault-{:012}.db", manifest.ranges.last().map_or(0, |range| range.last_row));
-    let path = directory.join(&file);
-    let before = manifest.vault.take();
-    if path.exists() {
-        std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-    }
+/// Those of the files and the place; the copy before then stands.
+pub(crate) fn vault(data_dir: &Path, place: &Place) -> Result<()> {
+    let mut manifest = Manifest::of(place)?;
+    let file = format!("vault-{:012}-{}.db", manifest.ranges.last().map_or(0, |range| range.last_row), wall_ms());
+    let bytes = vault_as_it_stands(data_dir, place, &file)?;
+    let copy =
+        VaultCopy { file, bytes: bytes.len() as u64, sm3: hex::encode(ark::sm3(&bytes)), taken_at_ms: wall_ms() };
+    place.write(&copy.file, bytes)?;
+    let before = manifest.vault.replace(copy);
+    manifest.write(place)?;
+    before.map_or(Ok(()), |before| place.remove(&before.file))
+}
+
+/// The vault's bytes, copied while the platform may write it: to a file beside where it goes, or beside the vault.
+fn vault_as_it_stands(data_dir: &Path, place: &Place, file: &str) -> Result<Vec<u8>> {
+    let path = place.directory().unwrap_or(data_dir).join(file).with_extension("copying");
     ark::vault::copy(data_dir, &path)?;
-    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    let sm3 = hex::encode(ark::sm3(&bytes));
-    manifest.vault = Some(VaultCopy { file, bytes: bytes.len() as u64, sm3, taken_at_ms: wall_ms() });
-    manifest.write(directory)?;
-    match before.filter(|before| Some(&before.file) != manifest.vault.as_ref().map(|vault| &vault.file)) {
-        Some(before) => {
-            let path = directory.join(before.file);
-            std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))
-        }
-        None => Ok(()),
-    }
+    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()));
+    std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+    bytes
 }

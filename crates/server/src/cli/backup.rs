@@ -1,6 +1,6 @@
-//! `lintel backup` and `lintel restore`: the journal and the vault in a directory of files, and a data directory made of them.
+//! `lintel backup` and `lintel restore`: the journal and the vault in files of a directory or objects of a bucket, and a data directory made of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -11,6 +11,7 @@ use super::client::target;
 use super::remote::{Connection, Remote};
 use super::{inside, print, tell};
 use crate::backup::manifest::{Manifest, Range};
+use crate::backup::place::Place;
 use crate::backup::{restore, take};
 use crate::config::Config;
 
@@ -21,6 +22,8 @@ pub(super) const HELP: &str = "\
 Examples:
   lintel backup take /mnt/backup/lintel             all rows, or those since the last time; beside a running platform
   lintel backup check /mnt/backup/lintel            reads every file and checks every row
+  lintel backup take s3://backups/lintel            the same to a bucket; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+                                                    AWS_REGION and AWS_ENDPOINT_URL say whose and where
   lintel --data-dir NEW restore /mnt/backup/lintel --root-key /safe/ark.key
   lintel --data-dir NEW restore /mnt/backup/lintel --to 1200400 --root-key /safe/ark.key
 
@@ -34,21 +37,21 @@ pub(crate) enum Backup {
     /// Works beside a running platform, which hands out its rows, and with none. A range of rows counts once manifest.json
     /// names it; broken off, it goes on from there.
     Take {
-        /// A directory of its own.
-        directory: PathBuf,
+        /// A directory of its own, or s3://BUCKET/PREFIX.
+        place: String,
         /// Leave the vault out: sealed fields of this backup then open only with a vault from elsewhere.
         #[arg(long)]
         without_vault: bool,
     },
     /// What a backup holds.
     List {
-        /// The backup.
-        directory: PathBuf,
+        /// The backup: its directory, or s3://BUCKET/PREFIX.
+        place: String,
     },
     /// Read every file of a backup and check every row.
     Check {
-        /// The backup.
-        directory: PathBuf,
+        /// The backup: its directory, or s3://BUCKET/PREFIX.
+        place: String,
     },
 }
 
@@ -59,8 +62,8 @@ pub(crate) enum Backup {
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Restore {
-    /// The backup.
-    backup: PathBuf,
+    /// The backup: its directory, or s3://BUCKET/PREFIX.
+    backup: String,
     /// Leave out every batch that ends behind this journal position.
     #[arg(long, value_name = "POSITION")]
     to: Option<u64>,
@@ -80,22 +83,22 @@ pub(super) fn run(remote: &Remote<Backup>, config: &Config) -> Result<()> {
     let (connection, verb) = remote.parts();
     connection.refuse_idempotency_key()?;
     match verb {
-        Backup::Take { directory, without_vault } => take_backup(connection, config, directory, !without_vault),
-        Backup::List { directory } => list(connection, directory),
-        Backup::Check { directory } => check(connection, directory),
+        Backup::Take { place, without_vault } => take_backup(connection, config, &Place::named(place)?, !without_vault),
+        Backup::List { place } => list(connection, &Place::named(place)?),
+        Backup::Check { place } => check(connection, &Place::named(place)?),
     }
 }
 
-fn take_backup(connection: &Connection, config: &Config, directory: &Path, with_vault: bool) -> Result<()> {
-    std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+fn take_backup(connection: &Connection, config: &Config, place: &Place, with_vault: bool) -> Result<()> {
+    let _held = place.hold()?;
     let rows = source(connection, config)?;
     let told = |range: &Range| tell(&format!("{}: rows to {}, {} MiB", range.file, range.last_row, range.bytes >> 20));
-    let added = take::rows(directory, rows, told)?;
+    let added = take::rows(place, rows, told)?;
     if with_vault {
-        take::vault(&config.data_dir, directory)
+        take::vault(&config.data_dir, place)
             .context("copying the vault (--without-vault leaves it out, where the data directory is not here)")?;
     }
-    let manifest = Manifest::of(directory)?;
+    let manifest = Manifest::of(place)?;
     let (last, position) = (manifest.ranges.last().map_or(0, |range| range.last_row), manifest.last_position());
     let object = json!({
         "ranges_added": added.ranges, "rows_added": added.rows, "bytes_added": added.bytes, "last_row": last,
@@ -132,8 +135,8 @@ fn source(connection: &Connection, config: &Config) -> Result<Source> {
     }))
 }
 
-fn list(connection: &Connection, directory: &Path) -> Result<()> {
-    let manifest = Manifest::of(directory)?;
+fn list(connection: &Connection, place: &Place) -> Result<()> {
+    let manifest = Manifest::of(place)?;
     if connection.wants_json() {
         print(&format!("{}\n", serde_json::to_string(&manifest).context("writing the manifest")?));
         return Ok(());
@@ -151,10 +154,10 @@ fn list(connection: &Connection, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check(connection: &Connection, directory: &Path) -> Result<()> {
-    let manifest = Manifest::of(directory)?;
+fn check(connection: &Connection, place: &Place) -> Result<()> {
+    let manifest = Manifest::of(place)?;
     let (mut rows, mut events) = (0_u64, 0_u64);
-    let chain = manifest.walk(directory, |record| {
+    let chain = manifest.walk(place, |record| {
         rows += 1;
         events += u64::from(record.count);
         Ok(())
@@ -181,7 +184,8 @@ impl Restore {
                 tell(&format!("{rows} rows"));
             }
         };
-        let restored = restore::restore(&self.backup, &config.data_dir, self.to, self.root_key.as_deref(), told)?;
+        let restored =
+            restore::restore(&Place::named(&self.backup)?, &config.data_dir, self.to, self.root_key.as_deref(), told)?;
         let (rows, position) = (restored.rows, restored.tip.next.saturating_sub(1));
         let text = format!(
             "{rows} rows, to position {position}, in {}\n{}\n",

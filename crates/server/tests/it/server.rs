@@ -119,9 +119,14 @@ impl Server {
 
     /// Runs `lintel` with these arguments on the server's data directory.
     pub(crate) fn lintel(&self, arguments: &[&str]) -> Output {
+        self.lintel_in(arguments, &[])
+    }
+
+    /// As [`Self::lintel`], with more in its environment.
+    pub(crate) fn lintel_in(&self, arguments: &[&str], environment: &[(&str, String)]) -> Output {
         let settings = self.settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
         let arguments: Vec<&str> = arguments.iter().copied().chain(settings).collect();
-        lintel(&self.directory.path().join("data"), &arguments)
+        lintel_in(&self.directory.path().join("data"), &arguments, environment)
     }
 
     /// Whether the process that was started runs on.
@@ -223,8 +228,13 @@ fn serve(directory: &Path, settings: &[String], environment: &[(String, OsString
 
 /// Runs `lintel` with these arguments on a data directory.
 pub(crate) fn lintel(data: &Path, arguments: &[&str]) -> Output {
+    lintel_in(data, arguments, &[])
+}
+
+/// As [`lintel`], with more in its environment.
+pub(crate) fn lintel_in(data: &Path, arguments: &[&str], environment: &[(&str, String)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
-    command.arg("--data-dir").arg(data).args(arguments);
+    command.arg("--data-dir").arg(data).args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
     command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").env_remove("LINTEL_AS").output().unwrap()
 }
 
