@@ -12,7 +12,7 @@ use crate::record::{Record, Tip};
 use crate::sqlite::{self, Access, SqliteRows};
 
 /// Bytes in front of a payload.
-const HEAD: usize = 38 + 32 + 32 + 4 + 4;
+pub(crate) const HEAD: usize = 38 + 32 + 32 + 4 + 4;
 
 /// Payload bytes between two commits of a restore.
 const COMMIT_BYTES: usize = 64 << 20;
@@ -29,6 +29,19 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&checksum.to_be_bytes());
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(&record.payload);
+}
+
+/// How many bytes of payload follow the head of a row.
+pub(crate) fn payload_length(head: &[u8]) -> usize {
+    let bytes = head[HEAD - 4..HEAD].try_into().expect("four bytes");
+    usize::try_from(u32::from_be_bytes(bytes)).unwrap_or(usize::MAX)
+}
+
+/// The position and the number of the events of a row, by its head.
+pub(crate) fn events(head: &[u8]) -> (u64, u32) {
+    let first = head[8..16].try_into().expect("eight bytes");
+    let count = head[16..20].try_into().expect("four bytes");
+    (u64::from_be_bytes(first), u32::from_be_bytes(count))
 }
 
 /// Takes the next row off the front of `bytes`, unchecked; `None` where they end, or end in the middle of a row.

@@ -35,9 +35,11 @@ mod lease;
 mod lock;
 mod page_cache;
 mod postgres;
+mod ranges;
 mod reader;
 mod record;
 pub mod rows;
+mod sealer;
 mod sqlite;
 mod verify;
 
@@ -47,6 +49,7 @@ pub use lock::DirectoryLock;
 pub use postgres::{Postgres, PostgresConfig};
 pub use reader::Reader;
 pub use record::{Batch, Hash, Record, Tip};
+pub use sealer::{Keep, Sealing};
 pub use sqlite::Sqlite;
 pub use verify::Report;
 
@@ -71,6 +74,14 @@ pub trait Journal: Send {
     /// As [`Self::append`]; what was appended before is durable all the same.
     fn rest(&mut self) -> Result<(), JournalError> {
         Ok(())
+    }
+
+    /// Does a little of moving old rows out of the way, now that no batch waits: some milliseconds.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    fn seal(&mut self) -> Result<Sealing, JournalError> {
+        Ok(Sealing::Idle)
     }
 
     /// The rows with events at or after position `from`, in order: at least one if there is any,

@@ -38,6 +38,11 @@ pub trait Rows: Send {
     fn last(&mut self) -> Result<Option<u64>, JournalError>;
 }
 
+/// Payload bytes of the rows with events.
+pub(crate) fn bytes_of(page: &[StoredRow]) -> usize {
+    page.iter().filter(|row| row.count > 0).map(|row| row.payload.len()).sum()
+}
+
 /// What [`crate::Journal::read`] promises, over any rows.
 ///
 /// # Errors
@@ -104,7 +109,7 @@ fn chain_before(rows: &mut dyn Rows, from: u64) -> Result<Chain, JournalError> {
 }
 
 /// The chain after row `row`, taking that row's own hash as it stands.
-fn chain_at(rows: &mut dyn Rows, row: u64) -> Result<Chain, JournalError> {
+pub(crate) fn chain_at(rows: &mut dyn Rows, row: u64) -> Result<Chain, JournalError> {
     if row == 0 {
         return Ok(Chain::GENESIS);
     }

@@ -4,7 +4,9 @@
 //! so that a commit has reached the disk before it is answered; pages of 4096 bytes, because larger
 //! ones bring long pauses; a checkpoint of the WAL when no batch waits, and inside an append only
 //! where none ever rests; EXCLUSIVE locking, which keeps the WAL's index in memory. The file holds
-//! nothing else, since SQLite has one writer a file.
+//! nothing else, since SQLite has one writer a file. Rows that left it for files are read through it too (`sqlite/sealed.rs`).
+
+mod sealed;
 
 use std::fmt;
 use std::fs::File;
@@ -18,11 +20,15 @@ use crate::chain::{Chain, NewRow, StoredRow};
 use crate::error::{Fault, JournalError};
 use crate::lock::DirectoryLock;
 use crate::page_cache;
+use crate::ranges::Ranges;
 use crate::record::{Batch, Record, Tip};
 use crate::rows::{self, COLUMNS, PAGE_ROWS, Rows};
+use crate::sealer::{Keep, Sealer, Sealing};
 
 /// The version of the table's layout, kept in the file's `user_version`.
 const LAYOUT: i64 = 1;
+/// The layout once rows lie in files too: a program that looks only into the table must not take it for the journal.
+const SEALED: i64 = 2;
 
 /// The file's name; SQLite's write-ahead log is this with `-wal`.
 const DATABASE: &str = "journal.db";
@@ -60,6 +66,9 @@ pub struct Sqlite {
     stopped: bool,
     /// Bytes appended since the last rest.
     unrested: usize,
+    sealer: Option<Sealer>,
+    /// Bytes appended since it was last found that nothing is to be sealed; none while something is.
+    unsealed: Option<usize>,
 }
 
 /// How the file is opened.
@@ -73,6 +82,7 @@ pub(crate) enum Access {
 pub(crate) struct SqliteRows {
     connection: Connection,
     path: PathBuf,
+    ranges: Ranges,
     _lock: DirectoryLock,
 }
 
@@ -107,13 +117,20 @@ impl Sqlite {
         Self::open(lock, now_ms)
     }
 
+    /// Has old rows move to files while no batch waits, once the database holds more than it is to keep.
+    #[must_use]
+    pub fn keeping(mut self, keep: Keep) -> Self {
+        self.sealer = Some(Sealer::new(keep));
+        self
+    }
+
     fn lead(mut rows: SqliteRows, now_ms: i64) -> Result<Self, JournalError> {
         let mut chain = rows::tail(&mut rows)?;
         let epoch = chain.tip.epoch + 1;
         let row = chain.seal_empty(epoch, now_ms, &[]);
         rows.append(&row)?;
         chain.advance(&row);
-        Ok(Self { rows, chain, stopped: false, unrested: 0 })
+        Ok(Self { rows, chain, stopped: false, unrested: 0, sealer: None, unsealed: None })
     }
 }
 
@@ -131,6 +148,7 @@ impl Journal for Sqlite {
         self.rows.append(&row)?;
         self.stopped = false;
         self.unrested += row.payload.len();
+        self.unsealed = self.unsealed.map(|bytes| bytes + row.payload.len());
         self.chain.advance(&row);
         Ok(self.chain.tip)
     }
@@ -145,6 +163,21 @@ impl Journal for Sqlite {
         self.stopped = false;
         self.unrested = 0;
         Ok(())
+    }
+
+    fn seal(&mut self) -> Result<Sealing, JournalError> {
+        let Some(sealer) = &mut self.sealer else { return Ok(Sealing::Idle) };
+        if self.stopped || self.unsealed.is_some_and(|bytes| bytes < sealer.step_bytes()) {
+            return Ok(Sealing::Idle);
+        }
+        self.stopped = true;
+        let sealing = sealer.step(&mut self.rows)?;
+        self.stopped = false;
+        self.unsealed = match sealing {
+            Sealing::Idle | Sealing::Failed(_) => Some(0),
+            Sealing::More | Sealing::Sealed => None,
+        };
+        Ok(sealing)
     }
 
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
@@ -186,16 +219,17 @@ pub(crate) fn open_rows(lock: &DirectoryLock, access: Access) -> Result<SqliteRo
     let doing = format!("opening {}", path.display());
     let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| JournalError::database(&doing, error))?;
-    let rows = SqliteRows { connection, path, _lock: lock.clone() };
+    let ranges = Ranges::open(lock.directory())?;
+    let rows = SqliteRows { connection, path, ranges, _lock: lock.clone() };
     rows.set_up(access).map_err(|error| rows.error(&doing, 1, error))?;
     let layout = rows.layout().map_err(|error| rows.error(&doing, 1, error))?;
     match (layout, access) {
-        (LAYOUT, Access::Read | Access::Write) => {}
+        (LAYOUT | SEALED, Access::Read | Access::Write) => {}
         (0, Access::Write) => rows.create()?,
         (_, Access::Read | Access::Write) => {
             return Err(JournalError::database(
                 doing,
-                format!("its layout is {layout}; this program knows layout {LAYOUT}"),
+                format!("its layout is {layout}; this program knows layouts {LAYOUT} and {SEALED}"),
             ));
         }
     }
@@ -238,9 +272,11 @@ impl SqliteRows {
     /// Refuses a file that has rows: a copy begins with none.
     pub(crate) fn refuse_rows(&self) -> Result<(), JournalError> {
         let doing = || format!("copying rows to {}", self.path.display());
-        match self.one::<i64>("SELECT row FROM journal LIMIT 1", [], 1)? {
-            None => Ok(()),
-            Some(_) => Err(JournalError::database(doing(), "it holds a journal already; name an empty directory")),
+        match self.first()? {
+            None if self.ranges.last_row() == 0 => Ok(()),
+            None | Some(_) => {
+                Err(JournalError::database(doing(), "it holds a journal already; name an empty directory"))
+            }
         }
     }
 
@@ -335,30 +371,40 @@ impl SqliteRows {
     }
 }
 
+/// The table's rows, and before them those of the files; where both hold a row, the table's.
 impl Rows for SqliteRows {
     fn page(&mut self, row: u64, max_bytes: usize) -> Result<Vec<StoredRow>, JournalError> {
-        let mut reached = row;
-        self.read_page(row, max_bytes, &mut reached)
-            .map_err(|error| self.error(&format!("reading row {reached} of {}", self.path.display()), reached, error))
+        // A page goes on from file to file and into the table, so that only the journal's end makes it short.
+        let mut page = self.sealed_page(row, max_bytes)?;
+        let bytes = rows::bytes_of(&page);
+        if page.is_empty() || (bytes < max_bytes && page.len() < PAGE_ROWS as usize) {
+            let first = row + page.len() as u64;
+            let mut reached = first;
+            let rest = self.read_page(first, max_bytes - bytes, &mut reached);
+            page.extend(rest.map_err(|error| {
+                self.error(&format!("reading row {reached} of {}", self.path.display()), reached, error)
+            })?);
+        }
+        Ok(page)
     }
 
     fn head(&mut self, row: u64) -> Result<Option<StoredRow>, JournalError> {
-        let sql = format!("SELECT {} FROM journal WHERE row = ?1", COLUMNS.replace("payload", "x''"));
-        self.connection
-            .prepare_cached(&sql)
-            .and_then(|mut statement| statement.query_row([signed(row)], stored).optional())
-            .map_err(|error| self.error(&format!("reading row {row} of {}", self.path.display()), row, error))
+        match self.head_in_table(row)? {
+            Some(head) => Ok(Some(head)),
+            None => self.ranges.head(row),
+        }
     }
 
     fn floor(&mut self, position: u64) -> Result<Option<u64>, JournalError> {
         let sql = "SELECT row FROM journal WHERE first <= ?1 AND count > 0 ORDER BY first DESC LIMIT 1";
-        let position = i64::try_from(position).unwrap_or(i64::MAX);
-        self.one::<i64>(sql, [position], 1)?.map(row_number).transpose()
+        match self.one::<i64>(sql, [signed(position)], 1)?.map(row_number).transpose()? {
+            Some(row) => Ok(Some(row)),
+            None => self.ranges.floor(position),
+        }
     }
 
     fn last(&mut self) -> Result<Option<u64>, JournalError> {
-        let sql = "SELECT row FROM journal ORDER BY row DESC LIMIT 1";
-        self.one::<i64>(sql, [], 1)?.map(row_number).transpose()
+        self.last_in_table()
     }
 }
 

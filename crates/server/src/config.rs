@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use domain::calendar::{Calendar, Date, Year};
+use journal::Keep;
 use serde::Deserialize;
 
 use crate::log::LogFormat;
@@ -27,7 +28,7 @@ pub(crate) struct Config {
     pub(crate) sandbox: bool,
     pub(crate) clock: ClockKind,
     pub(crate) log: LogFormat,
-    pub(crate) journal: Place,
+    pub(crate) journal: JournalConfig,
     pub(crate) store: Place,
     pub(crate) calendar: BTreeMap<String, WireYear>,
     #[serde(default)]
@@ -45,7 +46,10 @@ pub(crate) enum ClockKind {
     Manual,
 }
 
-/// Where the journal or the store lies: `embedded`, or a PostgreSQL address and a schema.
+/// What a place is called that is the embedded default.
+const EMBEDDED: &str = "embedded";
+
+/// Where the store lies: `embedded`, or a PostgreSQL address and a schema.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
@@ -56,7 +60,28 @@ pub(crate) struct Place {
 impl Place {
     /// True on the embedded default.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.url == "embedded"
+        self.url == EMBEDDED
+    }
+}
+
+/// Where the journal lies, and how much of it in the embedded database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JournalConfig {
+    pub(crate) url: String,
+    pub(crate) schema: String,
+    pub(crate) keep_mib: u64,
+}
+
+impl JournalConfig {
+    /// True on the embedded default.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.url == EMBEDDED
+    }
+
+    /// What of it stays in the embedded database; `None` if all of it does.
+    pub(crate) fn keep(&self) -> Option<Keep> {
+        (self.keep_mib > 0).then(|| Keep::newest(self.keep_mib.saturating_mul(1 << 20)))
     }
 }
 

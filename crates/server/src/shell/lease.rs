@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use journal::{JournalError, Lease, PostgresConfig};
 
 use super::Platform;
-use crate::config::Place;
+use crate::config::JournalConfig;
 
 /// How long a lease lasts unless renewed.
 const LENGTH: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl Leadership {
 ///
 /// # Errors
 /// A database that does not answer.
-pub(crate) fn hold(place: &Place) -> Result<Option<Lease>, JournalError> {
+pub(crate) fn hold(place: &JournalConfig) -> Result<Option<Lease>, JournalError> {
     if place.is_embedded() {
         return Ok(None);
     }

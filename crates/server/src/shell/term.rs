@@ -33,7 +33,7 @@ use super::keys::Elsewhere;
 use super::projector::{Handle, Message};
 use super::writer::{self, ProjectionSink, WriterError};
 use super::{Clock, Input, Platform};
-use crate::config::Place;
+use crate::config::JournalConfig;
 
 /// The first pause before the journal is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -92,7 +92,7 @@ pub(crate) struct Term {
 /// What stays from term to term.
 pub(crate) struct Terms {
     /// Where the journal is.
-    pub(crate) place: Place,
+    pub(crate) place: JournalConfig,
     /// The data directory, held.
     pub(crate) lock: DirectoryLock,
     pub(crate) store: Arc<Database>,
@@ -131,11 +131,19 @@ impl Durable {
 ///
 /// # Errors
 /// As [`Sqlite::open`] and [`Postgres::open`].
-pub(crate) fn open_journal(lock: &DirectoryLock, place: &Place) -> Result<Box<dyn Journal>, JournalError> {
+pub(crate) fn open_journal(lock: &DirectoryLock, place: &JournalConfig) -> Result<Box<dyn Journal>, JournalError> {
     if place.is_embedded() {
-        return Ok(Box::new(Sqlite::open(lock, wall_ms())?));
+        return Ok(embedded(Sqlite::open(lock, wall_ms())?, place));
     }
     Ok(Box::new(Postgres::open(&PostgresConfig::new(&place.url, &place.schema), wall_ms())?))
+}
+
+/// The embedded journal, with as much in its database as the settings want.
+fn embedded(journal: Sqlite, config: &JournalConfig) -> Box<dyn Journal> {
+    match config.keep() {
+        Some(keep) => Box::new(journal.keeping(keep)),
+        None => Box::new(journal),
+    }
 }
 
 /// Starts the terms; the handle ends with the reason.
@@ -243,7 +251,7 @@ impl Terms {
     fn open_again(&self) -> Result<Term, TermError> {
         let mut journal: Box<dyn Journal> = if self.place.is_embedded() {
             probe(self.lock.directory()).map_err(LoadError::Journal)?;
-            Box::new(Sqlite::reopen(&self.lock, wall_ms()).map_err(LoadError::Journal)?)
+            embedded(Sqlite::reopen(&self.lock, wall_ms()).map_err(LoadError::Journal)?, &self.place)
         } else {
             open_journal(&self.lock, &self.place).map_err(LoadError::Journal)?
         };

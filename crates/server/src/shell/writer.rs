@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use engine::{Admitted, Engine, Gate, KeyFilter, Projection};
-use journal::{Batch, Journal, JournalError};
+use journal::{Batch, Journal, JournalError, Sealing};
 use node::projector::Projected;
 
 use super::keys::{Elsewhere, Threads};
@@ -135,19 +135,41 @@ fn hand_out(journal: &mut dyn Journal, RowsWanted { from_row, answer }: RowsWant
     !corrupt
 }
 
-/// What is to be done next; while there is nothing the journal rests.
+/// What is to be done next; while there is nothing the journal rests, and moves old rows to files bit by bit.
 fn next_work(journal: &mut dyn Journal, work: &mpsc::Receiver<Work>, platform: &Platform) -> Option<Work> {
-    match work.try_recv() {
-        Ok(next) => return Some(next),
-        Err(mpsc::TryRecvError::Disconnected) => return None,
-        Err(mpsc::TryRecvError::Empty) => {}
+    loop {
+        match work.try_recv() {
+            Ok(next) => return Some(next),
+            Err(mpsc::TryRecvError::Disconnected) => return None,
+            Err(mpsc::TryRecvError::Empty) => {}
+        }
+        match journal.rest().and_then(|()| journal.seal()) {
+            Ok(sealing) if is_more(&sealing) => {}
+            Ok(_) => return work.recv().ok(),
+            Err(error) => {
+                // A writer that is gone needs no word.
+                platform.send(Input::Failed(error)).ok();
+                return None;
+            }
+        }
     }
-    if let Err(error) = journal.rest() {
-        // A writer that is gone needs no word.
-        platform.send(Input::Failed(error)).ok();
-        return None;
+}
+
+/// Counts what a step of sealing came to; whether another one follows.
+fn is_more(sealing: &Sealing) -> bool {
+    match sealing {
+        Sealing::Idle => false,
+        Sealing::More => true,
+        Sealing::Sealed => {
+            metrics::counter!("lintel_journal_sealed_total").increment(1);
+            true
+        }
+        Sealing::Failed(error) => {
+            metrics::counter!("lintel_journal_seal_failures_total").increment(1);
+            tracing::warn!(%error, "old rows of the journal stay in journal.db for now");
+            false
+        }
     }
-    work.recv().ok()
 }
 
 struct Writer {
