@@ -4,9 +4,12 @@
 mod balances;
 pub mod checkpointer;
 pub mod close;
+pub mod digest;
 pub mod executor;
 pub mod fields;
 pub mod keys;
 pub mod load;
 pub mod projector;
 pub mod publisher;
+pub mod rebuild;
+pub mod verify;

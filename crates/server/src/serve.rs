@@ -130,6 +130,7 @@ struct Recovered {
 }
 
 fn recover(config: &Config, lock: &DirectoryLock) -> Result<Recovered> {
+    refuse_half_rebuilt(&config.data_dir)?;
     // Before anything is counted: what comes earlier is lost.
     http::health::recorder();
     let mut journal = term::open_journal(lock, &config.journal)?;
@@ -177,9 +178,34 @@ fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
     Ok(vault)
 }
 
-fn open_store(directory: &Path, place: &Place) -> Result<Database> {
+/// The file that lies in the data directory while a rebuild puts the new store and history in the place of the old ones.
+pub(crate) const REBUILD_MARK: &str = "rebuild-unfinished";
+
+/// Refuses a directory that has part of the old and part of the new.
+///
+/// # Errors
+/// A rebuild that was broken off there, and what to do.
+pub(crate) fn refuse_half_rebuilt(directory: &Path) -> Result<()> {
+    let mark = directory.join(REBUILD_MARK);
+    if mark.exists() {
+        bail!(
+            "{} is there: a `lintel rebuild` was broken off while it put tables and files in place; run it again",
+            mark.display()
+        );
+    }
+    Ok(())
+}
+
+/// The embedded store's file, below the data directory.
+pub(crate) const STORE_NAME: &str = "store.db";
+
+/// Opens the store, making it where it is missing.
+///
+/// # Errors
+/// As [`Database::sqlite`] and [`Database::postgres`].
+pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     if place.is_embedded() {
-        return Ok(Database::sqlite(&directory.join("store.db"))?);
+        return Ok(Database::sqlite(&directory.join(STORE_NAME))?);
     }
     Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
 }

@@ -21,6 +21,7 @@ mod import_berka;
 mod keys;
 mod log;
 mod manual;
+mod mending;
 mod open;
 mod orders;
 mod own_money;

@@ -119,9 +119,14 @@ impl Server {
 
     /// Runs `lintel` with these arguments on the server's data directory.
     pub(crate) fn lintel(&self, arguments: &[&str]) -> Output {
+        self.lintel_on(&self.directory.path().join("data"), arguments)
+    }
+
+    /// Runs it with the server's settings on another data directory.
+    pub(crate) fn lintel_on(&self, data: &Path, arguments: &[&str]) -> Output {
         let settings = self.settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
         let arguments: Vec<&str> = arguments.iter().copied().chain(settings).collect();
-        lintel(&self.directory.path().join("data"), &arguments)
+        lintel(data, &arguments)
     }
 
     /// Whether the process that was started runs on.
