@@ -57,6 +57,7 @@ pub(crate) fn run_until(
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let lock = DirectoryLock::acquire(&config.data_dir)?;
+    refuse_half_rebuilt(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } = recover(config, &lock)?;
     let state = term.engine.state();
@@ -130,7 +131,6 @@ struct Recovered {
 }
 
 fn recover(config: &Config, lock: &DirectoryLock) -> Result<Recovered> {
-    refuse_half_rebuilt(&config.data_dir)?;
     // Before anything is counted: what comes earlier is lost.
     http::health::recorder();
     let mut journal = term::open_journal(lock, &config.journal)?;

@@ -221,7 +221,7 @@ fn swap_lake(directory: &Path, made: &Path, kept: &Path) -> Result<()> {
 fn swap_schema(place: &Place, store: &Database, kept: &Path, remove_old: bool) -> Result<()> {
     let (old, new) = (&place.schema, new_place(place).schema);
     let number = kept.file_name().and_then(|name| name.to_str()).unwrap_or("replaced").replace('-', "_");
-    let exists = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1";
+    let exists = "SELECT CAST(1 AS BIGINT) FROM information_schema.schemata WHERE schema_name = $1";
     store.transaction(|session| {
         if !session.query(exists, &[Value::from(old.as_str())])?.is_empty() {
             session.batch(&if remove_old {
