@@ -56,8 +56,7 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let lock = DirectoryLock::acquire(&config.data_dir)?;
-    refuse_half_rebuilt(&config.data_dir)?;
+    let lock = take_directory(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } = recover(config, &lock)?;
     let state = term.engine.state();
@@ -119,6 +118,13 @@ pub(crate) fn run_until(
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected)?;
     served
+}
+
+/// Before the lease, which a node that is refused would keep from the others.
+fn take_directory(directory: &Path) -> Result<DirectoryLock> {
+    let lock = DirectoryLock::acquire(directory)?;
+    refuse_half_rebuilt(directory)?;
+    Ok(lock)
 }
 
 /// What was made of journal, store and files.
