@@ -36,7 +36,8 @@ pub(crate) struct Sums {
     open: BTreeMap<Date, Vec<Turnover>>,
 }
 
-fn at<T: Default + Clone>(by_account: &mut Vec<T>, account: AccountId) -> &mut T {
+/// The place of an account in a list by id, with room made for it.
+pub(crate) fn at<T: Default + Clone>(by_account: &mut Vec<T>, account: AccountId) -> &mut T {
     let slot = usize::try_from(account.0).expect("ids are given out densely, far below the size of memory");
     if by_account.len() <= slot {
         by_account.resize(slot + 1, T::default());

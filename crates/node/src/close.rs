@@ -66,6 +66,24 @@ pub fn snapshot(state: &State, date: Date) -> Result<DaySnapshot, Refusal> {
     Ok(DaySnapshot { date, sealed, position: state.position, balances, checks: checks::run(state, date) })
 }
 
+/// Which days were sealed so far, for a walk over the journal.
+#[derive(Debug, Default)]
+pub(crate) struct Seals(BTreeMap<Date, u64>);
+
+impl Seals {
+    /// The days that a batch sealed, the first time or again.
+    pub(crate) fn take(&mut self, state: &State) -> Vec<Date> {
+        let sealed = |date: Date| state.days.get(date).and_then(|day| day.sealed).map(|sealed| (date, sealed));
+        let mut new = Vec::new();
+        for (date, sealed) in state.days.open_days().filter_map(sealed) {
+            if self.0.insert(date, sealed) != Some(sealed) {
+                new.push(date);
+            }
+        }
+        new
+    }
+}
+
 /// The end-of-day file of `date` that counts: that of its last seal.
 #[must_use]
 pub fn end_of_day(rows: &[SegmentRow], date: Date) -> Option<&SegmentRow> {

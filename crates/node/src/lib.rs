@@ -4,6 +4,7 @@
 mod balances;
 pub mod checkpointer;
 pub mod close;
+pub mod digest;
 pub mod executor;
 pub mod fields;
 pub mod keys;
@@ -11,3 +12,5 @@ pub mod load;
 pub mod merger;
 pub mod projector;
 pub mod publisher;
+pub mod rebuild;
+pub mod verify;

@@ -123,7 +123,8 @@ impl Publisher {
     }
 }
 
-fn key_row(binding: KeyBinding, now_ms: i64) -> KeyRow {
+/// A key as the store keeps it.
+pub(crate) fn key_row(binding: KeyBinding, now_ms: i64) -> KeyRow {
     let date = domain::calendar::Date::in_shanghai(domain::envelope::Time(now_ms));
     let reply = minicbor::to_vec(&binding.answer).expect("writing CBOR to memory does not fail");
     KeyRow {

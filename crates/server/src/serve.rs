@@ -58,7 +58,7 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let lock = DirectoryLock::acquire(&config.data_dir)?;
+    let lock = take_directory(&config.data_dir)?;
     let lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } = recover(config, &lock)?;
     let state = term.engine.state();
@@ -120,6 +120,13 @@ pub(crate) fn run_until(
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected)?;
     served
+}
+
+/// Before the lease, which a node that is refused would keep from the others.
+fn take_directory(directory: &Path) -> Result<DirectoryLock> {
+    let lock = DirectoryLock::acquire(directory)?;
+    refuse_half_rebuilt(directory)?;
+    Ok(lock)
 }
 
 /// What was made of journal, store and files.
@@ -208,9 +215,34 @@ fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
     Ok(vault)
 }
 
-fn open_store(directory: &Path, place: &Place) -> Result<Database> {
+/// The file that lies in the data directory while a rebuild puts the new store and history in the place of the old ones.
+pub(crate) const REBUILD_MARK: &str = "rebuild-unfinished";
+
+/// Refuses a directory that has part of the old and part of the new.
+///
+/// # Errors
+/// A rebuild that was broken off there, and what to do.
+pub(crate) fn refuse_half_rebuilt(directory: &Path) -> Result<()> {
+    let mark = directory.join(REBUILD_MARK);
+    if mark.exists() {
+        bail!(
+            "{} is there: a `lintel rebuild` was broken off while it put tables and files in place; run it again",
+            mark.display()
+        );
+    }
+    Ok(())
+}
+
+/// The embedded store's file, below the data directory.
+pub(crate) const STORE_NAME: &str = "store.db";
+
+/// Opens the store, making it where it is missing.
+///
+/// # Errors
+/// As [`Database::sqlite`] and [`Database::postgres`].
+pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     if place.is_embedded() {
-        return Ok(Database::sqlite(&directory.join("store.db"))?);
+        return Ok(Database::sqlite(&directory.join(STORE_NAME))?);
     }
     Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
 }

@@ -72,6 +72,16 @@ pub fn sound(database: &Database) -> Result<Vec<FilterRow>, StoreError> {
     Ok(filters)
 }
 
+/// Every filter, by the end of its span; `None` for one that is not what was written.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub fn all(database: &Database) -> Result<Vec<(u64, Option<FilterRow>)>, StoreError> {
+    let sql = "SELECT after_position, through_position, keys, filter, checksum FROM key_filters \
+               ORDER BY through_position";
+    database.query(sql, &[])?.iter().map(|row| Ok((row.unsigned(1)?, decode(row)?))).collect()
+}
+
 fn decode(row: &Row) -> Result<Option<FilterRow>, StoreError> {
     let filter = FilterRow {
         after: row.unsigned(0)?,

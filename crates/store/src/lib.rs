@@ -21,6 +21,7 @@ pub mod agreement;
 pub mod approval;
 pub mod arrears;
 pub mod attempt;
+pub mod audit;
 pub mod bank_card;
 pub mod block_list;
 pub mod bulk;

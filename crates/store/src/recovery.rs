@@ -68,12 +68,17 @@ pub enum DifferenceKind {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "table {}, row {} ", self.table, self.id)?;
-        match self.kind {
-            DifferenceKind::Missing => f.write_str("is missing from the store"),
-            DifferenceKind::Unknown => f.write_str("is in the store and not in the journal"),
-            DifferenceKind::Changed => f.write_str("has other content than the journal gives it"),
-            DifferenceKind::Column(column) => write!(f, "has a column '{column}' that does not fit its content"),
+        write!(f, "table {}, row {} {}", self.table, self.id, self.kind)
+    }
+}
+
+impl fmt::Display for DifferenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is missing from the store"),
+            Self::Unknown => f.write_str("is in the store and not in the journal"),
+            Self::Changed => f.write_str("has other content than the journal gives it"),
+            Self::Column(column) => write!(f, "has a column '{column}' that does not fit its content"),
         }
     }
 }

@@ -201,15 +201,34 @@ pub(crate) fn read_with<X: Stored>(
     columns: &[&str],
     mut each: impl FnMut(X, &[Value]) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    pages(session, X::TABLE, columns, |row| each(decode(row, 0)?, row.0.get(3..).unwrap_or_default()))
+}
+
+/// As [`read_with`], with the id's number, and rows that are not what was written among them.
+pub(crate) fn read_each<X: Stored>(
+    session: &dyn Session,
+    columns: &[&str],
+    mut each: impl FnMut(i64, Result<X, StoreError>, &[Value]),
+) -> Result<(), StoreError> {
+    pages(session, X::TABLE, columns, |row| {
+        each(row.int(0)?, decode(row, 0), row.0.get(3..).unwrap_or_default());
+        Ok(())
+    })
+}
+
+fn pages(
+    session: &dyn Session,
+    table: &str,
+    columns: &[&str],
+    mut each: impl FnMut(&Row) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let columns = ["id", "checksum", "blob"].iter().chain(columns).copied().collect::<Vec<_>>().join(", ");
-    let sql = format!("SELECT {columns} FROM {} WHERE id > $1 ORDER BY id LIMIT $2", X::TABLE);
+    let sql = format!("SELECT {columns} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2");
     let mut after = i64::MIN;
     loop {
         let page = session.query(&sql, &[after.into(), PAGE_ROWS.into()])?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.int(0)?;
-        for row in &page {
-            each(decode(row, 0)?, row.0.get(3..).unwrap_or_default())?;
-        }
+        page.iter().try_for_each(&mut each)?;
     }
 }

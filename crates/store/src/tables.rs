@@ -41,10 +41,11 @@ use domain::withdrawal::Withdrawal;
 use domain::withdrawal_batch::{RetryRule, WithdrawalBatch};
 use domain::withdrawal_plan::WithdrawalPlan;
 
+use crate::audit::Audit;
 use crate::db::Session;
 use crate::error::StoreError;
 use crate::recovery::{Difference, compare};
-use crate::table;
+use crate::table::{self, Key, Stored};
 
 macro_rules! tables {
     ($($table:ident: $row:ty,)*) => {
@@ -77,6 +78,18 @@ macro_rules! tables {
             compare(session, state.days.iter(), &mut differences)?;
             $(compare::<$row>(session, state.$table.iter().map(|(_, row)| row), &mut differences)?;)*
             Ok(differences)
+        }
+
+        /// Looks at every table, beside the state if there is one.
+        pub(crate) fn audit(audit: &mut Audit<'_>, state: Option<&State>) {
+            audit.table(state.map(|state| state.days.iter()));
+            $(audit.table::<$row>(state.map(|state| state.$table.iter().map(|(_, row)| row)));)*
+        }
+
+        /// Gives every row of a state as its table would hold it.
+        pub(crate) fn each(state: &State, each: &mut dyn FnMut(&'static str, i64, &[u8])) {
+            state.days.iter().for_each(|row| give(row, each));
+            $(state.$table.iter().for_each(|(_, row)| give::<$row>(row, each));)*
         }
     };
 }
@@ -127,4 +140,8 @@ tables! {
     chargebacks: Chargeback,
     advances: Advance,
     advance_policies: AdvancePolicy,
+}
+
+fn give<X: Stored>(row: &X, each: &mut dyn FnMut(&'static str, i64, &[u8])) {
+    each(X::TABLE, row.id().number(), &table::encode(row));
 }

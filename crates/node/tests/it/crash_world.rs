@@ -50,6 +50,14 @@ impl Disk {
         Self { journal, store, history: Arc::new(History::new(directory)) }
     }
 
+    /// Whether a start on the directory stops, at opening the journal or at loading.
+    pub(crate) fn open_fails(directory: &Path) -> bool {
+        let lock = DirectoryLock::acquire(directory).unwrap();
+        let Ok(mut journal) = Sqlite::open(&lock, 0) else { return true };
+        let store = Database::sqlite(&directory.join("store.db")).unwrap();
+        load::load(&mut journal, &store, &History::new(directory), |_| {}).is_err()
+    }
+
     pub(crate) fn load(&mut self, project: impl FnMut(Projected)) -> Result<Loaded, LoadError> {
         load::load(&mut self.journal, &self.store, &self.history, project)
     }

@@ -18,7 +18,7 @@ fn folder() -> PathBuf {
 }
 
 /// Every golden journal, by its path without extension.
-fn journals() -> Vec<PathBuf> {
+pub(crate) fn journals() -> Vec<PathBuf> {
     let versions =
         std::fs::read_dir(folder()).unwrap().flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
     let files = versions.flat_map(|version| std::fs::read_dir(version).unwrap().flatten().map(|entry| entry.path()));
@@ -28,7 +28,7 @@ fn journals() -> Vec<PathBuf> {
 }
 
 /// A journal of a directory of its own, made of these rows.
-fn written(mut rows: &[u8]) -> Result<(tempfile::TempDir, DirectoryLock), JournalError> {
+pub(crate) fn written(mut rows: &[u8]) -> Result<(tempfile::TempDir, DirectoryLock), JournalError> {
     let directory = tempfile::tempdir().unwrap();
     let lock = DirectoryLock::acquire(directory.path())?;
     let mut copy = Copy::create(&lock)?;

@@ -14,4 +14,5 @@ mod projector;
 mod recovery;
 mod replay_property;
 mod scripted;
+mod verify;
 mod world;

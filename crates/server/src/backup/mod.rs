@@ -6,7 +6,7 @@
 //!  restore:  manifest ─► size and SM3 of each file ─► rows checked again ─► journal of a new directory ─► renamed into place
 //! ```
 //! A range exists once the manifest names it; taking again adds what came since. Everything else (tables, files of history) is
-//! made again from the journal at the first start. The root key of personal data is never copied: a backup alone opens nothing.
+//! made again from the journal by a rebuild. The root key of personal data is never copied: a backup alone opens nothing.
 
 mod bucket;
 pub(crate) mod manifest;

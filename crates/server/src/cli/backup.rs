@@ -57,8 +57,8 @@ pub(crate) enum Backup {
 
 /// Make a data directory of a backup.
 ///
-/// The directory (--data-dir) must not be there yet, or be empty; it appears once it is whole. Tables and files of history are
-/// made again from the journal at the first start.
+/// The directory (--data-dir) must not be there yet, or be empty; it appears once it is whole. `lintel rebuild` then makes tables
+/// and files of history from the journal; without it the first start does, but for the ends of days that are closed.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Restore {
@@ -191,9 +191,11 @@ impl Restore {
             "{rows} rows, to position {position}, in {}\n{}\n",
             config.data_dir.display(),
             match (restored.vault, &self.root_key) {
-                (true, Some(_)) => "its vault opens; `lintel serve` makes tables and history at its first start",
-                (true, None) => "put the root key there as ark.key (mode 600) before `lintel serve`",
-                (false, _) => "the backup has no vault: put vault.db and ark.key there before `lintel serve`",
+                (true, Some(_)) => "its vault opens; `lintel rebuild` makes tables and history, then `lintel serve`",
+                (true, None) =>
+                    "put the root key there as ark.key (mode 600), then `lintel rebuild`, then `lintel serve`",
+                (false, _) =>
+                    "the backup has no vault: put vault.db and ark.key there, then `lintel rebuild`, `lintel serve`",
             }
         );
         let object = json!({ "rows": rows, "last_position": position, "vault": restored.vault });

@@ -41,7 +41,11 @@ impl Journal {
     /// # Errors
     /// A journal that does not read; for `verify`, one that does not hold.
     pub(crate) fn run(&self, config: &Config) -> Result<()> {
-        let mut reader = open(config)?;
+        let mut reader = if config.journal.is_embedded() {
+            open(config, &DirectoryLock::acquire(&config.data_dir)?)?
+        } else {
+            postgres(config)?
+        };
         match self {
             Self::Cat { from, limit, json } => cat(&mut reader, *from, *limit, *json),
             Self::Verify { json } => verify(&mut reader, *json),
@@ -49,10 +53,19 @@ impl Journal {
     }
 }
 
-fn open(config: &Config) -> Result<Reader> {
-    if config.journal.is_embedded() {
-        return Ok(Reader::sqlite(&DirectoryLock::acquire(&config.data_dir)?)?);
-    }
+/// Opens the journal of a data directory that is held.
+///
+/// # Errors
+/// No journal there, or one that does not open.
+pub(super) fn open(config: &Config, lock: &DirectoryLock) -> Result<Reader> {
+    if config.journal.is_embedded() { Ok(Reader::sqlite(lock)?) } else { postgres(config) }
+}
+
+/// Opens the journal in PostgreSQL, beside whoever writes it.
+///
+/// # Errors
+/// As [`Reader::postgres`].
+pub(super) fn postgres(config: &Config) -> Result<Reader> {
     Ok(Reader::postgres(&PostgresConfig::new(&config.journal.url, &config.journal.schema))?)
 }
 

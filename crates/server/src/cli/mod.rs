@@ -21,12 +21,16 @@ mod limit;
 mod operator;
 mod order;
 mod payout;
+mod progress;
 mod rates;
+mod rebuild;
 mod remote;
 mod settlement;
+mod still;
 mod suspense;
 mod table;
 mod tree;
+mod verify;
 mod withdrawal;
 
 use std::path::{Path, PathBuf};
@@ -96,6 +100,8 @@ enum What {
     #[command(after_help = backup::HELP)]
     Backup(Remote<backup::Backup>),
     Restore(backup::Restore),
+    Verify(verify::Verify),
+    Rebuild(rebuild::Rebuild),
     /// Success rates, each with numerator and denominator.
     #[command(after_help = rates::EXAMPLES)]
     Rates(rates::Rates),
@@ -197,6 +203,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,
         What::Backup(backup) => backup::run(&backup, &load()?)?,
         What::Restore(restore) => restore.run(&load()?)?,
+        What::Verify(verify) => verify.run(&load()?)?,
+        What::Rebuild(rebuild) => rebuild.run(&load()?)?,
         What::Rates(rates) => rates.run(&load()?)?,
         What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
         What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,

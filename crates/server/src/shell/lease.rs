@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,61 @@ pub(crate) fn hold(place: &JournalConfig) -> Result<Option<Lease>, JournalError>
         thread::sleep(EVERY);
     }
     Ok(Some(lease))
+}
+
+/// A journal that no node leads, for as long as a command works on what follows it; nodes that start meanwhile wait. On the
+/// embedded journal the directory's lock does that.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    leadership: Leadership,
+    renewing: Option<(mpsc::Sender<()>, thread::JoinHandle<()>)>,
+}
+
+impl Idle {
+    /// Sees that no node leads; `None` if one does.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub(crate) fn hold(place: &Place) -> Result<Option<Self>, JournalError> {
+        if place.is_embedded() {
+            return Ok(Some(Self { leadership: Leadership::new(None), renewing: None }));
+        }
+        let holder = format!("lintel-command-{}", std::process::id());
+        let mut lease = Lease::new(PostgresConfig::new(&place.url, &place.schema), holder, LENGTH)?;
+        if lease.acquire()?.is_none() {
+            return Ok(None);
+        }
+        let leadership = Leadership::new(Some(&lease));
+        let (stop, stopped) = mpsc::channel();
+        let known = leadership.clone();
+        let renewing = thread::spawn(move || {
+            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                match lease.renew() {
+                    Ok(until @ Some(_)) => known.prolong(until),
+                    // It is asked again, and holds as long as it did before.
+                    Err(_) => {}
+                    Ok(None) => return,
+                }
+            }
+            // One that was not given back ends by itself.
+            drop(lease.release());
+        });
+        Ok(Some(Self { leadership, renewing: Some((stop, renewing)) }))
+    }
+
+    /// Whether it is still so.
+    pub(crate) fn is_held(&self) -> bool {
+        self.leadership.is_held()
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        if let Some((stop, renewing)) = self.renewing.take() {
+            drop(stop);
+            drop(renewing.join());
+        }
+    }
 }
 
 /// Renews the lease until the platform stops, and stops the platform if it is lost.

@@ -23,6 +23,7 @@ mod journal_ranges;
 mod keys;
 mod log;
 mod manual;
+mod mending;
 mod merging;
 mod open;
 mod orders;

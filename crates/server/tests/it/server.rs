@@ -124,9 +124,18 @@ impl Server {
 
     /// As [`Self::lintel`], with more in its environment.
     pub(crate) fn lintel_in(&self, arguments: &[&str], environment: &[(&str, String)]) -> Output {
+        self.run(&self.directory.path().join("data"), arguments, environment)
+    }
+
+    /// As [`Self::lintel`], on another data directory.
+    pub(crate) fn lintel_on(&self, data: &Path, arguments: &[&str]) -> Output {
+        self.run(data, arguments, &[])
+    }
+
+    fn run(&self, data: &Path, arguments: &[&str], environment: &[(&str, String)]) -> Output {
         let settings = self.settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
         let arguments: Vec<&str> = arguments.iter().copied().chain(settings).collect();
-        lintel_in(&self.directory.path().join("data"), &arguments, environment)
+        lintel_in(data, &arguments, environment)
     }
 
     /// Whether the process that was started runs on.

@@ -1,0 +1,128 @@
+//! `lintel verify`: checks everything that a data directory holds of the books, with the platform stopped.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use history::History;
+use journal::DirectoryLock;
+use node::verify::{self, Progress, Report};
+use serde_json::{Value, json};
+
+use super::progress::Shown;
+use super::still::Still;
+use super::{journal as journal_cli, print};
+use crate::config::Config;
+use crate::serve;
+
+const HELP: &str = "\
+It looks at every row of the journal (checksum, chain, order), every file of history (bytes, rows, order, balances), every row \
+of the store (checksum) and its indexes, and replays the journal to compare: each row, each column that lists are filtered by, \
+each idempotency key, each end of a day, and the entries of each account. Nothing is changed, but that a store of an older \
+program is brought up to date. It takes as long as the journal takes to replay. The vault is not looked at.
+
+The platform must be stopped: its tables and files change while it runs. Beside a running one, `lintel backup take` checks every \
+row of the journal that is new; a restored copy can be verified on another machine.
+
+Damage is named, one a line, and the exit code is then 1. Damage to tables and files is mended with `lintel rebuild`; damage \
+to the journal only with a backup: `lintel restore`.
+
+Examples:
+  lintel --data-dir data verify
+  lintel --config lintel.toml verify --json";
+
+/// Check journal, store and history against their checksums and against a replay.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Verify {
+    /// End with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What cannot be read, and damage.
+    pub(crate) fn run(&self, config: &Config) -> Result<()> {
+        let still = Still::hold(config, "verify")?;
+        serve::refuse_half_rebuilt(&config.data_dir)?;
+        let report = report(config, &still.lock)?;
+        still.ensure()?;
+        print(&if self.json { format!("{}\n", shown(&report)) } else { told(&report) });
+        match report.damages.len() as u64 + report.more {
+            0 => Ok(()),
+            1 => bail!("1 damage was found"),
+            count => bail!("{count} damages were found"),
+        }
+    }
+}
+
+/// Verifies the directory that is held.
+///
+/// # Errors
+/// What cannot be read.
+fn report(config: &Config, lock: &DirectoryLock) -> Result<Report> {
+    let mut journal = journal_cli::open(config, lock)?;
+    let history = History::new(&config.data_dir);
+    let file = config.data_dir.join(serve::STORE_NAME);
+    let store = if config.store.is_embedded() && !file.exists() {
+        // To open it would make it.
+        Err(format!("{} is not there", file.display()))
+    } else {
+        match serve::open_store(&config.data_dir, &config.store) {
+            Ok(store) => Ok(store),
+            Err(error) if config.store.is_embedded() => Err(format!("{error:#}")),
+            Err(error) => return Err(error),
+        }
+    };
+    let mut shown = Shown::new();
+    let report =
+        verify::verify(&mut journal, store.as_ref().map_err(Clone::clone), &history, &mut |progress| match progress {
+            Progress::File(path, of) => shown.detail(&format!("checking {of} files of history"), path),
+            Progress::Journal(position, last) => shown.position("replaying the journal", position, last),
+            Progress::Table(table) => shown.detail("comparing tables", table),
+            Progress::Accounts => shown.stage("adding up every account's entries"),
+        })?;
+    shown.end();
+    Ok(report)
+}
+
+fn shown(report: &Report) -> Value {
+    let Report { journal, checkpoint, compared, files, accounts, keys, state, damages, more } = report;
+    let damage = |damage: &verify::Damage| {
+        let verify::Damage { part, name, id, position, what } = damage;
+        json!({ "part": part.name(), "name": name, "id": id, "position": position, "what": what })
+    };
+    json!({
+        "rows": journal.rows, "events": journal.events, "position": journal.tip.next.saturating_sub(1),
+        "hash": journal.tip.hash.to_string(), "checkpoint": checkpoint.map(|checkpoint| checkpoint.position),
+        "compared": compared, "files": files, "accounts": accounts, "keys": keys, "state": state.map(hex::encode),
+        "damages": damages.iter().map(damage).collect::<Vec<_>>(), "more_damages": more,
+    })
+}
+
+fn told(report: &Report) -> String {
+    let Report { journal, checkpoint, compared, files, accounts, keys, state, damages, more } = report;
+    let (rows, events, position) = (journal.rows, journal.events, journal.tip.next.saturating_sub(1));
+    let mut text =
+        format!("journal    {rows} rows, {events} events, to position {position}, hash {}\n", journal.tip.hash);
+    text.push_str(&match checkpoint.map(|checkpoint| checkpoint.position) {
+        Some(at) if *compared => format!("store      at position {at}: compared with a replay, {keys} keys too\n"),
+        Some(at) => format!("store      at position {at}: looked at by itself only\n"),
+        None => "store      holds no checkpoint\n".to_owned(),
+    });
+    text.push_str(&format!("history    {files} files, {accounts} accounts compared with a replay\n"));
+    text.push_str(&state.map_or_else(String::new, |state| format!("state      {}\n", hex::encode(state))));
+    damages.iter().for_each(|damage| text.push_str(&format!("DAMAGED    {damage}\n")));
+    if *more > 0 {
+        text.push_str(&format!("DAMAGED    {more} more\n"));
+    }
+    text.push_str(if damages.is_empty() {
+        "all is as it was written\n"
+    } else if damages.iter().any(|damage| damage.part == verify::Part::Journal) {
+        "the journal itself is damaged: restore it from a backup (`lintel restore --help`)\n"
+    } else {
+        "the journal is whole: `lintel rebuild` makes store and history anew from it\n"
+    });
+    text
+}
