@@ -10,7 +10,7 @@ use domain::calendar::{Calendar, Date, Year};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
 use domain::freeze::{Measure, PlaceFreeze};
-use domain::hold::{HoldStatus, PlaceHold};
+use domain::hold::PlaceHold;
 use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OrderId, UserId};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
@@ -238,9 +238,11 @@ impl<'a> Maker<'a> {
     }
 
     fn on_a_hold(&mut self) -> Option<Command> {
-        let open = self.state.holds.iter().map(|(_, hold)| hold);
-        let open: Vec<HoldId> = open.filter(|hold| hold.status == HoldStatus::Open).map(|hold| hold.id).collect();
-        let hold = *self.random.pick(&open)?;
+        let holds = self.state.holds.iter().map(|(_, hold)| hold);
+        // Now and then one that is over, and may have left memory.
+        let closed = self.random.chance(250);
+        let holds: Vec<HoldId> = holds.filter(|hold| hold.is_closed() == closed).map(|hold| hold.id).collect();
+        let hold = *self.random.pick(&holds)?;
         if self.random.chance(400) {
             return Some(Command::CancelHold(hold));
         }
