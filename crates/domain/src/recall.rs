@@ -11,6 +11,8 @@
 //! - A kind may leave only if no event changes a closed row, and only rows that are open stand in an index or are walked.
 //! - A state that is told to keep what is closed lets nothing go: by it a replay checks each `Recalled`.
 
+use alloc::vec::Vec;
+
 use minicbor::{Decode, Encode};
 
 use crate::command::{Command, Reply};
@@ -79,12 +81,12 @@ pub fn decide(draft: &mut Draft<'_>, position: u64) -> Result<Reply, Refusal> {
     Ok(Reply::Done)
 }
 
-/// A row that a command will ask for and that is away: asked of a command that cannot be taken back.
+/// The rows that a command will ask for and that are away: asked of a command that cannot be taken back.
 #[must_use]
-pub fn wanted(_state: &State, command: &Command) -> Option<RowId> {
+pub fn wanted(_state: &State, command: &Command) -> Vec<RowId> {
     debug_assert!(!command.needs_undo(), "any other command is run and taken back");
     // None of them asks for a row of these kinds.
-    None
+    Vec::new()
 }
 
 impl State {

@@ -155,13 +155,13 @@ pub enum EngineError {
 /// What came of a request that was not answered before.
 enum Taken {
     Answered(Answer),
-    Misses(RowId, Box<Request>),
+    Misses(Vec<RowId>, Box<Request>),
 }
 
 /// What came of a command.
 enum Decided {
     Done(Result<(Reply, Emitted), Refusal>),
-    Misses(RowId, Box<Command>),
+    Misses(Vec<RowId>, Box<Command>),
 }
 
 /// The one writer.
@@ -276,10 +276,10 @@ impl Engine {
                 self.recall(looked_up, clock);
                 match self.decide_new(request, clock)? {
                     Taken::Answered(answer) => answer,
-                    Taken::Misses(row, request) => {
-                        if !rows.contains(&row) {
-                            rows.push(row);
-                        }
+                    Taken::Misses(missed, request) => {
+                        rows.extend(missed);
+                        rows.sort_unstable();
+                        rows.dedup();
                         return Ok(self.park(request, rows));
                     }
                 }
@@ -327,8 +327,8 @@ impl Engine {
         let Request { command, meta } = request;
         self.begin_batch(clock);
         let decided = match self.decide(command, &meta)? {
-            Decided::Misses(row, command) => {
-                return Ok(Taken::Misses(row, Box::new(Request { command: *command, meta })));
+            Decided::Misses(rows, command) => {
+                return Ok(Taken::Misses(rows, Box::new(Request { command: *command, meta })));
             }
             Decided::Done(decided) => decided,
         };
@@ -371,8 +371,9 @@ impl Engine {
         };
         let position = self.state.position;
         let recording = command.needs_undo();
-        if !recording && let Some(row) = recall::wanted(&self.state, &command) {
-            return Ok(Decided::Misses(row, Box::new(command)));
+        let wanted = if recording { Vec::new() } else { recall::wanted(&self.state, &command) };
+        if !wanted.is_empty() {
+            return Ok(Decided::Misses(wanted, Box::new(command)));
         }
         // If something is away, the command may have to come again.
         let again = (recording && self.state.has_left()).then(|| Box::new(command.clone()));
@@ -383,7 +384,7 @@ impl Engine {
         debug_assert!(missed.is_none() || recording, "`recall::wanted` names what such a command asks for");
         if let (Some(row), Some(command)) = (missed, again) {
             draft.rollback();
-            return Ok(Decided::Misses(row, command));
+            return Ok(Decided::Misses(vec![row], command));
         }
         match decided {
             Ok(Ok(reply)) => Ok(Decided::Done(Ok((reply, draft.commit())))),

@@ -239,8 +239,8 @@ impl<'a> Maker<'a> {
 
     fn on_a_hold(&mut self) -> Option<Command> {
         let holds = self.state.holds.iter().map(|(_, hold)| hold);
-        // Now and then one that is over, and may have left memory.
-        let closed = self.random.chance(250);
+        // Half of them are over, and may have left memory.
+        let closed = self.random.chance(500);
         let holds: Vec<HoldId> = holds.filter(|hold| hold.is_closed() == closed).map(|hold| hold.id).collect();
         let hold = *self.random.pick(&holds)?;
         if self.random.chance(400) {

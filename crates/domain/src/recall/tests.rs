@@ -1,7 +1,5 @@
 //! What leaves, what stays, and that both are as good as in memory.
 
-use alloc::vec::Vec;
-
 use super::*;
 use crate::account::Owner;
 use crate::book::Subject;

@@ -130,7 +130,8 @@ fn look_up(store: &Database, platform: &Platform, parked: &mpsc::Receiver<(Parke
             match look_up_one(store, asked) {
                 Some((asked, None)) => waiting.push(asked),
                 Some(((parked, after), Some(looked_up))) => {
-                    if platform.send(Input::LookedUp(Box::new((parked, looked_up)), after)).is_err() {
+                    let sent = platform.send(Input::LookedUp(Box::new((parked, looked_up)), after));
+                    if sent.is_err() {
                         return;
                     }
                 }
