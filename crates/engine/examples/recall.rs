@@ -1,7 +1,7 @@
 //! What closed holds cost in memory, with and without leaving it, and how long the longest stop for leaving is.
 //!
 //! ```text
-//! cargo run --profile fast -p engine --example recall -- [HOLDS]
+//! cargo run -p engine --example recall -- [HOLDS]
 //! ```
 //! Holds are placed and confirmed, a batch of 10,000 at a time as the writer takes them; every tenth batch the store is at what
 //! was sealed, as it is about once a second.
