@@ -21,10 +21,12 @@ use crate::draft::Draft;
 use crate::envelope::{Actor, Context, Origin, Time};
 use crate::event::{Event, apply};
 use crate::freeze::{FreezeScope, Measure, PlaceFreeze};
-use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, UserId};
+use crate::hold::Hold;
+use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, HoldId, MerchantId, UserId};
 use crate::initialise::Genesis;
 use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use crate::money::{Currency, Minor};
+use crate::recall::{self, Recalled, Row, RowId};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::restore::RestoredAccount;
 use crate::sealed::{DataClass, Sealed};
@@ -144,7 +146,40 @@ impl Kit {
         reply
     }
 
+    /// Tries a command; rows that it misses, after a restore, come back first, as the engine brings them back.
     fn tries(&mut self, login: &str, command: Command, approved: Option<Approved>) -> Result<Reply, Refusal> {
+        recall::wanted(&self.state, &command).into_iter().for_each(|row| self.recall(row));
+        loop {
+            match self.tries_once(login, command.clone(), approved.clone()) {
+                Ok(tried) => return tried,
+                Err(row) => self.recall(row),
+            }
+        }
+    }
+
+    /// A hold as a store has it, in memory or not.
+    #[track_caller]
+    pub(crate) fn stored_hold(&self, id: HoldId) -> &Hold {
+        let row = self.rows.holds.iter().find(|(row, _)| *row == id.0);
+        row.map(|(_, hold)| hold).expect("every row is kept")
+    }
+
+    /// A row that left comes back from the rows that a store would hold.
+    fn recall(&mut self, RowId::Hold(id): RowId) {
+        let recalled = Recalled { as_of: self.state.position, row: Row::Hold(self.stored_hold(id).clone()) };
+        assert!(self.replayed.agrees_with(&recalled), "what comes back is what the events make it");
+        let event = Event::Recalled(recalled);
+        apply(&mut self.state, &event);
+        self.replay(core::slice::from_ref(&event));
+        self.events.push(event);
+    }
+
+    fn tries_once(
+        &mut self,
+        login: &str,
+        command: Command,
+        approved: Option<Approved>,
+    ) -> Result<Result<Reply, Refusal>, RowId> {
         let before = self.balances();
         self.state.now = self.now;
         let context = Context {
@@ -155,9 +190,20 @@ impl Kit {
             epoch: 1,
         };
         let recording = command.needs_undo();
+        let without_closed = self.decides_without_closed(&context, &command, approved.as_ref());
         let mut draft = Draft::begin(&mut self.state, &context, recording);
         draft.approved = approved;
-        match decide(&mut draft, command) {
+        let decided = decide(&mut draft, command);
+        if let Some(row) = draft.state.missed() {
+            draft.rollback();
+            return Err(row);
+        }
+        if let Some((result, events)) = without_closed {
+            assert_eq!(result, decided, "what is in memory changes no answer");
+            let here = draft.events();
+            assert!(result.is_err() || events == here, "what is in memory changes no event: {events:?} and {here:?}");
+        }
+        match decided {
             Ok(reply) => {
                 let events = draft.commit().events();
                 self.replay(&events);
@@ -165,14 +211,47 @@ impl Kit {
                 if !self.unchecked {
                     self.checks_hold();
                 }
-                Ok(reply)
+                Ok(Ok(reply))
             }
             Err(refusal) => {
                 draft.rollback();
                 assert_eq!(self.balances(), before, "a refusal changes nothing: {refusal}");
                 let _ = self.state.take_changes();
-                Err(refusal)
+                Ok(Err(refusal))
             }
+        }
+    }
+
+    /// What a command comes to on a copy of the state whose closed rows left memory, and come back one by one as they are
+    /// asked for; nothing if there are none.
+    fn decides_without_closed(
+        &self,
+        context: &Context,
+        command: &Command,
+        approved: Option<&Approved>,
+    ) -> Option<(Result<Reply, Refusal>, Vec<Event>)> {
+        if !self.state.holds.iter().any(|(_, hold)| hold.is_closed()) {
+            return None;
+        }
+        let mut state = self.state.clone();
+        let mut aside = state.holds.set_aside(Hold::is_closed);
+        for RowId::Hold(wanted) in recall::wanted(&state, command) {
+            let at = aside.iter().position(|(id, _)| *id == wanted.0)?;
+            let (id, hold) = aside.swap_remove(at);
+            state.holds.put_back(id, hold);
+        }
+        loop {
+            let mut draft = Draft::begin(&mut state, context, command.needs_undo());
+            draft.approved = approved.cloned();
+            let result = decide(&mut draft, command.clone());
+            let Some(RowId::Hold(missed)) = draft.state.missed() else {
+                return Some((result, draft.commit().events()));
+            };
+            draft.rollback();
+            // What left before, the caller brings back first.
+            let at = aside.iter().position(|(id, _)| *id == missed.0)?;
+            let (id, hold) = aside.swap_remove(at);
+            state.holds.put_back(id, hold);
         }
     }
 

@@ -56,6 +56,10 @@ pub struct Stats {
     pub unknown: u64,
     /// Checkpoints written.
     pub checkpoints: u64,
+    /// Rows that came back to memory.
+    pub recalled: u64,
+    /// Look-ups that had to wait for the store to catch up.
+    pub behind: u64,
     /// Attempts that ended.
     pub settled: u64,
     /// Debits that were found to be done after the bank had declined them.
@@ -78,6 +82,8 @@ impl Stats {
         self.calls += calls;
         self.unknown += unknown;
         self.checkpoints += other.checkpoints;
+        self.recalled += other.recalled;
+        self.behind += other.behind;
         self.settled += other.settled;
         self.lies += other.lies;
     }

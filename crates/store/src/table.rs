@@ -24,6 +24,9 @@ pub trait Stored: Clone + Debug + PartialEq + Encode<()> + for<'b> Decode<'b, ()
     /// The columns beside id, position, checksum and blob.
     const COLUMNS: &'static [&'static str];
 
+    /// Whether closed rows leave memory. Such a table has a column `closed`, which is 1 for them and 0 for others.
+    const LEAVES: bool = false;
+
     /// The aggregate's own id.
     fn id(&self) -> Self::Id;
 
@@ -187,22 +190,32 @@ pub(crate) fn decode<X: Stored>(row: &Row, at: usize) -> Result<X, StoreError> {
 /// Rows that are read at once.
 const PAGE_ROWS: i64 = 4_096;
 
-/// Every row in the order of its id, page after page.
-pub(crate) fn read_all<X: Stored>(
+/// Every row that belongs in memory, in the order of its id, page after page: all, or those that are not closed where closed
+/// ones leave it.
+pub(crate) fn read_open<X: Stored>(
     session: &dyn Session,
     mut each: impl FnMut(X) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    read_with(session, &[], |row, _| each(row))
+    read_pages(session, &[], if X::LEAVES { "closed = 0 AND " } else { "" }, |row, _| each(row))
 }
 
-/// As [`read_all`], with the values of `columns` beside each row.
+/// Every row, with the values of `columns` beside each.
 pub(crate) fn read_with<X: Stored>(
     session: &dyn Session,
     columns: &[&str],
+    each: impl FnMut(X, &[Value]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    read_pages(session, columns, "", each)
+}
+
+fn read_pages<X: Stored>(
+    session: &dyn Session,
+    columns: &[&str],
+    only: &str,
     mut each: impl FnMut(X, &[Value]) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let columns = ["id", "checksum", "blob"].iter().chain(columns).copied().collect::<Vec<_>>().join(", ");
-    let sql = format!("SELECT {columns} FROM {} WHERE id > $1 ORDER BY id LIMIT $2", X::TABLE);
+    let sql = format!("SELECT {columns} FROM {} WHERE {only}id > $1 ORDER BY id LIMIT $2", X::TABLE);
     let mut after = i64::MIN;
     loop {
         let page = session.query(&sql, &[after.into(), PAGE_ROWS.into()])?;

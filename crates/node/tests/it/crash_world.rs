@@ -82,7 +82,7 @@ pub(crate) fn asked(engine: &mut Engine, store: &Database, request: Request, now
         match admitted {
             Admitted::Answered(answer) => return answer,
             Admitted::Parked(parked) => {
-                let looked_up = keys::look_up(store, &parked).unwrap();
+                let looked_up = keys::look_up(store, &parked).unwrap().expect("the store is at its checkpoint");
                 admitted = engine.resume(parked, &looked_up, now).unwrap();
             }
         }
@@ -169,6 +169,8 @@ impl Node {
 
     pub(crate) fn checkpoint(&mut self) {
         self.projector.write(&[]).unwrap();
+        let at = self.projector.checkpoint();
+        self.engine.submit(engine::engine::checkpoint(at), self.now).unwrap().result.unwrap();
         self.build_filters();
     }
 

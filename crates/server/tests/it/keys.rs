@@ -11,14 +11,14 @@ use crate::server::Server;
 const VOUCHERS: i64 = 40;
 
 /// A number of `/metrics`; 0 before there is one.
-fn metric(client: &Client, name: &str) -> f64 {
+pub(crate) fn metric(client: &Client, name: &str) -> f64 {
     let text = client.get("/metrics").text();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0.0, |number| number.parse().unwrap())
 }
 
 /// Waits until a number of `/metrics` is as it should be.
-fn becomes(client: &Client, name: &str, expected: impl Fn(f64) -> bool) {
+pub(crate) fn becomes(client: &Client, name: &str, expected: impl Fn(f64) -> bool) {
     let began = Instant::now();
     while !expected(metric(client, name)) {
         assert!(began.elapsed() < Duration::from_secs(60), "{name} is {}", metric(client, name));

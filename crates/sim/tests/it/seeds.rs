@@ -42,7 +42,7 @@ fn no_seed_breaks_a_law() {
     assert!(stats.answered > 80 * SEEDS && stats.refused < stats.answered / 2, "{stats:#?}");
     assert!(stats.settled > 10 * SEEDS && stats.unknown > SEEDS && stats.calls > 20 * SEEDS, "{stats:#?}");
     assert!(stats.reads > 5 * SEEDS && stats.checkpoints > 5 * SEEDS && stats.kept > SEEDS / 4, "{stats:#?}");
-    assert!(stats.lies > SEEDS / 10, "{stats:#?}");
+    assert!(stats.lies > SEEDS / 10 && stats.recalled > SEEDS / 20, "{stats:#?}");
 }
 
 #[test]
