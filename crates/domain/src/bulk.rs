@@ -308,6 +308,18 @@ fn repeated(stream: &Stream, command: &PostBulk) -> Result<Option<BulkReply>, Re
     }
 }
 
+/// The holds that a posting confirms and cancels; none of one that is answered without a look at them.
+pub(crate) fn holds_named<'a>(state: &State, posting: &'a PostBulk) -> impl Iterator<Item = HoldId> + 'a {
+    let known = state.stream_names.get(posting.stream.as_ref()).and_then(|id| state.streams.get(id.0));
+    let is_new = known.is_none_or(|stream| posting.number > stream.mark);
+    let steps = if posting.items.mixed && is_new { posting.items.steps.as_slice() } else { &[] };
+    steps.iter().filter_map(|step| match step {
+        Step::Confirm(confirm) => Some(confirm.hold),
+        Step::Cancel(hold) => Some(*hold),
+        Step::Voucher { .. } | Step::Hold(_) => None,
+    })
+}
+
 fn open_stream(draft: &mut Draft<'_>, name: &str) -> Result<StreamId, Refusal> {
     if name.is_empty() || name.len() > 64 {
         let message = format!("the stream's name has {} bytes; use 1 to 64", name.len());

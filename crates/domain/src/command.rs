@@ -40,6 +40,7 @@ use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
 use crate::own_transfer::{self, OwnTransferCommand};
 use crate::payout::{self, CreatePayout};
+use crate::recall;
 use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
@@ -66,6 +67,11 @@ pub enum Command {
     Tick,
     /// Carry out what fell due, and write down what time it is though nothing did.
     MarkTime,
+    /// Let go of what is closed: the store is at a position.
+    Checkpoint {
+        /// The position.
+        position: u64,
+    },
     /// Cut the day; the next one is named or follows.
     CutDay {
         /// The next accounting day.
@@ -383,6 +389,8 @@ impl Command {
     pub const fn needs_undo(&self) -> bool {
         match self {
             Self::PostBulk(bulk) => bulk.atomic,
+            // What left memory does not come back because a command was refused; this one never is.
+            Self::Checkpoint { .. } => false,
             Self::Initialise(_)
             | Self::SetCalendar(_)
             | Self::Tick
@@ -456,6 +464,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::SetCalendar(calendar) => initialise::decide_set_calendar(draft, calendar),
         Command::Tick => tick::decide_tick(draft),
         Command::MarkTime => tick::decide_mark_time(draft),
+        Command::Checkpoint { position } => recall::decide(draft, position),
         Command::CutDay { next } => business_day::decide_cut(draft, next),
         Command::SealDay(date) => business_day::decide_seal(draft, date),
         Command::CloseDay { date, position, checks } => business_day::decide_close(draft, date, position, checks),

@@ -28,6 +28,7 @@ impl<'a> Draft<'a> {
     /// anything and is never refused after its first event.
     pub fn begin(state: &'a mut State, context: &'a Context, recording: bool) -> Self {
         state.begin(recording);
+        state.forget_missed();
         let (posted, position) = (state.posted.len(), state.position);
         Self { state, context, approved: None, emitted: Emitted::default(), posted, position }
     }
@@ -54,6 +55,12 @@ impl<'a> Draft<'a> {
         self.emitted.clear();
         self.state.begin(true);
         result
+    }
+
+    /// The events so far.
+    #[cfg(test)]
+    pub(crate) fn events(&self) -> alloc::vec::Vec<Event> {
+        self.emitted.events()
     }
 
     /// Keeps the work; the events are to be journaled.

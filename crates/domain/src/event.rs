@@ -33,6 +33,7 @@ use crate::order::{self, ClearedOrder, Order, OrderStatus};
 use crate::own_transfer::{self, OwnTransferEvent};
 use crate::payment;
 use crate::payout::{self, CancelReason, Payout, PayoutFailure};
+use crate::recall::{self, Recalled};
 use crate::refund::{self, Refund};
 use crate::reserve_line::{self, ReserveLineEvent};
 use crate::restriction::{self, Restriction};
@@ -105,6 +106,16 @@ pub enum Event {
     /// A command was refused, and its key is bound to the refusal in its header.
     #[n(7)]
     Refused,
+    /// The store is at a position: what is closed and was changed up to there leaves memory.
+    #[n(171)]
+    Checkpointed {
+        /// The position.
+        #[n(0)]
+        position: u64,
+    },
+    /// What left memory is back, as the store has it.
+    #[n(172)]
+    Recalled(#[n(0)] Recalled),
     /// The time was written down: it is that of the journal's row, and a clock that stands does not fall behind it.
     #[n(170)]
     TimeMarked,
@@ -480,6 +491,8 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::DayChecksFailed { date, checks } => business_day::apply_checks_failed(state, *date, checks),
         Event::DayClosed { date, checks } => business_day::apply_closed(state, *date, checks),
         Event::Refused | Event::TimeMarked => {}
+        Event::Checkpointed { position } => recall::apply_checkpointed(state, *position),
+        Event::Recalled(recalled) => recall::apply_recalled(state, recalled),
         Event::AccountOpened(account) => account::apply_opened(state, account),
         Event::AccountClosed(id) => state.account_row(*id).status = AccountStatus::Closed,
         Event::AccountRestricted { account, restriction } => {

@@ -178,6 +178,15 @@ impl Hold {
         }
     }
 
+    /// Whether it is over: nothing changes it any more.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        match self.status {
+            HoldStatus::Open => false,
+            HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => true,
+        }
+    }
+
     /// What may be done with it by hand at a time.
     #[must_use]
     pub fn allowed_actions(&self, now: Time) -> &'static [&'static str] {

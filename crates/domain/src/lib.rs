@@ -55,6 +55,7 @@ pub mod payout;
 #[cfg(all(feature = "planted-faults", debug_assertions))]
 pub mod planted;
 pub mod rates;
+pub mod recall;
 pub mod refund;
 pub mod refusal;
 pub mod reserve_line;

@@ -29,6 +29,7 @@ use crate::initialise::Genesis;
 use crate::money::{Currency, Minor};
 use crate::own_transfer::{OwnTransfer, OwnTransferStatus};
 use crate::payout::{Payout, PayoutStatus};
+use crate::recall::LastIds;
 use crate::reserve_line::{self, LineTarget};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
@@ -50,6 +51,9 @@ pub struct Core {
     /// The position of the last event.
     #[n(3)]
     pub position: u64,
+    /// The highest ids of the kinds whose rows leave memory; an older program wrote none.
+    #[n(4)]
+    pub last_ids: Option<LastIds>,
 }
 
 /// What the entries of an account add up to.
@@ -100,10 +104,10 @@ impl State {
     #[must_use]
     pub fn core(&self) -> Core {
         let (genesis, calendar) = (self.genesis.clone(), self.calendar.clone());
-        Core { genesis, calendar, now: self.now, position: self.position }
+        Core { genesis, calendar, now: self.now, position: self.position, last_ids: Some(self.last_ids()) }
     }
 
-    /// The state at `core.position`: `rows` is every row there is, `balances` every account that has entries, `turnovers`
+    /// The state at `core.position`: `rows` is every row there is, those that leave memory only if they are open, `balances` every account that has entries, `turnovers`
     /// every account's of every day that is not closed, each once. Nothing counts as changed.
     ///
     /// # Errors
@@ -114,13 +118,15 @@ impl State {
         balances: impl Iterator<Item = RestoredAccount>,
         turnovers: impl Iterator<Item = (Date, AccountId, Turnover)>,
     ) -> Result<Self, RestoreError> {
-        let Core { genesis, calendar, now, position } = core;
+        let Core { genesis, calendar, now, position, last_ids } = core;
         let mut rows = rows;
         let days = core::mem::take(&mut rows.days);
         for (_, row) in &mut rows.accounts {
             (row.balance, row.entries) = (0, 0);
         }
-        let mut state = Self { genesis, now, position, calendar, ..Self::of_rows(rows) };
+        let checkpointed = position;
+        let mut state = Self { genesis, now, position, calendar, checkpointed, ..Self::of_rows(rows) };
+        state.holds.reached(last_ids.unwrap_or_default().holds);
         for RestoredAccount { account, balance, entries } in balances {
             let row = state.accounts.change(account.0).ok_or(RestoreError::AccountUnknown { account })?;
             (row.balance, row.entries) = (balance, entries);

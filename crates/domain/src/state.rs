@@ -69,9 +69,19 @@ pub enum Timer {
     Approval(ApprovalId),
 }
 
+/// When a row of a table leaves memory; never, in most.
+macro_rules! closed {
+    () => {
+        None
+    };
+    ($closed:path) => {
+        Some($closed)
+    };
+}
+
 macro_rules! state {
     (
-        tables { $($(#[$table_doc:meta])* $table:ident: $row:ty,)* }
+        tables { $($(#[$table_doc:meta])* $table:ident: $row:ty $(=> $closed:path)?,)* }
         indexes { $($(#[$index_doc:meta])* $index:ident: $key:ty => $value:ty,)* }
     ) => {
         /// Everything that the journal's events add up to.
@@ -91,6 +101,11 @@ macro_rules! state {
             $($(#[$index_doc])* pub $index: Index<$key, $value>,)*
             /// Entries posted since the engine last took them.
             pub posted: Vec<PostedEntry>,
+            /// Rows that are away were last changed here or before: a store at this position has them. Two states of one
+            /// journal may differ in it, as in which closed rows they have in memory.
+            pub checkpointed: u64,
+            /// Nothing leaves: for a replay that checks what came back.
+            pub keep_closed: bool,
         }
 
         /// The rows that a batch changed, as they are at its end, for the store.
@@ -128,9 +143,19 @@ macro_rules! state {
         }
 
         impl State {
-            /// A state of these rows, with neither days nor indexes.
+            /// A state of these rows, without those that are closed and leave memory, and with neither days nor indexes.
             pub(crate) fn of_rows(rows: Changes) -> Self {
+                let mut rows = rows;
+                $($(rows.$table.retain(|(_, row)| !$closed(row));)?)*
                 Self { $($table: Table::restored(rows.$table),)* ..Self::default() }
+            }
+
+            /// Lets go of what is closed and left by a checkpoint.
+            pub(crate) fn leave(&mut self, position: u64) {
+                $($(
+                    let _: fn(&$row) -> bool = $closed;
+                    self.$table.leave(position);
+                )?)*
             }
 
             pub(crate) fn begin(&mut self, recording: bool) {
@@ -151,19 +176,19 @@ macro_rules! state {
                 $(self.$index.rollback();)*
             }
 
-            /// The names of the fields that `other` has otherwise; where days, tables and indexes lie in memory and what
-            /// changed lately is not compared.
+            /// The names of the fields that `other` has otherwise; where days, tables and indexes lie in memory, which closed
+            /// rows left it and what changed lately is not compared.
             #[must_use]
             pub fn differing(&self, other: &Self) -> Vec<&'static str> {
                 let mut names = Vec::new();
                 let mut compare = |name, same: bool| if !same { names.push(name) };
-                let Self { genesis, now, position, calendar, days, $($table,)* $($index,)* posted: _ } = self;
+                let Self { genesis, now, position, calendar, days, $($table,)* $($index,)* .. } = self;
                 compare("genesis", *genesis == other.genesis);
                 compare("now", *now == other.now);
                 compare("position", *position == other.position);
                 compare("calendar", *calendar == other.calendar);
                 compare("days", days.is_same(&other.days));
-                $(compare(stringify!($table), $table.iter().eq(other.$table.iter()));)*
+                $(compare(stringify!($table), $table.is_same(&other.$table, closed!($($closed)?)));)*
                 $(compare(stringify!($index), $index.iter().eq(other.$index.iter()));)*
                 names
             }
@@ -176,6 +201,8 @@ macro_rules! state {
             /// The rows changed since the last call. Balances and entry counts of accounts are not among what counts as a
             /// change: history holds them.
             pub fn take_changes(&mut self) -> Changes {
+                let position = self.position;
+                $($(self.$table.note_closed(position, $closed);)?)*
                 Changes { days: self.days.take_dirty(), $($table: self.$table.take_dirty(),)* }
             }
         }
@@ -187,7 +214,7 @@ state! {
         /// Accounts.
         accounts: Account,
         /// Holds.
-        holds: Hold,
+        holds: Hold => Hold::is_closed,
         /// Customers.
         customers: Customer,
         /// Users.

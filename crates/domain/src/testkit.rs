@@ -21,10 +21,12 @@ use crate::draft::Draft;
 use crate::envelope::{Actor, Context, Origin, Time};
 use crate::event::{Event, apply};
 use crate::freeze::{FreezeScope, Measure, PlaceFreeze};
-use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, UserId};
+use crate::hold::Hold;
+use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, HoldId, MerchantId, UserId};
 use crate::initialise::Genesis;
 use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use crate::money::{Currency, Minor};
+use crate::recall::{self, Recalled, Row, RowId};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::restore::RestoredAccount;
 use crate::sealed::{DataClass, Sealed};
@@ -144,7 +146,39 @@ impl Kit {
         reply
     }
 
+    /// Tries a command; rows that it misses, after a restore, come back first, as the engine brings them back.
     fn tries(&mut self, login: &str, command: Command, approved: Option<Approved>) -> Result<Reply, Refusal> {
+        loop {
+            match self.tries_once(login, command.clone(), approved.clone()) {
+                Ok(tried) => return tried,
+                Err(row) => self.recall(row),
+            }
+        }
+    }
+
+    /// A hold as a store has it, in memory or not.
+    #[track_caller]
+    pub(crate) fn stored_hold(&self, id: HoldId) -> &Hold {
+        let row = self.rows.holds.iter().find(|(row, _)| *row == id.0);
+        row.map(|(_, hold)| hold).expect("every row is kept")
+    }
+
+    /// A row that left comes back from the rows that a store would hold.
+    fn recall(&mut self, RowId::Hold(id): RowId) {
+        let recalled = Recalled { as_of: self.state.position, row: Row::Hold(self.stored_hold(id).clone()) };
+        assert!(self.replayed.agrees_with(&recalled), "what comes back is what the events make it");
+        let event = Event::Recalled(recalled);
+        apply(&mut self.state, &event);
+        self.replay(core::slice::from_ref(&event));
+        self.events.push(event);
+    }
+
+    fn tries_once(
+        &mut self,
+        login: &str,
+        command: Command,
+        approved: Option<Approved>,
+    ) -> Result<Result<Reply, Refusal>, RowId> {
         let before = self.balances();
         self.state.now = self.now;
         let context = Context {
@@ -154,10 +188,25 @@ impl Kit {
             origin: Origin::Api,
             epoch: 1,
         };
+        if let Some(row) = recall::wanted(&self.state, &command).first() {
+            return Err(*row);
+        }
         let recording = command.needs_undo();
+        let without_closed = self.decides_without_closed(&context, &command, approved.as_ref());
         let mut draft = Draft::begin(&mut self.state, &context, recording);
         draft.approved = approved;
-        match decide(&mut draft, command) {
+        let decided = decide(&mut draft, command);
+        if let Some(row) = draft.state.missed() {
+            assert!(recording, "`recall::wanted` names what a command asks for that is not taken back");
+            draft.rollback();
+            return Err(row);
+        }
+        if let Some((result, events)) = without_closed {
+            assert_eq!(result, decided, "what is in memory changes no answer");
+            let here = draft.events();
+            assert!(result.is_err() || events == here, "what is in memory changes no event: {events:?} and {here:?}");
+        }
+        match decided {
             Ok(reply) => {
                 let events = draft.commit().events();
                 self.replay(&events);
@@ -165,14 +214,49 @@ impl Kit {
                 if !self.unchecked {
                     self.checks_hold();
                 }
-                Ok(reply)
+                Ok(Ok(reply))
             }
             Err(refusal) => {
                 draft.rollback();
                 assert_eq!(self.balances(), before, "a refusal changes nothing: {refusal}");
                 let _ = self.state.take_changes();
-                Err(refusal)
+                Ok(Err(refusal))
             }
+        }
+    }
+
+    /// What a command comes to on a copy of the state whose closed rows left memory, and come back one by one as they are
+    /// asked for; nothing if there are none.
+    fn decides_without_closed(
+        &self,
+        context: &Context,
+        command: &Command,
+        approved: Option<&Approved>,
+    ) -> Option<(Result<Reply, Refusal>, Vec<Event>)> {
+        if !self.state.holds.iter().any(|(_, hold)| hold.is_closed()) {
+            return None;
+        }
+        let mut state = self.state.clone();
+        let mut aside = state.holds.set_aside(Hold::is_closed);
+        // What left before, the caller brings back first.
+        let mut comes_back = |state: &mut State, RowId::Hold(id): RowId| {
+            let at = aside.iter().position(|(row, _)| *row == id.0)?;
+            let (id, hold) = aside.swap_remove(at);
+            state.holds.put_back(id, hold);
+            Some(())
+        };
+        for row in recall::wanted(&state, command) {
+            comes_back(&mut state, row)?;
+        }
+        loop {
+            let mut draft = Draft::begin(&mut state, context, command.needs_undo());
+            draft.approved = approved.cloned();
+            let result = decide(&mut draft, command.clone());
+            let Some(missed) = draft.state.missed() else {
+                return Some((result, draft.commit().events()));
+            };
+            draft.rollback();
+            comes_back(&mut state, missed)?;
         }
     }
 

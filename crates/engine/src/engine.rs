@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::emitted::{Emitted, Events};
 use domain::envelope::Time;
+use domain::recall::{self, Recalled, RowId};
 use domain::restore::Core;
 use domain::state::Changes;
 use domain::voucher::PostedEntry;
@@ -30,14 +31,16 @@ pub struct Answer {
 pub enum Admitted {
     /// It was decided, or had been before.
     Answered(Answer),
-    /// The store must say first whether its keys were used.
+    /// The store must say first whether its keys were used, or what a row holds that left memory.
     Parked(Parked),
 }
 
-/// A request that waits for what the store says of its keys. Others go on meanwhile.
+/// A request that waits for what the store says of its keys, and of rows that left memory. Others go on meanwhile.
 #[derive(Debug)]
 pub struct Parked {
     request: Box<Request>,
+    rows: Vec<RowId>,
+    least: u64,
 }
 
 impl Parked {
@@ -51,6 +54,18 @@ impl Parked {
     #[must_use]
     pub fn keys(&self) -> &[String] {
         &self.request.meta.keys
+    }
+
+    /// The rows that it asks for and that are away, at the same position.
+    #[must_use]
+    pub fn rows(&self) -> &[RowId] {
+        &self.rows
+    }
+
+    /// Where the store must be at least to be asked for the rows: before, it may not have them, or not as they were left.
+    #[must_use]
+    pub fn least(&self) -> u64 {
+        self.least
     }
 }
 
@@ -113,18 +128,40 @@ pub enum EngineError {
         /// By its payload.
         found: u64,
     },
+    /// A row that came back otherwise than replay has it.
+    #[error(
+        "at position {position} {row:?} came back otherwise than the events before make it; the store was not sound"
+    )]
+    Recalled {
+        /// Where it came back.
+        position: u64,
+        /// Which.
+        row: RowId,
+    },
     /// A command failed inside where nothing could be taken back.
     #[error("a command broke an invariant at position {position}; the state is dropped and recovered")]
     Broken {
         /// The position before it.
         position: u64,
     },
-    /// A request whose keys have to be looked up came where none may.
-    #[error("the keys of a request of '{scope}' are to be looked up in the store; take it in with `admit`")]
+    /// A request that the store has to be asked for came where none may.
+    #[error("what a request of '{scope}' needs is to be looked up in the store; take it in with `admit`")]
     Elsewhere {
         /// Whose keys.
         scope: String,
     },
+}
+
+/// What came of a request that was not answered before.
+enum Taken {
+    Answered(Answer),
+    Misses(Vec<RowId>, Box<Request>),
+}
+
+/// What came of a command.
+enum Decided {
+    Done(Result<(Reply, Emitted), Refusal>),
+    Misses(Vec<RowId>, Box<Command>),
 }
 
 /// The one writer.
@@ -164,6 +201,12 @@ impl Engine {
         self.payload.len()
     }
 
+    /// Whether something leaves memory by a checkpoint at `position`.
+    #[must_use]
+    pub fn would_leave(&self, position: u64) -> bool {
+        self.state.would_leave(position)
+    }
+
     /// Whether a timer fell due by `clock`.
     #[must_use]
     pub fn is_due(&self, clock: Time) -> bool {
@@ -191,21 +234,22 @@ impl Engine {
         self.keys.install(filter)
     }
 
-    /// Takes a request in: decides it on the state as it is, unless its keys must be looked up first. Its events join the
-    /// open batch. Time never goes back, and all of one batch happens at one time.
+    /// Takes a request in: decides it on the state as it is, unless its keys or rows that left memory must be looked up
+    /// first. Its events join the open batch. Time never goes back, and all of one batch happens at one time.
     ///
     /// # Errors
     /// [`EngineError::Broken`]: drop this engine.
     pub fn admit(&mut self, request: Request, clock: Time) -> Result<Admitted, EngineError> {
-        self.take_in(request, None, clock)
+        self.take_in(request, Vec::new(), None, clock)
     }
 
-    /// Takes a parked request up again, with what the store said of its keys; it may have to wait once more.
+    /// Takes a parked request up again, with what the store said; it may have to wait once more.
     ///
     /// # Errors
     /// As for [`Self::admit`].
     pub fn resume(&mut self, parked: Parked, looked_up: &LookedUp, clock: Time) -> Result<Admitted, EngineError> {
-        self.take_in(*parked.request, Some(looked_up), clock)
+        let Parked { request, rows, least: _ } = parked;
+        self.take_in(*request, rows, Some(looked_up), clock)
     }
 
     /// Decides a request that binds no keys, or on an engine that has all keys in memory.
@@ -213,7 +257,7 @@ impl Engine {
     /// # Errors
     /// As for [`Self::admit`]; [`EngineError::Elsewhere`] if a key has to be looked up, and nothing is decided.
     pub fn submit(&mut self, request: Request, clock: Time) -> Result<Answer, EngineError> {
-        match self.take_in(request, None, clock)? {
+        match self.take_in(request, Vec::new(), None, clock)? {
             Admitted::Answered(answer) => Ok(answer),
             Admitted::Parked(parked) => Err(EngineError::Elsewhere { scope: parked.request.meta.scope }),
         }
@@ -222,25 +266,78 @@ impl Engine {
     fn take_in(
         &mut self,
         request: Request,
+        mut rows: Vec<RowId>,
         looked_up: Option<&LookedUp>,
         clock: Time,
     ) -> Result<Admitted, EngineError> {
         let meta = &request.meta;
         let answer = match self.keys.search(&meta.scope, &meta.keys, meta.fingerprint, looked_up) {
-            Ok(Found::New) => self.decide_new(request, clock)?,
+            Ok(Found::New) => {
+                self.recall(looked_up, clock);
+                match self.decide_new(request, clock)? {
+                    Taken::Answered(answer) => answer,
+                    Taken::Misses(missed, request) => {
+                        rows.extend(missed);
+                        rows.sort_unstable();
+                        rows.dedup();
+                        return Ok(self.park(request, rows));
+                    }
+                }
+            }
             Ok(Found::First(first_answer)) => self.answer(first_answer.result(), true),
-            Ok(Found::Elsewhere) => return Ok(Admitted::Parked(Parked { request: Box::new(request) })),
+            Ok(Found::Elsewhere) => return Ok(self.park(Box::new(request), rows)),
             Err(refusal) => self.answer(Err(refusal), false),
         };
         Ok(Admitted::Answered(answer))
     }
 
-    fn decide_new(&mut self, request: Request, clock: Time) -> Result<Answer, EngineError> {
-        let Request { command, meta } = request;
+    fn park(&self, request: Box<Request>, rows: Vec<RowId>) -> Admitted {
+        let least = if rows.is_empty() { 0 } else { self.state.checkpointed };
+        Admitted::Parked(Parked { request, rows, least })
+    }
+
+    /// Brings rows back that the store was asked for, if it had them as they left: since then others may have left, and
+    /// what was changed meanwhile with them.
+    fn recall(&mut self, looked_up: Option<&LookedUp>, clock: Time) {
+        let Some(LookedUp { through, bound: _, rows }) = looked_up else { return };
+        if *through < self.state.checkpointed {
+            return;
+        }
+        let mut events = Emitted::default();
+        for row in rows.iter().filter(|row| self.state.is_away(row.id())).cloned().collect::<Vec<_>>() {
+            self.begin_batch(clock);
+            let event = Event::Recalled(Recalled { as_of: *through, row });
+            apply(&mut self.state, &event);
+            events.push(&event);
+        }
+        if !events.is_empty() {
+            let meta = Meta::unkeyed(Actor::Timer, Origin::Timer);
+            record::encode(&mut self.payload, &header(&meta, events.count(), FirstAnswer::Done(Reply::Done)), &events);
+        }
+    }
+
+    /// All of one batch happens at one time.
+    fn begin_batch(&mut self, clock: Time) {
         if self.payload.is_empty() {
             self.state.now = self.state.now.max(clock);
         }
-        let (events, first_answer) = match self.decide(command, &meta)? {
+    }
+
+    fn decide_new(&mut self, request: Request, clock: Time) -> Result<Taken, EngineError> {
+        let Request { command, meta } = request;
+        self.begin_batch(clock);
+        let decided = match self.decide(command, &meta)? {
+            Decided::Misses(rows, command) => {
+                return Ok(Taken::Misses(rows, Box::new(Request { command: *command, meta })));
+            }
+            Decided::Done(decided) => decided,
+        };
+        self.journal(decided, &meta).map(Taken::Answered)
+    }
+
+    /// Adds what a command came to to the open batch.
+    fn journal(&mut self, decided: Result<(Reply, Emitted), Refusal>, meta: &Meta) -> Result<Answer, EngineError> {
+        let (events, first_answer) = match decided {
             // Nothing happened: a posting that was answered before, or a timer with nothing due.
             Ok((reply, events)) if events.is_empty() => return Ok(self.answer(Ok(reply), meta.keys.is_empty())),
             Ok((reply, events)) => (events, FirstAnswer::Done(reply)),
@@ -254,7 +351,7 @@ impl Engine {
                 (events, FirstAnswer::Refused(refusal))
             }
         };
-        let header = header(&meta, events.count(), first_answer.clone());
+        let header = header(meta, events.count(), first_answer.clone());
         record::encode(&mut self.payload, &header, &events);
         self.bind(header);
         Ok(self.answer(first_answer.result(), false))
@@ -264,7 +361,7 @@ impl Engine {
         Answer { result, position: self.state.position, repeated }
     }
 
-    fn decide(&mut self, command: Command, meta: &Meta) -> Result<Result<(Reply, Emitted), Refusal>, EngineError> {
+    fn decide(&mut self, command: Command, meta: &Meta) -> Result<Decided, EngineError> {
         let context = Context {
             now: self.state.now,
             actor: meta.actor.clone(),
@@ -274,18 +371,33 @@ impl Engine {
         };
         let position = self.state.position;
         let recording = command.needs_undo();
+        let wanted = recall::wanted(&self.state, &command);
+        if !wanted.is_empty() {
+            return Ok(Decided::Misses(wanted, Box::new(command)));
+        }
+        // If something is away, the command may have to come again; but not one that named all it asks for.
+        let may_miss = recording && self.state.has_left() && !matches!(command, Command::PostBulk(_));
+        let again = may_miss.then(|| Box::new(command.clone()));
         let mut draft = Draft::begin(&mut self.state, &context, recording);
-        match catch_unwind(AssertUnwindSafe(|| decide(&mut draft, command))) {
-            Ok(Ok(reply)) => Ok(Ok((reply, draft.commit()))),
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(&mut draft, command)));
+        // Whatever came of it: it saw a gap where a row should be.
+        let missed = draft.state.missed();
+        debug_assert!(missed.is_none() || may_miss, "`recall::wanted` names what such a command asks for");
+        if let (Some(row), Some(command)) = (missed, again) {
+            draft.rollback();
+            return Ok(Decided::Misses(vec![row], command));
+        }
+        match decided {
+            Ok(Ok(reply)) => Ok(Decided::Done(Ok((reply, draft.commit())))),
             Ok(Err(refusal)) => {
                 draft.rollback();
-                Ok(Err(refusal))
+                Ok(Decided::Done(Err(refusal)))
             }
             Err(_) if recording => {
                 draft.rollback();
                 let message =
                     "the command broke a rule of the platform itself and was put aside; report it with its request id";
-                Ok(Err(Refusal::new(RefusalCode::CommandFailed, "command", message)))
+                Ok(Decided::Done(Err(Refusal::new(RefusalCode::CommandFailed, "command", message))))
             }
             Err(_) => Err(EngineError::Broken { position }),
         }
@@ -350,7 +462,7 @@ impl Engine {
             return Err(EngineError::Level { position, level: row.level });
         }
         self.state.now = self.state.now.max(Time(row.time_ms));
-        self.fold(&row.payload).map_err(|source| EngineError::Decode { position, source })?;
+        self.fold(position, &row.payload)?;
         let (expected, found) = (u64::from(row.count), (self.state.position + 1).saturating_sub(row.first));
         if expected != found {
             return Err(EngineError::Count { position, expected, found });
@@ -359,12 +471,20 @@ impl Engine {
     }
 
     /// Event by event: a row of a large posting would be many megabytes of them.
-    fn fold(&mut self, payload: &[u8]) -> Result<(), minicbor::decode::Error> {
+    fn fold(&mut self, position: u64, payload: &[u8]) -> Result<(), EngineError> {
+        let undecoded = |source| EngineError::Decode { position, source };
         let mut decoder = minicbor::Decoder::new(payload);
         while decoder.position() < payload.len() {
-            let header: Header = decoder.decode()?;
+            let header: Header = decoder.decode().map_err(undecoded)?;
             for event in Events::new(&mut decoder, header.events) {
-                apply(&mut self.state, &event?);
+                let event = event.map_err(undecoded)?;
+                if let Event::Recalled(recalled) = &event
+                    && !self.state.agrees_with(recalled)
+                {
+                    let position = self.state.position + 1;
+                    return Err(EngineError::Recalled { position, row: recalled.row.id() });
+                }
+                apply(&mut self.state, &event);
             }
             self.bind(header);
         }
@@ -386,6 +506,12 @@ fn header(meta: &Meta, events: u32, answer: FirstAnswer) -> Header {
 #[must_use]
 pub fn tick() -> Request {
     Request { command: Command::Tick, meta: Meta::unkeyed(Actor::Timer, Origin::Timer) }
+}
+
+/// The request of the checkpointer: the store is at a position, and what is closed may leave memory.
+#[must_use]
+pub fn checkpoint(position: u64) -> Request {
+    Request { command: Command::Checkpoint { position }, meta: Meta::unkeyed(Actor::Timer, Origin::Timer) }
 }
 
 /// The request of a clock that was moved by hand.

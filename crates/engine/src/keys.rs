@@ -18,6 +18,7 @@ mod run;
 
 use std::collections::VecDeque;
 
+use domain::recall::Row;
 use domain::{Refusal, RefusalCode, Reply};
 use minicbor::{Decode, Encode};
 
@@ -67,13 +68,15 @@ pub struct KeyBinding {
     pub answer: FirstAnswer,
 }
 
-/// What the store says of all keys of one request.
+/// What the store says of all keys of one request, and of the rows that it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookedUp {
     /// The store's position: it knows every key bound up to there.
     pub through: u64,
     /// Those of the keys that were used up to there.
     pub bound: Vec<KeyBinding>,
+    /// The rows, as they are at that position.
+    pub rows: Vec<Row>,
 }
 
 /// What is known of a request's keys.

@@ -1,5 +1,5 @@
 //! Keys that left memory: their filters are built from the store, kept in it, and come back at the start; single keys are
-//! looked up in it.
+//! looked up in it, and so are rows that left memory.
 //!
 //! ```text
 //!  engine ─ a span is due ─► build ─ the checkpoint is behind it ─► from the store's keys ─► keep ─► engine installs it
@@ -11,6 +11,7 @@
 
 use engine::keys::filter::hash;
 use engine::{FilterError, KeyFilter, Keys, LookedUp, Parked, Span};
+use store::recall::Told;
 use store::{Database, FilterRow, KeyRow, StoreError};
 
 use crate::projector::key_binding;
@@ -32,14 +33,16 @@ pub enum KeysError {
     Stopped,
 }
 
-/// What the store says of a parked request's keys.
+/// What the store says of a parked request's keys, and of the rows that it asks for; `None` if the store is behind what left
+/// memory, as after a crash that cost it its last commits: ask again.
 ///
 /// # Errors
-/// [`StoreError::Database`]; [`StoreError::Corrupt`] for a key whose row is damaged.
-pub fn look_up(store: &Database, parked: &Parked) -> Result<LookedUp, StoreError> {
-    let (through, rows) = store::key::find_all(store, parked.scope(), parked.keys())?;
-    let bound = rows.into_iter().map(key_binding).collect::<Result<_, _>>()?;
-    Ok(LookedUp { through, bound })
+/// [`StoreError::Database`]; [`StoreError::Corrupt`] for a key or a row that is damaged.
+pub fn look_up(store: &Database, parked: &Parked) -> Result<Option<LookedUp>, StoreError> {
+    let told = store::recall::look_up(store, parked.scope(), parked.keys(), parked.rows(), parked.least())?;
+    let Some(Told { position, keys, rows }) = told else { return Ok(None) };
+    let bound = keys.into_iter().map(key_binding).collect::<Result<_, _>>()?;
+    Ok(Some(LookedUp { through: position, bound, rows }))
 }
 
 /// Builds the filter of a span and keeps it; `None` if the store's checkpoint does not reach its end yet. `goes_on` is

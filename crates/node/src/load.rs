@@ -109,12 +109,14 @@ pub fn load(
     Ok(Loaded { engine, restored, restoring })
 }
 
-/// Replays a whole journal, without the store.
+/// Replays a whole journal, without the store. It keeps what is closed in memory, so it checks each row that came back
+/// against the events before, and has everything that the store must have.
 ///
 /// # Errors
 /// A journal that does not read, or a row that this version cannot fold in.
 pub fn replay(journal: &mut dyn Journal, project: impl FnMut(Projected)) -> Result<Engine, LoadError> {
-    go_on(empty(journal), journal, project)
+    let state = State { keep_closed: true, ..State::default() };
+    go_on(Engine::new(state, Keys::default(), journal.tip().epoch), journal, project)
 }
 
 fn empty(journal: &dyn Journal) -> Engine {

@@ -75,7 +75,9 @@ pub fn rebuild(
         Err(error) => return Err(error.into()),
     };
     let projector = Projector::new(store, history, Tail::new(), tip.epoch)?;
-    let engine = Engine::new(State::default(), Keys::default(), tip.epoch);
+    // Each row that came back must be what the events make it.
+    let state = State { keep_closed: true, ..State::default() };
+    let engine = Engine::new(state, Keys::default(), tip.epoch);
     let mut work = Work { engine, projector, seals: Seals::default(), bytes: 0, days: 0 };
     let mut failed = None;
     let report = journal.verify(|record| {

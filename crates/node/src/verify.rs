@@ -262,7 +262,8 @@ impl<'a> Walk<'a> {
             has_files,
             files,
             broken: BTreeSet::new(),
-            engine: Engine::new(State::default(), Keys::default(), 0),
+            // The store has every row, closed or not, and what came back must be what the events make it.
+            engine: Engine::new(State { keep_closed: true, ..State::default() }, Keys::default(), 0),
             tallies: Tallies::default(),
             keys,
             seals: Seals::default(),

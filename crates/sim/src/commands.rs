@@ -10,7 +10,7 @@ use domain::calendar::{Calendar, Date, Year};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
 use domain::freeze::{Measure, PlaceFreeze};
-use domain::hold::{HoldStatus, NewHold, PlaceHold};
+use domain::hold::{NewHold, PlaceHold};
 use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OrderId, UserId};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
@@ -241,14 +241,16 @@ impl<'a> Maker<'a> {
         Some(PlaceHold { account, amount: self.amount(), currency: CNY, expires_at })
     }
 
-    fn open_hold(&mut self) -> Option<HoldId> {
-        let open = self.state.holds.iter().map(|(_, hold)| hold);
-        let open: Vec<HoldId> = open.filter(|hold| hold.status == HoldStatus::Open).map(|hold| hold.id).collect();
-        self.random.pick(&open).copied()
+    /// A hold; one in three is over, and may have left memory.
+    fn some_hold(&mut self) -> Option<HoldId> {
+        let closed = self.random.chance(333);
+        let holds = self.state.holds.iter().map(|(_, hold)| hold);
+        let holds: Vec<HoldId> = holds.filter(|hold| hold.is_closed() == closed).map(|hold| hold.id).collect();
+        self.random.pick(&holds).copied()
     }
 
     fn on_a_hold(&mut self) -> Option<Command> {
-        let hold = self.open_hold()?;
+        let hold = self.some_hold()?;
         if self.random.chance(400) {
             return Some(Command::CancelHold(hold));
         }
@@ -308,11 +310,11 @@ impl<'a> Maker<'a> {
                 Some(BulkItem::Hold(Box::new(NewHold { terms, source: None, reference: None })))
             }
             1 => {
-                let (hold, to) = (self.open_hold()?, self.account(Subject::Personal)?);
+                let (hold, to) = (self.some_hold()?, self.account(Subject::Personal)?);
                 let amount = if self.random.chance(500) { None } else { Some(self.amount()) };
                 Some(BulkItem::Confirm(Box::new(BulkConfirm { hold, amount, to: Some(to) })))
             }
-            2 => self.open_hold().map(BulkItem::Cancel),
+            2 => self.some_hold().map(BulkItem::Cancel),
             _ => None,
         }
     }

@@ -63,7 +63,9 @@ pub(crate) struct Follower {
 impl Follower {
     /// Before the first row.
     pub(crate) fn new() -> Self {
-        let engine = Engine::new(State::default(), Keys::default(), 0);
+        // What is closed stays, so each row that comes back is compared with what it was when it left.
+        let state = State { keep_closed: true, ..State::default() };
+        let engine = Engine::new(state, Keys::default(), 0);
         Self { engine, chain: Chain::GENESIS, rows: 0, sums: Sums::default(), numbers: BTreeSet::new() }
     }
 

@@ -58,6 +58,10 @@ pub struct Stats {
     pub checkpoints: u64,
     /// Merges of files.
     pub merges: u64,
+    /// Rows that came back to memory.
+    pub recalled: u64,
+    /// Look-ups that had to wait for the store to catch up.
+    pub behind: u64,
     /// Attempts that ended.
     pub settled: u64,
     /// Debits that were found to be done after the bank had declined them.
@@ -81,6 +85,8 @@ impl Stats {
         self.unknown += unknown;
         self.checkpoints += other.checkpoints;
         self.merges += other.merges;
+        self.recalled += other.recalled;
+        self.behind += other.behind;
         self.settled += other.settled;
         self.lies += other.lies;
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use domain::envelope::Time;
 use domain::ids::{AccountId, AttemptId};
-use engine::{Answer, Request};
+use engine::{Answer, LookedUp, Parked, Request};
 
 use crate::check::{self, Checked, broken};
 use crate::client::{self, Client, Ledger, Outstanding};
@@ -23,7 +23,7 @@ use crate::fault::Fault;
 use crate::files::Files;
 use crate::follower::Follower;
 use crate::network::{Message, Network};
-use crate::node::{Node, Output, Stopped};
+use crate::node::{Asker, Node, Output, Stopped};
 use crate::operator::Operator;
 use crate::random::Random;
 use crate::trace::{Stats, Trace};
@@ -43,6 +43,10 @@ pub(crate) enum Event {
     Arrives(usize, Box<Outstanding>),
     /// A client hears an answer.
     Hears(usize, u64, Box<Answer>),
+    /// The store is asked for what left memory.
+    LooksUp(u64, Asker, Box<Parked>),
+    /// The engine hears what the store has.
+    LookedUp(u64, Asker, Box<(Parked, LookedUp)>),
     /// Someone reads an account.
     Reads(AccountId),
     /// The journal is done with a batch.
@@ -179,6 +183,8 @@ impl World {
             Event::Wakes(client) => self.wakes(client),
             Event::Arrives(client, outstanding) => self.arrives(client, *outstanding),
             Event::Hears(client, number, answer) => self.hears(client, number, &answer),
+            Event::LooksUp(life, asker, parked) if life == self.life => self.looks_up(asker, *parked),
+            Event::LookedUp(life, asker, told) if life == self.life => self.looked_up(asker, *told),
             Event::Reads(account) => self.reads(account),
             Event::Appended(life, fate) if life == self.life => self.appended(fate),
             Event::Idle(life) if life == self.life => {
@@ -198,7 +204,9 @@ impl World {
             Event::Starts => self.starts(),
             Event::Operates => self.operates(),
             // Of a life that is over.
-            Event::Appended(..)
+            Event::LooksUp(..)
+            | Event::LookedUp(..)
+            | Event::Appended(..)
             | Event::Idle(_)
             | Event::Ticks(_)
             | Event::Takes(_)

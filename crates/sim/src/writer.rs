@@ -2,9 +2,10 @@
 
 use domain::Command;
 use domain::ids::AccountId;
-use engine::{Answer, Projection, Request, engine as requests};
+use engine::{Admitted, Answer, EngineError, LookedUp, Parked, Projection, Request, engine as requests};
 use journal::{Hash, Journal as _};
 use node::executor;
+use node::keys;
 use node::merger::{Merged, Merger};
 use node::projector::Projected;
 
@@ -12,7 +13,7 @@ use crate::check::{Checked, broken};
 use crate::client::Outstanding;
 use crate::disk::Fate;
 use crate::fault::Fault;
-use crate::node::Output;
+use crate::node::{Asker, Output};
 use crate::world::{Event, World};
 
 /// How many files of history become one: few, so that short runs merge.
@@ -27,8 +28,51 @@ impl World {
     /// A request is decided, if the node is there.
     pub(crate) fn arrives(&mut self, client: usize, outstanding: Outstanding) -> Checked {
         let Outstanding { number, request, .. } = outstanding;
-        let Some(answer) = self.submit(request)? else { return Ok(()) };
-        self.give(Output::Answer((client, number), answer))
+        let clock = self.clock();
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let admitted = node.engine.admit(request, clock);
+        self.admitted((client, number), admitted)
+    }
+
+    /// An answer goes its way; what left memory is looked up while others go on.
+    fn admitted(&mut self, asker: Asker, admitted: Result<Admitted, EngineError>) -> Checked {
+        match admitted.or_else(|error| broken("no command breaks the engine", error.to_string()))? {
+            Admitted::Answered(answer) => {
+                self.decided(&answer)?;
+                self.give(Output::Answer(asker, answer))
+            }
+            Admitted::Parked(parked) => {
+                let (rows, least) = (parked.rows().to_vec(), parked.least());
+                self.say("engine", format_args!("asks the store at {least} for {rows:?}"));
+                // A row may have come back for it and stand in the open batch.
+                self.soon(1, 8, Event::Idle(self.life));
+                self.soon(0, 30, Event::LooksUp(self.life, asker, Box::new(parked)));
+                Ok(())
+            }
+        }
+    }
+
+    /// The store is asked; one that is behind is asked again.
+    pub(crate) fn looks_up(&mut self, asker: Asker, parked: Parked) -> Checked {
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let told = keys::look_up(&node.store, &parked);
+        let told = told.or_else(|error| broken("what left memory is in the store", error.to_string()))?;
+        if let Some(told) = told {
+            self.soon(0, 30, Event::LookedUp(self.life, asker, Box::new((parked, told))));
+        } else {
+            self.stats.behind += 1;
+            self.soon(5, 200, Event::LooksUp(self.life, asker, Box::new(parked)));
+        }
+        Ok(())
+    }
+
+    /// What the store has reaches the engine.
+    pub(crate) fn looked_up(&mut self, asker: Asker, (parked, told): (Parked, LookedUp)) -> Checked {
+        let clock = self.clock();
+        let Some(node) = &mut self.node else { return Ok(()) };
+        self.stats.recalled += told.rows.len() as u64;
+        let admitted = node.engine.resume(parked, &told, clock);
+        self.admitted(asker, admitted)
     }
 
     /// Decides a request on the node's state; nothing if there is no node.
@@ -37,6 +81,12 @@ impl World {
         let Some(node) = &mut self.node else { return Ok(None) };
         let answer = node.engine.submit(request, clock);
         let answer = answer.or_else(|error| broken("no command breaks the engine", error.to_string()))?;
+        self.decided(&answer)?;
+        Ok(Some(answer))
+    }
+
+    /// What was decided stands in the open batch.
+    fn decided(&mut self, answer: &Answer) -> Checked {
         if let Err(refusal) = &answer.result
             && refusal.code == domain::RefusalCode::CommandFailed
         {
@@ -48,7 +98,7 @@ impl World {
         } else {
             self.soon(1, 8, Event::Idle(self.life));
         }
-        Ok(Some(answer))
+        Ok(())
     }
 
     pub(crate) fn reads(&mut self, account: AccountId) -> Checked {
@@ -207,6 +257,12 @@ impl World {
             // Before its files or its rows were synced.
             return self.crash();
         }
+        if self.random.chance(800) {
+            let before = self.holds_in_memory();
+            self.submit(requests::checkpoint(checkpoint))?;
+            let left = before.saturating_sub(self.holds_in_memory());
+            self.say("engine", format_args!("lets go of {left} rows"));
+        }
         self.merges()
     }
 
@@ -222,6 +278,10 @@ impl World {
             self.say("merger", format_args!("makes one file of {files}, with {entries} entries"));
         }
         Ok(())
+    }
+
+    fn holds_in_memory(&self) -> usize {
+        self.node.as_ref().map_or(0, |node| node.engine.state().holds.len())
     }
 
     /// The check of a sealed day, once the projector has everything up to its snapshot.

@@ -10,7 +10,8 @@ use crate::table::Stored;
 impl Stored for Hold {
     type Id = HoldId;
     const TABLE: &'static str = "holds";
-    const COLUMNS: &'static [&'static str] = &["account", "status", "expires_at", "direction", "reference"];
+    const COLUMNS: &'static [&'static str] = &["account", "status", "expires_at", "direction", "reference", "closed"];
+    const LEAVES: bool = true;
 
     fn id(&self) -> HoldId {
         self.id
@@ -19,7 +20,8 @@ impl Stored for Hold {
     fn columns(&self) -> Vec<Value> {
         let Self { account, status, expires_at, direction, reference, .. } = self;
         let reference = reference.as_deref().into();
-        vec![account.0.into(), status.name().into(), expires_at.0.into(), direction.name().into(), reference]
+        let closed = i64::from(self.is_closed()).into();
+        vec![account.0.into(), status.name().into(), expires_at.0.into(), direction.name().into(), reference, closed]
     }
 }
 

@@ -87,12 +87,16 @@ fn read_one(session: &dyn Session, scope: &str, key: &str) -> Result<Option<KeyR
 pub fn find_all(database: &Database, scope: &str, keys: &[String]) -> Result<(u64, Vec<KeyRow>), StoreError> {
     database.snapshot(|session| {
         let position = checkpoint::read(session)?.map_or(0, |checkpoint| checkpoint.position);
-        let mut found = Vec::new();
-        for key in keys {
-            found.extend(read_one(session, scope, key)?);
-        }
-        Ok((position, found))
+        Ok((position, read_some(session, scope, keys)?))
     })
+}
+
+pub(crate) fn read_some(session: &dyn Session, scope: &str, keys: &[String]) -> Result<Vec<KeyRow>, StoreError> {
+    let mut found = Vec::new();
+    for key in keys {
+        found.extend(read_one(session, scope, key)?);
+    }
+    Ok(found)
 }
 
 /// Every key.

@@ -49,6 +49,7 @@ pub mod order;
 pub mod own_transfer;
 pub mod payout;
 mod postgres;
+pub mod recall;
 pub mod recovery;
 pub mod refund;
 pub mod reserve_line;

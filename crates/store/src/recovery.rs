@@ -9,6 +9,7 @@ use domain::state::Changes;
 use crate::checkpoint::{self, Checkpoint};
 use crate::db::{Database, Session};
 use crate::error::StoreError;
+use crate::recall;
 use crate::run::{self, SegmentRow};
 use crate::table::{self, Key, Stored};
 use crate::tables;
@@ -20,7 +21,7 @@ pub struct Loaded {
     pub checkpoint: Option<Checkpoint>,
     /// What of the state is no row; `None` for an empty store and for one that an older program left.
     pub core: Option<Core>,
-    /// Every row of every table, in the order of the ids. Accounts come without balance and entry count: history has
+    /// Every row of every table that belongs in memory, in the order of the ids: not what is closed and leaves it. Accounts come without balance and entry count: history has
     /// them.
     pub rows: Changes,
     /// The committed files of history.
@@ -35,11 +36,17 @@ pub fn load_all(database: &Database) -> Result<Loaded, StoreError> {
     database.snapshot(|session| {
         Ok(Loaded {
             checkpoint: checkpoint::read(session)?,
-            core: checkpoint::read_core(session)?,
+            core: checkpoint::read_core(session)?.map(|core| with_last_ids(session, core)).transpose()?,
             rows: tables::read(session)?,
             segments: run::read_all(session)?,
         })
     })
+}
+
+/// The core, with the highest ids that an older program did not write.
+fn with_last_ids(session: &dyn Session, core: Core) -> Result<Core, StoreError> {
+    let last_ids = core.last_ids.map_or_else(|| recall::last_ids(session), Ok)?;
+    Ok(Core { last_ids: Some(last_ids), ..core })
 }
 
 /// A row that the journal does not account for.
@@ -83,7 +90,8 @@ impl fmt::Display for DifferenceKind {
     }
 }
 
-/// Compares every row with `state`, which the journal gave up to exactly the store's checkpoint.
+/// Compares every row with `state`, which the journal gave up to exactly the store's checkpoint, and which let nothing go that
+/// is closed ([`State::keep_closed`]).
 ///
 /// # Errors
 /// [`StoreError::WrongPosition`] for a state of another position; [`StoreError::Corrupt`], [`StoreError::Database`].

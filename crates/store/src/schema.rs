@@ -62,6 +62,7 @@ const FILES: &[File] = files![
     "0040_chargeback.sql",
     "0041_advance.sql",
     "0042_key_filter.sql",
+    "0043_recall.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

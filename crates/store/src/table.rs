@@ -24,6 +24,9 @@ pub trait Stored: Clone + Debug + PartialEq + Encode<()> + for<'b> Decode<'b, ()
     /// The columns beside id, position, checksum and blob.
     const COLUMNS: &'static [&'static str];
 
+    /// Whether closed rows leave memory. Such a table has a column `closed`, which is 1 for them and 0 for others.
+    const LEAVES: bool = false;
+
     /// The aggregate's own id.
     fn id(&self) -> Self::Id;
 
@@ -187,21 +190,23 @@ pub(crate) fn decode<X: Stored>(row: &Row, at: usize) -> Result<X, StoreError> {
 /// Rows that are read at once.
 const PAGE_ROWS: i64 = 4_096;
 
-/// Every row in the order of its id, page after page.
-pub(crate) fn read_all<X: Stored>(
+/// Every row that belongs in memory, in the order of its id, page after page: all, or those that are not closed where closed
+/// ones leave it.
+pub(crate) fn read_open<X: Stored>(
     session: &dyn Session,
     mut each: impl FnMut(X) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    read_with(session, &[], |row, _| each(row))
+    let only = if X::LEAVES { "closed = 0 AND " } else { "" };
+    pages(session, X::TABLE, &[], only, |row| each(decode(row, 0)?))
 }
 
-/// As [`read_all`], with the values of `columns` beside each row.
+/// Every row, with the values of `columns` beside each.
 pub(crate) fn read_with<X: Stored>(
     session: &dyn Session,
     columns: &[&str],
     mut each: impl FnMut(X, &[Value]) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    pages(session, X::TABLE, columns, |row| each(decode(row, 0)?, row.0.get(3..).unwrap_or_default()))
+    pages(session, X::TABLE, columns, "", |row| each(decode(row, 0)?, row.0.get(3..).unwrap_or_default()))
 }
 
 /// As [`read_with`], with the id's number, and rows that are not what was written among them.
@@ -210,20 +215,22 @@ pub(crate) fn read_each<X: Stored>(
     columns: &[&str],
     mut each: impl FnMut(i64, Result<X, StoreError>, &[Value]),
 ) -> Result<(), StoreError> {
-    pages(session, X::TABLE, columns, |row| {
+    pages(session, X::TABLE, columns, "", |row| {
         each(row.int(0)?, decode(row, 0), row.0.get(3..).unwrap_or_default());
         Ok(())
     })
 }
 
+/// `only` stands before the condition that pages, and ends in `AND` unless it is empty.
 fn pages(
     session: &dyn Session,
     table: &str,
     columns: &[&str],
+    only: &str,
     mut each: impl FnMut(&Row) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let columns = ["id", "checksum", "blob"].iter().chain(columns).copied().collect::<Vec<_>>().join(", ");
-    let sql = format!("SELECT {columns} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2");
+    let sql = format!("SELECT {columns} FROM {table} WHERE {only}id > $1 ORDER BY id LIMIT $2");
     let mut after = i64::MIN;
     loop {
         let page = session.query(&sql, &[after.into(), PAGE_ROWS.into()])?;

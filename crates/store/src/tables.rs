@@ -57,15 +57,15 @@ macro_rules! tables {
             Ok(())
         }
 
-        /// Reads every row: what would change a state from empty to the checkpoint.
+        /// Reads every row that belongs in memory: what would change a state from empty to the checkpoint.
         pub(crate) fn read(session: &dyn Session) -> Result<Changes, StoreError> {
             let mut days = Vec::new();
-            table::read_all(session, |day| {
+            table::read_open(session, |day| {
                 days.push(day);
                 Ok(())
             })?;
             $(let mut $table: Vec<(u64, $row)> = Vec::new();
-            table::read_all(session, |row: $row| {
+            table::read_open(session, |row: $row| {
                 $table.push((row.id.0, row));
                 Ok(())
             })?;)*

@@ -10,6 +10,7 @@ use crate::command::Command;
 use crate::hold::{Hold, PlaceHold};
 use crate::ids::AccountId;
 use crate::money::{Currency, Minor};
+use crate::recall::{self, RowId};
 use crate::testkit::{Kit, date};
 
 struct World {
@@ -295,4 +296,36 @@ fn all_or_nothing_takes_holds_and_confirms_back_too() {
     assert_eq!(refusal.code, RefusalCode::HoldExceeded);
     assert!(refusal.message.contains("item 2"), "{refusal}");
     assert_eq!(world.image(), before);
+}
+
+#[test]
+fn what_a_posting_asks_for_that_left_memory_is_named_before_it_is_carried_out() {
+    let mut world = world();
+    let command = world.mixed(1, [world.holds(10), world.holds(10), world.holds(10), world.holds(10)]);
+    world.post(command);
+    let command = world.mixed(2, [1, 2, 3].map(|hold| BulkItem::Cancel(HoldId(hold))));
+    world.post(command.clone());
+    world.kit.given(Command::Checkpoint { position: world.kit.state.position });
+    let wanted =
+        |world: &World, command: &PostBulk| recall::wanted(&world.kit.state, &Command::PostBulk(command.clone()));
+    let items = [
+        BulkItem::Cancel(HoldId(3)),
+        world.confirms(1, None),
+        world.confirms(1, Some(1)),
+        BulkItem::Cancel(HoldId(4)),
+        BulkItem::Cancel(HoldId(99)),
+    ];
+    let next = world.mixed(3, items);
+    let rows = [1, 3].map(|hold| RowId::Hold(HoldId(hold)));
+    assert_eq!(wanted(&world, &next), rows, "each once; neither one that is open nor one that never was");
+    assert_eq!(wanted(&world, &PostBulk { atomic: true, ..next.clone() }), rows);
+    assert_eq!(wanted(&world, &PostBulk { stream: "other".into(), number: 1, ..next.clone() }), rows);
+    assert_eq!(wanted(&world, &command), [], "one that is answered as before asks for none");
+    assert_eq!(wanted(&world, &world.posting(4, &[1])), []);
+    let reply = world.post(next);
+    let codes: Vec<RefusalCode> = reply.refused.iter().map(|(_, refusal)| refusal.code).collect();
+    let over = RefusalCode::HoldState;
+    assert_eq!(codes, [over, over, over, RefusalCode::HoldUnknown]);
+    assert_eq!(reply.made, [4]);
+    assert!(world.kit.state.is_away(RowId::Hold(HoldId(2))), "what it did not ask for did not come back");
 }

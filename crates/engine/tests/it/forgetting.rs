@@ -125,7 +125,7 @@ impl World {
         let at = usize::try_from(self.random(self.waiting.len() as u64)).unwrap();
         let (scope, keys) = (self.waiting[at].parked.scope(), self.waiting[at].parked.keys());
         let stored = keys.iter().filter_map(|key| self.stored.get(&(scope.to_owned(), key.clone())));
-        let looked_up = LookedUp { through: self.checkpoint, bound: stored.cloned().collect() };
+        let looked_up = LookedUp { through: self.checkpoint, bound: stored.cloned().collect(), rows: Vec::new() };
         self.seen.false_positives += u32::from(looked_up.bound.is_empty());
         self.waiting[at].looked_up = Some(looked_up);
     }

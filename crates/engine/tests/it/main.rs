@@ -2,5 +2,6 @@
 
 mod forgetting;
 mod keys;
+mod recall;
 mod replay;
 mod support;

@@ -91,7 +91,7 @@ pub(crate) fn asked(engine: &mut Engine, store: &Database, request: Request, now
         match admitted {
             Admitted::Answered(answer) => return answer,
             Admitted::Parked(parked) => {
-                let looked_up = keys::look_up(store, &parked).unwrap();
+                let looked_up = keys::look_up(store, &parked).unwrap().expect("the store is at its checkpoint");
                 admitted = engine.resume(parked, &looked_up, now).unwrap();
             }
         }
@@ -181,6 +181,8 @@ impl Node {
         // Two become one at once, so that every answer comes from merged files, old and new.
         let merger = Merger::new(self.disk.store.clone(), self.disk.history.clone(), 2);
         while merger.step(|| true).unwrap().merged.is_some() {}
+        let at = self.projector.checkpoint();
+        self.engine.submit(engine::engine::checkpoint(at), self.now).unwrap().result.unwrap();
         self.build_filters();
     }
 

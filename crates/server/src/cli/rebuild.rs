@@ -21,7 +21,7 @@ use store::{Database, Value};
 use super::progress::Shown;
 use super::still::Still;
 use super::{journal as journal_cli, print};
-use crate::config::{Config, Place};
+use crate::config::{Config, JournalConfig, Place};
 use crate::files::sync_directory_of;
 use crate::serve::{self, REBUILD_MARK, STORE_NAME};
 
@@ -101,8 +101,8 @@ fn replay(journal: &mut Reader, store: &Arc<Database>, into: &Path) -> Result<Re
     Ok(rebuilt?)
 }
 
-fn same_schema(one: &Place, other: &Place) -> bool {
-    (&one.url, &one.schema) == (&other.url, &other.schema)
+fn same_schema(store: &Place, journal: &JournalConfig) -> bool {
+    (&store.url, &store.schema) == (&journal.url, &journal.schema)
 }
 
 /// An empty place for the new ones; what a rebuild that was stopped left there goes.

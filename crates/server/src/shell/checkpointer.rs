@@ -15,7 +15,7 @@ use node::checkpointer::Checkpointer;
 use node::close::DaySnapshot;
 use node::projector::ProjectorError;
 use node::publisher::Pending;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::projector::Line;
 
@@ -57,18 +57,26 @@ pub(crate) struct Desk {
     jobs: usize,
     weight: u64,
     trouble: Trouble,
+    /// The position of the last checkpoint.
+    last: watch::Sender<u64>,
     began: Instant,
 }
 
 impl Desk {
     pub(crate) fn new(checkpointer: Checkpointer, line: Line) -> Self {
         let (carried, trouble) = (Pending::default(), Trouble::default());
-        Self { checkpointer, line, carried, jobs: 0, weight: 0, trouble, began: Instant::now() }
+        let last = watch::Sender::new(checkpointer.position());
+        Self { checkpointer, line, carried, jobs: 0, weight: 0, trouble, last, began: Instant::now() }
     }
 
     /// Why no checkpoint can be written, while none can.
     pub(crate) fn said(&self) -> Said {
         self.trouble.said.clone()
+    }
+
+    /// The position of the last checkpoint, as it changes: what is closed may leave memory.
+    pub(crate) fn last(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
     }
 
     /// Works until nobody can send a job any more.
@@ -148,6 +156,7 @@ impl Desk {
 
     fn written(&mut self) {
         self.trouble.passed();
+        self.last.send_replace(self.checkpointer.position());
         self.line.left(std::mem::take(&mut self.jobs), std::mem::take(&mut self.weight));
     }
 

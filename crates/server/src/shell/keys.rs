@@ -1,8 +1,9 @@
-//! The threads beside the writer for keys that left memory: one looks keys up, one builds filters. The writer never waits
-//! for either.
+//! The threads beside the writer for what left memory: one looks keys and rows up, one builds filters of keys. The writer
+//! never waits for either.
 //!
 //! ```text
 //!  writer ─ a parked request ─► look-up thread ─► Input::LookedUp ─► writer
+//!                                  └ a row, and the store is behind what left ─► again, a little later
 //!         ─ a span is due ────► filter thread ── Input::Filter ────► writer
 //!         ─ what retired ─────► filter thread (dropped there: half a million keys take their time)
 //! ```
@@ -14,24 +15,29 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use engine::{Parked, Retired, Span};
+use engine::{LookedUp, Parked, Retired, Span};
 use node::keys::KeysError;
 use store::Database;
+use tokio::sync::watch;
 
 use super::{AfterStep, Input, Platform};
 
+/// A store that is behind what left memory is asked again after this.
+const CATCH_UP: Duration = Duration::from_millis(5);
 /// A filter that waits for a checkpoint is tried again after this.
 const PAUSE: Duration = Duration::from_millis(200);
 /// One that could not be built, after this.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(5);
 
-/// Where keys lie beside memory, and how many of them are a run.
+/// What lies beside memory, and how many keys are a run.
 #[derive(Clone)]
 pub(crate) struct Elsewhere {
     /// The tables.
     pub(crate) store: Arc<Database>,
     /// Keys of a run.
     pub(crate) run: usize,
+    /// The position of the last checkpoint.
+    pub(crate) written: watch::Receiver<u64>,
 }
 
 /// What the filter thread is asked.
@@ -68,7 +74,7 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Has a request's keys looked up; it comes back as [`Input::LookedUp`].
+    /// Has a request's keys and rows looked up; it comes back as [`Input::LookedUp`].
     pub(crate) fn look_up(&self, parked: Parked, after: AfterStep) {
         if let Some(Queues { look_ups, errands: _ }) = &self.queues {
             // Without its thread nobody is told, and the caller asks again.
@@ -107,24 +113,54 @@ impl Drop for Threads {
 }
 
 fn look_up(store: &Database, platform: &Platform, parked: &mpsc::Receiver<(Parked, AfterStep)>) {
-    while let Ok((parked, after)) = parked.recv() {
-        let began = Instant::now();
-        let looked_up = node::keys::look_up(store, &parked);
-        metrics::histogram!("lintel_key_lookup_seconds").record(began.elapsed().as_secs_f64());
-        metrics::counter!("lintel_key_lookups_total").increment(1);
-        match looked_up {
-            Ok(looked_up) => {
-                if looked_up.bound.is_empty() {
-                    metrics::counter!("lintel_key_false_positives_total").increment(1);
+    // Those for which the store is behind.
+    let mut waiting = Vec::new();
+    loop {
+        let asked = if waiting.is_empty() {
+            parked.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected)
+        } else {
+            parked.recv_timeout(CATCH_UP)
+        };
+        let asked = match asked {
+            Ok(asked) => vec![asked],
+            Err(mpsc::RecvTimeoutError::Timeout) => std::mem::take(&mut waiting),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        };
+        for asked in asked {
+            match look_up_one(store, asked) {
+                Some((asked, None)) => waiting.push(asked),
+                Some(((parked, after), Some(looked_up))) => {
+                    let sent = platform.send(Input::LookedUp(Box::new((parked, looked_up)), after));
+                    if sent.is_err() {
+                        return;
+                    }
                 }
-                if platform.send(Input::LookedUp(Box::new((parked, looked_up)), after)).is_err() {
-                    return;
-                }
+                None => {}
             }
-            // Its caller learns that there is no answer, and asks again.
-            Err(error) => tracing::error!(scope = parked.scope(), %error, "keys could not be looked up"),
         }
     }
+}
+
+/// What the store says; without it if the store is behind, and nothing if it cannot be asked.
+fn look_up_one(store: &Database, asked: (Parked, AfterStep)) -> Option<((Parked, AfterStep), Option<LookedUp>)> {
+    let (began, parked) = (Instant::now(), &asked.0);
+    let looked_up = node::keys::look_up(store, parked);
+    let looked_up = looked_up.map_err(|error| {
+        // Its caller learns that there is no answer, and asks again.
+        tracing::error!(scope = parked.scope(), %error, "what left memory could not be looked up");
+    });
+    let looked_up = looked_up.ok()?;
+    if let Some(LookedUp { bound, rows, .. }) = &looked_up {
+        if rows.is_empty() {
+            metrics::histogram!("lintel_key_lookup_seconds").record(began.elapsed().as_secs_f64());
+            metrics::counter!("lintel_key_lookups_total").increment(1);
+            metrics::counter!("lintel_key_false_positives_total").increment(u64::from(bound.is_empty()));
+        } else {
+            metrics::histogram!("lintel_row_lookup_seconds").record(began.elapsed().as_secs_f64());
+            metrics::counter!("lintel_row_lookups_total").increment(rows.len() as u64);
+        }
+    }
+    Some((asked, looked_up))
 }
 
 struct Builder {

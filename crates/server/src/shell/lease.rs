@@ -81,7 +81,7 @@ impl Idle {
     ///
     /// # Errors
     /// A database that does not answer.
-    pub(crate) fn hold(place: &Place) -> Result<Option<Self>, JournalError> {
+    pub(crate) fn hold(place: &JournalConfig) -> Result<Option<Self>, JournalError> {
         if place.is_embedded() {
             return Ok(Some(Self { leadership: Leadership::new(None), renewing: None }));
         }

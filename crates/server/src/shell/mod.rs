@@ -7,7 +7,7 @@
 //!                                   │        ├─► projector thread (tail) ─► checkpointer thread (store, history)
 //!                                   │        │                              merger thread: ten files become one
 //!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
-//!                                   └─ keys that left memory ◄─ look-up and filter threads (store)
+//!                                   └─ what left memory ◄─ look-up and filter threads (store)
 //! ```
 
 pub(crate) mod books;
@@ -100,7 +100,7 @@ pub(crate) struct RowsWanted {
 pub(crate) enum Input {
     /// Decide this, then let out what is made of the answer.
     Request(Box<Request>, AfterStep),
-    /// Take this request up again, with what the store says of its keys.
+    /// Take this request up again, with what the store says of its keys and rows.
     LookedUp(Box<(Parked, LookedUp)>, AfterStep),
     /// Put this in the place of the keys it knows.
     Filter(Box<KeyFilter>),

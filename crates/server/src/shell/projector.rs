@@ -44,6 +44,7 @@ pub(crate) struct Handle {
     messages: mpsc::SyncSender<Message>,
     projected: watch::Receiver<u64>,
     behind: watch::Receiver<u64>,
+    written: watch::Receiver<u64>,
     said: Said,
 }
 
@@ -66,6 +67,11 @@ impl Handle {
     /// How many entries, images of rows and keys are in no checkpoint yet, as it changes.
     pub(crate) fn behind(&self) -> watch::Receiver<u64> {
         self.behind.clone()
+    }
+
+    /// The position of the last checkpoint, as it changes.
+    pub(crate) fn written(&self) -> watch::Receiver<u64> {
+        self.written.clone()
     }
 
     /// Waits until everything up to `position` is in files and tables; false if the projector is gone.
@@ -125,11 +131,11 @@ pub(crate) fn start(
     let (jobs, wanted) = mpsc::channel();
     let line = Line::default();
     let desk = Desk::new(checkpointer, line.clone());
-    let said = desk.said();
+    let (said, written) = (desk.said(), desk.last());
     let checkpointing = thread::Builder::new().name("checkpointer".into()).spawn(move || desk.run(&wanted))?;
     let work = Work { publisher, published, weight_behind, jobs, line, checkpointing, began: Instant::now() };
     let thread = thread::Builder::new().name("projector".into()).spawn(move || work.run(&inbox))?;
-    Ok((Handle { messages, projected, behind, said }, thread))
+    Ok((Handle { messages, projected, behind, written, said }, thread))
 }
 
 /// What stands in line for the checkpointer.

@@ -173,7 +173,8 @@ impl Terms {
         loop {
             let Term { engine, journal } = term;
             let sink = self.sink(journal.tip().epoch);
-            let elsewhere = Elsewhere { store: self.store.clone(), run: self.run_keys };
+            let (store, written) = (self.store.clone(), self.projector.written());
+            let elsewhere = Elsewhere { store, run: self.run_keys, written };
             let (clock, platform) = (self.clock.clone(), self.platform.clone());
             let writer = writer::start(engine, journal, clock, platform, inputs, sink, &elsewhere)?;
             let ended = writer.join().map_err(|_| TermError::Panicked)?;

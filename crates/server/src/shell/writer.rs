@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::thread;
 
+use domain::envelope::Time;
 use engine::{Admitted, Engine, Gate, KeyFilter, Projection};
 use journal::{Batch, Journal, JournalError, Sealing};
 use node::projector::Projected;
+use tokio::sync::watch;
 
 use super::keys::{Elsewhere, Threads};
 use super::{AfterStep, Clock, Input, Leaving, Platform, RowsWanted};
@@ -75,12 +77,13 @@ pub(crate) fn start(
     let (batches, to_append) = mpsc::channel();
     let acknowledge = platform.clone();
     engine.set_run_keys(elsewhere.run);
-    let keys = Threads::start(&elsewhere.store, &platform)?;
+    let (keys, written) = (Threads::start(&elsewhere.store, &platform)?, elsewhere.written.clone());
     let appender =
         thread::Builder::new().name("journal".into()).spawn(move || append(journal, &to_append, &acknowledge))?;
     thread::Builder::new().name("writer".into()).spawn(move || {
         let gate = Gate::new(engine.state().position);
-        let writer = Writer { engine, gate, clock, batches, syncing: 0, project, keys, stashed: VecDeque::new() };
+        let stashed = VecDeque::new();
+        let writer = Writer { engine, gate, clock, batches, syncing: 0, project, keys, written, let_go: 0, stashed };
         let result = writer.run(&inputs);
         match result.as_ref().err().and_then(WriterError::passing) {
             Some(error) => platform.standing().recover(error.to_string()),
@@ -181,6 +184,10 @@ struct Writer {
     syncing: usize,
     project: ProjectionSink,
     keys: Threads,
+    /// The position of the last checkpoint.
+    written: watch::Receiver<u64>,
+    /// The last of them at which what is closed could leave.
+    let_go: u64,
     /// Inputs taken while only the journal's word counted.
     stashed: VecDeque<Input>,
 }
@@ -247,6 +254,7 @@ impl Writer {
                 if self.engine.is_due(now) {
                     self.engine.submit(engine::engine::tick(), now)?;
                 }
+                self.let_go(now)?;
                 self.gauge_memory();
             }
             Input::Durable(tip) => {
@@ -271,7 +279,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Lets the answer out, or has the request's keys looked up while others go on.
+    /// What is closed and in a new checkpoint leaves memory.
+    fn let_go(&mut self, now: Time) -> Result<(), WriterError> {
+        let written = *self.written.borrow();
+        if written > self.let_go {
+            self.let_go = written;
+            self.engine.submit(engine::engine::checkpoint(written), now)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the answer out, or has what left memory looked up while others go on.
     fn admitted(&mut self, admitted: Admitted, after: AfterStep) {
         match admitted {
             Admitted::Answered(answer) => {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::client::Client;
+use crate::keys::{becomes, metric};
 use crate::open::{Books, balance, number, text};
 use crate::server::Server;
 
@@ -148,4 +150,51 @@ fn many_accounts_are_opened_by_one_request() {
         assert_eq!(number(&operator.get(&format!("/v1/accounts/acc_{id}")).ok(), "/subject"), 9201);
     }
     assert_eq!(operator.get(&format!("/v1/accounts/acc_{}", first + 300)).status, 404);
+}
+
+#[test]
+fn a_hold_that_left_memory_is_answered_as_one_that_is_there() {
+    const HOLDS: usize = 20;
+    const IN_MEMORY: &str = "lintel_objects_in_memory{kind=\"holds\"}";
+    let mut server = Server::start();
+    let Books { operator, rich, poor, .. } = &Books::open(&server);
+    let body = json!({"account": rich, "amount": 100, "currency": "CNY", "expires_at": EVENING});
+    let place = |operator: &Client, at: usize| operator.post_keyed("/v1/holds", &format!("place-{at}"), &body);
+    let path = |hold: &Value| format!("/v1/holds/{}", text(hold, "/id"));
+    let open = place(operator, HOLDS).ok();
+    let over: Vec<Value> = (0..HOLDS)
+        .map(|at| {
+            let hold = place(operator, at).ok();
+            operator.post(&format!("{}/confirm", path(&hold)), &json!({"to": poor})).ok()
+        })
+        .collect();
+    becomes(operator, IN_MEMORY, |holds| (0.5..1.5).contains(&holds));
+    let answers = |operator: &Client| {
+        for (at, hold) in over.iter().enumerate() {
+            assert_eq!(operator.get(&path(hold)).ok(), *hold);
+            let again = place(operator, at);
+            assert!(again.repeated(), "{}", again.text());
+            assert_eq!(again.ok(), *hold, "what it brought about is shown as it stands now");
+        }
+        assert_eq!(metric(operator, "lintel_row_lookups_total") as usize, 0, "no command asked for one yet");
+        let refused = operator.post(&format!("{}/cancel", path(&over[3])), &json!({}));
+        assert_eq!(refused.error(), (422, "hold_state".into(), "hold".into()), "it is confirmed, not unknown");
+        assert_eq!(metric(operator, "lintel_row_lookups_total") as usize, 1);
+        let next = format!("/v1/holds/hld_{}", HOLDS + 2);
+        assert_eq!(operator.get(&next).error().1, "hold_unknown", "and one that never was stays unknown");
+    };
+    answers(operator);
+    assert_eq!((balance(operator, rich), balance(operator, poor)), (100_000 - 2_000, 2_000));
+    server.kill();
+    server.start_again();
+    let operator = server.operator();
+    becomes(&operator, IN_MEMORY, |holds| (0.5..1.5).contains(&holds));
+    answers(&operator);
+    let done = operator.post(&format!("{}/confirm", path(&open)), &json!({"to": poor})).ok();
+    assert_eq!((text(&done, "/status"), number(&done, "/confirmed")), ("confirmed".into(), 100));
+    assert_eq!(
+        text(&place(&operator, HOLDS + 1).ok(), "/id"),
+        format!("hld_{}", HOLDS + 2),
+        "no number is given twice"
+    );
 }

@@ -5,7 +5,9 @@ use domain::book::Subject;
 use domain::customer::CustomerKind;
 use domain::ids::{AccountId, UserId};
 use domain::money::Currency;
+use domain::recall::{LastIds, Row, RowId};
 use domain::state::Changes;
+use store::recall;
 use store::recovery::{self, DifferenceKind};
 use store::{Loaded, StoreError};
 
@@ -18,6 +20,8 @@ on_both! {
     the_store_agrees_with_the_books
     each_difference_is_named
     an_empty_store_loads_as_nothing
+    a_store_that_is_behind_is_not_believed
+    an_older_store_gives_no_number_twice
 }
 
 /// Accounts without what history holds.
@@ -49,7 +53,8 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
     let loaded = recovery::load_all(&place.open()).unwrap();
     assert_eq!(loaded.checkpoint, Some(at(world.state.position)));
     assert_eq!(loaded.core, Some(world.state.core()));
-    let stored = as_stored(changes);
+    let mut stored = as_stored(changes);
+    stored.holds.retain(|(_, hold)| !hold.is_closed());
     assert_every_table!(
         loaded.rows, stored,
         days accounts holds customers users merchants streams attempts orders legs splits refunds clearings settlements
@@ -71,10 +76,48 @@ fn a_row_changed_later_comes_back_as_it_is_last(place: &Place) {
     world.given(domain::Command::CancelHold(hold));
     world.store(&database);
     let loaded = recovery::load_all(&database).unwrap();
-    let (_, found) = loaded.rows.holds.iter().find(|(id, _)| *id == 1).unwrap();
-    assert_eq!(found, world.state.hold(hold).unwrap());
+    assert!(loaded.rows.holds.iter().all(|(id, _)| *id != 1), "what is over does not come back to memory by itself");
+    let found = recall::find(&database, RowId::Hold(hold), world.state.position).unwrap();
+    assert_eq!(found, Some(Row::Hold(world.state.hold(hold).unwrap().clone())));
     assert_eq!(loaded.checkpoint, world.previous);
     assert_eq!(loaded.core, Some(world.state.core()));
+}
+
+fn a_store_that_is_behind_is_not_believed(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    world.store(&database);
+    let (hold, before) = (domain::ids::HoldId(1), world.state.position);
+    let open = recall::find(&database, RowId::Hold(hold), before).unwrap();
+    assert_eq!(open, Some(Row::Hold(world.state.hold(hold).unwrap().clone())));
+    world.given(domain::Command::CancelHold(hold));
+    let after = world.state.position;
+    assert_eq!(recall::find(&database, RowId::Hold(hold), after), Ok(None), "it has the hold as it was");
+    let new = RowId::Hold(domain::ids::HoldId(world.state.holds.next_id()));
+    assert_eq!(recall::find(&database, new, after), Ok(None), "and what it does not have it may get");
+    world.store(&database);
+    let closed = recall::find(&database, RowId::Hold(hold), after).unwrap();
+    assert_eq!(closed, Some(Row::Hold(world.state.hold(hold).unwrap().clone())));
+    let lost = recall::find(&database, new, after).unwrap_err();
+    assert!(matches!(lost, StoreError::Corrupt { table: "holds", .. }), "{lost}");
+    database.execute("UPDATE holds SET checksum = checksum + 1 WHERE id = 1", &[]).unwrap();
+    let damaged = recall::find(&database, RowId::Hold(hold), after).unwrap_err();
+    assert!(matches!(damaged, StoreError::Corrupt { table: "holds", .. }), "{damaged}");
+}
+
+fn an_older_store_gives_no_number_twice(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    world.store(&database);
+    let last = world.state.last_ids();
+    assert!(last.holds > 0);
+    let mut core = world.state.core();
+    core.last_ids = None;
+    let checkpoint = world.previous;
+    let (next, changes) = (at(world.state.position + 1), Changes::default());
+    store::checkpoint::commit(&database, checkpoint.as_ref(), &next, &core, &changes, &[], &[]).unwrap();
+    let loaded = recovery::load_all(&database).unwrap();
+    assert_eq!(loaded.core.unwrap().last_ids, Some(LastIds { holds: last.holds }));
 }
 
 fn the_store_agrees_with_the_books(place: &Place) {

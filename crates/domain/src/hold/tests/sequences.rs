@@ -38,13 +38,13 @@ fn run(lines: &[Line]) {
                 continue;
             }
             Step::Extend(ms) => {
-                let expires_at = world.kit.state.hold(hold).unwrap().expires_at.plus_ms(ms);
+                let expires_at = world.kit.stored_hold(hold).expires_at.plus_ms(ms);
                 Command::Hold(HoldCommand::Extend { hold, expires_at })
             }
         };
         let found = world.kit.when(command).map_err(|refusal| refusal.code).map(|_| {
             let (balance, held, available) = world.money();
-            let confirms = world.kit.state.hold(hold).unwrap().confirms.len();
+            let confirms = world.kit.stored_hold(hold).confirms.len();
             [balance, held, available, world.kit.balance(world.to), Minor::try_from(confirms).unwrap()]
         });
         assert_eq!(&found, expected, "line {at}: {step:?}");

@@ -182,6 +182,7 @@ transitions! {
     elsewhere {
         "books begun: every kit begins with them" Event::Initialised(_),
         "the engine's own, see engine.rs there: refusals under a key, times written down" Event::Refused | Event::TimeMarked,
+        "leaving memory: recall/tests.rs" Event::Checkpointed { .. } | Event::Recalled(_),
         "bulk postings: bulk/tests.rs" Event::StreamOpened { .. } | Event::StreamAdvanced { .. },
         "parties: customer.rs, user.rs, merchant.rs"
             Event::CustomerRegistered(_) | Event::UserOpened(_) | Event::MerchantOpened(_),
