@@ -58,7 +58,7 @@ fn an_unknown_layout_is_refused() {
     raw.pragma_update(None, "user_version", 99).unwrap();
     drop(raw);
     let error = Sqlite::open(&directory.lock(), 0).unwrap_err().to_string();
-    assert!(error.contains("layout is 99") && error.contains("layout 1"), "{error}");
+    assert!(error.contains("layout is 99") && error.contains("layouts 1 and 2"), "{error}");
 }
 
 #[test]

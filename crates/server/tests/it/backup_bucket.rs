@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::backup::{self, refused};
 use crate::open::{Books, balance, number, trial_balance, voucher};
 use crate::server::{Server, lintel_in};
 use crate::storage::Storage;
@@ -17,15 +18,7 @@ const DAY: &str = "2026-03-05";
 
 #[track_caller]
 fn said(output: &Output) -> Value {
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}{error}");
-    serde_json::from_str(&out).unwrap()
-}
-
-#[track_caller]
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    serde_json::from_str(&backup::said(output)).unwrap()
 }
 
 struct Drill {
