@@ -6,6 +6,7 @@ mod keys_oracle;
 mod mutation;
 mod oracle;
 mod provider;
+mod sdf;
 mod seal;
 mod secrecy;
 mod signing;
