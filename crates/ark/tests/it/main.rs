@@ -5,6 +5,7 @@ mod key_file;
 mod keys_oracle;
 mod mutation;
 mod oracle;
+mod pool;
 mod provider;
 mod sdf;
 mod seal;
