@@ -14,6 +14,8 @@
 //! |---|---|
 //! | [`provider`] | the boundary to whatever holds keys: handles, schemes, one error for what does not open |
 //! | [`soft`] | the provider in this process, and its known answers |
+//! | [`device`] | what providers behind devices share: errors, pooled sessions, failover, what a production forbids |
+//! | [`sdf`] | devices behind any library of GM/T 0018 |
 //! | [`financial`] | commands over keys of terminals and networks: PIN blocks, MACs, keys under keys |
 //! | [`sm2`] | SM2 over the library's points |
 //! | [`randomness`] | tests of a provider's randomness |
@@ -32,6 +34,7 @@
 //! Nothing here depends on another crate of the platform: `server` turns [`SealedParts`] into the domain's sealed
 //! field and back.
 
+pub mod device;
 pub mod error;
 pub mod field;
 pub mod financial;
@@ -44,6 +47,7 @@ pub mod mask;
 pub mod provider;
 mod random;
 pub mod randomness;
+pub mod sdf;
 pub mod seal;
 pub mod secret;
 pub mod signing;

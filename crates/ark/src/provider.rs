@@ -265,7 +265,7 @@ impl fmt::Debug for Agreed {
 
 /// Where keys are and what is done with them: in this process or in a device.
 ///
-/// A device that lacks an operation answers [`KeyError::WrongKind`] for every key it has.
+/// A device answers [`KeyError::Device`] where it is lost, refuses, or lacks an operation.
 pub trait Provider: fmt::Debug + Send + Sync {
     /// Makes a key.
     ///

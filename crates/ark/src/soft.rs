@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 use self::financial::Terminal;
 use self::material::{Material, from_derived, symmetric_length};
 use crate::{
+    device::Profile,
     financial::TerminalKey,
     provider::{
         Agreed, Authentication, CHECK_VALUE_LENGTH, Check, Cipher, Exchange, KeyError, KeyHandle, KeyKind, Provider,
@@ -54,15 +55,25 @@ pub struct Soft {
     terminal: RwLock<HashMap<TerminalKey, Arc<Terminal>>>,
     next: AtomicU64,
     known: KnownKeys,
+    profile: Profile,
 }
 
 impl Soft {
-    /// A provider without keys. The first one of a process runs the self-tests; the later ones know the outcome.
+    /// A provider without keys, for development. The first one of a process runs the self-tests; the later ones know the
+    /// outcome.
     ///
     /// # Errors
     /// [`KeyError::SelfTest`] if a known answer did not come out.
     pub fn new() -> Result<Self, KeyError> {
         Self::with_known_keys(KNOWN_KEYS)
+    }
+
+    /// The same for an installation of this profile: in a production it refuses every financial command.
+    ///
+    /// # Errors
+    /// As [`Soft::new`].
+    pub fn for_profile(profile: Profile) -> Result<Self, KeyError> {
+        Ok(Self { profile, ..Self::new()? })
     }
 
     /// The same with tables of multiples for at most so many SM2 public keys, each of 167 KB; 0 makes none.
@@ -80,6 +91,7 @@ impl Soft {
             terminal: RwLock::default(),
             next: AtomicU64::new(1),
             known: KnownKeys::new(capacity),
+            profile: Profile::Development,
         })
     }
 

@@ -1,7 +1,7 @@
 //! What a provider answers when it cannot: stable codes, no secret, and one answer for every failed decryption.
 
 use super::{KeyHandle, KeyKind};
-use crate::financial::TerminalKey;
+use crate::{device::DeviceError, financial::TerminalKey};
 
 /// A key operation that was not done. No message carries a key, a plaintext or why a ciphertext did not open.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,20 @@ pub enum KeyError {
     #[error("the other side did not confirm the agreed key")]
     Agreement,
 
+    /// A device did not do it.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+
+    /// A production keeps PIN and terminal keys away from the host; this provider cannot.
+    #[error(
+        "profile = production: the provider {provider} shows clear PINs and terminal keys to this host; \
+         PIN and terminal keys of a production belong into a financial module"
+    )]
+    Production {
+        /// Which provider was asked.
+        provider: &'static str,
+    },
+
     /// The operating system gave no random bytes.
     #[error(
         "the operating system gives no random bytes ({0}); keys, nonces and signatures cannot be made without them"
@@ -100,6 +114,8 @@ impl KeyError {
             Self::Signature => "signature_invalid",
             Self::Tag => "tag_mismatch",
             Self::Agreement => "agreement_unconfirmed",
+            Self::Device(error) => error.code(),
+            Self::Production { .. } => "profile_production",
             Self::Random(_) => "random_unavailable",
             Self::SelfTest(_) => "self_test_failed",
         }

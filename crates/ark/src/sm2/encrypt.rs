@@ -16,10 +16,10 @@ use super::{
 use crate::provider::KeyError;
 
 /// The three parts; C1 as `x ‖ y`, not yet known to be a point.
-pub(super) struct Ciphertext {
-    pub(super) c1: [u8; 64],
-    pub(super) c3: [u8; 32],
-    pub(super) c2: Vec<u8>,
+pub(crate) struct Ciphertext {
+    pub(crate) c1: [u8; 64],
+    pub(crate) c3: [u8; 32],
+    pub(crate) c2: Vec<u8>,
 }
 
 /// How the three parts lie in bytes.
@@ -91,7 +91,7 @@ impl Shared {
 }
 
 impl Ciphertext {
-    fn from_bytes(layout: Layout, bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(layout: Layout, bytes: &[u8]) -> Option<Self> {
         match layout {
             Layout::Raw => {
                 let (c1, rest) = bytes.split_first_chunk::<POINT_LENGTH>()?;
@@ -103,7 +103,7 @@ impl Ciphertext {
         }
     }
 
-    fn to_bytes(&self, layout: Layout) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self, layout: Layout) -> Vec<u8> {
         match layout {
             Layout::Raw => [[4].as_slice(), &self.c1, &self.c3, &self.c2].concat(),
             Layout::Der => self.to_der(),

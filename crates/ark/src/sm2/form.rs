@@ -19,6 +19,20 @@ impl Signature {
         Some(Self { r: scalar(read.0.as_bytes())?, s: scalar(read.1.as_bytes())? })
     }
 
+    /// Takes in `r ‖ s`, each from 1 to n − 1.
+    pub(crate) fn from_numbers(numbers: &[u8; 64]) -> Option<Self> {
+        let (r, s) = numbers.split_at(32);
+        Some(Self { r: scalar(r)?, s: scalar(s)? })
+    }
+
+    /// `r ‖ s`.
+    pub(crate) fn numbers(self) -> [u8; 64] {
+        let mut numbers = [0; 64];
+        numbers[..32].copy_from_slice(&self.r.to_repr());
+        numbers[32..].copy_from_slice(&self.s.to_repr());
+        numbers
+    }
+
     pub(crate) fn to_der(self) -> Vec<u8> {
         sequence([&self.r, &self.s].map(|number| integer(&number.to_repr())))
     }

@@ -101,6 +101,7 @@ impl Soft {
     }
 
     fn any_terminal(&self, handle: TerminalKey) -> Result<Arc<Terminal>, KeyError> {
+        self.profile.allows_financial("soft")?;
         let keys = self.terminal.read().unwrap_or_else(PoisonError::into_inner);
         keys.get(&handle).cloned().ok_or(KeyError::UnknownTerminalKey(handle))
     }
@@ -113,6 +114,7 @@ impl Soft {
 
 impl Financial for Soft {
     fn generate_terminal_key(&self, purpose: Purpose, cipher: TerminalCipher) -> Result<TerminalKey, KeyError> {
+        self.profile.allows_financial("soft")?;
         check_cipher(purpose, cipher)?;
         let kind = match cipher {
             TerminalCipher::Des | TerminalCipher::TripleDes2 => KeyKind::TripleDes2,
@@ -132,6 +134,7 @@ impl Financial for Soft {
         cipher: TerminalCipher,
         components: &[&[u8]],
     ) -> Result<TerminalKey, KeyError> {
+        self.profile.allows_financial("soft")?;
         check_cipher(purpose, cipher)?;
         if !(2..=9).contains(&components.len()) {
             let needed = "a key is formed from two to nine components, each with a custodian of its own";
@@ -156,6 +159,7 @@ impl Financial for Soft {
         check: &[u8],
         under: TerminalKey,
     ) -> Result<TerminalKey, KeyError> {
+        self.profile.allows_financial("soft")?;
         check_cipher(purpose, cipher)?;
         let under = self.terminal(under, Purpose::Master)?;
         if !(3..=CHECK_VALUE_LENGTH).contains(&check.len()) {

@@ -2,6 +2,7 @@
 
 use ark::{
     Financial as _, Soft,
+    device::Profile,
     financial::{PinSide, Purpose, TerminalCipher, TerminalKey, TerminalMac},
     provider::KeyError,
 };
@@ -138,6 +139,27 @@ fn a_pin_is_translated_between_ciphers_and_cards() {
         let mut altered = block.clone();
         altered[place] ^= 1;
         assert_eq!(translate(side(sm4, card), &altered), "decryption_failed");
+    }
+}
+
+#[test]
+fn a_production_does_no_financial_commands_in_this_process() {
+    let soft = Soft::for_profile(Profile::Production).expect("self-tests pass");
+    // Of another provider; in a production it is not looked at.
+    let key = self::soft().generate_terminal_key(Purpose::Master, TerminalCipher::Sm4).expect("random bytes");
+    let side = PinSide { key, card_number: "6230606601007726888" };
+    let (purpose, cipher) = (Purpose::Pin, TerminalCipher::Sm4);
+    for refused in [
+        code(soft.generate_terminal_key(purpose, cipher)),
+        code(soft.form_terminal_key(purpose, cipher, &[&[1; 16], &[2; 16]])),
+        code(soft.import_terminal_key(purpose, cipher, &[0; 16], &[0; 4], key)),
+        code(soft.export_terminal_key(key, key)),
+        code(soft.terminal_check_value(key)),
+        code(soft.terminal_mac(key, TerminalMac::Ecb, b"")),
+        code(soft.check_terminal_mac(key, TerminalMac::Ecb, b"", b"")),
+        code(soft.translate_pin(side, side, &[0; 16])),
+    ] {
+        assert_eq!(refused, "profile_production");
     }
 }
 
