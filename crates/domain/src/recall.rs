@@ -71,6 +71,14 @@ pub struct LastIds {
     pub holds: u64,
 }
 
+/// How many rows are open, of the kinds whose closed rows leave memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct OpenRows {
+    /// Holds.
+    #[n(0)]
+    pub holds: u64,
+}
+
 /// Lets go of what is closed, now that the store is at `position`. Nothing happens if nothing would leave.
 ///
 /// # Errors
@@ -137,6 +145,12 @@ impl State {
                 is_there && (self.holds.is_away(hold.id.0) || self.holds.get(hold.id.0) == Some(hold))
             }
         }
+    }
+
+    /// How many rows are open: as many as a start must find.
+    #[must_use]
+    pub fn open_rows(&self) -> OpenRows {
+        OpenRows { holds: self.holds.open_count(Hold::is_closed) as u64 }
     }
 
     /// The highest ids there ever were.

@@ -29,7 +29,7 @@ use crate::initialise::Genesis;
 use crate::money::{Currency, Minor};
 use crate::own_transfer::{OwnTransfer, OwnTransferStatus};
 use crate::payout::{Payout, PayoutStatus};
-use crate::recall::LastIds;
+use crate::recall::{LastIds, OpenRows};
 use crate::reserve_line::{self, LineTarget};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
@@ -54,6 +54,9 @@ pub struct Core {
     /// The highest ids of the kinds whose rows leave memory; an older program wrote none.
     #[n(4)]
     pub last_ids: Option<LastIds>,
+    /// How many rows of those kinds are open; an older program wrote none.
+    #[n(5)]
+    pub open: Option<OpenRows>,
 }
 
 /// What the entries of an account add up to.
@@ -84,6 +87,14 @@ pub enum RestoreError {
         /// The account.
         account: AccountId,
     },
+    /// The store says that other rows are open than its checkpoint counted.
+    #[error("the store has {found} open holds and its checkpoint {expected}; rebuild the store from the journal")]
+    OpenRows {
+        /// As many as there were.
+        expected: u64,
+        /// As many as there are.
+        found: u64,
+    },
     /// Debits are not credits.
     #[error(
         "in {} and {} the restored debits exceed the credits by {difference}, not 0; rebuild the store from the journal",
@@ -104,7 +115,8 @@ impl State {
     #[must_use]
     pub fn core(&self) -> Core {
         let (genesis, calendar) = (self.genesis.clone(), self.calendar.clone());
-        Core { genesis, calendar, now: self.now, position: self.position, last_ids: Some(self.last_ids()) }
+        let (last_ids, open) = (Some(self.last_ids()), Some(self.open_rows()));
+        Core { genesis, calendar, now: self.now, position: self.position, last_ids, open }
     }
 
     /// The state at `core.position`: `rows` is every row there is, those that leave memory only if they are open, `balances` every account that has entries, `turnovers`
@@ -118,7 +130,7 @@ impl State {
         balances: impl Iterator<Item = RestoredAccount>,
         turnovers: impl Iterator<Item = (Date, AccountId, Turnover)>,
     ) -> Result<Self, RestoreError> {
-        let Core { genesis, calendar, now, position, last_ids } = core;
+        let Core { genesis, calendar, now, position, last_ids, open } = core;
         let mut rows = rows;
         let days = core::mem::take(&mut rows.days);
         for (_, row) in &mut rows.accounts {
@@ -126,6 +138,10 @@ impl State {
         }
         let checkpointed = position;
         let mut state = Self { genesis, now, position, calendar, checkpointed, ..Self::of_rows(rows) };
+        let found = state.open_rows();
+        if let Some(expected) = open.filter(|expected| *expected != found) {
+            return Err(RestoreError::OpenRows { expected: expected.holds, found: found.holds });
+        }
         state.holds.reached(last_ids.unwrap_or_default().holds);
         for RestoredAccount { account, balance, entries } in balances {
             let row = state.accounts.change(account.0).ok_or(RestoreError::AccountUnknown { account })?;

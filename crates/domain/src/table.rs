@@ -304,6 +304,15 @@ impl<V: Clone> Table<V> {
         }
     }
 
+    /// How many rows in memory are not closed; by those that were noted, and those that changed or came back since.
+    pub(crate) fn open_count(&self, closed: impl Fn(&V) -> bool) -> usize {
+        let mut fresh: Vec<u64> = self.dirty.iter().chain(&self.back).copied().collect();
+        fresh.sort_unstable();
+        fresh.dedup();
+        fresh.retain(|id| !self.leaving.contains_key(id) && self.find(*id).is_some_and(&closed));
+        self.count.saturating_sub(self.leaving.len()).saturating_sub(fresh.len())
+    }
+
     /// Whether a row would leave at `position`.
     pub(crate) fn has_leaving(&self, position: u64) -> bool {
         self.leaving.values().any(|at| *at <= position)

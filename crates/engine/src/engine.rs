@@ -434,13 +434,15 @@ impl Engine {
 
     fn take_projection(&mut self) -> Projection {
         let first = std::mem::replace(&mut self.first, self.state.position + 1);
+        // Before the core, which counts what they note.
+        let changes = self.state.take_changes();
         Projection {
             first,
             last: self.state.position,
             now: self.state.now,
             core: self.state.core(),
             posted: self.take_posted(),
-            changes: self.state.take_changes(),
+            changes,
             keys: std::mem::take(&mut self.bindings),
         }
     }

@@ -54,15 +54,17 @@ pub fn find(database: &Database, row: RowId, least: u64) -> Result<Option<Row>, 
 
 fn read(session: &dyn Session, row: RowId) -> Result<Row, StoreError> {
     match row {
-        RowId::Hold(id) => one::<Hold>(session, id).map(Row::Hold),
+        RowId::Hold(id) => one(session, id, Hold::is_closed).map(Row::Hold),
     }
 }
 
-fn one<X: Stored>(session: &dyn Session, id: X::Id) -> Result<X, StoreError> {
+fn one<X: Stored>(session: &dyn Session, id: X::Id, closed: fn(&X) -> bool) -> Result<X, StoreError> {
     let sql = format!("SELECT id, checksum, blob FROM {} WHERE id = $1", X::TABLE);
     let rows = session.query(&sql, &[id.number().into()])?;
     let missing = || StoreError::corrupt(X::TABLE, id.number(), "it left memory and is not in the store");
-    decode(rows.first().ok_or_else(missing)?, 0)
+    let row = decode(rows.first().ok_or_else(missing)?, 0)?;
+    // What is open never leaves: a start did not see it, because its column said otherwise.
+    if closed(&row) { Ok(row) } else { Err(StoreError::corrupt(X::TABLE, id.number(), "it left memory and is open")) }
 }
 
 /// The highest ids, by the rows.
