@@ -15,6 +15,9 @@
 //! | [`provider`] | the boundary to whatever holds keys: handles, schemes, one error for what does not open |
 //! | [`soft`] | the provider in this process, and its known answers |
 //! | [`financial`] | commands over keys of terminals and networks: PIN blocks, MACs, keys under keys |
+//! | [`keys`] | the key service: keys with names, versions and states, in `keys.db` |
+//! | [`ceremony`] | the root key among custodians |
+//! | [`audit`] | who did what with which key, chained and signed |
 //! | [`sm2`] | SM2 over the library's points |
 //! | [`randomness`] | tests of a provider's randomness |
 //! | [`hash`], [`mac`] | SM3 and HMAC-SM3 |
@@ -24,7 +27,7 @@
 //! | [`field`], [`mask`] | which fields are sealed, their class, and what of them may be shown |
 //! | [`seal`] | a sealed field: ciphertext, key reference, class, mask |
 //! | [`identity`] | certificate type and number, and their blind index |
-//! | [`key_file`] | the root key in a file, until the key service stands |
+//! | [`key_file`] | the root key of the vault in a file |
 //! | [`vault`] | identity → customer id, data keys, sealing, opening, erasure |
 //! | [`totp`] | one-time codes of operators |
 //! | [`signing`] | HMAC-SM3 signatures of the merchants' gateway |
@@ -32,6 +35,8 @@
 //! Nothing here depends on another crate of the platform: `server` turns [`SealedParts`] into the domain's sealed
 //! field and back.
 
+pub mod audit;
+pub mod ceremony;
 pub mod error;
 pub mod field;
 pub mod financial;
@@ -39,6 +44,7 @@ pub mod fingerprint;
 pub mod hash;
 pub mod identity;
 pub mod key_file;
+pub mod keys;
 pub mod mac;
 pub mod mask;
 pub mod provider;
@@ -60,6 +66,7 @@ pub use fingerprint::FingerprintKey;
 pub use hash::{Sm3, sm3};
 pub use identity::{CertificateType, Identity, IdentityError};
 pub use key_file::KEY_FILE_WARNING;
+pub use keys::KeyService;
 pub use mac::{Mac, MacKey, Mismatch};
 pub use provider::Provider;
 pub use seal::SealedParts;
