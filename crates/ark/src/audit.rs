@@ -8,8 +8,8 @@
 //!
 //! Invariants: records are numbered from 1 without a gap; a change and its record are one transaction; uses are counted
 //! by (caller, key, version, operation, reason, outcome) within a second and written with the next second's first call,
-//! the next change or the next tick: a crash loses the uses of that second at most, an unwritable trail stops every
-//! operation. No record holds a key, a plaintext or a ciphertext.
+//! the next change or the next tick: a crash loses the uses of that second at most, a trail that cannot be written
+//! stops every operation from the next second on. No record holds a key, a plaintext or a ciphertext.
 //!
 //! What the chain can not show: records cut off behind the last checkpoint by who can write the file.
 
