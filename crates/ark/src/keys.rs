@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`life`] | states of a version, pure |
 //! | `service` | the file, seal and unseal, info |
+//! | `load` | rows to keys, at unsealing |
 //! | `operate` | encrypt, decrypt, sign … by name |
 //! | `change` | create, rotate, states, import and export |
 //! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
@@ -24,6 +25,7 @@
 mod change;
 mod error;
 pub mod life;
+mod load;
 mod operate;
 mod row;
 mod service;
