@@ -13,12 +13,14 @@ use std::{
     fs,
     hint::black_box,
     process::Command,
-    sync::OnceLock,
-    time::{Duration, Instant},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ark::{
-    Provider as _, Soft,
+    KeyService, Provider as _, Soft,
+    ceremony::RootKey,
+    keys::{By, Context, Purpose, Spec},
     provider::{Check, Cipher, KeyKind, Signing},
     sm3,
 };
@@ -69,6 +71,22 @@ fn main() {
     print(&mut lines, json);
 }
 
+/// A key service with one key, in a directory that goes away with it.
+fn service(name: &str, kind: KeyKind, purpose: Purpose) -> (tempfile::TempDir, KeyService) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let root = RootKey::generate().expect("random bytes");
+    let soft = Arc::new(Soft::new().expect("self-tests pass"));
+    let service = KeyService::init(directory.path(), soft, &root, &now()).expect("a key service");
+    service.create(&now(), &Spec::new(name, kind, purpose)).expect("a key");
+    (directory, service)
+}
+
+/// The clock as a server gives it: the trail is written when its second is over.
+fn now() -> By<'static> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    By::new("bench", "", i64::try_from(since.as_millis()).expect("not yet"))
+}
+
 fn lines() -> Vec<Line> {
     let line = |name, theirs, ours: Box<dyn FnMut() -> u64>| Line {
         name,
@@ -94,6 +112,23 @@ fn lines() -> Vec<Line> {
             let key = soft.generate(KeyKind::Sm2).expect("random bytes");
             Box::new(move || {
                 black_box(soft.sign(key, Signing::SM2, &[1; 256]).expect("signed"));
+                1
+            })
+        }),
+        line("SM2 sign, through the key service", Theirs::Sm2Sign, {
+            let (directory, service) = service("k", KeyKind::Sm2, Purpose::Sign);
+            Box::new(move || {
+                let _alive = &directory;
+                black_box(service.sign(&now(), "k", &[1; 256]).expect("signed"));
+                1
+            })
+        }),
+        line("data key, through the key service", Theirs::Cipher(SM4, 64), {
+            let (directory, service) = service("k", KeyKind::Sm4, Purpose::Encrypt);
+            let context = Context::from([("merchant".to_owned(), "1".to_owned())]);
+            Box::new(move || {
+                let _alive = &directory;
+                black_box(service.datakey(&now(), "k", &context, 16).expect("a data key"));
                 1
             })
         }),

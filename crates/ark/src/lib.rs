@@ -17,6 +17,9 @@
 //! | [`device`] | what providers behind devices share: errors, pooled sessions, failover, what a production forbids |
 //! | [`sdf`] | devices behind any library of GM/T 0018 |
 //! | [`financial`] | commands over keys of terminals and networks: PIN blocks, MACs, keys under keys |
+//! | [`keys`] | the key service: keys with names, versions and states, in `keys.db` |
+//! | [`ceremony`] | the root key among custodians |
+//! | [`audit`] | who did what with which key, chained and signed |
 //! | [`sm2`] | SM2 over the library's points |
 //! | [`randomness`] | tests of a provider's randomness |
 //! | [`hash`], [`mac`] | SM3 and HMAC-SM3 |
@@ -26,7 +29,7 @@
 //! | [`field`], [`mask`] | which fields are sealed, their class, and what of them may be shown |
 //! | [`seal`] | a sealed field: ciphertext, key reference, class, mask |
 //! | [`identity`] | certificate type and number, and their blind index |
-//! | [`key_file`] | the root key in a file, until the key service stands |
+//! | [`key_file`] | the root key of the vault in a file |
 //! | [`vault`] | identity → customer id, data keys, sealing, opening, erasure |
 //! | [`totp`] | one-time codes of operators |
 //! | [`signing`] | HMAC-SM3 signatures of the merchants' gateway |
@@ -34,6 +37,8 @@
 //! Nothing here depends on another crate of the platform: `server` turns [`SealedParts`] into the domain's sealed
 //! field and back.
 
+pub mod audit;
+pub mod ceremony;
 pub mod device;
 pub mod error;
 pub mod field;
@@ -42,6 +47,7 @@ pub mod fingerprint;
 pub mod hash;
 pub mod identity;
 pub mod key_file;
+pub mod keys;
 pub mod mac;
 pub mod mask;
 pub mod provider;
@@ -64,6 +70,7 @@ pub use fingerprint::FingerprintKey;
 pub use hash::{Sm3, sm3};
 pub use identity::{CertificateType, Identity, IdentityError};
 pub use key_file::KEY_FILE_WARNING;
+pub use keys::KeyService;
 pub use mac::{Mac, MacKey, Mismatch};
 pub use provider::Provider;
 pub use seal::SealedParts;

@@ -1,7 +1,9 @@
 //! What the ark promises to its callers, over real files and against another implementation.
 
+mod audit;
 mod financial;
 mod key_file;
+mod keys;
 mod keys_oracle;
 mod mutation;
 mod oracle;

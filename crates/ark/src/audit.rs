@@ -1,0 +1,283 @@
+//! The trail: who did what with which key, why, and what came of it.
+//!
+//! ```text
+//!  record 1 ── chain ──► record 2 ── chain ──► record 3 …       chain = SM3(chain before ‖ SM3(record))
+//!                             ▲
+//!                        checkpoint: SM2 signature over (number, time, chain), hourly
+//! ```
+//!
+//! Invariants: records are numbered from 1 without a gap; a change and its record are one transaction; uses are counted
+//! by (caller, key, version, operation, reason, outcome) within a second and written with the next second's first call,
+//! the next change or the next tick: a crash loses the uses of that second at most, a trail that cannot be written
+//! stops every operation from the next second on. No record holds a key, a plaintext or a ciphertext.
+//!
+//! What the chain can not show: records cut off behind the last checkpoint by who can write the file.
+
+use std::{collections::BTreeMap, path::Path};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+
+use crate::{
+    hash::{Sm3, sm3},
+    provider::{Check, KeyError, KeyHandle, Provider, PublicKey, Signing},
+};
+
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE audit (
+    number    INTEGER PRIMARY KEY CHECK (number > 0),
+    at        INTEGER NOT NULL,                      -- milliseconds since 1970
+    caller    TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    version   INTEGER NOT NULL,                      -- 0: of no version
+    operation TEXT NOT NULL,
+    reason    TEXT NOT NULL,
+    outcome   TEXT NOT NULL,                         -- ok, or a code
+    count     INTEGER NOT NULL CHECK (count > 0),
+    chain     BLOB NOT NULL
+) STRICT;
+CREATE TABLE checkpoint (
+    number    INTEGER PRIMARY KEY,                   -- the last record it covers
+    at        INTEGER NOT NULL,
+    signature BLOB NOT NULL
+) STRICT;
+";
+
+/// The outcome of what succeeded.
+pub const OK: &str = "ok";
+/// Between checkpoints, in milliseconds.
+pub const CHECKPOINT_INTERVAL_MS: i64 = 3_600_000;
+/// Different uses kept in memory at most.
+const PENDING_MAX: usize = 4_096;
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Act {
+    /// Who, as the interface knows them.
+    pub caller: String,
+    /// The key's name; empty for what is about none.
+    pub key: String,
+    /// Its version; 0 for none.
+    pub version: u32,
+    /// The operation's name.
+    pub operation: String,
+    /// Why, as the caller gave it.
+    pub reason: String,
+    /// [`OK`] or the code of the refusal.
+    pub outcome: String,
+}
+
+/// A line of the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its number, from 1.
+    pub number: i64,
+    /// When, in milliseconds since 1970; for uses the second they fell in.
+    pub at: i64,
+    /// What.
+    pub act: Act,
+    /// How often within that second.
+    pub count: u64,
+}
+
+impl Record {
+    fn digest(&self) -> [u8; 32] {
+        let mut bytes = b"lintel/ark/audit/1/".to_vec();
+        bytes.extend(self.number.to_be_bytes());
+        bytes.extend(self.at.to_be_bytes());
+        bytes.extend(self.act.version.to_be_bytes());
+        bytes.extend(self.count.to_be_bytes());
+        for text in [&self.act.caller, &self.act.key, &self.act.operation, &self.act.reason, &self.act.outcome] {
+            bytes.extend((text.len() as u64).to_be_bytes());
+            bytes.extend(text.as_bytes());
+        }
+        sm3(&bytes)
+    }
+
+    fn chain(&self, before: &[u8]) -> [u8; 32] {
+        Sm3::new().update(before).update(&self.digest()).finish()
+    }
+}
+
+/// Uses of the running second.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    second: i64,
+    acts: BTreeMap<Act, u64>,
+}
+
+impl Pending {
+    /// Counts a use; whether the ones before must be written first.
+    pub(crate) fn due(&self, now: i64) -> bool {
+        !self.acts.is_empty() && (self.second != now.div_euclid(1_000) || self.acts.len() >= PENDING_MAX)
+    }
+
+    pub(crate) fn count(&mut self, act: Act, now: i64) {
+        self.second = now.div_euclid(1_000);
+        *self.acts.entry(act).or_insert(0) += 1;
+    }
+
+    /// Writes what is pending; it stays pending until [`Pending::clear`], after the commit.
+    pub(crate) fn write(&self, file: &Connection) -> rusqlite::Result<()> {
+        for (act, count) in &self.acts {
+            append(file, self.second.saturating_mul(1_000), act, *count)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.acts.clear();
+    }
+}
+
+/// The number and chain of the last record.
+fn head(file: &Connection) -> rusqlite::Result<(i64, Vec<u8>)> {
+    let last = file
+        .prepare_cached("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(last.unwrap_or((0, vec![0; 32])))
+}
+
+pub(crate) fn append(file: &Connection, at: i64, act: &Act, count: u64) -> rusqlite::Result<()> {
+    let (number, before) = head(file)?;
+    let record = Record { number: number + 1, at, act: act.clone(), count };
+    file.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(params![
+        record.number,
+        at,
+        act.caller,
+        act.key,
+        act.version,
+        act.operation,
+        act.reason,
+        act.outcome,
+        i64::try_from(count).unwrap_or(i64::MAX),
+        record.chain(&before).as_slice(),
+    ])?;
+    Ok(())
+}
+
+fn signed(number: i64, at: i64, chain: &[u8]) -> Vec<u8> {
+    [b"lintel/ark/checkpoint/1/".as_slice(), &number.to_be_bytes(), &at.to_be_bytes(), chain].concat()
+}
+
+/// Signs the chain so far if an hour is over since the last checkpoint and there is something new. Whether it did.
+pub(crate) fn checkpoint(
+    file: &Connection,
+    provider: &dyn Provider,
+    key: KeyHandle,
+    now: i64,
+) -> Result<bool, crate::keys::Error> {
+    let last: Option<(i64, i64)> = file
+        .query_row("SELECT number, at FROM checkpoint ORDER BY number DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let (number, chain) = head(file)?;
+    if number == 0
+        || last.is_some_and(|(covered, at)| covered == number || now.saturating_sub(at) < CHECKPOINT_INTERVAL_MS)
+    {
+        return Ok(false);
+    }
+    let signature = provider.sign(key, Signing::SM2, &signed(number, now, &chain))?;
+    file.execute("INSERT INTO checkpoint VALUES (?1, ?2, ?3)", params![number, now, signature])?;
+    Ok(true)
+}
+
+/// What a whole trail holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// Records, all in the chain.
+    pub records: i64,
+    /// Checkpoints, all signed.
+    pub checkpoints: i64,
+    /// The last record that a checkpoint covers; those behind it are chained only.
+    pub signed_to: i64,
+}
+
+/// The first thing that is wrong with a trail.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// A record is not what was written, or one before it is missing.
+    #[error("audit record {0} is altered, or what stood before it is missing")]
+    Record(i64),
+    /// A checkpoint's signature does not fit.
+    #[error("the checkpoint at record {0} is not signed by this key service, or records under it were replaced")]
+    Checkpoint(i64),
+    /// The file cannot be read.
+    #[error("the trail cannot be read: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The provider failed.
+    #[error(transparent)]
+    Provider(KeyError),
+}
+
+/// Verifies a trail from its first record; `public` is the audit key's public key, kept elsewhere than the file.
+///
+/// # Errors
+/// [`Broken`] names the first record or checkpoint that is wrong.
+pub(crate) fn verify(file: &Connection, provider: &dyn Provider, public: &PublicKey) -> Result<Verified, Broken> {
+    let mut checkpoints: BTreeMap<i64, (i64, Vec<u8>)> = file
+        .prepare("SELECT number, at, signature FROM checkpoint")?
+        .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
+        .collect::<Result<_, _>>()?;
+    let mut found = Verified { records: 0, checkpoints: 0, signed_to: 0 };
+    let mut before = vec![0; 32];
+    let mut statement = file.prepare(&format!("{SELECT} ORDER BY number"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let expected = found.records + 1;
+        // A value of another type is an altered record too.
+        let (record, chain) = read(row).map_err(|_| Broken::Record(expected))?;
+        if record.number != expected || record.chain(&before).as_slice() != chain {
+            return Err(Broken::Record(expected));
+        }
+        if let Some((at, signature)) = checkpoints.remove(&expected) {
+            let message = signed(expected, at, &chain);
+            let check = Check { public, scheme: Signing::SM2, message: &message, signature: &signature };
+            match provider.verify(&check) {
+                Ok(()) => {}
+                Err(KeyError::Signature) => return Err(Broken::Checkpoint(expected)),
+                Err(error) => return Err(Broken::Provider(error)),
+            }
+            found.checkpoints += 1;
+            found.signed_to = expected;
+        }
+        found.records = expected;
+        before = chain;
+    }
+    match checkpoints.keys().next() {
+        Some(number) => Err(Broken::Checkpoint(*number)),
+        None => Ok(found),
+    }
+}
+
+/// Verifies the trail in a keys file that no process has open, or in a backup; see [`crate::KeyService::verify_audit`].
+///
+/// # Errors
+/// [`Broken`] names the first record or checkpoint that is wrong.
+pub fn verify_file(path: &Path, provider: &dyn Provider, public: &PublicKey) -> Result<Verified, Broken> {
+    let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    verify(&file, provider, public)
+}
+
+const SELECT: &str = "SELECT number, at, caller, key, version, operation, reason, outcome, count, chain FROM audit";
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Record, Vec<u8>)> {
+    let act = Act {
+        caller: row.get(2)?,
+        key: row.get(3)?,
+        version: row.get(4)?,
+        operation: row.get(5)?,
+        reason: row.get(6)?,
+        outcome: row.get(7)?,
+    };
+    let count = u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0);
+    Ok((Record { number: row.get(0)?, at: row.get(1)?, act, count }, row.get(9)?))
+}
+
+/// At most `limit` records behind number `after`, in order.
+pub(crate) fn list(file: &Connection, after: i64, limit: u32) -> rusqlite::Result<Vec<Record>> {
+    file.prepare_cached(&format!("{SELECT} WHERE number > ?1 ORDER BY number LIMIT ?2"))?
+        .query_map(params![after, limit], |row| Ok(read(row)?.0))?
+        .collect()
+}

@@ -1,0 +1,194 @@
+//! The key service: keys with names, versions, states and a trail, in a file of its own.
+//!
+//! ```text
+//!  root key (custodians, or a device)
+//!   └─ wraps ─► key-encryption key, generations ─ wraps ─► versions of named keys
+//!   └─ wraps ─► row key (HMAC-SM3: an altered row is refused)  ·  audit key (SM2: signs the trail)
+//!
+//!  sealed ── m shares, or a key file ──► open ── seal ──► sealed
+//! ```
+//!
+//! | where | what |
+//! |---|---|
+//! | [`life`] | states of a version, pure |
+//! | `service` | the file, seal and unseal, info |
+//! | `load` | rows to keys, at unsealing |
+//! | `operate` | encrypt, decrypt, sign … by name |
+//! | `change` | create, rotate, states, import and export |
+//! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
+//! | `row`, `tombstone` | rows and destroyed keys as they lie on disk |
+//!
+//! Invariants: `keys.db` holds no key in clear, and the root key is not in it; purpose, kind and whether a key may leave
+//! are fixed when it is made; a use is counted before its result leaves, in durable blocks, so a crash counts too many
+//! and never too few; one process has the file. The clock is the caller's: every call says when it is.
+
+mod change;
+mod error;
+pub mod life;
+mod load;
+mod operate;
+mod row;
+mod service;
+mod text;
+mod tombstone;
+mod upkeep;
+
+use std::{collections::BTreeMap, fmt};
+
+pub use self::{
+    error::Error,
+    life::{Rotation, State, Step},
+    operate::{BATCH_MAX, DataKey, RANDOM_MAX},
+    service::{KEYS_NAME, KeyService},
+    tombstone::TOMBSTONES_NAME,
+    upkeep::{Done, restore},
+};
+use crate::provider::{CHECK_VALUE_LENGTH, KeyKind, PublicKey};
+
+/// Who calls, why, and when it is.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// The caller, as the interface has established it. At most 256 bytes.
+    pub caller: &'a str,
+    /// Why, for the trail; may be empty. At most 256 bytes.
+    pub reason: &'a str,
+    /// Now, in milliseconds since 1970.
+    pub now: i64,
+    /// Whether compromised versions may still open and verify for this call.
+    pub compromised_too: bool,
+}
+
+impl<'a> By<'a> {
+    /// A call that takes no compromised version.
+    #[must_use]
+    pub const fn new(caller: &'a str, reason: &'a str, now: i64) -> Self {
+        Self { caller, reason, now, compromised_too: false }
+    }
+}
+
+/// What a ciphertext is bound to: pairs that must be given again to decrypt. In the order of their names.
+pub type Context = BTreeMap<String, String>;
+
+/// What a key is for, from birth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Encrypt, decrypt, data keys: SM4 and AES.
+    Encrypt,
+    /// Sign and verify: SM2, RSA, P-256, Ed25519.
+    Sign,
+    /// Tags: HMAC-SM3, CMAC of SM4 and AES.
+    Mac,
+    /// Wraps other keys for export and import: SM4 and AES.
+    Wrap,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 4] = [Self::Encrypt, Self::Sign, Self::Mac, Self::Wrap];
+
+    /// Its name, for ever.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Encrypt => "encrypt",
+            Self::Sign => "sign",
+            Self::Mac => "mac",
+            Self::Wrap => "wrap",
+        }
+    }
+
+    /// The purpose of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+    }
+
+    /// Whether a key of this kind can serve it.
+    #[must_use]
+    pub const fn takes(self, kind: KeyKind) -> bool {
+        match kind {
+            KeyKind::Sm4 | KeyKind::Aes128 | KeyKind::Aes256 => !matches!(self, Self::Sign),
+            KeyKind::HmacSm3 => matches!(self, Self::Mac),
+            KeyKind::Sm2 | KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::P256 | KeyKind::Ed25519 => {
+                matches!(self, Self::Sign)
+            }
+            KeyKind::TripleDes2 | KeyKind::TripleDes3 => false,
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A key to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec<'a> {
+    /// Its name: 1 to 128 of a-z, 0-9, `-`, `_`, `.`, `/`.
+    pub name: &'a str,
+    /// Its kind.
+    pub kind: KeyKind,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whether it may leave, wrapped.
+    pub exportable: bool,
+    /// Whether its first version waits for [`Step::Activate`].
+    pub pre_active: bool,
+    /// When it is rotated.
+    pub rotation: Rotation,
+    /// How long a scheduled destruction waits, in milliseconds.
+    pub wait_ms: i64,
+}
+
+impl<'a> Spec<'a> {
+    /// Seven days, in milliseconds.
+    pub const WAIT_MS: i64 = 7 * 86_400_000;
+
+    /// Active at once, never leaves, never rotated by itself, destruction waits seven days.
+    #[must_use]
+    pub const fn new(name: &'a str, kind: KeyKind, purpose: Purpose) -> Self {
+        let rotation = Rotation { age: None, uses: None };
+        Self { name, kind, purpose, exportable: false, pre_active: false, rotation, wait_ms: Self::WAIT_MS }
+    }
+}
+
+/// What may be shown of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: KeyKind,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whether it may leave, wrapped.
+    pub exportable: bool,
+    /// When it is rotated.
+    pub rotation: Rotation,
+    /// How long a scheduled destruction waits, in milliseconds.
+    pub wait_ms: i64,
+    /// Its versions, from 1.
+    pub versions: Vec<VersionInfo>,
+}
+
+/// What may be shown of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionInfo {
+    /// Its number, from 1.
+    pub version: u32,
+    /// Its state.
+    pub state: State,
+    /// When it was made, in milliseconds since 1970.
+    pub created: i64,
+    /// When it is destroyed, if that is scheduled.
+    pub destroy_at: Option<i64>,
+    /// Uses that protected something: counted up after a crash, never down.
+    pub uses: u64,
+    /// Check value of a cipher's key; of others the start of SM3 of the public key or of a tag over nothing. `None` once
+    /// destroyed.
+    pub check_value: Option<[u8; CHECK_VALUE_LENGTH]>,
+    /// The public key of a pair; `None` once destroyed.
+    pub public: Option<PublicKey>,
+}

@@ -1,0 +1,253 @@
+//! What changes keys. A change, its record and the uses before it are one transaction; a refused one leaves a record too.
+
+use std::sync::{Arc, PoisonError};
+
+use rusqlite::Connection;
+
+use super::{
+    By, Error, Info, KeyService, Purpose, Spec, State, Step,
+    life::{Life, Use},
+    operate::of_purpose,
+    row::{KeyRow, VersionRow},
+    service::{Key, Open, Slot, act, begin, checked, shown},
+    tombstone::{self, Tombstone},
+};
+use crate::{
+    audit,
+    provider::{KeyError, KeyHandle, KeyKind},
+};
+
+impl KeyService {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::Exists`], [`Error::Kind`], [`Error::Sealed`], [`Error::Database`].
+    pub fn create(&self, by: &By<'_>, spec: &Spec<'_>) -> Result<Info, Error> {
+        self.change(by, spec.name, 1, "create", |file, open| {
+            self.fresh(open, spec)?;
+            let handle = self.provider.generate(spec.kind)?;
+            self.born(by, file, open, spec, handle)
+        })
+    }
+
+    /// Takes in a key that came wrapped under a key of ours (purpose `wrap`).
+    ///
+    /// # Errors
+    /// [`Error::Decryption`] if it does not open as a key of this kind, and as [`KeyService::create`].
+    pub fn import(&self, by: &By<'_>, spec: &Spec<'_>, wrapped: &[u8], under: &str) -> Result<Info, Error> {
+        self.change(by, spec.name, 1, "import", |file, open| {
+            self.fresh(open, spec)?;
+            let wrapper = self.key(open, under)?;
+            of_purpose(&wrapper, Purpose::Wrap, "unwrap")?;
+            let version = wrapper.current().ok_or_else(|| Error::Unknown(shown(under)))?;
+            let kek = self.allowed(&wrapper, version, Use::Open, "unwrap", by.compromised_too)?;
+            let handle = self.provider.unwrap(wrapped, spec.kind, kek)?;
+            self.born(by, file, open, spec, handle)
+        })
+    }
+
+    /// A version wrapped under the current version of another key (purpose `wrap`), if it was made exportable.
+    ///
+    /// # Errors
+    /// [`Error::NotExportable`], [`Error::Usage`], [`Error::State`], [`Error::Version`], [`Error::Unknown`].
+    pub fn export(&self, by: &By<'_>, name: &str, version: u32, under: &str) -> Result<Vec<u8>, Error> {
+        let mut wrapped = Vec::new();
+        self.change(by, name, version, "export", |_, open| {
+            let key = self.key(open, name)?;
+            if !key.row.exportable {
+                return Err(Error::NotExportable(shown(name)));
+            }
+            let exported = key.version(version)?;
+            let handle = self.allowed(&key, exported, Use::Open, "be exported", by.compromised_too)?;
+            let wrapper = self.key(open, under)?;
+            let (_, kek) = self.wrapper(&wrapper)?;
+            wrapped = self.provider.wrap(handle, kek)?;
+            Ok((*key).clone())
+        })?;
+        Ok(wrapped)
+    }
+
+    fn wrapper(&self, key: &Key) -> Result<(u32, KeyHandle), Error> {
+        of_purpose(key, Purpose::Wrap, "wrap")?;
+        let version = key.current().ok_or_else(|| Error::Unknown(key.row.name.clone()))?;
+        Ok((version.number, self.allowed(key, version, Use::Protect, "wrap", false)?))
+    }
+
+    /// Makes a new version, which protects from now on; the active one before it still opens and verifies.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Sealed`], [`Error::Damaged`], [`Error::Database`].
+    pub fn rotate(&self, by: &By<'_>, name: &str) -> Result<Info, Error> {
+        self.change(by, name, 0, "rotate", |file, open| {
+            let mut key = (*self.key(open, name)?).clone();
+            let rows = self.row_key(open);
+            for version in key.versions.iter_mut().filter(|version| version.life.state == State::Active) {
+                let mut row = self.version_row(file, open, &key.row, version.number)?;
+                row.life = Life { state: State::Deactivated, destroy_at: None };
+                row.write(file, rows)?;
+                version.life = row.life;
+            }
+            let handle = self.provider.generate(key.row.kind)?;
+            key.row.versions += 1;
+            key.row.write(file, rows)?;
+            let life = Life { state: State::Active, destroy_at: None };
+            let row = self.wrapped_row(open, &key.row, handle, life, by.now)?;
+            row.write(file, rows)?;
+            key.versions.push(self.version_of(&row, Some(handle))?);
+            Ok(key)
+        })
+    }
+
+    /// A step in the life of a version; see [`super::life`].
+    ///
+    /// # Errors
+    /// [`Error::State`] if it cannot be taken from its state, or destruction is not due; [`Error::Version`],
+    /// [`Error::Unknown`], [`Error::Sealed`].
+    pub fn step(&self, by: &By<'_>, name: &str, version: u32, step: Step) -> Result<Info, Error> {
+        let info = self.change(by, name, version, step.name(), |file, open| {
+            let mut key = (*self.key(open, name)?).clone();
+            let found = key.version(version)?;
+            let refused =
+                || Error::State { name: shown(name), version, state: found.life.state, operation: step.name() };
+            let life = found.life.after(step, by.now, key.row.wait_ms).ok_or_else(refused)?;
+            if life.state == State::Active && key.versions.iter().any(|other| other.life.state == State::Active) {
+                return Err(refused());
+            }
+            let mut row = self.version_row(file, open, &key.row, version)?;
+            row.life = life;
+            if life.state == State::Destroyed {
+                row.wrapped = None;
+                let stone = Tombstone { uid: key.row.uid, version };
+                tombstone::append(&self.tombstones(), self.row_key(open), &stone, by.now)?;
+            }
+            row.write(file, self.row_key(open))?;
+            if let Some(changed) = key.versions.iter_mut().find(|other| other.number == version) {
+                changed.life = life;
+                if life.state == State::Destroyed {
+                    (changed.public, changed.check_value) = (None, None);
+                }
+            }
+            Ok(key)
+        })?;
+        Ok(info)
+    }
+
+    fn fresh(&self, open: &Open, spec: &Spec<'_>) -> Result<(), Error> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_./".contains(&byte);
+        if spec.name.is_empty() || spec.name.len() > 128 || !spec.name.bytes().all(allowed) {
+            return Err(Error::Name(shown(spec.name)));
+        }
+        if open.keys.read().unwrap_or_else(PoisonError::into_inner).contains_key(spec.name) {
+            return Err(Error::Exists(spec.name.to_owned()));
+        }
+        let (kind, purpose) = (spec.kind, spec.purpose);
+        if purpose.takes(kind) { Ok(()) } else { Err(Error::Kind { kind, purpose }) }
+    }
+
+    fn born(
+        &self,
+        by: &By<'_>,
+        file: &Connection,
+        open: &Open,
+        spec: &Spec<'_>,
+        handle: KeyHandle,
+    ) -> Result<Key, Error> {
+        let mut uid = [0; 16];
+        self.provider.random(&mut uid)?;
+        let row = KeyRow {
+            uid,
+            name: spec.name.to_owned(),
+            kind: spec.kind,
+            purpose: spec.purpose,
+            exportable: spec.exportable,
+            rotation: spec.rotation,
+            wait_ms: spec.wait_ms.max(0),
+            versions: 1,
+        };
+        row.write(file, self.row_key(open))?;
+        let state = if spec.pre_active { State::PreActive } else { State::Active };
+        let version = self.wrapped_row(open, &row, handle, Life { state, destroy_at: None }, by.now)?;
+        version.write(file, self.row_key(open))?;
+        let version = self.version_of(&version, Some(handle))?;
+        Ok(Key { row, versions: vec![version] })
+    }
+
+    /// The row of the last version, wrapped under the current key-encryption key.
+    fn wrapped_row(
+        &self,
+        open: &Open,
+        key: &KeyRow,
+        handle: KeyHandle,
+        life: Life,
+        created: i64,
+    ) -> Result<VersionRow, Error> {
+        let (kek, under) = current_kek(open)?;
+        let wrapped = Some(self.provider.wrap(handle, under)?);
+        Ok(VersionRow { uid: key.uid, version: key.versions, life, created, reserved: 0, kek, wrapped })
+    }
+
+    pub(super) fn version_row(
+        &self,
+        file: &Connection,
+        open: &Open,
+        key: &KeyRow,
+        version: u32,
+    ) -> Result<VersionRow, Error> {
+        let damaged = || self.damaged(format!("version {version} of key `{}`", key.name));
+        VersionRow::read(file, self.row_key(open), &key.uid, version)?.ok_or_else(damaged)
+    }
+
+    fn change(
+        &self,
+        by: &By<'_>,
+        name: &str,
+        version: u32,
+        operation: &'static str,
+        run: impl FnOnce(&Connection, &Open) -> Result<Key, Error>,
+    ) -> Result<Info, Error> {
+        checked(by)?;
+        let mut file = self.file();
+        let open = self.opened()?;
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = begin(&mut file)?;
+        pending.write(&transaction)?;
+        let changed = run(&transaction, &open);
+        let key = match changed {
+            Ok(key) => key,
+            Err(error) => {
+                drop(transaction);
+                drop(pending);
+                self.write_trail(&mut file, Some((by.now, act(by, name, version, operation, error.code()))))?;
+                return Err(error);
+            }
+        };
+        let version = if version == 0 { key.row.versions } else { version };
+        audit::append(&transaction, by.now, &act(by, name, version, operation, audit::OK), 1)?;
+        transaction.commit()?;
+        pending.clear();
+        drop(pending);
+        let info = key.info();
+        self.put(&open, key);
+        Ok(info)
+    }
+
+    /// Serves the key as it is now; destroyed versions leave the provider.
+    fn put(&self, open: &Open, mut key: Key) {
+        for version in key.versions.iter_mut().filter(|version| version.life.state == State::Destroyed) {
+            if let Some(handle) = version.handle.take() {
+                self.provider.destroy(handle);
+            }
+        }
+        let mut keys = open.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(key.row.name.clone(), Slot::Key(Arc::new(key)));
+    }
+
+    pub(super) fn kek(&self) -> Result<KeyHandle, KeyError> {
+        self.provider.generate(KeyKind::Sm4)
+    }
+}
+
+pub(super) fn current_kek(open: &Open) -> Result<(i64, KeyHandle), Error> {
+    let keks = open.keks.read().unwrap_or_else(PoisonError::into_inner);
+    keks.last_key_value().map(|(generation, handle)| (*generation, *handle)).ok_or(Error::Sealed)
+}

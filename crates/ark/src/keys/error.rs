@@ -1,0 +1,169 @@
+//! What the key service refuses, each with a stable code. No message carries a key, a plaintext or a share.
+
+use std::{io, path::PathBuf};
+
+use super::{Purpose, State};
+use crate::{ceremony::ShareError, provider::KeyError};
+
+/// A refusal or failure of the key service. Nothing was changed where one is returned.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No root key: nothing can be done with any key.
+    #[error("the key service is sealed; unseal it with the custodians' shares")]
+    Sealed,
+    /// The root key given is not the one that this file was made under.
+    #[error("this root key does not open {path}: its check value is another; bring the shares of this key service")]
+    Root {
+        /// The keys file.
+        path: PathBuf,
+    },
+    /// The root key lies in a device: there are no shares of it.
+    #[error("the root key of this key service lies in its device; there are no shares to bring")]
+    RootInDevice,
+    /// A share was refused.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// No key has this name.
+    #[error("there is no key `{0}`; create it first")]
+    Unknown(String),
+    /// The name is taken, also by keys that are destroyed.
+    #[error("a key `{0}` exists or existed; choose another name, or rotate it")]
+    Exists(String),
+    /// A name in another form.
+    #[error("`{0}` is no name of a key: 1 to 128 of a-z, 0-9, `-`, `_`, `.`, `/`")]
+    Name(String),
+    /// The key never had this version.
+    #[error("key `{name}` has no version {version}; its versions are 1 to {latest}")]
+    Version {
+        /// The key.
+        name: String,
+        /// What was asked for.
+        version: u32,
+        /// Its last version.
+        latest: u32,
+    },
+    /// The state of the version does not allow the operation.
+    #[error("version {version} of key `{name}` is {state}: it cannot {operation}")]
+    State {
+        /// The key.
+        name: String,
+        /// Its version.
+        version: u32,
+        /// Its state.
+        state: State,
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// The key was not made for this.
+    #[error("key `{name}` is for `{purpose}`: it cannot {operation}; its use was fixed when it was made")]
+    Usage {
+        /// The key.
+        name: String,
+        /// What it is for.
+        purpose: Purpose,
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// The key may not leave.
+    #[error("key `{0}` was not made exportable, and cannot become it")]
+    NotExportable(String),
+    /// A kind that cannot serve the purpose.
+    #[error("a key of kind {kind} cannot be for `{purpose}`")]
+    Kind {
+        /// The kind.
+        kind: crate::provider::KeyKind,
+        /// The purpose.
+        purpose: Purpose,
+    },
+    /// An encryption context, caller or reason that is too large.
+    #[error("{what} is too large: {found} where {limit} are allowed")]
+    TooLarge {
+        /// Which part, and its unit.
+        what: &'static str,
+        /// What came.
+        found: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// More values in one call than allowed.
+    #[error("a batch has at most {limit} values, this one has {found}; send it in parts")]
+    BatchTooLarge {
+        /// How many came.
+        found: usize,
+        /// How many may come.
+        limit: usize,
+    },
+    /// Whatever did not open: altered, cut, of another key, version or context.
+    #[error("decryption failed")]
+    Decryption,
+    /// A row that is not as it was written.
+    #[error("{row} in {path} is not as it was written; put the file back from its backup")]
+    Damaged {
+        /// Which row.
+        row: String,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A file that is there already, or is no keys file of this program.
+    #[error("{path}: {reason}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and the remedy.
+        reason: &'static str,
+    },
+    /// The system refused a file.
+    #[error("could not {action} {path}: {source}")]
+    Io {
+        /// What was done.
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The database failed.
+    #[error("the keys file failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The provider refused or failed.
+    #[error(transparent)]
+    Provider(KeyError),
+    /// The key file for development.
+    #[error(transparent)]
+    KeyFile(#[from] crate::error::Error),
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        if matches!(error, KeyError::Decryption) { Self::Decryption } else { Self::Provider(error) }
+    }
+}
+
+impl Error {
+    /// The stable code, for interfaces and the audit trail.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::Root { .. } => "root_wrong",
+            Self::RootInDevice => "root_in_device",
+            Self::Share(error) => error.code(),
+            Self::Unknown(_) => "key_not_found",
+            Self::Exists(_) => "key_exists",
+            Self::Name(_) => "key_name",
+            Self::Version { .. } => "key_version",
+            Self::State { .. } => "key_state",
+            Self::Usage { .. } => "key_usage",
+            Self::NotExportable(_) => "key_not_exportable",
+            Self::Kind { .. } => "key_kind",
+            Self::TooLarge { .. } => "too_large",
+            Self::BatchTooLarge { .. } => "batch_too_large",
+            Self::Decryption => "decryption_failed",
+            Self::Damaged { .. } => "key_damaged",
+            Self::File { .. } => "keys_file",
+            Self::Io { .. } | Self::Database(_) => "keys_unavailable",
+            Self::Provider(error) => error.code(),
+            Self::KeyFile(_) => "key_file",
+        }
+    }
+}

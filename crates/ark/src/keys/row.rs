@@ -1,0 +1,209 @@
+//! Rows of `keys.db`. Each carries an HMAC-SM3 over all of it, so that a row altered or put in another's place is found.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{Purpose, Rotation, State, life::Life};
+use crate::provider::{Authentication, KeyError, KeyHandle, KeyKind, Provider};
+
+pub(super) const FORMAT: i64 = 1;
+pub(super) const SCHEMA: &str = "
+CREATE TABLE root (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    check_value BLOB NOT NULL                        -- of the root key, which is not here
+) STRICT;
+CREATE TABLE system_key (
+    name       TEXT NOT NULL,                        -- kek, rows, audit
+    generation INTEGER NOT NULL,
+    wrapped    BLOB NOT NULL,                        -- under the root key
+    PRIMARY KEY (name, generation)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE key (
+    uid        BLOB PRIMARY KEY,                     -- random: never given twice, also after a restore
+    name       TEXT NOT NULL UNIQUE,
+    kind       TEXT NOT NULL,
+    purpose    TEXT NOT NULL,
+    exportable INTEGER NOT NULL,
+    rotate_age INTEGER,
+    rotate_uses INTEGER,
+    wait_ms    INTEGER NOT NULL,
+    versions   INTEGER NOT NULL,
+    mac        BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE version (
+    uid        BLOB NOT NULL REFERENCES key (uid),
+    version    INTEGER NOT NULL,
+    state      TEXT NOT NULL,
+    created    INTEGER NOT NULL,
+    destroy_at INTEGER,
+    reserved   INTEGER NOT NULL,                     -- uses counted ahead
+    kek        INTEGER NOT NULL,                     -- generation it is wrapped under
+    wrapped    BLOB,                                 -- NULL once destroyed
+    mac        BLOB NOT NULL,
+    PRIMARY KEY (uid, version)
+) STRICT;
+CREATE INDEX version_by_kek ON version (kek);
+PRAGMA user_version = 1;
+";
+
+/// Makes and checks the MAC of rows.
+#[derive(Clone, Copy)]
+pub(super) struct RowKey<'a> {
+    pub(super) provider: &'a dyn Provider,
+    pub(super) key: KeyHandle,
+}
+
+impl RowKey<'_> {
+    pub(super) fn tag(self, bytes: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.provider.authenticate(self.key, Authentication::HmacSm3, bytes)
+    }
+
+    pub(super) fn fits(self, bytes: &[u8], tag: &[u8]) -> bool {
+        self.provider.check_tag(self.key, Authentication::HmacSm3, bytes, tag).is_ok()
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct KeyRow {
+    pub(super) uid: [u8; 16],
+    pub(super) name: String,
+    pub(super) kind: KeyKind,
+    pub(super) purpose: Purpose,
+    pub(super) exportable: bool,
+    pub(super) rotation: Rotation,
+    pub(super) wait_ms: i64,
+    pub(super) versions: u32,
+}
+
+impl KeyRow {
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = b"lintel/ark/row/key/1/".to_vec();
+        bytes.extend(self.uid);
+        for text in [self.name.as_str(), self.kind.name(), self.purpose.name()] {
+            bytes.extend((text.len() as u64).to_be_bytes());
+            bytes.extend(text.as_bytes());
+        }
+        bytes.push(u8::from(self.exportable));
+        number(&mut bytes, self.rotation.age);
+        number(&mut bytes, self.rotation.uses.map(signed));
+        bytes.extend(self.wait_ms.to_be_bytes());
+        bytes.extend(self.versions.to_be_bytes());
+        bytes
+    }
+
+    pub(super) fn write(&self, file: &Connection, key: RowKey<'_>) -> Result<(), super::Error> {
+        file.prepare_cached("INSERT OR REPLACE INTO key VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(
+            params![
+                self.uid.as_slice(),
+                self.name,
+                self.kind.name(),
+                self.purpose.name(),
+                self.exportable,
+                self.rotation.age,
+                self.rotation.uses.map(signed),
+                self.wait_ms,
+                self.versions,
+                key.tag(&self.bytes())?,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The row, or `None` if it is not as it was written.
+    pub(super) fn read(row: &Row<'_>, key: RowKey<'_>) -> Option<Self> {
+        let kind: String = row.get(2).ok()?;
+        let uses: Option<i64> = row.get(6).ok()?;
+        let found = Self {
+            uid: row.get(0).ok()?,
+            name: row.get(1).ok()?,
+            kind: KeyKind::ALL.into_iter().find(|known| known.name() == kind)?,
+            purpose: Purpose::of(&row.get::<_, String>(3).ok()?)?,
+            exportable: row.get(4).ok()?,
+            rotation: Rotation { age: row.get(5).ok()?, uses: uses.map(i64::cast_unsigned) },
+            wait_ms: row.get(7).ok()?,
+            versions: row.get(8).ok()?,
+        };
+        key.fits(&found.bytes(), &row.get::<_, Vec<u8>>(9).ok()?).then_some(found)
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct VersionRow {
+    pub(super) uid: [u8; 16],
+    pub(super) version: u32,
+    pub(super) life: Life,
+    pub(super) created: i64,
+    pub(super) reserved: u64,
+    pub(super) kek: i64,
+    pub(super) wrapped: Option<Vec<u8>>,
+}
+
+impl VersionRow {
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = b"lintel/ark/row/version/1/".to_vec();
+        bytes.extend(self.uid);
+        bytes.extend(self.version.to_be_bytes());
+        bytes.extend((self.life.state.name().len() as u64).to_be_bytes());
+        bytes.extend(self.life.state.name().as_bytes());
+        bytes.extend(self.created.to_be_bytes());
+        number(&mut bytes, self.life.destroy_at);
+        bytes.extend(self.reserved.to_be_bytes());
+        bytes.extend(self.kek.to_be_bytes());
+        bytes.push(u8::from(self.wrapped.is_some()));
+        bytes.extend(self.wrapped.iter().flatten());
+        bytes
+    }
+
+    pub(super) fn write(&self, file: &Connection, key: RowKey<'_>) -> Result<(), super::Error> {
+        file.prepare_cached("INSERT OR REPLACE INTO version VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(
+            params![
+                self.uid.as_slice(),
+                self.version,
+                self.life.state.name(),
+                self.created,
+                self.life.destroy_at,
+                signed(self.reserved),
+                self.kek,
+                self.wrapped,
+                key.tag(&self.bytes())?,
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn from(row: &Row<'_>, key: RowKey<'_>) -> Option<Self> {
+        let life = Life { state: State::of(&row.get::<_, String>(2).ok()?)?, destroy_at: row.get(4).ok()? };
+        let found = Self {
+            uid: row.get(0).ok()?,
+            version: row.get(1).ok()?,
+            life,
+            created: row.get(3).ok()?,
+            reserved: row.get::<_, i64>(5).ok()?.cast_unsigned(),
+            kek: row.get(6).ok()?,
+            wrapped: row.get(7).ok()?,
+        };
+        key.fits(&found.bytes(), &row.get::<_, Vec<u8>>(8).ok()?).then_some(found)
+    }
+
+    /// The row, or `None` if it is missing or not as it was written.
+    pub(super) fn read(
+        file: &Connection,
+        key: RowKey<'_>,
+        uid: &[u8; 16],
+        version: u32,
+    ) -> rusqlite::Result<Option<Self>> {
+        let found = file
+            .prepare_cached("SELECT * FROM version WHERE uid = ?1 AND version = ?2")?
+            .query_row(params![uid.as_slice(), version], |row| Ok(Self::from(row, key)))
+            .optional()?;
+        Ok(found.flatten())
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    value.cast_signed()
+}
+
+fn number(bytes: &mut Vec<u8>, value: Option<i64>) {
+    bytes.push(u8::from(value.is_some()));
+    bytes.extend(value.unwrap_or(0).to_be_bytes());
+}

@@ -1,0 +1,528 @@
+//! The service: its file, sealing and unsealing, and what it tells of keys.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    fs::OpenOptions,
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use super::{
+    By, Error, Info, State, VersionInfo,
+    life::Life,
+    row::{FORMAT, KeyRow, RowKey, SCHEMA, VersionRow},
+    tombstone::TOMBSTONES_NAME,
+};
+use crate::{
+    audit::{self, Act, Broken, Pending, Record, Verified},
+    ceremony::{Progress, RootKey, Share, Shares},
+    key_file,
+    provider::{CHECK_VALUE_LENGTH, KeyHandle, KeyKind, Provider, PublicKey},
+    soft::Soft,
+};
+
+/// Name of the keys file in the data directory.
+pub const KEYS_NAME: &str = "keys.db";
+/// Uses that are counted ahead.
+const RESERVE: u64 = 4_096;
+const TEXT_MAX: usize = 256;
+
+/// The key service. Shared by reference between threads; see the [module](super).
+pub struct KeyService {
+    pub(super) path: PathBuf,
+    pub(super) provider: Arc<dyn Provider>,
+    /// The same provider, if the root key can be brought to it.
+    pub(super) soft: Option<Arc<Soft>>,
+    pub(super) file: Mutex<Connection>,
+    /// Taken after `file` where both are.
+    pub(super) pending: Mutex<Pending>,
+    pub(super) open: RwLock<Option<Arc<Open>>>,
+    shares: Mutex<Shares>,
+}
+
+/// What is there while unsealed.
+pub(super) struct Open {
+    pub(super) root: KeyHandle,
+    pub(super) rows: KeyHandle,
+    pub(super) audit: KeyHandle,
+    pub(super) keks: RwLock<BTreeMap<i64, KeyHandle>>,
+    pub(super) keys: RwLock<HashMap<String, Slot>>,
+}
+
+#[derive(Clone)]
+pub(super) enum Slot {
+    Key(Arc<Key>),
+    /// Which of its rows is not as it was written.
+    Damaged(String),
+}
+
+/// A key as it is now; a change puts another in its place.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) row: KeyRow,
+    pub(super) versions: Vec<Version>,
+}
+
+#[derive(Clone)]
+pub(super) struct Version {
+    pub(super) number: u32,
+    pub(super) life: Life,
+    pub(super) created: i64,
+    pub(super) handle: Option<KeyHandle>,
+    pub(super) public: Option<PublicKey>,
+    pub(super) check_value: Option<[u8; CHECK_VALUE_LENGTH]>,
+    pub(super) uses: Arc<Uses>,
+}
+
+#[derive(Default)]
+pub(super) struct Uses {
+    pub(super) used: AtomicU64,
+    pub(super) reserved: AtomicU64,
+}
+
+impl Key {
+    /// The version that protects: the last active one, or the last one, whose state then says why not.
+    pub(super) fn current(&self) -> Option<&Version> {
+        let active = self.versions.iter().rev().find(|version| version.life.state == State::Active);
+        active.or(self.versions.last())
+    }
+
+    pub(super) fn version(&self, number: u32) -> Result<&Version, Error> {
+        self.versions.iter().find(|version| version.number == number).ok_or_else(|| Error::Version {
+            name: self.row.name.clone(),
+            version: number,
+            latest: self.row.versions,
+        })
+    }
+
+    pub(super) fn info(&self) -> Info {
+        let row = &self.row;
+        let version = |version: &Version| VersionInfo {
+            version: version.number,
+            state: version.life.state,
+            created: version.created,
+            destroy_at: version.life.destroy_at,
+            uses: version.uses.used.load(Ordering::Relaxed),
+            check_value: version.check_value,
+            public: version.public.clone(),
+        };
+        Info {
+            name: row.name.clone(),
+            kind: row.kind,
+            purpose: row.purpose,
+            exportable: row.exportable,
+            rotation: row.rotation,
+            wait_ms: row.wait_ms,
+            versions: self.versions.iter().map(version).collect(),
+        }
+    }
+}
+
+impl KeyService {
+    /// Makes the keys file of a data directory under this root key. It is open then.
+    ///
+    /// # Errors
+    /// [`Error::File`] if there is one already; [`Error::Io`], [`Error::Database`], [`Error::Provider`].
+    pub fn init(directory: &Path, soft: Arc<Soft>, root: &RootKey, by: &By<'_>) -> Result<Self, Error> {
+        let handle = soft.import(KeyKind::Sm4, root.expose())?;
+        let provider: Arc<dyn Provider> = Arc::clone(&soft) as _;
+        Self::init_under(directory, provider, Some(soft), handle, by)
+    }
+
+    /// The same with the root key in a device: an SM4 or AES key of it.
+    ///
+    /// # Errors
+    /// As [`KeyService::init`].
+    pub fn init_in_device(
+        directory: &Path,
+        provider: Arc<dyn Provider>,
+        root: KeyHandle,
+        by: &By<'_>,
+    ) -> Result<Self, Error> {
+        Self::init_under(directory, provider, None, root, by)
+    }
+
+    fn init_under(
+        directory: &Path,
+        provider: Arc<dyn Provider>,
+        soft: Option<Arc<Soft>>,
+        root: KeyHandle,
+        by: &By<'_>,
+    ) -> Result<Self, Error> {
+        let path = directory.join(KEYS_NAME);
+        let mut file = connect(&path)?;
+        if format(&file, &path)? != 0 {
+            return Err(Error::File { path, reason: "this key service was made before; unseal it" });
+        }
+        let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.execute_batch(audit::SCHEMA)?;
+        transaction.execute("INSERT INTO root VALUES (1, ?1)", params![provider.check_value(root)?.as_slice()])?;
+        for (name, kind) in [("kek", KeyKind::Sm4), ("rows", KeyKind::HmacSm3), ("audit", KeyKind::Sm2)] {
+            let key = provider.generate(kind)?;
+            let wrapped = provider.wrap(key, root);
+            provider.destroy(key);
+            transaction.execute("INSERT INTO system_key VALUES (?1, 1, ?2)", params![name, wrapped?])?;
+        }
+        audit::append(&transaction, by.now, &act(by, "", 0, "init", audit::OK), 1)?;
+        transaction.commit()?;
+        let service = Self::around(path, provider, soft, file);
+        service.unseal_root(root, by)?;
+        Ok(service)
+    }
+
+    /// Opens the keys file of a data directory, sealed.
+    ///
+    /// # Errors
+    /// [`Error::File`] if there is none, a newer program's, or another process has it; [`Error::Database`].
+    pub fn open(directory: &Path, soft: Arc<Soft>) -> Result<Self, Error> {
+        let provider: Arc<dyn Provider> = Arc::clone(&soft) as _;
+        Self::open_file(directory, provider, Some(soft))
+    }
+
+    /// The same over a device; [`KeyService::unseal_root`] opens it.
+    ///
+    /// # Errors
+    /// As [`KeyService::open`].
+    pub fn open_in_device(directory: &Path, provider: Arc<dyn Provider>) -> Result<Self, Error> {
+        Self::open_file(directory, provider, None)
+    }
+
+    fn open_file(directory: &Path, provider: Arc<dyn Provider>, soft: Option<Arc<Soft>>) -> Result<Self, Error> {
+        let path = directory.join(KEYS_NAME);
+        let none = "there is no key service here yet; make one";
+        if !path.exists() {
+            return Err(Error::File { path, reason: none });
+        }
+        let file = connect(&path)?;
+        if format(&file, &path)? == 0 {
+            return Err(Error::File { path, reason: none });
+        }
+        Ok(Self::around(path, provider, soft, file))
+    }
+
+    /// For development: opens or makes the key service under the root key in the file `ark.key` of the directory. Say
+    /// [`crate::KEY_FILE_WARNING`] where you do.
+    ///
+    /// # Errors
+    /// [`Error::KeyFile`] about the key file, and those of [`KeyService::open`] and [`KeyService::unseal`].
+    pub fn open_with_key_file(directory: &Path, soft: Arc<Soft>, by: &By<'_>) -> Result<Self, Error> {
+        let key_path = directory.join(crate::vault::KEY_FILE_NAME);
+        let made = directory.join(KEYS_NAME).exists();
+        let key = match key_file::read(&key_path)? {
+            Some(key) => key,
+            None if made => {
+                return Err(Error::File { path: key_path, reason: "it is missing; put it back from its backup" });
+            }
+            None => key_file::create(&key_path)?,
+        };
+        let root = RootKey::from_bytes(*key.expose());
+        if !made {
+            return Self::init(directory, soft, &root, by);
+        }
+        let service = Self::open(directory, soft)?;
+        service.unseal(&root, by)?;
+        Ok(service)
+    }
+
+    fn around(path: PathBuf, provider: Arc<dyn Provider>, soft: Option<Arc<Soft>>, file: Connection) -> Self {
+        Self {
+            path,
+            provider,
+            soft,
+            file: Mutex::new(file),
+            pending: Mutex::default(),
+            open: RwLock::default(),
+            shares: Mutex::default(),
+        }
+    }
+
+    /// Takes a custodian's share; with the last one needed the service is open. Shares that do not make the root key of
+    /// this file are forgotten, all of them.
+    ///
+    /// # Errors
+    /// [`Error::Share`], [`Error::Root`], and those of [`KeyService::unseal`].
+    pub fn unseal_share(&self, share: Share, by: &By<'_>) -> Result<Progress, Error> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = shares.add(share)?;
+        if progress.found >= progress.threshold {
+            let root = std::mem::take(&mut *shares).combine()?;
+            self.unseal(&root, by)?;
+        }
+        Ok(progress)
+    }
+
+    /// Opens the service with its root key.
+    ///
+    /// # Errors
+    /// [`Error::Root`] if it is another file's; [`Error::Damaged`] if a system key or the tombstones are altered; a
+    /// named key that is damaged is refused when it is used.
+    pub fn unseal(&self, root: &RootKey, by: &By<'_>) -> Result<(), Error> {
+        let soft = self.soft.as_ref().ok_or(Error::RootInDevice)?;
+        let handle = soft.import(KeyKind::Sm4, root.expose())?;
+        let unsealed = self.unseal_root(handle, by);
+        if unsealed.is_err() {
+            soft.destroy(handle);
+        }
+        unsealed
+    }
+
+    /// Opens the service with a root key that lies in its provider.
+    ///
+    /// # Errors
+    /// As [`KeyService::unseal`].
+    pub fn unseal_root(&self, root: KeyHandle, by: &By<'_>) -> Result<(), Error> {
+        checked(by)?;
+        let mut file = self.file();
+        if self.opened().is_ok() {
+            self.provider.destroy(root);
+            return Ok(());
+        }
+        let expected: Vec<u8> = file.query_row("SELECT check_value FROM root", [], |row| row.get(0))?;
+        if self.provider.check_value(root)?.as_slice() != expected {
+            return Err(Error::Root { path: self.path.clone() });
+        }
+        let open = self.load(&file, root)?;
+        let served = self.serve(&mut file, &open, by);
+        if served.is_err() {
+            self.forget(&open);
+            return served;
+        }
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(open));
+        Ok(())
+    }
+
+    /// Applies tombstones, then reads what is to be served.
+    fn serve(&self, file: &mut Connection, open: &Open, by: &By<'_>) -> Result<(), Error> {
+        let transaction = begin(file)?;
+        let applied = self.apply_tombstones(&transaction, open)?;
+        for (name, version) in &applied {
+            audit::append(&transaction, by.now, &act(by, name, *version, "tombstone", audit::OK), 1)?;
+        }
+        audit::append(&transaction, by.now, &act(by, "", 0, "unseal", audit::OK), 1)?;
+        transaction.commit()?;
+        let keys = self.load_keys(file, open)?;
+        *open.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    /// Forgets root key and all keys until it is unsealed again.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`] if it is; [`Error::Database`] if the trail cannot be written: it is sealed all the same.
+    pub fn seal(&self, by: &By<'_>) -> Result<(), Error> {
+        checked(by)?;
+        self.seal_with(&mut self.file(), by)
+    }
+
+    pub(super) fn seal_with(&self, file: &mut Connection, by: &By<'_>) -> Result<(), Error> {
+        let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take().ok_or(Error::Sealed)?;
+        self.forget(&open);
+        // A device's root key is the device's.
+        if self.soft.is_some() {
+            self.provider.destroy(open.root);
+        }
+        self.write_trail(file, Some((by.now, act(by, "", 0, "seal", audit::OK))))
+    }
+
+    fn forget(&self, open: &Open) {
+        let keys = std::mem::take(&mut *open.keys.write().unwrap_or_else(PoisonError::into_inner));
+        for slot in keys.into_values() {
+            if let Slot::Key(key) = slot {
+                key.versions.iter().filter_map(|version| version.handle).for_each(|key| self.provider.destroy(key));
+            }
+        }
+        let keks = open.keks.read().unwrap_or_else(PoisonError::into_inner);
+        keks.values().chain([&open.rows, &open.audit]).for_each(|key| self.provider.destroy(*key));
+    }
+
+    /// Whether it is sealed.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.opened().is_err()
+    }
+
+    /// Every key by name, damaged ones left out.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn list(&self) -> Result<Vec<Info>, Error> {
+        let open = self.opened()?;
+        let keys = open.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let infos = keys.values().filter_map(|slot| match slot {
+            Slot::Key(key) => Some(key.info()),
+            Slot::Damaged(_) => None,
+        });
+        let mut infos: Vec<_> = infos.collect();
+        infos.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(infos)
+    }
+
+    /// What may be shown of a key.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], [`Error::Unknown`], [`Error::Damaged`].
+    pub fn info(&self, name: &str) -> Result<Info, Error> {
+        Ok(self.key(&*self.opened()?, name)?.info())
+    }
+
+    /// The public key that signs the trail: keep it elsewhere than the file.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn audit_public_key(&self) -> Result<PublicKey, Error> {
+        Ok(self.provider.public_key(self.opened()?.audit)?)
+    }
+
+    /// At most `limit` records of the trail behind number `after`, those of this second included.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn audit(&self, after: i64, limit: u32) -> Result<Vec<Record>, Error> {
+        let mut file = self.file();
+        self.write_trail(&mut file, None)?;
+        Ok(audit::list(&file, after, limit)?)
+    }
+
+    /// Verifies the whole trail; keeps changes waiting meanwhile, uses only where they write.
+    ///
+    /// # Errors
+    /// [`Broken`] names the first record that is wrong.
+    pub fn verify_audit(&self, public: &PublicKey) -> Result<Verified, Broken> {
+        audit::verify(&self.file(), &*self.provider, public)
+    }
+
+    pub(super) fn file(&self) -> MutexGuard<'_, Connection> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn opened(&self) -> Result<Arc<Open>, Error> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Sealed)
+    }
+
+    pub(super) fn row_key<'a>(&'a self, open: &Open) -> RowKey<'a> {
+        RowKey { provider: &*self.provider, key: open.rows }
+    }
+
+    pub(super) fn tombstones(&self) -> PathBuf {
+        self.path.with_file_name(TOMBSTONES_NAME)
+    }
+
+    pub(super) fn damaged(&self, row: String) -> Error {
+        Error::Damaged { row, path: self.path.clone() }
+    }
+
+    pub(super) fn key(&self, open: &Open, name: &str) -> Result<Arc<Key>, Error> {
+        match open.keys.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            Some(Slot::Key(key)) => Ok(Arc::clone(key)),
+            Some(Slot::Damaged(row)) => Err(self.damaged(row.clone())),
+            None => Err(Error::Unknown(shown(name))),
+        }
+    }
+
+    /// Writes the uses that are pending, and one more record.
+    pub(super) fn write_trail(&self, file: &mut Connection, more: Option<(i64, Act)>) -> Result<(), Error> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = begin(file)?;
+        pending.write(&transaction)?;
+        if let Some((at, act)) = more {
+            audit::append(&transaction, at, &act, 1)?;
+        }
+        transaction.commit()?;
+        pending.clear();
+        Ok(())
+    }
+
+    /// Counts a use that protects. Durably before it counts: the count on disk is never behind.
+    pub(super) fn count(&self, open: &Open, key: &Key, version: &Version) -> Result<(), Error> {
+        let used = version.uses.used.fetch_add(1, Ordering::Relaxed) + 1;
+        if used <= version.uses.reserved.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let file = self.file();
+        if used <= version.uses.reserved.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let rows = self.row_key(open);
+        let damaged = || self.damaged(format!("version {} of key `{}`", version.number, key.row.name));
+        let mut row = VersionRow::read(&file, rows, &key.row.uid, version.number)?.ok_or_else(damaged)?;
+        row.reserved = used + RESERVE;
+        row.write(&file, rows)?;
+        version.uses.reserved.store(row.reserved, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Prints where it is and whether it is sealed.
+impl fmt::Debug for KeyService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sealed = self.is_sealed();
+        formatter.debug_struct("KeyService").field("path", &self.path).field("sealed", &sealed).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn begin(file: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    file.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+pub(super) fn act(by: &By<'_>, key: &str, version: u32, operation: &str, outcome: &str) -> Act {
+    Act {
+        caller: by.caller.to_owned(),
+        key: shown(key),
+        version,
+        operation: operation.to_owned(),
+        reason: by.reason.to_owned(),
+        outcome: outcome.to_owned(),
+    }
+}
+
+/// A name as it may stand in a trail or message: whoever asks for a long one does not fill the disk.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(128).collect()
+}
+
+pub(super) fn checked(by: &By<'_>) -> Result<(), Error> {
+    for (what, text) in [("caller, bytes", by.caller), ("reason, bytes", by.reason)] {
+        if text.len() > TEXT_MAX {
+            return Err(Error::TooLarge { what, found: text.len(), limit: TEXT_MAX });
+        }
+    }
+    Ok(())
+}
+
+fn format(file: &Connection, path: &Path) -> Result<i64, Error> {
+    let found: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if (0..=FORMAT).contains(&found) {
+        Ok(found)
+    } else {
+        Err(Error::File { path: path.to_owned(), reason: "it was written by a newer program; run that one" })
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    if let Err(source) = made.map(drop)
+        && source.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(Error::Io { action: "create", path: path.to_owned(), source });
+    }
+    let file = Connection::open(path)?;
+    // One process has the file: keys in memory are the keys on disk.
+    let settings = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                    PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; BEGIN IMMEDIATE; COMMIT;";
+    file.execute_batch(settings).map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy) => {
+            Error::File { path: path.to_owned(), reason: "another process has this key service; stop it first" }
+        }
+        _ => Error::Database(error),
+    })?;
+    Ok(file)
+}
