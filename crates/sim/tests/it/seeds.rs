@@ -59,6 +59,8 @@ fn the_same_seed_does_the_same_line_by_line() {
     for seed in [3, 77] {
         let (first, second) = (run(seed, None, true), run(seed, None, true));
         assert!(first.trace.lines().count() > 500, "a run has a story to tell");
+        let other = first.trace.lines().zip(second.trace.lines()).find(|(one, other)| one != other);
+        assert_eq!(other, None, "the first lines that differ");
         assert_eq!(first.trace, second.trace);
         assert_eq!(first.stats, second.stats);
     }
