@@ -4,8 +4,7 @@
 //! institution's own programs'; a merchant's id is its `mch_…`, an operator's its `opr_…`. The programs do what takes one
 //! person at most. An operator reads everything, decides approvals, and changes by itself only what [`super::people`] lists.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use ark::signing::{Authorization, Request as Signed, SKEW_MAX_SECONDS, SigningError};
 use ark::{FingerprintKey, MacKey};
@@ -22,6 +21,7 @@ use http::request::Parts;
 
 use super::App;
 use super::error::ApiError;
+pub(crate) use super::nonces::Nonces;
 use crate::shell::clock::wall_ms;
 
 /// The largest body that is read.
@@ -177,22 +177,6 @@ fn unsigned() -> ApiError {
     let message = "sign the request: Authorization: LINTEL-HMAC-SM3 mch_id=\"…\",nonce=\"…\",timestamp=\"…\",\
                    serial_no=\"…\",signature=\"…\"";
     ApiError::new("signature_missing", Some("Authorization"), message)
-}
-
-/// Nonces of the last minutes, so that a request caught on the wire cannot be sent again.
-#[derive(Debug, Default)]
-pub(crate) struct Nonces {
-    seen: Mutex<HashMap<String, u64>>,
-}
-
-impl Nonces {
-    fn is_new(&self, id: &str, nonce: &str, now: u64) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if seen.len() >= 1 << 16 && seen.len().is_power_of_two() {
-            seen.retain(|_, until| *until > now);
-        }
-        seen.insert(format!("{id}\0{nonce}"), now + 2 * SKEW_MAX_SECONDS).is_none_or(|until| until <= now)
-    }
 }
 
 /// The middleware: verifies the signature over the body and leaves a [`Caller`] for the handlers.

@@ -32,6 +32,7 @@ pub(crate) mod limit;
 pub(crate) mod list;
 pub(crate) mod manual_voucher;
 pub(crate) mod merchant;
+mod nonces;
 pub(crate) mod notice;
 pub(crate) mod operator;
 pub(crate) mod order;
