@@ -182,6 +182,9 @@ pub trait Session {
     /// [`StoreError::Database`].
     fn batch(&self, sql: &str) -> Result<(), StoreError>;
 
+    /// How many rows one statement should write.
+    fn rows_at_once(&self) -> usize;
+
     /// Waits until no other process changes the tables' shape; the transaction's end lets the next one in.
     ///
     /// # Errors

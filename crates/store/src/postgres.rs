@@ -269,6 +269,11 @@ impl Session for Connected<'_> {
         self.wait(sql, self.client.batch_execute(sql))
     }
 
+    /// Each statement is a way there and back; more rows than these gain little.
+    fn rows_at_once(&self) -> usize {
+        128
+    }
+
     fn lock_schema(&self) -> Result<(), StoreError> {
         self.batch(&format!("SELECT pg_advisory_xact_lock(hashtext('store/{}'))", self.schema))
     }

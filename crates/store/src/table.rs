@@ -76,11 +76,8 @@ impl Key for Date {
 const MAX_PARAMETERS: usize = 32_766;
 /// Bytes of values at which a statement is full, so that no statement is large beside the memory of either end.
 const FULL_BYTES: usize = 1 << 20;
-/// Rows of one statement. SQLite looks each named parameter up among those before it, so that its time to prepare a
-/// statement grows with their square; PostgreSQL gains little beyond this.
-const MAX_ROWS: usize = 128;
 
-/// Rows to be written to one table, many a statement.
+/// Rows to be written to one table, as many a statement as the database likes best.
 pub(crate) struct Upsert<'a> {
     session: &'a dyn Session,
     head: String,
@@ -88,6 +85,8 @@ pub(crate) struct Upsert<'a> {
     columns: usize,
     values: Vec<Value>,
     bytes: usize,
+    /// The statement as it was last written, and for how many values.
+    statement: (usize, String),
 }
 
 impl<'a> Upsert<'a> {
@@ -102,6 +101,7 @@ impl<'a> Upsert<'a> {
             columns: columns.len(),
             values: Vec::new(),
             bytes: 0,
+            statement: (0, String::new()),
         }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Upsert<'a> {
         let added = self.values.get(before..).unwrap_or_default();
         debug_assert_eq!(added.len(), self.columns, "one value a column: {}", self.head);
         self.bytes += added.iter().map(size).sum::<usize>();
-        let full = self.values.len() + self.columns > MAX_PARAMETERS.min(MAX_ROWS * self.columns);
+        let full = self.values.len() + self.columns > MAX_PARAMETERS.min(self.session.rows_at_once() * self.columns);
         if full || self.bytes >= FULL_BYTES { self.finish() } else { Ok(()) }
     }
 
@@ -122,6 +122,17 @@ impl<'a> Upsert<'a> {
         if self.values.is_empty() {
             return Ok(());
         }
+        if self.statement.0 != self.values.len() {
+            self.statement = (self.values.len(), self.written());
+        }
+        self.session.execute(&self.statement.1, &self.values)?;
+        self.values.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+
+    /// The statement for the values that are there.
+    fn written(&self) -> String {
         let mut sql = self.head.clone();
         for (at, number) in (0..self.values.len()).zip(1_usize..) {
             let begin = if at == 0 { "($" } else { ", ($" };
@@ -132,10 +143,7 @@ impl<'a> Upsert<'a> {
             }
         }
         sql.push_str(&self.tail);
-        self.session.execute(&sql, &self.values)?;
-        self.values.clear();
-        self.bytes = 0;
-        Ok(())
+        sql
     }
 }
 

@@ -63,7 +63,7 @@ async fn lane(plan: Plan, signer: &Signer, stop: &Stop, progress: &Progress, nex
         }
         let count = BATCH.min(plan.accounts - from);
         let first =
-            open_many(&mut connection, signer, &format!("bench-accounts-{from}"), plan.overdraft, count).await?;
+            open_many(&mut connection, signer, stop, &format!("bench-accounts-{from}"), plan.overdraft, count).await?;
         let last = opened.last.max(first + count - 1);
         opened = Opened { first: opened.first.min(first), last, count: opened.count + count };
         progress.now_and_then(|| format!("{} of {} accounts open", thousands(from), thousands(plan.accounts)));
@@ -74,14 +74,16 @@ async fn lane(plan: Plan, signer: &Signer, stop: &Stop, progress: &Progress, nex
 async fn open_many(
     connection: &mut Connection,
     signer: &Signer,
+    stop: &Stop,
     key: &str,
     overdraft: bool,
     count: u64,
 ) -> Result<u64> {
     let one = format!(r#"{{"subject":9201,"currency":"CNY","owner":"institution","overdraft":{overdraft}}}"#);
     let body = format!(r#"{{"accounts":[{}]}}"#, vec![one; usize::try_from(count)?].join(","));
-    let request = signer.json("/v1/accounts/batch", key, &body)?;
-    let first = connection.exchange(&request).await?.text("first").context("opening accounts")?;
+    let make = || Ok(signer.json("/v1/accounts/batch", key, &body)?.into());
+    let reply = connection.patiently(make, || !stop.is_asked()).await?;
+    let first = reply.text("first").context("opening accounts")?;
     let number = first.strip_prefix("acc_").and_then(|number| number.parse().ok());
     number.with_context(|| format!("'{first}' is no id of an account"))
 }
@@ -90,9 +92,9 @@ async fn open_many(
 ///
 /// # Errors
 /// If the platform refuses it.
-pub(crate) async fn fund(plan: &Plan, accounts: Accounts, signer: &Signer) -> Result<i128> {
+pub(crate) async fn fund(plan: &Plan, accounts: Accounts, signer: &Signer, stop: &Stop) -> Result<i128> {
     let mut connection = Connection::open(signer.host()).await?;
-    let source = open_many(&mut connection, signer, "bench-source", true, 1).await?;
+    let source = open_many(&mut connection, signer, stop, "bench-source", true, 1).await?;
     let amount = funding(plan);
     let mut funded = 0;
     for (number, from) in (1..).zip((0..accounts.count).step_by(usize::try_from(FUNDING_BATCH)?)) {
@@ -100,8 +102,8 @@ pub(crate) async fn fund(plan: &Plan, accounts: Accounts, signer: &Signer) -> Re
         let transfers: Vec<Transfer> =
             (from..to).map(|at| Transfer { debit: source, credit: accounts.first + at, amount }).collect();
         let (body, sum) = Codec::Cbor.posting("bench-funding", number, transfers.into_iter());
-        let request = signer.request("POST", "/v1/postings", Codec::Cbor.header(), &body)?;
-        let reply = connection.exchange(&request).await?;
+        let make = || Ok(signer.request("POST", "/v1/postings", Codec::Cbor.header(), &body)?.into());
+        let reply = connection.patiently(make, || !stop.is_asked()).await?;
         let words = || String::from_utf8_lossy(reply.body);
         ensure!(reply.status == 200, "funding accounts: {}: {}", reply.status, words());
         ensure!(Codec::Cbor.accepts_all(reply.body), "an account was not funded: {}", words());

@@ -3,7 +3,9 @@
 //! A full client costs more than the request it measures; this one is a write, a read and a look for the end of the answer.
 //! Anything unexpected (a chunked answer, a closed connection) is an error that ends the run, never a guess.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use ark::MacKey;
@@ -14,6 +16,8 @@ use crate::api::authorize;
 
 /// How much is read at once.
 const CHUNK: usize = 16 << 10;
+/// How long to wait when the platform says that it is overloaded.
+const OVERLOADED: Duration = Duration::from_millis(20);
 
 /// Who signs, and for which host.
 #[derive(Debug, Clone)]
@@ -108,6 +112,34 @@ impl Connection {
     /// # Errors
     /// If the connection breaks or the answer is in another form.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Reply<'_>> {
+        let head = self.round(request).await?;
+        Ok(self.reply(&head))
+    }
+
+    /// Sends what `make` makes, and while the platform says that it is overloaded waits and sends what it makes then, for a nonce
+    /// is good once. `wait` is told of each such answer and says whether to go on; the last answer, whatever it is.
+    ///
+    /// # Errors
+    /// As [`Self::exchange`]; those of `make`.
+    pub(crate) async fn patiently<'r>(
+        &mut self,
+        mut make: impl FnMut() -> Result<Cow<'r, [u8]>>,
+        wait: impl Fn() -> bool,
+    ) -> Result<Reply<'_>> {
+        let mut head = self.round(&make()?).await?;
+        while head.status == 503 && wait() {
+            tokio::time::sleep(OVERLOADED).await;
+            head = self.round(&make()?).await?;
+        }
+        Ok(self.reply(&head))
+    }
+
+    fn reply(&self, head: &Head) -> Reply<'_> {
+        Reply { status: head.status, body: &self.buffer[head.length..head.length + head.content_length] }
+    }
+
+    /// There and back; the answer lies in the buffer then.
+    async fn round(&mut self, request: &[u8]) -> Result<Head> {
         self.write(request).await?;
         self.buffer.clear();
         let head = loop {
@@ -121,7 +153,7 @@ impl Connection {
             self.read().await?;
         }
         ensure!(self.buffer.len() == end, "{} bytes follow an answer", self.buffer.len() - end);
-        Ok(Reply { status: head.status, body: &self.buffer[head.length..end] })
+        Ok(head)
     }
 
     async fn write(&mut self, mut rest: &[u8]) -> Result<()> {

@@ -193,7 +193,7 @@ impl Ledger {
         let began = Instant::now();
         let accounts = accounts::open(plan, signer, &shared.stop, progress).await?;
         let opening_seconds = began.elapsed().as_secs_f64();
-        let funded = if plan.overdraft { 0 } else { accounts::fund(plan, accounts, signer).await? };
+        let funded = if plan.overdraft { 0 } else { accounts::fund(plan, accounts, signer, &shared.stop).await? };
         progress.line(&format!("{} accounts open", thousands(accounts.count)));
         let today = today(&mut asker, signer).await?;
         let (own, process, disk_before) = (std::process::id(), platform.process.id(), place.disk());

@@ -9,6 +9,7 @@
 //! Lanes, holds and statements share one thread. The queues are short: the maker is at most two chunks a lane ahead, so what
 //! it costs is part of the measured time, which begins when it begins and ends with the last answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -27,8 +28,6 @@ use super::preset::{Codec, Plan, Spread};
 const AHEAD: usize = 2;
 /// The most requests and, unless one has more, transfers of a chunk.
 const CHUNK: (u64, u64) = (64, 8_192);
-/// How long a lane waits when the platform says that it is overloaded.
-const OVERLOADED: Duration = Duration::from_millis(20);
 
 /// Whether a run was asked to stop early.
 #[derive(Debug, Default)]
@@ -63,6 +62,12 @@ impl Shared {
     /// Whether the load is over.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// Counts an answer that said to come back later; whether to do so.
+    fn goes_on(&self) -> bool {
+        self.overloaded.fetch_add(1, Ordering::Relaxed);
+        !self.stop.is_asked()
     }
 
     /// Says that it is.
@@ -321,14 +326,12 @@ async fn send(
     request: &Prepared,
     shared: &Shared,
 ) -> Result<()> {
-    let mut reply = connection.exchange(&request.bytes).await?;
-    while reply.status == 503 && !shared.stop.is_asked() {
-        shared.overloaded.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(OVERLOADED).await;
-        // A nonce is good once.
-        let again = signer.request("POST", "/v1/postings", codec.header(), &request.bytes[request.body..])?;
-        reply = connection.exchange(&again).await?;
-    }
+    let mut first = Some(&request.bytes);
+    let make = || match first.take() {
+        Some(bytes) => Ok(Cow::from(bytes)),
+        None => Ok(signer.request("POST", "/v1/postings", codec.header(), &request.bytes[request.body..])?.into()),
+    };
+    let reply = connection.patiently(make, || shared.goes_on()).await?;
     let words = || String::from_utf8_lossy(reply.body).into_owned();
     ensure!(reply.status == 200, "a posting: {}: {}", reply.status, words());
     ensure!(codec.accepts_all(reply.body), "a posting had refused vouchers: {:.400}", words());
@@ -346,17 +349,10 @@ pub(super) async fn exchange(
     body: &[u8],
     shared: &Shared,
 ) -> Result<Vec<u8>> {
-    loop {
-        let request = signer.request("POST", "/v1/postings", codec.header(), body)?;
-        let reply = connection.exchange(&request).await?;
-        if reply.status == 503 && !shared.stop.is_asked() {
-            shared.overloaded.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(OVERLOADED).await;
-            continue;
-        }
-        ensure!(reply.status == 200, "a posting: {}: {}", reply.status, String::from_utf8_lossy(reply.body));
-        return Ok(reply.body.to_vec());
-    }
+    let make = || Ok(signer.request("POST", "/v1/postings", codec.header(), body)?.into());
+    let reply = connection.patiently(make, || shared.goes_on()).await?;
+    ensure!(reply.status == 200, "a posting: {}: {}", reply.status, String::from_utf8_lossy(reply.body));
+    Ok(reply.body.to_vec())
 }
 
 /// Asks for statements of the open day until the load is over.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ark::signing::{Authorization, Request as Signed, SKEW_MAX_SECONDS, SigningError};
+use ark::signing::{Authorization, Request as Signed, SigningError};
 use ark::{FingerprintKey, MacKey};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
@@ -17,11 +17,11 @@ use domain::ids::{MerchantId, OperatorId};
 use domain::operator::{Operator, Role};
 use domain::{Actor, Origin};
 use engine::Meta;
+use http::Method;
 use http::request::Parts;
 
 use super::App;
 use super::error::ApiError;
-pub(crate) use super::nonces::Nonces;
 use crate::shell::clock::wall_ms;
 
 /// The largest body that is read.
@@ -179,8 +179,27 @@ fn unsigned() -> ApiError {
     ApiError::new("signature_missing", Some("Authorization"), message)
 }
 
+/// Who may change something behind a route; whoever has a key may read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Who {
+    /// The institution's programs and merchants, no person by itself.
+    Programs,
+    /// People too; the handler asks for their role.
+    Everyone,
+}
+
+/// What stands before a route.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    /// What is asked about a key.
+    pub(crate) app: App,
+    /// Who may change something.
+    pub(crate) who: Who,
+}
+
 /// The middleware: verifies the signature over the body and leaves a [`Caller`] for the handlers.
-pub(crate) async fn authenticate(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
+pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let app = &gate.app;
     let (mut parts, body) = request.into_parts();
     let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let authorization = Authorization::parse(header.ok_or_else(unsigned)?).map_err(refused)?;
@@ -195,7 +214,7 @@ pub(crate) async fn authenticate(State(app): State<App>, request: Request, next:
         let message = "this nonce was used before; sign each request with a new one";
         return Err(ApiError::new("nonce_reused", Some("nonce"), message));
     }
-    let (actor, merchant, person) = who(&app, id, serial).await?;
+    let (actor, merchant, person) = who(app, id, serial).await?;
     let caller = Caller {
         scope: id.into(),
         merchant,
@@ -205,6 +224,10 @@ pub(crate) async fn authenticate(State(app): State<App>, request: Request, next:
         idempotency_key: idempotency_key(&parts.headers)?,
     };
     tracing::Span::current().record("caller", id);
+    match gate.who {
+        Who::Programs => programs_change(&caller, &parts.method)?,
+        Who::Everyone => {}
+    }
     parts.extensions.insert(caller);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
@@ -214,13 +237,13 @@ fn refused(error: SigningError) -> ApiError {
 }
 
 /// Refuses an operator's key what only the institution's programs change.
-pub(crate) async fn programs_change(caller: Caller, request: Request, next: Next) -> Result<Response, ApiError> {
+fn programs_change(caller: &Caller, method: &Method) -> Result<(), ApiError> {
     match &caller.person {
-        Some(person) if request.method() != http::Method::GET => Err(ApiError::forbidden(format!(
+        Some(person) if method != Method::GET => Err(ApiError::forbidden(format!(
             "{} may not change this by itself: propose it as an approval, or leave it to the institution's programs",
             person.id
         ))),
-        Some(_) | None => Ok(next.run(request).await),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -70,7 +70,6 @@ use std::sync::Arc;
 use ark::{FingerprintKey, MacKey, Vault};
 use axum::Router;
 use axum::middleware;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -111,7 +110,7 @@ pub(crate) struct Parts {
     /// The key of requests' fingerprints.
     pub(crate) fingerprints: FingerprintKey,
     /// Nonces in use.
-    pub(crate) nonces: Arc<auth::Nonces>,
+    pub(crate) nonces: Arc<nonces::Nonces>,
     /// Wrong one-time codes of late.
     pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.
@@ -124,13 +123,17 @@ pub(crate) struct Parts {
 pub(crate) fn routes(app: App) -> (Router, OpenApi) {
     let document = document();
     tokio::spawn(health::keep_up_metrics());
-    let authenticate = middleware::from_fn_with_state(app.clone(), auth::authenticate);
-    let (router, _) = signed().route_layer(authenticate).merge(unsigned()).split_for_parts();
+    // Few layers: each boxes every request's way through it and copies the service below.
+    let authenticate = |who| middleware::from_fn_with_state(auth::Gate { app: app.clone(), who }, auth::authenticate);
+    let (router, _) = programs()
+        .route_layer(authenticate(auth::Who::Programs))
+        .merge(people().route_layer(authenticate(auth::Who::Everyone)))
+        .merge(unsigned())
+        .split_for_parts();
     let router = router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document.clone()))
         .fallback(request::route_unknown)
         .method_not_allowed_fallback(request::method_not_allowed)
-        .layer(CatchPanicLayer::custom(request::panicked))
         .layer(middleware::from_fn(request::observe))
         .with_state(app);
     (router, document)
@@ -139,7 +142,7 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
 /// The document alone.
 pub(crate) fn document() -> OpenApi {
     let (_, mut document) =
-        OpenApiRouter::with_openapi(document::base()).merge(signed()).merge(unsigned()).split_for_parts();
+        OpenApiRouter::with_openapi(document::base()).merge(programs()).merge(people()).merge(unsigned()).split_for_parts();
     document::complete(&mut document);
     document
 }
@@ -149,16 +152,15 @@ fn unsigned() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready)).routes(routes!(health::metrics))
 }
 
-/// What must be signed.
-fn signed() -> OpenApiRouter<App> {
-    let programs = parties()
+/// What the institution's programs and merchants do, and everyone may read.
+fn programs() -> OpenApiRouter<App> {
+    parties()
         .merge(accounts())
         .merge(trees())
         .merge(money_in())
         .merge(money_out())
         .merge(wallets())
-        .merge(running());
-    programs.route_layer(middleware::from_fn(auth::programs_change)).merge(people())
+        .merge(running())
 }
 
 /// What an operator may change with its own key; handlers ask for the role.

@@ -1,12 +1,14 @@
 //! The outermost layers: a request's id, its line in the log, its metrics, and the form of every error, whoever made it.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::error::ApiError;
@@ -21,8 +23,9 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     // The path as it was routed: ids in metrics would be a series each, and the query may name persons' things.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = %id, %method, route, caller = tracing::field::Empty);
-    let response = next.run(request).instrument(span.clone()).await;
-    let mut response = identified(response, &id);
+    // A panic ends its request only: what it may have left half done lies in the request, or behind locks that are told of it.
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let mut response = identified(run.unwrap_or_else(|panic| span.in_scope(|| panicked(panic))), &id);
     let (status, elapsed) = (response.status().as_u16(), began.elapsed());
     span.in_scope(|| {
         let ms = elapsed.as_secs_f64() * 1_000.0;
@@ -65,7 +68,7 @@ fn identified(mut response: Response, id: &str) -> Response {
 }
 
 /// A handler panicked: the request fails, the process goes on.
-pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("not a text"), "a handler panicked");
     ApiError::new("internal", None, "the request broke a rule of the platform itself; report it with its request id")
