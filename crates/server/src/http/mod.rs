@@ -5,6 +5,7 @@ mod advance;
 pub(crate) mod agreement;
 pub(crate) mod answer;
 pub(crate) mod approval;
+mod ark;
 mod arrears;
 pub(crate) mod attempt;
 pub(crate) mod auth;
@@ -66,7 +67,7 @@ pub(crate) mod withdrawal_plan;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use ark::{FingerprintKey, MacKey, Vault};
+use ::ark::{FingerprintKey, MacKey, Vault};
 use axum::Router;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -76,6 +77,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::shell::books::Books;
+use crate::shell::key_service::Ark;
 use crate::shell::{Clock, Platform};
 
 /// What handlers share: one pointer, for each request takes it several times.
@@ -103,6 +105,8 @@ pub(crate) struct Parts {
     pub(crate) platform: Platform,
     /// Personal data.
     pub(crate) vault: Arc<Vault>,
+    /// The key service.
+    pub(crate) ark: Arc<Ark>,
     /// What time it is.
     pub(crate) clock: Clock,
     /// What API keys are derived from.
@@ -157,7 +161,7 @@ fn signed() -> OpenApiRouter<App> {
         .merge(money_out())
         .merge(wallets())
         .merge(running());
-    programs.route_layer(middleware::from_fn(auth::programs_change)).merge(people())
+    programs.route_layer(middleware::from_fn(auth::programs_change)).merge(people()).merge(self::ark::routes())
 }
 
 /// What an operator may change with its own key; handlers ask for the role.
