@@ -16,12 +16,15 @@
 //! | `operate` | encrypt, decrypt, sign … by name |
 //! | `change` | create, rotate, states, import and export |
 //! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
+//! | `access`, `approval` | who may do what; what takes two people |
 //! | `row`, `tombstone` | rows and destroyed keys as they lie on disk |
 //!
 //! Invariants: `keys.db` holds no key in clear, and the root key is not in it; purpose, kind and whether a key may leave
 //! are fixed when it is made; a use is counted before its result leaves, in durable blocks, so a crash counts too many
 //! and never too few; one process has the file. The clock is the caller's: every call says when it is.
 
+mod access;
+mod approval;
 mod change;
 mod error;
 pub mod life;
@@ -36,6 +39,8 @@ mod upkeep;
 use std::{collections::BTreeMap, fmt};
 
 pub use self::{
+    access::{Access, Change, OPERATIONS, Role},
+    approval::{APPROVAL_LIFE_MS, Approval, ApprovalState, Dangerous, Proposal},
     error::Error,
     life::{Rotation, State, Step},
     operate::{BATCH_MAX, DataKey, RANDOM_MAX},

@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) executor: ExecutorConfig,
     pub(crate) keys: KeysConfig,
     pub(crate) history: HistoryConfig,
+    pub(crate) ark: ArkConfig,
 }
 
 /// Where time comes from.
@@ -117,6 +118,23 @@ pub(crate) struct ExecutorConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeysConfig {
     pub(crate) run: usize,
+}
+
+/// How the key service opens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ArkConfig {
+    pub(crate) unseal: ArkUnseal,
+}
+
+/// What the key service opens with at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArkUnseal {
+    /// Nothing: custodians bring their shares.
+    Shares,
+    /// The root key in the file `ark.key`, for development.
+    File,
 }
 
 /// How files of history are kept.

@@ -27,11 +27,12 @@ use crate::http::{self, App, Parts};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
 use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
-use crate::shell::{Clock, Input, Platform, lease, merger};
+use crate::shell::{Clock, Input, Platform, key_service, lease, merger};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -69,7 +70,6 @@ pub(crate) fn run_until(
     let outbox: Vec<_> = state.in_outbox().cloned().collect();
 
     let vault = Arc::new(open_vault(&config.data_dir, state)?);
-    tracing::warn!("{}", ark::KEY_FILE_WARNING);
     let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
     let leadership = Leadership::new(lease.as_ref());
@@ -96,6 +96,7 @@ pub(crate) fn run_until(
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
+        ark: Arc::new(Ark::start(&config.data_dir, &config.ark)),
         clock,
         fingerprints: FingerprintKey::derived_from(&root),
         root,
@@ -212,6 +213,7 @@ fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
             ark::vault::KEY_FILE_NAME,
         );
     }
+    tracing::warn!("{}", ark::KEY_FILE_WARNING);
     Ok(vault)
 }
 
@@ -332,6 +334,8 @@ async fn serve(
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let platform = app.platform.clone();
+    let ark = Arc::clone(&app.ark);
+    tokio::spawn(key_service::tick(Arc::clone(&ark)));
     let (router, _) = http::routes(app);
     ready(address)?;
     tracing::info!(%address, "ready: http://{address}/docs");
@@ -341,7 +345,10 @@ async fn serve(
             () = lost(&platform) => {}
         }
     };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving")
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving");
+    // Nobody asks any more; sealing writes the disk.
+    tokio::task::spawn_blocking(move || ark.stop()).await.context("sealing the key service")?;
+    served
 }
 
 /// Ends when the writer has stopped by itself.

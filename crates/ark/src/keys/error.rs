@@ -93,6 +93,33 @@ pub enum Error {
         /// How many may come.
         limit: usize,
     },
+    /// Neither a role nor a policy lets the caller do it.
+    #[error("`{caller}` may not {operation} `{key}`: it takes a role or a policy that an administrator gives")]
+    NotPermitted {
+        /// Who asked.
+        caller: String,
+        /// For what.
+        operation: &'static str,
+        /// With which key; empty for none.
+        key: String,
+    },
+    /// Roles or policies that cannot be; says why.
+    #[error("{0}")]
+    Access(&'static str),
+    /// It takes two people, and no approval was named.
+    #[error("this takes two people: ask for an approval of `{0}`, have another administrator approve it, and name it")]
+    ApprovalRequired(&'static str),
+    /// No approval has this number.
+    #[error("there is no approval {0}")]
+    ApprovalUnknown(i64),
+    /// The approval does not allow it.
+    #[error("approval {id}: {reason}")]
+    ApprovalState {
+        /// Its number.
+        id: i64,
+        /// Why not.
+        reason: &'static str,
+    },
     /// Whatever did not open: altered, cut, of another key, version or context.
     #[error("decryption failed")]
     Decryption,
@@ -158,6 +185,11 @@ impl Error {
             Self::Kind { .. } => "key_kind",
             Self::TooLarge { .. } => "too_large",
             Self::BatchTooLarge { .. } => "batch_too_large",
+            Self::NotPermitted { .. } => "not_permitted",
+            Self::Access(_) => "access_invalid",
+            Self::ApprovalRequired(_) => "ark_approval_required",
+            Self::ApprovalUnknown(_) => "ark_approval_unknown",
+            Self::ApprovalState { .. } => "ark_approval_state",
             Self::Decryption => "decryption_failed",
             Self::Damaged { .. } => "key_damaged",
             Self::File { .. } => "keys_file",

@@ -36,7 +36,7 @@ impl KeyService {
             keks.insert(generation, system("kek", generation, KeyKind::Sm4)?);
         }
         let (rows, audit) = (system("rows", 1, KeyKind::HmacSm3)?, system("audit", 1, KeyKind::Sm2)?);
-        Ok(Open { root, rows, audit, keks: RwLock::new(keks), keys: RwLock::default() })
+        Ok(Open { root, rows, audit, keks: RwLock::new(keks), keys: RwLock::default(), access: RwLock::default() })
     }
 
     pub(super) fn load_keys(&self, file: &Connection, open: &Open) -> Result<HashMap<String, Slot>, Error> {

@@ -11,7 +11,7 @@ use super::{
     text,
 };
 use crate::{
-    audit,
+    audit::{self, Act},
     provider::{Authentication, Check, KeyError, KeyHandle, KeyKind, Signing},
 };
 
@@ -343,16 +343,26 @@ impl KeyService {
         result
     }
 
-    fn note(&self, by: &By<'_>, name: &str, version: u32, operation: &str, error: Option<&Error>) -> Result<(), Error> {
-        let act = act(by, name, version, operation, error.map_or(audit::OK, Error::code));
-        if self.pending.lock().unwrap_or_else(PoisonError::into_inner).due(by.now) {
+    pub(super) fn note(
+        &self,
+        by: &By<'_>,
+        name: &str,
+        version: u32,
+        operation: &str,
+        error: Option<&Error>,
+    ) -> Result<(), Error> {
+        self.note_act(act(by, name, version, operation, error.map_or(audit::OK, Error::code)), by.now)
+    }
+
+    pub(super) fn note_act(&self, act: Act, now: i64) -> Result<(), Error> {
+        if self.pending.lock().unwrap_or_else(PoisonError::into_inner).due(now) {
             let mut file = self.file();
             // Another thread may have written it while this one waited for the file.
-            if self.pending.lock().unwrap_or_else(PoisonError::into_inner).due(by.now) {
+            if self.pending.lock().unwrap_or_else(PoisonError::into_inner).due(now) {
                 self.write_trail(&mut file, None)?;
             }
         }
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).count(act, by.now);
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).count(act, now);
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use std::{
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    By, Error, Info, State, VersionInfo,
+    Access, By, Error, Info, State, VersionInfo, access, approval,
     life::Life,
     row::{FORMAT, KeyRow, RowKey, SCHEMA, VersionRow},
     tombstone::TOMBSTONES_NAME,
@@ -55,6 +55,7 @@ pub(super) struct Open {
     pub(super) audit: KeyHandle,
     pub(super) keks: RwLock<BTreeMap<i64, KeyHandle>>,
     pub(super) keys: RwLock<HashMap<String, Slot>>,
+    pub(super) access: RwLock<Access>,
 }
 
 #[derive(Clone)]
@@ -165,9 +166,14 @@ impl KeyService {
         let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(SCHEMA)?;
         transaction.execute_batch(audit::SCHEMA)?;
+        transaction.execute_batch(access::SCHEMA)?;
+        transaction.execute_batch(approval::SCHEMA)?;
         transaction.execute("INSERT INTO root VALUES (1, ?1)", params![provider.check_value(root)?.as_slice()])?;
         for (name, kind) in [("kek", KeyKind::Sm4), ("rows", KeyKind::HmacSm3), ("audit", KeyKind::Sm2)] {
             let key = provider.generate(kind)?;
+            if name == "rows" {
+                Access::founded_by(by.caller).write(&transaction, RowKey { provider: &*provider, key })?;
+            }
             let wrapped = provider.wrap(key, root);
             provider.destroy(key);
             transaction.execute("INSERT INTO system_key VALUES (?1, 1, ?2)", params![name, wrapped?])?;
@@ -251,6 +257,25 @@ impl KeyService {
     /// # Errors
     /// [`Error::Share`], [`Error::Root`], and those of [`KeyService::unseal`].
     pub fn unseal_share(&self, share: Share, by: &By<'_>) -> Result<Progress, Error> {
+        checked(by)?;
+        let taken = self.take_share(share, by);
+        if let Err(error) = &taken {
+            self.write_trail(&mut self.file(), Some((by.now, act(by, "", 0, "unseal", error.code()))))?;
+        }
+        taken
+    }
+
+    /// Forgets the shares brought so far, so that one of another set among them bars nobody.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Database`].
+    pub fn forget_shares(&self, by: &By<'_>) -> Result<(), Error> {
+        checked(by)?;
+        *self.shares.lock().unwrap_or_else(PoisonError::into_inner) = Shares::default();
+        self.write_trail(&mut self.file(), Some((by.now, act(by, "", 0, "forget-shares", audit::OK))))
+    }
+
+    fn take_share(&self, share: Share, by: &By<'_>) -> Result<Progress, Error> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = shares.add(share)?;
         if progress.found >= progress.threshold {
@@ -302,6 +327,7 @@ impl KeyService {
 
     /// Applies tombstones, then reads what is to be served.
     fn serve(&self, file: &mut Connection, open: &Open, by: &By<'_>) -> Result<(), Error> {
+        *open.access.write().unwrap_or_else(PoisonError::into_inner) = self.load_access(file, open)?;
         let transaction = begin(file)?;
         let applied = self.apply_tombstones(&transaction, open)?;
         for (name, version) in &applied {

@@ -17,7 +17,7 @@ use crate::support::said;
 const NOW: i64 = 1_800_000_000_000;
 const BY: By<'static> = By::new("test", "why not", NOW);
 
-fn soft() -> Arc<Soft> {
+pub(crate) fn soft() -> Arc<Soft> {
     Arc::new(Soft::new().expect("self-tests pass"))
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn service() -> (TempDir, KeyService, RootKey) {
     (directory, service, root)
 }
 
-fn again(directory: &Path, root: &RootKey) -> KeyService {
+pub(crate) fn again(directory: &Path, root: &RootKey) -> KeyService {
     let service = KeyService::open(directory, soft()).expect("the same key service");
     service.unseal(root, &BY).expect("its root key");
     service
@@ -292,7 +292,8 @@ fn altered_rows_are_refused_and_named() {
         format!("UPDATE version SET reserved = 1 {of_a}"),
         format!("UPDATE version SET wrapped = NULL {of_a}"),
         format!(
-            "UPDATE version SET wrapped = (SELECT max(wrapped) FROM version), mac = (SELECT min(mac) FROM version) {of_a}"
+            "UPDATE version SET (wrapped, mac) = (SELECT other.wrapped, other.mac FROM version AS other \
+             WHERE other.uid <> version.uid) {of_a}"
         ),
         format!("DELETE FROM version {of_a}"),
     ] {

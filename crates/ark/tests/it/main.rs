@@ -1,5 +1,6 @@
 //! What the ark promises to its callers, over real files and against another implementation.
 
+mod access;
 mod audit;
 mod financial;
 mod key_file;

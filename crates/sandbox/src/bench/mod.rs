@@ -5,6 +5,7 @@
 //! | [`ledger`] | `bench ledger`: transfers in postings, shape by shape |
 //! | [`preset`] | the shapes |
 //! | [`payments`] | `bench payments`: orders paid through the sandbox bank |
+//! | [`keys`] | `bench keys`: data keys and signatures of the key service |
 //! | [`postings`], [`holds`] | what is sent: made from a seed, written in CBOR or JSON |
 //! | [`load`] | the maker thread, and the lanes that send |
 //! | [`connection`] | signed requests over connections that stay, with little work of their own |
@@ -15,6 +16,7 @@
 mod accounts;
 pub(crate) mod connection;
 mod holds;
+pub mod keys;
 pub mod ledger;
 mod load;
 mod monitor;

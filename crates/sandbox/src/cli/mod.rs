@@ -5,6 +5,7 @@ mod bank;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sandbox::bench::keys::Keys;
 use sandbox::bench::ledger::Ledger;
 use sandbox::bench::payments::Payments;
 use sandbox::crash::Crash;
@@ -35,6 +36,7 @@ enum Command {
 enum Bench {
     Ledger(Ledger),
     Payments(Payments),
+    Keys(Keys),
 }
 
 /// Reads the arguments and runs the command.
@@ -45,5 +47,6 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Crash(crash) => crash.run().map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Ledger(ledger)) => ledger.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Payments(payments)) => payments.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
+        Command::Bench(Bench::Keys(keys)) => keys.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
     }
 }

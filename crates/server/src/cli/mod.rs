@@ -2,6 +2,7 @@
 
 mod account;
 mod approval;
+mod ark;
 mod attempt;
 mod backup;
 mod bank_card;
@@ -111,6 +112,9 @@ enum What {
     /// What takes two people: propose, approve, reject.
     #[command(after_help = approval::EXAMPLES)]
     Approval(Remote<approval::Approval>),
+    /// The key service (ARK): make it, open it, keys, encryption, signatures, trail.
+    #[command(after_help = self::ark::EXAMPLES)]
+    Ark(Remote<self::ark::Ark>),
     /// Suspense (2241): items, their age, where they belong.
     #[command(after_help = suspense::EXAMPLES)]
     Suspense(Remote<suspense::Suspense>),
@@ -208,6 +212,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Rates(rates) => rates.run(&load()?)?,
         What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
         What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
+        What::Ark(ark) => self::ark::run(&ark, &load()?)?,
         What::Suspense(suspense) => suspense.run(&load()?, suspense::Suspense::ask)?,
         What::Withdrawal(withdrawal) => withdrawal.run(&load()?, withdrawal::Withdrawal::ask)?,
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,

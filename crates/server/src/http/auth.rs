@@ -54,6 +54,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The id that the request is signed with.
+    pub(crate) fn id(&self) -> &str {
+        &self.scope
+    }
+
     /// The meta of a command, bound to its `Idempotency-Key`.
     ///
     /// # Errors

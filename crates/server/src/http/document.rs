@@ -22,6 +22,9 @@ const UNKEYED: &[&str] = &[
     "/v1/sandbox/clock",
 ];
 
+/// What lies outside the journal has no keys: ciphertexts differ each time, and approvals are used once.
+const OUTSIDE: &str = "/v1/ark/";
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -71,7 +74,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
                 responses.insert("4XX".into(), error("Refused, malformed or not permitted; nothing was changed"));
                 responses.insert("5XX".into(), error("Overloaded (503, with Retry-After) or broken"));
             }
-            if signed && writes && !UNKEYED.contains(&path.as_str()) {
+            if signed && writes && !UNKEYED.contains(&path.as_str()) && !path.starts_with(OUTSIDE) {
                 operation.parameters.get_or_insert_default().push(idempotency_key().into());
             }
         });

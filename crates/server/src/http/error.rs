@@ -87,7 +87,7 @@ pub(crate) struct ApiError {
 impl ApiError {
     /// An error with a code of [`CODES`], which says its status.
     pub(crate) fn new(code: &'static str, param: Option<&str>, message: impl Into<String>) -> Self {
-        let known = CODES.iter().find(|(name, _, _)| *name == code);
+        let known = CODES.iter().chain(super::ark::CODES).find(|(name, _, _)| *name == code);
         debug_assert!(known.is_some(), "'{code}' does not stand in CODES");
         let status = known.and_then(|(_, status, _)| StatusCode::from_u16(*status).ok());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -5,6 +5,7 @@ mod advance;
 pub(crate) mod agreement;
 pub(crate) mod answer;
 pub(crate) mod approval;
+mod ark;
 mod arrears;
 pub(crate) mod attempt;
 pub(crate) mod auth;
@@ -67,7 +68,7 @@ pub(crate) mod withdrawal_plan;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use ark::{FingerprintKey, MacKey, Vault};
+use ::ark::{FingerprintKey, MacKey, Vault};
 use axum::Router;
 use axum::middleware;
 use utoipa::openapi::OpenApi;
@@ -76,6 +77,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::shell::books::Books;
+use crate::shell::key_service::Ark;
 use crate::shell::{Clock, Platform};
 
 /// What handlers share: one pointer, for each request takes it several times.
@@ -103,6 +105,8 @@ pub(crate) struct Parts {
     pub(crate) platform: Platform,
     /// Personal data.
     pub(crate) vault: Arc<Vault>,
+    /// The key service.
+    pub(crate) ark: Arc<Ark>,
     /// What time it is.
     pub(crate) clock: Clock,
     /// What API keys are derived from.
@@ -127,7 +131,7 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
     let authenticate = |who| middleware::from_fn_with_state(auth::Gate { app: app.clone(), who }, auth::authenticate);
     let (router, _) = programs()
         .route_layer(authenticate(auth::Who::Programs))
-        .merge(people().route_layer(authenticate(auth::Who::Everyone)))
+        .merge(people().merge(self::ark::routes()).route_layer(authenticate(auth::Who::Everyone)))
         .merge(unsigned())
         .split_for_parts();
     let router = router
@@ -141,8 +145,8 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
 
 /// The document alone.
 pub(crate) fn document() -> OpenApi {
-    let (_, mut document) =
-        OpenApiRouter::with_openapi(document::base()).merge(programs()).merge(people()).merge(unsigned()).split_for_parts();
+    let router = OpenApiRouter::with_openapi(document::base()).merge(programs()).merge(people());
+    let (_, mut document) = router.merge(self::ark::routes()).merge(unsigned()).split_for_parts();
     document::complete(&mut document);
     document
 }

@@ -36,6 +36,11 @@ pub(crate) async fn codes(_: Caller) -> axum::Json<CodesView> {
         refusal: true,
         meaning: code.meaning(),
     });
-    let malformed = CODES.iter().map(|&(code, status, meaning)| CodeView { code, status, refusal: false, meaning });
+    let malformed = CODES.iter().chain(super::ark::CODES).map(|&(code, status, meaning)| CodeView {
+        code,
+        status,
+        refusal: false,
+        meaning,
+    });
     axum::Json(CodesView { data: refused.chain(malformed).collect() })
 }

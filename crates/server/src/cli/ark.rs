@@ -1,0 +1,214 @@
+//! `lintel ark`: the key service by hand. Making one, restoring one and verifying a copy's trail need no platform; all else
+//! asks the one that runs, for one process has the keys.
+//!
+//! Plaintexts, messages and shares come from standard input or a file, never from the command line: other users of the
+//! machine see that.
+
+mod offline;
+mod verbs;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use super::remote::Remote;
+use crate::config::Config;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lintel ark init --shares 5 --threshold 3                    deals the root key; the shares are shown once
+  lintel ark unseal                                           reads a share from standard input, one custodian at a time
+  lintel ark keys create orders --kind sm4 --purpose encrypt
+  lintel ark access allow operator --prefix orders encrypt decrypt
+  echo -n secret | lintel ark encrypt orders --context merchant=7
+  lintel ark approvals propose destroy orders 1 --reason \"no longer needed\" --as opr_1
+  lintel ark audit verify --file keys-backup.db --public-key BASE64";
+
+/// The key service.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ark {
+    /// Make the key service in the data directory and deal its root key among custodians.
+    Init {
+        /// How many custodians have a share each.
+        #[arg(long)]
+        shares: u8,
+        /// How many of them open the key service: two or more.
+        #[arg(long)]
+        threshold: u8,
+    },
+    /// Put a backup in the place of the keys file, while no platform runs.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
+    /// Where the key service stands.
+    Status,
+    /// Bring a share, from standard input.
+    Unseal {
+        /// Forget the shares brought before, such as one of another set.
+        #[arg(long)]
+        forget: bool,
+        #[command(flatten)]
+        input: Input,
+    },
+    /// Forget root key and all keys until custodians open it again.
+    Seal {
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Deal another root key; takes an approval, and seals.
+    ChangeRoot {
+        /// How many custodians have a share each.
+        #[arg(long)]
+        shares: u8,
+        /// How many of them open the key service.
+        #[arg(long)]
+        threshold: u8,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Move all keys under a new key-encryption key.
+    RewrapKeys {
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Copy the keys file of the running key service.
+    Backup {
+        /// Where the copy goes; must not exist.
+        file: PathBuf,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Keys: create, list, show, rotate, steps of their lives, export, import.
+    #[command(subcommand)]
+    Keys(verbs::Keys),
+    /// Encrypt standard input.
+    Encrypt(verbs::Seal),
+    /// Decrypt a ciphertext from standard input.
+    Decrypt(verbs::Seal),
+    /// Move a ciphertext from standard input to the key's current version.
+    Rewrap(verbs::Seal),
+    /// Make a data key.
+    Datakey {
+        /// Which key encrypts it.
+        name: String,
+        /// 16 to 64.
+        #[arg(long, default_value_t = 16)]
+        bytes: u32,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Sign standard input.
+    Sign(verbs::Tag),
+    /// Verify a signature over standard input.
+    Verify(verbs::Check),
+    /// Make a tag of standard input.
+    Hmac(verbs::Tag),
+    /// Verify a tag of standard input.
+    VerifyHmac(verbs::Check),
+    /// Random bytes in base64.
+    Random {
+        /// How many.
+        bytes: u32,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Roles and policies.
+    #[command(subcommand)]
+    Access(verbs::Access),
+    /// What takes two people.
+    #[command(subcommand)]
+    Approvals(verbs::Approvals),
+    /// The trail.
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+/// The trail.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Records, in order.
+    List {
+        /// Behind this number.
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+        /// How many, 1 to 1,000.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Verify all of it: of the running key service, or of a copy.
+    Verify {
+        /// A backup, or the keys file while no platform runs; needs --public-key.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// The key that signs the trail, as `lintel ark status` showed it once.
+        #[arg(long, value_name = "BASE64")]
+        public_key: Option<String>,
+    },
+}
+
+/// Beside what is asked for.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Why, for the trail.
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// The number of the approval, for what takes two people.
+    #[arg(long)]
+    approval: Option<i64>,
+}
+
+impl Why {
+    fn target(&self, path: &[&str]) -> String {
+        let approval = self.approval.map(|number| number.to_string());
+        let reason = Some(self.reason.as_str()).filter(|reason| !reason.is_empty());
+        let path = [&["v1", "ark"][..], path].concat();
+        super::client::target(&path, &[("reason", reason), ("approval", approval.as_deref())])
+    }
+}
+
+/// Where bytes come from.
+#[derive(Debug, Args)]
+pub(crate) struct Input {
+    /// A file in the place of standard input.
+    #[arg(long = "in", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl Input {
+    fn bytes(&self) -> Result<Vec<u8>> {
+        use anyhow::Context as _;
+        use std::io::Read as _;
+        if let Some(path) = &self.file {
+            return std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).context("reading standard input")?;
+        Ok(bytes)
+    }
+
+    fn text(&self) -> Result<String> {
+        use anyhow::Context as _;
+        let text = String::from_utf8(self.bytes()?).ok().context("this is not text")?;
+        Ok(text.trim().to_owned())
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// What the platform or the files refuse.
+pub(super) fn run(ark: &Remote<Ark>, config: &Config) -> Result<()> {
+    let (connection, verb) = ark.parts();
+    if let Ark::Init { shares, threshold } = verb {
+        return offline::init(config, *threshold, *shares, connection.wants_json());
+    }
+    if let Ark::Restore { file } = verb {
+        return offline::restore(config, file);
+    }
+    if let Ark::Audit(Audit::Verify { file: Some(file), public_key }) = verb {
+        return offline::verify(file, public_key.as_deref(), connection.wants_json());
+    }
+    connection.ask(config, |client| verbs::ask(verb, client))
+}

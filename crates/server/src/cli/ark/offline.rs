@@ -1,0 +1,66 @@
+//! What is done to the keys file itself, where no platform has it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use ark::Soft;
+use ark::keys::By;
+use ark::provider::{KeyKind, PublicKey};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+
+use super::super::{print, tell};
+use crate::config::Config;
+use crate::http::auth::OPERATOR;
+use crate::shell::clock::wall_ms;
+use crate::shell::key_service;
+
+/// Makes the key service and prints its shares. A platform that runs finds it by itself.
+pub(super) fn init(config: &Config, threshold: u8, shares: u8, as_json: bool) -> Result<()> {
+    let directory = &config.data_dir;
+    std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    let by = By::new(OPERATOR, "lintel ark init", wall_ms());
+    let (service, dealt) = key_service::init(directory, threshold, shares, &by)?;
+    let public = BASE64_STANDARD.encode(service.audit_public_key()?.bytes);
+    service.seal(&by)?;
+    if as_json {
+        print(&format!("{}\n", json!({"shares": dealt, "audit_public_key": public})));
+        return Ok(());
+    }
+    tell(&format!(
+        "The key service is made, and sealed. Give each custodian one line; any {threshold} of the {shares} open it.\n\
+         They are shown this once and are nowhere else. Keep the public key of the trail elsewhere too:\n{public}\n"
+    ));
+    print(&format!("{}\n", dealt.join("\n")));
+    Ok(())
+}
+
+/// Puts a backup in place.
+pub(super) fn restore(config: &Config, file: &Path) -> Result<()> {
+    ark::keys::restore(file, &config.data_dir)?;
+    tell(
+        "The backup is in place. What was destroyed since is destroyed again when it is unsealed, if keys.tombstones is there.",
+    );
+    Ok(())
+}
+
+/// Verifies the trail in a copy.
+pub(super) fn verify(file: &Path, public: Option<&str>, as_json: bool) -> Result<()> {
+    let needed = "--file needs --public-key: a trail is as good as the key that it is verified with, and that in the file \
+                  may be another's; `lintel ark status` shows it";
+    let bytes = BASE64_STANDARD.decode(public.context(needed)?).context("--public-key is not base64")?;
+    let public = PublicKey { kind: KeyKind::Sm2, bytes };
+    let soft = Arc::new(Soft::new()?);
+    let found = ark::audit::verify_file(file, &*soft, &public).with_context(|| format!("{}", file.display()))?;
+    let (records, checkpoints, signed_to) = (found.records, found.checkpoints, found.signed_to);
+    if as_json {
+        print(&format!("{}\n", json!({"records": records, "checkpoints": checkpoints, "signed_to": signed_to})));
+    } else {
+        print(&format!(
+            "{records} records in the chain, {checkpoints} checkpoints signed, the last at record {signed_to}\n"
+        ));
+    }
+    Ok(())
+}

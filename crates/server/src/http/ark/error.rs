@@ -1,0 +1,107 @@
+//! Codes and statuses of the key service. What failed inside goes to the log; the answer names only its code.
+
+use ark::keys::Error;
+
+use crate::http::error::ApiError;
+
+/// Codes of the key service: name, status, meaning. A name is for ever.
+pub(crate) const CODES: &[(&str, u16, &str)] = &[
+    ("ark_not_made", 409, "There is no key service yet: `lintel ark init` makes it."),
+    ("ark_made", 409, "There is a key service already."),
+    ("sealed", 503, "The key service is sealed: custodians bring their shares."),
+    ("root_wrong", 422, "The shares make another root key than this key service's."),
+    ("root_in_device", 409, "The root key lies in a device; there are no shares."),
+    ("share_form", 400, "This is not a share of a root key."),
+    ("share_mistyped", 400, "A share's check does not fit."),
+    ("share_other_set", 422, "The share is of another set than those before it."),
+    ("share_duplicate", 422, "This share was given already."),
+    ("shares_too_few", 422, "Fewer shares are here than it takes."),
+    ("key_not_found", 404, "No key has this name."),
+    ("key_exists", 409, "A key has or had this name."),
+    ("key_name", 400, "The name of a key, or the prefix of a policy, has another form than it should."),
+    ("key_version", 404, "The key has no such version."),
+    ("key_state", 409, "The state of the version does not allow this."),
+    ("key_usage", 409, "The key was not made for this."),
+    ("key_not_exportable", 409, "The key was not made exportable."),
+    ("key_kind", 422, "A key of this kind cannot be for this."),
+    ("key_purpose", 422, "The key is for another purpose."),
+    ("too_large", 413, "A value, context, reason or proposal is too large."),
+    ("batch_too_large", 413, "A batch has more than 1,000 values."),
+    ("decryption_failed", 422, "It does not open: altered, cut, of another key, version or context."),
+    ("signature_invalid", 422, "The signature is not one of this message under this key."),
+    ("tag_mismatch", 422, "The tag is not the one of this message under this key."),
+    ("length_invalid", 422, "A length is not one that may be asked for."),
+    ("access_invalid", 422, "A change of roles or policies that cannot be."),
+    ("ark_approval_required", 403, "This takes two people: ask for an approval and name it."),
+    ("ark_approval_unknown", 404, "No approval of the key service has this number."),
+    ("ark_approval_state", 409, "The approval does not allow this, or not any more."),
+    ("audit_broken", 500, "The trail is not as it was written; the message names the first record that is wrong."),
+    ("key_damaged", 500, "A row is not as it was written; put the file back from its backup."),
+    ("keys_file", 500, "The keys file is another's, or in use by another process."),
+    ("keys_unavailable", 503, "The keys file cannot be read or written now."),
+    ("key_file", 500, "The root key's file for development does not read."),
+];
+
+/// The error as callers see it.
+pub(super) fn of(error: Error) -> ApiError {
+    let code = error.code();
+    if let Error::Root { .. } = error {
+        // Its own words name a file of the server.
+        let message = "these shares make another root key; bring those of this key service";
+        return ApiError::new(code, Some("share"), message);
+    }
+    if is_inside(&error) {
+        tracing::error!(%error, code, "the key service failed");
+        return ApiError::new(code, None, "the key service could not do it; the server's log says why");
+    }
+    if code == "not_permitted" || CODES.iter().any(|(known, _, _)| *known == code) {
+        return ApiError::new(code, param(&error), error.to_string());
+    }
+    ApiError::internal("the key service", &error)
+}
+
+/// Whether it is about files of the server.
+fn is_inside(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Damaged { .. } | Error::File { .. } | Error::Io { .. } | Error::Database(_) | Error::KeyFile(_)
+    )
+}
+
+fn param(error: &Error) -> Option<&'static str> {
+    if matches!(error, Error::Name(_) | Error::Unknown(_) | Error::Exists(_)) {
+        Some("name")
+    } else if matches!(error, Error::Share(_)) {
+        Some("share")
+    } else if matches!(error, Error::ApprovalRequired(_) | Error::ApprovalUnknown(_) | Error::ApprovalState { .. }) {
+        Some("approval")
+    } else if matches!(error, Error::Version { .. }) {
+        Some("version")
+    } else {
+        None
+    }
+}
+
+/// There is no key service yet.
+pub(super) fn not_made() -> ApiError {
+    ApiError::new("ark_not_made", None, "there is no key service yet; make one with `lintel ark init`")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use domain::RefusalCode;
+
+    use super::CODES;
+    use crate::http::error::CODES as REQUEST_CODES;
+
+    #[test]
+    fn no_code_means_something_else_elsewhere() {
+        let own: BTreeSet<_> = CODES.iter().map(|(code, _, _)| *code).collect();
+        assert_eq!(own.len(), CODES.len());
+        let others = REQUEST_CODES.iter().map(|(code, _, _)| *code);
+        let others: BTreeSet<_> = others.chain(RefusalCode::ALL.iter().map(|code| code.name())).collect();
+        assert_eq!(own.intersection(&others).collect::<Vec<_>>(), Vec::<&&str>::new());
+    }
+}
