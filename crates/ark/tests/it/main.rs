@@ -1,6 +1,7 @@
 //! What the ark promises to its callers, over real files and against another implementation.
 
 mod audit;
+mod fhsm;
 mod financial;
 mod key_file;
 mod keys;
