@@ -159,7 +159,8 @@ impl Financial for Fhsm {
     }
 
     fn terminal_check_value(&self, key: TerminalKey) -> Result<[u8; CHECK_VALUE_LENGTH], KeyError> {
-        self.check_value_of(&self.key(key)?)
+        let key = self.key(key)?;
+        self.check_value_of(&key)
     }
 
     fn terminal_mac(&self, key: TerminalKey, form: TerminalMac, message: &[u8]) -> Result<[u8; 8], KeyError> {
