@@ -59,8 +59,9 @@ pub(crate) fn run_until(
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let lock = take_directory(&config.data_dir)?;
-    let lease = lease::hold(&config.journal)?;
-    let Recovered { term, store, history, tail, projector } = recover(config, &lock)?;
+    let mut lease = lease::hold(&config.journal)?;
+    let Recovered { term, store, history, tail, projector } =
+        lease::kept_while(lease.as_mut(), || recover(config, &lock))?;
     let state = term.engine.state();
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     may_begin(state)?;
@@ -91,8 +92,7 @@ pub(crate) fn run_until(
     let merging = merging(config, &store, &history, &handle)?;
 
     let executor = executor(config, &platform, &clock, &vault)?;
-    let root = vault.fingerprint_key();
-    let books = Books { store, history, tail, projector: handle.clone() };
+    let (root, books) = (vault.fingerprint_key(), Books { store, history, tail, projector: handle.clone() });
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,

@@ -68,6 +68,25 @@ pub(crate) fn hold(place: &JournalConfig) -> Result<Option<Lease>, JournalError>
     Ok(Some(lease))
 }
 
+/// Does something that may take longer than a lease lasts, as a start does, and renews the lease meanwhile.
+pub(crate) fn kept_while<T>(lease: Option<&mut Lease>, work: impl FnOnce() -> T) -> T {
+    let Some(lease) = lease else { return work() };
+    let (stop, stopped) = mpsc::channel::<()>();
+    thread::scope(move |scope| {
+        scope.spawn(move || {
+            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                // One that is lost, or not renewed in time, is found to be so by whoever acts under it.
+                if matches!(lease.renew(), Ok(None)) {
+                    return;
+                }
+            }
+        });
+        let done = work();
+        drop(stop);
+        done
+    })
+}
+
 /// A journal that no node leads, for as long as a command works on what follows it; nodes that start meanwhile wait. On the
 /// embedded journal the directory's lock does that.
 #[derive(Debug)]
