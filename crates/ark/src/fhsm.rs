@@ -291,9 +291,14 @@ impl Fhsm {
     }
 }
 
-/// What a module refuses to open does not open: why is not told. A module that is lost or lacks something is.
+/// What a module refuses to open does not open: why is not told, be it a check value that is another. A module that is lost
+/// or lacks something is.
 fn undecided(error: KeyError) -> KeyError {
-    if matches!(error, KeyError::Device(DeviceError::Refused { .. })) { KeyError::Decryption } else { error }
+    if matches!(error, KeyError::Tag | KeyError::Device(DeviceError::Refused { .. })) {
+        KeyError::Decryption
+    } else {
+        error
+    }
 }
 
 /// Prints the modules and how many keys there are.

@@ -17,6 +17,8 @@
 
 pub(crate) mod track;
 
+use std::fmt;
+
 use zeroize::Zeroizing;
 
 use crate::{
@@ -137,6 +139,21 @@ pub(crate) fn track_halves(track: Track, text: &Secret) -> Result<Zeroizing<Vec<
     track::halves(track, text).ok_or(KeyError::Length { what: "track", found: text.len(), needed })
 }
 
+/// A translation leaves nothing of a track readable that came encrypted: else it would give out more than the card number.
+pub(crate) fn check_track_forms(
+    (from, source): (TrackForm, TerminalCipher),
+    (to, target): (TrackForm, TerminalCipher),
+) -> Result<(), KeyError> {
+    let hides = match (from, to) {
+        (TrackForm::Whole | TrackForm::Tail, TrackForm::Whole) => true,
+        (TrackForm::Whole, TrackForm::Tail) => false,
+        // Both tails end at the same byte.
+        (TrackForm::Tail, TrackForm::Tail) => target.block_length() >= source.block_length(),
+    };
+    let needed = "a translated track hides what came encrypted: encrypt the whole of it, or a tail that is not shorter";
+    if hides { Ok(()) } else { Err(KeyError::Purpose { needed }) }
+}
+
 /// The start of a check value that proves a key.
 pub(crate) fn check_check_value(check: &[u8]) -> Result<(), KeyError> {
     if (3..=CHECK_VALUE_LENGTH).contains(&check.len()) {
@@ -189,12 +206,19 @@ pub struct TrackSide {
 }
 
 /// A track under another key, and what routing needs of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TranslatedTrack {
     /// 13 to 19 digits.
     pub card_number: Secret,
     /// Hexadecimal, in the form of the other side.
     pub track: String,
+}
+
+/// Prints neither: of a track whose tail is encrypted the card number is readable.
+impl fmt::Debug for TranslatedTrack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TranslatedTrack").finish_non_exhaustive()
+    }
 }
 
 /// One side of a translation of a PIN block.
@@ -298,7 +322,8 @@ pub trait Financial: crate::provider::Provider {
     ///
     /// # Errors
     /// [`KeyError::Decryption`] if it is no track under this key; [`KeyError::Length`] if it is too short for the other
-    /// side's form; [`KeyError::Purpose`] if a key is for something else; [`KeyError::UnknownTerminalKey`].
+    /// side's form; [`KeyError::Purpose`] if a key is for something else, or the other side's form would leave readable
+    /// what came encrypted (a tail of a whole track, or a shorter tail); [`KeyError::UnknownTerminalKey`].
     fn translate_track(
         &self,
         from: TrackSide,

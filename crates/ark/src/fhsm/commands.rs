@@ -14,7 +14,7 @@ use crate::{
     device::DeviceError,
     financial::{
         Financial, PinSide, Purpose, TerminalCipher, TerminalKey, TerminalMac, Track, TrackSide, TranslatedTrack,
-        check_card_number, check_check_value, check_components, track_halves,
+        check_card_number, check_check_value, check_components, check_track_forms, track_halves,
     },
     provider::{CHECK_VALUE_LENGTH, KeyError},
     secret::Secret,
@@ -222,7 +222,8 @@ impl Financial for Fhsm {
         text: &str,
     ) -> Result<TranslatedTrack, KeyError> {
         let command = Command::TranslateTrack;
-        let target = self.key_for(to.key, Purpose::Data)?;
+        let (source, target) = (self.key_for(from.key, Purpose::Data)?, self.key_for(to.key, Purpose::Data)?);
+        check_track_forms((from.form, source.cipher), (to.form, target.cipher))?;
         let mut sent = self.track_request(command, from, track, text)?;
         if !is_track_text(text) {
             return Err(KeyError::Decryption);

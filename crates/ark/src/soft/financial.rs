@@ -14,7 +14,8 @@ use super::{Soft, material::Material, modes::BlockCipher};
 use crate::{
     financial::{
         Financial, PinSide, Purpose, TerminalCipher, TerminalKey, TerminalMac, Track, TrackForm, TrackSide,
-        TranslatedTrack, check_card_number, check_check_value, check_components, track, track_halves,
+        TranslatedTrack, check_card_number, check_check_value, check_components, check_track_forms, track,
+        track_halves,
     },
     provider::{CHECK_VALUE_LENGTH, KeyError, KeyKind},
     secret::Secret,
@@ -265,6 +266,7 @@ impl Financial for Soft {
         text: &str,
     ) -> Result<TranslatedTrack, KeyError> {
         let (source, target) = (self.terminal(from.key, Purpose::Data)?, self.terminal(to.key, Purpose::Data)?);
+        check_track_forms((from.form, source.cipher), (to.form, target.cipher))?;
         let halves = source.decrypt_track(from.form, track, text).ok_or(KeyError::Decryption)?;
         let card_number = track::card_number(track, &halves).ok_or(KeyError::Decryption)?;
         Ok(TranslatedTrack { card_number, track: target.encrypt_track(to.form, &halves)? })

@@ -254,6 +254,9 @@ fn pins_and_tracks_are_translated_inside() {
             assert_eq!(out.card_number.expose(), CARD);
             let soft = side(to.soft, TrackForm::Whole);
             assert_eq!(out.track, both.soft.encrypt_track(soft, Track::Two, &text).expect("a track"));
+            let shows = side(to.inside, TrackForm::Whole);
+            let back = both.fhsm.translate_track(shows, side(from.inside, TrackForm::Tail), Track::Two, &out.track);
+            assert_eq!(code(back), "key_purpose", "a tail of a whole track shows its front");
             for bad in ["", "zz", &inside[1..], TRACK] {
                 let answer = code(both.fhsm.translate_track(at, whole, Track::Two, bad));
                 assert!(answer == "decryption_failed" || form == TrackForm::Tail, "{bad}: {answer}");
@@ -388,6 +391,26 @@ fn a_module_that_hangs_is_given_up() {
     let error = Fhsm::open(config).expect_err("no answer comes");
     assert_eq!(error.code(), "device_unavailable");
     assert!(error.to_string().contains("within 20 ms (answer_ms)"), "{error}");
+}
+
+/// A connection that was good hangs, and so does a fresh one: the other module does it, and is asked first from then on.
+#[test]
+fn a_module_that_hangs_is_routed_around() {
+    let (one, two) = (Module::start(false), Module::start(false));
+    let mut config = config(vec![one.config("one"), two.config("two")], false);
+    config.answer = Duration::from_millis(1500);
+    config.limits.retry_after = Duration::from_secs(600);
+    let fhsm = Fhsm::open(config).expect("modules");
+    let key = fhsm.generate_terminal_key(Purpose::Mac, TerminalCipher::Sm4).expect("made");
+    let mac = || fhsm.terminal_mac(key, TerminalMac::Ecb, b"message");
+    let right = mac().expect("a MAC");
+    one.faults("hang");
+    for _ in 0..4 {
+        assert_eq!(mac().expect("the other one has the same master"), right);
+    }
+    let health = fhsm.health();
+    assert_eq!((health[0].alive, health[0].losses), (false, 1), "it was given up once, and left alone: {health:?}");
+    assert!(health[1].alive && health[1].losses == 0, "{health:?}");
 }
 
 #[test]

@@ -263,11 +263,18 @@ fn a_track_is_translated_and_gives_out_its_card_number_only() {
         let all = sides.map(|side| soft.encrypt_track(side, track, &Secret::new(text.to_owned())).expect("a track"));
         for (from, encrypted) in sides.iter().zip(&all) {
             for (to, expected) in sides.iter().zip(&all) {
-                let translated = soft.translate_track(*from, *to, track, encrypted).expect("a track");
+                let translated = soft.translate_track(*from, *to, track, encrypted);
+                let shorter = to.form == TrackForm::Tail && to.key == terminal;
+                let shows = to.form == TrackForm::Tail && from.form == TrackForm::Whole;
+                if shows || (shorter && from.key == zone) {
+                    assert_eq!(code(translated), "key_purpose", "it would show what came encrypted: {from:?} {to:?}");
+                    continue;
+                }
+                let translated = translated.expect("a track");
                 assert_eq!(&translated.track, expected, "{from:?} {to:?}");
                 let digits = text.trim_start_matches("99").split('D').next().expect("a card number");
                 assert_eq!(translated.card_number.expose(), digits);
-                assert!(!format!("{translated:?}").contains(digits) || to.form == TrackForm::Tail);
+                assert!(!format!("{translated:?}").contains(digits));
             }
         }
     }
