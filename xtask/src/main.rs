@@ -16,6 +16,7 @@ mod days;
 mod demo;
 mod deny;
 mod sim;
+mod softhsm;
 mod steps;
 mod test;
 mod tidy;

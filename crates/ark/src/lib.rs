@@ -16,6 +16,7 @@
 //! | [`soft`] | the provider in this process, and its known answers |
 //! | [`device`] | what providers behind devices share: errors, pooled sessions, failover, what a production forbids |
 //! | [`sdf`] | devices behind any library of GM/T 0018 |
+//! | [`pkcs11`] | tokens behind any library of PKCS #11 |
 //! | [`financial`] | commands over keys of terminals and networks: PIN blocks, MACs, keys under keys |
 //! | [`keys`] | the key service: keys with names, versions and states, in `keys.db` |
 //! | [`ceremony`] | the root key among custodians |
@@ -50,6 +51,7 @@ pub mod key_file;
 pub mod keys;
 pub mod mac;
 pub mod mask;
+pub mod pkcs11;
 pub mod provider;
 mod random;
 pub mod randomness;
