@@ -16,7 +16,7 @@ use std::{env, fs, io, process, thread};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::steps::{Outcome, Steps};
-use crate::{binaries, crash, days, deny, sim, tidy, workspace};
+use crate::{binaries, crash, days, deny, sim, softhsm, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
 const STEPS: [&str; 10] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "sim", "days", "crash"];
@@ -87,6 +87,7 @@ fn on_postgres() -> anyhow::Result<Outcome> {
 
 /// Runs every test, showing all output as it comes and keeping cargo's own summary lines.
 fn run_tests(skips_file: &Path, results: &mut Vec<String>) -> anyhow::Result<Outcome> {
+    softhsm::install_if_missing();
     let (reader, writer) = io::pipe().context("making a pipe for the output of cargo test")?;
     let mut command = workspace::cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.env("LINTEL_SKIPS", skips_file);

@@ -8,6 +8,7 @@ mod keys;
 mod keys_oracle;
 mod mutation;
 mod oracle;
+mod pkcs11;
 mod pool;
 mod provider;
 mod sdf;
