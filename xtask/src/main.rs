@@ -52,7 +52,8 @@ cargo xtask COMMAND
 New here? Begin with `cargo xtask demo`. Before a commit, `cargo xtask test` must be green.
 
   CARGO_TARGET_DIR    where cargo builds, as always
-  LINTEL_CI           set: a step or a test that would be skipped fails instead
+  LINTEL_CI           set: a step or a test that would be skipped fails instead, but for want of
+                      SoftHSM, which `test` then installs where it may
   XDG_CACHE_HOME      tools that `test` installs lie in lintel/tools below it (else ~/.cache)";
 
 fn main() -> ExitCode {

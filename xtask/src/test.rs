@@ -2,7 +2,7 @@
 //!
 //! **Skips.** A test that needs an outside program which is not there prints `SKIP name: what to install`,
 //! appends the same line to the file named by `LINTEL_SKIPS` if that is set, and panics if `LINTEL_CI` is
-//! set. The file is there because cargo hides what a passing test prints; each line is repeated in the
+//! set (not for want of SoftHSM). The file is there because cargo hides what a passing test prints; each line is repeated in the
 //! summary, once, with the number of tests that said it.
 
 use std::collections::BTreeMap;
