@@ -15,7 +15,9 @@ mod crash;
 mod days;
 mod demo;
 mod deny;
+mod fuzz;
 mod sim;
+mod softhsm;
 mod steps;
 mod test;
 mod tidy;
@@ -39,6 +41,9 @@ cargo xtask COMMAND
                       `lintel-sandbox crash`: --rounds N, --seed S, --cold N, --json, …
   sim SEED            replay one run of the simulator and print everything that happened;
                       `sim --seeds N [--from S]` runs N and prints the first that fails
+  fuzz [TARGET] [--seconds N]
+                      feed the parsers of `ark` with what coverage suggests, N seconds
+                      (else 60) a target, all of them or one; stops at the first failure
   tidy                the rules no compiler knows: direction of dependencies, length of
                       files and functions, headers, features present in each layer, …
   advisories          published security advisories against Cargo.lock (needs the network;
@@ -47,7 +52,8 @@ cargo xtask COMMAND
 New here? Begin with `cargo xtask demo`. Before a commit, `cargo xtask test` must be green.
 
   CARGO_TARGET_DIR    where cargo builds, as always
-  LINTEL_CI           set: a step or a test that would be skipped fails instead
+  LINTEL_CI           set: a step or a test that would be skipped fails instead, but for want of
+                      SoftHSM, which `test` then installs where it may
   XDG_CACHE_HOME      tools that `test` installs lie in lintel/tools below it (else ~/.cache)";
 
 fn main() -> ExitCode {
@@ -73,13 +79,14 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["bench", rest @ ..] => bench::run(rest),
         ["crash", rest @ ..] => crash::run(rest),
         ["sim", rest @ ..] => sim::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["tidy"] => tidy::run(),
         ["advisories"] => deny::advisories(),
         [command @ ("tidy" | "advisories"), surplus, ..] => {
             anyhow::bail!("`{command}` takes no arguments, but got `{surplus}`")
         }
         [unknown, ..] => anyhow::bail!(
-            "there is no command `{unknown}`: demo, test, bench, crash, sim, tidy, advisories (see `cargo xtask --help`)"
+            "there is no command `{unknown}`: demo, test, bench, crash, sim, fuzz, tidy, advisories (see `cargo xtask --help`)"
         ),
     }
 }

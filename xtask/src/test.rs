@@ -2,7 +2,7 @@
 //!
 //! **Skips.** A test that needs an outside program which is not there prints `SKIP name: what to install`,
 //! appends the same line to the file named by `LINTEL_SKIPS` if that is set, and panics if `LINTEL_CI` is
-//! set. The file is there because cargo hides what a passing test prints; each line is repeated in the
+//! set (not for want of SoftHSM). The file is there because cargo hides what a passing test prints; each line is repeated in the
 //! summary, once, with the number of tests that said it.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use std::{env, fs, io, process, thread};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::steps::{Outcome, Steps};
-use crate::{binaries, crash, days, deny, sim, tidy, workspace};
+use crate::{binaries, crash, days, deny, sim, softhsm, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
 const STEPS: [&str; 10] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "sim", "days", "crash"];
@@ -87,6 +87,7 @@ fn on_postgres() -> anyhow::Result<Outcome> {
 
 /// Runs every test, showing all output as it comes and keeping cargo's own summary lines.
 fn run_tests(skips_file: &Path, results: &mut Vec<String>) -> anyhow::Result<Outcome> {
+    softhsm::install_if_missing();
     let (reader, writer) = io::pipe().context("making a pipe for the output of cargo test")?;
     let mut command = workspace::cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.env("LINTEL_SKIPS", skips_file);

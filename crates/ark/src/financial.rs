@@ -5,6 +5,8 @@
 //!  TMK, ZMK   Master   takes keys in and gives keys out, encrypted
 //!  PIK, ZPK   Pin      translates PIN blocks from one Pin key to another
 //!  MAK, ZAK   Mac      makes and checks MACs
+//!  TDK, …     Data     encrypts tracks and translates them; of a track only the card number comes out, for routing
+//!  …          Derive   makes keys of terminals and cards from factors, and does nothing else
 //! ```
 //!
 //! Invariants: a key has one [`Purpose`] from its first moment, and no command takes it for another; none of these keys
@@ -13,7 +15,16 @@
 //!
 //! The dialect is the one of the acquirers' terminals (UnionPay POS): there are others, so its choices are parameters.
 
-use crate::provider::{CHECK_VALUE_LENGTH, KeyError};
+pub(crate) mod track;
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    provider::{CHECK_VALUE_LENGTH, KeyError},
+    secret::Secret,
+};
 
 /// Names a key of a terminal or a network inside one provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +39,38 @@ pub enum Purpose {
     Pin,
     /// Authenticates messages: MAK, ZAK.
     Mac,
+    /// Encrypts tracks of magnetic stripes: TDK.
+    Data,
+    /// Makes other keys from factors (分散). It is no master key: a master key that gave out the encryption of a key
+    /// block would give out what it derives.
+    Derive,
+}
+
+impl Purpose {
+    /// What a command that takes this purpose says to a key of another.
+    pub(crate) const fn needed(self) -> &'static str {
+        match self {
+            Self::Master => "this command takes a master key",
+            Self::Pin => "this command takes a PIN key",
+            Self::Mac => "this command takes a MAC key",
+            Self::Data => "this command takes a key for tracks",
+            Self::Derive => "this command takes a key that derives",
+        }
+    }
+
+    /// Whether a key for this may be of that cipher.
+    pub(crate) fn allows(self, cipher: TerminalCipher) -> Result<(), KeyError> {
+        match (self, cipher) {
+            (Self::Master | Self::Pin | Self::Data | Self::Derive, TerminalCipher::Des) => {
+                Err(KeyError::Purpose { needed: "a DES key makes MACs and nothing else" })
+            }
+            (Self::Mac, TerminalCipher::Des)
+            | (
+                Self::Master | Self::Pin | Self::Mac | Self::Data | Self::Derive,
+                TerminalCipher::TripleDes2 | TerminalCipher::Sm4,
+            ) => Ok(()),
+        }
+    }
 }
 
 /// The cipher of a terminal's or network's key.
@@ -50,6 +93,74 @@ impl TerminalCipher {
             Self::TripleDes2 | Self::Sm4 => 16,
         }
     }
+
+    /// How many bytes a block has.
+    pub(crate) const fn block_length(self) -> usize {
+        match self {
+            Self::Des | Self::TripleDes2 => 8,
+            Self::Sm4 => 16,
+        }
+    }
+
+    /// Whether a key of this cipher can lie under one of `under`: in whole blocks.
+    pub(crate) fn fits_under(self, under: Self) -> Result<(), KeyError> {
+        if self.key_length().is_multiple_of(under.block_length()) {
+            Ok(())
+        } else {
+            Err(KeyError::Purpose { needed: "a DES key goes out under a triple DES key" })
+        }
+    }
+}
+
+/// The digits of a card number that can be part of a PIN block.
+pub(crate) fn check_card_number(card_number: &str) -> Result<&[u8], KeyError> {
+    let digits = card_number.as_bytes();
+    if (13..=19).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
+        return Ok(digits);
+    }
+    let needed = "a card number has 13 to 19 digits and nothing else";
+    Err(KeyError::Length { what: "card number", found: digits.len(), needed })
+}
+
+/// So many custodians form a key.
+pub(crate) fn check_components(count: usize) -> Result<(), KeyError> {
+    if (2..=9).contains(&count) {
+        return Ok(());
+    }
+    let needed = "a key is formed from two to nine components, each with a custodian of its own";
+    Err(KeyError::Length { what: "list of components", found: count, needed })
+}
+
+/// The half bytes of a track that came readable.
+pub(crate) fn track_halves(track: Track, text: &Secret) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let text = text.expose();
+    let needed = "digits with a separator (D or =) behind a card number of 13 to 19 digits: \
+                  at most 37 characters on track 2, 104 on track 3 behind two digits of format";
+    track::halves(track, text).ok_or(KeyError::Length { what: "track", found: text.len(), needed })
+}
+
+/// A translation leaves nothing of a track readable that came encrypted: else it would give out more than the card number.
+pub(crate) fn check_track_forms(
+    (from, source): (TrackForm, TerminalCipher),
+    (to, target): (TrackForm, TerminalCipher),
+) -> Result<(), KeyError> {
+    let hides = match (from, to) {
+        (TrackForm::Whole | TrackForm::Tail, TrackForm::Whole) => true,
+        (TrackForm::Whole, TrackForm::Tail) => false,
+        // Both tails end at the same byte.
+        (TrackForm::Tail, TrackForm::Tail) => target.block_length() >= source.block_length(),
+    };
+    let needed = "a translated track hides what came encrypted: encrypt the whole of it, or a tail that is not shorter";
+    if hides { Ok(()) } else { Err(KeyError::Purpose { needed }) }
+}
+
+/// The start of a check value that proves a key.
+pub(crate) fn check_check_value(check: &[u8]) -> Result<(), KeyError> {
+    if (3..=CHECK_VALUE_LENGTH).contains(&check.len()) {
+        return Ok(());
+    }
+    let needed = "the start of the check value, 3 to 8 bytes";
+    Err(KeyError::Length { what: "check value", found: check.len(), needed })
 }
 
 /// How a MAC is made over the bytes of a message, padded with zeros to whole blocks.
@@ -61,6 +172,53 @@ pub enum TerminalMac {
     Cbc,
     /// ANSI X9.19 over two parts of a key: the chain under the first, the last block through both. 8 bytes.
     X919,
+    /// CMAC (SP 800-38B), its first 8 bytes. It pads by itself, with no zeros.
+    Cmac,
+}
+
+/// Which track of a magnetic stripe (ISO/IEC 7813, 4909). Written as digits and `D` (or `=`) for the separator, without
+/// sentinels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Track {
+    /// At most 37 characters: card number, one separator, the rest.
+    Two,
+    /// At most 104 characters: two digits of format, card number, separator, the rest.
+    Three,
+}
+
+/// How a track is encrypted. Its characters lie two a byte; each block is encrypted by itself; the result is written in
+/// hexadecimal, as it stands in field 35 or 36.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TrackForm {
+    /// All of it, with F to whole blocks behind it.
+    Whole,
+    /// One block, the one that ends before the last byte (a last byte may hold one character); the rest stays readable.
+    Tail,
+}
+
+/// One side of a translation of a track.
+#[derive(Debug, Clone, Copy)]
+pub struct TrackSide {
+    /// The [`Purpose::Data`] key.
+    pub key: TerminalKey,
+    /// How the track is encrypted under it.
+    pub form: TrackForm,
+}
+
+/// A track under another key, and what routing needs of it.
+#[derive(Clone)]
+pub struct TranslatedTrack {
+    /// 13 to 19 digits.
+    pub card_number: Secret,
+    /// Hexadecimal, in the form of the other side.
+    pub track: String,
+}
+
+/// Prints neither: of a track whose tail is encrypted the card number is readable.
+impl fmt::Debug for TranslatedTrack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TranslatedTrack").finish_non_exhaustive()
+    }
 }
 
 /// One side of a translation of a PIN block.
@@ -85,6 +243,9 @@ pub trait Financial: crate::provider::Provider {
     /// # Errors
     /// [`KeyError::Length`] if there are too few or too many, or one is not as long as the key; [`KeyError::Decryption`]
     /// if the sum is no key (equal parts of triple DES); [`KeyError::Purpose`].
+    ///
+    /// A component is clear only where the provider lives in this process. A module takes each as its console gave it
+    /// out, encrypted under the module's own master.
     fn form_terminal_key(
         &self,
         purpose: Purpose,
@@ -149,4 +310,38 @@ pub trait Financial: crate::provider::Provider {
     /// [`KeyError::Decryption`] if it is no PIN block of this key and card number; [`KeyError::Length`] for a card number
     /// of another form; [`KeyError::Purpose`] if a key is for something else; [`KeyError::UnknownTerminalKey`].
     fn translate_pin(&self, from: PinSide<'_>, to: PinSide<'_>, block: &[u8]) -> Result<Vec<u8>, KeyError>;
+
+    /// Encrypts a track that is readable here, as a terminal does.
+    ///
+    /// # Errors
+    /// [`KeyError::Length`] if it is no track, or too short for the form; [`KeyError::Purpose`] if the key is for something
+    /// else; [`KeyError::UnknownTerminalKey`].
+    fn encrypt_track(&self, side: TrackSide, track: Track, text: &Secret) -> Result<String, KeyError>;
+
+    /// Encrypts a track again, under another key and form, and gives out its card number.
+    ///
+    /// # Errors
+    /// [`KeyError::Decryption`] if it is no track under this key; [`KeyError::Length`] if it is too short for the other
+    /// side's form; [`KeyError::Purpose`] if a key is for something else, or the other side's form would leave readable
+    /// what came encrypted (a tail of a whole track, or a shorter tail); [`KeyError::UnknownTerminalKey`].
+    fn translate_track(
+        &self,
+        from: TrackSide,
+        to: TrackSide,
+        track: Track,
+        text: &str,
+    ) -> Result<TranslatedTrack, KeyError>;
+
+    /// The key of a terminal or card from its factor (分散因子): `factor ‖ complement of factor` encrypted block by block
+    /// under a [`Purpose::Derive`] key (JR/T 0025.7), of that key's cipher.
+    ///
+    /// # Errors
+    /// [`KeyError::Purpose`] if `from` is for something else; [`KeyError::Decryption`] if what comes out is no key (equal
+    /// parts); [`KeyError::UnknownTerminalKey`].
+    fn derive_terminal_key(
+        &self,
+        purpose: Purpose,
+        from: TerminalKey,
+        factor: &[u8; 8],
+    ) -> Result<TerminalKey, KeyError>;
 }

@@ -16,7 +16,9 @@
 //! | [`soft`] | the provider in this process, and its known answers |
 //! | [`device`] | what providers behind devices share: errors, pooled sessions, failover, what a production forbids |
 //! | [`sdf`] | devices behind any library of GM/T 0018 |
-//! | [`financial`] | commands over keys of terminals and networks: PIN blocks, MACs, keys under keys |
+//! | [`fhsm`] | financial modules of GM/T 0045, in the dialect of a vendor's profile file |
+//! | [`financial`] | commands over keys of terminals and networks: PIN blocks, MACs, tracks, keys under keys |
+//! | [`pkcs11`] | tokens behind any library of PKCS #11 |
 //! | [`keys`] | the key service: keys with names, versions and states, in `keys.db` |
 //! | [`ceremony`] | the root key among custodians |
 //! | [`audit`] | who did what with which key, chained and signed |
@@ -41,6 +43,7 @@ pub mod audit;
 pub mod ceremony;
 pub mod device;
 pub mod error;
+pub mod fhsm;
 pub mod field;
 pub mod financial;
 pub mod fingerprint;
@@ -50,6 +53,7 @@ pub mod key_file;
 pub mod keys;
 pub mod mac;
 pub mod mask;
+pub mod pkcs11;
 pub mod provider;
 mod random;
 pub mod randomness;

@@ -93,6 +93,34 @@ macro_rules! refuse_financial {
             ) -> Result<Vec<u8>, KeyError> {
                 Err($crate::device::no_financial(self.profile, $name))
             }
+
+            fn encrypt_track(
+                &self,
+                _: crate::financial::TrackSide,
+                _: crate::financial::Track,
+                _: &crate::Secret,
+            ) -> Result<String, KeyError> {
+                Err($crate::device::no_financial(self.profile, $name))
+            }
+
+            fn translate_track(
+                &self,
+                _: crate::financial::TrackSide,
+                _: crate::financial::TrackSide,
+                _: crate::financial::Track,
+                _: &str,
+            ) -> Result<crate::financial::TranslatedTrack, KeyError> {
+                Err($crate::device::no_financial(self.profile, $name))
+            }
+
+            fn derive_terminal_key(
+                &self,
+                _: crate::financial::Purpose,
+                _: crate::financial::TerminalKey,
+                _: &[u8; 8],
+            ) -> Result<crate::financial::TerminalKey, KeyError> {
+                Err($crate::device::no_financial(self.profile, $name))
+            }
         }
     };
 }

@@ -12,8 +12,13 @@ use zeroize::Zeroizing;
 
 use super::{Soft, material::Material, modes::BlockCipher};
 use crate::{
-    financial::{Financial, PinSide, Purpose, TerminalCipher, TerminalKey, TerminalMac},
+    financial::{
+        Financial, PinSide, Purpose, TerminalCipher, TerminalKey, TerminalMac, Track, TrackForm, TrackSide,
+        TranslatedTrack, check_card_number, check_check_value, check_components, check_track_forms, track,
+        track_halves,
+    },
     provider::{CHECK_VALUE_LENGTH, KeyError, KeyKind},
+    secret::Secret,
 };
 
 /// One key with its purpose. No `Debug`.
@@ -73,6 +78,7 @@ impl Terminal {
                 }
                 Ok(first_eight(&state))
             }
+            TerminalMac::Cmac => Ok(first_eight(&self.secret.cmac(message))),
             TerminalMac::X919 => {
                 let (TerminalCipher::TripleDes2, Some((one, two))) = (self.cipher, self.bytes.split_at_checked(8))
                 else {
@@ -91,6 +97,34 @@ impl Terminal {
             }
         }
     }
+
+    fn encrypt_track(&self, form: TrackForm, halves: &[u8]) -> Result<String, KeyError> {
+        let block = self.block_length();
+        let mut bytes = track::pack(halves, if form == TrackForm::Whole { block } else { 1 });
+        let place = track::encrypted(form, bytes.len(), block).ok_or(KeyError::Length {
+            what: "track",
+            found: halves.len(),
+            needed: "a track whose last block is encrypted is longer than a block and a byte: encrypt it whole",
+        })?;
+        self.encrypt(&mut bytes[place]);
+        let mut text = hex::encode_upper(&*bytes);
+        if form == TrackForm::Tail {
+            text.truncate(halves.len());
+        }
+        Ok(text)
+    }
+
+    /// The characters of a track as half bytes; whether they are a track is asked once they are all here.
+    fn decrypt_track(&self, form: TrackForm, track: Track, text: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let block = self.block_length();
+        let mut bytes = track::from_hex(text)?;
+        if form == TrackForm::Whole && !bytes.len().is_multiple_of(block) {
+            return None;
+        }
+        let place = track::encrypted(form, bytes.len(), block)?;
+        self.decrypt(&mut bytes[place]);
+        track::unpack(track, form, &bytes, text.len())
+    }
 }
 
 impl Soft {
@@ -108,14 +142,14 @@ impl Soft {
 
     fn terminal(&self, handle: TerminalKey, purpose: Purpose) -> Result<Arc<Terminal>, KeyError> {
         let key = self.any_terminal(handle)?;
-        if key.purpose == purpose { Ok(key) } else { Err(KeyError::Purpose { needed: needed(purpose) }) }
+        if key.purpose == purpose { Ok(key) } else { Err(KeyError::Purpose { needed: purpose.needed() }) }
     }
 }
 
 impl Financial for Soft {
     fn generate_terminal_key(&self, purpose: Purpose, cipher: TerminalCipher) -> Result<TerminalKey, KeyError> {
         self.profile.allows_financial("soft")?;
-        check_cipher(purpose, cipher)?;
+        purpose.allows(cipher)?;
         let kind = match cipher {
             TerminalCipher::Des | TerminalCipher::TripleDes2 => KeyKind::TripleDes2,
             TerminalCipher::Sm4 => KeyKind::Sm4,
@@ -135,11 +169,8 @@ impl Financial for Soft {
         components: &[&[u8]],
     ) -> Result<TerminalKey, KeyError> {
         self.profile.allows_financial("soft")?;
-        check_cipher(purpose, cipher)?;
-        if !(2..=9).contains(&components.len()) {
-            let needed = "a key is formed from two to nine components, each with a custodian of its own";
-            return Err(KeyError::Length { what: "list of components", found: components.len(), needed });
-        }
+        purpose.allows(cipher)?;
+        check_components(components.len())?;
         let mut bytes = Zeroizing::new(vec![0; cipher.key_length()]);
         for component in components {
             if component.len() != bytes.len() {
@@ -160,12 +191,9 @@ impl Financial for Soft {
         under: TerminalKey,
     ) -> Result<TerminalKey, KeyError> {
         self.profile.allows_financial("soft")?;
-        check_cipher(purpose, cipher)?;
+        purpose.allows(cipher)?;
         let under = self.terminal(under, Purpose::Master)?;
-        if !(3..=CHECK_VALUE_LENGTH).contains(&check.len()) {
-            let needed = "the start of the check value, 3 to 8 bytes";
-            return Err(KeyError::Length { what: "check value", found: check.len(), needed });
-        }
+        check_check_value(check)?;
         if encrypted.len() != cipher.key_length() || !encrypted.len().is_multiple_of(under.block_length()) {
             return Err(KeyError::Decryption);
         }
@@ -181,9 +209,7 @@ impl Financial for Soft {
 
     fn export_terminal_key(&self, key: TerminalKey, under: TerminalKey) -> Result<Vec<u8>, KeyError> {
         let (key, under) = (self.any_terminal(key)?, self.terminal(under, Purpose::Master)?);
-        if !key.bytes.len().is_multiple_of(under.block_length()) {
-            return Err(KeyError::Purpose { needed: "a DES key goes out under a triple DES key" });
-        }
+        key.cipher.fits_under(under.cipher)?;
         let mut bytes = key.bytes.to_vec();
         under.encrypt(&mut bytes);
         Ok(bytes)
@@ -225,6 +251,38 @@ impl Financial for Soft {
         target.encrypt(&mut block);
         Ok(std::mem::take(&mut *block))
     }
+
+    fn encrypt_track(&self, side: TrackSide, track: Track, text: &Secret) -> Result<String, KeyError> {
+        let key = self.terminal(side.key, Purpose::Data)?;
+        let halves = track_halves(track, text)?;
+        key.encrypt_track(side.form, &halves)
+    }
+
+    fn translate_track(
+        &self,
+        from: TrackSide,
+        to: TrackSide,
+        track: Track,
+        text: &str,
+    ) -> Result<TranslatedTrack, KeyError> {
+        let (source, target) = (self.terminal(from.key, Purpose::Data)?, self.terminal(to.key, Purpose::Data)?);
+        check_track_forms((from.form, source.cipher), (to.form, target.cipher))?;
+        let halves = source.decrypt_track(from.form, track, text).ok_or(KeyError::Decryption)?;
+        let card_number = track::card_number(track, &halves).ok_or(KeyError::Decryption)?;
+        Ok(TranslatedTrack { card_number, track: target.encrypt_track(to.form, &halves)? })
+    }
+
+    fn derive_terminal_key(
+        &self,
+        purpose: Purpose,
+        from: TerminalKey,
+        factor: &[u8; 8],
+    ) -> Result<TerminalKey, KeyError> {
+        let from = self.terminal(from, Purpose::Derive)?;
+        let mut bytes = Zeroizing::new([*factor, factor.map(|byte| !byte)].concat());
+        from.encrypt(&mut bytes);
+        Terminal::new(purpose, from.cipher, bytes).map(|key| self.keep_terminal(key)).ok_or(KeyError::Decryption)
+    }
 }
 
 /// `0L ‖ PIN ‖ F…`, the part of a PIN block that does not depend on the card.
@@ -260,31 +318,9 @@ fn pin_block(field: &PinField, card: &[u8; 6], length: usize) -> Zeroizing<Vec<u
 
 /// The last twelve digits before the check digit, two a byte.
 fn card_digits(card_number: &str) -> Result<[u8; 6], KeyError> {
-    let digits = card_number.as_bytes();
-    if !(13..=19).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
-        let needed = "a card number has 13 to 19 digits and nothing else";
-        return Err(KeyError::Length { what: "card number", found: digits.len(), needed });
-    }
+    let digits = check_card_number(card_number)?;
     let digits = &digits[digits.len() - 13..];
     Ok(std::array::from_fn(|index| (digits[2 * index] - b'0') << 4 | (digits[2 * index + 1] - b'0')))
-}
-
-fn check_cipher(purpose: Purpose, cipher: TerminalCipher) -> Result<(), KeyError> {
-    match (purpose, cipher) {
-        (Purpose::Master | Purpose::Pin, TerminalCipher::Des) => {
-            Err(KeyError::Purpose { needed: "a DES key makes MACs and nothing else" })
-        }
-        (Purpose::Mac, TerminalCipher::Des)
-        | (Purpose::Master | Purpose::Pin | Purpose::Mac, TerminalCipher::TripleDes2 | TerminalCipher::Sm4) => Ok(()),
-    }
-}
-
-const fn needed(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Master => "this command takes a master key",
-        Purpose::Pin => "this command takes a PIN key",
-        Purpose::Mac => "this command takes a MAC key",
-    }
 }
 
 fn xor(bytes: &mut [u8], other: &[u8]) {

@@ -1,9 +1,9 @@
 //! The financial commands through their boundary, with the vectors of terminals.
 
 use ark::{
-    Financial as _, Soft,
+    Financial as _, Secret, Soft,
     device::Profile,
-    financial::{PinSide, Purpose, TerminalCipher, TerminalKey, TerminalMac},
+    financial::{PinSide, Purpose, TerminalCipher, TerminalKey, TerminalMac, Track, TrackForm, TrackSide},
     provider::KeyError,
 };
 
@@ -12,6 +12,8 @@ use crate::support::{bytes, unhex};
 const TMK: &str = "CA5D92598DCA48CE8A4C76361A9269E9";
 /// What a sign-in answer brings: PIN key, its check value, MAC key of single length, zeros, its check value.
 const SIGN_IN: &str = "6701EAD6A9AD51E51AA406E2C27FCFA98D0A74B8B651F9E9BACE9AE10000000000000000AB7153CA";
+/// Made up, of 37 characters.
+const TRACK: &str = "6230606601007726888D30122010000012345";
 const SM4_MAC_KEY: &str = "0123456789ABCDEFFEDCBA9876543210";
 
 fn soft() -> Soft {
@@ -96,9 +98,14 @@ fn macs_of_every_form() {
     let mac = soft.terminal_mac(two, TerminalMac::X919, b"Now is the time for all ").expect("a MAC");
     assert_eq!(hex::encode_upper(mac), "A1C72E74EA3FA9B6");
 
-    for (key, form) in
-        [(sm4, TerminalMac::Ecb), (des, TerminalMac::Ecb), (two, TerminalMac::Cbc), (two, TerminalMac::X919)]
-    {
+    for (key, form) in [
+        (sm4, TerminalMac::Cmac),
+        (two, TerminalMac::Cmac),
+        (sm4, TerminalMac::Ecb),
+        (des, TerminalMac::Ecb),
+        (two, TerminalMac::Cbc),
+        (two, TerminalMac::X919),
+    ] {
         for length in [0, 1, 7, 8, 9, 16, 17, 100] {
             let message = bytes(length as u64, length);
             let mac = soft.terminal_mac(key, form, &message).expect("a MAC");
@@ -148,6 +155,7 @@ fn a_production_does_no_financial_commands_in_this_process() {
     // Of another provider; in a production it is not looked at.
     let key = self::soft().generate_terminal_key(Purpose::Master, TerminalCipher::Sm4).expect("random bytes");
     let side = PinSide { key, card_number: "6230606601007726888" };
+    let track = TrackSide { key, form: TrackForm::Whole };
     let (purpose, cipher) = (Purpose::Pin, TerminalCipher::Sm4);
     for refused in [
         code(soft.generate_terminal_key(purpose, cipher)),
@@ -158,6 +166,9 @@ fn a_production_does_no_financial_commands_in_this_process() {
         code(soft.terminal_mac(key, TerminalMac::Ecb, b"")),
         code(soft.check_terminal_mac(key, TerminalMac::Ecb, b"", b"")),
         code(soft.translate_pin(side, side, &[0; 16])),
+        code(soft.encrypt_track(track, Track::Two, &Secret::new(TRACK.to_owned()))),
+        code(soft.translate_track(track, track, Track::Two, TRACK)),
+        code(soft.derive_terminal_key(purpose, key, &[0; 8])),
     ] {
         assert_eq!(refused, "profile_production");
     }
@@ -206,4 +217,98 @@ fn components_form_a_key_or_none() {
     };
     assert_eq!(ordered(&[&one, &two]), ordered(&[&two, &one]), "in any order");
     assert_ne!(ordered(&[&one, &two]), ordered(&[&one, &two, &bytes(3, 16)]));
+}
+
+/// What is encrypted is compared block by block with another command over the same key bytes: a key that goes out under
+/// a master key is encrypted the same way.
+#[test]
+fn a_track_is_encrypted_whole_or_its_tail() {
+    let soft = soft();
+    let (bytes, text) = ("0123456789ABCDEFFEDCBA9876543210", Secret::new(TRACK.to_owned()));
+    let data = known(&soft, Purpose::Data, TerminalCipher::TripleDes2, bytes);
+    let master = known(&soft, Purpose::Master, TerminalCipher::TripleDes2, bytes);
+    let encrypted = |clear: &str| {
+        let key = known(&soft, Purpose::Mac, TerminalCipher::TripleDes2, clear);
+        hex::encode_upper(soft.export_terminal_key(key, master).expect("out"))
+    };
+    let side = |form| TrackSide { key: data, form };
+    let tail = soft.encrypt_track(side(TrackForm::Tail), Track::Two, &text).expect("a track");
+    let block = &encrypted(&format!("{}0000000000000000", &TRACK[20..36]))[..16];
+    assert_eq!(tail, format!("{}{block}{}", &TRACK[..20], &TRACK[36..]));
+    let whole = soft.encrypt_track(side(TrackForm::Whole), Track::Two, &text).expect("a track");
+    let last = format!("{}FFFFFFFFFFF0000000000000000", &TRACK[32..]);
+    assert_eq!(whole, format!("{}{}", encrypted(&TRACK[..32]), &encrypted(&last)[..16]));
+    let short = Secret::new("6230606601007D".to_owned());
+    assert_eq!(code(soft.encrypt_track(side(TrackForm::Tail), Track::Two, &short)), "length_invalid");
+    let none = Secret::new("6230606601007726888".to_owned());
+    let refused = soft.encrypt_track(side(TrackForm::Whole), Track::Two, &none).expect_err("no separator");
+    assert_eq!(refused.code(), "length_invalid");
+    assert!(!format!("{refused} {refused:?}").contains("6230606601007726888"));
+}
+
+#[test]
+fn a_track_is_translated_and_gives_out_its_card_number_only() {
+    let soft = soft();
+    let (terminal, zone) = (
+        soft.generate_terminal_key(Purpose::Data, TerminalCipher::TripleDes2).expect("random bytes"),
+        soft.generate_terminal_key(Purpose::Data, TerminalCipher::Sm4).expect("random bytes"),
+    );
+    let sides =
+        [(terminal, TrackForm::Tail), (terminal, TrackForm::Whole), (zone, TrackForm::Tail), (zone, TrackForm::Whole)]
+            .map(|(key, form)| TrackSide { key, form });
+    let three = format!("99{TRACK}D000000000000D0000");
+    for (track, text) in
+        [(Track::Two, TRACK), (Track::Two, "6230606601007726D3012201000000123456"), (Track::Three, &three)]
+    {
+        let all = sides.map(|side| soft.encrypt_track(side, track, &Secret::new(text.to_owned())).expect("a track"));
+        for (from, encrypted) in sides.iter().zip(&all) {
+            for (to, expected) in sides.iter().zip(&all) {
+                let translated = soft.translate_track(*from, *to, track, encrypted);
+                let shorter = to.form == TrackForm::Tail && to.key == terminal;
+                let shows = to.form == TrackForm::Tail && from.form == TrackForm::Whole;
+                if shows || (shorter && from.key == zone) {
+                    assert_eq!(code(translated), "key_purpose", "it would show what came encrypted: {from:?} {to:?}");
+                    continue;
+                }
+                let translated = translated.expect("a track");
+                assert_eq!(&translated.track, expected, "{from:?} {to:?}");
+                let digits = text.trim_start_matches("99").split('D').next().expect("a card number");
+                assert_eq!(translated.card_number.expose(), digits);
+                assert!(!format!("{translated:?}").contains(digits));
+            }
+        }
+    }
+    let whole = soft.encrypt_track(sides[3], Track::Two, &Secret::new(TRACK.to_owned())).expect("a track");
+    let translate = |text: &str| code(soft.translate_track(sides[3], sides[1], Track::Two, text));
+    assert_eq!(translate(&whole), "done");
+    for place in 0..whole.len() {
+        let mut altered = whole.clone().into_bytes();
+        altered[place] = if altered[place] == b'0' { b'1' } else { b'0' };
+        assert_eq!(translate(std::str::from_utf8(&altered).expect("digits")), "decryption_failed", "{place}");
+    }
+    for bad in ["", "0", &whole[1..], "not hexadecimal at all, I fear", TRACK] {
+        assert_eq!(translate(bad), "decryption_failed", "{bad}");
+    }
+    let other = soft.generate_terminal_key(Purpose::Pin, TerminalCipher::Sm4).expect("random bytes");
+    let wrong = TrackSide { key: other, form: TrackForm::Whole };
+    assert_eq!(code(soft.translate_track(wrong, sides[1], Track::Two, &whole)), "key_purpose");
+    assert_eq!(code(soft.translate_track(sides[3], wrong, Track::Two, &whole)), "key_purpose");
+}
+
+/// The derived key is what its factor and complement would be under a master key of the same bytes.
+#[test]
+fn keys_are_derived_from_factors() {
+    let soft = soft();
+    for cipher in [TerminalCipher::TripleDes2, TerminalCipher::Sm4] {
+        let from = known(&soft, Purpose::Derive, cipher, SM4_MAC_KEY);
+        let master = known(&soft, Purpose::Master, cipher, SM4_MAC_KEY);
+        let derived = soft.derive_terminal_key(Purpose::Mac, from, &[1, 2, 3, 4, 5, 6, 7, 8]).expect("a key");
+        let block = known(&soft, Purpose::Mac, cipher, "0102030405060708FEFDFCFBFAF9F8F7");
+        let bytes = hex::encode(soft.export_terminal_key(block, master).expect("out"));
+        let expected = known(&soft, Purpose::Mac, cipher, &bytes);
+        assert_eq!(check_value(&soft, derived), check_value(&soft, expected));
+        soft.terminal_mac(derived, TerminalMac::Cbc, b"m").expect("it has the purpose asked for");
+        assert_eq!(code(soft.derive_terminal_key(Purpose::Mac, master, &[0; 8])), "key_purpose");
+        assert_eq!(code(soft.export_terminal_key(block, from)), "key_purpose", "it would give out what it derives");
+    }
 }

@@ -2,12 +2,14 @@
 
 mod access;
 mod audit;
+mod fhsm;
 mod financial;
 mod key_file;
 mod keys;
 mod keys_oracle;
 mod mutation;
 mod oracle;
+mod pkcs11;
 mod pool;
 mod provider;
 mod sdf;

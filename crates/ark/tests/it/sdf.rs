@@ -26,7 +26,7 @@ use crate::{
 const PASSWORD: &str = "let-me-in-7";
 
 /// The library of `examples/sdf_device.rs`, which cargo builds with the tests.
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let test = env::current_exe().expect("this program has a path");
     let folder = test.parent().and_then(Path::parent).expect("target/…/deps/it");
     let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
