@@ -158,13 +158,7 @@ fn unsigned() -> OpenApiRouter<App> {
 
 /// What the institution's programs and merchants do, and everyone may read.
 fn programs() -> OpenApiRouter<App> {
-    parties()
-        .merge(accounts())
-        .merge(trees())
-        .merge(money_in())
-        .merge(money_out())
-        .merge(wallets())
-        .merge(running())
+    parties().merge(accounts()).merge(trees()).merge(money_in()).merge(money_out()).merge(wallets()).merge(running())
 }
 
 /// What an operator may change with its own key; handlers ask for the role.
