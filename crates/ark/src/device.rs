@@ -6,15 +6,20 @@
 //! ```
 
 mod error;
+mod handles;
 mod pool;
 mod refusal;
+pub(crate) mod written;
 
 pub use self::{
     error::DeviceError,
     pool::{Device, Health, Limits, Pool},
 };
 
-pub(crate) use self::refusal::{no_financial, refuse_financial};
+pub(crate) use self::{
+    handles::Handles,
+    refusal::{no_financial, refuse_financial},
+};
 
 use crate::provider::KeyError;
 

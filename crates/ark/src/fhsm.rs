@@ -20,14 +20,7 @@ mod layout;
 mod provider;
 mod wire;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -43,7 +36,7 @@ use self::{
     wire::{Answer, Connection},
 };
 use crate::{
-    device::{Device, DeviceError, Health, Pool},
+    device::{Device, DeviceError, Handles, Health, Pool},
     financial::{Purpose, TerminalCipher, TerminalKey},
     provider::{CHECK_VALUE_LENGTH, KeyError},
 };
@@ -129,8 +122,7 @@ fn probe(dialect: &Dialect, connection: &mut Connection) -> Result<(), DeviceErr
 pub struct Fhsm {
     pool: Pool<Module>,
     dialect: Arc<Dialect>,
-    keys: RwLock<HashMap<TerminalKey, Arc<Key>>>,
-    next: AtomicU64,
+    keys: Handles<TerminalKey, Key>,
 }
 
 impl Fhsm {
@@ -148,7 +140,7 @@ impl Fhsm {
             times: (connect, answer),
         };
         let pool = Pool::new(modules.into_iter().map(module).collect(), limits)?;
-        let fhsm = Self { pool, dialect, keys: RwLock::default(), next: AtomicU64::new(1) };
+        let fhsm = Self { pool, dialect, keys: Handles::new(TerminalKey) };
         fhsm.pool.run(|connection| Ok(probe(&fhsm.dialect, connection)?))?;
         Ok(fhsm)
     }
@@ -174,7 +166,7 @@ impl Fhsm {
         purpose.allows(cipher)?;
         let key = Key { purpose, cipher, held: Held::Index(index) };
         self.check_value_of(&key)?;
-        Ok(self.keep(key))
+        Ok(self.keys.keep(key))
     }
 
     /// A key as ciphertext under the modules' master, to be kept.
@@ -209,18 +201,11 @@ impl Fhsm {
         let held = Held::Stored(stored.bytes.clone());
         let key = Key { purpose: stored.purpose, cipher: stored.cipher, held };
         let check = self.check_value_of(&key).map_err(undecided)?;
-        if bool::from(check.ct_eq(&stored.check)) { Ok(self.keep(key)) } else { Err(KeyError::Decryption) }
-    }
-
-    fn keep(&self, key: Key) -> TerminalKey {
-        let handle = TerminalKey(self.next.fetch_add(1, Ordering::Relaxed));
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(handle, Arc::new(key));
-        handle
+        if bool::from(check.ct_eq(&stored.check)) { Ok(self.keys.keep(key)) } else { Err(KeyError::Decryption) }
     }
 
     fn key(&self, handle: TerminalKey) -> Result<Arc<Key>, KeyError> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(&handle).cloned().ok_or(KeyError::UnknownTerminalKey(handle))
+        self.keys.get(handle).ok_or(KeyError::UnknownTerminalKey(handle))
     }
 
     fn key_for(&self, handle: TerminalKey, purpose: Purpose) -> Result<Arc<Key>, KeyError> {
@@ -304,7 +289,7 @@ fn undecided(error: KeyError) -> KeyError {
 /// Prints the modules and how many keys there are.
 impl std::fmt::Debug for Fhsm {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).len();
+        let keys = self.keys.len();
         formatter.debug_struct("Fhsm").field("modules", &self.pool).field("keys", &keys).finish_non_exhaustive()
     }
 }

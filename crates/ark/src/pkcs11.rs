@@ -17,13 +17,7 @@ mod status;
 mod template;
 mod token;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::sync::Arc;
 
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 
@@ -38,7 +32,7 @@ use self::{
 };
 use crate::{
     Soft,
-    device::{DeviceError, Health, Pool, Profile},
+    device::{DeviceError, Handles, Health, Pool, Profile},
     provider::{KeyError, KeyHandle, KeyKind, PublicKey},
 };
 
@@ -78,9 +72,7 @@ pub struct Pkcs11 {
     pool: Pool<Token>,
     profile: Profile,
     kek: Option<String>,
-    keys: RwLock<HashMap<KeyHandle, Arc<Key>>>,
-    next: AtomicU64,
-    destroyed: AtomicU64,
+    keys: Handles<KeyHandle, Key>,
     /// For what needs no secret.
     public: Soft,
 }
@@ -97,9 +89,7 @@ impl Pkcs11 {
             pool: Pool::new(tokens, config.limits)?,
             profile: config.profile,
             kek: config.kek,
-            keys: RwLock::default(),
-            next: AtomicU64::new(1),
-            destroyed: AtomicU64::new(0),
+            keys: Handles::new(KeyHandle),
             public: Soft::new()?,
         };
         provider.info()?;
@@ -138,7 +128,7 @@ impl Pkcs11 {
             return Err(DeviceError::Configuration { what: format!("key \"{label}\" is the kek"), needed }.into());
         }
         let (kind, public) = self.pool.run(|open| look_up(open, label))?;
-        Ok(self.keep(Key::Named { label: label.to_owned(), kind, usage: Usage::Data, public }))
+        Ok(self.keys.keep(Key::Named { label: label.to_owned(), kind, usage: Usage::Data, public }))
     }
 
     /// An AES key on the tokens to wrap and unwrap under, by its label.
@@ -155,7 +145,7 @@ impl Pkcs11 {
             find_kek(open, label)?;
             Ok(found)
         })?;
-        Ok(self.keep(Key::Named { label: label.to_owned(), kind, usage: Usage::Kek, public: None }))
+        Ok(self.keys.keep(Key::Named { label: label.to_owned(), kind, usage: Usage::Kek, public: None }))
     }
 
     /// Makes a key that lives on the token under this label and never leaves it.
@@ -231,21 +221,8 @@ impl Pkcs11 {
         })
     }
 
-    fn keep(&self, key: Key) -> KeyHandle {
-        let handle = KeyHandle(self.next.fetch_add(1, Ordering::Relaxed));
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(handle, Arc::new(key));
-        handle
-    }
-
     fn key(&self, handle: KeyHandle) -> Result<Arc<Key>, KeyError> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(&handle).cloned().ok_or(KeyError::UnknownKey(handle))
-    }
-
-    fn forget(&self, handle: KeyHandle) {
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(&handle);
-        // Sessions compare their keys before their next use.
-        self.destroyed.fetch_add(1, Ordering::Release);
+        self.keys.get(handle).ok_or(KeyError::UnknownKey(handle))
     }
 
     /// Does `work` with a key, in a session that has it.
@@ -272,13 +249,8 @@ impl Pkcs11 {
 
     /// The key's object in this session; found or taken in if it was not there.
     fn place(&self, open: &mut Open, handle: KeyHandle, key: &Key) -> Result<ObjectHandle, DeviceError> {
-        let destroyed = self.destroyed.load(Ordering::Acquire);
-        if open.destroyed != destroyed {
-            open.destroyed = destroyed;
-            let known = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-            let stays: Vec<KeyHandle> = known.keys().copied().collect();
-            drop(known);
-            open.let_go(|kept| stays.contains(&kept));
+        if self.keys.forgot(&mut open.destroyed) {
+            open.let_go(|kept| self.keys.has(kept));
         }
         if let Some(object) = open.kept(handle) {
             return Ok(object);
@@ -343,7 +315,7 @@ fn look_up(open: &Open, label: &str) -> Result<(KeyKind, Option<PublicKey>), Key
 /// Prints the tokens and how many keys there are.
 impl std::fmt::Debug for Pkcs11 {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).len();
+        let keys = self.keys.len();
         formatter.debug_struct("Pkcs11").field("tokens", &self.pool).field("keys", &keys).finish_non_exhaustive()
     }
 }

@@ -17,13 +17,7 @@ mod form;
 mod provider;
 mod status;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::sync::Arc;
 
 pub use self::{
     config::{Config, DeviceConfig, PairConfig, PairUse},
@@ -35,7 +29,7 @@ use self::{
     form::EccCipher,
 };
 use crate::{
-    device::{Device, DeviceError, Health, Pool, Profile},
+    device::{Device, DeviceError, Handles, Health, Pool, Profile},
     provider::{CHECK_VALUE_LENGTH, KeyError, KeyHandle, KeyKind},
     sm2::encrypt::{Ciphertext, Layout},
 };
@@ -85,7 +79,7 @@ struct Open {
     rights: Vec<u32>,
     /// The oldest first.
     keys: Vec<(KeyHandle, SessionKey)>,
-    /// [`Sdf::destroyed`] when the keys were last compared.
+    /// [`Handles::forgot`] when the keys were last compared.
     destroyed: u64,
 }
 
@@ -111,9 +105,7 @@ pub struct Sdf {
     profile: Profile,
     kek: Option<u32>,
     pairs: Vec<PairConfig>,
-    keys: RwLock<HashMap<KeyHandle, Arc<Key>>>,
-    next: AtomicU64,
-    destroyed: AtomicU64,
+    keys: Handles<KeyHandle, Key>,
 }
 
 impl Sdf {
@@ -133,9 +125,7 @@ impl Sdf {
             profile: config.profile,
             kek: config.kek,
             pairs: config.pairs,
-            keys: RwLock::default(),
-            next: AtomicU64::new(1),
-            destroyed: AtomicU64::new(0),
+            keys: Handles::new(KeyHandle),
         };
         sdf.info()?;
         Ok(sdf)
@@ -169,12 +159,12 @@ impl Sdf {
         let what = format!("{} pair {index}", usage.name());
         let public = self.pool.run(|open| Ok(open.session.public_key(index, usage == PairUse::Sign, &what)?))?;
         crate::sm2::point::Point::from_coordinates(&public).ok_or(KeyError::PublicKey { kind: KeyKind::Sm2 })?;
-        Ok(self.keep(Key::Pair { index, usage, public }))
+        Ok(self.keys.keep(Key::Pair { index, usage, public }))
     }
 
     /// A key-encryption key in the devices, by index: to wrap and unwrap under. Whether it is there shows when it is used.
     pub fn kek(&self, index: u32) -> KeyHandle {
-        self.keep(Key::Kek { index })
+        self.keys.keep(Key::Kek { index })
     }
 
     /// Takes in an SM4 key that someone encrypted for a pair of the devices (数字信封), DER (GM/T 0009).
@@ -187,7 +177,7 @@ impl Sdf {
             return Err(pair.wrong("take in a key that was encrypted for it"));
         };
         let cipher = cipher_of(Layout::Der, sealed).ok_or(KeyError::Decryption)?;
-        let key = self.keep(Key::Sealed { index: *index, cipher });
+        let key = self.keys.keep(Key::Sealed { index: *index, cipher });
         self.proven(key).map(|_| key)
     }
 
@@ -199,27 +189,14 @@ impl Sdf {
         self.pool.run(|open| Ok(open.session.hash(signer, message)?))
     }
 
-    fn keep(&self, key: Key) -> KeyHandle {
-        let handle = KeyHandle(self.next.fetch_add(1, Ordering::Relaxed));
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(handle, Arc::new(key));
-        handle
-    }
-
     fn key(&self, handle: KeyHandle) -> Result<Arc<Key>, KeyError> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(&handle).cloned().ok_or(KeyError::UnknownKey(handle))
-    }
-
-    fn forget(&self, handle: KeyHandle) {
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(&handle);
-        // Sessions compare their keys before their next use.
-        self.destroyed.fetch_add(1, Ordering::Release);
+        self.keys.get(handle).ok_or(KeyError::UnknownKey(handle))
     }
 
     /// The check value of a key that just came in; the key is forgotten if it does not open.
     fn proven(&self, handle: KeyHandle) -> Result<[u8; CHECK_VALUE_LENGTH], KeyError> {
         self.check_value_of(handle).map_err(|error| {
-            self.forget(handle);
+            self.keys.forget(handle);
             undecided(error)
         })
     }
@@ -274,14 +251,10 @@ impl Sdf {
 
     /// Destroys in the session what was destroyed here.
     fn let_go(&self, open: &mut Open) {
-        let destroyed = self.destroyed.load(Ordering::Acquire);
-        if open.destroyed == destroyed {
+        if !self.keys.forgot(&mut open.destroyed) {
             return;
         }
-        open.destroyed = destroyed;
-        let known = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let (kept, gone) = open.keys.drain(..).partition(|(handle, _)| known.contains_key(handle));
-        drop(known);
+        let (kept, gone) = open.keys.drain(..).partition(|(handle, _)| self.keys.has(*handle));
         open.keys = kept;
         for (_, key) in gone {
             open.session.destroy_key(key);
@@ -316,7 +289,7 @@ fn cipher_of(layout: Layout, bytes: &[u8]) -> Option<EccCipher> {
 /// Prints the devices and how many keys there are.
 impl std::fmt::Debug for Sdf {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).len();
+        let keys = self.keys.len();
         formatter.debug_struct("Sdf").field("devices", &self.pool).field("keys", &keys).finish_non_exhaustive()
     }
 }

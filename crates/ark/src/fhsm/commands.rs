@@ -100,7 +100,7 @@ fn is_track_text(text: &str) -> bool {
 impl Financial for Fhsm {
     fn generate_terminal_key(&self, purpose: Purpose, cipher: TerminalCipher) -> Result<TerminalKey, KeyError> {
         purpose.allows(cipher)?;
-        Ok(self.keep(self.make(Command::Generate, (purpose, cipher), Values::new())?.0))
+        Ok(self.keys.keep(self.make(Command::Generate, (purpose, cipher), Values::new())?.0))
     }
 
     /// Each component as the module's console gave it out, encrypted under the module's master.
@@ -121,7 +121,7 @@ impl Financial for Fhsm {
         let count = data(Field::Count, components.len().to_string().as_bytes());
         let fields = vec![count, data(Field::Components, &components.concat())];
         let made = self.make(Command::Form, (purpose, cipher), fields).map_err(undecided)?;
-        Ok(self.keep(made.0))
+        Ok(self.keys.keep(made.0))
     }
 
     fn import_terminal_key(
@@ -141,7 +141,7 @@ impl Financial for Fhsm {
         let under = (Field::Under, self.written(&under)?);
         let fields = vec![under, data(Field::Encrypted, encrypted), data(Field::Check, check)];
         let (key, found) = self.make(Command::Import, (purpose, cipher), fields).map_err(undecided)?;
-        if bool::from(found[..check.len()].ct_eq(check)) { Ok(self.keep(key)) } else { Err(KeyError::Decryption) }
+        if bool::from(found[..check.len()].ct_eq(check)) { Ok(self.keys.keep(key)) } else { Err(KeyError::Decryption) }
     }
 
     fn export_terminal_key(&self, key: TerminalKey, under: TerminalKey) -> Result<Vec<u8>, KeyError> {
@@ -155,7 +155,7 @@ impl Financial for Fhsm {
 
     /// The module keeps nothing of a key as ciphertext; one by index stays there.
     fn destroy_terminal_key(&self, key: TerminalKey) {
-        self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&key);
+        self.keys.forget(key);
     }
 
     fn terminal_check_value(&self, key: TerminalKey) -> Result<[u8; CHECK_VALUE_LENGTH], KeyError> {
@@ -247,6 +247,6 @@ impl Financial for Fhsm {
         let from = self.key_for(from, Purpose::Derive)?;
         let fields = vec![(Field::Key, self.written(&from)?), data(Field::Factor, factor)];
         let (key, _) = self.make(Command::Derive, (purpose, from.cipher), fields).map_err(undecided)?;
-        Ok(self.keep(key))
+        Ok(self.keys.keep(key))
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde::Deserialize;
 
 use super::dialect::Dialect;
-use crate::device::{DeviceError, Limits};
+use crate::device::{DeviceError, Limits, written};
 
 /// One module.
 #[derive(Debug, Clone, Deserialize)]
@@ -55,14 +55,8 @@ impl Config {
     /// # Errors
     /// [`DeviceError::Configuration`] for text that is none, and for a profile file that cannot be read or used.
     pub fn from_toml(text: &str) -> Result<Self, DeviceError> {
-        let written: Written = toml::from_str(text).map_err(|error| DeviceError::Configuration {
-            what: error.to_string().trim_end().to_owned(),
-            needed: "see \"Financial modules\" in docs/ark.md for every setting",
-        })?;
-        let mut limits = Limits::default();
-        limits.sessions = written.sessions.unwrap_or(limits.sessions);
-        limits.wait = written.wait_ms.map_or(limits.wait, Duration::from_millis);
-        limits.retry_after = written.retry_after_ms.map_or(limits.retry_after, Duration::from_millis);
+        let written: Written = written::read(text, "see \"Financial modules\" in docs/ark.md for every setting")?;
+        let limits = written::limits(written.sessions, written.wait_ms, written.retry_after_ms);
         let time = |name: &str, written: Option<u64>, otherwise| match written {
             None => Ok(otherwise),
             Some(0) => {

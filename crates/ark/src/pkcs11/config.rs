@@ -1,11 +1,11 @@
 //! Which tokens, which key keys are made under, and how many sessions: written as TOML, PINs in files of their own.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use crate::{
-    device::{DeviceError, Limits, Profile},
+    device::{DeviceError, Limits, Profile, written},
     secret::Secret,
 };
 
@@ -61,14 +61,8 @@ impl Config {
     /// # Errors
     /// [`DeviceError::Configuration`] for text that is none, or a PIN file that cannot be read.
     pub fn from_toml(text: &str) -> Result<Self, DeviceError> {
-        let written: Written = toml::from_str(text).map_err(|error| DeviceError::Configuration {
-            what: error.to_string().trim_end().to_owned(),
-            needed: "see \"Tokens\" in docs/ark.md for every setting",
-        })?;
-        let mut limits = Limits::default();
-        limits.sessions = written.sessions.unwrap_or(limits.sessions);
-        limits.wait = written.wait_ms.map_or(limits.wait, Duration::from_millis);
-        limits.retry_after = written.retry_after_ms.map_or(limits.retry_after, Duration::from_millis);
+        let written: Written = written::read(text, "see \"Tokens\" in docs/ark.md for every setting")?;
+        let limits = written::limits(written.sessions, written.wait_ms, written.retry_after_ms);
         Ok(Self {
             profile: written.profile.map_or(Ok(Profile::default()), |profile| profile.parse())?,
             tokens: written.device.into_iter().map(WrittenToken::read).collect::<Result<_, _>>()?,
@@ -80,12 +74,8 @@ impl Config {
 
 impl WrittenToken {
     fn read(self) -> Result<TokenConfig, DeviceError> {
-        let text = fs::read_to_string(&self.pin_file).map_err(|error| DeviceError::Configuration {
-            what: format!("pin_file {}: {error}", self.pin_file.display()),
-            needed: "a file with the PIN of the token's user in one line, readable by this user alone",
-        })?;
-        let text = zeroize::Zeroizing::new(text);
-        let pin = text.trim_end_matches(['\r', '\n']).into();
+        let needed = "a file with the PIN of the token's user in one line, readable by this user alone";
+        let pin = written::secret("pin_file", &self.pin_file, needed)?;
         Ok(TokenConfig { name: self.name, library: self.library, token: self.token, pin })
     }
 }

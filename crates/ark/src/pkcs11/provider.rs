@@ -65,13 +65,13 @@ impl Provider for Pkcs11 {
             open.discard(object);
             Ok((bytes?, public))
         })?;
-        let key = self.keep(Key::Wrapped { kek: kek.clone(), kind, bytes, public });
+        let key = self.keys.keep(Key::Wrapped { kek: kek.clone(), kind, bytes, public });
         // A key that the tokens cannot take in again is none.
         self.proven(key).map(|()| key)
     }
 
     fn destroy(&self, key: KeyHandle) {
-        self.forget(key);
+        self.keys.forget(key);
     }
 
     fn kind(&self, key: KeyHandle) -> Result<KeyKind, KeyError> {
@@ -117,7 +117,7 @@ impl Provider for Pkcs11 {
             return Err(KeyError::Decryption);
         }
         let public = has_public.then(|| PublicKey { kind, bytes: public.to_vec() });
-        let key = self.keep(Key::Wrapped { kek, kind, bytes: bytes.to_vec(), public });
+        let key = self.keys.keep(Key::Wrapped { kek, kind, bytes: bytes.to_vec(), public });
         self.proven(key).map(|()| key).map_err(undecided)
     }
 
@@ -283,7 +283,7 @@ impl Pkcs11 {
 
     /// That a key which just came in opens, and that a pair fits its public key; it is forgotten if not.
     fn proven(&self, handle: KeyHandle) -> Result<(), KeyError> {
-        self.prove(handle).inspect_err(|_| self.forget(handle))
+        self.prove(handle).inspect_err(|_| self.keys.forget(handle))
     }
 
     fn prove(&self, handle: KeyHandle) -> Result<(), KeyError> {

@@ -1,11 +1,11 @@
 //! Which devices, which of their keys, and how many sessions: written as TOML, passwords in files of their own.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use crate::{
-    device::{DeviceError, Limits, Profile},
+    device::{DeviceError, Limits, Profile, written},
     secret::Secret,
 };
 
@@ -91,14 +91,8 @@ impl Config {
     /// # Errors
     /// [`DeviceError::Configuration`] for text that is none, or a password file that cannot be read.
     pub fn from_toml(text: &str) -> Result<Self, DeviceError> {
-        let written: Written = toml::from_str(text).map_err(|error| DeviceError::Configuration {
-            what: error.to_string().trim_end().to_owned(),
-            needed: "see \"Devices\" in docs/ark.md for every setting",
-        })?;
-        let mut limits = Limits::default();
-        limits.sessions = written.sessions.unwrap_or(limits.sessions);
-        limits.wait = written.wait_ms.map_or(limits.wait, Duration::from_millis);
-        limits.retry_after = written.retry_after_ms.map_or(limits.retry_after, Duration::from_millis);
+        let written: Written = written::read(text, "see \"Devices\" in docs/ark.md for every setting")?;
+        let limits = written::limits(written.sessions, written.wait_ms, written.retry_after_ms);
         Ok(Self {
             profile: written.profile.map_or(Ok(Profile::default()), |profile| profile.parse())?,
             devices: written.device,
@@ -111,11 +105,8 @@ impl Config {
 
 impl WrittenPair {
     fn read(self) -> Result<PairConfig, DeviceError> {
-        let text = fs::read_to_string(&self.password_file).map_err(|error| DeviceError::Configuration {
-            what: format!("password_file {}: {error}", self.password_file.display()),
-            needed: "a file with the password of the pair in one line, readable by this user alone",
-        })?;
-        let text = zeroize::Zeroizing::new(text);
-        Ok(PairConfig { index: self.index, password: text.trim_end_matches(['\r', '\n']).into() })
+        let needed = "a file with the password of the pair in one line, readable by this user alone";
+        let password = written::secret("password_file", &self.password_file, needed)?;
+        Ok(PairConfig { index: self.index, password })
     }
 }

@@ -42,7 +42,7 @@ impl Provider for Sdf {
     }
 
     fn destroy(&self, key: KeyHandle) {
-        self.forget(key);
+        self.keys.forget(key);
     }
 
     fn kind(&self, key: KeyHandle) -> Result<KeyKind, KeyError> {
@@ -81,11 +81,11 @@ impl Provider for Sdf {
         if !(BLOCK..=128).contains(&bytes.len()) {
             return Err(KeyError::Decryption);
         }
-        let key = self.keep(Key::Wrapped { kek, bytes: bytes.to_vec() });
+        let key = self.keys.keep(Key::Wrapped { kek, bytes: bytes.to_vec() });
         if bool::from(self.proven(key)?.ct_eq(check)) {
             Ok(key)
         } else {
-            self.forget(key);
+            self.keys.forget(key);
             Err(KeyError::Decryption)
         }
     }
@@ -215,7 +215,7 @@ impl Sdf {
             open.session.destroy_key(key);
             Ok(bytes)
         })?;
-        let key = self.keep(Key::Wrapped { kek, bytes });
+        let key = self.keys.keep(Key::Wrapped { kek, bytes });
         // A key that the devices cannot take in again is none.
         self.proven(key).map(|_| key)
     }
