@@ -59,6 +59,7 @@ pub(crate) mod tree;
 pub(crate) mod trial_balance;
 pub(crate) mod user;
 pub(crate) mod voucher;
+mod wait;
 pub(crate) mod waiver;
 pub(crate) mod wire;
 pub(crate) mod withdrawal;

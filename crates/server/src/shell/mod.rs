@@ -10,6 +10,7 @@
 //!                                   └─ what left memory ◄─ look-up and filter threads (store)
 //! ```
 
+pub(crate) mod awaited;
 pub(crate) mod books;
 pub(crate) mod checkpointer;
 pub(crate) mod clearing;
@@ -34,6 +35,7 @@ use domain::{Refusal, Reply, State};
 use engine::{Answer, KeyFilter, LookedUp, Parked, Request};
 use tokio::sync::{oneshot, watch};
 
+use awaited::Awaited;
 pub(crate) use clock::Clock;
 use lease::Leadership;
 use standing::{Phase, Standing};
@@ -127,6 +129,7 @@ pub(crate) struct Platform {
     waiting: Arc<AtomicUsize>,
     standing: Standing,
     behind: watch::Receiver<u64>,
+    awaited: Arc<Awaited>,
 }
 
 impl Platform {
@@ -138,7 +141,14 @@ impl Platform {
         epoch: u64,
         behind: watch::Receiver<u64>,
     ) -> Self {
-        Self { inputs, leadership, waiting: Arc::default(), standing: Standing::new(epoch), behind }
+        Self {
+            inputs,
+            leadership,
+            waiting: Arc::default(),
+            standing: Standing::new(epoch),
+            behind,
+            awaited: Arc::default(),
+        }
     }
 
     /// Decides a request; the answer comes once it is durable.
@@ -226,9 +236,15 @@ impl Platform {
         &self.standing
     }
 
+    /// Orders that somebody waits for.
+    pub(crate) fn awaited(&self) -> Arc<Awaited> {
+        Arc::clone(&self.awaited)
+    }
+
     /// Takes no further requests.
     pub(crate) fn close(&self) {
         self.standing.close();
+        self.awaited.give_up();
     }
 
     /// Has the writer finish what waits and end.
