@@ -29,6 +29,9 @@ pub enum Error {
     /// The name is taken, also by keys that are destroyed.
     #[error("a key `{0}` exists or existed; choose another name, or rotate it")]
     Exists(String),
+    /// A key of this name is there, and it is not the one that the platform needs.
+    #[error("there is a key `{0}` of another kind or purpose, or one that may leave: the platform cannot use it")]
+    OtherKey(String),
     /// A name in another form.
     #[error("`{0}` is no name of a key: 1 to 128 of a-z, 0-9, `-`, `_`, `.`, `/`")]
     Name(String),
@@ -177,6 +180,7 @@ impl Error {
             Self::Share(error) => error.code(),
             Self::Unknown(_) => "key_not_found",
             Self::Exists(_) => "key_exists",
+            Self::OtherKey(_) => "key_other",
             Self::Name(_) => "key_name",
             Self::Version { .. } => "key_version",
             Self::State { .. } => "key_state",

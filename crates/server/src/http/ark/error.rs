@@ -18,6 +18,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("shares_too_few", 422, "Fewer shares are here than it takes."),
     ("key_not_found", 404, "No key has this name."),
     ("key_exists", 409, "A key has or had this name."),
+    ("key_other", 409, "A key of this name is there, of another kind or purpose, or one that may leave."),
     ("key_name", 400, "The name of a key, or the prefix of a policy, has another form than it should."),
     ("key_version", 404, "The key has no such version."),
     ("key_state", 409, "The state of the version does not allow this."),
