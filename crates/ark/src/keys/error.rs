@@ -158,6 +158,22 @@ pub enum Error {
     /// The provider refused or failed.
     #[error(transparent)]
     Provider(KeyError),
+    /// The key service is a process of its own, and did not answer, or not as one does.
+    #[error("the key service at {at} is unavailable: {problem}")]
+    Unavailable {
+        /// Its address.
+        at: String,
+        /// How it failed.
+        problem: String,
+    },
+    /// The key service is a process of its own, and refused, in its own words.
+    #[error("{message}")]
+    Elsewhere {
+        /// Its code.
+        code: &'static str,
+        /// What it says.
+        message: String,
+    },
     /// The key file for development.
     #[error(transparent)]
     KeyFile(#[from] crate::error::Error),
@@ -199,6 +215,8 @@ impl Error {
             Self::File { .. } => "keys_file",
             Self::Io { .. } | Self::Database(_) => "keys_unavailable",
             Self::Provider(error) => error.code(),
+            Self::Unavailable { .. } => "keys_unavailable",
+            Self::Elsewhere { code, .. } => *code,
             Self::KeyFile(_) => "key_file",
         }
     }
