@@ -17,6 +17,7 @@
 //! | `change` | create, rotate, states, import and export |
 //! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
 //! | `access`, `approval` | who may do what; what takes two people |
+//! | `key_use` | what the platform asks of it, as a trait |
 //! | `row`, `tombstone` | rows and destroyed keys as they lie on disk |
 //!
 //! Invariants: `keys.db` holds no key in clear, and the root key is not in it; purpose, kind and whether a key may leave
@@ -27,6 +28,7 @@ mod access;
 mod approval;
 mod change;
 mod error;
+mod key_use;
 pub mod life;
 mod load;
 mod operate;
@@ -42,9 +44,11 @@ pub use self::{
     access::{Access, Change, OPERATIONS, Role},
     approval::{APPROVAL_LIFE_MS, Approval, ApprovalState, Dangerous, Proposal},
     error::Error,
+    key_use::{KeyUse, Many},
     life::{Rotation, State, Step},
     operate::{BATCH_MAX, DataKey, RANDOM_MAX},
     service::{KEYS_NAME, KeyService},
+    text::{bytes_of, text_of},
     tombstone::TOMBSTONES_NAME,
     upkeep::{Done, restore},
 };

@@ -120,11 +120,50 @@ pub(crate) struct KeysConfig {
     pub(crate) run: usize,
 }
 
-/// How the key service opens.
+/// The key service: this process's own, or another's.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ArkConfig {
     pub(crate) unseal: ArkUnseal,
+    pub(crate) provider: ArkProvider,
+    pub(crate) provider_file: PathBuf,
+    pub(crate) remote: ArkRemote,
+    pub(crate) serve: ArkServe,
+}
+
+/// What holds the root key, or the financial keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArkProvider {
+    /// This process, under a root key dealt to custodians.
+    Soft,
+    /// Devices of GM/T 0018 keep the root key.
+    Sdf,
+    /// Tokens of PKCS #11 keep the root key.
+    Pkcs11,
+    /// Financial modules keep terminals' keys; everything else is as with `soft`.
+    Fhsm,
+}
+
+/// A key service that is a process of its own, and how this one shows who it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ArkRemote {
+    pub(crate) url: String,
+    pub(crate) certificate: PathBuf,
+    pub(crate) certificate_key: PathBuf,
+    pub(crate) ca: PathBuf,
+    pub(crate) timeout_ms: u64,
+}
+
+/// Where `lintel ark serve` listens, and how it and its callers show who they are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ArkServe {
+    pub(crate) listen: SocketAddr,
+    pub(crate) certificate: PathBuf,
+    pub(crate) certificate_key: PathBuf,
+    pub(crate) ca: PathBuf,
 }
 
 /// What the key service opens with at start.

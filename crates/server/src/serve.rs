@@ -96,7 +96,7 @@ pub(crate) fn run_until(
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
-        ark: Arc::new(Ark::start(&config.data_dir, &config.ark)),
+        ark: Arc::new(Ark::start(&config.data_dir, &config.ark)?),
         clock,
         fingerprints: FingerprintKey::derived_from(&root),
         root,

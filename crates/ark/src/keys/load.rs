@@ -25,7 +25,11 @@ impl KeyService {
         let system = |name: &str, generation: i64, kind| -> Result<KeyHandle, Error> {
             let sql = "SELECT wrapped FROM system_key WHERE name = ?1 AND generation = ?2";
             let wrapped: Vec<u8> = file.query_row(sql, params![name, generation], |row| row.get(0))?;
-            self.provider.unwrap(&wrapped, kind, root).map_err(|_| self.damaged(format!("system key {name}")))
+            self.provider.unwrap(&wrapped, kind, root).map_err(|error| {
+                // A device that is gone damaged nothing.
+                let gone = matches!(error, KeyError::Device(_));
+                if gone { error.into() } else { self.damaged(format!("system key {name}")) }
+            })
         };
         let generations: Vec<i64> = file
             .prepare("SELECT generation FROM system_key WHERE name = 'kek'")?

@@ -12,7 +12,7 @@ CREATE TABLE root (
     check_value BLOB NOT NULL                        -- of the root key, which is not here
 ) STRICT;
 CREATE TABLE system_key (
-    name       TEXT NOT NULL,                        -- kek, rows, audit
+    name       TEXT NOT NULL,                        -- kek, rows, audit; root: as its device wrapped it
     generation INTEGER NOT NULL,
     wrapped    BLOB NOT NULL,                        -- under the root key
     PRIMARY KEY (name, generation)

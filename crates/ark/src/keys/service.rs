@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{
     Access, By, Error, Info, State, VersionInfo, access, approval,
@@ -135,10 +135,11 @@ impl KeyService {
     pub fn init(directory: &Path, soft: Arc<Soft>, root: &RootKey, by: &By<'_>) -> Result<Self, Error> {
         let handle = soft.import(KeyKind::Sm4, root.expose())?;
         let provider: Arc<dyn Provider> = Arc::clone(&soft) as _;
-        Self::init_under(directory, provider, Some(soft), handle, by)
+        Self::init_under(directory, provider, Some(soft), handle, None, by)
     }
 
-    /// The same with the root key in a device: an SM4 or AES key of it.
+    /// The same with the root key in a device: an SM4 or AES key of it. `kept` is what the device needs to find that key
+    /// again, such as the key as it wrapped it; it stands in the file, so that a copy of the file is whole.
     ///
     /// # Errors
     /// As [`KeyService::init`].
@@ -146,9 +147,10 @@ impl KeyService {
         directory: &Path,
         provider: Arc<dyn Provider>,
         root: KeyHandle,
+        kept: &[u8],
         by: &By<'_>,
     ) -> Result<Self, Error> {
-        Self::init_under(directory, provider, None, root, by)
+        Self::init_under(directory, provider, None, root, Some(kept), by)
     }
 
     fn init_under(
@@ -156,6 +158,7 @@ impl KeyService {
         provider: Arc<dyn Provider>,
         soft: Option<Arc<Soft>>,
         root: KeyHandle,
+        kept: Option<&[u8]>,
         by: &By<'_>,
     ) -> Result<Self, Error> {
         let path = directory.join(KEYS_NAME);
@@ -177,6 +180,9 @@ impl KeyService {
             let wrapped = provider.wrap(key, root);
             provider.destroy(key);
             transaction.execute("INSERT INTO system_key VALUES (?1, 1, ?2)", params![name, wrapped?])?;
+        }
+        if let Some(kept) = kept {
+            transaction.execute("INSERT INTO system_key VALUES ('root', 1, ?1)", params![kept])?;
         }
         audit::append(&transaction, by.now, &act(by, "", 0, "init", audit::OK), 1)?;
         transaction.commit()?;
@@ -200,6 +206,15 @@ impl KeyService {
     /// As [`KeyService::open`].
     pub fn open_in_device(directory: &Path, provider: Arc<dyn Provider>) -> Result<Self, Error> {
         Self::open_file(directory, provider, None)
+    }
+
+    /// What a device needs to find the root key again; `None` of a key service whose root key was dealt to custodians.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn root_in_device(&self) -> Result<Option<Vec<u8>>, Error> {
+        let sql = "SELECT wrapped FROM system_key WHERE name = 'root'";
+        Ok(self.file().query_row(sql, [], |row| row.get(0)).optional()?)
     }
 
     fn open_file(directory: &Path, provider: Arc<dyn Provider>, soft: Option<Arc<Soft>>) -> Result<Self, Error> {
@@ -276,6 +291,9 @@ impl KeyService {
     }
 
     fn take_share(&self, share: Share, by: &By<'_>) -> Result<Progress, Error> {
+        if self.soft.is_none() {
+            return Err(Error::RootInDevice);
+        }
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = shares.add(share)?;
         if progress.found >= progress.threshold {

@@ -12,6 +12,7 @@ mod oracle;
 mod pkcs11;
 mod pool;
 mod provider;
+mod rooted;
 mod sdf;
 mod seal;
 mod secrecy;

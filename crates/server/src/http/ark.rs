@@ -8,16 +8,19 @@
 //! | `access` | roles and policies |
 //! | `approval` | what takes two people |
 //! | `audit` | the trail: list, verify |
+//! | `caller` | who asks: an API key of the platform, or a certificate |
 //! | `body` | what comes in: bytes in base64, one or many; no error repeats it |
 //! | `error` | codes and statuses |
 //!
-//! Who asks is who signed the request; merchants are refused. Why, and the approval where it takes one, stand in the
-//! query, which is signed too. All of this lies outside the journal: no positions, no idempotency keys.
+//! The handlers serve the platform and `lintel ark serve` alike: what they share is [`App`], which either can be made into.
+//! Merchants are refused. Why, and the approval where it takes one, stand in the query, which a signature covers. All of
+//! this lies outside the journal: no positions, no idempotency keys.
 
 mod access;
 mod approval;
 mod audit;
 mod body;
+mod caller;
 mod error;
 mod keys;
 mod operate;
@@ -27,17 +30,80 @@ use std::sync::Arc;
 
 use ark::KeyService;
 use ark::keys::{By, Error};
+use axum::extract::FromRef;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
-use super::auth::Caller;
 use super::error::ApiError;
+use super::totp::Code;
 use crate::shell::clock::wall_ms;
+use crate::shell::key_service::Ark;
 
+pub(crate) use self::caller::{Caller, is_name};
 pub(crate) use self::error::CODES;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    /// The key service of this process.
+    pub(crate) ark: Arc<Ark>,
+    /// The platform around it, which knows people's one-time codes; none where callers have certificates.
+    platform: Option<super::App>,
+}
+
+impl FromRef<super::App> for App {
+    fn from_ref(platform: &super::App) -> Self {
+        Self { ark: Arc::clone(&platform.ark), platform: Some(platform.clone()) }
+    }
+}
+
+impl App {
+    /// Of a process that is a key service and nothing else.
+    pub(crate) fn alone(ark: Arc<Ark>) -> Self {
+        Self { ark, platform: None }
+    }
+
+    /// The key service, if it is this process's.
+    ///
+    /// # Errors
+    /// `ark_elsewhere`.
+    fn here(&self) -> Result<Arc<Ark>, ApiError> {
+        match self.ark.elsewhere() {
+            None => Ok(Arc::clone(&self.ark)),
+            Some(keys) => {
+                let message = format!("the key service is a process of its own at {}; ask it there", keys.url());
+                Err(ApiError::new("ark_elsewhere", None, message))
+            }
+        }
+    }
+
+    /// Whether operations are possible.
+    ///
+    /// # Errors
+    /// `ark_not_made`, `sealed`, and what keeps the keys file from being opened.
+    pub(crate) async fn open(&self) -> Result<(), ApiError> {
+        let ark = self.here()?;
+        blocking(move || {
+            let service = ark.service().map_err(error::of)?.ok_or_else(error::not_made)?;
+            if service.is_sealed() { Err(error::of(Error::Sealed)) } else { Ok(()) }
+        })
+        .await
+    }
+
+    /// Proves that the person who decides is there: by a one-time code on the platform; a certificate did it already.
+    ///
+    /// # Errors
+    /// `not_permitted` for a program, `field_missing` without a code, and those of one-time codes.
+    async fn prove(&self, caller: &Caller, code: Option<&Code>) -> Result<(), ApiError> {
+        let person = caller.person()?;
+        let Some(platform) = &self.platform else { return Ok(()) };
+        let operator = person.ok_or_else(|| ApiError::forbidden("only a registered operator decides this"))?;
+        let missing = || ApiError::new("field_missing", Some("totp"), "send the one-time code of now in totp");
+        platform.totp_once(operator, code.ok_or_else(missing)?).await
+    }
+}
 
 /// Beside what is asked for.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -52,7 +118,10 @@ pub(crate) struct Why {
 }
 
 /// The routes below `/v1/ark`.
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S>
+where
+    App: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(seal::status))
         .routes(routes!(seal::init))
@@ -90,11 +159,20 @@ async fn with<T: Send + 'static>(
     why: &Why,
     work: impl FnOnce(&KeyService, &By<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, ApiError> {
-    caller.operator()?;
-    let (ark, who, reason) = (Arc::clone(&app.ark), caller.id().to_owned(), why.reason.clone());
-    app.blocking(move || {
+    let (ark, who, reason) = (app.here()?, caller.id().to_owned(), why.reason.clone());
+    blocking(move || {
         let service = ark.service().map_err(error::of)?.ok_or_else(error::not_made)?;
         work(&service, &By::new(&who, &reason, wall_ms())).map_err(error::of)
     })
     .await
+}
+
+/// Runs what blocks on a disk or a device beside the runtime.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ApiError::internal("the work beside the request", &error)),
+    }
 }

@@ -5,7 +5,7 @@ mod advance;
 pub(crate) mod agreement;
 pub(crate) mod answer;
 pub(crate) mod approval;
-mod ark;
+pub(crate) mod ark;
 mod arrears;
 pub(crate) mod attempt;
 pub(crate) mod auth;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  no keys.db ── init, here or by `lintel ark init` ──► sealed ── shares ──► open ── seal, stop ──► sealed
-//!                            └── setting ark.unseal = "file": open at start, for development ──┘
+//!                            ├── setting ark.unseal = "file": open at start, for development ──┤
+//!                            └── ark.provider = "sdf", "pkcs11": open at start, by the device ──┘
 //! ```
 //! Time is the machine's, also where the books' clock stands: keys and their trail belong to no business day.
 
@@ -10,12 +11,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use ark::ceremony::RootKey;
+use ark::device::Health;
 use ark::keys::{By, Error, KEYS_NAME};
 use ark::{KeyService, Soft};
 
 use super::clock::wall_ms;
-use crate::config::{ArkConfig, ArkUnseal};
+use super::key_devices::{Devices, open_soft};
+use super::remote_keys::RemoteKeys;
+use crate::config::{ArkConfig, ArkProvider, ArkUnseal};
 use crate::http::auth::OPERATOR;
 
 /// What the log says where the root key of the key service lies in a file.
@@ -28,26 +33,59 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The key service of a data directory, whether it was made or not.
 pub(crate) struct Ark {
     directory: PathBuf,
+    /// Where it is, if another process has it.
+    elsewhere: Option<Arc<RemoteKeys>>,
+    /// What is not this process's memory, by configuration.
+    devices: Option<Devices>,
     opened: Mutex<Option<Arc<KeyService>>>,
     copying: Mutex<()>,
 }
 
 impl Ark {
-    /// The key service of this directory. What keeps it from opening by itself is logged and leaves it sealed: the
-    /// platform runs without it.
-    pub(crate) fn start(directory: &Path, config: &ArkConfig) -> Self {
-        let ark = Self { directory: directory.to_owned(), opened: Mutex::default(), copying: Mutex::default() };
-        if config.unseal == ArkUnseal::File {
-            tracing::warn!("{FILE_WARNING}");
-            if let Err(error) = ark.open_by_file() {
-                tracing::error!(%error, code = error.code(), "the key service stays sealed");
+    /// The key service of this directory, or the one of the settings that is elsewhere. What keeps it from opening by itself
+    /// is logged and leaves it sealed: the platform runs without it.
+    ///
+    /// # Errors
+    /// Settings that cannot be: of another key service, or of devices.
+    pub(crate) fn start(directory: &Path, config: &ArkConfig) -> anyhow::Result<Self> {
+        let is_elsewhere = !config.remote.url.is_empty();
+        let elsewhere = is_elsewhere.then(|| RemoteKeys::new(&config.remote).map(Arc::new)).transpose()?;
+        let devices = if is_elsewhere { None } else { Devices::of(config) };
+        let (opened, copying) = (Mutex::default(), Mutex::default());
+        let ark = Self { directory: directory.to_owned(), elsewhere, devices, opened, copying };
+        if ark.elsewhere.is_none()
+            && let Err(error) = ark.begin(config)
+        {
+            if matches!(error.code(), "device_configuration" | "device_library") {
+                return Err(error).context("the devices of ark.provider");
             }
+            tracing::error!(%error, code = error.code(), "the key service stays sealed");
         }
-        ark
+        Ok(ark)
+    }
+
+    /// Opens it where that takes no custodian.
+    fn begin(&self, config: &ArkConfig) -> Result<(), Error> {
+        if let Some(devices) = &self.devices {
+            devices.get()?;
+            self.service()?;
+        }
+        if config.unseal == ArkUnseal::File && matches!(config.provider, ArkProvider::Soft | ArkProvider::Fhsm) {
+            tracing::warn!("{FILE_WARNING}");
+            self.open_by_file()?;
+        }
+        Ok(())
+    }
+
+    /// The key service that the settings name, if another process has it.
+    pub(crate) fn elsewhere(&self) -> Option<&Arc<RemoteKeys>> {
+        self.elsewhere.as_ref()
     }
 
     fn open_by_file(&self) -> Result<(), Error> {
         let mut opened = self.opened();
+        // One process has the file, and this process once.
+        *opened = None;
         let soft = Arc::new(Soft::new()?);
         let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
         *opened = Some(Arc::new(KeyService::open_with_key_file(&self.directory, soft, &by)?));
@@ -57,13 +95,23 @@ impl Ark {
     /// The key service, sealed or open; `None` before it is made.
     ///
     /// # Errors
-    /// Those of [`KeyService::open`].
+    /// Those of [`KeyService::open`], and of the devices.
     pub(crate) fn service(&self) -> Result<Option<Arc<KeyService>>, Error> {
         let mut opened = self.opened();
         if opened.is_none() && self.directory.join(KEYS_NAME).exists() {
-            *opened = Some(Arc::new(KeyService::open(&self.directory, Arc::new(Soft::new()?))?));
+            let by = By::new(SELF, "the device", wall_ms());
+            let service = match &self.devices {
+                None => open_soft(&self.directory),
+                Some(devices) => devices.get()?.open_service(&self.directory, &by),
+            };
+            *opened = Some(Arc::new(service?));
         }
         Ok(opened.clone())
+    }
+
+    /// What is known of the devices.
+    pub(crate) fn device_health(&self) -> Vec<Health> {
+        self.devices.as_ref().map(Devices::health).unwrap_or_default()
     }
 
     /// Makes the key service and deals its root key; the lines for the custodians. It is open then.
@@ -72,6 +120,11 @@ impl Ark {
     /// Those of [`KeyService::init`] and [`RootKey::deal`].
     pub(crate) fn init(&self, threshold: u8, shares: u8, by: &By<'_>) -> Result<Vec<String>, Error> {
         let mut opened = self.opened();
+        if let Some(devices) = &self.devices
+            && devices.get()?.keeps_root()
+        {
+            return Err(Error::RootInDevice);
+        }
         let (service, dealt) = init(&self.directory, threshold, shares, by)?;
         *opened = Some(Arc::new(service));
         Ok(dealt)
@@ -104,7 +157,12 @@ impl Ark {
 
     /// What is due; the code of what failed.
     fn tick(&self) -> Option<&'static str> {
-        let service = self.opened().clone()?;
+        // A device that was away may be back.
+        let found = if self.devices.is_some() { self.service() } else { Ok(self.opened().clone()) };
+        let service = match found {
+            Ok(service) => service?,
+            Err(error) => return Some(error.code()),
+        };
         let failed = service.tick(&By::new(SELF, "tick", wall_ms())).err()?;
         (!matches!(failed, Error::Sealed)).then(|| failed.code())
     }

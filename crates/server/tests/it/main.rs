@@ -2,7 +2,10 @@
 
 mod agreements;
 mod approvals;
+mod ark_devices;
+mod ark_serve;
 mod ark_service;
+mod authority;
 mod backup;
 mod backup_bucket;
 mod bad_input;
@@ -21,6 +24,7 @@ mod holds;
 mod import;
 mod import_berka;
 mod journal_ranges;
+mod key_server;
 mod keys;
 mod log;
 mod manual;

@@ -329,7 +329,7 @@ fn path(path: &[&str]) -> String {
 /// Asks for it.
 pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
     match ark {
-        Ark::Init { .. } | Ark::Restore { .. } => bail!("this is done without a platform"),
+        Ark::Serve(_) | Ark::Init { .. } | Ark::Restore { .. } => bail!("this is done without a platform"),
         Ark::Status => shown(client.get(&path(&["status"]))?, |status| record(&STATUS, status)),
         Ark::Unseal { forget, input } => {
             let body = json!({"share": input.text()?, "forget": forget});
@@ -420,7 +420,9 @@ fn ask_keys(keys: &Keys, client: &Client) -> Result<Answer> {
 
 fn ask_approvals(approvals: &Approvals, client: &Client) -> Result<Answer> {
     let decide = |id: &i64, approve: bool, input: &Input| {
-        let body = json!({"approve": approve, "totp": input.text()?});
+        // Where a certificate proves who decides, there is no code.
+        let code = if client.signs() { Some(input.text()?) } else { None };
+        let body = json!({"approve": approve, "totp": code});
         client.post(&path(&["approvals", id.to_string().as_str(), "decide"]), &body)
     };
     let answer = match approvals {

@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Body, word};
-use super::{Why, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
 

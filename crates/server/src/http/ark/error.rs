@@ -1,6 +1,7 @@
 //! Codes and statuses of the key service. What failed inside goes to the log; the answer names only its code.
 
 use ark::keys::Error;
+use ark::provider::KeyError;
 
 use crate::http::error::ApiError;
 
@@ -8,6 +9,8 @@ use crate::http::error::ApiError;
 pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("ark_not_made", 409, "There is no key service yet: `lintel ark init` makes it."),
     ("ark_made", 409, "There is a key service already."),
+    ("ark_elsewhere", 409, "The key service is a process of its own; the message says where."),
+    ("caller_malformed", 401, "The certificate, or the header in its place, names no caller."),
     ("sealed", 503, "The key service is sealed: custodians bring their shares."),
     ("root_wrong", 422, "The shares make another root key than this key service's."),
     ("root_in_device", 409, "The root key lies in a device; there are no shares."),
@@ -18,6 +21,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("shares_too_few", 422, "Fewer shares are here than it takes."),
     ("key_not_found", 404, "No key has this name."),
     ("key_exists", 409, "A key has or had this name."),
+    ("key_other", 409, "A key of this name is there, of another kind or purpose, or one that may leave."),
     ("key_name", 400, "The name of a key, or the prefix of a policy, has another form than it should."),
     ("key_version", 404, "The key has no such version."),
     ("key_state", 409, "The state of the version does not allow this."),
@@ -39,6 +43,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("key_damaged", 500, "A row is not as it was written; put the file back from its backup."),
     ("keys_file", 500, "The keys file is another's, or in use by another process."),
     ("keys_unavailable", 503, "The keys file cannot be read or written now."),
+    ("device_unavailable", 503, "A device that holds keys does not do it now; the server's log says why."),
     ("key_file", 500, "The root key's file for development does not read."),
 ];
 
@@ -49,6 +54,11 @@ pub(super) fn of(error: Error) -> ApiError {
         // Its own words name a file of the server.
         let message = "these shares make another root key; bring those of this key service";
         return ApiError::new(code, Some("share"), message);
+    }
+    if let Error::Provider(KeyError::Device(device)) = &error {
+        tracing::error!(error = %device, code, "a device of the key service failed");
+        let message = "a device that holds keys does not do it now; the server's log says why";
+        return ApiError::new("device_unavailable", None, message);
     }
     if is_inside(&error) {
         tracing::error!(%error, code, "the key service failed");

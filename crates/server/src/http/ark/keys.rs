@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Base64, Body, word};
-use super::{Why, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 use crate::http::extract::{Id, Query};
 use crate::http::wire::time_text;

@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Base64, Body, Calls};
-use super::{Why, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 use crate::http::extract::{Id, Query};
 

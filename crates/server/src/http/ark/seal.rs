@@ -1,24 +1,22 @@
 //! The key service itself: whether it is there and open, its root key among custodians, its copy.
 
-use std::sync::Arc;
-
 use ark::ceremony::{RootKey, Share};
-use ark::keys::{By, Error, Proposal, Role};
+use ark::device::Health;
+use ark::keys::{By, Error, KeyUse as _, Proposal, Role};
+use ark::provider::KeyError;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Base64, Body};
-use super::{Why, error, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, blocking, error, with};
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
 use crate::shell::clock::wall_ms;
 
 /// Where the key service stands.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub(crate) struct ArkStatus {
     /// Whether there is one.
     made: bool,
@@ -28,16 +26,45 @@ pub(crate) struct ArkStatus {
     keys: Option<usize>,
     /// The public key that signs the trail, in base64: keep it elsewhere than the keys file.
     audit_public_key: Option<String>,
+    /// Where it is, if it is a process of its own; its state is told there.
+    elsewhere: Option<String>,
+    /// Devices that keep the root key, and financial modules, by `ark.provider`.
+    devices: Vec<ArkDeviceView>,
+}
+
+/// A device, as it was when it was last asked.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ArkDeviceView {
+    #[schema(example = "sdf-a")]
+    name: String,
+    alive: bool,
+    /// How often it was lost since the start.
+    losses: u64,
+}
+
+impl ArkDeviceView {
+    fn of(health: Health) -> Self {
+        Self { name: health.device, alive: health.alive, losses: health.losses }
+    }
 }
 
 /// Look at the key service
 #[utoipa::path(get, path = "/v1/ark/status", tag = "ark", responses((status = OK, body = ArkStatus)))]
-pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Result<Json<ArkStatus>, ApiError> {
-    caller.operator()?;
-    let ark = Arc::clone(&app.ark);
+pub(crate) async fn status(State(app): State<App>, _: Caller) -> Result<Json<ArkStatus>, ApiError> {
+    if let Some(keys) = app.ark.elsewhere() {
+        let elsewhere = Some(keys.url().to_owned());
+        return Ok(Json(ArkStatus { made: true, sealed: keys.is_sealed(), elsewhere, ..ArkStatus::default() }));
+    }
+    let ark = app.here()?;
     let work = move || {
-        let sealed = |made| ArkStatus { made, sealed: true, founding: None, keys: None, audit_public_key: None };
-        let Some(service) = ark.service().map_err(error::of)? else { return Ok(sealed(false)) };
+        let devices = || ark.device_health().into_iter().map(ArkDeviceView::of).collect();
+        let sealed = |made| ArkStatus { made, sealed: true, devices: devices(), ..ArkStatus::default() };
+        let service = match ark.service() {
+            Ok(Some(service)) => service,
+            Ok(None) => return Ok(sealed(false)),
+            Err(Error::Provider(KeyError::Device(_))) => return Ok(sealed(true)),
+            Err(error) => return Err(error::of(error)),
+        };
         let open = || -> Result<ArkStatus, Error> {
             Ok(ArkStatus {
                 made: true,
@@ -45,6 +72,8 @@ pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Result<Jso
                 founding: Some(service.access()?.is_founding()),
                 keys: Some(service.list()?.len()),
                 audit_public_key: Some(Base64::text(&service.audit_public_key()?.bytes)),
+                elsewhere: None,
+                devices: devices(),
             })
         };
         match open() {
@@ -52,7 +81,7 @@ pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Result<Jso
             other => other.map_err(error::of),
         }
     };
-    app.blocking(work).await.map(Json)
+    blocking(work).await.map(Json)
 }
 
 /// How the root key is dealt.
@@ -89,7 +118,7 @@ pub(crate) async fn init(
     Body(ceremony): Body<Ceremony>,
 ) -> Result<Json<Dealt>, ApiError> {
     caller.program()?;
-    let (ark, who) = (Arc::clone(&app.ark), caller.id().to_owned());
+    let (ark, who) = (app.here()?, caller.id().to_owned());
     let work = move || {
         if ark.service().map_err(error::of)?.is_some() {
             let message = "the key service was made before; its custodians unseal it";
@@ -99,7 +128,7 @@ pub(crate) async fn init(
         let shares = ark.init(ceremony.threshold, ceremony.shares, &by).map_err(error::of)?;
         Ok(Dealt { shares })
     };
-    app.blocking(work).await.map(Json)
+    blocking(work).await.map(Json)
 }
 
 /// A custodian's share.
@@ -235,7 +264,7 @@ pub(crate) async fn backup(
     caller: Caller,
     Query(why): Query<Why>,
 ) -> Result<Json<Copied>, ApiError> {
-    let ark = Arc::clone(&app.ark);
+    let ark = app.here()?;
     let work = move |service: &ark::KeyService, by: &By<'_>| {
         service.check_role(by, &[Role::Custodian, Role::Operator], "", "backup")?;
         Ok(Copied { file: Base64::text(&ark.copy(service, by)?) })
