@@ -2,6 +2,7 @@
 
 mod agreements;
 mod approvals;
+mod ark_financial;
 mod ark_service;
 mod backup;
 mod backup_bucket;
