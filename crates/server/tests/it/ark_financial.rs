@@ -70,7 +70,7 @@ fn form(programs: &Client, custodians: &[Client; 2], new: &Value, bytes: &str) -
 }
 
 #[test]
-fn the_vectors_of_terminals_over_http() {
+fn a_sign_in_answer_over_http() {
     let server = open();
     let programs = server.operator();
     let custodians = custodians(&server);
@@ -97,6 +97,19 @@ fn the_vectors_of_terminals_over_http() {
     let asked = post(&programs, "check-value", &json!({"key": "t1/mak"})).ok();
     assert_eq!(text(&asked, "/check_value")[..8].to_uppercase(), SIGN_IN[72..]);
 
+    make(&programs, "t2/root", "3des-2", "terminal-derive");
+    let derive =
+        json!({"key": key("t3/tmk", "3des-2", "terminal-master"), "from": "t2/root", "factor": "AAECAwQFBgc="});
+    post(&programs, "derive", &derive).ok();
+    refused(&post(&programs, "derive", &derive), 409, "key_exists");
+}
+
+#[test]
+fn pins_macs_and_tracks_over_http() {
+    let server = open();
+    let programs = server.operator();
+    let custodians = custodians(&server);
+    allow(&programs, "", &ark::keys::OPERATIONS);
     let pik = form(&programs, &custodians, &key("t2/pik", "sm4", "terminal-pin"), SM4_PIK);
     assert_eq!(pik["purpose"], "terminal-pin");
     make(&programs, "net/zpk", "3des-2", "zone-pin");
@@ -139,11 +152,6 @@ fn the_vectors_of_terminals_over_http() {
     let translated = json!({"from": from, "to": to, "track": "2", "text": sent["track"]});
     let translated = post(&programs, "translate-track", &translated).ok();
     assert_eq!(translated["card_number"], CARD);
-
-    make(&programs, "t2/root", "sm4", "terminal-derive");
-    let derive = json!({"key": key("t3/tmk", "sm4", "terminal-master"), "from": "t2/root", "factor": "AAECAwQFBgc="});
-    post(&programs, "derive", &derive).ok();
-    refused(&post(&programs, "derive", &derive), 409, "key_exists");
 }
 
 #[test]
