@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Purpose, State};
+use super::{Kind, Purpose, State};
 use crate::{ceremony::ShareError, provider::KeyError};
 
 /// A refusal or failure of the key service. Nothing was changed where one is returned.
@@ -74,10 +74,13 @@ pub enum Error {
     #[error("a key of kind {kind} cannot be for `{purpose}`")]
     Kind {
         /// The kind.
-        kind: crate::provider::KeyKind,
+        kind: Kind,
         /// The purpose.
         purpose: Purpose,
     },
+    /// A key that is formed of components cannot be, or not yet; says why.
+    #[error("{0}")]
+    Forming(&'static str),
     /// An encryption context, caller or reason that is too large.
     #[error("{what} is too large: {found} where {limit} are allowed")]
     TooLarge {
@@ -203,6 +206,7 @@ impl Error {
             Self::Usage { .. } => "key_usage",
             Self::NotExportable(_) => "key_not_exportable",
             Self::Kind { .. } => "key_kind",
+            Self::Forming(_) => "key_forming",
             Self::TooLarge { .. } => "too_large",
             Self::BatchTooLarge { .. } => "batch_too_large",
             Self::NotPermitted { .. } => "not_permitted",

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::{
     Error, KeyService, State,
+    held::Held,
     life::Life,
     row::{KeyRow, VersionRow},
     service::{Key, Open, Slot, Uses, Version},
@@ -68,28 +69,30 @@ impl KeyService {
                 return Ok(damaged());
             };
             let kek = open.keks.read().unwrap_or_else(PoisonError::into_inner).get(&found.kek).copied();
-            let handle = match (&found.wrapped, kek) {
-                (Some(wrapped), Some(kek)) => match self.provider.unwrap(wrapped, row.kind, kek) {
-                    Ok(handle) => Some(handle),
+            let held = match (&found.wrapped, kek) {
+                (Some(wrapped), Some(kek)) => match self.unwrapped(row.kind, wrapped, kek) {
+                    Ok(held) => Some(held),
                     Err(_) => return Ok(damaged()),
                 },
                 (Some(_), None) => return Ok(damaged()),
                 (None, _) => None,
             };
-            versions.push(self.version_of(&found, handle)?);
+            versions.push(self.version_of(&found, held)?);
         }
         Ok(Slot::Key(Arc::new(Key { row, versions })))
     }
 
-    pub(super) fn version_of(&self, row: &VersionRow, handle: Option<KeyHandle>) -> Result<Version, Error> {
+    pub(super) fn version_of(&self, row: &VersionRow, held: Option<Held>) -> Result<Version, Error> {
+        let handle = held.as_ref().and_then(Held::general);
         let public = handle.and_then(|handle| self.provider.public_key(handle).ok());
-        let check_value = match (handle, &public) {
+        let check_value = match (&held, &public) {
             (None, _) => None,
-            (Some(_), Some(public)) => sm3(&public.bytes).first_chunk().copied(),
-            (Some(handle), None) => Some(match self.provider.check_value(handle) {
+            (Some(Held::Terminal(terminal)), _) => Some(terminal.check),
+            (Some(Held::General(_)), Some(public)) => sm3(&public.bytes).first_chunk().copied(),
+            (Some(Held::General(handle)), None) => Some(match self.provider.check_value(*handle) {
                 Ok(value) => value,
                 Err(KeyError::WrongKind { .. }) => {
-                    let tag = self.provider.authenticate(handle, Authentication::HmacSm3, b"")?;
+                    let tag = self.provider.authenticate(*handle, Authentication::HmacSm3, b"")?;
                     tag.first_chunk().copied().unwrap_or_default()
                 }
                 Err(error) => return Err(error.into()),
@@ -99,7 +102,7 @@ impl KeyService {
             number: row.version,
             life: row.life,
             created: row.created,
-            handle,
+            held,
             public,
             check_value,
             uses: Arc::new(Uses { used: AtomicU64::new(row.reserved), reserved: AtomicU64::new(row.reserved) }),

@@ -17,6 +17,8 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::{
     Access, By, Error, Info, State, VersionInfo, access, approval,
+    financial::Forming,
+    held::Held,
     life::Life,
     row::{FORMAT, KeyRow, RowKey, SCHEMA, VersionRow},
     tombstone::TOMBSTONES_NAME,
@@ -24,6 +26,7 @@ use super::{
 use crate::{
     audit::{self, Act, Broken, Pending, Record, Verified},
     ceremony::{Progress, RootKey, Share, Shares},
+    fhsm::Fhsm,
     key_file,
     provider::{CHECK_VALUE_LENGTH, KeyHandle, KeyKind, Provider, PublicKey},
     soft::Soft,
@@ -41,11 +44,15 @@ pub struct KeyService {
     pub(super) provider: Arc<dyn Provider>,
     /// The same provider, if the root key can be brought to it.
     pub(super) soft: Option<Arc<Soft>>,
+    /// Where keys of terminals and zones are, if not in the provider.
+    pub(super) module: Option<Arc<Fhsm>>,
     pub(super) file: Mutex<Connection>,
     /// Taken after `file` where both are.
     pub(super) pending: Mutex<Pending>,
     pub(super) open: RwLock<Option<Arc<Open>>>,
     shares: Mutex<Shares>,
+    /// Keys whose components custodians are bringing.
+    pub(super) forming: Mutex<Forming>,
 }
 
 /// What is there while unsealed.
@@ -77,7 +84,8 @@ pub(super) struct Version {
     pub(super) number: u32,
     pub(super) life: Life,
     pub(super) created: i64,
-    pub(super) handle: Option<KeyHandle>,
+    /// `None` once destroyed.
+    pub(super) held: Option<Held>,
     pub(super) public: Option<PublicKey>,
     pub(super) check_value: Option<[u8; CHECK_VALUE_LENGTH]>,
     pub(super) uses: Arc<Uses>,
@@ -224,8 +232,11 @@ impl KeyService {
             return Err(Error::File { path, reason: none });
         }
         let file = connect(&path)?;
-        if format(&file, &path)? == 0 {
-            return Err(Error::File { path, reason: none });
+        match format(&file, &path)? {
+            0 => return Err(Error::File { path, reason: none }),
+            // What an older program wrote is read as it is; that one would not know what is written from now on.
+            FORMAT => {}
+            _ => file.pragma_update(None, "user_version", FORMAT)?,
         }
         Ok(Self::around(path, provider, soft, file))
     }
@@ -259,10 +270,12 @@ impl KeyService {
             path,
             provider,
             soft,
+            module: None,
             file: Mutex::new(file),
             pending: Mutex::default(),
             open: RwLock::default(),
             shares: Mutex::default(),
+            forming: Mutex::default(),
         }
     }
 
@@ -369,6 +382,7 @@ impl KeyService {
 
     pub(super) fn seal_with(&self, file: &mut Connection, by: &By<'_>) -> Result<(), Error> {
         let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take().ok_or(Error::Sealed)?;
+        self.forming.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.forget(&open);
         // A device's root key is the device's.
         if self.soft.is_some() {
@@ -381,7 +395,7 @@ impl KeyService {
         let keys = std::mem::take(&mut *open.keys.write().unwrap_or_else(PoisonError::into_inner));
         for slot in keys.into_values() {
             if let Slot::Key(key) = slot {
-                key.versions.iter().filter_map(|version| version.handle).for_each(|key| self.provider.destroy(key));
+                key.versions.iter().filter_map(|version| version.held.as_ref()).for_each(|held| self.let_go(held));
             }
         }
         let keks = open.keks.read().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ mod fhsm;
 mod financial;
 mod key_file;
 mod keys;
+mod keys_financial;
 mod keys_oracle;
 mod mutation;
 mod oracle;

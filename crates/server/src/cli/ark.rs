@@ -4,6 +4,7 @@
 //! Plaintexts, messages and shares come from standard input or a file, never from the command line: other users of the
 //! machine see that.
 
+mod financial;
 mod offline;
 mod serve;
 mod verbs;
@@ -26,6 +27,8 @@ Examples:
   lintel ark keys create orders --kind sm4 --purpose encrypt
   lintel ark access allow operator --prefix orders encrypt decrypt
   echo -n secret | lintel ark encrypt orders --context merchant=7
+  lintel ark financial form t1/tmk --kind sm4 --purpose terminal-master --components 2
+  lintel ark financial component t1/tmk --as opr_3            reads hexadecimal digits; then another custodian
   lintel ark approvals propose destroy orders 1 --reason \"no longer needed\" --as opr_1
   lintel ark audit verify --file keys-backup.db --public-key BASE64";
 
@@ -122,6 +125,9 @@ pub(crate) enum Ark {
         #[command(flatten)]
         why: Why,
     },
+    /// Keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks.
+    #[command(subcommand)]
+    Financial(financial::Financial),
     /// Roles and policies.
     #[command(subcommand)]
     Access(verbs::Access),

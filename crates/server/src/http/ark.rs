@@ -5,6 +5,7 @@
 //! | `seal` | status, making it, shares, sealing, another root key, backup |
 //! | `keys` | create, list, look, rotate, steps of a life, import, export |
 //! | `operate` | encrypt, decrypt, rewrap, data keys, sign, verify, tags, randomness |
+//! | `financial` | keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks |
 //! | `access` | roles and policies |
 //! | `approval` | what takes two people |
 //! | `audit` | the trail: list, verify |
@@ -22,6 +23,7 @@ mod audit;
 mod body;
 mod caller;
 mod error;
+mod financial;
 mod keys;
 mod operate;
 mod seal;
@@ -145,11 +147,22 @@ where
         .routes(routes!(operate::hmac))
         .routes(routes!(operate::verify_hmac))
         .routes(routes!(operate::random))
+        .merge(financial::routes())
         .routes(routes!(access::get, access::change))
         .routes(routes!(approval::propose, approval::list))
         .routes(routes!(approval::decide))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
+}
+
+/// Uses a person's one-time code up in the key service: `false` if it or a later one was used before.
+pub(super) async fn use_code(app: &super::App, person: String, step: u64) -> Result<bool, ApiError> {
+    let ark = Arc::clone(&app.ark);
+    app.blocking(move || {
+        let service = ark.service().map_err(error::of)?.ok_or_else(error::not_made)?;
+        service.use_code(&By::new(&person, "", wall_ms()), step).map_err(error::of)
+    })
+    .await
 }
 
 /// Has the key service do something, beside the runtime.

@@ -11,24 +11,24 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Client};
 use crate::open::text;
 use crate::server::Server;
-use crate::staff::Person;
+use crate::staff::{Person, client_of};
 
 /// Open at once, as for development.
-fn open() -> Server {
+pub(crate) fn open() -> Server {
     Server::start_with(&["ark.unseal=file"])
 }
 
-fn allow(programs: &Client, prefix: &str, operations: &[&str]) {
+pub(crate) fn allow(programs: &Client, prefix: &str, operations: &[&str]) {
     let change = json!({"action": "allow", "caller": "operator", "prefix": prefix, "operations": operations});
     programs.post("/v1/ark/access", &change).ok();
 }
 
-fn make(programs: &Client, name: &str, kind: &str, purpose: &str) -> Value {
+pub(crate) fn make(programs: &Client, name: &str, kind: &str, purpose: &str) -> Value {
     programs.post("/v1/ark/keys", &json!({"name": name, "kind": kind, "purpose": purpose})).ok()
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str) {
+pub(crate) fn refused(answer: &Answer, status: u16, code: &str) {
     let (found, name, _) = answer.error();
     assert_eq!((found, name.as_str()), (status, code), "{}", answer.text());
 }
@@ -188,7 +188,7 @@ fn bounds_states_and_uses_are_refused_by_name() {
 
 #[test]
 fn what_is_dangerous_takes_two_people() {
-    let server = open();
+    let mut server = open();
     let programs = server.operator();
     let [one, two] = administrators(&server);
     let grant = json!({"action": "grant", "caller": "opr_1", "role": "auditor"});
@@ -241,6 +241,12 @@ fn what_is_dangerous_takes_two_people() {
     let public = text(&programs.get("/v1/ark/status").ok(), "/audit_public_key");
     let verified = programs.post("/v1/ark/audit/verify", &json!({"public_key": public})).ok();
     assert!(verified["records"].as_i64() >= Some(records.len() as i64), "{verified}");
+
+    assert!(server.stop().success());
+    server.start_again();
+    let target = format!("/v1/ark/approvals/{}/decide", more["id"]);
+    let body = json!({"approve": true, "totp": two.code_again()});
+    refused(&client_of(&server, "opr_2").post(&target, &body), 422, "totp_replayed");
 }
 
 #[test]
@@ -302,12 +308,24 @@ const TURNS: usize = 3_000;
 const SECRET: &str = "c2VjcmV0LW1hcmtlci02MjIyMDIxMjM0NTY3ODkw";
 const SECRET_CLEAR: &str = "secret-marker-6222021234567890";
 
+/// A track and a component that are sent; the track's rest and the component are in no answer, and neither is in a file.
+const TRACK: &str = "6222021234567890128D30122017731000042";
+const TRACK_REST: &str = "D30122017731000042";
+const COMPONENT: &str = "Y29tcG9uZW50LW1hcmtlcg==";
+
 /// Every endpoint of the key service: its path, and whether it is POSTed.
 fn endpoints(programs: &Client) -> Vec<(String, bool)> {
     let document = programs.get("/openapi.json").ok();
     let paths = document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/v1/ark/"));
     let all = paths.flat_map(|(path, item)| {
-        let path = path.replace("{name}", "orders").replace("{id}", "1");
+        // The last segment says what kind of key it takes.
+        let name = match path.rsplit('/').nth(1) {
+            Some("mac" | "verify-mac") => "mak",
+            Some("encrypt-track") => "tdk",
+            Some("component") => "begun",
+            _ => "orders",
+        };
+        let path = path.replace("{name}", name).replace("{id}", "1");
         let methods = [("post", true), ("get", false)].into_iter().filter(|(method, _)| item.get(*method).is_some());
         methods.map(move |(_, posts)| (path.clone(), posts)).collect::<Vec<_>>()
     });
@@ -340,13 +358,40 @@ fn bodies() -> Vec<String> {
         json!({SECRET_CLEAR: SECRET}),
         json!([SECRET]),
     ];
+    let all = [all.as_slice(), &financial_bodies()].concat();
     all.iter().map(Value::to_string).collect()
+}
+
+fn financial_bodies() -> Vec<Value> {
+    let key = |name: &str, purpose: &str| json!({"name": name, "kind": "sm4", "purpose": purpose});
+    let side = |key: &str| json!({"key": key, "card_number": "6222021234567890128"});
+    let track = |key: &str| json!({"key": key, "form": "whole"});
+    vec![
+        json!({"key": key("made2", "terminal-pin")}),
+        json!({"key": key("pik", "terminal-pin"), "next_version": true}),
+        json!({"key": key("begun", "terminal-master"), "components": 2}),
+        json!({"component": COMPONENT}),
+        json!({"key": key("x", "terminal-pin"), "encrypted": SECRET, "check_value": SECRET_CLEAR, "under": "tmk"}),
+        json!({"key": key("x", "terminal-pin"), "encrypted": COMPONENT, "check_value": "00112233", "under": "tmk"}),
+        json!({"key": key("y", "terminal-pin"), "from": "tmk", "factor": "AAAAAAAAAAA="}),
+        json!({"key": "pik", "under": "tmk"}),
+        json!({"key": "mak", "version": 1}),
+        json!({"from": side("pik"), "to": side("zpk"), "block": COMPONENT}),
+        json!({"batch": [{"from": side("pik"), "to": side("zpk"), "block": SECRET}, {"from": side("mak")}]}),
+        json!({"form": "ecb", "message": SECRET}),
+        json!({"form": "cmac", "message": SECRET, "mac": SECRET}),
+        json!({"form": "whole", "track": "2", "text": TRACK}),
+        json!({"form": "whole", "track": "2", "text": SECRET_CLEAR}),
+        json!({"form": SECRET_CLEAR, "track": TRACK, "text": TRACK}),
+        json!({"from": track("tdk"), "to": track("zdk"), "track": "2", "text": TRACK}),
+        json!({"from": track("zdk"), "to": track("zdk"), "track": "2", "text": "00112233445566778899AABBCCDDEEFF"}),
+    ]
 }
 
 /// Sends so many requests to endpoints at random, bodies altered: none breaks the platform or shows a secret.
 fn assail(clients: &[&Client], random: &mut Random, turns: usize) {
     let (targets, bodies) = (endpoints(clients[0]), bodies());
-    assert!(targets.len() > 28, "{targets:?}");
+    assert!(targets.len() > 40, "{targets:?}");
     for turn in 0..turns {
         // Sealing would leave nothing to be tried.
         let (target, posts) = random.of(&targets);
@@ -363,7 +408,9 @@ fn assail(clients: &[&Client], random: &mut Random, turns: usize) {
         let answer = if *posts { client.send("POST", target, &[], &body) } else { client.get(target) };
         let said = answer.text();
         assert!(answer.status < 500 || answer.status == 503, "turn {turn}, {target}: {said}");
-        assert!(!said.contains(SECRET) && !said.contains(SECRET_CLEAR), "turn {turn}, {target}: {said}");
+        for secret in [SECRET, SECRET_CLEAR, TRACK_REST, COMPONENT] {
+            assert!(!said.contains(secret), "turn {turn}, {target}: {said}");
+        }
     }
 }
 
@@ -392,7 +439,18 @@ fn whatever_is_sent_there_is_no_panic_and_no_secret_comes_out() {
     let mut server = open();
     let programs = server.operator();
     make(&programs, "orders", "sm4", "encrypt");
-    allow(&programs, "", &["encrypt", "datakey", "sign", "hmac", "verify", "verify-hmac", "rewrap", "random"]);
+    for (name, purpose) in [
+        ("tmk", "terminal-master"),
+        ("pik", "terminal-pin"),
+        ("zpk", "zone-pin"),
+        ("mak", "terminal-mac"),
+        ("tdk", "terminal-track"),
+        ("zdk", "zone-track"),
+    ] {
+        make(&programs, name, "sm4", purpose);
+    }
+    let operations = ark::keys::OPERATIONS.into_iter().filter(|operation| *operation != "decrypt");
+    allow(&programs, "", &operations.collect::<Vec<_>>());
     let [one, _] = administrators(&server);
     let (clients, mut random) = ([&programs, &one.client], Random(20_261_127));
     let turns = std::env::var("LINTEL_ARK_REQUESTS").map_or(TURNS, |turns| turns.parse().unwrap());
@@ -403,7 +461,8 @@ fn whatever_is_sent_there_is_no_panic_and_no_secret_comes_out() {
     assail(&clients, &mut random, turns / 10);
     assert!(server.stop().success());
     let raw = data_keys.iter().map(|key| latin(&BASE64_STANDARD.decode(key).unwrap()));
-    let texts: Vec<String> = raw.chain([SECRET, SECRET_CLEAR, "panicked"].map(str::to_owned)).collect();
+    let sent = [SECRET, SECRET_CLEAR, TRACK, TRACK_REST, COMPONENT, "6222021234567890128", "panicked"];
+    let texts: Vec<String> = raw.chain(sent.map(str::to_owned)).collect();
     let texts = [texts, data_keys.clone()].concat();
     assert_eq!(holding(server.directory(), &texts), Vec::<PathBuf>::new(), "a secret or a panic in a file or the log");
 }

@@ -23,10 +23,11 @@ pub(crate) enum Keys {
     Create {
         /// 1 to 128 of a-z0-9-_./
         name: String,
-        /// sm4, hmac-sm3, sm2, aes-128, aes-256, rsa-2048, rsa-3072, p-256 or ed25519.
+        /// sm4, hmac-sm3, sm2, aes-128, aes-256, rsa-2048, rsa-3072, p-256 or ed25519; of a terminal or zone des, 3des-2
+        /// or sm4.
         #[arg(long, default_value = "sm4")]
         kind: String,
-        /// encrypt, sign, mac or wrap.
+        /// encrypt, sign, mac or wrap; terminal- or zone- with master, pin, mac, track or derive.
         #[arg(long, default_value = "encrypt")]
         purpose: String,
         /// It may leave, wrapped.
@@ -170,7 +171,9 @@ pub(crate) enum Access {
         /// How the names of the keys begin; all of them unless said.
         #[arg(long, default_value = "")]
         prefix: String,
-        /// encrypt, decrypt, rewrap, datakey, sign, verify, hmac, verify-hmac, random.
+        /// encrypt, decrypt, rewrap, datakey, sign, verify, hmac, verify-hmac, random; check-value, terminal-import,
+        /// terminal-export, terminal-derive, terminal-mac, terminal-verify-mac, translate-pin,
+        /// translate-pin-card, encrypt-track, translate-track.
         #[arg(required = true)]
         operations: Vec<String>,
         #[command(flatten)]
@@ -376,6 +379,7 @@ pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
             };
             shown(answer, rights)
         }
+        Ark::Financial(command) => super::financial::ask(command, client),
         Ark::Approvals(approvals) => ask_approvals(approvals, client),
         Ark::Audit(Audit::List { after, limit }) => {
             let (after, limit) = (after.to_string(), limit.to_string());
@@ -415,7 +419,12 @@ fn ask_keys(keys: &Keys, client: &Client) -> Result<Answer> {
             client.post(&why.target(&["import"]), &body)?
         }
     };
-    shown(answer, |key| format!("{}\n{}", record(&KEY, key), table(&VERSIONS, &key["versions"], None)))
+    shown(answer, key_text)
+}
+
+/// A key with its versions.
+pub(super) fn key_text(key: &Value) -> String {
+    format!("{}\n{}", record(&KEY, key), table(&VERSIONS, &key["versions"], None))
 }
 
 fn ask_approvals(approvals: &Approvals, client: &Client) -> Result<Answer> {
@@ -502,7 +511,7 @@ fn pairs(context: &[String]) -> Result<BTreeMap<&str, &str>> {
     context.iter().map(|text| text.split_once('=').context("a context is NAME=VALUE")).collect()
 }
 
-fn one(answer: Value, name: &str) -> Result<Answer> {
+pub(super) fn one(answer: Value, name: &str) -> Result<Answer> {
     let text = format!("{}\n", answer[name].as_str().unwrap_or_default());
     Ok(Answer::new(answer, text))
 }
@@ -512,7 +521,7 @@ fn lines(list: &Value) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-fn shown(answer: Value, text: impl FnOnce(&Value) -> String) -> Result<Answer> {
+pub(super) fn shown(answer: Value, text: impl FnOnce(&Value) -> String) -> Result<Answer> {
     let text = text(&answer);
     Ok(Answer::new(answer, text))
 }

@@ -28,6 +28,8 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("key_usage", 409, "The key was not made for this."),
     ("key_not_exportable", 409, "The key was not made exportable."),
     ("key_kind", 422, "A key of this kind cannot be for this."),
+    ("key_forming", 409, "A key that is formed of components cannot be, or not yet; the message says why."),
+    ("profile_production", 409, "PIN and terminal keys of a production belong into a financial module."),
     ("key_purpose", 422, "The key is for another purpose."),
     ("too_large", 413, "A value, context, reason or proposal is too large."),
     ("batch_too_large", 413, "A batch has more than 1,000 values."),

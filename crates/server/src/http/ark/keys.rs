@@ -1,6 +1,7 @@
 //! Named keys: made, looked at, rotated, led through their lives. What may be shown is shown; keys leave only wrapped.
 
-use ark::keys::{By, Error, Info, Proposal, Purpose, Role, Rotation, Spec, Step, VersionInfo};
+use ark::financial::TerminalCipher;
+use ark::keys::{By, Error, Info, Kind, Proposal, Purpose, Role, Rotation, Spec, Step, VersionInfo};
 use ark::provider::KeyKind;
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Id, Query};
 use crate::http::wire::time_text;
 
-const MAKERS: &[Role] = &[Role::Operator];
+pub(super) const MAKERS: &[Role] = &[Role::Operator];
 const READERS: &[Role] = &[Role::Administrator, Role::Custodian, Role::Operator, Role::Auditor];
 
 /// A key to be made.
@@ -23,10 +24,11 @@ pub(crate) struct NewKey {
     /// 1 to 128 of `a-z0-9-_./`.
     #[schema(example = "orders")]
     name: String,
-    /// `sm4`, `hmac-sm3`, `sm2`, `aes-128`, `aes-256`, `rsa-2048`, `rsa-3072`, `p-256` or `ed25519`.
+    /// `sm4`, `hmac-sm3`, `sm2`, `aes-128`, `aes-256`, `rsa-2048`, `rsa-3072`, `p-256` or `ed25519`; of a terminal or zone
+    /// `des`, `3des-2` or `sm4`.
     #[schema(example = "sm4")]
     kind: String,
-    /// `encrypt`, `sign`, `mac` or `wrap`.
+    /// `encrypt`, `sign`, `mac` or `wrap`; `terminal-` or `zone-` with `master`, `pin`, `mac`, `track` or `derive`.
     #[schema(example = "encrypt")]
     purpose: String,
     /// Whether it may leave, wrapped.
@@ -44,9 +46,16 @@ pub(crate) struct NewKey {
 }
 
 impl NewKey {
-    fn spec(&self) -> Result<Spec<'_>, ApiError> {
-        let kind = word(&self.kind, "kind", &KeyKind::ALL, KeyKind::name)?;
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn spec(&self) -> Result<Spec<'_>, ApiError> {
         let purpose = word(&self.purpose, "purpose", &Purpose::ALL, Purpose::name)?;
+        let kind = match purpose.duty() {
+            None => Kind::from(word(&self.kind, "kind", &KeyKind::ALL, KeyKind::name)?),
+            Some(_) => word(&self.kind, "kind", &TerminalCipher::ALL, TerminalCipher::name)?.into(),
+        };
         let rotation = Rotation { age: self.rotate_after_ms, uses: self.rotate_after_uses };
         if rotation.age.is_some_and(|age| age < 1_000) || rotation.uses == Some(0) {
             let message = "a key is rotated after 1000 ms or one use at the least";
@@ -104,7 +113,7 @@ fn time(ms: i64) -> String {
 }
 
 impl ArkKeyView {
-    fn of(info: Info) -> Self {
+    pub(super) fn of(info: Info) -> Self {
         let version = |version: VersionInfo| ArkVersionView {
             version: version.version,
             state: version.state.name(),
