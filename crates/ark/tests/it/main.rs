@@ -18,3 +18,4 @@ mod secrecy;
 mod signing;
 mod support;
 mod vault;
+mod vault_check;

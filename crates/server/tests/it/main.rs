@@ -5,6 +5,7 @@ mod approvals;
 mod ark_service;
 mod backup;
 mod backup_bucket;
+mod backup_postgres;
 mod bad_input;
 mod books;
 mod client;
