@@ -31,9 +31,9 @@ mod access;
 mod approval;
 mod change;
 mod error;
-mod key_use;
 mod financial;
 mod held;
+mod key_use;
 mod kind;
 pub mod life;
 mod load;
@@ -50,8 +50,8 @@ pub use self::{
     access::{Access, Change, OPERATIONS, Role},
     approval::{APPROVAL_LIFE_MS, Approval, ApprovalState, Dangerous, Proposal},
     error::Error,
-    key_use::{KeyUse, Many},
     financial::{Birth, Exported, Formed, KeyAt, PinAt, TrackAt},
+    key_use::{KeyUse, Many},
     kind::{Kind, Purpose},
     life::{Rotation, State, Step},
     operate::{BATCH_MAX, DataKey, RANDOM_MAX},

@@ -18,6 +18,8 @@
 //! A [`Vault`] is shared by reference between threads; calls take turns on one connection. They block on the disk, so
 //! an asynchronous caller runs them on a thread for blocking work.
 
+mod check;
+
 use std::{
     fmt,
     fs::OpenOptions,
@@ -29,6 +31,8 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, ffi, params};
+
+pub use check::Checked;
 
 use crate::{
     error::Error,

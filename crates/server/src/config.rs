@@ -65,13 +65,14 @@ impl Place {
     }
 }
 
-/// Where the journal lies, and how much of it in the embedded database.
+/// Where the journal lies, how much of it in the database, and where the rest.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JournalConfig {
     pub(crate) url: String,
     pub(crate) schema: String,
     pub(crate) keep_mib: u64,
+    pub(crate) ranges: String,
 }
 
 impl JournalConfig {
@@ -80,7 +81,7 @@ impl JournalConfig {
         self.url == EMBEDDED
     }
 
-    /// What of it stays in the embedded database; `None` if all of it does.
+    /// What of it stays in the database; `None` if all of it does.
     pub(crate) fn keep(&self) -> Option<Keep> {
         (self.keep_mib > 0).then(|| Keep::newest(self.keep_mib.saturating_mul(1 << 20)))
     }

@@ -27,6 +27,7 @@ use crate::http::{self, App, Parts};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::journal_place::JournalPlace;
 use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
 use crate::shell::merger::Merging;
@@ -60,9 +61,10 @@ pub(crate) fn run_until(
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let lock = take_directory(&config.data_dir)?;
+    let place = JournalPlace::of(config)?;
     let mut lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } =
-        lease::kept_while(lease.as_mut(), || recover(config, &lock))?;
+        lease::kept_while(lease.as_mut(), || recover(config, &place, &lock))?;
     let state = term.engine.state();
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     may_begin(state)?;
@@ -77,7 +79,7 @@ pub(crate) fn run_until(
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
     let terms = Terms {
-        place: config.journal.clone(),
+        place,
         lock: lock.clone(),
         store: store.clone(),
         history: history.clone(),
@@ -139,17 +141,24 @@ struct Recovered {
     projector: Projector,
 }
 
-fn recover(config: &Config, lock: &DirectoryLock) -> Result<Recovered> {
+fn recover(config: &Config, place: &JournalPlace, lock: &DirectoryLock) -> Result<Recovered> {
     // Before anything is counted: what comes earlier is lost.
     http::health::recorder();
-    let mut journal = term::open_journal(lock, &config.journal)?;
+    let mut journal = place.open(lock)?;
     let store = Arc::new(open_store(&config.data_dir, &config.store)?);
     let (history, tail) = (Arc::new(History::new(&config.data_dir)), Tail::new());
     let mut projector = Projector::new(store.clone(), history.clone(), tail.clone(), journal.tip().epoch)?;
 
     let began = std::time::Instant::now();
     let loaded = node::load::load(journal.as_mut(), &store, &history, |projected| projector.take(projected, 0))?;
-    let node::load::Loaded { engine, restored, restoring } = loaded;
+    let node::load::Loaded { engine, restored, restoring, refused_filter } = loaded;
+    if let Some(through) = refused_filter {
+        tracing::error!(
+            table = "key_filters",
+            through,
+            "a filter of keys is not what was written; it was built again from the keys"
+        );
+    }
     let (position, epoch) = (engine.state().position, journal.tip().epoch);
     let way = if restored > 0 { "the store's checkpoint, then the journal after it" } else { "the whole journal" };
     let (seconds, restoring_seconds) = (began.elapsed().as_secs_f64(), restoring.as_secs_f64());

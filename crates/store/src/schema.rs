@@ -63,6 +63,7 @@ const FILES: &[File] = files![
     "0041_advance.sql",
     "0042_key_filter.sql",
     "0043_recall.sql",
+    "0044_key.sql",
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (

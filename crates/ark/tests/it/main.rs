@@ -20,3 +20,4 @@ mod secrecy;
 mod signing;
 mod support;
 mod vault;
+mod vault_check;

@@ -17,6 +17,7 @@ pub(crate) mod clearing;
 pub(crate) mod clock;
 pub(crate) mod close;
 pub(crate) mod executor;
+pub(crate) mod journal_place;
 pub(crate) mod key_devices;
 pub(crate) mod key_service;
 pub(crate) mod keys;

@@ -165,7 +165,7 @@ fn next_work(journal: &mut dyn Journal, work: &mpsc::Receiver<Work>, platform: &
 /// Counts what a step of sealing came to; whether another one follows.
 fn is_more(sealing: &Sealing) -> bool {
     match sealing {
-        Sealing::Idle => false,
+        Sealing::Idle | Sealing::Waiting => false,
         Sealing::More => true,
         Sealing::Sealed => {
             metrics::counter!("lintel_journal_sealed_total").increment(1);
@@ -173,7 +173,7 @@ fn is_more(sealing: &Sealing) -> bool {
         }
         Sealing::Failed(error) => {
             metrics::counter!("lintel_journal_seal_failures_total").increment(1);
-            tracing::warn!(%error, "old rows of the journal stay in journal.db for now");
+            tracing::warn!(%error, "old rows of the journal stay in its database for now");
             false
         }
     }

@@ -3,12 +3,13 @@
 mod agreements;
 mod approvals;
 mod ark_devices;
-mod ark_serve;
 mod ark_financial;
+mod ark_serve;
 mod ark_service;
 mod authority;
 mod backup;
 mod backup_bucket;
+mod backup_postgres;
 mod bad_input;
 mod books;
 mod client;

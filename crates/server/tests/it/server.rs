@@ -52,6 +52,16 @@ impl Server {
         Self::start_at(directory, Vec::new(), Vec::new())
     }
 
+    /// On the books that lie in a directory and where these settings say.
+    pub(crate) fn start_on(directory: TempDir, settings: &[String]) -> Self {
+        Self::start_on_with(directory, settings, Vec::new())
+    }
+
+    /// As [`Self::start_on`], with variables of its own.
+    pub(crate) fn start_on_with(directory: TempDir, settings: &[String], environment: Vec<(String, OsString)>) -> Self {
+        Self::start_at(directory, settings.to_vec(), environment)
+    }
+
     fn start_at(directory: TempDir, settings: Vec<String>, environment: Vec<(String, OsString)>) -> Self {
         let (child, address) = serve(directory.path(), &settings, &environment);
         let operator = operator_key(directory.path());
@@ -189,10 +199,15 @@ fn place() -> Vec<String> {
     if is_embedded() {
         return Vec::new();
     }
-    let cluster = cluster("server").expect("LINTEL_TEST_PLACE=postgres takes PostgreSQL");
+    in_postgres("server").expect("LINTEL_TEST_PLACE=postgres takes PostgreSQL")
+}
+
+/// The settings of new schemas for journal and store in the throw-away cluster; `None` where there is no PostgreSQL.
+pub(crate) fn in_postgres(test: &str) -> Option<Vec<String>> {
+    let cluster = cluster(test)?;
     let (url, schema) = (cluster.url(), cluster.schema());
     let of = |part: &str| [format!("{part}.url={url}"), format!("{part}.schema={schema}_{part}")];
-    [of("journal"), of("store")].concat()
+    Some([of("journal"), of("store")].concat())
 }
 
 /// The file in which the server says where it listens; the command line looks for it there.
