@@ -220,7 +220,7 @@ impl Error {
             Self::Io { .. } | Self::Database(_) => "keys_unavailable",
             Self::Provider(error) => error.code(),
             Self::Unavailable { .. } => "keys_unavailable",
-            Self::Elsewhere { code, .. } => *code,
+            Self::Elsewhere { code, .. } => code,
             Self::KeyFile(_) => "key_file",
         }
     }

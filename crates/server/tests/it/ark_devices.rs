@@ -1,8 +1,9 @@
 //! The key service over devices, by configuration: a library of GM/T 0018 of `ark`'s tests, and SoftHSM.
 
 use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
@@ -18,16 +19,15 @@ use crate::skip::{note, skip};
 /// How long a device may take to be noticed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The library of `ark`'s example `sdf_device`, which cargo builds with the workspace's tests.
-fn sdf_library() -> Option<PathBuf> {
+/// What cargo makes of an example of `ark`, with the workspace's tests.
+fn example(name: &str, prefix: &str, suffix: &str) -> Option<PathBuf> {
     let test = env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
-    let name = format!("{}sdf_device{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let library = folder.join("examples").join(name);
-    if library.exists() {
-        return Some(library);
+    let made = folder.join("examples").join(format!("{prefix}{name}{suffix}"));
+    if made.exists() {
+        return Some(made);
     }
-    skip("sdf", "cargo build -p ark --example sdf_device");
+    skip(name, &format!("cargo build -p ark --example {name}"));
     None
 }
 
@@ -40,7 +40,7 @@ struct Devices {
 
 impl Devices {
     fn sdf() -> Option<Self> {
-        let library = sdf_library()?;
+        let library = example("sdf_device", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX)?;
         let directory = TempDir::new().unwrap();
         fs::copy(library, directory.path().join("device.so")).unwrap();
         let devices = Self { directory, provider: "sdf", environment: Vec::new() };
@@ -181,6 +181,40 @@ fn a_device_that_is_away_at_start_opens_it_when_it_is_back() {
         assert!(began.elapsed() < PATIENCE, "{}", server.log());
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A simulated financial module; it ends with its standard input.
+struct Module(Child);
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn financial_modules_are_opened_beside_keys_of_this_process() {
+    let Some(program) = example("fhsm_device", "", env::consts::EXE_SUFFIX) else { return };
+    let directory = TempDir::new().unwrap();
+    let devices = Devices { directory, provider: "fhsm", environment: Vec::new() };
+    let mut module = Command::new(program);
+    module.args(["text", &devices.path("faults")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut module = Module(module.spawn().unwrap());
+    let mut port = String::new();
+    BufReader::new(module.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let dialect = concat!(env!("CARGO_MANIFEST_DIR"), "/../ark/tests/it/fhsm/text.toml");
+    let address = format!("127.0.0.1:{}", port.trim());
+    devices.write(&format!("dialect = \"{dialect}\"\n[[module]]\nname = \"fhsm-a\"\naddress = \"{address}\"\n"));
+    let settings = devices.settings();
+    let settings = settings.iter().map(String::as_str).chain(["ark.unseal=file"]);
+    let settings = settings.flat_map(|setting| ["--set".to_owned(), setting.to_owned()]);
+    let arguments = std::iter::once("--insecure-loopback".to_owned()).chain(settings).collect();
+    let server = KeyServer::start_in(TempDir::new().unwrap(), arguments, Vec::new());
+    let status = ask(&server, "/v1/ark/status", None).ok();
+    assert_eq!((&status["sealed"], &status["devices"][0]["name"]), (&json!(false), &json!("fhsm-a")), "{status}");
+    assert_eq!(status["devices"][0]["alive"], true);
+    post(&server, "/v1/ark/keys", &json!({"name": "orders", "kind": "sm4", "purpose": "encrypt"}));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `lintel ark serve`.
+//! `lintel ark serve`: what the command line says of the key service as a process of its own.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
