@@ -80,7 +80,9 @@ pub(crate) enum AccessChange {
         caller: String,
         /// How the names of the keys begin; empty for all.
         prefix: String,
-        /// Of `encrypt`, `decrypt`, `rewrap`, `datakey`, `sign`, `verify`, `hmac`, `verify-hmac`, `random`.
+        /// Of `encrypt`, `decrypt`, `rewrap`, `datakey`, `sign`, `verify`, `hmac`, `verify-hmac`, `random`, and those of keys of
+        /// terminals and zones: `check-value`, `terminal-import`, `terminal-export`, `terminal-derive`, `terminal-mac`,
+        /// `terminal-verify-mac`, `translate-pin`, `translate-pin-card`, `encrypt-track`, `translate-track`.
         operations: BTreeSet<String>,
     },
     /// Take the policy for this prefix away.
