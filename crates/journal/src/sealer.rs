@@ -162,6 +162,9 @@ impl Sealer {
             Ok(page) => page,
             Err(error) => return Ok(Sealing::Failed(error)),
         };
+        if page.is_empty() {
+            return Ok(Sealing::Idle);
+        }
         for stored in page {
             if let Err(fault) = chain.check(stored) {
                 return Ok(Sealing::Failed(fault.into()));
@@ -244,10 +247,8 @@ impl Sealer {
         let sending = thread::Builder::new().name("ranges".into()).spawn(move || send(&*storage, &path, &name));
         let sending = sending.map_err(|error| draft.failed("sending", error));
         let next = sending.map(|sending| Doing::Sending(draft, span, sending));
-        Ok(match self.or_later(next) {
-            Sealing::More => Sealing::Waiting,
-            other => other,
-        })
+        let begun = self.or_later(next);
+        Ok(if matches!(begun, Sealing::More) { Sealing::Waiting } else { begun })
     }
 
     fn name(&mut self, rows: &mut dyn Sealable, draft: Draft, span: Span) -> Sealing {

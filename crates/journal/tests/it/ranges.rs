@@ -129,10 +129,11 @@ fn fill(journal: &mut dyn Journal, batches: u64) {
 /// One step, as soon as what is on its way has arrived.
 fn step(journal: &mut dyn Journal) -> Sealing {
     loop {
-        match journal.seal().unwrap() {
-            Sealing::Waiting => std::thread::yield_now(),
-            done => return done,
+        let done = journal.seal().unwrap();
+        if !matches!(done, Sealing::Waiting) {
+            return done;
         }
+        std::thread::yield_now();
     }
 }
 
