@@ -319,10 +319,10 @@ fn endpoints(programs: &Client) -> Vec<(String, bool)> {
     let paths = document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/v1/ark/"));
     let all = paths.flat_map(|(path, item)| {
         // The last segment says what kind of key it takes.
-        let name = match path.rsplit('/').nth(1) {
-            Some("mac" | "verify-mac") => "mak",
-            Some("encrypt-track") => "tdk",
-            Some("component") => "begun",
+        let name = match path.rsplit('/').nth(1).unwrap_or_default() {
+            "mac" | "verify-mac" => "mak",
+            "encrypt-track" => "tdk",
+            "component" => "begun",
             _ => "orders",
         };
         let path = path.replace("{name}", name).replace("{id}", "1");
