@@ -60,8 +60,7 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let lock = take_directory(&config.data_dir)?;
-    let place = JournalPlace::of(config)?;
+    let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
     let mut lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } =
         lease::kept_while(lease.as_mut(), || recover(config, &place, &lock))?;
