@@ -23,7 +23,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    By, Error, KeyService,
+    By, Error, KeyService, PLATFORM,
     row::RowKey,
     service::{Open, act, begin, checked, shown},
 };
@@ -295,12 +295,22 @@ impl KeyService {
         self.permitted(by, key, operation, has)
     }
 
-    /// Whether a policy lets the caller do this with the key.
+    /// Whether a policy lets the caller do this with the key. None reaches a key below [`PLATFORM`] but to verify.
     ///
     /// # Errors
     /// [`Error::NotPermitted`], which the trail keeps; [`Error::Sealed`].
     pub fn check_policy(&self, by: &By<'_>, key: &str, operation: &'static str) -> Result<(), Error> {
-        self.permitted(by, key, operation, |access| access.allows(by.caller, key, operation))
+        // The platform's own keys are its own; what they signed anyone may verify.
+        let reachable = operation == "verify" || !key.starts_with(PLATFORM);
+        self.permitted(by, key, operation, |access| reachable && access.allows(by.caller, key, operation))
+    }
+
+    /// Refuses to make a key in the platform's place.
+    ///
+    /// # Errors
+    /// [`Error::NotPermitted`], which the trail keeps; [`Error::Sealed`].
+    pub fn check_name(&self, by: &By<'_>, key: &str, operation: &'static str) -> Result<(), Error> {
+        self.permitted(by, key, operation, |_| !key.starts_with(PLATFORM))
     }
 
     fn permitted(

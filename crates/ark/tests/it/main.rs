@@ -8,6 +8,7 @@ mod key_file;
 mod keys;
 mod keys_oracle;
 mod mutation;
+mod old_vault;
 mod oracle;
 mod pkcs11;
 mod pool;

@@ -1,4 +1,4 @@
-//! Restoring: a new data directory with the journal of a backup, whole or up to a position, and its vault.
+//! Restoring: a new data directory with the journal of a backup, whole or up to a position, its vault and its keys.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,6 +21,8 @@ pub(crate) struct Restored {
     pub(crate) tip: Tip,
     /// Whether the vault came with it.
     pub(crate) vault: bool,
+    /// Whether the keys of the key service came with it.
+    pub(crate) keys: bool,
 }
 
 /// Writes the journal up to position `to` (whole batches, all if none) into a directory beside `data_dir`, which must not be
@@ -88,15 +90,19 @@ fn build(
     if let Some(vault) = &manifest.vault {
         publish_private(&building.join(ark::vault::VAULT_NAME), &vault.read(backup)?)?;
     }
+    let keys = [(&manifest.keys, ark::keys::KEYS_NAME), (&manifest.tombstones, ark::keys::TOMBSTONES_NAME)];
+    for (copy, name) in keys.into_iter().filter_map(|(copy, name)| Some((copy.as_ref()?, name))) {
+        publish_private(&building.join(name), &copy.read(backup)?)?;
+    }
     if let Some(key) = root_key {
         if manifest.vault.is_none() {
             bail!("the backup has no vault for {} to open; leave --root-key out", key.display());
         }
         copy_key(key, &building.join(ark::vault::KEY_FILE_NAME))?;
-        // Opening it proves that the key is the vault's.
-        Vault::open(building)?;
+        // Opening it proves that the key is that of the keys, and the keys are the vault's.
+        Vault::open_with_key_file(building).with_context(|| format!("opening the vault with {}", key.display()))?;
     }
-    Ok(Restored { rows, tip, vault: manifest.vault.is_some() })
+    Ok(Restored { rows, tip, vault: manifest.vault.is_some(), keys: manifest.keys.is_some() })
 }
 
 /// Copies the root key for its owner alone, durably.

@@ -21,6 +21,7 @@ Examples:
   lintel ark unseal                                           reads a share from standard input, one custodian at a time
   lintel ark keys create orders --kind sm4 --purpose encrypt
   lintel ark access allow operator --prefix orders encrypt decrypt
+  lintel ark keys take-in channel/our-bank --in FILE          a key that a bank gave, in hexadecimal
   echo -n secret | lintel ark encrypt orders --context merchant=7
   lintel ark approvals propose destroy orders 1 --reason \"no longer needed\" --as opr_1
   lintel ark audit verify --file keys-backup.db --public-key BASE64";
@@ -28,7 +29,7 @@ Examples:
 /// The key service.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ark {
-    /// Make the key service in the data directory and deal its root key among custodians.
+    /// Make the key service in the data directory and deal its root key among custodians, before the platform's first start.
     Init {
         /// How many custodians have a share each.
         #[arg(long)]
@@ -209,6 +210,12 @@ pub(super) fn run(ark: &Remote<Ark>, config: &Config) -> Result<()> {
     }
     if let Ark::Audit(Audit::Verify { file: Some(file), public_key }) = verb {
         return offline::verify(file, public_key.as_deref(), connection.wants_json());
+    }
+    // While it is sealed nobody's key can be told from another's: what custodians ask needs none.
+    if let Ark::Status | Ark::Unseal { .. } = verb
+        && let Some(answer) = verbs::ask_unsigned(verb, &connection.unsigned(config)?)?
+    {
+        return connection.show(answer);
     }
     connection.ask(config, |client| verbs::ask(verb, client))
 }

@@ -18,7 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) struct Client {
     base: String,
     id: String,
-    key: MacKey,
+    /// None of who signs nothing.
+    key: Option<MacKey>,
     idempotency_key: String,
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
@@ -31,6 +32,18 @@ impl Client {
     /// # Errors
     /// If the machine has no randomness, or no client can be made.
     pub(crate) fn new(base: &str, id: &str, key: MacKey, idempotency_key: Option<String>) -> Result<Self> {
+        Self::of(base, id, Some(key), idempotency_key)
+    }
+
+    /// A client that signs nothing.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn unsigned(base: &str) -> Result<Self> {
+        Self::of(base, "", None, None)
+    }
+
+    fn of(base: &str, id: &str, key: Option<MacKey>, idempotency_key: Option<String>) -> Result<Self> {
         let idempotency_key = match idempotency_key {
             Some(given) => given,
             None => format!("cli-{}", stamp()?.nonce()),
@@ -100,14 +113,16 @@ impl Client {
     }
 
     fn send_keyed(&self, method: &str, target: &str, accept: &str, key: &str, body: Vec<u8>) -> Result<Vec<u8>> {
-        let credential = Credential { merchant: &self.id, serial: KEY_SERIAL, key: &self.key };
-        let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
         let changes = method == "POST";
         let mut request = self
             .http
             .request(method.parse().context("the method")?, format!("{}{target}", self.base))
-            .header("authorization", signed.to_string())
             .header("accept", accept);
+        if let Some(key) = &self.key {
+            let credential = Credential { merchant: &self.id, serial: KEY_SERIAL, key };
+            let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
+            request = request.header("authorization", signed.to_string());
+        }
         if changes {
             let headers = [("content-type", "application/json"), ("idempotency-key", key)];
             request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));

@@ -2,7 +2,7 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | `seal` | status, making it, shares, sealing, another root key, backup |
+//! | `seal` | status, shares, sealing, another root key, backup |
 //! | `keys` | create, list, look, rotate, steps of a life, import, export |
 //! | `operate` | encrypt, decrypt, rewrap, data keys, sign, verify, tags, randomness |
 //! | `access` | roles and policies |
@@ -12,7 +12,7 @@
 //! | `error` | codes and statuses |
 //!
 //! Who asks is who signed the request; merchants are refused. Why, and the approval where it takes one, stand in the
-//! query, which is signed too. All of this lies outside the journal: no positions, no idempotency keys.
+//! query, which is signed too. Two routes are not signed: whether it is sealed, and bringing a share. All of this lies outside the journal: no positions, no idempotency keys.
 
 mod access;
 mod approval;
@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use ark::KeyService;
 use ark::keys::{By, Error};
+use axum::extract::FromRef;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,8 +37,9 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use crate::shell::clock::wall_ms;
+use crate::shell::key_service::Ark;
 
-pub(crate) use self::error::CODES;
+pub(crate) use self::error::{CODES, of_ref as error_of, sealed};
 
 /// Beside what is asked for.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -55,8 +57,6 @@ pub(crate) struct Why {
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(seal::status))
-        .routes(routes!(seal::init))
-        .routes(routes!(seal::unseal))
         .routes(routes!(seal::seal))
         .routes(routes!(seal::change_root))
         .routes(routes!(seal::rewrap_keys))
@@ -67,6 +67,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(keys::step))
         .routes(routes!(keys::export))
         .routes(routes!(keys::import))
+        .routes(routes!(keys::take_in))
         .routes(routes!(operate::encrypt))
         .routes(routes!(operate::decrypt))
         .routes(routes!(operate::rewrap))
@@ -93,8 +94,16 @@ async fn with<T: Send + 'static>(
     caller.operator()?;
     let (ark, who, reason) = (Arc::clone(&app.ark), caller.id().to_owned(), why.reason.clone());
     app.blocking(move || {
-        let service = ark.service().map_err(error::of)?.ok_or_else(error::not_made)?;
+        let service = ark.service().ok_or_else(error::stopped)?;
         work(&service, &By::new(&who, &reason, wall_ms())).map_err(error::of)
     })
     .await
+}
+
+/// What custodians ask without a key: while the key service is sealed, no API key can be told from another.
+pub(super) fn ceremony<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S>
+where
+    Arc<Ark>: FromRef<S>,
+{
+    OpenApiRouter::new().routes(routes!(seal::seal_status)).routes(routes!(seal::unseal))
 }

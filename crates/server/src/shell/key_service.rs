@@ -1,8 +1,9 @@
-//! The key service as the server has it: opened once its file is there, ticked every second, sealed at the end.
+//! The key service as the server has it: opened or made at start, ticked every second, sealed at the end.
 //!
 //! ```text
-//!  no keys.db ── init, here or by `lintel ark init` ──► sealed ── shares ──► open ── seal, stop ──► sealed
-//!                            └── setting ark.unseal = "file": open at start, for development ──┘
+//!  nothing ── ark.unseal = "file" ──► made under ark.key, open            nothing ── `lintel ark init` ──► sealed
+//!  keys.db and its ark.key ── ark.unseal = "file" ──► open
+//!  keys.db otherwise ──► sealed ── shares ──► open ── seal, stop ──► sealed
 //! ```
 //! Time is the machine's, also where the books' clock stands: keys and their trail belong to no business day.
 
@@ -10,71 +11,74 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::{Result, bail};
 use ark::ceremony::RootKey;
-use ark::keys::{By, Error, KEYS_NAME};
+use ark::keys::{By, Error, KEYS_NAME, KeyUse};
+use ark::vault::KEY_FILE_NAME;
 use ark::{KeyService, Soft};
+use tokio::sync::Notify;
 
 use super::clock::wall_ms;
 use crate::config::{ArkConfig, ArkUnseal};
 use crate::http::auth::OPERATOR;
 
-/// What the log says where the root key of the key service lies in a file.
-pub(crate) const FILE_WARNING: &str = "ark.unseal = \"file\": the key service opens with the file ark.key beside its \
-     keys, without custodians. This is for development; deal the root key with `lintel ark init` where keys matter";
 /// Who ticks and seals, for the trail.
 const SELF: &str = "lintel";
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The key service of a data directory, whether it was made or not.
+/// The key service of a data directory.
 pub(crate) struct Ark {
     directory: PathBuf,
     opened: Mutex<Option<Arc<KeyService>>>,
+    keys: Arc<dyn KeyUse>,
+    unsealed: Notify,
     copying: Mutex<()>,
 }
 
 impl Ark {
-    /// The key service of this directory. What keeps it from opening by itself is logged and leaves it sealed: the
-    /// platform runs without it.
-    pub(crate) fn start(directory: &Path, config: &ArkConfig) -> Self {
-        let ark = Self { directory: directory.to_owned(), opened: Mutex::default(), copying: Mutex::default() };
-        if config.unseal == ArkUnseal::File {
-            tracing::warn!("{FILE_WARNING}");
-            if let Err(error) = ark.open_by_file() {
-                tracing::error!(%error, code = error.code(), "the key service stays sealed");
-            }
-        }
-        ark
-    }
-
-    fn open_by_file(&self) -> Result<(), Error> {
-        let mut opened = self.opened();
-        let soft = Arc::new(Soft::new()?);
-        let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
-        *opened = Some(Arc::new(KeyService::open_with_key_file(&self.directory, soft, &by)?));
-        Ok(())
-    }
-
-    /// The key service, sealed or open; `None` before it is made.
+    /// The key service of this directory: made where there is none and the settings say so, open if its root key lies in a
+    /// file, else sealed.
     ///
     /// # Errors
-    /// Those of [`KeyService::open`].
-    pub(crate) fn service(&self) -> Result<Option<Arc<KeyService>>, Error> {
-        let mut opened = self.opened();
-        if opened.is_none() && self.directory.join(KEYS_NAME).exists() {
-            *opened = Some(Arc::new(KeyService::open(&self.directory, Arc::new(Soft::new()?))?));
-        }
-        Ok(opened.clone())
+    /// No key service and no way to make one, keys that were lost, and those of [`KeyService::open`].
+    pub(crate) fn start(directory: &Path, config: &ArkConfig) -> Result<Self> {
+        let service = Arc::new(found(directory, config.unseal)?);
+        Ok(Self {
+            directory: directory.to_owned(),
+            opened: Mutex::new(Some(Arc::clone(&service))),
+            keys: service,
+            unsealed: Notify::new(),
+            copying: Mutex::default(),
+        })
     }
 
-    /// Makes the key service and deals its root key; the lines for the custodians. It is open then.
-    ///
-    /// # Errors
-    /// Those of [`KeyService::init`] and [`RootKey::deal`].
-    pub(crate) fn init(&self, threshold: u8, shares: u8, by: &By<'_>) -> Result<Vec<String>, Error> {
-        let mut opened = self.opened();
-        let (service, dealt) = init(&self.directory, threshold, shares, by)?;
-        *opened = Some(Arc::new(service));
-        Ok(dealt)
+    /// What the platform uses of it.
+    pub(crate) fn keys(&self) -> Arc<dyn KeyUse> {
+        Arc::clone(&self.keys)
+    }
+
+    /// Whether it is sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.keys.is_sealed()
+    }
+
+    /// Ends once it is not sealed.
+    pub(crate) async fn unsealed(&self) {
+        while self.is_sealed() {
+            self.unsealed.notified().await;
+        }
+    }
+
+    /// To be called after shares were brought.
+    pub(crate) fn shares_were_brought(&self) {
+        if !self.is_sealed() {
+            self.unsealed.notify_one();
+        }
+    }
+
+    /// The key service, sealed or open; `None` at the end.
+    pub(crate) fn service(&self) -> Option<Arc<KeyService>> {
+        self.opened().clone()
     }
 
     /// A copy of the keys file as it is now.
@@ -104,7 +108,7 @@ impl Ark {
 
     /// What is due; the code of what failed.
     fn tick(&self) -> Option<&'static str> {
-        let service = self.opened().clone()?;
+        let service = self.service()?;
         let failed = service.tick(&By::new(SELF, "tick", wall_ms())).err()?;
         (!matches!(failed, Error::Sealed)).then(|| failed.code())
     }
@@ -117,6 +121,31 @@ impl Ark {
             Err(error) => tracing::error!(%error, "the key service could not write the end of its trail"),
         }
     }
+}
+
+/// Opens or makes it.
+fn found(directory: &Path, unseal: ArkUnseal) -> Result<KeyService> {
+    ark::vault::refuse_lost_keys(directory)?;
+    let (made, has_file) = (directory.join(KEYS_NAME).exists(), directory.join(KEY_FILE_NAME).exists());
+    let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
+    match unseal {
+        ArkUnseal::File if has_file || !made => match ark::vault::open_keys_with_key_file(directory, &by) {
+            Err(error) if made && matches!(error.of_keys(), Some(Error::Root { .. })) => {
+                tracing::warn!("ark.key is not the root key of keys.db");
+            }
+            opened => {
+                tracing::warn!("{}", ark::KEY_FILE_WARNING);
+                return Ok(opened?);
+            }
+        },
+        ArkUnseal::Shares if !made => bail!(
+            "there is no key service in {} yet: make one and deal its root key with `lintel ark init`, or set ark.unseal = \
+             \"file\" for development",
+            directory.display()
+        ),
+        ArkUnseal::File | ArkUnseal::Shares => {}
+    }
+    Ok(KeyService::open(directory, Arc::new(Soft::new()?))?)
 }
 
 /// Makes the key service of a directory under a new root key, and deals that.

@@ -17,10 +17,11 @@ use crate::http::auth::OPERATOR;
 use crate::shell::clock::wall_ms;
 use crate::shell::key_service;
 
-/// Makes the key service and prints its shares. A platform that runs finds it by itself.
+/// Makes the key service and prints its shares.
 pub(super) fn init(config: &Config, threshold: u8, shares: u8, as_json: bool) -> Result<()> {
     let directory = &config.data_dir;
     std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    ark::vault::refuse_lost_keys(directory)?;
     let by = By::new(OPERATOR, "lintel ark init", wall_ms());
     let (service, dealt) = key_service::init(directory, threshold, shares, &by)?;
     let public = BASE64_STANDARD.encode(service.audit_public_key()?.bytes);
@@ -30,7 +31,8 @@ pub(super) fn init(config: &Config, threshold: u8, shares: u8, as_json: bool) ->
         return Ok(());
     }
     tell(&format!(
-        "The key service is made, and sealed. Give each custodian one line; any {threshold} of the {shares} open it.\n\
+        "The key service is made, and sealed. Give each custodian one line; any {threshold} of the {shares} open it, and with\n\
+         `lintel key --shares` show the secret that the institution's programs sign with.\n\
          They are shown this once and are nowhere else. Keep the public key of the trail elsewhere too:\n{public}\n"
     ));
     print(&format!("{}\n", dealt.join("\n")));
