@@ -20,6 +20,8 @@
 //! | `kind` | kinds and purposes |
 //! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
 //! | `access`, `approval` | who may do what; what takes two people |
+//! | `beside` | one value opened beside the process that has the keys, and a copy of the file |
+//! | `platform` | the platform's own keys by name |
 //! | `key_use` | what the platform asks of it, as a trait |
 //! | `row`, `tombstone` | rows and destroyed keys as they lie on disk |
 //!
@@ -29,6 +31,7 @@
 
 mod access;
 mod approval;
+mod beside;
 mod change;
 mod error;
 mod financial;
@@ -38,6 +41,7 @@ mod kind;
 pub mod life;
 mod load;
 mod operate;
+mod platform;
 mod row;
 mod service;
 mod text;
@@ -49,12 +53,14 @@ use std::collections::BTreeMap;
 pub use self::{
     access::{Access, Change, OPERATIONS, Role},
     approval::{APPROVAL_LIFE_MS, Approval, ApprovalState, Dangerous, Proposal},
+    beside::{copy, open_beside},
     error::Error,
     financial::{Birth, Exported, Formed, KeyAt, PinAt, TrackAt},
     key_use::{KeyUse, Many},
     kind::{Kind, Purpose},
     life::{Rotation, State, Step},
     operate::{BATCH_MAX, DataKey, RANDOM_MAX},
+    platform::{NamedMac, PLATFORM, SIGNING_KEY, VAULT_KEY, by_platform, ensure_platform_keys},
     service::{KEYS_NAME, KeyService},
     text::{bytes_of, text_of},
     tombstone::TOMBSTONES_NAME,

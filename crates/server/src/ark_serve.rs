@@ -71,7 +71,7 @@ pub(crate) fn run(config: &Config, tls: Option<&Files>, insecure: bool, port_fil
     std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     let _lock = DirectoryLock::acquire(directory)?;
     health::recorder();
-    let ark = Arc::new(Ark::start(directory, &config.ark)?);
+    let ark = Arc::new(Ark::start_alone(directory, &config.ark)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(serve(listen, tls, ark, port_file))
 }
@@ -117,6 +117,7 @@ fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static> {
 fn router(app: App) -> Router {
     let routes = OpenApiRouter::with_openapi(document::base())
         .merge(ark::routes())
+        .merge(ark::ceremony())
         .route_layer(middleware::from_fn(identify))
         .routes(routes!(live))
         .routes(routes!(ready))

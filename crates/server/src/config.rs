@@ -173,7 +173,8 @@ pub(crate) struct ArkServe {
 pub(crate) enum ArkUnseal {
     /// Nothing: custodians bring their shares.
     Shares,
-    /// The root key in the file `ark.key`, for development.
+    /// The root key in the file `ark.key`, made where there is no key service yet, for development; custodians where one has
+    /// none.
     File,
 }
 

@@ -1,5 +1,7 @@
 //! `lintel serve`: brings the parts up in order, and down in the opposite one.
 
+mod doors;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,7 +10,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use ark::{FingerprintKey, Vault};
+use ark::Vault;
+use ark::keys::KeyUse;
 use domain::calendar::Date;
 use domain::envelope::Time;
 use domain::initialise::Genesis;
@@ -20,8 +23,8 @@ use node::executor::Patience;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
-use tokio::net::TcpListener;
 
+use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
 use crate::http::{self, App, Parts};
 use crate::shell::books::Books;
@@ -45,7 +48,16 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
             std::fs::write(path, address.to_string()).with_context(|| format!("writing {}", path.display()))
         })
     };
-    run_until(config, |_| Ok(()), ready, signalled())
+    run_until(config, WhileSealed::Wait, |_| Ok(()), ready, signalled())
+}
+
+/// What is done while the key service is sealed at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhileSealed {
+    /// Listen, and wait for the custodians.
+    Wait,
+    /// Give up.
+    Refuse,
 }
 
 /// Runs the platform until `stop` ends. It begins only if `may_begin` has nothing against the state that was recovered,
@@ -55,12 +67,16 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
 /// As [`run`], and what `may_begin` and `ready` say.
 pub(crate) fn run_until(
     config: &Config,
+    sealed: WhileSealed,
     may_begin: impl FnOnce(&State) -> Result<()>,
     ready: impl FnOnce(SocketAddr) -> Result<()>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
+    let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
+    // A sealed node leads nothing: it waits before it takes the lease.
+    let Some(doors) = open_doors(&runtime, config, &ark, sealed, ready, &stop)? else { return Ok(()) };
     let mut lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } =
         lease::kept_while(lease.as_mut(), || recover(config, &place, &lock))?;
@@ -70,7 +86,7 @@ pub(crate) fn run_until(
     let clock = clock(config, state)?;
     let outbox: Vec<_> = state.in_outbox().cloned().collect();
 
-    let vault = Arc::new(open_vault(&config.data_dir, state)?);
+    let vault = Arc::new(open_vault(&config.data_dir, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
     let leadership = Leadership::new(lease.as_ref());
@@ -91,19 +107,15 @@ pub(crate) fn run_until(
     };
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
-
-    let executor = executor(config, &platform, &clock, &vault)?;
-    let (root, books) = (vault.fingerprint_key(), Books { store, history, tail, projector: handle.clone() });
+    let executor = executor(config, &platform, &clock, &vault, &ark.keys())?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
-        ark: Arc::new(Ark::start(&config.data_dir, &config.ark)?),
+        ark,
         clock,
-        fingerprints: FingerprintKey::derived_from(&root),
-        root,
         nonces: Arc::default(),
         codes: Arc::default(),
-        books,
+        books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
     });
     let served = runtime.block_on(async {
@@ -113,7 +125,7 @@ pub(crate) fn run_until(
         tokio::spawn(tick(platform.clone()));
         outbox.into_iter().for_each(|attempt| drop(attempts.send((epoch, attempt))));
         tokio::spawn(executor.run(requested));
-        serve(config, app, ready, stop).await
+        serve(config, app, doors, stop).await
     });
     platform.stop();
     let ended = leading.join();
@@ -207,9 +219,11 @@ fn of_threads(
     }
 }
 
-/// Opens the vault, unless it knows fewer customers than the journal: it would give their ids out again, to other people.
-fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
-    let vault = Vault::open(directory)?;
+/// Opens the vault, with the keys that every platform has, unless it knows fewer customers than the journal: it would give
+/// their ids out again, to other people.
+fn open_vault(directory: &Path, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
+    ark::keys::ensure_platform_keys(&*keys)?;
+    let vault = Vault::open(directory, keys)?;
     let known = vault.last_customer()?.map_or(0, |customer| customer.0);
     let registered = state.customers.next_id().saturating_sub(1);
     if known < registered {
@@ -218,10 +232,9 @@ fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
              the journal, or of other books; put back {} and {} as they were when this journal was last written",
             directory.display(),
             ark::vault::VAULT_NAME,
-            ark::vault::KEY_FILE_NAME,
+            ark::keys::KEYS_NAME,
         );
     }
-    tracing::warn!("{}", ark::KEY_FILE_WARNING);
     Ok(vault)
 }
 
@@ -257,10 +270,16 @@ pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
 }
 
-fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vault>) -> Result<Executor> {
+fn executor(
+    config: &Config,
+    platform: &Platform,
+    clock: &Clock,
+    vault: &Arc<Vault>,
+    keys: &Arc<dyn KeyUse>,
+) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
-        let channel = channels::registry::by_name(&entry.name, &entry.settings)
+        let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)
             .with_context(|| format!("channel {}", entry.name))?;
         let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
         if settles_ms <= config.executor.timeout_ms {
@@ -336,20 +355,20 @@ async fn tick(platform: Platform) {
 async fn serve(
     config: &Config,
     app: App,
-    ready: impl FnOnce(SocketAddr) -> Result<()>,
-    stop: impl Future<Output = ()> + Send + 'static,
+    mut doors: Doors<impl FnOnce(SocketAddr) -> Result<()>>,
+    stop: Stop,
 ) -> Result<()> {
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    let listener = doors.listener(config).await?;
     let address = listener.local_addr()?;
     let platform = app.platform.clone();
     let ark = Arc::clone(&app.ark);
     tokio::spawn(key_service::tick(Arc::clone(&ark)));
     let (router, _) = http::routes(app);
-    ready(address)?;
+    doors.opened(address)?;
     tracing::info!(%address, "ready: http://{address}/docs");
     let stop = async move {
         tokio::select! {
-            () = stop => tracing::info!("asked to stop"),
+            () = stop.asked() => tracing::info!("asked to stop"),
             () = lost(&platform) => {}
         }
     };

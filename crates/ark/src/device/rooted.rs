@@ -98,6 +98,10 @@ impl fmt::Debug for Rooted {
 }
 
 impl Provider for Rooted {
+    fn financial(&self) -> Option<&dyn crate::Financial> {
+        self.soft.financial()
+    }
+
     fn generate(&self, kind: KeyKind) -> Result<KeyHandle, KeyError> {
         self.soft.generate(kind)
     }

@@ -18,13 +18,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::PoisonError,
+    sync::{PoisonError, atomic::Ordering},
 };
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    By, Error, KeyService,
+    By, Error, KeyService, PLATFORM,
     row::RowKey,
     service::{Open, act, begin, checked, shown},
 };
@@ -334,12 +334,33 @@ impl KeyService {
         self.permitted(by, key, operation, has)
     }
 
-    /// Whether a policy lets the caller do this with the key.
+    /// From now on policies reach keys below [`PLATFORM`] too, and callers make such keys: for a process without a platform of its
+    /// own, whose callers platforms are.
+    pub fn serve_platforms(&self) {
+        self.serves_platforms.store(true, Ordering::Relaxed);
+    }
+
+    fn is_reserved(&self, key: &str) -> bool {
+        key.starts_with(PLATFORM) && !self.serves_platforms.load(Ordering::Relaxed)
+    }
+
+    /// Whether a policy lets the caller do this with the key. None reaches a key below [`PLATFORM`] but to verify, unless it
+    /// [serves platforms](Self::serve_platforms).
     ///
     /// # Errors
     /// [`Error::NotPermitted`], which the trail keeps; [`Error::Sealed`].
     pub fn check_policy(&self, by: &By<'_>, key: &str, operation: &'static str) -> Result<(), Error> {
-        self.permitted(by, key, operation, |access| access.allows(by.caller, key, operation))
+        // The platform's own keys are its own; what they signed anyone may verify.
+        let reachable = operation == "verify" || !self.is_reserved(key);
+        self.permitted(by, key, operation, |access| reachable && access.allows(by.caller, key, operation))
+    }
+
+    /// Refuses to make a key in the platform's place.
+    ///
+    /// # Errors
+    /// [`Error::NotPermitted`], which the trail keeps; [`Error::Sealed`].
+    pub fn check_name(&self, by: &By<'_>, key: &str, operation: &'static str) -> Result<(), Error> {
+        self.permitted(by, key, operation, |_| !self.is_reserved(key))
     }
 
     fn permitted(

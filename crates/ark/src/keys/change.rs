@@ -51,6 +51,21 @@ impl KeyService {
         })
     }
 
+    /// Takes in a key whose bytes somebody brings, such as a secret that a bank gave. They were outside, so such a key is as
+    /// good as the way it came; the trail says that it came so.
+    ///
+    /// # Errors
+    /// [`Error::Provider`] with `key_bytes_invalid` for bytes that are no key of this kind; [`Error::RootInDevice`] where keys
+    /// lie in a device, which takes none in clear; and as [`KeyService::create`].
+    pub fn take_in(&self, by: &By<'_>, spec: &Spec<'_>, bytes: &[u8]) -> Result<Info, Error> {
+        self.change(by, spec.name, 1, "take-in", |file, open| {
+            self.fresh(open, spec)?;
+            let soft = self.soft.as_ref().ok_or(Error::RootInDevice)?;
+            let handle = soft.import(spec.kind, bytes)?;
+            self.born(by, file, open, spec, handle)
+        })
+    }
+
     /// A version wrapped under the current version of another key (purpose `wrap`), if it was made exportable.
     ///
     /// # Errors

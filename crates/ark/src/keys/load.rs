@@ -44,11 +44,17 @@ impl KeyService {
         Ok(Open { root, rows, audit, keks: RwLock::new(keks), keys: RwLock::default(), access: RwLock::default() })
     }
 
-    pub(super) fn load_keys(&self, file: &Connection, open: &Open) -> Result<HashMap<String, Slot>, Error> {
+    /// All keys, or the one of this name.
+    pub(super) fn load_keys(
+        &self,
+        file: &Connection,
+        open: &Open,
+        only: Option<&str>,
+    ) -> Result<HashMap<String, Slot>, Error> {
         let rows = self.row_key(open);
         let found: Vec<(String, Option<KeyRow>)> = file
-            .prepare("SELECT * FROM key ORDER BY name")?
-            .query_map([], |row| Ok((row.get(1)?, KeyRow::read(row, rows))))?
+            .prepare("SELECT * FROM key WHERE ?1 IS NULL OR name = ?1 ORDER BY name")?
+            .query_map([only], |row| Ok((row.get(1)?, KeyRow::read(row, rows))))?
             .collect::<Result<_, _>>()?;
         let mut keys = HashMap::new();
         for (name, row) in found {

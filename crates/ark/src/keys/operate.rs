@@ -278,7 +278,7 @@ impl KeyService {
         Ok(text::write(version.number, &self.provider.seal(handle, &associated, message)?))
     }
 
-    fn open_under(
+    pub(super) fn open_under(
         &self,
         by: &By<'_>,
         key: &Key,

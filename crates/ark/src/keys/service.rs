@@ -3,14 +3,15 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    fs::OpenOptions,
+    fs::{File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
@@ -34,6 +35,9 @@ use crate::{
 
 /// Name of the keys file in the data directory.
 pub const KEYS_NAME: &str = "keys.db";
+/// The file whose lock is the one process that has the keys.
+const LOCK_NAME: &str = "keys.lock";
+const LOCK_WAIT: Duration = Duration::from_millis(500);
 /// Uses that are counted ahead.
 const RESERVE: u64 = 4_096;
 const TEXT_MAX: usize = 256;
@@ -53,6 +57,9 @@ pub struct KeyService {
     shares: Mutex<Shares>,
     /// Keys whose components custodians are bringing.
     pub(super) forming: Mutex<Forming>,
+    pub(super) serves_platforms: AtomicBool,
+    /// Held for as long as the service lives.
+    _lock: Option<File>,
 }
 
 /// What is there while unsealed.
@@ -170,6 +177,7 @@ impl KeyService {
         by: &By<'_>,
     ) -> Result<Self, Error> {
         let path = directory.join(KEYS_NAME);
+        let lock = take(&path)?;
         let mut file = connect(&path)?;
         if format(&file, &path)? != 0 {
             return Err(Error::File { path, reason: "this key service was made before; unseal it" });
@@ -194,7 +202,7 @@ impl KeyService {
         }
         audit::append(&transaction, by.now, &act(by, "", 0, "init", audit::OK), 1)?;
         transaction.commit()?;
-        let service = Self::around(path, provider, soft, file);
+        let service = Self::around(path, provider, soft, file, Some(lock));
         service.unseal_root(root, by)?;
         Ok(service)
     }
@@ -231,6 +239,7 @@ impl KeyService {
         if !path.exists() {
             return Err(Error::File { path, reason: none });
         }
+        let lock = take(&path)?;
         let file = connect(&path)?;
         match format(&file, &path)? {
             0 => return Err(Error::File { path, reason: none }),
@@ -238,7 +247,7 @@ impl KeyService {
             FORMAT => {}
             _ => file.pragma_update(None, "user_version", FORMAT)?,
         }
-        Ok(Self::around(path, provider, soft, file))
+        Ok(Self::around(path, provider, soft, file, Some(lock)))
     }
 
     /// For development: opens or makes the key service under the root key in the file `ark.key` of the directory. Say
@@ -265,7 +274,13 @@ impl KeyService {
         Ok(service)
     }
 
-    fn around(path: PathBuf, provider: Arc<dyn Provider>, soft: Option<Arc<Soft>>, file: Connection) -> Self {
+    pub(super) fn around(
+        path: PathBuf,
+        provider: Arc<dyn Provider>,
+        soft: Option<Arc<Soft>>,
+        file: Connection,
+        lock: Option<File>,
+    ) -> Self {
         Self {
             path,
             provider,
@@ -276,6 +291,8 @@ impl KeyService {
             open: RwLock::default(),
             shares: Mutex::default(),
             forming: Mutex::default(),
+            serves_platforms: AtomicBool::new(false),
+            _lock: lock,
         }
     }
 
@@ -366,7 +383,7 @@ impl KeyService {
         }
         audit::append(&transaction, by.now, &act(by, "", 0, "unseal", audit::OK), 1)?;
         transaction.commit()?;
-        let keys = self.load_keys(file, open)?;
+        let keys = self.load_keys(file, open, None)?;
         *open.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }
@@ -405,7 +422,13 @@ impl KeyService {
     /// Whether it is sealed.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
-        self.opened().is_err()
+        self.open.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Shares brought so far, and needed, if one was brought.
+    #[must_use]
+    pub fn shares_brought(&self) -> Option<Progress> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner).progress()
     }
 
     /// Every key by name, damaged ones left out.
@@ -556,7 +579,7 @@ pub(super) fn checked(by: &By<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn format(file: &Connection, path: &Path) -> Result<i64, Error> {
+pub(super) fn format(file: &Connection, path: &Path) -> Result<i64, Error> {
     let found: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if (0..=FORMAT).contains(&found) {
         Ok(found)
@@ -573,14 +596,29 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         return Err(Error::Io { action: "create", path: path.to_owned(), source });
     }
     let file = Connection::open(path)?;
-    // One process has the file: keys in memory are the keys on disk.
-    let settings = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                    PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; BEGIN IMMEDIATE; COMMIT;";
-    file.execute_batch(settings).map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy) => {
-            Error::File { path: path.to_owned(), reason: "another process has this key service; stop it first" }
-        }
-        _ => Error::Database(error),
-    })?;
+    // Others may read beside this process; who may write is told by the lock.
+    file.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;",
+    )?;
     Ok(file)
+}
+
+/// One process has the file: keys in memory are the keys on disk. The lock ends with the process, however that ends.
+fn take(path: &Path) -> Result<File, Error> {
+    let path = path.with_file_name(LOCK_NAME);
+    let failed = |source| Error::Io { action: "lock", path: path.clone(), source };
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let lock = made.map_err(failed)?;
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            // A process that was just started by the one that had it holds a copy for a moment.
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_WAIT => std::thread::sleep(LOCK_WAIT / 50),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::File { path, reason: "another process has this key service; stop it first" });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
 }

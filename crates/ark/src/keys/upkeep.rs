@@ -208,7 +208,7 @@ pub fn restore(backup: &Path, directory: &Path) -> Result<(), Error> {
     Ok(sync_directory_of(&target)?)
 }
 
-fn create_new(path: &Path) -> Result<fs::File, Error> {
+pub(super) fn create_new(path: &Path) -> Result<fs::File, Error> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     made.map_err(|source| Error::Io { action: "create", path: path.to_owned(), source })
 }

@@ -9,6 +9,7 @@ mod keys;
 mod keys_financial;
 mod keys_oracle;
 mod mutation;
+mod old_vault;
 mod oracle;
 mod pkcs11;
 mod pool;

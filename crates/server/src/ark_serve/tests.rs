@@ -38,7 +38,7 @@ impl Served {
     fn new(authority: &Authority) -> Self {
         let directory = TempDir::new().unwrap();
         let config = Config::load(None, &["ark.unseal=file".to_owned()]).unwrap();
-        let ark = Arc::new(Ark::start(directory.path(), &config.ark).unwrap());
+        let ark = Arc::new(Ark::start_alone(directory.path(), &config.ark).unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut served = Self { runtime: None, ark, address, _directory: directory };
         served.begin(authority);

@@ -1,9 +1,9 @@
-//! Restoring: a new data directory with the journal of a backup, whole or up to a position, and its vault; where the settings
-//! name PostgreSQL for the journal, its rows go to a schema there that has none, and the directory gets the vault alone.
+//! Restoring: a new data directory with the journal of a backup, whole or up to a position, its vault and its keys; where the
+//! settings name PostgreSQL for the journal, its rows go to a schema there that has none, and the directory gets the rest.
 //!
 //! ```text
-//!  DIRECTORY.restoring ◄─ rows, vault, root key ─ each checked ─► the rows are durable ─► renamed to DIRECTORY
-//!                                                  └ PostgreSQL: one transaction, committed last but the name
+//!  DIRECTORY.restoring ◄─ rows, vault, keys, root key ─ each checked ─► the rows are durable ─► renamed to DIRECTORY
+//!                                                        └ PostgreSQL: one transaction, committed last but the name
 //! ```
 
 use std::fs;
@@ -28,6 +28,8 @@ pub(crate) struct Restored {
     pub(crate) tip: Tip,
     /// Whether the vault came with it.
     pub(crate) vault: bool,
+    /// Whether the keys of the key service came with it.
+    pub(crate) keys: bool,
 }
 
 /// What is restored, and where to.
@@ -94,13 +96,17 @@ fn build(manifest: &Manifest, wanted: &Wanted<'_>, building: &Path, mut progress
     if let Some(vault) = &manifest.vault {
         publish_private(&building.join(ark::vault::VAULT_NAME), &vault.read(backup)?)?;
     }
+    let keys = [(&manifest.keys, ark::keys::KEYS_NAME), (&manifest.tombstones, ark::keys::TOMBSTONES_NAME)];
+    for (copy, name) in keys.into_iter().filter_map(|(copy, name)| Some((copy.as_ref()?, name))) {
+        publish_private(&building.join(name), &copy.read(backup)?)?;
+    }
     if let Some(key) = root_key {
         if manifest.vault.is_none() {
             bail!("the backup has no vault for {} to open; leave --root-key out", key.display());
         }
         copy_key(key, &building.join(ark::vault::KEY_FILE_NAME))?;
-        // Opening it proves that the key is the vault's.
-        Vault::open(building)?;
+        // Opening it proves that the key is that of the keys, and the keys are the vault's.
+        Vault::open_with_key_file(building).with_context(|| format!("opening the vault with {}", key.display()))?;
     }
     let (mut rows, mut bytes) = (0, Vec::new());
     manifest.walk(backup, |record| {
@@ -116,7 +122,7 @@ fn build(manifest: &Manifest, wanted: &Wanted<'_>, building: &Path, mut progress
         Ok(())
     })?;
     let tip = copy.finish()?;
-    Ok(Restored { rows, tip, vault: manifest.vault.is_some() })
+    Ok(Restored { rows, tip, vault: manifest.vault.is_some(), keys: manifest.keys.is_some() })
 }
 
 /// Copies the root key for its owner alone, durably.

@@ -26,6 +26,7 @@ Examples:
   lintel ark unseal                                           reads a share from standard input, one custodian at a time
   lintel ark keys create orders --kind sm4 --purpose encrypt
   lintel ark access allow operator --prefix orders encrypt decrypt
+  lintel ark keys take-in channel/our-bank --in FILE          a key that a bank gave, in hexadecimal
   echo -n secret | lintel ark encrypt orders --context merchant=7
   lintel ark financial form t1/tmk --kind sm4 --purpose terminal-master --components 2
   lintel ark financial component t1/tmk --as opr_3            reads hexadecimal digits; then another custodian
@@ -36,7 +37,8 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ark {
     Serve(serve::Serve),
-    /// Make the key service in the data directory, and deal its root key among custodians or make it in a device.
+    /// Make the key service in the data directory, before the platform's first start, and deal its root key among custodians or make
+    /// it in a device.
     ///
     /// With the setting ark.provider = "sdf" or "pkcs11" the root key is made in the device, which opens the key service at
     /// start: nobody has shares then.
@@ -230,6 +232,12 @@ fn run_verb(connection: &Connection, verb: &Ark, config: &Config) -> Result<()> 
     }
     if let Ark::Audit(Audit::Verify { file: Some(file), public_key }) = verb {
         return offline::verify(file, public_key.as_deref(), connection.wants_json());
+    }
+    // While it is sealed nobody's key can be told from another's: what custodians ask needs none.
+    if let Ark::Status | Ark::Unseal { .. } = verb
+        && let Some(answer) = verbs::ask_unsigned(verb, &connection.keyless(config)?)?
+    {
+        return connection.show(answer);
     }
     connection.ask(config, |client| verbs::ask(verb, client))
 }

@@ -1,4 +1,4 @@
-//! `lintel backup` and `lintel restore`: the journal and the vault in files of a directory or objects of a bucket, and a data directory made of them.
+//! `lintel backup` and `lintel restore`: the journal, the vault and the keys in files of a directory or objects of a bucket, and a data directory made of them.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ Examples:
   lintel --data-dir NEW --config lintel.toml restore /mnt/backup/lintel --root-key /safe/ark.key
                                                     into the PostgreSQL schema of [journal], which must have no rows
 
-The root key (ark.key) is not in a backup: keep it elsewhere. docs/operations.md has the whole procedure.";
+The root key (ark.key, or its custodians' shares) is not in a backup: keep it elsewhere. docs/operations.md has the whole procedure.";
 
 /// Copies of the journal and the vault.
 #[derive(Debug, Subcommand)]
@@ -44,7 +44,7 @@ pub(crate) enum Backup {
     Take {
         /// A directory of its own, or s3://BUCKET/PREFIX.
         place: String,
-        /// Leave the vault out: sealed fields of this backup then open only with a vault from elsewhere.
+        /// Leave vault and keys out: sealed fields of this backup then open only with those from elsewhere.
         #[arg(long)]
         without_vault: bool,
     },
@@ -73,7 +73,7 @@ pub(crate) struct Restore {
     /// Leave out every batch that ends behind this journal position.
     #[arg(long, value_name = "POSITION")]
     to: Option<u64>,
-    /// The file ark.key that belongs to the vault; it is copied into the new directory.
+    /// The file ark.key that opens the keys; it is copied into the new directory. Without one, custodians unseal what is restored.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
     /// End with one JSON object.
@@ -152,6 +152,9 @@ fn list(connection: &Connection, place: &Place) -> Result<()> {
         Some(vault) => format!("{}  {} bytes\n", vault.file, vault.bytes),
         None => "no vault\n".to_owned(),
     });
+    for copy in [&manifest.keys, &manifest.tombstones].into_iter().flatten() {
+        text.push_str(&format!("{}  {} bytes\n", copy.file, copy.bytes));
+    }
     print(&text);
     Ok(())
 }
@@ -200,15 +203,18 @@ impl Restore {
         };
         let text = format!(
             "{rows} rows, to position {position}, in {place}\n{}\n",
-            match (restored.vault, &self.root_key) {
-                (true, Some(_)) => "its vault opens; `lintel rebuild` makes tables and history, then `lintel serve`",
-                (true, None) =>
+            match (restored.vault, restored.keys, &self.root_key) {
+                (true, _, Some(_)) => "its vault opens; `lintel rebuild` makes tables and history, then `lintel serve`",
+                (true, true, None) =>
+                    "`lintel rebuild`, then `lintel serve`, which waits for its custodians; without custodians put the root key there \
+                     first, as ark.key (mode 600)",
+                (true, false, None) =>
                     "put the root key there as ark.key (mode 600), then `lintel rebuild`, then `lintel serve`",
-                (false, _) =>
-                    "the backup has no vault: put vault.db and ark.key there, then `lintel rebuild`, `lintel serve`",
+                (false, _, _) =>
+                    "the backup has no vault: put vault.db and keys.db there, then `lintel rebuild`, `lintel serve`",
             }
         );
-        let object = json!({ "rows": rows, "last_position": position, "vault": restored.vault });
+        let object = json!({ "rows": rows, "last_position": position, "vault": restored.vault, "keys": restored.keys });
         print(&if self.json { format!("{object}\n") } else { text });
         Ok(())
     }

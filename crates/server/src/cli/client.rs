@@ -39,6 +39,8 @@ pub(crate) enum Proof {
     Certificate(Files),
     /// It says so, where that is believed.
     Said(String),
+    /// It does not: for what takes no proof.
+    Nothing,
 }
 
 impl Client {
@@ -137,7 +139,7 @@ impl Client {
                 let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
                 request.header("authorization", signed.to_string())
             }
-            Proof::Certificate(_) => request,
+            Proof::Certificate(_) | Proof::Nothing => request,
             Proof::Said(name) => request.header(CALLER, name),
         };
         if changes {

@@ -4,11 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use ark::{MacKey, Vault};
+use ark::MacKey;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Client, Proof};
+use super::key::api_root;
 use super::print;
 use crate::config::Config;
 use crate::http::auth::{KEY_SERIAL, OPERATOR, api_key};
@@ -116,8 +117,15 @@ impl Connection {
     /// # Errors
     /// No key, no answer, or the platform's refusal.
     pub(crate) fn ask(&self, config: &Config, ask: impl FnOnce(&Client) -> Result<Answer>) -> Result<()> {
-        let client = self.client(config)?;
-        let Answer { json, text, complaint } = ask(&client)?;
+        self.show(ask(&self.client(config)?)?)
+    }
+
+    /// Prints what was answered.
+    ///
+    /// # Errors
+    /// What the answer complains of.
+    pub(super) fn show(&self, answer: Answer) -> Result<()> {
+        let Answer { json, text, complaint } = answer;
         if self.json {
             print(&format!("{json}\n"));
         } else {
@@ -132,6 +140,19 @@ impl Connection {
     /// No key, or no address.
     pub(super) fn client(&self, config: &Config) -> Result<Client> {
         Client::new(&self.base(config)?, self.proof(config)?, self.idempotency_key.clone())
+    }
+
+    /// A client for what takes no key: a certificate it shows if it has one.
+    ///
+    /// # Errors
+    /// No address.
+    pub(super) fn keyless(&self, config: &Config) -> Result<Client> {
+        let proof = match self.files()? {
+            Some(files) => Proof::Certificate(files),
+            None if self.unsigned => Proof::Said(self.who.clone()),
+            None => Proof::Nothing,
+        };
+        Client::new(&self.base(config)?, proof, self.idempotency_key.clone())
     }
 
     /// A client of the platform at an address of this machine.
@@ -209,15 +230,13 @@ impl Connection {
             return MacKey::from_hex(hex).context("--key or LINTEL_KEY");
         }
         let directory = &config.data_dir;
-        // To open a vault that is not there would make one.
         if !directory.join(ark::vault::VAULT_NAME).exists() {
             bail!(
                 "there is no vault in {} to derive the key from; name the platform's --data-dir, or give --key",
                 directory.display()
             );
         }
-        let root = Vault::open(directory)?.fingerprint_key();
-        Ok(api_key(&root, &self.who, KEY_SERIAL))
+        Ok(api_key(&api_root(directory, None)?, &self.who, KEY_SERIAL))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | `seal` | status, making it, shares, sealing, another root key, backup |
+//! | `seal` | status, shares, sealing, another root key, backup |
 //! | `keys` | create, list, look, rotate, steps of a life, import, export |
 //! | `operate` | encrypt, decrypt, rewrap, data keys, sign, verify, tags, randomness |
 //! | `financial` | keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks |
@@ -14,8 +14,8 @@
 //! | `error` | codes and statuses |
 //!
 //! The handlers serve the platform and `lintel ark serve` alike: what they share is [`App`], which either can be made into.
-//! Merchants are refused. Why, and the approval where it takes one, stand in the query, which a signature covers. All of
-//! this lies outside the journal: no positions, no idempotency keys.
+//! Merchants are refused. Why, and the approval where it takes one, stand in the query, which a signature covers. Two routes are not
+//! signed: whether it is sealed, and bringing a share. All of this lies outside the journal: no positions, no idempotency keys.
 
 mod access;
 mod approval;
@@ -38,13 +38,14 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answer::blocking;
 use super::error::ApiError;
 use super::totp::Code;
 use crate::shell::clock::wall_ms;
 use crate::shell::key_service::Ark;
 
 pub(crate) use self::caller::{Caller, is_name};
-pub(crate) use self::error::CODES;
+pub(crate) use self::error::{CODES, of_ref as error_of, sealed};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -61,6 +62,12 @@ impl FromRef<super::App> for App {
     }
 }
 
+impl FromRef<App> for Arc<Ark> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.ark)
+    }
+}
+
 impl App {
     /// Of a process that is a key service and nothing else.
     pub(crate) fn alone(ark: Arc<Ark>) -> Self {
@@ -74,21 +81,18 @@ impl App {
     fn here(&self) -> Result<Arc<Ark>, ApiError> {
         match self.ark.elsewhere() {
             None => Ok(Arc::clone(&self.ark)),
-            Some(keys) => {
-                let message = format!("the key service is a process of its own at {}; ask it there", keys.url());
-                Err(ApiError::new("ark_elsewhere", None, message))
-            }
+            Some(keys) => Err(elsewhere(keys.url())),
         }
     }
 
     /// Whether operations are possible.
     ///
     /// # Errors
-    /// `ark_not_made`, `sealed`, and what keeps the keys file from being opened.
+    /// `sealed`, and what keeps the keys file from being opened.
     pub(crate) async fn open(&self) -> Result<(), ApiError> {
         let ark = self.here()?;
         blocking(move || {
-            let service = ark.service().map_err(error::of)?.ok_or_else(error::not_made)?;
+            let service = ark.service().map_err(error::of)?.ok_or_else(error::stopped)?;
             if service.is_sealed() { Err(error::of(Error::Sealed)) } else { Ok(()) }
         })
         .await
@@ -105,6 +109,11 @@ impl App {
         let missing = || ApiError::new("field_missing", Some("totp"), "send the one-time code of now in totp");
         platform.totp_once(operator, code.ok_or_else(missing)?).await
     }
+}
+
+fn elsewhere(url: &str) -> ApiError {
+    let message = format!("the key service is a process of its own at {url}; ask it there");
+    ApiError::new("ark_elsewhere", None, message)
 }
 
 /// Beside what is asked for.
@@ -126,8 +135,6 @@ where
 {
     OpenApiRouter::new()
         .routes(routes!(seal::status))
-        .routes(routes!(seal::init))
-        .routes(routes!(seal::unseal))
         .routes(routes!(seal::seal))
         .routes(routes!(seal::change_root))
         .routes(routes!(seal::rewrap_keys))
@@ -138,6 +145,7 @@ where
         .routes(routes!(keys::step))
         .routes(routes!(keys::export))
         .routes(routes!(keys::import))
+        .routes(routes!(keys::take_in))
         .routes(routes!(operate::encrypt))
         .routes(routes!(operate::decrypt))
         .routes(routes!(operate::rewrap))
@@ -158,8 +166,12 @@ where
 /// Uses a person's one-time code up in the key service: `false` if it or a later one was used before.
 pub(super) async fn use_code(app: &super::App, person: String, step: u64) -> Result<bool, ApiError> {
     let ark = Arc::clone(&app.ark);
+    if ark.elsewhere().is_some() {
+        // There the certificate is the proof, and codes are this process's own.
+        return Ok(true);
+    }
     app.blocking(move || {
-        let service = ark.service().map_err(error::of)?.ok_or_else(error::not_made)?;
+        let service = ark.service().map_err(error::of)?.ok_or_else(error::stopped)?;
         service.use_code(&By::new(&person, "", wall_ms()), step).map_err(error::of)
     })
     .await
@@ -174,18 +186,16 @@ async fn with<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let (ark, who, reason) = (app.here()?, caller.id().to_owned(), why.reason.clone());
     blocking(move || {
-        let service = ark.service().map_err(error::of)?.ok_or_else(error::not_made)?;
+        let service = ark.service().map_err(error::of)?.ok_or_else(error::stopped)?;
         work(&service, &By::new(&who, &reason, wall_ms())).map_err(error::of)
     })
     .await
 }
 
-/// Runs what blocks on a disk or a device beside the runtime.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(ApiError::internal("the work beside the request", &error)),
-    }
+/// What custodians ask without a key: while the key service is sealed, no API key can be told from another.
+pub(crate) fn ceremony<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S>
+where
+    Arc<Ark>: FromRef<S>,
+{
+    OpenApiRouter::new().routes(routes!(seal::seal_status)).routes(routes!(seal::unseal))
 }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
+use super::customer::sealing_failed;
 use super::error::ApiError;
 use crate::shell::clock::wall_ms;
 
@@ -102,8 +103,7 @@ impl App {
     /// `totp_not_enrolled`, `totp_wrong`, `totp_locked`.
     pub(crate) async fn totp_step(&self, operator: &Operator, code: &Code) -> Result<u64, ApiError> {
         let (vault, id, serial) = (Arc::clone(&self.vault), operator.id, operator.totp_serial);
-        let failed = |error: ark::Error| ApiError::internal("opening a secret of one-time codes", &error);
-        let secret = self.blocking(move || vault.totp(id.0, serial).map_err(failed)).await?;
+        let secret = self.blocking(move || vault.totp(id.0, serial).map_err(sealing_failed)).await?;
         let secret = secret.ok_or_else(|| {
             let message = format!("{id} has no secret for its one-time codes; POST /v1/operators/{id}/totp makes it");
             ApiError::new("totp_not_enrolled", Some("totp"), message)

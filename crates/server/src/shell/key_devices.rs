@@ -141,7 +141,7 @@ impl Device {
     /// # Errors
     /// Those of [`KeyService::open`] and of the device; [`Error::File`] if the root key was dealt to custodians.
     pub(crate) fn open_service(&self, directory: &Path, by: &By<'_>) -> Result<KeyService, Error> {
-        let Some(root) = self.root() else { return open_soft(directory) };
+        let Some(root) = self.root() else { return Ok(self.beside(open_soft(directory)?)) };
         let rooted = Arc::new(Rooted::new(root.provider())?);
         let service = KeyService::open_in_device(directory, Arc::clone(&rooted) as _)?;
         let dealt = "its root key was dealt to custodians: it opens with ark.provider = \"soft\"";
@@ -150,6 +150,14 @@ impl Device {
         rooted.take_root(root.find(&kept)?)?;
         service.unseal_root(Rooted::ROOT, by)?;
         Ok(service)
+    }
+
+    /// The key service, whose keys of terminals and zones are the financial modules' if these are such.
+    pub(crate) fn beside(&self, service: KeyService) -> KeyService {
+        match self {
+            Self::Sdf(..) | Self::Pkcs11(..) => service,
+            Self::Fhsm(modules) => service.with_module(Arc::clone(modules)),
+        }
     }
 
     /// Makes the key service of a directory under a root key made in the device; `None` of a device that keeps none.

@@ -1,9 +1,11 @@
-//! The key service as the server has it: opened once its file is there, ticked every second, sealed at the end.
+//! The key service as the server has it: opened or made at start, ticked every second, sealed at the end.
 //!
 //! ```text
-//!  no keys.db ── init, here or by `lintel ark init` ──► sealed ── shares ──► open ── seal, stop ──► sealed
-//!                            ├── setting ark.unseal = "file": open at start, for development ──┤
-//!                            └── ark.provider = "sdf", "pkcs11": open at start, by the device ──┘
+//!  nothing ── ark.unseal = "file" ──► made under ark.key, open            nothing ── `lintel ark init` ──► sealed
+//!  keys.db and its ark.key ── ark.unseal = "file" ──► open
+//!  keys.db, ark.provider = "sdf", "pkcs11" ── the device ──► open; while it is away: sealed, tried again
+//!  keys.db otherwise ──► sealed ── shares ──► open ── seal, stop ──► sealed
+//!  ark.remote.url ──► elsewhere, a process of its own
 //! ```
 //! Time is the machine's, also where the books' clock stands: keys and their trail belong to no business day.
 
@@ -11,68 +13,100 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, Result, bail};
 use ark::ceremony::RootKey;
 use ark::device::Health;
-use ark::keys::{By, Error, KEYS_NAME};
+use ark::keys::{By, Error, KEYS_NAME, KeyUse};
+use ark::vault::KEY_FILE_NAME;
 use ark::{KeyService, Soft};
+use tokio::sync::Notify;
 
 use super::clock::wall_ms;
 use super::key_devices::{Devices, open_soft};
+use super::key_slot::Slot;
 use super::remote_keys::RemoteKeys;
-use crate::config::{ArkConfig, ArkProvider, ArkUnseal};
+use crate::config::{ArkConfig, ArkUnseal};
 use crate::http::auth::OPERATOR;
 
-/// What the log says where the root key of the key service lies in a file.
-pub(crate) const FILE_WARNING: &str = "ark.unseal = \"file\": the key service opens with the file ark.key beside its \
-     keys, without custodians. This is for development; deal the root key with `lintel ark init` where keys matter";
 /// Who ticks and seals, for the trail.
 const SELF: &str = "lintel";
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The key service of a data directory, whether it was made or not.
+/// The key service of a data directory, or the one that is elsewhere.
 pub(crate) struct Ark {
     directory: PathBuf,
     /// Where it is, if another process has it.
     elsewhere: Option<Arc<RemoteKeys>>,
     /// What is not this process's memory, by configuration.
     devices: Option<Devices>,
-    opened: Mutex<Option<Arc<KeyService>>>,
+    /// The one of this process: none while its device is away, and at the end.
+    here: Arc<Slot>,
+    unsealed: Notify,
     copying: Mutex<()>,
+    /// Whether platforms ask over the network, and none is in this process.
+    serves_platforms: bool,
 }
 
 impl Ark {
-    /// The key service of this directory, or the one of the settings that is elsewhere. What keeps it from opening by itself
-    /// is logged and leaves it sealed: the platform runs without it.
+    /// The key service of this directory, or the one of the settings that is elsewhere: made where there is none and the settings
+    /// say so, open if its root key lies in a file or in a device that answers, else sealed.
     ///
     /// # Errors
-    /// Settings that cannot be: of another key service, or of devices.
-    pub(crate) fn start(directory: &Path, config: &ArkConfig) -> anyhow::Result<Self> {
+    /// No key service and no way to make one, keys that were lost, those of [`KeyService::open`], and settings that cannot be: of
+    /// another key service, or of devices.
+    pub(crate) fn start(directory: &Path, config: &ArkConfig) -> Result<Self> {
+        Self::begin(directory, config, false)
+    }
+
+    /// As [`Self::start`], for a process that is a key service and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn start_alone(directory: &Path, config: &ArkConfig) -> Result<Self> {
+        Self::begin(directory, config, true)
+    }
+
+    fn begin(directory: &Path, config: &ArkConfig, serves_platforms: bool) -> Result<Self> {
         let is_elsewhere = !config.remote.url.is_empty();
         let elsewhere = is_elsewhere.then(|| RemoteKeys::new(&config.remote).map(Arc::new)).transpose()?;
         let devices = if is_elsewhere { None } else { Devices::of(config) };
-        let (opened, copying) = (Mutex::default(), Mutex::default());
-        let ark = Self { directory: directory.to_owned(), elsewhere, devices, opened, copying };
-        if ark.elsewhere.is_none()
-            && let Err(error) = ark.begin(config)
-        {
-            if matches!(error.code(), "device_configuration" | "device_library") {
+        let (here, unsealed, copying) = (Arc::default(), Notify::new(), Mutex::default());
+        let ark = Self { directory: directory.to_owned(), elsewhere, devices, here, unsealed, copying, serves_platforms };
+        if ark.elsewhere.is_some() {
+            return Ok(ark);
+        }
+        match ark.keeps_root() {
+            Err(error) if matches!(error.code(), "device_configuration" | "device_library") => {
                 return Err(error).context("the devices of ark.provider");
             }
-            tracing::error!(%error, code = error.code(), "the key service stays sealed");
+            Ok(false) => {
+                let service = found(directory, config.unseal)?;
+                let service = match &ark.devices {
+                    Some(devices) => devices.get()?.beside(service),
+                    None => service,
+                };
+                *ark.here.service() = Some(ark.taken(service));
+            }
+            Ok(true) | Err(_) => ark.begin_by_device()?,
         }
         Ok(ark)
     }
 
-    /// Opens it where that takes no custodian.
-    fn begin(&self, config: &ArkConfig) -> Result<(), Error> {
-        if let Some(devices) = &self.devices {
-            devices.get()?;
-            self.service()?;
+    /// Whether a device has the root key.
+    fn keeps_root(&self) -> Result<bool, Error> {
+        self.devices.as_ref().map_or(Ok(false), |devices| Ok(devices.get()?.keeps_root()))
+    }
+
+    fn begin_by_device(&self) -> Result<()> {
+        ark::vault::refuse_lost_keys(&self.directory)?;
+        if !self.directory.join(KEYS_NAME).exists() {
+            bail!(
+                "there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device",
+                self.directory.display()
+            );
         }
-        if config.unseal == ArkUnseal::File && matches!(config.provider, ArkProvider::Soft | ArkProvider::Fhsm) {
-            tracing::warn!("{FILE_WARNING}");
-            self.open_by_file()?;
+        if let Err(error) = self.service() {
+            tracing::error!(%error, code = error.code(), "the key service stays sealed");
         }
         Ok(())
     }
@@ -82,52 +116,66 @@ impl Ark {
         self.elsewhere.as_ref()
     }
 
-    fn open_by_file(&self) -> Result<(), Error> {
-        let mut opened = self.opened();
-        // One process has the file, and this process once.
-        *opened = None;
-        let soft = Arc::new(Soft::new()?);
-        let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
-        *opened = Some(Arc::new(KeyService::open_with_key_file(&self.directory, soft, &by)?));
-        Ok(())
+    /// What the platform uses of it, wherever it is.
+    pub(crate) fn keys(&self) -> Arc<dyn KeyUse> {
+        match &self.elsewhere {
+            Some(keys) => Arc::clone(keys) as _,
+            None => Arc::clone(&self.here) as _,
+        }
     }
 
-    /// The key service, sealed or open; `None` before it is made.
+    /// Whether it is sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.elsewhere.as_ref().map_or_else(|| self.here.is_sealed(), |keys| keys.is_sealed())
+    }
+
+    /// Ends once it is not sealed.
+    pub(crate) async fn unsealed(self: &Arc<Self>) {
+        while self.is_sealed() {
+            tokio::select! {
+                () = self.unsealed.notified() => {}
+                // What is elsewhere, and a device, tell nobody.
+                () = tokio::time::sleep(EVERY) => self.try_again().await,
+            }
+        }
+    }
+
+    async fn try_again(self: &Arc<Self>) {
+        let ark = Arc::clone(self);
+        // What keeps the device away is logged by the tick, and not by each try.
+        drop(tokio::task::spawn_blocking(move || ark.service().map(drop)).await);
+    }
+
+    /// To be called after shares were brought.
+    pub(crate) fn shares_were_brought(&self) {
+        if !self.is_sealed() {
+            self.unsealed.notify_one();
+        }
+    }
+
+    /// The key service of this process, sealed or open; `None` at the end, and if it is elsewhere.
     ///
     /// # Errors
-    /// Those of [`KeyService::open`], and of the devices.
+    /// Those of its device, which is tried again.
     pub(crate) fn service(&self) -> Result<Option<Arc<KeyService>>, Error> {
-        let mut opened = self.opened();
-        if opened.is_none() && self.directory.join(KEYS_NAME).exists() {
+        let mut here = self.here.service();
+        if let (None, Some(devices), false) = (&*here, &self.devices, self.here.has_ended()) {
             let by = By::new(SELF, "the device", wall_ms());
-            let service = match &self.devices {
-                None => open_soft(&self.directory),
-                Some(devices) => devices.get()?.open_service(&self.directory, &by),
-            };
-            *opened = Some(Arc::new(service?));
+            *here = Some(self.taken(devices.get()?.open_service(&self.directory, &by)?));
         }
-        Ok(opened.clone())
+        Ok(here.clone())
+    }
+
+    fn taken(&self, service: KeyService) -> Arc<KeyService> {
+        if self.serves_platforms {
+            service.serve_platforms();
+        }
+        Arc::new(service)
     }
 
     /// What is known of the devices.
     pub(crate) fn device_health(&self) -> Vec<Health> {
         self.devices.as_ref().map(Devices::health).unwrap_or_default()
-    }
-
-    /// Makes the key service and deals its root key; the lines for the custodians. It is open then.
-    ///
-    /// # Errors
-    /// Those of [`KeyService::init`] and [`RootKey::deal`].
-    pub(crate) fn init(&self, threshold: u8, shares: u8, by: &By<'_>) -> Result<Vec<String>, Error> {
-        let mut opened = self.opened();
-        if let Some(devices) = &self.devices
-            && devices.get()?.keeps_root()
-        {
-            return Err(Error::RootInDevice);
-        }
-        let (service, dealt) = init(&self.directory, threshold, shares, by)?;
-        *opened = Some(Arc::new(service));
-        Ok(dealt)
     }
 
     /// A copy of the keys file as it is now.
@@ -158,8 +206,7 @@ impl Ark {
     /// What is due; the code of what failed.
     fn tick(&self) -> Option<&'static str> {
         // A device that was away may be back.
-        let found = if self.devices.is_some() { self.service() } else { Ok(self.opened().clone()) };
-        let service = match found {
+        let service = match self.service() {
             Ok(service) => service?,
             Err(error) => return Some(error.code()),
         };
@@ -169,12 +216,37 @@ impl Ark {
 
     /// Seals it, so that what is pending in the trail is written and no key is left in memory.
     pub(crate) fn stop(&self) {
-        let Some(service) = self.opened().take() else { return };
+        let Some(service) = self.here.end() else { return };
         match service.seal(&By::new(SELF, "stop", wall_ms())) {
             Ok(()) | Err(Error::Sealed) => {}
             Err(error) => tracing::error!(%error, "the key service could not write the end of its trail"),
         }
     }
+}
+
+/// Opens or makes it.
+fn found(directory: &Path, unseal: ArkUnseal) -> Result<KeyService> {
+    ark::vault::refuse_lost_keys(directory)?;
+    let (made, has_file) = (directory.join(KEYS_NAME).exists(), directory.join(KEY_FILE_NAME).exists());
+    let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
+    match unseal {
+        ArkUnseal::File if has_file || !made => match ark::vault::open_keys_with_key_file(directory, &by) {
+            Err(error) if made && matches!(error.of_keys(), Some(Error::Root { .. })) => {
+                tracing::warn!("ark.key is not the root key of keys.db");
+            }
+            opened => {
+                tracing::warn!("{}", ark::KEY_FILE_WARNING);
+                return Ok(opened?);
+            }
+        },
+        ArkUnseal::Shares if !made => bail!(
+            "there is no key service in {} yet: make one and deal its root key with `lintel ark init`, or set ark.unseal = \
+             \"file\" for development",
+            directory.display()
+        ),
+        ArkUnseal::File | ArkUnseal::Shares => {}
+    }
+    Ok(open_soft(directory)?)
 }
 
 /// Makes the key service of a directory under a new root key, and deals that.

@@ -20,6 +20,7 @@ pub(crate) mod executor;
 pub(crate) mod journal_place;
 pub(crate) mod key_devices;
 pub(crate) mod key_service;
+pub(crate) mod key_slot;
 pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod merger;

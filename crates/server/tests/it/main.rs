@@ -34,6 +34,7 @@ mod mending;
 mod merging;
 mod open;
 mod orders;
+mod own_keys;
 mod own_money;
 mod restart;
 mod server;

@@ -5,11 +5,13 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use ark::MacKey;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -68,6 +70,37 @@ impl Server {
         let server = Self { child: Some(child), directory, settings, environment, operator, address };
         assert_eq!(server.operator().get("/health/ready").status, 200);
         server
+    }
+
+    /// On the key service of custodians, which is sealed as at every start of theirs.
+    pub(crate) fn start_sealed(directory: TempDir, custodians: &Custodians) -> Self {
+        Self::start_sealed_with(directory, custodians, Vec::new())
+    }
+
+    /// The same, with variables of its own.
+    pub(crate) fn start_sealed_with(
+        directory: TempDir,
+        custodians: &Custodians,
+        environment: Vec<(String, OsString)>,
+    ) -> Self {
+        let settings = place();
+        let (child, address) = serve(directory.path(), &settings, &environment);
+        let operator = custodians.operator.clone();
+        let server = Self { child: Some(child), directory, settings, environment, operator, address };
+        assert_eq!(server.operator().get("/health/ready").error().1, "sealed");
+        server
+    }
+
+    /// Brings shares, which must be enough, and waits until it serves.
+    pub(crate) fn unseal(&self, shares: &[String]) {
+        for share in shares {
+            self.operator().send("POST", "/v1/ark/unseal", &[], json!({ "share": share }).to_string().as_bytes()).ok();
+        }
+        let began = Instant::now();
+        while self.operator().get("/health/ready").status != 200 {
+            assert!(began.elapsed() < PATIENCE, "it did not come up:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -185,6 +218,31 @@ impl Server {
     }
 }
 
+/// Three custodians, two of whom open the key service of a directory, and the secret of the institution's programs.
+pub(crate) struct Custodians {
+    pub(crate) shares: Vec<String>,
+    operator: MacKey,
+}
+
+impl Custodians {
+    /// Makes the key service of a directory and deals its root key.
+    pub(crate) fn deal(directory: &Path) -> Self {
+        let data = directory.join("data");
+        let dealt = lintel(&data, &["ark", "init", "--shares", "3", "--threshold", "2"]);
+        assert!(dealt.status.success(), "{dealt:?}");
+        let shares: Vec<String> = String::from_utf8(dealt.stdout).unwrap().lines().map(str::to_owned).collect();
+        let key = lintel_fed(&data, &["key", "--shares"], &shares[1..].join("\n"));
+        assert!(key.status.success(), "{key:?}");
+        let operator = MacKey::from_hex(String::from_utf8(key.stdout).unwrap().trim()).unwrap();
+        Self { shares, operator }
+    }
+
+    /// The secret of the institution's programs as the command line takes it.
+    pub(crate) fn secret(&self) -> String {
+        self.operator.to_hex().expose().to_owned()
+    }
+}
+
 /// True where journal and store lie below the server's directory.
 pub(crate) fn is_embedded() -> bool {
     match std::env::var("LINTEL_TEST_PLACE").as_deref() {
@@ -260,6 +318,21 @@ pub(crate) fn lintel_in(data: &Path, arguments: &[&str], environment: &[(&str, S
     let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
     command.arg("--data-dir").arg(data).args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
     command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").env_remove("LINTEL_AS").output().unwrap()
+}
+
+/// As [`lintel`], with something on its standard input.
+pub(crate) fn lintel_fed(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
+    command
+        .arg("--data-dir")
+        .arg(data)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").env_remove("LINTEL_AS").spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 fn operator_key(directory: &Path) -> MacKey {

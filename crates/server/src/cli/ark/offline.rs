@@ -22,6 +22,7 @@ use crate::shell::key_service;
 pub(super) fn init(config: &Config, dealt: Option<(u8, u8)>, as_json: bool) -> Result<()> {
     let directory = &config.data_dir;
     std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    ark::vault::refuse_lost_keys(directory)?;
     let by = By::new(OPERATOR, "lintel ark init", wall_ms());
     let device = Devices::of(&config.ark).map(|devices| devices.get()).transpose()?;
     if let Some(device) = device.filter(|device| device.keeps_root()) {
@@ -37,7 +38,8 @@ pub(super) fn init(config: &Config, dealt: Option<(u8, u8)>, as_json: bool) -> R
         return Ok(());
     }
     tell(&format!(
-        "The key service is made, and sealed. Give each custodian one line; any {threshold} of the {shares} open it.\n\
+        "The key service is made, and sealed. Give each custodian one line; any {threshold} of the {shares} open it, and with\n\
+         `lintel key --shares` show the secret that the institution's programs sign with.\n\
          They are shown this once and are nowhere else. Keep the public key of the trail elsewhere too:\n{public}\n"
     ));
     print(&format!("{}\n", dealt.join("\n")));

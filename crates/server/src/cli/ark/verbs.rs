@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::super::client::{Client, target};
 use super::super::remote::Answer;
@@ -80,6 +81,23 @@ pub(crate) enum Keys {
         /// A key of purpose wrap.
         #[arg(long)]
         under: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Take in a secret that somebody gave, such as a bank: hexadecimal digits from standard input or a file.
+    ///
+    /// For one that comes wrapped, `import` is better: nobody sees it. Take the file away afterwards.
+    TakeIn {
+        /// Its name here, such as channel/our-bank.
+        name: String,
+        /// Its kind.
+        #[arg(long, default_value = "hmac-sm3")]
+        kind: String,
+        /// What it is for.
+        #[arg(long, default_value = "mac")]
+        purpose: String,
+        #[command(flatten)]
+        input: Input,
         #[command(flatten)]
         why: Why,
     },
@@ -302,7 +320,15 @@ const VERSIONS: [Field; 7] = [
     text("check_value"),
     text("public_key"),
 ];
-const STATUS: [Field; 5] = [text("made"), text("sealed"), text("founding"), number("keys"), text("audit_public_key")];
+const SEALED: [Field; 3] = [text("sealed"), number("found"), number("threshold")];
+const STATUS: [Field; 6] = [
+    text("made"),
+    text("sealed"),
+    text("founding"),
+    number("keys"),
+    text("audit_public_key"),
+    text("signing_public_key"),
+];
 const APPROVAL: [Field; 8] = [
     number("id"),
     text("operation"),
@@ -329,15 +355,22 @@ fn path(path: &[&str]) -> String {
     target(&[&["v1", "ark"][..], path].concat(), &[])
 }
 
+/// What is asked without a key; `None` if there is more to say to who has one.
+pub(super) fn ask_unsigned(ark: &Ark, client: &Client) -> Result<Option<Answer>> {
+    if let Ark::Unseal { forget, input } = ark {
+        let body = json!({"share": input.text()?, "forget": forget});
+        return shown(client.post(&path(&["unseal"]), &body)?, collected).map(Some);
+    }
+    let status = client.get(&path(&["seal-status"]))?;
+    if status["sealed"] != true { Ok(None) } else { shown(status, |status| record(&SEALED, status)).map(Some) }
+}
+
 /// Asks for it.
 pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
     match ark {
         Ark::Serve(_) | Ark::Init { .. } | Ark::Restore { .. } => bail!("this is done without a platform"),
+        Ark::Unseal { .. } => bail!("this is asked without a key"),
         Ark::Status => shown(client.get(&path(&["status"]))?, |status| record(&STATUS, status)),
-        Ark::Unseal { forget, input } => {
-            let body = json!({"share": input.text()?, "forget": forget});
-            shown(client.post(&path(&["unseal"]), &body)?, collected)
-        }
         Ark::Seal { why } => {
             shown(client.post(&why.target(&["seal"]), &json!({}))?, |_| "The key service is sealed.\n".to_owned())
         }
@@ -412,6 +445,13 @@ fn ask_keys(keys: &Keys, client: &Client) -> Result<Answer> {
         Keys::Export { name, version, under, why } => {
             let body = json!({"version": version, "under": under});
             return one(client.post(&why.target(&["keys", name, "export"]), &body)?, "wrapped");
+        }
+        Keys::TakeIn { name, kind, purpose, input, why } => {
+            let key = json!({"name": name, "kind": kind, "purpose": purpose});
+            let text = Zeroizing::new(input.text()?);
+            let bytes = Zeroizing::new(hex::decode(text.as_bytes()).ok().context("this is not hexadecimal")?);
+            let secret = Zeroizing::new(BASE64_STANDARD.encode(&bytes));
+            client.post(&why.target(&["take-in"]), &json!({"key": key, "secret": secret.as_str()}))?
         }
         Keys::Import { name, kind, purpose, under, input, why } => {
             let key = json!({"name": name, "kind": kind, "purpose": purpose});

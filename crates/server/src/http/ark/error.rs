@@ -7,8 +7,6 @@ use crate::http::error::ApiError;
 
 /// Codes of the key service: name, status, meaning. A name is for ever.
 pub(crate) const CODES: &[(&str, u16, &str)] = &[
-    ("ark_not_made", 409, "There is no key service yet: `lintel ark init` makes it."),
-    ("ark_made", 409, "There is a key service already."),
     ("ark_elsewhere", 409, "The key service is a process of its own; the message says where."),
     ("caller_malformed", 401, "The certificate, or the header in its place, names no caller."),
     ("sealed", 503, "The key service is sealed: custodians bring their shares."),
@@ -31,6 +29,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("key_forming", 409, "A key that is formed of components cannot be, or not yet; the message says why."),
     ("profile_production", 409, "PIN and terminal keys of a production belong into a financial module."),
     ("key_purpose", 422, "The key is for another purpose."),
+    ("key_bytes_invalid", 422, "These bytes are no key of this kind."),
     ("too_large", 413, "A value, context, reason or proposal is too large."),
     ("batch_too_large", 413, "A batch has more than 1,000 values."),
     ("decryption_failed", 422, "It does not open: altered, cut, of another key, version or context."),
@@ -51,25 +50,30 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
 
 /// The error as callers see it.
 pub(super) fn of(error: Error) -> ApiError {
+    of_ref(&error)
+}
+
+/// The error as callers see it.
+pub(crate) fn of_ref(error: &Error) -> ApiError {
     let code = error.code();
     if let Error::Root { .. } = error {
         // Its own words name a file of the server.
         let message = "these shares make another root key; bring those of this key service";
         return ApiError::new(code, Some("share"), message);
     }
-    if let Error::Provider(KeyError::Device(device)) = &error {
+    if let Error::Provider(KeyError::Device(device)) = error {
         tracing::error!(error = %device, code, "a device of the key service failed");
         let message = "a device that holds keys does not do it now; the server's log says why";
         return ApiError::new("device_unavailable", None, message);
     }
-    if is_inside(&error) {
+    if is_inside(error) {
         tracing::error!(%error, code, "the key service failed");
         return ApiError::new(code, None, "the key service could not do it; the server's log says why");
     }
     if code == "not_permitted" || CODES.iter().any(|(known, _, _)| *known == code) {
-        return ApiError::new(code, param(&error), error.to_string());
+        return ApiError::new(code, param(error), error.to_string());
     }
-    ApiError::internal("the key service", &error)
+    ApiError::internal("the key service", error)
 }
 
 /// Whether it is about files of the server.
@@ -94,9 +98,14 @@ fn param(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// There is no key service yet.
-pub(super) fn not_made() -> ApiError {
-    ApiError::new("ark_not_made", None, "there is no key service yet; make one with `lintel ark init`")
+/// The platform stops.
+pub(super) fn stopped() -> ApiError {
+    ApiError::new("unavailable", None, "the platform stops; nothing was done")
+}
+
+/// The key service is sealed, and with it the platform.
+pub(crate) fn sealed() -> ApiError {
+    of(Error::Sealed)
 }
 
 #[cfg(test)]

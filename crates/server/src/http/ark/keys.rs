@@ -156,6 +156,7 @@ pub(crate) async fn create(
     new.spec()?;
     let work = move |service: &ark::KeyService, by: &By<'_>| {
         service.check_role(by, MAKERS, &new.name, "create")?;
+        service.check_name(by, &new.name, "create")?;
         let spec = new.spec().map_err(|_| Error::Name(String::new()))?;
         service.create(by, &spec).map(ArkKeyView::of)
     };
@@ -319,8 +320,43 @@ pub(crate) async fn import(
     let work = move |service: &ark::KeyService, by: &By<'_>| {
         let Import { key, wrapped, under } = &import;
         service.check_role(by, MAKERS, &key.name, "import")?;
+        service.check_name(by, &key.name, "import")?;
         let spec = key.spec().map_err(|_| Error::Name(String::new()))?;
         service.import(by, &spec, wrapped.bounded()?, under).map(ArkKeyView::of)
+    };
+    with(&app, &caller, &why, work).await.map(Json)
+}
+
+/// A key that somebody brings.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TakeIn {
+    /// As it shall be here.
+    key: NewKey,
+    /// Its bytes, in base64.
+    secret: Base64,
+}
+
+/// Take in a key in clear
+///
+/// Such as a secret that a bank gave. The trail says that it came so; where a key can come wrapped, import it.
+#[utoipa::path(
+    post, path = "/v1/ark/take-in", tag = "ark_key", request_body = TakeIn, params(Why),
+    responses((status = OK, body = ArkKeyView))
+)]
+pub(crate) async fn take_in(
+    State(app): State<App>,
+    caller: Caller,
+    Query(why): Query<Why>,
+    Body(brought): Body<TakeIn>,
+) -> Result<Json<ArkKeyView>, ApiError> {
+    brought.key.spec()?;
+    let work = move |service: &ark::KeyService, by: &By<'_>| {
+        let TakeIn { key, secret } = &brought;
+        service.check_role(by, MAKERS, &key.name, "take-in")?;
+        service.check_name(by, &key.name, "take-in")?;
+        let spec = key.spec().map_err(|_| Error::Name(String::new()))?;
+        service.take_in(by, &spec, secret.bounded()?).map(ArkKeyView::of)
     };
     with(&app, &caller, &why, work).await.map(Json)
 }
