@@ -45,10 +45,7 @@ fn a_whole_vault_passes_and_every_key_of_it_opened() {
 #[test]
 fn what_is_wrong_is_named_by_its_id() {
     let cases = [
-        (
-            "UPDATE data_key SET wrapped = substr(wrapped, 1, length(wrapped) - 1) || x'00' WHERE id = 1",
-            "data key 1 of customer 1",
-        ),
+        ("UPDATE data_key SET wrapped = zeroblob(length(wrapped)) WHERE id = 1", "data key 1 of customer 1"),
         (
             "UPDATE data_key SET wrapped = (SELECT wrapped FROM data_key WHERE id = 3) WHERE id = 1",
             "data key 1 of customer 1",
