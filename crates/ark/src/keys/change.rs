@@ -55,14 +55,18 @@ impl KeyService {
     /// good as the way it came; the trail says that it came so.
     ///
     /// # Errors
-    /// [`Error::Provider`] with `key_bytes_invalid` for bytes that are no key of this kind; [`Error::RootInDevice`] where keys
+    /// [`Error::Usage`] for a key of a terminal or zone; [`Error::Provider`] with `key_bytes_invalid` for bytes that are no key of this kind; [`Error::RootInDevice`] where keys
     /// lie in a device, which takes none in clear; and as [`KeyService::create`].
     pub fn take_in(&self, by: &By<'_>, spec: &Spec<'_>, bytes: &[u8]) -> Result<Info, Error> {
         self.change(by, spec.name, 1, "take-in", |file, open| {
             self.fresh(open, spec)?;
             let soft = self.soft.as_ref().ok_or(Error::RootInDevice)?;
-            let handle = soft.import(spec.kind, bytes)?;
-            self.born(by, file, open, spec, handle)
+            let Kind::General(kind) = spec.kind else {
+                let (name, purpose) = (shown(spec.name), spec.purpose);
+                return Err(Error::Usage { name, purpose, operation: "be taken in in clear" });
+            };
+            let handle = soft.import(kind, bytes)?;
+            self.born(by, file, open, spec, Held::General(handle))
         })
     }
 

@@ -71,7 +71,8 @@ impl Ark {
         let elsewhere = is_elsewhere.then(|| RemoteKeys::new(&config.remote).map(Arc::new)).transpose()?;
         let devices = if is_elsewhere { None } else { Devices::of(config) };
         let (here, unsealed, copying) = (Arc::default(), Notify::new(), Mutex::default());
-        let ark = Self { directory: directory.to_owned(), elsewhere, devices, here, unsealed, copying, serves_platforms };
+        let ark =
+            Self { directory: directory.to_owned(), elsewhere, devices, here, unsealed, copying, serves_platforms };
         if ark.elsewhere.is_some() {
             return Ok(ark);
         }
