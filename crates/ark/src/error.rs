@@ -163,10 +163,7 @@ pub enum Error {
 
 impl From<keys::Error> for Error {
     fn from(error: keys::Error) -> Self {
-        match error {
-            keys::Error::KeyFile(error) => error,
-            error => Self::Keys(Box::new(error)),
-        }
+        if let keys::Error::KeyFile(error) = error { error } else { Self::Keys(Box::new(error)) }
     }
 }
 

@@ -63,7 +63,7 @@ pub enum ChannelError {
         /// The key's name.
         name: String,
         /// Why not.
-        source: ark::keys::Error,
+        source: Box<ark::keys::Error>,
     },
 
     /// A setting is missing or wrong. The value is not repeated: it may be a key.
@@ -138,7 +138,7 @@ impl ChannelError {
     #[must_use]
     pub fn of_keys(&self) -> Option<&ark::keys::Error> {
         match self {
-            Self::Key { source, .. } => Some(source),
+            Self::Key { source, .. } => Some(source.as_ref()),
             Self::Opening { source, .. } => source.of_keys(),
             Self::Unsupported { .. }
             | Self::Limit { .. }

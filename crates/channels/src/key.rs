@@ -68,5 +68,5 @@ fn whole(head: &[u8], body: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 fn failed(channel: &'static str, name: &str) -> impl FnOnce(Error) -> ChannelError {
-    move |source| ChannelError::Key { channel, name: name.to_owned(), source }
+    move |source| ChannelError::Key { channel, name: name.to_owned(), source: Box::new(source) }
 }

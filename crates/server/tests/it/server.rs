@@ -97,7 +97,9 @@ impl Server {
             self.operator().send("POST", "/v1/ark/unseal", &[], json!({ "share": share }).to_string().as_bytes()).ok();
         }
         let began = Instant::now();
-        while self.operator().get("/health/ready").status != 200 {
+        // A connection that meets the change of hands may be reset, as at any restart.
+        let ready = || crate::client::exchange(&self.address, "GET", "/health/ready", &[], b"");
+        while ready().map_or(true, |answer| answer.status != 200) {
             assert!(began.elapsed() < PATIENCE, "it did not come up:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
