@@ -15,7 +15,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use ark::keys::{BATCH_MAX, By, Context, Error, Info, KeyUse, Many, Purpose, Rotation, Spec, State, VersionInfo};
+use ark::keys::{BATCH_MAX, By, Context, Error, Info, KeyUse, Kind, Many, Purpose, Rotation, Spec, State, VersionInfo};
 use ark::provider::{KeyError, KeyKind, PublicKey};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -348,10 +348,12 @@ struct Version {
 impl Key {
     /// `None` if a word is none that this program knows.
     fn info(self) -> Option<Info> {
-        let kind = KeyKind::ALL.into_iter().find(|kind| kind.name() == self.kind)?;
+        let purpose = Purpose::of(&self.purpose)?;
+        let kind = Kind::of(&self.kind, purpose)?;
+        let pairs = KeyKind::ALL.into_iter().find(|pair| kind.is(*pair));
         let version = |version: Version| {
             let public = version.public_key.map(|text| BASE64_STANDARD.decode(text).ok());
-            let public = public.map(|bytes| bytes.map(|bytes| PublicKey { kind, bytes }));
+            let public = public.map(|bytes| Some(PublicKey { kind: pairs?, bytes: bytes? }));
             let check_value = version.check_value.map(|text| hex::decode(text).ok()?.try_into().ok());
             Some(VersionInfo {
                 version: version.version,
@@ -366,7 +368,7 @@ impl Key {
         Some(Info {
             name: self.name,
             kind,
-            purpose: Purpose::of(&self.purpose)?,
+            purpose,
             exportable: self.exportable,
             rotation: Rotation { age: self.rotate_after_ms, uses: self.rotate_after_uses },
             wait_ms: self.destroy_wait_ms,
