@@ -217,7 +217,7 @@ fn the_command_line_does_it_all() {
     };
     assert!(form("tmk", "3des-2", "terminal-master", TMK).contains("2 of 2 components are here"));
     let import = ["import", "pik", "--kind", "3des-2", "--purpose", "terminal-pin", "--exportable", "--under", "tmk"];
-    let made = run(&[&import[..], &["--check-value", &SIGN_IN[32..40]]].concat(), SIGN_IN[..32].as_bytes());
+    let made = run(&[&import[..], &["--check-value", &SIGN_IN[32..40]]].concat(), &SIGN_IN.as_bytes()[..32]);
     assert!(made.to_uppercase().contains(&SIGN_IN[32..40]), "{made}");
     assert!(run(&["export", "pik", "--under", "tmk"], b"").contains(&SIGN_IN[..32]));
     assert_eq!(run(&["check-value", "pik", "--version", "1"], b"")[..8].to_uppercase(), SIGN_IN[32..40]);
