@@ -18,6 +18,7 @@
 //! | `financial` | keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks |
 //! | `held` | a key as the provider has it: a general one, or one of a terminal or zone |
 //! | `kind` | kinds and purposes |
+//! | `told` | what it tells of keys and of the trail |
 //! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
 //! | `access`, `approval` | who may do what; what takes two people |
 //! | `beside` | one value opened beside the process that has the keys, and a copy of the file |
@@ -45,6 +46,7 @@ mod platform;
 mod row;
 mod service;
 mod text;
+mod told;
 mod tombstone;
 mod upkeep;
 

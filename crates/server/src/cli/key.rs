@@ -77,7 +77,7 @@ fn first(config: &Config, root: Option<RootKey>) -> Result<MacKey> {
 }
 
 /// The root key of the shares on standard input.
-fn collect() -> Result<RootKey> {
+pub(super) fn collect() -> Result<RootKey> {
     let mut text = Zeroizing::new(String::new());
     std::io::stdin().lock().read_to_string(&mut text).context("reading shares from standard input")?;
     let mut shares = Shares::default();

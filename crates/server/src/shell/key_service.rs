@@ -10,7 +10,7 @@
 //! Time is the machine's, also where the books' clock stands: keys and their trail belong to no business day.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -198,10 +198,6 @@ impl Ark {
         let bytes = std::fs::read(&path).map_err(failed("read"));
         std::fs::remove_file(&path).map_err(failed("remove"))?;
         bytes
-    }
-
-    fn opened(&self) -> MutexGuard<'_, Option<Arc<KeyService>>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is due; the code of what failed.

@@ -46,16 +46,6 @@ impl Caller {
         &self.id
     }
 
-    /// Refuses everyone but the institution's own programs.
-    pub(super) fn program(&self) -> Result<(), ApiError> {
-        match self.who {
-            Who::Programs => Ok(()),
-            Who::Named(_) => {
-                Err(ApiError::forbidden(format!("{} may not do this; it is for the institution's programs", self.id)))
-            }
-        }
-    }
-
     /// Refuses the institution's own programs; the platform's operator where the platform asks.
     pub(super) fn person(&self) -> Result<Option<&Operator>, ApiError> {
         match &self.who {
@@ -100,9 +90,9 @@ mod tests {
     #[test]
     fn only_one_name_is_the_programs() {
         let programs = Caller::named(OPERATOR).unwrap();
-        assert!(programs.program().is_ok() && programs.person().is_err());
+        assert!(programs.person().is_err());
         let person = Caller::named("alice@bank.example").unwrap();
-        assert!(person.program().is_err() && person.person().unwrap().is_none());
+        assert!(person.person().unwrap().is_none());
     }
 
     #[test]

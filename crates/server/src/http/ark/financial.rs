@@ -9,6 +9,7 @@ mod make;
 use ark::KeyService;
 use ark::keys::{By, Error};
 use axum::Json;
+use axum::extract::FromRef;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,7 +22,10 @@ use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 
 /// The routes below `/v1/ark/financial`.
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S>
+where
+    App: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(make::generate))
         .routes(routes!(make::form))
