@@ -125,6 +125,7 @@ pub(crate) struct KeysConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ArkConfig {
+    pub(crate) profile: ArkProfile,
     pub(crate) unseal: ArkUnseal,
     pub(crate) provider: ArkProvider,
     pub(crate) provider_file: PathBuf,
@@ -165,6 +166,16 @@ pub(crate) struct ArkServe {
     pub(crate) certificate: PathBuf,
     pub(crate) certificate_key: PathBuf,
     pub(crate) ca: PathBuf,
+}
+
+/// What the keys are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArkProfile {
+    /// Development and sandboxes: everything goes.
+    Development,
+    /// Money of customers: no root key in a file, no key of a channel in the settings, PIN and terminal keys in financial modules.
+    Production,
 }
 
 /// What the key service opens with at start.

@@ -25,7 +25,7 @@ use node::projector::{Projector, ProjectorError};
 use store::Database;
 
 use self::doors::{Doors, Stop, open_doors};
-use crate::config::{ClockKind, Config, Place};
+use crate::config::{ArkProfile, ChannelConfig, ClockKind, Config, Place};
 use crate::http::{self, App, Parts};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
@@ -279,6 +279,7 @@ fn executor(
 ) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
+        refuse_clear_key(config, entry)?;
         let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)
             .with_context(|| format!("channel {}", entry.name))?;
         let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
@@ -302,6 +303,19 @@ fn executor(
         permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
         patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
     })
+}
+
+/// Refuses a channel's key in the settings of a production: whoever reads them would sign as the institution.
+fn refuse_clear_key(config: &Config, entry: &ChannelConfig) -> Result<()> {
+    let key = entry.settings.get("key").and_then(serde_json::Value::as_str);
+    if config.ark.profile == ArkProfile::Production && key.is_some_and(|key| !key.starts_with("ark:")) {
+        bail!(
+            "ark.profile = \"production\", and the key of channel {} stands in the settings: bring it with `lintel ark keys take-in \
+             channel/NAME` and name it there, as \"ark:channel/NAME\"",
+            entry.name
+        );
+    }
+    Ok(())
 }
 
 /// The client for banks. It follows no redirect: that would write a payment twice, and elsewhere.

@@ -64,13 +64,24 @@ impl KeyService {
         self
     }
 
+    /// Has PIN and terminal keys of a production in a financial module alone from now on: without one their commands are refused, for
+    /// the keys would be where this host can read them.
+    #[must_use]
+    pub fn in_production(mut self) -> Self {
+        self.production = true;
+        self
+    }
+
     /// The provider of financial commands: the module, or what keeps the general keys.
     ///
     /// # Errors
-    /// [`KeyError::Purpose`] if there is none.
+    /// [`KeyError::Purpose`] if there is none, [`KeyError::Production`] if it must be a module and is none.
     pub(super) fn financial(&self) -> Result<&dyn Financial, Error> {
         if let Some(module) = &self.module {
             return Ok(&**module);
+        }
+        if self.production {
+            return Err(KeyError::Production { provider: "of this process" }.into());
         }
         let needed = "this key service has no provider that knows financial commands";
         Ok(self.provider.financial().ok_or(KeyError::Purpose { needed })?)

@@ -50,6 +50,8 @@ pub struct KeyService {
     pub(super) soft: Option<Arc<Soft>>,
     /// Where keys of terminals and zones are, if not in the provider.
     pub(super) module: Option<Arc<Fhsm>>,
+    /// Whether it must be there for financial commands.
+    pub(super) production: bool,
     pub(super) file: Mutex<Connection>,
     /// Taken after `file` where both are.
     pub(super) pending: Mutex<Pending>,
@@ -286,6 +288,7 @@ impl KeyService {
             provider,
             soft,
             module: None,
+            production: false,
             file: Mutex::new(file),
             pending: Mutex::default(),
             open: RwLock::default(),

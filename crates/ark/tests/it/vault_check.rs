@@ -85,7 +85,7 @@ fn damage_of_the_file_is_found() {
             Ok(checked) if checked.damages.is_empty() => {
                 assert!(is_of_a_blind_index(&whole, at), "byte {at} was not found")
             }
-            Ok(_) | Err(Error::Database { .. } | Error::KeyFileOfAnotherVault { .. } | Error::VaultFormat { .. }) => {}
+            Ok(_) | Err(Error::Database { .. } | Error::KeysOfAnotherVault { .. } | Error::VaultFormat { .. }) => {}
             Err(error) => panic!("byte {at}: {error}"),
         }
     }

@@ -1,7 +1,6 @@
 //! `lintel key`: the secret of an API key, for whoever may read the data directory and has the root key of its key service.
 
 use std::io::Read as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -14,11 +13,12 @@ use zeroize::Zeroizing;
 
 use crate::config::{ArkUnseal, Config};
 use crate::http::auth::{KEY_SERIAL, OPERATOR, api_key};
+use crate::shell::key_service::held_elsewhere;
 
 /// Print the secret of an API key.
 ///
 /// With the root key in the file ark.key, or with --shares by its custodians, who type their lines one after another. Beside a
-/// platform that runs, or without one.
+/// platform that runs, or without one; where a device has the root key, without one.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
     /// `operator` for the institution's programs, an operator's or a merchant's id.
@@ -37,7 +37,7 @@ impl Key {
     pub(crate) fn run(&self, config: &Config) -> Result<()> {
         let root = if self.shares { Some(collect()?) } else { None };
         let made = config.data_dir.join(VAULT_NAME).exists();
-        let root = if made { api_root(&config.data_dir, root.as_ref())? } else { first(config, root)? };
+        let root = if made { api_root(config, root.as_ref())? } else { first(config, root)? };
         super::print(&format!("{}\n", api_key(&root, &self.id, KEY_SERIAL).to_hex().expose()));
         Ok(())
     }
@@ -47,7 +47,11 @@ impl Key {
 ///
 /// # Errors
 /// No root key, or another's.
-pub(super) fn api_root(directory: &Path, root: Option<&RootKey>) -> Result<MacKey> {
+pub(super) fn api_root(config: &Config, root: Option<&RootKey>) -> Result<MacKey> {
+    let directory = &config.data_dir;
+    if let (None, Some(keys)) = (root, held_elsewhere(config)?) {
+        return Ok(Vault::open(directory, keys)?.request_keys()?.root.clone());
+    }
     let needed = || {
         format!(
             "deriving a key from {} takes its root key: the file {KEY_FILE_NAME}, or custodians' shares for `lintel key \
@@ -61,6 +65,9 @@ pub(super) fn api_root(directory: &Path, root: Option<&RootKey>) -> Result<MacKe
 /// Makes the vault of a directory whose platform did not run yet.
 fn first(config: &Config, root: Option<RootKey>) -> Result<MacKey> {
     let directory = &config.data_dir;
+    if let (None, Some(keys)) = (&root, held_elsewhere(config)?) {
+        return Ok(Vault::open(directory, keys)?.request_keys()?.root.clone());
+    }
     let vault = match root {
         Some(root) => {
             let service = KeyService::open(directory, Arc::new(Soft::new()?))?;

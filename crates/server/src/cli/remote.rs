@@ -236,7 +236,7 @@ impl Connection {
                 directory.display()
             );
         }
-        Ok(api_key(&api_root(directory, None)?, &self.who, KEY_SERIAL))
+        Ok(api_key(&api_root(config, None)?, &self.who, KEY_SERIAL))
     }
 }
 

@@ -92,7 +92,7 @@ impl App {
     pub(crate) async fn open(&self) -> Result<(), ApiError> {
         let ark = self.here()?;
         blocking(move || {
-            let service = ark.service().map_err(error::of)?.ok_or_else(error::stopped)?;
+            let service = ark.service().map_err(error::of)?.ok_or_else(|| error::absent(&ark))?;
             if service.is_sealed() { Err(error::of(Error::Sealed)) } else { Ok(()) }
         })
         .await
@@ -171,7 +171,7 @@ pub(super) async fn use_code(app: &super::App, person: String, step: u64) -> Res
         return Ok(true);
     }
     app.blocking(move || {
-        let service = ark.service().map_err(error::of)?.ok_or_else(error::stopped)?;
+        let service = ark.service().map_err(error::of)?.ok_or_else(|| error::absent(&ark))?;
         service.use_code(&By::new(&person, "", wall_ms()), step).map_err(error::of)
     })
     .await
@@ -186,7 +186,7 @@ async fn with<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let (ark, who, reason) = (app.here()?, caller.id().to_owned(), why.reason.clone());
     blocking(move || {
-        let service = ark.service().map_err(error::of)?.ok_or_else(error::stopped)?;
+        let service = ark.service().map_err(error::of)?.ok_or_else(|| error::absent(&ark))?;
         work(&service, &By::new(&who, &reason, wall_ms())).map_err(error::of)
     })
     .await

@@ -25,7 +25,7 @@ use super::clock::wall_ms;
 use super::key_devices::{Devices, open_soft};
 use super::key_slot::Slot;
 use super::remote_keys::RemoteKeys;
-use crate::config::{ArkConfig, ArkUnseal};
+use crate::config::{ArkConfig, ArkProfile, ArkUnseal, Config};
 use crate::http::auth::OPERATOR;
 
 /// Who ticks and seals, for the trail.
@@ -45,6 +45,7 @@ pub(crate) struct Ark {
     copying: Mutex<()>,
     /// Whether platforms ask over the network, and none is in this process.
     serves_platforms: bool,
+    profile: ArkProfile,
 }
 
 impl Ark {
@@ -71,8 +72,16 @@ impl Ark {
         let elsewhere = is_elsewhere.then(|| RemoteKeys::new(&config.remote).map(Arc::new)).transpose()?;
         let devices = if is_elsewhere { None } else { Devices::of(config) };
         let (here, unsealed, copying) = (Arc::default(), Notify::new(), Mutex::default());
-        let ark =
-            Self { directory: directory.to_owned(), elsewhere, devices, here, unsealed, copying, serves_platforms };
+        let ark = Self {
+            directory: directory.to_owned(),
+            elsewhere,
+            devices,
+            here,
+            unsealed,
+            copying,
+            serves_platforms,
+            profile: config.profile,
+        };
         if ark.elsewhere.is_some() {
             return Ok(ark);
         }
@@ -80,8 +89,10 @@ impl Ark {
             Err(error) if matches!(error.code(), "device_configuration" | "device_library") => {
                 return Err(error).context("the devices of ark.provider");
             }
+            // Whoever makes it does so beside this process, which finds it.
+            Ok(_) if serves_platforms && !ark.is_made() && config.unseal == ArkUnseal::Shares => {}
             Ok(false) => {
-                let service = found(directory, config.unseal)?;
+                let service = found(directory, config)?;
                 let service = match &ark.devices {
                     Some(devices) => devices.get()?.beside(service),
                     None => service,
@@ -93,6 +104,15 @@ impl Ark {
         Ok(ark)
     }
 
+    fn is_made(&self) -> bool {
+        self.directory.join(KEYS_NAME).exists()
+    }
+
+    /// Whether it has been taken at the end.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.here.has_ended()
+    }
+
     /// Whether a device has the root key.
     fn keeps_root(&self) -> Result<bool, Error> {
         self.devices.as_ref().map_or(Ok(false), |devices| Ok(devices.get()?.keeps_root()))
@@ -100,7 +120,10 @@ impl Ark {
 
     fn begin_by_device(&self) -> Result<()> {
         ark::vault::refuse_lost_keys(&self.directory)?;
-        if !self.directory.join(KEYS_NAME).exists() {
+        if !self.is_made() {
+            if self.serves_platforms {
+                return Ok(());
+            }
             bail!(
                 "there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device",
                 self.directory.display()
@@ -154,15 +177,20 @@ impl Ark {
         }
     }
 
-    /// The key service of this process, sealed or open; `None` at the end, and if it is elsewhere.
+    /// The key service of this process, sealed or open; `None` before it is made, at the end, and if it is elsewhere.
     ///
     /// # Errors
-    /// Those of its device, which is tried again.
+    /// Those of [`KeyService::open`], and of its device, which is tried again.
     pub(crate) fn service(&self) -> Result<Option<Arc<KeyService>>, Error> {
         let mut here = self.here.service();
-        if let (None, Some(devices), false) = (&*here, &self.devices, self.here.has_ended()) {
+        let may_come = here.is_none() && self.elsewhere.is_none() && !self.has_ended();
+        if may_come && self.is_made() {
             let by = By::new(SELF, "the device", wall_ms());
-            *here = Some(self.taken(devices.get()?.open_service(&self.directory, &by)?));
+            let service = match &self.devices {
+                Some(devices) => devices.get()?.open_service(&self.directory, &by)?,
+                None => open_soft(&self.directory)?,
+            };
+            *here = Some(self.taken(service));
         }
         Ok(here.clone())
     }
@@ -171,7 +199,10 @@ impl Ark {
         if self.serves_platforms {
             service.serve_platforms();
         }
-        Arc::new(service)
+        Arc::new(match self.profile {
+            ArkProfile::Development => service,
+            ArkProfile::Production => service.in_production(),
+        })
     }
 
     /// What is known of the devices.
@@ -221,12 +252,32 @@ impl Ark {
     }
 }
 
+/// The keys of the settings' platform where its root key is not in the directory: in another process, or in a device; else `None`.
+///
+/// # Errors
+/// Settings that cannot be, a device that does not answer, and those of [`KeyService::open`].
+pub(crate) fn held_elsewhere(config: &Config) -> Result<Option<Arc<dyn KeyUse>>> {
+    if !config.ark.remote.url.is_empty() {
+        return Ok(Some(Arc::new(RemoteKeys::new(&config.ark.remote)?)));
+    }
+    let device = Devices::of(&config.ark).map(|devices| devices.get()).transpose()?;
+    let Some(device) = device.filter(|device| device.keeps_root()) else { return Ok(None) };
+    let service = device.open_service(&config.data_dir, &By::new(OPERATOR, "lintel key", wall_ms()))?;
+    Ok(Some(Arc::new(service)))
+}
+
 /// Opens or makes it.
-fn found(directory: &Path, unseal: ArkUnseal) -> Result<KeyService> {
+fn found(directory: &Path, config: &ArkConfig) -> Result<KeyService> {
+    if config.profile == ArkProfile::Production && config.unseal == ArkUnseal::File {
+        bail!(
+            "ark.profile = \"production\" and ark.unseal = \"file\": whoever copies the directory would have the keys; deal the root \
+             key with `lintel ark init` and set ark.unseal = \"shares\""
+        );
+    }
     ark::vault::refuse_lost_keys(directory)?;
     let (made, has_file) = (directory.join(KEYS_NAME).exists(), directory.join(KEY_FILE_NAME).exists());
     let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
-    match unseal {
+    match config.unseal {
         ArkUnseal::File if has_file || !made => match ark::vault::open_keys_with_key_file(directory, &by) {
             Err(error) if made && matches!(error.of_keys(), Some(Error::Root { .. })) => {
                 tracing::warn!("ark.key is not the root key of keys.db");

@@ -49,7 +49,7 @@ pub(crate) const QUEUE_BOUND: usize = 10_000;
 
 /// How many entries, images of rows and keys may be in no checkpoint yet before commands wait: of entries about 100 bytes of
 /// memory each.
-pub(crate) const BEHIND_BOUND: u64 = 4_000_000;
+pub(crate) const BEHIND_BOUND: u64 = 2_000_000;
 
 /// How long a command waits for history to catch up before it is told to come back later.
 const PATIENCE: Duration = Duration::from_secs(2);

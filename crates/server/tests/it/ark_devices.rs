@@ -95,11 +95,16 @@ impl Devices {
 
     /// Runs `lintel ark …` on a data directory.
     fn lintel(&self, data: &Path, arguments: &[&str]) -> Output {
+        self.lintel_of(data, &[&["ark"], arguments].concat())
+    }
+
+    /// Runs `lintel …` on a data directory.
+    fn lintel_of(&self, data: &Path, arguments: &[&str]) -> Output {
         let settings = self.settings();
         let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting.as_str()]).collect();
         let environment: Vec<_> =
             self.environment.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap().to_owned())).collect();
-        lintel_in(data, &[&["ark"], arguments, &settings].concat(), &environment)
+        lintel_in(data, &[arguments, &settings].concat(), &environment)
     }
 
     /// Makes the key service in a new directory and serves it.
@@ -139,7 +144,6 @@ fn the_device_opens_it(devices: &Devices, name: &str) {
     let sealed = text(&post(&server, "/v1/ark/encrypt/orders", &json!({"plaintext": "c2VjcmV0"})), "/ciphertext");
     post(&server, "/v1/ark/rewrap-keys", &json!({}));
     let share = json!({"share": "ark-share-1-nonsense"});
-    assert_eq!(ask(&server, "/v1/ark/init", Some(&json!({"shares": 3, "threshold": 2}))).error().1, "ark_made");
     assert!(server.stop().success());
     server.start_again();
     assert_eq!(ask(&server, "/health/ready", None).status, 200);
@@ -248,7 +252,9 @@ fn the_platforms_own_key_service_opens_by_the_device_too() {
     assert!(devices.lintel(&directory.path().join("data"), &["init"]).status.success());
     let settings = devices.settings();
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let server = Server::start_in(directory, &settings, devices.environment.clone());
+    let key = devices.lintel_of(&directory.path().join("data"), &["key"]);
+    assert!(key.status.success(), "{}", said(&key));
+    let server = Server::start_known(directory, &settings, devices.environment.clone(), &key.stdout);
     let status = server.operator().get("/v1/ark/status").ok();
     assert_eq!((&status["sealed"], &status["devices"][0]["name"]), (&json!(false), &json!("sdf-a")), "{status}");
 }
@@ -262,8 +268,6 @@ fn a_key_service_of_a_device_is_not_opened_without_it() {
     let copy = TempDir::new().unwrap();
     fs::create_dir(copy.path().join("data")).unwrap();
     fs::copy(data.join("keys.db"), copy.path().join("data/keys.db")).unwrap();
-    let server = KeyServer::start_in(copy, vec!["--insecure-loopback".to_owned()], Vec::new());
-    let (status, code, _) = ask(&server, "/v1/ark/keys", None).error();
-    assert_eq!((status, code.as_str()), (500, "keys_file"));
-    assert!(server.log().contains("a device keeps its root key"), "{}", server.log());
+    let output = crate::server::lintel(&copy.path().join("data"), &["ark", "serve", "--insecure-loopback"]);
+    assert!(!output.status.success() && said(&output).contains("a device keeps its root key"), "{}", said(&output));
 }

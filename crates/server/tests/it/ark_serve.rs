@@ -64,7 +64,6 @@ fn callers_are_known_by_the_names_in_their_certificates() {
         403,
         "ark_approval_required",
     );
-    refused(shop.post("/v1/ark/init", &json!({"shares": 3, "threshold": 2})), 403, "not_permitted");
     refused(shop.get("/v1/accounts"), 404, "route_unknown");
 
     let trail = operator.get("/v1/ark/audit?limit=1000").1;

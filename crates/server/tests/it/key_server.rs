@@ -27,7 +27,10 @@ impl KeyServer {
     /// With the certificate `server` of this CA, for callers of the same.
     pub(crate) fn start(authority: &Authority, settings: &[&str]) -> Self {
         authority.issue("server", "/CN=ark");
-        let set = settings.iter().flat_map(|setting| ["--set".to_owned(), (*setting).to_owned()]);
+        let set = ["ark.unseal=shares"]
+            .iter()
+            .chain(settings)
+            .flat_map(|setting| ["--set".to_owned(), (*setting).to_owned()]);
         let arguments = authority.arguments("server").into_iter().chain(set).collect();
         Self::start_in(TempDir::new().unwrap(), arguments, Vec::new())
     }

@@ -49,6 +49,22 @@ impl Server {
         Self::start_at(directory, settings, environment)
     }
 
+    /// The same, for whoever has the institution's own secret already.
+    pub(crate) fn start_known(
+        directory: TempDir,
+        own: &[&str],
+        environment: Vec<(String, OsString)>,
+        secret: &[u8],
+    ) -> Self {
+        let mut settings = place();
+        settings.extend(own.iter().map(|setting| (*setting).to_owned()));
+        let (child, address) = serve(directory.path(), &settings, &environment);
+        let operator = MacKey::from_hex(String::from_utf8_lossy(secret).trim()).unwrap();
+        let server = Self { child: Some(child), directory, settings, environment, operator, address };
+        assert_eq!(server.operator().get("/health/ready").status, 200);
+        server
+    }
+
     /// On the journal that lies in a directory, wherever that of other tests lies.
     pub(crate) fn start_embedded(directory: TempDir) -> Self {
         Self::start_at(directory, Vec::new(), Vec::new())

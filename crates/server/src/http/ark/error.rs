@@ -4,9 +4,11 @@ use ark::keys::Error;
 use ark::provider::KeyError;
 
 use crate::http::error::ApiError;
+use crate::shell::key_service::Ark;
 
 /// Codes of the key service: name, status, meaning. A name is for ever.
 pub(crate) const CODES: &[(&str, u16, &str)] = &[
+    ("ark_not_made", 409, "There is no key service yet: `lintel ark init` makes it."),
     ("ark_elsewhere", 409, "The key service is a process of its own; the message says where."),
     ("caller_malformed", 401, "The certificate, or the header in its place, names no caller."),
     ("sealed", 503, "The key service is sealed: custodians bring their shares."),
@@ -98,9 +100,12 @@ fn param(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// The platform stops.
-pub(super) fn stopped() -> ApiError {
-    ApiError::new("unavailable", None, "the platform stops; nothing was done")
+/// Why there is no key service.
+pub(super) fn absent(ark: &Ark) -> ApiError {
+    if ark.has_ended() {
+        return ApiError::new("unavailable", None, "the platform stops; nothing was done");
+    }
+    ApiError::new("ark_not_made", None, "there is no key service yet; `lintel ark init` makes it")
 }
 
 /// The key service is sealed, and with it the platform.

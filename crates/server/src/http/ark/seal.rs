@@ -212,7 +212,7 @@ fn here(ark: &Ark) -> Result<Arc<ark::KeyService>, ApiError> {
     if let Some(keys) = ark.elsewhere() {
         return Err(super::elsewhere(keys.url()));
     }
-    ark.service().map_err(error::of)?.ok_or_else(error::stopped)
+    ark.service().map_err(error::of)?.ok_or_else(|| error::absent(ark))
 }
 
 /// The public key that signs for the platform, if there is a platform that made one.
