@@ -99,7 +99,20 @@ impl Server {
         custodians: &Custodians,
         environment: Vec<(String, OsString)>,
     ) -> Self {
-        let settings = place();
+        Self::start_sealed_at(directory, custodians, place(), environment)
+    }
+
+    /// The same, on the journal that lies in the directory, wherever that of other tests lies.
+    pub(crate) fn start_sealed_embedded(directory: TempDir, custodians: &Custodians) -> Self {
+        Self::start_sealed_at(directory, custodians, Vec::new(), Vec::new())
+    }
+
+    fn start_sealed_at(
+        directory: TempDir,
+        custodians: &Custodians,
+        settings: Vec<String>,
+        environment: Vec<(String, OsString)>,
+    ) -> Self {
         let (child, address) = serve(directory.path(), &settings, &environment);
         let operator = custodians.operator.clone();
         let server = Self { child: Some(child), directory, settings, environment, operator, address };
