@@ -4,17 +4,66 @@ use std::fmt;
 
 use domain::attempt::Operation;
 use domain::calendar::Date;
+use domain::envelope::Time;
+use domain::money::{Currency, Minor};
 use domain::sealed::Sealed;
 
 use crate::answer::{Answer, Notification, Return};
 use crate::error::ChannelError;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, OperationKind};
 use crate::message::{Headers, Request, Response};
 use crate::statement::StatementPart;
 use crate::verified::Verified;
 
 /// How a channel gets a personal field in readable form: the caller opens it, with the vault.
 pub type Open<'a> = &'a dyn Fn(&Sealed) -> Result<ark::Secret, ark::Error>;
+
+/// One try at a channel, with all that its request is built from.
+#[derive(Debug, Clone, Copy)]
+pub struct Try<'a> {
+    /// Its serial number.
+    pub serial: &'a str,
+    /// When it was asked for: channels that want a time get this one, so a request that is built again is the same.
+    pub requested_at: Time,
+    /// What is asked.
+    pub operation: &'a Operation,
+    /// The answer to the try that this one refers to, where it refers to one that succeeded.
+    pub original: Option<&'a Original>,
+}
+
+impl<'a> Try<'a> {
+    /// What a query about it has to know.
+    #[must_use]
+    pub const fn about(&self) -> About<'a> {
+        let (amount, currency) = self.operation.money();
+        let kind = OperationKind::of(self.operation);
+        About { serial: self.serial, requested_at: self.requested_at, kind, amount, currency }
+    }
+}
+
+/// What the channel called an earlier try that succeeded. Some refund by this and not by our serial number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// The channel's own reference.
+    pub reference: String,
+    /// When it was asked for.
+    pub requested_at: Time,
+}
+
+/// A try without what only its own request needs: what a query asks about, and what an answer must agree with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About<'a> {
+    /// Its serial number.
+    pub serial: &'a str,
+    /// When it was asked for.
+    pub requested_at: Time,
+    /// What was asked.
+    pub kind: OperationKind,
+    /// Minor units.
+    pub amount: Minor,
+    /// Its currency.
+    pub currency: Currency,
+}
 
 /// One bank, network or centre, on one rail.
 ///
@@ -23,19 +72,29 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// What it can do.
     fn manifest(&self) -> &Manifest;
 
-    /// The request that carries out `operation` under `serial`. The same arguments give the same bytes.
+    /// The request that carries out what `attempt` asks. The same arguments give the same bytes.
     ///
     /// # Errors
     /// [`ChannelError`] if the channel cannot be asked this at all; nothing was sent then.
-    fn build(&self, serial: &str, operation: &Operation, open: Open<'_>) -> Result<Request, ChannelError>;
+    fn build(&self, attempt: &Try<'_>, open: Open<'_>) -> Result<Request, ChannelError>;
 
-    /// The request that asks what became of `serial`. `operation` is what was asked then: the answer must match it.
-    /// `nonce` is 16 to 64 letters, digits, `_` or `-`, and new for every query, so that an old answer cannot be
-    /// played again.
+    /// The page that the payer's browser is sent to (前台跳转): a form that the browser posts, not the platform. What
+    /// became of it is told by [`Channel::build_query`] and [`Channel::notify`], never by the browser.
+    ///
+    /// # Errors
+    /// [`ChannelError::Unsupported`] where [`OperationKind::Redirect`] is not in the manifest; as [`Channel::build`].
+    fn build_redirect(&self, about: &About<'_>) -> Result<Request, ChannelError> {
+        self.manifest().admit(about)?;
+        Err(ChannelError::Unsupported { channel: self.manifest().name, kind: about.kind })
+    }
+
+    /// The request that asks what became of `about`: the answer must agree with all of it. `nonce` is 16 to 64 letters,
+    /// digits, `_` or `-`, and new for every query, so that an old answer cannot be played again where the channel's
+    /// format binds an answer to its question.
     ///
     /// # Errors
     /// As [`Channel::build`].
-    fn build_query(&self, serial: &str, operation: &Operation, nonce: &str) -> Result<Request, ChannelError>;
+    fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError>;
 
     /// What `response` proves about the operation that `request`, from [`Channel::build`] or
     /// [`Channel::build_query`], asked for or about. Whatever it does not prove is [`Answer::Unknown`].
@@ -45,7 +104,7 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// [`Channel::statement`]; 409 says that the day is not over at the channel.
     ///
     /// # Errors
-    /// [`ChannelError::Nonce`].
+    /// [`ChannelError::Nonce`]; [`ChannelError::NoStatement`] where the manifest says that there is none.
     fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError>;
 
     /// One part of a clearing file, its signature, hash and figures checked.

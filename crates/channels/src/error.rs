@@ -46,6 +46,24 @@ pub enum ChannelError {
     #[error("a nonce is 16 to 64 letters, digits, `_` or `-`; this one of {0} bytes is not")]
     Nonce(usize),
 
+    /// What an operation refers to has another form than the channel takes.
+    #[error("channel {channel} cannot take this {field}: {reason}")]
+    Subject {
+        /// The channel.
+        channel: &'static str,
+        /// Which field.
+        field: &'static str,
+        /// What would be right.
+        reason: &'static str,
+    },
+
+    /// The channel gives no clearing file over this interface.
+    #[error("channel {channel} gives no clearing file over this interface; bring its lines by POST /v1/clearing")]
+    NoStatement {
+        /// The channel.
+        channel: &'static str,
+    },
+
     /// A personal field could not be opened.
     #[error("the {field} of the payee cannot be opened")]
     Opening {
@@ -124,6 +142,8 @@ impl ChannelError {
             Self::Currency { .. } => "channel_currency",
             Self::Serial(_) => "channel_serial",
             Self::Nonce(_) => "channel_nonce",
+            Self::Subject { .. } => "channel_subject",
+            Self::NoStatement { .. } => "channel_no_statement",
             Self::Opening { .. } => "channel_opening",
             Self::Key { .. } => "channel_key",
             Self::Config { .. } => "channel_config",
@@ -145,6 +165,8 @@ impl ChannelError {
             | Self::Currency { .. }
             | Self::Serial(_)
             | Self::Nonce(_)
+            | Self::Subject { .. }
+            | Self::NoStatement { .. }
             | Self::Config { .. }
             | Self::Unregistered { .. }
             | Self::Signature { .. }

@@ -1,10 +1,21 @@
-//! The key shared with a channel: in its settings, or by name in the key service, which then makes and checks the MACs.
+//! The keys of a channel: in its settings, for a sandbox, or by name in the key service.
+//!
+//! | what | in the settings | in the key service |
+//! |---|---|---|
+//! | a MAC key | 64 hexadecimal digits | `ark:NAME`: the key service makes and checks the MACs |
+//! | a private RSA key | PKCS #8 in DER, hexadecimal | `ark:NAME`: the key service signs |
+//! | a secret that a format hashes with the message | the text itself | `ark:NAME=ark:vN:…`: what `lintel ark encrypt NAME` made, opened for each use |
+//! | the other side's public keys | `SubjectPublicKeyInfo` in base64 or PEM | public: they stay in the settings |
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use ark::MacKey;
-use ark::keys::{Error, KeyUse, NamedMac};
-use ark::provider::KeyError;
+use ark::keys::{Error, KeyUse, NamedMac, by_platform, bytes_of};
+use ark::provider::{Check, KeyError, KeyHandle, KeyKind, PublicKey, Signing};
+use ark::{MacKey, Provider as _, Secret, Soft};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
 use crate::error::ChannelError;
@@ -58,6 +69,119 @@ impl ChannelKey {
                 Err(Error::Provider(KeyError::Tag)) => Ok(false),
                 Err(error) => Err(failed(channel, name)(error)),
             },
+        }
+    }
+}
+
+/// A private RSA key of 2048 bits that signs PKCS #1 with SHA-256.
+pub(crate) enum KeyPair {
+    /// In the settings: for the sandbox and development.
+    Plain { soft: Soft, handle: KeyHandle },
+    /// In the key service.
+    Named { name: String, keys: Arc<dyn KeyUse>, reason: String },
+}
+
+impl KeyPair {
+    /// Reads the setting; `None` if it is neither form, or names a key where there is no key service.
+    pub(crate) fn read(channel: &'static str, text: &str, keys: Option<&Arc<dyn KeyUse>>) -> Option<Self> {
+        let Some(name) = text.strip_prefix(BY_NAME) else {
+            let bytes = Zeroizing::new(hex::decode(text).ok()?);
+            let soft = Soft::with_known_keys(0).ok()?;
+            let handle = soft.import(KeyKind::Rsa2048, &bytes).ok()?;
+            return Some(Self::Plain { soft, handle });
+        };
+        let keys = keys.filter(|_| !name.is_empty())?;
+        Some(Self::Named { name: name.to_owned(), keys: Arc::clone(keys), reason: format!("channel {channel}") })
+    }
+
+    /// The signature of a message.
+    ///
+    /// # Errors
+    /// [`ChannelError::Key`].
+    pub(crate) fn sign(&self, channel: &'static str, message: &[u8]) -> Result<Vec<u8>, ChannelError> {
+        match self {
+            Self::Plain { soft, handle } => soft
+                .sign(*handle, Signing::RsaPkcs1Sha256, message)
+                .map_err(|error| failed(channel, "in the settings")(Error::Provider(error))),
+            Self::Named { name, keys, reason } => {
+                let text = keys.sign(&by_platform(reason), name, message).map_err(failed(channel, name))?;
+                let signature = bytes_of(&text).map(|(_, bytes)| bytes);
+                signature.ok_or_else(|| failed(channel, name)(Error::Provider(KeyError::Signature)))
+            }
+        }
+    }
+}
+
+/// Shows where the key is, not the key.
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain { .. } => formatter.write_str("KeyPair(in the settings)"),
+            Self::Named { name, .. } => write!(formatter, "KeyPair({BY_NAME}{name})"),
+        }
+    }
+}
+
+/// The public RSA keys that the other side may sign with: two while it changes its certificate.
+#[derive(Debug)]
+pub(crate) struct PeerKeys {
+    soft: Soft,
+    keys: Vec<PublicKey>,
+}
+
+impl PeerKeys {
+    /// Reads `SubjectPublicKeyInfo` in base64, one or more with commas between, each with or without the lines of PEM.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let read = |text: &str| {
+            let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
+            let bytes = BASE64_STANDARD.decode(lines.collect::<String>()).ok()?;
+            // The frame of an RSA key of 2048 bits is 294 bytes: what has another length is another kind of key.
+            (bytes.len() == 294).then_some(PublicKey { kind: KeyKind::Rsa2048, bytes })
+        };
+        let keys: Option<Vec<_>> = text.split(',').map(read).collect();
+        Some(Self { soft: Soft::with_known_keys(0).ok()?, keys: keys? })
+    }
+
+    /// Whether one of them made the signature.
+    pub(crate) fn fits(&self, message: &[u8], signature: &[u8]) -> bool {
+        let scheme = Signing::RsaPkcs1Sha256;
+        self.keys.iter().any(|public| self.soft.verify(&Check { public, scheme, message, signature }).is_ok())
+    }
+}
+
+/// A secret that a format hashes together with the message, so that no MAC key can stand for it.
+#[derive(Debug)]
+pub(crate) enum SharedSecret {
+    /// In the settings: for the sandbox and development.
+    Plain(Secret),
+    /// Encrypted under a key of the key service.
+    Sealed { name: String, text: String, keys: Arc<dyn KeyUse>, context: BTreeMap<String, String>, reason: String },
+}
+
+impl SharedSecret {
+    /// Reads the setting; `None` if it is neither form, empty, or names a key where there is no key service.
+    pub(crate) fn read(channel: &'static str, text: &str, keys: Option<&Arc<dyn KeyUse>>) -> Option<Self> {
+        let Some(named) = text.strip_prefix(BY_NAME) else {
+            return (!text.is_empty()).then(|| Self::Plain(Secret::from(text)));
+        };
+        let (name, sealed) = named.split_once('=')?;
+        bytes_of(sealed)?;
+        let context = BTreeMap::from([(String::from("channel"), channel.to_owned())]);
+        let (name, text, reason) = (name.to_owned(), sealed.to_owned(), format!("channel {channel}"));
+        Some(Self::Sealed { name, text, keys: Arc::clone(keys?), context, reason })
+    }
+
+    /// Uses the secret's bytes.
+    ///
+    /// # Errors
+    /// [`ChannelError::Key`].
+    pub(crate) fn with<T>(&self, channel: &'static str, then: impl FnOnce(&[u8]) -> T) -> Result<T, ChannelError> {
+        match self {
+            Self::Plain(secret) => Ok(then(secret.expose().as_bytes())),
+            Self::Sealed { name, text, keys, context, reason } => {
+                let opened = keys.decrypt(&by_platform(reason), name, context, text);
+                opened.map(|bytes| then(&bytes)).map_err(failed(channel, name))
+            }
         }
     }
 }

@@ -6,10 +6,13 @@
 //!
 //! ```text
 //!  operation ─ build ─► Request ─► (executor, network) ─► Response ─ parse ─► Answer
+//!  payer     ─ build_redirect ─► Request ─► (the payer's browser)
 //!  unknown   ─ build_query ─► …                                                 Success │ Declined │ NotFound  prove something
 //!  day       ─ build_statement ─► … ─► file ─ statement ─► Verified lines       Pending │ Unknown              ask again
 //!  callback  ─ notify ─► Verified notification
 //! ```
+//!
+//! How a channel is added: `docs/adding-a-channel.md`.
 //!
 //! Invariants:
 //! - What cannot be verified or is not understood is [`Answer::Unknown`]; it is never a failure and never believed.
@@ -27,12 +30,16 @@
 //! | [`statement`] | the clearing file: lines, sums, parts |
 //! | [`registry`] | every channel, one line each |
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
-//! | `key` | the key shared with a channel, in its settings or in the key service |
+//! | [`unionpay_online`] | UnionPay online payment 5.1.0 |
+//! | `key` | the keys of a channel, in its settings or in the key service |
+//! | `form` | signed forms, as they stand on the wire |
+//! | `settings` | settings, read strictly |
 //! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
 
 pub mod answer;
 pub mod channel;
 pub mod error;
+mod form;
 mod key;
 pub mod manifest;
 pub mod message;
@@ -41,11 +48,13 @@ pub mod sandbox_bank;
 mod sandbox_file;
 pub mod sandbox_fund;
 mod sandbox_wire;
+mod settings;
 pub mod statement;
+pub mod unionpay_online;
 pub mod verified;
 
 pub use answer::{Answer, Notification, Notified, Return};
-pub use channel::{Channel, Open};
+pub use channel::{About, Channel, Open, Original, Try};
 pub use error::ChannelError;
 pub use manifest::{Manifest, OperationKind, Setting, Supported};
 pub use message::{Headers, Request, Response};

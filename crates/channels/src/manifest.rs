@@ -3,6 +3,7 @@
 use domain::attempt::{Operation, Rail};
 use domain::money::{Currency, Minor};
 
+use crate::channel::About;
 use crate::error::ChannelError;
 
 /// An operation without its amounts.
@@ -20,12 +21,14 @@ pub enum OperationKind {
     FundCapture,
     /// [`Operation::FundRelease`].
     FundRelease,
+    /// A payment that the payer makes at the channel's own page (网关支付).
+    Redirect,
 }
 
 impl OperationKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Debit, Self::Refund, Self::Pay, Self::FundHold, Self::FundCapture, Self::FundRelease];
+    pub const ALL: [Self; 7] =
+        [Self::Debit, Self::Refund, Self::Pay, Self::FundHold, Self::FundCapture, Self::FundRelease, Self::Redirect];
 
     /// The kind of an operation.
     #[must_use]
@@ -50,6 +53,7 @@ impl OperationKind {
             Self::FundHold => "hold",
             Self::FundCapture => "capture",
             Self::FundRelease => "release",
+            Self::Redirect => "redirect",
         }
     }
 
@@ -95,6 +99,10 @@ pub struct Manifest {
     pub currencies: &'static [Currency],
     /// How long after `send_before` a request may still turn up there: only later is "not found" the last word.
     pub settle_delay_ms: i64,
+    /// Whether it gives a clearing file over this interface.
+    pub statement: bool,
+    /// Whether it tells of itself what became of an operation.
+    pub notifies: bool,
     /// Its settings.
     pub settings: &'static [Setting],
 }
@@ -107,16 +115,14 @@ impl Manifest {
     }
 
     /// Refuses a kind that the channel does not carry out. Queries need no more: limits may have changed since.
-    pub(crate) fn knows(&self, operation: &Operation) -> Result<&Supported, ChannelError> {
-        let (kind, channel) = (OperationKind::of(operation), self.name);
-        self.supported(kind).ok_or(ChannelError::Unsupported { channel, kind })
+    pub(crate) fn knows(&self, kind: OperationKind) -> Result<&Supported, ChannelError> {
+        self.supported(kind).ok_or(ChannelError::Unsupported { channel: self.name, kind })
     }
 
     /// Refuses what the channel does not carry out.
-    pub(crate) fn admit(&self, operation: &Operation) -> Result<OperationKind, ChannelError> {
-        let supported = self.knows(operation)?;
-        let (kind, channel) = (supported.kind, self.name);
-        let (amount, currency) = operation.money();
+    pub(crate) fn admit(&self, about: &About<'_>) -> Result<OperationKind, ChannelError> {
+        let (channel, kind, amount, currency) = (self.name, about.kind, about.amount, about.currency);
+        let supported = self.knows(kind)?;
         if !self.currencies.contains(&currency) {
             return Err(ChannelError::Currency { channel, currency: currency.code() });
         }

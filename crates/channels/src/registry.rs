@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::manifest::Setting;
-use crate::{sandbox_bank, sandbox_fund};
+use crate::{sandbox_bank, sandbox_fund, unionpay_online};
 
 /// A kind of channel that can be configured.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,7 @@ type Opens = fn(&Value, Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, Ch
 pub const CHANNELS: &[Entry] = &[
     Entry { name: sandbox_bank::NAME, settings: sandbox_bank::SETTINGS, open: sandbox_bank::open },
     Entry { name: sandbox_fund::NAME, settings: sandbox_fund::SETTINGS, open: sandbox_fund::open },
+    Entry { name: unionpay_online::NAME, settings: unionpay_online::SETTINGS, open: unionpay_online::open },
 ];
 
 /// The channel of a name under a configuration, which is an object of its settings. Its keys are in them.

@@ -18,12 +18,13 @@ use domain::money::Currency;
 use serde_json::Value;
 
 use crate::answer::{Answer, Notification, Return};
-use crate::channel::{Channel, Open};
+use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{Headers, Request, Response};
 use crate::sandbox_file;
-use crate::sandbox_wire::{self, Declines, Order, Settings, Subject, Wire};
+use crate::sandbox_wire::{self, Declines, Order, Subject, Wire};
+use crate::settings::Settings;
 use crate::statement::StatementPart;
 use crate::verified::Verified;
 
@@ -73,8 +74,8 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         channel: NAME,
         root: "/bank/v1",
         rail,
-        institution: settings.institution()?,
-        key: settings.key()?,
+        institution: sandbox_wire::institution(&settings)?,
+        key: settings.mac_key(&sandbox_wire::KEY)?,
         declines: DECLINES,
     };
     let manifest = Manifest {
@@ -83,6 +84,8 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         operations: OPERATIONS,
         currencies: &[Currency::Cny],
         settle_delay_ms: sandbox_wire::SETTLE_DELAY_MS,
+        statement: true,
+        notifies: true,
         settings: SETTINGS,
     };
     Ok(Arc::new(SandboxBank { manifest, wire }))
@@ -93,8 +96,9 @@ impl Channel for SandboxBank {
         &self.manifest
     }
 
-    fn build(&self, serial: &str, operation: &Operation, open: Open<'_>) -> Result<Request, ChannelError> {
-        let kind = self.manifest.admit(operation)?;
+    fn build(&self, attempt: &Try<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
+        let kind = self.manifest.admit(&attempt.about())?;
+        let (serial, operation) = (attempt.serial, attempt.operation);
         let (amount, currency) = operation.money();
         let order = |subject| Order { serial, rail: self.wire.rail.name(), subject, amount, currency };
         match operation {
@@ -113,9 +117,9 @@ impl Channel for SandboxBank {
         }
     }
 
-    fn build_query(&self, serial: &str, operation: &Operation, nonce: &str) -> Result<Request, ChannelError> {
-        self.manifest.knows(operation)?;
-        self.wire.query(serial, operation, nonce)
+    fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
+        self.manifest.knows(about.kind)?;
+        self.wire.query(about, nonce)
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {

@@ -10,20 +10,19 @@
 //! serial number (the same bytes can be sent again); a query's is new each time (an old "not found" cannot be played
 //! again). There is no time stamp: a request that is repeated meets its own serial number.
 
-use ark::keys::KeyUse;
-use domain::attempt::{FailureClass, Operation, Rail};
+use domain::attempt::{FailureClass, Rail};
 use domain::calendar::Date;
 use domain::money::{Currency, Minor};
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Notification, Notified, Return};
+use crate::channel::About;
 use crate::error::ChannelError;
 use crate::key::ChannelKey;
 use crate::manifest::{OperationKind, Setting};
 use crate::message::{self, Asked, Headers, Request, Response, What};
+use crate::settings::Settings;
 use crate::verified::Verified;
 
 /// Settings of both.
@@ -142,11 +141,10 @@ impl Wire {
     }
 
     /// The request that asks what became of an operation.
-    pub(crate) fn query(&self, serial: &str, operation: &Operation, nonce: &str) -> Result<Request, ChannelError> {
+    pub(crate) fn query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
+        let &About { serial, kind, amount, currency, .. } = about;
         let serial = message::serial(serial)?;
         let nonce = message::nonce(nonce)?.to_owned();
-        let (amount, currency) = operation.money();
-        let kind = OperationKind::of(operation);
         let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query: true };
         let body = Query { serial, rail: self.rail.name() };
         self.post(format!("{}/query", self.root), &body, Asked { nonce, what })
@@ -345,45 +343,7 @@ pub(crate) fn opening(field: &'static str) -> impl FnOnce(ark::Error) -> Channel
     move |source| ChannelError::Opening { field, source }
 }
 
-/// The settings of a channel, read strictly: every one of them, no other.
-pub(crate) struct Settings<'a> {
-    channel: &'static str,
-    values: &'a serde_json::Map<String, Value>,
-    keys: Option<&'a Arc<dyn KeyUse>>,
-}
-
-impl<'a> Settings<'a> {
-    pub(crate) fn read(
-        channel: &'static str,
-        known: &'static [Setting],
-        config: &'a Value,
-        keys: Option<&'a Arc<dyn KeyUse>>,
-    ) -> Result<Self, ChannelError> {
-        let names = || known.iter().map(|setting| setting.name).collect::<Vec<_>>().join(", ");
-        let wrong =
-            |setting: &str, reason: String| ChannelError::Config { channel, setting: setting.to_owned(), reason };
-        let values = config.as_object().ok_or_else(|| wrong("", format!("settings are an object of {}", names())))?;
-        if let Some(name) = values.keys().find(|name| known.iter().all(|setting| setting.name != name.as_str())) {
-            return Err(wrong(name, format!("there is no such setting; there are {}", names())));
-        }
-        Ok(Self { channel, values, keys })
-    }
-
-    pub(crate) fn text(&self, setting: &Setting) -> Result<&'a str, ChannelError> {
-        self.values.get(setting.name).and_then(Value::as_str).ok_or_else(|| self.wrong(setting))
-    }
-
-    pub(crate) fn institution(&self) -> Result<String, ChannelError> {
-        let text = self.text(&INSTITUTION)?;
-        if text.len() <= 64 && message::is_word(text) { Ok(text.to_owned()) } else { Err(self.wrong(&INSTITUTION)) }
-    }
-
-    pub(crate) fn key(&self) -> Result<ChannelKey, ChannelError> {
-        ChannelKey::read(self.channel, self.text(&KEY)?, self.keys).ok_or_else(|| self.wrong(&KEY))
-    }
-
-    pub(crate) fn wrong(&self, setting: &Setting) -> ChannelError {
-        let reason = format!("it must be a text: {}", setting.doc);
-        ChannelError::Config { channel: self.channel, setting: setting.name.to_owned(), reason }
-    }
+/// Our id at the channel.
+pub(crate) fn institution(settings: &Settings<'_>) -> Result<String, ChannelError> {
+    settings.fitting(&INSTITUTION, |text| text.len() <= 64 && message::is_word(text))
 }

@@ -30,6 +30,11 @@ impl<'a> Verified<&'a [u8]> {
 }
 
 impl<T> Verified<T> {
+    /// The value, if its signature was checked and `signed` is what came of it.
+    pub(crate) fn if_signed(value: T, signed: bool) -> Option<Self> {
+        signed.then_some(Self(value))
+    }
+
     /// What is read from a verified value is verified.
     pub(crate) fn try_map<U, E>(self, read: impl FnOnce(T) -> Result<U, E>) -> Result<Verified<U>, E> {
         read(self.0).map(Verified)

@@ -179,6 +179,17 @@ impl Operation {
             | Self::Pay { amount, currency, .. } => (*amount, *currency),
         }
     }
+
+    /// The serial number of the earlier operation that this one is about, if it is about one.
+    #[must_use]
+    pub fn original(&self) -> Option<&str> {
+        match self {
+            Self::FundCapture { original, .. } | Self::FundRelease { original, .. } | Self::Refund { original, .. } => {
+                Some(original)
+            }
+            Self::Debit { .. } | Self::FundHold { .. } | Self::Pay { .. } => None,
+        }
+    }
 }
 
 /// What an attempt is for: who is told its outcome.

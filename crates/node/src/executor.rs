@@ -15,8 +15,9 @@
 use std::sync::Arc;
 
 use ark::{Secret, Vault};
-use channels::{Answer, Channel, Request, Response};
-use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome};
+use channels::{Answer, Channel, Original, Request, Response, Try};
+use domain::State;
+use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
 use domain::envelope::Time;
 use domain::sealed::Sealed;
 use engine::Projection;
@@ -27,6 +28,16 @@ use crate::fields;
 pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
     let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
     attempts.filter(|attempt| attempt.status == AttemptStatus::Requested)
+}
+
+/// What the channel called the earlier operation that this one is about, if it is about one that succeeded. Attempts stay in
+/// memory, so whoever asks the state finds it.
+#[must_use]
+pub fn original(state: &State, operation: &Operation) -> Option<Original> {
+    let serial = operation.original()?;
+    let attempt = state.attempts.get(attempt_of_serial(serial)?.0).filter(|attempt| attempt.serial() == serial)?;
+    let AttemptStatus::Settled(Outcome::Success { reference, .. }) = &attempt.status else { return None };
+    Some(Original { reference: reference.clone(), requested_at: attempt.requested_at })
 }
 
 /// How a call ended.
@@ -85,6 +96,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Flight {
     attempt: Attempt,
+    original: Option<Original>,
     channel: Arc<dyn Channel>,
     vault: Arc<Vault>,
     patience: Patience,
@@ -94,16 +106,23 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// The flight of an attempt, for the leader of `epoch`.
+    /// The flight of an attempt over a channel, for the leader of `epoch`; `original` is what [`original`] found for it.
     #[must_use]
-    pub fn new(attempt: Attempt, channel: Arc<dyn Channel>, vault: Arc<Vault>, epoch: u64, patience: Patience) -> Self {
+    pub fn new(
+        attempt: Attempt,
+        original: Option<Original>,
+        channel: Arc<dyn Channel>,
+        vault: Arc<Vault>,
+        epoch: u64,
+        patience: Patience,
+    ) -> Self {
         let (phase, reported_unknown) = match &attempt.status {
             AttemptStatus::Requested if attempt.epoch == epoch => (Phase::Send, false),
             AttemptStatus::Requested => (Phase::Query, false),
             AttemptStatus::Unknown => (Phase::Query, true),
             AttemptStatus::Settled(_) => (Phase::Done, true),
         };
-        Self { attempt, channel, vault, patience, phase, pause_ms: patience.first_ms, reported_unknown }
+        Self { attempt, original, channel, vault, patience, phase, pause_ms: patience.first_ms, reported_unknown }
     }
 
     /// The attempt.
@@ -127,7 +146,7 @@ impl Flight {
             },
             Phase::Pause => self.pause(),
             Phase::Query => {
-                match self.channel.build_query(&self.attempt.serial(), &self.attempt.operation, nonce) {
+                match self.channel.build_query(&self.asked(&self.attempt.serial()).about(), nonce) {
                     Ok(request) => self.call(request, false, now),
                     // What cannot even be asked stays unknown: a person must look.
                     Err(_) => self.uncertain(now, nonce),
@@ -180,7 +199,12 @@ impl Flight {
             };
             fields::open(&self.vault, field, sealed)
         };
-        self.channel.build(&self.attempt.serial(), &self.attempt.operation, &open)
+        self.channel.build(&self.asked(&self.attempt.serial()), &open)
+    }
+
+    fn asked<'a>(&'a self, serial: &'a str) -> Try<'a> {
+        let Attempt { requested_at, operation, .. } = &self.attempt;
+        Try { serial, requested_at: *requested_at, operation, original: self.original.as_ref() }
     }
 
     fn call(&mut self, request: Request, sent: bool, asked_at: Time) -> Step {

@@ -48,7 +48,9 @@ impl World {
             let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
             let law = "banks and books agree";
             let Some(channel) = self.network.channel(attempt.rail) else { continue };
-            let query = channel.build_query(&attempt.serial(), &attempt.operation, &nonce);
+            let (serial, operation, requested_at) = (attempt.serial(), &attempt.operation, attempt.requested_at);
+            let asked = channels::Try { serial: &serial, requested_at, operation, original: None };
+            let query = channel.build_query(&asked.about(), &nonce);
             // What the channel cannot even ask about was never sent.
             let told = query.map_or(channels::Answer::NotFound, |query| {
                 let response = self.network.exchange(&query);

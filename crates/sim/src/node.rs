@@ -13,7 +13,7 @@ use engine::{Answer, Engine, Gate, Keys, Projection};
 use history::{History, Tail};
 use journal::{Batch, Journal as _, JournalError};
 use node::close::DaySnapshot;
-use node::executor::{Flight, Patience};
+use node::executor::{self, Flight, Patience};
 use node::load::{self, LoadError};
 use node::projector::{Projected, Projector};
 use store::Database;
@@ -171,7 +171,8 @@ impl Node {
     pub(crate) fn carry(&mut self, attempt: Attempt, channels: &Channels) -> bool {
         let id = attempt.id;
         let Some(channel) = channels.get(&attempt.rail) else { return false };
-        let flight = Flight::new(attempt, channel.clone(), secrets().vault.clone(), self.epoch, PATIENCE);
+        let original = executor::original(self.engine.state(), &attempt.operation);
+        let flight = Flight::new(attempt, original, channel.clone(), secrets().vault.clone(), self.epoch, PATIENCE);
         self.flights.insert(id, Carried { flight, waits: Waits::Time }).is_none()
     }
 

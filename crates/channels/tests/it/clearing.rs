@@ -1,7 +1,6 @@
 //! Clearing files: the golden ones, each of their bits, and parts that do not fit together.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use channels::registry::CHANNELS;
@@ -31,7 +30,7 @@ fn bank_on(rail: &str) -> Arc<dyn Channel> {
 }
 
 fn golden(channel: &str, name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(channel).join(name);
+    let path = fixture::folder(channel).join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()))
 }
 
@@ -94,7 +93,7 @@ fn an_empty_day_has_a_file() {
 /// One bit of any byte, one byte less, one more: refused, for every file of every channel.
 #[test]
 fn a_file_that_was_touched_is_refused() {
-    for entry in CHANNELS {
+    for entry in CHANNELS.iter().filter(|entry| !fixture::files(entry.name, "clr").is_empty()) {
         let channel =
             fixture::of(entry).into_iter().find(|one| !one.path.ends_with("debit_unionpay.txt")).unwrap().channel;
         for path in fixture::files(entry.name, "clr") {

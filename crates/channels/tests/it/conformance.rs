@@ -1,11 +1,15 @@
 //! What every channel must do, whatever its format.
 
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
 use channels::registry::CHANNELS;
-use channels::{ChannelError, Headers, OperationKind, Response};
+use channels::{About, ChannelError, Headers, OperationKind, Original, Response, Try};
 use domain::attempt::Operation;
 use domain::money::Currency;
 
-use crate::fixture::{self, Ask, Fixture, sealed};
+use crate::fixture::{self, AT, Ask, Case, Fixture, sealed};
 
 fn fixtures() -> impl Iterator<Item = Fixture> {
     CHANNELS.iter().flat_map(fixture::of)
@@ -36,18 +40,19 @@ fn responses_prove_what_the_fixture_says() {
     }
 }
 
-/// One bit of any byte of the body, of the signature or of the nonce, and nothing is believed any more.
+/// One bit of any byte of the body, or of a header that the fixture shows, and nothing is believed any more.
 #[test]
 fn a_message_that_was_touched_is_not_believed() {
     for fixture in fixtures() {
         for exchange in &fixture.exchanges {
             let refused = match exchange.ask {
-                Ask::Do { .. } | Ask::Query { .. } => "unknown",
+                Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } => "unknown",
                 Ask::Returns { .. } | Ask::Notify => "channel_signature",
             };
+            let request = fixture::build(&*fixture.channel, &exchange.ask).map(Result::unwrap);
             for case in &exchange.cases {
-                for touched in touched(&case.response) {
-                    let judged = fixture::judged(&*fixture.channel, &exchange.ask, &touched);
+                for touched in touched(case) {
+                    let judged = fixture::judged_of(&*fixture.channel, &exchange.ask, request.as_ref(), &touched);
                     assert_eq!(judged, refused, "{}: {}", fixture.path.display(), case.title);
                 }
             }
@@ -55,22 +60,20 @@ fn a_message_that_was_touched_is_not_believed() {
     }
 }
 
-fn touched(response: &Response) -> Vec<Response> {
-    let header = |name| response.headers.get(name).unwrap().to_owned();
-    let (nonce, signature) = (header("x-nonce"), header("x-signature"));
-    let with = |nonce: &str, signature: &str| {
-        let headers: Headers = [("x-nonce", nonce), ("x-signature", signature)].into_iter().collect();
-        Response { headers, ..response.clone() }
-    };
-    let flipped_digit = if signature.starts_with('0') { "1" } else { "0" };
-    let mut all = vec![
-        with(&nonce, &format!("{flipped_digit}{}", &signature[1..])),
-        with(&nonce, &signature[2..]),
-        with(&nonce, "not hexadecimal"),
-        with(&format!("{nonce}0"), &signature),
-        Response { headers: Headers::default(), ..response.clone() },
-        Response { body: Vec::new(), ..response.clone() },
-    ];
+/// The case with something of it changed. A fixture shows the headers that are part of what is signed, and no others.
+fn touched(case: &Case) -> Vec<Response> {
+    let response = &case.response;
+    let mut all = vec![Response { body: Vec::new(), ..response.clone() }];
+    for (name, value) in &case.head {
+        let flipped = if value.starts_with('0') { "1" } else { "0" };
+        for changed in [format!("{flipped}{}", &value[1..]), format!("{value}0"), String::from("not hexadecimal")] {
+            let head = case.head.iter().map(|(other, kept)| (other, if other == name { &changed } else { kept }));
+            let headers: Headers = head.map(|(name, value)| (name.clone(), value.clone())).collect();
+            all.push(Response { headers, ..response.clone() });
+        }
+        let without: Headers = case.head.iter().filter(|(other, _)| other != name).cloned().collect();
+        all.push(Response { headers: without, ..response.clone() });
+    }
     for index in 0..response.body.len() {
         let mut body = response.body.clone();
         body[index] ^= 1;
@@ -79,33 +82,153 @@ fn touched(response: &Response) -> Vec<Response> {
     all
 }
 
-/// Each operation of the manifest has a fixture with a success, a decline, a pending answer and a "not found".
+/// What a case must prove that shows this. A channel that takes an operation without doing it at once says "pending".
+fn proves(shows: &str) -> &'static [&'static str] {
+    match shows {
+        "success" => &["success", "answered"],
+        "taken" => &["success", "pending"],
+        "decline" => &["declined", "answered"],
+        "pending" => &["pending"],
+        "not-found" => &["not_found"],
+        "duplicate" => &["unknown", "pending"],
+        "unknown-field" => &["success", "pending", "answered"],
+        "forged" => &["unknown", "channel_signature"],
+        "wrong-amount" | "wrong-merchant" | "contradiction" | "replayed" => {
+            &["unknown", "channel_signature", "channel_format"]
+        }
+        other => panic!("no case shows '{other}': fixtures/channels/README.md lists the words"),
+    }
+}
+
+/// What must be shown of each operation when it is asked for.
+const ASKED: [&str; 8] =
+    ["taken", "decline", "duplicate", "unknown-field", "forged", "wrong-amount", "wrong-merchant", "contradiction"];
+/// What must be shown of a query about it: the way out of every time-out.
+const QUERIED: [&str; 9] = [
+    "success",
+    "decline",
+    "pending",
+    "not-found",
+    "unknown-field",
+    "forged",
+    "wrong-amount",
+    "wrong-merchant",
+    "contradiction",
+];
+/// What must be shown of notifications.
+const TOLD: [&str; 6] = ["success", "decline", "unknown-field", "forged", "wrong-merchant", "contradiction"];
+
 #[test]
-fn every_operation_has_its_fixtures() {
+fn cases_prove_what_they_say_they_show() {
+    for fixture in fixtures() {
+        for case in fixture.exchanges.iter().flat_map(|exchange| &exchange.cases) {
+            if case.shows.is_empty() {
+                continue;
+            }
+            let fits = proves(&case.shows).iter().any(|start| case.expected.starts_with(start));
+            assert!(fits, "{}: {}: {} is not {}", fixture.path.display(), case.title, case.expected, case.shows);
+        }
+    }
+}
+
+/// A channel without fixtures, or with one operation of its manifest that is not shown whole, fails here.
+#[test]
+fn every_operation_of_the_manifest_is_shown_whole() {
     for entry in CHANNELS {
         let fixtures = fixture::of(entry);
-        let manifest = fixtures[0].channel.manifest();
-        for supported in manifest.operations {
-            let expected: Vec<&str> = fixtures
-                .iter()
-                .flat_map(|fixture| &fixture.exchanges)
-                .filter(|exchange| match &exchange.ask {
-                    Ask::Do { operation, .. } | Ask::Query { operation, .. } => {
-                        OperationKind::of(operation) == supported.kind
-                    }
-                    Ask::Returns { .. } | Ask::Notify => false,
-                })
-                .flat_map(|exchange| exchange.cases.iter().map(|case| case.expected.as_str()))
+        let manifest = fixtures[0].channel.manifest().clone();
+        let exchanges = || fixtures.iter().flat_map(|fixture| &fixture.exchanges);
+        let missing = |words: &[&str], what: &str, asked: &dyn Fn(&Ask) -> bool| {
+            let shown: Vec<&str> = exchanges()
+                .filter(|exchange| asked(&exchange.ask))
+                .flat_map(|exchange| exchange.cases.iter().map(|case| case.shows.as_str()))
                 .collect();
-            for needed in ["success", "declined", "pending", "not_found", "unknown"] {
-                let there = expected.iter().any(|line| line.starts_with(needed));
-                assert!(there, "{}: no fixture of {} with {needed}", entry.name, supported.kind.name());
+            let missing: Vec<_> = words.iter().filter(|word| !shown.contains(word)).collect();
+            assert!(missing.is_empty(), "{}: no fixture of {what} shows {missing:?}", entry.name);
+        };
+        for supported in manifest.operations {
+            let kind = supported.kind;
+            let of_kind = |ask: &Ask| ask.subject().is_some_and(|subject| subject.about().kind == kind);
+            if kind == OperationKind::Redirect {
+                let page = exchanges().any(|exchange| matches!(exchange.ask, Ask::Redirect(_)));
+                assert!(page, "{}: no fixture with `ask redirect`", entry.name);
+            } else {
+                missing(&ASKED, kind.name(), &|ask| of_kind(ask) && matches!(ask, Ask::Do(_)));
+            }
+            missing(&QUERIED, &format!("queries of {}", kind.name()), &|ask| {
+                of_kind(ask) && matches!(ask, Ask::Query { .. })
+            });
+        }
+        if manifest.notifies {
+            missing(&TOLD, "notifications", &|ask| matches!(ask, Ask::Notify));
+        }
+        let files = fixture::files(entry.name, "clr").len();
+        assert_eq!(files > 0, manifest.statement, "{}: {files} clearing files", entry.name);
+        if !manifest.statement {
+            let request = fixtures[0].channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
+            assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
+        }
+    }
+}
+
+/// A channel keeps nothing between two messages: whatever came before, an answer proves what it proves alone. That two
+/// answers contradict each other is for the books to see, which settle an attempt once.
+#[test]
+fn answers_twice_or_after_their_contradiction_prove_the_same() {
+    for fixture in fixtures() {
+        for exchange in &fixture.exchanges {
+            let request = fixture::build(&*fixture.channel, &exchange.ask).map(Result::unwrap);
+            let judge =
+                |case: &Case| fixture::judged_of(&*fixture.channel, &exchange.ask, request.as_ref(), &case.response);
+            for other in &exchange.cases {
+                for case in &exchange.cases {
+                    assert_eq!((judge(other), judge(case)), (other.expected.clone(), case.expected.clone()));
+                }
             }
         }
     }
 }
 
+/// The same notification again is the same event; what says another thing of the same operation is another one.
+#[test]
+fn a_notification_played_again_has_the_same_id() {
+    for fixture in fixtures() {
+        let mut seen: Vec<(String, String, Vec<u8>)> = Vec::new();
+        for exchange in fixture.exchanges.iter().filter(|exchange| matches!(exchange.ask, Ask::Notify)) {
+            for case in &exchange.cases {
+                let told = || fixture.channel.notify(&case.response.headers, &case.response.body);
+                let (Ok(first), Ok(again)) = (told(), told()) else { continue };
+                assert_eq!(*first, *again, "{}: {}", fixture.path.display(), case.title);
+                seen.push((first.id.clone(), format!("{:?}", first.event), case.response.body.clone()));
+            }
+        }
+        for (id, event, body) in &seen {
+            let other = seen.iter().find(|(other, told, _)| other == id && told != event);
+            assert!(other.is_none(), "{id} is two events: {}", String::from_utf8_lossy(body));
+        }
+    }
+}
+
+/// A channel is something that one person reads in an hour.
+#[test]
+fn a_channel_is_at_most_600_lines() {
+    for entry in CHANNELS {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let folder = fs::read_dir(source.join(entry.name)).into_iter().flatten().map(|file| file.unwrap().path());
+        let files = folder.chain([source.join(entry.name).with_extension("rs")]);
+        let lines: usize = files.map(|path| fs::read_to_string(path).unwrap().lines().count()).sum();
+        assert!(lines <= 600, "{} has {lines} lines", entry.name);
+    }
+}
+
 const SERIAL: &str = "2026030500000000000000420000042";
+
+/// A try that refers to one that succeeded.
+fn tried<'a>(serial: &'a str, operation: &'a Operation) -> Try<'a> {
+    static ORIGINAL: LazyLock<Original> =
+        LazyLock::new(|| Original { reference: String::from("472603051000000000018"), requested_at: AT });
+    Try { serial, requested_at: AT, operation, original: Some(&ORIGINAL) }
+}
 
 fn one_of_each(amount: i64, currency: Currency) -> [Operation; 6] {
     let original = || SERIAL.to_owned();
@@ -124,10 +247,10 @@ fn what_the_manifest_does_not_name_fails_before_it_is_sent() {
     for entry in CHANNELS {
         let channel = fixture::of(entry).remove(0).channel;
         let manifest = channel.manifest();
-        let build = |operation: &Operation| channel.build(SERIAL, operation, &fixture::open);
+        let build = |operation: &Operation| channel.build(&tried(SERIAL, operation), &fixture::open);
         for operation in one_of_each(1, Currency::Cny) {
             let kind = OperationKind::of(&operation);
-            let query = channel.build_query(SERIAL, &operation, "0123456789abcdef");
+            let query = channel.build_query(&tried(SERIAL, &operation).about(), "0123456789abcdef");
             match manifest.supported(kind) {
                 Some(_) => {
                     build(&operation).unwrap();
@@ -140,6 +263,19 @@ fn what_the_manifest_does_not_name_fails_before_it_is_sent() {
                     assert!(matches!(query, Err(ChannelError::Unsupported { kind: told, .. }) if told == kind));
                 }
             }
+        }
+        let (kind, amount, currency) = (OperationKind::Redirect, 1, Currency::Cny);
+        let redirect = About { serial: SERIAL, requested_at: AT, kind, amount, currency };
+        let page = channel.build_redirect(&redirect);
+        match manifest.supported(kind) {
+            Some(supported) => {
+                page.unwrap();
+                for amount in [0, supported.amount_max + 1] {
+                    let page = channel.build_redirect(&About { amount, ..redirect });
+                    assert!(matches!(page, Err(ChannelError::Limit { .. })), "{page:?}");
+                }
+            }
+            None => assert!(matches!(page, Err(ChannelError::Unsupported { .. })), "{page:?}"),
         }
         let supported = |operation: &Operation| manifest.supported(OperationKind::of(operation)).copied();
         for operation in one_of_each(1, Currency::Jpy).iter().filter(|operation| supported(operation).is_some()) {
@@ -165,11 +301,11 @@ fn serial_numbers_and_nonces_in_another_form_are_refused() {
         let known = |operation: &&Operation| channel.manifest().supported(OperationKind::of(operation)).is_some();
         let operation = operations.iter().find(known).unwrap();
         for serial in ["", "42", &SERIAL[1..], "2026030500000000000000420000042\n", "２０２６０３０５００"] {
-            let error = channel.build(serial, operation, &fixture::open).unwrap_err();
+            let error = channel.build(&tried(serial, operation), &fixture::open).unwrap_err();
             assert!(matches!(error, ChannelError::Serial(_)), "{error}");
         }
         for nonce in ["", "short", "with a space in it", "quote\"in-the-nonce", &"n".repeat(65)] {
-            let error = channel.build_query(SERIAL, operation, nonce).unwrap_err();
+            let error = channel.build_query(&tried(SERIAL, operation).about(), nonce).unwrap_err();
             assert!(matches!(error, ChannelError::Nonce(_)), "{error}");
             assert!(channel.build_statement("2026-03-05".parse().unwrap(), 1, nonce).is_err());
         }
@@ -180,7 +316,7 @@ fn serial_numbers_and_nonces_in_another_form_are_refused() {
 fn a_field_that_cannot_be_opened_is_an_error_without_its_value() {
     let bank = fixture::of(&CHANNELS[0]).remove(0).channel;
     let [_, _, pay, ..] = one_of_each(1, Currency::Cny);
-    let error = bank.build(SERIAL, &pay, &|_| Err(ark::Error::Class(9))).unwrap_err();
+    let error = bank.build(&tried(SERIAL, &pay), &|_| Err(ark::Error::Class(9))).unwrap_err();
     assert!(matches!(error, ChannelError::Opening { field: "account number", .. }), "{error}");
     assert!(!format!("{error} {error:?}").contains("6222"), "{error:?}");
 }
@@ -189,7 +325,7 @@ fn a_field_that_cannot_be_opened_is_an_error_without_its_value() {
 fn a_request_shows_no_personal_field() {
     let bank = fixture::of(&CHANNELS[0]).remove(0).channel;
     let [_, _, pay, ..] = one_of_each(1, Currency::Cny);
-    let request = bank.build(SERIAL, &pay, &fixture::open).unwrap();
+    let request = bank.build(&tried(SERIAL, &pay), &fixture::open).unwrap();
     assert!(str::from_utf8(request.body()).unwrap().contains("6222020200112233445"));
     assert!(!format!("{request:?} {bank:?}").contains("6222"));
 }

@@ -1,25 +1,21 @@
-//! Reads the fixtures.
-//!
-//! ```text
-//! config {…}                      the channel's settings
-//! serial 2026…                    of the operation
-//! operation debit AGR-7 500000 CNY
-//! ask do | query NONCE | returns DATE NONCE | notify
-//! > POST /path                    the request, if one is asked for
-//! < 200                           a response (or the notification)
-//! = success REFERENCE DATE        what the response proves
-//! ```
+//! Reads the fixtures. `fixtures/channels/README.md` describes their format.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use channels::registry::Entry;
-use channels::{Answer, Channel, ChannelError, Headers, Notified, Request, Response, Return};
+use channels::{
+    About, Answer, Channel, ChannelError, Headers, Notified, OperationKind, Original, Request, Response, Return, Try,
+};
 use domain::attempt::Operation;
-use domain::money::Currency;
+use domain::envelope::Time;
+use domain::money::{Currency, Minor};
 use domain::payout::Bank;
 use domain::sealed::{DataClass, Sealed};
+
+/// When everything was asked for that says nothing else: ten o'clock on 5 March 2026 in Shanghai.
+pub(crate) const AT: Time = Time(1_772_676_000_000);
 
 /// One file of conversations with one channel.
 pub(crate) struct Fixture {
@@ -35,16 +31,69 @@ pub(crate) struct Exchange {
     pub(crate) cases: Vec<Case>,
 }
 
+/// What is asked.
 #[derive(Clone)]
 pub(crate) enum Ask {
-    Do { serial: String, operation: Operation },
-    Query { serial: String, operation: Operation, nonce: String },
+    Do(Subject),
+    Redirect(Subject),
+    Query { subject: Subject, nonce: String },
     Returns { date: String, nonce: String },
     Notify,
 }
 
+impl Ask {
+    /// What it is about, if it is about one operation.
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        match self {
+            Self::Do(subject) | Self::Redirect(subject) | Self::Query { subject, .. } => Some(subject),
+            Self::Returns { .. } | Self::Notify => None,
+        }
+    }
+}
+
+/// One operation, as a fixture tells of it.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    pub(crate) serial: String,
+    pub(crate) requested_at: Time,
+    pub(crate) original: Option<Original>,
+    pub(crate) what: What,
+}
+
+/// A redirect is made by the payer, so it is no operation of the platform's.
+#[derive(Clone)]
+pub(crate) enum What {
+    Operation(Operation),
+    Redirect { amount: Minor, currency: Currency },
+}
+
+impl Subject {
+    pub(crate) fn about(&self) -> About<'_> {
+        let (serial, requested_at) = (self.serial.as_str(), self.requested_at);
+        match &self.what {
+            What::Operation(operation) => Try { serial, requested_at, operation, original: None }.about(),
+            What::Redirect { amount, currency } => {
+                let (kind, amount, currency) = (OperationKind::Redirect, *amount, *currency);
+                About { serial, requested_at, kind, amount, currency }
+            }
+        }
+    }
+
+    fn attempt(&self) -> Try<'_> {
+        let (serial, requested_at, original) = (self.serial.as_str(), self.requested_at, self.original.as_ref());
+        match &self.what {
+            What::Operation(operation) => Try { serial, requested_at, operation, original },
+            What::Redirect { .. } => panic!("a redirect is asked for by `ask redirect`"),
+        }
+    }
+}
+
+/// One response.
 pub(crate) struct Case {
     pub(crate) title: String,
+    /// What it shows: a word of `fixtures/channels/README.md`, or nothing.
+    pub(crate) shows: String,
+    pub(crate) head: Vec<(String, String)>,
     pub(crate) response: Response,
     pub(crate) expected: String,
 }
@@ -53,14 +102,21 @@ pub(crate) struct Case {
 pub(crate) fn of(entry: &Entry) -> Vec<Fixture> {
     let mut paths = files(entry.name, "txt");
     paths.sort();
-    assert!(!paths.is_empty(), "channel {} has no fixtures: add tests/fixtures/{}/*.txt", entry.name, entry.name);
+    assert!(!paths.is_empty(), "channel {} has no fixtures: add fixtures/channels/{}/*.txt", entry.name, entry.name);
     paths.into_iter().map(|path| read(entry, path)).collect()
+}
+
+/// The folder of a channel.
+pub(crate) fn folder(channel: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/channels").join(channel)
 }
 
 /// The files of a channel with this ending.
 pub(crate) fn files(channel: &str, ending: &str) -> Vec<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(channel);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("reading {}: {error}", folder.display()));
+    let folder = folder(channel);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| {
+        panic!("channel {channel} has no fixtures: reading {}: {error}", folder.display());
+    });
     entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == ending))
@@ -70,9 +126,20 @@ pub(crate) fn files(channel: &str, ending: &str) -> Vec<PathBuf> {
 fn read(entry: &Entry, path: PathBuf) -> Fixture {
     let text = fs::read_to_string(&path).unwrap();
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let config = serde_json::from_str(value("config").expect("a fixture has a config")).unwrap();
-    let channel = channels::by_name(entry.name, &config).unwrap();
-    let subject = value("serial").zip(value("operation")).map(|(serial, spec)| (serial.to_owned(), operation(spec)));
+    let config = value("config").unwrap_or_else(|| panic!("{} has no config", path.display()));
+    let config = match config.strip_prefix('@') {
+        Some(name) => fs::read_to_string(folder(entry.name).join(name)).unwrap(),
+        None => config.to_owned(),
+    };
+    let channel = channels::by_name(entry.name, &serde_json::from_str(&config).unwrap()).unwrap();
+    let requested_at = value("at").map_or(AT, |at| Time(at.parse().unwrap()));
+    let original = value("original").map(|reference| Original { reference: reference.to_owned(), requested_at: AT });
+    let subject = value("serial").zip(value("operation")).map(|(serial, spec)| Subject {
+        serial: serial.to_owned(),
+        requested_at,
+        original,
+        what: what(spec),
+    });
     let mut exchanges = Vec::new();
     let mut title = String::new();
     for block in text.split("\n\n") {
@@ -88,37 +155,34 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
         }
         let raw = lines("<");
         if !raw.is_empty() {
-            let case = Case { title: title.clone(), response: response(&raw), expected: lines("=") };
+            let (head, response) = response(&raw);
+            let case = Case { title: title.clone(), shows: lines("shows"), head, response, expected: lines("=") };
             exchanges.last_mut().expect("something was asked before").cases.push(case);
         }
     }
     Fixture { path, channel, exchanges }
 }
 
-fn ask(line: &str, subject: Option<&(String, Operation)>) -> Ask {
+fn ask(line: &str, subject: Option<&Subject>) -> Ask {
     let words: Vec<&str> = line.split(' ').collect();
     let subject = || subject.cloned().expect("a fixture that asks has a serial and an operation");
     match words.as_slice() {
-        ["do"] => {
-            let (serial, operation) = subject();
-            Ask::Do { serial, operation }
-        }
-        ["query", nonce] => {
-            let (serial, operation) = subject();
-            Ask::Query { serial, operation, nonce: (*nonce).to_owned() }
-        }
+        ["do"] => Ask::Do(subject()),
+        ["redirect"] => Ask::Redirect(subject()),
+        ["query", nonce] => Ask::Query { subject: subject(), nonce: (*nonce).to_owned() },
         ["returns", date, nonce] => Ask::Returns { date: (*date).to_owned(), nonce: (*nonce).to_owned() },
         ["notify"] => Ask::Notify,
         other => panic!("{other:?} is not something to ask"),
     }
 }
 
-fn operation(spec: &str) -> Operation {
+fn what(spec: &str) -> What {
     let words: Vec<&str> = spec.split(' ').collect();
     let (currency, words) = words.split_last().unwrap();
     let (amount, words) = words.split_last().unwrap();
     let (amount, currency) = (amount.parse().unwrap(), Currency::parse(currency).unwrap());
-    match words {
+    What::Operation(match words {
+        ["redirect"] => return What::Redirect { amount, currency },
         ["debit", agreement] => Operation::Debit { agreement: (*agreement).to_owned(), amount, currency },
         ["refund", original] => Operation::Refund { original: (*original).to_owned(), amount, currency },
         ["pay", account, name] => {
@@ -132,7 +196,7 @@ fn operation(spec: &str) -> Operation {
         ["capture", original] => Operation::FundCapture { original: (*original).to_owned(), amount, currency },
         ["release", original] => Operation::FundRelease { original: (*original).to_owned(), amount, currency },
         other => panic!("{other:?} is not an operation"),
-    }
+    })
 }
 
 /// Stands for a sealed field: the test opens it by reading it.
@@ -145,19 +209,22 @@ pub(crate) fn open(field: &Sealed) -> Result<ark::Secret, ark::Error> {
     Ok(ark::Secret::new(String::from_utf8(field.ciphertext.clone()).unwrap()))
 }
 
-fn response(raw: &str) -> Response {
+fn response(raw: &str) -> (Vec<(String, String)>, Response) {
     let (head, body) = raw.split_once("\n\n").expect("headers, an empty line, a body");
-    let mut head = head.lines();
-    let status = head.next().unwrap().parse().unwrap();
-    let headers: Headers = head.map(|line| line.split_once(": ").unwrap()).collect();
-    Response { status, headers, body: body.as_bytes().to_vec() }
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().parse().unwrap();
+    let named = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
+    let head: Vec<_> = lines.map(named).collect();
+    let headers: Headers = head.iter().cloned().collect();
+    (head, Response { status, headers, body: body.as_bytes().to_vec() })
 }
 
 /// The request that a channel builds.
 pub(crate) fn build(channel: &dyn Channel, ask: &Ask) -> Option<Result<Request, ChannelError>> {
     match ask {
-        Ask::Do { serial, operation } => Some(channel.build(serial, operation, &open)),
-        Ask::Query { serial, operation, nonce } => Some(channel.build_query(serial, operation, nonce)),
+        Ask::Do(subject) => Some(channel.build(&subject.attempt(), &open)),
+        Ask::Redirect(subject) => Some(channel.build_redirect(&subject.about())),
+        Ask::Query { subject, nonce } => Some(channel.build_query(&subject.about(), nonce)),
         Ask::Returns { date, nonce } => Some(channel.build_returns(date.parse().unwrap(), nonce)),
         Ask::Notify => None,
     }
@@ -178,10 +245,16 @@ pub(crate) fn shown_request(request: &Request) -> String {
 
 /// What a response proves, as it stands in a fixture.
 pub(crate) fn judged(channel: &dyn Channel, ask: &Ask, response: &Response) -> String {
-    let request = || build(channel, ask).unwrap().unwrap();
+    let request = build(channel, ask).map(Result::unwrap);
+    judged_of(channel, ask, request.as_ref(), response)
+}
+
+/// The same of a request that was built already.
+pub(crate) fn judged_of(channel: &dyn Channel, ask: &Ask, request: Option<&Request>, response: &Response) -> String {
+    let request = || request.unwrap();
     match ask {
-        Ask::Do { .. } | Ask::Query { .. } => shown_answer(&channel.parse(&request(), response)),
-        Ask::Returns { .. } => match channel.returns(&request(), response) {
+        Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } => shown_answer(&channel.parse(request(), response)),
+        Ask::Returns { .. } => match channel.returns(request(), response) {
             Ok(list) => {
                 let list: Vec<_> = list.iter().map(shown_return).collect();
                 format!("returns {}", list.join("; ")).trim_end().to_owned()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ark::KeyService;
 use ark::keys::{By, KeyUse, Purpose, Spec};
 use ark::provider::KeyKind;
-use channels::{Answer, Channel, ChannelError, Headers, Request, Response, by_name, with_keys};
+use channels::{Answer, Channel, ChannelError, Headers, Request, Response, Try, by_name, with_keys};
 use domain::attempt::Operation;
 use domain::money::Currency;
 use serde_json::json;
@@ -31,6 +31,10 @@ fn named(keys: &Arc<KeyService>) -> Arc<dyn Channel> {
 
 fn bring(keys: &KeyService) {
     keys.take_in(&BY, &Spec::new(NAME, KeyKind::HmacSm3, Purpose::Mac), &SECRET).unwrap();
+}
+
+fn asked_for(operation: &Operation) -> Try<'_> {
+    Try { serial: SERIAL, requested_at: fixture::AT, operation, original: None }
 }
 
 fn debit() -> Operation {
@@ -60,7 +64,7 @@ fn requests_are_the_same_bytes_as_with_the_key_in_the_settings() {
     let plain =
         by_name("sandbox_bank", &json!({ "rail": "epcc", "institution": "lintel", "key": hex.expose() })).unwrap();
     let bytes = |channel: &Arc<dyn Channel>| {
-        let request = channel.build(SERIAL, &debit(), &fixture::open).unwrap();
+        let request = channel.build(&asked_for(&debit()), &fixture::open).unwrap();
         (request.path.clone(), request.headers.clone(), request.body().to_vec())
     };
     assert_eq!(bytes(&named(&keys)), bytes(&plain));
@@ -78,7 +82,7 @@ fn answers_are_believed_by_the_key_and_by_no_other() {
     let (_directory, keys) = keys();
     bring(&keys);
     let bank = named(&keys);
-    let request = bank.build(SERIAL, &debit(), &fixture::open).unwrap();
+    let request = bank.build(&asked_for(&debit()), &fixture::open).unwrap();
     let done = Answer::Success { reference: String::from("B1"), clearing_date: "2026-03-05".parse().unwrap() };
     assert_eq!(bank.parse(&request, &success(&request, SECRET)), done);
     assert_eq!(bank.parse(&request, &success(&request, [4; 32])), Answer::Unknown);
@@ -90,7 +94,7 @@ fn answers_are_believed_by_the_key_and_by_no_other() {
 fn a_key_that_is_not_there_or_sealed_is_waited_for_and_believes_nothing() {
     let (_directory, keys) = keys();
     let bank = named(&keys);
-    let build = || bank.build(SERIAL, &debit(), &fixture::open);
+    let build = || bank.build(&asked_for(&debit()), &fixture::open);
     let missing = build().unwrap_err();
     assert_eq!((missing.code(), missing.of_keys().unwrap().code()), ("channel_key", "key_not_found"));
     bring(&keys);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use channels::{Answer, Channel, Headers, Request, Response};
+use channels::{Answer, Channel, Headers, Request, Response, Try};
 use domain::attempt::Operation;
 use domain::money::Currency;
 use serde_json::{Value, json};
@@ -18,6 +18,10 @@ fn key() -> ark::MacKey {
 fn bank() -> Arc<dyn Channel> {
     let config = json!({ "rail": "epcc", "institution": "lintel", "key": key().to_hex().expose() });
     channels::by_name("sandbox_bank", &config).unwrap()
+}
+
+fn asked_for(operation: &Operation) -> Try<'_> {
+    Try { serial: SERIAL, requested_at: fixture::AT, operation, original: None }
 }
 
 fn debit() -> Operation {
@@ -41,12 +45,12 @@ fn signed(request: &Request, status: u16, body: &[u8]) -> Response {
 }
 
 fn asked(body: &Value) -> Answer {
-    let request = bank().build(SERIAL, &debit(), &fixture::open).unwrap();
+    let request = bank().build(&asked_for(&debit()), &fixture::open).unwrap();
     bank().parse(&request, &signed(&request, 200, body.to_string().as_bytes()))
 }
 
 fn queried(body: &Value) -> Answer {
-    let request = bank().build_query(SERIAL, &debit(), "0123456789abcdef").unwrap();
+    let request = bank().build_query(&asked_for(&debit()).about(), "0123456789abcdef").unwrap();
     bank().parse(&request, &signed(&request, 200, body.to_string().as_bytes()))
 }
 
@@ -131,7 +135,7 @@ fn a_duplicate_serial_number_is_never_a_decline() {
 
 #[test]
 fn every_status_but_200_is_unknown() {
-    let request = bank().build(SERIAL, &debit(), &fixture::open).unwrap();
+    let request = bank().build(&asked_for(&debit()), &fixture::open).unwrap();
     for status in [100, 201, 204, 301, 400, 401, 404, 409, 429, 500, 502, 503] {
         let response = signed(&request, status, success().to_string().as_bytes());
         assert_eq!(bank().parse(&request, &response), Answer::Unknown, "{status}");
@@ -140,7 +144,7 @@ fn every_status_but_200_is_unknown() {
 
 #[test]
 fn what_is_not_the_json_of_an_answer_is_unknown() {
-    let request = bank().build(SERIAL, &debit(), &fixture::open).unwrap();
+    let request = bank().build(&asked_for(&debit()), &fixture::open).unwrap();
     let whole = success().to_string();
     let deep = "[".repeat(100_000);
     for body in
@@ -154,9 +158,9 @@ fn what_is_not_the_json_of_an_answer_is_unknown() {
 /// Today's "done" to one query does not answer another, nor the operation itself.
 #[test]
 fn an_answer_belongs_to_one_request() {
-    let operation = bank().build(SERIAL, &debit(), &fixture::open).unwrap();
-    let first = bank().build_query(SERIAL, &debit(), "0123456789abcdef").unwrap();
-    let second = bank().build_query(SERIAL, &debit(), "0123456789abcdeg").unwrap();
+    let operation = bank().build(&asked_for(&debit()), &fixture::open).unwrap();
+    let first = bank().build_query(&asked_for(&debit()).about(), "0123456789abcdef").unwrap();
+    let second = bank().build_query(&asked_for(&debit()).about(), "0123456789abcdeg").unwrap();
     let answer = signed(&first, 200, success().to_string().as_bytes());
     assert!(matches!(bank().parse(&first, &answer), Answer::Success { .. }));
     assert_eq!(bank().parse(&second, &answer), Answer::Unknown);
@@ -165,7 +169,7 @@ fn an_answer_belongs_to_one_request() {
 
 #[test]
 fn our_own_request_thrown_back_is_no_answer() {
-    let request = bank().build(SERIAL, &debit(), &fixture::open).unwrap();
+    let request = bank().build(&asked_for(&debit()), &fixture::open).unwrap();
     let headers: Headers = request.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
     let response = Response { status: 200, headers, body: request.body().to_vec() };
     assert_eq!(bank().parse(&request, &response), Answer::Unknown);

@@ -6,6 +6,9 @@ mod crash_world;
 mod days_property;
 mod executor;
 mod fields;
+#[expect(dead_code, reason = "the suite of `channels` uses the rest")]
+#[path = "../../../channels/tests/it/fixture.rs"]
+mod fixture;
 mod flight_property;
 mod golden;
 mod keys;
@@ -14,5 +17,6 @@ mod projector;
 mod recovery;
 mod replay_property;
 mod scripted;
+mod time_outs;
 mod verify;
 mod world;

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use ark::Vault;
 use channels::{
-    Answer, Channel, ChannelError, Headers, Manifest, Notification, Open, Request, Response, Return, StatementPart,
-    Verified,
+    About, Answer, Channel, ChannelError, Headers, Manifest, Notification, Open, Request, Response, Return,
+    StatementPart, Try, Verified,
 };
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, Rail, SEND_WITHIN_MS};
 use domain::calendar::Date;
@@ -48,6 +48,11 @@ static VAULT: LazyLock<Arc<Vault>> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
     Arc::new(Vault::open_with_key_file(directory.path()).unwrap())
 });
+
+/// That vault.
+pub(crate) fn vault() -> Arc<Vault> {
+    VAULT.clone()
+}
 
 /// A debit, requested in [`EPOCH`].
 pub(crate) fn attempt(status: AttemptStatus) -> Attempt {
@@ -109,7 +114,7 @@ pub(crate) struct Pilot {
 impl Pilot {
     /// A flight of `attempt` over `channel`, for the leader of `epoch`, as of [`REQUESTED`].
     pub(crate) fn new(attempt: Attempt, channel: Arc<dyn Channel>, epoch: u64) -> Self {
-        let flight = Flight::new(attempt, channel, VAULT.clone(), epoch, PATIENCE);
+        let flight = Flight::new(attempt, None, channel, VAULT.clone(), epoch, PATIENCE);
         Self { flight, now: REQUESTED, nonces: 0 }
     }
 
@@ -149,12 +154,12 @@ impl Channel for Scripted {
         self.0.manifest()
     }
 
-    fn build(&self, serial: &str, operation: &Operation, open: Open<'_>) -> Result<Request, ChannelError> {
-        self.0.build(serial, operation, open)
+    fn build(&self, attempt: &Try<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
+        self.0.build(attempt, open)
     }
 
-    fn build_query(&self, serial: &str, operation: &Operation, nonce: &str) -> Result<Request, ChannelError> {
-        self.0.build_query(serial, operation, nonce)
+    fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
+        self.0.build_query(about, nonce)
     }
 
     fn parse(&self, _: &Request, response: &Response) -> Answer {

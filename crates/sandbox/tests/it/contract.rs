@@ -1,6 +1,6 @@
 //! The other side's golden fixtures: the bank takes their requests and gives their answers, byte for byte.
 //!
-//! They lie in `crates/channels/tests/fixtures`, where the platform's channels are held to the same bytes. So both
+//! They lie in `fixtures/channels`, where the platform's channels are held to the same bytes. So both
 //! sides are held to one format without sharing a line of code.
 
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::support::{DAY, NEXT_DAY, World};
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../channels/tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/channels").join(name)
 }
 
 /// The blocks of a conversation: the lines marked `>` (requests) and `<` (responses).

@@ -35,6 +35,7 @@ pub(crate) mod manual_voucher;
 pub(crate) mod merchant;
 mod nonces;
 pub(crate) mod notice;
+mod notification;
 pub(crate) mod operator;
 pub(crate) mod order;
 mod own_transfer;
@@ -158,9 +159,13 @@ pub(crate) fn document() -> OpenApi {
     document
 }
 
-/// What anyone may ask.
+/// What anyone may ask, and what channels tell under signatures of their own.
 fn unsigned() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready)).routes(routes!(health::metrics))
+    OpenApiRouter::new()
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(notification::notify))
 }
 
 /// What the institution's programs and merchants do, and everyone may read.

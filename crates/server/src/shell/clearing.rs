@@ -219,7 +219,16 @@ async fn list(executor: &Executor, route: &Route, date: Date) -> Result<Vec<Retu
     Ok(channel.returns(&request, &response)?.into_inner())
 }
 
-async fn book(executor: &Executor, meta: &Meta, back: Return, returned: &mut Returned) -> Result<(), FetchError> {
+/// Books one payment that came back, and counts what became of it.
+///
+/// # Errors
+/// [`FetchError::Unavailable`].
+pub(crate) async fn book(
+    executor: &Executor,
+    meta: &Meta,
+    back: Return,
+    returned: &mut Returned,
+) -> Result<(), FetchError> {
     let Return { serial, amount, currency, return_date: date, reference, .. } = back;
     let platform = &executor.platform;
     let asked = serial.clone();

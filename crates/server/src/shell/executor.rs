@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ark::Vault;
-use channels::{Channel, Request, Response};
+use channels::{Channel, Original, Request, Response};
 use domain::attempt::{Attempt, Outcome, Rail};
-use domain::{Actor, Command, Origin};
+use domain::{Actor, Command, Origin, RefusalCode};
 use engine::Meta;
 use node::executor::{Call, Flight, Patience, Step};
 use tokio::sync::{Semaphore, mpsc};
@@ -55,7 +55,9 @@ impl Executor {
             tracing::error!(attempt = %id, rail = attempt.rail.name(), "no channel is configured for this rail");
             return;
         };
-        let mut flight = Flight::new(attempt, route.channel.clone(), self.vault.clone(), epoch, self.patience);
+        let Some(original) = self.original(&attempt).await else { return };
+        let (channel, vault) = (route.channel.clone(), self.vault.clone());
+        let mut flight = Flight::new(attempt, original, channel, vault, epoch, self.patience);
         while self.platform.runs_in(epoch) {
             // The place comes first: between the look at `send_before` and the writing nothing may wait.
             let Ok(permit) = self.permits.acquire().await else { return };
@@ -89,6 +91,25 @@ impl Executor {
         }
     }
 
+    /// What the attempt refers to; nothing if the platform is gone.
+    async fn original(&self, attempt: &Attempt) -> Option<Option<Original>> {
+        if attempt.operation.original().is_none() {
+            return Some(None);
+        }
+        loop {
+            let operation = attempt.operation.clone();
+            match self.platform.read(move |state| node::executor::original(state, &operation)).await {
+                Ok((original, _)) => return Some(original),
+                Err(super::Unavailable::Overloaded | super::Unavailable::Behind) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(super::Unavailable::Stopped | super::Unavailable::Recovering | super::Unavailable::Unknown) => {
+                    return None;
+                }
+            }
+        }
+    }
+
     /// False if the platform is gone: the next leader asks again.
     async fn report(&self, attempt: domain::ids::AttemptId, outcome: &Outcome) -> bool {
         let name = match outcome {
@@ -103,8 +124,13 @@ impl Executor {
         loop {
             match self.platform.submit(engine::Request { command: command.clone(), meta: meta.clone() }).await {
                 Ok(seen) => {
-                    if let Err(refusal) = seen.result {
-                        tracing::error!(%attempt, %refusal, "an answer was refused");
+                    match seen.result {
+                        Ok(_) => {}
+                        // The channel's own notification, or its file, was faster.
+                        Err(refusal) if refusal.code == RefusalCode::AttemptState => {
+                            tracing::info!(%attempt, %refusal, "an answer came after the attempt was settled");
+                        }
+                        Err(refusal) => tracing::error!(%attempt, %refusal, "an answer was refused"),
                     }
                     return true;
                 }

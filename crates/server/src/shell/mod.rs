@@ -24,6 +24,7 @@ pub(crate) mod key_slot;
 pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod merger;
+pub(crate) mod notification;
 pub(crate) mod projector;
 pub(crate) mod remote_keys;
 pub(crate) mod standing;

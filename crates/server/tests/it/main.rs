@@ -43,5 +43,6 @@ mod staff;
 mod start;
 mod storage;
 mod trees;
+mod unionpay;
 mod wallets;
 mod withdrawals;

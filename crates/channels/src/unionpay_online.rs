@@ -1,0 +1,439 @@
+//! UnionPay online payment (银联在线支付, 全渠道), version 5.1.0: signed forms.
+//!
+//! **The specification is given to merchants and is not public.** What is here was read in public code and pages
+//! [public]; nothing was tried against UnionPay. Business types, the channel type and the addresses are settings.
+//!
+//! ```text
+//!  redirect   browser ─ form ─► frontTransReq.do ─► the payer pays there ─► browser comes back to front_url: proves nothing
+//!  debit      token   ─ form ─► backTransReq.do  ─► "taken"
+//!  refund     queryId ─ form ─► backTransReq.do  ─► "taken"
+//!                       all three ─► form to back_url (notify), and queryTrans.do: the word that counts
+//! ```
+//!
+//! | operation | txnType/txnSubType | bizType | subject |
+//! |---|---|---|---|
+//! | redirect | 01/01 | `gateway_biz_type` | the payer's, on UnionPay's page |
+//! | debit | 01/01 | `token_biz_type` | `tokenPayData`: the agreement is the token (标记) |
+//! | refund | 04/00 | `gateway_biz_type` | `origQryId`: the queryId of what is refunded |
+//! | query | 00/00 | 000000 | orderId and txnTime |
+//!
+//! Invariants:
+//! - `orderId` is the serial number and `txnTime` when the try was asked for, so a query finds what the request made.
+//! - Code 00 to a request means that it was taken: only a query's `origRespCode` or a notification says "done".
+//! - Merchant, order, time, amount and currency of a message are those that were asked, or it proves nothing.
+//! - An answer repeats no word of its question: an old "no such order" under TLS could be played again, so "not found"
+//!   counts only after `settle_delay_ms`, which is longer than a payer may take on the page.
+//!
+//! Not here: the daily file (fileTransfer), the same-day cancel (31), pre-authorisation, and access as an acquirer
+//! (accessType 1).
+
+mod codes;
+mod sign;
+
+use std::sync::Arc;
+
+use ark::keys::KeyUse;
+use domain::attempt::{Operation, Rail};
+use domain::calendar::Date;
+use domain::envelope::Time;
+use domain::money::Currency;
+use serde_json::Value;
+
+use self::codes::{Said, said};
+use self::sign::Signer;
+use crate::answer::{Answer, Notification, Notified, Return};
+use crate::channel::{About, Channel, Open, Try};
+use crate::error::ChannelError;
+use crate::form::Form;
+use crate::manifest::{Manifest, OperationKind, Setting, Supported};
+use crate::message::{self, Asked, Headers, Request, Response, What};
+use crate::settings::Settings;
+use crate::statement::StatementPart;
+use crate::verified::Verified;
+
+/// The name in the registry.
+pub const NAME: &str = "unionpay_online";
+
+const fn setting(name: &'static str, secret: bool, doc: &'static str) -> Setting {
+    Setting { name, secret, doc }
+}
+
+const MERCHANT: Setting = setting("merchant", false, "merId, our merchant number at UnionPay: 15 digits or letters");
+const SIGN_METHOD: Setting =
+    setting("sign_method", false, "`01`: RSA with certificates; `12`: SM3 with a shared secret");
+const KEY: Setting = setting(
+    "key",
+    true,
+    "01: our RSA-2048 key, `ark:NAME` of one in the key service, or PKCS #8 in hexadecimal for a sandbox; \
+     12: the secret, `ark:NAME=ark:vN:…` as `lintel ark encrypt NAME --context channel=unionpay_online` wrote it, or the \
+     text itself for a sandbox",
+);
+const CERT_ID: Setting = setting("cert_id", false, "01 only: the serial number of our certificate, in decimal digits");
+const PEER_KEY: Setting = setting(
+    "peer_key",
+    false,
+    "01 only: the public key of UnionPay's signing certificate (openssl x509 -noout -pubkey), PEM or its base64; two with a \
+     comma between while it changes",
+);
+const FRONT_URL: Setting = setting("front_url", false, "where the payer's browser comes back to: http:// or https://");
+const BACK_URL: Setting = setting(
+    "back_url",
+    false,
+    "where UnionPay posts notifications: our /v1/channels/unionpay/notify, as seen from there",
+);
+const TR_ID: Setting = setting("tr_id", false, "trId, the token requestor's number: letters and digits");
+const GATEWAY_BIZ_TYPE: Setting =
+    setting("gateway_biz_type", false, "bizType of redirects and refunds, 6 digits; 000201 if not said");
+const TOKEN_BIZ_TYPE: Setting =
+    setting("token_biz_type", false, "bizType of debits by token, 6 digits; 000902 if not said");
+const CHANNEL_TYPE: Setting = setting("channel_type", false, "channelType, 2 digits; 07 (internet) if not said");
+
+/// The settings.
+pub const SETTINGS: &[Setting] = &[
+    MERCHANT,
+    SIGN_METHOD,
+    KEY,
+    CERT_ID,
+    PEER_KEY,
+    FRONT_URL,
+    BACK_URL,
+    TR_ID,
+    GATEWAY_BIZ_TYPE,
+    TOKEN_BIZ_TYPE,
+    CHANNEL_TYPE,
+];
+
+/// A second request under one order number is answered "duplicate" [public]; nobody here has seen it, so nothing counts on it.
+const OPERATIONS: &[Supported] = &[
+    Supported { kind: OperationKind::Debit, idempotent: false, amount_max: 5_000_000_000 },
+    Supported { kind: OperationKind::Refund, idempotent: false, amount_max: 5_000_000_000 },
+    Supported { kind: OperationKind::Redirect, idempotent: false, amount_max: 5_000_000_000 },
+];
+
+const VERSION: &str = "5.1.0";
+const ENCODING: &str = "UTF-8";
+/// Direct access by a merchant.
+const ACCESS_TYPE: &str = "0";
+/// CNY in ISO 4217.
+const CNY: &str = "156";
+/// How long a payer may take on UnionPay's page.
+const PAGE_MS: i64 = 15 * 60 * 1_000;
+const SETTLE_DELAY_MS: i64 = PAGE_MS + 60 * 1_000;
+
+#[derive(Debug)]
+struct UnionPayOnline {
+    manifest: Manifest,
+    signer: Signer,
+    merchant: String,
+    front_url: String,
+    back_url: String,
+    tr_id: String,
+    gateway_biz_type: String,
+    token_biz_type: String,
+    channel_type: String,
+}
+
+pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
+    let settings = Settings::read(NAME, SETTINGS, config, keys)?;
+    let digits =
+        |length: usize| move |text: &str| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    let url = |text: &str| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
+    };
+    let alphanumeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let manifest = Manifest {
+        name: NAME,
+        rail: Rail::UnionPay,
+        operations: OPERATIONS,
+        currencies: &[Currency::Cny],
+        settle_delay_ms: SETTLE_DELAY_MS,
+        statement: false,
+        notifies: true,
+        settings: SETTINGS,
+    };
+    Ok(Arc::new(UnionPayOnline {
+        manifest,
+        signer: signer(&settings)?,
+        merchant: settings.fitting(&MERCHANT, |text| text.len() == 15 && alphanumeric(text))?,
+        front_url: settings.fitting(&FRONT_URL, url)?,
+        back_url: settings.fitting(&BACK_URL, url)?,
+        tr_id: settings.fitting(&TR_ID, alphanumeric)?,
+        gateway_biz_type: settings.fitting_or(&GATEWAY_BIZ_TYPE, "000201", digits(6))?,
+        token_biz_type: settings.fitting_or(&TOKEN_BIZ_TYPE, "000902", digits(6))?,
+        channel_type: settings.fitting_or(&CHANNEL_TYPE, "07", digits(2))?,
+    }))
+}
+
+fn signer(settings: &Settings<'_>) -> Result<Signer, ChannelError> {
+    match settings.text(&SIGN_METHOD)? {
+        "01" => {
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let cert_id = settings.fitting(&CERT_ID, digits)?;
+            Ok(Signer::Rsa { ours: settings.key_pair(&KEY)?, cert_id, theirs: settings.peer_keys(&PEER_KEY)? })
+        }
+        "12" => {
+            for setting in [CERT_ID, PEER_KEY] {
+                settings.absent(&setting, "signMethod 12 has a secret and no certificates: leave it out")?;
+            }
+            Ok(Signer::Sm3 { secret: settings.shared_secret(&KEY)? })
+        }
+        _ => Err(settings.wrong(&SIGN_METHOD)),
+    }
+}
+
+impl UnionPayOnline {
+    /// The fields that every request has.
+    fn form(&self, about: &About<'_>, types: (&str, &str), biz_type: &str) -> Result<Form, ChannelError> {
+        let (txn_type, txn_sub_type) = types;
+        Ok(Form::new([
+            ("version", VERSION),
+            ("encoding", ENCODING),
+            ("accessType", ACCESS_TYPE),
+            ("merId", &self.merchant),
+            ("txnType", txn_type),
+            ("txnSubType", txn_sub_type),
+            ("bizType", biz_type),
+            ("orderId", message::serial(about.serial)?),
+            ("txnTime", &stamp(about.requested_at)),
+        ]))
+    }
+
+    /// The fields of a request that moves money.
+    fn moving(&self, about: &About<'_>, types: (&str, &str), biz_type: &str) -> Result<Form, ChannelError> {
+        let mut form = self.form(about, types, biz_type)?;
+        form.set("channelType", self.channel_type.as_str());
+        form.set("txnAmt", about.amount.to_string());
+        form.set("currencyCode", CNY);
+        form.set("backUrl", self.back_url.as_str());
+        Ok(form)
+    }
+
+    fn request(&self, path: &str, mut form: Form, about: &About<'_>, query: bool) -> Result<Request, ChannelError> {
+        self.signer.sign(NAME, &mut form)?;
+        let &About { serial, kind, amount, currency, .. } = about;
+        let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query };
+        let content_type = String::from("application/x-www-form-urlencoded; charset=UTF-8");
+        Ok(Request {
+            method: "POST",
+            path: format!("/gateway/api/{path}"),
+            headers: vec![("content-type", content_type)],
+            body: form.body(),
+            // Nothing in an answer repeats a word of its request but order and time.
+            asked: Asked { nonce: stamp(about.requested_at), what },
+        })
+    }
+
+    fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
+        let What::Operation { serial, kind, amount, query, .. } = &request.asked.what else { return None };
+        let form = Form::of_answer(&response.body).filter(|_| response.status == 200)?;
+        if !self.signer.fits(NAME, &form).ok()? {
+            return None;
+        }
+        // What is told of the order is what was asked, wherever it is told.
+        let told = |name: &str, asked: &str| form.get(name).is_none_or(|told| told == asked);
+        let ours = form.get("merId")? == self.merchant && form.get("orderId")? == serial;
+        let same = form.get("txnTime")? == request.asked.nonce
+            && told("txnAmt", &amount.to_string())
+            && told("currencyCode", CNY);
+        if !(ours && same) {
+            return None;
+        }
+        let code = form.get("respCode")?;
+        if !query {
+            return match said(code) {
+                // It was taken; what becomes of it is for a query to say.
+                Said::Done | Said::InProgress => Some(Answer::Pending),
+                Said::Declined(class) => {
+                    told("txnType", types(*kind).0).then(|| Answer::Declined { class, code: code.to_owned() })
+                }
+                Said::Duplicate | Said::NotFound | Said::Nothing => None,
+            };
+        }
+        let original = match said(code) {
+            Said::Done => form.get("origRespCode")?,
+            Said::NotFound if form.get("origRespCode").is_none() => return Some(Answer::NotFound),
+            // The query itself went wrong.
+            Said::NotFound | Said::InProgress | Said::Duplicate | Said::Declined(_) | Said::Nothing => return None,
+        };
+        if !told("txnType", types(*kind).0) {
+            return None;
+        }
+        self.ended(&form, original)
+    }
+
+    /// What a code says of an order whose form was compared with what was asked.
+    fn ended(&self, form: &Form, code: &str) -> Option<Answer> {
+        match said(code) {
+            Said::Done => {
+                // A success says in full what was done.
+                let _ = (form.get("txnAmt")?, form.get("currencyCode")?, form.get("txnType")?);
+                let reference = form.get("queryId").filter(|id| id.len() <= 64 && message::is_word(id))?.to_owned();
+                let clearing_date = clearing_date(form.get("settleDate")?, form.get("txnTime")?)?;
+                Some(Answer::Success { reference, clearing_date })
+            }
+            Said::InProgress => Some(Answer::Pending),
+            Said::Declined(class) => Some(Answer::Declined { class, code: code.to_owned() }),
+            Said::Duplicate | Said::NotFound | Said::Nothing => None,
+        }
+    }
+
+    fn notified(&self, form: &Form) -> Result<Notification, ChannelError> {
+        let wrong = |place: &str| malformed(place, "it is missing or not in its form");
+        let field = |name: &str| form.get(name).ok_or_else(|| wrong(name));
+        if field("merId")? != self.merchant {
+            return Err(malformed("merId", "it is of another merchant"));
+        }
+        let kind = match (field("txnType")?, field("bizType")?) {
+            ("04", _) => OperationKind::Refund,
+            ("01", biz_type) if biz_type == self.token_biz_type => OperationKind::Debit,
+            ("01", biz_type) if biz_type == self.gateway_biz_type => OperationKind::Redirect,
+            _ => return Err(wrong("txnType")),
+        };
+        let serial = Some(field("orderId")?).filter(|text| message::is_serial(text)).ok_or_else(|| wrong("orderId"))?;
+        let amount = field("txnAmt")?.parse().ok().filter(|amount| *amount > 0).ok_or_else(|| wrong("txnAmt"))?;
+        if field("currencyCode")? != CNY {
+            return Err(wrong("currencyCode"));
+        }
+        let code = field("respCode")?;
+        let answer = self.ended(form, code).ok_or_else(|| wrong("respCode"))?;
+        let event = Notified::Answered { answer, kind, amount, currency: Currency::Cny };
+        // Two that say another thing of one order are two events; the same one twice is one.
+        Ok(Notification { id: format!("{serial}-{code}"), serial: serial.to_owned(), event })
+    }
+}
+
+impl Channel for UnionPayOnline {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn build(&self, attempt: &Try<'_>, _open: Open<'_>) -> Result<Request, ChannelError> {
+        let about = attempt.about();
+        let kind = self.manifest.admit(&about)?;
+        let subject = |field, reason| ChannelError::Subject { channel: NAME, field, reason };
+        let form = match attempt.operation {
+            Operation::Debit { agreement, .. } => {
+                if !message::is_word(agreement) {
+                    return Err(subject("agreement", "a token is letters, digits, `_` and `-`"));
+                }
+                let mut form = self.moving(&about, types(kind), &self.token_biz_type)?;
+                form.set("tokenPayData", format!("{{token={agreement}&trId={}}}", self.tr_id));
+                form
+            }
+            Operation::Refund { .. } => {
+                let no_original = "a refund names the queryId of what it refunds: that must have succeeded first";
+                let original = attempt.original.ok_or_else(|| subject("original", no_original))?;
+                let mut form = self.moving(&about, types(kind), &self.gateway_biz_type)?;
+                form.set("origQryId", original.reference.as_str());
+                form
+            }
+            Operation::Pay { .. }
+            | Operation::FundHold { .. }
+            | Operation::FundCapture { .. }
+            | Operation::FundRelease { .. } => return Err(ChannelError::Unsupported { channel: NAME, kind }),
+        };
+        self.request("backTransReq.do", form, &about, false)
+    }
+
+    fn build_redirect(&self, about: &About<'_>) -> Result<Request, ChannelError> {
+        let kind = self.manifest.admit(about)?;
+        if kind != OperationKind::Redirect {
+            return Err(ChannelError::Unsupported { channel: NAME, kind });
+        }
+        let mut form = self.moving(about, types(kind), &self.gateway_biz_type)?;
+        form.set("frontUrl", self.front_url.as_str());
+        form.set("payTimeout", stamp(about.requested_at.plus_ms(PAGE_MS)));
+        self.request("frontTransReq.do", form, about, false)
+    }
+
+    fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
+        self.manifest.knows(about.kind)?;
+        message::nonce(nonce)?;
+        let form = self.form(about, ("00", "00"), "000000")?;
+        self.request("queryTrans.do", form, about, true)
+    }
+
+    fn parse(&self, request: &Request, response: &Response) -> Answer {
+        self.judge(request, response).unwrap_or(Answer::Unknown)
+    }
+
+    fn build_statement(&self, _date: Date, _part: u32, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoStatement { channel: NAME })
+    }
+
+    fn statement(&self, _file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
+        Err(ChannelError::NoStatement { channel: NAME })
+    }
+
+    /// Nothing is paid out over it.
+    fn build_returns(&self, _date: Date, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
+    }
+
+    fn returns(&self, _request: &Request, _response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
+        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
+    }
+
+    fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {
+        let unsigned = || ChannelError::Signature { channel: NAME, what: WHAT };
+        let form = Form::of_notification(raw).ok_or_else(unsigned)?;
+        let signed = self.signer.fits(NAME, &form)?;
+        Verified::if_signed(form, signed).ok_or_else(unsigned)?.try_map(|form| self.notified(&form))
+    }
+}
+
+const WHAT: &str = "notification";
+
+fn malformed(place: &str, reason: &str) -> ChannelError {
+    ChannelError::Format { channel: NAME, what: WHAT, place: place.to_owned(), reason: reason.to_owned() }
+}
+
+/// txnType and txnSubType.
+const fn types(kind: OperationKind) -> (&'static str, &'static str) {
+    match kind {
+        OperationKind::Debit | OperationKind::Redirect => ("01", "01"),
+        OperationKind::Refund => ("04", "00"),
+        OperationKind::Pay | OperationKind::FundHold | OperationKind::FundCapture | OperationKind::FundRelease => {
+            ("00", "00")
+        }
+    }
+}
+
+/// YYYYMMDDhhmmss in Shanghai.
+fn stamp(time: Time) -> String {
+    let date = Date::in_shanghai(time);
+    let seconds = time.0.saturating_sub(date.starts_at().0).div_euclid(1_000);
+    let (hours, minutes) = (seconds.div_euclid(3_600), seconds.div_euclid(60).rem_euclid(60));
+    format!("{}{hours:02}{minutes:02}{:02}", date.to_string().replace('-', ""), seconds.rem_euclid(60))
+}
+
+/// The date of a settleDate, which is month and day only: of the year that is nearest after the order's time.
+fn clearing_date(settle_date: &str, txn_time: &str) -> Option<Date> {
+    let (month, day) = settle_date.split_at_checked(2)?;
+    let (year, ordered_in) = (txn_time.get(..4)?.parse::<u32>().ok()?, txn_time.get(4..6)?);
+    let year = if month < ordered_in { year.checked_add(1)? } else { year };
+    format!("{year:04}-{month}-{day}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_shanghai() {
+        assert_eq!(stamp(Time(1_772_676_000_000)), "20260305100000");
+        assert_eq!(stamp(Time(1_772_725_323_999)), "20260305234203");
+    }
+
+    #[test]
+    fn a_settle_date_is_of_the_orders_year_or_the_next() {
+        let date = |settle: &str, txn: &str| clearing_date(settle, txn).map(|date| date.to_string());
+        assert_eq!(date("0306", "20260305235959").as_deref(), Some("2026-03-06"));
+        assert_eq!(date("0101", "20261231230500").as_deref(), Some("2027-01-01"));
+        for (settle, txn) in [("0230", "20260228000000"), ("306", "20260305000000"), ("", "20260305"), ("0306", "2026")]
+        {
+            assert_eq!(date(settle, txn), None, "{settle} {txn}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Time-outs over every registered channel, from its fixtures: before a request was written the same bytes go again, after it only
+//! queries do, and each of their answers settles what it proves and nothing else.
+
+use channels::registry::CHANNELS;
+use domain::attempt::{Attempt, AttemptStatus, Operation, Outcome, Purpose, SEND_WITHIN_MS, attempt_of_serial};
+use domain::ids::LegId;
+use node::executor::{Call, Flight, Step};
+
+use crate::fixture::{self, Ask, Case, Fixture, Subject, What};
+use crate::scripted::{EPOCH, PATIENCE, vault};
+
+/// The attempt that a fixture tells of; nothing if it is the payer's own, or opens fields that no vault here sealed.
+fn attempt(fixture: &Fixture, subject: &Subject) -> Option<Attempt> {
+    let What::Operation(operation) = &subject.what else { return None };
+    if matches!(operation, Operation::Pay { .. }) {
+        return None;
+    }
+    let attempt = Attempt {
+        id: attempt_of_serial(&subject.serial).unwrap(),
+        rail: fixture.channel.manifest().rail,
+        operation: operation.clone(),
+        purpose: Purpose::Leg(LegId(1)),
+        epoch: EPOCH,
+        requested_at: subject.requested_at,
+        send_before: subject.requested_at.plus_ms(SEND_WITHIN_MS),
+        status: AttemptStatus::Requested,
+        cleared: None,
+    };
+    assert_eq!(attempt.serial(), subject.serial, "{}", fixture.path.display());
+    Some(attempt)
+}
+
+fn sent(step: Step) -> channels::Request {
+    match step {
+        Step::Send(request) => request,
+        other => panic!("{other:?} where a request should be"),
+    }
+}
+
+/// A flight whose request was lost on the way, and that has just been asked about at `asked_ms` after its last moment.
+fn asked_about(fixture: &Fixture, subject: &Subject, nonce: &str, asked_ms: i64) -> Option<Flight> {
+    let attempt = attempt(fixture, subject)?;
+    let (begun, late) = (attempt.requested_at, attempt.send_before.plus_ms(asked_ms));
+    let (original, channel) = (subject.original.clone(), fixture.channel.clone());
+    let mut flight = Flight::new(attempt, original, channel, vault(), EPOCH, PATIENCE);
+    let first = sent(flight.step(begun, nonce));
+    flight.ended(Call::NotWritten);
+    let again = sent(flight.step(begun, nonce));
+    assert_eq!((&first.path, first.body()), (&again.path, again.body()), "{}", fixture.path.display());
+    flight.ended(Call::Lost);
+    assert!(matches!(flight.step(begun, nonce), Step::Report(Outcome::Unknown)));
+    flight.reported(&Outcome::Unknown);
+    assert!(matches!(flight.step(begun, nonce), Step::Wait { .. }));
+    let query = sent(flight.step(late, nonce));
+    assert_ne!((&query.path, query.body()), (&first.path, first.body()), "{}", fixture.path.display());
+    Some(flight)
+}
+
+fn settled(flight: &mut Flight, case: &Case) -> String {
+    flight.ended(Call::Answered(case.response.clone()));
+    let last = flight.attempt().send_before.plus_ms(i64::from(u32::MAX));
+    match flight.step(last, "0123456789abcdef") {
+        Step::Report(Outcome::Success { reference, clearing_date }) => format!("success {reference} {clearing_date}"),
+        Step::Report(Outcome::Declined { class, code }) => format!("declined {} {code}", class.name()),
+        Step::Report(Outcome::NotFound) => String::from("not_found"),
+        Step::Wait { .. } => String::from("asks again"),
+        other => panic!("{other:?} after an answer to a query"),
+    }
+}
+
+#[test]
+fn what_was_lost_is_asked_about_until_an_answer_proves_something() {
+    let mut flown = 0;
+    for fixture in CHANNELS.iter().flat_map(fixture::of) {
+        let settle_ms = fixture.channel.manifest().settle_delay_ms;
+        for exchange in &fixture.exchanges {
+            let Ask::Query { subject, nonce } = &exchange.ask else { continue };
+            for case in &exchange.cases {
+                for (asked_ms, conclusive) in [(settle_ms, false), (settle_ms + 1, true)] {
+                    let Some(mut flight) = asked_about(&fixture, subject, nonce, asked_ms) else { continue };
+                    let expected = match case.expected.as_str() {
+                        "pending" | "unknown" => "asks again",
+                        "not_found" if !conclusive => "asks again",
+                        expected => expected,
+                    };
+                    assert_eq!(settled(&mut flight, case), expected, "{}: {}", fixture.path.display(), case.title);
+                    flown += 1;
+                }
+            }
+        }
+    }
+    assert!(flown > 100, "{flown}");
+}

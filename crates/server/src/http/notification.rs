@@ -1,0 +1,83 @@
+//! Where channels post what they tell of themselves (回调). What it is worth is the channel's signature in it, so nothing else
+//! is asked of the caller.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use channels::Headers;
+use domain::attempt::Rail;
+
+use super::App;
+use super::error::ApiError;
+use super::extract::Id;
+use super::wire::word;
+use crate::shell::notification::{self as shell, NotTaken, Taken};
+
+/// No channel tells more in one message.
+const LENGTH_MAX: usize = 64 * 1024;
+
+/// The rail in the path.
+#[derive(Debug)]
+pub(crate) struct RailName(String);
+
+impl std::str::FromStr for RailName {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Take a channel's notification
+///
+/// For channels only: the body is in the channel's own format and carries its signature. `ok` says that it was taken, also if it
+/// had been before; anything else asks for it again. What is not signed, or not about what was asked, books nothing.
+#[utoipa::path(
+    post, path = "/v1/channels/{rail}/notify", tag = "attempt",
+    params(("rail" = String, Path, example = "unionpay")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    responses((status = OK, body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn notify(
+    State(app): State<App>,
+    Id(RailName(rail)): Id<RailName>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<&'static str, ApiError> {
+    let rail = word(&rail, "rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund], Rail::name)?;
+    if body.len() > LENGTH_MAX {
+        return Err(ApiError::malformed("body", format!("a notification has at most {LENGTH_MAX} bytes")));
+    }
+    let text = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let headers: Headers = text.collect();
+    let taken = shell::take(&app.executor, rail, &headers, &body).await;
+    let outcome = taken.as_ref().map_or("refused", |taken| taken.name());
+    metrics::counter!("lintel_notifications_total", "rail" => rail.name(), "outcome" => outcome).increment(1);
+    match taken {
+        Ok(Taken::Contradicts) => {
+            tracing::error!(rail = rail.name(), "a notification contradicts what its attempt was settled with");
+            Ok("ok")
+        }
+        Ok(Taken::Settled | Taken::Repeated | Taken::Pending) => Ok("ok"),
+        Err(error) => Err(refused(rail, error)),
+    }
+}
+
+fn refused(rail: Rail, error: NotTaken) -> ApiError {
+    let message = error.to_string();
+    match error {
+        NotTaken::NoChannel(_) => ApiError::new("channel_unknown", Some("rail"), message),
+        NotTaken::Unavailable(unavailable) => unavailable.into(),
+        NotTaken::Channel(error) => match error.of_keys() {
+            Some(error) => super::ark::error_of(error),
+            None => {
+                tracing::warn!(rail = rail.name(), error = message, "a notification is not believed");
+                ApiError::new("notification_refused", None, message)
+            }
+        },
+        NotTaken::Mismatch(_) => {
+            tracing::error!(rail = rail.name(), error = message, "a signed notification is not about what was asked");
+            ApiError::new("notification_refused", None, message)
+        }
+    }
+}

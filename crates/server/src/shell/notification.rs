@@ -1,0 +1,149 @@
+//! What channels tell of themselves (回调): believed by the channel's signature, compared with what was asked, then a command.
+//!
+//! ```text
+//!  bytes ─ Channel::notify ─ not signed, not understood ─► refused
+//!            │ of an attempt of this rail, of its kind, amount and currency; else ─► refused, nothing is booked
+//!            ├─ success │ declined ─► AnswerAttempt ─ settled the same way before ─► taken: told twice
+//!            │                                      └ settled another way ─► taken, alarmed: nothing is booked
+//!            ├─ pending ─► taken: the executor asks
+//!            └─ came back ─► ReturnPayout
+//! ```
+//! It may come before the answer that it repeats, and the executor may ask meanwhile: whoever is first settles the attempt.
+
+use channels::{ChannelError, Headers, Notification, Notified, OperationKind};
+use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail, attempt_of_serial};
+use domain::ids::AttemptId;
+use domain::money::{Currency, Minor};
+use domain::{Actor, Command, Origin, RefusalCode, State};
+use engine::{Meta, Request};
+
+use super::Unavailable;
+use super::clearing::{self, FetchError, Returned};
+use super::executor::Executor;
+
+/// Why a notification is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTaken {
+    /// No channel of the rail.
+    #[error("no channel is configured for {0}; add one to [[channels]]")]
+    NoChannel(&'static str),
+    /// It is not signed by the channel, or not understood.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// It is not about what was asked.
+    #[error("{0}")]
+    Mismatch(String),
+    /// Later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What came of one that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It settled its attempt, or booked its return.
+    Settled,
+    /// That was known.
+    Repeated,
+    /// It settles nothing: the operation is in progress.
+    Pending,
+    /// It says another thing than what was settled: a person must look.
+    Contradicts,
+}
+
+impl Taken {
+    /// The name in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Repeated => "repeated",
+            Self::Pending => "pending",
+            Self::Contradicts => "contradicts",
+        }
+    }
+}
+
+/// Takes a notification of the channel on a rail.
+///
+/// # Errors
+/// [`NotTaken`]; nothing was booked then.
+pub(crate) async fn take(executor: &Executor, rail: Rail, headers: &Headers, raw: &[u8]) -> Result<Taken, NotTaken> {
+    let route = executor.routes.get(&rail).ok_or(NotTaken::NoChannel(rail.name()))?;
+    let Notification { serial, event, .. } = route.channel.notify(headers, raw)?.into_inner();
+    match event {
+        Notified::Answered { answer, kind, amount, currency } => {
+            let (asked, told) = (serial, Told { rail, kind, amount, currency });
+            let (found, _) = executor.platform.read(move |state| find(state, &asked, told)).await?;
+            let (id, status) = found.map_err(NotTaken::Mismatch)?;
+            let outcome = answer.outcome();
+            match (&status, &outcome) {
+                (_, Outcome::Unknown | Outcome::NotFound) => Ok(Taken::Pending),
+                (AttemptStatus::Settled(before), _) if *before == outcome => Ok(Taken::Repeated),
+                (AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Settled(_), _) => {
+                    settle(executor, id, outcome).await
+                }
+            }
+        }
+        Notified::Returned(back) => {
+            let mut returned = Returned::default();
+            let booked = clearing::book(executor, &meta(), back, &mut returned).await;
+            match (booked, returned) {
+                (Ok(()), Returned { refused, .. }) if !refused.is_empty() => {
+                    Err(NotTaken::Mismatch(refused.into_iter().map(|(_, refusal)| refusal.to_string()).collect()))
+                }
+                (Ok(()), Returned { booked: 1, .. }) => Ok(Taken::Settled),
+                (Ok(()), _) => Ok(Taken::Repeated),
+                (Err(FetchError::Unavailable(unavailable)), _) => Err(unavailable.into()),
+                (Err(error), _) => Err(NotTaken::Mismatch(error.to_string())),
+            }
+        }
+    }
+}
+
+fn meta() -> Meta {
+    Meta::unkeyed(Actor::Channel("notification".into()), Origin::Channel)
+}
+
+/// What a notification says of its operation.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    rail: Rail,
+    kind: OperationKind,
+    amount: Minor,
+    currency: Currency,
+}
+
+/// The attempt that it is about, if it is about one that was asked.
+fn find(state: &State, serial: &str, told: Told) -> Result<(AttemptId, AttemptStatus), String> {
+    let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0));
+    let attempt = attempt.filter(|attempt| attempt.serial() == serial && attempt.rail == told.rail);
+    let attempt =
+        attempt.ok_or_else(|| format!("nothing was asked under serial {serial:.40} on {}", told.rail.name()))?;
+    let Attempt { id, operation, status, .. } = attempt;
+    let (kind, (amount, currency)) = (OperationKind::of(operation), operation.money());
+    if (kind, amount, currency) != (told.kind, told.amount, told.currency) {
+        return Err(format!(
+            "it tells of a {} of {} {}; {id} is a {} of {amount} {}",
+            told.kind.name(),
+            told.amount,
+            told.currency.code(),
+            kind.name(),
+            currency.code()
+        ));
+    }
+    Ok((*id, status.clone()))
+}
+
+async fn settle(executor: &Executor, attempt: AttemptId, outcome: Outcome) -> Result<Taken, NotTaken> {
+    let command = Command::AnswerAttempt { attempt, outcome: outcome.clone() };
+    let seen = executor.platform.submit(Request { command, meta: meta() }).await?;
+    match seen.result {
+        Ok(_) => Ok(Taken::Settled),
+        Err(refusal) if refusal.code == RefusalCode::AttemptState => {
+            let (now, _) = executor.platform.read(move |state| state.attempt(attempt).cloned()).await?;
+            let same = now.is_ok_and(|now| now.status == AttemptStatus::Settled(outcome));
+            Ok(if same { Taken::Repeated } else { Taken::Contradicts })
+        }
+        Err(refusal) => Err(NotTaken::Mismatch(refusal.to_string())),
+    }
+}
