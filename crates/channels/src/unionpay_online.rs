@@ -170,7 +170,8 @@ fn signer(settings: &Settings<'_>) -> Result<Signer, ChannelError> {
         "01" => {
             let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             let cert_id = settings.fitting(&CERT_ID, digits)?;
-            Ok(Signer::Rsa { ours: settings.key_pair(&KEY)?, cert_id, theirs: settings.peer_keys(&PEER_KEY)? })
+            let (ours, theirs) = (Box::new(settings.key_pair(&KEY)?), Box::new(settings.peer_keys(&PEER_KEY)?));
+            Ok(Signer::Rsa { ours, cert_id, theirs })
         }
         "12" => {
             for setting in [CERT_ID, PEER_KEY] {

@@ -20,7 +20,7 @@ use crate::key::{KeyPair, PeerKeys, SharedSecret};
 #[derive(Debug)]
 pub(super) enum Signer {
     /// 01.
-    Rsa { ours: KeyPair, cert_id: String, theirs: PeerKeys },
+    Rsa { ours: Box<KeyPair>, cert_id: String, theirs: Box<PeerKeys> },
     /// 12.
     Sm3 { secret: SharedSecret },
 }
