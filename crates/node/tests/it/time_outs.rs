@@ -33,7 +33,7 @@ fn attempt(fixture: &Fixture, subject: &Subject) -> Option<Attempt> {
 fn sent(step: Step) -> channels::Request {
     match step {
         Step::Send(request) => request,
-        other => panic!("{other:?} where a request should be"),
+        other @ (Step::Report(_) | Step::Wait { .. } | Step::Done) => panic!("{other:?} where a request should be"),
     }
 }
 
@@ -64,7 +64,9 @@ fn settled(flight: &mut Flight, case: &Case) -> String {
         Step::Report(Outcome::Declined { class, code }) => format!("declined {} {code}", class.name()),
         Step::Report(Outcome::NotFound) => String::from("not_found"),
         Step::Wait { .. } => String::from("asks again"),
-        other => panic!("{other:?} after an answer to a query"),
+        other @ (Step::Report(Outcome::Unknown) | Step::Send(_) | Step::Done) => {
+            panic!("{other:?} after an answer to a query")
+        }
     }
 }
 
