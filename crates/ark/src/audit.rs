@@ -15,10 +15,9 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-
 use crate::{
     hash::{Sm3, sm3},
+    keys::place::{Place, PlaceError, Row, Transaction, values},
     provider::{Check, KeyError, KeyHandle, Provider, PublicKey, Signing},
 };
 
@@ -117,9 +116,9 @@ impl Pending {
     }
 
     /// Writes what is pending; it stays pending until [`Pending::clear`], after the commit.
-    pub(crate) fn write(&self, file: &Connection) -> rusqlite::Result<()> {
+    pub(crate) fn write(&self, place: &Transaction<'_>) -> Result<(), PlaceError> {
         for (act, count) in &self.acts {
-            append(file, self.second.saturating_mul(1_000), act, *count)?;
+            append(place, self.second.saturating_mul(1_000), act, *count)?;
         }
         Ok(())
     }
@@ -130,29 +129,29 @@ impl Pending {
 }
 
 /// The number and chain of the last record.
-fn head(file: &Connection) -> rusqlite::Result<(i64, Vec<u8>)> {
-    let last = file
-        .prepare_cached("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(last.unwrap_or((0, vec![0; 32])))
+fn head(place: &Transaction<'_>) -> Result<(i64, Vec<u8>), PlaceError> {
+    let Some(last) = place.first("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1", &[])? else {
+        return Ok((0, vec![0; 32]));
+    };
+    last.get(0).zip(last.get(1)).ok_or(PlaceError::Missing("the last record of the trail, whole,"))
 }
 
-pub(crate) fn append(file: &Connection, at: i64, act: &Act, count: u64) -> rusqlite::Result<()> {
-    let (number, before) = head(file)?;
+pub(crate) fn append(place: &Transaction<'_>, at: i64, act: &Act, count: u64) -> Result<(), PlaceError> {
+    let (number, before) = head(place)?;
     let record = Record { number: number + 1, at, act: act.clone(), count };
-    file.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(params![
+    let row = values![
         record.number,
         at,
-        act.caller,
-        act.key,
+        &act.caller,
+        &act.key,
         act.version,
-        act.operation,
-        act.reason,
-        act.outcome,
+        &act.operation,
+        &act.reason,
+        &act.outcome,
         i64::try_from(count).unwrap_or(i64::MAX),
         record.chain(&before).as_slice(),
-    ])?;
+    ];
+    place.execute("INSERT INTO audit VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", row)?;
     Ok(())
 }
 
@@ -162,24 +161,25 @@ fn signed(number: i64, at: i64, chain: &[u8]) -> Vec<u8> {
 
 /// Signs the chain so far if an hour is over since the last checkpoint and there is something new. Whether it did.
 pub(crate) fn checkpoint(
-    file: &Connection,
+    place: &mut Place,
     provider: &dyn Provider,
     key: KeyHandle,
     now: i64,
 ) -> Result<bool, crate::keys::Error> {
-    let last: Option<(i64, i64)> = file
-        .query_row("SELECT number, at FROM checkpoint ORDER BY number DESC LIMIT 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
-    let (number, chain) = head(file)?;
+    let (last, (number, chain)) = {
+        let seen = place.read()?;
+        let last = seen.first("SELECT number, at FROM checkpoint ORDER BY number DESC LIMIT 1", &[])?;
+        (last.and_then(|row| row.get::<i64>(0).zip(row.get::<i64>(1))), head(&seen)?)
+    };
     if number == 0
         || last.is_some_and(|(covered, at)| covered == number || now.saturating_sub(at) < CHECKPOINT_INTERVAL_MS)
     {
         return Ok(false);
     }
     let signature = provider.sign(key, Signing::SM2, &signed(number, now, &chain))?;
-    file.execute("INSERT INTO checkpoint VALUES (?1, ?2, ?3)", params![number, now, signature])?;
+    let transaction = place.begin()?;
+    transaction.execute("INSERT INTO checkpoint VALUES ($1, $2, $3)", values![number, now, signature])?;
+    transaction.commit()?;
     Ok(true)
 }
 
@@ -203,9 +203,9 @@ pub enum Broken {
     /// A checkpoint's signature does not fit.
     #[error("the checkpoint at record {0} is not signed by this key service, or records under it were replaced")]
     Checkpoint(i64),
-    /// The file cannot be read.
+    /// The rows cannot be read.
     #[error("the trail cannot be read: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(#[from] PlaceError),
     /// The provider failed.
     #[error(transparent)]
     Provider(KeyError),
@@ -215,39 +215,75 @@ pub enum Broken {
 ///
 /// # Errors
 /// [`Broken`] names the first record or checkpoint that is wrong.
-pub(crate) fn verify(file: &Connection, provider: &dyn Provider, public: &PublicKey) -> Result<Verified, Broken> {
-    let mut checkpoints: BTreeMap<i64, (i64, Vec<u8>)> = file
-        .prepare("SELECT number, at, signature FROM checkpoint")?
-        .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
-        .collect::<Result<_, _>>()?;
-    let mut found = Verified { records: 0, checkpoints: 0, signed_to: 0 };
-    let mut before = vec![0; 32];
-    let mut statement = file.prepare(&format!("{SELECT} ORDER BY number"))?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let expected = found.records + 1;
+pub(crate) fn verify(place: &mut Place, provider: &dyn Provider, public: &PublicKey) -> Result<Verified, Broken> {
+    let seen = place.read()?;
+    let mut checkpoints = BTreeMap::new();
+    for row in seen.query("SELECT number, at, signature FROM checkpoint", &[])? {
+        let number = row.get::<i64>(0).ok_or(PlaceError::Missing("the number of a checkpoint"))?;
+        let signed = row.get::<i64>(1).zip(row.get::<Vec<u8>>(2)).ok_or(Broken::Checkpoint(number))?;
+        checkpoints.insert(number, signed);
+    }
+    let mut walk = Walk {
+        provider,
+        public,
+        checkpoints,
+        found: Verified { records: 0, checkpoints: 0, signed_to: 0 },
+        before: vec![0; 32],
+    };
+    let sql = format!("{SELECT} WHERE number > $1 ORDER BY number LIMIT $2");
+    let mut after = i64::MIN;
+    loop {
+        let page = seen.query(&sql, values![after, PAGE])?;
+        for row in &page {
+            walk.step(row)?;
+        }
+        // What was walked is numbered as it was counted.
+        after = walk.found.records;
+        if page.is_empty() {
+            break;
+        }
+    }
+    match walk.checkpoints.keys().next() {
+        Some(number) => Err(Broken::Checkpoint(*number)),
+        None => Ok(walk.found),
+    }
+}
+
+/// Records that are read at once.
+const PAGE: u32 = 10_000;
+
+/// How far a verification is.
+struct Walk<'a> {
+    provider: &'a dyn Provider,
+    public: &'a PublicKey,
+    /// Those that are to come.
+    checkpoints: BTreeMap<i64, (i64, Vec<u8>)>,
+    found: Verified,
+    before: Vec<u8>,
+}
+
+impl Walk<'_> {
+    fn step(&mut self, row: &Row) -> Result<(), Broken> {
+        let expected = self.found.records + 1;
         // A value of another type is an altered record too.
-        let (record, chain) = read(row).map_err(|_| Broken::Record(expected))?;
-        if record.number != expected || record.chain(&before).as_slice() != chain {
+        let (record, chain) = read(row).ok_or(Broken::Record(expected))?;
+        if record.number != expected || record.chain(&self.before).as_slice() != chain {
             return Err(Broken::Record(expected));
         }
-        if let Some((at, signature)) = checkpoints.remove(&expected) {
+        if let Some((at, signature)) = self.checkpoints.remove(&expected) {
             let message = signed(expected, at, &chain);
-            let check = Check { public, scheme: Signing::SM2, message: &message, signature: &signature };
-            match provider.verify(&check) {
+            let check = Check { public: self.public, scheme: Signing::SM2, message: &message, signature: &signature };
+            match self.provider.verify(&check) {
                 Ok(()) => {}
                 Err(KeyError::Signature) => return Err(Broken::Checkpoint(expected)),
                 Err(error) => return Err(Broken::Provider(error)),
             }
-            found.checkpoints += 1;
-            found.signed_to = expected;
+            self.found.checkpoints += 1;
+            self.found.signed_to = expected;
         }
-        found.records = expected;
-        before = chain;
-    }
-    match checkpoints.keys().next() {
-        Some(number) => Err(Broken::Checkpoint(*number)),
-        None => Ok(found),
+        self.found.records = expected;
+        self.before = chain;
+        Ok(())
     }
 }
 
@@ -256,13 +292,12 @@ pub(crate) fn verify(file: &Connection, provider: &dyn Provider, public: &Public
 /// # Errors
 /// [`Broken`] names the first record or checkpoint that is wrong.
 pub fn verify_file(path: &Path, provider: &dyn Provider, public: &PublicKey) -> Result<Verified, Broken> {
-    let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    verify(&file, provider, public)
+    verify(&mut Place::of_file(path)?, provider, public)
 }
 
 const SELECT: &str = "SELECT number, at, caller, key, version, operation, reason, outcome, count, chain FROM audit";
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Record, Vec<u8>)> {
+fn read(row: &Row) -> Option<(Record, Vec<u8>)> {
     let act = Act {
         caller: row.get(2)?,
         key: row.get(3)?,
@@ -271,13 +306,14 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Record, Vec<u8>)> {
         reason: row.get(6)?,
         outcome: row.get(7)?,
     };
-    let count = u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0);
-    Ok((Record { number: row.get(0)?, at: row.get(1)?, act, count }, row.get(9)?))
+    let count = u64::try_from(row.get::<i64>(8)?).unwrap_or(0);
+    Some((Record { number: row.get(0)?, at: row.get(1)?, act, count }, row.get(9)?))
 }
 
 /// At most `limit` records behind number `after`, in order.
-pub(crate) fn list(file: &Connection, after: i64, limit: u32) -> rusqlite::Result<Vec<Record>> {
-    file.prepare_cached(&format!("{SELECT} WHERE number > ?1 ORDER BY number LIMIT ?2"))?
-        .query_map(params![after, limit], |row| Ok(read(row)?.0))?
-        .collect()
+pub(crate) fn list(place: &Transaction<'_>, after: i64, limit: u32) -> Result<Vec<Record>, PlaceError> {
+    let sql = format!("{SELECT} WHERE number > $1 ORDER BY number LIMIT $2");
+    let record =
+        |row: &Row| read(row).map(|(record, _)| record).ok_or(PlaceError::Missing("a record as it was written"));
+    place.query(&sql, values![after, limit])?.iter().map(record).collect()
 }

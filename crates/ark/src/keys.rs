@@ -1,4 +1,4 @@
-//! The key service: keys with names, versions, states and a trail, in a file of its own.
+//! The key service: keys with names, versions, states and a trail, in a file or a schema of its own.
 //!
 //! ```text
 //!  root key (custodians, or a device)
@@ -11,7 +11,8 @@
 //! | where | what |
 //! |---|---|
 //! | [`life`] | states of a version, pure |
-//! | `service` | the file, seal and unseal, info |
+//! | `service` | seal and unseal, info |
+//! | `place` | where the rows lie: SQLite or PostgreSQL, one process at a time |
 //! | `load` | rows to keys, at unsealing |
 //! | `operate` | encrypt, decrypt, sign … by name |
 //! | `change` | create, rotate, states, import and export |
@@ -26,9 +27,9 @@
 //! | `key_use` | what the platform asks of it, as a trait |
 //! | `row`, `tombstone` | rows and destroyed keys as they lie on disk |
 //!
-//! Invariants: `keys.db` holds no key in clear, and the root key is not in it; purpose, kind and whether a key may leave
+//! Invariants: the rows hold no key in clear, and the root key is not among them; purpose, kind and whether a key may leave
 //! are fixed when it is made; a use is counted before its result leaves, in durable blocks, so a crash counts too many
-//! and never too few; one process has the file. The clock is the caller's: every call says when it is.
+//! and never too few; one process has the rows. The clock is the caller's: every call says when it is.
 
 mod access;
 mod approval;
@@ -42,6 +43,7 @@ mod kind;
 pub mod life;
 mod load;
 mod operate;
+pub(crate) mod place;
 mod platform;
 mod row;
 mod service;
@@ -62,6 +64,7 @@ pub use self::{
     kind::{Kind, Purpose},
     life::{Rotation, State, Step},
     operate::{BATCH_MAX, DataKey, RANDOM_MAX},
+    place::{Home, PlaceError, PostgresConfig},
     platform::{NamedMac, PLATFORM, SIGNING_KEY, VAULT_KEY, by_platform, ensure_platform_keys},
     service::{KEYS_NAME, KeyService},
     text::{bytes_of, text_of},

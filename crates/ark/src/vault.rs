@@ -47,7 +47,7 @@ use crate::{
     fingerprint::FingerprintKey,
     identity::Identity,
     key_file,
-    keys::{By, KeyService, KeyUse, VAULT_KEY, by_platform, open_beside},
+    keys::{By, Home, KeyService, KeyUse, VAULT_KEY, by_platform, open_beside},
     mac::MacKey,
     seal::{Place, SealedParts},
     secret::Secret,
@@ -142,9 +142,10 @@ impl Vault {
     ///
     /// # Errors
     /// Those of [`KeyService::open_with_key_file`] and [`Vault::open`], and [`Error::KeysMissing`].
-    pub fn open_with_key_file(directory: &Path) -> Result<Self, Error> {
-        let service = open_keys_with_key_file(directory, &by_platform(KEY_FILE_NAME))?;
-        Self::open(directory, Arc::new(service))
+    pub fn open_with_key_file(home: impl Into<Home>) -> Result<Self, Error> {
+        let home = home.into();
+        let service = open_keys_with_key_file(&home, &by_platform(KEY_FILE_NAME))?;
+        Self::open(home.directory(), Arc::new(service))
     }
 
     /// The keys of requests. They are kept while the key service is open; once it is sealed they are forgotten.
@@ -449,19 +450,22 @@ fn customer_of(row: i64) -> CustomerId {
 ///
 /// # Errors
 /// Those of [`refuse_lost_keys`] and [`KeyService::open_with_key_file`].
-pub fn open_keys_with_key_file(directory: &Path, by: &By<'_>) -> Result<KeyService, Error> {
-    refuse_lost_keys(directory)?;
+pub fn open_keys_with_key_file(home: impl Into<Home>, by: &By<'_>) -> Result<KeyService, Error> {
+    let home = home.into();
+    refuse_lost_keys(&home)?;
     let soft = Soft::new().map_err(crate::keys::Error::Provider)?;
-    Ok(KeyService::open_with_key_file(directory, Arc::new(soft), by)?)
+    Ok(KeyService::open_with_key_file(home, Arc::new(soft), by)?)
 }
 
 /// Refuses a directory whose vault is there and whose keys are not: made anew they would open nothing.
 ///
 /// # Errors
 /// [`Error::KeysMissing`]; [`Error::KeyFileMissing`] of a vault from before the key service; [`Error::Database`].
-pub fn refuse_lost_keys(directory: &Path) -> Result<(), Error> {
-    let (keys, vault) = (directory.join(crate::keys::KEYS_NAME), directory.join(VAULT_NAME));
-    if keys.exists() || !vault.exists() {
+pub fn refuse_lost_keys(home: impl Into<Home>) -> Result<(), Error> {
+    let home = home.into();
+    let directory = home.directory();
+    let (keys, vault) = (home.name(), directory.join(VAULT_NAME));
+    if !vault.exists() || home.is_made()? {
         return Ok(());
     }
     if needs_keys(directory)? {
@@ -477,7 +481,9 @@ pub fn refuse_lost_keys(directory: &Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::KeyFileMissing`] without a root key; [`Error::KeysOfAnotherVault`], [`Error::Keys`] if it is another's;
 /// [`Error::Database`].
-pub fn api_root_beside(directory: &Path, root: Option<&RootKey>) -> Result<MacKey, Error> {
+pub fn api_root_beside(home: impl Into<Home>, root: Option<&RootKey>) -> Result<MacKey, Error> {
+    let home = home.into();
+    let directory = home.directory();
     let path = directory.join(VAULT_NAME);
     let connection = file::existing(&path).map_err(failed("open the database", &path))?;
     if let Some(mac_root) = file::old_mac_root(&connection, &path)? {
@@ -496,7 +502,7 @@ pub fn api_root_beside(directory: &Path, root: Option<&RootKey>) -> Result<MacKe
     };
     let wrapped = file::mac_root(&connection).map_err(failed("read the MAC root", &path))?;
     let text = String::from_utf8(wrapped).map_err(|_| Error::KeysOfAnotherVault { vault: path.clone() })?;
-    let bytes = open_beside(directory, root, VAULT_KEY, &wrap::mac_root(), &text)?;
+    let bytes = open_beside(&home, root, VAULT_KEY, &wrap::mac_root(), &text)?;
     let mac_root = bytes.as_slice().try_into().map(MacKey::from_bytes);
     Ok(RequestKeys::of(&mac_root.map_err(|_| Error::KeysOfAnotherVault { vault: path })?).root)
 }

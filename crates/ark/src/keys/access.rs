@@ -21,12 +21,11 @@ use std::{
     sync::{PoisonError, atomic::Ordering},
 };
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-
 use super::{
     By, Error, KeyService, PLATFORM,
+    place::{Transaction, values},
     row::RowKey,
-    service::{Open, act, begin, checked, shown},
+    service::{Open, act, checked, shown},
 };
 use crate::audit;
 
@@ -235,18 +234,19 @@ impl Access {
         Some(access)
     }
 
-    pub(super) fn write(&self, file: &Connection, rows: RowKey<'_>) -> Result<(), Error> {
+    pub(super) fn write(&self, place: &Transaction<'_>, rows: RowKey<'_>) -> Result<(), Error> {
         let text = self.text();
         let mac = rows.tag(&signed(&text))?;
-        file.execute("INSERT OR REPLACE INTO access VALUES (1, ?1, ?2)", params![text, mac])?;
+        let sql = "INSERT INTO access VALUES (1, $1, $2) \
+             ON CONFLICT (id) DO UPDATE SET text = excluded.text, mac = excluded.mac";
+        place.execute(sql, values![&text, mac])?;
         Ok(())
     }
 
     /// As they were written, or `None`.
-    pub(super) fn read(file: &Connection, rows: RowKey<'_>) -> Result<Option<Self>, Error> {
+    pub(super) fn read(place: &Transaction<'_>, rows: RowKey<'_>) -> Result<Option<Self>, Error> {
         let sql = "SELECT text, mac FROM access";
-        let found: Option<(String, Vec<u8>)> =
-            file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let found = place.first(sql, &[])?.and_then(|row| Some((row.get::<String>(0)?, row.get::<Vec<u8>>(1)?)));
         let whole = found.filter(|(text, mac)| rows.fits(&signed(text), mac));
         Ok(whole.and_then(|(text, _)| Self::parse(&text)))
     }
@@ -422,10 +422,10 @@ impl KeyService {
     /// [`Error::Access`] for a caller whose name cannot stand in the file; [`Error::Sealed`], [`Error::Database`].
     pub fn use_code(&self, by: &By<'_>, step: u64) -> Result<bool, Error> {
         checked(by)?;
-        if by.caller.contains(['\t', '\n', '\r']) {
+        if by.caller.contains(['\0', '\t', '\n', '\r']) {
             return Err(Error::Access("a caller's name has no tabs and is one line"));
         }
-        let mut file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
         let mut next = open.access.read().unwrap_or_else(PoisonError::into_inner).clone();
         if next.codes.get(by.caller).is_some_and(|used| step <= *used) {
@@ -433,7 +433,7 @@ impl KeyService {
         }
         next.codes.retain(|_, used| used.saturating_add(CODES_KEPT) > step);
         next.codes.insert(by.caller.to_owned(), step);
-        let transaction = begin(&mut file)?;
+        let transaction = place.begin()?;
         next.write(&transaction, self.row_key(&open))?;
         transaction.commit()?;
         *open.access.write().unwrap_or_else(PoisonError::into_inner) = next;
@@ -441,11 +441,11 @@ impl KeyService {
     }
 
     fn change_access_now(&self, by: &By<'_>, change: &Change, approval: Option<i64>) -> Result<(), Error> {
-        let mut file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
         let now = open.access.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut next = now.changed(change)?;
-        let transaction = begin(&mut file)?;
+        let transaction = place.begin()?;
         let is_founder = now.is_founding() && now.founder == by.caller;
         if !is_founder {
             let id = approval.ok_or(Error::ApprovalRequired("change-access"))?;
@@ -464,8 +464,8 @@ impl KeyService {
         Ok(())
     }
 
-    pub(super) fn load_access(&self, file: &Connection, open: &Open) -> Result<Access, Error> {
-        let found = Access::read(file, self.row_key(open))?;
+    pub(super) fn load_access(&self, place: &Transaction<'_>, open: &Open) -> Result<Access, Error> {
+        let found = Access::read(place, self.row_key(open))?;
         found.ok_or_else(|| self.damaged("what roles and policies there are".to_owned()))
     }
 }

@@ -5,18 +5,17 @@
 //!     └────── reject ──────► rejected                          └── a day after it was asked for, it no longer counts
 //! ```
 //!
-//! Approvals lie in `keys.db`, not in the journal: they must be there when the platform's books are not, and be restored
+//! Approvals lie with the keys, not in the journal: they must be there when the platform's books are not, and be restored
 //! with the keys. Invariants: an approval is used up in the transaction that is durable before what it allows begins; that
 //! it was used or rejected also stands in the row of rights, so that an older row of its own does not bring it back.
 
 use std::sync::PoisonError;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::{
     Access, By, Change, Error, KeyService, Role,
+    place::{Row, Transaction, values},
     row::RowKey,
-    service::{Open, act, begin, checked, shown},
+    service::{Open, act, checked, plain, shown},
 };
 use crate::audit;
 
@@ -190,44 +189,48 @@ impl Approval {
         bytes
     }
 
-    fn write(&self, file: &Connection, rows: RowKey<'_>) -> Result<(), Error> {
-        let sql = "INSERT OR REPLACE INTO approval VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-        file.prepare_cached(sql)?.execute(params![
+    fn write(&self, place: &Transaction<'_>, rows: RowKey<'_>) -> Result<(), Error> {
+        let sql = "INSERT INTO approval VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO UPDATE SET \
+             operation = excluded.operation, key = excluded.key, version = excluded.version, detail = excluded.detail, \
+             reason = excluded.reason, proposed_by = excluded.proposed_by, proposed_at = excluded.proposed_at, \
+             state = excluded.state, decided_by = excluded.decided_by, decided_at = excluded.decided_at, mac = excluded.mac";
+        let row = values![
             self.id,
             self.proposal.operation.name(),
-            self.proposal.key,
+            &self.proposal.key,
             self.proposal.version,
-            self.proposal.detail,
-            self.reason,
-            self.proposed_by,
+            &self.proposal.detail,
+            &self.reason,
+            &self.proposed_by,
             self.proposed_at,
             self.state.name(),
-            self.decided_by,
+            &self.decided_by,
             self.decided_at,
             rows.tag(&self.bytes())?,
-        ])?;
+        ];
+        place.execute(sql, row)?;
         Ok(())
     }
 
     /// The row, or `None` if it is not as it was written.
-    fn of(row: &Row<'_>, rows: RowKey<'_>) -> Option<Self> {
-        let state: String = row.get(8).ok()?;
+    fn of(row: &Row, rows: RowKey<'_>) -> Option<Self> {
+        let state: String = row.get(8)?;
         let found = Self {
-            id: row.get(0).ok()?,
+            id: row.get(0)?,
             proposal: Proposal {
-                operation: Dangerous::of(&row.get::<_, String>(1).ok()?)?,
-                key: row.get(2).ok()?,
-                version: row.get(3).ok()?,
-                detail: row.get(4).ok()?,
+                operation: Dangerous::of(&row.get::<String>(1)?)?,
+                key: row.get(2)?,
+                version: row.get(3)?,
+                detail: row.get(4)?,
             },
-            reason: row.get(5).ok()?,
-            proposed_by: row.get(6).ok()?,
-            proposed_at: row.get(7).ok()?,
+            reason: row.get(5)?,
+            proposed_by: row.get(6)?,
+            proposed_at: row.get(7)?,
             state: ApprovalState::ALL.into_iter().find(|known| known.name() == state)?,
-            decided_by: row.get(9).ok()?,
-            decided_at: row.get(10).ok()?,
+            decided_by: row.get(9)?,
+            decided_at: row.get(10)?,
         };
-        rows.fits(&found.bytes(), &row.get::<_, Vec<u8>>(11).ok()?).then_some(found)
+        rows.fits(&found.bytes(), &row.get::<Vec<u8>>(11)?).then_some(found)
     }
 
     fn lapsed(&self, now: i64) -> bool {
@@ -254,15 +257,18 @@ impl KeyService {
         if found > 1_024 {
             return Err(Error::TooLarge { what: "proposal, bytes", found, limit: 1_024 });
         }
-        let mut file = self.file();
+        if proposal.key.contains('\0') || proposal.detail.contains('\0') {
+            return Err(Error::Name(shown(&proposal.key)));
+        }
+        let mut place = self.place();
         let open = self.opened()?;
-        let transaction = begin(&mut file)?;
-        let last: i64 = transaction.query_row("SELECT coalesce(max(id), 0) FROM approval", [], |row| row.get(0))?;
+        let transaction = place.begin()?;
+        let last = transaction.number("SELECT coalesce(max(id), 0) FROM approval", &[])?;
         let approval = Approval {
             id: last + 1,
             proposal: proposal.clone(),
-            reason: by.reason.to_owned(),
-            proposed_by: by.caller.to_owned(),
+            reason: plain(by.reason),
+            proposed_by: plain(by.caller),
             proposed_at: by.now,
             state: ApprovalState::Waiting,
             decided_by: String::new(),
@@ -287,9 +293,9 @@ impl KeyService {
     }
 
     fn decide_now(&self, by: &By<'_>, id: i64, operation: &'static str, approve: bool) -> Result<Approval, Error> {
-        let mut file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
-        let transaction = begin(&mut file)?;
+        let transaction = place.begin()?;
         let mut approval = self.approval_row(&transaction, &open, id)?;
         if approval.state != ApprovalState::Waiting || approval.lapsed(by.now) {
             return Err(Error::ApprovalState { id, reason: "it waits for no decision any more; ask again" });
@@ -325,9 +331,9 @@ impl KeyService {
 
     fn redeem_now(&self, by: &By<'_>, id: Option<i64>, proposal: &Proposal) -> Result<(), Error> {
         let id = id.ok_or(Error::ApprovalRequired(proposal.operation.name()))?;
-        let mut file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
-        let transaction = begin(&mut file)?;
+        let transaction = place.begin()?;
         let mut access = open.access.read().unwrap_or_else(PoisonError::into_inner).clone();
         self.redeem_in(&transaction, &open, &mut access, by, id, proposal)?;
         access.write(&transaction, self.row_key(&open))?;
@@ -339,14 +345,14 @@ impl KeyService {
     /// What it changes in `access` is for the caller to write, in the same transaction.
     pub(super) fn redeem_in(
         &self,
-        file: &Connection,
+        place: &Transaction<'_>,
         open: &Open,
         access: &mut Access,
         by: &By<'_>,
         id: i64,
         proposal: &Proposal,
     ) -> Result<(), Error> {
-        let mut approval = self.approval_row(file, open, id)?;
+        let mut approval = self.approval_row(place, open, id)?;
         let refused = |reason| Err(Error::ApprovalState { id, reason });
         if approval.proposed_by != by.caller {
             return refused("someone else asked for it; who asked does it");
@@ -363,8 +369,8 @@ impl KeyService {
         }
         approval.state = ApprovalState::Used;
         access.settle(&approval, by.now);
-        approval.write(file, self.row_key(open))?;
-        self.trail_approval(file, by, &approval, "use-approval")
+        approval.write(place, self.row_key(open))?;
+        self.trail_approval(place, by, &approval, "use-approval")
     }
 
     /// The last `limit` approvals, the newest first, those that are not as they were written left out.
@@ -372,22 +378,18 @@ impl KeyService {
     /// # Errors
     /// [`Error::Sealed`], [`Error::Database`].
     pub fn approvals(&self, limit: u32) -> Result<Vec<Approval>, Error> {
-        let file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
         let rows = self.row_key(&open);
-        let mut statement = file.prepare_cached("SELECT * FROM approval ORDER BY id DESC LIMIT ?1")?;
-        let found = statement.query_map([limit], |row| Ok(Approval::of(row, rows)))?;
-        Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        let found = place.read()?.query("SELECT * FROM approval ORDER BY id DESC LIMIT $1", values![limit])?;
+        Ok(found.iter().filter_map(|row| Approval::of(row, rows)).collect())
     }
 
-    fn approval_row(&self, file: &Connection, open: &Open, id: i64) -> Result<Approval, Error> {
+    fn approval_row(&self, place: &Transaction<'_>, open: &Open, id: i64) -> Result<Approval, Error> {
         let rows = self.row_key(open);
-        let found = file
-            .prepare_cached("SELECT * FROM approval WHERE id = ?1")?
-            .query_row([id], |row| Ok(Approval::of(row, rows)))
-            .optional()?;
+        let found = place.first("SELECT * FROM approval WHERE id = $1", values![id])?;
         let damaged = || self.damaged(format!("approval {id}"));
-        let approval = found.ok_or(Error::ApprovalUnknown(id))?.ok_or_else(damaged)?;
+        let approval = Approval::of(&found.ok_or(Error::ApprovalUnknown(id))?, rows).ok_or_else(damaged)?;
         let settled = open.access.read().unwrap_or_else(PoisonError::into_inner).decided.contains_key(&id);
         // An older row of it was put back.
         if settled && matches!(approval.state, ApprovalState::Waiting | ApprovalState::Approved) {
@@ -398,14 +400,14 @@ impl KeyService {
 
     fn trail_approval(
         &self,
-        file: &Connection,
+        place: &Transaction<'_>,
         by: &By<'_>,
         approval: &Approval,
         operation: &str,
     ) -> Result<(), Error> {
         let Proposal { operation: what, key, version, detail } = &approval.proposal;
         let about = shown(&format!("{key}{}{}: {detail}", if key.is_empty() { "" } else { " " }, what.name()));
-        audit::append(file, by.now, &act(by, &about, *version, operation, audit::OK), 1)?;
+        audit::append(place, by.now, &act(by, &about, *version, operation, audit::OK), 1)?;
         Ok(())
     }
 }

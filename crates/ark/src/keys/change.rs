@@ -2,15 +2,14 @@
 
 use std::sync::{Arc, PoisonError};
 
-use rusqlite::Connection;
-
 use super::{
     Birth, By, Error, Info, KeyService, Kind, Purpose, Spec, State, Step,
     held::Held,
     life::{Life, Use},
     operate::of_purpose,
+    place::Transaction,
     row::{KeyRow, VersionRow},
-    service::{Key, Open, Slot, act, begin, checked, shown},
+    service::{Key, Open, Slot, act, checked, shown},
     tombstone::{self, Tombstone},
 };
 use crate::{audit, provider::KeyHandle};
@@ -24,10 +23,10 @@ impl KeyService {
         if spec.purpose.duty().is_some() {
             return self.generate_terminal_key(by, spec, Birth::Key);
         }
-        self.change(by, spec.name, 1, "create", |file, open| {
+        self.change(by, spec.name, 1, "create", |place, open| {
             self.fresh(open, spec)?;
             let held = self.generated(spec.kind, spec.purpose)?;
-            self.born(by, file, open, spec, held)
+            self.born(by, place, open, spec, held)
         })
     }
 
@@ -36,7 +35,7 @@ impl KeyService {
     /// # Errors
     /// [`Error::Decryption`] if it does not open as a key of this kind, and as [`KeyService::create`].
     pub fn import(&self, by: &By<'_>, spec: &Spec<'_>, wrapped: &[u8], under: &str) -> Result<Info, Error> {
-        self.change(by, spec.name, 1, "import", |file, open| {
+        self.change(by, spec.name, 1, "import", |place, open| {
             self.fresh(open, spec)?;
             let wrapper = self.key(open, under)?;
             of_purpose(&wrapper, Purpose::Wrap, "unwrap")?;
@@ -47,7 +46,7 @@ impl KeyService {
                 return Err(Error::Usage { name, purpose, operation: "come under a general wrapping key" });
             };
             let handle = self.provider.unwrap(wrapped, kind, kek)?;
-            self.born(by, file, open, spec, Held::General(handle))
+            self.born(by, place, open, spec, Held::General(handle))
         })
     }
 
@@ -58,7 +57,7 @@ impl KeyService {
     /// [`Error::Usage`] for a key of a terminal or zone; [`Error::Provider`] with `key_bytes_invalid` for bytes that are no key of this kind; [`Error::RootInDevice`] where keys
     /// lie in a device, which takes none in clear; and as [`KeyService::create`].
     pub fn take_in(&self, by: &By<'_>, spec: &Spec<'_>, bytes: &[u8]) -> Result<Info, Error> {
-        self.change(by, spec.name, 1, "take-in", |file, open| {
+        self.change(by, spec.name, 1, "take-in", |place, open| {
             self.fresh(open, spec)?;
             let soft = self.soft.as_ref().ok_or(Error::RootInDevice)?;
             let Kind::General(kind) = spec.kind else {
@@ -66,7 +65,7 @@ impl KeyService {
                 return Err(Error::Usage { name, purpose, operation: "be taken in in clear" });
             };
             let handle = soft.import(kind, bytes)?;
-            self.born(by, file, open, spec, Held::General(handle))
+            self.born(by, place, open, spec, Held::General(handle))
         })
     }
 
@@ -105,14 +104,14 @@ impl KeyService {
         // A module may take its time: it is asked before anything is locked.
         let generate = |key: &Key| self.generated(key.row.kind, key.row.purpose);
         let made = self.opened().and_then(|open| generate(&*self.key(&open, name)?));
-        self.change(by, name, 0, "rotate", |file, open| self.next(by, file, open, &*self.key(open, name)?, made?))
+        self.change(by, name, 0, "rotate", |place, open| self.next(by, place, open, &*self.key(open, name)?, made?))
     }
 
     /// The key with one more version, which is the active one.
     pub(super) fn next(
         &self,
         by: &By<'_>,
-        file: &Connection,
+        place: &Transaction<'_>,
         open: &Open,
         key: &Key,
         held: Held,
@@ -120,16 +119,16 @@ impl KeyService {
         let mut key = key.clone();
         let rows = self.row_key(open);
         for version in key.versions.iter_mut().filter(|version| version.life.state == State::Active) {
-            let mut row = self.version_row(file, open, &key.row, version.number)?;
+            let mut row = self.version_row(place, open, &key.row, version.number)?;
             row.life = Life { state: State::Deactivated, destroy_at: None };
-            row.write(file, rows)?;
+            row.write(place, rows)?;
             version.life = row.life;
         }
         key.row.versions += 1;
-        key.row.write(file, rows)?;
+        key.row.write(place, rows)?;
         let life = Life { state: State::Active, destroy_at: None };
         let row = self.wrapped_row(open, &key.row, &held, life, by.now)?;
-        row.write(file, rows)?;
+        row.write(place, rows)?;
         key.versions.push(self.version_of(&row, Some(held))?);
         Ok(key)
     }
@@ -140,7 +139,7 @@ impl KeyService {
     /// [`Error::State`] if it cannot be taken from its state, or destruction is not due; [`Error::Version`],
     /// [`Error::Unknown`], [`Error::Sealed`].
     pub fn step(&self, by: &By<'_>, name: &str, version: u32, step: Step) -> Result<Info, Error> {
-        let info = self.change(by, name, version, step.name(), |file, open| {
+        let info = self.change(by, name, version, step.name(), |place, open| {
             let mut key = (*self.key(open, name)?).clone();
             let found = key.version(version)?;
             let refused =
@@ -149,14 +148,14 @@ impl KeyService {
             if life.state == State::Active && key.versions.iter().any(|other| other.life.state == State::Active) {
                 return Err(refused());
             }
-            let mut row = self.version_row(file, open, &key.row, version)?;
+            let mut row = self.version_row(place, open, &key.row, version)?;
             row.life = life;
             if life.state == State::Destroyed {
                 row.wrapped = None;
                 let stone = Tombstone { uid: key.row.uid, version };
                 tombstone::append(&self.tombstones(), self.row_key(open), &stone, by.now)?;
             }
-            row.write(file, self.row_key(open))?;
+            row.write(place, self.row_key(open))?;
             if let Some(changed) = key.versions.iter_mut().find(|other| other.number == version) {
                 changed.life = life;
                 if life.state == State::Destroyed {
@@ -183,7 +182,7 @@ impl KeyService {
     pub(super) fn born(
         &self,
         by: &By<'_>,
-        file: &Connection,
+        place: &Transaction<'_>,
         open: &Open,
         spec: &Spec<'_>,
         held: Held,
@@ -200,10 +199,10 @@ impl KeyService {
             wait_ms: spec.wait_ms.max(0),
             versions: 1,
         };
-        row.write(file, self.row_key(open))?;
+        row.write(place, self.row_key(open))?;
         let state = if spec.pre_active { State::PreActive } else { State::Active };
         let version = self.wrapped_row(open, &row, &held, Life { state, destroy_at: None }, by.now)?;
-        version.write(file, self.row_key(open))?;
+        version.write(place, self.row_key(open))?;
         let version = self.version_of(&version, Some(held))?;
         Ok(Key { row, versions: vec![version] })
     }
@@ -224,13 +223,13 @@ impl KeyService {
 
     pub(super) fn version_row(
         &self,
-        file: &Connection,
+        place: &Transaction<'_>,
         open: &Open,
         key: &KeyRow,
         version: u32,
     ) -> Result<VersionRow, Error> {
         let damaged = || self.damaged(format!("version {version} of key `{}`", key.name));
-        VersionRow::read(file, self.row_key(open), &key.uid, version)?.ok_or_else(damaged)
+        VersionRow::read(place, self.row_key(open), &key.uid, version)?.ok_or_else(damaged)
     }
 
     pub(super) fn change(
@@ -239,13 +238,13 @@ impl KeyService {
         name: &str,
         version: u32,
         operation: &'static str,
-        run: impl FnOnce(&Connection, &Open) -> Result<Key, Error>,
+        run: impl FnOnce(&Transaction<'_>, &Open) -> Result<Key, Error>,
     ) -> Result<Info, Error> {
         checked(by)?;
-        let mut file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = begin(&mut file)?;
+        let transaction = place.begin()?;
         pending.write(&transaction)?;
         let changed = run(&transaction, &open);
         let key = match changed {
@@ -253,7 +252,7 @@ impl KeyService {
             Err(error) => {
                 drop(transaction);
                 drop(pending);
-                self.write_trail(&mut file, Some((by.now, act(by, name, version, operation, error.code()))))?;
+                self.write_trail(&mut place, Some((by.now, act(by, name, version, operation, error.code()))))?;
                 return Err(error);
             }
         };

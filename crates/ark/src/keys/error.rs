@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Kind, Purpose, State};
+use super::{Kind, PlaceError, Purpose, State};
 use crate::{ceremony::ShareError, provider::KeyError};
 
 /// A refusal or failure of the key service. Nothing was changed where one is returned.
@@ -11,7 +11,7 @@ pub enum Error {
     /// No root key: nothing can be done with any key.
     #[error("the key service is sealed; unseal it with the custodians' shares")]
     Sealed,
-    /// The root key given is not the one that this file was made under.
+    /// The root key given is not the one that this key service was made under.
     #[error("this root key does not open {path}: its check value is another; bring the shares of this key service")]
     Root {
         /// The keys file.
@@ -130,7 +130,7 @@ pub enum Error {
     #[error("decryption failed")]
     Decryption,
     /// A row that is not as it was written.
-    #[error("{row} in {path} is not as it was written; put the file back from its backup")]
+    #[error("{row} in {path} is not as it was written; put its backup in its place")]
     Damaged {
         /// Which row.
         row: String,
@@ -155,9 +155,9 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// The database failed.
-    #[error("the keys file failed: {0}")]
-    Database(#[from] rusqlite::Error),
+    /// The database of the keys failed.
+    #[error(transparent)]
+    Database(#[from] PlaceError),
     /// The provider refused or failed.
     #[error(transparent)]
     Provider(KeyError),

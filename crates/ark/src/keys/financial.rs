@@ -317,7 +317,7 @@ impl KeyService {
             if act == Use::Protect {
                 self.count(open, &key, version)?;
             }
-            let row = || self.version_row(&self.file(), open, &key.row, number);
+            let row = || self.version_row(&self.place().read()?, open, &key.row, number);
             run(self.taken_in(open, &key, terminal, row)?, &key)
         });
         self.note(by, at.name, number, operation, result.as_ref().err())?;

@@ -6,12 +6,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
 };
 
-use rusqlite::{Connection, params};
-
 use super::{
     Error, KeyService, State,
     held::Held,
     life::Life,
+    place::{PlaceError, Row, Transaction, values},
     row::{KeyRow, VersionRow},
     service::{Key, Open, Slot, Uses, Version},
     tombstone,
@@ -22,22 +21,20 @@ use crate::{
 };
 
 impl KeyService {
-    pub(super) fn load(&self, file: &Connection, root: KeyHandle) -> Result<Open, Error> {
+    pub(super) fn load(&self, place: &Transaction<'_>, root: KeyHandle) -> Result<Open, Error> {
         let system = |name: &str, generation: i64, kind| -> Result<KeyHandle, Error> {
-            let sql = "SELECT wrapped FROM system_key WHERE name = ?1 AND generation = ?2";
-            let wrapped: Vec<u8> = file.query_row(sql, params![name, generation], |row| row.get(0))?;
+            let sql = "SELECT wrapped FROM system_key WHERE name = $1 AND generation = $2";
+            let found = place.first(sql, values![name, generation])?.and_then(|row| row.get::<Vec<u8>>(0));
+            let wrapped = found.ok_or(PlaceError::Missing("a system key"))?;
             self.provider.unwrap(&wrapped, kind, root).map_err(|error| {
                 // A device that is gone damaged nothing.
                 let gone = matches!(error, KeyError::Device(_));
                 if gone { error.into() } else { self.damaged(format!("system key {name}")) }
             })
         };
-        let generations: Vec<i64> = file
-            .prepare("SELECT generation FROM system_key WHERE name = 'kek'")?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let generations = place.query("SELECT generation FROM system_key WHERE name = 'kek'", &[])?;
         let mut keks = BTreeMap::new();
-        for generation in generations {
+        for generation in generations.iter().filter_map(|row| row.get(0)) {
             keks.insert(generation, system("kek", generation, KeyKind::Sm4)?);
         }
         let (rows, audit) = (system("rows", 1, KeyKind::HmacSm3)?, system("audit", 1, KeyKind::Sm2)?);
@@ -47,31 +44,41 @@ impl KeyService {
     /// All keys, or the one of this name.
     pub(super) fn load_keys(
         &self,
-        file: &Connection,
+        place: &Transaction<'_>,
         open: &Open,
         only: Option<&str>,
     ) -> Result<HashMap<String, Slot>, Error> {
         let rows = self.row_key(open);
-        let found: Vec<(String, Option<KeyRow>)> = file
-            .prepare("SELECT * FROM key WHERE ?1 IS NULL OR name = ?1 ORDER BY name")?
-            .query_map([only], |row| Ok((row.get(1)?, KeyRow::read(row, rows))))?
-            .collect::<Result<_, _>>()?;
-        let mut keys = HashMap::new();
-        for (name, row) in found {
-            let slot = match row {
-                Some(row) => self.load_versions(file, open, row)?,
+        let (keys, versions) = match only {
+            None => (
+                place.query("SELECT * FROM key ORDER BY name", &[])?,
+                place.query("SELECT * FROM version ORDER BY uid, version", &[])?,
+            ),
+            Some(name) => (
+                place.query("SELECT * FROM key WHERE name = $1", values![name])?,
+                place.query("SELECT version.* FROM version JOIN key USING (uid) WHERE name = $1", values![name])?,
+            ),
+        };
+        let mut of_keys: HashMap<([u8; 16], u32), Row> = HashMap::with_capacity(versions.len());
+        of_keys.extend(versions.into_iter().filter_map(|row| Some(((row.get(0)?, row.get(1)?), row))));
+        let mut slots = HashMap::new();
+        for row in &keys {
+            let Some(name) = row.get::<String>(1) else { continue };
+            let slot = match KeyRow::read(row, rows) {
+                Some(row) => self.load_versions(&of_keys, open, row)?,
                 None => Slot::Damaged(format!("key `{name}`")),
             };
-            keys.insert(name, slot);
+            slots.insert(name, slot);
         }
-        Ok(keys)
+        Ok(slots)
     }
 
-    fn load_versions(&self, file: &Connection, open: &Open, row: KeyRow) -> Result<Slot, Error> {
+    fn load_versions(&self, found: &HashMap<([u8; 16], u32), Row>, open: &Open, row: KeyRow) -> Result<Slot, Error> {
         let mut versions = Vec::new();
         for number in 1..=row.versions {
             let damaged = || Slot::Damaged(format!("version {number} of key `{}`", row.name));
-            let Some(found) = VersionRow::read(file, self.row_key(open), &row.uid, number)? else {
+            let version = found.get(&(row.uid, number));
+            let Some(found) = version.and_then(|version| VersionRow::from(version, self.row_key(open))) else {
                 return Ok(damaged());
             };
             let kek = open.keks.read().unwrap_or_else(PoisonError::into_inner).get(&found.kek).copied();
@@ -116,19 +123,20 @@ impl KeyService {
     }
 
     /// Destroys again what a backup brought back.
-    pub(super) fn apply_tombstones(&self, file: &Connection, open: &Open) -> Result<Vec<(String, u32)>, Error> {
+    pub(super) fn apply_tombstones(&self, place: &Transaction<'_>, open: &Open) -> Result<Vec<(String, u32)>, Error> {
         let rows = self.row_key(open);
         let mut applied = Vec::new();
         for stone in tombstone::read(&self.tombstones(), rows)? {
-            let Some(mut row) = VersionRow::read(file, rows, &stone.uid, stone.version)? else { continue };
+            let Some(mut row) = VersionRow::read(place, rows, &stone.uid, stone.version)? else { continue };
             if row.life.state == State::Destroyed {
                 continue;
             }
             row.life = Life { state: State::Destroyed, destroy_at: None };
             row.wrapped = None;
-            row.write(file, rows)?;
-            let sql = "SELECT name FROM key WHERE uid = ?1";
-            applied.push((file.query_row(sql, params![stone.uid.as_slice()], |row| row.get(0))?, stone.version));
+            row.write(place, rows)?;
+            let name = place.first("SELECT name FROM key WHERE uid = $1", values![stone.uid.as_slice()])?;
+            let name = name.and_then(|row| row.get(0)).ok_or(PlaceError::Missing("the key of a destroyed version"))?;
+            applied.push((name, stone.version));
         }
         Ok(applied)
     }

@@ -354,10 +354,10 @@ impl KeyService {
 
     pub(super) fn note_act(&self, act: Act, now: i64) -> Result<(), Error> {
         if self.pending.lock().unwrap_or_else(PoisonError::into_inner).due(now) {
-            let mut file = self.file();
-            // Another thread may have written it while this one waited for the file.
+            let mut place = self.place();
+            // Another thread may have written it while this one waited for the place.
             if self.pending.lock().unwrap_or_else(PoisonError::into_inner).due(now) {
-                self.write_trail(&mut file, None)?;
+                self.write_trail(&mut place, None)?;
             }
         }
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).count(act, now);

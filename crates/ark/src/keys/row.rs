@@ -1,8 +1,10 @@
-//! Rows of `keys.db`. Each carries an HMAC-SM3 over all of it, so that a row altered or put in another's place is found.
+//! Rows of the key service. Each carries an HMAC-SM3 over all of it, so that a row altered or put in another's place is found.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
-use super::{Kind, Purpose, Rotation, State, life::Life};
+use super::{
+    Kind, Purpose, Rotation, State,
+    life::Life,
+    place::{PlaceError, Row, Transaction, values},
+};
 use crate::provider::{Authentication, KeyError, KeyHandle, Provider};
 
 /// 2: keys of terminals and zones; used approvals and one-time codes beside the rights.
@@ -43,7 +45,6 @@ CREATE TABLE version (
     PRIMARY KEY (uid, version)
 ) STRICT;
 CREATE INDEX version_by_kek ON version (kek);
-PRAGMA user_version = 2;
 ";
 
 /// Makes and checks the MAC of rows.
@@ -91,40 +92,43 @@ impl KeyRow {
         bytes
     }
 
-    pub(super) fn write(&self, file: &Connection, key: RowKey<'_>) -> Result<(), super::Error> {
-        file.prepare_cached("INSERT OR REPLACE INTO key VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(
-            params![
-                self.uid.as_slice(),
-                self.name,
-                self.kind.name(),
-                self.purpose.name(),
-                self.exportable,
-                self.rotation.age,
-                self.rotation.uses.map(signed),
-                self.wait_ms,
-                self.versions,
-                key.tag(&self.bytes())?,
-            ],
-        )?;
+    pub(super) fn write(&self, place: &Transaction<'_>, key: RowKey<'_>) -> Result<(), super::Error> {
+        let sql = "INSERT INTO key VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (uid) DO UPDATE SET \
+             name = excluded.name, kind = excluded.kind, purpose = excluded.purpose, exportable = excluded.exportable, \
+             rotate_age = excluded.rotate_age, rotate_uses = excluded.rotate_uses, wait_ms = excluded.wait_ms, \
+             versions = excluded.versions, mac = excluded.mac";
+        let row = values![
+            self.uid.as_slice(),
+            &self.name,
+            self.kind.name(),
+            self.purpose.name(),
+            self.exportable,
+            self.rotation.age,
+            self.rotation.uses.map(signed),
+            self.wait_ms,
+            self.versions,
+            key.tag(&self.bytes())?,
+        ];
+        place.execute(sql, row)?;
         Ok(())
     }
 
     /// The row, or `None` if it is not as it was written.
-    pub(super) fn read(row: &Row<'_>, key: RowKey<'_>) -> Option<Self> {
-        let kind: String = row.get(2).ok()?;
-        let uses: Option<i64> = row.get(6).ok()?;
-        let purpose = Purpose::of(&row.get::<_, String>(3).ok()?)?;
+    pub(super) fn read(row: &Row, key: RowKey<'_>) -> Option<Self> {
+        let kind: String = row.get(2)?;
+        let uses: Option<i64> = row.get(6)?;
+        let purpose = Purpose::of(&row.get::<String>(3)?)?;
         let found = Self {
-            uid: row.get(0).ok()?,
-            name: row.get(1).ok()?,
+            uid: row.get(0)?,
+            name: row.get(1)?,
             kind: Kind::of(&kind, purpose)?,
             purpose,
-            exportable: row.get(4).ok()?,
-            rotation: Rotation { age: row.get(5).ok()?, uses: uses.map(i64::cast_unsigned) },
-            wait_ms: row.get(7).ok()?,
-            versions: row.get(8).ok()?,
+            exportable: row.get(4)?,
+            rotation: Rotation { age: row.get(5)?, uses: uses.map(i64::cast_unsigned) },
+            wait_ms: row.get(7)?,
+            versions: row.get(8)?,
         };
-        key.fits(&found.bytes(), &row.get::<_, Vec<u8>>(9).ok()?).then_some(found)
+        key.fits(&found.bytes(), &row.get::<Vec<u8>>(9)?).then_some(found)
     }
 }
 
@@ -155,49 +159,50 @@ impl VersionRow {
         bytes
     }
 
-    pub(super) fn write(&self, file: &Connection, key: RowKey<'_>) -> Result<(), super::Error> {
-        file.prepare_cached("INSERT OR REPLACE INTO version VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(
-            params![
-                self.uid.as_slice(),
-                self.version,
-                self.life.state.name(),
-                self.created,
-                self.life.destroy_at,
-                signed(self.reserved),
-                self.kek,
-                self.wrapped,
-                key.tag(&self.bytes())?,
-            ],
-        )?;
+    pub(super) fn write(&self, place: &Transaction<'_>, key: RowKey<'_>) -> Result<(), super::Error> {
+        let sql = "INSERT INTO version VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (uid, version) DO UPDATE SET \
+             state = excluded.state, created = excluded.created, destroy_at = excluded.destroy_at, \
+             reserved = excluded.reserved, kek = excluded.kek, wrapped = excluded.wrapped, mac = excluded.mac";
+        let row = values![
+            self.uid.as_slice(),
+            self.version,
+            self.life.state.name(),
+            self.created,
+            self.life.destroy_at,
+            signed(self.reserved),
+            self.kek,
+            self.wrapped.as_ref(),
+            key.tag(&self.bytes())?,
+        ];
+        place.execute(sql, row)?;
         Ok(())
     }
 
-    fn from(row: &Row<'_>, key: RowKey<'_>) -> Option<Self> {
-        let life = Life { state: State::of(&row.get::<_, String>(2).ok()?)?, destroy_at: row.get(4).ok()? };
+    /// The row, or `None` if it is not as it was written.
+    pub(super) fn from(row: &Row, key: RowKey<'_>) -> Option<Self> {
+        let life = Life { state: State::of(&row.get::<String>(2)?)?, destroy_at: row.get(4)? };
         let found = Self {
-            uid: row.get(0).ok()?,
-            version: row.get(1).ok()?,
+            uid: row.get(0)?,
+            version: row.get(1)?,
             life,
-            created: row.get(3).ok()?,
-            reserved: row.get::<_, i64>(5).ok()?.cast_unsigned(),
-            kek: row.get(6).ok()?,
-            wrapped: row.get(7).ok()?,
+            created: row.get(3)?,
+            reserved: row.get::<i64>(5)?.cast_unsigned(),
+            kek: row.get(6)?,
+            wrapped: row.get(7)?,
         };
-        key.fits(&found.bytes(), &row.get::<_, Vec<u8>>(8).ok()?).then_some(found)
+        key.fits(&found.bytes(), &row.get::<Vec<u8>>(8)?).then_some(found)
     }
 
     /// The row, or `None` if it is missing or not as it was written.
     pub(super) fn read(
-        file: &Connection,
+        place: &Transaction<'_>,
         key: RowKey<'_>,
         uid: &[u8; 16],
         version: u32,
-    ) -> rusqlite::Result<Option<Self>> {
-        let found = file
-            .prepare_cached("SELECT * FROM version WHERE uid = ?1 AND version = ?2")?
-            .query_row(params![uid.as_slice(), version], |row| Ok(Self::from(row, key)))
-            .optional()?;
-        Ok(found.flatten())
+    ) -> Result<Option<Self>, PlaceError> {
+        let found =
+            place.first("SELECT * FROM version WHERE uid = $1 AND version = $2", values![uid.as_slice(), version])?;
+        Ok(found.and_then(|row| Self::from(&row, key)))
     }
 }
 

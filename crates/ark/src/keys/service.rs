@@ -1,10 +1,9 @@
-//! The service: its file, sealing and unsealing, and what it tells of keys.
+//! The service: its rows, sealing and unsealing, and what it tells of keys.
 
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     fs::{File, OpenOptions, TryLockError},
-    io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{
@@ -14,14 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-
 use super::{
-    Access, By, Error, Info, State, VersionInfo, access, approval,
+    Access, By, Error, Home, Info, State, VersionInfo,
     financial::Forming,
     held::Held,
     life::Life,
-    row::{FORMAT, KeyRow, RowKey, SCHEMA, VersionRow},
+    place::{NONE, Place, PlaceError, values},
+    row::{FORMAT, KeyRow, RowKey, VersionRow},
     tombstone::TOMBSTONES_NAME,
 };
 use crate::{
@@ -44,7 +42,7 @@ const TEXT_MAX: usize = 256;
 
 /// The key service. Shared by reference between threads; see the [module](super).
 pub struct KeyService {
-    pub(super) path: PathBuf,
+    pub(super) home: Home,
     pub(super) provider: Arc<dyn Provider>,
     /// The same provider, if the root key can be brought to it.
     pub(super) soft: Option<Arc<Soft>>,
@@ -52,8 +50,8 @@ pub struct KeyService {
     pub(super) module: Option<Arc<Fhsm>>,
     /// Whether it must be there for financial commands.
     pub(super) production: bool,
-    pub(super) file: Mutex<Connection>,
-    /// Taken after `file` where both are.
+    pub(super) place: Mutex<Place>,
+    /// Taken after `place` where both are.
     pub(super) pending: Mutex<Pending>,
     pub(super) open: RwLock<Option<Arc<Open>>>,
     shares: Mutex<Shares>,
@@ -145,14 +143,14 @@ impl Key {
 }
 
 impl KeyService {
-    /// Makes the keys file of a data directory under this root key. It is open then.
+    /// Makes a key service under this root key. It is open then.
     ///
     /// # Errors
-    /// [`Error::File`] if there is one already; [`Error::Io`], [`Error::Database`], [`Error::Provider`].
-    pub fn init(directory: &Path, soft: Arc<Soft>, root: &RootKey, by: &By<'_>) -> Result<Self, Error> {
+    /// [`Error::File`] if there is one already, or another process has it; [`Error::Io`], [`Error::Database`], [`Error::Provider`].
+    pub fn init(home: impl Into<Home>, soft: Arc<Soft>, root: &RootKey, by: &By<'_>) -> Result<Self, Error> {
         let handle = soft.import(KeyKind::Sm4, root.expose())?;
         let provider: Arc<dyn Provider> = Arc::clone(&soft) as _;
-        Self::init_under(directory, provider, Some(soft), handle, None, by)
+        Self::init_under(home.into(), provider, Some(soft), handle, None, by)
     }
 
     /// The same with the root key in a device: an SM4 or AES key of it. `kept` is what the device needs to find that key
@@ -161,35 +159,32 @@ impl KeyService {
     /// # Errors
     /// As [`KeyService::init`].
     pub fn init_in_device(
-        directory: &Path,
+        home: impl Into<Home>,
         provider: Arc<dyn Provider>,
         root: KeyHandle,
         kept: &[u8],
         by: &By<'_>,
     ) -> Result<Self, Error> {
-        Self::init_under(directory, provider, None, root, Some(kept), by)
+        Self::init_under(home.into(), provider, None, root, Some(kept), by)
     }
 
     fn init_under(
-        directory: &Path,
+        home: Home,
         provider: Arc<dyn Provider>,
         soft: Option<Arc<Soft>>,
         root: KeyHandle,
         kept: Option<&[u8]>,
         by: &By<'_>,
     ) -> Result<Self, Error> {
-        let path = directory.join(KEYS_NAME);
-        let lock = take(&path)?;
-        let mut file = connect(&path)?;
-        if format(&file, &path)? != 0 {
-            return Err(Error::File { path, reason: "this key service was made before; unseal it" });
+        let lock = take(home.directory())?;
+        let mut place = Place::open(&home)?;
+        if place.checked_format(&home.name())? != 0 {
+            let reason = "this key service was made before; unseal it";
+            return Err(Error::File { path: home.name(), reason });
         }
-        let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(SCHEMA)?;
-        transaction.execute_batch(audit::SCHEMA)?;
-        transaction.execute_batch(access::SCHEMA)?;
-        transaction.execute_batch(approval::SCHEMA)?;
-        transaction.execute("INSERT INTO root VALUES (1, ?1)", params![provider.check_value(root)?.as_slice()])?;
+        let transaction = place.create()?;
+        let check = provider.check_value(root)?;
+        transaction.execute("INSERT INTO root VALUES (1, $1)", values![check.as_slice()])?;
         for (name, kind) in [("kek", KeyKind::Sm4), ("rows", KeyKind::HmacSm3), ("audit", KeyKind::Sm2)] {
             let key = provider.generate(kind)?;
             if name == "rows" {
@@ -197,33 +192,33 @@ impl KeyService {
             }
             let wrapped = provider.wrap(key, root);
             provider.destroy(key);
-            transaction.execute("INSERT INTO system_key VALUES (?1, 1, ?2)", params![name, wrapped?])?;
+            transaction.execute("INSERT INTO system_key VALUES ($1, 1, $2)", values![name, wrapped?])?;
         }
         if let Some(kept) = kept {
-            transaction.execute("INSERT INTO system_key VALUES ('root', 1, ?1)", params![kept])?;
+            transaction.execute("INSERT INTO system_key VALUES ('root', 1, $1)", values![kept])?;
         }
         audit::append(&transaction, by.now, &act(by, "", 0, "init", audit::OK), 1)?;
         transaction.commit()?;
-        let service = Self::around(path, provider, soft, file, Some(lock));
+        let service = Self::around(home, provider, soft, place, Some(lock));
         service.unseal_root(root, by)?;
         Ok(service)
     }
 
-    /// Opens the keys file of a data directory, sealed.
+    /// Opens a key service, sealed.
     ///
     /// # Errors
     /// [`Error::File`] if there is none, a newer program's, or another process has it; [`Error::Database`].
-    pub fn open(directory: &Path, soft: Arc<Soft>) -> Result<Self, Error> {
+    pub fn open(home: impl Into<Home>, soft: Arc<Soft>) -> Result<Self, Error> {
         let provider: Arc<dyn Provider> = Arc::clone(&soft) as _;
-        Self::open_file(directory, provider, Some(soft))
+        Self::open_place(home.into(), provider, Some(soft))
     }
 
     /// The same over a device; [`KeyService::unseal_root`] opens it.
     ///
     /// # Errors
     /// As [`KeyService::open`].
-    pub fn open_in_device(directory: &Path, provider: Arc<dyn Provider>) -> Result<Self, Error> {
-        Self::open_file(directory, provider, None)
+    pub fn open_in_device(home: impl Into<Home>, provider: Arc<dyn Provider>) -> Result<Self, Error> {
+        Self::open_place(home.into(), provider, None)
     }
 
     /// What a device needs to find the root key again; `None` of a key service whose root key was dealt to custodians.
@@ -232,24 +227,24 @@ impl KeyService {
     /// [`Error::Database`].
     pub fn root_in_device(&self) -> Result<Option<Vec<u8>>, Error> {
         let sql = "SELECT wrapped FROM system_key WHERE name = 'root'";
-        Ok(self.file().query_row(sql, [], |row| row.get(0)).optional()?)
+        Ok(self.place().read()?.first(sql, &[])?.and_then(|row| row.get(0)))
     }
 
-    fn open_file(directory: &Path, provider: Arc<dyn Provider>, soft: Option<Arc<Soft>>) -> Result<Self, Error> {
-        let path = directory.join(KEYS_NAME);
-        let none = "there is no key service here yet; make one";
-        if !path.exists() {
-            return Err(Error::File { path, reason: none });
+    fn open_place(home: Home, provider: Arc<dyn Provider>, soft: Option<Arc<Soft>>) -> Result<Self, Error> {
+        let name = home.name();
+        let none = |path| Error::File { path, reason: NONE };
+        // To open a file makes it.
+        if !home.is_in_postgres() && !name.exists() {
+            return Err(none(name));
         }
-        let lock = take(&path)?;
-        let file = connect(&path)?;
-        match format(&file, &path)? {
-            0 => return Err(Error::File { path, reason: none }),
-            // What an older program wrote is read as it is; that one would not know what is written from now on.
+        let lock = take(home.directory())?;
+        let mut place = Place::open(&home)?;
+        match place.checked_format(&name)? {
+            0 => return Err(none(name)),
             FORMAT => {}
-            _ => file.pragma_update(None, "user_version", FORMAT)?,
+            _ => place.raise_format()?,
         }
-        Ok(Self::around(path, provider, soft, file, Some(lock)))
+        Ok(Self::around(home, provider, soft, place, Some(lock)))
     }
 
     /// For development: opens or makes the key service under the root key in the file `ark.key` of the directory. Say
@@ -257,9 +252,10 @@ impl KeyService {
     ///
     /// # Errors
     /// [`Error::KeyFile`] about the key file, and those of [`KeyService::open`] and [`KeyService::unseal`].
-    pub fn open_with_key_file(directory: &Path, soft: Arc<Soft>, by: &By<'_>) -> Result<Self, Error> {
-        let key_path = directory.join(crate::vault::KEY_FILE_NAME);
-        let made = directory.join(KEYS_NAME).exists();
+    pub fn open_with_key_file(home: impl Into<Home>, soft: Arc<Soft>, by: &By<'_>) -> Result<Self, Error> {
+        let home = home.into();
+        let key_path = home.directory().join(crate::vault::KEY_FILE_NAME);
+        let made = home.is_made()?;
         let key = match key_file::read(&key_path)? {
             Some(key) => key,
             None if made => {
@@ -269,27 +265,27 @@ impl KeyService {
         };
         let root = RootKey::from_bytes(*key.expose());
         if !made {
-            return Self::init(directory, soft, &root, by);
+            return Self::init(home, soft, &root, by);
         }
-        let service = Self::open(directory, soft)?;
+        let service = Self::open(home, soft)?;
         service.unseal(&root, by)?;
         Ok(service)
     }
 
     pub(super) fn around(
-        path: PathBuf,
+        home: Home,
         provider: Arc<dyn Provider>,
         soft: Option<Arc<Soft>>,
-        file: Connection,
+        place: Place,
         lock: Option<File>,
     ) -> Self {
         Self {
-            path,
+            home,
             provider,
             soft,
             module: None,
             production: false,
-            file: Mutex::new(file),
+            place: Mutex::new(place),
             pending: Mutex::default(),
             open: RwLock::default(),
             shares: Mutex::default(),
@@ -308,7 +304,7 @@ impl KeyService {
         checked(by)?;
         let taken = self.take_share(share, by);
         if let Err(error) = &taken {
-            self.write_trail(&mut self.file(), Some((by.now, act(by, "", 0, "unseal", error.code()))))?;
+            self.write_trail(&mut self.place(), Some((by.now, act(by, "", 0, "unseal", error.code()))))?;
         }
         taken
     }
@@ -320,7 +316,7 @@ impl KeyService {
     pub fn forget_shares(&self, by: &By<'_>) -> Result<(), Error> {
         checked(by)?;
         *self.shares.lock().unwrap_or_else(PoisonError::into_inner) = Shares::default();
-        self.write_trail(&mut self.file(), Some((by.now, act(by, "", 0, "forget-shares", audit::OK))))
+        self.write_trail(&mut self.place(), Some((by.now, act(by, "", 0, "forget-shares", audit::OK))))
     }
 
     fn take_share(&self, share: Share, by: &By<'_>) -> Result<Progress, Error> {
@@ -357,17 +353,27 @@ impl KeyService {
     /// As [`KeyService::unseal`].
     pub fn unseal_root(&self, root: KeyHandle, by: &By<'_>) -> Result<(), Error> {
         checked(by)?;
-        let mut file = self.file();
+        let mut place = self.place();
         if self.opened().is_ok() {
             self.provider.destroy(root);
             return Ok(());
         }
-        let expected: Vec<u8> = file.query_row("SELECT check_value FROM root", [], |row| row.get(0))?;
-        if self.provider.check_value(root)?.as_slice() != expected {
-            return Err(Error::Root { path: self.path.clone() });
-        }
-        let open = self.load(&file, root)?;
-        let served = self.serve(&mut file, &open, by);
+        self.read_all(&mut place, root, "unseal", by)
+    }
+
+    /// Serves what the rows say, under a root key that is in the provider.
+    fn read_all(&self, place: &mut Place, root: KeyHandle, operation: &str, by: &By<'_>) -> Result<(), Error> {
+        place.catch_up()?;
+        let open = {
+            let seen = place.read()?;
+            let found = seen.first("SELECT check_value FROM root", &[])?.and_then(|row| row.get::<Vec<u8>>(0));
+            let expected = found.ok_or(PlaceError::Missing("the check value of the root key"))?;
+            if self.provider.check_value(root)?.as_slice() != expected {
+                return Err(Error::Root { path: self.home.name() });
+            }
+            self.load(&seen, root)?
+        };
+        let served = self.serve(place, &open, operation, by);
         if served.is_err() {
             self.forget(&open);
             return served;
@@ -377,18 +383,41 @@ impl KeyService {
     }
 
     /// Applies tombstones, then reads what is to be served.
-    fn serve(&self, file: &mut Connection, open: &Open, by: &By<'_>) -> Result<(), Error> {
-        *open.access.write().unwrap_or_else(PoisonError::into_inner) = self.load_access(file, open)?;
-        let transaction = begin(file)?;
+    fn serve(&self, place: &mut Place, open: &Open, operation: &str, by: &By<'_>) -> Result<(), Error> {
+        let transaction = place.begin()?;
+        *open.access.write().unwrap_or_else(PoisonError::into_inner) = self.load_access(&transaction, open)?;
         let applied = self.apply_tombstones(&transaction, open)?;
         for (name, version) in &applied {
             audit::append(&transaction, by.now, &act(by, name, *version, "tombstone", audit::OK), 1)?;
         }
-        audit::append(&transaction, by.now, &act(by, "", 0, "unseal", audit::OK), 1)?;
-        transaction.commit()?;
-        let keys = self.load_keys(file, open, None)?;
+        audit::append(&transaction, by.now, &act(by, "", 0, operation, audit::OK), 1)?;
+        let keys = self.load_keys(&transaction, open, None)?;
         *open.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        Ok(())
+        Ok(transaction.commit()?)
+    }
+
+    /// Where the connection to the rows was away: reads them anew if they are not those in memory. If that fails but for the
+    /// connection, nothing is served that may not be so: it is sealed.
+    pub(super) fn follow(&self, by: &By<'_>) -> Result<(), Error> {
+        let mut place = self.place();
+        let Ok(before) = self.opened() else { return Ok(()) };
+        if !place.is_behind()? {
+            return Ok(());
+        }
+        match self.read_all(&mut place, before.root, "read-anew", by) {
+            Ok(()) => {
+                self.forget(&before);
+                Ok(())
+            }
+            Err(error @ Error::Database(_)) => {
+                place.fell_behind();
+                Err(error)
+            }
+            Err(error) => {
+                self.forget_all()?;
+                Err(error)
+            }
+        }
     }
 
     /// Forgets root key and all keys until it is unsealed again.
@@ -397,10 +426,15 @@ impl KeyService {
     /// [`Error::Sealed`] if it is; [`Error::Database`] if the trail cannot be written: it is sealed all the same.
     pub fn seal(&self, by: &By<'_>) -> Result<(), Error> {
         checked(by)?;
-        self.seal_with(&mut self.file(), by)
+        self.seal_with(&mut self.place(), by)
     }
 
-    pub(super) fn seal_with(&self, file: &mut Connection, by: &By<'_>) -> Result<(), Error> {
+    pub(super) fn seal_with(&self, place: &mut Place, by: &By<'_>) -> Result<(), Error> {
+        self.forget_all()?;
+        self.write_trail(place, Some((by.now, act(by, "", 0, "seal", audit::OK))))
+    }
+
+    fn forget_all(&self) -> Result<(), Error> {
         let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take().ok_or(Error::Sealed)?;
         self.forming.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.forget(&open);
@@ -408,7 +442,7 @@ impl KeyService {
         if self.soft.is_some() {
             self.provider.destroy(open.root);
         }
-        self.write_trail(file, Some((by.now, act(by, "", 0, "seal", audit::OK))))
+        Ok(())
     }
 
     fn forget(&self, open: &Open) {
@@ -434,8 +468,8 @@ impl KeyService {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner).progress()
     }
 
-    pub(super) fn file(&self) -> MutexGuard<'_, Connection> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn opened(&self) -> Result<Arc<Open>, Error> {
@@ -447,11 +481,11 @@ impl KeyService {
     }
 
     pub(super) fn tombstones(&self) -> PathBuf {
-        self.path.with_file_name(TOMBSTONES_NAME)
+        self.home.directory().join(TOMBSTONES_NAME)
     }
 
     pub(super) fn damaged(&self, row: String) -> Error {
-        Error::Damaged { row, path: self.path.clone() }
+        Error::Damaged { row, path: self.home.name() }
     }
 
     pub(super) fn key(&self, open: &Open, name: &str) -> Result<Arc<Key>, Error> {
@@ -463,9 +497,9 @@ impl KeyService {
     }
 
     /// Writes the uses that are pending, and one more record.
-    pub(super) fn write_trail(&self, file: &mut Connection, more: Option<(i64, Act)>) -> Result<(), Error> {
+    pub(super) fn write_trail(&self, place: &mut Place, more: Option<(i64, Act)>) -> Result<(), Error> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = begin(file)?;
+        let transaction = place.begin()?;
         pending.write(&transaction)?;
         if let Some((at, act)) = more {
             audit::append(&transaction, at, &act, 1)?;
@@ -481,15 +515,17 @@ impl KeyService {
         if used <= version.uses.reserved.load(Ordering::Acquire) {
             return Ok(());
         }
-        let file = self.file();
+        let mut place = self.place();
         if used <= version.uses.reserved.load(Ordering::Acquire) {
             return Ok(());
         }
         let rows = self.row_key(open);
         let damaged = || self.damaged(format!("version {} of key `{}`", version.number, key.row.name));
-        let mut row = VersionRow::read(&file, rows, &key.row.uid, version.number)?.ok_or_else(damaged)?;
+        let transaction = place.begin()?;
+        let mut row = VersionRow::read(&transaction, rows, &key.row.uid, version.number)?.ok_or_else(damaged)?;
         row.reserved = used + RESERVE;
-        row.write(&file, rows)?;
+        row.write(&transaction, rows)?;
+        transaction.commit()?;
         version.uses.reserved.store(row.reserved, Ordering::Release);
         Ok(())
     }
@@ -499,28 +535,33 @@ impl KeyService {
 impl fmt::Debug for KeyService {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sealed = self.is_sealed();
-        formatter.debug_struct("KeyService").field("path", &self.path).field("sealed", &sealed).finish_non_exhaustive()
+        formatter
+            .debug_struct("KeyService")
+            .field("place", &self.home.name())
+            .field("sealed", &sealed)
+            .finish_non_exhaustive()
     }
-}
-
-pub(super) fn begin(file: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
-    file.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 pub(super) fn act(by: &By<'_>, key: &str, version: u32, operation: &str, outcome: &str) -> Act {
     Act {
-        caller: by.caller.to_owned(),
+        caller: plain(by.caller),
         key: shown(key),
         version,
         operation: operation.to_owned(),
-        reason: by.reason.to_owned(),
+        reason: plain(by.reason),
         outcome: outcome.to_owned(),
     }
 }
 
 /// A name as it may stand in a trail or message: whoever asks for a long one does not fill the disk.
 pub(super) fn shown(name: &str) -> String {
-    name.chars().take(128).collect()
+    plain(name).chars().take(128).collect()
+}
+
+/// A text as every place can keep it: PostgreSQL has none with NUL.
+pub(super) fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 pub(super) fn checked(by: &By<'_>) -> Result<(), Error> {
@@ -532,33 +573,9 @@ pub(super) fn checked(by: &By<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn format(file: &Connection, path: &Path) -> Result<i64, Error> {
-    let found: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if (0..=FORMAT).contains(&found) {
-        Ok(found)
-    } else {
-        Err(Error::File { path: path.to_owned(), reason: "it was written by a newer program; run that one" })
-    }
-}
-
-fn connect(path: &Path) -> Result<Connection, Error> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    if let Err(source) = made.map(drop)
-        && source.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(Error::Io { action: "create", path: path.to_owned(), source });
-    }
-    let file = Connection::open(path)?;
-    // Others may read beside this process; who may write is told by the lock.
-    file.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;",
-    )?;
-    Ok(file)
-}
-
-/// One process has the file: keys in memory are the keys on disk. The lock ends with the process, however that ends.
-fn take(path: &Path) -> Result<File, Error> {
-    let path = path.with_file_name(LOCK_NAME);
+/// One process has the directory: keys in memory are the keys on disk. The lock ends with the process, however that ends.
+pub(super) fn take(directory: &Path) -> Result<File, Error> {
+    let path = directory.join(LOCK_NAME);
     let failed = |source| Error::Io { action: "lock", path: path.clone(), source };
     let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let lock = made.map_err(failed)?;

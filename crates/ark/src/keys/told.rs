@@ -46,9 +46,9 @@ impl KeyService {
     /// # Errors
     /// [`Error::Database`].
     pub fn audit(&self, after: i64, limit: u32) -> Result<Vec<Record>, Error> {
-        let mut file = self.file();
-        self.write_trail(&mut file, None)?;
-        Ok(audit::list(&file, after, limit)?)
+        let mut place = self.place();
+        self.write_trail(&mut place, None)?;
+        Ok(audit::list(&place.read()?, after, limit)?)
     }
 
     /// Verifies the whole trail; keeps changes waiting meanwhile, uses only where they write.
@@ -56,6 +56,6 @@ impl KeyService {
     /// # Errors
     /// [`Broken`] names the first record that is wrong.
     pub fn verify_audit(&self, public: &PublicKey) -> Result<Verified, Broken> {
-        audit::verify(&self.file(), &*self.provider, public)
+        audit::verify(&mut self.place(), &*self.provider, public)
     }
 }

@@ -8,13 +8,12 @@ use std::{
     sync::PoisonError,
 };
 
-use rusqlite::params;
-
 use super::{
-    By, Error, KEYS_NAME, KeyService, State, Step,
+    By, Error, Home, KEYS_NAME, KeyService, State, Step,
     change::current_kek,
+    place::{self, values},
     row::VersionRow,
-    service::{act, begin, checked},
+    service::{self, act, checked},
 };
 use crate::{
     audit,
@@ -43,6 +42,7 @@ impl KeyService {
         checked(by)?;
         let mut done = Done::default();
         drop(self.forming(by.now));
+        self.follow(by)?;
         for key in self.list()? {
             let active = key.versions.iter().find(|version| version.state == State::Active);
             if active.is_some_and(|version| key.rotation.due(version.created, version.uses, by.now)) {
@@ -55,12 +55,11 @@ impl KeyService {
             }
         }
         let open = self.opened()?;
-        let mut file = self.file();
-        self.write_trail(&mut file, None)?;
-        done.signed = audit::checkpoint(&file, &*self.provider, open.audit, by.now)?;
+        let mut place = self.place();
+        self.write_trail(&mut place, None)?;
+        done.signed = audit::checkpoint(&mut place, &*self.provider, open.audit, by.now)?;
         if done.destroyed > 0 {
-            // What was destroyed must not stay in the log of the database.
-            file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            place.purge()?;
         }
         Ok(done)
     }
@@ -72,13 +71,13 @@ impl KeyService {
     /// [`Error::Sealed`], [`Error::Provider`], [`Error::Database`].
     pub fn rotate_kek(&self, by: &By<'_>) -> Result<i64, Error> {
         checked(by)?;
-        let mut file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
         let generation = current_kek(&open)?.0 + 1;
         let handle = self.kek()?;
         let wrapped = self.provider.wrap(handle, open.root)?;
-        let transaction = begin(&mut file)?;
-        transaction.execute("INSERT INTO system_key VALUES ('kek', ?1, ?2)", params![generation, wrapped])?;
+        let transaction = place.begin()?;
+        transaction.execute("INSERT INTO system_key VALUES ('kek', $1, $2)", values![generation, wrapped])?;
         audit::append(&transaction, by.now, &act(by, "", 0, "rotate-kek", audit::OK), 1)?;
         transaction.commit()?;
         open.keks.write().unwrap_or_else(PoisonError::into_inner).insert(generation, handle);
@@ -92,21 +91,19 @@ impl KeyService {
     /// [`Error::Damaged`] names a row that does not open; [`Error::Sealed`], [`Error::Database`].
     pub fn rewrap_keys(&self, by: &By<'_>, limit: u32) -> Result<u64, Error> {
         checked(by)?;
-        let mut file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
         let (generation, under) = current_kek(&open)?;
         let rows = self.row_key(&open);
-        let transaction = begin(&mut file)?;
-        let moved: Vec<(Vec<u8>, u32, String)> = transaction
-            .prepare(
-                "SELECT uid, version, name FROM version JOIN key USING (uid) WHERE kek <> ?1 ORDER BY name, version \
-                 LIMIT ?2",
-            )?
-            .query_map(params![generation, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-            .collect::<Result<_, _>>()?;
-        for (uid, version, name) in moved {
+        let transaction = place.begin()?;
+        let moved = transaction.query(
+            "SELECT uid, version, name FROM version JOIN key USING (uid) WHERE kek <> $1 ORDER BY name, version LIMIT $2",
+            values![generation, limit],
+        )?;
+        for row in moved {
+            let (version, name) = (row.get(1).unwrap_or(0), row.get(2).unwrap_or_else(String::new));
             let damaged = || self.damaged(format!("version {version} of key `{name}`"));
-            let uid = uid.try_into().map_err(|_| damaged())?;
+            let uid = row.get(0).ok_or_else(damaged)?;
             let mut row = VersionRow::read(&transaction, rows, &uid, version)?.ok_or_else(damaged)?;
             if row.wrapped.is_some() {
                 // From the provider, where it serves all the while.
@@ -117,10 +114,10 @@ impl KeyService {
             row.kek = generation;
             row.write(&transaction, rows)?;
         }
-        let sql = "SELECT count(*) FROM version WHERE kek <> ?1";
-        let left: i64 = transaction.query_row(sql, [generation], |row| row.get(0))?;
+        let left = transaction.number("SELECT count(*) FROM version WHERE kek <> $1", values![generation])?;
         if left == 0 {
-            transaction.execute("DELETE FROM system_key WHERE name = 'kek' AND generation <> ?1", [generation])?;
+            transaction
+                .execute("DELETE FROM system_key WHERE name = 'kek' AND generation <> $1", values![generation])?;
         }
         audit::append(&transaction, by.now, &act(by, "", 0, "rewrap-keys", audit::OK), 1)?;
         transaction.commit()?;
@@ -144,14 +141,14 @@ impl KeyService {
     pub fn change_root(&self, by: &By<'_>, root: &RootKey) -> Result<(), Error> {
         checked(by)?;
         let soft = self.soft.as_ref().ok_or(Error::RootInDevice)?;
-        let mut file = self.file();
+        let mut place = self.place();
         let open = self.opened()?;
         let new = soft.import(KeyKind::Sm4, root.expose())?;
-        let transaction = begin(&mut file)?;
+        let transaction = place.begin()?;
         let write = |name: &str, generation: i64, handle| -> Result<(), Error> {
             let wrapped = self.provider.wrap(handle, new)?;
-            let sql = "UPDATE system_key SET wrapped = ?3 WHERE name = ?1 AND generation = ?2";
-            transaction.execute(sql, params![name, generation, wrapped])?;
+            let sql = "UPDATE system_key SET wrapped = $1 WHERE name = $2 AND generation = $3";
+            transaction.execute(sql, values![wrapped, name, generation])?;
             Ok(())
         };
         for (generation, handle) in open.keks.read().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -160,36 +157,44 @@ impl KeyService {
         write("rows", 1, open.rows)?;
         write("audit", 1, open.audit)?;
         let check = self.provider.check_value(new)?;
-        transaction.execute("UPDATE root SET check_value = ?1", params![check.as_slice()])?;
+        transaction.execute("UPDATE root SET check_value = $1", values![check.as_slice()])?;
         audit::append(&transaction, by.now, &act(by, "", 0, "change-root", audit::OK), 1)?;
         transaction.commit()?;
         soft.destroy(new);
         // Under the same lock: nothing may be wrapped under the old root any more.
-        self.seal_with(&mut file, by)
+        self.seal_with(&mut place, by)
     }
 
-    /// A copy of the keys file as it is now, mode 0600. It is as secret as the file: worthless without the root key.
+    /// A copy as it is now, in a file of mode 0600 that is like `keys.db` wherever the rows lie. It is as secret as they are:
+    /// worthless without the root key.
     ///
     /// # Errors
     /// [`Error::Io`] if the target exists or cannot be made; [`Error::Database`].
     pub fn backup(&self, by: &By<'_>, target: &Path) -> Result<(), Error> {
         checked(by)?;
-        let mut file = self.file();
-        self.write_trail(&mut file, Some((by.now, act(by, "", 0, "backup", audit::OK))))?;
+        let mut place = self.place();
+        self.write_trail(&mut place, Some((by.now, act(by, "", 0, "backup", audit::OK))))?;
         create_new(target)?;
-        file.execute("VACUUM INTO ?1", [target.to_string_lossy()])?;
+        place::backup(&mut place, target)?;
         let synced = OpenOptions::new().read(true).open(target).and_then(|file| file.sync_all());
         synced.map_err(|source| Error::Io { action: "sync", path: target.to_owned(), source })?;
         Ok(sync_directory_of(target)?)
     }
 }
 
-/// Puts a backup in the place of the keys file. What was destroyed since is destroyed again when it is unsealed, by the
-/// tombstones beside it: keep that file, and bring it along to another machine.
+/// Makes a key service that is not there of a backup, in `keys.db` or in a schema. What was destroyed since is destroyed again
+/// when it is unsealed, by the tombstones in the directory: keep that file, and bring it along to another machine.
 ///
 /// # Errors
-/// [`Error::Io`] if there is a keys file (move it away first) or a file cannot be read or written.
-pub fn restore(backup: &Path, directory: &Path) -> Result<(), Error> {
+/// [`Error::File`] if there is a key service (move it away first), or none in the backup; [`Error::Io`] if a file cannot be read or
+/// written; [`Error::Database`].
+pub fn restore(backup: &Path, home: impl Into<Home>) -> Result<(), Error> {
+    let home = home.into();
+    let directory = home.directory();
+    if home.is_in_postgres() {
+        let _lock = service::take(directory)?;
+        return place::into_schema(backup, &home);
+    }
     let target = directory.join(KEYS_NAME);
     // The log of another file must not be taken for this one's.
     for rest in ["-wal", "-shm"] {

@@ -2,12 +2,15 @@
 
 mod access;
 mod audit;
+#[path = "../../../journal/tests/it/cluster.rs"]
+mod cluster;
 mod fhsm;
 mod financial;
 mod key_file;
 mod keys;
 mod keys_financial;
 mod keys_oracle;
+mod keys_postgres;
 mod mutation;
 mod old_vault;
 mod oracle;

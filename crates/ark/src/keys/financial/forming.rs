@@ -150,7 +150,7 @@ impl KeyService {
         let result = run();
         if !matches!(result, Err(Error::Sealed)) {
             let outcome = result.as_ref().err().map_or(audit::OK, Error::code);
-            self.write_trail(&mut self.file(), Some((by.now, act(by, name, 0, operation, outcome))))?;
+            self.write_trail(&mut self.place(), Some((by.now, act(by, name, 0, operation, outcome))))?;
         }
         result
     }
@@ -169,11 +169,11 @@ impl KeyService {
             let parts = self.arriving(&open, spec, birth)?;
             make(&open, parts)
         });
-        self.change(by, spec.name, 0, operation, |file, open| {
+        self.change(by, spec.name, 0, operation, |place, open| {
             let held = made?;
             let written = self.arriving(open, spec, birth).and_then(|_| match birth {
-                Birth::Key => self.born(by, file, open, spec, held.clone()),
-                Birth::Version => self.next(by, file, open, &*self.key(open, spec.name)?, held.clone()),
+                Birth::Key => self.born(by, place, open, spec, held.clone()),
+                Birth::Version => self.next(by, place, open, &*self.key(open, spec.name)?, held.clone()),
             });
             if written.is_err() {
                 self.let_go(&held);
