@@ -52,6 +52,8 @@ pub struct KeyService {
     pub(super) module: Option<Arc<Fhsm>>,
     /// Whether it must be there for financial commands.
     pub(super) production: bool,
+    /// Whether it makes and uses keys of national algorithms alone.
+    pub(super) approved_only: bool,
     pub(super) file: Mutex<Connection>,
     /// Taken after `file` where both are.
     pub(super) pending: Mutex<Pending>,
@@ -289,6 +291,7 @@ impl KeyService {
             soft,
             module: None,
             production: false,
+            approved_only: false,
             file: Mutex::new(file),
             pending: Mutex::default(),
             open: RwLock::default(),
