@@ -68,6 +68,7 @@ pub use self::{
     platform::{NamedMac, PLATFORM, SIGNING_KEY, VAULT_KEY, by_platform, ensure_platform_keys},
     service::{KEYS_NAME, KeyService},
     text::{bytes_of, text_of},
+    told::SelfTest,
     tombstone::TOMBSTONES_NAME,
     upkeep::{Done, restore},
 };

@@ -1,13 +1,14 @@
 //! Tests of a provider's randomness on request, after GM/T 0005-2012 (随机性检测规范).
 //!
-//! Twenty samples of a million bits each go through eleven of the standard's fifteen tests; a test passes if at least 19
+//! Twenty samples of a million bits each go through the standard's fifteen tests with its parameters; a test passes if at least 19
 //! samples reach the level of significance 0.01, which is the standard's bound for twenty. Good randomness misses that
 //! bound about once in sixty tests, so a test that missed it is done again with fresh samples, and fails if it misses
-//! twice. Not here: matrix rank, linear complexity, Maurer's universal test, discrete Fourier transform.
+//! twice.
 //!
 //! Such tests find a source that is broken. They do not prove one good: a cipher under a known key passes too.
 
 mod statistics;
+mod structure;
 
 use crate::provider::{KeyError, Provider};
 
@@ -44,7 +45,7 @@ impl TestResult {
 type Test = fn(&[u8]) -> f64;
 
 /// Name, and the probability of a result as far off as this one.
-const TESTS: [(&str, Test); 19] = [
+const TESTS: [(&str, Test); 23] = [
     ("monobit", statistics::monobit),
     ("block frequency, 100", |bits| statistics::block_frequency(bits, 100)),
     ("poker, 4", |bits| statistics::poker(bits, 4)),
@@ -64,6 +65,10 @@ const TESTS: [(&str, Test); 19] = [
     ("cumulative sums", statistics::cumulative_sums),
     ("approximate entropy, 2", |bits| statistics::approximate_entropy(bits, 2)),
     ("approximate entropy, 5", |bits| statistics::approximate_entropy(bits, 5)),
+    ("matrix rank, 32", structure::matrix_rank),
+    ("linear complexity, 500", |bits| structure::linear_complexity(bits, 500)),
+    ("universal, 7", structure::universal),
+    ("Fourier transform", structure::fourier),
 ];
 
 /// Tests what [`Provider::random`] gives. Takes seconds.

@@ -126,6 +126,7 @@ pub(crate) struct KeysConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ArkConfig {
     pub(crate) profile: ArkProfile,
+    pub(crate) mode: ArkMode,
     pub(crate) unseal: ArkUnseal,
     pub(crate) provider: ArkProvider,
     pub(crate) provider_file: PathBuf,
@@ -176,6 +177,16 @@ pub(crate) enum ArkProfile {
     Development,
     /// Money of customers: no root key in a file, no key of a channel in the settings, PIN and terminal keys in financial modules.
     Production,
+}
+
+/// Which algorithms the key service has, after GM/T 0028.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArkMode {
+    /// All of them.
+    Any,
+    /// SM2, SM3 and SM4 alone.
+    Approved,
 }
 
 /// What the key service opens with at start.

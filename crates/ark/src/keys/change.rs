@@ -102,7 +102,10 @@ impl KeyService {
     /// [`Error::Unknown`], [`Error::Sealed`], [`Error::Damaged`], [`Error::Database`].
     pub fn rotate(&self, by: &By<'_>, name: &str) -> Result<Info, Error> {
         // A module may take its time: it is asked before anything is locked.
-        let generate = |key: &Key| self.generated(key.row.kind, key.row.purpose);
+        let generate = |key: &Key| {
+            self.in_mode(name, key.row.kind)?;
+            self.generated(key.row.kind, key.row.purpose)
+        };
         let made = self.opened().and_then(|open| generate(&*self.key(&open, name)?));
         self.change(by, name, 0, "rotate", |place, open| self.next(by, place, open, &*self.key(open, name)?, made?))
     }
@@ -176,6 +179,7 @@ impl KeyService {
             return Err(Error::Exists(spec.name.to_owned()));
         }
         let (kind, purpose) = (spec.kind, spec.purpose);
+        self.in_mode(spec.name, kind)?;
         if purpose.takes(kind) { Ok(()) } else { Err(Error::Kind { kind, purpose }) }
     }
 

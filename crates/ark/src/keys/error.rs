@@ -78,6 +78,16 @@ pub enum Error {
         /// The purpose.
         purpose: Purpose,
     },
+    /// A kind that the approved mode does not have.
+    #[error(
+        "key `{name}` is of kind {kind}, which the approved mode does not have: use sm2, sm4 or hmac-sm3, or set ark.mode = \"any\""
+    )]
+    NotApproved {
+        /// The key.
+        name: String,
+        /// Its kind.
+        kind: Kind,
+    },
     /// A key that is formed of components cannot be, or not yet; says why.
     #[error("{0}")]
     Forming(&'static str),
@@ -206,6 +216,7 @@ impl Error {
             Self::Usage { .. } => "key_usage",
             Self::NotExportable(_) => "key_not_exportable",
             Self::Kind { .. } => "key_kind",
+            Self::NotApproved { .. } => "not_approved",
             Self::Forming(_) => "key_forming",
             Self::TooLarge { .. } => "too_large",
             Self::BatchTooLarge { .. } => "batch_too_large",

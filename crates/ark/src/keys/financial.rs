@@ -307,6 +307,7 @@ impl KeyService {
             if !takes(key.row.purpose) {
                 return Err(other());
             }
+            self.in_mode(&key.row.name, key.row.kind)?;
             let version = match at.version {
                 Some(number) => key.version(number)?,
                 None => key.current().ok_or_else(|| Error::Unknown(shown(at.name)))?,

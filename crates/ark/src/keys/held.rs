@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     Error, KeyService, Kind, Purpose,
     row::VersionRow,
-    service::{Key, Open},
+    service::{Key, Open, shown},
 };
 use crate::{
     Financial,
@@ -70,6 +70,29 @@ impl KeyService {
     pub fn in_production(mut self) -> Self {
         self.production = true;
         self
+    }
+
+    /// Makes and uses keys of national algorithms alone from now on: the approved mode of GM/T 0028. Keys of other kinds stay, to be
+    /// looked at, deactivated and destroyed.
+    #[must_use]
+    pub fn in_approved_mode(mut self) -> Self {
+        self.approved_only = true;
+        self
+    }
+
+    /// Whether it is in approved mode.
+    #[must_use]
+    pub fn is_in_approved_mode(&self) -> bool {
+        self.approved_only
+    }
+
+    /// # Errors
+    /// [`Error::NotApproved`] for a kind that this mode does not have.
+    pub(super) fn in_mode(&self, name: &str, kind: Kind) -> Result<(), Error> {
+        if self.approved_only && !kind.is_approved() {
+            return Err(Error::NotApproved { name: shown(name), kind });
+        }
+        Ok(())
     }
 
     /// The provider of financial commands: the module, or what keeps the general keys.

@@ -45,6 +45,27 @@ impl Kind {
         }
     }
 
+    /// Whether it is a national algorithm (SM2, SM3, SM4), which is all that the approved mode of GM/T 0028 has.
+    #[must_use]
+    pub const fn is_approved(self) -> bool {
+        match self {
+            Self::General(KeyKind::Sm2 | KeyKind::Sm4 | KeyKind::HmacSm3) | Self::Financial(TerminalCipher::Sm4) => {
+                true
+            }
+            Self::General(
+                KeyKind::Aes128
+                | KeyKind::Aes256
+                | KeyKind::TripleDes2
+                | KeyKind::TripleDes3
+                | KeyKind::Rsa2048
+                | KeyKind::Rsa3072
+                | KeyKind::P256
+                | KeyKind::Ed25519,
+            )
+            | Self::Financial(TerminalCipher::Des | TerminalCipher::TripleDes2) => false,
+        }
+    }
+
     /// Whether it is this general kind.
     #[must_use]
     pub fn is(self, kind: KeyKind) -> bool {

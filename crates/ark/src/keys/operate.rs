@@ -320,6 +320,7 @@ impl KeyService {
         operation: &'static str,
         compromised_too: bool,
     ) -> Result<KeyHandle, Error> {
+        self.in_mode(&key.row.name, key.row.kind)?;
         let held = allowed(key, version, act, operation, compromised_too)?;
         let (name, purpose) = (key.row.name.clone(), key.row.purpose);
         held.general().ok_or(Error::Usage { name, purpose, operation })

@@ -50,6 +50,8 @@ pub struct KeyService {
     pub(super) module: Option<Arc<Fhsm>>,
     /// Whether it must be there for financial commands.
     pub(super) production: bool,
+    /// Whether it makes and uses keys of national algorithms alone.
+    pub(super) approved_only: bool,
     pub(super) place: Mutex<Place>,
     /// Taken after `place` where both are.
     pub(super) pending: Mutex<Pending>,
@@ -285,6 +287,7 @@ impl KeyService {
             soft,
             module: None,
             production: false,
+            approved_only: false,
             place: Mutex::new(place),
             pending: Mutex::default(),
             open: RwLock::default(),

@@ -1,12 +1,34 @@
-//! What the key service tells of its keys and of its trail.
+//! What the key service tells of its keys, of its trail, and of its algorithms when they are tested.
 
 use std::sync::PoisonError;
 
-use super::{Error, Info, KeyService, service::Slot};
+use super::{
+    By, Error, Info, KeyService,
+    service::{Slot, act, checked},
+};
 use crate::{
     audit::{self, Broken, Record, Verified},
-    provider::PublicKey,
+    provider::{KeyError, PublicKey},
+    randomness::{self, TestResult},
+    soft,
 };
+
+/// How self-tests on request went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelfTest {
+    /// Names of the known answers that did not come out.
+    pub failed: Vec<&'static str>,
+    /// How the tests of randomness went, if they were asked for.
+    pub randomness: Vec<TestResult>,
+}
+
+impl SelfTest {
+    /// Whether all is well.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.failed.is_empty() && self.randomness.iter().all(TestResult::is_good)
+    }
+}
 
 impl KeyService {
     /// Every key by name, damaged ones left out.
@@ -33,6 +55,27 @@ impl KeyService {
         Ok(self.key(&*self.opened()?, name)?.info())
     }
 
+    /// Tests the algorithms by their known answers, and what the provider gives as random if that is asked for, which takes
+    /// seconds. If one does not pass, the service seals itself: nothing is done with keys until it is unsealed again.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`]; [`Error::Provider`] if there are no random bytes; those of [`KeyService::seal`].
+    pub fn self_test(&self, by: &By<'_>, randomness: bool) -> Result<SelfTest, Error> {
+        checked(by)?;
+        self.opened()?;
+        let failed = soft::self_test();
+        let randomness = if randomness { randomness::check(&*self.provider)? } else { Vec::new() };
+        let tested = SelfTest { failed, randomness };
+        self.conclude(by, &tested)?;
+        Ok(tested)
+    }
+
+    fn conclude(&self, by: &By<'_>, tested: &SelfTest) -> Result<(), Error> {
+        let outcome = if tested.is_good() { audit::OK } else { KeyError::SelfTest(Vec::new()).code() };
+        self.note_act(act(by, "", 0, "self-test", outcome), by.now)?;
+        if tested.is_good() { Ok(()) } else { self.seal(by) }
+    }
+
     /// The public key that signs the trail: keep it elsewhere than the file.
     ///
     /// # Errors
@@ -57,5 +100,36 @@ impl KeyService {
     /// [`Broken`] names the first record that is wrong.
     pub fn verify_audit(&self, public: &PublicKey) -> Result<Verified, Broken> {
         audit::verify(&mut self.place(), &*self.provider, public)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{KeyService, SelfTest};
+    use crate::{ceremony::RootKey, keys::By, randomness::TestResult, soft::Soft};
+
+    #[test]
+    fn what_does_not_pass_seals_the_service() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (root, by) = (RootKey::generate().expect("random bytes"), By::new("test", "", 1));
+        let soft = Arc::new(Soft::new().expect("self-tests pass"));
+        let service = KeyService::init(directory.path(), soft, &root, &by).expect("a key service");
+        assert!(service.self_test(&by, false).expect("open").is_good());
+        assert!(!service.is_sealed());
+        let biased = TestResult { name: "monobit", samples: 20, passed: 3, repeated: true };
+        for tested in [
+            SelfTest { failed: vec!["sm3"], randomness: vec![] },
+            SelfTest { failed: vec![], randomness: vec![biased] },
+        ] {
+            service.conclude(&by, &tested).expect("written");
+            assert!(service.is_sealed());
+            assert!(service.self_test(&by, false).is_err(), "nothing is tested while it is sealed");
+            service.unseal(&root, &by).expect("its root key");
+            let last =
+                service.audit(0, 100).expect("a trail").into_iter().rfind(|record| record.act.operation == "self-test");
+            assert_eq!(last.expect("a record").act.outcome, "self_test_failed");
+        }
     }
 }

@@ -179,12 +179,12 @@ fn normal(value: f64) -> f64 {
 }
 
 /// erfc, for values from 0.
-fn complementary_error(value: f64) -> f64 {
+pub(super) fn complementary_error(value: f64) -> f64 {
     upper_gamma(0.5, value * value)
 }
 
 /// The incomplete gamma function Q(a, x): by its series where x is small, else by its continued fraction.
-fn upper_gamma(a: f64, x: f64) -> f64 {
+pub(super) fn upper_gamma(a: f64, x: f64) -> f64 {
     const PRECISE: f64 = 1e-15;
     const STEPS: u32 = 100_000;
     if x <= 0.0 || !x.is_finite() {

@@ -5,6 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use ark::{
     KeyService, Soft,
     ceremony::{RootKey, Share},
+    financial::{Purpose as Duty, TerminalCipher},
     keys::{self, BATCH_MAX, By, Context, Error, KEYS_NAME, Purpose, Rotation, Spec, State, Step, TOMBSTONES_NAME},
     provider::KeyKind,
 };
@@ -97,6 +98,50 @@ fn every_kind_does_what_it_is_for_and_survives_a_restart() {
             }
             Purpose::Wrap | Purpose::Terminal(_) | Purpose::Zone(_) => {}
         }
+    }
+}
+
+#[test]
+fn the_approved_mode_makes_and_uses_national_kinds_alone() {
+    let (directory, service, root) = service();
+    make(&service, "foreign", KeyKind::Aes128, Purpose::Encrypt);
+    make(&service, "signer", KeyKind::P256, Purpose::Sign);
+    make(&service, "wrapper", KeyKind::Sm4, Purpose::Wrap);
+    let sealed = service.encrypt(&BY, "foreign", &context("1"), b"message").expect("encrypted");
+    let signature = service.sign(&BY, "signer", b"message").expect("signed");
+    drop(service);
+
+    let service = KeyService::open(directory.path(), soft()).expect("the same key service").in_approved_mode();
+    service.unseal(&root, &BY).expect("its root key");
+    for kind in KeyKind::ALL {
+        let national = matches!(kind, KeyKind::Sm2 | KeyKind::Sm4 | KeyKind::HmacSm3);
+        for purpose in Purpose::ALL.into_iter().filter(|purpose| purpose.takes(kind)) {
+            let made = code(service.create(&BY, &Spec::new(&format!("{purpose}/{kind}"), kind, purpose)));
+            assert_eq!(made, if national { "ok" } else { "not_approved" }, "{purpose} {kind}");
+        }
+    }
+    let foreign = Spec::new("brought", KeyKind::Aes128, Purpose::Encrypt);
+    assert_eq!(code(service.take_in(&BY, &foreign, &[7; 16])), "not_approved");
+    assert_eq!(code(service.import(&BY, &foreign, &[7; 40], "wrapper")), "not_approved");
+    assert_eq!(code(service.encrypt(&BY, "foreign", &context("1"), b"message")), "not_approved");
+    assert_eq!(code(service.decrypt(&BY, "foreign", &context("1"), &sealed)), "not_approved");
+    assert_eq!(code(service.datakey(&BY, "foreign", &context("1"), 16)), "not_approved");
+    assert_eq!(code(service.sign(&BY, "signer", b"message")), "not_approved");
+    assert_eq!(code(service.verify(&BY, "signer", b"message", &signature)), "not_approved");
+    assert_eq!(code(service.rotate(&BY, "signer")), "not_approved");
+    // What is left to do with such keys: look at them, and end them.
+    assert!(!service.info("signer").expect("shown").kind.is_approved());
+    service.step(&BY, "signer", 1, Step::Deactivate).expect("deactivated");
+
+    for (kind, purpose, made) in [
+        (TerminalCipher::Sm4, Purpose::Terminal(Duty::Mac), "ok"),
+        (TerminalCipher::TripleDes2, Purpose::Terminal(Duty::Mac), "not_approved"),
+        (TerminalCipher::Des, Purpose::Zone(Duty::Mac), "not_approved"),
+    ] {
+        assert_eq!(
+            code(service.create(&BY, &Spec::new(&format!("{purpose}/{kind:?}").to_lowercase(), kind, purpose))),
+            made
+        );
     }
 }
 

@@ -127,6 +127,14 @@ pub(crate) enum Ark {
         #[command(flatten)]
         why: Why,
     },
+    /// Test the algorithms by their known answers; what does not pass seals the key service.
+    SelfTest {
+        /// Test randomness too, after GM/T 0005: twenty samples of a million bits, some seconds.
+        #[arg(long)]
+        randomness: bool,
+        #[command(flatten)]
+        why: Why,
+    },
     /// Keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks.
     #[command(subcommand)]
     Financial(financial::Financial),

@@ -9,6 +9,7 @@
 //! | `access` | roles and policies |
 //! | `approval` | what takes two people |
 //! | `audit` | the trail: list, verify |
+//! | `self_test` | known answers and randomness, on request |
 //! | `caller` | who asks: an API key of the platform, or a certificate |
 //! | `body` | what comes in: bytes in base64, one or many; no error repeats it |
 //! | `error` | codes and statuses |
@@ -27,6 +28,7 @@ mod financial;
 mod keys;
 mod operate;
 mod seal;
+mod self_test;
 
 use std::sync::Arc;
 
@@ -139,6 +141,7 @@ where
         .routes(routes!(seal::change_root))
         .routes(routes!(seal::rewrap_keys))
         .routes(routes!(seal::backup))
+        .routes(routes!(self_test::run))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::get))
         .routes(routes!(keys::rotate))

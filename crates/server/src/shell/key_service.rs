@@ -25,7 +25,7 @@ use super::clock::wall_ms;
 use super::key_devices::{Devices, open_soft};
 use super::key_slot::Slot;
 use super::remote_keys::RemoteKeys;
-use crate::config::{ArkConfig, ArkProfile, ArkUnseal, Config};
+use crate::config::{ArkConfig, ArkMode, ArkProfile, ArkUnseal, Config};
 use crate::http::auth::OPERATOR;
 
 /// Who ticks and seals, for the trail.
@@ -46,6 +46,7 @@ pub(crate) struct Ark {
     /// Whether platforms ask over the network, and none is in this process.
     serves_platforms: bool,
     profile: ArkProfile,
+    mode: ArkMode,
 }
 
 impl Ark {
@@ -81,6 +82,7 @@ impl Ark {
             copying,
             serves_platforms,
             profile: config.profile,
+            mode: config.mode,
         };
         if ark.elsewhere.is_some() {
             return Ok(ark);
@@ -199,9 +201,13 @@ impl Ark {
         if self.serves_platforms {
             service.serve_platforms();
         }
-        Arc::new(match self.profile {
+        let service = match self.profile {
             ArkProfile::Development => service,
             ArkProfile::Production => service.in_production(),
+        };
+        Arc::new(match self.mode {
+            ArkMode::Any => service,
+            ArkMode::Approved => service.in_approved_mode(),
         })
     }
 

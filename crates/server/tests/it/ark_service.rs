@@ -275,9 +275,25 @@ fn the_command_line_does_it_all() {
     assert!(run(&["audit", "list"]).contains("encrypt"));
     let refused = server.lintel(&["ark", "audit", "verify", "--file", &copy]);
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--public-key"));
+    let tested: Value = serde_json::from_str(&run(&["self-test", "--randomness", "--json"])).unwrap();
+    assert_eq!((&tested["good"], &tested["failed"]), (&json!(true), &json!([])), "{tested}");
+    assert!(tested["randomness"].as_array().unwrap().len() >= 15, "{tested}");
+    assert!(run(&["self-test"]).contains("good"));
     run(&["seal"]);
     let status: Value = serde_json::from_str(&run(&["status", "--json"])).unwrap();
     assert_eq!(status["sealed"], true);
+}
+
+#[test]
+fn in_approved_mode_others_than_national_keys_are_refused() {
+    let server = Server::start_with(&["ark.mode=approved"]);
+    let programs = server.operator();
+    allow(&programs, "", &["encrypt"]);
+    assert_eq!(programs.get("/v1/ark/status").ok()["mode"], "approved");
+    assert_eq!(make(&programs, "national", "sm4", "encrypt")["approved"], true);
+    programs.post("/v1/ark/encrypt/national", &json!({"plaintext": "AA=="})).ok();
+    let foreign = json!({"name": "foreign", "kind": "aes-256", "purpose": "encrypt"});
+    refused(&programs.post("/v1/ark/keys", &foreign), 409, "not_approved");
 }
 
 /// Xorshift: the same requests in every run.
@@ -297,7 +313,7 @@ impl Random {
 }
 
 /// Requests of the test below, unless `LINTEL_ARK_REQUESTS` says otherwise.
-const TURNS: usize = 3_000;
+const TURNS: usize = 10_000;
 /// A secret that is sent, as base64 and as it is; nothing may give it back but the operation that is asked for it, which
 /// no policy here allows.
 const SECRET: &str = "c2VjcmV0LW1hcmtlci02MjIyMDIxMjM0NTY3ODkw";

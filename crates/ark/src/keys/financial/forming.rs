@@ -188,6 +188,7 @@ impl KeyService {
         match birth {
             Birth::Key => self.fresh(open, spec)?,
             Birth::Version => {
+                self.in_mode(name, kind)?;
                 let row = &self.key(open, name)?.row;
                 if (row.kind, row.purpose) != (kind, purpose) {
                     let operation = "get a version of another kind or purpose";

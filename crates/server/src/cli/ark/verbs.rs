@@ -302,10 +302,11 @@ pub(crate) enum Propose {
 }
 
 const KEYS: [Field; 4] = [text("name"), text("kind"), text("purpose"), text("exportable")];
-const KEY: [Field; 7] = [
+const KEY: [Field; 8] = [
     text("name"),
     text("kind"),
     text("purpose"),
+    text("approved"),
     text("exportable"),
     number("rotate_after_ms"),
     number("rotate_after_uses"),
@@ -321,14 +322,16 @@ const VERSIONS: [Field; 7] = [
     text("public_key"),
 ];
 const SEALED: [Field; 3] = [text("sealed"), number("found"), number("threshold")];
-const STATUS: [Field; 6] = [
+const STATUS: [Field; 7] = [
     text("made"),
     text("sealed"),
+    text("mode"),
     text("founding"),
     number("keys"),
     text("audit_public_key"),
     text("signing_public_key"),
 ];
+const RANDOMNESS: [Field; 4] = [text("name"), number("samples"), number("passed"), text("good")];
 const APPROVAL: [Field; 8] = [
     number("id"),
     text("operation"),
@@ -405,6 +408,13 @@ pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
         Ark::Verify(check) => verify(client, check, "verify", "signature"),
         Ark::VerifyHmac(check) => verify(client, check, "verify-hmac", "tag"),
         Ark::Random { bytes, why } => one(client.post(&why.target(&["random"]), &json!({"bytes": bytes}))?, "random"),
+        Ark::SelfTest { randomness, why } => {
+            let answer = client.post(&why.target(&["self-test"]), &json!({"randomness": randomness}))?;
+            shown(answer, |tested| {
+                [record(&[text("good"), text("failed")], tested), table(&RANDOMNESS, &tested["randomness"], None)]
+                    .concat()
+            })
+        }
         Ark::Access(access) => {
             let answer = match access.change() {
                 None => client.get(&path(&["access"]))?,

@@ -26,6 +26,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("key_version", 404, "The key has no such version."),
     ("key_state", 409, "The state of the version does not allow this."),
     ("key_usage", 409, "The key was not made for this."),
+    ("not_approved", 409, "The key service is in approved mode, and this kind of key is no national one."),
     ("key_not_exportable", 409, "The key was not made exportable."),
     ("key_kind", 422, "A key of this kind cannot be for this."),
     ("key_forming", 409, "A key that is formed of components cannot be, or not yet; the message says why."),

@@ -83,6 +83,8 @@ pub(crate) struct ArkKeyView {
     kind: &'static str,
     #[schema(example = "encrypt")]
     purpose: &'static str,
+    /// Whether its algorithm is a national one, which is all that the approved mode has.
+    approved: bool,
     exportable: bool,
     rotate_after_ms: Option<i64>,
     rotate_after_uses: Option<u64>,
@@ -127,6 +129,7 @@ impl ArkKeyView {
             name: info.name,
             kind: info.kind.name(),
             purpose: info.purpose.name(),
+            approved: info.kind.is_approved(),
             exportable: info.exportable,
             rotate_after_ms: info.rotation.age,
             rotate_after_uses: info.rotation.uses,

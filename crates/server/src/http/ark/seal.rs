@@ -25,6 +25,9 @@ pub(crate) struct ArkStatus {
     /// Whether there is one.
     made: bool,
     sealed: bool,
+    /// `approved` if keys of national algorithms alone are made and used, else `any`.
+    #[schema(example = "any")]
+    mode: Option<&'static str>,
     /// While fewer than two administrators stand, the institution's programs give roles and policies alone.
     founding: Option<bool>,
     keys: Option<usize>,
@@ -75,6 +78,7 @@ pub(crate) async fn status(State(app): State<App>, _: Caller) -> Result<Json<Ark
             Ok(ArkStatus {
                 made: true,
                 sealed: false,
+                mode: Some(if service.is_in_approved_mode() { "approved" } else { "any" }),
                 founding: Some(service.access()?.is_founding()),
                 keys: Some(service.list()?.len()),
                 audit_public_key: Some(Base64::text(&service.audit_public_key()?.bytes)),
