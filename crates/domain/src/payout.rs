@@ -27,7 +27,7 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use crate::attempt::FailureClass;
+use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
 use crate::clearing::returns;
 use crate::envelope::Time;
@@ -50,6 +50,9 @@ pub use steps::{CreatePayout, PayTo, decide_cancel, decide_create, decide_return
 pub(crate) use steps::{
     NewPayout, answered, cancel_unsent, cancel_unsent_where, check, come_back, create_and_send, settlement_receiver,
 };
+
+/// The way on which payouts go out and come back.
+pub(crate) const RAIL: Rail = Rail::Epcc;
 
 /// To whom a payout goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -455,7 +458,7 @@ pub(crate) fn apply_returned(state: &mut State, id: PayoutId, reference: &str, d
     payout.return_reference = Some(reference.into());
     payout.return_date = Some(date);
     let (hold, amount) = (payout.hold, payout.amount);
-    if let Some(key) = returns::uncleared_key(payout, &state.attempts) {
+    if let Some(key) = returns::uncleared_key(payout) {
         state.uncleared_returns.insert(key, ());
     }
     if let Some(hold) = hold {

@@ -91,7 +91,7 @@ pub(crate) fn run_until(
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
 
-    let executor = executor(config, &platform, &clock, &vault)?;
+    let executor = executor(config, &platform, &clock, &vault, &store)?;
     let (root, books) = (vault.fingerprint_key(), Books { store, history, tail, projector: handle.clone() });
     let app = App::new(Parts {
         platform: platform.clone(),
@@ -249,7 +249,13 @@ pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
 }
 
-fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vault>) -> Result<Executor> {
+fn executor(
+    config: &Config,
+    platform: &Platform,
+    clock: &Clock,
+    vault: &Arc<Vault>,
+    store: &Arc<Database>,
+) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
         let channel = channels::registry::by_name(&entry.name, &entry.settings)
@@ -270,6 +276,7 @@ fn executor(config: &Config, platform: &Platform, clock: &Clock, vault: &Arc<Vau
         platform: platform.clone(),
         clock: clock.clone(),
         vault: vault.clone(),
+        store: store.clone(),
         routes: Routes::new(routes),
         http: bank_client(timeout)?,
         permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
