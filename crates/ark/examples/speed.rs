@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report("HMAC-SM3 of 500 bytes", per_second(200_000, |_| Ok(black_box(mac_key.tag(&block[..500]))))?);
 
     let directory = tempfile::tempdir()?;
-    let vault = Vault::open(directory.path())?;
+    let vault = Vault::open_with_key_file(directory.path())?;
     let people = |first: u64, count: u64| -> Result<Vec<Identity>, ark::IdentityError> {
         (first..first + count)
             .map(|number| Identity::new(CertificateType::Passport, &format!("P{number:09}").into()))

@@ -214,6 +214,13 @@ impl Shares {
         Ok(Progress { found: u8::try_from(self.0.len()).unwrap_or(u8::MAX), threshold })
     }
 
+    /// How many are here; `None` before the first, which says how many it takes.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        let threshold = self.0.first()?.threshold;
+        Some(Progress { found: u8::try_from(self.0.len()).unwrap_or(u8::MAX), threshold })
+    }
+
     /// The root key of the shares here.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! What providers behind a device share: how they fail, the pool of their sessions, and what a production forbids.
+//! What providers behind a device share: how they fail, the pool of their sessions, what a production forbids, and keys
+//! of this process under a root key of theirs.
 //!
 //! ```text
 //!  caller ─► provider ─► Pool ─┬─ device a   sessions idle, sessions in use
@@ -9,11 +10,13 @@ mod error;
 mod handles;
 mod pool;
 mod refusal;
+mod rooted;
 pub(crate) mod written;
 
 pub use self::{
     error::DeviceError,
     pool::{Device, Health, Limits, Pool},
+    rooted::Rooted,
 };
 
 pub(crate) use self::{

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::vault::CustomerId;
+use crate::{keys, vault::CustomerId};
 
 /// A failure of the ark. All of them leave key file and vault as they were.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,29 @@ pub enum Error {
     KeyFileOfAnotherVault {
         /// The key file.
         key_file: PathBuf,
+        /// The vault.
+        vault: PathBuf,
+    },
+
+    /// The key service is sealed, or failed.
+    #[error(transparent)]
+    Keys(Box<keys::Error>),
+
+    /// The vault is there but the key service that wraps its keys is not: made anew it would open nothing.
+    #[error("vault {vault} is there but its keys file {keys} is not; put it back from the backup that has both")]
+    KeysMissing {
+        /// Where the keys file should be.
+        keys: PathBuf,
+        /// The vault that needs it.
+        vault: PathBuf,
+    },
+
+    /// The key service is sound but wraps the keys of another vault.
+    #[error(
+        "the key service does not open vault {vault}: it was made for another one, or is older; put back the keys.db that \
+         belongs to this vault"
+    )]
+    KeysOfAnotherVault {
         /// The vault.
         vault: PathBuf,
     },
@@ -136,4 +159,18 @@ pub enum Error {
         /// Why not.
         source: rusqlite::Error,
     },
+}
+
+impl From<keys::Error> for Error {
+    fn from(error: keys::Error) -> Self {
+        if let keys::Error::KeyFile(error) = error { error } else { Self::Keys(Box::new(error)) }
+    }
+}
+
+impl Error {
+    /// What the key service said, if it was that: [`keys::Error::Sealed`] passes once custodians have unsealed.
+    #[must_use]
+    pub fn of_keys(&self) -> Option<&keys::Error> {
+        if let Self::Keys(error) = self { Some(error) } else { None }
+    }
 }

@@ -16,6 +16,7 @@
 mod commands;
 mod config;
 mod dialect;
+mod fuzz;
 mod layout;
 mod provider;
 mod wire;

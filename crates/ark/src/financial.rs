@@ -22,7 +22,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::{
-    provider::{CHECK_VALUE_LENGTH, KeyError},
+    provider::{CHECK_VALUE_LENGTH, KeyError, KeyHandle},
     secret::Secret,
 };
 
@@ -47,6 +47,21 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [Self::Master, Self::Pin, Self::Mac, Self::Data, Self::Derive];
+
+    /// Its name, for ever.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Pin => "pin",
+            Self::Mac => "mac",
+            Self::Data => "track",
+            Self::Derive => "derive",
+        }
+    }
+
     /// What a command that takes this purpose says to a key of another.
     pub(crate) const fn needed(self) -> &'static str {
         match self {
@@ -85,6 +100,19 @@ pub enum TerminalCipher {
 }
 
 impl TerminalCipher {
+    /// Every cipher.
+    pub const ALL: [Self; 3] = [Self::Des, Self::TripleDes2, Self::Sm4];
+
+    /// Its name, for ever.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Des => "des",
+            Self::TripleDes2 => "3des-2",
+            Self::Sm4 => "sm4",
+        }
+    }
+
     /// How many bytes a key has.
     #[must_use]
     pub const fn key_length(self) -> usize {
@@ -176,6 +204,22 @@ pub enum TerminalMac {
     Cmac,
 }
 
+impl TerminalMac {
+    /// Every form.
+    pub const ALL: [Self; 4] = [Self::Ecb, Self::Cbc, Self::X919, Self::Cmac];
+
+    /// Its name, for ever.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ecb => "ecb",
+            Self::Cbc => "cbc",
+            Self::X919 => "x9.19",
+            Self::Cmac => "cmac",
+        }
+    }
+}
+
 /// Which track of a magnetic stripe (ISO/IEC 7813, 4909). Written as digits and `D` (or `=`) for the separator, without
 /// sentinels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -186,6 +230,20 @@ pub enum Track {
     Three,
 }
 
+impl Track {
+    /// Both tracks.
+    pub const ALL: [Self; 2] = [Self::Two, Self::Three];
+
+    /// Its number, for ever.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Two => "2",
+            Self::Three => "3",
+        }
+    }
+}
+
 /// How a track is encrypted. Its characters lie two a byte; each block is encrypted by itself; the result is written in
 /// hexadecimal, as it stands in field 35 or 36.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -194,6 +252,20 @@ pub enum TrackForm {
     Whole,
     /// One block, the one that ends before the last byte (a last byte may hold one character); the rest stays readable.
     Tail,
+}
+
+impl TrackForm {
+    /// Both forms.
+    pub const ALL: [Self; 2] = [Self::Whole, Self::Tail];
+
+    /// Its name, for ever.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Tail => "tail",
+        }
+    }
 }
 
 /// One side of a translation of a track.
@@ -274,6 +346,27 @@ pub trait Financial: crate::provider::Provider {
     /// [`KeyError::Purpose`] if `under` is no master key, or a DES key would go out under SM4, of which it is no whole
     /// block; [`KeyError::UnknownTerminalKey`].
     fn export_terminal_key(&self, key: TerminalKey, under: TerminalKey) -> Result<Vec<u8>, KeyError>;
+
+    /// The key as it may lie in a file. Where keys are in this process, wrapped and authenticated under the SM4 or AES key
+    /// `under`; a module encrypts it under its own master and does not look at `under`.
+    ///
+    /// # Errors
+    /// [`KeyError::UnknownTerminalKey`], [`KeyError::UnknownKey`], [`KeyError::WrongKind`]; [`KeyError::Device`] for a key
+    /// that the module keeps by index.
+    fn wrap_terminal_key(&self, key: TerminalKey, under: KeyHandle) -> Result<Vec<u8>, KeyError>;
+
+    /// Takes in what [`Financial::wrap_terminal_key`] gave out, if it has this check value.
+    ///
+    /// # Errors
+    /// [`KeyError::Decryption`] if it is anything else; [`KeyError::Purpose`], [`KeyError::UnknownKey`].
+    fn unwrap_terminal_key(
+        &self,
+        purpose: Purpose,
+        cipher: TerminalCipher,
+        wrapped: &[u8],
+        check: &[u8; CHECK_VALUE_LENGTH],
+        under: KeyHandle,
+    ) -> Result<TerminalKey, KeyError>;
 
     /// Forgets a key and wipes it. Forgetting what is not there is no error.
     fn destroy_terminal_key(&self, key: TerminalKey);

@@ -1,4 +1,4 @@
-//! The root key in a file of the data directory, until the key service stands.
+//! The root key of the key service in a file of the data directory, for development: custodians hold it elsewhere.
 //!
 //! One line: `LINTEL-ARK-KEY 1 <key, 32 hex digits> <check, 8 hex digits>`, the check being the start of SM3 of the
 //! key, so that a damaged file is told from a wrong one.
@@ -23,8 +23,9 @@ use crate::{
 };
 
 /// What `serve` says at start while the root key lies in a file.
-pub const KEY_FILE_WARNING: &str = "the root key of personal data lies in the file ark.key beside the data: whoever \
-     copies the data directory can read them. Keep its backup elsewhere; without it no sealed field opens again";
+pub const KEY_FILE_WARNING: &str = "the root key lies in the file ark.key beside the data: whoever copies the data \
+     directory can read personal data and sign as anyone. Keep its backup elsewhere, without it no sealed field opens \
+     again; where keys matter, deal the root key among custodians with `lintel ark init`";
 
 const MAGIC: &str = "LINTEL-ARK-KEY";
 const VERSION: &str = "1";

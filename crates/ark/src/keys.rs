@@ -15,8 +15,15 @@
 //! | `load` | rows to keys, at unsealing |
 //! | `operate` | encrypt, decrypt, sign … by name |
 //! | `change` | create, rotate, states, import and export |
+//! | `financial` | keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks |
+//! | `held` | a key as the provider has it: a general one, or one of a terminal or zone |
+//! | `kind` | kinds and purposes |
+//! | `told` | what it tells of keys and of the trail |
 //! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
 //! | `access`, `approval` | who may do what; what takes two people |
+//! | `beside` | one value opened beside the process that has the keys, and a copy of the file |
+//! | `platform` | the platform's own keys by name |
+//! | `key_use` | what the platform asks of it, as a trait |
 //! | `row`, `tombstone` | rows and destroyed keys as they lie on disk |
 //!
 //! Invariants: `keys.db` holds no key in clear, and the root key is not in it; purpose, kind and whether a key may leave
@@ -25,30 +32,43 @@
 
 mod access;
 mod approval;
+mod beside;
 mod change;
 mod error;
+mod financial;
+mod held;
+mod key_use;
+mod kind;
 pub mod life;
 mod load;
 mod operate;
+mod platform;
 mod row;
 mod service;
 mod text;
+mod told;
 mod tombstone;
 mod upkeep;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 pub use self::{
     access::{Access, Change, OPERATIONS, Role},
     approval::{APPROVAL_LIFE_MS, Approval, ApprovalState, Dangerous, Proposal},
+    beside::{copy, open_beside},
     error::Error,
+    financial::{Birth, Exported, Formed, KeyAt, PinAt, TrackAt},
+    key_use::{KeyUse, Many},
+    kind::{Kind, Purpose},
     life::{Rotation, State, Step},
     operate::{BATCH_MAX, DataKey, RANDOM_MAX},
+    platform::{NamedMac, PLATFORM, SIGNING_KEY, VAULT_KEY, by_platform, ensure_platform_keys},
     service::{KEYS_NAME, KeyService},
+    text::{bytes_of, text_of},
     tombstone::TOMBSTONES_NAME,
     upkeep::{Done, restore},
 };
-use crate::provider::{CHECK_VALUE_LENGTH, KeyKind, PublicKey};
+use crate::provider::{CHECK_VALUE_LENGTH, PublicKey};
 
 /// Who calls, why, and when it is.
 #[derive(Debug, Clone, Copy)]
@@ -74,67 +94,13 @@ impl<'a> By<'a> {
 /// What a ciphertext is bound to: pairs that must be given again to decrypt. In the order of their names.
 pub type Context = BTreeMap<String, String>;
 
-/// What a key is for, from birth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Encrypt, decrypt, data keys: SM4 and AES.
-    Encrypt,
-    /// Sign and verify: SM2, RSA, P-256, Ed25519.
-    Sign,
-    /// Tags: HMAC-SM3, CMAC of SM4 and AES.
-    Mac,
-    /// Wraps other keys for export and import: SM4 and AES.
-    Wrap,
-}
-
-impl Purpose {
-    /// Every purpose.
-    pub const ALL: [Self; 4] = [Self::Encrypt, Self::Sign, Self::Mac, Self::Wrap];
-
-    /// Its name, for ever.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Encrypt => "encrypt",
-            Self::Sign => "sign",
-            Self::Mac => "mac",
-            Self::Wrap => "wrap",
-        }
-    }
-
-    /// The purpose of this name.
-    #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
-    }
-
-    /// Whether a key of this kind can serve it.
-    #[must_use]
-    pub const fn takes(self, kind: KeyKind) -> bool {
-        match kind {
-            KeyKind::Sm4 | KeyKind::Aes128 | KeyKind::Aes256 => !matches!(self, Self::Sign),
-            KeyKind::HmacSm3 => matches!(self, Self::Mac),
-            KeyKind::Sm2 | KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::P256 | KeyKind::Ed25519 => {
-                matches!(self, Self::Sign)
-            }
-            KeyKind::TripleDes2 | KeyKind::TripleDes3 => false,
-        }
-    }
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
 /// A key to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec<'a> {
     /// Its name: 1 to 128 of a-z, 0-9, `-`, `_`, `.`, `/`.
     pub name: &'a str,
     /// Its kind.
-    pub kind: KeyKind,
+    pub kind: Kind,
     /// What it is for.
     pub purpose: Purpose,
     /// Whether it may leave, wrapped.
@@ -153,9 +119,17 @@ impl<'a> Spec<'a> {
 
     /// Active at once, never leaves, never rotated by itself, destruction waits seven days.
     #[must_use]
-    pub const fn new(name: &'a str, kind: KeyKind, purpose: Purpose) -> Self {
+    pub fn new(name: &'a str, kind: impl Into<Kind>, purpose: Purpose) -> Self {
         let rotation = Rotation { age: None, uses: None };
-        Self { name, kind, purpose, exportable: false, pre_active: false, rotation, wait_ms: Self::WAIT_MS }
+        Self {
+            name,
+            kind: kind.into(),
+            purpose,
+            exportable: false,
+            pre_active: false,
+            rotation,
+            wait_ms: Self::WAIT_MS,
+        }
     }
 }
 
@@ -165,7 +139,7 @@ pub struct Info {
     /// Its name.
     pub name: String,
     /// Its kind.
-    pub kind: KeyKind,
+    pub kind: Kind,
     /// What it is for.
     pub purpose: Purpose,
     /// Whether it may leave, wrapped.

@@ -267,6 +267,11 @@ impl fmt::Debug for Agreed {
 ///
 /// A device answers [`KeyError::Device`] where it is lost, refuses, or lacks an operation.
 pub trait Provider: fmt::Debug + Send + Sync {
+    /// The same provider as one that knows financial commands, be it to refuse them by name; `None` where there are none.
+    fn financial(&self) -> Option<&dyn crate::Financial> {
+        None
+    }
+
     /// Makes a key.
     ///
     /// # Errors

@@ -136,6 +136,10 @@ impl fmt::Debug for Soft {
 }
 
 impl Provider for Soft {
+    fn financial(&self) -> Option<&dyn crate::Financial> {
+        Some(self)
+    }
+
     fn generate(&self, kind: KeyKind) -> Result<KeyHandle, KeyError> {
         Ok(self.keep(Material::generate(kind)?))
     }

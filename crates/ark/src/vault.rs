@@ -1,7 +1,7 @@
 //! The vault (保险箱): who is who, and the key of each person's sealed fields. Its own SQLite file, `vault.db`.
 //!
 //! ```text
-//! identity ──blind index──► customer id 1, 2, 3, …  ──► data key, wrapped by the root key ──► sealed fields elsewhere
+//! identity ──blind index──► customer id 1, 2, 3, …  ──► data key, wrapped by the key service ──► sealed fields elsewhere
 //!
 //!            get_or_create            erase
 //! (unknown) ───────────────► ACTIVE ─────────► ERASED      the id and its blind index stay; the data key is gone
@@ -14,31 +14,45 @@
 //! - An erased customer's fields open nowhere again, whichever journal, lake or backup holds their ciphertext. (A
 //!   backup of *this file* from before holds the wrapped key: keep such backups no longer than erasure may take.)
 //! - A new id is durable before it leaves the vault: a journal may name it at once.
+//! - Data keys are unwrapped for one call and forgotten. The MAC root is kept while the key service is open, and is not
+//!   used while it is sealed.
 //!
 //! A [`Vault`] is shared by reference between threads; calls take turns on one connection. They block on the disk, so
 //! an asynchronous caller runs them on a thread for blocking work.
 
+mod check;
+mod file;
+mod wrap;
+
 use std::{
+    collections::HashMap,
     fmt,
-    fs::OpenOptions,
-    io,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, ffi, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use zeroize::Zeroizing;
 
+pub use self::check::Checked;
+pub use self::file::{copy, needs_keys};
+use self::{
+    file::{begin, connect, empty_log, failed, next_ids, prepare},
+    wrap::Wrapper,
+};
 use crate::{
+    ceremony::RootKey,
     error::Error,
     field::Field,
+    fingerprint::FingerprintKey,
     identity::Identity,
     key_file,
+    keys::{By, KeyService, KeyUse, VAULT_KEY, by_platform, open_beside},
     mac::MacKey,
     seal::{Place, SealedParts},
     secret::Secret,
     sm4_gcm::Sm4Key,
+    soft::Soft,
     totp::TotpSecret,
 };
 
@@ -46,46 +60,6 @@ use crate::{
 pub const KEY_FILE_NAME: &str = "ark.key";
 /// Name of the vault in the data directory.
 pub const VAULT_NAME: &str = "vault.db";
-
-/// The format of `vault.db`, in its `user_version`.
-const FORMAT: i64 = 2;
-/// How long a call waits for another process that writes.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an erasure waits for another process that reads; its look-ups take microseconds.
-const READER_TIMEOUT: Duration = Duration::from_millis(300);
-/// Seen at open if the key file is of another vault.
-const MAC_ROOT_LABEL: &[u8] = b"lintel/wrap/1/mac-root";
-
-const SCHEMA: &str = "
-CREATE TABLE mac_root (
-    id      INTEGER PRIMARY KEY CHECK (id = 1),
-    wrapped BLOB NOT NULL                            -- under the root key; other keys derive from it
-) STRICT;
-CREATE TABLE customer (
-    id      INTEGER PRIMARY KEY CHECK (id > 0),      -- dense; rows are never deleted
-    erased  INTEGER NOT NULL DEFAULT 0 CHECK (erased IN (0, 1))
-) STRICT;
-CREATE TABLE identity (
-    blind_index BLOB PRIMARY KEY,                    -- HMAC-SM3 of certificate type and number
-    customer    INTEGER NOT NULL REFERENCES customer (id)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE data_key (
-    id       INTEGER PRIMARY KEY CHECK (id > 0),     -- the key reference of a sealed field
-    customer INTEGER NOT NULL REFERENCES customer (id),
-    wrapped  BLOB                                    -- under the root key; NULL once erased
-) STRICT;
-CREATE INDEX data_key_by_customer ON data_key (customer, id);
-";
-
-/// What came with format 2.
-const SCHEMA_2: &str = "
-CREATE TABLE totp (
-    operator INTEGER PRIMARY KEY CHECK (operator > 0),
-    serial   INTEGER NOT NULL CHECK (serial > 0),    -- counts renewals; only the last secret is kept
-    wrapped  BLOB NOT NULL                           -- under the root key
-) STRICT;
-PRAGMA user_version = 2;
-";
 
 /// A customer (客户, one legal identity), numbered by the vault from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,54 +92,99 @@ impl Known {
     }
 }
 
+/// What requests are known by: derived from the vault's MAC root, the same for its life.
+#[derive(Debug)]
+pub struct RequestKeys {
+    /// The key that API keys are derived from.
+    pub root: MacKey,
+    /// The key of requests' fingerprints.
+    pub fingerprints: FingerprintKey,
+    blind: MacKey,
+}
+
+impl RequestKeys {
+    fn of(mac_root: &MacKey) -> Self {
+        let root = mac_root.derive("request-fingerprint");
+        Self { fingerprints: FingerprintKey::derived_from(&root), root, blind: mac_root.derive("blind-index") }
+    }
+}
+
 /// An open vault. See the [module](self) for what it keeps and what it promises.
 pub struct Vault {
     path: PathBuf,
     connection: Mutex<Connection>,
-    root: Sm4Key,
-    blind_key: MacKey,
-    fingerprint_key: MacKey,
+    wrapper: Wrapper,
+    mac_root: Vec<u8>,
+    request_keys: RwLock<Option<Arc<RequestKeys>>>,
 }
 
 impl Vault {
-    /// Opens the vault of a data directory, or makes key file and vault if neither is there.
+    /// Opens the vault of a data directory, whose keys lie in this key service, or makes it. A vault of a program before the
+    /// key service is brought up by its key file `ark.key`, in one transaction.
     ///
     /// # Errors
-    /// [`Error::KeyFileMissing`], [`Error::KeyFileMode`], [`Error::KeyFileDamaged`] or
-    /// [`Error::KeyFileOfAnotherVault`] if the key is not usable; [`Error::VaultFormat`] if a newer program wrote the
-    /// vault; [`Error::Database`], [`Error::File`] or [`Error::Random`] if the machine fails.
-    pub fn open(directory: &Path) -> Result<Self, Error> {
-        let (key_file, path) = (directory.join(KEY_FILE_NAME), directory.join(VAULT_NAME));
-        let root = match key_file::read(&key_file)? {
-            Some(root) => root,
-            // Only looked at after the key was found missing: another process makes the key first, then the vault.
-            None if path.exists() => return Err(Error::KeyFileMissing { key_file, vault: path }),
-            None => key_file::create(&key_file)?,
-        };
+    /// [`Error::Keys`] if the key service is sealed or fails; [`Error::KeysOfAnotherVault`] if it is not this vault's;
+    /// [`Error::KeyFileMissing`], [`Error::KeyFileMode`], [`Error::KeyFileDamaged`] or [`Error::KeyFileOfAnotherVault`] if
+    /// the vault is an old one and its key file is not usable; [`Error::VaultFormat`] if a newer program wrote it;
+    /// [`Error::Database`], [`Error::File`] or [`Error::Random`] if the machine fails.
+    pub fn open(directory: &Path, keys: Arc<dyn KeyUse>) -> Result<Self, Error> {
+        let (path, wrapper) = (directory.join(VAULT_NAME), Wrapper::new(keys));
         let mut connection = connect(&path)?;
-        let mac_root = prepare(&mut connection, &path, &root)?
-            .ok_or_else(|| Error::KeyFileOfAnotherVault { key_file, vault: path.clone() })?;
-        Ok(Self {
-            path,
-            connection: Mutex::new(connection),
-            root,
-            blind_key: mac_root.derive("blind-index"),
-            fingerprint_key: mac_root.derive("request-fingerprint"),
-        })
+        let mac_root = prepare(&mut connection, &path, &wrapper)?;
+        let vault =
+            Self { path, connection: Mutex::new(connection), wrapper, mac_root, request_keys: RwLock::default() };
+        vault.request_keys()?;
+        Ok(vault)
+    }
+
+    /// For development: as [`Vault::open`], with a key service in the same directory under the root key in `ark.key`, both
+    /// made if they are not there. Say [`crate::KEY_FILE_WARNING`] where you do.
+    ///
+    /// # Errors
+    /// Those of [`KeyService::open_with_key_file`] and [`Vault::open`], and [`Error::KeysMissing`].
+    pub fn open_with_key_file(directory: &Path) -> Result<Self, Error> {
+        let service = open_keys_with_key_file(directory, &by_platform(KEY_FILE_NAME))?;
+        Self::open(directory, Arc::new(service))
+    }
+
+    /// The keys of requests. They are kept while the key service is open; once it is sealed they are forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] while it is sealed, [`Error::KeysOfAnotherVault`].
+    pub fn request_keys(&self) -> Result<Arc<RequestKeys>, Error> {
+        if let Some(keys) = self.kept_request_keys() {
+            return Ok(keys);
+        }
+        let bytes = self.wrapper.unwrap(&wrap::mac_root(), &self.mac_root)?;
+        let mac_root = bytes.and_then(|bytes| bytes.as_slice().try_into().ok()).map(MacKey::from_bytes);
+        let mac_root = mac_root.ok_or_else(|| Error::KeysOfAnotherVault { vault: self.path.clone() })?;
+        let keys = Arc::new(RequestKeys::of(&mac_root));
+        *self.request_keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&keys));
+        Ok(keys)
+    }
+
+    /// The keys of requests without asking the key service for them, so without waiting; forgotten here if it is sealed.
+    pub fn kept_request_keys(&self) -> Option<Arc<RequestKeys>> {
+        if self.wrapper.is_sealed() {
+            *self.request_keys.write().unwrap_or_else(PoisonError::into_inner) = None;
+            return None;
+        }
+        self.request_keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What is known of an identity, without making anything.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Database`], [`Error::Keys`].
     pub fn identity(&self, identity: &Identity) -> Result<Option<Known>, Error> {
-        find(&self.lock(), &identity.blind_index(&self.blind_key)).map_err(self.failed("look up an identity"))
+        let blind_index = identity.blind_index(&self.request_keys()?.blind);
+        find(&self.lock(), &blind_index).map_err(self.failed("look up an identity"))
     }
 
     /// The customer of an identity; a new id and data key if it was never seen.
     ///
     /// # Errors
-    /// [`Error::Database`] or [`Error::Random`]; nothing is made then.
+    /// [`Error::Database`], [`Error::Keys`] or [`Error::Random`]; nothing is made then.
     pub fn get_or_create(&self, identity: &Identity) -> Result<Known, Error> {
         let known = self.get_or_create_many(std::slice::from_ref(identity))?;
         Ok(*known.first().expect("one identity gives one answer"))
@@ -174,19 +193,30 @@ impl Vault {
     /// As [`Vault::get_or_create`] for many, in their order and in one transaction: all or none.
     ///
     /// # Errors
-    /// [`Error::Database`] or [`Error::Random`]; nothing is made then.
+    /// [`Error::Database`], [`Error::Keys`] or [`Error::Random`]; nothing is made then.
     pub fn get_or_create_many(&self, identities: &[Identity]) -> Result<Vec<Known>, Error> {
-        let indexes: Vec<_> = identities.iter().map(|identity| identity.blind_index(&self.blind_key)).collect();
+        let keys = self.request_keys()?;
+        let indexes: Vec<_> = identities.iter().map(|identity| identity.blind_index(&keys.blind)).collect();
         let mut connection = self.lock();
         let transaction = begin(&mut connection).map_err(self.failed("begin a transaction"))?;
+        let (first, first_key) = next_ids(&transaction).map_err(self.failed("number a customer"))?;
         let mut known = Vec::with_capacity(indexes.len());
+        let mut new: HashMap<[u8; 32], CustomerId> = HashMap::new();
+        let mut made = Vec::new();
         for blind_index in &indexes {
             let found = find(&transaction, blind_index).map_err(self.failed("look up an identity"))?;
-            known.push(match found {
-                Some(found) => found,
-                None => Known::Created(self.create(&transaction, blind_index)?),
+            known.push(match (found, new.get(blind_index)) {
+                (Some(found), _) => found,
+                (None, Some(id)) => Known::Existing(*id),
+                (None, None) => {
+                    let (customer, key) = (CustomerId(first.0 + made.len() as u64), first_key + made.len() as u64);
+                    new.insert(*blind_index, customer);
+                    made.push((customer, key, blind_index));
+                    Known::Created(customer)
+                }
             });
         }
+        self.create(&transaction, &made)?;
         transaction.commit().map_err(self.failed("commit new customers"))?;
         Ok(known)
     }
@@ -285,10 +315,10 @@ impl Vault {
     /// this serial or a later one has its secret already; it is not shown again.
     ///
     /// # Errors
-    /// [`Error::Database`] or [`Error::Random`]; nothing is made then.
+    /// [`Error::Database`], [`Error::Keys`] or [`Error::Random`]; nothing is made then.
     pub fn enrol_totp(&self, operator: u64, serial: u32) -> Result<Option<TotpSecret>, Error> {
         let secret = TotpSecret::generate()?;
-        let wrapped = self.root.seal(&totp_label(operator, serial), secret.expose())?;
+        let wrapped = self.wrapper.wrap(&wrap::totp(operator, serial), secret.expose())?;
         let made = self
             .lock()
             .execute(
@@ -304,7 +334,7 @@ impl Vault {
     /// The secret of an operator's one-time codes; `None` until it is made for just this serial.
     ///
     /// # Errors
-    /// [`Error::TotpDamaged`], [`Error::Database`].
+    /// [`Error::TotpDamaged`], [`Error::Database`], [`Error::Keys`].
     pub fn totp(&self, operator: u64, serial: u32) -> Result<Option<TotpSecret>, Error> {
         let wrapped = self
             .lock()
@@ -315,30 +345,29 @@ impl Vault {
             .map_err(self.failed("read a secret of one-time codes"))?;
         let damaged = || Error::TotpDamaged { operator, vault: self.path.clone() };
         let open = |wrapped: Vec<u8>| {
-            let bytes = self.root.open(&totp_label(operator, serial), &wrapped).map_err(|_| damaged())?;
+            let bytes = self.wrapper.unwrap(&wrap::totp(operator, serial), &wrapped)?.ok_or_else(damaged)?;
             bytes.as_slice().try_into().map(TotpSecret::from_bytes).map_err(|_| damaged())
         };
         wrapped.map(open).transpose()
     }
 
-    /// The key of request fingerprints: the same for the life of this vault.
-    #[must_use]
-    pub fn fingerprint_key(&self) -> MacKey {
-        self.fingerprint_key.clone()
-    }
-
-    fn create(&self, transaction: &Transaction<'_>, blind_index: &[u8; 32]) -> Result<CustomerId, Error> {
-        let data_key = Sm4Key::generate()?;
-        let (customer, key) = next_ids(transaction).map_err(self.failed("number a customer"))?;
-        let wrapped = self.root.seal(&data_key_label(customer, key), data_key.expose())?;
-        insert(transaction, customer, blind_index, key, &wrapped).map_err(self.failed("insert a customer"))?;
-        Ok(customer)
+    /// Makes customers with a data key each, which are wrapped together.
+    fn create(&self, transaction: &Transaction<'_>, made: &[(CustomerId, u64, &[u8; 32])]) -> Result<(), Error> {
+        let mut keys = Vec::with_capacity(made.len());
+        for (customer, key, _) in made {
+            let bytes = Zeroizing::new(Sm4Key::generate()?.expose().to_vec());
+            keys.push((wrap::data_key(*customer, *key), bytes));
+        }
+        for ((customer, key, blind_index), wrapped) in made.iter().zip(self.wrapper.wrap_many(&keys)?) {
+            insert(transaction, *customer, blind_index, *key, &wrapped).map_err(self.failed("insert a customer"))?;
+        }
+        Ok(())
     }
 
     fn unwrap(&self, customer: CustomerId, key: u64, wrapped: Option<Vec<u8>>) -> Result<Sm4Key, Error> {
         let wrapped = wrapped.ok_or(Error::Erased(customer))?;
         let damaged = || Error::DataKeyDamaged { customer, vault: self.path.clone() };
-        let bytes = self.root.open(&data_key_label(customer, key), &wrapped).map_err(|_| damaged())?;
+        let bytes = self.wrapper.unwrap(&wrap::data_key(customer, key), &wrapped)?.ok_or_else(damaged)?;
         Ok(Sm4Key::from_bytes(bytes.as_slice().try_into().map_err(|_| damaged())?))
     }
 
@@ -367,82 +396,6 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// Copies the vault of a data directory into a new file, readable by its owner alone, beside whoever writes it. What is in it is
-/// sealed under the root key, which is not copied.
-///
-/// # Errors
-/// [`Error::File`] if the new file is there or cannot be made, [`Error::Database`].
-pub fn copy(directory: &Path, to: &Path) -> Result<(), Error> {
-    let path = directory.join(VAULT_NAME);
-    // SQLite takes an empty file for a new one; made here, it has its mode from the beginning.
-    OpenOptions::new().create_new(true).write(true).mode(0o600).open(to).map_err(|source| Error::File {
-        action: "make a copy of the vault",
-        path: to.to_owned(),
-        source,
-    })?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let copy = || {
-        let connection = Connection::open_with_flags(&path, flags)?;
-        connection.busy_timeout(WRITER_TIMEOUT)?;
-        connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])
-    };
-    copy().map(drop).map_err(failed("copy the vault", &path))?;
-    key_file::sync_directory_of(to)
-}
-
-/// Opens the file, made readable by its owner alone (SQLite gives its log the same mode), and sets the connection up.
-fn connect(path: &Path) -> Result<Connection, Error> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|source: io::Error| Error::File {
-        action: "open vault",
-        path: path.to_owned(),
-        source,
-    })?;
-    key_file::sync_directory_of(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let set_up = || {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(WRITER_TIMEOUT)?;
-        connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;",
-        )?;
-        Ok(connection)
-    };
-    set_up().map_err(failed("open the database", path))
-}
-
-/// Makes the schema if there is none, and reads the MAC root; `None` if the root key does not open it.
-fn prepare(connection: &mut Connection, path: &Path, root: &Sm4Key) -> Result<Option<MacKey>, Error> {
-    let transaction = begin(connection).map_err(failed("begin a transaction", path))?;
-    let found = transaction
-        .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-        .map_err(failed("read the format", path))?;
-    match found {
-        0 => {
-            let wrapped = root.seal(MAC_ROOT_LABEL, MacKey::generate()?.expose())?;
-            transaction
-                .execute_batch(SCHEMA)
-                .and_then(|()| transaction.execute_batch(SCHEMA_2))
-                .and_then(|()| transaction.execute("INSERT INTO mac_root (id, wrapped) VALUES (1, ?1)", [wrapped]))
-                .map_err(failed("create the tables", path))?;
-        }
-        1 => transaction.execute_batch(SCHEMA_2).map_err(failed("create the tables of format 2", path))?,
-        FORMAT => {}
-        found => return Err(Error::VaultFormat { vault: path.to_owned(), found, supported: FORMAT }),
-    }
-    let wrapped = transaction
-        .query_row("SELECT wrapped FROM mac_root", [], |row| row.get::<_, Vec<u8>>(0))
-        .map_err(failed("read the MAC root", path))?;
-    transaction.commit().map_err(failed("commit the tables", path))?;
-    let opened = root.open(MAC_ROOT_LABEL, &wrapped).ok();
-    Ok(opened.and_then(|bytes| bytes.as_slice().try_into().ok()).map(MacKey::from_bytes))
-}
-
-/// Takes the write lock at once, so that what is read inside cannot change before it is written.
-fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate)
-}
-
 fn find(connection: &Connection, blind_index: &[u8; 32]) -> rusqlite::Result<Option<Known>> {
     connection
         .prepare_cached(
@@ -454,15 +407,6 @@ fn find(connection: &Connection, blind_index: &[u8; 32]) -> rusqlite::Result<Opt
             Ok(if row.get(1)? { Known::Erased(id) } else { Known::Existing(id) })
         })
         .optional()
-}
-
-/// The next customer and the next data key. Dense, because rows are never deleted and a rolled back one never was.
-fn next_ids(transaction: &Transaction<'_>) -> rusqlite::Result<(CustomerId, u64)> {
-    transaction
-        .prepare_cached(
-            "SELECT (SELECT coalesce(max(id), 0) + 1 FROM customer), (SELECT coalesce(max(id), 0) + 1 FROM data_key)",
-        )?
-        .query_row([], |row| Ok((customer_of(row.get(0)?), row.get::<_, i64>(1)?.cast_unsigned())))
 }
 
 fn insert(
@@ -490,28 +434,6 @@ fn erase_keys(connection: &mut Connection, customer: CustomerId) -> rusqlite::Re
     transaction.commit()
 }
 
-/// Moves the write-ahead log into the file and empties it: it may hold pages from before an erasure.
-fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(READER_TIMEOUT)?;
-    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
-    connection.busy_timeout(WRITER_TIMEOUT)?;
-    if busy? {
-        let reason = "another connection is reading, so the log still holds the old key".to_owned();
-        return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(reason)));
-    }
-    Ok(())
-}
-
-/// What a wrapped data key is bound to.
-fn data_key_label(customer: CustomerId, key: u64) -> Vec<u8> {
-    [b"lintel/wrap/1/data-key".as_slice(), &customer.0.to_be_bytes(), &key.to_be_bytes()].concat()
-}
-
-/// What the secret of an operator's one-time codes is bound to.
-fn totp_label(operator: u64, serial: u32) -> Vec<u8> {
-    [b"lintel/wrap/1/totp".as_slice(), &operator.to_be_bytes(), &serial.to_be_bytes()].concat()
-}
-
 /// An id beyond SQLite's range becomes row −1, which no table holds: it is as unknown as any id never given out.
 fn row_of(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(-1)
@@ -522,7 +444,59 @@ fn customer_of(row: i64) -> CustomerId {
     CustomerId(row.cast_unsigned())
 }
 
-fn failed(action: &'static str, vault: &Path) -> impl FnOnce(rusqlite::Error) -> Error {
-    let vault = vault.to_owned();
-    move |source| Error::Database { action, vault, source }
+/// For development: the key service of a directory under the root key in `ark.key`, both made if they are not there; not in
+/// the place of one that a vault needs.
+///
+/// # Errors
+/// Those of [`refuse_lost_keys`] and [`KeyService::open_with_key_file`].
+pub fn open_keys_with_key_file(directory: &Path, by: &By<'_>) -> Result<KeyService, Error> {
+    refuse_lost_keys(directory)?;
+    let soft = Soft::new().map_err(crate::keys::Error::Provider)?;
+    Ok(KeyService::open_with_key_file(directory, Arc::new(soft), by)?)
+}
+
+/// Refuses a directory whose vault is there and whose keys are not: made anew they would open nothing.
+///
+/// # Errors
+/// [`Error::KeysMissing`]; [`Error::KeyFileMissing`] of a vault from before the key service; [`Error::Database`].
+pub fn refuse_lost_keys(directory: &Path) -> Result<(), Error> {
+    let (keys, vault) = (directory.join(crate::keys::KEYS_NAME), directory.join(VAULT_NAME));
+    if keys.exists() || !vault.exists() {
+        return Ok(());
+    }
+    if needs_keys(directory)? {
+        return Err(Error::KeysMissing { keys, vault });
+    }
+    let key_file = directory.join(KEY_FILE_NAME);
+    if key_file.exists() { Ok(()) } else { Err(Error::KeyFileMissing { key_file, vault }) }
+}
+
+/// The key that API keys are derived from, read beside a platform that may run, by whoever has the root key of its key
+/// service: from custodians' shares, or `None` for the one in the file `ark.key`. Nothing is written, and no trail kept.
+///
+/// # Errors
+/// [`Error::KeyFileMissing`] without a root key; [`Error::KeysOfAnotherVault`], [`Error::Keys`] if it is another's;
+/// [`Error::Database`].
+pub fn api_root_beside(directory: &Path, root: Option<&RootKey>) -> Result<MacKey, Error> {
+    let path = directory.join(VAULT_NAME);
+    let connection = file::existing(&path).map_err(failed("open the database", &path))?;
+    if let Some(mac_root) = file::old_mac_root(&connection, &path)? {
+        return Ok(RequestKeys::of(&mac_root).root);
+    }
+    let of_file;
+    let root = match root {
+        Some(root) => root,
+        None => {
+            let key_file = directory.join(KEY_FILE_NAME);
+            let found = key_file::read(&key_file)?;
+            let key = found.ok_or_else(|| Error::KeyFileMissing { key_file, vault: path.clone() })?;
+            of_file = RootKey::from_bytes(*key.expose());
+            &of_file
+        }
+    };
+    let wrapped = file::mac_root(&connection).map_err(failed("read the MAC root", &path))?;
+    let text = String::from_utf8(wrapped).map_err(|_| Error::KeysOfAnotherVault { vault: path.clone() })?;
+    let bytes = open_beside(directory, root, VAULT_KEY, &wrap::mac_root(), &text)?;
+    let mac_root = bytes.as_slice().try_into().map(MacKey::from_bytes);
+    Ok(RequestKeys::of(&mac_root.map_err(|_| Error::KeysOfAnotherVault { vault: path })?).root)
 }

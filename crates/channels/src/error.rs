@@ -55,6 +55,17 @@ pub enum ChannelError {
         source: ark::Error,
     },
 
+    /// The key service cannot use the key that is shared with the channel, now: it is sealed, or the key is not there yet.
+    #[error("channel {channel} cannot use its key `{name}`: {source}")]
+    Key {
+        /// The channel.
+        channel: &'static str,
+        /// The key's name.
+        name: String,
+        /// Why not.
+        source: Box<ark::keys::Error>,
+    },
+
     /// A setting is missing or wrong. The value is not repeated: it may be a key.
     #[error("channel {channel}, setting '{setting}': {reason}")]
     Config {
@@ -114,11 +125,31 @@ impl ChannelError {
             Self::Serial(_) => "channel_serial",
             Self::Nonce(_) => "channel_nonce",
             Self::Opening { .. } => "channel_opening",
+            Self::Key { .. } => "channel_key",
             Self::Config { .. } => "channel_config",
             Self::Unregistered { .. } => "channel_unregistered",
             Self::Signature { .. } => "channel_signature",
             Self::Format { .. } => "channel_format",
             Self::Incomplete(_) => "channel_incomplete",
+        }
+    }
+
+    /// What the key service said, if it was that: it may pass, so what was to be done waits as for a bank out of reach.
+    #[must_use]
+    pub fn of_keys(&self) -> Option<&ark::keys::Error> {
+        match self {
+            Self::Key { source, .. } => Some(source.as_ref()),
+            Self::Opening { source, .. } => source.of_keys(),
+            Self::Unsupported { .. }
+            | Self::Limit { .. }
+            | Self::Currency { .. }
+            | Self::Serial(_)
+            | Self::Nonce(_)
+            | Self::Config { .. }
+            | Self::Unregistered { .. }
+            | Self::Signature { .. }
+            | Self::Format { .. }
+            | Self::Incomplete(_) => None,
         }
     }
 }

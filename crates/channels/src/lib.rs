@@ -27,11 +27,13 @@
 //! | [`statement`] | the clearing file: lines, sums, parts |
 //! | [`registry`] | every channel, one line each |
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
+//! | `key` | the key shared with a channel, in its settings or in the key service |
 //! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
 
 pub mod answer;
 pub mod channel;
 pub mod error;
+mod key;
 pub mod manifest;
 pub mod message;
 pub mod registry;
@@ -47,6 +49,6 @@ pub use channel::{Channel, Open};
 pub use error::ChannelError;
 pub use manifest::{Manifest, OperationKind, Setting, Supported};
 pub use message::{Headers, Request, Response};
-pub use registry::by_name;
+pub use registry::{by_name, with_keys};
 pub use statement::{Line, LineKind, Statement, StatementPart, Totals};
 pub use verified::Verified;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ark::keys::KeyUse;
 use serde_json::Value;
 
 use crate::channel::Channel;
@@ -16,8 +17,11 @@ pub struct Entry {
     pub name: &'static str,
     /// Its settings.
     pub settings: &'static [Setting],
-    open: fn(&Value) -> Result<Arc<dyn Channel>, ChannelError>,
+    open: Opens,
 }
+
+/// Makes a channel of its settings and the key service, if there is one.
+type Opens = fn(&Value, Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError>;
 
 /// Every channel there is.
 pub const CHANNELS: &[Entry] = &[
@@ -25,14 +29,26 @@ pub const CHANNELS: &[Entry] = &[
     Entry { name: sandbox_fund::NAME, settings: sandbox_fund::SETTINGS, open: sandbox_fund::open },
 ];
 
-/// The channel of a name under a configuration, which is an object of its settings.
+/// The channel of a name under a configuration, which is an object of its settings. Its keys are in them.
 ///
 /// # Errors
 /// [`ChannelError::Unregistered`], [`ChannelError::Config`].
 pub fn by_name(name: &str, config: &Value) -> Result<Arc<dyn Channel>, ChannelError> {
+    open(name, config, None)
+}
+
+/// As [`by_name`], where settings may name keys of this key service.
+///
+/// # Errors
+/// As [`by_name`].
+pub fn with_keys(name: &str, config: &Value, keys: &Arc<dyn KeyUse>) -> Result<Arc<dyn Channel>, ChannelError> {
+    open(name, config, Some(keys))
+}
+
+fn open(name: &str, config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
     let entry = CHANNELS.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<_> = CHANNELS.iter().map(|entry| entry.name).collect();
         ChannelError::Unregistered { name: name.to_owned(), known: known.join(", ") }
     })?;
-    (entry.open)(config)
+    (entry.open)(config, keys)
 }

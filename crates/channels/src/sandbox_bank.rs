@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use ark::keys::KeyUse;
 use domain::attempt::{FailureClass, Operation, Rail};
 use domain::calendar::Date;
 use domain::money::Currency;
@@ -62,8 +63,8 @@ struct SandboxBank {
     wire: Wire,
 }
 
-pub(crate) fn open(config: &Value) -> Result<Arc<dyn Channel>, ChannelError> {
-    let settings = Settings::read(NAME, SETTINGS, config)?;
+pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
+    let settings = Settings::read(NAME, SETTINGS, config, keys)?;
     let rail = match Rail::parse(settings.text(&RAIL)?) {
         Some(rail @ (Rail::Epcc | Rail::UnionPay)) => rail,
         Some(Rail::Fund | Rail::OwnBank) | None => return Err(settings.wrong(&RAIL)),

@@ -37,8 +37,8 @@ pub(crate) fn read(wire: &Wire, file: &[u8]) -> Result<Verified<StatementPart>, 
         return Err(reader.wrong("trailer", "its SM3 is not that of the lines before it: fetch the file again"));
     }
     let tag = hex::decode(tag).unwrap_or_default();
-    let verified = Verified::by_mac(&wire.key, b"FILE\n", signed, &tag)
-        .map_err(|_| ChannelError::Signature { channel: wire.channel, what: WHAT })?;
+    let verified = Verified::by_mac(wire.channel, &wire.key, b"FILE\n", signed, &tag)?
+        .ok_or(ChannelError::Signature { channel: wire.channel, what: WHAT })?;
     verified.try_map(|bytes| {
         let text = str::from_utf8(bytes).map_err(|_| reader.wrong("text", "it is not UTF-8"))?;
         let part = reader.part(text)?;

@@ -15,6 +15,7 @@
 
 use std::sync::Arc;
 
+use ark::keys::KeyUse;
 use domain::attempt::{FailureClass, Operation, Rail};
 use domain::calendar::Date;
 use domain::money::Currency;
@@ -61,8 +62,8 @@ struct SandboxFund {
     wire: Wire,
 }
 
-pub(crate) fn open(config: &Value) -> Result<Arc<dyn Channel>, ChannelError> {
-    let settings = Settings::read(NAME, SETTINGS, config)?;
+pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
+    let settings = Settings::read(NAME, SETTINGS, config, keys)?;
     let wire = Wire {
         channel: NAME,
         root: "/fund/v1",

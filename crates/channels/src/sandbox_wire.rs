@@ -10,16 +10,18 @@
 //! serial number (the same bytes can be sent again); a query's is new each time (an old "not found" cannot be played
 //! again). There is no time stamp: a request that is repeated meets its own serial number.
 
-use ark::MacKey;
+use ark::keys::KeyUse;
 use domain::attempt::{FailureClass, Operation, Rail};
 use domain::calendar::Date;
 use domain::money::{Currency, Minor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Notification, Notified, Return};
 use crate::error::ChannelError;
+use crate::key::ChannelKey;
 use crate::manifest::{OperationKind, Setting};
 use crate::message::{self, Asked, Headers, Request, Response, What};
 use crate::verified::Verified;
@@ -27,8 +29,11 @@ use crate::verified::Verified;
 /// Settings of both.
 pub(crate) const INSTITUTION: Setting =
     Setting { name: "institution", secret: false, doc: "our id at the channel: 1 to 64 letters, digits, `_` or `-`" };
-pub(crate) const KEY: Setting =
-    Setting { name: "key", secret: true, doc: "the shared HMAC-SM3 key: 64 hexadecimal digits" };
+pub(crate) const KEY: Setting = Setting {
+    name: "key",
+    secret: true,
+    doc: "the shared HMAC-SM3 key: `ark:NAME` of one in the key service; 64 hexadecimal digits only for a sandbox",
+};
 
 /// How long after `send_before` a request may still arrive; time-outs stay below it.
 pub(crate) const SETTLE_DELAY_MS: i64 = 5_000;
@@ -45,7 +50,7 @@ pub(crate) struct Wire {
     pub(crate) root: &'static str,
     pub(crate) rail: Rail,
     pub(crate) institution: String,
-    pub(crate) key: MacKey,
+    pub(crate) key: ChannelKey,
     pub(crate) declines: Declines,
 }
 
@@ -133,7 +138,7 @@ impl Wire {
         let (amount, currency) = (order.amount, order.currency);
         let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query: false };
         let path = format!("{}/{}", self.root, kind.name());
-        Ok(self.post(path, order, Asked { nonce: serial.to_owned(), what }))
+        self.post(path, order, Asked { nonce: serial.to_owned(), what })
     }
 
     /// The request that asks what became of an operation.
@@ -144,40 +149,46 @@ impl Wire {
         let kind = OperationKind::of(operation);
         let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query: true };
         let body = Query { serial, rail: self.rail.name() };
-        Ok(self.post(format!("{}/query", self.root), &body, Asked { nonce, what }))
+        self.post(format!("{}/query", self.root), &body, Asked { nonce, what })
     }
 
     /// The request for one part of a clearing file.
     pub(crate) fn clearing(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {
         let path = format!("{}/clearing?date={date}&rail={}&part={part}", self.root, self.rail.name());
         let asked = Asked { nonce: message::nonce(nonce)?.to_owned(), what: What::Statement };
-        Ok(self.signed("GET", path, Zeroizing::new(Vec::new()), asked))
+        self.signed("GET", path, Zeroizing::new(Vec::new()), asked)
     }
 
     /// The request for the payments that came back on a date.
     pub(crate) fn list_returns(&self, date: Date, nonce: &str) -> Result<Request, ChannelError> {
         let path = format!("{}/returns?date={date}&rail={}", self.root, self.rail.name());
         let asked = Asked { nonce: message::nonce(nonce)?.to_owned(), what: What::Returns { date } };
-        Ok(self.signed("GET", path, Zeroizing::new(Vec::new()), asked))
+        self.signed("GET", path, Zeroizing::new(Vec::new()), asked)
     }
 
-    fn post(&self, path: String, body: &impl Serialize, asked: Asked) -> Request {
+    fn post(&self, path: String, body: &impl Serialize, asked: Asked) -> Result<Request, ChannelError> {
         // Room for every body, so that growing leaves no copy of a personal field behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
         serde_json::to_writer(&mut *bytes, body).expect("texts and whole numbers always have a JSON form");
         self.signed("POST", path, bytes, asked)
     }
 
-    fn signed(&self, method: &'static str, path: String, body: Zeroizing<Vec<u8>>, asked: Asked) -> Request {
+    fn signed(
+        &self,
+        method: &'static str,
+        path: String,
+        body: Zeroizing<Vec<u8>>,
+        asked: Asked,
+    ) -> Result<Request, ChannelError> {
         let head = format!("{method}\n{path}\n{}\n", asked.nonce);
-        let tag = self.key.mac().update(head.as_bytes()).update(&body).finish();
+        let tag = self.key.tag(self.channel, head.as_bytes(), &body)?;
         let headers = vec![
             ("content-type", String::from("application/json")),
             ("x-institution", self.institution.clone()),
             ("x-nonce", asked.nonce.clone()),
             ("x-signature", hex::encode(tag)),
         ];
-        Request { method, path, headers, body, asked }
+        Ok(Request { method, path, headers, body, asked })
     }
 
     /// What a response proves about an operation.
@@ -234,8 +245,8 @@ impl Wire {
         body: &'r [u8],
     ) -> Result<Verified<&'r [u8]>, ChannelError> {
         let tag = headers.get("x-signature").and_then(|text| hex::decode(text).ok());
-        tag.and_then(|tag| Verified::by_mac(&self.key, head.as_bytes(), body, &tag).ok())
-            .ok_or_else(|| self.unsigned(what))
+        let tag = tag.ok_or_else(|| self.unsigned(what))?;
+        Verified::by_mac(self.channel, &self.key, head.as_bytes(), body, &tag)?.ok_or_else(|| self.unsigned(what))
     }
 
     fn unsigned(&self, what: &'static str) -> ChannelError {
@@ -338,6 +349,7 @@ pub(crate) fn opening(field: &'static str) -> impl FnOnce(ark::Error) -> Channel
 pub(crate) struct Settings<'a> {
     channel: &'static str,
     values: &'a serde_json::Map<String, Value>,
+    keys: Option<&'a Arc<dyn KeyUse>>,
 }
 
 impl<'a> Settings<'a> {
@@ -345,6 +357,7 @@ impl<'a> Settings<'a> {
         channel: &'static str,
         known: &'static [Setting],
         config: &'a Value,
+        keys: Option<&'a Arc<dyn KeyUse>>,
     ) -> Result<Self, ChannelError> {
         let names = || known.iter().map(|setting| setting.name).collect::<Vec<_>>().join(", ");
         let wrong =
@@ -353,7 +366,7 @@ impl<'a> Settings<'a> {
         if let Some(name) = values.keys().find(|name| known.iter().all(|setting| setting.name != name.as_str())) {
             return Err(wrong(name, format!("there is no such setting; there are {}", names())));
         }
-        Ok(Self { channel, values })
+        Ok(Self { channel, values, keys })
     }
 
     pub(crate) fn text(&self, setting: &Setting) -> Result<&'a str, ChannelError> {
@@ -365,8 +378,8 @@ impl<'a> Settings<'a> {
         if text.len() <= 64 && message::is_word(text) { Ok(text.to_owned()) } else { Err(self.wrong(&INSTITUTION)) }
     }
 
-    pub(crate) fn key(&self) -> Result<MacKey, ChannelError> {
-        MacKey::from_hex(self.text(&KEY)?).map_err(|_| self.wrong(&KEY))
+    pub(crate) fn key(&self) -> Result<ChannelKey, ChannelError> {
+        ChannelKey::read(self.channel, self.text(&KEY)?, self.keys).ok_or_else(|| self.wrong(&KEY))
     }
 
     pub(crate) fn wrong(&self, setting: &Setting) -> ChannelError {

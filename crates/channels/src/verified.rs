@@ -2,7 +2,8 @@
 
 use std::ops::Deref;
 
-use ark::{MacKey, Mismatch};
+use crate::error::ChannelError;
+use crate::key::ChannelKey;
 
 /// A value read from bytes that carry a channel's signature. There is no other way to make one:
 ///
@@ -13,10 +14,18 @@ use ark::{MacKey, Mismatch};
 pub struct Verified<T>(T);
 
 impl<'a> Verified<&'a [u8]> {
-    /// The bytes, if `tag` is the HMAC-SM3 of `prefix` and the bytes.
-    pub(crate) fn by_mac(key: &MacKey, prefix: &[u8], bytes: &'a [u8], tag: &[u8]) -> Result<Self, Mismatch> {
-        key.mac().update(prefix).update(bytes).verify(tag)?;
-        Ok(Self(bytes))
+    /// The bytes, if `tag` is the HMAC-SM3 of `head` and the bytes; `None` if it is not.
+    ///
+    /// # Errors
+    /// [`ChannelError::Key`]: then nobody knows.
+    pub(crate) fn by_mac(
+        channel: &'static str,
+        key: &ChannelKey,
+        head: &[u8],
+        bytes: &'a [u8],
+        tag: &[u8],
+    ) -> Result<Option<Self>, ChannelError> {
+        Ok(key.fits(channel, head, bytes, tag)?.then_some(Self(bytes)))
     }
 }
 
@@ -43,15 +52,21 @@ impl<T> Deref for Verified<T> {
 
 #[cfg(test)]
 mod tests {
+    use ark::MacKey;
+
     use super::*;
 
     #[test]
     fn only_the_signed_bytes_are_verified() {
-        let key = MacKey::from_bytes([7; 32]);
-        let tag = key.tag(b"prefix and bytes");
-        assert_eq!(*Verified::by_mac(&key, b"prefix", b" and bytes", &tag).unwrap(), b" and bytes");
-        assert_eq!(Verified::by_mac(&key, b"prefix", b" and byteS", &tag), Err(Mismatch));
-        assert_eq!(Verified::by_mac(&key, b"Prefix", b" and bytes", &tag), Err(Mismatch));
-        assert_eq!(Verified::by_mac(&key, b"prefix", b" and bytes", &tag[1..]), Err(Mismatch));
+        let mac = MacKey::from_bytes([7; 32]);
+        let tag = mac.tag(b"prefix and bytes");
+        let key = ChannelKey::Plain(mac);
+        let by_mac = |head: &[u8], bytes: &'static [u8], tag: &[u8]| {
+            Verified::by_mac("test", &key, head, bytes, tag).unwrap().map(Verified::into_inner)
+        };
+        assert_eq!(by_mac(b"prefix", b" and bytes", &tag), Some(b" and bytes".as_slice()));
+        assert_eq!(by_mac(b"prefix", b" and byteS", &tag), None);
+        assert_eq!(by_mac(b"Prefix", b" and bytes", &tag), None);
+        assert_eq!(by_mac(b"prefix", b" and bytes", &tag[1..]), None);
     }
 }

@@ -16,12 +16,16 @@ use crate::book::{Side, Subject};
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, TreeLinkId, UserId};
+use crate::ids::{AccountId, AgreementId, CustomerId, MerchantId, UserId};
 use crate::money::{Currency, Minor};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::restriction::{Bars, Restriction};
 use crate::state::State;
 use crate::{agreement, freeze, tree};
+
+mod rare;
+
+pub use rare::{Rare, RareParts};
 
 /// Whose the money is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -49,71 +53,48 @@ pub enum AccountStatus {
     Closed,
 }
 
-/// An account. Amounts count on the side on which its subject grows.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+/// An account, in 64 bytes: there may be ten million of them, and a posting looks at two. Amounts count on the side on which
+/// its subject grows.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its id.
-    #[n(0)]
     pub id: AccountId,
     /// Its subject, which gives book and side.
-    #[n(1)]
     pub subject: Subject,
     /// Its currency.
-    #[n(2)]
     pub currency: Currency,
     /// Whose it is.
-    #[n(3)]
     pub owner: Owner,
     /// Whether it may go below zero.
-    #[n(4)]
     pub overdraft: bool,
     /// Open or closed.
-    #[n(5)]
     pub status: AccountStatus,
     /// What is barred.
-    #[n(6)]
     pub restriction: Restriction,
     /// Posted balance.
-    #[n(7)]
     pub balance: Minor,
     /// Reserved to go out.
-    #[n(8)]
     pub held_out: Minor,
-    /// Announced to come in.
-    #[n(9)]
-    pub held_in: Minor,
-    /// Sum of the precise freezes in force.
-    #[n(10)]
-    pub frozen: Minor,
     /// How many entries it has; the number of its last one.
-    #[n(11)]
     pub entries: u64,
-    /// The agreement whose account this is.
-    #[n(12)]
-    pub agreement: Option<AgreementId>,
-    /// How many whole freezes in force bar its ways, its customer's included.
-    #[n(14)]
-    #[cbor(default)]
-    pub freezes: Bars,
-    /// The link to its parent whose quota limits what goes out.
-    #[n(13)]
-    pub quota: Option<TreeLinkId>,
+    /// What few accounts have.
+    pub rare: Rare,
 }
 
 impl Account {
     /// What is barred, by the institution or by a freeze.
     #[must_use]
-    pub const fn barred(&self) -> Restriction {
+    pub fn barred(&self) -> Restriction {
         Restriction {
-            in_barred: self.restriction.in_barred || self.freezes.ways_in > 0,
-            out_barred: self.restriction.out_barred || self.freezes.ways_out > 0,
+            in_barred: self.restriction.in_barred || self.rare.freezes.ways_in > 0,
+            out_barred: self.restriction.out_barred || self.rare.freezes.ways_out > 0,
         }
     }
 
     /// What its own freezes bite on now.
     #[must_use]
     pub fn effective_frozen(&self) -> Minor {
-        self.frozen.min(self.balance.saturating_sub(self.held_out).max(0))
+        self.rare.frozen.min(self.balance.saturating_sub(self.held_out).max(0))
     }
 
     /// What its own freezes let go out now; [`State::available`] counts those of its customer too.
@@ -216,6 +197,7 @@ pub(crate) fn open(
     agreement: Option<AgreementId>,
 ) -> AccountId {
     let id = AccountId(draft.state.accounts.next_id());
+    let freezes = freeze::barred_from_birth(draft.state, subject, owner);
     draft.emit(Event::AccountOpened(Account {
         id,
         subject,
@@ -226,12 +208,8 @@ pub(crate) fn open(
         restriction: Restriction::default(),
         balance: 0,
         held_out: 0,
-        held_in: 0,
-        frozen: 0,
         entries: 0,
-        agreement,
-        freezes: freeze::barred_from_birth(draft.state, subject, owner),
-        quota: None,
+        rare: RareParts { agreement, freezes, ..RareParts::default() }.into(),
     }));
     id
 }
@@ -266,10 +244,10 @@ pub fn decide_close(draft: &mut Draft<'_>, id: AccountId) -> Result<Reply, Refus
 /// Refuses to close an account with money on it, with payouts that may bring money back, or with a parent or children.
 pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> {
     let id = account.id;
-    if account.balance != 0 || account.held_out != 0 || account.held_in != 0 || account.frozen != 0 {
+    if account.balance != 0 || account.held_out != 0 || account.rare.held_in != 0 || account.rare.frozen != 0 {
         let message = format!(
             "{id} has balance {}, held {} out and {} in, frozen {}; all must be zero",
-            account.balance, account.held_out, account.held_in, account.frozen
+            account.balance, account.held_out, account.rare.held_in, account.rare.frozen
         );
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
@@ -279,7 +257,7 @@ pub(crate) fn is_empty(state: &State, account: &Account) -> Result<(), Refusal> 
         let message = format!("{merchant} has an advance whose end is not known; close {id} when it has ended");
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }
-    if account.freezes != Bars::default() {
+    if account.rare.freezes != Bars::default() {
         let message = format!("{id} is frozen as a whole; close it when {}", freeze::who_bars(state, account, true));
         return Err(Refusal::new(RefusalCode::AccountNotEmpty, "account", message));
     }

@@ -405,7 +405,7 @@ fn open_agreement(state: &State, id: AgreementId) -> Result<&Agreement, Refusal>
 /// # Errors
 /// `subject_not_allowed`.
 pub(crate) fn refuse_by_hand(account: &crate::account::Account) -> Result<(), Refusal> {
-    let Some(agreement) = account.agreement else {
+    let Some(agreement) = account.rare.agreement else {
         return Ok(());
     };
     let message = format!("{} belongs to {agreement}; its money leaves only by a payment of it", account.id);

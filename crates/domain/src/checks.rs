@@ -129,7 +129,7 @@ fn holds(state: &State) -> CheckResult {
         }
     }
     for (id, account) in state.accounts.iter() {
-        let way = [(HoldDirection::Out, account.held_out), (HoldDirection::In, account.held_in)];
+        let way = [(HoldDirection::Out, account.held_out), (HoldDirection::In, account.rare.held_in)];
         for (direction, kept) in way {
             let held = sums.get(&(id, direction)).copied().unwrap_or_default();
             if kept != held {
@@ -163,12 +163,12 @@ fn freezes(state: &State) -> CheckResult {
     }
     for (id, account) in state.accounts.iter() {
         let frozen = sums.get(&id).copied().unwrap_or_default();
-        if account.frozen != frozen {
-            breaks.push(format!("{} is frozen for {}, its freezes for {frozen}", account.id, account.frozen));
+        if account.rare.frozen != frozen {
+            breaks.push(format!("{} is frozen for {}, its freezes for {frozen}", account.id, account.rare.frozen));
         }
         let bars = state.counted_bars(account);
-        if account.freezes != bars {
-            breaks.push(format!("{} counts {:?}, its freezes bar {bars:?}", account.id, account.freezes));
+        if account.rare.freezes != bars {
+            breaks.push(format!("{} counts {:?}, its freezes bar {bars:?}", account.id, account.rare.freezes));
         }
     }
     if !freeze::customer_sums(in_force()).iter().eq(state.customer_frozen.iter()) {
@@ -410,8 +410,8 @@ mod tests {
         assert_eq!(broken(&kit.state), [""; 0]);
         let sound = kit.state.clone();
         let unsound: [fn(&mut State, AccountId); 5] = [
-            |state, account| state.account_row(account).frozen = 29,
-            |state, account| state.account_row(account).freezes.ways_in = 1,
+            |state, account| state.account_row(account).rare.frozen = 29,
+            |state, account| state.account_row(account).rare.freezes.ways_in = 1,
             |state, account| state.freezes_in_force.remove(&(FreezeScope::Account(account), FreezeId(1))),
             |state, _| state.freezes_in_force.insert((FreezeScope::Account(AccountId(1)), FreezeId(9)), ()),
             |state, _| state.customer_frozen = Index::default(),

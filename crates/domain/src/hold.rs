@@ -379,7 +379,7 @@ fn check_in(state: &State, terms: &PlaceHold, source: AccountId) -> Result<(), R
         );
         return Err(Refusal::new(RefusalCode::ReceiverNotAllowed, "source", message));
     }
-    add(account.held_in, amount, "amount").map(|_| ())
+    add(account.rare.held_in, amount, "amount").map(|_| ())
 }
 
 fn restricted(state: &State, account: &Account, out: bool) -> Refusal {
@@ -588,6 +588,6 @@ fn held_row(state: &mut State, account: AccountId, direction: HoldDirection) -> 
 fn held_of(account: &mut Account, direction: HoldDirection) -> &mut Minor {
     match direction {
         HoldDirection::Out => &mut account.held_out,
-        HoldDirection::In => &mut account.held_in,
+        HoldDirection::In => &mut account.rare.held_in,
     }
 }

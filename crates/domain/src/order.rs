@@ -31,6 +31,7 @@ use crate::event::Event;
 use crate::ids::{AccountId, LegId, MerchantId, OrderId, UserId, VoucherId};
 use crate::leg::Instrument;
 use crate::money::{Currency, Minor, add, fee, positive, subtract};
+use crate::payment;
 use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
@@ -324,15 +325,19 @@ pub struct CreateOrder {
     pub destination: Option<AccountId>,
     /// How many tries it may take, 1 to [`MAX_TRIES`].
     pub tries_allowed: u8,
+    /// What pays it at once, in its first try; none if it is paid later.
+    pub instruments: Vec<Instrument>,
 }
 
-/// Creates an order.
+/// Creates an order, and pays it if it names what pays: both or neither.
 ///
 /// # Errors
 /// `merchant_unknown`, `user_unknown`, `value_invalid`, `amount_not_positive`, `amount_overflow`, `account_unknown`,
-/// `account_closed`, `subject_not_allowed`, `currency_mismatch`, `blocked`.
+/// `account_closed`, `subject_not_allowed`, `currency_mismatch`, `blocked`; with instruments those of
+/// [`decide_pay`](payment::decide_pay).
 pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Reply, Refusal> {
-    let CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed } = command;
+    let CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed, instruments } =
+        command;
     let product = draft.state.user(payer)?.product.clone();
     let (fee_rate, pending) = draft.state.merchant(merchant).map(|merchant| (merchant.fee_rate, merchant.pending))?;
     name_fits(&out_trade_no, "out_trade_no")?;
@@ -386,7 +391,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         voucher: None,
         charged_back: 0,
     }));
-    Ok(Reply::Order(id))
+    if instruments.is_empty() { Ok(Reply::Order(id)) } else { payment::decide_pay(draft, id, instruments) }
 }
 
 /// Refuses an order, or a try to pay it, if who buys, who sells or a card that pays is blocked.

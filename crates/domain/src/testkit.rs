@@ -282,7 +282,7 @@ impl Kit {
         self.state
             .accounts
             .iter()
-            .map(|(id, account)| (id, account.balance, [account.held_out, account.held_in], account.frozen))
+            .map(|(id, account)| (id, account.balance, [account.held_out, account.rare.held_in], account.rare.frozen))
             .collect()
     }
 

@@ -181,7 +181,7 @@ pub(crate) fn check_by_hand(state: &State, voucher: &Voucher) -> Result<(), Refu
 /// Refuses entries that would take more out of a child account than its quota allows.
 fn check_quotas(state: &State, entries: &[Entry]) -> Result<(), Refusal> {
     for (at, entry) in entries.iter().enumerate() {
-        let limited = state.accounts.get(entry.account.0).filter(|account| account.quota.is_some());
+        let limited = state.accounts.get(entry.account.0).filter(|account| account.rare.quota.is_some());
         let Some(account) = limited.filter(|_| !entries.iter().take(at).any(|one| one.account == entry.account)) else {
             continue;
         };
@@ -197,7 +197,7 @@ pub(crate) fn refuse_entries_by_hand(state: &State, entries: &[Entry]) -> Result
     for entry in entries {
         if let Some(account) = state.accounts.get(entry.account.0) {
             refuse_by_hand(account, entry.side)?;
-            limited |= account.quota.is_some();
+            limited |= account.rare.quota.is_some();
         }
     }
     Ok(limited)
@@ -389,7 +389,7 @@ pub(crate) fn apply_posted(state: &mut State, voucher: &Voucher) {
         account.balance = wrapped.or_else(|| account.balance.checked_add(change)).expect("decide checked the sum");
         account.entries += 1;
         let (number, balance) = (account.entries, account.balance);
-        let quota = account.quota.filter(|_| change < 0);
+        let quota = account.rare.quota.filter(|_| change < 0);
         state.days.turn_over(slot, account, entry);
         let counterpart =
             voucher.entries.iter().find(|other| other.side != entry.side).map_or(entry.account, |other| other.account);

@@ -26,7 +26,7 @@ use crate::error::HistoryError;
 use crate::lake_file::PAGE_ROWS;
 use crate::reader::{File, Span};
 use crate::segment::{Movement, read_movements};
-use crate::tail::Snapshot;
+use crate::tail::{Rows, Snapshot};
 
 /// Which entries to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,13 @@ impl History {
                 last = self.walk_segment(&mut walk, &base, row, last)?;
             }
             // What a checkpoint has cut since the snapshot was taken is in a segment and in the tail.
-            let newer = source.tail.into_iter().filter(|entry| entry.number > last).collect::<Vec<_>>();
-            walk.tail(date, &newer)?;
+            for part in source.tail {
+                match part {
+                    Part::Rows(rows) => walk_rows(&mut walk, &base, date, rows.without(|entry| entry.number <= last))?,
+                    Part::Entry(entry) if entry.number > last => walk.tail(date, &[entry])?,
+                    Part::Entry(_) => {}
+                }
+            }
         }
         walk.finish()
     }
@@ -153,7 +158,8 @@ impl History {
         for span in file.locate(walk.query.account.0)? {
             let run = Run::read(&file, &span)?;
             if let Some(run) = run.as_ref().filter(|run| run.is_off_page(walk, base, row.date)) {
-                last = walk.pass(row, last, run)?;
+                last = ascending(row, last, &[run.first, run.last])?;
+                walk.pass(row.date, run);
                 continue;
             }
             for part in walk.parts(row.date, span, run.as_ref()) {
@@ -182,7 +188,9 @@ fn walk_part(
     if let Some(run) = Run::read(file, span)?
         && run.is_off_page(walk, base, date)
     {
-        return walk.pass(row, last, &run);
+        let last = ascending(row, last, &[run.first, run.last])?;
+        walk.pass(date, &run);
+        return Ok(last);
     }
     let mut movements = read_movements(file, span)?;
     let last = ascending(row, last, &movements)?;
@@ -197,6 +205,22 @@ fn walk_part(
         page.fill(walk, read_entries(file, &Span { group: span.group, rows })?);
     }
     Ok(last)
+}
+
+/// Walks through an account's rows of a chunk whose entries are all of this date. What is off the page is passed by.
+fn walk_rows(walk: &mut Walk<'_>, base: &Base, date: Date, mut rows: Rows<'_>) -> Result<(), HistoryError> {
+    while !rows.is_empty() {
+        if let Some(run) = Run::of(rows)
+            && run.is_off_page(walk, base, date)
+        {
+            walk.pass(date, &run);
+            return Ok(());
+        }
+        let (first, rest) = rows.split(FEW_ROWS);
+        walk.tail(date, &first.iter().collect::<Vec<_>>())?;
+        rows = rest;
+    }
+    Ok(())
 }
 
 /// Many neighbouring entries without a gap in their numbers, known by the first and the last.
@@ -219,6 +243,13 @@ impl Run {
         Ok(ends.filter(|run| run.last.number.checked_sub(run.first.number) == Some(rows - 1)))
     }
 
+    /// The rows of a chunk; `None` if they are few and if there are gaps.
+    fn of(rows: Rows<'_>) -> Option<Self> {
+        let (first, last) = rows.ends().filter(|_| rows.len() > FEW_ROWS)?;
+        let run = Self { first: first.into(), last: last.into(), rows: rows.len() as u64 };
+        (run.last.number.checked_sub(run.first.number) == Some(run.rows - 1)).then_some(run)
+    }
+
     /// Whether none of its entries is on the page, and all of them count.
     fn is_off_page(&self, walk: &Walk<'_>, base: &Base, date: Date) -> bool {
         if date < walk.query.from {
@@ -228,6 +259,9 @@ impl Run {
         is_before || walk.lines.len() >= walk.query.limit
     }
 }
+
+/// Rows in memory that are walked through at a time.
+const FEW_ROWS: usize = 256;
 
 /// As quickly read as a whole.
 const fn is_short(rows: usize) -> bool {
@@ -264,7 +298,15 @@ impl Base {
 #[derive(Default)]
 struct Source<'a> {
     segments: Vec<&'a SegmentRow>,
-    tail: Vec<&'a PostedEntry>,
+    tail: Vec<Part<'a>>,
+}
+
+/// A part of the tail.
+enum Part<'a> {
+    /// What a chunk of one date has of the account.
+    Rows(Rows<'a>),
+    /// An entry of a chunk of several dates.
+    Entry(&'a PostedEntry),
 }
 
 struct Sources<'a> {
@@ -283,9 +325,18 @@ impl<'a> Sources<'a> {
                 by_date.entry(row.date).or_default().segments.push(row);
             }
         }
-        for entry in tail.of(query.account) {
-            if entry.date <= query.to.max(query.from.plus_days(-1)) && !base.holds(entry.date, entry.voucher.0) {
-                by_date.entry(entry.date).or_default().tail.push(entry);
+        let is_wanted = |date| date <= query.to.max(query.from.plus_days(-1));
+        for chunk in tail.chunks() {
+            let rows = chunk.of(query.account);
+            if let Some(date) = chunk.date() {
+                let rows = rows.without(|entry| base.holds(date, entry.voucher.0));
+                if is_wanted(date) && !rows.is_empty() {
+                    by_date.entry(date).or_default().tail.push(Part::Rows(rows));
+                }
+                continue;
+            }
+            for entry in rows.iter().filter(|entry| is_wanted(entry.date) && !base.holds(entry.date, entry.voucher.0)) {
+                by_date.entry(entry.date).or_default().tail.push(Part::Entry(entry));
             }
         }
         for source in by_date.values_mut() {
@@ -359,18 +410,16 @@ impl<'a> Walk<'a> {
         self.opening = self.balance;
     }
 
-    /// Many movements off the page.
-    fn pass(&mut self, row: &SegmentRow, last: u64, run: &Run) -> Result<u64, HistoryError> {
-        let last = ascending(row, last, &[run.first, run.last])?;
+    /// Many movements of a date, off the page.
+    fn pass(&mut self, date: Date, run: &Run) {
         let before_first = i128::from(run.first.balance) - self.change(&run.first);
         self.balance += i128::from(run.last.balance) - before_first;
-        if row.date < self.query.from {
+        if date < self.query.from {
             self.opening = self.balance;
         } else {
             self.count += run.rows;
-            self.more |= self.query.after.is_none_or(|after| Cursor { date: row.date, number: last } > after);
+            self.more |= self.query.after.is_none_or(|after| Cursor { date, number: run.last.number } > after);
         }
-        Ok(last)
     }
 
     /// Movements of a date of the statement.

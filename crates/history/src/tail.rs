@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use domain::calendar::Date;
 use domain::ids::AccountId;
 use domain::voucher::PostedEntry;
 
@@ -18,8 +19,23 @@ use crate::radix;
 #[derive(Debug)]
 pub struct Chunk {
     entries: Vec<PostedEntry>,
-    /// Offsets into `entries`, sorted by (account, offset).
-    by_account: OnceLock<Box<[u32]>>,
+    index: OnceLock<Index>,
+}
+
+/// What look-ups in a chunk need.
+#[derive(Debug)]
+struct Index {
+    /// Offsets into the entries, sorted by (account, offset).
+    by_account: Box<[u32]>,
+    /// The accounting date, if all have the same.
+    date: Option<Date>,
+}
+
+/// Entries of one account in one chunk, in the order of their numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    chunk: &'a Chunk,
+    offsets: &'a [u32],
 }
 
 impl Chunk {
@@ -31,7 +47,7 @@ impl Chunk {
     pub fn new(entries: Vec<PostedEntry>) -> Option<Self> {
         assert!(u32::try_from(entries.len()).is_ok(), "{} entries in one chunk; publish smaller ones", entries.len());
         debug_assert!(entries.is_sorted_by_key(|entry| entry.voucher), "entries are given in journal order");
-        (!entries.is_empty()).then(|| Self { entries, by_account: OnceLock::new() })
+        (!entries.is_empty()).then(|| Self { entries, index: OnceLock::new() })
     }
 
     /// Its entries, in journal order.
@@ -54,25 +70,82 @@ impl Chunk {
 
     /// Builds the index that look-ups need, once. Whoever publishes may call it, off the writer's thread; else the
     /// first query does.
-    pub fn index(&self) -> &[u32] {
-        self.by_account.get_or_init(|| {
+    pub fn index(&self) {
+        self.indexed();
+    }
+
+    fn indexed(&self) -> &Index {
+        self.index.get_or_init(|| {
             // Beside each other, so that the passes of the sort do not walk the entries.
-            let mut places: Vec<(u64, u32)> = self.entries.iter().map(|entry| entry.account.0).zip(0..).collect();
+            let mut places: Vec<(u64, u32)> = Vec::with_capacity(self.entries.len());
+            let mut date = self.entries.first().map(|entry| entry.date);
+            for (entry, offset) in self.entries.iter().zip(0..) {
+                places.push((entry.account.0, offset));
+                date = date.filter(|date| *date == entry.date);
+            }
             radix::sort_by_key(&mut places, &mut Vec::new(), |(account, _)| *account);
-            places.into_iter().map(|(_, offset)| offset).collect()
+            Index { by_account: places.into_iter().map(|(_, offset)| offset).collect(), date }
         })
     }
 
+    /// The accounting date of its entries, if all have the same.
+    #[must_use]
+    pub fn date(&self) -> Option<Date> {
+        self.indexed().date
+    }
+
     /// The entries of one account, in the order of their numbers.
-    pub fn of(&self, account: AccountId) -> impl Iterator<Item = &PostedEntry> {
-        let index = self.index();
+    #[must_use]
+    pub fn of(&self, account: AccountId) -> Rows<'_> {
+        let index = &self.indexed().by_account;
         let start = index.partition_point(|offset| self.entry(*offset).account < account);
-        let own = index.get(start..).unwrap_or_default().iter().map(|offset| self.entry(*offset));
-        own.take_while(move |entry| entry.account == account)
+        let from = index.get(start..).unwrap_or_default();
+        let end = from.partition_point(|offset| self.entry(*offset).account == account);
+        Rows { chunk: self, offsets: from.get(..end).unwrap_or_default() }
     }
 
     fn entry(&self, offset: u32) -> &PostedEntry {
         &self.entries[offset as usize]
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// How many.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    /// The first and the last.
+    #[must_use]
+    pub fn ends(&self) -> Option<(&'a PostedEntry, &'a PostedEntry)> {
+        Some((self.chunk.entry(*self.offsets.first()?), self.chunk.entry(*self.offsets.last()?)))
+    }
+
+    /// All of them, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &'a PostedEntry> + use<'a> {
+        let chunk = self.chunk;
+        self.offsets.iter().map(move |offset| chunk.entry(*offset))
+    }
+
+    /// The first `count` of them, and the others.
+    #[must_use]
+    pub fn split(self, count: usize) -> (Self, Self) {
+        let (first, rest) = self.offsets.split_at(count.min(self.offsets.len()));
+        (Self { offsets: first, ..self }, Self { offsets: rest, ..self })
+    }
+
+    /// Without those at the beginning for which `is_out` is true, and it is true of none behind them.
+    #[must_use]
+    pub fn without(self, is_out: impl Fn(&PostedEntry) -> bool) -> Self {
+        let out = self.offsets.partition_point(|offset| is_out(self.chunk.entry(*offset)));
+        self.split(out).1
     }
 }
 
@@ -149,6 +222,6 @@ impl Snapshot {
 
     /// The entries of one account, in the order of their numbers.
     pub fn of(&self, account: AccountId) -> impl Iterator<Item = &PostedEntry> {
-        self.chunks.iter().flat_map(move |chunk| chunk.of(account))
+        self.chunks.iter().flat_map(move |chunk| chunk.of(account).iter())
     }
 }

@@ -8,8 +8,10 @@ use std::fmt;
 use crate::chain::{Chain, StoredRow};
 use crate::error::JournalError;
 use crate::lock::DirectoryLock;
+use crate::postgres::{Filling, PostgresConfig};
 use crate::record::{Record, Tip};
 use crate::sqlite::{self, Access, SqliteRows};
+use crate::storage::RangePlace;
 
 /// Bytes in front of a payload.
 pub(crate) const HEAD: usize = 38 + 32 + 32 + 4 + 4;
@@ -67,48 +69,71 @@ pub fn decode(bytes: &mut &[u8]) -> Option<StoredRow> {
     })
 }
 
-/// A journal that is being written from rows there were before, in a data directory that has none.
+/// A journal that is being written from rows there were before, where there is none yet.
 pub struct Copy {
-    rows: SqliteRows,
+    target: Target,
     chain: Chain,
-    uncommitted: usize,
+}
+
+/// Where the rows go.
+enum Target {
+    Sqlite { rows: SqliteRows, uncommitted: usize },
+    Postgres(Filling),
 }
 
 impl Copy {
-    /// Begins.
+    /// Begins in a data directory. What is written there is to be had under another name until it is whole.
     ///
     /// # Errors
     /// [`JournalError::Database`], also if there is a journal with rows already.
     pub fn create(lock: &DirectoryLock) -> Result<Self, JournalError> {
-        let rows = sqlite::open_rows(lock, Access::Write)?;
-        let copy = Self { rows, chain: Chain::GENESIS, uncommitted: 0 };
-        copy.rows.refuse_rows()?;
-        copy.rows.run("BEGIN")?;
-        Ok(copy)
+        let rows = sqlite::open_rows(lock, &RangePlace::of_data_dir(lock.directory()), Access::Write)?;
+        rows.refuse_rows()?;
+        rows.run("BEGIN")?;
+        Ok(Self { target: Target::Sqlite { rows, uncommitted: 0 }, chain: Chain::GENESIS })
+    }
+
+    /// Begins in a schema of PostgreSQL, which is made where it is missing. Nobody else writes there until the end, and nobody
+    /// sees a row before it.
+    ///
+    /// # Errors
+    /// [`JournalError::BadSetting`]; [`JournalError::Database`], also if there is a journal with rows already.
+    pub fn to_postgres(config: &PostgresConfig) -> Result<Self, JournalError> {
+        Ok(Self { target: Target::Postgres(Filling::begin(config)?), chain: Chain::GENESIS })
     }
 
     /// Checks a row against those before it and writes it.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`] naming the row, and those of the database.
-    pub fn push(&mut self, stored: StoredRow) -> Result<Record, JournalError> {
+    pub fn push(&mut self, stored: StoredRow) -> Result<(), JournalError> {
         let record = self.chain.check(stored)?;
-        self.rows.put(&record)?;
-        self.uncommitted += record.payload.len();
-        if self.uncommitted >= COMMIT_BYTES {
-            self.rows.run("COMMIT; BEGIN")?;
-            self.uncommitted = 0;
+        match &mut self.target {
+            Target::Sqlite { rows, uncommitted } => {
+                rows.put(&record)?;
+                *uncommitted += record.payload.len();
+                if *uncommitted >= COMMIT_BYTES {
+                    rows.run("COMMIT; BEGIN")?;
+                    *uncommitted = 0;
+                }
+                Ok(())
+            }
+            Target::Postgres(filling) => filling.put(record),
         }
-        Ok(record)
     }
 
     /// Makes what was written durable; the journal's end.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Those of the database. In PostgreSQL the rows may be there all the same, where its answer was lost.
     pub fn finish(self) -> Result<Tip, JournalError> {
-        self.rows.run("COMMIT")?;
-        self.rows.checkpoint("TRUNCATE")?;
+        match self.target {
+            Target::Sqlite { rows, uncommitted: _ } => {
+                rows.run("COMMIT")?;
+                rows.checkpoint("TRUNCATE")?;
+            }
+            Target::Postgres(filling) => filling.finish()?,
+        }
         Ok(self.chain.tip)
     }
 }

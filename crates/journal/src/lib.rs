@@ -41,6 +41,7 @@ mod record;
 pub mod rows;
 mod sealer;
 mod sqlite;
+mod storage;
 mod verify;
 
 pub use error::{Fault, JournalError};
@@ -51,6 +52,7 @@ pub use reader::Reader;
 pub use record::{Batch, Hash, Record, Tip};
 pub use sealer::{Keep, Sealing};
 pub use sqlite::Sqlite;
+pub use storage::{RangePlace, Storage};
 pub use verify::Report;
 
 /// The journal as its one writer sees it; a boundary to the outside with two implementations,

@@ -29,6 +29,8 @@
 //!   ended.
 
 mod connection;
+mod fill;
+mod rows;
 mod table;
 
 use std::fmt;
@@ -36,13 +38,16 @@ use std::time::{Duration, Instant};
 
 pub use connection::PostgresConfig;
 pub(crate) use connection::{Connection, Role};
+pub(crate) use fill::Filling;
+use rows::PostgresRows;
 use table::{Inserted, Table};
 
 use crate::Journal;
 use crate::chain::{Chain, NewRow};
 use crate::error::JournalError;
 use crate::record::{Batch, Record, Tip};
-use crate::rows::{self, Rows};
+use crate::rows::{self as reading, Rows};
+use crate::sealer::{Keep, Sealer, Sealing};
 
 /// How often an opening starts over because others were writing at the same time.
 const OPEN_ROUNDS: u32 = 5;
@@ -53,9 +58,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The journal of several machines.
 pub struct Postgres {
     config: PostgresConfig,
-    table: Table,
+    rows: PostgresRows,
     chain: Chain,
     stopped: bool,
+    sealer: Option<Sealer>,
+    /// Bytes appended since it was last found that nothing is to be sealed; none while something is.
+    unsealed: Option<usize>,
 }
 
 /// What one try to settle rows in doubt came to.
@@ -80,28 +88,30 @@ impl Postgres {
     /// # Panics
     /// As everything here, if called from inside an asynchronous runtime.
     pub fn open(config: &PostgresConfig, now_ms: i64) -> Result<Self, JournalError> {
-        let mut table = Table::create(config)?;
-        let mark = table.writer_mark()?;
+        let mut rows = PostgresRows::create(config)?;
+        let mark = rows.table.writer_mark()?;
         let mut lost = JournalError::Stopped;
         for _ in 0..OPEN_ROUNDS {
-            let epoch = rows::tail(&mut table)?.tip.epoch + 1;
+            let epoch = reading::tail(&mut rows)?.tip.epoch + 1;
             // First the name, so that whoever opens later ends this backend; then no earlier
             // writer; then the tail.
-            table.rename(Role::Writer(epoch))?;
-            table.end_writers(epoch - 1)?;
-            let chain = rows::tail(&mut table)?;
+            rows.table.rename(Role::Writer(epoch))?;
+            rows.table.end_writers(epoch - 1)?;
+            let chain = reading::tail(&mut rows)?;
             let row = chain.seal_empty(epoch, now_ms, &mark);
             lost = JournalError::Deposed { row: row.header.row, epoch };
             if chain.tip.epoch + 1 != epoch {
                 continue;
             }
-            let mut journal = Self { config: config.clone(), table, chain, stopped: false };
-            match journal.table.insert(&row) {
+            rows.write_in(epoch);
+            let config = config.clone();
+            let mut journal = Self { config, rows, chain, stopped: false, sealer: None, unsealed: None };
+            match journal.rows.table.insert(&row) {
                 Inserted::Clean => {
                     journal.chain.advance(&row);
                     return Ok(journal);
                 }
-                Inserted::Taken => table = journal.table,
+                Inserted::Taken => rows = journal.rows,
                 Inserted::Unclear(why) => {
                     journal.settle(row, why)?;
                     return Ok(journal);
@@ -109,6 +119,14 @@ impl Postgres {
             }
         }
         Err(lost)
+    }
+
+    /// Has old rows move to the ranges of its settings while no batch waits, once the table holds more than it is to keep. Without
+    /// a place for ranges nothing moves.
+    #[must_use]
+    pub fn keeping(mut self, keep: Keep) -> Self {
+        self.sealer = self.config.ranges.is_some().then(|| Sealer::new(keep));
+        self
     }
 
     /// Finds out what became of `row`, and returns once it is durable.
@@ -142,13 +160,13 @@ impl Postgres {
     /// durable, oldest first; `chain` is the journal's end behind them.
     fn try_to_settle(&mut self, pending: &mut Vec<NewRow<'_>>, chain: &mut Chain) -> Result<Settled, JournalError> {
         let epoch = chain.tip.epoch;
-        self.table = Table::open(&self.config, Role::Writer(epoch))?;
-        self.table.end_writers(epoch)?;
+        self.rows.table = Table::open(&self.config, Role::Writer(epoch))?;
+        self.rows.table.end_writers(epoch)?;
         let mut last_was_clean = false;
         for row in pending.iter() {
-            last_was_clean = match self.table.insert(row) {
+            last_was_clean = match self.rows.table.insert(row) {
                 Inserted::Clean => true,
-                Inserted::Taken if self.table.holds(row)? => false,
+                Inserted::Taken if self.rows.table.holds(row)? => false,
                 Inserted::Taken => return Ok(Settled::Deposed),
                 Inserted::Unclear(why) => return Ok(Settled::Unclear(why)),
             };
@@ -159,7 +177,7 @@ impl Postgres {
         }
         let later = chain.seal_empty(epoch, i64::MIN, &[]);
         chain.advance(&later);
-        let answer = self.table.insert(&later);
+        let answer = self.rows.table.insert(&later);
         pending.push(later);
         Ok(match answer {
             Inserted::Clean => Settled::Durable,
@@ -172,8 +190,8 @@ impl Postgres {
 impl Postgres {
     /// Reads need a connection; the last one may have broken since.
     fn open_table(&mut self) -> Result<(), JournalError> {
-        if self.table.is_closed() {
-            self.table = Table::open(&self.config, Role::Writer(self.chain.tip.epoch))?;
+        if self.rows.table.is_closed() {
+            self.rows.table = Table::open(&self.config, Role::Writer(self.chain.tip.epoch))?;
         }
         Ok(())
     }
@@ -190,7 +208,7 @@ impl Journal for Postgres {
         }
         let row = self.chain.seal(batch)?;
         self.stopped = true;
-        match self.table.insert(&row) {
+        match self.rows.table.insert(&row) {
             Inserted::Clean => self.chain.advance(&row),
             Inserted::Taken => {
                 let (row, epoch) = (row.header.row, row.header.epoch);
@@ -199,17 +217,38 @@ impl Journal for Postgres {
             Inserted::Unclear(why) => self.settle(row, why)?,
         }
         self.stopped = false;
+        self.unsealed = self.unsealed.map(|bytes| bytes + batch.payload.len());
         Ok(self.chain.tip)
+    }
+
+    /// What fails here is tried again later, but for a row that is not what was written: no append hangs on it.
+    fn seal(&mut self) -> Result<Sealing, JournalError> {
+        let waits = |sealer: &Sealer| self.unsealed.is_some_and(|bytes| bytes < sealer.step_bytes());
+        if self.stopped || self.sealer.as_ref().is_none_or(waits) {
+            return Ok(Sealing::Idle);
+        }
+        let opened = self.open_table();
+        let Some(sealer) = &mut self.sealer else { return Ok(Sealing::Idle) };
+        let sealing = match opened.and_then(|()| sealer.step(&mut self.rows)) {
+            Ok(sealing) => sealing,
+            Err(error @ JournalError::Corrupt(_)) => return Err(error),
+            Err(error) => Sealing::Failed(error),
+        };
+        self.unsealed = match sealing {
+            Sealing::Idle | Sealing::Failed(_) => Some(0),
+            Sealing::More | Sealing::Sealed | Sealing::Waiting => None,
+        };
+        Ok(sealing)
     }
 
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
         self.open_table()?;
-        rows::read(&mut self.table, from, max_bytes)
+        reading::read(&mut self.rows, from, max_bytes)
     }
 
     fn rows(&mut self, from_row: u64, max_bytes: usize) -> Result<Vec<Record>, JournalError> {
         self.open_table()?;
-        rows::all(&mut self.table, from_row, max_bytes)
+        reading::all(&mut self.rows, from_row, max_bytes)
     }
 }
 
@@ -225,5 +264,5 @@ impl fmt::Debug for Postgres {
 
 /// The rows for a reader, who may read beside a running writer.
 pub(crate) fn open_rows(config: &PostgresConfig) -> Result<Box<dyn Rows>, JournalError> {
-    Ok(Box::new(Table::open(config, Role::Reader)?))
+    Ok(Box::new(PostgresRows::open(config, Role::Reader)?))
 }

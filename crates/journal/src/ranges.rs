@@ -1,13 +1,18 @@
-//! Sealed ranges: rows that left the database, in files of the data directory's `journal` folder.
+//! Sealed ranges: rows that left the database, in files of a folder or objects of a storage.
 //!
 //! ```text
 //!  journal/rows-000000000001-000000004711-000000000000001-000000000093040     row 1 to 4711, positions 1 to 93039
 //!  journal/rows-000000004712-…                                                 the next ones, without a gap
-//!  journal.db                                                                  from the row behind the last of them on
+//!  the database                                                                from the row behind the last of them on
 //! ```
 //! A file holds the bytes of [`crate::copy::encode`], row by row. What is read from it is as unchecked as what is read from the
 //! database: [`crate::chain::Chain::check`] decides. Where its rows begin is found by one pass over it at its first use.
+//!
+//! A writer that was deposed may have named a range that overlaps the next writer's. Both hold the same rows, since what is sealed is
+//! never changed; so of two that begin alike the longer one counts, and a row is read from the first that holds it.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{BufReader, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -17,11 +22,14 @@ use crate::chain::StoredRow;
 use crate::copy::{self, HEAD};
 use crate::error::{Fault, JournalError};
 use crate::rows::PAGE_ROWS;
+use crate::storage::{RangePlace, Storage};
 
-/// The folder in a data directory.
-pub(crate) const FOLDER: &str = "journal";
 /// Files whose rows' places are kept in memory: 20 bytes a row.
 const KNOWN_FILES: usize = 8;
+/// Copies of a storage's ranges that are kept in the folder.
+const COPIES: usize = 8;
+/// A file being written, unless its writer has one of its own.
+const PART: &str = "rows.part";
 
 /// Which rows a file holds, as its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +64,17 @@ struct Place {
     count: u32,
 }
 
-/// The sealed ranges of a data directory, in order.
+/// The sealed ranges of a journal, in order.
 #[derive(Debug)]
 pub(crate) struct Ranges {
-    folder: PathBuf,
+    /// None if no row ever leaves the database.
+    place: Option<RangePlace>,
+    part: String,
     spans: Vec<Span>,
     /// The files used last, newest last.
     known: Vec<(u64, Arc<Vec<Place>>)>,
+    /// Copies in the folder of what the storage has, oldest first.
+    copies: VecDeque<String>,
 }
 
 impl Ranges {
@@ -70,31 +82,85 @@ impl Ranges {
     ///
     /// # Errors
     /// [`JournalError::Corrupt`] naming the first row of a file that is missing between others, [`JournalError::Io`].
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, JournalError> {
-        let folder = data_dir.join(FOLDER);
-        let mut spans = Vec::new();
-        for name in names(&folder)? {
-            spans.extend(Span::parse(&name));
+    pub(crate) fn open(place: &RangePlace) -> Result<Self, JournalError> {
+        let mut ranges = Self { place: Some(place.clone()), ..Self::nowhere() };
+        ranges.look_again()?;
+        Ok(ranges)
+    }
+
+    /// Of a journal that has none.
+    pub(crate) fn nowhere() -> Self {
+        let (spans, known, copies) = (Vec::new(), Vec::new(), VecDeque::new());
+        Self { place: None, part: PART.to_owned(), spans, known, copies }
+    }
+
+    /// Looks which there are now; whether these are others than were known.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn look_again(&mut self) -> Result<bool, JournalError> {
+        let Some(RangePlace { folder, storage }) = &self.place else { return Ok(false) };
+        let here = names(folder)?;
+        let mut all: BTreeSet<String> = here.iter().cloned().collect();
+        if let Some(storage) = storage {
+            let there = storage
+                .names()
+                .map_err(|error| JournalError::io(format!("listing the ranges in {storage:?}"), error))?;
+            self.copies = here.into_iter().filter(|name| there.contains(name) && Span::parse(name).is_some()).collect();
+            all.extend(there);
         }
-        spans.sort_by_key(|span| span.first_row);
-        let mut row = 1;
-        for span in &spans {
-            if span.first_row != row {
-                let what = format!("no file of {} holds it; put the file back from a copy", folder.display());
-                return Err(Fault { row, position: None, what }.into());
-            }
-            row = span.last_row + 1;
-        }
-        Ok(Self { folder, spans, known: Vec::new() })
+        let spans = in_order(all.iter().filter_map(|name| Span::parse(name)).collect(), &self.place_name())?;
+        let changed = spans != self.spans;
+        self.spans = spans;
+        Ok(changed)
+    }
+
+    /// Has files that are begun bear this epoch: others may write in the same folder.
+    pub(crate) fn write_in(&mut self, epoch: u64) {
+        self.part = format!("rows-{epoch}.part");
+    }
+
+    /// A file in the making.
+    pub(crate) fn part(&self) -> PathBuf {
+        self.folder().join(&self.part)
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+        self.place.as_ref().map_or(Path::new(""), |place| &place.folder)
+    }
+
+    /// Where ranges go, if that is not the folder.
+    pub(crate) fn storage(&self) -> Option<Arc<dyn Storage>> {
+        self.place.as_ref()?.storage.clone()
+    }
+
+    fn place_name(&self) -> String {
+        match self.storage() {
+            Some(storage) => format!("{storage:?}"),
+            None => self.folder().display().to_string(),
+        }
     }
 
     /// The last row in them; 0 if there are none.
     pub(crate) fn last_row(&self) -> u64 {
         self.spans.last().map_or(0, |span| span.last_row)
+    }
+
+    /// Sees that they are the beginning of the journal whose last row in the database is `last`: that one never leaves it.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] if they go on behind it.
+    pub(crate) fn refuse_others(&self, last: Option<u64>) -> Result<(), JournalError> {
+        let (held, last) = (self.last_row(), last.unwrap_or(0));
+        if held == 0 || held < last {
+            return Ok(());
+        }
+        let what = format!(
+            "{} holds rows up to {held} and the database ends with row {last}: they are of another journal, or of this one \
+             before it was restored; name a place of its own for this journal's",
+            self.place_name()
+        );
+        Err(Fault { row: last + 1, position: None, what }.into())
     }
 
     /// A file was finished.
@@ -157,23 +223,63 @@ impl Ranges {
         Ok(places)
     }
 
-    fn reader(&self, span: Span, offset: u64) -> Result<BufReader<File>, JournalError> {
-        let open = || -> std::io::Result<BufReader<File>> {
-            let mut file = File::open(self.folder.join(span.name()))?;
+    fn reader(&mut self, span: Span, offset: u64) -> Result<BufReader<File>, JournalError> {
+        let mut open = || -> std::io::Result<BufReader<File>> {
+            let mut file = self.file(span)?;
             file.seek(SeekFrom::Start(offset))?;
             Ok(BufReader::with_capacity(256 << 10, file))
         };
         open().map_err(|error| self.unreadable(span, error))
     }
 
+    /// The file in the folder, copied there from the storage if it is not there.
+    fn file(&mut self, span: Span) -> std::io::Result<File> {
+        let (name, folder) = (span.name(), self.folder().to_owned());
+        let path = folder.join(&name);
+        match (File::open(&path), self.storage()) {
+            (Err(error), Some(storage)) if error.kind() == ErrorKind::NotFound => {
+                let bytes = storage.read(&name)?;
+                fs::create_dir_all(&folder)?;
+                let part = folder.join(format!("copy-{}.part", std::process::id()));
+                fs::write(&part, bytes)?;
+                fs::rename(&part, &path)?;
+                self.copies.push_back(name);
+                if self.copies.len() > COPIES {
+                    // What cannot be removed takes room and nothing else.
+                    self.copies.pop_front().and_then(|oldest| fs::remove_file(folder.join(oldest)).ok());
+                }
+                File::open(&path)
+            }
+            (opened, _) => opened,
+        }
+    }
+
     fn unreadable(&self, span: Span, error: std::io::Error) -> JournalError {
-        JournalError::io(format!("reading {}", self.folder.join(span.name()).display()), error)
+        JournalError::io(format!("reading {}/{}", self.place_name(), span.name()), error)
     }
 
     fn short(&self, span: Span, row: u64) -> JournalError {
-        let what = format!("{} ends before it; put the file back from a copy", self.folder.join(span.name()).display());
+        let what =
+            format!("{} ends before it; put the file back from a copy", self.folder().join(span.name()).display());
         Fault { row, position: None, what }.into()
     }
+}
+
+/// The spans that hold every row once or, where they overlap, twice; those that others hold whole are left out.
+fn in_order(mut spans: Vec<Span>, place: &str) -> Result<Vec<Span>, JournalError> {
+    spans.sort_by_key(|span| (span.first_row, Reverse(span.last_row)));
+    let (mut row, mut kept) = (1, Vec::new());
+    for span in spans {
+        if span.first_row > row {
+            let what = format!("no file of {place} holds it; put the file back from a copy");
+            return Err(Fault { row, position: None, what }.into());
+        }
+        if span.last_row >= row {
+            row = span.last_row + 1;
+            kept.push(span);
+        }
+    }
+    Ok(kept)
 }
 
 /// The names in a folder; none if it is not there.
@@ -227,4 +333,27 @@ fn fill(reader: &mut BufReader<File>, bytes: &mut [u8]) -> std::io::Result<bool>
 
 fn index(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(spans: &[(u64, u64)]) -> Result<Vec<(u64, u64)>, JournalError> {
+        let span =
+            |(first_row, last_row): &(u64, u64)| Span { first_row: *first_row, last_row: *last_row, first: 1, next: 1 };
+        let kept = in_order(spans.iter().map(span).collect(), "the place")?;
+        Ok(kept.into_iter().map(|span| (span.first_row, span.last_row)).collect())
+    }
+
+    #[test]
+    fn ranges_may_overlap_and_not_leave_a_gap() {
+        assert_eq!(kept(&[]).unwrap(), []);
+        assert_eq!(kept(&[(11, 20), (1, 10)]).unwrap(), [(1, 10), (11, 20)]);
+        assert_eq!(kept(&[(1, 10), (1, 12), (5, 9), (11, 20), (13, 30)]).unwrap(), [(1, 12), (11, 20), (13, 30)]);
+        for (gap, row) in [(vec![(2, 10)], "row 1:"), (vec![(1, 10), (12, 20)], "row 11:")] {
+            let error = kept(&gap).unwrap_err().to_string();
+            assert!(error.contains(row) && error.contains("put the file back"), "{error}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use crate::postgres::{self, PostgresConfig};
 use crate::record::{Record, Tip};
 use crate::rows::{self, Rows};
 use crate::sqlite;
+use crate::storage::RangePlace;
 use crate::verify::{self, Report};
 
 /// A journal opened for reading; it appends nothing, not even an epoch row.
@@ -23,7 +24,15 @@ impl Reader {
     /// # Errors
     /// [`JournalError::Io`] if there is no journal, [`JournalError::Database`].
     pub fn sqlite(lock: &DirectoryLock) -> Result<Self, JournalError> {
-        Ok(Self { rows: Box::new(sqlite::open_rows(lock, sqlite::Access::Read)?) })
+        Self::sqlite_with(lock, &RangePlace::of_data_dir(lock.directory()))
+    }
+
+    /// As [`Self::sqlite`], with sealed ranges in a place of their own.
+    ///
+    /// # Errors
+    /// As [`Self::sqlite`].
+    pub fn sqlite_with(lock: &DirectoryLock, ranges: &RangePlace) -> Result<Self, JournalError> {
+        Ok(Self { rows: Box::new(sqlite::open_rows(lock, ranges, sqlite::Access::Read)?) })
     }
 
     /// Opens a journal in PostgreSQL, beside whoever writes it.

@@ -3,15 +3,18 @@
 //! ```text
 //!              more than `keep` lies in the database
 //!  Nothing ───────────────────────────────────────────► Copying ─ a range is full ─► Checking ─ renamed ─► Forgetting ─► Nothing
-//!                                                         │ 1 MiB a step, synced        │ read back from the disk, the chain checked
-//!                                                         └──── the disk refuses: the file goes away, tried again later
+//!    │                                                    │ 1 MiB a step, synced        │ read back from the disk, the chain checked
+//!    │                                                    │                             └─ to a storage: Sending ─► read back ─┘
+//!    │                                                    └──── the disk refuses: the file goes away, tried again later
+//!    └─ a file holds rows that the database holds too, as a stop before the deletion leaves it ─► Proving ─► Forgetting
 //! ```
-//! Invariants: a row is deleted only once a file that was read back holds it; the last row never leaves, so that the fence and
-//! the journal's end are in the database. A stop at any step leaves each row in the database, in a file, or in both.
+//! Invariants: a row is deleted only once a range that was read back holds it; the last row never leaves, so that the fence and
+//! the journal's end are in the database. A stop at any step leaves each row in the database, in a range, or in both.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Write as _};
-use std::path::PathBuf;
+use std::io::{self, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use crate::chain::Chain;
 use crate::copy;
@@ -20,14 +23,28 @@ use crate::page_cache;
 use crate::ranges::{Ranges, Span, next_row};
 use crate::record::Hash;
 use crate::rows::{self, Rows};
-use crate::sqlite::SqliteRows;
+use crate::storage::Storage;
 
 /// Bytes of one step at most.
 const STEP_BYTES: usize = 1 << 20;
 /// Bytes of a file at most, and one row more.
 const RANGE_BYTES: u64 = 64 << 20;
-/// A file being written.
-const PART: &str = "rows.part";
+
+/// What sealing asks of a database, whose rows it reads with those of the ranges before them.
+pub(crate) trait Sealable: Rows {
+    fn ranges(&self) -> &Ranges;
+
+    fn ranges_mut(&mut self) -> &mut Ranges;
+
+    /// The first row that is in the database.
+    fn first(&mut self) -> Result<Option<u64>, JournalError>;
+
+    /// Whether more than so many bytes lie in it; `None` if that takes another step to tell.
+    fn holds_over(&mut self, bytes: u64) -> Result<Option<bool>, JournalError>;
+
+    /// Deletes rows that lie in ranges, `max_bytes` of payload or a little more; whether there are more of them.
+    fn forget_sealed(&mut self, max_bytes: usize) -> Result<bool, JournalError>;
+}
 
 /// How much may lie in the database before rows leave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +72,8 @@ pub enum Sealing {
     More,
     /// A file was finished, and there is more.
     Sealed,
+    /// A file is on its way to where it goes; a later step sees to it.
+    Waiting,
     /// The file could not be written or read back; the journal is as it was, and a later step begins anew.
     Failed(JournalError),
 }
@@ -71,6 +90,9 @@ enum Doing {
     Nothing,
     Copying(Draft),
     Checking(Draft, Box<BufReader<File>>),
+    Sending(Draft, Span, JoinHandle<io::Result<()>>),
+    /// What files hold is read once more, after the chain so far.
+    Proving(Chain),
     Forgetting,
 }
 
@@ -103,11 +125,13 @@ impl Sealer {
     ///
     /// # Errors
     /// Those of the database, and [`JournalError::Corrupt`] if a row is not what was written.
-    pub(crate) fn step(&mut self, rows: &mut SqliteRows) -> Result<Sealing, JournalError> {
+    pub(crate) fn step(&mut self, rows: &mut dyn Sealable) -> Result<Sealing, JournalError> {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Nothing => self.begin(rows),
             Doing::Copying(draft) => self.copy(rows, draft),
             Doing::Checking(draft, reader) => self.check(rows, draft, reader),
+            Doing::Sending(draft, span, sending) => Ok(self.sent(rows, draft, span, sending)),
+            Doing::Proving(chain) => self.prove(rows, chain),
             Doing::Forgetting => {
                 let more = rows.forget_sealed(self.step_bytes())?;
                 self.doing = if more { Doing::Forgetting } else { Doing::Nothing };
@@ -116,20 +140,49 @@ impl Sealer {
         }
     }
 
-    fn begin(&mut self, rows: &mut SqliteRows) -> Result<Sealing, JournalError> {
+    fn begin(&mut self, rows: &mut dyn Sealable) -> Result<Sealing, JournalError> {
         let Some(first_row) = rows.first()? else { return Ok(Sealing::Idle) };
         if first_row <= rows.ranges().last_row() {
-            self.doing = Doing::Forgetting;
+            self.doing = Doing::Proving(rows::chain_at(rows, first_row - 1)?);
             return Ok(Sealing::More);
         }
-        if rows.live_bytes()? <= self.keep.database.saturating_add(self.keep.range) {
-            return Ok(Sealing::Idle);
+        match rows.holds_over(self.keep.database.saturating_add(self.keep.range))? {
+            None => return Ok(Sealing::More),
+            Some(false) => return Ok(Sealing::Idle),
+            Some(true) => {}
         }
         let before = rows::chain_at(rows, first_row - 1)?;
         Ok(self.or_later(Draft::create(rows.ranges(), first_row, before).map(Doing::Copying)))
     }
 
-    fn copy(&mut self, rows: &mut SqliteRows, mut draft: Draft) -> Result<Sealing, JournalError> {
+    /// Reads what files say of rows that the database has too, before it forgets them.
+    fn prove(&mut self, rows: &mut dyn Sealable, mut chain: Chain) -> Result<Sealing, JournalError> {
+        let last = rows.ranges().last_row();
+        let page = match rows.ranges_mut().page(chain.row + 1, self.step_bytes()) {
+            Ok(page) => page,
+            Err(error) => return Ok(Sealing::Failed(error)),
+        };
+        if page.is_empty() {
+            return Ok(Sealing::Idle);
+        }
+        for stored in page {
+            if let Err(fault) = chain.check(stored) {
+                return Ok(Sealing::Failed(fault.into()));
+            }
+        }
+        if chain.row < last {
+            self.doing = Doing::Proving(chain);
+            return Ok(Sealing::More);
+        }
+        if rows::chain_at(rows, last)?.hash != chain.hash {
+            let what = "a sealed file has another row than the database; the file is of another journal".to_owned();
+            return Ok(Sealing::Failed(Fault { row: last, position: None, what }.into()));
+        }
+        self.doing = Doing::Forgetting;
+        Ok(Sealing::More)
+    }
+
+    fn copy(&mut self, rows: &mut dyn Sealable, mut draft: Draft) -> Result<Sealing, JournalError> {
         let last = rows.last()?.unwrap_or(0);
         let mut bytes = Vec::new();
         for stored in rows.page(draft.chain.row + 1, self.step_bytes())? {
@@ -158,7 +211,7 @@ impl Sealer {
 
     fn check(
         &mut self,
-        rows: &mut SqliteRows,
+        rows: &mut dyn Sealable,
         mut draft: Draft,
         mut reader: Box<BufReader<File>>,
     ) -> Result<Sealing, JournalError> {
@@ -181,22 +234,56 @@ impl Sealer {
         Ok(Sealing::More)
     }
 
-    fn finish(&mut self, rows: &mut SqliteRows, draft: Draft) -> Result<Sealing, JournalError> {
+    fn finish(&mut self, rows: &mut dyn Sealable, draft: Draft) -> Result<Sealing, JournalError> {
         if draft.chain.hash != draft.hash {
             let (row, what) = (draft.chain.row + 1, format!("{} ends before it", draft.path.display()));
             draft.remove();
             return Ok(Sealing::Failed(Fault { row, position: None, what }.into()));
         }
         let span = Span { last_row: draft.chain.row, next: draft.chain.tip.next, ..draft.span };
+        let Some(storage) = rows.ranges().storage() else { return Ok(self.name(rows, draft, span)) };
+        // It takes longer than a batch may wait.
+        let (path, name) = (draft.path.clone(), span.name());
+        let sending = thread::Builder::new().name("ranges".into()).spawn(move || send(&*storage, &path, &name));
+        let sending = sending.map_err(|error| draft.failed("sending", error));
+        let next = sending.map(|sending| Doing::Sending(draft, span, sending));
+        let begun = self.or_later(next);
+        Ok(if matches!(begun, Sealing::More) { Sealing::Waiting } else { begun })
+    }
+
+    fn name(&mut self, rows: &mut dyn Sealable, draft: Draft, span: Span) -> Sealing {
         let folder = rows.ranges().folder();
         let named = fs::rename(&draft.path, folder.join(span.name()))
             .and_then(|()| File::open(folder).and_then(|folder| folder.sync_all()));
         if let Err(error) = named {
-            return Ok(Sealing::Failed(draft.failed("naming", error)));
+            return Sealing::Failed(draft.failed("naming", error));
         }
+        self.named(rows, span)
+    }
+
+    fn named(&mut self, rows: &mut dyn Sealable, span: Span) -> Sealing {
         rows.ranges_mut().add(span);
         self.doing = Doing::Forgetting;
-        Ok(Sealing::Sealed)
+        Sealing::Sealed
+    }
+
+    fn sent(
+        &mut self,
+        rows: &mut dyn Sealable,
+        draft: Draft,
+        span: Span,
+        sending: JoinHandle<io::Result<()>>,
+    ) -> Sealing {
+        if !sending.is_finished() {
+            self.doing = Doing::Sending(draft, span, sending);
+            return Sealing::Waiting;
+        }
+        let sent = sending.join().unwrap_or_else(|_| Err(io::Error::other("the thread that sent it panicked")));
+        if let Err(error) = sent {
+            return Sealing::Failed(draft.failed("sending", error));
+        }
+        draft.remove();
+        self.named(rows, span)
     }
 
     fn or_later(&mut self, next: Result<Doing, JournalError>) -> Sealing {
@@ -210,10 +297,21 @@ impl Sealer {
     }
 }
 
+/// Sends a file, and reads back what then is there.
+fn send(storage: &dyn Storage, path: &Path, name: &str) -> io::Result<()> {
+    let bytes = fs::read(path)?;
+    storage.write(name, bytes.clone())?;
+    if storage.read(name)? == bytes {
+        Ok(())
+    } else {
+        Err(io::Error::other("it gives back other bytes than were sent"))
+    }
+}
+
 impl Draft {
     fn create(ranges: &Ranges, first_row: u64, before: Chain) -> Result<Self, JournalError> {
-        let path = ranges.folder().join(PART);
-        let create = || -> std::io::Result<File> {
+        let path = ranges.part();
+        let create = || -> io::Result<File> {
             fs::create_dir_all(ranges.folder())?;
             if let Some(data_dir) = ranges.folder().parent() {
                 File::open(data_dir)?.sync_all()?;
@@ -237,7 +335,7 @@ impl Draft {
         }
     }
 
-    fn failed(&self, doing: &str, error: std::io::Error) -> JournalError {
+    fn failed(&self, doing: &str, error: io::Error) -> JournalError {
         self.remove();
         JournalError::io(format!("{doing} {}", self.path.display()), error)
     }
@@ -276,6 +374,7 @@ mod tests {
             match journal.seal().unwrap() {
                 Sealing::Idle => return files,
                 Sealing::More => {}
+                Sealing::Waiting => std::thread::yield_now(),
                 Sealing::Sealed => files += 1,
                 Sealing::Failed(error) => panic!("{error}"),
             }

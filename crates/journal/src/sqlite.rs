@@ -24,6 +24,7 @@ use crate::ranges::Ranges;
 use crate::record::{Batch, Record, Tip};
 use crate::rows::{self, COLUMNS, PAGE_ROWS, Rows};
 use crate::sealer::{Keep, Sealer, Sealing};
+use crate::storage::RangePlace;
 
 /// The version of the table's layout, kept in the file's `user_version`.
 const LAYOUT: i64 = 1;
@@ -100,8 +101,16 @@ impl Sqlite {
     /// [`JournalError::Corrupt`] naming the last row if it is not what was written;
     /// [`JournalError::Full`], [`JournalError::Database`], [`JournalError::Io`].
     pub fn open(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
+        Self::open_with(lock, &RangePlace::of_data_dir(lock.directory()), now_ms)
+    }
+
+    /// As [`Self::open`], with sealed ranges in a place of their own.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(lock: &DirectoryLock, ranges: &RangePlace, now_ms: i64) -> Result<Self, JournalError> {
         forget(lock, LOG)?;
-        let rows = open_rows(lock, Access::Write)?;
+        let rows = open_rows(lock, ranges, Access::Write)?;
         rows.checkpoint("TRUNCATE")?;
         Self::lead(rows, now_ms)
     }
@@ -112,9 +121,17 @@ impl Sqlite {
     /// # Errors
     /// As [`Self::open`]; while [`JournalError::may_pass`] says so, it may be tried again.
     pub fn reopen(lock: &DirectoryLock, now_ms: i64) -> Result<Self, JournalError> {
+        Self::reopen_with(lock, &RangePlace::of_data_dir(lock.directory()), now_ms)
+    }
+
+    /// As [`Self::reopen`], with sealed ranges in a place of their own.
+    ///
+    /// # Errors
+    /// As [`Self::reopen`].
+    pub fn reopen_with(lock: &DirectoryLock, ranges: &RangePlace, now_ms: i64) -> Result<Self, JournalError> {
         // Closing a file lets go of this process's locks on it, so a connection must not hold it now.
         forget(lock, DATABASE)?;
-        Self::open(lock, now_ms)
+        Self::open_with(lock, ranges, now_ms)
     }
 
     /// Has old rows move to files while no batch waits, once the database holds more than it is to keep.
@@ -175,7 +192,7 @@ impl Journal for Sqlite {
         self.stopped = false;
         self.unsealed = match sealing {
             Sealing::Idle | Sealing::Failed(_) => Some(0),
-            Sealing::More | Sealing::Sealed => None,
+            Sealing::More | Sealing::Sealed | Sealing::Waiting => None,
         };
         Ok(sealing)
     }
@@ -206,7 +223,7 @@ fn forget(lock: &DirectoryLock, name: &str) -> Result<(), JournalError> {
 }
 
 /// Opens the file and sets it up.
-pub(crate) fn open_rows(lock: &DirectoryLock, access: Access) -> Result<SqliteRows, JournalError> {
+pub(crate) fn open_rows(lock: &DirectoryLock, ranges: &RangePlace, access: Access) -> Result<SqliteRows, JournalError> {
     let path = lock.directory().join(DATABASE);
     let flags = match access {
         Access::Read => {
@@ -219,7 +236,7 @@ pub(crate) fn open_rows(lock: &DirectoryLock, access: Access) -> Result<SqliteRo
     let doing = format!("opening {}", path.display());
     let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| JournalError::database(&doing, error))?;
-    let ranges = Ranges::open(lock.directory())?;
+    let ranges = Ranges::open(ranges)?;
     let rows = SqliteRows { connection, path, ranges, _lock: lock.clone() };
     rows.set_up(access).map_err(|error| rows.error(&doing, 1, error))?;
     let layout = rows.layout().map_err(|error| rows.error(&doing, 1, error))?;
@@ -233,6 +250,7 @@ pub(crate) fn open_rows(lock: &DirectoryLock, access: Access) -> Result<SqliteRo
             ));
         }
     }
+    rows.ranges.refuse_others(rows.last_in_table()?)?;
     Ok(rows)
 }
 
@@ -272,7 +290,7 @@ impl SqliteRows {
     /// Refuses a file that has rows: a copy begins with none.
     pub(crate) fn refuse_rows(&self) -> Result<(), JournalError> {
         let doing = || format!("copying rows to {}", self.path.display());
-        match self.first()? {
+        match self.first_in_table()? {
             None if self.ranges.last_row() == 0 => Ok(()),
             None | Some(_) => {
                 Err(JournalError::database(doing(), "it holds a journal already; name an empty directory"))

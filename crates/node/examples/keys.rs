@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.execute("DELETE FROM key_filters", &[])?;
     for way in ["filters built from the keys", "filters that were kept"] {
         let (began, before) = (Instant::now(), resident());
-        let loaded = node::keys::load(&store, position, RUN_KEYS)?;
+        let (loaded, _) = node::keys::load(&store, position, RUN_KEYS)?;
         let ((bytes, filters), in_memory) = (loaded.filters(), loaded.len_in_memory());
         let (seconds, grown) = (began.elapsed().as_secs_f64(), resident().saturating_sub(before));
         println!(

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  requested in this epoch ─► SEND ─ answered ─► report ─► done
-//!                              ├ not written (no connection) ─► SEND again until send_before ─► report "not sent"
+//!                              ├ not written (no connection, no key) ─► SEND again until send_before ─► report "not sent"
 //!                              └ no answer, pending, duplicate ─► report UNKNOWN ─► QUERY ─ answered ─► report ─► done
 //!  older epoch, or UNKNOWN ─────────────── maybe sent ──────────────────────────────► QUERY   ▲
 //!                                                                                       └ later ┘
@@ -118,6 +118,11 @@ impl Flight {
             Phase::Send if now >= self.attempt.send_before => self.report(not_sent("too_late")),
             Phase::Send => match self.build() {
                 Ok(request) => self.call(request, true, now),
+                // The key service is sealed or out of reach: as a bank that is, until it is too late.
+                Err(error) if error.of_keys().is_some() => {
+                    self.phase = Phase::Send;
+                    Step::Wait { ms: self.patience.first_ms }
+                }
                 Err(error) => self.report(not_sent(error.code())),
             },
             Phase::Pause => self.pause(),

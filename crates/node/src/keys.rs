@@ -68,17 +68,23 @@ pub fn build(store: &Database, span: Span, goes_on: impl Fn() -> bool) -> Result
 }
 
 /// The keys at the store's checkpoint, which is at `position`, `run` of them in a run. Filters that are missing are built
-/// on the way, so that memory never holds all keys.
+/// on the way, so that memory never holds all keys. Beside them the end of the span of a filter that was there and is not to be
+/// relied on, if there was one: it is damaged, or of a version that hashes otherwise.
 ///
 /// # Errors
 /// The store's; and as for [`build`].
-pub fn load(store: &Database, position: u64, run: usize) -> Result<Keys, KeysError> {
+pub fn load(store: &Database, position: u64, run: usize) -> Result<(Keys, Option<u64>), KeysError> {
     let mut filters = Vec::new();
-    for row in store::key_filter::sound(store)? {
+    let (sound, mut refused) = store::key_filter::sound(store)?;
+    for row in sound {
+        // It and those behind it are built again.
         match proved(store, &row)? {
             Some(filter) if row.through <= position => filters.push(filter),
-            // It and those behind it are built again.
-            Some(_) | None => break,
+            Some(_) => break,
+            None => {
+                refused = Some(row.through);
+                break;
+            }
         }
     }
     let mut keys = Keys::behind(filters);
@@ -97,7 +103,7 @@ pub fn load(store: &Database, position: u64, run: usize) -> Result<Keys, KeysErr
         Ok::<(), KeysError>(())
     })?;
     merges.into_iter().for_each(|span| keys.put_back(span));
-    Ok(keys)
+    Ok((keys, refused))
 }
 
 /// The filter, if it knows the first keys of its span.

@@ -82,6 +82,8 @@ pub struct Loaded {
     pub restored: u64,
     /// How long the restore took.
     pub restoring: Duration,
+    /// The end of the span of a filter of keys that was damaged, if there was one; it was built again.
+    pub refused_filter: Option<u64>,
 }
 
 /// Loads the state that a journal and the store behind it give. `project` gets what each replayed row brought about, in
@@ -96,17 +98,17 @@ pub fn load(
     project: impl FnMut(Projected),
 ) -> Result<Loaded, LoadError> {
     let began = Instant::now();
-    let mut engine = empty(journal);
+    let (mut engine, mut refused_filter) = (empty(journal), None);
     if let Some(checkpoint) = store::checkpoint::latest(store)? {
         check(journal, &checkpoint)?;
         if let Some(restored) = restore(store, history, journal.tip().epoch)? {
             read_through(journal, checkpoint.position)?;
-            engine = restored;
+            (engine, refused_filter) = restored;
         }
     }
     let (restored, restoring) = (engine.state().position, began.elapsed());
     let engine = go_on(engine, journal, project)?;
-    Ok(Loaded { engine, restored, restoring })
+    Ok(Loaded { engine, restored, restoring, refused_filter })
 }
 
 /// Replays a whole journal, without the store. It keeps what is closed in memory, so it checks each row that came back
@@ -145,7 +147,7 @@ fn check(journal: &mut dyn Journal, checkpoint: &Checkpoint) -> Result<(), LoadE
 }
 
 /// The engine at the store's checkpoint; `None` if an older program wrote that, without the core.
-fn restore(store: &Database, history: &History, epoch: u64) -> Result<Option<Engine>, LoadError> {
+fn restore(store: &Database, history: &History, epoch: u64) -> Result<Option<(Engine, Option<u64>)>, LoadError> {
     // Before the catalogue: a node that goes on in the same process may be merging.
     let _reading = history.reading();
     let store::Loaded { checkpoint, core, rows, written, segments } = store::recovery::load_all(store)?;
@@ -153,8 +155,8 @@ fn restore(store: &Database, history: &History, epoch: u64) -> Result<Option<Eng
     let sums = Sums::read(history, &segments, &rows.days)?;
     let balances = sums.balances(&rows.accounts)?;
     let state = State::restore(core, rows, &written, balances.into_iter(), sums.turnovers())?;
-    let keys = keys::load(store, checkpoint.position, RUN_KEYS)?;
-    Ok(Some(Engine::new(state, keys, epoch)))
+    let (keys, refused_filter) = keys::load(store, checkpoint.position, RUN_KEYS)?;
+    Ok(Some((Engine::new(state, keys, epoch), refused_filter)))
 }
 
 /// Replays what comes after the engine's position.

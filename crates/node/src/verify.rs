@@ -46,6 +46,8 @@ pub enum Part {
     File,
     /// An account's entries in history, all files together: rebuilt from the journal.
     Account,
+    /// The vault, which nothing rebuilds: put back from a backup. It is not looked at here but by whoever holds its key.
+    Vault,
 }
 
 impl Part {
@@ -57,6 +59,7 @@ impl Part {
             Self::Table => "table",
             Self::File => "file",
             Self::Account => "account",
+            Self::Vault => "vault",
         }
     }
 }
@@ -77,7 +80,8 @@ pub struct Damage {
 }
 
 impl Damage {
-    pub(crate) fn new(part: Part, name: impl Into<String>, what: impl Into<String>) -> Self {
+    /// Damage whose row or position is not known.
+    pub fn new(part: Part, name: impl Into<String>, what: impl Into<String>) -> Self {
         Self { part, name: name.into(), id: None, position: None, what: what.into() }
     }
 
@@ -142,6 +146,8 @@ pub struct Report {
     pub accounts: u64,
     /// Keys that were compared.
     pub keys: u64,
+    /// The highest id of a customer in what could be replayed of the journal; 0 if there is none.
+    pub last_customer: u64,
     /// [`crate::digest::of`] the state at the journal's end, if it could be replayed to there.
     pub state: Option<[u8; 32]>,
     /// What is wrong; empty if nothing is.
@@ -444,6 +450,7 @@ impl<'a> Walk<'a> {
             files: self.files.len() as u64,
             accounts: self.accounts,
             keys: self.keys.seen,
+            last_customer: self.engine.state().customers.next_id().saturating_sub(1),
             state: is_whole.then(|| crate::digest::of(self.engine.state())),
             damages: self.found.named,
             more: self.found.more,

@@ -65,13 +65,14 @@ impl Place {
     }
 }
 
-/// Where the journal lies, and how much of it in the embedded database.
+/// Where the journal lies, how much of it in the database, and where the rest.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JournalConfig {
     pub(crate) url: String,
     pub(crate) schema: String,
     pub(crate) keep_mib: u64,
+    pub(crate) ranges: String,
 }
 
 impl JournalConfig {
@@ -80,7 +81,7 @@ impl JournalConfig {
         self.url == EMBEDDED
     }
 
-    /// What of it stays in the embedded database; `None` if all of it does.
+    /// What of it stays in the database; `None` if all of it does.
     pub(crate) fn keep(&self) -> Option<Keep> {
         (self.keep_mib > 0).then(|| Keep::newest(self.keep_mib.saturating_mul(1 << 20)))
     }
@@ -120,11 +121,61 @@ pub(crate) struct KeysConfig {
     pub(crate) run: usize,
 }
 
-/// How the key service opens.
+/// The key service: this process's own, or another's.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ArkConfig {
+    pub(crate) profile: ArkProfile,
     pub(crate) unseal: ArkUnseal,
+    pub(crate) provider: ArkProvider,
+    pub(crate) provider_file: PathBuf,
+    pub(crate) remote: ArkRemote,
+    pub(crate) serve: ArkServe,
+}
+
+/// What holds the root key, or the financial keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArkProvider {
+    /// This process, under a root key dealt to custodians.
+    Soft,
+    /// Devices of GM/T 0018 keep the root key.
+    Sdf,
+    /// Tokens of PKCS #11 keep the root key.
+    Pkcs11,
+    /// Financial modules keep terminals' keys; everything else is as with `soft`.
+    Fhsm,
+}
+
+/// A key service that is a process of its own, and how this one shows who it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ArkRemote {
+    pub(crate) url: String,
+    pub(crate) certificate: PathBuf,
+    pub(crate) certificate_key: PathBuf,
+    pub(crate) ca: PathBuf,
+    pub(crate) timeout_ms: u64,
+}
+
+/// Where `lintel ark serve` listens, and how it and its callers show who they are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ArkServe {
+    pub(crate) listen: SocketAddr,
+    pub(crate) certificate: PathBuf,
+    pub(crate) certificate_key: PathBuf,
+    pub(crate) ca: PathBuf,
+}
+
+/// What the keys are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArkProfile {
+    /// Development and sandboxes: everything goes.
+    Development,
+    /// Money of customers: no root key in a file, no key of a channel in the settings, PIN and terminal keys in financial modules.
+    Production,
 }
 
 /// What the key service opens with at start.
@@ -133,7 +184,8 @@ pub(crate) struct ArkConfig {
 pub(crate) enum ArkUnseal {
     /// Nothing: custodians bring their shares.
     Shares,
-    /// The root key in the file `ark.key`, for development.
+    /// The root key in the file `ark.key`, made where there is no key service yet, for development; custodians where one has
+    /// none.
     File,
 }
 

@@ -1,5 +1,10 @@
 //! `lintel`: the platform as one program.
 
+mod ark_serve;
+#[cfg(test)]
+#[path = "../tests/it/authority.rs"]
+#[expect(dead_code, reason = "the integration tests use more of it")]
+mod authority;
 mod backup;
 mod cli;
 mod config;
@@ -10,6 +15,10 @@ mod import;
 mod log;
 mod serve;
 mod shell;
+#[cfg(test)]
+#[path = "../tests/it/skip.rs"]
+mod skip;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,7 @@
 //! `lintel serve`: brings the parts up in order, and down in the opposite one.
 
+mod doors;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,7 +10,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use ark::{FingerprintKey, Vault};
+use ark::Vault;
+use ark::keys::KeyUse;
 use domain::calendar::Date;
 use domain::envelope::Time;
 use domain::initialise::Genesis;
@@ -20,13 +23,14 @@ use node::executor::Patience;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
-use tokio::net::TcpListener;
 
-use crate::config::{ClockKind, Config, Place};
+use self::doors::{Doors, Stop, open_doors};
+use crate::config::{ArkProfile, ChannelConfig, ClockKind, Config, Place};
 use crate::http::{self, App, Parts};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::journal_place::JournalPlace;
 use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
 use crate::shell::merger::Merging;
@@ -44,7 +48,16 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
             std::fs::write(path, address.to_string()).with_context(|| format!("writing {}", path.display()))
         })
     };
-    run_until(config, |_| Ok(()), ready, signalled())
+    run_until(config, WhileSealed::Wait, |_| Ok(()), ready, signalled())
+}
+
+/// What is done while the key service is sealed at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhileSealed {
+    /// Listen, and wait for the custodians.
+    Wait,
+    /// Give up.
+    Refuse,
 }
 
 /// Runs the platform until `stop` ends. It begins only if `may_begin` has nothing against the state that was recovered,
@@ -54,22 +67,26 @@ pub(crate) fn run(config: &Config, port_file: Option<&Path>) -> Result<()> {
 /// As [`run`], and what `may_begin` and `ready` say.
 pub(crate) fn run_until(
     config: &Config,
+    sealed: WhileSealed,
     may_begin: impl FnOnce(&State) -> Result<()>,
     ready: impl FnOnce(SocketAddr) -> Result<()>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let lock = take_directory(&config.data_dir)?;
+    let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
+    let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
+    // A sealed node leads nothing: it waits before it takes the lease.
+    let Some(doors) = open_doors(&runtime, config, &ark, sealed, ready, &stop)? else { return Ok(()) };
     let mut lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } =
-        lease::kept_while(lease.as_mut(), || recover(config, &lock))?;
+        lease::kept_while(lease.as_mut(), || recover(config, &place, &lock))?;
     let state = term.engine.state();
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     may_begin(state)?;
     let clock = clock(config, state)?;
     let outbox: Vec<_> = state.in_outbox().cloned().collect();
 
-    let vault = Arc::new(open_vault(&config.data_dir, state)?);
+    let vault = Arc::new(open_vault(&config.data_dir, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
     let leadership = Leadership::new(lease.as_ref());
@@ -77,7 +94,7 @@ pub(crate) fn run_until(
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
     let terms = Terms {
-        place: config.journal.clone(),
+        place,
         lock: lock.clone(),
         store: store.clone(),
         history: history.clone(),
@@ -90,19 +107,15 @@ pub(crate) fn run_until(
     };
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
-
-    let executor = executor(config, &platform, &clock, &vault, &store)?;
-    let (root, books) = (vault.fingerprint_key(), Books { store, history, tail, projector: handle.clone() });
+    let executor = executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
-        ark: Arc::new(Ark::start(&config.data_dir, &config.ark)),
+        ark,
         clock,
-        fingerprints: FingerprintKey::derived_from(&root),
-        root,
         nonces: Arc::default(),
         codes: Arc::default(),
-        books,
+        books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
     });
     let served = runtime.block_on(async {
@@ -112,7 +125,7 @@ pub(crate) fn run_until(
         tokio::spawn(tick(platform.clone()));
         outbox.into_iter().for_each(|attempt| drop(attempts.send((epoch, attempt))));
         tokio::spawn(executor.run(requested));
-        serve(config, app, ready, stop).await
+        serve(config, app, doors, stop).await
     });
     platform.stop();
     let ended = leading.join();
@@ -139,17 +152,24 @@ struct Recovered {
     projector: Projector,
 }
 
-fn recover(config: &Config, lock: &DirectoryLock) -> Result<Recovered> {
+fn recover(config: &Config, place: &JournalPlace, lock: &DirectoryLock) -> Result<Recovered> {
     // Before anything is counted: what comes earlier is lost.
     http::health::recorder();
-    let mut journal = term::open_journal(lock, &config.journal)?;
+    let mut journal = place.open(lock)?;
     let store = Arc::new(open_store(&config.data_dir, &config.store)?);
     let (history, tail) = (Arc::new(History::new(&config.data_dir)), Tail::new());
     let mut projector = Projector::new(store.clone(), history.clone(), tail.clone(), journal.tip().epoch)?;
 
     let began = std::time::Instant::now();
     let loaded = node::load::load(journal.as_mut(), &store, &history, |projected| projector.take(projected, 0))?;
-    let node::load::Loaded { engine, restored, restoring } = loaded;
+    let node::load::Loaded { engine, restored, restoring, refused_filter } = loaded;
+    if let Some(through) = refused_filter {
+        tracing::error!(
+            table = "key_filters",
+            through,
+            "a filter of keys is not what was written; it was built again from the keys"
+        );
+    }
     let (position, epoch) = (engine.state().position, journal.tip().epoch);
     let way = if restored > 0 { "the store's checkpoint, then the journal after it" } else { "the whole journal" };
     let (seconds, restoring_seconds) = (began.elapsed().as_secs_f64(), restoring.as_secs_f64());
@@ -199,9 +219,11 @@ fn of_threads(
     }
 }
 
-/// Opens the vault, unless it knows fewer customers than the journal: it would give their ids out again, to other people.
-fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
-    let vault = Vault::open(directory)?;
+/// Opens the vault, with the keys that every platform has, unless it knows fewer customers than the journal: it would give
+/// their ids out again, to other people.
+fn open_vault(directory: &Path, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
+    ark::keys::ensure_platform_keys(&*keys)?;
+    let vault = Vault::open(directory, keys)?;
     let known = vault.last_customer()?.map_or(0, |customer| customer.0);
     let registered = state.customers.next_id().saturating_sub(1);
     if known < registered {
@@ -210,10 +232,9 @@ fn open_vault(directory: &Path, state: &State) -> Result<Vault> {
              the journal, or of other books; put back {} and {} as they were when this journal was last written",
             directory.display(),
             ark::vault::VAULT_NAME,
-            ark::vault::KEY_FILE_NAME,
+            ark::keys::KEYS_NAME,
         );
     }
-    tracing::warn!("{}", ark::KEY_FILE_WARNING);
     Ok(vault)
 }
 
@@ -253,12 +274,13 @@ fn executor(
     config: &Config,
     platform: &Platform,
     clock: &Clock,
-    vault: &Arc<Vault>,
-    store: &Arc<Database>,
+    (vault, store): (&Arc<Vault>, &Arc<Database>),
+    keys: &Arc<dyn KeyUse>,
 ) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
-        let channel = channels::registry::by_name(&entry.name, &entry.settings)
+        refuse_clear_key(config, entry)?;
+        let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)
             .with_context(|| format!("channel {}", entry.name))?;
         let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
         if settles_ms <= config.executor.timeout_ms {
@@ -282,6 +304,19 @@ fn executor(
         permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
         patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
     })
+}
+
+/// Refuses a channel's key in the settings of a production: whoever reads them would sign as the institution.
+fn refuse_clear_key(config: &Config, entry: &ChannelConfig) -> Result<()> {
+    let key = entry.settings.get("key").and_then(serde_json::Value::as_str);
+    if config.ark.profile == ArkProfile::Production && key.is_some_and(|key| !key.starts_with("ark:")) {
+        bail!(
+            "ark.profile = \"production\", and the key of channel {} stands in the settings: bring it with `lintel ark keys take-in \
+             channel/NAME` and name it there, as \"ark:channel/NAME\"",
+            entry.name
+        );
+    }
+    Ok(())
 }
 
 /// The client for banks. It follows no redirect: that would write a payment twice, and elsewhere.
@@ -335,20 +370,20 @@ async fn tick(platform: Platform) {
 async fn serve(
     config: &Config,
     app: App,
-    ready: impl FnOnce(SocketAddr) -> Result<()>,
-    stop: impl Future<Output = ()> + Send + 'static,
+    mut doors: Doors<impl FnOnce(SocketAddr) -> Result<()>>,
+    stop: Stop,
 ) -> Result<()> {
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    let listener = doors.listener(config).await?;
     let address = listener.local_addr()?;
     let platform = app.platform.clone();
     let ark = Arc::clone(&app.ark);
     tokio::spawn(key_service::tick(Arc::clone(&ark)));
     let (router, _) = http::routes(app);
-    ready(address)?;
+    doors.opened(address)?;
     tracing::info!(%address, "ready: http://{address}/docs");
     let stop = async move {
         tokio::select! {
-            () = stop => tracing::info!("asked to stop"),
+            () = stop.asked() => tracing::info!("asked to stop"),
             () = lost(&platform) => {}
         }
     };

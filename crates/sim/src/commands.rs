@@ -161,7 +161,11 @@ impl<'a> Maker<'a> {
         }
         let (out_trade_no, tries_allowed) = (format!("R-{}", self.number), 1 + u8::from(self.random.chance(600)));
         let (currency, destination) = (CNY, None);
-        let create = CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed };
+        let rent = items[0].amount;
+        let total = items.iter().map(|item| item.amount).sum();
+        let instruments = if self.random.chance(250) { self.instruments(total, rent) } else { Vec::new() };
+        let create =
+            CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed, instruments };
         Some(Command::CreateOrder(create))
     }
 
@@ -174,7 +178,12 @@ impl<'a> Maker<'a> {
         // The newest most of all: the older are often waiting for an answer.
         let order = if self.random.chance(600) { open.last().copied() } else { self.random.pick(&open).copied() }?;
         let total: Minor = order.items.iter().map(|item| item.amount).sum();
-        let rent = order.sum_of(ItemKind::Rent);
+        let instruments = self.instruments(total, order.sum_of(ItemKind::Rent));
+        Some(Command::PayOrder { order: order.id, instruments })
+    }
+
+    /// A card, a fund, or both together.
+    fn instruments(&mut self, total: Minor, rent: Minor) -> Vec<Instrument> {
         let by_fund = if self.random.chance(450) { self.random.between(1, rent) } else { 0 };
         let mut instruments = Vec::new();
         if total > by_fund {
@@ -187,7 +196,7 @@ impl<'a> Maker<'a> {
             let contract = format!("LEASE-{}", self.number);
             instruments.push(Instrument::Fund { contract, amount: by_fund, holds: true });
         }
-        Some(Command::PayOrder { order: order.id, instruments })
+        instruments
     }
 
     fn paid(&mut self) -> Option<(OrderId, Minor, MerchantId)> {

@@ -28,7 +28,7 @@ pub(crate) fn secrets() -> &'static Secrets {
     SECRETS.get_or_init(|| {
         // Removed at once, for nothing is dropped at the end of a process: an open vault reads on.
         let directory = Directory::new().expect("a directory for temporary files");
-        let vault = Arc::new(Vault::open(directory.path()).expect("a new vault"));
+        let vault = Arc::new(Vault::open_with_key_file(directory.path()).expect("a new vault"));
         let number = Secret::new(String::from("11010119900307123X"));
         let identity = Identity::new(CertificateType::ResidentIdentity, &number).expect("a number in its form");
         let customer = vault.get_or_create(&identity).expect("a new customer").id();

@@ -2,7 +2,7 @@
 //! row that the journal does not account for. Where [`crate::recovery`] stops at the first damage, this names them all.
 //!
 //! ```text
-//!  file ─ pages, and every index beside its table (SQLite) ─► what lists are found by is what the tables hold
+//!  file ─ pages (SQLite), and every index beside its table ─► what lists are found by is what the tables hold
 //!  row ─ checksum, id ─► aggregate ─ its own columns ─► equal to the state's, if there is one
 //!           └ damaged: named, and the walk goes on with the next row
 //! ```

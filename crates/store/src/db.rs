@@ -286,11 +286,12 @@ impl Database {
         }
     }
 
-    /// What SQLite says against its own file, at most a hundred things: damaged pages, indexes that miss rows or have others.
-    /// PostgreSQL checks a page whenever it reads one, where its checksums are on, and is not asked.
+    /// What the database says against itself, a line each. SQLite, of its file, at most a hundred things: damaged pages, indexes
+    /// that miss rows or have others. PostgreSQL, of the schema's indexes; a page it checks whenever it reads one, where its
+    /// checksums are on.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the file is so damaged that it cannot even be asked.
+    /// [`StoreError::Database`] if it is so damaged that it cannot even be asked.
     pub fn check_file(&self) -> Result<Vec<String>, StoreError> {
         match &self.0 {
             Backend::Sqlite(sqlite) => {
@@ -299,7 +300,7 @@ impl Database {
                     said.iter().map(|row| row.text(0).map(str::to_owned)).collect::<Result<_, _>>()?;
                 Ok(said.into_iter().filter(|words| words != "ok").collect())
             }
-            Backend::Postgres(_) => Ok(Vec::new()),
+            Backend::Postgres(postgres) => postgres.check_indexes(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The idempotency table (幂等键): which key was used for what, and what was answered.
 //!
 //! One table holds `Idempotency-Key`, `out_trade_no` and (business number, event code), told apart by their scope. All keys
-//! ever used are here; the engine's memory holds the last of them, and filters of the others.
+//! ever used are here; the engine's memory holds the last of them, and filters of the others. Each row has a checksum over all of
+//! it, and one that is not what was written is an error for whoever reads it, never an answer.
 
 use std::fmt;
 
@@ -27,6 +28,21 @@ pub struct KeyRow {
     pub month: u32,
 }
 
+impl KeyRow {
+    /// CRC-32 over every field, each text with its length before it.
+    fn checksum(&self) -> u32 {
+        let Self { scope, key, position, fingerprint, reply, month } = self;
+        let mut checksum = crc32fast::Hasher::new();
+        for bytes in [scope.as_bytes(), key.as_bytes(), fingerprint, reply] {
+            checksum.update(&(bytes.len() as u64).to_be_bytes());
+            checksum.update(bytes);
+        }
+        checksum.update(&position.to_be_bytes());
+        checksum.update(&month.to_be_bytes());
+        checksum.finalize()
+    }
+}
+
 impl fmt::Debug for KeyRow {
     /// Shows the length of the answer only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,36 +51,55 @@ impl fmt::Debug for KeyRow {
     }
 }
 
-const COLUMNS: &str = "scope, key, position, fingerprint, reply, month";
+const COLUMNS: &str = "scope, key, position, fingerprint, reply, month, checksum";
+/// The table.
+const TABLE: &str = "idempotency_keys";
 
 /// Rows that are read at once.
 const PAGE_ROWS: u32 = 4_096;
 
 /// The key is kept in bytes: every text fits, and both databases order bytes in the same way.
 pub(crate) fn upsert(session: &dyn Session, keys: &[KeyRow]) -> Result<(), StoreError> {
-    let others = ["position", "fingerprint", "reply", "month"];
-    let mut upsert = Upsert::new(session, "idempotency_keys", &["scope", "key"], &others);
-    for KeyRow { scope, key, position, fingerprint, reply, month } in keys {
+    let others = ["position", "fingerprint", "reply", "month", "checksum"];
+    let mut upsert = Upsert::new(session, TABLE, &["scope", "key"], &others);
+    for row in keys {
+        let KeyRow { scope, key, position, fingerprint, reply, month } = row;
         let identity = [scope.as_bytes().into(), key.as_bytes().into()];
-        let others = [(*position).into(), fingerprint.as_slice().into(), reply.as_slice().into(), Value::from(*month)];
+        let body: [Value; 2] = [fingerprint.as_slice().into(), reply.as_slice().into()];
+        let others = [Value::from(*position)].into_iter().chain(body).chain([(*month).into(), row.checksum().into()]);
         upsert.add(identity.into_iter().chain(others))?;
     }
     upsert.finish()
 }
 
+/// A row, if it is what was written.
 fn decode(row: &Row) -> Result<KeyRow, StoreError> {
+    let (found, is_sound) = decode_any(row)?;
+    if is_sound {
+        return Ok(found);
+    }
+    // A key is its caller's own text, so it is not named.
+    let id = format!("bound at position {}", found.position);
+    Err(StoreError::corrupt(TABLE, id, "its checksum is not that of the row"))
+}
+
+/// A row as it stands, and whether it is what was written, as far as can be told.
+fn decode_any(row: &Row) -> Result<(KeyRow, bool), StoreError> {
     let text = |column: usize| {
         let text = String::from_utf8(row.bytes(column)?.to_vec());
-        text.map_err(|_| StoreError::corrupt("idempotency_keys", format!("{row:?}"), "its key is not UTF-8"))
+        text.map_err(|_| StoreError::corrupt(TABLE, format!("{row:?}"), "its key is not UTF-8"))
     };
-    Ok(KeyRow {
+    let corrupt = |column: &str| StoreError::corrupt(TABLE, format!("{row:?}"), format!("its {column} is none"));
+    let found = KeyRow {
         scope: text(0)?,
         key: text(1)?,
-        position: row.unsigned(2)?,
+        position: row.unsigned(2).map_err(|_| corrupt("position"))?,
         fingerprint: row.bytes(3)?.to_vec(),
         reply: row.bytes(4)?.to_vec(),
-        month: u32::try_from(row.int(5)?).unwrap_or_default(),
-    })
+        month: u32::try_from(row.int(5)?).map_err(|_| corrupt("month"))?,
+    };
+    let is_sound = row.is_null(6) || row.int(6)? == i64::from(found.checksum());
+    Ok((found, is_sound))
 }
 
 /// What a key was used for, if it was.
@@ -130,12 +165,38 @@ pub fn each<E: From<StoreError>>(
     through: u64,
     mut each: impl FnMut(KeyRow) -> Result<(), E>,
 ) -> Result<(), E> {
+    pages(database, after, through, |row| each(decode(row)?))
+}
+
+/// As [`each`], with rows that are not what was written among them; whether a row is, stands beside it.
+///
+/// # Errors
+/// [`StoreError::Database`]; [`StoreError::Corrupt`] for a row that cannot even be told from others.
+pub fn audit(
+    database: &Database,
+    after: u64,
+    through: u64,
+    mut each: impl FnMut(KeyRow, bool),
+) -> Result<(), StoreError> {
+    pages(database, after, through, |row| {
+        let (row, is_sound) = decode_any(row)?;
+        each(row, is_sound);
+        Ok(())
+    })
+}
+
+fn pages<E: From<StoreError>>(
+    database: &Database,
+    after: u64,
+    through: u64,
+    mut each: impl FnMut(&Row) -> Result<(), E>,
+) -> Result<(), E> {
     let mut from = behind(after);
     loop {
         let page = by_position(database, &from, through, PAGE_ROWS)?;
         let Some(last) = page.last() else { return Ok(()) };
-        from = (last.position, last.scope.as_bytes().to_vec(), last.key.as_bytes().to_vec());
-        page.into_iter().try_for_each(&mut each)?;
+        from = (last.unsigned(2)?, last.bytes(0)?.to_vec(), last.bytes(1)?.to_vec());
+        page.iter().try_for_each(&mut each)?;
     }
 }
 
@@ -144,7 +205,7 @@ pub fn each<E: From<StoreError>>(
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn first(database: &Database, after: u64, through: u64, most: u32) -> Result<Vec<KeyRow>, StoreError> {
-    by_position(database, &behind(after), through, most)
+    by_position(database, &behind(after), through, most)?.iter().map(decode).collect()
 }
 
 /// Behind all keys of a position: no UTF-8 text holds this byte.
@@ -157,12 +218,12 @@ fn by_position(
     (position, scope, key): &(u64, Vec<u8>, Vec<u8>),
     through: u64,
     most: u32,
-) -> Result<Vec<KeyRow>, StoreError> {
+) -> Result<Vec<Row>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM idempotency_keys WHERE (position, scope, key) > ($1, $2, $3) AND position <= $4 \
          ORDER BY position, scope, key LIMIT $5"
     );
     let parameters: [Value; 5] =
         [(*position).into(), scope.as_slice().into(), key.as_slice().into(), through.into(), most.into()];
-    database.query(&sql, &parameters)?.iter().map(decode).collect()
+    database.query(&sql, &parameters)
 }

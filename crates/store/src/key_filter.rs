@@ -51,25 +51,24 @@ pub fn replace(database: &Database, row: &FilterRow) -> Result<(), StoreError> {
 }
 
 /// The filters that can be relied on: they are what was written, and each begins where the one before it ends, the first
-/// at position 0. What comes behind a damaged or missing one is left out.
+/// at position 0. What comes behind a damaged or missing one is left out; the end of the damaged one's span is given beside.
 ///
 /// # Errors
 /// [`StoreError::Database`].
-pub fn sound(database: &Database) -> Result<Vec<FilterRow>, StoreError> {
-    let sql = "SELECT after_position, through_position, keys, filter, checksum FROM key_filters \
-               ORDER BY through_position";
+pub fn sound(database: &Database) -> Result<(Vec<FilterRow>, Option<u64>), StoreError> {
     let mut filters = Vec::new();
-    let mut through = 0;
-    for row in database.query(sql, &[])? {
-        match decode(&row)? {
-            Some(filter) if filter.after == through => {
-                through = filter.through;
+    let mut reached = 0;
+    for (through, filter) in all(database)? {
+        match filter {
+            Some(filter) if filter.after == reached => {
+                reached = through;
                 filters.push(filter);
             }
-            Some(_) | None => break,
+            Some(_) => break,
+            None => return Ok((filters, Some(through))),
         }
     }
-    Ok(filters)
+    Ok((filters, None))
 }
 
 /// Every filter, by the end of its span; `None` for one that is not what was written.

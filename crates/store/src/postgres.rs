@@ -3,6 +3,8 @@
 //! The calls block: the pool lives on a small runtime of its own, whose one thread moves the bytes while the caller
 //! waits. A connection whose statement failed or did not come back in time is closed, never used again.
 
+mod indexes;
+
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -180,20 +182,21 @@ impl Postgres {
         &self,
         work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.within(IsolationLevel::ReadCommitted, false, work)
+        self.within(IsolationLevel::ReadCommitted, false, self.answer_within, work)
     }
 
     pub(crate) fn snapshot<T>(
         &self,
         work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.within(IsolationLevel::RepeatableRead, true, work)
+        self.within(IsolationLevel::RepeatableRead, true, self.answer_within, work)
     }
 
     fn within<T>(
         &self,
         isolation: IsolationLevel,
         read_only: bool,
+        answer_within: Duration,
         work: impl FnOnce(&dyn Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.connect()?;
@@ -201,7 +204,7 @@ impl Postgres {
             let doing = format!("a transaction in schema {}", self.schema);
             let begin = connection.build_transaction().isolation_level(isolation).read_only(read_only).start();
             let transaction = self.answer(&doing, begin)?;
-            let done = work(&self.session(transaction.client()))?;
+            let done = work(&Connected { answer_within, ..self.session(transaction.client()) })?;
             self.answer(&doing, transaction.commit())?;
             Ok(done)
         })();

@@ -64,11 +64,12 @@ const FILES: &[File] = files![
     "0041_advance.sql",
     "0042_key_filter.sql",
     "0043_recall.sql",
-    "0044_recall.sql",
+    "0044_key.sql",
+    "0045_recall.sql",
 ];
 
 /// What follows a file once, where SQL alone cannot know it.
-const THEN: &[(&str, fn(&dyn Session) -> Result<(), StoreError>)] = &[("0044_recall.sql", recall::mark_closed)];
+const THEN: &[(&str, fn(&dyn Session) -> Result<(), StoreError>)] = &[("0045_recall.sql", recall::mark_closed)];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     version BIGINT PRIMARY KEY,

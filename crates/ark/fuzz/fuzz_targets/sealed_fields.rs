@@ -14,7 +14,7 @@ fn vault() -> &'static (TempDir, Vault, CustomerId, SealedParts) {
     static VAULT: OnceLock<(TempDir, Vault, CustomerId, SealedParts)> = OnceLock::new();
     VAULT.get_or_init(|| {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let vault = Vault::open(directory.path()).expect("a vault");
+        let vault = Vault::open_with_key_file(directory.path()).expect("a vault");
         let identity = Identity::new(CertificateType::ResidentIdentity, &"990101190001010007".into());
         let customer = vault.get_or_create(&identity.expect("a number in its form")).expect("a customer").id();
         let sealed = vault.seal(customer, PHONE, &"13800000000".into()).expect("sealed");

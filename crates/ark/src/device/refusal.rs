@@ -57,6 +57,25 @@ macro_rules! refuse_financial {
                 Err($crate::device::no_financial(self.profile, $name))
             }
 
+            fn wrap_terminal_key(
+                &self,
+                _: crate::financial::TerminalKey,
+                _: crate::provider::KeyHandle,
+            ) -> Result<Vec<u8>, KeyError> {
+                Err($crate::device::no_financial(self.profile, $name))
+            }
+
+            fn unwrap_terminal_key(
+                &self,
+                _: crate::financial::Purpose,
+                _: crate::financial::TerminalCipher,
+                _: &[u8],
+                _: &[u8; crate::provider::CHECK_VALUE_LENGTH],
+                _: crate::provider::KeyHandle,
+            ) -> Result<crate::financial::TerminalKey, KeyError> {
+                Err($crate::device::no_financial(self.profile, $name))
+            }
+
             fn destroy_terminal_key(&self, _: crate::financial::TerminalKey) {}
 
             fn terminal_check_value(

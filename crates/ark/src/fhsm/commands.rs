@@ -5,7 +5,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{
-    Fhsm, Held, Key,
+    Fhsm, Held, Key, StoredKey,
     dialect::Command,
     layout::{Awaited, Field, Values, value},
     undecided,
@@ -16,7 +16,7 @@ use crate::{
         Financial, PinSide, Purpose, TerminalCipher, TerminalKey, TerminalMac, Track, TrackSide, TranslatedTrack,
         check_card_number, check_check_value, check_components, check_track_forms, track_halves,
     },
-    provider::{CHECK_VALUE_LENGTH, KeyError},
+    provider::{CHECK_VALUE_LENGTH, KeyError, KeyHandle},
     secret::Secret,
 };
 
@@ -151,6 +151,24 @@ impl Financial for Fhsm {
         sent.extend([(Field::Key, self.written(&key)?), (Field::Under, self.written(&under)?)]);
         let awaited = Awaited { key: None, lengths: &[(Field::Encrypted, key.cipher.key_length())] };
         Ok(given(&self.ask(Command::Export, &sent, &awaited)?, Field::Encrypted).to_vec())
+    }
+
+    fn wrap_terminal_key(&self, key: TerminalKey, _: KeyHandle) -> Result<Vec<u8>, KeyError> {
+        match &self.key(key)?.held {
+            Held::Stored(bytes) => Ok(bytes.clone()),
+            Held::Index(_) => self.stored(key).map(|stored| stored.bytes),
+        }
+    }
+
+    fn unwrap_terminal_key(
+        &self,
+        purpose: Purpose,
+        cipher: TerminalCipher,
+        wrapped: &[u8],
+        check: &[u8; CHECK_VALUE_LENGTH],
+        _: KeyHandle,
+    ) -> Result<TerminalKey, KeyError> {
+        self.take_in(&StoredKey { purpose, cipher, bytes: wrapped.to_vec(), check: *check })
     }
 
     /// The module keeps nothing of a key as ciphertext; one by index stays there.

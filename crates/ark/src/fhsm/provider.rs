@@ -18,6 +18,10 @@ impl Fhsm {
 }
 
 impl Provider for Fhsm {
+    fn financial(&self) -> Option<&dyn crate::Financial> {
+        Some(self)
+    }
+
     fn generate(&self, _: KeyKind) -> Result<KeyHandle, KeyError> {
         Err(self.financial_only("make a general key"))
     }

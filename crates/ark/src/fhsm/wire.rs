@@ -26,6 +26,17 @@ pub(super) enum Answer {
     Status(Vec<u8>),
 }
 
+/// Takes a frame apart that should answer the request with this header.
+pub(super) fn parse(dialect: &Dialect, header: &[u8], verb: &Verb, frame: &[u8]) -> Result<Answer, &'static str> {
+    let rest = frame.strip_prefix(header).ok_or("a header that is not this request's")?;
+    let rest = rest.strip_prefix(verb.answer.as_slice()).ok_or("the code of another command")?;
+    let (status, fields) = rest.split_at_checked(dialect.ok.len()).ok_or("a frame without a status")?;
+    if status == dialect.ok {
+        return Ok(Answer::Done(Zeroizing::new(fields.to_vec())));
+    }
+    Ok(Answer::Status(status.to_vec()))
+}
+
 /// One request in flight.
 pub(super) struct Connection {
     stream: TcpStream,
@@ -73,17 +84,7 @@ impl Connection {
         let until = Instant::now() + self.within;
         self.stream.write_all(&frame).map_err(|error| self.lost(operation, &error))?;
         let answer = self.read_frame(operation, until)?;
-        let wrong = |problem: &str| self.wrong(operation, problem.to_owned());
-        let rest = answer.strip_prefix(header.as_slice());
-        let rest = rest.ok_or_else(|| wrong("a header that is not this request's"))?;
-        let rest = rest.strip_prefix(verb.answer.as_slice());
-        let rest = rest.ok_or_else(|| wrong("the code of another command"))?;
-        let (status, fields) =
-            rest.split_at_checked(dialect.ok.len()).ok_or_else(|| wrong("a frame without a status"))?;
-        if status == dialect.ok {
-            return Ok(Answer::Done(Zeroizing::new(fields.to_vec())));
-        }
-        Ok(Answer::Status(status.to_vec()))
+        parse(&dialect, &header, verb, &answer).map_err(|problem| self.wrong(operation, problem.to_owned()))
     }
 
     /// Nothing may lie here before something is asked: a late answer would be taken for the next one.

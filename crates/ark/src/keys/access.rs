@@ -12,18 +12,19 @@
 //! each change takes two people, see [`super::approval`].
 //!
 //! Invariants: all of it is one row under one HMAC-SM3, so that a part taken away is seen and nobody brings the founder's
-//! time back; who made the key service is never an administrator.
+//! time back; who made the key service is never an administrator. Approvals and one-time codes that were used up stand in
+//! the same row: what allows something once does not allow it again after its own row was put back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::PoisonError,
+    sync::{PoisonError, atomic::Ordering},
 };
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    By, Error, KeyService,
+    By, Error, KeyService, PLATFORM,
     row::RowKey,
     service::{Open, act, begin, checked, shown},
 };
@@ -32,19 +33,41 @@ use crate::audit;
 pub(super) const SCHEMA: &str = "
 CREATE TABLE access (
     id   INTEGER PRIMARY KEY CHECK (id = 1),
-    text TEXT NOT NULL,                              -- founder, roles and policies, a line each
+    text TEXT NOT NULL,                              -- founder, roles, policies, what was used up, a line each
     mac  BLOB NOT NULL
 ) STRICT;
 ";
 
 /// What a policy may allow.
-pub const OPERATIONS: [&str; 9] =
-    ["encrypt", "decrypt", "rewrap", "datakey", "sign", "verify", "hmac", "verify-hmac", "random"];
-const ALLOWED: &str =
-    "a policy allows some of encrypt, decrypt, rewrap, datakey, sign, verify, hmac, verify-hmac, random";
+pub const OPERATIONS: [&str; 19] = [
+    "encrypt",
+    "decrypt",
+    "rewrap",
+    "datakey",
+    "sign",
+    "verify",
+    "hmac",
+    "verify-hmac",
+    "random",
+    "check-value",
+    "terminal-import",
+    "terminal-export",
+    "terminal-derive",
+    "terminal-mac",
+    "terminal-verify-mac",
+    "translate-pin",
+    "translate-pin-card",
+    "encrypt-track",
+    "translate-track",
+];
+const ALLOWED: &str = "a policy allows some of encrypt, decrypt, rewrap, datakey, sign, verify, hmac, verify-hmac, random, \
+     check-value, terminal-import, terminal-export, terminal-derive, terminal-mac, terminal-verify-mac, translate-pin, \
+     translate-pin-card, encrypt-track, translate-track";
 /// Roles and policies together at most.
 const LINES_MAX: usize = 4_096;
 const CALLER_MAX: usize = 64;
+/// Steps for which a used one-time code is kept: a day of half minutes, where codes of three steps are taken.
+const CODES_KEPT: u64 = 2_880;
 
 /// A role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,12 +119,16 @@ pub struct Access {
     pub roles: BTreeSet<(String, Role)>,
     /// Which operations a caller may do with keys whose name begins with a prefix.
     pub policies: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Approvals used or rejected of late, with when they were asked for: their rows alone can be put back.
+    pub(super) decided: BTreeMap<i64, i64>,
+    /// Whose one-time code of which time step was used last.
+    pub(super) codes: BTreeMap<String, u64>,
 }
 
 impl Access {
     pub(super) fn founded_by(founder: &str) -> Self {
         let roles = [Role::Custodian, Role::Operator, Role::Auditor].map(|role| (founder.to_owned(), role));
-        Self { founder: founder.to_owned(), roles: roles.into(), policies: BTreeMap::new() }
+        Self { founder: founder.to_owned(), roles: roles.into(), ..Self::default() }
     }
 
     /// Whether fewer than two administrators stand, so that the founder gives roles and policies alone.
@@ -175,6 +202,12 @@ impl Access {
             let operations: Vec<_> = operations.iter().map(String::as_str).collect();
             text.push_str(&format!("policy\t{caller}\t{prefix}\t{}\n", operations.join(",")));
         }
+        for (id, proposed_at) in &self.decided {
+            text.push_str(&format!("decided\t{id}\t{proposed_at}\n"));
+        }
+        for (caller, step) in &self.codes {
+            text.push_str(&format!("code\t{caller}\t{step}\n"));
+        }
         text
     }
 
@@ -189,6 +222,12 @@ impl Access {
                 ["policy", caller, prefix, operations] => {
                     let operations = operations.split(',').map(str::to_owned).collect();
                     access.policies.insert((caller.to_owned(), prefix.to_owned()), operations);
+                }
+                ["decided", id, proposed_at] => {
+                    access.decided.insert(id.parse().ok()?, proposed_at.parse().ok()?);
+                }
+                ["code", caller, step] => {
+                    access.codes.insert(caller.to_owned(), step.parse().ok()?);
                 }
                 _ => return None,
             }
@@ -295,12 +334,33 @@ impl KeyService {
         self.permitted(by, key, operation, has)
     }
 
-    /// Whether a policy lets the caller do this with the key.
+    /// From now on policies reach keys below [`PLATFORM`] too, and callers make such keys: for a process without a platform of its
+    /// own, whose callers platforms are.
+    pub fn serve_platforms(&self) {
+        self.serves_platforms.store(true, Ordering::Relaxed);
+    }
+
+    fn is_reserved(&self, key: &str) -> bool {
+        key.starts_with(PLATFORM) && !self.serves_platforms.load(Ordering::Relaxed)
+    }
+
+    /// Whether a policy lets the caller do this with the key. None reaches a key below [`PLATFORM`] but to verify, unless it
+    /// [serves platforms](Self::serve_platforms).
     ///
     /// # Errors
     /// [`Error::NotPermitted`], which the trail keeps; [`Error::Sealed`].
     pub fn check_policy(&self, by: &By<'_>, key: &str, operation: &'static str) -> Result<(), Error> {
-        self.permitted(by, key, operation, |access| access.allows(by.caller, key, operation))
+        // The platform's own keys are its own; what they signed anyone may verify.
+        let reachable = operation == "verify" || !self.is_reserved(key);
+        self.permitted(by, key, operation, |access| reachable && access.allows(by.caller, key, operation))
+    }
+
+    /// Refuses to make a key in the platform's place.
+    ///
+    /// # Errors
+    /// [`Error::NotPermitted`], which the trail keeps; [`Error::Sealed`].
+    pub fn check_name(&self, by: &By<'_>, key: &str, operation: &'static str) -> Result<(), Error> {
+        self.permitted(by, key, operation, |_| !self.is_reserved(key))
     }
 
     fn permitted(
@@ -356,11 +416,35 @@ impl KeyService {
         }
     }
 
+    /// Uses the caller's one-time code of a time step up: `false` if this one or a later one was used before.
+    ///
+    /// # Errors
+    /// [`Error::Access`] for a caller whose name cannot stand in the file; [`Error::Sealed`], [`Error::Database`].
+    pub fn use_code(&self, by: &By<'_>, step: u64) -> Result<bool, Error> {
+        checked(by)?;
+        if by.caller.contains(['\t', '\n', '\r']) {
+            return Err(Error::Access("a caller's name has no tabs and is one line"));
+        }
+        let mut file = self.file();
+        let open = self.opened()?;
+        let mut next = open.access.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if next.codes.get(by.caller).is_some_and(|used| step <= *used) {
+            return Ok(false);
+        }
+        next.codes.retain(|_, used| used.saturating_add(CODES_KEPT) > step);
+        next.codes.insert(by.caller.to_owned(), step);
+        let transaction = begin(&mut file)?;
+        next.write(&transaction, self.row_key(&open))?;
+        transaction.commit()?;
+        *open.access.write().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(true)
+    }
+
     fn change_access_now(&self, by: &By<'_>, change: &Change, approval: Option<i64>) -> Result<(), Error> {
         let mut file = self.file();
         let open = self.opened()?;
         let now = open.access.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let next = now.changed(change)?;
+        let mut next = now.changed(change)?;
         let transaction = begin(&mut file)?;
         let is_founder = now.is_founding() && now.founder == by.caller;
         if !is_founder {
@@ -371,7 +455,7 @@ impl KeyService {
                 return Err(Error::NotPermitted { caller, operation, key: String::new() });
             }
             let proposal = super::Proposal::access(change);
-            self.redeem_in(&transaction, &open, by, id, &proposal)?;
+            self.redeem_in(&transaction, &open, &mut next, by, id, &proposal)?;
         }
         next.write(&transaction, self.row_key(&open))?;
         audit::append(&transaction, by.now, &act(by, &change.text(), 0, "change-access", audit::OK), 1)?;

@@ -6,12 +6,15 @@
 //! ```
 //!
 //! Approvals lie in `keys.db`, not in the journal: they must be there when the platform's books are not, and be restored
-//! with the keys. Invariant: an approval is used up in the transaction that is durable before what it allows begins.
+//! with the keys. Invariants: an approval is used up in the transaction that is durable before what it allows begins; that
+//! it was used or rejected also stands in the row of rights, so that an older row of its own does not bring it back.
+
+use std::sync::PoisonError;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
-    By, Change, Error, KeyService, Role,
+    Access, By, Change, Error, KeyService, Role,
     row::RowKey,
     service::{Open, act, begin, checked, shown},
 };
@@ -232,6 +235,14 @@ impl Approval {
     }
 }
 
+impl Access {
+    /// Remembers that an approval was used or rejected, for longer than it would count.
+    fn settle(&mut self, approval: &Approval, now: i64) {
+        self.decided.retain(|_, at| now.saturating_sub(*at) < 2 * APPROVAL_LIFE_MS);
+        self.decided.insert(approval.id, approval.proposed_at);
+    }
+}
+
 impl KeyService {
     /// Asks for what takes two people. Whether the caller may ask is the interface's to check.
     ///
@@ -290,8 +301,14 @@ impl KeyService {
         approval.state = if approve { ApprovalState::Approved } else { ApprovalState::Rejected };
         (approval.decided_by, approval.decided_at) = (by.caller.to_owned(), by.now);
         approval.write(&transaction, self.row_key(&open))?;
+        let mut access = open.access.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if !approve {
+            access.settle(&approval, by.now);
+            access.write(&transaction, self.row_key(&open))?;
+        }
         self.trail_approval(&transaction, by, &approval, operation)?;
         transaction.commit()?;
+        *open.access.write().unwrap_or_else(PoisonError::into_inner) = access;
         Ok(approval)
     }
 
@@ -311,15 +328,20 @@ impl KeyService {
         let mut file = self.file();
         let open = self.opened()?;
         let transaction = begin(&mut file)?;
-        self.redeem_in(&transaction, &open, by, id, proposal)?;
+        let mut access = open.access.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.redeem_in(&transaction, &open, &mut access, by, id, proposal)?;
+        access.write(&transaction, self.row_key(&open))?;
         transaction.commit()?;
+        *open.access.write().unwrap_or_else(PoisonError::into_inner) = access;
         Ok(())
     }
 
+    /// What it changes in `access` is for the caller to write, in the same transaction.
     pub(super) fn redeem_in(
         &self,
         file: &Connection,
         open: &Open,
+        access: &mut Access,
         by: &By<'_>,
         id: i64,
         proposal: &Proposal,
@@ -340,6 +362,7 @@ impl KeyService {
             ApprovalState::Used => return refused("it was used; ask again"),
         }
         approval.state = ApprovalState::Used;
+        access.settle(&approval, by.now);
         approval.write(file, self.row_key(open))?;
         self.trail_approval(file, by, &approval, "use-approval")
     }
@@ -363,7 +386,14 @@ impl KeyService {
             .prepare_cached("SELECT * FROM approval WHERE id = ?1")?
             .query_row([id], |row| Ok(Approval::of(row, rows)))
             .optional()?;
-        found.ok_or(Error::ApprovalUnknown(id))?.ok_or_else(|| self.damaged(format!("approval {id}")))
+        let damaged = || self.damaged(format!("approval {id}"));
+        let approval = found.ok_or(Error::ApprovalUnknown(id))?.ok_or_else(damaged)?;
+        let settled = open.access.read().unwrap_or_else(PoisonError::into_inner).decided.contains_key(&id);
+        // An older row of it was put back.
+        if settled && matches!(approval.state, ApprovalState::Waiting | ApprovalState::Approved) {
+            return Err(damaged());
+        }
+        Ok(approval)
     }
 
     fn trail_approval(

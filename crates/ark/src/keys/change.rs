@@ -5,17 +5,15 @@ use std::sync::{Arc, PoisonError};
 use rusqlite::Connection;
 
 use super::{
-    By, Error, Info, KeyService, Purpose, Spec, State, Step,
+    Birth, By, Error, Info, KeyService, Kind, Purpose, Spec, State, Step,
+    held::Held,
     life::{Life, Use},
     operate::of_purpose,
     row::{KeyRow, VersionRow},
     service::{Key, Open, Slot, act, begin, checked, shown},
     tombstone::{self, Tombstone},
 };
-use crate::{
-    audit,
-    provider::{KeyError, KeyHandle, KeyKind},
-};
+use crate::{audit, provider::KeyHandle};
 
 impl KeyService {
     /// Makes a key.
@@ -23,10 +21,13 @@ impl KeyService {
     /// # Errors
     /// [`Error::Name`], [`Error::Exists`], [`Error::Kind`], [`Error::Sealed`], [`Error::Database`].
     pub fn create(&self, by: &By<'_>, spec: &Spec<'_>) -> Result<Info, Error> {
+        if spec.purpose.duty().is_some() {
+            return self.generate_terminal_key(by, spec, Birth::Key);
+        }
         self.change(by, spec.name, 1, "create", |file, open| {
             self.fresh(open, spec)?;
-            let handle = self.provider.generate(spec.kind)?;
-            self.born(by, file, open, spec, handle)
+            let held = self.generated(spec.kind, spec.purpose)?;
+            self.born(by, file, open, spec, held)
         })
     }
 
@@ -41,8 +42,31 @@ impl KeyService {
             of_purpose(&wrapper, Purpose::Wrap, "unwrap")?;
             let version = wrapper.current().ok_or_else(|| Error::Unknown(shown(under)))?;
             let kek = self.allowed(&wrapper, version, Use::Open, "unwrap", by.compromised_too)?;
-            let handle = self.provider.unwrap(wrapped, spec.kind, kek)?;
-            self.born(by, file, open, spec, handle)
+            let Kind::General(kind) = spec.kind else {
+                let (name, purpose) = (shown(spec.name), spec.purpose);
+                return Err(Error::Usage { name, purpose, operation: "come under a general wrapping key" });
+            };
+            let handle = self.provider.unwrap(wrapped, kind, kek)?;
+            self.born(by, file, open, spec, Held::General(handle))
+        })
+    }
+
+    /// Takes in a key whose bytes somebody brings, such as a secret that a bank gave. They were outside, so such a key is as
+    /// good as the way it came; the trail says that it came so.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a key of a terminal or zone; [`Error::Provider`] with `key_bytes_invalid` for bytes that are no key of this kind; [`Error::RootInDevice`] where keys
+    /// lie in a device, which takes none in clear; and as [`KeyService::create`].
+    pub fn take_in(&self, by: &By<'_>, spec: &Spec<'_>, bytes: &[u8]) -> Result<Info, Error> {
+        self.change(by, spec.name, 1, "take-in", |file, open| {
+            self.fresh(open, spec)?;
+            let soft = self.soft.as_ref().ok_or(Error::RootInDevice)?;
+            let Kind::General(kind) = spec.kind else {
+                let (name, purpose) = (shown(spec.name), spec.purpose);
+                return Err(Error::Usage { name, purpose, operation: "be taken in in clear" });
+            };
+            let handle = soft.import(kind, bytes)?;
+            self.born(by, file, open, spec, Held::General(handle))
         })
     }
 
@@ -78,24 +102,36 @@ impl KeyService {
     /// # Errors
     /// [`Error::Unknown`], [`Error::Sealed`], [`Error::Damaged`], [`Error::Database`].
     pub fn rotate(&self, by: &By<'_>, name: &str) -> Result<Info, Error> {
-        self.change(by, name, 0, "rotate", |file, open| {
-            let mut key = (*self.key(open, name)?).clone();
-            let rows = self.row_key(open);
-            for version in key.versions.iter_mut().filter(|version| version.life.state == State::Active) {
-                let mut row = self.version_row(file, open, &key.row, version.number)?;
-                row.life = Life { state: State::Deactivated, destroy_at: None };
-                row.write(file, rows)?;
-                version.life = row.life;
-            }
-            let handle = self.provider.generate(key.row.kind)?;
-            key.row.versions += 1;
-            key.row.write(file, rows)?;
-            let life = Life { state: State::Active, destroy_at: None };
-            let row = self.wrapped_row(open, &key.row, handle, life, by.now)?;
+        // A module may take its time: it is asked before anything is locked.
+        let generate = |key: &Key| self.generated(key.row.kind, key.row.purpose);
+        let made = self.opened().and_then(|open| generate(&*self.key(&open, name)?));
+        self.change(by, name, 0, "rotate", |file, open| self.next(by, file, open, &*self.key(open, name)?, made?))
+    }
+
+    /// The key with one more version, which is the active one.
+    pub(super) fn next(
+        &self,
+        by: &By<'_>,
+        file: &Connection,
+        open: &Open,
+        key: &Key,
+        held: Held,
+    ) -> Result<Key, Error> {
+        let mut key = key.clone();
+        let rows = self.row_key(open);
+        for version in key.versions.iter_mut().filter(|version| version.life.state == State::Active) {
+            let mut row = self.version_row(file, open, &key.row, version.number)?;
+            row.life = Life { state: State::Deactivated, destroy_at: None };
             row.write(file, rows)?;
-            key.versions.push(self.version_of(&row, Some(handle))?);
-            Ok(key)
-        })
+            version.life = row.life;
+        }
+        key.row.versions += 1;
+        key.row.write(file, rows)?;
+        let life = Life { state: State::Active, destroy_at: None };
+        let row = self.wrapped_row(open, &key.row, &held, life, by.now)?;
+        row.write(file, rows)?;
+        key.versions.push(self.version_of(&row, Some(held))?);
+        Ok(key)
     }
 
     /// A step in the life of a version; see [`super::life`].
@@ -132,7 +168,7 @@ impl KeyService {
         Ok(info)
     }
 
-    fn fresh(&self, open: &Open, spec: &Spec<'_>) -> Result<(), Error> {
+    pub(super) fn fresh(&self, open: &Open, spec: &Spec<'_>) -> Result<(), Error> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_./".contains(&byte);
         if spec.name.is_empty() || spec.name.len() > 128 || !spec.name.bytes().all(allowed) {
             return Err(Error::Name(shown(spec.name)));
@@ -144,13 +180,13 @@ impl KeyService {
         if purpose.takes(kind) { Ok(()) } else { Err(Error::Kind { kind, purpose }) }
     }
 
-    fn born(
+    pub(super) fn born(
         &self,
         by: &By<'_>,
         file: &Connection,
         open: &Open,
         spec: &Spec<'_>,
-        handle: KeyHandle,
+        held: Held,
     ) -> Result<Key, Error> {
         let mut uid = [0; 16];
         self.provider.random(&mut uid)?;
@@ -166,9 +202,9 @@ impl KeyService {
         };
         row.write(file, self.row_key(open))?;
         let state = if spec.pre_active { State::PreActive } else { State::Active };
-        let version = self.wrapped_row(open, &row, handle, Life { state, destroy_at: None }, by.now)?;
+        let version = self.wrapped_row(open, &row, &held, Life { state, destroy_at: None }, by.now)?;
         version.write(file, self.row_key(open))?;
-        let version = self.version_of(&version, Some(handle))?;
+        let version = self.version_of(&version, Some(held))?;
         Ok(Key { row, versions: vec![version] })
     }
 
@@ -177,12 +213,12 @@ impl KeyService {
         &self,
         open: &Open,
         key: &KeyRow,
-        handle: KeyHandle,
+        held: &Held,
         life: Life,
         created: i64,
     ) -> Result<VersionRow, Error> {
         let (kek, under) = current_kek(open)?;
-        let wrapped = Some(self.provider.wrap(handle, under)?);
+        let wrapped = Some(self.wrapped(held, under)?);
         Ok(VersionRow { uid: key.uid, version: key.versions, life, created, reserved: 0, kek, wrapped })
     }
 
@@ -197,7 +233,7 @@ impl KeyService {
         VersionRow::read(file, self.row_key(open), &key.uid, version)?.ok_or_else(damaged)
     }
 
-    fn change(
+    pub(super) fn change(
         &self,
         by: &By<'_>,
         name: &str,
@@ -234,16 +270,12 @@ impl KeyService {
     /// Serves the key as it is now; destroyed versions leave the provider.
     fn put(&self, open: &Open, mut key: Key) {
         for version in key.versions.iter_mut().filter(|version| version.life.state == State::Destroyed) {
-            if let Some(handle) = version.handle.take() {
-                self.provider.destroy(handle);
+            if let Some(held) = version.held.take() {
+                self.let_go(&held);
             }
         }
         let mut keys = open.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.insert(key.row.name.clone(), Slot::Key(Arc::new(key)));
-    }
-
-    pub(super) fn kek(&self) -> Result<KeyHandle, KeyError> {
-        self.provider.generate(KeyKind::Sm4)
     }
 }
 

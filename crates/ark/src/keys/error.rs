@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Purpose, State};
+use super::{Kind, Purpose, State};
 use crate::{ceremony::ShareError, provider::KeyError};
 
 /// A refusal or failure of the key service. Nothing was changed where one is returned.
@@ -29,6 +29,9 @@ pub enum Error {
     /// The name is taken, also by keys that are destroyed.
     #[error("a key `{0}` exists or existed; choose another name, or rotate it")]
     Exists(String),
+    /// A key of this name is there, and it is not the one that the platform needs.
+    #[error("there is a key `{0}` of another kind or purpose, or one that may leave: the platform cannot use it")]
+    OtherKey(String),
     /// A name in another form.
     #[error("`{0}` is no name of a key: 1 to 128 of a-z, 0-9, `-`, `_`, `.`, `/`")]
     Name(String),
@@ -71,10 +74,13 @@ pub enum Error {
     #[error("a key of kind {kind} cannot be for `{purpose}`")]
     Kind {
         /// The kind.
-        kind: crate::provider::KeyKind,
+        kind: Kind,
         /// The purpose.
         purpose: Purpose,
     },
+    /// A key that is formed of components cannot be, or not yet; says why.
+    #[error("{0}")]
+    Forming(&'static str),
     /// An encryption context, caller or reason that is too large.
     #[error("{what} is too large: {found} where {limit} are allowed")]
     TooLarge {
@@ -155,6 +161,22 @@ pub enum Error {
     /// The provider refused or failed.
     #[error(transparent)]
     Provider(KeyError),
+    /// The key service is a process of its own, and did not answer, or not as one does.
+    #[error("the key service at {at} is unavailable: {problem}")]
+    Unavailable {
+        /// Its address.
+        at: String,
+        /// How it failed.
+        problem: String,
+    },
+    /// The key service is a process of its own, and refused, in its own words.
+    #[error("{message}")]
+    Elsewhere {
+        /// Its code.
+        code: &'static str,
+        /// What it says.
+        message: String,
+    },
     /// The key file for development.
     #[error(transparent)]
     KeyFile(#[from] crate::error::Error),
@@ -177,12 +199,14 @@ impl Error {
             Self::Share(error) => error.code(),
             Self::Unknown(_) => "key_not_found",
             Self::Exists(_) => "key_exists",
+            Self::OtherKey(_) => "key_other",
             Self::Name(_) => "key_name",
             Self::Version { .. } => "key_version",
             Self::State { .. } => "key_state",
             Self::Usage { .. } => "key_usage",
             Self::NotExportable(_) => "key_not_exportable",
             Self::Kind { .. } => "key_kind",
+            Self::Forming(_) => "key_forming",
             Self::TooLarge { .. } => "too_large",
             Self::BatchTooLarge { .. } => "batch_too_large",
             Self::NotPermitted { .. } => "not_permitted",
@@ -195,6 +219,8 @@ impl Error {
             Self::File { .. } => "keys_file",
             Self::Io { .. } | Self::Database(_) => "keys_unavailable",
             Self::Provider(error) => error.code(),
+            Self::Unavailable { .. } => "keys_unavailable",
+            Self::Elsewhere { code, .. } => code,
             Self::KeyFile(_) => "key_file",
         }
     }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::{
     Error, KeyService, State,
+    held::Held,
     life::Life,
     row::{KeyRow, VersionRow},
     service::{Key, Open, Slot, Uses, Version},
@@ -25,7 +26,11 @@ impl KeyService {
         let system = |name: &str, generation: i64, kind| -> Result<KeyHandle, Error> {
             let sql = "SELECT wrapped FROM system_key WHERE name = ?1 AND generation = ?2";
             let wrapped: Vec<u8> = file.query_row(sql, params![name, generation], |row| row.get(0))?;
-            self.provider.unwrap(&wrapped, kind, root).map_err(|_| self.damaged(format!("system key {name}")))
+            self.provider.unwrap(&wrapped, kind, root).map_err(|error| {
+                // A device that is gone damaged nothing.
+                let gone = matches!(error, KeyError::Device(_));
+                if gone { error.into() } else { self.damaged(format!("system key {name}")) }
+            })
         };
         let generations: Vec<i64> = file
             .prepare("SELECT generation FROM system_key WHERE name = 'kek'")?
@@ -39,11 +44,17 @@ impl KeyService {
         Ok(Open { root, rows, audit, keks: RwLock::new(keks), keys: RwLock::default(), access: RwLock::default() })
     }
 
-    pub(super) fn load_keys(&self, file: &Connection, open: &Open) -> Result<HashMap<String, Slot>, Error> {
+    /// All keys, or the one of this name.
+    pub(super) fn load_keys(
+        &self,
+        file: &Connection,
+        open: &Open,
+        only: Option<&str>,
+    ) -> Result<HashMap<String, Slot>, Error> {
         let rows = self.row_key(open);
         let found: Vec<(String, Option<KeyRow>)> = file
-            .prepare("SELECT * FROM key ORDER BY name")?
-            .query_map([], |row| Ok((row.get(1)?, KeyRow::read(row, rows))))?
+            .prepare("SELECT * FROM key WHERE ?1 IS NULL OR name = ?1 ORDER BY name")?
+            .query_map([only], |row| Ok((row.get(1)?, KeyRow::read(row, rows))))?
             .collect::<Result<_, _>>()?;
         let mut keys = HashMap::new();
         for (name, row) in found {
@@ -64,28 +75,30 @@ impl KeyService {
                 return Ok(damaged());
             };
             let kek = open.keks.read().unwrap_or_else(PoisonError::into_inner).get(&found.kek).copied();
-            let handle = match (&found.wrapped, kek) {
-                (Some(wrapped), Some(kek)) => match self.provider.unwrap(wrapped, row.kind, kek) {
-                    Ok(handle) => Some(handle),
+            let held = match (&found.wrapped, kek) {
+                (Some(wrapped), Some(kek)) => match self.unwrapped(row.kind, wrapped, kek) {
+                    Ok(held) => Some(held),
                     Err(_) => return Ok(damaged()),
                 },
                 (Some(_), None) => return Ok(damaged()),
                 (None, _) => None,
             };
-            versions.push(self.version_of(&found, handle)?);
+            versions.push(self.version_of(&found, held)?);
         }
         Ok(Slot::Key(Arc::new(Key { row, versions })))
     }
 
-    pub(super) fn version_of(&self, row: &VersionRow, handle: Option<KeyHandle>) -> Result<Version, Error> {
+    pub(super) fn version_of(&self, row: &VersionRow, held: Option<Held>) -> Result<Version, Error> {
+        let handle = held.as_ref().and_then(Held::general);
         let public = handle.and_then(|handle| self.provider.public_key(handle).ok());
-        let check_value = match (handle, &public) {
+        let check_value = match (&held, &public) {
             (None, _) => None,
-            (Some(_), Some(public)) => sm3(&public.bytes).first_chunk().copied(),
-            (Some(handle), None) => Some(match self.provider.check_value(handle) {
+            (Some(Held::Terminal(terminal)), _) => Some(terminal.check),
+            (Some(Held::General(_)), Some(public)) => sm3(&public.bytes).first_chunk().copied(),
+            (Some(Held::General(handle)), None) => Some(match self.provider.check_value(*handle) {
                 Ok(value) => value,
                 Err(KeyError::WrongKind { .. }) => {
-                    let tag = self.provider.authenticate(handle, Authentication::HmacSm3, b"")?;
+                    let tag = self.provider.authenticate(*handle, Authentication::HmacSm3, b"")?;
                     tag.first_chunk().copied().unwrap_or_default()
                 }
                 Err(error) => return Err(error.into()),
@@ -95,7 +108,7 @@ impl KeyService {
             number: row.version,
             life: row.life,
             created: row.created,
-            handle,
+            held,
             public,
             check_value,
             uses: Arc::new(Uses { used: AtomicU64::new(row.reserved), reserved: AtomicU64::new(row.reserved) }),

@@ -5,7 +5,8 @@ use std::{fmt, sync::PoisonError};
 use zeroize::Zeroizing;
 
 use super::{
-    By, Context, Error, KeyService, Purpose,
+    By, Context, Error, KeyService, Kind, Purpose,
+    held::Held,
     life::Use,
     service::{Key, Open, Version, act, checked},
     text,
@@ -277,7 +278,7 @@ impl KeyService {
         Ok(text::write(version.number, &self.provider.seal(handle, &associated, message)?))
     }
 
-    fn open_under(
+    pub(super) fn open_under(
         &self,
         by: &By<'_>,
         key: &Key,
@@ -319,12 +320,9 @@ impl KeyService {
         operation: &'static str,
         compromised_too: bool,
     ) -> Result<KeyHandle, Error> {
-        version.handle.filter(|_| version.life.state.allows(act, compromised_too)).ok_or_else(|| Error::State {
-            name: key.row.name.clone(),
-            version: version.number,
-            state: version.life.state,
-            operation,
-        })
+        let held = allowed(key, version, act, operation, compromised_too)?;
+        let (name, purpose) = (key.row.name.clone(), key.row.purpose);
+        held.general().ok_or(Error::Usage { name, purpose, operation })
     }
 
     /// Does it and counts it in the trail: a result leaves only once it is counted.
@@ -381,8 +379,28 @@ pub(super) fn of_purpose(key: &Key, purpose: Purpose, operation: &'static str) -
     Err(Error::Usage { name: key.row.name.clone(), purpose: key.row.purpose, operation })
 }
 
+/// The key of a version whose state allows it.
+pub(super) fn allowed<'a>(
+    key: &Key,
+    version: &'a Version,
+    act: Use,
+    operation: &'static str,
+    compromised_too: bool,
+) -> Result<&'a Held, Error> {
+    let held = version.held.as_ref().filter(|_| version.life.state.allows(act, compromised_too));
+    held.ok_or_else(|| Error::State {
+        name: key.row.name.clone(),
+        version: version.number,
+        state: version.life.state,
+        operation,
+    })
+}
+
 fn scheme(key: &Key) -> Result<Signing<'static>, Error> {
-    match key.row.kind {
+    let Kind::General(kind) = key.row.kind else {
+        return Err(Error::Kind { kind: key.row.kind, purpose: Purpose::Sign });
+    };
+    match kind {
         KeyKind::Sm2 => Ok(Signing::SM2),
         KeyKind::Rsa2048 | KeyKind::Rsa3072 => Ok(Signing::RsaPkcs1Sha256),
         KeyKind::P256 => Ok(Signing::P256Sha256),
@@ -392,10 +410,10 @@ fn scheme(key: &Key) -> Result<Signing<'static>, Error> {
         | KeyKind::Aes128
         | KeyKind::Aes256
         | KeyKind::TripleDes2
-        | KeyKind::TripleDes3) => Err(Error::Kind { kind, purpose: Purpose::Sign }),
+        | KeyKind::TripleDes3) => Err(Error::Kind { kind: kind.into(), purpose: Purpose::Sign }),
     }
 }
 
 fn authentication(key: &Key) -> Authentication {
-    if key.row.kind == KeyKind::HmacSm3 { Authentication::HmacSm3 } else { Authentication::Cmac }
+    if key.row.kind.is(KeyKind::HmacSm3) { Authentication::HmacSm3 } else { Authentication::Cmac }
 }

@@ -2,17 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Purpose, Rotation, State, life::Life};
-use crate::provider::{Authentication, KeyError, KeyHandle, KeyKind, Provider};
+use super::{Kind, Purpose, Rotation, State, life::Life};
+use crate::provider::{Authentication, KeyError, KeyHandle, Provider};
 
-pub(super) const FORMAT: i64 = 1;
+/// 2: keys of terminals and zones; used approvals and one-time codes beside the rights.
+pub(super) const FORMAT: i64 = 2;
 pub(super) const SCHEMA: &str = "
 CREATE TABLE root (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     check_value BLOB NOT NULL                        -- of the root key, which is not here
 ) STRICT;
 CREATE TABLE system_key (
-    name       TEXT NOT NULL,                        -- kek, rows, audit
+    name       TEXT NOT NULL,                        -- kek, rows, audit; root: as its device wrapped it
     generation INTEGER NOT NULL,
     wrapped    BLOB NOT NULL,                        -- under the root key
     PRIMARY KEY (name, generation)
@@ -37,12 +38,12 @@ CREATE TABLE version (
     destroy_at INTEGER,
     reserved   INTEGER NOT NULL,                     -- uses counted ahead
     kek        INTEGER NOT NULL,                     -- generation it is wrapped under
-    wrapped    BLOB,                                 -- NULL once destroyed
+    wrapped    BLOB,                                 -- NULL once destroyed; of a terminal or zone: behind its check value
     mac        BLOB NOT NULL,
     PRIMARY KEY (uid, version)
 ) STRICT;
 CREATE INDEX version_by_kek ON version (kek);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 ";
 
 /// Makes and checks the MAC of rows.
@@ -66,7 +67,7 @@ impl RowKey<'_> {
 pub(super) struct KeyRow {
     pub(super) uid: [u8; 16],
     pub(super) name: String,
-    pub(super) kind: KeyKind,
+    pub(super) kind: Kind,
     pub(super) purpose: Purpose,
     pub(super) exportable: bool,
     pub(super) rotation: Rotation,
@@ -112,11 +113,12 @@ impl KeyRow {
     pub(super) fn read(row: &Row<'_>, key: RowKey<'_>) -> Option<Self> {
         let kind: String = row.get(2).ok()?;
         let uses: Option<i64> = row.get(6).ok()?;
+        let purpose = Purpose::of(&row.get::<_, String>(3).ok()?)?;
         let found = Self {
             uid: row.get(0).ok()?,
             name: row.get(1).ok()?,
-            kind: KeyKind::ALL.into_iter().find(|known| known.name() == kind)?,
-            purpose: Purpose::of(&row.get::<_, String>(3).ok()?)?,
+            kind: Kind::of(&kind, purpose)?,
+            purpose,
             exportable: row.get(4).ok()?,
             rotation: Rotation { age: row.get(5).ok()?, uses: uses.map(i64::cast_unsigned) },
             wait_ms: row.get(7).ok()?,

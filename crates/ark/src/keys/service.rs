@@ -3,27 +3,31 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    fs::OpenOptions,
+    fs::{File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{
     Access, By, Error, Info, State, VersionInfo, access, approval,
+    financial::Forming,
+    held::Held,
     life::Life,
     row::{FORMAT, KeyRow, RowKey, SCHEMA, VersionRow},
     tombstone::TOMBSTONES_NAME,
 };
 use crate::{
-    audit::{self, Act, Broken, Pending, Record, Verified},
+    audit::{self, Act, Pending},
     ceremony::{Progress, RootKey, Share, Shares},
+    fhsm::Fhsm,
     key_file,
     provider::{CHECK_VALUE_LENGTH, KeyHandle, KeyKind, Provider, PublicKey},
     soft::Soft,
@@ -31,6 +35,9 @@ use crate::{
 
 /// Name of the keys file in the data directory.
 pub const KEYS_NAME: &str = "keys.db";
+/// The file whose lock is the one process that has the keys.
+const LOCK_NAME: &str = "keys.lock";
+const LOCK_WAIT: Duration = Duration::from_millis(500);
 /// Uses that are counted ahead.
 const RESERVE: u64 = 4_096;
 const TEXT_MAX: usize = 256;
@@ -41,11 +48,20 @@ pub struct KeyService {
     pub(super) provider: Arc<dyn Provider>,
     /// The same provider, if the root key can be brought to it.
     pub(super) soft: Option<Arc<Soft>>,
+    /// Where keys of terminals and zones are, if not in the provider.
+    pub(super) module: Option<Arc<Fhsm>>,
+    /// Whether it must be there for financial commands.
+    pub(super) production: bool,
     pub(super) file: Mutex<Connection>,
     /// Taken after `file` where both are.
     pub(super) pending: Mutex<Pending>,
     pub(super) open: RwLock<Option<Arc<Open>>>,
     shares: Mutex<Shares>,
+    /// Keys whose components custodians are bringing.
+    pub(super) forming: Mutex<Forming>,
+    pub(super) serves_platforms: AtomicBool,
+    /// Held for as long as the service lives.
+    _lock: Option<File>,
 }
 
 /// What is there while unsealed.
@@ -77,7 +93,8 @@ pub(super) struct Version {
     pub(super) number: u32,
     pub(super) life: Life,
     pub(super) created: i64,
-    pub(super) handle: Option<KeyHandle>,
+    /// `None` once destroyed.
+    pub(super) held: Option<Held>,
     pub(super) public: Option<PublicKey>,
     pub(super) check_value: Option<[u8; CHECK_VALUE_LENGTH]>,
     pub(super) uses: Arc<Uses>,
@@ -135,10 +152,11 @@ impl KeyService {
     pub fn init(directory: &Path, soft: Arc<Soft>, root: &RootKey, by: &By<'_>) -> Result<Self, Error> {
         let handle = soft.import(KeyKind::Sm4, root.expose())?;
         let provider: Arc<dyn Provider> = Arc::clone(&soft) as _;
-        Self::init_under(directory, provider, Some(soft), handle, by)
+        Self::init_under(directory, provider, Some(soft), handle, None, by)
     }
 
-    /// The same with the root key in a device: an SM4 or AES key of it.
+    /// The same with the root key in a device: an SM4 or AES key of it. `kept` is what the device needs to find that key
+    /// again, such as the key as it wrapped it; it stands in the file, so that a copy of the file is whole.
     ///
     /// # Errors
     /// As [`KeyService::init`].
@@ -146,9 +164,10 @@ impl KeyService {
         directory: &Path,
         provider: Arc<dyn Provider>,
         root: KeyHandle,
+        kept: &[u8],
         by: &By<'_>,
     ) -> Result<Self, Error> {
-        Self::init_under(directory, provider, None, root, by)
+        Self::init_under(directory, provider, None, root, Some(kept), by)
     }
 
     fn init_under(
@@ -156,9 +175,11 @@ impl KeyService {
         provider: Arc<dyn Provider>,
         soft: Option<Arc<Soft>>,
         root: KeyHandle,
+        kept: Option<&[u8]>,
         by: &By<'_>,
     ) -> Result<Self, Error> {
         let path = directory.join(KEYS_NAME);
+        let lock = take(&path)?;
         let mut file = connect(&path)?;
         if format(&file, &path)? != 0 {
             return Err(Error::File { path, reason: "this key service was made before; unseal it" });
@@ -178,9 +199,12 @@ impl KeyService {
             provider.destroy(key);
             transaction.execute("INSERT INTO system_key VALUES (?1, 1, ?2)", params![name, wrapped?])?;
         }
+        if let Some(kept) = kept {
+            transaction.execute("INSERT INTO system_key VALUES ('root', 1, ?1)", params![kept])?;
+        }
         audit::append(&transaction, by.now, &act(by, "", 0, "init", audit::OK), 1)?;
         transaction.commit()?;
-        let service = Self::around(path, provider, soft, file);
+        let service = Self::around(path, provider, soft, file, Some(lock));
         service.unseal_root(root, by)?;
         Ok(service)
     }
@@ -202,17 +226,30 @@ impl KeyService {
         Self::open_file(directory, provider, None)
     }
 
+    /// What a device needs to find the root key again; `None` of a key service whose root key was dealt to custodians.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn root_in_device(&self) -> Result<Option<Vec<u8>>, Error> {
+        let sql = "SELECT wrapped FROM system_key WHERE name = 'root'";
+        Ok(self.file().query_row(sql, [], |row| row.get(0)).optional()?)
+    }
+
     fn open_file(directory: &Path, provider: Arc<dyn Provider>, soft: Option<Arc<Soft>>) -> Result<Self, Error> {
         let path = directory.join(KEYS_NAME);
         let none = "there is no key service here yet; make one";
         if !path.exists() {
             return Err(Error::File { path, reason: none });
         }
+        let lock = take(&path)?;
         let file = connect(&path)?;
-        if format(&file, &path)? == 0 {
-            return Err(Error::File { path, reason: none });
+        match format(&file, &path)? {
+            0 => return Err(Error::File { path, reason: none }),
+            // What an older program wrote is read as it is; that one would not know what is written from now on.
+            FORMAT => {}
+            _ => file.pragma_update(None, "user_version", FORMAT)?,
         }
-        Ok(Self::around(path, provider, soft, file))
+        Ok(Self::around(path, provider, soft, file, Some(lock)))
     }
 
     /// For development: opens or makes the key service under the root key in the file `ark.key` of the directory. Say
@@ -239,15 +276,26 @@ impl KeyService {
         Ok(service)
     }
 
-    fn around(path: PathBuf, provider: Arc<dyn Provider>, soft: Option<Arc<Soft>>, file: Connection) -> Self {
+    pub(super) fn around(
+        path: PathBuf,
+        provider: Arc<dyn Provider>,
+        soft: Option<Arc<Soft>>,
+        file: Connection,
+        lock: Option<File>,
+    ) -> Self {
         Self {
             path,
             provider,
             soft,
+            module: None,
+            production: false,
             file: Mutex::new(file),
             pending: Mutex::default(),
             open: RwLock::default(),
             shares: Mutex::default(),
+            forming: Mutex::default(),
+            serves_platforms: AtomicBool::new(false),
+            _lock: lock,
         }
     }
 
@@ -276,6 +324,9 @@ impl KeyService {
     }
 
     fn take_share(&self, share: Share, by: &By<'_>) -> Result<Progress, Error> {
+        if self.soft.is_none() {
+            return Err(Error::RootInDevice);
+        }
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = shares.add(share)?;
         if progress.found >= progress.threshold {
@@ -335,7 +386,7 @@ impl KeyService {
         }
         audit::append(&transaction, by.now, &act(by, "", 0, "unseal", audit::OK), 1)?;
         transaction.commit()?;
-        let keys = self.load_keys(file, open)?;
+        let keys = self.load_keys(file, open, None)?;
         *open.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }
@@ -351,6 +402,7 @@ impl KeyService {
 
     pub(super) fn seal_with(&self, file: &mut Connection, by: &By<'_>) -> Result<(), Error> {
         let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take().ok_or(Error::Sealed)?;
+        self.forming.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.forget(&open);
         // A device's root key is the device's.
         if self.soft.is_some() {
@@ -363,7 +415,7 @@ impl KeyService {
         let keys = std::mem::take(&mut *open.keys.write().unwrap_or_else(PoisonError::into_inner));
         for slot in keys.into_values() {
             if let Slot::Key(key) = slot {
-                key.versions.iter().filter_map(|version| version.handle).for_each(|key| self.provider.destroy(key));
+                key.versions.iter().filter_map(|version| version.held.as_ref()).for_each(|held| self.let_go(held));
             }
         }
         let keks = open.keks.read().unwrap_or_else(PoisonError::into_inner);
@@ -373,57 +425,13 @@ impl KeyService {
     /// Whether it is sealed.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
-        self.opened().is_err()
+        self.open.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Every key by name, damaged ones left out.
-    ///
-    /// # Errors
-    /// [`Error::Sealed`].
-    pub fn list(&self) -> Result<Vec<Info>, Error> {
-        let open = self.opened()?;
-        let keys = open.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let infos = keys.values().filter_map(|slot| match slot {
-            Slot::Key(key) => Some(key.info()),
-            Slot::Damaged(_) => None,
-        });
-        let mut infos: Vec<_> = infos.collect();
-        infos.sort_by(|left, right| left.name.cmp(&right.name));
-        Ok(infos)
-    }
-
-    /// What may be shown of a key.
-    ///
-    /// # Errors
-    /// [`Error::Sealed`], [`Error::Unknown`], [`Error::Damaged`].
-    pub fn info(&self, name: &str) -> Result<Info, Error> {
-        Ok(self.key(&*self.opened()?, name)?.info())
-    }
-
-    /// The public key that signs the trail: keep it elsewhere than the file.
-    ///
-    /// # Errors
-    /// [`Error::Sealed`].
-    pub fn audit_public_key(&self) -> Result<PublicKey, Error> {
-        Ok(self.provider.public_key(self.opened()?.audit)?)
-    }
-
-    /// At most `limit` records of the trail behind number `after`, those of this second included.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub fn audit(&self, after: i64, limit: u32) -> Result<Vec<Record>, Error> {
-        let mut file = self.file();
-        self.write_trail(&mut file, None)?;
-        Ok(audit::list(&file, after, limit)?)
-    }
-
-    /// Verifies the whole trail; keeps changes waiting meanwhile, uses only where they write.
-    ///
-    /// # Errors
-    /// [`Broken`] names the first record that is wrong.
-    pub fn verify_audit(&self, public: &PublicKey) -> Result<Verified, Broken> {
-        audit::verify(&self.file(), &*self.provider, public)
+    /// Shares brought so far, and needed, if one was brought.
+    #[must_use]
+    pub fn shares_brought(&self) -> Option<Progress> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner).progress()
     }
 
     pub(super) fn file(&self) -> MutexGuard<'_, Connection> {
@@ -524,7 +532,7 @@ pub(super) fn checked(by: &By<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn format(file: &Connection, path: &Path) -> Result<i64, Error> {
+pub(super) fn format(file: &Connection, path: &Path) -> Result<i64, Error> {
     let found: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if (0..=FORMAT).contains(&found) {
         Ok(found)
@@ -541,14 +549,29 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         return Err(Error::Io { action: "create", path: path.to_owned(), source });
     }
     let file = Connection::open(path)?;
-    // One process has the file: keys in memory are the keys on disk.
-    let settings = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                    PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; BEGIN IMMEDIATE; COMMIT;";
-    file.execute_batch(settings).map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy) => {
-            Error::File { path: path.to_owned(), reason: "another process has this key service; stop it first" }
-        }
-        _ => Error::Database(error),
-    })?;
+    // Others may read beside this process; who may write is told by the lock.
+    file.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;",
+    )?;
     Ok(file)
+}
+
+/// One process has the file: keys in memory are the keys on disk. The lock ends with the process, however that ends.
+fn take(path: &Path) -> Result<File, Error> {
+    let path = path.with_file_name(LOCK_NAME);
+    let failed = |source| Error::Io { action: "lock", path: path.clone(), source };
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let lock = made.map_err(failed)?;
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            // A process that was just started by the one that had it holds a copy for a moment.
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_WAIT => std::thread::sleep(LOCK_WAIT / 50),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::File { path, reason: "another process has this key service; stop it first" });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
 }

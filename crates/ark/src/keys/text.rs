@@ -11,6 +11,18 @@ pub(super) fn write(version: u32, bytes: &[u8]) -> String {
     format!("ark:v{version}:{}", BASE64_STANDARD.encode(bytes))
 }
 
+/// Version and bytes of a ciphertext, signature or tag, for protocols that carry the bytes alone; `None` for any other text.
+#[must_use]
+pub fn bytes_of(text: &str) -> Option<(u32, Vec<u8>)> {
+    parse(text)
+}
+
+/// The text of bytes that came without it, as of this version.
+#[must_use]
+pub fn text_of(version: u32, bytes: &[u8]) -> String {
+    write(version, bytes)
+}
+
 /// Version and bytes, or `None` for any other text. There is one text for a value: no leading zeros, padded base64.
 pub(super) fn parse(text: &str) -> Option<(u32, Vec<u8>)> {
     let (number, body) = text.strip_prefix("ark:v")?.split_once(':')?;

@@ -42,6 +42,7 @@ impl KeyService {
     pub fn tick(&self, by: &By<'_>) -> Result<Done, Error> {
         checked(by)?;
         let mut done = Done::default();
+        drop(self.forming(by.now));
         for key in self.list()? {
             let active = key.versions.iter().find(|version| version.state == State::Active);
             if active.is_some_and(|version| key.rotation.due(version.created, version.uses, by.now)) {
@@ -110,8 +111,8 @@ impl KeyService {
             if row.wrapped.is_some() {
                 // From the provider, where it serves all the while.
                 let key = self.key(&open, &name)?;
-                let handle = key.version(version)?.handle.ok_or_else(damaged)?;
-                row.wrapped = Some(self.provider.wrap(handle, under)?);
+                let held = key.version(version)?.held.as_ref().ok_or_else(damaged)?;
+                row.wrapped = Some(self.moved(&open, &key, held, &row, under)?);
             }
             row.kek = generation;
             row.write(&transaction, rows)?;
@@ -207,7 +208,7 @@ pub fn restore(backup: &Path, directory: &Path) -> Result<(), Error> {
     Ok(sync_directory_of(&target)?)
 }
 
-fn create_new(path: &Path) -> Result<fs::File, Error> {
+pub(super) fn create_new(path: &Path) -> Result<fs::File, Error> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     made.map_err(|source| Error::Io { action: "create", path: path.to_owned(), source })
 }

@@ -50,6 +50,10 @@ struct CtrParams {
 }
 
 impl Provider for Pkcs11 {
+    fn financial(&self) -> Option<&dyn crate::Financial> {
+        Some(self)
+    }
+
     /// Under the key-encryption key of the configuration, so that every token that has it can go on.
     fn generate(&self, kind: KeyKind) -> Result<KeyHandle, KeyError> {
         if template::generator(kind).is_none() {

@@ -23,6 +23,10 @@ const BLOCK: usize = 16;
 crate::device::refuse_financial!(Sdf, "sdf");
 
 impl Provider for Sdf {
+    fn financial(&self) -> Option<&dyn crate::Financial> {
+        Some(self)
+    }
+
     fn generate(&self, kind: KeyKind) -> Result<KeyHandle, KeyError> {
         match kind {
             KeyKind::Sm4 => self.generate_sm4(),

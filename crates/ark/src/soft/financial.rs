@@ -17,7 +17,7 @@ use crate::{
         TranslatedTrack, check_card_number, check_check_value, check_components, check_track_forms, track,
         track_halves,
     },
-    provider::{CHECK_VALUE_LENGTH, KeyError, KeyKind},
+    provider::{CHECK_VALUE_LENGTH, KeyError, KeyHandle, KeyKind, Provider as _},
     secret::Secret,
 };
 
@@ -215,6 +215,30 @@ impl Financial for Soft {
         Ok(bytes)
     }
 
+    fn wrap_terminal_key(&self, key: TerminalKey, under: KeyHandle) -> Result<Vec<u8>, KeyError> {
+        let key = self.any_terminal(key)?;
+        self.seal(under, &wrap_context(key.purpose, key.cipher), &key.bytes)
+    }
+
+    fn unwrap_terminal_key(
+        &self,
+        purpose: Purpose,
+        cipher: TerminalCipher,
+        wrapped: &[u8],
+        check: &[u8; CHECK_VALUE_LENGTH],
+        under: KeyHandle,
+    ) -> Result<TerminalKey, KeyError> {
+        self.profile.allows_financial("soft")?;
+        purpose.allows(cipher)?;
+        let bytes = self.open(under, &wrap_context(purpose, cipher), wrapped)?;
+        let key = Terminal::new(purpose, cipher, bytes).ok_or(KeyError::Decryption)?;
+        if bool::from(key.secret.check_value().ct_eq(check)) {
+            Ok(self.keep_terminal(key))
+        } else {
+            Err(KeyError::Decryption)
+        }
+    }
+
     fn destroy_terminal_key(&self, key: TerminalKey) {
         self.terminal.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
@@ -283,6 +307,11 @@ impl Financial for Soft {
         from.encrypt(&mut bytes);
         Terminal::new(purpose, from.cipher, bytes).map(|key| self.keep_terminal(key)).ok_or(KeyError::Decryption)
     }
+}
+
+/// What wrapping binds to a key: the format, purpose and cipher. No general key is wrapped under it.
+fn wrap_context(purpose: Purpose, cipher: TerminalCipher) -> Vec<u8> {
+    format!("lintel/ark/wrap-terminal/1/{}/{}", purpose.name(), cipher.name()).into_bytes()
 }
 
 /// `0L ‖ PIN ‖ F…`, the part of a PIN block that does not depend on the card.

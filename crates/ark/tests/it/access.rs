@@ -154,3 +154,38 @@ fn rights_survive_a_restart_and_an_altered_row_is_seen() {
     let service = KeyService::open(directory.path(), crate::keys::soft()).expect("sealed");
     assert_eq!(code(service.unseal(&root, &founder())), "key_damaged");
 }
+
+/// An approval that was used or rejected, and a one-time code that was used, count no more after their own rows were put
+/// back as they were and the service was started again.
+#[test]
+fn what_counts_once_does_not_count_again_from_an_old_row() {
+    let (directory, service, root) = service();
+    administrators(&service);
+    let proposal = Proposal::destroy("orders", 1);
+    let [used, rejected] = [true, false].map(|approve| {
+        let asked = service.propose(&by("one"), &proposal).expect("asked").id;
+        if approve {
+            service.decide(&by("two"), asked, true).expect("approved");
+        }
+        asked
+    });
+    assert!(service.use_code(&by("two"), 1_000).expect("open"), "the first time");
+    assert!(!service.use_code(&by("two"), 1_000).expect("open"), "the second time");
+    assert!(!service.use_code(&by("two"), 999).expect("open"), "an earlier one");
+    assert!(service.use_code(&by("one"), 1_000).expect("open"), "another's");
+    assert_eq!(code(service.use_code(&by("a\tb"), 1)), "access_invalid");
+    drop(service);
+
+    let file = || Connection::open(directory.path().join(KEYS_NAME)).expect("the keys file");
+    file().execute_batch("CREATE TABLE kept AS SELECT * FROM approval").expect("kept");
+    let service = again(directory.path(), &root);
+    service.redeem(&by("one"), Some(used), &proposal).expect("approved");
+    service.decide(&by("two"), rejected, false).expect("rejected");
+    drop(service);
+    file().execute_batch("DELETE FROM approval; INSERT INTO approval SELECT * FROM kept").expect("put back");
+    let service = again(directory.path(), &root);
+    assert_eq!(code(service.redeem(&by("one"), Some(used), &proposal)), "key_damaged");
+    assert_eq!(code(service.decide(&by("two"), rejected, true)), "key_damaged");
+    assert!(!service.use_code(&by("two"), 1_000).expect("open"), "after a restart");
+    assert!(service.use_code(&by("two"), 1_001).expect("open"), "the next one");
+}

@@ -38,7 +38,7 @@ fn program() -> PathBuf {
 }
 
 /// A module's process. It ends with its standard input, so with the test whatever happens.
-struct Module {
+pub(crate) struct Module {
     process: Child,
     folder: TempDir,
     port: u16,
@@ -46,7 +46,7 @@ struct Module {
 }
 
 impl Module {
-    fn start(binary: bool) -> Self {
+    pub(crate) fn start(binary: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let mut process = Command::new(program())
             .arg(if binary { "binary" } else { "text" })
@@ -69,13 +69,13 @@ impl Module {
         ModuleConfig { name: name.to_owned(), address: format!("127.0.0.1:{}", self.port) }
     }
 
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.process.kill().expect("it is ours");
         self.process.wait().expect("it ended");
     }
 
     /// What a custodian does at the console: a component, encrypted under the module's master.
-    fn component(&self, cipher: TerminalCipher, clear: &[u8]) -> Vec<u8> {
+    pub(crate) fn component(&self, cipher: TerminalCipher, clear: &[u8]) -> Vec<u8> {
         let cipher = match cipher {
             TerminalCipher::Des => 'D',
             TerminalCipher::TripleDes2 => 'T',
@@ -110,7 +110,7 @@ fn config(modules: Vec<ModuleConfig>, binary: bool) -> Config {
     Config { modules, dialect: Arc::new(dialect), limits, connect: time, answer: time }
 }
 
-fn open(module: &Module) -> Fhsm {
+pub(crate) fn open(module: &Module) -> Fhsm {
     Fhsm::open(config(vec![module.config("a")], module.binary)).expect("a module")
 }
 

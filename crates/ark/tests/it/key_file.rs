@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use ark::{Error, key_file, vault};
+use ark::{Error, key_file, keys, vault};
 
 use crate::support::{customer, new_vault, open, said};
 
@@ -22,7 +22,7 @@ fn one_line_and_no_other_file_left() {
     assert_eq!(words[..2], ["LINTEL-ARK-KEY", "1"]);
     assert_eq!((words[2].len(), words[3].len(), words.len()), (32, 8, 4));
     let names = fs::read_dir(directory.path()).expect("the directory lists");
-    let keys = names.filter(|name| name.as_ref().expect("an entry").file_name().to_string_lossy().contains("key"));
+    let keys = names.filter(|name| name.as_ref().expect("an entry").file_name().to_string_lossy().contains(".key"));
     assert_eq!(keys.count(), 1);
 }
 
@@ -90,9 +90,9 @@ fn the_key_of_another_vault_is_refused_and_changes_nothing() {
     let [path, own] = [one.path(), two.path()].map(|directory| directory.join(vault::KEY_FILE_NAME));
     let kept = fs::read(&path).expect("readable");
     fs::copy(own, &path).expect("copied");
-    let error = open(one.path()).expect_err("another vault's key");
-    assert!(matches!(error, Error::KeyFileOfAnotherVault { .. }), "{error}");
-    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    let error = open(one.path()).expect_err("another directory's key");
+    assert!(matches!(error.of_keys(), Some(keys::Error::Root { .. })), "{error}");
+    assert!(error.to_string().contains("keys.db"), "{error}");
     fs::write(&path, kept).expect("put back");
     assert_eq!(customer(&open(one.path()).expect("its own key"), 1), id);
 }
@@ -104,7 +104,7 @@ fn a_lost_key_file_is_not_made_anew() {
     let path = directory.path().join(vault::KEY_FILE_NAME);
     fs::remove_file(&path).expect("removed");
     let error = open(directory.path()).expect_err("lost");
-    assert!(matches!(error, Error::KeyFileMissing { .. }), "{error}");
+    assert!(error.to_string().contains("ark.key") && error.to_string().contains("backup"), "{error}");
     assert!(!path.exists());
 }
 
@@ -113,6 +113,5 @@ fn a_directory_that_is_not_there_is_named() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let missing = directory.path().join("missing");
     let error = open(&missing).expect_err("no directory");
-    assert!(matches!(error, Error::File { .. }), "{error}");
     assert!(error.to_string().contains("missing"), "{error}");
 }

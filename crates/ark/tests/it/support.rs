@@ -1,8 +1,8 @@
 //! Words and helpers of the tests.
 
-use std::{fmt::Debug, fs::OpenOptions, io::Write as _, path::Path};
+use std::{fmt::Debug, fs::OpenOptions, io::Write as _, path::Path, sync::Arc};
 
-use ark::{CertificateType, CustomerId, Error, Field, Identity, Kind, Vault};
+use ark::{CertificateType, CustomerId, Error, Field, Identity, KeyService, Kind, Vault, keys::By};
 use tempfile::TempDir;
 
 pub(crate) const PHONE: Field = Field::new("customer.phone", Kind::Phone);
@@ -22,8 +22,21 @@ pub(crate) fn new_vault() -> (TempDir, Vault) {
     (directory, vault)
 }
 
+/// The same, and the key service that wraps its keys.
+pub(crate) fn vault_and_keys() -> (TempDir, Vault, Arc<KeyService>) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let keys = Arc::new(keys_of(directory.path()).expect("a new key service"));
+    let vault = Vault::open(directory.path(), keys.clone()).expect("a new vault");
+    (directory, vault, keys)
+}
+
+/// The key service of a directory under its key file.
+pub(crate) fn keys_of(directory: &Path) -> Result<KeyService, Error> {
+    ark::vault::open_keys_with_key_file(directory, &By::new("test", "", 1_800_000_000_000))
+}
+
 pub(crate) fn open(directory: &Path) -> Result<Vault, Error> {
-    Vault::open(directory)
+    Vault::open_with_key_file(directory)
 }
 
 pub(crate) fn customer(vault: &Vault, serial: u32) -> CustomerId {

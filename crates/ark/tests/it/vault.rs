@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _};
 
-use ark::{CertificateType, CustomerId, Error, Identity, Known};
+use ark::{CertificateType, CustomerId, Error, Identity, Known, Vault};
 
-use crate::support::{ACCOUNT, PHONE, customer, new_vault, open, person};
+use crate::support::{ACCOUNT, PHONE, customer, new_vault, open, person, vault_and_keys};
 
 #[test]
 fn ids_are_dense_from_one_and_given_once() {
@@ -50,13 +50,13 @@ fn ids_fields_and_keys_survive_reopening() {
     let (directory, vault) = new_vault();
     let one = customer(&vault, 1);
     let sealed = vault.seal(one, PHONE, &"13812345678".into()).expect("sealed");
-    let fingerprint = vault.fingerprint_key().tag(b"body");
+    let fingerprint = vault.request_keys().expect("open").root.tag(b"body");
     drop(vault);
 
     let vault = open(directory.path()).expect("the same vault");
     assert_eq!(vault.identity(&person(1)).expect("readable"), Some(Known::Existing(one)));
     assert_eq!(vault.unseal(one, PHONE, &sealed).expect("unsealed").expose(), "13812345678");
-    assert_eq!(vault.fingerprint_key().tag(b"body"), fingerprint);
+    assert_eq!(vault.request_keys().expect("open").root.tag(b"body"), fingerprint);
     assert_eq!(customer(&vault, 2), CustomerId(2));
 }
 
@@ -67,7 +67,7 @@ fn two_vaults_share_nothing() {
     assert_eq!(customer(&second, 1), id);
     let sealed = first.seal(id, PHONE, &"13812345678".into()).expect("sealed");
     assert!(matches!(second.unseal(id, PHONE, &sealed), Err(Error::NotAuthentic { .. })));
-    assert_ne!(first.fingerprint_key().tag(b""), second.fingerprint_key().tag(b""));
+    assert_ne!(first.request_keys().expect("open").root.tag(b""), second.request_keys().expect("open").root.tag(b""));
 }
 
 #[test]
@@ -151,32 +151,19 @@ fn a_vault_of_a_newer_program_is_refused() {
     let (directory, vault) = new_vault();
     drop(vault);
     rusqlite::Connection::open(directory.path().join("vault.db"))
-        .and_then(|writer| writer.execute_batch("PRAGMA user_version = 3"))
+        .and_then(|writer| writer.execute_batch("PRAGMA user_version = 4"))
         .expect("a newer format");
     let error = open(directory.path()).expect_err("too new");
-    assert!(matches!(error, Error::VaultFormat { found: 3, supported: 2, .. }), "{error}");
-}
-
-#[test]
-fn a_vault_of_format_1_is_brought_up_with_what_it_holds() {
-    let (directory, vault) = new_vault();
-    let one = customer(&vault, 1);
-    drop(vault);
-    rusqlite::Connection::open(directory.path().join("vault.db"))
-        .and_then(|writer| writer.execute_batch("DROP TABLE totp; PRAGMA user_version = 1"))
-        .expect("as a program before one-time codes left it");
-    let vault = open(directory.path()).expect("brought up");
-    assert_eq!(customer(&vault, 1), one);
-    assert!(vault.enrol_totp(1, 1).expect("made").is_some());
+    assert!(matches!(error, Error::VaultFormat { found: 4, supported: 3, .. }), "{error}");
 }
 
 #[test]
 fn a_secret_of_one_time_codes_is_shown_once_and_gone_with_its_renewal() {
-    let (directory, vault) = new_vault();
+    let (directory, vault, keys) = vault_and_keys();
     assert!(vault.totp(7, 1).expect("readable").is_none());
     let first = vault.enrol_totp(7, 1).expect("made").expect("the first time");
     assert!(vault.enrol_totp(7, 1).expect("asked").is_none(), "shown once");
-    let vault = open(directory.path()).expect("another opening");
+    let vault = Vault::open(directory.path(), keys).expect("another opening");
     let kept = vault.totp(7, 1).expect("readable").expect("kept");
     assert_eq!(kept.code(99), first.code(99));
     assert!(vault.totp(8, 1).expect("readable").is_none(), "another operator's is another");
@@ -208,8 +195,8 @@ fn a_secret_that_was_moved_to_another_operator_does_not_open() {
 
 #[test]
 fn threads_and_processes_agree_on_ids() {
-    let (directory, vault) = new_vault();
-    let second = open(directory.path()).expect("a second opening, as another process would");
+    let (directory, vault, keys) = vault_and_keys();
+    let second = Vault::open(directory.path(), keys).expect("a second opening, as another process would");
     let ids: BTreeSet<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|thread| {

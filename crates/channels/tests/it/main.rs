@@ -6,5 +6,6 @@
 mod clearing;
 mod conformance;
 mod fixture;
+mod named_key;
 mod registry;
 mod unknown;

@@ -168,7 +168,7 @@ pub(super) fn eligible(state: &State, merchant: &Merchant) -> Result<AdvancePoli
     }
     for account in [merchant.pending, merchant.available] {
         let row = state.open_account(account, "merchant")?;
-        if row.frozen > 0 || state.frozen_customer(row).is_some() || row.barred().out_barred {
+        if row.rare.frozen > 0 || state.frozen_customer(row).is_some() || row.barred().out_barred {
             let message = format!("{account} of {id} is frozen or barred from paying; an advance would go around that");
             return Err(Refusal::new(RefusalCode::AccountRestricted, "merchant", message));
         }

@@ -63,7 +63,7 @@ fn money_goes_to_listed_receivers_and_the_account_closes_at_zero() {
     let agreement = create(&mut sale, command);
     let (id, account) = (agreement.id, agreement.account);
     let row = sale.kit.state.account(account, "account").unwrap();
-    assert_eq!((row.subject, row.owner, row.agreement), (Subject::Agreement, sale.party, Some(id)));
+    assert_eq!((row.subject, row.owner, row.rare.agreement), (Subject::Agreement, sale.party, Some(id)));
     sale.kit.fund(account, 500_000);
 
     let pay = |to, amount| Command::PayFromAgreement(PayFromAgreement { agreement: id, to, amount });

@@ -37,7 +37,7 @@ fn enter(state: &mut State, freeze: &Freeze) {
         state.timers.insert(key, ());
     }
     for account in barred(state, freeze) {
-        state.account_row(account).freezes.add(freeze.bars);
+        state.account_row(account).rare.freezes.add(freeze.bars);
     }
     shift(state, freeze, freeze.frozen());
 }
@@ -52,7 +52,7 @@ fn leave(state: &mut State, freeze: &Freeze) {
         state.timers.remove(&key);
     }
     for account in barred(state, freeze) {
-        state.account_row(account).freezes.remove(freeze.bars);
+        state.account_row(account).rare.freezes.remove(freeze.bars);
     }
     shift(state, freeze, -freeze.frozen());
 }
@@ -70,7 +70,7 @@ fn shift(state: &mut State, freeze: &Freeze, by: Minor) {
         return;
     }
     match (freeze.scope(), freeze.currency) {
-        (FreezeScope::Account(account), _) => state.account_row(account).frozen += by,
+        (FreezeScope::Account(account), _) => state.account_row(account).rare.frozen += by,
         (FreezeScope::Customer(customer), Some(currency)) => {
             let key = (customer, currency);
             match state.customer_frozen.get(&key).copied().unwrap_or_default() + by {

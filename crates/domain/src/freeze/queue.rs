@@ -205,7 +205,7 @@ impl State {
 
 /// What the account's own freezes leave of it, if its balance were changed so.
 fn free(account: &Account, change: i128) -> i128 {
-    let taken = i128::from(account.held_out).saturating_add(i128::from(account.frozen));
+    let taken = i128::from(account.held_out).saturating_add(i128::from(account.rare.frozen));
     i128::from(account.balance).saturating_add(change).saturating_sub(taken).max(0)
 }
 

@@ -199,7 +199,7 @@ fn check_scope(state: &State, command: &PlaceFreeze) -> Result<Option<(Minor, Cu
                 let message = format!("{id} is kept in {}", account.currency.code());
                 return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
             }
-            account.frozen
+            account.rare.frozen
         }
         FreezeScope::Customer(id) => {
             state.customer(id)?;

@@ -113,7 +113,7 @@ fn placing_and_releasing_write_no_voucher() {
     let before = row(&kit, account).entries;
     let id = place(&mut kit, court(account, 200));
     kit.approved(release(id, None));
-    assert_eq!((row(&kit, account).entries, row(&kit, account).frozen), (before, 0));
+    assert_eq!((row(&kit, account).entries, row(&kit, account).rare.frozen), (before, 0));
 }
 
 #[test]
@@ -178,10 +178,10 @@ fn a_freeze_ends_at_its_expiry_and_not_before() {
     kit.restore();
     kit.later(999);
     kit.given(Command::Tick);
-    assert_eq!(row(&kit, account).frozen, 200);
+    assert_eq!(row(&kit, account).rare.frozen, 200);
     kit.later(1);
     kit.given(Command::Tick);
-    assert_eq!((row(&kit, account).frozen, available(&kit, account)), (0, 300));
+    assert_eq!((row(&kit, account).rare.frozen, available(&kit, account)), (0, 300));
     assert_eq!(status(&kit, id), FreezeStatus::Expired);
     assert_eq!(status(&kit, released), FreezeStatus::Released);
     assert_eq!(kit.when_approved(release(id, None)).unwrap_err().code, RefusalCode::FreezeState);
@@ -412,10 +412,10 @@ fn old_journals_still_freeze_release_and_expire() {
         assert_eq!((freeze.scope(), freeze.kind, freeze.priority), (account.into(), FreezeKind::Precise, 0));
         crate::event::apply(&mut state, &Event::FreezePlaced(freeze));
     }
-    assert_eq!(state.account(account, "account").unwrap().frozen, 200);
+    assert_eq!(state.account(account, "account").unwrap().rare.frozen, 200);
     crate::event::apply(&mut state, &Event::FreezeReleased { freeze: FreezeId(1), amount: 30 });
     crate::event::apply(&mut state, &Event::FreezeExpired(FreezeId(2)));
-    assert_eq!(state.account(account, "account").unwrap().frozen, 70);
+    assert_eq!(state.account(account, "account").unwrap().rare.frozen, 70);
     let statuses: Vec<_> = state.freezes.iter().map(|(_, freeze)| (freeze.status, freeze.frozen())).collect();
     assert_eq!(statuses, [(FreezeStatus::InForce, 70), (FreezeStatus::Expired, 0)]);
     assert!(state.timers.iter().next().is_none());

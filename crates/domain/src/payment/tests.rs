@@ -6,6 +6,7 @@ use super::*;
 use crate::command::Command;
 use crate::ids::MerchantId;
 use crate::money::Minor;
+use crate::order::CreateOrder;
 use crate::refund::RefundStatus;
 use crate::restriction::Restriction;
 use crate::testkit::orders::{card, fund};
@@ -92,6 +93,21 @@ fn instruments_that_do_not_fit_are_refused() {
     refused(with(|_, mask, _| *mask = "6222021234567890123".into()), RefusalCode::ValueInvalid);
     refused(with(|_, _, rail| *rail = Rail::Fund), RefusalCode::InstrumentNotAllowed);
     kit.refused(Command::PayOrder { order: OrderId(99), instruments: vec![card(1)] }, RefusalCode::OrderUnknown);
+}
+
+#[test]
+fn an_order_that_names_what_pays_it_is_created_and_tried_in_one_or_not_at_all() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let command = kit.create_order(merchant, &[(ItemKind::Rent, 5_000)]);
+    let short = CreateOrder { instruments: vec![card(4_999)], ..command.clone() };
+    kit.refused(Command::CreateOrder(short), RefusalCode::OrderAmount);
+    assert_eq!(kit.state.orders.len(), 0, "the refused try took its order back");
+    let order = kit.order_of(CreateOrder { instruments: vec![card(5_000)], ..command });
+    assert_eq!((kit.status(order), kit.state.order(order).unwrap().tries), (OrderStatus::Paying, 1));
+    kit.answered(success("2026-03-06"));
+    assert_eq!(kit.status(order), OrderStatus::Success);
+    assert_eq!(kit.posted().last().unwrap().event, EventCode::PaymentCaptured);
 }
 
 #[test]

@@ -322,7 +322,7 @@ fn a_refund_keeps_out_of_a_closed_account_and_leaves_the_money_in_suspense() {
     kit.pay(order, vec![crate::testkit::orders::card(900)]);
     kit.answered(success(DAY));
     let refund = kit.refund(order, 900, true);
-    let agreement = kit.state.account(account, "account").unwrap().agreement.unwrap();
+    let agreement = kit.state.account(account, "account").unwrap().rare.agreement.unwrap();
     kit.given(Command::CloseAgreement(agreement));
     kit.answered(declined(FailureClass::Bank));
     kit.books(&[(1121, 900), (2241, 900)]);

@@ -90,7 +90,7 @@ fn a_refund_that_nobody_can_take_opens_an_item() {
     kit.pay(order, vec![card(900)]);
     kit.answered(success("2026-03-05"));
     kit.refund(order, 900, true);
-    let agreement = kit.state.account(account, "account").unwrap().agreement.unwrap();
+    let agreement = kit.state.account(account, "account").unwrap().rare.agreement.unwrap();
     kit.given(Command::CloseAgreement(agreement));
     kit.answered(declined(FailureClass::Bank));
     assert_eq!(item(&kit, SuspenseId(1)).rest(), 900);

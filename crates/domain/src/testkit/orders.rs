@@ -69,6 +69,7 @@ impl Kit {
             currency: Currency::Cny,
             destination: None,
             tries_allowed: 1,
+            instruments: Vec::new(),
         }
     }
 

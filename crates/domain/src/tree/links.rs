@@ -137,7 +137,7 @@ fn check_pair(above: &Account, below: &Account) -> Result<(), Refusal> {
             return Err(Refusal::new(RefusalCode::SubjectNotAllowed, param, message));
         }
     }
-    if let Some(agreement) = above.agreement {
+    if let Some(agreement) = above.rare.agreement {
         let message = format!("{} belongs to {agreement}, by whose rules alone it pays; it has no children", above.id);
         return Err(Refusal::new(RefusalCode::SubjectNotAllowed, "parent", message));
     }
@@ -224,6 +224,6 @@ pub(super) fn apply_unlinked(state: &mut State, id: TreeLinkId, until: Date, end
     state.tree_parents.remove(&child);
     state.tree_children.remove(&(parent, child));
     if limited {
-        state.account_row(child).quota = None;
+        state.account_row(child).rare.quota = None;
     }
 }

@@ -76,7 +76,7 @@ fn check_quota(quota: Quota) -> Result<(), Refusal> {
 /// # Errors
 /// `quota_exceeded`.
 pub(crate) fn check(state: &State, account: &Account, amount: Minor) -> Result<(), Refusal> {
-    let Some(link) = account.quota.and_then(|id| state.tree_links.get(id.0)) else {
+    let Some(link) = account.rare.quota.and_then(|id| state.tree_links.get(id.0)) else {
         return Ok(());
     };
     let Some(quota) = link.quota else { return Ok(()) };
@@ -100,7 +100,7 @@ pub(super) fn apply_set(state: &mut State, id: TreeLinkId, quota: Option<Quota>,
     link.quota = quota;
     link.quota_set = Some(set.clone());
     let child = link.child;
-    state.account_row(child).quota = quota.map(|_| id);
+    state.account_row(child).rare.quota = quota.map(|_| id);
 }
 
 /// Money left a child by a voucher of the caller's own words.
@@ -122,7 +122,7 @@ pub(crate) fn apply_left(state: &mut State, id: TreeLinkId, date: Date, amount: 
 
 /// A hold was placed: if its account has a quota, it uses that much of it until it is given back.
 pub(crate) fn apply_hold(state: &mut State, hold: &Hold) {
-    let link = state.accounts.get(hold.account.0).and_then(|account| account.quota);
+    let link = state.accounts.get(hold.account.0).and_then(|account| account.rare.quota);
     let (Some(link), HoldDirection::Out) = (link, hold.direction) else {
         return;
     };

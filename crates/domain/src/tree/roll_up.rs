@@ -160,7 +160,7 @@ fn find_lost_links(state: &State, breaks: &mut Vec<String>) {
     for (_, link) in state.tree_links.iter().filter(|(_, link)| link.is_current()) {
         current += 1;
         let found = [state.tree_parents.get(&link.child), state.tree_children.get(&(link.parent, link.child))];
-        let quota = state.accounts.get(link.child.0).and_then(|account| account.quota);
+        let quota = state.accounts.get(link.child.0).and_then(|account| account.rare.quota);
         if found != [Some(&link.id); 2] || quota != link.quota.map(|_| link.id) {
             breaks.push(format!("{} of {} under {} is not where it is looked for", link.id, link.child, link.parent));
         }

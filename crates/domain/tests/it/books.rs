@@ -82,8 +82,8 @@ pub(crate) fn assert_agree(state: &State, model: &Model) {
         let shown = (
             i128::from(account.balance),
             i128::from(account.held_out),
-            i128::from(account.held_in),
-            i128::from(account.frozen),
+            i128::from(account.rare.held_in),
+            i128::from(account.rare.frozen),
             i128::from(state.available(account)),
             account.status == AccountStatus::Closed,
             account.restriction.in_barred,

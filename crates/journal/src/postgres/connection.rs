@@ -13,6 +13,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
 use crate::error::{Fault, JournalError};
+use crate::storage::RangePlace;
 
 /// The longest schema name that still fits, with an epoch, into a backend's application name of 63
 /// bytes.
@@ -31,6 +32,8 @@ pub struct PostgresConfig {
     pub answer_within: Duration,
     /// How long to try to settle a row in doubt before giving up.
     pub patience: Duration,
+    /// Where old rows lie that left the table, the same place for every node; none if all rows are in the table.
+    pub ranges: Option<RangePlace>,
 }
 
 impl PostgresConfig {
@@ -42,6 +45,7 @@ impl PostgresConfig {
             schema: schema.into(),
             answer_within: Duration::from_secs(10),
             patience: Duration::from_secs(60),
+            ranges: None,
         }
     }
 
@@ -74,6 +78,7 @@ impl fmt::Debug for PostgresConfig {
             .field("schema", &self.schema)
             .field("answer_within", &self.answer_within)
             .field("patience", &self.patience)
+            .field("ranges", &self.ranges)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ use tokio_postgres::{Row, Statement};
 use super::connection::{Connection, PostgresConfig, Role, describe};
 use crate::chain::{NewRow, StoredRow};
 use crate::error::JournalError;
+use crate::record::Record;
 use crate::rows::{COLUMNS, PAGE_ROWS, Rows};
 
 /// How often at most the backends of earlier writers are asked to end before the attempt counts as
@@ -123,6 +124,94 @@ impl Table {
         let preparing = self.connection.client.prepare_typed(&sql, &types);
         let statement = self.connection.wait(self.answer_within, "preparing to append", preparing)?;
         Ok(self.insert.get_or_init(|| statement))
+    }
+
+    /// Runs statements that give nothing back; `{schema}` in them is this journal's.
+    pub(super) fn run(&self, sql: &str) -> Result<(), JournalError> {
+        let sql = sql.replace("{schema}", &self.schema);
+        let running = self.connection.client.batch_execute(&sql);
+        self.connection.wait(self.patience, &format!("{sql} in schema {}", self.schema), running)
+    }
+
+    /// The first row that is in the table.
+    pub(super) fn first(&self) -> Result<Option<u64>, JournalError> {
+        self.row_number(&format!("SELECT row FROM {}.journal ORDER BY row LIMIT 1", self.schema), &[])
+    }
+
+    /// Some rows behind row `after`, a page at most: how many, the last of them, bytes of their payloads. Payloads stay unread.
+    pub(super) fn measure(&self, after: u64) -> Result<(u64, u64, u64), JournalError> {
+        let sql = format!(
+            "SELECT count(*), coalesce(max(row), 0), coalesce(sum(octet_length(payload)), 0)::bigint FROM
+                 (SELECT row, payload FROM {}.journal WHERE row > $1 ORDER BY row LIMIT {PAGE_ROWS}) AS page",
+            self.schema
+        );
+        let found = self.query(&sql, &[&signed(after)])?;
+        let Some(row) = found.first() else { return Ok((0, 0, 0)) };
+        Ok((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?))
+    }
+
+    /// The first rows up to row `last`, a page at most, and the bytes of their payloads, which stay unread.
+    pub(super) fn sizes(&self, last: u64) -> Result<Vec<(u64, u64)>, JournalError> {
+        let sql = format!(
+            "SELECT row, octet_length(payload)::bigint FROM {}.journal WHERE row <= $1 ORDER BY row LIMIT {PAGE_ROWS}",
+            self.schema
+        );
+        self.query(&sql, &[&signed(last)])?.iter().map(|row| Ok((unsigned(row, 0)?, unsigned(row, 1)?))).collect()
+    }
+
+    /// Deletes the rows up to row `to`, but never the last.
+    pub(super) fn delete_to(&self, to: u64) -> Result<(), JournalError> {
+        let table = format!("{}.journal", self.schema);
+        let sql = format!("DELETE FROM {table} WHERE row <= $1 AND row < (SELECT max(row) FROM {table})");
+        let doing = format!("deleting rows to {to} of schema {}, which lie in files", self.schema);
+        let to = signed(to);
+        let parameters: [&(dyn ToSql + Sync); 1] = [&to];
+        let deleting = self.connection.client.execute(&sql, &parameters);
+        self.connection.wait(self.patience, &doing, deleting).map(drop)
+    }
+
+    /// What the server said beside its answers since the last call.
+    pub(super) fn take_notices(&self) -> Vec<String> {
+        self.connection.take_notices()
+    }
+
+    /// Puts rows of another journal in, as they are, in one statement.
+    pub(super) fn put(&self, records: &[Record]) -> Result<(), JournalError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let numbers = |of: fn(&Record) -> i64| records.iter().map(of).collect::<Vec<i64>>();
+        let rows = numbers(|record| signed(record.row));
+        let firsts = numbers(|record| signed(record.first));
+        let counts = numbers(|record| record.count.into());
+        let epochs = numbers(|record| signed(record.epoch));
+        let levels = numbers(|record| record.level.into());
+        let times = numbers(|record| record.time_ms);
+        let previous: Vec<&[u8]> = records.iter().map(|record| record.previous.0.as_slice()).collect();
+        let hashes: Vec<&[u8]> = records.iter().map(|record| record.hash.0.as_slice()).collect();
+        let checksums =
+            numbers(|record| record.header().checksum(&record.previous, &record.hash, &record.payload).into());
+        let payloads: Vec<Payload<'_>> = records.iter().map(|record| Payload(&record.payload)).collect();
+        let kinds = "bigint bigint bigint bigint bigint bigint bytea bytea bigint bytea";
+        let arrays: Vec<String> = (1..).zip(kinds.split(' ')).map(|(at, kind)| format!("${at}::{kind}[]")).collect();
+        let sql =
+            format!("INSERT INTO {}.journal ({COLUMNS}) SELECT * FROM unnest({})", self.schema, arrays.join(", "));
+        let (numbers, bytes) = (Type::INT8_ARRAY, Type::BYTEA_ARRAY);
+        let parameters: [(&(dyn ToSql + Sync), Type); 10] = [
+            (&rows, numbers.clone()),
+            (&firsts, numbers.clone()),
+            (&counts, numbers.clone()),
+            (&epochs, numbers.clone()),
+            (&levels, numbers.clone()),
+            (&times, numbers.clone()),
+            (&previous, bytes.clone()),
+            (&hashes, bytes.clone()),
+            (&checksums, numbers),
+            (&payloads, bytes),
+        ];
+        let doing = format!("copying rows to schema {}", self.schema);
+        let inserting = self.connection.client.execute_typed(&sql, &parameters);
+        self.connection.wait(self.patience, &doing, inserting).map(drop)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -298,6 +387,15 @@ fn stored(row: &Row) -> Result<StoredRow, JournalError> {
 
 fn column<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, JournalError> {
     row.try_get(index).map_err(|error| JournalError::database("decoding a journal row", error))
+}
+
+/// A number that a row or a size is.
+fn unsigned(row: &Row, index: usize) -> Result<u64, JournalError> {
+    let number: i64 = column(row, index)?;
+    u64::try_from(number).map_err(|_| {
+        let what = format!("a number of it is {number}; rows are numbered from 1");
+        JournalError::Corrupt(crate::Fault { row: 1, position: Some(1), what })
+    })
 }
 
 /// A number as the database keeps it; no row or position reaches 2⁶³ (see `Chain::seal`).

@@ -7,31 +7,26 @@ use crate::chain::StoredRow;
 use crate::error::JournalError;
 use crate::ranges::Ranges;
 use crate::rows::{self, COLUMNS, PAGE_ROWS};
+use crate::sealer::Sealable;
 
-impl SqliteRows {
-    pub(crate) fn ranges(&self) -> &Ranges {
+impl Sealable for SqliteRows {
+    fn ranges(&self) -> &Ranges {
         &self.ranges
     }
 
-    pub(crate) fn ranges_mut(&mut self) -> &mut Ranges {
+    fn ranges_mut(&mut self) -> &mut Ranges {
         &mut self.ranges
     }
 
-    /// The first row that is in the database.
-    pub(crate) fn first(&self) -> Result<Option<u64>, JournalError> {
-        let sql = "SELECT row FROM journal ORDER BY row LIMIT 1";
-        self.one::<i64>(sql, [], 1)?.map(row_number).transpose()
+    fn first(&mut self) -> Result<Option<u64>, JournalError> {
+        self.first_in_table()
     }
 
-    /// Bytes of the pages that hold something.
-    pub(crate) fn live_bytes(&self) -> Result<u64, JournalError> {
-        let number = |name: &str| self.one::<i64>(&format!("PRAGMA {name}"), [], 1).map(Option::unwrap_or_default);
-        let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
-        Ok(u64::try_from(pages.saturating_mul(number("page_size")?)).unwrap_or(0))
+    fn holds_over(&mut self, bytes: u64) -> Result<Option<bool>, JournalError> {
+        Ok(Some(self.live_bytes()? > bytes))
     }
 
-    /// Deletes rows that lie in files, `max_bytes` of payload or a little more; whether there are more of them.
-    pub(crate) fn forget_sealed(&self, max_bytes: usize) -> Result<bool, JournalError> {
+    fn forget_sealed(&mut self, max_bytes: usize) -> Result<bool, JournalError> {
         // The last row stays whatever the files hold: the fence and the journal's end are looked for here.
         let Some(last) = self.last_in_table()?.map(|last| (last - 1).min(self.ranges.last_row())) else {
             return Ok(false);
@@ -43,6 +38,20 @@ impl SqliteRows {
         let deleted = self.connection.execute_batch(&sql).inspect_err(|_| self.leave_as_it_is());
         deleted.map_err(|error| self.error(&doing(), 1, error))?;
         Ok(to < last)
+    }
+}
+
+impl SqliteRows {
+    pub(super) fn first_in_table(&self) -> Result<Option<u64>, JournalError> {
+        let sql = "SELECT row FROM journal ORDER BY row LIMIT 1";
+        self.one::<i64>(sql, [], 1)?.map(row_number).transpose()
+    }
+
+    /// Bytes of the pages that hold something.
+    fn live_bytes(&self) -> Result<u64, JournalError> {
+        let number = |name: &str| self.one::<i64>(&format!("PRAGMA {name}"), [], 1).map(Option::unwrap_or_default);
+        let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
+        Ok(u64::try_from(pages.saturating_mul(number("page_size")?)).unwrap_or(0))
     }
 
     /// The last of the first rows, up to `last`, whose payloads reach `max_bytes`; their lengths are in the rows' heads.

@@ -8,5 +8,6 @@ mod leaders;
 mod lease;
 mod property;
 mod proxy;
+mod ranges;
 mod server;
 mod suite;

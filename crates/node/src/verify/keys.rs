@@ -3,7 +3,7 @@
 
 use engine::keys::filter::hash;
 use engine::{KeyFilter, Projection, Span};
-use store::{Database, KeyRow, StoreError};
+use store::{Database, KeyRow};
 
 use super::{Damage, Part};
 use crate::publisher::key_row;
@@ -85,16 +85,16 @@ impl KeyWalk {
         if self.unreadable {
             return damages;
         }
-        let read = store::key::each(store, self.after, through, |found| {
+        let read = store::key::audit(store, self.after, through, |found, is_sound| {
             while let Some(missing) = expected.next_if(|own| order(own, &found).is_lt()) {
                 damages.push(damage(&missing, "is missing from the store, or has another position there"));
             }
             match expected.next_if(|own| order(own, &found).is_eq()) {
-                Some(own) if own == found => {}
+                Some(own) if own == found && is_sound => {}
+                Some(own) if own == found => damages.push(damage(&found, "has a checksum that is not that of its row")),
                 Some(_) => damages.push(damage(&found, "has another body, answer or month than the journal gives it")),
                 None => damages.push(damage(&found, "is in the store and not in the journal")),
             }
-            Ok::<(), StoreError>(())
         });
         self.after = through;
         if let Err(error) = read {

@@ -272,6 +272,7 @@ impl Node {
             currency,
             destination: None,
             tries_allowed: 3,
+            instruments: Vec::new(),
         })) else {
             panic!("an order was created")
         };

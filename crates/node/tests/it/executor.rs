@@ -1,5 +1,9 @@
 //! Flights, step by step.
 
+use std::sync::Arc;
+
+use ark::keys::{By, KeyUse, Purpose, Spec};
+use ark::provider::KeyKind;
 use channels::{Headers, Request, Response};
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, SEND_WITHIN_MS};
 use domain::calendar::Date;
@@ -106,6 +110,28 @@ fn what_was_not_written_is_sent_again_as_it_was_until_it_is_too_late() {
     assert_eq!(pilot.now, pilot.flight.attempt().send_before);
     pilot.flight.reported(&outcome);
     assert_eq!(pilot.fly(""), "done");
+}
+
+#[test]
+fn while_the_key_service_is_sealed_it_waits_until_it_is_too_late() {
+    let directory = tempfile::tempdir().unwrap();
+    let (by, root) = (By::new("test", "", 1_800_000_000_000), ark::ceremony::RootKey::generate().unwrap());
+    let soft = Arc::new(ark::Soft::new().unwrap());
+    let keys = Arc::new(ark::KeyService::init(directory.path(), soft, &root, &by).unwrap());
+    keys.create(&by, &Spec::new("channel/bank", KeyKind::HmacSm3, Purpose::Mac)).unwrap();
+    let config = serde_json::json!({ "rail": "epcc", "institution": "lintel", "key": "ark:channel/bank" });
+    let shared: Arc<dyn KeyUse> = keys.clone();
+    let bank = channels::with_keys("sandbox_bank", &config, &shared).unwrap();
+    keys.seal(&by).unwrap();
+    let requested = || Pilot::new(attempt(AttemptStatus::Requested), bank.clone(), EPOCH);
+    let mut pilot = requested();
+    assert_eq!(shown(&pilot.step()), "wait 100");
+    keys.unseal(&root, &by).unwrap();
+    assert_eq!(shown(&pilot.step()), "send", "as it would have been");
+    keys.seal(&by).unwrap();
+    pilot.flight.ended(says("done"));
+    assert_eq!(shown(&pilot.step()), "report unknown", "nobody can tell whether the bank said so");
+    assert!(requested().fly("").ends_with("wait 100, report declined system not_sent:too_late, done"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ const NUMBER: &str = "6222020200112233445";
 /// A vault that knows two people.
 fn vault() -> (TempDir, Vault, [CustomerId; 2]) {
     let directory = tempfile::tempdir().unwrap();
-    let vault = Vault::open(directory.path()).unwrap();
+    let vault = Vault::open_with_key_file(directory.path()).unwrap();
     let person = |number: &str| {
         let identity = Identity::new(CertificateType::ResidentIdentity, &number.into()).unwrap();
         vault.get_or_create(&identity).unwrap().id()
@@ -40,7 +40,7 @@ fn it_opens_after_the_vault_was_opened_again() {
     let (directory, vault, [customer, _]) = vault();
     let sealed = sealed(&vault, customer);
     drop(vault);
-    let vault = Vault::open(directory.path()).unwrap();
+    let vault = Vault::open_with_key_file(directory.path()).unwrap();
     assert_eq!(fields::open(&vault, BANK_ACCOUNT, &sealed).unwrap().expose(), NUMBER);
 }
 

@@ -48,7 +48,7 @@ fn shown(state: &State) -> String {
         line(format!("count {kind} {count}"));
     }
     for (_, it) in state.accounts.iter() {
-        let money = [it.balance, it.held_out, it.held_in, it.frozen];
+        let money = [it.balance, it.held_out, it.rare.held_in, it.rare.frozen];
         let (subject, currency) = (it.subject.code(), it.currency.code());
         line(format!("{} {subject} {currency} {money:?} {} entries {:?}", it.id, it.entries, it.status));
     }

@@ -46,7 +46,7 @@ pub(crate) fn settled_at() -> Time {
 /// A vault for debits, which open no field: its files may go.
 static VAULT: LazyLock<Arc<Vault>> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
-    Arc::new(Vault::open(directory.path()).unwrap())
+    Arc::new(Vault::open_with_key_file(directory.path()).unwrap())
 });
 
 /// A debit, requested in [`EPOCH`].

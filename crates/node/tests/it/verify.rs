@@ -451,6 +451,7 @@ fn rows_keys_and_files_that_are_missing_or_invented_are_found_and_named() {
             "missing",
         ),
         ("UPDATE idempotency_keys SET reply = x'00'", Part::Table, "idempotency_keys", "another body"),
+        ("UPDATE idempotency_keys SET checksum = checksum + 1", Part::Table, "idempotency_keys", "a checksum"),
         (
             "DELETE FROM runs WHERE path = (SELECT path FROM runs WHERE kind = 'entries' LIMIT 1)",
             Part::Account,

@@ -6,6 +6,8 @@
 //! Every request is signed with HMAC-SM3, checked against a policy and counted in the trail. Platform and generator share the
 //! machine; the sandbox bank beside them is idle.
 
+mod rewrap;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use self::rewrap::Rewrap;
 use super::connection::{Connection, Signer};
 use super::ledger::asked_to_stop;
 use super::load::Stop;
@@ -36,6 +39,7 @@ const EXAMPLES: &str = "\
 Examples:
   lintel bench keys                               one value a request, sixteen connections
   lintel bench keys --batch 100 --requests 1000   what a batch saves
+  lintel bench keys --rewrap 1000000              moves a million values to a new version of their key while others are served
   lintel bench keys --json                        ends with one object: datakey and sign, each with per_second, p50_ms, p99_ms, …";
 
 /// What is asked for: the operation, its key, the kind and purpose of that.
@@ -51,6 +55,10 @@ pub struct Keys {
     /// Values in each request
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     batch: u64,
+    /// In place of all that: encrypt so many values, rotate their key, and move them to its new version while `--clients` others
+    /// sign and ask for data keys; nothing may be refused
+    #[arg(long, value_name = "VALUES", conflicts_with_all = ["requests", "batch"], value_parser = clap::value_parser!(u64).range(1..))]
+    rewrap: Option<u64>,
     /// Connections, each with one request under way
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1_024))]
     clients: u64,
@@ -111,6 +119,21 @@ impl Keys {
         // The stage's client needs a runtime around it when it is made.
         let stage = runtime.block_on(async { Stage::of(setting) })?;
         progress.line(&format!("the platform runs in {}", stage.data_dir().display()));
+        if let Some(values) = self.rewrap {
+            let rewrap = Rewrap { values, clients: self.clients };
+            let (found, interrupted) = runtime.block_on(async {
+                let stop = Arc::new(Stop::default());
+                tokio::spawn(asked_to_stop(stop.clone(), progress.clone()));
+                anyhow::Ok((rewrap.run(&stage, stop.clone(), &progress).await?, stop.is_asked()))
+            })?;
+            stage.strike(self.data_dir.is_none())?;
+            if self.json {
+                writeln!(out, "{}", rewrap.object(&found, interrupted))?;
+            } else {
+                write!(out, "{}", rewrap.table(&found, interrupted))?;
+            }
+            return Ok(());
+        }
         let (measured, interrupted) = runtime.block_on(self.measure(&stage, &progress))?;
         stage.strike(self.data_dir.is_none())?;
         if self.json {

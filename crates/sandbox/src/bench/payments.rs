@@ -1,7 +1,8 @@
 //! `lintel bench payments`: rents paid by card from order to books, through the sandbox bank, over HTTP.
 //!
 //! ```text
-//!  bank, platform ─► payers, landlords ─► each lane: create ─► pay ─► ask until it is success ─► next ─► books checked ─► report
+//!  bank, platform ─► payers, landlords ─► each lane: create and pay, wait for success ─► next ─► books checked ─► report
+//!                                             └ apart: create ─► pay ─► ask until it is success ─► next
 //! ```
 //! Every request is signed with HMAC-SM3. A payment is done when the platform shows its order as `success`, which it does only once
 //! the bank's answer is durable and booked. Platform, bank and generator share the machine.
@@ -28,8 +29,9 @@ use crate::play::stage::{Setting, Stage, text};
 use crate::process::{cpu_seconds, resident_peak_bytes};
 
 const ABOUT: &str = "\
-Starts a platform and a sandbox bank of its own and pays rents by card: an order is created, paid through the bank, and asked for
-until the platform shows it as paid, which is when the bank's answer is durable and booked. Requests are signed with HMAC-SM3.
+Starts a platform and a sandbox bank of its own and pays rents by card: a request creates an order with what pays it, and waits
+until the platform shows it as paid, which is when the bank's answer is durable and booked. With --apart an order is created, paid
+and asked for until it is paid by requests of their own, as behind a cashier. Requests are signed with HMAC-SM3.
 Nothing goes wrong at this bank: what faults cost is the business of `cargo xtask demo`.
 
 The rate is counted over wall time, with platform, bank and generator on the same machine; a payment's time is from sending the
@@ -38,6 +40,7 @@ order to seeing it paid.";
 const EXAMPLES: &str = "\
 Examples:
   lintel bench payments                                   the last row of the table in docs/performance.md
+  lintel bench payments --apart                           the same by a request for each step
   lintel bench payments --clients 1 --payments 2000       how long one payment takes on an idle platform
   lintel bench payments --json                            ends with one object: payments_per_second, p50_ms, p99_ms, …";
 
@@ -45,6 +48,8 @@ Examples:
 const LANDLORDS: usize = 8;
 /// Who pays.
 const PAYERS: usize = 64;
+/// How long a request waits for the end of its payment, in seconds.
+const WAIT: u64 = 30;
 /// Between two looks at an order that is not paid yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// After which a payment that is not paid is an error.
@@ -60,6 +65,9 @@ pub struct Payments {
     /// Connections, each with one payment under way
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_024))]
     clients: u64,
+    /// Create, pay and ask by requests of their own
+    #[arg(long)]
+    apart: bool,
     /// The bank's seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -86,6 +94,7 @@ struct Work {
     payers: Vec<String>,
     landlords: Vec<String>,
     payments: u64,
+    apart: bool,
     next: AtomicU64,
     looks: AtomicU64,
     stop: Arc<Stop>,
@@ -96,7 +105,7 @@ struct Work {
 struct Measured {
     wall_seconds: f64,
     times: Percentiles,
-    /// Looks at orders, the one that showed it paid included.
+    /// Looks at orders, the one that showed it paid included; none unless apart.
     looks: u64,
     /// Of platform, bank and this program.
     cpu_seconds: [f64; 3],
@@ -144,6 +153,7 @@ impl Payments {
             payers: Vec::new(),
             landlords: Vec::new(),
             payments: self.payments,
+            apart: self.apart,
             next: AtomicU64::new(0),
             looks: AtomicU64::new(0),
             stop: stop.clone(),
@@ -190,7 +200,7 @@ impl Payments {
     fn object(&self, measured: &Measured) -> Value {
         let Measured { wall_seconds, times, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
         json!({
-            "bench": "payments", "payments": times.count, "clients": self.clients, "seed": self.seed,
+            "bench": "payments", "payments": times.count, "clients": self.clients, "seed": self.seed, "apart": self.apart,
             "machine": Machine::here(), "interrupted": interrupted, "wall_seconds": wall_seconds,
             "payments_per_second": times.count as f64 / wall_seconds.max(f64::EPSILON),
             "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99, "max_ms": times.max,
@@ -219,6 +229,7 @@ impl Payments {
                 each[0], each[1], each[2]
             ),
         );
+        table.row("requests", if self.apart { "one to create, one to pay, and looks" } else { "one a payment" });
         table.row("looks", format!("{:.1} a payment until it was paid", *looks as f64 / times.count.max(1) as f64));
         table.row("memory", format!("{} MiB resident in the platform at most", resident_peak_bytes >> 20));
         table.0
@@ -236,27 +247,53 @@ async fn lane(work: Arc<Work>) -> Result<(Vec<f64>, i64)> {
         }
         let amount = 200_000 + i64::try_from(number % 800)? * 1_000;
         let began = Instant::now();
-        pay(&work, &mut connection, number, amount).await.with_context(|| format!("payment {number}"))?;
+        let (bodies, connection) = (bodies(&work, number, amount), &mut connection);
+        let done = match work.apart {
+            true => apart(&work, connection, number, bodies).await,
+            false => at_once(&work, connection, number, bodies).await,
+        };
+        done.with_context(|| format!("payment {number}"))?;
         times.push(began.elapsed().as_secs_f64() * 1_000.0);
         paid += amount;
         work.progress.now_and_then(|| format!("{} of {} paid", thousands(number), thousands(work.payments)));
     }
 }
 
-/// Creates an order, pays it and waits until it is paid.
-async fn pay(work: &Work, connection: &mut Connection, number: u64, amount: i64) -> Result<()> {
+/// A payment's order, and the card that pays it.
+struct Bodies {
+    order: Value,
+    card: Value,
+}
+
+fn bodies(work: &Work, number: u64, amount: i64) -> Bodies {
     let at = |list: &[String]| list[usize::try_from(number % list.len() as u64).unwrap_or_default()].clone();
-    let (merchant, payer) = (at(&work.landlords), at(&work.payers));
     let order = json!({
-        "merchant": merchant, "out_trade_no": format!("B{number}"), "payer": payer, "currency": "CNY",
+        "merchant": at(&work.landlords), "out_trade_no": format!("B{number}"), "payer": at(&work.payers), "currency": "CNY",
         "items": [{ "kind": "rent", "amount": amount }], "tries_allowed": 1,
     });
-    let create = work.signer.json("/v1/orders", &format!("order-{number}"), &order.to_string())?;
-    let id = connection.exchange(&create).await?.text("id").context("creating the order")?;
     let card = json!({
         "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011", "rail": "epcc",
         "amount": amount, "credit": false,
     });
+    Bodies { order, card }
+}
+
+/// Creates an order with what pays it, answered when it is paid.
+async fn at_once(work: &Work, connection: &mut Connection, number: u64, bodies: Bodies) -> Result<()> {
+    let Bodies { mut order, card } = bodies;
+    order["instruments"] = json!([card]);
+    let target = format!("/v1/orders?wait={WAIT}");
+    let request = work.signer.json(&target, &format!("order-{number}"), &order.to_string())?;
+    let status = connection.exchange(&request).await?.text("status").context("creating and paying the order")?;
+    ensure!(status == "success", "it is {status} after {WAIT} s");
+    Ok(())
+}
+
+/// Creates an order, pays it and looks until it is paid.
+async fn apart(work: &Work, connection: &mut Connection, number: u64, bodies: Bodies) -> Result<()> {
+    let Bodies { order, card } = bodies;
+    let create = work.signer.json("/v1/orders", &format!("order-{number}"), &order.to_string())?;
+    let id = connection.exchange(&create).await?.text("id").context("creating the order")?;
     let body = json!({ "instruments": [card] }).to_string();
     let pay = work.signer.json(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body)?;
     let mut status = connection.exchange(&pay).await?.text("status").context("paying the order")?;

@@ -1,6 +1,7 @@
 //! A prefix of a bucket: the requests of `object_store`, one at a time, from a thread that waits for each.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -36,6 +37,15 @@ impl Bucket {
         let store = AmazonS3Builder::from_env().with_bucket_name(name).build().context("AWS_… in the environment")?;
         let runtime = Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
         Ok(Self { store: Arc::new(store), name: name.to_owned(), prefix, runtime })
+    }
+
+    /// The names of the objects there.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    fn list(&self) -> Result<Vec<String>> {
+        let found = self.runtime.block_on(self.store.list_with_delimiter(Some(&self.prefix)))?;
+        Ok(found.objects.iter().filter_map(|object| object.location.filename().map(str::to_owned)).collect())
     }
 
     fn path(&self, file: &str) -> Path {
@@ -107,6 +117,26 @@ impl Bucket {
             }
         })
     }
+}
+
+/// A place for old rows of a journal.
+impl journal::Storage for Bucket {
+    fn names(&self) -> io::Result<Vec<String>> {
+        self.list().map_err(other)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let found = self.find(name).map_err(other)?;
+        found.map(|found| found.bytes).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn write(&self, name: &str, bytes: Vec<u8>) -> io::Result<()> {
+        Self::write(self, name, bytes).map_err(other)
+    }
+}
+
+fn other(error: anyhow::Error) -> io::Error {
+    io::Error::other(format!("{error:#}"))
 }
 
 impl fmt::Display for Bucket {

@@ -9,7 +9,8 @@ use super::place::{Place, Version};
 
 /// The manifest's name; a place without it is no backup.
 pub(crate) const MANIFEST: &str = "manifest.json";
-const FORMAT: u32 = 1;
+/// Of a backup with keys files; a program that knows format 1 only would leave them behind.
+const FORMAT: u32 = 2;
 
 /// Rows of the journal in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub(crate) struct Range {
     pub(crate) taken_at_ms: i64,
 }
 
-/// A copy of the vault.
+/// A copy of the vault, or of a file of the key service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VaultCopy {
     pub(crate) file: String,
@@ -45,6 +46,12 @@ pub(crate) struct Manifest {
     pub(crate) ranges: Vec<Range>,
     /// The newest copy; none of a backup that was taken without.
     pub(crate) vault: Option<VaultCopy>,
+    /// The keys file of the key service that wraps what is in the vault; none of a backup from before there was one.
+    #[serde(default)]
+    pub(crate) keys: Option<VaultCopy>,
+    /// The keys that were destroyed by then; none if none was.
+    #[serde(default)]
+    pub(crate) tombstones: Option<VaultCopy>,
     /// What it was where it was read, for whoever writes it again; none if there was none.
     #[serde(skip)]
     version: Option<Version>,
@@ -60,11 +67,11 @@ impl Manifest {
         let name = place.of(MANIFEST);
         let manifest: Self = serde_json::from_slice(&found.bytes).with_context(|| format!("reading {name}"))?;
         ensure!(
-            manifest.format == FORMAT,
-            "{name} is of format {}; this program knows format {FORMAT}",
+            (1..=FORMAT).contains(&manifest.format),
+            "{name} is of format {}; this program knows formats 1 to {FORMAT}",
             manifest.format
         );
-        Ok(Some(Self { version: Some(found.version), ..manifest }))
+        Ok(Some(Self { format: FORMAT, version: Some(found.version), ..manifest }))
     }
 
     /// The manifest of a backup that must be there.
@@ -77,7 +84,7 @@ impl Manifest {
 
     /// A backup of nothing yet.
     pub(crate) const fn empty() -> Self {
-        Self { format: FORMAT, ranges: Vec::new(), vault: None, version: None }
+        Self { format: FORMAT, ranges: Vec::new(), vault: None, keys: None, tombstones: None, version: None }
     }
 
     /// Publishes it over the one that was read.
@@ -118,8 +125,8 @@ impl Manifest {
                 range.hash
             );
         }
-        if let Some(vault) = &self.vault {
-            vault.read(place)?;
+        for copy in [&self.vault, &self.keys, &self.tombstones].into_iter().flatten() {
+            copy.read(place)?;
         }
         Ok(chain)
     }

@@ -1,4 +1,10 @@
-//! Restoring: a new data directory with the journal of a backup, whole or up to a position, and its vault.
+//! Restoring: a new data directory with the journal of a backup, whole or up to a position, its vault and its keys; where the
+//! settings name PostgreSQL for the journal, its rows go to a schema there that has none, and the directory gets the rest.
+//!
+//! ```text
+//!  DIRECTORY.restoring ◄─ rows, vault, keys, root key ─ each checked ─► the rows are durable ─► renamed to DIRECTORY
+//!                                                        └ PostgreSQL: one transaction, committed last but the name
+//! ```
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,6 +18,7 @@ use journal::{DirectoryLock, Tip};
 use super::manifest::Manifest;
 use super::place::Place;
 use crate::files::{beside, publish_private, sync_directory_of};
+use crate::shell::journal_place::JournalPlace;
 
 /// What was restored.
 #[derive(Debug, Clone, Copy)]
@@ -21,20 +28,30 @@ pub(crate) struct Restored {
     pub(crate) tip: Tip,
     /// Whether the vault came with it.
     pub(crate) vault: bool,
+    /// Whether the keys of the key service came with it.
+    pub(crate) keys: bool,
 }
 
-/// Writes the journal up to position `to` (whole batches, all if none) into a directory beside `data_dir`, which must not be
-/// there or be empty, and renames it once it is whole.
+/// What is restored, and where to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) backup: &'a Place,
+    /// It must not be there, or be empty.
+    pub(crate) data_dir: &'a Path,
+    /// Where the journal goes: into the directory, or a schema of PostgreSQL without rows.
+    pub(crate) journal: &'a JournalPlace,
+    /// Whole batches up to this position; all if none.
+    pub(crate) to: Option<u64>,
+    pub(crate) root_key: Option<&'a Path>,
+}
+
+/// Makes a directory beside the one that is wanted, and renames it once everything is whole.
 ///
 /// # Errors
-/// A directory that has something, a backup that is damaged, a root key that is not this vault's. Nothing is left then.
-pub(crate) fn restore(
-    backup: &Place,
-    data_dir: &Path,
-    to: Option<u64>,
-    root_key: Option<&Path>,
-    progress: impl FnMut(u64),
-) -> Result<Restored> {
+/// A directory that has something, a schema that has rows, a backup that is damaged, a root key that is not this vault's.
+/// Nothing is left then.
+pub(crate) fn restore(wanted: &Wanted<'_>, progress: impl FnMut(u64)) -> Result<Restored> {
+    let Wanted { backup, data_dir, journal, to, .. } = *wanted;
     let manifest = Manifest::of(backup)?;
     if let Some(to) = to {
         let last = manifest.last_position();
@@ -43,8 +60,8 @@ pub(crate) fn restore(
     let empty = fs::read_dir(data_dir).map_or(true, |mut entries| entries.next().is_none());
     ensure!(empty, "{} holds something; name a directory that is not there yet, or an empty one", data_dir.display());
     let building = beside(data_dir, ".restoring");
-    ensure!(!building.exists(), "{} is left of a restore that was broken off; remove it first", building.display());
-    let built = build(&manifest, backup, &building, to, root_key, progress).and_then(|restored| {
+    ensure!(!building.exists(), "{}", left_over(&building, data_dir, journal));
+    let built = build(&manifest, wanted, &building, progress).and_then(|restored| {
         if data_dir.exists() {
             fs::remove_dir(data_dir).with_context(|| format!("replacing {}", data_dir.display()))?;
         }
@@ -60,17 +77,37 @@ pub(crate) fn restore(
     built
 }
 
-fn build(
-    manifest: &Manifest,
-    backup: &Place,
-    building: &Path,
-    to: Option<u64>,
-    root_key: Option<&Path>,
-    mut progress: impl FnMut(u64),
-) -> Result<Restored> {
+/// What to do with the directory of a restore that was broken off.
+fn left_over(building: &Path, data_dir: &Path, journal: &JournalPlace) -> String {
+    let left = format!("{} is left of a restore that was broken off; ", building.display());
+    let Some(config) = journal.postgres() else { return left + "remove it first" };
+    let (schema, name) = (&config.schema, data_dir.display());
+    format!("{left}if schema {schema} has rows, all of them are there: rename it to {name}. Else remove it first")
+}
+
+fn build(manifest: &Manifest, wanted: &Wanted<'_>, building: &Path, mut progress: impl FnMut(u64)) -> Result<Restored> {
+    let Wanted { backup, journal, to, root_key, .. } = *wanted;
     fs::create_dir_all(building).with_context(|| format!("making {}", building.display()))?;
     let lock = DirectoryLock::acquire(building)?;
-    let mut copy = Copy::create(&lock)?;
+    let mut copy = match journal.postgres() {
+        None => Copy::create(&lock)?,
+        Some(config) => Copy::to_postgres(config)?,
+    };
+    if let Some(vault) = &manifest.vault {
+        publish_private(&building.join(ark::vault::VAULT_NAME), &vault.read(backup)?)?;
+    }
+    let keys = [(&manifest.keys, ark::keys::KEYS_NAME), (&manifest.tombstones, ark::keys::TOMBSTONES_NAME)];
+    for (copy, name) in keys.into_iter().filter_map(|(copy, name)| Some((copy.as_ref()?, name))) {
+        publish_private(&building.join(name), &copy.read(backup)?)?;
+    }
+    if let Some(key) = root_key {
+        if manifest.vault.is_none() {
+            bail!("the backup has no vault for {} to open; leave --root-key out", key.display());
+        }
+        copy_key(key, &building.join(ark::vault::KEY_FILE_NAME))?;
+        // Opening it proves that the key is that of the keys, and the keys are the vault's.
+        Vault::open_with_key_file(building).with_context(|| format!("opening the vault with {}", key.display()))?;
+    }
     let (mut rows, mut bytes) = (0, Vec::new());
     manifest.walk(backup, |record| {
         if to.is_some_and(|to| record.next().saturating_sub(1) > to) {
@@ -85,18 +122,7 @@ fn build(
         Ok(())
     })?;
     let tip = copy.finish()?;
-    if let Some(vault) = &manifest.vault {
-        publish_private(&building.join(ark::vault::VAULT_NAME), &vault.read(backup)?)?;
-    }
-    if let Some(key) = root_key {
-        if manifest.vault.is_none() {
-            bail!("the backup has no vault for {} to open; leave --root-key out", key.display());
-        }
-        copy_key(key, &building.join(ark::vault::KEY_FILE_NAME))?;
-        // Opening it proves that the key is the vault's.
-        Vault::open(building)?;
-    }
-    Ok(Restored { rows, tip, vault: manifest.vault.is_some() })
+    Ok(Restored { rows, tip, vault: manifest.vault.is_some(), keys: manifest.keys.is_some() })
 }
 
 /// Copies the root key for its owner alone, durably.

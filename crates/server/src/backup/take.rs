@@ -1,6 +1,6 @@
 //! Taking a backup, or adding to one what came since.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use journal::chain::{Chain, StoredRow};
@@ -95,27 +95,56 @@ fn pass(chain: &mut Chain, mut page: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Copies the vault into the backup, and takes the copy before it away.
+/// Copies the vault and the key service's files into the backup, and takes the copies before away.
 ///
 /// # Errors
-/// Those of the files and the place; the copy before then stands.
+/// Those of the files and the place; the copies before then stand.
 pub(crate) fn vault(data_dir: &Path, place: &Place) -> Result<()> {
     let mut manifest = Manifest::of(place)?;
-    let file = format!("vault-{:012}-{}.db", manifest.ranges.last().map_or(0, |range| range.last_row), wall_ms());
-    let bytes = vault_as_it_stands(data_dir, place, &file)?;
-    let copy =
-        VaultCopy { file, bytes: bytes.len() as u64, sm3: hex::encode(ark::sm3(&bytes)), taken_at_ms: wall_ms() };
-    place.write(&copy.file, bytes)?;
-    let before = manifest.vault.replace(copy);
+    let aside = Aside { directory: place.directory().unwrap_or(data_dir).to_owned(), stamp: wall_ms() };
+    let (vault, keys, tombstones) = (aside.path("vault"), aside.path("keys"), aside.path("tombstones"));
+    // The vault first: every version that wraps something in it is then in the copy of the keys.
+    ark::vault::copy(data_dir, &vault)?;
+    let has_keys = data_dir.join(ark::keys::KEYS_NAME).exists();
+    let has_tombstones = has_keys && ark::keys::copy(data_dir, &keys, &tombstones)?;
+    let last_row = manifest.ranges.last().map_or(0, |range| range.last_row);
+    let put = |kind: &str, path: &Path| -> Result<VaultCopy> {
+        let (file, taken_at_ms) = (format!("{kind}-{last_row:012}-{}.db", wall_ms()), wall_ms());
+        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let copy = VaultCopy { file, bytes: bytes.len() as u64, sm3: hex::encode(ark::sm3(&bytes)), taken_at_ms };
+        place.write(&copy.file, bytes)?;
+        Ok(copy)
+    };
+    let before = [
+        manifest.vault.replace(put("vault", &vault)?),
+        std::mem::replace(&mut manifest.keys, has_keys.then(|| put("keys", &keys)).transpose()?),
+        std::mem::replace(
+            &mut manifest.tombstones,
+            has_tombstones.then(|| put("tombstones", &tombstones)).transpose()?,
+        ),
+    ];
     manifest.write(place)?;
-    before.map_or(Ok(()), |before| place.remove(&before.file))
+    before.iter().flatten().try_for_each(|before| place.remove(&before.file))
 }
 
-/// The vault's bytes, copied while the platform may write it: to a file beside where it goes, or beside the vault.
-fn vault_as_it_stands(data_dir: &Path, place: &Place, file: &str) -> Result<Vec<u8>> {
-    let path = place.directory().unwrap_or(data_dir).join(file).with_extension("copying");
-    ark::vault::copy(data_dir, &path)?;
-    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()));
-    std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-    bytes
+/// Files being copied while the platform may write them, beside where they go or where they come from; they go away with this.
+struct Aside {
+    directory: PathBuf,
+    /// What a take that was broken off left is not in the way of the next one.
+    stamp: i64,
+}
+
+impl Aside {
+    fn path(&self, kind: &str) -> PathBuf {
+        self.directory.join(format!("{kind}-{}.copying", self.stamp))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        for kind in ["vault", "keys", "tombstones"] {
+            // What is not there was not made.
+            drop(std::fs::remove_file(self.path(kind)));
+        }
+    }
 }

@@ -1,41 +1,54 @@
 //! `lintel ark`: the key service by hand. Making one, restoring one and verifying a copy's trail need no platform; all else
-//! asks the one that runs, for one process has the keys.
+//! asks the one that runs, or `lintel ark serve`, for one process has the keys.
 //!
 //! Plaintexts, messages and shares come from standard input or a file, never from the command line: other users of the
 //! machine see that.
 
+mod financial;
 mod offline;
+mod serve;
 mod verbs;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use super::remote::Remote;
+use super::remote::{Connection, Remote};
 use crate::config::Config;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
+  lintel ark serve --data-dir ark --cert ark.pem --cert-key ark.key --ca callers-ca.pem
+  lintel ark status --url https://ark.example:7882 --cert alice.pem --cert-key alice.key --ca ark-ca.pem
   lintel ark init --shares 5 --threshold 3                    deals the root key; the shares are shown once
   lintel ark unseal                                           reads a share from standard input, one custodian at a time
   lintel ark keys create orders --kind sm4 --purpose encrypt
   lintel ark access allow operator --prefix orders encrypt decrypt
+  lintel ark keys take-in channel/our-bank --in FILE          a key that a bank gave, in hexadecimal
   echo -n secret | lintel ark encrypt orders --context merchant=7
+  lintel ark financial form t1/tmk --kind sm4 --purpose terminal-master --components 2
+  lintel ark financial component t1/tmk --as opr_3            reads hexadecimal digits; then another custodian
   lintel ark approvals propose destroy orders 1 --reason \"no longer needed\" --as opr_1
   lintel ark audit verify --file keys-backup.db --public-key BASE64";
 
 /// The key service.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ark {
-    /// Make the key service in the data directory and deal its root key among custodians.
+    Serve(serve::Serve),
+    /// Make the key service in the data directory, before the platform's first start, and deal its root key among custodians or make
+    /// it in a device.
+    ///
+    /// With the setting ark.provider = "sdf" or "pkcs11" the root key is made in the device, which opens the key service at
+    /// start: nobody has shares then.
     Init {
         /// How many custodians have a share each.
-        #[arg(long)]
-        shares: u8,
+        #[arg(long, requires = "threshold")]
+        shares: Option<u8>,
         /// How many of them open the key service: two or more.
-        #[arg(long)]
-        threshold: u8,
+        #[arg(long, requires = "shares")]
+        threshold: Option<u8>,
     },
     /// Put a backup in the place of the keys file, while no platform runs.
     Restore {
@@ -114,6 +127,9 @@ pub(crate) enum Ark {
         #[command(flatten)]
         why: Why,
     },
+    /// Keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks.
+    #[command(subcommand)]
+    Financial(financial::Financial),
     /// Roles and policies.
     #[command(subcommand)]
     Access(verbs::Access),
@@ -199,16 +215,29 @@ impl Input {
 ///
 /// # Errors
 /// What the platform or the files refuse.
-pub(super) fn run(ark: &Remote<Ark>, config: &Config) -> Result<()> {
+pub(super) fn run(ark: &Remote<Ark>, config: Config) -> Result<ExitCode> {
     let (connection, verb) = ark.parts();
+    if let Ark::Serve(serve) = verb {
+        return Ok(serve.run(connection, config));
+    }
+    run_verb(connection, verb, &config).map(|()| ExitCode::SUCCESS)
+}
+
+fn run_verb(connection: &Connection, verb: &Ark, config: &Config) -> Result<()> {
     if let Ark::Init { shares, threshold } = verb {
-        return offline::init(config, *threshold, *shares, connection.wants_json());
+        return offline::init(config, threshold.zip(*shares), connection.wants_json());
     }
     if let Ark::Restore { file } = verb {
         return offline::restore(config, file);
     }
     if let Ark::Audit(Audit::Verify { file: Some(file), public_key }) = verb {
         return offline::verify(file, public_key.as_deref(), connection.wants_json());
+    }
+    // While it is sealed nobody's key can be told from another's: what custodians ask needs none.
+    if let Ark::Status | Ark::Unseal { .. } = verb
+        && let Some(answer) = verbs::ask_unsigned(verb, &connection.keyless(config)?)?
+    {
+        return connection.show(answer);
     }
     connection.ask(config, |client| verbs::ask(verb, client))
 }

@@ -1,19 +1,22 @@
-//! `lintel backup` and `lintel restore`: the journal and the vault in files of a directory or objects of a bucket, and a data directory made of them.
+//! `lintel backup` and `lintel restore`: the journal, the vault and the keys in files of a directory or objects of a bucket, and a data directory made of them.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use journal::{DirectoryLock, PostgresConfig, Reader, copy};
+use journal::copy;
 use serde_json::json;
 
 use super::client::target;
 use super::remote::{Connection, Remote};
-use super::{inside, print, tell};
+use super::{inside, journal as journal_cli, print, tell};
 use crate::backup::manifest::{Manifest, Range};
 use crate::backup::place::Place;
-use crate::backup::{restore, take};
+use crate::backup::restore::{self, Wanted};
+use crate::backup::take;
 use crate::config::Config;
+use crate::shell::journal_place::JournalPlace;
+use crate::shell::lease::Idle;
 
 /// Rows read at a time from a journal that no platform holds.
 const PAGE_BYTES: usize = 4 << 20;
@@ -26,8 +29,10 @@ Examples:
                                                     AWS_REGION and AWS_ENDPOINT_URL say whose and where
   lintel --data-dir NEW restore /mnt/backup/lintel --root-key /safe/ark.key
   lintel --data-dir NEW restore /mnt/backup/lintel --to 1200400 --root-key /safe/ark.key
+  lintel --data-dir NEW --config lintel.toml restore /mnt/backup/lintel --root-key /safe/ark.key
+                                                    into the PostgreSQL schema of [journal], which must have no rows
 
-The root key (ark.key) is not in a backup: keep it elsewhere. docs/operations.md has the whole procedure.";
+The root key (ark.key, or its custodians' shares) is not in a backup: keep it elsewhere. docs/operations.md has the whole procedure.";
 
 /// Copies of the journal and the vault.
 #[derive(Debug, Subcommand)]
@@ -39,7 +44,7 @@ pub(crate) enum Backup {
     Take {
         /// A directory of its own, or s3://BUCKET/PREFIX.
         place: String,
-        /// Leave the vault out: sealed fields of this backup then open only with a vault from elsewhere.
+        /// Leave vault and keys out: sealed fields of this backup then open only with those from elsewhere.
         #[arg(long)]
         without_vault: bool,
     },
@@ -57,8 +62,9 @@ pub(crate) enum Backup {
 
 /// Make a data directory of a backup.
 ///
-/// The directory (--data-dir) must not be there yet, or be empty; it appears once it is whole. `lintel rebuild` then makes tables
-/// and files of history from the journal; without it the first start does, but for the ends of days that are closed.
+/// The directory (--data-dir) must not be there yet, or be empty; it appears once it is whole. Where the settings name PostgreSQL
+/// for the journal, the rows go to its schema there, which must have none, and the directory gets the vault. `lintel rebuild` then
+/// makes tables and files of history from the journal; without it the first start does, but for the ends of days that are closed.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Restore {
@@ -67,7 +73,7 @@ pub(crate) struct Restore {
     /// Leave out every batch that ends behind this journal position.
     #[arg(long, value_name = "POSITION")]
     to: Option<u64>,
-    /// The file ark.key that belongs to the vault; it is copied into the new directory.
+    /// The file ark.key that opens the keys; it is copied into the new directory. Without one, custodians unseal what is restored.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
     /// End with one JSON object.
@@ -123,11 +129,7 @@ fn source(connection: &Connection, config: &Config) -> Result<Source> {
             client.get_bytes(&target(&["v1", "journal", "rows"], &[("from_row", Some(&from.to_string()))]))
         }));
     }
-    let mut reader = if config.journal.is_embedded() {
-        Reader::sqlite(&DirectoryLock::acquire(&config.data_dir)?)?
-    } else {
-        Reader::postgres(&PostgresConfig::new(&config.journal.url, &config.journal.schema))?
-    };
+    let mut reader = journal_cli::reader(config)?;
     Ok(Box::new(move |from| {
         let mut bytes = Vec::new();
         reader.rows(from, PAGE_BYTES)?.iter().for_each(|row| copy::encode(row, &mut bytes));
@@ -150,6 +152,9 @@ fn list(connection: &Connection, place: &Place) -> Result<()> {
         Some(vault) => format!("{}  {} bytes\n", vault.file, vault.bytes),
         None => "no vault\n".to_owned(),
     });
+    for copy in [&manifest.keys, &manifest.tombstones].into_iter().flatten() {
+        text.push_str(&format!("{}  {} bytes\n", copy.file, copy.bytes));
+    }
     print(&text);
     Ok(())
 }
@@ -175,30 +180,41 @@ impl Restore {
     /// # Errors
     /// A directory that has something, a backup that is damaged, a key of another vault.
     pub(crate) fn run(&self, config: &Config) -> Result<()> {
-        anyhow::ensure!(
-            config.journal.is_embedded(),
-            "a restore writes the journal of the embedded default; leave journal.url out"
-        );
+        let schema = &config.journal.schema;
+        // A node that leads would meet another journal than the one it decided by.
+        let Some(idle) = Idle::hold(&config.journal)? else {
+            anyhow::bail!("a node leads the journal in schema {schema}: name an empty schema, or stop every node");
+        };
         let told = |rows: u64| {
             if rows.is_multiple_of(10_000) {
                 tell(&format!("{rows} rows"));
             }
         };
-        let restored =
-            restore::restore(&Place::named(&self.backup)?, &config.data_dir, self.to, self.root_key.as_deref(), told)?;
+        let (backup, journal, data_dir) = (Place::named(&self.backup)?, JournalPlace::of(config)?, &config.data_dir);
+        let wanted =
+            Wanted { backup: &backup, data_dir, journal: &journal, to: self.to, root_key: self.root_key.as_deref() };
+        let restored = restore::restore(&wanted, told)?;
+        drop(idle);
         let (rows, position) = (restored.rows, restored.tip.next.saturating_sub(1));
+        let place = if journal.is_embedded() {
+            data_dir.display().to_string()
+        } else {
+            format!("schema {schema}; the vault in {}", data_dir.display())
+        };
         let text = format!(
-            "{rows} rows, to position {position}, in {}\n{}\n",
-            config.data_dir.display(),
-            match (restored.vault, &self.root_key) {
-                (true, Some(_)) => "its vault opens; `lintel rebuild` makes tables and history, then `lintel serve`",
-                (true, None) =>
+            "{rows} rows, to position {position}, in {place}\n{}\n",
+            match (restored.vault, restored.keys, &self.root_key) {
+                (true, _, Some(_)) => "its vault opens; `lintel rebuild` makes tables and history, then `lintel serve`",
+                (true, true, None) =>
+                    "`lintel rebuild`, then `lintel serve`, which waits for its custodians; without custodians put the root key there \
+                     first, as ark.key (mode 600)",
+                (true, false, None) =>
                     "put the root key there as ark.key (mode 600), then `lintel rebuild`, then `lintel serve`",
-                (false, _) =>
-                    "the backup has no vault: put vault.db and ark.key there, then `lintel rebuild`, `lintel serve`",
+                (false, _, _) =>
+                    "the backup has no vault: put vault.db and keys.db there, then `lintel rebuild`, `lintel serve`",
             }
         );
-        let object = json!({ "rows": rows, "last_position": position, "vault": restored.vault });
+        let object = json!({ "rows": rows, "last_position": position, "vault": restored.vault, "keys": restored.keys });
         print(&if self.json { format!("{object}\n") } else { text });
         Ok(())
     }

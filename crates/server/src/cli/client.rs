@@ -1,4 +1,4 @@
-//! A signed client of a running platform, for one command: it asks, waits, and gives back what was answered.
+//! A client of a running platform or key service, signed or with a certificate, for one command: it asks, waits, and gives back what was answered.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,9 @@ use ark::signing::{Authorization, Credential, Request, Stamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::ark_serve::CALLER;
 use crate::http::auth::KEY_SERIAL;
+use crate::tls::Files;
 
 /// How long an answer may take; fetching a large clearing file takes longest.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -17,29 +19,55 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct Client {
     base: String,
-    id: String,
-    key: MacKey,
+    proof: Proof,
     idempotency_key: String,
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
 
+/// How it shows who asks.
+#[derive(Debug)]
+pub(crate) enum Proof {
+    /// Each request is signed.
+    Key {
+        /// Who.
+        id: String,
+        /// The secret.
+        key: MacKey,
+    },
+    /// The connection has a certificate.
+    Certificate(Files),
+    /// It says so, where that is believed.
+    Said(String),
+    /// It does not: for what takes no proof.
+    Nothing,
+}
+
 impl Client {
-    /// A client of the platform at `base` (`http://127.0.0.1:7880`) that signs as `id`. What it changes is bound to
-    /// `idempotency_key`, a new one if there is none.
+    /// A client of the platform at `base` (`http://127.0.0.1:7880`). What it changes is bound to `idempotency_key`, a new
+    /// one if there is none.
     ///
     /// # Errors
     /// If the machine has no randomness, or no client can be made.
-    pub(crate) fn new(base: &str, id: &str, key: MacKey, idempotency_key: Option<String>) -> Result<Self> {
+    pub(crate) fn new(base: &str, proof: Proof, idempotency_key: Option<String>) -> Result<Self> {
         let idempotency_key = match idempotency_key {
             Some(given) => given,
             None => format!("cli-{}", stamp()?.nonce()),
         };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().context("making an HTTP client")?;
-        let (base, id) = (base.trim_end_matches('/').to_owned(), id.to_owned());
-        Ok(Self { base, id, key, idempotency_key, http, runtime })
+        let mut http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
+        if let Proof::Certificate(files) = &proof {
+            http = http.tls_backend_preconfigured(files.client()?);
+        }
+        let http = http.build().context("making an HTTP client")?;
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { base, proof, idempotency_key, http, runtime })
+    }
+
+    /// Whether requests are signed, so that people prove that they are there by one-time codes.
+    pub(crate) fn signs(&self) -> bool {
+        matches!(self.proof, Proof::Key { .. })
     }
 
     /// Asks for something.
@@ -100,14 +128,20 @@ impl Client {
     }
 
     fn send_keyed(&self, method: &str, target: &str, accept: &str, key: &str, body: Vec<u8>) -> Result<Vec<u8>> {
-        let credential = Credential { merchant: &self.id, serial: KEY_SERIAL, key: &self.key };
-        let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
         let changes = method == "POST";
         let mut request = self
             .http
             .request(method.parse().context("the method")?, format!("{}{target}", self.base))
-            .header("authorization", signed.to_string())
             .header("accept", accept);
+        request = match &self.proof {
+            Proof::Key { id, key } => {
+                let credential = Credential { merchant: id, serial: KEY_SERIAL, key };
+                let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
+                request.header("authorization", signed.to_string())
+            }
+            Proof::Certificate(_) | Proof::Nothing => request,
+            Proof::Said(name) => request.header(CALLER, name),
+        };
         if changes {
             let headers = [("content-type", "application/json"), ("idempotency-key", key)];
             request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));

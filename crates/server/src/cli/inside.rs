@@ -50,7 +50,7 @@ impl Inside {
             // Whoever waits for the address may be gone; then the platform is stopped at once.
             let ready = move |address| ready.send(address).context("the command went away");
             let stopped = async { drop(stopped.await) };
-            serve::run_until(&config, refuse_attempts, ready, stopped)
+            serve::run_until(&config, serve::WhileSealed::Refuse, refuse_attempts, ready, stopped)
         };
         let thread =
             std::thread::Builder::new().name("platform".into()).spawn(work).context("starting the platform")?;

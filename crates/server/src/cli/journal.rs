@@ -3,11 +3,12 @@
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use engine::record;
-use journal::{DirectoryLock, PostgresConfig, Reader, Record};
+use journal::{DirectoryLock, Reader, Record};
 use serde_json::json;
 
 use super::print;
 use crate::config::Config;
+use crate::shell::journal_place::JournalPlace;
 
 /// How much is read at once.
 const PAGE_BYTES: usize = 8 << 20;
@@ -41,11 +42,7 @@ impl Journal {
     /// # Errors
     /// A journal that does not read; for `verify`, one that does not hold.
     pub(crate) fn run(&self, config: &Config) -> Result<()> {
-        let mut reader = if config.journal.is_embedded() {
-            open(config, &DirectoryLock::acquire(&config.data_dir)?)?
-        } else {
-            postgres(config)?
-        };
+        let mut reader = reader(config)?;
         match self {
             Self::Cat { from, limit, json } => cat(&mut reader, *from, *limit, *json),
             Self::Verify { json } => verify(&mut reader, *json),
@@ -58,15 +55,19 @@ impl Journal {
 /// # Errors
 /// No journal there, or one that does not open.
 pub(super) fn open(config: &Config, lock: &DirectoryLock) -> Result<Reader> {
-    if config.journal.is_embedded() { Ok(Reader::sqlite(lock)?) } else { postgres(config) }
+    Ok(JournalPlace::of(config)?.reader(lock)?)
 }
 
-/// Opens the journal in PostgreSQL, beside whoever writes it.
+/// Opens the journal: the embedded one that nobody holds, or that in PostgreSQL, beside whoever writes it.
 ///
 /// # Errors
-/// As [`Reader::postgres`].
-pub(super) fn postgres(config: &Config) -> Result<Reader> {
-    Ok(Reader::postgres(&PostgresConfig::new(&config.journal.url, &config.journal.schema))?)
+/// As [`Reader::sqlite`] and [`Reader::postgres`]; a process that holds the directory.
+pub(super) fn reader(config: &Config) -> Result<Reader> {
+    let place = JournalPlace::of(config)?;
+    Ok(match place.postgres() {
+        None => place.reader(&DirectoryLock::acquire(&config.data_dir)?)?,
+        Some(settings) => Reader::postgres(settings)?,
+    })
 }
 
 fn cat(reader: &mut Reader, from: u64, limit: u64, as_json: bool) -> Result<()> {

@@ -1,17 +1,32 @@
-//! `lintel key`: the secret of an API key, for whoever may read the data directory.
+//! `lintel key`: the secret of an API key, for whoever may read the data directory and has the root key of its key service.
 
-use anyhow::Result;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use ark::ceremony::{RootKey, Share, Shares};
+use ark::keys::by_platform;
+use ark::vault::{KEY_FILE_NAME, VAULT_NAME, api_root_beside};
+use ark::{KeyService, MacKey, Soft, Vault};
 use clap::Args;
+use zeroize::Zeroizing;
 
-use crate::config::Config;
+use crate::config::{ArkUnseal, Config};
 use crate::http::auth::{KEY_SERIAL, OPERATOR, api_key};
+use crate::shell::key_service::held_elsewhere;
 
 /// Print the secret of an API key.
+///
+/// With the root key in the file ark.key, or with --shares by its custodians, who type their lines one after another. Beside a
+/// platform that runs, or without one; where a device has the root key, without one.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
     /// `operator` for the institution's programs, an operator's or a merchant's id.
     #[arg(default_value = OPERATOR)]
     id: String,
+    /// Read custodians' shares from standard input, a line each, as many as it takes.
+    #[arg(long)]
+    shares: bool,
 }
 
 impl Key {
@@ -20,8 +35,61 @@ impl Key {
     /// # Errors
     /// A vault that does not open.
     pub(crate) fn run(&self, config: &Config) -> Result<()> {
-        let root = ark::Vault::open(&config.data_dir)?.fingerprint_key();
+        let root = if self.shares { Some(collect()?) } else { None };
+        let made = config.data_dir.join(VAULT_NAME).exists();
+        let root = if made { api_root(config, root.as_ref())? } else { first(config, root)? };
         super::print(&format!("{}\n", api_key(&root, &self.id, KEY_SERIAL).to_hex().expose()));
         Ok(())
     }
+}
+
+/// What API keys of a data directory derive from, beside a platform that may run.
+///
+/// # Errors
+/// No root key, or another's.
+pub(super) fn api_root(config: &Config, root: Option<&RootKey>) -> Result<MacKey> {
+    let directory = &config.data_dir;
+    if let (None, Some(keys)) = (root, held_elsewhere(config)?) {
+        return Ok(Vault::open(directory, keys)?.request_keys()?.root.clone());
+    }
+    let needed = || {
+        format!(
+            "deriving a key from {} takes its root key: the file {KEY_FILE_NAME}, or custodians' shares for `lintel key \
+             --shares`; who has an API key already gives it in LINTEL_KEY",
+            directory.display()
+        )
+    };
+    api_root_beside(directory, root).with_context(needed)
+}
+
+/// Makes the vault of a directory whose platform did not run yet.
+fn first(config: &Config, root: Option<RootKey>) -> Result<MacKey> {
+    let directory = &config.data_dir;
+    if let (None, Some(keys)) = (&root, held_elsewhere(config)?) {
+        return Ok(Vault::open(directory, keys)?.request_keys()?.root.clone());
+    }
+    let vault = match root {
+        Some(root) => {
+            let service = KeyService::open(directory, Arc::new(Soft::new()?))?;
+            service.unseal(&root, &by_platform("lintel key"))?;
+            Vault::open(directory, Arc::new(service))?
+        }
+        None => {
+            let none = "there is no vault yet, and ark.unseal is \"shares\": bring the custodians' lines with --shares";
+            ensure!(config.ark.unseal == ArkUnseal::File, none);
+            Vault::open_with_key_file(directory)?
+        }
+    };
+    Ok(vault.request_keys()?.root.clone())
+}
+
+/// The root key of the shares on standard input.
+pub(super) fn collect() -> Result<RootKey> {
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().lock().read_to_string(&mut text).context("reading shares from standard input")?;
+    let mut shares = Shares::default();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        shares.add(Share::parse(line)?)?;
+    }
+    Ok(shares.combine()?)
 }

@@ -212,7 +212,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Rates(rates) => rates.run(&load()?)?,
         What::Operator(operator) => operator.run(&load()?, operator::Operator::ask)?,
         What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
-        What::Ark(ark) => self::ark::run(&ark, &load()?)?,
+        What::Ark(ark) => return self::ark::run(&ark, load()?),
         What::Suspense(suspense) => suspense.run(&load()?, suspense::Suspense::ask)?,
         What::Withdrawal(withdrawal) => withdrawal.run(&load()?, withdrawal::Withdrawal::ask)?,
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,

@@ -1,16 +1,19 @@
 //! What all subcommands share that ask a running platform: where it is, who asks, how the answer is shown.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use ark::{MacKey, Vault};
+use ark::MacKey;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::client::Client;
+use super::client::{Client, Proof};
+use super::key::api_root;
 use super::print;
 use crate::config::Config;
 use crate::http::auth::{KEY_SERIAL, OPERATOR, api_key};
+use crate::tls::Files;
 
 /// The file in the data directory that may say where the platform listens: `serve --port-file DIRECTORY/address`.
 const ADDRESS_FILE: &str = "address";
@@ -58,6 +61,20 @@ pub(crate) struct Connection {
     /// environment.
     #[arg(long, global = true, env = "LINTEL_KEY", value_name = "HEX", hide_env_values = true)]
     key: Option<String>,
+    /// Say who asks by the name alone, unsigned: for `lintel ark serve --insecure-loopback`.
+    #[arg(long, global = true)]
+    unsigned: bool,
+    /// A certificate that says who asks, with its chain, in PEM; nothing is signed then.
+    ///
+    /// For `lintel ark serve`: its own certificate.
+    #[arg(long, global = true, env = "LINTEL_CERT", value_name = "FILE", requires_all = ["cert_key", "ca"])]
+    cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, global = true, env = "LINTEL_CERT_KEY", value_name = "FILE")]
+    cert_key: Option<PathBuf>,
+    /// Who signs the certificates of the other side, in PEM.
+    #[arg(long, global = true, env = "LINTEL_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Have a change done once, however often it is asked for under this key.
     ///
     /// A new one each time unless said.
@@ -100,8 +117,15 @@ impl Connection {
     /// # Errors
     /// No key, no answer, or the platform's refusal.
     pub(crate) fn ask(&self, config: &Config, ask: impl FnOnce(&Client) -> Result<Answer>) -> Result<()> {
-        let client = self.client(config)?;
-        let Answer { json, text, complaint } = ask(&client)?;
+        self.show(ask(&self.client(config)?)?)
+    }
+
+    /// Prints what was answered.
+    ///
+    /// # Errors
+    /// What the answer complains of.
+    pub(super) fn show(&self, answer: Answer) -> Result<()> {
+        let Answer { json, text, complaint } = answer;
         if self.json {
             print(&format!("{json}\n"));
         } else {
@@ -115,7 +139,20 @@ impl Connection {
     /// # Errors
     /// No key, or no address.
     pub(super) fn client(&self, config: &Config) -> Result<Client> {
-        Client::new(&self.base(config)?, &self.who, self.secret(config)?, self.idempotency_key.clone())
+        Client::new(&self.base(config)?, self.proof(config)?, self.idempotency_key.clone())
+    }
+
+    /// A client for what takes no key: a certificate it shows if it has one.
+    ///
+    /// # Errors
+    /// No address.
+    pub(super) fn keyless(&self, config: &Config) -> Result<Client> {
+        let proof = match self.files()? {
+            Some(files) => Proof::Certificate(files),
+            None if self.unsigned => Proof::Said(self.who.clone()),
+            None => Proof::Nothing,
+        };
+        Client::new(&self.base(config)?, proof, self.idempotency_key.clone())
     }
 
     /// A client of the platform at an address of this machine.
@@ -123,7 +160,26 @@ impl Connection {
     /// # Errors
     /// No key.
     pub(super) fn client_at(&self, address: SocketAddr, config: &Config) -> Result<Client> {
-        Client::new(&format!("http://{address}"), &self.who, self.secret(config)?, self.idempotency_key.clone())
+        Client::new(&format!("http://{address}"), self.proof(config)?, self.idempotency_key.clone())
+    }
+
+    /// Files of a certificate, if the command line or the environment names them.
+    ///
+    /// # Errors
+    /// If some are missing.
+    pub(super) fn files(&self) -> Result<Option<Files>> {
+        let of = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
+        Files::of(&of(&self.cert), &of(&self.cert_key), &of(&self.ca))
+    }
+
+    fn proof(&self, config: &Config) -> Result<Proof> {
+        if let Some(files) = self.files()? {
+            return Ok(Proof::Certificate(files));
+        }
+        if self.unsigned {
+            return Ok(Proof::Said(self.who.clone()));
+        }
+        Ok(Proof::Key { id: self.who.clone(), key: self.secret(config)? })
     }
 
     /// Whether the command line or the environment names the platform.
@@ -149,7 +205,7 @@ impl Connection {
 
     fn base(&self, config: &Config) -> Result<String> {
         if let Some(url) = &self.url {
-            return Ok(if url.contains("://") { url.clone() } else { format!("http://{url}") });
+            return Ok(if url.contains("://") { url.clone() } else { format!("{}://{url}", self.scheme()) });
         }
         let path = config.data_dir.join(ADDRESS_FILE);
         let address = match std::fs::read_to_string(&path) {
@@ -162,7 +218,11 @@ impl Connection {
         if address.port() == 0 {
             bail!("the platform listens on a free port ({address}); say where with --url http://HOST:PORT");
         }
-        Ok(format!("http://{}", reachable(address)))
+        Ok(format!("{}://{}", self.scheme(), reachable(address)))
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.cert.is_some() { "https" } else { "http" }
     }
 
     fn secret(&self, config: &Config) -> Result<MacKey> {
@@ -170,15 +230,13 @@ impl Connection {
             return MacKey::from_hex(hex).context("--key or LINTEL_KEY");
         }
         let directory = &config.data_dir;
-        // To open a vault that is not there would make one.
         if !directory.join(ark::vault::VAULT_NAME).exists() {
             bail!(
                 "there is no vault in {} to derive the key from; name the platform's --data-dir, or give --key",
                 directory.display()
             );
         }
-        let root = Vault::open(directory)?.fingerprint_key();
-        Ok(api_key(&root, &self.who, KEY_SERIAL))
+        Ok(api_key(&api_root(config, None)?, &self.who, KEY_SERIAL))
     }
 }
 

@@ -85,8 +85,8 @@ impl AccountView {
     pub(crate) fn of(state: &domain::State, account: &Account) -> Self {
         let (available, barred) = (state.available(account), account.barred());
         let open = account.status == AccountStatus::Open;
-        let amounts = [account.balance, account.held_out, account.held_in, account.frozen];
-        let empty = amounts == [0; 4] && account.freezes == Bars::default();
+        let amounts = [account.balance, account.held_out, account.rare.held_in, account.rare.frozen];
+        let empty = amounts == [0; 4] && account.rare.freezes == Bars::default();
         let own = account.owner == Owner::Institution;
         let actions = [("hold", open && available > 0), ("restrict", open && !own), ("close", open && empty && !own)];
         Self {
@@ -95,13 +95,13 @@ impl AccountView {
             book: account.subject.book().name(),
             currency: account.currency.code(),
             owner: owner_text(account.owner),
-            agreement: account.agreement.map(|id| id.to_string()),
+            agreement: account.rare.agreement.map(|id| id.to_string()),
             status: status_name(account.status),
             in_barred: barred.in_barred,
             out_barred: barred.out_barred,
             balance: Amount(account.balance),
             held: Amount(account.held_out),
-            held_in: Amount(account.held_in),
+            held_in: Amount(account.rare.held_in),
             frozen: Amount(account.effective_frozen()),
             frozen_by_customer: Amount(state.frozen_by_customer(account)),
             available: Amount(available),

@@ -1,12 +1,14 @@
 //! Who asks: every `/v1` request is signed (`LINTEL-HMAC-SM3`), fresh, and its nonce new.
 //!
-//! Keys are derived from the vault for now: `HMAC-SM3(vault key, "api-key" ‖ id ‖ serial)`. The id `operator` is the
+//! Keys are derived from the vault's MAC root, which the key service wraps: `HMAC-SM3(derived key, "api-key" ‖ id ‖ serial)`;
+//! while that is sealed every request is told so. The id `operator` is the
 //! institution's own programs'; a merchant's id is its `mch_…`, an operator's its `opr_…`. The programs do what takes one
 //! person at most. An operator reads everything, decides approvals, and changes by itself only what [`super::people`] lists.
 
 use std::sync::Arc;
 
 use ark::signing::{Authorization, Request as Signed, SigningError};
+use ark::vault::RequestKeys;
 use ark::{FingerprintKey, MacKey};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
@@ -21,6 +23,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::App;
+use super::customer::sealing_failed;
 use super::error::ApiError;
 use crate::shell::clock::wall_ms;
 
@@ -28,7 +31,7 @@ use crate::shell::clock::wall_ms;
 pub(crate) const BODY_LIMIT: usize = 32 << 20;
 /// The id under which the institution's own programs sign.
 pub(crate) const OPERATOR: &str = "operator";
-/// The serial of the keys in use until there is a key service.
+/// The serial of the keys in use.
 pub(crate) const KEY_SERIAL: &str = "1";
 
 /// The header that makes a request safe to send twice.
@@ -214,7 +217,8 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let signed = Signed { method: parts.method.as_str(), target: &target, body: &body };
     let (id, serial) = (authorization.merchant(), authorization.serial());
-    authorization.verify(&api_key(&app.root, id, serial), &signed).map_err(refused)?;
+    let keys = app.request_keys().await?;
+    authorization.verify(&api_key(&keys.root, id, serial), &signed).map_err(refused)?;
     if !app.nonces.is_new(id, authorization.stamp().nonce(), now) {
         let message = "this nonce was used before; sign each request with a new one";
         return Err(ApiError::new("nonce_reused", Some("nonce"), message));
@@ -225,7 +229,7 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
         merchant,
         actor,
         person,
-        fingerprint: fingerprint(&app.fingerprints, &signed),
+        fingerprint: fingerprint(&keys.fingerprints, &signed),
         idempotency_key: idempotency_key(&parts.headers)?,
     };
     tracing::Span::current().record("caller", id);
@@ -235,6 +239,20 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
     }
     parts.extensions.insert(caller);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+}
+
+impl App {
+    /// The keys of requests: kept, unless the key service was sealed since.
+    ///
+    /// # Errors
+    /// `sealed`.
+    async fn request_keys(&self) -> Result<Arc<RequestKeys>, ApiError> {
+        if let Some(keys) = self.vault.kept_request_keys() {
+            return Ok(keys);
+        }
+        let vault = Arc::clone(&self.vault);
+        self.blocking(move || vault.request_keys().map_err(sealing_failed)).await
+    }
 }
 
 fn refused(error: SigningError) -> ApiError {

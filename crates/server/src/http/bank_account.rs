@@ -75,13 +75,14 @@ impl App {
         param: &'static str,
     ) -> Result<SealedBankAccount, ApiError> {
         let name = self.look(move |state| state.customer(customer).map(|customer| customer.name.clone())).await?.view;
-        let (vault, root) = (Arc::clone(&self.vault), self.root.clone());
-        self.blocking(move || seal(&vault, &root, customer, &name, &wire).map_err(|error| error.within(param))).await
+        let vault = Arc::clone(&self.vault);
+        self.blocking(move || seal(&vault, customer, &name, &wire).map_err(|error| error.within(param))).await
     }
 
     /// The token of a bank account's or card's number: the same for every customer, and nothing leads back from it.
     pub(crate) fn card_token(&self, number: &Personal, param: &'static str) -> Result<String, ApiError> {
-        token(&self.root, number.checked(param)?.expose(), param)
+        let keys = self.vault.request_keys().map_err(sealing_failed)?;
+        token(&keys.root, number.checked(param)?.expose(), param)
     }
 
     /// As [`Self::seal_bank_account`], for an account that must be the customer's own.
@@ -119,13 +120,12 @@ fn token(root: &MacKey, number: &str, param: &str) -> Result<String, ApiError> {
 
 fn seal(
     vault: &Vault,
-    root: &MacKey,
     customer: CustomerId,
     name: &Sealed,
     wire: &WireBankAccount,
 ) -> Result<SealedBankAccount, ApiError> {
     let (number, holder) = (wire.account.checked("account")?, wire.holder.checked("holder")?);
-    let token = token(root, number.expose(), "account")?;
+    let token = token(&vault.request_keys().map_err(sealing_failed)?.root, number.expose(), "account")?;
     let own = fields::open(vault, CUSTOMER_NAME, name).map_err(sealing_failed)?.expose() == holder.expose();
     let seal = |field, text| fields::seal(vault, Person(customer.0), field, text).map_err(sealing_failed);
     Ok(SealedBankAccount { account: seal(BANK_ACCOUNT, number)?, holder: seal(BANK_ACCOUNT_NAME, holder)?, own, token })

@@ -220,6 +220,11 @@ impl ClearingView {
 
 impl From<FetchError> for ApiError {
     fn from(error: FetchError) -> Self {
+        if let FetchError::Channel(error) = &error
+            && let Some(error) = error.of_keys()
+        {
+            return super::ark::error_of(error);
+        }
         let message = error.to_string();
         match error {
             FetchError::NoChannel(_) => Self::new("channel_unknown", Some("rail"), message),

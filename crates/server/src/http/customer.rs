@@ -187,6 +187,9 @@ impl NewCustomer {
 
 /// A failure of the vault, told without what was to be sealed. A disk that fails may come back.
 pub(crate) fn sealing_failed(error: ark::Error) -> ApiError {
+    if let Some(error) = error.of_keys() {
+        return super::ark::error_of(error);
+    }
     if let ark::Error::Database { .. } | ark::Error::File { .. } = &error {
         tracing::error!(%error, "the vault cannot be used");
         return ApiError::new("unavailable", None, "the vault cannot be used now; nothing was done, try again shortly");

@@ -22,6 +22,9 @@ const UNKEYED: &[&str] = &[
     "/v1/sandbox/clock",
 ];
 
+/// What takes no signature: what custodians do while none can be checked.
+const UNSIGNED: &[&str] = &["/v1/ark/seal-status", "/v1/ark/unseal"];
+
 /// What lies outside the journal has no keys: ciphertexts differ each time, and approvals are used once.
 const OUTSIDE: &str = "/v1/ark/";
 
@@ -69,7 +72,9 @@ pub(crate) fn complete(document: &mut OpenApi) {
             let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
             operation.operation_id = operation.operation_id.take().map(|name| format!("{tag}_{name}"));
             if signed {
-                operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], _>(SCHEME, [])]);
+                if !UNSIGNED.contains(&path.as_str()) {
+                    operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], _>(SCHEME, [])]);
+                }
                 let responses = &mut operation.responses.responses;
                 responses.insert("4XX".into(), error("Refused, malformed or not permitted; nothing was changed"));
                 responses.insert("5XX".into(), error("Overloaded (503, with Retry-After) or broken"));

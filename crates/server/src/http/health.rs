@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::error::ApiError;
+use crate::shell::key_service::Ark;
 
 /// Bounds of every latency histogram, in seconds.
 const SECONDS: &[f64] =
@@ -18,7 +19,7 @@ const SECONDS: &[f64] =
 /// How the platform is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `live` or `ready`.
+    /// `live` or `ready`; `sealed` while the key service waits for its custodians, `starting` just after.
     #[schema(example = "ready")]
     status: &'static str,
     /// The durable journal position, once ready.
@@ -34,10 +35,16 @@ pub(crate) struct Health {
 /// Answers as long as the process runs, also while it recovers or stops, and says why it recovers.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses((status = OK, body = Health)))]
 pub(crate) async fn live(State(app): State<App>) -> axum::Json<Health> {
-    axum::Json(Health::of(&app, "live", None))
+    axum::Json(Health::of(&app, if app.ark.is_sealed() { "sealed" } else { "live" }, None))
 }
 
 impl Health {
+    /// Before the platform runs.
+    pub(crate) fn before(ark: &Ark) -> Self {
+        let status = if ark.is_sealed() { "sealed" } else { "starting" };
+        Self { status, position: None, recovering: None, behind: None }
+    }
+
     fn of(app: &App, status: &'static str, position: Option<u64>) -> Self {
         let recovering = app.platform.standing().trouble().map(|trouble| trouble.cause);
         Self { status, position, recovering, behind: app.books.projector.trouble() }
@@ -52,6 +59,9 @@ impl Health {
     responses((status = OK, body = Health), (status = SERVICE_UNAVAILABLE, body = super::error::ErrorBody))
 )]
 pub(crate) async fn ready(State(app): State<App>) -> Result<axum::Json<Health>, ApiError> {
+    if app.ark.is_sealed() {
+        return Err(super::ark::sealed());
+    }
     let ((), position) = app.platform.read(|_| ()).await?;
     Ok(axum::Json(Health::of(&app, "ready", Some(position))))
 }
@@ -64,6 +74,11 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<axum::Json<Health>, 
 pub(crate) async fn metrics(State(app): State<App>) -> ([(header::HeaderName, &'static str); 1], String) {
     let waiting = u32::try_from(app.platform.waiting()).unwrap_or(u32::MAX);
     metrics::gauge!("lintel_queue_waiting").set(f64::from(waiting));
+    rendered()
+}
+
+/// The metrics as they are.
+pub(crate) fn rendered() -> ([(header::HeaderName, &'static str); 1], String) {
     let text = recorder().map(PrometheusHandle::render).unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

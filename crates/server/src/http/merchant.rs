@@ -12,6 +12,7 @@ use super::App;
 use super::answer::{Answer, Answered};
 use super::auth::{Caller, KEY_SERIAL, api_key};
 use super::bank_account::{BankAccountView, WireBankAccount};
+use super::customer::sealing_failed;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{parse, parse_some, word};
@@ -165,7 +166,7 @@ async fn change(app: &App, caller: &Caller, command: Command) -> Answered<Mercha
 
 /// Show the secret of a merchant's API key
 ///
-/// For now secrets are derived from the vault, so this gives the same one each time.
+/// Secrets are derived, so this gives the same one each time.
 #[utoipa::path(
     post, path = "/v1/merchants/{id}/key", tag = "merchant", params(("id" = String, Path, example = "mch_3")),
     responses((status = OK, body = KeyView))
@@ -174,7 +175,8 @@ pub(crate) async fn key(State(app): State<App>, caller: Caller, Id(id): Id<Merch
     caller.operator()?;
     let Answer { position, .. } = app.look(move |state| state.merchant(id).map(|_| ())).await?;
     let mch_id = id.to_string();
-    let secret = api_key(&app.root, &mch_id, KEY_SERIAL).to_hex().expose().to_owned();
+    let keys = app.vault.request_keys().map_err(sealing_failed)?;
+    let secret = api_key(&keys.root, &mch_id, KEY_SERIAL).to_hex().expose().to_owned();
     Ok(Answer { view: KeyView { mch_id, serial_no: KEY_SERIAL, secret }, position, repeated: false })
 }
 

@@ -5,7 +5,7 @@ mod advance;
 pub(crate) mod agreement;
 pub(crate) mod answer;
 pub(crate) mod approval;
-mod ark;
+pub(crate) mod ark;
 mod arrears;
 pub(crate) mod attempt;
 pub(crate) mod auth;
@@ -47,6 +47,7 @@ pub(crate) mod request;
 mod reserve_line;
 pub(crate) mod restriction;
 pub(crate) mod sandbox_clock;
+pub(crate) mod sealed;
 pub(crate) mod settlement;
 pub(crate) mod split;
 pub(crate) mod statement;
@@ -58,6 +59,7 @@ pub(crate) mod tree;
 pub(crate) mod trial_balance;
 pub(crate) mod user;
 pub(crate) mod voucher;
+mod wait;
 pub(crate) mod waiver;
 pub(crate) mod wire;
 pub(crate) mod withdrawal;
@@ -67,8 +69,9 @@ pub(crate) mod withdrawal_plan;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use ::ark::{FingerprintKey, MacKey, Vault};
+use ::ark::Vault;
 use axum::Router;
+use axum::extract::FromRef;
 use axum::middleware;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -90,6 +93,12 @@ impl App {
     }
 }
 
+impl FromRef<App> for Arc<Ark> {
+    fn from_ref(app: &App) -> Self {
+        Arc::clone(&app.ark)
+    }
+}
+
 impl Deref for App {
     type Target = Parts;
 
@@ -108,10 +117,6 @@ pub(crate) struct Parts {
     pub(crate) ark: Arc<Ark>,
     /// What time it is.
     pub(crate) clock: Clock,
-    /// What API keys are derived from.
-    pub(crate) root: MacKey,
-    /// The key of requests' fingerprints.
-    pub(crate) fingerprints: FingerprintKey,
     /// Nonces in use.
     pub(crate) nonces: Arc<nonces::Nonces>,
     /// Wrong one-time codes of late.
@@ -132,6 +137,7 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
         .route_layer(authenticate(auth::Who::Programs))
         .merge(people().merge(self::ark::routes()).route_layer(authenticate(auth::Who::Everyone)))
         .merge(unsigned())
+        .merge(self::ark::ceremony())
         .split_for_parts();
     let router = router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document.clone()))
@@ -145,7 +151,8 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
 /// The document alone.
 pub(crate) fn document() -> OpenApi {
     let router = OpenApiRouter::with_openapi(document::base()).merge(programs()).merge(people());
-    let (_, mut document) = router.merge(self::ark::routes()).merge(unsigned()).split_for_parts();
+    let (_, mut document) =
+        router.merge(self::ark::routes()).merge(unsigned()).merge(self::ark::ceremony()).split_for_parts();
     document::complete(&mut document);
     document
 }

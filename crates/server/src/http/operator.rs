@@ -16,6 +16,7 @@ use super::App;
 use super::answer::Answered;
 use super::approval::Wire;
 use super::auth::Caller;
+use super::customer::sealing_failed;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
@@ -198,8 +199,7 @@ pub(crate) async fn enrol_totp(State(app): State<App>, caller: Caller, Id(id): I
     }
     let now = app.look(move |state| state.operator(id).cloned()).await?;
     let (vault, serial, login) = (Arc::clone(&app.vault), now.view.totp_serial, now.view.login.clone());
-    let failed = |error: ark::Error| ApiError::internal("making a secret of one-time codes", &error);
-    let secret = app.blocking(move || vault.enrol_totp(id.0, serial).map_err(failed)).await?;
+    let secret = app.blocking(move || vault.enrol_totp(id.0, serial).map_err(sealing_failed)).await?;
     let secret = secret.ok_or_else(|| {
         let message = format!("the secret of {id} was shown already; two administrators must renew it first");
         ApiError::new("totp_enrolled", Some("id"), message)

@@ -15,7 +15,8 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
-use super::payment::LegView;
+use super::payment::{LegView, WireInstrument, instruments};
+use super::wait::Wait;
 use super::wire::{Amount, parse, parse_some, time_text, word};
 
 /// Tries that an order may take unless it says.
@@ -44,6 +45,9 @@ pub(crate) struct NewOrder {
     destination: Option<String>,
     /// How many tries it may take, 1 to 9; 3 unless said.
     tries_allowed: Option<u8>,
+    /// What pays it at once, as in `POST /v1/orders/{id}/pay`: the order is created and its first try begun, or neither.
+    #[serde(default)]
+    instruments: Vec<WireInstrument>,
 }
 
 /// A line of an order.
@@ -171,9 +175,15 @@ impl OrderView {
 
 /// Create an order
 ///
-/// (merchant, `out_trade_no`) is a key of its own: the same number with the same body gets the first answer.
-#[utoipa::path(post, path = "/v1/orders", tag = "order", responses((status = OK, body = OrderView)))]
-pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Json<NewOrder>) -> Answered<OrderView> {
+/// (merchant, `out_trade_no`) is a key of its own: the same number with the same body gets the first answer. With `instruments`
+/// it is paid by the same request, and with `wait` the answer comes once the channel has answered.
+#[utoipa::path(post, path = "/v1/orders", tag = "order", params(Wait), responses((status = OK, body = OrderView)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Query(wait): Query<Wait>,
+    Json(new): Json<NewOrder>,
+) -> Answered<OrderView> {
     let merchant = payee(&caller, new.merchant.as_deref())?;
     let item = |(index, wire): (usize, &WireItem)| {
         let kind = word(&wire.kind, "kind", &ItemKind::ALL, ItemKind::name);
@@ -189,8 +199,9 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Js
         destination: parse_some(new.destination.as_deref(), "destination")?,
         tries_allowed: new.tries_allowed.unwrap_or(TRIES),
         out_trade_no: new.out_trade_no,
+        instruments: instruments(new.instruments)?,
     };
-    app.change(meta, Command::CreateOrder(command), OrderView::of_reply).await
+    app.change_order(meta, Command::CreateOrder(command), &wait).await
 }
 
 /// For whom an order is created: the merchant that asks, or the one an operator names.
@@ -221,12 +232,17 @@ pub(crate) async fn close(State(app): State<App>, caller: Caller, Id(id): Id<Ord
 
 /// Look at an order
 #[utoipa::path(
-    get, path = "/v1/orders/{id}", tag = "order", params(("id" = String, Path, example = "ord_7")),
+    get, path = "/v1/orders/{id}", tag = "order", params(("id" = String, Path, example = "ord_7"), Wait),
     responses((status = OK, body = OrderView))
 )]
-pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<OrderId>) -> Answered<OrderView> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<OrderId>,
+    Query(wait): Query<Wait>,
+) -> Answered<OrderView> {
     app.owned(&caller, move |state| seller(state, id)).await?;
-    app.look(move |state| Ok(OrderView::of(state, state.order(id)?))).await
+    app.look_at_order(id, &wait).await
 }
 
 list_query! {

@@ -12,8 +12,9 @@ use super::App;
 use super::answer::Answered;
 use super::auth::Caller;
 use super::error::ApiError;
-use super::extract::{Id, Json};
+use super::extract::{Id, Json, Query};
 use super::order::{OrderView, seller};
+use super::wait::Wait;
 use super::wire::{Amount, word};
 
 /// Rails that cards travel over.
@@ -77,6 +78,14 @@ impl WireInstrument {
     }
 }
 
+/// The instruments of a request, an error naming which is wrong.
+pub(crate) fn instruments(wire: Vec<WireInstrument>) -> Result<Vec<Instrument>, ApiError> {
+    let instrument = |(index, wire): (usize, WireInstrument)| {
+        wire.instrument().map_err(|error| error.within(&format!("instruments[{index}]")))
+    };
+    wire.into_iter().enumerate().map(instrument).collect()
+}
+
 /// One instrument's share of a try.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LegView {
@@ -135,22 +144,20 @@ impl LegView {
 
 /// Pay an order
 ///
-/// One try, answered once it is durably on its way; how it ends is seen on the order. Together with a fund the card is
-/// taken after the fund holds, and the fund is captured last.
+/// One try, answered once it is durably on its way, or with `wait` once it has ended; else how it ends is seen on the order.
+/// Together with a fund the card is taken after the fund holds, and the fund is captured last.
 #[utoipa::path(
-    post, path = "/v1/orders/{id}/pay", tag = "payment", params(("id" = String, Path, example = "ord_7")),
+    post, path = "/v1/orders/{id}/pay", tag = "payment", params(("id" = String, Path, example = "ord_7"), Wait),
     responses((status = OK, body = OrderView))
 )]
 pub(crate) async fn pay(
     State(app): State<App>,
     caller: Caller,
     Id(order): Id<OrderId>,
+    Query(wait): Query<Wait>,
     Json(payment): Json<Payment>,
 ) -> Answered<OrderView> {
     app.owned(&caller, move |state| seller(state, order)).await?;
-    let instrument = |(index, wire): (usize, WireInstrument)| {
-        wire.instrument().map_err(|error| error.within(&format!("instruments[{index}]")))
-    };
-    let instruments = payment.instruments.into_iter().enumerate().map(instrument).collect::<Result<_, _>>()?;
-    app.change(caller.meta()?, Command::PayOrder { order, instruments }, OrderView::of_reply).await
+    let instruments = instruments(payment.instruments)?;
+    app.change_order(caller.meta()?, Command::PayOrder { order, instruments }, &wait).await
 }

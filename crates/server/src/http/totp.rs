@@ -16,6 +16,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
+use super::customer::sealing_failed;
 use super::error::ApiError;
 use crate::shell::clock::wall_ms;
 
@@ -39,8 +40,6 @@ impl std::fmt::Debug for Code {
 #[derive(Debug, Default)]
 pub(crate) struct Codes {
     wrong: Mutex<HashMap<OperatorId, Wrong>>,
-    /// Steps used up outside of the journal, see [`App::totp_once`].
-    used: Mutex<HashMap<OperatorId, u64>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,27 +82,19 @@ impl Codes {
     }
 }
 
-impl Codes {
-    /// Uses a step up, if it is later than every one that counted.
-    fn once(&self, operator: OperatorId, step: u64, last_in_journal: u64) -> Result<(), Refusal> {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if step <= used.get(&operator).copied().unwrap_or(0).max(last_in_journal) {
-            let message = format!("{operator} used this one-time code or a later one before; wait for the next");
-            return Err(Refusal::new(RefusalCode::TotpReplayed, "totp", message));
-        }
-        used.insert(operator, step);
-        Ok(())
-    }
-}
-
 impl App {
-    /// Uses the operator's code up where the journal does not keep its step: not again here, and not after the journal.
+    /// Uses the operator's code up where the journal does not keep its step: the key service does. Not again there, after a
+    /// restart either, and not after the journal.
     ///
     /// # Errors
-    /// As [`Self::totp_step`], and `totp_replayed`.
+    /// As [`Self::totp_step`], `totp_replayed`, and those of a key service that is not open.
     pub(crate) async fn totp_once(&self, operator: &Operator, code: &Code) -> Result<(), ApiError> {
         let step = self.totp_step(operator, code).await?;
-        Ok(self.codes.once(operator.id, step, operator.last_totp_step)?)
+        if step > operator.last_totp_step && super::ark::use_code(self, operator.id.to_string(), step).await? {
+            return Ok(());
+        }
+        let message = format!("{} used this one-time code or a later one before; wait for the next", operator.id);
+        Err(Refusal::new(RefusalCode::TotpReplayed, "totp", message).into())
     }
 
     /// The time step of the operator's code.
@@ -112,8 +103,7 @@ impl App {
     /// `totp_not_enrolled`, `totp_wrong`, `totp_locked`.
     pub(crate) async fn totp_step(&self, operator: &Operator, code: &Code) -> Result<u64, ApiError> {
         let (vault, id, serial) = (Arc::clone(&self.vault), operator.id, operator.totp_serial);
-        let failed = |error: ark::Error| ApiError::internal("opening a secret of one-time codes", &error);
-        let secret = self.blocking(move || vault.totp(id.0, serial).map_err(failed)).await?;
+        let secret = self.blocking(move || vault.totp(id.0, serial).map_err(sealing_failed)).await?;
         let secret = secret.ok_or_else(|| {
             let message = format!("{id} has no secret for its one-time codes; POST /v1/operators/{id}/totp makes it");
             ApiError::new("totp_not_enrolled", Some("totp"), message)
@@ -183,18 +173,6 @@ mod tests {
             }
             assert_eq!(case.try_code(1, &case.right()), Ok(1_000));
         }
-    }
-
-    #[test]
-    fn a_step_counts_once_and_not_after_a_later_one_or_the_journals() {
-        let codes = Codes::default();
-        let once =
-            |operator, step, journal| codes.once(OperatorId(operator), step, journal).map_err(|refusal| refusal.code);
-        let replayed = Err(RefusalCode::TotpReplayed);
-        assert_eq!(once(1, 1_000, 999), Ok(()));
-        assert_eq!((once(1, 1_000, 999), once(1, 999, 0)), (replayed, replayed));
-        assert_eq!((once(2, 1_000, 1_000), once(2, 1_000, 0)), (replayed, Ok(())), "each for itself");
-        assert_eq!(once(1, 1_001, 0), Ok(()));
     }
 
     #[test]

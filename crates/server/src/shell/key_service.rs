@@ -1,80 +1,213 @@
-//! The key service as the server has it: opened once its file is there, ticked every second, sealed at the end.
+//! The key service as the server has it: opened or made at start, ticked every second, sealed at the end.
 //!
 //! ```text
-//!  no keys.db ── init, here or by `lintel ark init` ──► sealed ── shares ──► open ── seal, stop ──► sealed
-//!                            └── setting ark.unseal = "file": open at start, for development ──┘
+//!  nothing ── ark.unseal = "file" ──► made under ark.key, open            nothing ── `lintel ark init` ──► sealed
+//!  keys.db and its ark.key ── ark.unseal = "file" ──► open
+//!  keys.db, ark.provider = "sdf", "pkcs11" ── the device ──► open; while it is away: sealed, tried again
+//!  keys.db otherwise ──► sealed ── shares ──► open ── seal, stop ──► sealed
+//!  ark.remote.url ──► elsewhere, a process of its own
 //! ```
 //! Time is the machine's, also where the books' clock stands: keys and their trail belong to no business day.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::{Context as _, Result, bail};
 use ark::ceremony::RootKey;
-use ark::keys::{By, Error, KEYS_NAME};
+use ark::device::Health;
+use ark::keys::{By, Error, KEYS_NAME, KeyUse};
+use ark::vault::KEY_FILE_NAME;
 use ark::{KeyService, Soft};
+use tokio::sync::Notify;
 
 use super::clock::wall_ms;
-use crate::config::{ArkConfig, ArkUnseal};
+use super::key_devices::{Devices, open_soft};
+use super::key_slot::Slot;
+use super::remote_keys::RemoteKeys;
+use crate::config::{ArkConfig, ArkProfile, ArkUnseal, Config};
 use crate::http::auth::OPERATOR;
 
-/// What the log says where the root key of the key service lies in a file.
-pub(crate) const FILE_WARNING: &str = "ark.unseal = \"file\": the key service opens with the file ark.key beside its \
-     keys, without custodians. This is for development; deal the root key with `lintel ark init` where keys matter";
 /// Who ticks and seals, for the trail.
 const SELF: &str = "lintel";
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The key service of a data directory, whether it was made or not.
+/// The key service of a data directory, or the one that is elsewhere.
 pub(crate) struct Ark {
     directory: PathBuf,
-    opened: Mutex<Option<Arc<KeyService>>>,
+    /// Where it is, if another process has it.
+    elsewhere: Option<Arc<RemoteKeys>>,
+    /// What is not this process's memory, by configuration.
+    devices: Option<Devices>,
+    /// The one of this process: none while its device is away, and at the end.
+    here: Arc<Slot>,
+    unsealed: Notify,
     copying: Mutex<()>,
+    /// Whether platforms ask over the network, and none is in this process.
+    serves_platforms: bool,
+    profile: ArkProfile,
 }
 
 impl Ark {
-    /// The key service of this directory. What keeps it from opening by itself is logged and leaves it sealed: the
-    /// platform runs without it.
-    pub(crate) fn start(directory: &Path, config: &ArkConfig) -> Self {
-        let ark = Self { directory: directory.to_owned(), opened: Mutex::default(), copying: Mutex::default() };
-        if config.unseal == ArkUnseal::File {
-            tracing::warn!("{FILE_WARNING}");
-            if let Err(error) = ark.open_by_file() {
-                tracing::error!(%error, code = error.code(), "the key service stays sealed");
-            }
-        }
-        ark
+    /// The key service of this directory, or the one of the settings that is elsewhere: made where there is none and the settings
+    /// say so, open if its root key lies in a file or in a device that answers, else sealed.
+    ///
+    /// # Errors
+    /// No key service and no way to make one, keys that were lost, those of [`KeyService::open`], and settings that cannot be: of
+    /// another key service, or of devices.
+    pub(crate) fn start(directory: &Path, config: &ArkConfig) -> Result<Self> {
+        Self::begin(directory, config, false)
     }
 
-    fn open_by_file(&self) -> Result<(), Error> {
-        let mut opened = self.opened();
-        let soft = Arc::new(Soft::new()?);
-        let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
-        *opened = Some(Arc::new(KeyService::open_with_key_file(&self.directory, soft, &by)?));
+    /// As [`Self::start`], for a process that is a key service and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn start_alone(directory: &Path, config: &ArkConfig) -> Result<Self> {
+        Self::begin(directory, config, true)
+    }
+
+    fn begin(directory: &Path, config: &ArkConfig, serves_platforms: bool) -> Result<Self> {
+        let is_elsewhere = !config.remote.url.is_empty();
+        let elsewhere = is_elsewhere.then(|| RemoteKeys::new(&config.remote).map(Arc::new)).transpose()?;
+        let devices = if is_elsewhere { None } else { Devices::of(config) };
+        let (here, unsealed, copying) = (Arc::default(), Notify::new(), Mutex::default());
+        let ark = Self {
+            directory: directory.to_owned(),
+            elsewhere,
+            devices,
+            here,
+            unsealed,
+            copying,
+            serves_platforms,
+            profile: config.profile,
+        };
+        if ark.elsewhere.is_some() {
+            return Ok(ark);
+        }
+        match ark.keeps_root() {
+            Err(error) if matches!(error.code(), "device_configuration" | "device_library") => {
+                return Err(error).context("the devices of ark.provider");
+            }
+            // Whoever makes it does so beside this process, which finds it.
+            Ok(_) if serves_platforms && !ark.is_made() && config.unseal == ArkUnseal::Shares => {}
+            Ok(false) => {
+                let service = found(directory, config)?;
+                let service = match &ark.devices {
+                    Some(devices) => devices.get()?.beside(service),
+                    None => service,
+                };
+                *ark.here.service() = Some(ark.taken(service));
+            }
+            Ok(true) | Err(_) => ark.begin_by_device()?,
+        }
+        Ok(ark)
+    }
+
+    fn is_made(&self) -> bool {
+        self.directory.join(KEYS_NAME).exists()
+    }
+
+    /// Whether it has been taken at the end.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.here.has_ended()
+    }
+
+    /// Whether a device has the root key.
+    fn keeps_root(&self) -> Result<bool, Error> {
+        self.devices.as_ref().map_or(Ok(false), |devices| Ok(devices.get()?.keeps_root()))
+    }
+
+    fn begin_by_device(&self) -> Result<()> {
+        ark::vault::refuse_lost_keys(&self.directory)?;
+        if !self.is_made() {
+            if self.serves_platforms {
+                return Ok(());
+            }
+            bail!(
+                "there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device",
+                self.directory.display()
+            );
+        }
+        if let Err(error) = self.service() {
+            tracing::error!(%error, code = error.code(), "the key service stays sealed");
+        }
         Ok(())
     }
 
-    /// The key service, sealed or open; `None` before it is made.
-    ///
-    /// # Errors
-    /// Those of [`KeyService::open`].
-    pub(crate) fn service(&self) -> Result<Option<Arc<KeyService>>, Error> {
-        let mut opened = self.opened();
-        if opened.is_none() && self.directory.join(KEYS_NAME).exists() {
-            *opened = Some(Arc::new(KeyService::open(&self.directory, Arc::new(Soft::new()?))?));
-        }
-        Ok(opened.clone())
+    /// The key service that the settings name, if another process has it.
+    pub(crate) fn elsewhere(&self) -> Option<&Arc<RemoteKeys>> {
+        self.elsewhere.as_ref()
     }
 
-    /// Makes the key service and deals its root key; the lines for the custodians. It is open then.
+    /// What the platform uses of it, wherever it is.
+    pub(crate) fn keys(&self) -> Arc<dyn KeyUse> {
+        match &self.elsewhere {
+            Some(keys) => Arc::clone(keys) as _,
+            None => Arc::clone(&self.here) as _,
+        }
+    }
+
+    /// Whether it is sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.elsewhere.as_ref().map_or_else(|| self.here.is_sealed(), |keys| keys.is_sealed())
+    }
+
+    /// Ends once it is not sealed.
+    pub(crate) async fn unsealed(self: &Arc<Self>) {
+        while self.is_sealed() {
+            tokio::select! {
+                () = self.unsealed.notified() => {}
+                // What is elsewhere, and a device, tell nobody.
+                () = tokio::time::sleep(EVERY) => self.try_again().await,
+            }
+        }
+    }
+
+    async fn try_again(self: &Arc<Self>) {
+        let ark = Arc::clone(self);
+        // What keeps the device away is logged by the tick, and not by each try.
+        drop(tokio::task::spawn_blocking(move || ark.service().map(drop)).await);
+    }
+
+    /// To be called after shares were brought.
+    pub(crate) fn shares_were_brought(&self) {
+        if !self.is_sealed() {
+            self.unsealed.notify_one();
+        }
+    }
+
+    /// The key service of this process, sealed or open; `None` before it is made, at the end, and if it is elsewhere.
     ///
     /// # Errors
-    /// Those of [`KeyService::init`] and [`RootKey::deal`].
-    pub(crate) fn init(&self, threshold: u8, shares: u8, by: &By<'_>) -> Result<Vec<String>, Error> {
-        let mut opened = self.opened();
-        let (service, dealt) = init(&self.directory, threshold, shares, by)?;
-        *opened = Some(Arc::new(service));
-        Ok(dealt)
+    /// Those of [`KeyService::open`], and of its device, which is tried again.
+    pub(crate) fn service(&self) -> Result<Option<Arc<KeyService>>, Error> {
+        let mut here = self.here.service();
+        let may_come = here.is_none() && self.elsewhere.is_none() && !self.has_ended();
+        if may_come && self.is_made() {
+            let by = By::new(SELF, "the device", wall_ms());
+            let service = match &self.devices {
+                Some(devices) => devices.get()?.open_service(&self.directory, &by)?,
+                None => open_soft(&self.directory)?,
+            };
+            *here = Some(self.taken(service));
+        }
+        Ok(here.clone())
+    }
+
+    fn taken(&self, service: KeyService) -> Arc<KeyService> {
+        if self.serves_platforms {
+            service.serve_platforms();
+        }
+        Arc::new(match self.profile {
+            ArkProfile::Development => service,
+            ArkProfile::Production => service.in_production(),
+        })
+    }
+
+    /// What is known of the devices.
+    pub(crate) fn device_health(&self) -> Vec<Health> {
+        self.devices.as_ref().map(Devices::health).unwrap_or_default()
     }
 
     /// A copy of the keys file as it is now.
@@ -98,25 +231,70 @@ impl Ark {
         bytes
     }
 
-    fn opened(&self) -> MutexGuard<'_, Option<Arc<KeyService>>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What is due; the code of what failed.
     fn tick(&self) -> Option<&'static str> {
-        let service = self.opened().clone()?;
+        // A device that was away may be back.
+        let service = match self.service() {
+            Ok(service) => service?,
+            Err(error) => return Some(error.code()),
+        };
         let failed = service.tick(&By::new(SELF, "tick", wall_ms())).err()?;
         (!matches!(failed, Error::Sealed)).then(|| failed.code())
     }
 
     /// Seals it, so that what is pending in the trail is written and no key is left in memory.
     pub(crate) fn stop(&self) {
-        let Some(service) = self.opened().take() else { return };
+        let Some(service) = self.here.end() else { return };
         match service.seal(&By::new(SELF, "stop", wall_ms())) {
             Ok(()) | Err(Error::Sealed) => {}
             Err(error) => tracing::error!(%error, "the key service could not write the end of its trail"),
         }
     }
+}
+
+/// The keys of the settings' platform where its root key is not in the directory: in another process, or in a device; else `None`.
+///
+/// # Errors
+/// Settings that cannot be, a device that does not answer, and those of [`KeyService::open`].
+pub(crate) fn held_elsewhere(config: &Config) -> Result<Option<Arc<dyn KeyUse>>> {
+    if !config.ark.remote.url.is_empty() {
+        return Ok(Some(Arc::new(RemoteKeys::new(&config.ark.remote)?)));
+    }
+    let device = Devices::of(&config.ark).map(|devices| devices.get()).transpose()?;
+    let Some(device) = device.filter(|device| device.keeps_root()) else { return Ok(None) };
+    let service = device.open_service(&config.data_dir, &By::new(OPERATOR, "lintel key", wall_ms()))?;
+    Ok(Some(Arc::new(service)))
+}
+
+/// Opens or makes it.
+fn found(directory: &Path, config: &ArkConfig) -> Result<KeyService> {
+    if config.profile == ArkProfile::Production && config.unseal == ArkUnseal::File {
+        bail!(
+            "ark.profile = \"production\" and ark.unseal = \"file\": whoever copies the directory would have the keys; deal the root \
+             key with `lintel ark init` and set ark.unseal = \"shares\""
+        );
+    }
+    ark::vault::refuse_lost_keys(directory)?;
+    let (made, has_file) = (directory.join(KEYS_NAME).exists(), directory.join(KEY_FILE_NAME).exists());
+    let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
+    match config.unseal {
+        ArkUnseal::File if has_file || !made => match ark::vault::open_keys_with_key_file(directory, &by) {
+            Err(error) if made && matches!(error.of_keys(), Some(Error::Root { .. })) => {
+                tracing::warn!("ark.key is not the root key of keys.db");
+            }
+            opened => {
+                tracing::warn!("{}", ark::KEY_FILE_WARNING);
+                return Ok(opened?);
+            }
+        },
+        ArkUnseal::Shares if !made => bail!(
+            "there is no key service in {} yet: make one and deal its root key with `lintel ark init`, or set ark.unseal = \
+             \"file\" for development",
+            directory.display()
+        ),
+        ArkUnseal::File | ArkUnseal::Shares => {}
+    }
+    Ok(open_soft(directory)?)
 }
 
 /// Makes the key service of a directory under a new root key, and deals that.

@@ -10,18 +10,23 @@
 //!                                   └─ what left memory ◄─ look-up and filter threads (store)
 //! ```
 
+pub(crate) mod awaited;
 pub(crate) mod books;
 pub(crate) mod checkpointer;
 pub(crate) mod clearing;
 pub(crate) mod clock;
 pub(crate) mod close;
 pub(crate) mod executor;
+pub(crate) mod journal_place;
+pub(crate) mod key_devices;
 pub(crate) mod key_service;
+pub(crate) mod key_slot;
 pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod merger;
 pub(crate) mod projector;
 pub(crate) mod recall;
+pub(crate) mod remote_keys;
 pub(crate) mod standing;
 pub(crate) mod term;
 pub(crate) mod writer;
@@ -36,6 +41,7 @@ use domain::{Refusal, Reply, State};
 use engine::{Answer, Engine, KeyFilter, LookedUp, Parked, Request};
 use tokio::sync::{oneshot, watch};
 
+use awaited::Awaited;
 pub(crate) use clock::Clock;
 use lease::Leadership;
 use standing::{Phase, Standing};
@@ -45,7 +51,7 @@ pub(crate) const QUEUE_BOUND: usize = 10_000;
 
 /// How many entries, images of rows and keys may be in no checkpoint yet before commands wait: of entries about 100 bytes of
 /// memory each.
-pub(crate) const BEHIND_BOUND: u64 = 4_000_000;
+pub(crate) const BEHIND_BOUND: u64 = 2_000_000;
 
 /// How long a command waits for history to catch up before it is told to come back later.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -135,6 +141,7 @@ pub(crate) struct Platform {
     waiting: Arc<AtomicUsize>,
     standing: Standing,
     behind: watch::Receiver<u64>,
+    awaited: Arc<Awaited>,
 }
 
 impl Platform {
@@ -146,7 +153,14 @@ impl Platform {
         epoch: u64,
         behind: watch::Receiver<u64>,
     ) -> Self {
-        Self { inputs, leadership, waiting: Arc::default(), standing: Standing::new(epoch), behind }
+        Self {
+            inputs,
+            leadership,
+            waiting: Arc::default(),
+            standing: Standing::new(epoch),
+            behind,
+            awaited: Arc::default(),
+        }
     }
 
     /// Decides a request; the answer comes once it is durable.
@@ -244,9 +258,15 @@ impl Platform {
         &self.standing
     }
 
+    /// Orders that somebody waits for.
+    pub(crate) fn awaited(&self) -> Arc<Awaited> {
+        Arc::clone(&self.awaited)
+    }
+
     /// Takes no further requests.
     pub(crate) fn close(&self) {
         self.standing.close();
+        self.awaited.give_up();
     }
 
     /// Has the writer finish what waits and end.

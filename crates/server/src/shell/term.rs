@@ -20,20 +20,19 @@ use std::time::{Duration, Instant};
 
 use engine::Engine;
 use history::History;
-use journal::{DirectoryLock, Hash, Journal, JournalError, Postgres, PostgresConfig, Sqlite};
+use journal::{DirectoryLock, Hash, Journal, JournalError};
 use node::executor;
 use node::load::{LoadError, Loaded};
 use node::projector::Projected;
 use store::Database;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::clock::wall_ms;
 use super::executor::InEpoch;
+use super::journal_place::JournalPlace;
 use super::keys::Elsewhere;
 use super::projector::{Handle, Message};
 use super::writer::{self, ProjectionSink, WriterError};
 use super::{Clock, Input, Platform};
-use crate::config::JournalConfig;
 
 /// The first pause before the journal is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -92,7 +91,7 @@ pub(crate) struct Term {
 /// What stays from term to term.
 pub(crate) struct Terms {
     /// Where the journal is.
-    pub(crate) place: JournalConfig,
+    pub(crate) place: JournalPlace,
     /// The data directory, held.
     pub(crate) lock: DirectoryLock,
     pub(crate) store: Arc<Database>,
@@ -124,25 +123,6 @@ impl Durable {
 
     fn set(&self, position: u64, hash: Hash) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (position, Some(hash));
-    }
-}
-
-/// Opens a journal.
-///
-/// # Errors
-/// As [`Sqlite::open`] and [`Postgres::open`].
-pub(crate) fn open_journal(lock: &DirectoryLock, place: &JournalConfig) -> Result<Box<dyn Journal>, JournalError> {
-    if place.is_embedded() {
-        return Ok(embedded(Sqlite::open(lock, wall_ms())?, place));
-    }
-    Ok(Box::new(Postgres::open(&PostgresConfig::new(&place.url, &place.schema), wall_ms())?))
-}
-
-/// The embedded journal, with as much in its database as the settings want.
-fn embedded(journal: Sqlite, config: &JournalConfig) -> Box<dyn Journal> {
-    match config.keep() {
-        Some(keep) => Box::new(journal.keeping(keep)),
-        None => Box::new(journal),
     }
 }
 
@@ -250,12 +230,10 @@ impl Terms {
 
     /// One try: probe, open, compare, load.
     fn open_again(&self) -> Result<Term, TermError> {
-        let mut journal: Box<dyn Journal> = if self.place.is_embedded() {
+        if self.place.is_embedded() {
             probe(self.lock.directory()).map_err(LoadError::Journal)?;
-            embedded(Sqlite::reopen(&self.lock, wall_ms()).map_err(LoadError::Journal)?, &self.place)
-        } else {
-            open_journal(&self.lock, &self.place).map_err(LoadError::Journal)?
-        };
+        }
+        let mut journal = self.place.reopen(&self.lock).map_err(LoadError::Journal)?;
         let (durable, hash) = self.durable.get();
         let tip = journal.tip();
         let found = tip.next.saturating_sub(1);

@@ -1,6 +1,7 @@
 //! The writer thread and the journal thread: decide the next batch while the last one syncs.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
@@ -10,6 +11,7 @@ use journal::{Batch, Journal, JournalError, Sealing};
 use node::projector::Projected;
 use tokio::sync::watch;
 
+use super::awaited::Awaited;
 use super::keys::{Elsewhere, Threads};
 use super::{AfterStep, Clock, Input, Leaving, Platform, RowsWanted};
 
@@ -83,7 +85,9 @@ pub(crate) fn start(
     thread::Builder::new().name("writer".into()).spawn(move || {
         let gate = Gate::new(engine.state().position);
         let stashed = VecDeque::new();
-        let writer = Writer { engine, gate, clock, batches, syncing: 0, project, keys, written, let_go: 0, stashed };
+        let awaited = platform.awaited();
+        let writer =
+            Writer { engine, gate, clock, batches, syncing: 0, project, awaited, keys, written, let_go: 0, stashed };
         let result = writer.run(&inputs);
         match result.as_ref().err().and_then(WriterError::passing) {
             Some(error) => platform.standing().recover(error.to_string()),
@@ -161,7 +165,7 @@ fn next_work(journal: &mut dyn Journal, work: &mpsc::Receiver<Work>, platform: &
 /// Counts what a step of sealing came to; whether another one follows.
 fn is_more(sealing: &Sealing) -> bool {
     match sealing {
-        Sealing::Idle => false,
+        Sealing::Idle | Sealing::Waiting => false,
         Sealing::More => true,
         Sealing::Sealed => {
             metrics::counter!("lintel_journal_sealed_total").increment(1);
@@ -169,7 +173,7 @@ fn is_more(sealing: &Sealing) -> bool {
         }
         Sealing::Failed(error) => {
             metrics::counter!("lintel_journal_seal_failures_total").increment(1);
-            tracing::warn!(%error, "old rows of the journal stay in journal.db for now");
+            tracing::warn!(%error, "old rows of the journal stay in its database for now");
             false
         }
     }
@@ -183,6 +187,7 @@ struct Writer {
     /// Batches at the journal: none or one.
     syncing: usize,
     project: ProjectionSink,
+    awaited: Arc<Awaited>,
     keys: Threads,
     /// The position of the last checkpoint.
     written: watch::Receiver<u64>,
@@ -261,16 +266,7 @@ impl Writer {
             }
             Input::Durable(tip) => {
                 self.syncing = self.syncing.saturating_sub(1);
-                let Self { gate, project, .. } = self;
-                for output in gate.release(tip.next.saturating_sub(1)) {
-                    match output {
-                        Output::Leaving(leaving) => leaving(),
-                        // One batch is under way at a time, so the tip's hash is this batch's.
-                        Output::Projection(projection) => {
-                            project(Projected { projection: *projection, hash: tip.hash })
-                        }
-                    }
-                }
+                self.release(tip);
                 self.seal();
                 self.pass_on_due();
             }
@@ -279,6 +275,26 @@ impl Writer {
             Input::Stop => {}
         }
         Ok(())
+    }
+
+    /// Lets out what waited for this tip, and looks at what somebody waits for.
+    fn release(&mut self, tip: journal::Tip) {
+        let Self { gate, project, awaited, .. } = self;
+        let mut looks = Vec::new();
+        for output in gate.release(tip.next.saturating_sub(1)) {
+            match output {
+                Output::Leaving(leaving) => leaving(),
+                // One batch is under way at a time, so the tip's hash is this batch's.
+                Output::Projection(projection) => {
+                    looks.extend(awaited.ended(projection.changes.orders.iter().map(|(_, order)| order)));
+                    project(Projected { projection: *projection, hash: tip.hash });
+                }
+            }
+        }
+        for look in looks {
+            let leaving = look(self.engine.state());
+            self.give(leaving);
+        }
     }
 
     /// What is closed and in a new checkpoint leaves memory.

@@ -67,6 +67,11 @@ fn every_path_of_the_document_is_there_and_signed() {
     let mut asked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|_| path.starts_with("/v1/")) {
+            // What custodians do while no signature can be checked.
+            if item[method]["security"].is_null() {
+                assert!(["/v1/ark/seal-status", "/v1/ark/unseal"].contains(&path.as_str()), "{path}");
+                continue;
+            }
             let target = path.replace("{id}", "1").replace("{name}", "orders").replace("{date}", "2026-03-05");
             let (status, code, _) = ask(&server, &method.to_uppercase(), &target, &[]).error();
             assert_eq!((status, code.as_str()), (401, "signature_missing"), "{method} {path}");

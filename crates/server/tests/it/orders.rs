@@ -42,6 +42,17 @@ impl Market {
         self.operator.post(&format!("/v1/orders/{order}/pay"), &json!({"instruments": [card]}))
     }
 
+    /// The order, once its payment is on its way.
+    fn until_paying(&self, order: &str) -> Value {
+        loop {
+            let answer = self.operator.get(&format!("/v1/orders/{order}"));
+            if answer.status == 200 {
+                break answer.ok();
+            }
+            std::thread::yield_now();
+        }
+    }
+
     pub(crate) fn serial(&self, attempt: &str) -> String {
         text(&self.operator.get(&format!("/v1/attempts/{attempt}")).ok(), "/serial")
     }
@@ -242,6 +253,41 @@ fn a_list_waits_for_the_position_of_a_write() {
     let listed = market.operator.get(&format!("/v1/orders?out_trade_no=T1&min_position={position}")).ok();
     assert_eq!(listed["data"][0], created.ok());
     assert!(number(&listed, "/position") >= i64::try_from(position).unwrap());
+}
+
+#[test]
+fn an_order_is_created_and_paid_by_one_request_that_waits_for_its_end() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let operator = server.operator();
+    let card = |amount: i64| json!([{"type": "card", "agreement": "A1", "mask": "622202******2230", "rail": "epcc", "amount": amount}]);
+    let body = |number: &str, amount: i64| {
+        json!({
+            "merchant": text(&market.landlord, "/id"), "out_trade_no": number, "payer": market.payer, "currency": "CNY",
+            "items": [{"kind": "rent", "amount": 500_000}], "instruments": card(amount),
+        })
+    };
+    let refused = operator.post("/v1/orders", &body("W1", 499_999)).error();
+    assert_eq!(refused.1, "order_amount");
+    assert_eq!(operator.get("/v1/orders/ord_1").error().1, "order_unknown", "neither is done");
+    assert_eq!(operator.post("/v1/orders?wait=31", &body("W2", 500_000)).error().1, "field_malformed");
+
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.operator().post("/v1/orders?wait=30", &body("W3", 500_000)).ok());
+        // It waits: no channel is configured, so the clearing file brings its end.
+        let paying = market.until_paying("ord_1");
+        let looking = scope.spawn(|| server.operator().get("/v1/orders/ord_1?wait=30").ok());
+        let serial = market.serial(&text(&paying, "/legs/0/open_attempt"));
+        market.cleared("2026-03-05", 1, &serial, "debit", 500_000);
+        let paid = waiting.join().expect("the request that paid");
+        assert_eq!((text(&paid, "/status"), text(&paid, "/legs/0/status")), ("success".into(), "captured".into()));
+        assert_eq!(looking.join().expect("the request that looked"), paid);
+    });
+    let again = operator.post("/v1/orders?wait=30", &body("W3", 500_000)).ok();
+    assert_eq!((text(&again, "/id"), text(&again, "/status")), ("ord_1".into(), "success".into()));
+    // Nobody answers for this one: the answer comes when the time is over.
+    let open = operator.post("/v1/orders?wait=1", &body("W4", 500_000)).ok();
+    assert_eq!((text(&open, "/id"), text(&open, "/status")), ("ord_2".into(), "paying".into()));
 }
 
 #[test]

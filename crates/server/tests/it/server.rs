@@ -5,11 +5,13 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use ark::MacKey;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -47,9 +49,35 @@ impl Server {
         Self::start_at(directory, settings, environment)
     }
 
+    /// The same, for whoever has the institution's own secret already.
+    pub(crate) fn start_known(
+        directory: TempDir,
+        own: &[&str],
+        environment: Vec<(String, OsString)>,
+        secret: &[u8],
+    ) -> Self {
+        let mut settings = place();
+        settings.extend(own.iter().map(|setting| (*setting).to_owned()));
+        let (child, address) = serve(directory.path(), &settings, &environment);
+        let operator = MacKey::from_hex(String::from_utf8_lossy(secret).trim()).unwrap();
+        let server = Self { child: Some(child), directory, settings, environment, operator, address };
+        assert_eq!(server.operator().get("/health/ready").status, 200);
+        server
+    }
+
     /// On the journal that lies in a directory, wherever that of other tests lies.
     pub(crate) fn start_embedded(directory: TempDir) -> Self {
         Self::start_at(directory, Vec::new(), Vec::new())
+    }
+
+    /// On the books that lie in a directory and where these settings say.
+    pub(crate) fn start_on(directory: TempDir, settings: &[String]) -> Self {
+        Self::start_on_with(directory, settings, Vec::new())
+    }
+
+    /// As [`Self::start_on`], with variables of its own.
+    pub(crate) fn start_on_with(directory: TempDir, settings: &[String], environment: Vec<(String, OsString)>) -> Self {
+        Self::start_at(directory, settings.to_vec(), environment)
     }
 
     fn start_at(directory: TempDir, settings: Vec<String>, environment: Vec<(String, OsString)>) -> Self {
@@ -58,6 +86,39 @@ impl Server {
         let server = Self { child: Some(child), directory, settings, environment, operator, address };
         assert_eq!(server.operator().get("/health/ready").status, 200);
         server
+    }
+
+    /// On the key service of custodians, which is sealed as at every start of theirs.
+    pub(crate) fn start_sealed(directory: TempDir, custodians: &Custodians) -> Self {
+        Self::start_sealed_with(directory, custodians, Vec::new())
+    }
+
+    /// The same, with variables of its own.
+    pub(crate) fn start_sealed_with(
+        directory: TempDir,
+        custodians: &Custodians,
+        environment: Vec<(String, OsString)>,
+    ) -> Self {
+        let settings = place();
+        let (child, address) = serve(directory.path(), &settings, &environment);
+        let operator = custodians.operator.clone();
+        let server = Self { child: Some(child), directory, settings, environment, operator, address };
+        assert_eq!(server.operator().get("/health/ready").error().1, "sealed");
+        server
+    }
+
+    /// Brings shares, which must be enough, and waits until it serves.
+    pub(crate) fn unseal(&self, shares: &[String]) {
+        for share in shares {
+            self.operator().send("POST", "/v1/ark/unseal", &[], json!({ "share": share }).to_string().as_bytes()).ok();
+        }
+        let began = Instant::now();
+        // A connection that meets the change of hands may be reset, as at any restart.
+        let ready = || crate::client::exchange(&self.address, "GET", "/health/ready", &[], b"");
+        while ready().map_or(true, |answer| answer.status != 200) {
+            assert!(began.elapsed() < PATIENCE, "it did not come up:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -175,6 +236,31 @@ impl Server {
     }
 }
 
+/// Three custodians, two of whom open the key service of a directory, and the secret of the institution's programs.
+pub(crate) struct Custodians {
+    pub(crate) shares: Vec<String>,
+    operator: MacKey,
+}
+
+impl Custodians {
+    /// Makes the key service of a directory and deals its root key.
+    pub(crate) fn deal(directory: &Path) -> Self {
+        let data = directory.join("data");
+        let dealt = lintel(&data, &["ark", "init", "--shares", "3", "--threshold", "2"]);
+        assert!(dealt.status.success(), "{dealt:?}");
+        let shares: Vec<String> = String::from_utf8(dealt.stdout).unwrap().lines().map(str::to_owned).collect();
+        let key = lintel_fed(&data, &["key", "--shares"], &shares[1..].join("\n"));
+        assert!(key.status.success(), "{key:?}");
+        let operator = MacKey::from_hex(String::from_utf8(key.stdout).unwrap().trim()).unwrap();
+        Self { shares, operator }
+    }
+
+    /// The secret of the institution's programs as the command line takes it.
+    pub(crate) fn secret(&self) -> String {
+        self.operator.to_hex().expose().to_owned()
+    }
+}
+
 /// True where journal and store lie below the server's directory.
 pub(crate) fn is_embedded() -> bool {
     match std::env::var("LINTEL_TEST_PLACE").as_deref() {
@@ -189,10 +275,15 @@ fn place() -> Vec<String> {
     if is_embedded() {
         return Vec::new();
     }
-    let cluster = cluster("server").expect("LINTEL_TEST_PLACE=postgres takes PostgreSQL");
+    in_postgres("server").expect("LINTEL_TEST_PLACE=postgres takes PostgreSQL")
+}
+
+/// The settings of new schemas for journal and store in the throw-away cluster; `None` where there is no PostgreSQL.
+pub(crate) fn in_postgres(test: &str) -> Option<Vec<String>> {
+    let cluster = cluster(test)?;
     let (url, schema) = (cluster.url(), cluster.schema());
     let of = |part: &str| [format!("{part}.url={url}"), format!("{part}.schema={schema}_{part}")];
-    [of("journal"), of("store")].concat()
+    Some([of("journal"), of("store")].concat())
 }
 
 /// The file in which the server says where it listens; the command line looks for it there.
@@ -245,6 +336,21 @@ pub(crate) fn lintel_in(data: &Path, arguments: &[&str], environment: &[(&str, S
     let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
     command.arg("--data-dir").arg(data).args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
     command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").env_remove("LINTEL_AS").output().unwrap()
+}
+
+/// As [`lintel`], with something on its standard input.
+pub(crate) fn lintel_fed(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
+    command
+        .arg("--data-dir")
+        .arg(data)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").env_remove("LINTEL_AS").spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 fn operator_key(directory: &Path) -> MacKey {

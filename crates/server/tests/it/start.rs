@@ -41,7 +41,7 @@ fn a_vault_behind_the_journal_is_refused_until_it_is_put_back() {
 
     let (data, aside) = (server.directory().join("data"), server.directory().join("aside"));
     std::fs::create_dir(&aside).unwrap();
-    let vault = ["vault.db", "vault.db-wal", "vault.db-shm", "ark.key"];
+    let vault = ["vault.db", "vault.db-wal", "vault.db-shm"];
     let present: Vec<_> = vault.into_iter().filter(|name| data.join(name).exists()).collect();
     let put = |from: &std::path::Path, to: &std::path::Path| {
         for name in &present {
@@ -50,7 +50,7 @@ fn a_vault_behind_the_journal_is_refused_until_it_is_put_back() {
     };
     put(&data, &aside);
     let log = server.start_refused();
-    for words in ["cus_2", "cus_0", "vault.db", "ark.key"] {
+    for words in ["cus_2", "cus_0", "vault.db", "keys.db"] {
         assert!(log.contains(words), "no {words} in {log}");
     }
     // The server made a new vault before it looked; what it left goes away with its log.

@@ -17,7 +17,7 @@ fn row(after: u64, through: u64) -> FilterRow {
 fn kept(place: &Place, rows: &[FilterRow]) -> Vec<FilterRow> {
     let database = place.open();
     rows.iter().for_each(|row| key_filter::replace(&database, row).unwrap());
-    key_filter::sound(&database).unwrap()
+    key_filter::sound(&database).unwrap().0
 }
 
 fn filters_come_back_in_order(place: &Place) {
@@ -41,7 +41,15 @@ fn nothing_behind_a_damaged_or_missing_filter_is_relied_on(place: &Place) {
         assert_eq!(database.execute(sql, &[]).unwrap(), 1);
         key_filter::sound(&database).unwrap()
     };
-    assert_eq!(damage("UPDATE key_filters SET keys = keys + 1 WHERE through_position = 12"), rows[..2]);
-    assert_eq!(damage("UPDATE key_filters SET after_position = 4 WHERE through_position = 9"), rows[..1]);
-    assert_eq!(damage("DELETE FROM key_filters WHERE through_position = 5"), []);
+    let left = |rows: &[FilterRow], damaged| (rows.to_vec(), damaged);
+    assert_eq!(
+        damage("UPDATE key_filters SET keys = keys + 1 WHERE through_position = 12"),
+        left(&rows[..2], Some(12))
+    );
+    assert_eq!(
+        damage("UPDATE key_filters SET after_position = 4 WHERE through_position = 9"),
+        left(&rows[..1], Some(9))
+    );
+    assert_eq!(damage("DELETE FROM key_filters WHERE through_position = 5"), left(&[], Some(9)));
+    assert_eq!(damage("DELETE FROM key_filters WHERE through_position = 9"), left(&[], Some(12)));
 }

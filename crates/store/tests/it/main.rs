@@ -7,6 +7,7 @@ mod world;
 
 mod checkpoints;
 mod corruption;
+mod indexes;
 mod key_filters;
 mod lists;
 mod own_money;

@@ -141,7 +141,7 @@ fn rows_that_an_older_program_left_unmarked_are_marked_by_their_content(place: &
         run(&format!("DROP INDEX {table}_closed"));
         run(&format!("ALTER TABLE {table} DROP COLUMN closed"));
     }
-    run("DELETE FROM schema_version WHERE name = '0044_recall.sql'");
+    run("DELETE FROM schema_version WHERE name = '0045_recall.sql'");
     drop(database);
     assert!(recovery::verify(&place.open(), &world.state).unwrap().is_empty());
 }

@@ -21,6 +21,8 @@ on_both! {
     keys_of_a_request_come_with_the_position_the_store_stands_at
     a_key_may_be_any_text
     more_keys_than_a_page_come_back_in_order
+    a_changed_bit_in_any_column_of_a_key_is_found_when_it_is_read
+    keys_of_a_program_of_before_have_no_checksum_and_are_read
 }
 
 fn segment(path: &str, kind: SegmentKind, day: i8, accounts: (u64, u64)) -> SegmentRow {
@@ -202,4 +204,62 @@ fn keys_of_a_request_come_with_the_position_the_store_stands_at(place: &Place) {
     commit(&database, &[], &keys);
     let found = vec![keys[1].clone(), keys[0].clone()];
     assert_eq!(key::find_all(&database, "mch_1", &names), Ok((1, found)));
+}
+
+/// The rows that an audit of all keys does not find sound.
+fn unsound(database: &Database) -> Vec<KeyRow> {
+    let mut found = Vec::new();
+    key::audit(database, 0, u64::MAX >> 1, |row, is_sound| {
+        if !is_sound {
+            found.push(row);
+        }
+    })
+    .unwrap();
+    found
+}
+
+fn a_changed_bit_in_any_column_of_a_key_is_found_when_it_is_read(place: &Place) {
+    let database = place.open();
+    let keys: Vec<KeyRow> = (0..5).map(|number| key_row("mch_1", &format!("key-{number}"), 202_603)).collect();
+    commit(&database, &[], &keys);
+    assert_eq!(unsound(&database), []);
+    let changes = [
+        ("position", "position = 6"),
+        ("month", "month = 202602"),
+        ("checksum", "checksum = 1 - checksum"),
+        ("fingerprint", "fingerprint = reply"),
+        ("reply", "reply = fingerprint"),
+    ];
+    for ((column, change), own) in changes.into_iter().zip(&keys) {
+        let sql = format!("UPDATE idempotency_keys SET {change} WHERE key = $1");
+        assert_eq!(database.execute(&sql, &[own.key.as_bytes().into()]), Ok(1));
+        let error = key::find(&database, "mch_1", &own.key).unwrap_err();
+        let StoreError::Corrupt { table, id, reason } = &error else { panic!("{column}: {error}") };
+        let position = if column == "position" { "bound at position 6" } else { "bound at position 7" };
+        assert_eq!(
+            (*table, id.as_str(), reason.contains("checksum")),
+            ("idempotency_keys", position, true),
+            "{column}"
+        );
+        assert!(!error.to_string().contains("key-"), "{error}");
+        assert!(key::find_all(&database, "mch_1", std::slice::from_ref(&own.key)).is_err());
+    }
+    assert_eq!(unsound(&database).len(), keys.len());
+    assert!(key::all(&database).is_err() && key::first(&database, 0, 9, 9).is_err());
+    // What a checkpoint writes again is whole again.
+    commit_again(&database, &keys);
+    assert_eq!(key::all(&database).unwrap(), keys);
+}
+
+fn commit_again(database: &Database, keys: &[KeyRow]) {
+    checkpoint::commit(database, Some(&at(1)), &at(2), &Core::default(), &Changes::default(), &[], keys).unwrap();
+}
+
+fn keys_of_a_program_of_before_have_no_checksum_and_are_read(place: &Place) {
+    let database = place.open();
+    let keys = [key_row("mch_1", "a", 202_603), key_row("mch_1", "b", 202_603)];
+    commit(&database, &[], &keys);
+    assert_eq!(database.execute("UPDATE idempotency_keys SET checksum = NULL", &[]), Ok(2));
+    assert_eq!(key::all(&database).unwrap(), keys);
+    assert_eq!(unsound(&database), []);
 }

@@ -262,6 +262,7 @@ impl World {
             currency,
             destination: None,
             tries_allowed: 3,
+            instruments: Vec::new(),
         }));
         let card = Instrument::Card {
             agreement: "AG-1".into(),

@@ -309,7 +309,7 @@ fn walk(steps: &[Any]) -> [usize; 2] {
         }
         for (at, account) in accounts.iter().enumerate() {
             let row = kit.state.account(*account, "account").unwrap();
-            let seen = [row.balance, row.held_out, row.held_in, row.available()];
+            let seen = [row.balance, row.held_out, row.rare.held_in, row.available()];
             let told = [model.balances[at], model.held(at, false), model.held(at, true), model.free(at)];
             assert_eq!(seen, told, "{account} after {step:?}");
         }

@@ -226,7 +226,7 @@ fn a_quota_begins_when_it_is_set_and_ends_with_its_link() {
     assert_eq!(used(&kit, id), (0, 0));
     kit.given(pay(branch, 1_000));
     kit.given(tree(TreeCommand::SetQuota { link: id, quota: None }));
-    assert_eq!(account(&kit, branch).quota, None);
+    assert_eq!(account(&kit, branch).rare.quota, None);
     let free = paid(&mut kit, pay(branch, 3_000));
     set_quota(&mut kit, id, 0, 1_500, 0);
     assert_eq!(kit.state.tree_link(id).unwrap().quota_set.as_ref().unwrap().operator, "tester");
@@ -237,7 +237,7 @@ fn a_quota_begins_when_it_is_set_and_ends_with_its_link() {
     kit.restore();
     let charged = paid(&mut kit, pay(branch, 500));
     kit.given(tree(TreeCommand::Unlink(id)));
-    assert_eq!(account(&kit, branch).quota, None);
+    assert_eq!(account(&kit, branch).rare.quota, None);
     kit.given(pay(branch, 9_000));
     kit.given(Command::CancelPayout(charged));
     let set = TreeCommand::SetQuota { link: id, quota: None };

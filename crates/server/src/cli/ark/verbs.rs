@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::super::client::{Client, target};
 use super::super::remote::Answer;
@@ -23,10 +24,11 @@ pub(crate) enum Keys {
     Create {
         /// 1 to 128 of a-z0-9-_./
         name: String,
-        /// sm4, hmac-sm3, sm2, aes-128, aes-256, rsa-2048, rsa-3072, p-256 or ed25519.
+        /// sm4, hmac-sm3, sm2, aes-128, aes-256, rsa-2048, rsa-3072, p-256 or ed25519; of a terminal or zone des, 3des-2
+        /// or sm4.
         #[arg(long, default_value = "sm4")]
         kind: String,
-        /// encrypt, sign, mac or wrap.
+        /// encrypt, sign, mac or wrap; terminal- or zone- with master, pin, mac, track or derive.
         #[arg(long, default_value = "encrypt")]
         purpose: String,
         /// It may leave, wrapped.
@@ -79,6 +81,23 @@ pub(crate) enum Keys {
         /// A key of purpose wrap.
         #[arg(long)]
         under: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Take in a secret that somebody gave, such as a bank: hexadecimal digits from standard input or a file.
+    ///
+    /// For one that comes wrapped, `import` is better: nobody sees it. Take the file away afterwards.
+    TakeIn {
+        /// Its name here, such as channel/our-bank.
+        name: String,
+        /// Its kind.
+        #[arg(long, default_value = "hmac-sm3")]
+        kind: String,
+        /// What it is for.
+        #[arg(long, default_value = "mac")]
+        purpose: String,
+        #[command(flatten)]
+        input: Input,
         #[command(flatten)]
         why: Why,
     },
@@ -170,7 +189,9 @@ pub(crate) enum Access {
         /// How the names of the keys begin; all of them unless said.
         #[arg(long, default_value = "")]
         prefix: String,
-        /// encrypt, decrypt, rewrap, datakey, sign, verify, hmac, verify-hmac, random.
+        /// encrypt, decrypt, rewrap, datakey, sign, verify, hmac, verify-hmac, random; check-value, terminal-import,
+        /// terminal-export, terminal-derive, terminal-mac, terminal-verify-mac, translate-pin,
+        /// translate-pin-card, encrypt-track, translate-track.
         #[arg(required = true)]
         operations: Vec<String>,
         #[command(flatten)]
@@ -299,7 +320,15 @@ const VERSIONS: [Field; 7] = [
     text("check_value"),
     text("public_key"),
 ];
-const STATUS: [Field; 5] = [text("made"), text("sealed"), text("founding"), number("keys"), text("audit_public_key")];
+const SEALED: [Field; 3] = [text("sealed"), number("found"), number("threshold")];
+const STATUS: [Field; 6] = [
+    text("made"),
+    text("sealed"),
+    text("founding"),
+    number("keys"),
+    text("audit_public_key"),
+    text("signing_public_key"),
+];
 const APPROVAL: [Field; 8] = [
     number("id"),
     text("operation"),
@@ -326,15 +355,22 @@ fn path(path: &[&str]) -> String {
     target(&[&["v1", "ark"][..], path].concat(), &[])
 }
 
+/// What is asked without a key; `None` if there is more to say to who has one.
+pub(super) fn ask_unsigned(ark: &Ark, client: &Client) -> Result<Option<Answer>> {
+    if let Ark::Unseal { forget, input } = ark {
+        let body = json!({"share": input.text()?, "forget": forget});
+        return shown(client.post(&path(&["unseal"]), &body)?, collected).map(Some);
+    }
+    let status = client.get(&path(&["seal-status"]))?;
+    if status["sealed"] != true { Ok(None) } else { shown(status, |status| record(&SEALED, status)).map(Some) }
+}
+
 /// Asks for it.
 pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
     match ark {
-        Ark::Init { .. } | Ark::Restore { .. } => bail!("this is done without a platform"),
+        Ark::Serve(_) | Ark::Init { .. } | Ark::Restore { .. } => bail!("this is done without a platform"),
+        Ark::Unseal { .. } => bail!("this is asked without a key"),
         Ark::Status => shown(client.get(&path(&["status"]))?, |status| record(&STATUS, status)),
-        Ark::Unseal { forget, input } => {
-            let body = json!({"share": input.text()?, "forget": forget});
-            shown(client.post(&path(&["unseal"]), &body)?, collected)
-        }
         Ark::Seal { why } => {
             shown(client.post(&why.target(&["seal"]), &json!({}))?, |_| "The key service is sealed.\n".to_owned())
         }
@@ -376,6 +412,7 @@ pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
             };
             shown(answer, rights)
         }
+        Ark::Financial(command) => super::financial::ask(command, client),
         Ark::Approvals(approvals) => ask_approvals(approvals, client),
         Ark::Audit(Audit::List { after, limit }) => {
             let (after, limit) = (after.to_string(), limit.to_string());
@@ -409,18 +446,32 @@ fn ask_keys(keys: &Keys, client: &Client) -> Result<Answer> {
             let body = json!({"version": version, "under": under});
             return one(client.post(&why.target(&["keys", name, "export"]), &body)?, "wrapped");
         }
+        Keys::TakeIn { name, kind, purpose, input, why } => {
+            let key = json!({"name": name, "kind": kind, "purpose": purpose});
+            let text = Zeroizing::new(input.text()?);
+            let bytes = Zeroizing::new(hex::decode(text.as_bytes()).ok().context("this is not hexadecimal")?);
+            let secret = Zeroizing::new(BASE64_STANDARD.encode(&bytes));
+            client.post(&why.target(&["take-in"]), &json!({"key": key, "secret": secret.as_str()}))?
+        }
         Keys::Import { name, kind, purpose, under, input, why } => {
             let key = json!({"name": name, "kind": kind, "purpose": purpose});
             let body = json!({"key": key, "wrapped": input.text()?, "under": under});
             client.post(&why.target(&["import"]), &body)?
         }
     };
-    shown(answer, |key| format!("{}\n{}", record(&KEY, key), table(&VERSIONS, &key["versions"], None)))
+    shown(answer, key_text)
+}
+
+/// A key with its versions.
+pub(super) fn key_text(key: &Value) -> String {
+    format!("{}\n{}", record(&KEY, key), table(&VERSIONS, &key["versions"], None))
 }
 
 fn ask_approvals(approvals: &Approvals, client: &Client) -> Result<Answer> {
     let decide = |id: &i64, approve: bool, input: &Input| {
-        let body = json!({"approve": approve, "totp": input.text()?});
+        // Where a certificate proves who decides, there is no code.
+        let code = if client.signs() { Some(input.text()?) } else { None };
+        let body = json!({"approve": approve, "totp": code});
         client.post(&path(&["approvals", id.to_string().as_str(), "decide"]), &body)
     };
     let answer = match approvals {
@@ -500,7 +551,7 @@ fn pairs(context: &[String]) -> Result<BTreeMap<&str, &str>> {
     context.iter().map(|text| text.split_once('=').context("a context is NAME=VALUE")).collect()
 }
 
-fn one(answer: Value, name: &str) -> Result<Answer> {
+pub(super) fn one(answer: Value, name: &str) -> Result<Answer> {
     let text = format!("{}\n", answer[name].as_str().unwrap_or_default());
     Ok(Answer::new(answer, text))
 }
@@ -510,7 +561,7 @@ fn lines(list: &Value) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-fn shown(answer: Value, text: impl FnOnce(&Value) -> String) -> Result<Answer> {
+pub(super) fn shown(answer: Value, text: impl FnOnce(&Value) -> String) -> Result<Answer> {
     let text = text(&answer);
     Ok(Answer::new(answer, text))
 }

@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Body, word};
-use super::{Why, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
 
@@ -82,7 +80,9 @@ pub(crate) enum AccessChange {
         caller: String,
         /// How the names of the keys begin; empty for all.
         prefix: String,
-        /// Of `encrypt`, `decrypt`, `rewrap`, `datakey`, `sign`, `verify`, `hmac`, `verify-hmac`, `random`.
+        /// Of `encrypt`, `decrypt`, `rewrap`, `datakey`, `sign`, `verify`, `hmac`, `verify-hmac`, `random`, and those of keys of
+        /// terminals and zones: `check-value`, `terminal-import`, `terminal-export`, `terminal-derive`, `terminal-mac`,
+        /// `terminal-verify-mac`, `translate-pin`, `translate-pin-card`, `encrypt-track`, `translate-track`.
         operations: BTreeSet<String>,
     },
     /// Take the policy for this prefix away.

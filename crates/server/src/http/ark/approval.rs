@@ -1,4 +1,5 @@
-//! What takes two people: asked for here, approved here by an administrator with a one-time code, then done by who asked.
+//! What takes two people: asked for here, approved here by an administrator with a one-time code or a certificate, then
+//! done by who asked.
 
 use ark::keys::{Approval, By, Dangerous, Error, Proposal, Role};
 use axum::Json;
@@ -8,9 +9,7 @@ use utoipa::ToSchema;
 
 use super::access::AccessChange;
 use super::body::Body;
-use super::{Why, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 use crate::http::extract::{Id, Query};
 use crate::http::totp::Code;
@@ -162,13 +161,14 @@ pub(crate) async fn list(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decision {
     approve: bool,
-    /// The one-time code of who decides, of now.
-    totp: Code,
+    /// The one-time code of who decides, of now. Not where a certificate proves who asks.
+    totp: Option<Code>,
 }
 
 /// Approve or reject
 ///
-/// By an administrator of the key service who is not who asked, with a one-time code.
+/// By an administrator of the key service who is not who asked, with a one-time code; where callers have certificates, by the
+/// certificate alone.
 #[utoipa::path(
     post, path = "/v1/ark/approvals/{id}/decide", tag = "ark_approval", request_body = Decision,
     params(("id" = i64, Path, example = 1), Why), responses((status = OK, body = ArkApprovalView))
@@ -180,8 +180,7 @@ pub(crate) async fn decide(
     Query(why): Query<Why>,
     Body(decision): Body<Decision>,
 ) -> Result<Json<ArkApprovalView>, ApiError> {
-    let code = async { app.totp_once(caller.person()?, &decision.totp).await };
-    if let Err(refused) = code.await {
+    if let Err(refused) = app.prove(&caller, decision.totp.as_ref()).await {
         let (operation, code) = (if decision.approve { "approve" } else { "reject" }, refused.code());
         with(&app, &caller, &why, move |service, by| service.refuse(by, operation, code)).await?;
         return Err(refused);

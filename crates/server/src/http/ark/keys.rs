@@ -1,6 +1,7 @@
 //! Named keys: made, looked at, rotated, led through their lives. What may be shown is shown; keys leave only wrapped.
 
-use ark::keys::{By, Error, Info, Proposal, Purpose, Role, Rotation, Spec, Step, VersionInfo};
+use ark::financial::TerminalCipher;
+use ark::keys::{By, Error, Info, Kind, Proposal, Purpose, Role, Rotation, Spec, Step, VersionInfo};
 use ark::provider::KeyKind;
 use axum::Json;
 use axum::extract::State;
@@ -8,14 +9,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Base64, Body, word};
-use super::{Why, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 use crate::http::extract::{Id, Query};
 use crate::http::wire::time_text;
 
-const MAKERS: &[Role] = &[Role::Operator];
+pub(super) const MAKERS: &[Role] = &[Role::Operator];
 const READERS: &[Role] = &[Role::Administrator, Role::Custodian, Role::Operator, Role::Auditor];
 
 /// A key to be made.
@@ -25,10 +24,11 @@ pub(crate) struct NewKey {
     /// 1 to 128 of `a-z0-9-_./`.
     #[schema(example = "orders")]
     name: String,
-    /// `sm4`, `hmac-sm3`, `sm2`, `aes-128`, `aes-256`, `rsa-2048`, `rsa-3072`, `p-256` or `ed25519`.
+    /// `sm4`, `hmac-sm3`, `sm2`, `aes-128`, `aes-256`, `rsa-2048`, `rsa-3072`, `p-256` or `ed25519`; of a terminal or zone
+    /// `des`, `3des-2` or `sm4`.
     #[schema(example = "sm4")]
     kind: String,
-    /// `encrypt`, `sign`, `mac` or `wrap`.
+    /// `encrypt`, `sign`, `mac` or `wrap`; `terminal-` or `zone-` with `master`, `pin`, `mac`, `track` or `derive`.
     #[schema(example = "encrypt")]
     purpose: String,
     /// Whether it may leave, wrapped.
@@ -46,9 +46,16 @@ pub(crate) struct NewKey {
 }
 
 impl NewKey {
-    fn spec(&self) -> Result<Spec<'_>, ApiError> {
-        let kind = word(&self.kind, "kind", &KeyKind::ALL, KeyKind::name)?;
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn spec(&self) -> Result<Spec<'_>, ApiError> {
         let purpose = word(&self.purpose, "purpose", &Purpose::ALL, Purpose::name)?;
+        let kind = match purpose.duty() {
+            None => Kind::from(word(&self.kind, "kind", &KeyKind::ALL, KeyKind::name)?),
+            Some(_) => word(&self.kind, "kind", &TerminalCipher::ALL, TerminalCipher::name)?.into(),
+        };
         let rotation = Rotation { age: self.rotate_after_ms, uses: self.rotate_after_uses };
         if rotation.age.is_some_and(|age| age < 1_000) || rotation.uses == Some(0) {
             let message = "a key is rotated after 1000 ms or one use at the least";
@@ -106,7 +113,7 @@ fn time(ms: i64) -> String {
 }
 
 impl ArkKeyView {
-    fn of(info: Info) -> Self {
+    pub(super) fn of(info: Info) -> Self {
         let version = |version: VersionInfo| ArkVersionView {
             version: version.version,
             state: version.state.name(),
@@ -149,6 +156,7 @@ pub(crate) async fn create(
     new.spec()?;
     let work = move |service: &ark::KeyService, by: &By<'_>| {
         service.check_role(by, MAKERS, &new.name, "create")?;
+        service.check_name(by, &new.name, "create")?;
         let spec = new.spec().map_err(|_| Error::Name(String::new()))?;
         service.create(by, &spec).map(ArkKeyView::of)
     };
@@ -312,8 +320,43 @@ pub(crate) async fn import(
     let work = move |service: &ark::KeyService, by: &By<'_>| {
         let Import { key, wrapped, under } = &import;
         service.check_role(by, MAKERS, &key.name, "import")?;
+        service.check_name(by, &key.name, "import")?;
         let spec = key.spec().map_err(|_| Error::Name(String::new()))?;
         service.import(by, &spec, wrapped.bounded()?, under).map(ArkKeyView::of)
+    };
+    with(&app, &caller, &why, work).await.map(Json)
+}
+
+/// A key that somebody brings.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TakeIn {
+    /// As it shall be here.
+    key: NewKey,
+    /// Its bytes, in base64.
+    secret: Base64,
+}
+
+/// Take in a key in clear
+///
+/// Such as a secret that a bank gave. The trail says that it came so; where a key can come wrapped, import it.
+#[utoipa::path(
+    post, path = "/v1/ark/take-in", tag = "ark_key", request_body = TakeIn, params(Why),
+    responses((status = OK, body = ArkKeyView))
+)]
+pub(crate) async fn take_in(
+    State(app): State<App>,
+    caller: Caller,
+    Query(why): Query<Why>,
+    Body(brought): Body<TakeIn>,
+) -> Result<Json<ArkKeyView>, ApiError> {
+    brought.key.spec()?;
+    let work = move |service: &ark::KeyService, by: &By<'_>| {
+        let TakeIn { key, secret } = &brought;
+        service.check_role(by, MAKERS, &key.name, "take-in")?;
+        service.check_name(by, &key.name, "take-in")?;
+        let spec = key.spec().map_err(|_| Error::Name(String::new()))?;
+        service.take_in(by, &spec, secret.bounded()?).map(ArkKeyView::of)
     };
     with(&app, &caller, &why, work).await.map(Json)
 }

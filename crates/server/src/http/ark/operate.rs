@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Base64, Body, Calls};
-use super::{Why, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 use crate::http::extract::{Id, Query};
 
@@ -127,6 +125,13 @@ pub(crate) struct Failed {
     code: &'static str,
 }
 
+impl Failed {
+    /// By the same table as a single value's error, which logs what failed inside.
+    pub(super) fn of(error: Error) -> Self {
+        Self { code: super::error::of(error).code() }
+    }
+}
+
 type Answer = Result<Json<Outcome>, ApiError>;
 
 fn ciphertext(text: String) -> Outcome {
@@ -178,11 +183,7 @@ impl Asked {
                 Calls::One(item) => return one(service, &by, &name, &item),
                 Calls::Many(items) => items,
             };
-            // By the same table as a single value's, which logs what failed inside.
-            let failed = |error: Error| Outcome {
-                error: Some(Failed { code: super::error::of(error).code() }),
-                ..Outcome::default()
-            };
+            let failed = |error: Error| Outcome { error: Some(Failed::of(error)), ..Outcome::default() };
             let batch = items.iter().map(|item| one(service, &by, &name, item).unwrap_or_else(failed)).collect();
             Ok(Outcome { batch: Some(batch), ..Outcome::default() })
         };

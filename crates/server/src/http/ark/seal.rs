@@ -1,24 +1,26 @@
-//! The key service itself: whether it is there and open, its root key among custodians, its copy.
+//! The key service itself: whether it is open, its root key among custodians, its copy.
 
 use std::sync::Arc;
 
 use ark::ceremony::{RootKey, Share};
-use ark::keys::{By, Error, Proposal, Role};
-use axum::Json;
+use ark::device::Health;
+use ark::keys::{By, Error, KeyUse as _, Proposal, Role, SIGNING_KEY};
+use ark::provider::KeyError;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Base64, Body};
-use super::{Why, error, with};
-use crate::http::App;
-use crate::http::auth::Caller;
+use super::{App, Caller, Why, error, with};
+use crate::http::answer::blocking;
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
 use crate::shell::clock::wall_ms;
+use crate::shell::key_service::Ark;
 
 /// Where the key service stands.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub(crate) struct ArkStatus {
     /// Whether there is one.
     made: bool,
@@ -28,16 +30,47 @@ pub(crate) struct ArkStatus {
     keys: Option<usize>,
     /// The public key that signs the trail, in base64: keep it elsewhere than the keys file.
     audit_public_key: Option<String>,
+    /// The public key that signs for the platform (`platform/signing`), in base64.
+    signing_public_key: Option<String>,
+    /// Where it is, if it is a process of its own; its state is told there.
+    elsewhere: Option<String>,
+    /// Devices that keep the root key, and financial modules, by `ark.provider`.
+    devices: Vec<ArkDeviceView>,
+}
+
+/// A device, as it was when it was last asked.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ArkDeviceView {
+    #[schema(example = "sdf-a")]
+    name: String,
+    alive: bool,
+    /// How often it was lost since the start.
+    losses: u64,
+}
+
+impl ArkDeviceView {
+    fn of(health: Health) -> Self {
+        Self { name: health.device, alive: health.alive, losses: health.losses }
+    }
 }
 
 /// Look at the key service
 #[utoipa::path(get, path = "/v1/ark/status", tag = "ark", responses((status = OK, body = ArkStatus)))]
-pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Result<Json<ArkStatus>, ApiError> {
-    caller.operator()?;
-    let ark = Arc::clone(&app.ark);
+pub(crate) async fn status(State(app): State<App>, _: Caller) -> Result<Json<ArkStatus>, ApiError> {
+    if let Some(keys) = app.ark.elsewhere() {
+        let elsewhere = Some(keys.url().to_owned());
+        return Ok(Json(ArkStatus { made: true, sealed: keys.is_sealed(), elsewhere, ..ArkStatus::default() }));
+    }
+    let ark = app.here()?;
     let work = move || {
-        let sealed = |made| ArkStatus { made, sealed: true, founding: None, keys: None, audit_public_key: None };
-        let Some(service) = ark.service().map_err(error::of)? else { return Ok(sealed(false)) };
+        let devices = || ark.device_health().into_iter().map(ArkDeviceView::of).collect();
+        let sealed = |made| ArkStatus { made, sealed: true, devices: devices(), ..ArkStatus::default() };
+        let service = match ark.service() {
+            Ok(Some(service)) => service,
+            Ok(None) => return Ok(sealed(false)),
+            Err(Error::Provider(KeyError::Device(_))) => return Ok(sealed(true)),
+            Err(error) => return Err(error::of(error)),
+        };
         let open = || -> Result<ArkStatus, Error> {
             Ok(ArkStatus {
                 made: true,
@@ -45,6 +78,9 @@ pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Result<Jso
                 founding: Some(service.access()?.is_founding()),
                 keys: Some(service.list()?.len()),
                 audit_public_key: Some(Base64::text(&service.audit_public_key()?.bytes)),
+                signing_public_key: signing_key(&service)?,
+                elsewhere: None,
+                devices: devices(),
             })
         };
         match open() {
@@ -52,7 +88,7 @@ pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Result<Jso
             other => other.map_err(error::of),
         }
     };
-    app.blocking(work).await.map(Json)
+    blocking(work).await.map(Json)
 }
 
 /// How the root key is dealt.
@@ -74,34 +110,6 @@ pub(crate) struct Dealt {
     shares: Vec<String>,
 }
 
-/// Make the key service
-///
-/// By the institution's programs. The shares are shown this once: an answer that is lost is a key service that never opens
-/// again; `lintel ark init` on the machine itself is safer.
-#[utoipa::path(
-    post, path = "/v1/ark/init", tag = "ark", request_body = Ceremony, params(Why),
-    responses((status = OK, body = Dealt))
-)]
-pub(crate) async fn init(
-    State(app): State<App>,
-    caller: Caller,
-    Query(why): Query<Why>,
-    Body(ceremony): Body<Ceremony>,
-) -> Result<Json<Dealt>, ApiError> {
-    caller.program()?;
-    let (ark, who) = (Arc::clone(&app.ark), caller.id().to_owned());
-    let work = move || {
-        if ark.service().map_err(error::of)?.is_some() {
-            let message = "the key service was made before; its custodians unseal it";
-            return Err(ApiError::new("ark_made", None, message));
-        }
-        let by = By::new(&who, &why.reason, wall_ms());
-        let shares = ark.init(ceremony.threshold, ceremony.shares, &by).map_err(error::of)?;
-        Ok(Dealt { shares })
-    };
-    app.blocking(work).await.map(Json)
-}
-
 /// A custodian's share.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -113,38 +121,64 @@ pub(crate) struct Brought {
     forget: bool,
 }
 
+/// Who brings shares, for the trail, where nobody has signed or shown a certificate.
+const CUSTODIAN: &str = "custodian";
+
 /// How far the shares are.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Unsealing {
     sealed: bool,
     /// Shares here.
     found: u8,
-    /// Shares needed.
+    /// Shares needed; 0 until the first one says so.
     threshold: u8,
+}
+
+impl Unsealing {
+    fn of(service: &ark::KeyService) -> Self {
+        let progress = service.shares_brought();
+        let (found, threshold) = progress.map_or((0, 0), |progress| (progress.found, progress.threshold));
+        Self { sealed: service.is_sealed(), found, threshold }
+    }
+}
+
+/// Look whether the key service is sealed
+///
+/// Not signed, like the bringing of shares: while it is sealed, nothing can be told from another's signature.
+#[utoipa::path(get, path = "/v1/ark/seal-status", tag = "ark", responses((status = OK, body = Unsealing)))]
+pub(crate) async fn seal_status(State(ark): State<Arc<Ark>>) -> Result<Json<Unsealing>, ApiError> {
+    blocking(move || here(&ark).map(|service| Unsealing::of(&service))).await.map(Json)
 }
 
 /// Bring a share
 ///
-/// Anyone of the institution may: who has a share proves it by the share. With the last one needed the service is open.
+/// Not signed: who has a share proves it by the share. With the last one needed the service is open, and the platform serves.
 #[utoipa::path(
     post, path = "/v1/ark/unseal", tag = "ark", request_body = Brought, params(Why),
     responses((status = OK, body = Unsealing))
 )]
 pub(crate) async fn unseal(
-    State(app): State<App>,
-    caller: Caller,
+    State(ark): State<Arc<Ark>>,
+    certified: Option<Extension<Caller>>,
     Query(why): Query<Why>,
     Body(brought): Body<Brought>,
 ) -> Result<Json<Unsealing>, ApiError> {
-    let work = move |service: &ark::KeyService, by: &By<'_>| {
-        let share = Share::parse(&brought.share)?;
-        if brought.forget {
-            service.forget_shares(by)?;
+    let work = move || {
+        let service = here(&ark)?;
+        if !service.is_sealed() {
+            return Ok(Unsealing::of(&service));
         }
-        let progress = service.unseal_share(share, by)?;
+        let who = certified.as_ref().map_or(CUSTODIAN, |Extension(caller)| caller.id());
+        let by = By::new(who, &why.reason, wall_ms());
+        let share = Share::parse(&brought.share).map_err(|error| error::of(error.into()))?;
+        if brought.forget {
+            service.forget_shares(&by).map_err(error::of)?;
+        }
+        let progress = service.unseal_share(share, &by).map_err(error::of)?;
+        ark.shares_were_brought();
         Ok(Unsealing { sealed: service.is_sealed(), found: progress.found, threshold: progress.threshold })
     };
-    with(&app, &caller, &why, work).await.map(Json)
+    blocking(work).await.map(Json)
 }
 
 /// Seal
@@ -161,7 +195,32 @@ pub(crate) async fn seal(
         service.seal(by)?;
         Ok(Sealed { sealed: true })
     };
-    with(&app, &caller, &why, work).await.map(Json)
+    let sealed = with(&app, &caller, &why, work).await.map(Json);
+    forget(&app);
+    sealed
+}
+
+/// What was derived from keys that are sealed now leaves memory with them.
+fn forget(app: &App) {
+    if let Some(platform) = &app.platform {
+        drop(platform.vault.kept_request_keys());
+    }
+}
+
+/// The key service, if it is this process's.
+fn here(ark: &Ark) -> Result<Arc<ark::KeyService>, ApiError> {
+    if let Some(keys) = ark.elsewhere() {
+        return Err(super::elsewhere(keys.url()));
+    }
+    ark.service().map_err(error::of)?.ok_or_else(|| error::absent(ark))
+}
+
+/// The public key that signs for the platform, if there is a platform that made one.
+fn signing_key(service: &ark::KeyService) -> Result<Option<String>, Error> {
+    match service.public_key(SIGNING_KEY) {
+        Err(Error::Unknown(_)) => Ok(None),
+        found => Ok(found?.map(|key| Base64::text(&key.bytes))),
+    }
 }
 
 /// It is sealed.
@@ -193,7 +252,9 @@ pub(crate) async fn change_root(
         service.change_root(by, &root)?;
         Ok(Dealt { shares: dealt.iter().map(|share| share.text().to_string()).collect() })
     };
-    with(&app, &caller, &why, work).await.map(Json)
+    let dealt = with(&app, &caller, &why, work).await.map(Json);
+    forget(&app);
+    dealt
 }
 
 /// What was moved.
@@ -235,7 +296,7 @@ pub(crate) async fn backup(
     caller: Caller,
     Query(why): Query<Why>,
 ) -> Result<Json<Copied>, ApiError> {
-    let ark = Arc::clone(&app.ark);
+    let ark = app.here()?;
     let work = move |service: &ark::KeyService, by: &By<'_>| {
         service.check_role(by, &[Role::Custodian, Role::Operator], "", "backup")?;
         Ok(Copied { file: Base64::text(&ark.copy(service, by)?) })

@@ -1,0 +1,93 @@
+//! What the vault wraps, by the key service: data keys, the MAC root, secrets of one-time codes.
+//!
+//! Each lies under the key `platform/vault`, bound to what it is and whose, so that a wrapped key put in another's place does
+//! not open.
+
+use std::{fmt, sync::Arc};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    error::Error,
+    keys::{self, BATCH_MAX, Context, KeyUse, Purpose, Spec, VAULT_KEY, by_platform},
+    provider::KeyKind,
+    vault::CustomerId,
+};
+
+/// Why, in the key service's trail.
+const REASON: &str = "vault";
+
+/// Wraps and unwraps.
+#[derive(Clone)]
+pub(super) struct Wrapper {
+    keys: Arc<dyn KeyUse>,
+}
+
+impl Wrapper {
+    pub(super) fn new(keys: Arc<dyn KeyUse>) -> Self {
+        Self { keys }
+    }
+
+    pub(super) fn is_sealed(&self) -> bool {
+        self.keys.is_sealed()
+    }
+
+    /// Makes the key for a vault that has none yet.
+    pub(super) fn ensure(&self) -> Result<(), Error> {
+        self.keys.ensure(&by_platform(REASON), &Spec::new(VAULT_KEY, KeyKind::Sm4, Purpose::Encrypt))?;
+        Ok(())
+    }
+
+    pub(super) fn wrap(&self, what: &Context, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.keys.encrypt(&by_platform(REASON), VAULT_KEY, what, bytes)?.into_bytes())
+    }
+
+    /// Many, in their order: all or none.
+    pub(super) fn wrap_many(&self, values: &[(Context, Zeroizing<Vec<u8>>)]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut wrapped = Vec::with_capacity(values.len());
+        for part in values.chunks(BATCH_MAX) {
+            let part: Vec<_> = part.iter().map(|(what, bytes)| (what, bytes.as_slice())).collect();
+            for text in self.keys.encrypt_many(&by_platform(REASON), VAULT_KEY, &part)? {
+                wrapped.push(text?.into_bytes());
+            }
+        }
+        Ok(wrapped)
+    }
+
+    /// `None` if it is not what was wrapped for this; other failures are the key service's.
+    pub(super) fn unwrap(&self, what: &Context, wrapped: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let Ok(text) = std::str::from_utf8(wrapped) else { return Ok(None) };
+        match self.keys.decrypt(&by_platform(REASON), VAULT_KEY, what, text) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(keys::Error::Decryption | keys::Error::Version { .. } | keys::Error::Unknown(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Prints which key service it is.
+impl fmt::Debug for Wrapper {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.keys.fmt(formatter)
+    }
+}
+
+fn context(what: &str, pairs: &[(&str, u64)]) -> Context {
+    let numbers = pairs.iter().map(|(name, number)| ((*name).to_owned(), number.to_string()));
+    numbers.chain([("vault".to_owned(), what.to_owned())]).collect()
+}
+
+/// What the wrapped MAC root is bound to.
+pub(super) fn mac_root() -> Context {
+    context("mac-root", &[])
+}
+
+/// What a wrapped data key is bound to.
+pub(super) fn data_key(customer: CustomerId, key: u64) -> Context {
+    context("data-key", &[("customer", customer.0), ("key", key)])
+}
+
+/// What the secret of an operator's one-time codes is bound to.
+pub(super) fn totp(operator: u64, serial: u32) -> Context {
+    context("totp", &[("operator", operator), ("serial", u64::from(serial))])
+}

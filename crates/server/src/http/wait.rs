@@ -1,0 +1,112 @@
+//! Waiting: a request that pays may be answered once the try has ended, in place of being asked after again and again.
+//!
+//! ```text
+//!  POST /v1/orders?wait=10, with instruments ─► created, tried ─ the channel answers ─► 200, success
+//!                                                              └ 10 s pass ─► 200, paying: ask again with the same wait
+//! ```
+//! What is answered is durable either way. Waiting changes nothing: a caller that goes away leaves the try as it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ids::OrderId;
+use domain::{Command, Reply, State};
+use engine::Meta;
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+use super::App;
+use super::answer::{Answer, Answered};
+use super::error::ApiError;
+use super::order::OrderView;
+use crate::shell::awaited::{Awaited, Ticket};
+
+/// The longest that a request may wait, in seconds.
+const LONGEST: u64 = 30;
+
+/// How long an answer may wait for the end of a try.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wait {
+    /// Seconds, 0 to 30, that the answer waits while a try to pay is under way; 0 unless said. Then it shows the order as it is.
+    #[param(example = 10)]
+    wait: Option<u64>,
+}
+
+impl Wait {
+    /// How long, if at all.
+    pub(crate) fn time(&self) -> Result<Option<Duration>, ApiError> {
+        match self.wait {
+            None | Some(0) => Ok(None),
+            Some(seconds @ 1..=LONGEST) => Ok(Some(Duration::from_secs(seconds))),
+            Some(seconds) => {
+                Err(ApiError::malformed("wait", format!("{seconds} seconds are too long; use 0 to {LONGEST}")))
+            }
+        }
+    }
+}
+
+/// An order that was looked at: as it is, or to be seen when its try has ended.
+enum Look {
+    Now(Box<OrderView>),
+    Later(OrderId, oneshot::Receiver<(Option<OrderView>, u64)>, Ticket),
+}
+
+impl Look {
+    fn at(state: &State, id: OrderId, awaited: Option<&Arc<Awaited>>) -> Option<Self> {
+        let order = state.order(id).ok()?;
+        let Some(awaited) = awaited.filter(|_| order.trying) else {
+            return Some(Self::Now(Box::new(OrderView::of(state, order))));
+        };
+        let (sender, receiver) = oneshot::channel();
+        let look = move |state: &State| -> crate::shell::Leaving {
+            let seen = (state.order(id).ok().map(|order| OrderView::of(state, order)), state.position);
+            // A caller that went away needs no answer.
+            Box::new(move || drop(sender.send(seen)))
+        };
+        Some(Self::Later(id, receiver, awaited.wait_for(id, Box::new(look))))
+    }
+}
+
+impl App {
+    /// Decides a command whose reply is an order; answered at once, or when the try that is under way then has ended.
+    pub(crate) async fn change_order(&self, meta: Meta, command: Command, wait: &Wait) -> Answered<OrderView> {
+        let time = wait.time()?;
+        let awaited = time.map(|_| self.platform.awaited());
+        let view = move |state: &State, reply: &Reply| {
+            let Reply::Order(id) = reply else { return None };
+            Look::at(state, *id, awaited.as_ref())
+        };
+        let answer = self.change(meta, command, view).await?;
+        self.when_ended(answer, time).await
+    }
+
+    /// An order as it is, or as it is when the try that is under way has ended.
+    pub(crate) async fn look_at_order(&self, id: OrderId, wait: &Wait) -> Answered<OrderView> {
+        let time = wait.time()?;
+        let awaited = time.map(|_| self.platform.awaited());
+        let look = move |state: &State| {
+            let order = state.order(id)?;
+            Ok(Look::at(state, id, awaited.as_ref())
+                .unwrap_or_else(|| Look::Now(Box::new(OrderView::of(state, order)))))
+        };
+        let answer = self.look(look).await?;
+        self.when_ended(answer, time).await
+    }
+
+    async fn when_ended(&self, answer: Answer<Look>, time: Option<Duration>) -> Answered<OrderView> {
+        let Answer { view, position, repeated } = answer;
+        let (id, receiver, ticket) = match view {
+            Look::Now(view) => return Ok(Answer { view: *view, position, repeated }),
+            Look::Later(id, receiver, ticket) => (id, receiver, ticket),
+        };
+        let seen = tokio::time::timeout(time.unwrap_or_default(), receiver).await;
+        drop(ticket);
+        if let Ok(Ok((Some(view), position))) = seen {
+            return Ok(Answer { view, position, repeated });
+        }
+        let look = move |state: &State| Ok(OrderView::of(state, state.order(id)?));
+        Ok(Answer { repeated, ..self.look(look).await? })
+    }
+}
