@@ -1,11 +1,12 @@
 //! `lintel key`: the secret of an API key, for whoever may read the data directory and has the root key of its key service.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use ark::ceremony::{RootKey, Share, Shares};
-use ark::keys::by_platform;
+use ark::keys::{KeyUse, by_platform};
 use ark::vault::{KEY_FILE_NAME, VAULT_NAME, api_root_beside};
 use ark::{KeyService, MacKey, Soft, Vault};
 use clap::Args;
@@ -37,7 +38,7 @@ impl Key {
     pub(crate) fn run(&self, config: &Config) -> Result<()> {
         let root = if self.shares { Some(collect()?) } else { None };
         let made = config.data_dir.join(VAULT_NAME).exists();
-        let root = if made { api_root(config, root.as_ref())? } else { first(config, root)? };
+        let root = if made { api_root(config, root.as_ref())? } else { first(config, root.as_ref())? };
         super::print(&format!("{}\n", api_key(&root, &self.id, KEY_SERIAL).to_hex().expose()));
         Ok(())
     }
@@ -50,7 +51,7 @@ impl Key {
 pub(super) fn api_root(config: &Config, root: Option<&RootKey>) -> Result<MacKey> {
     let directory = &config.data_dir;
     if let (None, Some(keys)) = (root, held_elsewhere(config)?) {
-        return Ok(Vault::open(directory, keys)?.request_keys()?.root.clone());
+        return root_of(&Vault::open(directory, keys)?);
     }
     let needed = || {
         format!(
@@ -63,24 +64,40 @@ pub(super) fn api_root(config: &Config, root: Option<&RootKey>) -> Result<MacKey
 }
 
 /// Makes the vault of a directory whose platform did not run yet.
-fn first(config: &Config, root: Option<RootKey>) -> Result<MacKey> {
-    let directory = &config.data_dir;
-    if let (None, Some(keys)) = (&root, held_elsewhere(config)?) {
-        return Ok(Vault::open(directory, keys)?.request_keys()?.root.clone());
+fn first(config: &Config, root: Option<&RootKey>) -> Result<MacKey> {
+    let keys = held(config, root, "lintel key")?;
+    if keys.is_none() {
+        let none = "there is no vault yet, and ark.unseal is \"shares\": bring the custodians' lines with --shares";
+        ensure!(config.ark.unseal == ArkUnseal::File, none);
     }
-    let vault = match root {
-        Some(root) => {
-            let service = KeyService::open(directory, Arc::new(Soft::new()?))?;
-            service.unseal(&root, &by_platform("lintel key"))?;
-            Vault::open(directory, Arc::new(service))?
-        }
-        None => {
-            let none = "there is no vault yet, and ark.unseal is \"shares\": bring the custodians' lines with --shares";
-            ensure!(config.ark.unseal == ArkUnseal::File, none);
-            Vault::open_with_key_file(directory)?
-        }
-    };
+    root_of(&vault(&config.data_dir, keys)?)
+}
+
+fn root_of(vault: &Vault) -> Result<MacKey> {
     Ok(vault.request_keys()?.root.clone())
+}
+
+/// The keys of a platform that is down: under a root key that custodians brought, or elsewhere than in its directory. `None` if the
+/// file ark.key is what remains.
+///
+/// # Errors
+/// Another's root key, and those of [`held_elsewhere`].
+pub(super) fn held(config: &Config, root: Option<&RootKey>, why: &str) -> Result<Option<Arc<dyn KeyUse>>> {
+    let Some(root) = root else { return held_elsewhere(config) };
+    let service = KeyService::open(&config.data_dir, Arc::new(Soft::new()?))?;
+    service.unseal(root, &by_platform(why))?;
+    Ok(Some(Arc::new(service)))
+}
+
+/// The vault of a directory by these keys, or by the file ark.key.
+///
+/// # Errors
+/// Those of [`Vault::open`] and [`Vault::open_with_key_file`].
+pub(super) fn vault(directory: &Path, keys: Option<Arc<dyn KeyUse>>) -> Result<Vault, ark::Error> {
+    match keys {
+        Some(keys) => Vault::open(directory, keys),
+        None => Vault::open_with_key_file(directory),
+    }
 }
 
 /// The root key of the shares on standard input.

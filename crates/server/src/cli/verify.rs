@@ -1,13 +1,9 @@
 //! `lintel verify`: checks everything that a data directory holds of the books, with the platform stopped.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use anyhow::{Result, bail};
 use ark::ceremony::RootKey;
-use ark::keys::{KEYS_NAME, by_platform};
+use ark::keys::KEYS_NAME;
 use ark::vault::{Checked, KEY_FILE_NAME, VAULT_NAME};
-use ark::{KeyService, Soft, Vault};
 use clap::Args;
 use history::History;
 use journal::DirectoryLock;
@@ -66,7 +62,7 @@ impl Verify {
         serve::refuse_half_rebuilt(&config.data_dir)?;
         let mut report = report(config, &still.lock)?;
         still.ensure()?;
-        let vault = look_at_vault(&config.data_dir, report.last_customer, root.as_ref());
+        let vault = look_at_vault(config, report.last_customer, root.as_ref())?;
         let damages = vault.iter().flat_map(|vault| &vault.damages);
         report.damages.extend(damages.map(|what| Damage::new(Part::Vault, VAULT_NAME, what)));
         print(&if self.json { format!("{}\n", shown(&report, vault.as_ref())) } else { told(&report, vault.as_ref()) });
@@ -109,18 +105,27 @@ fn report(config: &Config, lock: &DirectoryLock) -> Result<Report> {
 }
 
 /// Looks at the vault, of which the journal knows the customers up to `registered`; `None` if nothing here opens its keys.
-fn look_at_vault(directory: &Path, registered: u64, root: Option<&RootKey>) -> Option<Checked> {
-    let damaged = |what: String| Some(Checked { damages: vec![what], ..Checked::default() });
-    for name in [VAULT_NAME, KEYS_NAME] {
+///
+/// # Errors
+/// Keys that are elsewhere and do not answer.
+fn look_at_vault(config: &Config, registered: u64, root: Option<&RootKey>) -> Result<Option<Checked>> {
+    let directory = &config.data_dir;
+    let damaged = |what: String| Ok(Some(Checked { damages: vec![what], ..Checked::default() }));
+    let is_remote = !config.ark.remote.url.is_empty();
+    for name in [VAULT_NAME, KEYS_NAME].into_iter().filter(|name| *name == VAULT_NAME || !is_remote) {
         // To open it would make it.
         if !directory.join(name).exists() {
             return damaged(format!("{name} is not there; put it back from its copy"));
         }
     }
-    if root.is_none() && !directory.join(KEY_FILE_NAME).exists() {
-        return None;
+    let keys = match key::held(config, root, "lintel verify") {
+        Err(error) if root.is_some() => return damaged(format!("{error:#}")),
+        keys => keys?,
+    };
+    if keys.is_none() && !directory.join(KEY_FILE_NAME).exists() {
+        return Ok(None);
     }
-    let mut checked = match open_vault(directory, root).and_then(|vault| vault.verify()) {
+    let mut checked = match key::vault(directory, keys).and_then(|vault| vault.verify()) {
         Ok(checked) => checked,
         Err(error) => return damaged(error.to_string()),
     };
@@ -130,15 +135,7 @@ fn look_at_vault(directory: &Path, registered: u64, root: Option<&RootKey>) -> O
             "its last customer is {last}, the journal's {registered}: it is older than the journal, or of other books"
         ));
     }
-    Some(checked)
-}
-
-fn open_vault(directory: &Path, root: Option<&RootKey>) -> Result<Vault, ark::Error> {
-    let Some(root) = root else { return Vault::open_with_key_file(directory) };
-    let soft = Soft::new().map_err(ark::keys::Error::from)?;
-    let service = KeyService::open(directory, Arc::new(soft))?;
-    service.unseal(root, &by_platform("lintel verify"))?;
-    Vault::open(directory, Arc::new(service))
+    Ok(Some(checked))
 }
 
 fn shown(report: &Report, vault: Option<&Checked>) -> Value {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::OrderId;
+use domain::order::Order;
 use domain::{Command, Reply, State};
 use engine::Meta;
 use serde::Deserialize;
@@ -54,18 +55,18 @@ enum Look {
 }
 
 impl Look {
-    fn at(state: &State, id: OrderId, awaited: Option<&Arc<Awaited>>) -> Option<Self> {
-        let order = state.order(id).ok()?;
+    fn at(state: &State, order: &Order, awaited: Option<&Arc<Awaited>>) -> Self {
         let Some(awaited) = awaited.filter(|_| order.trying) else {
-            return Some(Self::Now(Box::new(OrderView::of(state, order))));
+            return Self::Now(Box::new(OrderView::of(state, order)));
         };
+        let id = order.id;
         let (sender, receiver) = oneshot::channel();
         let look = move |state: &State| -> crate::shell::Leaving {
             let seen = (state.order(id).ok().map(|order| OrderView::of(state, order)), state.position);
             // A caller that went away needs no answer.
             Box::new(move || drop(sender.send(seen)))
         };
-        Some(Self::Later(id, receiver, awaited.wait_for(id, Box::new(look))))
+        Self::Later(id, receiver, awaited.wait_for(id, Box::new(look)))
     }
 }
 
@@ -76,7 +77,7 @@ impl App {
         let awaited = time.map(|_| self.platform.awaited());
         let view = move |state: &State, reply: &Reply| {
             let Reply::Order(id) = reply else { return None };
-            Look::at(state, *id, awaited.as_ref())
+            state.order(*id).ok().map(|order| Look::at(state, order, awaited.as_ref()))
         };
         let answer = self.change(meta, command, view).await?;
         self.when_ended(answer, time).await
@@ -86,11 +87,7 @@ impl App {
     pub(crate) async fn look_at_order(&self, id: OrderId, wait: &Wait) -> Answered<OrderView> {
         let time = wait.time()?;
         let awaited = time.map(|_| self.platform.awaited());
-        let look = move |state: &State| {
-            let order = state.order(id)?;
-            Ok(Look::at(state, id, awaited.as_ref())
-                .unwrap_or_else(|| Look::Now(Box::new(OrderView::of(state, order)))))
-        };
+        let look = move |state: &State| Ok(Look::at(state, state.order(id)?, awaited.as_ref()));
         let answer = self.look(look).await?;
         self.when_ended(answer, time).await
     }

@@ -303,7 +303,7 @@ fn nobody_takes_the_platforms_place_at_its_keys() {
 fn what_is_restored_opens_with_the_custodians_shares() {
     let directory = TempDir::new().unwrap();
     let custodians = Custodians::deal(directory.path());
-    let server = Server::start_sealed(directory, &custodians);
+    let server = Server::start_sealed_embedded(directory, &custodians);
     server.unseal(&custodians.shares[..2]);
     let books = Books::open(&server);
     books.post("n-1", &books.rich, &books.poor, 700).ok();
@@ -327,7 +327,7 @@ fn what_is_restored_opens_with_the_custodians_shares() {
 
     let moved = TempDir::new().unwrap();
     fs::rename(place.join("data"), moved.path().join("data")).unwrap();
-    let restored = Server::start_sealed(moved, &custodians);
+    let restored = Server::start_sealed_embedded(moved, &custodians);
     restored.unseal(&custodians.shares[1..]);
     let operator = restored.operator();
     assert_eq!(balance(&operator, &books.poor), 700);

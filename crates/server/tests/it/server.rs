@@ -44,9 +44,7 @@ impl Server {
 
     /// In a directory, with settings and variables of its own.
     pub(crate) fn start_in(directory: TempDir, own: &[&str], environment: Vec<(String, OsString)>) -> Self {
-        let mut settings = place();
-        settings.extend(own.iter().map(|setting| (*setting).to_owned()));
-        Self::start_at(directory, settings, environment)
+        Self::start_at(directory, with_place(own), environment)
     }
 
     /// The same, for whoever has the institution's own secret already.
@@ -56,11 +54,8 @@ impl Server {
         environment: Vec<(String, OsString)>,
         secret: &[u8],
     ) -> Self {
-        let mut settings = place();
-        settings.extend(own.iter().map(|setting| (*setting).to_owned()));
-        let (child, address) = serve(directory.path(), &settings, &environment);
         let operator = MacKey::from_hex(String::from_utf8_lossy(secret).trim()).unwrap();
-        let server = Self { child: Some(child), directory, settings, environment, operator, address };
+        let server = Self::begun(directory, with_place(own), environment, |_| operator);
         assert_eq!(server.operator().get("/health/ready").status, 200);
         server
     }
@@ -81,11 +76,21 @@ impl Server {
     }
 
     fn start_at(directory: TempDir, settings: Vec<String>, environment: Vec<(String, OsString)>) -> Self {
-        let (child, address) = serve(directory.path(), &settings, &environment);
-        let operator = operator_key(directory.path());
-        let server = Self { child: Some(child), directory, settings, environment, operator, address };
+        let server = Self::begun(directory, settings, environment, operator_key);
         assert_eq!(server.operator().get("/health/ready").status, 200);
         server
+    }
+
+    /// It listens; the institution's own secret is got then.
+    fn begun(
+        directory: TempDir,
+        settings: Vec<String>,
+        environment: Vec<(String, OsString)>,
+        secret: impl FnOnce(&Path) -> MacKey,
+    ) -> Self {
+        let (child, address) = serve(directory.path(), &settings, &environment);
+        let operator = secret(directory.path());
+        Self { child: Some(child), directory, settings, environment, operator, address }
     }
 
     /// On the key service of custodians, which is sealed as at every start of theirs.
@@ -99,10 +104,21 @@ impl Server {
         custodians: &Custodians,
         environment: Vec<(String, OsString)>,
     ) -> Self {
-        let settings = place();
-        let (child, address) = serve(directory.path(), &settings, &environment);
-        let operator = custodians.operator.clone();
-        let server = Self { child: Some(child), directory, settings, environment, operator, address };
+        Self::start_sealed_at(directory, custodians, place(), environment)
+    }
+
+    /// The same, on the journal that lies in the directory, wherever that of other tests lies.
+    pub(crate) fn start_sealed_embedded(directory: TempDir, custodians: &Custodians) -> Self {
+        Self::start_sealed_at(directory, custodians, Vec::new(), Vec::new())
+    }
+
+    fn start_sealed_at(
+        directory: TempDir,
+        custodians: &Custodians,
+        settings: Vec<String>,
+        environment: Vec<(String, OsString)>,
+    ) -> Self {
+        let server = Self::begun(directory, settings, environment, |_| custodians.operator.clone());
         assert_eq!(server.operator().get("/health/ready").error().1, "sealed");
         server
     }
@@ -351,6 +367,11 @@ pub(crate) fn lintel_fed(data: &Path, arguments: &[&str], input: &str) -> Output
     let mut child = command.env_remove("LINTEL_URL").env_remove("LINTEL_KEY").env_remove("LINTEL_AS").spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
+}
+
+/// Settings of a test's own behind those of its place.
+fn with_place(own: &[&str]) -> Vec<String> {
+    place().into_iter().chain(own.iter().map(|setting| (*setting).to_owned())).collect()
 }
 
 fn operator_key(directory: &Path) -> MacKey {
