@@ -133,7 +133,7 @@ fn rows_that_an_older_program_left_unmarked_are_marked_by_their_content(place: &
     let database = place.open();
     let mut world = World::full();
     world.store(&database);
-    let run = |sql: &str| drop(database.execute(sql, &[]).unwrap());
+    let run = |sql: &str| assert!(database.execute(sql, &[]).is_ok(), "{sql}");
     // As the schema before had it.
     run("DROP INDEX holds_closed");
     for table in ["orders", "legs", "attempts", "splits", "refunds"] {
