@@ -34,6 +34,7 @@ use crate::envelope::Time;
 use crate::ids::{AccountId, AttemptId, FreezeId, HoldId, PayoutId, VoucherId, WithdrawalId};
 use crate::limit::Count;
 use crate::money::{Currency, Minor};
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
@@ -331,6 +332,17 @@ pub struct Payout {
     /// The receiver's bank, where it is known.
     #[n(26)]
     pub bank: Option<Bank>,
+}
+
+impl Leaves for Payout {
+    /// Whether it ended, and, if it came back, a clearing file has its return. What arrived may come back still.
+    fn is_closed(&self) -> bool {
+        match self.status {
+            PayoutStatus::Created | PayoutStatus::Held | PayoutStatus::Sent | PayoutStatus::Unknown => false,
+            PayoutStatus::Success | PayoutStatus::Failed | PayoutStatus::Cancelled => true,
+            PayoutStatus::Returned => self.return_cleared.is_some() || returns::uncleared_key(self).is_none(),
+        }
+    }
 }
 
 impl Payout {

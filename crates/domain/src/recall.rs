@@ -20,20 +20,28 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
+use crate::agreement::AgreementPayment;
 use crate::attempt::{Attempt, Purpose, attempt_of_serial};
 use crate::bulk;
 use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::hold::Hold;
-use crate::ids::{AttemptId, HoldId, LegId, OrderId, RefundId, SplitId};
+use crate::ids::{
+    AgreementPaymentId, AttemptId, HoldId, LegId, OrderId, PayoutId, RefundId, SettlementId, SplitId, TopUpId,
+    TransferId,
+};
 use crate::leg::Leg;
 use crate::order::Order;
+use crate::payout::Payout;
 use crate::refund::Refund;
 use crate::refusal::Refusal;
+use crate::settlement::Settlement;
 use crate::split::Split;
 use crate::state::State;
 use crate::table::Table;
+use crate::top_up::TopUp;
+use crate::transfer::Transfer;
 
 #[cfg(test)]
 mod tests;
@@ -62,11 +70,33 @@ pub enum Kind {
     Split,
     /// Refunds.
     Refund,
+    /// Payouts.
+    Payout,
+    /// Settlements.
+    Settlement,
+    /// Top-ups.
+    TopUp,
+    /// Transfers.
+    Transfer,
+    /// Payments out of agreement accounts.
+    AgreementPayment,
 }
 
 impl Kind {
     /// All of them, each at its number.
-    pub const ALL: [Self; 6] = [Self::Hold, Self::Order, Self::Leg, Self::Attempt, Self::Split, Self::Refund];
+    pub const ALL: [Self; 11] = [
+        Self::Hold,
+        Self::Order,
+        Self::Leg,
+        Self::Attempt,
+        Self::Split,
+        Self::Refund,
+        Self::Payout,
+        Self::Settlement,
+        Self::TopUp,
+        Self::Transfer,
+        Self::AgreementPayment,
+    ];
 
     /// The first generation of `Checkpointed` events that let go of them: what an earlier one let go of leaves the others
     /// where they are, for ever.
@@ -74,7 +104,16 @@ impl Kind {
     pub const fn since(self) -> u8 {
         match self {
             Self::Hold => 0,
-            Self::Order | Self::Leg | Self::Attempt | Self::Split | Self::Refund => 1,
+            Self::Order
+            | Self::Leg
+            | Self::Attempt
+            | Self::Split
+            | Self::Refund
+            | Self::Payout
+            | Self::Settlement
+            | Self::TopUp
+            | Self::Transfer
+            | Self::AgreementPayment => 1,
         }
     }
 
@@ -88,6 +127,11 @@ impl Kind {
             Self::Attempt => "attempts",
             Self::Split => "splits",
             Self::Refund => "refunds",
+            Self::Payout => "payouts",
+            Self::Settlement => "settlements",
+            Self::TopUp => "top_ups",
+            Self::Transfer => "transfers",
+            Self::AgreementPayment => "agreement_payments",
         }
     }
 }
@@ -118,6 +162,11 @@ row_ids! {
     Attempt: AttemptId,
     Split: SplitId,
     Refund: RefundId,
+    Payout: PayoutId,
+    Settlement: SettlementId,
+    TopUp: TopUpId,
+    Transfer: TransferId,
+    AgreementPayment: AgreementPaymentId,
 }
 
 /// A row of a kind that leaves memory.
@@ -141,6 +190,21 @@ pub enum Row {
     /// A refund.
     #[n(5)]
     Refund(#[n(0)] Refund),
+    /// A payout.
+    #[n(6)]
+    Payout(#[n(0)] Payout),
+    /// A settlement.
+    #[n(7)]
+    Settlement(#[n(0)] Settlement),
+    /// A top-up.
+    #[n(8)]
+    TopUp(#[n(0)] TopUp),
+    /// A transfer.
+    #[n(9)]
+    Transfer(#[n(0)] Transfer),
+    /// A payment out of an agreement account.
+    #[n(10)]
+    AgreementPayment(#[n(0)] AgreementPayment),
 }
 
 impl Row {
@@ -154,6 +218,11 @@ impl Row {
             Self::Attempt(row) => row.id.into(),
             Self::Split(row) => row.id.into(),
             Self::Refund(row) => row.id.into(),
+            Self::Payout(row) => row.id.into(),
+            Self::Settlement(row) => row.id.into(),
+            Self::TopUp(row) => row.id.into(),
+            Self::Transfer(row) => row.id.into(),
+            Self::AgreementPayment(row) => row.id.into(),
         }
     }
 
@@ -162,7 +231,7 @@ impl Row {
     #[must_use]
     pub fn family(&self) -> Vec<RowId> {
         match self {
-            Self::Hold(_) => Vec::new(),
+            Self::Hold(_) | Self::Settlement(_) | Self::Transfer(_) | Self::AgreementPayment(_) => Vec::new(),
             Self::Order(order) => order.legs.iter().map(|leg| (*leg).into()).collect(),
             Self::Leg(leg) => {
                 let attempts = [leg.held_by, leg.captured_by].into_iter().flatten().map(RowId::from);
@@ -171,10 +240,15 @@ impl Row {
             Self::Attempt(attempt) => match attempt.purpose {
                 Purpose::Leg(leg) => [leg.into()].into(),
                 Purpose::Refund(refund) => [refund.into()].into(),
-                Purpose::Payout(_) | Purpose::TopUp(_) | Purpose::Advance(_) => Vec::new(),
+                Purpose::Payout(payout) => [payout.into()].into(),
+                Purpose::TopUp(top_up) => [top_up.into()].into(),
+                Purpose::Advance(_) => Vec::new(),
             },
             Self::Split(split) => [split.order.into()].into(),
             Self::Refund(refund) => [refund.order.into()].into(),
+            Self::Payout(Payout { attempt, .. }) | Self::TopUp(TopUp { attempt, .. }) => {
+                attempt.iter().map(|attempt| (*attempt).into()).collect()
+            }
         }
     }
 }
@@ -320,6 +394,11 @@ impl State {
             Kind::Attempt => &self.attempts,
             Kind::Split => &self.splits,
             Kind::Refund => &self.refunds,
+            Kind::Payout => &self.payouts,
+            Kind::Settlement => &self.settlements,
+            Kind::TopUp => &self.top_ups,
+            Kind::Transfer => &self.transfers,
+            Kind::AgreementPayment => &self.agreement_payments,
         }
     }
 
@@ -331,6 +410,11 @@ impl State {
             Kind::Attempt => &mut self.attempts,
             Kind::Split => &mut self.splits,
             Kind::Refund => &mut self.refunds,
+            Kind::Payout => &mut self.payouts,
+            Kind::Settlement => &mut self.settlements,
+            Kind::TopUp => &mut self.top_ups,
+            Kind::Transfer => &mut self.transfers,
+            Kind::AgreementPayment => &mut self.agreement_payments,
         }
     }
 
@@ -380,6 +464,11 @@ impl State {
             Row::Attempt(row) => self.attempts.get(id.id) == Some(row),
             Row::Split(row) => self.splits.get(id.id) == Some(row),
             Row::Refund(row) => self.refunds.get(id.id) == Some(row),
+            Row::Payout(row) => self.payouts.get(id.id) == Some(row),
+            Row::Settlement(row) => self.settlements.get(id.id) == Some(row),
+            Row::TopUp(row) => self.top_ups.get(id.id) == Some(row),
+            Row::Transfer(row) => self.transfers.get(id.id) == Some(row),
+            Row::AgreementPayment(row) => self.agreement_payments.get(id.id) == Some(row),
         }
     }
 
@@ -451,5 +540,10 @@ fn put_back(state: &mut State, row: &Row) {
         Row::Attempt(row) => state.attempts.put_back(row.id.0, row.clone()),
         Row::Split(row) => state.splits.put_back(row.id.0, row.clone()),
         Row::Refund(row) => state.refunds.put_back(row.id.0, row.clone()),
+        Row::Payout(row) => state.payouts.put_back(row.id.0, row.clone()),
+        Row::Settlement(row) => state.settlements.put_back(row.id.0, row.clone()),
+        Row::TopUp(row) => state.top_ups.put_back(row.id.0, row.clone()),
+        Row::Transfer(row) => state.transfers.put_back(row.id.0, row.clone()),
+        Row::AgreementPayment(row) => state.agreement_payments.put_back(row.id.0, row.clone()),
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::account::Account;
 use crate::advance::{Advance, AdvancePolicy};
-use crate::agreement::{Agreement, AgreementKey};
+use crate::agreement::{Agreement, AgreementKey, AgreementPayment};
 use crate::approval::Approval;
 use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
@@ -237,9 +237,9 @@ state! {
         /// Clearing files, by part.
         clearings: Clearing,
         /// Settlements.
-        settlements: Settlement,
+        settlements: Settlement => Settlement::is_closed,
         /// Payouts and withdrawals.
-        payouts: Payout,
+        payouts: Payout => Payout::is_closed,
         /// Agreements.
         agreements: Agreement,
         /// Freezes.
@@ -267,9 +267,9 @@ state! {
         /// Sums of customers, by the customer's id.
         customer_uses: CustomerUse,
         /// Top-ups.
-        top_ups: TopUp,
+        top_ups: TopUp => TopUp::is_closed,
         /// Transfers.
-        transfers: Transfer,
+        transfers: Transfer => Transfer::is_closed,
         /// Bank cards that sent a withdrawal back.
         bank_cards: BankCard,
         /// Plans of automatic withdrawals.
@@ -289,7 +289,7 @@ state! {
         /// What holds used of quotas.
         quota_charges: QuotaCharge,
         /// Payments out of agreement accounts.
-        agreement_payments: crate::agreement::AgreementPayment,
+        agreement_payments: AgreementPayment => AgreementPayment::is_closed,
         /// Exchange rates.
         exchange_rates: crate::exchange_rate::ExchangeRate,
         /// Conversions between currencies.

@@ -3,12 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::agreement::AgreementPayment;
 use domain::attempt::Attempt;
 use domain::leg::Leg;
 use domain::order::Order;
+use domain::payout::Payout;
 use domain::recall::{Kind, Leaves, PerKind, Row, RowId};
 use domain::refund::Refund;
+use domain::settlement::Settlement;
 use domain::split::Split;
+use domain::top_up::TopUp;
+use domain::transfer::Transfer;
 
 use crate::checkpoint;
 use crate::db::{Database, Session};
@@ -72,6 +77,11 @@ fn read(session: &dyn Session, row: RowId) -> Result<Option<(Row, bool)>, StoreE
         Kind::Attempt => one(session, row.id, Row::Attempt),
         Kind::Split => one(session, row.id, Row::Split),
         Kind::Refund => one(session, row.id, Row::Refund),
+        Kind::Payout => one(session, row.id, Row::Payout),
+        Kind::Settlement => one(session, row.id, Row::Settlement),
+        Kind::TopUp => one(session, row.id, Row::TopUp),
+        Kind::Transfer => one(session, row.id, Row::Transfer),
+        Kind::AgreementPayment => one(session, row.id, Row::AgreementPayment),
     }
 }
 
@@ -133,7 +143,12 @@ pub(crate) fn mark_closed(session: &dyn Session) -> Result<(), StoreError> {
     mark::<Leg>(session)?;
     mark::<Attempt>(session)?;
     mark::<Split>(session)?;
-    mark::<Refund>(session)
+    mark::<Refund>(session)?;
+    mark::<Payout>(session)?;
+    mark::<Settlement>(session)?;
+    mark::<TopUp>(session)?;
+    mark::<Transfer>(session)?;
+    mark::<AgreementPayment>(session)
 }
 
 fn mark<X: Stored + Leaves>(session: &dyn Session) -> Result<(), StoreError> {

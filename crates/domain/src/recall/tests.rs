@@ -12,6 +12,7 @@ use crate::hold::{HoldStatus, PlaceHold};
 use crate::ids::AccountId;
 use crate::money::Currency;
 use crate::order::ItemKind;
+use crate::payout::{CreatePayout, PayTo};
 use crate::rates::Rates;
 use crate::refusal::RefusalCode;
 use crate::state::State;
@@ -194,6 +195,33 @@ fn a_late_success_finds_its_order_wherever_that_is() {
     assert_eq!(kit.waiting().purpose, Purpose::Refund(RefundId(1)), "money that no order can use goes back");
     kit.let_go();
     kit.clear(Rail::Epcc, "2026-03-05");
+}
+
+#[test]
+fn a_payout_that_arrived_leaves_and_comes_back_to_be_returned() {
+    let (mut kit, order) = settled_rent();
+    let merchant = kit.state.order(order).unwrap().merchant;
+    let account = kit.state.merchant(merchant).unwrap().available;
+    let (to, currency) = (PayTo::Settlement, Currency::Cny);
+    let create = CreatePayout { account, to, amount: 1_000, fee: 1, currency, send_now: true };
+    let Reply::Payout(id) = kit.given(Command::CreatePayout(create)) else { panic!("the reply names the payout") };
+    kit.let_go();
+    assert!(!kit.state.is_away(id.into()), "its answer is awaited");
+    assert_eq!(in_memory_of(&kit, Kind::Settlement), Some(0), "a settlement is over once it is made");
+    let attempt = kit.answered(success("2026-03-06"));
+    kit.let_go();
+    assert!(kit.state.is_away(id.into()) && !kit.state.is_away(attempt.id.into()), "only its attempt is to be cleared");
+    kit.restore();
+    let back = Command::ReturnPayout { payout: id, reference: "back".into(), date: date("2026-03-06") };
+    kit.given(back.clone());
+    kit.let_go();
+    kit.restore();
+    assert!(!kit.state.is_away(id.into()), "now its return is to be cleared too");
+    let line = |kind| ClearingLine { serial: attempt.serial(), kind, amount: 1_000, currency };
+    kit.take_file(Rail::Epcc, "2026-03-06", vec![line(LineKind::Pay), line(LineKind::Return)]);
+    kit.let_go();
+    assert!(kit.state.is_away(id.into()));
+    kit.refused(back, RefusalCode::PayoutState);
 }
 
 #[test]

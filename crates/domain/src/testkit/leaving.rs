@@ -32,7 +32,10 @@ impl Changes {
     pub(super) fn leaving(&self) -> Vec<RowId> {
         let rows = ids(&self.holds, Kind::Hold).chain(ids(&self.orders, Kind::Order)).chain(ids(&self.legs, Kind::Leg));
         let rows = rows.chain(ids(&self.attempts, Kind::Attempt)).chain(ids(&self.splits, Kind::Split));
-        rows.chain(ids(&self.refunds, Kind::Refund)).collect()
+        let rows = rows.chain(ids(&self.refunds, Kind::Refund)).chain(ids(&self.payouts, Kind::Payout));
+        let rows = rows.chain(ids(&self.settlements, Kind::Settlement)).chain(ids(&self.top_ups, Kind::TopUp));
+        let rows = rows.chain(ids(&self.transfers, Kind::Transfer));
+        rows.chain(ids(&self.agreement_payments, Kind::AgreementPayment)).collect()
     }
 
     /// A row of a kind that leaves memory.
@@ -44,6 +47,11 @@ impl Changes {
             Kind::Attempt => find(&self.attempts, id).map(Row::Attempt),
             Kind::Split => find(&self.splits, id).map(Row::Split),
             Kind::Refund => find(&self.refunds, id).map(Row::Refund),
+            Kind::Payout => find(&self.payouts, id).map(Row::Payout),
+            Kind::Settlement => find(&self.settlements, id).map(Row::Settlement),
+            Kind::TopUp => find(&self.top_ups, id).map(Row::TopUp),
+            Kind::Transfer => find(&self.transfers, id).map(Row::Transfer),
+            Kind::AgreementPayment => find(&self.agreement_payments, id).map(Row::AgreementPayment),
         }
     }
 
@@ -55,6 +63,11 @@ impl Changes {
         self.attempts.retain(|(_, row)| !state.is_away(row.id.into()));
         self.splits.retain(|(_, row)| !state.is_away(row.id.into()));
         self.refunds.retain(|(_, row)| !state.is_away(row.id.into()));
+        self.payouts.retain(|(_, row)| !state.is_away(row.id.into()));
+        self.settlements.retain(|(_, row)| !state.is_away(row.id.into()));
+        self.top_ups.retain(|(_, row)| !state.is_away(row.id.into()));
+        self.transfers.retain(|(_, row)| !state.is_away(row.id.into()));
+        self.agreement_payments.retain(|(_, row)| !state.is_away(row.id.into()));
         self
     }
 }
@@ -68,6 +81,11 @@ fn set_aside(state: &mut State) -> Vec<Row> {
     aside(&mut state.attempts, Row::Attempt, &mut rows);
     aside(&mut state.splits, Row::Split, &mut rows);
     aside(&mut state.refunds, Row::Refund, &mut rows);
+    aside(&mut state.payouts, Row::Payout, &mut rows);
+    aside(&mut state.settlements, Row::Settlement, &mut rows);
+    aside(&mut state.top_ups, Row::TopUp, &mut rows);
+    aside(&mut state.transfers, Row::Transfer, &mut rows);
+    aside(&mut state.agreement_payments, Row::AgreementPayment, &mut rows);
     rows
 }
 
@@ -102,7 +120,7 @@ impl Kit {
         command: &Command,
         approved: Option<&Approved>,
     ) -> Option<(Result<Reply, Refusal>, Vec<Event>)> {
-        if self.events.len() > 200 && self.events.len() % 4 > 0 {
+        if self.hurried || self.events.len() > 200 && self.events.len() % 4 > 0 {
             return None;
         }
         let mut state = self.state.clone();

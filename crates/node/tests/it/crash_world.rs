@@ -304,7 +304,11 @@ impl Node {
         let file = TakeClearingFile { rail: Rail::Epcc, date, part, last: false, lines };
         // More may have gone back than came in.
         drop(self.tries(Command::TakeClearingFile(file)));
-        drop(self.tries(Command::Settle { merchant: MerchantId(1), today: date.plus_days(30) }));
+        // What is paid today is due on the next working day.
+        self.flush();
+        self.now = self.now.plus_ms(4 * 24 * 3_600_000);
+        let today = Date::in_shanghai(self.now);
+        drop(self.tries(Command::Settle { merchant: MerchantId(1), today }));
     }
 
     /// Refunds a part of some order; true if that had left memory.

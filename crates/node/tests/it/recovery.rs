@@ -16,17 +16,17 @@ fn a_crashed_node_comes_back_by_its_checkpoint_as_by_its_journal() {
         let directory = tempfile::tempdir().unwrap();
         let mut node = Node::begin(directory.path(), seed);
         for _ in 0..STEPS {
-            match node.random(40) {
+            match node.random(43) {
                 0..=14 => node.transfer(),
                 15 => node.open_account(),
                 16..=21 => node.hold_or_freeze(),
                 22..=24 => node.order(),
-                25 => node.clear_and_settle(),
-                26 => recalled += u32::from(node.refund()),
-                27 => node.cut(),
-                28 => node.close(),
-                29..=34 => node.flush(),
-                35..=37 => {
+                25..=26 => node.clear_and_settle(),
+                27..=29 => recalled += u32::from(node.refund()),
+                30 => node.cut(),
+                31 => node.close(),
+                32..=37 => node.flush(),
+                38..=40 => {
                     node.flush();
                     node.checkpoint();
                 }
