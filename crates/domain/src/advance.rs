@@ -416,6 +416,8 @@ pub(crate) fn answered(draft: &mut Draft<'_>, id: AdvanceId, outcome: &Outcome) 
 
 fn fail(draft: &mut Draft<'_>, id: AdvanceId, failure: PayoutFailure) -> Result<(), Refusal> {
     let advance = draft.state.advance(id)?.clone();
+    // What was advanced of them is unsettled again.
+    advance.shares.iter().try_for_each(|share| draft.state.order(share.order).map(drop))?;
     let mut entries = entries(draft.state, advance.from, advance.amount, advance.fee, advance.currency)?;
     for entry in &mut entries {
         entry.side = Side::opposite(entry.side);

@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::ids::{AdvanceId, AttemptId, LegId, PayoutId, RefundId, TopUpId};
 use crate::money::{Currency, Minor};
 use crate::payout::Bank;
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
@@ -329,6 +330,16 @@ pub struct Attempt {
     /// The date of the clearing file that it was matched in.
     #[n(8)]
     pub cleared: Option<Date>,
+}
+
+impl Leaves for Attempt {
+    /// Whether its answer is certain, and in a clearing file if it moved money over a network.
+    fn is_closed(&self) -> bool {
+        match self.status {
+            AttemptStatus::Requested | AttemptStatus::Unknown => false,
+            AttemptStatus::Settled(_) => self.cleared.is_some() || clearing::uncleared_key(self).is_none(),
+        }
+    }
 }
 
 impl Attempt {

@@ -397,6 +397,9 @@ fn less(order: &Order, taken: &[Share]) -> Vec<Share> {
 fn win(draft: &mut Draft<'_>, id: ChargebackId) -> Result<Reply, Refusal> {
     let chargeback = draft.state.chargeback(id)?.clone();
     chargeback.require("win")?;
+    // Its money counts as the leg's and the order's again.
+    draft.state.leg(chargeback.leg)?;
+    draft.state.order(chargeback.order)?;
     let (voucher, shares) = match chargeback.status {
         ChargebackStatus::Received | ChargebackStatus::Won => (None, Vec::new()),
         ChargebackStatus::Booked => {

@@ -286,7 +286,7 @@ pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<
         returns::missing(draft.state, &mut clearing, &returned);
     }
     clearing.voucher = post_net(draft, &clearing)?;
-    let orders = orders_of(draft.state, &matched);
+    let orders = orders_of(draft.state, &matched)?;
     let (matched, returned) = (matched.into_iter().collect(), returned.into_iter().collect());
     draft.emit(Event::ClearingTaken { clearing, matched, returned });
     clear_orders(draft, &orders)?;
@@ -365,6 +365,7 @@ fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<AttemptId>
     let Clearing { rail, date, .. } = *clearing;
     let range = (rail, Date(i32::MIN), AttemptId(0))..=(rail, date, AttemptId(u64::MAX));
     for (&(_, _, id), ()) in state.uncleared.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {
+        // An attempt that awaits its file is open, and in memory.
         let attempt = state.attempts.get(id.0).expect("the index names attempts that are there");
         clearing.differs(DifferenceKind::Missing, &attempt.serial(), attempt.operation.money().0);
     }
@@ -391,13 +392,17 @@ fn post_net(draft: &mut Draft<'_>, clearing: &Clearing) -> Result<Option<Voucher
 }
 
 /// The orders whose legs are among the attempts, each once.
-fn orders_of(state: &State, attempts: &BTreeSet<AttemptId>) -> Vec<OrderId> {
-    let legs = attempts.iter().filter_map(|id| match state.attempts.get(id.0)?.purpose {
-        Purpose::Leg(leg) => state.legs.get(leg.0),
-        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::TopUp(_) | Purpose::Advance(_) => None,
-    });
-    let orders: BTreeSet<OrderId> = legs.map(|leg| leg.order).collect();
-    orders.into_iter().collect()
+fn orders_of(state: &State, attempts: &BTreeSet<AttemptId>) -> Result<Vec<OrderId>, Refusal> {
+    let mut orders = BTreeSet::new();
+    for id in attempts {
+        match state.attempt(*id)?.purpose {
+            Purpose::Leg(leg) => {
+                orders.insert(state.leg(leg)?.order);
+            }
+            Purpose::Refund(_) | Purpose::Payout(_) | Purpose::TopUp(_) | Purpose::Advance(_) => {}
+        }
+    }
+    Ok(orders.into_iter().collect())
 }
 
 /// Makes due what is paid and whose every leg is cleared.

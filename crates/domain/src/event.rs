@@ -112,6 +112,10 @@ pub enum Event {
         /// The position.
         #[n(0)]
         position: u64,
+        /// Rows of which kinds: those of this generation and of earlier ones ([`recall::Kind::since`]).
+        #[n(1)]
+        #[cbor(default)]
+        generation: u8,
     },
     /// What left memory is back, as the store has it.
     #[n(172)]
@@ -491,7 +495,9 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::DayChecksFailed { date, checks } => business_day::apply_checks_failed(state, *date, checks),
         Event::DayClosed { date, checks } => business_day::apply_closed(state, *date, checks),
         Event::Refused | Event::TimeMarked => {}
-        Event::Checkpointed { position } => recall::apply_checkpointed(state, *position),
+        Event::Checkpointed { position, generation } => {
+            recall::apply_checkpointed(state, *position, *generation);
+        }
         Event::Recalled(recalled) => recall::apply_recalled(state, recalled),
         Event::AccountOpened(account) => account::apply_opened(state, account),
         Event::AccountClosed(id) => state.account_row(*id).status = AccountStatus::Closed,

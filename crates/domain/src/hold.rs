@@ -27,6 +27,7 @@ use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AccountId, HoldId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, add, positive};
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::{State, Timer};
 use crate::voucher::refuse_by_hand;
@@ -168,6 +169,15 @@ pub struct Hold {
     pub confirms: Vec<HoldConfirm>,
 }
 
+impl Leaves for Hold {
+    fn is_closed(&self) -> bool {
+        match self.status {
+            HoldStatus::Open => false,
+            HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => true,
+        }
+    }
+}
+
 impl Hold {
     /// What is still held.
     #[must_use]
@@ -175,15 +185,6 @@ impl Hold {
         match self.status {
             HoldStatus::Open => self.amount.saturating_sub(self.confirmed),
             HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => 0,
-        }
-    }
-
-    /// Whether it is over: nothing changes it any more.
-    #[must_use]
-    pub const fn is_closed(&self) -> bool {
-        match self.status {
-            HoldStatus::Open => false,
-            HoldStatus::Confirmed | HoldStatus::Cancelled | HoldStatus::Expired => true,
         }
     }
 

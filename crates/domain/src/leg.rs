@@ -17,6 +17,7 @@ use crate::calendar::Date;
 use crate::ids::{AttemptId, LegId, OrderId, VoucherId};
 use crate::money::{Currency, Minor};
 use crate::order::Order;
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber};
@@ -188,6 +189,17 @@ pub struct Leg {
     #[n(16)]
     #[cbor(default)]
     pub charged_back: Minor,
+}
+
+impl Leaves for Leg {
+    /// Whether it waits for no channel, no clearing file and no person. It may be refunded or charged back still.
+    fn is_closed(&self) -> bool {
+        let ended = match self.status {
+            LegStatus::Created | LegStatus::Sent | LegStatus::Held | LegStatus::Unknown => false,
+            LegStatus::Captured | LegStatus::Failed | LegStatus::Released | LegStatus::Reversed => true,
+        };
+        ended && self.open.is_none() && !self.needs_person && (self.captured_by.is_none() || self.cleared.is_some())
+    }
 }
 
 impl Leg {

@@ -32,6 +32,7 @@ use crate::ids::{AccountId, LegId, MerchantId, OrderId, UserId, VoucherId};
 use crate::leg::Instrument;
 use crate::money::{Currency, Minor, add, fee, positive, subtract};
 use crate::payment;
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::Dimensions;
@@ -240,6 +241,18 @@ pub struct Order {
     #[n(29)]
     #[cbor(default)]
     pub charged_back: Minor,
+}
+
+impl Leaves for Order {
+    /// Whether it ended, and, if it was paid, its money is cleared and settled. It may be refunded or charged back still.
+    fn is_closed(&self) -> bool {
+        let ended = match self.status {
+            OrderStatus::Created | OrderStatus::Paying => false,
+            OrderStatus::Success => self.due.is_some(),
+            OrderStatus::Failed | OrderStatus::Closed => !self.trying,
+        };
+        ended && self.dues().is_empty()
+    }
 }
 
 impl Order {

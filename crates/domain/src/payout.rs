@@ -27,13 +27,14 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use crate::attempt::FailureClass;
+use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
 use crate::clearing::returns;
 use crate::envelope::Time;
 use crate::ids::{AccountId, AttemptId, FreezeId, HoldId, PayoutId, VoucherId, WithdrawalId};
 use crate::limit::Count;
 use crate::money::{Currency, Minor};
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
@@ -50,6 +51,9 @@ pub use steps::{CreatePayout, PayTo, decide_cancel, decide_create, decide_return
 pub(crate) use steps::{
     NewPayout, answered, cancel_unsent, cancel_unsent_where, check, come_back, create_and_send, settlement_receiver,
 };
+
+/// The way on which payouts go out and come back.
+pub(crate) const RAIL: Rail = Rail::Epcc;
 
 /// To whom a payout goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -330,6 +334,17 @@ pub struct Payout {
     pub bank: Option<Bank>,
 }
 
+impl Leaves for Payout {
+    /// Whether it ended, and, if it came back, a clearing file has its return. What arrived may come back still.
+    fn is_closed(&self) -> bool {
+        match self.status {
+            PayoutStatus::Created | PayoutStatus::Held | PayoutStatus::Sent | PayoutStatus::Unknown => false,
+            PayoutStatus::Success | PayoutStatus::Failed | PayoutStatus::Cancelled => true,
+            PayoutStatus::Returned => self.return_cleared.is_some() || returns::uncleared_key(self).is_none(),
+        }
+    }
+}
+
 impl Payout {
     /// Amount and fee. The sum was checked when the payout was created.
     #[must_use]
@@ -455,7 +470,7 @@ pub(crate) fn apply_returned(state: &mut State, id: PayoutId, reference: &str, d
     payout.return_reference = Some(reference.into());
     payout.return_date = Some(date);
     let (hold, amount) = (payout.hold, payout.amount);
-    if let Some(key) = returns::uncleared_key(payout, &state.attempts) {
+    if let Some(key) = returns::uncleared_key(payout) {
         state.uncleared_returns.insert(key, ());
     }
     if let Some(hold) = hold {

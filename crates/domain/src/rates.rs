@@ -1,9 +1,13 @@
-//! Success rates over orders, each with numerator and denominator. A pure function of the state.
+//! Success rates over orders, each with numerator and denominator. A pure function of the state: what each order counts for by
+//! itself is kept as a sum over all of them, since closed ones leave memory; answers that are missing are looked for among
+//! the open ones.
 //!
 //! - Effective success (有效成功率) = success / (success + SYSTEM + still UNKNOWN at T+1): failures of payer, risk rules and
 //!   banks are not the platform's.
 //! - First try (一次支付成功率) = orders that succeed on their first try / orders with a try, those whose first try failed by
 //!   USER or RISK left out. This platform does not reroute yet, so no first try was rerouted.
+
+use minicbor::{Decode, Encode};
 
 use crate::attempt::FailureClass;
 use crate::calendar::Date;
@@ -15,20 +19,24 @@ use crate::state::State;
 mod tests;
 
 /// A rate as it was counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Rate {
     /// How many of them.
+    #[n(0)]
     pub numerator: u64,
     /// Of how many.
+    #[n(1)]
     pub denominator: u64,
 }
 
 /// The rates of orders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Rates {
     /// Effective success.
+    #[n(0)]
     pub effective: Rate,
     /// First try.
+    #[n(1)]
     pub first_try: Rate,
 }
 
@@ -36,17 +44,77 @@ impl Rates {
     /// The rates over all orders with a try, as seen on `today`: an answer still missing counts from the day after its try.
     #[must_use]
     pub fn of(state: &State, today: Date) -> Self {
-        let mut rates = Self::default();
-        for (_, order) in state.orders.iter().filter(|(_, order)| order.tries > 0) {
-            let success = order.status == OrderStatus::Success;
-            let lost = is_lost(order) || is_unknown(state, order, today);
-            rates.effective.numerator += u64::from(success);
-            rates.effective.denominator += u64::from(success || lost);
-            let first = success && order.tries == 1;
-            rates.first_try.numerator += u64::from(first);
-            rates.first_try.denominator += u64::from(first || counts_for_first_try(order));
-        }
+        let open = state.orders.iter().filter(|(_, order)| order.trying && !is_lost(order));
+        let unknown = open.filter(|(_, order)| is_unknown(state, order, today)).count();
+        let mut rates = state.rates.get();
+        rates.effective.denominator += unknown as u64;
         rates
+    }
+
+    /// What one order counts for by itself, whatever the day.
+    #[must_use]
+    pub fn settled(order: &Order) -> Self {
+        if order.tries == 0 {
+            return Self::default();
+        }
+        let success = order.status == OrderStatus::Success;
+        let first = success && order.tries == 1;
+        let rate =
+            |numerator, denominator| Rate { numerator: u64::from(numerator), denominator: u64::from(denominator) };
+        Self {
+            effective: rate(success, success || is_lost(order)),
+            first_try: rate(first, first || counts_for_first_try(order)),
+        }
+    }
+
+    /// What orders count for by themselves.
+    pub(crate) fn of_all<'o>(orders: impl Iterator<Item = &'o Order>) -> Self {
+        let mut rates = Self::default();
+        orders.for_each(|order| rates.count(&Self::default(), &Self::settled(order)));
+        rates
+    }
+
+    /// One order counts for something else than before.
+    fn count(&mut self, before: &Self, after: &Self) {
+        let add = |sum: &mut Rate, before: Rate, after: Rate| {
+            sum.numerator = sum.numerator + after.numerator - before.numerator;
+            sum.denominator = sum.denominator + after.denominator - before.denominator;
+        };
+        add(&mut self.effective, before.effective, after.effective);
+        add(&mut self.first_try, before.first_try, after.first_try);
+    }
+}
+
+/// What all orders count for by themselves; a refused command gives back what it changed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RateSums {
+    sums: Rates,
+    before: Rates,
+}
+
+impl RateSums {
+    /// As they were kept.
+    pub(crate) fn restored(sums: Rates) -> Self {
+        Self { sums, before: sums }
+    }
+
+    /// The sums.
+    #[must_use]
+    pub const fn get(&self) -> Rates {
+        self.sums
+    }
+
+    /// One order counts for something else than before.
+    pub(crate) fn count(&mut self, before: &Rates, after: &Rates) {
+        self.sums.count(before, after);
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.before = self.sums;
+    }
+
+    pub(crate) fn rollback(&mut self) {
+        self.sums = self.before;
     }
 }
 

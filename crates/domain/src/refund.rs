@@ -35,6 +35,7 @@ use crate::ids::{ArrearsId, AttemptId, LegId, MerchantId, OrderId, RefundId, Vou
 use crate::leg::Leg;
 use crate::money::{Currency, Minor, add, proportion};
 use crate::order::{self, Order, Share, can_refund};
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
@@ -182,6 +183,16 @@ pub struct Refund {
     /// What came back and could not go to the merchant: it lies in suspense, for a person.
     #[n(15)]
     pub suspense: Minor,
+}
+
+impl Leaves for Refund {
+    /// Whether each part of it is with the payer or back.
+    fn is_closed(&self) -> bool {
+        match self.status {
+            RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Unknown => false,
+            RefundStatus::Success | RefundStatus::Failed => true,
+        }
+    }
 }
 
 impl Refund {

@@ -29,7 +29,8 @@ use crate::initialise::Genesis;
 use crate::money::{Currency, Minor};
 use crate::own_transfer::{OwnTransfer, OwnTransferStatus};
 use crate::payout::{Payout, PayoutStatus};
-use crate::recall::{LastIds, OpenRows};
+use crate::rates::{RateSums, Rates};
+use crate::recall::{Kind, Left, PerKind, RowId};
 use crate::reserve_line::{self, LineTarget};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
@@ -53,10 +54,40 @@ pub struct Core {
     pub position: u64,
     /// The highest ids of the kinds whose rows leave memory; an older program wrote none.
     #[n(4)]
-    pub last_ids: Option<LastIds>,
+    pub last_ids: Option<PerKind>,
     /// How many rows of those kinds are open; an older program wrote none.
     #[n(5)]
-    pub open: Option<OpenRows>,
+    pub open: Option<PerKind>,
+    /// What of the rates of orders does not hang on missing answers; an older program wrote none, and let no order go.
+    #[n(6)]
+    pub rates: Option<Rates>,
+    /// How far closed rows left by the journal; an older program wrote none, and let holds go only, which nothing changes
+    /// once they are closed.
+    #[n(7)]
+    pub left: Option<Left>,
+}
+
+impl Core {
+    /// This, with what an older program did not write of `other`.
+    #[must_use]
+    pub fn completed(self, other: &Self) -> Self {
+        let Self { genesis, calendar, now, position, last_ids, open, rates, left } = self;
+        let all = |of: Option<PerKind>, other: &Option<PerKind>| match (of, other) {
+            (Some(of), Some(other)) => Some(of.completed(other)),
+            (of, other) => of.or_else(|| other.clone()),
+        };
+        let (last_ids, open) = (all(last_ids, &other.last_ids), all(open, &other.open));
+        Self {
+            genesis,
+            calendar,
+            now,
+            position,
+            last_ids,
+            open,
+            rates: rates.or(other.rates),
+            left: left.or(other.left),
+        }
+    }
 }
 
 /// What the entries of an account add up to.
@@ -88,8 +119,10 @@ pub enum RestoreError {
         account: AccountId,
     },
     /// The store says that other rows are open than its checkpoint counted.
-    #[error("the store has {found} open holds and its checkpoint {expected}; rebuild the store from the journal")]
+    #[error("the store has {found} open {} and its checkpoint {expected}; rebuild the store from the journal", .kind.name())]
     OpenRows {
+        /// Of which kind.
+        kind: Kind,
         /// As many as there were.
         expected: u64,
         /// As many as there are.
@@ -116,10 +149,12 @@ impl State {
     pub fn core(&self) -> Core {
         let (genesis, calendar) = (self.genesis.clone(), self.calendar.clone());
         let (last_ids, open) = (Some(self.last_ids()), Some(self.open_rows()));
-        Core { genesis, calendar, now: self.now, position: self.position, last_ids, open }
+        let (now, position, rates, left) = (self.now, self.position, Some(self.rates.get()), Some(self.left));
+        Core { genesis, calendar, now, position, last_ids, open, rates, left }
     }
 
-    /// The state at `core.position`: `rows` is every row there is, those that leave memory only if they are open, `balances` every account that has entries, `turnovers`
+    /// The state at `core.position`: `rows` is every row that was in memory there (of those that leave it what is open, and what was
+    /// written later than [`Left::checkpointed`]; `written` says of those that are closed when that was), `balances` every account that has entries, `turnovers`
     /// every account's of every day that is not closed, each once. Nothing counts as changed.
     ///
     /// # Errors
@@ -127,22 +162,31 @@ impl State {
     pub fn restore(
         core: Core,
         rows: Changes,
+        written: &[(RowId, u64)],
         balances: impl Iterator<Item = RestoredAccount>,
         turnovers: impl Iterator<Item = (Date, AccountId, Turnover)>,
     ) -> Result<Self, RestoreError> {
-        let Core { genesis, calendar, now, position, last_ids, open } = core;
+        let Core { genesis, calendar, now, position, last_ids, open, rates, left } = core;
         let mut rows = rows;
         let days = core::mem::take(&mut rows.days);
         for (_, row) in &mut rows.accounts {
             (row.balance, row.entries) = (0, 0);
         }
-        let checkpointed = position;
-        let mut state = Self { genesis, now, position, calendar, checkpointed, ..Self::of_rows(rows) };
+        let (left, checkpointed) = (left.unwrap_or_default(), position);
+        let counted = || Rates::of_all(rows.orders.iter().map(|(_, order)| order));
+        let rates = RateSums::restored(rates.unwrap_or_else(counted));
+        let rows = Self::of_rows(rows, position);
+        let mut state = Self { genesis, now, position, calendar, checkpointed, left, rates, ..rows };
         let found = state.open_rows();
-        if let Some(expected) = open.filter(|expected| *expected != found) {
-            return Err(RestoreError::OpenRows { expected: expected.holds, found: found.holds });
+        for kind in Kind::ALL {
+            let (expected, found) =
+                (open.as_ref().and_then(|open| open.get(kind)), found.get(kind).unwrap_or_default());
+            if let Some(expected) = expected.filter(|expected| *expected != found) {
+                return Err(RestoreError::OpenRows { kind, expected, found });
+            }
         }
-        state.holds.reached(last_ids.unwrap_or_default().holds);
+        state.written(written);
+        state.reached(&last_ids.unwrap_or_default());
         for RestoredAccount { account, balance, entries } in balances {
             let row = state.accounts.change(account.0).ok_or(RestoreError::AccountUnknown { account })?;
             (row.balance, row.entries) = (balance, entries);
@@ -193,8 +237,7 @@ impl State {
         self.open_payouts = Index::restored(all(&self.payouts).filter_map(open_payout));
         self.due = Index::restored(all(&self.orders).flat_map(|order| order.dues()));
         self.uncleared = Index::restored(all(&self.attempts).filter_map(uncleared));
-        let returned = |payout: &Payout| uncleared_return(payout, &self.attempts);
-        self.uncleared_returns = Index::restored(all(&self.payouts).filter_map(returned));
+        self.uncleared_returns = Index::restored(all(&self.payouts).filter_map(uncleared_return));
         self.clearing_files = Index::restored(all(&self.clearings).map(|it| ((it.rail, it.date, it.part), it.id)));
         self.outbox = Index::restored(all(&self.attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ())));
         self.batches_by_day =
@@ -289,9 +332,9 @@ fn uncleared(attempt: &Attempt) -> Option<((Rail, Date, AttemptId), ())> {
     }
 }
 
-fn uncleared_return(payout: &Payout, attempts: &Table<Attempt>) -> Option<((Rail, Date, PayoutId), ())> {
+fn uncleared_return(payout: &Payout) -> Option<((Rail, Date, PayoutId), ())> {
     match payout.return_cleared {
-        None => returns::uncleared_key(payout, attempts).map(|key| (key, ())),
+        None => returns::uncleared_key(payout).map(|key| (key, ())),
         Some(_) => None,
     }
 }
@@ -345,7 +388,7 @@ mod tests {
     #[test]
     fn begun_books_come_back() {
         Kit::new().restore();
-        let nothing = State::restore(Core::default(), Changes::default(), empty(), empty()).unwrap();
+        let nothing = State::restore(Core::default(), Changes::default(), &[], empty(), empty()).unwrap();
         assert!(nothing.differing(&State::default()).is_empty());
     }
 
@@ -354,7 +397,7 @@ mod tests {
         let kit = Kit::new();
         let (core, rows) = (kit.state.core(), kit.rows.clone());
         let restore = |balances: Vec<RestoredAccount>, turnovers: Option<(Date, AccountId, Turnover)>| {
-            State::restore(core.clone(), rows.clone(), balances.into_iter(), turnovers.into_iter()).unwrap_err()
+            State::restore(core.clone(), rows.clone(), &[], balances.into_iter(), turnovers.into_iter()).unwrap_err()
         };
         assert_eq!(restore([of(999, 5)].into(), None), RestoreError::AccountUnknown { account: AccountId(999) });
         let error = restore([of(1, 5)].into(), None);

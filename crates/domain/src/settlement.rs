@@ -20,6 +20,7 @@ use crate::event::Event;
 use crate::ids::{AccountId, MerchantId, OrderId, SettlementId, VoucherId};
 use crate::money::{Currency, Minor, add};
 use crate::order::{self, Share};
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
@@ -74,6 +75,13 @@ pub struct Settlement {
     /// When it was made.
     #[n(9)]
     pub created_at: Time,
+}
+
+impl Leaves for Settlement {
+    /// It is over once it is made.
+    fn is_closed(&self) -> bool {
+        true
+    }
 }
 
 /// Settles what is due to a merchant.

@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::ids::{MerchantId, OrderId, SplitId, VoucherId};
 use crate::money::{Minor, RATE_WHOLE, add, positive};
 use crate::order::{self, Order, Share, can_split, name_fits};
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
@@ -104,6 +105,13 @@ pub struct Split {
     /// When it was made.
     #[n(9)]
     pub created_at: Time,
+}
+
+impl Leaves for Split {
+    /// It is over once it is made.
+    fn is_closed(&self) -> bool {
+        true
+    }
 }
 
 /// Splits an order.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::account::Account;
 use crate::advance::{Advance, AdvancePolicy};
-use crate::agreement::{Agreement, AgreementKey};
+use crate::agreement::{Agreement, AgreementKey, AgreementPayment};
 use crate::approval::Approval;
 use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
@@ -39,6 +39,8 @@ use crate::operator::Operator;
 use crate::order::Order;
 use crate::own_transfer::OwnTransfer;
 use crate::payout::Payout;
+use crate::rates::RateSums;
+use crate::recall::{Leaves, Left};
 use crate::refund::Refund;
 use crate::reserve_line::{LineTarget, ReserveBalance, ReserveLine};
 use crate::settlement::Settlement;
@@ -104,8 +106,12 @@ macro_rules! state {
             /// Rows that are away were last changed here or before: a store at this position has them. Two states of one
             /// journal may differ in it, as in which closed rows they have in memory.
             pub checkpointed: u64,
+            /// How far closed rows left by the journal, but for what a program let go of that knew holds only.
+            pub left: Left,
             /// Nothing leaves: for a replay that checks what came back.
             pub keep_closed: bool,
+            /// What of the rates of orders does not hang on answers that are missing.
+            pub rates: RateSums,
         }
 
         /// The rows that a batch changed, as they are at its end, for the store.
@@ -143,22 +149,15 @@ macro_rules! state {
         }
 
         impl State {
-            /// A state of these rows, without those that are closed and leave memory, and with neither days nor indexes.
-            pub(crate) fn of_rows(rows: Changes) -> Self {
-                let mut rows = rows;
-                $($(rows.$table.retain(|(_, row)| !$closed(row));)?)*
-                Self { $($table: Table::restored(rows.$table),)* ..Self::default() }
-            }
-
-            /// Lets go of what is closed and left by a checkpoint.
-            pub(crate) fn leave(&mut self, position: u64) {
-                $($(
-                    let _: fn(&$row) -> bool = $closed;
-                    self.$table.leave(position);
-                )?)*
+            /// A state of these rows, which a store at `position` has, with neither days nor indexes.
+            pub(crate) fn of_rows(rows: Changes, position: u64) -> Self {
+                let mut state = Self { $($table: Table::restored(rows.$table),)* ..Self::default() };
+                $($(state.$table.note_restored(position, $closed);)?)*
+                state
             }
 
             pub(crate) fn begin(&mut self, recording: bool) {
+                self.rates.begin();
                 self.days.begin(recording);
                 $(self.$table.begin(recording);)*
                 $(self.$index.begin(recording);)*
@@ -171,6 +170,7 @@ macro_rules! state {
             }
 
             pub(crate) fn rollback(&mut self) {
+                self.rates.rollback();
                 self.days.rollback();
                 $(self.$table.rollback();)*
                 $(self.$index.rollback();)*
@@ -182,11 +182,12 @@ macro_rules! state {
             pub fn differing(&self, other: &Self) -> Vec<&'static str> {
                 let mut names = Vec::new();
                 let mut compare = |name, same: bool| if !same { names.push(name) };
-                let Self { genesis, now, position, calendar, days, $($table,)* $($index,)* .. } = self;
+                let Self { genesis, now, position, calendar, rates, days, $($table,)* $($index,)* .. } = self;
                 compare("genesis", *genesis == other.genesis);
                 compare("now", *now == other.now);
                 compare("position", *position == other.position);
                 compare("calendar", *calendar == other.calendar);
+                compare("rates", rates.get() == other.rates.get());
                 compare("days", days.is_same(&other.days));
                 $(compare(stringify!($table), $table.is_same(&other.$table, closed!($($closed)?)));)*
                 $(compare(stringify!($index), $index.iter().eq(other.$index.iter()));)*
@@ -224,21 +225,21 @@ state! {
         /// Streams of bulk postings.
         streams: Stream,
         /// Attempts at channels.
-        attempts: Attempt,
+        attempts: Attempt => Attempt::is_closed,
         /// Orders.
-        orders: Order,
+        orders: Order => Order::is_closed,
         /// Legs of payments.
-        legs: Leg,
+        legs: Leg => Leg::is_closed,
         /// Splits.
-        splits: Split,
+        splits: Split => Split::is_closed,
         /// Refunds.
-        refunds: Refund,
+        refunds: Refund => Refund::is_closed,
         /// Clearing files, by part.
         clearings: Clearing,
         /// Settlements.
-        settlements: Settlement,
+        settlements: Settlement => Settlement::is_closed,
         /// Payouts and withdrawals.
-        payouts: Payout,
+        payouts: Payout => Payout::is_closed,
         /// Agreements.
         agreements: Agreement,
         /// Freezes.
@@ -266,9 +267,9 @@ state! {
         /// Sums of customers, by the customer's id.
         customer_uses: CustomerUse,
         /// Top-ups.
-        top_ups: TopUp,
+        top_ups: TopUp => TopUp::is_closed,
         /// Transfers.
-        transfers: Transfer,
+        transfers: Transfer => Transfer::is_closed,
         /// Bank cards that sent a withdrawal back.
         bank_cards: BankCard,
         /// Plans of automatic withdrawals.
@@ -288,7 +289,7 @@ state! {
         /// What holds used of quotas.
         quota_charges: QuotaCharge,
         /// Payments out of agreement accounts.
-        agreement_payments: crate::agreement::AgreementPayment,
+        agreement_payments: AgreementPayment => AgreementPayment::is_closed,
         /// Exchange rates.
         exchange_rates: crate::exchange_rate::ExchangeRate,
         /// Conversions between currencies.

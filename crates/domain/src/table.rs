@@ -12,7 +12,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::RefCell;
 use core::cmp::Ordering;
 use core::fmt::{self, Debug, Formatter};
 
@@ -47,27 +47,24 @@ pub struct Table<V> {
     undo: Vec<(u64, Option<V>)>,
     recording: bool,
     dirty: Vec<u64>,
-    /// Rows that came back since the dirty ones were taken.
-    back: Vec<u64>,
-    /// How long the lists were, and the next id, when the draft began.
-    before: (usize, usize, u64),
+    /// How many were dirty, and the next id, when the draft began.
+    before: (usize, u64),
     /// Closed rows by id, and the position at which the store must be for them to leave.
     leaving: BTreeMap<u64, u64>,
-    /// The last row that was asked for and is away; 0 for none.
-    missed: Cell<u64>,
+    /// Rows that were asked for and are away.
+    missed: RefCell<Vec<u64>>,
 }
 
 impl<V: Debug> Debug for Table<V> {
     /// Shows the rows and what is noted of them, not how they lie in memory.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { next, undo, recording, dirty, back, leaving, .. } = self;
+        let Self { next, undo, recording, dirty, leaving, .. } = self;
         f.debug_struct("Table")
             .field("rows", &self.iter().collect::<Vec<_>>())
             .field("next", next)
             .field("undo", undo)
             .field("recording", recording)
             .field("dirty", dirty)
-            .field("back", back)
             .field("leaving", leaving)
             .finish_non_exhaustive()
     }
@@ -83,10 +80,9 @@ impl<V> Default for Table<V> {
             undo: Vec::new(),
             recording: false,
             dirty: Vec::new(),
-            back: Vec::new(),
-            before: (0, 0, 1),
+            before: (0, 1),
             leaving: BTreeMap::new(),
-            missed: Cell::new(0),
+            missed: RefCell::default(),
         }
     }
 }
@@ -101,6 +97,12 @@ fn find_mut<'t, V>(pages: &'t mut [Page<V>], alone: &'t mut BTreeMap<u64, V>, id
     let (page, slot) = place(id);
     let page = pages.get_mut(page)?;
     if page.given_back { alone.get_mut(&id) } else { page.rows.get_mut(slot)?.as_mut() }
+}
+
+fn note_missed(missed: &RefCell<Vec<u64>>, next: u64, id: u64) {
+    if (1..next).contains(&id) {
+        missed.borrow_mut().push(id);
+    }
 }
 
 impl<V> Table<V> {
@@ -145,9 +147,7 @@ impl<V: Clone> Table<V> {
     }
 
     fn miss(&self, id: u64) {
-        if (1..self.next).contains(&id) {
-            self.missed.set(id);
-        }
+        note_missed(&self.missed, self.next, id);
     }
 
     /// Whether there was a row of this id that is not in memory: in a table whose ids are dense and whose rows leave memory,
@@ -159,12 +159,15 @@ impl<V: Clone> Table<V> {
 
     /// From now on nothing was asked for that is away.
     pub(crate) fn forget_missed(&self) {
-        self.missed.set(0);
+        self.missed.borrow_mut().clear();
     }
 
-    /// The last row that was asked for since [`Self::forget_missed`] and is away.
-    pub(crate) fn missed(&self) -> Option<u64> {
-        Some(self.missed.get()).filter(|id| *id > 0)
+    /// The rows that were asked for since [`Self::forget_missed`] and are away, each once, in the order of their ids.
+    pub(crate) fn missed(&self) -> Vec<u64> {
+        let mut ids = self.missed.borrow().clone();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// The id after the highest one there ever was.
@@ -193,8 +196,11 @@ impl<V: Clone> Table<V> {
 
     /// The row, to be changed in numbers that the store reads from history instead of rows.
     pub fn change(&mut self, id: u64) -> Option<&mut V> {
-        let Self { pages, alone, undo, recording, .. } = self;
-        let row = find_mut(pages, alone, id)?;
+        let Self { pages, alone, undo, recording, missed, next, .. } = self;
+        let Some(row) = find_mut(pages, alone, id) else {
+            note_missed(missed, *next, id);
+            return None;
+        };
         if *recording {
             undo.push((id, Some(row.clone())));
         }
@@ -260,7 +266,7 @@ impl<V: Clone> Table<V> {
     pub fn begin(&mut self, recording: bool) {
         self.recording = recording;
         self.undo.clear();
-        self.before = (self.dirty.len(), self.back.len(), self.next);
+        self.before = (self.dirty.len(), self.next);
     }
 
     /// Keeps the changes since [`Self::begin`].
@@ -275,15 +281,13 @@ impl<V: Clone> Table<V> {
         while let Some((id, image)) = self.undo.pop() {
             self.set(id, image);
         }
-        let (dirty, back, next) = self.before;
+        let (dirty, next) = self.before;
         self.dirty.truncate(dirty);
-        self.back.truncate(back);
         self.next = next;
     }
 
     /// The rows changed since the last call, each once, as they are now.
     pub fn take_dirty(&mut self) -> Vec<(u64, V)> {
-        self.back.clear();
         let mut ids = core::mem::take(&mut self.dirty);
         ids.sort_unstable();
         ids.dedup();
@@ -293,9 +297,8 @@ impl<V: Clone> Table<V> {
     /// Notes which of the rows that changed or came back since [`Self::take_dirty`] are closed: they leave once the store is
     /// at `position`, the batch's last.
     pub(crate) fn note_closed(&mut self, position: u64, closed: impl Fn(&V) -> bool) {
-        let mut ids = core::mem::take(&mut self.back);
-        ids.extend_from_slice(&self.dirty);
-        for id in ids {
+        for at in 0..self.dirty.len() {
+            let Some(id) = self.dirty.get(at).copied() else { break };
             if self.find(id).is_some_and(&closed) {
                 self.leaving.insert(id, position);
             } else {
@@ -304,9 +307,22 @@ impl<V: Clone> Table<V> {
         }
     }
 
+    /// As [`Self::note_closed`], for all rows of a table that was restored from a store at `position`; where it says of a row when it
+    /// was written, [`Self::note_written`] follows.
+    pub(crate) fn note_restored(&mut self, position: u64, closed: impl Fn(&V) -> bool) {
+        self.leaving = self.iter().filter(|(_, row)| closed(row)).map(|(id, _)| (id, position)).collect();
+    }
+
+    /// A closed row was written at `position`: it leaves once the store is there.
+    pub(crate) fn note_written(&mut self, id: u64, position: u64) {
+        if let Some(at) = self.leaving.get_mut(&id) {
+            *at = position;
+        }
+    }
+
     /// How many rows in memory are not closed; by those that were noted, and those that changed or came back since.
     pub(crate) fn open_count(&self, closed: impl Fn(&V) -> bool) -> usize {
-        let mut fresh: Vec<u64> = self.dirty.iter().chain(&self.back).copied().collect();
+        let mut fresh = self.dirty.clone();
         fresh.sort_unstable();
         fresh.dedup();
         fresh.retain(|id| !self.leaving.contains_key(id) && self.find(*id).is_some_and(&closed));
@@ -322,7 +338,7 @@ impl<V: Clone> Table<V> {
     /// brought back stays: the store does not have that.
     pub(crate) fn leave(&mut self, position: u64) {
         debug_assert!(!self.recording, "what leaves cannot be taken back");
-        let mut open: Vec<u64> = self.dirty.iter().chain(&self.back).copied().collect();
+        let mut open = self.dirty.clone();
         open.sort_unstable();
         let mut ids = Vec::new();
         self.leaving.retain(|id, at| {
@@ -355,9 +371,10 @@ impl<V: Clone> Table<V> {
         self.alone.extend((first..).zip(rows).filter_map(|(id, row)| Some((id, row?))));
     }
 
-    /// Puts a row back that left, as the store has it; one that is in memory stays as it is.
+    /// Puts a row back that left, as the store has it; one that is in memory stays as it is. Either counts as a change: what
+    /// the store writes of a row again says that it was in memory then, which a start goes by.
     pub(crate) fn put_back(&mut self, id: u64, value: V) {
-        self.back.push(id);
+        self.dirty.push(id);
         if self.find(id).is_none() {
             self.put(id, value);
         }
@@ -446,13 +463,15 @@ mod tests {
         assert_eq!(table.len(), 5, "the store is not there yet");
         table.leave(20);
         assert_eq!(table.iter().collect::<Vec<_>>(), [(2, &2), (4, &4)]);
-        assert_eq!((table.next_id(), table.len(), table.missed()), (6, 2, None));
-        assert_eq!((table.get(2), table.missed()), (Some(&2), None));
-        assert_eq!((table.get(6), table.missed()), (None, None), "there was none ever");
-        assert_eq!((table.get(3), table.missed()), (None, Some(3)));
+        assert_eq!((table.next_id(), table.len(), table.missed()), (6, 2, Vec::new()));
+        assert_eq!((table.get(2), table.missed()), (Some(&2), Vec::new()));
+        assert_eq!((table.get(6), table.missed()), (None, Vec::new()), "there was none ever");
+        assert!(table.get(3).is_none() && table.get_mut(1).is_none() && table.get(3).is_none());
+        assert_eq!(table.missed(), [1, 3], "whoever asked, to read it or to change it");
         assert!(table.is_away(3) && !table.is_away(2) && !table.is_away(6) && !table.is_away(0));
         table.forget_missed();
-        assert_eq!(table.missed(), None);
+        assert!(table.missed().is_empty());
+        drop(table.take_dirty());
         table.begin(true);
         table.put_back(3, 3);
         assert_eq!(table.get(3), Some(&3));
@@ -460,7 +479,7 @@ mod tests {
         assert!(table.is_away(3), "what a refused command brought back is away again");
         table.put_back(3, 3);
         table.note_closed(30, CLOSED);
-        assert!(table.take_dirty().is_empty(), "nothing changed");
+        assert_eq!(table.take_dirty(), [(3, 3)], "the store learns that it was in memory");
         table.leave(29);
         assert_eq!(table.get(3), Some(&3), "it stays until the store is at the batch that brought it back");
         table.leave(30);

@@ -32,6 +32,7 @@ use crate::event::Event;
 use crate::ids::{AccountId, AttemptId, TopUpId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::name_fits;
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
@@ -133,6 +134,16 @@ pub struct TopUp {
     /// The channel's reference of its success.
     #[n(13)]
     pub reference: Option<String>,
+}
+
+impl Leaves for TopUp {
+    /// Whether its answer is certain. A late success may change it still.
+    fn is_closed(&self) -> bool {
+        match self.status {
+            TopUpStatus::Created | TopUpStatus::Sent | TopUpStatus::Unknown => false,
+            TopUpStatus::Success | TopUpStatus::Failed => true,
+        }
+    }
 }
 
 /// Asks for money from a bank account.

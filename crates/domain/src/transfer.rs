@@ -23,6 +23,7 @@ use crate::event::Event;
 use crate::ids::{AccountId, TransferId, VoucherId};
 use crate::limit::{self, CountKind, Factors};
 use crate::money::{Currency, Minor, positive};
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
@@ -63,6 +64,13 @@ pub struct Transfer {
     /// When it was made.
     #[n(8)]
     pub made_at: Time,
+}
+
+impl Leaves for Transfer {
+    /// It is over once it is made.
+    fn is_closed(&self) -> bool {
+        true
+    }
 }
 
 /// Transfers money.

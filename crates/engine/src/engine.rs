@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::emitted::{Emitted, Events};
 use domain::envelope::Time;
-use domain::recall::{self, Recalled, RowId};
+use domain::recall::{self, Recalled, Row, RowId};
 use domain::restore::Core;
 use domain::state::Changes;
 use domain::voucher::PostedEntry;
@@ -201,6 +201,11 @@ impl Engine {
         self.payload.len()
     }
 
+    /// Looks at the state as if these rows, as a store at `as_of` has them, were in memory: [`State::with_rows`].
+    pub fn look<T>(&mut self, as_of: u64, rows: &[Row], look: impl FnOnce(&State) -> T) -> T {
+        self.state.with_rows(as_of, rows, look)
+    }
+
     /// Whether something leaves memory by a checkpoint at `position`.
     #[must_use]
     pub fn would_leave(&self, position: u64) -> bool {
@@ -380,12 +385,12 @@ impl Engine {
         let again = may_miss.then(|| Box::new(command.clone()));
         let mut draft = Draft::begin(&mut self.state, &context, recording);
         let decided = catch_unwind(AssertUnwindSafe(|| decide(&mut draft, command)));
-        // Whatever came of it: it saw a gap where a row should be.
+        // Whatever came of it: it saw a gap where rows should be.
         let missed = draft.state.missed();
-        debug_assert!(missed.is_none() || may_miss, "`recall::wanted` names what such a command asks for");
-        if let (Some(row), Some(command)) = (missed, again) {
+        debug_assert!(missed.is_empty() || may_miss, "`recall::wanted` names what such a command asks for");
+        if let (false, Some(command)) = (missed.is_empty(), again) {
             draft.rollback();
-            return Ok(Decided::Misses(vec![row], command));
+            return Ok(Decided::Misses(missed, command));
         }
         match decided {
             Ok(Ok(reply)) => Ok(Decided::Done(Ok((reply, draft.commit())))),

@@ -150,11 +150,11 @@ fn check(journal: &mut dyn Journal, checkpoint: &Checkpoint) -> Result<(), LoadE
 fn restore(store: &Database, history: &History, epoch: u64) -> Result<Option<(Engine, Option<u64>)>, LoadError> {
     // Before the catalogue: a node that goes on in the same process may be merging.
     let _reading = history.reading();
-    let store::Loaded { checkpoint, core, rows, segments } = store::recovery::load_all(store)?;
+    let store::Loaded { checkpoint, core, rows, written, segments } = store::recovery::load_all(store)?;
     let (Some(core), Some(checkpoint)) = (core, checkpoint) else { return Ok(None) };
     let sums = Sums::read(history, &segments, &rows.days)?;
     let balances = sums.balances(&rows.accounts)?;
-    let state = State::restore(core, rows, balances.into_iter(), sums.turnovers())?;
+    let state = State::restore(core, rows, &written, balances.into_iter(), sums.turnovers())?;
     let (keys, refused_filter) = keys::load(store, checkpoint.position, RUN_KEYS)?;
     Ok(Some((Engine::new(state, keys, epoch), refused_filter)))
 }

@@ -107,7 +107,7 @@ pub(crate) fn run_until(
     };
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
-    let executor = executor(config, &platform, &clock, &vault, &ark.keys())?;
+    let executor = executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
@@ -274,7 +274,7 @@ fn executor(
     config: &Config,
     platform: &Platform,
     clock: &Clock,
-    vault: &Arc<Vault>,
+    (vault, store): (&Arc<Vault>, &Arc<Database>),
     keys: &Arc<dyn KeyUse>,
 ) -> Result<Executor> {
     let mut routes = BTreeMap::new();
@@ -298,6 +298,7 @@ fn executor(
         platform: platform.clone(),
         clock: clock.clone(),
         vault: vault.clone(),
+        store: store.clone(),
         routes: Routes::new(routes),
         http: bank_client(timeout)?,
         permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),

@@ -19,6 +19,7 @@ use domain::merchant::{Merchant, MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::{Currency, Minor};
 use domain::order::{CreateOrder, Item, ItemKind, Order, OrderStatus};
 use domain::payout::{CreatePayout, PayTo, PayoutStatus, Receiver};
+use domain::recall::Leaves;
 use domain::refund::CreateRefund;
 use domain::restriction::Restriction;
 use domain::split::{MakeSplit, Parts, SplitPart};

@@ -144,12 +144,16 @@ impl World {
     }
 
     /// Tells the engine an outcome.
-    fn reports(&mut self, id: AttemptId, outcome: Outcome) -> Checked {
+    pub(crate) fn reports(&mut self, id: AttemptId, outcome: Outcome) -> Checked {
         self.say("executor", format_args!("{id} is {outcome:?}"));
         self.stats.unknown += u64::from(outcome == Outcome::Unknown);
         let command = Command::AnswerAttempt { attempt: id, outcome: outcome.clone() };
         let meta = Meta::unkeyed(Actor::Channel("executor".into()), Origin::Channel);
-        let Some(answer) = self.submit(Request { command, meta })? else { return Ok(()) };
+        let Some(answer) = self.submit(Request { command, meta })? else {
+            // The store is behind what left memory, and is asked again.
+            self.soon(5, 200, Event::Reports(self.life, id, outcome));
+            return Ok(());
+        };
         if let Err(refusal) = &answer.result {
             self.say("executor", format_args!("{id}: its answer is refused: {refusal}"));
         }

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::attempt::Outcome;
 use domain::envelope::Time;
 use domain::ids::{AccountId, AttemptId};
 use engine::{Answer, LookedUp, Parked, Request};
@@ -61,6 +62,8 @@ pub(crate) enum Event {
     Projects(u64),
     /// A flight takes its next step.
     Flies(u64, AttemptId),
+    /// The executor tells the engine an outcome again.
+    Reports(u64, AttemptId, Outcome),
     /// A message reaches its bank.
     ToBank(Box<Message>),
     /// An answer comes back.
@@ -195,6 +198,7 @@ impl World {
             Event::Takes(life) if life == self.life => self.takes(),
             Event::Projects(life) if life == self.life => self.projects(),
             Event::Flies(life, attempt) if life == self.life => self.flies(attempt),
+            Event::Reports(life, attempt, outcome) if life == self.life => self.reports(attempt, outcome),
             Event::Fails(life, attempt, call, written) if life == self.life => self.call_failed(attempt, call, written),
             Event::ToBank(message) => {
                 self.at_the_bank(*message);
@@ -212,6 +216,7 @@ impl World {
             | Event::Takes(_)
             | Event::Projects(_)
             | Event::Flies(..)
+            | Event::Reports(..)
             | Event::Fails(..) => Ok(()),
         }
     }

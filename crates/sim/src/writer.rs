@@ -75,14 +75,32 @@ impl World {
         self.admitted(asker, admitted)
     }
 
-    /// Decides a request on the node's state; nothing if there is no node.
+    /// Decides a request of the platform's own on the node's state, with what it asks for of what left memory; nothing if
+    /// there is no node, or the store is behind what left.
     pub(crate) fn submit(&mut self, request: Request) -> Checked<Option<Answer>> {
         let clock = self.clock();
         let Some(node) = &mut self.node else { return Ok(None) };
-        let answer = node.engine.submit(request, clock);
-        let answer = answer.or_else(|error| broken("no command breaks the engine", error.to_string()))?;
-        self.decided(&answer)?;
-        Ok(Some(answer))
+        let unbroken = |admitted: Result<Admitted, EngineError>| {
+            admitted.or_else(|error| broken("no command breaks the engine", error.to_string()))
+        };
+        let mut admitted = unbroken(node.engine.admit(request, clock))?;
+        loop {
+            let parked = match admitted {
+                Admitted::Answered(answer) => {
+                    self.decided(&answer)?;
+                    return Ok(Some(answer));
+                }
+                Admitted::Parked(parked) => parked,
+            };
+            let told = keys::look_up(&node.store, &parked);
+            let told = told.or_else(|error| broken("what left memory is in the store", error.to_string()))?;
+            let Some(told) = told else {
+                self.stats.behind += 1;
+                return Ok(None);
+            };
+            self.stats.recalled += told.rows.len() as u64;
+            admitted = unbroken(node.engine.resume(parked, &told, clock))?;
+        }
     }
 
     /// What was decided stands in the open batch.
@@ -258,9 +276,9 @@ impl World {
             return self.crash();
         }
         if self.random.chance(800) {
-            let before = self.holds_in_memory();
+            let before = self.rows_in_memory();
             self.submit(requests::checkpoint(checkpoint))?;
-            let left = before.saturating_sub(self.holds_in_memory());
+            let left = before.saturating_sub(self.rows_in_memory());
             self.say("engine", format_args!("lets go of {left} rows"));
         }
         self.merges()
@@ -280,8 +298,8 @@ impl World {
         Ok(())
     }
 
-    fn holds_in_memory(&self) -> usize {
-        self.node.as_ref().map_or(0, |node| node.engine.state().holds.len())
+    fn rows_in_memory(&self) -> usize {
+        self.node.as_ref().map_or(0, |node| node.engine.state().counts().map(|(_, count)| count).sum())
     }
 
     /// The check of a sealed day, once the projector has everything up to its snapshot.

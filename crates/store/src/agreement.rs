@@ -3,6 +3,7 @@
 use domain::account::Owner;
 use domain::agreement::{Agreement, AgreementPayment, AgreementStatus};
 use domain::ids::{AccountId, AgreementId, AgreementPaymentId};
+use domain::recall::{Kind, Leaves};
 
 use crate::account::owner_text;
 use crate::db::Value;
@@ -53,14 +54,16 @@ impl Filter for AgreementFilter {
 impl Stored for AgreementPayment {
     type Id = AgreementPaymentId;
     const TABLE: &'static str = "agreement_payments";
-    const COLUMNS: &'static [&'static str] = &["agreement", "rule", "target"];
+    const COLUMNS: &'static [&'static str] = &["agreement", "rule", "target", "closed"];
+    const KIND: Option<Kind> = Some(Kind::AgreementPayment);
 
     fn id(&self) -> AgreementPaymentId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.agreement.0.into(), self.rule.into(), self.to.0.into()]
+        let closed = i64::from(self.is_closed()).into();
+        vec![self.agreement.0.into(), self.rule.into(), self.to.0.into(), closed]
     }
 }
 

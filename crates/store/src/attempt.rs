@@ -2,6 +2,7 @@
 
 use domain::attempt::{Attempt, AttemptStatus, Outcome, Purpose, Rail};
 use domain::ids::AttemptId;
+use domain::recall::{Kind, Leaves};
 
 use crate::db::Value;
 use crate::list::{Filter, Term};
@@ -10,7 +11,8 @@ use crate::table::Stored;
 impl Stored for Attempt {
     type Id = AttemptId;
     const TABLE: &'static str = "attempts";
-    const COLUMNS: &'static [&'static str] = &["rail", "purpose", "status", "requested_at"];
+    const COLUMNS: &'static [&'static str] = &["rail", "purpose", "status", "requested_at", "closed"];
+    const KIND: Option<Kind> = Some(Kind::Attempt);
 
     fn id(&self) -> AttemptId {
         self.id
@@ -19,7 +21,8 @@ impl Stored for Attempt {
     fn columns(&self) -> Vec<Value> {
         let Self { rail, purpose, status, requested_at, .. } = self;
         let stands = AttemptStands::from(status);
-        vec![rail.name().into(), purpose_text(*purpose).into(), stands.name().into(), requested_at.0.into()]
+        let (purpose, closed) = (purpose_text(*purpose).into(), i64::from(self.is_closed()).into());
+        vec![rail.name().into(), purpose, stands.name().into(), requested_at.0.into(), closed]
     }
 }
 

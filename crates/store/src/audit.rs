@@ -73,7 +73,7 @@ pub(crate) struct Audit<'a> {
 impl Audit<'_> {
     fn core(&mut self, state: Option<&State>) {
         let what = match checkpoint::read_core(self.session) {
-            Ok(Some(core)) if state.is_some_and(|state| state.core() != core) => {
+            Ok(Some(core)) if state.is_some_and(|state| core.clone().completed(&state.core()) != state.core()) => {
                 "its core is another than the journal gives it".to_owned()
             }
             Ok(_) => return,

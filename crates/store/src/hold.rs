@@ -2,6 +2,7 @@
 
 use domain::hold::{Hold, HoldDirection, HoldStatus};
 use domain::ids::{AccountId, HoldId};
+use domain::recall::{Kind, Leaves};
 
 use crate::db::Value;
 use crate::list::{Filter, Term};
@@ -11,7 +12,7 @@ impl Stored for Hold {
     type Id = HoldId;
     const TABLE: &'static str = "holds";
     const COLUMNS: &'static [&'static str] = &["account", "status", "expires_at", "direction", "reference", "closed"];
-    const LEAVES: bool = true;
+    const KIND: Option<Kind> = Some(Kind::Hold);
 
     fn id(&self) -> HoldId {
         self.id

@@ -2,6 +2,7 @@
 
 use domain::ids::{LegId, OrderId};
 use domain::leg::{Leg, LegStatus};
+use domain::recall::{Kind, Leaves};
 
 use crate::db::Value;
 use crate::list::{Filter, Term};
@@ -10,14 +11,16 @@ use crate::table::Stored;
 impl Stored for Leg {
     type Id = LegId;
     const TABLE: &'static str = "legs";
-    const COLUMNS: &'static [&'static str] = &["order_id", "status", "needs_person"];
+    const COLUMNS: &'static [&'static str] = &["order_id", "status", "needs_person", "closed"];
+    const KIND: Option<Kind> = Some(Kind::Leg);
 
     fn id(&self) -> LegId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.order.0.into(), self.status.name().into(), self.needs_person.into()]
+        let closed = i64::from(self.is_closed()).into();
+        vec![self.order.0.into(), self.status.name().into(), self.needs_person.into(), closed]
     }
 }
 

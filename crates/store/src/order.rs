@@ -3,6 +3,7 @@
 use domain::calendar::Date;
 use domain::ids::{MerchantId, OrderId, UserId};
 use domain::order::{Order, OrderStatus};
+use domain::recall::{Kind, Leaves};
 
 use crate::db::Value;
 use crate::list::{Filter, Term};
@@ -11,7 +12,8 @@ use crate::table::Stored;
 impl Stored for Order {
     type Id = OrderId;
     const TABLE: &'static str = "orders";
-    const COLUMNS: &'static [&'static str] = &["merchant", "out_trade_no", "payer", "status", "created_at"];
+    const COLUMNS: &'static [&'static str] = &["merchant", "out_trade_no", "payer", "status", "created_at", "closed"];
+    const KIND: Option<Kind> = Some(Kind::Order);
 
     fn id(&self) -> OrderId {
         self.id
@@ -19,7 +21,8 @@ impl Stored for Order {
 
     fn columns(&self) -> Vec<Value> {
         let Self { merchant, out_trade_no, payer, status, created_at, .. } = self;
-        vec![merchant.0.into(), out_trade_no.as_str().into(), payer.0.into(), status.name().into(), created_at.0.into()]
+        let (out_trade_no, closed) = (out_trade_no.as_str().into(), i64::from(self.is_closed()).into());
+        vec![merchant.0.into(), out_trade_no, payer.0.into(), status.name().into(), created_at.0.into(), closed]
     }
 }
 

@@ -3,6 +3,7 @@
 use domain::calendar::Date;
 use domain::ids::{AccountId, PayoutId};
 use domain::payout::{Payout, PayoutKind, PayoutStatus};
+use domain::recall::{Kind, Leaves};
 
 use crate::db::Value;
 use crate::list::{Filter, Term};
@@ -11,7 +12,8 @@ use crate::table::Stored;
 impl Stored for Payout {
     type Id = PayoutId;
     const TABLE: &'static str = "payouts";
-    const COLUMNS: &'static [&'static str] = &["kind", "account", "status", "created_at"];
+    const COLUMNS: &'static [&'static str] = &["kind", "account", "status", "created_at", "closed"];
+    const KIND: Option<Kind> = Some(Kind::Payout);
 
     fn id(&self) -> PayoutId {
         self.id
@@ -19,7 +21,8 @@ impl Stored for Payout {
 
     fn columns(&self) -> Vec<Value> {
         let Self { kind, account, status, created_at, .. } = self;
-        vec![kind.name().into(), account.0.into(), status.name().into(), created_at.0.into()]
+        let closed = i64::from(self.is_closed()).into();
+        vec![kind.name().into(), account.0.into(), status.name().into(), created_at.0.into(), closed]
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use domain::State;
+use domain::recall::RowId;
 use domain::restore::Core;
 use domain::state::Changes;
 
@@ -21,9 +22,11 @@ pub struct Loaded {
     pub checkpoint: Option<Checkpoint>,
     /// What of the state is no row; `None` for an empty store and for one that an older program left.
     pub core: Option<Core>,
-    /// Every row of every table that belongs in memory, in the order of the ids: not what is closed and leaves it. Accounts come without balance and entry count: history has
-    /// them.
+    /// Every row of every table that was in memory: not what was closed and had left it. Accounts come without balance and
+    /// entry count: history has them.
     pub rows: Changes,
+    /// When those of kinds that leave memory were written.
+    pub written: Vec<(RowId, u64)>,
     /// The committed files of history.
     pub segments: Vec<SegmentRow>,
 }
@@ -34,12 +37,10 @@ pub struct Loaded {
 /// [`StoreError::Corrupt`] naming the first row that is not what was written; [`StoreError::Database`].
 pub fn load_all(database: &Database) -> Result<Loaded, StoreError> {
     database.snapshot(|session| {
-        Ok(Loaded {
-            checkpoint: checkpoint::read(session)?,
-            core: checkpoint::read_core(session)?.map(|core| with_last_ids(session, core)).transpose()?,
-            rows: tables::read(session)?,
-            segments: run::read_all(session)?,
-        })
+        let core = checkpoint::read_core(session)?.map(|core| with_last_ids(session, core)).transpose()?;
+        let left = core.as_ref().and_then(|core| core.left).unwrap_or_default();
+        let (rows, written) = tables::read(session, left)?;
+        Ok(Loaded { checkpoint: checkpoint::read(session)?, core, rows, written, segments: run::read_all(session)? })
     })
 }
 

@@ -2,6 +2,7 @@
 
 use domain::calendar::Date;
 use domain::ids::{OrderId, RefundId};
+use domain::recall::{Kind, Leaves};
 use domain::refund::{Refund, RefundStatus};
 
 use crate::db::Value;
@@ -11,7 +12,8 @@ use crate::table::Stored;
 impl Stored for Refund {
     type Id = RefundId;
     const TABLE: &'static str = "refunds";
-    const COLUMNS: &'static [&'static str] = &["order_id", "out_refund_no", "status", "created_at"];
+    const COLUMNS: &'static [&'static str] = &["order_id", "out_refund_no", "status", "created_at", "closed"];
+    const KIND: Option<Kind> = Some(Kind::Refund);
 
     fn id(&self) -> RefundId {
         self.id
@@ -19,7 +21,8 @@ impl Stored for Refund {
 
     fn columns(&self) -> Vec<Value> {
         let Self { order, out_refund_no, status, created_at, .. } = self;
-        vec![order.0.into(), out_refund_no.as_str().into(), status.name().into(), created_at.0.into()]
+        let closed = i64::from(self.is_closed()).into();
+        vec![order.0.into(), out_refund_no.as_str().into(), status.name().into(), created_at.0.into(), closed]
     }
 }
 

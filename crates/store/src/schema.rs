@@ -5,6 +5,7 @@
 
 use crate::db::{Session, Value};
 use crate::error::StoreError;
+use crate::recall;
 
 /// A numbered file.
 struct File {
@@ -64,7 +65,11 @@ const FILES: &[File] = files![
     "0042_key_filter.sql",
     "0043_recall.sql",
     "0044_key.sql",
+    "0045_recall.sql",
 ];
+
+/// What follows a file once, where SQL alone cannot know it.
+const THEN: &[(&str, fn(&dyn Session) -> Result<(), StoreError>)] = &[("0045_recall.sql", recall::mark_closed)];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     version BIGINT PRIMARY KEY,
@@ -90,6 +95,9 @@ pub(crate) fn upgrade(session: &dyn Session) -> Result<(), StoreError> {
     }
     for (at, file) in FILES.iter().enumerate().skip(applied.len()) {
         session.batch(file.sql)?;
+        for (_, then) in THEN.iter().filter(|(name, _)| *name == file.name) {
+            then(session)?;
+        }
         let row: [Value; 3] = [number(at).into(), file.name.into(), checksum_of(file).into()];
         session.execute("INSERT INTO schema_version (version, name, checksum) VALUES ($1, $2, $3)", &row)?;
     }

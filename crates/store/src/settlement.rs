@@ -2,6 +2,7 @@
 
 use domain::calendar::Date;
 use domain::ids::{MerchantId, SettlementId};
+use domain::recall::{Kind, Leaves};
 use domain::settlement::Settlement;
 
 use crate::db::Value;
@@ -11,14 +12,16 @@ use crate::table::Stored;
 impl Stored for Settlement {
     type Id = SettlementId;
     const TABLE: &'static str = "settlements";
-    const COLUMNS: &'static [&'static str] = &["merchant", "date"];
+    const COLUMNS: &'static [&'static str] = &["merchant", "date", "closed"];
+    const KIND: Option<Kind> = Some(Kind::Settlement);
 
     fn id(&self) -> SettlementId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.merchant.0.into(), self.date.0.into()]
+        let closed = i64::from(self.is_closed()).into();
+        vec![self.merchant.0.into(), self.date.0.into(), closed]
     }
 }
 

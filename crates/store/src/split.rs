@@ -1,6 +1,7 @@
 //! Splits as rows: what is kept of each, and what lists filter by.
 
 use domain::ids::{MerchantId, OrderId, SplitId};
+use domain::recall::{Kind, Leaves};
 use domain::split::Split;
 
 use crate::db::Value;
@@ -10,14 +11,16 @@ use crate::table::Stored;
 impl Stored for Split {
     type Id = SplitId;
     const TABLE: &'static str = "splits";
-    const COLUMNS: &'static [&'static str] = &["order_id", "out_split_no", "payee"];
+    const COLUMNS: &'static [&'static str] = &["order_id", "out_split_no", "payee", "closed"];
+    const KIND: Option<Kind> = Some(Kind::Split);
 
     fn id(&self) -> SplitId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.order.0.into(), self.out_split_no.as_str().into(), self.payee.0.into()]
+        let closed = i64::from(self.is_closed()).into();
+        vec![self.order.0.into(), self.out_split_no.as_str().into(), self.payee.0.into(), closed]
     }
 }
 

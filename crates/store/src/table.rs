@@ -8,6 +8,7 @@ use std::fmt::Debug;
 
 use domain::calendar::Date;
 use domain::ids;
+use domain::recall::{Kind, Left, RowId};
 use minicbor::{Decode, Encode};
 
 use crate::db::{Row, Session, Value};
@@ -24,8 +25,9 @@ pub trait Stored: Clone + Debug + PartialEq + Encode<()> + for<'b> Decode<'b, ()
     /// The columns beside id, position, checksum and blob.
     const COLUMNS: &'static [&'static str];
 
-    /// Whether closed rows leave memory. Such a table has a column `closed`, which is 1 for them and 0 for others.
-    const LEAVES: bool = false;
+    /// Which kind it is of those whose closed rows leave memory. Such a table has a column `closed`, which is 1 for them and
+    /// 0 for others.
+    const KIND: Option<Kind> = None;
 
     /// The aggregate's own id.
     fn id(&self) -> Self::Id;
@@ -198,14 +200,45 @@ pub(crate) fn decode<X: Stored>(row: &Row, at: usize) -> Result<X, StoreError> {
 /// Rows that are read at once.
 const PAGE_ROWS: i64 = 4_096;
 
-/// Every row that belongs in memory, in the order of its id, page after page: all, or those that are not closed where closed
-/// ones leave it.
+/// Every row that was in memory at the checkpoint, page after page: all, or, where closed ones leave it, those that are open and
+/// those that were written since closed ones left last. Of kinds that leave it, when it was written comes with each.
 pub(crate) fn read_open<X: Stored>(
     session: &dyn Session,
-    mut each: impl FnMut(X) -> Result<(), StoreError>,
+    left: Left,
+    mut each: impl FnMut(X, Option<(RowId, u64)>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let only = if X::LEAVES { "closed = 0 AND " } else { "" };
-    pages(session, X::TABLE, &[], only, |row| each(decode(row, 0)?))
+    let Some(kind) = X::KIND else { return pages(session, X::TABLE, &[], "", |row| each(decode(row, 0)?, None)) };
+    let mut with_position = |row: &Row| {
+        let value: X = decode(row, 0)?;
+        let id = RowId { kind, id: value.id().number().cast_unsigned() };
+        each(value, Some((id, row.unsigned(3)?)))
+    };
+    if kind.since() > left.generation {
+        return pages(session, X::TABLE, &["position"], "", with_position);
+    }
+    pages(session, X::TABLE, &["position"], "closed = 0 AND ", &mut with_position)?;
+    // Of what left before a generation was written down nothing changes once it is closed.
+    if left.generation > 0 { closed_since(session, X::TABLE, left.checkpointed, with_position) } else { Ok(()) }
+}
+
+/// Rows that are closed and were written later than `position`.
+fn closed_since(
+    session: &dyn Session,
+    table: &str,
+    position: u64,
+    mut each: impl FnMut(&Row) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT id, checksum, blob, position FROM {table} WHERE closed = 1 AND (position, id) > ($1, $2) \
+         ORDER BY position, id LIMIT $3"
+    );
+    let mut after = (position.cast_signed(), i64::MAX);
+    loop {
+        let page = session.query(&sql, &[after.0.into(), after.1.into(), PAGE_ROWS.into()])?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = (last.int(3)?, last.int(0)?);
+        page.iter().try_for_each(&mut each)?;
+    }
 }
 
 /// Every row, with the values of `columns` beside each.

@@ -27,6 +27,7 @@ use domain::operator::Operator;
 use domain::order::Order;
 use domain::own_transfer::OwnTransfer;
 use domain::payout::Payout;
+use domain::recall::{Left, RowId};
 use domain::refund::Refund;
 use domain::reserve_line::{ReserveBalance, ReserveLine};
 use domain::settlement::Settlement;
@@ -57,19 +58,21 @@ macro_rules! tables {
             Ok(())
         }
 
-        /// Reads every row that belongs in memory: what would change a state from empty to the checkpoint.
-        pub(crate) fn read(session: &dyn Session) -> Result<Changes, StoreError> {
-            let mut days = Vec::new();
-            table::read_open(session, |day| {
+        /// Reads every row that was in memory: what would change a state from empty to the checkpoint; and when those of kinds
+        /// that leave it were written.
+        pub(crate) fn read(session: &dyn Session, left: Left) -> Result<(Changes, Vec<(RowId, u64)>), StoreError> {
+            let (mut days, mut written) = (Vec::new(), Vec::new());
+            table::read_open(session, left, |day, _| {
                 days.push(day);
                 Ok(())
             })?;
             $(let mut $table: Vec<(u64, $row)> = Vec::new();
-            table::read_open(session, |row: $row| {
+            table::read_open(session, left, |row: $row, at| {
+                written.extend(at);
                 $table.push((row.id.0, row));
                 Ok(())
             })?;)*
-            Ok(Changes { days, $($table,)* })
+            Ok((Changes { days, $($table,)* }, written))
         }
 
         /// Compares every row with the state.

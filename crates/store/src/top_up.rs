@@ -2,6 +2,7 @@
 
 use domain::calendar::Date;
 use domain::ids::{AccountId, TopUpId};
+use domain::recall::{Kind, Leaves};
 use domain::top_up::{TopUp, TopUpStatus};
 
 use crate::db::Value;
@@ -11,14 +12,16 @@ use crate::table::Stored;
 impl Stored for TopUp {
     type Id = TopUpId;
     const TABLE: &'static str = "top_ups";
-    const COLUMNS: &'static [&'static str] = &["account", "status", "created_at"];
+    const COLUMNS: &'static [&'static str] = &["account", "status", "created_at", "closed"];
+    const KIND: Option<Kind> = Some(Kind::TopUp);
 
     fn id(&self) -> TopUpId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.account.0.into(), self.status.name().into(), self.created_at.0.into()]
+        let closed = i64::from(self.is_closed()).into();
+        vec![self.account.0.into(), self.status.name().into(), self.created_at.0.into(), closed]
     }
 }
 

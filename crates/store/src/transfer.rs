@@ -2,6 +2,7 @@
 
 use domain::calendar::Date;
 use domain::ids::{AccountId, TransferId};
+use domain::recall::{Kind, Leaves};
 use domain::transfer::Transfer;
 
 use crate::db::Value;
@@ -11,14 +12,16 @@ use crate::table::Stored;
 impl Stored for Transfer {
     type Id = TransferId;
     const TABLE: &'static str = "transfers";
-    const COLUMNS: &'static [&'static str] = &["payer", "payee", "made_at"];
+    const COLUMNS: &'static [&'static str] = &["payer", "payee", "made_at", "closed"];
+    const KIND: Option<Kind> = Some(Kind::Transfer);
 
     fn id(&self) -> TransferId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.from.0.into(), self.to.0.into(), self.made_at.0.into()]
+        let closed = i64::from(self.is_closed()).into();
+        vec![self.from.0.into(), self.to.0.into(), self.made_at.0.into(), closed]
     }
 }
 

@@ -14,6 +14,7 @@ use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AccountId, AgreementId, AgreementPaymentId, VoucherId};
 use crate::money::{Currency, Minor, add, positive};
+use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
@@ -54,6 +55,13 @@ pub struct AgreementPayment {
     /// Who paid.
     #[n(10)]
     pub operator: String,
+}
+
+impl Leaves for AgreementPayment {
+    /// It is over once it is made.
+    fn is_closed(&self) -> bool {
+        true
+    }
 }
 
 /// Pays by a rule.

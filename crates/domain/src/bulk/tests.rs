@@ -316,7 +316,7 @@ fn what_a_posting_asks_for_that_left_memory_is_named_before_it_is_carried_out() 
         BulkItem::Cancel(HoldId(99)),
     ];
     let next = world.mixed(3, items);
-    let rows = [1, 3].map(|hold| RowId::Hold(HoldId(hold)));
+    let rows = [1, 3].map(|hold| RowId::from(HoldId(hold)));
     assert_eq!(wanted(&world, &next), rows, "each once; neither one that is open nor one that never was");
     assert_eq!(wanted(&world, &PostBulk { atomic: true, ..next.clone() }), rows);
     assert_eq!(wanted(&world, &PostBulk { stream: "other".into(), number: 1, ..next.clone() }), rows);
@@ -327,5 +327,5 @@ fn what_a_posting_asks_for_that_left_memory_is_named_before_it_is_carried_out() 
     let over = RefusalCode::HoldState;
     assert_eq!(codes, [over, over, over, RefusalCode::HoldUnknown]);
     assert_eq!(reply.made, [4]);
-    assert!(world.kit.state.is_away(RowId::Hold(HoldId(2))), "what it did not ask for did not come back");
+    assert!(world.kit.state.is_away(HoldId(2).into()), "what it did not ask for did not come back");
 }

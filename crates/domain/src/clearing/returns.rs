@@ -19,7 +19,6 @@ use crate::ids::PayoutId;
 use crate::payout::{self, Payout, PayoutStatus};
 use crate::refusal::Refusal;
 use crate::state::State;
-use crate::table::Table;
 
 /// The payout that a return's line matches, its return booked.
 pub(super) fn match_line(
@@ -68,23 +67,24 @@ pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet
     let range = (rail, Date(i32::MIN), PayoutId(0))..=(rail, date, PayoutId(u64::MAX));
     for (&(_, _, id), ()) in state.uncleared_returns.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {
         let payout = state.payouts.get(id.0).expect("the index names payouts that are there");
+        // An attempt that is away is asked for here, and all of this happens again once it is back.
         let attempt = payout.attempt.and_then(|attempt| state.attempts.get(attempt.0));
-        let serial = attempt.expect("what came back was sent").serial();
+        let serial = attempt.map(Attempt::serial).unwrap_or_default();
         clearing.differs(DifferenceKind::Missing, &serial, payout.amount);
     }
 }
 
 /// The place of a payout that came back in the index of returns that await their clearing file.
-pub(crate) fn uncleared_key(payout: &Payout, attempts: &Table<Attempt>) -> Option<(Rail, Date, PayoutId)> {
-    let attempt = attempts.get(payout.attempt?.0)?;
-    Some((attempt.rail, payout.return_date?, payout.id))
+pub(crate) fn uncleared_key(payout: &Payout) -> Option<(Rail, Date, PayoutId)> {
+    payout.attempt?;
+    Some((payout::RAIL, payout.return_date?, payout.id))
 }
 
 pub(super) fn apply_cleared(state: &mut State, date: Date, returned: &[PayoutId]) {
     for id in returned {
         let payout = state.payouts.get_mut(id.0).expect("decide matched the payout");
         payout.return_cleared = Some(date);
-        if let Some(key) = uncleared_key(payout, &state.attempts) {
+        if let Some(key) = uncleared_key(payout) {
             state.uncleared_returns.remove(&key);
         }
     }

@@ -8,6 +8,7 @@ use super::Order;
 use crate::calendar::Date;
 use crate::ids::{AccountId, MerchantId, OrderId};
 use crate::money::Minor;
+use crate::rates::Rates;
 use crate::state::State;
 
 /// What one account has of an order's money; in an event, how much that changes.
@@ -40,9 +41,10 @@ impl Order {
 /// Changes an order and keeps the index of what is due in step with its shares.
 pub(crate) fn change(state: &mut State, id: OrderId, change: impl FnOnce(&mut Order)) {
     let order = state.orders.get_mut(id.0).expect("decide checked the order");
-    let before = order.dues();
+    let (before, counted) = (order.dues(), Rates::settled(order));
     change(order);
     let after = order.dues();
+    state.rates.count(&counted, &Rates::settled(order));
     if before == after {
         return;
     }

@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use super::{Destination, NewPayout, Payout, PayoutKind, Receiver, booking};
-use crate::attempt::{self, Operation, Purpose, Rail};
+use super::{Destination, NewPayout, Payout, PayoutKind, RAIL, Receiver, booking};
+use crate::attempt::{self, Operation, Purpose};
 use crate::book::Subject;
 use crate::draft::Draft;
 use crate::event::Event;
@@ -60,7 +60,7 @@ pub(crate) fn deduct(draft: &mut Draft<'_>, id: PayoutId, deduction: Deduction) 
     voucher::check_deduction(draft.state, &voucher)?;
     draft.emit(Event::PayoutCreated(Box::new(payout)));
     let voucher = draft.emit_voucher(&voucher);
-    let attempt = Some(attempt::request(draft, Rail::Epcc, operation, Purpose::Payout(id)));
+    let attempt = Some(attempt::request(draft, RAIL, operation, Purpose::Payout(id)));
     draft.emit(Event::PayoutSent { payout: id, voucher, attempt });
     Ok(())
 }

@@ -6,10 +6,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    Bank, CancelReason, Destination, Payout, PayoutAction, PayoutFailure, PayoutKind, PayoutStatus, Receiver, booking,
+    Bank, CancelReason, Destination, Payout, PayoutAction, PayoutFailure, PayoutKind, PayoutStatus, RAIL, Receiver,
+    booking,
 };
 use crate::account::{Account, Owner};
-use crate::attempt::{self, FailureClass, Operation, Outcome, Purpose, Rail};
+use crate::attempt::{self, FailureClass, Operation, Outcome, Purpose};
 use crate::bank_card;
 use crate::block_list::{self, Blocked};
 use crate::book::Subject;
@@ -289,7 +290,7 @@ fn send(draft: &mut Draft<'_>, id: PayoutId) -> Result<(), Refusal> {
             currency: payout.currency,
             bank: payout.bank.clone(),
         };
-        attempt::request(draft, Rail::Epcc, operation, Purpose::Payout(id))
+        attempt::request(draft, RAIL, operation, Purpose::Payout(id))
     });
     draft.emit(Event::PayoutSent { payout: id, voucher, attempt });
     if attempt.is_none() {

@@ -38,6 +38,8 @@ pub(crate) fn answered(
             RefundStatus::Success
         }
         Outcome::Declined { .. } | Outcome::NotFound => {
+            // Its money counts as the leg's again.
+            draft.state.leg(part.leg)?;
             match put_back(draft, &order, &refund, part)? {
                 Back::ToPayee(restored) => shares = restored,
                 Back::ToSuspense(amount) => suspense = amount,

@@ -48,6 +48,7 @@ impl Kept {
         let open: Vec<Date> = live.days.open_days().collect();
         let turnovers = self.turnovers.iter().map(|((date, account), turnover)| (*date, *account, *turnover));
         let turnovers = turnovers.filter(|(date, _, _)| open.contains(date));
-        State::restore(core, self.rows.clone(), self.entries.iter().map(balance), turnovers).expect("it fits together")
+        State::restore(core, self.rows.clone(), &[], self.entries.iter().map(balance), turnovers)
+            .expect("it fits together")
     }
 }

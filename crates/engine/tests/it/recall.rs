@@ -66,7 +66,7 @@ impl World {
         self.seal();
         self.write();
         self.let_go();
-        assert!(self.engine.state().is_away(RowId::Hold(hold)));
+        assert!(self.engine.state().is_away(hold.into()));
         hold
     }
 
@@ -77,7 +77,7 @@ impl World {
 
     /// What the store says of the rows of a parked request.
     fn look_up(&self, parked: &Parked) -> LookedUp {
-        let row = |RowId::Hold(id): &RowId| Row::Hold(self.stored[&id.0].clone());
+        let row = |row: &RowId| Row::Hold(self.stored[&row.id].clone());
         LookedUp { through: self.at, bound: Vec::new(), rows: parked.rows().iter().map(row).collect() }
     }
 
@@ -102,7 +102,7 @@ fn a_command_waits_for_the_row_that_it_asks_for_and_is_answered_as_ever() {
     let hold = world.left();
     let position = world.engine.state().position;
     let parked = world.parks(keyed(Command::CancelHold(hold), "again", 1));
-    assert_eq!((parked.rows(), parked.least()), (&[RowId::Hold(hold)][..], world.at));
+    assert_eq!((parked.rows(), parked.least()), (&[RowId::from(hold)][..], world.at));
     assert_eq!(world.engine.state().position, position, "a command that waits leaves nothing behind");
     // Others go on meanwhile.
     let other = world.place();
@@ -134,7 +134,7 @@ fn a_posting_waits_once_for_all_holds_that_its_items_name() {
         };
         let position = world.engine.state().position;
         let parked = world.parks(posting());
-        assert_eq!(parked.rows(), holds.map(RowId::Hold), "all at once");
+        assert_eq!(parked.rows(), holds.map(RowId::from), "all at once");
         assert_eq!(world.engine.state().position, position, "and nothing of it was done");
         let told = world.look_up(&parked);
         let Admitted::Answered(answer) = world.engine.resume(parked, &told, NINE).unwrap() else {
@@ -168,7 +168,7 @@ fn an_answer_of_a_store_from_before_the_row_left_is_asked_for_again() {
     let stale = Hold { status: HoldStatus::Open, ..world.stored[&hold.0].clone() };
     let told = LookedUp { through: early, bound: Vec::new(), rows: vec![Row::Hold(stale)] };
     let Admitted::Parked(parked) = world.engine.resume(parked, &told, NINE).unwrap() else { panic!("it is too old") };
-    assert_eq!((parked.rows(), parked.least()), (&[RowId::Hold(hold)][..], world.at));
+    assert_eq!((parked.rows(), parked.least()), (&[RowId::from(hold)][..], world.at));
     let told = world.look_up(&parked);
     // Meanwhile others left: the hold may have been back, changed, and left with them.
     world.left();
@@ -190,7 +190,7 @@ fn what_the_open_batch_closed_stays_though_a_checkpoint_passes() {
     world.write();
     world.cancel(hold);
     submit(&mut world.engine, checkpoint(world.at)).result.unwrap();
-    assert!(!world.engine.state().is_away(RowId::Hold(hold)));
+    assert!(!world.engine.state().is_away(hold.into()));
     world.seal();
     assert_eq!(
         world.pending.last().map(|(_, hold)| hold.status),
@@ -198,10 +198,10 @@ fn what_the_open_batch_closed_stays_though_a_checkpoint_passes() {
         "the store will have it"
     );
     world.let_go();
-    assert!(!world.engine.state().is_away(RowId::Hold(hold)), "which it has not yet");
+    assert!(!world.engine.state().is_away(hold.into()), "which it has not yet");
     world.write();
     world.let_go();
-    assert!(world.engine.state().is_away(RowId::Hold(hold)));
+    assert!(world.engine.state().is_away(hold.into()));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_row_that_came_back_otherwise_stops_a_replay() {
     let hold = world.left();
     let parked = world.parks(unkeyed(Command::CancelHold(hold)));
     let mut told = world.look_up(&parked);
-    let Row::Hold(row) = &mut told.rows[0];
+    let Row::Hold(row) = &mut told.rows[0] else { panic!("a hold was asked for") };
     row.amount += 1;
     world.engine.resume(parked, &told, NINE).unwrap();
     world.seal();
@@ -222,7 +222,7 @@ fn a_row_that_came_back_otherwise_stops_a_replay() {
     let recalled = engine::record::decode(&last.payload).unwrap().into_iter().flat_map(|command| command.events);
     assert!(recalled.into_iter().any(|event| matches!(event, Event::Recalled(_))));
     let error = keeping.replay(last).unwrap_err();
-    assert!(matches!(error, EngineError::Recalled { row: RowId::Hold(id), .. } if id == hold), "{error}");
+    assert!(matches!(error, EngineError::Recalled { row, .. } if row == hold.into()), "{error}");
 }
 
 #[test]

@@ -4,19 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::account::{OpenAccount, Owner};
-use domain::attempt::{Outcome, Rail};
+use domain::attempt::{Attempt, Outcome, Rail};
 use domain::book::Subject;
-use domain::calendar::{Calendar, Date};
+use domain::calendar::{Calendar, Date, Year};
+use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
 use domain::freeze::{Measure, PlaceFreeze};
 use domain::hold::PlaceHold;
-use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, UserId};
+use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OrderId, UserId};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
 use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::Currency;
 use domain::order::{CreateOrder, Item, ItemKind};
+use domain::refund::CreateRefund;
 use domain::sealed::{DataClass, Sealed};
 use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 use domain::{Actor, Command, Origin, Refusal, Reply};
@@ -104,7 +106,8 @@ impl Node {
         let mut node = Self::start(directory, seed);
         let first_day: Date = "2026-03-05".parse().unwrap();
         node.now = first_day.starts_at();
-        let (institution, calendar) = ("Test Pay".into(), Calendar::default());
+        let year = Year { holidays: Vec::new(), make_up_days: Vec::new() };
+        let (institution, calendar) = ("Test Pay".into(), Calendar { years: [(2026, year)].into() });
         node.given(Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true }));
         let (id, kind) = (CustomerId(1), CustomerKind::Person);
         let customer = Customer { id, kind, name: sealed(), certificate: sealed(), phone: None };
@@ -285,6 +288,37 @@ impl Node {
             };
             self.given(Command::AnswerAttempt { attempt, outcome });
         }
+    }
+
+    /// All that the network moved is cleared, and all that is due settled: orders come to rest.
+    pub(crate) fn clear_and_settle(&mut self) {
+        let (state, date) = (self.engine.state(), Date::in_shanghai(self.now));
+        let uncleared = state.uncleared.iter().map(|((_, _, id), ())| state.attempt(*id).unwrap());
+        let line = |attempt: &Attempt| {
+            let (amount, currency) = attempt.operation.money();
+            let kind = LineKind::of(&attempt.operation).unwrap();
+            ClearingLine { serial: attempt.serial(), kind, amount, currency }
+        };
+        let lines = uncleared.map(line).collect();
+        let part = u32::try_from(self.keys).unwrap() + 1;
+        let file = TakeClearingFile { rail: Rail::Epcc, date, part, last: false, lines };
+        // More may have gone back than came in.
+        drop(self.tries(Command::TakeClearingFile(file)));
+        // What is paid today is due on the next working day.
+        self.flush();
+        self.now = self.now.plus_ms(4 * 24 * 3_600_000);
+        let today = Date::in_shanghai(self.now);
+        drop(self.tries(Command::Settle { merchant: MerchantId(1), today }));
+    }
+
+    /// Refunds a part of some order; true if that had left memory.
+    pub(crate) fn refund(&mut self) -> bool {
+        let orders = self.engine.state().orders.next_id() - 1;
+        let order = OrderId(1 + self.random(orders.max(1)));
+        let away = self.engine.state().is_away(order.into());
+        let (out_refund_no, amount) = (format!("F-{}", self.keys), 10);
+        let refund = CreateRefund { order, out_refund_no, amount, return_fee: true, take_from: Vec::new() };
+        self.tries(Command::CreateRefund(refund)).is_ok() && away
     }
 
     pub(crate) fn cut(&mut self) {

@@ -11,20 +11,22 @@ const STEPS: u64 = 250;
 
 #[test]
 fn a_crashed_node_comes_back_by_its_checkpoint_as_by_its_journal() {
-    let (mut crashes, mut closed) = (0, 0);
+    let (mut crashes, mut closed, mut recalled) = (0, 0, 0);
     for seed in 0..WALKS {
         let directory = tempfile::tempdir().unwrap();
         let mut node = Node::begin(directory.path(), seed);
         for _ in 0..STEPS {
-            match node.random(40) {
+            match node.random(43) {
                 0..=14 => node.transfer(),
                 15 => node.open_account(),
                 16..=21 => node.hold_or_freeze(),
-                22..=26 => node.order(),
-                27 => node.cut(),
-                28 => node.close(),
-                29..=34 => node.flush(),
-                35..=37 => {
+                22..=24 => node.order(),
+                25..=26 => node.clear_and_settle(),
+                27..=29 => recalled += u32::from(node.refund()),
+                30 => node.cut(),
+                31 => node.close(),
+                32..=37 => node.flush(),
+                38..=40 => {
                     node.flush();
                     node.checkpoint();
                 }
@@ -41,6 +43,7 @@ fn a_crashed_node_comes_back_by_its_checkpoint_as_by_its_journal() {
         closed += days - node.engine.state().days.open_days().count();
     }
     assert!(crashes > 10 && closed > 3, "{crashes} crashes, {closed} days closed");
+    assert!(recalled > 3, "{recalled} refunds of orders that had left memory");
 }
 
 /// Books of which the store holds a checkpoint.

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
+use crate::shell::{Seen, recall};
 
 const POSITION: HeaderName = HeaderName::from_static("lintel-position");
 const REPEATED: HeaderName = HeaderName::from_static("lintel-repeated");
@@ -58,19 +59,38 @@ impl App {
         &self,
         meta: Meta,
         command: Command,
-        view: impl FnOnce(&State, &Reply) -> Option<T> + Send + 'static,
+        mut view: impl FnMut(&State, &Reply) -> Option<T> + Send + 'static,
     ) -> Answered<T> {
-        let seen = self.platform.submit_and_view(Request { command, meta }, view).await?;
+        let step = move |state: &State, reply: &Reply| {
+            state.forget_missed();
+            let seen = view(state, reply);
+            if state.missed().is_empty() { Ok(seen) } else { Err((view, reply.clone())) }
+        };
+        let Seen { result, position, repeated } =
+            self.platform.submit_and_view(Request { command, meta }, step).await?;
+        let (seen, position) = match result? {
+            Ok(seen) => (seen, position),
+            // A repeated request, whose objects left memory since.
+            Err((mut view, reply)) => self.see(move |state| view(state, &reply)).await?,
+        };
         let other = || ApiError::new("internal", None, "the command was answered by another kind of reply");
-        Ok(Answer { view: seen.result?.ok_or_else(other)?, position: seen.position, repeated: seen.repeated })
+        Ok(Answer { view: seen.ok_or_else(other)?, position, repeated })
+    }
+
+    /// A view of the state and its position, whatever of it left memory. It is made again while something is missing.
+    pub(crate) async fn see<T: Send + 'static>(
+        &self,
+        look: impl FnMut(&State) -> T + Send + 'static,
+    ) -> Result<(T, u64), ApiError> {
+        Ok(recall::see(&self.platform, &self.books.store, look).await?)
     }
 
     /// Answers with a view of the state.
     pub(crate) async fn look<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&State) -> Result<T, Refusal> + Send + 'static,
+        look: impl FnMut(&State) -> Result<T, Refusal> + Send + 'static,
     ) -> Answered<T> {
-        let (view, position) = self.platform.read(look).await?;
+        let (view, position) = self.see(look).await?;
         Ok(Answer { view: view?, position, repeated: false })
     }
 
@@ -78,7 +98,7 @@ impl App {
     pub(crate) async fn owned(
         &self,
         caller: &Caller,
-        owner: impl FnOnce(&State) -> Result<Owner, Refusal> + Send + 'static,
+        owner: impl FnMut(&State) -> Result<Owner, Refusal> + Send + 'static,
     ) -> Result<(), ApiError> {
         if caller.merchant.is_none() {
             return Ok(());

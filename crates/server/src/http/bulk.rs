@@ -187,7 +187,7 @@ pub(crate) async fn stream(State(app): State<App>, caller: Caller, Path(name): P
         let id = state.stream_names.get(name.as_str()).copied();
         let stream = id.and_then(|id| state.streams.get(id.0));
         let mark = stream.map_or(0, |stream| stream.mark);
-        Ok(StreamView { name, stream: stream.map(|stream| stream.id.to_string()), mark })
+        Ok(StreamView { name: name.clone(), stream: stream.map(|stream| stream.id.to_string()), mark })
     })
     .await
 }

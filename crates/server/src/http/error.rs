@@ -151,7 +151,10 @@ impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         let code = match unavailable {
             Unavailable::Overloaded | Unavailable::Behind => "overloaded",
-            Unavailable::Stopped | Unavailable::Recovering | Unavailable::Unknown => "unavailable",
+            Unavailable::Stopped | Unavailable::Recovering | Unavailable::Elsewhere | Unavailable::Unknown => {
+                "unavailable"
+            }
+            Unavailable::Damaged => "internal",
         };
         Self::new(code, None, unavailable.to_string())
     }

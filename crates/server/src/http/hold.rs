@@ -1,19 +1,17 @@
 //! Holds: reserve money on an account, or announce money to it, then move it or let it go.
 
 use axum::extract::State;
-use domain::account::Owner;
 use domain::hold::{
     Hold, HoldCommand, HoldConfirm, HoldDirection, HoldPart, HoldStatus, NewHold as PlaceNew, PlaceHold,
 };
 use domain::ids::HoldId;
 use domain::money::Currency;
-use domain::recall::{Row, RowId};
-use domain::{Command, Refusal, Reply};
+use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answer::{Answer, Answered};
+use super::answer::Answered;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
@@ -255,36 +253,9 @@ pub(crate) async fn extend(
 async fn change(app: &App, caller: &Caller, command: Command) -> Answered<HoldView> {
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Hold(id) = reply else { return None };
-        sight(state, *id).ok().map(|sight| (*id, sight))
+        state.holds.get(id.0).map(|hold| HoldView::of(state, hold))
     };
-    let answer = app.change(caller.meta()?, command, view).await?;
-    let id = answer.view.0;
-    Ok(shown(app, id, answer.map(|(_, sight)| sight)).await?.map(|(_, view)| view))
-}
-
-/// A hold and whose account it is on, or, if it left memory, where the store must be to have it.
-type Sight = Result<(Owner, HoldView), u64>;
-
-fn sight(state: &domain::State, id: HoldId) -> Result<Sight, Refusal> {
-    if state.is_away(RowId::Hold(id)) {
-        return Ok(Err(state.checkpointed));
-    }
-    let hold = state.hold(id)?;
-    Ok(Ok((state.account(hold.account, "account")?.owner, HoldView::of(state, hold))))
-}
-
-/// A hold that left memory is over, and is shown as the store has it.
-async fn shown(app: &App, id: HoldId, answer: Answer<Sight>) -> Answered<(Owner, HoldView)> {
-    let Answer { view, position, repeated } = answer;
-    let least = match view {
-        Ok(view) => return Ok(Answer { view, position, repeated }),
-        Err(least) => least,
-    };
-    let Row::Hold(hold) = app.recalled(RowId::Hold(id), least).await?;
-    let see = move |state: &domain::State| {
-        state.account(hold.account, "account").map(|account| (account.owner, HoldView::of(state, &hold)))
-    };
-    Ok(Answer { repeated, ..app.look(see).await? })
+    app.change(caller.meta()?, command, view).await
 }
 
 /// Look at a hold
@@ -293,8 +264,11 @@ async fn shown(app: &App, id: HoldId, answer: Answer<Sight>) -> Answered<(Owner,
     responses((status = OK, body = HoldView))
 )]
 pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<HoldId>) -> Answered<HoldView> {
-    let answer = app.look(move |state| sight(state, id)).await?;
-    let answer = shown(&app, id, answer).await?;
+    let look = move |state: &domain::State| {
+        let hold = state.hold(id)?;
+        Ok((state.account(hold.account, "account")?.owner, HoldView::of(state, hold)))
+    };
+    let answer = app.look(look).await?;
     caller.owner_or_operator(answer.view.0)?;
     Ok(answer.map(|(_, view)| view))
 }

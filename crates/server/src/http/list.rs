@@ -118,7 +118,7 @@ impl App {
             return Err(ApiError::new("unavailable", Some("min_position"), message));
         }
         let see = move |state: &State| rows.iter().map(|row| view(state, row)).collect();
-        let (data, _) = self.platform.read(see).await?;
+        let (data, _) = self.see(see).await?;
         Ok(axum::Json(PageView { data, next_cursor: next_cursor.map(|cursor| cursor.to_string()), position }))
     }
 

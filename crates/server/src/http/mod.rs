@@ -42,7 +42,6 @@ mod own_transfer;
 pub(crate) mod payment;
 pub(crate) mod payout;
 pub(crate) mod rates;
-mod recall;
 pub(crate) mod refund;
 pub(crate) mod refusal;
 pub(crate) mod request;

@@ -128,10 +128,12 @@ pub(crate) async fn post(State(app): State<App>, caller: Caller, Json(new): Json
         dimensions: dimensions.map(WireDimensions::dimensions).transpose()?,
     };
     let meta = caller.meta_with("business_number", &format!("{business_number}/{}", event.name()))?;
+    let mut said = (business_number, wire);
     let view = move |_: &domain::State, reply: &Reply| {
         let Reply::Voucher(id) = reply else { return None };
         let (id, event, allowed_actions) = (id.to_string(), event.name(), Vec::new());
-        Some(VoucherView { id, business_number, event, entries: wire, allowed_actions })
+        let (business_number, entries) = std::mem::take(&mut said);
+        Some(VoucherView { id, business_number, event, entries, allowed_actions })
     };
     app.change(meta, Command::PostVoucher(command), view).await
 }

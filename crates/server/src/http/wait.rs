@@ -62,7 +62,10 @@ impl Look {
         let id = order.id;
         let (sender, receiver) = oneshot::channel();
         let look = move |state: &State| -> crate::shell::Leaving {
-            let seen = (state.order(id).ok().map(|order| OrderView::of(state, order)), state.position);
+            state.forget_missed();
+            let view = state.order(id).ok().map(|order| OrderView::of(state, order));
+            // What a part of it left memory for is seen by looking again, as anybody does.
+            let seen = (view.filter(|_| state.missed().is_empty()), state.position);
             // A caller that went away needs no answer.
             Box::new(move || drop(sender.send(seen)))
         };

@@ -10,10 +10,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::State;
 use domain::ids::OrderId;
 use domain::order::Order;
 
-use super::ReadStep;
+use super::Leaving;
+
+/// A look at the state as of then; what of it left memory, it does not see.
+pub(crate) type Look = Box<dyn FnOnce(&State) -> Leaving + Send>;
 
 /// Looks by the order whose try they wait for.
 #[derive(Default)]
@@ -21,7 +25,7 @@ pub(crate) struct Awaited(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    looks: HashMap<OrderId, Vec<(u64, ReadStep)>>,
+    looks: HashMap<OrderId, Vec<(u64, Look)>>,
     last: u64,
 }
 
@@ -34,7 +38,7 @@ pub(crate) struct Ticket {
 
 impl Awaited {
     /// Looks at the state once the try of this order has ended.
-    pub(crate) fn wait_for(self: &Arc<Self>, order: OrderId, look: ReadStep) -> Ticket {
+    pub(crate) fn wait_for(self: &Arc<Self>, order: OrderId, look: Look) -> Ticket {
         let mut kept = self.kept();
         kept.last = kept.last.wrapping_add(1);
         let number = kept.last;
@@ -43,7 +47,7 @@ impl Awaited {
     }
 
     /// The looks of those of these orders whose try has ended, to be taken at once.
-    pub(crate) fn ended<'a>(&self, orders: impl Iterator<Item = &'a Order>) -> Vec<ReadStep> {
+    pub(crate) fn ended<'a>(&self, orders: impl Iterator<Item = &'a Order>) -> Vec<Look> {
         let mut kept = self.kept();
         if kept.looks.is_empty() {
             return Vec::new();

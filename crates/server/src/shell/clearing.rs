@@ -19,8 +19,8 @@ use domain::{Command, Refusal, RefusalCode, Reply, State};
 use engine::{Meta, Request};
 use node::executor::Call;
 
-use super::Unavailable;
 use super::executor::{Executor, Route, ark_nonce, call};
+use super::{Unavailable, recall};
 
 /// How often a request is sent before the channel counts as unavailable; asking changes nothing there.
 const TRIES: u32 = 3;
@@ -232,7 +232,8 @@ pub(crate) async fn book(
     let Return { serial, amount, currency, return_date: date, reference, .. } = back;
     let platform = &executor.platform;
     let asked = serial.clone();
-    let (found, position) = platform.read(move |state| payout_of(state, &asked, (amount, currency))).await?;
+    let look = move |state: &State| payout_of(state, &asked, (amount, currency));
+    let (found, position) = recall::see(platform, &executor.store, look).await?;
     returned.position = position;
     let payout = match found {
         Ok((_, PayoutStatus::Returned)) => {

@@ -10,9 +10,10 @@ use domain::attempt::{Attempt, Outcome, Rail};
 use domain::{Actor, Command, Origin, RefusalCode};
 use engine::Meta;
 use node::executor::{Call, Flight, Patience, Step};
+use store::Database;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Clock, Platform};
+use super::{Clock, Platform, Unavailable};
 
 /// A channel and where it is.
 #[derive(Debug, Clone)]
@@ -33,6 +34,7 @@ pub(crate) struct Executor {
     pub(crate) platform: Platform,
     pub(crate) clock: Clock,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) store: Arc<Database>,
     pub(crate) routes: Routes,
     pub(crate) http: reqwest::Client,
     pub(crate) permits: Arc<Semaphore>,
@@ -134,10 +136,10 @@ impl Executor {
                     }
                     return true;
                 }
-                Err(super::Unavailable::Overloaded | super::Unavailable::Behind) => {
+                Err(Unavailable::Overloaded | Unavailable::Behind | Unavailable::Elsewhere) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                Err(super::Unavailable::Stopped | super::Unavailable::Recovering | super::Unavailable::Unknown) => {
+                Err(Unavailable::Stopped | Unavailable::Recovering | Unavailable::Damaged | Unavailable::Unknown) => {
                     return false;
                 }
             }

@@ -26,6 +26,7 @@ pub(crate) mod lease;
 pub(crate) mod merger;
 pub(crate) mod notification;
 pub(crate) mod projector;
+pub(crate) mod recall;
 pub(crate) mod remote_keys;
 pub(crate) mod standing;
 pub(crate) mod term;
@@ -36,8 +37,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use domain::recall::Row;
 use domain::{Refusal, Reply, State};
-use engine::{Answer, KeyFilter, LookedUp, Parked, Request};
+use engine::{Answer, Engine, KeyFilter, LookedUp, Parked, Request};
 use tokio::sync::{oneshot, watch};
 
 use awaited::Awaited;
@@ -72,6 +74,12 @@ pub(crate) enum Unavailable {
     /// The journal failed before this came.
     #[error("the journal cannot be written and the platform recovers by itself; nothing was done, try again shortly")]
     Recovering,
+    /// What left memory is not in the tables yet.
+    #[error("the tables do not show yet what this is read from; try again shortly")]
+    Elsewhere,
+    /// What left memory does not read.
+    #[error("what this is read from left memory and its row does not read; the log names it, `lintel verify` too")]
+    Damaged,
     /// The journal failed before this was known to be durable.
     #[error(
         "the journal failed before it had this for certain: it may be done or not; ask again under the same key, and what \
@@ -82,7 +90,7 @@ pub(crate) enum Unavailable {
 
 /// Something that leaves once the gate opens for it.
 pub(crate) type Leaving = Box<dyn FnOnce() + Send>;
-type ReadStep = Box<dyn FnOnce(&State) -> Leaving + Send>;
+type ReadStep = Box<dyn FnOnce(&mut Engine) -> Leaving + Send>;
 type AfterStep = Box<dyn FnOnce(&State, Answer) -> Leaving + Send>;
 
 /// What came of a request, seen as the caller wants to see it.
@@ -185,10 +193,20 @@ impl Platform {
         &self,
         look: impl FnOnce(&State) -> T + Send + 'static,
     ) -> Result<(T, u64), Unavailable> {
+        self.read_with(0, Vec::new(), look).await
+    }
+
+    /// As [`Self::read`], as if `rows`, which a store at `as_of` has, were in memory: [`Engine::look`].
+    pub(crate) async fn read_with<T: Send + 'static>(
+        &self,
+        as_of: u64,
+        rows: Vec<Row>,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<(T, u64), Unavailable> {
         let _place = self.admit()?;
         let (sender, receiver) = oneshot::channel();
-        self.send(Input::Read(Box::new(move |state| {
-            let seen = (look(state), state.position);
+        self.send(Input::Read(Box::new(move |engine| {
+            let seen = (engine.look(as_of, &rows, look), engine.state().position);
             // A caller that went away needs no answer.
             Box::new(move || drop(sender.send(seen)))
         })))?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
 use crate::features::close;
+use crate::keys::{becomes, metric};
 use crate::open::{balance, closing, customer, merchant, number, own, text, trial_balance, user};
 use crate::server::Server;
 
@@ -131,6 +132,101 @@ fn a_paid_order_is_split_settled_paid_out_and_refunded() {
     assert_eq!(text(&close(operator, "2026-03-05"), "/status"), "closed");
     let rates = operator.get("/v1/rates").ok();
     assert_eq!((number(&rates, "/first_try/numerator"), number(&rates, "/first_try/denominator")), (1, 1));
+}
+
+/// Waits until so many rows of a kind are in memory.
+fn in_memory(operator: &Client, kind: &str, expected: f64) {
+    let name = format!("lintel_objects_in_memory{{kind=\"{kind}\"}}");
+    becomes(operator, &name, |found| (found - expected).abs() < 0.5);
+}
+
+#[test]
+fn an_order_that_left_memory_is_shown_and_refunded_as_one_that_is_there() {
+    const KINDS: [&str; 5] = ["orders", "legs", "attempts", "refunds", "settlements"];
+    let mut server = Server::start();
+    let mut market = Market::open(&server);
+    let order = text(&market.paid(), "/id");
+    in_memory(&market.operator, "orders", 1.0);
+    market.next_day();
+    let settlement = market.settle(&market.landlord, "2026-03-06").ok();
+    let path = format!("/v1/orders/{order}");
+    let settled = market.operator.get(&path).ok();
+    assert_eq!((text(&settled, "/status"), &settled["settled"]), ("success".into(), &json!(true)));
+    assert_eq!(settled["allowed_actions"], json!(["refund"]));
+    KINDS.iter().for_each(|kind| in_memory(&market.operator, kind, 0.0));
+    let shown = |market: &Market| {
+        let operator = &market.operator;
+        assert_eq!(operator.get(&path).ok(), settled, "with its leg");
+        assert_eq!(operator.get(&format!("/v1/settlements/{}", text(&settlement, "/id"))).ok(), settlement);
+        let listed =
+            operator.get(&format!("/v1/orders?out_trade_no=T1&merchant={}", text(&market.landlord, "/id"))).ok();
+        assert_eq!(listed["data"], json!([settled]));
+        let repeated = market.order("T1", 500_000);
+        assert!(repeated.repeated());
+        assert_eq!(repeated.ok(), settled, "shown as it stands now");
+        assert_eq!(market.order("T1", 1).error().1, "key_reused", "its number is never free again");
+        assert_eq!(text(&operator.get("/v1/attempts/att_1").ok(), "/status"), "success");
+        assert_eq!(metric(operator, "lintel_row_lookups_total") as usize, 0, "no command asked for it");
+    };
+    shown(&market);
+    server.kill();
+    server.start_again();
+    market.operator = server.operator();
+    KINDS.iter().for_each(|kind| in_memory(&market.operator, kind, 0.0));
+    shown(&market);
+    let rates = market.operator.get("/v1/rates").ok();
+    assert_eq!((number(&rates, "/first_try/numerator"), number(&rates, "/effective/denominator")), (1, 1));
+
+    let refund = json!({"out_refund_no": "F1", "amount": 250_000, "return_fee": true});
+    let refund = market.operator.post(&format!("{path}/refunds"), &refund).ok();
+    assert_eq!(
+        metric(&market.operator, "lintel_row_lookups_total") as usize,
+        3,
+        "the order, its leg and its attempt at once"
+    );
+    let serial = market.serial(&text(&refund, "/parts/0/attempt"));
+    in_memory(&market.operator, "orders", 0.0);
+    in_memory(&market.operator, "refunds", 1.0);
+    market.cleared("2026-03-06", 1, &serial, "refund", 250_000);
+    KINDS.iter().for_each(|kind| in_memory(&market.operator, kind, 0.0));
+    let refund = market.operator.get(&format!("/v1/refunds/{}", text(&refund, "/id"))).ok();
+    assert_eq!((text(&refund, "/status"), number(&refund, "/succeeded")), ("success".into(), 250_000));
+    assert_eq!(market.operator.get(&path).ok()["refunded"], 250_000);
+    assert_eq!(text(&close(&market.operator, "2026-03-05"), "/status"), "closed");
+}
+
+#[test]
+fn a_payout_that_left_memory_is_shown_and_returned_as_one_that_is_there() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    market.paid();
+    market.next_day();
+    market.settle(&market.landlord, "2026-03-06").ok();
+    let operator = &market.operator;
+    let (to, account) = (json!({"type": "settlement"}), text(&market.landlord, "/available"));
+    let body = json!({"account": account, "to": to, "amount": 100_000, "currency": "CNY", "send_now": true});
+    let sent = operator.post("/v1/payouts", &body).ok();
+    let (path, serial) = (format!("/v1/payouts/{}", text(&sent, "/id")), market.serial(&text(&sent, "/attempt")));
+    in_memory(operator, "payouts", 1.0);
+    market.cleared("2026-03-06", 1, &serial, "pay", 100_000);
+    ["payouts", "attempts"].iter().for_each(|kind| in_memory(operator, kind, 0.0));
+    let arrived = operator.get(&path).ok();
+    assert_eq!((text(&arrived, "/status"), &arrived["allowed_actions"]), ("success".into(), &json!(["return"])));
+    let listed = operator.get(&format!("/v1/payouts?account={account}")).ok();
+    assert_eq!(listed["data"], json!([arrived]));
+    assert_eq!(metric(operator, "lintel_row_lookups_total") as usize, 0, "no command asked for it");
+
+    let back = json!({"reference": "RT1", "date": "2026-03-06"});
+    let returned = operator.post(&format!("{path}/return"), &back).ok();
+    assert_eq!(text(&returned, "/status"), "returned");
+    assert_eq!(metric(operator, "lintel_row_lookups_total") as usize, 2, "the payout and its attempt at once");
+    in_memory(operator, "attempts", 0.0);
+    in_memory(operator, "payouts", 1.0);
+    market.cleared("2026-03-06", 2, &serial, "return", 100_000);
+    in_memory(operator, "payouts", 0.0);
+    let cleared = operator.get(&path).ok();
+    assert_eq!((text(&cleared, "/status"), balance(operator, &account)), ("returned".into(), 499_000));
+    assert_eq!(operator.post(&format!("{path}/return"), &back).error().1, "payout_state");
 }
 
 /// Pays 100,000 out, which arrives and comes back: nothing more goes there until the account is verified.

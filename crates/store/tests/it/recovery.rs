@@ -5,7 +5,7 @@ use domain::book::Subject;
 use domain::customer::CustomerKind;
 use domain::ids::{AccountId, UserId};
 use domain::money::Currency;
-use domain::recall::{LastIds, Row, RowId};
+use domain::recall::{Kind, Leaves, Row, RowId};
 use domain::state::Changes;
 use store::recall;
 use store::recovery::{self, DifferenceKind};
@@ -17,6 +17,8 @@ use crate::world::{World, at};
 on_both! {
     every_kind_of_row_comes_back_as_it_was
     a_row_changed_later_comes_back_as_it_is_last
+    a_start_reads_what_was_in_memory
+    rows_that_an_older_program_left_unmarked_are_marked_by_their_content
     the_store_agrees_with_the_books
     each_difference_is_named
     an_empty_store_loads_as_nothing
@@ -77,10 +79,90 @@ fn a_row_changed_later_comes_back_as_it_is_last(place: &Place) {
     world.store(&database);
     let loaded = recovery::load_all(&database).unwrap();
     assert!(loaded.rows.holds.iter().all(|(id, _)| *id != 1), "what is over does not come back to memory by itself");
-    let found = recall::find(&database, RowId::Hold(hold), world.state.position).unwrap();
+    let found = recall::find(&database, hold.into(), world.state.position).unwrap();
     assert_eq!(found, Some(Row::Hold(world.state.hold(hold).unwrap().clone())));
     assert_eq!(loaded.checkpoint, world.previous);
     assert_eq!(loaded.core, Some(world.state.core()));
+}
+
+fn ids<V>(rows: &[(u64, V)]) -> Vec<u64> {
+    let mut ids: Vec<u64> = rows.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Rows of kinds that leave memory, by kind.
+fn leaving(rows: &Changes) -> [Vec<u64>; 11] {
+    let Changes { holds, orders, legs, attempts, splits, refunds, .. } = rows;
+    let Changes { payouts, settlements, top_ups, transfers, agreement_payments, .. } = rows;
+    [
+        ids(holds),
+        ids(orders),
+        ids(legs),
+        ids(attempts),
+        ids(splits),
+        ids(refunds),
+        ids(payouts),
+        ids(settlements),
+        ids(top_ups),
+        ids(transfers),
+        ids(agreement_payments),
+    ]
+}
+
+fn a_start_reads_what_was_in_memory(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    world.store(&database);
+    let whole = leaving(&recovery::load_all(&database).unwrap().rows);
+    let position = world.state.position;
+    domain::apply(&mut world.state, &domain::Event::Checkpointed { position, generation: domain::recall::GENERATION });
+    world.store(&database);
+    let left = leaving(&recovery::load_all(&database).unwrap().rows);
+    assert_ne!(left, whole);
+    let state = &world.state;
+    let in_memory = [
+        state.holds.iter().map(|(id, _)| id).collect::<Vec<_>>(),
+        state.orders.iter().map(|(id, _)| id).collect(),
+        state.legs.iter().map(|(id, _)| id).collect(),
+        state.attempts.iter().map(|(id, _)| id).collect(),
+        state.splits.iter().map(|(id, _)| id).collect(),
+        state.refunds.iter().map(|(id, _)| id).collect(),
+        state.payouts.iter().map(|(id, _)| id).collect(),
+        state.settlements.iter().map(|(id, _)| id).collect(),
+        state.top_ups.iter().map(|(id, _)| id).collect(),
+        state.transfers.iter().map(|(id, _)| id).collect(),
+        state.agreement_payments.iter().map(|(id, _)| id).collect(),
+    ];
+    assert_eq!(left, in_memory);
+    assert!(state.splits.is_empty(), "splits are over once they are made");
+    // One that closes now is in memory until the next checkpoint, and so is one that came back.
+    let back = recall::find(&database, RowId { kind: Kind::Split, id: 1 }, position).unwrap().unwrap();
+    domain::apply(&mut world.state, &domain::Event::Recalled(domain::recall::Recalled { as_of: position, row: back }));
+    world.given(domain::Command::CancelHold(domain::ids::HoldId(1)));
+    world.store(&database);
+    let loaded = recovery::load_all(&database).unwrap();
+    assert_eq!((ids(&loaded.rows.splits), ids(&loaded.rows.holds).first().copied()), (vec![1], Some(1)));
+    let at = world.state.position;
+    assert!(loaded.written.contains(&(RowId { kind: Kind::Split, id: 1 }, at)), "and leaves once the store is there");
+}
+
+fn rows_that_an_older_program_left_unmarked_are_marked_by_their_content(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    world.store(&database);
+    let run = |sql: &str| assert!(database.execute(sql, &[]).is_ok(), "{sql}");
+    // As the schema before had it.
+    run("DROP INDEX holds_closed");
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Hold) {
+        let table = kind.name();
+        run(&format!("DROP INDEX {table}_open"));
+        run(&format!("DROP INDEX {table}_closed"));
+        run(&format!("ALTER TABLE {table} DROP COLUMN closed"));
+    }
+    run("DELETE FROM schema_version WHERE name = '0045_recall.sql'");
+    drop(database);
+    assert!(recovery::verify(&place.open(), &world.state).unwrap().is_empty());
 }
 
 fn a_store_that_is_behind_is_not_believed(place: &Place) {
@@ -88,20 +170,20 @@ fn a_store_that_is_behind_is_not_believed(place: &Place) {
     let mut world = World::full();
     world.store(&database);
     let (hold, before) = (domain::ids::HoldId(1), world.state.position);
-    let open = recall::find(&database, RowId::Hold(hold), before).unwrap_err();
+    let open = recall::find(&database, hold.into(), before).unwrap_err();
     assert!(open.to_string().contains("is open"), "what is open never left: {open}");
     world.given(domain::Command::CancelHold(hold));
     let after = world.state.position;
-    assert_eq!(recall::find(&database, RowId::Hold(hold), after), Ok(None), "it has the hold as it was");
-    let new = RowId::Hold(domain::ids::HoldId(world.state.holds.next_id()));
+    assert_eq!(recall::find(&database, hold.into(), after), Ok(None), "it has the hold as it was");
+    let new = RowId::from(domain::ids::HoldId(world.state.holds.next_id()));
     assert_eq!(recall::find(&database, new, after), Ok(None), "and what it does not have it may get");
     world.store(&database);
-    let closed = recall::find(&database, RowId::Hold(hold), after).unwrap();
+    let closed = recall::find(&database, hold.into(), after).unwrap();
     assert_eq!(closed, Some(Row::Hold(world.state.hold(hold).unwrap().clone())));
     let lost = recall::find(&database, new, after).unwrap_err();
     assert!(matches!(lost, StoreError::Corrupt { table: "holds", .. }), "{lost}");
     database.execute("UPDATE holds SET checksum = checksum + 1 WHERE id = 1", &[]).unwrap();
-    let damaged = recall::find(&database, RowId::Hold(hold), after).unwrap_err();
+    let damaged = recall::find(&database, hold.into(), after).unwrap_err();
     assert!(matches!(damaged, StoreError::Corrupt { table: "holds", .. }), "{damaged}");
 }
 
@@ -110,14 +192,15 @@ fn an_older_store_gives_no_number_twice(place: &Place) {
     let mut world = World::full();
     world.store(&database);
     let last = world.state.last_ids();
-    assert!(last.holds > 0);
+    let there = Kind::ALL.into_iter().filter(|kind| last.get(*kind) > Some(0)).count();
+    assert!(there > 6, "rows of {there} kinds");
     let mut core = world.state.core();
     core.last_ids = None;
     let checkpoint = world.previous;
     let (next, changes) = (at(world.state.position + 1), Changes::default());
     store::checkpoint::commit(&database, checkpoint.as_ref(), &next, &core, &changes, &[], &[]).unwrap();
     let loaded = recovery::load_all(&database).unwrap();
-    assert_eq!(loaded.core.unwrap().last_ids, Some(LastIds { holds: last.holds }));
+    assert_eq!(loaded.core.unwrap().last_ids, Some(last));
 }
 
 fn the_store_agrees_with_the_books(place: &Place) {
@@ -166,6 +249,6 @@ fn each_difference_is_named(place: &Place) {
 }
 
 fn an_empty_store_loads_as_nothing(place: &Place) {
-    let Loaded { checkpoint, core, rows, segments } = recovery::load_all(&place.open()).unwrap();
+    let Loaded { checkpoint, core, rows, written: _, segments } = recovery::load_all(&place.open()).unwrap();
     assert_eq!((checkpoint, core, rows.is_empty(), segments.len()), (None, None, true, 0));
 }

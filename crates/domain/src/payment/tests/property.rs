@@ -308,6 +308,7 @@ fn walks_reach_the_rare_ends() {
     let mut reached: BTreeMap<&str, u32> = BTreeMap::new();
     for _ in 0..96 {
         let mut walk = Walk::new();
+        walk.kit.hurry();
         for step in &prop::collection::vec(step(), 90).new_tree(&mut runner).unwrap().current() {
             walk.take(step);
         }
