@@ -30,8 +30,8 @@ pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
     attempts.filter(|attempt| attempt.status == AttemptStatus::Requested)
 }
 
-/// What the channel called the earlier operation that this one is about, if it is about one that succeeded. Attempts stay in
-/// memory, so whoever asks the state finds it.
+/// What the channel called the earlier operation that this one is about, if it is about one that succeeded. That one may have left
+/// memory: the state notes that it was missed, and whoever asks reads it from the store.
 #[must_use]
 pub fn original(state: &State, operation: &Operation) -> Option<Original> {
     let serial = operation.original()?;

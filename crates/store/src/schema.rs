@@ -68,8 +68,11 @@ const FILES: &[File] = files![
     "0045_recall.sql",
 ];
 
+/// What a migration cannot say in SQL.
+type Step = fn(&dyn Session) -> Result<(), StoreError>;
+
 /// What follows a file once, where SQL alone cannot know it.
-const THEN: &[(&str, fn(&dyn Session) -> Result<(), StoreError>)] = &[("0045_recall.sql", recall::mark_closed)];
+const THEN: &[(&str, Step)] = &[("0045_recall.sql", recall::mark_closed)];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     version BIGINT PRIMARY KEY,

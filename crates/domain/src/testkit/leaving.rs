@@ -120,7 +120,7 @@ impl Kit {
         command: &Command,
         approved: Option<&Approved>,
     ) -> Option<(Result<Reply, Refusal>, Vec<Event>)> {
-        if self.hurried || self.events.len() > 200 && self.events.len() % 4 > 0 {
+        if self.hurried || self.events.len() > 200 && !self.events.len().is_multiple_of(4) {
             return None;
         }
         let mut state = self.state.clone();

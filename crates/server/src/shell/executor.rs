@@ -7,13 +7,13 @@ use std::time::Duration;
 use ark::Vault;
 use channels::{Channel, Original, Request, Response};
 use domain::attempt::{Attempt, Outcome, Rail};
-use domain::{Actor, Command, Origin, RefusalCode};
+use domain::{Actor, Command, Origin, RefusalCode, State};
 use engine::Meta;
 use node::executor::{Call, Flight, Patience, Step};
 use store::Database;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Clock, Platform, Unavailable};
+use super::{Clock, Platform, Unavailable, recall};
 
 /// A channel and where it is.
 #[derive(Debug, Clone)]
@@ -100,12 +100,13 @@ impl Executor {
         }
         loop {
             let operation = attempt.operation.clone();
-            match self.platform.read(move |state| node::executor::original(state, &operation)).await {
+            let look = move |state: &State| node::executor::original(state, &operation);
+            match recall::see(&self.platform, &self.store, look).await {
                 Ok((original, _)) => return Some(original),
-                Err(super::Unavailable::Overloaded | super::Unavailable::Behind) => {
+                Err(Unavailable::Overloaded | Unavailable::Behind | Unavailable::Elsewhere) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                Err(super::Unavailable::Stopped | super::Unavailable::Recovering | super::Unavailable::Unknown) => {
+                Err(Unavailable::Stopped | Unavailable::Recovering | Unavailable::Damaged | Unavailable::Unknown) => {
                     return None;
                 }
             }

@@ -17,9 +17,9 @@ use domain::money::{Currency, Minor};
 use domain::{Actor, Command, Origin, RefusalCode, State};
 use engine::{Meta, Request};
 
-use super::Unavailable;
 use super::clearing::{self, FetchError, Returned};
 use super::executor::Executor;
+use super::{Unavailable, recall};
 
 /// Why a notification is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,8 @@ pub(crate) async fn take(executor: &Executor, rail: Rail, headers: &Headers, raw
     match event {
         Notified::Answered { answer, kind, amount, currency } => {
             let (asked, told) = (serial, Told { rail, kind, amount, currency });
-            let (found, _) = executor.platform.read(move |state| find(state, &asked, told)).await?;
+            let look = move |state: &State| find(state, &asked, told);
+            let (found, _) = recall::see(&executor.platform, &executor.store, look).await?;
             let (id, status) = found.map_err(NotTaken::Mismatch)?;
             let outcome = answer.outcome();
             match (&status, &outcome) {
@@ -140,7 +141,8 @@ async fn settle(executor: &Executor, attempt: AttemptId, outcome: Outcome) -> Re
     match seen.result {
         Ok(_) => Ok(Taken::Settled),
         Err(refusal) if refusal.code == RefusalCode::AttemptState => {
-            let (now, _) = executor.platform.read(move |state| state.attempt(attempt).cloned()).await?;
+            let look = move |state: &State| state.attempt(attempt).cloned();
+            let (now, _) = recall::see(&executor.platform, &executor.store, look).await?;
             let same = now.is_ok_and(|now| now.status == AttemptStatus::Settled(outcome));
             Ok(if same { Taken::Repeated } else { Taken::Contradicts })
         }
