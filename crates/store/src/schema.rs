@@ -68,8 +68,11 @@ const FILES: &[File] = files![
     "0045_recall.sql",
 ];
 
-/// What follows a file once, where SQL alone cannot know it.
-const THEN: &[(&str, fn(&dyn Session) -> Result<(), StoreError>)] = &[("0045_recall.sql", recall::mark_closed)];
+/// What SQL alone cannot know.
+type Step = fn(&dyn Session) -> Result<(), StoreError>;
+
+/// What follows a file once.
+const THEN: &[(&str, Step)] = &[("0045_recall.sql", recall::mark_closed)];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     version BIGINT PRIMARY KEY,
