@@ -22,8 +22,7 @@ fn odd_digits_lie_left_or_right_as_the_profile_says() {
     let profile = terminals();
     let mut message = Builder::new(&profile, *b"0200").unwrap();
     message.digits(2, "621234567890123").unwrap();
-    message.digits(22, "051").unwrap().digits(23, "001").unwrap().digits(35, "62123D30").unwrap();
-    message.digits(35, "62123=301").unwrap();
+    message.digits(22, "051").unwrap().digits(23, "001").unwrap().digits(35, "62123=301").unwrap();
     let bytes = message.encode().unwrap();
     let by_hand = "0200 4000060020000000 15 6212345678901230 0510 0001 09 62123D3010";
     assert_eq!(hex::encode_upper(&bytes), by_hand.replace(' ', ""));

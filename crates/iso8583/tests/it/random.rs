@@ -57,8 +57,9 @@ proptest! {
             let read = Message::decode(&profile, &bytes).unwrap();
             prop_assert_eq!(read.digits(2).unwrap().iter().collect::<Vec<_>>(), card.as_bytes());
             prop_assert_eq!(read.amount(4), Ok(amount));
-            prop_assert_eq!(read.copy_bytes(52, &mut [0; 8]).unwrap(), pin);
-            prop_assert_eq!(read.copy_bytes(55, &mut [0; 255]).unwrap(), &*chip);
+            let mut out = [0; 255];
+            prop_assert_eq!(read.copy_bytes(52, &mut out).unwrap(), pin);
+            prop_assert_eq!(read.copy_bytes(55, &mut out).unwrap(), &*chip);
             prop_assert_eq!(Builder::from_message(&profile, &read).unwrap().encode().unwrap(), bytes);
         }
     }
