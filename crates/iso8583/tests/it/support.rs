@@ -18,7 +18,7 @@ pub(crate) fn sale(profile: &Profile) -> Vec<u8> {
     let mut sale = Builder::new(profile, *b"0200").unwrap();
     sale.digits(2, "6230606601007726888").unwrap();
     sale.digits(3, "000000").unwrap();
-    sale.amount(4, 123_45).unwrap();
+    sale.amount(4, 12_345).unwrap();
     sale.digits(11, "000077").unwrap();
     sale.digits(14, "3012").unwrap();
     sale.digits(22, "051").unwrap();
