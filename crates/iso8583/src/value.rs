@@ -54,8 +54,13 @@ impl<'a> Digits<'a> {
         Some(if nibble < 10 { b'0' + nibble } else { b'A' + (nibble - 10) })
     }
 
+    /// The characters, if they lie there as such.
+    pub(crate) fn as_characters(&self) -> Option<&'a [u8]> {
+        (!self.packed).then_some(self.bytes)
+    }
+
     /// The digits as characters, first to last.
-    pub fn iter(&self) -> impl Iterator<Item = u8> + 'a {
+    pub fn iter(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
         let digits = *self;
         (0..digits.count).filter_map(move |index| digits.get(index))
     }
