@@ -227,6 +227,12 @@ impl<'p> Builder<'p> {
                 Ok(())
             }
             Value::Hex(characters) => {
+                if !characters.len().is_multiple_of(2) {
+                    return Err(Problem::Odd { found: characters.len() });
+                }
+                if let Some(position) = characters.iter().position(|character| nibble(*character).is_none()) {
+                    return Err(Problem::Character { position, found: None, format: "hexadecimal, upper case" });
+                }
                 let bytes: Vec<u8> = characters.chunks_exact(2).map(byte_of).collect();
                 self.write(field, Value::Bytes(&bytes))
             }
