@@ -1,6 +1,6 @@
 //! Bytes that contradict the profile: each is refused at its place, and none makes the codec panic.
 
-use iso8583::{Message, Place, Problem};
+use iso8583::{Builder, Message, Place, Problem, Value};
 
 use crate::support::{profiles, sale, terminals};
 
@@ -69,4 +69,17 @@ fn an_error_says_field_byte_finding_and_remedy() {
     let profile = terminals();
     let error = Message::decode(&profile, &hex::decode("0200400000000000000020").unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "field 2 at byte 10: length 20; the profile allows at most 19");
+}
+
+#[test]
+fn bytes_that_are_no_hexadecimal_are_not_built() {
+    for profile in profiles() {
+        let mut builder = Builder::new(&profile, *b"0200").unwrap();
+        let odd = builder.set(52, Value::Hex(b"010203040506070")).unwrap_err();
+        assert_eq!(odd.problem, Problem::Odd { found: 15 });
+        let letter = builder.set(52, Value::Hex(b"01020304050607g8")).unwrap_err();
+        let problem = Problem::Character { position: 14, found: None, format: "hexadecimal, upper case" };
+        assert_eq!((letter.place, letter.problem), (Place::Field(52), problem));
+        assert!(builder.set(52, Value::Hex(b"01020304050607F8")).is_ok());
+    }
 }
