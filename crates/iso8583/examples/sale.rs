@@ -1,4 +1,4 @@
-//! `cargo run --profile fast -p iso8583 --example speed`: how many full sales a second one core reads and writes.
+//! `cargo run --profile fast -p iso8583 --example sale`: how many full sales a second one core reads and writes.
 
 use std::hint::black_box;
 use std::time::Instant;
