@@ -161,8 +161,13 @@ impl<'a> Maker<'a> {
         }
         let (out_trade_no, tries_allowed) = (format!("R-{}", self.number), 1 + u8::from(self.random.chance(600)));
         let (currency, destination) = (CNY, None);
-        // Orders that are paid by the command that creates them are left to the domain's tests.
-        let instruments = Vec::new();
+        // One in five is paid by the command that creates it.
+        let instruments = if self.random.chance(200) {
+            let total = items.iter().map(|item| item.amount).sum();
+            self.instruments(total, items[0].amount)
+        } else {
+            Vec::new()
+        };
         let create =
             CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed, instruments };
         Some(Command::CreateOrder(create))

@@ -63,8 +63,8 @@ fn what_is_sent_again_under_a_new_serial_is_found() {
 
 #[test]
 fn forgotten_keys_are_found_by_what_is_asked_again() {
-    // The operator hears of it as of work that was done already.
-    let laws = ["a key is answered the same for ever", "the operator's work can be done"];
+    // The operator hears of it as of work that was done already; a posting that is asked again is made twice.
+    let laws = ["a key is answered the same for ever", "the operator's work can be done", "a voucher is posted once"];
     is_found(Fault::ForgottenKeys, 6, &laws);
 }
 
