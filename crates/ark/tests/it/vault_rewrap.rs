@@ -44,7 +44,10 @@ fn under(directory: &TempDir, version: &str) -> u64 {
     let connection = Connection::open(directory.path().join(VAULT_NAME)).expect("opens");
     let sql = "SELECT count(*) FROM (SELECT wrapped FROM mac_root UNION ALL SELECT wrapped FROM data_key
                UNION ALL SELECT wrapped FROM totp) WHERE CAST(wrapped AS TEXT) LIKE ?1";
-    connection.query_row(sql, [format!("ark:{version}:%")], |row| row.get(0)).expect("counted")
+    connection
+        .query_row(sql, [format!("ark:{version}:%")], |row| row.get::<_, i64>(0))
+        .expect("counted")
+        .cast_unsigned()
 }
 
 fn compromise_first(keys: &KeyService) {
