@@ -22,6 +22,7 @@
 
 mod check;
 mod file;
+mod rewrap;
 mod wrap;
 
 use std::{
@@ -36,6 +37,7 @@ use zeroize::Zeroizing;
 
 pub use self::check::Checked;
 pub use self::file::{copy, needs_keys};
+pub use self::rewrap::{RewrapFrom, RewrapPage};
 use self::{
     file::{begin, connect, empty_log, failed, next_ids, prepare},
     wrap::Wrapper,
@@ -114,7 +116,6 @@ pub struct Vault {
     path: PathBuf,
     connection: Mutex<Connection>,
     wrapper: Wrapper,
-    mac_root: Vec<u8>,
     request_keys: RwLock<Option<Arc<RequestKeys>>>,
 }
 
@@ -130,9 +131,8 @@ impl Vault {
     pub fn open(directory: &Path, keys: Arc<dyn KeyUse>) -> Result<Self, Error> {
         let (path, wrapper) = (directory.join(VAULT_NAME), Wrapper::new(keys));
         let mut connection = connect(&path)?;
-        let mac_root = prepare(&mut connection, &path, &wrapper)?;
-        let vault =
-            Self { path, connection: Mutex::new(connection), wrapper, mac_root, request_keys: RwLock::default() };
+        prepare(&mut connection, &path, &wrapper)?;
+        let vault = Self { path, connection: Mutex::new(connection), wrapper, request_keys: RwLock::default() };
         vault.request_keys()?;
         Ok(vault)
     }
@@ -151,12 +151,13 @@ impl Vault {
     /// The keys of requests. They are kept while the key service is open; once it is sealed they are forgotten.
     ///
     /// # Errors
-    /// [`Error::Keys`] while it is sealed, [`Error::KeysOfAnotherVault`].
+    /// [`Error::Keys`] while it is sealed, [`Error::KeysOfAnotherVault`], [`Error::Database`].
     pub fn request_keys(&self) -> Result<Arc<RequestKeys>, Error> {
         if let Some(keys) = self.kept_request_keys() {
             return Ok(keys);
         }
-        let bytes = self.wrapper.unwrap(&wrap::mac_root(), &self.mac_root)?;
+        let wrapped = file::mac_root(&self.lock()).map_err(self.failed("read the MAC root"))?;
+        let bytes = self.wrapper.unwrap(&wrap::mac_root(), &wrapped)?;
         let mac_root = bytes.and_then(|bytes| bytes.as_slice().try_into().ok()).map(MacKey::from_bytes);
         let mac_root = mac_root.ok_or_else(|| Error::KeysOfAnotherVault { vault: self.path.clone() })?;
         let keys = Arc::new(RequestKeys::of(&mac_root));

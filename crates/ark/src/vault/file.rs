@@ -108,8 +108,8 @@ pub(super) fn existing(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Makes the tables if there are none, or brings them up, and gives the MAC root as it is wrapped.
-pub(super) fn prepare(connection: &mut Connection, path: &Path, wrapper: &Wrapper) -> Result<Vec<u8>, Error> {
+/// Makes the tables if there are none, or brings them up.
+pub(super) fn prepare(connection: &mut Connection, path: &Path, wrapper: &Wrapper) -> Result<(), Error> {
     let transaction = begin(connection).map_err(failed("begin a transaction", path))?;
     let found = format_of(&transaction).map_err(failed("read the format", path))?;
     match found {
@@ -130,7 +130,6 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path, wrapper: &Wrappe
         FORMAT => {}
         found => return Err(Error::VaultFormat { vault: path.to_owned(), found, supported: FORMAT }),
     }
-    let wrapped = mac_root(&transaction).map_err(failed("read the MAC root", path))?;
     transaction
         .execute_batch(&format!("PRAGMA user_version = {FORMAT}"))
         .and_then(|()| transaction.commit())
@@ -139,7 +138,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path, wrapper: &Wrappe
         // What lay under the old root key leaves the log too. If somebody reads just now, the next erasure does it.
         drop(empty_log(connection));
     }
-    Ok(wrapped)
+    Ok(())
 }
 
 fn format_of(connection: &Connection) -> rusqlite::Result<i64> {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::Error,
-    keys::{self, BATCH_MAX, Context, KeyUse, Purpose, Spec, VAULT_KEY, by_platform},
+    keys::{self, BATCH_MAX, Context, KeyUse, Purpose, Spec, State, VAULT_KEY, by_platform},
     provider::KeyKind,
     vault::CustomerId,
 };
@@ -63,6 +63,36 @@ impl Wrapper {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Up to [`BATCH_MAX`], in their order, each as [`Wrapper::unwrap`]; all must be texts of the key service.
+    pub(super) fn unwrap_many(&self, values: &[(&Context, &[u8])]) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, Error> {
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        let texts: Vec<_> =
+            values.iter().map(|(what, wrapped)| (*what, std::str::from_utf8(wrapped).unwrap_or_default())).collect();
+        let opened = self.keys.decrypt_many(&by_platform(REASON), VAULT_KEY, &texts)?;
+        let one = |opened| match opened {
+            Ok(bytes) => Ok(Some(bytes)),
+            // A version that was compromised or destroyed opens nothing more.
+            Err(keys::Error::Decryption | keys::Error::Version { .. } | keys::Error::State { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        };
+        opened.into_iter().map(one).collect()
+    }
+
+    /// The version that wraps now; 0 if none is active.
+    pub(super) fn newest(&self) -> Result<u32, Error> {
+        let versions = self.keys.info(VAULT_KEY)?.versions;
+        let active = versions.iter().filter(|version| version.state == State::Active);
+        Ok(active.map(|version| version.version).max().unwrap_or(0))
+    }
+}
+
+/// Whether this was wrapped by a version before `newest`. What is no wrapping at all is not: nothing could move it.
+pub(super) fn is_older(wrapped: &[u8], newest: u32) -> bool {
+    let found = std::str::from_utf8(wrapped).ok().and_then(keys::bytes_of);
+    found.is_some_and(|(version, _)| version < newest)
 }
 
 /// Prints which key service it is.

@@ -25,3 +25,4 @@ mod signing;
 mod support;
 mod vault;
 mod vault_check;
+mod vault_rewrap;
