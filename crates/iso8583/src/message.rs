@@ -40,25 +40,54 @@ impl<'p, 'b> Message<'p, 'b> {
     /// # Errors
     /// [`Error`]: the first place that contradicts the profile. No bytes make it panic.
     pub fn decode(profile: &'p Profile, bytes: &'b [u8]) -> Result<Self, Error> {
+        let (mut message, present, cursor) = Self::begin(profile, bytes)?;
+        message.read_fields(present, cursor)?;
+        Ok(message)
+    }
+
+    /// As [`Self::decode`], but keeps the fields before the first that is wrong, for who answers the sender or shows what
+    /// came; with what is wrong, if something is.
+    ///
+    /// # Errors
+    /// [`Error`]: not even message type and bitmap can be read.
+    pub fn decode_until_wrong(profile: &'p Profile, bytes: &'b [u8]) -> Result<(Self, Option<Error>), Error> {
+        let (mut message, present, cursor) = Self::begin(profile, bytes)?;
+        let wrong = message.read_fields(present, cursor).err();
+        Ok((message, wrong))
+    }
+
+    /// Type and bitmaps; the message has no field yet.
+    fn begin(profile: &'p Profile, bytes: &'b [u8]) -> Result<(Self, u128, Cursor<'b>), Error> {
         if bytes.len() > LONGEST {
             return Err(Error::at(Place::Message, LONGEST, Problem::TooLarge { found: bytes.len() }));
         }
         let mut cursor = Cursor { bytes, at: 0 };
         let mti = read_mti(profile, &mut cursor)?;
         let present = read_bitmaps(profile, &mut cursor)?;
-        let mut message = Self { profile, bytes, mti, present, spans: [Span::default(); LAST_FIELD as usize + 1] };
+        let spans = [Span::default(); LAST_FIELD as usize + 1];
+        Ok((Self { profile, bytes, mti, present: 0, spans }, present, cursor))
+    }
+
+    /// Reads the fields of the bitmap; those before an error are in the message then.
+    fn read_fields(&mut self, present: u128, mut cursor: Cursor<'b>) -> Result<(), Error> {
         for number in numbers(present) {
             let place = Place::Field(number);
-            let Some(field) = profile.field(number) else {
-                return Err(Error::at(place, cursor.at, Problem::Undescribed));
+            let read = match self.profile.field(number) {
+                Some(field) => read_field(place, field, &mut cursor),
+                None => Err(Error::at(place, cursor.at, Problem::Undescribed)),
             };
-            let span = read_field(place, field, &mut cursor)?;
-            if let Some(slot) = message.spans.get_mut(usize::from(number)) {
-                *slot = span;
+            match (read, self.spans.get_mut(usize::from(number))) {
+                (Ok(span), Some(slot)) => *slot = span,
+                (Ok(_), None) => return Err(Error::at(place, cursor.at, Problem::Undescribed)),
+                (Err(error), _) => {
+                    self.present = present & ((1 << (number - 1)) - 1);
+                    return Err(error);
+                }
             }
         }
-        match bytes.len() - cursor.at {
-            0 => Ok(message),
+        self.present = present;
+        match self.bytes.len() - cursor.at {
+            0 => Ok(()),
             surplus => Err(Error::at(Place::Message, cursor.at, Problem::Surplus { surplus })),
         }
     }

@@ -12,7 +12,7 @@ mod tags;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
@@ -129,12 +129,15 @@ impl Decode {
         let framed = framed::read(&bytes, self.frame)?;
         let profile = named(self.profile.as_deref().unwrap_or(framed.profile))?;
         let message = bytes.get(framed.at..).unwrap_or_default();
-        let read = Message::decode(&profile, message).map_err(|error| error.moved(framed.at)).with_context(|| {
-            let after = if framed.kind == Kind::Message { "" } else { ", counted from the beginning of the frame" };
-            format!("this is no message of profile {}{after}", profile.name())
-        })?;
+        let says = |error: iso8583::Error| {
+            let behind = if framed.at == 0 { String::new() } else { format!(" (the message begins at byte {})", framed.at) };
+            format!("this is no message of profile {}: {}{behind}", profile.name(), error.moved(framed.at))
+        };
+        let (read, wrong) = Message::decode_until_wrong(&profile, message).map_err(|error| anyhow!(says(error)))?;
         let (mut shown, complaint) = shown::message(&read, framed.at);
+        let complaint = wrong.map(says).or(complaint);
         shown["frame"] = framed.shown;
+        shown["error"] = json!(complaint);
         print(&if self.json { format!("{shown}\n") } else { paint::message(&shown, paint::wants_colour()) });
         complaint.map_or(Ok(()), |complaint| bail!(complaint))
     }

@@ -25,6 +25,7 @@ mod freezes;
 mod holds;
 mod import;
 mod import_berka;
+mod iso8583;
 mod journal_ranges;
 mod key_server;
 mod keys;

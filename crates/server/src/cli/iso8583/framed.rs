@@ -29,7 +29,6 @@ pub(super) enum Kind {
 /// Bytes, with where the message begins in them.
 #[derive(Debug)]
 pub(super) struct Framed {
-    pub(super) kind: Kind,
     /// As shown; `null` for a message alone.
     pub(super) shown: Value,
     pub(super) at: usize,
@@ -43,7 +42,7 @@ pub(super) struct Framed {
 /// What is said, or what it begins as, is broken: place and remedy.
 pub(super) fn read(bytes: &[u8], said: Option<Kind>) -> Result<Framed> {
     match said.unwrap_or_else(|| recognised(bytes)) {
-        Kind::Message => Ok(Framed { kind: Kind::Message, shown: Value::Null, at: 0, profile: profile_of(bytes) }),
+        Kind::Message => Ok(Framed { shown: Value::Null, at: 0, profile: profile_of(bytes) }),
         Kind::Terminal => terminal(bytes),
         Kind::HostLink => network(bytes),
     }
@@ -101,7 +100,7 @@ fn terminal(bytes: &[u8]) -> Result<Framed> {
         "processing_request": header.request(),
         "sub_version": hex::encode_upper(header.sub_version()),
     });
-    Ok(Framed { kind: Kind::Terminal, shown, at: prefix + read.message_at(), profile: "pos_terminal" })
+    Ok(Framed { shown, at: prefix + read.message_at(), profile: "pos_terminal" })
 }
 
 fn network(bytes: &[u8]) -> Result<Framed> {
@@ -131,5 +130,5 @@ fn network(bytes: &[u8]) -> Result<Framed> {
         "user": header.user,
         "reject_code": text(&header.reject),
     });
-    Ok(Framed { kind: Kind::HostLink, shown, at: prefix + host_link::HEADER, profile: "host_link" })
+    Ok(Framed { shown, at: prefix + host_link::HEADER, profile: "host_link" })
 }
