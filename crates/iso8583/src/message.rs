@@ -40,36 +40,36 @@ impl<'p, 'b> Message<'p, 'b> {
     /// # Errors
     /// [`Error`]: the first place that contradicts the profile. No bytes make it panic.
     pub fn decode(profile: &'p Profile, bytes: &'b [u8]) -> Result<Self, Error> {
-        let (mut message, present, cursor) = Self::begin(profile, bytes)?;
-        message.read_fields(present, cursor)?;
+        let (mut message, cursor) = Self::begin(profile, bytes)?;
+        message.read(cursor)?;
         Ok(message)
     }
 
-    /// As [`Self::decode`], but keeps the fields before the first that is wrong, for who answers the sender or shows what
-    /// came; with what is wrong, if something is.
+    /// As [`Self::decode`], but keeps what lies before the first thing that is wrong, for who answers the sender or shows
+    /// what came; with what is wrong, if something is.
     ///
     /// # Errors
-    /// [`Error`]: not even message type and bitmap can be read.
+    /// [`Error`]: not even the message type can be read.
     pub fn decode_until_wrong(profile: &'p Profile, bytes: &'b [u8]) -> Result<(Self, Option<Error>), Error> {
-        let (mut message, present, cursor) = Self::begin(profile, bytes)?;
-        let wrong = message.read_fields(present, cursor).err();
+        let (mut message, cursor) = Self::begin(profile, bytes)?;
+        let wrong = message.read(cursor).err();
         Ok((message, wrong))
     }
 
-    /// Type and bitmaps; the message has no field yet.
-    fn begin(profile: &'p Profile, bytes: &'b [u8]) -> Result<(Self, u128, Cursor<'b>), Error> {
+    /// The type; the message has no field yet.
+    fn begin(profile: &'p Profile, bytes: &'b [u8]) -> Result<(Self, Cursor<'b>), Error> {
         if bytes.len() > LONGEST {
             return Err(Error::at(Place::Message, LONGEST, Problem::TooLarge { found: bytes.len() }));
         }
         let mut cursor = Cursor { bytes, at: 0 };
         let mti = read_mti(profile, &mut cursor)?;
-        let present = read_bitmaps(profile, &mut cursor)?;
         let spans = [Span::default(); LAST_FIELD as usize + 1];
-        Ok((Self { profile, bytes, mti, present: 0, spans }, present, cursor))
+        Ok((Self { profile, bytes, mti, present: 0, spans }, cursor))
     }
 
-    /// Reads the fields of the bitmap; those before an error are in the message then.
-    fn read_fields(&mut self, present: u128, mut cursor: Cursor<'b>) -> Result<(), Error> {
+    /// Reads bitmaps and fields; what lies before an error is in the message then.
+    fn read(&mut self, mut cursor: Cursor<'b>) -> Result<(), Error> {
+        let present = read_bitmaps(self.profile, &mut cursor)?;
         for number in numbers(present) {
             let place = Place::Field(number);
             let read = match self.profile.field(number) {

@@ -100,5 +100,7 @@ fn what_was_read_before_something_is_wrong_is_kept() {
 
     let (all, none) = Message::decode_until_wrong(&profile, &bytes).unwrap();
     assert_eq!((all.fields().count(), none), (whole.fields().count(), None));
-    assert!(Message::decode_until_wrong(&profile, &bytes[..9]).is_err());
+    let (no_bitmap, error) = Message::decode_until_wrong(&profile, &bytes[..9]).unwrap();
+    assert_eq!((no_bitmap.mti(), no_bitmap.fields().count(), error.unwrap().place), (*b"0200", 0, Place::Bitmap));
+    assert!(Message::decode_until_wrong(&profile, &bytes[..1]).is_err());
 }

@@ -199,7 +199,6 @@ fn an_error_names_byte_field_and_remedy() {
     assert!(told.contains(shown["error"].as_str().unwrap()));
     for (arguments, told) in [
         (&["decode", &sale[..80]][..], "the frame's length says 125, 38 bytes follow"),
-        (&["decode", "02004000000000"], "bitmap at byte 2: 5 bytes are left, 8 are needed"),
         (&["decode", "600003000060310000000002A04000000000000000"], "message type at byte 12: position 2 (0x41) is outside format n"),
         (&["decode", "02001000000000000000", "--frame", "terminal"], "byte 0: the frame's length says 512"),
         (&["decode", "6100", "--frame", "terminal"], "byte 0: the frame's length says 24832, 0 bytes follow"),

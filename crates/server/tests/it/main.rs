@@ -37,6 +37,7 @@ mod open;
 mod orders;
 mod own_keys;
 mod own_money;
+mod pos;
 mod restart;
 mod server;
 mod skip;
