@@ -27,7 +27,8 @@ const FLAGS: [&str; 8] = [
 ];
 /// So long each target runs unless told otherwise.
 const SECONDS: &str = "60";
-const USAGE: &str = "`fuzz` takes a target, `--seconds N` and `--keep`: cargo xtask fuzz [TARGET] [--seconds N] [--keep]";
+const USAGE: &str =
+    "`fuzz` takes a target, `--seconds N` and `--keep`: cargo xtask fuzz [TARGET] [--seconds N] [--keep]";
 
 /// A target, and the folder of the fuzz crate that has it.
 #[derive(Debug, Clone)]
@@ -118,7 +119,8 @@ fn targets() -> anyhow::Result<Vec<Target>> {
         if !files.is_dir() {
             continue;
         }
-        let names = entries(&files)?.into_iter().filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned()));
+        let names =
+            entries(&files)?.into_iter().filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned()));
         targets.extend(names.map(|name| Target { name, folder: folder.clone() }));
     }
     targets.sort_by(|one, other| one.name.cmp(&other.name));

@@ -88,7 +88,8 @@ impl Header {
     /// # Errors
     /// [`HeaderError`] with its offset from the header's first byte.
     pub fn read(bytes: &[u8]) -> Result<(Self, usize), HeaderError> {
-        let mut items = Items { bytes: bytes.get(..HEADER).ok_or(HeaderError::Truncated { left: bytes.len() })?, at: 0 };
+        let mut items =
+            Items { bytes: bytes.get(..HEADER).ok_or(HeaderError::Truncated { left: bytes.len() })?, at: 0 };
         let found: [u8; 2] = items.take();
         if found != BEGIN {
             return Err(HeaderError::Begin { found });

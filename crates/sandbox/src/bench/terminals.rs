@@ -93,11 +93,8 @@ impl Terminals {
     pub fn run(&self, out: &mut dyn Write) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
         let address = free_address()?;
-        let settings = [
-            "ark.unseal=file".to_owned(),
-            format!("pos.listen={address}"),
-            format!("pos.connections={}", self.count),
-        ];
+        let settings =
+            ["ark.unseal=file".to_owned(), format!("pos.listen={address}"), format!("pos.connections={}", self.count)];
         let setting = Setting {
             data_dir: std::env::temp_dir().join(format!("lintel-terminals-{}", std::process::id())),
             seed: 1,
@@ -133,7 +130,9 @@ impl Terminals {
                 let profile = Arc::clone(&profile);
                 connecting.spawn(async move {
                     let stream = TcpStream::connect(address).await.with_context(|| {
-                        format!("connecting terminal {number}; each takes a file descriptor on either side (`ulimit -n`)")
+                        format!(
+                            "connecting terminal {number}; each takes a file descriptor on either side (`ulimit -n`)"
+                        )
                     })?;
                     stream.set_nodelay(true)?;
                     let mut terminal = Terminal { number, stream };
@@ -157,7 +156,11 @@ impl Terminals {
     }
 
     /// Each terminal's echoes, `lanes` at once; how long each took in milliseconds.
-    async fn echo_all(&self, terminals: Vec<Terminal>, profile: &Arc<Profile>) -> Result<(Vec<f64>, Arc<[Mutex<Terminal>]>)> {
+    async fn echo_all(
+        &self,
+        terminals: Vec<Terminal>,
+        profile: &Arc<Profile>,
+    ) -> Result<(Vec<f64>, Arc<[Mutex<Terminal>]>)> {
         let terminals: Arc<[_]> = terminals.into_iter().map(Mutex::new).collect();
         let next = Arc::new(AtomicUsize::new(0));
         let mut lanes = JoinSet::new();
@@ -188,7 +191,8 @@ impl Terminals {
     }
 
     fn object(&self, measured: &Measured) -> Value {
-        let Measured { bytes_before, bytes_connected, bytes_after, connecting_seconds, echoing_seconds, times } = measured;
+        let Measured { bytes_before, bytes_connected, bytes_after, connecting_seconds, echoing_seconds, times } =
+            measured;
         json!({
             "benchmark": "terminals",
             "machine": Machine::here(),
@@ -239,7 +243,9 @@ impl Terminal {
         self.stream.read_exact(&mut length).await.with_context(|| format!("terminal {} has no answer", self.number))?;
         let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
         self.stream.read_exact(&mut answer).await.context("reading an answer")?;
-        let Some((envelope, message)) = answer.split_at_checked(ASKED.len() / 2) else { bail!("an answer is too short") };
+        let Some((envelope, message)) = answer.split_at_checked(ASKED.len() / 2) else {
+            bail!("an answer is too short")
+        };
         ensure!(envelope == hex::decode(ANSWERED)?, "an answer went back as {}", hex::encode(envelope));
         let message = Message::decode(profile, message)?;
         let own = message.digits(11)? == trace.as_str() && message.text(41)? == terminal && message.text(39)? == "00";

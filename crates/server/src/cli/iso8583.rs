@@ -130,7 +130,8 @@ impl Decode {
         let profile = named(self.profile.as_deref().unwrap_or(framed.profile))?;
         let message = bytes.get(framed.at..).unwrap_or_default();
         let says = |error: iso8583::Error| {
-            let behind = if framed.at == 0 { String::new() } else { format!(" (the message begins at byte {})", framed.at) };
+            let behind =
+                if framed.at == 0 { String::new() } else { format!(" (the message begins at byte {})", framed.at) };
             format!("this is no message of profile {}: {}{behind}", profile.name(), error.moved(framed.at))
         };
         let (read, wrong) = Message::decode_until_wrong(&profile, message).map_err(|error| anyhow!(says(error)))?;
@@ -176,7 +177,11 @@ impl Show {
             let all = BUILT_IN.map(|(name, _)| named(name).map(|profile| summary(&profile)));
             let all = Value::Array(all.into_iter().collect::<Result<_>>()?);
             let fields = [super::table::text("name"), super::table::number("fields"), super::table::text("bitmap")];
-            print(&if self.json { format!("{}\n", json!({ "data": all })) } else { super::table::table(&fields, &all, None) });
+            print(&if self.json {
+                format!("{}\n", json!({ "data": all }))
+            } else {
+                super::table::table(&fields, &all, None)
+            });
             return Ok(());
         };
         if self.toml {

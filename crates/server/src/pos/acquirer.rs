@@ -98,6 +98,7 @@ struct File {
     date: u8,
     time: u8,
     echo: Vec<Echo>,
+    requests: Vec<Request>,
     codes: Codes,
     transactions: Vec<Line>,
 }
@@ -107,6 +108,13 @@ struct File {
 struct Echo {
     mti: String,
     network_code: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    codes: Vec<String>,
+    digit: u8,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,6 +146,7 @@ pub(crate) struct Acquirer {
     pub(crate) time: u8,
     pub(crate) codes: Codes,
     echo: Vec<Echo>,
+    requests: Vec<Request>,
     lines: Vec<Line>,
     network_code: Part,
     transaction_type: Part,
@@ -174,12 +183,15 @@ impl Acquirer {
             &codes.overloaded,
             &codes.unknown_terminal,
         ];
-        for code in all {
+        for code in all.into_iter().chain(file.requests.iter().flat_map(|request| &request.codes)) {
             let right = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
             ensure!(right, "codes: \"{code}\" is not two letters or digits");
         }
         for number in file.repeated.iter().chain([&file.date, &file.time]) {
             ensure!(messages.field(*number).is_some(), "field {number} is not in the profile {}", messages.name());
+        }
+        if let Some(request) = file.requests.iter().find(|request| request.digit > 9) {
+            bail!("requests: {} is not one digit", request.digit);
         }
         let mtis = file.echo.iter().map(|echo| &echo.mti).chain(file.transactions.iter().map(|line| &line.mti));
         for mti in mtis {
@@ -199,14 +211,22 @@ impl Acquirer {
             time: file.time,
             codes: file.codes,
             echo: file.echo,
+            requests: file.requests,
             lines: file.transactions,
         })
+    }
+
+    /// The digit of the header by which an answer with this code asks its terminal for something besides; 0 for nothing.
+    pub(crate) fn request(&self, code: &str) -> u8 {
+        let asks = |request: &&Request| request.codes.iter().any(|known| known == code);
+        self.requests.iter().find(asks).map_or(0, |request| request.digit)
     }
 
     /// Whether a terminal only wants to hear an answer.
     pub(crate) fn is_echo(&self, message: &Message<'_, '_>) -> bool {
         let asked = |echo: &Echo| {
-            is_type(message, &echo.mti) && holds(message.part(self.network_code.0, self.network_code.1), &echo.network_code)
+            is_type(message, &echo.mti)
+                && holds(message.part(self.network_code.0, self.network_code.1), &echo.network_code)
         };
         self.echo.iter().any(asked)
     }
@@ -281,6 +301,7 @@ mod tests {
         refused("approved = \"00\"", "approved = \"0\"", "codes: \"0\" is not two letters or digits");
         refused("repeated = [3,", "repeated = [5,", "field 5 is not in the profile pos_terminal");
         refused("mti = \"0500\"", "mti = \"500\"", "mti: \"500\" is not four digits");
+        refused("digit = 3", "digit = 10", "requests: 10 is not one digit");
         refused("kind = \"tip\"", "kind = \"tips\"", "unknown variant `tips`");
         refused("lri = \"accepted\"", "lri = \"yes\"", "unknown variant `yes`");
         refused("messages = \"pos_terminal\"", "messages = \"mine.toml\"", "\"mine.toml\" is not pos_terminal");

@@ -67,15 +67,6 @@ impl fmt::Debug for Tpdu {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header(pub(crate) [u8; HEADER]);
 
-/// What an answer asks its terminal to do besides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Processing {
-    /// Nothing.
-    None,
-    /// Get new work keys: sign in again.
-    SignIn,
-}
-
 impl Header {
     /// Application class, two digits: `60` magnetic stripe, `61` chip, `67` mobile terminal.
     pub(crate) fn class(self) -> u8 {
@@ -102,15 +93,10 @@ impl Header {
         [self.0[3], self.0[4], self.0[5]]
     }
 
-    /// That of the answer: the same with another request.
-    pub(crate) fn answer(self, processing: Processing) -> Self {
-        let [class, version, state, sub @ ..] = self.0;
-        let request = match processing {
-            Processing::None => 0,
-            Processing::SignIn => 3,
-        };
-        let [first, second, third] = sub;
-        Self([class, version, state & 0xF0 | request, first, second, third])
+    /// That of the answer: the same with another processing request, one digit.
+    pub(crate) fn answer(self, request: u8) -> Self {
+        let [class, version, state, first, second, third] = self.0;
+        Self([class, version, state & 0xF0 | request & 0x0F, first, second, third])
     }
 }
 
@@ -202,8 +188,8 @@ mod tests {
         assert_eq!(format!("{:?}", read.tpdu.answer()), "6000000525");
         assert_eq!((read.header.class(), read.header.version(), read.header.state()), (0x60, 0x31, 0));
         assert_eq!((read.header.request(), read.header.sub_version()), (0, [0x31, 0x12, 0x34]));
-        assert_eq!(format!("{:?}", read.header.answer(Processing::SignIn)), "603103311234");
-        assert_eq!(read.header.answer(Processing::SignIn).answer(Processing::None), read.header);
+        assert_eq!(format!("{:?}", read.header.answer(3)), "603103311234");
+        assert_eq!(read.header.answer(3).answer(0), read.header);
         assert_eq!((read.message, read.message_at()), (&[8, 0][..], 11));
         let mut out = Vec::new();
         put_frame(&mut out, read.tpdu, read.header, read.message).unwrap();

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::acquirer::{Acquirer, Lri, Overload};
 use super::answer::{answer, answer_type};
-use super::envelope::{Envelope, Processing, put_frame};
+use super::envelope::{Envelope, put_frame};
 use super::switch::{Asked, Switch, Told};
 use crate::shell::Clock;
 
@@ -63,7 +63,7 @@ impl<S: Switch> Gateway<S> {
             Some(error) => {
                 tracing::debug!(error = %error.moved(envelope.message_at()), "a message that does not read");
                 refused("format_error");
-                Told { code: self.acquirer.codes.format_error.clone(), processing: Processing::None }
+                Told { code: self.acquirer.codes.format_error.clone() }
             }
             None => match self.told(&message).await {
                 Some(told) => told,
@@ -75,7 +75,8 @@ impl<S: Switch> Gateway<S> {
             Err(error) => return close("answer", &error),
         };
         let mut out = Vec::new();
-        match put_frame(&mut out, envelope.tpdu.answer(), envelope.header.answer(told.processing), &bytes) {
+        let header = envelope.header.answer(self.acquirer.request(&told.code));
+        match put_frame(&mut out, envelope.tpdu.answer(), header, &bytes) {
             Ok(()) => Reply::Send(out),
             Err(length) => close("answer", &format!("{length} bytes")),
         }
@@ -84,7 +85,7 @@ impl<S: Switch> Gateway<S> {
     /// What a message that was read whole is told; `None` if the connection is to be closed.
     async fn told(&self, message: &Message<'_, '_>) -> Option<Told> {
         let codes = &self.acquirer.codes;
-        let told = |code: &String| Told { code: code.clone(), processing: Processing::None };
+        let told = |code: &String| Told { code: code.clone() };
         if self.acquirer.is_echo(message) {
             metrics::counter!("lintel_pos_messages_total", "outcome" => "echo").increment(1);
             return Some(told(&codes.approved));

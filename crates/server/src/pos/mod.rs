@@ -91,7 +91,9 @@ impl Pos {
     pub(crate) async fn stop(self) {
         match self.terminals.stop(self.drain).await {
             0 => {}
-            connections => tracing::warn!(connections, "terminals are cut off: their answers took longer than pos.drain_ms"),
+            connections => {
+                tracing::warn!(connections, "terminals are cut off: their answers took longer than pos.drain_ms")
+            }
         }
     }
 }

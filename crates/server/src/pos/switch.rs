@@ -6,7 +6,6 @@
 use iso8583::Message;
 
 use super::acquirer::{Acquirer, Kind};
-use super::envelope::Processing;
 
 /// A message that was read whole and is a transaction that the acquirer's profile knows.
 #[derive(Debug)]
@@ -21,8 +20,6 @@ pub(crate) struct Asked<'m> {
 pub(crate) struct Told {
     /// Field 39.
     pub(crate) code: String,
-    /// What the header asks for besides.
-    pub(crate) processing: Processing,
 }
 
 /// Decides messages.
@@ -40,6 +37,6 @@ impl Switch for NoTerminals {
         let Asked { acquirer, message, kind } = asked;
         let fields = message.fields().count();
         tracing::debug!(?kind, fields, "a message of a terminal that nobody registered");
-        Told { code: acquirer.codes.unknown_terminal.clone(), processing: Processing::None }
+        Told { code: acquirer.codes.unknown_terminal.clone() }
     }
 }

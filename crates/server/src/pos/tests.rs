@@ -16,7 +16,6 @@ use tokio_rustls::TlsConnector;
 
 use super::acquirer::Acquirer;
 use super::connection::{Closed, Patience, serve};
-use super::envelope::Processing;
 use super::gateway::Gateway;
 use super::listener::{Terminals, Transport};
 use super::switch::{Asked, NoTerminals, Switch, Told};
@@ -99,7 +98,7 @@ impl Switch for Held {
     async fn decide<'m>(&'m self, _: Asked<'m>) -> Told {
         self.has.send(()).unwrap();
         self.let_go.acquire().await.unwrap().forget();
-        Told { code: "51".to_owned(), processing: Processing::SignIn }
+        Told { code: "A0".to_owned() }
     }
 }
 
@@ -193,9 +192,13 @@ async fn a_full_queue_answers_or_closes_as_the_profile_says() {
     echoes(&mut second).await;
     let_go.add_permits(2);
     let answer = frame(&mut first).await;
-    assert_eq!((code(&answer).as_str(), &answer[2..13]), ("51", &bytes("6005270003 613103311234")[..]), "with its request");
+    assert_eq!(
+        (code(&answer).as_str(), &answer[2..13]),
+        ("A0", &bytes("6005270003 613103311234")[..]),
+        "with its request"
+    );
     second.write_all(&bytes(SALE)).await.unwrap();
-    assert_eq!(code(&frame(&mut second).await), "51");
+    assert_eq!(code(&frame(&mut second).await), "A0");
 
     let (held, mut had, _let_go) = Held::new();
     let mut closing = gateway(held, 1);
@@ -221,7 +224,7 @@ async fn the_next_message_of_a_connection_waits_for_the_answer_to_the_last() {
     assert!(had.try_recv().is_err(), "the second sale is not with the switch");
     let_go.add_permits(2);
     let codes = [code(&frame(&mut stream).await), code(&frame(&mut stream).await)];
-    assert_eq!((codes, frame(&mut stream).await), (["51", "51"].map(String::from), bytes(ECHOED)));
+    assert_eq!((codes, frame(&mut stream).await), (["A0", "A0"].map(String::from), bytes(ECHOED)));
 }
 
 #[tokio::test]
@@ -257,7 +260,7 @@ async fn a_stop_ends_the_silent_at_once_and_lets_the_others_have_their_answer() 
     assert!(is_closed(&mut silent).await);
     assert!(TcpStream::connect(address).await.is_err(), "nobody is let in");
     let_go.add_permits(1);
-    assert_eq!(code(&frame(&mut waiting).await), "51");
+    assert_eq!(code(&frame(&mut waiting).await), "A0");
     assert!(is_closed(&mut waiting).await);
     assert_eq!(terminals.stop(PATIENT.read).await, 0);
 }

@@ -81,7 +81,10 @@ fn a_frame_of_a_terminal_is_shown_with_its_parts() {
     assert!(!shown.contains('\x1b'), "no colour where no terminal is");
     let json = json_of(&["decode", ECHO]);
     assert_eq!(json["frame"]["length"], 50);
-    assert_eq!(field(&json, 60)["parts"][1], json!({"part": "60.2", "name": "batch number", "value": "000001", "length": 6}));
+    assert_eq!(
+        field(&json, 60)["parts"][1],
+        json!({"part": "60.2", "name": "batch number", "value": "000001", "length": 6})
+    );
 }
 
 #[test]
@@ -100,7 +103,10 @@ fn a_message_comes_from_argument_file_or_input_in_three_forms() {
     let fed = lintel_fed(directory.path(), &["iso8583", "decode", "--json"], ECHO);
     assert_eq!(serde_json::from_str::<Value>(&printed(&fed)).unwrap(), expected);
     let bare = json_of(&["decode", &hex::encode(&bytes[13..])]);
-    assert_eq!((&bare["frame"], &bare["mti"], field(&bare, 11)["at"].as_u64()), (&Value::Null, &json!("0820"), Some(10)));
+    assert_eq!(
+        (&bare["frame"], &bare["mti"], field(&bare, 11)["at"].as_u64()),
+        (&Value::Null, &json!("0820"), Some(10))
+    );
 }
 
 #[test]
@@ -138,7 +144,8 @@ fn what_decode_prints_is_encoded_to_the_same_bytes() {
     assert!(told.contains("field 2 is hidden in this JSON") && !hidden.status.success(), "{told}");
 
     let fields = json!({"profile": "ascii_1987", "mti": "0800", "fields": {"4": 5, "11": "000001", "70": "301"}});
-    let ascii = lintel_fed(directory.path(), &["iso8583", "encode", "--in", "-", "--to", "binary"], &fields.to_string());
+    let ascii =
+        lintel_fed(directory.path(), &["iso8583", "encode", "--in", "-", "--to", "binary"], &fields.to_string());
     assert_eq!(printed(&ascii), "080090200000000000000400000000000000000000000005000001301");
 }
 
@@ -193,13 +200,17 @@ fn an_error_names_byte_field_and_remedy() {
     let sale = sale();
     // Cut off within the message: what was read before is shown, with where it ends.
     let cut = run(&["decode", &sale[26..100], "--json"]);
-    let (shown, told): (Value, _) = (serde_json::from_slice(&cut.stdout).unwrap(), String::from_utf8(cut.stderr).unwrap());
+    let (shown, told): (Value, _) =
+        (serde_json::from_slice(&cut.stdout).unwrap(), String::from_utf8(cut.stderr).unwrap());
     assert_eq!((cut.status.code(), field(&shown, 11)["value"].as_str()), (Some(1), Some("000077")));
     assert!(told.contains("field 35 at byte 35: 2 bytes are left, 19 are needed"), "{told}");
     assert!(told.contains(shown["error"].as_str().unwrap()));
     for (arguments, told) in [
         (&["decode", &sale[..80]][..], "the frame's length says 125, 38 bytes follow"),
-        (&["decode", "600003000060310000000002A04000000000000000"], "message type at byte 12: position 2 (0x41) is outside format n"),
+        (
+            &["decode", "600003000060310000000002A04000000000000000"],
+            "message type at byte 12: position 2 (0x41) is outside format n",
+        ),
         (&["decode", "02001000000000000000", "--frame", "terminal"], "byte 0: the frame's length says 512"),
         (&["decode", "6100", "--frame", "terminal"], "byte 0: the frame's length says 24832, 0 bytes follow"),
         (&["decode", "zz", "--from", "hex"], "the message is not hexadecimal"),
@@ -209,7 +220,10 @@ fn an_error_names_byte_field_and_remedy() {
         (&["encode", "mti=0200", "6230606601007726888"], "argument 2 is no FIELD=VALUE"),
         (&["encode", "mti=0200", "60.3=301"], "field 60: 60.1 (transaction type) is missing before 60.3"),
         (&["encode", "mti=0200", "60.1=1"], "60.1 (transaction type): length 1; the profile has 2"),
-        (&["encode", "mti=0200", "7=1128054401"], "field 7: profile pos_terminal does not describe it; see `lintel iso8583 profile"),
+        (
+            &["encode", "mti=0200", "7=1128054401"],
+            "field 7: profile pos_terminal does not describe it; see `lintel iso8583 profile",
+        ),
         (&["encode", "mti=0200", "52=623060660100772"], "field 52: it is bytes; write them in hexadecimal"),
         (&["encode", "mti=0200", "tpdu=60", "3=000000"], "tpdu is 10 digits, not \"60\""),
         (&["encode", "mti=0200", "65536=1"], "there is no field `65536`"),

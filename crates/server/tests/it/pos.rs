@@ -29,7 +29,8 @@ fn frames() -> Vec<Foreign> {
 /// Where terminals connect, as the log says.
 fn terminals(server: &Server) -> String {
     let log = server.log();
-    let line = log.lines().find(|line| line.contains("terminals may connect by TCP")).unwrap_or_else(|| panic!("{log}"));
+    let line =
+        log.lines().find(|line| line.contains("terminals may connect by TCP")).unwrap_or_else(|| panic!("{log}"));
     line.split_whitespace().find_map(|word| word.strip_prefix("address=")).unwrap().to_owned()
 }
 
@@ -127,7 +128,10 @@ fn settings_that_cannot_be_are_refused_by_name() {
     let directory = tempfile::TempDir::new().unwrap();
     for (settings, told) in [
         (&["pos.listen=7890"][..], "pos.listen is \"7890\": use an address and a port"),
-        (&["pos.tls_listen=127.0.0.1:0"], "pos.tls_listen needs pos.certificate (with its chain) and pos.certificate_key"),
+        (
+            &["pos.tls_listen=127.0.0.1:0"],
+            "pos.tls_listen needs pos.certificate (with its chain) and pos.certificate_key",
+        ),
         (&["pos.listen=127.0.0.1:0", "pos.acquirer=/nonexistent.toml"], "the acquirer profile /nonexistent.toml"),
     ] {
         let own = settings.iter().flat_map(|setting| ["--set", setting]);

@@ -32,7 +32,9 @@ pub(super) fn bytes(argument: Option<&str>, file: Option<&Path>, form: Option<Fo
     let bytes = match form {
         None => guessed(given),
         Some(Form::Binary) => given,
-        Some(Form::Hex) => from_hex(&given).context("the message is not hexadecimal: an even number of digits 0 to F")?,
+        Some(Form::Hex) => {
+            from_hex(&given).context("the message is not hexadecimal: an even number of digits 0 to F")?
+        }
         Some(Form::Base64) => from_base64(&given).context("the message is not base64")?,
     };
     if bytes.is_empty() {

@@ -46,7 +46,9 @@ impl Written {
             Value::Object(fields) => fields.iter().try_for_each(|(name, value)| self.put(name, value.clone()))?,
             Value::Array(fields) => fields.iter().try_for_each(|field| self.shown(field))?,
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                bail!("the JSON has no `fields`: an object of values by number, or the list that `decode --json` prints")
+                bail!(
+                    "the JSON has no `fields`: an object of values by number, or the list that `decode --json` prints"
+                )
             }
         }
         let frame = object["frame"].as_object();
@@ -91,7 +93,11 @@ impl Written {
         let (number, part) = name.split_once('.').map_or((name, None), |(number, part)| (number, Some(part)));
         let is_number = |text: &str| text.parse::<u8>().is_ok_and(|number| number > 0);
         let known = name == "mti" || FRAME.contains(&name) || is_number(number) && part.is_none_or(is_number);
-        ensure!(known, "there is no field `{name}`: write a number, 60.1 for a part, 55.9F26 for a tag, mti, {}", FRAME.join(", "));
+        ensure!(
+            known,
+            "there is no field `{name}`: write a number, 60.1 for a part, 55.9F26 for a tag, mti, {}",
+            FRAME.join(", ")
+        );
         self.items.insert(name.to_owned(), value);
         Ok(())
     }
@@ -157,7 +163,10 @@ fn set(message: &mut Builder<'_>, profile: &Profile, number: u8, value: &Value) 
         }
         Format::B => {
             let bytes = hex::decode(text).ok();
-            message.bytes(number, &bytes.with_context(|| format!("field {number}: it is bytes; write them in hexadecimal"))?)?
+            message.bytes(
+                number,
+                &bytes.with_context(|| format!("field {number}: it is bytes; write them in hexadecimal"))?,
+            )?
         }
     };
     Ok(())
@@ -167,7 +176,12 @@ fn set(message: &mut Builder<'_>, profile: &Profile, number: u8, value: &Value) 
 fn joined(profile: &Profile, number: u8, given: &BTreeMap<u8, String>) -> Result<String> {
     let all = profile.field(number).map_or(&[][..], |field: &Field| &field.parts);
     let last = given.keys().next_back().copied().unwrap_or_default();
-    ensure!(usize::from(last) <= all.len(), "field {number} has {} parts in profile {}, no part {last}", all.len(), profile.name());
+    ensure!(
+        usize::from(last) <= all.len(),
+        "field {number} has {} parts in profile {}, no part {last}",
+        all.len(),
+        profile.name()
+    );
     (1..=last)
         .zip(all)
         .map(|(index, part)| {
@@ -192,7 +206,9 @@ fn framed(message: &[u8], frame: &BTreeMap<String, Value>) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     match (has(&["tpdu", "header"]), has(&["destination", "source", "batch", "transaction", "reject_code"])) {
         (false, false) => return Ok(message.to_vec()),
-        (true, true) => bail!("tpdu and header are a terminal's; destination and source are of the host link: give one kind"),
+        (true, true) => {
+            bail!("tpdu and header are a terminal's; destination and source are of the host link: give one kind")
+        }
         (true, false) => {
             let tpdu = digits(&text("tpdu", "6000000000")?, "tpdu")?;
             let header = digits(&text("header", "600000000000")?, "header")?;
@@ -220,7 +236,10 @@ fn digits<const N: usize>(text: &str, what: &str) -> Result<[u8; N]> {
 }
 
 fn padded<const N: usize>(text: &str, what: &str) -> Result<[u8; N]> {
-    ensure!(text.len() <= N && text.bytes().all(|byte| matches!(byte, 0x20..=0x7E)), "{what} is at most {N} printable ASCII characters");
+    ensure!(
+        text.len() <= N && text.bytes().all(|byte| matches!(byte, 0x20..=0x7E)),
+        "{what} is at most {N} printable ASCII characters"
+    );
     let mut out = [b' '; N];
     out.iter_mut().zip(text.bytes()).for_each(|(slot, byte)| *slot = byte);
     Ok(out)

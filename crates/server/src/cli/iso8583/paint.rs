@@ -52,7 +52,13 @@ pub(super) fn profile(shown: &Value, colour: bool) -> String {
         let cell = |name: &str| plain(&field[name]);
         let class = (cell("class"), if field["class"] == "C1" { Ink::Plain } else { Ink::Hidden });
         let padding = (cell("padding"), Ink::Faint);
-        table.row([(cell("field"), Ink::Number), (cell("name"), Ink::Plain), (cell("layout"), Ink::Faint), class, padding]);
+        table.row([
+            (cell("field"), Ink::Number),
+            (cell("name"), Ink::Plain),
+            (cell("layout"), Ink::Faint),
+            class,
+            padding,
+        ]);
         for part in list(&field["parts"]) {
             let name = format!("  {}", plain(&part["name"]));
             let none = (String::new(), Ink::Plain);
