@@ -1,9 +1,10 @@
 //! `lintel bench terminals`: connections of many terminals at once, and what each costs the platform.
 //!
 //! ```text
-//!  platform with its gateway ─► memory ─► N connections, an echo on each ─► memory ─► echoes on all of them ─► memory ─► report
+//!  platform with its gateway ─► N connections, an echo on each, memory at a tenth and at all ─► echoes on all ─► memory ─► report
 //! ```
-//! The terminals are silent while memory is read, as terminals are most of the time.
+//! What a connection takes is the slope between a tenth and all: a platform that has just begun gives memory back meanwhile. The
+//! terminals are silent while memory is read, as terminals are most of the time.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
@@ -29,7 +30,8 @@ use crate::process::resident_bytes;
 
 const ABOUT: &str = "\
 Starts a platform whose gateway lets terminals in, connects so many over TCP, has each send an echo and stay, and says how much \
-memory the platform took for them. Then all send echoes in turn.
+memory the platform took for them, by the difference between a tenth of them and all. Then all send echoes in turn. Buffers of the system's \
+own (a socket's) are not in it.
 
 Terminals and platform share the machine. Each connection takes a file descriptor on either side: see `ulimit -n`.";
 
@@ -78,6 +80,8 @@ struct Terminal {
 /// What was measured; memory is the platform's.
 struct Measured {
     bytes_before: u64,
+    /// With this many connected.
+    bytes_few: (u64, u64),
     bytes_connected: u64,
     bytes_after: u64,
     connecting_seconds: f64,
@@ -123,6 +127,7 @@ impl Terminals {
         let bytes_before = memory()?;
         let began = Instant::now();
         let mut terminals = Vec::new();
+        let mut bytes_few = (0, bytes_before);
         while terminals.len() < self.count as usize {
             let end = (terminals.len() + self.lanes as usize).min(self.count as usize);
             let mut connecting = JoinSet::new();
@@ -143,6 +148,9 @@ impl Terminals {
             while let Some(connected) = connecting.join_next().await {
                 terminals.push(connected.context("a terminal's task")??);
             }
+            if bytes_few.0 == 0 && terminals.len() >= self.count as usize / 10 {
+                bytes_few = (terminals.len() as u64, memory()?);
+            }
             progress.now_and_then(|| format!("{} terminals are connected", thousands(terminals.len() as u64)));
         }
         let (connecting_seconds, bytes_connected) = (began.elapsed().as_secs_f64(), memory()?);
@@ -152,7 +160,15 @@ impl Terminals {
         let (echoing_seconds, bytes_after) = (began.elapsed().as_secs_f64(), memory()?);
         drop(terminals);
         let times = Percentiles::of(times);
-        Ok(Measured { bytes_before, bytes_connected, bytes_after, connecting_seconds, echoing_seconds, times })
+        Ok(Measured {
+            bytes_before,
+            bytes_few,
+            bytes_connected,
+            bytes_after,
+            connecting_seconds,
+            echoing_seconds,
+            times,
+        })
     }
 
     /// Each terminal's echoes, `lanes` at once; how long each took in milliseconds.
@@ -191,13 +207,15 @@ impl Terminals {
     }
 
     fn object(&self, measured: &Measured) -> Value {
-        let Measured { bytes_before, bytes_connected, bytes_after, connecting_seconds, echoing_seconds, times } =
+        let Measured { bytes_before, bytes_connected, bytes_after, connecting_seconds, echoing_seconds, times, .. } =
             measured;
         json!({
             "benchmark": "terminals",
             "machine": Machine::here(),
             "connections": self.count,
             "resident_bytes_before": bytes_before,
+            "few_connections": measured.bytes_few.0,
+            "resident_bytes_few_connected": measured.bytes_few.1,
             "resident_bytes_connected": bytes_connected,
             "resident_bytes_after_echoes": bytes_after,
             "bytes_per_connection": self.each(measured),
@@ -211,8 +229,10 @@ impl Terminals {
     fn table(&self, measured: &Measured) -> String {
         let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
         let mut table = Table(String::new());
+        let few = format!("memory, {} connected", thousands(measured.bytes_few.0));
         table.row("connections", thousands(self.count.into()));
         table.row("memory before", mebibytes(measured.bytes_before));
+        table.row(&few, mebibytes(measured.bytes_few.1));
         table.row("memory, all connected", mebibytes(measured.bytes_connected));
         table.row("memory after echoes", mebibytes(measured.bytes_after));
         table.row("memory a connection", format!("{} bytes", thousands(self.each(measured))));
@@ -222,10 +242,11 @@ impl Terminals {
         table.0
     }
 
-    /// The most memory that the platform had more than before, by connection.
+    /// What the platform took for each connection after the first tenth.
     fn each(&self, measured: &Measured) -> u64 {
+        let (few, bytes_few) = measured.bytes_few;
         let most = measured.bytes_connected.max(measured.bytes_after);
-        most.saturating_sub(measured.bytes_before) / u64::from(self.count)
+        most.saturating_sub(bytes_few) / u64::from(self.count).saturating_sub(few).max(1)
     }
 }
 

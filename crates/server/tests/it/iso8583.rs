@@ -73,8 +73,8 @@ fn a_frame_of_a_terminal_is_shown_with_its_parts() {
         "  tpdu                6000030000",
         "  application class   60",
         "0820 network management advice (ISO 8583:1987), profile pos_terminal",
-        "   41  terminal             ans8 ascii        26  10000001",
-        " 60.3    network code                             301  echo",
+        "   41  terminal                   ans8 ascii       26  10000001",
+        " 60.3    network code                                  301  echo",
     ] {
         assert!(shown.lines().any(|found| found == line), "{line} is not in\n{shown}");
     }
