@@ -1,10 +1,12 @@
 //! Settings: defaults, then the file, then the environment (`LINTEL_…`), then the command line.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use ark::keys::Home;
 use domain::calendar::{Calendar, Date, Year};
 use journal::Keep;
 use serde::Deserialize;
@@ -50,18 +52,41 @@ pub(crate) enum ClockKind {
 /// What a place is called that is the embedded default.
 const EMBEDDED: &str = "embedded";
 
-/// Where the store lies: `embedded`, or a PostgreSQL address and a schema.
-#[derive(Debug, Clone, Deserialize)]
+/// `embedded`, or how PostgreSQL is reached, with a password perhaps: it is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct PlaceUrl(String);
+
+impl PlaceUrl {
+    /// True on the embedded default.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.0 == EMBEDDED
+    }
+
+    /// The address, for whoever connects.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlaceUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.is_embedded() { EMBEDDED } else { "(not shown)" })
+    }
+}
+
+/// Where the store, or what the key service keeps, lies: `embedded`, or a PostgreSQL address and a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
-    pub(crate) url: String,
+    pub(crate) url: PlaceUrl,
     pub(crate) schema: String,
 }
 
 impl Place {
     /// True on the embedded default.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.url == EMBEDDED
+        self.url.is_embedded()
     }
 }
 
@@ -69,7 +94,7 @@ impl Place {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JournalConfig {
-    pub(crate) url: String,
+    pub(crate) url: PlaceUrl,
     pub(crate) schema: String,
     pub(crate) keep_mib: u64,
     pub(crate) ranges: String,
@@ -78,7 +103,7 @@ pub(crate) struct JournalConfig {
 impl JournalConfig {
     /// True on the embedded default.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.url == EMBEDDED
+        self.url.is_embedded()
     }
 
     /// What of it stays in the database; `None` if all of it does.
@@ -130,8 +155,19 @@ pub(crate) struct ArkConfig {
     pub(crate) unseal: ArkUnseal,
     pub(crate) provider: ArkProvider,
     pub(crate) provider_file: PathBuf,
+    pub(crate) place: Place,
     pub(crate) remote: ArkRemote,
     pub(crate) serve: ArkServe,
+}
+
+impl ArkConfig {
+    /// Where this process's own key service lies: in a schema of PostgreSQL if one is set, what belongs to no database below the data
+    /// directory.
+    pub(crate) fn home(&self, directory: &Path) -> Home {
+        let Place { url, schema } = &self.place;
+        let schema = (!url.is_embedded()).then(|| ark::keys::PostgresConfig::new(url.expose(), schema));
+        Home::new(directory, schema)
+    }
 }
 
 /// What holds the root key, or the financial keys.
@@ -232,7 +268,7 @@ impl Config {
         let mut table: toml::Table = DEFAULT.parse().context("the built-in configuration")?;
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-            let own: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+            let own: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
             merge(&mut table, own);
         }
         for (name, value) in std::env::vars() {
@@ -246,7 +282,34 @@ impl Config {
         }
         let config: Self = table.try_into().context("the configuration")?;
         config.history.merges()?;
+        config.refuse_ark_place()?;
         Ok(config)
+    }
+
+    /// Refuses a place of the key service that is another's.
+    fn refuse_ark_place(&self) -> Result<()> {
+        let (place, ark) = (&self.ark.place, &self.ark);
+        if place.is_embedded() {
+            return Ok(());
+        }
+        if !ark.remote.url.is_empty() {
+            bail!(
+                "ark.remote.url and ark.place.url are set: the keys are in another process, or in this one's schema; leave one of \
+                 them out"
+            );
+        }
+        let taken = [("journal", &self.journal.url, &self.journal.schema), ("store", &self.store.url, &self.store.schema)];
+        for (name, url, schema) in taken {
+            if (url, schema) == (&place.url, &place.schema) {
+                bail!("ark.place.schema is `{schema}`, which is {name}.schema too: name a schema of its own");
+            }
+        }
+        Ok(())
+    }
+
+    /// Where this process's own key service lies.
+    pub(crate) fn ark_home(&self) -> Home {
+        self.ark.home(&self.data_dir)
     }
 
     /// The working days it knows.
@@ -264,6 +327,13 @@ impl Config {
         }
         Ok(Calendar { years })
     }
+}
+
+/// Names the line that does not read and shows nothing of it: it may hold a password.
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    anyhow::anyhow!("{} is not TOML: line {line}: {}", path.display(), error.message())
 }
 
 fn merge(base: &mut toml::Table, over: toml::Table) {
@@ -329,6 +399,30 @@ mod tests {
         for wrong in ["history.merge=1", "history.merge=101"] {
             assert!(format!("{:#}", merges(wrong).unwrap_err()).contains("history.merge is"));
         }
+    }
+
+    #[test]
+    fn the_keys_lie_in_a_schema_that_is_nobody_elses() {
+        let load = |lines: &[&str]| Config::load(None, &lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>());
+        let url = "ark.place.url=postgresql://ark:Zitrone-7@127.0.0.1/keys";
+        assert!(!load(&[]).unwrap().ark_home().is_in_postgres());
+        let config = load(&[url]).unwrap();
+        assert_eq!(config.ark_home().name().to_str(), Some("schema lintel_ark"));
+        assert!(!format!("{config:?}{:?}", config.ark_home()).contains("Zitrone"), "a password is never shown");
+        let refused = |lines: &[&str]| format!("{:#}", load(lines).unwrap_err());
+        assert!(refused(&[url, "ark.remote.url=https://ark.example:7882"]).contains("ark.remote.url"));
+        let shared = ["store.url=postgresql://ark:Zitrone-7@127.0.0.1/keys", "store.schema=lintel_ark"];
+        let told = refused(&[url, shared[0], shared[1]]);
+        assert!(told.contains("store.schema") && !told.contains("Zitrone"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_read_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lintel.toml");
+        std::fs::write(&path, "log = \"text\"\n[ark.place]\nurl = \"postgresql://ark:Zitrone-7@127.0.0.1/keys\n").unwrap();
+        let told = format!("{:#}", Config::load(Some(&path), &[]).unwrap_err());
+        assert!(told.contains("line 3") && !told.contains("Zitrone"), "{told}");
     }
 
     #[test]

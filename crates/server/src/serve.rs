@@ -86,7 +86,7 @@ pub(crate) fn run_until(
     let clock = clock(config, state)?;
     let outbox: Vec<_> = state.in_outbox().cloned().collect();
 
-    let vault = Arc::new(open_vault(&config.data_dir, ark.keys(), state)?);
+    let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
     let leadership = Leadership::new(lease.as_ref());
@@ -221,8 +221,9 @@ fn of_threads(
 
 /// Opens the vault, with the keys that every platform has, unless it knows fewer customers than the journal: it would give
 /// their ids out again, to other people.
-fn open_vault(directory: &Path, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
+fn open_vault(config: &Config, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
     ark::keys::ensure_platform_keys(&*keys)?;
+    let directory = &config.data_dir;
     let vault = Vault::open(directory, keys)?;
     let known = vault.last_customer()?.map_or(0, |customer| customer.0);
     let registered = state.customers.next_id().saturating_sub(1);
@@ -232,7 +233,7 @@ fn open_vault(directory: &Path, keys: Arc<dyn KeyUse>, state: &State) -> Result<
              the journal, or of other books; put back {} and {} as they were when this journal was last written",
             directory.display(),
             ark::vault::VAULT_NAME,
-            ark::keys::KEYS_NAME,
+            config.ark_home().name().display(),
         );
     }
     Ok(vault)
@@ -267,7 +268,7 @@ pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     if place.is_embedded() {
         return Ok(Database::sqlite(&directory.join(STORE_NAME))?);
     }
-    Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
+    Ok(Database::postgres(&store::PostgresConfig::new(place.url.expose(), &place.schema))?)
 }
 
 fn executor(

@@ -7,13 +7,12 @@
 //! ```
 //! A device that does not answer is tried again; what only a person can mend, such as a refused PIN, is not: tokens lock.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ark::device::{DeviceError, Health, Rooted};
 use ark::fhsm::{self, Fhsm};
-use ark::keys::{By, Error};
+use ark::keys::{By, Error, Home};
 use ark::pkcs11::{self, Pkcs11};
 use ark::provider::{KeyError, KeyHandle, KeyKind};
 use ark::sdf::{self, Sdf};
@@ -136,17 +135,17 @@ impl Device {
         }
     }
 
-    /// Opens the key service of a directory: unsealed if the device keeps its root key.
+    /// Opens the key service of a directory or schema: unsealed if the device keeps its root key.
     ///
     /// # Errors
     /// Those of [`KeyService::open`] and of the device; [`Error::File`] if the root key was dealt to custodians.
-    pub(crate) fn open_service(&self, directory: &Path, by: &By<'_>) -> Result<KeyService, Error> {
-        let Some(root) = self.root() else { return Ok(self.beside(open_soft(directory)?)) };
+    pub(crate) fn open_service(&self, home: &Home, by: &By<'_>) -> Result<KeyService, Error> {
+        let Some(root) = self.root() else { return Ok(self.beside(open_soft(home)?)) };
         let rooted = Arc::new(Rooted::new(root.provider())?);
-        let service = KeyService::open_in_device(directory, Arc::clone(&rooted) as _)?;
+        let service = KeyService::open_in_device(home, Arc::clone(&rooted) as _)?;
         let dealt = "its root key was dealt to custodians: it opens with ark.provider = \"soft\"";
         let kept = service.root_in_device()?;
-        let kept = kept.ok_or_else(|| Error::File { path: directory.join(ark::keys::KEYS_NAME), reason: dealt })?;
+        let kept = kept.ok_or_else(|| Error::File { path: home.name(), reason: dealt })?;
         rooted.take_root(root.find(&kept)?)?;
         service.unseal_root(Rooted::ROOT, by)?;
         Ok(service)
@@ -160,16 +159,16 @@ impl Device {
         }
     }
 
-    /// Makes the key service of a directory under a root key made in the device; `None` of a device that keeps none.
+    /// Makes the key service of a directory or schema under a root key made in the device; `None` of a device that keeps none.
     ///
     /// # Errors
     /// Those of [`KeyService::init_in_device`] and of the device.
-    pub(crate) fn init_service(&self, directory: &Path, by: &By<'_>) -> Result<Option<KeyService>, Error> {
+    pub(crate) fn init_service(&self, home: &Home, by: &By<'_>) -> Result<Option<KeyService>, Error> {
         let Some(root) = self.root() else { return Ok(None) };
         let (handle, kept) = root.make()?;
         let rooted = Arc::new(Rooted::new(root.provider())?);
         rooted.take_root(handle)?;
-        KeyService::init_in_device(directory, rooted, Rooted::ROOT, &kept, by).map(Some)
+        KeyService::init_in_device(home, rooted, Rooted::ROOT, &kept, by).map(Some)
     }
 
     /// Whether the root key is made in it.
@@ -236,17 +235,17 @@ impl Root<'_> {
     }
 }
 
-/// Opens the key service of a directory in this process, sealed.
+/// Opens the key service of a directory or schema in this process, sealed.
 ///
 /// # Errors
 /// Those of [`KeyService::open`]; [`Error::File`] if a device keeps its root key.
-pub(crate) fn open_soft(directory: &Path) -> Result<KeyService, Error> {
-    let service = KeyService::open(directory, Arc::new(Soft::new()?))?;
+pub(crate) fn open_soft(home: &Home) -> Result<KeyService, Error> {
+    let service = KeyService::open(home, Arc::new(Soft::new()?))?;
     match service.root_in_device()? {
         None => Ok(service),
         Some(_) => {
             let reason = "a device keeps its root key: name it by ark.provider and ark.provider_file";
-            Err(Error::File { path: directory.join(ark::keys::KEYS_NAME), reason })
+            Err(Error::File { path: home.name(), reason })
         }
     }
 }

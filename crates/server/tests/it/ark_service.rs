@@ -35,7 +35,7 @@ pub(crate) fn refused(answer: &Answer, status: u16, code: &str) {
 }
 
 /// Two people who administer the key service, one of whom makes keys too.
-fn administrators(server: &Server) -> [Person; 2] {
+pub(crate) fn administrators(server: &Server) -> [Person; 2] {
     let programs = server.operator();
     for login in ["admin.one", "admin.two"] {
         programs.post("/v1/operators", &json!({"login": login, "roles": ["administrator"]})).ok();
@@ -47,7 +47,7 @@ fn administrators(server: &Server) -> [Person; 2] {
     people
 }
 
-fn decide(person: &Person, approval: &Value, approve: bool, code: &str) -> Answer {
+pub(crate) fn decide(person: &Person, approval: &Value, approve: bool, code: &str) -> Answer {
     let target = format!("/v1/ark/approvals/{approval}/decide");
     person.client.post(&target, &json!({"approve": approve, "totp": code}))
 }

@@ -4,6 +4,7 @@ mod agreements;
 mod approvals;
 mod ark_devices;
 mod ark_financial;
+mod ark_place;
 mod ark_serve;
 mod ark_service;
 mod authority;
