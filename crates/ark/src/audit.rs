@@ -306,11 +306,7 @@ pub fn verify_file(path: &Path, provider: &dyn Provider, public: &PublicKey) -> 
 ///
 /// # Errors
 /// [`Broken`] names the first record or checkpoint that is wrong; [`Broken::Place`] if there is no key service.
-pub fn verify_beside(
-    home: impl Into<Home>,
-    provider: &dyn Provider,
-    public: &PublicKey,
-) -> Result<Verified, Broken> {
+pub fn verify_beside(home: impl Into<Home>, provider: &dyn Provider, public: &PublicKey) -> Result<Verified, Broken> {
     let mut place = Place::beside(&home.into()).map_err(|error| Broken::Place(Box::new(error)))?;
     verify(&mut place, provider, public)
 }

@@ -298,7 +298,8 @@ impl Config {
                  them out"
             );
         }
-        let taken = [("journal", &self.journal.url, &self.journal.schema), ("store", &self.store.url, &self.store.schema)];
+        let taken =
+            [("journal", &self.journal.url, &self.journal.schema), ("store", &self.store.url, &self.store.schema)];
         for (name, url, schema) in taken {
             if (url, schema) == (&place.url, &place.schema) {
                 bail!("ark.place.schema is `{schema}`, which is {name}.schema too: name a schema of its own");
@@ -420,7 +421,8 @@ mod tests {
     fn a_file_that_does_not_read_is_not_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lintel.toml");
-        std::fs::write(&path, "log = \"text\"\n[ark.place]\nurl = \"postgresql://ark:Zitrone-7@127.0.0.1/keys\n").unwrap();
+        std::fs::write(&path, "log = \"text\"\n[ark.place]\nurl = \"postgresql://ark:Zitrone-7@127.0.0.1/keys\n")
+            .unwrap();
         let told = format!("{:#}", Config::load(Some(&path), &[]).unwrap_err());
         assert!(told.contains("line 3") && !told.contains("Zitrone"), "{told}");
     }

@@ -96,7 +96,10 @@ fn left_over(building: &Path, wanted: &Wanted<'_>) -> String {
     let left = format!("{} is left of a restore that was broken off; ", building.display());
     let home = wanted.keys.home(building);
     let first = if home.is_in_postgres() {
-        format!("remove it first, and if {} holds keys by now, rename that (ALTER SCHEMA … RENAME TO …)", home.name().display())
+        format!(
+            "remove it first, and if {} holds keys by now, rename that (ALTER SCHEMA … RENAME TO …)",
+            home.name().display()
+        )
     } else {
         "remove it first".to_owned()
     };

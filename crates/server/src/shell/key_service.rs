@@ -125,7 +125,10 @@ impl Ark {
             if self.serves_platforms {
                 return Ok(());
             }
-            bail!("there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device", of(&self.home));
+            bail!(
+                "there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device",
+                of(&self.home)
+            );
         }
         if let Err(error) = self.service() {
             tracing::error!(%error, code = error.code(), "the key service stays sealed");
@@ -308,12 +311,7 @@ fn of(home: &Home) -> String {
 ///
 /// # Errors
 /// Those of [`KeyService::init`] and [`RootKey::deal`].
-pub(crate) fn init(
-    home: &Home,
-    threshold: u8,
-    shares: u8,
-    by: &By<'_>,
-) -> Result<(KeyService, Vec<String>), Error> {
+pub(crate) fn init(home: &Home, threshold: u8, shares: u8, by: &By<'_>) -> Result<(KeyService, Vec<String>), Error> {
     let root = RootKey::generate()?;
     // Dealt first: a key service whose shares nobody has would never open again.
     let dealt = root.deal(threshold, shares)?.iter().map(|share| share.text().to_string()).collect();
@@ -337,7 +335,11 @@ pub(crate) async fn tick(ark: Arc<Ark>) {
         if code != last {
             match code {
                 Some(code) => {
-                    tracing::error!(code, error = said, "the key service could not do what is due; its trail may stand still");
+                    tracing::error!(
+                        code,
+                        error = said,
+                        "the key service could not do what is due; its trail may stand still"
+                    );
                 }
                 None => tracing::info!("the key service does what is due again"),
             }

@@ -134,7 +134,8 @@ fn keys_in_a_schema_seal_sign_and_outlive_the_process() {
     books.post("n-1", &books.rich, &books.poor, 700).ok();
 
     // Beside the platform: the trail is read where it lies, and an institution's secret is derived.
-    let beside = value(&said(&server.lintel(&["ark", "audit", "verify", "--offline", "--public-key", &public, "--json"])));
+    let beside =
+        value(&said(&server.lintel(&["ark", "audit", "verify", "--offline", "--public-key", &public, "--json"])));
     assert!(beside["records"].as_i64() > Some(3), "{beside}");
     let told = said_no(&server.lintel(&["ark", "audit", "verify", "--offline"]));
     assert!(told.contains("--public-key"), "{told}");
@@ -219,9 +220,7 @@ fn a_database_that_is_away_is_a_pause() {
     let encrypt = || programs.post("/v1/ark/encrypt/orders", &json!({"plaintext": "AA=="}));
     // Uses that no trail can name are refused, from the next second on.
     until("a refusal", &server, || encrypt().status != 200);
-    let key = |name: &str| {
-        programs.post("/v1/ark/keys", &json!({"name": name, "kind": "sm4", "purpose": "encrypt"}))
-    };
+    let key = |name: &str| programs.post("/v1/ark/keys", &json!({"name": name, "kind": "sm4", "purpose": "encrypt"}));
     refused(&key("later"), 503, "keys_unavailable");
     until("an alarm", &server, || metric(&programs, "lintel_key_service_failing") > 0.0);
     assert_eq!(programs.get("/health/live").status, 200);
@@ -250,7 +249,8 @@ fn custodians_open_keys_that_lie_in_a_schema() {
     let shares: Vec<String> = dealt.lines().map(str::to_owned).collect();
     assert_eq!(shares.len(), 3, "{dealt}");
     is_clean(&there, "");
-    let fed = |arguments: &[&str]| crate::server::lintel_fed_in(&there, arguments, &shares[1..].join("\n"), &environment);
+    let fed =
+        |arguments: &[&str]| crate::server::lintel_fed_in(&there, arguments, &shares[1..].join("\n"), &environment);
     let secret = said(&fed(&["key", "--shares"]));
     let environment = environment.map(|(name, value)| (name.to_owned(), value.into())).to_vec();
     let mut server = Server::start_sealed_by(directory, secret.trim(), environment);
@@ -316,7 +316,8 @@ fn an_older_copy_brings_back_no_key_that_was_destroyed() {
 fn moved(from: Option<&Place>, to: Option<&Place>) {
     let settings = |place: Option<&Place>| place.map_or_else(Vec::new, |place| place.settings().to_vec());
     let own = settings(from);
-    let server = Server::start_in(TempDir::new().unwrap(), &own.iter().map(String::as_str).collect::<Vec<_>>(), Vec::new());
+    let server =
+        Server::start_in(TempDir::new().unwrap(), &own.iter().map(String::as_str).collect::<Vec<_>>(), Vec::new());
     let books = Books::open(&server);
     let programs = server.operator();
     let seller = customer(&programs, "Zhou Min", "110101199003074610");
