@@ -72,6 +72,7 @@ pub use self::{
     tombstone::TOMBSTONES_NAME,
     upkeep::{Done, restore},
 };
+pub(crate) use self::text::version_of;
 use crate::provider::{CHECK_VALUE_LENGTH, PublicKey};
 
 /// Who calls, why, and when it is.

@@ -36,7 +36,8 @@ use crate::shell::lease::Leadership;
 use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
-use crate::shell::{Clock, Input, Platform, key_service, lease, merger};
+use crate::shell::rewrapper::Rewrapping;
+use crate::shell::{Clock, Input, Platform, key_service, lease, merger, rewrapper};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -73,6 +74,8 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    // Before custodians come for a platform that will not start.
+    refuse_clear_secrets(config)?;
     let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     // A sealed node leads nothing: it waits before it takes the lease.
@@ -108,9 +111,11 @@ pub(crate) fn run_until(
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
     let executor = executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
+        rewrapper: rewrapping.way(),
         ark,
         clock,
         nonces: Arc::default(),
@@ -129,7 +134,7 @@ pub(crate) fn run_until(
     });
     platform.stop();
     let ended = leading.join();
-    let projected = followers_end(merging, &handle, projecting);
+    let projected = followers_end((merging, rewrapping), &handle, projecting);
     platform.close();
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected)?;
@@ -197,10 +202,11 @@ fn merging(
 
 /// Has what follows the journal end: what may be left undone first, then what writes the rest.
 fn followers_end(
-    merging: Option<Merging>,
+    (merging, rewrapping): (Option<Merging>, Rewrapping),
     projector: &projector::Handle,
     projecting: thread::JoinHandle<Result<(), ProjectorError>>,
 ) -> thread::Result<Result<(), ProjectorError>> {
+    rewrapping.stop();
     merging.into_iter().for_each(Merging::stop);
     projector.send(Message::Stop);
     projecting.join()
@@ -280,7 +286,6 @@ fn executor(
 ) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
-        refuse_clear_key(config, entry)?;
         let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)
             .with_context(|| format!("channel {}", entry.name))?;
         let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
@@ -307,14 +312,26 @@ fn executor(
     })
 }
 
-/// Refuses a channel's key in the settings of a production: whoever reads them would sign as the institution.
-fn refuse_clear_key(config: &Config, entry: &ChannelConfig) -> Result<()> {
-    let key = entry.settings.get("key").and_then(serde_json::Value::as_str);
-    if config.ark.profile == ArkProfile::Production && key.is_some_and(|key| !key.starts_with("ark:")) {
+/// Refuses secrets in the settings of a production: of channels, whatever they call them, since whoever reads them would sign as the
+/// institution; and passwords in addresses of databases, but in the environment.
+fn refuse_clear_secrets(config: &Config) -> Result<()> {
+    if config.ark.profile != ArkProfile::Production {
+        return Ok(());
+    }
+    for ChannelConfig { name, settings, .. } in &config.channels {
+        if let Some(setting) = channels::registry::clear_secrets(name, settings).first() {
+            bail!(
+                "ark.profile = \"production\", and `{setting}` of channel {name} stands in the settings: bring it with `lintel ark keys \
+                 take-in channel/NAME` and name it there, as \"ark:channel/NAME\" (a secret that the channel hashes: as \
+                 \"ark:NAME=ark:v1:…\", which `lintel ark encrypt NAME --context channel={name}` writes)"
+            );
+        }
+    }
+    if let Some(setting) = config.clear_passwords.first() {
+        let variable = format!("LINTEL_SET_{}", setting.to_uppercase().replace('.', "__"));
         bail!(
-            "ark.profile = \"production\", and the key of channel {} stands in the settings: bring it with `lintel ark keys take-in \
-             channel/NAME` and name it there, as \"ark:channel/NAME\"",
-            entry.name
+            "ark.profile = \"production\", and {setting} has a password in the settings file or on the command line: give the address by \
+             the environment ({variable}=…), or let the database know this process without one (peer, a certificate)"
         );
     }
     Ok(())

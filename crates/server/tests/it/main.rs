@@ -45,5 +45,6 @@ mod start;
 mod storage;
 mod trees;
 mod unionpay;
+mod vault_rewrap;
 mod wallets;
 mod withdrawals;
