@@ -45,6 +45,7 @@ pub(crate) struct Config {
     /// Addresses that hold a password and stand in a file or on the command line, by their names.
     #[serde(skip)]
     pub(crate) clear_passwords: Vec<String>,
+    pub(crate) pos: PosConfig,
 }
 
 /// Where time comes from.
@@ -254,6 +255,38 @@ pub(crate) enum ArkUnseal {
     File,
 }
 
+/// Where terminals connect, and what they may take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PosConfig {
+    listen: String,
+    tls_listen: String,
+    pub(crate) certificate: PathBuf,
+    pub(crate) certificate_key: PathBuf,
+    pub(crate) ca: PathBuf,
+    pub(crate) acquirer: PathBuf,
+    pub(crate) connections: u32,
+    pub(crate) queue: usize,
+    pub(crate) read_timeout_ms: u64,
+    pub(crate) write_timeout_ms: u64,
+    pub(crate) idle_timeout_ms: u64,
+    pub(crate) drain_ms: u64,
+}
+
+impl PosConfig {
+    /// The addresses for TCP and for TLS.
+    ///
+    /// # Errors
+    /// A text that is no address.
+    pub(crate) fn listens(&self) -> Result<(Option<SocketAddr>, Option<SocketAddr>)> {
+        let address = |name: &str, text: &str| {
+            let parsed = (!text.is_empty()).then(|| text.parse()).transpose();
+            parsed.with_context(|| format!("{name} is \"{text}\": use an address and a port, such as \"0.0.0.0:7890\""))
+        };
+        Ok((address("pos.listen", &self.listen)?, address("pos.tls_listen", &self.tls_listen)?))
+    }
+}
+
 /// How files of history are kept.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -306,6 +339,7 @@ impl Config {
         config.history.merges()?;
         config.refuse_ark_place()?;
         config.ark.rewrap_rate()?;
+        config.pos.listens()?;
         Ok(config)
     }
 

@@ -27,6 +27,7 @@ use store::Database;
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ArkProfile, ChannelConfig, ClockKind, Config, Place};
 use crate::http::{self, App, Parts};
+use crate::pos::Pos;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};
@@ -393,16 +394,21 @@ async fn serve(
 ) -> Result<()> {
     let listener = doors.listener(config).await?;
     let address = listener.local_addr()?;
-    let platform = app.platform.clone();
+    let (platform, clock) = (app.platform.clone(), app.clock.clone());
     let ark = Arc::clone(&app.ark);
     tokio::spawn(key_service::tick(Arc::clone(&ark)));
     let (router, _) = http::routes(app);
+    let pos = Pos::start(&config.pos, &clock).await?;
     doors.opened(address)?;
     tracing::info!(%address, "ready: http://{address}/docs");
     let stop = async move {
         tokio::select! {
             () = stop.asked() => tracing::info!("asked to stop"),
             () = lost(&platform) => {}
+        }
+        // Terminals first: what they asked for is decided by what still runs.
+        if let Some(pos) = pos {
+            pos.stop().await;
         }
     };
     let served = axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving");

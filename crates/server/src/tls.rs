@@ -72,22 +72,52 @@ impl Files {
     }
 
     fn own(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-        let key = PrivateKeyDer::from_pem_file(&self.key);
-        let key = key.with_context(|| format!("reading a private key in PEM from {}", self.key.display()))?;
-        Ok((certificates(&self.certificate)?, key))
+        own(&self.certificate, &self.key)
     }
 
     fn roots(&self) -> Result<RootCertStore> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&self.ca)? {
-            roots.add(certificate).with_context(|| format!("{} holds no CA", self.ca.display()))?;
-        }
-        Ok(roots)
+        roots(&self.ca)
     }
 
     fn pair(&self) -> String {
-        format!("the certificate in {} with the key in {}", self.certificate.display(), self.key.display())
+        pair(&self.certificate, &self.key)
     }
+}
+
+/// For who listens to callers that need no certificate; with a CA, callers without one of that CA are refused.
+///
+/// # Errors
+/// A file that does not read, or a key that is not the certificate's.
+pub(crate) fn for_anyone(certificate: &Path, key: &Path, ca: Option<&Path>) -> Result<Arc<ServerConfig>> {
+    let provider = provider();
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = match ca {
+        None => builder.with_no_client_auth(),
+        Some(ca) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider);
+            builder.with_client_cert_verifier(verifier.build().with_context(|| format!("the CA in {}", ca.display()))?)
+        }
+    };
+    let (chain, private) = own(certificate, key)?;
+    Ok(Arc::new(builder.with_single_cert(chain, private).with_context(|| pair(certificate, key))?))
+}
+
+fn own(certificate: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let private = PrivateKeyDer::from_pem_file(key);
+    let private = private.with_context(|| format!("reading a private key in PEM from {}", key.display()))?;
+    Ok((certificates(certificate)?, private))
+}
+
+fn roots(ca: &Path) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca)? {
+        roots.add(certificate).with_context(|| format!("{} holds no CA", ca.display()))?;
+    }
+    Ok(roots)
+}
+
+fn pair(certificate: &Path, key: &Path) -> String {
+    format!("the certificate in {} with the key in {}", certificate.display(), key.display())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {

@@ -15,6 +15,7 @@ mod export;
 mod freeze;
 mod import;
 mod inside;
+mod iso8583;
 mod journal;
 mod key;
 mod ledger;
@@ -130,6 +131,9 @@ enum What {
     /// Block lists: look, add, propose a removal.
     #[command(after_help = block_list::EXAMPLES)]
     BlockList(Remote<block_list::BlockList>),
+    /// Card messages (ISO 8583): show one, make one, look at profiles.
+    #[command(subcommand, after_help = self::iso8583::EXAMPLES)]
+    Iso8583(self::iso8583::Iso8583),
     /// Print the secret of an API key.
     Key(key::Key),
     /// Look at the journal.
@@ -218,6 +222,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
+        What::Iso8583(iso8583) => iso8583.run()?,
         What::Key(key) => key.run(&load()?)?,
         What::Journal(journal) => journal.run(&load()?)?,
         What::Bench { args } => return sandbox(&["bench".to_owned()], &args),

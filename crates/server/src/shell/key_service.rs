@@ -292,21 +292,15 @@ fn found(home: &Home, config: &ArkConfig) -> Result<KeyService> {
             }
         },
         ArkUnseal::Shares if !made => bail!(
-<<<<<<< HEAD
-            "there is no key service in {} yet: make one and deal its root key with `lintel ark init`, or set ark.unseal = \
-             \"file\" for development",
-            of(home)
-=======
             "there is no key service in {} yet: make one and deal its root key with `lintel ark init --shares N --threshold M`, or set \
              ark.unseal = \"file\" for development{}",
-            directory.display(),
+            of(home),
             match config.provider {
                 ArkProvider::Fhsm => {
                     ". Financial modules (ark.provider = \"fhsm\") hold terminals' keys alone: the root key is custodians' there too"
                 }
                 ArkProvider::Soft | ArkProvider::Sdf | ArkProvider::Pkcs11 => "",
             }
->>>>>>> ark-rewrap
         ),
         ArkUnseal::File | ArkUnseal::Shares => {}
     }
