@@ -90,7 +90,7 @@ fn the_channels_word_pays_the_order() {
     assert!(matches!(&back.operation, Operation::Refund { original, amount: 5_000, .. }
         if *original == kit.state.attempt(page).unwrap().serial()));
     kit.answered(success(DAY));
-    kit.books(&[]);
+    kit.books(&[(1101, 5_000), (1122, -5_000)]);
 }
 
 #[test]
