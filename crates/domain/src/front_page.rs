@@ -59,7 +59,10 @@ pub(crate) fn can_hand_out<'s>(
     let id = order.id;
     let refuse = |message| Err(Refusal::new(RefusalCode::OrderState, "order", message));
     let Some((leg, attempt)) = open_page(state, order) else {
-        return refuse(format!("{id} is {} and no page waits for its payer; pay it by a redirect", order.status.name()));
+        return refuse(format!(
+            "{id} is {} and no page waits for its payer; pay it by a redirect",
+            order.status.name()
+        ));
     };
     if order.closing {
         return refuse(format!("{id} is being closed; its page is not handed out any more"));
@@ -108,12 +111,7 @@ pub(crate) fn check_return_url(url: &str) -> Result<(), Refusal> {
 }
 
 /// What a leg asks of the channel now: the page ends where the payer's time does.
-pub(crate) const fn operation(
-    amount: Minor,
-    currency: Currency,
-    return_url: Option<String>,
-    now: Time,
-) -> Operation {
+pub(crate) const fn operation(amount: Minor, currency: Currency, return_url: Option<String>, now: Time) -> Operation {
     Operation::Redirect { amount, currency, expires_at: now.plus_ms(PAGE_MS), return_url }
 }
 

@@ -190,7 +190,9 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
                 }
                 // Which card the payer takes at the channel's page is the payer's choice.
                 if order.sum_of(ItemKind::HousePrice) > 0 {
-                    return refuse(String::from("a credit card may pay at a channel's page, and none pays a house price"));
+                    return refuse(String::from(
+                        "a credit card may pay at a channel's page, and none pays a house price",
+                    ));
                 }
                 return_url.as_deref().map_or(Ok(()), front_page::check_return_url)?;
             }

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use channels::registry::Entry;
-use channels::{
-    About, Answer, Channel, ChannelError, Headers, Notified, Original, Request, Response, Return, Try,
-};
+use channels::{About, Answer, Channel, ChannelError, Headers, Notified, Original, Request, Response, Return, Try};
 use domain::attempt::Operation;
 use domain::envelope::Time;
 use domain::money::{Currency, Minor};

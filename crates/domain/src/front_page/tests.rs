@@ -226,7 +226,10 @@ fn a_fund_that_holds_waits_for_the_payer_and_is_let_go_if_nobody_pays() {
     assert!(matches!(kit.waiting().operation, Operation::FundRelease { .. }));
     assert_eq!(kit.status(unpaid), OrderStatus::Paying);
     kit.answered(success(DAY));
-    assert_eq!((kit.status(unpaid), kit.legs(unpaid)), (OrderStatus::Closed, vec![LegStatus::Failed, LegStatus::Released]));
+    assert_eq!(
+        (kit.status(unpaid), kit.legs(unpaid)),
+        (OrderStatus::Closed, vec![LegStatus::Failed, LegStatus::Released])
+    );
 
     let (paid, page) = begin(&mut kit);
     kit.answer(page, success(DAY));
@@ -240,7 +243,10 @@ fn a_fund_that_holds_waits_for_the_payer_and_is_let_go_if_nobody_pays() {
     kit.refused(Command::HandOutPage(undone), RefusalCode::OrderState);
     kit.refused(Command::CloseOrder(undone), RefusalCode::OrderState);
     kit.answered(success(DAY));
-    assert_eq!((kit.status(undone), kit.legs(undone)), (OrderStatus::Failed, vec![LegStatus::Reversed, LegStatus::Failed]));
+    assert_eq!(
+        (kit.status(undone), kit.legs(undone)),
+        (OrderStatus::Failed, vec![LegStatus::Reversed, LegStatus::Failed])
+    );
 }
 
 #[test]

@@ -85,7 +85,8 @@ fn an_unknown_attempt_is_queried_and_not_called_unknown_again() {
 fn redirected(status: AttemptStatus, channel: Arc<dyn channels::Channel>, epoch: u64) -> Pilot {
     let expires_at = REQUESTED.plus_ms(900_000);
     let operation = Operation::Redirect { amount: 500_000, currency: Currency::Cny, expires_at, return_url: None };
-    let attempt = Attempt { operation, rail: domain::attempt::Rail::UnionPay, send_before: expires_at, ..attempt(status) };
+    let attempt =
+        Attempt { operation, rail: domain::attempt::Rail::UnionPay, send_before: expires_at, ..attempt(status) };
     Pilot::new(attempt, channel, epoch)
 }
 

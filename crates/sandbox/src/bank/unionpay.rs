@@ -46,7 +46,16 @@ const CNY: &str = "156";
 const CARD: &str = "6235********7577";
 /// What a message repeats of the order it is about.
 const TOLD: &[&str] = &[
-    "version", "encoding", "accessType", "merId", "txnType", "txnSubType", "bizType", "orderId", "txnTime", "txnAmt",
+    "version",
+    "encoding",
+    "accessType",
+    "merId",
+    "txnType",
+    "txnSubType",
+    "bizType",
+    "orderId",
+    "txnTime",
+    "txnAmt",
     "currencyCode",
 ];
 
@@ -247,9 +256,7 @@ impl Bank {
     fn page_again(&self, order: &Order) -> Shown {
         let merchant = order.asked.get("merId").unwrap_or_default();
         match order.page {
-            Some(Page::Open) => {
-                Shown::Page(page::pay(&order.entry.serial.to_string(), order.entry.amount, merchant))
-            }
+            Some(Page::Open) => Shown::Page(page::pay(&order.entry.serial.to_string(), order.entry.amount, merchant)),
             Some(Page::Confirmed) => self.page_back(order),
             Some(Page::Ended) => Shown::Page(page::says("订单已超时 The order has expired.")),
             None => Shown::Problem(String::from("12 重复交易")),
@@ -265,7 +272,9 @@ impl Bank {
 
     /// The payer clicks on the page.
     pub(crate) async fn click(self: &Arc<Self>, serial: Serial, pays: bool) -> Shown {
-        let Some(order) = self.unionpay.order(serial) else { return Shown::Problem(String::from("34 查无此交易")) };
+        let Some(order) = self.unionpay.order(serial) else {
+            return Shown::Problem(String::from("34 查无此交易"));
+        };
         if !pays {
             let front_url = order.asked.get("frontUrl").unwrap_or_default();
             return Shown::Page(page::says(&format!("未支付。返回商户 Not paid. Back to {front_url}")));
@@ -415,9 +424,7 @@ impl Bank {
     /// What became of an order.
     pub(crate) fn asked_about(&self, form: &Form) -> Result<Form, &'static str> {
         let serial: Serial = form.get("orderId").ok_or("orderId")?.parse().map_err(|_| "orderId")?;
-        let same = |order: &Order| {
-            ["merId", "txnTime"].iter().all(|name| order.asked.get(name) == form.get(name))
-        };
+        let same = |order: &Order| ["merId", "txnTime"].iter().all(|name| order.asked.get(name) == form.get(name));
         let Some(order) = self.unionpay.order(serial).filter(same) else {
             count(&self.stats.queries);
             return Ok(answer(form.only(TOLD), codes::NOT_FOUND));

@@ -228,7 +228,9 @@ async fn what_is_told_out_of_turn_is_of_another_amount_or_anothers() {
     assert!(told.recv().await.unwrap().contains("txnAmt=300001"));
     assert_eq!(browser.sandbox("tell", json!({ "order": SERIAL, "forged": true })).await, 200);
     let (forged, right) = (told.recv().await.unwrap(), notification("respCode=00"));
-    let unsigned = |form: &str| form.split('&').filter(|pair| !pair.starts_with("signature")).map(str::to_owned).collect::<Vec<_>>();
+    let unsigned = |form: &str| {
+        form.split('&').filter(|pair| !pair.starts_with("signature")).map(str::to_owned).collect::<Vec<_>>()
+    };
     assert!(forged != right && unsigned(&forged) == unsigned(&right), "{forged}");
     assert_eq!((browser.query().await, browser.booked()), (answer(PENDING), 0), "the books know nothing of it");
     assert_eq!(browser.sandbox("tell", json!({ "order": "1".repeat(31) })).await, 409);

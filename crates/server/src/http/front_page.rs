@@ -165,6 +165,7 @@ pub(crate) async fn get(
     })?;
     let page = FrontPageView::of(order, attempt, &route.url, request);
     let page = page.ok_or_else(|| ApiError::new("internal", None, "the channel's page is no form"))?;
+    metrics::counter!("lintel_front_pages_total", "rail" => rail.name()).increment(1);
     Ok(answered(&headers, Answer { view: page, position: answer.position, repeated: false }))
 }
 

@@ -165,7 +165,11 @@ impl Which {
 
 /// Says whether it was so.
 fn done(was: bool) -> Response {
-    if was { Json(json!({ "done": true })).into_response() } else { problem(StatusCode::CONFLICT, "no such order, or not so") }
+    if was {
+        Json(json!({ "done": true })).into_response()
+    } else {
+        problem(StatusCode::CONFLICT, "no such order, or not so")
+    }
 }
 
 async fn end(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Response {
@@ -180,7 +184,10 @@ async fn pay(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Respons
 }
 
 async fn tell(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Response {
-    which.serial().map_or_else(|refused| *refused, |serial| done(bank.tell_twisted(serial, Twist { amount: which.amount, forged: which.forged })))
+    which.serial().map_or_else(
+        |refused| *refused,
+        |serial| done(bank.tell_twisted(serial, Twist { amount: which.amount, forged: which.forged })),
+    )
 }
 
 #[derive(Deserialize)]

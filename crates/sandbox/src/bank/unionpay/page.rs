@@ -25,7 +25,8 @@ pub(super) fn back(front_url: &str, told: &Form) -> String {
     };
     let fields: String = told.fields().map(field).collect();
     let action = escape(front_url);
-    let form = format!("<form id=\"back\" method=\"post\" action=\"{action}\">{fields}<button>返回商户</button></form>");
+    let form =
+        format!("<form id=\"back\" method=\"post\" action=\"{action}\">{fields}<button>返回商户</button></form>");
     whole("支付完成", &format!("{form}<script>document.getElementById(\"back\").submit()</script>"))
 }
 
