@@ -36,7 +36,7 @@ mod order;
 mod plan;
 mod sign;
 mod stats;
-mod unionpay;
+pub(crate) mod unionpay;
 mod work;
 
 use std::sync::Arc;

@@ -83,6 +83,8 @@ pub(crate) struct UnionPay {
     secret: String,
     client: reqwest::Client,
     orders: Mutex<BTreeMap<Serial, Order>>,
+    /// By the number that a refund names.
+    query_ids: Mutex<BTreeMap<String, Serial>>,
     /// Where every backUrl is reached from here, if it is not where it says.
     route: Mutex<Option<String>>,
 }
@@ -117,11 +119,29 @@ pub(crate) struct Twist {
 
 impl UnionPay {
     pub(crate) fn new(secret: String) -> Self {
-        Self { secret, client: reqwest::Client::new(), orders: Mutex::default(), route: Mutex::default() }
+        Self {
+            secret,
+            client: reqwest::Client::new(),
+            orders: Mutex::default(),
+            query_ids: Mutex::default(),
+            route: Mutex::default(),
+        }
     }
 
     fn order(&self, serial: Serial) -> Option<Order> {
         lock(&self.orders).get(&serial).cloned()
+    }
+
+    /// Keeps an order, if its number is new.
+    fn keep(&self, order: &Order) {
+        let serial = order.entry.serial;
+        lock(&self.query_ids).insert(query_id(order), serial);
+        lock(&self.orders).entry(serial).or_insert_with(|| order.clone());
+    }
+
+    /// The order of this queryId; a number that was never given belongs to none.
+    fn by_query_id(&self, id: &str) -> Serial {
+        lock(&self.query_ids).get(id).copied().unwrap_or(Serial::NONE)
     }
 
     /// Moves a page on, if it stands where it is expected; says whether it did.
@@ -249,7 +269,7 @@ impl Bank {
             }
         }
         let order = Order { entry, asked: form, page: Some(Page::Open) };
-        lock(&self.unionpay.orders).insert(serial, order.clone());
+        self.unionpay.keep(&order);
         self.page_again(&order)
     }
 
@@ -383,7 +403,7 @@ impl Bank {
             _ => return Err("txnType"),
         };
         let original = (verb == Verb::Refund).then(|| form.get("origQryId").ok_or("origQryId")).transpose()?;
-        let original = original.map(|id| self.by_query_id(id));
+        let original = original.map(|id| self.unionpay.by_query_id(id));
         let entry = entry(form, verb, original)?;
         let order = Order { entry, asked: form.clone(), page: None };
         let told = form.only(TOLD);
@@ -391,7 +411,7 @@ impl Bank {
             return Ok(Said::Form(answer(told, codes::DUPLICATE)));
         }
         // The outcome may be told before the answer.
-        lock(&self.unionpay.orders).entry(entry.serial).or_insert_with(|| order.clone());
+        self.unionpay.keep(&order);
         let (fault, before) = (self.plan.fault(self.seed, entry.serial, verb), self.ledger.state(entry.serial));
         Ok(match self.take(entry).await {
             Reaction::Answer(_) if !matches!(before, None | Some(State::Lost)) => {
@@ -412,13 +432,6 @@ impl Bank {
             Reaction::Garbage => Said::Garbage,
             Reaction::Nothing => Said::Nothing,
         })
-    }
-
-    /// The order of this queryId; a number that was never given belongs to none.
-    fn by_query_id(&self, id: &str) -> Serial {
-        let orders = lock(&self.unionpay.orders);
-        let found = orders.values().find(|order| query_id(order) == id).map(|order| order.entry.serial);
-        found.unwrap_or(Serial::NONE)
     }
 
     /// What became of an order.
