@@ -21,6 +21,7 @@ use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
 use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
+use crate::front_page;
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
     AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, ChargebackId, ClearingId, CustomerId,
@@ -182,6 +183,8 @@ pub enum Command {
     },
     /// Close an order unpaid.
     CloseOrder(OrderId),
+    /// Hand out the page where an order's payer pays.
+    HandOutPage(OrderId),
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),
     /// Give money of a paid order back.
@@ -427,6 +430,7 @@ impl Command {
             | Self::CreateOrder(_)
             | Self::PayOrder { .. }
             | Self::CloseOrder(_)
+            | Self::HandOutPage(_)
             | Self::MakeSplit(_)
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
@@ -500,6 +504,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateOrder(command) => order::decide_create(draft, command),
         Command::PayOrder { order, instruments } => payment::decide_pay(draft, order, instruments),
         Command::CloseOrder(id) => order::decide_close(draft, id),
+        Command::HandOutPage(id) => front_page::decide_hand_out(draft, id),
         Command::MakeSplit(command) => split::decide_make(draft, command),
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),

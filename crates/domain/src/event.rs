@@ -17,6 +17,7 @@ use crate::chargeback::{self, ChargebackEvent};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
 use crate::freeze::{self, Change, Freeze, FreezeChange};
+use crate::front_page;
 use crate::hold::{self, Hold, HoldStatus};
 use crate::ids::{
     AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId, VoucherId,
@@ -200,6 +201,13 @@ pub enum Event {
         #[n(1)]
         outcome: Outcome,
     },
+    /// The page where a payer pays an attempt left the platform for the first time: the attempt is maybe sent.
+    #[n(32)]
+    PageHandedOut {
+        /// The attempt.
+        #[n(0)]
+        attempt: AttemptId,
+    },
     /// An order was created.
     #[n(40)]
     OrderCreated(#[n(0)] Order),
@@ -270,6 +278,9 @@ pub enum Event {
     /// A merchant was settled.
     #[n(51)]
     MerchantSettled(#[n(0)] Settlement),
+    /// An order is to be closed once its channel says that nobody paid.
+    #[n(52)]
+    OrderClosing(#[n(0)] OrderId),
     /// A payout was created.
     #[n(70)]
     PayoutCreated(#[n(0)] alloc::boxed::Box<Payout>),
@@ -515,12 +526,14 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::MerchantOpened(merchant) => merchant::apply_opened(state, merchant),
         Event::AttemptRequested(attempt) => attempt::apply_requested(state, attempt),
         Event::AttemptAnswered { attempt, outcome } => attempt::apply_answered(state, *attempt, outcome),
+        Event::PageHandedOut { attempt } => front_page::apply_handed_out(state, *attempt),
         Event::OrderCreated(order) => state.orders.insert(order.id.0, order.clone()),
         Event::OrderTried { order, legs } => payment::apply_tried(state, *order, legs),
         Event::LegMoved(leg) => state.legs.insert(leg.id.0, leg.clone()),
         Event::OrderSucceeded { order, voucher } => order::apply_succeeded(state, *order, *voucher),
         Event::OrderTryFailed { order, class, status } => order::apply_try_failed(state, *order, *class, *status),
         Event::OrderClosed(id) => order::apply_closed(state, *id),
+        Event::OrderClosing(id) => order::apply_closing(state, *id),
         Event::OrdersCleared(orders) => order::apply_cleared(state, orders),
         Event::SplitMade(split) => split::apply_made(state, split),
         Event::RefundCreated(refund) => refund::apply_created(state, refund),

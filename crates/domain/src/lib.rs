@@ -37,6 +37,7 @@ pub mod envelope;
 pub mod event;
 pub mod exchange_rate;
 pub mod freeze;
+pub mod front_page;
 pub mod hold;
 pub mod ids;
 pub mod index;

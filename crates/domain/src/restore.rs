@@ -35,7 +35,7 @@ use crate::reserve_line::{self, LineTarget};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
 use crate::tree::{self, RunCause, TreeLink, TreeRun};
-use crate::{bank_card, block_list, freeze, suspense, withdrawal, withdrawal_plan};
+use crate::{bank_card, block_list, freeze, front_page, suspense, withdrawal, withdrawal_plan};
 
 /// What of the state is no row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -275,6 +275,7 @@ impl State {
         let timers = timers.chain(all(&self.tree_links).filter_map(tree::timer));
         let timers = timers.chain(all(&self.approvals).filter_map(approval_timer));
         let timers = timers.chain(all(&self.withdrawals).filter_map(withdrawal::timer));
+        let timers = timers.chain(all(&self.attempts).filter_map(front_page::timer));
         self.timers = Index::restored(timers);
     }
 }

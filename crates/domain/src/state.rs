@@ -69,6 +69,8 @@ pub enum Timer {
     TreeRules(AccountId),
     /// A proposal lapses.
     Approval(ApprovalId),
+    /// A page that nobody fetched expires.
+    FrontPage(AttemptId),
 }
 
 /// When a row of a table leaves memory; never, in most.

@@ -9,3 +9,4 @@ mod process;
 mod refusals;
 mod returns;
 mod support;
+mod unionpay;

@@ -26,6 +26,7 @@ pub(crate) mod error;
 pub(crate) mod exchange_rate;
 pub(crate) mod extract;
 pub(crate) mod freeze;
+pub(crate) mod front_page;
 pub(crate) mod health;
 pub(crate) mod hold;
 mod journal_row;
@@ -290,6 +291,7 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(order::get))
         .routes(routes!(order::close))
         .routes(routes!(payment::pay))
+        .routes(routes!(front_page::get))
         .routes(routes!(split::make))
         .routes(routes!(split::list))
         .routes(routes!(split::get))

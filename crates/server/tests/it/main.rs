@@ -23,6 +23,7 @@ mod export;
 mod features;
 mod form;
 mod freezes;
+mod front_page;
 mod holds;
 mod import;
 mod import_berka;

@@ -173,6 +173,12 @@ impl Server {
         child.wait().unwrap();
     }
 
+    /// With other settings from its next start on.
+    pub(crate) fn set(&mut self, before: &[&str], after: &[&str]) {
+        self.settings.retain(|setting| !before.contains(&setting.as_str()));
+        self.settings.extend(after.iter().map(|setting| (*setting).to_owned()));
+    }
+
     /// Starts it again on the same directory.
     pub(crate) fn start_again(&mut self) {
         assert!(self.child.is_none(), "the server runs");

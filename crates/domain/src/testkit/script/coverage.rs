@@ -189,6 +189,7 @@ transitions! {
         "a merchant's settlement account: payout/tests.rs"
             Event::SettlementSuspended(_) | Event::SettlementVerified { .. },
         "the outbox: payment/tests.rs, payout/tests.rs" Event::AttemptRequested(_) | Event::AttemptAnswered { .. },
+        "pages for payers: front_page/tests.rs" Event::PageHandedOut { .. } | Event::OrderClosing(_),
         "orders, splits and refunds: payment/tests.rs, split/tests.rs, refund/tests.rs"
             Event::OrderCreated(_) | Event::OrderTried { .. } | Event::LegMoved(_) | Event::OrderSucceeded { .. }
                 | Event::OrderTryFailed { .. } | Event::OrderClosed(_) | Event::SplitMade(_) | Event::RefundCreated(_)
