@@ -7,6 +7,7 @@
 //!                              └ no answer, pending, duplicate ─► report UNKNOWN ─► QUERY ─ answered ─► report ─► done
 //!  older epoch, or UNKNOWN ─────────────── maybe sent ──────────────────────────────► QUERY   ▲
 //!                                                                                       └ later ┘
+//!  whatever it does, once a notification or a file settled the attempt ─────────────────────────────────────► done
 //! ```
 //! What may have been sent is never sent again; a call whose end nobody told counts as sent. `NotFound` is believed only
 //! from a query that was asked after `send_before` and the channel's settling delay: an earlier one may have overtaken
@@ -19,15 +20,23 @@ use channels::{Answer, Channel, Original, Request, Response, Try};
 use domain::State;
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
 use domain::envelope::Time;
+use domain::ids::AttemptId;
 use domain::sealed::Sealed;
 use engine::Projection;
 
 use crate::fields;
+use crate::site::Errand;
 
 /// The new attempts that a batch brought.
 pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
     let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
     attempts.filter(|attempt| attempt.status == AttemptStatus::Requested)
+}
+
+/// The attempts whose answer is certain now, whoever brought it.
+pub fn settled(projection: &Projection) -> impl Iterator<Item = AttemptId> {
+    let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
+    attempts.filter(|attempt| matches!(attempt.status, AttemptStatus::Settled(_))).map(|attempt| attempt.id)
 }
 
 /// What the channel called the earlier operation that this one is about, if it is about one that succeeded. That one may have left
@@ -157,6 +166,21 @@ impl Flight {
             Phase::Report(outcome) => self.report(outcome),
             Phase::Done => Step::Done,
         }
+    }
+
+    /// What the call is for that [`Step::Send`] gave: nothing between calls.
+    #[must_use]
+    pub fn errand(&self) -> Option<Errand> {
+        match &self.phase {
+            Phase::Calling { sent: true, .. } => Some(Errand::Send),
+            Phase::Calling { sent: false, .. } => Some(Errand::Query),
+            Phase::Send | Phase::Pause | Phase::Query | Phase::Report(_) | Phase::Done => None,
+        }
+    }
+
+    /// Says that the engine knows the attempt's end from elsewhere: nothing is left to do or to ask.
+    pub fn settled(&mut self) {
+        self.phase = Phase::Done;
     }
 
     /// Says how the last call ended.

@@ -1,8 +1,8 @@
 //! `lintel serve`: brings the parts up in order, and down in the opposite one.
 
 mod doors;
+mod routes;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,17 +19,16 @@ use domain::{Actor, Command, Origin, State};
 use engine::{Meta, Request};
 use history::{History, Tail};
 use journal::DirectoryLock;
-use node::executor::Patience;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
 
 use self::doors::{Doors, Stop, open_doors};
-use crate::config::{ArkProfile, ChannelConfig, ClockKind, Config, Place};
+use crate::config::{ClockKind, Config, Place};
 use crate::http::{self, App, Parts};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
-use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::executor::Told;
 use crate::shell::journal_place::JournalPlace;
 use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
@@ -107,7 +106,7 @@ pub(crate) fn run_until(
     };
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
-    let executor = executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
@@ -123,7 +122,7 @@ pub(crate) fn run_until(
             initialise(config, &platform).await?;
         }
         tokio::spawn(tick(platform.clone()));
-        outbox.into_iter().for_each(|attempt| drop(attempts.send((epoch, attempt))));
+        outbox.into_iter().for_each(|attempt| drop(attempts.send(Told::Fly(epoch, Box::new(attempt)))));
         tokio::spawn(executor.run(requested));
         serve(config, app, doors, stop).await
     });
@@ -268,61 +267,6 @@ pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
         return Ok(Database::sqlite(&directory.join(STORE_NAME))?);
     }
     Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
-}
-
-fn executor(
-    config: &Config,
-    platform: &Platform,
-    clock: &Clock,
-    (vault, store): (&Arc<Vault>, &Arc<Database>),
-    keys: &Arc<dyn KeyUse>,
-) -> Result<Executor> {
-    let mut routes = BTreeMap::new();
-    for entry in &config.channels {
-        refuse_clear_key(config, entry)?;
-        let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)
-            .with_context(|| format!("channel {}", entry.name))?;
-        let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
-        if settles_ms <= config.executor.timeout_ms {
-            // Else a query could overtake a request that is still on its way and take "not found" for the end of it.
-            bail!(
-                "executor.timeout_ms is {}; channel {} settles after {settles_ms} ms: set a shorter time-out",
-                config.executor.timeout_ms,
-                entry.name
-            );
-        }
-        routes.insert(channel.manifest().rail, Route { channel, url: entry.url.trim_end_matches('/').to_owned() });
-    }
-    let timeout = std::time::Duration::from_millis(config.executor.timeout_ms);
-    Ok(Executor {
-        platform: platform.clone(),
-        clock: clock.clone(),
-        vault: vault.clone(),
-        store: store.clone(),
-        routes: Routes::new(routes),
-        http: bank_client(timeout)?,
-        permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
-        patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
-    })
-}
-
-/// Refuses a channel's key in the settings of a production: whoever reads them would sign as the institution.
-fn refuse_clear_key(config: &Config, entry: &ChannelConfig) -> Result<()> {
-    let key = entry.settings.get("key").and_then(serde_json::Value::as_str);
-    if config.ark.profile == ArkProfile::Production && key.is_some_and(|key| !key.starts_with("ark:")) {
-        bail!(
-            "ark.profile = \"production\", and the key of channel {} stands in the settings: bring it with `lintel ark keys take-in \
-             channel/NAME` and name it there, as \"ark:channel/NAME\"",
-            entry.name
-        );
-    }
-    Ok(())
-}
-
-/// The client for banks. It follows no redirect: that would write a payment twice, and elsewhere.
-fn bank_client(timeout: std::time::Duration) -> Result<reqwest::Client> {
-    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    builder.timeout(timeout).build().context("making an HTTP client")
 }
 
 fn clock(config: &Config, state: &State) -> Result<Clock> {

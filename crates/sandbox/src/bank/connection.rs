@@ -1,4 +1,4 @@
-//! Connections that can be cut without an answer, as a network cuts them.
+//! Connections that can be cut without an answer, as a network cuts them, and a listener whose site may go down.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -11,6 +11,8 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{self, IncomingStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+
+use super::site::{self, Door, Switch};
 
 /// Cuts the connection that a request came on: from then on not a byte goes either way.
 #[derive(Clone, Default)]
@@ -39,13 +41,19 @@ impl Connected<IncomingStream<'_, Listener>> for Cutter {
     }
 }
 
-/// A TCP listener whose connections can be cut.
+/// A TCP listener of a site, whose connections can be cut.
 #[derive(Debug)]
-pub(crate) struct Listener(TcpListener);
+pub(crate) struct Listener {
+    address: SocketAddr,
+    door: Door,
+    site: Switch,
+}
 
 impl Listener {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        Self(listener)
+    /// # Errors
+    /// If the listener does not know its address.
+    pub(super) fn new(listener: TcpListener, site: Switch) -> io::Result<Self> {
+        Ok(Self { address: listener.local_addr()?, door: Door::Open(listener), site })
     }
 }
 
@@ -54,14 +62,34 @@ impl serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (stream, address) = serve::Listener::accept(&mut self.0).await;
-        // Small answers must not wait for more to fill a packet; where that cannot be set they are only later.
-        let _ = stream.set_nodelay(true);
-        (Connection { stream, cutter: Cutter::default() }, address)
+        loop {
+            match &mut self.door {
+                Door::Open(listener) => {
+                    let taken = tokio::select! {
+                        biased;
+                        // What the system took before the site went down is taken: it may hold a request.
+                        taken = serve::Listener::accept(listener) => Some(taken),
+                        () = self.site.until(false) => None,
+                    };
+                    if let Some((stream, address)) = taken {
+                        // Small answers must not wait for more to fill a packet; where that cannot be set they are only later.
+                        let _ = stream.set_nodelay(true);
+                        let connection = Connection { stream, cutter: Cutter::default(), site: self.site.clone() };
+                        return (connection, address);
+                    }
+                    self.door = Door::Closing;
+                }
+                Door::Closing => self.door = Door::Shut(site::shut(self.address).await),
+                Door::Shut(_) => {
+                    self.site.until(true).await;
+                    self.door = Door::Open(site::open(self.address).await);
+                }
+            }
+        }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        Ok(self.address)
     }
 }
 
@@ -70,6 +98,15 @@ impl serve::Listener for Listener {
 pub(crate) struct Connection {
     stream: TcpStream,
     cutter: Cutter,
+    site: Switch,
+}
+
+impl Connection {
+    /// Nothing is written by a site that is down.
+    fn check_writing(&self) -> io::Result<()> {
+        self.cutter.check()?;
+        if self.site.is_up() { Ok(()) } else { Err(io::ErrorKind::ConnectionReset.into()) }
+    }
 }
 
 impl AsyncRead for Connection {
@@ -85,7 +122,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.cutter.check()?;
+        self.check_writing()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -94,7 +131,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.cutter.check()?;
+        self.check_writing()?;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 

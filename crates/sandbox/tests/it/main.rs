@@ -8,4 +8,5 @@ mod faults;
 mod process;
 mod refusals;
 mod returns;
+mod sites;
 mod support;
