@@ -442,7 +442,12 @@ impl Sites {
         let (terms, site) = (self.terms, self.sites.get_mut(at)?);
         let sums = site.window.sums(now_ms);
         let probes_fail = site.failures >= terms.probe_failures.max(1);
-        if sums.fail(terms.calls_min, terms.trip_percent) {
+        // Who comes back is on trial, and few calls go there: as many as probes would take are enough.
+        let least = match site.health {
+            Health::Ramp { .. } => terms.probe_failures.min(terms.calls_min),
+            Health::Up | Health::Kept | Health::Drained { .. } => terms.calls_min,
+        };
+        if sums.fail(least, terms.trip_percent) {
             return Some(Cause::Traffic);
         }
         // Where there is too little traffic to ask, the probes are all there is.

@@ -1,5 +1,6 @@
 //! Connections that can be cut without an answer, as a network cuts them, and a listener whose site may go down.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ impl Connected<IncomingStream<'_, Listener>> for Cutter {
 pub(crate) struct Listener {
     address: SocketAddr,
     door: Door,
+    /// What the system took before the site went down: it may hold a request.
+    taken: VecDeque<(TcpStream, SocketAddr)>,
     site: Switch,
 }
 
@@ -53,7 +56,21 @@ impl Listener {
     /// # Errors
     /// If the listener does not know its address.
     pub(super) fn new(listener: TcpListener, site: Switch) -> io::Result<Self> {
-        Ok(Self { address: listener.local_addr()?, door: Door::Open(listener), site })
+        let address = listener.local_addr()?;
+        Ok(Self { address, door: Door::Open(listener), taken: VecDeque::new(), site })
+    }
+
+    fn connection(&self, (stream, address): (TcpStream, SocketAddr)) -> (Connection, SocketAddr) {
+        // Small answers must not wait for more to fill a packet; where that cannot be set they are only later.
+        let _ = stream.set_nodelay(true);
+        (Connection { stream, cutter: Cutter::default(), site: self.site.clone() }, address)
+    }
+
+    /// Closes the door behind what came in.
+    fn close(&mut self) {
+        if let Door::Open(listener) = std::mem::replace(&mut self.door, Door::Closing) {
+            self.taken.extend(site::rest(listener));
+        }
     }
 }
 
@@ -63,21 +80,19 @@ impl serve::Listener for Listener {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
+            if let Some(taken) = self.taken.pop_front() {
+                return self.connection(taken);
+            }
             match &mut self.door {
                 Door::Open(listener) => {
                     let taken = tokio::select! {
-                        biased;
-                        // What the system took before the site went down is taken: it may hold a request.
                         taken = serve::Listener::accept(listener) => Some(taken),
                         () = self.site.until(false) => None,
                     };
-                    if let Some((stream, address)) = taken {
-                        // Small answers must not wait for more to fill a packet; where that cannot be set they are only later.
-                        let _ = stream.set_nodelay(true);
-                        let connection = Connection { stream, cutter: Cutter::default(), site: self.site.clone() };
-                        return (connection, address);
+                    match taken {
+                        Some(taken) => return self.connection(taken),
+                        None => self.close(),
                     }
-                    self.door = Door::Closing;
                 }
                 Door::Closing => self.door = Door::Shut(site::shut(self.address).await),
                 Door::Shut(_) => {

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use super::plan::Outage;
@@ -104,6 +104,17 @@ pub(super) enum Door {
     Closing,
     /// Connections are refused by the system. The socket holds the address.
     Shut(#[expect(dead_code, reason = "it is there to be held")] TcpSocket),
+}
+
+/// Stops listening; what the system had taken by then.
+pub(super) fn rest(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let taken = std::iter::from_fn(|| listener.accept().ok());
+    let taken = taken.filter_map(|(stream, address)| {
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, address))
+    });
+    taken.collect()
 }
 
 /// Keeps an address without listening on it.

@@ -15,6 +15,7 @@ pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
+pub(crate) mod channel;
 mod chargeback;
 pub(crate) mod clearing;
 pub(crate) mod conversion;
@@ -339,6 +340,8 @@ fn wallets() -> OpenApiRouter<App> {
 
 fn running() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(channel::list))
+        .routes(routes!(channel::sites))
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))
         .routes(routes!(manual_voucher::list))

@@ -32,7 +32,10 @@ impl Flights {
     /// Takes a flight in. An older one of the same attempt, of an epoch that ended, is told nothing any more.
     pub(crate) fn begin(&self, attempt: AttemptId) -> UnderWay {
         let word = Arc::<Word>::default();
-        self.all().insert(attempt, Arc::clone(&word));
+        let mut all = self.all();
+        all.insert(attempt, Arc::clone(&word));
+        show(&all);
+        drop(all);
         UnderWay { flights: self.clone(), attempt, word }
     }
 
@@ -47,6 +50,10 @@ impl Flights {
     fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<AttemptId, Arc<Word>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn show(all: &BTreeMap<AttemptId, Arc<Word>>) {
+    metrics::gauge!("lintel_flights").set(f64::from(u32::try_from(all.len()).unwrap_or(u32::MAX)));
 }
 
 impl UnderWay {
@@ -70,6 +77,7 @@ impl Drop for UnderWay {
         let mut all = self.flights.all();
         if all.get(&self.attempt).is_some_and(|word| Arc::ptr_eq(word, &self.word)) {
             all.remove(&self.attempt);
+            show(&all);
         }
     }
 }

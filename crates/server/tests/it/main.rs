@@ -38,6 +38,7 @@ mod own_keys;
 mod own_money;
 mod restart;
 mod server;
+mod sites;
 mod skip;
 mod staff;
 mod start;
