@@ -28,7 +28,7 @@ use crate::config::{ClockKind, Config, Place};
 use crate::http::{self, App, Parts};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
-use crate::shell::executor::Told;
+use crate::shell::executor::told_of;
 use crate::shell::journal_place::JournalPlace;
 use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
@@ -83,7 +83,7 @@ pub(crate) fn run_until(
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     may_begin(state)?;
     let clock = clock(config, state)?;
-    let outbox: Vec<_> = state.in_outbox().cloned().collect();
+    let told = told_of(state, epoch);
 
     let vault = Arc::new(open_vault(&config.data_dir, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
@@ -122,7 +122,7 @@ pub(crate) fn run_until(
             initialise(config, &platform).await?;
         }
         tokio::spawn(tick(platform.clone()));
-        outbox.into_iter().for_each(|attempt| drop(attempts.send(Told::Fly(epoch, Box::new(attempt)))));
+        told.into_iter().for_each(|told| drop(attempts.send(told)));
         tokio::spawn(executor.run(requested));
         serve(config, app, doors, stop).await
     });

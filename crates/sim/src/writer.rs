@@ -219,6 +219,12 @@ impl World {
                 fresh.push(id);
             }
         }
+        for id in executor::settled(&projection) {
+            // It ends at its next step, whatever it waits for.
+            if let Some(carried) = node.flights.get_mut(&id) {
+                carried.flight.settled();
+            }
+        }
         node.behind.push_back(Projected { projection, hash });
         let waits = node.behind.len() > 1;
         for id in fresh {

@@ -86,6 +86,9 @@ pub(crate) struct SiteView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SitesView {
     channel: ChannelView,
+    /// The version of the weights in force; null if they are those of the settings.
+    #[schema(example = 3)]
+    version: Option<u64>,
     data: Vec<SiteView>,
 }
 
@@ -132,7 +135,9 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Answered<Cha
     caller.operator()?;
     let routes = app.executor.routes.iter();
     let data = routes.map(|(rail, route)| ChannelView::of(*rail, route, &route.sites.seen())).collect();
-    standing(&app, ChannelsView { data }).await
+    // What is not of the state is shown with the state's position, as everything.
+    let ((), position) = app.platform.read(|_| ()).await?;
+    Ok(Answer { view: ChannelsView { data }, position, repeated: false })
 }
 
 /// List a channel's sites
@@ -153,11 +158,7 @@ pub(crate) async fn sites(
     let seen = route.sites.seen();
     let channel = ChannelView::of(rail, route, &seen);
     let data = seen.sites.into_iter().map(SiteView::of).collect();
-    standing(&app, SitesView { channel, data }).await
-}
-
-/// What is not of the state is shown with the state's position, as everything.
-async fn standing<T: Send + 'static>(app: &App, view: T) -> Answered<T> {
-    let ((), position) = app.platform.read(|_| ()).await?;
-    Ok(Answer { view, position, repeated: false })
+    let version = move |state: &domain::State| state.site_weights_of(rail).map(|weights| weights.version);
+    let (version, position) = app.platform.read(version).await?;
+    Ok(Answer { view: SitesView { channel, version, data }, position, repeated: false })
 }

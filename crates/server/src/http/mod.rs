@@ -51,6 +51,7 @@ pub(crate) mod restriction;
 pub(crate) mod sandbox_clock;
 pub(crate) mod sealed;
 pub(crate) mod settlement;
+pub(crate) mod site_weight;
 pub(crate) mod split;
 pub(crate) mod statement;
 pub(crate) mod suspense;
@@ -210,6 +211,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(block_list::add, block_list::list))
         .routes(routes!(block_list::get))
         .routes(routes!(limit::classify))
+        .routes(routes!(site_weight::undo))
         .routes(routes!(business_day::list))
         .routes(routes!(business_day::get))
         .routes(routes!(business_day::cut))
@@ -342,6 +344,7 @@ fn running() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(channel::list))
         .routes(routes!(channel::sites))
+        .routes(routes!(site_weight::list))
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))
         .routes(routes!(manual_voucher::list))

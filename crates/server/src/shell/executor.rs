@@ -8,6 +8,7 @@ use ark::Vault;
 use channels::{Channel, Original, Request};
 use domain::attempt::{Attempt, Outcome, Rail};
 use domain::ids::AttemptId;
+use domain::site_weight::SiteWeights;
 use domain::{Actor, Command, Origin, RefusalCode, State};
 use engine::Meta;
 use node::executor::{Call, Flight, Patience, Step};
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use super::flights::{Flights, UnderWay};
 use super::site::{Called, ChannelSites};
 use super::{Clock, Platform, Unavailable, recall};
+use crate::http::site_weight::by_name;
 
 /// A channel and its sites.
 #[derive(Debug, Clone)]
@@ -36,6 +38,18 @@ pub(crate) enum Told {
     Fly(u64, Box<Attempt>),
     /// The engine knows this attempt's end.
     Settled(AttemptId),
+    /// These weights of a channel's sites are in force.
+    Weights(Box<SiteWeights>),
+}
+
+/// What an executor is told of a state that was just recovered: the weights in force, and everything in the outbox.
+pub(crate) fn told_of(state: &State, epoch: u64) -> Vec<Told> {
+    let mut newest = BTreeMap::new();
+    for (_, weights) in state.site_weights.iter() {
+        newest.insert(weights.rail, weights);
+    }
+    let weights = newest.into_values().map(|weights| Told::Weights(Box::new(weights.clone())));
+    weights.chain(state.in_outbox().map(|attempt| Told::Fly(epoch, Box::new(attempt.clone())))).collect()
 }
 
 /// What carries attempts out.
@@ -64,6 +78,11 @@ impl Executor {
                     tokio::spawn(self.clone().fly(epoch, *attempt, under_way));
                 }
                 Told::Settled(attempt) => self.flights.settle(attempt),
+                Told::Weights(weights) => {
+                    if let Some(route) = self.routes.get(&weights.rail) {
+                        route.sites.set_weights(weights.version, &by_name(&weights.weights));
+                    }
+                }
             }
         }
     }

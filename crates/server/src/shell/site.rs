@@ -8,6 +8,7 @@
 //! ```
 //! The machine's clock is the process's own, which nobody moves: a sandbox's time may stand while connections break.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -146,6 +147,15 @@ impl ChannelSites {
         }
     }
 
+    /// Puts a version of the weights in force.
+    pub(crate) fn set_weights(&self, version: u64, weights: &BTreeMap<String, u32>) {
+        let channel = self.rail.name();
+        for site in self.with(|sites, _| sites.set_weights(weights)) {
+            tracing::warn!(channel, version, site, "weights name a site that the settings do not have");
+        }
+        tracing::warn!(channel, version, ?weights, "these weights are in force for the sites of a channel");
+    }
+
     /// How they stand.
     pub(crate) fn seen(&self) -> Seen {
         self.with(|sites, now| {
@@ -200,7 +210,8 @@ impl ChannelSites {
             Change::Circuit(state @ (CircuitState::HalfOpen | CircuitState::Closed)) => {
                 tracing::warn!(channel, breaker = state.name(), "the breaker of a channel moved");
             }
-            Change::Weights => tracing::warn!(channel, "other weights are in force for the sites of a channel"),
+            // Said with their version.
+            Change::Weights => {}
         }
     }
 

@@ -27,7 +27,7 @@ use node::projector::Projected;
 use store::Database;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::executor::Told;
+use super::executor::{Told, told_of};
 use super::journal_place::JournalPlace;
 use super::keys::Elsewhere;
 use super::projector::{Handle, Message};
@@ -185,9 +185,9 @@ impl Terms {
                 Ok(term) => {
                     let (position, epoch) = (term.engine.state().position, term.journal.tip().epoch);
                     self.platform.standing().resume(epoch);
-                    for attempt in term.engine.state().in_outbox().cloned() {
+                    for told in told_of(term.engine.state(), epoch) {
                         // Without an executor the platform is stopping; the outbox keeps the attempt.
-                        drop(self.attempts.send(Told::Fly(epoch, Box::new(attempt))));
+                        drop(self.attempts.send(told));
                     }
                     tracing::warn!(
                         position,
@@ -279,6 +279,9 @@ impl Terms {
             }
             for attempt in executor::settled(&projected.projection) {
                 drop(attempts.send(Told::Settled(attempt)));
+            }
+            for (_, weights) in &projected.projection.changes.site_weights {
+                drop(attempts.send(Told::Weights(Box::new(weights.clone()))));
             }
             pass_on(&projector, &durable, projected);
         })
