@@ -8,7 +8,7 @@ use domain::approval::Proposal;
 use domain::attempt::Rail;
 use domain::operator::Role;
 use domain::site_weight::{SetSiteWeights, SiteWeight, SiteWeightCommand, SiteWeights};
-use domain::{Command, Reply};
+use domain::{Command, Refusal, RefusalCode, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -114,7 +114,7 @@ pub(crate) fn check(app: &App, proposal: &Proposal) -> Result<(), ApiError> {
         Some(SiteWeight { site, .. }) => {
             let (channel, known) = (set.rail.name(), known.join(", "));
             let message = format!("'{site:.40}' is no site of {channel}; its sites are {known}");
-            Err(ApiError::malformed("weights", message))
+            Err(Refusal::new(RefusalCode::ValueInvalid, "weights", message).into())
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::open::{number, text};
 use crate::orders::Market;
 use crate::server::Server;
 use crate::skip::skip;
+use crate::staff::{Staff, client_of};
 
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -293,4 +294,68 @@ fn sites_that_cannot_be_keep_the_platform_from_starting_and_are_named() {
     assert!(half.contains("site 'bj'") && half.contains("three files"), "{half}");
     let twice = refused(&(channel("url = \"http://a.example\"") + &channel("url = \"http://b.example\"")));
     assert!(twice.contains("another channel carries epcc"), "{twice}");
+}
+
+#[test]
+fn weights_are_set_by_two_people_hold_over_a_restart_and_are_undone_in_one_call() {
+    let Some(bank) = Bank::start() else { return };
+    let urls: Vec<String> = bank.sites.iter().map(|address| format!("http://{address}")).collect();
+    let mut server = start(&(site("a", &urls[0], "weight = 8") + &site("b", &urls[1], "")));
+    let staff = Staff::hire(&server);
+    let weights = |server: &Server| -> Vec<i64> {
+        let sites = server.operator().get("/v1/channels/epcc/sites").ok();
+        sites["data"].as_array().unwrap().iter().map(|site| number(site, "/weight")).collect()
+    };
+    assert_eq!(weights(&server), [8, 1]);
+    let proposal = |weights: Value| json!({"kind": "site_weights", "channel": "epcc", "weights": weights});
+    assert_eq!(staff.maker.propose(&proposal(json!({"a": 1}))).error().1, "role_missing", "an accountant");
+    for wrong in [json!({"a": 0, "b": 0}), json!({"c": 1}), json!({"a": 1_001}), json!({})] {
+        assert_eq!(staff.first.propose(&proposal(wrong)).error().1, "value_invalid");
+    }
+    let proposed = staff.first.propose(&proposal(json!({"a": 0, "b": 5}))).ok();
+    assert_eq!(weights(&server), [8, 1], "one person changes nothing");
+    assert_eq!(text(&staff.second.approve(&text(&proposed, "/id")).ok(), "/outcome"), "swt_1");
+    until("the weights are in force", || weights(&server) == [0, 5]);
+    becomes(&server.operator(), &of_site("weight", "a"), |weight| weight < 0.5);
+
+    server.stop();
+    server.start_again();
+    until("the weights are in force again", || weights(&server) == [0, 5]);
+    let market = Market::open(&server);
+    for order in 0..5 {
+        until_paid(&market, &pay(&market, &format!("T{order}")));
+    }
+    assert_eq!(metric(&server.operator(), &of_site("picked_total", "a")) as usize, 0, "a person took it out");
+
+    let first = client_of(&server, "opr_1");
+    let undo = |version: u64| first.post("/v1/channels/epcc/weights/undo", &json!({ "version": version }));
+    assert_eq!(undo(2).error().1, "value_invalid");
+    let undone = undo(1);
+    assert_eq!((number(&undone.ok(), "/version"), &undone.ok()["weights"]), (2, &json!({})));
+    until("the settings are in force again", || weights(&server) == [8, 1]);
+    assert_eq!(undo(1).error().1, "value_invalid", "said twice, it is done once");
+    assert_eq!(client_of(&server, "opr_3").post("/v1/channels/epcc/weights/undo", &json!({"version": 2})).status, 403);
+
+    let versions = server.operator().get(&format!("/v1/channels/epcc/weights?min_position={}", undone.position())).ok();
+    let shown: Vec<_> = versions["data"].as_array().unwrap().iter().collect();
+    assert_eq!((text(shown[0], "/operator"), text(shown[0], "/approver")), ("admin.one".into(), "admin.two".into()));
+    assert_eq!((number(shown[1], "/undoes"), text(shown[1], "/operator")), (1, "admin.one".into()));
+    by_command_line(&server);
+}
+
+/// The same from the command line, which proposes and takes back.
+fn by_command_line(server: &Server) {
+    let run = |arguments: &[&str]| {
+        let output = server.lintel(arguments);
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned(), output.stderr)
+    };
+    let (well, listed, error) = run(&["channel", "weights", "epcc"]);
+    assert!(well && listed.contains("swt_2"), "{listed} {error:?}");
+    let (well, proposed, error) =
+        run(&["channel", "weight", "epcc", "a=2", "b=1", "--reason", "line work", "--as", "opr_1", "--json"]);
+    assert!(well && proposed.contains("\"pending\""), "{proposed} {error:?}");
+    let (well, _, error) = run(&["channel", "weight", "epcc", "a:2", "--reason", "line work", "--as", "opr_1"]);
+    assert!(!well && String::from_utf8_lossy(&error).contains("'a:2' is not SITE=WEIGHT"));
+    let (well, undone, error) = run(&["channel", "undo", "epcc", "--as", "opr_1"]);
+    assert!(well && undone.contains("swt_3"), "{undone} {error:?}");
 }
