@@ -9,7 +9,7 @@ use domain::calendar::{Calendar, Date, Year};
 use journal::Keep;
 use serde::Deserialize;
 
-pub(crate) use self::channel::{BreakerConfig, ChannelConfig, ExecutorConfig, SiteConfig};
+pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
 use crate::log::LogFormat;
 
 mod channel;

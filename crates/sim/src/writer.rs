@@ -205,6 +205,7 @@ impl World {
             self.say("timer", format_args!("ticks"));
             self.submit(requests::tick())?;
         }
+        self.probes_sites();
         self.soon(100, 2_000, Event::Ticks(self.life));
         Ok(())
     }

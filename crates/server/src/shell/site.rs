@@ -119,10 +119,10 @@ impl ChannelSites {
         };
         let under_way = UnderWay { sites: self, site, ended: false };
         let line = &self.lines[site];
+        line.picked.increment(1);
         let call = line.call(request).await;
         let answered = matches!(&call, Call::Answered(response) if response.status < FAULTY);
         under_way.ended(answered);
-        line.picked.increment(1);
         line.errors.increment(u64::from(!answered));
         // One that found no connection goes through another site at once, if there is one and it is the first to fail.
         let wait = match &call {
