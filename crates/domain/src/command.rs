@@ -46,6 +46,7 @@ use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
+use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
 use crate::top_up::{self, TopUpCommand};
@@ -219,6 +220,8 @@ pub enum Command {
     BlockList(BlockListCommand),
     /// Change limits or an account's class.
     Limit(LimitCommand),
+    /// Set the weights of a channel's sites, or take them back.
+    SiteWeight(SiteWeightCommand),
     /// Ask for a top-up.
     TopUp(TopUpCommand),
     /// Transfer money.
@@ -359,6 +362,9 @@ pub enum Reply {
     /// A rule of retries.
     #[n(77)]
     RetryRule(#[n(0)] RetryRuleId),
+    /// A version of the weights of a channel's sites.
+    #[n(90)]
+    SiteWeights(#[n(0)] crate::ids::SiteWeightsId),
     /// A link between accounts.
     #[n(50)]
     TreeLink(#[n(0)] TreeLinkId),
@@ -442,6 +448,7 @@ impl Command {
             | Self::Advance(_)
             | Self::BlockList(_)
             | Self::Limit(_)
+            | Self::SiteWeight(_)
             | Self::TopUp(_)
             | Self::Transfer(_)
             | Self::BankCard(_)
@@ -518,6 +525,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
+        Command::SiteWeight(command) => site_weight::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),
         Command::BankCard(command) => bank_card::decide(draft, command),

@@ -39,6 +39,7 @@ use crate::refund::{self, Refund};
 use crate::reserve_line::{self, ReserveLineEvent};
 use crate::restriction::{self, Restriction};
 use crate::settlement::{self, Settlement};
+use crate::site_weight::{self, SiteWeightEvent};
 use crate::split::{self, Split};
 use crate::state::State;
 use crate::suspense::{self, SuspenseEvent};
@@ -440,6 +441,9 @@ pub enum Event {
     /// A block list changed.
     #[n(150)]
     BlockList(#[n(0)] BlockListEvent),
+    /// The weights of a channel's sites changed.
+    #[n(200)]
+    SiteWeight(#[n(0)] SiteWeightEvent),
     /// Limits, or what is used of them, changed.
     #[n(151)]
     Limit(#[n(0)] LimitEvent),
@@ -571,6 +575,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Advance(event) => advance::apply(state, event),
         Event::BlockList(event) => block_list::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
+        Event::SiteWeight(event) => site_weight::apply(state, event),
         Event::TopUp(event) => top_up::apply(state, event),
         Event::Transfer(event) => transfer::apply(state, event),
         Event::BankCard(event) => bank_card::apply(state, event),

@@ -152,6 +152,8 @@ ids! {
     SuspenseId = "sus";
     /// A template of manual vouchers.
     TemplateId = "tpl";
+    /// A version of the weights of a channel's sites.
+    SiteWeightsId = "swt";
 }
 
 #[cfg(test)]

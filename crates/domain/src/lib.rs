@@ -64,6 +64,7 @@ pub mod restore;
 pub mod restriction;
 pub mod sealed;
 pub mod settlement;
+pub mod site_weight;
 pub mod split;
 pub mod state;
 pub mod suspense;

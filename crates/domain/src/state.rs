@@ -304,6 +304,8 @@ state! {
         voucher_templates: VoucherTemplate,
         /// Money in suspense.
         suspense_items: SuspenseItem,
+        /// Versions of the weights of channels' sites.
+        site_weights: crate::site_weight::SiteWeights,
     }
     indexes {
         /// Freezes in force, by what they lie on.

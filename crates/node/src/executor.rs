@@ -9,6 +9,7 @@
 //!                                                                                       └ later ┘
 //!  redirect, REQUESTED ─► can its page be built? ─ no ─► report "not sent" ─► done
 //!                              └ yes ─► done: handed out, it comes back as UNKNOWN ─► pause ─► QUERY
+//!  whatever it does, once a notification or a file settled the attempt ─────────────────────────────────────► done
 //! ```
 //! A redirect is never sent from here: the payer's browser does that, and the journal says that it may have. Its notification is
 //! the usual end; the queries are for the one that is lost, and for the payer who never pays.
@@ -24,10 +25,12 @@ use channels::{Answer, Channel, Original, Request, Response, Try};
 use domain::State;
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
 use domain::envelope::Time;
+use domain::ids::AttemptId;
 use domain::sealed::Sealed;
 use engine::Projection;
 
 use crate::fields;
+use crate::site::Errand;
 
 /// The new attempts that a batch brought, and those whose page was handed out in it. No other flight is about the latter:
 /// the one of when they were requested has ended.
@@ -50,6 +53,12 @@ const fn is_redirect(attempt: &Attempt) -> bool {
         | Operation::Refund { .. }
         | Operation::Pay { .. } => false,
     }
+}
+
+/// The attempts whose answer is certain now, whoever brought it.
+pub fn settled(projection: &Projection) -> impl Iterator<Item = AttemptId> {
+    let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
+    attempts.filter(|attempt| matches!(attempt.status, AttemptStatus::Settled(_))).map(|attempt| attempt.id)
 }
 
 /// What the channel called the earlier operation that this one is about, if it is about one that succeeded. That one may have left
@@ -188,6 +197,21 @@ impl Flight {
             Phase::Report(outcome) => self.report(outcome),
             Phase::Done => Step::Done,
         }
+    }
+
+    /// What the call is for that [`Step::Send`] gave: nothing between calls.
+    #[must_use]
+    pub fn errand(&self) -> Option<Errand> {
+        match &self.phase {
+            Phase::Calling { sent: true, .. } => Some(Errand::Send),
+            Phase::Calling { sent: false, .. } => Some(Errand::Query),
+            Phase::Send | Phase::Pause | Phase::Query | Phase::Report(_) | Phase::Done => None,
+        }
+    }
+
+    /// Says that the engine knows the attempt's end from elsewhere: nothing is left to do or to ask.
+    pub fn settled(&mut self) {
+        self.phase = Phase::Done;
     }
 
     /// Says how the last call ended.

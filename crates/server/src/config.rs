@@ -11,7 +11,10 @@ use domain::calendar::{Calendar, Date, Year};
 use journal::Keep;
 use serde::Deserialize;
 
+pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
 use crate::log::LogFormat;
+
+mod channel;
 
 /// The documented default configuration; `lintel config` prints it.
 pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
@@ -127,24 +130,6 @@ pub(crate) struct WireYear {
     make_up_days: Vec<String>,
 }
 
-/// A channel: its name in the registry, where it is, and its own settings.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct ChannelConfig {
-    pub(crate) name: String,
-    pub(crate) url: String,
-    #[serde(default)]
-    pub(crate) settings: serde_json::Value,
-}
-
-/// How attempts are carried out.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExecutorConfig {
-    pub(crate) timeout_ms: u64,
-    pub(crate) query_first_ms: u64,
-    pub(crate) query_max_ms: u64,
-    pub(crate) concurrency: usize,
-}
 
 /// How many keys of requests stay in memory.
 #[derive(Debug, Clone, Deserialize)]
@@ -340,6 +325,7 @@ impl Config {
         config.refuse_ark_place()?;
         config.ark.rewrap_rate()?;
         config.pos.listens()?;
+        config.executor.breaker.check()?;
         Ok(config)
     }
 

@@ -1,8 +1,8 @@
 //! `lintel serve`: brings the parts up in order, and down in the opposite one.
 
 mod doors;
+mod routes;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,18 +19,17 @@ use domain::{Actor, Command, Origin, State};
 use engine::{Meta, Request};
 use history::{History, Tail};
 use journal::DirectoryLock;
-use node::executor::Patience;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
 
 use self::doors::{Doors, Stop, open_doors};
-use crate::config::{ArkProfile, ChannelConfig, ClockKind, Config, Place};
+use crate::config::{ClockKind, Config, Place};
 use crate::http::{self, App, Parts};
 use crate::pos::Pos;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
-use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::executor::told_of;
 use crate::shell::journal_place::JournalPlace;
 use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
@@ -76,7 +75,7 @@ pub(crate) fn run_until(
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     // Before custodians come for a platform that will not start.
-    refuse_clear_secrets(config)?;
+    routes::refuse_clear_secrets(config)?;
     let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     // A sealed node leads nothing: it waits before it takes the lease.
@@ -88,7 +87,7 @@ pub(crate) fn run_until(
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     may_begin(state)?;
     let clock = clock(config, state)?;
-    let outbox: Vec<_> = state.in_outbox().cloned().collect();
+    let told = told_of(state, epoch);
 
     let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
@@ -111,7 +110,7 @@ pub(crate) fn run_until(
     };
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
-    let executor = executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let app = App::new(Parts {
         platform: platform.clone(),
@@ -129,7 +128,7 @@ pub(crate) fn run_until(
             initialise(config, &platform).await?;
         }
         tokio::spawn(tick(platform.clone()));
-        outbox.into_iter().for_each(|attempt| drop(attempts.send((epoch, attempt))));
+        told.into_iter().for_each(|told| drop(attempts.send(told)));
         tokio::spawn(executor.run(requested));
         serve(config, app, doors, stop).await
     });
@@ -276,72 +275,6 @@ pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
         return Ok(Database::sqlite(&directory.join(STORE_NAME))?);
     }
     Ok(Database::postgres(&store::PostgresConfig::new(place.url.expose(), &place.schema))?)
-}
-
-fn executor(
-    config: &Config,
-    platform: &Platform,
-    clock: &Clock,
-    (vault, store): (&Arc<Vault>, &Arc<Database>),
-    keys: &Arc<dyn KeyUse>,
-) -> Result<Executor> {
-    let mut routes = BTreeMap::new();
-    for entry in &config.channels {
-        let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)
-            .with_context(|| format!("channel {}", entry.name))?;
-        let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
-        if settles_ms <= config.executor.timeout_ms {
-            // Else a query could overtake a request that is still on its way and take "not found" for the end of it.
-            bail!(
-                "executor.timeout_ms is {}; channel {} settles after {settles_ms} ms: set a shorter time-out",
-                config.executor.timeout_ms,
-                entry.name
-            );
-        }
-        routes.insert(channel.manifest().rail, Route { channel, url: entry.url.trim_end_matches('/').to_owned() });
-    }
-    let timeout = std::time::Duration::from_millis(config.executor.timeout_ms);
-    Ok(Executor {
-        platform: platform.clone(),
-        clock: clock.clone(),
-        vault: vault.clone(),
-        store: store.clone(),
-        routes: Routes::new(routes),
-        http: bank_client(timeout)?,
-        permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
-        patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
-    })
-}
-
-/// Refuses secrets in the settings of a production: of channels, whatever they call them, since whoever reads them would sign as the
-/// institution; and passwords in addresses of databases, but in the environment.
-fn refuse_clear_secrets(config: &Config) -> Result<()> {
-    if config.ark.profile != ArkProfile::Production {
-        return Ok(());
-    }
-    for ChannelConfig { name, settings, .. } in &config.channels {
-        if let Some(setting) = channels::registry::clear_secrets(name, settings).first() {
-            bail!(
-                "ark.profile = \"production\", and `{setting}` of channel {name} stands in the settings: bring it with `lintel ark keys \
-                 take-in channel/NAME` and name it there, as \"ark:channel/NAME\" (a secret that the channel hashes: as \
-                 \"ark:NAME=ark:v1:…\", which `lintel ark encrypt NAME --context channel={name}` writes)"
-            );
-        }
-    }
-    if let Some(setting) = config.clear_passwords.first() {
-        let variable = format!("LINTEL_SET_{}", setting.to_uppercase().replace('.', "__"));
-        bail!(
-            "ark.profile = \"production\", and {setting} has a password in the settings file or on the command line: give the address by \
-             the environment ({variable}=…), or let the database know this process without one (peer, a certificate)"
-        );
-    }
-    Ok(())
-}
-
-/// The client for banks. It follows no redirect: that would write a payment twice, and elsewhere.
-fn bank_client(timeout: std::time::Duration) -> Result<reqwest::Client> {
-    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    builder.timeout(timeout).build().context("making an HTTP client")
 }
 
 fn clock(config: &Config, state: &State) -> Result<Clock> {

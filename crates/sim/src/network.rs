@@ -38,6 +38,8 @@ pub(crate) struct Message {
     pub(crate) is_operation: bool,
     /// Whether a success of it may be told as a decline.
     pub(crate) may_be_denied: bool,
+    /// Whether the site it goes through gives no answers back.
+    pub(crate) is_mute: bool,
 }
 
 /// What was written under a serial.

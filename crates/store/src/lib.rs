@@ -56,6 +56,7 @@ pub mod reserve_line;
 pub mod run;
 mod schema;
 pub mod settlement;
+pub mod site_weight;
 pub mod split;
 mod sqlite;
 pub mod suspense;

@@ -66,6 +66,7 @@ keys! {
     OperatorId ApprovalId TemplateId SuspenseId
     AgreementPaymentId ExchangeRateId ConversionId
     ReserveLineId ReserveBalanceId OwnTransferId ArrearsId ChargebackId AdvanceId AdvancePolicyId
+    SiteWeightsId
 }
 
 impl Key for Date {

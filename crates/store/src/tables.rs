@@ -31,6 +31,7 @@ use domain::recall::{Left, RowId};
 use domain::refund::Refund;
 use domain::reserve_line::{ReserveBalance, ReserveLine};
 use domain::settlement::Settlement;
+use domain::site_weight::SiteWeights;
 use domain::split::Split;
 use domain::state::Changes;
 use domain::suspense::SuspenseItem;
@@ -132,6 +133,7 @@ tables! {
     tree_runs: TreeRun,
     quota_charges: QuotaCharge,
     voucher_templates: VoucherTemplate,
+    site_weights: SiteWeights,
     suspense_items: SuspenseItem,
     agreement_payments: AgreementPayment,
     exchange_rates: ExchangeRate,

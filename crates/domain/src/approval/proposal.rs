@@ -14,6 +14,7 @@ use crate::operator::OperatorCommand;
 use crate::operator::Role::{self, Accountant, Administrator, Risk, Treasurer};
 use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
 use crate::refund::CreateRefund;
+use crate::site_weight::SetSiteWeights;
 use crate::suspense::AllocateSuspense;
 use crate::tree::{LinkAccounts, TreeCommand};
 use crate::waiver::WaiveChecks;
@@ -95,6 +96,8 @@ proposals! {
         does SetLimitPolicy::command, "Set the limits from a day on.";
     61 RemoveBlock(RemoveBlock) "remove_block" made by [Risk] checked by [Risk]
         does RemoveBlock::command, "Take an entry from a block list.";
+    70 SiteWeights(SetSiteWeights) "site_weights" made by [Administrator Treasurer] checked by [Administrator Treasurer]
+        does SetSiteWeights::command, "Set the weights of a channel's sites.";
 }
 
 impl Proposal {

@@ -124,6 +124,26 @@ fn a_settled_attempt_needs_nothing() {
 }
 
 #[test]
+fn an_attempt_that_a_notification_settled_is_asked_about_no_more() {
+    // Wherever it stood: before the operation, while it is under way, between queries, while its doubt is reported.
+    for (script, steps) in [("", 0), ("", 1), ("pending", 3), ("pending lost pending", 7), ("lost", 1)] {
+        let mut pilot = fresh();
+        let mut words = script.split_whitespace();
+        for _ in 0..steps {
+            match pilot.step() {
+                Step::Send(_) => drop(words.next().map(|word| pilot.flight.ended(crate::scripted::call(word).unwrap()))),
+                Step::Report(outcome) => pilot.flight.reported(&outcome),
+                Step::Wait { .. } | Step::Done => {}
+            }
+        }
+        pilot.flight.settled();
+        pilot.flight.ended(says("declined"));
+        pilot.flight.reported(&Outcome::Unknown);
+        assert_eq!(pilot.fly(""), "done", "{script} after {steps} steps");
+    }
+}
+
+#[test]
 fn what_was_not_written_is_sent_again_as_it_was_until_it_is_too_late() {
     let mut pilot = fresh();
     let mut sent = Vec::new();

@@ -35,6 +35,7 @@ mod notify;
 mod order;
 mod plan;
 mod sign;
+mod site;
 mod stats;
 pub(crate) mod unionpay;
 mod work;
@@ -44,10 +45,13 @@ use std::sync::Arc;
 use ark::MacKey;
 use jiff::civil::Date;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use days::Days;
 use ledger::Ledger;
 use notify::Notifier;
+use site::Sites;
 use stats::Stats;
 use unionpay::UnionPay;
 
@@ -55,7 +59,8 @@ pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
 pub use direct::{Answered, Asked};
 pub use names::{House, Rail, Serial, SerialError, Verb};
-pub use plan::{DEFAULT_PLAN, Fault, Plan, PlanError, Rates, Verdict};
+pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, Rates, Verdict};
+pub use site::NoSite;
 pub use stats::{Report, VerbReport};
 pub use unionpay::SANDBOX_UNIONPAY_SECRET;
 
@@ -90,6 +95,7 @@ pub struct Bank {
     stats: Stats,
     notifier: Option<Notifier>,
     unionpay: UnionPay,
+    sites: Sites,
 }
 
 /// Why the clock did not move.
@@ -110,7 +116,7 @@ impl Bank {
         let unionpay = UnionPay::new(unionpay_secret);
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
-        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay })
+        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, sites: Sites::default() })
     }
 
     /// The date that operations are cleared under now.
@@ -145,6 +151,15 @@ impl Bank {
         came_back.is_some()
     }
 
+    /// Takes a site down, or lets it come back; the first is 1. What is down takes no connection, and loses the answers to
+    /// what comes on those that are open.
+    ///
+    /// # Errors
+    /// [`NoSite`].
+    pub fn set_site(&self, number: usize, up: bool) -> Result<(), NoSite> {
+        self.sites.set(number, up)
+    }
+
     /// What happened so far.
     #[must_use]
     pub fn report(&self) -> Report {
@@ -175,6 +190,32 @@ pub async fn serve(
     bank: Arc<Bank>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = http::router(bank).into_make_service_with_connect_info::<connection::Cutter>();
-    axum::serve(connection::Listener::new(listener), service).with_graceful_shutdown(stop).await
+    serve_sites(vec![listener], bank, stop).await
+}
+
+/// As [`serve`], on several addresses: the bank's sites, the first of which is 1. The outages of its plan count from now.
+///
+/// # Errors
+/// Those of the listeners, and an outage of a site that there is not.
+pub async fn serve_sites(
+    listeners: Vec<TcpListener>,
+    bank: Arc<Bank>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (stopping, stopped) = watch::channel(false);
+    let mut sites = JoinSet::new();
+    for listener in listeners {
+        let listener = connection::Listener::new(listener, bank.sites.add())?;
+        let service = http::router(Arc::clone(&bank)).into_make_service_with_connect_info::<connection::Cutter>();
+        let mut stopped = stopped.clone();
+        let stop = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+        sites.spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future());
+    }
+    bank.sites.plan(&bank.plan.outage).map_err(std::io::Error::other)?;
+    stop.await;
+    stopping.send_replace(true);
+    while let Some(ended) = sites.join_next().await {
+        ended.map_err(std::io::Error::other)??;
+    }
+    Ok(())
 }

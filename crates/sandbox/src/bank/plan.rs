@@ -42,6 +42,20 @@ pub struct Plan {
     pub release: Rates,
     /// Rates of payments at UnionPay's page.
     pub redirect: Rates,
+    /// Sites that go down for a while.
+    pub outage: Vec<Outage>,
+}
+
+/// A site that goes down for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outage {
+    /// Which, of the addresses that the bank listens on; the first is 1.
+    pub site: usize,
+    /// How long after the bank began, in milliseconds.
+    pub after_ms: u64,
+    /// For how long, in milliseconds.
+    pub for_ms: u64,
 }
 
 impl Default for Plan {
@@ -59,6 +73,7 @@ impl Default for Plan {
             capture: Rates::default(),
             release: Rates::default(),
             redirect: Rates::default(),
+            outage: Vec::new(),
         }
     }
 }
@@ -143,6 +158,9 @@ pub enum PlanError {
         /// The code.
         code: String,
     },
+    /// An outage of no site.
+    #[error("the fault plan, [[outage]]: site is 0; the first site is 1")]
+    Outage,
     /// A query number that there is not.
     #[error("the fault plan: in_progress_queries is 0; the first query is 1")]
     Queries,
@@ -157,6 +175,9 @@ impl Plan {
         let plan: Self = toml::from_str(text)?;
         if plan.in_progress_queries == 0 {
             return Err(PlanError::Queries);
+        }
+        if plan.outage.iter().any(|outage| outage.site == 0) {
+            return Err(PlanError::Outage);
         }
         for verb in Verb::ALL.iter().copied() {
             plan.rates(verb).check(verb.name())?;
@@ -352,5 +373,7 @@ mod tests {
         assert!(refused("[debit]\nlate = -1").contains("late"));
         assert!(refused("[hold]\ndecline_codes = [\"00000000\"]").contains("'00000000' is not a code of a decline"));
         assert!(refused("in_progress_queries = 0").contains("in_progress_queries"));
+        assert!(refused("[[outage]]\nsite = 0\nafter_ms = 1\nfor_ms = 1").contains("the first site is 1"));
+        assert!(refused("[[outage]]\nsite = 1\nafter_ms = 1").contains("for_ms"));
     }
 }

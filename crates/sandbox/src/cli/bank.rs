@@ -15,9 +15,9 @@ use tokio::net::TcpListener;
 /// Arguments of `lintel-sandbox bank`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:0")]
-    listen: SocketAddr,
+    /// Where to listen; port 0 takes a free one. Several are the bank's sites, each of which can go down.
+    #[arg(long = "listen", value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: Vec<SocketAddr>,
     /// Decides, with a serial number, what goes wrong with it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Where to post notifications; without it none are sent.
     #[arg(long, value_name = "URL")]
     notify: Option<String>,
-    /// Write the address to this file once the bank listens.
+    /// Write the addresses to this file, one a line, once the bank listens.
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
     /// Threads that serve.
@@ -64,14 +64,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(arguments: &Arguments, settings: Settings) -> anyhow::Result<()> {
-    let listener =
-        TcpListener::bind(arguments.listen).await.with_context(|| format!("listening on {}", arguments.listen))?;
-    let address = listener.local_addr().context("asking for the address of the listener")?;
-    if let Some(path) = &arguments.port_file {
-        write_whole(path, &address.to_string())?;
+    let mut listeners = Vec::new();
+    for address in &arguments.listen {
+        listeners.push(TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?);
     }
-    println!("lintel-sandbox bank: http://{address} (clearing date {}, seed {})", settings.date, settings.seed);
-    bank::serve(listener, Bank::new(settings), stop()).await.context("serving the bank")
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>();
+    let addresses = addresses.context("asking for the address of a listener")?;
+    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if let Some(path) = &arguments.port_file {
+        write_whole(path, &texts.join("\n"))?;
+    }
+    let urls = texts.join(", http://");
+    println!("lintel-sandbox bank: http://{urls} (clearing date {}, seed {})", settings.date, settings.seed);
+    bank::serve_sites(listeners, Bank::new(settings), stop()).await.context("serving the bank")
 }
 
 fn plan(name: &str) -> anyhow::Result<Plan> {

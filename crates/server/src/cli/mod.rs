@@ -7,6 +7,7 @@ mod attempt;
 mod backup;
 mod bank_card;
 mod block_list;
+mod channel;
 mod clearing;
 pub(crate) mod client;
 mod day;
@@ -90,6 +91,9 @@ enum What {
     /// Attempts at channels, above all those without a certain answer.
     #[command(after_help = attempt::EXAMPLES)]
     Attempt(Remote<attempt::Attempt>),
+    /// Channels and their sites: who gets which share of new requests, and which site is sick.
+    #[command(after_help = channel::EXAMPLES)]
+    Channel(Remote<channel::Channel>),
     /// Settlements (T+1): what is due, and settling it.
     #[command(after_help = settlement::EXAMPLES)]
     Settlement(Remote<settlement::Settlement>),
@@ -206,6 +210,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Order(order) => order.run(&load()?, order::Order::ask)?,
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
+        What::Channel(channel) => channel.run(&load()?, channel::Channel::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
         What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,

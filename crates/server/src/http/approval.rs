@@ -178,6 +178,7 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::TopUp(id) => id.to_string(),
         Reply::Transfer(id) => id.to_string(),
         Reply::BankCard(id) => id.to_string(),
+        Reply::SiteWeights(id) => id.to_string(),
         Reply::WithdrawalPlan(id) => id.to_string(),
         Reply::WithdrawalBatch(id) => id.to_string(),
         Reply::RetryRule(id) => id.to_string(),
@@ -202,6 +203,7 @@ pub(crate) async fn propose(
     caller.person()?;
     let NewApproval { proposal, reason, evidence } = new;
     let proposal = proposal.read().map_err(|error| error.within("proposal"))?;
+    super::site_weight::check(&app, &proposal).map_err(|error| error.within("proposal"))?;
     let evidence = evidence.map(WireEvidence::read).transpose()?;
     change(&app, &caller, ApprovalCommand::Propose(Box::new(Propose { proposal, reason, evidence }))).await
 }

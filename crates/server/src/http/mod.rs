@@ -15,6 +15,7 @@ pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
+pub(crate) mod channel;
 mod chargeback;
 pub(crate) mod clearing;
 pub(crate) mod conversion;
@@ -51,6 +52,7 @@ pub(crate) mod restriction;
 pub(crate) mod sandbox_clock;
 pub(crate) mod sealed;
 pub(crate) mod settlement;
+pub(crate) mod site_weight;
 pub(crate) mod split;
 pub(crate) mod statement;
 pub(crate) mod suspense;
@@ -218,6 +220,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(block_list::add, block_list::list))
         .routes(routes!(block_list::get))
         .routes(routes!(limit::classify))
+        .routes(routes!(site_weight::undo))
         .routes(routes!(business_day::list))
         .routes(routes!(business_day::get))
         .routes(routes!(business_day::cut))
@@ -349,6 +352,9 @@ fn wallets() -> OpenApiRouter<App> {
 
 fn running() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(channel::list))
+        .routes(routes!(channel::sites))
+        .routes(routes!(site_weight::list))
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))
         .routes(routes!(manual_voucher::list))

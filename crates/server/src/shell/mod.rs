@@ -6,7 +6,7 @@
 //!                                   │        ├─► answers to the tasks
 //!                                   │        ├─► projector thread (tail) ─► checkpointer thread (store, history)
 //!                                   │        │                              merger thread: ten files become one
-//!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
+//!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches, new or settled
 //!                                   └─ what left memory ◄─ look-up and filter threads (store)
 //!  rewrapper thread: the vault, after a rotation of its key
 //! ```
@@ -18,6 +18,7 @@ pub(crate) mod clearing;
 pub(crate) mod clock;
 pub(crate) mod close;
 pub(crate) mod executor;
+pub(crate) mod flights;
 pub(crate) mod journal_place;
 pub(crate) mod key_devices;
 pub(crate) mod key_service;
@@ -30,6 +31,7 @@ pub(crate) mod projector;
 pub(crate) mod recall;
 pub(crate) mod remote_keys;
 pub(crate) mod rewrapper;
+pub(crate) mod site;
 pub(crate) mod standing;
 pub(crate) mod term;
 pub(crate) mod writer;

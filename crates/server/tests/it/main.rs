@@ -42,6 +42,7 @@ mod own_money;
 mod pos;
 mod restart;
 mod server;
+mod sites;
 mod skip;
 mod staff;
 mod start;

@@ -28,6 +28,7 @@ use crate::own_transfer::{OwnTransfer, OwnTransferEvent, TransferKind};
 use crate::payout::CancelReason;
 use crate::refusal::RefusalCode;
 use crate::reserve_line::{LineTarget, ReserveLine, ReserveLineEvent};
+use crate::site_weight::SiteWeightEvent;
 use crate::suspense::SuspenseEvent;
 use crate::top_up::TopUpEvent;
 use crate::transfer::TransferEvent;
@@ -147,6 +148,7 @@ transitions! {
         "limits set" Event::Limit(LimitEvent::PolicySet(_)),
         "counted on an account" Event::Limit(LimitEvent::AccountMoved(_)),
         "counted on a customer" Event::Limit(LimitEvent::CustomerMoved(_)),
+        "weights of sites set" Event::SiteWeight(SiteWeightEvent::Set(_)),
         "card stopped" Event::BankCard(BankCardEvent::Stopped(_)),
         "card verified" Event::BankCard(BankCardEvent::Verified { .. }),
         "withdrawal planned" Event::WithdrawalPlan(WithdrawalPlanEvent::Created(_)),

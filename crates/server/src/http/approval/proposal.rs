@@ -16,6 +16,7 @@ use crate::http::limit::LimitPolicyBody;
 use crate::http::manual_voucher::{AdjustmentBody, ManualVoucherBody, TemplateChange};
 use crate::http::operator::OperatorChange;
 use crate::http::own_transfer::InstructionBody;
+use crate::http::site_weight::SiteWeightsBody;
 use crate::http::suspense::AllocationBody;
 use crate::http::tree::LinkBody;
 use crate::http::waiver::WaiverBody;
@@ -75,6 +76,7 @@ kinds! {
     AdvancePolicy(AdvancePolicyBody) "advance_policy"
     LimitPolicy(LimitPolicyBody) "limit_policy"
     RemoveBlock(RemovalBody) "remove_block"
+    SiteWeights(SiteWeightsBody) "site_weights"
 }
 
 #[cfg(test)]
@@ -155,6 +157,7 @@ mod tests {
                     "class_three": 9_000_000, "two_factors": 300_000, "fewer_factors": 40_000}}),
             ),
             ("remove_block", json!({"entry": "blk_4", "reason": "mistaken identity"})),
+            ("site_weights", json!({"channel": "epcc", "weights": {"bj": 8, "sh": 0}})),
         ]
     }
 
