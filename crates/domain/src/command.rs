@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{self, OpenAccount};
+use crate::acquiring::{self, AcquiringCommand};
 use crate::advance::{self, AdvanceCommand};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
 use crate::approval::{self, ApprovalCommand};
@@ -16,6 +17,7 @@ use crate::block_list::{self, BlockListCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::card_fee::{self, CardFeeCommand};
 use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
@@ -28,7 +30,7 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    BankCardId, BlockEntryId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    AcquiringId, BankCardId, BlockEntryId, CardCostId, CardFeePlanId, LimitPolicyId, TerminalId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -47,6 +49,7 @@ use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
+use crate::terminal::{self, TerminalCommand};
 use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
@@ -238,6 +241,12 @@ pub enum Command {
     AllocateSuspense(AllocateSuspense),
     /// Let a day close in spite of failed checks.
     WaiveChecks(WaiveChecks),
+    /// Set card fees.
+    CardFee(CardFeeCommand),
+    /// Open a merchant's acquiring, or change it.
+    Acquiring(AcquiringCommand),
+    /// A step of a terminal's life.
+    Terminal(TerminalCommand),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -380,6 +389,18 @@ pub enum Reply {
     /// An item of suspense.
     #[n(43)]
     Suspense(#[n(0)] SuspenseId),
+    /// A version of a plan of card fees.
+    #[n(200)]
+    CardFeePlan(#[n(0)] CardFeePlanId),
+    /// A version of what a card scheme costs.
+    #[n(201)]
+    CardCost(#[n(0)] CardCostId),
+    /// A merchant's acquiring.
+    #[n(202)]
+    Acquiring(#[n(0)] AcquiringId),
+    /// A terminal.
+    #[n(203)]
+    Terminal(#[n(0)] TerminalId),
 }
 
 impl Command {
@@ -449,6 +470,9 @@ impl Command {
             | Self::ManualVoucher(_)
             | Self::AllocateSuspense(_)
             | Self::WaiveChecks(_)
+            | Self::CardFee(_)
+            | Self::Acquiring(_)
+            | Self::Terminal(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -523,5 +547,8 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::ManualVoucher(command) => manual_voucher::decide(draft, command),
         Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
         Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
+        Command::CardFee(command) => card_fee::decide(draft, command),
+        Command::Acquiring(command) => acquiring::decide(draft, command),
+        Command::Terminal(command) => terminal::decide(draft, command),
     }
 }

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::account::{self, Account, AccountStatus};
+use crate::acquiring::{self, AcquiringEvent};
 use crate::advance::{self, AdvanceEvent};
 use crate::agreement::{self, Agreement};
 use crate::approval::{self, ApprovalEvent};
@@ -13,6 +14,7 @@ use crate::block_list::{self, BlockListEvent};
 use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::card_fee::{self, CardFeeEvent};
 use crate::chargeback::{self, ChargebackEvent};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
@@ -41,6 +43,7 @@ use crate::settlement::{self, Settlement};
 use crate::split::{self, Split};
 use crate::state::State;
 use crate::suspense::{self, SuspenseEvent};
+use crate::terminal::{self, TerminalEvent};
 use crate::top_up::{self, TopUpEvent};
 use crate::transfer::{self, TransferEvent};
 use crate::tree::{self, TreeEvent};
@@ -481,6 +484,15 @@ pub enum Event {
     /// Money came to lie in suspense, or left it.
     #[n(104)]
     Suspense(#[n(0)] SuspenseEvent),
+    /// Card fees were set.
+    #[n(200)]
+    CardFee(#[n(0)] CardFeeEvent),
+    /// A merchant's acquiring changed.
+    #[n(201)]
+    Acquiring(#[n(0)] AcquiringEvent),
+    /// A terminal's life went on.
+    #[n(202)]
+    Terminal(#[n(0)] TerminalEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -576,5 +588,8 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::ManualVoucher(event) => manual_voucher::apply(state, event),
         Event::Waiver(event) => waiver::apply(state, event),
         Event::Suspense(event) => suspense::apply(state, event),
+        Event::CardFee(event) => card_fee::apply(state, event),
+        Event::Acquiring(event) => acquiring::apply(state, event),
+        Event::Terminal(event) => terminal::apply(state, event),
     }
 }

@@ -152,6 +152,14 @@ ids! {
     SuspenseId = "sus";
     /// A template of manual vouchers.
     TemplateId = "tpl";
+    /// A version of a plan of card fees.
+    CardFeePlanId = "cfp";
+    /// A version of what a card scheme costs.
+    CardCostId = "cco";
+    /// A merchant's acquiring (收单).
+    AcquiringId = "acq";
+    /// A terminal (终端).
+    TerminalId = "trm";
 }
 
 #[cfg(test)]

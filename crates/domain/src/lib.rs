@@ -14,6 +14,7 @@
 extern crate alloc;
 
 pub mod account;
+pub mod acquiring;
 pub mod advance;
 pub mod agreement;
 pub mod approval;
@@ -25,6 +26,7 @@ pub mod book;
 pub mod bulk;
 pub mod business_day;
 pub mod calendar;
+pub mod card_fee;
 pub mod chargeback;
 pub mod checks;
 pub mod clearing;
@@ -67,6 +69,7 @@ pub mod split;
 pub mod state;
 pub mod suspense;
 pub mod table;
+pub mod terminal;
 #[cfg(test)]
 mod testkit;
 pub mod tick;

@@ -183,6 +183,12 @@ codes! {
     96 TemplateUnknown "template_unknown" "No template in use has this id or code.";
     97 TemplateMismatch "template_mismatch" "The template does not allow this side of this subject.";
     98 MirrorBroken "mirror_broken" "2291 and 1291, 2292 and 1151 must move alike.";
+    200 CardFeeUnknown "card_fee_unknown" "No plan of card fees has this name, or nobody said what the card's scheme costs, on this day.";
+    201 AcquiringUnknown "acquiring_unknown" "No acquiring has this id or merchant number.";
+    202 AcquiringState "acquiring_state" "The merchant's acquiring is suspended, or its state does not allow this.";
+    203 TerminalUnknown "terminal_unknown" "No terminal has this id.";
+    204 TerminalState "terminal_state" "The terminal's state does not allow this.";
+    205 TerminalBound "terminal_bound" "The terminal is with a merchant; it must be recovered first.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

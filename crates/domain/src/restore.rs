@@ -197,6 +197,7 @@ impl State {
         state.index_accounts();
         state.index_business();
         state.index_own_money();
+        state.index_acquiring();
         state.index_timers();
         Ok(state)
     }
@@ -266,6 +267,16 @@ impl State {
         self.merchant_advances = Index::restored(all(&self.advances).map(|it| ((it.merchant, it.date, it.id), ())));
         let uncertain = all(&self.advances).filter(|it| Advance::is_uncertain(it));
         self.open_advances = Index::restored(uncertain.map(|it| ((it.merchant, it.id), ())));
+    }
+
+    /// What concerns cards at terminals.
+    fn index_acquiring(&mut self) {
+        self.card_fee_plan_codes = Index::restored(all(&self.card_fee_plans).map(|it| ((it.code.clone(), it.from), it.id)));
+        self.card_cost_days = Index::restored(all(&self.card_costs).map(|it| ((it.scheme, it.from), it.id)));
+        self.merchant_numbers = Index::restored(all(&self.acquirings).map(|it| (it.number, it.id)));
+        let by_category = all(&self.acquirings).map(|it| ((it.merchant, it.number.category()), it.id));
+        self.acquiring_categories = Index::restored(by_category);
+        self.terminal_serials = Index::restored(all(&self.terminals).map(|it| (it.serial.clone(), it.id)));
     }
 
     /// What falls due when.

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::account::Account;
+use crate::acquiring::{Acquiring, MerchantNumber};
 use crate::advance::{Advance, AdvancePolicy};
 use crate::agreement::{Agreement, AgreementKey, AgreementPayment};
 use crate::approval::Approval;
@@ -15,6 +16,7 @@ use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
 use crate::calendar::{Calendar, Date};
+use crate::card_fee::{CardCost, CardFeePlan, CardScheme};
 use crate::chargeback::Chargeback;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
@@ -22,9 +24,9 @@ use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, ChargebackId,
-    ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
-    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId,
+    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, ChargebackId,
+    CardCostId, CardFeePlanId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
+    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId, UserId,
     WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
 use crate::index::Index;
@@ -47,6 +49,7 @@ use crate::settlement::Settlement;
 use crate::split::Split;
 use crate::suspense::SuspenseItem;
 use crate::table::Table;
+use crate::terminal::Terminal;
 use crate::top_up::TopUp;
 use crate::transfer::Transfer;
 use crate::tree::{QuotaCharge, TreeLink, TreeRun};
@@ -302,6 +305,14 @@ state! {
         voucher_templates: VoucherTemplate,
         /// Money in suspense.
         suspense_items: SuspenseItem,
+        /// Versions of plans of card fees.
+        card_fee_plans: CardFeePlan,
+        /// Versions of what card schemes cost.
+        card_costs: CardCost,
+        /// What merchants take cards under.
+        acquirings: Acquiring,
+        /// Terminals.
+        terminals: Terminal,
     }
     indexes {
         /// Freezes in force, by what they lie on.
@@ -380,6 +391,16 @@ state! {
         tree_run_numbers: (AccountId, String) => TreeRunId,
         /// What a hold used of a quota.
         quota_charges_by_hold: HoldId => QuotaChargeId,
+        /// Versions of plans of card fees by name and first day.
+        card_fee_plan_codes: (String, Date) => CardFeePlanId,
+        /// Versions of what card schemes cost by scheme and first day.
+        card_cost_days: (CardScheme, Date) => CardCostId,
+        /// Acquiring by merchant number.
+        merchant_numbers: MerchantNumber => AcquiringId,
+        /// Acquiring by merchant and category.
+        acquiring_categories: (MerchantId, u64) => AcquiringId,
+        /// Terminals by serial.
+        terminal_serials: String => TerminalId,
         /// What falls due when.
         timers: (Time, Timer) => (),
     }

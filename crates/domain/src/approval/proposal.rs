@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use crate::advance::SetAdvancePolicy;
 use crate::arrears::ArrearsCommand;
 use crate::block_list::RemoveBlock;
+use crate::card_fee::CardFeeCommand;
 use crate::command::Command;
 use crate::freeze::{DeductFreeze, ReleaseFreeze};
 use crate::ids::OperatorId;
@@ -95,6 +96,8 @@ proposals! {
         does SetLimitPolicy::command, "Set the limits from a day on.";
     61 RemoveBlock(RemoveBlock) "remove_block" made by [Risk] checked by [Risk]
         does RemoveBlock::command, "Take an entry from a block list.";
+    70 CardFee(CardFeeCommand) "card_fee" made by [Treasurer] checked by [Treasurer]
+        does Command::from, "Set what card payments cost from a day on.";
 }
 
 impl Proposal {

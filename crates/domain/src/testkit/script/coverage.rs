@@ -8,12 +8,14 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{Played, play};
+use crate::acquiring::AcquiringEvent;
 use crate::advance::AdvanceEvent;
 use crate::agreement::AgreementEvent;
 use crate::approval::{ApprovalEvent, Proposal};
 use crate::arrears::{Arrears, ArrearsEvent, ArrearsSource};
 use crate::bank_card::BankCardEvent;
 use crate::block_list::BlockListEvent;
+use crate::card_fee::CardFeeEvent;
 use crate::chargeback::ChargebackEvent;
 use crate::conversion::ConversionEvent;
 use crate::event::Event;
@@ -29,6 +31,7 @@ use crate::payout::CancelReason;
 use crate::refusal::RefusalCode;
 use crate::reserve_line::{LineTarget, ReserveLine, ReserveLineEvent};
 use crate::suspense::SuspenseEvent;
+use crate::terminal::TerminalEvent;
 use crate::top_up::TopUpEvent;
 use crate::transfer::TransferEvent;
 use crate::tree::{RunCause, TreeEvent, TreeRun};
@@ -178,6 +181,21 @@ transitions! {
         "advance unknown" Event::Advance(AdvanceEvent::Unknown(_)),
         "advance succeeded" Event::Advance(AdvanceEvent::Succeeded { .. }),
         "advance failed" Event::Advance(AdvanceEvent::Failed { .. }),
+        "plan of card fees set" Event::CardFee(CardFeeEvent::PlanSet(_)),
+        "cost of a card scheme set" Event::CardFee(CardFeeEvent::CostSet(_)),
+        "acquiring opened" Event::Acquiring(AcquiringEvent::Opened(_)),
+        "acquiring changed" Event::Acquiring(AcquiringEvent::Changed { .. }),
+        "acquiring suspended" Event::Acquiring(AcquiringEvent::Suspended { .. }),
+        "acquiring resumed" Event::Acquiring(AcquiringEvent::Resumed { .. }),
+        "terminal registered" Event::Terminal(TerminalEvent::Registered(_)),
+        "terminal's key loaded" Event::Terminal(TerminalEvent::KeyLoaded { .. }),
+        "terminal bound" Event::Terminal(TerminalEvent::Bound { .. }),
+        "terminal signed in" Event::Terminal(TerminalEvent::SignedIn(_)),
+        "terminal reported its place" Event::Terminal(TerminalEvent::Located { .. }),
+        "terminal suspended" Event::Terminal(TerminalEvent::Suspended { .. }),
+        "terminal resumed" Event::Terminal(TerminalEvent::Resumed { .. }),
+        "terminal recovered" Event::Terminal(TerminalEvent::Recovered { .. }),
+        "terminal scrapped" Event::Terminal(TerminalEvent::Scrapped { .. }),
     }
     elsewhere {
         "books begun: every kit begins with them" Event::Initialised(_),

@@ -147,6 +147,7 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::OwnTransfer(OwnTransferCommand::Inject(command)) => Proposal::InjectOwn(command),
         Command::Arrears(ArrearsCommand::CoverRefund(command)) => Proposal::CoverRefund(command),
         Command::Advance(AdvanceCommand::SetPolicy(command)) => Proposal::AdvancePolicy(command),
+        Command::CardFee(command) => Proposal::CardFee(command),
         _ => return None,
     })
 }
