@@ -329,6 +329,10 @@ fn set_cost(draft: &mut Draft<'_>, command: &SetCardCost) -> Result<Reply, Refus
     debit.check("debit")?;
     credit.check("credit")?;
     network.check("network")?;
+    if debit.rate.max(credit.rate).saturating_add(network.rate) >= RATE_WHOLE {
+        let message = "issuer and network together keep all there is; rates are in millionths (0.45 % is 4500)";
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "network", message));
+    }
     if let Some(known) = draft.state.card_cost_days.get(&(scheme, from)) {
         return Err(twice(&format!("{known} says from {from} on what {} costs", scheme.name())));
     }

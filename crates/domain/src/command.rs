@@ -18,6 +18,7 @@ use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
 use crate::card_fee::{self, CardFeeCommand};
+use crate::card_transaction::{self, CardTransactionCommand};
 use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
@@ -30,7 +31,7 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    AcquiringId, BankCardId, BlockEntryId, CardCostId, CardFeePlanId, LimitPolicyId, TerminalId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    AcquiringId, BankCardId, BlockEntryId, CardCostId, CardFeePlanId, CardTransactionId, LimitPolicyId, TerminalId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -247,6 +248,8 @@ pub enum Command {
     Acquiring(AcquiringCommand),
     /// A step of a terminal's life.
     Terminal(TerminalCommand),
+    /// A step of a card transaction.
+    CardTransaction(CardTransactionCommand),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -401,6 +404,9 @@ pub enum Reply {
     /// A terminal.
     #[n(203)]
     Terminal(#[n(0)] TerminalId),
+    /// A card transaction.
+    #[n(204)]
+    CardTransaction(#[n(0)] CardTransactionId),
 }
 
 impl Command {
@@ -473,6 +479,7 @@ impl Command {
             | Self::CardFee(_)
             | Self::Acquiring(_)
             | Self::Terminal(_)
+            | Self::CardTransaction(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -550,5 +557,6 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CardFee(command) => card_fee::decide(draft, command),
         Command::Acquiring(command) => acquiring::decide(draft, command),
         Command::Terminal(command) => terminal::decide(draft, command),
+        Command::CardTransaction(command) => card_transaction::decide(draft, command),
     }
 }

@@ -15,6 +15,7 @@ use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
 use crate::card_fee::{self, CardFeeEvent};
+use crate::card_transaction::{self, CardTransactionEvent};
 use crate::chargeback::{self, ChargebackEvent};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
@@ -493,6 +494,9 @@ pub enum Event {
     /// A terminal's life went on.
     #[n(202)]
     Terminal(#[n(0)] TerminalEvent),
+    /// A card transaction went on.
+    #[n(203)]
+    CardTransaction(#[n(0)] CardTransactionEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -591,5 +595,6 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::CardFee(event) => card_fee::apply(state, event),
         Event::Acquiring(event) => acquiring::apply(state, event),
         Event::Terminal(event) => terminal::apply(state, event),
+        Event::CardTransaction(event) => card_transaction::apply(state, event),
     }
 }

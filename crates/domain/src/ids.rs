@@ -160,6 +160,8 @@ ids! {
     AcquiringId = "acq";
     /// A terminal (终端).
     TerminalId = "trm";
+    /// A card transaction at a terminal.
+    CardTransactionId = "ctx";
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod bulk;
 pub mod business_day;
 pub mod calendar;
 pub mod card_fee;
+pub mod card_transaction;
 pub mod chargeback;
 pub mod checks;
 pub mod clearing;

@@ -189,6 +189,14 @@ codes! {
     203 TerminalUnknown "terminal_unknown" "No terminal has this id.";
     204 TerminalState "terminal_state" "The terminal's state does not allow this.";
     205 TerminalBound "terminal_bound" "The terminal is with a merchant; it must be recovered first.";
+    206 CardTransactionUnknown "card_transaction_unknown" "No card transaction has this id, trace, reference or authorisation.";
+    207 CardTransactionState "card_transaction_state" "The card transaction's state does not allow this.";
+    208 TraceReused "trace_reused" "The terminal used this trace in this batch before, with other content.";
+    209 BatchMismatch "batch_mismatch" "The terminal is in another batch; it must sign in.";
+    210 CardMismatch "card_mismatch" "The original transaction was made with another card.";
+    211 CardAmount "card_amount" "The amount is not the original's, or above what may follow on it.";
+    212 PreauthorisationLapsed "preauthorisation_lapsed" "The pre-authorisation holds no longer.";
+    213 NotReversible "not_reversible" "A transaction of this kind is never reversed.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

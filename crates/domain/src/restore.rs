@@ -11,6 +11,8 @@
 //! only in what is posted after it; the check here is that debits equal credits in every book and currency.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+
 use minicbor::{Decode, Encode};
 
 use crate::account::Account;
@@ -20,6 +22,7 @@ use crate::attempt::{Attempt, AttemptStatus, Rail};
 use crate::book::{Book, Side, Subject};
 use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
+use crate::card_transaction::{self, CardTransaction};
 use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::hold::{Hold, HoldStatus};
@@ -276,6 +279,22 @@ impl State {
         self.merchant_numbers = Index::restored(all(&self.acquirings).map(|it| (it.number, it.id)));
         let by_category = all(&self.acquirings).map(|it| ((it.merchant, it.number.category()), it.id));
         self.acquiring_categories = Index::restored(by_category);
+        let cards = || all(&self.card_transactions);
+        let (outbox, traces) = (cards().filter_map(card_transaction::outbox_key).map(|key| (key, ())), cards());
+        let traces = traces.filter_map(|it| card_transaction::trace_key(it).map(|key| (key, it.id)));
+        let held = |it: &CardTransaction| card_transaction::hold_keys(it).into_iter().map(|hold| (hold, it.id)).collect::<Vec<_>>();
+        let preauthorised = cards().filter_map(card_transaction::preauthorisation_key).map(|key| (key, ()));
+        let uncleared = cards().filter_map(card_transaction::uncleared_key).map(|key| (key, ()));
+        let indexes = (
+            Index::restored(outbox),
+            Index::restored(traces),
+            Index::restored(preauthorised),
+            Index::restored(cards().flat_map(held)),
+            Index::restored(uncleared),
+            Index::restored(cards().filter_map(card_transaction::due_key)),
+        );
+        (self.card_outbox, self.card_traces, self.preauthorisations, self.card_holds, self.uncleared_cards, self.card_due) =
+            indexes;
         self.terminal_serials = Index::restored(all(&self.terminals).map(|it| (it.serial.clone(), it.id)));
     }
 

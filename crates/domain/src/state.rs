@@ -17,6 +17,7 @@ use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
 use crate::calendar::{Calendar, Date};
 use crate::card_fee::{CardCost, CardFeePlan, CardScheme};
+use crate::card_transaction::{CardTransaction, TraceKey};
 use crate::chargeback::Chargeback;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
@@ -25,7 +26,7 @@ use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
     AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, ChargebackId,
-    CardCostId, CardFeePlanId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
+    CardCostId, CardFeePlanId, CardTransactionId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
     ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId, UserId,
     WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
@@ -313,6 +314,8 @@ state! {
         acquirings: Acquiring,
         /// Terminals.
         terminals: Terminal,
+        /// Card transactions.
+        card_transactions: CardTransaction,
     }
     indexes {
         /// Freezes in force, by what they lie on.
@@ -399,6 +402,18 @@ state! {
         merchant_numbers: MerchantNumber => AcquiringId,
         /// Acquiring by merchant and category.
         acquiring_categories: (MerchantId, u64) => AcquiringId,
+        /// Card transactions that the network owes an answer, their own or their reversal's.
+        card_outbox: CardTransactionId => (),
+        /// Card transactions by terminal, batch and trace.
+        card_traces: TraceKey => CardTransactionId,
+        /// Approved pre-authorisations by acquiring, token and authorisation.
+        preauthorisations: (AcquiringId, String, String, CardTransactionId) => (),
+        /// Holds that end with a card transaction.
+        card_holds: HoldId => CardTransactionId,
+        /// Card transactions that the network's file must still name, by clearing date.
+        uncleared_cards: (Date, CardTransactionId) => (),
+        /// What of each card transaction is to be settled to its merchant from which day on.
+        card_due: (MerchantId, Date, CardTransactionId) => Minor,
         /// Terminals by serial.
         terminal_serials: String => TerminalId,
         /// What falls due when.

@@ -6,6 +6,7 @@ use crate::advance::SetAdvancePolicy;
 use crate::arrears::ArrearsCommand;
 use crate::block_list::RemoveBlock;
 use crate::card_fee::CardFeeCommand;
+use crate::card_transaction::{CardTransactionCommand, CreditAdjustment};
 use crate::command::Command;
 use crate::freeze::{DeductFreeze, ReleaseFreeze};
 use crate::ids::OperatorId;
@@ -98,6 +99,8 @@ proposals! {
         does RemoveBlock::command, "Take an entry from a block list.";
     70 CardFee(CardFeeCommand) "card_fee" made by [Treasurer] checked by [Treasurer]
         does Command::from, "Set what card payments cost from a day on.";
+    71 CreditAdjustment(CreditAdjustment) "credit_adjustment" made by [Risk Treasurer] checked by [Risk Treasurer]
+        does CardTransactionCommand::credit, "Give back what a terminal gave up.";
 }
 
 impl Proposal {

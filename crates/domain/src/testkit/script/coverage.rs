@@ -16,6 +16,7 @@ use crate::arrears::{Arrears, ArrearsEvent, ArrearsSource};
 use crate::bank_card::BankCardEvent;
 use crate::block_list::BlockListEvent;
 use crate::card_fee::CardFeeEvent;
+use crate::card_transaction::CardTransactionEvent;
 use crate::chargeback::ChargebackEvent;
 use crate::conversion::ConversionEvent;
 use crate::event::Event;
@@ -196,6 +197,14 @@ transitions! {
         "terminal resumed" Event::Terminal(TerminalEvent::Resumed { .. }),
         "terminal recovered" Event::Terminal(TerminalEvent::Recovered { .. }),
         "terminal scrapped" Event::Terminal(TerminalEvent::Scrapped { .. }),
+        "card transaction asked for" Event::CardTransaction(CardTransactionEvent::Requested { .. }),
+        "card transaction approved" Event::CardTransaction(CardTransactionEvent::Approved { .. }),
+        "card transaction declined" Event::CardTransaction(CardTransactionEvent::Declined { .. }),
+        "card transaction without answer" Event::CardTransaction(CardTransactionEvent::Unanswered(_)),
+        "reversal asked for" Event::CardTransaction(CardTransactionEvent::ReversalAsked { .. }),
+        "approval that came late" Event::CardTransaction(CardTransactionEvent::ApprovedLate { .. }),
+        "reversal refused" Event::CardTransaction(CardTransactionEvent::ReversalRefused { .. }),
+        "card transaction reversed" Event::CardTransaction(CardTransactionEvent::Reversed { .. }),
     }
     elsewhere {
         "books begun: every kit begins with them" Event::Initialised(_),

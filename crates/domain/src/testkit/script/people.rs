@@ -12,6 +12,7 @@ use crate::approval::{ApprovalCommand, DigestAlgorithm, Evidence, Proposal, Prop
 use crate::arrears::ArrearsCommand;
 use crate::block_list::BlockListCommand;
 use crate::book::Side;
+use crate::card_transaction::CardTransactionCommand;
 use crate::command::Command;
 use crate::conversion::ConversionCommand;
 use crate::exchange_rate::ExchangeRateCommand;
@@ -148,6 +149,7 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::Arrears(ArrearsCommand::CoverRefund(command)) => Proposal::CoverRefund(command),
         Command::Advance(AdvanceCommand::SetPolicy(command)) => Proposal::AdvancePolicy(command),
         Command::CardFee(command) => Proposal::CardFee(command),
+        Command::CardTransaction(CardTransactionCommand::AdjustCredit(command)) => Proposal::CreditAdjustment(command),
         _ => return None,
     })
 }
