@@ -13,10 +13,12 @@ use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
 use crate::bank_card::{self, BankCardCommand};
+use crate::batch_close::{self, BatchCloseCommand};
 use crate::block_list::{self, BlockListCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::card_clearing::{self, TakeCardFile};
 use crate::card_fee::{self, CardFeeCommand};
 use crate::card_transaction::{self, CardTransactionCommand};
 use crate::chargeback::{self, ChargebackCommand};
@@ -31,7 +33,7 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    AcquiringId, BankCardId, BlockEntryId, CardCostId, CardFeePlanId, CardTransactionId, LimitPolicyId, TerminalId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    AcquiringId, BankCardId, BatchCloseId, BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, LimitPolicyId, TerminalId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -250,6 +252,10 @@ pub enum Command {
     Terminal(TerminalCommand),
     /// A step of a card transaction.
     CardTransaction(CardTransactionCommand),
+    /// A step of a terminal's batch close.
+    BatchClose(BatchCloseCommand),
+    /// Take a part of the network's file of card transactions.
+    TakeCardFile(TakeCardFile),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -407,6 +413,12 @@ pub enum Reply {
     /// A card transaction.
     #[n(204)]
     CardTransaction(#[n(0)] CardTransactionId),
+    /// A batch close.
+    #[n(205)]
+    BatchClose(#[n(0)] BatchCloseId),
+    /// A part of the network's file of card transactions.
+    #[n(206)]
+    CardClearing(#[n(0)] CardClearingId),
 }
 
 impl Command {
@@ -480,6 +492,8 @@ impl Command {
             | Self::Acquiring(_)
             | Self::Terminal(_)
             | Self::CardTransaction(_)
+            | Self::BatchClose(_)
+            | Self::TakeCardFile(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -558,5 +572,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Acquiring(command) => acquiring::decide(draft, command),
         Command::Terminal(command) => terminal::decide(draft, command),
         Command::CardTransaction(command) => card_transaction::decide(draft, command),
+        Command::BatchClose(command) => batch_close::decide(draft, command),
+        Command::TakeCardFile(command) => card_clearing::decide(draft, &command),
     }
 }

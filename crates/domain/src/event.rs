@@ -10,10 +10,12 @@ use crate::approval::{self, ApprovalEvent};
 use crate::arrears::{self, ArrearsEvent};
 use crate::attempt::{self, Attempt, FailureClass, Outcome};
 use crate::bank_card::{self, BankCardEvent};
+use crate::batch_close::{self, BatchCloseEvent};
 use crate::block_list::{self, BlockListEvent};
 use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::card_clearing::{self, CardClearingEvent};
 use crate::card_fee::{self, CardFeeEvent};
 use crate::card_transaction::{self, CardTransactionEvent};
 use crate::chargeback::{self, ChargebackEvent};
@@ -497,6 +499,12 @@ pub enum Event {
     /// A card transaction went on.
     #[n(203)]
     CardTransaction(#[n(0)] CardTransactionEvent),
+    /// A terminal closed a batch.
+    #[n(204)]
+    BatchClose(#[n(0)] BatchCloseEvent),
+    /// A part of the network's file of card transactions was taken.
+    #[n(205)]
+    CardClearing(#[n(0)] CardClearingEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -596,5 +604,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Acquiring(event) => acquiring::apply(state, event),
         Event::Terminal(event) => terminal::apply(state, event),
         Event::CardTransaction(event) => card_transaction::apply(state, event),
+        Event::BatchClose(event) => batch_close::apply(state, event),
+        Event::CardClearing(event) => card_clearing::apply(state, event),
     }
 }

@@ -162,6 +162,10 @@ ids! {
     TerminalId = "trm";
     /// A card transaction at a terminal.
     CardTransactionId = "ctx";
+    /// A batch close (批结算) of a terminal.
+    BatchCloseId = "bcl";
+    /// A part of the network's file of card transactions.
+    CardClearingId = "ccl";
 }
 
 #[cfg(test)]

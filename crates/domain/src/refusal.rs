@@ -197,6 +197,8 @@ codes! {
     211 CardAmount "card_amount" "The amount is not the original's, or above what may follow on it.";
     212 PreauthorisationLapsed "preauthorisation_lapsed" "The pre-authorisation holds no longer.";
     213 NotReversible "not_reversible" "A transaction of this kind is never reversed.";
+    214 BatchCloseUnknown "batch_close_unknown" "No batch close has this id.";
+    215 BatchCloseState "batch_close_state" "No upload of the terminal's batch is awaited.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

@@ -253,7 +253,11 @@ impl State {
 
     /// What concerns the institution's own money.
     fn index_own_money(&mut self) {
-        let sessions = reserve_line::restored_sessions(all(&self.clearings), all(&self.reserve_lines));
+        let sessions = reserve_line::restored_sessions(
+            all(&self.clearings).map(|it| (it.rail, it.date, it.net())),
+            all(&self.card_clearings).map(|it| (Rail::UnionPay, it.date, it.net())),
+            all(&self.reserve_lines),
+        );
         let of_session = |(&(rail, date), &awaited): (&(Rail, Date), &Minor)| {
             ((Currency::Cny, awaited, LineTarget::Clearing { rail, date }), ())
         };
@@ -295,6 +299,8 @@ impl State {
         );
         (self.card_outbox, self.card_traces, self.preauthorisations, self.card_holds, self.uncleared_cards, self.card_due) =
             indexes;
+        self.terminal_batches = Index::restored(all(&self.batch_closes).map(|it| ((it.terminal, it.batch), it.id)));
+        self.card_files = Index::restored(all(&self.card_clearings).map(|it| ((it.date, it.part), it.id)));
         self.terminal_serials = Index::restored(all(&self.terminals).map(|it| (it.serial.clone(), it.id)));
     }
 

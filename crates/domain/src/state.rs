@@ -12,10 +12,12 @@ use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
 use crate::bank_card::BankCard;
 use crate::block_list::{BlockEntry, Blocked};
+use crate::batch_close::BatchClose;
 use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
 use crate::calendar::{Calendar, Date};
+use crate::card_clearing::CardClearing;
 use crate::card_fee::{CardCost, CardFeePlan, CardScheme};
 use crate::card_transaction::{CardTransaction, TraceKey};
 use crate::chargeback::Chargeback;
@@ -25,8 +27,8 @@ use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, ChargebackId,
-    CardCostId, CardFeePlanId, CardTransactionId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
+    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId, BlockEntryId, ChargebackId,
+    CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
     ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId, UserId,
     WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
@@ -316,6 +318,10 @@ state! {
         terminals: Terminal,
         /// Card transactions.
         card_transactions: CardTransaction,
+        /// Batch closes.
+        batch_closes: BatchClose,
+        /// The network's files of card transactions, by part.
+        card_clearings: CardClearing,
     }
     indexes {
         /// Freezes in force, by what they lie on.
@@ -414,6 +420,10 @@ state! {
         uncleared_cards: (Date, CardTransactionId) => (),
         /// What of each card transaction is to be settled to its merchant from which day on.
         card_due: (MerchantId, Date, CardTransactionId) => Minor,
+        /// The latest close of a terminal's batch.
+        terminal_batches: (TerminalId, u32) => BatchCloseId,
+        /// Parts of the network's files of card transactions that were taken.
+        card_files: (Date, u32) => CardClearingId,
         /// Terminals by serial.
         terminal_serials: String => TerminalId,
         /// What falls due when.

@@ -223,6 +223,11 @@ fn approved(state: &mut State, transaction: &CardTransaction) {
         Effect::Undo | Effect::Nothing => {}
     }
     let Some(original) = transaction.original else { return };
+    let cleared = state.card_transactions.get(original.0).is_some_and(|original| original.cleared.is_some());
+    if cleared && transaction.kind.effect() == Effect::Undo {
+        // The network's file named its original before it was undone.
+        change(state, transaction.id, |row| row.awaits_file = true);
+    }
     let taken = transaction.taken.as_ref();
     change(state, original, |original| match transaction.kind.effect() {
         Effect::In if transaction.kind == CardKind::Adjustment => {

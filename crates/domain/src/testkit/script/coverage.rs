@@ -14,7 +14,9 @@ use crate::agreement::AgreementEvent;
 use crate::approval::{ApprovalEvent, Proposal};
 use crate::arrears::{Arrears, ArrearsEvent, ArrearsSource};
 use crate::bank_card::BankCardEvent;
+use crate::batch_close::BatchCloseEvent;
 use crate::block_list::BlockListEvent;
+use crate::card_clearing::CardClearingEvent;
 use crate::card_fee::CardFeeEvent;
 use crate::card_transaction::CardTransactionEvent;
 use crate::chargeback::ChargebackEvent;
@@ -204,6 +206,10 @@ transitions! {
         "reversal asked for" Event::CardTransaction(CardTransactionEvent::ReversalAsked { .. }),
         "approval that came late" Event::CardTransaction(CardTransactionEvent::ApprovedLate { .. }),
         "reversal refused" Event::CardTransaction(CardTransactionEvent::ReversalRefused { .. }),
+        "batch compared" Event::BatchClose(BatchCloseEvent::Compared(_)),
+        "batch uploaded" Event::BatchClose(BatchCloseEvent::Uploaded { .. }),
+        "upload of a batch ended" Event::BatchClose(BatchCloseEvent::Ended { .. }),
+        "file of card transactions taken" Event::CardClearing(CardClearingEvent::Taken { .. }),
         "card transaction reversed" Event::CardTransaction(CardTransactionEvent::Reversed { .. }),
     }
     elsewhere {
