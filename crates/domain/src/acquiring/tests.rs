@@ -1,3 +1,5 @@
+use alloc::string::ToString;
+
 use super::*;
 use crate::command::Command;
 use crate::testkit::Kit;

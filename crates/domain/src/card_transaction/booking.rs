@@ -151,7 +151,7 @@ fn go_out(draft: &mut Draft<'_>, transaction: &CardTransaction) -> Result<Booked
         Effect::Undo => EventCode::CardVoided,
         Effect::In | Effect::Out | Effect::Nothing => EventCode::CardRefunded,
     };
-    let voucher = draft.post_contra(number(transaction), event, entries, dimensions(transaction), contra_of)?;
+    let voucher = draft.post_held(number(transaction), event, entries, dimensions(transaction), contra_of)?;
     Ok(Booked { voucher: Some(voucher), cost: 0, suspended: false })
 }
 

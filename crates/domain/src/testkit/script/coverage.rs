@@ -57,7 +57,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { accounts agreements approvals currencies days freezes group_freezes holds holds_in_full own_money trees wallets whole_freezes }
+scripts! { accounts agreements approvals cards currencies days freezes group_freezes holds holds_in_full own_money trees wallets whole_freezes }
 
 macro_rules! transitions {
     (here { $($name:literal $pattern:pat,)* } elsewhere { $($other:literal $pattern_of_other:pat,)* }) => {
@@ -311,6 +311,7 @@ const LOOKS: &[RefusalCode] = &[
     RefusalCode::NoticeUnknown,
     RefusalCode::LimitPolicyUnknown,
     RefusalCode::RetryRuleUnknown,
+    RefusalCode::BatchCloseUnknown,
 ];
 
 /// Plays every script once.
