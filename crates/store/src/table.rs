@@ -66,6 +66,7 @@ keys! {
     OperatorId ApprovalId TemplateId SuspenseId
     AgreementPaymentId ExchangeRateId ConversionId
     ReserveLineId ReserveBalanceId OwnTransferId ArrearsId ChargebackId AdvanceId AdvancePolicyId
+    CardFeePlanId CardCostId AcquiringId TerminalId CardTransactionId BatchCloseId CardClearingId
 }
 
 impl Key for Date {

@@ -1,5 +1,5 @@
 //! Cards at terminals: `card-plan`, `card-cost`, `acquire`, `terms`, `stop-cards`, `take-cards`, `terminal`, `key`, `bind`,
-//! `sign-in`, `at`, `suspend-terminal`, `resume-terminal`, `recover`, `scrap`; `card` (ask), `yes`, `no`, `silence`, `reverse`,
+//! `sign-in`, `at`, `suspend-terminal`, `resume-terminal`, `recover`, `scrap`; `card` (ask), `yes`, `no`, `silence`, `take-back`,
 //! `reversal`, `credit-card`; `close-batch`, `upload`, `end-upload`; `card-file`. See the features of acquiring.
 
 use alloc::boxed::Box;
@@ -142,7 +142,7 @@ fn transaction(script: &Script, words: &[&str]) -> Read {
         }
         ["no", name, code] => answer(id(name), CardAnswer::Declined { code: code.to_string() }),
         ["silence", name] => answer(id(name), CardAnswer::NotAnswered),
-        ["reverse", terminal, trace, amount] => CardTransactionCommand::Reverse(ReverseCardTransaction {
+        ["take-back", terminal, trace, amount] => CardTransactionCommand::Reverse(ReverseCardTransaction {
             key: key(script, terminal, trace),
             local_date: today,
             amount: minor(amount),
