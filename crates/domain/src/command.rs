@@ -6,16 +6,21 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{self, OpenAccount};
+use crate::acquiring::{self, AcquiringCommand};
 use crate::advance::{self, AdvanceCommand};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
 use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
 use crate::bank_card::{self, BankCardCommand};
+use crate::batch_close::{self, BatchCloseCommand};
 use crate::block_list::{self, BlockListCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::card_clearing::{self, TakeCardFile};
+use crate::card_fee::{self, CardFeeCommand};
+use crate::card_transaction::{self, CardTransactionCommand};
 use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
@@ -29,7 +34,7 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    BankCardId, BlockEntryId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    AcquiringId, BankCardId, BatchCloseId, BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, LimitPolicyId, TerminalId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -49,6 +54,7 @@ use crate::restriction::{self, Restriction};
 use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
+use crate::terminal::{self, TerminalCommand};
 use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
@@ -244,6 +250,18 @@ pub enum Command {
     AllocateSuspense(AllocateSuspense),
     /// Let a day close in spite of failed checks.
     WaiveChecks(WaiveChecks),
+    /// Set card fees.
+    CardFee(CardFeeCommand),
+    /// Open a merchant's acquiring, or change it.
+    Acquiring(AcquiringCommand),
+    /// A step of a terminal's life.
+    Terminal(TerminalCommand),
+    /// A step of a card transaction.
+    CardTransaction(CardTransactionCommand),
+    /// A step of a terminal's batch close.
+    BatchClose(BatchCloseCommand),
+    /// Take a part of the network's file of card transactions.
+    TakeCardFile(TakeCardFile),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -389,6 +407,27 @@ pub enum Reply {
     /// An item of suspense.
     #[n(43)]
     Suspense(#[n(0)] SuspenseId),
+    /// A version of a plan of card fees.
+    #[n(200)]
+    CardFeePlan(#[n(0)] CardFeePlanId),
+    /// A version of what a card scheme costs.
+    #[n(201)]
+    CardCost(#[n(0)] CardCostId),
+    /// A merchant's acquiring.
+    #[n(202)]
+    Acquiring(#[n(0)] AcquiringId),
+    /// A terminal.
+    #[n(203)]
+    Terminal(#[n(0)] TerminalId),
+    /// A card transaction.
+    #[n(204)]
+    CardTransaction(#[n(0)] CardTransactionId),
+    /// A batch close.
+    #[n(205)]
+    BatchClose(#[n(0)] BatchCloseId),
+    /// A part of the network's file of card transactions.
+    #[n(206)]
+    CardClearing(#[n(0)] CardClearingId),
 }
 
 impl Command {
@@ -460,6 +499,12 @@ impl Command {
             | Self::ManualVoucher(_)
             | Self::AllocateSuspense(_)
             | Self::WaiveChecks(_)
+            | Self::CardFee(_)
+            | Self::Acquiring(_)
+            | Self::Terminal(_)
+            | Self::CardTransaction(_)
+            | Self::BatchClose(_)
+            | Self::TakeCardFile(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -536,5 +581,11 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::ManualVoucher(command) => manual_voucher::decide(draft, command),
         Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
         Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
+        Command::CardFee(command) => card_fee::decide(draft, command),
+        Command::Acquiring(command) => acquiring::decide(draft, command),
+        Command::Terminal(command) => terminal::decide(draft, command),
+        Command::CardTransaction(command) => card_transaction::decide(draft, command),
+        Command::BatchClose(command) => batch_close::decide(draft, command),
+        Command::TakeCardFile(command) => card_clearing::decide(draft, &command),
     }
 }

@@ -3,16 +3,21 @@
 use minicbor::{Decode, Encode};
 
 use crate::account::{self, Account, AccountStatus};
+use crate::acquiring::{self, AcquiringEvent};
 use crate::advance::{self, AdvanceEvent};
 use crate::agreement::{self, Agreement};
 use crate::approval::{self, ApprovalEvent};
 use crate::arrears::{self, ArrearsEvent};
 use crate::attempt::{self, Attempt, FailureClass, Outcome};
 use crate::bank_card::{self, BankCardEvent};
+use crate::batch_close::{self, BatchCloseEvent};
 use crate::block_list::{self, BlockListEvent};
 use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::card_clearing::{self, CardClearingEvent};
+use crate::card_fee::{self, CardFeeEvent};
+use crate::card_transaction::{self, CardTransactionEvent};
 use crate::chargeback::{self, ChargebackEvent};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
@@ -43,6 +48,7 @@ use crate::site_weight::{self, SiteWeightEvent};
 use crate::split::{self, Split};
 use crate::state::State;
 use crate::suspense::{self, SuspenseEvent};
+use crate::terminal::{self, TerminalEvent};
 use crate::top_up::{self, TopUpEvent};
 use crate::transfer::{self, TransferEvent};
 use crate::tree::{self, TreeEvent};
@@ -496,6 +502,24 @@ pub enum Event {
     /// Money came to lie in suspense, or left it.
     #[n(104)]
     Suspense(#[n(0)] SuspenseEvent),
+    /// Card fees were set.
+    #[n(200)]
+    CardFee(#[n(0)] CardFeeEvent),
+    /// A merchant's acquiring changed.
+    #[n(201)]
+    Acquiring(#[n(0)] AcquiringEvent),
+    /// A terminal's life went on.
+    #[n(202)]
+    Terminal(#[n(0)] TerminalEvent),
+    /// A card transaction went on.
+    #[n(203)]
+    CardTransaction(#[n(0)] CardTransactionEvent),
+    /// A terminal closed a batch.
+    #[n(204)]
+    BatchClose(#[n(0)] BatchCloseEvent),
+    /// A part of the network's file of card transactions was taken.
+    #[n(205)]
+    CardClearing(#[n(0)] CardClearingEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -594,5 +618,11 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::ManualVoucher(event) => manual_voucher::apply(state, event),
         Event::Waiver(event) => waiver::apply(state, event),
         Event::Suspense(event) => suspense::apply(state, event),
+        Event::CardFee(event) => card_fee::apply(state, event),
+        Event::Acquiring(event) => acquiring::apply(state, event),
+        Event::Terminal(event) => terminal::apply(state, event),
+        Event::CardTransaction(event) => card_transaction::apply(state, event),
+        Event::BatchClose(event) => batch_close::apply(state, event),
+        Event::CardClearing(event) => card_clearing::apply(state, event),
     }
 }

@@ -14,17 +14,22 @@
 extern crate alloc;
 
 pub mod account;
+pub mod acquiring;
 pub mod advance;
 pub mod agreement;
 pub mod approval;
 pub mod arrears;
 pub mod attempt;
 pub mod bank_card;
+pub mod batch_close;
 pub mod block_list;
 pub mod book;
 pub mod bulk;
 pub mod business_day;
 pub mod calendar;
+pub mod card_clearing;
+pub mod card_fee;
+pub mod card_transaction;
 pub mod chargeback;
 pub mod checks;
 pub mod clearing;
@@ -69,6 +74,7 @@ pub mod split;
 pub mod state;
 pub mod suspense;
 pub mod table;
+pub mod terminal;
 #[cfg(test)]
 mod testkit;
 pub mod tick;

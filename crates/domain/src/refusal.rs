@@ -183,6 +183,22 @@ codes! {
     96 TemplateUnknown "template_unknown" "No template in use has this id or code.";
     97 TemplateMismatch "template_mismatch" "The template does not allow this side of this subject.";
     98 MirrorBroken "mirror_broken" "2291 and 1291, 2292 and 1151 must move alike.";
+    200 CardFeeUnknown "card_fee_unknown" "No plan of card fees has this name, or nobody said what the card's scheme costs, on this day.";
+    201 AcquiringUnknown "acquiring_unknown" "No acquiring has this id or merchant number.";
+    202 AcquiringState "acquiring_state" "The merchant's acquiring is suspended, or its state does not allow this.";
+    203 TerminalUnknown "terminal_unknown" "No terminal has this id.";
+    204 TerminalState "terminal_state" "The terminal's state does not allow this.";
+    205 TerminalBound "terminal_bound" "The terminal is with a merchant; it must be recovered first.";
+    206 CardTransactionUnknown "card_transaction_unknown" "No card transaction has this id, trace, reference or authorisation.";
+    207 CardTransactionState "card_transaction_state" "The card transaction's state does not allow this.";
+    208 TraceReused "trace_reused" "The terminal used this trace in this batch before, with other content.";
+    209 BatchMismatch "batch_mismatch" "The terminal is in another batch; it must sign in.";
+    210 CardMismatch "card_mismatch" "The original transaction was made with another card.";
+    211 CardAmount "card_amount" "The amount is not the original's, or above what may follow on it.";
+    212 PreauthorisationLapsed "preauthorisation_lapsed" "The pre-authorisation holds no longer.";
+    213 NotReversible "not_reversible" "A transaction of this kind is never reversed.";
+    214 BatchCloseUnknown "batch_close_unknown" "No batch close has this id.";
+    215 BatchCloseState "batch_close_state" "No upload of the terminal's batch is awaited.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

@@ -11,6 +11,8 @@
 //! only in what is posted after it; the check here is that debits equal credits in every book and currency.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+
 use minicbor::{Decode, Encode};
 
 use crate::account::Account;
@@ -20,6 +22,7 @@ use crate::attempt::{Attempt, AttemptStatus, Rail};
 use crate::book::{Book, Side, Subject};
 use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
+use crate::card_transaction::{self, CardTransaction};
 use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::hold::{Hold, HoldStatus};
@@ -197,6 +200,7 @@ impl State {
         state.index_accounts();
         state.index_business();
         state.index_own_money();
+        state.index_acquiring();
         state.index_timers();
         Ok(state)
     }
@@ -249,7 +253,11 @@ impl State {
 
     /// What concerns the institution's own money.
     fn index_own_money(&mut self) {
-        let sessions = reserve_line::restored_sessions(all(&self.clearings), all(&self.reserve_lines));
+        let sessions = reserve_line::restored_sessions(
+            all(&self.clearings).map(|it| (it.rail, it.date, it.net())),
+            all(&self.card_clearings).map(|it| (Rail::UnionPay, it.date, it.net())),
+            all(&self.reserve_lines),
+        );
         let of_session = |(&(rail, date), &awaited): (&(Rail, Date), &Minor)| {
             ((Currency::Cny, awaited, LineTarget::Clearing { rail, date }), ())
         };
@@ -266,6 +274,34 @@ impl State {
         self.merchant_advances = Index::restored(all(&self.advances).map(|it| ((it.merchant, it.date, it.id), ())));
         let uncertain = all(&self.advances).filter(|it| Advance::is_uncertain(it));
         self.open_advances = Index::restored(uncertain.map(|it| ((it.merchant, it.id), ())));
+    }
+
+    /// What concerns cards at terminals.
+    fn index_acquiring(&mut self) {
+        self.card_fee_plan_codes = Index::restored(all(&self.card_fee_plans).map(|it| ((it.code.clone(), it.from), it.id)));
+        self.card_cost_days = Index::restored(all(&self.card_costs).map(|it| ((it.scheme, it.from), it.id)));
+        self.merchant_numbers = Index::restored(all(&self.acquirings).map(|it| (it.number, it.id)));
+        let by_category = all(&self.acquirings).map(|it| ((it.merchant, it.number.category()), it.id));
+        self.acquiring_categories = Index::restored(by_category);
+        let cards = || all(&self.card_transactions);
+        let (outbox, traces) = (cards().filter_map(card_transaction::outbox_key).map(|key| (key, ())), cards());
+        let traces = traces.filter_map(|it| card_transaction::trace_key(it).map(|key| (key, it.id)));
+        let held = |it: &CardTransaction| card_transaction::hold_keys(it).into_iter().map(|hold| (hold, it.id)).collect::<Vec<_>>();
+        let preauthorised = cards().filter_map(card_transaction::preauthorisation_key).map(|key| (key, ()));
+        let uncleared = cards().filter_map(card_transaction::uncleared_key).map(|key| (key, ()));
+        let indexes = (
+            Index::restored(outbox),
+            Index::restored(traces),
+            Index::restored(preauthorised),
+            Index::restored(cards().flat_map(held)),
+            Index::restored(uncleared),
+            Index::restored(cards().filter_map(card_transaction::due_key)),
+        );
+        (self.card_outbox, self.card_traces, self.preauthorisations, self.card_holds, self.uncleared_cards, self.card_due) =
+            indexes;
+        self.terminal_batches = Index::restored(all(&self.batch_closes).map(|it| ((it.terminal, it.batch), it.id)));
+        self.card_files = Index::restored(all(&self.card_clearings).map(|it| ((it.date, it.part), it.id)));
+        self.terminal_serials = Index::restored(all(&self.terminals).map(|it| (it.serial.clone(), it.id)));
     }
 
     /// What falls due when.

@@ -67,6 +67,7 @@ keys! {
     AgreementPaymentId ExchangeRateId ConversionId
     ReserveLineId ReserveBalanceId OwnTransferId ArrearsId ChargebackId AdvanceId AdvancePolicyId
     SiteWeightsId
+    CardFeePlanId CardCostId AcquiringId TerminalId CardTransactionId BatchCloseId CardClearingId
 }
 
 impl Key for Date {

@@ -15,6 +15,8 @@ pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
+mod card_fee;
+mod card_transaction;
 pub(crate) mod channel;
 mod chargeback;
 pub(crate) mod clearing;
@@ -343,6 +345,10 @@ fn wallets() -> OpenApiRouter<App> {
         .routes(routes!(withdrawal::get))
         .routes(routes!(notice::list))
         .routes(routes!(notice::get))
+        .routes(routes!(card_fee::list_plans))
+        .routes(routes!(card_fee::list_costs))
+        .routes(routes!(card_transaction::list))
+        .routes(routes!(card_transaction::get))
         .routes(routes!(limit::in_force))
         .routes(routes!(limit::list_policies))
         .routes(routes!(limit::get_policy))

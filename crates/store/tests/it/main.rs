@@ -10,6 +10,7 @@ mod corruption;
 mod indexes;
 mod key_filters;
 mod lists;
+mod cards;
 mod own_money;
 mod rate;
 mod recovery;
