@@ -13,6 +13,7 @@ use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
 use crate::bank_card::{self, BankCardCommand};
 use crate::block_list::{self, BlockListCommand};
+use crate::certificate::{self, CertificateCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
@@ -28,7 +29,7 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    BankCardId, BlockEntryId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    BankCardId, BlockEntryId, CertificateId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -214,6 +215,8 @@ pub enum Command {
     },
     /// Change a block list.
     BlockList(BlockListCommand),
+    /// Change a merchant's certificates.
+    Certificate(CertificateCommand),
     /// Change limits or an account's class.
     Limit(LimitCommand),
     /// Ask for a top-up.
@@ -335,6 +338,9 @@ pub enum Reply {
     /// An entry of a block list.
     #[n(70)]
     BlockEntry(#[n(0)] BlockEntryId),
+    /// A certificate.
+    #[n(90)]
+    Certificate(#[n(0)] CertificateId),
     /// A version of the limits.
     #[n(71)]
     LimitPolicy(#[n(0)] LimitPolicyId),
@@ -437,6 +443,7 @@ impl Command {
             | Self::Chargeback(_)
             | Self::Advance(_)
             | Self::BlockList(_)
+            | Self::Certificate(_)
             | Self::Limit(_)
             | Self::TopUp(_)
             | Self::Transfer(_)
@@ -512,6 +519,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
+        Command::Certificate(command) => certificate::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),

@@ -13,6 +13,7 @@ use crate::block_list::{self, BlockListEvent};
 use crate::bulk::{self, BulkReply};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::certificate::{self, CertificateEvent};
 use crate::chargeback::{self, ChargebackEvent};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
@@ -481,6 +482,9 @@ pub enum Event {
     /// Money came to lie in suspense, or left it.
     #[n(104)]
     Suspense(#[n(0)] SuspenseEvent),
+    /// A merchant's certificate was registered or revoked.
+    #[n(220)]
+    Certificate(#[n(0)] CertificateEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -557,6 +561,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Chargeback(event) => chargeback::apply(state, event),
         Event::Advance(event) => advance::apply(state, event),
         Event::BlockList(event) => block_list::apply(state, event),
+        Event::Certificate(event) => certificate::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
         Event::TopUp(event) => top_up::apply(state, event),
         Event::Transfer(event) => transfer::apply(state, event),

@@ -25,6 +25,7 @@ pub mod book;
 pub mod bulk;
 pub mod business_day;
 pub mod calendar;
+pub mod certificate;
 pub mod chargeback;
 pub mod checks;
 pub mod clearing;

@@ -227,6 +227,11 @@ impl State {
         self.quota_charges_by_hold = Index::restored(all(&self.quota_charges).map(|charge| (charge.hold, charge.id)));
         self.open_suspense =
             Index::restored(all(&self.suspense_items).filter_map(suspense::open_key).map(|key| (key, ())));
+        self.merchant_certificates =
+            Index::restored(all(&self.certificates).map(|certificate| ((certificate.merchant, certificate.id), ())));
+        self.certificate_keys = Index::restored(
+            all(&self.certificates).map(|certificate| (certificate.public_key.clone(), certificate.id)),
+        );
         self.blocked = Index::restored(all(&self.block_entries).filter_map(block_list::index_key));
         self.stopped_cards = Index::restored(all(&self.bank_cards).filter_map(bank_card::index_key));
         self.plans_by_account = Index::restored(all(&self.withdrawal_plans).filter_map(withdrawal_plan::index_key));

@@ -11,6 +11,7 @@ use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
 use crate::bank_card::BankCard;
 use crate::block_list::{BlockEntry, Blocked};
+use crate::certificate::Certificate;
 use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
@@ -22,7 +23,7 @@ use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, ChargebackId,
+    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, CertificateId, ChargebackId,
     ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
     ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId,
     WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
@@ -260,6 +261,8 @@ state! {
         advance_policies: AdvancePolicy,
         /// Entries of block lists.
         block_entries: BlockEntry,
+        /// Certificates of merchants.
+        certificates: Certificate,
         /// Versions of the limits.
         limit_policies: LimitPolicy,
         /// Classes and sums of personal payment accounts, by the account's id.
@@ -358,6 +361,10 @@ state! {
         outbox: AttemptId => (),
         /// Entries of block lists that were not removed, by whom they block.
         blocked: (Blocked, BlockEntryId) => (),
+        /// Certificates of each merchant.
+        merchant_certificates: (MerchantId, CertificateId) => (),
+        /// Certificates by their public key.
+        certificate_keys: Vec<u8> => CertificateId,
         /// Bank cards that were not verified since they sent money back.
         stopped_cards: (CustomerId, String) => BankCardId,
         /// Plans of withdrawals that have not ended, by account.

@@ -114,6 +114,7 @@ pub(crate) fn run_until(
         ark,
         clock,
         nonces: Arc::default(),
+        certificates: Certificates::new()?,
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),

@@ -24,6 +24,7 @@ pub mod attempt;
 pub mod audit;
 pub mod bank_card;
 pub mod block_list;
+pub mod certificate;
 pub mod bulk;
 pub mod business_day;
 pub mod chargeback;

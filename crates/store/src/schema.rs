@@ -66,6 +66,7 @@ const FILES: &[File] = files![
     "0043_recall.sql",
     "0044_key.sql",
     "0045_recall.sql",
+    "0046_certificate.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -10,6 +10,7 @@ use domain::arrears::Arrears;
 use domain::attempt::Attempt;
 use domain::bank_card::BankCard;
 use domain::block_list::BlockEntry;
+use domain::certificate::Certificate;
 use domain::bulk::Stream;
 use domain::chargeback::Chargeback;
 use domain::clearing::Clearing;
@@ -117,6 +118,7 @@ tables! {
     operators: Operator,
     approvals: Approval,
     block_entries: BlockEntry,
+    certificates: Certificate,
     limit_policies: LimitPolicy,
     account_limits: AccountLimit,
     customer_uses: CustomerUse,

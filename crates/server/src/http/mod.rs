@@ -16,6 +16,7 @@ pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
 mod chargeback;
+mod certificate;
 pub(crate) mod clearing;
 pub(crate) mod conversion;
 pub(crate) mod customer;
@@ -79,6 +80,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub(crate) use self::certificate::Certificates;
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;
 use crate::shell::{Clock, Platform};
@@ -120,6 +122,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// Nonces in use.
     pub(crate) nonces: Arc<nonces::Nonces>,
+    /// Merchants' certificates that signed of late.
+    pub(crate) certificates: Certificates,
     /// Wrong one-time codes of late.
     pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.
@@ -208,6 +212,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(freeze::proposal::deduct))
         .routes(routes!(block_list::add, block_list::list))
         .routes(routes!(block_list::get))
+        .routes(routes!(certificate::revoke))
         .routes(routes!(limit::classify))
         .routes(routes!(business_day::list))
         .routes(routes!(business_day::get))
@@ -226,6 +231,10 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(merchant::get))
         .routes(routes!(merchant::verify_settlement))
         .routes(routes!(merchant::key))
+        .routes(routes!(certificate::register))
+        .routes(routes!(certificate::list))
+        .routes(routes!(certificate::get))
+        .routes(routes!(certificate::platform_keys))
 }
 
 fn accounts() -> OpenApiRouter<App> {
