@@ -26,7 +26,7 @@ use store::Database;
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ArkProfile, ChannelConfig, ClockKind, Config, Place};
-use crate::http::{self, App, Parts};
+use crate::http::{self, App, Certificates, Parts};
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Route, Routes};

@@ -6,10 +6,10 @@
 
 mod known;
 mod pem;
-mod platform_key;
+pub(super) mod platform_key;
 
 pub(crate) use self::known::Certificates;
-pub(crate) use self::platform_key::{AnswerKey, list as platform_keys, signed};
+pub(crate) use self::platform_key::{AnswerKey, signed};
 
 use axum::extract::State;
 use domain::certificate::{Certificate, CertificateAlgorithm, CertificateCommand, RegisterCertificate};

@@ -234,7 +234,7 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(certificate::register))
         .routes(routes!(certificate::list))
         .routes(routes!(certificate::get))
-        .routes(routes!(certificate::platform_keys))
+        .routes(routes!(certificate::platform_key::platform_keys))
 }
 
 fn accounts() -> OpenApiRouter<App> {

@@ -58,7 +58,7 @@ impl Certificates {
         let Some(scheme) = super::pem::signing_of(public.kind) else { return false };
         // A key that is none is refused before the signature is looked at.
         let check = Check { public, scheme, message: b"", signature: b"" };
-        !matches!(self.soft.verify(&check), Err(KeyError::PublicKey | KeyError::WrongKind { .. }))
+        !matches!(self.soft.verify(&check), Err(KeyError::PublicKey { .. } | KeyError::WrongKind { .. }))
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {

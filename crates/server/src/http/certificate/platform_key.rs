@@ -131,7 +131,7 @@ pub(crate) struct PlatformKeysView {
 /// Its public keys: they verify the answers to requests that a certificate signed. The answer to this is signed like any other; a
 /// merchant's first look is signed with its API secret.
 #[utoipa::path(get, path = "/v1/platform-keys", tag = "certificate", responses((status = OK, body = PlatformKeysView)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<PlatformKeysView>, ApiError> {
+pub(crate) async fn platform_keys(State(app): State<App>) -> Result<Json<PlatformKeysView>, ApiError> {
     let keys = app.ark.keys();
     blocking(move || Ok(Json(PlatformKeysView { data: shown(&*keys)? }))).await
 }
