@@ -21,6 +21,7 @@ use crate::calendar::{Calendar, Date};
 use crate::card_clearing::{self, TakeCardFile};
 use crate::card_fee::{self, CardFeeCommand};
 use crate::card_transaction::{self, CardTransactionCommand};
+use crate::certificate::{self, CertificateCommand};
 use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
@@ -34,7 +35,8 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    AcquiringId, BankCardId, BatchCloseId, BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, LimitPolicyId, TerminalId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    AcquiringId, BankCardId, BatchCloseId, BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId,
+    CertificateId, LimitPolicyId, RetryRuleId, TerminalId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -224,6 +226,8 @@ pub enum Command {
     },
     /// Change a block list.
     BlockList(BlockListCommand),
+    /// Change a merchant's certificates.
+    Certificate(CertificateCommand),
     /// Change limits or an account's class.
     Limit(LimitCommand),
     /// Set the weights of a channel's sites, or take them back.
@@ -359,6 +363,9 @@ pub enum Reply {
     /// An entry of a block list.
     #[n(70)]
     BlockEntry(#[n(0)] BlockEntryId),
+    /// A certificate.
+    #[n(90)]
+    Certificate(#[n(0)] CertificateId),
     /// A version of the limits.
     #[n(71)]
     LimitPolicy(#[n(0)] LimitPolicyId),
@@ -486,6 +493,7 @@ impl Command {
             | Self::Chargeback(_)
             | Self::Advance(_)
             | Self::BlockList(_)
+            | Self::Certificate(_)
             | Self::Limit(_)
             | Self::SiteWeight(_)
             | Self::TopUp(_)
@@ -569,6 +577,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
+        Command::Certificate(command) => certificate::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),

@@ -18,6 +18,7 @@ use crate::calendar::{Calendar, Date};
 use crate::card_clearing::{self, CardClearingEvent};
 use crate::card_fee::{self, CardFeeEvent};
 use crate::card_transaction::{self, CardTransactionEvent};
+use crate::certificate::{self, CertificateEvent};
 use crate::chargeback::{self, ChargebackEvent};
 use crate::clearing::{self, Clearing};
 use crate::customer::Customer;
@@ -520,6 +521,9 @@ pub enum Event {
     /// A part of the network's file of card transactions was taken.
     #[n(205)]
     CardClearing(#[n(0)] CardClearingEvent),
+    /// A merchant's certificate was registered or revoked.
+    #[n(220)]
+    Certificate(#[n(0)] CertificateEvent),
 }
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -598,6 +602,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Chargeback(event) => chargeback::apply(state, event),
         Event::Advance(event) => advance::apply(state, event),
         Event::BlockList(event) => block_list::apply(state, event),
+        Event::Certificate(event) => certificate::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
         Event::SiteWeight(event) => site_weight::apply(state, event),
         Event::TopUp(event) => top_up::apply(state, event),

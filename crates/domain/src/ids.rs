@@ -140,6 +140,8 @@ ids! {
     LimitPolicyId = "lmp";
     /// An entry of a block list.
     BlockEntryId = "blk";
+    /// A certificate of a merchant.
+    CertificateId = "crt";
     /// A bank card that sent a withdrawal back.
     BankCardId = "bcd";
     /// A link between a parent and a child account (母子账户).

@@ -30,6 +30,7 @@ pub mod calendar;
 pub mod card_clearing;
 pub mod card_fee;
 pub mod card_transaction;
+pub mod certificate;
 pub mod chargeback;
 pub mod checks;
 pub mod clearing;

@@ -143,6 +143,10 @@ codes! {
     152 BankCardState "bank_card_state" "The bank card was verified already.";
     153 CardStopped "card_stopped" "A withdrawal to the bank card came back; it must be verified first.";
     155 LimitPolicyUnknown "limit_policy_unknown" "No version of the limits has this id.";
+    220 CertificateUnknown "certificate_unknown" "The merchant has no certificate with this serial number.";
+    221 CertificateExists "certificate_exists" "The serial number was used by this merchant before, or the key by anyone.";
+    222 CertificateState "certificate_state" "The certificate is revoked already.";
+    223 CertificatesTooMany "certificates_too_many" "The merchant has as many certificates as it may; one must be revoked first.";
     154 RetryRuleUnknown "retry_rule_unknown" "No rule of retries has this id.";
     100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
     101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";

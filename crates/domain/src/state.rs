@@ -11,8 +11,8 @@ use crate::approval::Approval;
 use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
 use crate::bank_card::BankCard;
-use crate::block_list::{BlockEntry, Blocked};
 use crate::batch_close::BatchClose;
+use crate::block_list::{BlockEntry, Blocked};
 use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
@@ -20,6 +20,7 @@ use crate::calendar::{Calendar, Date};
 use crate::card_clearing::CardClearing;
 use crate::card_fee::{CardCost, CardFeePlan, CardScheme};
 use crate::card_transaction::{CardTransaction, TraceKey};
+use crate::certificate::Certificate;
 use crate::chargeback::Chargeback;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
@@ -27,10 +28,11 @@ use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId, BlockEntryId, ChargebackId,
-    CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
-    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId, UserId,
-    WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
+    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId,
+    BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, CertificateId, ChargebackId,
+    ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
+    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId,
+    UserId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;
@@ -268,6 +270,8 @@ state! {
         advance_policies: AdvancePolicy,
         /// Entries of block lists.
         block_entries: BlockEntry,
+        /// Certificates of merchants.
+        certificates: Certificate,
         /// Versions of the limits.
         limit_policies: LimitPolicy,
         /// Classes and sums of personal payment accounts, by the account's id.
@@ -382,6 +386,10 @@ state! {
         outbox: AttemptId => (),
         /// Entries of block lists that were not removed, by whom they block.
         blocked: (Blocked, BlockEntryId) => (),
+        /// Certificates of each merchant.
+        merchant_certificates: (MerchantId, CertificateId) => (),
+        /// Certificates by their public key.
+        certificate_keys: Vec<u8> => CertificateId,
         /// Bank cards that were not verified since they sent money back.
         stopped_cards: (CustomerId, String) => BankCardId,
         /// Plans of withdrawals that have not ended, by account.

@@ -76,15 +76,8 @@ pub enum TerminalStatus {
 
 impl TerminalStatus {
     /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::Stock,
-        Self::KeysLoaded,
-        Self::Bound,
-        Self::Online,
-        Self::Suspended,
-        Self::Recovered,
-        Self::Scrapped,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Stock, Self::KeysLoaded, Self::Bound, Self::Online, Self::Suspended, Self::Recovered, Self::Scrapped];
 
     /// The name in API and files.
     #[must_use]

@@ -25,7 +25,7 @@ use store::Database;
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
-use crate::http::{self, App, Parts};
+use crate::http::{self, App, Certificates, Parts};
 use crate::pos::Pos;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
@@ -35,8 +35,8 @@ use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
 use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
-use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::rewrapper::Rewrapping;
+use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::{Clock, Input, Platform, key_service, lease, merger, rewrapper};
 
 /// Runs the platform until it is told to stop.
@@ -119,6 +119,7 @@ pub(crate) fn run_until(
         ark,
         clock,
         nonces: Arc::default(),
+        certificates: Certificates::new()?,
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),

@@ -31,6 +31,7 @@ pub mod business_day;
 pub mod card_clearing;
 pub mod card_fee;
 pub mod card_transaction;
+pub mod certificate;
 pub mod chargeback;
 pub mod checkpoint;
 pub mod clearing;

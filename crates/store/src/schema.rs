@@ -73,6 +73,7 @@ const FILES: &[File] = files![
     "0050_batch_close.sql",
     "0051_card_clearing.sql",
     "0052_site_weight.sql",
+    "0053_certificate.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -16,6 +16,7 @@ use domain::bulk::Stream;
 use domain::card_clearing::CardClearing;
 use domain::card_fee::{CardCost, CardFeePlan};
 use domain::card_transaction::CardTransaction;
+use domain::certificate::Certificate;
 use domain::chargeback::Chargeback;
 use domain::clearing::Clearing;
 use domain::conversion::Conversion;
@@ -124,6 +125,7 @@ tables! {
     operators: Operator,
     approvals: Approval,
     block_entries: BlockEntry,
+    certificates: Certificate,
     limit_policies: LimitPolicy,
     account_limits: AccountLimit,
     customer_uses: CustomerUse,

@@ -50,13 +50,19 @@ fn a_sale_is_booked_at_the_issuers_yes() {
     assert_eq!(books(&kit, shop), SOLD);
     assert_eq!(kit.own(Subject::DueFromReserve), 1_175);
     let row = kit.card(sale);
-    assert_eq!((row.status, row.code.as_deref(), row.authorisation.as_deref()), (CardStatus::Approved, Some("00"), Some("A00001")));
+    assert_eq!(
+        (row.status, row.code.as_deref(), row.authorisation.as_deref()),
+        (CardStatus::Approved, Some("00"), Some("A00001"))
+    );
     assert_eq!((row.money.pending, row.reference().as_str()), (994_000, "000000000001"));
     kit.card_answer(sale, approved("2026-03-05"));
     kit.card_answer(sale, CardAnswer::NotAnswered);
     assert_eq!(books(&kit, shop), SOLD, "an answer that comes twice books once");
     let no = CardAnswer::Declined { code: "51".into() };
-    kit.refused(of_card(CardTransactionCommand::Answer { transaction: sale, answer: no }), RefusalCode::CardTransactionState);
+    kit.refused(
+        of_card(CardTransactionCommand::Answer { transaction: sale, answer: no }),
+        RefusalCode::CardTransactionState,
+    );
 }
 
 #[test]
@@ -234,7 +240,10 @@ fn two_people_give_back_what_a_terminal_gave_up() {
         (CreditAdjustment { amount: 1_000_001, ..adjustment.clone() }, RefusalCode::RefundExceeded),
         (CreditAdjustment { amount: 0, ..adjustment.clone() }, RefusalCode::AmountNotPositive),
         (CreditAdjustment { case_number: String::new(), ..adjustment.clone() }, RefusalCode::ValueInvalid),
-        (CreditAdjustment { transaction: CardTransactionId(99), ..adjustment.clone() }, RefusalCode::CardTransactionUnknown),
+        (
+            CreditAdjustment { transaction: CardTransactionId(99), ..adjustment.clone() },
+            RefusalCode::CardTransactionUnknown,
+        ),
     ] {
         let refused = kit.when_approved(CardTransactionCommand::credit(wrong)).unwrap_err();
         assert_eq!(refused.code, code, "{refused}");

@@ -168,7 +168,8 @@ fn a_vault_whose_keys_are_elsewhere_moves_and_names_what_does_not() {
     let page = vault.rewrap_page(behind.next.unwrap(), 9).unwrap();
     assert_eq!((page.moved, page.changed, page.refused), (0, 0, 2));
     let damages = vault.verify().unwrap().damages;
-    let names = |customer: u64| format!("data key {customer} of customer {customer}: version 1 of key `platform/vault` is");
+    let names =
+        |customer: u64| format!("data key {customer} of customer {customer}: version 1 of key `platform/vault` is");
     assert_eq!(damages.len(), 2, "{damages:?}");
     assert!(damages.iter().zip([2, 3]).all(|(damage, customer)| damage.starts_with(&names(customer))), "{damages:?}");
 }

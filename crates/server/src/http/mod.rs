@@ -17,6 +17,7 @@ pub(crate) mod bulk;
 pub(crate) mod business_day;
 mod card_fee;
 mod card_transaction;
+mod certificate;
 pub(crate) mod channel;
 mod chargeback;
 pub(crate) mod clearing;
@@ -84,6 +85,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub(crate) use self::certificate::Certificates;
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;
 use crate::shell::rewrapper::Rewrapper;
@@ -128,6 +130,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// Nonces in use.
     pub(crate) nonces: Arc<nonces::Nonces>,
+    /// Merchants' certificates that signed of late.
+    pub(crate) certificates: Certificates,
     /// Wrong one-time codes of late.
     pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.
@@ -160,8 +164,7 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
 /// The document alone.
 pub(crate) fn document() -> OpenApi {
     let router = OpenApiRouter::with_openapi(document::base()).merge(programs()).merge(people());
-    let (_, mut document) =
-        router.merge(keys()).merge(unsigned()).merge(self::ark::ceremony()).split_for_parts();
+    let (_, mut document) = router.merge(keys()).merge(unsigned()).merge(self::ark::ceremony()).split_for_parts();
     document::complete(&mut document);
     document
 }
@@ -221,6 +224,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(freeze::proposal::deduct))
         .routes(routes!(block_list::add, block_list::list))
         .routes(routes!(block_list::get))
+        .routes(routes!(certificate::revoke))
         .routes(routes!(limit::classify))
         .routes(routes!(site_weight::undo))
         .routes(routes!(business_day::list))
@@ -240,6 +244,10 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(merchant::get))
         .routes(routes!(merchant::verify_settlement))
         .routes(routes!(merchant::key))
+        .routes(routes!(certificate::register))
+        .routes(routes!(certificate::list))
+        .routes(routes!(certificate::get))
+        .routes(routes!(certificate::platform_key::platform_keys))
 }
 
 fn accounts() -> OpenApiRouter<App> {

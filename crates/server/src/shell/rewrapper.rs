@@ -319,8 +319,8 @@ fn wait(touched: u64, per_second: u32, took: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use ark::ceremony::RootKey;
-    use ark::{CertificateType, CustomerId, Identity, KeyService, Soft};
     use ark::keys::{By, Step, VAULT_KEY};
+    use ark::{CertificateType, CustomerId, Identity, KeyService, Soft};
     use tempfile::TempDir;
 
     use super::*;

@@ -315,7 +315,9 @@ fn a_production_starts_with_no_secret_in_its_settings() {
     };
     let secret = hex_of(&Bank::SECRET);
     let bank = |key: &str| {
-        format!("[[channels]]\nname = \"sandbox_bank\"\nurl = \"http://127.0.0.1:1\"\n[channels.settings]\nkey = \"{key}\"\n")
+        format!(
+            "[[channels]]\nname = \"sandbox_bank\"\nurl = \"http://127.0.0.1:1\"\n[channels.settings]\nkey = \"{key}\"\n"
+        )
     };
     refused(&bank(&secret), &[], &["`key` of channel sandbox_bank", "take-in"]);
     let unionpay = "[[channels]]\nname = \"unionpay_online\"\nurl = \"http://127.0.0.1:1\"\n[channels.settings]\n\

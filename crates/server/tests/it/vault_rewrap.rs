@@ -134,7 +134,10 @@ fn the_command_line_follows_it_and_says_what_does_not_move() {
     server.operator().post(ROTATE, &json!({})).ok();
     let output = server.lintel(&["ark", "rewrap-vault", "--json"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && told.contains("1 rows do not open") && told.contains("lintel verify"), "{told}");
+    assert!(
+        !output.status.success() && told.contains("1 rows do not open") && told.contains("lintel verify"),
+        "{told}"
+    );
     let left: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&left["complete"], &left["left"], &left["refused"]), (&json!(false), &json!(1), &json!(1)));
     assert!(server.log().contains("they stay"), "{}", server.log());

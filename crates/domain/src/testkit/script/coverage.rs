@@ -239,6 +239,7 @@ transitions! {
                         | CancelReason::SettlementSuspended
                         | CancelReason::CardStopped, ..
                 },
+        "certificates: certificate/tests.rs" Event::Certificate(_),
         "only journals of before names were kept have it: freeze/tests.rs"
             Event::FreezeReleased { .. } | Event::FreezeExpired(_),
         "the first change stands in the freeze itself"
@@ -297,6 +298,15 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
     (
         "splits and refunds: split/tests.rs, refund/tests.rs",
         &[RefusalCode::SplitUnknown, RefusalCode::SplitAmount, RefusalCode::RefundUnknown, RefusalCode::RefundState],
+    ),
+    (
+        "certificates: certificate/tests.rs",
+        &[
+            RefusalCode::CertificateUnknown,
+            RefusalCode::CertificateExists,
+            RefusalCode::CertificateState,
+            RefusalCode::CertificatesTooMany,
+        ],
     ),
     (
         "clearing and settlement: clearing/tests.rs, settlement/tests.rs",

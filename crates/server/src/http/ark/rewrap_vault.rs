@@ -2,8 +2,8 @@
 //!
 //! The platform does it by itself after each rotation of `platform/vault`; the vault is its own wherever the keys are.
 
-use ark::keys::{By, Role, Step, VAULT_KEY};
 use ark::KeyService;
+use ark::keys::{By, Role, Step, VAULT_KEY};
 use axum::Json;
 use axum::extract::{FromRef as _, State};
 use domain::envelope::Time;
