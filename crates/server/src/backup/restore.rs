@@ -14,7 +14,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use ark::Vault;
-use ark::keys::{Home, KEYS_NAME, TOMBSTONES_NAME};
+use ark::keys::{KEYS_NAME, TOMBSTONES_NAME};
 use journal::copy::{Copy, encode};
 use journal::{DirectoryLock, Tip};
 

@@ -34,7 +34,11 @@ impl Place {
         let cluster = cluster(test)?;
         let schema = format!("{}_keys", cluster.schema());
         let place = Self { cluster, user: schema.clone(), schema };
-        place.sql(&format!("CREATE ROLE {0} LOGIN; GRANT CREATE ON DATABASE postgres TO {0}", place.user));
+        // One test at a time: two changes of one database's rights at once are refused.
+        place.sql(&format!(
+            "SELECT pg_advisory_xact_lock(7); CREATE ROLE {0} LOGIN; GRANT CREATE ON DATABASE postgres TO {0}",
+            place.user
+        ));
         Some(place)
     }
 
@@ -252,8 +256,8 @@ fn custodians_open_keys_that_lie_in_a_schema() {
     let fed =
         |arguments: &[&str]| crate::server::lintel_fed_in(&there, arguments, &shares[1..].join("\n"), &environment);
     let secret = said(&fed(&["key", "--shares"]));
-    let environment = environment.map(|(name, value)| (name.to_owned(), value.into())).to_vec();
-    let mut server = Server::start_sealed_by(directory, secret.trim(), environment);
+    let started = environment.clone().map(|(name, value)| (name.to_owned(), value.into())).to_vec();
+    let mut server = Server::start_sealed_by(directory, secret.trim(), started);
     server.unseal(&shares[..2]);
     let books = Books::open(&server);
     books.post("n-1", &books.rich, &books.poor, 700).ok();
