@@ -216,8 +216,8 @@ fn the_published_vectors_of_pairs_verify() {
         let check = |message: &[u8]| {
             soft.verify(&Check { public: &public, scheme, message, signature: &signature })
         };
-        assert_eq!(check(message.as_bytes()), Ok(()), "{text}");
-        assert_eq!(check(&message.as_bytes()[1..]), Err(KeyError::Signature), "{text}");
+        assert!(check(message.as_bytes()).is_ok(), "{text}");
+        assert!(matches!(check(&message.as_bytes()[1..]), Err(KeyError::Signature)), "{text}");
     }
 }
 
