@@ -197,4 +197,3 @@ fn signature_bytes(text: &str) -> Result<[u8; TAG_LENGTH], SigningError> {
     let bytes = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or(SigningError::Value { parameter: "signature", expected: Scheme::HmacSm3.expected() })
 }
-

@@ -248,12 +248,7 @@ fn register(draft: &mut Draft<'_>, command: RegisterCertificate) -> Result<Reply
     Ok(Reply::Certificate(id))
 }
 
-fn revoke(
-    draft: &mut Draft<'_>,
-    certificate: CertificateId,
-    reason: String,
-    wall: Time,
-) -> Result<Reply, Refusal> {
+fn revoke(draft: &mut Draft<'_>, certificate: CertificateId, reason: String, wall: Time) -> Result<Reply, Refusal> {
     if draft.state.certificate(certificate)?.revoked.is_some() {
         let message = format!("{certificate} is revoked already");
         return Err(Refusal::new(RefusalCode::CertificateState, "certificate", message));

@@ -13,10 +13,10 @@ use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
 use crate::bank_card::{self, BankCardCommand};
 use crate::block_list::{self, BlockListCommand};
-use crate::certificate::{self, CertificateCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::certificate::{self, CertificateCommand};
 use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
@@ -29,7 +29,8 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    BankCardId, BlockEntryId, CertificateId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    BankCardId, BlockEntryId, CertificateId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId,
+    WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;

@@ -11,11 +11,11 @@ use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
 use crate::bank_card::BankCard;
 use crate::block_list::{BlockEntry, Blocked};
-use crate::certificate::Certificate;
 use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
 use crate::calendar::{Calendar, Date};
+use crate::certificate::Certificate;
 use crate::chargeback::Chargeback;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
@@ -23,10 +23,10 @@ use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, CertificateId, ChargebackId,
-    ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
-    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId,
-    WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
+    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, CertificateId,
+    ChargebackId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId,
+    QuotaChargeId, ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TreeLinkId,
+    TreeRunId, UserId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;

@@ -12,9 +12,7 @@ pub enum SigningError {
     #[error("`serial_no` names a key of another scheme than the one the Authorization header begins with")]
     OtherScheme,
     /// Something else than `name="value"` between the commas.
-    #[error(
-        "the Authorization header must be `SCHEME name=\"value\",…`: each value in double quotes, commas between"
-    )]
+    #[error("the Authorization header must be `SCHEME name=\"value\",…`: each value in double quotes, commas between")]
     Malformed,
     /// A parameter beyond the five.
     #[error("the Authorization header has a parameter that is none of mch_id, nonce, timestamp, serial_no, signature")]

@@ -72,7 +72,10 @@ fn a_certificate_stands_where_its_time_says() {
     kit.given(register(later));
     let row = kit.state.certificate_of(merchant, "A1").unwrap();
     let at = |ms| row.status(NOW.plus_ms(ms));
-    assert_eq!([at(0), at(DAY_MS), at(365 * DAY_MS - 1), at(365 * DAY_MS)], ["not_yet_valid", "valid", "valid", "expired"]);
+    assert_eq!(
+        [at(0), at(DAY_MS), at(365 * DAY_MS - 1), at(365 * DAY_MS)],
+        ["not_yet_valid", "valid", "valid", "expired"]
+    );
 }
 
 #[test]

@@ -209,9 +209,8 @@ pub(crate) async fn get(
     caller: Caller,
     Id(id): Id<CertificateId>,
 ) -> Answered<CertificateView> {
-    let answer = app
-        .look(move |state| state.certificate(id).map(|found| (found.merchant, CertificateView::of(found))))
-        .await?;
+    let answer =
+        app.look(move |state| state.certificate(id).map(|found| (found.merchant, CertificateView::of(found)))).await?;
     caller.merchant_or_operator(answer.view.0)?;
     Ok(answer.map(|(_, view)| view))
 }

@@ -100,7 +100,8 @@ impl App {
     ) -> Result<(), ApiError> {
         let refused = |error: SigningError| ApiError::new(error.code(), Some(error.parameter()), error.to_string());
         let merchant: MerchantId = authorization.merchant().parse().map_err(|_| {
-            let message = "certificates are merchants': programs and operators of the institution sign with LINTEL-HMAC-SM3";
+            let message =
+                "certificates are merchants': programs and operators of the institution sign with LINTEL-HMAC-SM3";
             ApiError::new("signature_malformed", Some("mch_id"), message)
         })?;
         let certificate = self.certificate(merchant, authorization.serial()).await?;

@@ -7,8 +7,8 @@ use domain::certificate::CertificateAlgorithm;
 use domain::envelope::Time;
 use rustls::pki_types::pem::{PemObject as _, SectionKind};
 use x509_cert::Certificate;
-use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use x509_cert::time::Time as X509Time;
 
@@ -22,8 +22,8 @@ const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const SM2_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
 /// `SubjectPublicKeyInfo` of an SM2 key up to its point.
 const SM2_FRAME: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01,
-    0x82, 0x2d, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf,
+    0x55, 0x01, 0x82, 0x2d, 0x03, 0x42, 0x00,
 ];
 /// `SubjectPublicKeyInfo` of an RSA key of 2,048 bits with the exponent 65,537 has this many bytes.
 const RSA_2048_BYTES: usize = 294;
@@ -51,8 +51,9 @@ pub(super) fn read(text: &str) -> Result<Read, ApiError> {
     if text.len() > TEXT_MAX {
         return Err(wrong(format!("it has {} bytes; one certificate in PEM has at most {TEXT_MAX}", text.len())));
     }
-    let (kind, der) = <(SectionKind, Vec<u8>)>::from_pem_slice(text.as_bytes())
-        .map_err(|_| wrong("it is not PEM: -----BEGIN CERTIFICATE----- or -----BEGIN PUBLIC KEY----- with base64 between"))?;
+    let (kind, der) = <(SectionKind, Vec<u8>)>::from_pem_slice(text.as_bytes()).map_err(|_| {
+        wrong("it is not PEM: -----BEGIN CERTIFICATE----- or -----BEGIN PUBLIC KEY----- with base64 between")
+    })?;
     match kind {
         SectionKind::Certificate => of_certificate(&der),
         SectionKind::PublicKey => of_public_key(&der),

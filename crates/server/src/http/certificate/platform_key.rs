@@ -12,7 +12,9 @@ use std::sync::Arc;
 use ark::MacKey;
 use ark::keys::{KeyUse, Purpose, RSA_SIGNING_KEY, SIGNING_KEY, Spec, State as KeyState, by_platform, bytes_of};
 use ark::provider::KeyKind;
-use ark::signing::{NONCE_HEADER, SERIAL_HEADER, SIGNATURE_HEADER, Scheme, Stamp, TIMESTAMP_HEADER, answer_to_sign, sign_answer};
+use ark::signing::{
+    NONCE_HEADER, SERIAL_HEADER, SIGNATURE_HEADER, Scheme, Stamp, TIMESTAMP_HEADER, answer_to_sign, sign_answer,
+};
 use axum::Json;
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::State;
