@@ -62,7 +62,8 @@ fn published_vectors_of_requests() {
 #[test]
 fn the_table_in_the_documentation_is_right() {
     let documentation = include_str!("../../src/signing.rs");
-    let rows: Vec<_> = documentation.lines().filter_map(|line| line.strip_prefix("//! | `")).collect();
+    let rows = documentation.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let rows: Vec<_> = rows.filter(|row| row.contains("\\n")).collect();
     assert_eq!(rows.len(), 5);
     for row in rows {
         let (text, signature) =
@@ -216,8 +217,8 @@ fn the_published_vectors_of_pairs_verify() {
         };
         let (message, signature) = (text.replace("\\n", "\n"), STANDARD.decode(signature).expect("base64"));
         let check = |message: &[u8]| soft.verify(&Check { public: &public, scheme, message, signature: &signature });
-        assert_eq!(check(message.as_bytes()), Ok(()), "{text}");
-        assert_eq!(check(&message.as_bytes()[1..]), Err(KeyError::Signature), "{text}");
+        assert!(check(message.as_bytes()).is_ok(), "{text}");
+        assert!(matches!(check(&message.as_bytes()[1..]), Err(KeyError::Signature)), "{text}");
     }
 }
 
