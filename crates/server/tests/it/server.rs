@@ -107,10 +107,10 @@ impl Server {
         Self::start_sealed_at(directory, custodians, place(), environment)
     }
 
-    /// On a key service that starts sealed, for whoever has the institution's own secret.
+    /// On a key service that starts sealed, for whoever has the institution's own secret; the journal lies in the directory.
     pub(crate) fn start_sealed_by(directory: TempDir, secret: &str, environment: Vec<(String, OsString)>) -> Self {
         let custodians = Custodians { shares: Vec::new(), operator: MacKey::from_hex(secret).unwrap() };
-        Self::start_sealed_with(directory, &custodians, environment)
+        Self::start_sealed_at(directory, &custodians, Vec::new(), environment)
     }
 
     /// The same, on the journal that lies in the directory, wherever that of other tests lies.
