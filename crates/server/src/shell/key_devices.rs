@@ -124,7 +124,14 @@ impl Device {
                 let kek = config.kek.clone().ok_or_else(no_kek)?;
                 Ok(Self::Pkcs11(Arc::new(Pkcs11::open(config)?), kek))
             }
-            ArkProvider::Fhsm => Ok(Self::Fhsm(Arc::new(Fhsm::open(fhsm::Config::from_toml(&text)?)?))),
+            ArkProvider::Fhsm => {
+                let modules = Fhsm::unasked(fhsm::Config::from_toml(&text)?)?;
+                // A module that is away keeps nothing else from service; who starts the platform for the first time learns why.
+                if let Err(error) = modules.answers() {
+                    tracing::error!(%error, code = error.code(), "{}", absent_modules(path));
+                }
+                Ok(Self::Fhsm(Arc::new(modules)))
+            }
         }
     }
 
@@ -184,6 +191,17 @@ impl Device {
             Self::Fhsm(_) => None,
         }
     }
+}
+
+/// What to do when no financial module answers at start.
+fn absent_modules(path: &Path) -> String {
+    format!(
+        "no financial module answers as {} says: keys of terminals and zones wait for one, everything else goes on. Look that a module \
+         runs, that its [[module]] address is reached from here, and that `dialect` is the file of its vendor; it is tried again with \
+         each command, without a restart. The root key is not in the modules: `lintel ark init --shares N --threshold M` deals it to \
+         custodians",
+        path.display()
+    )
 }
 
 /// A device that keeps a root key.

@@ -25,7 +25,7 @@ use super::clock::wall_ms;
 use super::key_devices::{Devices, open_soft};
 use super::key_slot::Slot;
 use super::remote_keys::RemoteKeys;
-use crate::config::{ArkConfig, ArkMode, ArkProfile, ArkUnseal, Config};
+use crate::config::{ArkConfig, ArkMode, ArkProfile, ArkProvider, ArkUnseal, Config};
 use crate::http::auth::OPERATOR;
 
 /// Who ticks and seals, for the trail.
@@ -127,7 +127,7 @@ impl Ark {
                 return Ok(());
             }
             bail!(
-                "there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device",
+                "there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device of ark.provider",
                 self.directory.display()
             );
         }
@@ -294,9 +294,15 @@ fn found(directory: &Path, config: &ArkConfig) -> Result<KeyService> {
             }
         },
         ArkUnseal::Shares if !made => bail!(
-            "there is no key service in {} yet: make one and deal its root key with `lintel ark init`, or set ark.unseal = \
-             \"file\" for development",
-            directory.display()
+            "there is no key service in {} yet: make one and deal its root key with `lintel ark init --shares N --threshold M`, or set \
+             ark.unseal = \"file\" for development{}",
+            directory.display(),
+            match config.provider {
+                ArkProvider::Fhsm => {
+                    ". Financial modules (ark.provider = \"fhsm\") hold terminals' keys alone: the root key is custodians' there too"
+                }
+                ArkProvider::Soft | ArkProvider::Sdf | ArkProvider::Pkcs11 => "",
+            }
         ),
         ArkUnseal::File | ArkUnseal::Shares => {}
     }
