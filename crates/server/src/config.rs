@@ -17,6 +17,9 @@ pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
 /// The most files that become one at once: all of them are open meanwhile, some pages of each in memory.
 const MOST_MERGED: usize = 100;
 
+/// The most rows of the vault that move a second: more than a disk writes.
+const MOST_REWRAPPED: u32 = 1_000_000;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +40,9 @@ pub(crate) struct Config {
     pub(crate) keys: KeysConfig,
     pub(crate) history: HistoryConfig,
     pub(crate) ark: ArkConfig,
+    /// Addresses that hold a password and stand in a file or on the command line, by their names.
+    #[serde(skip)]
+    pub(crate) clear_passwords: Vec<String>,
 }
 
 /// Where time comes from.
@@ -130,8 +136,22 @@ pub(crate) struct ArkConfig {
     pub(crate) unseal: ArkUnseal,
     pub(crate) provider: ArkProvider,
     pub(crate) provider_file: PathBuf,
+    pub(crate) rewrap_per_second: u32,
     pub(crate) remote: ArkRemote,
     pub(crate) serve: ArkServe,
+}
+
+impl ArkConfig {
+    /// Rows of the vault that are moved a second at most, after a rotation of its key.
+    ///
+    /// # Errors
+    /// A rate that moves nothing, or more than any disk does.
+    pub(crate) fn rewrap_rate(&self) -> Result<u32> {
+        match self.rewrap_per_second {
+            rate @ 1..=MOST_REWRAPPED => Ok(rate),
+            rate => bail!("ark.rewrap_per_second is {rate}: use 1 to {MOST_REWRAPPED} rows a second"),
+        }
+    }
 }
 
 /// What holds the root key, or the financial keys.
@@ -230,9 +250,11 @@ impl Config {
     /// A file that does not read or a setting that does not exist, named.
     pub(crate) fn load(file: Option<&Path>, overrides: &[String]) -> Result<Self> {
         let mut table: toml::Table = DEFAULT.parse().context("the built-in configuration")?;
+        let mut clear = Vec::new();
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
             let own: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+            clear.extend(with_password("", &own));
             merge(&mut table, own);
         }
         for (name, value) in std::env::vars() {
@@ -243,9 +265,12 @@ impl Config {
         for line in overrides {
             let (key, value) = line.split_once('=').with_context(|| format!("'{line}' is not KEY=VALUE"))?;
             set(&mut table, key, value)?;
+            clear.extend(holds_password(value).then(|| key.to_owned()));
         }
-        let config: Self = table.try_into().context("the configuration")?;
+        let mut config: Self = table.try_into().context("the configuration")?;
+        config.clear_passwords = clear;
         config.history.merges()?;
+        config.ark.rewrap_rate()?;
         Ok(config)
     }
 
@@ -275,6 +300,27 @@ fn merge(base: &mut toml::Table, over: toml::Table) {
             }
         }
     }
+}
+
+/// Names of the addresses in a table that hold a password.
+fn with_password(place: &str, table: &toml::Table) -> Vec<String> {
+    let of = |(key, value): (&String, &toml::Value)| {
+        let name = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+        match value {
+            toml::Value::Table(inner) => with_password(&name, inner),
+            toml::Value::String(text) if key == "url" && holds_password(text) => vec![name],
+            _ => Vec::new(),
+        }
+    };
+    table.iter().flat_map(of).collect()
+}
+
+/// Whether an address of PostgreSQL holds a password: `password=…` between others or behind `?`, or `://user:password@`.
+fn holds_password(address: &str) -> bool {
+    let named = |(at, word): (usize, &str)| address[at + word.len()..].trim_start().starts_with('=');
+    let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    address.match_indices("password").any(named) || user.is_some_and(|user| user.contains(':'))
 }
 
 /// Sets one dotted key; the value is read as the kind that the default has.
@@ -329,6 +375,38 @@ mod tests {
         for wrong in ["history.merge=1", "history.merge=101"] {
             assert!(format!("{:#}", merges(wrong).unwrap_err()).contains("history.merge is"));
         }
+    }
+
+    #[test]
+    fn a_rate_that_moves_nothing_is_refused_by_name() {
+        let rate = |line: &str| Config::load(None, &[line.to_owned()]).and_then(|config| config.ark.rewrap_rate());
+        assert_eq!(rate("log=text").unwrap(), 2_000);
+        assert_eq!(rate("ark.rewrap_per_second=1").unwrap(), 1);
+        for wrong in ["ark.rewrap_per_second=0", "ark.rewrap_per_second=1000001"] {
+            assert!(format!("{:#}", rate(wrong).unwrap_err()).contains("ark.rewrap_per_second is"));
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_known_by_the_name_of_its_setting() {
+        for (address, holds) in [
+            ("host=/run/postgresql dbname=lintel", false),
+            ("host=db user=lintel password=secret dbname=lintel", true),
+            ("host=db password = 'a secret'", true),
+            ("postgresql://lintel@db/lintel?sslmode=require", false),
+            ("postgresql://lintel:secret@db:5432/lintel", true),
+            ("postgresql://db/lintel?user=lintel&password=secret", true),
+            ("host=db dbname=passwords", false),
+        ] {
+            assert_eq!(holds_password(address), holds, "{address}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lintel.toml");
+        std::fs::write(&path, "[journal]\nurl = \"postgresql://lintel:secret@db/lintel\"\n").unwrap();
+        let clear = |file: Option<&Path>, line: &str| Config::load(file, &[line.to_owned()]).unwrap().clear_passwords;
+        assert_eq!(clear(Some(&path), "log=text"), ["journal.url"]);
+        assert_eq!(clear(None, "store.url=host=db password=secret"), ["store.url"]);
+        assert_eq!(clear(None, "log=text"), Vec::<String>::new());
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    // Before custodians come for a platform that will not start.
+    refuse_clear_secrets(config)?;
     let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     // A sealed node leads nothing: it waits before it takes the lease.
@@ -279,7 +281,6 @@ fn executor(
 ) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
-        refuse_clear_key(config, entry)?;
         let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)
             .with_context(|| format!("channel {}", entry.name))?;
         let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
@@ -306,14 +307,26 @@ fn executor(
     })
 }
 
-/// Refuses a channel's key in the settings of a production: whoever reads them would sign as the institution.
-fn refuse_clear_key(config: &Config, entry: &ChannelConfig) -> Result<()> {
-    let key = entry.settings.get("key").and_then(serde_json::Value::as_str);
-    if config.ark.profile == ArkProfile::Production && key.is_some_and(|key| !key.starts_with("ark:")) {
+/// Refuses secrets in the settings of a production: of channels, whatever they call them, since whoever reads them would sign as the
+/// institution; and passwords in addresses of databases, but in the environment.
+fn refuse_clear_secrets(config: &Config) -> Result<()> {
+    if config.ark.profile != ArkProfile::Production {
+        return Ok(());
+    }
+    for ChannelConfig { name, settings, .. } in &config.channels {
+        if let Some(setting) = channels::registry::clear_secrets(name, settings).first() {
+            bail!(
+                "ark.profile = \"production\", and `{setting}` of channel {name} stands in the settings: bring it with `lintel ark keys \
+                 take-in channel/NAME` and name it there, as \"ark:channel/NAME\" (a secret that the channel hashes: as \
+                 \"ark:NAME=ark:v1:…\", which `lintel ark encrypt NAME --context channel={name}` writes)"
+            );
+        }
+    }
+    if let Some(setting) = config.clear_passwords.first() {
+        let variable = format!("LINTEL_SET_{}", setting.to_uppercase().replace('.', "__"));
         bail!(
-            "ark.profile = \"production\", and the key of channel {} stands in the settings: bring it with `lintel ark keys take-in \
-             channel/NAME` and name it there, as \"ark:channel/NAME\"",
-            entry.name
+            "ark.profile = \"production\", and {setting} has a password in the settings file or on the command line: give the address by \
+             the environment ({variable}=…), or let the database know this process without one (peer, on its own socket)"
         );
     }
     Ok(())
