@@ -54,6 +54,7 @@ mod upkeep;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::text::version_of;
 pub use self::{
     access::{Access, Change, OPERATIONS, Role},
     approval::{APPROVAL_LIFE_MS, Approval, ApprovalState, Dangerous, Proposal},

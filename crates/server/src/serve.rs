@@ -35,8 +35,9 @@ use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
 use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
+use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
-use crate::shell::{Clock, Input, Platform, key_service, lease, merger};
+use crate::shell::{Clock, Input, Platform, key_service, lease, merger, rewrapper};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -110,9 +111,11 @@ pub(crate) fn run_until(
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
     let executor = executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
+        rewrapper: rewrapping.way(),
         ark,
         clock,
         nonces: Arc::default(),
@@ -131,7 +134,7 @@ pub(crate) fn run_until(
     });
     platform.stop();
     let ended = leading.join();
-    let projected = followers_end(merging, &handle, projecting);
+    let projected = followers_end((merging, rewrapping), &handle, projecting);
     platform.close();
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected)?;
@@ -199,10 +202,11 @@ fn merging(
 
 /// Has what follows the journal end: what may be left undone first, then what writes the rest.
 fn followers_end(
-    merging: Option<Merging>,
+    (merging, rewrapping): (Option<Merging>, Rewrapping),
     projector: &projector::Handle,
     projecting: thread::JoinHandle<Result<(), ProjectorError>>,
 ) -> thread::Result<Result<(), ProjectorError>> {
+    rewrapping.stop();
     merging.into_iter().for_each(Merging::stop);
     projector.send(Message::Stop);
     projecting.join()

@@ -6,6 +6,7 @@
 
 mod financial;
 mod offline;
+mod rewrap_vault;
 mod serve;
 mod verbs;
 
@@ -28,6 +29,7 @@ Examples:
   lintel ark access allow operator --prefix orders encrypt decrypt
   lintel ark keys take-in channel/our-bank --in FILE          a key that a bank gave, in hexadecimal
   echo -n secret | lintel ark encrypt orders --context merchant=7
+  lintel ark keys rotate platform/vault && lintel ark rewrap-vault
   lintel ark financial form t1/tmk --kind sm4 --purpose terminal-master --components 2
   lintel ark financial component t1/tmk --as opr_3            reads hexadecimal digits; then another custodian
   lintel ark approvals propose destroy orders 1 --reason \"no longer needed\" --as opr_1
@@ -86,6 +88,7 @@ pub(crate) enum Ark {
         #[command(flatten)]
         why: Why,
     },
+    RewrapVault(rewrap_vault::RewrapVault),
     /// Copy the keys file of the running key service.
     Backup {
         /// Where the copy goes; must not exist.

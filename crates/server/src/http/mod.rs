@@ -81,6 +81,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;
+use crate::shell::rewrapper::Rewrapper;
 use crate::shell::{Clock, Platform};
 
 /// What handlers share: one pointer, for each request takes it several times.
@@ -114,6 +115,8 @@ pub(crate) struct Parts {
     pub(crate) platform: Platform,
     /// Personal data.
     pub(crate) vault: Arc<Vault>,
+    /// What moves it under a new version of its key.
+    pub(crate) rewrapper: Rewrapper,
     /// The key service.
     pub(crate) ark: Arc<Ark>,
     /// What time it is.
@@ -136,7 +139,7 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
     let authenticate = |who| middleware::from_fn_with_state(auth::Gate { app: app.clone(), who }, auth::authenticate);
     let (router, _) = programs()
         .route_layer(authenticate(auth::Who::Programs))
-        .merge(people().merge(self::ark::routes()).route_layer(authenticate(auth::Who::Everyone)))
+        .merge(people().merge(keys()).route_layer(authenticate(auth::Who::Everyone)))
         .merge(unsigned())
         .merge(self::ark::ceremony())
         .split_for_parts();
@@ -152,8 +155,7 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
 /// The document alone.
 pub(crate) fn document() -> OpenApi {
     let router = OpenApiRouter::with_openapi(document::base()).merge(programs()).merge(people());
-    let (_, mut document) =
-        router.merge(self::ark::routes()).merge(unsigned()).merge(self::ark::ceremony()).split_for_parts();
+    let (_, mut document) = router.merge(keys()).merge(unsigned()).merge(self::ark::ceremony()).split_for_parts();
     document::complete(&mut document);
     document
 }
@@ -170,6 +172,11 @@ fn unsigned() -> OpenApiRouter<App> {
 /// What the institution's programs and merchants do, and everyone may read.
 fn programs() -> OpenApiRouter<App> {
     parties().merge(accounts()).merge(trees()).merge(money_in()).merge(money_out()).merge(wallets()).merge(running())
+}
+
+/// The key service, and what the platform does with the keys that it holds itself.
+fn keys() -> OpenApiRouter<App> {
+    self::ark::routes().merge(self::ark::of_platform())
 }
 
 /// What an operator may change with its own key; handlers ask for the role.

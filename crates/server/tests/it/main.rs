@@ -44,5 +44,6 @@ mod start;
 mod storage;
 mod trees;
 mod unionpay;
+mod vault_rewrap;
 mod wallets;
 mod withdrawals;

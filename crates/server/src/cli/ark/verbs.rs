@@ -357,7 +357,7 @@ const RECORD: [Field; 9] = [
     text("reason"),
 ];
 
-fn path(path: &[&str]) -> String {
+pub(super) fn path(path: &[&str]) -> String {
     target(&[&["v1", "ark"][..], path].concat(), &[])
 }
 
@@ -388,6 +388,7 @@ pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
             let answer = client.post(&why.target(&["rewrap-keys"]), &json!({}))?;
             shown(answer, |moved| format!("All keys lie under key-encryption key {}.\n", moved["generation"]))
         }
+        Ark::RewrapVault(wanted) => super::rewrap_vault::ask(wanted, client),
         Ark::Backup { file, why } => backup(client, file, why),
         Ark::Keys(keys) => ask_keys(keys, client),
         Ark::Encrypt(seal) => {
