@@ -118,6 +118,9 @@ pub(crate) enum Ark {
         /// 16 to 64.
         #[arg(long, default_value_t = 16)]
         bytes: u32,
+        /// A pair that it is bound to; may be given several times.
+        #[arg(long, value_name = "NAME=VALUE")]
+        context: Vec<String>,
         #[command(flatten)]
         why: Why,
     },

@@ -170,7 +170,7 @@ where
 
 /// The routes below `/v1/ark` of a platform, which a key service that is a process of its own does not have.
 pub(crate) fn of_platform() -> OpenApiRouter<super::App> {
-    OpenApiRouter::new().routes(routes!(rewrap_vault::run, rewrap_vault::status))
+    OpenApiRouter::new().routes(routes!(rewrap_vault::rewrap_vault, rewrap_vault::vault_standing))
 }
 
 /// Uses a person's one-time code up in the key service: `false` if it or a later one was used before.

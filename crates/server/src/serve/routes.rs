@@ -86,7 +86,7 @@ pub(super) fn refuse_clear_secrets(config: &Config) -> Result<()> {
         let variable = format!("LINTEL_SET_{}", setting.to_uppercase().replace('.', "__"));
         bail!(
             "ark.profile = \"production\", and {setting} has a password in the settings file or on the command line: give the address by \
-             the environment ({variable}=…), or let the database know this process without one (peer, a certificate)"
+             the environment ({variable}=…), or let the database know this process without one (peer, on its own socket)"
         );
     }
     Ok(())

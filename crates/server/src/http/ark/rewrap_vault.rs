@@ -69,7 +69,7 @@ impl ArkVaultRewrap {
 
 /// Look how far the vault is under the newest version of its key
 #[utoipa::path(get, path = "/v1/ark/rewrap-vault", tag = "ark", responses((status = OK, body = ArkVaultRewrap)))]
-pub(crate) async fn status(
+pub(crate) async fn vault_standing(
     State(platform): State<crate::http::App>,
     _: Caller,
 ) -> Result<Json<ArkVaultRewrap>, ApiError> {
@@ -83,7 +83,7 @@ pub(crate) async fn status(
 #[utoipa::path(
     post, path = "/v1/ark/rewrap-vault", tag = "ark", params(Why), responses((status = OK, body = ArkVaultRewrap))
 )]
-pub(crate) async fn run(
+pub(crate) async fn rewrap_vault(
     State(platform): State<crate::http::App>,
     caller: Caller,
     Query(why): Query<Why>,
