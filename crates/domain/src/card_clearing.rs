@@ -215,7 +215,9 @@ pub fn decide(draft: &mut Draft<'_>, command: &TakeCardFile) -> Result<Reply, Re
     let mut matched: BTreeMap<CardTransactionId, ()> = BTreeMap::new();
     for line in lines {
         match match_line(draft, date, line)? {
-            Ok(transaction) if matched.insert(transaction.id, ()).is_none() => count(&mut clearing, line, &transaction)?,
+            Ok(transaction) if matched.insert(transaction.id, ()).is_none() => {
+                count(&mut clearing, line, &transaction)?
+            }
             Ok(_) => clearing.differs(DifferenceKind::Repeated, &line.reference, line.amount),
             Err(kind) => clearing.differs(kind, &line.reference, line.amount),
         }
@@ -354,9 +356,8 @@ fn post_cost(draft: &mut Draft<'_>, clearing: &mut CardClearing) -> Result<(), R
         return Ok(());
     }
     let pairs = if more > 0 { [(due, rail), (rounding, mirror)] } else { [(rail, due), (mirror, rounding)] };
-    let of_pair = |(debit, credit)| {
-        [Entry::debit(debit, amount, Currency::Cny), Entry::credit(credit, amount, Currency::Cny)]
-    };
+    let of_pair =
+        |(debit, credit)| [Entry::debit(debit, amount, Currency::Cny), Entry::credit(credit, amount, Currency::Cny)];
     let entries = pairs.into_iter().flat_map(of_pair).collect();
     let voucher = draft.post(number(clearing), EventCode::CardCostDiffered, entries, dimensions(clearing))?;
     clearing.cost_voucher = Some(voucher);

@@ -33,7 +33,8 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    AcquiringId, BankCardId, BatchCloseId, BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, LimitPolicyId, TerminalId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    AcquiringId, BankCardId, BatchCloseId, BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId,
+    LimitPolicyId, RetryRuleId, TerminalId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;

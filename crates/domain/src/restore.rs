@@ -278,7 +278,8 @@ impl State {
 
     /// What concerns cards at terminals.
     fn index_acquiring(&mut self) {
-        self.card_fee_plan_codes = Index::restored(all(&self.card_fee_plans).map(|it| ((it.code.clone(), it.from), it.id)));
+        self.card_fee_plan_codes =
+            Index::restored(all(&self.card_fee_plans).map(|it| ((it.code.clone(), it.from), it.id)));
         self.card_cost_days = Index::restored(all(&self.card_costs).map(|it| ((it.scheme, it.from), it.id)));
         self.merchant_numbers = Index::restored(all(&self.acquirings).map(|it| (it.number, it.id)));
         let by_category = all(&self.acquirings).map(|it| ((it.merchant, it.number.category()), it.id));
@@ -286,7 +287,9 @@ impl State {
         let cards = || all(&self.card_transactions);
         let (outbox, traces) = (cards().filter_map(card_transaction::outbox_key).map(|key| (key, ())), cards());
         let traces = traces.filter_map(|it| card_transaction::trace_key(it).map(|key| (key, it.id)));
-        let held = |it: &CardTransaction| card_transaction::hold_keys(it).into_iter().map(|hold| (hold, it.id)).collect::<Vec<_>>();
+        let held = |it: &CardTransaction| {
+            card_transaction::hold_keys(it).into_iter().map(|hold| (hold, it.id)).collect::<Vec<_>>()
+        };
         let preauthorised = cards().filter_map(card_transaction::preauthorisation_key).map(|key| (key, ()));
         let uncleared = cards().filter_map(card_transaction::uncleared_key).map(|key| (key, ()));
         let indexes = (
@@ -297,8 +300,14 @@ impl State {
             Index::restored(uncleared),
             Index::restored(cards().filter_map(card_transaction::due_key)),
         );
-        (self.card_outbox, self.card_traces, self.preauthorisations, self.card_holds, self.uncleared_cards, self.card_due) =
-            indexes;
+        (
+            self.card_outbox,
+            self.card_traces,
+            self.preauthorisations,
+            self.card_holds,
+            self.uncleared_cards,
+            self.card_due,
+        ) = indexes;
         self.terminal_batches = Index::restored(all(&self.batch_closes).map(|it| ((it.terminal, it.batch), it.id)));
         self.card_files = Index::restored(all(&self.card_clearings).map(|it| ((it.date, it.part), it.id)));
         self.terminal_serials = Index::restored(all(&self.terminals).map(|it| (it.serial.clone(), it.id)));

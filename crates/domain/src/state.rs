@@ -11,8 +11,8 @@ use crate::approval::Approval;
 use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
 use crate::bank_card::BankCard;
-use crate::block_list::{BlockEntry, Blocked};
 use crate::batch_close::BatchClose;
+use crate::block_list::{BlockEntry, Blocked};
 use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
@@ -27,9 +27,10 @@ use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId, BlockEntryId, ChargebackId,
-    CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
-    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId, UserId,
+    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId,
+    BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, ChargebackId, ClearingId, CustomerId,
+    FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId, ReserveBalanceId,
+    ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId, UserId,
     WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
 use crate::index::Index;

@@ -38,7 +38,9 @@ fn what_is_no_merchant_number_is_refused() {
         assert!(text.parse::<MerchantNumber>().is_err(), "{text}");
     }
     assert_eq!(MerchantNumber::of(1, 2, 3, 4).unwrap().to_string(), "001000200030004");
-    for (acquirer, area, category, serial) in [(1_000, 0, 0, 0), (0, 10_000, 0, 0), (0, 0, 10_000, 0), (0, 0, 0, 10_000)] {
+    for (acquirer, area, category, serial) in
+        [(1_000, 0, 0, 0), (0, 10_000, 0, 0), (0, 0, 10_000, 0), (0, 0, 0, 10_000)]
+    {
         assert_eq!(MerchantNumber::of(acquirer, area, category, serial), None);
     }
     let kit = Kit::new();

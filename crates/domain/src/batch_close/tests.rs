@@ -128,6 +128,9 @@ fn bad_closes_are_refused() {
     kit.refused(upload(shop, &[(1, 1); MAX_RECORDS + 1]), RefusalCode::ValueInvalid);
     let idle = Shop { terminal: kit.keyed_terminal(), ..shop };
     kit.refused(close(idle, 1, BatchTotals::default()), RefusalCode::TerminalState);
-    kit.refused(close(Shop { terminal: TerminalId(99), ..shop }, 1, BatchTotals::default()), RefusalCode::TerminalUnknown);
+    kit.refused(
+        close(Shop { terminal: TerminalId(99), ..shop }, 1, BatchTotals::default()),
+        RefusalCode::TerminalUnknown,
+    );
     assert_eq!(kit.state.batch_close(BatchCloseId(99)).unwrap_err().code, RefusalCode::BatchCloseUnknown);
 }

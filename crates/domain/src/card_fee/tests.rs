@@ -87,7 +87,10 @@ fn bad_plans_and_costs_are_refused() {
         (SetCardFeePlan { from: date("2026-03-04"), ..good.clone() }, RefusalCode::ValueInvalid),
         (SetCardFeePlan { code: STANDARD.into(), ..good.clone() }, RefusalCode::AlreadyExists),
         (SetCardFeePlan { debit: CardRate { rate: -1, cap: None }, ..good.clone() }, RefusalCode::ValueInvalid),
-        (SetCardFeePlan { credit: CardRate { rate: RATE_WHOLE, cap: None }, ..good.clone() }, RefusalCode::ValueInvalid),
+        (
+            SetCardFeePlan { credit: CardRate { rate: RATE_WHOLE, cap: None }, ..good.clone() },
+            RefusalCode::ValueInvalid,
+        ),
         (SetCardFeePlan { credit: CardRate { rate: 1, cap: Some(0) }, ..good }, RefusalCode::ValueInvalid),
     ];
     for (command, code) in table {

@@ -6,9 +6,7 @@ use alloc::string::String;
 
 use minicbor::{Decode, Encode};
 
-use super::{
-    CardKind, CardMoney, CardStatus, CardTransaction, CardTransactionEvent, SEND_WITHIN_MS, answer, booking,
-};
+use super::{CardKind, CardMoney, CardStatus, CardTransaction, CardTransactionEvent, SEND_WITHIN_MS, answer, booking};
 use crate::approval;
 use crate::calendar::Date;
 use crate::command::Reply;

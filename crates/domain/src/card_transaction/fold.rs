@@ -39,9 +39,7 @@ pub(crate) fn trace_key(row: &CardTransaction) -> Option<TraceKey> {
 }
 
 /// What a completion or a cancel knows a pre-authorisation by.
-pub(crate) fn preauthorisation_key(
-    row: &CardTransaction,
-) -> Option<(AcquiringId, String, String, CardTransactionId)> {
+pub(crate) fn preauthorisation_key(row: &CardTransaction) -> Option<(AcquiringId, String, String, CardTransactionId)> {
     let holds = row.kind == CardKind::PreAuthorisation && row.status == CardStatus::Approved;
     let code = row.authorisation.clone().filter(|_| holds)?;
     Some((row.acquiring, row.card.token.clone(), code, row.id))
@@ -112,7 +110,15 @@ pub(crate) fn apply(state: &mut State, event: &CardTransactionEvent) {
             acquiring::apply_used(state, transaction.acquiring, *used);
             requested(state, transaction);
         }
-        CardTransactionEvent::Approved { transaction, authorisation, clearing_date, cost, voucher, suspended, used } => {
+        CardTransactionEvent::Approved {
+            transaction,
+            authorisation,
+            clearing_date,
+            cost,
+            voucher,
+            suspended,
+            used,
+        } => {
             let now = state.now;
             change(state, *transaction, |row| {
                 row.status = CardStatus::Approved;

@@ -8,6 +8,7 @@ use super::{
     Card, CardKind, CardMoney, CardStatus, CardTaken, CardTransaction, CardTransactionEvent, Effect, OriginalRef,
     RequestCardTransaction, SEND_WITHIN_MS, TraceKey, booking, transaction_of_reference, unknown,
 };
+use crate::account::Owner;
 use crate::acquiring::Acquiring;
 use crate::block_list::{self, Blocked};
 use crate::calendar::Date;
@@ -16,7 +17,6 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{CardTransactionId, TerminalId};
-use crate::account::Owner;
 use crate::money::{Minor, add, positive, proportion, subtract};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
@@ -40,11 +40,8 @@ pub(super) fn decide(draft: &mut Draft<'_>, command: RequestCardTransaction) -> 
     if let Some(original) = &original {
         check_original(draft.state, &acquiring, &command, original, today)?;
     }
-    let used = if command.kind.is_limited() {
-        Some(acquiring.take(command.card.kind, command.amount, today)?)
-    } else {
-        None
-    };
+    let used =
+        if command.kind.is_limited() { Some(acquiring.take(command.card.kind, command.amount, today)?) } else { None };
     let fees = fees(draft.state, &acquiring, &command, original.as_ref(), today)?;
     booking::can_place(draft.state, command.kind, acquiring.merchant)?;
     let taken = match (command.kind.effect(), &original) {
@@ -132,7 +129,11 @@ fn check_form(command: &RequestCardTransaction) -> Result<(), Refusal> {
         return Err(Refusal::new(RefusalCode::ValueInvalid, "original", message));
     }
     if command.authorisation.as_ref().is_some_and(|code| code.len() > 6) {
-        return Err(Refusal::new(RefusalCode::ValueInvalid, "authorisation", "an authorisation has at most 6 characters"));
+        return Err(Refusal::new(
+            RefusalCode::ValueInvalid,
+            "authorisation",
+            "an authorisation has at most 6 characters",
+        ));
     }
     Ok(())
 }
@@ -170,7 +171,8 @@ fn again(known: &CardTransaction, command: &RequestCardTransaction) -> Result<Re
     Err(Refusal::new(RefusalCode::TraceReused, "trace", message))
 }
 
-/// Terminal, merchant and card may take part, now.
+/// Terminal, merchant and card may take part, now. What gives money back is asked neither for blocks nor for a suspended
+/// merchant.
 fn who(draft: &Draft<'_>, command: &RequestCardTransaction) -> Result<Acquiring, Refusal> {
     let state = &*draft.state;
     let terminal = state.terminal(command.key.terminal)?;
@@ -180,9 +182,12 @@ fn who(draft: &Draft<'_>, command: &RequestCardTransaction) -> Result<Acquiring,
         let message = format!("{} is in batch {}, not {}; sign in", terminal.id, terminal.batch, command.key.batch);
         return Err(Refusal::new(RefusalCode::BatchMismatch, "batch", message));
     }
-    let parties = block_list::of_owner(state, Owner::Merchant(merchant)).into_iter();
-    let others = [Blocked::Terminal(terminal.serial.clone()), Blocked::Card(command.card.token.clone())];
-    block_list::refuse(state, draft.context.now, parties.chain(others))?;
+    if command.kind.effect() == Effect::In || command.kind == CardKind::PreAuthorisation {
+        acquiring.require_active()?;
+        let parties = block_list::of_owner(state, Owner::Merchant(merchant));
+        let others = [Blocked::Terminal(terminal.serial.clone()), Blocked::Card(command.card.token.clone())];
+        block_list::refuse(state, draft.context.now, parties.chain(others))?;
+    }
     Ok(acquiring.clone())
 }
 
@@ -197,9 +202,7 @@ fn find_original<'s>(
             let key = TraceKey { terminal: command.key.terminal, batch: *batch, trace: *trace };
             state.card_transaction_of(key)
         }
-        OriginalRef::Reference(text) => {
-            transaction_of_reference(text).and_then(|id| state.card_transactions.get(id.0))
-        }
+        OriginalRef::Reference(text) => transaction_of_reference(text).and_then(|id| state.card_transactions.get(id.0)),
         OriginalRef::Authorisation(code) => {
             let key = |id| (acquiring.id, command.card.token.clone(), code.clone(), CardTransactionId(id));
             let latest = state.preauthorisations.range(key(0)..=key(u64::MAX)).next_back();
@@ -289,7 +292,8 @@ fn same_amount(command: &RequestCardTransaction, original: &CardTransaction) -> 
     if command.amount == original.amount {
         return Ok(());
     }
-    let message = format!("{} came to {}; it is undone in full, not by {}", original.id, original.amount, command.amount);
+    let message =
+        format!("{} came to {}; it is undone in full, not by {}", original.id, original.amount, command.amount);
     Err(Refusal::new(RefusalCode::CardAmount, "amount", message))
 }
 
@@ -350,9 +354,8 @@ fn fees(
     if command.kind.effect() != Effect::In {
         return Ok(CardFees::default());
     }
-    let of = |amount, on| {
-        state.card_fees(&acquiring.terms.fee_plan, command.card.scheme, command.card.kind, amount, on)
-    };
+    let of =
+        |amount, on| state.card_fees(&acquiring.terms.fee_plan, command.card.scheme, command.card.kind, amount, on);
     match original.filter(|_| command.kind == CardKind::Adjustment) {
         None => of(command.amount, today),
         Some(sale) => {

@@ -27,8 +27,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, command: &ReverseCardTransaction) ->
     let ReverseCardTransaction { key, local_date, amount, reason, by } = *command;
     let known = draft.state.card_transaction_of(key).filter(|known| known.local_date == local_date);
     let Some(transaction) = known.cloned() else {
-        let message =
-            format!("{} has no trace {} in batch {} of {local_date}", key.terminal, key.trace, key.batch);
+        let message = format!("{} has no trace {} in batch {} of {local_date}", key.terminal, key.trace, key.batch);
         return Err(unknown(message));
     };
     let id = transaction.id;

@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use super::*;
 use crate::approval::Proposal;
 use crate::book::Subject;
+use crate::card_fee::{CardScheme, CardType};
 use crate::command::Command;
-use crate::ids::HoldId;
+use crate::ids::{HoldId, MerchantId, TerminalId};
+use crate::money::Minor;
 use crate::refusal::RefusalCode;
 use crate::testkit::cards::{Shop, approved, card, of_card, terms};
 use crate::testkit::{Kit, court, date};
@@ -50,13 +52,19 @@ fn a_sale_is_booked_at_the_issuers_yes() {
     assert_eq!(books(&kit, shop), SOLD);
     assert_eq!(kit.own(Subject::DueFromReserve), 1_175);
     let row = kit.card(sale);
-    assert_eq!((row.status, row.code.as_deref(), row.authorisation.as_deref()), (CardStatus::Approved, Some("00"), Some("A00001")));
+    assert_eq!(
+        (row.status, row.code.as_deref(), row.authorisation.as_deref()),
+        (CardStatus::Approved, Some("00"), Some("A00001"))
+    );
     assert_eq!((row.money.pending, row.reference().as_str()), (994_000, "000000000001"));
     kit.card_answer(sale, approved("2026-03-05"));
     kit.card_answer(sale, CardAnswer::NotAnswered);
     assert_eq!(books(&kit, shop), SOLD, "an answer that comes twice books once");
     let no = CardAnswer::Declined { code: "51".into() };
-    kit.refused(of_card(CardTransactionCommand::Answer { transaction: sale, answer: no }), RefusalCode::CardTransactionState);
+    kit.refused(
+        of_card(CardTransactionCommand::Answer { transaction: sale, answer: no }),
+        RefusalCode::CardTransactionState,
+    );
 }
 
 #[test]
@@ -117,6 +125,7 @@ fn a_transaction_is_its_terminal_batch_and_trace() {
 fn who_may_not_take_a_card_is_refused() {
     let mut kit = Kit::new();
     let shop = kit.shop();
+    let earlier = kit.carded(shop, CardKind::Sale, CardType::Credit, 100, None);
     let sale = |kit: &Kit| kit.asks(shop, CardKind::Sale, card(CardType::Credit), 100, None);
     let mut wrong = sale(&kit);
     wrong.key.terminal = TerminalId(99);
@@ -127,6 +136,7 @@ fn who_may_not_take_a_card_is_refused() {
     let suspend = crate::acquiring::AcquiringCommand::Suspend { acquiring: shop.acquiring, reason: "x".into() };
     kit.given(Command::Acquiring(suspend));
     kit.refused_card(sale(&kit), RefusalCode::AcquiringState);
+    kit.carded(shop, CardKind::Refund, CardType::Credit, 1, Some(earlier));
     kit.given(Command::Acquiring(crate::acquiring::AcquiringCommand::Resume(shop.acquiring)));
     let suspend = crate::terminal::TerminalCommand::Suspend { terminal: shop.terminal, reason: "x".into() };
     kit.given(Command::Terminal(suspend));
@@ -144,6 +154,7 @@ fn who_may_not_take_a_card_is_refused() {
         let add = crate::block_list::AddBlock { blocked, reason, source, until };
         kit.given(Command::BlockList(crate::block_list::BlockListCommand::Add(add)));
         kit.refused_card(sale(&kit), RefusalCode::Blocked);
+        kit.carded(shop, CardKind::Refund, CardType::Credit, 1, Some(earlier));
         kit.later(1);
     }
     kit.asked(sale(&kit));
@@ -234,7 +245,10 @@ fn two_people_give_back_what_a_terminal_gave_up() {
         (CreditAdjustment { amount: 1_000_001, ..adjustment.clone() }, RefusalCode::RefundExceeded),
         (CreditAdjustment { amount: 0, ..adjustment.clone() }, RefusalCode::AmountNotPositive),
         (CreditAdjustment { case_number: String::new(), ..adjustment.clone() }, RefusalCode::ValueInvalid),
-        (CreditAdjustment { transaction: CardTransactionId(99), ..adjustment.clone() }, RefusalCode::CardTransactionUnknown),
+        (
+            CreditAdjustment { transaction: CardTransactionId(99), ..adjustment.clone() },
+            RefusalCode::CardTransactionUnknown,
+        ),
     ] {
         let refused = kit.when_approved(CardTransactionCommand::credit(wrong)).unwrap_err();
         assert_eq!(refused.code, code, "{refused}");

@@ -1,5 +1,6 @@
 use super::*;
 use crate::command::Command;
+use crate::merchant::SettlementAccount;
 use crate::testkit::cards::{HOME, Shop, terms};
 use crate::testkit::{Kit, sealed};
 
@@ -28,7 +29,10 @@ fn a_terminal_lives_from_stock_to_scrap() {
     let (one, two) = two_merchants(&mut kit);
     let register = of(TerminalCommand::Register { serial: "N500012345".into(), model: "N5".into() });
     let Reply::Terminal(id) = kit.given(register) else { panic!("a terminal") };
-    assert_eq!((status(&kit, id), kit.state.terminal(id).unwrap().number()), (TerminalStatus::Stock, "00000001".into()));
+    assert_eq!(
+        (status(&kit, id), kit.state.terminal(id).unwrap().number()),
+        (TerminalStatus::Stock, "00000001".into())
+    );
     kit.given(load_key(id));
     assert_eq!(status(&kit, id), TerminalStatus::KeysLoaded);
     let bind = kit.bind(id, one);
@@ -51,7 +55,10 @@ fn a_terminal_lives_from_stock_to_scrap() {
     kit.given(of(TerminalCommand::Recover(id)));
     kit.given(of(TerminalCommand::Scrap(id)));
     kit.restore();
-    assert_eq!((status(&kit, id), kit.state.terminal(id).unwrap().allowed_actions()), (TerminalStatus::Scrapped, [].as_slice()));
+    assert_eq!(
+        (status(&kit, id), kit.state.terminal(id).unwrap().allowed_actions()),
+        (TerminalStatus::Scrapped, [].as_slice())
+    );
     kit.refused(load_key(id), RefusalCode::TerminalState);
 }
 
@@ -95,7 +102,9 @@ fn a_foreign_serial_or_merchant_suspends_the_terminal_it_signs_in_for() {
     let mut kit = Kit::new();
     let one = kit.shop();
     let two = kit.shop();
-    let sign_in = |terminal, serial: &str, number| of(TerminalCommand::SignIn(SignIn { terminal, serial: serial.into(), number }));
+    let sign_in = |terminal, serial: &str, number| {
+        of(TerminalCommand::SignIn(SignIn { terminal, serial: serial.into(), number }))
+    };
     let serial = kit.state.terminal(one.terminal).unwrap().serial.clone();
     kit.given(sign_in(one.terminal, "N599999999", one.number));
     let row = kit.state.terminal(one.terminal).unwrap();

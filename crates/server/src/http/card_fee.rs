@@ -2,9 +2,7 @@
 //! `card_fee`.
 
 use axum::extract::State;
-use domain::card_fee::{
-    CardCost, CardFeeCommand, CardFeePlan, CardRate, CardScheme, SetCardCost, SetCardFeePlan,
-};
+use domain::card_fee::{CardCost, CardFeeCommand, CardFeePlan, CardRate, CardScheme, SetCardCost, SetCardFeePlan};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

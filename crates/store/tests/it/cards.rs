@@ -59,7 +59,12 @@ impl World {
 
     fn terminal(&mut self, merchant: MerchantId) -> TerminalId {
         let unbound = CardLimit::default();
-        let terms = AcquiringTerms { fee_plan: "standard".into(), debit: unbound, credit: unbound, rules: CardRules::default() };
+        let terms = AcquiringTerms {
+            fee_plan: "standard".into(),
+            debit: unbound,
+            credit: unbound,
+            rules: CardRules::default(),
+        };
         let open = OpenAcquiring { merchant, acquirer: 898, area: 1_100, category: 6_513, terms };
         let Reply::Acquiring(acquiring) = self.given(Command::Acquiring(AcquiringCommand::Open(open))) else {
             panic!("not acquiring")
@@ -119,7 +124,14 @@ fn filters_narrow_each_list_of_cards(place: &Place) {
     for (filter, found) in [
         (CardTransactionFilter { merchant, terminal, batch: Some(1), ..Default::default() }, 2),
         (CardTransactionFilter { terminal, batch: Some(1), trace: Some(2), ..Default::default() }, 1),
-        (CardTransactionFilter { kind: Some(CardKind::Sale), status: Some(CardStatus::Approved), ..Default::default() }, 1),
+        (
+            CardTransactionFilter {
+                kind: Some(CardKind::Sale),
+                status: Some(CardStatus::Approved),
+                ..Default::default()
+            },
+            1,
+        ),
         (CardTransactionFilter { original: Some(CardTransactionId(1)), ..Default::default() }, 1),
         (CardTransactionFilter { status: Some(CardStatus::Reversed), ..Default::default() }, 0),
         (CardTransactionFilter { requested_from: Some(date(3, 6)), ..Default::default() }, 0),

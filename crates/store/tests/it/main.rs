@@ -5,12 +5,12 @@ mod cluster;
 mod place;
 mod world;
 
+mod cards;
 mod checkpoints;
 mod corruption;
 mod indexes;
 mod key_filters;
 mod lists;
-mod cards;
 mod own_money;
 mod rate;
 mod recovery;

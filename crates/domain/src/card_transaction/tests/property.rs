@@ -132,7 +132,7 @@ impl Walk {
     }
 
     fn reverse(&mut self, id: CardTransactionId, by: Reverser) {
-        if self.known.get(&id).is_none() || self.kit.card(id).key.is_none() {
+        if !self.known.contains_key(&id) || self.kit.card(id).key.is_none() {
             return;
         }
         let command = ReverseCardTransaction { by, ..self.kit.reverses(id) };
@@ -203,7 +203,8 @@ impl Walk {
                 let wants = !matches!(kind, CardKind::Sale | CardKind::PreAuthorisation | CardKind::Offline);
                 let original = wants.then(|| self.at(original));
                 let row = original.and_then(|id| self.kit.state.card_transactions.get(id.0));
-                let whole = matches!(kind, CardKind::Void | CardKind::CompletionVoid | CardKind::PreAuthorisationCancel);
+                let whole =
+                    matches!(kind, CardKind::Void | CardKind::CompletionVoid | CardKind::PreAuthorisationCancel);
                 let amount = match row {
                     Some(row) if whole => row.amount,
                     Some(row) if wants => amount.min(row.amount).max(1),
@@ -265,7 +266,8 @@ impl Walk {
         for (merchant, sum) in pending {
             assert_eq!(sum, self.kit.pending(merchant), "2202 is the sum of what its transactions have there");
         }
-        let held: Minor = self.kit.state.card_holds.iter().map(|(id, _)| self.kit.state.hold(*id).unwrap().held()).sum();
+        let held: Minor =
+            self.kit.state.card_holds.iter().map(|(id, _)| self.kit.state.hold(*id).unwrap().held()).sum();
         let all: Minor = self.kit.state.accounts.iter().map(|(_, account)| account.held_out).sum();
         assert_eq!(held, all, "only open transactions hold anything");
     }

@@ -40,7 +40,11 @@ fn an_answer_that_does_not_come_is_taken_back_by_the_switch() {
 fn an_approved_sale_is_taken_back_with_an_exact_contra() {
     let (mut kit, shop, sale) = sold();
     kit.given(reverse(&kit, sale));
-    assert_eq!((kit.card(sale).status, books(&kit, shop)), (CardStatus::Reversing, SOLD), "booked once the network took it");
+    assert_eq!(
+        (kit.card(sale).status, books(&kit, shop)),
+        (CardStatus::Reversing, SOLD),
+        "booked once the network took it"
+    );
     let refund = kit.asks(shop, CardKind::Refund, card(CardType::Credit), 1, Some(sale));
     kit.refused_card(refund, RefusalCode::CardTransactionState);
     kit.reversal_answer(sale, "00");

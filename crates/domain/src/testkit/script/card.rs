@@ -18,9 +18,9 @@ use crate::card_transaction::{
 };
 use crate::command::Command;
 use crate::ids::{AcquiringId, CardTransactionId, MerchantId, TerminalId};
+use crate::terminal::{BindTerminal, Place, SignIn, TerminalCommand};
 use crate::testkit::cards::{HOME, card, of_card, terms};
 use crate::testkit::{date, sealed};
-use crate::terminal::{BindTerminal, Place, SignIn, TerminalCommand};
 
 /// Reads a verb of cards.
 pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
