@@ -20,6 +20,7 @@
 //! **Batch and trace.** The batch number is the platform's and changes at a batch close ([`crate::batch_close`]); the trace
 //! (流水号) is the terminal's.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
@@ -29,266 +30,23 @@ use crate::acquiring::{Acquiring, MerchantNumber};
 use crate::approval::check_text;
 use crate::command::Reply;
 use crate::draft::Draft;
-use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AcquiringId, CustomerId, MerchantId, TerminalId};
-use crate::merchant::SettlementAccount;
+use crate::ids::{AcquiringId, TerminalId};
 use crate::order::name_fits;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
 
+mod model;
 pub mod place;
 #[cfg(test)]
 mod tests;
 
+pub use model::{Binding, LocationReport, SuspensionReason, Terminal, TerminalKey, TerminalStatus, TerminalSuspension};
 pub use place::Place;
 
 /// The highest number of a batch or a trace; 1 follows on it.
 pub const LAST_NUMBER: u32 = 999_999;
-
-/// Where a terminal stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum TerminalStatus {
-    /// Bought, empty.
-    #[n(0)]
-    Stock,
-    /// Its master key is in it.
-    #[n(1)]
-    KeysLoaded,
-    /// With a merchant.
-    #[n(2)]
-    Bound,
-    /// Signed in: it takes cards.
-    #[n(3)]
-    Online,
-    /// It takes nothing for now.
-    #[n(4)]
-    Suspended,
-    /// Back from its merchant.
-    #[n(5)]
-    Recovered,
-    /// Gone for good.
-    #[n(6)]
-    Scrapped,
-}
-
-impl TerminalStatus {
-    /// Every status.
-    pub const ALL: [Self; 7] =
-        [Self::Stock, Self::KeysLoaded, Self::Bound, Self::Online, Self::Suspended, Self::Recovered, Self::Scrapped];
-
-    /// The name in API and files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Stock => "stock",
-            Self::KeysLoaded => "keys_loaded",
-            Self::Bound => "bound",
-            Self::Online => "online",
-            Self::Suspended => "suspended",
-            Self::Recovered => "recovered",
-            Self::Scrapped => "scrapped",
-        }
-    }
-}
-
-/// The terminal's master key, by its name in the key service: no key is here.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct TerminalKey {
-    /// Its name there.
-    #[n(0)]
-    pub name: String,
-    /// Its check value, 8 or 16 hexadecimal digits.
-    #[n(1)]
-    pub check_value: String,
-    /// When it was loaded.
-    #[n(2)]
-    pub loaded_at: Time,
-}
-
-/// What a terminal goes with.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Binding {
-    /// The merchant's acquiring.
-    #[n(0)]
-    pub acquiring: AcquiringId,
-    /// The merchant.
-    #[n(1)]
-    pub merchant: MerchantId,
-    /// Acquirer and merchant in one number.
-    #[n(2)]
-    pub number: MerchantNumber,
-    /// Who is registered.
-    #[n(3)]
-    pub registration: CustomerId,
-    /// Where the merchant was settled to when it was bound.
-    #[n(4)]
-    pub settlement: SettlementAccount,
-    /// Where it stands.
-    #[n(5)]
-    pub address: Sealed,
-    /// The same on the map.
-    #[n(6)]
-    pub place: Place,
-    /// How far from there it may report itself, in metres.
-    #[n(7)]
-    pub tolerance_m: u32,
-    /// When it was bound.
-    #[n(8)]
-    pub bound_at: Time,
-    /// Who bound it.
-    #[n(9)]
-    pub bound_by: String,
-}
-
-/// Where a terminal says that it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct LocationReport {
-    /// The place.
-    #[n(0)]
-    pub place: Place,
-    /// How far that is from its address, in metres.
-    #[n(1)]
-    pub distance_m: u32,
-    /// When it said so.
-    #[n(2)]
-    pub at: Time,
-}
-
-/// Why a terminal takes nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum SuspensionReason {
-    /// Someone asked for it.
-    #[n(0)]
-    Asked(#[n(0)] String),
-    /// It reported a place too far from its address.
-    #[n(1)]
-    Moved {
-        /// How far, in metres.
-        #[n(0)]
-        distance_m: u32,
-    },
-    /// Another serial signed in for it.
-    #[n(2)]
-    ForeignSerial,
-    /// It signed in for another merchant's number.
-    #[n(3)]
-    ForeignMerchant,
-}
-
-impl SuspensionReason {
-    /// The name in API and files.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Asked(_) => "asked",
-            Self::Moved { .. } => "moved",
-            Self::ForeignSerial => "foreign_serial",
-            Self::ForeignMerchant => "foreign_merchant",
-        }
-    }
-}
-
-/// A suspension of a terminal.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct TerminalSuspension {
-    /// Why.
-    #[n(0)]
-    pub reason: SuspensionReason,
-    /// When.
-    #[n(1)]
-    pub at: Time,
-    /// Who.
-    #[n(2)]
-    pub by: String,
-}
-
-/// A terminal.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Terminal {
-    /// Its id; in 8 digits its number at the network.
-    #[n(0)]
-    pub id: TerminalId,
-    /// Its maker's serial.
-    #[n(1)]
-    pub serial: String,
-    /// Its maker's name for the model.
-    #[n(2)]
-    pub model: String,
-    /// Where it stands.
-    #[n(3)]
-    pub status: TerminalStatus,
-    /// Its master key, from KEYS_LOADED until it is recovered.
-    #[n(4)]
-    pub key: Option<TerminalKey>,
-    /// What it goes with, from BOUND until it is recovered.
-    #[n(5)]
-    pub binding: Option<Binding>,
-    /// The batch that it takes cards in.
-    #[n(6)]
-    pub batch: u32,
-    /// The trace of the last transaction that was asked for.
-    #[n(7)]
-    pub trace: u32,
-    /// Where it last said that it is.
-    #[n(8)]
-    pub location: Option<LocationReport>,
-    /// Why it takes nothing.
-    #[n(9)]
-    pub suspended: Option<TerminalSuspension>,
-    /// When it last signed in.
-    #[n(10)]
-    pub signed_in_at: Option<Time>,
-    /// When it was registered.
-    #[n(11)]
-    pub registered_at: Time,
-}
-
-impl Terminal {
-    /// Its number at the network (终端号), 8 digits.
-    #[must_use]
-    pub fn number(&self) -> String {
-        format!("{:08}", self.id.0)
-    }
-
-    /// What may be done with it now; `decide` goes by the same list.
-    #[must_use]
-    pub const fn allowed_actions(&self) -> &'static [&'static str] {
-        match self.status {
-            TerminalStatus::Stock | TerminalStatus::Recovered => &["load_key", "scrap"],
-            TerminalStatus::KeysLoaded => &["load_key", "bind", "recover"],
-            TerminalStatus::Bound | TerminalStatus::Online => {
-                &["load_key", "sign_in", "report_location", "suspend", "recover"]
-            }
-            TerminalStatus::Suspended => &["resume", "recover"],
-            TerminalStatus::Scrapped => &[],
-        }
-    }
-
-    fn require(&self, action: &'static str) -> Result<(), Refusal> {
-        if self.allowed_actions().contains(&action) {
-            return Ok(());
-        }
-        let message = format!("{} is {} and cannot {action} now", self.id, self.status.name());
-        Err(Refusal::new(RefusalCode::TerminalState, "terminal", message))
-    }
-
-    /// What it goes with, if it may take a card now.
-    ///
-    /// # Errors
-    /// `terminal_state` unless it is signed in.
-    pub(crate) fn require_online(&self) -> Result<&Binding, Refusal> {
-        match (self.status, &self.binding) {
-            (TerminalStatus::Online, Some(binding)) => Ok(binding),
-            (status, _) => {
-                let message = format!("{} is {}; it takes cards once it is online", self.id, status.name());
-                Err(Refusal::new(RefusalCode::TerminalState, "terminal", message))
-            }
-        }
-    }
-}
 
 /// Binds a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -366,7 +124,7 @@ pub enum TerminalCommand {
 pub enum TerminalEvent {
     /// It was bought.
     #[n(0)]
-    Registered(#[n(0)] Terminal),
+    Registered(#[n(0)] Box<Terminal>),
     /// Its master key was loaded.
     #[n(1)]
     KeyLoaded {
@@ -385,7 +143,7 @@ pub enum TerminalEvent {
         terminal: TerminalId,
         /// What it goes with.
         #[n(1)]
-        binding: alloc::boxed::Box<Binding>,
+        binding: Box<Binding>,
     },
     /// It began to work.
     #[n(3)]
@@ -504,7 +262,7 @@ fn register(draft: &mut Draft<'_>, serial: String, model: String) -> Result<Repl
         signed_in_at: None,
         registered_at: draft.context.now,
     };
-    Ok(emit(draft, id, TerminalEvent::Registered(terminal)))
+    Ok(emit(draft, id, TerminalEvent::Registered(terminal.into())))
 }
 
 fn load_key(draft: &mut Draft<'_>, id: TerminalId, name: String, check_value: String) -> Result<Reply, Refusal> {
@@ -602,14 +360,13 @@ impl State {
     /// The acquiring that a terminal is bound to, if all that it was bound with still holds.
     ///
     /// # Errors
-    /// `terminal_state` without a binding, or with a merchant that is settled elsewhere now; `acquiring_state`.
+    /// `terminal_state` without a binding, or with a merchant that is settled elsewhere now.
     pub(crate) fn bound_acquiring(&self, terminal: &Terminal) -> Result<&Acquiring, Refusal> {
         let Some(binding) = &terminal.binding else {
             let message = format!("{} is {} and with nobody", terminal.id, terminal.status.name());
             return Err(Refusal::new(RefusalCode::TerminalState, "terminal", message));
         };
         let acquiring = self.acquiring(binding.acquiring)?;
-        acquiring.require_active()?;
         if self.merchant(binding.merchant)?.settlement != binding.settlement {
             let message = format!(
                 "{} was bound when {} was settled to another account; recover it and bind it again",
@@ -632,7 +389,7 @@ pub(crate) fn apply(state: &mut State, event: &TerminalEvent) {
     match event {
         TerminalEvent::Registered(terminal) => {
             state.terminal_serials.insert(terminal.serial.clone(), terminal.id);
-            state.terminals.insert(terminal.id.0, terminal.clone());
+            state.terminals.insert(terminal.id.0, (**terminal).clone());
         }
         TerminalEvent::KeyLoaded { terminal, key } => {
             let terminal = row(state, *terminal);

@@ -171,7 +171,8 @@ fn again(known: &CardTransaction, command: &RequestCardTransaction) -> Result<Re
     Err(Refusal::new(RefusalCode::TraceReused, "trace", message))
 }
 
-/// Terminal, merchant and card may take part, now.
+/// Terminal, merchant and card may take part, now. What gives money back is asked neither for blocks nor for a suspended
+/// merchant.
 fn who(draft: &Draft<'_>, command: &RequestCardTransaction) -> Result<Acquiring, Refusal> {
     let state = &*draft.state;
     let terminal = state.terminal(command.key.terminal)?;
@@ -181,9 +182,12 @@ fn who(draft: &Draft<'_>, command: &RequestCardTransaction) -> Result<Acquiring,
         let message = format!("{} is in batch {}, not {}; sign in", terminal.id, terminal.batch, command.key.batch);
         return Err(Refusal::new(RefusalCode::BatchMismatch, "batch", message));
     }
-    let parties = block_list::of_owner(state, Owner::Merchant(merchant)).into_iter();
-    let others = [Blocked::Terminal(terminal.serial.clone()), Blocked::Card(command.card.token.clone())];
-    block_list::refuse(state, draft.context.now, parties.chain(others))?;
+    if command.kind.effect() == Effect::In || command.kind == CardKind::PreAuthorisation {
+        acquiring.require_active()?;
+        let parties = block_list::of_owner(state, Owner::Merchant(merchant));
+        let others = [Blocked::Terminal(terminal.serial.clone()), Blocked::Card(command.card.token.clone())];
+        block_list::refuse(state, draft.context.now, parties.chain(others))?;
+    }
     Ok(acquiring.clone())
 }
 

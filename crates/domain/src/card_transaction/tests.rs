@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use super::*;
 use crate::approval::Proposal;
 use crate::book::Subject;
+use crate::card_fee::{CardScheme, CardType};
 use crate::command::Command;
-use crate::ids::HoldId;
+use crate::ids::{HoldId, MerchantId, TerminalId};
+use crate::money::Minor;
 use crate::refusal::RefusalCode;
 use crate::testkit::cards::{Shop, approved, card, of_card, terms};
 use crate::testkit::{Kit, court, date};
@@ -123,6 +125,7 @@ fn a_transaction_is_its_terminal_batch_and_trace() {
 fn who_may_not_take_a_card_is_refused() {
     let mut kit = Kit::new();
     let shop = kit.shop();
+    let earlier = kit.carded(shop, CardKind::Sale, CardType::Credit, 100, None);
     let sale = |kit: &Kit| kit.asks(shop, CardKind::Sale, card(CardType::Credit), 100, None);
     let mut wrong = sale(&kit);
     wrong.key.terminal = TerminalId(99);
@@ -133,6 +136,7 @@ fn who_may_not_take_a_card_is_refused() {
     let suspend = crate::acquiring::AcquiringCommand::Suspend { acquiring: shop.acquiring, reason: "x".into() };
     kit.given(Command::Acquiring(suspend));
     kit.refused_card(sale(&kit), RefusalCode::AcquiringState);
+    kit.carded(shop, CardKind::Refund, CardType::Credit, 1, Some(earlier));
     kit.given(Command::Acquiring(crate::acquiring::AcquiringCommand::Resume(shop.acquiring)));
     let suspend = crate::terminal::TerminalCommand::Suspend { terminal: shop.terminal, reason: "x".into() };
     kit.given(Command::Terminal(suspend));
@@ -150,6 +154,7 @@ fn who_may_not_take_a_card_is_refused() {
         let add = crate::block_list::AddBlock { blocked, reason, source, until };
         kit.given(Command::BlockList(crate::block_list::BlockListCommand::Add(add)));
         kit.refused_card(sale(&kit), RefusalCode::Blocked);
+        kit.carded(shop, CardKind::Refund, CardType::Credit, 1, Some(earlier));
         kit.later(1);
     }
     kit.asked(sale(&kit));

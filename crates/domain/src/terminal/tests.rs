@@ -1,5 +1,6 @@
 use super::*;
 use crate::command::Command;
+use crate::merchant::SettlementAccount;
 use crate::testkit::cards::{HOME, Shop, terms};
 use crate::testkit::{Kit, sealed};
 

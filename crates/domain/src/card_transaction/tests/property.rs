@@ -132,7 +132,7 @@ impl Walk {
     }
 
     fn reverse(&mut self, id: CardTransactionId, by: Reverser) {
-        if self.known.get(&id).is_none() || self.kit.card(id).key.is_none() {
+        if !self.known.contains_key(&id) || self.kit.card(id).key.is_none() {
             return;
         }
         let command = ReverseCardTransaction { by, ..self.kit.reverses(id) };
