@@ -388,7 +388,7 @@ pub enum Reply {
     #[n(77)]
     RetryRule(#[n(0)] RetryRuleId),
     /// A version of the weights of a channel's sites.
-    #[n(90)]
+    #[n(91)]
     SiteWeights(#[n(0)] crate::ids::SiteWeightsId),
     /// A link between accounts.
     #[n(50)]

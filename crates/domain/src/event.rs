@@ -450,7 +450,7 @@ pub enum Event {
     #[n(150)]
     BlockList(#[n(0)] BlockListEvent),
     /// The weights of a channel's sites changed.
-    #[n(200)]
+    #[n(221)]
     SiteWeight(#[n(0)] SiteWeightEvent),
     /// Limits, or what is used of them, changed.
     #[n(151)]
