@@ -479,12 +479,12 @@ pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
 
 pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome) {
     let attempt = state.attempts.get_mut(id.0).expect("decide checked the attempt");
+    if let Some((key, ())) = front_page::timer(attempt) {
+        state.timers.remove(&key);
+    }
     match outcome {
         Outcome::Unknown => attempt.status = AttemptStatus::Unknown,
         Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => {
-            if let Some((key, ())) = front_page::timer(attempt) {
-                state.timers.remove(&key);
-            }
             attempt.status = AttemptStatus::Settled(outcome.clone());
             let uncleared = clearing::uncleared_key(attempt);
             state.outbox.remove(&id);

@@ -8,7 +8,7 @@ use channels::registry::Entry;
 use channels::{About, Answer, Channel, ChannelError, Headers, Notified, Original, Request, Response, Return, Try};
 use domain::attempt::Operation;
 use domain::envelope::Time;
-use domain::money::{Currency, Minor};
+use domain::money::Currency;
 use domain::payout::Bank;
 use domain::sealed::{DataClass, Sealed};
 

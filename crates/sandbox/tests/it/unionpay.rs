@@ -129,7 +129,10 @@ async fn a_debit_by_token_speaks_as_the_fixtures_do() {
     let browser = Browser::start("").await;
     let mut told = browser.told().await;
     let (debit, query) = (body("sm3_debit", ">", 0), body("sm3_debit", ">", 1));
-    let post = |body: String| async { browser.post("/gateway/api/backTransReq.do", &body).await.unwrap().1 };
+    let post = |body: String| {
+        let browser = &browser;
+        async move { browser.post("/gateway/api/backTransReq.do", &body).await.unwrap().1 }
+    };
     assert_eq!(post(debit.clone()).await, body("sm3_debit", "<", 0));
     assert_eq!(told.recv().await.unwrap(), body("sm3_notifications", "<", 0));
     let answers = blocks("unionpay_online/sm3_debit.txt", "<");

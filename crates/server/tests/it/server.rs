@@ -257,7 +257,8 @@ impl Server {
         let output = self.lintel(&["backup", "take", backup.to_str().unwrap_or_default(), "--without-vault"]);
         let name = std::thread::current().name().unwrap_or("main").replace("::", "-");
         let files = std::fs::read_dir(&backup).into_iter().flatten().flatten().map(|entry| entry.path());
-        for file in files.filter(|path| path.extension().is_none()) {
+        // The directory's lock has no ending either.
+        for file in files.filter(|path| path.extension().is_none() && !path.ends_with("lock")) {
             drop(std::fs::copy(file, Path::new(&folder).join(format!("{name}.rows"))));
         }
         drop(output);

@@ -79,6 +79,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What pays an order that has rent, in one of eight ways.
+fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
+    let rent = order.sum_of(ItemKind::Rent);
+    let rest = order.amount - rent;
+    match how {
+        0 | 1 => vec![card(order.amount)],
+        2 if rest > 0 => vec![card(rest), fund(rent)],
+        3 if rest > 0 => vec![card(rest), fund_at_once(rent)],
+        4 => vec![fund(order.amount)],
+        5 if rest > 0 => vec![redirect(rest), fund(rent)],
+        _ => vec![redirect(order.amount)],
+    }
+}
+
 struct Walk {
     kit: Kit,
     merchants: Vec<MerchantId>,
@@ -121,17 +135,7 @@ impl Walk {
             }
             Step::Pay { order, how } => {
                 let Some(order) = self.order_at(*order) else { return };
-                let rent = order.sum_of(ItemKind::Rent);
-                let rest = order.amount - rent;
-                let instruments = match how {
-                    0 | 1 => vec![card(order.amount)],
-                    2 if rest > 0 => vec![card(rest), fund(rent)],
-                    3 if rest > 0 => vec![card(rest), fund_at_once(rent)],
-                    4 => vec![fund(order.amount)],
-                    5 if rest > 0 => vec![redirect(rest), fund(rent)],
-                    _ => vec![redirect(order.amount)],
-                };
-                Command::PayOrder { order: order.id, instruments }
+                Command::PayOrder { order: order.id, instruments: instruments(&order, *how) }
             }
             Step::Answer { attempt, how } => return self.answer(*attempt, *how),
             Step::Late { attempt } => {
