@@ -205,7 +205,7 @@ impl Flight {
         match &self.phase {
             Phase::Calling { sent: true, .. } => Some(Errand::Send),
             Phase::Calling { sent: false, .. } => Some(Errand::Query),
-            Phase::Send | Phase::Pause | Phase::Query | Phase::Report(_) | Phase::Done => None,
+            Phase::Send | Phase::Page | Phase::Pause | Phase::Query | Phase::Report(_) | Phase::Done => None,
         }
     }
 
