@@ -258,6 +258,12 @@ pub(crate) struct PosConfig {
 }
 
 impl PosConfig {
+    /// Lets no terminal in.
+    pub(crate) fn listen_nowhere(&mut self) {
+        self.listen.clear();
+        self.tls_listen.clear();
+    }
+
     /// The addresses for TCP and for TLS.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! A platform inside this command, for as long as the command lasts: the same server on a port of its own, under the lock of
-//! the data directory. Nobody else is told where it listens, and it sends nothing to banks: it does not begin on books with
+//! the data directory. Nobody else is told where it listens, no terminal is let in, and it sends nothing to banks: it does not begin on books with
 //! attempts under way.
 
 use std::net::SocketAddr;
@@ -44,6 +44,7 @@ impl Inside {
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.first_day = first_day.to_string();
         config.clock = ClockKind::Wall;
+        config.pos.listen_nowhere();
         let (stop, stopped) = oneshot::channel();
         let (ready, address) = mpsc::channel();
         let work = move || {

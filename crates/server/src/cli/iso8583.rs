@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
-use iso8583::profile::{ASCII_1987, Align, Class, Encoding, HOST_LINK, POS_TERMINAL, Pad};
+use iso8583::profile::{ASCII_1987, Align, Class, Encoding, HOST_LINK, Length, POS_TERMINAL, Pad};
 use iso8583::{Message, Profile};
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ use super::print;
 /// What stands in the help.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  lintel iso8583 decode 0026600003000060310000000008000020000000C00012…      a terminal's frame
+  lintel iso8583 decode 003760000300006031000000000820002000…      a terminal's frame
   lintel iso8583 decode --in capture.bin --json
   xxd -p capture.bin | lintel iso8583 decode --profile acquirer.toml
   lintel iso8583 encode mti=0820 11=000001 41=10000001 42=898110070110001 60.1=00 60.2=000001 60.3=301 \\
@@ -233,8 +233,8 @@ fn described(number: u8, field: &iso8583::profile::Field) -> Value {
         Class::C2 => "C2",
         Class::C3 => "C3",
     };
-    let packed = field.encoding == Encoding::Bcd;
-    let padding = packed.then(|| {
+    let odd = field.length != Length::Fixed || !field.size.is_multiple_of(2);
+    let padding = (field.encoding == Encoding::Bcd && odd).then(|| {
         let (side, with) = (field.align, if field.pad == Pad::Zero { "0" } else { "F" });
         format!("odd digits {}, padded with {with}", if side == Align::Left { "left" } else { "right" })
     });

@@ -120,14 +120,11 @@ impl<S: Switch> Door<S> {
                 ended("full", transport);
                 continue;
             };
-            metrics::counter!("lintel_pos_connections_total", "transport" => transport).increment(1);
-            metrics::gauge!("lintel_pos_connections", "transport" => transport).increment(1.0);
             let connection = Connection {
                 gateway: Arc::clone(&self.gateway),
                 patience: self.patience,
                 stop: self.stop.clone(),
-                transport,
-                _place: place,
+                place: Place::taken(place, transport),
             };
             match &self.transport {
                 Transport::Tcp => drop(tokio::spawn(connection.plain(stream))),
@@ -137,13 +134,33 @@ impl<S: Switch> Door<S> {
     }
 }
 
+/// A place that is taken, and counted as such for as long.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    transport: &'static str,
+}
+
+impl Place {
+    fn taken(permit: OwnedSemaphorePermit, transport: &'static str) -> Self {
+        metrics::counter!("lintel_pos_connections_total", "transport" => transport).increment(1);
+        metrics::gauge!("lintel_pos_connections", "transport" => transport).increment(1.0);
+        Self { _permit: permit, transport }
+    }
+}
+
+/// However the connection ends, be it by a panic.
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::gauge!("lintel_pos_connections", "transport" => self.transport).decrement(1.0);
+    }
+}
+
 /// A connection and its place.
 struct Connection<S> {
     gateway: Arc<Gateway<S>>,
     patience: Patience,
     stop: watch::Receiver<bool>,
-    transport: &'static str,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl<S: Switch> Connection<S> {
@@ -152,7 +169,7 @@ impl<S: Switch> Connection<S> {
             Ok(()) => serve(stream, &self.gateway, self.patience, self.stop.clone()).await,
             Err(_) => Closed::CutOff,
         };
-        self.end(closed.label());
+        ended(closed.label(), self.place.transport);
     }
 
     async fn tls(self, stream: TcpStream, config: Arc<ServerConfig>) {
@@ -171,12 +188,7 @@ impl<S: Switch> Connection<S> {
             }
             Err(_) => "slow_handshake",
         };
-        self.end(closed);
-    }
-
-    fn end(self, why: &'static str) {
-        metrics::gauge!("lintel_pos_connections", "transport" => self.transport).decrement(1.0);
-        ended(why, self.transport);
+        ended(closed, self.place.transport);
     }
 }
 

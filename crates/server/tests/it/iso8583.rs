@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::server::{lintel, lintel_fed};
 
 /// An echo as a terminal sends it, written by hand: length, TPDU, header, type, bits 11, 41, 42 and 60, and those.
-const ECHO: &str = "0032 6000030000 603100000000 0820 0020000000C00010 000001 3130303030303031 \
+const ECHO: &str = "0037 6000030000 603100000000 0820 0020000000C00010 000001 3130303030303031 \
                     383938313130303730313130303031 0011 000000013010";
 /// A sale by chip and PIN, from the message type to the MAC, in `field=value`.
 const SALE: [&str; 18] = [
@@ -80,7 +80,7 @@ fn a_frame_of_a_terminal_is_shown_with_its_parts() {
     }
     assert!(!shown.contains('\x1b'), "no colour where no terminal is");
     let json = json_of(&["decode", ECHO]);
-    assert_eq!(json["frame"]["length"], 50);
+    assert_eq!(json["frame"]["length"], 55);
     assert_eq!(
         field(&json, 60)["parts"][1],
         json!({"part": "60.2", "name": "batch number", "value": "000001", "length": 6})
@@ -203,10 +203,10 @@ fn an_error_names_byte_field_and_remedy() {
     let (shown, told): (Value, _) =
         (serde_json::from_slice(&cut.stdout).unwrap(), String::from_utf8(cut.stderr).unwrap());
     assert_eq!((cut.status.code(), field(&shown, 11)["value"].as_str()), (Some(1), Some("000077")));
-    assert!(told.contains("field 35 at byte 35: 2 bytes are left, 19 are needed"), "{told}");
+    assert!(told.contains("field 23 at byte 37: 0 bytes are left, 2 are needed"), "{told}");
     assert!(told.contains(shown["error"].as_str().unwrap()));
     for (arguments, told) in [
-        (&["decode", &sale[..80]][..], "the frame's length says 125, 38 bytes follow"),
+        (&["decode", &sale[..80]][..], "the frame's length says 143, 38 bytes follow"),
         (
             &["decode", "600003000060310000000002A04000000000000000"],
             "message type at byte 12: position 2 (0x41) is outside format n",
@@ -240,7 +240,7 @@ fn an_error_names_byte_field_and_remedy() {
 #[test]
 fn profiles_are_listed_shown_and_checked() {
     let directory = TempDir::new().unwrap();
-    assert!(printed(&run(&["profile"])).contains("pos_terminal      35  64 bits, binary"));
+    assert!(printed(&run(&["profile"])).contains("pos_terminal      32  64 bits, binary"));
     let shown = printed(&run(&["profile", "pos_terminal"]));
     assert!(shown.contains("   52  PIN block") && shown.contains("odd digits right, padded with 0"), "{shown}");
     assert_eq!(json_of(&["profile", "host_link"])["bitmap"], "128 bits, binary, both halves always");

@@ -69,11 +69,32 @@ pub(super) fn profile(shown: &Value, colour: bool) -> String {
     table.written(colour)
 }
 
+/// What of a frame is shown, in the order in which it lies there.
+const ITEMS: [&str; 16] = [
+    "length",
+    "tpdu",
+    "lri",
+    "header",
+    "application_class",
+    "version",
+    "terminal_state",
+    "processing_request",
+    "sub_version",
+    "destination",
+    "source",
+    "reserved",
+    "batch",
+    "transaction",
+    "user",
+    "reject_code",
+];
+
 fn frame(frame: &Value) -> String {
-    let Some(items) = frame.as_object() else { return String::new() };
-    let shown = items.iter().filter(|(name, value)| *name != "kind" && !value.is_null());
-    let width = shown.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let lines = shown.map(|(name, value)| format!("  {:<width$}  {}\n", name.replace('_', " "), plain(value)));
+    if frame.is_null() {
+        return String::new();
+    }
+    let shown = ITEMS.iter().filter_map(|name| Some((name, frame.get(*name).filter(|value| !value.is_null())?)));
+    let lines = shown.map(|(name, value)| format!("  {:<18}  {}\n", name.replace('_', " "), plain(value)));
     let kind = if frame["kind"] == "terminal" { "frame of a terminal" } else { "frame of the host link" };
     format!("{kind}\n{}\n", lines.collect::<String>())
 }
