@@ -170,7 +170,10 @@ fn before(state: &State, rail: Rail, version: u64) -> Result<Vec<SiteWeight>, Re
     };
     if newest.version != version {
         let newest = newest.version;
-        return Err(invalid("version", &format!("version {version} of {channel} is not the newest, which is {newest}")));
+        return Err(invalid(
+            "version",
+            &format!("version {version} of {channel} is not the newest, which is {newest}"),
+        ));
     }
     let all = state.site_weights.iter().map(|(_, weights)| weights);
     let earlier = all.filter(|weights| weights.rail == rail && weights.version < version);

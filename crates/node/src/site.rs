@@ -24,8 +24,8 @@ mod traffic;
 mod wheel;
 
 use circuit::{Circuit, CircuitState, CircuitTerms};
-use traffic::{Peak, Window};
 pub use traffic::Sums;
+use traffic::{Peak, Window};
 pub use wheel::Wheel;
 
 /// The shares of its weight that a site which comes back gets one after the other, in percent; then all of it.
@@ -478,9 +478,7 @@ impl Sites {
     fn nobody_else_is_well(&mut self, but: usize, now_ms: u64) -> bool {
         let others = (0..self.sites.len()).filter(|at| *at != but);
         let mut others = others.filter(|at| self.sites[*at].weight > 0).collect::<Vec<_>>().into_iter();
-        others.all(|at| {
-            matches!(self.sites[at].health, Health::Drained { .. }) || self.sickness(at, now_ms).is_some()
-        })
+        others.all(|at| matches!(self.sites[at].health, Health::Drained { .. }) || self.sickness(at, now_ms).is_some())
     }
 
     fn drain(&mut self, at: usize, cause: Cause, now_ms: u64) {

@@ -98,7 +98,6 @@ pub(crate) struct WireYear {
     make_up_days: Vec<String>,
 }
 
-
 /// How many keys of requests stay in memory.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

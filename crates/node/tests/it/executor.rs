@@ -95,7 +95,9 @@ fn an_attempt_that_a_notification_settled_is_asked_about_no_more() {
         let mut words = script.split_whitespace();
         for _ in 0..steps {
             match pilot.step() {
-                Step::Send(_) => drop(words.next().map(|word| pilot.flight.ended(crate::scripted::call(word).unwrap()))),
+                Step::Send(_) => {
+                    drop(words.next().map(|word| pilot.flight.ended(crate::scripted::call(word).unwrap())))
+                }
                 Step::Report(outcome) => pilot.flight.reported(&outcome),
                 Step::Wait { .. } | Step::Done => {}
             }

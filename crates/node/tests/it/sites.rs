@@ -205,7 +205,9 @@ proptest! {
 
 #[test]
 fn a_site_that_is_down_is_found_and_drained_in_time_however_it_fails() {
-    for (down, per_second) in [(Down::Refuses, 50), (Down::Silent, 50), (Down::Errs, 50), (Down::Refuses, 0), (Down::Silent, 1)] {
+    for (down, per_second) in
+        [(Down::Refuses, 50), (Down::Silent, 50), (Down::Errs, 50), (Down::Refuses, 0), (Down::Silent, 1)]
+    {
         for begins in [100_000, 101_700, 103_300] {
             let sites = vec![site("a", 8, 0), site("b", 1, 0)];
             let mut world = World::new(sites, vec![(0, begins, 400_000, down)]);
@@ -271,7 +273,9 @@ fn one_that_fails_while_it_comes_back_stays_out_twice_as_long() {
         .iter()
         .filter_map(|(_, change)| match change {
             Change::Drained { hold_down_ms, .. } => Some(*hold_down_ms),
-            Change::Kept { .. } | Change::Ramped { .. } | Change::Up { .. } | Change::Circuit(_) | Change::Weights => None,
+            Change::Kept { .. } | Change::Ramped { .. } | Change::Up { .. } | Change::Circuit(_) | Change::Weights => {
+                None
+            }
         })
         .collect();
     assert_eq!(held, [60_000, 120_000], "{:?}", world.changed);
@@ -388,7 +392,9 @@ fn attempts_at_a_site_that_goes_down_are_asked_about_through_another_and_never_s
                             if site == 0 && down { Call::Lost } else { says("success") }
                         }
                         (Errand::Query, 0) if down => Call::Lost,
-                        (Errand::Query, _) => says(if bank.done.contains_key(&serial) { "success" } else { "not_found" }),
+                        (Errand::Query, _) => {
+                            says(if bank.done.contains_key(&serial) { "success" } else { "not_found" })
+                        }
                     };
                     let answered = matches!(call, Call::Answered(_));
                     sites.ended(number, site, answered);

@@ -128,7 +128,8 @@ impl Channel {
 
 /// A site and its weight.
 fn weight(text: &str) -> Result<(String, Value)> {
-    let (site, weight) = text.split_once('=').with_context(|| format!("'{text}' is not SITE=WEIGHT, such as beijing=8"))?;
+    let (site, weight) =
+        text.split_once('=').with_context(|| format!("'{text}' is not SITE=WEIGHT, such as beijing=8"))?;
     let weight: u32 = weight.parse().with_context(|| format!("the weight of {site} is a number, not '{weight}'"))?;
     Ok((site.to_owned(), json!(weight)))
 }

@@ -119,7 +119,9 @@ impl ChannelConfig {
             (false, true) => sites.push(self.only_site()),
             (true, false) => {}
             (true, true) => bail!("it needs a url, or [[channels.sites]] with a url each"),
-            (false, false) => bail!("it has a url and [[channels.sites]]; the sites have a url each, so leave the other out"),
+            (false, false) => {
+                bail!("it has a url and [[channels.sites]]; the sites have a url each, so leave the other out")
+            }
         }
         if sites.len() > SITES_MAX {
             bail!("it has {} sites; at most {SITES_MAX} are possible", sites.len());
@@ -287,7 +289,9 @@ mod tests {
 
     #[test]
     fn sites_that_cannot_be_are_refused_by_name() {
-        let site = |name: &str, more: &str| format!("[[channels.sites]]\nname = \"{name}\"\nurl = \"https://a.example\"\n{more}\n");
+        let site = |name: &str, more: &str| {
+            format!("[[channels.sites]]\nname = \"{name}\"\nurl = \"https://a.example\"\n{more}\n")
+        };
         let cases = [
             (String::new(), "needs a url"),
             (format!("url = \"https://a.example\"\n{}", site("a", "")), "leave the other out"),

@@ -147,11 +147,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Answered<Cha
     get, path = "/v1/channels/{rail}/sites", tag = "channel",
     params(("rail" = String, Path, example = "epcc")), responses((status = OK, body = SitesView))
 )]
-pub(crate) async fn sites(
-    State(app): State<App>,
-    caller: Caller,
-    Id(name): Id<RailName>,
-) -> Answered<SitesView> {
+pub(crate) async fn sites(State(app): State<App>, caller: Caller, Id(name): Id<RailName>) -> Answered<SitesView> {
     caller.operator()?;
     let rail = rail(&name)?;
     let route = route(&app, rail)?;

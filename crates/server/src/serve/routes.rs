@@ -31,7 +31,11 @@ pub(super) fn executor(
         let route = route(config, entry, keys).with_context(|| format!("channel {}", entry.name))?;
         let rail = route.channel.manifest().rail;
         if routes.insert(rail, route).is_some() {
-            bail!("channel {}: another channel carries {} already; one channel carries one rail", entry.name, rail.name());
+            bail!(
+                "channel {}: another channel carries {} already; one channel carries one rail",
+                entry.name,
+                rail.name()
+            );
         }
     }
     Ok(Executor {

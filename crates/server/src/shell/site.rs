@@ -198,12 +198,20 @@ impl ChannelSites {
             }
             Change::Kept { site, cause, peak } => {
                 let (site, cause) = (name(site), cause.name());
-                tracing::error!(channel, site, cause, peak, "a site is sick, and the others cannot carry the peak: it is kept");
+                tracing::error!(
+                    channel,
+                    site,
+                    cause,
+                    peak,
+                    "a site is sick, and the others cannot carry the peak: it is kept"
+                );
             }
             Change::Ramped { site, percent } => {
                 tracing::warn!(channel, site = name(site), percent, "a site comes back with a share of its weight");
             }
-            Change::Up { site } => tracing::warn!(channel, site = name(site), "a site is well and has all of its weight"),
+            Change::Up { site } => {
+                tracing::warn!(channel, site = name(site), "a site is well and has all of its weight")
+            }
             Change::Circuit(state @ CircuitState::Open) => {
                 tracing::error!(channel, breaker = state.name(), "nothing gets through to a channel: sends wait");
             }

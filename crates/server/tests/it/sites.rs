@@ -282,7 +282,8 @@ fn sites_that_cannot_be_keep_the_platform_from_starting_and_are_named() {
     let refused = |text: &str| {
         let path = server.directory().join("wrong.toml");
         std::fs::write(&path, text).unwrap();
-        let output = server.lintel(&["--config", path.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0", "--sandbox"]);
+        let output =
+            server.lintel(&["--config", path.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0", "--sandbox"]);
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
