@@ -41,9 +41,10 @@ cargo xtask COMMAND
                       `lintel-sandbox crash`: --rounds N, --seed S, --cold N, --json, …
   sim SEED            replay one run of the simulator and print everything that happened;
                       `sim --seeds N [--from S]` runs N and prints the first that fails
-  fuzz [TARGET] [--seconds N]
-                      feed the parsers of `ark` with what coverage suggests, N seconds
-                      (else 60) a target, all of them or one; stops at the first failure
+  fuzz [TARGET] [--seconds N] [--keep]
+                      feed the parsers of `ark` and `iso8583` with what coverage suggests,
+                      N seconds (else 60) a target, all of them or one; stops at the first
+                      failure. --keep adds to the committed seeds what reaches more
   tidy                the rules no compiler knows: direction of dependencies, length of
                       files and functions, headers, features present in each layer, …
   advisories          published security advisories against Cargo.lock (needs the network;

@@ -31,6 +31,7 @@
 //! | [`registry`] | every channel, one line each |
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
 //! | [`unionpay_online`] | UnionPay online payment 5.1.0 |
+//! | [`host_link`] | what goes before each message on the link to a card network |
 //! | `key` | the keys of a channel, in its settings or in the key service |
 //! | `form` | signed forms, as they stand on the wire |
 //! | `settings` | settings, read strictly |
@@ -40,6 +41,7 @@ pub mod answer;
 pub mod channel;
 pub mod error;
 mod form;
+pub mod host_link;
 mod key;
 pub mod manifest;
 pub mod message;
@@ -50,6 +52,7 @@ pub mod sandbox_fund;
 mod sandbox_wire;
 mod settings;
 pub mod statement;
+mod time;
 pub mod unionpay_online;
 pub mod verified;
 

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::error::{Error, Place, Problem};
-use crate::message::{Message, allows, letters, nibble, numbers};
+use crate::message::{Message, allows, nibble, numbers};
 use crate::profile::{Align, Class, Counts, Encoding, Field, Length, Profile};
 use crate::value::{Digits, Value};
 use crate::{LAST_FIELD, LONGEST};
@@ -191,7 +191,7 @@ impl<'p> Builder<'p> {
 
     /// Prefix and content of one field.
     fn write(&mut self, field: &Field, value: Value<'_>) -> Result<(), Problem> {
-        let kind = |asked| Problem::Kind { format: letters(field.format), asked };
+        let kind = |asked| Problem::Kind { format: field.format.letters(), asked };
         match value {
             Value::Digits(digits) => {
                 if !field.format.is_digits() {
@@ -299,7 +299,7 @@ fn check(field: &Field, characters: impl Iterator<Item = u8>) -> Result<(), Prob
     match characters.enumerate().find(|(_, character)| !allows(field.format, *character)) {
         Some((position, found)) => {
             let found = (field.class == Class::C1).then_some(found);
-            Err(Problem::Character { position, found, format: letters(field.format) })
+            Err(Problem::Character { position, found, format: field.format.letters() })
         }
         None => Ok(()),
     }

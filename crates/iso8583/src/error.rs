@@ -150,6 +150,12 @@ impl Error {
         Self { place, offset: Some(offset), problem }
     }
 
+    /// The same, for who counts from further out, as from the beginning of a frame.
+    #[must_use]
+    pub fn moved(self, by: usize) -> Self {
+        Self { offset: self.offset.map(|offset| offset + by), ..self }
+    }
+
     pub(crate) fn building(place: Place, problem: Problem) -> Self {
         Self { place, offset: None, problem }
     }

@@ -4,6 +4,7 @@
 //! padding, that nothing follows. What the platform has no use for stays in it and goes out again as it came.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::error::{Error, Place, Problem};
 use crate::profile::{Align, Class, Counts, Encoding, Field, Format, Profile};
@@ -39,25 +40,54 @@ impl<'p, 'b> Message<'p, 'b> {
     /// # Errors
     /// [`Error`]: the first place that contradicts the profile. No bytes make it panic.
     pub fn decode(profile: &'p Profile, bytes: &'b [u8]) -> Result<Self, Error> {
+        let (mut message, cursor) = Self::begin(profile, bytes)?;
+        message.read(cursor)?;
+        Ok(message)
+    }
+
+    /// As [`Self::decode`], but keeps what lies before the first thing that is wrong, for who answers the sender or shows
+    /// what came; with what is wrong, if something is.
+    ///
+    /// # Errors
+    /// [`Error`]: not even the message type can be read.
+    pub fn decode_until_wrong(profile: &'p Profile, bytes: &'b [u8]) -> Result<(Self, Option<Error>), Error> {
+        let (mut message, cursor) = Self::begin(profile, bytes)?;
+        let wrong = message.read(cursor).err();
+        Ok((message, wrong))
+    }
+
+    /// The type; the message has no field yet.
+    fn begin(profile: &'p Profile, bytes: &'b [u8]) -> Result<(Self, Cursor<'b>), Error> {
         if bytes.len() > LONGEST {
             return Err(Error::at(Place::Message, LONGEST, Problem::TooLarge { found: bytes.len() }));
         }
         let mut cursor = Cursor { bytes, at: 0 };
         let mti = read_mti(profile, &mut cursor)?;
-        let present = read_bitmaps(profile, &mut cursor)?;
-        let mut message = Self { profile, bytes, mti, present, spans: [Span::default(); LAST_FIELD as usize + 1] };
+        let spans = [Span::default(); LAST_FIELD as usize + 1];
+        Ok((Self { profile, bytes, mti, present: 0, spans }, cursor))
+    }
+
+    /// Reads bitmaps and fields; what lies before an error is in the message then.
+    fn read(&mut self, mut cursor: Cursor<'b>) -> Result<(), Error> {
+        let present = read_bitmaps(self.profile, &mut cursor)?;
         for number in numbers(present) {
             let place = Place::Field(number);
-            let Some(field) = profile.field(number) else {
-                return Err(Error::at(place, cursor.at, Problem::Undescribed));
+            let read = match self.profile.field(number) {
+                Some(field) => read_field(place, field, &mut cursor),
+                None => Err(Error::at(place, cursor.at, Problem::Undescribed)),
             };
-            let span = read_field(place, field, &mut cursor)?;
-            if let Some(slot) = message.spans.get_mut(usize::from(number)) {
-                *slot = span;
+            match (read, self.spans.get_mut(usize::from(number))) {
+                (Ok(span), Some(slot)) => *slot = span,
+                (Ok(_), None) => return Err(Error::at(place, cursor.at, Problem::Undescribed)),
+                (Err(error), _) => {
+                    self.present = present & ((1 << (number - 1)) - 1);
+                    return Err(error);
+                }
             }
         }
-        match bytes.len() - cursor.at {
-            0 => Ok(message),
+        self.present = present;
+        match self.bytes.len() - cursor.at {
+            0 => Ok(()),
             surplus => Err(Error::at(Place::Message, cursor.at, Problem::Surplus { surplus })),
         }
     }
@@ -89,6 +119,32 @@ impl<'p, 'b> Message<'p, 'b> {
     #[must_use]
     pub fn before(&self, number: u8) -> Option<&'b [u8]> {
         self.bytes.get(..usize::from(self.span(number)?.begin))
+    }
+
+    /// The bytes that a field takes, with its length prefix, counted from the message type.
+    #[must_use]
+    pub fn place(&self, number: u8) -> Option<Range<usize>> {
+        self.span(number).map(|span| usize::from(span.begin)..usize::from(span.end))
+    }
+
+    /// What lies in one of the profile's parts of a field, counted from 0; the field may end within it.
+    ///
+    /// # Errors
+    /// [`Problem::Absent`]: no such field, the profile gives it no such part, or it ends before it.
+    pub fn part(&self, number: u8, index: usize) -> Result<Value<'b>, Error> {
+        let (field, ..) = self.find(number)?;
+        let absent = self.problem(number, Problem::Absent);
+        let start = field.parts.iter().take(index).map(|part| usize::from(part.size)).sum::<usize>();
+        let size = usize::from(field.parts.get(index).ok_or(absent)?.size);
+        let part = match self.value(number)? {
+            Value::Digits(digits) => digits.part(start, size).map(Value::Digits),
+            Value::Text(text) => {
+                let rest = text.get(start..).filter(|rest| !rest.is_empty());
+                rest.map(|rest| Value::Text(rest.get(..size).unwrap_or(rest)))
+            }
+            Value::Bytes(_) | Value::Hex(_) => None,
+        };
+        part.ok_or(absent)
     }
 
     /// What a field holds.
@@ -197,7 +253,7 @@ impl<'p, 'b> Message<'p, 'b> {
     }
 
     fn kind(&self, number: u8, asked: &'static str) -> Error {
-        let format = self.profile.field(number).map_or("", |field| letters(field.format));
+        let format = self.profile.field(number).map_or("", |field| field.format.letters());
         self.problem(number, Problem::Kind { format, asked })
     }
 }
@@ -233,17 +289,6 @@ fn masked(f: &mut fmt::Formatter<'_>, count: usize, mut all: impl Iterator<Item 
         let shown = count > 12 && (index < 6 || index + 4 >= count);
         write!(f, "{}", if shown { char::from(digit) } else { '*' })
     })
-}
-
-/// A format in the standard's letters.
-pub(crate) fn letters(format: Format) -> &'static str {
-    match format {
-        Format::N => "n",
-        Format::Z => "z",
-        Format::An => "an",
-        Format::Ans => "ans",
-        Format::B => "b",
-    }
 }
 
 /// Whether a format has this character.
@@ -418,5 +463,5 @@ fn check_characters(place: Place, field: &Field, start: usize, raw: &[u8]) -> Re
 
 fn character(place: Place, field: &Field, offset: usize, position: usize, found: u8) -> Error {
     let found = (field.class == Class::C1).then_some(found);
-    Error::at(place, offset, Problem::Character { position, found, format: letters(field.format) })
+    Error::at(place, offset, Problem::Character { position, found, format: field.format.letters() })
 }

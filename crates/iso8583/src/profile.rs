@@ -55,6 +55,18 @@ pub enum Format {
 }
 
 impl Format {
+    /// The standard's letters: `n`, `z`, `an`, `ans`, `b`.
+    #[must_use]
+    pub fn letters(self) -> &'static str {
+        match self {
+            Self::N => "n",
+            Self::Z => "z",
+            Self::An => "an",
+            Self::Ans => "ans",
+            Self::B => "b",
+        }
+    }
+
     /// Whether sizes count digits.
     pub(crate) fn is_digits(self) -> bool {
         matches!(self, Self::N | Self::Z)
@@ -143,8 +155,8 @@ impl Pad {
     }
 }
 
-/// How sensitive the content is, after JR/T 0171.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+/// How sensitive the content is, after JR/T 0171; the later, the more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 pub enum Class {
     /// Shown.
     #[default]
@@ -156,6 +168,28 @@ pub enum Class {
     /// Track, PIN, expiry, chip data, keys: never shown.
     #[serde(rename = "C3")]
     C3,
+}
+
+impl Class {
+    /// What a field has by the standard at least, so that a profile that forgets to say so shows no track and no PIN.
+    #[must_use]
+    pub fn least(number: u8) -> Self {
+        match number {
+            2 | 34 => Self::C2,
+            14 | 35 | 36 | 45 | 52 | 55 => Self::C3,
+            _ => Self::C1,
+        }
+    }
+}
+
+/// A run of characters within a field that has a meaning of its own, such as the batch number in field 60.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// What people call it.
+    pub name: String,
+    /// How many characters or digits.
+    pub size: u16,
 }
 
 /// One field's layout, consistent.
@@ -181,6 +215,8 @@ pub struct Field {
     pub pad: Pad,
     /// How sensitive it is.
     pub class: Class,
+    /// What it is made of, in order; a field may end before its last parts. Empty: it is one thing.
+    pub parts: Vec<Part>,
 }
 
 impl Field {
@@ -256,7 +292,12 @@ impl Profile {
                     "number each once, from 2 to the bitmap's bits",
                 );
             };
+            let least = number.map_or(Class::C1, Class::least);
             match entry.resolve(&file.defaults) {
+                Ok(field) if field.class < least => {
+                    let remedy = "it holds a card number, track, expiry, PIN or chip data: write class = \"C3\" (of 2 and 34: \"C2\")";
+                    return wrong(key, format!("class {:?}", field.class), remedy);
+                }
                 Ok(field) => *slot = Some(field),
                 Err((found, remedy)) => return wrong(key, found, remedy),
             }
@@ -328,6 +369,8 @@ struct Entry {
     pad: Option<Pad>,
     #[serde(default)]
     class: Class,
+    #[serde(default)]
+    parts: Vec<Part>,
 }
 
 impl Entry {
@@ -349,6 +392,7 @@ impl Entry {
             align: self.align.unwrap_or(defaults.align),
             pad: self.pad.unwrap_or(defaults.pad),
             class: self.class,
+            parts: self.parts.clone(),
         };
         let fits = match field.format {
             Format::N | Format::Z => matches!(field.encoding, Encoding::Bcd | Encoding::Ascii),
@@ -374,6 +418,14 @@ impl Entry {
         let hex = field.encoding == Encoding::Hex && field.counts == Counts::Digits;
         if hex && !field.size.is_multiple_of(2) {
             return Err((format!("{} hexadecimal digits", field.size), "a byte has two: write an even size"));
+        }
+        let sum = field.parts.iter().map(|part| usize::from(part.size)).sum::<usize>();
+        if sum > usize::from(field.size) || field.parts.iter().any(|part| part.size == 0) {
+            let remedy = "each part has a size, and together at most the field's";
+            return Err((format!("parts of {sum} together in a field of {}", field.size), remedy));
+        }
+        if field.format == Format::B && !field.parts.is_empty() {
+            return Err(("parts of format b".to_owned(), "only digits and text have parts"));
         }
         Ok(field)
     }

@@ -192,12 +192,15 @@ fn walk(bytes: &[u8], base: usize, level: usize, elements: &mut usize) -> Result
 
 impl TlvError {
     /// The same, counted from further out.
-    fn moved(self, base: usize) -> Self {
+    #[must_use]
+    pub fn moved(self, base: usize) -> Self {
         match self {
             Self::Tag { offset } => Self::Tag { offset: offset + base },
             Self::Truncated { offset, needed, left } => Self::Truncated { offset: offset + base, needed, left },
             Self::Length { offset, found } => Self::Length { offset: offset + base, found },
-            Self::Deep { .. } | Self::Many { .. } | Self::Unwritable { .. } | Self::TooLong { .. } => self,
+            Self::Deep { offset } => Self::Deep { offset: offset + base },
+            Self::Many { offset } => Self::Many { offset: offset + base },
+            Self::Unwritable { .. } | Self::TooLong { .. } => self,
         }
     }
 }

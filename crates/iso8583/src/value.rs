@@ -54,6 +54,17 @@ impl<'a> Digits<'a> {
         Some(if nibble < 10 { b'0' + nibble } else { b'A' + (nibble - 10) })
     }
 
+    /// Those from `start` on, at most `count`; `None` if there are none.
+    pub(crate) fn part(&self, start: usize, count: usize) -> Option<Self> {
+        let count = self.count.checked_sub(start)?.min(count);
+        let found = if self.packed {
+            Self { skip: self.skip + start, count, ..*self }
+        } else {
+            Self { bytes: self.bytes.get(start..)?.get(..count)?, count, ..*self }
+        };
+        (count > 0).then_some(found)
+    }
+
     /// The characters, if they lie there as such.
     pub(crate) fn as_characters(&self) -> Option<&'a [u8]> {
         (!self.packed).then_some(self.bytes)

@@ -13,6 +13,7 @@ mod files;
 mod http;
 mod import;
 mod log;
+mod pos;
 mod serve;
 mod shell;
 #[cfg(test)]

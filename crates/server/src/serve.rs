@@ -25,7 +25,8 @@ use store::Database;
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
-use crate::http::{self, App, Parts};
+use crate::http::{self, App, Certificates, Parts};
+use crate::pos::Pos;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::told_of;
@@ -34,8 +35,9 @@ use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
 use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
+use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
-use crate::shell::{Clock, Input, Platform, key_service, lease, merger};
+use crate::shell::{Clock, Input, Platform, key_service, lease, merger, rewrapper};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -72,6 +74,8 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    // Before custodians come for a platform that will not start.
+    routes::refuse_clear_secrets(config)?;
     let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     // A sealed node leads nothing: it waits before it takes the lease.
@@ -85,7 +89,7 @@ pub(crate) fn run_until(
     let clock = clock(config, state)?;
     let told = told_of(state, epoch);
 
-    let vault = Arc::new(open_vault(&config.data_dir, ark.keys(), state)?);
+    let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
     let leadership = Leadership::new(lease.as_ref());
@@ -107,12 +111,15 @@ pub(crate) fn run_until(
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
+        rewrapper: rewrapping.way(),
         ark,
         clock,
         nonces: Arc::default(),
+        certificates: Certificates::new()?,
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
@@ -128,7 +135,7 @@ pub(crate) fn run_until(
     });
     platform.stop();
     let ended = leading.join();
-    let projected = followers_end(merging, &handle, projecting);
+    let projected = followers_end((merging, rewrapping), &handle, projecting);
     platform.close();
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected)?;
@@ -196,10 +203,11 @@ fn merging(
 
 /// Has what follows the journal end: what may be left undone first, then what writes the rest.
 fn followers_end(
-    merging: Option<Merging>,
+    (merging, rewrapping): (Option<Merging>, Rewrapping),
     projector: &projector::Handle,
     projecting: thread::JoinHandle<Result<(), ProjectorError>>,
 ) -> thread::Result<Result<(), ProjectorError>> {
+    rewrapping.stop();
     merging.into_iter().for_each(Merging::stop);
     projector.send(Message::Stop);
     projecting.join()
@@ -220,8 +228,9 @@ fn of_threads(
 
 /// Opens the vault, with the keys that every platform has, unless it knows fewer customers than the journal: it would give
 /// their ids out again, to other people.
-fn open_vault(directory: &Path, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
+fn open_vault(config: &Config, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
     ark::keys::ensure_platform_keys(&*keys)?;
+    let directory = &config.data_dir;
     let vault = Vault::open(directory, keys)?;
     let known = vault.last_customer()?.map_or(0, |customer| customer.0);
     let registered = state.customers.next_id().saturating_sub(1);
@@ -231,7 +240,7 @@ fn open_vault(directory: &Path, keys: Arc<dyn KeyUse>, state: &State) -> Result<
              the journal, or of other books; put back {} and {} as they were when this journal was last written",
             directory.display(),
             ark::vault::VAULT_NAME,
-            ark::keys::KEYS_NAME,
+            config.ark_home().name().display(),
         );
     }
     Ok(vault)
@@ -266,7 +275,7 @@ pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     if place.is_embedded() {
         return Ok(Database::sqlite(&directory.join(STORE_NAME))?);
     }
-    Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
+    Ok(Database::postgres(&store::PostgresConfig::new(place.url.expose(), &place.schema))?)
 }
 
 fn clock(config: &Config, state: &State) -> Result<Clock> {
@@ -319,16 +328,21 @@ async fn serve(
 ) -> Result<()> {
     let listener = doors.listener(config).await?;
     let address = listener.local_addr()?;
-    let platform = app.platform.clone();
+    let (platform, clock) = (app.platform.clone(), app.clock.clone());
     let ark = Arc::clone(&app.ark);
     tokio::spawn(key_service::tick(Arc::clone(&ark)));
     let (router, _) = http::routes(app);
+    let pos = Pos::start(&config.pos, &clock).await?;
     doors.opened(address)?;
     tracing::info!(%address, "ready: http://{address}/docs");
     let stop = async move {
         tokio::select! {
             () = stop.asked() => tracing::info!("asked to stop"),
             () = lost(&platform) => {}
+        }
+        // Terminals first: what they asked for is decided by what still runs.
+        if let Some(pos) = pos {
+            pos.stop().await;
         }
     };
     let served = axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving");

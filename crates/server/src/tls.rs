@@ -15,6 +15,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use x509_cert::der::Decode as _;
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::ext::pkix::name::DirectoryString;
+use x509_cert::name::Name;
 
 /// `id-at-commonName`.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -72,22 +73,52 @@ impl Files {
     }
 
     fn own(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-        let key = PrivateKeyDer::from_pem_file(&self.key);
-        let key = key.with_context(|| format!("reading a private key in PEM from {}", self.key.display()))?;
-        Ok((certificates(&self.certificate)?, key))
+        own(&self.certificate, &self.key)
     }
 
     fn roots(&self) -> Result<RootCertStore> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&self.ca)? {
-            roots.add(certificate).with_context(|| format!("{} holds no CA", self.ca.display()))?;
-        }
-        Ok(roots)
+        roots(&self.ca)
     }
 
     fn pair(&self) -> String {
-        format!("the certificate in {} with the key in {}", self.certificate.display(), self.key.display())
+        pair(&self.certificate, &self.key)
     }
+}
+
+/// For who listens to callers that need no certificate; with a CA, callers without one of that CA are refused.
+///
+/// # Errors
+/// A file that does not read, or a key that is not the certificate's.
+pub(crate) fn for_anyone(certificate: &Path, key: &Path, ca: Option<&Path>) -> Result<Arc<ServerConfig>> {
+    let provider = provider();
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = match ca {
+        None => builder.with_no_client_auth(),
+        Some(ca) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider);
+            builder.with_client_cert_verifier(verifier.build().with_context(|| format!("the CA in {}", ca.display()))?)
+        }
+    };
+    let (chain, private) = own(certificate, key)?;
+    Ok(Arc::new(builder.with_single_cert(chain, private).with_context(|| pair(certificate, key))?))
+}
+
+fn own(certificate: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let private = PrivateKeyDer::from_pem_file(key);
+    let private = private.with_context(|| format!("reading a private key in PEM from {}", key.display()))?;
+    Ok((certificates(certificate)?, private))
+}
+
+fn roots(ca: &Path) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca)? {
+        roots.add(certificate).with_context(|| format!("{} holds no CA", ca.display()))?;
+    }
+    Ok(roots)
+}
+
+fn pair(certificate: &Path, key: &Path) -> String {
+    format!("the certificate in {} with the key in {}", certificate.display(), key.display())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -107,7 +138,12 @@ fn provider() -> Arc<CryptoProvider> {
 /// The common name of who has a certificate; `None` unless it has exactly one.
 pub(crate) fn name_of(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    let mut names = certificate.tbs_certificate().subject().iter().filter(|part| part.oid == COMMON_NAME);
+    common_name(certificate.tbs_certificate().subject())
+}
+
+/// The common name of a name; `None` unless it has exactly one.
+pub(crate) fn common_name(name: &Name) -> Option<String> {
+    let mut names = name.iter().filter(|part| part.oid == COMMON_NAME);
     let (name, None) = (names.next()?, names.next()) else { return None };
     Some(DirectoryString::try_from(&name.value).ok()?.value().into_owned())
 }

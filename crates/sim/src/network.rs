@@ -77,7 +77,14 @@ impl Network {
     pub(crate) fn new(seed: u64, weather: Weather, date: jiff::civil::Date) -> Self {
         let key = MacKey::from_hex(SANDBOX_KEY_HEX).expect("the sandbox's key is one");
         let plan = plan(weather.bank);
-        let bank = Bank::new(bank::Settings { plan, seed, key: key.clone(), date, notify_url: None });
+        let bank = Bank::new(bank::Settings {
+            plan,
+            seed,
+            key: key.clone(),
+            date,
+            notify_url: None,
+            unionpay_secret: String::new(),
+        });
         let opened = |rail: Rail, name: &str| {
             let mut settings = json!({ "institution": "lintel", "key": SANDBOX_KEY_HEX });
             if rail != Rail::Fund {

@@ -33,6 +33,8 @@ const KINDS: [BusinessKind; 21] = [
     BusinessKind::OwnTransfer,
     BusinessKind::Arrears,
     BusinessKind::Chargeback,
+    BusinessKind::CardTransaction,
+    BusinessKind::CardClearing,
     BusinessKind::Advance,
 ];
 

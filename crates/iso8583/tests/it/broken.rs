@@ -83,3 +83,24 @@ fn bytes_that_are_no_hexadecimal_are_not_built() {
         assert!(builder.set(52, Value::Hex(b"01020304050607F8")).is_ok());
     }
 }
+
+#[test]
+fn what_was_read_before_something_is_wrong_is_kept() {
+    let profile = terminals();
+    let bytes = sale(&profile);
+    let whole = Message::decode(&profile, &bytes).unwrap();
+    // One byte of field 22 is no digit any more.
+    let mut wrong = bytes.clone();
+    wrong[whole.place(22).unwrap().start] = 0xA0;
+    let (kept, error) = Message::decode_until_wrong(&profile, &wrong).unwrap();
+    assert_eq!(kept.fields().collect::<Vec<_>>(), [2, 3, 4, 11, 14]);
+    assert_eq!(kept.digits(11).unwrap(), "000077");
+    assert_eq!(error, Message::decode(&profile, &wrong).err());
+    assert!(!kept.has(22) && !kept.has(64) && format!("{kept:?}").ends_with("14: <4 digits>, }"));
+
+    let (all, none) = Message::decode_until_wrong(&profile, &bytes).unwrap();
+    assert_eq!((all.fields().count(), none), (whole.fields().count(), None));
+    let (no_bitmap, error) = Message::decode_until_wrong(&profile, &bytes[..9]).unwrap();
+    assert_eq!((no_bitmap.mti(), no_bitmap.fields().count(), error.unwrap().place), (*b"0200", 0, Place::Bitmap));
+    assert!(Message::decode_until_wrong(&profile, &bytes[..1]).is_err());
+}

@@ -1,6 +1,6 @@
 //! What lies where: bytes written by hand from the dialect's rules beside what the codec makes and reads.
 
-use iso8583::{Builder, Message, Place, Problem, Profile};
+use iso8583::{Builder, Message, Place, Problem, Profile, Value};
 
 use crate::support::{profiles, sale, terminals};
 
@@ -135,4 +135,20 @@ fn bytes_in_hexadecimal_are_copied_out() {
     let mut out = [0; 16];
     assert_eq!(hex::encode(read.copy_bytes(52, &mut out).unwrap()), "cd01d6ad8f0a484c");
     assert_eq!(read.copy_bytes(52, &mut [0; 4]).unwrap_err().problem, Problem::TooLong { found: 8, most: 4 });
+}
+
+#[test]
+fn parts_of_a_field_are_read_as_far_as_it_goes() {
+    let profile = terminals();
+    let mut echo = Builder::new(&profile, *b"0820").unwrap();
+    let bytes = echo.digits(60, "0000012330").unwrap().encode().unwrap();
+    let read = Message::decode(&profile, &bytes).unwrap();
+    let part = |index| match read.part(60, index) {
+        Ok(Value::Digits(digits)) => Ok(digits.iter().map(char::from).collect::<String>()),
+        Ok(Value::Text(_) | Value::Bytes(_) | Value::Hex(_)) => panic!("digits are digits"),
+        Err(error) => Err(error.problem),
+    };
+    // The network code has three digits; there are two.
+    assert_eq!([part(0), part(1), part(2)].map(Result::unwrap), ["00", "000123", "30"]);
+    assert_eq!([part(3), part(7)], [Err(Problem::Absent), Err(Problem::Absent)]);
 }

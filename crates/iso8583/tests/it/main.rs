@@ -6,5 +6,6 @@ mod layouts;
 mod oracle;
 mod profiles;
 mod random;
+mod seeds;
 mod support;
 mod tlv;

@@ -39,3 +39,29 @@ fn a_wrong_profile_names_field_and_remedy() {
     );
     refused("class = \"C2\"", "klass = \"C2\"", "klass");
 }
+
+#[test]
+fn a_profile_cannot_show_what_the_standard_has_hidden() {
+    refused("size = 37, class = \"C3\"", "size = 37", "field 35: class C1; it holds a card number");
+    refused("size = 19, class = \"C2\"", "size = 19", "field 2: class C1");
+    refused(
+        "name = \"PIN block\", format = \"b\", size = 8, class = \"C3\"",
+        "name = \"PIN block\", format = \"b\", size = 8, class = \"C2\"",
+        "field 52: class C2",
+    );
+}
+
+#[test]
+fn parts_fit_their_field() {
+    refused(
+        "{ name = \"account type\", size = 3 }",
+        "{ name = \"account type\", size = 4 }",
+        "field 60: parts of 18 together",
+    );
+    refused(
+        "{ name = \"account type\", size = 3 }",
+        "{ name = \"account type\", size = 0 }",
+        "field 60: parts of 14 together",
+    );
+    refused("size = 8 }\n", "size = 8, parts = [{ name = \"half\", size = 4 }] }\n", "field 64: parts of format b");
+}

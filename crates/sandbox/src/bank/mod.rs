@@ -19,6 +19,8 @@
 //! - What goes wrong with a serial number depends on the seed and the number only, not on time or order. (The n-th
 //!   payment that is returned is the one exception: it counts arrivals.)
 //!
+//! UnionPay online, which has forms and a page for payers, is in [`unionpay`], over the same books.
+//!
 //! Everything is in memory and ends with the process.
 
 mod body;
@@ -35,6 +37,7 @@ mod plan;
 mod sign;
 mod site;
 mod stats;
+pub(crate) mod unionpay;
 mod work;
 
 use std::sync::Arc;
@@ -50,6 +53,7 @@ use ledger::Ledger;
 use notify::Notifier;
 use site::Sites;
 use stats::Stats;
+use unionpay::UnionPay;
 
 pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
@@ -58,6 +62,7 @@ pub use names::{House, Rail, Serial, SerialError, Verb};
 pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, Rates, Verdict};
 pub use site::NoSite;
 pub use stats::{Report, VerbReport};
+pub use unionpay::SANDBOX_UNIONPAY_SECRET;
 
 /// The key that bank and platform share unless another is given. It protects nothing: the bank is not real.
 pub const SANDBOX_KEY_HEX: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
@@ -73,8 +78,10 @@ pub struct Settings {
     pub key: MacKey,
     /// The first clearing date.
     pub date: Date,
-    /// Where notifications are posted; nowhere if there is none.
+    /// Where notifications are posted; nowhere if there is none. UnionPay's go where each order says.
     pub notify_url: Option<String>,
+    /// What UnionPay's forms are signed with, both ways.
+    pub unionpay_secret: String,
 }
 
 /// A bank and a fund with their books. Cheap to share: every method takes `&self`.
@@ -87,6 +94,7 @@ pub struct Bank {
     days: Days,
     stats: Stats,
     notifier: Option<Notifier>,
+    unionpay: UnionPay,
     sites: Sites,
 }
 
@@ -104,10 +112,11 @@ impl Bank {
     /// A bank without customers and without a past.
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
-        let Settings { plan, seed, key, date, notify_url } = settings;
+        let Settings { plan, seed, key, date, notify_url, unionpay_secret } = settings;
+        let unionpay = UnionPay::new(unionpay_secret);
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
-        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, sites: Sites::default() })
+        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, sites: Sites::default() })
     }
 
     /// The date that operations are cleared under now.
@@ -122,6 +131,7 @@ impl Bank {
     /// [`ClockError`] if it would go back.
     pub fn set_clearing_date(&self, date: Date) -> Result<(), ClockError> {
         let came_back = self.days.set(date)?;
+        self.end_pages(date);
         self.tell_returns(&came_back);
         Ok(())
     }

@@ -40,6 +40,8 @@ pub struct Plan {
     pub capture: Rates,
     /// Rates of releases.
     pub release: Rates,
+    /// Rates of payments at UnionPay's page.
+    pub redirect: Rates,
     /// Sites that go down for a while.
     pub outage: Vec<Outage>,
 }
@@ -70,6 +72,7 @@ impl Default for Plan {
             hold: Rates::default(),
             capture: Rates::default(),
             release: Rates::default(),
+            redirect: Rates::default(),
             outage: Vec::new(),
         }
     }
@@ -192,6 +195,7 @@ impl Plan {
             Verb::Hold => &self.hold,
             Verb::Capture => &self.capture,
             Verb::Release => &self.release,
+            Verb::Redirect => &self.redirect,
         }
     }
 
@@ -266,7 +270,7 @@ impl Rates {
 /// What a verb is usually declined for: mostly the payer, then risk control, banks and the network.
 const fn usual_codes(verb: Verb) -> &'static [&'static str] {
     match verb {
-        Verb::Debit => {
+        Verb::Debit | Verb::Redirect => {
             &["10000001", "10000001", "10000001", "10000002", "20000001", "20000002", "30000001", "40000001"]
         }
         Verb::Pay => &["10000003", "10000004", "20000001", "30000001", "40000001"],

@@ -6,6 +6,7 @@
 //! | [`preset`] | the shapes |
 //! | [`payments`] | `bench payments`: orders paid through the sandbox bank |
 //! | [`keys`] | `bench keys`: data keys and signatures of the key service |
+//! | [`terminals`] | `bench terminals`: connections of terminals, and what each costs |
 //! | [`postings`], [`holds`] | what is sent: made from a seed, written in CBOR or JSON |
 //! | [`load`] | the maker thread, and the lanes that send |
 //! | [`connection`] | signed requests over connections that stay, with little work of their own |
@@ -30,3 +31,4 @@ mod progress;
 mod raw;
 mod report;
 mod statistics;
+pub mod terminals;

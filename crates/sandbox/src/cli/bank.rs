@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use ark::MacKey;
 use clap::Args;
 use jiff::civil::Date;
-use sandbox::bank::{self, Bank, DEFAULT_PLAN, Plan, SANDBOX_KEY_HEX, Settings};
+use sandbox::bank::{self, Bank, DEFAULT_PLAN, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET, Settings};
 use tokio::net::TcpListener;
 
 /// Arguments of `lintel-sandbox bank`.
@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// The HMAC-SM3 key shared with the platform, 64 hexadecimal digits. The default is a known one.
     #[arg(long, env = "LINTEL_SANDBOX_KEY", hide_env_values = true, default_value = SANDBOX_KEY_HEX, hide_default_value = true)]
     key: String,
+    /// The secret that UnionPay's forms are signed with, both ways (signMethod 12). The default is a known one.
+    #[arg(long, env = "LINTEL_SANDBOX_UNIONPAY_SECRET", hide_env_values = true, default_value = SANDBOX_UNIONPAY_SECRET, hide_default_value = true)]
+    unionpay_secret: String,
     /// The first clearing date, e.g. 2026-03-05; today in China unless given.
     #[arg(long, value_parser = date)]
     date: Option<Date>,
@@ -49,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         key: MacKey::from_hex(&arguments.key).context("reading --key")?,
         date: arguments.date.unwrap_or_else(bank::today),
         notify_url: arguments.notify.clone(),
+        unionpay_secret: arguments.unionpay_secret.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(arguments.threads))

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use sandbox::bench::keys::Keys;
 use sandbox::bench::ledger::Ledger;
 use sandbox::bench::payments::Payments;
+use sandbox::bench::terminals::Terminals;
 use sandbox::crash::Crash;
 use sandbox::play::Play;
 
@@ -37,6 +38,7 @@ enum Bench {
     Ledger(Ledger),
     Payments(Payments),
     Keys(Keys),
+    Terminals(Terminals),
 }
 
 /// Reads the arguments and runs the command.
@@ -48,5 +50,6 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Bench(Bench::Ledger(ledger)) => ledger.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Payments(payments)) => payments.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Keys(keys)) => keys.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
+        Command::Bench(Bench::Terminals(all)) => all.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -10,3 +10,4 @@ mod refusals;
 mod returns;
 mod sites;
 mod support;
+mod unionpay;

@@ -38,7 +38,8 @@ impl World {
 
     pub(crate) async fn start_with(plan: &str, seed: u64, notify_url: Option<String>) -> Self {
         let plan = Plan::parse(plan).unwrap();
-        let bank = Bank::new(Settings { plan, seed, key: key(), date: DAY, notify_url });
+        let unionpay_secret = bank::SANDBOX_UNIONPAY_SECRET.to_owned();
+        let bank = Bank::new(Settings { plan, seed, key: key(), date: DAY, notify_url, unionpay_secret });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(bank::serve(listener, Arc::clone(&bank), future::pending()));

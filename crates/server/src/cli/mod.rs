@@ -7,6 +7,7 @@ mod attempt;
 mod backup;
 mod bank_card;
 mod block_list;
+mod certificate;
 mod channel;
 mod clearing;
 pub(crate) mod client;
@@ -16,6 +17,7 @@ mod export;
 mod freeze;
 mod import;
 mod inside;
+mod iso8583;
 mod journal;
 mod key;
 mod ledger;
@@ -131,9 +133,15 @@ enum What {
     /// Limits on personal payment accounts: in force, classes, what is used.
     #[command(after_help = limit::EXAMPLES)]
     Limit(Remote<limit::Limit>),
+    /// Certificates by which merchants sign, and the platform's public keys.
+    #[command(after_help = certificate::EXAMPLES)]
+    Certificate(Remote<certificate::Certificate>),
     /// Block lists: look, add, propose a removal.
     #[command(after_help = block_list::EXAMPLES)]
     BlockList(Remote<block_list::BlockList>),
+    /// Card messages (ISO 8583): show one, make one, look at profiles.
+    #[command(subcommand, after_help = self::iso8583::EXAMPLES)]
+    Iso8583(self::iso8583::Iso8583),
     /// Print the secret of an API key.
     Key(key::Key),
     /// Look at the journal.
@@ -222,7 +230,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Withdrawal(withdrawal) => withdrawal.run(&load()?, withdrawal::Withdrawal::ask)?,
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
+        What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
+        What::Iso8583(iso8583) => iso8583.run()?,
         What::Key(key) => key.run(&load()?)?,
         What::Journal(journal) => journal.run(&load()?)?,
         What::Bench { args } => return sandbox(&["bench".to_owned()], &args),

@@ -174,6 +174,7 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::ExchangeRate(id) => id.to_string(),
         Reply::Conversion(id) => id.to_string(),
         Reply::BlockEntry(id) => id.to_string(),
+        Reply::Certificate(id) => id.to_string(),
         Reply::LimitPolicy(id) => id.to_string(),
         Reply::TopUp(id) => id.to_string(),
         Reply::Transfer(id) => id.to_string(),
@@ -188,6 +189,13 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::Arrears { arrears, .. } => arrears.first()?.to_string(),
         Reply::Chargeback(id) => id.to_string(),
         Reply::Advance(id) => id.to_string(),
+        Reply::CardFeePlan(id) => id.to_string(),
+        Reply::CardCost(id) => id.to_string(),
+        Reply::Acquiring(id) => id.to_string(),
+        Reply::Terminal(id) => id.to_string(),
+        Reply::CardTransaction(id) => id.to_string(),
+        Reply::BatchClose(id) => id.to_string(),
+        Reply::CardClearing(id) => id.to_string(),
     })
 }
 

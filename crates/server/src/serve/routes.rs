@@ -50,7 +50,6 @@ pub(super) fn executor(
 }
 
 fn route(config: &Config, entry: &ChannelConfig, keys: &Arc<dyn KeyUse>) -> Result<Route> {
-    refuse_clear_key(config, entry)?;
     let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)?;
     let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
     for site in entry.sites(&config.executor)? {
@@ -68,13 +67,26 @@ fn route(config: &Config, entry: &ChannelConfig, keys: &Arc<dyn KeyUse>) -> Resu
     Ok(Route { channel, sites })
 }
 
-/// Refuses a channel's key in the settings of a production: whoever reads them would sign as the institution.
-fn refuse_clear_key(config: &Config, entry: &ChannelConfig) -> Result<()> {
-    let key = entry.settings.get("key").and_then(serde_json::Value::as_str);
-    if config.ark.profile == ArkProfile::Production && key.is_some_and(|key| !key.starts_with("ark:")) {
+/// Refuses secrets in the settings of a production: of channels, whatever they call them, since whoever reads them would sign as the
+/// institution; and passwords in addresses of databases, but in the environment.
+pub(super) fn refuse_clear_secrets(config: &Config) -> Result<()> {
+    if config.ark.profile != ArkProfile::Production {
+        return Ok(());
+    }
+    for ChannelConfig { name, settings, .. } in &config.channels {
+        if let Some(setting) = channels::registry::clear_secrets(name, settings).first() {
+            bail!(
+                "ark.profile = \"production\", and `{setting}` of channel {name} stands in the settings: bring it with `lintel ark keys \
+                 take-in channel/NAME` and name it there, as \"ark:channel/NAME\" (a secret that the channel hashes: as \
+                 \"ark:NAME=ark:v1:…\", which `lintel ark encrypt NAME --context channel={name}` writes)"
+            );
+        }
+    }
+    if let Some(setting) = config.clear_passwords.first() {
+        let variable = format!("LINTEL_SET_{}", setting.to_uppercase().replace('.', "__"));
         bail!(
-            "ark.profile = \"production\", and its key stands in the settings: bring it with `lintel ark keys take-in \
-             channel/NAME` and name it there, as \"ark:channel/NAME\""
+            "ark.profile = \"production\", and {setting} has a password in the settings file or on the command line: give the address by \
+             the environment ({variable}=…), or let the database know this process without one (peer, on its own socket)"
         );
     }
     Ok(())

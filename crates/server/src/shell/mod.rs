@@ -8,6 +8,7 @@
 //!                                   │        │                              merger thread: ten files become one
 //!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches, new or settled
 //!                                   └─ what left memory ◄─ look-up and filter threads (store)
+//!  rewrapper thread: the vault, after a rotation of its key
 //! ```
 
 pub(crate) mod awaited;
@@ -29,6 +30,7 @@ pub(crate) mod notification;
 pub(crate) mod projector;
 pub(crate) mod recall;
 pub(crate) mod remote_keys;
+pub(crate) mod rewrapper;
 pub(crate) mod site;
 pub(crate) mod standing;
 pub(crate) mod term;

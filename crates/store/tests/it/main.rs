@@ -5,6 +5,7 @@ mod cluster;
 mod place;
 mod world;
 
+mod cards;
 mod checkpoints;
 mod corruption;
 mod indexes;

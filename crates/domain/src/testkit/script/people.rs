@@ -13,6 +13,7 @@ use crate::arrears::ArrearsCommand;
 use crate::attempt::Rail;
 use crate::block_list::BlockListCommand;
 use crate::book::Side;
+use crate::card_transaction::CardTransactionCommand;
 use crate::command::Command;
 use crate::conversion::ConversionCommand;
 use crate::exchange_rate::ExchangeRateCommand;
@@ -169,6 +170,8 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::OwnTransfer(OwnTransferCommand::Inject(command)) => Proposal::InjectOwn(command),
         Command::Arrears(ArrearsCommand::CoverRefund(command)) => Proposal::CoverRefund(command),
         Command::Advance(AdvanceCommand::SetPolicy(command)) => Proposal::AdvancePolicy(command),
+        Command::CardFee(command) => Proposal::CardFee(command),
+        Command::CardTransaction(CardTransactionCommand::AdjustCredit(command)) => Proposal::CreditAdjustment(command),
         _ => return None,
     })
 }
