@@ -51,7 +51,8 @@ pub(crate) fn fresh(channels: &Channels) -> BTreeMap<Rail, Sites> {
 fn down(seed: u64, rate: u64, rail: Rail, site: usize, now: i64) -> Option<Down> {
     let spell = u64::try_from(now / SPELL_MS).expect("time is after 1970");
     let site = u64::try_from(site).expect("there are two");
-    let mut random = Random::new(seed ^ (rail as u64 + 1) << 56 ^ (site + 1) << 48 ^ spell);
+    let place = ((rail as u64 + 1) << 56) | ((site + 1) << 48);
+    let mut random = Random::new(seed ^ place ^ spell);
     random.chance(rate).then(|| if random.chance(500) { Down::Refuses } else { Down::Mute })
 }
 

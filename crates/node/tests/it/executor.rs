@@ -132,7 +132,7 @@ fn an_attempt_that_a_notification_settled_is_asked_about_no_more() {
         for _ in 0..steps {
             match pilot.step() {
                 Step::Send(_) => {
-                    drop(words.next().map(|word| pilot.flight.ended(crate::scripted::call(word).unwrap())))
+                    words.next().into_iter().for_each(|word| pilot.flight.ended(crate::scripted::call(word).unwrap()));
                 }
                 Step::Report(outcome) => pilot.flight.reported(&outcome),
                 Step::Wait { .. } | Step::Done => {}
