@@ -163,7 +163,7 @@ pub(crate) async fn get(
         Some(error) => super::ark::error_of(error),
         None => ApiError::new("channel_unknown", None, error.to_string()),
     })?;
-    let page = FrontPageView::of(order, attempt, &route.url, request);
+    let page = FrontPageView::of(order, attempt, route.sites.page_url(), request);
     let page = page.ok_or_else(|| ApiError::new("internal", None, "the channel's page is no form"))?;
     metrics::counter!("lintel_front_pages_total", "rail" => rail.name()).increment(1);
     Ok(answered(&headers, Answer { view: page, position: answer.position, repeated: false }))

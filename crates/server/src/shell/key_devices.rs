@@ -7,6 +7,7 @@
 //! ```
 //! A device that does not answer is tried again; what only a person can mend, such as a refused PIN, is not: tokens lock.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -147,6 +147,12 @@ impl ChannelSites {
         }
     }
 
+    /// Where payers' browsers are sent: the first site of the settings, the same each time, for a page that was handed out is not
+    /// handed out again elsewhere.
+    pub(crate) fn page_url(&self) -> &str {
+        self.lines.first().map_or("", |line| &line.url)
+    }
+
     /// Puts a version of the weights in force.
     pub(crate) fn set_weights(&self, version: u64, weights: &BTreeMap<String, u32>) {
         let channel = self.rail.name();
