@@ -400,11 +400,11 @@ fn merge(base: &mut toml::Table, over: toml::Table) {
 fn with_password(place: &str, table: &toml::Table) -> Vec<String> {
     let of = |(key, value): (&String, &toml::Value)| {
         let name = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
-        match value {
-            toml::Value::Table(inner) => with_password(&name, inner),
-            toml::Value::String(text) if key == "url" && holds_password(text) => vec![name],
-            _ => Vec::new(),
+        if let toml::Value::Table(inner) = value {
+            return with_password(&name, inner);
         }
+        let holds = key == "url" && value.as_str().is_some_and(holds_password);
+        if holds { vec![name] } else { Vec::new() }
     };
     table.iter().flat_map(of).collect()
 }

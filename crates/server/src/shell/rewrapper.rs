@@ -281,7 +281,7 @@ impl Worker {
     /// Says what is wrong, once. That the key service is sealed, others say.
     fn is_in_trouble(&self, error: &Error) {
         let code = error.of_keys().map_or("vault_unavailable", ark::keys::Error::code);
-        let before = std::mem::replace(&mut held(&self.progress).trouble, Some(code));
+        let before = held(&self.progress).trouble.replace(code);
         if before != Some(code) && code != "sealed" {
             metrics::counter!("lintel_vault_rewrap_failures_total").increment(1);
             tracing::warn!(%error, code, "the vault's re-wrap waits, and goes on where it was");
