@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::model::{day, noon};
 
-const KINDS: [BusinessKind; 21] = [
+const KINDS: [BusinessKind; 23] = [
     BusinessKind::TopUp,
     BusinessKind::Transfer,
     BusinessKind::Order,
