@@ -92,7 +92,7 @@ fn asked<'a>(arguments: &[&'a str]) -> anyhow::Result<Asked<'a>> {
 /// Adds to the seeds what reaches more than they do.
 fn keep(target: &Target, host: &str, seeds: &Path, corpus: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(seeds).with_context(|| format!("creating {}", seeds.display()))?;
-    workspace::run(target.command(host).arg("-merge=1").args([seeds, corpus]))
+    workspace::run(target.command(host).arg("-set_cover_merge=1").args([seeds, corpus]))
 }
 
 impl Target {
