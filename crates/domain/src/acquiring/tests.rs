@@ -1,3 +1,5 @@
+//! Merchant numbers, terms, limits.
+
 use alloc::string::ToString;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Batch closes: equal, unequal, asked again.
+
 use alloc::vec;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The network's file: what it gates, what it answers, what differs.
+
 use super::*;
 use crate::card_fee::CardType;
 use crate::command::Command;

@@ -1,3 +1,5 @@
+//! Fees to the fen, versions by day.
+
 use alloc::vec::Vec;
 
 use super::*;

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use super::{
     CardKind, CardStatus, CardTransaction, CardTransactionEvent, Effect, Reversal, ReversalReason, Reverser, TraceKey,
 };
-use crate::acquiring;
+use crate::acquiring::{self, CardUse};
 use crate::calendar::Date;
-use crate::ids::{AcquiringId, CardTransactionId, HoldId, MerchantId};
+use crate::ids::{AcquiringId, CardTransactionId, HoldId, MerchantId, VoucherId};
 use crate::money::Minor;
 use crate::state::State;
 use crate::terminal;
@@ -136,18 +136,7 @@ pub(crate) fn apply(state: &mut State, event: &CardTransactionEvent) {
             acquiring::apply_used(state, row.acquiring, *used);
             approved(state, &row);
         }
-        CardTransactionEvent::Declined { transaction, code, used } => {
-            let (now, before) = (state.now, row(state, *transaction));
-            change(state, *transaction, |row| {
-                row.status = CardStatus::Declined;
-                row.code = Some(code.clone());
-                row.answered_at = Some(now);
-                row.counted = false;
-            });
-            acquiring::apply_used(state, before.acquiring, *used);
-            give_back(state, &before);
-            unfollow(state, &before);
-        }
+        CardTransactionEvent::Declined { transaction, code, used } => declined(state, *transaction, code, *used),
         CardTransactionEvent::Unanswered(id) => change(state, *id, |row| row.status = CardStatus::Unknown),
         CardTransactionEvent::ReversalAsked { transaction, reason, by } => {
             reversal_asked(state, *transaction, *reason, *by);
@@ -168,24 +157,41 @@ pub(crate) fn apply(state: &mut State, event: &CardTransactionEvent) {
             });
         }
         CardTransactionEvent::Reversed { transaction, code, voucher, used } => {
-            let (now, before) = (state.now, row(state, *transaction));
-            change(state, *transaction, |row| {
-                row.status = CardStatus::Reversed;
-                row.money.pending = 0;
-                row.counted = false;
-                if let Some(reversal) = &mut row.reversal {
-                    reversal.code = Some(code.clone());
-                    reversal.taken_at = Some(now);
-                    reversal.voucher = voucher.or(reversal.voucher);
-                }
-            });
-            acquiring::apply_used(state, before.acquiring, *used);
-            if voucher.is_some() {
-                restore_undone(state, &before);
-            }
-            unfollow(state, &before);
+            reversed(state, *transaction, code, *voucher, *used);
         }
     }
+}
+
+fn declined(state: &mut State, id: CardTransactionId, code: &str, used: Option<CardUse>) {
+    let (now, before) = (state.now, row(state, id));
+    change(state, id, |row| {
+        row.status = CardStatus::Declined;
+        row.code = Some(code.into());
+        row.answered_at = Some(now);
+        row.counted = false;
+    });
+    acquiring::apply_used(state, before.acquiring, used);
+    give_back(state, &before);
+    unfollow(state, &before);
+}
+
+fn reversed(state: &mut State, id: CardTransactionId, code: &str, voucher: Option<VoucherId>, used: Option<CardUse>) {
+    let (now, before) = (state.now, row(state, id));
+    change(state, id, |row| {
+        row.status = CardStatus::Reversed;
+        row.money.pending = 0;
+        row.counted = false;
+        if let Some(reversal) = &mut row.reversal {
+            reversal.code = Some(code.into());
+            reversal.taken_at = Some(now);
+            reversal.voucher = voucher.or(reversal.voucher);
+        }
+    });
+    acquiring::apply_used(state, before.acquiring, used);
+    if voucher.is_some() {
+        restore_undone(state, &before);
+    }
+    unfollow(state, &before);
 }
 
 fn row(state: &State, id: CardTransactionId) -> CardTransaction {

@@ -1,3 +1,5 @@
+//! A terminal's life, its binding, what smells of fraud.
+
 use super::*;
 use crate::command::Command;
 use crate::merchant::SettlementAccount;
