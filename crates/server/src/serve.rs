@@ -74,9 +74,7 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    // Before custodians come for a platform that will not start.
-    routes::refuse_clear_secrets(config)?;
-    let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
+    let (lock, place) = (take_directory(config)?, JournalPlace::of(config)?);
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     // A sealed node leads nothing: it waits before it takes the lease.
     let Some(doors) = open_doors(&runtime, config, &ark, sealed, ready, &stop)? else { return Ok(()) };
@@ -125,10 +123,7 @@ pub(crate) fn run_until(
         executor: executor.clone(),
     });
     let served = runtime.block_on(async {
-        if is_new {
-            initialise(config, &platform).await?;
-        }
-        tokio::spawn(tick(platform.clone()));
+        begin(config, &platform, is_new).await?;
         told.into_iter().for_each(|told| drop(attempts.send(told)));
         tokio::spawn(executor.run(requested));
         serve(config, app, doors, stop).await
@@ -142,10 +137,21 @@ pub(crate) fn run_until(
     served
 }
 
-/// Before the lease, which a node that is refused would keep from the others.
-fn take_directory(directory: &Path) -> Result<DirectoryLock> {
-    let lock = DirectoryLock::acquire(directory)?;
-    refuse_half_rebuilt(directory)?;
+/// Begins new books from the settings; from then on time passes.
+async fn begin(config: &Config, platform: &Platform, is_new: bool) -> Result<()> {
+    if is_new {
+        initialise(config, platform).await?;
+    }
+    tokio::spawn(tick(platform.clone()));
+    Ok(())
+}
+
+/// Before the lease, which a node that is refused would keep from the others, and before custodians come for a platform that will
+/// not start.
+fn take_directory(config: &Config) -> Result<DirectoryLock> {
+    routes::refuse_clear_secrets(config)?;
+    let lock = DirectoryLock::acquire(&config.data_dir)?;
+    refuse_half_rebuilt(&config.data_dir)?;
     Ok(lock)
 }
 
