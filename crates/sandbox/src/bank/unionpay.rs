@@ -324,20 +324,19 @@ impl Bank {
                     bank.tell(&entry);
                 });
             }
-            fault => {
+            Fault::LostAfter => self.settled_and_told(&entry, 0),
+            Fault::GarbageAfter => {
                 self.settle(&entry);
-                let times = match fault {
-                    Fault::LostAfter => 0,
-                    Fault::GarbageAfter => {
-                        self.twisted(order, Twist { amount: None, forged: true });
-                        0
-                    }
-                    Fault::Twice => 2,
-                    Fault::None | Fault::LostBefore | Fault::GarbageBefore | Fault::Late | Fault::InProgress => 1,
-                };
-                (0..times).for_each(|_| self.tell(&entry));
+                self.twisted(order, Twist { amount: None, forged: true });
             }
+            Fault::Twice => self.settled_and_told(&entry, 2),
+            Fault::None | Fault::LostBefore | Fault::GarbageBefore => self.settled_and_told(&entry, 1),
         }
+    }
+
+    fn settled_and_told(self: &Arc<Self>, entry: &Entry, times: usize) {
+        self.settle(entry);
+        (0..times).for_each(|_| self.tell(entry));
     }
 
     /// Pays at a page as its payer does, even one that has ended: what was confirmed in the last second comes through late.
