@@ -118,9 +118,9 @@ impl Authorization {
         let scheme = self.scheme.signing().ok_or(SigningError::OtherScheme)?;
         let message = string_to_sign(request, &self.stamp);
         let check = Check { public, scheme, message: &message, signature: &self.signature };
-        provider.verify(&check).map_err(|error| match error {
-            KeyError::WrongKind { .. } => SigningError::OtherScheme,
-            _ => SigningError::Mismatch,
+        provider.verify(&check).map_err(|error| {
+            let other = matches!(error, KeyError::WrongKind { .. });
+            if other { SigningError::OtherScheme } else { SigningError::Mismatch }
         })
     }
 

@@ -291,7 +291,12 @@ fn a_site_is_kept_where_the_others_cannot_carry_the_peak_and_drained_once_they_c
     assert_eq!(world.health(0), Health::Kept);
     let kept = world.changed.iter().find_map(|(_, change)| match change {
         Change::Kept { site: 0, cause, peak } => Some((*cause, *peak)),
-        _ => None,
+        Change::Kept { .. }
+        | Change::Drained { .. }
+        | Change::Ramped { .. }
+        | Change::Up { .. }
+        | Change::Circuit(_)
+        | Change::Weights => None,
     });
     assert_eq!(kept, Some((Cause::Traffic, 50)));
     assert!(world.share(0, 150_000, 200_000).0 > 1_000, "half of the requests still go there");

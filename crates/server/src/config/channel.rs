@@ -169,7 +169,9 @@ impl ChannelConfig {
         }
         let or = |own: u64, other: u64| if own == 0 { other } else { own };
         site.timeout_ms = or(site.timeout_ms, executor.timeout_ms);
-        site.connect_timeout_ms = or(site.connect_timeout_ms, executor.connect_timeout_ms);
+        // The executor's goes with its own time-out: where an answer is waited for less long, so is a connection.
+        let connect_timeout_ms = executor.connect_timeout_ms.min((site.timeout_ms / 2).max(1));
+        site.connect_timeout_ms = or(site.connect_timeout_ms, connect_timeout_ms);
         if site.connect_timeout_ms >= site.timeout_ms {
             // Else nobody could tell a connection that was never made from a request that was lost.
             bail!(

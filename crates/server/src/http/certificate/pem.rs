@@ -60,7 +60,9 @@ pub(super) fn read(text: &str) -> Result<Read, ApiError> {
         SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey => Err(wrong(
             "it is a private key, and was not kept: make a new pair, for this one has been sent, and send the public half",
         )),
-        _ => Err(wrong("it is neither CERTIFICATE nor PUBLIC KEY")),
+        SectionKind::Crl | SectionKind::Csr | SectionKind::EchConfigList | _ => {
+            Err(wrong("it is neither CERTIFICATE nor PUBLIC KEY"))
+        }
     }
 }
 
