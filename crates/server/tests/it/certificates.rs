@@ -225,7 +225,7 @@ fn a_merchant_rotates_its_certificate_by_itself() {
     assert_eq!(new.post(&revoke, &json!({"reason": "rotated"})).ok()["status"], json!("revoked"));
     assert_eq!(code(&list(&old)), (401, "signature_key_unknown".into()));
     assert_eq!(list(&new).status, 200);
-    assert_eq!(code(&new.post(&revoke, &json!({"reason": "again"}))), (409, "certificate_state".into()));
+    assert_eq!(code(&new.post(&revoke, &json!({"reason": "again"}))), (422, "certificate_state".into()));
     let again = new.post(&target, &json!({"certificate": first.public(), "serial_no": "AGAIN"}));
     assert_eq!(code(&again), (422, "certificate_exists".into()));
 
