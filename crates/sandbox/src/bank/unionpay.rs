@@ -291,7 +291,7 @@ impl Bank {
     }
 
     /// The payer clicks on the page.
-    pub(crate) async fn click(self: &Arc<Self>, serial: Serial, pays: bool) -> Shown {
+    pub(crate) fn click(self: &Arc<Self>, serial: Serial, pays: bool) -> Shown {
         let Some(order) = self.unionpay.order(serial) else {
             return Shown::Problem(String::from("34 查无此交易"));
         };
@@ -300,7 +300,7 @@ impl Bank {
             return Shown::Page(page::says(&format!("未支付。返回商户 Not paid. Back to {front_url}")));
         }
         if self.unionpay.turn(serial, &[Page::Open], Page::Confirmed) {
-            self.pay(&order).await;
+            self.pay(&order);
         }
         match self.unionpay.order(serial) {
             Some(order) => self.page_again(&order),
@@ -309,12 +309,13 @@ impl Bank {
     }
 
     /// Settles what the payer confirmed, and tells of it as the plan wants.
-    async fn pay(self: &Arc<Self>, order: &Order) {
+    fn pay(self: &Arc<Self>, order: &Order) {
         let entry = order.entry;
-        match self.plan.fault(self.seed, entry.serial, entry.verb) {
+        let fault = self.plan.fault(self.seed, entry.serial, entry.verb);
+        let times = match fault {
             Fault::InProgress => {
                 let left = self.plan.in_progress_queries.saturating_sub(1);
-                self.ledger.close(entry.serial, State::Open { queries_left: Some(left) });
+                return self.ledger.close(entry.serial, State::Open { queries_left: Some(left) });
             }
             Fault::Late => {
                 let bank = Arc::clone(self);
@@ -323,27 +324,24 @@ impl Bank {
                     bank.settle(&entry);
                     bank.tell(&entry);
                 });
+                return;
             }
-            Fault::LostAfter => self.settled_and_told(&entry, 0),
-            Fault::GarbageAfter => {
-                self.settle(&entry);
-                self.twisted(order, Twist { amount: None, forged: true });
-            }
-            Fault::Twice => self.settled_and_told(&entry, 2),
-            Fault::None | Fault::LostBefore | Fault::GarbageBefore => self.settled_and_told(&entry, 1),
+            Fault::LostAfter | Fault::GarbageAfter => 0,
+            Fault::None | Fault::LostBefore | Fault::GarbageBefore => 1,
+            Fault::Twice => 2,
+        };
+        self.settle(&entry);
+        if fault == Fault::GarbageAfter {
+            self.twisted(order, Twist { amount: None, forged: true });
         }
-    }
-
-    fn settled_and_told(self: &Arc<Self>, entry: &Entry, times: usize) {
-        self.settle(entry);
-        (0..times).for_each(|_| self.tell(entry));
+        (0..times).for_each(|_| self.tell(&entry));
     }
 
     /// Pays at a page as its payer does, even one that has ended: what was confirmed in the last second comes through late.
-    pub(crate) async fn pay_late(self: &Arc<Self>, serial: Serial) -> bool {
+    pub(crate) fn pay_late(self: &Arc<Self>, serial: Serial) -> bool {
         let turned = self.unionpay.turn(serial, &[Page::Open, Page::Ended], Page::Confirmed);
         if let Some(order) = self.unionpay.order(serial).filter(|_| turned) {
-            self.pay(&order).await;
+            self.pay(&order);
         }
         turned
     }

@@ -69,7 +69,7 @@ async fn click(State(bank): State<Arc<Bank>>, ConnectInfo(cutter): ConnectInfo<C
     else {
         return malformed(&bank, "orderId and action");
     };
-    shown(bank.click(serial, action == "pay").await, &cutter)
+    shown(bank.click(serial, action == "pay"), &cutter)
 }
 
 fn malformed(bank: &Bank, field: &str) -> Response {
@@ -177,10 +177,7 @@ async fn end(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Respons
 }
 
 async fn pay(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Response {
-    match which.serial() {
-        Ok(serial) => done(bank.pay_late(serial).await),
-        Err(refused) => *refused,
-    }
+    which.serial().map_or_else(|refused| *refused, |serial| done(bank.pay_late(serial)))
 }
 
 async fn tell(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Response {
