@@ -74,9 +74,7 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    // Before custodians come for a platform that will not start.
-    refuse_clear_secrets(config)?;
-    let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
+    let (lock, place) = (take_directory(config)?, JournalPlace::of(config)?);
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     // A sealed node leads nothing: it waits before it takes the lease.
     let Some(doors) = open_doors(&runtime, config, &ark, sealed, ready, &stop)? else { return Ok(()) };
@@ -124,9 +122,7 @@ pub(crate) fn run_until(
         executor: executor.clone(),
     });
     let served = runtime.block_on(async {
-        if is_new {
-            initialise(config, &platform).await?;
-        }
+        initialise(config, &platform, is_new).await?;
         tokio::spawn(tick(platform.clone()));
         outbox.into_iter().for_each(|attempt| drop(attempts.send((epoch, attempt))));
         tokio::spawn(executor.run(requested));
@@ -141,10 +137,11 @@ pub(crate) fn run_until(
     served
 }
 
-/// Before the lease, which a node that is refused would keep from the others.
-fn take_directory(directory: &Path) -> Result<DirectoryLock> {
-    let lock = DirectoryLock::acquire(directory)?;
-    refuse_half_rebuilt(directory)?;
+/// Before the lease, which a node that is refused would keep from the others, and before custodians come for one that will not start.
+fn take_directory(config: &Config) -> Result<DirectoryLock> {
+    refuse_clear_secrets(config)?;
+    let lock = DirectoryLock::acquire(&config.data_dir)?;
+    refuse_half_rebuilt(&config.data_dir)?;
     Ok(lock)
 }
 
@@ -364,7 +361,11 @@ fn first_day(config: &Config) -> Result<Date> {
     }
 }
 
-async fn initialise(config: &Config, platform: &Platform) -> Result<()> {
+/// Begins the books if they are new.
+async fn initialise(config: &Config, platform: &Platform, is_new: bool) -> Result<()> {
+    if !is_new {
+        return Ok(());
+    }
     let first_day = first_day(config)?;
     let (institution, sandbox) = (config.institution.clone(), config.sandbox);
     let genesis = Genesis { institution, first_day, calendar: config.calendar()?, sandbox };
