@@ -368,7 +368,7 @@ fn running() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(channel::list))
         .routes(routes!(channel::sites))
-        .routes(routes!(site_weight::list))
+        .routes(routes!(site_weight::weights))
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))
         .routes(routes!(manual_voucher::list))

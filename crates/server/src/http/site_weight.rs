@@ -130,7 +130,7 @@ list_query! {
     params(("rail" = String, Path, example = "epcc"), SiteWeightsQuery),
     responses((status = OK, body = PageView<SiteWeightsView>))
 )]
-pub(crate) async fn list(
+pub(crate) async fn weights(
     State(app): State<App>,
     caller: Caller,
     Id(name): Id<RailName>,
