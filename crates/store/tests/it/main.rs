@@ -6,6 +6,7 @@ mod place;
 mod world;
 
 mod cards;
+mod certificate;
 mod checkpoints;
 mod corruption;
 mod indexes;

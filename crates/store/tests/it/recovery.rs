@@ -50,6 +50,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
     world.wallets();
     world.own_money();
     world.cards();
+    world.certified();
     let changes = world.state.take_changes();
     world.commit(&database, &changes).unwrap();
     drop(database);

@@ -7,11 +7,10 @@ use domain::approval::{ApprovalCommand, Proposal, Propose};
 use domain::attempt::{FailureClass, Outcome, Purpose, Rail};
 use domain::block_list::{AddBlock, BlockListCommand, Blocked, RemoveBlock};
 use domain::book::Subject;
-use domain::certificate::{CertificateAlgorithm, CertificateCommand, RegisterCertificate};
 use domain::customer::CustomerKind;
 use domain::ids::{
-    AccountId, ApprovalId, BlockEntryId, CertificateId, CustomerId, MerchantId, PayoutId, TopUpId, WithdrawalBatchId,
-    WithdrawalId, WithdrawalPlanId,
+    AccountId, ApprovalId, BlockEntryId, CustomerId, PayoutId, TopUpId, WithdrawalBatchId, WithdrawalId,
+    WithdrawalPlanId,
 };
 use domain::limit::{AccountClass, Factors, LimitCommand, Limits, SetLimitPolicy};
 use domain::money::Currency;
@@ -27,7 +26,6 @@ use domain::withdrawal_plan::{CreateWithdrawalPlan, PlanStatus, PlanTerms, PlanT
 use store::attempt::AttemptFilter;
 use store::bank_card::BankCardFilter;
 use store::block_list::BlockEntryFilter;
-use store::certificate::CertificateFilter;
 use store::limit::{AccountLimitFilter, CustomerUseFilter, LimitPolicyFilter};
 use store::notice::NoticeFilter;
 use store::site_weight::SiteWeightsFilter;
@@ -101,29 +99,8 @@ impl World {
         self.answered(&Outcome::Declined { class: FailureClass::System, code: "E1".into() });
     }
 
-    /// Two certificates of a merchant, of which one was revoked.
-    fn certified(&mut self) {
-        let (now, merchant) = (self.state.now, MerchantId(self.state.merchants.iter().next().unwrap().0));
-        for (serial, key) in [("A1", 1), ("A2", 2)] {
-            self.given(Command::Certificate(CertificateCommand::Register(RegisterCertificate {
-                merchant,
-                serial: serial.into(),
-                algorithm: CertificateAlgorithm::Sm2WithSm3,
-                public_key: vec![key; 65],
-                subject: String::new(),
-                not_before: now,
-                not_after: now.plus_ms(1_000),
-                wall: now,
-            })));
-        }
-        let certificate = CertificateId(1);
-        let revoke = CertificateCommand::Revoke { certificate, reason: "rotated".into(), wall: now };
-        self.given(Command::Certificate(revoke));
-    }
-
     /// An entry that stands, one that two people removed, limits and weights of sites that they set.
     fn listed(&mut self) {
-        self.certified();
         let add = |party: &str| {
             let blocked = Blocked::Device(party.into());
             let (reason, source) = ("fraud".into(), "police".into());
@@ -175,10 +152,6 @@ fn filters_narrow_each_list_of_wallets(place: &Place) {
         list(database, &filter, None, 10).unwrap().data.len()
     }
     let db = &database;
-    for (revoked, found) in [(None, 2), (Some(true), 1), (Some(false), 1)] {
-        let filter = CertificateFilter { merchant: Some(MerchantId(1)), revoked };
-        assert_eq!(count(db, filter), found, "{revoked:?}");
-    }
     let (day, next) = (Some(date(3, 5)), Some(date(3, 6)));
     for (filter, found) in [
         (TopUpFilter { account: Some(one), ..Default::default() }, 1),
