@@ -1,9 +1,9 @@
 //! `lintel-sandbox bank`: the sandbox bank as a process, until Ctrl-C or SIGTERM.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{fs, future};
 
 use anyhow::Context as _;
 use ark::MacKey;
@@ -64,6 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(arguments: &Arguments, settings: Settings) -> anyhow::Result<()> {
+    let stop = stop()?;
     let mut listeners = Vec::new();
     for address in &arguments.listen {
         listeners.push(TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?);
@@ -76,7 +77,7 @@ async fn serve(arguments: &Arguments, settings: Settings) -> anyhow::Result<()> 
     }
     let urls = texts.join(", http://");
     println!("lintel-sandbox bank: http://{urls} (clearing date {}, seed {})", settings.date, settings.seed);
-    bank::serve_sites(listeners, Bank::new(settings), stop()).await.context("serving the bank")
+    bank::serve_sites(listeners, Bank::new(settings), stop).await.context("serving the bank")
 }
 
 fn plan(name: &str) -> anyhow::Result<Plan> {
@@ -103,25 +104,26 @@ fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::rename(&beside, path).with_context(|| format!("renaming {} to {}", beside.display(), path.display()))
 }
 
-/// Ends at Ctrl-C or SIGTERM.
-async fn stop() {
-    let interrupt = async {
+/// Ends at Ctrl-C or SIGTERM, from when this is called and not from when it is first waited for: who was answered may stop it.
+#[cfg(unix)]
+fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).context("listening for signals");
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ends at Ctrl-C.
+#[cfg(not(unix))]
+fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
-            future::pending::<()>().await;
+            std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+    })
 }
