@@ -44,6 +44,8 @@ pub(crate) fn check() -> anyhow::Result<Outcome> {
             format!("journal.schema={schema}_journal"),
             format!("store.url={}", cluster.url()),
             format!("store.schema={schema}_store"),
+            format!("ark.place.url={}", cluster.url()),
+            format!("ark.place.schema={schema}_ark"),
         ];
         let orders = if cuts > 0 { CUT_ORDERS } else { ORDERS };
         play(&programs, &Day { seed, orders, cuts, settings: &settings })?;

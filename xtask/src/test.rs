@@ -73,13 +73,15 @@ fn component(component: &str, subcommand: &str, arguments: &[&str]) -> anyhow::R
     cargo(arguments)
 }
 
-/// The server's tests once more, with journal and store in PostgreSQL. The tests of journal and store run on both by themselves.
+/// The server's tests once more, with journal and store in PostgreSQL; and those of the key service there, which the server's build
+/// on. The tests of journal and store run on both by themselves.
 fn on_postgres() -> anyhow::Result<Outcome> {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut programs = installed.map(|version| version.path().join("bin/initdb")).chain([PathBuf::from("initdb")]);
     if !programs.any(|initdb| workspace::answers(Command::new(initdb).arg("--version"))) {
         return Ok(Outcome::Skipped("SKIP postgres: apt-get install postgresql".to_owned()));
     }
+    workspace::run(Command::new(binaries::test_binary("ark")?).arg("keys_postgres"))?;
     let mut command = Command::new(binaries::test_binary("server")?);
     workspace::run(command.env("LINTEL_TEST_PLACE", "postgres"))?;
     Ok(Outcome::Passed)

@@ -17,7 +17,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     hash::{Sm3, sm3},
-    keys::place::{Place, PlaceError, Row, Transaction, values},
+    keys::{
+        self, Home,
+        place::{Place, PlaceError, Row, Transaction, values},
+    },
     provider::{Check, KeyError, KeyHandle, Provider, PublicKey, Signing},
 };
 
@@ -206,6 +209,9 @@ pub enum Broken {
     /// The rows cannot be read.
     #[error("the trail cannot be read: {0}")]
     Database(#[from] PlaceError),
+    /// No trail is where it was looked for.
+    #[error(transparent)]
+    Place(Box<keys::Error>),
     /// The provider failed.
     #[error(transparent)]
     Provider(KeyError),
@@ -293,6 +299,16 @@ impl Walk<'_> {
 /// [`Broken`] names the first record or checkpoint that is wrong.
 pub fn verify_file(path: &Path, provider: &dyn Provider, public: &PublicKey) -> Result<Verified, Broken> {
     verify(&mut Place::of_file(path)?, provider, public)
+}
+
+/// Verifies the trail where a key service lies, in its file or schema, beside the process that may have it; see
+/// [`crate::KeyService::verify_audit`].
+///
+/// # Errors
+/// [`Broken`] names the first record or checkpoint that is wrong; [`Broken::Place`] if there is no key service.
+pub fn verify_beside(home: impl Into<Home>, provider: &dyn Provider, public: &PublicKey) -> Result<Verified, Broken> {
+    let mut place = Place::beside(&home.into()).map_err(|error| Broken::Place(Box::new(error)))?;
+    verify(&mut place, provider, public)
 }
 
 const SELECT: &str = "SELECT number, at, caller, key, version, operation, reason, outcome, count, chain FROM audit";

@@ -130,9 +130,18 @@ impl Fhsm {
     /// Connects, and asks whether a module answers. One that does not is routed around until it does.
     ///
     /// # Errors
-    /// [`DeviceError::Configuration`]; [`DeviceError::Unavailable`] if no module answers, and whatever the first one says
-    /// that answers something else than its profile file foresees.
+    /// [`DeviceError::Configuration`], and those of [`Fhsm::answers`].
     pub fn open(config: Config) -> Result<Self, KeyError> {
+        let fhsm = Self::unasked(config)?;
+        fhsm.answers()?;
+        Ok(fhsm)
+    }
+
+    /// The same without a connection yet: each command makes one where there is none.
+    ///
+    /// # Errors
+    /// [`DeviceError::Configuration`].
+    pub fn unasked(config: Config) -> Result<Self, KeyError> {
         let Config { modules, dialect, limits, connect, answer } = config;
         let module = |module: ModuleConfig| Module {
             name: module.name,
@@ -141,9 +150,16 @@ impl Fhsm {
             times: (connect, answer),
         };
         let pool = Pool::new(modules.into_iter().map(module).collect(), limits)?;
-        let fhsm = Self { pool, dialect, keys: Handles::new(TerminalKey) };
-        fhsm.pool.run(|connection| Ok(probe(&fhsm.dialect, connection)?))?;
-        Ok(fhsm)
+        Ok(Self { pool, dialect, keys: Handles::new(TerminalKey) })
+    }
+
+    /// Asks whether a module answers.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unavailable`] if none does, and whatever the first one says that answers something else than its profile
+    /// file foresees.
+    pub fn answers(&self) -> Result<(), KeyError> {
+        self.pool.run(|connection| Ok(probe(&self.dialect, connection)?))
     }
 
     /// Asks each module whether it answers.

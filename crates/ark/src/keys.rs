@@ -54,6 +54,7 @@ mod upkeep;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::text::version_of;
 pub use self::{
     access::{Access, Change, OPERATIONS, Role},
     approval::{APPROVAL_LIFE_MS, Approval, ApprovalState, Dangerous, Proposal},
@@ -65,7 +66,7 @@ pub use self::{
     life::{Rotation, State, Step},
     operate::{BATCH_MAX, DataKey, RANDOM_MAX},
     place::{Home, PlaceError, PostgresConfig},
-    platform::{NamedMac, PLATFORM, SIGNING_KEY, VAULT_KEY, by_platform, ensure_platform_keys},
+    platform::{NamedMac, PLATFORM, RSA_SIGNING_KEY, SIGNING_KEY, VAULT_KEY, by_platform, ensure_platform_keys},
     service::{KEYS_NAME, KeyService},
     text::{bytes_of, text_of},
     told::SelfTest,

@@ -1,19 +1,25 @@
-//! HMAC-SM3 signatures of the merchants' gateway: requests, answers, webhooks.
+//! Signatures of the merchants' gateway: requests, answers, webhooks.
 //!
 //! ```text
-//! Authorization: LINTEL-HMAC-SM3 mch_id="…",nonce="…",timestamp="…",serial_no="…",signature="…"
+//! Authorization: SCHEME mch_id="…",nonce="…",timestamp="…",serial_no="…",signature="…"
 //!
-//! signature = base64(HMAC-SM3(key, METHOD \n path?query \n timestamp \n nonce \n body \n))     requests
-//!             base64(HMAC-SM3(key,                      timestamp \n nonce \n body \n))     answers and webhooks
+//! signature = base64(SIGN(METHOD \n path?query \n timestamp \n nonce \n body \n))     requests
+//!             base64(SIGN(                      timestamp \n nonce \n body \n))     answers and webhooks
 //! ```
 //!
+//! | SCHEME | SIGN | `serial_no` |
+//! |---|---|---|
+//! | `LINTEL-HMAC-SM3` | HMAC-SM3 with the 32 bytes that the merchant's API secret spells in hexadecimal | which of its secrets |
+//! | `LINTEL-SM2-WITH-SM3` | SM2 with SM3, id `1234567812345678`, DER | which of its certificates |
+//! | `LINTEL-SHA256-RSA2048` | RSA with SHA-256, PKCS #1 v1.5 | which of its certificates |
+//!
 //! `METHOD` is in upper case, `path?query` as it stands in the request line, `timestamp` in whole seconds since 1970,
-//! `body` the bytes as sent (none: empty, its line feed stays). The key is the 32 bytes that the merchant's API secret
-//! spells in hexadecimal; `serial_no` says which of the merchant's keys it is.
+//! `body` the bytes as sent (none: empty, its line feed stays).
 //!
 //! Who verifies does it in this order: [`Authorization::parse`], [`Authorization::check_fresh`] against the wall clock,
-//! the key of `mch_id` and `serial_no`, [`Authorization::verify`], and last that the nonce was not used before by this
-//! merchant within twice [`SKEW_MAX_SECONDS`] (last, so that a forged request cannot burn a nonce).
+//! the key of `mch_id` and `serial_no`, [`Authorization::verify`] or [`Authorization::verify_by`], and last that the
+//! nonce was not used before by this merchant within twice [`SKEW_MAX_SECONDS`] (last, so that a forged request cannot
+//! burn a nonce).
 //!
 //! # Test vectors
 //! Key `000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f`; each can be had from
@@ -31,14 +37,20 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+mod authorization;
+mod error;
+mod scheme;
+
 use crate::{
     error::Error,
     mac::{Mac, MacKey, TAG_LENGTH},
     random::random_bytes,
 };
 
-/// The scheme in front of the parameters.
-pub const SCHEME: &str = "LINTEL-HMAC-SM3";
+pub use self::authorization::{Authorization, Credential, string_to_sign};
+pub use self::error::SigningError;
+pub use self::scheme::Scheme;
+
 /// A request further than this from the verifier's clock, before or after, is refused.
 pub const SKEW_MAX_SECONDS: u64 = 300;
 /// Header of an answer or webhook with its time stamp.
@@ -56,7 +68,6 @@ const NONCE_LENGTH_MAX: usize = 64;
 const ID_EXPECTED: &str = "1 to 64 letters, digits, `_` or `-`";
 const NONCE_EXPECTED: &str = "16 to 64 letters, digits, `_` or `-`";
 const TIMESTAMP_EXPECTED: &str = "whole seconds since 1970 in decimal digits without leading zeros";
-const SIGNATURE_EXPECTED: &str = "the base64 of 32 bytes, with padding";
 
 /// What of a request is signed besides its stamp.
 #[derive(Clone, Copy)]
@@ -133,140 +144,16 @@ impl Stamp {
     }
 }
 
-/// Which key of which merchant signs.
-#[derive(Debug, Clone, Copy)]
-pub struct Credential<'a> {
-    /// The merchant's id in its text form.
-    pub merchant: &'a str,
-    /// Which of the merchant's keys.
-    pub serial: &'a str,
-    /// The key.
-    pub key: &'a MacKey,
-}
-
-/// The value of an `Authorization` header. `Display` writes it, [`Authorization::parse`] reads it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Authorization {
-    merchant: String,
-    serial: String,
-    stamp: Stamp,
-    signature: [u8; TAG_LENGTH],
-}
-
-impl Authorization {
-    /// Signs a request.
-    ///
-    /// # Errors
-    /// [`SigningError::Value`] if the merchant's id or the serial number is in a form that cannot be sent.
-    pub fn sign(credential: &Credential<'_>, stamp: Stamp, request: &Request<'_>) -> Result<Self, SigningError> {
-        let signature = request_mac(credential.key, &stamp, request).finish();
-        Ok(Self {
-            merchant: word("mch_id", credential.merchant, 1..=ID_LENGTH_MAX, ID_EXPECTED)?,
-            serial: word("serial_no", credential.serial, 1..=ID_LENGTH_MAX, ID_EXPECTED)?,
-            stamp,
-            signature,
-        })
-    }
-
-    /// Reads the header's value: the scheme, one space, then each of the five parameters once, in any order, in double
-    /// quotes, separated by a comma and at most one space.
-    ///
-    /// # Errors
-    /// [`SigningError`] naming the parameter that is missing, twice there, unknown or in another form.
-    pub fn parse(header: &str) -> Result<Self, SigningError> {
-        let parameters = match header.split_once(' ') {
-            Some((scheme, parameters)) if scheme.eq_ignore_ascii_case(SCHEME) => parameters,
-            Some(_) | None => return Err(SigningError::Scheme),
-        };
-        let [mut merchant, mut nonce, mut timestamp, mut serial, mut signature] = [None; 5];
-        for parameter in parameters.split(',') {
-            let (name, value) = quoted(parameter.strip_prefix(' ').unwrap_or(parameter))?;
-            let (name, slot) = match name {
-                "mch_id" => ("mch_id", &mut merchant),
-                "nonce" => ("nonce", &mut nonce),
-                "timestamp" => ("timestamp", &mut timestamp),
-                "serial_no" => ("serial_no", &mut serial),
-                "signature" => ("signature", &mut signature),
-                _ => return Err(SigningError::Unknown),
-            };
-            if slot.replace(value).is_some() {
-                return Err(SigningError::Twice { parameter: name });
-            }
-        }
-        let needed = |parameter, value: Option<_>| value.ok_or(SigningError::Missing { parameter });
-        Ok(Self {
-            merchant: word("mch_id", needed("mch_id", merchant)?, 1..=ID_LENGTH_MAX, ID_EXPECTED)?,
-            serial: word("serial_no", needed("serial_no", serial)?, 1..=ID_LENGTH_MAX, ID_EXPECTED)?,
-            stamp: Stamp::parse(needed("timestamp", timestamp)?, needed("nonce", nonce)?)?,
-            signature: signature_bytes(needed("signature", signature)?)?,
-        })
-    }
-
-    /// Checks the signature, in constant time.
-    ///
-    /// # Errors
-    /// [`SigningError::Mismatch`] if the request, the stamp or the key is not the signed one.
-    pub fn verify(&self, key: &MacKey, request: &Request<'_>) -> Result<(), SigningError> {
-        request_mac(key, &self.stamp, request).verify(&self.signature).map_err(|_| SigningError::Mismatch)
-    }
-
-    /// As [`Stamp::check_fresh`].
-    ///
-    /// # Errors
-    /// [`SigningError::Stale`].
-    pub fn check_fresh(&self, now: u64) -> Result<(), SigningError> {
-        self.stamp.check_fresh(now)
-    }
-
-    /// Whose request it says it is (`mch_id`).
-    #[must_use]
-    pub fn merchant(&self) -> &str {
-        &self.merchant
-    }
-
-    /// Which of the merchant's keys it says signed it (`serial_no`).
-    #[must_use]
-    pub fn serial(&self) -> &str {
-        &self.serial
-    }
-
-    /// Time and nonce.
-    #[must_use]
-    pub fn stamp(&self) -> &Stamp {
-        &self.stamp
-    }
-}
-
-/// Prints no signature: within its five minutes it would open the door to who reads the log.
-impl fmt::Debug for Authorization {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Authorization")
-            .field("merchant", &self.merchant)
-            .field("serial", &self.serial)
-            .field("stamp", &self.stamp)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for Authorization {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            r#"{SCHEME} mch_id="{}",nonce="{}",timestamp="{}",serial_no="{}",signature="{}""#,
-            self.merchant,
-            self.stamp.nonce,
-            self.stamp.timestamp,
-            self.serial,
-            STANDARD.encode(self.signature),
-        )
-    }
-}
-
 /// The signature of an answer or webhook, in base64.
 #[must_use]
 pub fn sign_answer(key: &MacKey, stamp: &Stamp, body: &[u8]) -> String {
     STANDARD.encode(stamped(key.mac(), stamp, body).finish())
+}
+
+/// What the signature of an answer or webhook is over.
+#[must_use]
+pub fn answer_to_sign(stamp: &Stamp, body: &[u8]) -> Vec<u8> {
+    [format!("{}\n{}\n", stamp.timestamp, stamp.nonce).as_bytes(), body, b"\n"].concat()
 }
 
 /// Checks the signature of an answer or webhook, in constant time. The caller checks that the stamp is fresh.
@@ -277,13 +164,6 @@ pub fn sign_answer(key: &MacKey, stamp: &Stamp, body: &[u8]) -> String {
 pub fn verify_answer(key: &MacKey, stamp: &Stamp, body: &[u8], signature: &str) -> Result<(), SigningError> {
     let signature = signature_bytes(signature)?;
     stamped(key.mac(), stamp, body).verify(&signature).map_err(|_| SigningError::Mismatch)
-}
-
-/// Only the body may hold a line feed, and it is last, so no two requests have one string to sign.
-fn request_mac(key: &MacKey, stamp: &Stamp, request: &Request<'_>) -> Mac {
-    let head =
-        key.mac().update(request.method.as_bytes()).update(b"\n").update(request.target.as_bytes()).update(b"\n");
-    stamped(head, stamp, request.body)
 }
 
 fn stamped(head: Mac, stamp: &Stamp, body: &[u8]) -> Mac {
@@ -312,88 +192,8 @@ fn word(
     }
 }
 
+/// The 32 bytes of a tag.
 fn signature_bytes(text: &str) -> Result<[u8; TAG_LENGTH], SigningError> {
     let bytes = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or(SigningError::Value { parameter: "signature", expected: SIGNATURE_EXPECTED })
-}
-
-/// Why a signed message is refused. What the caller sent is not repeated: it may be a secret in the wrong place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SigningError {
-    /// Another scheme, or none.
-    #[error("the Authorization header must begin with `{SCHEME} `")]
-    Scheme,
-    /// Something else than `name="value"` between the commas.
-    #[error(
-        "the Authorization header must be `{SCHEME} name=\"value\",…`: each value in double quotes, commas between"
-    )]
-    Malformed,
-    /// A parameter beyond the five.
-    #[error("the Authorization header has a parameter that is none of mch_id, nonce, timestamp, serial_no, signature")]
-    Unknown,
-    /// A parameter is not there.
-    #[error("the Authorization header lacks `{parameter}`")]
-    Missing {
-        /// Which one.
-        parameter: &'static str,
-    },
-    /// A parameter is there twice.
-    #[error("the Authorization header has `{parameter}` twice; give it once")]
-    Twice {
-        /// Which one.
-        parameter: &'static str,
-    },
-    /// A value in another form.
-    #[error("`{parameter}` must be {expected}")]
-    Value {
-        /// Which one.
-        parameter: &'static str,
-        /// Its right form.
-        expected: &'static str,
-    },
-    /// Signed too long ago or in the future.
-    #[error(
-        "`timestamp` {timestamp} is more than {SKEW_MAX_SECONDS} seconds from this server's clock, {now}; set the \
-         clock and sign again"
-    )]
-    Stale {
-        /// Seconds since 1970 in the message.
-        timestamp: u64,
-        /// Seconds since 1970 on the verifier's clock.
-        now: u64,
-    },
-    /// The signature is another message's or another key's.
-    #[error(
-        "`signature` does not fit: check that the string to sign has the path with its query and the body byte for \
-         byte as sent, and that `serial_no` names the key that signed"
-    )]
-    Mismatch,
-}
-
-impl SigningError {
-    /// Its stable code in the API.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Scheme
-            | Self::Malformed
-            | Self::Unknown
-            | Self::Missing { .. }
-            | Self::Twice { .. }
-            | Self::Value { .. } => "signature_malformed",
-            Self::Stale { .. } => "signature_stale",
-            Self::Mismatch => "signature_mismatch",
-        }
-    }
-
-    /// The parameter at fault.
-    #[must_use]
-    pub const fn parameter(self) -> &'static str {
-        match self {
-            Self::Scheme | Self::Malformed | Self::Unknown => "Authorization",
-            Self::Missing { parameter } | Self::Twice { parameter } | Self::Value { parameter, .. } => parameter,
-            Self::Stale { .. } => "timestamp",
-            Self::Mismatch => "signature",
-        }
-    }
+    bytes.ok_or(SigningError::Value { parameter: "signature", expected: Scheme::HmacSm3.expected() })
 }

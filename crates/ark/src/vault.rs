@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 
 pub use self::check::Checked;
 pub use self::file::{copy, needs_keys};
-pub use self::rewrap::{RewrapFrom, RewrapPage};
+pub use self::rewrap::{LeftPage, RewrapFrom, RewrapPage};
 use self::{
     file::{begin, connect, empty_log, failed, next_ids, prepare},
     wrap::Wrapper,
@@ -320,9 +320,10 @@ impl Vault {
     /// [`Error::Database`], [`Error::Keys`] or [`Error::Random`]; nothing is made then.
     pub fn enrol_totp(&self, operator: u64, serial: u32) -> Result<Option<TotpSecret>, Error> {
         let secret = TotpSecret::generate()?;
+        // Under the lock from here on, as customers are: a re-wrap that begins after a rotation finds what the old version wrapped.
+        let connection = self.lock();
         let wrapped = self.wrapper.wrap(&wrap::totp(operator, serial), secret.expose())?;
-        let made = self
-            .lock()
+        let made = connection
             .execute(
                 "INSERT INTO totp (operator, serial, wrapped) VALUES (?1, ?2, ?3)
                  ON CONFLICT (operator) DO UPDATE SET serial = excluded.serial, wrapped = excluded.wrapped

@@ -78,14 +78,16 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// [`ChannelError`] if the channel cannot be asked this at all; nothing was sent then.
     fn build(&self, attempt: &Try<'_>, open: Open<'_>) -> Result<Request, ChannelError>;
 
-    /// The page that the payer's browser is sent to (前台跳转): a form that the browser posts, not the platform. What
-    /// became of it is told by [`Channel::build_query`] and [`Channel::notify`], never by the browser.
+    /// The page that the payer's browser is sent to (前台跳转): a form that the browser posts, not the platform, so
+    /// [`Channel::build`] does not know it. What became of it is told by [`Channel::build_query`] and [`Channel::notify`],
+    /// never by the browser. The same arguments give the same bytes.
     ///
     /// # Errors
-    /// [`ChannelError::Unsupported`] where [`OperationKind::Redirect`] is not in the manifest; as [`Channel::build`].
-    fn build_redirect(&self, about: &About<'_>) -> Result<Request, ChannelError> {
-        self.manifest().admit(about)?;
-        Err(ChannelError::Unsupported { channel: self.manifest().name, kind: about.kind })
+    /// [`ChannelError::Unsupported`] for anything but [`Operation::Redirect`], and where that is not in the manifest; as
+    /// [`Channel::build`].
+    fn build_redirect(&self, attempt: &Try<'_>) -> Result<Request, ChannelError> {
+        let kind = self.manifest().admit(&attempt.about())?;
+        Err(ChannelError::Unsupported { channel: self.manifest().name, kind })
     }
 
     /// The request that asks what became of `about`: the answer must agree with all of it. `nonce` is 16 to 64 letters,

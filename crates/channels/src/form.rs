@@ -34,6 +34,10 @@ impl Form {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    pub(crate) fn into_fields(self) -> Vec<(String, String)> {
+        self.0.into_iter().collect()
+    }
+
     /// The text that is signed.
     pub(crate) fn signed_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(1024));

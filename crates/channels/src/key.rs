@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::error::ChannelError;
 
 /// How a setting begins that names a key of the key service: `ark:channel/our-bank`.
-const BY_NAME: &str = "ark:";
+pub(crate) const BY_NAME: &str = "ark:";
 
 /// A key for HMAC-SM3.
 #[derive(Debug)]

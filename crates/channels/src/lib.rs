@@ -52,6 +52,7 @@ pub mod sandbox_fund;
 mod sandbox_wire;
 mod settings;
 pub mod statement;
+mod time;
 pub mod unionpay_online;
 pub mod verified;
 

@@ -21,7 +21,7 @@ pub enum OperationKind {
     FundCapture,
     /// [`Operation::FundRelease`].
     FundRelease,
-    /// A payment that the payer makes at the channel's own page (网关支付).
+    /// [`Operation::Redirect`].
     Redirect,
 }
 
@@ -40,6 +40,7 @@ impl OperationKind {
             Operation::FundHold { .. } => Self::FundHold,
             Operation::FundCapture { .. } => Self::FundCapture,
             Operation::FundRelease { .. } => Self::FundRelease,
+            Operation::Redirect { .. } => Self::Redirect,
         }
     }
 

@@ -7,6 +7,7 @@ use domain::money::{Currency, Minor};
 use zeroize::Zeroizing;
 
 use crate::error::ChannelError;
+use crate::form::Form;
 use crate::manifest::OperationKind;
 
 /// A request to be sent exactly as it is.
@@ -27,6 +28,15 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The fields of a request that is a form, sorted by name: what a browser posts of it, in any order, is what is signed.
+    #[must_use]
+    pub fn fields(&self) -> Option<Vec<(String, String)>> {
+        let is_form = |(name, value): &(&str, String)| {
+            *name == "content-type" && value.starts_with("application/x-www-form-urlencoded")
+        };
+        self.headers.iter().any(is_form).then(|| Form::of_notification(&self.body)).flatten().map(Form::into_fields)
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::channel::Channel;
 use crate::error::ChannelError;
+use crate::key::BY_NAME;
 use crate::manifest::Setting;
 use crate::{sandbox_bank, sandbox_fund, unionpay_online};
 
@@ -44,6 +45,18 @@ pub fn by_name(name: &str, config: &Value) -> Result<Arc<dyn Channel>, ChannelEr
 /// As [`by_name`].
 pub fn with_keys(name: &str, config: &Value, keys: &Arc<dyn KeyUse>) -> Result<Arc<dyn Channel>, ChannelError> {
     open(name, config, Some(keys))
+}
+
+/// The secret settings of a channel that stand there themselves, and not as the name of a key in the key service; none of a channel
+/// that there is not.
+#[must_use]
+pub fn clear_secrets(name: &str, config: &Value) -> Vec<&'static str> {
+    let settings = CHANNELS.iter().find(|entry| entry.name == name).map_or(&[][..], |entry| entry.settings);
+    let stands = |setting: &&Setting| {
+        let value = config.get(setting.name).filter(|_| setting.secret);
+        value.is_some_and(|value| !value.as_str().is_some_and(|text| text.starts_with(BY_NAME)))
+    };
+    settings.iter().filter(stands).map(|setting| setting.name).collect()
 }
 
 fn open(name: &str, config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {

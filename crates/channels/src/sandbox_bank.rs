@@ -111,9 +111,10 @@ impl Channel for SandboxBank {
                 let payee = Subject::Payee { account: account.expose(), name: name.expose(), bank_name, bank_code };
                 self.wire.order(kind, &order(payee))
             }
-            Operation::FundHold { .. } | Operation::FundCapture { .. } | Operation::FundRelease { .. } => {
-                Err(ChannelError::Unsupported { channel: NAME, kind })
-            }
+            Operation::FundHold { .. }
+            | Operation::FundCapture { .. }
+            | Operation::FundRelease { .. }
+            | Operation::Redirect { .. } => Err(ChannelError::Unsupported { channel: NAME, kind }),
         }
     }
 

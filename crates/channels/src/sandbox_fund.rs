@@ -100,7 +100,7 @@ impl Channel for SandboxFund {
             Operation::FundCapture { original, .. }
             | Operation::FundRelease { original, .. }
             | Operation::Refund { original, .. } => Subject::Original { original },
-            Operation::Debit { .. } | Operation::Pay { .. } => {
+            Operation::Debit { .. } | Operation::Pay { .. } | Operation::Redirect { .. } => {
                 return Err(ChannelError::Unsupported { channel: NAME, kind });
             }
         };

@@ -82,11 +82,13 @@ impl<'a> Settings<'a> {
 
     /// Refuses a setting that belongs to another choice.
     pub(crate) fn absent(&self, setting: &Setting, reason: &str) -> Result<(), ChannelError> {
-        if self.values.contains_key(setting.name) {
-            let (channel, setting) = (self.channel, setting.name.to_owned());
-            return Err(ChannelError::Config { channel, setting, reason: reason.to_owned() });
-        }
-        Ok(())
+        if self.values.contains_key(setting.name) { Err(self.refused(setting, reason)) } else { Ok(()) }
+    }
+
+    /// A setting that does not go with another one.
+    pub(crate) fn refused(&self, setting: &Setting, reason: &str) -> ChannelError {
+        let (channel, setting) = (self.channel, setting.name.to_owned());
+        ChannelError::Config { channel, setting, reason: reason.to_owned() }
     }
 
     pub(crate) fn wrong(&self, setting: &Setting) -> ChannelError {

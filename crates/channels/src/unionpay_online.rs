@@ -22,7 +22,9 @@
 //! - Code 00 to a request means that it was taken: only a query's `origRespCode` or a notification says "done".
 //! - Merchant, order, time, amount and currency of a message are those that were asked, or it proves nothing.
 //! - An answer repeats no word of its question: an old "no such order" under TLS could be played again, so "not found"
-//!   counts only after `settle_delay_ms`, which is longer than a payer may take on the page.
+//!   counts only after `settle_delay_ms`, and that begins when the payer's page has ended (`payTimeout`).
+//! - The browser comes back to an address of the merchant's with the same fields as a notification. It is not where
+//!   notifications go: what a browser brings has been in the payer's hands, and may never come.
 //!
 //! Not here: the daily file (fileTransfer), the same-day cancel (31), pre-authorisation, and access as an acquirer
 //! (accessType 1).
@@ -35,7 +37,6 @@ use std::sync::Arc;
 use ark::keys::KeyUse;
 use domain::attempt::{Operation, Rail};
 use domain::calendar::Date;
-use domain::envelope::Time;
 use domain::money::Currency;
 use serde_json::Value;
 
@@ -49,6 +50,7 @@ use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Asked, Headers, Request, Response, What};
 use crate::settings::Settings;
 use crate::statement::StatementPart;
+use crate::time::{clearing_date, stamp};
 use crate::verified::Verified;
 
 /// The name in the registry.
@@ -75,7 +77,11 @@ const PEER_KEY: Setting = setting(
     "01 only: the public key of UnionPay's signing certificate (openssl x509 -noout -pubkey), PEM or its base64; two with a \
      comma between while it changes",
 );
-const FRONT_URL: Setting = setting("front_url", false, "where the payer's browser comes back to: http:// or https://");
+const FRONT_URL: Setting = setting(
+    "front_url",
+    false,
+    "where the payer's browser comes back to if the payment names no return_url: http:// or https://, a page of the shop's",
+);
 const BACK_URL: Setting = setting(
     "back_url",
     false,
@@ -116,9 +122,9 @@ const ENCODING: &str = "UTF-8";
 const ACCESS_TYPE: &str = "0";
 /// CNY in ISO 4217.
 const CNY: &str = "156";
-/// How long a payer may take on UnionPay's page.
-const PAGE_MS: i64 = 15 * 60 * 1_000;
-const SETTLE_DELAY_MS: i64 = PAGE_MS + 60 * 1_000;
+/// After `send_before`, which of a redirect is the end of its page: what was confirmed there in the last second is in UnionPay's
+/// books by then [doubtful: nothing public says how long that takes].
+const SETTLE_DELAY_MS: i64 = 16 * 60 * 1_000;
 
 #[derive(Debug)]
 struct UnionPayOnline {
@@ -142,6 +148,11 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
     };
     let alphanumeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let (front_url, back_url) = (settings.fitting(&FRONT_URL, url)?, settings.fitting(&BACK_URL, url)?);
+    if front_url == back_url {
+        let reason = "it is back_url too: name a page of the merchant's, for no browser may tell what was paid";
+        return Err(settings.refused(&FRONT_URL, reason));
+    }
     let manifest = Manifest {
         name: NAME,
         rail: Rail::UnionPay,
@@ -156,8 +167,8 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         manifest,
         signer: signer(&settings)?,
         merchant: settings.fitting(&MERCHANT, |text| text.len() == 15 && alphanumeric(text))?,
-        front_url: settings.fitting(&FRONT_URL, url)?,
-        back_url: settings.fitting(&BACK_URL, url)?,
+        front_url,
+        back_url,
         tr_id: settings.fitting(&TR_ID, alphanumeric)?,
         gateway_biz_type: settings.fitting_or(&GATEWAY_BIZ_TYPE, "000201", digits(6))?,
         token_biz_type: settings.fitting_or(&TOKEN_BIZ_TYPE, "000902", digits(6))?,
@@ -332,20 +343,23 @@ impl Channel for UnionPayOnline {
             Operation::Pay { .. }
             | Operation::FundHold { .. }
             | Operation::FundCapture { .. }
-            | Operation::FundRelease { .. } => return Err(ChannelError::Unsupported { channel: NAME, kind }),
+            | Operation::FundRelease { .. }
+            // The payer's browser sends it.
+            | Operation::Redirect { .. } => return Err(ChannelError::Unsupported { channel: NAME, kind }),
         };
         self.request("backTransReq.do", form, &about, false)
     }
 
-    fn build_redirect(&self, about: &About<'_>) -> Result<Request, ChannelError> {
-        let kind = self.manifest.admit(about)?;
-        if kind != OperationKind::Redirect {
+    fn build_redirect(&self, attempt: &Try<'_>) -> Result<Request, ChannelError> {
+        let about = attempt.about();
+        let kind = self.manifest.admit(&about)?;
+        let Operation::Redirect { expires_at, return_url, .. } = attempt.operation else {
             return Err(ChannelError::Unsupported { channel: NAME, kind });
-        }
-        let mut form = self.moving(about, types(kind), &self.gateway_biz_type)?;
-        form.set("frontUrl", self.front_url.as_str());
-        form.set("payTimeout", stamp(about.requested_at.plus_ms(PAGE_MS)));
-        self.request("frontTransReq.do", form, about, false)
+        };
+        let mut form = self.moving(&about, types(kind), &self.gateway_biz_type)?;
+        form.set("frontUrl", return_url.as_ref().unwrap_or(&self.front_url).as_str());
+        form.set("payTimeout", stamp(*expires_at));
+        self.request("frontTransReq.do", form, &about, false)
     }
 
     fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
@@ -397,44 +411,6 @@ const fn types(kind: OperationKind) -> (&'static str, &'static str) {
         OperationKind::Refund => ("04", "00"),
         OperationKind::Pay | OperationKind::FundHold | OperationKind::FundCapture | OperationKind::FundRelease => {
             ("00", "00")
-        }
-    }
-}
-
-/// YYYYMMDDhhmmss in Shanghai.
-fn stamp(time: Time) -> String {
-    let date = Date::in_shanghai(time);
-    let seconds = time.0.saturating_sub(date.starts_at().0).div_euclid(1_000);
-    let (hours, minutes) = (seconds.div_euclid(3_600), seconds.div_euclid(60).rem_euclid(60));
-    format!("{}{hours:02}{minutes:02}{:02}", date.to_string().replace('-', ""), seconds.rem_euclid(60))
-}
-
-/// The date of a settleDate, which is month and day only: of the year that is nearest after the order's time.
-fn clearing_date(settle_date: &str, txn_time: &str) -> Option<Date> {
-    let (month, day) = settle_date.split_at_checked(2)?;
-    let (year, ordered_in) = (txn_time.get(..4)?.parse::<u32>().ok()?, txn_time.get(4..6)?);
-    let year = if month < ordered_in { year.checked_add(1)? } else { year };
-    format!("{year:04}-{month}-{day}").parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_those_of_shanghai() {
-        assert_eq!(stamp(Time(1_772_676_000_000)), "20260305100000");
-        assert_eq!(stamp(Time(1_772_725_323_999)), "20260305234203");
-    }
-
-    #[test]
-    fn a_settle_date_is_of_the_orders_year_or_the_next() {
-        let date = |settle: &str, txn: &str| clearing_date(settle, txn).map(|date| date.to_string());
-        assert_eq!(date("0306", "20260305235959").as_deref(), Some("2026-03-06"));
-        assert_eq!(date("0101", "20261231230500").as_deref(), Some("2027-01-01"));
-        for (settle, txn) in [("0230", "20260228000000"), ("306", "20260305000000"), ("", "20260305"), ("0306", "2026")]
-        {
-            assert_eq!(date(settle, txn), None, "{settle} {txn}");
         }
     }
 }

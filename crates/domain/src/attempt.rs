@@ -5,7 +5,8 @@
 //!                         └─────────── success │ declined │ not found ──┴──► SETTLED (leaves the outbox)
 //! ```
 //! An answer that did not come is unknown, never failed. Whoever carries attempts out reports `NotFound` only when it is
-//! conclusive: after `send_before` and the channel's settling delay.
+//! conclusive: after `send_before` and the channel's settling delay. A redirect is sent by the payer's browser: it turns UNKNOWN
+//! when its page is handed out, see [`front_page`].
 
 use alloc::format;
 use alloc::string::String;
@@ -25,7 +26,7 @@ use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
-use crate::{advance, clearing, payment, payout, refund, top_up};
+use crate::{advance, clearing, front_page, payment, payout, refund, top_up};
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;
@@ -165,6 +166,22 @@ pub enum Operation {
         #[n(4)]
         bank: Option<Bank>,
     },
+    /// Let the payer pay at the channel's own page (网关支付): the payer's browser sends it, see [`front_page`].
+    #[n(6)]
+    Redirect {
+        /// Minor units.
+        #[n(0)]
+        amount: Minor,
+        /// Its currency.
+        #[n(1)]
+        currency: Currency,
+        /// The channel takes no payment later.
+        #[n(2)]
+        expires_at: Time,
+        /// Where the browser goes afterwards; the channel's setting if none.
+        #[n(3)]
+        return_url: Option<String>,
+    },
 }
 
 impl Operation {
@@ -177,7 +194,22 @@ impl Operation {
             | Self::FundCapture { amount, currency, .. }
             | Self::FundRelease { amount, currency, .. }
             | Self::Refund { amount, currency, .. }
-            | Self::Pay { amount, currency, .. } => (*amount, *currency),
+            | Self::Pay { amount, currency, .. }
+            | Self::Redirect { amount, currency, .. } => (*amount, *currency),
+        }
+    }
+
+    /// After this an operation that is asked for now is not sent any more.
+    #[must_use]
+    pub const fn send_before(&self, now: Time) -> Time {
+        match self {
+            Self::Redirect { expires_at, .. } => *expires_at,
+            Self::Debit { .. }
+            | Self::FundHold { .. }
+            | Self::FundCapture { .. }
+            | Self::FundRelease { .. }
+            | Self::Refund { .. }
+            | Self::Pay { .. } => now.plus_ms(SEND_WITHIN_MS),
         }
     }
 
@@ -188,7 +220,7 @@ impl Operation {
             Self::FundCapture { original, .. } | Self::FundRelease { original, .. } | Self::Refund { original, .. } => {
                 Some(original)
             }
-            Self::Debit { .. } | Self::FundHold { .. } | Self::Pay { .. } => None,
+            Self::Debit { .. } | Self::FundHold { .. } | Self::Pay { .. } | Self::Redirect { .. } => None,
         }
     }
 }
@@ -368,7 +400,7 @@ pub fn attempt_of_serial(serial: &str) -> Option<AttemptId> {
 pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, purpose: Purpose) -> AttemptId {
     let id = AttemptId(draft.state.attempts.next_id());
     let now = draft.context.now;
-    let (epoch, send_before) = (draft.context.epoch, now.plus_ms(SEND_WITHIN_MS));
+    let (epoch, send_before) = (draft.context.epoch, operation.send_before(now));
     let status = AttemptStatus::Requested;
     draft.emit(Event::AttemptRequested(Attempt {
         id,
@@ -439,11 +471,17 @@ impl State {
 
 pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
     state.outbox.insert(attempt.id, ());
+    if let Some((key, ())) = front_page::timer(attempt) {
+        state.timers.insert(key, ());
+    }
     state.attempts.insert(attempt.id.0, attempt.clone());
 }
 
 pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome) {
     let attempt = state.attempts.get_mut(id.0).expect("decide checked the attempt");
+    if let Some((key, ())) = front_page::timer(attempt) {
+        state.timers.remove(&key);
+    }
     match outcome {
         Outcome::Unknown => attempt.status = AttemptStatus::Unknown,
         Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => {

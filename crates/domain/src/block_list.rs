@@ -8,7 +8,7 @@
 //! answers of channels are not: money that is on its way arrives. Who is refused learns that it is blocked and nothing more,
 //! neither which list nor whose entry; the refusal stands in the journal under the code `blocked`, which is how hits are
 //! counted. A card stands here by the token that the server gives its number, or by the number of its signed agreement;
-//! never by its own number. Terminals are asked once there are any: nothing names one yet.
+//! never by its own number. A terminal stands here by its serial and is asked with every card.
 
 use alloc::format;
 use alloc::string::String;

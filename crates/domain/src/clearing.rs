@@ -91,7 +91,7 @@ impl LineKind {
     #[must_use]
     pub const fn of(operation: &Operation) -> Option<Self> {
         match operation {
-            Operation::Debit { .. } | Operation::FundCapture { .. } => Some(Self::Debit),
+            Operation::Debit { .. } | Operation::FundCapture { .. } | Operation::Redirect { .. } => Some(Self::Debit),
             Operation::Refund { .. } => Some(Self::Refund),
             Operation::Pay { .. } => Some(Self::Pay),
             Operation::FundHold { .. } | Operation::FundRelease { .. } => None,

@@ -6,21 +6,28 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{self, OpenAccount};
+use crate::acquiring::{self, AcquiringCommand};
 use crate::advance::{self, AdvanceCommand};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
 use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
 use crate::bank_card::{self, BankCardCommand};
+use crate::batch_close::{self, BatchCloseCommand};
 use crate::block_list::{self, BlockListCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{Calendar, Date};
+use crate::card_clearing::{self, TakeCardFile};
+use crate::card_fee::{self, CardFeeCommand};
+use crate::card_transaction::{self, CardTransactionCommand};
+use crate::certificate::{self, CertificateCommand};
 use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
 use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
+use crate::front_page;
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
     AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, ChargebackId, ClearingId, CustomerId,
@@ -28,7 +35,8 @@ use crate::ids::{
     ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
 };
 use crate::ids::{
-    BankCardId, BlockEntryId, LimitPolicyId, RetryRuleId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    AcquiringId, BankCardId, BatchCloseId, BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId,
+    CertificateId, LimitPolicyId, RetryRuleId, TerminalId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -45,8 +53,10 @@ use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
+use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
+use crate::terminal::{self, TerminalCommand};
 use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
@@ -182,6 +192,8 @@ pub enum Command {
     },
     /// Close an order unpaid.
     CloseOrder(OrderId),
+    /// Hand out the page where an order's payer pays.
+    HandOutPage(OrderId),
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),
     /// Give money of a paid order back.
@@ -214,8 +226,12 @@ pub enum Command {
     },
     /// Change a block list.
     BlockList(BlockListCommand),
+    /// Change a merchant's certificates.
+    Certificate(CertificateCommand),
     /// Change limits or an account's class.
     Limit(LimitCommand),
+    /// Set the weights of a channel's sites, or take them back.
+    SiteWeight(SiteWeightCommand),
     /// Ask for a top-up.
     TopUp(TopUpCommand),
     /// Transfer money.
@@ -238,6 +254,18 @@ pub enum Command {
     AllocateSuspense(AllocateSuspense),
     /// Let a day close in spite of failed checks.
     WaiveChecks(WaiveChecks),
+    /// Set card fees.
+    CardFee(CardFeeCommand),
+    /// Open a merchant's acquiring, or change it.
+    Acquiring(AcquiringCommand),
+    /// A step of a terminal's life.
+    Terminal(TerminalCommand),
+    /// A step of a card transaction.
+    CardTransaction(CardTransactionCommand),
+    /// A step of a terminal's batch close.
+    BatchClose(BatchCloseCommand),
+    /// Take a part of the network's file of card transactions.
+    TakeCardFile(TakeCardFile),
 }
 
 /// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
@@ -335,6 +363,9 @@ pub enum Reply {
     /// An entry of a block list.
     #[n(70)]
     BlockEntry(#[n(0)] BlockEntryId),
+    /// A certificate.
+    #[n(90)]
+    Certificate(#[n(0)] CertificateId),
     /// A version of the limits.
     #[n(71)]
     LimitPolicy(#[n(0)] LimitPolicyId),
@@ -356,6 +387,9 @@ pub enum Reply {
     /// A rule of retries.
     #[n(77)]
     RetryRule(#[n(0)] RetryRuleId),
+    /// A version of the weights of a channel's sites.
+    #[n(91)]
+    SiteWeights(#[n(0)] crate::ids::SiteWeightsId),
     /// A link between accounts.
     #[n(50)]
     TreeLink(#[n(0)] TreeLinkId),
@@ -380,6 +414,27 @@ pub enum Reply {
     /// An item of suspense.
     #[n(43)]
     Suspense(#[n(0)] SuspenseId),
+    /// A version of a plan of card fees.
+    #[n(200)]
+    CardFeePlan(#[n(0)] CardFeePlanId),
+    /// A version of what a card scheme costs.
+    #[n(201)]
+    CardCost(#[n(0)] CardCostId),
+    /// A merchant's acquiring.
+    #[n(202)]
+    Acquiring(#[n(0)] AcquiringId),
+    /// A terminal.
+    #[n(203)]
+    Terminal(#[n(0)] TerminalId),
+    /// A card transaction.
+    #[n(204)]
+    CardTransaction(#[n(0)] CardTransactionId),
+    /// A batch close.
+    #[n(205)]
+    BatchClose(#[n(0)] BatchCloseId),
+    /// A part of the network's file of card transactions.
+    #[n(206)]
+    CardClearing(#[n(0)] CardClearingId),
 }
 
 impl Command {
@@ -427,6 +482,7 @@ impl Command {
             | Self::CreateOrder(_)
             | Self::PayOrder { .. }
             | Self::CloseOrder(_)
+            | Self::HandOutPage(_)
             | Self::MakeSplit(_)
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
@@ -437,7 +493,9 @@ impl Command {
             | Self::Chargeback(_)
             | Self::Advance(_)
             | Self::BlockList(_)
+            | Self::Certificate(_)
             | Self::Limit(_)
+            | Self::SiteWeight(_)
             | Self::TopUp(_)
             | Self::Transfer(_)
             | Self::BankCard(_)
@@ -449,6 +507,12 @@ impl Command {
             | Self::ManualVoucher(_)
             | Self::AllocateSuspense(_)
             | Self::WaiveChecks(_)
+            | Self::CardFee(_)
+            | Self::Acquiring(_)
+            | Self::Terminal(_)
+            | Self::CardTransaction(_)
+            | Self::BatchClose(_)
+            | Self::TakeCardFile(_)
             | Self::AnswerAttempt { .. } => true,
         }
     }
@@ -500,6 +564,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateOrder(command) => order::decide_create(draft, command),
         Command::PayOrder { order, instruments } => payment::decide_pay(draft, order, instruments),
         Command::CloseOrder(id) => order::decide_close(draft, id),
+        Command::HandOutPage(id) => front_page::decide_hand_out(draft, id),
         Command::MakeSplit(command) => split::decide_make(draft, command),
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
@@ -512,7 +577,9 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
+        Command::Certificate(command) => certificate::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
+        Command::SiteWeight(command) => site_weight::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),
         Command::BankCard(command) => bank_card::decide(draft, command),
@@ -523,5 +590,11 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::ManualVoucher(command) => manual_voucher::decide(draft, command),
         Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
         Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
+        Command::CardFee(command) => card_fee::decide(draft, command),
+        Command::Acquiring(command) => acquiring::decide(draft, command),
+        Command::Terminal(command) => terminal::decide(draft, command),
+        Command::CardTransaction(command) => card_transaction::decide(draft, command),
+        Command::BatchClose(command) => batch_close::decide(draft, command),
+        Command::TakeCardFile(command) => card_clearing::decide(draft, &command),
     }
 }

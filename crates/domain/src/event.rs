@@ -2,54 +2,64 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::account::{self, Account, AccountStatus};
-use crate::advance::{self, AdvanceEvent};
+use crate::account::Account;
+use crate::acquiring::AcquiringEvent;
+use crate::advance::AdvanceEvent;
 use crate::agreement::{self, Agreement};
-use crate::approval::{self, ApprovalEvent};
-use crate::arrears::{self, ArrearsEvent};
-use crate::attempt::{self, Attempt, FailureClass, Outcome};
-use crate::bank_card::{self, BankCardEvent};
-use crate::block_list::{self, BlockListEvent};
-use crate::bulk::{self, BulkReply};
-use crate::business_day::{self, CheckResult};
+use crate::approval::ApprovalEvent;
+use crate::arrears::ArrearsEvent;
+use crate::attempt::{Attempt, FailureClass, Outcome};
+use crate::bank_card::BankCardEvent;
+use crate::batch_close::BatchCloseEvent;
+use crate::block_list::BlockListEvent;
+use crate::bulk::BulkReply;
+use crate::business_day::CheckResult;
 use crate::calendar::{Calendar, Date};
-use crate::chargeback::{self, ChargebackEvent};
-use crate::clearing::{self, Clearing};
+use crate::card_clearing::CardClearingEvent;
+use crate::card_fee::CardFeeEvent;
+use crate::card_transaction::CardTransactionEvent;
+use crate::certificate::CertificateEvent;
+use crate::chargeback::ChargebackEvent;
+use crate::clearing::Clearing;
 use crate::customer::Customer;
-use crate::freeze::{self, Change, Freeze, FreezeChange};
-use crate::hold::{self, Hold, HoldStatus};
+use crate::freeze::{Freeze, FreezeChange};
+use crate::hold::{self, Hold};
 use crate::ids::{
     AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId, VoucherId,
 };
-use crate::initialise::{self, Genesis};
+use crate::initialise::Genesis;
 use crate::leg::Leg;
-use crate::limit::{self, LimitEvent};
-use crate::manual_voucher::{self, ManualVoucherEvent};
-use crate::merchant::{self, Merchant, SettlementAccount};
+use crate::limit::LimitEvent;
+use crate::manual_voucher::ManualVoucherEvent;
+use crate::merchant::{Merchant, SettlementAccount};
 use crate::money::Minor;
-use crate::notice::{self, NoticeEvent};
-use crate::operator::{self, OperatorEvent};
-use crate::order::{self, ClearedOrder, Order, OrderStatus};
-use crate::own_transfer::{self, OwnTransferEvent};
-use crate::payment;
-use crate::payout::{self, CancelReason, Payout, PayoutFailure};
-use crate::recall::{self, Recalled};
+use crate::notice::NoticeEvent;
+use crate::operator::OperatorEvent;
+use crate::order::{ClearedOrder, Order, OrderStatus};
+use crate::own_transfer::OwnTransferEvent;
+use crate::payout::{CancelReason, Payout, PayoutFailure};
+use crate::recall::Recalled;
 use crate::refund::{self, Refund};
-use crate::reserve_line::{self, ReserveLineEvent};
-use crate::restriction::{self, Restriction};
-use crate::settlement::{self, Settlement};
-use crate::split::{self, Split};
-use crate::state::State;
-use crate::suspense::{self, SuspenseEvent};
-use crate::top_up::{self, TopUpEvent};
-use crate::transfer::{self, TransferEvent};
-use crate::tree::{self, TreeEvent};
-use crate::user::{self, User};
-use crate::voucher::{self, Voucher};
-use crate::waiver::{self, WaiverEvent};
-use crate::withdrawal::{self, WithdrawalEvent};
-use crate::withdrawal_batch::{self, WithdrawalBatchEvent};
-use crate::withdrawal_plan::{self, WithdrawalPlanEvent};
+use crate::reserve_line::ReserveLineEvent;
+use crate::restriction::Restriction;
+use crate::settlement::Settlement;
+use crate::site_weight::SiteWeightEvent;
+use crate::split::Split;
+use crate::suspense::SuspenseEvent;
+use crate::terminal::TerminalEvent;
+use crate::top_up::TopUpEvent;
+use crate::transfer::TransferEvent;
+use crate::tree::TreeEvent;
+use crate::user::User;
+use crate::voucher::Voucher;
+use crate::waiver::WaiverEvent;
+use crate::withdrawal::WithdrawalEvent;
+use crate::withdrawal_batch::WithdrawalBatchEvent;
+use crate::withdrawal_plan::WithdrawalPlanEvent;
+
+mod apply;
+
+pub use apply::apply;
 
 /// What happened. One event takes one position of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -200,6 +210,13 @@ pub enum Event {
         #[n(1)]
         outcome: Outcome,
     },
+    /// The page where a payer pays an attempt left the platform for the first time: the attempt is maybe sent.
+    #[n(32)]
+    PageHandedOut {
+        /// The attempt.
+        #[n(0)]
+        attempt: AttemptId,
+    },
     /// An order was created.
     #[n(40)]
     OrderCreated(#[n(0)] Order),
@@ -270,6 +287,9 @@ pub enum Event {
     /// A merchant was settled.
     #[n(51)]
     MerchantSettled(#[n(0)] Settlement),
+    /// An order is to be closed once its channel says that nobody paid.
+    #[n(52)]
+    OrderClosing(#[n(0)] OrderId),
     /// A payout was created.
     #[n(70)]
     PayoutCreated(#[n(0)] alloc::boxed::Box<Payout>),
@@ -429,6 +449,9 @@ pub enum Event {
     /// A block list changed.
     #[n(150)]
     BlockList(#[n(0)] BlockListEvent),
+    /// The weights of a channel's sites changed.
+    #[n(221)]
+    SiteWeight(#[n(0)] SiteWeightEvent),
     /// Limits, or what is used of them, changed.
     #[n(151)]
     Limit(#[n(0)] LimitEvent),
@@ -481,100 +504,25 @@ pub enum Event {
     /// Money came to lie in suspense, or left it.
     #[n(104)]
     Suspense(#[n(0)] SuspenseEvent),
-}
-
-/// Folds an event into the state. It adds and sets; it never chooses.
-pub fn apply(state: &mut State, event: &Event) {
-    state.position += 1;
-    match event {
-        Event::VoucherPosted(voucher) => voucher::apply_posted(state, voucher),
-        Event::Initialised(genesis) => initialise::apply_initialised(state, genesis),
-        Event::CalendarSet(calendar) => state.calendar = calendar.clone(),
-        Event::DayCut { date, next } => business_day::apply_opened(state, Some(*date), *next),
-        Event::DaySealed { date, position } => business_day::apply_sealed(state, *date, *position),
-        Event::DayChecksFailed { date, checks } => business_day::apply_checks_failed(state, *date, checks),
-        Event::DayClosed { date, checks } => business_day::apply_closed(state, *date, checks),
-        Event::Refused | Event::TimeMarked => {}
-        Event::Checkpointed { position, generation } => {
-            recall::apply_checkpointed(state, *position, *generation);
-        }
-        Event::Recalled(recalled) => recall::apply_recalled(state, recalled),
-        Event::AccountOpened(account) => account::apply_opened(state, account),
-        Event::AccountClosed(id) => state.account_row(*id).status = AccountStatus::Closed,
-        Event::AccountRestricted { account, restriction } => {
-            restriction::apply_restricted(state, *account, *restriction);
-        }
-        Event::StreamOpened { stream, name } => bulk::apply_opened(state, *stream, name),
-        Event::StreamAdvanced { fingerprint, reply } => bulk::apply_advanced(state, **fingerprint, reply),
-        Event::HoldPlaced(hold) => hold::apply_placed(state, hold),
-        Event::HoldConfirmed { hold, amount } => hold::apply_confirmed(state, *hold, *amount),
-        Event::HoldCancelled(id) => hold::apply_ended(state, *id, HoldStatus::Cancelled),
-        Event::HoldExpired(id) => hold::apply_ended(state, *id, HoldStatus::Expired),
-        Event::CustomerRegistered(customer) => state.customers.insert(customer.id.0, customer.clone()),
-        Event::UserOpened(user) => user::apply_opened(state, user),
-        Event::MerchantOpened(merchant) => merchant::apply_opened(state, merchant),
-        Event::AttemptRequested(attempt) => attempt::apply_requested(state, attempt),
-        Event::AttemptAnswered { attempt, outcome } => attempt::apply_answered(state, *attempt, outcome),
-        Event::OrderCreated(order) => state.orders.insert(order.id.0, order.clone()),
-        Event::OrderTried { order, legs } => payment::apply_tried(state, *order, legs),
-        Event::LegMoved(leg) => state.legs.insert(leg.id.0, leg.clone()),
-        Event::OrderSucceeded { order, voucher } => order::apply_succeeded(state, *order, *voucher),
-        Event::OrderTryFailed { order, class, status } => order::apply_try_failed(state, *order, *class, *status),
-        Event::OrderClosed(id) => order::apply_closed(state, *id),
-        Event::OrdersCleared(orders) => order::apply_cleared(state, orders),
-        Event::SplitMade(split) => split::apply_made(state, split),
-        Event::RefundCreated(refund) => refund::apply_created(state, refund),
-        Event::RefundAnswered(answered) => refund::apply_answered(state, answered),
-        Event::ClearingTaken { clearing, matched, returned } => {
-            clearing::apply_taken(state, clearing, matched, returned);
-        }
-        Event::MerchantSettled(settlement) => settlement::apply_settled(state, settlement),
-        Event::PayoutCreated(payout) => payout::apply_created(state, payout),
-        Event::PayoutHeld { payout, hold } => payout::apply_held(state, *payout, *hold),
-        Event::PayoutSent { payout, voucher, attempt } => payout::apply_sent(state, *payout, *voucher, *attempt),
-        Event::PayoutUnknown(id) => payout::apply_unknown(state, *id),
-        Event::PayoutSucceeded { payout, reference, .. } => {
-            payout::apply_succeeded(state, *payout, reference.as_ref());
-        }
-        Event::PayoutFailed { payout, failure, .. } => payout::apply_failed(state, *payout, failure),
-        Event::PayoutCancelled { payout, reason } => payout::apply_cancelled(state, *payout, *reason),
-        Event::PayoutReturned { payout, reference, date, .. } => {
-            payout::apply_returned(state, *payout, reference, *date);
-        }
-        Event::SettlementSuspended(id) => merchant::apply_suspended(state, *id),
-        Event::SettlementVerified { merchant, settlement } => merchant::apply_verified(state, *merchant, settlement),
-        Event::AgreementCreated(agreement) => agreement::apply_created(state, agreement),
-        Event::AgreementPaid { agreement, .. } => agreement::apply_paid(state, *agreement),
-        Event::AgreementClosed(id) => agreement::apply_closed(state, *id),
-        Event::Hold(event) => hold::apply(state, event),
-        Event::Agreement(event) => agreement::apply(state, event),
-        Event::ExchangeRate(event) => crate::exchange_rate::apply(state, event),
-        Event::Conversion(event) => crate::conversion::apply(state, event),
-        Event::FreezePlaced(freeze) => freeze::apply_placed(state, freeze),
-        Event::ReserveLine(event) => reserve_line::apply(state, event),
-        Event::OwnTransfer(event) => own_transfer::apply(state, event),
-        Event::Arrears(event) => arrears::apply(state, event),
-        Event::Chargeback(event) => chargeback::apply(state, event),
-        Event::Advance(event) => advance::apply(state, event),
-        Event::BlockList(event) => block_list::apply(state, event),
-        Event::Limit(event) => limit::apply(state, event),
-        Event::TopUp(event) => top_up::apply(state, event),
-        Event::Transfer(event) => transfer::apply(state, event),
-        Event::BankCard(event) => bank_card::apply(state, event),
-        Event::WithdrawalPlan(event) => withdrawal_plan::apply(state, event),
-        Event::WithdrawalBatch(event) => withdrawal_batch::apply(state, event),
-        Event::Withdrawal(event) => withdrawal::apply(state, event),
-        Event::Notice(event) => notice::apply(state, event),
-        Event::FreezeReleased { freeze, amount } => {
-            freeze::apply_unsigned(state, *freeze, Change::Released { amount: *amount });
-        }
-        Event::FreezeExpired(id) => freeze::apply_unsigned(state, *id, Change::Expired),
-        Event::FreezeChanged { freeze, change } => freeze::apply_changed(state, *freeze, change),
-        Event::Tree(event) => tree::apply(state, event),
-        Event::Operator(event) => operator::apply(state, event),
-        Event::Approval(event) => approval::apply(state, event),
-        Event::ManualVoucher(event) => manual_voucher::apply(state, event),
-        Event::Waiver(event) => waiver::apply(state, event),
-        Event::Suspense(event) => suspense::apply(state, event),
-    }
+    /// Card fees were set.
+    #[n(200)]
+    CardFee(#[n(0)] CardFeeEvent),
+    /// A merchant's acquiring changed.
+    #[n(201)]
+    Acquiring(#[n(0)] AcquiringEvent),
+    /// A terminal's life went on.
+    #[n(202)]
+    Terminal(#[n(0)] TerminalEvent),
+    /// A card transaction went on.
+    #[n(203)]
+    CardTransaction(#[n(0)] CardTransactionEvent),
+    /// A terminal closed a batch.
+    #[n(204)]
+    BatchClose(#[n(0)] BatchCloseEvent),
+    /// A part of the network's file of card transactions was taken.
+    #[n(205)]
+    CardClearing(#[n(0)] CardClearingEvent),
+    /// A merchant's certificate was registered or revoked.
+    #[n(220)]
+    Certificate(#[n(0)] CertificateEvent),
 }

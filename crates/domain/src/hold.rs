@@ -501,6 +501,10 @@ fn free_hold(state: &State, id: HoldId) -> Result<&Hold, Refusal> {
         let message = format!("{id} is for {transfer}; it ends with the transfer");
         return Err(Refusal::new(RefusalCode::HoldState, "hold", message));
     }
+    if let Some(transaction) = state.card_holds.get(&id) {
+        let message = format!("{id} is for {transaction}; it ends with its answer");
+        return Err(Refusal::new(RefusalCode::HoldState, "hold", message));
+    }
     match hold.payout {
         None => Ok(hold),
         Some(payout) => {

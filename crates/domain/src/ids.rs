@@ -140,6 +140,8 @@ ids! {
     LimitPolicyId = "lmp";
     /// An entry of a block list.
     BlockEntryId = "blk";
+    /// A certificate of a merchant.
+    CertificateId = "crt";
     /// A bank card that sent a withdrawal back.
     BankCardId = "bcd";
     /// A link between a parent and a child account (母子账户).
@@ -152,6 +154,22 @@ ids! {
     SuspenseId = "sus";
     /// A template of manual vouchers.
     TemplateId = "tpl";
+    /// A version of the weights of a channel's sites.
+    SiteWeightsId = "swt";
+    /// A version of a plan of card fees.
+    CardFeePlanId = "cfp";
+    /// A version of what a card scheme costs.
+    CardCostId = "cco";
+    /// A merchant's acquiring (收单).
+    AcquiringId = "acq";
+    /// A terminal (终端).
+    TerminalId = "trm";
+    /// A card transaction at a terminal.
+    CardTransactionId = "ctx";
+    /// A batch close (批结算) of a terminal.
+    BatchCloseId = "bcl";
+    /// A part of the network's file of card transactions.
+    CardClearingId = "ccl";
 }
 
 #[cfg(test)]

@@ -57,6 +57,19 @@ pub enum Instrument {
         #[n(2)]
         holds: bool,
     },
+    /// The payer pays at the channel's own page, with what it takes there (网关支付).
+    #[n(2)]
+    Redirect {
+        /// Over which network.
+        #[n(0)]
+        rail: Rail,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// Where the payer's browser goes afterwards; the channel's setting if none.
+        #[n(2)]
+        return_url: Option<String>,
+    },
 }
 
 impl Instrument {
@@ -64,7 +77,7 @@ impl Instrument {
     #[must_use]
     pub const fn amount(&self) -> Minor {
         match self {
-            Self::Card { amount, .. } | Self::Fund { amount, .. } => *amount,
+            Self::Card { amount, .. } | Self::Fund { amount, .. } | Self::Redirect { amount, .. } => *amount,
         }
     }
 
@@ -72,7 +85,7 @@ impl Instrument {
     #[must_use]
     pub const fn rail(&self) -> Rail {
         match self {
-            Self::Card { rail, .. } => *rail,
+            Self::Card { rail, .. } | Self::Redirect { rail, .. } => *rail,
             Self::Fund { .. } => Rail::Fund,
         }
     }
@@ -81,8 +94,17 @@ impl Instrument {
     #[must_use]
     pub const fn is_fund(&self) -> bool {
         match self {
-            Self::Card { .. } => false,
+            Self::Card { .. } | Self::Redirect { .. } => false,
             Self::Fund { .. } => true,
+        }
+    }
+
+    /// Whether the payer pays at the channel's page.
+    #[must_use]
+    pub const fn is_redirect(&self) -> bool {
+        match self {
+            Self::Redirect { .. } => true,
+            Self::Card { .. } | Self::Fund { .. } => false,
         }
     }
 }
@@ -189,6 +211,10 @@ pub struct Leg {
     #[n(16)]
     #[cbor(default)]
     pub charged_back: Minor,
+    /// Nobody paid at the page before it expired, or before its order was closed.
+    #[n(17)]
+    #[cbor(default)]
+    pub expired: bool,
 }
 
 impl Leaves for Leg {

@@ -4,8 +4,13 @@
 //!  CreateOrder ─► CREATED ─ PayOrder ─► PAYING ─ every leg is in ─► SUCCESS ─ all legs cleared ─► due at T+1 ─ Settle
 //!                    │                   │  └ a try fails while tries are left: stays, and takes another PayOrder
 //!                    │                   ├─ the last try fails, or money needs a person ─► FAILED
-//!                    └─── CloseOrder ────┴─ (no leg open at a channel) ─► CLOSED
+//!                    └─── CloseOrder ────┼─ (no leg open at a channel) ─► CLOSED
+//!                                        ├─ (a page is open) ─► closing ─ the channel says that nobody paid ─► CLOSED
+//!                                        └─ nobody paid at the last try's page before it expired ─► CLOSED
 //! ```
+//! A payment that the channel tells of while the order is closing pays it: only the channel's word closes (关单确认). One that is
+//! told after that goes to 2243 and back.
+//!
 //! An order is never unknown; its legs are. While one is, the order takes no other attempt.
 //!
 //! Invariants: amount = Σ items = fee + net. Σ of a merchant's unsettled shares is what its orders put on its 2202. A share
@@ -31,18 +36,18 @@ use crate::event::Event;
 use crate::ids::{AccountId, LegId, MerchantId, OrderId, UserId, VoucherId};
 use crate::leg::Instrument;
 use crate::money::{Currency, Minor, add, fee, positive, subtract};
-use crate::payment;
 use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::Dimensions;
+use crate::{front_page, payment};
 
 mod guard;
 mod share;
 #[cfg(test)]
 mod tests;
 
-use guard::can_close;
+use guard::{Close, can_close};
 pub(crate) use guard::{can_pay, can_refund, can_split};
 pub use share::{ClearedOrder, Share};
 pub(crate) use share::{add_shares, apply_cleared, change};
@@ -128,7 +133,7 @@ pub enum OrderStatus {
     /// Not paid, for good.
     #[n(3)]
     Failed,
-    /// Ended by the merchant.
+    /// Not paid: ended by the merchant, or nobody paid at the last page before it expired.
     #[n(4)]
     Closed,
 }
@@ -241,6 +246,10 @@ pub struct Order {
     #[n(29)]
     #[cbor(default)]
     pub charged_back: Minor,
+    /// The merchant wants it closed, and the channel has not said yet that nobody paid.
+    #[n(30)]
+    #[cbor(default)]
+    pub closing: bool,
 }
 
 impl Leaves for Order {
@@ -298,9 +307,10 @@ impl Order {
     /// What may be done with it now, by the guards that `decide` asks.
     #[must_use]
     pub fn allowed_actions(&self, state: &State) -> Vec<&'static str> {
-        let guards: [(&str, Result<(), Refusal>); 4] = [
+        let guards: [(&str, Result<(), Refusal>); 5] = [
             ("pay", can_pay(state, self)),
-            ("close", can_close(state, self)),
+            ("front_page", front_page::can_hand_out(state, self, state.now).map(|_| ())),
+            ("close", can_close(state, self).map(|_| ())),
             ("split", can_split(self)),
             ("refund", can_refund(self)),
         ];
@@ -390,6 +400,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         failure: None,
         voucher: None,
         charged_back: 0,
+        closing: false,
     }));
     if instruments.is_empty() { Ok(Reply::Order(id)) } else { payment::decide_pay(draft, id, instruments) }
 }
@@ -405,7 +416,7 @@ pub(crate) fn refuse_blocked(
     let parties = owners.into_iter().flat_map(|owner| block_list::of_owner(draft.state, owner));
     let cards = instruments.iter().filter_map(|instrument| match instrument {
         Instrument::Card { agreement, .. } => Some(Blocked::Card(agreement.clone())),
-        Instrument::Fund { .. } => None,
+        Instrument::Fund { .. } | Instrument::Redirect { .. } => None,
     });
     block_list::refuse(draft.state, draft.context.now, parties.chain(cards))
 }
@@ -439,13 +450,19 @@ fn agreement_account(state: &State, id: AccountId) -> Result<AccountId, Refusal>
     Err(Refusal::new(RefusalCode::SubjectNotAllowed, "destination", message))
 }
 
-/// Closes an order that nobody will pay.
+/// Closes an order that nobody will pay: at once, or, where a payer may be at a channel's page, once the channel has said
+/// that nobody paid.
 ///
 /// # Errors
-/// `order_unknown`, `order_state` for a final order or one with a leg open at a channel.
+/// `order_unknown`, `order_state` for a final order, one that is being closed, or one with another leg open at a channel.
 pub fn decide_close(draft: &mut Draft<'_>, id: OrderId) -> Result<Reply, Refusal> {
-    can_close(draft.state, draft.state.order(id)?)?;
-    draft.emit(Event::OrderClosed(id));
+    match can_close(draft.state, draft.state.order(id)?)? {
+        Close::Now => draft.emit(Event::OrderClosed(id)),
+        Close::Asked => {
+            draft.emit(Event::OrderClosing(id));
+            front_page::withdraw(draft, id)?;
+        }
+    }
     Ok(Reply::Order(id))
 }
 
@@ -496,4 +513,8 @@ pub(crate) fn apply_closed(state: &mut State, id: OrderId) {
         order.status = OrderStatus::Closed;
         order.ended_at = Some(now);
     });
+}
+
+pub(crate) fn apply_closing(state: &mut State, id: OrderId) {
+    change(state, id, |order| order.closing = true);
 }

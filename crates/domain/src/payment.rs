@@ -35,7 +35,7 @@ use crate::order::{ItemKind, Order, OrderStatus, can_pay, name_fits, refuse_bloc
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
-use crate::{clearing, refund};
+use crate::{clearing, front_page, refund};
 
 #[cfg(test)]
 mod tests;
@@ -144,6 +144,7 @@ pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrumen
         refunded: 0,
         undo: None,
         charged_back: 0,
+        expired: false,
     });
     draft.emit(Event::OrderTried { order: id, legs: legs.collect() });
     drive(draft, id)?;
@@ -169,7 +170,7 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
                     let message = "a mask shows at most 6 + 4 digits of a card in 32 bytes";
                     return Err(Refusal::new(RefusalCode::ValueInvalid, "mask", message));
                 }
-                if matches!(rail, Rail::Fund | Rail::OwnBank) {
+                if !takes_cards(*rail) {
                     return refuse(format!("a card does not travel over '{}'; use epcc or unionpay", rail.name()));
                 }
                 if *credit && order.sum_of(ItemKind::HousePrice) > 0 {
@@ -183,6 +184,18 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
                     return refuse(format!("the fund may pay rent items only: {rent} at most, not {amount}"));
                 }
             }
+            Instrument::Redirect { rail, return_url, .. } => {
+                if !takes_cards(*rail) {
+                    return refuse(format!("'{}' has no page for payers; use epcc or unionpay", rail.name()));
+                }
+                // Which card the payer takes at the channel's page is the payer's choice.
+                if order.sum_of(ItemKind::HousePrice) > 0 {
+                    return refuse(String::from(
+                        "a credit card may pay at a channel's page, and none pays a house price",
+                    ));
+                }
+                return_url.as_deref().map_or(Ok(()), front_page::check_return_url)?;
+            }
         }
     }
     if sum != order.amount {
@@ -192,7 +205,15 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
     Ok(())
 }
 
-/// The card and the fund leg of the order's current try.
+/// Whether cards travel over it.
+const fn takes_cards(rail: Rail) -> bool {
+    match rail {
+        Rail::Epcc | Rail::UnionPay => true,
+        Rail::Fund | Rail::OwnBank => false,
+    }
+}
+
+/// The card and the fund leg of the order's current try. A redirect stands where a card does.
 fn legs_of_try(state: &State, order: &Order) -> (Option<Leg>, Option<Leg>) {
     let mut legs = order.legs.iter().filter_map(|id| state.legs.get(id.0)).filter(|leg| leg.try_number == order.tries);
     let card = legs.clone().find(|leg| !leg.instrument.is_fund()).cloned();
@@ -257,6 +278,9 @@ fn ask(draft: &mut Draft<'_>, leg: &Leg) {
         Instrument::Card { agreement, .. } => Operation::Debit { agreement, amount, currency },
         Instrument::Fund { contract, holds: true, .. } => Operation::FundHold { contract, amount, currency },
         Instrument::Fund { contract, holds: false, .. } => Operation::Debit { agreement: contract, amount, currency },
+        Instrument::Redirect { return_url, .. } => {
+            front_page::operation(amount, currency, return_url, draft.context.now)
+        }
     };
     send(draft, leg, operation, LegStatus::Sent, |_| {});
 }
@@ -348,12 +372,19 @@ fn useless(draft: &mut Draft<'_>, order: &Order, leg: &Leg, from: Subject, attem
     refund::start_useless(draft, order, leg, attempt)
 }
 
-/// The try has failed. The order ends with it if no try is left or a leg's money needs a person.
+/// The try has failed. The order ends with it if no try is left, a leg's money needs a person, or the merchant wants it
+/// closed.
 fn fail(draft: &mut Draft<'_>, order: &Order, legs: &[Leg]) {
     let class = legs.iter().find_map(|leg| leg.failure);
-    let last = order.tries >= order.tries_allowed || legs.iter().any(|leg| leg.needs_person);
-    let status = if last { OrderStatus::Failed } else { OrderStatus::Paying };
+    let stuck = legs.iter().any(|leg| leg.needs_person);
+    let last = order.tries >= order.tries_allowed;
+    // Nobody paid, and the channel said so.
+    let closes = order.closing || (last && legs.iter().any(|leg| leg.expired));
+    let status = if stuck || (last && !closes) { OrderStatus::Failed } else { OrderStatus::Paying };
     draft.emit(Event::OrderTryFailed { order: order.id, class, status });
+    if closes && !stuck {
+        draft.emit(Event::OrderClosed(order.id));
+    }
 }
 
 /// A channel answered an attempt for a leg.
@@ -377,7 +408,8 @@ pub(crate) fn answered(draft: &mut Draft<'_>, id: LegId, attempt: &Attempt, outc
                 | Operation::FundHold { .. }
                 | Operation::FundCapture { .. }
                 | Operation::FundRelease { .. }
-                | Operation::Pay { .. } => LegStatus::Unknown,
+                | Operation::Pay { .. }
+                | Operation::Redirect { .. } => LegStatus::Unknown,
             };
             move_leg(draft, &leg, status, |_| {});
             return Ok(());
@@ -395,7 +427,7 @@ fn succeeded(
 ) -> Result<(), Refusal> {
     let id = attempt.id;
     match attempt.operation {
-        Operation::Debit { .. } | Operation::FundCapture { .. } => {
+        Operation::Debit { .. } | Operation::Redirect { .. } | Operation::FundCapture { .. } => {
             move_leg(draft, leg, LegStatus::Captured, |leg| {
                 leg.open = None;
                 leg.captured_by = Some(id);
@@ -451,6 +483,12 @@ fn not_done(
         Operation::FundCapture { .. } if class.is_none() && leg.captures < MAX_CAPTURES => {
             move_leg(draft, leg, LegStatus::Held, |leg| leg.open = None);
         }
+        Operation::Redirect { .. } => move_leg(draft, leg, LegStatus::Failed, |leg| {
+            leg.open = None;
+            // Who was sent to a page and did not pay there is a payer who did not pay.
+            leg.failure = Some(class.unwrap_or(FailureClass::User));
+            leg.expired = class.is_none();
+        }),
         Operation::Debit { .. } | Operation::FundHold { .. } | Operation::FundCapture { .. } => {
             move_leg(draft, leg, LegStatus::Failed, failed);
         }
@@ -484,7 +522,7 @@ fn succeeded_late(
     clearing_date: Date,
 ) -> Result<(), Refusal> {
     match attempt.operation {
-        Operation::Debit { .. } | Operation::FundCapture { .. } => {
+        Operation::Debit { .. } | Operation::Redirect { .. } | Operation::FundCapture { .. } => {
             let leg = Leg { clearing_date: Some(clearing_date), ..leg.clone() };
             useless(draft, order, &leg, leg.instrument.rail().subject(), attempt.id)
         }

@@ -143,6 +143,10 @@ codes! {
     152 BankCardState "bank_card_state" "The bank card was verified already.";
     153 CardStopped "card_stopped" "A withdrawal to the bank card came back; it must be verified first.";
     155 LimitPolicyUnknown "limit_policy_unknown" "No version of the limits has this id.";
+    220 CertificateUnknown "certificate_unknown" "The merchant has no certificate with this serial number.";
+    221 CertificateExists "certificate_exists" "The serial number was used by this merchant before, or the key by anyone.";
+    222 CertificateState "certificate_state" "The certificate is revoked already.";
+    223 CertificatesTooMany "certificates_too_many" "The merchant has as many certificates as it may; one must be revoked first.";
     154 RetryRuleUnknown "retry_rule_unknown" "No rule of retries has this id.";
     100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
     101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";
@@ -183,6 +187,22 @@ codes! {
     96 TemplateUnknown "template_unknown" "No template in use has this id or code.";
     97 TemplateMismatch "template_mismatch" "The template does not allow this side of this subject.";
     98 MirrorBroken "mirror_broken" "2291 and 1291, 2292 and 1151 must move alike.";
+    200 CardFeeUnknown "card_fee_unknown" "No plan of card fees has this name, or nobody said what the card's scheme costs, on this day.";
+    201 AcquiringUnknown "acquiring_unknown" "No acquiring has this id or merchant number.";
+    202 AcquiringState "acquiring_state" "The merchant's acquiring is suspended, or its state does not allow this.";
+    203 TerminalUnknown "terminal_unknown" "No terminal has this id.";
+    204 TerminalState "terminal_state" "The terminal's state does not allow this.";
+    205 TerminalBound "terminal_bound" "The terminal is with a merchant; it must be recovered first.";
+    206 CardTransactionUnknown "card_transaction_unknown" "No card transaction has this id, trace, reference or authorisation.";
+    207 CardTransactionState "card_transaction_state" "The card transaction's state does not allow this.";
+    208 TraceReused "trace_reused" "The terminal used this trace in this batch before, with other content.";
+    209 BatchMismatch "batch_mismatch" "The terminal is in another batch; it must sign in.";
+    210 CardMismatch "card_mismatch" "The original transaction was made with another card.";
+    211 CardAmount "card_amount" "The amount is not the original's, or above what may follow on it.";
+    212 PreauthorisationLapsed "preauthorisation_lapsed" "The pre-authorisation holds no longer.";
+    213 NotReversible "not_reversible" "A transaction of this kind is never reversed.";
+    214 BatchCloseUnknown "batch_close_unknown" "No batch close has this id.";
+    215 BatchCloseState "batch_close_state" "No upload of the terminal's batch is awaited.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

@@ -416,7 +416,7 @@ pub(crate) fn await_clearing(state: &mut State, clearing: &Clearing) {
 }
 
 /// Changes what a clearing session awaits by `change`.
-fn await_session(state: &mut State, rail: Rail, date: Date, change: Minor) {
+pub(crate) fn await_session(state: &mut State, rail: Rail, date: Date, change: Minor) {
     let target = LineTarget::Clearing { rail, date };
     let awaited = state.awaited_sessions.get(&(rail, date)).copied().unwrap_or_default();
     state.awaited_lines.remove(&(Currency::Cny, awaited, target));
@@ -431,13 +431,14 @@ fn await_session(state: &mut State, rail: Rail, date: Date, change: Minor) {
 
 /// What every clearing session still awaits, from the parts taken and the lines matched.
 pub(crate) fn restored_sessions<'a>(
-    clearings: impl Iterator<Item = &'a Clearing>,
+    clearings: impl Iterator<Item = (Rail, Date, Minor)>,
+    cards: impl Iterator<Item = (Rail, Date, Minor)>,
     lines: impl Iterator<Item = &'a ReserveLine>,
 ) -> BTreeMap<(Rail, Date), Minor> {
     let mut sessions: BTreeMap<(Rail, Date), Minor> = BTreeMap::new();
-    for clearing in clearings {
-        let sum = sessions.entry((clearing.rail, clearing.date)).or_default();
-        *sum = sum.saturating_add(clearing.net());
+    for (rail, date, net) in clearings.chain(cards) {
+        let sum = sessions.entry((rail, date)).or_default();
+        *sum = sum.saturating_add(net);
     }
     for line in lines {
         if let Some(LineTarget::Clearing { rail, date }) = line.target {

@@ -11,6 +11,8 @@
 //! only in what is posted after it; the check here is that debits equal credits in every book and currency.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+
 use minicbor::{Decode, Encode};
 
 use crate::account::Account;
@@ -20,6 +22,7 @@ use crate::attempt::{Attempt, AttemptStatus, Rail};
 use crate::book::{Book, Side, Subject};
 use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
+use crate::card_transaction::{self, CardTransaction};
 use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::hold::{Hold, HoldStatus};
@@ -35,7 +38,7 @@ use crate::reserve_line::{self, LineTarget};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
 use crate::tree::{self, RunCause, TreeLink, TreeRun};
-use crate::{bank_card, block_list, freeze, suspense, withdrawal, withdrawal_plan};
+use crate::{bank_card, block_list, freeze, front_page, suspense, withdrawal, withdrawal_plan};
 
 /// What of the state is no row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -197,6 +200,7 @@ impl State {
         state.index_accounts();
         state.index_business();
         state.index_own_money();
+        state.index_acquiring();
         state.index_timers();
         Ok(state)
     }
@@ -227,6 +231,11 @@ impl State {
         self.quota_charges_by_hold = Index::restored(all(&self.quota_charges).map(|charge| (charge.hold, charge.id)));
         self.open_suspense =
             Index::restored(all(&self.suspense_items).filter_map(suspense::open_key).map(|key| (key, ())));
+        self.merchant_certificates =
+            Index::restored(all(&self.certificates).map(|certificate| ((certificate.merchant, certificate.id), ())));
+        self.certificate_keys = Index::restored(
+            all(&self.certificates).map(|certificate| (certificate.public_key.clone(), certificate.id)),
+        );
         self.blocked = Index::restored(all(&self.block_entries).filter_map(block_list::index_key));
         self.stopped_cards = Index::restored(all(&self.bank_cards).filter_map(bank_card::index_key));
         self.plans_by_account = Index::restored(all(&self.withdrawal_plans).filter_map(withdrawal_plan::index_key));
@@ -249,7 +258,11 @@ impl State {
 
     /// What concerns the institution's own money.
     fn index_own_money(&mut self) {
-        let sessions = reserve_line::restored_sessions(all(&self.clearings), all(&self.reserve_lines));
+        let sessions = reserve_line::restored_sessions(
+            all(&self.clearings).map(|it| (it.rail, it.date, it.net())),
+            all(&self.card_clearings).map(|it| (Rail::UnionPay, it.date, it.net())),
+            all(&self.reserve_lines),
+        );
         let of_session = |(&(rail, date), &awaited): (&(Rail, Date), &Minor)| {
             ((Currency::Cny, awaited, LineTarget::Clearing { rail, date }), ())
         };
@@ -268,6 +281,43 @@ impl State {
         self.open_advances = Index::restored(uncertain.map(|it| ((it.merchant, it.id), ())));
     }
 
+    /// What concerns cards at terminals.
+    fn index_acquiring(&mut self) {
+        self.card_fee_plan_codes =
+            Index::restored(all(&self.card_fee_plans).map(|it| ((it.code.clone(), it.from), it.id)));
+        self.card_cost_days = Index::restored(all(&self.card_costs).map(|it| ((it.scheme, it.from), it.id)));
+        self.merchant_numbers = Index::restored(all(&self.acquirings).map(|it| (it.number, it.id)));
+        let by_category = all(&self.acquirings).map(|it| ((it.merchant, it.number.category()), it.id));
+        self.acquiring_categories = Index::restored(by_category);
+        let cards = || all(&self.card_transactions);
+        let (outbox, traces) = (cards().filter_map(card_transaction::outbox_key).map(|key| (key, ())), cards());
+        let traces = traces.filter_map(|it| card_transaction::trace_key(it).map(|key| (key, it.id)));
+        let held = |it: &CardTransaction| {
+            card_transaction::hold_keys(it).into_iter().map(|hold| (hold, it.id)).collect::<Vec<_>>()
+        };
+        let preauthorised = cards().filter_map(card_transaction::preauthorisation_key).map(|key| (key, ()));
+        let uncleared = cards().filter_map(card_transaction::uncleared_key).map(|key| (key, ()));
+        let indexes = (
+            Index::restored(outbox),
+            Index::restored(traces),
+            Index::restored(preauthorised),
+            Index::restored(cards().flat_map(held)),
+            Index::restored(uncleared),
+            Index::restored(cards().filter_map(card_transaction::due_key)),
+        );
+        (
+            self.card_outbox,
+            self.card_traces,
+            self.preauthorisations,
+            self.card_holds,
+            self.uncleared_cards,
+            self.card_due,
+        ) = indexes;
+        self.terminal_batches = Index::restored(all(&self.batch_closes).map(|it| ((it.terminal, it.batch), it.id)));
+        self.card_files = Index::restored(all(&self.card_clearings).map(|it| ((it.date, it.part), it.id)));
+        self.terminal_serials = Index::restored(all(&self.terminals).map(|it| (it.serial.clone(), it.id)));
+    }
+
     /// What falls due when.
     fn index_timers(&mut self) {
         let timers = all(&self.holds).filter_map(hold_timer);
@@ -275,6 +325,7 @@ impl State {
         let timers = timers.chain(all(&self.tree_links).filter_map(tree::timer));
         let timers = timers.chain(all(&self.approvals).filter_map(approval_timer));
         let timers = timers.chain(all(&self.withdrawals).filter_map(withdrawal::timer));
+        let timers = timers.chain(all(&self.attempts).filter_map(front_page::timer));
         self.timers = Index::restored(timers);
     }
 }

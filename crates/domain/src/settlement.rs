@@ -4,7 +4,8 @@
 //!  share cleared ─ its due date comes ─ Settle { merchant, today } ─► Dr 2202 / Cr 2203, one voucher for all that is due
 //! ```
 //! A share below zero (a refund took more than the order had brought) is due at once and lowers the sum; while the sum is
-//! not above zero there is nothing to settle. What the merchant owes is collected from what was settled, in the same command.
+//! not above zero there is nothing to settle. A card transaction has one share, due one working day after the network's file
+//! named it ([`crate::card_clearing`]), less what is held for a refund of it. What the merchant owes is collected from what was settled, in the same command.
 
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -13,11 +14,12 @@ use minicbor::{Decode, Encode};
 
 use crate::arrears;
 use crate::calendar::Date;
+use crate::card_transaction;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, MerchantId, OrderId, SettlementId, VoucherId};
+use crate::ids::{AccountId, CardTransactionId, MerchantId, OrderId, SettlementId, VoucherId};
 use crate::money::{Currency, Minor, add};
 use crate::order::{self, Share};
 use crate::recall::Leaves;
@@ -40,6 +42,28 @@ pub struct SettledShare {
     /// Minor units; below zero where a refund took more than the order had brought.
     #[n(1)]
     pub amount: Minor,
+}
+
+/// One card transaction's share in a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct SettledCard {
+    /// The transaction.
+    #[n(0)]
+    pub transaction: CardTransactionId,
+    /// Fen.
+    #[n(1)]
+    pub amount: Minor,
+}
+
+/// What is due to a merchant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Due {
+    /// Σ of both.
+    pub amount: Minor,
+    /// Of which orders.
+    pub shares: Vec<SettledShare>,
+    /// Of which card transactions.
+    pub cards: Vec<SettledCard>,
 }
 
 /// A settlement of one merchant.
@@ -75,6 +99,10 @@ pub struct Settlement {
     /// When it was made.
     #[n(9)]
     pub created_at: Time,
+    /// What of it is of cards at terminals.
+    #[n(10)]
+    #[cbor(default)]
+    pub cards: Vec<SettledCard>,
 }
 
 impl Leaves for Settlement {
@@ -95,7 +123,7 @@ pub fn decide_settle(draft: &mut Draft<'_>, merchant: MerchantId, today: Date) -
         let message = format!("{today} has not come; today is {date}");
         return Err(Refusal::new(RefusalCode::ValueInvalid, "today", message));
     }
-    let (amount, shares) = due(draft.state, merchant, today)?;
+    let Due { amount, shares, cards } = due(draft.state, merchant, today)?;
     if amount <= 0 {
         let message =
             format!("{amount} is due to {merchant} by {today}; payments are due one working day after clearing");
@@ -118,6 +146,7 @@ pub fn decide_settle(draft: &mut Draft<'_>, merchant: MerchantId, today: Date) -
         to,
         voucher,
         created_at: draft.context.now,
+        cards,
     }));
     if draft.state.has_arrears(merchant) {
         arrears::collect(draft, merchant)?;
@@ -129,29 +158,40 @@ pub fn decide_settle(draft: &mut Draft<'_>, merchant: MerchantId, today: Date) -
 ///
 /// # Errors
 /// `amount_overflow`.
-pub fn due(state: &State, merchant: MerchantId, today: Date) -> Result<(Minor, Vec<SettledShare>), Refusal> {
+pub fn due(state: &State, merchant: MerchantId, today: Date) -> Result<Due, Refusal> {
+    let mut due = Due::default();
     let range = (merchant, Date(i32::MIN), OrderId(0))..=(merchant, today, OrderId(u64::MAX));
-    let mut sum = 0;
-    let mut shares = Vec::new();
     for (&(_, _, order), &amount) in state.due.range(range).take(MAX_SHARES) {
-        sum = add(sum, amount, "merchant")?;
-        shares.push(SettledShare { order, amount });
+        due.amount = add(due.amount, amount, "merchant")?;
+        due.shares.push(SettledShare { order, amount });
     }
-    Ok((sum, shares))
+    let range = (merchant, Date(i32::MIN), CardTransactionId(0))..=(merchant, today, CardTransactionId(u64::MAX));
+    for (&(_, _, transaction), &amount) in state.card_due.range(range).take(MAX_SHARES) {
+        due.amount = add(due.amount, amount, "merchant")?;
+        due.cards.push(SettledCard { transaction, amount });
+    }
+    Ok(due)
 }
 
 /// The merchants to whom something is due by `today`, in the order of their ids.
 #[must_use]
 pub fn merchants_due(state: &State, today: Date) -> Vec<MerchantId> {
     let mut merchants = Vec::new();
-    let mut from = (MerchantId(0), Date(i32::MIN), OrderId(0));
-    while let Some((&(merchant, _, _), _)) = state.due.range(from..).next() {
-        if due(state, merchant, today).is_ok_and(|(sum, _)| sum > 0) {
+    let mut from = MerchantId(0);
+    while let Some(merchant) = next_due(state, from) {
+        if due(state, merchant, today).is_ok_and(|due| due.amount > 0) {
             merchants.push(merchant);
         }
-        from = (MerchantId(merchant.0.saturating_add(1)), Date(i32::MIN), OrderId(0));
+        from = MerchantId(merchant.0.saturating_add(1));
     }
     merchants
+}
+
+/// The first merchant from `from` on to whom anything will be due.
+fn next_due(state: &State, from: MerchantId) -> Option<MerchantId> {
+    let orders = state.due.range((from, Date(i32::MIN), OrderId(0))..).next().map(|((merchant, ..), _)| *merchant);
+    let cards = state.card_due.range((from, Date(i32::MIN), CardTransactionId(0))..).next();
+    orders.into_iter().chain(cards.map(|((merchant, ..), _)| *merchant)).min()
 }
 
 impl State {
@@ -176,6 +216,12 @@ pub(crate) fn apply_settled(state: &mut State, settlement: &Settlement) {
                 Share { merchant, account: to, amount, settled: true },
             ];
             order::add_shares(order, &moved);
+        });
+    }
+    for SettledCard { transaction, amount } in settlement.cards.iter().copied() {
+        card_transaction::change(state, transaction, |row| {
+            row.money.pending -= amount;
+            row.money.settled += amount;
         });
     }
     state.settlements.insert(settlement.id.0, settlement.clone());

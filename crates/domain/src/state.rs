@@ -4,17 +4,23 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::account::Account;
+use crate::acquiring::{Acquiring, MerchantNumber};
 use crate::advance::{Advance, AdvancePolicy};
 use crate::agreement::{Agreement, AgreementKey, AgreementPayment};
 use crate::approval::Approval;
 use crate::arrears::Arrears;
 use crate::attempt::{Attempt, Rail};
 use crate::bank_card::BankCard;
+use crate::batch_close::BatchClose;
 use crate::block_list::{BlockEntry, Blocked};
 use crate::book::Subject;
 use crate::bulk::Stream;
 use crate::business_day::{Day, Days};
 use crate::calendar::{Calendar, Date};
+use crate::card_clearing::CardClearing;
+use crate::card_fee::{CardCost, CardFeePlan, CardScheme};
+use crate::card_transaction::{CardTransaction, TraceKey};
+use crate::certificate::Certificate;
 use crate::chargeback::Chargeback;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
@@ -22,10 +28,11 @@ use crate::envelope::Time;
 use crate::freeze::{Freeze, FreezeScope};
 use crate::hold::Hold;
 use crate::ids::{
-    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BlockEntryId, ChargebackId,
+    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId,
+    BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, CertificateId, ChargebackId,
     ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
-    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId,
-    WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
+    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId,
+    UserId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;
@@ -47,6 +54,7 @@ use crate::settlement::Settlement;
 use crate::split::Split;
 use crate::suspense::SuspenseItem;
 use crate::table::Table;
+use crate::terminal::Terminal;
 use crate::top_up::TopUp;
 use crate::transfer::Transfer;
 use crate::tree::{QuotaCharge, TreeLink, TreeRun};
@@ -69,6 +77,8 @@ pub enum Timer {
     TreeRules(AccountId),
     /// A proposal lapses.
     Approval(ApprovalId),
+    /// A page that nobody fetched expires.
+    FrontPage(AttemptId),
 }
 
 /// When a row of a table leaves memory; never, in most.
@@ -260,6 +270,8 @@ state! {
         advance_policies: AdvancePolicy,
         /// Entries of block lists.
         block_entries: BlockEntry,
+        /// Certificates of merchants.
+        certificates: Certificate,
         /// Versions of the limits.
         limit_policies: LimitPolicy,
         /// Classes and sums of personal payment accounts, by the account's id.
@@ -302,6 +314,22 @@ state! {
         voucher_templates: VoucherTemplate,
         /// Money in suspense.
         suspense_items: SuspenseItem,
+        /// Versions of the weights of channels' sites.
+        site_weights: crate::site_weight::SiteWeights,
+        /// Versions of plans of card fees.
+        card_fee_plans: CardFeePlan,
+        /// Versions of what card schemes cost.
+        card_costs: CardCost,
+        /// What merchants take cards under.
+        acquirings: Acquiring,
+        /// Terminals.
+        terminals: Terminal,
+        /// Card transactions.
+        card_transactions: CardTransaction,
+        /// Batch closes.
+        batch_closes: BatchClose,
+        /// The network's files of card transactions, by part.
+        card_clearings: CardClearing,
     }
     indexes {
         /// Freezes in force, by what they lie on.
@@ -358,6 +386,10 @@ state! {
         outbox: AttemptId => (),
         /// Entries of block lists that were not removed, by whom they block.
         blocked: (Blocked, BlockEntryId) => (),
+        /// Certificates of each merchant.
+        merchant_certificates: (MerchantId, CertificateId) => (),
+        /// Certificates by their public key.
+        certificate_keys: Vec<u8> => CertificateId,
         /// Bank cards that were not verified since they sent money back.
         stopped_cards: (CustomerId, String) => BankCardId,
         /// Plans of withdrawals that have not ended, by account.
@@ -380,6 +412,32 @@ state! {
         tree_run_numbers: (AccountId, String) => TreeRunId,
         /// What a hold used of a quota.
         quota_charges_by_hold: HoldId => QuotaChargeId,
+        /// Versions of plans of card fees by name and first day.
+        card_fee_plan_codes: (String, Date) => CardFeePlanId,
+        /// Versions of what card schemes cost by scheme and first day.
+        card_cost_days: (CardScheme, Date) => CardCostId,
+        /// Acquiring by merchant number.
+        merchant_numbers: MerchantNumber => AcquiringId,
+        /// Acquiring by merchant and category.
+        acquiring_categories: (MerchantId, u64) => AcquiringId,
+        /// Card transactions that the network owes an answer, their own or their reversal's.
+        card_outbox: CardTransactionId => (),
+        /// Card transactions by terminal, batch and trace.
+        card_traces: TraceKey => CardTransactionId,
+        /// Approved pre-authorisations by acquiring, token and authorisation.
+        preauthorisations: (AcquiringId, String, String, CardTransactionId) => (),
+        /// Holds that end with a card transaction.
+        card_holds: HoldId => CardTransactionId,
+        /// Card transactions that the network's file must still name, by clearing date.
+        uncleared_cards: (Date, CardTransactionId) => (),
+        /// What of each card transaction is to be settled to its merchant from which day on.
+        card_due: (MerchantId, Date, CardTransactionId) => Minor,
+        /// The latest close of a terminal's batch.
+        terminal_batches: (TerminalId, u32) => BatchCloseId,
+        /// Parts of the network's files of card transactions that were taken.
+        card_files: (Date, u32) => CardClearingId,
+        /// Terminals by serial.
+        terminal_serials: String => TerminalId,
         /// What falls due when.
         timers: (Time, Timer) => (),
     }

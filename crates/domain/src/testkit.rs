@@ -32,6 +32,7 @@ use crate::sealed::{DataClass, Sealed};
 use crate::state::{Changes, State};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher, Voucher};
 
+pub(crate) mod cards;
 mod leaving;
 pub(crate) mod orders;
 pub(crate) mod own_money;

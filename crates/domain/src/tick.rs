@@ -7,7 +7,7 @@ use crate::draft::Draft;
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::state::Timer;
-use crate::{approval, freeze, hold, tree, withdrawal};
+use crate::{approval, freeze, front_page, hold, tree, withdrawal};
 
 /// The most timers that one tick carries out; the next tick takes the rest.
 pub const MAX_PER_TICK: usize = 1_000;
@@ -15,7 +15,8 @@ pub const MAX_PER_TICK: usize = 1_000;
 /// Carries out what fell due.
 ///
 /// # Errors
-/// `amount_overflow` of a try of an automatic withdrawal, beyond 64-bit minor units.
+/// `amount_overflow` of a try of an automatic withdrawal, beyond 64-bit minor units; those of what follows a page that nobody
+/// fetched.
 pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
     let now = draft.context.now;
     let due: Vec<Timer> = draft
@@ -36,6 +37,7 @@ pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
             Timer::TreeRules(_) if swept >= MAX_PER_TICK => {}
             Timer::TreeRules(parent) => swept = swept.saturating_add(tree::run_due(draft, parent)),
             Timer::Approval(id) => approval::expire(draft, id),
+            Timer::FrontPage(id) => front_page::expire(draft, id)?,
         }
     }
     Ok(Reply::Done)

@@ -264,6 +264,25 @@ pub(crate) fn check_deduction(state: &State, voucher: &Voucher) -> Result<(), Re
     check_balanced(state, &voucher.entries)
 }
 
+/// As [`check_deduction`], for money that a hold kept until now: what other holds keep stays, and what may be overdrawn may
+/// be.
+///
+/// # Errors
+/// Those of [`check`] but `account_restricted`.
+fn check_held(state: &State, voucher: &Voucher) -> Result<(), Refusal> {
+    for entry in &voucher.entries {
+        let account = check_entry(state, entry)?;
+        let (grows, shrinks) = moved(state, account, voucher)?;
+        let out = shrinks.saturating_sub(grows);
+        if out > 0 && !account.overdraft && account.balance.saturating_sub(account.held_out) < out {
+            let message = format!("{} has {} of which {} is held", account.id, account.balance, account.held_out);
+            return Err(Refusal::new(RefusalCode::InsufficientFunds, "amount", message));
+        }
+    }
+    check_one_currency(&voucher.entries)?;
+    check_balanced(state, &voucher.entries)
+}
+
 impl State {
     /// Brings what the next vouchers touch into the processor's cache. Checking one voucher after the other waits for memory
     /// at each account; loads that do not depend on each other wait together.
@@ -459,5 +478,23 @@ impl Draft<'_> {
         let id = self.emit_voucher(&voucher);
         suspense::follow(self, id, &voucher);
         Ok(id)
+    }
+
+    /// As [`Self::post_contra`], for money that a hold kept until now: a freeze that came after the hold never bit on it.
+    ///
+    /// # Errors
+    /// Every refusal of [`check`] but `account_restricted`.
+    pub(crate) fn post_held(
+        &mut self,
+        business: BusinessNumber,
+        event: EventCode,
+        entries: Vec<Entry>,
+        dimensions: Dimensions,
+        contra_of: Option<VoucherId>,
+    ) -> Result<VoucherId, Refusal> {
+        let date = self.state.days.posting_date(None)?;
+        let voucher = Voucher { business, event, date, entries, dimensions: Some(Box::new(dimensions)), contra_of };
+        check_held(self.state, &voucher)?;
+        Ok(self.emit_voucher(&voucher))
     }
 }

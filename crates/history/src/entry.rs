@@ -327,5 +327,5 @@ macro_rules! object_numbers {
 object_numbers! {
     10 Order 11 Leg 12 Split 13 Refund 14 Payout 15 Settlement 16 Clearing 17 Hold 18 Agreement 19 Attempt
     20 Suspense 21 Approval 28 TreeRun 31 Conversion
-    34 ReserveLine 35 OwnTransfer 36 Arrears 37 Chargeback 38 Advance 40 TopUp 41 Transfer
+    34 ReserveLine 35 OwnTransfer 36 Arrears 37 Chargeback 38 Advance 40 TopUp 41 Transfer 50 CardTransaction 51 CardClearing
 }

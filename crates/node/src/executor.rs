@@ -7,7 +7,13 @@
 //!                              └ no answer, pending, duplicate ─► report UNKNOWN ─► QUERY ─ answered ─► report ─► done
 //!  older epoch, or UNKNOWN ─────────────── maybe sent ──────────────────────────────► QUERY   ▲
 //!                                                                                       └ later ┘
+//!  redirect, REQUESTED ─► can its page be built? ─ no ─► report "not sent" ─► done
+//!                              └ yes ─► done: handed out, it comes back as UNKNOWN ─► pause ─► QUERY
+//!  whatever it does, once a notification or a file settled the attempt ─────────────────────────────────────► done
 //! ```
+//! A redirect is never sent from here: the payer's browser does that, and the journal says that it may have. Its notification is
+//! the usual end; the queries are for the one that is lost, and for the payer who never pays.
+//!
 //! What may have been sent is never sent again; a call whose end nobody told counts as sent. `NotFound` is believed only
 //! from a query that was asked after `send_before` and the channel's settling delay: an earlier one may have overtaken
 //! the operation, however late its answer comes.
@@ -19,15 +25,40 @@ use channels::{Answer, Channel, Original, Request, Response, Try};
 use domain::State;
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
 use domain::envelope::Time;
+use domain::ids::AttemptId;
 use domain::sealed::Sealed;
 use engine::Projection;
 
 use crate::fields;
+use crate::site::Errand;
 
-/// The new attempts that a batch brought.
+/// The new attempts that a batch brought, and those whose page was handed out in it. No other flight is about the latter:
+/// the one of when they were requested has ended.
 pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
     let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
-    attempts.filter(|attempt| attempt.status == AttemptStatus::Requested)
+    attempts.filter(|attempt| match attempt.status {
+        AttemptStatus::Requested => true,
+        AttemptStatus::Unknown => is_redirect(attempt),
+        AttemptStatus::Settled(_) => false,
+    })
+}
+
+const fn is_redirect(attempt: &Attempt) -> bool {
+    match attempt.operation {
+        Operation::Redirect { .. } => true,
+        Operation::Debit { .. }
+        | Operation::FundHold { .. }
+        | Operation::FundCapture { .. }
+        | Operation::FundRelease { .. }
+        | Operation::Refund { .. }
+        | Operation::Pay { .. } => false,
+    }
+}
+
+/// The attempts whose answer is certain now, whoever brought it.
+pub fn settled(projection: &Projection) -> impl Iterator<Item = AttemptId> {
+    let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
+    attempts.filter(|attempt| matches!(attempt.status, AttemptStatus::Settled(_))).map(|attempt| attempt.id)
 }
 
 /// What the channel called the earlier operation that this one is about, if it is about one that succeeded. That one may have left
@@ -80,6 +111,8 @@ pub struct Patience {
 enum Phase {
     /// To be sent, unless it is too late.
     Send,
+    /// A page that nobody has yet: only whether it can be made.
+    Page,
     /// To be queried after a pause.
     Pause,
     /// To be queried now.
@@ -117,6 +150,8 @@ impl Flight {
         patience: Patience,
     ) -> Self {
         let (phase, reported_unknown) = match &attempt.status {
+            AttemptStatus::Requested if is_redirect(&attempt) => (Phase::Page, false),
+            AttemptStatus::Unknown if is_redirect(&attempt) => (Phase::Pause, true),
             AttemptStatus::Requested if attempt.epoch == epoch => (Phase::Send, false),
             AttemptStatus::Requested => (Phase::Query, false),
             AttemptStatus::Unknown => (Phase::Query, true),
@@ -144,6 +179,11 @@ impl Flight {
                 }
                 Err(error) => self.report(not_sent(error.code())),
             },
+            Phase::Page => match self.channel.build_redirect(&self.asked(&self.attempt.serial())) {
+                Err(error) if error.of_keys().is_none() => self.report(not_sent(error.code())),
+                // Without its keys it cannot be handed out either: then it expires.
+                Ok(_) | Err(_) => Step::Done,
+            },
             Phase::Pause => self.pause(),
             Phase::Query => {
                 match self.channel.build_query(&self.asked(&self.attempt.serial()).about(), nonce) {
@@ -157,6 +197,21 @@ impl Flight {
             Phase::Report(outcome) => self.report(outcome),
             Phase::Done => Step::Done,
         }
+    }
+
+    /// What the call is for that [`Step::Send`] gave: nothing between calls.
+    #[must_use]
+    pub fn errand(&self) -> Option<Errand> {
+        match &self.phase {
+            Phase::Calling { sent: true, .. } => Some(Errand::Send),
+            Phase::Calling { sent: false, .. } => Some(Errand::Query),
+            Phase::Send | Phase::Page | Phase::Pause | Phase::Query | Phase::Report(_) | Phase::Done => None,
+        }
+    }
+
+    /// Says that the engine knows the attempt's end from elsewhere: nothing is left to do or to ask.
+    pub fn settled(&mut self) {
+        self.phase = Phase::Done;
     }
 
     /// Says how the last call ended.
@@ -195,7 +250,8 @@ impl Flight {
                 | Operation::FundHold { .. }
                 | Operation::FundCapture { .. }
                 | Operation::FundRelease { .. }
-                | Operation::Refund { .. } => fields::BANK_ACCOUNT_NAME,
+                | Operation::Refund { .. }
+                | Operation::Redirect { .. } => fields::BANK_ACCOUNT_NAME,
             };
             fields::open(&self.vault, field, sealed)
         };

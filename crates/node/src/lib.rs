@@ -13,4 +13,5 @@ pub mod merger;
 pub mod projector;
 pub mod publisher;
 pub mod rebuild;
+pub mod site;
 pub mod verify;

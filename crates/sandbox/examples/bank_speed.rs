@@ -30,7 +30,14 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 fn main() -> anyhow::Result<()> {
     let seconds = std::env::args().nth(1).map_or(Ok(5), |text| text.parse()).context("SECONDS is a whole number")?;
     let key = MacKey::from_bytes([0x5a; 32]);
-    let settings = Settings { plan: Plan::default(), seed: 1, key: key.clone(), date: today(), notify_url: None };
+    let settings = Settings {
+        plan: Plan::default(),
+        seed: 1,
+        key: key.clone(),
+        date: today(),
+        notify_url: None,
+        unionpay_secret: String::new(),
+    };
     let bank = Bank::new(settings);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(THREAD).enable_all().build()?;

@@ -158,9 +158,12 @@ impl Launch {
     /// # Errors
     /// If `lintel key` does not give it.
     pub fn key(&self, id: &str) -> Result<MacKey> {
+        // Where the platform's keys lie, its settings say.
+        let settings = self.args.windows(2).filter(|words| matches!(words[0].as_str(), "--set" | "--config"));
         let output = Command::new(&self.binary)
             .args(["key", id, "--data-dir"])
             .arg(&self.data_dir)
+            .args(settings.flatten())
             .output()
             .context("running lintel key")?;
         let text = String::from_utf8(output.stdout).context("the answer of lintel key")?;

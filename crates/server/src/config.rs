@@ -1,21 +1,29 @@
 //! Settings: defaults, then the file, then the environment (`LINTEL_…`), then the command line.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use ark::keys::Home;
 use domain::calendar::{Calendar, Date, Year};
 use journal::Keep;
 use serde::Deserialize;
 
+pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
 use crate::log::LogFormat;
+
+mod channel;
 
 /// The documented default configuration; `lintel config` prints it.
 pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
 
 /// The most files that become one at once: all of them are open meanwhile, some pages of each in memory.
 const MOST_MERGED: usize = 100;
+
+/// The most rows of the vault that move a second: more than a disk writes.
+const MOST_REWRAPPED: u32 = 1_000_000;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +45,9 @@ pub(crate) struct Config {
     pub(crate) keys: KeysConfig,
     pub(crate) history: HistoryConfig,
     pub(crate) ark: ArkConfig,
+    /// Addresses that hold a password and stand in a file or on the command line, by their names.
+    #[serde(skip)]
+    pub(crate) clear_passwords: Vec<String>,
     pub(crate) pos: PosConfig,
 }
 
@@ -51,18 +62,41 @@ pub(crate) enum ClockKind {
 /// What a place is called that is the embedded default.
 const EMBEDDED: &str = "embedded";
 
-/// Where the store lies: `embedded`, or a PostgreSQL address and a schema.
-#[derive(Debug, Clone, Deserialize)]
+/// `embedded`, or how PostgreSQL is reached, with a password perhaps: it is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct PlaceUrl(String);
+
+impl PlaceUrl {
+    /// True on the embedded default.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.0 == EMBEDDED
+    }
+
+    /// The address, for whoever connects.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlaceUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.is_embedded() { EMBEDDED } else { "(not shown)" })
+    }
+}
+
+/// Where the store, or what the key service keeps, lies: `embedded`, or a PostgreSQL address and a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
-    pub(crate) url: String,
+    pub(crate) url: PlaceUrl,
     pub(crate) schema: String,
 }
 
 impl Place {
     /// True on the embedded default.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.url == EMBEDDED
+        self.url.is_embedded()
     }
 }
 
@@ -70,7 +104,7 @@ impl Place {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JournalConfig {
-    pub(crate) url: String,
+    pub(crate) url: PlaceUrl,
     pub(crate) schema: String,
     pub(crate) keep_mib: u64,
     pub(crate) ranges: String,
@@ -79,7 +113,7 @@ pub(crate) struct JournalConfig {
 impl JournalConfig {
     /// True on the embedded default.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.url == EMBEDDED
+        self.url.is_embedded()
     }
 
     /// What of it stays in the database; `None` if all of it does.
@@ -94,25 +128,6 @@ impl JournalConfig {
 pub(crate) struct WireYear {
     holidays: Vec<String>,
     make_up_days: Vec<String>,
-}
-
-/// A channel: its name in the registry, where it is, and its own settings.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct ChannelConfig {
-    pub(crate) name: String,
-    pub(crate) url: String,
-    #[serde(default)]
-    pub(crate) settings: serde_json::Value,
-}
-
-/// How attempts are carried out.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExecutorConfig {
-    pub(crate) timeout_ms: u64,
-    pub(crate) query_first_ms: u64,
-    pub(crate) query_max_ms: u64,
-    pub(crate) concurrency: usize,
 }
 
 /// How many keys of requests stay in memory.
@@ -131,8 +146,31 @@ pub(crate) struct ArkConfig {
     pub(crate) unseal: ArkUnseal,
     pub(crate) provider: ArkProvider,
     pub(crate) provider_file: PathBuf,
+    pub(crate) place: Place,
+    pub(crate) rewrap_per_second: u32,
     pub(crate) remote: ArkRemote,
     pub(crate) serve: ArkServe,
+}
+
+impl ArkConfig {
+    /// Where this process's own key service lies: in a schema of PostgreSQL if one is set, what belongs to no database below the data
+    /// directory.
+    pub(crate) fn home(&self, directory: &Path) -> Home {
+        let Place { url, schema } = &self.place;
+        let schema = (!url.is_embedded()).then(|| ark::keys::PostgresConfig::new(url.expose(), schema));
+        Home::new(directory, schema)
+    }
+
+    /// Rows of the vault that are moved a second at most, after a rotation of its key.
+    ///
+    /// # Errors
+    /// A rate that moves nothing, or more than any disk does.
+    pub(crate) fn rewrap_rate(&self) -> Result<u32> {
+        match self.rewrap_per_second {
+            rate @ 1..=MOST_REWRAPPED => Ok(rate),
+            rate => bail!("ark.rewrap_per_second is {rate}: use 1 to {MOST_REWRAPPED} rows a second"),
+        }
+    }
 }
 
 /// What holds the root key, or the financial keys.
@@ -269,9 +307,11 @@ impl Config {
     /// A file that does not read or a setting that does not exist, named.
     pub(crate) fn load(file: Option<&Path>, overrides: &[String]) -> Result<Self> {
         let mut table: toml::Table = DEFAULT.parse().context("the built-in configuration")?;
+        let mut clear = Vec::new();
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-            let own: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+            let own: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
+            clear.extend(with_password("", &own));
             merge(&mut table, own);
         }
         for (name, value) in std::env::vars() {
@@ -282,11 +322,43 @@ impl Config {
         for line in overrides {
             let (key, value) = line.split_once('=').with_context(|| format!("'{line}' is not KEY=VALUE"))?;
             set(&mut table, key, value)?;
+            clear.extend(holds_password(value).then(|| key.to_owned()));
         }
-        let config: Self = table.try_into().context("the configuration")?;
+        let mut config: Self = table.try_into().context("the configuration")?;
+        config.clear_passwords = clear;
         config.history.merges()?;
+        config.refuse_ark_place()?;
+        config.ark.rewrap_rate()?;
         config.pos.listens()?;
+        config.executor.breaker.check()?;
         Ok(config)
+    }
+
+    /// Refuses a place of the key service that is another's.
+    fn refuse_ark_place(&self) -> Result<()> {
+        let (place, ark) = (&self.ark.place, &self.ark);
+        if place.is_embedded() {
+            return Ok(());
+        }
+        if !ark.remote.url.is_empty() {
+            bail!(
+                "ark.remote.url and ark.place.url are set: the keys are in another process, or in this one's schema; leave one of \
+                 them out"
+            );
+        }
+        let taken =
+            [("journal", &self.journal.url, &self.journal.schema), ("store", &self.store.url, &self.store.schema)];
+        for (name, url, schema) in taken {
+            if (url, schema) == (&place.url, &place.schema) {
+                bail!("ark.place.schema is `{schema}`, which is {name}.schema too: name a schema of its own");
+            }
+        }
+        Ok(())
+    }
+
+    /// Where this process's own key service lies.
+    pub(crate) fn ark_home(&self) -> Home {
+        self.ark.home(&self.data_dir)
     }
 
     /// The working days it knows.
@@ -306,6 +378,13 @@ impl Config {
     }
 }
 
+/// Names the line that does not read and shows nothing of it: it may hold a password.
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    anyhow::anyhow!("{} is not TOML: line {line}: {}", path.display(), error.message())
+}
+
 fn merge(base: &mut toml::Table, over: toml::Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
@@ -315,6 +394,27 @@ fn merge(base: &mut toml::Table, over: toml::Table) {
             }
         }
     }
+}
+
+/// Names of the addresses in a table that hold a password.
+fn with_password(place: &str, table: &toml::Table) -> Vec<String> {
+    let of = |(key, value): (&String, &toml::Value)| {
+        let name = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+        if let toml::Value::Table(inner) = value {
+            return with_password(&name, inner);
+        }
+        let holds = key == "url" && value.as_str().is_some_and(holds_password);
+        if holds { vec![name] } else { Vec::new() }
+    };
+    table.iter().flat_map(of).collect()
+}
+
+/// Whether an address of PostgreSQL holds a password: `password=…` between others or behind `?`, or `://user:password@`.
+fn holds_password(address: &str) -> bool {
+    let named = |(at, word): (usize, &str)| address[at + word.len()..].trim_start().starts_with('=');
+    let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    address.match_indices("password").any(named) || user.is_some_and(|user| user.contains(':'))
 }
 
 /// Sets one dotted key; the value is read as the kind that the default has.
@@ -369,6 +469,63 @@ mod tests {
         for wrong in ["history.merge=1", "history.merge=101"] {
             assert!(format!("{:#}", merges(wrong).unwrap_err()).contains("history.merge is"));
         }
+    }
+
+    #[test]
+    fn the_keys_lie_in_a_schema_that_is_nobody_elses() {
+        let load = |lines: &[&str]| Config::load(None, &lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>());
+        let url = "ark.place.url=postgresql://ark:Zitrone-7@127.0.0.1/keys";
+        assert!(!load(&[]).unwrap().ark_home().is_in_postgres());
+        let config = load(&[url]).unwrap();
+        assert_eq!(config.ark_home().name().to_str(), Some("schema lintel_ark"));
+        assert!(!format!("{config:?}{:?}", config.ark_home()).contains("Zitrone"), "a password is never shown");
+        let refused = |lines: &[&str]| format!("{:#}", load(lines).unwrap_err());
+        assert!(refused(&[url, "ark.remote.url=https://ark.example:7882"]).contains("ark.remote.url"));
+        let shared = ["store.url=postgresql://ark:Zitrone-7@127.0.0.1/keys", "store.schema=lintel_ark"];
+        let told = refused(&[url, shared[0], shared[1]]);
+        assert!(told.contains("store.schema") && !told.contains("Zitrone"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_read_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lintel.toml");
+        std::fs::write(&path, "log = \"text\"\n[ark.place]\nurl = \"postgresql://ark:Zitrone-7@127.0.0.1/keys\n")
+            .unwrap();
+        let told = format!("{:#}", Config::load(Some(&path), &[]).unwrap_err());
+        assert!(told.contains("line 3") && !told.contains("Zitrone"), "{told}");
+    }
+
+    #[test]
+    fn a_rate_that_moves_nothing_is_refused_by_name() {
+        let rate = |line: &str| Config::load(None, &[line.to_owned()]).and_then(|config| config.ark.rewrap_rate());
+        assert_eq!(rate("log=text").unwrap(), 2_000);
+        assert_eq!(rate("ark.rewrap_per_second=1").unwrap(), 1);
+        for wrong in ["ark.rewrap_per_second=0", "ark.rewrap_per_second=1000001"] {
+            assert!(format!("{:#}", rate(wrong).unwrap_err()).contains("ark.rewrap_per_second is"));
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_known_by_the_name_of_its_setting() {
+        for (address, holds) in [
+            ("host=/run/postgresql dbname=lintel", false),
+            ("host=db user=lintel password=secret dbname=lintel", true),
+            ("host=db password = 'a secret'", true),
+            ("postgresql://lintel@db/lintel?sslmode=require", false),
+            ("postgresql://lintel:secret@db:5432/lintel", true),
+            ("postgresql://db/lintel?user=lintel&password=secret", true),
+            ("host=db dbname=passwords", false),
+        ] {
+            assert_eq!(holds_password(address), holds, "{address}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lintel.toml");
+        std::fs::write(&path, "[journal]\nurl = \"postgresql://lintel:secret@db/lintel\"\n").unwrap();
+        let clear = |file: Option<&Path>, line: &str| Config::load(file, &[line.to_owned()]).unwrap().clear_passwords;
+        assert_eq!(clear(Some(&path), "log=text"), ["journal.url"]);
+        assert_eq!(clear(None, "store.url=host=db password=secret"), ["store.url"]);
+        assert_eq!(clear(None, "log=text"), Vec::<String>::new());
     }
 
     #[test]

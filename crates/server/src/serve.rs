@@ -1,8 +1,8 @@
 //! `lintel serve`: brings the parts up in order, and down in the opposite one.
 
 mod doors;
+mod routes;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,25 +19,25 @@ use domain::{Actor, Command, Origin, State};
 use engine::{Meta, Request};
 use history::{History, Tail};
 use journal::DirectoryLock;
-use node::executor::Patience;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
 
 use self::doors::{Doors, Stop, open_doors};
-use crate::config::{ArkProfile, ChannelConfig, ClockKind, Config, Place};
-use crate::http::{self, App, Parts};
+use crate::config::{ClockKind, Config, Place};
+use crate::http::{self, App, Certificates, Parts};
 use crate::pos::Pos;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
-use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::executor::told_of;
 use crate::shell::journal_place::JournalPlace;
 use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
 use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
+use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
-use crate::shell::{Clock, Input, Platform, key_service, lease, merger};
+use crate::shell::{Clock, Input, Platform, key_service, lease, merger, rewrapper};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -74,7 +74,7 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let (lock, place) = (take_directory(&config.data_dir)?, JournalPlace::of(config)?);
+    let (lock, place) = (take_directory(config)?, JournalPlace::of(config)?);
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     // A sealed node leads nothing: it waits before it takes the lease.
     let Some(doors) = open_doors(&runtime, config, &ark, sealed, ready, &stop)? else { return Ok(()) };
@@ -85,9 +85,9 @@ pub(crate) fn run_until(
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     may_begin(state)?;
     let clock = clock(config, state)?;
-    let outbox: Vec<_> = state.in_outbox().cloned().collect();
+    let told = told_of(state, epoch);
 
-    let vault = Arc::new(open_vault(&config.data_dir, ark.keys(), state)?);
+    let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
     let (sender, inputs) = mpsc::channel();
     let leadership = Leadership::new(lease.as_ref());
@@ -108,39 +108,50 @@ pub(crate) fn run_until(
     };
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
-    let executor = executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
+        rewrapper: rewrapping.way(),
         ark,
         clock,
         nonces: Arc::default(),
+        certificates: Certificates::new()?,
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
     });
     let served = runtime.block_on(async {
-        if is_new {
-            initialise(config, &platform).await?;
-        }
-        tokio::spawn(tick(platform.clone()));
-        outbox.into_iter().for_each(|attempt| drop(attempts.send((epoch, attempt))));
+        begin(config, &platform, is_new).await?;
+        told.into_iter().for_each(|told| drop(attempts.send(told)));
         tokio::spawn(executor.run(requested));
         serve(config, app, doors, stop).await
     });
     platform.stop();
     let ended = leading.join();
-    let projected = followers_end(merging, &handle, projecting);
+    let projected = followers_end((merging, rewrapping), &handle, projecting);
     platform.close();
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected)?;
     served
 }
 
-/// Before the lease, which a node that is refused would keep from the others.
-fn take_directory(directory: &Path) -> Result<DirectoryLock> {
-    let lock = DirectoryLock::acquire(directory)?;
-    refuse_half_rebuilt(directory)?;
+/// Begins new books from the settings; from then on time passes.
+async fn begin(config: &Config, platform: &Platform, is_new: bool) -> Result<()> {
+    if is_new {
+        initialise(config, platform).await?;
+    }
+    tokio::spawn(tick(platform.clone()));
+    Ok(())
+}
+
+/// Before the lease, which a node that is refused would keep from the others, and before custodians come for a platform that will
+/// not start.
+fn take_directory(config: &Config) -> Result<DirectoryLock> {
+    routes::refuse_clear_secrets(config)?;
+    let lock = DirectoryLock::acquire(&config.data_dir)?;
+    refuse_half_rebuilt(&config.data_dir)?;
     Ok(lock)
 }
 
@@ -198,10 +209,11 @@ fn merging(
 
 /// Has what follows the journal end: what may be left undone first, then what writes the rest.
 fn followers_end(
-    merging: Option<Merging>,
+    (merging, rewrapping): (Option<Merging>, Rewrapping),
     projector: &projector::Handle,
     projecting: thread::JoinHandle<Result<(), ProjectorError>>,
 ) -> thread::Result<Result<(), ProjectorError>> {
+    rewrapping.stop();
     merging.into_iter().for_each(Merging::stop);
     projector.send(Message::Stop);
     projecting.join()
@@ -222,8 +234,9 @@ fn of_threads(
 
 /// Opens the vault, with the keys that every platform has, unless it knows fewer customers than the journal: it would give
 /// their ids out again, to other people.
-fn open_vault(directory: &Path, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
+fn open_vault(config: &Config, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
     ark::keys::ensure_platform_keys(&*keys)?;
+    let directory = &config.data_dir;
     let vault = Vault::open(directory, keys)?;
     let known = vault.last_customer()?.map_or(0, |customer| customer.0);
     let registered = state.customers.next_id().saturating_sub(1);
@@ -233,7 +246,7 @@ fn open_vault(directory: &Path, keys: Arc<dyn KeyUse>, state: &State) -> Result<
              the journal, or of other books; put back {} and {} as they were when this journal was last written",
             directory.display(),
             ark::vault::VAULT_NAME,
-            ark::keys::KEYS_NAME,
+            config.ark_home().name().display(),
         );
     }
     Ok(vault)
@@ -268,62 +281,7 @@ pub(crate) fn open_store(directory: &Path, place: &Place) -> Result<Database> {
     if place.is_embedded() {
         return Ok(Database::sqlite(&directory.join(STORE_NAME))?);
     }
-    Ok(Database::postgres(&store::PostgresConfig::new(&place.url, &place.schema))?)
-}
-
-fn executor(
-    config: &Config,
-    platform: &Platform,
-    clock: &Clock,
-    (vault, store): (&Arc<Vault>, &Arc<Database>),
-    keys: &Arc<dyn KeyUse>,
-) -> Result<Executor> {
-    let mut routes = BTreeMap::new();
-    for entry in &config.channels {
-        refuse_clear_key(config, entry)?;
-        let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)
-            .with_context(|| format!("channel {}", entry.name))?;
-        let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
-        if settles_ms <= config.executor.timeout_ms {
-            // Else a query could overtake a request that is still on its way and take "not found" for the end of it.
-            bail!(
-                "executor.timeout_ms is {}; channel {} settles after {settles_ms} ms: set a shorter time-out",
-                config.executor.timeout_ms,
-                entry.name
-            );
-        }
-        routes.insert(channel.manifest().rail, Route { channel, url: entry.url.trim_end_matches('/').to_owned() });
-    }
-    let timeout = std::time::Duration::from_millis(config.executor.timeout_ms);
-    Ok(Executor {
-        platform: platform.clone(),
-        clock: clock.clone(),
-        vault: vault.clone(),
-        store: store.clone(),
-        routes: Routes::new(routes),
-        http: bank_client(timeout)?,
-        permits: Arc::new(tokio::sync::Semaphore::new(config.executor.concurrency)),
-        patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
-    })
-}
-
-/// Refuses a channel's key in the settings of a production: whoever reads them would sign as the institution.
-fn refuse_clear_key(config: &Config, entry: &ChannelConfig) -> Result<()> {
-    let key = entry.settings.get("key").and_then(serde_json::Value::as_str);
-    if config.ark.profile == ArkProfile::Production && key.is_some_and(|key| !key.starts_with("ark:")) {
-        bail!(
-            "ark.profile = \"production\", and the key of channel {} stands in the settings: bring it with `lintel ark keys take-in \
-             channel/NAME` and name it there, as \"ark:channel/NAME\"",
-            entry.name
-        );
-    }
-    Ok(())
-}
-
-/// The client for banks. It follows no redirect: that would write a payment twice, and elsewhere.
-fn bank_client(timeout: std::time::Duration) -> Result<reqwest::Client> {
-    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    builder.timeout(timeout).build().context("making an HTTP client")
+    Ok(Database::postgres(&store::PostgresConfig::new(place.url.expose(), &place.schema))?)
 }
 
 fn clock(config: &Config, state: &State) -> Result<Clock> {

@@ -15,6 +15,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use x509_cert::der::Decode as _;
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::ext::pkix::name::DirectoryString;
+use x509_cert::name::Name;
 
 /// `id-at-commonName`.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -137,7 +138,12 @@ fn provider() -> Arc<CryptoProvider> {
 /// The common name of who has a certificate; `None` unless it has exactly one.
 pub(crate) fn name_of(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    let mut names = certificate.tbs_certificate().subject().iter().filter(|part| part.oid == COMMON_NAME);
+    common_name(certificate.tbs_certificate().subject())
+}
+
+/// The common name of a name; `None` unless it has exactly one.
+pub(crate) fn common_name(name: &Name) -> Option<String> {
+    let mut names = name.iter().filter(|part| part.oid == COMMON_NAME);
     let (name, None) = (names.next()?, names.next()) else { return None };
     Some(DirectoryString::try_from(&name.value).ok()?.value().into_owned())
 }

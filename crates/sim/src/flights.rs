@@ -7,11 +7,13 @@ use domain::ids::AttemptId;
 use domain::{Actor, Command, Origin};
 use engine::{Meta, Request};
 use node::executor::{Call, Step};
+use node::site::Errand;
 
 use crate::check::Checked;
 use crate::fault::Fault;
 use crate::network::{self, Message, Network, TIMEOUT_MS};
 use crate::node::{Output, PATIENCE, Waits};
+use crate::sites::Down;
 use crate::world::{Event, World};
 
 /// The last query is far behind what any answer waits for.
@@ -53,19 +55,27 @@ impl World {
     fn calls(&mut self, attempt: &Attempt, call: u64, request: channels::Request) -> Checked {
         self.stats.calls += 1;
         let (id, life) = (attempt.id, self.life);
-        if self.random.chance(self.weather.not_written) {
+        let is_operation = !request.path.ends_with("/query");
+        let down = match self.picks(id, attempt.rail, if is_operation { Errand::Send } else { Errand::Query }) {
+            Ok(down) => down,
+            Err(ms) => {
+                self.after(ms, Event::Fails(life, id, call, false));
+                return Ok(());
+            }
+        };
+        if self.random.chance(self.weather.not_written) || down == Some(Down::Refuses) {
             self.say("executor", format_args!("{id} finds no connection"));
             self.soon(1, 50, Event::Fails(life, id, call, false));
             return Ok(());
         }
-        let is_operation = !request.path.ends_with("/query");
         if is_operation {
             self.network.writes(attempt, &request, &self.follower)?;
         }
         let path = &request.path;
         self.trace.say(self.now, "executor", format_args!("{id} writes call {call}: {path} {}", attempt.serial()));
         let may_be_denied = is_operation && network::may_be_denied(attempt) && self.random.chance(self.weather.lie);
-        let message = Message { attempt: id, call, request, is_operation, may_be_denied };
+        let is_mute = down == Some(Down::Mute);
+        let message = Message { attempt: id, call, request, is_operation, may_be_denied, is_mute };
         for ms in Network::ways(self.weather, &mut self.random) {
             self.after(ms, Event::ToBank(Box::new(message.clone())));
         }
@@ -88,6 +98,9 @@ impl World {
             self.say("bank", format_args!("lies: it says that it declined {id}"));
             response = denial;
         }
+        if message.is_mute {
+            return;
+        }
         for ms in Network::ways(self.weather, &mut self.random) {
             let garbled = self.random.chance(self.weather.garbled);
             let response = if garbled { Network::garbled(&response, &mut self.random) } else { response.clone() };
@@ -103,6 +116,8 @@ impl World {
             && String::from_utf8_lossy(&response.body).contains(r#""code":"00000003""#);
         let Some(carried) = self.node.as_mut().and_then(|node| node.flights.get_mut(&id)) else { return Ok(()) };
         let Waits::Call(open) = carried.waits else { return Ok(()) };
+        self.site_ended(id, (open == call).then_some(true));
+        let Some(carried) = self.node.as_mut().and_then(|node| node.flights.get_mut(&id)) else { return Ok(()) };
         if early {
             carried.waits = Waits::Report;
             return self.reports(id, Outcome::NotFound);
@@ -119,11 +134,13 @@ impl World {
     pub(crate) fn call_failed(&mut self, id: AttemptId, call: u64, written: bool) -> Checked {
         let resends = self.fault == Some(Fault::ResendNewSerial);
         let (clock, life) = (self.clock(), self.life);
-        let Some(node) = &mut self.node else { return Ok(()) };
-        let Some(carried) = node.flights.get_mut(&id) else { return Ok(()) };
-        if carried.waits != Waits::Call(call) {
+        let open = self.node.as_ref().and_then(|node| node.flights.get(&id)).map(|carried| carried.waits);
+        if open != Some(Waits::Call(call)) {
             return Ok(());
         }
+        self.site_ended(id, Some(false));
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let Some(carried) = node.flights.get_mut(&id) else { return Ok(()) };
         carried.waits = Waits::Time;
         if !written {
             carried.flight.ended(Call::NotWritten);

@@ -13,6 +13,7 @@
 //! | `writer`, `flights` | one life: the shell's writer, projector and executor, step by step |
 //! | `client`, `commands`, `operator` | what is asked of the platform, and what was answered |
 //! | `disk`, `files`, `directory` | the journal's disk; the store's and the lake's files, and where they lie |
+//! | `sites` | two ways to each bank, which go down and come back |
 //! | `network` | wires to the banks of `sandbox`, which carry the channels' true bytes |
 //! | `follower`, `check`, `end` | the laws: of each durable row, of each state, of the end |
 
@@ -32,6 +33,7 @@ mod operator;
 mod random;
 mod run;
 mod secrets;
+mod sites;
 mod trace;
 mod weather;
 mod world;

@@ -38,6 +38,8 @@ pub(crate) struct Message {
     pub(crate) is_operation: bool,
     /// Whether a success of it may be told as a decline.
     pub(crate) may_be_denied: bool,
+    /// Whether the site it goes through gives no answers back.
+    pub(crate) is_mute: bool,
 }
 
 /// What was written under a serial.
@@ -75,7 +77,14 @@ impl Network {
     pub(crate) fn new(seed: u64, weather: Weather, date: jiff::civil::Date) -> Self {
         let key = MacKey::from_hex(SANDBOX_KEY_HEX).expect("the sandbox's key is one");
         let plan = plan(weather.bank);
-        let bank = Bank::new(bank::Settings { plan, seed, key: key.clone(), date, notify_url: None });
+        let bank = Bank::new(bank::Settings {
+            plan,
+            seed,
+            key: key.clone(),
+            date,
+            notify_url: None,
+            unionpay_secret: String::new(),
+        });
         let opened = |rail: Rail, name: &str| {
             let mut settings = json!({ "institution": "lintel", "key": SANDBOX_KEY_HEX });
             if rail != Rail::Fund {

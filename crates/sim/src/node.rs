@@ -16,6 +16,7 @@ use node::close::DaySnapshot;
 use node::executor::{self, Flight, Patience};
 use node::load::{self, LoadError};
 use node::projector::{Projected, Projector};
+use node::site::Sites;
 use store::Database;
 
 use crate::check::{Checked, broken};
@@ -24,6 +25,7 @@ use crate::fault::Fault;
 use crate::files::Files;
 use crate::follower::Follower;
 use crate::secrets::secrets;
+use crate::sites;
 
 /// Who waits for an answer: a client's number, and the number of its request.
 pub(crate) type Asker = (usize, u64);
@@ -62,6 +64,10 @@ pub(crate) enum Waits {
 pub(crate) struct Carried {
     pub(crate) flight: Flight,
     pub(crate) waits: Waits,
+    /// The site of the open call.
+    pub(crate) site: Option<usize>,
+    /// The site that failed the last one.
+    pub(crate) avoid: Option<usize>,
 }
 
 /// A life.
@@ -75,6 +81,8 @@ pub(crate) struct Node {
     pub(crate) history: Arc<History>,
     pub(crate) tail: Tail,
     pub(crate) flights: BTreeMap<AttemptId, Carried>,
+    /// The sites of each channel.
+    pub(crate) sites: BTreeMap<Rail, Sites>,
     /// The batch at the journal.
     pub(crate) syncing: Option<Batch>,
     pub(crate) epoch: u64,
@@ -118,6 +126,7 @@ impl Node {
         disk: &Disk,
         files: &Files,
         follower: &mut Follower,
+        channels: &Channels,
         (now, skew_ms): (Time, i64),
         fault: Option<Fault>,
     ) -> Result<Self, Stopped> {
@@ -147,7 +156,7 @@ impl Node {
         }
         let gate = Gate::new(engine.state().position);
         let projected = engine.state().position;
-        let (flights, behind) = (BTreeMap::new(), VecDeque::new());
+        let (flights, sites, behind) = (BTreeMap::new(), sites::fresh(channels), VecDeque::new());
         let (syncing, closing) = (None, None);
         Ok(Self {
             engine,
@@ -158,6 +167,7 @@ impl Node {
             history,
             tail,
             flights,
+            sites,
             syncing,
             epoch,
             skew_ms,
@@ -173,7 +183,8 @@ impl Node {
         let Some(channel) = channels.get(&attempt.rail) else { return false };
         let original = executor::original(self.engine.state(), &attempt.operation);
         let flight = Flight::new(attempt, original, channel.clone(), secrets().vault.clone(), self.epoch, PATIENCE);
-        self.flights.insert(id, Carried { flight, waits: Waits::Time }).is_none()
+        let carried = Carried { flight, waits: Waits::Time, site: None, avoid: None };
+        self.flights.insert(id, carried).is_none()
     }
 
     /// Whether every attempt of the durable outbox is being carried.

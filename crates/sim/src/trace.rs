@@ -66,6 +66,8 @@ pub struct Stats {
     pub settled: u64,
     /// Debits that were found to be done after the bank had declined them.
     pub lies: u64,
+    /// Sites that were drained.
+    pub drained: u64,
 }
 
 impl Stats {
@@ -89,5 +91,6 @@ impl Stats {
         self.behind += other.behind;
         self.settled += other.settled;
         self.lies += other.lies;
+        self.drained += other.drained;
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Weather {
     pub(crate) behind: u64,
     /// A call to a bank finds no connection.
     pub(crate) not_written: u64,
+    /// A site of a channel is down, for twenty seconds at a time.
+    pub(crate) site_down: u64,
     /// A message to or from a bank is lost.
     pub(crate) lost: u64,
     /// It comes late, perhaps after its caller gave up.
@@ -55,6 +57,8 @@ impl Weather {
             lake_fails: rate(150),
             behind: rate(150),
             not_written: rate(200),
+            // Of a stream of its own: what was drawn before there were sites stays as it was.
+            site_down: 0,
             lost: rate(250),
             late: rate(250),
             doubled: rate(250),

@@ -79,6 +79,7 @@ pub(crate) enum Event {
 /// The world.
 #[derive(Debug)]
 pub(crate) struct World {
+    pub(crate) seed: u64,
     pub(crate) now: i64,
     queue: BTreeMap<(i64, u64), Event>,
     queued: u64,
@@ -108,12 +109,13 @@ impl World {
     /// The world of a seed before anything has happened.
     pub(crate) fn new(seed: u64, fault: Option<Fault>, keeps_trace: bool) -> Self {
         let mut random = Random::new(seed);
-        let kept_weather = Weather::draw(&mut random);
+        let kept_weather = Weather { site_down: Random::new(!seed).below(400), ..Weather::draw(&mut random) };
         let now = commands::first_day().starts_at().plus_ms(9 * 3_600_000).0;
         let mut trace = Trace::new(keeps_trace, now);
         trace.say(now, "world", format_args!("seed {seed}: {kept_weather:?}"));
         let date = jiff::civil::date(2026, 3, 5);
         Self {
+            seed,
             now,
             queue: BTreeMap::new(),
             queued: 0,
@@ -407,7 +409,8 @@ impl World {
             }
         }
         let skew_ms = self.random.between(-300, 300);
-        let started = Node::start(&self.disk, &self.files, &mut self.follower, (Time(self.now), skew_ms), self.fault);
+        let (disk, files, channels) = (&self.disk, &self.files, &self.network.channels);
+        let started = Node::start(disk, files, &mut self.follower, channels, (Time(self.now), skew_ms), self.fault);
         self.disk.stop_after_reads(None);
         self.disk.next(Fate::Synced);
         match started {

@@ -205,6 +205,7 @@ impl World {
             self.say("timer", format_args!("ticks"));
             self.submit(requests::tick())?;
         }
+        self.probes_sites();
         self.soon(100, 2_000, Event::Ticks(self.life));
         Ok(())
     }
@@ -217,6 +218,12 @@ impl World {
             let id = attempt.id;
             if node.carry(attempt.clone(), &self.network.channels) {
                 fresh.push(id);
+            }
+        }
+        for id in executor::settled(&projection) {
+            // It ends at its next step, whatever it waits for.
+            if let Some(carried) = node.flights.get_mut(&id) {
+                carried.flight.settled();
             }
         }
         node.behind.push_back(Projected { projection, hash });

@@ -16,6 +16,7 @@
 //! row that is not what was written is refused by name and never decoded into something else.
 
 pub mod account;
+pub mod acquiring;
 pub mod advance;
 pub mod agreement;
 pub mod approval;
@@ -23,9 +24,14 @@ pub mod arrears;
 pub mod attempt;
 pub mod audit;
 pub mod bank_card;
+pub mod batch_close;
 pub mod block_list;
 pub mod bulk;
 pub mod business_day;
+pub mod card_clearing;
+pub mod card_fee;
+pub mod card_transaction;
+pub mod certificate;
 pub mod chargeback;
 pub mod checkpoint;
 pub mod clearing;
@@ -56,11 +62,13 @@ pub mod reserve_line;
 pub mod run;
 mod schema;
 pub mod settlement;
+pub mod site_weight;
 pub mod split;
 mod sqlite;
 pub mod suspense;
 pub mod table;
 mod tables;
+pub mod terminal;
 pub mod top_up;
 pub mod transfer;
 pub mod tree;

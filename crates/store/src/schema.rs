@@ -66,6 +66,14 @@ const FILES: &[File] = files![
     "0043_recall.sql",
     "0044_key.sql",
     "0045_recall.sql",
+    "0046_card_fee.sql",
+    "0047_acquiring.sql",
+    "0048_terminal.sql",
+    "0049_card_transaction.sql",
+    "0050_batch_close.sql",
+    "0051_card_clearing.sql",
+    "0052_site_weight.sql",
+    "0053_certificate.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -61,11 +61,13 @@ keys! {
     AccountId HoldId CustomerId UserId MerchantId StreamId AttemptId OrderId LegId SplitId RefundId ClearingId
     SettlementId PayoutId AgreementId FreezeId
     TopUpId TransferId WithdrawalPlanId WithdrawalBatchId WithdrawalId RetryRuleId NoticeId LimitPolicyId BlockEntryId
-    BankCardId
+    BankCardId CertificateId
     TreeLinkId TreeRunId QuotaChargeId
     OperatorId ApprovalId TemplateId SuspenseId
     AgreementPaymentId ExchangeRateId ConversionId
     ReserveLineId ReserveBalanceId OwnTransferId ArrearsId ChargebackId AdvanceId AdvancePolicyId
+    SiteWeightsId
+    CardFeePlanId CardCostId AcquiringId TerminalId CardTransactionId BatchCloseId CardClearingId
 }
 
 impl Key for Date {

@@ -3,14 +3,20 @@
 
 use domain::State;
 use domain::account::Account;
+use domain::acquiring::Acquiring;
 use domain::advance::{Advance, AdvancePolicy};
 use domain::agreement::{Agreement, AgreementPayment};
 use domain::approval::Approval;
 use domain::arrears::Arrears;
 use domain::attempt::Attempt;
 use domain::bank_card::BankCard;
+use domain::batch_close::BatchClose;
 use domain::block_list::BlockEntry;
 use domain::bulk::Stream;
+use domain::card_clearing::CardClearing;
+use domain::card_fee::{CardCost, CardFeePlan};
+use domain::card_transaction::CardTransaction;
+use domain::certificate::Certificate;
 use domain::chargeback::Chargeback;
 use domain::clearing::Clearing;
 use domain::conversion::Conversion;
@@ -31,9 +37,11 @@ use domain::recall::{Left, RowId};
 use domain::refund::Refund;
 use domain::reserve_line::{ReserveBalance, ReserveLine};
 use domain::settlement::Settlement;
+use domain::site_weight::SiteWeights;
 use domain::split::Split;
 use domain::state::Changes;
 use domain::suspense::SuspenseItem;
+use domain::terminal::Terminal;
 use domain::top_up::TopUp;
 use domain::transfer::Transfer;
 use domain::tree::{QuotaCharge, TreeLink, TreeRun};
@@ -117,6 +125,7 @@ tables! {
     operators: Operator,
     approvals: Approval,
     block_entries: BlockEntry,
+    certificates: Certificate,
     limit_policies: LimitPolicy,
     account_limits: AccountLimit,
     customer_uses: CustomerUse,
@@ -132,6 +141,7 @@ tables! {
     tree_runs: TreeRun,
     quota_charges: QuotaCharge,
     voucher_templates: VoucherTemplate,
+    site_weights: SiteWeights,
     suspense_items: SuspenseItem,
     agreement_payments: AgreementPayment,
     exchange_rates: ExchangeRate,
@@ -143,6 +153,13 @@ tables! {
     chargebacks: Chargeback,
     advances: Advance,
     advance_policies: AdvancePolicy,
+    card_fee_plans: CardFeePlan,
+    card_costs: CardCost,
+    acquirings: Acquiring,
+    terminals: Terminal,
+    card_transactions: CardTransaction,
+    batch_closes: BatchClose,
+    card_clearings: CardClearing,
 }
 
 fn give<X: Stored>(row: &X, each: &mut dyn FnMut(&'static str, i64, &[u8])) {

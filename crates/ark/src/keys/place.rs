@@ -169,7 +169,7 @@ impl Place {
     }
 
     /// For reading beside that process.
-    pub(super) fn beside(home: &Home) -> Result<Self, Error> {
+    pub(crate) fn beside(home: &Home) -> Result<Self, Error> {
         home.refuse_both()?;
         let path = home.name();
         let none = |path| Error::File { path, reason: NONE };

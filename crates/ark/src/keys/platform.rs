@@ -14,6 +14,8 @@ pub const PLATFORM: &str = "platform/";
 pub const VAULT_KEY: &str = "platform/vault";
 /// Signs for the platform (SM2).
 pub const SIGNING_KEY: &str = "platform/signing";
+/// Signs the gateway's answers to merchants who sign with RSA (RSA-2048); made for the first of them.
+pub const RSA_SIGNING_KEY: &str = "platform/signing-rsa";
 
 /// A use by the platform itself, for the trail, whose time is the machine's.
 #[must_use]

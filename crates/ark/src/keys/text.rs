@@ -23,13 +23,23 @@ pub fn text_of(version: u32, bytes: &[u8]) -> String {
     write(version, bytes)
 }
 
+/// The version that such a text names, whatever its bytes are.
+pub(crate) fn version_of(text: &str) -> Option<u32> {
+    split(text).map(|(version, _)| version)
+}
+
 /// Version and bytes, or `None` for any other text. There is one text for a value: no leading zeros, padded base64.
 pub(super) fn parse(text: &str) -> Option<(u32, Vec<u8>)> {
+    let (version, body) = split(text)?;
+    Some((version, BASE64_STANDARD.decode(body).ok()?))
+}
+
+fn split(text: &str) -> Option<(u32, &str)> {
     let (number, body) = text.strip_prefix("ark:v")?.split_once(':')?;
     if number.starts_with('0') || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Some((number.parse().ok()?, BASE64_STANDARD.decode(body).ok()?))
+    Some((number.parse().ok()?, body))
 }
 
 /// What GCM authenticates beside the ciphertext: key, version and context, each with its length.

@@ -56,24 +56,30 @@ impl KeyService {
     }
 
     /// Tests the algorithms by their known answers, and what the provider gives as random if that is asked for, which takes
-    /// seconds. If one does not pass, the service seals itself: nothing is done with keys until it is unsealed again.
+    /// seconds. If one does not pass, or there are no random bytes to test, the service seals itself: root key and all keys leave memory,
+    /// and nothing is done with keys until it is unsealed again.
     ///
     /// # Errors
-    /// [`Error::Sealed`]; [`Error::Provider`] if there are no random bytes; those of [`KeyService::seal`].
+    /// [`Error::Sealed`]; [`Error::Provider`] if there are no random bytes; those of [`KeyService::seal`]. It is sealed all the same.
     pub fn self_test(&self, by: &By<'_>, randomness: bool) -> Result<SelfTest, Error> {
         checked(by)?;
         self.opened()?;
         let failed = soft::self_test();
-        let randomness = if randomness { randomness::check(&*self.provider)? } else { Vec::new() };
-        let tested = SelfTest { failed, randomness };
-        self.conclude(by, &tested)?;
-        Ok(tested)
+        let randomness = if randomness { randomness::check(&*self.provider) } else { Ok(Vec::new()) };
+        let tested = randomness.map(|randomness| SelfTest { failed, randomness });
+        self.conclude(by, tested.as_ref().is_ok_and(SelfTest::is_good))?;
+        Ok(tested?)
     }
 
-    fn conclude(&self, by: &By<'_>, tested: &SelfTest) -> Result<(), Error> {
-        let outcome = if tested.is_good() { audit::OK } else { KeyError::SelfTest(Vec::new()).code() };
-        self.note_act(act(by, "", 0, "self-test", outcome), by.now)?;
-        if tested.is_good() { Ok(()) } else { self.seal(by) }
+    fn conclude(&self, by: &By<'_>, is_good: bool) -> Result<(), Error> {
+        let outcome = if is_good { audit::OK } else { KeyError::SelfTest(Vec::new()).code() };
+        let noted = self.note_act(act(by, "", 0, "self-test", outcome), by.now);
+        if is_good {
+            return noted;
+        }
+        // Also where the trail cannot be written.
+        let sealed = self.seal(by);
+        noted.and(sealed)
     }
 
     /// The public key that signs the trail: keep it elsewhere than the file.
@@ -108,7 +114,24 @@ mod tests {
     use std::sync::Arc;
 
     use super::{KeyService, SelfTest};
-    use crate::{ceremony::RootKey, keys::By, randomness::TestResult, soft::Soft};
+    use crate::{ceremony::RootKey, keys::By, provider::Provider as _, randomness::TestResult, soft::Soft};
+
+    #[test]
+    fn what_does_not_pass_is_forgotten_where_no_trail_can_be_written_too() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (root, by) = (RootKey::generate().expect("random bytes"), By::new("test", "", 1));
+        let soft = Arc::new(Soft::new().expect("self-tests pass"));
+        let service = KeyService::init(directory.path(), soft.clone(), &root, &by).expect("a key service");
+        let open = service.opened().expect("open");
+        let handles = [open.root, open.rows, open.audit];
+        drop(open);
+        assert!(handles.iter().all(|key| soft.kind(*key).is_ok()));
+        let meddler = rusqlite::Connection::open(directory.path().join(crate::keys::KEYS_NAME)).expect("opens");
+        meddler.execute_batch("DROP TABLE audit").expect("no trail");
+        assert!(service.conclude(&by, false).is_err(), "it is not in the trail");
+        assert!(service.is_sealed());
+        assert!(handles.iter().all(|key| soft.kind(*key).is_err()), "neither the root key nor another is in memory");
+    }
 
     #[test]
     fn what_does_not_pass_seals_the_service() {
@@ -123,7 +146,7 @@ mod tests {
             SelfTest { failed: vec!["sm3"], randomness: vec![] },
             SelfTest { failed: vec![], randomness: vec![biased] },
         ] {
-            service.conclude(&by, &tested).expect("written");
+            service.conclude(&by, tested.is_good()).expect("written");
             assert!(service.is_sealed());
             assert!(service.self_test(&by, false).is_err(), "nothing is tested while it is sealed");
             service.unseal(&root, &by).expect("its root key");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    By, Error, Home, KEYS_NAME, KeyService, State, Step,
+    By, Error, Home, Info, KEYS_NAME, KeyService, State, Step,
     change::current_kek,
     place::{self, values},
     row::VersionRow,
@@ -34,24 +34,21 @@ pub struct Done {
 }
 
 impl KeyService {
-    /// Writes the trail, rotates and destroys what is due, signs the trail hourly. Call it every second or so.
+    /// Writes the trail, rotates and destroys what is due, signs the trail hourly. Call it every second or so. In approved mode keys
+    /// of other kinds are not rotated: they make nothing.
     ///
     /// # Errors
-    /// The first failure; the next tick takes up the rest.
+    /// The first failure, after the rest was done; the next tick takes up what failed.
     pub fn tick(&self, by: &By<'_>) -> Result<Done, Error> {
         checked(by)?;
         let mut done = Done::default();
         drop(self.forming(by.now));
         self.follow(by)?;
+        let mut failed = None;
         for key in self.list()? {
-            let active = key.versions.iter().find(|version| version.state == State::Active);
-            if active.is_some_and(|version| key.rotation.due(version.created, version.uses, by.now)) {
-                self.rotate(by, &key.name)?;
-                done.rotated += 1;
-            }
-            for version in key.versions.iter().filter(|version| version.destroy_at.is_some_and(|at| at <= by.now)) {
-                self.step(by, &key.name, version.version, Step::Destroy)?;
-                done.destroyed += 1;
+            // A key that cannot be served keeps neither the others nor the trail.
+            if let Err(error) = self.do_due(by, &key, &mut done) {
+                failed.get_or_insert(error);
             }
         }
         let open = self.opened()?;
@@ -61,7 +58,23 @@ impl KeyService {
         if done.destroyed > 0 {
             place.purge()?;
         }
-        Ok(done)
+        failed.map_or(Ok(done), Err)
+    }
+
+    /// Rotates and destroys what is due of one key.
+    fn do_due(&self, by: &By<'_>, key: &Info, done: &mut Done) -> Result<(), Error> {
+        let active = key.versions.iter().find(|version| version.state == State::Active);
+        let is_due = active.is_some_and(|version| key.rotation.due(version.created, version.uses, by.now));
+        let rotated = if is_due && self.in_mode(&key.name, key.kind).is_ok() {
+            self.rotate(by, &key.name).map(|_| done.rotated += 1)
+        } else {
+            Ok(())
+        };
+        for version in key.versions.iter().filter(|version| version.destroy_at.is_some_and(|at| at <= by.now)) {
+            self.step(by, &key.name, version.version, Step::Destroy)?;
+            done.destroyed += 1;
+        }
+        rotated
     }
 
     /// Makes a new generation of the key-encryption key; new versions go under it, and [`KeyService::rewrap_keys`] moves

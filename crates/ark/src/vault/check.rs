@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::{CustomerId, Vault, customer_of};
+use super::{CustomerId, Vault, customer_of, wrap::is_barred};
 use crate::error::Error;
 
 /// Gaps and keys of one kind that are named; those behind them are counted.
@@ -22,7 +22,8 @@ pub struct Checked {
 
 impl Vault {
     /// Looks at everything that it holds: SQLite's own check of the file, rows that belong together, ids from 1 without a gap, and
-    /// every wrapped key, which must open under the root key and be there exactly where its customer is not erased.
+    /// every wrapped key, which must open under the root key and be there exactly where its customer is not erased. One whose version
+    /// of `platform/vault` may not open any more, such as a compromised one, is named like one that is damaged.
     ///
     /// # Errors
     /// [`Error::Database`] if the file does not read; what it holds that is wrong is in the answer.
@@ -57,6 +58,9 @@ impl Vault {
                     Err(Error::DataKeyDamaged { .. }) => {
                         refused.push(format!("data key {id} of customer {customer}: the root key does not open it"));
                     }
+                    Err(Error::Keys(error)) if is_barred(&error) => {
+                        refused.push(format!("data key {id} of customer {customer}: {error}"));
+                    }
                     Err(error) => return Err(error),
                 },
             }
@@ -68,6 +72,9 @@ impl Vault {
                     refused.push(format!(
                         "one-time codes of operator {operator}: the root key does not open their secret"
                     ));
+                }
+                Err(Error::Keys(error)) if is_barred(&error) => {
+                    refused.push(format!("one-time codes of operator {operator}: {error}"));
                 }
                 Err(error) => return Err(error),
             }

@@ -31,6 +31,15 @@ pub struct RewrapFrom {
     after: i64,
 }
 
+/// How much a page still has to move, in rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftPage {
+    /// Under an older version than the newest.
+    pub left: u64,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<RewrapFrom>,
+}
+
 /// What a page came to, in rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RewrapPage {
@@ -84,10 +93,54 @@ impl Part {
     }
 }
 
+impl RewrapFrom {
+    /// Where to go on behind these rows, of which a page has `limit` at most.
+    fn behind(self, found: &[Row], limit: usize) -> Option<Self> {
+        match found.last() {
+            Some((last, ..)) if found.len() == limit => Some(Self { part: self.part, after: *last }),
+            _ => self.part.next().map(|part| Self { part, after: 0 }),
+        }
+    }
+}
+
 impl Vault {
+    /// The version of `platform/vault` that wraps now, to which rows move; 0 while none is active.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] if the key service is sealed or fails.
+    pub fn newest_version(&self) -> Result<u32, Error> {
+        self.wrapper.newest()
+    }
+
+    /// Counts what lies under a version before `newest` among up to `rows` rows (1 to [`BATCH_MAX`]). It opens none of them.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn rewrap_left(&self, newest: u32, from: RewrapFrom, rows: usize) -> Result<LeftPage, Error> {
+        let limit = rows.clamp(1, BATCH_MAX);
+        let found = page(&self.lock(), from.part, from.after, limit).map_err(self.failed("read wrapped keys"))?;
+        let left = found.iter().filter(|(.., wrapped)| wrap::is_older(wrapped, newest)).count() as u64;
+        Ok(LeftPage { left, next: from.behind(&found, limit) })
+    }
+
+    /// How many rows lie under this version; while it may not open, they do not.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn rows_under(&self, version: u32) -> Result<u64, Error> {
+        let (mut rows, mut from) = (0, Some(RewrapFrom::default()));
+        while let Some(place) = from {
+            let found =
+                page(&self.lock(), place.part, place.after, BATCH_MAX).map_err(self.failed("read wrapped keys"))?;
+            rows += found.iter().filter(|(.., wrapped)| wrap::version_of(wrapped) == Some(version)).count() as u64;
+            from = place.behind(&found, BATCH_MAX);
+        }
+        Ok(rows)
+    }
+
     /// Looks at up to `rows` rows (1 to [`BATCH_MAX`]) and moves those under an older version of `platform/vault` to the newest.
-    /// Other calls go on meanwhile. After a rotation, make pages until a whole pass has moved nothing and met no change: a row that was
-    /// wrapped while the key was rotated may be seen only then.
+    /// Other calls go on meanwhile. What is wrapped after the rotation is under the new version, so nothing older comes in behind a pass
+    /// that began later. Make passes until [`Vault::rewrap_left`] finds nothing but what was refused.
     ///
     /// # Errors
     /// [`Error::Keys`] if the key service is sealed or fails, [`Error::Database`]; the page is made again then.
@@ -95,10 +148,7 @@ impl Vault {
         let (part, limit) = (from.part, rows.clamp(1, BATCH_MAX));
         let newest = self.wrapper.newest()?;
         let found = page(&self.lock(), part, from.after, limit).map_err(self.failed("read wrapped keys"))?;
-        let next = match found.last() {
-            Some((last, ..)) if found.len() == limit => Some(RewrapFrom { part, after: *last }),
-            _ => part.next().map(|part| RewrapFrom { part, after: 0 }),
-        };
+        let next = from.behind(&found, limit);
         let old: Vec<_> = found.into_iter().filter(|row| wrap::is_older(&row.2, newest)).collect();
         let contexts: Vec<_> = old.iter().map(|row| part.context(row)).collect();
         let wrapped: Vec<_> = contexts.iter().zip(&old).map(|(context, row)| (context, row.2.as_slice())).collect();

@@ -59,7 +59,7 @@ impl Wrapper {
         let Ok(text) = std::str::from_utf8(wrapped) else { return Ok(None) };
         match self.keys.decrypt(&by_platform(REASON), VAULT_KEY, what, text) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(keys::Error::Decryption | keys::Error::Version { .. } | keys::Error::Unknown(_)) => Ok(None),
+            Err(error) if is_of_nothing(&error) || matches!(error, keys::Error::Unknown(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -74,8 +74,7 @@ impl Wrapper {
         let opened = self.keys.decrypt_many(&by_platform(REASON), VAULT_KEY, &texts)?;
         let one = |opened| match opened {
             Ok(bytes) => Ok(Some(bytes)),
-            // A version that was compromised or destroyed opens nothing more.
-            Err(keys::Error::Decryption | keys::Error::Version { .. } | keys::Error::State { .. }) => Ok(None),
+            Err(error) if is_of_nothing(&error) || is_barred(&error) => Ok(None),
             Err(error) => Err(error.into()),
         };
         opened.into_iter().map(one).collect()
@@ -91,8 +90,22 @@ impl Wrapper {
 
 /// Whether this was wrapped by a version before `newest`. What is no wrapping at all is not: nothing could move it.
 pub(super) fn is_older(wrapped: &[u8], newest: u32) -> bool {
-    let found = std::str::from_utf8(wrapped).ok().and_then(keys::bytes_of);
-    found.is_some_and(|(version, _)| version < newest)
+    version_of(wrapped).is_some_and(|version| version < newest)
+}
+
+/// The version that wrapped this, if anything did.
+pub(super) fn version_of(wrapped: &[u8]) -> Option<u32> {
+    std::str::from_utf8(wrapped).ok().and_then(keys::version_of)
+}
+
+/// Whether it is no text that this key made. By the code, for a key service elsewhere answers with that.
+fn is_of_nothing(error: &keys::Error) -> bool {
+    matches!(error.code(), "decryption_failed" | "key_version")
+}
+
+/// Whether the version that wrapped it may not open now: it is suspended, compromised or destroyed.
+pub(super) fn is_barred(error: &keys::Error) -> bool {
+    error.code() == "key_state"
 }
 
 /// Prints which key service it is.

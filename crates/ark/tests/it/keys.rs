@@ -146,6 +146,30 @@ fn the_approved_mode_makes_and_uses_national_kinds_alone() {
 }
 
 #[test]
+fn the_approved_mode_rotates_national_kinds_alone_and_goes_on_with_the_rest() {
+    let (directory, service, root) = service();
+    let rotation = Rotation { age: Some(1_000), uses: None };
+    for (name, kind) in [("a-foreign", KeyKind::Aes128), ("b-national", KeyKind::Sm4)] {
+        service.create(&BY, &Spec { rotation, ..Spec::new(name, kind, Purpose::Encrypt) }).expect("a new key");
+    }
+    drop(service);
+    let service = KeyService::open(directory.path(), soft()).expect("the same key service").in_approved_mode();
+    service.unseal(&root, &BY).expect("its root key");
+    let later = By { now: NOW + 4_000_000, ..BY };
+    let done = service.tick(&later).expect("what is due");
+    assert_eq!((done.rotated, done.signed), (1, true), "the foreign one keeps neither the other nor the trail");
+    let versions = |name: &str| service.info(name).expect("shown").versions.len();
+    assert_eq!((versions("a-foreign"), versions("b-national")), (1, 2));
+    let trail = service.audit(0, 1_000).expect("a trail");
+    assert!(trail.iter().all(|record| record.act.outcome == "ok"), "each second would be a refusal: {trail:?}");
+    // In the other mode its time has come.
+    drop(service);
+    let service = again(directory.path(), &root);
+    assert_eq!(service.tick(&later).expect("what is due").rotated, 1);
+    assert_eq!(service.info("a-foreign").expect("shown").versions.len(), 2);
+}
+
+#[test]
 fn versions_rotate_and_states_rule() {
     let (_directory, service, _root) = service();
     make(&service, "k", KeyKind::Sm4, Purpose::Encrypt);

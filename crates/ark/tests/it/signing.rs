@@ -1,8 +1,11 @@
 //! The gateway's signatures: the published vectors, and what is refused and how.
 
 use ark::{
-    MacKey,
-    signing::{Authorization, Credential, Request, SigningError, Stamp, sign_answer, verify_answer},
+    MacKey, Provider as _, Soft,
+    provider::{Check, KeyError, KeyKind, PublicKey, Signing},
+    signing::{
+        Authorization, Credential, Request, Scheme, SigningError, Stamp, sign_answer, string_to_sign, verify_answer,
+    },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -59,7 +62,8 @@ fn published_vectors_of_requests() {
 #[test]
 fn the_table_in_the_documentation_is_right() {
     let documentation = include_str!("../../src/signing.rs");
-    let rows: Vec<_> = documentation.lines().filter_map(|line| line.strip_prefix("//! | `")).collect();
+    let rows = documentation.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let rows: Vec<_> = rows.filter(|row| row.contains("\\n")).collect();
     assert_eq!(rows.len(), 5);
     for row in rows {
         let (text, signature) =
@@ -188,4 +192,68 @@ fn what_cannot_be_sent_is_not_signed() {
     let credential = Credential { merchant: "mch 12", serial: "K1", key: &key() };
     let refused = Authorization::sign(&credential, stamp("1", NONCE), &REQUEST);
     assert!(matches!(refused, Err(SigningError::Value { parameter: "mch_id", .. })), "{refused:?}");
+}
+
+/// `docs/api/signing.md`: every vector there verifies by this code.
+#[test]
+fn the_published_vectors_of_pairs_verify() {
+    let soft = Soft::new().expect("self-tests");
+    let documentation = include_str!("../../../../docs/api/signing.md");
+    let rows: Vec<_> = documentation.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |")).collect();
+    let rows: Vec<_> =
+        rows.into_iter().filter(|row| row.contains("` | sm2 | `") || row.contains("` | rsa | `")).collect();
+    assert_eq!(rows.len(), 6);
+    for row in rows {
+        let [text, kind, signature] = row.split(" | ").map(|cell| cell.trim_matches('`')).collect::<Vec<_>>()[..]
+        else {
+            panic!("three cells in {row}");
+        };
+        let (public, scheme) = match kind {
+            "sm2" => (public_key(KeyKind::Sm2, include_str!("../../../../fixtures/signing/sm2.pub.pem")), Signing::SM2),
+            _ => {
+                let pem = include_str!("../../../../fixtures/signing/rsa.pub.pem");
+                (public_key(KeyKind::Rsa2048, pem), Signing::RsaPkcs1Sha256)
+            }
+        };
+        let (message, signature) = (text.replace("\\n", "\n"), STANDARD.decode(signature).expect("base64"));
+        let check = |message: &[u8]| soft.verify(&Check { public: &public, scheme, message, signature: &signature });
+        assert!(check(message.as_bytes()).is_ok(), "{text}");
+        assert!(matches!(check(&message.as_bytes()[1..]), Err(KeyError::Signature)), "{text}");
+    }
+}
+
+fn public_key(kind: KeyKind, pem: &str) -> PublicKey {
+    let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = STANDARD.decode(text).expect("base64");
+    let bytes = if kind == KeyKind::Sm2 { der[der.len() - 65..].to_vec() } else { der };
+    PublicKey { kind, bytes }
+}
+
+/// A header of each pair reads back and verifies; the other scheme's key, another request and a shared secret do not.
+#[test]
+fn a_pair_signs_for_its_own_scheme_only() {
+    let soft = Soft::new().expect("self-tests");
+    let pairs =
+        [(KeyKind::Sm2, Scheme::Sm2WithSm3), (KeyKind::Rsa2048, Scheme::Sha256Rsa2048)].map(|(kind, scheme)| {
+            let handle = soft.generate(kind).expect("a pair");
+            (handle, soft.public_key(handle).expect("its public key"), scheme)
+        });
+    for (at, (handle, public, scheme)) in pairs.iter().enumerate() {
+        let stamp = stamp("1767225600", NONCE);
+        let message = string_to_sign(&REQUEST, &stamp);
+        let signature = soft.sign(*handle, scheme.signing().expect("a pair's"), &message).expect("signed");
+        let header = Authorization::of(*scheme, "mch_12", "A1", stamp, signature).expect("a header").to_string();
+        assert!(header.starts_with(scheme.name()), "{header}");
+        let read = Authorization::parse(&header).expect("its own form");
+        assert_eq!((read.scheme(), read.serial()), (*scheme, "A1"));
+        assert_eq!(read.verify_by(&soft, public, &REQUEST), Ok(()));
+        let other = Request { target: "/v1/orders?dry_run=true", ..REQUEST };
+        assert_eq!(read.verify_by(&soft, public, &other), Err(SigningError::Mismatch));
+        assert_eq!(read.verify_by(&soft, &pairs[1 - at].1, &REQUEST), Err(SigningError::OtherScheme));
+        assert_eq!(read.verify(&key(), &REQUEST), Err(SigningError::OtherScheme));
+        let shared = header.replace(scheme.name(), "LINTEL-HMAC-SM3");
+        assert!(matches!(Authorization::parse(&shared), Err(SigningError::Value { parameter: "signature", .. })));
+    }
+    let shared = Authorization::parse(&self::header()).expect("a header");
+    assert_eq!(shared.verify_by(&soft, &pairs[0].1, &REQUEST), Err(SigningError::OtherScheme));
 }

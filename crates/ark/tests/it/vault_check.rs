@@ -1,11 +1,12 @@
 //! Looking at a whole vault: what is whole passes, and each thing that is wrong is named by its id and nothing else.
 
-use ark::vault::{Checked, VAULT_NAME};
+use ark::keys::{By, Step, VAULT_KEY};
+use ark::vault::{Checked, RewrapFrom, VAULT_NAME};
 use ark::{CustomerId, Error, Vault};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::{customer, new_vault, open};
+use crate::support::{customer, new_vault, open, vault_and_keys};
 
 /// Three customers, of whom the second is erased, and an operator with one-time codes.
 fn full() -> TempDir {
@@ -63,6 +64,26 @@ fn what_is_wrong_is_named_by_its_id() {
         let damages = after(sql);
         assert!(damages.iter().any(|damage| damage.contains(named)), "{sql}: {damages:?}");
     }
+}
+
+#[test]
+fn what_a_compromised_version_wraps_is_named_and_the_rest_is_looked_at() {
+    // The MAC root and customer 1 lie under version 2, customers 2 and 3 and an operator under version 1.
+    let (_directory, vault, keys) = vault_and_keys();
+    let by = By::new("test", "", 1_800_000_000_000);
+    for serial in 1..=3 {
+        customer(&vault, serial);
+    }
+    vault.enrol_totp(7, 1).expect("made").expect("the first time");
+    keys.rotate(&by, VAULT_KEY).expect("rotated");
+    let data_keys = vault.rewrap_page(RewrapFrom::default(), 9).expect("a page").next.expect("more");
+    assert_eq!(vault.rewrap_page(data_keys, 1).expect("a page").moved, 1);
+    keys.step(&by, VAULT_KEY, 1, Step::Compromise).expect("compromised");
+
+    let checked = vault.verify().expect("it reads");
+    let barred = "version 1 of key `platform/vault` is compromised: it cannot decrypt";
+    let named = ["data key 2 of customer 2", "data key 3 of customer 3", "one-time codes of operator 7"];
+    assert_eq!((checked.opened, checked.damages), (1, named.map(|row| format!("{row}: {barred}")).to_vec()));
 }
 
 #[test]

@@ -50,6 +50,16 @@ fn under(directory: &TempDir, version: &str) -> u64 {
         .cast_unsigned()
 }
 
+/// Rows that a re-wrap to version 2 still has to move.
+fn left(vault: &Vault) -> u64 {
+    let (mut left, mut from) = (0, Some(RewrapFrom::default()));
+    while let Some(place) = from {
+        let page = vault.rewrap_left(2, place, 2).expect("a page");
+        (left, from) = (left + page.left, page.next);
+    }
+    left
+}
+
 fn compromise_first(keys: &KeyService) {
     keys.step(&BY, VAULT_KEY, 1, Step::Compromise).expect("compromised");
 }
@@ -64,9 +74,13 @@ fn everything_moves_and_opens_without_the_old_version() {
 
     keys.rotate(&BY, VAULT_KEY).expect("rotated");
     assert_eq!((under(&directory, "v1"), under(&directory, "v2")), (ROWS, 0));
+    assert_eq!((vault.newest_version().expect("open"), left(&vault)), (2, ROWS));
+    assert_eq!([1, 2].map(|version| vault.rows_under(version).expect("counted")), [ROWS, 0]);
     assert_eq!(pass(&vault, RewrapFrom::default(), 2), ROWS);
     assert_eq!((under(&directory, "v1"), under(&directory, "v2")), (0, ROWS));
     assert_eq!(pass(&vault, RewrapFrom::default(), 2), 0, "a second pass finds nothing");
+    assert_eq!(left(&vault), 0);
+    assert_eq!([1, 2].map(|version| vault.rows_under(version).expect("counted")), [0, ROWS]);
 
     compromise_first(&keys);
     drop((vault, keys));
@@ -113,6 +127,7 @@ fn what_does_not_open_stays_and_is_counted() {
     let page = vault.rewrap_page(data_keys, 500).expect("a page");
     assert_eq!((page.moved, page.changed, page.refused), (5, 0, 1));
     assert_eq!(under(&directory, "v1"), 1 + 2);
+    assert_eq!(left(&vault), 1 + 2, "what was refused is still left");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use channels::registry::CHANNELS;
-use channels::{About, ChannelError, Headers, OperationKind, Original, Response, Try};
+use channels::{Channel, ChannelError, Headers, OperationKind, Original, Request, Response, Try};
 use domain::attempt::Operation;
 use domain::money::Currency;
 
@@ -230,7 +230,8 @@ fn tried<'a>(serial: &'a str, operation: &'a Operation) -> Try<'a> {
     Try { serial, requested_at: AT, operation, original: Some(&ORIGINAL) }
 }
 
-fn one_of_each(amount: i64, currency: Currency) -> [Operation; 6] {
+/// In the order of [`OperationKind::ALL`].
+fn one_of_each(amount: i64, currency: Currency) -> [Operation; 7] {
     let original = || SERIAL.to_owned();
     [
         Operation::Debit { agreement: original(), amount, currency },
@@ -239,7 +240,22 @@ fn one_of_each(amount: i64, currency: Currency) -> [Operation; 6] {
         Operation::FundHold { contract: original(), amount, currency },
         Operation::FundCapture { original: original(), amount, currency },
         Operation::FundRelease { original: original(), amount, currency },
+        Operation::Redirect { amount, currency, expires_at: AT.plus_ms(900_000), return_url: None },
     ]
+}
+
+/// The request of an operation: the platform's, or the payer's.
+fn request(channel: &dyn Channel, operation: &Operation) -> Result<Request, ChannelError> {
+    let attempt = tried(SERIAL, operation);
+    match operation {
+        Operation::Redirect { .. } => channel.build_redirect(&attempt),
+        Operation::Debit { .. }
+        | Operation::Refund { .. }
+        | Operation::Pay { .. }
+        | Operation::FundHold { .. }
+        | Operation::FundCapture { .. }
+        | Operation::FundRelease { .. } => channel.build(&attempt, &fixture::open),
+    }
 }
 
 #[test]
@@ -247,7 +263,7 @@ fn what_the_manifest_does_not_name_fails_before_it_is_sent() {
     for entry in CHANNELS {
         let channel = fixture::of(entry).remove(0).channel;
         let manifest = channel.manifest();
-        let build = |operation: &Operation| channel.build(&tried(SERIAL, operation), &fixture::open);
+        let build = |operation: &Operation| request(&*channel, operation);
         for operation in one_of_each(1, Currency::Cny) {
             let kind = OperationKind::of(&operation);
             let query = channel.build_query(&tried(SERIAL, &operation).about(), "0123456789abcdef");
@@ -264,18 +280,14 @@ fn what_the_manifest_does_not_name_fails_before_it_is_sent() {
                 }
             }
         }
-        let (kind, amount, currency) = (OperationKind::Redirect, 1, Currency::Cny);
-        let redirect = About { serial: SERIAL, requested_at: AT, kind, amount, currency };
-        let page = channel.build_redirect(&redirect);
-        match manifest.supported(kind) {
-            Some(supported) => {
-                page.unwrap();
-                for amount in [0, supported.amount_max + 1] {
-                    let page = channel.build_redirect(&About { amount, ..redirect });
-                    assert!(matches!(page, Err(ChannelError::Limit { .. })), "{page:?}");
-                }
-            }
-            None => assert!(matches!(page, Err(ChannelError::Unsupported { .. })), "{page:?}"),
+        // Who sends it decides which of the two builds it, and the other one does not.
+        let operations = one_of_each(1, Currency::Cny);
+        let (page, others) = operations.split_last().unwrap();
+        let error = channel.build(&tried(SERIAL, page), &fixture::open).unwrap_err();
+        assert!(matches!(error, ChannelError::Unsupported { kind: OperationKind::Redirect, .. }), "{error}");
+        for operation in others {
+            let error = channel.build_redirect(&tried(SERIAL, operation)).unwrap_err();
+            assert!(matches!(error, ChannelError::Unsupported { .. }), "{error}");
         }
         let supported = |operation: &Operation| manifest.supported(OperationKind::of(operation)).copied();
         for operation in one_of_each(1, Currency::Jpy).iter().filter(|operation| supported(operation).is_some()) {

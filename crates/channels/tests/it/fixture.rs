@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use channels::registry::Entry;
-use channels::{
-    About, Answer, Channel, ChannelError, Headers, Notified, OperationKind, Original, Request, Response, Return, Try,
-};
+use channels::{About, Answer, Channel, ChannelError, Headers, Notified, Original, Request, Response, Return, Try};
 use domain::attempt::Operation;
 use domain::envelope::Time;
-use domain::money::{Currency, Minor};
+use domain::money::Currency;
 use domain::payout::Bank;
 use domain::sealed::{DataClass, Sealed};
 
@@ -57,34 +55,17 @@ pub(crate) struct Subject {
     pub(crate) serial: String,
     pub(crate) requested_at: Time,
     pub(crate) original: Option<Original>,
-    pub(crate) what: What,
-}
-
-/// A redirect is made by the payer, so it is no operation of the platform's.
-#[derive(Clone)]
-pub(crate) enum What {
-    Operation(Operation),
-    Redirect { amount: Minor, currency: Currency },
+    pub(crate) operation: Operation,
 }
 
 impl Subject {
     pub(crate) fn about(&self) -> About<'_> {
-        let (serial, requested_at) = (self.serial.as_str(), self.requested_at);
-        match &self.what {
-            What::Operation(operation) => Try { serial, requested_at, operation, original: None }.about(),
-            What::Redirect { amount, currency } => {
-                let (kind, amount, currency) = (OperationKind::Redirect, *amount, *currency);
-                About { serial, requested_at, kind, amount, currency }
-            }
-        }
+        self.attempt().about()
     }
 
     fn attempt(&self) -> Try<'_> {
-        let (serial, requested_at, original) = (self.serial.as_str(), self.requested_at, self.original.as_ref());
-        match &self.what {
-            What::Operation(operation) => Try { serial, requested_at, operation, original },
-            What::Redirect { .. } => panic!("a redirect is asked for by `ask redirect`"),
-        }
+        let Self { serial, requested_at, original, operation } = self;
+        Try { serial, requested_at: *requested_at, operation, original: original.as_ref() }
     }
 }
 
@@ -138,7 +119,7 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
         serial: serial.to_owned(),
         requested_at,
         original,
-        what: what(spec),
+        operation: operation(spec),
     });
     let mut exchanges = Vec::new();
     let mut title = String::new();
@@ -176,13 +157,18 @@ fn ask(line: &str, subject: Option<&Subject>) -> Ask {
     }
 }
 
-fn what(spec: &str) -> What {
+fn operation(spec: &str) -> Operation {
     let words: Vec<&str> = spec.split(' ').collect();
     let (currency, words) = words.split_last().unwrap();
     let (amount, words) = words.split_last().unwrap();
     let (amount, currency) = (amount.parse().unwrap(), Currency::parse(currency).unwrap());
-    What::Operation(match words {
-        ["redirect"] => return What::Redirect { amount, currency },
+    let redirect = |expires_at: &str, return_url: Option<&str>| {
+        let (expires_at, return_url) = (Time(expires_at.parse().unwrap()), return_url.map(str::to_owned));
+        Operation::Redirect { amount, currency, expires_at, return_url }
+    };
+    match words {
+        ["redirect", expires_at] => redirect(expires_at, None),
+        ["redirect", expires_at, return_url] => redirect(expires_at, Some(return_url)),
         ["debit", agreement] => Operation::Debit { agreement: (*agreement).to_owned(), amount, currency },
         ["refund", original] => Operation::Refund { original: (*original).to_owned(), amount, currency },
         ["pay", account, name] => {
@@ -196,7 +182,7 @@ fn what(spec: &str) -> What {
         ["capture", original] => Operation::FundCapture { original: (*original).to_owned(), amount, currency },
         ["release", original] => Operation::FundRelease { original: (*original).to_owned(), amount, currency },
         other => panic!("{other:?} is not an operation"),
-    })
+    }
 }
 
 /// Stands for a sealed field: the test opens it by reading it.
@@ -223,7 +209,7 @@ fn response(raw: &str) -> (Vec<(String, String)>, Response) {
 pub(crate) fn build(channel: &dyn Channel, ask: &Ask) -> Option<Result<Request, ChannelError>> {
     match ask {
         Ask::Do(subject) => Some(channel.build(&subject.attempt(), &open)),
-        Ask::Redirect(subject) => Some(channel.build_redirect(&subject.about())),
+        Ask::Redirect(subject) => Some(channel.build_redirect(&subject.attempt())),
         Ask::Query { subject, nonce } => Some(channel.build_query(&subject.about(), nonce)),
         Ask::Returns { date, nonce } => Some(channel.build_returns(date.parse().unwrap(), nonce)),
         Ask::Notify => None,

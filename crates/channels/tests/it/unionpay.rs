@@ -180,8 +180,14 @@ fn rsa_signatures_agree_with_openssl_both_ways() {
     pairs.verify(&channel.build(&asked_for(&operation), &fixture::open).unwrap());
     let query = channel.build_query(&about, "0123456789abcdef").unwrap();
     pairs.verify(&query);
-    let redirect = channels::About { kind: channels::OperationKind::Redirect, ..about };
-    pairs.verify(&channel.build_redirect(&redirect).unwrap());
+    let (amount, currency, expires_at) = (500_000, Currency::Cny, fixture::AT.plus_ms(900_000));
+    for return_url in [None, Some(String::from("https://shop.example/orders/7?from=unionpay&lang=zh"))] {
+        let page = Operation::Redirect { amount, currency, expires_at, return_url };
+        let page = channel.build_redirect(&asked_for(&page)).unwrap();
+        pairs.verify(&page);
+        // What a browser is given is what is signed.
+        assert_eq!(page.fields().unwrap(), fields(page.body()));
+    }
 
     let mut told = done("01");
     let signature = pairs.sign(&told);
@@ -282,6 +288,9 @@ fn wrong_settings_are_named_and_their_values_are_not_shown() {
         config[setting] = json!(value);
         assert_eq!(refused(&config), setting, "{value}");
     }
+    let mut one = good.clone();
+    one["front_url"] = one["back_url"].clone();
+    assert_eq!(refused(&one), "front_url", "no browser tells what was paid");
     let mut rsa = config("01");
     for (setting, value) in [("cert_id", "x"), ("key", "00"), ("peer_key", "AAAA")] {
         rsa[setting] = json!(value);

@@ -5,6 +5,8 @@ use minicbor::{Decode, Encode};
 use crate::advance::SetAdvancePolicy;
 use crate::arrears::ArrearsCommand;
 use crate::block_list::RemoveBlock;
+use crate::card_fee::CardFeeCommand;
+use crate::card_transaction::{CardTransactionCommand, CreditAdjustment};
 use crate::command::Command;
 use crate::freeze::{DeductFreeze, ReleaseFreeze};
 use crate::ids::OperatorId;
@@ -14,6 +16,7 @@ use crate::operator::OperatorCommand;
 use crate::operator::Role::{self, Accountant, Administrator, Risk, Treasurer};
 use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
 use crate::refund::CreateRefund;
+use crate::site_weight::SetSiteWeights;
 use crate::suspense::AllocateSuspense;
 use crate::tree::{LinkAccounts, TreeCommand};
 use crate::waiver::WaiveChecks;
@@ -95,6 +98,12 @@ proposals! {
         does SetLimitPolicy::command, "Set the limits from a day on.";
     61 RemoveBlock(RemoveBlock) "remove_block" made by [Risk] checked by [Risk]
         does RemoveBlock::command, "Take an entry from a block list.";
+    75 SiteWeights(SetSiteWeights) "site_weights" made by [Administrator Treasurer] checked by [Administrator Treasurer]
+        does SetSiteWeights::command, "Set the weights of a channel's sites.";
+    70 CardFee(CardFeeCommand) "card_fee" made by [Treasurer] checked by [Treasurer]
+        does Command::from, "Set what card payments cost from a day on.";
+    71 CreditAdjustment(CreditAdjustment) "credit_adjustment" made by [Risk Treasurer] checked by [Risk Treasurer]
+        does CardTransactionCommand::credit, "Give back what a terminal gave up.";
 }
 
 impl Proposal {

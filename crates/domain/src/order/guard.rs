@@ -3,6 +3,7 @@
 use alloc::format;
 
 use super::{Order, OrderStatus};
+use crate::front_page;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 
@@ -25,6 +26,7 @@ fn is_quiet(state: &State, order: &Order) -> Result<(), Refusal> {
 /// Whether the order takes a try now.
 pub(crate) fn can_pay(state: &State, order: &Order) -> Result<(), Refusal> {
     match order.status {
+        OrderStatus::Created | OrderStatus::Paying if order.closing => Err(being_closed(order)),
         OrderStatus::Created | OrderStatus::Paying => is_quiet(state, order),
         OrderStatus::Success | OrderStatus::Failed | OrderStatus::Closed => {
             Err(wrong_state(order, "only a created or paying order can be paid"))
@@ -32,11 +34,27 @@ pub(crate) fn can_pay(state: &State, order: &Order) -> Result<(), Refusal> {
     }
 }
 
-/// Whether the order can be closed now. Debits under an agreement leave nothing open at a channel once they are answered,
-/// so the channel's confirmation of the close is the answer to every leg.
-pub(crate) fn can_close(state: &State, order: &Order) -> Result<(), Refusal> {
+fn being_closed(order: &Order) -> Refusal {
+    let message = format!("{} is being closed; wait for the channel to say that nobody paid", order.id);
+    Refusal::new(RefusalCode::OrderState, "order", message)
+}
+
+/// How an order is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Close {
+    /// Nothing is open at a channel.
+    Now,
+    /// A payer may be at a channel's page: the channel has the last word.
+    Asked,
+}
+
+/// Whether the order can be closed now, and how. Debits under an agreement leave nothing open at a channel once they are
+/// answered, so the channel's confirmation of the close is the answer to every leg.
+pub(super) fn can_close(state: &State, order: &Order) -> Result<Close, Refusal> {
     match order.status {
-        OrderStatus::Created | OrderStatus::Paying => is_quiet(state, order),
+        OrderStatus::Created | OrderStatus::Paying if order.closing => Err(being_closed(order)),
+        OrderStatus::Created | OrderStatus::Paying if front_page::open_page(state, order).is_some() => Ok(Close::Asked),
+        OrderStatus::Created | OrderStatus::Paying => is_quiet(state, order).map(|()| Close::Now),
         OrderStatus::Success | OrderStatus::Failed | OrderStatus::Closed => {
             Err(wrong_state(order, "only a created or paying order can be closed"))
         }

@@ -39,6 +39,11 @@ pub(crate) fn fund_at_once(amount: Minor) -> Instrument {
     Instrument::Fund { contract: String::from("lease-1"), amount, holds: false }
 }
 
+/// UnionPay's page.
+pub(crate) fn redirect(amount: Minor) -> Instrument {
+    Instrument::Redirect { rail: Rail::UnionPay, amount, return_url: None }
+}
+
 impl Kit {
     /// An agreement account in RESERVE that pays one merchant.
     pub(crate) fn agreement_account(&mut self) -> AccountId {

@@ -31,6 +31,7 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 
 mod agreement;
+mod card;
 pub(crate) mod coverage;
 mod currency;
 mod day;
@@ -172,6 +173,7 @@ impl Script {
         let read = read.or_else(|| tree::read(self, words));
         let read = read.or_else(|| agreement::read(self, words));
         let read = read.or_else(|| currency::read(self, words));
+        let read = read.or_else(|| card::read(self, words));
         read.or_else(|| people::read(self, words))
     }
 

@@ -73,6 +73,12 @@ pub enum BusinessKind {
     /// A transfer between payment accounts.
     #[n(31)]
     Transfer,
+    /// A card transaction.
+    #[n(50)]
+    CardTransaction,
+    /// A part of the network's file of card transactions.
+    #[n(51)]
+    CardClearing,
 }
 
 impl BusinessKind {
@@ -101,6 +107,8 @@ impl BusinessKind {
             Self::Conversion => "cnv",
             Self::TopUp => "tup",
             Self::Transfer => "trf",
+            Self::CardTransaction => "ctx",
+            Self::CardClearing => "ccl",
         }
     }
 }

@@ -78,6 +78,12 @@ event_codes! {
     88 ReserveLineSuspended "reserve_line_suspended" "Money came to the reserve account that no instruction awaited.";
     100 AccountTransfer "account_transfer" "A payment account paid another by its holder's order.";
     101 TopUpSuspended "top_up_suspended" "A top-up came in and its account takes no money: suspense.";
+    130 CardPaid "card_paid" "A card was debited at a terminal: a sale, or what a pre-authorisation came to.";
+    131 CardVoided "card_voided" "A card payment was voided in its batch; the contra of it.";
+    132 CardReversed "card_reversed" "A card transaction was taken back by a reversal; the contra of it.";
+    133 CardRefunded "card_refunded" "Money of a card payment went back to the card.";
+    134 CardAdjusted "card_adjusted" "A card payment was adjusted, as by a tip.";
+    135 CardCostDiffered "card_cost_differed" "The network's file took other fees than were reckoned.";
     120 Imported "imported" "A movement brought in from another system's books.";
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::model::{day, noon};
 
-const KINDS: [BusinessKind; 21] = [
+const KINDS: [BusinessKind; 23] = [
     BusinessKind::TopUp,
     BusinessKind::Transfer,
     BusinessKind::Order,
@@ -33,6 +33,8 @@ const KINDS: [BusinessKind; 21] = [
     BusinessKind::OwnTransfer,
     BusinessKind::Arrears,
     BusinessKind::Chargeback,
+    BusinessKind::CardTransaction,
+    BusinessKind::CardClearing,
     BusinessKind::Advance,
 ];
 

@@ -81,10 +81,68 @@ fn an_unknown_attempt_is_queried_and_not_called_unknown_again() {
     }
 }
 
+/// A payer is to pay at the page of `channel`, which ends after a quarter of an hour.
+fn redirected(status: AttemptStatus, channel: Arc<dyn channels::Channel>, epoch: u64) -> Pilot {
+    let expires_at = REQUESTED.plus_ms(900_000);
+    let operation = Operation::Redirect { amount: 500_000, currency: Currency::Cny, expires_at, return_url: None };
+    let attempt =
+        Attempt { operation, rail: domain::attempt::Rail::UnionPay, send_before: expires_at, ..attempt(status) };
+    Pilot::new(attempt, channel, epoch)
+}
+
+fn unionpay() -> Arc<dyn channels::Channel> {
+    let config = serde_json::json!({
+        "merchant": "777290058110048", "sign_method": "12", "key": "a secret of one test", "tr_id": "62000000001",
+        "front_url": "https://shop.example/back", "back_url": "https://pay.example/notify",
+    });
+    channels::by_name("unionpay_online", &config).unwrap()
+}
+
+#[test]
+fn a_page_is_sent_by_nobody_here_and_asked_about_once_the_payer_has_it() {
+    for epoch in [EPOCH, EPOCH + 1] {
+        let mut unseen = redirected(AttemptStatus::Requested, unionpay(), epoch);
+        assert_eq!(unseen.fly(""), "done", "an earlier leader gave none out without saying so");
+        let mut handed_out = redirected(AttemptStatus::Unknown, unionpay(), epoch);
+        assert_eq!(shown(&handed_out.step()), "wait 100", "the payer has just got there");
+        let Step::Send(query) = handed_out.step() else { panic!("a query comes next") };
+        assert!(query.path.ends_with("/queryTrans.do"), "{}", query.path);
+    }
+}
+
+#[test]
+fn a_page_that_cannot_be_made_fails_at_once() {
+    // The sandbox bank has no page for payers.
+    let mut pilot = redirected(AttemptStatus::Requested, sandbox_bank(), EPOCH);
+    assert_eq!(pilot.fly(""), "report declined system not_sent:channel_unsupported, done");
+}
+
 #[test]
 fn a_settled_attempt_needs_nothing() {
     let settled = AttemptStatus::Settled(Outcome::NotFound);
     assert_eq!(Pilot::new(attempt(settled), scripted(), EPOCH).fly(""), "done");
+}
+
+#[test]
+fn an_attempt_that_a_notification_settled_is_asked_about_no_more() {
+    // Wherever it stood: before the operation, while it is under way, between queries, while its doubt is reported.
+    for (script, steps) in [("", 0), ("", 1), ("pending", 3), ("pending lost pending", 7), ("lost", 1)] {
+        let mut pilot = fresh();
+        let mut words = script.split_whitespace();
+        for _ in 0..steps {
+            match pilot.step() {
+                Step::Send(_) => {
+                    words.next().into_iter().for_each(|word| pilot.flight.ended(crate::scripted::call(word).unwrap()));
+                }
+                Step::Report(outcome) => pilot.flight.reported(&outcome),
+                Step::Wait { .. } | Step::Done => {}
+            }
+        }
+        pilot.flight.settled();
+        pilot.flight.ended(says("declined"));
+        pilot.flight.reported(&Outcome::Unknown);
+        assert_eq!(pilot.fly(""), "done", "{script} after {steps} steps");
+    }
 }
 
 #[test]

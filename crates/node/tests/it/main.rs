@@ -17,6 +17,7 @@ mod projector;
 mod recovery;
 mod replay_property;
 mod scripted;
+mod sites;
 mod time_outs;
 mod verify;
 mod world;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::body::reference;
 use super::days::Part;
-use super::names::{House, Rail};
+use super::names::{House, Rail, Verb};
 use super::order::CURRENCY;
 use super::sign;
 
@@ -38,7 +38,7 @@ pub(crate) fn write(key: &MacKey, which: Which, part: &Part) -> Vec<u8> {
         totals.out_sum
     );
     for line in &part.lines {
-        let kind = line.verb.map_or("return", |verb| verb.name());
+        let kind = kind_of(line.verb);
         let reference = reference(rail, line.verb, line.serial);
         writeln!(text, "D|{}|{kind}|{}|{reference}", line.serial, line.amount).expect("a String takes every text");
     }
@@ -46,4 +46,13 @@ pub(crate) fn write(key: &MacKey, which: Which, part: &Part) -> Vec<u8> {
     let signature = sign::file(key, text.as_bytes());
     writeln!(text, "T|{}|{hash}|{signature}", part.lines.len()).expect("a String takes every text");
     text.into_bytes()
+}
+
+/// A line's word: money that a payer paid at a page is a debit as any other.
+pub(crate) fn kind_of(verb: Option<Verb>) -> &'static str {
+    match verb {
+        None => "return",
+        Some(Verb::Redirect) => Verb::Debit.name(),
+        Some(verb) => verb.name(),
+    }
 }

@@ -1,5 +1,6 @@
-//! Connections that can be cut without an answer, as a network cuts them.
+//! Connections that can be cut without an answer, as a network cuts them, and a listener whose site may go down.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{self, IncomingStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+
+use super::site::{self, Door, Switch};
 
 /// Cuts the connection that a request came on: from then on not a byte goes either way.
 #[derive(Clone, Default)]
@@ -39,13 +42,35 @@ impl Connected<IncomingStream<'_, Listener>> for Cutter {
     }
 }
 
-/// A TCP listener whose connections can be cut.
+/// A TCP listener of a site, whose connections can be cut.
 #[derive(Debug)]
-pub(crate) struct Listener(TcpListener);
+pub(crate) struct Listener {
+    address: SocketAddr,
+    door: Door,
+    /// What the system took before the site went down: it may hold a request.
+    taken: VecDeque<(TcpStream, SocketAddr)>,
+    site: Switch,
+}
 
 impl Listener {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        Self(listener)
+    /// # Errors
+    /// If the listener does not know its address.
+    pub(super) fn new(listener: TcpListener, site: Switch) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        Ok(Self { address, door: Door::Open(listener), taken: VecDeque::new(), site })
+    }
+
+    fn connection(&self, (stream, address): (TcpStream, SocketAddr)) -> (Connection, SocketAddr) {
+        // Small answers must not wait for more to fill a packet; where that cannot be set they are only later.
+        let _ = stream.set_nodelay(true);
+        (Connection { stream, cutter: Cutter::default(), site: self.site.clone() }, address)
+    }
+
+    /// Closes the door behind what came in.
+    fn close(&mut self) {
+        if let Door::Open(listener) = std::mem::replace(&mut self.door, Door::Closing) {
+            self.taken.extend(site::rest(listener));
+        }
     }
 }
 
@@ -54,14 +79,32 @@ impl serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (stream, address) = serve::Listener::accept(&mut self.0).await;
-        // Small answers must not wait for more to fill a packet; where that cannot be set they are only later.
-        let _ = stream.set_nodelay(true);
-        (Connection { stream, cutter: Cutter::default() }, address)
+        loop {
+            if let Some(taken) = self.taken.pop_front() {
+                return self.connection(taken);
+            }
+            match &mut self.door {
+                Door::Open(listener) => {
+                    let taken = tokio::select! {
+                        taken = serve::Listener::accept(listener) => Some(taken),
+                        () = self.site.until(false) => None,
+                    };
+                    match taken {
+                        Some(taken) => return self.connection(taken),
+                        None => self.close(),
+                    }
+                }
+                Door::Closing => self.door = Door::Shut(site::shut(self.address).await),
+                Door::Shut(_) => {
+                    self.site.until(true).await;
+                    self.door = Door::Open(site::open(self.address).await);
+                }
+            }
+        }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        Ok(self.address)
     }
 }
 
@@ -70,6 +113,15 @@ impl serve::Listener for Listener {
 pub(crate) struct Connection {
     stream: TcpStream,
     cutter: Cutter,
+    site: Switch,
+}
+
+impl Connection {
+    /// Nothing is written by a site that is down.
+    fn check_writing(&self) -> io::Result<()> {
+        self.cutter.check()?;
+        if self.site.is_up() { Ok(()) } else { Err(io::ErrorKind::ConnectionReset.into()) }
+    }
 }
 
 impl AsyncRead for Connection {
@@ -85,7 +137,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.cutter.check()?;
+        self.check_writing()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -94,7 +146,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.cutter.check()?;
+        self.check_writing()?;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 

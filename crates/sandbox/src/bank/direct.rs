@@ -175,8 +175,14 @@ mod tests {
     #[test]
     fn an_order_is_carried_out_once_and_a_query_tells_of_it() {
         let key = MacKey::from_hex(SANDBOX_KEY_HEX).unwrap();
-        let settings =
-            Settings { plan: Plan::default(), seed: 1, key: key.clone(), date: date(2026, 3, 5), notify_url: None };
+        let settings = Settings {
+            plan: Plan::default(),
+            seed: 1,
+            key: key.clone(),
+            date: date(2026, 3, 5),
+            notify_url: None,
+            unionpay_secret: String::new(),
+        };
         let bank = Bank::new(settings);
         let code = |answered: &Answered| {
             let body: serde_json::Value = serde_json::from_slice(&answered.body).unwrap();

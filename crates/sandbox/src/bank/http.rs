@@ -6,7 +6,8 @@
 //! | `POST /bank/v1/query`, `/fund/v1/query` | what became of a serial number |
 //! | `GET /bank/v1/clearing?date=&rail=&part=`, `/fund/v1/clearing…` | one part of a clearing file |
 //! | `GET /bank/v1/returns?date=&rail=` | the payments that came back on a date |
-//! | `GET /sandbox/stats`; `POST /sandbox/clock {date}`; `POST /sandbox/return {serial}` or `{}` | the sandbox itself, unsigned |
+//! | `POST /gateway/…` | UnionPay online: [`super::unionpay::http`] |
+//! | `GET /sandbox/stats`; `POST /sandbox/clock {date}`; `POST /sandbox/return {serial}` or `{}`; `POST /sandbox/site {site, up}` | the sandbox itself, unsigned |
 
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .route("/sandbox/stats", get(stats))
         .route("/sandbox/clock", post(clock))
         .route("/sandbox/return", post(return_payments))
+        .route("/sandbox/site", post(set_site))
+        .merge(super::unionpay::http::routes())
         .layer(DefaultBodyLimit::max(BODY_LENGTH_MAX))
         .with_state(bank)
 }
@@ -231,4 +234,19 @@ async fn return_payments(State(bank): State<Arc<Bank>>, Json(what): Json<ReturnW
         }
     };
     Json(serde_json::json!({ "returned": count })).into_response()
+}
+
+#[derive(Deserialize)]
+struct SiteUp {
+    site: usize,
+    up: bool,
+}
+
+async fn set_site(State(bank): State<Arc<Bank>>, Json(SiteUp { site, up }): Json<SiteUp>) -> Response {
+    match bank.set_site(site, up) {
+        Ok(()) => Json(serde_json::json!({ "site": site, "up": up })).into_response(),
+        Err(error) => {
+            (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "message": error.to_string() }))).into_response()
+        }
+    }
 }

@@ -19,6 +19,8 @@
 //! - What goes wrong with a serial number depends on the seed and the number only, not on time or order. (The n-th
 //!   payment that is returned is the one exception: it counts arrivals.)
 //!
+//! UnionPay online, which has forms and a page for payers, is in [`unionpay`], over the same books.
+//!
 //! Everything is in memory and ends with the process.
 
 mod body;
@@ -33,7 +35,9 @@ mod notify;
 mod order;
 mod plan;
 mod sign;
+mod site;
 mod stats;
+pub(crate) mod unionpay;
 mod work;
 
 use std::sync::Arc;
@@ -41,18 +45,24 @@ use std::sync::Arc;
 use ark::MacKey;
 use jiff::civil::Date;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use days::Days;
 use ledger::Ledger;
 use notify::Notifier;
+use site::Sites;
 use stats::Stats;
+use unionpay::UnionPay;
 
 pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
 pub use direct::{Answered, Asked};
 pub use names::{House, Rail, Serial, SerialError, Verb};
-pub use plan::{DEFAULT_PLAN, Fault, Plan, PlanError, Rates, Verdict};
+pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, Rates, Verdict};
+pub use site::NoSite;
 pub use stats::{Report, VerbReport};
+pub use unionpay::SANDBOX_UNIONPAY_SECRET;
 
 /// The key that bank and platform share unless another is given. It protects nothing: the bank is not real.
 pub const SANDBOX_KEY_HEX: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
@@ -68,8 +78,10 @@ pub struct Settings {
     pub key: MacKey,
     /// The first clearing date.
     pub date: Date,
-    /// Where notifications are posted; nowhere if there is none.
+    /// Where notifications are posted; nowhere if there is none. UnionPay's go where each order says.
     pub notify_url: Option<String>,
+    /// What UnionPay's forms are signed with, both ways.
+    pub unionpay_secret: String,
 }
 
 /// A bank and a fund with their books. Cheap to share: every method takes `&self`.
@@ -82,6 +94,8 @@ pub struct Bank {
     days: Days,
     stats: Stats,
     notifier: Option<Notifier>,
+    unionpay: UnionPay,
+    sites: Sites,
 }
 
 /// Why the clock did not move.
@@ -98,10 +112,11 @@ impl Bank {
     /// A bank without customers and without a past.
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
-        let Settings { plan, seed, key, date, notify_url } = settings;
+        let Settings { plan, seed, key, date, notify_url, unionpay_secret } = settings;
+        let unionpay = UnionPay::new(unionpay_secret);
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
-        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier })
+        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, sites: Sites::default() })
     }
 
     /// The date that operations are cleared under now.
@@ -116,6 +131,7 @@ impl Bank {
     /// [`ClockError`] if it would go back.
     pub fn set_clearing_date(&self, date: Date) -> Result<(), ClockError> {
         let came_back = self.days.set(date)?;
+        self.end_pages(date);
         self.tell_returns(&came_back);
         Ok(())
     }
@@ -133,6 +149,15 @@ impl Bank {
         let came_back = paid.and_then(|(rail, amount)| self.days.return_now(serial, rail, amount));
         self.tell_returns(came_back.as_slice());
         came_back.is_some()
+    }
+
+    /// Takes a site down, or lets it come back; the first is 1. What is down takes no connection, and loses the answers to
+    /// what comes on those that are open.
+    ///
+    /// # Errors
+    /// [`NoSite`].
+    pub fn set_site(&self, number: usize, up: bool) -> Result<(), NoSite> {
+        self.sites.set(number, up)
     }
 
     /// What happened so far.
@@ -165,6 +190,32 @@ pub async fn serve(
     bank: Arc<Bank>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = http::router(bank).into_make_service_with_connect_info::<connection::Cutter>();
-    axum::serve(connection::Listener::new(listener), service).with_graceful_shutdown(stop).await
+    serve_sites(vec![listener], bank, stop).await
+}
+
+/// As [`serve`], on several addresses: the bank's sites, the first of which is 1. The outages of its plan count from now.
+///
+/// # Errors
+/// Those of the listeners, and an outage of a site that there is not.
+pub async fn serve_sites(
+    listeners: Vec<TcpListener>,
+    bank: Arc<Bank>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (stopping, stopped) = watch::channel(false);
+    let mut sites = JoinSet::new();
+    for listener in listeners {
+        let listener = connection::Listener::new(listener, bank.sites.add())?;
+        let service = http::router(Arc::clone(&bank)).into_make_service_with_connect_info::<connection::Cutter>();
+        let mut stopped = stopped.clone();
+        let stop = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+        sites.spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future());
+    }
+    bank.sites.plan(&bank.plan.outage).map_err(std::io::Error::other)?;
+    stop.await;
+    stopping.send_replace(true);
+    while let Some(ended) = sites.join_next().await {
+        ended.map_err(std::io::Error::other)??;
+    }
+    Ok(())
 }

@@ -29,6 +29,9 @@ impl fmt::Display for Serial {
 }
 
 impl Serial {
+    /// No serial number: 31 digits spell less.
+    pub(crate) const NONE: Self = Self(u128::MAX);
+
     /// The two halves of the number, for hashing.
     pub(crate) fn halves(self) -> [u64; 2] {
         #[expect(clippy::cast_possible_truncation, reason = "each half is what is wanted")]
@@ -76,6 +79,8 @@ words! {
         Capture = "capture",
         /// Let go of money that is held.
         Release = "release",
+        /// Let the payer pay at the network's page.
+        Redirect = "redirect",
     }
 }
 
@@ -105,8 +110,8 @@ impl Verb {
     /// What its `original` must be, where it has one.
     pub(crate) const fn originals(self) -> &'static [Self] {
         match self {
-            Self::Debit | Self::Pay | Self::Hold => &[],
-            Self::Refund => &[Self::Debit, Self::Capture],
+            Self::Debit | Self::Pay | Self::Hold | Self::Redirect => &[],
+            Self::Refund => &[Self::Debit, Self::Capture, Self::Redirect],
             Self::Capture | Self::Release => &[Self::Hold],
         }
     }
@@ -114,7 +119,7 @@ impl Verb {
     /// Whether money moves towards the platform (`Some(true)`), away from it, or not at all.
     pub(crate) const fn inbound(self) -> Option<bool> {
         match self {
-            Self::Debit | Self::Capture => Some(true),
+            Self::Debit | Self::Capture | Self::Redirect => Some(true),
             Self::Refund | Self::Pay => Some(false),
             Self::Hold | Self::Release => None,
         }
@@ -136,6 +141,8 @@ impl House {
             Verb::Debit | Verb::Pay => matches!(self, Self::Bank),
             Verb::Hold | Verb::Capture | Verb::Release => matches!(self, Self::Fund),
             Verb::Refund => true,
+            // A browser posts it, to UnionPay's own address.
+            Verb::Redirect => false,
         }
     }
 

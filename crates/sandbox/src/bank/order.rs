@@ -58,6 +58,7 @@ pub(crate) fn read(house: House, verb: Verb, body: &[u8]) -> Result<Entry, &'sta
         Verb::Hold => [false, true, false, false, false],
         Verb::Refund | Verb::Capture | Verb::Release => [false, false, true, false, false],
         Verb::Pay => [false, false, false, true, true],
+        Verb::Redirect => return Err("a redirect is a form that a browser posts"),
     };
     if there != needed {
         return Err("one of agreement, contract, original, account and name is missing or does not belong here");

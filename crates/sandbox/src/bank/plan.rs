@@ -40,6 +40,22 @@ pub struct Plan {
     pub capture: Rates,
     /// Rates of releases.
     pub release: Rates,
+    /// Rates of payments at UnionPay's page.
+    pub redirect: Rates,
+    /// Sites that go down for a while.
+    pub outage: Vec<Outage>,
+}
+
+/// A site that goes down for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outage {
+    /// Which, of the addresses that the bank listens on; the first is 1.
+    pub site: usize,
+    /// How long after the bank began, in milliseconds.
+    pub after_ms: u64,
+    /// For how long, in milliseconds.
+    pub for_ms: u64,
 }
 
 impl Default for Plan {
@@ -56,6 +72,8 @@ impl Default for Plan {
             hold: Rates::default(),
             capture: Rates::default(),
             release: Rates::default(),
+            redirect: Rates::default(),
+            outage: Vec::new(),
         }
     }
 }
@@ -140,6 +158,9 @@ pub enum PlanError {
         /// The code.
         code: String,
     },
+    /// An outage of no site.
+    #[error("the fault plan, [[outage]]: site is 0; the first site is 1")]
+    Outage,
     /// A query number that there is not.
     #[error("the fault plan: in_progress_queries is 0; the first query is 1")]
     Queries,
@@ -154,6 +175,9 @@ impl Plan {
         let plan: Self = toml::from_str(text)?;
         if plan.in_progress_queries == 0 {
             return Err(PlanError::Queries);
+        }
+        if plan.outage.iter().any(|outage| outage.site == 0) {
+            return Err(PlanError::Outage);
         }
         for verb in Verb::ALL.iter().copied() {
             plan.rates(verb).check(verb.name())?;
@@ -171,6 +195,7 @@ impl Plan {
             Verb::Hold => &self.hold,
             Verb::Capture => &self.capture,
             Verb::Release => &self.release,
+            Verb::Redirect => &self.redirect,
         }
     }
 
@@ -245,7 +270,7 @@ impl Rates {
 /// What a verb is usually declined for: mostly the payer, then risk control, banks and the network.
 const fn usual_codes(verb: Verb) -> &'static [&'static str] {
     match verb {
-        Verb::Debit => {
+        Verb::Debit | Verb::Redirect => {
             &["10000001", "10000001", "10000001", "10000002", "20000001", "20000002", "30000001", "40000001"]
         }
         Verb::Pay => &["10000003", "10000004", "20000001", "30000001", "40000001"],
@@ -348,5 +373,7 @@ mod tests {
         assert!(refused("[debit]\nlate = -1").contains("late"));
         assert!(refused("[hold]\ndecline_codes = [\"00000000\"]").contains("'00000000' is not a code of a decline"));
         assert!(refused("in_progress_queries = 0").contains("in_progress_queries"));
+        assert!(refused("[[outage]]\nsite = 0\nafter_ms = 1\nfor_ms = 1").contains("the first site is 1"));
+        assert!(refused("[[outage]]\nsite = 1\nafter_ms = 1").contains("for_ms"));
     }
 }

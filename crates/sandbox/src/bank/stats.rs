@@ -69,7 +69,7 @@ impl VerbCounters {
 
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    verbs: [VerbCounters; 6],
+    verbs: [VerbCounters; 7],
     pub(crate) queries: AtomicU64,
     pub(crate) malformed: AtomicU64,
     pub(crate) unsigned: AtomicU64,
@@ -104,6 +104,7 @@ impl Stats {
             Verb::Hold => 3,
             Verb::Capture => 4,
             Verb::Release => 5,
+            Verb::Redirect => 6,
         };
         &self.verbs[index]
     }

@@ -142,7 +142,11 @@ impl Bank {
         Answer::of(entry, &state, self.days.now())
     }
 
-    fn tell(&self, entry: &Entry) {
+    pub(crate) fn tell(&self, entry: &Entry) {
+        let state = self.ledger.state(entry.serial).unwrap_or(State::Lost);
+        if self.unionpay.tell(entry.serial, &state) {
+            return;
+        }
         if let Some(notifier) = &self.notifier {
             notifier.send(entry.serial, &Notification::Answered(self.answer(entry)));
         }

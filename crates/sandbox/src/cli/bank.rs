@@ -1,23 +1,23 @@
 //! `lintel-sandbox bank`: the sandbox bank as a process, until Ctrl-C or SIGTERM.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{fs, future};
 
 use anyhow::Context as _;
 use ark::MacKey;
 use clap::Args;
 use jiff::civil::Date;
-use sandbox::bank::{self, Bank, DEFAULT_PLAN, Plan, SANDBOX_KEY_HEX, Settings};
+use sandbox::bank::{self, Bank, DEFAULT_PLAN, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET, Settings};
 use tokio::net::TcpListener;
 
 /// Arguments of `lintel-sandbox bank`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:0")]
-    listen: SocketAddr,
+    /// Where to listen; port 0 takes a free one. Several are the bank's sites, each of which can go down.
+    #[arg(long = "listen", value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: Vec<SocketAddr>,
     /// Decides, with a serial number, what goes wrong with it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -27,13 +27,16 @@ pub(crate) struct Arguments {
     /// The HMAC-SM3 key shared with the platform, 64 hexadecimal digits. The default is a known one.
     #[arg(long, env = "LINTEL_SANDBOX_KEY", hide_env_values = true, default_value = SANDBOX_KEY_HEX, hide_default_value = true)]
     key: String,
+    /// The secret that UnionPay's forms are signed with, both ways (signMethod 12). The default is a known one.
+    #[arg(long, env = "LINTEL_SANDBOX_UNIONPAY_SECRET", hide_env_values = true, default_value = SANDBOX_UNIONPAY_SECRET, hide_default_value = true)]
+    unionpay_secret: String,
     /// The first clearing date, e.g. 2026-03-05; today in China unless given.
     #[arg(long, value_parser = date)]
     date: Option<Date>,
     /// Where to post notifications; without it none are sent.
     #[arg(long, value_name = "URL")]
     notify: Option<String>,
-    /// Write the address to this file once the bank listens.
+    /// Write the addresses to this file, one a line, once the bank listens.
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
     /// Threads that serve.
@@ -49,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         key: MacKey::from_hex(&arguments.key).context("reading --key")?,
         date: arguments.date.unwrap_or_else(bank::today),
         notify_url: arguments.notify.clone(),
+        unionpay_secret: arguments.unionpay_secret.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(arguments.threads))
@@ -60,14 +64,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(arguments: &Arguments, settings: Settings) -> anyhow::Result<()> {
-    let listener =
-        TcpListener::bind(arguments.listen).await.with_context(|| format!("listening on {}", arguments.listen))?;
-    let address = listener.local_addr().context("asking for the address of the listener")?;
-    if let Some(path) = &arguments.port_file {
-        write_whole(path, &address.to_string())?;
+    let stop = stop()?;
+    let mut listeners = Vec::new();
+    for address in &arguments.listen {
+        listeners.push(TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?);
     }
-    println!("lintel-sandbox bank: http://{address} (clearing date {}, seed {})", settings.date, settings.seed);
-    bank::serve(listener, Bank::new(settings), stop()).await.context("serving the bank")
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>();
+    let addresses = addresses.context("asking for the address of a listener")?;
+    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if let Some(path) = &arguments.port_file {
+        write_whole(path, &texts.join("\n"))?;
+    }
+    let urls = texts.join(", http://");
+    println!("lintel-sandbox bank: http://{urls} (clearing date {}, seed {})", settings.date, settings.seed);
+    bank::serve_sites(listeners, Bank::new(settings), stop).await.context("serving the bank")
 }
 
 fn plan(name: &str) -> anyhow::Result<Plan> {
@@ -94,25 +104,26 @@ fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::rename(&beside, path).with_context(|| format!("renaming {} to {}", beside.display(), path.display()))
 }
 
-/// Ends at Ctrl-C or SIGTERM.
-async fn stop() {
-    let interrupt = async {
+/// Ends at Ctrl-C or SIGTERM, from when this is called and not from when it is first waited for: who was answered may stop it.
+#[cfg(unix)]
+fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).context("listening for signals");
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ends at Ctrl-C.
+#[cfg(not(unix))]
+fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
-            future::pending::<()>().await;
+            std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+    })
 }

@@ -3,13 +3,14 @@
 //!
 //! ```text
 //!  1 open   customers, merchants, agreements
-//!  2 orders rent by card · combined (fund + card) · earnest money           day D
+//!  2 orders rent by card, or at UnionPay's page, where some leave · combined (fund + card) · earnest money           day D
 //!  3 money  splits over up to 12 roles · refunds, part, full, after a split
 //!  4 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
 //!  5 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
 //!  6 close  both days: checks, trial balance, cover, rates, statements
 //! ```
 
+mod browser;
 mod chargeback;
 mod close;
 mod court;
@@ -78,6 +79,7 @@ impl Play {
     async fn play(&self) -> Result<bool> {
         let mut talk = Talk::new();
         let stage = Stage::raise(self, &mut talk)?;
+        stage.route_notifications().await?;
         let power = power::Cuts::begin(self, &stage);
         let cast = open::open(&stage, &mut talk).await?;
         let mut day = orders::Day::new(self.seed, self.orders);

@@ -1,14 +1,20 @@
-//! Phase 2: the orders of the day: rent by card, combined payment, earnest money, commissions.
+//! Phase 2: the orders of the day: rent by card or at UnionPay's page, combined payment, earnest money, commissions.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
+use super::browser::Browser;
 use super::open::{Branch, Cast};
 use super::stage::{each, text};
 use super::{Stage, Talk};
 use crate::api::Api;
 use crate::bench::numbers::Numbers;
+
+/// One rent in so many is paid at UnionPay's page.
+const PAGE_ONE_IN: u64 = 8;
+/// One payer in so many leaves that page without paying.
+const LEAVES_ONE_IN: u64 = 40;
 
 /// What an order is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +80,10 @@ impl Day {
         let bar = talk.bar(wishes.len() as u64, "orders");
         let began = Instant::now();
         let placed = each(wishes, stage.concurrency, |_, wish| {
-            let (api, bar) = (stage.operator.clone(), bar.clone());
+            let (api, browser, bar) = (stage.operator.clone(), stage.browser(), bar.clone());
             async move {
                 let began = Instant::now();
-                let placed = place(&api, &wish).await?;
+                let placed = place(&api, &browser, &wish).await?;
                 bar.inc(1);
                 Ok((placed, began.elapsed()))
             }
@@ -113,7 +119,14 @@ fn wish(number: u64, cast: &Cast, numbers: &mut Numbers) -> Wish {
     Wish { number, kind, payer, merchant, destination, items, rail }
 }
 
-async fn place(api: &Api, wish: &Wish) -> Result<Placed> {
+impl Wish {
+    /// Whether the payer is sent to UnionPay's page.
+    fn by_page(&self) -> bool {
+        self.kind == Kind::Rent && self.number.is_multiple_of(PAGE_ONE_IN)
+    }
+}
+
+async fn place(api: &Api, browser: &Browser, wish: &Wish) -> Result<Placed> {
     let number = wish.number;
     let amount: i64 = wish.items.iter().map(|(_, amount)| amount).sum();
     let items: Vec<Value> = wish.items.iter().map(|(kind, amount)| json!({ "kind": kind, "amount": amount })).collect();
@@ -126,6 +139,13 @@ async fn place(api: &Api, wish: &Wish) -> Result<Placed> {
     }
     let order = api.post("/v1/orders", &format!("order-{number}"), &body).await?.json()?;
     let id = text(&order, "id")?;
+    if wish.by_page() {
+        let body = json!({ "instruments": [{ "type": "redirect", "rail": "unionpay", "amount": amount }] });
+        api.post(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body).await?.json()?;
+        let page = api.get(&format!("/v1/orders/{id}/front-page")).await?;
+        browser.visit(&page, !number.is_multiple_of(LEAVES_ONE_IN)).await?;
+        return Ok(Placed { number, kind: wish.kind, id });
+    }
     let fund = if wish.kind == Kind::Combined { wish.items.first().map_or(0, |(_, rent)| *rent) } else { 0 };
     let mut instruments = vec![json!({
         "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011", "rail": wish.rail,

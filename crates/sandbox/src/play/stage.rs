@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::Play;
+use super::browser::Browser;
 use crate::api::Api;
-use crate::bank::SANDBOX_KEY_HEX;
+use crate::bank::{SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET};
 use crate::bench::connection::Signer;
 use crate::process::{Launch, Platform, Process, lintel_binary};
 
@@ -24,6 +25,9 @@ pub(crate) const DAY: &str = "2026-03-05";
 pub(crate) const NEXT_DAY: &str = "2026-03-06";
 /// The day after it.
 pub(super) const DAY_AFTER: &str = "2026-03-07";
+
+/// Where notifications go until the bank is told where the platform listens: nobody does there (the discard port).
+const NOWHERE: &str = "http://127.0.0.1:9/v1/channels/unionpay/notify";
 
 /// What the player says: one line a phase, and a bar while it works.
 #[derive(Debug)]
@@ -188,6 +192,17 @@ impl Stage {
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
+    /// Lets UnionPay's notifications reach the platform, which stays at its address through every restart.
+    pub(super) async fn route_notifications(&self) -> Result<()> {
+        let url = format!("{}/v1/channels/unionpay/notify", self.base());
+        self.bank("POST", "/sandbox/unionpay/route", &json!({ "url": url })).await.map(|_| ())
+    }
+
+    /// A payer's browser.
+    pub(super) fn browser(&self) -> Browser {
+        Browser::new(self.http.clone(), &self.bank_base)
+    }
+
     /// Moves the clocks of the platform and the bank to nine o'clock of a day.
     pub(crate) async fn move_clocks(&self, day: &str) -> Result<()> {
         self.bank("POST", "/sandbox/clock", &json!({ "date": day })).await?;
@@ -266,6 +281,11 @@ fn start_bank(seed: u64, faults: &str, data_dir: &Path) -> Result<(Process, Stri
 }
 
 fn write_config(data_dir: &Path, bank: &str) -> Result<PathBuf> {
+    let unionpay = format!(
+        "[[channels]]\nname = \"unionpay_online\"\nurl = \"{bank}\"\n[channels.settings]\n\
+         merchant = \"777290058110048\"\nsign_method = \"12\"\nkey = \"{SANDBOX_UNIONPAY_SECRET}\"\n\
+         tr_id = \"62000000001\"\nfront_url = \"http://127.0.0.1:9/shop\"\nback_url = \"{NOWHERE}\"\n\n"
+    );
     let channel = |name: &str, settings: &str| {
         format!(
             "[[channels]]\nname = \"{name}\"\nurl = \"{bank}\"\n[channels.settings]\n{settings}institution = \"lintel\"\nkey = \"{SANDBOX_KEY_HEX}\"\n\n"
@@ -275,7 +295,7 @@ fn write_config(data_dir: &Path, bank: &str) -> Result<PathBuf> {
         "# Written by the day player: the sandbox bank's channels, and patience to match it.\n".to_owned(),
         "[executor]\ntimeout_ms = 250\nquery_first_ms = 50\nquery_max_ms = 1000\n\n".to_owned(),
         channel("sandbox_bank", "rail = \"epcc\"\n"),
-        channel("sandbox_bank", "rail = \"unionpay\"\n"),
+        unionpay,
         channel("sandbox_fund", ""),
     ]
     .concat();

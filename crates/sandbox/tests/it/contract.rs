@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{DAY, NEXT_DAY, World};
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/channels").join(name)
 }
 
 /// The blocks of a conversation: the lines marked `>` (requests) and `<` (responses).
-fn blocks(name: &str, mark: &str) -> Vec<String> {
+pub(crate) fn blocks(name: &str, mark: &str) -> Vec<String> {
     let path = fixture(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()));
     let block = |block: &str| {

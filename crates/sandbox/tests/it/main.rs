@@ -8,4 +8,6 @@ mod faults;
 mod process;
 mod refusals;
 mod returns;
+mod sites;
 mod support;
+mod unionpay;

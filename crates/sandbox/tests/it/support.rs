@@ -38,11 +38,37 @@ impl World {
 
     pub(crate) async fn start_with(plan: &str, seed: u64, notify_url: Option<String>) -> Self {
         let plan = Plan::parse(plan).unwrap();
-        let bank = Bank::new(Settings { plan, seed, key: key(), date: DAY, notify_url });
+        let unionpay_secret = bank::SANDBOX_UNIONPAY_SECRET.to_owned();
+        let bank = Bank::new(Settings { plan, seed, key: key(), date: DAY, notify_url, unionpay_secret });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(bank::serve(listener, Arc::clone(&bank), future::pending()));
         Self { bank, url, client: reqwest::Client::new(), nonces: Arc::default() }
+    }
+
+    /// The same bank at two sites, each with a client of its own.
+    pub(crate) async fn at_two_sites(plan: &str) -> [Self; 2] {
+        let plan = Plan::parse(plan).unwrap();
+        let unionpay_secret = bank::SANDBOX_UNIONPAY_SECRET.to_owned();
+        let bank = Bank::new(Settings { plan, seed: 1, key: key(), date: DAY, notify_url: None, unionpay_secret });
+        let listeners =
+            [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+        let urls = listeners.each_ref().map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+        tokio::spawn(bank::serve_sites(listeners.into(), Arc::clone(&bank), future::pending()));
+        let nonces = Arc::<AtomicU64>::default();
+        urls.map(|url| {
+            let (bank, nonces) = (Arc::clone(&bank), Arc::clone(&nonces));
+            Self { bank, url, client: reqwest::Client::new(), nonces }
+        })
+    }
+
+    /// Whether a new connection is taken.
+    pub(crate) async fn is_taken(&self) -> bool {
+        let asked = reqwest::Client::new().get(format!("{}/sandbox/stats", self.url)).send().await;
+        match asked {
+            Ok(_) => true,
+            Err(error) => !error.is_connect(),
+        }
     }
 
     /// Sends a signed request. Nothing comes back if the connection ends without an answer.

@@ -4,9 +4,10 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ark::KeyService;
-use ark::keys::{By, Change, Context, Error, KeyUse as _, Purpose, Role, Spec};
+use ark::keys::{By, Change, Context, Error, KeyUse as _, Purpose, Role, Spec, Step, VAULT_KEY};
 use ark::provider::{KeyError, KeyKind};
+use ark::vault::RewrapFrom;
+use ark::{CertificateType, Identity, KeyService, Vault};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -145,6 +146,32 @@ fn every_operation_is_as_in_one_process() {
     let stranger = served.remote(&authority, "stranger", 10_000);
     let refused = stranger.decrypt(&BY, "platform/fields", &context, &text).map_err(|error| error.code());
     assert_eq!(refused.err(), Some("not_permitted"));
+}
+
+#[test]
+fn a_vault_whose_keys_are_elsewhere_moves_and_names_what_does_not() {
+    let Some(authority) = authority() else { return };
+    let served = Served::new(&authority);
+    made_for_platform(&served);
+    let directory = TempDir::new().unwrap();
+    let keys = Arc::new(served.remote(&authority, "platform", 10_000));
+    let vault = Vault::open(directory.path(), keys).unwrap();
+    let passport = |number: &str| Identity::new(CertificateType::Passport, &number.into()).unwrap();
+    vault.get_or_create_many(&["E10000001", "E10000002", "E10000003"].map(passport)).unwrap();
+    let by = By::new(OPERATOR, "", 1_000);
+    served.service().rotate(&by, VAULT_KEY).unwrap();
+    // The MAC root and customer 1; then the old version may not open any more.
+    let data_keys = vault.rewrap_page(RewrapFrom::default(), 9).unwrap().next.unwrap();
+    let behind = vault.rewrap_page(data_keys, 1).unwrap();
+    assert_eq!((behind.moved, vault.newest_version().unwrap()), (1, 2));
+    served.service().step(&by, VAULT_KEY, 1, Step::Compromise).unwrap();
+    let page = vault.rewrap_page(behind.next.unwrap(), 9).unwrap();
+    assert_eq!((page.moved, page.changed, page.refused), (0, 0, 2));
+    let damages = vault.verify().unwrap().damages;
+    let names =
+        |customer: u64| format!("data key {customer} of customer {customer}: version 1 of key `platform/vault` is");
+    assert_eq!(damages.len(), 2, "{damages:?}");
+    assert!(damages.iter().zip([2, 3]).all(|(damage, customer)| damage.starts_with(&names(customer))), "{damages:?}");
 }
 
 #[test]

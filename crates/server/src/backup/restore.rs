@@ -1,10 +1,12 @@
 //! Restoring: a new data directory with the journal of a backup, whole or up to a position, its vault and its keys; where the
-//! settings name PostgreSQL for the journal, its rows go to a schema there that has none, and the directory gets the rest.
+//! settings name PostgreSQL for the journal or the keys, their rows go to a schema there that has none, and the directory gets the rest.
 //!
 //! ```text
-//!  DIRECTORY.restoring ◄─ rows, vault, keys, root key ─ each checked ─► the rows are durable ─► renamed to DIRECTORY
-//!                                                        └ PostgreSQL: one transaction, committed last but the name
+//!  DIRECTORY.restoring ◄─ rows, vault, keys, root key ─ each checked ─► the keys are durable ─► the rows are ─► renamed to DIRECTORY
+//!                                                        └ PostgreSQL: one transaction ┘ each, the journal's last but the name
 //! ```
+//! Keys are put back with their tombstones: with a root key at hand, what was destroyed is so before their rows reach the schema; else
+//! the first unsealing does it, before anything is served.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,11 +14,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use ark::Vault;
+use ark::keys::{KEYS_NAME, TOMBSTONES_NAME};
 use journal::copy::{Copy, encode};
 use journal::{DirectoryLock, Tip};
 
 use super::manifest::Manifest;
 use super::place::Place;
+use crate::config::ArkConfig;
 use crate::files::{beside, publish_private, sync_directory_of};
 use crate::shell::journal_place::JournalPlace;
 
@@ -40,6 +44,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) data_dir: &'a Path,
     /// Where the journal goes: into the directory, or a schema of PostgreSQL without rows.
     pub(crate) journal: &'a JournalPlace,
+    /// Where keys go: into the directory, or a schema of PostgreSQL without keys.
+    pub(crate) keys: &'a ArkConfig,
     /// Whole batches up to this position; all if none.
     pub(crate) to: Option<u64>,
     pub(crate) root_key: Option<&'a Path>,
@@ -48,10 +54,10 @@ pub(crate) struct Wanted<'a> {
 /// Makes a directory beside the one that is wanted, and renames it once everything is whole.
 ///
 /// # Errors
-/// A directory that has something, a schema that has rows, a backup that is damaged, a root key that is not this vault's.
+/// A directory that has something, a schema that has rows or keys, a backup that is damaged, a root key that is not this vault's.
 /// Nothing is left then.
 pub(crate) fn restore(wanted: &Wanted<'_>, progress: impl FnMut(u64)) -> Result<Restored> {
-    let Wanted { backup, data_dir, journal, to, .. } = *wanted;
+    let Wanted { backup, data_dir, to, .. } = *wanted;
     let manifest = Manifest::of(backup)?;
     if let Some(to) = to {
         let last = manifest.last_position();
@@ -60,7 +66,12 @@ pub(crate) fn restore(wanted: &Wanted<'_>, progress: impl FnMut(u64)) -> Result<
     let empty = fs::read_dir(data_dir).map_or(true, |mut entries| entries.next().is_none());
     ensure!(empty, "{} holds something; name a directory that is not there yet, or an empty one", data_dir.display());
     let building = beside(data_dir, ".restoring");
-    ensure!(!building.exists(), "{}", left_over(&building, data_dir, journal));
+    ensure!(!building.exists(), "{}", left_over(&building, wanted));
+    let home = wanted.keys.home(&building);
+    if home.is_in_postgres() && manifest.vault.is_some() {
+        // Found before hours of reading; looked at again under the schema's lock.
+        ensure!(!home.is_made()?, "{} holds keys: {NOT_EMPTY}", home.name().display());
+    }
     let built = build(&manifest, wanted, &building, progress).and_then(|restored| {
         if data_dir.exists() {
             fs::remove_dir(data_dir).with_context(|| format!("replacing {}", data_dir.display()))?;
@@ -77,12 +88,24 @@ pub(crate) fn restore(wanted: &Wanted<'_>, progress: impl FnMut(u64)) -> Result<
     built
 }
 
-/// What to do with the directory of a restore that was broken off.
-fn left_over(building: &Path, data_dir: &Path, journal: &JournalPlace) -> String {
+/// What to do with a schema that holds keys.
+const NOT_EMPTY: &str = "rename it (ALTER SCHEMA … RENAME TO …), or name another one in ark.place.schema";
+
+/// What to do with what a restore that was broken off left.
+fn left_over(building: &Path, wanted: &Wanted<'_>) -> String {
     let left = format!("{} is left of a restore that was broken off; ", building.display());
-    let Some(config) = journal.postgres() else { return left + "remove it first" };
-    let (schema, name) = (&config.schema, data_dir.display());
-    format!("{left}if schema {schema} has rows, all of them are there: rename it to {name}. Else remove it first")
+    let home = wanted.keys.home(building);
+    let first = if home.is_in_postgres() {
+        format!(
+            "remove it first, and if {} holds keys by now, rename that (ALTER SCHEMA … RENAME TO …)",
+            home.name().display()
+        )
+    } else {
+        "remove it first".to_owned()
+    };
+    let Some(config) = wanted.journal.postgres() else { return left + &first };
+    let (schema, name) = (&config.schema, wanted.data_dir.display());
+    format!("{left}if schema {schema} has rows, all of them are there: rename it to {name}. Else {first}")
 }
 
 fn build(manifest: &Manifest, wanted: &Wanted<'_>, building: &Path, mut progress: impl FnMut(u64)) -> Result<Restored> {
@@ -96,7 +119,7 @@ fn build(manifest: &Manifest, wanted: &Wanted<'_>, building: &Path, mut progress
     if let Some(vault) = &manifest.vault {
         publish_private(&building.join(ark::vault::VAULT_NAME), &vault.read(backup)?)?;
     }
-    let keys = [(&manifest.keys, ark::keys::KEYS_NAME), (&manifest.tombstones, ark::keys::TOMBSTONES_NAME)];
+    let keys = [(&manifest.keys, KEYS_NAME), (&manifest.tombstones, TOMBSTONES_NAME)];
     for (copy, name) in keys.into_iter().filter_map(|(copy, name)| Some((copy.as_ref()?, name))) {
         publish_private(&building.join(name), &copy.read(backup)?)?;
     }
@@ -121,8 +144,32 @@ fn build(manifest: &Manifest, wanted: &Wanted<'_>, building: &Path, mut progress
         progress(rows);
         Ok(())
     })?;
-    let tip = copy.finish()?;
+    let into = into_schema(wanted, building)?;
+    let tip = copy.finish().map_err(|error| match into {
+        None => anyhow::Error::from(error),
+        Some(schema) => anyhow::Error::from(error).context(format!("the keys are in {schema} by now: {NOT_EMPTY}")),
+    })?;
     Ok(Restored { rows, tip, vault: manifest.vault.is_some(), keys: manifest.keys.is_some() })
+}
+
+/// Moves the keys on to their schema, if the settings name one; its name.
+fn into_schema(wanted: &Wanted<'_>, building: &Path) -> Result<Option<String>> {
+    // Aside, so that no keys file lies where a schema has the keys.
+    let (home, file, aside) = (wanted.keys.home(building), building.join(KEYS_NAME), building.join("keys.restoring"));
+    if !home.is_in_postgres() || !file.exists() {
+        return Ok(None);
+    }
+    let name = home.name().display().to_string();
+    fs::rename(&file, &aside).with_context(|| format!("renaming {}", file.display()))?;
+    ark::keys::restore(&aside, &home).with_context(|| format!("restoring the keys into {name}"))?;
+    // One that was opened leaves its log to whoever reads it.
+    for rest in ["", "-wal", "-shm"] {
+        let path = building.join(format!("keys.restoring{rest}"));
+        if path.exists() {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(Some(name))
 }
 
 /// Copies the root key for its owner alone, durably.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use ark::keys::Home;
 use journal::chain::{Chain, StoredRow};
 use journal::copy;
 
@@ -95,18 +96,19 @@ fn pass(chain: &mut Chain, mut page: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Copies the vault and the key service's files into the backup, and takes the copies before away.
+/// Copies the vault of a directory and its keys, from their file or their schema, into the backup, and takes the copies before away.
 ///
 /// # Errors
-/// Those of the files and the place; the copies before then stand.
-pub(crate) fn vault(data_dir: &Path, place: &Place) -> Result<()> {
+/// Those of the files, the database and the place; the copies before then stand.
+pub(crate) fn vault(home: &Home, place: &Place) -> Result<()> {
+    let data_dir = home.directory();
     let mut manifest = Manifest::of(place)?;
     let aside = Aside { directory: place.directory().unwrap_or(data_dir).to_owned(), stamp: wall_ms() };
     let (vault, keys, tombstones) = (aside.path("vault"), aside.path("keys"), aside.path("tombstones"));
     // The vault first: every version that wraps something in it is then in the copy of the keys.
     ark::vault::copy(data_dir, &vault)?;
-    let has_keys = data_dir.join(ark::keys::KEYS_NAME).exists();
-    let has_tombstones = has_keys && ark::keys::copy(data_dir, &keys, &tombstones)?;
+    let has_keys = home.is_made()?;
+    let has_tombstones = has_keys && ark::keys::copy(home, &keys, &tombstones)?;
     let last_row = manifest.ranges.last().map_or(0, |range| range.last_row);
     let put = |kind: &str, path: &Path| -> Result<VaultCopy> {
         let (file, taken_at_ms) = (format!("{kind}-{last_row:012}-{}.db", wall_ms()), wall_ms());

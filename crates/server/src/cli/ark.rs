@@ -6,6 +6,7 @@
 
 mod financial;
 mod offline;
+mod rewrap_vault;
 mod serve;
 mod verbs;
 
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use self::offline::Trail;
 use super::remote::{Connection, Remote};
 use crate::config::Config;
 
@@ -28,10 +30,13 @@ Examples:
   lintel ark access allow operator --prefix orders encrypt decrypt
   lintel ark keys take-in channel/our-bank --in FILE          a key that a bank gave, in hexadecimal
   echo -n secret | lintel ark encrypt orders --context merchant=7
+  lintel ark keys rotate platform/vault && lintel ark rewrap-vault
   lintel ark financial form t1/tmk --kind sm4 --purpose terminal-master --components 2
   lintel ark financial component t1/tmk --as opr_3            reads hexadecimal digits; then another custodian
   lintel ark approvals propose destroy orders 1 --reason \"no longer needed\" --as opr_1
-  lintel ark audit verify --file keys-backup.db --public-key BASE64";
+  lintel ark audit verify --file keys-backup.db --public-key BASE64
+  lintel --config pg.toml ark restore keys-backup.db          into the PostgreSQL schema of [ark.place], which must hold no keys
+  lintel --config pg.toml ark audit verify --offline --public-key BASE64";
 
 /// The key service.
 #[derive(Debug, Subcommand)]
@@ -50,7 +55,10 @@ pub(crate) enum Ark {
         #[arg(long, requires = "shares")]
         threshold: Option<u8>,
     },
-    /// Put a backup in the place of the keys file, while no platform runs.
+    /// Put a backup where keys lie by the settings, which must be empty, while no process has them: keys.db of the data directory, or the
+    /// schema of [ark.place].
+    ///
+    /// What was destroyed since the backup is destroyed again before service, by keys.tombstones in the data directory.
     Restore {
         /// The backup.
         file: PathBuf,
@@ -86,6 +94,7 @@ pub(crate) enum Ark {
         #[command(flatten)]
         why: Why,
     },
+    RewrapVault(rewrap_vault::RewrapVault),
     /// Copy the keys file of the running key service.
     Backup {
         /// Where the copy goes; must not exist.
@@ -109,6 +118,9 @@ pub(crate) enum Ark {
         /// 16 to 64.
         #[arg(long, default_value_t = 16)]
         bytes: u32,
+        /// A pair that it is bound to; may be given several times.
+        #[arg(long, value_name = "NAME=VALUE")]
+        context: Vec<String>,
         #[command(flatten)]
         why: Why,
     },
@@ -161,11 +173,15 @@ pub(crate) enum Audit {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
-    /// Verify all of it: of the running key service, or of a copy.
+    /// Verify all of it: of the running key service, of a copy, or where it lies.
     Verify {
         /// A backup, or the keys file while no platform runs; needs --public-key.
         #[arg(long)]
         file: Option<PathBuf>,
+        /// Read it where keys lie by the settings, keys.db or the schema of [ark.place], beside the process that has them or without
+        /// one; needs --public-key.
+        #[arg(long, conflicts_with = "file")]
+        offline: bool,
         /// The key that signs the trail, as `lintel ark status` showed it once.
         #[arg(long, value_name = "BASE64")]
         public_key: Option<String>,
@@ -236,10 +252,16 @@ fn run_verb(connection: &Connection, verb: &Ark, config: &Config) -> Result<()> 
         return offline::init(config, threshold.zip(*shares), connection.wants_json());
     }
     if let Ark::Restore { file } = verb {
-        return offline::restore(config, file);
+        return offline::restore(config, file, connection.wants_json());
     }
-    if let Ark::Audit(Audit::Verify { file: Some(file), public_key }) = verb {
-        return offline::verify(file, public_key.as_deref(), connection.wants_json());
+    if let Ark::Audit(Audit::Verify { file, offline, public_key }) = verb {
+        let trail = match file {
+            Some(file) => Some(Trail::Copy(file)),
+            None => offline.then_some(Trail::Lying(config)),
+        };
+        if let Some(trail) = trail {
+            return offline::verify(&trail, public_key.as_deref(), connection.wants_json());
+        }
     }
     // While it is sealed nobody's key can be told from another's: what custodians ask needs none.
     if let Ark::Status | Ark::Unseal { .. } = verb

@@ -101,7 +101,7 @@ fn take_backup(connection: &Connection, config: &Config, place: &Place, with_vau
     let told = |range: &Range| tell(&format!("{}: rows to {}, {} MiB", range.file, range.last_row, range.bytes >> 20));
     let added = take::rows(place, rows, told)?;
     if with_vault {
-        take::vault(&config.data_dir, place)
+        take::vault(&config.ark_home(), place)
             .context("copying the vault (--without-vault leaves it out, where the data directory is not here)")?;
     }
     let manifest = Manifest::of(place)?;
@@ -191,8 +191,8 @@ impl Restore {
             }
         };
         let (backup, journal, data_dir) = (Place::named(&self.backup)?, JournalPlace::of(config)?, &config.data_dir);
-        let wanted =
-            Wanted { backup: &backup, data_dir, journal: &journal, to: self.to, root_key: self.root_key.as_deref() };
+        let (keys, root_key) = (&config.ark, self.root_key.as_deref());
+        let wanted = Wanted { backup: &backup, data_dir, journal: &journal, keys, to: self.to, root_key };
         let restored = restore::restore(&wanted, told)?;
         drop(idle);
         let (rows, position) = (restored.rows, restored.tip.next.saturating_sub(1));

@@ -1,12 +1,11 @@
 //! `lintel key`: the secret of an API key, for whoever may read the data directory and has the root key of its key service.
 
 use std::io::Read as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use ark::ceremony::{RootKey, Share, Shares};
-use ark::keys::{KeyUse, by_platform};
+use ark::keys::{Home, KeyUse, by_platform};
 use ark::vault::{KEY_FILE_NAME, VAULT_NAME, api_root_beside};
 use ark::{KeyService, MacKey, Soft, Vault};
 use clap::Args;
@@ -60,7 +59,7 @@ pub(super) fn api_root(config: &Config, root: Option<&RootKey>) -> Result<MacKey
             directory.display()
         )
     };
-    api_root_beside(directory, root).with_context(needed)
+    api_root_beside(config.ark_home(), root).with_context(needed)
 }
 
 /// Makes the vault of a directory whose platform did not run yet.
@@ -70,7 +69,7 @@ fn first(config: &Config, root: Option<&RootKey>) -> Result<MacKey> {
         let none = "there is no vault yet, and ark.unseal is \"shares\": bring the custodians' lines with --shares";
         ensure!(config.ark.unseal == ArkUnseal::File, none);
     }
-    root_of(&vault(&config.data_dir, keys)?)
+    root_of(&vault(&config.ark_home(), keys)?)
 }
 
 fn root_of(vault: &Vault) -> Result<MacKey> {
@@ -84,7 +83,7 @@ fn root_of(vault: &Vault) -> Result<MacKey> {
 /// Another's root key, and those of [`held_elsewhere`].
 pub(super) fn held(config: &Config, root: Option<&RootKey>, why: &str) -> Result<Option<Arc<dyn KeyUse>>> {
     let Some(root) = root else { return held_elsewhere(config) };
-    let service = KeyService::open(&config.data_dir, Arc::new(Soft::new()?))?;
+    let service = KeyService::open(config.ark_home(), Arc::new(Soft::new()?))?;
     service.unseal(root, &by_platform(why))?;
     Ok(Some(Arc::new(service)))
 }
@@ -93,10 +92,10 @@ pub(super) fn held(config: &Config, root: Option<&RootKey>, why: &str) -> Result
 ///
 /// # Errors
 /// Those of [`Vault::open`] and [`Vault::open_with_key_file`].
-pub(super) fn vault(directory: &Path, keys: Option<Arc<dyn KeyUse>>) -> Result<Vault, ark::Error> {
+pub(super) fn vault(home: &Home, keys: Option<Arc<dyn KeyUse>>) -> Result<Vault, ark::Error> {
     match keys {
-        Some(keys) => Vault::open(directory, keys),
-        None => Vault::open_with_key_file(directory),
+        Some(keys) => Vault::open(home.directory(), keys),
+        None => Vault::open_with_key_file(home),
     }
 }
 

@@ -7,6 +7,8 @@ mod attempt;
 mod backup;
 mod bank_card;
 mod block_list;
+mod certificate;
+mod channel;
 mod clearing;
 pub(crate) mod client;
 mod day;
@@ -90,6 +92,9 @@ enum What {
     /// Attempts at channels, above all those without a certain answer.
     #[command(after_help = attempt::EXAMPLES)]
     Attempt(Remote<attempt::Attempt>),
+    /// Channels and their sites: who gets which share of new requests, and which site is sick.
+    #[command(after_help = channel::EXAMPLES)]
+    Channel(Remote<channel::Channel>),
     /// Settlements (T+1): what is due, and settling it.
     #[command(after_help = settlement::EXAMPLES)]
     Settlement(Remote<settlement::Settlement>),
@@ -128,6 +133,9 @@ enum What {
     /// Limits on personal payment accounts: in force, classes, what is used.
     #[command(after_help = limit::EXAMPLES)]
     Limit(Remote<limit::Limit>),
+    /// Certificates by which merchants sign, and the platform's public keys.
+    #[command(after_help = certificate::EXAMPLES)]
+    Certificate(Remote<certificate::Certificate>),
     /// Block lists: look, add, propose a removal.
     #[command(after_help = block_list::EXAMPLES)]
     BlockList(Remote<block_list::BlockList>),
@@ -206,6 +214,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Order(order) => order.run(&load()?, order::Order::ask)?,
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
+        What::Channel(channel) => channel.run(&load()?, channel::Channel::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
         What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,
@@ -221,6 +230,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Withdrawal(withdrawal) => withdrawal.run(&load()?, withdrawal::Withdrawal::ask)?,
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
+        What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Iso8583(iso8583) => iso8583.run()?,
         What::Key(key) => key.run(&load()?)?,

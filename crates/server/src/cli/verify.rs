@@ -2,7 +2,6 @@
 
 use anyhow::{Result, bail};
 use ark::ceremony::RootKey;
-use ark::keys::KEYS_NAME;
 use ark::vault::{Checked, KEY_FILE_NAME, VAULT_NAME};
 use clap::Args;
 use history::History;
@@ -109,14 +108,18 @@ fn report(config: &Config, lock: &DirectoryLock) -> Result<Report> {
 /// # Errors
 /// Keys that are elsewhere and do not answer.
 fn look_at_vault(config: &Config, registered: u64, root: Option<&RootKey>) -> Result<Option<Checked>> {
-    let directory = &config.data_dir;
+    let (directory, home) = (&config.data_dir, config.ark_home());
     let damaged = |what: String| Ok(Some(Checked { damages: vec![what], ..Checked::default() }));
     let is_remote = !config.ark.remote.url.is_empty();
-    for name in [VAULT_NAME, KEYS_NAME].into_iter().filter(|name| *name == VAULT_NAME || !is_remote) {
-        // To open it would make it.
-        if !directory.join(name).exists() {
-            return damaged(format!("{name} is not there; put it back from its copy"));
-        }
+    // To open either would make it.
+    let missing = if directory.join(VAULT_NAME).exists() {
+        (!is_remote && !home.is_made()?).then(|| home.name())
+    } else {
+        Some(VAULT_NAME.into())
+    };
+    if let Some(missing) = missing {
+        let name = missing.strip_prefix(directory).unwrap_or(&missing).display();
+        return damaged(format!("{name} is not there; put it back from its copy"));
     }
     let keys = match key::held(config, root, "lintel verify") {
         Err(error) if root.is_some() => return damaged(format!("{error:#}")),
@@ -125,7 +128,7 @@ fn look_at_vault(config: &Config, registered: u64, root: Option<&RootKey>) -> Re
     if keys.is_none() && !directory.join(KEY_FILE_NAME).exists() {
         return Ok(None);
     }
-    let mut checked = match key::vault(directory, keys).and_then(|vault| vault.verify()) {
+    let mut checked = match key::vault(&home, keys).and_then(|vault| vault.verify()) {
         Ok(checked) => checked,
         Err(error) => return damaged(error.to_string()),
     };

@@ -17,7 +17,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use crate::shell::{Seen, recall};
 
-const POSITION: HeaderName = HeaderName::from_static("lintel-position");
+pub(crate) const POSITION: HeaderName = HeaderName::from_static("lintel-position");
 const REPEATED: HeaderName = HeaderName::from_static("lintel-repeated");
 
 /// What a handler returns.

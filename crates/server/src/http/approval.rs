@@ -174,10 +174,12 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::ExchangeRate(id) => id.to_string(),
         Reply::Conversion(id) => id.to_string(),
         Reply::BlockEntry(id) => id.to_string(),
+        Reply::Certificate(id) => id.to_string(),
         Reply::LimitPolicy(id) => id.to_string(),
         Reply::TopUp(id) => id.to_string(),
         Reply::Transfer(id) => id.to_string(),
         Reply::BankCard(id) => id.to_string(),
+        Reply::SiteWeights(id) => id.to_string(),
         Reply::WithdrawalPlan(id) => id.to_string(),
         Reply::WithdrawalBatch(id) => id.to_string(),
         Reply::RetryRule(id) => id.to_string(),
@@ -187,6 +189,13 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::Arrears { arrears, .. } => arrears.first()?.to_string(),
         Reply::Chargeback(id) => id.to_string(),
         Reply::Advance(id) => id.to_string(),
+        Reply::CardFeePlan(id) => id.to_string(),
+        Reply::CardCost(id) => id.to_string(),
+        Reply::Acquiring(id) => id.to_string(),
+        Reply::Terminal(id) => id.to_string(),
+        Reply::CardTransaction(id) => id.to_string(),
+        Reply::BatchClose(id) => id.to_string(),
+        Reply::CardClearing(id) => id.to_string(),
     })
 }
 
@@ -202,6 +211,7 @@ pub(crate) async fn propose(
     caller.person()?;
     let NewApproval { proposal, reason, evidence } = new;
     let proposal = proposal.read().map_err(|error| error.within("proposal"))?;
+    super::site_weight::check(&app, &proposal).map_err(|error| error.within("proposal"))?;
     let evidence = evidence.map(WireEvidence::read).transpose()?;
     change(&app, &caller, ApprovalCommand::Propose(Box::new(Propose { proposal, reason, evidence }))).await
 }

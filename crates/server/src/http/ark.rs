@@ -9,6 +9,7 @@
 //! | `access` | roles and policies |
 //! | `approval` | what takes two people |
 //! | `audit` | the trail: list, verify |
+//! | `rewrap_vault` | where the vault stands after a rotation of its key; of a platform, not of a key service alone |
 //! | `self_test` | known answers and randomness, on request |
 //! | `caller` | who asks: an API key of the platform, or a certificate |
 //! | `body` | what comes in: bytes in base64, one or many; no error repeats it |
@@ -27,6 +28,7 @@ mod error;
 mod financial;
 mod keys;
 mod operate;
+mod rewrap_vault;
 mod seal;
 mod self_test;
 
@@ -164,6 +166,11 @@ where
         .routes(routes!(approval::decide))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
+}
+
+/// The routes below `/v1/ark` of a platform, which a key service that is a process of its own does not have.
+pub(crate) fn of_platform() -> OpenApiRouter<super::App> {
+    OpenApiRouter::new().routes(routes!(rewrap_vault::rewrap_vault, rewrap_vault::vault_standing))
 }
 
 /// Uses a person's one-time code up in the key service: `false` if it or a later one was used before.

@@ -52,7 +52,7 @@ pub(crate) struct AttemptView {
     /// `epcc`, `unionpay` or `fund`.
     #[schema(example = "epcc")]
     rail: &'static str,
-    /// `debit`, `refund`, `pay`, `hold`, `capture` or `release`.
+    /// `debit`, `refund`, `pay`, `hold`, `capture`, `release` or `redirect`.
     #[schema(example = "debit")]
     operation: &'static str,
     amount: Amount,
@@ -75,7 +75,7 @@ pub(crate) struct AttemptView {
     cleared: Option<String>,
     #[schema(example = "2026-03-05T01:00:00Z")]
     requested_at: String,
-    /// After this it is not sent any more.
+    /// After this it is not sent any more; the page of a redirect ends then.
     #[schema(example = "2026-03-05T01:00:30Z")]
     send_before: String,
     /// Nothing: only the channel's answer or its clearing file settles an attempt.

@@ -1,13 +1,14 @@
-//! Who asks: every `/v1` request is signed (`LINTEL-HMAC-SM3`), fresh, and its nonce new.
+//! Who asks: every `/v1` request is signed, fresh, and its nonce new; its answer is signed in return.
 //!
-//! Keys are derived from the vault's MAC root, which the key service wraps: `HMAC-SM3(derived key, "api-key" ‖ id ‖ serial)`;
+//! Merchants sign with a certificate (`LINTEL-SM2-WITH-SM3`, `LINTEL-SHA256-RSA2048`; see [`super::certificate`]) or, like
+//! everyone else, with a secret (`LINTEL-HMAC-SM3`). Secrets are derived from the vault's MAC root, which the key service wraps: `HMAC-SM3(derived key, "api-key" ‖ id ‖ serial)`;
 //! while that is sealed every request is told so. The id `operator` is the
 //! institution's own programs'; a merchant's id is its `mch_…`, an operator's its `opr_…`. The programs do what takes one
 //! person at most. An operator reads everything, decides approvals, and changes by itself only what [`super::people`] lists.
 
 use std::sync::Arc;
 
-use ark::signing::{Authorization, Request as Signed, SigningError};
+use ark::signing::{Authorization, Request as Signed, Scheme, SigningError};
 use ark::vault::RequestKeys;
 use ark::{FingerprintKey, MacKey};
 use axum::body::{Body, Bytes, to_bytes};
@@ -23,6 +24,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::App;
+use super::certificate::AnswerKey;
 use super::customer::sealing_failed;
 use super::error::ApiError;
 use crate::shell::clock::wall_ms;
@@ -218,7 +220,7 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
     let signed = Signed { method: parts.method.as_str(), target: &target, body: &body };
     let (id, serial) = (authorization.merchant(), authorization.serial());
     let keys = app.request_keys().await?;
-    authorization.verify(&api_key(&keys.root, id, serial), &signed).map_err(refused)?;
+    let answer_key = verify(app, &authorization, &keys.root, &signed).await?;
     if !app.nonces.is_new(id, authorization.stamp().nonce(), now) {
         let message = "this nonce was used before; sign each request with a new one";
         return Err(ApiError::new("nonce_reused", Some("nonce"), message));
@@ -238,7 +240,29 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
         Who::Everyone => {}
     }
     parts.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+    let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    response.extensions_mut().insert(answer_key);
+    Ok(response)
+}
+
+/// Verifies a request by the secret or the certificate that it names; gives what its answer is signed with.
+async fn verify(
+    app: &App,
+    authorization: &Authorization,
+    root: &MacKey,
+    signed: &Signed<'_>,
+) -> Result<AnswerKey, ApiError> {
+    match authorization.scheme() {
+        Scheme::HmacSm3 => {
+            let key = api_key(root, authorization.merchant(), authorization.serial());
+            authorization.verify(&key, signed).map_err(refused)?;
+            Ok(AnswerKey::Shared { key, serial: authorization.serial().to_owned() })
+        }
+        scheme @ (Scheme::Sm2WithSm3 | Scheme::Sha256Rsa2048) => {
+            app.verify_by_certificate(authorization, signed).await?;
+            Ok(AnswerKey::Platform { keys: app.ark.keys(), scheme })
+        }
+    }
 }
 
 impl App {

@@ -64,7 +64,9 @@ pub(crate) fn complete(document: &mut OpenApi) {
         "Authorization",
         "`LINTEL-HMAC-SM3 mch_id=\"…\",nonce=\"…\",timestamp=\"…\",serial_no=\"…\",signature=\"…\"`: the HMAC-SM3, in \
          base64, of `METHOD\\npath?query\\ntimestamp\\nnonce\\nbody\\n` under the secret of the key. `mch_id` is a \
-         merchant's id, an operator's, or `operator` for the institution's programs, `timestamp` in seconds at most five minutes off, the nonce new.",
+         merchant's id, an operator's, or `operator` for the institution's programs, `timestamp` in seconds at most five minutes off, the nonce new. \
+         Merchants may sign with a registered certificate: `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`. Answers are signed in \
+         return: `Lintel-Timestamp`, `Lintel-Nonce`, `Lintel-Serial`, `Lintel-Signature` over `timestamp\\nnonce\\nbody\\n`.",
     );
     components.add_security_scheme(SCHEME, SecurityScheme::ApiKey(ApiKey::Header(value)));
     for (path, item) in &mut document.paths.paths {

@@ -56,6 +56,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("signature_malformed", 401, "The Authorization header does not read."),
     ("signature_stale", 401, "The signature's timestamp is more than five minutes off."),
     ("signature_mismatch", 401, "The signature is not the one of this key over this request."),
+    ("signature_key_unknown", 401, "No certificate of this merchant signs under this serial number now."),
     ("nonce_reused", 401, "The nonce was used before."),
     ("totp_wrong", 401, "The one-time code is not the one of now, of this operator."),
     ("totp_locked", 403, "Five wrong one-time codes: the operator approves nothing for fifteen minutes."),

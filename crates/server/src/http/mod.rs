@@ -15,6 +15,10 @@ pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
+mod card_fee;
+mod card_transaction;
+mod certificate;
+pub(crate) mod channel;
 mod chargeback;
 pub(crate) mod clearing;
 pub(crate) mod conversion;
@@ -26,6 +30,7 @@ pub(crate) mod error;
 pub(crate) mod exchange_rate;
 pub(crate) mod extract;
 pub(crate) mod freeze;
+pub(crate) mod front_page;
 pub(crate) mod health;
 pub(crate) mod hold;
 mod journal_row;
@@ -50,6 +55,7 @@ pub(crate) mod restriction;
 pub(crate) mod sandbox_clock;
 pub(crate) mod sealed;
 pub(crate) mod settlement;
+pub(crate) mod site_weight;
 pub(crate) mod split;
 pub(crate) mod statement;
 pub(crate) mod suspense;
@@ -79,8 +85,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub(crate) use self::certificate::Certificates;
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;
+use crate::shell::rewrapper::Rewrapper;
 use crate::shell::{Clock, Platform};
 
 /// What handlers share: one pointer, for each request takes it several times.
@@ -114,12 +122,16 @@ pub(crate) struct Parts {
     pub(crate) platform: Platform,
     /// Personal data.
     pub(crate) vault: Arc<Vault>,
+    /// What moves it under a new version of its key.
+    pub(crate) rewrapper: Rewrapper,
     /// The key service.
     pub(crate) ark: Arc<Ark>,
     /// What time it is.
     pub(crate) clock: Clock,
     /// Nonces in use.
     pub(crate) nonces: Arc<nonces::Nonces>,
+    /// Merchants' certificates that signed of late.
+    pub(crate) certificates: Certificates,
     /// Wrong one-time codes of late.
     pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.
@@ -136,7 +148,7 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
     let authenticate = |who| middleware::from_fn_with_state(auth::Gate { app: app.clone(), who }, auth::authenticate);
     let (router, _) = programs()
         .route_layer(authenticate(auth::Who::Programs))
-        .merge(people().merge(self::ark::routes()).route_layer(authenticate(auth::Who::Everyone)))
+        .merge(people().merge(keys()).route_layer(authenticate(auth::Who::Everyone)))
         .merge(unsigned())
         .merge(self::ark::ceremony())
         .split_for_parts();
@@ -152,8 +164,7 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
 /// The document alone.
 pub(crate) fn document() -> OpenApi {
     let router = OpenApiRouter::with_openapi(document::base()).merge(programs()).merge(people());
-    let (_, mut document) =
-        router.merge(self::ark::routes()).merge(unsigned()).merge(self::ark::ceremony()).split_for_parts();
+    let (_, mut document) = router.merge(keys()).merge(unsigned()).merge(self::ark::ceremony()).split_for_parts();
     document::complete(&mut document);
     document
 }
@@ -170,6 +181,11 @@ fn unsigned() -> OpenApiRouter<App> {
 /// What the institution's programs and merchants do, and everyone may read.
 fn programs() -> OpenApiRouter<App> {
     parties().merge(accounts()).merge(trees()).merge(money_in()).merge(money_out()).merge(wallets()).merge(running())
+}
+
+/// The key service, and what the platform does with the keys that it holds itself.
+fn keys() -> OpenApiRouter<App> {
+    self::ark::routes().merge(self::ark::of_platform())
 }
 
 /// What an operator may change with its own key; handlers ask for the role.
@@ -208,7 +224,9 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(freeze::proposal::deduct))
         .routes(routes!(block_list::add, block_list::list))
         .routes(routes!(block_list::get))
+        .routes(routes!(certificate::revoke))
         .routes(routes!(limit::classify))
+        .routes(routes!(site_weight::undo))
         .routes(routes!(business_day::list))
         .routes(routes!(business_day::get))
         .routes(routes!(business_day::cut))
@@ -226,6 +244,10 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(merchant::get))
         .routes(routes!(merchant::verify_settlement))
         .routes(routes!(merchant::key))
+        .routes(routes!(certificate::register))
+        .routes(routes!(certificate::list))
+        .routes(routes!(certificate::get))
+        .routes(routes!(certificate::platform_key::platform_keys))
 }
 
 fn accounts() -> OpenApiRouter<App> {
@@ -282,6 +304,7 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(order::get))
         .routes(routes!(order::close))
         .routes(routes!(payment::pay))
+        .routes(routes!(front_page::get))
         .routes(routes!(split::make))
         .routes(routes!(split::list))
         .routes(routes!(split::get))
@@ -330,6 +353,10 @@ fn wallets() -> OpenApiRouter<App> {
         .routes(routes!(withdrawal::get))
         .routes(routes!(notice::list))
         .routes(routes!(notice::get))
+        .routes(routes!(card_fee::list_plans))
+        .routes(routes!(card_fee::list_costs))
+        .routes(routes!(card_transaction::list))
+        .routes(routes!(card_transaction::get))
         .routes(routes!(limit::in_force))
         .routes(routes!(limit::list_policies))
         .routes(routes!(limit::get_policy))
@@ -339,6 +366,9 @@ fn wallets() -> OpenApiRouter<App> {
 
 fn running() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(channel::list))
+        .routes(routes!(channel::sites))
+        .routes(routes!(site_weight::weights))
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))
         .routes(routes!(manual_voucher::list))

@@ -18,7 +18,7 @@ const LENGTH_MAX: usize = 64 * 1024;
 
 /// The rail in the path.
 #[derive(Debug)]
-pub(crate) struct RailName(String);
+pub(crate) struct RailName(pub(crate) String);
 
 impl std::str::FromStr for RailName {
     type Err = std::convert::Infallible;

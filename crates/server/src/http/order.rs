@@ -110,6 +110,8 @@ pub(crate) struct OrderView {
     /// `created`, `paying`, `success`, `failed` or `closed`.
     #[schema(example = "success")]
     status: String,
+    /// It is to be closed, and still waits for its channel to say that nobody paid at the page.
+    closing: bool,
     tries_allowed: u8,
     tries: u8,
     /// The legs of every try.
@@ -150,6 +152,7 @@ impl OrderView {
             net: Amount(order.net),
             destination: order.destination.to_string(),
             status: order.status.name().to_owned(),
+            closing: order.closing && order.status == OrderStatus::Paying,
             tries_allowed: order.tries_allowed,
             tries: order.tries,
             legs: legs.map(LegView::of).collect(),
@@ -220,7 +223,8 @@ pub(crate) fn seller(state: &domain::State, id: OrderId) -> Result<Owner, domain
 
 /// Close an order that nobody will pay
 ///
-/// Not while a leg is open at a channel.
+/// Not while a leg is open at a channel. Where the payer was sent to a channel's page, the order is `closing` until the channel says that
+/// nobody paid: it is closed then, or paid after all.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/close", tag = "order", params(("id" = String, Path, example = "ord_7")),
     responses((status = OK, body = OrderView))

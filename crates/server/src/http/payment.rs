@@ -1,4 +1,4 @@
-//! Payments: one try at an order by a card, a provident fund, or both together.
+//! Payments: one try at an order by a card or at the channel's page, a provident fund, or both together.
 
 use axum::extract::State;
 use domain::Command;
@@ -24,7 +24,7 @@ const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Payment {
-    /// At most one card and one fund.
+    /// At most one card or redirect, and one fund.
     instruments: Vec<WireInstrument>,
 }
 
@@ -60,6 +60,17 @@ pub(crate) enum WireInstrument {
         #[serde(default = "yes")]
         holds: bool,
     },
+    /// The payer pays at the channel's own page (网关支付), which `GET /v1/orders/{id}/front-page` leads to.
+    Redirect {
+        /// `epcc` or `unionpay`: a channel that has such a page.
+        #[schema(example = "unionpay")]
+        rail: String,
+        /// Minor units above zero.
+        amount: Amount,
+        /// Where the payer's browser goes afterwards, `https://…` of at most 256 characters; the channel's setting unless said.
+        #[schema(example = "https://shop.example/orders/7")]
+        return_url: Option<String>,
+    },
 }
 
 const fn yes() -> bool {
@@ -74,6 +85,10 @@ impl WireInstrument {
                 Instrument::Card { agreement, mask, rail, amount, credit }
             }
             Self::Fund { contract, amount: Amount(amount), holds } => Instrument::Fund { contract, amount, holds },
+            Self::Redirect { rail, amount: Amount(amount), return_url } => {
+                let rail = word(&rail, "rail", &CARD_RAILS, Rail::name)?;
+                Instrument::Redirect { rail, amount, return_url }
+            }
         })
     }
 }
@@ -93,7 +108,7 @@ pub(crate) struct LegView {
     id: String,
     /// The order's try, from 1.
     try_number: u8,
-    /// `card` or `fund`.
+    /// `card`, `fund` or `redirect`.
     r#type: &'static str,
     /// The card's mask.
     mask: Option<String>,
@@ -107,6 +122,8 @@ pub(crate) struct LegView {
     open_attempt: Option<String>,
     /// Whose failure it was: `user`, `risk`, `bank` or `system`.
     failure: Option<&'static str>,
+    /// Nobody paid at its page before that expired, or before the order was closed.
+    expired: bool,
     /// Its money lies where only a person can move it.
     needs_person: bool,
     /// The clearing date that the network named.
@@ -123,6 +140,7 @@ impl LegView {
         let (r#type, mask) = match &leg.instrument {
             Instrument::Card { mask, .. } => ("card", Some(mask.clone())),
             Instrument::Fund { .. } => ("fund", None),
+            Instrument::Redirect { .. } => ("redirect", None),
         };
         Self {
             id: leg.id.to_string(),
@@ -134,6 +152,7 @@ impl LegView {
             status: leg.status.name().to_owned(),
             open_attempt: leg.open.map(|id| id.to_string()),
             failure: leg.failure.map(FailureClass::name),
+            expired: leg.expired,
             needs_person: leg.needs_person,
             clearing_date: leg.clearing_date.map(|date| date.to_string()),
             cleared: leg.cleared.map(|date| date.to_string()),
@@ -145,7 +164,8 @@ impl LegView {
 /// Pay an order
 ///
 /// One try, answered once it is durably on its way, or with `wait` once it has ended; else how it ends is seen on the order.
-/// Together with a fund the card is taken after the fund holds, and the fund is captured last.
+/// Together with a fund the card is taken after the fund holds, and the fund is captured last. A `redirect` waits for its payer, who
+/// is sent on by the order's front page.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/pay", tag = "payment", params(("id" = String, Path, example = "ord_7"), Wait),
     responses((status = OK, body = OrderView))

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use super::certificate::{AnswerKey, signed};
 use super::error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lintel-request-id");
@@ -25,7 +26,13 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", id = %id, %method, route, caller = tracing::field::Empty);
     // A panic ends its request only: what it may have left half done lies in the request, or behind locks that are told of it.
     let run = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
-    let mut response = identified(run.unwrap_or_else(|panic| span.in_scope(|| panicked(panic))), &id);
+    let mut response = run.unwrap_or_else(|panic| span.in_scope(|| panicked(panic)));
+    let key = response.extensions_mut().remove::<AnswerKey>();
+    response = identified(response, &id);
+    if let Some(key) = key {
+        let signing = signed(response, key).instrument(span.clone()).await;
+        response = signing.unwrap_or_else(|error| identified(error.into_response(), &id));
+    }
     let (status, elapsed) = (response.status().as_u16(), began.elapsed());
     span.in_scope(|| {
         let ms = elapsed.as_secs_f64() * 1_000.0;

@@ -44,6 +44,8 @@ pub(crate) struct MerchantDue {
     amount: Amount,
     /// Of how many orders.
     orders: usize,
+    /// Of how many card transactions at terminals.
+    cards: usize,
 }
 
 /// Whom to settle.
@@ -74,6 +76,10 @@ pub(crate) struct SettlementView {
     orders: usize,
     /// Of which orders; left out of lists.
     shares: Option<Vec<ShareView>>,
+    /// Of how many card transactions at terminals.
+    cards: usize,
+    /// Of which; left out of lists.
+    card_shares: Option<Vec<CardShareView>>,
     /// 2202 of the merchant.
     #[schema(example = "acc_40")]
     from: String,
@@ -97,11 +103,20 @@ pub(crate) struct ShareView {
     amount: Amount,
 }
 
+/// One card transaction's part of a settlement.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CardShareView {
+    #[schema(example = "ctx_42")]
+    transaction: String,
+    amount: Amount,
+}
+
 impl DueView {
     fn of(state: &domain::State, date: Date) -> Result<Self, Refusal> {
         let due = |merchant: MerchantId| {
-            let (amount, shares) = settlement::due(state, merchant, date)?;
-            Ok(MerchantDue { merchant: merchant.to_string(), amount: Amount(amount), orders: shares.len() })
+            let settlement::Due { amount, shares, cards } = settlement::due(state, merchant, date)?;
+            let (merchant, amount) = (merchant.to_string(), Amount(amount));
+            Ok(MerchantDue { merchant, amount, orders: shares.len(), cards: cards.len() })
         };
         let merchants = settlement::merchants_due(state, date);
         Ok(Self { date: date_text(date), data: merchants.into_iter().map(due).collect::<Result<_, Refusal>>()? })
@@ -119,6 +134,8 @@ impl SettlementView {
             currency: settlement.currency.code(),
             orders: settlement.shares.len(),
             shares: None,
+            cards: settlement.cards.len(),
+            card_shares: None,
             from: settlement.from.to_string(),
             to: settlement.to.to_string(),
             voucher: settlement.voucher.to_string(),
@@ -132,7 +149,15 @@ impl SettlementView {
             let (order, amount) = (share.order.to_string(), Amount(share.amount));
             ShareView { order, amount }
         };
-        Self { shares: Some(settlement.shares.iter().map(share).collect()), ..Self::listed(settlement) }
+        let card_share = |share: &settlement::SettledCard| {
+            let (transaction, amount) = (share.transaction.to_string(), Amount(share.amount));
+            CardShareView { transaction, amount }
+        };
+        Self {
+            shares: Some(settlement.shares.iter().map(share).collect()),
+            card_shares: Some(settlement.cards.iter().map(card_share).collect()),
+            ..Self::listed(settlement)
+        }
     }
 }
 

@@ -18,8 +18,9 @@ use domain::payout::PayoutStatus;
 use domain::{Command, Refusal, RefusalCode, Reply, State};
 use engine::{Meta, Request};
 use node::executor::Call;
+use node::site::Errand;
 
-use super::executor::{Executor, Route, ark_nonce, call};
+use super::executor::{Executor, Route, ark_nonce};
 use super::{Unavailable, recall};
 
 /// How often a request is sent before the channel counts as unavailable; asking changes nothing there.
@@ -277,15 +278,21 @@ fn payout_of(
     state.payout(id).map(|payout| (id, payout.status))
 }
 
-/// Sends a request that changes nothing, again with a new nonce while no answer comes.
+/// Sends a request that changes nothing, again with a new nonce and through another site while no answer comes.
 async fn ask(
     executor: &Executor,
     route: &Route,
     build: impl Fn() -> Result<Asked, ChannelError>,
 ) -> Result<(Asked, Response), FetchError> {
+    let mut avoid = None;
     for _ in 0..TRIES {
         let request = build()?;
-        match call(&executor.http, &route.url, &request).await {
+        let called = {
+            let Some(_place) = route.sites.place().await else { break };
+            route.sites.call(Errand::Query, avoid, &request).await
+        };
+        avoid = called.failed;
+        match called.call {
             Call::Answered(response) => return Ok((request, response)),
             Call::NotWritten | Call::Lost => {
                 tokio::time::sleep(Duration::from_millis(executor.patience.first_ms)).await;

@@ -1,32 +1,56 @@
-//! The executor's network: drives each attempt's flight over HTTP, so many at a time.
+//! The executor's network: drives each attempt's flight over HTTP, through the sites of its channel.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ark::Vault;
-use channels::{Channel, Original, Request, Response};
+use channels::{Channel, Original, Request};
 use domain::attempt::{Attempt, Outcome, Rail};
+use domain::ids::AttemptId;
+use domain::site_weight::SiteWeights;
 use domain::{Actor, Command, Origin, RefusalCode, State};
 use engine::Meta;
 use node::executor::{Call, Flight, Patience, Step};
+use node::site::Errand;
 use store::Database;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
+use super::flights::{Flights, UnderWay};
+use super::site::{Called, ChannelSites};
 use super::{Clock, Platform, Unavailable, recall};
+use crate::http::site_weight::by_name;
 
-/// A channel and where it is.
+/// A channel and its sites.
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
     pub(crate) channel: Arc<dyn Channel>,
-    pub(crate) url: String,
+    pub(crate) sites: Arc<ChannelSites>,
 }
 
 /// The channels by rail.
 pub(crate) type Routes = Arc<BTreeMap<Rail, Route>>;
 
-/// An attempt, and the epoch whose executor it is for.
-pub(crate) type InEpoch = (u64, Attempt);
+/// What the executor is told.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Carry this attempt out, in this epoch.
+    Fly(u64, Box<Attempt>),
+    /// The engine knows this attempt's end.
+    Settled(AttemptId),
+    /// These weights of a channel's sites are in force.
+    Weights(Box<SiteWeights>),
+}
+
+/// What an executor is told of a state that was just recovered: the weights in force, and everything in the outbox.
+pub(crate) fn told_of(state: &State, epoch: u64) -> Vec<Told> {
+    let mut newest = BTreeMap::new();
+    for (_, weights) in state.site_weights.iter() {
+        newest.insert(weights.rail, weights);
+    }
+    let weights = newest.into_values().map(|weights| Told::Weights(Box::new(weights.clone())));
+    weights.chain(state.in_outbox().map(|attempt| Told::Fly(epoch, Box::new(attempt.clone())))).collect()
+}
 
 /// What carries attempts out.
 #[derive(Clone)]
@@ -36,21 +60,34 @@ pub(crate) struct Executor {
     pub(crate) vault: Arc<Vault>,
     pub(crate) store: Arc<Database>,
     pub(crate) routes: Routes,
-    pub(crate) http: reqwest::Client,
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) flights: Flights,
     pub(crate) patience: Patience,
 }
 
 impl Executor {
     /// Carries out what comes, until the platform stops. An epoch that ended takes its flights with it: the next one flies
     /// everything in its outbox again, as maybe sent.
-    pub(crate) async fn run(self, mut attempts: mpsc::UnboundedReceiver<InEpoch>) {
-        while let Some((epoch, attempt)) = attempts.recv().await {
-            tokio::spawn(self.clone().fly(epoch, attempt));
+    pub(crate) async fn run(self, mut told: mpsc::UnboundedReceiver<Told>) {
+        for route in self.routes.values() {
+            tokio::spawn(Arc::clone(&route.sites).watch(self.platform.clone()));
+        }
+        while let Some(told) = told.recv().await {
+            match told {
+                Told::Fly(epoch, attempt) => {
+                    let under_way = self.flights.begin(attempt.id);
+                    tokio::spawn(self.clone().fly(epoch, *attempt, under_way));
+                }
+                Told::Settled(attempt) => self.flights.settle(attempt),
+                Told::Weights(weights) => {
+                    if let Some(route) = self.routes.get(&weights.rail) {
+                        route.sites.set_weights(weights.version, &by_name(&weights.weights));
+                    }
+                }
+            }
         }
     }
 
-    async fn fly(self, epoch: u64, attempt: Attempt) {
+    async fn fly(self, epoch: u64, attempt: Attempt, under_way: UnderWay) {
         let id = attempt.id;
         let Some(route) = self.routes.get(&attempt.rail).cloned() else {
             // It stays in the outbox: with the channel configured, a restart carries it out.
@@ -60,33 +97,39 @@ impl Executor {
         let Some(original) = self.original(&attempt).await else { return };
         let (channel, vault) = (route.channel.clone(), self.vault.clone());
         let mut flight = Flight::new(attempt, original, channel, vault, epoch, self.patience);
+        let mut avoid = None;
         while self.platform.runs_in(epoch) {
             // The place comes first: between the look at `send_before` and the writing nothing may wait.
-            let Ok(permit) = self.permits.acquire().await else { return };
+            let Some(place) = route.sites.place().await else { return };
             if !self.platform.runs_in(epoch) {
                 return;
             }
-            let step = flight.step(self.clock.now(), &ark_nonce());
-            match step {
+            if under_way.is_settled() {
+                flight.settled();
+            }
+            match flight.step(self.clock.now(), &ark_nonce()) {
                 Step::Send(request) => {
-                    let call = self.call(&route.url, &request).await;
-                    drop(permit);
-                    let retry = matches!(call, Call::NotWritten);
-                    flight.ended(call);
+                    let errand = flight.errand().unwrap_or(Errand::Query);
+                    let called = self.call(&route, errand, avoid, &request).await;
+                    drop(place);
+                    let retry = matches!(called.call, Call::NotWritten);
+                    flight.ended(called.call);
+                    avoid = called.failed;
                     if retry {
-                        tokio::time::sleep(Duration::from_millis(flight.retry_ms())).await;
+                        let usual = Duration::from_millis(flight.retry_ms());
+                        under_way.wait(called.wait.unwrap_or(usual)).await;
                     }
                 }
                 Step::Report(outcome) => {
-                    drop(permit);
+                    drop(place);
                     if !self.report(id, &outcome).await {
                         return;
                     }
                     flight.reported(&outcome);
                 }
                 Step::Wait { ms } => {
-                    drop(permit);
-                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    drop(place);
+                    under_way.wait(Duration::from_millis(ms)).await;
                 }
                 Step::Done => return,
             }
@@ -114,7 +157,7 @@ impl Executor {
     }
 
     /// False if the platform is gone: the next leader asks again.
-    async fn report(&self, attempt: domain::ids::AttemptId, outcome: &Outcome) -> bool {
+    async fn report(&self, attempt: AttemptId, outcome: &Outcome) -> bool {
         let name = match outcome {
             Outcome::Success { .. } => "success",
             Outcome::Declined { .. } => "declined",
@@ -147,34 +190,11 @@ impl Executor {
         }
     }
 
-    async fn call(&self, base: &str, request: &Request) -> Call {
+    async fn call(&self, route: &Route, errand: Errand, avoid: Option<usize>, request: &Request) -> Called {
         if !self.platform.leads() {
-            return Call::NotWritten;
+            return Called { call: Call::NotWritten, failed: avoid, wait: None };
         }
-        call(&self.http, base, request).await
-    }
-}
-
-/// Sends a channel's request.
-pub(crate) async fn call(http: &reqwest::Client, base: &str, request: &Request) -> Call {
-    let Ok(method) = request.method.parse() else { return Call::NotWritten };
-    let mut builder = http.request(method, format!("{base}{}", request.path));
-    for (name, value) in &request.headers {
-        builder = builder.header(*name, value);
-    }
-    match builder.body(request.body().to_vec()).send().await {
-        Err(error) if error.is_connect() || error.is_builder() => Call::NotWritten,
-        Err(_) => Call::Lost,
-        Ok(response) => {
-            let status = response.status().as_u16();
-            let headers = response.headers().iter();
-            let headers =
-                headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect();
-            match response.bytes().await {
-                Ok(body) => Call::Answered(Response { status, headers, body: body.to_vec() }),
-                Err(_) => Call::Lost,
-            }
-        }
+        route.sites.call(errand, avoid, request).await
     }
 }
 

@@ -41,7 +41,7 @@ impl JournalPlace {
         let at = if journal.is_embedded() {
             At::Embedded(ranges.unwrap_or(own))
         } else {
-            At::Postgres(PostgresConfig { ranges, ..PostgresConfig::new(&journal.url, &journal.schema) })
+            At::Postgres(PostgresConfig { ranges, ..PostgresConfig::new(journal.url.expose(), &journal.schema) })
         };
         Ok(Self { at, keep: journal.keep() })
     }

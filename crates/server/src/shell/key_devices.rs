@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use ark::device::{DeviceError, Health, Rooted};
 use ark::fhsm::{self, Fhsm};
-use ark::keys::{By, Error};
+use ark::keys::{By, Error, Home};
 use ark::pkcs11::{self, Pkcs11};
 use ark::provider::{KeyError, KeyHandle, KeyKind};
 use ark::sdf::{self, Sdf};
@@ -124,7 +124,14 @@ impl Device {
                 let kek = config.kek.clone().ok_or_else(no_kek)?;
                 Ok(Self::Pkcs11(Arc::new(Pkcs11::open(config)?), kek))
             }
-            ArkProvider::Fhsm => Ok(Self::Fhsm(Arc::new(Fhsm::open(fhsm::Config::from_toml(&text)?)?))),
+            ArkProvider::Fhsm => {
+                let modules = Fhsm::unasked(fhsm::Config::from_toml(&text)?)?;
+                // A module that is away keeps nothing else from service; who starts the platform for the first time learns why.
+                if let Err(error) = modules.answers() {
+                    tracing::error!(%error, code = error.code(), "{}", absent_modules(path));
+                }
+                Ok(Self::Fhsm(Arc::new(modules)))
+            }
         }
     }
 
@@ -136,17 +143,17 @@ impl Device {
         }
     }
 
-    /// Opens the key service of a directory: unsealed if the device keeps its root key.
+    /// Opens the key service of a directory or schema: unsealed if the device keeps its root key.
     ///
     /// # Errors
     /// Those of [`KeyService::open`] and of the device; [`Error::File`] if the root key was dealt to custodians.
-    pub(crate) fn open_service(&self, directory: &Path, by: &By<'_>) -> Result<KeyService, Error> {
-        let Some(root) = self.root() else { return Ok(self.beside(open_soft(directory)?)) };
+    pub(crate) fn open_service(&self, home: &Home, by: &By<'_>) -> Result<KeyService, Error> {
+        let Some(root) = self.root() else { return Ok(self.beside(open_soft(home)?)) };
         let rooted = Arc::new(Rooted::new(root.provider())?);
-        let service = KeyService::open_in_device(directory, Arc::clone(&rooted) as _)?;
+        let service = KeyService::open_in_device(home, Arc::clone(&rooted) as _)?;
         let dealt = "its root key was dealt to custodians: it opens with ark.provider = \"soft\"";
         let kept = service.root_in_device()?;
-        let kept = kept.ok_or_else(|| Error::File { path: directory.join(ark::keys::KEYS_NAME), reason: dealt })?;
+        let kept = kept.ok_or_else(|| Error::File { path: home.name(), reason: dealt })?;
         rooted.take_root(root.find(&kept)?)?;
         service.unseal_root(Rooted::ROOT, by)?;
         Ok(service)
@@ -160,16 +167,16 @@ impl Device {
         }
     }
 
-    /// Makes the key service of a directory under a root key made in the device; `None` of a device that keeps none.
+    /// Makes the key service of a directory or schema under a root key made in the device; `None` of a device that keeps none.
     ///
     /// # Errors
     /// Those of [`KeyService::init_in_device`] and of the device.
-    pub(crate) fn init_service(&self, directory: &Path, by: &By<'_>) -> Result<Option<KeyService>, Error> {
+    pub(crate) fn init_service(&self, home: &Home, by: &By<'_>) -> Result<Option<KeyService>, Error> {
         let Some(root) = self.root() else { return Ok(None) };
         let (handle, kept) = root.make()?;
         let rooted = Arc::new(Rooted::new(root.provider())?);
         rooted.take_root(handle)?;
-        KeyService::init_in_device(directory, rooted, Rooted::ROOT, &kept, by).map(Some)
+        KeyService::init_in_device(home, rooted, Rooted::ROOT, &kept, by).map(Some)
     }
 
     /// Whether the root key is made in it.
@@ -184,6 +191,17 @@ impl Device {
             Self::Fhsm(_) => None,
         }
     }
+}
+
+/// What to do when no financial module answers at start.
+fn absent_modules(path: &Path) -> String {
+    format!(
+        "no financial module answers as {} says: keys of terminals and zones wait for one, everything else goes on. Look that a module \
+         runs, that its [[module]] address is reached from here, and that `dialect` is the file of its vendor; it is tried again with \
+         each command, without a restart. The root key is not in the modules: `lintel ark init --shares N --threshold M` deals it to \
+         custodians",
+        path.display()
+    )
 }
 
 /// A device that keeps a root key.
@@ -236,17 +254,17 @@ impl Root<'_> {
     }
 }
 
-/// Opens the key service of a directory in this process, sealed.
+/// Opens the key service of a directory or schema in this process, sealed.
 ///
 /// # Errors
 /// Those of [`KeyService::open`]; [`Error::File`] if a device keeps its root key.
-pub(crate) fn open_soft(directory: &Path) -> Result<KeyService, Error> {
-    let service = KeyService::open(directory, Arc::new(Soft::new()?))?;
+pub(crate) fn open_soft(home: &Home) -> Result<KeyService, Error> {
+    let service = KeyService::open(home, Arc::new(Soft::new()?))?;
     match service.root_in_device()? {
         None => Ok(service),
         Some(_) => {
             let reason = "a device keeps its root key: name it by ark.provider and ark.provider_file";
-            Err(Error::File { path: directory.join(ark::keys::KEYS_NAME), reason })
+            Err(Error::File { path: home.name(), reason })
         }
     }
 }

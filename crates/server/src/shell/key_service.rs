@@ -2,21 +2,24 @@
 //!
 //! ```text
 //!  nothing ── ark.unseal = "file" ──► made under ark.key, open            nothing ── `lintel ark init` ──► sealed
-//!  keys.db and its ark.key ── ark.unseal = "file" ──► open
-//!  keys.db, ark.provider = "sdf", "pkcs11" ── the device ──► open; while it is away: sealed, tried again
-//!  keys.db otherwise ──► sealed ── shares ──► open ── seal, stop ──► sealed
+//!  keys and their ark.key ── ark.unseal = "file" ──► open
+//!  keys, ark.provider = "sdf", "pkcs11" ── the device ──► open; while it is away: sealed, tried again
+//!  keys otherwise ──► sealed ── shares ──► open ── seal, stop ──► sealed
 //!  ark.remote.url ──► elsewhere, a process of its own
 //! ```
+//! Keys lie in `keys.db` of the data directory, or in the schema of `[ark.place]`: one process at a time has them, and a second one is
+//! refused at its start. A database that is lost while this process runs is tried again by each call and each tick.
+//!
 //! Time is the machine's, also where the books' clock stands: keys and their trail belong to no business day.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use ark::ceremony::RootKey;
 use ark::device::Health;
-use ark::keys::{By, Error, KEYS_NAME, KeyUse};
+use ark::keys::{By, Error, Home, KEYS_NAME, KeyUse};
 use ark::vault::KEY_FILE_NAME;
 use ark::{KeyService, Soft};
 use tokio::sync::Notify;
@@ -25,16 +28,16 @@ use super::clock::wall_ms;
 use super::key_devices::{Devices, open_soft};
 use super::key_slot::Slot;
 use super::remote_keys::RemoteKeys;
-use crate::config::{ArkConfig, ArkMode, ArkProfile, ArkUnseal, Config};
+use crate::config::{ArkConfig, ArkMode, ArkProfile, ArkProvider, ArkUnseal, Config};
 use crate::http::auth::OPERATOR;
 
 /// Who ticks and seals, for the trail.
 const SELF: &str = "lintel";
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The key service of a data directory, or the one that is elsewhere.
+/// The key service of a data directory and of a schema, if the settings name one, or the one that is elsewhere.
 pub(crate) struct Ark {
-    directory: PathBuf,
+    home: Home,
     /// Where it is, if another process has it.
     elsewhere: Option<Arc<RemoteKeys>>,
     /// What is not this process's memory, by configuration.
@@ -74,7 +77,7 @@ impl Ark {
         let devices = if is_elsewhere { None } else { Devices::of(config) };
         let (here, unsealed, copying) = (Arc::default(), Notify::new(), Mutex::default());
         let ark = Self {
-            directory: directory.to_owned(),
+            home: config.home(directory),
             elsewhere,
             devices,
             here,
@@ -92,9 +95,9 @@ impl Ark {
                 return Err(error).context("the devices of ark.provider");
             }
             // Whoever makes it does so beside this process, which finds it.
-            Ok(_) if serves_platforms && !ark.is_made() && config.unseal == ArkUnseal::Shares => {}
+            Ok(_) if serves_platforms && config.unseal == ArkUnseal::Shares && !ark.home.is_made()? => {}
             Ok(false) => {
-                let service = found(directory, config)?;
+                let service = found(&ark.home, config)?;
                 let service = match &ark.devices {
                     Some(devices) => devices.get()?.beside(service),
                     None => service,
@@ -104,10 +107,6 @@ impl Ark {
             Ok(true) | Err(_) => ark.begin_by_device()?,
         }
         Ok(ark)
-    }
-
-    fn is_made(&self) -> bool {
-        self.directory.join(KEYS_NAME).exists()
     }
 
     /// Whether it has been taken at the end.
@@ -121,14 +120,14 @@ impl Ark {
     }
 
     fn begin_by_device(&self) -> Result<()> {
-        ark::vault::refuse_lost_keys(&self.directory)?;
-        if !self.is_made() {
+        ark::vault::refuse_lost_keys(&self.home)?;
+        if !self.home.is_made()? {
             if self.serves_platforms {
                 return Ok(());
             }
             bail!(
-                "there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device",
-                self.directory.display()
+                "there is no key service in {} yet: `lintel ark init` makes one, with its root key in the device of ark.provider",
+                of(&self.home)
             );
         }
         if let Err(error) = self.service() {
@@ -186,11 +185,11 @@ impl Ark {
     pub(crate) fn service(&self) -> Result<Option<Arc<KeyService>>, Error> {
         let mut here = self.here.service();
         let may_come = here.is_none() && self.elsewhere.is_none() && !self.has_ended();
-        if may_come && self.is_made() {
+        if may_come && self.home.is_made()? {
             let by = By::new(SELF, "the device", wall_ms());
             let service = match &self.devices {
-                Some(devices) => devices.get()?.open_service(&self.directory, &by)?,
-                None => open_soft(&self.directory)?,
+                Some(devices) => devices.get()?.open_service(&self.home, &by)?,
+                None => open_soft(&self.home)?,
             };
             *here = Some(self.taken(service));
         }
@@ -216,12 +215,12 @@ impl Ark {
         self.devices.as_ref().map(Devices::health).unwrap_or_default()
     }
 
-    /// A copy of the keys file as it is now.
+    /// A copy of the keys as they are now: a file like `keys.db`, wherever they lie.
     ///
     /// # Errors
     /// Those of [`KeyService::backup`].
     pub(crate) fn copy(&self, service: &KeyService, by: &By<'_>) -> Result<Vec<u8>, Error> {
-        let path = self.directory.join(format!("{KEYS_NAME}.copying"));
+        let path = self.home.directory().join(format!("{KEYS_NAME}.copying"));
         let failed = |action| {
             let path = path.clone();
             move |source| Error::Io { action, path, source }
@@ -237,15 +236,14 @@ impl Ark {
         bytes
     }
 
-    /// What is due; the code of what failed.
-    fn tick(&self) -> Option<&'static str> {
-        // A device that was away may be back.
-        let service = match self.service() {
-            Ok(service) => service?,
-            Err(error) => return Some(error.code()),
-        };
-        let failed = service.tick(&By::new(SELF, "tick", wall_ms())).err()?;
-        (!matches!(failed, Error::Sealed)).then(|| failed.code())
+    /// What is due.
+    fn tick(&self) -> Result<(), Error> {
+        // A device or a database that was away may be back.
+        let Some(service) = self.service()? else { return Ok(()) };
+        match service.tick(&By::new(SELF, "tick", wall_ms())) {
+            Ok(_) | Err(Error::Sealed) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Seals it, so that what is pending in the trail is written and no key is left in memory.
@@ -268,25 +266,25 @@ pub(crate) fn held_elsewhere(config: &Config) -> Result<Option<Arc<dyn KeyUse>>>
     }
     let device = Devices::of(&config.ark).map(|devices| devices.get()).transpose()?;
     let Some(device) = device.filter(|device| device.keeps_root()) else { return Ok(None) };
-    let service = device.open_service(&config.data_dir, &By::new(OPERATOR, "lintel key", wall_ms()))?;
+    let service = device.open_service(&config.ark_home(), &By::new(OPERATOR, "lintel key", wall_ms()))?;
     Ok(Some(Arc::new(service)))
 }
 
 /// Opens or makes it.
-fn found(directory: &Path, config: &ArkConfig) -> Result<KeyService> {
+fn found(home: &Home, config: &ArkConfig) -> Result<KeyService> {
     if config.profile == ArkProfile::Production && config.unseal == ArkUnseal::File {
         bail!(
             "ark.profile = \"production\" and ark.unseal = \"file\": whoever copies the directory would have the keys; deal the root \
              key with `lintel ark init` and set ark.unseal = \"shares\""
         );
     }
-    ark::vault::refuse_lost_keys(directory)?;
-    let (made, has_file) = (directory.join(KEYS_NAME).exists(), directory.join(KEY_FILE_NAME).exists());
+    ark::vault::refuse_lost_keys(home)?;
+    let (made, has_file) = (home.is_made()?, home.directory().join(KEY_FILE_NAME).exists());
     let by = By::new(OPERATOR, "ark.unseal = \"file\"", wall_ms());
     match config.unseal {
-        ArkUnseal::File if has_file || !made => match ark::vault::open_keys_with_key_file(directory, &by) {
+        ArkUnseal::File if has_file || !made => match ark::vault::open_keys_with_key_file(home, &by) {
             Err(error) if made && matches!(error.of_keys(), Some(Error::Root { .. })) => {
-                tracing::warn!("ark.key is not the root key of keys.db");
+                tracing::warn!("ark.key is not the root key of {}", home.name().display());
             }
             opened => {
                 tracing::warn!("{}", ark::KEY_FILE_WARNING);
@@ -294,42 +292,64 @@ fn found(directory: &Path, config: &ArkConfig) -> Result<KeyService> {
             }
         },
         ArkUnseal::Shares if !made => bail!(
-            "there is no key service in {} yet: make one and deal its root key with `lintel ark init`, or set ark.unseal = \
-             \"file\" for development",
-            directory.display()
+            "there is no key service in {} yet: make one and deal its root key with `lintel ark init --shares N --threshold M`, or set \
+             ark.unseal = \"file\" for development{}",
+            of(home),
+            match config.provider {
+                ArkProvider::Fhsm => {
+                    ". Financial modules (ark.provider = \"fhsm\") hold terminals' keys alone: the root key is custodians' there too"
+                }
+                ArkProvider::Soft | ArkProvider::Sdf | ArkProvider::Pkcs11 => "",
+            }
         ),
         ArkUnseal::File | ArkUnseal::Shares => {}
     }
-    Ok(open_soft(directory)?)
+    Ok(open_soft(home)?)
 }
 
-/// Makes the key service of a directory under a new root key, and deals that.
+/// The directory, or the schema: where a key service is looked for.
+fn of(home: &Home) -> String {
+    let place = if home.is_in_postgres() { home.name() } else { home.directory().to_owned() };
+    place.display().to_string()
+}
+
+/// Makes the key service of a directory or schema under a new root key, and deals that.
 ///
 /// # Errors
 /// Those of [`KeyService::init`] and [`RootKey::deal`].
-pub(crate) fn init(
-    directory: &Path,
-    threshold: u8,
-    shares: u8,
-    by: &By<'_>,
-) -> Result<(KeyService, Vec<String>), Error> {
+pub(crate) fn init(home: &Home, threshold: u8, shares: u8, by: &By<'_>) -> Result<(KeyService, Vec<String>), Error> {
     let root = RootKey::generate()?;
     // Dealt first: a key service whose shares nobody has would never open again.
     let dealt = root.deal(threshold, shares)?.iter().map(|share| share.text().to_string()).collect();
-    Ok((KeyService::init(directory, Arc::new(Soft::new()?), &root, by)?, dealt))
+    Ok((KeyService::init(home, Arc::new(Soft::new()?), &root, by)?, dealt))
 }
 
-/// Ticks until the runtime ends. A failure is logged when it begins and when another one takes its place.
+/// Ticks until the runtime ends. A failure is logged when it begins, when another one takes its place, and when it is over.
 pub(crate) async fn tick(ark: Arc<Ark>) {
     let mut every = tokio::time::interval(EVERY);
     let mut last = None;
     loop {
         every.tick().await;
         let ticked = Arc::clone(&ark);
-        let failed = tokio::task::spawn_blocking(move || ticked.tick()).await.unwrap_or(Some("panicked"));
-        if let Some(code) = failed.filter(|_| failed != last) {
-            tracing::error!(code, "the key service could not do what is due; its trail may stand still");
+        let done = tokio::task::spawn_blocking(move || ticked.tick()).await;
+        let (code, said) = match done {
+            Ok(Ok(())) => (None, String::new()),
+            Ok(Err(error)) => (Some(error.code()), error.to_string()),
+            Err(_) => (Some("panicked"), "its words are above".to_owned()),
+        };
+        metrics::gauge!("lintel_key_service_failing").set(if code.is_some() { 1.0 } else { 0.0 });
+        if code != last {
+            match code {
+                Some(code) => {
+                    tracing::error!(
+                        code,
+                        error = said,
+                        "the key service could not do what is due; its trail may stand still"
+                    );
+                }
+                None => tracing::info!("the key service does what is due again"),
+            }
         }
-        last = failed;
+        last = code;
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn hold(place: &JournalConfig) -> Result<Option<Lease>, JournalError>
         return Ok(None);
     }
     let holder = format!("lintel-{}", std::process::id());
-    let mut lease = Lease::new(PostgresConfig::new(&place.url, &place.schema), holder, LENGTH)?;
+    let mut lease = Lease::new(PostgresConfig::new(place.url.expose(), &place.schema), holder, LENGTH)?;
     let mut told = false;
     while lease.acquire()?.is_none() {
         if !std::mem::replace(&mut told, true) {
@@ -105,7 +105,7 @@ impl Idle {
             return Ok(Some(Self { leadership: Leadership::new(None), renewing: None }));
         }
         let holder = format!("lintel-command-{}", std::process::id());
-        let mut lease = Lease::new(PostgresConfig::new(&place.url, &place.schema), holder, LENGTH)?;
+        let mut lease = Lease::new(PostgresConfig::new(place.url.expose(), &place.schema), holder, LENGTH)?;
         if lease.acquire()?.is_none() {
             return Ok(None);
         }

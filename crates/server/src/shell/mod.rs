@@ -6,8 +6,9 @@
 //!                                   │        ├─► answers to the tasks
 //!                                   │        ├─► projector thread (tail) ─► checkpointer thread (store, history)
 //!                                   │        │                              merger thread: ten files become one
-//!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches
+//!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches, new or settled
 //!                                   └─ what left memory ◄─ look-up and filter threads (store)
+//!  rewrapper thread: the vault, after a rotation of its key
 //! ```
 
 pub(crate) mod awaited;
@@ -17,6 +18,7 @@ pub(crate) mod clearing;
 pub(crate) mod clock;
 pub(crate) mod close;
 pub(crate) mod executor;
+pub(crate) mod flights;
 pub(crate) mod journal_place;
 pub(crate) mod key_devices;
 pub(crate) mod key_service;
@@ -28,6 +30,8 @@ pub(crate) mod notification;
 pub(crate) mod projector;
 pub(crate) mod recall;
 pub(crate) mod remote_keys;
+pub(crate) mod rewrapper;
+pub(crate) mod site;
 pub(crate) mod standing;
 pub(crate) mod term;
 pub(crate) mod writer;

@@ -27,7 +27,7 @@ use node::projector::Projected;
 use store::Database;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::executor::InEpoch;
+use super::executor::{Told, told_of};
 use super::journal_place::JournalPlace;
 use super::keys::Elsewhere;
 use super::projector::{Handle, Message};
@@ -100,7 +100,7 @@ pub(crate) struct Terms {
     pub(crate) platform: Platform,
     pub(crate) clock: Clock,
     /// The way to the executor.
-    pub(crate) attempts: UnboundedSender<InEpoch>,
+    pub(crate) attempts: UnboundedSender<Told>,
     /// Position and hash of the last batch known to be durable.
     pub(crate) durable: Durable,
     /// Keys of a run.
@@ -185,9 +185,9 @@ impl Terms {
                 Ok(term) => {
                     let (position, epoch) = (term.engine.state().position, term.journal.tip().epoch);
                     self.platform.standing().resume(epoch);
-                    for attempt in term.engine.state().in_outbox().cloned() {
+                    for told in told_of(term.engine.state(), epoch) {
                         // Without an executor the platform is stopping; the outbox keeps the attempt.
-                        drop(self.attempts.send((epoch, attempt)));
+                        drop(self.attempts.send(told));
                     }
                     tracing::warn!(
                         position,
@@ -269,13 +269,19 @@ impl Terms {
         pass_on(&self.projector, &self.durable, projected);
     }
 
-    /// Durable batches go to the projector, new attempts to the executor.
+    /// Durable batches go to the projector, new and settled attempts to the executor.
     fn sink(&self, epoch: u64) -> ProjectionSink {
         let (projector, durable, attempts) = (self.projector.clone(), self.durable.clone(), self.attempts.clone());
         Box::new(move |projected: Projected| {
             for attempt in executor::requested(&projected.projection) {
                 // Without an executor the platform is stopping; the outbox keeps the attempt.
-                drop(attempts.send((epoch, attempt.clone())));
+                drop(attempts.send(Told::Fly(epoch, Box::new(attempt.clone()))));
+            }
+            for attempt in executor::settled(&projected.projection) {
+                drop(attempts.send(Told::Settled(attempt)));
+            }
+            for (_, weights) in &projected.projection.changes.site_weights {
+                drop(attempts.send(Told::Weights(Box::new(weights.clone()))));
             }
             pass_on(&projector, &durable, projected);
         })

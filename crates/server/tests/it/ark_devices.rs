@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -219,6 +220,34 @@ fn financial_modules_are_opened_beside_keys_of_this_process() {
     assert_eq!((&status["sealed"], &status["devices"][0]["name"]), (&json!(false), &json!("fhsm-a")), "{status}");
     assert_eq!(status["devices"][0]["alive"], true);
     post(&server, "/v1/ark/keys", &json!({"name": "orders", "kind": "sm4", "purpose": "encrypt"}));
+}
+
+#[test]
+fn a_first_start_without_its_financial_modules_says_what_to_do_and_serves_all_else() {
+    let devices = Devices { directory: TempDir::new().unwrap(), provider: "fhsm", environment: Vec::new() };
+    // Nobody listens there once it is given back.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dialect = concat!(env!("CARGO_MANIFEST_DIR"), "/../ark/tests/it/fhsm/text.toml");
+    devices.write(&format!("dialect = \"{dialect}\"\n[[module]]\nname = \"fhsm-a\"\naddress = \"{address}\"\n"));
+    let data = TempDir::new().unwrap();
+    let refused = devices.lintel_of(data.path(), &["serve", "--sandbox", "--set", "ark.unseal=shares"]);
+    assert!(!refused.status.success());
+    for words in ["lintel ark init --shares", "custodians' there too", "no financial module answers", "[[module]]"] {
+        assert!(said(&refused).contains(words), "{words}: {}", said(&refused));
+    }
+
+    let settings = devices.settings();
+    let settings = settings.iter().map(String::as_str).chain(["ark.unseal=file"]);
+    let settings = settings.flat_map(|setting| ["--set".to_owned(), setting.to_owned()]);
+    let arguments = std::iter::once("--insecure-loopback".to_owned()).chain(settings).collect();
+    let server = KeyServer::start_in(TempDir::new().unwrap(), arguments, Vec::new());
+    let status = ask(&server, "/v1/ark/status", None).ok();
+    assert_eq!((&status["sealed"], &status["devices"][0]["alive"]), (&json!(false), &json!(false)), "{status}");
+    assert!(server.log().contains("no financial module answers"), "{}", server.log());
+    post(&server, "/v1/ark/keys", &json!({"name": "orders", "kind": "sm4", "purpose": "encrypt"}));
+    let terminal = json!({"name": "t1/mak", "kind": "sm4", "purpose": "terminal-mac"});
+    let (status, code, _) = ask(&server, "/v1/ark/keys", Some(&terminal)).error();
+    assert_eq!((status, code.as_str()), (503, "device_unavailable"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) fn refused(answer: &Answer, status: u16, code: &str) {
 }
 
 /// Two people who administer the key service, one of whom makes keys too.
-fn administrators(server: &Server) -> [Person; 2] {
+pub(crate) fn administrators(server: &Server) -> [Person; 2] {
     let programs = server.operator();
     for login in ["admin.one", "admin.two"] {
         programs.post("/v1/operators", &json!({"login": login, "roles": ["administrator"]})).ok();
@@ -47,7 +47,7 @@ fn administrators(server: &Server) -> [Person; 2] {
     people
 }
 
-fn decide(person: &Person, approval: &Value, approve: bool, code: &str) -> Answer {
+pub(crate) fn decide(person: &Person, approval: &Value, approve: bool, code: &str) -> Answer {
     let target = format!("/v1/ark/approvals/{approval}/decide");
     person.client.post(&target, &json!({"approve": approve, "totp": code}))
 }
@@ -267,6 +267,14 @@ fn the_command_line_does_it_all() {
     let opened = run(&["decrypt", "orders", "--context", "merchant=7", "--in", &file("sealed", &sealed)]);
     assert_eq!(opened, "秘密");
     assert!(run(&["keys", "list"]).contains("orders"));
+    run(&["keys", "create", "brief", "--destroy-wait-ms", "1000"]);
+    let shown: Value = serde_json::from_str(&run(&["keys", "show", "brief", "--json"])).unwrap();
+    assert_eq!(shown["destroy_wait_ms"], 1_000);
+    run(&["access", "allow", "operator", "--prefix", "brief", "datakey", "decrypt"]);
+    let made: Value = serde_json::from_str(&run(&["datakey", "brief", "--context", "merchant=7", "--json"])).unwrap();
+    let wrapped = file("wrapped", &text(&made, "/ciphertext"));
+    let bound = run(&["decrypt", "brief", "--context", "merchant=7", "--in", &wrapped, "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&bound).unwrap()["plaintext"], made["plaintext"]);
     let status: Value = serde_json::from_str(&run(&["status", "--json"])).unwrap();
     let public = text(&status, "/audit_public_key");
     let copy = server.directory().join("copy.db").to_str().unwrap().to_owned();

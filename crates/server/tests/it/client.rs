@@ -75,6 +75,11 @@ impl Client {
         Self { address: address.to_owned(), id: id.to_owned(), key }
     }
 
+    /// The tag of a message under the secret.
+    pub(crate) fn tag(&self, message: &[u8]) -> [u8; 32] {
+        self.key.tag(message)
+    }
+
     /// The `Authorization` header of a request.
     pub(crate) fn authorization(&self, stamp: Stamp, method: &str, target: &str, body: &[u8]) -> String {
         let credential = Credential { merchant: &self.id, serial: "1", key: &self.key };

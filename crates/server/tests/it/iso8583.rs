@@ -69,14 +69,16 @@ fn field(message: &Value, number: u8) -> &Value {
 #[test]
 fn a_frame_of_a_terminal_is_shown_with_its_parts() {
     let shown = printed(&run(&["decode", ECHO]));
+    // Columns are as wide as what stands in them.
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     for line in [
-        "  tpdu                6000030000",
-        "  application class   60",
+        "tpdu 6000030000",
+        "application class 60",
         "0820 network management advice (ISO 8583:1987), profile pos_terminal",
-        "   41  terminal                   ans8 ascii       26  10000001",
-        " 60.3    network code                                  301  echo",
+        "41 terminal ans8 ascii 26 10000001",
+        "60.3 network code 301 echo",
     ] {
-        assert!(shown.lines().any(|found| found == line), "{line} is not in\n{shown}");
+        assert!(shown.lines().any(|found| words(found) == line), "{line} is not in\n{shown}");
     }
     assert!(!shown.contains('\x1b'), "no colour where no terminal is");
     let json = json_of(&["decode", ECHO]);

@@ -14,7 +14,7 @@ pub(crate) struct Market {
     pub(crate) operator: Client,
     pub(crate) landlord: Value,
     agent: Value,
-    payer: String,
+    pub(crate) payer: String,
 }
 
 impl Market {

@@ -300,6 +300,37 @@ fn nobody_takes_the_platforms_place_at_its_keys() {
 }
 
 #[test]
+fn a_production_starts_with_no_secret_in_its_settings() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("lintel.toml");
+    let refused = |channel: &str, settings: &[&str], words: &[&str]| {
+        let text = format!("[ark]\nprofile = \"production\"\nunseal = \"shares\"\n{channel}");
+        fs::write(&path, text).unwrap();
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        let arguments = [&["--config", path.to_str().unwrap(), "serve", "--sandbox"], settings.as_slice()].concat();
+        let output = lintel(&directory.path().join("data"), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+        assert!(!said.contains("5a5a5a5a") && !said.contains("open-sesame"), "{said}");
+    };
+    let secret = hex_of(&Bank::SECRET);
+    let bank = |key: &str| {
+        format!(
+            "[[channels]]\nname = \"sandbox_bank\"\nurl = \"http://127.0.0.1:1\"\n[channels.settings]\nkey = \"{key}\"\n"
+        )
+    };
+    refused(&bank(&secret), &[], &["`key` of channel sandbox_bank", "take-in"]);
+    let unionpay = "[[channels]]\nname = \"unionpay_online\"\nurl = \"http://127.0.0.1:1\"\n[channels.settings]\n\
+                    sign_method = \"12\"\nkey = \"open-sesame\"\n";
+    refused(&[bank("ark:channel/our-bank").as_str(), unionpay].concat(), &[], &["`key` of channel unionpay_online"]);
+    let address = "journal.url=host=127.0.0.1 user=lintel password=open-sesame";
+    refused("", &[address], &["journal.url", "LINTEL_SET_JOURNAL__URL"]);
+    refused("[store]\nurl = \"postgresql://lintel:open-sesame@127.0.0.1/l\"\n", &[], &["store.url"]);
+    // Without any, it is the key service that is missing.
+    refused(&bank("ark:channel/our-bank"), &[], &["lintel ark init"]);
+}
+
+#[test]
 fn what_is_restored_opens_with_the_custodians_shares() {
     let directory = TempDir::new().unwrap();
     let custodians = Custodians::deal(directory.path());

@@ -55,7 +55,7 @@ impl Server {
         secret: &[u8],
     ) -> Self {
         let operator = MacKey::from_hex(String::from_utf8_lossy(secret).trim()).unwrap();
-        let server = Self::begun(directory, with_place(own), environment, |_| operator);
+        let server = Self::begun(directory, with_place(own), environment, |_, _| operator);
         assert_eq!(server.operator().get("/health/ready").status, 200);
         server
     }
@@ -86,10 +86,10 @@ impl Server {
         directory: TempDir,
         settings: Vec<String>,
         environment: Vec<(String, OsString)>,
-        secret: impl FnOnce(&Path) -> MacKey,
+        secret: impl FnOnce(&Path, &[String]) -> MacKey,
     ) -> Self {
         let (child, address) = serve(directory.path(), &settings, &environment);
-        let operator = secret(directory.path());
+        let operator = secret(directory.path(), &settings);
         Self { child: Some(child), directory, settings, environment, operator, address }
     }
 
@@ -107,6 +107,12 @@ impl Server {
         Self::start_sealed_at(directory, custodians, place(), environment)
     }
 
+    /// On a key service that starts sealed, for whoever has the institution's own secret; the journal lies in the directory.
+    pub(crate) fn start_sealed_by(directory: TempDir, secret: &str, environment: Vec<(String, OsString)>) -> Self {
+        let custodians = Custodians { shares: Vec::new(), operator: MacKey::from_hex(secret).unwrap() };
+        Self::start_sealed_at(directory, &custodians, Vec::new(), environment)
+    }
+
     /// The same, on the journal that lies in the directory, wherever that of other tests lies.
     pub(crate) fn start_sealed_embedded(directory: TempDir, custodians: &Custodians) -> Self {
         Self::start_sealed_at(directory, custodians, Vec::new(), Vec::new())
@@ -118,7 +124,7 @@ impl Server {
         settings: Vec<String>,
         environment: Vec<(String, OsString)>,
     ) -> Self {
-        let server = Self::begun(directory, settings, environment, |_| custodians.operator.clone());
+        let server = Self::begun(directory, settings, environment, |_, _| custodians.operator.clone());
         assert_eq!(server.operator().get("/health/ready").error().1, "sealed");
         server
     }
@@ -165,6 +171,12 @@ impl Server {
         let mut child = self.child.take().expect("the server runs");
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// With other settings from its next start on.
+    pub(crate) fn set(&mut self, before: &[&str], after: &[&str]) {
+        self.settings.retain(|setting| !before.contains(&setting.as_str()));
+        self.settings.extend(after.iter().map(|setting| (*setting).to_owned()));
     }
 
     /// Starts it again on the same directory.
@@ -245,7 +257,8 @@ impl Server {
         let output = self.lintel(&["backup", "take", backup.to_str().unwrap_or_default(), "--without-vault"]);
         let name = std::thread::current().name().unwrap_or("main").replace("::", "-");
         let files = std::fs::read_dir(&backup).into_iter().flatten().flatten().map(|entry| entry.path());
-        for file in files.filter(|path| path.extension().is_none()) {
+        // The directory's lock has no ending either.
+        for file in files.filter(|path| path.extension().is_none() && !path.ends_with("lock")) {
             drop(std::fs::copy(file, Path::new(&folder).join(format!("{name}.rows"))));
         }
         drop(output);
@@ -356,11 +369,17 @@ pub(crate) fn lintel_in(data: &Path, arguments: &[&str], environment: &[(&str, S
 
 /// As [`lintel`], with something on its standard input.
 pub(crate) fn lintel_fed(data: &Path, arguments: &[&str], input: &str) -> Output {
+    lintel_fed_in(data, arguments, input, &[])
+}
+
+/// As [`lintel_fed`], with more in its environment.
+pub(crate) fn lintel_fed_in(data: &Path, arguments: &[&str], input: &str, environment: &[(&str, String)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
     command
         .arg("--data-dir")
         .arg(data)
         .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -374,8 +393,9 @@ fn with_place(own: &[&str]) -> Vec<String> {
     place().into_iter().chain(own.iter().map(|setting| (*setting).to_owned())).collect()
 }
 
-fn operator_key(directory: &Path) -> MacKey {
-    let output = lintel(&directory.join("data"), &["key"]);
+fn operator_key(directory: &Path, settings: &[String]) -> MacKey {
+    let settings = settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
+    let output = lintel(&directory.join("data"), &["key"].into_iter().chain(settings).collect::<Vec<_>>());
     assert!(output.status.success(), "{output:?}");
     MacKey::from_hex(String::from_utf8(output.stdout).unwrap().trim()).unwrap()
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::client::{Answer, exchange};
+use crate::keys::becomes;
 use crate::open::{number, text};
 use crate::orders::Market;
 use crate::server::Server;
@@ -196,6 +197,8 @@ fn an_order_is_paid_by_notification_and_refunded_by_query() {
     assert_eq!(notify(&server, &with(&done, &[("respCode", "64")]), SECRET).status, 200);
     assert_eq!(market.operator.get(&path).ok()["status"], "success");
     assert_eq!(text(&market.operator.get(&attempt).ok(), "/reference"), QUERY_ID);
+    // Queries of it would be told "in progress" for ever; the flight ended with the notification.
+    becomes(&market.operator, "lintel_flights", |flights| flights < 0.5);
     let metrics = market.operator.get("/metrics").text();
     for (outcome, count) in [("settled", 1), ("repeated", 1), ("contradicts", 1), ("refused", 5)] {
         let line = format!("lintel_notifications_total{{rail=\"unionpay\",outcome=\"{outcome}\"}} {count}");

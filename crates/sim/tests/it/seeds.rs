@@ -45,6 +45,7 @@ fn no_seed_breaks_a_law() {
         stats.reads > 5 * SEEDS && stats.checkpoints > 5 * SEEDS && stats.merges > SEEDS / 4 && stats.kept > SEEDS / 4,
         "{stats:#?}"
     );
+    assert!(stats.drained > SEEDS / 10, "{stats:#?}");
     assert!(stats.lies > SEEDS / 10 && stats.recalled > SEEDS / 20, "{stats:#?}");
 }
 

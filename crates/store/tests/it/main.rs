@@ -5,6 +5,8 @@ mod cluster;
 mod place;
 mod world;
 
+mod cards;
+mod certificate;
 mod checkpoints;
 mod corruption;
 mod indexes;

@@ -4,7 +4,7 @@ use domain::Command;
 use domain::Reply;
 use domain::account::Owner;
 use domain::approval::{ApprovalCommand, Proposal, Propose};
-use domain::attempt::{FailureClass, Outcome, Purpose};
+use domain::attempt::{FailureClass, Outcome, Purpose, Rail};
 use domain::block_list::{AddBlock, BlockListCommand, Blocked, RemoveBlock};
 use domain::book::Subject;
 use domain::customer::CustomerKind;
@@ -17,6 +17,7 @@ use domain::money::Currency;
 use domain::notice::NoticeKind;
 use domain::operator::{OperatorCommand, Role};
 use domain::payout::{Bank, CreatePayout, PayTo, Receiver};
+use domain::site_weight::{SetSiteWeights, SiteWeight};
 use domain::top_up::{CreateTopUp, TopUpCommand, TopUpStatus};
 use domain::transfer::{MakeTransfer, TransferCommand};
 use domain::withdrawal::WithdrawalStatus;
@@ -27,6 +28,7 @@ use store::bank_card::BankCardFilter;
 use store::block_list::BlockEntryFilter;
 use store::limit::{AccountLimitFilter, CustomerUseFilter, LimitPolicyFilter};
 use store::notice::NoticeFilter;
+use store::site_weight::SiteWeightsFilter;
 use store::top_up::TopUpFilter;
 use store::transfer::TransferFilter;
 use store::withdrawal::WithdrawalFilter;
@@ -97,7 +99,7 @@ impl World {
         self.answered(&Outcome::Declined { class: FailureClass::System, code: "E1".into() });
     }
 
-    /// An entry that stands, one that two people removed, and limits that they set.
+    /// An entry that stands, one that two people removed, limits and weights of sites that they set.
     fn listed(&mut self) {
         let add = |party: &str| {
             let blocked = Blocked::Device(party.into());
@@ -113,6 +115,9 @@ impl World {
         self.decided_by("risk-1", "risk-2", Proposal::LimitPolicy(SetLimitPolicy { from, limits }));
         let remove = RemoveBlock { entry: BlockEntryId(2), reason: "mistaken".into() };
         self.decided_by("risk-1", "risk-2", Proposal::RemoveBlock(remove));
+        let weights = vec![SiteWeight { site: "bj".into(), weight: 8 }];
+        let weights = Proposal::SiteWeights(SetSiteWeights { rail: Rail::Epcc, weights });
+        self.decided_by("administrator-1", "administrator-2", weights);
     }
 
     fn people_of_risk(&mut self) {
@@ -176,6 +181,8 @@ fn filters_narrow_each_list_of_wallets(place: &Place) {
     );
     let policies = [date(3, 9), date(3, 10)].map(|day| count(db, LimitPolicyFilter { begins_from: Some(day) }));
     assert_eq!(policies, [1, 0]);
+    let weights = [Rail::Epcc, Rail::Fund].map(|rail| count(db, SiteWeightsFilter { rail: Some(rail) }));
+    assert_eq!(weights, [1, 0]);
     let entries = |list: &str, removed| BlockEntryFilter { list: Some(list.into()), removed, party: None };
     assert_eq!(count(db, entries("device", Some(true))), 1);
     assert_eq!((count(db, entries("device", None)), count(db, entries("card", None))), (2, 0));

@@ -15,16 +15,18 @@ use crate::merchant::MerchantKind;
 use crate::money::Minor;
 use crate::refund::{Refund, RefundKind};
 use crate::split::{MakeSplit, Parts, SplitPart};
-use crate::testkit::orders::fund_at_once;
+use crate::testkit::orders::{fund_at_once, redirect};
 
 /// The events of these features; every one that a walk emits went through CBOR and a replay in the kit.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 14] = [
     "OrderCreated",
     "OrderTried",
     "LegMoved",
     "OrderSucceeded",
     "OrderTryFailed",
     "OrderClosed",
+    "OrderClosing",
+    "PageHandedOut",
     "OrdersCleared",
     "SplitMade",
     "RefundCreated",
@@ -42,6 +44,8 @@ enum Step {
     Answer { attempt: Index, how: u8 },
     Late { attempt: Index },
     Close { order: Index },
+    HandOut { order: Index },
+    Later,
     Split { order: Index, permille: Minor, receivers: usize },
     Refund { order: Index, permille: Minor, return_fee: bool },
     Clear { rail: Index, skip: usize },
@@ -56,10 +60,12 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (index(), 1..10_000_i64, 0..5_000_i64, 1..4_u8, any::<u8>()).prop_map(
             |(merchant, rent, deposit, tries, kind)| Step::Order { merchant, rent, deposit, tries, agreement: kind < 25 }),
-        6 => (index(), 0..5_u8).prop_map(|(order, how)| Step::Pay { order, how }),
+        6 => (index(), 0..8_u8).prop_map(|(order, how)| Step::Pay { order, how }),
         16 => (index(), 0..10_u8).prop_map(|(attempt, how)| Step::Answer { attempt, how }),
         2 => index().prop_map(|attempt| Step::Late { attempt }),
-        1 => index().prop_map(|order| Step::Close { order }),
+        2 => index().prop_map(|order| Step::Close { order }),
+        4 => index().prop_map(|order| Step::HandOut { order }),
+        1 => Just(Step::Later),
         3 => (index(), 1..1_100_i64, 1..4_usize).prop_map(
             |(order, permille, receivers)| Step::Split { order, permille, receivers }),
         6 => (index(), 1..1_050_i64, any::<bool>()).prop_map(
@@ -71,6 +77,20 @@ fn step() -> impl Strategy<Value = Step> {
             |(merchant, in_barred, out_barred)| Step::Bar { merchant, in_barred, out_barred }),
         3 => Just(Step::Restore),
     ]
+}
+
+/// What pays an order that has rent, in one of eight ways.
+fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
+    let rent = order.sum_of(ItemKind::Rent);
+    let rest = order.amount - rent;
+    match how {
+        0 | 1 => vec![card(order.amount)],
+        2 if rest > 0 => vec![card(rest), fund(rent)],
+        3 if rest > 0 => vec![card(rest), fund_at_once(rent)],
+        4 => vec![fund(order.amount)],
+        5 if rest > 0 => vec![redirect(rest), fund(rent)],
+        _ => vec![redirect(order.amount)],
+    }
 }
 
 struct Walk {
@@ -115,15 +135,7 @@ impl Walk {
             }
             Step::Pay { order, how } => {
                 let Some(order) = self.order_at(*order) else { return };
-                let rent = order.sum_of(ItemKind::Rent);
-                let rest = order.amount - rent;
-                let instruments = match how {
-                    0 | 1 => vec![card(order.amount)],
-                    2 if rest > 0 => vec![card(rest), fund(rent)],
-                    3 if rest > 0 => vec![card(rest), fund_at_once(rent)],
-                    _ => vec![fund(order.amount)],
-                };
-                Command::PayOrder { order: order.id, instruments }
+                Command::PayOrder { order: order.id, instruments: instruments(&order, *how) }
             }
             Step::Answer { attempt, how } => return self.answer(*attempt, *how),
             Step::Late { attempt } => {
@@ -141,6 +153,14 @@ impl Walk {
                 Some(order) => Command::CloseOrder(order.id),
                 None => return,
             },
+            Step::HandOut { order } => match self.order_at(*order) {
+                Some(order) => Command::HandOutPage(order.id),
+                None => return,
+            },
+            Step::Later => {
+                self.kit.later(crate::front_page::PAGE_MS);
+                Command::Tick
+            }
             Step::Split { order, permille, receivers } => match self.order_at(*order) {
                 Some(order) => self.split(&order, *permille, *receivers),
                 None => return,
@@ -262,6 +282,7 @@ impl Walk {
         } else {
             assert!(order.shares.is_empty() && order.refunded == 0, "{order:?}");
         }
+        assert!(!order.closing || order.trying || order.ended_at.is_some(), "what is being closed waits: {order:?}");
         let open = state.legs_of(order, order.tries).any(|leg| leg.open.is_some());
         assert!(!order.trying || open, "a try waits for an answer: {order:?}");
     }
@@ -275,7 +296,7 @@ impl Walk {
         }
         assert!(self.kit.outbox().is_empty());
         assert!(self.kit.state.orders.iter().all(|(_, order)| !order.trying));
-        for rail in [Rail::Fund, Rail::Epcc] {
+        for rail in RAILS {
             let file = self.file(rail, usize::MAX);
             if self.kit.when(file).is_ok() {
                 assert_eq!(self.kit.own(rail.subject()), 0, "{}", rail.name());
@@ -318,6 +339,7 @@ fn walks_reach_the_rare_ends() {
         state.legs.iter().for_each(|(_, leg)| {
             reach(leg.status.name(), true);
             reach("needs a person", leg.needs_person);
+            reach("page expired", leg.expired);
         });
         state.refunds.iter().for_each(|(_, refund)| {
             reach("useless", refund.kind == RefundKind::Useless);

@@ -8,12 +8,17 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{Played, play};
+use crate::acquiring::AcquiringEvent;
 use crate::advance::AdvanceEvent;
 use crate::agreement::AgreementEvent;
 use crate::approval::{ApprovalEvent, Proposal};
 use crate::arrears::{Arrears, ArrearsEvent, ArrearsSource};
 use crate::bank_card::BankCardEvent;
+use crate::batch_close::BatchCloseEvent;
 use crate::block_list::BlockListEvent;
+use crate::card_clearing::CardClearingEvent;
+use crate::card_fee::CardFeeEvent;
+use crate::card_transaction::CardTransactionEvent;
 use crate::chargeback::ChargebackEvent;
 use crate::conversion::ConversionEvent;
 use crate::event::Event;
@@ -28,7 +33,9 @@ use crate::own_transfer::{OwnTransfer, OwnTransferEvent, TransferKind};
 use crate::payout::CancelReason;
 use crate::refusal::RefusalCode;
 use crate::reserve_line::{LineTarget, ReserveLine, ReserveLineEvent};
+use crate::site_weight::SiteWeightEvent;
 use crate::suspense::SuspenseEvent;
+use crate::terminal::TerminalEvent;
 use crate::top_up::TopUpEvent;
 use crate::transfer::TransferEvent;
 use crate::tree::{RunCause, TreeEvent, TreeRun};
@@ -51,7 +58,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { accounts agreements approvals currencies days freezes group_freezes holds holds_in_full own_money trees wallets whole_freezes }
+scripts! { accounts agreements approvals cards currencies days freezes group_freezes holds holds_in_full own_money trees wallets whole_freezes }
 
 macro_rules! transitions {
     (here { $($name:literal $pattern:pat,)* } elsewhere { $($other:literal $pattern_of_other:pat,)* }) => {
@@ -147,6 +154,7 @@ transitions! {
         "limits set" Event::Limit(LimitEvent::PolicySet(_)),
         "counted on an account" Event::Limit(LimitEvent::AccountMoved(_)),
         "counted on a customer" Event::Limit(LimitEvent::CustomerMoved(_)),
+        "weights of sites set" Event::SiteWeight(SiteWeightEvent::Set(_)),
         "card stopped" Event::BankCard(BankCardEvent::Stopped(_)),
         "card verified" Event::BankCard(BankCardEvent::Verified { .. }),
         "withdrawal planned" Event::WithdrawalPlan(WithdrawalPlanEvent::Created(_)),
@@ -178,6 +186,33 @@ transitions! {
         "advance unknown" Event::Advance(AdvanceEvent::Unknown(_)),
         "advance succeeded" Event::Advance(AdvanceEvent::Succeeded { .. }),
         "advance failed" Event::Advance(AdvanceEvent::Failed { .. }),
+        "plan of card fees set" Event::CardFee(CardFeeEvent::PlanSet(_)),
+        "cost of a card scheme set" Event::CardFee(CardFeeEvent::CostSet(_)),
+        "acquiring opened" Event::Acquiring(AcquiringEvent::Opened(_)),
+        "acquiring changed" Event::Acquiring(AcquiringEvent::Changed { .. }),
+        "acquiring suspended" Event::Acquiring(AcquiringEvent::Suspended { .. }),
+        "acquiring resumed" Event::Acquiring(AcquiringEvent::Resumed { .. }),
+        "terminal registered" Event::Terminal(TerminalEvent::Registered(_)),
+        "terminal's key loaded" Event::Terminal(TerminalEvent::KeyLoaded { .. }),
+        "terminal bound" Event::Terminal(TerminalEvent::Bound { .. }),
+        "terminal signed in" Event::Terminal(TerminalEvent::SignedIn(_)),
+        "terminal reported its place" Event::Terminal(TerminalEvent::Located { .. }),
+        "terminal suspended" Event::Terminal(TerminalEvent::Suspended { .. }),
+        "terminal resumed" Event::Terminal(TerminalEvent::Resumed { .. }),
+        "terminal recovered" Event::Terminal(TerminalEvent::Recovered { .. }),
+        "terminal scrapped" Event::Terminal(TerminalEvent::Scrapped { .. }),
+        "card transaction asked for" Event::CardTransaction(CardTransactionEvent::Requested { .. }),
+        "card transaction approved" Event::CardTransaction(CardTransactionEvent::Approved { .. }),
+        "card transaction declined" Event::CardTransaction(CardTransactionEvent::Declined { .. }),
+        "card transaction without answer" Event::CardTransaction(CardTransactionEvent::Unanswered(_)),
+        "reversal asked for" Event::CardTransaction(CardTransactionEvent::ReversalAsked { .. }),
+        "approval that came late" Event::CardTransaction(CardTransactionEvent::ApprovedLate { .. }),
+        "reversal refused" Event::CardTransaction(CardTransactionEvent::ReversalRefused { .. }),
+        "batch compared" Event::BatchClose(BatchCloseEvent::Compared(_)),
+        "batch uploaded" Event::BatchClose(BatchCloseEvent::Uploaded { .. }),
+        "upload of a batch ended" Event::BatchClose(BatchCloseEvent::Ended { .. }),
+        "file of card transactions taken" Event::CardClearing(CardClearingEvent::Taken { .. }),
+        "card transaction reversed" Event::CardTransaction(CardTransactionEvent::Reversed { .. }),
     }
     elsewhere {
         "books begun: every kit begins with them" Event::Initialised(_),
@@ -189,6 +224,7 @@ transitions! {
         "a merchant's settlement account: payout/tests.rs"
             Event::SettlementSuspended(_) | Event::SettlementVerified { .. },
         "the outbox: payment/tests.rs, payout/tests.rs" Event::AttemptRequested(_) | Event::AttemptAnswered { .. },
+        "pages for payers: front_page/tests.rs" Event::PageHandedOut { .. } | Event::OrderClosing(_),
         "orders, splits and refunds: payment/tests.rs, split/tests.rs, refund/tests.rs"
             Event::OrderCreated(_) | Event::OrderTried { .. } | Event::LegMoved(_) | Event::OrderSucceeded { .. }
                 | Event::OrderTryFailed { .. } | Event::OrderClosed(_) | Event::SplitMade(_) | Event::RefundCreated(_)
@@ -203,6 +239,7 @@ transitions! {
                         | CancelReason::SettlementSuspended
                         | CancelReason::CardStopped, ..
                 },
+        "certificates: certificate/tests.rs" Event::Certificate(_),
         "only journals of before names were kept have it: freeze/tests.rs"
             Event::FreezeReleased { .. } | Event::FreezeExpired(_),
         "the first change stands in the freeze itself"
@@ -263,6 +300,15 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
         &[RefusalCode::SplitUnknown, RefusalCode::SplitAmount, RefusalCode::RefundUnknown, RefusalCode::RefundState],
     ),
     (
+        "certificates: certificate/tests.rs",
+        &[
+            RefusalCode::CertificateUnknown,
+            RefusalCode::CertificateExists,
+            RefusalCode::CertificateState,
+            RefusalCode::CertificatesTooMany,
+        ],
+    ),
+    (
         "clearing and settlement: clearing/tests.rs, settlement/tests.rs",
         &[RefusalCode::ClearingUnknown, RefusalCode::CalendarUnknown, RefusalCode::SettlementUnknown],
     ),
@@ -278,6 +324,7 @@ const LOOKS: &[RefusalCode] = &[
     RefusalCode::NoticeUnknown,
     RefusalCode::LimitPolicyUnknown,
     RefusalCode::RetryRuleUnknown,
+    RefusalCode::BatchCloseUnknown,
 ];
 
 /// Plays every script once.

@@ -1,5 +1,5 @@
 //! `people`, `propose`, `approve`, `reject`, `withdraw`, and what only people do: see [`crate::approval`],
-//! [`crate::operator`], [`crate::manual_voucher`] and [`crate::suspense`].
+//! [`crate::operator`], [`crate::manual_voucher`], [`crate::suspense`] and [`crate::site_weight`].
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -10,8 +10,10 @@ use crate::advance::AdvanceCommand;
 use crate::agreement::AgreementCommand;
 use crate::approval::{ApprovalCommand, DigestAlgorithm, Evidence, Proposal, Propose};
 use crate::arrears::ArrearsCommand;
+use crate::attempt::Rail;
 use crate::block_list::BlockListCommand;
 use crate::book::Side;
+use crate::card_transaction::CardTransactionCommand;
 use crate::command::Command;
 use crate::conversion::ConversionCommand;
 use crate::exchange_rate::ExchangeRateCommand;
@@ -21,6 +23,7 @@ use crate::limit::LimitCommand;
 use crate::manual_voucher::{Adjustment, ManualVoucher, ManualVoucherCommand, TemplateCommand, TemplateLine};
 use crate::operator::{OperatorCommand, Role};
 use crate::own_transfer::OwnTransferCommand;
+use crate::site_weight::{SetSiteWeights, SiteWeight, SiteWeightCommand};
 use crate::suspense::AllocateSuspense;
 use crate::testkit::date;
 use crate::tree::TreeCommand;
@@ -28,7 +31,26 @@ use crate::voucher::EventCode;
 
 /// Reads a verb of people.
 pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
-    decision(script, words).or_else(|| by_hand(script, words)).or_else(|| of_operators(script, words))
+    let read = decision(script, words).or_else(|| by_hand(script, words));
+    read.or_else(|| of_operators(script, words)).or_else(|| of_sites(words))
+}
+
+/// `site-weights RAIL SITE WEIGHT …`, `undo-site-weights RAIL VERSION`.
+fn of_sites(words: &[&str]) -> Read {
+    let rail = |name: &str| Rail::parse(name).expect("a channel is called by its rail");
+    let number = |text: &str| text.parse::<u32>().expect("a weight and a version are numbers");
+    let command = match *words {
+        ["site-weights", channel, ref sites @ ..] => {
+            let weight = |pair: &[&str]| SiteWeight { site: pair[0].to_string(), weight: number(pair[1]) };
+            let weights = sites.chunks_exact(2).map(weight).collect();
+            SiteWeightCommand::Set(SetSiteWeights { rail: rail(channel), weights })
+        }
+        ["undo-site-weights", channel, version] => {
+            SiteWeightCommand::Undo { rail: rail(channel), version: number(version).into() }
+        }
+        _ => return None,
+    };
+    Some(Step::of(Command::SiteWeight(command)))
 }
 
 fn decision(script: &mut Script, words: &[&str]) -> Read {
@@ -143,10 +165,13 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::Conversion(ConversionCommand::Reverse(command)) => Proposal::ReverseConversion(command),
         Command::Limit(LimitCommand::SetPolicy(command)) => Proposal::LimitPolicy(command),
         Command::BlockList(BlockListCommand::Remove(command)) => Proposal::RemoveBlock(command),
+        Command::SiteWeight(SiteWeightCommand::Set(command)) => Proposal::SiteWeights(command),
         Command::OwnTransfer(OwnTransferCommand::SweepIncome(command)) => Proposal::SweepIncome(command),
         Command::OwnTransfer(OwnTransferCommand::Inject(command)) => Proposal::InjectOwn(command),
         Command::Arrears(ArrearsCommand::CoverRefund(command)) => Proposal::CoverRefund(command),
         Command::Advance(AdvanceCommand::SetPolicy(command)) => Proposal::AdvancePolicy(command),
+        Command::CardFee(command) => Proposal::CardFee(command),
+        Command::CardTransaction(CardTransactionCommand::AdjustCredit(command)) => Proposal::CreditAdjustment(command),
         _ => return None,
     })
 }

@@ -43,6 +43,9 @@ pub(crate) enum Keys {
         /// Rotate it after so many uses.
         #[arg(long, value_name = "USES")]
         rotate_after_uses: Option<u64>,
+        /// How long a scheduled destruction waits: seven days unless said.
+        #[arg(long, value_name = "MS")]
+        destroy_wait_ms: Option<i64>,
         #[command(flatten)]
         why: Why,
     },
@@ -354,7 +357,7 @@ const RECORD: [Field; 9] = [
     text("reason"),
 ];
 
-fn path(path: &[&str]) -> String {
+pub(super) fn path(path: &[&str]) -> String {
     target(&[&["v1", "ark"][..], path].concat(), &[])
 }
 
@@ -385,6 +388,7 @@ pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
             let answer = client.post(&why.target(&["rewrap-keys"]), &json!({}))?;
             shown(answer, |moved| format!("All keys lie under key-encryption key {}.\n", moved["generation"]))
         }
+        Ark::RewrapVault(wanted) => super::rewrap_vault::ask(wanted, client),
         Ark::Backup { file, why } => backup(client, file, why),
         Ark::Keys(keys) => ask_keys(keys, client),
         Ark::Encrypt(seal) => {
@@ -397,8 +401,9 @@ pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
             let body = json!({"ciphertext": seal.input.text()?, "context": pairs(&seal.context)?});
             one(client.post(&seal.why.target(&["rewrap", &seal.name]), &body)?, "ciphertext")
         }
-        Ark::Datakey { name, bytes, why } => {
-            let answer = client.post(&why.target(&["datakey", name]), &json!({"bytes": bytes}))?;
+        Ark::Datakey { name, bytes, context, why } => {
+            let body = json!({"bytes": bytes, "context": pairs(context)?});
+            let answer = client.post(&why.target(&["datakey", name]), &body)?;
             shown(answer, |made| record(&[text("plaintext"), text("ciphertext")], made))
         }
         Ark::Sign(Tag { name, input, why }) => {
@@ -439,10 +444,21 @@ pub(super) fn ask(ark: &Ark, client: &Client) -> Result<Answer> {
 
 fn ask_keys(keys: &Keys, client: &Client) -> Result<Answer> {
     let answer = match keys {
-        Keys::Create { name, kind, purpose, exportable, pre_active, rotate_after_ms, rotate_after_uses, why } => {
+        Keys::Create {
+            name,
+            kind,
+            purpose,
+            exportable,
+            pre_active,
+            rotate_after_ms,
+            rotate_after_uses,
+            destroy_wait_ms,
+            why,
+        } => {
             let body = json!({
                 "name": name, "kind": kind, "purpose": purpose, "exportable": exportable, "pre_active": pre_active,
                 "rotate_after_ms": rotate_after_ms, "rotate_after_uses": rotate_after_uses,
+                "destroy_wait_ms": destroy_wait_ms,
             });
             client.post(&why.target(&["keys"]), &body)?
         }

@@ -8,6 +8,8 @@ use crate::http::advance::AdvancePolicyBody;
 use crate::http::agreement::terms::AmendmentBody;
 use crate::http::arrears::CoveredRefundBody;
 use crate::http::block_list::RemovalBody;
+use crate::http::card_fee::CardFeeChange;
+use crate::http::card_transaction::CreditAdjustmentBody;
 use crate::http::conversion::ReversalBody;
 use crate::http::error::ApiError;
 use crate::http::exchange_rate::ExchangeRateBody;
@@ -16,6 +18,7 @@ use crate::http::limit::LimitPolicyBody;
 use crate::http::manual_voucher::{AdjustmentBody, ManualVoucherBody, TemplateChange};
 use crate::http::operator::OperatorChange;
 use crate::http::own_transfer::InstructionBody;
+use crate::http::site_weight::SiteWeightsBody;
 use crate::http::suspense::AllocationBody;
 use crate::http::tree::LinkBody;
 use crate::http::waiver::WaiverBody;
@@ -75,6 +78,9 @@ kinds! {
     AdvancePolicy(AdvancePolicyBody) "advance_policy"
     LimitPolicy(LimitPolicyBody) "limit_policy"
     RemoveBlock(RemovalBody) "remove_block"
+    SiteWeights(SiteWeightsBody) "site_weights"
+    CardFee(CardFeeChange) "card_fee"
+    CreditAdjustment(CreditAdjustmentBody) "credit_adjustment"
 }
 
 #[cfg(test)]
@@ -155,12 +161,30 @@ mod tests {
                     "class_three": 9_000_000, "two_factors": 300_000, "fewer_factors": 40_000}}),
             ),
             ("remove_block", json!({"entry": "blk_4", "reason": "mistaken identity"})),
+            ("site_weights", json!({"channel": "epcc", "weights": {"bj": 8, "sh": 0}})),
+        ]
+    }
+
+    /// Bodies of cards.
+    fn bodies_of_cards() -> Vec<(&'static str, Value)> {
+        let (debit, credit) = (json!({"rate": 3_500, "cap": 1_300}), json!({"rate": 4_500}));
+        vec![
+            (
+                "card_fee",
+                json!({"action": "set_plan", "code": "standard", "from": "2026-04-01", "debit": debit, "credit": credit}),
+            ),
+            (
+                "card_fee",
+                json!({"action": "set_cost", "scheme": "unionpay", "from": "2026-04-01", "debit": debit,
+                    "credit": credit, "network": {"rate": 325, "cap": 325}}),
+            ),
+            ("credit_adjustment", json!({"transaction": "ctx_42", "amount": 500, "case_number": "CA-1"})),
         ]
     }
 
     /// A body of each kind, as it is sent and shown.
     fn bodies() -> Vec<Value> {
-        let all = bodies_of_books().into_iter().chain(bodies_of_money());
+        let all = bodies_of_books().into_iter().chain(bodies_of_money()).chain(bodies_of_cards());
         all.map(|(kind, mut body)| {
             body["kind"] = json!(kind);
             body

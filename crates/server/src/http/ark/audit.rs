@@ -127,7 +127,7 @@ pub(crate) async fn verify(
     let found = with(&app, &caller, &why, work).await?.map_err(|broken| match broken {
         Broken::Record(_) | Broken::Checkpoint(_) => ApiError::new("audit_broken", None, broken.to_string()),
         Broken::Provider(_) => ApiError::malformed("public_key", "this is no SM2 public key"),
-        Broken::Database(_) => ApiError::internal("reading the trail", &broken),
+        Broken::Database(_) | Broken::Place(_) => ApiError::internal("reading the trail", &broken),
     })?;
     Ok(Json(Verified { records: found.records, checkpoints: found.checkpoints, signed_to: found.signed_to }))
 }

@@ -25,6 +25,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("key_name", 400, "The name of a key, or the prefix of a policy, has another form than it should."),
     ("key_version", 404, "The key has no such version."),
     ("key_state", 409, "The state of the version does not allow this."),
+    ("key_needed", 409, "The vault's rows lie under this version of its key, and would open no more: they move first."),
     ("key_usage", 409, "The key was not made for this."),
     ("not_approved", 409, "The key service is in approved mode, and this kind of key is no national one."),
     ("key_not_exportable", 409, "The key was not made exportable."),

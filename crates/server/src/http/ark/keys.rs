@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{Base64, Body, word};
+use super::rewrap_vault::refuse_needed;
 use super::{App, Caller, Why, with};
 use crate::http::error::ApiError;
 use crate::http::extract::{Id, Query};
@@ -245,6 +246,7 @@ pub(crate) async fn step(
     // What is scheduled is destroyed by itself.
     let steps: Vec<Step> = Step::ALL.into_iter().filter(|step| *step != Step::Destroy).collect();
     let step = word(&next.step, "step", &steps, Step::name)?;
+    refuse_needed(&app, &name, next.version, step).await?;
     let approval = why.approval;
     let work = move |service: &ark::KeyService, by: &By<'_>| {
         service.check_role(by, MAKERS, &name, step.name())?;

@@ -204,8 +204,8 @@ pub(crate) async fn seal(
     sealed
 }
 
-/// What was derived from keys that are sealed now leaves memory with them.
-fn forget(app: &App) {
+/// What was derived from keys leaves memory with them, if they are sealed now.
+pub(super) fn forget(app: &App) {
     if let Some(platform) = &app.platform {
         drop(platform.vault.kept_request_keys());
     }

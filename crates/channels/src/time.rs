@@ -1,0 +1,42 @@
+//! Times as the networks' messages write them: digits, in Shanghai's hours.
+
+use domain::calendar::Date;
+use domain::envelope::Time;
+
+/// YYYYMMDDhhmmss in Shanghai.
+pub(crate) fn stamp(time: Time) -> String {
+    let date = Date::in_shanghai(time);
+    let seconds = time.0.saturating_sub(date.starts_at().0).div_euclid(1_000);
+    let (hours, minutes) = (seconds.div_euclid(3_600), seconds.div_euclid(60).rem_euclid(60));
+    format!("{}{hours:02}{minutes:02}{:02}", date.to_string().replace('-', ""), seconds.rem_euclid(60))
+}
+
+/// The date of a settlement date (MMDD), which is month and day only: of the year that is nearest after the order's time.
+pub(crate) fn clearing_date(settle_date: &str, txn_time: &str) -> Option<Date> {
+    let (month, day) = settle_date.split_at_checked(2)?;
+    let (year, ordered_in) = (txn_time.get(..4)?.parse::<u32>().ok()?, txn_time.get(4..6)?);
+    let year = if month < ordered_in { year.checked_add(1)? } else { year };
+    format!("{year:04}-{month}-{day}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_shanghai() {
+        assert_eq!(stamp(Time(1_772_676_000_000)), "20260305100000");
+        assert_eq!(stamp(Time(1_772_725_323_999)), "20260305234203");
+    }
+
+    #[test]
+    fn a_settle_date_is_of_the_orders_year_or_the_next() {
+        let date = |settle: &str, txn: &str| clearing_date(settle, txn).map(|date| date.to_string());
+        assert_eq!(date("0306", "20260305235959").as_deref(), Some("2026-03-06"));
+        assert_eq!(date("0101", "20261231230500").as_deref(), Some("2027-01-01"));
+        for (settle, txn) in [("0230", "20260228000000"), ("306", "20260305000000"), ("", "20260305"), ("0306", "2026")]
+        {
+            assert_eq!(date(settle, txn), None, "{settle} {txn}");
+        }
+    }
+}

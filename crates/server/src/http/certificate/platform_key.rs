@@ -1,0 +1,162 @@
+//! The platform's own keys of the gateway: they sign the answers to requests that a pair signed; who has a shared secret gets its
+//! answers signed with it.
+//!
+//! ```text
+//! Lintel-Timestamp, Lintel-Nonce, Lintel-Serial, Lintel-Signature = base64(SIGN(timestamp \n nonce \n body \n))
+//! ```
+//! The serial number of a platform's key is `PLATFORM-SM2-` or `PLATFORM-RSA-` and the version of the key; versions before the
+//! present one stay in the list as long as they verify, so that a rotation overlaps.
+
+use std::sync::Arc;
+
+use ark::MacKey;
+use ark::keys::{KeyUse, Purpose, RSA_SIGNING_KEY, SIGNING_KEY, Spec, State as KeyState, by_platform, bytes_of};
+use ark::provider::KeyKind;
+use ark::signing::{
+    NONCE_HEADER, SERIAL_HEADER, SIGNATURE_HEADER, Scheme, Stamp, TIMESTAMP_HEADER, answer_to_sign, sign_answer,
+};
+use axum::Json;
+use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::extract::State;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use domain::certificate::CertificateAlgorithm;
+use http::{HeaderName, HeaderValue};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::App;
+use super::super::answer::blocking;
+use super::super::error::ApiError;
+use super::pem;
+use crate::shell::clock::wall_ms;
+
+/// Why the key is used, for the trail.
+const REASON: &str = "gateway answer";
+
+/// Whose key signs an answer.
+#[derive(Clone)]
+pub(crate) enum AnswerKey {
+    /// The secret that the caller signed with.
+    Shared { key: MacKey, serial: String },
+    /// The platform's pair of the caller's scheme.
+    Platform { keys: Arc<dyn KeyUse>, scheme: Scheme },
+}
+
+/// The platform's keys of each scheme: name in the key service, what begins their serial numbers.
+const fn key_of(scheme: Scheme) -> Option<(&'static str, &'static str)> {
+    match scheme {
+        Scheme::HmacSm3 => None,
+        Scheme::Sm2WithSm3 => Some((SIGNING_KEY, "PLATFORM-SM2-")),
+        Scheme::Sha256Rsa2048 => Some((RSA_SIGNING_KEY, "PLATFORM-RSA-")),
+    }
+}
+
+/// Makes the platform's pair of an algorithm where it is missing: RSA takes a second, and the approved mode has none.
+pub(super) async fn ensure(app: &App, algorithm: CertificateAlgorithm) -> Result<(), ApiError> {
+    match algorithm {
+        CertificateAlgorithm::Sm2WithSm3 => Ok(()),
+        CertificateAlgorithm::Sha256Rsa2048 => {
+            let keys = app.ark.keys();
+            let spec = Spec::new(RSA_SIGNING_KEY, KeyKind::Rsa2048, Purpose::Sign);
+            let made = move || keys.ensure(&by_platform("first RSA certificate"), &spec).map(drop);
+            blocking(move || made().map_err(|error| super::super::ark::error_of(&error))).await
+        }
+    }
+}
+
+/// Signs an answer whose body is whole; a download that streams carries no signature.
+///
+/// # Errors
+/// That of the key service, in the answer's place.
+pub(crate) async fn signed(response: Response, key: AnswerKey) -> Result<Response, ApiError> {
+    let (mut parts, body) = response.into_parts();
+    let Some(length) = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()) else {
+        return Ok(Response::from_parts(parts, body));
+    };
+    let failed = |error: axum::Error| ApiError::internal("reading an answer to sign it", &error);
+    let body = to_bytes(body, length).await.map_err(failed)?;
+    let now = u64::try_from(wall_ms() / 1_000).unwrap_or_default();
+    let stamp = Stamp::random(now).map_err(|error| ApiError::internal("making a nonce", &error))?;
+    let (serial, signature) = match key {
+        AnswerKey::Shared { key, serial } => (serial, sign_answer(&key, &stamp, &body)),
+        AnswerKey::Platform { keys, scheme } => {
+            let message = answer_to_sign(&stamp, &body);
+            blocking(move || by_platform_key(&*keys, scheme, &message)).await?
+        }
+    };
+    let said = [
+        (TIMESTAMP_HEADER, stamp.timestamp().to_string()),
+        (NONCE_HEADER, stamp.nonce().to_owned()),
+        (SERIAL_HEADER, serial),
+        (SIGNATURE_HEADER, signature),
+    ];
+    for (name, value) in said {
+        let value = HeaderValue::try_from(value).map_err(|error| ApiError::internal("signing an answer", &error))?;
+        parts.headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn by_platform_key(keys: &dyn KeyUse, scheme: Scheme, message: &[u8]) -> Result<(String, String), ApiError> {
+    let none = || ApiError::new("internal", None, "the platform has no key of this scheme");
+    let (name, prefix) = key_of(scheme).ok_or_else(none)?;
+    let text = keys.sign(&by_platform(REASON), name, message).map_err(|error| super::super::ark::error_of(&error))?;
+    let (version, signature) = bytes_of(&text).ok_or_else(none)?;
+    Ok((format!("{prefix}{version}"), BASE64_STANDARD.encode(signature)))
+}
+
+/// A key of the platform.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlatformKeyView {
+    /// What `Lintel-Serial` names it by.
+    #[schema(example = "PLATFORM-SM2-1")]
+    serial_no: String,
+    /// `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`.
+    #[schema(example = "LINTEL-SM2-WITH-SM3")]
+    scheme: &'static str,
+    /// In PEM.
+    public_key: String,
+    /// Whether it signs now; one that does not may still verify what it signed before.
+    signs: bool,
+}
+
+/// The platform's keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlatformKeysView {
+    data: Vec<PlatformKeyView>,
+}
+
+/// List the platform's keys
+///
+/// Its public keys: they verify the answers to requests that a certificate signed. The answer to this is signed like any other; a
+/// merchant's first look is signed with its API secret.
+#[utoipa::path(get, path = "/v1/platform-keys", tag = "certificate", responses((status = OK, body = PlatformKeysView)))]
+pub(crate) async fn platform_keys(State(app): State<App>) -> Result<Json<PlatformKeysView>, ApiError> {
+    let keys = app.ark.keys();
+    blocking(move || Ok(Json(PlatformKeysView { data: shown(&*keys)? }))).await
+}
+
+fn shown(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
+    let mut all = Vec::new();
+    for scheme in Scheme::ALL {
+        let Some((name, prefix)) = key_of(scheme) else { continue };
+        let info = match keys.info(name) {
+            Err(ark::keys::Error::Unknown(_)) => continue,
+            info => info.map_err(|error| super::super::ark::error_of(&error))?,
+        };
+        let active = info.versions.iter().rev().find(|version| version.state == KeyState::Active).map(|v| v.version);
+        let verifies = |state| matches!(state, KeyState::Active | KeyState::Suspended | KeyState::Deactivated);
+        for version in info.versions.iter().filter(|version| verifies(version.state)) {
+            let Some(public) = &version.public else { continue };
+            all.push(PlatformKeyView {
+                serial_no: format!("{prefix}{}", version.version),
+                scheme: scheme.name(),
+                public_key: pem::of_key(public),
+                signs: active == Some(version.version),
+            });
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,93 @@
+//! The channels of the settings, with their sites, for the executor.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use ark::Vault;
+use ark::keys::KeyUse;
+use node::executor::Patience;
+use store::Database;
+
+use crate::config::{ArkProfile, ChannelConfig, Config};
+use crate::shell::executor::{Executor, Route, Routes};
+use crate::shell::flights::Flights;
+use crate::shell::site::ChannelSites;
+use crate::shell::{Clock, Platform};
+
+/// What carries attempts out over the channels of the settings.
+///
+/// # Errors
+/// What is wrong with a channel, by its name.
+pub(super) fn executor(
+    config: &Config,
+    platform: &Platform,
+    clock: &Clock,
+    (vault, store): (&Arc<Vault>, &Arc<Database>),
+    keys: &Arc<dyn KeyUse>,
+) -> Result<Executor> {
+    let mut routes = BTreeMap::new();
+    for entry in &config.channels {
+        let route = route(config, entry, keys).with_context(|| format!("channel {}", entry.name))?;
+        let rail = route.channel.manifest().rail;
+        if routes.insert(rail, route).is_some() {
+            bail!(
+                "channel {}: another channel carries {} already; one channel carries one rail",
+                entry.name,
+                rail.name()
+            );
+        }
+    }
+    Ok(Executor {
+        platform: platform.clone(),
+        clock: clock.clone(),
+        vault: vault.clone(),
+        store: store.clone(),
+        routes: Routes::new(routes),
+        flights: Flights::default(),
+        patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
+    })
+}
+
+fn route(config: &Config, entry: &ChannelConfig, keys: &Arc<dyn KeyUse>) -> Result<Route> {
+    let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)?;
+    let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
+    for site in entry.sites(&config.executor)? {
+        if settles_ms <= site.timeout_ms {
+            // Else a query could overtake a request that is still on its way and take "not found" for the end of it.
+            bail!(
+                "site '{}' waits {} ms for an answer, and the channel settles after {settles_ms} ms: set a shorter timeout_ms \
+                 for it, or for the executor",
+                site.name,
+                site.timeout_ms
+            );
+        }
+    }
+    let sites = Arc::new(ChannelSites::new(channel.manifest().rail, entry, &config.executor)?);
+    Ok(Route { channel, sites })
+}
+
+/// Refuses secrets in the settings of a production: of channels, whatever they call them, since whoever reads them would sign as the
+/// institution; and passwords in addresses of databases, but in the environment.
+pub(super) fn refuse_clear_secrets(config: &Config) -> Result<()> {
+    if config.ark.profile != ArkProfile::Production {
+        return Ok(());
+    }
+    for ChannelConfig { name, settings, .. } in &config.channels {
+        if let Some(setting) = channels::registry::clear_secrets(name, settings).first() {
+            bail!(
+                "ark.profile = \"production\", and `{setting}` of channel {name} stands in the settings: bring it with `lintel ark keys \
+                 take-in channel/NAME` and name it there, as \"ark:channel/NAME\" (a secret that the channel hashes: as \
+                 \"ark:NAME=ark:v1:…\", which `lintel ark encrypt NAME --context channel={name}` writes)"
+            );
+        }
+    }
+    if let Some(setting) = config.clear_passwords.first() {
+        let variable = format!("LINTEL_SET_{}", setting.to_uppercase().replace('.', "__"));
+        bail!(
+            "ark.profile = \"production\", and {setting} has a password in the settings file or on the command line: give the address by \
+             the environment ({variable}=…), or let the database know this process without one (peer, on its own socket)"
+        );
+    }
+    Ok(())
+}

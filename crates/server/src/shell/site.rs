@@ -1,0 +1,322 @@
+//! The sites of a channel on the network: a pool of connections each, with its time-outs and certificates; probes; and the
+//! step machine of `node::site`, which says where a call goes.
+//!
+//! ```text
+//!  flight ─ request ─► a place of the channel ─► pick ─► the site's own client ─ answer │ not written │ lost ─► how it ended
+//!                                                 ▲
+//!  watch: each site is asked for `probe` ─────────┘   every change is a line of the log, and metrics by site
+//! ```
+//! The machine's clock is the process's own, which nobody moves: a sandbox's time may stand while connections break.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use channels::{Request, Response};
+use domain::attempt::Rail;
+use metrics::{Counter, Gauge};
+use node::executor::Call;
+use node::site::circuit::CircuitState;
+use node::site::{Change, Errand, Pick, SiteTerms, Sites, Standing, Sums};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Platform;
+use crate::config::{ChannelConfig, ExecutorConfig, SiteConfig};
+
+/// How often the machine looks at the time.
+const EVERY: Duration = Duration::from_millis(100);
+/// From this status on an answer says that the other side has a fault of its own.
+const FAULTY: u16 = 500;
+
+/// The way to one site, and its figures.
+struct Line {
+    name: String,
+    url: String,
+    http: reqwest::Client,
+    picked: Counter,
+    errors: Counter,
+    probe_failures: Counter,
+    weight: Gauge,
+    state: Gauge,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("name", &self.name).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// The sites of one channel.
+#[derive(Debug)]
+pub(crate) struct ChannelSites {
+    rail: Rail,
+    probe: String,
+    lines: Vec<Line>,
+    machine: Mutex<Sites>,
+    /// As many as calls may be under way at all sites together.
+    places: Semaphore,
+    began: Instant,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) struct Called {
+    /// For the flight.
+    pub(crate) call: Call,
+    /// The site that failed it: the next call of the same attempt goes around it.
+    pub(crate) failed: Option<usize>,
+    /// How long to wait at least before it is tried again.
+    pub(crate) wait: Option<Duration>,
+}
+
+/// How the sites of a channel stand.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) sites: Vec<(Standing, String)>,
+    pub(crate) circuit: CircuitState,
+    pub(crate) sums: Sums,
+    pub(crate) peak: u32,
+}
+
+impl ChannelSites {
+    /// The sites of a channel's settings. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// Settings that cannot be, or certificates that do not read.
+    pub(crate) fn new(rail: Rail, channel: &ChannelConfig, executor: &ExecutorConfig) -> Result<Self> {
+        let sites = channel.sites(executor)?;
+        let places = sites.iter().fold(0_usize, |sum, site| sum.saturating_add(site.connections as usize));
+        let line = |site: &SiteConfig| Line::new(rail, site).with_context(|| format!("site '{}'", site.name));
+        let lines = sites.iter().map(line).collect::<Result<Vec<_>>>()?;
+        let terms = sites.into_iter().map(|site| SiteTerms {
+            name: site.name,
+            weight: site.weight,
+            capacity: site.capacity,
+            connections: site.connections,
+        });
+        let machine = Sites::new(terms.collect(), channel.breaker(&executor.breaker));
+        let places = Semaphore::new(places.min(Semaphore::MAX_PERMITS));
+        let probe = format!("/{}", channel.probe.trim_start_matches('/'));
+        let sites = Self { rail, probe, lines, machine: Mutex::new(machine), places, began: Instant::now() };
+        sites.show();
+        Ok(sites)
+    }
+
+    /// A place for a call; `None` if there will be none any more.
+    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.acquire().await.ok()
+    }
+
+    /// Writes a request to a site, which is not `avoid` if there is another.
+    pub(crate) async fn call(&self, errand: Errand, avoid: Option<usize>, request: &Request) -> Called {
+        let site = match self.with(|sites, now| sites.pick(now, errand, avoid)) {
+            Pick::Site(site) => site,
+            Pick::Later { ms } => {
+                return Called { call: Call::NotWritten, failed: avoid, wait: Some(Duration::from_millis(ms)) };
+            }
+        };
+        let under_way = UnderWay { sites: self, site, ended: false };
+        let line = &self.lines[site];
+        line.picked.increment(1);
+        let call = line.call(request).await;
+        let answered = matches!(&call, Call::Answered(response) if response.status < FAULTY);
+        under_way.ended(answered);
+        line.errors.increment(u64::from(!answered));
+        // One that found no connection goes through another site at once, if there is one and it is the first to fail.
+        let wait = match &call {
+            Call::NotWritten if avoid.is_none() && self.lines.len() > 1 => Some(Duration::ZERO),
+            Call::NotWritten | Call::Lost | Call::Answered(_) => None,
+        };
+        Called { call, failed: (!answered).then_some(site), wait }
+    }
+
+    /// Probes, and lets the machine's time pass, as long as the platform runs.
+    pub(crate) async fn watch(self: Arc<Self>, platform: Platform) {
+        let mut every = tokio::time::interval(EVERY);
+        while platform.is_running() {
+            every.tick().await;
+            let due = self.with(|sites, now| {
+                sites.tick(now);
+                sites.probes(now)
+            });
+            for site in due {
+                tokio::spawn(Arc::clone(&self).probe(site));
+            }
+        }
+    }
+
+    /// Where payers' browsers are sent: the first site of the settings, the same each time, for a page that was handed out is not
+    /// handed out again elsewhere.
+    pub(crate) fn page_url(&self) -> &str {
+        self.lines.first().map_or("", |line| &line.url)
+    }
+
+    /// Puts a version of the weights in force.
+    pub(crate) fn set_weights(&self, version: u64, weights: &BTreeMap<String, u32>) {
+        let channel = self.rail.name();
+        for site in self.with(|sites, _| sites.set_weights(weights)) {
+            tracing::warn!(channel, version, site, "weights name a site that the settings do not have");
+        }
+        tracing::warn!(channel, version, ?weights, "these weights are in force for the sites of a channel");
+    }
+
+    /// How they stand.
+    pub(crate) fn seen(&self) -> Seen {
+        self.with(|sites, now| {
+            let standing = sites.standing(now).into_iter().zip(&self.lines);
+            let all = standing.map(|(standing, line)| (standing, line.url.clone())).collect();
+            let ((circuit, sums), peak) = (sites.circuit(now), sites.peak(now));
+            Seen { sites: all, circuit, sums, peak }
+        })
+    }
+
+    async fn probe(self: Arc<Self>, site: usize) {
+        let line = &self.lines[site];
+        let asked = line.http.get(format!("{}{}", line.url, self.probe)).send().await;
+        let answered = asked.is_ok_and(|answer| answer.status().as_u16() < FAULTY);
+        line.probe_failures.increment(u64::from(!answered));
+        self.with(|sites, now| sites.probed(now, site, answered));
+    }
+
+    /// Has the machine take a step, and says what changed.
+    fn with<T>(&self, step: impl FnOnce(&mut Sites, u64) -> T) -> T {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = step(&mut machine, now);
+        let changes = machine.changes();
+        drop(machine);
+        if !changes.is_empty() {
+            changes.iter().for_each(|change| self.say(change));
+            self.show();
+        }
+        found
+    }
+
+    fn say(&self, change: &Change) {
+        let channel = self.rail.name();
+        let name = |site: &usize| self.lines.get(*site).map_or("?", |line| line.name.as_str());
+        match change {
+            Change::Drained { site, cause, hold_down_ms } => {
+                let (site, cause) = (name(site), cause.name());
+                tracing::error!(channel, site, cause, hold_down_ms, "a site is sick and gets nothing new");
+            }
+            Change::Kept { site, cause, peak } => {
+                let (site, cause) = (name(site), cause.name());
+                tracing::error!(
+                    channel,
+                    site,
+                    cause,
+                    peak,
+                    "a site is sick, and the others cannot carry the peak: it is kept"
+                );
+            }
+            Change::Ramped { site, percent } => {
+                tracing::warn!(channel, site = name(site), percent, "a site comes back with a share of its weight");
+            }
+            Change::Up { site } => {
+                tracing::warn!(channel, site = name(site), "a site is well and has all of its weight")
+            }
+            Change::Circuit(state @ CircuitState::Open) => {
+                tracing::error!(channel, breaker = state.name(), "nothing gets through to a channel: sends wait");
+            }
+            Change::Circuit(state @ (CircuitState::HalfOpen | CircuitState::Closed)) => {
+                tracing::warn!(channel, breaker = state.name(), "the breaker of a channel moved");
+            }
+            // Said with their version.
+            Change::Weights => {}
+        }
+    }
+
+    /// Puts what stands into the gauges.
+    fn show(&self) {
+        let seen = {
+            let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+            (machine.standing(0), machine.circuit(0).0)
+        };
+        for (standing, line) in seen.0.iter().zip(&self.lines) {
+            let share = f64::from(standing.weight) * f64::from(standing.health.percent()) / 100.0;
+            line.weight.set(share);
+            line.state.set(f64::from(standing.health.number()));
+        }
+        let open = match seen.1 {
+            CircuitState::Closed => 0.0,
+            CircuitState::HalfOpen => 1.0,
+            CircuitState::Open => 2.0,
+        };
+        metrics::gauge!("lintel_channel_breaker", "channel" => self.rail.name()).set(open);
+    }
+}
+
+/// A call under way: however it ends, and if its caller goes away, the machine hears of it.
+struct UnderWay<'a> {
+    sites: &'a ChannelSites,
+    site: usize,
+    ended: bool,
+}
+
+impl UnderWay<'_> {
+    fn ended(mut self, answered: bool) {
+        self.ended = true;
+        self.sites.with(|sites, now| sites.ended(now, self.site, answered));
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.sites.with(|sites, _| sites.abandoned(self.site));
+        }
+    }
+}
+
+impl Line {
+    /// A pool of its own. It follows no redirect: that would write a payment twice, and elsewhere.
+    fn new(rail: Rail, site: &SiteConfig) -> Result<Self> {
+        let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let mut builder = builder
+            .timeout(Duration::from_millis(site.timeout_ms))
+            .connect_timeout(Duration::from_millis(site.connect_timeout_ms))
+            .pool_max_idle_per_host(site.connections as usize);
+        if let Some(files) = site.certificates()? {
+            builder = builder.tls_backend_preconfigured(files.client()?);
+        }
+        let http = builder.build().context("making an HTTP client")?;
+        let labels = [("channel", rail.name().to_owned()), ("site", site.name.clone())];
+        Ok(Self {
+            name: site.name.clone(),
+            url: site.url.clone(),
+            http,
+            picked: metrics::counter!("lintel_site_picked_total", &labels),
+            errors: metrics::counter!("lintel_site_errors_total", &labels),
+            probe_failures: metrics::counter!("lintel_site_probe_failures_total", &labels),
+            weight: metrics::gauge!("lintel_site_weight", &labels),
+            state: metrics::gauge!("lintel_site_state", &labels),
+        })
+    }
+
+    /// Sends a channel's request.
+    async fn call(&self, request: &Request) -> Call {
+        let Ok(method) = request.method.parse() else { return Call::NotWritten };
+        let mut builder = self.http.request(method, format!("{}{}", self.url, request.path));
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        match builder.body(request.body().to_vec()).send().await {
+            Err(error) if error.is_connect() || error.is_builder() => Call::NotWritten,
+            Err(_) => Call::Lost,
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let headers = response.headers().iter();
+                let headers = headers
+                    .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+                    .collect();
+                match response.bytes().await {
+                    Ok(body) => Call::Answered(Response { status, headers, body: body.to_vec() }),
+                    Err(_) => Call::Lost,
+                }
+            }
+        }
+    }
+}
