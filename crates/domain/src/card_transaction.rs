@@ -62,6 +62,7 @@ mod reversal;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use booking::dimensions;
 pub use credit::CreditAdjustment;
 pub(crate) use fold::{apply, change, due_key, hold_keys, outbox_key, preauthorisation_key, trace_key, uncleared_key};
 pub use model::{

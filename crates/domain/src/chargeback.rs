@@ -11,10 +11,12 @@
 //!  BOOKED  Dr 2203 4,000, Dr 2291 6,000 / Cr 1122 10,000 · OWN Dr 1152 6,000 / Cr 1291 6,000
 //!  WON     Dr 1122 10,000 / Cr 2291 what is left of the arrears, Cr 2203 the rest · OWN Dr 1291 / Cr 1152
 //! ```
+//! A card transaction at a terminal is charged back the same way, from what of it lies on 2202 and then from 2203.
 //! Where 2291 has less than what is lacking, own money is injected first. Only captured card legs are charged back, up to
 //! what of them was neither refunded nor charged back before; from RECEIVED on that much can no longer be refunded. The
 //! payee bears all of it: receivers of splits are not asked.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -28,16 +30,19 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{ArrearsId, ChargebackId, LegId, MerchantId, OrderId, VoucherId};
+use crate::ids::{ArrearsId, CardTransactionId, ChargebackId, LegId, MerchantId, OrderId, VoucherId};
 use crate::leg::{Leg, LegStatus};
 use crate::money::{Currency, Minor, positive};
-use crate::order::{self, Order, OrderStatus, Share, name_fits};
+use crate::order::{OrderStatus, Share, name_fits};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
+mod target;
 #[cfg(test)]
 mod tests;
+
+use target::{charge, counted_under, less, take};
 
 /// Where a chargeback stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -97,10 +102,10 @@ pub struct Chargeback {
     pub reason: String,
     /// The leg it takes back.
     #[n(3)]
-    pub leg: LegId,
+    pub leg: Option<LegId>,
     /// The leg's order.
     #[n(4)]
-    pub order: OrderId,
+    pub order: Option<OrderId>,
     /// Who was paid.
     #[n(5)]
     pub merchant: MerchantId,
@@ -131,6 +136,9 @@ pub struct Chargeback {
     /// WON.
     #[n(14)]
     pub won: Option<ChargebackStep>,
+    /// The card transaction at a terminal that it takes back, where it is none of a leg.
+    #[n(15)]
+    pub card: Option<CardTransactionId>,
 }
 
 impl Chargeback {
@@ -168,11 +176,28 @@ pub struct ReceiveChargeback {
     pub currency: Currency,
 }
 
+/// A chargeback of a card transaction at a terminal, as the network tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiveCardChargeback {
+    /// The transaction it takes back.
+    pub transaction: CardTransactionId,
+    /// The network's case number.
+    pub case_number: String,
+    /// The network's reason code.
+    pub reason: String,
+    /// Minor units above zero.
+    pub amount: Minor,
+    /// Must be yuan.
+    pub currency: Currency,
+}
+
 /// A step of a chargeback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargebackCommand {
     /// The network tells of it.
     Receive(ReceiveChargeback),
+    /// The network tells of one of a card transaction at a terminal.
+    ReceiveCard(ReceiveCardChargeback),
     /// Take the money.
     Book(ChargebackId),
     /// The bank gave the money back, or dropped the case.
@@ -184,7 +209,7 @@ pub enum ChargebackCommand {
 pub enum ChargebackEvent {
     /// The network told of it.
     #[n(0)]
-    Received(#[n(0)] Chargeback),
+    Received(#[n(0)] Box<Chargeback>),
     /// The money was taken; the voucher was posted and the arrears opened before.
     #[n(1)]
     Booked {
@@ -235,6 +260,7 @@ pub enum ChargebackEvent {
 pub fn decide(draft: &mut Draft<'_>, command: ChargebackCommand) -> Result<Reply, Refusal> {
     match command {
         ChargebackCommand::Receive(command) => receive(draft, command),
+        ChargebackCommand::ReceiveCard(command) => receive_card(draft, command),
         ChargebackCommand::Book(id) => book(draft, id),
         ChargebackCommand::Win(id) => win(draft, id),
     }
@@ -253,12 +279,7 @@ fn receive(draft: &mut Draft<'_>, command: ReceiveChargeback) -> Result<Reply, R
         let message = format!("{} did not pay {}: its money went back or is on its way back", leg.id, order.id);
         return Err(Refusal::new(RefusalCode::OrderState, "leg", message));
     }
-    name_fits(&case_number, "case_number")?;
-    name_fits(&reason, "reason")?;
-    if let Some(known) = draft.state.chargeback_cases.get(&case_number) {
-        let message = format!("case '{case_number}' is {known}; each case comes once");
-        return Err(Refusal::new(RefusalCode::AlreadyExists, "case_number", message));
-    }
+    check_case(draft.state, &case_number, &reason)?;
     positive(amount, "amount")?;
     if leg.currency != currency {
         let message = format!("{} was paid in {}", leg.id, leg.currency.code());
@@ -275,15 +296,62 @@ fn receive(draft: &mut Draft<'_>, command: ReceiveChargeback) -> Result<Reply, R
         );
         return Err(Refusal::new(RefusalCode::RefundExceeded, "amount", message));
     }
-    let (leg, order, merchant) = (leg.id, order.id, order.merchant);
-    let id = ChargebackId(draft.state.chargebacks.next_id());
-    let received = step(draft, None);
-    draft.emit(Event::Chargeback(ChargebackEvent::Received(Chargeback {
-        id,
+    let (leg, order, merchant) = (Some(leg.id), Some(order.id), order.merchant);
+    let of = Chargeback { leg, order, ..fresh(draft, case_number, reason, merchant, amount, currency) };
+    Ok(emit_received(draft, of))
+}
+
+/// # Errors
+/// `card_transaction_unknown`, `card_transaction_state`, `value_invalid`, `already_exists`, `amount_not_positive`,
+/// `currency_mismatch`, `refund_exceeded`.
+fn receive_card(draft: &mut Draft<'_>, command: ReceiveCardChargeback) -> Result<Reply, Refusal> {
+    let ReceiveCardChargeback { transaction, case_number, reason, amount, currency } = command;
+    let row = draft.state.card_transaction(transaction)?;
+    if !row.brought_money() || row.suspended {
+        let message =
+            format!("{} is a {} and {}; only what paid is charged back", row.id, row.kind.name(), row.status.name());
+        return Err(Refusal::new(RefusalCode::CardTransactionState, "transaction", message));
+    }
+    check_case(draft.state, &case_number, &reason)?;
+    positive(amount, "amount")?;
+    if currency != Currency::Cny {
+        let message = format!("{} was paid in CNY", row.id);
+        return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
+    }
+    if amount > row.refundable() {
+        let message = format!("{} of {} is left to charge back, not {amount}", row.refundable(), row.id);
+        return Err(Refusal::new(RefusalCode::RefundExceeded, "amount", message));
+    }
+    let (card, merchant) = (Some(row.id), row.merchant);
+    let of = Chargeback { card, ..fresh(draft, case_number, reason, merchant, amount, currency) };
+    Ok(emit_received(draft, of))
+}
+
+fn check_case(state: &State, case_number: &str, reason: &str) -> Result<(), Refusal> {
+    name_fits(case_number, "case_number")?;
+    name_fits(reason, "reason")?;
+    if let Some(known) = state.chargeback_cases.get(case_number) {
+        let message = format!("case '{case_number}' is {known}; each case comes once");
+        return Err(Refusal::new(RefusalCode::AlreadyExists, "case_number", message));
+    }
+    Ok(())
+}
+
+/// A chargeback of nothing yet.
+fn fresh(
+    draft: &Draft<'_>,
+    case_number: String,
+    reason: String,
+    merchant: MerchantId,
+    amount: Minor,
+    currency: Currency,
+) -> Chargeback {
+    Chargeback {
+        id: ChargebackId(draft.state.chargebacks.next_id()),
         case_number,
         reason,
-        leg,
-        order,
+        leg: None,
+        order: None,
         merchant,
         amount,
         currency,
@@ -291,11 +359,17 @@ fn receive(draft: &mut Draft<'_>, command: ReceiveChargeback) -> Result<Reply, R
         taken: Vec::new(),
         lack: 0,
         arrears: None,
-        received,
+        received: step(draft, None),
         booked: None,
         won: None,
-    })));
-    Ok(Reply::Chargeback(id))
+        card: None,
+    }
+}
+
+fn emit_received(draft: &mut Draft<'_>, chargeback: Chargeback) -> Reply {
+    let id = chargeback.id;
+    draft.emit(Event::Chargeback(ChargebackEvent::Received(Box::new(chargeback))));
+    Reply::Chargeback(id)
 }
 
 fn can_charge_back(leg: &Leg) -> Result<(), Refusal> {
@@ -329,12 +403,11 @@ fn book(draft: &mut Draft<'_>, id: ChargebackId) -> Result<Reply, Refusal> {
     let chargeback = draft.state.chargeback(id)?.clone();
     chargeback.require("book")?;
     let Chargeback { amount, currency, merchant, .. } = chargeback;
-    let order = draft.state.order(chargeback.order)?.clone();
-    let taken = take(draft.state, &order, amount)?;
+    let taken = take(draft.state, &chargeback)?;
     let lack = taken.iter().fold(amount, |left, share| left.saturating_sub(share.amount));
     arrears::can_cover(draft.state, lack, currency)?;
     let own = |subject| draft.state.institution(subject, currency);
-    let rail = draft.state.leg(chargeback.leg)?.instrument.rail();
+    let (rail, dimensions) = counted_under(draft.state, &chargeback)?;
     let mut entries: Vec<Entry> =
         taken.iter().map(|share| Entry::debit(share.account, share.amount, currency)).collect();
     if lack > 0 {
@@ -345,9 +418,9 @@ fn book(draft: &mut Draft<'_>, id: ChargebackId) -> Result<Reply, Refusal> {
         entries.push(Entry::debit(own(Subject::Arrears)?, lack, currency));
         entries.push(Entry::credit(own(Subject::DueFromReserve)?, lack, currency));
     }
-    let voucher = draft.post(number(id), EventCode::ChargedBack, entries, order.dimensions(Some(rail), None))?;
+    let voucher = draft.post(number(id), EventCode::ChargedBack, entries, dimensions)?;
     let arrears = (lack > 0).then(|| arrears::open(draft, merchant, ArrearsSource::Chargeback(id), lack, currency));
-    let shares = less(&order, &taken);
+    let shares = less(draft.state, &chargeback, &taken)?;
     let operator = draft.operator();
     draft.emit(Event::Chargeback(ChargebackEvent::Booked {
         chargeback: id,
@@ -365,41 +438,13 @@ fn number(id: ChargebackId) -> BusinessNumber {
     BusinessNumber::object(BusinessKind::Chargeback, id.0)
 }
 
-/// What the merchant has for it: the order's own unsettled money, then what 2203 has free.
-fn take(state: &State, order: &Order, amount: Minor) -> Result<Vec<Share>, Refusal> {
-    let merchant = order.merchant;
-    let available = state.merchant(merchant)?.available;
-    let mut left = amount;
-    let mut taken = Vec::new();
-    let unsettled = order.share(merchant, false).max(0).min(state.usable(order.destination, order.currency));
-    let settled = state.usable(available, order.currency);
-    for (account, has, settled) in [(order.destination, unsettled, false), (available, settled, true)] {
-        let amount = has.min(left);
-        if amount > 0 {
-            taken.push(Share { merchant, account, amount, settled });
-            left = left.saturating_sub(amount);
-        }
-    }
-    Ok(taken)
-}
-
-/// How the order's shares shrink: 2203 gives other orders' money too, which is no share of this one.
-fn less(order: &Order, taken: &[Share]) -> Vec<Share> {
-    let shrink = |share: &Share| {
-        let has = if share.settled { order.share(share.merchant, true).max(0) } else { share.amount };
-        Share { amount: share.amount.min(has).saturating_neg(), ..*share }
-    };
-    taken.iter().map(shrink).filter(|share| share.amount != 0).collect()
-}
-
 /// # Errors
 /// `chargeback_unknown`, `chargeback_state`, and those of the voucher.
 fn win(draft: &mut Draft<'_>, id: ChargebackId) -> Result<Reply, Refusal> {
     let chargeback = draft.state.chargeback(id)?.clone();
     chargeback.require("win")?;
-    // Its money counts as the leg's and the order's again.
-    draft.state.leg(chargeback.leg)?;
-    draft.state.order(chargeback.order)?;
+    // Its money counts as the leg's and the order's again, which must be in memory for that.
+    counted_under(draft.state, &chargeback)?;
     let (voucher, shares) = match chargeback.status {
         ChargebackStatus::Received | ChargebackStatus::Won => (None, Vec::new()),
         ChargebackStatus::Booked => {
@@ -415,8 +460,7 @@ fn win(draft: &mut Draft<'_>, id: ChargebackId) -> Result<Reply, Refusal> {
 /// Dr the rail / Cr 2291 what is left of the arrears, Cr 2203 the rest; into suspense if 2203 takes no money any more.
 fn give_back(draft: &mut Draft<'_>, chargeback: &Chargeback) -> Result<(VoucherId, Vec<Share>), Refusal> {
     let Chargeback { id, amount, currency, merchant, .. } = *chargeback;
-    let order = draft.state.order(chargeback.order)?.clone();
-    let rail = draft.state.leg(chargeback.leg)?.instrument.rail();
+    let (rail, dimensions) = counted_under(draft.state, chargeback)?;
     let owed = chargeback.arrears.and_then(|id| draft.state.arrears.get(id.0)).map_or(0, arrears::Arrears::left);
     let rest = amount.saturating_sub(owed);
     let account = draft.state.merchant(merchant)?.available;
@@ -433,12 +477,13 @@ fn give_back(draft: &mut Draft<'_>, chargeback: &Chargeback) -> Result<(VoucherI
         entries.push(Entry::debit(own(Subject::DueFromReserve)?, owed, currency));
         entries.push(Entry::credit(own(Subject::Arrears)?, owed, currency));
     }
-    let voucher = draft.post(number(id), EventCode::ChargebackWon, entries, order.dimensions(Some(rail), None))?;
+    let voucher = draft.post(number(id), EventCode::ChargebackWon, entries, dimensions)?;
     if let Some(id) = chargeback.arrears {
         arrears::undo(draft, id, owed);
     }
     let back = Share { merchant, account, amount: rest, settled: true };
-    Ok((voucher, if takes && rest > 0 { alloc::vec![back] } else { Vec::new() }))
+    let is_share = takes && rest > 0 && chargeback.order.is_some();
+    Ok((voucher, if is_share { alloc::vec![back] } else { Vec::new() }))
 }
 
 impl State {
@@ -457,10 +502,10 @@ impl State {
 pub(crate) fn apply(state: &mut State, event: &ChargebackEvent) {
     match event {
         ChargebackEvent::Received(chargeback) => {
-            let Chargeback { id, order, leg, amount, .. } = *chargeback;
-            charge(state, order, leg, amount, &[]);
+            let (id, target) = (chargeback.id, chargeback.target());
+            charge(state, target, chargeback.amount, &[], 0);
             state.chargeback_cases.insert(chargeback.case_number.clone(), id);
-            state.chargebacks.insert(id.0, chargeback.clone());
+            state.chargebacks.insert(id.0, (**chargeback).clone());
         }
         ChargebackEvent::Booked { chargeback, taken, shares, lack, arrears, voucher, operator } => {
             let step = ChargebackStep { at: state.now, operator: operator.clone(), voucher: Some(*voucher) };
@@ -470,29 +515,21 @@ pub(crate) fn apply(state: &mut State, event: &ChargebackEvent) {
             chargeback.lack = *lack;
             chargeback.arrears = *arrears;
             chargeback.booked = Some(step);
-            let (order, leg) = (chargeback.order, chargeback.leg);
-            charge(state, order, leg, 0, shares);
+            let target = chargeback.target();
+            let unsettled = taken.iter().filter(|share| !share.settled).map(|share| share.amount).sum();
+            charge(state, target, 0, shares, unsettled);
         }
         ChargebackEvent::Won { chargeback, shares, voucher, operator } => {
             let step = ChargebackStep { at: state.now, operator: operator.clone(), voucher: *voucher };
             let chargeback = row(state, *chargeback);
             chargeback.status = ChargebackStatus::Won;
             chargeback.won = Some(step);
-            let (order, leg, amount) = (chargeback.order, chargeback.leg, chargeback.amount);
-            charge(state, order, leg, amount.saturating_neg(), shares);
+            let (target, amount) = (chargeback.target(), chargeback.amount);
+            charge(state, target, amount.saturating_neg(), shares, 0);
         }
     }
 }
 
 fn row(state: &mut State, id: ChargebackId) -> &mut Chargeback {
     state.chargebacks.get_mut(id.0).expect("decide checked the chargeback")
-}
-
-/// Changes what of an order and its leg is charged back, and the order's shares.
-fn charge(state: &mut State, order: OrderId, leg: LegId, amount: Minor, shares: &[Share]) {
-    order::change(state, order, |order| {
-        order.charged_back += amount;
-        order::add_shares(order, shares);
-    });
-    state.legs.get_mut(leg.0).expect("decide checked the leg").charged_back += amount;
 }

@@ -17,7 +17,9 @@ impl Stored for Chargeback {
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.merchant.0.into(), self.order.0.into(), self.case_number.as_str().into(), self.status.name().into()]
+        // None of an order has the number of no order.
+        let order = self.order.map_or(0, |order| order.0);
+        vec![self.merchant.0.into(), order.into(), self.case_number.as_str().into(), self.status.name().into()]
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::card_fee::CardType;
+use crate::chargeback::{ChargebackCommand, ReceiveCardChargeback};
 use crate::command::Command;
 use crate::ids::MerchantId;
 use crate::settlement::merchants_due;
@@ -230,4 +231,44 @@ fn bad_files_are_refused() {
     kit.given(Command::TakeCardFile(file.clone()));
     kit.refused(Command::TakeCardFile(file), RefusalCode::ClearingDuplicate);
     assert_eq!(kit.state.card_clearing(CardClearingId(99)).unwrap_err().code, RefusalCode::ClearingUnknown);
+}
+
+#[test]
+fn a_card_transaction_is_charged_back_from_2202_then_2203_then_by_own_money() {
+    let (mut kit, shop, sale) = sold();
+    let receive = |amount, case: &str| {
+        let (case_number, reason, currency) = (case.into(), "4853".into(), Currency::Cny);
+        let received = ReceiveCardChargeback { transaction: sale, case_number, reason, amount, currency };
+        Command::Chargeback(ChargebackCommand::ReceiveCard(received))
+    };
+    kit.refused(receive(1_000_001, "case-1"), RefusalCode::RefundExceeded);
+    kit.refused(receive(0, "case-1"), RefusalCode::AmountNotPositive);
+    let Reply::Chargeback(first) = kit.given(receive(400_000, "case-1")) else { panic!("a chargeback") };
+    kit.refused(receive(1, "case-1"), RefusalCode::AlreadyExists);
+    // What may be taken back is neither voided nor refunded any more.
+    let void = kit.asks(shop, CardKind::Void, card(CardType::Credit), 1_000_000, Some(sale));
+    kit.refused_card(void, RefusalCode::CardTransactionState);
+    let refund = kit.asks(shop, CardKind::Refund, card(CardType::Credit), 600_001, Some(sale));
+    kit.refused_card(refund, RefusalCode::RefundExceeded);
+    kit.given(Command::Chargeback(ChargebackCommand::Book(first)));
+    assert_eq!((kit.pending(shop.merchant), kit.own(Subject::ClearingUnionPay)), (594_000, 595_175));
+    kit.restore();
+    // The rest is settled, and partly gone when the second comes.
+    let line = kit.card_line(sale);
+    kit.card_file("2026-03-05", vec![line]);
+    kit.on("2026-03-06");
+    kit.given(settle(shop.merchant, "2026-03-06"));
+    assert_eq!((kit.pending(shop.merchant), kit.available(shop.merchant)), (0, 594_000));
+    kit.injected(6_000);
+    let Reply::Chargeback(second) = kit.given(receive(600_000, "case-2")) else { panic!("a chargeback") };
+    kit.given(Command::Chargeback(ChargebackCommand::Book(second)));
+    assert_eq!((kit.available(shop.merchant), kit.owes(shop.merchant)), (0, vec![(6_000, 6_000)]));
+    kit.given(Command::Chargeback(ChargebackCommand::Win(first)));
+    assert_eq!(kit.available(shop.merchant), 400_000);
+    assert_eq!((kit.card(sale).charged_back, kit.card(sale).refundable()), (600_000, 400_000));
+    kit.restore();
+    let authorised = kit.carded(shop, CardKind::PreAuthorisation, CardType::Credit, 5, None);
+    let (case_number, reason, currency) = ("case-3".into(), "4853".into(), Currency::Cny);
+    let wrong = ReceiveCardChargeback { transaction: authorised, case_number, reason, amount: 5, currency };
+    kit.refused(Command::Chargeback(ChargebackCommand::ReceiveCard(wrong)), RefusalCode::CardTransactionState);
 }

@@ -213,7 +213,8 @@ fn number(transaction: &CardTransaction) -> BusinessNumber {
     BusinessNumber::object(BusinessKind::CardTransaction, transaction.id.0)
 }
 
-fn dimensions(transaction: &CardTransaction) -> Dimensions {
+/// What a transaction's vouchers are counted under.
+pub(crate) fn dimensions(transaction: &CardTransaction) -> Dimensions {
     Dimensions {
         product: Some(PRODUCT.into()),
         channel: Some(Rail::UnionPay.name().into()),

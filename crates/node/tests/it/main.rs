@@ -1,6 +1,7 @@
 //! Tests of the node: flights, the projector behind a real journal, the close of a day, sealed fields.
 
 mod adjustment;
+mod cards;
 mod close;
 mod crash_world;
 mod days_property;

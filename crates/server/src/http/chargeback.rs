@@ -1,7 +1,9 @@
 //! Chargebacks (拒付): a card's bank takes a payment back.
 
 use axum::extract::State;
-use domain::chargeback::{Chargeback, ChargebackCommand, ChargebackStatus, ChargebackStep, ReceiveChargeback};
+use domain::chargeback::{
+    Chargeback, ChargebackCommand, ChargebackStatus, ChargebackStep, ReceiveCardChargeback, ReceiveChargeback,
+};
 use domain::ids::ChargebackId;
 use domain::money::Currency;
 use domain::operator::Role;
@@ -12,6 +14,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::answer::Answered;
 use super::auth::Caller;
+use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::order::ShareView;
@@ -21,9 +24,12 @@ use super::wire::{Amount, parse, parse_some, time_text, word};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewChargeback {
-    /// The leg it takes back: a captured card payment.
+    /// The leg it takes back: a captured card payment. Either this or `card_transaction`.
     #[schema(example = "leg_9")]
-    leg: String,
+    leg: Option<String>,
+    /// The card transaction at a terminal that it takes back.
+    #[schema(example = "ctx_42")]
+    card_transaction: Option<String>,
     /// The network's case number, 1 to 64 bytes, never used before.
     #[schema(example = "CB-2026-000017")]
     case_number: String,
@@ -60,9 +66,12 @@ pub(crate) struct ChargebackView {
     case_number: String,
     reason: String,
     #[schema(example = "leg_9")]
-    leg: String,
+    leg: Option<String>,
     #[schema(example = "ord_7")]
-    order: String,
+    order: Option<String>,
+    /// In place of both, of a card at a terminal.
+    #[schema(example = "ctx_42")]
+    card_transaction: Option<String>,
     #[schema(example = "mch_4")]
     merchant: String,
     amount: Amount,
@@ -90,8 +99,9 @@ impl ChargebackView {
             id: chargeback.id.to_string(),
             case_number: chargeback.case_number.clone(),
             reason: chargeback.reason.clone(),
-            leg: chargeback.leg.to_string(),
-            order: chargeback.order.to_string(),
+            leg: chargeback.leg.map(|id| id.to_string()),
+            order: chargeback.order.map(|id| id.to_string()),
+            card_transaction: chargeback.card.map(|id| id.to_string()),
             merchant: chargeback.merchant.to_string(),
             amount: Amount(chargeback.amount),
             currency: chargeback.currency.code(),
@@ -127,10 +137,22 @@ pub(crate) async fn receive(
     caller: Caller,
     Json(new): Json<NewChargeback>,
 ) -> Answered<ChargebackView> {
-    let NewChargeback { leg, case_number, reason, amount, currency } = new;
-    let (leg, currency) = (parse(&leg, "leg")?, Currency::parse(&currency)?);
-    let command = ReceiveChargeback { leg, case_number, reason, amount: amount.0, currency };
-    change(&app, &caller, ChargebackCommand::Receive(command)).await
+    let NewChargeback { leg, card_transaction, case_number, reason, amount: Amount(amount), currency } = new;
+    let currency = Currency::parse(&currency)?;
+    let command = match (leg, card_transaction) {
+        (Some(leg), None) => {
+            let leg = parse(&leg, "leg")?;
+            ChargebackCommand::Receive(ReceiveChargeback { leg, case_number, reason, amount, currency })
+        }
+        (None, Some(transaction)) => {
+            let transaction = parse(&transaction, "card_transaction")?;
+            ChargebackCommand::ReceiveCard(ReceiveCardChargeback { transaction, case_number, reason, amount, currency })
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(ApiError::malformed("leg", "name either a leg or a card_transaction"));
+        }
+    };
+    change(&app, &caller, command).await
 }
 
 /// Take the money of a chargeback

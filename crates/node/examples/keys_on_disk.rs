@@ -1,7 +1,7 @@
 //! How long a start takes for its keys, and a look-up of one.
 //!
 //! ```text
-//! cargo run --profile fast -p node --example keys -- [KEYS] [DIRECTORY]
+//! cargo run --profile fast -p node --example keys_on_disk -- [KEYS] [DIRECTORY]
 //! ```
 //! Makes a store of so many keys, without filters; a second run on the same directory takes the keys that are there.
 
