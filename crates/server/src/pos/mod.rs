@@ -16,7 +16,10 @@
 //! | [`acquirer`] | an acquirer's profile: what the dialect leaves open |
 //! | [`answer`] | the bytes of an answer |
 //! | [`answer_code`] | what field 39 says |
-//! | [`switch`] | the boundary behind which messages are decided |
+//! | [`session`] | one terminal, one connection |
+//! | [`keys`] | the terminals' keys in the key service |
+//! | [`switch`] | decides messages: keys, books, network |
+//! | [`network`] | the boundary to a card network |
 //!
 //! Invariants: no content of a message reaches a log or a metric; a peer holds at most one frame and one read of memory; a
 //! connection whose framing is lost is closed, every other one is kept.
@@ -30,6 +33,8 @@ mod frame;
 mod gateway;
 pub(crate) mod keys;
 mod listener;
+mod network;
+mod session;
 mod switch;
 #[cfg(test)]
 mod tests;
