@@ -290,7 +290,7 @@ pub(crate) async fn load_key(
     let may = move |state: &domain::State| {
         state.terminal(terminal).map(|terminal| terminal.allowed_actions().contains(&"load_key"))
     };
-    let keys = TerminalKeys::new(app.ark.clone());
+    let keys = TerminalKeys::new(app.ark.financial());
     let info = if app.look(may).await?.view {
         let under = body.under.map(Unlocked::of).transpose()?;
         let who = caller.id().to_owned();

@@ -12,20 +12,19 @@
 use std::sync::Arc;
 
 use ark::financial::{Purpose as Duty, TerminalCipher, TerminalMac, Track, TrackForm};
-use ark::keys::{Birth, By, Error, Exported, Info, KeyAt, Kind, PinAt, Purpose, Spec, State, TrackAt, by_platform};
-use ark::provider::KeyError;
-use ark::{KeyService, Secret};
+use ark::Secret;
+use ark::keys::{
+    Birth, By, Error, Exported, FinancialUse, Info, KeyAt, Kind, PinAt, Purpose, Spec, State, TrackAt, by_platform,
+};
 use domain::ids::TerminalId;
-
-use crate::shell::key_service::Ark;
 
 /// Why, in the key service's trail.
 const REASON: &str = "terminal";
 
 /// The keys of terminals.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct TerminalKeys {
-    ark: Arc<Ark>,
+    keys: Arc<dyn FinancialUse>,
 }
 
 /// Which work keys a sign-in renews, and of which cipher they are.
@@ -71,25 +70,29 @@ pub(crate) async fn beside<T: Send + 'static>(
 }
 
 impl TerminalKeys {
-    pub(crate) fn new(ark: Arc<Ark>) -> Self {
-        Self { ark }
+    pub(crate) fn new(keys: Arc<dyn FinancialUse>) -> Self {
+        Self { keys }
     }
 
-    fn service(&self) -> Result<Arc<KeyService>, Error> {
-        self.ark.service()?.ok_or(Error::Sealed)
+    fn birth(&self, name: &str) -> Result<Birth, Error> {
+        match self.keys.info(name) {
+            Ok(_) => Ok(Birth::Version),
+            Err(error) if error.code() == "key_not_found" => Ok(Birth::Key),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes a terminal's master key in, the first or the next.
     pub(crate) fn load(&self, by: &By<'_>, terminal: TerminalId, key: &MasterUnder<'_>) -> Result<Info, Error> {
-        let (service, name) = (self.service()?, name(terminal, Duty::Master));
+        let name = name(terminal, Duty::Master);
         let spec = Spec::new(&name, key.cipher, Purpose::Terminal(Duty::Master));
-        let birth = birth(&service, &name)?;
-        service.import_terminal_key(by, &spec, birth, (key.encrypted, key.check), key.under)
+        let birth = self.birth(&name)?;
+        self.keys.import_terminal_key(by, &spec, birth, (key.encrypted, key.check), key.under)
     }
 
     /// A terminal's master key as it is there.
     pub(crate) fn master(&self, terminal: TerminalId) -> Result<Info, Error> {
-        let info = self.service()?.info(&name(terminal, Duty::Master))?;
+        let info = self.keys.info(&name(terminal, Duty::Master))?;
         if info.purpose == Purpose::Terminal(Duty::Master) {
             return Ok(info);
         }
@@ -98,7 +101,6 @@ impl TerminalKeys {
 
     /// Makes new work keys and gives them out under the master key.
     pub(crate) fn renew(&self, terminal: TerminalId, renewal: Renewal) -> Result<WorkKeys, Error> {
-        let service = self.service()?;
         let cipher = match self.master(terminal)?.kind {
             Kind::Financial(cipher) => cipher,
             kind @ Kind::General(_) => {
@@ -109,8 +111,8 @@ impl TerminalKeys {
         let make = |duty, cipher| {
             let (name, by) = (name(terminal, duty), by_platform(REASON));
             let spec = Spec { exportable: true, ..Spec::new(&name, cipher, Purpose::Terminal(duty)) };
-            service.generate_terminal_key(&by, &spec, birth(&service, &name)?)?;
-            service.export_terminal_key(&by, KeyAt::current(&name), &master)
+            self.keys.generate_terminal_key(&by, &spec, self.birth(&name)?)?;
+            self.keys.export_terminal_key(&by, KeyAt::current(&name), &master)
         };
         let mac = match cipher {
             TerminalCipher::Sm4 => TerminalCipher::Sm4,
@@ -125,11 +127,10 @@ impl TerminalKeys {
 
     /// Whether a MAC is the terminal's over these bytes; a terminal that has no MAC key made none.
     pub(crate) fn mac_is(&self, terminal: TerminalId, form: TerminalMac, bytes: &[u8], mac: &[u8]) -> Result<bool, Error> {
-        let (service, name) = (self.service()?, name(terminal, Duty::Mac));
-        match service.verify_terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes, mac) {
+        let name = name(terminal, Duty::Mac);
+        match self.keys.verify_terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes, mac) {
             Ok(()) => Ok(true),
-            Err(Error::Provider(KeyError::Tag) | Error::Unknown(_)) => Ok(false),
-            // A key service elsewhere says which it was by its code.
+            // By the code, for a key service elsewhere answers with that.
             Err(error) if matches!(error.code(), "tag_mismatch" | "key_not_found") => Ok(false),
             Err(error) => Err(error),
         }
@@ -138,7 +139,7 @@ impl TerminalKeys {
     /// The MAC of an answer.
     pub(crate) fn mac(&self, terminal: TerminalId, form: TerminalMac, bytes: &[u8]) -> Result<[u8; 8], Error> {
         let name = name(terminal, Duty::Mac);
-        self.service()?.terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes)
+        self.keys.terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes)
     }
 
     /// A terminal's PIN block under a zone's key.
@@ -151,7 +152,18 @@ impl TerminalKeys {
     ) -> Result<Vec<u8>, Error> {
         let name = name(terminal, Duty::Pin);
         let side = |name| PinAt { key: KeyAt::current(name), card_number: card_number.expose() };
-        self.service()?.translate_pin(&by_platform(REASON), side(&name), side(zone), block)
+        self.keys.translate_pin(&by_platform(REASON), side(&name), side(zone), block)
+    }
+
+    /// A readable track under a zone's key.
+    pub(crate) fn encrypt_track(
+        &self,
+        zone: &str,
+        form: TrackForm,
+        (track, text): (Track, &Secret),
+    ) -> Result<String, Error> {
+        let side = TrackAt { key: KeyAt::current(zone), form };
+        self.keys.encrypt_track(&by_platform(REASON), side, track, text)
     }
 
     /// A terminal's encrypted track under a zone's key, and its card number.
@@ -164,7 +176,7 @@ impl TerminalKeys {
     ) -> Result<(Secret, String), Error> {
         let name = name(terminal, Duty::Data);
         let side = |name| TrackAt { key: KeyAt::current(name), form };
-        let made = self.service()?.translate_track(&by_platform(REASON), side(&name), side(zone), track, text)?;
+        let made = self.keys.translate_track(&by_platform(REASON), side(&name), side(zone), track, text)?;
         Ok((made.card_number, made.track))
     }
 }
@@ -173,13 +185,4 @@ impl TerminalKeys {
 pub(crate) fn check_value(info: &Info) -> Option<String> {
     let mut active = info.versions.iter().rev().filter(|version| version.state == State::Active);
     active.find_map(|version| version.check_value).map(hex::encode_upper)
-}
-
-fn birth(service: &KeyService, name: &str) -> Result<Birth, Error> {
-    match service.info(name) {
-        Ok(_) => Ok(Birth::Version),
-        Err(Error::Unknown(_)) => Ok(Birth::Key),
-        Err(error) if error.code() == "key_not_found" => Ok(Birth::Key),
-        Err(error) => Err(error),
-    }
 }
