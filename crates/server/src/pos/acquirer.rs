@@ -97,16 +97,6 @@ impl Kind {
     }
 }
 
-/// How a transaction goes on to the card network.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NetworkLine {
-    kind: Kind,
-    pub(crate) mti: String,
-    pub(crate) processing: String,
-    pub(crate) condition: String,
-}
-
 /// By what a reversal names what it takes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,7 +194,6 @@ struct File {
     adjusted: Adjusted,
     codes: Codes,
     transactions: Vec<Line>,
-    network: Vec<NetworkLine>,
     cards: Vec<CardLine>,
     security: SecurityFile,
 }
@@ -257,7 +246,6 @@ pub(crate) struct Acquirer {
     pub(crate) security: Security,
     /// The messages of terminals whose keys are of SM4: their PIN blocks are longer.
     pub(crate) sm4_messages: Profile,
-    network: Vec<NetworkLine>,
     echo: Vec<Echo>,
     requests: Vec<Request>,
     lines: Vec<Line>,
@@ -299,7 +287,6 @@ impl Acquirer {
             bail!("requests: {} is not one digit", request.digit);
         }
         let mtis = file.echo.iter().map(|echo| &echo.mti).chain(file.transactions.iter().map(|line| &line.mti));
-        let mtis = mtis.chain(file.network.iter().map(|line| &line.mti));
         for mti in mtis {
             let right = mti.len() == 4 && mti.bytes().all(|byte| byte.is_ascii_digit());
             ensure!(right, "mti: \"{mti}\" is not four digits, such as \"0200\"");
@@ -322,7 +309,6 @@ impl Acquirer {
             cards: Cards::of(file.cards)?,
             security,
             sm4_messages,
-            network: file.network,
             echo: file.echo,
             requests: file.requests,
             lines: file.transactions,
@@ -333,11 +319,6 @@ impl Acquirer {
     pub(crate) fn request(&self, code: &str) -> u8 {
         let asks = |request: &&Request| request.codes.iter().any(|known| known == code);
         self.requests.iter().find(asks).map_or(0, |request| request.digit)
-    }
-
-    /// How a transaction goes on to the network; `None` of what does not.
-    pub(crate) fn on_network(&self, kind: Kind) -> Option<&NetworkLine> {
-        self.network.iter().find(|line| line.kind == kind)
     }
 
     /// The network code of a message, three digits.

@@ -109,7 +109,8 @@ impl<S: Switch> Gateway<S> {
     ) -> Result<Vec<u8>, Reply> {
         let mut bytes = answer(&self.acquirer, message, told_as, told, self.now()).map_err(|error| close("answer", &error))?;
         if let Some(terminal) = told.proof {
-            let (proved, mac) = bytes.split_at_mut(bytes.len().saturating_sub(MAC));
+            let at = bytes.len().saturating_sub(MAC);
+            let (proved, mac) = bytes.split_at_mut(at);
             let made = self.switch.prove(&self.acquirer, terminal, proved).await;
             mac.copy_from_slice(&made.ok_or(Reply::Close("mac"))?);
         }

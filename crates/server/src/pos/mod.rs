@@ -36,6 +36,7 @@ mod listener;
 mod network;
 mod session;
 mod switch;
+mod way;
 #[cfg(test)]
 mod tests;
 
@@ -51,14 +52,16 @@ use self::acquirer::Acquirer;
 use self::connection::Patience;
 use self::gateway::Gateway;
 use self::listener::{Terminals, Transport};
-use self::switch::NoTerminals;
+use self::keys::TerminalKeys;
+use self::switch::Desk;
+use self::way::Nowhere;
 use crate::config::PosConfig;
-use crate::shell::Clock;
+use crate::http::App;
 use crate::tls;
 
 /// The gateway of a running platform.
 pub(crate) struct Pos {
-    terminals: Terminals<NoTerminals>,
+    terminals: Terminals<Desk<Nowhere>>,
     drain: Duration,
 }
 
@@ -67,15 +70,15 @@ impl Pos {
     ///
     /// # Errors
     /// An acquirer profile or certificate that does not read, or an address that cannot be listened on.
-    pub(crate) async fn start(config: &PosConfig, clock: &Clock) -> Result<Option<Self>> {
+    pub(crate) async fn start(config: &PosConfig, app: &App) -> Result<Option<Self>> {
         let (plain, secure) = config.listens()?;
         if plain.is_none() && secure.is_none() {
             return Ok(None);
         }
         let acquirer = Acquirer::load(&config.acquirer)?;
         let (name, ms) = (acquirer.name.clone(), Duration::from_millis);
-        let (switch, queue) = (NoTerminals, Semaphore::new(config.queue));
-        let gateway = Gateway { acquirer, switch, clock: clock.clone(), queue };
+        let switch = desk(app);
+        let gateway = Gateway { acquirer, switch, clock: app.clock.clone(), queue: Semaphore::new(config.queue) };
         let patience = Patience {
             read: ms(config.read_timeout_ms),
             write: ms(config.write_timeout_ms),
@@ -102,6 +105,12 @@ impl Pos {
             }
         }
     }
+}
+
+/// The switch of a running platform.
+fn desk(app: &App) -> Desk<Nowhere> {
+    let (keys, patience) = (TerminalKeys::new(app.ark.financial()), Duration::from_secs(25));
+    Desk::new((app.platform.clone(), app.clock.clone()), keys, Arc::clone(&app.vault), (Arc::new(Nowhere), patience))
 }
 
 fn certificates(config: &PosConfig) -> Result<Arc<ServerConfig>> {

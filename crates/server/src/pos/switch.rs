@@ -11,6 +11,8 @@ mod known;
 mod outgoing;
 mod reversal;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod turns;
 

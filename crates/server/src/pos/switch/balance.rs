@@ -11,13 +11,13 @@ use crate::pos::network::{CardNetwork, Exchange, Identity, Outgoing, digits, sen
 /// No transaction of the books names a balance: it takes the highest references, which those will never reach, in turn.
 static ASKED: AtomicU32 = AtomicU32::new(0);
 const TURNS: u32 = 500_000;
+/// Field 3 and field 25 of a balance on the host link.
+const SHAPE: (&str, &str) = ("300000", "00");
 const LAST_TRACE: u32 = 999_999;
 
 impl<N: CardNetwork> Desk<N> {
     pub(super) async fn balance(&self, asked: &Asked<'_>, known: &Known) -> Result<Told, Decision> {
         let codes = &asked.acquirer.codes;
-        let line = asked.acquirer.on_network(asked.kind);
-        let line = line.ok_or_else(|| Decision::Tell(Told::of(&codes.not_supported)))?;
         Self::require_online(asked, known)?;
         if asked.batch()? != known.batch {
             return Ok(Told { sign_in: true, ..Told::of(&codes.not_signed_in) });
@@ -31,9 +31,8 @@ impl<N: CardNetwork> Desk<N> {
             trace: digits(&format!("{trace:06}")),
             reference: digits(&format!("999999{trace:06}")),
         };
-        let fields = fields(asked, known, line, (&presented.number, &presented.tracks, pin), now);
-        let mti = *line.mti.as_bytes().first_chunk().unwrap_or(b"0200");
-        let outgoing = Outgoing { mti, identity, fields, timeout: self.patience };
+        let fields = fields(asked, known, SHAPE, (&presented.number, &presented.tracks, pin), now);
+        let outgoing = Outgoing { mti: *b"0200", identity, fields, timeout: self.patience };
         Ok(match self.network.exchange(outgoing).await {
             Exchange::Answered(answered) if answered.is_yes() => {
                 Told { fields: passed_back(&answered), ..Told::of(&codes.approved) }

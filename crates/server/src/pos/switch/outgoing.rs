@@ -2,13 +2,12 @@
 
 use ark::Secret;
 use domain::calendar::Date;
-use domain::card_transaction::CardTransaction;
+use domain::card_transaction::{CardKind, CardTransaction};
 use domain::envelope::Time;
 use iso8583::{Message, Value};
 
 use super::Asked;
 use super::known::{Known, digits};
-use crate::pos::acquirer::NetworkLine;
 use crate::pos::answer::local;
 use crate::pos::network::{Answered, Fields};
 
@@ -19,17 +18,32 @@ const OF_CARD: [u8; 1] = [14];
 /// The country and the currency of everything here.
 const CHINA: &str = "156";
 
+/// How a kind is asked for on the host link: message type, F3, F25.
+pub(crate) const fn shape(kind: CardKind) -> ([u8; 4], &'static str, &'static str) {
+    match kind {
+        CardKind::Sale => (*b"0200", "000000", "00"),
+        CardKind::Void => (*b"0200", "200000", "00"),
+        CardKind::PreAuthorisation => (*b"0100", "030000", "06"),
+        CardKind::PreAuthorisationCancel => (*b"0100", "200000", "06"),
+        CardKind::Completion => (*b"0200", "000000", "06"),
+        CardKind::CompletionVoid => (*b"0200", "200000", "06"),
+        CardKind::CompletionAdvice => (*b"0220", "000000", "06"),
+        CardKind::Refund | CardKind::CreditAdjustment => (*b"0220", "200000", "00"),
+        CardKind::Adjustment | CardKind::Offline => (*b"0220", "000000", "00"),
+    }
+}
+
 /// The fields of a request, but for those of what it is about.
 pub(super) fn fields(
     asked: &Asked<'_>,
     known: &Known,
-    line: &NetworkLine,
+    (processing, condition): (&str, &str),
     (number, tracks, pin): (&Secret, &Fields, Option<Vec<u8>>),
     now: Time,
 ) -> Fields {
     let mut fields = tracks.clone();
     let (date, time) = local(now);
-    fields.set(2, number.expose()).set(3, line.processing.as_str()).set(25, line.condition.as_str());
+    fields.set(2, number.expose()).set(3, processing).set(25, condition);
     fields.set(12, time).set(13, date).set(19, CHINA).set(49, CHINA);
     fields.set(41, format!("{:08}", known.id.0));
     if let Some(merchant) = known.number {

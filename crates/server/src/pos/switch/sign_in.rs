@@ -34,7 +34,7 @@ impl<N: CardNetwork> Desk<N> {
         let terminal = known.id;
         let command = Command::Terminal(TerminalCommand::SignIn(SignIn { terminal, serial, number }));
         let view = move |state: &domain::State, _: &Reply| Known::of(state, terminal);
-        let known = self.submit(acquirer, terminal, command, view).await?;
+        let known = self.submit(acquirer, terminal, command, view).await.map_err(without_sign_in)?;
         if known.status != TerminalStatus::Online {
             tracing::warn!(%terminal, "a sign-in with another serial or merchant: the terminal is suspended");
             metrics::counter!("lintel_pos_sign_ins_total", "outcome" => "foreign").increment(1);
@@ -58,6 +58,14 @@ impl<N: CardNetwork> Desk<N> {
         }
         self.sessions.leave(terminal);
         Ok(Told::of(&asked.acquirer.codes.approved))
+    }
+}
+
+/// Who may not sign in is not asked to.
+fn without_sign_in(decision: Decision) -> Decision {
+    match decision {
+        Decision::Tell(told) => Decision::Tell(Told { sign_in: false, ..told }),
+        close @ Decision::Close(_) => close,
     }
 }
 

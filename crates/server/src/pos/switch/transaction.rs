@@ -15,7 +15,7 @@ use domain::{Command, Reply, State};
 
 use super::desk::Desk;
 use super::known::{Known, digits};
-use super::outgoing::{about, day, fields, passed_back};
+use super::outgoing::{about, day, fields, passed_back, shape};
 use super::{Asked, Decision, Told};
 use crate::pos::acquirer::{Acquirer, Adjusted};
 use crate::pos::network::{CardNetwork, Exchange, Fields, Identity, Outgoing};
@@ -36,7 +36,7 @@ impl<N: CardNetwork> Desk<N> {
         let codes = &asked.acquirer.codes;
         let not_here = || Decision::Tell(Told::of(&codes.not_supported));
         let kind = asked.kind.booked().ok_or_else(not_here)?;
-        let line = asked.acquirer.on_network(asked.kind).ok_or_else(not_here)?;
+        let (mti, processing, condition) = shape(kind);
         Self::require_online(asked, known)?;
         let key = asked.trace_key(known.id)?;
         let _turn = self.turns.take(key).await;
@@ -63,13 +63,12 @@ impl<N: CardNetwork> Desk<N> {
         }
         let pin = self.pin(asked, known, &presented).await?;
         let with = (&presented.number, &presented.tracks, pin);
-        let mut fields = fields(asked, known, line, with, self.now());
+        let mut fields = fields(asked, known, (processing, condition), with, self.now());
         let (row, original) = self.submit(asked.acquirer, known.id, command, seen).await?;
         fields.set(4, format!("{:012}", row.amount));
         if let Some(original) = &original {
             about(&mut fields, original);
         }
-        let mti = *line.mti.as_bytes().first_chunk().unwrap_or(b"0200");
         let outgoing = Outgoing { mti, identity: Identity::of(&row), fields, timeout: self.patience };
         let exchange = self.network.exchange(outgoing).await;
         self.answered((asked.acquirer, known.id), &row, exchange).await

@@ -1,6 +1,6 @@
 //! Turns: of messages under one trace one after another, so that one that comes twice is sent to the network once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::card_transaction::TraceKey;
@@ -10,7 +10,7 @@ type Turn = tokio::sync::Mutex<()>;
 
 /// Who is at work under which trace.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<TraceKey, Arc<Turn>>>);
+pub(super) struct Turns(Mutex<BTreeMap<TraceKey, Arc<Turn>>>);
 
 /// A turn; the next one begins when it is dropped.
 pub(super) struct Taken<'t> {
