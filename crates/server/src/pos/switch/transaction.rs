@@ -8,10 +8,10 @@
 
 use domain::card_transaction::{
     CardAnswer, CardKind, CardStatus, CardTransaction, CardTransactionCommand, OriginalRef, RequestCardTransaction, TraceKey,
-    transaction_of_reference,
+    answer_code, transaction_of_reference,
 };
 use domain::ids::TerminalId;
-use domain::{Command, Reply, State};
+use domain::{Command, RefusalCode, Reply, State};
 
 use super::desk::Desk;
 use super::known::{Known, digits};
@@ -42,6 +42,10 @@ impl<N: CardNetwork> Desk<N> {
         let _turn = self.turns.take(key).await;
         let named = original(asked, kind);
         let before = self.before(asked.acquirer, key, named.clone()).await?;
+        let by_name = matches!(named, Some(OriginalRef::Trace { .. } | OriginalRef::Reference(_)));
+        if by_name && before.again.is_none() && before.original.is_none() {
+            return Ok(Told::of(answer_code::of(RefusalCode::CardTransactionUnknown)));
+        }
         let kept = before.again.as_ref().or(before.original.as_ref()).map(|row| &row.card);
         let presented = self.card(asked, known, kept).await?;
         let today = self.today();

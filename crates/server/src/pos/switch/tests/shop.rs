@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ark::financial::{Purpose as Duty, TerminalCipher};
 use ark::keys::{Birth, By, Purpose, Spec};
-use ark::{CertificateType, Identity, Vault};
+use ark::{CertificateType, Identity};
 use domain::acquiring::{AcquiringCommand, AcquiringTerms, CardLimit, CardRules, OpenAcquiring};
 use domain::approval::{ApprovalCommand, Proposal, Propose};
 use domain::book::Subject;
@@ -75,11 +75,15 @@ impl Shop {
     }
 
     /// Ends; what is left lies in the directory.
-    pub(super) fn close(self) -> (TempDir, Arc<Vault>) {
+    pub(super) fn close(self) -> TempDir {
         let Self { running, directory, terminals, .. } = self;
-        let vault = Arc::clone(&running.vault);
         drop((terminals, running));
-        (directory, vault)
+        directory
+    }
+
+    /// What the vault keeps under a token.
+    pub(super) fn card_number(&self, token: &str) -> String {
+        self.running.vault.card_number(token).unwrap().unwrap().expose().to_owned()
     }
 
     pub(super) async fn device(&self) -> Device {
