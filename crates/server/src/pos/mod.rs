@@ -29,6 +29,7 @@ pub(crate) mod envelope;
 mod frame;
 mod gateway;
 mod listener;
+mod network;
 mod switch;
 #[cfg(test)]
 mod tests;
