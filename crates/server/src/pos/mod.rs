@@ -28,6 +28,7 @@ mod connection;
 pub(crate) mod envelope;
 mod frame;
 mod gateway;
+pub(crate) mod link;
 mod listener;
 mod network;
 mod switch;
