@@ -187,7 +187,7 @@ impl Line {
             self.becomes(LinkState::Down);
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 () = sleep(pause) => {}
             }
             pause = (pause * 2).min(self.patience.longest_pause);
@@ -253,7 +253,7 @@ impl Line {
             let silent = self.now().heard.map_or(Duration::ZERO, |heard| heard.elapsed());
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => {
+                () = stopped(stop) => {
                     self.becomes(LinkState::Resting);
                     self.ask(shared, code::SIGN_OFF, None).await;
                     return true;
@@ -338,6 +338,11 @@ impl Line {
             key.iter().for_each(|key| shared.mux.unsent(key));
         }
     }
+}
+
+/// Ends at a stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// Waits for a writer that has no sender left, at most so long.
