@@ -24,7 +24,7 @@
 //! | `access`, `approval` | who may do what; what takes two people |
 //! | `beside` | one value opened beside the process that has the keys, and a copy of the file |
 //! | `platform` | the platform's own keys by name |
-//! | `key_use` | what the platform asks of it, as a trait |
+//! | `key_use`, `financial_use` | what the platform asks of it, as traits |
 //! | `row`, `tombstone` | rows and destroyed keys as they lie on disk |
 //!
 //! Invariants: the rows hold no key in clear, and the root key is not among them; purpose, kind and whether a key may leave
@@ -37,6 +37,7 @@ mod beside;
 mod change;
 mod error;
 mod financial;
+mod financial_use;
 mod held;
 mod key_use;
 mod kind;
@@ -61,6 +62,7 @@ pub use self::{
     beside::{copy, open_beside},
     error::Error,
     financial::{Birth, Exported, Formed, KeyAt, PinAt, TrackAt},
+    financial_use::FinancialUse,
     key_use::{KeyUse, Many},
     kind::{Kind, Purpose},
     life::{Rotation, State, Step},

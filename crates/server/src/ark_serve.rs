@@ -30,12 +30,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::listener::{Door, Peer};
-use crate::config::Config;
+use crate::config::{ArkProfile, Config};
 use crate::http::ark::{self, App, Caller};
 use crate::http::error::ApiError;
 use crate::http::{document, health, request};
 use crate::shell::key_service::{self, Ark};
-use crate::tls::Files;
+use crate::tls::{Files, refuse_shared};
 
 /// Who asks, where no certificate says so.
 pub(crate) const CALLER: &str = "lintel-caller";
@@ -49,6 +49,9 @@ const INSECURE: &str = "--insecure-loopback: callers have no certificates and ar
 /// What keeps it from starting, or what broke.
 pub(crate) fn run(config: &Config, tls: Option<&Files>, insecure: bool, port_file: Option<&Path>) -> Result<()> {
     let listen = config.ark.serve.listen;
+    if let (ArkProfile::Production, Some(files)) = (config.ark.profile, tls) {
+        refuse_shared("ark.serve.certificate_key", &files.key)?;
+    }
     let tls = match (tls, insecure) {
         (Some(files), false) => Some(files.server()?),
         (Some(_), true) => bail!("--insecure-loopback is for where there are no certificates: leave it out"),

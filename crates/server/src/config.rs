@@ -304,6 +304,18 @@ impl HistoryConfig {
 }
 
 impl Config {
+    /// The settings that name files with a private key, and the files.
+    pub(crate) fn key_files(&self) -> Vec<(String, &Path)> {
+        let sections = [
+            ("ark.remote.certificate_key", &self.ark.remote.certificate_key),
+            ("ark.serve.certificate_key", &self.ark.serve.certificate_key),
+            ("pos.certificate_key", &self.pos.certificate_key),
+        ];
+        let channels = self.channels.iter().flat_map(ChannelConfig::key_files);
+        let sections = sections.into_iter().map(|(name, path)| (name.to_owned(), path.as_path()));
+        sections.chain(channels).filter(|(_, path)| !path.as_os_str().is_empty()).collect()
+    }
+
     /// Reads the settings; `overrides` are TOML lines of the command line.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! TLS 1.2 and 1.3, by `rustls`. Who asks is the common name (CN) of a certificate that a CA of the file has signed: a
 //! name outlives the certificate, so a renewed one needs no new policies.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +27,24 @@ pub(crate) struct Files {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) ca: PathBuf,
+}
+
+/// Refuses a private key that others than the owner of its file may read or write. A file that is not there is somebody else's
+/// matter: whoever reads it says so.
+///
+/// # Errors
+/// Names the setting, the file and its mode.
+pub(crate) fn refuse_shared(setting: &str, path: &Path) -> Result<()> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        bail!(
+            "ark.profile = \"production\", and others may read or write {setting} {} (mode {mode:04o}), which has a private key: \
+             chmod 600 it",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 impl Files {

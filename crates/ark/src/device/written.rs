@@ -1,6 +1,12 @@
 //! What configurations of devices share: how their text is read, the limits, and secrets in files of their own.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::Duration,
+};
 
 use serde::de::DeserializeOwned;
 
@@ -23,12 +29,18 @@ pub(crate) fn limits(sessions: Option<usize>, wait_ms: Option<u64>, retry_after_
     }
 }
 
-/// The one line of the file that `setting` names.
+/// The one line of the file that `setting` names, which nobody but its owner may read.
 pub(crate) fn secret(setting: &str, path: &Path, needed: &'static str) -> Result<Secret, DeviceError> {
-    let text = fs::read_to_string(path).map_err(|error| DeviceError::Configuration {
-        what: format!("{setting} {}: {error}", path.display()),
-        needed,
-    })?;
-    let text = zeroize::Zeroizing::new(text);
+    let wrong =
+        |what: String| DeviceError::Configuration { what: format!("{setting} {}: {what}", path.display()), needed };
+    let failed = |error: io::Error| wrong(error.to_string());
+    let mut file = File::open(path).map_err(failed)?;
+    // Asked of the open file, not of the path: the answer is about the line read below.
+    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(wrong(format!("others may read or write it (mode {mode:04o}); chmod 600 it")));
+    }
+    let mut text = zeroize::Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(failed)?;
     Ok(text.trim_end_matches(['\r', '\n']).into())
 }

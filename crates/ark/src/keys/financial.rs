@@ -30,7 +30,7 @@ use super::{
 use crate::{
     Secret,
     financial::{PinSide, Purpose as Duty, TerminalKey, TerminalMac, Track, TrackForm, TrackSide, TranslatedTrack},
-    provider::CHECK_VALUE_LENGTH,
+    provider::{CHECK_VALUE_LENGTH, KeyError},
 };
 
 /// A key by name.
@@ -94,6 +94,14 @@ struct Wanted<'a> {
 
 fn of(duty: Duty) -> impl Fn(Purpose) -> bool {
     move |purpose| purpose.duty() == Some(duty)
+}
+
+/// Of no bytes, a chain has no block: its MAC would be zeros under every key.
+fn has_bytes(message: &[u8]) -> Result<(), KeyError> {
+    if message.is_empty() {
+        return Err(KeyError::Length { what: "message", found: 0, needed: "a MAC is made over at least one byte" });
+    }
+    Ok(())
 }
 
 impl KeyService {
@@ -192,7 +200,7 @@ impl KeyService {
     ///
     /// # Errors
     /// As [`KeyService::terminal_check_value`]; [`Error::Provider`] with `key_purpose` for a key that the form does not
-    /// take.
+    /// take, with `length_invalid` for a message of no bytes.
     pub fn terminal_mac(
         &self,
         by: &By<'_>,
@@ -201,7 +209,10 @@ impl KeyService {
         message: &[u8],
     ) -> Result<[u8; 8], Error> {
         let wanted = Wanted { act: Use::Protect, operation: "terminal-mac", takes: &of(Duty::Mac) };
-        self.with_one(by, key, wanted, |key| Ok(self.financial()?.terminal_mac(key, form, message)?))
+        self.with_one(by, key, wanted, |key| {
+            has_bytes(message)?;
+            Ok(self.financial()?.terminal_mac(key, form, message)?)
+        })
     }
 
     /// Compares a MAC with the message's, in constant time.
@@ -217,7 +228,10 @@ impl KeyService {
         mac: &[u8],
     ) -> Result<(), Error> {
         let wanted = Wanted { act: Use::Verify, operation: "terminal-verify-mac", takes: &of(Duty::Mac) };
-        self.with_one(by, key, wanted, |key| Ok(self.financial()?.check_terminal_mac(key, form, message, mac)?))
+        self.with_one(by, key, wanted, |key| {
+            has_bytes(message)?;
+            Ok(self.financial()?.check_terminal_mac(key, form, message, mac)?)
+        })
     }
 
     /// Encrypts the PIN of a block again under a zone's key, in the form of that key's cipher.

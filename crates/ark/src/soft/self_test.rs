@@ -7,9 +7,10 @@ use super::{modes::BlockCipher, pairs};
 use crate::{
     hash::sm3,
     mac::MacKey,
-    provider::{Cipher, KeyKind, PublicKey},
+    provider::{Cipher, KeyKind, PublicKey, Side},
     sm2::{
         DEFAULT_ID, derive, encrypt,
+        exchange::{Sides, exchange},
         key::{PrivateKey, Signature},
         point::Point,
         verify::{Pending, VerifyingTable, digest},
@@ -22,16 +23,19 @@ type KnownAnswer = fn() -> Option<bool>;
 /// Names of the tests that failed; empty if all is well. About ten milliseconds in an optimised build.
 #[must_use]
 pub fn self_test() -> Vec<&'static str> {
-    let tests: [(&'static str, KnownAnswer); 12] = [
+    let tests: [(&'static str, KnownAnswer); 15] = [
         ("sm3", sm3_answer),
         ("hmac-sm3", hmac_answer),
         ("sm3-kdf", kdf_answer),
         ("sm4", sm4_answer),
+        ("sm4-modes", sm4_modes_answer),
         ("sm4-gcm", sm4_gcm_answer),
         ("aes", aes_answer),
+        ("aes-gcm", aes_gcm_answer),
         ("3des", triple_des_answer),
         ("sm2-sign", sm2_sign),
         ("sm2-encrypt", sm2_encrypt),
+        ("sm2-exchange", sm2_exchange),
         ("p-256", p256_answer),
         ("ed25519", ed25519_answer),
         ("rsa", rsa_answer),
@@ -98,6 +102,25 @@ fn sm4_gcm_answer() -> Option<bool> {
     Some(right && *decrypted == message && cipher.decrypt(KeyKind::Sm4, mode, &encrypted).is_err())
 }
 
+/// CBC and CTR both ways, and CMAC: the answers are `openssl enc -sm4-cbc -nopad`'s, `-sm4-ctr`'s and `openssl mac CMAC`'s.
+fn sm4_modes_answer() -> Option<bool> {
+    let cipher = BlockCipher::sm4(bytes(SM4_KEY).as_slice().try_into().ok()?);
+    let start: [u8; 16] = std::array::from_fn(|index| index as u8);
+    let message = b"SM4 in its modes, at each start.";
+    let both_ways = |mode, answer| {
+        let encrypted = cipher.encrypt(KeyKind::Sm4, mode, message).ok()?;
+        let decrypted = cipher.decrypt(KeyKind::Sm4, mode, &encrypted).ok()?;
+        Some(is(&encrypted, answer) && *decrypted == message)
+    };
+    let cbc = "d1ec0dd4a022fa9ad0cbfefe88bb371eff7cd3c79612d6da3df70ce36972017a";
+    let ctr = "55d5a84154c848c45efed7ef8ecc9c1943276c3f60c69d62b2b16091e072d934";
+    Some(
+        both_ways(Cipher::Cbc { iv: &start }, cbc)?
+            && both_ways(Cipher::Ctr { counter: &start }, ctr)?
+            && is(&cipher.cmac(message), "cc946de179002f381e919f3b10a1d824"),
+    )
+}
+
 /// FIPS 197, appendix C.1 and C.3, and CMAC of SP 800-38B, appendix D.1, example 2.
 fn aes_answer() -> Option<bool> {
     let block = bytes("00112233445566778899aabbccddeeff");
@@ -111,6 +134,17 @@ fn aes_answer() -> Option<bool> {
             && is(&long, "8ea2b7ca516745bfeafc49904b496089")
             && is(&mac, "070a16b46b4d4144f79bdd9dd04a287c"),
     )
+}
+
+/// Test case 2 of the GCM specification (McGrew and Viega), both ways, and an altered tag.
+fn aes_gcm_answer() -> Option<bool> {
+    let cipher = BlockCipher::aes128(&[0; 16]);
+    let mode = Cipher::Gcm { nonce: &[0; 12], associated: &[] };
+    let mut encrypted = cipher.encrypt(KeyKind::Aes128, mode, &[0; 16]).ok()?;
+    let right = is(&encrypted, "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf");
+    let decrypted = cipher.decrypt(KeyKind::Aes128, mode, &encrypted).ok()?;
+    *encrypted.last_mut()? ^= 1;
+    Some(right && *decrypted == [0; 16] && cipher.decrypt(KeyKind::Aes128, mode, &encrypted).is_err())
 }
 
 /// SP 800-67, appendix B.1.
@@ -161,6 +195,28 @@ fn sm2_encrypt() -> Option<bool> {
     let right = opens(encrypt::Layout::Raw, &standard) && opens(encrypt::Layout::Der, &own);
     *standard.last_mut()? ^= 1;
     Some(right && !opens(encrypt::Layout::Raw, &standard) && Point::from_bytes(&standard[..64]).is_none())
+}
+
+/// GB/T 32918.5, appendix B: both sides come to the key of the standard, and each has the tag that the other expects.
+fn sm2_exchange() -> Option<bool> {
+    let key = |text| PrivateKey::from_bytes(&bytes(text));
+    let a = key("81eb26e941bb5af16df116495f90695272ae2cd63d6c4ae1678418be48230029")?;
+    let b = key("785129917d45a9ea5437a59356b82338eaadda6ceb199088f14ae10defa229b5")?;
+    let a_once = key("d4de15474db74d06491c440d305e012400990f3e390c7e87153c12db2ea60bb3")?;
+    let b_once = key("7e07124814b309489125eaed101113164ebf0f3458c5bd88335c1f9d596243d6")?;
+    let agree = |side, own: &PrivateKey, own_ephemeral: &PrivateKey, peer: &PrivateKey, peer_once: &PrivateKey| {
+        let (own_hash, peer_hash) = (own.public().identity_hash(DEFAULT_ID)?, peer.public().identity_hash(DEFAULT_ID)?);
+        let (peer, peer_ephemeral) = (peer.public(), peer_once.public());
+        exchange(&Sides { side, own, own_ephemeral, own_hash, peer, peer_ephemeral, peer_hash }, 16)
+    };
+    let of_a = agree(Side::Initiator, &a, &a_once, &b, &b_once)?;
+    let of_b = agree(Side::Responder, &b, &b_once, &a, &a_once)?;
+    Some(
+        is(&of_a.key, "6c89347354de2484c60b4ab1fde4c6e5")
+            && of_a.key == of_b.key
+            && (of_a.own_tag, of_a.peer_tag) == (of_b.peer_tag, of_b.own_tag)
+            && is(&of_a.own_tag[..4], "18c7894b"),
+    )
 }
 
 /// The key of RFC 6979, A.2.5, and its signature of "sample" with SHA-256.

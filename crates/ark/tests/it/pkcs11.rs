@@ -5,6 +5,7 @@
 
 use std::{
     env, fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -520,6 +521,7 @@ fn a_configuration_says_what_is_wrong_with_it() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let pin = folder.path().join("pin");
     fs::write(&pin, format!("{PIN}\n")).expect("written");
+    fs::set_permissions(&pin, fs::Permissions::from_mode(0o600)).expect("its mode");
     let device = |pin: &Path| {
         let pin = pin.display();
         format!("[[device]]\nname = \"a\"\nlibrary = \"/lib/x.so\"\ntoken = \"one\"\npin_file = \"{pin}\"\n")
@@ -532,4 +534,7 @@ fn a_configuration_says_what_is_wrong_with_it() {
     let missing = problem(&device(&folder.path().join("nowhere")));
     assert!(missing.contains("pin_file") && missing.contains("nowhere"), "{missing}");
     assert!(problem(&format!("profile = \"prod\"\n{}", device(&pin))).contains("\"production\""));
+    fs::set_permissions(&pin, fs::Permissions::from_mode(0o640)).expect("its mode");
+    let shared = problem(&device(&pin));
+    assert!(shared.contains("mode 0640") && shared.contains("chmod 600") && !shared.contains(PIN), "{shared}");
 }

@@ -1,5 +1,7 @@
 //! The platform's side of it against the real one: `RemoteKeys` over TLS, in one process.
 
+mod financial;
+
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

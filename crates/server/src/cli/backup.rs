@@ -108,14 +108,25 @@ fn take_backup(connection: &Connection, config: &Config, place: &Place, with_vau
     let (last, position) = (manifest.ranges.last().map_or(0, |range| range.last_row), manifest.last_position());
     let object = json!({
         "ranges_added": added.ranges, "rows_added": added.rows, "bytes_added": added.bytes, "last_row": last,
-        "last_position": position, "vault": manifest.vault.is_some(),
+        "last_position": position, "vault": manifest.vault.is_some(), "keys": manifest.keys.is_some(),
     });
     let take::Added { ranges, rows, bytes } = added;
-    let text = format!(
+    let mut text = format!(
         "{rows} rows ({bytes} bytes) in {ranges} new files; the backup ends with row {last}, position {position}\n"
     );
+    if with_vault && manifest.vault.is_some() && manifest.keys.is_none() {
+        text.push_str(&keys_elsewhere(&config.ark.remote.url));
+    }
     print(&if connection.wants_json() { format!("{object}\n") } else { text });
     Ok(())
+}
+
+/// The vault opens with keys that this backup cannot have.
+fn keys_elsewhere(url: &str) -> String {
+    let at = if url.is_empty() { "in another process".to_owned() } else { format!("at {url}") };
+    format!(
+        "The keys that open its vault are {at}: they are not in this backup. Take theirs beside it (`lintel ark backup` there).\n"
+    )
 }
 
 /// Gives rows from a number on, as bytes.

@@ -1,7 +1,7 @@
 //! Settings of channels, of their sites, and of the executor that carries attempts out over them.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use node::site::circuit::CircuitTerms;
@@ -109,6 +109,14 @@ fn probe() -> String {
 }
 
 impl ChannelConfig {
+    /// The settings that name files with a private key, its own and its sites'; some name none.
+    pub(super) fn key_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        let of_site = |site: &SiteConfig| format!("certificate_key of site {} of channel {}", site.name, self.name);
+        let sites = self.sites.iter().map(move |site| (of_site(site), site.certificate_key.as_path()));
+        let own = (format!("certificate_key of channel {}", self.name), self.certificate_key.as_path());
+        std::iter::once(own).chain(sites)
+    }
+
     /// Its sites, whole: what they leave out is the channel's or the executor's.
     ///
     /// # Errors

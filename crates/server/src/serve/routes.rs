@@ -14,6 +14,7 @@ use crate::shell::executor::{Executor, Route, Routes};
 use crate::shell::flights::Flights;
 use crate::shell::site::ChannelSites;
 use crate::shell::{Clock, Platform};
+use crate::tls;
 
 /// What carries attempts out over the channels of the settings.
 ///
@@ -68,7 +69,7 @@ fn route(config: &Config, entry: &ChannelConfig, keys: &Arc<dyn KeyUse>) -> Resu
 }
 
 /// Refuses secrets in the settings of a production: of channels, whatever they call them, since whoever reads them would sign as the
-/// institution; and passwords in addresses of databases, but in the environment.
+/// institution; passwords in addresses of databases, but in the environment; and private keys in files that others may read.
 pub(super) fn refuse_clear_secrets(config: &Config) -> Result<()> {
     if config.ark.profile != ArkProfile::Production {
         return Ok(());
@@ -88,6 +89,9 @@ pub(super) fn refuse_clear_secrets(config: &Config) -> Result<()> {
             "ark.profile = \"production\", and {setting} has a password in the settings file or on the command line: give the address by \
              the environment ({variable}=…), or let the database know this process without one (peer, on its own socket)"
         );
+    }
+    for (setting, path) in config.key_files() {
+        tls::refuse_shared(&setting, path)?;
     }
     Ok(())
 }

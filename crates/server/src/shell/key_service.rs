@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use ark::ceremony::RootKey;
 use ark::device::Health;
-use ark::keys::{By, Error, Home, KEYS_NAME, KeyUse};
+use ark::keys::{By, Error, FinancialUse, Home, KEYS_NAME, KeyUse};
 use ark::vault::KEY_FILE_NAME;
 use ark::{KeyService, Soft};
 use tokio::sync::Notify;
@@ -143,6 +143,14 @@ impl Ark {
 
     /// What the platform uses of it, wherever it is.
     pub(crate) fn keys(&self) -> Arc<dyn KeyUse> {
+        match &self.elsewhere {
+            Some(keys) => Arc::clone(keys) as _,
+            None => Arc::clone(&self.here) as _,
+        }
+    }
+
+    /// What its terminals and card networks use of it, wherever it is.
+    pub(crate) fn financial(&self) -> Arc<dyn FinancialUse> {
         match &self.elsewhere {
             Some(keys) => Arc::clone(keys) as _,
             None => Arc::clone(&self.here) as _,

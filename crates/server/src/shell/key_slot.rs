@@ -1,6 +1,9 @@
-//! The key service of this process for whoever holds it as [`KeyUse`]: sealed while it is not there.
+//! The key service of this process for whoever holds it as [`KeyUse`] or [`ark::keys::FinancialUse`]: sealed while it is not
+//! there.
 //!
 //! It comes when its device answers, and goes at the end; the vault and the channels hold this in its place.
+
+mod financial;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

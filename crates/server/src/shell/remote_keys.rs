@@ -1,4 +1,5 @@
-//! The platform's keys in a key service that is a process of its own: [`KeyUse`] over HTTPS with a certificate.
+//! The platform's keys in a key service that is a process of its own: [`KeyUse`] and [`ark::keys::FinancialUse`] over
+//! HTTPS with a certificate.
 //!
 //! Calls block until the answer is there, like those of a key service in this process, and may come from any thread: the
 //! connections have a runtime of their own. Connections are kept. A connection that broke is asked again once, for every
@@ -7,6 +8,8 @@
 //!
 //! Whether it is sealed is asked in the background each second, and known from each answer in between; a service that does
 //! not answer counts as sealed.
+
+mod financial;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -136,12 +139,8 @@ impl RemoteKeys {
     }
 
     fn make(&self, by: &By<'_>, spec: &Spec<'_>) -> Result<Info, Error> {
-        let body = json!({
-            "name": spec.name, "kind": spec.kind.name(), "purpose": spec.purpose.name(), "exportable": spec.exportable,
-            "pre_active": spec.pre_active, "rotate_after_ms": spec.rotation.age,
-            "rotate_after_uses": spec.rotation.uses, "destroy_wait_ms": spec.wait_ms,
-        });
-        let made: Key = self.ask(path(by, &["keys"]), Some(body)).map_err(|error| named(error, spec.name))?;
+        let body = Some(new_key(spec));
+        let made: Key = self.ask(path(by, &["keys"]), body).map_err(|error| named(error, spec.name))?;
         made.info().ok_or_else(|| self.lacks())
     }
 }
@@ -449,6 +448,14 @@ impl RemoteKeys {
             None => Err(self.lacks()),
         }
     }
+}
+
+fn new_key(spec: &Spec<'_>) -> Value {
+    json!({
+        "name": spec.name, "kind": spec.kind.name(), "purpose": spec.purpose.name(), "exportable": spec.exportable,
+        "pre_active": spec.pre_active, "rotate_after_ms": spec.rotation.age,
+        "rotate_after_uses": spec.rotation.uses, "destroy_wait_ms": spec.wait_ms,
+    })
 }
 
 fn sealing(context: &BTreeMap<String, String>, message: &[u8]) -> Value {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -75,6 +76,7 @@ impl Devices {
             .unwrap();
         assert!(made.status.success(), "{made:?}");
         fs::write(devices.path("pin"), "let-me-in-7\n").unwrap();
+        fs::set_permissions(devices.path("pin"), fs::Permissions::from_mode(0o600)).unwrap();
         let pin = devices.path("pin");
         devices.write(&format!(
             "kek = \"lintel-kek\"\n[[device]]\nname = \"hsm-a\"\nlibrary = \"{library}\"\ntoken = \"lintel\"\npin_file = \"{pin}\"\n"

@@ -326,6 +326,14 @@ fn a_production_starts_with_no_secret_in_its_settings() {
     let address = "journal.url=host=127.0.0.1 user=lintel password=open-sesame";
     refused("", &[address], &["journal.url", "LINTEL_SET_JOURNAL__URL"]);
     refused("[store]\nurl = \"postgresql://lintel:open-sesame@127.0.0.1/l\"\n", &[], &["store.url"]);
+    let key = directory.path().join("own.key");
+    fs::write(&key, "-----BEGIN PRIVATE KEY-----").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    let words = ["ark.remote.certificate_key", "own.key", "mode 0640", "chmod 600"];
+    refused("", &[&format!("ark.remote.certificate_key={}", key.display())], &words);
+    let with_key =
+        bank("ark:channel/our-bank").replacen("url", &format!("certificate_key = \"{}\"\nurl", key.display()), 1);
+    refused(&with_key, &[], &["certificate_key of channel sandbox_bank", "chmod 600"]);
     // Without any, it is the key service that is missing.
     refused(&bank("ark:channel/our-bank"), &[], &["lintel ark init"]);
 }

@@ -88,6 +88,8 @@ pub(crate) struct MacWanted {
     form: MacForm,
     /// In base64.
     message: Base64,
+    /// Of the key; the current one unless said.
+    version: Option<u32>,
 }
 
 /// A MAC to verify.
@@ -150,6 +152,8 @@ pub(crate) struct TrackToEncrypt {
     track: WireTrack,
     /// Digits and `D` (or `=`), readable.
     text: String,
+    /// Of the key; the current one unless said.
+    version: Option<u32>,
 }
 
 /// A key for tracks.
@@ -289,7 +293,8 @@ pub(crate) async fn mac(
 ) -> Answer {
     let one = move |service: &KeyService, by: &By<'_>, item: &MacWanted| {
         service.check_policy(by, &name, "terminal-mac")?;
-        let mac = service.terminal_mac(by, KeyAt::current(&name), item.form.read(), item.message.bounded()?)?;
+        let key = KeyAt { name: &name, version: item.version };
+        let mac = service.terminal_mac(by, key, item.form.read(), item.message.bounded()?)?;
         Ok(FinancialOutcome { mac: text(&mac), ..FinancialOutcome::default() })
     };
     Asked { app, caller, why }.each(calls, one).await
@@ -339,7 +344,8 @@ pub(crate) async fn encrypt_track(
 ) -> Answer {
     let one = move |service: &KeyService, by: &By<'_>, item: &TrackToEncrypt| {
         service.check_policy(by, &name, "encrypt-track")?;
-        let side = TrackAt { key: KeyAt::current(&name), form: item.form.read() };
+        let key = KeyAt { name: &name, version: item.version };
+        let side = TrackAt { key, form: item.form.read() };
         let readable = Secret::new(bounded(&item.text)?.to_owned());
         let track = Some(service.encrypt_track(by, side, item.track.read(), &readable)?);
         Ok(FinancialOutcome { track, ..FinancialOutcome::default() })
