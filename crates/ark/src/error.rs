@@ -118,6 +118,13 @@ pub enum Error {
         vault: PathBuf,
     },
 
+    /// A wrapped card number does not open although the key service is the right one.
+    #[error("a card number in vault {vault} is damaged; put the vault back from its backup")]
+    CardDamaged {
+        /// The vault.
+        vault: PathBuf,
+    },
+
     /// The vault never gave out this id.
     #[error("the vault has no customer {0}")]
     UnknownCustomer(CustomerId),

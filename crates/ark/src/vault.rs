@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Invariants:
-//! - The vault holds no number, name or readable key: blind indexes and wrapped keys only.
+//! - The vault holds no name and nothing readable: blind indexes, wrapped keys, and numbers of cards (`card`), wrapped too.
 //! - Ids are dense from 1, given out once and never again, erased ones included. Get-or-create is idempotent, so a
 //!   caller that crashed after it asks again and gets the same id.
 //! - An erased customer's fields open nowhere again, whichever journal, lake or backup holds their ciphertext. (A
@@ -20,6 +20,7 @@
 //! A [`Vault`] is shared by reference between threads; calls take turns on one connection. They block on the disk, so
 //! an asynchronous caller runs them on a thread for blocking work.
 
+mod card;
 mod check;
 mod file;
 mod rewrap;
@@ -35,6 +36,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use zeroize::Zeroizing;
 
+pub use self::card::card_token;
 pub use self::check::Checked;
 pub use self::file::{copy, needs_keys};
 pub use self::rewrap::{LeftPage, RewrapFrom, RewrapPage};

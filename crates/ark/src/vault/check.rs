@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::{CustomerId, Vault, customer_of, wrap::is_barred};
+use super::{CustomerId, Vault, card, customer_of, wrap::is_barred};
 use crate::error::Error;
 
 /// Gaps and keys of one kind that are named; those behind them are counted.
@@ -14,7 +14,7 @@ const NAMED: usize = 100;
 pub struct Checked {
     /// The highest customer id given out.
     pub last: Option<CustomerId>,
-    /// Data keys and secrets of one-time codes that opened.
+    /// Data keys, secrets of one-time codes and card numbers that opened.
     pub opened: u64,
     /// What is wrong, a line each.
     pub damages: Vec<String>,
@@ -29,7 +29,7 @@ impl Vault {
     /// [`Error::Database`] if the file does not read; what it holds that is wrong is in the answer.
     pub fn verify(&self) -> Result<Checked, Error> {
         let mut checked = Checked::default();
-        let (keys, codes) = {
+        let (keys, codes, cards) = {
             let connection = self.lock();
             let mut look = || {
                 checked.damages = of_file(&connection)?;
@@ -37,7 +37,7 @@ impl Vault {
                     checked.damages.extend(gaps(&connection, table)?);
                 }
                 checked.damages.extend(strays(&connection)?);
-                Ok((data_keys(&connection)?, codes(&connection)?))
+                Ok((data_keys(&connection)?, codes(&connection)?, card::tokens(&connection)?))
             };
             look().map_err(self.failed("look at the whole vault"))?
         };
@@ -79,8 +79,26 @@ impl Vault {
                 Err(error) => return Err(error),
             }
         }
+        checked.opened += self.open_cards(&cards, &mut refused)?;
         checked.damages.extend(shortened(refused));
         Ok(checked)
+    }
+
+    /// How many cards open; what does not is told by its token.
+    fn open_cards(&self, tokens: &[String], refused: &mut Vec<String>) -> Result<u64, Error> {
+        let mut opened = 0;
+        for token in tokens {
+            match self.card_number(token) {
+                Ok(Some(number)) if card::card_token(&self.request_keys()?.root, &number) == *token => opened += 1,
+                Ok(Some(_)) => refused.push(format!("card {token}: what lies there is the number of another")),
+                Ok(None) | Err(Error::CardDamaged { .. }) => {
+                    refused.push(format!("card {token}: the key service does not open it"));
+                }
+                Err(Error::Keys(error)) if is_barred(&error) => refused.push(format!("card {token}: {error}")),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(opened)
     }
 }
 

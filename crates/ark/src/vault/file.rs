@@ -1,7 +1,7 @@
 //! The vault's file: its tables, its format, and how one of an earlier program is brought up.
 //!
 //! ```text
-//! format 1, 2: wrapped by the root key in ark.key ── one transaction, at open ──► 3: wrapped by the key service
+//! format 1, 2: wrapped by the root key in ark.key ── one transaction, at open ──► 3: wrapped by the key service ─► 4: cards
 //! ```
 //! A crash before the transaction's end leaves the old format, whole; the next opening begins again.
 
@@ -29,9 +29,11 @@ use crate::{
 };
 
 /// The format of `vault.db`, in its `user_version`.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 /// The last format whose keys lie under the root key in the file.
 const FORMAT_OF_KEY_FILE: i64 = 2;
+/// The last format that knew no cards.
+const FORMAT_BEFORE_CARDS: i64 = 3;
 /// How long a call waits for another process that writes.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an erasure waits for another process that reads; its look-ups take microseconds.
@@ -64,6 +66,15 @@ CREATE TABLE totp (
     operator INTEGER PRIMARY KEY CHECK (operator > 0),
     serial   INTEGER NOT NULL CHECK (serial > 0),    -- counts renewals; only the last secret is kept
     wrapped  BLOB NOT NULL                           -- by the key service
+) STRICT;
+";
+
+/// What came with format 4.
+const SCHEMA_4: &str = "
+CREATE TABLE card (
+    id      INTEGER PRIMARY KEY CHECK (id > 0),
+    token   TEXT NOT NULL UNIQUE,                    -- a keyed digest of the number
+    wrapped BLOB NOT NULL                            -- by the key service
 ) STRICT;
 ";
 
@@ -127,14 +138,17 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path, wrapper: &Wrappe
             rewrap(&transaction, path, wrapper)?;
         }
         FORMAT_OF_KEY_FILE => rewrap(&transaction, path, wrapper)?,
-        FORMAT => {}
+        FORMAT_BEFORE_CARDS | FORMAT => {}
         found => return Err(Error::VaultFormat { vault: path.to_owned(), found, supported: FORMAT }),
+    }
+    if found < FORMAT {
+        transaction.execute_batch(SCHEMA_4).map_err(failed("create the tables of format 4", path))?;
     }
     transaction
         .execute_batch(&format!("PRAGMA user_version = {FORMAT}"))
         .and_then(|()| transaction.commit())
         .map_err(failed("commit the tables", path))?;
-    if (1..FORMAT).contains(&found) {
+    if (1..=FORMAT_OF_KEY_FILE).contains(&found) {
         // What lay under the old root key leaves the log too. If somebody reads just now, the next erasure does it.
         drop(empty_log(connection));
     }

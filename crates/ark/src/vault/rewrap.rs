@@ -1,7 +1,7 @@
 //! Moves what the vault holds under the newest version of `platform/vault`, a page a call, so that an older version can go.
 //!
 //! ```text
-//! MAC root ─► data keys, by number ─► secrets of one-time codes ─► done; from the beginning until nothing is old
+//! MAC root ─► data keys, by number ─► secrets of one-time codes ─► cards ─► done; from the beginning until nothing is old
 //! page: read (lock) ─► open and wrap (no lock, no transaction) ─► write where the old bytes still stand (one transaction)
 //! ```
 //! Every row opens at any time: the old bytes until the transaction's end, the new ones after it. A crash loses at most the
@@ -22,6 +22,7 @@ enum Part {
     MacRoot,
     DataKeys,
     Codes,
+    Cards,
 }
 
 /// Where a re-wrap goes on; by default at the beginning. It may be forgotten: what was moved is passed over.
@@ -54,16 +55,19 @@ pub struct RewrapPage {
 }
 
 /// A row: its number, whose or which it is, what is wrapped.
-type Row = (i64, i64, Vec<u8>);
+type Row = (i64, String, Vec<u8>);
 
 impl Part {
     const fn read(self) -> &'static str {
         match self {
-            Self::MacRoot => "SELECT id, 0, wrapped FROM mac_root WHERE id > ?1 ORDER BY id LIMIT ?2",
+            Self::MacRoot => "SELECT id, '', wrapped FROM mac_root WHERE id > ?1 ORDER BY id LIMIT ?2",
             Self::DataKeys => {
-                "SELECT id, customer, wrapped FROM data_key WHERE wrapped IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2"
+                "SELECT id, CAST(customer AS TEXT), wrapped FROM data_key WHERE wrapped IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2"
             }
-            Self::Codes => "SELECT operator, serial, wrapped FROM totp WHERE operator > ?1 ORDER BY operator LIMIT ?2",
+            Self::Codes => {
+                "SELECT operator, CAST(serial AS TEXT), wrapped FROM totp WHERE operator > ?1 ORDER BY operator LIMIT ?2"
+            }
+            Self::Cards => "SELECT id, token, wrapped FROM card WHERE id > ?1 ORDER BY id LIMIT ?2",
         }
     }
 
@@ -73,14 +77,16 @@ impl Part {
             Self::MacRoot => "UPDATE mac_root SET wrapped = ?3 WHERE id = ?1 AND wrapped = ?2",
             Self::DataKeys => "UPDATE data_key SET wrapped = ?3 WHERE id = ?1 AND wrapped = ?2",
             Self::Codes => "UPDATE totp SET wrapped = ?3 WHERE operator = ?1 AND wrapped = ?2",
+            Self::Cards => "UPDATE card SET wrapped = ?3 WHERE id = ?1 AND wrapped = ?2",
         }
     }
 
     fn context(self, (number, of, _): &Row) -> Context {
         match self {
             Self::MacRoot => wrap::mac_root(),
-            Self::DataKeys => wrap::data_key(CustomerId(of.cast_unsigned()), number.cast_unsigned()),
-            Self::Codes => wrap::totp(number.cast_unsigned(), u32::try_from(*of).unwrap_or(u32::MAX)),
+            Self::DataKeys => wrap::data_key(CustomerId(of.parse().unwrap_or(0)), number.cast_unsigned()),
+            Self::Codes => wrap::totp(number.cast_unsigned(), of.parse().unwrap_or(u32::MAX)),
+            Self::Cards => wrap::card(of),
         }
     }
 
@@ -88,7 +94,8 @@ impl Part {
         match self {
             Self::MacRoot => Some(Self::DataKeys),
             Self::DataKeys => Some(Self::Codes),
-            Self::Codes => None,
+            Self::Codes => Some(Self::Cards),
+            Self::Cards => None,
         }
     }
 }
@@ -209,6 +216,6 @@ mod tests {
         let moved = vault.replace(Part::DataKeys, &rows, &[b"new 1".to_vec(), b"new 2".to_vec()]).expect("written");
         assert_eq!(moved, 1);
         let left = page(&vault.lock(), Part::DataKeys, 0, 10).expect("read");
-        assert_eq!(left, [(2, 2, b"new 2".to_vec())]);
+        assert_eq!(left, [(2, "2".to_owned(), b"new 2".to_vec())]);
     }
 }

@@ -1,4 +1,4 @@
-//! What the vault wraps, by the key service: data keys, the MAC root, secrets of one-time codes.
+//! What the vault wraps, by the key service: data keys, the MAC root, secrets of one-time codes, card numbers.
 //!
 //! Each lies under the key `platform/vault`, bound to what it is and whose, so that a wrapped key put in another's place does
 //! not open.
@@ -133,4 +133,11 @@ pub(super) fn data_key(customer: CustomerId, key: u64) -> Context {
 /// What the secret of an operator's one-time codes is bound to.
 pub(super) fn totp(operator: u64, serial: u32) -> Context {
     context("totp", &[("operator", operator), ("serial", u64::from(serial))])
+}
+
+/// What a card's number is bound to.
+pub(super) fn card(token: &str) -> Context {
+    let mut bound = context("card", &[]);
+    bound.insert("token".to_owned(), token.to_owned());
+    bound
 }

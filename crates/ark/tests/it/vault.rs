@@ -151,10 +151,10 @@ fn a_vault_of_a_newer_program_is_refused() {
     let (directory, vault) = new_vault();
     drop(vault);
     rusqlite::Connection::open(directory.path().join("vault.db"))
-        .and_then(|writer| writer.execute_batch("PRAGMA user_version = 4"))
+        .and_then(|writer| writer.execute_batch("PRAGMA user_version = 5"))
         .expect("a newer format");
     let error = open(directory.path()).expect_err("too new");
-    assert!(matches!(error, Error::VaultFormat { found: 4, supported: 3, .. }), "{error}");
+    assert!(matches!(error, Error::VaultFormat { found: 5, supported: 4, .. }), "{error}");
 }
 
 #[test]
