@@ -17,6 +17,10 @@
 //! | [`answer`] | the bytes of an answer |
 //! | [`answer_code`] | what field 39 says |
 //! | [`switch`] | the boundary behind which messages are decided |
+//! | [`network`] | the boundary to a card network |
+//! | [`link`] | the host link: connections to the network |
+//! | [`forward`] | what goes to the network until it is answered |
+//! | [`card_link`] | link and forwarder of a running platform |
 //!
 //! Invariants: no content of a message reaches a log or a metric; a peer holds at most one frame and one read of memory; a
 //! connection whose framing is lost is closed, every other one is kept.
@@ -24,8 +28,10 @@
 mod acquirer;
 mod answer;
 pub(crate) mod answer_code;
+pub(crate) mod card_link;
 mod connection;
 pub(crate) mod envelope;
+pub(crate) mod forward;
 mod frame;
 mod gateway;
 pub(crate) mod link;

@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ark::KeyService;
+use ark::keys::FinancialUse;
 use node::site::Wheel;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -111,7 +111,7 @@ impl Network {
     ///
     /// # Errors
     /// Settings that no link can run with.
-    pub(crate) fn start(config: &NetworkConfig, clock: &Clock, keys: Arc<KeyService>) -> Result<(Arc<Self>, Late)> {
+    pub(crate) fn start(config: &NetworkConfig, clock: &Clock, keys: Arc<dyn FinancialUse>) -> Result<(Arc<Self>, Late)> {
         config.check()?;
         let zone = Arc::new(Zone::new(keys, &config.name, config.mac()?));
         let (late, comes) = mpsc::channel(LATE_BOUND);
@@ -152,11 +152,6 @@ impl Network {
     /// How long an answer is waited for, unless a request says otherwise.
     pub(crate) fn answer_timeout(&self) -> Duration {
         self.config.answer_timeout()
-    }
-
-    /// A trace for a message that no transaction names, such as a reversal.
-    pub(crate) fn next_trace(&self) -> [u8; 6] {
-        self.shared.next_trace()
     }
 
     /// The acquirer and forwarder of all messages (F32, F33).
