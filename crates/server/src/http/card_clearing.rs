@@ -17,6 +17,7 @@ use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{Amount, date_text, parse_some, time_text};
+use crate::pos::network::CardNetwork as _;
 use crate::shell::Unavailable;
 
 /// A file of the card network.

@@ -46,7 +46,6 @@ impl CardLink {
             clock: clock.clone(),
             network: Arc::clone(&network),
             vault: Arc::clone(vault),
-            member: config.member.clone(),
             pace: Pace {
                 every: ms(config.forward_ms),
                 longest: ms(config.forward_max_ms.max(config.forward_ms)),

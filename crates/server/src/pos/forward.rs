@@ -83,8 +83,6 @@ pub(crate) struct Forward<N> {
     pub(crate) clock: Clock,
     pub(crate) network: N,
     pub(crate) vault: Arc<Vault>,
-    /// Acquirer and forwarder (F32, F33), as F90 names them.
-    pub(crate) member: String,
     pub(crate) pace: Pace,
     pub(crate) trace: AtomicU32,
 }
@@ -214,7 +212,7 @@ impl<N: CardNetwork> Forward<N> {
         let row = &owed.row;
         let Some(mut fields) = self.fields(owed).await else { return Tried::Again };
         let reason = row.reversal.as_ref().map_or("06", |reversal| reversal.reason.code());
-        fields.set(39, reason).set(90, original(row, &self.member));
+        fields.set(39, reason).set(90, original(row, self.network.member()));
         let trace = self.trace.fetch_add(1, Ordering::Relaxed) % TRACES + 1;
         let identity = Identity {
             sent_at: sent_at(self.clock.now()),
@@ -264,7 +262,7 @@ impl<N: CardNetwork> Forward<N> {
         let row = &owed.row;
         let Some(mut fields) = self.fields(owed).await else { return Tried::Again };
         if let Some(about) = &owed.original {
-            fields.set(90, original(about, &self.member));
+            fields.set(90, original(about, self.network.member()));
         }
         let request = Outgoing { mti: *b"0221", identity: Identity::of(row), fields, timeout: self.pace.answer };
         let Some(answered) = self.exchange(request).await else { return Tried::Again };

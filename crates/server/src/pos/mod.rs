@@ -36,7 +36,7 @@ mod frame;
 mod gateway;
 pub(crate) mod link;
 mod listener;
-mod network;
+pub(crate) mod network;
 mod switch;
 #[cfg(test)]
 mod tests;

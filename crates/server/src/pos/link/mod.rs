@@ -154,11 +154,6 @@ impl Network {
         self.config.answer_timeout()
     }
 
-    /// The acquirer and forwarder of all messages (F32, F33).
-    pub(crate) fn member(&self) -> &str {
-        &self.config.member
-    }
-
     /// Lets what is under way end, signs off and disconnects, at most as long as the settings say.
     pub(crate) async fn stop(&self) {
         let drain = Duration::from_millis(self.config.drain_ms);
@@ -210,7 +205,8 @@ impl Network {
         let Ok(_place) = self.places.try_acquire() else { return not_sent("full") };
         let Outgoing { mti, identity, mut fields, .. } = request;
         fields.set(7, identity.sent_at).set(11, identity.trace).set(37, identity.reference);
-        fields.set(32, self.member().as_bytes()).set(33, self.member().as_bytes());
+        let member = self.config.member.as_bytes();
+        fields.set(32, member).set(33, member);
         let key = Key::of_request(mti, &fields);
         let frame = match timeout_at(deadline, self.made(mti, &fields)).await {
             Ok(Ok(frame)) => frame,
@@ -296,5 +292,9 @@ impl CardNetwork for Arc<Network> {
 
     fn track_key(&self) -> Option<&str> {
         self.track_key.as_deref()
+    }
+
+    fn member(&self) -> &str {
+        &self.config.member
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct NetworkConfig {
     pub(crate) centre: String,
     pub(crate) links: Vec<LinkConfig>,
     pub(crate) messages: PathBuf,
+    pin_block_bytes: u8,
     mac: String,
     pub(crate) tracks_encrypted: bool,
     pub(crate) queue: usize,
@@ -79,7 +80,12 @@ impl NetworkConfig {
             Some(path) => std::fs::read_to_string(path as &Path).with_context(|| format!("reading {place}"))?,
             None => HOST_LINK.to_owned(),
         };
-        let profile = Profile::parse(&text).with_context(|| place.clone())?;
+        let mut table: toml::Table = text.parse().with_context(|| place.clone())?;
+        let pin_block = table.get_mut("fields").and_then(|fields| fields.get_mut("52")).and_then(toml::Value::as_table_mut);
+        if let Some(pin_block) = pin_block {
+            pin_block.insert("size".to_owned(), toml::Value::Integer(i64::from(self.pin_block_bytes)));
+        }
+        let profile = Profile::parse(&table.to_string()).with_context(|| place.clone())?;
         if let Some(missing) = NEEDED.into_iter().find(|number| profile.field(*number).is_none()) {
             bail!("{place} describes no field {missing}; a host link needs the fields {NEEDED:?}");
         }
@@ -125,6 +131,9 @@ impl NetworkConfig {
         ];
         if let Some((setting, _)) = times.iter().find(|(_, value)| *value == 0) {
             bail!("pos.network.{setting} is 0: use at least 1");
+        }
+        if ![8, 16].contains(&self.pin_block_bytes) {
+            bail!("pos.network.pin_block_bytes is {}: use 8, or 16 in a zone of SM4", self.pin_block_bytes);
         }
         self.mac()?;
         self.profile().map(drop)

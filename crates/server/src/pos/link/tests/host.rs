@@ -106,11 +106,12 @@ impl Host {
         }).collect();
         let text = format!(
             "name = \"test\"\nmember = \"48021000\"\nreconnect_ms = 20\nanswer_timeout_ms = 5000\nmac = \"ecb\"\n\
-             links = [{}]\n{more}",
+             links = [{}]\n",
             links.join(", ")
         );
-        let own: toml::Table = text.parse().unwrap();
-        network.as_table_mut().unwrap().extend(own);
+        for text in [text.as_str(), more] {
+            network.as_table_mut().unwrap().extend(text.parse::<toml::Table>().unwrap());
+        }
         network.clone().try_into().unwrap()
     }
 
@@ -152,26 +153,31 @@ impl Host {
             self.answer(heard, &asked, "00", Mac::Missing).await;
         }
         for key in [ZoneKey::Mac, ZoneKey::Pin] {
-            assert_eq!(self.reset(heard, key, None, Mac::Right).await, "00");
+            assert_eq!(self.reset(heard, key, Mac::Right).await, "00");
         }
     }
 
-    /// Brings a key (its current version, or another) and says what the platform answers.
-    pub(super) async fn reset(&self, heard: &mut Heard, key: ZoneKey, version: Option<u32>, mac: Mac) -> String {
-        let name = Self::name(key);
-        let at = KeyAt { name: &name, version };
-        let exported = self.keys.export_terminal_key(&BY, at, "zone/test/master").unwrap();
-        let mut fields = Fields::default();
-        fields.set(7, "0305090000").set(11, "000077").set(33, "48021000").set(70, code::KEY_RESET);
-        fields.set(53, format!("{}600000000000000", key.digit()));
-        fields.set(48, format!("NK{}", hex::encode_upper(&exported.encrypted))).set(96, exported.check_value);
-        self.say(heard, *b"0800", &fields, mac).await;
+    /// Brings a key's current version and says what the platform answers.
+    pub(super) async fn reset(&self, heard: &mut Heard, key: ZoneKey, mac: Mac) -> String {
+        let frame = self.reset_frame(key, mac);
+        heard.stream.write_all(&frame).await.unwrap();
         let told = self.read(heard).await;
         assert_eq!((told.mti, told.fields.text(11)), (*b"0810", Some("000077")));
         if told.fields.text(39) == Some("00") {
             assert!(self.believes(&told));
         }
         told.fields.text(39).unwrap().to_owned()
+    }
+
+    /// The bytes that bring it.
+    pub(super) fn reset_frame(&self, key: ZoneKey, mac: Mac) -> Vec<u8> {
+        let name = Self::name(key);
+        let exported = self.keys.export_terminal_key(&BY, KeyAt::current(&name), "zone/test/master").unwrap();
+        let mut fields = Fields::default();
+        fields.set(7, "0305090000").set(11, "000077").set(33, "48021000").set(70, code::KEY_RESET);
+        fields.set(53, format!("{}600000000000000", key.digit()));
+        fields.set(48, format!("NK{}", hex::encode_upper(&exported.encrypted))).set(96, exported.check_value);
+        self.frame(*b"0800", &fields, mac)
     }
 
     /// What the platform says next.
@@ -205,18 +211,17 @@ impl Host {
 
     /// Says something.
     pub(super) async fn say(&self, heard: &mut Heard, mti: [u8; 4], fields: &Fields, mac: Mac) {
-        let frame = self.frame(mti, fields, mac, None);
+        let frame = self.frame(mti, fields, mac);
         heard.stream.write_all(&frame).await.unwrap();
     }
 
-    /// The bytes of a message, its MAC under a version of the key.
-    pub(super) fn frame(&self, mti: [u8; 4], fields: &Fields, mac: Mac, version: Option<u32>) -> Vec<u8> {
+    /// The bytes of a message.
+    pub(super) fn frame(&self, mti: [u8; 4], fields: &Fields, mac: Mac) -> Vec<u8> {
         let made = self.wire.message(mti, fields, mac != Mac::Missing).unwrap();
         let name = Self::name(ZoneKey::Mac);
         let tag = match mac {
             Mac::Right => {
-                let at = KeyAt { name: &name, version };
-                self.keys.terminal_mac(&BY, at, TerminalMac::Ecb, made.covered()).unwrap()
+                self.keys.terminal_mac(&BY, KeyAt::current(&name), TerminalMac::Ecb, made.covered()).unwrap()
             }
             Mac::Wrong | Mac::Missing => *b"00000000",
         };

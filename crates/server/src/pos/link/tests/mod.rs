@@ -1,5 +1,6 @@
 //! Links over real TCP: what breaks between a question and its answer, and who is believed.
 
+mod forward;
 mod host;
 
 use std::sync::Arc;
@@ -154,7 +155,7 @@ async fn nothing_is_sent_without_a_link_a_place_or_a_key_and_that_is_certain() {
     let sign_on = host.read(&mut heard).await;
     host.answer(&mut heard, &sign_on, "91", Mac::Missing).await;
     // A refused sign-on is tried again on a connection of its own.
-    host.signed_on(0).await;
+    let _heard = host.signed_on(0).await;
     stands(&network, 0, "up").await;
 }
 
@@ -162,11 +163,10 @@ async fn nothing_is_sent_without_a_link_a_place_or_a_key_and_that_is_certain() {
 async fn two_links_share_by_weight_and_one_carries_all_when_the_other_dies() {
     let host = Host::listening(2, TerminalCipher::Sm4).await;
     let (network, _late, _directory) = host.network("");
-    // Both sign on; one of them asks for the keys, or both do.
-    let (mut a, mut b) = (host.signed_on(0).await, host.signed_on(1).await);
-    for heard in [&mut a, &mut b] {
-        host.give_keys(heard).await;
-    }
+    // The first asks for keys; the second finds them there.
+    let mut a = host.with_keys(0).await;
+    let mut b = host.signed_on(1).await;
+    stands(&network, 1, "up").await;
     let mut carried = [0, 0];
     for trace in 1..=8 {
         let asking = ask(&network, trace);
@@ -212,23 +212,30 @@ async fn a_new_key_is_proved_and_the_one_before_is_believed_for_a_while() {
     let host = Host::listening(1, TerminalCipher::TripleDes2).await;
     let (network, _late, _directory) = host.network("");
     let mut heard = host.with_keys(0).await;
-    host.make(ZoneKey::Mac, Birth::Version);
-    // A message that was changed on its way puts no key in use.
-    assert_eq!(host.reset(&mut heard, ZoneKey::Mac, None, Mac::Wrong).await, "A0");
-    assert_eq!(host.reset(&mut heard, ZoneKey::Mac, None, Mac::Right).await, "00");
-    // Asked again it is the same.
-    assert_eq!(host.reset(&mut heard, ZoneKey::Mac, None, Mac::Right).await, "00");
     let asking = ask(&network, 1);
     let asked = host.read(&mut heard).await;
-    assert!(host.believes(&asked));
-    let frame = host.frame(*b"0210", &host.fields_of(&asked, "00"), Mac::Right, Some(1));
-    heard.stream.write_all(&frame).await.unwrap();
+    let before = host.frame(*b"0210", &host.fields_of(&asked, "00"), Mac::Right);
+    let long_ago = host.reset_frame(ZoneKey::Mac, Mac::Right);
+    host.make(ZoneKey::Mac, Birth::Version);
+    // A message that was changed on its way puts no key in use.
+    assert_eq!(host.reset(&mut heard, ZoneKey::Mac, Mac::Wrong).await, "A0");
+    assert_eq!(host.reset(&mut heard, ZoneKey::Mac, Mac::Right).await, "00");
+    // Asked again it is the same.
+    assert_eq!(host.reset(&mut heard, ZoneKey::Mac, Mac::Right).await, "00");
+    // What was made under the key before is believed yet; what goes out is made under the new one.
+    heard.stream.write_all(&before).await.unwrap();
     assert_eq!(told(asking).await, "000001 00");
+    let asking = ask(&network, 2);
+    let asked = host.read(&mut heard).await;
+    assert!(host.believes(&asked));
+    host.answer(&mut heard, &asked, "00", Mac::Right).await;
+    assert_eq!(told(asking).await, "000002 00");
     // What the network sent long ago brings no old key back.
-    assert_eq!(host.reset(&mut heard, ZoneKey::Mac, Some(1), Mac::Right).await, "A0");
+    heard.stream.write_all(&long_ago).await.unwrap();
+    assert_eq!(host.read(&mut heard).await.fields.text(39), Some("A0"));
     host.make(ZoneKey::Pin, Birth::Version);
-    assert_eq!(host.reset(&mut heard, ZoneKey::Pin, None, Mac::Wrong).await, "A0");
-    assert_eq!(host.reset(&mut heard, ZoneKey::Pin, None, Mac::Right).await, "00");
+    assert_eq!(host.reset(&mut heard, ZoneKey::Pin, Mac::Wrong).await, "A0");
+    assert_eq!(host.reset(&mut heard, ZoneKey::Pin, Mac::Right).await, "00");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,7 +257,7 @@ async fn three_wrong_macs_ask_for_a_key_that_both_sides_have() {
 #[tokio::test(flavor = "multi_thread")]
 async fn echoes_go_both_ways_and_a_silent_network_is_connected_anew() {
     let host = Host::listening(1, TerminalCipher::Sm4).await;
-    let (network, _late, _directory) = host.network("echo_ms = 50\nanswer_timeout_ms = 100\n");
+    let (network, _late, _directory) = host.network("echo_ms = 50\nanswer_timeout_ms = 500\n");
     let mut heard = host.signed_on(0).await;
     let mut fields = Fields::default();
     fields.set(7, "0305090000").set(11, "000009").set(33, "48021000").set(70, code::ECHO);
@@ -269,7 +276,7 @@ async fn echoes_go_both_ways_and_a_silent_network_is_connected_anew() {
             break;
         }
     }
-    host.signed_on(0).await;
+    let _heard = host.signed_on(0).await;
     stands(&network, 0, "up").await;
     assert_eq!(network.status().links[0].connects, 2);
 }
@@ -305,7 +312,7 @@ async fn bytes_that_are_no_frame_end_the_connection_and_bad_messages_do_not() {
     // Framing holds: a bitmap that lies, and one of ours sent back.
     let mut fields = Fields::default();
     fields.set(7, "0305090000").set(11, "000009").set(33, "48021000").set(70, code::ECHO);
-    let whole = host.frame(*b"0820", &fields, Mac::Missing, None);
+    let whole = host.frame(*b"0820", &fields, Mac::Missing);
     let mut lies = whole.clone();
     lies[4 + 46 + 4] ^= 0x40;
     let mut back = whole.clone();
