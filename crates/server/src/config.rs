@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
 use crate::log::LogFormat;
+use crate::pos::link::settings::NetworkConfig;
 
 mod channel;
 
@@ -255,11 +256,13 @@ pub(crate) struct PosConfig {
     pub(crate) write_timeout_ms: u64,
     pub(crate) idle_timeout_ms: u64,
     pub(crate) drain_ms: u64,
+    pub(crate) network: NetworkConfig,
 }
 
 impl PosConfig {
-    /// Lets no terminal in.
+    /// Lets no terminal in and connects to no network.
     pub(crate) fn listen_nowhere(&mut self) {
+        self.network.connect_nowhere();
         self.listen.clear();
         self.tls_listen.clear();
     }
@@ -342,6 +345,7 @@ impl Config {
         config.refuse_ark_place()?;
         config.ark.rewrap_rate()?;
         config.pos.listens()?;
+        config.pos.network.check()?;
         config.executor.breaker.check()?;
         Ok(config)
     }

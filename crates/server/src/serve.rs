@@ -29,6 +29,7 @@ use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
 use crate::http::{self, App, Certificates, Parts};
 use crate::pos::Pos;
+use crate::pos::card_link::CardLink;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::told_of;
@@ -112,6 +113,10 @@ pub(crate) fn run_until(
     let merging = merging(config, &store, &history, &handle)?;
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
+    let link = {
+        let _around = runtime.enter();
+        CardLink::start(&config.pos.network, &platform, &clock, &vault, ark.financial())?
+    };
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
@@ -123,12 +128,13 @@ pub(crate) fn run_until(
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
+        card_network: link.as_ref().map(CardLink::network),
     });
     let served = runtime.block_on(async {
         begin(config, &platform, is_new).await?;
         told.into_iter().for_each(|told| drop(attempts.send(told)));
         tokio::spawn(executor.run(requested));
-        serve(config, app, doors, stop).await
+        serve(config, (app, link), doors, stop).await
     });
     platform.stop();
     let ended = leading.join();
@@ -330,7 +336,7 @@ async fn tick(platform: Platform) {
 
 async fn serve(
     config: &Config,
-    app: App,
+    (app, link): (App, Option<CardLink>),
     mut doors: Doors<impl FnOnce(SocketAddr) -> Result<()>>,
     stop: Stop,
 ) -> Result<()> {
@@ -351,6 +357,9 @@ async fn serve(
         // Terminals first: what they asked for is decided by what still runs.
         if let Some(pos) = pos {
             pos.stop().await;
+        }
+        if let Some(link) = link {
+            link.stop().await;
         }
     };
     let served = axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving");

@@ -8,6 +8,7 @@ mod attempt;
 mod backup;
 mod bank_card;
 mod block_list;
+mod card_network;
 mod certificate;
 mod channel;
 mod clearing;
@@ -100,6 +101,9 @@ enum What {
     /// Settlements (T+1): what is due, and settling it.
     #[command(after_help = settlement::EXAMPLES)]
     Settlement(Remote<settlement::Settlement>),
+    /// The card network: its links, and its daily files.
+    #[command(after_help = card_network::EXAMPLES)]
+    CardNetwork(Remote<card_network::CardNetwork>),
     /// Clearing files.
     #[command(after_help = clearing::EXAMPLES)]
     Clearing(Remote<clearing::Clearing>),
@@ -224,6 +228,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
         What::Channel(channel) => channel.run(&load()?, channel::Channel::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
+        What::CardNetwork(network) => network.run(&load()?, card_network::CardNetwork::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
         What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,
         What::Backup(backup) => backup::run(&backup, &load()?)?,

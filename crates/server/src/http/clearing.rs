@@ -194,7 +194,7 @@ impl SumsView {
 }
 
 impl DifferenceView {
-    fn of(difference: &Difference) -> Self {
+    pub(crate) fn of(difference: &Difference) -> Self {
         let Difference { kind, serial, amount } = difference.clone();
         Self { kind: kind.name(), serial, amount: Amount(amount) }
     }

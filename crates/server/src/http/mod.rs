@@ -17,7 +17,9 @@ pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
+mod card_clearing;
 mod card_fee;
+mod card_network;
 mod card_transaction;
 mod certificate;
 pub(crate) mod channel;
@@ -141,6 +143,8 @@ pub(crate) struct Parts {
     pub(crate) books: Books,
     /// The network of the channels.
     pub(crate) executor: crate::shell::executor::Executor,
+    /// The links to a card network, where there is one.
+    pub(crate) card_network: Option<Arc<crate::pos::link::Network>>,
 }
 
 /// The routes and the document they are described by.
@@ -382,6 +386,8 @@ fn wallets() -> OpenApiRouter<App> {
         .routes(routes!(card_transaction::get))
         .routes(routes!(batch_close::list))
         .routes(routes!(batch_close::get))
+        .routes(routes!(card_clearing::take, card_clearing::list))
+        .routes(routes!(card_clearing::get))
         .routes(routes!(limit::in_force))
         .routes(routes!(limit::list_policies))
         .routes(routes!(limit::get_policy))
@@ -393,6 +399,7 @@ fn running() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(channel::list))
         .routes(routes!(channel::sites))
+        .routes(routes!(card_network::get))
         .routes(routes!(site_weight::weights))
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))

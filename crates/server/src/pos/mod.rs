@@ -20,6 +20,9 @@
 //! | [`keys`] | the terminals' keys in the key service |
 //! | [`switch`] | decides messages: keys, books, network |
 //! | [`network`] | the boundary to a card network |
+//! | [`link`] | the host link: connections to the network |
+//! | [`forward`] | what goes to the network until it is answered |
+//! | [`card_link`] | link and forwarder of a running platform |
 //!
 //! Invariants: no content of a message reaches a log or a metric; a peer holds at most one frame and one read of memory; a
 //! connection whose framing is lost is closed, every other one is kept.
@@ -27,13 +30,16 @@
 mod acquirer;
 mod answer;
 pub(crate) mod answer_code;
+pub(crate) mod card_link;
 mod connection;
 pub(crate) mod envelope;
+pub(crate) mod forward;
 mod frame;
 mod gateway;
 pub(crate) mod keys;
+pub(crate) mod link;
 mod listener;
-mod network;
+pub(crate) mod network;
 mod session;
 mod switch;
 mod way;
@@ -54,14 +60,14 @@ use self::gateway::Gateway;
 use self::listener::{Terminals, Transport};
 use self::keys::TerminalKeys;
 use self::switch::Desk;
-use self::way::Nowhere;
+use self::way::Way;
 use crate::config::PosConfig;
 use crate::http::App;
 use crate::tls;
 
 /// The gateway of a running platform.
 pub(crate) struct Pos {
-    terminals: Terminals<Desk<Nowhere>>,
+    terminals: Terminals<Desk<Way>>,
     drain: Duration,
 }
 
@@ -77,7 +83,7 @@ impl Pos {
         }
         let acquirer = Acquirer::load(&config.acquirer)?;
         let (name, ms) = (acquirer.name.clone(), Duration::from_millis);
-        let switch = desk(app);
+        let switch = desk(config, app);
         let gateway = Gateway { acquirer, switch, clock: app.clock.clone(), queue: Semaphore::new(config.queue) };
         let patience = Patience {
             read: ms(config.read_timeout_ms),
@@ -108,9 +114,10 @@ impl Pos {
 }
 
 /// The switch of a running platform.
-fn desk(app: &App) -> Desk<Nowhere> {
-    let (keys, patience) = (TerminalKeys::new(app.ark.financial()), Duration::from_secs(25));
-    Desk::new((app.platform.clone(), app.clock.clone()), keys, Arc::clone(&app.vault), (Arc::new(Nowhere), patience))
+fn desk(config: &PosConfig, app: &App) -> Desk<Way> {
+    let network = app.card_network.clone().map_or(Way::Nowhere, Way::Link);
+    let (keys, patience) = (TerminalKeys::new(app.ark.financial()), config.network.answer_timeout());
+    Desk::new((app.platform.clone(), app.clock.clone()), keys, Arc::clone(&app.vault), (Arc::new(network), patience))
 }
 
 fn certificates(config: &PosConfig) -> Result<Arc<ServerConfig>> {

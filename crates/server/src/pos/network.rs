@@ -40,6 +40,9 @@ pub(crate) trait CardNetwork: Send + Sync + 'static {
 
     /// The zone's key for tracks in the key service, by name; `None` where tracks go out readable.
     fn track_key(&self) -> Option<&str>;
+
+    /// The institution's code there: acquirer and forwarder of all messages (F32, F33), in F90 too.
+    fn member(&self) -> &str;
 }
 
 /// What names a transaction on the link, apart from acquirer and forwarder (F32, F33).

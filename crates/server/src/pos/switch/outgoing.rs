@@ -2,13 +2,14 @@
 
 use ark::Secret;
 use domain::calendar::Date;
-use domain::card_transaction::{CardKind, CardTransaction};
+use domain::card_transaction::CardTransaction;
 use domain::envelope::Time;
 use iso8583::{Message, Value};
 
 use super::Asked;
 use super::known::{Known, digits};
 use crate::pos::answer::local;
+use crate::pos::forward::original;
 use crate::pos::network::{Answered, Fields};
 
 /// Fields that go on as they came: entry mode, card sequence number, PIN length, security control, chip data.
@@ -17,21 +18,6 @@ const AS_CAME: [u8; 5] = [22, 23, 26, 53, 55];
 const OF_CARD: [u8; 1] = [14];
 /// The country and the currency of everything here.
 const CHINA: &str = "156";
-
-/// How a kind is asked for on the host link: message type, F3, F25.
-pub(crate) const fn shape(kind: CardKind) -> ([u8; 4], &'static str, &'static str) {
-    match kind {
-        CardKind::Sale => (*b"0200", "000000", "00"),
-        CardKind::Void => (*b"0200", "200000", "00"),
-        CardKind::PreAuthorisation => (*b"0100", "030000", "06"),
-        CardKind::PreAuthorisationCancel => (*b"0100", "200000", "06"),
-        CardKind::Completion => (*b"0200", "000000", "06"),
-        CardKind::CompletionVoid => (*b"0200", "200000", "06"),
-        CardKind::CompletionAdvice => (*b"0220", "000000", "06"),
-        CardKind::Refund | CardKind::CreditAdjustment => (*b"0220", "200000", "00"),
-        CardKind::Adjustment | CardKind::Offline => (*b"0220", "000000", "00"),
-    }
-}
 
 /// The fields of a request, but for those of what it is about.
 pub(super) fn fields(
@@ -72,12 +58,12 @@ fn content(message: &Message<'_, '_>, field: u8) -> Option<Vec<u8>> {
     }
 }
 
-/// What a request says of the transaction that it is about: its authorisation. (Field 90, of acquirer and forwarder too, is
-/// the link's.)
-pub(super) fn about(fields: &mut Fields, original: &CardTransaction) {
-    if let Some(authorisation) = &original.authorisation {
+/// What a request says of the transaction that it is about: its authorisation, and the names that went out with it (F90).
+pub(super) fn about(fields: &mut Fields, of: &CardTransaction, member: &str) {
+    if let Some(authorisation) = &of.authorisation {
         fields.set(38, authorisation.as_str());
     }
+    fields.set(90, original(of, member));
 }
 
 /// What the terminal gets of the network's answer: additional data, balance, chip data with scripts. What it cannot hold is

@@ -15,9 +15,10 @@ use domain::{Command, RefusalCode, Reply, State};
 
 use super::desk::Desk;
 use super::known::{Known, digits};
-use super::outgoing::{about, day, fields, passed_back, shape};
+use super::outgoing::{about, day, fields, passed_back};
 use super::{Asked, Decision, Told};
 use crate::pos::acquirer::{Acquirer, Adjusted};
+use crate::pos::forward::shape;
 use crate::pos::network::{CardNetwork, Exchange, Fields, Identity, Outgoing};
 
 /// Batch, trace and date of the original in field 61; its reference; its authorisation.
@@ -71,7 +72,7 @@ impl<N: CardNetwork> Desk<N> {
         let (row, original) = self.submit(asked.acquirer, known.id, command, seen).await?;
         fields.set(4, format!("{:012}", row.amount));
         if let Some(original) = &original {
-            about(&mut fields, original);
+            about(&mut fields, original, self.network.member());
         }
         let outgoing = Outgoing { mti, identity: Identity::of(&row), fields, timeout: self.patience };
         let exchange = self.network.exchange(outgoing).await;

@@ -59,7 +59,9 @@ async fn a_terminal_signs_in_sells_voids_and_settles_in_either_cipher() {
         let void = shop.void(&mut device, "000003", "000001", "000000010000").await;
         assert_eq!((void.is("00").proved, shop.issuer.balance(CARD)), (Some(true), 100_000));
         assert_eq!(shop.books().await, [0, 0, 0]);
-        assert_eq!(shop.issuer.heard()[2].1.text(38), Some("A00001"), "the sale's authorisation");
+        let about = shop.issuer.heard().remove(2).1;
+        assert_eq!(about.text(38), Some("A00001"), "the sale's authorisation");
+        assert_eq!(about.text(90), Some("020000000203050900000004802100000048021000"), "and its names");
 
         shop.sale(&mut device, "000004", PIN).await.is("00");
         let totals = format!("{}{}", "0000000200000020000000100000010", "0".repeat(31));

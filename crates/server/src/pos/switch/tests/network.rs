@@ -120,4 +120,8 @@ impl CardNetwork for Issuer {
     fn track_key(&self) -> Option<&str> {
         None
     }
+
+    fn member(&self) -> &'static str {
+        "48021000"
+    }
 }
