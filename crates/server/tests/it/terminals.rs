@@ -3,10 +3,15 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+#[expect(dead_code, reason = "the switch's own tests use all of it")]
+#[path = "../../src/pos/switch/tests/terminal.rs"]
+mod device;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use self::device::{Cipher, Device};
 use crate::client::Client;
 use crate::open::{merchant, text};
 use crate::server::Server;
@@ -153,4 +158,66 @@ fn the_command_line_does_the_same() {
     assert_eq!(text(&suspended, "/suspended/reason"), "asked");
     assert_eq!(text(&run(&["terminal", "show", "trm_1"], "").unwrap(), "/serial"), "N900-7");
     assert!(run(&["terminal", "batches"], "").unwrap()["data"].as_array().unwrap().is_empty());
+}
+
+/// A card's number, its track, its chip data, its PIN; and what each may not be found as.
+const CARD: &str = "6230606601007726888";
+const TRACK: &str = "6230606601007726888D30122010000012345";
+const CHIP: &str = "9F26081122334455667788950500000000009F3704DEADBEEF";
+
+#[tokio::test]
+async fn a_platform_without_a_network_says_so_and_keeps_nothing_of_the_card() {
+    let mut server = Server::start_with(&["ark.unseal=file", "pos.listen=127.0.0.1:0"]);
+    priced(&server);
+    let programs = server.operator();
+    let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
+    let number = text(&acquiring(&programs, &owner), "/number");
+    programs.post("/v1/terminals", &json!({"serial": "N900-7", "model": "N900"})).ok();
+    form(&server, "terminal/1/master", TRANSPORT);
+    programs.post("/v1/terminals/trm_1/key", &json!({})).ok();
+    let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
+    let bind = json!({"acquiring": "acq_1", "address": "北京市朝阳区建国路", "place": place, "tolerance_m": 500});
+    programs.post("/v1/terminals/trm_1/bind", &bind).ok();
+
+    let address = crate::pos::terminals(&server).parse().unwrap();
+    let master = Cipher::sm4(&hex::decode(TRANSPORT).unwrap());
+    let mut device = Device::connect(address, "00000001", &number, master).await;
+    device.sign_in("N900-7").await.is("00");
+    assert_eq!(programs.get("/v1/terminals/trm_1").ok()["status"], "online");
+    let pin = hex::encode(device.work.as_ref().unwrap().pin.pin("123654", CARD));
+    let trace = format!("{:06}", device.next_trace());
+    let kind = device.kind("22");
+    let sale = [
+        (3, "000000"), (4, "000000010000"), (11, trace.as_str()), (14, "3012"), (22, "051"), (25, "00"), (26, "12"),
+        (35, TRACK), (49, "156"), (53, "2600000000000000"), (55, CHIP), (60, kind.as_str()),
+    ];
+    let told = device.ask("0200", &sale).await;
+    assert_eq!(told.is("91").proved, Some(true));
+    let with_pin = [&sale[..], &[(52, pin.as_str())]].concat();
+    let with_pin: Vec<_> = with_pin.into_iter().map(|field| if field.0 == 11 { (11, "000009") } else { field }).collect();
+    device.ask("0200", &with_pin).await.is("91");
+    let listed = programs.get("/v1/card-transactions?terminal=trm_1").ok();
+    let shown = programs.get("/v1/card-transactions/ctx_1").ok();
+    assert_eq!([text(&shown, "/status"), text(&shown, "/code"), text(&shown, "/card")], ["declined", "91", "623060*********6888"]);
+    let out = [(11, "000010"), (60, "00000001002")];
+    device.ask_plainly("0820", &out).await.is("00");
+    assert_eq!(programs.get("/v1/terminals/trm_1").ok()["status"], "bound");
+    drop(device);
+    assert!(server.stop().success());
+
+    let mut looked_at = vec![server.log().into_bytes(), listed.to_string().into_bytes(), shown.to_string().into_bytes()];
+    let mut folders = vec![server.directory().to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { looked_at.push(std::fs::read(path).unwrap()) }
+        }
+    }
+    let texts = [CARD, TRACK, "30122010000012345", CHIP, &CHIP.to_lowercase(), &pin, &pin.to_uppercase()];
+    let mut needles: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    needles.extend([hex::decode(&CARD[..18]).unwrap(), hex::decode(CHIP).unwrap(), hex::decode(&pin).unwrap()]);
+    assert!(looked_at.len() > 8);
+    for (bytes, needle) in looked_at.iter().flat_map(|bytes| needles.iter().map(move |needle| (bytes, needle))) {
+        assert!(!bytes.windows(needle.len()).any(|window| window == needle), "{}", hex::encode(needle));
+    }
 }

@@ -134,6 +134,10 @@ impl<N: CardNetwork> Desk<N> {
             Err(error) if matches!(error.code(), "decryption_failed" | "length_invalid") => {
                 Err(Decision::Tell(Told::of(&asked.acquirer.codes.pin_wrong)))
             }
+            // The network has given no key yet, or there is none.
+            Err(error) if matches!(error.code(), "key_not_found" | "key_name") => {
+                Err(Decision::Tell(Told::of(&asked.acquirer.codes.unreachable)))
+            }
             Err(error) => Err(key_service_failed(asked.acquirer, &error)),
         }
     }
