@@ -172,7 +172,11 @@ fn macs_of_every_form_by_name() {
     let x919 = mac("zak", TerminalMac::X919, b"Now is the time for all ").expect("a MAC");
     assert_eq!(hex::encode_upper(x919), "A1C72E74EA3FA9B6");
     assert_eq!(code(mac("mak4", TerminalMac::X919, b"1")), "key_purpose");
-    assert_eq!(code(mac("mak", TerminalMac::Cbc, b"")), "length_invalid", "a chain of no blocks is zeros under every key");
+    assert_eq!(
+        code(mac("mak", TerminalMac::Cbc, b"")),
+        "length_invalid",
+        "a chain of no blocks is zeros under every key"
+    );
     for (name, form) in [
         ("mak4", TerminalMac::Ecb),
         ("mak4", TerminalMac::Cmac),
