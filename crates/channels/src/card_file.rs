@@ -191,17 +191,14 @@ mod tests {
         for (text, told) in [
             (String::new(), "line 1: a file has a first line 00|ZM|1|date|member and a last line 99|…"),
             (good.replacen("|48021000", "|4802X", 1), "line 1: it is not 00|ZM|1|date|member"),
-            (good.replacen("|4825", "|4826", 1), "line 4: its SM3 is not that of the lines before it: get the file again"),
+            (
+                good.replacen("|4825", "|4826", 1),
+                "line 4: its SM3 is not that of the lines before it: get the file again",
+            ),
             (file(LINES, "2|1000000|200000|3861"), "line 4: its count and sums are not those of the lines"),
             (file(LINES, "x|1000000|200000|3860"), "line 4: it is not 99|lines|in|out|cost|SM3"),
-            (
-                file("10|000000000001|in|-5|0\n", "1|-5|0|0"),
-                "line 2: it is not 10|12 digits|in or out|amount|cost",
-            ),
-            (
-                file("10|1|in|5|0\n", "1|5|0|0"),
-                "line 2: it is not 10|12 digits|in or out|amount|cost",
-            ),
+            (file("10|000000000001|in|-5|0\n", "1|-5|0|0"), "line 2: it is not 10|12 digits|in or out|amount|cost"),
+            (file("10|1|in|5|0\n", "1|5|0|0"), "line 2: it is not 10|12 digits|in or out|amount|cost"),
             (
                 file(&"10|000000000001|in|9223372036854775807|0\n".repeat(2), "2|0|0|0"),
                 "line 3: the sums are larger than any money",

@@ -7,6 +7,7 @@
 //! | where | what |
 //! |---|---|
 //! | [`bank`] | bank and fund over HTTP: exact books, and faults by a plan with a seed |
+//! | [`card_network`] | a card network with its issuers, over TCP |
 //! | [`play`] | one business day of house payments, played over the public API |
 //! | [`bench`] | load generators |
 //! | [`crash`] | kills of the platform under load, and what must hold after each |
@@ -16,6 +17,7 @@
 pub mod api;
 pub mod bank;
 pub mod bench;
+pub mod card_network;
 pub mod crash;
 pub mod play;
 pub mod process;

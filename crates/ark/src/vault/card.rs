@@ -92,7 +92,10 @@ mod tests {
             assert!(!bytes.windows(19).any(|window| window == number.expose().as_bytes()));
         }
         // A number under another card's token opens nothing.
-        vault.lock().execute("UPDATE card SET wrapped = (SELECT wrapped FROM card WHERE id = 2)", []).expect("put there");
+        vault
+            .lock()
+            .execute("UPDATE card SET wrapped = (SELECT wrapped FROM card WHERE id = 2)", [])
+            .expect("put there");
         assert!(matches!(vault.card_number(&token), Err(Error::CardDamaged { .. })));
         assert_eq!(vault.verify().expect("looked at").damages.len(), 1);
     }

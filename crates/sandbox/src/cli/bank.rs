@@ -96,7 +96,7 @@ fn date(text: &str) -> Result<Date, String> {
 }
 
 /// Whoever waits for the file never sees half of it.
-fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
@@ -106,7 +106,7 @@ fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Ends at Ctrl-C or SIGTERM, from when this is called and not from when it is first waited for: who was answered may stop it.
 #[cfg(unix)]
-fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+pub(super) fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).context("listening for signals");
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
@@ -120,7 +120,7 @@ fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
 
 /// Ends at Ctrl-C.
 #[cfg(not(unix))]
-fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+pub(super) fn stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

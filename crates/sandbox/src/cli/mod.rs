@@ -1,6 +1,7 @@
 //! The commands: one file each, with its arguments and what it does.
 
 mod bank;
+mod card_network;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ struct Arguments {
 enum Command {
     /// Run the sandbox bank and the sandbox provident-fund centre.
     Bank(bank::Arguments),
+    CardNetwork(card_network::Arguments),
     /// Play one business day against a real platform and the sandbox bank: what `cargo xtask demo` runs.
     Play(Play),
     /// Kill a real platform under load, again and again, and check that it loses nothing: what `cargo xtask crash` runs.
@@ -45,6 +47,7 @@ enum Bench {
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Bank(arguments) => bank::run(&arguments),
+        Command::CardNetwork(arguments) => card_network::run(&arguments),
         Command::Play(play) => play.run().map(|holds| if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Command::Crash(crash) => crash.run().map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Ledger(ledger)) => ledger.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),

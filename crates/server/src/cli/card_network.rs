@@ -39,7 +39,8 @@ pub(crate) enum CardNetwork {
     },
 }
 
-const NETWORK: [Field; 4] = [text("network"), text("member"), number("waiting"), number("up")];
+const NETWORK: [Field; 6] =
+    [text("network"), text("member"), text("pin_key"), text("track_key"), number("waiting"), number("up")];
 const LINKS: [Field; 9] = [
     text("link"),
     text("state"),

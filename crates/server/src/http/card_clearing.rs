@@ -118,12 +118,8 @@ pub(crate) async fn take(
     let member = app.card_network.as_ref().map(|network| network.member().to_owned());
     let read = CardFile::read(&file, member.as_deref());
     let file = read.map_err(|error| ApiError::new("value_invalid", Some("file"), error.to_string()))?;
-    let mut view = CardFileView {
-        date: date_text(file.date),
-        lines: file.lines.len(),
-        repeated_parts: 0,
-        parts: Vec::new(),
-    };
+    let mut view =
+        CardFileView { date: date_text(file.date), lines: file.lines.len(), repeated_parts: 0, parts: Vec::new() };
     let mut last = 0;
     for part in file.parts() {
         let (clearing, repeated, position) = take_part(&app, &caller, part).await?;
@@ -164,7 +160,11 @@ async fn take_part(app: &App, caller: &Caller, part: TakeCardFile) -> Result<(Ca
     get, path = "/v1/card-clearing/{id}", tag = "clearing", params(("id" = String, Path, example = "ccl_1")),
     responses((status = OK, body = CardClearingView))
 )]
-pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<CardClearingId>) -> Answered<CardClearingView> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<CardClearingId>,
+) -> Answered<CardClearingView> {
     caller.operator()?;
     app.look(move |state| state.card_clearing(id).map(CardClearingView::of)).await
 }

@@ -1,5 +1,7 @@
 //! The card network as this process is connected to it: its links, and how each stands.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,7 +10,9 @@ use super::App;
 use super::answer::{Answer, Answered};
 use super::auth::Caller;
 use super::error::ApiError;
+use crate::pos::link::Network;
 use crate::pos::link::status::{LinkStatus, NetworkStatus};
+use crate::pos::network::CardNetwork as _;
 
 /// A link.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,6 +50,11 @@ pub(crate) struct CardNetworkView {
     /// The institution's code there.
     #[schema(example = "48021000")]
     member: String,
+    /// The key into which PINs are translated.
+    #[schema(example = "zone/unionpay/pin")]
+    pin_key: String,
+    /// The key into which tracks are translated; null where they go out readable.
+    track_key: Option<String>,
     /// Requests whose answer is waited for.
     waiting: usize,
     /// How many links are up.
@@ -54,11 +63,13 @@ pub(crate) struct CardNetworkView {
 }
 
 impl CardNetworkView {
-    fn of(status: NetworkStatus) -> Self {
-        let NetworkStatus { name, member, waiting, links } = status;
+    fn of(network: &Arc<Network>) -> Self {
+        let NetworkStatus { name, waiting, links } = network.status();
+        let (member, pin_key) = (network.member().to_owned(), network.pin_key().to_owned());
+        let track_key = network.track_key().map(ToOwned::to_owned);
         let links: Vec<LinkView> = links.into_iter().map(LinkView::of).collect();
         let up = links.iter().filter(|link| link.state == "up").count();
-        Self { network: name, member, waiting, up, links }
+        Self { network: name, member, pin_key, track_key, waiting, up, links }
     }
 }
 
@@ -79,8 +90,8 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller) -> Answered<Card
         let message = "no card network is configured; set pos.network.name and its links";
         ApiError::new("channel_unknown", None, message)
     };
-    let status = app.card_network.as_ref().ok_or_else(unknown)?.status();
+    let view = CardNetworkView::of(app.card_network.as_ref().ok_or_else(unknown)?);
     // What is not of the state is shown with the state's position, as everything.
     let ((), position) = app.platform.read(|_| ()).await?;
-    Ok(Answer { view: CardNetworkView::of(status), position, repeated: false })
+    Ok(Answer { view, position, repeated: false })
 }

@@ -41,7 +41,7 @@ fn post(client: &Client, path: &str, body: &Value) -> Answer {
 }
 
 /// Two custodians beside the programs.
-fn custodians(server: &Server) -> [Client; 2] {
+pub(crate) fn custodians(server: &Server) -> [Client; 2] {
     let programs = server.operator();
     [("opr_1", "custodian.one"), ("opr_2", "custodian.two")].map(|(id, login)| {
         programs.post("/v1/operators", &json!({"login": login, "roles": ["administrator"]})).ok();
@@ -50,12 +50,12 @@ fn custodians(server: &Server) -> [Client; 2] {
     })
 }
 
-fn key(name: &str, kind: &str, purpose: &str) -> Value {
+pub(crate) fn key(name: &str, kind: &str, purpose: &str) -> Value {
     json!({"name": name, "kind": kind, "purpose": purpose, "exportable": true})
 }
 
 /// A key whose bytes the test knows.
-fn form(programs: &Client, custodians: &[Client; 2], new: &Value, bytes: &str) -> Value {
+pub(crate) fn form(programs: &Client, custodians: &[Client; 2], new: &Value, bytes: &str) -> Value {
     let begun = post(programs, "form", &json!({"key": new, "components": 2})).ok();
     assert_eq!((&begun["found"], &begun["wanted"]), (&json!(0), &json!(2)));
     let second = other(bytes);

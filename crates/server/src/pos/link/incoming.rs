@@ -156,7 +156,8 @@ async fn reset(shared: &Arc<Shared>, line: &Line, message: &Incoming) -> &'stati
     let encrypted = fields.text(48).and_then(|text| text.strip_prefix(NEW_KEY)).map(hex::decode);
     let (Some(Ok(encrypted)), Some(check)) = (encrypted, fields.get(96)) else { return "30" };
     let (Some(covered), Some(mac)) = (message.covered.clone(), fields.get(MAC)) else { return WRONG };
-    let brought = Brought { key, encrypted, check: check.to_vec(), covered: covered as Zeroizing<_>, mac: mac.to_vec() };
+    let brought =
+        Brought { key, encrypted, check: check.to_vec(), covered: covered as Zeroizing<_>, mac: mac.to_vec() };
     let outcome = match shared.zone.take(brought).await {
         Ok(Some(())) => DONE,
         Ok(None) => WRONG,

@@ -196,7 +196,12 @@ impl Line {
     }
 
     /// One connection, from sign-on to its end; whether the network took the sign-on.
-    async fn serve(self: &Arc<Self>, shared: &Arc<Shared>, stream: TcpStream, stop: &mut watch::Receiver<bool>) -> bool {
+    async fn serve(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        stream: TcpStream,
+        stop: &mut watch::Receiver<bool>,
+    ) -> bool {
         if stream.set_nodelay(true).is_err() {
             return false;
         }
@@ -243,13 +248,9 @@ impl Line {
             }
             None => return false,
         }
-        for key in [ZoneKey::Mac, ZoneKey::Pin] {
-            if !shared.zone.has(key).await {
-                self.ask(shared, code::KEY_RESET, Some(key)).await;
-            }
-        }
         let mut lost = 0;
         loop {
+            self.want_keys(shared).await;
             let silent = self.now().heard.map_or(Duration::ZERO, |heard| heard.elapsed());
             tokio::select! {
                 biased;
@@ -268,6 +269,15 @@ impl Line {
             if lost >= ECHOES_LOST {
                 tracing::warn!(link = self.name, "the card network answers no echo");
                 return true;
+            }
+        }
+    }
+
+    /// Asks for the keys that are missing: all of them at first, and again as long as custodians have not formed the master key.
+    async fn want_keys(&self, shared: &Arc<Shared>) {
+        for key in [ZoneKey::Mac, ZoneKey::Pin] {
+            if !shared.zone.has(key).await {
+                self.ask(shared, code::KEY_RESET, Some(key)).await;
             }
         }
     }

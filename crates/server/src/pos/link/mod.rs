@@ -111,7 +111,11 @@ impl Network {
     ///
     /// # Errors
     /// Settings that no link can run with.
-    pub(crate) fn start(config: &NetworkConfig, clock: &Clock, keys: Arc<dyn FinancialUse>) -> Result<(Arc<Self>, Late)> {
+    pub(crate) fn start(
+        config: &NetworkConfig,
+        clock: &Clock,
+        keys: Arc<dyn FinancialUse>,
+    ) -> Result<(Arc<Self>, Late)> {
         config.check()?;
         let zone = Arc::new(Zone::new(keys, &config.name, config.mac()?));
         let (late, comes) = mpsc::channel(LATE_BOUND);
@@ -149,18 +153,16 @@ impl Network {
         Ok((Arc::new(network), Late { comes }))
     }
 
-    /// How long an answer is waited for, unless a request says otherwise.
-    pub(crate) fn answer_timeout(&self) -> Duration {
-        self.config.answer_timeout()
-    }
-
     /// Lets what is under way end, signs off and disconnects, at most as long as the settings say.
     pub(crate) async fn stop(&self) {
         let drain = Duration::from_millis(self.config.drain_ms);
         let all = u32::try_from(self.config.queue).unwrap_or(u32::MAX);
         let drained = timeout(drain, self.places.acquire_many(all)).await;
         if drained.is_err() {
-            tracing::warn!(waiting = self.shared.mux.len(), "the card network owes answers; what is unanswered is reversed");
+            tracing::warn!(
+                waiting = self.shared.mux.len(),
+                "the card network owes answers; what is unanswered is reversed"
+            );
         }
         self.places.close();
         self.stop.send_replace(true);

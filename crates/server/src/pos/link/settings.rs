@@ -9,7 +9,6 @@ use iso8583::Profile;
 use iso8583::profile::HOST_LINK;
 use serde::Deserialize;
 
-
 /// Fields that the link itself sets or reads.
 const NEEDED: [u8; 11] = [7, 11, 32, 33, 37, 39, 48, 53, 70, 96, 128];
 
@@ -81,7 +80,8 @@ impl NetworkConfig {
             None => HOST_LINK.to_owned(),
         };
         let mut table: toml::Table = text.parse().with_context(|| place.clone())?;
-        let pin_block = table.get_mut("fields").and_then(|fields| fields.get_mut("52")).and_then(toml::Value::as_table_mut);
+        let pin_block =
+            table.get_mut("fields").and_then(|fields| fields.get_mut("52")).and_then(toml::Value::as_table_mut);
         if let Some(pin_block) = pin_block {
             pin_block.insert("size".to_owned(), toml::Value::Integer(i64::from(self.pin_block_bytes)));
         }

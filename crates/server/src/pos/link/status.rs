@@ -27,7 +27,6 @@ pub(crate) struct LinkStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NetworkStatus {
     pub(crate) name: String,
-    pub(crate) member: String,
     /// Requests under way.
     pub(crate) waiting: usize,
     pub(crate) links: Vec<LinkStatus>,
@@ -53,7 +52,6 @@ impl Network {
             }
         });
         let links = links.collect();
-        let (name, member) = (self.config.name.clone(), self.config.member.clone());
-        NetworkStatus { name, member, waiting: self.shared.mux.len(), links }
+        NetworkStatus { name: self.config.name.clone(), waiting: self.shared.mux.len(), links }
     }
 }

@@ -67,7 +67,7 @@ impl Books {
         let (network, books) = (Arc::clone(&network), platform.clone());
         open(&books).await;
         for (kind, trace, original, answer) in before {
-            let id = asked(&books, &token, *kind, *trace, *original).await;
+            let id = asks(&books, &token, *kind, *trace, *original).await;
             if let Some(answer) = answer {
                 let answer = CardTransactionCommand::Answer { transaction: id, answer: answer.clone() };
                 given(&books, Command::CardTransaction(answer)).await;
@@ -172,7 +172,8 @@ async fn open(platform: &Platform) {
     given(platform, Command::RegisterCustomer(customer)).await;
     let settlement = SettlementAccount { account: sealed(), name: sealed() };
     let (kind, name) = (MerchantKind::Agency, "Homes".into());
-    given(platform, Command::OpenMerchant(OpenMerchant { customer: id, kind, name, fee_rate: 2_000, settlement })).await;
+    given(platform, Command::OpenMerchant(OpenMerchant { customer: id, kind, name, fee_rate: 2_000, settlement }))
+        .await;
     for login in ["one", "two"] {
         let register = OperatorCommand::Register { login: login.into(), roles: vec![Role::Administrator] };
         given(platform, Command::Operator(register)).await;
@@ -214,7 +215,7 @@ async fn open(platform: &Platform) {
 }
 
 /// A transaction of 100.00.
-async fn asked(
+async fn asks(
     platform: &Platform,
     token: &str,
     kind: CardKind,
@@ -258,7 +259,7 @@ async fn what_an_older_epoch_left_unanswered_is_reversed_once_and_without_anythi
     books.owes_nothing().await;
     // The same answer once more changes nothing.
     books.host.answer(&mut heard, &asked, "00", Mac::Right).await;
-    let next = asked(&books.platform, &books.token, CardKind::Sale, 2, None).await;
+    let next = asks(&books.platform, &books.token, CardKind::Sale, 2, None).await;
     let asked = books.host.read(&mut heard).await;
     assert_eq!(asked.fields.text(37), Some(reference(next).as_str()));
     assert_eq!(books.row(1).await.reversal.unwrap().begun, 1);
@@ -329,10 +330,8 @@ async fn an_approval_that_comes_after_its_reversal_is_reversed_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_without_an_answer_is_sent_again_under_its_own_names_until_it_has_one() {
-    let before = [
-        (CardKind::Sale, 1, None, Some(yes())),
-        (CardKind::Refund, 2, Some(1), Some(CardAnswer::NotAnswered)),
-    ];
+    let before =
+        [(CardKind::Sale, 1, None, Some(yes())), (CardKind::Refund, 2, Some(1), Some(CardAnswer::NotAnswered))];
     let (books, mut heard) = Books::of_epoch(2, &before).await;
     let first = books.host.read(&mut heard).await;
     assert_eq!((first.mti, first.fields.text(90)), (*b"0221", Some(FIRST)));

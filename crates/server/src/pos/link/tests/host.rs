@@ -100,10 +100,15 @@ impl Host {
     pub(super) fn settings(&self, more: &str) -> NetworkConfig {
         let mut table: toml::Table = crate::config::DEFAULT.parse().unwrap();
         let network = &mut table["pos"]["network"];
-        let links: Vec<String> = self.listeners.iter().enumerate().map(|(at, listener)| {
-            let address = listener.local_addr().unwrap();
-            format!("{{ name = \"{}\", address = \"{address}\", weight = {} }}", ["a", "b"][at], [3, 1][at])
-        }).collect();
+        let links: Vec<String> = self
+            .listeners
+            .iter()
+            .enumerate()
+            .map(|(at, listener)| {
+                let address = listener.local_addr().unwrap();
+                format!("{{ name = \"{}\", address = \"{address}\", weight = {} }}", ["a", "b"][at], [3, 1][at])
+            })
+            .collect();
         let text = format!(
             "name = \"test\"\nmember = \"48021000\"\nreconnect_ms = 20\nanswer_timeout_ms = 5000\nmac = \"ecb\"\n\
              links = [{}]\n",
@@ -220,9 +225,7 @@ impl Host {
         let made = self.wire.message(mti, fields, mac != Mac::Missing).unwrap();
         let name = Self::name(ZoneKey::Mac);
         let tag = match mac {
-            Mac::Right => {
-                self.keys.terminal_mac(&BY, KeyAt::current(&name), TerminalMac::Ecb, made.covered()).unwrap()
-            }
+            Mac::Right => self.keys.terminal_mac(&BY, KeyAt::current(&name), TerminalMac::Ecb, made.covered()).unwrap(),
             Mac::Wrong | Mac::Missing => *b"00000000",
         };
         self.wire.frame(&made.with(tag)).unwrap().to_vec()

@@ -86,7 +86,8 @@ async fn only_the_answer_of_this_request_with_a_right_mac_is_believed() {
     let asked = host.read(&mut heard).await;
     host.answer(&mut heard, &asked, "51", Mac::Wrong).await;
     host.answer(&mut heard, &asked, "51", Mac::Missing).await;
-    for (number, other) in [(11, "000002"), (7, "0305090001"), (32, "48021001"), (33, "48021001"), (4, "000000010001")] {
+    for (number, other) in [(11, "000002"), (7, "0305090001"), (32, "48021001"), (33, "48021001"), (4, "000000010001")]
+    {
         let mut fields = host.fields_of(&asked, "51");
         fields.set(number, other);
         host.say(&mut heard, *b"0210", &fields, Mac::Right).await;
@@ -286,7 +287,8 @@ async fn a_network_that_signs_off_gets_nothing_new_until_it_signs_on() {
     let host = Host::listening(1, TerminalCipher::Sm4).await;
     let (network, _late, _directory) = host.network("");
     let mut heard = host.with_keys(0).await;
-    for (what, state, outcome) in [(code::SIGN_OFF, "resting", Some("not sent: no_link")), (code::SIGN_ON, "up", None)] {
+    for (what, state, outcome) in [(code::SIGN_OFF, "resting", Some("not sent: no_link")), (code::SIGN_ON, "up", None)]
+    {
         let mut fields = Fields::default();
         fields.set(7, "0305090000").set(11, "000009").set(33, "48021000").set(70, what);
         host.say(&mut heard, *b"0820", &fields, Mac::Missing).await;
