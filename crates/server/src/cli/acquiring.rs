@@ -122,8 +122,7 @@ const ACQUIRING: [Field; 13] = [
     text("opened_by"),
     text("allowed_actions"),
 ];
-const ACQUIRINGS: [Field; 5] =
-    [text("id"), text("merchant"), text("number"), text("status"), text("terms/fee_plan")];
+const ACQUIRINGS: [Field; 5] = [text("id"), text("merchant"), text("number"), text("status"), text("terms/fee_plan")];
 
 impl Acquiring {
     /// Asks for it.

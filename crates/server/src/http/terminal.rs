@@ -362,9 +362,8 @@ pub(crate) async fn bind(
     let customer = app.look(whose).await?.view;
     let text: Secret = address.checked("address")?.clone();
     let vault = app.vault.clone();
-    let seal = move || {
-        fields::seal(&vault, ::ark::CustomerId(customer.0), TERMINAL_ADDRESS, &text).map_err(sealing_failed)
-    };
+    let seal =
+        move || fields::seal(&vault, ::ark::CustomerId(customer.0), TERMINAL_ADDRESS, &text).map_err(sealing_failed);
     let address = app.blocking(seal).await?;
     let command = BindTerminal { terminal, acquiring, address, place: place.read(), tolerance_m };
     change(&app, &caller, TerminalCommand::Bind(command)).await

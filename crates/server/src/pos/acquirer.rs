@@ -14,8 +14,8 @@ use iso8583::{Message, Profile, Value};
 use serde::Deserialize;
 
 use self::card::{CardLine, Cards};
-pub(crate) use self::security::{CheckAt, Security};
 use self::security::SecurityFile;
+pub(crate) use self::security::{CheckAt, Security};
 use super::frame::SHORTEST;
 
 /// What is used unless a file is named.

@@ -107,7 +107,8 @@ impl<S: Switch> Gateway<S> {
         told_as: [u8; 4],
         told: &Told,
     ) -> Result<Vec<u8>, Reply> {
-        let mut bytes = answer(&self.acquirer, message, told_as, told, self.now()).map_err(|error| close("answer", &error))?;
+        let mut bytes =
+            answer(&self.acquirer, message, told_as, told, self.now()).map_err(|error| close("answer", &error))?;
         if let Some(terminal) = told.proof {
             let at = bytes.len().saturating_sub(MAC);
             let (proved, mac) = bytes.split_at_mut(at);

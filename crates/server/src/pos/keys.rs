@@ -11,8 +11,8 @@
 
 use std::sync::Arc;
 
-use ark::financial::{Purpose as Duty, TerminalCipher, TerminalMac, Track, TrackForm};
 use ark::Secret;
+use ark::financial::{Purpose as Duty, TerminalCipher, TerminalMac, Track, TrackForm};
 use ark::keys::{
     Birth, By, Error, Exported, FinancialUse, Info, KeyAt, Kind, PinAt, Purpose, Spec, State, TrackAt, by_platform,
 };
@@ -126,7 +126,13 @@ impl TerminalKeys {
     }
 
     /// Whether a MAC is the terminal's over these bytes; a terminal that has no MAC key made none.
-    pub(crate) fn mac_is(&self, terminal: TerminalId, form: TerminalMac, bytes: &[u8], mac: &[u8]) -> Result<bool, Error> {
+    pub(crate) fn mac_is(
+        &self,
+        terminal: TerminalId,
+        form: TerminalMac,
+        bytes: &[u8],
+        mac: &[u8],
+    ) -> Result<bool, Error> {
         let name = name(terminal, Duty::Mac);
         match self.keys.verify_terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes, mac) {
             Ok(()) => Ok(true),

@@ -42,9 +42,9 @@ mod listener;
 pub(crate) mod network;
 mod session;
 mod switch;
-mod way;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,8 +57,8 @@ use tokio::sync::Semaphore;
 use self::acquirer::Acquirer;
 use self::connection::Patience;
 use self::gateway::Gateway;
-use self::listener::{Terminals, Transport};
 use self::keys::TerminalKeys;
+use self::listener::{Terminals, Transport};
 use self::switch::Desk;
 use self::way::Way;
 use crate::config::PosConfig;

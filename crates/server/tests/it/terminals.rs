@@ -79,7 +79,10 @@ fn a_terminal_goes_from_stock_to_a_merchant_and_back() {
 
     let terminal = programs.post("/v1/terminals", &json!({"serial": "N900-0042117", "model": "N900"})).ok();
     assert_eq!((text(&terminal, "/id"), text(&terminal, "/number")), ("trm_1".into(), "00000001".into()));
-    assert_eq!(programs.post("/v1/terminals", &json!({"serial": "N900-0042117", "model": "N900"})).error().1, "already_exists");
+    assert_eq!(
+        programs.post("/v1/terminals", &json!({"serial": "N900-0042117", "model": "N900"})).error().1,
+        "already_exists"
+    );
     let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
     let bind = json!({
         "acquiring": text(&acquiring, "/id"), "address": "北京市朝阳区建国路一号院二号楼", "place": place, "tolerance_m": 500,
@@ -95,7 +98,10 @@ fn a_terminal_goes_from_stock_to_a_merchant_and_back() {
         }})
     };
     assert_eq!(programs.post("/v1/terminals/trm_1/key", &under("00112233")).error().1, "decryption_failed");
-    assert_eq!(programs.post("/v1/terminals/trm_1/key", &under("xy")).error(), (400, "field_malformed".into(), "under.check_value".into()));
+    assert_eq!(
+        programs.post("/v1/terminals/trm_1/key", &under("xy")).error(),
+        (400, "field_malformed".into(), "under.check_value".into())
+    );
     let loaded = programs.post("/v1/terminals/trm_1/key", &under("861E83E3")).ok();
     assert_eq!([text(&loaded, "/status"), text(&loaded, "/key/name")], ["keys_loaded", "terminal/1/master"]);
     assert_eq!(text(&loaded, "/key/check_value"), "861E83E31FAEBF10");
@@ -104,7 +110,11 @@ fn a_terminal_goes_from_stock_to_a_merchant_and_back() {
     assert_eq!([text(&bound, "/status"), text(&bound, "/binding/number")], ["bound", "898110065130001"]);
     assert_eq!(text(&bound, "/binding/address"), "北京市朝阳区******");
     assert_eq!([&bound["batch"], &bound["binding"]["tolerance_m"]], [&json!(1), &json!(500)]);
-    assert_eq!(programs.post("/v1/terminals/trm_1/bind", &bind).error().1, "terminal_bound", "with one merchant at a time");
+    assert_eq!(
+        programs.post("/v1/terminals/trm_1/bind", &bind).error().1,
+        "terminal_bound",
+        "with one merchant at a time"
+    );
 
     let near = json!({"place": {"latitude": 39_909_000, "longitude": 116_397_499}});
     assert_eq!(programs.post("/v1/terminals/trm_1/location", &near).ok()["location"]["distance_m"], 30);
@@ -137,14 +147,25 @@ fn the_command_line_does_the_same() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
         let data = server.directory().join("data");
         command.arg("--data-dir").arg(&data).args(arguments).args(["--url", &url, "--json"]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         serde_json::from_slice::<Value>(&output.stdout).map_err(|_| said)
     };
-    let opened = ["acquiring", "open", &owner, "--acquirer", "898", "--area", "1100", "--category", "6513", "--fee-plan", "standard"];
+    let opened = [
+        "acquiring",
+        "open",
+        &owner,
+        "--acquirer",
+        "898",
+        "--area",
+        "1100",
+        "--category",
+        "6513",
+        "--fee-plan",
+        "standard",
+    ];
     assert_eq!(text(&run(&opened, "").unwrap(), "/id"), "acq_1");
     assert_eq!(text(&run(&["terminal", "register", "N900-7", "--model", "N900"], "").unwrap(), "/status"), "stock");
     form(&server, "terminal/1/master", TRANSPORT);
@@ -188,24 +209,39 @@ async fn a_platform_without_a_network_says_so_and_keeps_nothing_of_the_card() {
     let trace = format!("{:06}", device.next_trace());
     let kind = device.kind("22");
     let sale = [
-        (3, "000000"), (4, "000000010000"), (11, trace.as_str()), (14, "3012"), (22, "051"), (25, "00"), (26, "12"),
-        (35, TRACK), (49, "156"), (53, "2600000000000000"), (55, CHIP), (60, kind.as_str()),
+        (3, "000000"),
+        (4, "000000010000"),
+        (11, trace.as_str()),
+        (14, "3012"),
+        (22, "051"),
+        (25, "00"),
+        (26, "12"),
+        (35, TRACK),
+        (49, "156"),
+        (53, "2600000000000000"),
+        (55, CHIP),
+        (60, kind.as_str()),
     ];
     let told = device.ask("0200", &sale).await;
     assert_eq!(told.is("91").proved, Some(true));
     let with_pin = [&sale[..], &[(52, pin.as_str())]].concat();
-    let with_pin: Vec<_> = with_pin.into_iter().map(|field| if field.0 == 11 { (11, "000009") } else { field }).collect();
+    let with_pin: Vec<_> =
+        with_pin.into_iter().map(|field| if field.0 == 11 { (11, "000009") } else { field }).collect();
     device.ask("0200", &with_pin).await.is("91");
     let listed = programs.get("/v1/card-transactions?terminal=trm_1").ok();
     let shown = programs.get("/v1/card-transactions/ctx_1").ok();
-    assert_eq!([text(&shown, "/status"), text(&shown, "/code"), text(&shown, "/card")], ["declined", "91", "623060*********6888"]);
+    assert_eq!(
+        [text(&shown, "/status"), text(&shown, "/code"), text(&shown, "/card")],
+        ["declined", "91", "623060*********6888"]
+    );
     let out = [(11, "000010"), (60, "00000001002")];
     device.ask_plainly("0820", &out).await.is("00");
     assert_eq!(programs.get("/v1/terminals/trm_1").ok()["status"], "bound");
     drop(device);
     assert!(server.stop().success());
 
-    let mut looked_at = vec![server.log().into_bytes(), listed.to_string().into_bytes(), shown.to_string().into_bytes()];
+    let mut looked_at =
+        vec![server.log().into_bytes(), listed.to_string().into_bytes(), shown.to_string().into_bytes()];
     let mut folders = vec![server.directory().to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

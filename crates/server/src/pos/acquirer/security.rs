@@ -64,23 +64,27 @@ impl Security {
     /// Reads it; gives besides how messages of SM4 terminals are laid out, whose PIN blocks are longer.
     pub(super) fn of(file: SecurityFile, messages: &Profile) -> Result<(Self, Profile)> {
         let named = |setting: &str, text: &str, names: String| format!("{setting}: \"{text}\" is none of {names}");
-        let mac = TerminalMac::ALL.into_iter().find(|form| form.name() == file.mac).with_context(|| {
-            named("mac", &file.mac, TerminalMac::ALL.map(TerminalMac::name).join(", "))
-        })?;
+        let mac = TerminalMac::ALL
+            .into_iter()
+            .find(|form| form.name() == file.mac)
+            .with_context(|| named("mac", &file.mac, TerminalMac::ALL.map(TerminalMac::name).join(", ")))?;
         let ciphers = [TerminalCipher::Des, TerminalCipher::TripleDes2];
-        let mac_key = ciphers.into_iter().find(|cipher| cipher.name() == file.mac_key).with_context(|| {
-            named("mac_key", &file.mac_key, ciphers.map(TerminalCipher::name).join(", "))
-        })?;
-        let track = TrackForm::ALL.into_iter().find(|form| form.name() == file.track).with_context(|| {
-            named("track", &file.track, TrackForm::ALL.map(TrackForm::name).join(", "))
-        })?;
+        let mac_key = ciphers
+            .into_iter()
+            .find(|cipher| cipher.name() == file.mac_key)
+            .with_context(|| named("mac_key", &file.mac_key, ciphers.map(TerminalCipher::name).join(", ")))?;
+        let track = TrackForm::ALL
+            .into_iter()
+            .find(|form| form.name() == file.track)
+            .with_context(|| named("track", &file.track, TrackForm::ALL.map(TrackForm::name).join(", ")))?;
         ensure!(
             matches!(file.check_bytes, 4 | 8),
             "check_bytes is {}: send the first 4 or 8 bytes of a check value",
             file.check_bytes
         );
         let last = messages.bitmap().bits;
-        let holds_mac = messages.field(file.mac_field).is_some_and(|field| (field.format, field.size) == (Format::B, 8));
+        let holds_mac =
+            messages.field(file.mac_field).is_some_and(|field| (field.format, field.size) == (Format::B, 8));
         ensure!(
             file.mac_field == last && holds_mac,
             "mac_field is {}: a MAC is the last field of its bitmap ({last}), 8 bytes of format b",

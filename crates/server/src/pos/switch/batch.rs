@@ -76,7 +76,12 @@ fn totals(said: &str) -> Option<BatchTotals> {
     let side = |from: usize| {
         let number = |at: usize, digits: usize| said.get(from + at..from + at + digits)?.parse::<i64>().ok();
         let count = |at: usize| number(at, 3).and_then(|count| u32::try_from(count).ok());
-        Some(Totals { debit: number(0, 12)?, debit_count: count(12)?, credit: number(15, 12)?, credit_count: count(27)? })
+        Some(Totals {
+            debit: number(0, 12)?,
+            debit_count: count(12)?,
+            credit: number(15, 12)?,
+            credit_count: count(27)?,
+        })
     };
     (said.len() == 2 * SIDE).then(|| Some(BatchTotals { domestic: side(0)?, foreign: side(SIDE)? }))?
 }
@@ -103,7 +108,18 @@ mod tests {
 
     #[test]
     fn totals_and_records_are_read_from_their_digits_or_not_at_all() {
-        let said = concat!("000000012345", "002", "000000000100", "001", "0", "000000000000", "000", "000000000000", "000", "0");
+        let said = concat!(
+            "000000012345",
+            "002",
+            "000000000100",
+            "001",
+            "0",
+            "000000000000",
+            "000",
+            "000000000000",
+            "000",
+            "0"
+        );
         let domestic = Totals { debit: 12_345, debit_count: 2, credit: 100, credit_count: 1 };
         assert_eq!(totals(said), Some(BatchTotals { domestic, foreign: Totals::default() }));
         assert_eq!(totals(&said[1..]), None);

@@ -102,8 +102,9 @@ impl<N: CardNetwork> Desk<N> {
                 }
                 (true, Some(zone)) => {
                     let terminal = known.id;
-                    let translate =
-                        move |keys: &crate::pos::keys::TerminalKeys| keys.translate_track(terminal, &zone, form, (track, &text));
+                    let translate = move |keys: &crate::pos::keys::TerminalKeys| {
+                        keys.translate_track(terminal, &zone, form, (track, &text))
+                    };
                     let (found, text) = beside(&self.keys, translate).await.map_err(|error| {
                         // It is no track under this key, or the terminal has none.
                         tracing::debug!(code = error.code(), "a track that does not open");
@@ -201,6 +202,9 @@ mod tests {
         assert_eq!(chip("57136230606601007726888D30122010000012345F"), card);
         assert_eq!(chip("9F260100"), None);
         assert_eq!(chip("5A0A62"), None, "cut off");
-        assert_eq!((mask("6230606601007726888"), mask("6230606601007")), ("623060*********6888".into(), "623060***1007".into()));
+        assert_eq!(
+            (mask("6230606601007726888"), mask("6230606601007")),
+            ("623060*********6888".into(), "623060***1007".into())
+        );
     }
 }

@@ -4,8 +4,8 @@
 //! terminal's own suspends it (259号文).
 
 use ark::keys::Exported;
-use domain::{Command, Reply};
 use domain::terminal::{SignIn, TerminalCommand, TerminalStatus};
+use domain::{Command, Reply};
 
 use super::desk::{Desk, key_service_failed};
 use super::known::{Known, digits};

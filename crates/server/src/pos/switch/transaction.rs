@@ -7,8 +7,8 @@
 //! ```
 
 use domain::card_transaction::{
-    CardAnswer, CardKind, CardStatus, CardTransaction, CardTransactionCommand, OriginalRef, RequestCardTransaction, TraceKey,
-    answer_code, transaction_of_reference,
+    CardAnswer, CardKind, CardStatus, CardTransaction, CardTransactionCommand, OriginalRef, RequestCardTransaction,
+    TraceKey, answer_code, transaction_of_reference,
 };
 use domain::ids::TerminalId;
 use domain::{Command, RefusalCode, Reply, State};
@@ -113,17 +113,13 @@ impl<N: CardNetwork> Desk<N> {
         exchange: Exchange,
     ) -> Result<Told, Decision> {
         let (answer, passed, outcome) = match exchange {
-            Exchange::Answered(answered) => {
-                (answered.for_the_books(self.today()), passed_back(&answered), "answered")
-            }
+            Exchange::Answered(answered) => (answered.for_the_books(self.today()), passed_back(&answered), "answered"),
             Exchange::NotSent { reason } => {
                 tracing::warn!(transaction = %row.id, reason, "a transaction was not sent to the network");
                 let code = acquirer.codes.unreachable.clone();
                 (CardAnswer::Declined { code }, Fields::default(), "not_sent")
             }
-            Exchange::Unanswered => {
-                (CardAnswer::NotAnswered, Fields::default(), "unanswered")
-            }
+            Exchange::Unanswered => (CardAnswer::NotAnswered, Fields::default(), "unanswered"),
         };
         metrics::counter!("lintel_pos_transactions_total", "outcome" => outcome).increment(1);
         let command = CardTransactionCommand::Answer { transaction: row.id, answer };

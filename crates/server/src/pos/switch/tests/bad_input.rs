@@ -11,8 +11,11 @@ use super::terminal::Device;
 
 /// A sale's fields with others in their place.
 fn sale<'f>(others: &[(u8, &'f str)]) -> Vec<(u8, &'f str)> {
-    let mut fields: Vec<_> = SALE.into_iter().filter(|(number, _)| !others.iter().any(|(it, _)| it == number)).collect();
-    fields.extend([(11, "000001"), (60, "22000001000500")].into_iter().filter(|(n, _)| !others.iter().any(|(it, _)| it == n)));
+    let mut fields: Vec<_> =
+        SALE.into_iter().filter(|(number, _)| !others.iter().any(|(it, _)| it == number)).collect();
+    fields.extend(
+        [(11, "000001"), (60, "22000001000500")].into_iter().filter(|(n, _)| !others.iter().any(|(it, _)| it == n)),
+    );
     fields.extend(others);
     fields
 }

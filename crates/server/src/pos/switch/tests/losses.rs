@@ -35,7 +35,8 @@ async fn a_silence_is_taken_back_once_by_switch_and_terminal_together() {
         let reversed = reverse(&mut device, "000001", "000000010000", "98", "0000010000010305").await;
         assert_eq!((reversed.is("00").mti.as_str(), reversed.proved), ("0410", Some(true)));
     }
-    let reversal = shop.look(|state| state.card_transaction(CardTransactionId(1)).unwrap().reversal.clone()).await.unwrap();
+    let reversal =
+        shop.look(|state| state.card_transaction(CardTransactionId(1)).unwrap().reversal.clone()).await.unwrap();
     assert_eq!((reversal.by, reversal.begun, reversal.code), (Reverser::Switch, 1, None));
     assert_eq!((shop.books().await, shop.transactions().await), ([0, 0, 0], (1, 1)));
     // The same sale again goes nowhere.
@@ -100,7 +101,8 @@ async fn an_approval_that_cannot_be_delivered_is_taken_back_by_the_switch() {
     shop.sale(&mut device, "000001", PIN).await.is("00");
     shop.undelivered(1).await;
     shop.undelivered(1).await;
-    let reversal = shop.look(|state| state.card_transaction(CardTransactionId(1)).unwrap().reversal.clone()).await.unwrap();
+    let reversal =
+        shop.look(|state| state.card_transaction(CardTransactionId(1)).unwrap().reversal.clone()).await.unwrap();
     assert_eq!((reversal.by, reversal.begun, reversal.reason.code()), (Reverser::Switch, 1, "06"));
 }
 

@@ -45,8 +45,14 @@ async fn a_terminal_signs_in_sells_voids_and_settles_in_either_cipher() {
         // 0.50 % of a debit card is the merchant's fee, 0.35 % the issuer's and 0.0325 % the network's.
         assert_eq!(shop.books().await, [9_962, 9_950, 12]);
         let (mti, heard) = shop.issuer.heard().remove(0);
-        assert_eq!((mti.as_str(), heard.text(2), heard.text(35)), ("0200", Some(CARD), Some("6230606601007726888=30122010000012345")));
-        assert_eq!((heard.text(18), heard.text(41), heard.text(42)), (Some("6513"), Some("00000001"), Some("898110065130001")));
+        assert_eq!(
+            (mti.as_str(), heard.text(2), heard.text(35)),
+            ("0200", Some(CARD), Some("6230606601007726888=30122010000012345"))
+        );
+        assert_eq!(
+            (heard.text(18), heard.text(41), heard.text(42)),
+            (Some("6513"), Some("00000001"), Some("898110065130001"))
+        );
 
         let kind = device.kind("01");
         let pin = hex::encode(device.work.as_ref().unwrap().pin.pin(PIN, CARD));
@@ -112,7 +118,11 @@ async fn a_terminal_that_proves_itself_elsewhere_ends_its_connection_before() {
     // Who only names it ends nobody's connection.
     let mut other = shop.device().await;
     other.work = Some(terminal::Work { pin: Cipher::sm4(&[1; 16]), mac: Cipher::sm4(&[2; 16]) });
-    let wrong = other.message("0200", &[SALE.as_slice(), &[(11, "000002"), (60, "22000001000500")]].concat(), other.work.clone().map(|work| work.mac).as_ref());
+    let wrong = other.message(
+        "0200",
+        &[SALE.as_slice(), &[(11, "000002"), (60, "22000001000500")]].concat(),
+        other.work.clone().map(|work| work.mac).as_ref(),
+    );
     other.send(&wrong).await;
     assert_eq!(other.hear().await.is("A0").asks, 3);
     shop.sale(&mut device, "000003", PIN).await.is("00");

@@ -1,9 +1,9 @@
 //! A terminal in this process, with ciphers of its own: it keeps what a real one keeps, and speaks over TCP.
 
-use iso8583::{Builder, Message, Profile};
-use sm4::Sm4;
 use des::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
 use des::{Des, TdesEde2};
+use iso8583::{Builder, Message, Profile};
+use sm4::Sm4;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -161,7 +161,8 @@ impl Device {
 
     /// Sends without waiting for the answer.
     pub(super) async fn send(&mut self, message: &[u8]) {
-        let content = [&hex::decode("6000030000").unwrap()[..], &hex::decode("603100311234").unwrap(), message].concat();
+        let content =
+            [&hex::decode("6000030000").unwrap()[..], &hex::decode("603100311234").unwrap(), message].concat();
         let length = u16::try_from(content.len()).unwrap().to_be_bytes();
         self.stream.write_all(&[&length[..], &content].concat()).await.unwrap();
     }
