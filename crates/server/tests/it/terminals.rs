@@ -1,6 +1,7 @@
 //! Terminals over the API and the command line: from stock to a merchant, with a key that never comes in the clear.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 #[expect(dead_code, reason = "the switch's own tests use all of it")]
@@ -12,36 +13,62 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use self::device::{Cipher, Device};
+use crate::card_network::{Network, connected, has_key};
 use crate::client::Client;
 use crate::open::{merchant, text};
 use crate::server::Server;
-use crate::staff::{Staff, client_of};
+use crate::skip::skip;
+use crate::staff::{Person, client_of};
 
 /// The vector: a master key, and under which transport key it lies here.
 const TRANSPORT: &str = "1234567890ABCDEFABCDEF0987654321";
 
-/// Two treasurers set the prices.
+/// Two treasurers set the prices; the first two administrators are there already, or are registered.
 fn priced(server: &Server) {
-    let staff = Staff::hire(server);
-    let roles = json!(["accountant", "treasurer"]);
-    for (operator, by, of) in [("opr_3", &staff.first, &staff.second), ("opr_4", &staff.second, &staff.first)] {
-        let change =
-            json!({"kind": "operator", "action": "change_roles", "operator": operator, "roles": roles.clone()});
-        of.approve(&text(&by.propose(&change).ok(), "/id")).ok();
+    let programs = server.operator();
+    for login in ["admin.one", "admin.two"] {
+        programs.post("/v1/operators", &json!({"login": login, "roles": ["administrator"]}));
     }
+    let [first, second] = ["opr_1", "opr_2"].map(|id| Person::enrol(server, id));
+    for (login, by, of) in [("maker", &first, &second), ("checker", &second, &first)] {
+        let register = json!({"kind": "operator", "action": "register", "login": login, "roles": ["treasurer"]});
+        of.approve(&text(&by.propose(&register).ok(), "/id")).ok();
+    }
+    let [maker, checker] = ["opr_3", "opr_4"].map(|id| Person::enrol(server, id));
     let rate = |rate: i64| json!({"rate": rate});
     let plan = json!({
         "kind": "card_fee", "action": "set_plan", "code": "standard", "from": "2026-03-05",
         "debit": rate(5_000), "credit": rate(6_000),
     });
-    staff.decided(&plan);
+    let cost = json!({
+        "kind": "card_fee", "action": "set_cost", "scheme": "unionpay", "from": "2026-03-05",
+        "debit": rate(3_500), "credit": rate(4_500), "network": rate(325),
+    });
+    for proposal in [plan, cost] {
+        checker.approve(&text(&maker.propose(&proposal).ok(), "/id")).ok();
+    }
+}
+
+/// A merchant with a terminal that is bound and may sign in; the merchant's number.
+fn bound(server: &Server, serial: &str) -> String {
+    priced(server);
+    let programs = server.operator();
+    let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
+    let number = text(&acquiring(&programs, &owner), "/number");
+    programs.post("/v1/terminals", &json!({"serial": serial, "model": "N900"})).ok();
+    form(server, "terminal/1/master", TRANSPORT);
+    programs.post("/v1/terminals/trm_1/key", &json!({})).ok();
+    let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
+    let bind = json!({"acquiring": "acq_1", "address": "北京市朝阳区建国路", "place": place, "tolerance_m": 500});
+    programs.post("/v1/terminals/trm_1/bind", &bind).ok();
+    number
 }
 
 /// A key of two custodians' components: administrators of the key service do that.
 fn form(server: &Server, name: &str, bytes: &str) {
     let programs = server.operator();
     for id in ["opr_1", "opr_2"] {
-        programs.post("/v1/ark/access", &json!({"action": "grant", "caller": id, "role": "custodian"})).ok();
+        programs.post("/v1/ark/access", &json!({"action": "grant", "caller": id, "role": "custodian"}));
     }
     let key = json!({"name": name, "kind": "sm4", "purpose": "terminal-master"});
     programs.post("/v1/ark/financial/form", &json!({"key": key, "components": 2})).ok();
@@ -189,17 +216,8 @@ const CHIP: &str = "9F26081122334455667788950500000000009F3704DEADBEEF";
 #[tokio::test]
 async fn a_platform_without_a_network_says_so_and_keeps_nothing_of_the_card() {
     let mut server = Server::start_with(&["ark.unseal=file", "pos.listen=127.0.0.1:0"]);
-    priced(&server);
+    let number = bound(&server, "N900-7");
     let programs = server.operator();
-    let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
-    let number = text(&acquiring(&programs, &owner), "/number");
-    programs.post("/v1/terminals", &json!({"serial": "N900-7", "model": "N900"})).ok();
-    form(&server, "terminal/1/master", TRANSPORT);
-    programs.post("/v1/terminals/trm_1/key", &json!({})).ok();
-    let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
-    let bind = json!({"acquiring": "acq_1", "address": "北京市朝阳区建国路", "place": place, "tolerance_m": 500});
-    programs.post("/v1/terminals/trm_1/bind", &bind).ok();
-
     let address = crate::pos::terminals(&server).parse().unwrap();
     let master = Cipher::sm4(&hex::decode(TRANSPORT).unwrap());
     let mut device = Device::connect(address, "00000001", &number, master).await;
@@ -256,4 +274,52 @@ async fn a_platform_without_a_network_says_so_and_keeps_nothing_of_the_card() {
     for (bytes, needle) in looked_at.iter().flat_map(|bytes| needles.iter().map(move |needle| (bytes, needle))) {
         assert!(!bytes.windows(needle.len()).any(|window| window == needle), "{}", hex::encode(needle));
     }
+}
+
+/// A Python that has pyiso8583.
+fn python() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    let own = cache.map(|cache| cache.join("lintel/venv/bin/python"));
+    let has_it = |python: &PathBuf| {
+        let output = Command::new(python).args(["-c", "import iso8583, iso8583.specs"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    own.into_iter().chain([PathBuf::from("python3")]).find(has_it)
+}
+
+#[test]
+fn a_terminal_of_another_making_works_a_shift_through_the_sandboxes_network() {
+    let Some(network) = Network::start(&[]) else { return };
+    let Some(python) = python() else {
+        let venv = "~/.cache/lintel/venv";
+        return skip("pyiso8583", &format!("python3 -m venv {venv} && {venv}/bin/pip install pyiso8583==4.0.1"));
+    };
+    let server = connected(&network, &["pos.listen=127.0.0.1:0"]);
+    let merchant = bound(&server, "N900-0042117");
+    let programs = server.operator();
+    for key in ["zone/unionpay/mac", "zone/unionpay/pin"] {
+        has_key(&programs, key);
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/pos/terminal.py");
+    let address = crate::pos::terminals(&server);
+    // Each of the sandbox's cards has its last six digits as its PIN.
+    let arguments = [script, &address, "00000001", &merchant, "N900-0042117", TRANSPORT, CARD, "726888"];
+    let output = Command::new(python).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{}", server.log());
+    assert!(said.contains("settled: batch 1 balanced"), "{said}");
+
+    let left = network.ask("GET", &format!("/balance/{CARD}"));
+    assert!(left.contains("99980000"), "{left}");
+    let shown = ["ctx_1", "ctx_2", "ctx_3"].map(|id| programs.get(&format!("/v1/card-transactions/{id}")).ok());
+    let told = shown.each_ref().map(|shown| format!("{} {} {}", text(shown, "/kind"), shown["amount"], text(shown, "/status")));
+    assert_eq!(told, ["sale 10000 approved", "void 10000 approved", "sale 20000 approved"]);
+    let closed = programs.get("/v1/batch-closes/bcl_1").ok();
+    assert_eq!((text(&closed, "/status"), &closed["ours"]), ("balanced".into(), &closed["theirs"]));
+    let terminal = programs.get("/v1/terminals/trm_1").ok();
+    assert_eq!((text(&terminal, "/status"), &terminal["batch"]), ("bound".into(), &json!(2)), "it signed out");
+    // Both sides have the same: the network's file of the day differs in nothing.
+    let taken = programs.post("/v1/card-clearing", &json!({"file": network.ask("GET", "/file/48021000")})).ok();
+    assert_eq!(taken["date"], "2026-03-05", "{taken}");
 }
