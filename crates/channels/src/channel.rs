@@ -72,7 +72,8 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// What it can do.
     fn manifest(&self) -> &Manifest;
 
-    /// The request that carries out what `attempt` asks. The same arguments give the same bytes.
+    /// The request that carries out what `attempt` asks. The same arguments give the same bytes, but for a signature that
+    /// draws a random number.
     ///
     /// # Errors
     /// [`ChannelError`] if the channel cannot be asked this at all; nothing was sent then.

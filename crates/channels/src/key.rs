@@ -3,7 +3,7 @@
 //! | what | in the settings | in the key service |
 //! |---|---|---|
 //! | a MAC key | 64 hexadecimal digits | `ark:NAME`: the key service makes and checks the MACs |
-//! | a private RSA key | PKCS #8 in DER, hexadecimal | `ark:NAME`: the key service signs |
+//! | a private RSA or SM2 key | RSA: PKCS #8 in DER, SM2: 32 bytes; hexadecimal | `ark:NAME`: the key service signs |
 //! | a secret that a format hashes with the message | the text itself | `ark:NAME=ark:vN:…`: what `lintel ark encrypt NAME` made, opened for each use |
 //! | the other side's public keys | `SubjectPublicKeyInfo` in base64 or PEM | public: they stay in the settings |
 
@@ -73,22 +73,71 @@ impl ChannelKey {
     }
 }
 
-/// A private RSA key of 2048 bits that signs PKCS #1 with SHA-256.
+/// Keys of the other side that are kept ready.
+const PEERS_MAX: usize = 4;
+
+/// How messages are signed with a pair of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// RSA of 2048 bits, PKCS #1 with SHA-256.
+    Rsa,
+    /// SM2 with SM3 under the usual id; DER.
+    Sm2,
+}
+
+impl Scheme {
+    const fn kind(self) -> KeyKind {
+        match self {
+            Self::Rsa => KeyKind::Rsa2048,
+            Self::Sm2 => KeyKind::Sm2,
+        }
+    }
+
+    const fn signing(self) -> Signing<'static> {
+        match self {
+            Self::Rsa => Signing::RsaPkcs1Sha256,
+            Self::Sm2 => Signing::SM2,
+        }
+    }
+
+    /// The key in a `SubjectPublicKeyInfo` as the provider takes it, if it is one of this kind.
+    fn public(self, info: Vec<u8>) -> Option<PublicKey> {
+        let bytes = match self {
+            // The frame of an RSA key of 2048 bits is 294 bytes: what has another length is another kind of key.
+            Self::Rsa => (info.len() == 294).then_some(info)?,
+            Self::Sm2 => info.strip_prefix(SM2_FRAME).filter(|point| point.len() == 65)?.to_vec(),
+        };
+        Some(PublicKey { kind: self.kind(), bytes })
+    }
+}
+
+/// What stands before the point in the `SubjectPublicKeyInfo` of an SM2 key: id-ecPublicKey, the curve, a bit string.
+const SM2_FRAME: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf,
+    0x55, 0x01, 0x82, 0x2d, 0x03, 0x42, 0x00,
+];
+
+/// A private key that signs.
 pub(crate) enum KeyPair {
     /// In the settings: for the sandbox and development.
-    Plain { soft: Soft, handle: KeyHandle },
+    Plain { soft: Soft, handle: KeyHandle, scheme: Scheme },
     /// In the key service.
     Named { name: String, keys: Arc<dyn KeyUse>, reason: String },
 }
 
 impl KeyPair {
     /// Reads the setting; `None` if it is neither form, or names a key where there is no key service.
-    pub(crate) fn read(channel: &'static str, text: &str, keys: Option<&Arc<dyn KeyUse>>) -> Option<Self> {
+    pub(crate) fn read(
+        channel: &'static str,
+        text: &str,
+        scheme: Scheme,
+        keys: Option<&Arc<dyn KeyUse>>,
+    ) -> Option<Self> {
         let Some(name) = text.strip_prefix(BY_NAME) else {
             let bytes = Zeroizing::new(hex::decode(text).ok()?);
             let soft = Soft::with_known_keys(0).ok()?;
-            let handle = soft.import(KeyKind::Rsa2048, &bytes).ok()?;
-            return Some(Self::Plain { soft, handle });
+            let handle = soft.import(scheme.kind(), &bytes).ok()?;
+            return Some(Self::Plain { soft, handle, scheme });
         };
         let keys = keys.filter(|_| !name.is_empty())?;
         Some(Self::Named { name: name.to_owned(), keys: Arc::clone(keys), reason: format!("channel {channel}") })
@@ -100,8 +149,8 @@ impl KeyPair {
     /// [`ChannelError::Key`].
     pub(crate) fn sign(&self, channel: &'static str, message: &[u8]) -> Result<Vec<u8>, ChannelError> {
         match self {
-            Self::Plain { soft, handle } => soft
-                .sign(*handle, Signing::RsaPkcs1Sha256, message)
+            Self::Plain { soft, handle, scheme } => soft
+                .sign(*handle, scheme.signing(), message)
                 .map_err(|error| failed(channel, "in the settings")(Error::Provider(error))),
             Self::Named { name, keys, reason } => {
                 let text = keys.sign(&by_platform(reason), name, message).map_err(failed(channel, name))?;
@@ -122,29 +171,29 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// The public RSA keys that the other side may sign with: two while it changes its certificate.
+/// The public keys that the other side may sign with: two while it changes its certificate.
 #[derive(Debug)]
 pub(crate) struct PeerKeys {
     soft: Soft,
+    scheme: Scheme,
     keys: Vec<PublicKey>,
 }
 
 impl PeerKeys {
     /// Reads `SubjectPublicKeyInfo` in base64, one or more with commas between, each with or without the lines of PEM.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str, scheme: Scheme) -> Option<Self> {
         let read = |text: &str| {
             let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
-            let bytes = BASE64_STANDARD.decode(lines.collect::<String>()).ok()?;
-            // The frame of an RSA key of 2048 bits is 294 bytes: what has another length is another kind of key.
-            (bytes.len() == 294).then_some(PublicKey { kind: KeyKind::Rsa2048, bytes })
+            scheme.public(BASE64_STANDARD.decode(lines.collect::<String>()).ok()?)
         };
         let keys: Option<Vec<_>> = text.split(',').map(read).collect();
-        Some(Self { soft: Soft::with_known_keys(0).ok()?, keys: keys? })
+        // Its tables of multiples make the keys that come again fast.
+        Some(Self { soft: Soft::with_known_keys(PEERS_MAX).ok()?, scheme, keys: keys? })
     }
 
     /// Whether one of them made the signature.
     pub(crate) fn fits(&self, message: &[u8], signature: &[u8]) -> bool {
-        let scheme = Signing::RsaPkcs1Sha256;
+        let scheme = self.scheme.signing();
         self.keys.iter().any(|public| self.soft.verify(&Check { public, scheme, message, signature }).is_ok())
     }
 }

@@ -31,16 +31,18 @@
 //! | [`registry`] | every channel, one line each |
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
 //! | [`unionpay_online`] | UnionPay online payment 5.1.0 |
+//! | [`epcc`] | EPCC: agreement pay, payout, refund |
 //! | [`host_link`] | what goes before each message on the link to a card network |
 //! | [`card_file`] | the card network's daily file |
 //! | `key` | the keys of a channel, in its settings or in the key service |
-//! | `form` | signed forms, as they stand on the wire |
+//! | `form`, `xml` | signed forms and XML messages, as they stand on the wire |
 //! | `settings` | settings, read strictly |
 //! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
 
 pub mod answer;
 pub mod card_file;
 pub mod channel;
+pub mod epcc;
 pub mod error;
 mod form;
 pub mod host_link;
@@ -57,6 +59,7 @@ pub mod statement;
 mod time;
 pub mod unionpay_online;
 pub mod verified;
+mod xml;
 
 pub use answer::{Answer, Notification, Notified, Return};
 pub use channel::{About, Channel, Open, Original, Try};

@@ -102,6 +102,8 @@ pub struct Manifest {
     pub settle_delay_ms: i64,
     /// Whether it gives a clearing file over this interface.
     pub statement: bool,
+    /// Whether it lists the payments that came back: else it only tells of each.
+    pub lists_returns: bool,
     /// Whether it tells of itself what became of an operation.
     pub notifies: bool,
     /// Its settings.

@@ -9,7 +9,7 @@ use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::key::BY_NAME;
 use crate::manifest::Setting;
-use crate::{sandbox_bank, sandbox_fund, unionpay_online};
+use crate::{epcc, sandbox_bank, sandbox_fund, unionpay_online};
 
 /// A kind of channel that can be configured.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,7 @@ type Opens = fn(&Value, Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, Ch
 pub const CHANNELS: &[Entry] = &[
     Entry { name: sandbox_bank::NAME, settings: sandbox_bank::SETTINGS, open: sandbox_bank::open },
     Entry { name: sandbox_fund::NAME, settings: sandbox_fund::SETTINGS, open: sandbox_fund::open },
+    Entry { name: epcc::NAME, settings: epcc::SETTINGS, open: epcc::open },
     Entry { name: unionpay_online::NAME, settings: unionpay_online::SETTINGS, open: unionpay_online::open },
 ];
 

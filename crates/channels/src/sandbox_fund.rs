@@ -80,6 +80,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         currencies: &[Currency::Cny],
         settle_delay_ms: sandbox_wire::SETTLE_DELAY_MS,
         statement: true,
+        lists_returns: false,
         notifies: true,
         settings: SETTINGS,
     };

@@ -7,7 +7,7 @@ use ark::keys::KeyUse;
 use serde_json::Value;
 
 use crate::error::ChannelError;
-use crate::key::{ChannelKey, KeyPair, PeerKeys, SharedSecret};
+use crate::key::{ChannelKey, KeyPair, PeerKeys, Scheme, SharedSecret};
 use crate::manifest::Setting;
 
 /// The settings of one channel.
@@ -65,14 +65,14 @@ impl<'a> Settings<'a> {
         ChannelKey::read(self.channel, self.text(setting)?, self.keys).ok_or_else(|| self.wrong(setting))
     }
 
-    /// A private RSA key.
-    pub(crate) fn key_pair(&self, setting: &Setting) -> Result<KeyPair, ChannelError> {
-        KeyPair::read(self.channel, self.text(setting)?, self.keys).ok_or_else(|| self.wrong(setting))
+    /// A private key.
+    pub(crate) fn key_pair(&self, setting: &Setting, scheme: Scheme) -> Result<KeyPair, ChannelError> {
+        KeyPair::read(self.channel, self.text(setting)?, scheme, self.keys).ok_or_else(|| self.wrong(setting))
     }
 
-    /// The other side's public RSA keys.
-    pub(crate) fn peer_keys(&self, setting: &Setting) -> Result<PeerKeys, ChannelError> {
-        PeerKeys::read(self.text(setting)?).ok_or_else(|| self.wrong(setting))
+    /// The other side's public keys.
+    pub(crate) fn peer_keys(&self, setting: &Setting, scheme: Scheme) -> Result<PeerKeys, ChannelError> {
+        PeerKeys::read(self.text(setting)?, scheme).ok_or_else(|| self.wrong(setting))
     }
 
     /// A shared secret that the format needs as bytes.

@@ -46,6 +46,7 @@ use crate::answer::{Answer, Notification, Notified, Return};
 use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::form::Form;
+use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Asked, Headers, Request, Response, What};
 use crate::settings::Settings;
@@ -160,6 +161,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         currencies: &[Currency::Cny],
         settle_delay_ms: SETTLE_DELAY_MS,
         statement: false,
+        lists_returns: false,
         notifies: true,
         settings: SETTINGS,
     };
@@ -181,8 +183,8 @@ fn signer(settings: &Settings<'_>) -> Result<Signer, ChannelError> {
         "01" => {
             let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             let cert_id = settings.fitting(&CERT_ID, digits)?;
-            let (ours, theirs) = (Box::new(settings.key_pair(&KEY)?), Box::new(settings.peer_keys(&PEER_KEY)?));
-            Ok(Signer::Rsa { ours, cert_id, theirs })
+            let (ours, theirs) = (settings.key_pair(&KEY, Scheme::Rsa)?, settings.peer_keys(&PEER_KEY, Scheme::Rsa)?);
+            Ok(Signer::Rsa { ours: Box::new(ours), cert_id, theirs: Box::new(theirs) })
         }
         "12" => {
             for setting in [CERT_ID, PEER_KEY] {

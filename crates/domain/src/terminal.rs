@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  register ─► STOCK ─ keys ─► KEYS_LOADED ─ bind ─► BOUND ─ sign in ─► ONLINE ─┐ (signs in again as often as it likes)
-//!                ▲ │              ▲   │ │              ▲  │                │ ◄───┘
+//!                ▲ │              ▲   │ │              ▲ ▲│  ◄─ sign out ─┤ ◄───┘
 //!                │ │        keys  │   └─┼── recover ◄──┼──┴────────────────┤ suspend: asked, moved, foreign serial
 //!                │ │              │     │     │        │ resume            ▼
 //!                │ └─ scrap ─┐  RECOVERED ◄───┴────────┴────────────── SUSPENDED
@@ -111,6 +111,8 @@ pub enum TerminalCommand {
         /// Why; 1 to 512 bytes.
         reason: String,
     },
+    /// It stops working for now: it takes cards again once it has signed in.
+    SignOut(TerminalId),
     /// Let it sign in again.
     Resume(TerminalId),
     /// It is back from its merchant; its key and binding are over.
@@ -198,6 +200,9 @@ pub enum TerminalEvent {
         #[n(1)]
         by: String,
     },
+    /// It stopped working for now.
+    #[n(9)]
+    SignedOut(#[n(0)] TerminalId),
 }
 
 /// Decides a step of a terminal's life.
@@ -216,6 +221,10 @@ pub fn decide(draft: &mut Draft<'_>, command: TerminalCommand) -> Result<Reply, 
             draft.state.terminal(terminal)?.require("suspend")?;
             check_text(&reason, "reason")?;
             Ok(suspend(draft, terminal, SuspensionReason::Asked(reason)))
+        }
+        TerminalCommand::SignOut(terminal) => {
+            draft.state.terminal(terminal)?.require("sign_out")?;
+            Ok(emit(draft, terminal, TerminalEvent::SignedOut(terminal)))
         }
         TerminalCommand::Resume(terminal) => {
             draft.state.terminal(terminal)?.require("resume")?;
@@ -411,6 +420,7 @@ pub(crate) fn apply(state: &mut State, event: &TerminalEvent) {
             terminal.signed_in_at = Some(now);
             terminal.status = TerminalStatus::Online;
         }
+        TerminalEvent::SignedOut(id) => row(state, *id).status = TerminalStatus::Bound,
         TerminalEvent::Located { terminal, report } => row(state, *terminal).location = Some(*report),
         TerminalEvent::Suspended { terminal, suspension } => {
             let terminal = row(state, *terminal);

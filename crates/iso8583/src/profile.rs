@@ -305,6 +305,23 @@ impl Profile {
         Ok(Self { name: file.name, mti: file.mti, bitmap: file.bitmap, fields })
     }
 
+    /// The same with another size of one field, where systems differ in nothing else.
+    ///
+    /// # Errors
+    /// A field that the profile does not have, or a size of 0.
+    pub fn resized(&self, number: u8, size: u16) -> Result<Self, ProfileError> {
+        let wrong = |found: String, remedy| {
+            Err(ProfileError::Field { profile: self.name.clone(), field: number.to_string(), found, remedy })
+        };
+        let mut resized = self.clone();
+        match resized.fields.get_mut(usize::from(number)).and_then(Option::as_mut) {
+            Some(field) if size > 0 => field.size = size,
+            Some(_) => return wrong(format!("size {size}"), "a field has at least 1"),
+            None => return wrong("no such field".to_owned(), "describe it in the profile"),
+        }
+        Ok(resized)
+    }
+
     /// What the profile calls itself.
     #[must_use]
     pub fn name(&self) -> &str {

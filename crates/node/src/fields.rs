@@ -14,6 +14,9 @@ pub const BANK_ACCOUNT: Field = Field::new("bank_account.number", Kind::BankAcco
 /// The name of its holder.
 pub const BANK_ACCOUNT_NAME: Field = Field::new("bank_account.name", Kind::Name);
 
+/// Where a terminal stands; it is sealed for the customer that its merchant is.
+pub const TERMINAL_ADDRESS: Field = Field::new("terminal.address", Kind::Address);
+
 /// Seals a text as a customer's field.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 
 mod doors;
 mod routes;
+#[cfg(test)]
+pub(crate) mod running;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -340,11 +342,11 @@ async fn serve(
 ) -> Result<()> {
     let listener = doors.listener(config).await?;
     let address = listener.local_addr()?;
-    let (platform, clock) = (app.platform.clone(), app.clock.clone());
+    let platform = app.platform.clone();
     let ark = Arc::clone(&app.ark);
     tokio::spawn(key_service::tick(Arc::clone(&ark)));
+    let pos = Pos::start(&config.pos, &app).await?;
     let (router, _) = http::routes(app);
-    let pos = Pos::start(&config.pos, &clock).await?;
     doors.opened(address)?;
     tracing::info!(%address, "ready: http://{address}/docs");
     let stop = async move {

@@ -126,10 +126,8 @@ fn whole_batches(count: usize) -> usize {
 }
 
 fn xor(data: &mut [u8], stream: &[[u8; BLOCK]]) {
-    for (data, stream) in data.chunks_mut(BLOCK).zip(stream) {
-        for (byte, stream) in data.iter_mut().zip(stream) {
-            *byte ^= stream;
-        }
+    for (byte, stream) in data.iter_mut().zip(stream.as_flattened()) {
+        *byte ^= stream;
     }
 }
 

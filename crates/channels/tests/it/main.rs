@@ -5,8 +5,10 @@
 
 mod clearing;
 mod conformance;
+mod epcc;
 mod fixture;
 mod named_key;
+mod openssl;
 mod registry;
 mod unionpay;
 mod unknown;

@@ -1,9 +1,7 @@
 //! UnionPay online against the `openssl` program, with keys of one run; its keys in the key service; its settings.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use ark::keys::{By, KeyUse, Purpose, Spec};
@@ -14,32 +12,11 @@ use domain::money::Currency;
 use serde_json::{Value, json};
 
 use crate::fixture;
+use crate::openssl::{openssl, skip};
 
 const SERIAL: &str = "2026030500000000000000420000042";
 const SECRET: &str = "a secret of one test";
 const BY: By<'static> = By::new("test", "", 1_800_000_000_000);
-
-/// What `openssl ARGUMENTS` makes of `input`; nothing if there is no such program.
-fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
-    let mut command = Command::new("openssl");
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().ok()?;
-    // A program that refuses its arguments may be gone before it reads; its exit code tells.
-    let _ = child.stdin.take().expect("piped above").write_all(input);
-    let output = child.wait_with_output().expect("openssl ends");
-    assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Some(output.stdout)
-}
-
-#[expect(clippy::print_stdout, reason = "a skipped test says so where tests speak")]
-fn skip(name: &str, install: &str) {
-    assert!(std::env::var_os("LINTEL_CI").is_none(), "{name} is missing: {install}");
-    println!("SKIP {name}: {install}");
-    if let Some(path) = std::env::var_os("LINTEL_SKIPS") {
-        let file = fs::OpenOptions::new().append(true).create(true).open(path);
-        writeln!(file.unwrap(), "SKIP {name}: {install}").unwrap();
-    }
-}
 
 /// The fields of a form, read apart from the crate: in their order, unescaped.
 fn fields(body: &[u8]) -> Vec<(String, String)> {

@@ -225,9 +225,8 @@ impl Terminal {
         match self.status {
             TerminalStatus::Stock | TerminalStatus::Recovered => &["load_key", "scrap"],
             TerminalStatus::KeysLoaded => &["load_key", "bind", "recover"],
-            TerminalStatus::Bound | TerminalStatus::Online => {
-                &["load_key", "sign_in", "report_location", "suspend", "recover"]
-            }
+            TerminalStatus::Bound => &["load_key", "sign_in", "report_location", "suspend", "recover"],
+            TerminalStatus::Online => &["load_key", "sign_in", "sign_out", "report_location", "suspend", "recover"],
             TerminalStatus::Suspended => &["resume", "recover"],
             TerminalStatus::Scrapped => &[],
         }

@@ -42,6 +42,9 @@ fn a_terminal_lives_from_stock_to_scrap() {
     assert_eq!((status(&kit, id), kit.state.terminal(id).unwrap().batch), (TerminalStatus::Bound, 1));
     kit.given(kit.sign_in(id));
     assert_eq!(status(&kit, id), TerminalStatus::Online);
+    kit.given(of(TerminalCommand::SignOut(id)));
+    assert_eq!(status(&kit, id), TerminalStatus::Bound, "it takes no card until it signs in");
+    kit.given(kit.sign_in(id));
     kit.given(of(TerminalCommand::Suspend { terminal: id, reason: "broken".into() }));
     kit.restore();
     assert_eq!(status(&kit, id), TerminalStatus::Suspended);

@@ -2,6 +2,8 @@
 
 use std::io::Read as _;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ark::ceremony::{RootKey, Share, Shares};
@@ -14,6 +16,11 @@ use zeroize::Zeroizing;
 use crate::config::{ArkUnseal, Config};
 use crate::http::auth::{KEY_SERIAL, OPERATOR, api_key};
 use crate::shell::key_service::held_elsewhere;
+
+/// How long a platform that has the keys may take to make its vault.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+const EVERY: Duration = Duration::from_millis(50);
 
 /// Print the secret of an API key.
 ///
@@ -36,11 +43,24 @@ impl Key {
     /// A vault that does not open.
     pub(crate) fn run(&self, config: &Config) -> Result<()> {
         let root = if self.shares { Some(collect()?) } else { None };
-        let made = config.data_dir.join(VAULT_NAME).exists();
-        let root = if made { api_root(config, root.as_ref())? } else { first(config, root.as_ref())? };
+        let until = Instant::now() + PATIENCE;
+        let root = loop {
+            let made = config.data_dir.join(VAULT_NAME).exists();
+            match if made { api_root(config, root.as_ref()) } else { first(config, root.as_ref()) } {
+                // The platform that has the keys was opened a moment ago, and makes its vault now.
+                Err(error) if !made && is_held(&error) && Instant::now() < until => sleep(EVERY),
+                root => break root?,
+            }
+        };
         super::print(&format!("{}\n", api_key(&root, &self.id, KEY_SERIAL).to_hex().expose()));
         Ok(())
     }
+}
+
+/// Whether it is that another process has the keys.
+fn is_held(error: &anyhow::Error) -> bool {
+    use ark::keys::Error::{Database, File};
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(File { .. } | Database(_))))
 }
 
 /// What API keys of a data directory derive from, beside a platform that may run.

@@ -1,6 +1,7 @@
 //! The command line: what an operator does by hand.
 
 mod account;
+mod acquiring;
 mod approval;
 mod ark;
 mod attempt;
@@ -34,6 +35,7 @@ mod settlement;
 mod still;
 mod suspense;
 mod table;
+mod terminal;
 mod tree;
 mod verify;
 mod withdrawal;
@@ -143,6 +145,12 @@ enum What {
     /// Block lists: look, add, propose a removal.
     #[command(after_help = block_list::EXAMPLES)]
     BlockList(Remote<block_list::BlockList>),
+    /// Terminals at points of sale: register, load keys, bind, suspend, batches.
+    #[command(after_help = terminal::EXAMPLES)]
+    Terminal(Remote<terminal::Terminal>),
+    /// Merchants' acquiring: open, terms, suspend.
+    #[command(after_help = acquiring::EXAMPLES)]
+    Acquiring(Remote<acquiring::Acquiring>),
     /// Card messages (ISO 8583): show one, make one, look at profiles.
     #[command(subcommand, after_help = self::iso8583::EXAMPLES)]
     Iso8583(self::iso8583::Iso8583),
@@ -237,6 +245,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
         What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
+        What::Terminal(terminal) => terminal.run(&load()?, terminal::Terminal::ask)?,
+        What::Acquiring(acquiring) => acquiring.run(&load()?, acquiring::Acquiring::ask)?,
         What::Iso8583(iso8583) => iso8583.run()?,
         What::Key(key) => key.run(&load()?)?,
         What::Journal(journal) => journal.run(&load()?)?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ark::{CustomerId as Person, MacKey, Vault};
+use ark::{CustomerId as Person, MacKey, Secret, Vault};
 use domain::account::Owner;
 use domain::customer::Customer;
 use domain::ids::CustomerId;
@@ -114,8 +114,7 @@ fn digits(number: &str, param: &str) -> Result<String, ApiError> {
 
 /// A keyed digest of the number.
 fn token(root: &MacKey, number: &str, param: &str) -> Result<String, ApiError> {
-    let tag = root.mac().update(b"bank-account\0").update(digits(number, param)?.as_bytes()).finish();
-    Ok(format!("crd_{}", hex::encode(&tag[..16])))
+    Ok(ark::vault::card_token(root, &Secret::new(digits(number, param)?)))
 }
 
 fn seal(

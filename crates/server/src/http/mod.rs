@@ -1,6 +1,7 @@
 //! HTTP: one file a feature, each with its own wire types; errors, signatures and the document in files of their own.
 
 pub(crate) mod account;
+mod acquiring;
 mod advance;
 pub(crate) mod agreement;
 pub(crate) mod answer;
@@ -11,6 +12,7 @@ pub(crate) mod attempt;
 pub(crate) mod auth;
 pub(crate) mod bank_account;
 pub(crate) mod bank_card;
+mod batch_close;
 pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
@@ -61,6 +63,7 @@ pub(crate) mod site_weight;
 pub(crate) mod split;
 pub(crate) mod statement;
 pub(crate) mod suspense;
+mod terminal;
 pub(crate) mod top_up;
 pub(crate) mod totp;
 pub(crate) mod transfer;
@@ -231,10 +234,30 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(certificate::revoke))
         .routes(routes!(limit::classify))
         .routes(routes!(site_weight::undo))
+        .merge(points_of_sale())
         .routes(routes!(business_day::list))
         .routes(routes!(business_day::get))
         .routes(routes!(business_day::cut))
         .routes(routes!(business_day::close))
+}
+
+/// Where cards are taken.
+fn points_of_sale() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(acquiring::open, acquiring::list))
+        .routes(routes!(acquiring::get))
+        .routes(routes!(acquiring::set_terms))
+        .routes(routes!(acquiring::suspend))
+        .routes(routes!(acquiring::resume))
+        .routes(routes!(terminal::register, terminal::list))
+        .routes(routes!(terminal::get))
+        .routes(routes!(terminal::load_key))
+        .routes(routes!(terminal::bind))
+        .routes(routes!(terminal::report_location))
+        .routes(routes!(terminal::suspend))
+        .routes(routes!(terminal::resume))
+        .routes(routes!(terminal::recover))
+        .routes(routes!(terminal::scrap))
 }
 
 fn parties() -> OpenApiRouter<App> {
@@ -361,6 +384,8 @@ fn wallets() -> OpenApiRouter<App> {
         .routes(routes!(card_fee::list_costs))
         .routes(routes!(card_transaction::list))
         .routes(routes!(card_transaction::get))
+        .routes(routes!(batch_close::list))
+        .routes(routes!(batch_close::get))
         .routes(routes!(card_clearing::take, card_clearing::list))
         .routes(routes!(card_clearing::get))
         .routes(routes!(limit::in_force))

@@ -3,12 +3,19 @@
 //! A profile that was read is consistent: fields and parts that it speaks of are in the messages' own profile, codes are two
 //! characters.
 
+mod card;
+mod security;
+
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use domain::card_transaction::CardKind;
 use iso8583::{Message, Profile, Value};
 use serde::Deserialize;
 
+use self::card::{CardLine, Cards};
+use self::security::SecurityFile;
+pub(crate) use self::security::{CheckAt, Security};
 use super::frame::SHORTEST;
 
 /// What is used unless a file is named.
@@ -56,6 +63,58 @@ pub(crate) enum Kind {
     BatchClose,
     /// 批上送
     BatchUpload,
+    /// 批上送结束
+    BatchUploadEnd,
+}
+
+impl Kind {
+    /// What the books call it; nothing of what is not booked.
+    pub(crate) fn booked(self) -> Option<CardKind> {
+        match self {
+            Self::Sale => Some(CardKind::Sale),
+            Self::Void => Some(CardKind::Void),
+            Self::PreAuthorisation => Some(CardKind::PreAuthorisation),
+            Self::PreAuthorisationCancel => Some(CardKind::PreAuthorisationCancel),
+            Self::Completion => Some(CardKind::Completion),
+            Self::CompletionVoid => Some(CardKind::CompletionVoid),
+            Self::CompletionAdvice => Some(CardKind::CompletionAdvice),
+            Self::Refund => Some(CardKind::Refund),
+            Self::OfflineSale => Some(CardKind::Offline),
+            Self::Adjustment | Self::Tip => Some(CardKind::Adjustment),
+            Self::Balance
+            | Self::Reversal
+            | Self::SignIn
+            | Self::SignOut
+            | Self::BatchClose
+            | Self::BatchUpload
+            | Self::BatchUploadEnd => None,
+        }
+    }
+
+    /// Whether it is only believed with a MAC: what books, what takes back, what shows a balance.
+    pub(crate) fn needs_mac(self) -> bool {
+        self.booked().is_some() || matches!(self, Self::Balance | Self::Reversal)
+    }
+}
+
+/// By what a reversal names what it takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReversalNames {
+    /// By its own trace and batch, which are the original's.
+    OwnTrace,
+    /// By field 61.
+    Original,
+}
+
+/// What field 4 of an adjustment or a tip is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Adjusted {
+    /// What it adds.
+    Added,
+    /// The sale with what it adds.
+    Whole,
 }
 
 /// Whether something that not all terminals send is taken.
@@ -83,6 +142,38 @@ pub(crate) struct Codes {
     pub(crate) format_error: String,
     pub(crate) overloaded: String,
     pub(crate) unknown_terminal: String,
+    pub(crate) unknown_merchant: String,
+    pub(crate) not_signed_in: String,
+    pub(crate) card_number: String,
+    pub(crate) no_issuer: String,
+    pub(crate) not_supported: String,
+    pub(crate) unreachable: String,
+    pub(crate) system: String,
+    pub(crate) no_answer: String,
+    pub(crate) pin_wrong: String,
+    pub(crate) mac_wrong: String,
+}
+
+impl Codes {
+    fn all(&self) -> [&String; 15] {
+        [
+            &self.approved,
+            &self.invalid_transaction,
+            &self.format_error,
+            &self.overloaded,
+            &self.unknown_terminal,
+            &self.unknown_merchant,
+            &self.not_signed_in,
+            &self.card_number,
+            &self.no_issuer,
+            &self.not_supported,
+            &self.unreachable,
+            &self.system,
+            &self.no_answer,
+            &self.pin_wrong,
+            &self.mac_wrong,
+        ]
+    }
 }
 
 /// The file as written.
@@ -99,8 +190,12 @@ struct File {
     time: u8,
     echo: Vec<Echo>,
     requests: Vec<Request>,
+    reversal_names: ReversalNames,
+    adjusted: Adjusted,
     codes: Codes,
     transactions: Vec<Line>,
+    cards: Vec<CardLine>,
+    security: SecurityFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,6 +240,12 @@ pub(crate) struct Acquirer {
     pub(crate) date: u8,
     pub(crate) time: u8,
     pub(crate) codes: Codes,
+    pub(crate) reversal_names: ReversalNames,
+    pub(crate) adjusted: Adjusted,
+    pub(crate) cards: Cards,
+    pub(crate) security: Security,
+    /// The messages of terminals whose keys are of SM4: their PIN blocks are longer.
+    pub(crate) sm4_messages: Profile,
     echo: Vec<Echo>,
     requests: Vec<Request>,
     lines: Vec<Line>,
@@ -175,15 +276,7 @@ impl Acquirer {
             "largest_frame is {}: use {SHORTEST} to {largest} bytes",
             file.largest_frame
         );
-        let codes = &file.codes;
-        let all = [
-            &codes.approved,
-            &codes.invalid_transaction,
-            &codes.format_error,
-            &codes.overloaded,
-            &codes.unknown_terminal,
-        ];
-        for code in all.into_iter().chain(file.requests.iter().flat_map(|request| &request.codes)) {
+        for code in file.codes.all().into_iter().chain(file.requests.iter().flat_map(|request| &request.codes)) {
             let right = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
             ensure!(right, "codes: \"{code}\" is not two letters or digits");
         }
@@ -198,6 +291,7 @@ impl Acquirer {
             let right = mti.len() == 4 && mti.bytes().all(|byte| byte.is_ascii_digit());
             ensure!(right, "mti: \"{mti}\" is not four digits, such as \"0200\"");
         }
+        let (security, sm4_messages) = Security::of(file.security, &messages).context("security")?;
         Ok(Self {
             network_code: part(&messages, NETWORK_CODE)?,
             transaction_type: part(&messages, TRANSACTION_TYPE)?,
@@ -210,6 +304,11 @@ impl Acquirer {
             date: file.date,
             time: file.time,
             codes: file.codes,
+            reversal_names: file.reversal_names,
+            adjusted: file.adjusted,
+            cards: Cards::of(file.cards)?,
+            security,
+            sm4_messages,
             echo: file.echo,
             requests: file.requests,
             lines: file.transactions,
@@ -220,6 +319,12 @@ impl Acquirer {
     pub(crate) fn request(&self, code: &str) -> u8 {
         let asks = |request: &&Request| request.codes.iter().any(|known| known == code);
         self.requests.iter().find(asks).map_or(0, |request| request.digit)
+    }
+
+    /// The network code of a message, three digits.
+    pub(crate) fn network_code_of(&self, message: &Message<'_, '_>) -> Option<String> {
+        let part = message.part(self.network_code.0, self.network_code.1);
+        part.ok().and_then(|part| digits_of(part)).filter(|code| code.len() == 3)
     }
 
     /// Whether a terminal only wants to hear an answer.
@@ -272,6 +377,14 @@ fn part(messages: &Profile, name: &str) -> Result<Part> {
 
 fn is_type(message: &Message<'_, '_>, mti: &str) -> bool {
     message.mti() == mti.as_bytes()
+}
+
+/// Digits as text.
+fn digits_of(value: Value<'_>) -> Option<String> {
+    match value {
+        Value::Digits(digits) => Some(digits.iter().map(char::from).collect()),
+        Value::Text(_) | Value::Bytes(_) | Value::Hex(_) => None,
+    }
 }
 
 fn holds(found: Result<Value<'_>, iso8583::Error>, wanted: &str) -> bool {

@@ -2,12 +2,16 @@
 
 use domain::calendar::Date;
 use domain::envelope::Time;
-use iso8583::{Builder, Message};
+use iso8583::profile::Format;
+use iso8583::{Builder, Digits, Message, Value};
 
 use super::acquirer::Acquirer;
+use super::switch::Told;
 
 /// Field 39.
 const ANSWER_CODE: u8 = 39;
+/// Bytes of a MAC.
+pub(crate) const MAC: usize = 8;
 const SECOND_MS: i64 = 1_000;
 const DAY_SECONDS: i64 = 86_400;
 
@@ -22,7 +26,7 @@ pub(crate) fn answer_type(mti: [u8; 4]) -> Option<[u8; 4]> {
     Some([version, class, function, b'0'])
 }
 
-/// The answer: what the profile repeats, date and time, and the code.
+/// The answer: what the profile repeats, date and time, the code, what it says besides; zeros for its MAC, if it has one.
 ///
 /// # Errors
 /// [`iso8583::Error`]: the profile lays out one of these fields so that it cannot hold what goes there.
@@ -30,7 +34,7 @@ pub(crate) fn answer(
     acquirer: &Acquirer,
     asked: &Message<'_, '_>,
     answer_type: [u8; 4],
-    code: &str,
+    told: &Told,
     now: Time,
 ) -> Result<Vec<u8>, iso8583::Error> {
     let mut answer = Builder::new(&acquirer.messages, answer_type)?;
@@ -38,12 +42,23 @@ pub(crate) fn answer(
         answer.set(number, asked.value(number)?)?;
     }
     let (date, time) = local(now);
-    answer.digits(acquirer.date, &date)?.digits(acquirer.time, &time)?.text(ANSWER_CODE, code)?;
+    answer.digits(acquirer.date, &date)?.digits(acquirer.time, &time)?.text(ANSWER_CODE, &told.code)?;
+    for (number, content) in told.fields.iter() {
+        let value = match acquirer.messages.field(number).map(|field| field.format) {
+            Some(Format::N | Format::Z) => Value::Digits(Digits::of(std::str::from_utf8(content).unwrap_or_default())),
+            Some(Format::An | Format::Ans) => Value::Text(content),
+            Some(Format::B) | None => Value::Bytes(content),
+        };
+        answer.set(number, value)?;
+    }
+    if told.proof.is_some() {
+        answer.bytes(acquirer.security.mac_field, &[0; MAC])?;
+    }
     answer.encode()
 }
 
 /// Date (MMDD) and time (hhmmss) in Shanghai.
-fn local(now: Time) -> (String, String) {
+pub(crate) fn local(now: Time) -> (String, String) {
     let date = Date::in_shanghai(now);
     let seconds = now.0.saturating_sub(date.starts_at().0).div_euclid(SECOND_MS).rem_euclid(DAY_SECONDS);
     let time = format!("{:02}{:02}{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
@@ -74,7 +89,7 @@ mod tests {
         let bytes = sale.text(41, "10000001").unwrap().encode().unwrap();
         let asked = Message::decode(&acquirer.messages, &bytes).unwrap();
         // 2026-12-31 16:00:59.999 in Greenwich is the next year in Shanghai.
-        let bytes = answer(&acquirer, &asked, *b"0210", "51", Time(1_798_732_859_999)).unwrap();
+        let bytes = answer(&acquirer, &asked, *b"0210", &Told::of("51"), Time(1_798_732_859_999)).unwrap();
         let told = Message::decode(&acquirer.messages, &bytes).unwrap();
         assert_eq!((told.mti(), told.fields().collect::<Vec<_>>()), (*b"0210", vec![3, 11, 12, 13, 39, 41]));
         assert_eq!(told.digits(12).unwrap(), "000059");

@@ -3,7 +3,8 @@
 //! ```text
 //!  idle ─ first byte ─► reading ─ whole frame ─► deciding ─► writing ─► idle
 //!   │ idle time-out       │ read time-out                      │ write time-out
-//!   │ asked to stop       │ framing lost · peer gone            │ peer gone
+//!   │ asked to stop       │ framing lost · peer gone            │ peer gone: the switch is told
+//!   │ its terminal came by another connection
 //!   └──────────┬──────────┴───────────────────┬────────────────┘
 //!            closed                    asked to stop: after the answer
 //! ```
@@ -15,6 +16,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -23,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::frame::{FrameError, Frames};
 use super::gateway::{Gateway, Reply};
+use super::session::Connected;
 use super::switch::Switch;
 
 /// How much is read at once; a full sale takes about 300 bytes.
@@ -56,6 +59,8 @@ pub(crate) enum Closed {
     Length,
     /// What the gateway says.
     Refused(&'static str),
+    /// Its terminal proved itself on another connection.
+    Superseded,
     /// The platform stops.
     Stopping,
 }
@@ -71,6 +76,7 @@ impl Closed {
             Self::SlowWrite => "slow_write",
             Self::Length => "length",
             Self::Refused(why) => why,
+            Self::Superseded => "superseded",
             Self::Stopping => "stopping",
         }
     }
@@ -84,8 +90,9 @@ pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin, S: Switch>(
     mut stop: watch::Receiver<bool>,
 ) -> Closed {
     let mut frames = Frames::new(gateway.acquirer.largest_frame);
+    let connected = Arc::new(Connected::default());
     loop {
-        let frame = next(&mut stream, &mut frames, patience, &mut stop).await;
+        let frame = next(&mut stream, &mut frames, patience, (&mut stop, &connected)).await;
         let frame = match frame {
             Ok(frame) => frame,
             Err(closed) => return closed,
@@ -93,18 +100,22 @@ pub(crate) async fn serve<T: AsyncRead + AsyncWrite + Unpin, S: Switch>(
         metrics::counter!("lintel_pos_frames_total").increment(1);
         let began = std::time::Instant::now();
         // In a box of its own, which goes with the answer: what a message takes while it is decided no silent connection holds.
-        let reply = Box::pin(gateway.reply(&frame)).await;
+        let reply = Box::pin(gateway.reply(&frame, &connected)).await;
         metrics::histogram!("lintel_pos_answer_seconds").record(began.elapsed().as_secs_f64());
-        let bytes = match reply {
-            Reply::Send(bytes) => bytes,
+        let (bytes, card) = match reply {
+            Reply::Send(bytes, card) => (bytes, card),
             Reply::Nothing => continue,
             Reply::Close(why) => return Closed::Refused(why),
         };
-        match timeout(patience.write, write(&mut stream, &bytes)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Closed::CutOff,
-            Err(_) => return Closed::SlowWrite,
+        let closed = match timeout(patience.write, write(&mut stream, &bytes)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(_)) => Closed::CutOff,
+            Err(_) => Closed::SlowWrite,
+        };
+        if let Some(card) = card {
+            gateway.switch.undelivered(card).await;
         }
+        return closed;
     }
 }
 
@@ -113,12 +124,12 @@ async fn write<T: AsyncWrite + Unpin>(stream: &mut T, bytes: &[u8]) -> io::Resul
     stream.flush().await
 }
 
-/// The next whole frame. Between frames a stop ends it; who is within one may finish it.
+/// The next whole frame. Between frames a stop ends it, or its terminal on another connection; who is within one may finish it.
 async fn next<T: AsyncRead + Unpin>(
     stream: &mut T,
     frames: &mut Frames,
     patience: Patience,
-    stop: &mut watch::Receiver<bool>,
+    (stop, connected): (&mut watch::Receiver<bool>, &Connected),
 ) -> Result<Vec<u8>, Closed> {
     let mut begun = None;
     loop {
@@ -135,6 +146,7 @@ async fn next<T: AsyncRead + Unpin>(
             let came = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return Err(Closed::Stopping),
+                () = connected.superseded() => return Err(Closed::Superseded),
                 came = timeout_at(until, read(stream, frames)) => came,
             };
             match came {

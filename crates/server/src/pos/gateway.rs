@@ -4,20 +4,25 @@
 //!  frame ─► envelope ─► message ─► echo ────────────────► approved
 //!             │           │        known transaction ─► queue ─► switch ─► its code
 //!             │           │                                └ full: overloaded, or close
+//!             │           │                                  the answer's MAC, by the switch
 //!             │           │        another one ─────────► invalid transaction
 //!             │           ├ fields wrong ───────────────► format error, with what could be read
 //!             │           └ no request: nothing is answered
 //!             └ no envelope, no message type: framing is lost, close
 //! ```
 
+use std::sync::Arc;
+
 use domain::envelope::Time;
+use domain::ids::CardTransactionId;
 use iso8583::Message;
 use tokio::sync::Semaphore;
 
 use super::acquirer::{Acquirer, Lri, Overload};
-use super::answer::{answer, answer_type};
+use super::answer::{MAC, answer, answer_type};
 use super::envelope::{Envelope, put_frame};
-use super::switch::{Asked, Switch, Told};
+use super::session::Connected;
+use super::switch::{Asked, Decision, Switch, Told};
 use crate::shell::Clock;
 
 /// What all connections share.
@@ -33,8 +38,8 @@ pub(crate) struct Gateway<S> {
 /// What to do about a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// Send this.
-    Send(Vec<u8>),
+    /// Send this. If it cannot be delivered, the switch takes the transaction back.
+    Send(Vec<u8>, Option<CardTransactionId>),
     /// Nothing; go on.
     Nothing,
     /// End the connection.
@@ -43,7 +48,7 @@ pub(crate) enum Reply {
 
 impl<S: Switch> Gateway<S> {
     /// Reads a frame, which lies there without its length, and says what to do.
-    pub(crate) async fn reply(&self, frame: &[u8]) -> Reply {
+    pub(crate) async fn reply(&self, frame: &[u8], connected: &Arc<Connected>) -> Reply {
         let envelope = match Envelope::read(frame) {
             Ok(envelope) if envelope.lri.is_some() && self.acquirer.lri == Lri::Refused => {
                 return close("lri_refused", &"an LRI block, which the acquirer's profile refuses");
@@ -51,7 +56,7 @@ impl<S: Switch> Gateway<S> {
             Ok(envelope) => envelope,
             Err(error) => return close("envelope", &error),
         };
-        let (message, wrong) = match Message::decode_until_wrong(&self.acquirer.messages, envelope.message) {
+        let (message, wrong) = match self.read(envelope.message) {
             Ok(read) => read,
             Err(error) => return close("message", &error.moved(envelope.message_at())),
         };
@@ -63,46 +68,83 @@ impl<S: Switch> Gateway<S> {
             Some(error) => {
                 tracing::debug!(error = %error.moved(envelope.message_at()), "a message that does not read");
                 refused("format_error");
-                Told { code: self.acquirer.codes.format_error.clone() }
+                Told::of(&self.acquirer.codes.format_error)
             }
-            None => match self.told(&message).await {
-                Some(told) => told,
-                None => return Reply::Close("overloaded"),
+            None => match self.told(&message, connected).await {
+                Decision::Tell(told) => told,
+                Decision::Close(why) => return Reply::Close(why),
             },
         };
-        let bytes = match answer(&self.acquirer, &message, told_as, &told.code, self.now()) {
-            Ok(bytes) => bytes,
-            Err(error) => return close("answer", &error),
-        };
-        let mut out = Vec::new();
-        let header = envelope.header.answer(self.acquirer.request(&told.code));
-        match put_frame(&mut out, envelope.tpdu.answer(), header, &bytes) {
-            Ok(()) => Reply::Send(out),
-            Err(length) => close("answer", &format!("{length} bytes")),
+        match self.answer(&envelope, &message, told_as, &told).await {
+            Ok(frame) => Reply::Send(frame, told.card),
+            Err(why) => {
+                if let Some(card) = told.card {
+                    self.switch.undelivered(card).await;
+                }
+                why
+            }
         }
     }
 
-    /// What a message that was read whole is told; `None` if the connection is to be closed.
-    async fn told(&self, message: &Message<'_, '_>) -> Option<Told> {
+    /// The message, and what is wrong with it. Terminals of SM4 have longer PIN blocks: what does not read in the one layout
+    /// may read in the other.
+    fn read<'b>(&'b self, bytes: &'b [u8]) -> Result<(Message<'b, 'b>, Option<iso8583::Error>), iso8583::Error> {
+        let read = Message::decode_until_wrong(&self.acquirer.messages, bytes)?;
+        if read.1.is_none() {
+            return Ok(read);
+        }
+        match Message::decode(&self.acquirer.sm4_messages, bytes) {
+            Ok(message) => Ok((message, None)),
+            Err(_) => Ok(read),
+        }
+    }
+
+    /// The frame of an answer, with its MAC.
+    async fn answer(
+        &self,
+        envelope: &Envelope<'_>,
+        message: &Message<'_, '_>,
+        told_as: [u8; 4],
+        told: &Told,
+    ) -> Result<Vec<u8>, Reply> {
+        let mut bytes =
+            answer(&self.acquirer, message, told_as, told, self.now()).map_err(|error| close("answer", &error))?;
+        if let Some(terminal) = told.proof {
+            let at = bytes.len().saturating_sub(MAC);
+            let (proved, mac) = bytes.split_at_mut(at);
+            let made = self.switch.prove(&self.acquirer, terminal, proved).await;
+            mac.copy_from_slice(&made.ok_or(Reply::Close("mac"))?);
+        }
+        let mut out = Vec::new();
+        let asks = if told.sign_in { &self.acquirer.codes.mac_wrong } else { &told.code };
+        let header = envelope.header.answer(self.acquirer.request(asks));
+        match put_frame(&mut out, envelope.tpdu.answer(), header, &bytes) {
+            Ok(()) => Ok(out),
+            Err(length) => Err(close("answer", &format!("{length} bytes"))),
+        }
+    }
+
+    /// What becomes of a message that was read whole.
+    async fn told(&self, message: &Message<'_, '_>, connected: &Arc<Connected>) -> Decision {
         let codes = &self.acquirer.codes;
-        let told = |code: &String| Told { code: code.clone() };
+        let told = |code: &String| Decision::Tell(Told::of(code));
         if self.acquirer.is_echo(message) {
             metrics::counter!("lintel_pos_messages_total", "outcome" => "echo").increment(1);
-            return Some(told(&codes.approved));
+            return told(&codes.approved);
         }
         let Some(kind) = self.acquirer.kind(message) else {
             refused("invalid_transaction");
-            return Some(told(&codes.invalid_transaction));
+            return told(&codes.invalid_transaction);
         };
         let Ok(_place) = self.queue.try_acquire() else {
             refused("overloaded");
             return match self.acquirer.overload {
-                Overload::Answer => Some(told(&codes.overloaded)),
-                Overload::Close => None,
+                Overload::Answer => told(&codes.overloaded),
+                Overload::Close => Decision::Close("overloaded"),
             };
         };
         metrics::counter!("lintel_pos_messages_total", "outcome" => "decided").increment(1);
-        Some(self.switch.decide(Asked { acquirer: &self.acquirer, message, kind }).await)
+        self.switch.decide(Asked { acquirer: &self.acquirer, message, kind, connected }).await
     }
 
     fn now(&self) -> Time {

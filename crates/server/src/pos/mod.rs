@@ -16,7 +16,9 @@
 //! | [`acquirer`] | an acquirer's profile: what the dialect leaves open |
 //! | [`answer`] | the bytes of an answer |
 //! | [`answer_code`] | what field 39 says |
-//! | [`switch`] | the boundary behind which messages are decided |
+//! | [`session`] | one terminal, one connection |
+//! | [`keys`] | the terminals' keys in the key service |
+//! | [`switch`] | decides messages: keys, books, network |
 //! | [`network`] | the boundary to a card network |
 //! | [`link`] | the host link: connections to the network |
 //! | [`forward`] | what goes to the network until it is answered |
@@ -34,12 +36,15 @@ pub(crate) mod envelope;
 pub(crate) mod forward;
 mod frame;
 mod gateway;
+pub(crate) mod keys;
 pub(crate) mod link;
 mod listener;
 pub(crate) mod network;
+mod session;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,15 +57,17 @@ use tokio::sync::Semaphore;
 use self::acquirer::Acquirer;
 use self::connection::Patience;
 use self::gateway::Gateway;
+use self::keys::TerminalKeys;
 use self::listener::{Terminals, Transport};
-use self::switch::NoTerminals;
+use self::switch::Desk;
+use self::way::Way;
 use crate::config::PosConfig;
-use crate::shell::Clock;
+use crate::http::App;
 use crate::tls;
 
 /// The gateway of a running platform.
 pub(crate) struct Pos {
-    terminals: Terminals<NoTerminals>,
+    terminals: Terminals<Desk<Way>>,
     drain: Duration,
 }
 
@@ -69,15 +76,15 @@ impl Pos {
     ///
     /// # Errors
     /// An acquirer profile or certificate that does not read, or an address that cannot be listened on.
-    pub(crate) async fn start(config: &PosConfig, clock: &Clock) -> Result<Option<Self>> {
+    pub(crate) async fn start(config: &PosConfig, app: &App) -> Result<Option<Self>> {
         let (plain, secure) = config.listens()?;
         if plain.is_none() && secure.is_none() {
             return Ok(None);
         }
         let acquirer = Acquirer::load(&config.acquirer)?;
         let (name, ms) = (acquirer.name.clone(), Duration::from_millis);
-        let (switch, queue) = (NoTerminals, Semaphore::new(config.queue));
-        let gateway = Gateway { acquirer, switch, clock: clock.clone(), queue };
+        let switch = desk(config, app);
+        let gateway = Gateway { acquirer, switch, clock: app.clock.clone(), queue: Semaphore::new(config.queue) };
         let patience = Patience {
             read: ms(config.read_timeout_ms),
             write: ms(config.write_timeout_ms),
@@ -104,6 +111,13 @@ impl Pos {
             }
         }
     }
+}
+
+/// The switch of a running platform.
+fn desk(config: &PosConfig, app: &App) -> Desk<Way> {
+    let network = app.card_network.clone().map_or(Way::Nowhere, Way::Link);
+    let (keys, patience) = (TerminalKeys::new(app.ark.financial()), config.network.answer_timeout());
+    Desk::new((app.platform.clone(), app.clock.clone()), keys, Arc::clone(&app.vault), (Arc::new(network), patience))
 }
 
 fn certificates(config: &PosConfig) -> Result<Arc<ServerConfig>> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::envelope::Time;
+use domain::ids::{CardTransactionId, TerminalId};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
@@ -18,7 +19,7 @@ use super::acquirer::Acquirer;
 use super::connection::{Closed, Patience, serve};
 use super::gateway::Gateway;
 use super::listener::{Terminals, Transport};
-use super::switch::{Asked, NoTerminals, Switch, Told};
+use super::switch::{Asked, Decision, Switch, Told};
 use crate::authority::Authority;
 use crate::shell::Clock;
 use crate::tls;
@@ -31,6 +32,22 @@ const ECHOED: &str = "003E 6005270003 613100311234 0830 0038000002C00010 000001 
 /// A sale of 123.45 without a card, and its answer but for the code.
 const SALE: &str = "003F 6000030527 613100311234 0200 3020008000C00010 000000 000000012345 000077 00 3130303030303031 \
                     383938313130303730313130303031 0008 22000001";
+
+/// A platform on which no terminal is registered: each is unknown, whatever it wants.
+#[derive(Clone, Copy)]
+struct NoTerminals;
+
+impl Switch for NoTerminals {
+    async fn decide<'m>(&'m self, asked: Asked<'m>) -> Decision {
+        Decision::Tell(Told::of(&asked.acquirer.codes.unknown_terminal))
+    }
+
+    async fn prove<'m>(&'m self, _: &'m Acquirer, _: TerminalId, _: &'m [u8]) -> Option<[u8; 8]> {
+        None
+    }
+
+    async fn undelivered(&self, _: CardTransactionId) {}
+}
 
 /// Patience that no test waits for.
 const PATIENT: Patience =
@@ -95,11 +112,17 @@ impl Held {
 }
 
 impl Switch for Held {
-    async fn decide<'m>(&'m self, _: Asked<'m>) -> Told {
+    async fn decide<'m>(&'m self, _: Asked<'m>) -> Decision {
         self.has.send(()).unwrap();
         self.let_go.acquire().await.unwrap().forget();
-        Told { code: "A0".to_owned() }
+        Decision::Tell(Told::of("A0"))
     }
+
+    async fn prove<'m>(&'m self, _: &'m Acquirer, _: TerminalId, _: &'m [u8]) -> Option<[u8; 8]> {
+        None
+    }
+
+    async fn undelivered(&self, _: CardTransactionId) {}
 }
 
 #[tokio::test]

@@ -202,7 +202,8 @@ pub(crate) async fn fetch_returns(executor: &Executor, meta: &Meta, date: Date) 
         return Err(FetchError::NoChannel("payouts"));
     }
     let mut returned = Returned::default();
-    for route in routes {
+    // What the others tell of came with their notifications.
+    for route in routes.into_iter().filter(|route| route.channel.manifest().lists_returns) {
         for back in list(executor, route, date).await? {
             returned.listed += 1;
             book(executor, meta, back, &mut returned).await?;

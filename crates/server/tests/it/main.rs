@@ -49,6 +49,7 @@ mod skip;
 mod staff;
 mod start;
 mod storage;
+mod terminals;
 mod trees;
 mod unionpay;
 mod vault_rewrap;

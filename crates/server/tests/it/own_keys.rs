@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::backup::said;
-use crate::client::Client;
+use crate::client::{Client, exchange};
 use crate::open::{Books, balance, customer, text};
 use crate::orders::Market;
 use crate::server::{Custodians, Server, lintel, lintel_fed};
@@ -336,6 +336,22 @@ fn a_production_starts_with_no_secret_in_its_settings() {
     refused(&with_key, &[], &["certificate_key of channel sandbox_bank", "chmod 600"]);
     // Without any, it is the key service that is missing.
     refused(&bank("ark:channel/our-bank"), &[], &["lintel ark init"]);
+}
+
+#[test]
+fn the_secret_is_told_as_soon_as_custodians_opened_a_new_platform() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let dealt = said(&lintel(&data, &["ark", "init", "--shares", "3", "--threshold", "2"]));
+    let shares: Vec<&str> = dealt.lines().collect();
+    let server = Server::start_sealed_by(directory, &"00".repeat(32), Vec::new());
+    for share in &shares[..2] {
+        let body = json!({ "share": share }).to_string();
+        let told = exchange(server.address(), "POST", "/v1/ark/unseal", &[], body.as_bytes()).unwrap();
+        assert_eq!(told.status, 200, "{told:?}");
+    }
+    let secret = said(&lintel_fed(&data, &["key", "--shares"], &shares[1..].join("\n")));
+    assert!(MacKey::from_hex(secret.trim()).is_ok(), "its vault is made by now");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn frames() -> Vec<Foreign> {
 }
 
 /// Where terminals connect, as the log says.
-fn terminals(server: &Server) -> String {
+pub(crate) fn terminals(server: &Server) -> String {
     let log = server.log();
     let line =
         log.lines().find(|line| line.contains("terminals may connect by TCP")).unwrap_or_else(|| panic!("{log}"));

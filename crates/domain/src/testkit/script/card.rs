@@ -94,6 +94,7 @@ fn terminal(script: &Script, words: &[&str]) -> Read {
             let number = script.kit.state.acquiring(AcquiringId(script.id(of))).expect("it was opened").number;
             TerminalCommand::SignIn(SignIn { terminal: id(name), serial: serial.to_string(), number })
         }
+        ["sign-out", name] => TerminalCommand::SignOut(id(name)),
         ["at", name, north] => {
             let place = Place { latitude: HOME.latitude + i32::try_from(minor(north)).expect("a place"), ..HOME };
             TerminalCommand::ReportLocation { terminal: id(name), place }

@@ -196,6 +196,7 @@ transitions! {
         "terminal's key loaded" Event::Terminal(TerminalEvent::KeyLoaded { .. }),
         "terminal bound" Event::Terminal(TerminalEvent::Bound { .. }),
         "terminal signed in" Event::Terminal(TerminalEvent::SignedIn(_)),
+        "terminal signed out" Event::Terminal(TerminalEvent::SignedOut(_)),
         "terminal reported its place" Event::Terminal(TerminalEvent::Located { .. }),
         "terminal suspended" Event::Terminal(TerminalEvent::Suspended { .. }),
         "terminal resumed" Event::Terminal(TerminalEvent::Resumed { .. }),

@@ -1,0 +1,423 @@
+//! EPCC (网联): XML messages with a signature behind them.
+//!
+//! **The specification is given to members and is not public**, so no conformance is claimed. Header, transaction id,
+//! batch id and the messages 201 and 211 are of public pages [public]; all else, marked [doubtful], is ours, and what a
+//! member would have to change is a setting. Nothing was tried against EPCC.
+//!
+//! ```text
+//!  debit   agreement (协议支付)  ─ 201 ─► "done", "in progress" or a refusal ┐
+//!  pay     bank account (付款)   ─ 211 ─►            the same                ├─► what it tells of itself (notify),
+//!  refund  transaction           ─ 231 ─►            the same                ┘    and a query (301)
+//!  pay that was done ─► later told: it came back (退票)
+//! ```
+//!
+//! | part | |
+//! |---|---|
+//! | MsgHeader | SndDt, MsgTp, IssrId (who sends), Drctn (11 to EPCC, 21 from it), SignSN |
+//! | TrxId | 31 characters: our serial number |
+//! | BatchId | `B`, the date, four digits [doubtful: the hour of the day from 1]; an answer's gives the clearing date |
+//! | SysRtnCd | 00000000: the message was understood. Only then TrxStatus says what became of the transaction |
+//! | TrxStatus | 00 done, 01 refused (BizStsCd says why), 02 and 03 in progress, 04 came back [doubtful] |
+//! | reference | `BatchId-TrxId`: the pair by which accounts are reconciled |
+//!
+//! Invariants:
+//! - A message counts if its signature fits, EPCC sent it, and transaction, amount and institution are those of the request.
+//! - A refund and a query name the transaction and when it was asked for, so they find what the request made.
+//! - An answer repeats no word of its question: "not found" counts only after `settle_delay_ms`.
+//!
+//! Not here: signing up (101, 103), payment at a bank's page, the daily file, and NcrptnSN with DgtlEnvlp: account
+//! numbers and names travel readable within TLS, which no member could do.
+
+mod codes;
+mod sign;
+
+use std::sync::Arc;
+
+use ark::keys::KeyUse;
+use domain::attempt::{Operation, Rail};
+use domain::calendar::Date;
+use domain::envelope::Time;
+use domain::money::{Currency, Minor};
+use serde_json::Value;
+
+use self::codes::{Codes, DONE, SANDBOX, Said};
+use self::sign::Signer;
+use crate::answer::{Answer, Notification, Notified, Return};
+use crate::channel::{About, Channel, Open, Try};
+use crate::error::ChannelError;
+use crate::key::Scheme;
+use crate::manifest::{Manifest, OperationKind, Setting, Supported};
+use crate::message::{self, Asked, Headers, Request, Response, What};
+use crate::settings::Settings;
+use crate::statement::StatementPart;
+use crate::time::stamp;
+use crate::verified::Verified;
+use crate::xml::{Message, Writer};
+
+/// The name in the registry.
+pub const NAME: &str = "epcc";
+
+const fn setting(name: &'static str, secret: bool, doc: &'static str) -> Setting {
+    Setting { name, secret, doc }
+}
+
+const INSTITUTION: Setting = setting("institution", false, "IssrId, our number at EPCC: 14 letters and digits");
+const EPCC: Setting = setting("epcc", false, "IssrId of EPCC in what it sends: 14 letters and digits");
+const ACCOUNT: Setting = setting("account", false, "our reserve account's number: letters, digits, `_` and `-`");
+const SIGN_METHOD: Setting = setting("sign_method", false, "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");
+const KEY: Setting = setting(
+    "key",
+    true,
+    "our private key: `ark:NAME` of one in the key service; for a sandbox in hexadecimal (SM2: 32 bytes, RSA-2048: PKCS #8)",
+);
+const SIGN_SN: Setting = setting("sign_sn", false, "SignSN, the serial number of our certificate: letters and digits");
+const PEER_KEY: Setting = setting(
+    "peer_key",
+    false,
+    "the public key of EPCC's certificate (openssl x509 -noout -pubkey), PEM or its base64; two with a comma between while \
+     it changes",
+);
+const PATH: Setting = setting("path", false, "where messages are posted: a path; / if not said");
+const CODES: Setting = setting(
+    "codes",
+    false,
+    "CODE=WORD,… of BizStsCd and SysRtnCd, eight letters or digits each; words: user, bank, risk, system (refused for good, and \
+     whose failure), duplicate, not_found; the sandbox's if not said",
+);
+
+/// The settings.
+pub const SETTINGS: &[Setting] = &[INSTITUTION, EPCC, ACCOUNT, SIGN_METHOD, KEY, SIGN_SN, PEER_KEY, PATH, CODES];
+
+/// Nobody here has seen what a second message with one transaction id is answered, so nothing counts on it.
+const OPERATIONS: &[Supported] = &[
+    Supported { kind: OperationKind::Debit, idempotent: false, amount_max: 5_000_000_000 },
+    Supported { kind: OperationKind::Refund, idempotent: false, amount_max: 5_000_000_000 },
+    Supported { kind: OperationKind::Pay, idempotent: false, amount_max: 50_000_000_000 },
+];
+/// After `send_before`: how long a message may still be on its way there [doubtful].
+const SETTLE_DELAY_MS: i64 = 5 * 60 * 1_000;
+const QUERY: &str = "epcc.301.001.01";
+/// To EPCC, and from it.
+const DIRECTIONS: (&str, &str) = ("11", "21");
+const WHAT: &str = "notification";
+
+#[derive(Debug)]
+struct Epcc {
+    manifest: Manifest,
+    signer: Signer,
+    codes: Codes,
+    institution: String,
+    epcc: String,
+    account: String,
+    sign_sn: String,
+    path: String,
+}
+
+pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
+    let settings = Settings::read(NAME, SETTINGS, config, keys)?;
+    let alphanumeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let member = |text: &str| text.len() == 14 && alphanumeric(text);
+    let scheme = match settings.text(&SIGN_METHOD)? {
+        "sm2" => Scheme::Sm2,
+        "rsa" => Scheme::Rsa,
+        _ => return Err(settings.wrong(&SIGN_METHOD)),
+    };
+    let path = |text: &str| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let codes = Codes::read(settings.text_or(&CODES, SANDBOX)?).ok_or_else(|| settings.wrong(&CODES))?;
+    let manifest = Manifest {
+        name: NAME,
+        rail: Rail::Epcc,
+        operations: OPERATIONS,
+        currencies: &[Currency::Cny],
+        settle_delay_ms: SETTLE_DELAY_MS,
+        statement: false,
+        lists_returns: false,
+        notifies: true,
+        settings: SETTINGS,
+    };
+    Ok(Arc::new(Epcc {
+        manifest,
+        signer: Signer { ours: settings.key_pair(&KEY, scheme)?, theirs: settings.peer_keys(&PEER_KEY, scheme)? },
+        codes,
+        institution: settings.fitting(&INSTITUTION, member)?,
+        epcc: settings.fitting(&EPCC, member)?,
+        account: settings.fitting(&ACCOUNT, message::is_word)?,
+        sign_sn: settings.fitting(&SIGN_SN, alphanumeric)?,
+        path: settings.fitting_or(&PATH, "/", path)?,
+    }))
+}
+
+/// The message type of a request, and of the answer to it [doubtful: 231 and 232].
+const fn types(kind: OperationKind) -> Option<(&'static str, &'static str)> {
+    match kind {
+        OperationKind::Debit => Some(("epcc.201.001.01", "epcc.202.001.01")),
+        OperationKind::Pay => Some(("epcc.211.001.01", "epcc.212.001.01")),
+        OperationKind::Refund => Some(("epcc.231.001.01", "epcc.232.001.01")),
+        OperationKind::FundHold | OperationKind::FundCapture | OperationKind::FundRelease | OperationKind::Redirect => {
+            None
+        }
+    }
+}
+
+/// YYYY-MM-DDThh:mm:ss in Shanghai.
+fn moment(time: Time) -> String {
+    let digits = stamp(time);
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}T{}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
+}
+
+/// The batch of a moment.
+fn batch(time: Time) -> String {
+    let digits = stamp(time);
+    let hour: u32 = digits.get(8..10).and_then(|hour| hour.parse().ok()).unwrap_or_default();
+    format!("B{}{:04}", digits.get(..8).unwrap_or_default(), hour.saturating_add(1))
+}
+
+/// The clearing date of a batch.
+fn cleared(batch: &str) -> Option<Date> {
+    let digits = batch.strip_prefix('B').filter(|digits| digits.len() == 12)?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(())?;
+    format!("{}-{}-{}", digits.get(..4)?, digits.get(4..6)?, digits.get(6..8)?).parse().ok()
+}
+
+/// `CNY5000.00`.
+fn amount_text(amount: Minor) -> String {
+    format!("CNY{}.{:02}", amount.div_euclid(100), amount.rem_euclid(100))
+}
+
+/// Fen of exactly that form, above zero.
+fn amount_of(text: &str) -> Option<Minor> {
+    let (yuan, fen) = text.strip_prefix("CNY")?.split_once('.')?;
+    let (yuan, fen): (Minor, Minor) = (yuan.parse().ok()?, fen.parse().ok()?);
+    let amount = yuan.checked_mul(100)?.checked_add(fen).filter(|amount| *amount > 0)?;
+    (amount_text(amount) == text).then_some(amount)
+}
+
+impl Epcc {
+    fn request(
+        &self,
+        about: &About<'_>,
+        (message_type, query): (&str, bool),
+        fill: impl FnOnce(&mut Writer),
+    ) -> Result<Request, ChannelError> {
+        let mut writer = Writer::new();
+        let header = [
+            ("SndDt", moment(about.requested_at)),
+            ("MsgTp", message_type.to_owned()),
+            ("IssrId", self.institution.clone()),
+            ("Drctn", DIRECTIONS.0.to_owned()),
+            ("SignSN", self.sign_sn.clone()),
+        ];
+        writer.inside("root", |root| {
+            root.group("MsgHeader", &header.each_ref().map(|(name, text)| (*name, text.as_str())));
+            root.inside("MsgBody", fill);
+        });
+        let body = self.signer.signed(NAME, &writer.finish())?;
+        let &About { serial, kind, amount, currency, .. } = about;
+        let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query };
+        Ok(Request {
+            method: "POST",
+            path: self.path.clone(),
+            headers: vec![("content-type", String::from("application/xml; charset=UTF-8"))],
+            body,
+            // Nothing in an answer repeats a word of its request but the transaction.
+            asked: Asked { nonce: moment(about.requested_at), what },
+        })
+    }
+
+    /// What EPCC sent to this institution, of a text whose signature was checked.
+    fn from_epcc(&self, text: &str) -> Option<Message> {
+        let message = Message::read(text)?;
+        let is = |path: &str, right: &str| message.get(path) == Some(right);
+        let sent = is("root/MsgHeader/IssrId", &self.epcc) && is("root/MsgHeader/Drctn", DIRECTIONS.1);
+        (sent && is("root/MsgBody/InstgId", &self.institution)).then_some(message)
+    }
+
+    fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
+        let What::Operation { serial, kind, amount, query, .. } = &request.asked.what else { return None };
+        let (text, signed) = self.signer.opened(&response.body)?;
+        let message = self.from_epcc(text).filter(|_| signed && response.status == 200)?;
+        let (asked, answered) = types(*kind)?;
+        let right = if *query { "epcc.302.001.01" } else { answered };
+        let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
+        let told = |name: &str, right: &str| body(name).is_none_or(|told| told == right);
+        let same = message.get("root/MsgHeader/MsgTp")? == right
+            && body("BizInf/TrxId")? == serial
+            && told("BizInf/TrxAmt", &amount_text(*amount))
+            && told("BizInf/TrxTp", asked);
+        if !same {
+            return None;
+        }
+        match (body("SysRtnInf/SysRtnCd")?, body("BizInf/TrxStatus")) {
+            (DONE, Some(_)) => self.ended(&message),
+            // The message itself was refused: a query that was says nothing of the transaction.
+            (code, None) => match self.codes.said(code)? {
+                Said::NotFound => query.then_some(Answer::NotFound),
+                Said::Declined(class) => (!query).then(|| Answer::Declined { class, code: code.to_owned() }),
+                Said::Duplicate => None,
+            },
+            (_, Some(_)) => None,
+        }
+    }
+
+    /// What a status says of a transaction that was compared with what was asked.
+    fn ended(&self, message: &Message) -> Option<Answer> {
+        let body = |name: &str| message.get(&format!("root/MsgBody/BizInf/{name}"));
+        let code = body("BizStsCd");
+        match body("TrxStatus")? {
+            // A success says in full what was done. What came back was done before.
+            "00" | "04" if code? == DONE => {
+                let (_, _, batch) = (body("TrxAmt")?, body("TrxTp")?, body("BatchId")?);
+                let reference = format!("{batch}-{}", body("TrxId")?);
+                Some(Answer::Success { reference, clearing_date: cleared(batch)? })
+            }
+            "01" => match self.codes.said(code?)? {
+                Said::Declined(class) => Some(Answer::Declined { class, code: code?.to_owned() }),
+                Said::Duplicate | Said::NotFound => None,
+            },
+            "02" | "03" if code.is_none_or(|code| code == DONE) => Some(Answer::Pending),
+            _ => None,
+        }
+    }
+
+    fn notified(&self, message: &Message) -> Result<Notification, ChannelError> {
+        let wrong = |place: &str| malformed(place, "it is missing or not in its form");
+        let field = |name: &str| message.get(&format!("root/MsgBody/BizInf/{name}")).ok_or_else(|| wrong(name));
+        if message.get("root/MsgHeader/MsgTp") != Some("epcc.303.001.01") {
+            return Err(wrong("MsgTp"));
+        }
+        let told = field("TrxTp")?;
+        let kind = OPERATIONS.iter().map(|known| known.kind).find(|kind| types(*kind).is_some_and(|it| it.0 == told));
+        let kind = kind.ok_or_else(|| wrong("TrxTp"))?;
+        let serial = Some(field("TrxId")?).filter(|text| message::is_serial(text)).ok_or_else(|| wrong("TrxId"))?;
+        let amount = amount_of(field("TrxAmt")?).ok_or_else(|| wrong("TrxAmt"))?;
+        let (status, code) = (field("TrxStatus")?, field("BizStsCd")?);
+        let (serial, currency) = (serial.to_owned(), Currency::Cny);
+        if status == "04" && kind == OperationKind::Pay {
+            let reference = Some(field("RtnId")?).filter(|id| id.len() <= 64 && message::is_word(id));
+            let reference = reference.ok_or_else(|| wrong("RtnId"))?.to_owned();
+            let return_date = cleared(field("RtnBatchId")?).ok_or_else(|| wrong("RtnBatchId"))?;
+            let code = Some(field("RtnCd")?).filter(|code| code.len() <= 32 && message::is_word(code));
+            let code = code.ok_or_else(|| wrong("RtnCd"))?.to_owned();
+            let id = format!("{serial}-{reference}");
+            let back = Return { serial: serial.clone(), amount, currency, return_date, reference, code };
+            return Ok(Notification { id, serial, event: Notified::Returned(back) });
+        }
+        let answer = self.ended(message).filter(|_| status != "04").ok_or_else(|| wrong("TrxStatus"))?;
+        // Two that say another thing of one transaction are two events; the same one twice is one.
+        let id = format!("{serial}-{status}-{code}");
+        Ok(Notification { id, serial, event: Notified::Answered { answer, kind, amount, currency } })
+    }
+
+    /// What every message about a transaction begins with.
+    fn transaction(writer: &mut Writer, about: &About<'_>) {
+        let (time, amount) = (moment(about.requested_at), amount_text(about.amount));
+        writer.group("TrxInf", &[("TrxId", about.serial), ("TrxDtTm", &time), ("TrxAmt", &amount)]);
+    }
+}
+
+impl Channel for Epcc {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn build(&self, attempt: &Try<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
+        let about = attempt.about();
+        let kind = self.manifest.admit(&about)?;
+        message::serial(about.serial)?;
+        let unsupported = || ChannelError::Unsupported { channel: NAME, kind };
+        let subject = |field, reason| ChannelError::Subject { channel: NAME, field, reason };
+        let (message_type, _) = types(kind).ok_or_else(unsupported)?;
+        let batch = batch(about.requested_at);
+        let ours = [("AcctIssrId", self.institution.as_str()), ("AcctId", &self.account)];
+        let as_asked = (message_type, false);
+        match attempt.operation {
+            Operation::Debit { agreement, .. } => {
+                if !message::is_word(agreement) {
+                    return Err(subject("agreement", "its number is letters, digits, `_` and `-`"));
+                }
+                self.request(&about, as_asked, |body| {
+                    body.group("SgnInf", &[("SgnNo", agreement)]);
+                    Self::transaction(body, &about);
+                    body.group("PyeeInf", &ours);
+                    body.group("BatchInf", &[("BatchId", &batch)]);
+                })
+            }
+            Operation::Pay { account, name, bank, .. } => {
+                let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
+                let (account, name) = (opened("account", account)?, opened("name", name)?);
+                let code = bank.as_ref().map(|bank| ("AcctIssrId", bank.code.as_str()));
+                let payee = [("AcctId", account.expose()), ("AcctNm", name.expose())];
+                let payee: Vec<_> = code.into_iter().chain(payee).collect();
+                self.request(&about, as_asked, |body| {
+                    Self::transaction(body, &about);
+                    body.group("PyerInf", &ours);
+                    body.group("PyeeInf", &payee);
+                    body.group("BatchInf", &[("BatchId", &batch)]);
+                })
+            }
+            Operation::Refund { original, .. } => {
+                let no_original = "a refund names the transaction that it refunds: that must have succeeded first";
+                let before = attempt.original.ok_or_else(|| subject("original", no_original))?;
+                let time = moment(before.requested_at);
+                self.request(&about, as_asked, |body| {
+                    Self::transaction(body, &about);
+                    body.group("OriTrxInf", &[("OriTrxId", original), ("OriTrxDtTm", &time)]);
+                    body.group("PyerInf", &ours);
+                    body.group("BatchInf", &[("BatchId", &batch)]);
+                })
+            }
+            Operation::FundHold { .. }
+            | Operation::FundCapture { .. }
+            | Operation::FundRelease { .. }
+            | Operation::Redirect { .. } => Err(unsupported()),
+        }
+    }
+
+    fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
+        let kind = self.manifest.knows(about.kind)?.kind;
+        message::nonce(nonce)?;
+        let serial = message::serial(about.serial)?;
+        let (asked, _) = types(kind).ok_or(ChannelError::Unsupported { channel: NAME, kind })?;
+        let time = moment(about.requested_at);
+        self.request(about, (QUERY, true), |body| {
+            body.group("OriTrxInf", &[("OriTrxId", serial), ("OriTrxDtTm", &time), ("OriTrxTp", asked)]);
+        })
+    }
+
+    fn parse(&self, request: &Request, response: &Response) -> Answer {
+        self.judge(request, response).unwrap_or(Answer::Unknown)
+    }
+
+    fn build_statement(&self, _date: Date, _part: u32, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoStatement { channel: NAME })
+    }
+
+    fn statement(&self, _file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
+        Err(ChannelError::NoStatement { channel: NAME })
+    }
+
+    /// It tells of each as it comes back.
+    fn build_returns(&self, _date: Date, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
+    }
+
+    fn returns(&self, _request: &Request, _response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
+        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
+    }
+
+    fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {
+        let unsigned = || ChannelError::Signature { channel: NAME, what: WHAT };
+        let (text, signed) = self.signer.opened(raw).ok_or_else(unsigned)?;
+        Verified::if_signed(text, signed).ok_or_else(unsigned)?.try_map(|text| {
+            let message = self
+                .from_epcc(text)
+                .ok_or_else(|| malformed("MsgHeader", "it is not from EPCC to this institution"))?;
+            self.notified(&message)
+        })
+    }
+}
+
+fn malformed(place: &str, reason: &str) -> ChannelError {
+    ChannelError::Format { channel: NAME, what: WHAT, place: place.to_owned(), reason: reason.to_owned() }
+}

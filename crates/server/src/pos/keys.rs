@@ -1,0 +1,194 @@
+//! The keys of terminals in the key service: a master key (TMK) that is brought once, work keys that each sign-in renews.
+//!
+//! ```text
+//!  terminal/N/master ─ wraps ─► terminal/N/pin   translates a PIN block to the zone's key
+//!                             ► terminal/N/mac   checks what the terminal sends, proves what it is answered
+//!                             ► terminal/N/track translates tracks that come encrypted
+//! ```
+//!
+//! Invariants: what leaves here of a key lies under the terminal's master key; of a PIN nothing leaves but a block under the
+//! zone's key. Calls block on a disk or a network: [`beside`] runs them.
+
+use std::sync::Arc;
+
+use ark::Secret;
+use ark::financial::{Purpose as Duty, TerminalCipher, TerminalMac, Track, TrackForm};
+use ark::keys::{
+    Birth, By, Error, Exported, FinancialUse, Info, KeyAt, Kind, PinAt, Purpose, Spec, State, TrackAt, by_platform,
+};
+use domain::ids::TerminalId;
+
+/// Why, in the key service's trail.
+const REASON: &str = "terminal";
+
+/// The keys of terminals.
+#[derive(Debug, Clone)]
+pub(crate) struct TerminalKeys {
+    keys: Arc<dyn FinancialUse>,
+}
+
+/// Which work keys a sign-in renews, and of which cipher they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Renewal {
+    /// Of the MAC key where the master key is of triple DES; where it is of SM4, all are.
+    pub(crate) mac: TerminalCipher,
+    pub(crate) track: bool,
+}
+
+/// Work keys as they go to the terminal.
+#[derive(Debug)]
+pub(crate) struct WorkKeys {
+    pub(crate) pin: Exported,
+    pub(crate) mac: Exported,
+    pub(crate) track: Option<Exported>,
+}
+
+/// A master key under a transport key.
+#[derive(Debug)]
+pub(crate) struct MasterUnder<'a> {
+    pub(crate) cipher: TerminalCipher,
+    pub(crate) encrypted: &'a [u8],
+    /// The start of its check value.
+    pub(crate) check: &'a [u8],
+    /// The transport key, by its name in the key service.
+    pub(crate) under: &'a str,
+}
+
+/// The name of a terminal's key in the key service.
+pub(crate) fn name(terminal: TerminalId, duty: Duty) -> String {
+    format!("terminal/{}/{}", terminal.0, duty.name())
+}
+
+/// Runs what asks the key service beside the runtime.
+pub(crate) async fn beside<T: Send + 'static>(
+    keys: &TerminalKeys,
+    work: impl FnOnce(&TerminalKeys) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let keys = keys.clone();
+    // A panic there is one of the key service; its words are in the log.
+    tokio::task::spawn_blocking(move || work(&keys)).await.unwrap_or(Err(Error::Sealed))
+}
+
+impl TerminalKeys {
+    pub(crate) fn new(keys: Arc<dyn FinancialUse>) -> Self {
+        Self { keys }
+    }
+
+    fn birth(&self, name: &str) -> Result<Birth, Error> {
+        match self.keys.info(name) {
+            Ok(_) => Ok(Birth::Version),
+            Err(error) if error.code() == "key_not_found" => Ok(Birth::Key),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a terminal's master key in, the first or the next.
+    pub(crate) fn load(&self, by: &By<'_>, terminal: TerminalId, key: &MasterUnder<'_>) -> Result<Info, Error> {
+        let name = name(terminal, Duty::Master);
+        let spec = Spec::new(&name, key.cipher, Purpose::Terminal(Duty::Master));
+        let birth = self.birth(&name)?;
+        self.keys.import_terminal_key(by, &spec, birth, (key.encrypted, key.check), key.under)
+    }
+
+    /// A terminal's master key as it is there.
+    pub(crate) fn master(&self, terminal: TerminalId) -> Result<Info, Error> {
+        let info = self.keys.info(&name(terminal, Duty::Master))?;
+        if info.purpose == Purpose::Terminal(Duty::Master) {
+            return Ok(info);
+        }
+        Err(Error::Usage { name: info.name, purpose: info.purpose, operation: "be a terminal's master key" })
+    }
+
+    /// Makes new work keys and gives them out under the master key.
+    pub(crate) fn renew(&self, terminal: TerminalId, renewal: Renewal) -> Result<WorkKeys, Error> {
+        let cipher = match self.master(terminal)?.kind {
+            Kind::Financial(cipher) => cipher,
+            kind @ Kind::General(_) => {
+                return Err(Error::Kind { kind, purpose: Purpose::Terminal(Duty::Master) });
+            }
+        };
+        let master = name(terminal, Duty::Master);
+        let make = |duty, cipher| {
+            let (name, by) = (name(terminal, duty), by_platform(REASON));
+            let spec = Spec { exportable: true, ..Spec::new(&name, cipher, Purpose::Terminal(duty)) };
+            self.keys.generate_terminal_key(&by, &spec, self.birth(&name)?)?;
+            self.keys.export_terminal_key(&by, KeyAt::current(&name), &master)
+        };
+        let mac = match cipher {
+            TerminalCipher::Sm4 => TerminalCipher::Sm4,
+            TerminalCipher::Des | TerminalCipher::TripleDes2 => renewal.mac,
+        };
+        Ok(WorkKeys {
+            pin: make(Duty::Pin, cipher)?,
+            mac: make(Duty::Mac, mac)?,
+            track: if renewal.track { Some(make(Duty::Data, cipher)?) } else { None },
+        })
+    }
+
+    /// Whether a MAC is the terminal's over these bytes; a terminal that has no MAC key made none.
+    pub(crate) fn mac_is(
+        &self,
+        terminal: TerminalId,
+        form: TerminalMac,
+        bytes: &[u8],
+        mac: &[u8],
+    ) -> Result<bool, Error> {
+        let name = name(terminal, Duty::Mac);
+        match self.keys.verify_terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes, mac) {
+            Ok(()) => Ok(true),
+            // By the code, for a key service elsewhere answers with that.
+            Err(error) if matches!(error.code(), "tag_mismatch" | "key_not_found") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The MAC of an answer.
+    pub(crate) fn mac(&self, terminal: TerminalId, form: TerminalMac, bytes: &[u8]) -> Result<[u8; 8], Error> {
+        let name = name(terminal, Duty::Mac);
+        self.keys.terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes)
+    }
+
+    /// A terminal's PIN block under a zone's key.
+    pub(crate) fn translate_pin(
+        &self,
+        terminal: TerminalId,
+        zone: &str,
+        card_number: &Secret,
+        block: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let name = name(terminal, Duty::Pin);
+        let side = |name| PinAt { key: KeyAt::current(name), card_number: card_number.expose() };
+        self.keys.translate_pin(&by_platform(REASON), side(&name), side(zone), block)
+    }
+
+    /// A readable track under a zone's key.
+    pub(crate) fn encrypt_track(
+        &self,
+        zone: &str,
+        form: TrackForm,
+        (track, text): (Track, &Secret),
+    ) -> Result<String, Error> {
+        let side = TrackAt { key: KeyAt::current(zone), form };
+        self.keys.encrypt_track(&by_platform(REASON), side, track, text)
+    }
+
+    /// A terminal's encrypted track under a zone's key, and its card number.
+    pub(crate) fn translate_track(
+        &self,
+        terminal: TerminalId,
+        zone: &str,
+        form: TrackForm,
+        (track, text): (Track, &str),
+    ) -> Result<(Secret, String), Error> {
+        let name = name(terminal, Duty::Data);
+        let side = |name| TrackAt { key: KeyAt::current(name), form };
+        let made = self.keys.translate_track(&by_platform(REASON), side(&name), side(zone), track, text)?;
+        Ok((made.card_number, made.track))
+    }
+}
+
+/// The check value of the version that is in use.
+pub(crate) fn check_value(info: &Info) -> Option<String> {
+    let mut active = info.versions.iter().rev().filter(|version| version.state == State::Active);
+    active.find_map(|version| version.check_value).map(hex::encode_upper)
+}

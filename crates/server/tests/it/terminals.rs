@@ -1,0 +1,259 @@
+//! Terminals over the API and the command line: from stock to a merchant, with a key that never comes in the clear.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+#[expect(dead_code, reason = "the switch's own tests use all of it")]
+#[path = "../../src/pos/switch/tests/terminal.rs"]
+mod device;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use self::device::{Cipher, Device};
+use crate::client::Client;
+use crate::open::{merchant, text};
+use crate::server::Server;
+use crate::staff::{Staff, client_of};
+
+/// The vector: a master key, and under which transport key it lies here.
+const TRANSPORT: &str = "1234567890ABCDEFABCDEF0987654321";
+
+/// Two treasurers set the prices.
+fn priced(server: &Server) {
+    let staff = Staff::hire(server);
+    let roles = json!(["accountant", "treasurer"]);
+    for (operator, by, of) in [("opr_3", &staff.first, &staff.second), ("opr_4", &staff.second, &staff.first)] {
+        let change =
+            json!({"kind": "operator", "action": "change_roles", "operator": operator, "roles": roles.clone()});
+        of.approve(&text(&by.propose(&change).ok(), "/id")).ok();
+    }
+    let rate = |rate: i64| json!({"rate": rate});
+    let plan = json!({
+        "kind": "card_fee", "action": "set_plan", "code": "standard", "from": "2026-03-05",
+        "debit": rate(5_000), "credit": rate(6_000),
+    });
+    staff.decided(&plan);
+}
+
+/// A key of two custodians' components: administrators of the key service do that.
+fn form(server: &Server, name: &str, bytes: &str) {
+    let programs = server.operator();
+    for id in ["opr_1", "opr_2"] {
+        programs.post("/v1/ark/access", &json!({"action": "grant", "caller": id, "role": "custodian"})).ok();
+    }
+    let key = json!({"name": name, "kind": "sm4", "purpose": "terminal-master"});
+    programs.post("/v1/ark/financial/form", &json!({"key": key, "components": 2})).ok();
+    let one = [0x5A; 16];
+    let other: Vec<u8> = hex::decode(bytes).unwrap().iter().zip(one).map(|(byte, one)| byte ^ one).collect();
+    let target = format!("/v1/ark/financial/component/{}", name.replace('/', "%2F"));
+    for (id, component) in [("opr_1", &one[..]), ("opr_2", &other)] {
+        let body = json!({"component": BASE64_STANDARD.encode(component)});
+        client_of(server, id).post(&target, &body).ok();
+    }
+}
+
+fn acquiring(programs: &Client, merchant: &str) -> Value {
+    let terms = json!({"fee_plan": "standard", "credit": {"single": 500_000}});
+    let body = json!({"merchant": merchant, "acquirer": "898", "area": "1100", "category": "6513", "terms": terms});
+    programs.post("/v1/acquirings", &body).ok()
+}
+
+#[test]
+fn a_terminal_goes_from_stock_to_a_merchant_and_back() {
+    let server = Server::start_with(&["ark.unseal=file"]);
+    priced(&server);
+    let programs = server.operator();
+    let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
+    let acquiring = acquiring(&programs, &owner);
+    assert_eq!(text(&acquiring, "/number"), "898110065130001");
+    assert_eq!(acquiring["terms"]["rules"]["completion_percent"], 115);
+    let unknown = json!({"terms": {"fee_plan": "none"}});
+    let path = format!("/v1/acquirings/{}", text(&acquiring, "/id"));
+    assert_eq!(programs.post(&format!("{path}/terms"), &unknown).error().1, "card_fee_unknown");
+    let category = json!({
+        "merchant": owner, "acquirer": "898", "area": "1100", "category": "65130", "terms": {"fee_plan": "standard"},
+    });
+    assert_eq!(programs.post("/v1/acquirings", &category).error(), (400, "field_malformed".into(), "category".into()));
+
+    let terminal = programs.post("/v1/terminals", &json!({"serial": "N900-0042117", "model": "N900"})).ok();
+    assert_eq!((text(&terminal, "/id"), text(&terminal, "/number")), ("trm_1".into(), "00000001".into()));
+    assert_eq!(
+        programs.post("/v1/terminals", &json!({"serial": "N900-0042117", "model": "N900"})).error().1,
+        "already_exists"
+    );
+    let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
+    let bind = json!({
+        "acquiring": text(&acquiring, "/id"), "address": "北京市朝阳区建国路一号院二号楼", "place": place, "tolerance_m": 500,
+    });
+    assert_eq!(programs.post("/v1/terminals/trm_1/bind", &bind).error().1, "terminal_state", "without a key");
+    assert_eq!(programs.post("/v1/terminals/trm_1/key", &json!({})).error().1, "key_not_found", "nobody formed it");
+
+    form(&server, "terminal/transport", TRANSPORT);
+    let under = |check: &str| {
+        json!({"under": {
+            "key": "terminal/transport", "cipher": "sm4",
+            "encrypted": "3D66234C49E4296FF9C78D8BACBD6A76", "check_value": check,
+        }})
+    };
+    assert_eq!(programs.post("/v1/terminals/trm_1/key", &under("00112233")).error().1, "decryption_failed");
+    assert_eq!(
+        programs.post("/v1/terminals/trm_1/key", &under("xy")).error(),
+        (400, "field_malformed".into(), "under.check_value".into())
+    );
+    let loaded = programs.post("/v1/terminals/trm_1/key", &under("861E83E3")).ok();
+    assert_eq!([text(&loaded, "/status"), text(&loaded, "/key/name")], ["keys_loaded", "terminal/1/master"]);
+    assert_eq!(text(&loaded, "/key/check_value"), "861E83E31FAEBF10");
+
+    let bound = programs.post("/v1/terminals/trm_1/bind", &bind).ok();
+    assert_eq!([text(&bound, "/status"), text(&bound, "/binding/number")], ["bound", "898110065130001"]);
+    assert_eq!(text(&bound, "/binding/address"), "北京市朝阳区******");
+    assert_eq!([&bound["batch"], &bound["binding"]["tolerance_m"]], [&json!(1), &json!(500)]);
+    assert_eq!(
+        programs.post("/v1/terminals/trm_1/bind", &bind).error().1,
+        "terminal_bound",
+        "with one merchant at a time"
+    );
+
+    let near = json!({"place": {"latitude": 39_909_000, "longitude": 116_397_499}});
+    assert_eq!(programs.post("/v1/terminals/trm_1/location", &near).ok()["location"]["distance_m"], 30);
+    let far = json!({"place": {"latitude": 39_999_000, "longitude": 116_397_499}});
+    let moved = programs.post("/v1/terminals/trm_1/location", &far).ok();
+    assert_eq!([text(&moved, "/status"), text(&moved, "/suspended/reason")], ["suspended", "moved"]);
+    programs.post("/v1/terminals/trm_1/resume", &json!({})).ok();
+    let asked = programs.post("/v1/terminals/trm_1/suspend", &json!({"reason": "stolen"}));
+    assert_eq!(text(&asked.ok(), "/suspended/text"), "stolen");
+    let listed = programs.get(&format!("/v1/terminals?status=suspended&min_position={}", asked.position())).ok();
+    assert_eq!(text(&listed, "/data/0/id"), "trm_1");
+    programs.post("/v1/terminals/trm_1/recover", &json!({})).ok();
+    let scrapped = programs.post("/v1/terminals/trm_1/scrap", &json!({})).ok();
+    assert_eq!((text(&scrapped, "/status"), scrapped["allowed_actions"].clone()), ("scrapped".into(), json!([])));
+    assert_eq!(programs.post("/v1/terminals/trm_1/key", &under("861E83E3")).error().1, "terminal_state");
+
+    let reason = json!({"reason": "complaints"});
+    assert_eq!(text(&programs.post(&format!("{path}/suspend"), &reason).ok(), "/status"), "suspended");
+    assert_eq!(text(&programs.post(&format!("{path}/resume"), &json!({})).ok(), "/status"), "active");
+}
+
+#[test]
+fn the_command_line_does_the_same() {
+    let server = Server::start_with(&["ark.unseal=file"]);
+    priced(&server);
+    let programs = server.operator();
+    let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
+    let url = format!("http://{}", server.address());
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lintel"));
+        let data = server.directory().join("data");
+        command.arg("--data-dir").arg(&data).args(arguments).args(["--url", &url, "--json"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        serde_json::from_slice::<Value>(&output.stdout).map_err(|_| said)
+    };
+    let opened = [
+        "acquiring",
+        "open",
+        &owner,
+        "--acquirer",
+        "898",
+        "--area",
+        "1100",
+        "--category",
+        "6513",
+        "--fee-plan",
+        "standard",
+    ];
+    assert_eq!(text(&run(&opened, "").unwrap(), "/id"), "acq_1");
+    assert_eq!(text(&run(&["terminal", "register", "N900-7", "--model", "N900"], "").unwrap(), "/status"), "stock");
+    form(&server, "terminal/1/master", TRANSPORT);
+    let loaded = run(&["terminal", "load-key", "trm_1"], "").unwrap();
+    assert_eq!(text(&loaded, "/key/check_value").len(), 16);
+    let bind = ["terminal", "bind", "trm_1", "acq_1", "--latitude", "39908722", "--longitude", "116397499"];
+    let none = run(&bind, "\n").unwrap_err();
+    assert!(none.contains("there is no address on standard input"), "{none}");
+    assert_eq!(text(&run(&bind, "北京市朝阳区建国路一号院二号楼\n").unwrap(), "/status"), "bound");
+    let suspended = run(&["terminal", "suspend", "trm_1", "--reason", "stolen"], "").unwrap();
+    assert_eq!(text(&suspended, "/suspended/reason"), "asked");
+    assert_eq!(text(&run(&["terminal", "show", "trm_1"], "").unwrap(), "/serial"), "N900-7");
+    assert!(run(&["terminal", "batches"], "").unwrap()["data"].as_array().unwrap().is_empty());
+}
+
+/// A card's number, its track, its chip data, its PIN; and what each may not be found as.
+const CARD: &str = "6230606601007726888";
+const TRACK: &str = "6230606601007726888D30122010000012345";
+const CHIP: &str = "9F26081122334455667788950500000000009F3704DEADBEEF";
+
+#[tokio::test]
+async fn a_platform_without_a_network_says_so_and_keeps_nothing_of_the_card() {
+    let mut server = Server::start_with(&["ark.unseal=file", "pos.listen=127.0.0.1:0"]);
+    priced(&server);
+    let programs = server.operator();
+    let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
+    let number = text(&acquiring(&programs, &owner), "/number");
+    programs.post("/v1/terminals", &json!({"serial": "N900-7", "model": "N900"})).ok();
+    form(&server, "terminal/1/master", TRANSPORT);
+    programs.post("/v1/terminals/trm_1/key", &json!({})).ok();
+    let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
+    let bind = json!({"acquiring": "acq_1", "address": "北京市朝阳区建国路", "place": place, "tolerance_m": 500});
+    programs.post("/v1/terminals/trm_1/bind", &bind).ok();
+
+    let address = crate::pos::terminals(&server).parse().unwrap();
+    let master = Cipher::sm4(&hex::decode(TRANSPORT).unwrap());
+    let mut device = Device::connect(address, "00000001", &number, master).await;
+    device.sign_in("N900-7").await.is("00");
+    assert_eq!(programs.get("/v1/terminals/trm_1").ok()["status"], "online");
+    let pin = hex::encode(device.work.as_ref().unwrap().pin.pin("123654", CARD));
+    let trace = format!("{:06}", device.next_trace());
+    let kind = device.kind("22");
+    let sale = [
+        (3, "000000"),
+        (4, "000000010000"),
+        (11, trace.as_str()),
+        (14, "3012"),
+        (22, "051"),
+        (25, "00"),
+        (26, "12"),
+        (35, TRACK),
+        (49, "156"),
+        (53, "2600000000000000"),
+        (55, CHIP),
+        (60, kind.as_str()),
+    ];
+    let told = device.ask("0200", &sale).await;
+    assert_eq!(told.is("91").proved, Some(true));
+    let with_pin = [&sale[..], &[(52, pin.as_str())]].concat();
+    let with_pin: Vec<_> =
+        with_pin.into_iter().map(|field| if field.0 == 11 { (11, "000009") } else { field }).collect();
+    device.ask("0200", &with_pin).await.is("91");
+    let listed = programs.get("/v1/card-transactions?terminal=trm_1").ok();
+    let shown = programs.get("/v1/card-transactions/ctx_1").ok();
+    assert_eq!(
+        [text(&shown, "/status"), text(&shown, "/code"), text(&shown, "/card")],
+        ["declined", "91", "623060*********6888"]
+    );
+    let out = [(11, "000010"), (60, "00000001002")];
+    device.ask_plainly("0820", &out).await.is("00");
+    assert_eq!(programs.get("/v1/terminals/trm_1").ok()["status"], "bound");
+    drop(device);
+    assert!(server.stop().success());
+
+    let mut looked_at =
+        vec![server.log().into_bytes(), listed.to_string().into_bytes(), shown.to_string().into_bytes()];
+    let mut folders = vec![server.directory().to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { looked_at.push(std::fs::read(path).unwrap()) }
+        }
+    }
+    let texts = [CARD, TRACK, "30122010000012345", CHIP, &CHIP.to_lowercase(), &pin, &pin.to_uppercase()];
+    let mut needles: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    needles.extend([hex::decode(&CARD[..18]).unwrap(), hex::decode(CHIP).unwrap(), hex::decode(&pin).unwrap()]);
+    assert!(looked_at.len() > 8);
+    for (bytes, needle) in looked_at.iter().flat_map(|bytes| needles.iter().map(move |needle| (bytes, needle))) {
+        assert!(!bytes.windows(needle.len()).any(|window| window == needle), "{}", hex::encode(needle));
+    }
+}
