@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 #[expect(dead_code, reason = "the switch's own tests use all of it")]
 #[path = "../../src/pos/switch/tests/terminal.rs"]
-mod device;
+pub(crate) mod device;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -18,7 +18,7 @@ use crate::server::Server;
 use crate::staff::{Staff, client_of};
 
 /// The vector: a master key, and under which transport key it lies here.
-const TRANSPORT: &str = "1234567890ABCDEFABCDEF0987654321";
+pub(crate) const TRANSPORT: &str = "1234567890ABCDEFABCDEF0987654321";
 
 /// Two treasurers set the prices.
 fn priced(server: &Server) {
@@ -35,15 +35,27 @@ fn priced(server: &Server) {
         "debit": rate(5_000), "credit": rate(6_000),
     });
     staff.decided(&plan);
+    let capped = |rate: i64, cap: i64| json!({"rate": rate, "cap": cap});
+    let cost = json!({
+        "kind": "card_fee", "action": "set_cost", "scheme": "unionpay", "from": "2026-03-05",
+        "debit": capped(3_500, 1_300), "credit": rate(4_500), "network": capped(325, 325),
+    });
+    staff.decided(&cost);
 }
 
 /// A key of two custodians' components: administrators of the key service do that.
 fn form(server: &Server, name: &str, bytes: &str) {
-    let programs = server.operator();
     for id in ["opr_1", "opr_2"] {
-        programs.post("/v1/ark/access", &json!({"action": "grant", "caller": id, "role": "custodian"})).ok();
+        let grant = json!({"action": "grant", "caller": id, "role": "custodian"});
+        server.operator().post("/v1/ark/access", &grant).ok();
     }
-    let key = json!({"name": name, "kind": "sm4", "purpose": "terminal-master"});
+    form_for(server, name, "terminal-master", bytes);
+}
+
+/// The same for another purpose, by those who are custodians already.
+pub(crate) fn form_for(server: &Server, name: &str, purpose: &str, bytes: &str) {
+    let programs = server.operator();
+    let key = json!({"name": name, "kind": "sm4", "purpose": purpose});
     programs.post("/v1/ark/financial/form", &json!({"key": key, "components": 2})).ok();
     let one = [0x5A; 16];
     let other: Vec<u8> = hex::decode(bytes).unwrap().iter().zip(one).map(|(byte, one)| byte ^ one).collect();
@@ -186,19 +198,26 @@ const CARD: &str = "6230606601007726888";
 const TRACK: &str = "6230606601007726888D30122010000012345";
 const CHIP: &str = "9F26081122334455667788950500000000009F3704DEADBEEF";
 
-#[tokio::test]
-async fn a_platform_without_a_network_says_so_and_keeps_nothing_of_the_card() {
-    let mut server = Server::start_with(&["ark.unseal=file", "pos.listen=127.0.0.1:0"]);
-    priced(&server);
+/// A merchant who takes cards at terminal 1, which has a master key and has not signed in; the merchant's number.
+pub(crate) fn shop(server: &Server) -> String {
+    priced(server);
     let programs = server.operator();
     let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
     let number = text(&acquiring(&programs, &owner), "/number");
     programs.post("/v1/terminals", &json!({"serial": "N900-7", "model": "N900"})).ok();
-    form(&server, "terminal/1/master", TRANSPORT);
+    form(server, "terminal/1/master", TRANSPORT);
     programs.post("/v1/terminals/trm_1/key", &json!({})).ok();
     let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
     let bind = json!({"acquiring": "acq_1", "address": "北京市朝阳区建国路", "place": place, "tolerance_m": 500});
     programs.post("/v1/terminals/trm_1/bind", &bind).ok();
+    number
+}
+
+#[tokio::test]
+async fn a_platform_without_a_network_says_so_and_keeps_nothing_of_the_card() {
+    let mut server = Server::start_with(&["ark.unseal=file", "pos.listen=127.0.0.1:0"]);
+    let number = shop(&server);
+    let programs = server.operator();
 
     let address = crate::pos::terminals(&server).parse().unwrap();
     let master = Cipher::sm4(&hex::decode(TRANSPORT).unwrap());
