@@ -62,6 +62,7 @@ pub struct Settings {
 }
 
 /// The network. Cheap to share: every method takes `&self`.
+#[derive(Debug)]
 pub struct CardNetwork {
     plan: CardPlan,
     zone: Zone,

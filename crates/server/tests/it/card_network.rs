@@ -64,8 +64,7 @@ impl Network {
         let [first, second, ..] = self.addresses.as_slice() else { panic!("two addresses") };
         let links =
             format!("[{{name=\"a\",address=\"{first}\",weight=3}},{{name=\"b\",address=\"{second}\",weight=1}}]");
-        let settings =
-            ["name=\"unionpay\"", "member=\"48021000\"", "pin_block_bytes=16", "echo_ms=100", "reconnect_ms=20"];
+        let settings = ["name=unionpay", "member=48021000", "pin_block_bytes=16", "echo_ms=100", "reconnect_ms=20"];
         let own = settings.iter().map(|setting| format!("pos.network.{setting}"));
         own.chain([format!("pos.network.links={links}")]).collect()
     }

@@ -9,18 +9,18 @@ use tokio::net::TcpStream;
 
 /// A block cipher with its key.
 #[derive(Clone)]
-pub(super) enum Cipher {
+pub(crate) enum Cipher {
     Sm4(Box<Sm4>),
     TripleDes(TdesEde2),
     Des(Des),
 }
 
 impl Cipher {
-    pub(super) fn sm4(key: &[u8]) -> Self {
+    pub(crate) fn sm4(key: &[u8]) -> Self {
         Self::Sm4(Box::new(Sm4::new_from_slice(key).unwrap()))
     }
 
-    pub(super) fn triple_des(key: &[u8]) -> Self {
+    pub(crate) fn triple_des(key: &[u8]) -> Self {
         Self::TripleDes(TdesEde2::new_from_slice(key).unwrap())
     }
 
@@ -28,7 +28,7 @@ impl Cipher {
         if let Self::Sm4(_) = self { 16 } else { 8 }
     }
 
-    pub(super) fn encrypt(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn encrypt(&self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         for block in bytes.chunks_exact_mut(self.block()) {
             match self {
@@ -65,7 +65,7 @@ impl Cipher {
     }
 
     /// The PIN block of pos.md.
-    pub(super) fn pin(&self, pin: &str, card: &str) -> Vec<u8> {
+    pub(crate) fn pin(&self, pin: &str, card: &str) -> Vec<u8> {
         let digits = 2 * self.block();
         let block = format!("{:F<digits$}", format!("{:02}{pin}", pin.len()));
         let own = &card[..card.len() - 1];
@@ -78,45 +78,45 @@ impl Cipher {
 
 /// The work keys of a sign-in.
 #[derive(Clone)]
-pub(super) struct Work {
-    pub(super) pin: Cipher,
-    pub(super) mac: Cipher,
+pub(crate) struct Work {
+    pub(crate) pin: Cipher,
+    pub(crate) mac: Cipher,
 }
 
 /// A terminal.
-pub(super) struct Device {
+pub(crate) struct Device {
     stream: TcpStream,
     layout: Profile,
     number: String,
     merchant: String,
     master: Cipher,
-    pub(super) work: Option<Work>,
-    pub(super) batch: u32,
+    pub(crate) work: Option<Work>,
+    pub(crate) batch: u32,
     trace: u32,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Heard {
-    pub(super) mti: String,
+pub(crate) struct Heard {
+    pub(crate) mti: String,
     /// By number, as text; bytes in hexadecimal.
-    pub(super) fields: std::collections::BTreeMap<u8, String>,
+    pub(crate) fields: std::collections::BTreeMap<u8, String>,
     /// The header's processing request.
-    pub(super) asks: u8,
+    pub(crate) asks: u8,
     /// Whether its MAC is right; `None` without one.
-    pub(super) proved: Option<bool>,
+    pub(crate) proved: Option<bool>,
 }
 
 impl Heard {
     #[track_caller]
-    pub(super) fn is(&self, code: &str) -> &Self {
+    pub(crate) fn is(&self, code: &str) -> &Self {
         assert_eq!(self.fields[&39], code, "{self:?}");
         self
     }
 }
 
 impl Device {
-    pub(super) async fn connect(address: std::net::SocketAddr, number: &str, merchant: &str, master: Cipher) -> Self {
+    pub(crate) async fn connect(address: std::net::SocketAddr, number: &str, merchant: &str, master: Cipher) -> Self {
         let mut layout = Profile::parse(iso8583::profile::POS_TERMINAL).unwrap();
         if let Cipher::Sm4(_) = master {
             layout = layout.resized(52, 16).unwrap();
@@ -126,21 +126,21 @@ impl Device {
         Self { stream, layout, number, merchant, master, work: None, batch: 1, trace: 0 }
     }
 
-    pub(super) async fn connect_again(&mut self) {
+    pub(crate) async fn connect_again(&mut self) {
         self.stream = TcpStream::connect(self.stream.peer_addr().unwrap()).await.unwrap();
     }
 
-    pub(super) async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         matches!(self.stream.read(&mut [0; 1]).await, Ok(0) | Err(_))
     }
 
-    pub(super) fn next_trace(&mut self) -> u32 {
+    pub(crate) fn next_trace(&mut self) -> u32 {
         self.trace += 1;
         self.trace
     }
 
     /// The bytes of a message; `None` of a field leaves it out.
-    pub(super) fn message(&self, mti: &str, fields: &[(u8, &str)], mac: Option<&Cipher>) -> Vec<u8> {
+    pub(crate) fn message(&self, mti: &str, fields: &[(u8, &str)], mac: Option<&Cipher>) -> Vec<u8> {
         let mut builder = Builder::new(&self.layout, *mti.as_bytes().first_chunk().unwrap()).unwrap();
         builder.text(41, &self.number).unwrap().text(42, &self.merchant).unwrap();
         for (number, text) in fields {
@@ -160,14 +160,14 @@ impl Device {
     }
 
     /// Sends without waiting for the answer.
-    pub(super) async fn send(&mut self, message: &[u8]) {
+    pub(crate) async fn send(&mut self, message: &[u8]) {
         let content =
             [&hex::decode("6000030000").unwrap()[..], &hex::decode("603100311234").unwrap(), message].concat();
         let length = u16::try_from(content.len()).unwrap().to_be_bytes();
         self.stream.write_all(&[&length[..], &content].concat()).await.unwrap();
     }
 
-    pub(super) async fn hear(&mut self) -> Heard {
+    pub(crate) async fn hear(&mut self) -> Heard {
         let mut length = [0; 2];
         self.stream.read_exact(&mut length).await.unwrap();
         let mut frame = vec![0; usize::from(u16::from_be_bytes(length))];
@@ -192,7 +192,7 @@ impl Device {
     }
 
     /// Sends with the MAC that it has, and hears the answer.
-    pub(super) async fn ask(&mut self, mti: &str, fields: &[(u8, &str)]) -> Heard {
+    pub(crate) async fn ask(&mut self, mti: &str, fields: &[(u8, &str)]) -> Heard {
         let mac = self.work.as_ref().map(|work| work.mac.clone());
         let message = self.message(mti, fields, mac.as_ref());
         self.send(&message).await;
@@ -200,18 +200,18 @@ impl Device {
     }
 
     /// Sends without a MAC.
-    pub(super) async fn ask_plainly(&mut self, mti: &str, fields: &[(u8, &str)]) -> Heard {
+    pub(crate) async fn ask_plainly(&mut self, mti: &str, fields: &[(u8, &str)]) -> Heard {
         let message = self.message(mti, fields, None);
         self.send(&message).await;
         self.hear().await
     }
 
     /// Field 60 of a transaction of this type in this batch.
-    pub(super) fn kind(&self, kind: &str) -> String {
+    pub(crate) fn kind(&self, kind: &str) -> String {
         format!("{kind}{:06}000500", self.batch)
     }
 
-    pub(super) async fn sign_in(&mut self, serial: &str) -> Heard {
+    pub(crate) async fn sign_in(&mut self, serial: &str) -> Heard {
         let serial = hex::encode(format!("Sequence No{:02}{serial}", serial.len()));
         let trace = format!("{:06}", self.next_trace());
         let asked = [(11, trace.as_str()), (60, "00000001003"), (62, &serial), (63, "01 ")];
