@@ -83,6 +83,7 @@ pub(crate) fn run_until(
         lease::kept_while(lease.as_mut(), || recover(config, &place, &lock))?;
     let state = term.engine.state();
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
+    let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state)?;
     let clock = clock(config, state)?;
     let told = told_of(state, epoch);
@@ -109,6 +110,7 @@ pub(crate) fn run_until(
     let leading = term::start(terms, term, inputs)?;
     let merging = merging(config, &store, &history, &handle)?;
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let (webhooks, desk) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let app = App::new(Parts {
         platform: platform.clone(),
@@ -121,12 +123,16 @@ pub(crate) fn run_until(
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
+        webhooks: desk.clone(),
     });
     let served = runtime.block_on(async {
         begin(config, &platform, is_new).await?;
         told.into_iter().for_each(|told| drop(attempts.send(told)));
         tokio::spawn(executor.run(requested));
-        serve(config, app, doors, stop).await
+        tokio::spawn(webhooks.run());
+        let served = serve(config, app, doors, stop).await;
+        desk.stop().await;
+        served
     });
     platform.stop();
     let ended = leading.join();

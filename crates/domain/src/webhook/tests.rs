@@ -159,11 +159,8 @@ fn settlements_and_payouts_of_the_merchant_are_announced() {
     kit.given(Command::CreatePayout(payout));
     kit.answered(success("2026-03-06"));
     assert_eq!(told(&mut kit), [(1, "payout.succeeded")]);
-    let back = Command::ReturnPayout {
-        payout: crate::ids::PayoutId(2),
-        reference: "back".into(),
-        date: date("2026-03-06"),
-    };
+    let back =
+        Command::ReturnPayout { payout: crate::ids::PayoutId(2), reference: "back".into(), date: date("2026-03-06") };
     kit.given(back);
     assert_eq!(told(&mut kit), [(1, "payout.returned")]);
 }

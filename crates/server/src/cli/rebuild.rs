@@ -74,6 +74,7 @@ impl Rebuild {
         begin(&made)?;
         let store = Arc::new(new_store(&made, &config.store)?);
         let rebuilt = replay(&mut journal, &store, &made).inspect_err(|_| drop(fs::remove_dir_all(&made)))?;
+        carry_webhooks(config, &store);
         still.ensure()?;
         let kept = swap(config, &made, store, self.remove_old)?;
         self.tell(rebuilt, kept);
@@ -99,6 +100,24 @@ fn replay(journal: &mut Reader, store: &Arc<Database>, into: &Path) -> Result<Re
     });
     shown.end();
     Ok(rebuilt?)
+}
+
+/// What webhooks were told follows from no journal: it is carried over from the store that stands. Where that does not read, what is
+/// of the last day is told again, for a receiver knows a delivery by its id, and what is older is not.
+fn carry_webhooks(config: &Config, new: &Database) {
+    let stands = !config.store.is_embedded() || config.data_dir.join(STORE_NAME).exists();
+    let carried = if stands {
+        serve::open_store(&config.data_dir, &config.store)
+            .and_then(|old| Ok(store::webhook_delivery::carry(&old, new)?))
+    } else {
+        Err(anyhow::anyhow!("there is no store"))
+    };
+    if let Err(error) = carried {
+        eprintln!("what webhooks were told is not known any more ({error:#}): what is of the last day is told again");
+        if let Err(error) = store::webhook_delivery::settle_rebuilt(new) {
+            eprintln!("older deliveries may be told again too: {error}");
+        }
+    }
 }
 
 fn same_schema(store: &Place, journal: &JournalConfig) -> bool {
