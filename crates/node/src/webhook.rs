@@ -142,7 +142,7 @@ impl WebhookLanes {
         of_lane.min(left).min(self.terms.overall.saturating_sub(self.under_way))
     }
 
-    /// The rows were looked at: of those that are not under way the next is ready at `next`, if there is one.
+    /// The rows were looked at, and what of them is due has begun: of the others the next is ready at `next`, if there is one.
     pub fn looked(&mut self, webhook: WebhookId, next: Option<i64>) {
         if let Some(lane) = self.lanes.get_mut(&webhook) {
             lane.due_at = next;
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn two_webhooks_of_a_merchant_share_its_places() {
         let mut lanes = WebhookLanes::new(TERMS);
-        [1, 2].map(|webhook| lanes.wake(WebhookId(webhook), MerchantId(7), 0));
+        (1..=2).for_each(|webhook| lanes.wake(WebhookId(webhook), MerchantId(7), 0));
         assert_eq!(fill(&mut lanes, 0, 10, None), Some((1, 3)));
         assert_eq!(fill(&mut lanes, 0, 10, None), None);
         lanes.ended(id(1, 11), true, 0, None);
@@ -319,7 +319,7 @@ mod tests {
             }
         }
         assert_eq!(pauses[..8], [5, 15, 45, 135, 405, 1_215, 3_645, 7_200]);
-        assert_eq!((now, pauses.len()), (TERMS.give_up_ms, 18));
+        assert_eq!((now, pauses.len()), (TERMS.give_up_ms, 19));
         assert_eq!(TERMS.after_failure(TERMS.give_up_ms - 1, 0, 2), Next::Again { at: TERMS.give_up_ms });
         assert_eq!(TERMS.after_failure(TERMS.give_up_ms, 0, 1), Next::GivenUp, "also if the platform stood still");
         assert_eq!(TERMS.after_failure(0, 0, u32::MAX), Next::Again { at: TERMS.max_retry_ms });

@@ -12,6 +12,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel webhook register mch_3 https://shop.example/lintel --kind order.paid --kind refund.succeeded
   lintel webhook list --merchant mch_3
+  lintel webhook change whk_1 --to https://shop.example/new
   lintel webhook change whk_1 --enabled false          nothing new is announced; what is outstanding waits
   lintel webhook deliveries whk_1 --state given_up     what its receiver never took
   lintel webhook delivery whd_1042_1                   one of them, with every try
@@ -30,8 +31,9 @@ pub(crate) enum Webhook {
     Register {
         /// The merchant, such as mch_3.
         merchant: String,
-        /// https://…, in a sandbox also http://….
-        url: String,
+        /// Where: https://…, in a sandbox also http://….
+        #[arg(value_name = "URL")]
+        address: String,
         /// What it is told of, such as order.paid; several times for several.
         #[arg(long = "kind", value_name = "KIND", required = true)]
         kinds: Vec<String>,
@@ -60,8 +62,8 @@ pub(crate) enum Webhook {
         /// Its id.
         id: String,
         /// Where, from now on.
-        #[arg(long)]
-        url: Option<String>,
+        #[arg(long, value_name = "URL")]
+        to: Option<String>,
         /// What it is told of, in place of the present kinds; several times for several.
         #[arg(long = "kind", value_name = "KIND")]
         kinds: Vec<String>,
@@ -92,7 +94,7 @@ pub(crate) enum Webhook {
         limit: Option<u32>,
         /// next_cursor of the page before.
         #[arg(long)]
-        cursor: Option<u64>,
+        cursor: Option<String>,
     },
     /// One delivery, with every try at its receiver.
     Delivery {
@@ -137,8 +139,8 @@ impl Webhook {
     /// Asks for it.
     pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
         match self {
-            Self::Register { merchant, url, kinds, algorithm } => {
-                let body = json!({"url": url, "kinds": kinds, "algorithm": algorithm});
+            Self::Register { merchant, address, kinds, algorithm } => {
+                let body = json!({"url": address, "kinds": kinds, "algorithm": algorithm});
                 Ok(shown(client.post(&target(&["v1", "merchants", merchant, "webhooks"], &[]), &body)?))
             }
             Self::Show { id } => Ok(shown(client.get(&target(&["v1", "webhooks", id], &[]))?)),
@@ -148,14 +150,14 @@ impl Webhook {
                 let text = page(&WEBHOOKS, &all, None);
                 Ok(Answer::new(all, text))
             }
-            Self::Change { id, url, kinds, algorithm, enabled } => {
+            Self::Change { id, to, kinds, algorithm, enabled } => {
                 let kinds = (!kinds.is_empty()).then_some(kinds);
-                let body = json!({"url": url, "kinds": kinds, "algorithm": algorithm, "enabled": enabled});
+                let body = json!({"url": to, "kinds": kinds, "algorithm": algorithm, "enabled": enabled});
                 Ok(shown(client.post(&target(&["v1", "webhooks", id, "change"], &[]), &body)?))
             }
             Self::Remove { id } => Ok(shown(client.post(&target(&["v1", "webhooks", id, "remove"], &[]), &json!({}))?)),
             Self::Deliveries { id, state, object, limit, cursor } => {
-                let (limit, cursor) = (limit.map(|it| it.to_string()), cursor.map(|it| it.to_string()));
+                let limit = limit.map(|it| it.to_string());
                 let query = [
                     ("state", state.as_deref()),
                     ("object", object.as_deref()),

@@ -329,7 +329,7 @@ pub(crate) struct DeliveryQuery {
     /// 1 to 500; 50 unless said.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
-    cursor: Option<u64>,
+    cursor: Option<String>,
 }
 
 /// A page of deliveries.
@@ -338,8 +338,8 @@ pub(crate) struct DeliveriesView {
     /// The newest first.
     data: Vec<DeliveryView>,
     /// Where the next page begins; null on the last one.
-    #[schema(example = 1042)]
-    next_cursor: Option<u64>,
+    #[schema(example = "1042")]
+    next_cursor: Option<String>,
 }
 
 /// List deliveries
@@ -362,7 +362,11 @@ pub(crate) async fn deliveries(
     if !(1..=500).contains(&limit) {
         return Err(ApiError::malformed("limit", format!("{limit} rows are not a page; use 1 to 500")));
     }
-    let (filter, before) = (DeliveryFilter { webhook, state, object: query.object }, query.cursor);
+    let before = query.cursor.as_deref().map(str::parse).transpose().map_err(|_| {
+        let message = "this is no cursor; pass next_cursor of the page before, unchanged";
+        ApiError::new("cursor_malformed", Some("cursor"), message)
+    })?;
+    let filter = DeliveryFilter { webhook, state, object: query.object };
     let store = app.books.store.clone();
     let failed = |error| ApiError::internal("reading deliveries", &error);
     // One row more than asked for says whether there is a next page.
@@ -370,7 +374,7 @@ pub(crate) async fn deliveries(
     let mut rows = app.blocking(listing).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| row.announcement.position);
+    let next_cursor = rows.last().filter(|_| more).map(|row| row.announcement.position.to_string());
     Ok(answer.map(|_| DeliveriesView { data: rows.iter().map(DeliveryView::of).collect(), next_cursor }))
 }
 

@@ -185,7 +185,10 @@ impl Webhooks {
             };
         };
         self.drain().await;
-        stop.into_iter().for_each(|answer| drop(answer.send(())));
+        // Who asked may be gone.
+        if let Some(answer) = stop {
+            answer.send(()).ok();
+        }
     }
 
     /// Until the next turn, or the next look.
@@ -318,9 +321,9 @@ impl Webhooks {
         {
             due.push(row);
         }
-        self.lanes.looked(id, waiting.peek().map(|row| row.next_at));
-        let webhook = Arc::new(webhook);
+        let (webhook, next) = (Arc::new(webhook), waiting.peek().map(|row| row.next_at));
         due.into_iter().for_each(|delivery| self.send(&webhook, delivery, now));
+        self.lanes.looked(id, next);
         Ok(())
     }
 

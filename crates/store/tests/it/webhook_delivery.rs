@@ -179,7 +179,8 @@ fn a_journal_read_anew_tells_nothing_old_again(place: &Place) {
     let mut world = World::full();
     let now = world.state.now.0;
     let announced = vec![told(1, 1, now - 86_400_001), told(2, 2, now - 86_400_000)];
-    world.commit(&database, &Changes { announced, ..world.state.take_changes() }).unwrap();
+    let changes = Changes { announced, ..world.state.take_changes() };
+    world.commit(&database, &changes).unwrap();
     assert_eq!([1, 2].map(|at| state(&database, at)), [DeliveryState::GivenUp, DeliveryState::New]);
     // Behind the first checkpoint an event is new, however old: the platform may have stood still.
     let announced = vec![told(3, 3, now - 9 * 86_400_000)];

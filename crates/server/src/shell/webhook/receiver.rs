@@ -314,3 +314,46 @@ mod tests {
         assert_eq!(masked(b""), "");
     }
 }
+
+/// With the network: what a receiver that is never called must not see.
+#[cfg(test)]
+mod guarded {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Where a connection would be seen, and its port.
+    fn listener() -> (TcpListener, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    fn client(private: bool) -> reqwest::Client {
+        let builder = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5));
+        builder.dns_resolver(Arc::new(Guard { private })).build().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_refused_before_anything_is_connected() {
+        let (listener, port) = listener();
+        let error = client(false).post(format!("http://localhost:{port}/")).send().await.unwrap_err();
+        assert!(why(&error).contains("webhooks.private_addresses"), "{}", why(&error));
+        let nobody = listener.accept().map(drop).unwrap_err();
+        assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock, "nobody came");
+    }
+
+    #[tokio::test]
+    async fn where_private_addresses_are_allowed_the_name_is_called() {
+        let (listener, port) = listener();
+        let calling = tokio::spawn(client(true).post(format!("http://localhost:{port}/")).send());
+        let came = async {
+            while listener.accept().is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), came).await.expect("it came");
+        calling.abort();
+    }
+}
