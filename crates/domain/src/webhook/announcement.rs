@@ -160,32 +160,32 @@ pub(crate) fn announce(state: &mut State, event: &Event) {
     state.announced.extend(told);
 }
 
-/// What of an event concerns which merchant.
+/// What of an event concerns which merchant: of most, nothing.
 fn of(state: &State, event: &Event) -> Option<(MerchantId, WebhookKind, Announced)> {
-    match event {
-        Event::OrderSucceeded { order, .. } => of_order(state, *order, WebhookKind::OrderPaid),
-        Event::OrderTryFailed { order, status: OrderStatus::Failed, .. } => {
-            of_order(state, *order, WebhookKind::OrderFailed)
-        }
-        Event::OrderClosed(order) => of_order(state, *order, WebhookKind::OrderClosed),
-        Event::RefundAnswered(answered) => match answered.status {
+    if let Event::OrderSucceeded { order, .. } = event {
+        of_order(state, *order, WebhookKind::OrderPaid)
+    } else if let Event::OrderTryFailed { order, status: OrderStatus::Failed, .. } = event {
+        of_order(state, *order, WebhookKind::OrderFailed)
+    } else if let Event::OrderClosed(order) = event {
+        of_order(state, *order, WebhookKind::OrderClosed)
+    } else if let Event::RefundAnswered(answered) = event {
+        match answered.status {
             RefundStatus::Success => of_refund(state, answered.refund, WebhookKind::RefundSucceeded),
             RefundStatus::Failed => of_refund(state, answered.refund, WebhookKind::RefundFailed),
             RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Unknown => None,
-        },
-        Event::RefundCreated(refund) if refund.status == RefundStatus::Success => {
-            of_refund(state, refund.id, WebhookKind::RefundSucceeded)
         }
-        Event::PayoutSucceeded { payout, .. } => of_payout(state, *payout, WebhookKind::PayoutSucceeded),
-        Event::PayoutFailed { payout, .. } => of_payout(state, *payout, WebhookKind::PayoutFailed),
-        Event::PayoutReturned { payout, .. } => of_payout(state, *payout, WebhookKind::PayoutReturned),
-        Event::MerchantSettled(made) => {
-            let object =
-                Announced::Settlement { id: made.id, date: made.date, amount: made.amount, currency: made.currency };
-            Some((made.merchant, WebhookKind::SettlementMade, object))
-        }
-        // Nothing that a merchant is told of: most of what happens, so that a new event is asked for where it is made.
-        _ => None,
+    } else if let Event::PayoutSucceeded { payout, .. } = event {
+        of_payout(state, *payout, WebhookKind::PayoutSucceeded)
+    } else if let Event::PayoutFailed { payout, .. } = event {
+        of_payout(state, *payout, WebhookKind::PayoutFailed)
+    } else if let Event::PayoutReturned { payout, .. } = event {
+        of_payout(state, *payout, WebhookKind::PayoutReturned)
+    } else if let Event::MerchantSettled(made) = event {
+        let object =
+            Announced::Settlement { id: made.id, date: made.date, amount: made.amount, currency: made.currency };
+        Some((made.merchant, WebhookKind::SettlementMade, object))
+    } else {
+        None
     }
 }
 

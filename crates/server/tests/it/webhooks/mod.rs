@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use self::receiver::{Manner, Receiver, until};
 use crate::certificates::{Pair, RSA, SM2};
 use crate::client::{Answer, Client};
-use crate::keys::metric;
+use crate::keys::{becomes, metric};
 use crate::open::{merchant, number, text};
 use crate::orders::Market;
 use crate::server::Server;
@@ -151,7 +151,8 @@ fn a_merchant_is_told_what_happened_under_a_signature_that_openssl_verifies() {
 /// The commands of docs/api/webhooks.md, word for word, over what a receiver got.
 fn documented_by_openssl(pair: &Pair, got: &receiver::Got, keys: &Value) {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api/webhooks.md")).unwrap();
-    let script = page.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a script of openssl");
+    let scripts = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let script = scripts.into_iter().find(|script| script.contains("openssl")).expect("a script of openssl");
     let write = |name: &str, bytes: &[u8]| std::fs::write(pair.path().join(name), bytes).unwrap();
     let platform = keys["data"].as_array().unwrap().iter().find(|key| key["serial_no"] == "PLATFORM-SM2-1").unwrap();
     write("platform.pem", text(platform, "/public_key").as_bytes());
@@ -225,7 +226,7 @@ fn a_dead_receiver_costs_its_merchant_alone_and_the_platform_nothing() {
     }
     assert_eq!(well.until_taken(20).len(), 20);
     assert_eq!((dead.got().len(), well.most_at_once()), (3, 1));
-    assert_eq!(metric(&shop.market.operator, "lintel_webhook_under_way") as usize, 3);
+    becomes(&shop.market.operator, "lintel_webhook_under_way", |under_way| (under_way - 3.0).abs() < 0.5);
 }
 
 #[test]
