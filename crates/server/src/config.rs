@@ -12,9 +12,11 @@ use journal::Keep;
 use serde::Deserialize;
 
 pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
+pub(crate) use self::webhook::WebhooksConfig;
 use crate::log::LogFormat;
 
 mod channel;
+pub(crate) mod webhook;
 
 /// The documented default configuration; `lintel config` prints it.
 pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
@@ -49,6 +51,7 @@ pub(crate) struct Config {
     #[serde(skip)]
     pub(crate) clear_passwords: Vec<String>,
     pub(crate) pos: PosConfig,
+    pub(crate) webhooks: WebhooksConfig,
 }
 
 /// Where time comes from.
@@ -343,6 +346,7 @@ impl Config {
         config.ark.rewrap_rate()?;
         config.pos.listens()?;
         config.executor.breaker.check()?;
+        config.webhooks.terms()?;
         Ok(config)
     }
 

@@ -37,6 +37,7 @@ use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
 use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
+use crate::shell::webhook::Webhooks;
 use crate::shell::{Clock, Input, Platform, key_service, lease, merger, rewrapper};
 
 /// Runs the platform until it is told to stop.
@@ -83,14 +84,13 @@ pub(crate) fn run_until(
         lease::kept_while(lease.as_mut(), || recover(config, &place, &lock))?;
     let state = term.engine.state();
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
+    let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state)?;
-    let clock = clock(config, state)?;
-    let told = told_of(state, epoch);
+    let (clock, told) = (clock(config, state)?, told_of(state, epoch));
 
     let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
-    let (sender, inputs) = mpsc::channel();
-    let leadership = Leadership::new(lease.as_ref());
+    let ((sender, inputs), leadership) = (mpsc::channel(), Leadership::new(lease.as_ref()));
     let platform = Platform::new(sender, leadership.clone(), epoch, handle.behind());
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
@@ -106,9 +106,9 @@ pub(crate) fn run_until(
         durable: Durable::new(position),
         run_keys: config.keys.run,
     };
-    let leading = term::start(terms, term, inputs)?;
-    let merging = merging(config, &store, &history, &handle)?;
+    let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let (telling, webhooks) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let app = App::new(Parts {
         platform: platform.clone(),
@@ -121,12 +121,13 @@ pub(crate) fn run_until(
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
+        webhooks,
     });
     let served = runtime.block_on(async {
         begin(config, &platform, is_new).await?;
         told.into_iter().for_each(|told| drop(attempts.send(told)));
         tokio::spawn(executor.run(requested));
-        serve(config, app, doors, stop).await
+        serve_telling(config, app, telling, doors, stop).await
     });
     platform.stop();
     let ended = leading.join();
@@ -324,6 +325,21 @@ async fn tick(platform: Platform) {
             return;
         }
     }
+}
+
+/// Serves, and tells webhooks meanwhile; what is under way to them then has a moment to end.
+async fn serve_telling(
+    config: &Config,
+    app: App,
+    telling: Webhooks,
+    doors: Doors<impl FnOnce(SocketAddr) -> Result<()>>,
+    stop: Stop,
+) -> Result<()> {
+    let webhooks = app.webhooks.clone();
+    tokio::spawn(telling.run());
+    let served = serve(config, app, doors, stop).await;
+    webhooks.stop().await;
+    served
 }
 
 async fn serve(

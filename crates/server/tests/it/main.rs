@@ -52,4 +52,5 @@ mod trees;
 mod unionpay;
 mod vault_rewrap;
 mod wallets;
+mod webhooks;
 mod withdrawals;
