@@ -62,9 +62,12 @@ use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
 use crate::voucher::{self, PostVoucher};
 use crate::waiver::{self, WaiveChecks};
+use crate::webhook::{self, WebhookCommand};
 use crate::withdrawal_batch::{self, WithdrawalBatchCommand};
 use crate::withdrawal_plan::{self, WithdrawalPlanCommand};
 use crate::{payment, settlement, tick, user};
+
+mod undo;
 
 /// What someone wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,6 +231,8 @@ pub enum Command {
     BlockList(BlockListCommand),
     /// Change a merchant's certificates.
     Certificate(CertificateCommand),
+    /// Change a merchant's webhooks.
+    Webhook(WebhookCommand),
     /// Change limits or an account's class.
     Limit(LimitCommand),
     /// Set the weights of a channel's sites, or take them back.
@@ -366,6 +371,9 @@ pub enum Reply {
     /// A certificate.
     #[n(90)]
     Certificate(#[n(0)] CertificateId),
+    /// A webhook.
+    #[n(213)]
+    Webhook(#[n(0)] crate::ids::WebhookId),
     /// A version of the limits.
     #[n(71)]
     LimitPolicy(#[n(0)] LimitPolicyId),
@@ -437,87 +445,6 @@ pub enum Reply {
     CardClearing(#[n(0)] CardClearingId),
 }
 
-impl Command {
-    /// Whether the command may be refused after its first event, so that its images must be kept. A bulk posting that is
-    /// not all-or-nothing checks each voucher before it posts it and refuses only before the first.
-    #[must_use]
-    pub const fn needs_undo(&self) -> bool {
-        match self {
-            Self::PostBulk(bulk) => bulk.atomic,
-            // What left memory does not come back because a command was refused; this one never is.
-            Self::Checkpoint { .. } => false,
-            Self::Initialise(_)
-            | Self::SetCalendar(_)
-            | Self::Tick
-            | Self::MarkTime
-            | Self::CutDay { .. }
-            | Self::SealDay(_)
-            | Self::CloseDay { .. }
-            | Self::OpenAccount(_)
-            | Self::OpenAccounts(_)
-            | Self::CloseAccount(_)
-            | Self::RestrictAccount { .. }
-            | Self::PostVoucher(_)
-            | Self::PlaceHold(_)
-            | Self::ConfirmHold { .. }
-            | Self::CancelHold(_)
-            | Self::Hold(_)
-            | Self::Agreement(_)
-            | Self::ExchangeRate(_)
-            | Self::Conversion(_)
-            | Self::RegisterCustomer(_)
-            | Self::OpenUser { .. }
-            | Self::OpenMerchant(_)
-            | Self::VerifySettlementAccount { .. }
-            | Self::CreatePayout(_)
-            | Self::SendPayout(_)
-            | Self::CancelPayout(_)
-            | Self::ReturnPayout { .. }
-            | Self::CreateAgreement(_)
-            | Self::PayFromAgreement(_)
-            | Self::CloseAgreement(_)
-            | Self::PlaceFreeze(_)
-            | Self::ReleaseFreeze(_)
-            | Self::Freeze(_)
-            | Self::CreateOrder(_)
-            | Self::PayOrder { .. }
-            | Self::CloseOrder(_)
-            | Self::HandOutPage(_)
-            | Self::MakeSplit(_)
-            | Self::CreateRefund(_)
-            | Self::TakeClearingFile(_)
-            | Self::Settle { .. }
-            | Self::ReserveLine(_)
-            | Self::OwnTransfer(_)
-            | Self::Arrears(_)
-            | Self::Chargeback(_)
-            | Self::Advance(_)
-            | Self::BlockList(_)
-            | Self::Certificate(_)
-            | Self::Limit(_)
-            | Self::SiteWeight(_)
-            | Self::TopUp(_)
-            | Self::Transfer(_)
-            | Self::BankCard(_)
-            | Self::WithdrawalPlan(_)
-            | Self::WithdrawalBatch(_)
-            | Self::Tree(_)
-            | Self::Operator(_)
-            | Self::Approval(_)
-            | Self::ManualVoucher(_)
-            | Self::AllocateSuspense(_)
-            | Self::WaiveChecks(_)
-            | Self::CardFee(_)
-            | Self::Acquiring(_)
-            | Self::Terminal(_)
-            | Self::CardTransaction(_)
-            | Self::BatchClose(_)
-            | Self::TakeCardFile(_)
-            | Self::AnswerAttempt { .. } => true,
-        }
-    }
-}
-
 /// Decides a command: events on the draft, or a refusal.
 ///
 /// # Errors
@@ -578,6 +505,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
         Command::Certificate(command) => certificate::decide(draft, command),
+        Command::Webhook(command) => webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),

@@ -20,6 +20,7 @@ pub struct Draft<'a> {
     pub approved: Option<Approved>,
     emitted: Emitted,
     posted: usize,
+    announced: usize,
     position: u64,
 }
 
@@ -29,8 +30,8 @@ impl<'a> Draft<'a> {
     pub fn begin(state: &'a mut State, context: &'a Context, recording: bool) -> Self {
         state.begin(recording);
         state.forget_missed();
-        let (posted, position) = (state.posted.len(), state.position);
-        Self { state, context, approved: None, emitted: Emitted::default(), posted, position }
+        let (posted, announced, position) = (state.posted.len(), state.announced.len(), state.position);
+        Self { state, context, approved: None, emitted: Emitted::default(), posted, announced, position }
     }
 
     /// Emits an event that was checked, and applies it.
@@ -78,6 +79,7 @@ impl<'a> Draft<'a> {
     fn take_back(&mut self) {
         self.state.rollback();
         self.state.posted.truncate(self.posted);
+        self.state.announced.truncate(self.announced);
         self.state.position = self.position;
     }
 }

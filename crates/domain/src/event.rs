@@ -53,6 +53,7 @@ use crate::tree::TreeEvent;
 use crate::user::User;
 use crate::voucher::Voucher;
 use crate::waiver::WaiverEvent;
+use crate::webhook::WebhookEvent;
 use crate::withdrawal::WithdrawalEvent;
 use crate::withdrawal_batch::WithdrawalBatchEvent;
 use crate::withdrawal_plan::WithdrawalPlanEvent;
@@ -525,4 +526,7 @@ pub enum Event {
     /// A merchant's certificate was registered or revoked.
     #[n(220)]
     Certificate(#[n(0)] CertificateEvent),
+    /// A merchant's webhook was registered, changed or removed.
+    #[n(245)]
+    Webhook(#[n(0)] WebhookEvent),
 }

@@ -142,6 +142,8 @@ ids! {
     BlockEntryId = "blk";
     /// A certificate of a merchant.
     CertificateId = "crt";
+    /// A webhook (回调) of a merchant.
+    WebhookId = "whk";
     /// A bank card that sent a withdrawal back.
     BankCardId = "bcd";
     /// A link between a parent and a child account (母子账户).

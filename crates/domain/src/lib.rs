@@ -86,6 +86,7 @@ pub mod trial_balance;
 pub mod user;
 pub mod voucher;
 pub mod waiver;
+pub mod webhook;
 pub mod withdrawal;
 pub mod withdrawal_batch;
 pub mod withdrawal_plan;

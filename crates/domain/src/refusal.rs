@@ -147,6 +147,10 @@ codes! {
     221 CertificateExists "certificate_exists" "The serial number was used by this merchant before, or the key by anyone.";
     222 CertificateState "certificate_state" "The certificate is revoked already.";
     223 CertificatesTooMany "certificates_too_many" "The merchant has as many certificates as it may; one must be revoked first.";
+    240 WebhookUnknown "webhook_unknown" "No webhook has this id.";
+    241 WebhookState "webhook_state" "The webhook is removed.";
+    242 WebhookUrl "webhook_url" "The address is too long, or is not called here: outside a sandbox it must begin with https://.";
+    243 WebhooksTooMany "webhooks_too_many" "The merchant has as many webhooks as it may; one must be removed first.";
     154 RetryRuleUnknown "retry_rule_unknown" "No rule of retries has this id.";
     100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
     101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";

@@ -236,6 +236,8 @@ impl State {
         self.certificate_keys = Index::restored(
             all(&self.certificates).map(|certificate| (certificate.public_key.clone(), certificate.id)),
         );
+        self.merchant_webhooks =
+            Index::restored(all(&self.webhooks).map(|webhook| ((webhook.merchant, webhook.id), ())));
         self.blocked = Index::restored(all(&self.block_entries).filter_map(block_list::index_key));
         self.stopped_cards = Index::restored(all(&self.bank_cards).filter_map(bank_card::index_key));
         self.plans_by_account = Index::restored(all(&self.withdrawal_plans).filter_map(withdrawal_plan::index_key));

@@ -32,7 +32,7 @@ use crate::ids::{
     BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, CertificateId, ChargebackId,
     ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
     ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId,
-    UserId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
+    UserId, WebhookId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;
@@ -60,6 +60,7 @@ use crate::transfer::Transfer;
 use crate::tree::{QuotaCharge, TreeLink, TreeRun};
 use crate::user::User;
 use crate::voucher::{BusinessNumber, PostedEntry};
+use crate::webhook::{Announcement, Webhook};
 use crate::withdrawal::Withdrawal;
 use crate::withdrawal_batch::{RetryRule, WithdrawalBatch};
 use crate::withdrawal_plan::WithdrawalPlan;
@@ -113,6 +114,8 @@ macro_rules! state {
             $($(#[$index_doc])* pub $index: Index<$key, $value>,)*
             /// Entries posted since the engine last took them.
             pub posted: Vec<PostedEntry>,
+            /// What webhooks are to be told since the engine last took it.
+            pub announced: Vec<Announcement>,
             /// Rows that are away were last changed here or before: a store at this position has them. Two states of one
             /// journal may differ in it, as in which closed rows they have in memory.
             pub checkpointed: u64,
@@ -129,6 +132,8 @@ macro_rules! state {
         pub struct Changes {
             /// Accounting days.
             pub days: Vec<Day>,
+            /// What webhooks are to be told of it, in the order of the events.
+            pub announced: Vec<Announcement>,
             $($(#[$table_doc])* pub $table: Vec<(u64, $row)>,)*
         }
 
@@ -136,18 +141,19 @@ macro_rules! state {
             /// True if nothing changed.
             #[must_use]
             pub fn is_empty(&self) -> bool {
-                self.days.is_empty() $(&& self.$table.is_empty())*
+                self.days.is_empty() && self.announced.is_empty() $(&& self.$table.is_empty())*
             }
 
-            /// How many images of rows there are, an image for each change of a row.
+            /// How many images of rows there are, an image for each change of a row, and announcements.
             #[must_use]
             pub fn len(&self) -> usize {
-                self.days.len() $(+ self.$table.len())*
+                self.days.len() + self.announced.len() $(+ self.$table.len())*
             }
 
             /// Adds later changes behind the earlier ones.
             pub fn extend(&mut self, later: Self) {
                 self.days.extend(later.days);
+                self.announced.extend(later.announced);
                 $(self.$table.extend(later.$table);)*
             }
 
@@ -214,7 +220,8 @@ macro_rules! state {
             pub fn take_changes(&mut self) -> Changes {
                 let position = self.position;
                 $($(self.$table.note_closed(position, $closed);)?)*
-                Changes { days: self.days.take_dirty(), $($table: self.$table.take_dirty(),)* }
+                let announced = core::mem::take(&mut self.announced);
+                Changes { days: self.days.take_dirty(), announced, $($table: self.$table.take_dirty(),)* }
             }
         }
     };
@@ -272,6 +279,8 @@ state! {
         block_entries: BlockEntry,
         /// Certificates of merchants.
         certificates: Certificate,
+        /// Webhooks of merchants.
+        webhooks: Webhook,
         /// Versions of the limits.
         limit_policies: LimitPolicy,
         /// Classes and sums of personal payment accounts, by the account's id.
@@ -390,6 +399,8 @@ state! {
         merchant_certificates: (MerchantId, CertificateId) => (),
         /// Certificates by their public key.
         certificate_keys: Vec<u8> => CertificateId,
+        /// Webhooks of each merchant.
+        merchant_webhooks: (MerchantId, WebhookId) => (),
         /// Bank cards that were not verified since they sent money back.
         stopped_cards: (CustomerId, String) => BankCardId,
         /// Plans of withdrawals that have not ended, by account.

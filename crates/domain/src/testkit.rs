@@ -31,6 +31,7 @@ use crate::restore::RestoredAccount;
 use crate::sealed::{DataClass, Sealed};
 use crate::state::{Changes, State};
 use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher, Voucher};
+use crate::webhook::Announcement;
 
 pub(crate) mod cards;
 mod leaving;
@@ -88,6 +89,8 @@ pub(crate) struct Kit {
     pub(crate) rows: Changes,
     /// When it wrote those that leave memory.
     written: Vec<(RowId, u64)>,
+    /// What webhooks were to be told so far.
+    pub(crate) announced: Vec<Announcement>,
     numbers: u64,
     unchecked: bool,
     hurried: bool,
@@ -105,6 +108,7 @@ impl Kit {
             replayed: State::default(),
             rows: Changes::default(),
             written: Vec::new(),
+            announced: Vec::new(),
             numbers: 0,
             unchecked: false,
             hurried: false,
@@ -267,8 +271,9 @@ impl Kit {
             assert_eq!(&back, event);
             apply(&mut self.replayed, &back);
         }
-        let changes = self.state.take_changes();
+        let mut changes = self.state.take_changes();
         assert_eq!(format!("{changes:?}"), format!("{:?}", self.replayed.take_changes()));
+        self.announced.append(&mut changes.announced);
         let position = self.state.position;
         self.written.retain(|(row, _)| changes.row(*row).is_none());
         self.written.extend(changes.leaving().into_iter().map(|row| (row, position)));

@@ -15,3 +15,4 @@ pub mod publisher;
 pub mod rebuild;
 pub mod site;
 pub mod verify;
+pub mod webhook;

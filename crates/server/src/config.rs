@@ -12,10 +12,12 @@ use journal::Keep;
 use serde::Deserialize;
 
 pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
+pub(crate) use self::webhook::WebhooksConfig;
 use crate::log::LogFormat;
 use crate::pos::link::settings::NetworkConfig;
 
 mod channel;
+pub(crate) mod webhook;
 
 /// The documented default configuration; `lintel config` prints it.
 pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
@@ -50,6 +52,7 @@ pub(crate) struct Config {
     #[serde(skip)]
     pub(crate) clear_passwords: Vec<String>,
     pub(crate) pos: PosConfig,
+    pub(crate) webhooks: WebhooksConfig,
 }
 
 /// Where time comes from.
@@ -347,6 +350,7 @@ impl Config {
         config.pos.listens()?;
         config.pos.network.check()?;
         config.executor.breaker.check()?;
+        config.webhooks.terms()?;
         Ok(config)
     }
 

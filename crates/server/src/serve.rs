@@ -24,6 +24,7 @@ use journal::DirectoryLock;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
@@ -32,7 +33,7 @@ use crate::pos::Pos;
 use crate::pos::card_link::CardLink;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
-use crate::shell::executor::told_of;
+use crate::shell::executor::{Executor, Told, told_of};
 use crate::shell::journal_place::JournalPlace;
 use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
@@ -40,6 +41,7 @@ use crate::shell::merger::Merging;
 use crate::shell::projector::{self, Message};
 use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
+use crate::shell::webhook::Webhooks;
 use crate::shell::{Clock, Input, Platform, key_service, lease, merger, rewrapper};
 
 /// Runs the platform until it is told to stop.
@@ -86,14 +88,13 @@ pub(crate) fn run_until(
         lease::kept_while(lease.as_mut(), || recover(config, &place, &lock))?;
     let state = term.engine.state();
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
+    let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state)?;
-    let clock = clock(config, state)?;
-    let told = told_of(state, epoch);
+    let (clock, told) = (clock(config, state)?, told_of(state, epoch));
 
     let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
-    let (sender, inputs) = mpsc::channel();
-    let leadership = Leadership::new(lease.as_ref());
+    let ((sender, inputs), leadership) = (mpsc::channel(), Leadership::new(lease.as_ref()));
     let platform = Platform::new(sender, leadership.clone(), epoch, handle.behind());
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
@@ -109,14 +110,11 @@ pub(crate) fn run_until(
         durable: Durable::new(position),
         run_keys: config.keys.run,
     };
-    let leading = term::start(terms, term, inputs)?;
-    let merging = merging(config, &store, &history, &handle)?;
+    let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let (telling, webhooks) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
-    let link = {
-        let _around = runtime.enter();
-        CardLink::start(&config.pos.network, &platform, &clock, &vault, ark.financial())?
-    };
+    let link = CardLink::start(runtime.handle(), &config.pos.network, (&platform, &clock), &vault, ark.financial())?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
@@ -129,20 +127,25 @@ pub(crate) fn run_until(
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
         card_network: link.as_ref().map(CardLink::network),
+        webhooks,
     });
     let served = runtime.block_on(async {
         begin(config, &platform, is_new).await?;
-        told.into_iter().for_each(|told| drop(attempts.send(told)));
-        tokio::spawn(executor.run(requested));
-        serve(config, (app, link), doors, stop).await
+        carry_out(executor, told, &attempts, requested);
+        serve_telling(config, (app, link), telling, doors, stop).await
     });
     platform.stop();
     let ended = leading.join();
     let projected = followers_end((merging, rewrapping), &handle, projecting);
     platform.close();
     renewing.map(thread::JoinHandle::join);
-    of_threads(ended, projected)?;
-    served
+    of_threads(ended, projected).and(served)
+}
+
+/// Has the executor carry out what the last run left, and what comes.
+fn carry_out(executor: Executor, left: Vec<Told>, way: &UnboundedSender<Told>, comes: UnboundedReceiver<Told>) {
+    left.into_iter().for_each(|told| drop(way.send(told)));
+    tokio::spawn(executor.run(comes));
 }
 
 /// Begins new books from the settings; from then on time passes.
@@ -332,6 +335,21 @@ async fn tick(platform: Platform) {
             return;
         }
     }
+}
+
+/// Serves, and tells webhooks meanwhile; what is under way to them then has a moment to end.
+async fn serve_telling(
+    config: &Config,
+    (app, link): (App, Option<CardLink>),
+    telling: Webhooks,
+    doors: Doors<impl FnOnce(SocketAddr) -> Result<()>>,
+    stop: Stop,
+) -> Result<()> {
+    let webhooks = app.webhooks.clone();
+    tokio::spawn(telling.run());
+    let served = serve(config, (app, link), doors, stop).await;
+    webhooks.stop().await;
+    served
 }
 
 async fn serve(

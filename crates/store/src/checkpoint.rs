@@ -20,6 +20,7 @@ use crate::error::StoreError;
 use crate::key::{self, KeyRow};
 use crate::run::{self, SegmentRow};
 use crate::tables;
+use crate::webhook_delivery;
 
 const TABLE: &str = "checkpoint";
 
@@ -89,6 +90,9 @@ pub fn commit(
             return Err(StoreError::Conflict { expected: previous.copied(), found });
         }
         tables::write(session, next.position, changes)?;
+        if previous.is_none() {
+            webhook_delivery::settle_replayed(session, core.now.0)?;
+        }
         run::insert(session, segments)?;
         key::upsert(session, keys)
     })

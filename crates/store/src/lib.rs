@@ -73,6 +73,8 @@ pub mod top_up;
 pub mod transfer;
 pub mod tree;
 pub mod user;
+pub mod webhook;
+pub mod webhook_delivery;
 pub mod withdrawal;
 pub mod withdrawal_batch;
 pub mod withdrawal_plan;

@@ -74,6 +74,8 @@ const FILES: &[File] = files![
     "0051_card_clearing.sql",
     "0052_site_weight.sql",
     "0053_certificate.sql",
+    "0054_webhook.sql",
+    "0055_webhook_delivery.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -46,6 +46,7 @@ use domain::top_up::TopUp;
 use domain::transfer::Transfer;
 use domain::tree::{QuotaCharge, TreeLink, TreeRun};
 use domain::user::User;
+use domain::webhook::Webhook;
 use domain::withdrawal::Withdrawal;
 use domain::withdrawal_batch::{RetryRule, WithdrawalBatch};
 use domain::withdrawal_plan::WithdrawalPlan;
@@ -55,13 +56,15 @@ use crate::db::Session;
 use crate::error::StoreError;
 use crate::recovery::{Difference, compare};
 use crate::table::{self, Key, Stored};
+use crate::webhook_delivery;
 
 macro_rules! tables {
     ($($table:ident: $row:ty,)*) => {
         /// Writes every changed row as it is at `position`.
         pub(crate) fn write(session: &dyn Session, position: u64, changes: &Changes) -> Result<(), StoreError> {
-            let Changes { days, $($table,)* } = changes;
+            let Changes { days, announced, $($table,)* } = changes;
             table::write(session, position, days)?;
+            webhook_delivery::insert(session, announced)?;
             $(table::write::<$row>(session, position, $table.iter().map(|(_, row)| row))?;)*
             Ok(())
         }
@@ -80,7 +83,7 @@ macro_rules! tables {
                 $table.push((row.id.0, row));
                 Ok(())
             })?;)*
-            Ok((Changes { days, $($table,)* }, written))
+            Ok((Changes { days, announced: Vec::new(), $($table,)* }, written))
         }
 
         /// Compares every row with the state.
@@ -126,6 +129,7 @@ tables! {
     approvals: Approval,
     block_entries: BlockEntry,
     certificates: Certificate,
+    webhooks: Webhook,
     limit_policies: LimitPolicy,
     account_limits: AccountLimit,
     customer_uses: CustomerUse,

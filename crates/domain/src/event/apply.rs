@@ -10,7 +10,7 @@ use crate::{
     business_day, card_clearing, card_fee, card_transaction, certificate, chargeback, clearing, freeze, front_page,
     hold, initialise, limit, manual_voucher, merchant, notice, operator, order, own_transfer, payment, payout, recall,
     refund, reserve_line, restriction, settlement, site_weight, split, suspense, terminal, top_up, transfer, tree,
-    user, voucher, waiver, withdrawal, withdrawal_batch, withdrawal_plan,
+    user, voucher, waiver, webhook, withdrawal, withdrawal_batch, withdrawal_plan,
 };
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -90,6 +90,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Advance(event) => advance::apply(state, event),
         Event::BlockList(event) => block_list::apply(state, event),
         Event::Certificate(event) => certificate::apply(state, event),
+        Event::Webhook(event) => webhook::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
         Event::SiteWeight(event) => site_weight::apply(state, event),
         Event::TopUp(event) => top_up::apply(state, event),
@@ -117,4 +118,5 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::BatchClose(event) => batch_close::apply(state, event),
         Event::CardClearing(event) => card_clearing::apply(state, event),
     }
+    webhook::announce(state, event);
 }

@@ -38,6 +38,7 @@ mod table;
 mod terminal;
 mod tree;
 mod verify;
+mod webhook;
 mod withdrawal;
 
 use std::path::{Path, PathBuf};
@@ -139,6 +140,9 @@ enum What {
     /// Limits on personal payment accounts: in force, classes, what is used.
     #[command(after_help = limit::EXAMPLES)]
     Limit(Remote<limit::Limit>),
+    /// Where merchants are told what became of orders, refunds, payouts and settlements.
+    #[command(after_help = webhook::EXAMPLES)]
+    Webhook(Remote<webhook::Webhook>),
     /// Certificates by which merchants sign, and the platform's public keys.
     #[command(after_help = certificate::EXAMPLES)]
     Certificate(Remote<certificate::Certificate>),
@@ -244,6 +248,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
         What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
+        What::Webhook(webhook) => webhook.run(&load()?, webhook::Webhook::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Terminal(terminal) => terminal.run(&load()?, terminal::Terminal::ask)?,
         What::Acquiring(acquiring) => acquiring.run(&load()?, acquiring::Acquiring::ask)?,

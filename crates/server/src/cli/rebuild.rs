@@ -74,18 +74,22 @@ impl Rebuild {
         begin(&made)?;
         let store = Arc::new(new_store(&made, &config.store)?);
         let rebuilt = replay(&mut journal, &store, &made).inspect_err(|_| drop(fs::remove_dir_all(&made)))?;
+        let webhooks = carry_webhooks(config, &store)?;
         still.ensure()?;
         let kept = swap(config, &made, store, self.remove_old)?;
-        self.tell(rebuilt, kept);
+        self.tell(rebuilt, kept, webhooks);
         Ok(())
     }
 
-    fn tell(&self, Rebuilt { position, days }: Rebuilt, kept: Option<String>) {
+    fn tell(&self, Rebuilt { position, days }: Rebuilt, kept: Option<String>, webhooks: Option<String>) {
         if self.json {
-            print(&format!("{}\n", json!({ "position": position, "days": days, "kept": kept })));
+            print(&format!("{}\n", json!({ "position": position, "days": days, "kept": kept, "webhooks": webhooks })));
             return;
         }
         print(&format!("rebuilt up to position {position}, with the ends of {days} days\n"));
+        if let Some(webhooks) = webhooks {
+            print(&format!("{webhooks}\n"));
+        }
         if let Some(kept) = kept {
             print(&format!("what stood there is kept in {kept}\n"));
         }
@@ -99,6 +103,23 @@ fn replay(journal: &mut Reader, store: &Arc<Database>, into: &Path) -> Result<Re
     });
     shown.end();
     Ok(rebuilt?)
+}
+
+/// What webhooks were told follows from no journal: it is carried over from the store that stands. Where that does not read, what is
+/// of the last day is told again, for a receiver knows a delivery by its id, and what is older is not; this is then said.
+fn carry_webhooks(config: &Config, new: &Database) -> Result<Option<String>> {
+    let stands = !config.store.is_embedded() || config.data_dir.join(STORE_NAME).exists();
+    let carried = if stands {
+        let old = serve::open_store(&config.data_dir, &config.store);
+        old.and_then(|old| Ok(store::webhook_delivery::carry(&old, new)?))
+    } else {
+        Err(anyhow::anyhow!("there is no store"))
+    };
+    let Err(error) = carried else { return Ok(None) };
+    store::webhook_delivery::settle_rebuilt(new).context("telling what webhooks are told again")?;
+    Ok(Some(format!(
+        "what webhooks were told is not known any more ({error:#}): what is of the last day is told again"
+    )))
 }
 
 fn same_schema(store: &Place, journal: &JournalConfig) -> bool {

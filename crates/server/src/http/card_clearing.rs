@@ -108,7 +108,7 @@ impl CardClearingView {
 ///
 /// Matches its lines with what these books approved and books the net and the difference in cost. May be asked for again:
 /// parts that were taken before are told, not taken twice. Where a card network is configured, the file must be of its member.
-#[utoipa::path(post, path = "/v1/card-clearing", tag = "clearing", responses((status = OK, body = CardFileView)))]
+#[utoipa::path(post, path = "/v1/card-clearing", tag = "card_clearing", responses((status = OK, body = CardFileView)))]
 pub(crate) async fn take(
     State(app): State<App>,
     caller: Caller,
@@ -157,7 +157,7 @@ async fn take_part(app: &App, caller: &Caller, part: TakeCardFile) -> Result<(Ca
 
 /// Look at a part of a card network's file
 #[utoipa::path(
-    get, path = "/v1/card-clearing/{id}", tag = "clearing", params(("id" = String, Path, example = "ccl_1")),
+    get, path = "/v1/card-clearing/{id}", tag = "card_clearing", params(("id" = String, Path, example = "ccl_1")),
     responses((status = OK, body = CardClearingView))
 )]
 pub(crate) async fn get(
@@ -179,7 +179,7 @@ list_query! {
 
 /// List parts of the card network's files
 #[utoipa::path(
-    get, path = "/v1/card-clearing", tag = "clearing", params(CardClearingQuery),
+    get, path = "/v1/card-clearing", tag = "card_clearing", params(CardClearingQuery),
     responses((status = OK, body = PageView<CardClearingView>))
 )]
 pub(crate) async fn list(

@@ -21,6 +21,8 @@ const UNKEYED: &[&str] = &[
     "/v1/payouts/returns/fetch",
     "/v1/sandbox/clock",
     "/v1/channels/{rail}/notify",
+    "/v1/webhooks/{id}/replay",
+    "/v1/webhook-deliveries/{id}/replay",
 ];
 
 /// What takes no signature of ours: what custodians do while none can be checked, and what channels sign in their own way.

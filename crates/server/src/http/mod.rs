@@ -73,6 +73,7 @@ pub(crate) mod user;
 pub(crate) mod voucher;
 mod wait;
 pub(crate) mod waiver;
+pub(crate) mod webhook;
 pub(crate) mod wire;
 pub(crate) mod withdrawal;
 pub(crate) mod withdrawal_batch;
@@ -90,10 +91,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-pub(crate) use self::certificate::Certificates;
+pub(crate) use self::certificate::{Certificates, platform_signature};
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;
 use crate::shell::rewrapper::Rewrapper;
+use crate::shell::webhook::WebhookDesk;
 use crate::shell::{Clock, Platform};
 
 /// What handlers share: one pointer, for each request takes it several times.
@@ -145,6 +147,8 @@ pub(crate) struct Parts {
     pub(crate) executor: crate::shell::executor::Executor,
     /// The links to a card network, where there is one.
     pub(crate) card_network: Option<Arc<crate::pos::link::Network>>,
+    /// The way to what tells webhooks.
+    pub(crate) webhooks: WebhookDesk,
 }
 
 /// The routes and the document they are described by.
@@ -275,6 +279,15 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(certificate::list))
         .routes(routes!(certificate::get))
         .routes(routes!(certificate::platform_key::platform_keys))
+        .routes(routes!(webhook::register))
+        .routes(routes!(webhook::list))
+        .routes(routes!(webhook::get))
+        .routes(routes!(webhook::change))
+        .routes(routes!(webhook::remove))
+        .routes(routes!(webhook::deliveries))
+        .routes(routes!(webhook::replay_since))
+        .routes(routes!(webhook::delivery))
+        .routes(routes!(webhook::replay))
 }
 
 fn accounts() -> OpenApiRouter<App> {

@@ -1,4 +1,4 @@
-//! The channels of the settings, with their sites, for the executor.
+//! The ways out of the settings: channels with their sites, for the executor; receivers of webhooks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,11 +8,13 @@ use ark::Vault;
 use ark::keys::KeyUse;
 use node::executor::Patience;
 use store::Database;
+use tokio::sync::watch;
 
 use crate::config::{ArkProfile, ChannelConfig, Config};
 use crate::shell::executor::{Executor, Route, Routes};
 use crate::shell::flights::Flights;
 use crate::shell::site::ChannelSites;
+use crate::shell::webhook::{Receivers, WebhookDesk, Webhooks};
 use crate::shell::{Clock, Platform};
 use crate::tls;
 
@@ -48,6 +50,21 @@ pub(super) fn executor(
         flights: Flights::default(),
         patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
     })
+}
+
+/// What tells webhooks, and the way to it; `written` is the position of the last checkpoint.
+///
+/// # Errors
+/// Settings that cannot be.
+pub(super) fn webhooks(
+    config: &Config,
+    platform: &Platform,
+    (store, written): (&Arc<Database>, watch::Receiver<u64>),
+    keys: &Arc<dyn KeyUse>,
+    sandbox: bool,
+) -> Result<(Webhooks, WebhookDesk)> {
+    let receivers = Receivers::new(&config.webhooks, sandbox, keys.clone())?;
+    Webhooks::new(&config.webhooks, platform.clone(), store.clone(), receivers, written)
 }
 
 fn route(config: &Config, entry: &ChannelConfig, keys: &Arc<dyn KeyUse>) -> Result<Route> {

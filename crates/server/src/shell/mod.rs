@@ -9,6 +9,7 @@
 //!                                   ├─ answers of channels ◄─ executor tasks ◄─ attempts of durable batches, new or settled
 //!                                   └─ what left memory ◄─ look-up and filter threads (store)
 //!  rewrapper thread: the vault, after a rotation of its key
+//!  webhook tasks: what merchants are told, behind the checkpointer
 //! ```
 
 pub(crate) mod awaited;
@@ -34,6 +35,7 @@ pub(crate) mod rewrapper;
 pub(crate) mod site;
 pub(crate) mod standing;
 pub(crate) mod term;
+pub(crate) mod webhook;
 pub(crate) mod writer;
 
 use std::sync::Arc;

@@ -16,17 +16,17 @@ use crate::server::Server;
 use crate::skip::skip;
 
 /// A pair in files, and by which arguments `openssl` signs with it.
-struct Pair {
+pub(crate) struct Pair {
     directory: TempDir,
     scheme: &'static str,
 }
 
-const SM2: &str = "LINTEL-SM2-WITH-SM3";
-const RSA: &str = "LINTEL-SHA256-RSA2048";
+pub(crate) const SM2: &str = "LINTEL-SM2-WITH-SM3";
+pub(crate) const RSA: &str = "LINTEL-SHA256-RSA2048";
 
 impl Pair {
     /// A new one; `None` without `openssl`, which is said.
-    fn new(scheme: &'static str) -> Option<Self> {
+    pub(crate) fn new(scheme: &'static str) -> Option<Self> {
         let pair = Self { directory: TempDir::new().unwrap(), scheme };
         let algorithm: [&str; 4] = match scheme {
             SM2 => ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:SM2"],
@@ -69,13 +69,18 @@ impl Pair {
     }
 
     /// Whether `openssl` takes the signature of a message under a public key in PEM.
-    fn verifies(&self, public: &str, message: &[u8], signature: &str) -> bool {
+    pub(crate) fn verifies(&self, public: &str, message: &[u8], signature: &str) -> bool {
         let write = |name: &str, bytes: &[u8]| fs::write(self.directory.path().join(name), bytes).unwrap();
         write("theirs.pem", public.as_bytes());
         write("message", message);
         write("signature", &BASE64_STANDARD.decode(signature).unwrap());
         let verify = ["-verify", "theirs.pem", "-signature", "signature", "message"];
         self.openssl(&[self.digest(), &verify[..]].concat()).is_some()
+    }
+
+    /// Where its files are.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     fn openssl(&self, arguments: &[&str]) -> Option<Vec<u8>> {

@@ -55,4 +55,5 @@ mod trees;
 mod unionpay;
 mod vault_rewrap;
 mod wallets;
+mod webhooks;
 mod withdrawals;

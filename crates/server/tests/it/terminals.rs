@@ -313,7 +313,9 @@ fn a_terminal_of_another_making_works_a_shift_through_the_sandboxes_network() {
     let left = network.ask("GET", &format!("/balance/{CARD}"));
     assert!(left.contains("99980000"), "{left}");
     let shown = ["ctx_1", "ctx_2", "ctx_3"].map(|id| programs.get(&format!("/v1/card-transactions/{id}")).ok());
-    let told = shown.each_ref().map(|shown| format!("{} {} {}", text(shown, "/kind"), shown["amount"], text(shown, "/status")));
+    let told = shown
+        .each_ref()
+        .map(|shown| format!("{} {} {}", text(shown, "/kind"), shown["amount"], text(shown, "/status")));
     assert_eq!(told, ["sale 10000 approved", "void 10000 approved", "sale 20000 approved"]);
     let closed = programs.get("/v1/batch-closes/bcl_1").ok();
     assert_eq!((text(&closed, "/status"), &closed["ours"]), ("balanced".into(), &closed["theirs"]));

@@ -18,3 +18,5 @@ mod recovery;
 mod runs_and_keys;
 mod schema;
 mod wallets;
+mod webhook;
+mod webhook_delivery;

@@ -241,6 +241,7 @@ transitions! {
                         | CancelReason::CardStopped, ..
                 },
         "certificates: certificate/tests.rs" Event::Certificate(_),
+        "webhooks: webhook/tests.rs" Event::Webhook(_),
         "only journals of before names were kept have it: freeze/tests.rs"
             Event::FreezeReleased { .. } | Event::FreezeExpired(_),
         "the first change stands in the freeze itself"
@@ -307,6 +308,15 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::CertificateExists,
             RefusalCode::CertificateState,
             RefusalCode::CertificatesTooMany,
+        ],
+    ),
+    (
+        "webhooks: webhook/tests.rs",
+        &[
+            RefusalCode::WebhookUnknown,
+            RefusalCode::WebhookState,
+            RefusalCode::WebhookUrl,
+            RefusalCode::WebhooksTooMany,
         ],
     ),
     (

@@ -54,7 +54,7 @@ const fn key_of(scheme: Scheme) -> Option<(&'static str, &'static str)> {
 }
 
 /// Makes the platform's pair of an algorithm where it is missing: RSA takes a second, and the approved mode has none.
-pub(super) async fn ensure(app: &App, algorithm: CertificateAlgorithm) -> Result<(), ApiError> {
+pub(in crate::http) async fn ensure(app: &App, algorithm: CertificateAlgorithm) -> Result<(), ApiError> {
     match algorithm {
         CertificateAlgorithm::Sm2WithSm3 => Ok(()),
         CertificateAlgorithm::Sha256Rsa2048 => {
@@ -83,7 +83,7 @@ pub(crate) async fn signed(response: Response, key: AnswerKey) -> Result<Respons
         AnswerKey::Shared { key, serial } => (serial, sign_answer(&key, &stamp, &body)),
         AnswerKey::Platform { keys, scheme } => {
             let message = answer_to_sign(&stamp, &body);
-            blocking(move || by_platform_key(&*keys, scheme, &message)).await?
+            blocking(move || by_platform_key(&*keys, scheme, &message, REASON)).await?
         }
     };
     let said = [
@@ -99,10 +99,29 @@ pub(crate) async fn signed(response: Response, key: AnswerKey) -> Result<Respons
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-fn by_platform_key(keys: &dyn KeyUse, scheme: Scheme, message: &[u8]) -> Result<(String, String), ApiError> {
+/// The serial number of the platform's pair of an algorithm and its signature in base64, of a message that leaves without having been
+/// asked for. Blocks.
+///
+/// # Errors
+/// That of the key service.
+pub(crate) fn platform_signature(
+    keys: &dyn KeyUse,
+    algorithm: CertificateAlgorithm,
+    message: &[u8],
+    reason: &str,
+) -> Result<(String, String), ApiError> {
+    by_platform_key(keys, super::scheme_of(algorithm), message, reason)
+}
+
+fn by_platform_key(
+    keys: &dyn KeyUse,
+    scheme: Scheme,
+    message: &[u8],
+    reason: &str,
+) -> Result<(String, String), ApiError> {
     let none = || ApiError::new("internal", None, "the platform has no key of this scheme");
     let (name, prefix) = key_of(scheme).ok_or_else(none)?;
-    let text = keys.sign(&by_platform(REASON), name, message).map_err(|error| super::super::ark::error_of(&error))?;
+    let text = keys.sign(&by_platform(reason), name, message).map_err(|error| super::super::ark::error_of(&error))?;
     let (version, signature) = bytes_of(&text).ok_or_else(none)?;
     Ok((format!("{prefix}{version}"), BASE64_STANDARD.encode(signature)))
 }

@@ -1,0 +1,232 @@
+//! What a webhook is told: the outcome itself, as it stood when it happened, without anything of a person.
+//!
+//! ```text
+//!  applied event ─ its row ─► kind, merchant ─► each enabled webhook that wants the kind ─► Announcement
+//! ```
+//! Announcements are gathered beside the entries that were posted: a refused command takes its own back, and the batch that
+//! journals the event hands them to what follows. Only rows that the event itself touched are looked at, which are in memory
+//! whenever it is applied.
+
+use alloc::string::String;
+
+use minicbor::{Decode, Encode};
+
+use super::{WebhookKind, WebhookStatus};
+use crate::account::Owner;
+use crate::attempt::FailureClass;
+use crate::calendar::Date;
+use crate::envelope::Time;
+use crate::event::Event;
+use crate::ids::{AccountId, MerchantId, OrderId, PayoutId, RefundId, SettlementId, WebhookId};
+use crate::money::{Currency, Minor};
+use crate::order::OrderStatus;
+use crate::payout::PayoutKind;
+use crate::refund::{RefundKind, RefundStatus};
+use crate::state::State;
+
+/// What one webhook is to be told of one event.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Announcement {
+    /// Which webhook.
+    #[n(0)]
+    pub webhook: WebhookId,
+    /// Whose it is.
+    #[n(1)]
+    pub merchant: MerchantId,
+    /// The event's position in the journal: with the webhook it names the delivery, the same after every recovery.
+    #[n(2)]
+    pub position: u64,
+    /// What happened.
+    #[n(3)]
+    pub kind: WebhookKind,
+    /// When, in the engine's time.
+    #[n(4)]
+    pub at: Time,
+    /// To what.
+    #[n(5)]
+    pub object: Announced,
+}
+
+/// What it happened to, as it stood then. Amounts are minor units.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Announced {
+    /// An order.
+    #[n(0)]
+    Order {
+        /// Its id.
+        #[n(0)]
+        id: OrderId,
+        /// The merchant's own number.
+        #[n(1)]
+        out_trade_no: String,
+        /// Σ items.
+        #[n(2)]
+        amount: Minor,
+        /// The institution's fee.
+        #[n(3)]
+        fee: Minor,
+        /// Of both.
+        #[n(4)]
+        currency: Currency,
+        /// Whose failure it was.
+        #[n(5)]
+        failure: Option<FailureClass>,
+    },
+    /// A refund.
+    #[n(1)]
+    Refund {
+        /// Its id.
+        #[n(0)]
+        id: RefundId,
+        /// Of which order.
+        #[n(1)]
+        order: OrderId,
+        /// The merchant's own number.
+        #[n(2)]
+        out_refund_no: String,
+        /// What was to go back.
+        #[n(3)]
+        amount: Minor,
+        /// What did go back: less where a part of it failed.
+        #[n(4)]
+        refunded: Minor,
+        /// Of both.
+        #[n(5)]
+        currency: Currency,
+    },
+    /// A payout or withdrawal.
+    #[n(2)]
+    Payout {
+        /// Its id.
+        #[n(0)]
+        id: PayoutId,
+        /// To another or to the merchant itself.
+        #[n(1)]
+        kind: PayoutKind,
+        /// The account that pays.
+        #[n(2)]
+        account: AccountId,
+        /// What arrives.
+        #[n(3)]
+        amount: Minor,
+        /// The fee beside it.
+        #[n(4)]
+        fee: Minor,
+        /// Of both.
+        #[n(5)]
+        currency: Currency,
+        /// Whose failure it was.
+        #[n(6)]
+        failure: Option<FailureClass>,
+    },
+    /// A settlement.
+    #[n(3)]
+    Settlement {
+        /// Its id.
+        #[n(0)]
+        id: SettlementId,
+        /// The day it was made for.
+        #[n(1)]
+        date: Date,
+        /// What became available.
+        #[n(2)]
+        amount: Minor,
+        /// Its currency.
+        #[n(3)]
+        currency: Currency,
+    },
+}
+
+/// Notes what the event just applied is to be told to, if anyone waits for it.
+pub(crate) fn announce(state: &mut State, event: &Event) {
+    if state.webhooks.is_empty() {
+        return;
+    }
+    let Some((merchant, kind, object)) = of(state, event) else { return };
+    let (position, at) = (state.position, state.now);
+    let wants = state.webhooks_of(merchant).filter(|webhook| {
+        let wanted = webhook.kinds.binary_search(&kind).is_ok();
+        webhook.status == WebhookStatus::Enabled && wanted
+    });
+    let told = wants.map(|webhook| webhook.id).map(|webhook| Announcement {
+        webhook,
+        merchant,
+        position,
+        kind,
+        at,
+        object: object.clone(),
+    });
+    let told: alloc::vec::Vec<_> = told.collect();
+    state.announced.extend(told);
+}
+
+/// What of an event concerns which merchant: of most, nothing.
+fn of(state: &State, event: &Event) -> Option<(MerchantId, WebhookKind, Announced)> {
+    if let Event::OrderSucceeded { order, .. } = event {
+        of_order(state, *order, WebhookKind::OrderPaid)
+    } else if let Event::OrderTryFailed { order, status: OrderStatus::Failed, .. } = event {
+        of_order(state, *order, WebhookKind::OrderFailed)
+    } else if let Event::OrderClosed(order) = event {
+        of_order(state, *order, WebhookKind::OrderClosed)
+    } else if let Event::RefundAnswered(answered) = event {
+        match answered.status {
+            RefundStatus::Success => of_refund(state, answered.refund, WebhookKind::RefundSucceeded),
+            RefundStatus::Failed => of_refund(state, answered.refund, WebhookKind::RefundFailed),
+            RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Unknown => None,
+        }
+    } else if let Event::PayoutSucceeded { payout, .. } = event {
+        of_payout(state, *payout, WebhookKind::PayoutSucceeded)
+    } else if let Event::PayoutFailed { payout, .. } = event {
+        of_payout(state, *payout, WebhookKind::PayoutFailed)
+    } else if let Event::PayoutReturned { payout, .. } = event {
+        of_payout(state, *payout, WebhookKind::PayoutReturned)
+    } else if let Event::MerchantSettled(made) = event {
+        let object =
+            Announced::Settlement { id: made.id, date: made.date, amount: made.amount, currency: made.currency };
+        Some((made.merchant, WebhookKind::SettlementMade, object))
+    } else {
+        None
+    }
+}
+
+fn of_order(state: &State, id: OrderId, kind: WebhookKind) -> Option<(MerchantId, WebhookKind, Announced)> {
+    let order = state.orders.get(id.0)?;
+    let failure = order.failure.filter(|_| kind != WebhookKind::OrderPaid);
+    let (out_trade_no, amount, fee) = (order.out_trade_no.clone(), order.amount, order.fee);
+    let object = Announced::Order { id, out_trade_no, amount, fee, currency: order.currency, failure };
+    Some((order.merchant, kind, object))
+}
+
+/// Money that no order can use was never the merchant's, and its refund has no number of the merchant's.
+fn of_refund(state: &State, id: RefundId, kind: WebhookKind) -> Option<(MerchantId, WebhookKind, Announced)> {
+    let refund = state.refunds.get(id.0)?;
+    if refund.kind == RefundKind::Useless {
+        return None;
+    }
+    let order = state.orders.get(refund.order.0)?;
+    let done = refund.parts.iter().filter(|part| part.status == RefundStatus::Success);
+    let refunded = done.fold(0, |sum: Minor, part| sum.saturating_add(part.amount));
+    let (out_refund_no, amount) = (refund.out_refund_no.clone(), refund.amount);
+    let object =
+        Announced::Refund { id, order: refund.order, out_refund_no, amount, refunded, currency: refund.currency };
+    Some((order.merchant, kind, object))
+}
+
+fn of_payout(state: &State, id: PayoutId, kind: WebhookKind) -> Option<(MerchantId, WebhookKind, Announced)> {
+    let payout = state.payouts.get(id.0)?;
+    let merchant = match state.accounts.get(payout.account.0)?.owner {
+        Owner::Merchant(merchant) => merchant,
+        Owner::User(_) | Owner::Institution => return None,
+    };
+    let failure = payout.failure.as_ref().map(|failure| failure.class);
+    let object = Announced::Payout {
+        id,
+        kind: payout.kind,
+        account: payout.account,
+        amount: payout.amount,
+        fee: payout.fee,
+        currency: payout.currency,
+        failure,
+    };
+    Some((merchant, kind, object))
+}
