@@ -9,6 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::cipher::ZoneCipher;
 
+/// Makes the MAC of a message.
+type Tag<'t> = dyn Fn(&[u8]) -> Result<[u8; 8]> + 't;
+
 const HEADER: usize = 46;
 /// The field of the MAC.
 pub(super) const MAC: u8 = 128;
@@ -74,7 +77,7 @@ impl Wire {
         to: &Came,
         mti: [u8; 4],
         fields: &Fields,
-        tag: Option<&dyn Fn(&[u8]) -> Result<[u8; 8]>>,
+        tag: Option<&Tag<'_>>,
     ) -> Result<Vec<u8>> {
         let mut builder = Builder::new(&self.profile, mti)?;
         for (number, content) in fields {
