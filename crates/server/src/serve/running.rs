@@ -15,6 +15,8 @@ use crate::shell::projector::{self, Handle, Message};
 use crate::shell::term::{self, Durable, TermError, Terms};
 use crate::shell::{Clock, Platform};
 
+type Projecting = JoinHandle<Result<(), node::projector::ProjectorError>>;
+
 /// It. Ends when it is dropped.
 pub(crate) struct Running {
     pub(crate) platform: Platform,
@@ -22,7 +24,7 @@ pub(crate) struct Running {
     pub(crate) ark: Arc<Ark>,
     pub(crate) clock: Clock,
     handle: Handle,
-    threads: Option<(JoinHandle<Result<(), TermError>>, JoinHandle<Result<(), node::projector::ProjectorError>>)>,
+    threads: Option<(JoinHandle<Result<(), TermError>>, Projecting)>,
 }
 
 impl Running {

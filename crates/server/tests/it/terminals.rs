@@ -6,71 +6,59 @@ use std::process::{Command, Stdio};
 
 #[expect(dead_code, reason = "the switch's own tests use all of it")]
 #[path = "../../src/pos/switch/tests/terminal.rs"]
-mod device;
+pub(crate) mod device;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use self::device::{Cipher, Device};
-use crate::card_network::{Network, connected, has_key};
+use crate::card_network::{Network, has_key};
 use crate::client::Client;
 use crate::open::{merchant, text};
 use crate::server::Server;
 use crate::skip::skip;
-use crate::staff::{Person, client_of};
+use crate::staff::{Staff, client_of};
 
 /// The vector: a master key, and under which transport key it lies here.
-const TRANSPORT: &str = "1234567890ABCDEFABCDEF0987654321";
+pub(crate) const TRANSPORT: &str = "1234567890ABCDEFABCDEF0987654321";
 
-/// Two treasurers set the prices; the first two administrators are there already, or are registered.
+/// Two treasurers set the prices.
 fn priced(server: &Server) {
-    let programs = server.operator();
-    for login in ["admin.one", "admin.two"] {
-        programs.post("/v1/operators", &json!({"login": login, "roles": ["administrator"]}));
+    let staff = Staff::hire(server);
+    let roles = json!(["accountant", "treasurer"]);
+    for (operator, by, of) in [("opr_3", &staff.first, &staff.second), ("opr_4", &staff.second, &staff.first)] {
+        let change =
+            json!({"kind": "operator", "action": "change_roles", "operator": operator, "roles": roles.clone()});
+        of.approve(&text(&by.propose(&change).ok(), "/id")).ok();
     }
-    let [first, second] = ["opr_1", "opr_2"].map(|id| Person::enrol(server, id));
-    for (login, by, of) in [("maker", &first, &second), ("checker", &second, &first)] {
-        let register = json!({"kind": "operator", "action": "register", "login": login, "roles": ["treasurer"]});
-        of.approve(&text(&by.propose(&register).ok(), "/id")).ok();
-    }
-    let [maker, checker] = ["opr_3", "opr_4"].map(|id| Person::enrol(server, id));
     let rate = |rate: i64| json!({"rate": rate});
     let plan = json!({
         "kind": "card_fee", "action": "set_plan", "code": "standard", "from": "2026-03-05",
         "debit": rate(5_000), "credit": rate(6_000),
     });
+    staff.decided(&plan);
+    let capped = |rate: i64, cap: i64| json!({"rate": rate, "cap": cap});
     let cost = json!({
         "kind": "card_fee", "action": "set_cost", "scheme": "unionpay", "from": "2026-03-05",
-        "debit": rate(3_500), "credit": rate(4_500), "network": rate(325),
+        "debit": capped(3_500, 1_300), "credit": rate(4_500), "network": capped(325, 325),
     });
-    for proposal in [plan, cost] {
-        checker.approve(&text(&maker.propose(&proposal).ok(), "/id")).ok();
-    }
-}
-
-/// A merchant with a terminal that is bound and may sign in; the merchant's number.
-fn bound(server: &Server, serial: &str) -> String {
-    priced(server);
-    let programs = server.operator();
-    let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
-    let number = text(&acquiring(&programs, &owner), "/number");
-    programs.post("/v1/terminals", &json!({"serial": serial, "model": "N900"})).ok();
-    form(server, "terminal/1/master", TRANSPORT);
-    programs.post("/v1/terminals/trm_1/key", &json!({})).ok();
-    let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
-    let bind = json!({"acquiring": "acq_1", "address": "北京市朝阳区建国路", "place": place, "tolerance_m": 500});
-    programs.post("/v1/terminals/trm_1/bind", &bind).ok();
-    number
+    staff.decided(&cost);
 }
 
 /// A key of two custodians' components: administrators of the key service do that.
 fn form(server: &Server, name: &str, bytes: &str) {
-    let programs = server.operator();
     for id in ["opr_1", "opr_2"] {
-        programs.post("/v1/ark/access", &json!({"action": "grant", "caller": id, "role": "custodian"}));
+        let grant = json!({"action": "grant", "caller": id, "role": "custodian"});
+        server.operator().post("/v1/ark/access", &grant).ok();
     }
-    let key = json!({"name": name, "kind": "sm4", "purpose": "terminal-master"});
+    form_for(server, name, "terminal-master", bytes);
+}
+
+/// The same for another purpose, by those who are custodians already.
+pub(crate) fn form_for(server: &Server, name: &str, purpose: &str, bytes: &str) {
+    let programs = server.operator();
+    let key = json!({"name": name, "kind": "sm4", "purpose": purpose});
     programs.post("/v1/ark/financial/form", &json!({"key": key, "components": 2})).ok();
     let one = [0x5A; 16];
     let other: Vec<u8> = hex::decode(bytes).unwrap().iter().zip(one).map(|(byte, one)| byte ^ one).collect();
@@ -213,11 +201,27 @@ const CARD: &str = "6230606601007726888";
 const TRACK: &str = "6230606601007726888D30122010000012345";
 const CHIP: &str = "9F26081122334455667788950500000000009F3704DEADBEEF";
 
+/// A merchant who takes cards at terminal 1, which has a master key and has not signed in; the merchant's number.
+pub(crate) fn shop(server: &Server) -> String {
+    priced(server);
+    let programs = server.operator();
+    let owner = text(&merchant(&programs, "landlord", "张三", "11010519491231002X"), "/id");
+    let number = text(&acquiring(&programs, &owner), "/number");
+    programs.post("/v1/terminals", &json!({"serial": "N900-7", "model": "N900"})).ok();
+    form(server, "terminal/1/master", TRANSPORT);
+    programs.post("/v1/terminals/trm_1/key", &json!({})).ok();
+    let place = json!({"latitude": 39_908_722, "longitude": 116_397_499});
+    let bind = json!({"acquiring": "acq_1", "address": "北京市朝阳区建国路", "place": place, "tolerance_m": 500});
+    programs.post("/v1/terminals/trm_1/bind", &bind).ok();
+    number
+}
+
 #[tokio::test]
 async fn a_platform_without_a_network_says_so_and_keeps_nothing_of_the_card() {
     let mut server = Server::start_with(&["ark.unseal=file", "pos.listen=127.0.0.1:0"]);
-    let number = bound(&server, "N900-7");
+    let number = shop(&server);
     let programs = server.operator();
+
     let address = crate::pos::terminals(&server).parse().unwrap();
     let master = Cipher::sm4(&hex::decode(TRANSPORT).unwrap());
     let mut device = Device::connect(address, "00000001", &number, master).await;
@@ -295,8 +299,13 @@ fn a_terminal_of_another_making_works_a_shift_through_the_sandboxes_network() {
         let venv = "~/.cache/lintel/venv";
         return skip("pyiso8583", &format!("python3 -m venv {venv} && {venv}/bin/pip install pyiso8583==4.0.1"));
     };
-    let server = connected(&network, &["pos.listen=127.0.0.1:0"]);
-    let merchant = bound(&server, "N900-0042117");
+    let settings = network.settings();
+    let more = ["ark.unseal=file", "pos.listen=127.0.0.1:0"];
+    let all: Vec<&str> = settings.iter().map(String::as_str).chain(more).collect();
+    let server = Server::start_with(&all);
+    let merchant = shop(&server);
+    // The sandbox's network has this master key unless it is given another.
+    form_for(&server, "zone/unionpay/master", "zone-master", "0123456789ABCDEFFEDCBA9876543210");
     let programs = server.operator();
     for key in ["zone/unionpay/mac", "zone/unionpay/pin"] {
         has_key(&programs, key);
@@ -304,7 +313,7 @@ fn a_terminal_of_another_making_works_a_shift_through_the_sandboxes_network() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/pos/terminal.py");
     let address = crate::pos::terminals(&server);
     // Each of the sandbox's cards has its last six digits as its PIN.
-    let arguments = [script, &address, "00000001", &merchant, "N900-0042117", TRANSPORT, CARD, "726888"];
+    let arguments = [script, &address, "00000001", &merchant, "N900-7", TRANSPORT, CARD, "726888"];
     let output = Command::new(python).args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{}", server.log());
