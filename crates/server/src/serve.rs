@@ -24,6 +24,7 @@ use journal::DirectoryLock;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
@@ -32,7 +33,7 @@ use crate::pos::Pos;
 use crate::pos::card_link::CardLink;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
-use crate::shell::executor::told_of;
+use crate::shell::executor::{Executor, Told, told_of};
 use crate::shell::journal_place::JournalPlace;
 use crate::shell::key_service::Ark;
 use crate::shell::lease::Leadership;
@@ -113,10 +114,7 @@ pub(crate) fn run_until(
     let merging = merging(config, &store, &history, &handle)?;
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
-    let link = {
-        let _around = runtime.enter();
-        CardLink::start(&config.pos.network, &platform, &clock, &vault, ark.financial())?
-    };
+    let link = CardLink::start(runtime.handle(), &config.pos.network, (&platform, &clock), &vault, ark.financial())?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,
@@ -132,8 +130,7 @@ pub(crate) fn run_until(
     });
     let served = runtime.block_on(async {
         begin(config, &platform, is_new).await?;
-        told.into_iter().for_each(|told| drop(attempts.send(told)));
-        tokio::spawn(executor.run(requested));
+        carry_out(executor, told, &attempts, requested);
         serve(config, (app, link), doors, stop).await
     });
     platform.stop();
@@ -141,8 +138,13 @@ pub(crate) fn run_until(
     let projected = followers_end((merging, rewrapping), &handle, projecting);
     platform.close();
     renewing.map(thread::JoinHandle::join);
-    of_threads(ended, projected)?;
-    served
+    of_threads(ended, projected).and(served)
+}
+
+/// Has the executor carry out what the last run left, and what comes.
+fn carry_out(executor: Executor, left: Vec<Told>, way: &UnboundedSender<Told>, comes: UnboundedReceiver<Told>) {
+    left.into_iter().for_each(|told| drop(way.send(told)));
+    tokio::spawn(executor.run(comes));
 }
 
 /// Begins new books from the settings; from then on time passes.

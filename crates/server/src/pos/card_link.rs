@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use ark::Vault;
 use ark::keys::FinancialUse;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -24,20 +25,21 @@ pub(crate) struct CardLink {
 }
 
 impl CardLink {
-    /// Connects to the network of the settings; `None` where there is none. Needs a runtime around it.
+    /// Connects to the network of the settings, on this runtime; `None` where there is none.
     ///
     /// # Errors
     /// Settings that no link can run with.
     pub(crate) fn start(
+        runtime: &Handle,
         config: &NetworkConfig,
-        platform: &Platform,
-        clock: &Clock,
+        (platform, clock): (&Platform, &Clock),
         vault: &Arc<Vault>,
         keys: Arc<dyn FinancialUse>,
     ) -> Result<Option<Self>> {
         if !config.is_on() {
             return Ok(None);
         }
+        let _around = runtime.enter();
         let (network, late) = Network::start(config, clock, keys).context("the link to the card network")?;
         let (ms, stop) = (Duration::from_millis, watch::Sender::new(false));
         let first = u32::try_from(clock.now().0.rem_euclid(999_983)).context("the first trace")?;
