@@ -72,13 +72,7 @@ impl Wire {
     }
 
     /// The frame of a message to whoever sent `to`, its MAC by `tag` if there is one.
-    pub(super) fn frame(
-        &self,
-        to: &Came,
-        mti: [u8; 4],
-        fields: &Fields,
-        tag: Option<&Tag<'_>>,
-    ) -> Result<Vec<u8>> {
+    pub(super) fn frame(&self, to: &Came, mti: [u8; 4], fields: &Fields, tag: Option<&Tag<'_>>) -> Result<Vec<u8>> {
         let mut builder = Builder::new(&self.profile, mti)?;
         for (number, content) in fields {
             let value = match self.profile.field(*number).map(|field| field.format) {

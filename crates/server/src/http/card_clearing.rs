@@ -117,7 +117,7 @@ pub(crate) async fn take(
     caller.operator()?;
     let member = app.card_network.as_ref().map(|network| network.member().to_owned());
     let read = CardFile::read(&file, member.as_deref());
-    let file = read.map_err(|error| ApiError::new("value_invalid", Some("file"), error.to_string()))?;
+    let file = read.map_err(|error| ApiError::malformed("file", error.to_string()))?;
     let mut view =
         CardFileView { date: date_text(file.date), lines: file.lines.len(), repeated_parts: 0, parts: Vec::new() };
     let mut last = 0;

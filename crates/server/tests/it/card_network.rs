@@ -147,8 +147,8 @@ fn links_are_kept_keys_come_once_the_master_key_is_formed_and_files_are_taken_on
         (&json!("2026-03-05"), &json!(0), &json!(0))
     );
     assert_eq!(take(&file).ok()["repeated_parts"], json!(1));
-    refused(&take(&network.ask("GET", "/file/48021001")), 400, "value_invalid");
-    refused(&take(&file.replace("|0|0|0|", "|1|0|0|")), 400, "value_invalid");
+    refused(&take(&network.ask("GET", "/file/48021001")), 400, "field_malformed");
+    refused(&take(&file.replace("|0|0|0|", "|1|0|0|")), 400, "field_malformed");
     let id = taken["parts"][0]["id"].as_str().unwrap();
     assert_eq!(programs.get(&format!("/v1/card-clearing/{id}")).ok()["last"], json!(true));
     assert!(server.stop().success());

@@ -135,7 +135,13 @@ fn write(inputs: &mpsc::Receiver<Input>, clock: &Clock) {
                 after(engine.state(), answer)();
             }
             Input::Read(step) => step(&mut engine)(),
-            _ => return,
+            Input::LookedUp(..)
+            | Input::Filter(_)
+            | Input::Rows(_)
+            | Input::Durable(_)
+            | Input::Failed(_)
+            | Input::Tick
+            | Input::Stop => return,
         }
     }
 }
