@@ -75,6 +75,20 @@ fn acquiring(programs: &Client, merchant: &str) -> Value {
     programs.post("/v1/acquirings", &body).ok()
 }
 
+/// It reports itself near, then too far off; it is let in again, and suspended by hand.
+fn moved_and_suspended(programs: &Client) {
+    let near = json!({"place": {"latitude": 39_909_000, "longitude": 116_397_499}});
+    assert_eq!(programs.post("/v1/terminals/trm_1/location", &near).ok()["location"]["distance_m"], 30);
+    let far = json!({"place": {"latitude": 39_999_000, "longitude": 116_397_499}});
+    let moved = programs.post("/v1/terminals/trm_1/location", &far).ok();
+    assert_eq!([text(&moved, "/status"), text(&moved, "/suspended/reason")], ["suspended", "moved"]);
+    programs.post("/v1/terminals/trm_1/resume", &json!({})).ok();
+    let asked = programs.post("/v1/terminals/trm_1/suspend", &json!({"reason": "stolen"}));
+    assert_eq!(text(&asked.ok(), "/suspended/text"), "stolen");
+    let listed = programs.get(&format!("/v1/terminals?status=suspended&min_position={}", asked.position())).ok();
+    assert_eq!(text(&listed, "/data/0/id"), "trm_1");
+}
+
 #[test]
 fn a_terminal_goes_from_stock_to_a_merchant_and_back() {
     let server = Server::start_with(&["ark.unseal=file"]);
@@ -131,16 +145,7 @@ fn a_terminal_goes_from_stock_to_a_merchant_and_back() {
         "with one merchant at a time"
     );
 
-    let near = json!({"place": {"latitude": 39_909_000, "longitude": 116_397_499}});
-    assert_eq!(programs.post("/v1/terminals/trm_1/location", &near).ok()["location"]["distance_m"], 30);
-    let far = json!({"place": {"latitude": 39_999_000, "longitude": 116_397_499}});
-    let moved = programs.post("/v1/terminals/trm_1/location", &far).ok();
-    assert_eq!([text(&moved, "/status"), text(&moved, "/suspended/reason")], ["suspended", "moved"]);
-    programs.post("/v1/terminals/trm_1/resume", &json!({})).ok();
-    let asked = programs.post("/v1/terminals/trm_1/suspend", &json!({"reason": "stolen"}));
-    assert_eq!(text(&asked.ok(), "/suspended/text"), "stolen");
-    let listed = programs.get(&format!("/v1/terminals?status=suspended&min_position={}", asked.position())).ok();
-    assert_eq!(text(&listed, "/data/0/id"), "trm_1");
+    moved_and_suspended(&programs);
     programs.post("/v1/terminals/trm_1/recover", &json!({})).ok();
     let scrapped = programs.post("/v1/terminals/trm_1/scrap", &json!({})).ok();
     assert_eq!((text(&scrapped, "/status"), scrapped["allowed_actions"].clone()), ("scrapped".into(), json!([])));
