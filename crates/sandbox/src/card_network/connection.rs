@@ -1,4 +1,4 @@
-//! One member's link.
+//! A member's link on the network's side: what is heard on it, and what is said, late, twice or never, as the plan has it.
 
 use std::sync::Arc;
 use std::time::Duration;
