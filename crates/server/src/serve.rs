@@ -87,7 +87,6 @@ pub(crate) fn run_until(
     let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state)?;
     let (clock, told) = (clock(config, state)?, told_of(state, epoch));
-
     let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let (handle, projecting) = projector::start(projector, position)?;
     let ((sender, inputs), leadership) = (mpsc::channel(), Leadership::new(lease.as_ref()));
@@ -108,6 +107,7 @@ pub(crate) fn run_until(
     };
     let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let router = routes::router(config, &executor, (&store, &clock))?;
     let (telling, webhooks) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let app = App::new(Parts {
@@ -121,6 +121,7 @@ pub(crate) fn run_until(
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
+        router,
         webhooks,
     });
     let served = runtime.block_on(async {

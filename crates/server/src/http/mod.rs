@@ -19,6 +19,7 @@ mod card_fee;
 mod card_transaction;
 mod certificate;
 pub(crate) mod channel;
+mod channel_rate;
 mod chargeback;
 pub(crate) mod clearing;
 pub(crate) mod conversion;
@@ -140,6 +141,8 @@ pub(crate) struct Parts {
     pub(crate) books: Books,
     /// The network of the channels.
     pub(crate) executor: crate::shell::executor::Executor,
+    /// What chooses channels.
+    pub(crate) router: crate::shell::routing::Router,
     /// The way to what tells webhooks.
     pub(crate) webhooks: WebhookDesk,
 }
@@ -393,6 +396,7 @@ fn running() -> OpenApiRouter<App> {
         .routes(routes!(day_balances::list))
         .routes(routes!(day_vouchers::list))
         .routes(routes!(rates::get))
+        .routes(routes!(channel_rate::channels))
         .routes(routes!(book::subjects))
         .routes(routes!(refusal::codes))
         .routes(routes!(sandbox_clock::get_clock, sandbox_clock::set_clock))
