@@ -22,6 +22,7 @@ use journal::DirectoryLock;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
+use tokio::sync::mpsc::unbounded_channel;
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
@@ -88,11 +89,10 @@ pub(crate) fn run_until(
     may_begin(state)?;
     let (clock, told) = (clock(config, state)?, told_of(state, epoch));
     let vault = Arc::new(open_vault(config, ark.keys(), state)?);
-    let (handle, projecting) = projector::start(projector, position)?;
-    let ((sender, inputs), leadership) = (mpsc::channel(), Leadership::new(lease.as_ref()));
+    let ((handle, projecting), (sender, inputs)) = (projector::start(projector, position)?, mpsc::channel());
+    let (leadership, (attempts, requested)) = (Leadership::new(lease.as_ref()), unbounded_channel());
     let platform = Platform::new(sender, leadership.clone(), epoch, handle.behind());
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
-    let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
     let terms = Terms {
         place,
         lock: lock.clone(),

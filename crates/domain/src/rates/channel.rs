@@ -46,7 +46,7 @@ impl Direction {
 }
 
 /// How a try ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryEnd {
     /// Done.
     Success,
