@@ -84,7 +84,10 @@ fn configured(config: &Config) -> Result<BTreeSet<Rail>> {
     let rail_of = |entry: &crate::config::ChannelConfig| {
         let set = entry.settings.get("rail").and_then(serde_json::Value::as_str).and_then(Rail::parse);
         // A channel whose settings name no rail carries the one that its manifest names.
-        let by_name = || if entry.name.starts_with("unionpay") { Rail::UnionPay } else { Rail::Epcc };
+        let by_name = || {
+            let carried = [("unionpay", Rail::UnionPay), ("fund", Rail::Fund)];
+            carried.into_iter().find(|(word, _)| entry.name.contains(word)).map_or(Rail::Epcc, |(_, rail)| rail)
+        };
         set.unwrap_or_else(by_name)
     };
     Ok(config.channels.iter().map(rail_of).collect())
