@@ -226,7 +226,7 @@ impl Epcc {
     }
 
     /// What EPCC sent to this institution, of a text whose signature was checked.
-    fn from_epcc(&self, text: &str) -> Option<Message> {
+    fn opened(&self, text: &str) -> Option<Message> {
         let message = Message::read(text)?;
         let is = |path: &str, right: &str| message.get(path) == Some(right);
         let sent = is("root/MsgHeader/IssrId", &self.epcc) && is("root/MsgHeader/Drctn", DIRECTIONS.1);
@@ -236,7 +236,7 @@ impl Epcc {
     fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
         let What::Operation { serial, kind, amount, query, .. } = &request.asked.what else { return None };
         let (text, signed) = self.signer.opened(&response.body)?;
-        let message = self.from_epcc(text).filter(|_| signed && response.status == 200)?;
+        let message = self.opened(text).filter(|_| signed && response.status == 200)?;
         let (asked, answered) = types(*kind)?;
         let right = if *query { "epcc.302.001.01" } else { answered };
         let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
@@ -410,9 +410,8 @@ impl Channel for Epcc {
         let unsigned = || ChannelError::Signature { channel: NAME, what: WHAT };
         let (text, signed) = self.signer.opened(raw).ok_or_else(unsigned)?;
         Verified::if_signed(text, signed).ok_or_else(unsigned)?.try_map(|text| {
-            let message = self
-                .from_epcc(text)
-                .ok_or_else(|| malformed("MsgHeader", "it is not from EPCC to this institution"))?;
+            let message =
+                self.opened(text).ok_or_else(|| malformed("MsgHeader", "it is not from EPCC to this institution"))?;
             self.notified(&message)
         })
     }

@@ -50,6 +50,7 @@ mod key;
 pub mod manifest;
 pub mod message;
 pub mod registry;
+pub mod routing;
 pub mod sandbox_bank;
 mod sandbox_file;
 pub mod sandbox_fund;

@@ -26,7 +26,7 @@ use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
-use crate::{advance, clearing, front_page, payment, payout, refund, top_up};
+use crate::{advance, clearing, front_page, payment, payout, rates, refund, top_up};
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;
@@ -478,6 +478,9 @@ pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
 }
 
 pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome) {
+    if let Some(attempt) = state.attempts.get(id.0).cloned() {
+        rates::channel::note(state, &attempt, outcome);
+    }
     let attempt = state.attempts.get_mut(id.0).expect("decide checked the attempt");
     if let Some((key, ())) = front_page::timer(attempt) {
         state.timers.remove(&key);

@@ -21,6 +21,7 @@ pub struct Draft<'a> {
     emitted: Emitted,
     posted: usize,
     announced: usize,
+    ended_tries: usize,
     position: u64,
 }
 
@@ -30,8 +31,9 @@ impl<'a> Draft<'a> {
     pub fn begin(state: &'a mut State, context: &'a Context, recording: bool) -> Self {
         state.begin(recording);
         state.forget_missed();
-        let (posted, announced, position) = (state.posted.len(), state.announced.len(), state.position);
-        Self { state, context, approved: None, emitted: Emitted::default(), posted, announced, position }
+        let (posted, announced, ended_tries) = (state.posted.len(), state.announced.len(), state.ended_tries.len());
+        let position = state.position;
+        Self { state, context, approved: None, emitted: Emitted::default(), posted, announced, ended_tries, position }
     }
 
     /// Emits an event that was checked, and applies it.
@@ -80,6 +82,7 @@ impl<'a> Draft<'a> {
         self.state.rollback();
         self.state.posted.truncate(self.posted);
         self.state.announced.truncate(self.announced);
+        self.state.ended_tries.truncate(self.ended_tries);
         self.state.position = self.position;
     }
 }

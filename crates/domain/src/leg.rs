@@ -9,6 +9,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
@@ -43,6 +44,13 @@ pub enum Instrument {
         /// Whether it is a credit card.
         #[n(4)]
         credit: bool,
+        /// The first three digits of the bank's interbank number (联行号), where it is known.
+        #[n(5)]
+        bank: Option<String>,
+        /// Where a definite failure of a bank or a system cascades to, in this order.
+        #[n(6)]
+        #[cbor(default)]
+        alternatives: Vec<Alternative>,
     },
     /// The payer's provident fund (公积金).
     #[n(1)]
@@ -72,6 +80,17 @@ pub enum Instrument {
     },
 }
 
+/// Another network over which the same card may pay.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Alternative {
+    /// The network.
+    #[n(0)]
+    pub rail: Rail,
+    /// The card's agreement there; a token of class C1.
+    #[n(1)]
+    pub agreement: String,
+}
+
 impl Instrument {
     /// Minor units.
     #[must_use]
@@ -88,6 +107,15 @@ impl Instrument {
             Self::Card { rail, .. } | Self::Redirect { rail, .. } => *rail,
             Self::Fund { .. } => Rail::Fund,
         }
+    }
+
+    /// The agreements of a card, at every network over which it may pay.
+    pub fn agreements(&self) -> impl Iterator<Item = &String> {
+        let (first, others) = match self {
+            Self::Card { agreement, alternatives, .. } => (Some(agreement), alternatives.as_slice()),
+            Self::Fund { .. } | Self::Redirect { .. } => (None, [].as_slice()),
+        };
+        first.into_iter().chain(others.iter().map(|other| &other.agreement))
     }
 
     /// Whether it is provident-fund money, which never goes to a card.

@@ -414,10 +414,7 @@ pub(crate) fn refuse_blocked(
 ) -> Result<(), Refusal> {
     let owners = [Owner::Merchant(merchant), Owner::User(payer)];
     let parties = owners.into_iter().flat_map(|owner| block_list::of_owner(draft.state, owner));
-    let cards = instruments.iter().filter_map(|instrument| match instrument {
-        Instrument::Card { agreement, .. } => Some(Blocked::Card(agreement.clone())),
-        Instrument::Fund { .. } | Instrument::Redirect { .. } => None,
-    });
+    let cards = instruments.iter().flat_map(Instrument::agreements).map(|agreement| Blocked::Card(agreement.clone()));
     block_list::refuse(draft.state, draft.context.now, parties.chain(cards))
 }
 

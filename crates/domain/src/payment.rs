@@ -37,6 +37,7 @@ use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 use crate::{clearing, front_page, refund};
 
+mod cascade;
 #[cfg(test)]
 mod tests;
 
@@ -124,8 +125,16 @@ pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrumen
     can_pay(draft.state, order)?;
     check_instruments(order, &instruments)?;
     refuse_blocked(draft, order.merchant, order.payer, &instruments)?;
-    let (try_number, currency) = (order.tries.saturating_add(1), order.currency);
-    let first = draft.state.legs.next_id();
+    let legs = legs_of(draft.state, order, instruments);
+    draft.emit(Event::OrderTried { order: id, legs });
+    drive(draft, id)?;
+    Ok(Reply::Order(id))
+}
+
+/// The legs of an order's next try.
+fn legs_of(state: &State, order: &Order, instruments: Vec<Instrument>) -> Vec<Leg> {
+    let (id, try_number, currency) = (order.id, order.tries.saturating_add(1), order.currency);
+    let first = state.legs.next_id();
     let legs = (first..).zip(instruments).map(|(id_of_leg, instrument)| Leg {
         id: LegId(id_of_leg),
         order: id,
@@ -146,9 +155,7 @@ pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrumen
         charged_back: 0,
         expired: false,
     });
-    draft.emit(Event::OrderTried { order: id, legs: legs.collect() });
-    drive(draft, id)?;
-    Ok(Reply::Order(id))
+    legs.collect()
 }
 
 fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Refusal> {
@@ -165,6 +172,7 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
         sum = add(sum, positive(instrument.amount(), "instruments")?, "instruments")?;
         match instrument {
             Instrument::Card { agreement, mask, rail, credit, .. } => {
+                cascade::check(instrument)?;
                 name_fits(agreement, "agreement")?;
                 if mask.len() > 32 || mask.bytes().filter(u8::is_ascii_digit).count() > MASK_DIGITS {
                     let message = "a mask shows at most 6 + 4 digits of a card in 32 bytes";
@@ -238,8 +246,11 @@ fn drive(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal> {
             (Next::ReverseFund, _, Some(fund)) => give_back(draft, &fund),
             (Next::Finish, card, fund) => return finish(draft, &order, card.into_iter().chain(fund).collect()),
             (Next::Fail, card, fund) => {
-                fail(draft, &order, &card.into_iter().chain(fund).collect::<Vec<_>>());
-                return Ok(());
+                let legs = card.into_iter().chain(fund).collect::<Vec<_>>();
+                if !cascade::cascades(draft, &order, &legs) {
+                    fail(draft, &order, &legs);
+                    return Ok(());
+                }
             }
             (
                 Next::Wait

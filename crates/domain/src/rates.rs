@@ -5,7 +5,7 @@
 //! - Effective success (有效成功率) = success / (success + SYSTEM + still UNKNOWN at T+1): failures of payer, risk rules and
 //!   banks are not the platform's.
 //! - First try (一次支付成功率) = orders that succeed on their first try / orders with a try, those whose first try failed by
-//!   USER or RISK left out. This platform does not reroute yet, so no first try was rerouted.
+//!   USER or RISK left out. A try that cascaded to another channel is another try.
 
 use minicbor::{Decode, Encode};
 
@@ -15,6 +15,7 @@ use crate::leg::LegStatus;
 use crate::order::{Order, OrderStatus};
 use crate::state::State;
 
+pub mod channel;
 #[cfg(test)]
 mod tests;
 

@@ -47,6 +47,7 @@ use crate::order::Order;
 use crate::own_transfer::OwnTransfer;
 use crate::payout::Payout;
 use crate::rates::RateSums;
+use crate::rates::channel::EndedTry;
 use crate::recall::{Leaves, Left};
 use crate::refund::Refund;
 use crate::reserve_line::{LineTarget, ReserveBalance, ReserveLine};
@@ -116,6 +117,8 @@ macro_rules! state {
             pub posted: Vec<PostedEntry>,
             /// What webhooks are to be told since the engine last took it.
             pub announced: Vec<Announcement>,
+            /// Tries at channels that ended since the engine last took them.
+            pub ended_tries: Vec<EndedTry>,
             /// Rows that are away were last changed here or before: a store at this position has them. Two states of one
             /// journal may differ in it, as in which closed rows they have in memory.
             pub checkpointed: u64,
@@ -134,6 +137,8 @@ macro_rules! state {
             pub days: Vec<Day>,
             /// What webhooks are to be told of it, in the order of the events.
             pub announced: Vec<Announcement>,
+            /// Tries at channels that ended in it, in the order of the events.
+            pub ended_tries: Vec<EndedTry>,
             $($(#[$table_doc])* pub $table: Vec<(u64, $row)>,)*
         }
 
@@ -141,19 +146,20 @@ macro_rules! state {
             /// True if nothing changed.
             #[must_use]
             pub fn is_empty(&self) -> bool {
-                self.days.is_empty() && self.announced.is_empty() $(&& self.$table.is_empty())*
+                self.days.is_empty() && self.announced.is_empty() && self.ended_tries.is_empty() $(&& self.$table.is_empty())*
             }
 
             /// How many images of rows there are, an image for each change of a row, and announcements.
             #[must_use]
             pub fn len(&self) -> usize {
-                self.days.len() + self.announced.len() $(+ self.$table.len())*
+                self.days.len() + self.announced.len() + self.ended_tries.len() $(+ self.$table.len())*
             }
 
             /// Adds later changes behind the earlier ones.
             pub fn extend(&mut self, later: Self) {
                 self.days.extend(later.days);
                 self.announced.extend(later.announced);
+                self.ended_tries.extend(later.ended_tries);
                 $(self.$table.extend(later.$table);)*
             }
 
@@ -221,7 +227,8 @@ macro_rules! state {
                 let position = self.position;
                 $($(self.$table.note_closed(position, $closed);)?)*
                 let announced = core::mem::take(&mut self.announced);
-                Changes { days: self.days.take_dirty(), announced, $($table: self.$table.take_dirty(),)* }
+                let ended_tries = core::mem::take(&mut self.ended_tries);
+                Changes { days: self.days.take_dirty(), announced, ended_tries, $($table: self.$table.take_dirty(),)* }
             }
         }
     };

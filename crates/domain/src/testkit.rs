@@ -25,6 +25,7 @@ use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, UserI
 use crate::initialise::Genesis;
 use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use crate::money::{Currency, Minor};
+use crate::rates::channel::EndedTry;
 use crate::recall::{self, RowId};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::restore::RestoredAccount;
@@ -91,6 +92,8 @@ pub(crate) struct Kit {
     written: Vec<(RowId, u64)>,
     /// What webhooks were to be told so far.
     pub(crate) announced: Vec<Announcement>,
+    /// Tries at channels that ended so far.
+    pub(crate) ended_tries: Vec<EndedTry>,
     numbers: u64,
     unchecked: bool,
     hurried: bool,
@@ -109,6 +112,7 @@ impl Kit {
             rows: Changes::default(),
             written: Vec::new(),
             announced: Vec::new(),
+            ended_tries: Vec::new(),
             numbers: 0,
             unchecked: false,
             hurried: false,
@@ -274,6 +278,7 @@ impl Kit {
         let mut changes = self.state.take_changes();
         assert_eq!(format!("{changes:?}"), format!("{:?}", self.replayed.take_changes()));
         self.announced.append(&mut changes.announced);
+        self.ended_tries.append(&mut changes.ended_tries);
         let position = self.state.position;
         self.written.retain(|(row, _)| changes.row(*row).is_none());
         self.written.extend(changes.leaving().into_iter().map(|row| (row, position)));

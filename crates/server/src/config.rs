@@ -53,6 +53,7 @@ pub(crate) struct Config {
     pub(crate) clear_passwords: Vec<String>,
     pub(crate) pos: PosConfig,
     pub(crate) webhooks: WebhooksConfig,
+    pub(crate) routing: RoutingConfig,
 }
 
 /// Where time comes from.
@@ -304,6 +305,14 @@ impl HistoryConfig {
             }
         }
     }
+}
+
+/// Which channel a payment goes to where several may carry it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoutingConfig {
+    pub(crate) file: PathBuf,
+    pub(crate) success_days: i32,
 }
 
 impl Config {

@@ -24,7 +24,7 @@ use journal::DirectoryLock;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
 use store::Database;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
@@ -91,13 +91,11 @@ pub(crate) fn run_until(
     let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state)?;
     let (clock, told) = (clock(config, state)?, told_of(state, epoch));
-
     let vault = Arc::new(open_vault(config, ark.keys(), state)?);
-    let (handle, projecting) = projector::start(projector, position)?;
-    let ((sender, inputs), leadership) = (mpsc::channel(), Leadership::new(lease.as_ref()));
+    let ((handle, projecting), (sender, inputs)) = (projector::start(projector, position)?, mpsc::channel());
+    let (leadership, (attempts, requested)) = (Leadership::new(lease.as_ref()), unbounded_channel());
     let platform = Platform::new(sender, leadership.clone(), epoch, handle.behind());
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
-    let (attempts, requested) = tokio::sync::mpsc::unbounded_channel();
     let terms = Terms {
         place,
         lock: lock.clone(),
@@ -112,6 +110,7 @@ pub(crate) fn run_until(
     };
     let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let router = routes::router(config, &executor, (&store, &clock))?;
     let (telling, webhooks) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let link = CardLink::start(runtime.handle(), &config.pos.network, (&platform, &clock), &vault, ark.financial())?;
@@ -127,6 +126,7 @@ pub(crate) fn run_until(
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
         card_network: link.as_ref().map(CardLink::network),
+        router,
         webhooks,
     });
     let served = runtime.block_on(async {

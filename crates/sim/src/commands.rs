@@ -193,7 +193,15 @@ impl<'a> Maker<'a> {
         if total > by_fund {
             let rail = if self.random.chance(500) { Rail::Epcc } else { Rail::UnionPay };
             let (agreement, mask) = (format!("AG-{}", self.number), "622202******1234".into());
-            instruments.push(Instrument::Card { agreement, mask, rail, amount: total - by_fund, credit: false });
+            instruments.push(Instrument::Card {
+                agreement,
+                mask,
+                rail,
+                amount: total - by_fund,
+                credit: false,
+                bank: None,
+                alternatives: Vec::new(),
+            });
         }
         if by_fund > 0 {
             // The simulated centre knows no payment at once.

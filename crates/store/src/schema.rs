@@ -76,6 +76,7 @@ const FILES: &[File] = files![
     "0053_certificate.sql",
     "0054_webhook.sql",
     "0055_webhook_delivery.sql",
+    "0056_channel_rate.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -52,6 +52,7 @@ use domain::withdrawal_batch::{RetryRule, WithdrawalBatch};
 use domain::withdrawal_plan::WithdrawalPlan;
 
 use crate::audit::Audit;
+use crate::channel_rate;
 use crate::db::Session;
 use crate::error::StoreError;
 use crate::recovery::{Difference, compare};
@@ -62,9 +63,10 @@ macro_rules! tables {
     ($($table:ident: $row:ty,)*) => {
         /// Writes every changed row as it is at `position`.
         pub(crate) fn write(session: &dyn Session, position: u64, changes: &Changes) -> Result<(), StoreError> {
-            let Changes { days, announced, $($table,)* } = changes;
+            let Changes { days, announced, ended_tries, $($table,)* } = changes;
             table::write(session, position, days)?;
             webhook_delivery::insert(session, announced)?;
+            channel_rate::count(session, ended_tries)?;
             $(table::write::<$row>(session, position, $table.iter().map(|(_, row)| row))?;)*
             Ok(())
         }
@@ -83,7 +85,7 @@ macro_rules! tables {
                 $table.push((row.id.0, row));
                 Ok(())
             })?;)*
-            Ok((Changes { days, announced: Vec::new(), $($table,)* }, written))
+            Ok((Changes { days, announced: Vec::new(), ended_tries: Vec::new(), $($table,)* }, written))
         }
 
         /// Compares every row with the state.

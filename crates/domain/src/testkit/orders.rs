@@ -26,6 +26,8 @@ pub(crate) fn card(amount: Minor) -> Instrument {
         rail: Rail::Epcc,
         amount,
         credit: false,
+        bank: None,
+        alternatives: Vec::new(),
     }
 }
 

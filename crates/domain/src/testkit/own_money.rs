@@ -23,7 +23,15 @@ use crate::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 pub(crate) fn union_card(amount: Minor) -> Instrument {
     let (agreement, mask) =
         (alloc::string::String::from("agreement-2"), alloc::string::String::from("622202******5678"));
-    Instrument::Card { agreement, mask, rail: Rail::UnionPay, amount, credit: false }
+    Instrument::Card {
+        agreement,
+        mask,
+        rail: Rail::UnionPay,
+        amount,
+        credit: false,
+        bank: None,
+        alternatives: Vec::new(),
+    }
 }
 
 impl Kit {

@@ -295,7 +295,8 @@ impl Node {
             panic!("an order was created")
         };
         let (agreement, mask, rail) = ("AG-1".into(), "622202******0001".into(), Rail::Epcc);
-        let card = Instrument::Card { agreement, mask, rail, amount, credit: false };
+        let card =
+            Instrument::Card { agreement, mask, rail, amount, credit: false, bank: None, alternatives: Vec::new() };
         self.given(Command::PayOrder { order, instruments: vec![card] });
         let attempt = self.engine.state().outbox.first().map(|(id, ())| *id);
         if let (Some(attempt), true) = (attempt, self.random(3) > 0) {

@@ -31,6 +31,7 @@ mod progress;
 mod rates;
 mod rebuild;
 mod remote;
+mod route;
 mod settlement;
 mod still;
 mod suspense;
@@ -140,6 +141,9 @@ enum What {
     /// Limits on personal payment accounts: in force, classes, what is used.
     #[command(after_help = limit::EXAMPLES)]
     Limit(Remote<limit::Limit>),
+    /// Rules of routing: try them, check a file.
+    #[command(subcommand, after_help = route::EXAMPLES)]
+    Route(route::Route),
     /// Where merchants are told what became of orders, refunds, payouts and settlements.
     #[command(after_help = webhook::EXAMPLES)]
     Webhook(Remote<webhook::Webhook>),
@@ -248,6 +252,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
         What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
+        What::Route(route) => route.run(&load()?)?,
         What::Webhook(webhook) => webhook.run(&load()?, webhook::Webhook::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Terminal(terminal) => terminal.run(&load()?, terminal::Terminal::ask)?,

@@ -10,8 +10,9 @@ use super::table::{Field, number, table, text};
 use crate::config::Config;
 
 pub(super) const EXAMPLES: &str = "\
-Example:
-  lintel rates --date 2026-03-06";
+Examples:
+  lintel rates --date 2026-03-06                        of orders
+  lintel rates --by channel,bank --from 2026-03-01      of tries at channels, with the class of every failure";
 
 /// Success rates.
 #[derive(Debug, Args)]
@@ -21,9 +22,38 @@ pub(crate) struct Rates {
     /// As seen on this date; today unless said.
     #[arg(long)]
     date: Option<String>,
+    /// Of tries at channels: by date, channel, product, bank, with commas between.
+    #[arg(long, conflicts_with = "date")]
+    by: Option<String>,
+    /// With --by: tries that were asked for on this date or later; that of --to unless said.
+    #[arg(long, requires = "by")]
+    from: Option<String>,
+    /// With --by: on this date or earlier; today unless said.
+    #[arg(long, requires = "by")]
+    to: Option<String>,
+    /// With --by: in, out or back.
+    #[arg(long, requires = "by")]
+    direction: Option<String>,
 }
 
 const RATES: [Field; 4] = [text("rate"), number("numerator"), number("denominator"), number("percent")];
+
+const CHANNELS: [Field; 14] = [
+    text("direction"),
+    text("date"),
+    text("channel"),
+    text("product"),
+    text("bank"),
+    number("tries"),
+    number("success"),
+    number("failures/user"),
+    number("failures/risk"),
+    number("failures/bank"),
+    number("failures/system"),
+    number("failures/not_found"),
+    number("unknown"),
+    number("effective/percent"),
+];
 
 impl Rates {
     /// Asks for them.
@@ -32,6 +62,17 @@ impl Rates {
     }
 
     fn ask(&self, client: &Client) -> Result<Answer> {
+        if let Some(by) = &self.by {
+            let query = [
+                ("by", Some(by.as_str())),
+                ("from", self.from.as_deref()),
+                ("to", self.to.as_deref()),
+                ("direction", self.direction.as_deref()),
+            ];
+            let rates = client.get(&target(&["v1", "rates", "channels"], &query))?;
+            let text = table(&CHANNELS, &rates["data"], None);
+            return Ok(Answer::new(rates, text));
+        }
         let rates = client.get(&target(&["v1", "rates"], &[("date", self.date.as_deref())]))?;
         let row = |name: &str| {
             let rate = &rates[name];

@@ -23,6 +23,7 @@ mod card_network;
 mod card_transaction;
 mod certificate;
 pub(crate) mod channel;
+mod channel_rate;
 mod chargeback;
 pub(crate) mod clearing;
 pub(crate) mod conversion;
@@ -147,6 +148,8 @@ pub(crate) struct Parts {
     pub(crate) executor: crate::shell::executor::Executor,
     /// The links to a card network, where there is one.
     pub(crate) card_network: Option<Arc<crate::pos::link::Network>>,
+    /// What chooses channels.
+    pub(crate) router: crate::shell::routing::Router,
     /// The way to what tells webhooks.
     pub(crate) webhooks: WebhookDesk,
 }
@@ -425,6 +428,7 @@ fn running() -> OpenApiRouter<App> {
         .routes(routes!(day_balances::list))
         .routes(routes!(day_vouchers::list))
         .routes(routes!(rates::get))
+        .routes(routes!(channel_rate::channels))
         .routes(routes!(book::subjects))
         .routes(routes!(refusal::codes))
         .routes(routes!(sandbox_clock::get_clock, sandbox_clock::set_clock))

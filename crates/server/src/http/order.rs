@@ -202,7 +202,7 @@ pub(crate) async fn create(
         destination: parse_some(new.destination.as_deref(), "destination")?,
         tries_allowed: new.tries_allowed.unwrap_or(TRIES),
         out_trade_no: new.out_trade_no,
-        instruments: instruments(new.instruments)?,
+        instruments: instruments(&app, new.instruments).await?,
     };
     app.change_order(meta, Command::CreateOrder(command), &wait).await
 }

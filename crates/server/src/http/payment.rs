@@ -1,10 +1,13 @@
 //! Payments: one try at an order by a card or at the channel's page, a provident fund, or both together.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
+use channels::routing::{Asked, Paying};
 use domain::Command;
 use domain::attempt::{FailureClass, Rail};
 use domain::ids::OrderId;
-use domain::leg::{Instrument, Leg};
+use domain::leg::{Alternative, Instrument, Leg};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -34,15 +37,21 @@ pub(crate) struct Payment {
 pub(crate) enum WireInstrument {
     /// A bank card under a signed agreement (协议支付).
     Card {
-        /// The agreement's number at the network; never a card number.
+        /// The agreement's number at the network `rail`; never a card number.
         #[schema(example = "A20260101000017")]
-        agreement: String,
+        agreement: Option<String>,
+        /// In place of `rail` and `agreement`: the agreement at each network over which the card may pay; the rules of routing choose.
+        #[serde(default)]
+        agreements: BTreeMap<String, String>,
         /// The card as it may be shown: 6 + 4.
         #[schema(example = "622202******2230")]
         mask: String,
         /// `epcc` or `unionpay`.
         #[schema(example = "epcc")]
-        rail: String,
+        rail: Option<String>,
+        /// The first three digits of the bank's interbank number (联行号), where it is known.
+        #[schema(example = "102")]
+        bank: Option<String>,
         /// Minor units above zero.
         amount: Amount,
         /// A credit card pays no house price.
@@ -62,9 +71,9 @@ pub(crate) enum WireInstrument {
     },
     /// The payer pays at the channel's own page (网关支付), which `GET /v1/orders/{id}/front-page` leads to.
     Redirect {
-        /// `epcc` or `unionpay`: a channel that has such a page.
+        /// `epcc` or `unionpay`: a channel that has such a page; the rules of routing choose unless said.
         #[schema(example = "unionpay")]
-        rail: String,
+        rail: Option<String>,
         /// Minor units above zero.
         amount: Amount,
         /// Where the payer's browser goes afterwards, `https://…` of at most 256 characters; the channel's setting unless said.
@@ -77,28 +86,81 @@ const fn yes() -> bool {
     true
 }
 
+/// The instruments of a request, an error naming which is wrong. Where one names no channel, the rules of routing choose.
+pub(crate) async fn instruments(app: &App, wire: Vec<WireInstrument>) -> Result<Vec<Instrument>, ApiError> {
+    let mut instruments = Vec::with_capacity(wire.len());
+    for (index, wire) in wire.into_iter().enumerate() {
+        let instrument = wire.instrument(app).await;
+        instruments.push(instrument.map_err(|error| error.within(&format!("instruments[{index}]")))?);
+    }
+    Ok(instruments)
+}
+
 impl WireInstrument {
-    fn instrument(self) -> Result<Instrument, ApiError> {
+    async fn instrument(self, app: &App) -> Result<Instrument, ApiError> {
         Ok(match self {
-            Self::Card { agreement, mask, rail, amount: Amount(amount), credit } => {
-                let rail = word(&rail, "rail", &CARD_RAILS, Rail::name)?;
-                Instrument::Card { agreement, mask, rail, amount, credit }
+            Self::Card { agreement, agreements, mask, rail, bank, amount: Amount(amount), credit } => {
+                let paying = if credit { Paying::CreditCard } else { Paying::DebitCard };
+                let mut route = match (rail, agreement) {
+                    (Some(rail), Some(agreement)) if agreements.is_empty() => {
+                        vec![Alternative { rail: word(&rail, "rail", &CARD_RAILS, Rail::name)?, agreement }]
+                    }
+                    (None, None) if !agreements.is_empty() => {
+                        let offered = offered(&agreements)?;
+                        let rails = offered.iter().map(|offer| offer.rail).collect();
+                        let asked = Asked { paying, bank: bank.clone(), amount, offered: rails };
+                        let route = routed(app, &asked).await?;
+                        let of = |rail: &Rail| offered.iter().find(|offer| offer.rail == *rail).cloned();
+                        route.iter().filter_map(of).collect()
+                    }
+                    _ => {
+                        let message = "name rail and agreement, or agreements alone, and the rules of routing choose";
+                        return Err(ApiError::malformed("agreement", message));
+                    }
+                };
+                if route.is_empty() {
+                    return Err(nowhere());
+                }
+                let Alternative { rail, agreement } = route.remove(0);
+                Instrument::Card { agreement, mask, rail, amount, credit, bank, alternatives: route }
             }
             Self::Fund { contract, amount: Amount(amount), holds } => Instrument::Fund { contract, amount, holds },
             Self::Redirect { rail, amount: Amount(amount), return_url } => {
-                let rail = word(&rail, "rail", &CARD_RAILS, Rail::name)?;
+                let rail = match rail {
+                    Some(rail) => word(&rail, "rail", &CARD_RAILS, Rail::name)?,
+                    None => {
+                        let offered = CARD_RAILS.to_vec();
+                        let asked = Asked { paying: Paying::Redirect, bank: None, amount, offered };
+                        routed(app, &asked).await?.first().copied().ok_or_else(nowhere)?
+                    }
+                };
                 Instrument::Redirect { rail, amount, return_url }
             }
         })
     }
 }
 
-/// The instruments of a request, an error naming which is wrong.
-pub(crate) fn instruments(wire: Vec<WireInstrument>) -> Result<Vec<Instrument>, ApiError> {
-    let instrument = |(index, wire): (usize, WireInstrument)| {
-        wire.instrument().map_err(|error| error.within(&format!("instruments[{index}]")))
+/// The networks at which a card has agreements.
+fn offered(agreements: &BTreeMap<String, String>) -> Result<Vec<Alternative>, ApiError> {
+    let offer = |(rail, agreement): (&String, &String)| {
+        let rail = word(rail, "agreements", &CARD_RAILS, Rail::name)?;
+        Ok(Alternative { rail, agreement: agreement.clone() })
     };
-    wire.into_iter().enumerate().map(instrument).collect()
+    agreements.iter().map(offer).collect()
+}
+
+/// Where the rules of routing send it: first the one that is asked, then where a definite failure goes on.
+async fn routed(app: &App, asked: &Asked) -> Result<Vec<Rail>, ApiError> {
+    let route = app.router.route(asked).await.map_err(|error| ApiError::internal("choosing a channel", &error))?;
+    let (rule, channels) = (route.rule.as_deref().unwrap_or("none"), &route.channels);
+    tracing::debug!(rule, ?channels, amount = asked.amount, "a payment was routed");
+    metrics::counter!("lintel_routed_total", "rule" => rule.to_owned()).increment(1);
+    Ok(route.channels)
+}
+
+fn nowhere() -> ApiError {
+    let message = "no channel that is configured may carry it: see `lintel route explain`";
+    ApiError::new("channel_unknown", Some("agreements"), message)
 }
 
 /// One instrument's share of a try.
@@ -178,6 +240,6 @@ pub(crate) async fn pay(
     Json(payment): Json<Payment>,
 ) -> Answered<OrderView> {
     app.owned(&caller, move |state| seller(state, order)).await?;
-    let instruments = instruments(payment.instruments)?;
+    let instruments = instruments(&app, payment.instruments).await?;
     app.change_order(caller.meta()?, Command::PayOrder { order, instruments }, &wait).await
 }

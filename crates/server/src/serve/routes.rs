@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::config::{ArkProfile, ChannelConfig, Config};
 use crate::shell::executor::{Executor, Route, Routes};
 use crate::shell::flights::Flights;
+use crate::shell::routing::Router;
 use crate::shell::site::ChannelSites;
 use crate::shell::webhook::{Receivers, WebhookDesk, Webhooks};
 use crate::shell::{Clock, Platform};
@@ -50,6 +51,15 @@ pub(super) fn executor(
         flights: Flights::default(),
         patience: Patience { first_ms: config.executor.query_first_ms, max_ms: config.executor.query_max_ms },
     })
+}
+
+/// What chooses channels.
+///
+/// # Errors
+/// Rules that cannot be.
+pub(super) fn router(config: &Config, executor: &Executor, (store, clock): (&Arc<Database>, &Clock)) -> Result<Router> {
+    let configured = executor.routes.keys().copied().collect();
+    Router::new(&config.routing, configured, store.clone(), clock.clone())
 }
 
 /// What tells webhooks, and the way to it; `written` is the position of the last checkpoint.

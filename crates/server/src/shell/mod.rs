@@ -14,6 +14,7 @@
 
 pub(crate) mod awaited;
 pub(crate) mod books;
+pub(crate) mod channel_rate;
 pub(crate) mod checkpointer;
 pub(crate) mod clearing;
 pub(crate) mod clock;
@@ -32,6 +33,7 @@ pub(crate) mod projector;
 pub(crate) mod recall;
 pub(crate) mod remote_keys;
 pub(crate) mod rewrapper;
+pub(crate) mod routing;
 pub(crate) mod site;
 pub(crate) mod standing;
 pub(crate) mod term;

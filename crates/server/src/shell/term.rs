@@ -32,7 +32,7 @@ use super::journal_place::JournalPlace;
 use super::keys::Elsewhere;
 use super::projector::{Handle, Message};
 use super::writer::{self, ProjectionSink, WriterError};
-use super::{Clock, Input, Platform};
+use super::{Clock, Input, Platform, channel_rate};
 
 /// The first pause before the journal is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -283,6 +283,7 @@ impl Terms {
             for (_, weights) in &projected.projection.changes.site_weights {
                 drop(attempts.send(Told::Weights(Box::new(weights.clone()))));
             }
+            channel_rate::count(&projected.projection.changes.ended_tries);
             pass_on(&projector, &durable, projected);
         })
     }

@@ -44,6 +44,7 @@ mod own_keys;
 mod own_money;
 mod pos;
 mod restart;
+mod routing;
 mod server;
 mod sites;
 mod skip;

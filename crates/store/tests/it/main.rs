@@ -7,6 +7,7 @@ mod world;
 
 mod cards;
 mod certificate;
+mod channel_rate;
 mod checkpoints;
 mod corruption;
 mod indexes;

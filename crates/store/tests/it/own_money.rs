@@ -84,7 +84,15 @@ impl World {
             CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed, instruments };
         let Reply::Order(order) = self.given(Command::CreateOrder(create)) else { panic!("not an order") };
         let (agreement, mask) = ("AG-2".into(), "622202******0002".into());
-        let card = Instrument::Card { agreement, mask, rail: Rail::UnionPay, amount, credit: false };
+        let card = Instrument::Card {
+            agreement,
+            mask,
+            rail: Rail::UnionPay,
+            amount,
+            credit: false,
+            bank: None,
+            alternatives: Vec::new(),
+        };
         self.given(Command::PayOrder { order, instruments: vec![card] });
         self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 5) });
         order

@@ -270,6 +270,8 @@ impl World {
             rail: Rail::Epcc,
             amount: 500_000,
             credit: false,
+            bank: None,
+            alternatives: Vec::new(),
         };
         self.given(Command::PayOrder { order, instruments: vec![card] });
         let serial = self.answered(&success());

@@ -1,0 +1,137 @@
+//! Which rule chooses, what it leaves out, and files that cannot be.
+
+use super::*;
+
+fn rule(name: &str, channels: &[&str]) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        instruments: BTreeSet::new(),
+        banks: BTreeSet::new(),
+        amount_from: None,
+        amount_to: None,
+        channels: channels.iter().map(|name| (*name).to_owned()).collect(),
+        prefer: Prefer::Listed,
+        min_success: None,
+        min_tries: 50,
+        cascade: true,
+    }
+}
+
+fn asked(amount: Minor) -> Asked {
+    let offered = vec![Rail::Epcc, Rail::UnionPay];
+    Asked { paying: Paying::DebitCard, bank: Some("102".to_owned()), amount, offered }
+}
+
+fn known() -> Known {
+    let rate = |numerator| Rate { numerator, denominator: 1_000 };
+    Known {
+        configured: BTreeSet::from([Rail::Epcc, Rail::UnionPay]),
+        success: BTreeMap::from([(Rail::Epcc, rate(900)), (Rail::UnionPay, rate(990))]),
+    }
+}
+
+fn routing(rules: Vec<Rule>) -> Routing {
+    let costs =
+        [("epcc", Cost { rate: 0, fixed: 100, cap: None }), ("unionpay", Cost { rate: 1_000, fixed: 0, cap: None })];
+    let routing = Routing { costs: costs.map(|(name, cost)| (name.to_owned(), cost)).into(), rules };
+    routing.check().unwrap();
+    routing
+}
+
+#[test]
+fn the_first_rule_that_matches_chooses_and_the_others_say_why_not() {
+    let rules = vec![
+        Rule { instruments: [Paying::CreditCard].into(), ..rule("credit", &["unionpay"]).alone() },
+        Rule { banks: ["105".to_owned()].into(), ..rule("ccb", &["unionpay"]).alone() },
+        Rule { amount_from: Some(10_000), amount_to: Some(20_000), ..rule("middle", &["unionpay", "epcc"]) },
+        rule("rest", &["epcc", "unionpay"]),
+    ];
+    let routing = routing(rules);
+    let middle = routing.route(&asked(10_000), &known());
+    assert_eq!((middle.rule.as_deref(), middle.channels), (Some("middle"), vec![Rail::UnionPay, Rail::Epcc]));
+    let whys: Vec<_> = middle.verdicts.iter().map(|verdict| (verdict.matched, verdict.why.join("; "))).collect();
+    assert_eq!(
+        whys,
+        [
+            (false, "it is for credit_card, not debit_card".to_owned()),
+            (false, "it is for bank 105, not 102".to_owned()),
+            (true, String::new()),
+        ]
+    );
+    let rest = |amount| routing.route(&asked(amount), &known()).rule;
+    assert_eq!([rest(9_999), rest(20_000), rest(20_001)].map(Option::unwrap), ["rest", "middle", "rest"]);
+    let unknown = Asked { bank: None, ..asked(1) };
+    assert_eq!(routing.route(&unknown, &known()).verdicts[1].why, ["it is for bank 105, not a bank that is not known"]);
+}
+
+impl Rule {
+    fn alone(self) -> Self {
+        Self { cascade: false, ..self }
+    }
+}
+
+#[test]
+fn cost_counts_for_the_amount_and_success_with_enough_tries() {
+    let by = |prefer| routing(vec![Rule { prefer, ..rule("all", &["epcc", "unionpay"]) }]);
+    let first = |routing: &Routing, amount, known: &Known| routing.route(&asked(amount), known).channels[0];
+    let cost = by(Prefer::Cost);
+    assert_eq!([99_000, 101_000].map(|amount| first(&cost, amount, &known())), [Rail::UnionPay, Rail::Epcc]);
+    assert_eq!(first(&cost, 100_000, &known()), Rail::Epcc, "the same cost: as listed");
+    let success = by(Prefer::Success);
+    assert_eq!(first(&success, 1, &known()), Rail::UnionPay);
+    let mut few = known();
+    few.success.insert(Rail::UnionPay, Rate { numerator: 49, denominator: 49 });
+    assert_eq!(first(&success, 1, &few), Rail::Epcc, "49 tries say nothing");
+    assert_eq!(Cost { rate: 3_800, fixed: 0, cap: Some(1_300) }.of(1_000_000), 1_300);
+    assert_eq!(Cost { rate: 1_500, fixed: 2, cap: None }.of(333), 2, "0.4995 is rounded half up");
+}
+
+#[test]
+fn a_channel_that_cannot_carry_it_is_left_out_by_name() {
+    let routing = routing(vec![
+        Rule { min_success: Some(950), ..rule("good", &["epcc", "unionpay"]) },
+        Rule { min_success: Some(999), ..rule("perfect", &["unionpay"]).alone() },
+    ]);
+    let found = routing.route(&asked(1), &known());
+    assert_eq!(
+        (found.channels, found.verdicts[0].why.as_slice()),
+        (vec![Rail::UnionPay], ["epcc: 900 of a thousand succeed, and the rule asks for 950".to_owned()].as_slice(),)
+    );
+    let epcc_only = Asked { offered: vec![Rail::Epcc], ..asked(1) };
+    let none = routing.route(&epcc_only, &known());
+    assert_eq!((none.rule, none.channels), (None, vec![Rail::Epcc]), "no rule is left: as offered");
+    assert_eq!(none.verdicts[0].why[1], "unionpay: the instrument has no agreement there");
+    let nothing = routing.route(&asked(1), &Known::default());
+    assert!(nothing.channels.is_empty());
+    assert!(nothing.verdicts.iter().all(|verdict| verdict.why.iter().any(|why| why.contains("configured"))));
+}
+
+#[test]
+fn without_a_cascade_there_is_one_channel() {
+    let one = routing(vec![rule("one", &["unionpay", "epcc"]).alone()]);
+    assert_eq!(one.route(&asked(1), &known()).channels, [Rail::UnionPay]);
+}
+
+#[test]
+fn a_file_that_cannot_be_is_refused_by_the_rule_and_what_would_be_right() {
+    let refused = |rules: Vec<Rule>| Routing { costs: BTreeMap::new(), rules }.check().unwrap_err().to_string();
+    let base = || rule("r", &["epcc", "unionpay"]);
+    for (rules, says) in [
+        (vec![rule("r", &[])], "no channels"),
+        (vec![rule("r", &["fund", "epcc"])], "use epcc or unionpay"),
+        (vec![rule("r", &["epcc", "epcc"])], "twice"),
+        (vec![rule("r", &["epcc"])], "name another"),
+        (vec![base(), base()], "alone"),
+        (vec![rule(" ", &["epcc", "unionpay"])], "1 to 64 bytes"),
+        (vec![Rule { banks: ["icbc".to_owned()].into(), ..base() }], "three digits"),
+        (vec![Rule { amount_from: Some(2), amount_to: Some(1), ..base() }], "no amount is from 2 to 1"),
+        (vec![Rule { min_success: Some(1_001), ..base() }], "thousandths"),
+        (vec![base(); RULES + 1], "at most"),
+    ] {
+        let told = refused(rules);
+        assert!(told.contains(says), "{says}: {told}");
+    }
+    let costs = |cost: Cost, name: &str| Routing { costs: [(name.to_owned(), cost)].into(), rules: vec![] }.check();
+    assert!(costs(Cost { rate: -1, ..Cost::default() }, "epcc").unwrap_err().to_string().contains("millionths"));
+    assert!(costs(Cost::default(), "visa").unwrap_err().to_string().contains("'visa'"));
+}

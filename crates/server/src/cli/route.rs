@@ -1,0 +1,171 @@
+//! `lintel route`: which channel a payment would go to, by which rule, and why not by the others. Asks no platform: the rules of the
+//! settings, or of a file that is not in force yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use channels::routing::{Asked, Known, Paying, Route as Chosen, Routing, is_bank};
+use clap::{Args, Subcommand};
+use domain::attempt::Rail;
+use domain::money::Minor;
+use domain::rates::Rate;
+use serde_json::json;
+
+use super::print;
+use crate::config::Config;
+use crate::shell::routing;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lintel route explain --instrument debit_card --bank 102 --amount 500000
+  lintel route explain --instrument redirect --amount 500000 --success epcc=940/1000 --success unionpay=990/1000
+  lintel route explain --file new.toml --instrument credit_card --amount 100 --offered unionpay --json
+  lintel route check new.toml
+
+How rules are written: docs/routing.md";
+
+/// Rules of routing.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Route {
+    /// Say where a payment would go, by which rule, and why not by the others.
+    Explain(Explain),
+    /// Check a file of rules.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// A payment to explain.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// debit_card, credit_card or redirect.
+    #[arg(long)]
+    instrument: String,
+    /// The first three digits of the bank's interbank number, such as 102.
+    #[arg(long)]
+    bank: Option<String>,
+    /// Minor units, such as 500000 for 5,000.00.
+    #[arg(long)]
+    amount: Minor,
+    /// Channels that the card has agreements at, with commas between; all that are configured unless said.
+    #[arg(long, value_delimiter = ',', value_name = "CHANNEL")]
+    offered: Vec<String>,
+    /// Suppose that so many of so many succeed: CHANNEL=N/M. Nothing is known of the others.
+    #[arg(long, value_name = "CHANNEL=N/M")]
+    success: Vec<String>,
+    /// Rules that are not in force yet, in place of those of the settings.
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn rail(name: &str) -> Result<Rail> {
+    Rail::parse(name).with_context(|| format!("'{name}' is no channel: use epcc or unionpay"))
+}
+
+/// `epcc=940/1000`.
+fn success(text: &str) -> Result<(Rail, Rate)> {
+    let wrong = || format!("--success {text}: use CHANNEL=N/M, such as epcc=940/1000");
+    let (name, rate) = text.split_once('=').with_context(wrong)?;
+    let (numerator, denominator) = rate.split_once('/').with_context(wrong)?;
+    let (numerator, denominator) = (numerator.parse().with_context(wrong)?, denominator.parse().with_context(wrong)?);
+    if numerator > denominator {
+        bail!("--success {text}: {numerator} is more than {denominator}");
+    }
+    Ok((rail(name)?, Rate { numerator, denominator }))
+}
+
+/// The channels that the settings name, by the registry.
+fn configured(config: &Config) -> Result<BTreeSet<Rail>> {
+    let rail_of = |entry: &crate::config::ChannelConfig| {
+        let set = entry.settings.get("rail").and_then(serde_json::Value::as_str).and_then(Rail::parse);
+        // A channel whose settings name no rail carries the one that its manifest names.
+        let by_name = || {
+            let carried = [("unionpay", Rail::UnionPay), ("fund", Rail::Fund)];
+            carried.into_iter().find(|(word, _)| entry.name.contains(word)).map_or(Rail::Epcc, |(_, rail)| rail)
+        };
+        set.unwrap_or_else(by_name)
+    };
+    Ok(config.channels.iter().map(rail_of).collect())
+}
+
+impl Route {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Rules or a payment that cannot be.
+    pub(super) fn run(&self, config: &Config) -> Result<()> {
+        match self {
+            Self::Explain(explain) => explain.run(config),
+            Self::Check { file } => {
+                let rules = routing::read(file)?.rules.len();
+                print(&format!("{} is a file of {rules} rules\n", file.display()));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Explain {
+    fn run(&self, config: &Config) -> Result<()> {
+        let file =
+            self.file.as_ref().or_else(|| Some(&config.routing.file).filter(|file| !file.as_os_str().is_empty()));
+        let routing = file.map_or_else(|| Ok(Routing::default()), |file| routing::read(file))?;
+        let paying = Paying::ALL.into_iter().find(|paying| paying.name() == self.instrument);
+        let paying = paying
+            .with_context(|| format!("--instrument {}: use debit_card, credit_card or redirect", self.instrument))?;
+        if let Some(bank) = self.bank.as_deref().filter(|bank| !is_bank(bank)) {
+            bail!("--bank {bank}: use the first three digits of its interbank number, such as 102");
+        }
+        let offered = self.offered.iter().map(|name| rail(name)).collect::<Result<Vec<_>>>()?;
+        let success = self.success.iter().map(|text| success(text)).collect::<Result<BTreeMap<_, _>>>()?;
+        let mut configured = configured(config)?;
+        if configured.is_empty() {
+            // Rules are written before channels are.
+            configured = BTreeSet::from([Rail::Epcc, Rail::UnionPay]);
+        }
+        let offered = if offered.is_empty() { configured.iter().copied().collect() } else { offered };
+        let asked = Asked { paying, bank: self.bank.clone(), amount: self.amount, offered };
+        let chosen = routing.route(&asked, &Known { configured, success });
+        print(&if self.json { of_programs(&chosen) } else { of_people(&chosen) });
+        if chosen.channels.is_empty() {
+            bail!("no channel may carry it");
+        }
+        Ok(())
+    }
+}
+
+fn names(channels: &[Rail]) -> Vec<&'static str> {
+    channels.iter().map(|rail| rail.name()).collect()
+}
+
+fn of_programs(chosen: &Chosen) -> String {
+    let json = json!({"rule": chosen.rule, "channels": names(&chosen.channels), "rules": chosen.verdicts});
+    format!("{json}\n")
+}
+
+fn of_people(chosen: &Chosen) -> String {
+    let mut text = String::new();
+    for verdict in &chosen.verdicts {
+        let mark = if verdict.matched { "matches" } else { "does not match" };
+        text.push_str(&format!("rule '{}' {mark}\n", verdict.rule));
+        verdict.why.iter().for_each(|why| text.push_str(&format!("    {why}\n")));
+    }
+    let by = chosen
+        .rule
+        .as_ref()
+        .map_or_else(|| "no rule matches: as offered".to_owned(), |rule| format!("by rule '{rule}'"));
+    let channels = names(&chosen.channels);
+    match channels.split_first() {
+        None => text.push_str(&format!("nowhere ({by})\n")),
+        Some((first, [])) => text.push_str(&format!("to {first} ({by}); a failure there is the end\n")),
+        Some((first, rest)) => {
+            text.push_str(&format!("to {first} ({by}); after a definite failure to {}\n", rest.join(", then ")));
+        }
+    }
+    text
+}
