@@ -20,7 +20,6 @@ use domain::operator::{OperatorCommand, Role};
 use domain::sealed::{DataClass, Sealed};
 use domain::terminal::{BindTerminal, Place, SignIn, TerminalCommand};
 use domain::{Command, Reply};
-use journal::Journal as _;
 
 use crate::crash_world::Node;
 
@@ -228,7 +227,6 @@ fn a_shift_that_is_killed_after_every_step_ends_like_one_that_is_not() {
     assert_eq!(shift.books(), [-995_175, 0, 994_000, 1_173]);
     charged_back(&mut shift, kept);
     assert_eq!(shift.books(), [-1_095_175, 0, 894_000, 1_173]);
-    keep_golden(&mut shift);
 }
 
 /// The bank of the card takes a part of a sale back.
@@ -238,14 +236,4 @@ fn charged_back(shift: &mut Shift<'_>, transaction: CardTransactionId) {
     let received = Command::Chargeback(ChargebackCommand::ReceiveCard(received));
     let Reply::Chargeback(chargeback) = shift.given(received) else { panic!("a chargeback") };
     shift.given(Command::Chargeback(ChargebackCommand::Book(chargeback)));
-}
-
-/// With LINTEL_GOLDEN set, keeps the journal there: for fixtures/journals.
-fn keep_golden(shift: &mut Shift<'_>) {
-    let Some(folder) = std::env::var_os("LINTEL_GOLDEN") else { return };
-    let mut bytes = Vec::new();
-    for row in shift.node().disk.journal.read(1, usize::MAX).unwrap() {
-        journal::copy::encode(&row, &mut bytes);
-    }
-    std::fs::write(Path::new(&folder).join("cards-at-terminals.rows"), bytes).unwrap();
 }
