@@ -33,6 +33,13 @@ const VERSION: &str = "1";
 const SIZE_MAX: u64 = 256;
 const RESTORE: &str = "its content is not a whole key line; put the file back from its backup";
 
+/// The mode of a file that others than its owner may read, write or run; `None` of one that is its owner's alone.
+#[must_use]
+pub fn shared_mode(metadata: &fs::Metadata) -> Option<u32> {
+    let mode = metadata.permissions().mode() & 0o7777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
 /// The key in the file, or `None` if there is no file.
 ///
 /// # Errors
@@ -45,8 +52,8 @@ pub fn read(path: &Path) -> Result<Option<Sm4Key>, Error> {
         Err(error) => return Err(file_error("open key file", path)(error)),
     };
     // Asked of the open file, not of the path: the answer is about the bytes read below.
-    let mode = file.metadata().map_err(file_error("read the mode of key file", path))?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    let metadata = file.metadata().map_err(file_error("read the mode of key file", path))?;
+    if let Some(mode) = shared_mode(&metadata) {
         return Err(Error::KeyFileMode { path: path.to_owned(), mode });
     }
     let mut content = Zeroizing::new(Vec::with_capacity(SIZE_MAX as usize));

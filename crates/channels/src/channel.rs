@@ -107,26 +107,34 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// [`Channel::statement`]; 409 says that the day is not over at the channel.
     ///
     /// # Errors
-    /// [`ChannelError::Nonce`]; [`ChannelError::NoStatement`] where the manifest says that there is none.
-    fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError>;
+    /// [`ChannelError::Nonce`]; [`ChannelError::NoStatement`] where the manifest says that there is none, as here.
+    fn build_statement(&self, _date: Date, _part: u32, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoStatement { channel: self.manifest().name })
+    }
 
     /// One part of a clearing file, its signature, hash and figures checked.
     ///
     /// # Errors
-    /// [`ChannelError::Signature`], or [`ChannelError::Format`] naming the line.
-    fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError>;
+    /// [`ChannelError::Signature`], or [`ChannelError::Format`] naming the line; [`ChannelError::NoStatement`], as here.
+    fn statement(&self, _file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
+        Err(ChannelError::NoStatement { channel: self.manifest().name })
+    }
 
     /// The request for the payments that came back (退票) on `date`.
     ///
     /// # Errors
-    /// [`ChannelError::Unsupported`] where the channel pays nothing out; [`ChannelError::Nonce`].
-    fn build_returns(&self, date: Date, nonce: &str) -> Result<Request, ChannelError>;
+    /// [`ChannelError::Unsupported`] where the manifest says that it lists none, as here; [`ChannelError::Nonce`].
+    fn build_returns(&self, _date: Date, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::Unsupported { channel: self.manifest().name, kind: OperationKind::Pay })
+    }
 
     /// The payments that came back. The same return may be listed twice and again on another day.
     ///
     /// # Errors
-    /// [`ChannelError::Signature`], [`ChannelError::Format`].
-    fn returns(&self, request: &Request, response: &Response) -> Result<Verified<Vec<Return>>, ChannelError>;
+    /// [`ChannelError::Signature`], [`ChannelError::Format`]; [`ChannelError::Unsupported`], as here.
+    fn returns(&self, _request: &Request, _response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
+        Err(ChannelError::Unsupported { channel: self.manifest().name, kind: OperationKind::Pay })
+    }
 
     /// What the channel tells of itself (回调). It may come late, twice, or before the answer it repeats.
     ///

@@ -49,7 +49,6 @@ use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Asked, Headers, Request, Response, What};
 use crate::settings::Settings;
-use crate::statement::StatementPart;
 use crate::time::stamp;
 use crate::verified::Verified;
 use crate::xml::{Message, Writer};
@@ -387,23 +386,6 @@ impl Channel for Epcc {
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
         self.judge(request, response).unwrap_or(Answer::Unknown)
-    }
-
-    fn build_statement(&self, _date: Date, _part: u32, _nonce: &str) -> Result<Request, ChannelError> {
-        Err(ChannelError::NoStatement { channel: NAME })
-    }
-
-    fn statement(&self, _file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
-        Err(ChannelError::NoStatement { channel: NAME })
-    }
-
-    /// It tells of each as it comes back.
-    fn build_returns(&self, _date: Date, _nonce: &str) -> Result<Request, ChannelError> {
-        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
-    }
-
-    fn returns(&self, _request: &Request, _response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
-        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
     }
 
     fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

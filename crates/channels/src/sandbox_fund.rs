@@ -21,7 +21,7 @@ use domain::calendar::Date;
 use domain::money::Currency;
 use serde_json::Value;
 
-use crate::answer::{Answer, Notification, Return};
+use crate::answer::{Answer, Notification};
 use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
@@ -124,15 +124,6 @@ impl Channel for SandboxFund {
 
     fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
         sandbox_file::read(&self.wire, file)
-    }
-
-    /// The centre pays nothing out.
-    fn build_returns(&self, _date: Date, _nonce: &str) -> Result<Request, ChannelError> {
-        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
-    }
-
-    fn returns(&self, _request: &Request, _response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
-        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
     }
 
     fn notify(&self, headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

@@ -36,13 +36,12 @@ use std::sync::Arc;
 
 use ark::keys::KeyUse;
 use domain::attempt::{Operation, Rail};
-use domain::calendar::Date;
 use domain::money::Currency;
 use serde_json::Value;
 
 use self::codes::{Said, said};
 use self::sign::Signer;
-use crate::answer::{Answer, Notification, Notified, Return};
+use crate::answer::{Answer, Notification, Notified};
 use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::form::Form;
@@ -50,7 +49,6 @@ use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Asked, Headers, Request, Response, What};
 use crate::settings::Settings;
-use crate::statement::StatementPart;
 use crate::time::{clearing_date, stamp};
 use crate::verified::Verified;
 
@@ -373,23 +371,6 @@ impl Channel for UnionPayOnline {
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
         self.judge(request, response).unwrap_or(Answer::Unknown)
-    }
-
-    fn build_statement(&self, _date: Date, _part: u32, _nonce: &str) -> Result<Request, ChannelError> {
-        Err(ChannelError::NoStatement { channel: NAME })
-    }
-
-    fn statement(&self, _file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
-        Err(ChannelError::NoStatement { channel: NAME })
-    }
-
-    /// Nothing is paid out over it.
-    fn build_returns(&self, _date: Date, _nonce: &str) -> Result<Request, ChannelError> {
-        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
-    }
-
-    fn returns(&self, _request: &Request, _response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
-        Err(ChannelError::Unsupported { channel: NAME, kind: OperationKind::Pay })
     }
 
     fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

@@ -59,8 +59,8 @@ impl Message {
                 Event::Decl(_) if path.is_empty() && !ended => {}
                 Event::Start(start) if !ended && path.len() < DEPTH_MAX => {
                     // An element that has others in it has no text of its own.
-                    if let Some(text) = texts.last_mut() {
-                        text.take().filter(|text| !text.trim().is_empty()).is_none().then_some(())?;
+                    if texts.last_mut().and_then(Option::take).is_some_and(|text| !text.trim().is_empty()) {
+                        return None;
                     }
                     path.push(str::from_utf8(start.name().as_ref()).ok()?.to_owned());
                     texts.push(Some(String::new()));

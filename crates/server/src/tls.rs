@@ -3,7 +3,6 @@
 //! TLS 1.2 and 1.3, by `rustls`. Who asks is the common name (CN) of a certificate that a CA of the file has signed: a
 //! name outlives the certificate, so a renewed one needs no new policies.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,8 +35,7 @@ pub(crate) struct Files {
 /// Names the setting, the file and its mode.
 pub(crate) fn refuse_shared(setting: &str, path: &Path) -> Result<()> {
     let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = ark::key_file::shared_mode(&metadata) {
         bail!(
             "ark.profile = \"production\", and others may read or write {setting} {} (mode {mode:04o}), which has a private key: \
              chmod 600 it",

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     time::Duration,
 };
@@ -11,7 +10,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{DeviceError, Limits};
-use crate::secret::Secret;
+use crate::{key_file::shared_mode, secret::Secret};
 
 /// Reads TOML; `needed` says where the settings are explained.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, needed: &'static str) -> Result<T, DeviceError> {
@@ -36,8 +35,7 @@ pub(crate) fn secret(setting: &str, path: &Path, needed: &'static str) -> Result
     let failed = |error: io::Error| wrong(error.to_string());
     let mut file = File::open(path).map_err(failed)?;
     // Asked of the open file, not of the path: the answer is about the line read below.
-    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = shared_mode(&file.metadata().map_err(failed)?) {
         return Err(wrong(format!("others may read or write it (mode {mode:04o}); chmod 600 it")));
     }
     let mut text = zeroize::Zeroizing::new(String::new());

@@ -198,7 +198,16 @@ impl From<KeyError> for Error {
     }
 }
 
+/// What whoever comes second is told.
+pub(super) const TAKEN: &str = "another process has this key service; stop it first";
+
 impl Error {
+    /// Whether it is that another process has the keys.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::File { reason: TAKEN, .. } | Self::Database(PlaceError::Taken { .. }))
+    }
+
     /// The stable code, for interfaces and the audit trail.
     #[must_use]
     pub const fn code(&self) -> &'static str {

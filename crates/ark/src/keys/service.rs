@@ -15,6 +15,7 @@ use std::{
 
 use super::{
     Access, By, Error, Home, Info, State, VersionInfo,
+    error::TAKEN,
     financial::Forming,
     held::Held,
     life::Life,
@@ -589,7 +590,7 @@ pub(super) fn take(directory: &Path) -> Result<File, Error> {
             // A process that was just started by the one that had it holds a copy for a moment.
             Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_WAIT => std::thread::sleep(LOCK_WAIT / 50),
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::File { path, reason: "another process has this key service; stop it first" });
+                return Err(Error::File { path, reason: TAKEN });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

@@ -48,7 +48,7 @@ impl Key {
             let made = config.data_dir.join(VAULT_NAME).exists();
             match if made { api_root(config, root.as_ref()) } else { first(config, root.as_ref()) } {
                 // The platform that has the keys was opened a moment ago, and makes its vault now.
-                Err(error) if !made && is_held(&error) && Instant::now() < until => sleep(EVERY),
+                Err(error) if !made && is_taken(&error) && Instant::now() < until => sleep(EVERY),
                 root => break root?,
             }
         };
@@ -58,9 +58,8 @@ impl Key {
 }
 
 /// Whether it is that another process has the keys.
-fn is_held(error: &anyhow::Error) -> bool {
-    use ark::keys::Error::{Database, File};
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(File { .. } | Database(_))))
+fn is_taken(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(ark::keys::Error::is_taken)
 }
 
 /// What API keys of a data directory derive from, beside a platform that may run.

@@ -1,19 +1,17 @@
 //! The bytes of an answer, from the message that it answers.
 
-use domain::calendar::Date;
 use domain::envelope::Time;
 use iso8583::profile::Format;
 use iso8583::{Builder, Digits, Message, Value};
 
 use super::acquirer::Acquirer;
+use super::moment::local;
 use super::switch::Told;
 
 /// Field 39.
 const ANSWER_CODE: u8 = 39;
 /// Bytes of a MAC.
 pub(crate) const MAC: usize = 8;
-const SECOND_MS: i64 = 1_000;
-const DAY_SECONDS: i64 = 86_400;
 
 /// The type of the answer to a request or an advice; `None` of what is answered by nothing, as an answer is.
 pub(crate) fn answer_type(mti: [u8; 4]) -> Option<[u8; 4]> {
@@ -55,17 +53,6 @@ pub(crate) fn answer(
         answer.bytes(acquirer.security.mac_field, &[0; MAC])?;
     }
     answer.encode()
-}
-
-/// Date (MMDD) and time (hhmmss) in Shanghai.
-pub(crate) fn local(now: Time) -> (String, String) {
-    let date = Date::in_shanghai(now);
-    let seconds = now.0.saturating_sub(date.starts_at().0).div_euclid(SECOND_MS).rem_euclid(DAY_SECONDS);
-    let time = format!("{:02}{:02}{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    // A date is written as 2026-03-05.
-    let text = date.to_string();
-    let digits = text.get(5..).unwrap_or_default().replace('-', "");
-    (digits, time)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! A running platform's way to its card network: the links, what goes out until it is answered, and what answers come late.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -42,7 +41,6 @@ impl CardLink {
         let _around = runtime.enter();
         let (network, late) = Network::start(config, clock, keys).context("the link to the card network")?;
         let (ms, stop) = (Duration::from_millis, watch::Sender::new(false));
-        let first = u32::try_from(clock.now().0.rem_euclid(999_983)).context("the first trace")?;
         let forward = Arc::new(Forward {
             platform: platform.clone(),
             clock: clock.clone(),
@@ -53,7 +51,7 @@ impl CardLink {
                 longest: ms(config.forward_max_ms.max(config.forward_ms)),
                 answer: config.answer_timeout(),
             },
-            trace: AtomicU32::new(first),
+            traces: network.traces(),
         });
         let forwarding = tokio::spawn(forward.run(stop.subscribe()));
         let telling = tokio::spawn(late.run(platform.clone(), clock.clone()));

@@ -14,7 +14,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ark::Vault;
@@ -28,7 +27,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::network::{Answered, CardNetwork, Exchange, Fields, Identity, Outgoing, digits, sent_at};
+use super::moment::day;
+use super::network::{Answered, CardNetwork, Exchange, Fields, Identity, Outgoing, Traces, digits, sent_at};
 use crate::shell::{Clock, Platform, Unavailable};
 
 /// How many go out at once.
@@ -41,7 +41,6 @@ const CURRENCY: &str = "156";
 const NOT_THERE: &str = "25";
 /// The network said yes to the transaction itself.
 const APPROVED: &str = "00";
-const TRACES: u32 = 999_999;
 
 /// How a kind is asked for on the host link: message type, F3, F25.
 pub(crate) const fn shape(kind: CardKind) -> ([u8; 4], &'static str, &'static str) {
@@ -84,7 +83,8 @@ pub(crate) struct Forward<N> {
     pub(crate) network: N,
     pub(crate) vault: Arc<Vault>,
     pub(crate) pace: Pace,
-    pub(crate) trace: AtomicU32,
+    /// The network's, so that no two of its messages have the same.
+    pub(crate) traces: Arc<Traces>,
 }
 
 /// A row of the outbox, with what its message needs of others.
@@ -213,10 +213,9 @@ impl<N: CardNetwork> Forward<N> {
         let Some(mut fields) = self.fields(owed).await else { return Tried::Again };
         let reason = row.reversal.as_ref().map_or("06", |reversal| reversal.reason.code());
         fields.set(39, reason).set(90, original(row, self.network.member()));
-        let trace = self.trace.fetch_add(1, Ordering::Relaxed) % TRACES + 1;
         let identity = Identity {
             sent_at: sent_at(self.clock.now()),
-            trace: digits(&format!("{trace:06}")),
+            trace: self.traces.next(),
             reference: digits(&row.reference()),
         };
         let mti = if again { *b"0421" } else { *b"0420" };
@@ -300,9 +299,12 @@ impl<N: CardNetwork> Forward<N> {
             }
         };
         let (_, processing, condition) = shape(row.kind);
-        let day = row.local_date.to_string().get(5..).unwrap_or_default().replace('-', "");
         let mut fields = Fields::default();
-        fields.set(2, number.expose()).set(3, processing).set(4, format!("{:012}", row.amount)).set(13, day);
+        fields
+            .set(2, number.expose())
+            .set(3, processing)
+            .set(4, format!("{:012}", row.amount))
+            .set(13, day(row.local_date));
         fields.set(22, "000").set(25, condition).set(41, owed.terminal.as_bytes()).set(42, owed.merchant.as_bytes());
         fields.set(18, owed.merchant.get(7..11).unwrap_or("0000")).set(49, CURRENCY);
         if let Some(authorisation) = &row.authorisation {

@@ -39,6 +39,7 @@ mod gateway;
 pub(crate) mod keys;
 pub(crate) mod link;
 mod listener;
+mod moment;
 pub(crate) mod network;
 mod session;
 mod switch;

@@ -10,6 +10,7 @@
 //! reversal names it the same way, and an answer that comes late is known by it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::calendar::Date;
@@ -17,8 +18,9 @@ use domain::card_transaction::{CardAnswer, CardTransaction};
 use domain::envelope::Time;
 use zeroize::Zeroizing;
 
-const SECOND_MS: i64 = 1_000;
-const DAY_SECONDS: i64 = 86_400;
+use super::moment::local;
+
+/// A trace (F11) is one of so many.
 const TRACES: u64 = 999_999;
 
 /// Field 39 of an answer that is a yes. All but 00 are a yes with a remark: an important customer, a track to be renewed, a
@@ -59,22 +61,39 @@ pub(crate) struct Identity {
 impl Identity {
     /// The identity of a transaction: of this one alone among a million in the same second.
     pub(crate) fn of(transaction: &CardTransaction) -> Self {
-        let trace = transaction.id.0 % TRACES + 1;
         Self {
             sent_at: sent_at(transaction.requested_at),
-            trace: digits(&format!("{trace:06}")),
+            trace: trace(transaction.id.0),
             reference: digits(&transaction.reference()),
         }
     }
 }
 
+/// F11 of a running number.
+fn trace(number: u64) -> [u8; 6] {
+    digits(&format!("{:06}", number % TRACES + 1))
+}
+
+/// The traces of messages that no transaction names: those about a link itself, and reversals.
+#[derive(Debug)]
+pub(crate) struct Traces(AtomicU64);
+
+impl Traces {
+    /// Two runs within a second are not to use the same.
+    pub(crate) fn new(now: Time) -> Self {
+        Self(AtomicU64::new(now.0.unsigned_abs() % TRACES))
+    }
+
+    /// The next.
+    pub(crate) fn next(&self) -> [u8; 6] {
+        trace(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// F7 of a moment: MMDDhhmmss of Shanghai.
 pub(crate) fn sent_at(moment: Time) -> [u8; 10] {
-    let date = Date::in_shanghai(moment);
-    let seconds = moment.0.saturating_sub(date.starts_at().0).div_euclid(SECOND_MS).rem_euclid(DAY_SECONDS);
-    // A date is written as 2026-03-05.
-    let day = date.to_string().get(5..).unwrap_or_default().replace('-', "");
-    digits(&format!("{day}{:02}{:02}{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60))
+    let (day, time) = local(moment);
+    digits(&[day, time].concat())
 }
 
 /// Digits of a length that is known.

@@ -1,67 +1,35 @@
 //! A platform and the sandbox's card network, two processes over real TCP: links, keys, the network's file.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::ark_financial::{custodians, form, key};
 use crate::ark_service::{allow, refused};
 use crate::client::{Client, exchange};
 use crate::keys::metric;
 use crate::open::number;
+use crate::sandbox::Sandbox;
 use crate::server::Server;
-use crate::skip::skip;
 
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The zone's master key that the sandbox has unless it is given another: it protects nothing.
 const MASTER: &str = "0123456789ABCDEFFEDCBA9876543210";
 
-/// The sandbox's card network as a process; it ends with the test.
-pub(crate) struct Network {
-    child: Child,
-    /// Where members connect, and where its books are asked for.
-    addresses: Vec<String>,
-    _directory: TempDir,
-}
+/// The sandbox's card network: where members connect, and last where its books are asked for.
+pub(crate) struct Network(Sandbox);
 
 impl Network {
     /// With two addresses for members; `None` where it is not built, which is said.
     pub(crate) fn start(arguments: &[&str]) -> Option<Self> {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_lintel"));
-        let program = program.with_file_name(format!("lintel-sandbox{}", std::env::consts::EXE_SUFFIX));
-        if !program.exists() {
-            skip("lintel-sandbox", "cargo build -p sandbox");
-            return None;
-        }
-        let directory = TempDir::new().unwrap();
-        let port_file = directory.path().join("port");
-        let child = Command::new(program)
-            .args(["card-network", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--date", "2026-03-05"])
-            .arg("--port-file")
-            .arg(&port_file)
-            .args(arguments)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let began = Instant::now();
-        let addresses = loop {
-            // The file is there whole, or not at all.
-            if let Ok(text) = std::fs::read_to_string(&port_file) {
-                break text.lines().map(str::to_owned).collect();
-            }
-            assert!(began.elapsed() < PATIENCE, "the network did not come up");
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        Some(Self { child, addresses, _directory: directory })
+        let own = ["card-network", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--date", "2026-03-05"];
+        Sandbox::start(own.iter().chain(arguments)).map(Self)
     }
 
     /// The settings of a platform that is connected to it.
     pub(crate) fn settings(&self) -> Vec<String> {
-        let [first, second, ..] = self.addresses.as_slice() else { panic!("two addresses") };
+        let [first, second, ..] = self.0.addresses.as_slice() else { panic!("two addresses") };
         let links =
             format!("[{{name=\"a\",address=\"{first}\",weight=3}},{{name=\"b\",address=\"{second}\",weight=1}}]");
         let settings = ["name=unionpay", "member=48021000", "pin_block_bytes=16", "echo_ms=100", "reconnect_ms=20"];
@@ -71,17 +39,9 @@ impl Network {
 
     /// Asks the network itself.
     pub(crate) fn ask(&self, method: &str, path: &str) -> String {
-        let answer = exchange(&self.addresses[2], method, path, &[], &[]).unwrap();
+        let answer = exchange(&self.0.addresses[2], method, path, &[], &[]).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.text()
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

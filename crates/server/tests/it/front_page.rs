@@ -1,12 +1,9 @@
 //! A payer at UnionPay's page: the form is fetched, a browser posts it to the sandbox (a process of its own), and what the
 //! sandbox tells, or a query asks, is what becomes of the order.
-//!
-//! The sandbox is the `lintel-sandbox` beside this crate's program, as a build of the workspace puts it there.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,8 +13,8 @@ use crate::client::{Answer, Client, exchange};
 use crate::keys::{becomes, metric};
 use crate::open::{balance, own, text};
 use crate::orders::Market;
+use crate::sandbox::Sandbox;
 use crate::server::Server;
-use crate::skip::skip;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The page of a payment that was asked for at nine ends then.
@@ -28,54 +25,33 @@ const SETTLED: &str = "2026-03-05T09:31:01+08:00";
 const NO_QUERIES: [&str; 2] = ["executor.query_first_ms=600000", "executor.query_max_ms=600000"];
 const QUERIES: [&str; 2] = ["executor.query_first_ms=20", "executor.query_max_ms=100"];
 
-/// The sandbox as a process.
-struct Sandbox {
-    child: Child,
-    address: String,
-}
+/// The sandbox bank.
+struct Bank(Sandbox);
 
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Sandbox {
+impl Bank {
     /// One that plays by this plan; `None` where it was not built.
     fn start(directory: &Path, plan: &str) -> Option<Self> {
-        let program = Path::new(env!("CARGO_BIN_EXE_lintel"));
-        let program = program.with_file_name(format!("lintel-sandbox{}", std::env::consts::EXE_SUFFIX));
-        if !program.exists() {
-            skip("lintel-sandbox", "cargo build -p sandbox");
-            return None;
-        }
-        let (faults, port_file) = (directory.join("faults.toml"), directory.join("sandbox-address"));
+        let faults = directory.join("faults.toml");
         fs::write(&faults, plan).unwrap();
-        let mut command = Command::new(program);
-        command.args(["bank", "--listen", "127.0.0.1:0", "--date", "2026-03-05", "--faults"]).arg(faults);
-        command.arg("--port-file").arg(&port_file).stdout(Stdio::null());
-        let child = command.spawn().unwrap();
-        let mut sandbox = Self { child, address: String::new() };
-        let began = Instant::now();
-        while sandbox.address.is_empty() {
-            assert!(began.elapsed() < PATIENCE, "the sandbox did not come up");
-            sandbox.address = fs::read_to_string(&port_file).unwrap_or_default();
-        }
-        Some(sandbox)
+        let own = ["bank", "--listen", "127.0.0.1:0", "--date", "2026-03-05", "--faults"].map(OsStr::new);
+        Sandbox::start(own.into_iter().chain([faults.as_os_str()])).map(Self)
+    }
+
+    fn address(&self) -> &str {
+        &self.0.addresses[0]
     }
 
     /// Tells the sandbox itself something; the status says whether it was so.
     fn told(&self, what: &str, body: &Value) -> u16 {
         let headers = [("content-type", "application/json")];
         let target = format!("/sandbox/unionpay/{what}");
-        exchange(&self.address, "POST", &target, &headers, body.to_string().as_bytes()).unwrap().status
+        exchange(self.address(), "POST", &target, &headers, body.to_string().as_bytes()).unwrap().status
     }
 }
 
 /// A platform, the sandbox it speaks to, and an order of 500,000 to be paid there.
 struct World {
-    sandbox: Sandbox,
+    sandbox: Bank,
     server: Server,
     market: Market,
     order: String,
@@ -84,14 +60,14 @@ struct World {
 impl World {
     fn start(plan: &str, own: &[&str]) -> Option<Self> {
         let directory = TempDir::new().unwrap();
-        let sandbox = Sandbox::start(directory.path(), plan)?;
+        let sandbox = Bank::start(directory.path(), plan)?;
         let path = directory.path().join("lintel.toml");
         let text = format!(
             "[[channels]]\nname = \"unionpay_online\"\nurl = \"http://{}\"\n[channels.settings]\n\
              merchant = \"777290058110048\"\nsign_method = \"12\"\nkey = \"sandbox-secret-of-unionpay-online\"\n\
              tr_id = \"62000000001\"\nfront_url = \"https://shop.example/back\"\n\
              back_url = \"https://pay.example/v1/channels/unionpay/notify\"\n",
-            sandbox.address
+            sandbox.address()
         );
         fs::write(&path, text).unwrap();
         let server = Server::start_in(directory, own, vec![("LINTEL_CONFIG".to_owned(), OsString::from(path))]);
@@ -140,15 +116,15 @@ impl World {
     }
 
     fn browse(&self, action: &str, fields: &[(String, String)]) -> Answer {
-        let target = action.strip_prefix(&format!("http://{}", self.sandbox.address)).unwrap();
+        let target = action.strip_prefix(&format!("http://{}", self.sandbox.address())).unwrap();
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        exchange(&self.sandbox.address, "POST", target, &headers, posted(fields).as_bytes()).unwrap()
+        exchange(self.sandbox.address(), "POST", target, &headers, posted(fields).as_bytes()).unwrap()
     }
 
     /// The payer confirms; the page that takes the browser back comes next.
     fn click_pay(&self, serial: &str) -> Answer {
         let fields = [("orderId".to_owned(), serial.to_owned()), ("action".to_owned(), "pay".to_owned())];
-        self.browse(&format!("http://{}/gateway/pay.do", self.sandbox.address), &fields)
+        self.browse(&format!("http://{}/gateway/pay.do", self.sandbox.address()), &fields)
     }
 
     fn clock(&self, now: &str) {

@@ -45,6 +45,7 @@ mod own_money;
 mod pos;
 mod restart;
 mod routing;
+mod sandbox;
 mod server;
 mod sites;
 mod skip;

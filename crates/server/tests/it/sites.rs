@@ -1,8 +1,6 @@
 //! A channel of two sites over real connections: one goes down under load and comes back, and each side shows a certificate.
 
 use std::io::Read as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,8 +20,8 @@ use crate::client::exchange;
 use crate::keys::{becomes, metric};
 use crate::open::{number, text};
 use crate::orders::Market;
+use crate::sandbox::Sandbox;
 use crate::server::Server;
-use crate::skip::skip;
 use crate::staff::{Staff, client_of};
 
 /// How long anything here may take.
@@ -34,60 +32,26 @@ const KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
 const BREAKER: &str = "[executor.breaker]\nprobe_every_ms = 100\nwindow_ms = 2000\ncalls_min = 10\nhold_down_ms = 300\n\
     hold_down_max_ms = 600\nramp_step_ms = 200\nchannel_open_ms = 200\nchannel_trial_ms = 50\n";
 
-/// The sandbox bank at two addresses, as a process; it ends with the test.
-struct Bank {
-    child: Child,
-    sites: Vec<String>,
-    _directory: TempDir,
-}
+/// The sandbox bank at two addresses.
+struct Bank(Sandbox);
 
 impl Bank {
     /// `None` where it is not built, which is said.
     fn start() -> Option<Self> {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_lintel"));
-        let program = program.with_file_name(format!("lintel-sandbox{}", std::env::consts::EXE_SUFFIX));
-        if !program.exists() {
-            skip("lintel-sandbox", "cargo build -p sandbox");
-            return None;
-        }
-        let directory = TempDir::new().unwrap();
-        let port_file = directory.path().join("port");
-        let child = Command::new(program)
-            .args(["bank", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--faults", "none"])
-            .args(["--date", "2026-03-05", "--port-file"])
-            .arg(&port_file)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let began = Instant::now();
-        let sites = loop {
-            // The file is there whole, or not at all.
-            if let Ok(text) = std::fs::read_to_string(&port_file) {
-                break text.lines().map(str::to_owned).collect();
-            }
-            assert!(began.elapsed() < PATIENCE, "the bank did not come up");
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        Some(Self { child, sites, _directory: directory })
+        let own = ["bank", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--faults", "none"];
+        Sandbox::start(own.into_iter().chain(["--date", "2026-03-05"])).map(Self)
     }
 
     /// Takes the first site down, or lets it come back; told to the second.
     fn first_site(&self, up: bool) {
         let body = json!({"site": 1, "up": up}).to_string();
         let headers = [("content-type", "application/json")];
-        let answer = exchange(&self.sites[1], "POST", "/sandbox/site", &headers, body.as_bytes()).unwrap();
+        let answer = exchange(&self.0.addresses[1], "POST", "/sandbox/site", &headers, body.as_bytes()).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     fn stats(&self) -> Value {
-        exchange(&self.sites[1], "GET", "/sandbox/stats", &[], b"").unwrap().ok()
-    }
-}
-
-impl Drop for Bank {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        exchange(&self.0.addresses[1], "GET", "/sandbox/stats", &[], b"").unwrap().ok()
     }
 }
 
@@ -143,7 +107,7 @@ fn of_site(what: &str, site: &str) -> String {
 #[test]
 fn a_site_that_goes_down_under_load_is_drained_and_comes_back_and_no_payment_feels_it() {
     let Some(bank) = Bank::start() else { return };
-    let urls: Vec<String> = bank.sites.iter().map(|address| format!("http://{address}")).collect();
+    let urls: Vec<String> = bank.0.addresses.iter().map(|address| format!("http://{address}")).collect();
     let server = start(&(site("a", &urls[0], "") + &site("b", &urls[1], "")));
     let market = Market::open(&server);
     let operator = server.operator();
@@ -251,8 +215,8 @@ fn a_channel_shows_its_certificate_and_goes_around_a_site_that_cannot_show_its_o
     let (Some(ours), Some(another)) = (Authority::new(), Authority::new()) else { return };
     ours.issue_all(&["bank", "lintel"]);
     another.issue_all(&["bank"]);
-    let (_true_door, sound) = tls_door(&ours, "bank", &bank.sites[0]);
-    let (_false_door, forged) = tls_door(&another, "bank", &bank.sites[1]);
+    let (_true_door, sound) = tls_door(&ours, "bank", &bank.0.addresses[0]);
+    let (_false_door, forged) = tls_door(&another, "bank", &bank.0.addresses[1]);
     let [certificate, key, ca] = ["lintel.pem", "lintel.key", "ca.pem"].map(|file| ours.path(file));
     let files = format!("certificate = \"{certificate}\"\ncertificate_key = \"{key}\"\nca = \"{ca}\"\n");
     let sites = site("sound", &format!("https://{sound}"), "") + &site("forged", &format!("https://{forged}"), "");
@@ -300,7 +264,7 @@ fn sites_that_cannot_be_keep_the_platform_from_starting_and_are_named() {
 #[test]
 fn weights_are_set_by_two_people_hold_over_a_restart_and_are_undone_in_one_call() {
     let Some(bank) = Bank::start() else { return };
-    let urls: Vec<String> = bank.sites.iter().map(|address| format!("http://{address}")).collect();
+    let urls: Vec<String> = bank.0.addresses.iter().map(|address| format!("http://{address}")).collect();
     let mut server = start(&(site("a", &urls[0], "weight = 8") + &site("b", &urls[1], "")));
     let staff = Staff::hire(&server);
     let weights = |server: &Server| -> Vec<i64> {

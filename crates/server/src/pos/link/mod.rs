@@ -38,11 +38,11 @@ mod tests;
 mod wire;
 mod zone;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ark::keys::FinancialUse;
 use node::site::Wheel;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -56,11 +56,9 @@ use self::mux::{Key, Mux, Outcome, Withdrawn};
 use self::settings::NetworkConfig;
 use self::wire::Wire;
 use self::zone::{Zone, ZoneKey};
-use crate::pos::network::{Answered, CardNetwork, Exchange, Fields, Outgoing, digits, sent_at};
+use crate::pos::network::{Answered, CardNetwork, Exchange, Fields, Outgoing, Traces, sent_at};
 use crate::shell::Clock;
 
-/// Traces that a link's own messages and reversals take turns with.
-const TRACES: u32 = 999_999;
 /// Late answers that may wait for the books.
 const LATE_BOUND: usize = 1_000;
 
@@ -85,7 +83,7 @@ pub(super) struct Shared {
     zone: Arc<Zone>,
     clock: Clock,
     member: String,
-    trace: AtomicU32,
+    traces: Arc<Traces>,
     late: mpsc::Sender<Fields>,
     /// Wrong MACs since the last right one.
     wrong_macs: AtomicU64,
@@ -95,14 +93,8 @@ impl Shared {
     /// F7, F11 and F33 of a message about the link itself.
     pub(super) fn named(&self) -> Fields {
         let mut fields = Fields::default();
-        fields.set(7, sent_at(self.clock.now())).set(11, self.next_trace()).set(33, self.member.as_bytes());
+        fields.set(7, sent_at(self.clock.now())).set(11, self.traces.next()).set(33, self.member.as_bytes());
         fields
-    }
-
-    /// A trace for a message that no transaction names.
-    pub(super) fn next_trace(&self) -> [u8; 6] {
-        let next = self.trace.fetch_add(1, Ordering::Relaxed) % TRACES + 1;
-        digits(&format!("{next:06}"))
     }
 }
 
@@ -119,15 +111,13 @@ impl Network {
         config.check()?;
         let zone = Arc::new(Zone::new(keys, &config.name, config.mac()?));
         let (late, comes) = mpsc::channel(LATE_BOUND);
-        // Two runs within a second are not to use the same traces.
-        let first = u32::try_from(clock.now().0.rem_euclid(i64::from(TRACES))).context("the first trace")?;
         let shared = Arc::new(Shared {
             wire: Wire::new(config.profile()?, &config.member, &config.centre),
             mux: Mux::default(),
             zone: Arc::clone(&zone),
             clock: clock.clone(),
             member: config.member.clone(),
-            trace: AtomicU32::new(first),
+            traces: Arc::new(Traces::new(clock.now())),
             late,
             wrong_macs: AtomicU64::new(0),
         });
@@ -151,6 +141,11 @@ impl Network {
             stop,
         };
         Ok((Arc::new(network), Late { comes }))
+    }
+
+    /// What numbers messages that no transaction names, reversals too.
+    pub(crate) fn traces(&self) -> Arc<Traces> {
+        Arc::clone(&self.shared.traces)
     }
 
     /// Lets what is under way end, signs off and disconnects, at most as long as the settings say.

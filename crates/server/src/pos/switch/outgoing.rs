@@ -1,15 +1,14 @@
 //! What goes on to the card network of a terminal's message, and what of the network's answer comes back.
 
 use ark::Secret;
-use domain::calendar::Date;
 use domain::card_transaction::CardTransaction;
 use domain::envelope::Time;
 use iso8583::{Message, Value};
 
 use super::Asked;
 use super::known::{Known, digits};
-use crate::pos::answer::local;
 use crate::pos::forward::original;
+use crate::pos::moment::local;
 use crate::pos::network::{Answered, Fields};
 
 /// Fields that go on as they came: entry mode, card sequence number, PIN length, security control, chip data.
@@ -82,9 +81,4 @@ pub(super) fn passed_back(answered: &Answered) -> Fields {
         fields.set(55, chip);
     }
     fields
-}
-
-/// A date as a message says it: MMDD.
-pub(super) fn day(date: Date) -> String {
-    date.to_string().get(5..).unwrap_or_default().replace('-', "")
 }

@@ -15,10 +15,11 @@ use domain::{Command, RefusalCode, Reply, State};
 
 use super::desk::Desk;
 use super::known::{Known, digits};
-use super::outgoing::{about, day, fields, passed_back};
+use super::outgoing::{about, fields, passed_back};
 use super::{Asked, Decision, Told};
 use crate::pos::acquirer::{Acquirer, Adjusted};
 use crate::pos::forward::shape;
+use crate::pos::moment::day;
 use crate::pos::network::{CardNetwork, Exchange, Fields, Identity, Outgoing};
 
 /// Batch, trace and date of the original in field 61; its reference; its authorisation.

@@ -1,7 +1,6 @@
 //! Store-and-forward over a real link, from books in memory: what an epoch left unanswered is settled by the next one.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -83,7 +82,7 @@ impl Books {
                 longest: Duration::from_millis(80),
                 answer: Duration::from_millis(1_000),
             },
-            trace: AtomicU32::new(76),
+            traces: network.traces(),
         });
         let heard = host.with_keys(0).await;
         stands(&network, 0, "up").await;

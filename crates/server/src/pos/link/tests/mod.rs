@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::line::code;
 use super::*;
-use crate::pos::network::{Exchange, Identity};
+use crate::pos::network::{Exchange, Identity, digits};
 use host::{Heard, Host, Mac, NOW, PATIENCE};
 
 /// A card number that no log may have.
