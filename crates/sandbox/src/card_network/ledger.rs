@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use jiff::civil::Date;
+use serde::Serialize;
 
 use super::cipher::Zone;
 use super::file::{Line, cost};
@@ -17,7 +18,8 @@ use super::plan::CardPlan;
 use super::wire::{Fields, text};
 
 /// What a transaction does to the card's account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Does {
     /// Takes money: sale, completion, offline, tip.
     Takes,
@@ -32,7 +34,8 @@ enum Does {
 }
 
 /// How it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Stands {
     Approved,
     Declined,
@@ -53,8 +56,18 @@ struct Transaction {
     told: Fields,
 }
 
+/// One transaction of the books, for whoever compares them with a member's; nothing of its card.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    reference: String,
+    does: Does,
+    stands: Stands,
+    /// Fen.
+    amount: i64,
+}
+
 /// What the books hold, for whoever compares them with a member's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
     /// Transactions that brought the member money, and stand.
     pub taken_count: u64,
@@ -266,6 +279,15 @@ impl Ledger {
 
     pub(super) fn balance(&self, card: &str) -> i64 {
         self.issuers.balance(card)
+    }
+
+    /// All transactions, in their order.
+    pub(super) fn shown(&self) -> Vec<Shown> {
+        let show = |row: &Transaction| {
+            let Transaction { does, stands, amount, .. } = *row;
+            Shown { reference: row.reference.clone(), does, stands, amount }
+        };
+        self.all.iter().map(show).collect()
     }
 
     /// What stands.

@@ -34,7 +34,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use cipher::{MacForm, ZoneCipher};
-pub use ledger::Totals;
+pub use ledger::{Shown, Totals};
 pub use plan::{CardPlan, Decline};
 
 use cipher::Zone;
@@ -103,6 +103,12 @@ impl CardNetwork {
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.ledger().totals()
+    }
+
+    /// All transactions, in their order.
+    #[must_use]
+    pub fn transactions(&self) -> Vec<Shown> {
+        self.ledger().shown()
     }
 
     /// What a card's account holds, in fen.

@@ -21,6 +21,7 @@ Examples:
   lintel-sandbox card-network --listen 127.0.0.1:7800 --listen 127.0.0.1:7801 --control 127.0.0.1:7802
   curl http://127.0.0.1:7802/file/48021000      the daily file of a member, as of now
   curl http://127.0.0.1:7802/books              what the network's books hold
+  curl http://127.0.0.1:7802/transactions       each transaction, by its reference, and how it stands
   curl -X POST http://127.0.0.1:7802/cut        cut every link
 
 Every card has an account, and its last six digits as its PIN. docs/pos.md says how a platform is connected to it.";
@@ -116,6 +117,7 @@ async fn serve(arguments: &Arguments, network: Arc<CardNetwork>) -> anyhow::Resu
     let router = Router::new()
         .route("/file/{member}", get(file))
         .route("/books", get(books))
+        .route("/transactions", get(transactions))
         .route("/balance/{card}", get(balance))
         .route("/cut", post(cut))
         .with_state(Arc::clone(&network));
@@ -131,6 +133,10 @@ async fn file(State(network): State<Arc<CardNetwork>>, Path(member): Path<String
 
 async fn books(State(network): State<Arc<CardNetwork>>) -> axum::Json<card_network::Totals> {
     axum::Json(network.totals())
+}
+
+async fn transactions(State(network): State<Arc<CardNetwork>>) -> axum::Json<Vec<card_network::Shown>> {
+    axum::Json(network.transactions())
 }
 
 async fn balance(State(network): State<Arc<CardNetwork>>, Path(card): Path<String>) -> String {

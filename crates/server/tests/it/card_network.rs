@@ -29,7 +29,17 @@ impl Network {
 
     /// The settings of a platform that is connected to it.
     pub(crate) fn settings(&self) -> Vec<String> {
+        self.settings_by(&self.doors())
+    }
+
+    /// Where members connect.
+    pub(crate) fn doors(&self) -> [String; 2] {
         let [first, second, ..] = self.0.addresses.as_slice() else { panic!("two addresses") };
+        [first.clone(), second.clone()]
+    }
+
+    /// The settings of a platform that connects by way of these addresses.
+    pub(crate) fn settings_by(&self, [first, second]: &[String; 2]) -> Vec<String> {
         let links =
             format!("[{{name=\"a\",address=\"{first}\",weight=3}},{{name=\"b\",address=\"{second}\",weight=1}}]");
         let settings = ["name=unionpay", "member=48021000", "pin_block_bytes=16", "echo_ms=100", "reconnect_ms=20"];

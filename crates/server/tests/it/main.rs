@@ -13,6 +13,7 @@ mod backup_bucket;
 mod backup_postgres;
 mod bad_input;
 mod books;
+mod card_kills;
 mod card_losses;
 mod card_network;
 mod certificates;

@@ -28,10 +28,18 @@ fn frames() -> Vec<Foreign> {
 
 /// Where terminals connect, as the log says.
 pub(crate) fn terminals(server: &Server) -> String {
+    listening(server).first().cloned().unwrap_or_else(|| panic!("{}", server.log()))
+}
+
+/// The same of each time that it started.
+pub(crate) fn listening(server: &Server) -> Vec<String> {
     let log = server.log();
-    let line =
-        log.lines().find(|line| line.contains("terminals may connect by TCP")).unwrap_or_else(|| panic!("{log}"));
-    line.split_whitespace().find_map(|word| word.strip_prefix("address=")).unwrap().to_owned()
+    // A line that is being written has no end yet.
+    let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let lines = whole.lines().filter(|line| line.contains("terminals may connect by TCP"));
+    let address =
+        |line: &str| line.split_whitespace().find_map(|word| word.strip_prefix("address=").map(str::to_owned));
+    lines.filter_map(address).collect()
 }
 
 fn connect(address: &str) -> TcpStream {

@@ -173,6 +173,25 @@ impl Server {
         child.wait().unwrap();
     }
 
+    /// What kills it without a word.
+    pub(crate) fn killer(&self) -> impl FnOnce() + Send + use<> {
+        let pid = self.child.as_ref().expect("the server runs").id().to_string();
+        move || assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success())
+    }
+
+    /// Waits until it has ended, by whoever killed it.
+    pub(crate) fn ended(&mut self) {
+        let mut child = self.child.take().expect("the server was started");
+        let began = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if began.elapsed() >= PATIENCE {
+                drop(child.kill());
+                panic!("the server did not die:\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// With other settings from its next start on.
     pub(crate) fn set(&mut self, before: &[&str], after: &[&str]) {
         self.settings.retain(|setting| !before.contains(&setting.as_str()));

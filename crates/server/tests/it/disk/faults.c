@@ -5,12 +5,14 @@
  *     PART CALL EFFECT        e.g.  journal.db sync EIO     journal.db write ENOSPC     / open EROFS     store.db sync 300
  *
  * PART is a part of the file's path; CALL is sync (fsync, fdatasync), write (write, pwrite, pwrite64) or open (for writing);
- * EFFECT is an error's name, or a delay in milliseconds after which the call is made. Nothing here allocates or locks.
+ * EFFECT is an error's name, KILL (the process dies before the call), or a delay in milliseconds after which the call is made.
+ * Nothing here allocates or locks.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +51,7 @@ static int fault_at(const char *path, const char *call) {
         if (strcmp(which, call) || !strstr(path, part)) continue;
         int error = error_of(effect);
         if (error) return error;
+        if (!strcmp(effect, "KILL")) kill(getpid(), SIGKILL);
         long ms = atol(effect);
         struct timespec delay = {ms / 1000, (ms % 1000) * 1000000};
         nanosleep(&delay, NULL);

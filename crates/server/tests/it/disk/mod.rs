@@ -4,6 +4,7 @@
 mod full;
 mod injected;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -19,32 +20,49 @@ use crate::skip::skip;
 /// How long service may take to end or to return.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A disk that fails as told.
+#[derive(Clone)]
+pub(crate) struct Disk(PathBuf);
+
+impl Disk {
+    /// A sound one, the directory on it, and what a process finds in its environment to meet it; a plain directory where
+    /// there is no C compiler, which is said.
+    pub(crate) fn sound() -> (Option<Self>, TempDir, Vec<(String, OsString)>) {
+        let directory = TempDir::new().unwrap();
+        let Some(library) = library() else { return (None, directory, Vec::new()) };
+        let disk = Self(directory.path().join("faults"));
+        disk.becomes("");
+        let environment = vec![
+            ("LD_PRELOAD".to_owned(), library.into_os_string()),
+            ("LINTEL_FAULTS".to_owned(), disk.0.clone().into_os_string()),
+        ];
+        (Some(disk), directory, environment)
+    }
+
+    /// Has it fail from now on; `faults.c` says how faults are written. None is a sound disk.
+    pub(crate) fn becomes(&self, faults: &str) {
+        // Renamed into its place: the library never reads half of it.
+        let new = self.0.with_extension("new");
+        std::fs::write(&new, faults).unwrap();
+        std::fs::rename(&new, &self.0).unwrap();
+    }
+}
+
 /// A server whose disk fails as told.
 struct Faulty {
     server: Server,
-    control: PathBuf,
+    disk: Disk,
 }
 
 impl Faulty {
     /// A server on a sound disk, or nothing where there is no C compiler.
     fn start() -> Option<Self> {
-        let library = library()?;
-        let directory = TempDir::new().unwrap();
-        let control = directory.path().join("faults");
-        std::fs::write(&control, "").unwrap();
-        let environment = vec![
-            ("LD_PRELOAD".to_owned(), library.into_os_string()),
-            ("LINTEL_FAULTS".to_owned(), control.clone().into_os_string()),
-        ];
-        Some(Self { server: Server::start_in(directory, &[], environment), control })
+        let (disk, directory, environment) = Disk::sound();
+        Some(Self { disk: disk?, server: Server::start_in(directory, &[], environment) })
     }
 
-    /// Has the disk fail from now on; `faults.c` says how faults are written. None is a sound disk.
     fn disk(&self, faults: &str) {
-        // Renamed into its place: the library never reads half of it.
-        let new = self.control.with_extension("new");
-        std::fs::write(&new, faults).unwrap();
-        std::fs::rename(&new, &self.control).unwrap();
+        self.disk.becomes(faults);
     }
 }
 

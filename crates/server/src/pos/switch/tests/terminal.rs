@@ -85,6 +85,7 @@ pub(crate) struct Work {
 
 /// A terminal.
 pub(crate) struct Device {
+    address: std::net::SocketAddr,
     stream: TcpStream,
     layout: Profile,
     number: String,
@@ -123,11 +124,18 @@ impl Device {
         }
         let (number, merchant) = (number.to_owned(), merchant.to_owned());
         let stream = TcpStream::connect(address).await.unwrap();
-        Self { stream, layout, number, merchant, master, work: None, batch: 1, trace: 0 }
+        Self { address, stream, layout, number, merchant, master, work: None, batch: 1, trace: 0 }
     }
 
     pub(crate) async fn connect_again(&mut self) {
-        self.stream = TcpStream::connect(self.stream.peer_addr().unwrap()).await.unwrap();
+        assert!(self.try_connect_again().await);
+    }
+
+    /// The same, of a platform that may not be there.
+    pub(crate) async fn try_connect_again(&mut self) -> bool {
+        let Ok(stream) = TcpStream::connect(self.address).await else { return false };
+        self.stream = stream;
+        true
     }
 
     pub(crate) async fn is_closed(&mut self) -> bool {
@@ -161,17 +169,27 @@ impl Device {
 
     /// Sends without waiting for the answer.
     pub(crate) async fn send(&mut self, message: &[u8]) {
+        self.try_send(message).await.unwrap();
+    }
+
+    /// The same; `None` where the connection is gone.
+    pub(crate) async fn try_send(&mut self, message: &[u8]) -> Option<()> {
         let content =
             [&hex::decode("6000030000").unwrap()[..], &hex::decode("603100311234").unwrap(), message].concat();
         let length = u16::try_from(content.len()).unwrap().to_be_bytes();
-        self.stream.write_all(&[&length[..], &content].concat()).await.unwrap();
+        self.stream.write_all(&[&length[..], &content].concat()).await.ok()
     }
 
     pub(crate) async fn hear(&mut self) -> Heard {
+        self.try_hear().await.expect("an answer")
+    }
+
+    /// The same; `None` where the connection ends first.
+    pub(crate) async fn try_hear(&mut self) -> Option<Heard> {
         let mut length = [0; 2];
-        self.stream.read_exact(&mut length).await.unwrap();
+        self.stream.read_exact(&mut length).await.ok()?;
         let mut frame = vec![0; usize::from(u16::from_be_bytes(length))];
-        self.stream.read_exact(&mut frame).await.unwrap();
+        self.stream.read_exact(&mut frame).await.ok()?;
         let layout = Profile::parse(iso8583::profile::POS_TERMINAL).unwrap();
         let message = Message::decode(&layout, &frame[11..]).unwrap();
         let mut fields = std::collections::BTreeMap::new();
@@ -188,7 +206,7 @@ impl Device {
             message.bytes(64).unwrap() == work.mac.mac(covered)
         });
         let mti = String::from_utf8_lossy(&message.mti()).into_owned();
-        Heard { mti, fields, asks: frame[7] & 0x0F, proved }
+        Some(Heard { mti, fields, asks: frame[7] & 0x0F, proved })
     }
 
     /// Sends with the MAC that it has, and hears the answer.
@@ -212,15 +230,22 @@ impl Device {
     }
 
     pub(crate) async fn sign_in(&mut self, serial: &str) -> Heard {
+        self.try_sign_in(serial).await.expect("an answer")
+    }
+
+    /// The same; `None` where the connection ends first.
+    pub(crate) async fn try_sign_in(&mut self, serial: &str) -> Option<Heard> {
         let serial = hex::encode(format!("Sequence No{:02}{serial}", serial.len()));
         let trace = format!("{:06}", self.next_trace());
         let asked = [(11, trace.as_str()), (60, "00000001003"), (62, &serial), (63, "01 ")];
-        let heard = self.ask_plainly("0800", &asked).await;
+        let message = self.message("0800", &asked, None);
+        self.try_send(&message).await?;
+        let heard = self.try_hear().await?;
         if heard.fields[&39] == "00" {
             self.take_keys(&hex::decode(&heard.fields[&62]).unwrap());
             self.batch = heard.fields[&60][2..8].parse().unwrap();
         }
-        heard
+        Some(heard)
     }
 
     /// Takes the work keys of field 62, whose check values must be theirs.
