@@ -30,6 +30,7 @@ mod payout;
 mod progress;
 mod rates;
 mod rebuild;
+mod receipt;
 mod remote;
 mod route;
 mod settlement;
@@ -103,6 +104,9 @@ enum What {
     /// Settlements (T+1): what is due, and settling it.
     #[command(after_help = settlement::EXAMPLES)]
     Settlement(Remote<settlement::Settlement>),
+    /// Electronic receipts: take one, as a page to print too; verify one.
+    #[command(after_help = receipt::EXAMPLES)]
+    Receipt(Remote<receipt::Receipt>),
     /// The card network: its links, and its daily files.
     #[command(after_help = card_network::EXAMPLES)]
     CardNetwork(Remote<card_network::CardNetwork>),
@@ -236,6 +240,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
         What::Channel(channel) => channel.run(&load()?, channel::Channel::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
+        What::Receipt(receipt) => receipt.run(&load()?, receipt::Receipt::ask)?,
         What::CardNetwork(network) => network.run(&load()?, card_network::CardNetwork::ask)?,
         What::Clearing(clearing) => clearing.run(&load()?, clearing::Clearing::ask)?,
         What::Ledger(ledger) => ledger::run(&ledger, &load()?)?,

@@ -9,7 +9,7 @@ mod pem;
 pub(super) mod platform_key;
 
 pub(crate) use self::known::Certificates;
-pub(crate) use self::platform_key::{AnswerKey, platform_signature, signed};
+pub(crate) use self::platform_key::{AnswerKey, SM2_SERIAL, platform_signature, signed};
 
 use axum::extract::State;
 use domain::certificate::{Certificate, CertificateAlgorithm, CertificateCommand, RegisterCertificate};

@@ -52,6 +52,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("idempotency_key_malformed", 400, "The Idempotency-Key is not 1 to 128 visible ASCII characters."),
     ("cursor_malformed", 400, "The cursor is none that a list gave out."),
     ("notification_refused", 400, "A channel's notification is not signed by it, or not about what was asked."),
+    ("receipt_not_yet", 409, "There is no receipt of what has not ended well."),
     ("signature_missing", 401, "The request is not signed."),
     ("signature_malformed", 401, "The Authorization header does not read."),
     ("signature_stale", 401, "The signature's timestamp is more than five minutes off."),

@@ -52,6 +52,7 @@ mod own_transfer;
 pub(crate) mod payment;
 pub(crate) mod payout;
 pub(crate) mod rates;
+mod receipt;
 pub(crate) mod refund;
 pub(crate) mod refusal;
 pub(crate) mod request;
@@ -190,6 +191,7 @@ fn unsigned() -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(notification::notify))
+        .routes(routes!(receipt::verify))
 }
 
 /// What the institution's programs and merchants do, and everyone may read.
@@ -354,6 +356,8 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(refund::create))
         .routes(routes!(refund::list))
         .routes(routes!(refund::get))
+        .routes(routes!(receipt::get))
+        .routes(routes!(receipt::page))
 }
 
 fn money_out() -> OpenApiRouter<App> {

@@ -44,6 +44,7 @@ mod orders;
 mod own_keys;
 mod own_money;
 mod pos;
+mod receipts;
 mod restart;
 mod routing;
 mod sandbox;

@@ -82,7 +82,7 @@ impl Market {
         self.operator.post("/v1/days/cut", &json!({"next": "2026-03-06"})).ok();
     }
 
-    fn settle(&self, merchant: &Value, date: &str) -> Answer {
+    pub(crate) fn settle(&self, merchant: &Value, date: &str) -> Answer {
         self.operator.post("/v1/settlements", &json!({"merchant": text(merchant, "/id"), "date": date}))
     }
 }

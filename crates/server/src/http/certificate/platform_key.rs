@@ -35,6 +35,9 @@ use crate::shell::clock::wall_ms;
 /// Why the key is used, for the trail.
 const REASON: &str = "gateway answer";
 
+/// What begins the serial numbers of the platform's SM2 keys; the version follows.
+pub(crate) const SM2_SERIAL: &str = "PLATFORM-SM2-";
+
 /// Whose key signs an answer.
 #[derive(Clone)]
 pub(crate) enum AnswerKey {
@@ -48,7 +51,7 @@ pub(crate) enum AnswerKey {
 const fn key_of(scheme: Scheme) -> Option<(&'static str, &'static str)> {
     match scheme {
         Scheme::HmacSm3 => None,
-        Scheme::Sm2WithSm3 => Some((SIGNING_KEY, "PLATFORM-SM2-")),
+        Scheme::Sm2WithSm3 => Some((SIGNING_KEY, SM2_SERIAL)),
         Scheme::Sha256Rsa2048 => Some((RSA_SIGNING_KEY, "PLATFORM-RSA-")),
     }
 }

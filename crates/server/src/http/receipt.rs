@@ -1,0 +1,215 @@
+//! Electronic receipts (电子回单): what became of one object, told once and for all in a text that the platform signs.
+//!
+//! ```text
+//!  object that ended well ─► content, the same text whenever it is asked for ─► SM3 digest, SM2 signature
+//!  whoever holds it ─► verify: authentic? ─► how the object stands now
+//! ```
+//! Nothing of a receipt is kept: it follows from the object, and its proof is the signature. What happens to the object later
+//! (a refund, a return, a chargeback) changes no receipt; whoever has a receipt verified is told.
+
+mod content;
+mod page;
+
+use std::fmt;
+use std::str::FromStr;
+
+use ::ark::keys::{SIGNING_KEY, by_platform, text_of};
+use ::ark::sm3;
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::response::Html;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use domain::account::Owner;
+use domain::certificate::CertificateAlgorithm;
+use domain::ids::{CardTransactionId, OrderId, PayoutId, RefundId, TopUpId, TransferId};
+use domain::{Refusal, State as Books};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use self::content::ReceiptContent;
+use super::App;
+use super::answer::{Answered, blocking};
+use super::auth::Caller;
+use super::certificate::{SM2_SERIAL, platform_signature};
+use super::error::ApiError;
+use super::extract::{Id, Json};
+
+/// Why the key is used, for the trail.
+const REASON: &str = "electronic receipt";
+/// The longest content that is verified; ours are a few hundred bytes.
+const LONGEST: usize = 8_192;
+
+/// What a receipt is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Receipted {
+    Order(OrderId),
+    Refund(RefundId),
+    Payout(PayoutId),
+    TopUp(TopUpId),
+    Transfer(TransferId),
+    Card(CardTransactionId),
+}
+
+/// A text that names no object of which there are receipts.
+#[derive(Debug)]
+pub(crate) struct NoReceipt;
+
+impl fmt::Display for NoReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("receipts are of ord_7, rfd_3, pay_5, tup_5, trf_5 and ctx_42: orders, refunds, payouts and withdrawals, top-ups, transfers, card transactions")
+    }
+}
+
+impl FromStr for Receipted {
+    type Err = NoReceipt;
+
+    fn from_str(text: &str) -> Result<Self, NoReceipt> {
+        let order = text.parse().map(Self::Order).ok();
+        let refund = || text.parse().map(Self::Refund).ok();
+        let payout = || text.parse().map(Self::Payout).ok();
+        let top_up = || text.parse().map(Self::TopUp).ok();
+        let transfer = || text.parse().map(Self::Transfer).ok();
+        let card = || text.parse().map(Self::Card).ok();
+        order.or_else(refund).or_else(payout).or_else(top_up).or_else(transfer).or_else(card).ok_or(NoReceipt)
+    }
+}
+
+impl Receipted {
+    /// Whose it is. A transfer is of both its sides: the payee's, if it is `asks`.
+    fn owner(self, state: &Books, asks: Option<Owner>) -> Result<Owner, Refusal> {
+        let of_account = |account| Ok(state.account(account, "account")?.owner);
+        match self {
+            Self::Order(id) => Ok(Owner::Merchant(state.order(id)?.merchant)),
+            Self::Refund(id) => Ok(Owner::Merchant(state.order(state.refund(id)?.order)?.merchant)),
+            Self::Payout(id) => of_account(state.payout(id)?.account),
+            Self::TopUp(id) => of_account(state.top_up(id)?.account),
+            Self::Transfer(id) => {
+                let (from, payee) = (of_account(state.transfer(id)?.from)?, of_account(state.transfer(id)?.to)?);
+                Ok(if Some(payee) == asks { payee } else { from })
+            }
+            Self::Card(id) => Ok(Owner::Merchant(state.card_transaction(id)?.merchant)),
+        }
+    }
+}
+
+/// A receipt.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReceiptView {
+    /// What is signed, byte by byte: a JSON object. The same whenever it is asked for.
+    content: String,
+    /// The SM3 of it, in hexadecimal.
+    #[schema(example = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0")]
+    digest: String,
+    /// Of `GET /v1/platform-keys`: the key that verifies it.
+    #[schema(example = "PLATFORM-SM2-1")]
+    serial_no: String,
+    /// SM2 with SM3 over the content, DER in base64.
+    signature: String,
+    /// The content, read.
+    receipt: ReceiptContent,
+}
+
+/// A receipt as its holder has it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HeldReceipt {
+    /// As it was issued, byte by byte.
+    content: String,
+    #[schema(example = "PLATFORM-SM2-1")]
+    serial_no: String,
+    signature: String,
+}
+
+/// What is known of a receipt.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct VerifiedReceipt {
+    /// Whether the platform issued exactly this. If not, nothing else is said.
+    authentic: bool,
+    /// The SM3 of the content, in hexadecimal.
+    digest: String,
+    /// How its object stands now, and what was given back of it since.
+    now: Option<content::Standing>,
+}
+
+async fn issued(app: &App, caller: &Caller, of: Receipted) -> Answered<ReceiptView> {
+    let asks = caller.merchant.map(Owner::Merchant);
+    app.owned(caller, move |state| of.owner(state, asks)).await?;
+    let seen = app.look(move |state| Ok(ReceiptContent::of(state, of)?.ok_or(content::standing(state, of)?))).await?;
+    let receipt = seen.view.map_err(|now| {
+        let message = format!("there is a receipt of what ended well; this is {}", now.status);
+        ApiError::new("receipt_not_yet", Some("id"), message)
+    })?;
+    let (content, keys) = (receipt.text(), app.ark.keys());
+    let digest = hex::encode(sm3(content.as_bytes()));
+    let signed = move || {
+        let signature = platform_signature(&*keys, CertificateAlgorithm::Sm2WithSm3, content.as_bytes(), REASON)?;
+        Ok((content, signature))
+    };
+    let (content, (serial_no, signature)) = blocking(signed).await?;
+    let view = ReceiptView { content, digest, serial_no, signature, receipt };
+    Ok(super::answer::Answer { view, position: seen.position, repeated: false })
+}
+
+/// Take the electronic receipt of an object (电子回单)
+///
+/// Of an order that was paid, a refund, payout, withdrawal, top-up or transfer that succeeded, a card transaction that was
+/// approved. Whoever holds it has it verified by `POST /v1/receipts/verify`, without an account here.
+#[utoipa::path(
+    get, path = "/v1/receipts/{id}", tag = "receipt", params(("id" = String, Path, example = "pay_5")),
+    responses((status = OK, body = ReceiptView))
+)]
+pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(of): Id<Receipted>) -> Answered<ReceiptView> {
+    issued(&app, &caller, of).await
+}
+
+/// Take an electronic receipt as a page to print
+///
+/// In Chinese and English, on one sheet, with digest and signature; it needs nothing else to be shown.
+#[utoipa::path(
+    get, path = "/v1/receipts/{id}/page", tag = "receipt", params(("id" = String, Path, example = "pay_5")),
+    responses((status = OK, body = String, content_type = "text/html"))
+)]
+pub(crate) async fn page(
+    State(app): State<App>,
+    caller: Caller,
+    Id(of): Id<Receipted>,
+) -> Result<Html<String>, ApiError> {
+    Ok(Html(page::of(&issued(&app, &caller, of).await?.view)))
+}
+
+/// Verify an electronic receipt
+///
+/// Anyone may ask, without a signature of their own. What the platform did not issue, or what was changed since, is not
+/// authentic, and nothing is told of it.
+#[utoipa::path(post, path = "/v1/receipts/verify", tag = "receipt", responses((status = OK, body = VerifiedReceipt)))]
+pub(crate) async fn verify(
+    State(app): State<App>,
+    Json(held): Json<HeldReceipt>,
+) -> Result<Answer<VerifiedReceipt>, ApiError> {
+    let HeldReceipt { content, serial_no, signature } = held;
+    if content.len() > LONGEST {
+        let message = format!("{} bytes are no receipt; it has at most {LONGEST}", content.len());
+        return Err(ApiError::malformed("content", message));
+    }
+    let digest = hex::encode(sm3(content.as_bytes()));
+    let version = serial_no.strip_prefix(SM2_SERIAL).and_then(|version| version.parse::<u32>().ok());
+    let signature = BASE64_STANDARD.decode(&signature).ok();
+    let (Some(version), Some(signature)) = (version, signature) else {
+        return Ok(Answer(VerifiedReceipt { authentic: false, digest, now: None }));
+    };
+    let (keys, text) = (app.ark.keys(), content.clone());
+    let verified =
+        move || match keys.verify(&by_platform(REASON), SIGNING_KEY, text.as_bytes(), &text_of(version, &signature)) {
+            Ok(()) => Ok(true),
+            Err(error) => content::is_no(&error).then_some(false).ok_or_else(|| super::ark::error_of(&error)),
+        };
+    let authentic = blocking(verified).await?;
+    // Whatever else the platform's key signs is no receipt.
+    let named = ReceiptContent::read(&content).and_then(|receipt| receipt.object());
+    let Some(of) = named.filter(|_| authentic) else {
+        return Ok(Answer(VerifiedReceipt { authentic: false, digest, now: None }));
+    };
+    let now = app.look(move |state| content::standing(state, of)).await?.view;
+    Ok(Answer(VerifiedReceipt { authentic, digest, now: Some(now) }))
+}

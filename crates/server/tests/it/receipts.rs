@@ -1,0 +1,152 @@
+//! Electronic receipts: `openssl` verifies what the platform signed, anyone has a receipt verified, and what happens to its
+//! object later is told and changes nothing of it.
+
+use serde_json::{Value, json};
+
+use crate::certificates::{Pair, SM2};
+use crate::client::exchange;
+use crate::open::{merchant, number, text};
+use crate::orders::Market;
+use crate::server::Server;
+use crate::staff::client_of;
+
+/// What anyone is told of a receipt, without a signature of its own.
+fn verified(server: &Server, receipt: &Value) -> Value {
+    let held = json!({
+        "content": receipt["content"], "serial_no": receipt["serial_no"], "signature": receipt["signature"],
+    });
+    let headers = [("Content-Type", "application/json")];
+    let body = held.to_string();
+    exchange(server.address(), "POST", "/v1/receipts/verify", &headers, body.as_bytes()).unwrap().ok()
+}
+
+fn changed(receipt: &Value, field: &str, from: &str, to: &str) -> Value {
+    let mut other = receipt.clone();
+    let before = text(receipt, &format!("/{field}"));
+    let after = before.replace(from, to);
+    assert_ne!(after, before);
+    other[field] = json!(after);
+    other
+}
+
+/// A payout of 1,000.00 that arrived.
+fn arrived(market: &Market) -> String {
+    let operator = &market.operator;
+    let body = json!({
+        "account": text(&market.landlord, "/available"), "to": {"type": "settlement"}, "amount": 100_000,
+        "currency": "CNY", "send_now": true,
+    });
+    let sent = operator.post("/v1/payouts", &body).ok();
+    assert_eq!(operator.get(&format!("/v1/receipts/{}", text(&sent, "/id"))).error().1, "receipt_not_yet");
+    market.cleared("2026-03-06", 1, &market.serial(&text(&sent, "/attempt")), "pay", 100_000);
+    text(&sent, "/id")
+}
+
+#[test]
+fn a_receipt_is_the_same_for_ever_and_says_how_its_object_stands_now() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let operator = &market.operator;
+    let unpaid = text(&market.order("T0", 5_000).ok(), "/id");
+    let refused = operator.get(&format!("/v1/receipts/{unpaid}"));
+    assert_eq!(refused.error().1, "receipt_not_yet");
+    assert_eq!(operator.get("/v1/receipts/acc_1").error(), (400, "field_malformed".into(), "id".into()));
+    assert_eq!(operator.get("/v1/receipts/ord_999").status, 404);
+
+    let order = text(&market.paid(), "/id");
+    let path = format!("/v1/receipts/{order}");
+    let receipt = operator.get(&path).ok();
+    let said = &receipt["receipt"];
+    assert_eq!(
+        (number(said, "/amount"), text(said, "/number"), text(said, "/kind")),
+        (500_000, "T1".into(), "order".into())
+    );
+    assert_eq!((text(said, "/payer/name"), text(said, "/payee/name")), ("钱*".into(), text(&market.landlord, "/name")));
+    assert_eq!(operator.get(&path).ok()["content"], receipt["content"]);
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "success", "given_back": 0}));
+
+    // Openssl verifies it by the platform's key alone, and makes the same digest.
+    if let Some(openssl) = Pair::new(SM2) {
+        let keys = operator.get("/v1/platform-keys").ok();
+        let key = keys["data"].as_array().unwrap().iter().find(|key| key["serial_no"] == receipt["serial_no"]).unwrap();
+        let (content, signature) = (text(&receipt, "/content"), text(&receipt, "/signature"));
+        assert!(openssl.verifies(&text(key, "/public_key"), content.as_bytes(), &signature));
+        assert!(!openssl.verifies(
+            &text(key, "/public_key"),
+            content.replace("500000", "500001").as_bytes(),
+            &signature
+        ));
+    }
+
+    // A refund changes no receipt, and is told.
+    let refund = json!({"out_refund_no": "F1", "amount": 250_000});
+    let refund = operator.post(&format!("/v1/orders/{order}/refunds"), &refund).ok();
+    market.cleared("2026-03-05", 2, &market.serial(&text(&refund, "/parts/0/attempt")), "refund", 250_000);
+    assert_eq!(operator.get(&path).ok()["content"], receipt["content"]);
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "success", "given_back": 250_000}));
+    let back = operator.get(&format!("/v1/receipts/{}", text(&refund, "/id"))).ok();
+    assert_eq!((text(&back, "/receipt/about"), text(&back, "/receipt/payee/name")), (order, "钱*".into()));
+}
+
+#[test]
+fn what_was_changed_or_is_no_receipt_is_not_authentic_and_tells_nothing() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let order = text(&market.paid(), "/id");
+    let receipt = market.operator.get(&format!("/v1/receipts/{order}")).ok();
+    for other in [
+        changed(&receipt, "content", "500000", "500001"),
+        changed(&receipt, "content", "\"kind\":\"order\"", "\"kind\": \"order\""),
+        changed(&receipt, "serial_no", "1", "2"),
+        changed(&receipt, "serial_no", "SM2", "RSA"),
+        changed(&receipt, "signature", "M", "N"),
+        json!({"content": receipt["content"], "serial_no": receipt["serial_no"], "signature": ""}),
+        json!({"content": "", "serial_no": receipt["serial_no"], "signature": receipt["signature"]}),
+    ] {
+        let told = verified(&server, &other);
+        assert_eq!((&told["authentic"], &told["now"]), (&json!(false), &Value::Null), "{other}");
+    }
+    let endless = json!({"content": " ".repeat(9_000), "serial_no": "PLATFORM-SM2-1", "signature": ""});
+    let asked = exchange(server.address(), "POST", "/v1/receipts/verify", &[], endless.to_string().as_bytes()).unwrap();
+    assert_eq!(asked.error(), (400, "field_malformed".into(), "content".into()));
+    assert_eq!(verified(&server, &receipt)["authentic"], true);
+}
+
+#[test]
+fn a_merchant_takes_its_own_receipts_and_prints_them_and_a_return_is_told() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    market.paid();
+    market.next_day();
+    market.settle(&market.landlord, "2026-03-06").ok();
+    let payout = arrived(&market);
+    let path = format!("/v1/receipts/{payout}");
+    let own = client_of(&server, &text(&market.landlord, "/id"));
+    let receipt = own.get(&path).ok();
+    assert_eq!((text(&receipt, "/receipt/kind"), number(&receipt, "/receipt/amount")), ("withdrawal".into(), 100_000));
+    let other = merchant(&market.operator, "agent", "孙八", "110105194912310089");
+    assert_eq!(client_of(&server, &text(&other, "/id")).get(&path).status, 403);
+
+    let page = own.get(&format!("{path}/page")).text();
+    for part in ["电子回单", "1,000.00 CNY", &text(&receipt, "/digest"), "SM2 PLATFORM-SM2-1: M"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+
+    let back = json!({"reference": "RT1", "date": "2026-03-06"});
+    market.operator.post(&format!("/v1/payouts/{payout}/return"), &back).ok();
+    assert_eq!(own.get(&path).ok()["content"], receipt["content"], "it had arrived");
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "returned", "given_back": 100_000}));
+
+    // The command line takes, prints and verifies.
+    let sheet = server.directory().join("receipt.html");
+    let url = format!("http://{}", server.address());
+    let shown = ["receipt", "show", &payout, "--url", &url, "--json", "--page", sheet.to_str().unwrap()];
+    let shown = server.lintel(&shown);
+    assert!(shown.status.success(), "{shown:?}");
+    assert!(std::fs::read_to_string(&sheet).unwrap().contains(&text(&receipt, "/digest")));
+    let file = server.directory().join("receipt.json");
+    std::fs::write(&file, &shown.stdout).unwrap();
+    let told = server.lintel(&["receipt", "verify", file.to_str().unwrap(), "--url", &url]);
+    let said = String::from_utf8(told.stdout).unwrap();
+    assert!(said.contains("authentic") && said.contains("yes") && said.contains("returned"), "{said}");
+}
