@@ -81,6 +81,12 @@ impl Api {
         Self { id: id.into(), key, ..self.clone() }
     }
 
+    /// Who asks.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Sends one signed request.
     ///
     /// # Errors

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`bank`] | bank and fund over HTTP: exact books, and faults by a plan with a seed |
 //! | [`card_network`] | a card network with its issuers, over TCP |
+//! | [`terminal`] | terminals at points of sale, over TCP |
+//! | [`cipher`] | ciphers of card messages, for both |
 //! | [`play`] | one business day of house payments, played over the public API |
 //! | [`bench`] | load generators |
 //! | [`crash`] | kills of the platform under load, and what must hold after each |
@@ -18,6 +20,9 @@ pub mod api;
 pub mod bank;
 pub mod bench;
 pub mod card_network;
+pub mod cipher;
 pub mod crash;
+mod person;
 pub mod play;
 pub mod process;
+pub mod terminal;

@@ -339,7 +339,8 @@ impl Ledger {
 fn does(mti: [u8; 4], fields: &Fields) -> Option<Does> {
     let (class, undoes) = (&mti[..2], text(fields, 3).starts_with("20"));
     match (class, text(fields, 3)) {
-        (b"02", "310000") => Some(Does::Looks),
+        // A balance of the host link; some members pass on what their terminals say.
+        (b"02", "300000" | "310000") => Some(Does::Looks),
         (b"01", "030000") => Some(Does::Holds),
         (b"02", _) if undoes && mti[2] == b'2' => Some(Does::Gives),
         (b"01" | b"02", _) if undoes => Some(Does::Undoes),

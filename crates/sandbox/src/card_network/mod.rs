@@ -33,10 +33,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use cipher::{MacForm, ZoneCipher};
 pub use ledger::{Shown, Totals};
 pub use plan::{CardPlan, Decline};
 
+use crate::cipher::{CardCipher, MacForm};
 use cipher::Zone;
 use ledger::Ledger;
 use wire::Wire;
@@ -50,7 +50,7 @@ pub struct Settings {
     /// What goes wrong.
     pub plan: CardPlan,
     /// The cipher of the zone's keys.
-    pub cipher: ZoneCipher,
+    pub cipher: CardCipher,
     /// How field 128 is made.
     pub mac: MacForm,
     /// The zone's master key, 32 hexadecimal digits.

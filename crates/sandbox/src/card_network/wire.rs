@@ -7,10 +7,10 @@ use iso8583::profile::{Format, HOST_LINK};
 use iso8583::{Builder, Digits, Message, Profile, Value};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::cipher::ZoneCipher;
+use crate::cipher::CardCipher;
 
 /// Makes the MAC of a message.
-type Tag<'t> = dyn Fn(&[u8]) -> Result<[u8; 8]> + 't;
+type Tag<'t> = dyn Fn(&[u8]) -> [u8; 8] + 't;
 
 const HEADER: usize = 46;
 /// The field of the MAC.
@@ -42,7 +42,7 @@ pub(super) struct Wire {
 
 impl Wire {
     /// PIN blocks are as long as the cipher's blocks.
-    pub(super) fn new(cipher: ZoneCipher) -> Result<Self> {
+    pub(super) fn new(cipher: CardCipher) -> Result<Self> {
         let mut table: toml::Table = HOST_LINK.parse().context("the profile")?;
         let field = table.get_mut("fields").and_then(|fields| fields.get_mut("52")).and_then(toml::Value::as_table_mut);
         let size = i64::try_from(cipher.block()).context("a block")?;
@@ -89,7 +89,7 @@ impl Wire {
         let mut message = builder.encode()?;
         if let Some(tag) = tag {
             let covered = message.len() - 8;
-            let mac = tag(&message[..covered])?;
+            let mac = tag(&message[..covered]);
             message.truncate(covered);
             message.extend_from_slice(&mac);
         }

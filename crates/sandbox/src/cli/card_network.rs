@@ -11,7 +11,8 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
-use sandbox::card_network::{self, CardNetwork, CardPlan, MacForm, SANDBOX_ZONE_MASTER, Settings, ZoneCipher};
+use sandbox::card_network::{self, CardNetwork, CardPlan, SANDBOX_ZONE_MASTER, Settings};
+use sandbox::cipher::{CardCipher, MacForm};
 use tokio::net::TcpListener;
 
 use super::bank::{stop, write_whole};
@@ -84,8 +85,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let network = CardNetwork::new(Settings {
         plan,
         cipher: match arguments.cipher {
-            CipherName::TripleDes => ZoneCipher::TripleDes,
-            CipherName::Sm4 => ZoneCipher::Sm4,
+            CipherName::TripleDes => CardCipher::TripleDes,
+            CipherName::Sm4 => CardCipher::Sm4,
         },
         mac: match arguments.mac {
             MacName::Ecb => MacForm::Ecb,

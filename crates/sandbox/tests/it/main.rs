@@ -10,4 +10,5 @@ mod refusals;
 mod returns;
 mod sites;
 mod support;
+mod terminals;
 mod unionpay;

@@ -1,8 +1,8 @@
 //! The network's books, without a network.
 
 use super::*;
-use crate::card_network::cipher::{MacForm, ZoneCipher};
 use crate::card_network::plan::Decline;
+use crate::cipher::{CardCipher, MacForm};
 
 const CARD: &str = "6230606601007726888";
 const AT_FIRST: i64 = 100_000;
@@ -15,7 +15,7 @@ struct Books {
 
 fn books() -> Books {
     let plan = CardPlan { decline: vec![Decline { amount: 5_151, code: "51".into() }], ..CardPlan::default() };
-    let zone = Zone::new(ZoneCipher::Sm4, MacForm::Cbc, crate::card_network::SANDBOX_ZONE_MASTER).unwrap();
+    let zone = Zone::new(CardCipher::Sm4, MacForm::Cbc, crate::card_network::SANDBOX_ZONE_MASTER).unwrap();
     Books { ledger: Ledger::new(jiff::civil::date(2026, 3, 5), AT_FIRST), plan, zone }
 }
 
