@@ -80,7 +80,7 @@ async fn hear(network: &Arc<CardNetwork>, came: Came, say: &mpsc::Sender<Vec<u8>
 /// Carries it out and answers, as the plan has it.
 async fn answer(network: &CardNetwork, came: &Came, say: &mpsc::Sender<Vec<u8>>, end: &mpsc::Sender<()>) {
     let plan = &network.plan;
-    let fate = plan.fate(&name_of(came.mti, &came.fields));
+    let fate = network.fate(came.mti, &name_of(came.mti, &came.fields));
     if fate == Fate::LostBefore {
         return;
     }

@@ -24,6 +24,7 @@ mod ledger;
 mod plan;
 mod wire;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +40,7 @@ pub use plan::{CardPlan, Decline};
 use crate::cipher::{CardCipher, MacForm};
 use cipher::Zone;
 use ledger::Ledger;
+use plan::Fate;
 use wire::Wire;
 
 /// The zone's master key unless another is given. It protects nothing: the network is not real.
@@ -71,6 +73,8 @@ pub struct CardNetwork {
     /// Counts up to have every link cut.
     cut: watch::Sender<u64>,
     trace: AtomicU64,
+    /// How often messages came again, by name: what was lost once need not be lost again.
+    repeats: Mutex<HashMap<String, u32>>,
 }
 
 impl CardNetwork {
@@ -82,11 +86,23 @@ impl CardNetwork {
         let Settings { plan, cipher, mac, master, date, balance } = settings;
         let zone = Zone::new(cipher, mac, &master).context("the zone's keys")?;
         let (wire, ledger) = (Wire::new(cipher)?, Mutex::new(Ledger::new(date, balance)));
-        Ok(Arc::new(Self { plan, zone, wire, ledger, cut: watch::Sender::new(0), trace: AtomicU64::new(1) }))
+        let (cut, trace, repeats) = (watch::Sender::new(0), AtomicU64::new(1), Mutex::default());
+        Ok(Arc::new(Self { plan, zone, wire, ledger, cut, trace, repeats }))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What becomes of a message of this name; of one that says that it comes again, each time anew.
+    fn fate(&self, mti: [u8; 4], name: &str) -> Fate {
+        if mti[3] != b'1' {
+            return self.plan.fate(name);
+        }
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = repeats.entry(name.to_owned()).or_default();
+        *times += 1;
+        self.plan.fate(&format!("{name} again {times}"))
     }
 
     fn next_trace(&self) -> u64 {

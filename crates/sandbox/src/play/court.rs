@@ -27,15 +27,19 @@ struct Seen {
 }
 
 /// Freezes, queues, deducts.
-pub(super) async fn session(stage: &Stage, debtor: &Merchant, talk: &mut Talk) -> Result<Vec<Check>> {
+pub(super) async fn session(
+    stage: &Stage,
+    debtor: &Merchant,
+    staff: &mut Staff,
+    talk: &mut Talk,
+) -> Result<Vec<Check>> {
     let available = balance(stage, &debtor.available).await?;
     ensure!(available >= 3, "{} has {available} available, too little for two freezes", debtor.id);
     let (first, second) = (available * 2 / 3, available);
     let court = freeze(stage, debtor, COURT, first).await?;
     let tax = freeze(stage, debtor, TAX, second).await?;
     let queued = (seen(stage, &court).await?, seen(stage, &tax).await?);
-    let mut staff = Staff::hire(stage).await?;
-    let (payout, status) = deduct(stage, &mut staff, &court, first).await?;
+    let (payout, status) = deduct(stage, staff, &court, first).await?;
     let after = (seen(stage, &court).await?, seen(stage, &tax).await?);
     let left = balance(stage, &debtor.available).await?;
     talk.phase(&format!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::card_morning;
 use super::close::Check;
 use super::open::{Cast, Merchant};
 use super::orders::Day;
@@ -36,6 +37,7 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
     stage.move_clocks(NEXT_DAY).await?;
     let open = stage.settle_down(Duration::from_secs(120)).await?;
     let (mut lines, mut checks) = (Vec::new(), Vec::new());
+    checks.push(card_morning::clear(stage, talk).await?);
     for rail in ["epcc", "unionpay", "fund"] {
         let [matched, count, different] = match rail {
             "unionpay" => take_lines(stage).await?,

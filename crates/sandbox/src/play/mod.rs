@@ -4,6 +4,7 @@
 //! ```text
 //!  1 open   customers, merchants, agreements
 //!  2 orders rent by card, or at UnionPay's page, where some leave · combined (fund + card) · earnest money           day D
+//!  . cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
 //!  3 money  splits over up to 12 roles · refunds, part, full, after a split
 //!  4 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
 //!  5 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
@@ -11,6 +12,8 @@
 //! ```
 
 mod browser;
+mod card_morning;
+mod card_stage;
 mod chargeback;
 mod close;
 mod court;
@@ -84,11 +87,14 @@ impl Play {
         let cast = open::open(&stage, &mut talk).await?;
         let mut day = orders::Day::new(self.seed, self.orders);
         orders::morning(&stage, &cast, &mut day, &mut talk).await?;
+        let mut staff = staff::Staff::hire(&stage).await?;
+        let cards = card_morning::morning(&stage, staff.administrators()?, (self.seed, self.orders), &mut talk).await?;
         money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
         let (mut checks, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
+        checks.extend(cards);
         power.end().await?;
-        checks.extend(court::session(&stage, &debtor, &mut talk).await?);
+        checks.extend(court::session(&stage, &debtor, &mut staff, &mut talk).await?);
         checks.extend(chargeback::booked(&stage, &cast, &day, &debtor, &mut talk).await?);
         let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;
         let holds = report::report(&stage, &day, verdict, self.json, &mut talk).await?;

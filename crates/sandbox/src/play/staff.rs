@@ -34,6 +34,12 @@ impl Staff {
         Ok(staff)
     }
 
+    /// The two administrators, who have hired whom they were to hire.
+    pub(super) fn administrators(&mut self) -> Result<[Person; 2]> {
+        let mut take = |login| self.people.remove(login).with_context(|| format!("{login} is elsewhere"));
+        Ok([take("admin.one")?, take("admin.two")?])
+    }
+
     /// One of them.
     pub(super) fn person(&self, login: &str) -> Result<&Person> {
         self.people.get(login).with_context(|| format!("nobody is called {login}"))

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::Play;
 use super::browser::Browser;
+use super::card_stage::CardStage;
 use crate::api::Api;
 use crate::bank::{SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET};
 use crate::bench::connection::Signer;
@@ -92,6 +93,8 @@ pub struct Stage {
     platform: Arc<Mutex<Option<Platform>>>,
     bank: Process,
     bank_base: String,
+    /// The card network, where there is one.
+    cards: Option<CardStage>,
     http: reqwest::Client,
     /// The institution's own caller.
     pub(crate) operator: Api,
@@ -114,7 +117,8 @@ impl Stage {
             lintel: play.lintel.clone(),
             sets: play.sets.clone(),
         };
-        let stage = Self::of(setting)?;
+        let cards = CardStage::raise(play.seed, &setting.data_dir)?;
+        let stage = Self::with(setting, Some(cards))?;
         talk.phase(&format!("platform at {}, sandbox bank at {}, seed {}", stage.base(), stage.bank_base, play.seed));
         Ok(stage)
     }
@@ -124,7 +128,12 @@ impl Stage {
     /// # Errors
     /// If either does not start, or there are books already.
     pub(crate) fn of(setting: Setting) -> Result<Self> {
-        let Setting { data_dir, seed, faults, concurrency, lintel, sets } = setting;
+        Self::with(setting, None)
+    }
+
+    /// The same, with a card network or without.
+    fn with(setting: Setting, cards: Option<CardStage>) -> Result<Self> {
+        let Setting { data_dir, seed, faults, concurrency, lintel, mut sets } = setting;
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         ensure!(
             !data_dir.join("journal.db").exists(),
@@ -132,6 +141,7 @@ impl Stage {
             data_dir.display()
         );
         let (bank, bank_base) = start_bank(seed, faults, &data_dir)?;
+        sets.splice(0..0, cards.iter().flat_map(CardStage::settings));
         let config = write_config(&data_dir, &bank_base)?;
         let mut args = vec!["--config".to_owned(), config.display().to_string()];
         args.extend(["--sandbox", "--clock", "manual", "--set"].map(str::to_owned));
@@ -144,7 +154,7 @@ impl Stage {
         let operator = launch.api(&platform, "operator")?;
         let http = reqwest::Client::builder().no_proxy().build().context("making an HTTP client")?;
         let (platform, concurrency) = (Arc::new(Mutex::new(Some(platform))), concurrency.max(1));
-        Ok(Self { launch, platform, bank, bank_base, http, operator, concurrency })
+        Ok(Self { launch, platform, bank, bank_base, cards, http, operator, concurrency })
     }
 
     /// Where the platform is.
@@ -155,6 +165,35 @@ impl Stage {
     /// Where it keeps its data.
     pub(crate) fn data_dir(&self) -> &Path {
         &self.launch.data_dir
+    }
+
+    /// How to start the platform, and whose keys its data directory has.
+    pub(super) fn launch(&self) -> &Launch {
+        &self.launch
+    }
+
+    /// The card network.
+    ///
+    /// # Errors
+    /// If this stage was raised without one.
+    pub(super) fn cards(&self) -> Result<&CardStage> {
+        self.cards.as_ref().context("this stage has no card network")
+    }
+
+    /// Asks the card network something.
+    pub(super) async fn card_network(&self, method: &str, path: &str) -> Result<String> {
+        let method = method.parse().with_context(|| format!("{method} is no HTTP method"))?;
+        let url = format!("http://{}{path}", self.cards()?.control);
+        let response = self
+            .http
+            .request(method, url)
+            .send()
+            .await
+            .with_context(|| format!("asking the card network for {path}"))?;
+        let status = response.status();
+        let text = response.text().await.with_context(|| format!("reading the card network's {path}"))?;
+        ensure!(status.is_success(), "the card network answers {path} with {status}: {text}");
+        Ok(text)
     }
 
     /// What restarts the platform: for power cuts.
@@ -261,7 +300,7 @@ impl Stage {
         if let Some(platform) = platform {
             platform.process.stop()?;
         }
-        drop(self.bank);
+        drop((self.bank, self.cards));
         if remove {
             std::fs::remove_dir_all(&self.launch.data_dir).context("removing the temporary data")?;
         }

@@ -8,8 +8,8 @@
 //!  one of ours, sent back ─► dropped; its request ends by time-out, since nothing proves that nobody took it
 //! ```
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -162,11 +162,15 @@ async fn reset(shared: &Arc<Shared>, line: &Line, message: &Incoming) -> &'stati
         Ok(Some(())) => DONE,
         Ok(None) => WRONG,
         Err(error) => {
-            tracing::error!(link = line.name, key = key.name(), %error, "a new key of the card network was refused");
+            let mut refused = shared.refused_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            if refused.insert(key.name(), error.to_string()).is_none_or(|before| before != error.to_string()) {
+                tracing::error!(link = line.name, key = key.name(), %error, "a new key of the card network was refused");
+            }
             "96"
         }
     };
     if outcome == DONE {
+        shared.refused_keys.lock().unwrap_or_else(PoisonError::into_inner).remove(key.name());
         tracing::info!(link = line.name, key = key.name(), "a new key of the card network");
     }
     metrics::counter!("lintel_pos_network_keys_total", "key" => key.name(), "code" => outcome).increment(1);

@@ -38,6 +38,7 @@ mod tests;
 mod wire;
 mod zone;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,6 +88,8 @@ pub(super) struct Shared {
     late: mpsc::Sender<Fields>,
     /// Wrong MACs since the last right one.
     wrong_macs: AtomicU64,
+    /// Why keys were refused last: the same reason again is no news.
+    refused_keys: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Shared {
@@ -120,6 +123,7 @@ impl Network {
             traces: Arc::new(Traces::new(clock.now())),
             late,
             wrong_macs: AtomicU64::new(0),
+            refused_keys: Mutex::default(),
         });
         let lines: Vec<_> = config.links.iter().map(|link| Arc::new(Line::new(link, config))).collect();
         let stop = watch::Sender::new(false);
