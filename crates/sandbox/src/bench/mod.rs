@@ -7,6 +7,7 @@
 //! | [`payments`] | `bench payments`: orders paid through the sandbox bank |
 //! | [`keys`] | `bench keys`: data keys and signatures of the key service |
 //! | [`terminals`] | `bench terminals`: connections of terminals, and what each costs |
+//! | [`pos`] | `bench pos`: card transactions of many terminals, through the sandbox's card network |
 //! | [`postings`], [`holds`] | what is sent: made from a seed, written in CBOR or JSON |
 //! | [`load`] | the maker thread, and the lanes that send |
 //! | [`connection`] | signed requests over connections that stay, with little work of their own |
@@ -25,10 +26,11 @@ pub mod numbers;
 pub mod payments;
 mod place;
 mod plot;
+pub mod pos;
 mod postings;
 pub mod preset;
 mod progress;
 mod raw;
 mod report;
-mod statistics;
+pub(crate) mod statistics;
 pub mod terminals;

@@ -276,7 +276,7 @@ impl Terminal {
 }
 
 /// An address on this machine that nobody listens on.
-fn free_address() -> Result<SocketAddr> {
+pub(super) fn free_address() -> Result<SocketAddr> {
     let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).context("taking a free port")?;
     Ok(listener.local_addr()?)
 }

@@ -2,6 +2,7 @@
 
 mod bank;
 mod card_network;
+mod terminals;
 
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 use sandbox::bench::keys::Keys;
 use sandbox::bench::ledger::Ledger;
 use sandbox::bench::payments::Payments;
+use sandbox::bench::pos::Pos;
 use sandbox::bench::terminals::Terminals;
 use sandbox::crash::Crash;
 use sandbox::play::Play;
@@ -26,6 +28,7 @@ enum Command {
     /// Run the sandbox bank and the sandbox provident-fund centre.
     Bank(bank::Arguments),
     CardNetwork(card_network::Arguments),
+    Terminals(terminals::Arguments),
     /// Play one business day against a real platform and the sandbox bank: what `cargo xtask demo` runs.
     Play(Play),
     /// Kill a real platform under load, again and again, and check that it loses nothing: what `cargo xtask crash` runs.
@@ -41,6 +44,7 @@ enum Bench {
     Payments(Payments),
     Keys(Keys),
     Terminals(Terminals),
+    Pos(Pos),
 }
 
 /// Reads the arguments and runs the command.
@@ -48,11 +52,13 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Bank(arguments) => bank::run(&arguments),
         Command::CardNetwork(arguments) => card_network::run(&arguments),
+        Command::Terminals(arguments) => terminals::run(&arguments),
         Command::Play(play) => play.run().map(|holds| if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Command::Crash(crash) => crash.run().map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Ledger(ledger)) => ledger.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Payments(payments)) => payments.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Keys(keys)) => keys.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
+        Command::Bench(Bench::Pos(pos)) => pos.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::Bench(Bench::Terminals(all)) => all.run(&mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -68,6 +68,22 @@ pub struct Counts {
     pub given_up: u64,
 }
 
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            connects: self.connects + other.connects,
+            sign_ins: self.sign_ins + other.sign_ins,
+            unheard: self.unheard + other.unheard,
+            reversals_sent: self.reversals_sent + other.reversals_sent,
+            reversed: self.reversed + other.reversed,
+            reversals_of_nothing: self.reversals_of_nothing + other.reversals_of_nothing,
+            given_up: self.given_up + other.given_up,
+        }
+    }
+}
+
 struct Work {
     pin: CardKey,
     mac: CardKey,

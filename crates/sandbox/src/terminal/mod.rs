@@ -13,6 +13,8 @@
 //! | [`message`] | what is asked and answered, field by field |
 //! | [`wire`] | frames, and the TCP connection |
 //! | [`batch`] | what was approved since the last settlement, as totals and records |
+//! | [`shift`] | a shift by a seeded plan |
+//! | [`fleet`] | many terminals at once, summed up |
 //! | [`register`] | prices, keys, merchants and terminals at a platform, over its API |
 //!
 //! A terminal writes down what it will have to take back before it sends anything, as a real one does in memory that survives a
@@ -24,11 +26,15 @@
 
 pub mod batch;
 pub mod device;
+pub mod fleet;
 pub mod message;
 pub mod register;
+pub mod shift;
 pub mod wire;
 
 pub use batch::{Settled, Totals};
 pub use device::{Counts, Identity, Outcome, Terminal};
+pub use fleet::Summary;
 pub use message::{Card, Heard, Kind, Receipt, Request, Transaction};
+pub use shift::{Shift, Watch};
 pub use wire::{Dialect, Fault, Way};

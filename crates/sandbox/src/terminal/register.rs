@@ -14,7 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::device::Identity;
-use crate::api::{Api, PATIENCE};
+use crate::api::Api;
 use crate::card_network::SANDBOX_ZONE_MASTER;
 use crate::cipher::{CardCipher, CardKey};
 use crate::person::Person;
@@ -30,6 +30,8 @@ const SERIAL: &str = "SIM";
 const FEE_PLAN: &str = "terminals";
 /// How many customers are registered at once.
 const CUSTOMERS: usize = 100;
+/// For the network's keys: a link that has none asks again at each echo (`pos.network.echo_ms`, a minute unless set).
+const KEYS: std::time::Duration = std::time::Duration::from_secs(150);
 /// Where the first terminal stands, in millionths of a degree; the others stand in a row.
 const HOME: (i64, i64) = (39_908_722, 116_397_499);
 
@@ -157,7 +159,7 @@ impl Office {
             let target = format!("/v1/ark/keys/zone%2F{network}%2F{key}");
             let began = std::time::Instant::now();
             while self.api.read(&target, "application/json").await?.status != 200 {
-                ensure!(began.elapsed() < PATIENCE, "the card network {network} brings no {key} key: is it there?");
+                ensure!(began.elapsed() < KEYS, "the card network {network} brings no {key} key: is it there?");
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         }

@@ -140,7 +140,7 @@ fn free_address() -> SocketAddr {
 fn approved(outcome: Outcome) -> Receipt {
     match outcome {
         Outcome::Approved(receipt) => receipt,
-        other => panic!("{other:?}"),
+        other @ (Outcome::Declined(_) | Outcome::Unheard(_)) => panic!("{other:?}"),
     }
 }
 
