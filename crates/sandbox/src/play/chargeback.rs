@@ -1,4 +1,4 @@
-//! Still phase 5: a payer's bank takes a settled rent back. The landlord was paid out, so own money covers what it lacks, and
+//! Still phase 6: a payer's bank takes a settled rent back. The landlord was paid out, so own money covers what it lacks, and
 //! the landlord owes that.
 
 use anyhow::{Context, Result};

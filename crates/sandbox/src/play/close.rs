@@ -1,4 +1,4 @@
-//! Phase 6: both days are closed, and each merchant's statement of the day is written.
+//! Phase 7: both days are closed, and each merchant's statement of the day is written.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ pub(super) async fn close_both_days(
     let (folder, written) = statements(stage, cast).await?;
     let broken = checks.iter().filter(|check| !check.holds).count();
     talk.phase(&format!(
-        "6 closed {DAY} and {NEXT_DAY}: {} checks, {broken} broken; {written} statements in {}",
+        "7 closed {DAY} and {NEXT_DAY}: {} checks, {broken} broken; {written} statements in {}",
         checks.len(),
         folder.display()
     ));

@@ -1,4 +1,4 @@
-//! Phase 5: two authorities freeze one landlord's money. The second waits in the queue for what the first leaves; the first
+//! Phase 6: two authorities freeze one landlord's money. The second waits in the queue for what the first leaves; the first
 //! deducts what it froze, by two people, and the second moves up.
 
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) async fn session(
     let after = (seen(stage, &court).await?, seen(stage, &tax).await?);
     let left = balance(stage, &debtor.available).await?;
     talk.phase(&format!(
-        "5 froze {first} and {second} of the {available} that {} had: the {TAX} stood at place {} and took the {} that the \
+        "6 froze {first} and {second} of the {available} that {} had: the {TAX} stood at place {} and took the {} that the \
          {COURT} left; deducted {first} by two officers ({payout} {status}), and the {TAX} is at place {}",
         debtor.id,
         queued.1.place.unwrap_or_default(),

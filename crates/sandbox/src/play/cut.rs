@@ -1,4 +1,4 @@
-//! Phase 4: the day is cut while orders come in; on the next working day the networks' files are taken, what they match is
+//! Phase 5: the day is cut while orders come in; on the next working day the networks' files are taken, what they match is
 //! settled, merchants are paid out, and one payment comes back.
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(super) async fn afternoon(stage: &Stage, cast: &Cast, day: &mut Day, talk: &
     cut.await.context("cutting the day")??;
     stage.settle_down(Duration::from_secs(120)).await?;
     talk.phase(&format!(
-        "4 cut {DAY} amid {left} orders; the slowest order around the cut took {} ms",
+        "5 cut {DAY} amid {left} orders; the slowest order around the cut took {} ms",
         slowest.as_millis()
     ));
     Ok(())

@@ -4,11 +4,11 @@
 //! ```text
 //!  1 open   customers, merchants, agreements
 //!  2 orders rent by card, or at UnionPay's page, where some leave · combined (fund + card) · earnest money           day D
-//!  . cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
-//!  3 money  splits over up to 12 roles · refunds, part, full, after a split
-//!  4 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
-//!  5 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
-//!  6 close  both days: checks, trial balance, cover, rates, statements
+//!  3 cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
+//!  4 money  splits over up to 12 roles · refunds, part, full, after a split
+//!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
+//!  6 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
+//!  7 close  both days: checks, trial balance, cover, rates, statements
 //! ```
 
 mod browser;

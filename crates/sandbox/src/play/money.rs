@@ -1,4 +1,4 @@
-//! Phase 3: commissions are split over the agents of their branch; some orders are refunded, in part, in full, after a split.
+//! Phase 4: commissions are split over the agents of their branch; some orders are refunded, in part, in full, after a split.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) async fn split_and_refund(stage: &Stage, cast: &Cast, day: &Day, talk
     let splits = split(stage, cast, day, &paid).await?;
     let refunds = refund(stage, day, &paid).await?;
     stage.settle_down(Duration::from_secs(60)).await?;
-    talk.phase(&format!("3 split {splits} commissions over up to 12 agents; asked for {refunds} refunds"));
+    talk.phase(&format!("4 split {splits} commissions over up to 12 agents; asked for {refunds} refunds"));
     Ok(())
 }
 

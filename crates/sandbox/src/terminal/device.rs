@@ -22,6 +22,10 @@ use crate::cipher::{CardCipher, CardKey};
 
 /// How often what is owed is sent before the terminal gives up, and how often it asks about itself.
 const TRIES: u32 = 3;
+/// How often advices that the network was not heard to are asked about before a batch is closed all the same.
+const ASKS: u32 = 12;
+/// Between two questions about an advice that the network was not heard to.
+const ASKS_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
 /// Traces end here and begin again with 1.
 const LAST_TRACE: u32 = 999_999;
 
@@ -362,7 +366,14 @@ impl Terminal {
     /// [`Fault::Refused`], or no answer: the batch stays, and is settled by asking again.
     pub async fn settle(&mut self) -> Result<Settled, Fault> {
         self.settle_owed().await?;
-        self.ask_again().await?;
+        // A batch is closed when all in it has ended, as far as that can be waited for.
+        for _ in 0..ASKS {
+            self.ask_again().await?;
+            if self.open.is_empty() {
+                break;
+            }
+            tokio::time::sleep(ASKS_AGAIN_AFTER).await;
+        }
         let (batch, totals) = (self.batch.number, self.batch.totals());
         let closing = [(48, self.batch.closing()), (49, "156".to_owned()), (60, self.managing("201"))];
         let heard = self.manage("a batch close", *b"0500", &closing).await?;

@@ -31,6 +31,10 @@ pub struct Summary {
     pub batches_balanced: u64,
     /// Those that it did not, whose records went up.
     pub batches_unbalanced: u64,
+    /// Σ of what cards paid in those batches, as the terminals count it, in fen.
+    pub debit: i64,
+    /// Σ of what went back to cards.
+    pub credit: i64,
     /// How often a terminal had to wait for the platform.
     pub waits: u64,
     /// What the terminals counted.
@@ -64,6 +68,8 @@ impl Summary {
         self.batches_balanced += batches_balanced;
         self.batches_unbalanced += batches_unbalanced;
         self.waits += waits;
+        self.debit += other.debit;
+        self.credit += other.credit;
         self.times_ms.extend(other.times_ms);
     }
 

@@ -225,6 +225,8 @@ async fn settle(terminal: &mut Terminal, summary: &mut Summary) -> Result<(), Fa
         }
         tries += 1;
     };
+    summary.debit += settled.totals.debit;
+    summary.credit += settled.totals.credit;
     match settled.balanced {
         true => summary.batches_balanced += 1,
         false => summary.batches_unbalanced += 1,
