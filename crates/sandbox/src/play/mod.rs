@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  1 open   customers, merchants, agreements
-//!  2 orders rent by card, or at UnionPay's page, where some leave · combined (fund + card) · earnest money           day D
+//!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's page, where some leave · combined (fund + card) ·
+//!           earnest money; one of EPCC's sites is down for a while                                                 day D
 //!  3 money  splits over up to 12 roles · refunds, part, full, after a split
 //!  4 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
 //!  5 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
@@ -16,6 +17,7 @@ mod close;
 mod court;
 mod cut;
 mod money;
+mod network;
 pub(crate) mod open;
 mod orders;
 mod power;
@@ -83,11 +85,13 @@ impl Play {
         let power = power::Cuts::begin(self, &stage);
         let cast = open::open(&stage, &mut talk).await?;
         let mut day = orders::Day::new(self.seed, self.orders);
-        orders::morning(&stage, &cast, &mut day, &mut talk).await?;
+        let mut checks = network::morning(&stage, &cast, &mut day, &mut talk).await?;
         money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
-        let (mut checks, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
+        let (cleared, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;
+        checks.extend(cleared);
+        checks.push(network::cascaded(&stage, &day, &mut talk).await?);
         checks.extend(court::session(&stage, &debtor, &mut talk).await?);
         checks.extend(chargeback::booked(&stage, &cast, &day, &debtor, &mut talk).await?);
         let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;

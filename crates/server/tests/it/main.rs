@@ -22,6 +22,7 @@ mod cluster;
 mod command_line;
 mod conversions;
 mod disk;
+mod epcc;
 mod export;
 mod features;
 mod form;
