@@ -65,7 +65,9 @@ pub enum ChannelError {
     },
 
     /// The channel signs no agreements over this interface.
-    #[error("channel {channel} signs no agreements over this interface; have them signed where the channel says, and name their numbers")]
+    #[error(
+        "channel {channel} signs no agreements over this interface; have them signed where the channel says, and name their numbers"
+    )]
     NoSignUp {
         /// The channel.
         channel: &'static str,

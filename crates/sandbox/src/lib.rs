@@ -12,6 +12,7 @@
 //! | [`bench`] | load generators |
 //! | [`crash`] | kills of the platform under load, and what must hold after each |
 //! | [`api`] | the platform's public API, signed |
+//! | [`receive`] | a merchant's receiver of webhooks |
 //! | [`process`] | starting, killing and measuring the platform as a process |
 
 pub mod api;
@@ -21,3 +22,4 @@ pub mod card_network;
 pub mod crash;
 pub mod play;
 pub mod process;
+pub mod receive;

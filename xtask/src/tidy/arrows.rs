@@ -20,7 +20,22 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("channels", &["domain", "ark", "iso8583"]),
     ("warehouse", &["domain", "history", "store"]),
     ("node", &["domain", "journal", "engine", "store", "history", "channels", "ark"]),
-    ("server", &["node", "iso8583", "domain", "journal", "engine", "store", "history", "channels", "ark", "warehouse"]),
+    (
+        "server",
+        &[
+            "node",
+            "iso8583",
+            "domain",
+            "journal",
+            "engine",
+            "store",
+            "history",
+            "channels",
+            "ark",
+            "warehouse",
+            "client",
+        ],
+    ),
     ("sandbox", &["ark", "iso8583", "client"]),
     (
         "sim",

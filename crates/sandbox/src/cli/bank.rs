@@ -9,7 +9,9 @@ use anyhow::Context as _;
 use ark::MacKey;
 use clap::Args;
 use jiff::civil::Date;
-use sandbox::bank::{self, Bank, DEFAULT_PLAN, EpccKeys, EpccSettings, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET, Settings};
+use sandbox::bank::{
+    self, Bank, DEFAULT_PLAN, EpccKeys, EpccSettings, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET, Settings,
+};
 use tokio::net::TcpListener;
 
 /// Arguments of `lintel-sandbox bank`.

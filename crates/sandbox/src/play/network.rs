@@ -18,9 +18,7 @@ use super::open::Cast;
 use super::orders::Day;
 use super::stage::{DAY, NEXT_DAY, each};
 use super::{Stage, Talk};
-use crate::bank::{
-    DEFAULT_PLAN, EpccKeys, SANDBOX_EPCC_INSTITUTION, SANDBOX_EPCC_NUMBER, SANDBOX_EPCC_PLATFORM_KEY,
-};
+use crate::bank::{DEFAULT_PLAN, EpccKeys, SANDBOX_EPCC_INSTITUTION, SANDBOX_EPCC_NUMBER, SANDBOX_EPCC_PLATFORM_KEY};
 
 /// EPCC's sites, by their number among the bank's addresses; the first address is for everybody else.
 const SITES: [(usize, &str, u32); 2] = [(2, "beijing", 8), (3, "shanghai", 1)];
@@ -57,7 +55,8 @@ pub(super) const ADDRESSES: usize = 1 + SITES.len();
 /// Writes the plan of faults; its path.
 pub(super) fn plan(data_dir: &Path) -> Result<PathBuf> {
     let path = data_dir.join("faults.toml");
-    std::fs::write(&path, format!("{DEFAULT_PLAN}{REFUSALS}")).with_context(|| format!("writing {}", path.display()))?;
+    std::fs::write(&path, format!("{DEFAULT_PLAN}{REFUSALS}"))
+        .with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }
 
@@ -104,7 +103,8 @@ pub(super) async fn morning(stage: &Stage, cast: &Cast, day: &mut Day, talk: &mu
     let open = stage.settle_down(Duration::from_secs(120)).await?;
     let per_second = day.placed.len() as f64 / day.spent.as_secs_f64();
     let (_, name, _) = SITES[0];
-    let told = drained.map_or_else(|| "not drained".to_owned(), |after| format!("drained after {} ms", after.as_millis()));
+    let told =
+        drained.map_or_else(|| "not drained".to_owned(), |after| format!("drained after {} ms", after.as_millis()));
     talk.phase(&format!(
         "2 took {} orders, {per_second:.0} a second; EPCC's site {name} was down in the middle of them and {told}; {open} \
          attempts are unknown and stay so until the bank or time tells",
@@ -150,7 +150,9 @@ pub(super) async fn cascaded(stage: &Stage, day: &Day, talk: &mut Talk) -> Resul
     })
     .await?;
     let both = went_on.into_iter().filter(|went_on| *went_on).count();
-    talk.phase(&format!("  of {count} orders that rules routed, EPCC refused {both} for a bank's sake and UnionPay carried them"));
+    talk.phase(&format!(
+        "  of {count} orders that rules routed, EPCC refused {both} for a bank's sake and UnionPay carried them"
+    ));
     let enough = both > 0 || count < 100;
     Ok(check(DAY, "cascade", enough, format!("{both} of {count} routed orders went on to UnionPay after a refusal")))
 }

@@ -55,7 +55,15 @@ impl World {
     pub(crate) async fn at_two_sites(plan: &str) -> [Self; 2] {
         let plan = Plan::parse(plan).unwrap();
         let unionpay_secret = bank::SANDBOX_UNIONPAY_SECRET.to_owned();
-        let bank = Bank::new(Settings { plan, seed: 1, key: key(), date: DAY, notify_url: None, unionpay_secret, epcc: EpccSettings::default() });
+        let bank = Bank::new(Settings {
+            plan,
+            seed: 1,
+            key: key(),
+            date: DAY,
+            notify_url: None,
+            unionpay_secret,
+            epcc: EpccSettings::default(),
+        });
         let listeners =
             [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
         let urls = listeners.each_ref().map(|listener| format!("http://{}", listener.local_addr().unwrap()));

@@ -41,11 +41,11 @@ fn settings() -> Value {
 }
 
 /// EPCC, with nothing going wrong.
-struct Epcc(Sandbox);
+pub(crate) struct Epcc(Sandbox);
 
 impl Epcc {
     /// `None` where it is not built, which is said.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         Sandbox::start(["bank", "--listen", "127.0.0.1:0", "--faults", "none", "--date", "2026-03-05"]).map(Self)
     }
 
@@ -57,7 +57,7 @@ impl Epcc {
     }
 
     /// A platform that reaches it.
-    fn platform(&self) -> Server {
+    pub(crate) fn platform(&self) -> Server {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("lintel.toml");
         let settings = settings();
@@ -156,7 +156,8 @@ fn an_agreement_is_signed_by_the_code_on_the_holders_phone() {
     let at = |account: &str| (sealed(account), sealed("张三"), sealed("110105194912310046"), sealed("13800138000"));
     let ask = |request: channels::Request| {
         let answer = exchange(&epcc.0.addresses[0], request.method, &request.path, &[], request.body()).unwrap();
-        let response = channels::Response { status: answer.status, headers: channels::Headers::default(), body: answer.body };
+        let response =
+            channels::Response { status: answer.status, headers: channels::Headers::default(), body: answer.body };
         channel.signed_up(&request, &response)
     };
     let sign_up = |serial: &'static str, fields: &(Sealed, Sealed, Sealed, Sealed), code: Option<&str>| {
@@ -197,16 +198,8 @@ fn an_agreement_is_signed_by_the_code_on_the_holders_phone() {
     let refused = SignedUp::Refused { class: FailureClass::User, code: String::from("PB100002") };
     assert_eq!(sign_up("2026030500000000000000440000044", &no_card, None), refused);
     let (account, name, certificate, phone) = &card;
-    let asked = SignUp {
-        serial: first,
-        requested_at: Time(0),
-        bank: "102",
-        credit: false,
-        account,
-        name,
-        certificate,
-        phone,
-    };
+    let asked =
+        SignUp { serial: first, requested_at: Time(0), bank: "102", credit: false, account, name, certificate, phone };
     assert_eq!(channel.build_sign_up(&asked, &open).unwrap_err().code(), "channel_subject");
     let letters = channel.build_confirmation(&asked, &ark::Secret::from("12ab")).unwrap_err();
     assert_eq!(letters.code(), "channel_subject");

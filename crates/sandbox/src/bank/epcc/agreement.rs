@@ -53,9 +53,8 @@ impl Bank {
         }
         let card = asked.body("SgnInf/SgnAcctId")?;
         let named = business(serial, "epcc.101.001.01");
-        let said = |code, business: &Business| {
-            Ok(Said::Message(self.epcc.said("epcc.102.001.01", &asked.at, code, business)))
-        };
+        let said =
+            |code, business: &Business| Ok(Said::Message(self.epcc.said("epcc.102.001.01", &asked.at, code, business)));
         if self.epcc.sign_ups.is_asked(serial) {
             return said(codes::DUPLICATE, &named);
         }

@@ -33,9 +33,7 @@ pub(crate) fn routes() -> Router<Arc<Bank>> {
 
 async fn message(State(bank): State<Arc<Bank>>, ConnectInfo(cutter): ConnectInfo<Cutter>, body: Bytes) -> Response {
     match bank.epcc_message(&body).await {
-        Ok(Said::Message(text)) => {
-            ([(header::CONTENT_TYPE, "application/xml; charset=UTF-8")], text).into_response()
-        }
+        Ok(Said::Message(text)) => ([(header::CONTENT_TYPE, "application/xml; charset=UTF-8")], text).into_response(),
         Ok(Said::Garbage) => (StatusCode::INTERNAL_SERVER_ERROR, "<html><h1>Oops</h1>").into_response(),
         Ok(Said::Nothing) => {
             cutter.cut();

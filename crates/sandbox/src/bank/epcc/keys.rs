@@ -29,7 +29,9 @@ pub enum EpccKeyError {
     #[error("EPCC's key is no private key for {0}: SM2 takes 32 bytes, RSA-2048 PKCS #8 in DER, both in hexadecimal")]
     Private(&'static str),
     /// Not a public key of that method.
-    #[error("the platform's key is no public key for {0}: SubjectPublicKeyInfo in base64, as openssl pkey -pubout prints")]
+    #[error(
+        "the platform's key is no public key for {0}: SubjectPublicKeyInfo in base64, as openssl pkey -pubout prints"
+    )]
     Public(&'static str),
 }
 
