@@ -227,7 +227,7 @@ impl Client {
             return Ok(Tried::Again { why, after: retry_after(headers) });
         }
         if status == 401 {
-            return Err(refusal(status, headers, &body).map_or(Error::Forged, Error::Api));
+            return Err(refusal(status, headers, &body).map_or(Error::Forged, |told| Error::Api(Box::new(told))));
         }
         self.check(headers, &body)?;
         if (200..300).contains(&status) {
@@ -235,7 +235,7 @@ impl Client {
         }
         match refusal(status, headers, &body) {
             Some(told) if told.retryable => Ok(Tried::Again { why: told.message, after: told.retry_after }),
-            Some(told) => Err(Error::Api(told)),
+            Some(told) => Err(Error::Api(Box::new(told))),
             None => Err(Error::Forged),
         }
     }

@@ -23,7 +23,7 @@ pub enum CredentialError {
 pub enum Error {
     /// The platform said no, and signed it; or said who asks is not believed.
     #[error(transparent)]
-    Api(#[from] ApiError),
+    Api(Box<ApiError>),
     /// No answer that can be believed came within the patience. What was asked may be done or not: ask again under the same key.
     #[error(
         "no answer to {what} in {tries} tries: {last}; it may be done or not, so ask again under the same idempotency key"

@@ -13,7 +13,8 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("journal", &[]),
     ("iso8583", &[]),
     ("ark", &[]),
-    ("client", &[]),
+    // For signatures only.
+    ("client", &["ark"]),
     ("engine", &["domain", "journal"]),
     ("store", &["domain"]),
     ("history", &["domain", "store"]),

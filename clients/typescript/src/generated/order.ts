@@ -33,22 +33,6 @@ export interface LegView {
   type: string;
 }
 
-/** What to hold. */
-export interface NewHold {
-  /** The account. */
-  account: string;
-  /** Minor units above zero; of money that goes out, at most what is available. */
-  amount: Amount;
-  /** The account's currency. */
-  currency: string;
-  /** When it ends by itself. */
-  expires_at: string;
-  /** What you know it by, at most 128 bytes. */
-  reference?: string | null;
-  /** The account that announced money will come from: with it the hold is of direction `in`, without it `out`. */
-  source?: string | null;
-}
-
 /** What is bought. */
 export interface NewOrder {
   /** The destination's currency. */
@@ -58,7 +42,7 @@ export interface NewOrder {
   /** What pays it at once, as in `POST /v1/orders/{id}/pay`: the order is created and its first try begun, or neither. */
   instruments?: Array<WireInstrument>;
   /** 1 to 20 lines. */
-  items: Array<WireItem>;
+  items: Array<OrderItem>;
   /** Who sells, and is paid. A merchant creates its own orders and may leave it out. */
   merchant?: string | null;
   /** The merchant's own number, 1 to 64 bytes, never used before. */
@@ -67,6 +51,14 @@ export interface NewOrder {
   payer: string;
   /** How many tries it may take, 1 to 9; 3 unless said. */
   tries_allowed?: number | null;
+}
+
+/** A line of an order. */
+export interface OrderItem {
+  /** Minor units above zero. */
+  amount: Amount;
+  /** `rent`, `deposit`, `service_fee`, `commission`, `earnest_money` or `house_price`. */
+  kind: string;
 }
 
 /** An order. */
@@ -89,7 +81,7 @@ export interface OrderView {
   fee: Amount;
   fee_returned: Amount;
   id: string;
-  items: Array<WireItem>;
+  items: Array<OrderItem>;
   /** The legs of every try. */
   legs: Array<LegView>;
   merchant: string;
@@ -132,7 +124,7 @@ export interface PageView_OrderView {
   fee: Amount;
   fee_returned: Amount;
   id: string;
-  items: Array<WireItem>;
+  items: Array<OrderItem>;
   /** The legs of every try. */
   legs: Array<LegView>;
   merchant: string;
@@ -166,42 +158,6 @@ export interface ShareView {
   /** Whose. */
   merchant: string;
   settled: boolean;
-}
-
-/** What of a hold to move, and where. */
-export interface WireConfirm {
-  amount?: (Amount) | (null);
-  hold: string;
-  /** Where the money goes; left out for announced money, which comes from its source. */
-  to?: string | null;
-}
-
-/** What a voucher is counted under beside its accounts. */
-export interface WireDimensions {
-  /** The channel. */
-  channel?: string | null;
-  /** The network's clearing date. */
-  clearing_date?: string | null;
-  /** The legal entity, where one platform serves several. */
-  legal_entity?: number | null;
-  /** The merchant. */
-  merchant?: string | null;
-  /** The product. */
-  product?: string | null;
-  /** The region: GB/T 2260, six digits. */
-  region?: number | null;
-}
-
-/** One line of a voucher. */
-export interface WireEntry {
-  /** The account. */
-  account: string;
-  /** Minor units above zero. */
-  amount: Amount;
-  /** The account's currency. */
-  currency: string;
-  /** Debit or credit. */
-  side: WireSide;
 }
 
 /** One instrument of a payment. */
@@ -238,33 +194,6 @@ export type WireInstrument = ({
   return_url?: string | null;
   type: "redirect";
 });
-
-/** One item of a posting. */
-export type WireItem = ({
-  /** Post a voucher. */
-  voucher: WireVoucher;
-}) | ({
-  /** Hold money, or announce it. */
-  hold: NewHold;
-}) | ({
-  /** Move held money; it may have been held by an item before. */
-  confirm: WireConfirm;
-}) | ({
-  /** Let the rest of a hold go, by its id. */
-  cancel: string;
-});
-
-/** Debit or credit. */
-export type WireSide = "debit" | "credit";
-
-/** One voucher: debits equal credits in each book and currency. */
-export interface WireVoucher {
-  dimensions?: (WireDimensions) | (null);
-  /** Two or more. */
-  entries: Array<WireEntry>;
-  /** The step of the business; `transfer` unless said. */
-  event?: string | null;
-}
 
 /** List orders. GET /v1/orders */
 export function orderList(api: Api, options: Reading & { merchant?: string; out_trade_no?: string; payer?: string; status?: string; created_from?: string; created_to?: string; limit?: number; cursor?: string; min_position?: number } = {}): Promise<PageView_OrderView> {

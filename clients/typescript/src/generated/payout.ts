@@ -4,14 +4,6 @@ import type { Api, Changing, Reading } from "../runtime.js";
 import type { Amount } from "./account.js";
 import type { BankAccountView, WireBankAccount } from "./merchant.js";
 
-/** Why a payout failed. */
-export interface FailureView {
-  /** Whose failure: `user`, `risk`, `bank` or `system`. */
-  class: string;
-  /** The channel's code. */
-  code: string;
-}
-
 /** What to pay. */
 export interface NewPayout {
   /** The account that pays: 2201 (to an own bank account), 2203 (to the settlement account or the own 2206) or 2206. */
@@ -46,7 +38,7 @@ export interface PageView_PayoutView {
   created_at: string;
   currency: string;
   ended_at?: string | null;
-  failure?: (FailureView) | (null);
+  failure?: (PayoutFailureView) | (null);
   fee: Amount;
   /** The freeze that a deduction was taken from. */
   freeze?: string | null;
@@ -72,6 +64,14 @@ export interface PageView_PayoutView {
   position: number;
 }
 
+/** Why a payout failed. */
+export interface PayoutFailureView {
+  /** Whose failure: `user`, `risk`, `bank` or `system`. */
+  class: string;
+  /** The channel's code. */
+  code: string;
+}
+
 /** A payout or withdrawal. */
 export interface PayoutView {
   account: string;
@@ -88,7 +88,7 @@ export interface PayoutView {
   created_at: string;
   currency: string;
   ended_at?: string | null;
-  failure?: (FailureView) | (null);
+  failure?: (PayoutFailureView) | (null);
   fee: Amount;
   /** The freeze that a deduction was taken from. */
   freeze?: string | null;

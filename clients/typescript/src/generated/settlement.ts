@@ -2,7 +2,6 @@
 
 import type { Api, Changing, Reading } from "../runtime.js";
 import type { Amount } from "./account.js";
-import type { ShareView } from "./order.js";
 
 /** One card transaction's part of a settlement. */
 export interface CardShareView {
@@ -57,7 +56,7 @@ export interface PageView_SettlementView {
   /** Of how many orders. */
   orders: number;
   /** Of which orders; left out of lists. */
-  shares?: Array<ShareView> | null;
+  shares?: Array<SettlementShareView> | null;
   /** 2203 of the merchant. */
   to: string;
   voucher: string;
@@ -66,6 +65,13 @@ export interface PageView_SettlementView {
   next_cursor?: string | null;
   /** The journal position that the list shows. */
   position: number;
+}
+
+/** One order's part of a settlement. */
+export interface SettlementShareView {
+  /** Below zero where a refund took more than the order had brought. */
+  amount: Amount;
+  order: string;
 }
 
 /** A settlement of one merchant. */
@@ -88,7 +94,7 @@ export interface SettlementView {
   /** Of how many orders. */
   orders: number;
   /** Of which orders; left out of lists. */
-  shares?: Array<ShareView> | null;
+  shares?: Array<SettlementShareView> | null;
   /** 2203 of the merchant. */
   to: string;
   voucher: string;
