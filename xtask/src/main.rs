@@ -11,6 +11,7 @@
 
 mod bench;
 mod binaries;
+mod clients;
 mod crash;
 mod days;
 mod demo;
@@ -45,6 +46,8 @@ cargo xtask COMMAND
                       feed the parsers of `ark` and `iso8583` with what coverage suggests,
                       N seconds (else 60) a target, all of them or one; stops at the first
                       failure. --keep adds to the committed seeds what reaches more
+  clients             write the generated clients for merchants (TypeScript, Bruno) from
+                      docs/openapi.json; `tidy` refuses stale ones
   tidy                the rules no compiler knows: direction of dependencies, length of
                       files and functions, headers, features present in each layer, …
   advisories          published security advisories against Cargo.lock (needs the network;
@@ -81,13 +84,14 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["crash", rest @ ..] => crash::run(rest),
         ["sim", rest @ ..] => sim::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["clients"] => clients::run(),
         ["tidy"] => tidy::run(),
         ["advisories"] => deny::advisories(),
-        [command @ ("tidy" | "advisories"), surplus, ..] => {
+        [command @ ("clients" | "tidy" | "advisories"), surplus, ..] => {
             anyhow::bail!("`{command}` takes no arguments, but got `{surplus}`")
         }
         [unknown, ..] => anyhow::bail!(
-            "there is no command `{unknown}`: demo, test, bench, crash, sim, fuzz, tidy, advisories (see `cargo xtask --help`)"
+            "there is no command `{unknown}`: demo, test, bench, crash, sim, fuzz, clients, tidy, advisories (see `cargo xtask --help`)"
         ),
     }
 }

@@ -12,6 +12,7 @@ use crate::answer::{Answer, Notification, Return};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind};
 use crate::message::{Headers, Request, Response};
+use crate::sign_up::{SignUp, SignedUp};
 use crate::statement::StatementPart;
 use crate::verified::Verified;
 
@@ -118,6 +119,27 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// [`ChannelError::Signature`], or [`ChannelError::Format`] naming the line; [`ChannelError::NoStatement`], as here.
     fn statement(&self, _file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
         Err(ChannelError::NoStatement { channel: self.manifest().name })
+    }
+
+    /// The request that has a code sent to the phone of whoever signs an agreement (签约).
+    ///
+    /// # Errors
+    /// [`ChannelError::NoSignUp`], as here; [`ChannelError::Subject`], [`ChannelError::Opening`], [`ChannelError::Key`].
+    fn build_sign_up(&self, _sign_up: &SignUp<'_>, _open: Open<'_>) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoSignUp { channel: self.manifest().name })
+    }
+
+    /// The request that brings the code.
+    ///
+    /// # Errors
+    /// As [`Channel::build_sign_up`].
+    fn build_confirmation(&self, _sign_up: &SignUp<'_>, _code: &ark::Secret) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoSignUp { channel: self.manifest().name })
+    }
+
+    /// What the answer to either proves.
+    fn signed_up(&self, _request: &Request, _response: &Response) -> SignedUp {
+        SignedUp::Unknown
     }
 
     /// The request for the payments that came back (退票) on `date`.

@@ -5,6 +5,7 @@
 //! member would have to change is a setting. Nothing was tried against EPCC.
 //!
 //! ```text
+//!  a code by SMS ─ 101, 103 ─► an agreement
 //!  debit   agreement (协议支付)  ─ 201 ─► "done", "in progress" or a refusal ┐
 //!  pay     bank account (付款)   ─ 211 ─►            the same                ├─► what it tells of itself (notify),
 //!  refund  transaction           ─ 231 ─►            the same                ┘    and a query (301)
@@ -25,11 +26,13 @@
 //! - A refund and a query name the transaction and when it was asked for, so they find what the request made.
 //! - An answer repeats no word of its question: "not found" counts only after `settle_delay_ms`.
 //!
-//! Not here: signing up (101, 103), payment at a bank's page, the daily file, and NcrptnSN with DgtlEnvlp: account
-//! numbers and names travel readable within TLS, which no member could do.
+//! Signing up (101, 103) is [`agreement`], the daily file [`file`]; both are [doubtful].
+//!
+//! Not here: payment at a bank's page, and NcrptnSN with DgtlEnvlp: account numbers and names travel readable within TLS,
+//! which no member could do.
 
-mod codes;
-mod sign;
+mod agreement;
+mod file;
 
 use std::sync::Arc;
 
@@ -37,19 +40,22 @@ use ark::keys::KeyUse;
 use domain::attempt::{Operation, Rail};
 use domain::calendar::Date;
 use domain::envelope::Time;
-use domain::money::{Currency, Minor};
+use domain::money::Currency;
 use serde_json::Value;
 
-use self::codes::{Codes, DONE, SANDBOX, Said};
-use self::sign::Signer;
+use crate::amount::{amount_of, amount_text};
 use crate::answer::{Answer, Notification, Notified, Return};
 use crate::channel::{About, Channel, Open, Try};
+use crate::codes::{Codes, Said};
 use crate::error::ChannelError;
 use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Asked, Headers, Request, Response, What};
 use crate::settings::Settings;
-use crate::time::stamp;
+use crate::sign_up::{SignUp, SignedUp};
+use crate::signed_text::Signer;
+use crate::statement::StatementPart;
+use crate::time::{moment, stamp};
 use crate::verified::Verified;
 use crate::xml::{Message, Writer};
 
@@ -99,6 +105,11 @@ const QUERY: &str = "epcc.301.001.01";
 /// To EPCC, and from it.
 const DIRECTIONS: (&str, &str) = ("11", "21");
 const WHAT: &str = "notification";
+/// The system, or the business: done.
+const DONE: &str = "00000000";
+/// The codes of the sandbox.
+const SANDBOX: &str = "PB100001=user,PB100002=user,PB100003=user,PB100004=user,PB100005=user,PB200001=bank,PR300001=risk,\
+     PS400001=system,PS400002=duplicate,PS400003=not_found";
 
 #[derive(Debug)]
 struct Epcc {
@@ -122,14 +133,14 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         _ => return Err(settings.wrong(&SIGN_METHOD)),
     };
     let path = |text: &str| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    let codes = Codes::read(settings.text_or(&CODES, SANDBOX)?).ok_or_else(|| settings.wrong(&CODES))?;
+    let codes = Codes::read(settings.text_or(&CODES, SANDBOX)?, DONE).ok_or_else(|| settings.wrong(&CODES))?;
     let manifest = Manifest {
         name: NAME,
         rail: Rail::Epcc,
         operations: OPERATIONS,
         currencies: &[Currency::Cny],
         settle_delay_ms: SETTLE_DELAY_MS,
-        statement: false,
+        statement: true,
         lists_returns: false,
         notifies: true,
         settings: SETTINGS,
@@ -158,13 +169,6 @@ const fn types(kind: OperationKind) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// YYYY-MM-DDThh:mm:ss in Shanghai.
-fn moment(time: Time) -> String {
-    let digits = stamp(time);
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}T{}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
-}
-
 /// The batch of a moment.
 fn batch(time: Time) -> String {
     let digits = stamp(time);
@@ -179,19 +183,6 @@ fn cleared(batch: &str) -> Option<Date> {
     format!("{}-{}-{}", digits.get(..4)?, digits.get(4..6)?, digits.get(6..8)?).parse().ok()
 }
 
-/// `CNY5000.00`.
-fn amount_text(amount: Minor) -> String {
-    format!("CNY{}.{:02}", amount.div_euclid(100), amount.rem_euclid(100))
-}
-
-/// Fen of exactly that form, above zero.
-fn amount_of(text: &str) -> Option<Minor> {
-    let (yuan, fen) = text.strip_prefix("CNY")?.split_once('.')?;
-    let (yuan, fen): (Minor, Minor) = (yuan.parse().ok()?, fen.parse().ok()?);
-    let amount = yuan.checked_mul(100)?.checked_add(fen).filter(|amount| *amount > 0)?;
-    (amount_text(amount) == text).then_some(amount)
-}
-
 impl Epcc {
     fn request(
         &self,
@@ -199,29 +190,44 @@ impl Epcc {
         (message_type, query): (&str, bool),
         fill: impl FnOnce(&mut Writer),
     ) -> Result<Request, ChannelError> {
+        let &About { serial, kind, amount, currency, .. } = about;
+        let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query };
+        self.message((&moment(about.requested_at), message_type), what, fill)
+    }
+
+    fn message(
+        &self,
+        (at, message_type): (&str, &str),
+        what: What,
+        fill: impl FnOnce(&mut Writer),
+    ) -> Result<Request, ChannelError> {
         let mut writer = Writer::new();
         let header = [
-            ("SndDt", moment(about.requested_at)),
-            ("MsgTp", message_type.to_owned()),
-            ("IssrId", self.institution.clone()),
-            ("Drctn", DIRECTIONS.0.to_owned()),
-            ("SignSN", self.sign_sn.clone()),
+            ("SndDt", at),
+            ("MsgTp", message_type),
+            ("IssrId", &self.institution),
+            ("Drctn", DIRECTIONS.0),
+            ("SignSN", &self.sign_sn),
         ];
         writer.inside("root", |root| {
-            root.group("MsgHeader", &header.each_ref().map(|(name, text)| (*name, text.as_str())));
+            root.group("MsgHeader", &header);
             root.inside("MsgBody", fill);
         });
         let body = self.signer.signed(NAME, &writer.finish())?;
-        let &About { serial, kind, amount, currency, .. } = about;
-        let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query };
         Ok(Request {
             method: "POST",
             path: self.path.clone(),
             headers: vec![("content-type", String::from("application/xml; charset=UTF-8"))],
             body,
             // Nothing in an answer repeats a word of its request but the transaction.
-            asked: Asked { nonce: moment(about.requested_at), what },
+            asked: Asked { nonce: at.to_owned(), what },
         })
+    }
+
+    /// An answer of EPCC to this institution.
+    fn answered(&self, response: &Response) -> Option<Message> {
+        let (text, signed) = self.signer.opened(&response.body)?;
+        self.opened(text).filter(|_| signed && response.status == 200)
     }
 
     /// What EPCC sent to this institution, of a text whose signature was checked.
@@ -234,8 +240,7 @@ impl Epcc {
 
     fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
         let What::Operation { serial, kind, amount, query, .. } = &request.asked.what else { return None };
-        let (text, signed) = self.signer.opened(&response.body)?;
-        let message = self.opened(text).filter(|_| signed && response.status == 200)?;
+        let message = self.answered(response)?;
         let (asked, answered) = types(*kind)?;
         let right = if *query { "epcc.302.001.01" } else { answered };
         let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
@@ -386,6 +391,32 @@ impl Channel for Epcc {
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
         self.judge(request, response).unwrap_or(Answer::Unknown)
+    }
+
+    fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {
+        message::nonce(nonce)?;
+        let (day, part) = (date.to_string(), part.to_string());
+        self.message((&moment(date.starts_at()), file::ASKED), What::Statement, |body| {
+            body.group("FileInf", &[("FileDt", &day), ("FilePt", &part)]);
+        })
+    }
+
+    fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
+        let unsigned = || ChannelError::Signature { channel: NAME, what: "daily file" };
+        let (text, signed) = self.signer.opened(file).ok_or_else(unsigned)?;
+        Verified::if_signed(text, signed).ok_or_else(unsigned)?.try_map(|text| file::read(self, text))
+    }
+
+    fn build_sign_up(&self, sign_up: &SignUp<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
+        self.ask_to_sign(sign_up, open)
+    }
+
+    fn build_confirmation(&self, sign_up: &SignUp<'_>, code: &ark::Secret) -> Result<Request, ChannelError> {
+        self.bring_code(sign_up, code)
+    }
+
+    fn signed_up(&self, request: &Request, response: &Response) -> SignedUp {
+        self.judge_signing(request, response).unwrap_or(SignedUp::Unknown)
     }
 
     fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

@@ -64,6 +64,15 @@ pub enum ChannelError {
         channel: &'static str,
     },
 
+    /// The channel signs no agreements over this interface.
+    #[error(
+        "channel {channel} signs no agreements over this interface; have them signed where the channel says, and name their numbers"
+    )]
+    NoSignUp {
+        /// The channel.
+        channel: &'static str,
+    },
+
     /// A personal field could not be opened.
     #[error("the {field} of the payee cannot be opened")]
     Opening {
@@ -144,6 +153,7 @@ impl ChannelError {
             Self::Nonce(_) => "channel_nonce",
             Self::Subject { .. } => "channel_subject",
             Self::NoStatement { .. } => "channel_no_statement",
+            Self::NoSignUp { .. } => "channel_no_sign_up",
             Self::Opening { .. } => "channel_opening",
             Self::Key { .. } => "channel_key",
             Self::Config { .. } => "channel_config",
@@ -167,6 +177,7 @@ impl ChannelError {
             | Self::Nonce(_)
             | Self::Subject { .. }
             | Self::NoStatement { .. }
+            | Self::NoSignUp { .. }
             | Self::Config { .. }
             | Self::Unregistered { .. }
             | Self::Signature { .. }

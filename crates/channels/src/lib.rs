@@ -35,13 +35,18 @@
 //! | [`host_link`] | what goes before each message on the link to a card network |
 //! | [`card_file`] | the card network's daily file |
 //! | `key` | the keys of a channel, in its settings or in the key service |
-//! | `form`, `xml` | signed forms and XML messages, as they stand on the wire |
+//! | [`sign_up`] | a holder signs an agreement |
+//! | `amount` | amounts with a currency, as text |
+//! | `codes` | codes of a channel with what they say, as a setting |
+//! | `form`, `xml`, `signed_text` | signed forms, XML messages, and a signature behind a text, as they stand on the wire |
 //! | `settings` | settings, read strictly |
 //! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
 
+mod amount;
 pub mod answer;
 pub mod card_file;
 pub mod channel;
+mod codes;
 pub mod epcc;
 pub mod error;
 mod form;
@@ -56,6 +61,8 @@ mod sandbox_file;
 pub mod sandbox_fund;
 mod sandbox_wire;
 mod settings;
+pub mod sign_up;
+mod signed_text;
 pub mod statement;
 mod time;
 pub mod unionpay_online;
@@ -68,5 +75,6 @@ pub use error::ChannelError;
 pub use manifest::{Manifest, OperationKind, Setting, Supported};
 pub use message::{Headers, Request, Response};
 pub use registry::{by_name, with_keys};
+pub use sign_up::{SignUp, SignedUp};
 pub use statement::{Line, LineKind, Statement, StatementPart, Totals};
 pub use verified::Verified;

@@ -67,6 +67,8 @@ pub(crate) enum What {
     Operation { serial: String, kind: OperationKind, amount: Minor, currency: Currency, query: bool },
     /// A clearing file, which carries its own signature.
     Statement,
+    /// An agreement to be signed: its serial number, and whether this brings the code.
+    SignUp { serial: String, confirms: bool },
     /// The payments that came back on a date.
     Returns { date: Date },
 }
@@ -140,6 +142,12 @@ pub(crate) fn nonce(text: &str) -> Result<&str, ChannelError> {
 /// Whether the text is letters, digits, `_` and `-` only, and not empty.
 pub(crate) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// A whole number in decimal digits, without sign and leading zeros.
+pub(crate) fn number<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|value: &T| digits && value.to_string() == text)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use domain::calendar::Date;
 use domain::money::{Currency, Minor};
 
 use crate::error::ChannelError;
-use crate::message::is_serial;
+use crate::message::{is_serial, number};
 use crate::sandbox_wire::{Wire, currency_of, is_reference};
 use crate::statement::{Line, LineKind, StatementPart, Totals};
 use crate::verified::Verified;
@@ -138,10 +138,4 @@ impl Reader<'_> {
     fn wrong(&self, place: impl Into<String>, reason: impl Into<String>) -> ChannelError {
         ChannelError::Format { channel: self.wire.channel, what: WHAT, place: place.into(), reason: reason.into() }
     }
-}
-
-/// A whole number in decimal digits, without sign and leading zeros.
-fn number<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|value: &T| digits && value.to_string() == text)
 }

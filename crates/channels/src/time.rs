@@ -11,6 +11,13 @@ pub(crate) fn stamp(time: Time) -> String {
     format!("{}{hours:02}{minutes:02}{:02}", date.to_string().replace('-', ""), seconds.rem_euclid(60))
 }
 
+/// YYYY-MM-DDThh:mm:ss in Shanghai.
+pub(crate) fn moment(time: Time) -> String {
+    let digits = stamp(time);
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}T{}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
+}
+
 /// The date of a settlement date (MMDD), which is month and day only: of the year that is nearest after the order's time.
 pub(crate) fn clearing_date(settle_date: &str, txn_time: &str) -> Option<Date> {
     let (month, day) = settle_date.split_at_checked(2)?;
@@ -27,6 +34,7 @@ mod tests {
     fn times_are_those_of_shanghai() {
         assert_eq!(stamp(Time(1_772_676_000_000)), "20260305100000");
         assert_eq!(stamp(Time(1_772_725_323_999)), "20260305234203");
+        assert_eq!(moment(Time(1_772_725_323_999)), "2026-03-05T23:42:03");
     }
 
     #[test]

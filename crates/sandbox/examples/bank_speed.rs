@@ -18,7 +18,7 @@ use std::{fs, thread};
 
 use anyhow::Context as _;
 use ark::MacKey;
-use sandbox::bank::{self, Bank, Plan, Rail, Settings, today};
+use sandbox::bank::{self, Bank, EpccSettings, Plan, Rail, Settings, today};
 use tokio::net::TcpListener;
 
 const CONNECTIONS: u64 = 4;
@@ -37,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         date: today(),
         notify_url: None,
         unionpay_secret: String::new(),
+        epcc: EpccSettings::default(),
     };
     let bank = Bank::new(settings);
     let runtime =

@@ -14,6 +14,7 @@
 //! | [`bench`] | load generators |
 //! | [`crash`] | kills of the platform under load, and what must hold after each |
 //! | [`api`] | the platform's public API, signed |
+//! | [`receive`] | a merchant's receiver of webhooks |
 //! | [`process`] | starting, killing and measuring the platform as a process |
 
 pub mod api;
@@ -25,4 +26,5 @@ pub mod crash;
 mod person;
 pub mod play;
 pub mod process;
+pub mod receive;
 pub mod terminal;

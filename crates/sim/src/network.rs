@@ -84,6 +84,7 @@ impl Network {
             date,
             notify_url: None,
             unionpay_secret: String::new(),
+            epcc: bank::EpccSettings::default(),
         });
         let opened = |rail: Rail, name: &str| {
             let mut settings = json!({ "institution": "lintel", "key": SANDBOX_KEY_HEX });

@@ -5,6 +5,7 @@
 //! where, what, and what to do about it.
 
 mod arrows;
+mod clients;
 mod features;
 mod golden;
 mod headers;
@@ -50,7 +51,8 @@ fn finding(path: &str, line: usize, what: impl Into<String>, remedy: impl Into<S
 }
 
 /// Every rule that looks at files. (The direction of dependencies looks at `cargo metadata` instead.)
-const RULES: [fn(&Tree) -> Vec<Finding>; 12] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 13] = [
+    clients::check,
     features::check,
     golden::check,
     headers::check,

@@ -67,6 +67,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Whether the serial number was seen before.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        &*self.code == DUPLICATE
+    }
+
     /// Only a code about a serial number.
     pub(crate) fn bare(serial: Serial, code: &str, now: Date) -> Self {
         Self {

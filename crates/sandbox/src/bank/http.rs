@@ -7,6 +7,7 @@
 //! | `GET /bank/v1/clearing?date=&rail=&part=`, `/fund/v1/clearing…` | one part of a clearing file |
 //! | `GET /bank/v1/returns?date=&rail=` | the payments that came back on a date |
 //! | `POST /gateway/…` | UnionPay online: [`super::unionpay::http`] |
+//! | `POST /` | EPCC: [`super::epcc::http`] |
 //! | `GET /sandbox/stats`; `POST /sandbox/clock {date}`; `POST /sandbox/return {serial}` or `{}`; `POST /sandbox/site {site, up}` | the sandbox itself, unsigned |
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .route("/sandbox/return", post(return_payments))
         .route("/sandbox/site", post(set_site))
         .merge(super::unionpay::http::routes())
+        .merge(super::epcc::http::routes())
         .layer(DefaultBodyLimit::max(BODY_LENGTH_MAX))
         .with_state(bank)
 }

@@ -19,7 +19,7 @@
 //! - What goes wrong with a serial number depends on the seed and the number only, not on time or order. (The n-th
 //!   payment that is returned is the one exception: it counts arrivals.)
 //!
-//! UnionPay online, which has forms and a page for payers, is in [`unionpay`], over the same books.
+//! UnionPay online, which has forms and a page for payers, is in [`unionpay`], EPCC with its XML in [`epcc`], over the same books.
 //!
 //! Everything is in memory and ends with the process.
 
@@ -28,6 +28,7 @@ mod clearing;
 mod connection;
 mod days;
 mod direct;
+pub(crate) mod epcc;
 mod http;
 mod ledger;
 mod names;
@@ -49,6 +50,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use days::Days;
+use epcc::Epcc;
 use ledger::Ledger;
 use notify::Notifier;
 use site::Sites;
@@ -58,6 +60,10 @@ use unionpay::UnionPay;
 pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
 pub use direct::{Answered, Asked};
+pub use epcc::{
+    EpccKeyError, EpccKeys, EpccSettings, SANDBOX_EPCC_INSTITUTION, SANDBOX_EPCC_KEY, SANDBOX_EPCC_NUMBER,
+    SANDBOX_EPCC_PLATFORM_KEY,
+};
 pub use names::{House, Rail, Serial, SerialError, Verb};
 pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, Rates, Verdict};
 pub use site::NoSite;
@@ -82,6 +88,8 @@ pub struct Settings {
     pub notify_url: Option<String>,
     /// What UnionPay's forms are signed with, both ways.
     pub unionpay_secret: String,
+    /// EPCC, which has keys of its own and an address where it tells.
+    pub epcc: EpccSettings,
 }
 
 /// A bank and a fund with their books. Cheap to share: every method takes `&self`.
@@ -95,6 +103,7 @@ pub struct Bank {
     stats: Stats,
     notifier: Option<Notifier>,
     unionpay: UnionPay,
+    epcc: Epcc,
     sites: Sites,
 }
 
@@ -112,11 +121,11 @@ impl Bank {
     /// A bank without customers and without a past.
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
-        let Settings { plan, seed, key, date, notify_url, unionpay_secret } = settings;
-        let unionpay = UnionPay::new(unionpay_secret);
+        let Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc } = settings;
+        let (unionpay, epcc) = (UnionPay::new(unionpay_secret), Epcc::new(epcc));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
-        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, sites: Sites::default() })
+        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, epcc, sites: Sites::default() })
     }
 
     /// The date that operations are cleared under now.

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::names::{Serial, Verb};
+use super::names::{Rail, Serial, Verb};
 
 /// The plan of `--faults default`.
 pub const DEFAULT_PLAN: &str = include_str!("plan.toml");
@@ -42,8 +42,22 @@ pub struct Plan {
     pub release: Rates,
     /// Rates of payments at UnionPay's page.
     pub redirect: Rates,
+    /// Rails whose debits are refused more often than others'.
+    pub rail: Vec<RailRates>,
     /// Sites that go down for a while.
     pub outage: Vec<Outage>,
+}
+
+/// A rail whose debits are refused more often.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RailRates {
+    /// Its word: epcc, unionpay.
+    pub name: String,
+    /// How many debits of 10,000 it refuses, before its other rates are looked at.
+    pub decline: u32,
+    /// With this code: 8 digits.
+    pub code: String,
 }
 
 /// A site that goes down for a while.
@@ -73,6 +87,7 @@ impl Default for Plan {
             capture: Rates::default(),
             release: Rates::default(),
             redirect: Rates::default(),
+            rail: Vec::new(),
             outage: Vec::new(),
         }
     }
@@ -158,6 +173,9 @@ pub enum PlanError {
         /// The code.
         code: String,
     },
+    /// A rail that there is not.
+    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay or fund")]
+    Rail(String),
     /// An outage of no site.
     #[error("the fault plan, [[outage]]: site is 0; the first site is 1")]
     Outage,
@@ -181,6 +199,13 @@ impl Plan {
         }
         for verb in Verb::ALL.iter().copied() {
             plan.rates(verb).check(verb.name())?;
+        }
+        for rail in &plan.rail {
+            if Rail::parse(&rail.name).is_none() {
+                return Err(PlanError::Rail(rail.name.clone()));
+            }
+            let rates = Rates { decline: rail.decline, decline_codes: vec![rail.code.clone()], ..Rates::default() };
+            rates.check("rail")?;
         }
         Ok(plan)
     }
@@ -227,6 +252,17 @@ impl Plan {
         match rates.decline_codes.get(choose(rates.decline_codes.len())) {
             Some(code) => Verdict::Decline(code),
             None => Verdict::Decline(usual[choose(usual.len())]),
+        }
+    }
+
+    /// As [`Plan::verdict`], with what a rail refuses besides.
+    #[must_use]
+    pub fn verdict_on(&self, seed: u64, serial: Serial, verb: Verb, rail: Rail) -> Verdict<'_> {
+        let of_rail = |rates: &&RailRates| verb == Verb::Debit && rates.name == rail.name();
+        let refused = |rates: &&RailRates| draw(seed, Draw::Rail, serial) % WHOLE < u64::from(rates.decline);
+        match self.rail.iter().find(of_rail).filter(refused) {
+            Some(rates) => Verdict::Decline(&rates.code),
+            None => self.verdict(seed, serial, verb),
         }
     }
 
@@ -285,6 +321,13 @@ enum Draw {
     Decline,
     Code,
     Return,
+    Rail,
+    Sms,
+}
+
+/// The code that a phone is told, six digits.
+pub(crate) fn code_of(seed: u64, serial: Serial) -> String {
+    format!("{:06}", draw(seed, Draw::Sms, serial) % 1_000_000)
 }
 
 /// A number that looks random and depends on nothing but its arguments.
@@ -375,5 +418,7 @@ mod tests {
         assert!(refused("in_progress_queries = 0").contains("in_progress_queries"));
         assert!(refused("[[outage]]\nsite = 0\nafter_ms = 1\nfor_ms = 1").contains("the first site is 1"));
         assert!(refused("[[outage]]\nsite = 1\nafter_ms = 1").contains("for_ms"));
+        assert!(refused("[[rail]]\nname = \"visa\"\ndecline = 1\ncode = \"30000001\"").contains("'visa' is no rail"));
+        assert!(refused("[[rail]]\nname = \"epcc\"\ndecline = 1\ncode = \"00000000\"").contains("[rail]"));
     }
 }

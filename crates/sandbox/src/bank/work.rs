@@ -111,7 +111,10 @@ impl Bank {
         if !entry.currency_taken {
             return Err(CURRENCY_NOT_TAKEN.into());
         }
-        match self.plan.verdict(self.seed, entry.serial, entry.verb) {
+        if let Some(code) = self.epcc.refuses(entry) {
+            return Err(code.into());
+        }
+        match self.plan.verdict_on(self.seed, entry.serial, entry.verb, entry.rail) {
             Verdict::Decline(code) => Err(code.into()),
             Verdict::Accept => self.ledger.take(entry).map_err(Into::into),
         }
@@ -144,7 +147,7 @@ impl Bank {
 
     pub(crate) fn tell(&self, entry: &Entry) {
         let state = self.ledger.state(entry.serial).unwrap_or(State::Lost);
-        if self.unionpay.tell(entry.serial, &state) {
+        if self.unionpay.tell(entry.serial, &state) || self.epcc.tell(entry.serial, &state) {
             return;
         }
         if let Some(notifier) = &self.notifier {
@@ -155,8 +158,11 @@ impl Bank {
     pub(crate) fn tell_returns(&self, came_back: &[Returned]) {
         for back in came_back {
             count(&self.stats.returned);
-            let Some(notifier) = &self.notifier else { continue };
             for _ in 0..=u8::from(back.twice) {
+                if self.epcc.tell_return(back) {
+                    continue;
+                }
+                let Some(notifier) = &self.notifier else { continue };
                 notifier.send(back.serial, &Notification::Returned(Return::of(back)));
             }
         }

@@ -111,6 +111,7 @@ impl Keys {
             data_dir: self.data_dir.clone().unwrap_or(temporary),
             seed: 1,
             faults: "none",
+            epcc: false,
             concurrency: 8,
             lintel: self.lintel.clone(),
             sets: self.sets.iter().cloned().chain(["ark.unseal=file".to_owned()]).collect(),

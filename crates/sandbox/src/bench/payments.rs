@@ -125,6 +125,7 @@ impl Payments {
             data_dir: self.data_dir.clone().unwrap_or(temporary),
             seed: self.seed,
             faults: "none",
+            epcc: false,
             concurrency: 8,
             lintel: self.lintel.clone(),
             sets: self.sets.clone(),

@@ -153,6 +153,7 @@ impl Pos {
             data_dir,
             seed: self.seed,
             faults: "none",
+            epcc: false,
             concurrency: WIDTH,
             lintel: self.lintel.clone(),
             sets: self.sets.iter().cloned().chain(self.settings(&network, address)).collect(),

@@ -103,6 +103,7 @@ impl Terminals {
             data_dir: std::env::temp_dir().join(format!("lintel-terminals-{}", std::process::id())),
             seed: 1,
             faults: "none",
+            epcc: false,
             concurrency: 8,
             lintel: self.lintel.clone(),
             sets: self.sets.iter().cloned().chain(settings).collect(),

@@ -9,7 +9,9 @@ use anyhow::Context as _;
 use ark::MacKey;
 use clap::Args;
 use jiff::civil::Date;
-use sandbox::bank::{self, Bank, DEFAULT_PLAN, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET, Settings};
+use sandbox::bank::{
+    self, Bank, DEFAULT_PLAN, EpccKeys, EpccSettings, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET, Settings,
+};
 use tokio::net::TcpListener;
 
 /// Arguments of `lintel-sandbox bank`.
@@ -30,6 +32,18 @@ pub(crate) struct Arguments {
     /// The secret that UnionPay's forms are signed with, both ways (signMethod 12). The default is a known one.
     #[arg(long, env = "LINTEL_SANDBOX_UNIONPAY_SECRET", hide_env_values = true, default_value = SANDBOX_UNIONPAY_SECRET, hide_default_value = true)]
     unionpay_secret: String,
+    /// How EPCC's messages are signed: `sm2` or `rsa`.
+    #[arg(long, default_value = "sm2", value_name = "sm2|rsa", requires = "epcc_key")]
+    epcc_sign_method: String,
+    /// EPCC's private key in hexadecimal: SM2 32 bytes, RSA-2048 PKCS #8. The default is a known one.
+    #[arg(long, env = "LINTEL_SANDBOX_EPCC_KEY", hide_env_values = true, requires = "epcc_peer_key")]
+    epcc_key: Option<String>,
+    /// The platform's public key towards EPCC, in base64 as `openssl pkey -pubout` prints it. The default is a known one.
+    #[arg(long, value_name = "BASE64", requires = "epcc_key")]
+    epcc_peer_key: Option<String>,
+    /// Where EPCC's notifications are posted; without it none are sent.
+    #[arg(long, value_name = "URL")]
+    epcc_notify: Option<String>,
     /// The first clearing date, e.g. 2026-03-05; today in China unless given.
     #[arg(long, value_parser = date)]
     date: Option<Date>,
@@ -53,6 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         date: arguments.date.unwrap_or_else(bank::today),
         notify_url: arguments.notify.clone(),
         unionpay_secret: arguments.unionpay_secret.clone(),
+        epcc: epcc(arguments)?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(arguments.threads))
@@ -78,6 +93,16 @@ async fn serve(arguments: &Arguments, settings: Settings) -> anyhow::Result<()> 
     let urls = texts.join(", http://");
     println!("lintel-sandbox bank: http://{urls} (clearing date {}, seed {})", settings.date, settings.seed);
     bank::serve_sites(listeners, Bank::new(settings), stop).await.context("serving the bank")
+}
+
+fn epcc(arguments: &Arguments) -> anyhow::Result<EpccSettings> {
+    let keys = match (&arguments.epcc_key, &arguments.epcc_peer_key) {
+        (Some(private), Some(public)) => {
+            EpccKeys::read(&arguments.epcc_sign_method, private, public).context("reading the keys of EPCC")?
+        }
+        (Some(_), None) | (None, Some(_) | None) => EpccKeys::sandbox(),
+    };
+    Ok(EpccSettings { keys, notify_url: arguments.epcc_notify.clone() })
 }
 
 fn plan(name: &str) -> anyhow::Result<Plan> {

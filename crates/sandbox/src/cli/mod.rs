@@ -2,6 +2,7 @@
 
 mod bank;
 mod card_network;
+mod receive;
 mod terminals;
 
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ enum Command {
     /// Run the sandbox bank and the sandbox provident-fund centre.
     Bank(bank::Arguments),
     CardNetwork(card_network::Arguments),
+    Receive(receive::Arguments),
     Terminals(terminals::Arguments),
     /// Play one business day against a real platform and the sandbox bank: what `cargo xtask demo` runs.
     Play(Play),
@@ -52,6 +54,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Bank(arguments) => bank::run(&arguments),
         Command::CardNetwork(arguments) => card_network::run(&arguments),
+        Command::Receive(arguments) => receive::run(&arguments),
         Command::Terminals(arguments) => terminals::run(&arguments),
         Command::Play(play) => play.run().map(|holds| if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Command::Crash(crash) => crash.run().map(|()| ExitCode::SUCCESS),

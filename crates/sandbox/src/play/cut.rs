@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::card_morning;
 use super::close::Check;
+use super::network;
 use super::open::{Cast, Merchant};
 use super::orders::Day;
 use super::stage::{DAY, NEXT_DAY, each};
@@ -57,8 +58,8 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
     let payouts = pay_out(stage, cast, &debtor).await?;
     stage.settle_down(Duration::from_secs(120)).await?;
     stage.bank("POST", "/sandbox/return", &json!({})).await?;
-    let returns = stage.done("/v1/payouts/returns/fetch", "returns-1", json!({ "date": NEXT_DAY })).await?;
-    let booked = returns.get("booked").and_then(Value::as_i64).unwrap_or_default();
+    let (booked, returns) = network::returned(stage).await?;
+    checks.push(returns);
     talk.phase(&format!(
         "  settled {settled} merchants (T+1), sent {payouts} payouts; {booked} came back after success"
     ));

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  1 open   customers, merchants, agreements
-//!  2 orders rent by card, or at UnionPay's page, where some leave · combined (fund + card) · earnest money           day D
+//!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's page, where some leave · combined (fund + card) ·
+//!           earnest money; one of EPCC's sites is down for a while                                                 day D
 //!  3 cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
 //!  4 money  splits over up to 12 roles · refunds, part, full, after a split
 //!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
@@ -19,6 +20,7 @@ mod close;
 mod court;
 mod cut;
 mod money;
+mod network;
 pub(crate) mod open;
 mod orders;
 mod power;
@@ -86,14 +88,16 @@ impl Play {
         let power = power::Cuts::begin(self, &stage);
         let cast = open::open(&stage, &mut talk).await?;
         let mut day = orders::Day::new(self.seed, self.orders);
-        orders::morning(&stage, &cast, &mut day, &mut talk).await?;
+        let mut checks = network::morning(&stage, &cast, &mut day, &mut talk).await?;
         let mut staff = staff::Staff::hire(&stage).await?;
-        let cards = card_morning::morning(&stage, staff.administrators()?, (self.seed, self.orders), &mut talk).await?;
+        let administrators = staff.administrators()?;
+        checks.extend(card_morning::morning(&stage, administrators, (self.seed, self.orders), &mut talk).await?);
         money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
-        let (mut checks, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
-        checks.extend(cards);
+        let (cleared, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;
+        checks.extend(cleared);
+        checks.push(network::cascaded(&stage, &day, &mut talk).await?);
         checks.extend(court::session(&stage, &debtor, &mut staff, &mut talk).await?);
         checks.extend(chargeback::booked(&stage, &cast, &day, &debtor, &mut talk).await?);
         let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 use super::browser::Browser;
+use super::network;
 use super::open::{Branch, Cast};
 use super::stage::{each, text};
 use super::{Stage, Talk};
@@ -15,6 +16,9 @@ use crate::bench::numbers::Numbers;
 const PAGE_ONE_IN: u64 = 8;
 /// One payer in so many leaves that page without paying.
 const LEAVES_ONE_IN: u64 = 40;
+
+/// Of one card in so many the network is left to the rules.
+const ROUTED_ONE_IN: u64 = 3;
 
 /// What an order is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub(super) struct Placed {
     pub(super) number: u64,
     pub(super) kind: Kind,
     pub(super) id: String,
+    /// Whether rules chose its network.
+    pub(super) routed: bool,
 }
 
 /// The day's traffic so far.
@@ -144,30 +150,22 @@ async fn place(api: &Api, browser: &Browser, wish: &Wish) -> Result<Placed> {
         api.post(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body).await?.json()?;
         let page = api.get(&format!("/v1/orders/{id}/front-page")).await?;
         browser.visit(&page, !number.is_multiple_of(LEAVES_ONE_IN)).await?;
-        return Ok(Placed { number, kind: wish.kind, id });
+        return Ok(Placed { number, kind: wish.kind, id, routed: false });
     }
     let fund = if wish.kind == Kind::Combined { wish.items.first().map_or(0, |(_, rent)| *rent) } else { 0 };
-    let mut instruments = vec![json!({
-        "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011", "rail": wish.rail,
-        "amount": amount - fund, "credit": false,
-    })];
+    let routed = number.is_multiple_of(ROUTED_ONE_IN);
+    let named = || {
+        json!({
+            "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011",
+            "rail": wish.rail, "amount": amount - fund, "credit": false,
+        })
+    };
+    let card = if routed { network::routed_card(number, amount - fund) } else { named() };
+    let mut instruments = vec![card];
     if fund > 0 {
         instruments.push(json!({ "type": "fund", "contract": format!("LEASE{number:08}"), "amount": fund }));
     }
     let body = json!({ "instruments": instruments });
     api.post(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body).await?.json()?;
-    Ok(Placed { number, kind: wish.kind, id })
-}
-
-/// Places seven tenths of the day's orders and waits for what the banks say.
-pub(super) async fn morning(stage: &Stage, cast: &Cast, day: &mut Day, talk: &mut Talk) -> Result<()> {
-    let count = day.total * 7 / 10;
-    day.place(stage, cast, count, talk).await?;
-    let open = stage.settle_down(Duration::from_secs(120)).await?;
-    let per_second = day.placed.len() as f64 / day.spent.as_secs_f64();
-    talk.phase(&format!(
-        "2 took {} orders, {per_second:.0} a second; {open} attempts are unknown and stay so until the bank or time tells",
-        day.placed.len()
-    ));
-    Ok(())
+    Ok(Placed { number, kind: wish.kind, id, routed })
 }

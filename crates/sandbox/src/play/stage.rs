@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::Play;
 use super::browser::Browser;
 use super::card_stage::CardStage;
+use super::network;
 use crate::api::Api;
 use crate::bank::{SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET};
 use crate::bench::connection::Signer;
@@ -78,6 +79,8 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     /// What goes wrong at the bank: `default`, `none` or a file.
     pub(crate) faults: &'static str,
+    /// Whether EPCC is spoken as it is, at two sites; else the sandbox bank's own messages go its way.
+    pub(crate) epcc: bool,
     /// How many requests are under way at once.
     pub(crate) concurrency: usize,
     /// The program `lintel`, if it is not beside this one.
@@ -113,6 +116,7 @@ impl Stage {
             data_dir: play.data_dir.clone().unwrap_or(temporary),
             seed: play.seed,
             faults: "default",
+            epcc: true,
             concurrency: play.concurrency,
             lintel: play.lintel.clone(),
             sets: play.sets.clone(),
@@ -133,16 +137,17 @@ impl Stage {
 
     /// The same, with a card network or without.
     fn with(setting: Setting, cards: Option<CardStage>) -> Result<Self> {
-        let Setting { data_dir, seed, faults, concurrency, lintel, mut sets } = setting;
+        let Setting { data_dir, seed, faults, epcc, concurrency, lintel, mut sets } = setting;
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         ensure!(
             !data_dir.join("journal.db").exists(),
             "{} holds books already; the day begins with new ones: name an empty directory",
             data_dir.display()
         );
-        let (bank, bank_base) = start_bank(seed, faults, &data_dir)?;
+        let (bank, addresses) = start_bank(seed, faults, epcc, &data_dir)?;
+        let bank_base = format!("http://{}", addresses.first().context("the bank listens nowhere")?);
         sets.splice(0..0, cards.iter().flat_map(CardStage::settings));
-        let config = write_config(&data_dir, &bank_base)?;
+        let config = write_config(&data_dir, &bank_base, epcc.then_some(addresses.as_slice()))?;
         let mut args = vec!["--config".to_owned(), config.display().to_string()];
         args.extend(["--sandbox", "--clock", "manual", "--set"].map(str::to_owned));
         args.push(format!("first_day={DAY}"));
@@ -231,10 +236,12 @@ impl Stage {
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// Lets UnionPay's notifications reach the platform, which stays at its address through every restart.
+    /// Lets UnionPay's and EPCC's notifications reach the platform, which stays at its address through every restart.
     pub(super) async fn route_notifications(&self) -> Result<()> {
         let url = format!("{}/v1/channels/unionpay/notify", self.base());
-        self.bank("POST", "/sandbox/unionpay/route", &json!({ "url": url })).await.map(|_| ())
+        self.bank("POST", "/sandbox/unionpay/route", &json!({ "url": url })).await?;
+        let url = format!("{}/v1/channels/epcc/notify", self.base());
+        self.bank("POST", "/sandbox/epcc/route", &json!({ "url": url })).await.map(|_| ())
     }
 
     /// A payer's browser.
@@ -308,18 +315,24 @@ impl Stage {
     }
 }
 
-fn start_bank(seed: u64, faults: &str, data_dir: &Path) -> Result<(Process, String)> {
+/// The bank's addresses: the first, and EPCC's sites.
+fn start_bank(seed: u64, faults: &str, epcc: bool, data_dir: &Path) -> Result<(Process, Vec<String>)> {
     let port_file = data_dir.join("bank-address");
     let own = std::env::current_exe().context("finding this program")?;
     let mut command = Command::new(own);
-    command.args(["bank", "--listen", "127.0.0.1:0", "--faults", faults, "--key", SANDBOX_KEY_HEX, "--date", DAY]);
+    command.args(["bank", "--key", SANDBOX_KEY_HEX, "--date", DAY]);
+    for _ in 0..if epcc { network::ADDRESSES } else { 1 } {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    let plan = if epcc { network::plan(data_dir)? } else { PathBuf::from(faults) };
+    command.arg("--faults").arg(plan);
     command.args(["--seed", &seed.to_string(), "--port-file"]).arg(&port_file).stdout(std::process::Stdio::null());
     let mut process = Process::start("the sandbox bank", &mut command)?;
-    let address = process.address(&port_file)?;
-    Ok((process, format!("http://{address}")))
+    let addresses = process.address(&port_file)?.lines().map(str::to_owned).collect();
+    Ok((process, addresses))
 }
 
-fn write_config(data_dir: &Path, bank: &str) -> Result<PathBuf> {
+fn write_config(data_dir: &Path, bank: &str, epcc: Option<&[String]>) -> Result<PathBuf> {
     let unionpay = format!(
         "[[channels]]\nname = \"unionpay_online\"\nurl = \"{bank}\"\n[channels.settings]\n\
          merchant = \"777290058110048\"\nsign_method = \"12\"\nkey = \"{SANDBOX_UNIONPAY_SECRET}\"\n\
@@ -333,7 +346,10 @@ fn write_config(data_dir: &Path, bank: &str) -> Result<PathBuf> {
     let text = [
         "# Written by the day player: the sandbox bank's channels, and patience to match it.\n".to_owned(),
         "[executor]\ntimeout_ms = 250\nquery_first_ms = 50\nquery_max_ms = 1000\n\n".to_owned(),
-        channel("sandbox_bank", "rail = \"epcc\"\n"),
+        match epcc {
+            Some(addresses) => network::settings(data_dir, addresses)?,
+            None => channel("sandbox_bank", "rail = \"epcc\"\n"),
+        },
         unionpay,
         channel("sandbox_fund", ""),
     ]

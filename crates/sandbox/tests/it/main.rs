@@ -4,6 +4,7 @@
 mod bench;
 mod books;
 mod contract;
+mod epcc;
 mod faults;
 mod process;
 mod refusals;

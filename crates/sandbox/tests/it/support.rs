@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ark::MacKey;
 use jiff::civil::Date;
-use sandbox::bank::{self, Bank, Plan, Settings};
+use sandbox::bank::{self, Bank, EpccSettings, Plan, Settings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -37,9 +37,14 @@ impl World {
     }
 
     pub(crate) async fn start_with(plan: &str, seed: u64, notify_url: Option<String>) -> Self {
+        Self::start_as(plan, seed, notify_url, EpccSettings::default()).await
+    }
+
+    /// With EPCC as it is set up.
+    pub(crate) async fn start_as(plan: &str, seed: u64, notify_url: Option<String>, epcc: EpccSettings) -> Self {
         let plan = Plan::parse(plan).unwrap();
         let unionpay_secret = bank::SANDBOX_UNIONPAY_SECRET.to_owned();
-        let bank = Bank::new(Settings { plan, seed, key: key(), date: DAY, notify_url, unionpay_secret });
+        let bank = Bank::new(Settings { plan, seed, key: key(), date: DAY, notify_url, unionpay_secret, epcc });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(bank::serve(listener, Arc::clone(&bank), future::pending()));
@@ -50,7 +55,15 @@ impl World {
     pub(crate) async fn at_two_sites(plan: &str) -> [Self; 2] {
         let plan = Plan::parse(plan).unwrap();
         let unionpay_secret = bank::SANDBOX_UNIONPAY_SECRET.to_owned();
-        let bank = Bank::new(Settings { plan, seed: 1, key: key(), date: DAY, notify_url: None, unionpay_secret });
+        let bank = Bank::new(Settings {
+            plan,
+            seed: 1,
+            key: key(),
+            date: DAY,
+            notify_url: None,
+            unionpay_secret,
+            epcc: EpccSettings::default(),
+        });
         let listeners =
             [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
         let urls = listeners.each_ref().map(|listener| format!("http://{}", listener.local_addr().unwrap()));

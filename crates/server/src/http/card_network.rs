@@ -16,6 +16,7 @@ use crate::pos::network::CardNetwork as _;
 
 /// A link.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CardNetworkLinkView)]
 pub(crate) struct LinkView {
     #[schema(example = "a")]
     link: String,

@@ -45,6 +45,7 @@ impl Wire for CreditAdjustmentBody {
 
 /// The reversal of a card transaction.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CardReversalView)]
 pub(crate) struct ReversalView {
     /// What F39 of it says: 98 no answer, A0 wrong MAC, 06 other.
     #[schema(example = "98")]

@@ -24,6 +24,7 @@ use super::wire::{WireEntry, WireSide, date_text, parse, parse_some, time_text, 
 /// One side of one subject that a template's vouchers may touch.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TemplateLine)]
 pub(crate) struct WireLine {
     /// The subject's code.
     #[schema(example = 2201)]

@@ -53,6 +53,7 @@ pub(crate) struct NewOrder {
 /// A line of an order.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OrderItem)]
 pub(crate) struct WireItem {
     /// `rent`, `deposit`, `service_fee`, `commission`, `earnest_money` or `house_price`.
     #[schema(example = "rent")]

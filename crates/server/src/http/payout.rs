@@ -100,6 +100,7 @@ pub(crate) struct Return {
 
 /// Why a payout failed.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PayoutFailureView)]
 pub(crate) struct FailureView {
     /// Whose failure: `user`, `risk`, `bank` or `system`.
     class: &'static str,

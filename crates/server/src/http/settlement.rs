@@ -96,6 +96,7 @@ pub(crate) struct SettlementView {
 
 /// One order's part of a settlement.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SettlementShareView)]
 pub(crate) struct ShareView {
     #[schema(example = "ord_9")]
     order: String,

@@ -22,6 +22,7 @@ use super::wire::{Amount, date_text, parse, parse_some, time_text, word};
 /// How much a withdrawal takes.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WithdrawalTerms)]
 pub(crate) struct WireTerms {
     /// Minor units that stay on the account, zero or above.
     keep: Amount,

@@ -35,6 +35,10 @@ impl Market {
         self.operator.post("/v1/orders", &body)
     }
 
+    pub(crate) fn agent(&self) -> &Value {
+        &self.agent
+    }
+
     fn pay(&self, order: &str, amount: i64) -> Answer {
         let card = json!({
             "type": "card", "agreement": "A1", "mask": "622202******2230", "rail": "epcc", "amount": amount,

@@ -221,6 +221,7 @@ impl EvidenceView {
 
 /// A payment rule and what it has paid.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgreementRuleView)]
 pub(crate) struct RuleView {
     #[schema(example = 1)]
     number: u16,

@@ -1,4 +1,4 @@
-//! The signature behind a message: `{S:` base64 `}`, over every byte before it.
+//! Text with a signature behind it, as networks put it behind XML and files: `{S:` base64 `}`, over every byte before it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,9 +12,9 @@ const END: &str = "}";
 
 /// How messages are signed, both ways.
 #[derive(Debug)]
-pub(super) struct Signer {
-    pub(super) ours: KeyPair,
-    pub(super) theirs: PeerKeys,
+pub(crate) struct Signer {
+    pub(crate) ours: KeyPair,
+    pub(crate) theirs: PeerKeys,
 }
 
 impl Signer {
@@ -22,13 +22,13 @@ impl Signer {
     ///
     /// # Errors
     /// [`ChannelError::Key`].
-    pub(super) fn signed(&self, channel: &'static str, text: &str) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub(crate) fn signed(&self, channel: &'static str, text: &str) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         let signature = BASE64_STANDARD.encode(self.ours.sign(channel, text.as_bytes())?);
         Ok(Zeroizing::new([text, BEGIN, &signature, END].concat().into_bytes()))
     }
 
     /// The text before the signature, and whether the other side made it; `None` if there is none.
-    pub(super) fn opened<'b>(&self, body: &'b [u8]) -> Option<(&'b str, bool)> {
+    pub(crate) fn opened<'b>(&self, body: &'b [u8]) -> Option<(&'b str, bool)> {
         let whole = str::from_utf8(body).ok()?;
         let (text, signature) = whole.strip_suffix(END)?.rsplit_once(BEGIN)?;
         let signature = BASE64_STANDARD.decode(signature).ok()?;

@@ -1,0 +1,16 @@
+// Generated from docs/openapi.json by `cargo xtask clients`: do not edit.
+
+export * from "./account.js";
+export * from "./certificate.js";
+export * from "./customer.js";
+export * from "./merchant.js";
+export * from "./order.js";
+export * from "./payment.js";
+export * from "./payout.js";
+export * from "./refund.js";
+export * from "./refusal.js";
+export * from "./settlement.js";
+export * from "./split.js";
+export * from "./statement.js";
+export * from "./user.js";
+export * from "./webhook.js";

@@ -1,0 +1,217 @@
+// Generated from docs/openapi.json by `cargo xtask clients`: do not edit.
+
+import type { Api, Changing, Reading } from "../runtime.js";
+import type { Amount } from "./account.js";
+
+/** One instrument's share of a try. */
+export interface LegView {
+  amount: Amount;
+  /** The clearing file's date that it was matched in. */
+  cleared?: string | null;
+  /** The clearing date that the network named. */
+  clearing_date?: string | null;
+  /** Nobody paid at its page before that expired, or before the order was closed. */
+  expired: boolean;
+  /** Whose failure it was: `user`, `risk`, `bank` or `system`. */
+  failure?: string | null;
+  id: string;
+  /** The card's mask. */
+  mask?: string | null;
+  /** Its money lies where only a person can move it. */
+  needs_person: boolean;
+  /** The attempt whose answer it waits for. */
+  open_attempt?: string | null;
+  /** `epcc`, `unionpay` or `fund`. */
+  rail: string;
+  /** Refunded, or on its way back. */
+  refunded: Amount;
+  /** `created`, `sent`, `held`, `captured`, `failed`, `unknown`, `released` or `reversed`. */
+  status: string;
+  /** The order's try, from 1. */
+  try_number: number;
+  /** `card`, `fund` or `redirect`. */
+  type: string;
+}
+
+/** What is bought. */
+export interface NewOrder {
+  /** The destination's currency. */
+  currency: string;
+  /** An agreement account in place of the merchant's own: then there is no fee and no settlement. */
+  destination?: string | null;
+  /** What pays it at once, as in `POST /v1/orders/{id}/pay`: the order is created and its first try begun, or neither. */
+  instruments?: Array<WireInstrument>;
+  /** 1 to 20 lines. */
+  items: Array<OrderItem>;
+  /** Who sells, and is paid. A merchant creates its own orders and may leave it out. */
+  merchant?: string | null;
+  /** The merchant's own number, 1 to 64 bytes, never used before. */
+  out_trade_no: string;
+  /** The user who pays. */
+  payer: string;
+  /** How many tries it may take, 1 to 9; 3 unless said. */
+  tries_allowed?: number | null;
+}
+
+/** A line of an order. */
+export interface OrderItem {
+  /** Minor units above zero. */
+  amount: Amount;
+  /** `rent`, `deposit`, `service_fee`, `commission`, `earnest_money` or `house_price`. */
+  kind: string;
+}
+
+/** An order. */
+export interface OrderView {
+  /** What may be done with it now. */
+  allowed_actions: Array<string>;
+  /** Σ items. */
+  amount: Amount;
+  /** It is to be closed, and still waits for its channel to say that nobody paid at the page. */
+  closing: boolean;
+  created_at: string;
+  currency: string;
+  destination: string;
+  /** From when on it may be settled; null until every leg is matched in a clearing file. */
+  due?: string | null;
+  ended_at?: string | null;
+  /** Whose failure the last failed try was: `user`, `risk`, `bank` or `system`. */
+  failure?: string | null;
+  /** The institution's fee, inside the amount. */
+  fee: Amount;
+  fee_returned: Amount;
+  id: string;
+  items: Array<OrderItem>;
+  /** The legs of every try. */
+  legs: Array<LegView>;
+  merchant: string;
+  /** What reaches the destination: amount − fee. */
+  net: Amount;
+  out_trade_no: string;
+  payer: string;
+  /** Refunded, or on its way back. */
+  refunded: Amount;
+  settled: boolean;
+  /** Who has what of it. */
+  shares: Array<ShareView>;
+  /** `created`, `paying`, `success`, `failed` or `closed`. */
+  status: string;
+  tries: number;
+  tries_allowed: number;
+  /** The voucher that credited the destination. */
+  voucher?: string | null;
+}
+
+/** One page of a list. */
+export interface PageView_OrderView {
+  /** In the order of the ids. */
+  data: Array<{
+  /** What may be done with it now. */
+  allowed_actions: Array<string>;
+  /** Σ items. */
+  amount: Amount;
+  /** It is to be closed, and still waits for its channel to say that nobody paid at the page. */
+  closing: boolean;
+  created_at: string;
+  currency: string;
+  destination: string;
+  /** From when on it may be settled; null until every leg is matched in a clearing file. */
+  due?: string | null;
+  ended_at?: string | null;
+  /** Whose failure the last failed try was: `user`, `risk`, `bank` or `system`. */
+  failure?: string | null;
+  /** The institution's fee, inside the amount. */
+  fee: Amount;
+  fee_returned: Amount;
+  id: string;
+  items: Array<OrderItem>;
+  /** The legs of every try. */
+  legs: Array<LegView>;
+  merchant: string;
+  /** What reaches the destination: amount − fee. */
+  net: Amount;
+  out_trade_no: string;
+  payer: string;
+  /** Refunded, or on its way back. */
+  refunded: Amount;
+  settled: boolean;
+  /** Who has what of it. */
+  shares: Array<ShareView>;
+  /** `created`, `paying`, `success`, `failed` or `closed`. */
+  status: string;
+  tries: number;
+  tries_allowed: number;
+  /** The voucher that credited the destination. */
+  voucher?: string | null;
+}>;
+  /** Where the next page begins; null on the last one. */
+  next_cursor?: string | null;
+  /** The journal position that the list shows. */
+  position: number;
+}
+
+/** What one account has of an order's money. */
+export interface ShareView {
+  account: string;
+  /** Below zero where a refund took more than the order had brought. */
+  amount: Amount;
+  /** Whose. */
+  merchant: string;
+  settled: boolean;
+}
+
+/** One instrument of a payment. */
+export type WireInstrument = ({
+  /** The agreement's number at the network `rail`; never a card number. */
+  agreement?: string | null;
+  /** In place of `rail` and `agreement`: the agreement at each network over which the card may pay; the rules of routing choose. */
+  agreements?: Record<string, string>;
+  /** Minor units above zero. */
+  amount: Amount;
+  /** The first three digits of the bank's interbank number (联行号), where it is known. */
+  bank?: string | null;
+  /** A credit card pays no house price. */
+  credit?: boolean;
+  /** The card as it may be shown: 6 + 4. */
+  mask: string;
+  /** `epcc` or `unionpay`. */
+  rail?: string | null;
+  type: "card";
+}) | ({
+  /** Minor units above zero. */
+  amount: Amount;
+  /** The lease's number at the centre. */
+  contract: string;
+  /** Whether the centre holds money first; true unless said. */
+  holds?: boolean;
+  type: "fund";
+}) | ({
+  /** Minor units above zero. */
+  amount: Amount;
+  /** `epcc` or `unionpay`: a channel that has such a page; the rules of routing choose unless said. */
+  rail?: string | null;
+  /** Where the payer's browser goes afterwards, `https://…` of at most 256 characters; the channel's setting unless said. */
+  return_url?: string | null;
+  type: "redirect";
+});
+
+/** List orders. GET /v1/orders */
+export function orderList(api: Api, options: Reading & { merchant?: string; out_trade_no?: string; payer?: string; status?: string; created_from?: string; created_to?: string; limit?: number; cursor?: string; min_position?: number } = {}): Promise<PageView_OrderView> {
+  return api.call("GET", `/v1/orders`, ["merchant", "out_trade_no", "payer", "status", "created_from", "created_to", "limit", "cursor", "min_position"], undefined, options);
+}
+
+/** Create an order. POST /v1/orders */
+export function orderCreate(api: Api, body: NewOrder, options: Changing & { wait?: number }): Promise<OrderView> {
+  return api.call("POST", `/v1/orders`, ["wait"], body, options);
+}
+
+/** Look at an order. GET /v1/orders/{id} */
+export function orderGet(api: Api, id: string, options: Reading & { wait?: number } = {}): Promise<OrderView> {
+  return api.call("GET", `/v1/orders/${encodeURIComponent(id)}`, ["wait"], undefined, options);
+}
+
+/** Close an order that nobody will pay. POST /v1/orders/{id}/close */
+export function orderClose(api: Api, id: string, options: Changing): Promise<OrderView> {
+  return api.call("POST", `/v1/orders/${encodeURIComponent(id)}/close`, [], undefined, options);
+}
+

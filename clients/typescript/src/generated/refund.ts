@@ -1,0 +1,116 @@
+// Generated from docs/openapi.json by `cargo xtask clients`: do not edit.
+
+import type { Api, Changing, Reading } from "../runtime.js";
+import type { Amount } from "./account.js";
+import type { ShareView } from "./order.js";
+
+/** What to give back. */
+export interface NewRefund {
+  /** Minor units above zero, at most what is left of the payment. */
+  amount: Amount;
+  /** The merchant's own number, 1 to 64 bytes, never used before. */
+  out_refund_no: string;
+  /** Whether the fee is returned too, in proportion. */
+  return_fee?: boolean;
+  /** What receivers of splits return; in the order's return order unless said. */
+  take_from?: Array<WireTaking>;
+}
+
+/** One page of a list. */
+export interface PageView_RefundView {
+  /** In the order of the ids. */
+  data: Array<{
+  /** What may be done about it now. */
+  allowed_actions: Array<string>;
+  amount: Amount;
+  created_at: string;
+  currency: string;
+  ended_at?: string | null;
+  /** How much of it is returned fee. */
+  fee: Amount;
+  id: string;
+  /** `order`: the merchant gives it back. `useless`: no order can use it. */
+  kind: string;
+  order: string;
+  /** Empty for money that no order can use. */
+  out_refund_no: string;
+  /** What goes back to which leg. */
+  parts: Array<RefundPartView>;
+  /** What receivers of splits returned for it. */
+  returned: Array<ShareView>;
+  /** `created`, `in_transit`, `success`, `failed` or `unknown`. */
+  status: string;
+  /** What reached the payer so far. */
+  succeeded: Amount;
+  /** What came back and could not go to the merchant: it waits for a person. */
+  suspense: Amount;
+}>;
+  /** Where the next page begins; null on the last one. */
+  next_cursor?: string | null;
+  /** The journal position that the list shows. */
+  position: number;
+}
+
+/** What goes back to one leg. */
+export interface RefundPartView {
+  amount: Amount;
+  attempt: string;
+  /** How much of it is returned fee. */
+  fee: Amount;
+  leg: string;
+  /** `epcc`, `unionpay` or `fund`. */
+  rail: string;
+  /** As of the refund. */
+  status: string;
+}
+
+/** A refund. */
+export interface RefundView {
+  /** What may be done about it now. */
+  allowed_actions: Array<string>;
+  amount: Amount;
+  created_at: string;
+  currency: string;
+  ended_at?: string | null;
+  /** How much of it is returned fee. */
+  fee: Amount;
+  id: string;
+  /** `order`: the merchant gives it back. `useless`: no order can use it. */
+  kind: string;
+  order: string;
+  /** Empty for money that no order can use. */
+  out_refund_no: string;
+  /** What goes back to which leg. */
+  parts: Array<RefundPartView>;
+  /** What receivers of splits returned for it. */
+  returned: Array<ShareView>;
+  /** `created`, `in_transit`, `success`, `failed` or `unknown`. */
+  status: string;
+  /** What reached the payer so far. */
+  succeeded: Amount;
+  /** What came back and could not go to the merchant: it waits for a person. */
+  suspense: Amount;
+}
+
+/** What one receiver of a split returns. */
+export interface WireTaking {
+  /** Minor units above zero. */
+  amount: Amount;
+  merchant: string;
+}
+
+/** Refund an order, all or a part. POST /v1/orders/{id}/refunds */
+export function refundCreate(api: Api, id: string, body: NewRefund, options: Changing): Promise<RefundView> {
+  return api.call("POST", `/v1/orders/${encodeURIComponent(id)}/refunds`, [], body, options);
+}
+
+/** List refunds. GET /v1/refunds */
+export function refundList(api: Api, options: Reading & { order?: string; out_refund_no?: string; status?: string; created_from?: string; created_to?: string; limit?: number; cursor?: string; min_position?: number } = {}): Promise<PageView_RefundView> {
+  return api.call("GET", `/v1/refunds`, ["order", "out_refund_no", "status", "created_from", "created_to", "limit", "cursor", "min_position"], undefined, options);
+}
+
+/** Look at a refund. GET /v1/refunds/{id} */
+export function refundGet(api: Api, id: string, options: Reading = {}): Promise<RefundView> {
+  return api.call("GET", `/v1/refunds/${encodeURIComponent(id)}`, [], undefined, options);
+}
+

@@ -1,0 +1,213 @@
+// What the generated calls stand on: signing, sending again under the same key, believing what is signed, pages, webhooks.
+//
+// Signs with an API secret (HMAC-SM3) or an RSA pair; Node's own cryptography has no SM2 with the platform's id, so a merchant who
+// signs with SM2 uses the Rust client. Nothing but Node 18 or later is needed.
+
+import { createHmac, createPrivateKey, createSign, createVerify, randomBytes, timingSafeEqual } from "node:crypto";
+
+/** A caller with an API secret of 64 hexadecimal digits. */
+export interface SecretCredential {
+  id: string;
+  secret: string;
+}
+
+/** A caller with an RSA-2048 pair whose public half is registered under `serial`. */
+export interface PairCredential {
+  id: string;
+  serial: string;
+  /** PKCS #8 in PEM. */
+  privateKey: string;
+}
+
+export type Credential = SecretCredential | PairCredential;
+
+/** The platform's public keys in PEM, by serial number. */
+export type PlatformKeyList = ReadonlyMap<string, string>;
+
+/** How a call is made. */
+export interface Reading {
+  signal?: AbortSignal;
+}
+
+/** How a call that changes something is made. */
+export interface Changing extends Reading {
+  /** 1 to 128 visible ASCII characters, kept with what is asked: the same key is done once. */
+  key: string;
+}
+
+/** How long a call goes on asking. */
+export interface Patience {
+  tries: number;
+  eachMs: number;
+  pauseMs: number;
+}
+
+const PATIENCE: Patience = { tries: 6, eachMs: 35_000, pauseMs: 200 };
+const SKEW_MAX_SECONDS = 300;
+const PAUSE_MAX_MS = 5_000;
+
+/** The platform said no. */
+export class ApiError extends Error {
+  readonly name = "ApiError";
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly param: string | null,
+    readonly requestId: string | null,
+    readonly retryable: boolean,
+  ) {
+    super(message);
+  }
+}
+
+/** No answer came that can be believed: it may be done or not, so ask again under the same key. */
+export class UnansweredError extends Error {
+  readonly name = "UnansweredError";
+}
+
+/** Something is not signed by the platform. Nothing it says counts. */
+export class ForgedError extends Error {
+  readonly name = "ForgedError";
+}
+
+/** What the signature of a request is over. */
+export function stringToSign(method: string, target: string, timestamp: number, nonce: string, body: string): string {
+  return `${method}\n${target}\n${timestamp}\n${nonce}\n${body}\n`;
+}
+
+/** HMAC-SM3 in base64. */
+export function hmacSm3(secretHex: string, text: string): string {
+  return createHmac("sm3", Buffer.from(secretHex, "hex")).update(text, "utf8").digest("base64");
+}
+
+function authorization(credential: Credential, method: string, target: string, body: string): string {
+  const [timestamp, nonce] = [Math.floor(Date.now() / 1000), randomBytes(16).toString("hex")];
+  const text = stringToSign(method, target, timestamp, nonce, body);
+  const [scheme, serial, signature] =
+    "secret" in credential
+      ? ["LINTEL-HMAC-SM3", "1", hmacSm3(credential.secret, text)]
+      : [
+          "LINTEL-SHA256-RSA2048",
+          credential.serial,
+          createSign("RSA-SHA256").update(text, "utf8").sign(createPrivateKey(credential.privateKey), "base64"),
+        ];
+  return `${scheme} mch_id="${credential.id}",nonce="${nonce}",timestamp="${timestamp}",serial_no="${serial}",signature="${signature}"`;
+}
+
+type Headers = (name: string) => string | null | undefined;
+
+/** Checks time and signature of an answer or webhook. Throws {@link ForgedError}. */
+export function verify(credential: Credential | null, keys: PlatformKeyList, header: Headers, body: string): void {
+  const [timestamp, nonce] = [header("lintel-timestamp"), header("lintel-nonce")];
+  const [serial, signature] = [header("lintel-serial"), header("lintel-signature")];
+  if (!timestamp || !nonce || !serial || !signature) throw new ForgedError("it is not signed");
+  if (Math.abs(Date.now() / 1000 - Number(timestamp)) > SKEW_MAX_SECONDS) throw new ForgedError("it is too old");
+  const text = `${timestamp}\n${nonce}\n${body}\n`;
+  if (credential && "secret" in credential) {
+    const [right, told] = [Buffer.from(hmacSm3(credential.secret, text)), Buffer.from(signature)];
+    if (right.length !== told.length || !timingSafeEqual(right, told)) throw new ForgedError("another signature");
+    return;
+  }
+  const key = keys.get(serial);
+  if (!key) throw new ForgedError(`key ${serial} is not known: take GET /v1/platform-keys again`);
+  if (!createVerify("RSA-SHA256").update(text, "utf8").verify(key, signature, "base64")) {
+    throw new ForgedError("another signature");
+  }
+}
+
+/** What a webhook of algorithm `sha256_rsa2048` brought. */
+export interface Delivery {
+  id: string;
+  webhook: string;
+  merchant: string;
+  kind: string;
+  position: number;
+  occurred_at: string;
+  object: Record<string, unknown>;
+}
+
+/** Checks a delivery and reads it; the body is the text as it came. Throws {@link ForgedError}. */
+export function receive(keys: PlatformKeyList, header: Headers, body: string): Delivery {
+  verify(null, keys, header, body);
+  return JSON.parse(body) as Delivery;
+}
+
+/** A caller of the platform. */
+export class Api {
+  constructor(
+    readonly base: string,
+    private readonly credential: Credential,
+    private readonly keys: PlatformKeyList = new Map(),
+    private readonly patience: Patience = PATIENCE,
+  ) {}
+
+  /** One call: signed, sent again under the same key while no answer can be believed. */
+  async call<T>(
+    method: "GET" | "POST",
+    path: string,
+    queries: readonly string[],
+    body: unknown,
+    options: Reading & { key?: string },
+  ): Promise<T> {
+    const given = new Map<string, unknown>(Object.entries(options));
+    const narrowed = queries.filter((name) => given.get(name) !== undefined);
+    const query = new URLSearchParams(narrowed.map((name) => [name, String(given.get(name))])).toString();
+    const target = query ? `${path}?${query}` : path;
+    const text = body === undefined ? "" : JSON.stringify(body);
+    let [pause, last] = [this.patience.pauseMs, "nothing"];
+    for (let tries = 1; tries <= this.patience.tries; tries += 1) {
+      const outcome = await this.once<T>(method, target, text, options);
+      if ("value" in outcome) return outcome.value;
+      last = outcome.again;
+      if (tries === this.patience.tries) break;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(outcome.afterMs ?? pause, PAUSE_MAX_MS)));
+      pause = Math.min(pause * 2, PAUSE_MAX_MS);
+    }
+    throw new UnansweredError(`no answer to ${method} ${path}: ${last}; it may be done or not`);
+  }
+
+  private async once<T>(
+    method: string,
+    target: string,
+    body: string,
+    options: Reading & { key?: string },
+  ): Promise<{ value: T } | { again: string; afterMs?: number }> {
+    const headers: Record<string, string> = {
+      accept: "application/json",
+      authorization: authorization(this.credential, method, target, body),
+    };
+    if (body) headers["content-type"] = "application/json";
+    if (options.key !== undefined) headers["idempotency-key"] = options.key;
+    options.signal?.throwIfAborted();
+    let response: Response;
+    let told: string;
+    try {
+      const signal = AbortSignal.timeout(this.patience.eachMs);
+      response = await fetch(this.base + target, { method, headers, body: body || undefined, redirect: "error", signal });
+      told = await response.text();
+    } catch (error) {
+      return { again: String(error) };
+    }
+    const after = response.headers.get("retry-after");
+    if (response.status >= 500) return { again: `status ${response.status}`, afterMs: after ? Number(after) * 1000 : undefined };
+    // Whoever is not believed is told so unsigned.
+    if (response.status !== 401) verify(this.credential, this.keys, (name) => response.headers.get(name), told);
+    if (response.ok) return { value: JSON.parse(told) as T };
+    const { error } = JSON.parse(told) as { error: { code: string; message: string; param: string | null; request_id: string | null; retryable: boolean } };
+    if (error.retryable) return { again: error.message, afterMs: after ? Number(after) * 1000 : undefined };
+    throw new ApiError(response.status, error.code, error.message, error.param, error.request_id, error.retryable);
+  }
+}
+
+/** Every row of a list: `for await (const order of rows((cursor) => orderList(api, { cursor })))`. */
+export async function* rows<T>(
+  page: (cursor: string | undefined) => Promise<{ data: T[]; next_cursor?: string | null }>,
+): AsyncGenerator<T> {
+  let cursor: string | undefined;
+  do {
+    const found = await page(cursor);
+    yield* found.data;
+    cursor = found.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+}

@@ -1,0 +1,283 @@
+//! Sending, sending again, believing.
+//!
+//! | what came | then |
+//! |---|---|
+//! | no connection, no answer in time, 5xx, `retryable` | the same body under the same key with a new nonce, until tries or patience end |
+//! | 2xx, or a refusal, with a good signature | that |
+//! | 401 | the platform does not believe who asks: it changed nothing, and says so unsigned |
+//! | anything without a good signature | [`Error::Forged`]: nothing of it counts |
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use ark::signing::{NONCE_HEADER, Request, SERIAL_HEADER, SIGNATURE_HEADER, Stamp, TIMESTAMP_HEADER, verify_answer};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::credential::{Credential, now};
+use crate::error::{ApiError, Error};
+use crate::pages::Pages;
+use crate::platform_keys::PlatformKeys;
+
+/// A word under which something is done once, however often it is asked: 1 to 128 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// One of the caller's own, who keeps it with what is asked: then a call after a crash is the same one.
+    ///
+    /// # Errors
+    /// [`Error::Key`].
+    pub fn of(text: &str) -> Result<Self, Error> {
+        let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Self(text.to_owned())) } else { Err(Error::Key) }
+    }
+
+    /// A random one.
+    ///
+    /// # Errors
+    /// [`Error::Random`].
+    pub fn random() -> Result<Self, Error> {
+        Stamp::random(0).map(|stamp| Self(stamp.nonce().to_owned())).map_err(|_| Error::Random)
+    }
+}
+
+/// How long a call goes on asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How often at most.
+    pub tries: u32,
+    /// For how long at most, all tries together.
+    pub whole: Duration,
+    /// How long one try waits for its answer.
+    pub each: Duration,
+    /// The pause before the second try; each next one is twice as long, up to five seconds.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            tries: 6,
+            whole: Duration::from_secs(60),
+            each: Duration::from_secs(35),
+            pause: Duration::from_millis(200),
+        }
+    }
+}
+
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// A caller of the platform. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    base: String,
+    http: reqwest::Client,
+    credential: Credential,
+    keys: PlatformKeys,
+    patience: Patience,
+}
+
+/// Shows where and who, and no key.
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Client({} as {:?})", self.base, self.credential)
+    }
+}
+
+/// What one try brought.
+enum Tried {
+    Body(Vec<u8>),
+    Again { why: String, after: Option<Duration> },
+}
+
+impl Client {
+    /// A caller of the platform at `base`: `https://pay.example`, without a path.
+    ///
+    /// # Errors
+    /// [`Error::Address`].
+    pub fn new(base: &str, credential: Credential) -> Result<Self, Error> {
+        let base = base.trim_end_matches('/');
+        let wrong = || Error::Address(base.to_owned());
+        let parsed: reqwest::Url = base.parse().map_err(|_| wrong())?;
+        if !matches!(parsed.scheme(), "http" | "https") || parsed.path() != "/" || parsed.query().is_some() {
+            return Err(wrong());
+        }
+        // An answer from elsewhere than was asked would not be signed for it, and a redirect would carry the request on.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        let (keys, patience) = (PlatformKeys::default(), Patience::default());
+        Ok(Self { base: base.to_owned(), http: http.map_err(|_| wrong())?, credential, keys, patience })
+    }
+
+    /// With these keys of the platform: who signs with a pair needs them.
+    #[must_use]
+    pub fn trusting(mut self, keys: PlatformKeys) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// With this patience.
+    #[must_use]
+    pub const fn patient(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, Error> {
+        self.call("GET", target, None, Vec::new()).await
+    }
+
+    /// Has something done, once.
+    ///
+    /// # Errors
+    /// [`Error`]; after [`Error::Unanswered`] and [`Error::Forged`] it may be done: ask again under the same key.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        key: &IdempotencyKey,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
+        let body = serde_json::to_vec(body).map_err(Error::Body)?;
+        self.call("POST", target, Some(key), body).await
+    }
+
+    /// As [`Client::post`], without a body.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub async fn post_nothing<T: DeserializeOwned>(&self, target: &str, key: &IdempotencyKey) -> Result<T, Error> {
+        self.call("POST", target, Some(key), Vec::new()).await
+    }
+
+    /// The rows of a list, page by page; `target` is its path with whatever narrows it.
+    #[must_use]
+    pub fn list<T: DeserializeOwned>(&self, target: &str) -> Pages<T> {
+        Pages::new(self.clone(), target)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        target: &str,
+        key: Option<&IdempotencyKey>,
+        body: Vec<u8>,
+    ) -> Result<T, Error> {
+        let what = format!("{method} {}", target.split('?').next().unwrap_or_default());
+        let until = Instant::now().checked_add(self.patience.whole);
+        let (mut tries, mut pause) = (0_u32, self.patience.pause);
+        loop {
+            tries = tries.saturating_add(1);
+            let (last, after) = match self.once(method, target, key, &body).await? {
+                Tried::Body(bytes) => {
+                    return serde_json::from_slice(&bytes).map_err(|source| Error::Answer { what, source });
+                }
+                Tried::Again { why, after } => (why, after),
+            };
+            let wait = after.unwrap_or(pause).min(PAUSE_MAX);
+            let over = until.zip(Instant::now().checked_add(wait)).is_some_and(|(until, next)| next >= until);
+            if tries >= self.patience.tries || over {
+                return Err(Error::Unanswered { what, tries, last });
+            }
+            tokio::time::sleep(wait).await;
+            pause = pause.saturating_mul(2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Sends it once, with a signature and a nonce of its own.
+    async fn once(
+        &self,
+        method: &'static str,
+        target: &str,
+        key: Option<&IdempotencyKey>,
+        body: &[u8],
+    ) -> Result<Tried, Error> {
+        let again = |why: String| Ok(Tried::Again { why, after: None });
+        let authorization = self.credential.authorize(&Request { method, target, body })?;
+        let sent = if method == "GET" { reqwest::Method::GET } else { reqwest::Method::POST };
+        let mut request = self.http.request(sent, format!("{}{target}", self.base)).timeout(self.patience.each);
+        request = request.header("authorization", authorization.to_string()).header("accept", "application/json");
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json").body(body.to_vec());
+        }
+        if let Some(IdempotencyKey(key)) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return again(error.without_url().to_string()),
+        };
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        match response.bytes().await {
+            Ok(bytes) => self.believed(status, &headers, bytes.to_vec()),
+            Err(error) => again(error.without_url().to_string()),
+        }
+    }
+
+    /// What an answer comes to.
+    fn believed(&self, status: u16, headers: &HeaderMap, body: Vec<u8>) -> Result<Tried, Error> {
+        if let 500.. = status {
+            // Signed or not, it proves nothing: the same question again.
+            let why = refusal(status, headers, &body).map_or_else(|| format!("status {status}"), |told| told.message);
+            return Ok(Tried::Again { why, after: retry_after(headers) });
+        }
+        if status == 401 {
+            return Err(refusal(status, headers, &body).map_or(Error::Forged, |told| Error::Api(Box::new(told))));
+        }
+        self.check(headers, &body)?;
+        if (200..300).contains(&status) {
+            return Ok(Tried::Body(body));
+        }
+        match refusal(status, headers, &body) {
+            Some(told) if told.retryable => Ok(Tried::Again { why: told.message, after: told.retry_after }),
+            Some(told) => Err(Error::Api(Box::new(told))),
+            None => Err(Error::Forged),
+        }
+    }
+
+    /// Checks an answer's signature and its time.
+    fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).ok_or(Error::Forged);
+        let stamp = Stamp::parse(header(TIMESTAMP_HEADER)?, header(NONCE_HEADER)?).map_err(|_| Error::Forged)?;
+        stamp.check_fresh(now()).map_err(|_| Error::Forged)?;
+        let signature = header(SIGNATURE_HEADER)?;
+        match self.credential.shared() {
+            Some(key) => verify_answer(key, &stamp, body, signature).map_err(|_| Error::Forged),
+            None => self.keys.check(header(SERIAL_HEADER)?, &stamp, body, signature),
+        }
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+fn refusal(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<ApiError> {
+    let mut value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let told: ApiError = serde_json::from_value(value.get_mut("error")?.take()).ok()?;
+    Some(ApiError { status, retry_after: retry_after(headers), ..told })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_keys_are_checked_before_anything_is_sent() {
+        let credential = Credential::secret("mch_3", &"5a".repeat(32)).unwrap();
+        for wrong in ["", "pay.example", "ftp://pay.example", "https://pay.example/v1", "https://pay.example?a=b"] {
+            assert!(matches!(Client::new(wrong, credential.clone()), Err(Error::Address(_))), "{wrong}");
+        }
+        let client = Client::new("https://pay.example/", credential).unwrap();
+        assert_eq!(format!("{client:?}"), "Client(https://pay.example as Credential(mch_3, 1))");
+        for wrong in ["", "two words", "ü", &"k".repeat(129)] {
+            assert!(matches!(IdempotencyKey::of(wrong), Err(Error::Key)), "{wrong}");
+        }
+        assert_ne!(IdempotencyKey::random().unwrap(), IdempotencyKey::random().unwrap());
+    }
+}

@@ -1,0 +1,40 @@
+//! The merchants' client of the platform's public API: typed calls, signed requests, verified answers, webhooks.
+//!
+//! ```text
+//!  call ─► body, idempotency key ─► signed (HMAC-SM3, SM2 or RSA) ─► sent
+//!            ▲                                                        │
+//!            └─ same key, new nonce ◄─ no answer, or "come back" ◄────┤
+//!                                                                     └─► answer: signature first, then what it says
+//! ```
+//!
+//! | where | what |
+//! |---|---|
+//! | [`credential`] | who asks, and with which key |
+//! | [`client`](Client) | sending, sending again, believing |
+//! | [`calls`] | orders, payments, refunds, splits, withdrawals, webhooks |
+//! | [`model`] | what goes out and what comes back |
+//! | [`pages`] | lists, page by page |
+//! | [`platform_keys`] | the platform's public keys |
+//! | [`webhook`] | what the platform tells |
+//! | [`error`] | what went wrong, and what to do about it |
+//!
+//! Invariants:
+//! - What changes something carries an [`IdempotencyKey`] and is sent again only under the same one, so it is done once.
+//! - Nothing is believed before its signature; the few answers that are not signed never count as a success or a refusal.
+//! - No secret is in an error or in `Debug`.
+
+pub mod calls;
+mod client;
+pub mod credential;
+pub mod error;
+pub mod model;
+pub mod pages;
+pub mod platform_keys;
+pub mod webhook;
+
+pub use client::{Client, IdempotencyKey, Patience};
+pub use credential::Credential;
+pub use error::{ApiError, Error, Remedy};
+pub use pages::Pages;
+pub use platform_keys::PlatformKeys;
+pub use webhook::{Received, WebhookError};

@@ -1,0 +1,412 @@
+//! What goes out and what comes back. Amounts are minor units. Answers may grow fields; those that nobody knows here are dropped.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Minor units: fen of a yuan.
+pub type Minor = i64;
+
+/// An order to be placed (下单).
+#[derive(Debug, Clone, Serialize)]
+pub struct NewOrder {
+    /// The merchant's own number, unique for the merchant.
+    pub out_trade_no: String,
+    /// The user who pays: `usr_…`.
+    pub payer: String,
+    /// What for.
+    pub items: Vec<Item>,
+    /// `CNY`.
+    pub currency: String,
+    /// With instruments it is paid in the same step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instruments: Vec<Instrument>,
+    /// How often it may be tried; the platform's setting unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tries_allowed: Option<u32>,
+    /// An agreement account that gets the money in place of the merchant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+}
+
+impl NewOrder {
+    /// In yuan, of these items, without an instrument yet.
+    #[must_use]
+    pub fn of(out_trade_no: &str, payer: &str, items: Vec<Item>) -> Self {
+        Self {
+            out_trade_no: out_trade_no.to_owned(),
+            payer: payer.to_owned(),
+            items,
+            currency: String::from("CNY"),
+            instruments: Vec::new(),
+            tries_allowed: None,
+            destination: None,
+        }
+    }
+}
+
+/// What an order is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// `rent`, `deposit`, `service_fee`, `commission`, `earnest_money`, `house_price`, …
+    pub kind: String,
+    /// Minor units.
+    pub amount: Minor,
+}
+
+/// What is paid with.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Instrument {
+    /// A bank card under a signed agreement (协议支付).
+    Card(Card),
+    /// The payer's provident fund (公积金): rent only.
+    Fund {
+        /// The lease's number at the centre.
+        contract: String,
+        /// Minor units.
+        amount: Minor,
+    },
+    /// The channel's own page (网关支付).
+    Redirect {
+        /// `epcc` or `unionpay`; rules choose unless said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rail: Option<String>,
+        /// Where the browser goes afterwards.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        return_url: Option<String>,
+        /// Minor units.
+        amount: Minor,
+    },
+}
+
+/// A bank card: at one network, or at several, of which rules choose.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Card {
+    /// `epcc` or `unionpay`, with `agreement`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rail: Option<String>,
+    /// The agreement's number there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<String>,
+    /// In place of both: the agreement at each network.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub agreements: BTreeMap<String, String>,
+    /// The first three digits of the bank's interbank number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bank: Option<String>,
+    /// The card as it may be shown: 6 + 4.
+    pub mask: String,
+    /// Whether it is a credit card.
+    pub credit: bool,
+    /// Minor units.
+    pub amount: Minor,
+}
+
+macro_rules! statuses {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$each])* $variant,)*
+            /// One that this client is too old for.
+            #[serde(other)]
+            Other,
+        }
+    };
+}
+
+statuses! {
+    /// Where an order stands.
+    OrderStatus {
+        /// Nothing was tried yet.
+        Created,
+        /// A try is under way, or its end is unknown.
+        Paying,
+        /// Paid.
+        Success,
+        /// No try is left.
+        Failed,
+        /// Ended unpaid, confirmed by the channel.
+        Closed,
+    }
+}
+
+statuses! {
+    /// Where a refund stands.
+    RefundStatus {
+        /// Nothing was sent yet.
+        Created,
+        /// On its way.
+        InTransit,
+        /// The money is back.
+        Success,
+        /// It is not, at least in part.
+        Failed,
+        /// The channel's answer did not come.
+        Unknown,
+    }
+}
+
+statuses! {
+    /// Where a payout stands.
+    PayoutStatus {
+        /// Nothing was held yet.
+        Created,
+        /// The money is held.
+        Held,
+        /// On its way.
+        Sent,
+        /// It arrived.
+        Success,
+        /// It did not; the money is back on the account.
+        Failed,
+        /// The channel's answer did not come.
+        Unknown,
+        /// Taken back before it was sent.
+        Cancelled,
+        /// It arrived and came back (退票).
+        Returned,
+    }
+}
+
+/// An order.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Order {
+    /// `ord_…`.
+    pub id: String,
+    /// Whose.
+    pub merchant: String,
+    /// The merchant's own number.
+    pub out_trade_no: String,
+    /// Who pays.
+    pub payer: String,
+    /// What for.
+    pub items: Vec<Item>,
+    /// Minor units.
+    pub amount: Minor,
+    /// Its currency.
+    pub currency: String,
+    /// The institution's fee.
+    pub fee: Minor,
+    /// What the merchant gets.
+    pub net: Minor,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Whose failure it was, where it failed: `user`, `risk`, `bank` or `system`.
+    #[serde(default)]
+    pub failure: Option<String>,
+    /// How often it was tried.
+    pub tries: u32,
+    /// Each instrument of each try.
+    pub legs: Vec<Leg>,
+    /// Minor units that went back.
+    pub refunded: Minor,
+    /// Whether the money is available.
+    pub settled: bool,
+    /// What may be done with it now.
+    pub allowed_actions: Vec<String>,
+}
+
+impl Order {
+    /// Whether nothing more becomes of it by itself.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self.status {
+            OrderStatus::Success | OrderStatus::Failed | OrderStatus::Closed => true,
+            OrderStatus::Created | OrderStatus::Paying | OrderStatus::Other => false,
+        }
+    }
+}
+
+/// One instrument of one try.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Leg {
+    /// `leg_…`.
+    pub id: String,
+    /// `epcc`, `unionpay` or `fund`.
+    pub rail: String,
+    /// Minor units.
+    pub amount: Minor,
+    /// `created`, `sent`, `held`, `captured`, `failed`, `unknown`, `released` or `reversed`.
+    pub status: String,
+    /// Whose failure it was.
+    #[serde(default)]
+    pub failure: Option<String>,
+}
+
+/// A refund to be made (退款).
+#[derive(Debug, Clone, Serialize)]
+pub struct NewRefund {
+    /// The merchant's own number, unique for the order.
+    pub out_refund_no: String,
+    /// Minor units.
+    pub amount: Minor,
+    /// Whether the fee goes back too.
+    pub return_fee: bool,
+}
+
+/// A refund.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Refund {
+    /// `rfd_…`.
+    pub id: String,
+    /// Of which order.
+    pub order: String,
+    /// The merchant's own number.
+    pub out_refund_no: String,
+    /// Minor units asked for.
+    pub amount: Minor,
+    /// Minor units that are with the payer.
+    pub succeeded: Minor,
+    /// Where it stands.
+    pub status: RefundStatus,
+}
+
+/// A split (分账) of what an order brought.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewSplit {
+    /// The merchant's own number, unique for the order.
+    pub out_split_no: String,
+    /// Who gets what.
+    pub parts: Vec<SplitPart>,
+}
+
+/// One receiver's part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitPart {
+    /// The receiver: `mch_…`.
+    pub merchant: String,
+    /// Minor units.
+    pub amount: Minor,
+}
+
+/// A split that was made.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Split {
+    /// `spl_…`.
+    pub id: String,
+    /// Of which order.
+    pub order: String,
+    /// The merchant's own number.
+    pub out_split_no: String,
+    /// Who got what.
+    pub parts: Vec<SplitPart>,
+    /// Minor units together.
+    pub amount: Minor,
+}
+
+/// A withdrawal (提现) to the merchant's own settlement account.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewWithdrawal {
+    /// The account that pays, 2203: `acc_…`.
+    pub account: String,
+    /// Minor units that shall arrive.
+    pub amount: Minor,
+    /// The account's currency.
+    pub currency: String,
+    /// Whether it is sent in the same step.
+    pub send_now: bool,
+}
+
+/// What is sent of it.
+#[derive(Serialize)]
+pub(crate) struct WirePayout<'a> {
+    #[serde(flatten)]
+    pub(crate) withdrawal: &'a NewWithdrawal,
+    pub(crate) to: WireDestination,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum WireDestination {
+    Settlement,
+}
+
+/// A payout or withdrawal.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Payout {
+    /// `pay_…`.
+    pub id: String,
+    /// Which account paid.
+    pub account: String,
+    /// Minor units.
+    pub amount: Minor,
+    /// Minor units beside them.
+    pub fee: Minor,
+    /// Where it stands.
+    pub status: PayoutStatus,
+    /// Why it failed: the class and the channel's code.
+    #[serde(default)]
+    pub failure: Option<Value>,
+}
+
+/// An account.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Account {
+    /// `acc_…`.
+    pub id: String,
+    /// Minor units.
+    pub balance: Minor,
+    /// Minor units that may be used.
+    pub available: Minor,
+    /// Its currency.
+    pub currency: String,
+}
+
+/// Where the platform is to tell what happens.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewWebhook {
+    /// `https://…`.
+    pub url: String,
+    /// `order.paid`, `refund.succeeded`, …
+    pub kinds: Vec<String>,
+    /// `sm2_with_sm3` unless said, or `sha256_rsa2048`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
+}
+
+/// A webhook.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Webhook {
+    /// `whk_…`.
+    pub id: String,
+    /// Where it tells.
+    pub url: String,
+    /// What it tells.
+    pub kinds: Vec<String>,
+    /// `enabled`, `disabled` or `removed`.
+    pub status: String,
+}
+
+/// A key that the platform signs with.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PlatformKey {
+    /// What `Lintel-Serial` names.
+    pub serial_no: String,
+    /// `sm2_with_sm3` or `sha256_rsa2048`.
+    pub scheme: String,
+    /// In PEM.
+    pub public_key: String,
+}
+
+/// A stable code of an error.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Code {
+    /// The code.
+    pub code: String,
+    /// The status that it comes with.
+    pub status: u16,
+    /// Whether the business said no.
+    pub refusal: bool,
+    /// What it means.
+    pub meaning: String,
+}
+
+/// Rows that come without a cursor.
+#[derive(Deserialize)]
+pub(crate) struct Rows<T> {
+    pub(crate) data: Vec<T>,
+}

@@ -1,0 +1,210 @@
+//! EPCC's other side: byte for byte as the fixtures, with RSA; each fault by itself; with SM2, and agreements:
+//! `crates/server/tests/it/epcc.rs`.
+
+use std::fs;
+
+use ark::provider::{KeyKind, Signing};
+use ark::{Provider as _, Soft};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::{Router, routing};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sandbox::bank::{EpccKeys, EpccSettings, Rail};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::contract::{blocks, fixture};
+use crate::support::{DAY, NEXT_DAY, World};
+
+const DEBIT: &str = "2026030500000000000000420000042";
+const PAY: &str = "2026030500000000000000450000045";
+
+/// Keys of the fixtures: what signs as EPCC there, and the platform's public key.
+fn keys() -> EpccKeys {
+    let pem = fs::read_to_string(fixture("unionpay_online/theirs.key.pem")).unwrap();
+    let lines: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let private = hex::encode(BASE64_STANDARD.decode(lines).unwrap());
+    let public = fs::read_to_string(fixture("unionpay_online/ours.pub.pem")).unwrap();
+    EpccKeys::read("rsa", &private, &public).unwrap()
+}
+
+/// The body of the nth message of a conversation that is marked so.
+fn body(name: &str, mark: &str, nth: usize) -> String {
+    let block = blocks(&format!("epcc/{name}.txt"), mark).remove(nth);
+    block.split_once("\n\n").map_or(block.clone(), |(_, body)| body.to_owned())
+}
+
+/// Of the answers that a conversation shows, those of the request and those of the query, the one that holds this text.
+fn answer(name: &str, message_type: &str, text: &str) -> String {
+    let all = blocks(&format!("epcc/{name}.txt"), "<");
+    let fits = |block: &&String| block.contains(message_type) && block.contains(text);
+    let block = all.iter().find(fits).unwrap_or_else(|| panic!("{name}: {message_type} with {text}"));
+    block.split_once("\n\n").unwrap().1.to_owned()
+}
+
+struct Network(World);
+
+impl Network {
+    async fn start(plan: &str) -> Self {
+        let settings = EpccSettings { keys: keys(), notify_url: None };
+        Self(World::start_as(plan, 1, None, settings).await)
+    }
+
+    async fn send(&self, body: String) -> Option<(u16, String)> {
+        let answer = self.0.client.post(&self.0.url).body(body).send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.text().await.ok()?))
+    }
+
+    /// What the request of a conversation is answered.
+    async fn ask(&self, name: &str) -> Option<(u16, String)> {
+        self.send(body(name, ">", 0)).await
+    }
+
+    async fn query(&self, name: &str) -> String {
+        self.send(body(name, ">", 1)).await.unwrap().1
+    }
+
+    /// Where notifications go from now on.
+    async fn told(&self) -> mpsc::UnboundedReceiver<String> {
+        async fn take(State(told): State<mpsc::UnboundedSender<String>>, body: Bytes) {
+            told.send(String::from_utf8(body.to_vec()).unwrap()).unwrap();
+        }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/told", listener.local_addr().unwrap());
+        let router = Router::new().route("/told", routing::post(take)).with_state(sender);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        assert_eq!(self.0.sandbox("epcc/route", json!({ "url": url })).await.0, 200);
+        receiver
+    }
+}
+
+/// The notification of a kind that the fixtures show.
+fn notification(text: &str) -> String {
+    answer("notifications", "epcc.303.001.01", text)
+}
+
+#[tokio::test]
+async fn every_operation_speaks_as_the_fixtures_do() {
+    let network = Network::start("").await;
+    for (name, answered) in [("debit", "epcc.202"), ("refund", "epcc.232"), ("pay", "epcc.212")] {
+        assert_eq!(network.query(name).await, answer(name, "epcc.302", "PS400003"), "{name} is not there yet");
+        assert_eq!(network.ask(name).await.unwrap(), (200, answer(name, answered, "<TrxStatus>00")), "{name}");
+        assert_eq!(network.query(name).await, answer(name, "epcc.302", "<TrxStatus>00"), "{name}");
+        assert_eq!(network.ask(name).await.unwrap().1, answer(name, answered, "PS400002"), "{name} again");
+    }
+    assert_eq!(network.0.bank.day_totals(DAY, Rail::Epcc).in_sum, 500_000);
+    assert_eq!(network.0.bank.report().sent_again, 3);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_refused_for_good() {
+    let plan = "[[rail]]\nname = \"epcc\"\ndecline = 10000\ncode = \"30000001\"";
+    let network = Network::start(plan).await;
+    assert_eq!(network.ask("debit").await.unwrap().1, answer("debit", "epcc.202", "PB200001"));
+    assert_eq!(network.query("debit").await, answer("debit", "epcc.302", "PB200001"));
+    assert_eq!(network.ask("pay").await.unwrap().1, answer("pay", "epcc.212", "<TrxStatus>00"), "debits only");
+}
+
+#[tokio::test]
+async fn the_daily_file_is_the_fixtures_and_only_of_a_day_that_is_over() {
+    let network = Network::start("return_nth = [1]").await;
+    for name in ["debit", "refund", "pay"] {
+        network.ask(name).await.unwrap();
+    }
+    let mut told = network.told().await;
+    assert_eq!(network.0.bank.return_all(), 1);
+    let came_back = told.recv().await.unwrap();
+    assert!(came_back.contains("<TrxStatus>04") && came_back.contains("<RtnBatchId>B202603050099"), "{came_back}");
+    assert_eq!(network.query("pay").await, answer("pay", "epcc.302", "<TrxStatus>00"), "it was done");
+    let day = DAY.to_string();
+    assert_eq!(network.send(asks_for(&day, 1)).await.unwrap().0, 409, "the day is not over");
+    network.0.bank.set_clearing_date(jiff::civil::date(2026, 3, 7)).unwrap();
+    for (date, name) in [(DAY, "daily_1_of_1.clr"), (NEXT_DAY, "daily_empty.clr")] {
+        let file = network.send(asks_for(&date.to_string(), 1)).await.unwrap();
+        let right = fs::read_to_string(fixture(&format!("epcc/{name}"))).unwrap();
+        assert_eq!(file, (200, right), "{name}");
+    }
+    assert_eq!(network.send(asks_for(&day, 2)).await.unwrap().0, 404);
+    assert_eq!(network.send(asks_for("yesterday", 1)).await.unwrap().0, 400);
+}
+
+/// What the platform asks for a part of a daily file with, signed by the fixtures' key of the platform.
+fn asks_for(date: &str, part: u32) -> String {
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><root><MsgHeader><SndDt>2026-03-05T00:00:00</SndDt>\
+         <MsgTp>epcc.311.001.01</MsgTp><IssrId>Z2026031000019</IssrId><Drctn>11</Drctn><SignSN>4002569999</SignSN></MsgHeader>\
+         <MsgBody><FileInf><FileDt>{date}</FileDt><FilePt>{part}</FilePt></FileInf></MsgBody></root>"
+    );
+    let config: Value = serde_json::from_slice(&fs::read(fixture("epcc/rsa.json")).unwrap()).unwrap();
+    let soft = Soft::with_known_keys(0).unwrap();
+    let pair = soft.import(KeyKind::Rsa2048, &hex::decode(config["key"].as_str().unwrap()).unwrap()).unwrap();
+    let signature = soft.sign(pair, Signing::RsaPkcs1Sha256, text.as_bytes()).unwrap();
+    format!("{text}{{S:{}}}", BASE64_STANDARD.encode(signature))
+}
+
+#[tokio::test]
+async fn each_fault_spoils_the_way_and_never_the_books() {
+    let only = |fault: &str| format!("hold_ms = 1\nlate_ms = 1\nin_progress_queries = 2\n[debit]\n{fault} = 10000");
+    let done = answer("debit", "epcc.302", "<TrxStatus>00");
+    let not_found = answer("debit", "epcc.302", "PS400003");
+    // Nothing was done: a query says so.
+    for fault in ["lost_before", "garbage_before"] {
+        let network = Network::start(&only(fault)).await;
+        let answered = network.ask("debit").await;
+        assert!(answered.is_none_or(|(status, _)| status == 500), "{fault}");
+        assert_eq!(network.query("debit").await, not_found, "{fault}");
+        assert_eq!(network.0.bank.day_totals(DAY, Rail::Epcc).in_sum, 0, "{fault}");
+    }
+    // It was done: how the answer comes, and how often it is told besides.
+    for (fault, answers, told_times) in
+        [("lost_after", false, 0), ("garbage_after", false, 0), ("late", true, 1), ("twice", true, 2)]
+    {
+        let network = Network::start(&only(fault)).await;
+        let mut told = network.told().await;
+        let answered = network.ask("debit").await.filter(|(status, _)| *status == 200);
+        assert_eq!(answered.is_some(), answers, "{fault}");
+        for _ in 0..told_times {
+            assert_eq!(told.recv().await.unwrap(), notification("<TrxStatus>00"), "{fault}");
+        }
+        assert_eq!(network.query("debit").await, done, "{fault}");
+        assert_eq!(network.0.bank.day_totals(DAY, Rail::Epcc).in_sum, 500_000, "{fault}");
+        assert!(told.try_recv().is_err(), "{fault}");
+    }
+    let network = Network::start(&only("in_progress")).await;
+    let mut told = network.told().await;
+    assert_eq!(network.ask("debit").await.unwrap().1, answer("debit", "epcc.202", "<TrxStatus>02"));
+    assert_eq!(network.query("debit").await, answer("debit", "epcc.302", "<TrxStatus>02"));
+    assert_eq!(network.query("debit").await, done, "the second query settles it");
+    assert_eq!(told.recv().await.unwrap(), notification("<TrxStatus>00"));
+}
+
+#[tokio::test]
+async fn what_is_told_out_of_turn_is_of_another_amount_or_anothers() {
+    let network = Network::start("").await;
+    network.ask("debit").await.unwrap();
+    let mut told = network.told().await;
+    let tell = async |twist: Value| network.0.sandbox("epcc/tell", twist).await.0;
+    assert_eq!(tell(json!({ "transaction": DEBIT, "amount": 500_001 })).await, 200);
+    assert!(told.recv().await.unwrap().contains("CNY5000.01"));
+    assert_eq!(tell(json!({ "transaction": DEBIT, "forged": true })).await, 200);
+    let (forged, right) = (told.recv().await.unwrap(), notification("<TrxStatus>00"));
+    let text = |told: &str| told.rsplit_once("{S:").unwrap().0.to_owned();
+    assert!(forged != right && text(&forged) == text(&right), "{forged}");
+    assert_eq!(tell(json!({ "transaction": PAY })).await, 409);
+    assert_eq!(tell(json!({ "transaction": "42" })).await, 400);
+}
+
+#[tokio::test]
+async fn a_message_that_was_touched_does_nothing() {
+    let network = Network::start("").await;
+    let whole = body("debit", ">", 0);
+    for touched in [whole.replace("5000.00", "5000.01"), whole.replace("{S:", "{T:"), String::new()] {
+        assert_eq!(network.send(touched).await.unwrap().0, 401);
+    }
+    assert_eq!(network.query("debit").await, answer("debit", "epcc.302", "PS400003"));
+    assert_eq!(network.0.bank.report().unsigned, 3);
+}
