@@ -122,20 +122,22 @@ impl World {
         let accounts = self.follower.state().accounts.iter().map(|(_, account)| account);
         let wallets: Vec<_> =
             accounts.filter(|account| account.subject == Subject::Personal).map(|account| account.id).collect();
-        let merchants = self.follower.state().merchants.iter().map(|(_, merchant)| merchant.id).collect();
         for (number, account) in wallets.iter().copied().enumerate() {
             let (agreement, mask) = (format!("wallet-{number}"), "622202******1234".into());
             let top_up = CreateTopUp { account, agreement, mask, amount: FILLED, currency: CNY, device: None };
             self.chore(Chore::Ask(Box::new(Command::TopUp(TopUpCommand::Create(top_up)))));
         }
-        if let Some(day) = &mut self.day {
-            (day.wallets, day.merchants) = (wallets, merchants);
-        }
     }
 
-    /// Draws when orders come, and lets the first one.
+    /// Draws when orders come, and lets the first one. Wallets that a bank refused to fill pay nothing out.
     pub(crate) fn opens_doors(&mut self) {
+        let state = self.follower.state();
+        let filled = state.accounts.iter().map(|(_, account)| account);
+        let filled = filled.filter(|account| account.subject == Subject::Personal && account.balance >= FILLED);
+        let wallets = filled.map(|account| account.id).collect();
+        let merchants = state.merchants.iter().map(|(_, merchant)| merchant.id).collect();
         let Some(day) = &mut self.day else { return };
+        (day.wallets, day.merchants) = (wallets, merchants);
         day.arrivals = super::curve::arrivals(&day.plan.curve, day.plan.orders, &mut self.random);
         self.awaits(0);
     }
