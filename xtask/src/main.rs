@@ -41,7 +41,8 @@ cargo xtask COMMAND
                       again, start it and check that it lost nothing. ARGS go to
                       `lintel-sandbox crash`: --rounds N, --seed S, --cold N, --json, …
   sim SEED            replay one run of the simulator and print everything that happened;
-                      `sim --seeds N [--from S]` runs N and prints the first that fails
+                      `sim --seeds N [--from S]` runs N and prints the first that fails;
+                      `sim day [--orders N] [--json]` runs a day under a plan and its figures
   fuzz [TARGET] [--seconds N] [--keep]
                       feed the parsers of `ark` and `iso8583` with what coverage suggests,
                       N seconds (else 60) a target, all of them or one; stops at the first

@@ -1,5 +1,6 @@
 //! The laws, asked of a state or of an output. Who breaks one ends the run.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -23,6 +24,15 @@ pub struct Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.law, self.found)
+    }
+}
+
+impl Violation {
+    /// Of what a run ended with that panicked.
+    pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Self { law: "nothing panics", found: text.unwrap_or_default() }
     }
 }
 

@@ -19,6 +19,8 @@ const INDEX: &str = "store.db-shm";
 #[derive(Debug)]
 pub(crate) struct Files {
     directory: Directory,
+    /// Whether a crash may lose commits here.
+    pub(crate) may_be_lost: bool,
 }
 
 /// A store without rows, made once a process: its tables take longer than a run has.
@@ -43,7 +45,7 @@ impl Files {
         let directory = Directory::new().expect("a directory for temporary files");
         fs::write(directory.path().join(STORE), empty_store()).expect("room for a store");
         fs::create_dir(directory.path().join("kept")).expect("room for a directory");
-        Self { directory }
+        Self { directory, may_be_lost: true }
     }
 
     fn live(&self, name: &str) -> PathBuf {
@@ -79,8 +81,11 @@ impl Files {
         done
     }
 
-    /// Keeps the store as it stands, while nothing is being written.
+    /// Keeps the store as it stands, while nothing is being written; if a crash may lose what comes behind.
     pub(crate) fn keep(&self) {
+        if !self.may_be_lost {
+            return;
+        }
         for name in [STORE, LOG] {
             copy(&self.live(name), &self.kept(name));
         }

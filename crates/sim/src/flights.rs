@@ -11,13 +11,10 @@ use node::site::Errand;
 
 use crate::check::Checked;
 use crate::fault::Fault;
-use crate::network::{self, Message, Network, TIMEOUT_MS};
-use crate::node::{Output, PATIENCE, Waits};
+use crate::network::{self, Message, Network};
+use crate::node::{Output, Waits};
 use crate::sites::Down;
 use crate::world::{Event, World};
-
-/// The last query is far behind what any answer waits for.
-const PATIENT_MS: u64 = PATIENCE.max_ms;
 
 impl World {
     /// A flight takes its next step.
@@ -31,16 +28,17 @@ impl World {
         match carried.flight.step(clock, &nonce) {
             Step::Send(request) => {
                 let attempt = carried.flight.attempt().clone();
+                let errand = carried.flight.errand().unwrap_or(Errand::Query);
                 let call = self.network.next_call();
                 carried.waits = Waits::Call(call);
-                self.calls(&attempt, call, request)
+                self.calls(&attempt, call, errand, request)
             }
             Step::Report(outcome) => {
                 carried.waits = Waits::Report;
                 self.reports(id, outcome)
             }
             Step::Wait { ms } => {
-                let ms = i64::try_from(ms.min(PATIENT_MS)).expect("patience is short");
+                let ms = i64::try_from(ms.min(self.terms.patience.max_ms)).expect("patience is short");
                 self.after(ms, Event::Flies(life, id));
                 Ok(())
             }
@@ -52,11 +50,10 @@ impl World {
         }
     }
 
-    fn calls(&mut self, attempt: &Attempt, call: u64, request: channels::Request) -> Checked {
+    fn calls(&mut self, attempt: &Attempt, call: u64, errand: Errand, request: channels::Request) -> Checked {
         self.stats.calls += 1;
-        let (id, life) = (attempt.id, self.life);
-        let is_operation = !request.path.ends_with("/query");
-        let down = match self.picks(id, attempt.rail, if is_operation { Errand::Send } else { Errand::Query }) {
+        let (id, life, is_operation) = (attempt.id, self.life, errand == Errand::Send);
+        let down = match self.picks(id, attempt.rail, errand) {
             Ok(down) => down,
             Err(ms) => {
                 self.after(ms, Event::Fails(life, id, call, false));
@@ -68,6 +65,15 @@ impl World {
             self.soon(1, 50, Event::Fails(life, id, call, false));
             return Ok(());
         }
+        let site = self.node.as_ref().and_then(|node| node.flights.get(&id)?.site);
+        let through = site.map(|site| (attempt.rail, site));
+        let was_open = through.is_some_and(|(rail, site)| self.takes_connection(rail, site));
+        if down == Some(Down::Cut) && !was_open {
+            self.is_cut();
+            self.say("executor", format_args!("{id} waits for a connection"));
+            self.after(self.connect_ms(), Event::Fails(life, id, call, false));
+            return Ok(());
+        }
         if is_operation {
             self.network.writes(attempt, &request, &self.follower)?;
         }
@@ -75,16 +81,19 @@ impl World {
         self.trace.say(self.now, "executor", format_args!("{id} writes call {call}: {path} {}", attempt.serial()));
         let may_be_denied = is_operation && network::may_be_denied(attempt) && self.random.chance(self.weather.lie);
         let is_mute = down == Some(Down::Mute);
-        let message = Message { attempt: id, call, request, is_operation, may_be_denied, is_mute };
-        for ms in Network::ways(self.weather, &mut self.random) {
+        let message = Message { attempt: id, call, request, is_operation, may_be_denied, through, is_mute };
+        for ms in self.request_ways() {
             self.after(ms, Event::ToBank(Box::new(message.clone())));
         }
-        self.after(TIMEOUT_MS, Event::Fails(life, id, call, true));
+        self.after(self.terms.timeout_ms, Event::Fails(life, id, call, true));
         Ok(())
     }
 
     /// The bank gets a message and answers.
     pub(crate) fn at_the_bank(&mut self, message: Message) {
+        if self.is_on_a_cut_way(&message) {
+            return;
+        }
         let mut response = self.network.exchange(&message.request);
         let said = String::from_utf8_lossy(&response.body).into_owned();
         let code = said.split(r#""code":""#).nth(1).and_then(|rest| rest.get(..8)).unwrap_or("?").to_owned();
@@ -101,7 +110,7 @@ impl World {
         if message.is_mute {
             return;
         }
-        for ms in Network::ways(self.weather, &mut self.random) {
+        for ms in self.answer_ways() {
             let garbled = self.random.chance(self.weather.garbled);
             let response = if garbled { Network::garbled(&response, &mut self.random) } else { response.clone() };
             self.after(ms, Event::FromBank(Box::new(message.clone()), Box::new(response)));
@@ -110,6 +119,9 @@ impl World {
 
     /// An answer comes to whatever call of the attempt is open: a late one to a later call too.
     pub(crate) fn answered_by_the_bank(&mut self, message: &Message, response: Response) -> Checked {
+        if self.is_on_a_cut_way(message) {
+            return Ok(());
+        }
         let (id, call) = (message.attempt, message.call);
         let early = self.fault == Some(Fault::EarlyNotFound)
             && !message.is_operation
@@ -130,6 +142,16 @@ impl World {
         Ok(())
     }
 
+    /// Whether no packet passes where a message is now; then it is lost.
+    fn is_on_a_cut_way(&mut self, message: &Message) -> bool {
+        let is_cut = message.through.is_some_and(|(rail, site)| self.down_now(rail, site) == Some(Down::Cut));
+        if is_cut {
+            self.is_cut();
+            self.say("network", format_args!("loses a message of call {} of {}", message.call, message.attempt));
+        }
+        is_cut
+    }
+
     /// A call found no connection or got no answer.
     pub(crate) fn call_failed(&mut self, id: AttemptId, call: u64, written: bool) -> Checked {
         let resends = self.fault == Some(Fault::ResendNewSerial);
@@ -138,13 +160,16 @@ impl World {
         if open != Some(Waits::Call(call)) {
             return Ok(());
         }
+        let is_first = |carried: &crate::node::Carried| carried.site.is_some() && carried.avoid.is_none();
+        let is_first = self.node.as_ref().and_then(|node| node.flights.get(&id)).is_some_and(is_first);
         self.site_ended(id, Some(false));
         let Some(node) = &mut self.node else { return Ok(()) };
         let Some(carried) = node.flights.get_mut(&id) else { return Ok(()) };
         carried.waits = Waits::Time;
         if !written {
             carried.flight.ended(Call::NotWritten);
-            let ms = i64::try_from(carried.flight.retry_ms()).expect("patience is short");
+            let usual = i64::try_from(carried.flight.retry_ms()).expect("patience is short");
+            let ms = if self.terms.at_once && is_first { 0 } else { usual };
             self.after(ms, Event::Flies(life, id));
             return Ok(());
         }

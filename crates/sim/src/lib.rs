@@ -15,11 +15,13 @@
 //! | `disk`, `files`, `directory` | the journal's disk; the store's and the lake's files, and where they lie |
 //! | `sites` | two ways to each bank, which go down and come back |
 //! | `network` | wires to the banks of `sandbox`, which carry the channels' true bytes |
+//! | `day` | a day of many orders under a plan: curve, faults, figures |
 //! | `follower`, `check`, `end` | the laws: of each durable row, of each state, of the end |
 
 mod check;
 mod client;
 mod commands;
+mod day;
 mod directory;
 mod disk;
 mod end;
@@ -34,12 +36,14 @@ mod random;
 mod run;
 mod secrets;
 mod sites;
+mod terms;
 mod trace;
 mod weather;
 mod world;
 mod writer;
 
 pub use check::Violation;
+pub use day::{DayOutcome, Figures, PlanError, Rate, run_day};
 pub use fault::Fault;
 pub use run::{Outcome, PLANTED_OVERFLOW, run};
 pub use trace::Stats;

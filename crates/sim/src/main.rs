@@ -1,4 +1,4 @@
-//! `sim`: runs one seed and tells everything, or many and tells how far they came.
+//! `sim`: runs one seed and tells everything, or many and tells how far they came; or a day of many orders under a plan.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -14,9 +14,15 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use sim::{Fault, Outcome, Stats};
 
+mod told;
+
 const HELP: &str = "\
 sim SEED [--fault NAME]                replays one run and prints everything that happened
-sim --seeds N [--from S] [--fault NAME] runs N seeds from S on (1 if none is named) and prints the first that fails";
+sim --seeds N [--from S] [--fault NAME] runs N seeds from S on (1 if none is named) and prints the first that fails
+sim day [--plan FILE] [--orders N] [--trace] [--json]
+                                       runs a day under a plan (crates/sim/plans/day.toml if none is named; 200,000 orders take
+                                       some minutes) and prints what it came to; --trace prints everything that happened before,
+                                       --json ends with one object. Fails if a law is broken or a figure misses its aim";
 
 /// What is asked for.
 #[derive(Debug)]
@@ -29,6 +35,14 @@ struct Asked {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [day, rest @ ..] = &arguments[..]
+        && day == "day"
+    {
+        return told::day(rest).unwrap_or_else(|error| {
+            eprintln!("sim: {error:#}\n\n{HELP}");
+            ExitCode::FAILURE
+        });
+    }
     match ask(&arguments).and_then(|asked| run(&asked)) {
         Ok(code) => code,
         Err(error) => {

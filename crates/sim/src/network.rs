@@ -22,8 +22,6 @@ use crate::node::Channels;
 use crate::random::Random;
 use crate::weather::Weather;
 
-/// When a call without an answer is given up.
-pub(crate) const TIMEOUT_MS: i64 = 3_000;
 /// Nothing that was written is longer on its way.
 const LATEST_MS: i64 = 4_000;
 
@@ -38,7 +36,9 @@ pub(crate) struct Message {
     pub(crate) is_operation: bool,
     /// Whether a success of it may be told as a decline.
     pub(crate) may_be_denied: bool,
-    /// Whether the site it goes through gives no answers back.
+    /// The way it goes, and the site; none if nobody picked one.
+    pub(crate) through: Option<(Rail, usize)>,
+    /// Whether that site gives no answers back.
     pub(crate) is_mute: bool,
 }
 
@@ -75,17 +75,6 @@ fn plan(rate: u32) -> Plan {
 impl Network {
     /// Banks that keep their books from `date` on.
     pub(crate) fn new(seed: u64, weather: Weather, date: jiff::civil::Date) -> Self {
-        let key = MacKey::from_hex(SANDBOX_KEY_HEX).expect("the sandbox's key is one");
-        let plan = plan(weather.bank);
-        let bank = Bank::new(bank::Settings {
-            plan,
-            seed,
-            key: key.clone(),
-            date,
-            notify_url: None,
-            unionpay_secret: String::new(),
-            epcc: bank::EpccSettings::default(),
-        });
         let opened = |rail: Rail, name: &str| {
             let mut settings = json!({ "institution": "lintel", "key": SANDBOX_KEY_HEX });
             if rail != Rail::Fund {
@@ -98,7 +87,22 @@ impl Network {
             opened(Rail::UnionPay, "sandbox_bank"),
             opened(Rail::Fund, "sandbox_fund"),
         ];
-        Self { bank, channels: BTreeMap::from(channels), key, written: BTreeMap::new(), calls: 0 }
+        Self::between(seed, plan(weather.bank), date, BTreeMap::from(channels))
+    }
+
+    /// Banks with this plan of faults, reached through these channels.
+    pub(crate) fn between(seed: u64, plan: Plan, date: jiff::civil::Date, channels: Channels) -> Self {
+        let key = MacKey::from_hex(SANDBOX_KEY_HEX).expect("the sandbox's key is one");
+        let bank = Bank::new(bank::Settings {
+            plan,
+            seed,
+            key: key.clone(),
+            date,
+            notify_url: None,
+            unionpay_secret: String::new(),
+            epcc: bank::EpccSettings::default(),
+        });
+        Self { bank, channels, key, written: BTreeMap::new(), calls: 0 }
     }
 
     /// The channel of a rail.

@@ -26,12 +26,10 @@ use crate::files::Files;
 use crate::follower::Follower;
 use crate::secrets::secrets;
 use crate::sites;
+use crate::terms::Terms;
 
 /// Who waits for an answer: a client's number, and the number of its request.
 pub(crate) type Asker = (usize, u64);
-
-/// How long to wait between queries.
-pub(crate) const PATIENCE: Patience = Patience { first_ms: 200, max_ms: 5_000 };
 
 /// What leaves the node once the journal holds the state that it was computed from.
 #[derive(Debug)]
@@ -86,6 +84,8 @@ pub(crate) struct Node {
     /// The batch at the journal.
     pub(crate) syncing: Option<Batch>,
     pub(crate) epoch: u64,
+    /// How long flights wait between queries.
+    patience: Patience,
     /// By how much this machine's clock is ahead, in milliseconds.
     pub(crate) skew_ms: i64,
     /// Durable batches that the projector has not taken yet.
@@ -127,6 +127,7 @@ impl Node {
         files: &Files,
         follower: &mut Follower,
         channels: &Channels,
+        terms: &Terms,
         (now, skew_ms): (Time, i64),
         fault: Option<Fault>,
     ) -> Result<Self, Stopped> {
@@ -156,7 +157,7 @@ impl Node {
         }
         let gate = Gate::new(engine.state().position);
         let projected = engine.state().position;
-        let (flights, sites, behind) = (BTreeMap::new(), sites::fresh(channels), VecDeque::new());
+        let (flights, sites, behind) = (BTreeMap::new(), sites::fresh(channels, terms), VecDeque::new());
         let (syncing, closing) = (None, None);
         Ok(Self {
             engine,
@@ -170,6 +171,7 @@ impl Node {
             sites,
             syncing,
             epoch,
+            patience: terms.patience,
             skew_ms,
             behind,
             projected,
@@ -182,7 +184,7 @@ impl Node {
         let id = attempt.id;
         let Some(channel) = channels.get(&attempt.rail) else { return false };
         let original = executor::original(self.engine.state(), &attempt.operation);
-        let flight = Flight::new(attempt, original, channel.clone(), secrets().vault.clone(), self.epoch, PATIENCE);
+        let flight = Flight::new(attempt, original, channel.clone(), secrets().vault.clone(), self.epoch, self.patience);
         let carried = Carried { flight, waits: Waits::Time, site: None, avoid: None };
         self.flights.insert(id, carried).is_none()
     }

@@ -27,8 +27,8 @@ pub(crate) enum Chore {
     Ask(Box<Command>),
     /// Cut the day; the banks' date goes on with it.
     Cut,
-    /// Take a rail's clearing file.
-    Fetch(Rail, Date),
+    /// Take a rail's clearing file, from this part on.
+    Fetch(Rail, Date, u32),
     /// Book the payments that came back on a date.
     Returns(Date),
     /// Settle a merchant.
@@ -64,7 +64,7 @@ impl World {
         let command = match chore {
             Chore::Ask(command) => Some(*command),
             Chore::Cut => Some(Command::CutDay { next: None }),
-            Chore::Fetch(rail, date) => self.fetch(rail, date)?,
+            Chore::Fetch(rail, date, part) => self.fetch(rail, date, part)?,
             Chore::Returns(date) => self.returns(date)?,
             Chore::Settle(merchant) => {
                 let today = Date::in_shanghai(domain::envelope::Time(self.now));
@@ -120,6 +120,11 @@ impl World {
                 self.say("bank", format_args!("is on {next}"));
                 self.done_with_chore();
             }
+            (Command::TakeClearingFile(file), Some(Chore::Fetch(rail, date, part))) if !file.last => {
+                self.operator.chores.pop_front();
+                self.operator.chores.push_front(Chore::Fetch(rail, date, part + 1));
+                self.soon(1, 100, Event::Operates);
+            }
             // One of several: the list is asked for again.
             (Command::ReturnPayout { .. }, Some(Chore::Returns(_))) => self.soon(1, 100, Event::Operates),
             (Command::CloseDay { date, .. }, Some(Chore::Close(_))) => {
@@ -134,8 +139,8 @@ impl World {
         Ok(())
     }
 
-    /// The command that takes a clearing file of one part; nothing if no answer came.
-    fn fetch(&mut self, rail: Rail, date: Date) -> Checked<Option<Command>> {
+    /// The command that takes a part of a clearing file; nothing if no answer came.
+    fn fetch(&mut self, rail: Rail, date: Date, number: u32) -> Checked<Option<Command>> {
         let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
         let Some(channel) = self.network.channel(rail) else { return Ok(None) };
         if self.random.chance(self.weather.lost) {
@@ -143,14 +148,12 @@ impl World {
             return Ok(None);
         }
         let law = "a bank's file is believed";
-        let request = channel.build_statement(date, 1, &nonce).or_else(|error| broken(law, error.to_string()))?;
+        let request = channel.build_statement(date, number, &nonce).or_else(|error| broken(law, error.to_string()))?;
         let response = self.network.exchange(&request);
         let part = channel.statement(&response.body).or_else(|error| broken(law, error.to_string()))?.into_inner();
-        if part.parts != 1 {
-            return broken(law, format!("{} parts where a run has one", part.parts));
-        }
+        let last = number >= part.parts;
         let lines = part.lines.iter().map(ClearingLine::from).collect();
-        Ok(Some(Command::TakeClearingFile(TakeClearingFile { rail, date, part: 1, last: true, lines })))
+        Ok(Some(Command::TakeClearingFile(TakeClearingFile { rail, date, part: number, last, lines })))
     }
 
     /// The command that books the next payment that came back; nothing, and the chore is done, if there is none.
@@ -207,7 +210,7 @@ impl World {
     /// Everything that a cut day still needs: its files, what came back, its merchants, its seal and its close.
     pub(crate) fn finish_day(&mut self, date: Date) {
         for rail in [Rail::Epcc, Rail::UnionPay, Rail::Fund] {
-            self.chore(Chore::Fetch(rail, date));
+            self.chore(Chore::Fetch(rail, date, 1));
         }
         self.chore(Chore::Returns(date));
         self.chore(Chore::Seal(date));

@@ -33,15 +33,12 @@ pub struct Outcome {
 #[must_use]
 pub fn run(seed: u64, fault: Option<Fault>, keeps_trace: bool) -> Outcome {
     let mut world = World::new(seed, fault, keeps_trace);
+    world.says_weather();
     let lived = catch_unwind(AssertUnwindSafe(|| live(&mut world)));
     let violation = match lived {
         Ok(Ok(())) => None,
         Ok(Err(violation)) => Some(violation),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Some(Violation { law: "nothing panics", found: text.unwrap_or_default() })
-        }
+        Err(panic) => Some(Violation::of_panic(panic.as_ref())),
     };
     if let Some(violation) = &violation {
         world.say("VIOLATION", format_args!("{violation}"));

@@ -5,33 +5,17 @@ use std::collections::BTreeMap;
 
 use domain::attempt::Rail;
 use domain::ids::AttemptId;
-use node::site::circuit::CircuitTerms;
-use node::site::{BreakerTerms, Change, Errand, Pick, SiteTerms, Sites};
+use node::site::{Change, Errand, Health, Pick, SiteTerms, Sites};
 
 use crate::node::Channels;
 use crate::random::Random;
+use crate::terms::Terms;
 use crate::world::World;
 
 /// The sites of a channel.
 const NAMES: [&str; 2] = ["first", "second"];
 /// A site is down, or not, for so long.
 const SPELL_MS: i64 = 20_000;
-/// A breaker for days that last minutes.
-const TERMS: BreakerTerms = BreakerTerms {
-    probe_every_ms: 1_000,
-    probe_failures: 3,
-    probe_answers: 3,
-    window_ms: 10_000,
-    calls_min: 10,
-    confirm_percent: 20,
-    trip_percent: 50,
-    hold_down_ms: 5_000,
-    hold_down_max_ms: 20_000,
-    ramp_step_ms: 5_000,
-    peak: 0,
-    circuit: CircuitTerms { percent: 90, open_ms: 2_000, trial_ms: 500, answers: 3 },
-};
-
 /// What a site that is down does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Down {
@@ -39,16 +23,20 @@ pub(crate) enum Down {
     Refuses,
     /// What comes in reaches the bank, and nothing comes back.
     Mute,
+    /// Nothing passes: what is written on a connection that was open is lost, and no new one is made.
+    Cut,
 }
 
 /// The sites of all channels, for a life that begins.
-pub(crate) fn fresh(channels: &Channels) -> BTreeMap<Rail, Sites> {
-    let site = |name: &str| SiteTerms { name: name.to_owned(), weight: 1, capacity: 0, connections: 1_000 };
-    channels.keys().map(|rail| (*rail, Sites::new(NAMES.map(site).into(), TERMS))).collect()
+pub(crate) fn fresh(channels: &Channels, terms: &Terms) -> BTreeMap<Rail, Sites> {
+    let Terms { capacity, connections, breaker, .. } = *terms;
+    let site = |(name, weight): (&str, u32)| SiteTerms { name: name.to_owned(), weight, capacity, connections };
+    let sites = || NAMES.into_iter().zip(terms.weights).map(site).collect();
+    channels.keys().map(|rail| (*rail, Sites::new(sites(), breaker))).collect()
 }
 
 /// Whether a site is down at `now`, in so many of 1,000 spells.
-fn down(seed: u64, rate: u64, rail: Rail, site: usize, now: i64) -> Option<Down> {
+pub(crate) fn down(seed: u64, rate: u64, rail: Rail, site: usize, now: i64) -> Option<Down> {
     let spell = u64::try_from(now / SPELL_MS).expect("time is after 1970");
     let site = u64::try_from(site).expect("there are two");
     let place = ((rail as u64 + 1) << 56) | ((site + 1) << 48);
@@ -57,7 +45,8 @@ fn down(seed: u64, rate: u64, rail: Rail, site: usize, now: i64) -> Option<Down>
 }
 
 impl World {
-    fn machine_ms(&self) -> u64 {
+    /// The clock of the sites.
+    pub(crate) fn machine_ms(&self) -> u64 {
         u64::try_from(self.now).expect("time is after 1970")
     }
 
@@ -68,12 +57,16 @@ impl World {
         let (Some(sites), Some(carried)) = (node.sites.get_mut(&rail), node.flights.get_mut(&id)) else {
             return Ok(None);
         };
+        let is_again = carried.avoid.is_some();
         let picked = sites.pick(now, errand, carried.avoid);
         match picked {
             Pick::Site(site) => {
                 carried.site = Some(site);
                 self.note(rail);
-                let down = down(self.seed, self.weather.site_down, rail, site, self.now);
+                if let Some(day) = &mut self.day {
+                    day.picked(rail, site, errand, is_again);
+                }
+                let down = self.down_now(rail, site);
                 self.say("executor", format_args!("{id} goes through the {} site, {down:?}", NAMES[site]));
                 Ok(down)
             }
@@ -95,6 +88,10 @@ impl World {
             }
             None => sites.abandoned(site),
         }
+        let at = self.now;
+        if let Some(day) = &mut self.day {
+            day.ended(at, rail, site, answered);
+        }
         self.note(rail);
     }
 
@@ -102,22 +99,41 @@ impl World {
     pub(crate) fn probes_sites(&mut self) {
         let now = self.machine_ms();
         let Some(node) = &mut self.node else { return };
+        let mut due = Vec::new();
         for (rail, sites) in &mut node.sites {
             sites.tick(now);
-            for site in sites.probes(now) {
-                let is_up = down(self.seed, self.weather.site_down, *rail, site, self.now).is_none();
+            due.extend(sites.probes(now).into_iter().map(|site| (*rail, site)));
+        }
+        for (rail, site) in due {
+            if self.day.is_some() {
+                self.probes_site(rail, site);
+                continue;
+            }
+            let is_up = self.down_now(rail, site).is_none();
+            if let Some(sites) = self.node.as_mut().and_then(|node| node.sites.get_mut(&rail)) {
                 sites.probed(now, site, is_up);
             }
         }
-        let rails: Vec<Rail> = node.sites.keys().copied().collect();
-        rails.into_iter().for_each(|rail| self.note(rail));
+        for rail in self.network.channels.keys().copied().collect::<Vec<_>>() {
+            self.note(rail);
+        }
     }
 
-    fn note(&mut self, rail: Rail) {
+    /// Takes down what changed at a rail's sites.
+    pub(crate) fn note(&mut self, rail: Rail) {
+        let (at, now) = (self.now, self.machine_ms());
         let Some(sites) = self.node.as_mut().and_then(|node| node.sites.get_mut(&rail)) else { return };
-        for change in sites.changes() {
+        let changes = sites.changes();
+        if changes.is_empty() {
+            return;
+        }
+        let even = sites.standing(now).iter().all(|site| site.health == Health::Up);
+        for change in changes {
             self.stats.drained += u64::from(matches!(change, Change::Drained { .. }));
             self.say("sites", format_args!("{}: {change:?}", rail.name()));
+            if let Some(day) = &mut self.day {
+                day.changed(at, rail, &change, even);
+            }
         }
     }
 }

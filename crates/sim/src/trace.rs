@@ -68,6 +68,8 @@ pub struct Stats {
     pub lies: u64,
     /// Sites that were drained.
     pub drained: u64,
+    /// Times that the node's state was compared with the disk's.
+    pub compared: u64,
 }
 
 impl Stats {
@@ -92,5 +94,6 @@ impl Stats {
         self.settled += other.settled;
         self.lies += other.lies;
         self.drained += other.drained;
+        self.compared += other.compared;
     }
 }

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::attempt::Outcome;
+use domain::attempt::{Outcome, Rail};
 use domain::envelope::Time;
 use domain::ids::{AccountId, AttemptId};
 use engine::{Answer, LookedUp, Parked, Request};
@@ -19,6 +19,7 @@ use engine::{Answer, LookedUp, Parked, Request};
 use crate::check::{self, Checked, broken};
 use crate::client::{self, Client, Ledger, Outstanding};
 use crate::commands::{self, Maker};
+use crate::day::{self, Day, Plan};
 use crate::disk::{Disk, Fate};
 use crate::fault::Fault;
 use crate::files::Files;
@@ -27,13 +28,14 @@ use crate::network::{Message, Network};
 use crate::node::{Asker, Node, Output, Stopped};
 use crate::operator::Operator;
 use crate::random::Random;
+use crate::terms::Terms;
 use crate::trace::{Stats, Trace};
 use crate::weather::Weather;
 
 /// Clients; the operator comes behind them.
 pub(crate) const CLIENTS: usize = 4;
-/// More steps than any run takes: one that goes on does not drain.
-const STEPS_MAX: u64 = 60_000;
+/// Behind them the customers of a day, each of whom asks for one thing.
+pub(crate) const CUSTOMERS: usize = CLIENTS + 1;
 
 /// Something that will happen. What concerns one life of the node bears that life's number.
 #[derive(Debug)]
@@ -74,6 +76,10 @@ pub(crate) enum Event {
     Starts,
     /// The operator does its next thing.
     Operates,
+    /// The customer of a day with this number comes.
+    Buys(usize),
+    /// A site's probe ended: answered or not.
+    Probed(u64, Rail, usize, bool),
 }
 
 /// The world.
@@ -88,6 +94,9 @@ pub(crate) struct World {
     /// The weather of the seed, while it is fair.
     kept_weather: Weather,
     pub(crate) fault: Option<Fault>,
+    pub(crate) terms: Terms,
+    /// The day with a plan, if it is one.
+    pub(crate) day: Option<Box<Day>>,
     pub(crate) disk: Disk,
     pub(crate) files: Files,
     pub(crate) follower: Follower,
@@ -103,6 +112,7 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) stats: Stats,
     checked: u64,
+    to_be_compared: bool,
 }
 
 impl World {
@@ -111,8 +121,7 @@ impl World {
         let mut random = Random::new(seed);
         let kept_weather = Weather { site_down: Random::new(!seed).below(400), ..Weather::draw(&mut random) };
         let now = commands::first_day().starts_at().plus_ms(9 * 3_600_000).0;
-        let mut trace = Trace::new(keeps_trace, now);
-        trace.say(now, "world", format_args!("seed {seed}: {kept_weather:?}"));
+        let trace = Trace::new(keeps_trace, now);
         let date = jiff::civil::date(2026, 3, 5);
         Self {
             seed,
@@ -123,6 +132,8 @@ impl World {
             weather: Weather::default(),
             kept_weather,
             fault,
+            terms: Terms::SEEDS,
+            day: None,
             disk: Disk::new(),
             files: Files::new(),
             follower: Follower::new(),
@@ -137,7 +148,21 @@ impl World {
             trace,
             stats: Stats::default(),
             checked: 0,
+            to_be_compared: false,
         }
+    }
+
+    /// The world of a day's plan, which has all of its faults.
+    pub(crate) fn of_day(plan: Plan, keeps_trace: bool) -> Self {
+        let (seed, terms) = (plan.seed, plan.terms());
+        let date = jiff::civil::date(2026, 3, 5);
+        let channels = plan.channels();
+        let mut world = Self::new(seed, None, keeps_trace);
+        (world.kept_weather, world.terms) = (Weather::default(), terms);
+        world.network = Network::between(seed, plan.bank.clone(), date, channels);
+        world.files.may_be_lost = false;
+        world.day = Some(Box::new(Day::new(plan, day::date().starts_at().0)));
+        world
     }
 
     /// Lets something happen after so many milliseconds.
@@ -157,6 +182,12 @@ impl World {
         self.trace.say(self.now, who, what);
     }
 
+    /// Writes the first line of a seed's trace.
+    pub(crate) fn says_weather(&mut self) {
+        let (seed, weather) = (self.seed, self.kept_weather);
+        self.say("world", format_args!("seed {seed}: {weather:?}"));
+    }
+
     /// Fair weather, or the seed's.
     pub(crate) fn fair(&mut self, fair: bool) {
         self.weather = if fair { Weather::default() } else { self.kept_weather };
@@ -171,8 +202,9 @@ impl World {
             };
             self.now = self.now.max(at);
             self.stats.steps += 1;
-            if self.stats.steps > STEPS_MAX {
-                return broken("everything comes to an end", format!("{what} did not come in {STEPS_MAX} steps"));
+            let most = self.terms.steps_max;
+            if self.stats.steps > most {
+                return broken("everything comes to an end", format!("{what} did not come in {most} steps"));
             }
             if self.node.is_some() && self.random.chance(self.weather.crash) {
                 self.crash()?;
@@ -209,6 +241,14 @@ impl World {
             Event::FromBank(message, response) => self.answered_by_the_bank(&message, *response),
             Event::Starts => self.starts(),
             Event::Operates => self.operates(),
+            Event::Buys(order) => {
+                self.buys(order);
+                Ok(())
+            }
+            Event::Probed(life, rail, site, answered) if life == self.life => {
+                self.probed(rail, site, answered);
+                Ok(())
+            }
             // Of a life that is over.
             Event::LooksUp(..)
             | Event::LookedUp(..)
@@ -219,23 +259,46 @@ impl World {
             | Event::Projects(_)
             | Event::Flies(..)
             | Event::Reports(..)
-            | Event::Fails(..) => Ok(()),
+            | Event::Fails(..)
+            | Event::Probed(..) => Ok(()),
         }
     }
 
-    /// The laws that hold at any time.
+    /// The laws that hold at any time; those of the whole state once in so many steps.
     fn laws(&mut self) -> Checked {
         let Some(node) = &self.node else { return Ok(()) };
         node.carries_all(&self.follower)?;
         let state = node.engine.state();
-        if state.position != self.checked {
-            self.checked = state.position;
-            check::sound(state, node.engine.is_due(state.now))?;
-            if state.position == self.follower.position() {
-                self.follower.is(state, "the node's state")?;
-            }
+        if self.terms.laws_every == 1 {
+            return if state.position == self.checked { Ok(()) } else { self.all_laws() };
         }
-        Ok(())
+        if self.stats.steps % self.terms.laws_every == 0 {
+            self.all_laws()?;
+        }
+        self.compares()
+    }
+
+    /// The laws of the whole state.
+    pub(crate) fn all_laws(&mut self) -> Checked {
+        let Some(node) = &self.node else { return Ok(()) };
+        let state = node.engine.state();
+        self.checked = state.position;
+        self.to_be_compared = true;
+        check::sound(state, node.engine.is_due(state.now))?;
+        self.compares()
+    }
+
+    /// Whether the state is that of the disk, if that is to be asked and both are level: the clock moves ahead of the events, too.
+    fn compares(&mut self) -> Checked {
+        let Some(state) = self.node.as_ref().map(|node| node.engine.state()) else { return Ok(()) };
+        let truth = self.follower.state();
+        let is_level = state.position == truth.position && (self.terms.laws_every == 1 || state.now == truth.now);
+        if !self.to_be_compared || !is_level {
+            return Ok(());
+        }
+        self.to_be_compared = false;
+        self.stats.compared += 1;
+        self.follower.is(state, "the node's state")
     }
 
     /// The client's next thing: what it has no answer to again, else something new or old.
@@ -306,6 +369,10 @@ impl World {
     }
 
     fn hears(&mut self, client: usize, number: u64, answer: &Answer) -> Checked {
+        if client == CUSTOMERS {
+            self.customer_hears(number, answer);
+            return Ok(());
+        }
         let waits = self.clients[client].outstanding.as_ref().is_some_and(|it| it.number == number);
         if !waits {
             return Ok(());
@@ -409,8 +476,9 @@ impl World {
             }
         }
         let skew_ms = self.random.between(-300, 300);
-        let (disk, files, channels) = (&self.disk, &self.files, &self.network.channels);
-        let started = Node::start(disk, files, &mut self.follower, channels, (Time(self.now), skew_ms), self.fault);
+        let (disk, files, channels, terms) = (&self.disk, &self.files, &self.network.channels, &self.terms);
+        let clock = (Time(self.now), skew_ms);
+        let started = Node::start(disk, files, &mut self.follower, channels, terms, clock, self.fault);
         self.disk.stop_after_reads(None);
         self.disk.next(Fate::Synced);
         match started {

@@ -16,9 +16,6 @@ use crate::fault::Fault;
 use crate::node::{Asker, Output};
 use crate::world::{Event, World};
 
-/// How many files of history become one: few, so that short runs merge.
-const MERGED: usize = 3;
-
 impl World {
     /// The node's clock.
     pub(crate) fn clock(&self) -> domain::envelope::Time {
@@ -206,7 +203,8 @@ impl World {
             self.submit(requests::tick())?;
         }
         self.probes_sites();
-        self.soon(100, 2_000, Event::Ticks(self.life));
+        let (low, high) = self.terms.tick_ms;
+        self.soon(low, high, Event::Ticks(self.life));
         Ok(())
     }
 
@@ -258,7 +256,8 @@ impl World {
 
     /// A checkpoint, if it is time; now and then the process stops in it, or the files do not take it and the process ends.
     pub(crate) fn projects(&mut self) -> Checked {
-        self.soon(700, 6_000, Event::Projects(self.life));
+        let (low, high) = self.terms.checkpoint_ms;
+        self.soon(low, high, Event::Projects(self.life));
         let at_ms = u64::try_from(self.now).expect("time is after 1970");
         let fails = self.random.chance(self.weather.lake_fails);
         let Some(node) = &mut self.node else { return Ok(()) };
@@ -294,7 +293,7 @@ impl World {
     /// Files of history become one, if there are enough of them.
     fn merges(&mut self) -> Checked {
         let Some(node) = &self.node else { return Ok(()) };
-        let merger = Merger::new(node.store.clone(), node.history.clone(), MERGED);
+        let merger = Merger::new(node.store.clone(), node.history.clone(), self.terms.merged);
         let step = merger.step(|| true).or_else(|error| broken("merge", error.to_string()))?;
         if let Some(Merged { files, entries }) = step.merged {
             // Its commit is synced, and with it all before it, ere a file is removed.
