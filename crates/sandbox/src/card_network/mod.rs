@@ -111,6 +111,12 @@ impl CardNetwork {
         self.ledger().balance(card)
     }
 
+    /// A one-time code that the telephone of a card's holder shows: good for one sale within a minute.
+    #[must_use]
+    pub fn show_code(&self, card: &str) -> String {
+        self.ledger().show_code(card)
+    }
+
     /// Cuts every link.
     pub fn drop_links(&self) {
         self.cut.send_modify(|count| *count += 1);

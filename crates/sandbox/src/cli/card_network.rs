@@ -21,6 +21,7 @@ Examples:
   lintel-sandbox card-network --listen 127.0.0.1:7800 --listen 127.0.0.1:7801 --control 127.0.0.1:7802
   curl http://127.0.0.1:7802/file/48021000      the daily file of a member, as of now
   curl http://127.0.0.1:7802/books              what the network's books hold
+  curl -X POST http://127.0.0.1:7802/code/6230606601007726888   a one-time code of a card, for one QR sale within a minute
   curl -X POST http://127.0.0.1:7802/cut        cut every link
 
 Every card has an account, and its last six digits as its PIN. docs/pos.md says how a platform is connected to it.";
@@ -117,6 +118,7 @@ async fn serve(arguments: &Arguments, network: Arc<CardNetwork>) -> anyhow::Resu
         .route("/file/{member}", get(file))
         .route("/books", get(books))
         .route("/balance/{card}", get(balance))
+        .route("/code/{card}", post(code))
         .route("/cut", post(cut))
         .with_state(Arc::clone(&network));
     let asked = tokio::spawn(async move { axum::serve(control, router).await });
@@ -135,6 +137,10 @@ async fn books(State(network): State<Arc<CardNetwork>>) -> axum::Json<card_netwo
 
 async fn balance(State(network): State<Arc<CardNetwork>>, Path(card): Path<String>) -> String {
     network.balance(&card).to_string()
+}
+
+async fn code(State(network): State<Arc<CardNetwork>>, Path(card): Path<String>) -> String {
+    network.show_code(&card)
 }
 
 async fn cut(State(network): State<Arc<CardNetwork>>) {

@@ -16,6 +16,7 @@ use ark::financial::{Purpose as Duty, TerminalCipher, TerminalMac, Track, TrackF
 use ark::keys::{
     Birth, By, Error, Exported, FinancialUse, Info, KeyAt, Kind, PinAt, Purpose, Spec, State, TrackAt, by_platform,
 };
+use ark::provider::PublicKey;
 use domain::ids::TerminalId;
 
 /// Why, in the key service's trail.
@@ -88,6 +89,16 @@ impl TerminalKeys {
         let spec = Spec::new(&name, key.cipher, Purpose::Terminal(Duty::Master));
         let birth = self.birth(&name)?;
         self.keys.import_terminal_key(by, &spec, birth, (key.encrypted, key.check), key.under)
+    }
+
+    /// Makes a terminal's master key, the first or the next, of SM4, and gives it out for the terminal's public key.
+    pub(crate) fn issue(&self, by: &By<'_>, terminal: TerminalId, to: &PublicKey) -> Result<(String, Exported), Error> {
+        let name = name(terminal, Duty::Master);
+        let spec =
+            Spec { exportable: true, ..Spec::new(&name, TerminalCipher::Sm4, Purpose::Terminal(Duty::Master)) };
+        self.keys.generate_terminal_key(by, &spec, self.birth(&name)?)?;
+        let issued = self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;
+        Ok((name, issued))
     }
 
     /// A terminal's master key as it is there.

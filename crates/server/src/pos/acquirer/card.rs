@@ -13,6 +13,22 @@ pub(super) struct CardLine {
     r#type: String,
 }
 
+/// A beginning of a number.
+pub(super) fn starts(begins: String) -> Result<String> {
+    let right = (1..=12).contains(&begins.len()) && begins.bytes().all(|byte| byte.is_ascii_digit());
+    ensure!(right, "\"{begins}\" is not 1 to 12 digits");
+    Ok(begins)
+}
+
+/// Scheme and kind of card by their names.
+pub(super) fn scheme_and_type(scheme: &str, r#type: &str) -> Result<(CardScheme, CardType)> {
+    let known = CardScheme::ALL.into_iter().find(|known| known.name() == scheme);
+    let known = known.with_context(|| format!("\"{scheme}\" is no scheme, such as \"unionpay\""))?;
+    let kind = CardType::ALL.into_iter().find(|known| known.name() == r#type);
+    let kind = kind.with_context(|| format!("\"{type}\" is neither \"debit\" nor \"credit\""))?;
+    Ok((known, kind))
+}
+
 /// The table: the longest beginning that fits says it.
 #[derive(Debug)]
 pub(crate) struct Cards(Vec<(String, CardScheme, CardType)>);
@@ -21,13 +37,8 @@ impl Cards {
     pub(super) fn of(lines: Vec<CardLine>) -> Result<Self> {
         let mut cards = Vec::with_capacity(lines.len());
         for CardLine { begins, scheme, r#type } in lines {
-            let right = (1..=12).contains(&begins.len()) && begins.bytes().all(|byte| byte.is_ascii_digit());
-            ensure!(right, "cards: \"{begins}\" is not 1 to 12 digits");
-            let known = CardScheme::ALL.into_iter().find(|known| known.name() == scheme);
-            let known = known.with_context(|| format!("cards: \"{scheme}\" is no scheme, such as \"unionpay\""))?;
-            let kind = CardType::ALL.into_iter().find(|known| known.name() == r#type);
-            let kind = kind.with_context(|| format!("cards: \"{type}\" is neither \"debit\" nor \"credit\""))?;
-            cards.push((begins, known, kind));
+            let (scheme, kind) = scheme_and_type(&scheme, &r#type).context("cards")?;
+            cards.push((starts(begins).context("cards")?, scheme, kind));
         }
         cards.sort_by_key(|(begins, ..)| std::cmp::Reverse(begins.len()));
         Ok(Self(cards))

@@ -86,6 +86,17 @@ impl Shop {
         self.running.vault.card_number(token).unwrap().unwrap().expose().to_owned()
     }
 
+    /// The keys of terminals.
+    pub(super) fn keys(&self) -> TerminalKeys {
+        TerminalKeys::new(self.running.ark.financial())
+    }
+
+    /// The versions that the key service has of a key.
+    pub(super) fn key_versions(&self, name: &str) -> Vec<u32> {
+        let info = self.running.ark.service().unwrap().unwrap().info(name).unwrap();
+        info.versions.iter().map(|version| version.version).collect()
+    }
+
     pub(super) async fn device(&self) -> Device {
         Device::connect(self.address, "00000001", NUMBER, key(self.cipher, &MASTER)).await
     }

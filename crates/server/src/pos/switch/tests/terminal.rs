@@ -134,6 +134,11 @@ impl Device {
         matches!(self.stream.read(&mut [0; 1]).await, Ok(0) | Err(_))
     }
 
+    /// It has another master key from now on.
+    pub(crate) fn becomes(&mut self, master: Cipher) {
+        self.master = master;
+    }
+
     pub(crate) fn next_trace(&mut self) -> u32 {
         self.trace += 1;
         self.trace
