@@ -14,8 +14,8 @@
 //! recovered; and once the merchant's settlement account is another than the one it was bound with, it takes nothing until
 //! it is recovered and bound again. Its number at the network is our id in 8 digits.
 //!
-//! **Fraud.** Who signs in for this terminal with another serial or another merchant's number, and a terminal that reports a
-//! place too far from its address, is suspended on the spot: not refused, so that it stands in the journal.
+//! **Fraud.** Who signs in for this terminal with another serial or another merchant's number, whose message shows another
+//! device's serial, and a terminal that reports a place too far from its address, is suspended on the spot: not refused, so that it stands in the journal.
 //!
 //! **Batch and trace.** The batch number is the platform's and changes at a batch close ([`crate::batch_close`]); the trace
 //! (流水号) is the terminal's.
@@ -152,6 +152,8 @@ pub enum TerminalCommand {
         /// As it goes to the terminal.
         issued: IssuedKey,
     },
+    /// A message of it showed another device's serial, or one that it could not prove.
+    ForeignSerial(TerminalId),
     /// Let it sign in again.
     Resume(TerminalId),
     /// It is back from its merchant; its key and binding are over.
@@ -307,6 +309,10 @@ pub fn decide(draft: &mut Draft<'_>, command: TerminalCommand) -> Result<Reply, 
             draft.state.terminal(terminal)?.require("suspend")?;
             check_text(&reason, "reason")?;
             Ok(suspend(draft, terminal, SuspensionReason::Asked(reason)))
+        }
+        TerminalCommand::ForeignSerial(terminal) => {
+            draft.state.terminal(terminal)?.require("suspend")?;
+            Ok(suspend(draft, terminal, SuspensionReason::ForeignSerial))
         }
         TerminalCommand::UseParameters { terminal, set } => use_parameters(draft, terminal, set),
         TerminalCommand::TookParameters { terminal, part, version } => {

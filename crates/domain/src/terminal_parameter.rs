@@ -35,7 +35,7 @@ pub const MAX_RECORD: usize = 900;
 const MAX_NAME: usize = 32;
 
 /// A part of a set, which a terminal takes as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(index_only)]
 pub enum ParameterPart {
     /// Public keys of card schemes (公钥).

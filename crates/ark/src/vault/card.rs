@@ -21,7 +21,7 @@ pub fn card_token(root: &MacKey, number: &Secret) -> String {
 }
 
 /// How the token of a payer's one-time code begins; no number is kept under such a token.
-pub const CODE_TOKEN: &str = "qr_";
+const CODE_TOKEN: &str = "qr_";
 
 impl Vault {
     /// The token of a payer's one-time code (付款码): its keyed digest. Nothing is kept, so nothing leads back from it.

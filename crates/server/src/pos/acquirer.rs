@@ -3,7 +3,6 @@
 //! A profile that was read is consistent: fields and parts that it speaks of are in the messages' own profile, codes are two
 //! characters.
 
-mod card;
 pub(crate) mod further;
 mod security;
 
@@ -15,10 +14,10 @@ use domain::terminal_parameter::ParameterPart;
 use iso8583::{Message, Profile, Value};
 use serde::Deserialize;
 
-use self::card::{CardLine, Cards};
 use self::further::{Further, FurtherFile};
 use self::security::SecurityFile;
 pub(crate) use self::security::{CheckAt, Security};
+use super::bin::{Bins, CardLine};
 use super::frame::SHORTEST;
 
 /// What is used unless a file is named.
@@ -177,6 +176,7 @@ pub(crate) struct Codes {
     pub(crate) unknown_terminal: String,
     pub(crate) unknown_merchant: String,
     pub(crate) not_signed_in: String,
+    pub(crate) foreign_serial: String,
     pub(crate) card_number: String,
     pub(crate) no_issuer: String,
     pub(crate) not_supported: String,
@@ -188,7 +188,7 @@ pub(crate) struct Codes {
 }
 
 impl Codes {
-    fn all(&self) -> [&String; 15] {
+    fn all(&self) -> [&String; 16] {
         [
             &self.approved,
             &self.invalid_transaction,
@@ -197,6 +197,7 @@ impl Codes {
             &self.unknown_terminal,
             &self.unknown_merchant,
             &self.not_signed_in,
+            &self.foreign_serial,
             &self.card_number,
             &self.no_issuer,
             &self.not_supported,
@@ -287,7 +288,7 @@ pub(crate) struct Acquirer {
     pub(crate) codes: Codes,
     pub(crate) reversal_names: ReversalNames,
     pub(crate) adjusted: Adjusted,
-    pub(crate) cards: Cards,
+    pub(crate) cards: Bins,
     pub(crate) further: Further,
     pub(crate) security: Security,
     /// The messages of terminals whose keys are of SM4: their PIN blocks are longer.
@@ -358,7 +359,7 @@ impl Acquirer {
             codes: file.codes,
             reversal_names: file.reversal_names,
             adjusted: file.adjusted,
-            cards: Cards::of(file.cards)?,
+            cards: Bins::of(file.cards)?,
             further,
             security,
             sm4_messages,

@@ -3,14 +3,14 @@
 //! No text that we read settles them, so field and tags are the acquirer's profile's. What lies there is sensitive: a payer's
 //! one-time code pays for whoever holds it.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use ark::Secret;
 use domain::card_fee::{CardScheme, CardType};
 use iso8583::profile::Format;
 use iso8583::{Message, Profile};
 use serde::Deserialize;
 
-use super::card::{scheme_and_type, starts};
+use crate::pos::bin::{scheme_and_type, starts};
 
 /// Characters of a tag, and of a length.
 const TAG: usize = 2;
@@ -23,6 +23,32 @@ pub(super) struct FurtherFile {
     field: u8,
     code: String,
     codes: Vec<CodeLine>,
+    terminal: String,
+    serial: String,
+    serial_factor: String,
+    serial_proof: String,
+    serial_shown: Shown,
+}
+
+/// What is asked of a terminal's serial (TUSN) in messages that book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Shown {
+    /// It may lack; what is shown must be the terminal's.
+    MayLack,
+    /// It must be there.
+    Must,
+    /// With its proof, under the terminal's key for it.
+    Proved,
+}
+
+/// What a terminal says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShownSerial {
+    pub(crate) serial: String,
+    /// What was enciphered with it, so that a proof is not used twice.
+    pub(crate) factor: String,
+    pub(crate) proof: Option<Vec<u8>>,
 }
 
 /// Payers' codes that begin so.
@@ -44,6 +70,8 @@ pub(crate) struct Further {
     field: u8,
     code: String,
     codes: Vec<Code>,
+    terminal: [String; 4],
+    pub(crate) serial_shown: Shown,
 }
 
 impl Further {
@@ -51,6 +79,10 @@ impl Further {
         let holds = messages.field(file.field).is_some_and(|field| field.format == Format::B);
         ensure!(holds, "field is {}: name one of {} with format b", file.field, messages.name());
         ensure!(file.code.len() == TAG, "code is \"{}\": a tag has {TAG} characters", file.code);
+        let terminal = [file.terminal, file.serial, file.serial_factor, file.serial_proof];
+        if let Some(tag) = terminal.iter().find(|tag| tag.len() != TAG) {
+            bail!("\"{tag}\" is no tag: it has {TAG} characters");
+        }
         let mut codes = Vec::with_capacity(file.codes.len());
         for CodeLine { begins, digits, scheme, r#type } in file.codes {
             ensure!((16..=24).contains(&digits), "codes: {digits} digits; a payer's code has 16 to 24");
@@ -58,13 +90,22 @@ impl Further {
             codes.push((starts(begins).context("codes")?, digits, scheme, kind));
         }
         codes.sort_by_key(|(begins, ..)| std::cmp::Reverse(begins.len()));
-        Ok(Self { field: file.field, code: file.code, codes })
+        Ok(Self { field: file.field, code: file.code, codes, terminal, serial_shown: file.serial_shown })
     }
 
     /// The payer's one-time code of a message.
     pub(crate) fn code(&self, message: &Message<'_, '_>) -> Option<Secret> {
         let content = element(message.bytes(self.field).ok()?, &self.code)?;
         std::str::from_utf8(content).ok().map(|code| Secret::new(code.to_owned()))
+    }
+
+    /// What a terminal says of itself; nothing of a message without.
+    pub(crate) fn serial(&self, message: &Message<'_, '_>) -> Option<ShownSerial> {
+        let [terminal, serial, factor, proof] = &self.terminal;
+        let own = element(message.bytes(self.field).ok()?, terminal)?;
+        let text = |tag| element(own, tag).and_then(|content| std::str::from_utf8(content).ok()).map(ToOwned::to_owned);
+        let proof = element(own, proof).map(<[u8]>::to_vec);
+        Some(ShownSerial { serial: text(serial)?, factor: text(factor).unwrap_or_default(), proof })
     }
 
     /// Whose a code is and by which card's fees it is booked; `None` of what is no code, or nobody's.

@@ -78,7 +78,12 @@ impl<N: CardNetwork> Desk<N> {
         }
         self.sessions.take(known.id, asked.connected);
         let with_proof = |told| Told { proof: Some(known.id), ..told };
-        match self.proved(asked, &known).await {
+        let own = self.require_own_serial(asked, &known).await;
+        let told = match own {
+            Ok(()) => self.proved(asked, &known).await,
+            Err(decision) => Err(decision),
+        };
+        match told {
             Ok(told) | Err(Decision::Tell(told)) => Ok(with_proof(told)),
             close @ Err(Decision::Close(_)) => close,
         }

@@ -1,9 +1,9 @@
 //! What terminals download: parameters part by part, and a master key for their own public key.
 
-use ark::financial::TerminalCipher;
 use ark::provider::{KeyKind, Provider as _, PublicKeyEncryption};
 use ark::{Soft, keys::By};
 use domain::Command;
+use domain::ids::TerminalId;
 use domain::terminal::{IssuedKey, TerminalCommand};
 use domain::terminal_parameter::{ParameterRecord, SetParameters};
 
@@ -75,29 +75,35 @@ async fn a_terminal_is_asked_for_each_part_and_downloads_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_master_key_goes_to_the_terminals_public_key_and_works() {
     let shop = Shop::open("sm4").await;
-    let mut device = shop.device().await;
+    let (terminal, own_serial) = (TerminalId(2), "N900-0042118");
+    let register = TerminalCommand::Register { serial: own_serial.into(), model: "N900".into() };
+    shop.given(Command::Terminal(register)).await;
+    let nothing = Cipher::sm4(&[0; 16]);
+    let mut device = Device::connect(shop.address, "00000002", super::shop::NUMBER, nothing).await;
     let serial = |serial: &str| hex::encode(format!("Sequence No{:02}{serial}", serial.len()));
-    ask(&mut device, "0800", "401", &serial(SERIAL)).await.is("40");
+    ask(&mut device, "0800", "401", &serial(own_serial)).await.is("40");
     // The terminal's own pair, which it made itself.
     let own = Soft::new().unwrap();
     let pair = own.generate(KeyKind::Sm2).unwrap();
     let public = own.public_key(pair).unwrap();
     let point = public.bytes.clone();
-    shop.given(Command::Terminal(TerminalCommand::RegisterPublicKey { terminal: TERMINAL, point })).await;
-    let (name, issued) = shop.keys().issue(&By::new("ops", "", 1_800_000_000_000), TERMINAL, &public).unwrap();
+    shop.given(Command::Terminal(TerminalCommand::RegisterPublicKey { terminal, point })).await;
+    let by = By::new("ops", "", 1_800_000_000_000);
+    let (name, issued) = shop.keys().issue(&by, terminal, &public).unwrap();
     let issued = IssuedKey { check_value: hex::encode_upper(issued.check_value), encrypted: issued.encrypted };
-    shop.given(Command::Terminal(TerminalCommand::IssueKey { terminal: TERMINAL, name, issued })).await;
+    shop.given(Command::Terminal(TerminalCommand::IssueKey { terminal, name, issued })).await;
     ask(&mut device, "0800", "401", &serial("N900-9999999")).await.is("58");
-    let told = ask(&mut device, "0800", "401", &serial(SERIAL)).await.is("00").fields[&62].clone();
+    let told = ask(&mut device, "0800", "401", &serial(own_serial)).await.is("00").fields[&62].clone();
     let (encrypted, check) = told.split_at(told.len() - 8);
     let clear = own.decrypt_with(pair, PublicKeyEncryption::Sm2Raw, &hex::decode(encrypted).unwrap()).unwrap();
     let master = Cipher::sm4(&clear);
     assert_eq!(hex::encode_upper(&master.encrypt(&[0; 16])[..4]), check);
-    assert_eq!(TerminalCipher::Sm4.key_length(), clear.len());
-    // The key before is over: what comes under it does not open.
-    device.becomes(master);
-    device.sign_in(SERIAL).await.is("00");
+    let mut device = shop.another(terminal, master).await;
+    device.sign_in(own_serial).await.is("00");
     shop.sale(&mut device, "000077", super::shop::PIN).await.is("00");
+    // A key that custodians formed stays where it is.
+    let formed = shop.keys().issue(&by, TERMINAL, &public).unwrap_err();
+    assert_eq!(formed.code(), "key_not_exportable");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod independent;
 mod kinds;
 mod losses;
 mod network;
+mod serial;
 mod shop;
 mod terminal;
 

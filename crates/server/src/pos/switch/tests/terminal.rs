@@ -53,7 +53,7 @@ impl Cipher {
     }
 
     /// The MAC of pos.md.
-    fn mac(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn mac(&self, bytes: &[u8]) -> Vec<u8> {
         let mut sum = vec![0; self.block()];
         for block in bytes.chunks(self.block()) {
             block.iter().zip(&mut sum).for_each(|(byte, sum)| *sum ^= byte);
@@ -132,11 +132,6 @@ impl Device {
 
     pub(crate) async fn is_closed(&mut self) -> bool {
         matches!(self.stream.read(&mut [0; 1]).await, Ok(0) | Err(_))
-    }
-
-    /// It has another master key from now on.
-    pub(crate) fn becomes(&mut self, master: Cipher) {
-        self.master = master;
     }
 
     pub(crate) fn next_trace(&mut self) -> u32 {
