@@ -355,7 +355,9 @@ pub trait Financial: crate::provider::Provider {
     /// point of the curve; [`KeyError::UnknownTerminalKey`].
     fn issue_terminal_key(&self, key: TerminalKey, to: &PublicKey) -> Result<Vec<u8>, KeyError> {
         let _ = (key, to);
-        Err(KeyError::Purpose { needed: "this provider encrypts no key by SM2; bring the terminal's key under a transport key" })
+        Err(KeyError::Purpose {
+            needed: "this provider encrypts no key by SM2; bring the terminal's key under a transport key",
+        })
     }
 
     /// The key as it may lie in a file. Where keys are in this process, wrapped and authenticated under the SM4 or AES key

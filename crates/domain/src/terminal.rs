@@ -315,9 +315,7 @@ pub fn decide(draft: &mut Draft<'_>, command: TerminalCommand) -> Result<Reply, 
             Ok(suspend(draft, terminal, SuspensionReason::ForeignSerial))
         }
         TerminalCommand::UseParameters { terminal, set } => use_parameters(draft, terminal, set),
-        TerminalCommand::TookParameters { terminal, part, version } => {
-            took_parameters(draft, terminal, part, version)
-        }
+        TerminalCommand::TookParameters { terminal, part, version } => took_parameters(draft, terminal, part, version),
         TerminalCommand::RegisterPublicKey { terminal, point } => register_public_key(draft, terminal, point),
         TerminalCommand::IssueKey { terminal, name, issued } => issue_key(draft, terminal, name, issued),
         TerminalCommand::SignOut(terminal) => {

@@ -181,9 +181,8 @@ fn a_key_is_issued_to_the_terminals_public_key_and_to_none_else() {
         Command::Terminal(TerminalCommand::IssueKey { terminal, name, issued: issued() })
     };
     assert_eq!(kit.when(issue()).unwrap_err().code, RefusalCode::PublicKeyMissing);
-    let public = |point: &[u8]| {
-        Command::Terminal(TerminalCommand::RegisterPublicKey { terminal, point: point.to_vec() })
-    };
+    let public =
+        |point: &[u8]| Command::Terminal(TerminalCommand::RegisterPublicKey { terminal, point: point.to_vec() });
     for wrong in [&[4; 64][..], &[2; 65]] {
         assert_eq!(kit.when(public(wrong)).unwrap_err().code, RefusalCode::ValueInvalid);
     }

@@ -69,16 +69,15 @@ impl Bin {
                 }
                 let table = cards(&config.pos, file.as_deref())?;
                 let lines = table.explain(beginning, *digits);
-                let view = |line: &bin::Bin| {
-                    json!({"begins": line.begins, "digits": line.digits, "scheme": line.scheme.name(), "type": line.kind.name()})
-                };
+                let view = |line: &&bin::Bin| json!({"begins": line.begins, "digits": line.digits, "scheme": line.scheme.name(), "type": line.kind.name()});
                 let found = json!({
                     "beginning": beginning, "line": lines.first().map(view), "others": lines.iter().skip(1).map(view).collect::<Vec<_>>(),
                 });
                 let text = match lines.first() {
                     None => format!("{beginning}: no line; such a card is refused (15)"),
                     Some(line) => {
-                        let digits = line.digits.map_or_else(|| "any length".to_owned(), |digits| format!("{digits} digits"));
+                        let digits =
+                            line.digits.map_or_else(|| "any length".to_owned(), |digits| format!("{digits} digits"));
                         let (scheme, kind) = (line.scheme.name(), line.kind.name());
                         format!("{beginning}: {scheme} {kind}, by the line that begins with {} ({digits})", line.begins)
                     }

@@ -84,9 +84,8 @@ pub(crate) async fn issue(
     caller.operator_with(&[Role::Administrator])?;
     // Before the key service is asked: a key that goes nowhere is not made.
     let may = |row: &Terminal| row.allowed_actions().contains(&"load_key");
-    let look = move |state: &domain::State| {
-        state.terminal(terminal).map(|row| row.public_key.clone().filter(|_| may(row)))
-    };
+    let look =
+        move |state: &domain::State| state.terminal(terminal).map(|row| row.public_key.clone().filter(|_| may(row)));
     let Some(bytes) = app.look(look).await?.view else {
         // The command says what is wrong.
         let issued = IssuedKey { encrypted: vec![0], check_value: "0".repeat(16) };

@@ -130,7 +130,8 @@ pub(crate) async fn set(
 ) -> Answered<ParameterSetView> {
     caller.operator_with(&[Role::Administrator])?;
     let NewParameters { name, public_keys, applications, settings } = new;
-    let public_keys = public_keys.iter().enumerate().map(|(at, text)| public_key(at, text)).collect::<Result<_, _>>()?;
+    let public_keys =
+        public_keys.iter().enumerate().map(|(at, text)| public_key(at, text)).collect::<Result<_, _>>()?;
     let applications =
         applications.iter().enumerate().map(|(at, text)| application(at, text)).collect::<Result<_, _>>()?;
     let command = Command::SetParameters(SetParameters { name, public_keys, applications, settings });
@@ -239,7 +240,10 @@ mod tests {
     fn a_public_key_is_known_by_rid_and_index_and_lacks_nothing() {
         let whole = "9F0605A0000003339F220101DF050420301231DF0201AADF03011BDF040103";
         let record = public_key(0, whole).map_err(|error| format!("{error:?}")).unwrap();
-        assert_eq!((hex::encode_upper(record.identity).as_str(), record.content.len()), ("A00000033301", whole.len() / 2));
+        assert_eq!(
+            (hex::encode_upper(record.identity).as_str(), record.content.len()),
+            ("A00000033301", whole.len() / 2)
+        );
         for wrong in ["9F0605A000000333", "9F0605A0000003339F220101DF0201AA", "9F0605A000", "9F0"] {
             assert!(public_key(0, wrong).is_err(), "{wrong}");
         }

@@ -63,7 +63,11 @@ impl Bins {
         let mut table: BTreeMap<String, Vec<Bin>> = BTreeMap::new();
         for bin in bins {
             let same = table.entry(bin.begins.clone()).or_default();
-            ensure!(same.iter().all(|other| other.digits != bin.digits), "{} is there twice with this length", bin.begins);
+            ensure!(
+                same.iter().all(|other| other.digits != bin.digits),
+                "{} is there twice with this length",
+                bin.begins
+            );
             same.push(bin);
         }
         Ok(Self(table))
@@ -107,7 +111,8 @@ pub(crate) fn lines(file: &Path) -> Result<Vec<Bin>> {
                 bail!("{} parts: write begins,digits,scheme,type", parts.len());
             };
             let digits = Some(digits).filter(|digits| !digits.is_empty());
-            let digits = digits.map(|text| text.parse().with_context(|| format!("\"{text}\" is no length"))).transpose()?;
+            let digits =
+                digits.map(|text| text.parse().with_context(|| format!("\"{text}\" is no length"))).transpose()?;
             bin(begins.to_owned(), digits, scheme, kind)
         };
         bins.push(read().with_context(|| format!("{}, line {}", file.display(), at + 1))?);
@@ -166,11 +171,10 @@ mod tests {
             assert_eq!(bins.find(number), found, "{number}");
         }
         let lines = bins.explain("625012", None);
-        assert_eq!(lines.iter().map(|bin| (bin.begins.as_str(), bin.digits)).collect::<Vec<_>>(), [
-            ("625012", Some(16)),
-            ("625012", Some(19)),
-            ("62", None)
-        ]);
+        assert_eq!(
+            lines.iter().map(|bin| (bin.begins.as_str(), bin.digits)).collect::<Vec<_>>(),
+            [("625012", Some(16)), ("625012", Some(19)), ("62", None)]
+        );
         assert!(bins.explain("7", None).is_empty());
     }
 

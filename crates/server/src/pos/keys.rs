@@ -94,12 +94,11 @@ impl TerminalKeys {
     /// Makes a terminal's master key, the first or the next, of SM4, and gives it out for the terminal's public key.
     pub(crate) fn issue(&self, by: &By<'_>, terminal: TerminalId, to: &PublicKey) -> Result<(String, Exported), Error> {
         let name = name(terminal, Duty::Master);
-        let spec =
-            Spec { exportable: true, ..Spec::new(&name, TerminalCipher::Sm4, Purpose::Terminal(Duty::Master)) };
+        let spec = Spec { exportable: true, ..Spec::new(&name, TerminalCipher::Sm4, Purpose::Terminal(Duty::Master)) };
         let birth = self.birth(&name)?;
-        // Before there is a next version: one that cannot go out would leave the terminal without a key.
-        if birth == Birth::Version && !self.keys.info(&name)?.exportable {
-            return Err(Error::NotExportable(name));
+        // Before there is a next version: what cannot go out for this public key would leave the terminal without a key.
+        if birth == Birth::Version {
+            self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;
         }
         self.keys.generate_terminal_key(by, &spec, birth)?;
         let issued = self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;

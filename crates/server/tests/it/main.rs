@@ -52,6 +52,7 @@ mod skip;
 mod staff;
 mod start;
 mod storage;
+mod terminal_parameters;
 mod terminals;
 mod trees;
 mod unionpay;

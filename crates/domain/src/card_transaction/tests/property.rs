@@ -201,10 +201,8 @@ impl Walk {
             Step::Ask { shop, kind, card: of, amount, original } => {
                 let shop = self.shops[shop.index(self.shops.len())];
                 let kind = CardKind::ALL[kind.index(CardKind::ALL.len() - 1)];
-                let wants = !matches!(
-                    kind,
-                    CardKind::Sale | CardKind::QrSale | CardKind::PreAuthorisation | CardKind::Offline
-                );
+                let wants =
+                    !matches!(kind, CardKind::Sale | CardKind::QrSale | CardKind::PreAuthorisation | CardKind::Offline);
                 let original = wants.then(|| self.at(original));
                 let row = original.and_then(|id| self.kit.state.card_transactions.get(id.0));
                 let whole =

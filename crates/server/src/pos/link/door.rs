@@ -32,8 +32,9 @@ impl Door {
         let address = link.address.clone();
         let Some(config) = tls else { return Ok(Self { address, tls: None }) };
         let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).trim_matches(['[', ']']);
-        let name = ServerName::try_from(host.to_owned())
-            .with_context(|| format!("the address of link \"{}\" is \"{address}\": no certificate names that", link.name))?;
+        let name = ServerName::try_from(host.to_owned()).with_context(|| {
+            format!("the address of link \"{}\" is \"{address}\": no certificate names that", link.name)
+        })?;
         Ok(Self { tls: Some((TlsConnector::from(Arc::clone(config)), name)), address })
     }
 

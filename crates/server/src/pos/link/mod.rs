@@ -51,8 +51,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
-pub(crate) use self::late::Late;
 use self::door::Door;
+pub(crate) use self::late::Late;
 use self::line::{Handed, Line};
 use self::mux::{Key, Mux, Outcome, Withdrawn};
 use self::settings::NetworkConfig;

@@ -86,9 +86,13 @@ impl NetworkConfig {
         }
         if let Some((_, key)) = own {
             let metadata = std::fs::metadata(key);
-            let metadata = metadata.with_context(|| format!("reading pos.network.certificate_key {}", key.display()))?;
+            let metadata =
+                metadata.with_context(|| format!("reading pos.network.certificate_key {}", key.display()))?;
             if let Some(mode) = ark::key_file::shared_mode(&metadata) {
-                bail!("pos.network.certificate_key {} has mode {mode:04o}: others may read it; chmod 600 it", key.display());
+                bail!(
+                    "pos.network.certificate_key {} has mode {mode:04o}: others may read it; chmod 600 it",
+                    key.display()
+                );
             }
         }
         tls::to_network(&self.ca, own).map(Some).context("the links' TLS")

@@ -19,7 +19,8 @@ impl<N: CardNetwork> Desk<N> {
     /// Refuses a message of another device, and suspends the terminal.
     pub(super) async fn require_own_serial(&self, asked: &Asked<'_>, known: &Known) -> Result<(), Decision> {
         let further = &asked.acquirer.further;
-        let wanted = further.serial_shown;
+        // What books nothing may come without.
+        let wanted = if asked.kind.needs_mac() { further.serial_shown } else { Shown::MayLack };
         let Some(shown) = further.serial(asked.message) else {
             return if wanted == Shown::MayLack { Ok(()) } else { Err(asked.format_error()) };
         };

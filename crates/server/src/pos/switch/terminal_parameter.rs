@@ -38,12 +38,7 @@ struct Listed {
 
 impl<N: CardNetwork> Desk<N> {
     /// Tells which records of a part there are.
-    pub(super) async fn list(
-        &self,
-        asked: &Asked<'_>,
-        known: &Known,
-        part: ParameterPart,
-    ) -> Result<Told, Decision> {
+    pub(super) async fn list(&self, asked: &Asked<'_>, known: &Known, part: ParameterPart) -> Result<Told, Decision> {
         let heard = heard(asked.message.bytes(FIELD).unwrap_or_default()).ok_or_else(|| asked.format_error())?;
         let terminal = known.id;
         let look = move |state: &State| of_set(state, terminal, |set| listed(set, part, heard));
