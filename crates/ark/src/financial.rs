@@ -22,7 +22,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::{
-    provider::{CHECK_VALUE_LENGTH, KeyError, KeyHandle},
+    provider::{CHECK_VALUE_LENGTH, KeyError, KeyHandle, PublicKey},
     secret::Secret,
 };
 
@@ -346,6 +346,19 @@ pub trait Financial: crate::provider::Provider {
     /// [`KeyError::Purpose`] if `under` is no master key, or a DES key would go out under SM4, of which it is no whole
     /// block; [`KeyError::UnknownTerminalKey`].
     fn export_terminal_key(&self, key: TerminalKey, under: TerminalKey) -> Result<Vec<u8>, KeyError>;
+
+    /// Gives a master key out, encrypted by SM2 for whoever has the private key of `to`: `04 ‖ x ‖ y ‖ SM3 ‖ key` in the layout
+    /// of GB/T 32918.4.
+    ///
+    /// # Errors
+    /// [`KeyError::Purpose`] if it is no master key, or the provider does not do this; [`KeyError::PublicKey`] if `to` is no
+    /// point of the curve; [`KeyError::UnknownTerminalKey`].
+    fn issue_terminal_key(&self, key: TerminalKey, to: &PublicKey) -> Result<Vec<u8>, KeyError> {
+        let _ = (key, to);
+        Err(KeyError::Purpose {
+            needed: "this provider encrypts no key by SM2; bring the terminal's key under a transport key",
+        })
+    }
 
     /// The key as it may lie in a file. Where keys are in this process, wrapped and authenticated under the SM4 or AES key
     /// `under`; a module encrypts it under its own master and does not look at `under`.

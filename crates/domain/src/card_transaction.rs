@@ -11,7 +11,7 @@
 //! ```
 //! | kind | of what | books | reversed on time-out |
 //! |---|---|---|---|
-//! | sale (消费), void (撤销) | void: a sale of the same terminal and batch, all of it, before it is cleared | in; the exact opposite | yes |
+//! | sale (消费), QR sale (被扫), void (撤销) | void: a sale of the same terminal and batch, all of it, before it is cleared | in; the exact opposite | yes |
 //! | pre-authorisation (预授权), cancel | | nothing | yes |
 //! | completion (预授权完成), its void | an approved pre-authorisation, at most 115 % of it within 30 days | in; the exact opposite | yes |
 //! | completion advice (完成通知) | the same | in | no: sent until acknowledged |

@@ -57,6 +57,7 @@ use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
 use crate::terminal::{self, TerminalCommand};
+use crate::terminal_parameter::{self, SetParameters};
 use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
@@ -237,6 +238,8 @@ pub enum Command {
     Limit(LimitCommand),
     /// Set the weights of a channel's sites, or take them back.
     SiteWeight(SiteWeightCommand),
+    /// Set parameters of terminals.
+    SetParameters(SetParameters),
     /// Ask for a top-up.
     TopUp(TopUpCommand),
     /// Transfer money.
@@ -398,6 +401,9 @@ pub enum Reply {
     /// A version of the weights of a channel's sites.
     #[n(91)]
     SiteWeights(#[n(0)] crate::ids::SiteWeightsId),
+    /// A version of a set of terminals' parameters.
+    #[n(214)]
+    ParameterSet(#[n(0)] crate::ids::ParameterSetId),
     /// A link between accounts.
     #[n(50)]
     TreeLink(#[n(0)] TreeLinkId),
@@ -508,6 +514,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Webhook(command) => webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),
+        Command::SetParameters(command) => terminal_parameter::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),
         Command::BankCard(command) => bank_card::decide(draft, command),

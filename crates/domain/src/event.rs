@@ -47,6 +47,7 @@ use crate::site_weight::SiteWeightEvent;
 use crate::split::Split;
 use crate::suspense::SuspenseEvent;
 use crate::terminal::TerminalEvent;
+use crate::terminal_parameter::ParameterEvent;
 use crate::top_up::TopUpEvent;
 use crate::transfer::TransferEvent;
 use crate::tree::TreeEvent;
@@ -453,6 +454,9 @@ pub enum Event {
     /// The weights of a channel's sites changed.
     #[n(221)]
     SiteWeight(#[n(0)] SiteWeightEvent),
+    /// Parameters of terminals changed.
+    #[n(225)]
+    Parameter(#[n(0)] ParameterEvent),
     /// Limits, or what is used of them, changed.
     #[n(151)]
     Limit(#[n(0)] LimitEvent),

@@ -76,6 +76,7 @@ pub mod state;
 pub mod suspense;
 pub mod table;
 pub mod terminal;
+pub mod terminal_parameter;
 #[cfg(test)]
 mod testkit;
 pub mod tick;

@@ -207,6 +207,9 @@ codes! {
     213 NotReversible "not_reversible" "A transaction of this kind is never reversed.";
     214 BatchCloseUnknown "batch_close_unknown" "No batch close has this id.";
     215 BatchCloseState "batch_close_state" "No upload of the terminal's batch is awaited.";
+    260 ParametersUnknown "parameters_unknown" "No set of terminals' parameters has this id or name.";
+    261 ParametersOther "parameters_other" "The terminal took other parameters than those in force; it downloads them again.";
+    262 PublicKeyMissing "public_key_missing" "The terminal has no public key that a key could be issued to.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

@@ -332,6 +332,8 @@ state! {
         suspense_items: SuspenseItem,
         /// Versions of the weights of channels' sites.
         site_weights: crate::site_weight::SiteWeights,
+        /// Versions of sets of terminals' parameters.
+        parameter_sets: crate::terminal_parameter::ParameterSet,
         /// Versions of plans of card fees.
         card_fee_plans: CardFeePlan,
         /// Versions of what card schemes cost.

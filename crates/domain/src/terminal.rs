@@ -14,8 +14,8 @@
 //! recovered; and once the merchant's settlement account is another than the one it was bound with, it takes nothing until
 //! it is recovered and bound again. Its number at the network is our id in 8 digits.
 //!
-//! **Fraud.** Who signs in for this terminal with another serial or another merchant's number, and a terminal that reports a
-//! place too far from its address, is suspended on the spot: not refused, so that it stands in the journal.
+//! **Fraud.** Who signs in for this terminal with another serial or another merchant's number, whose message shows another
+//! device's serial, and a terminal that reports a place too far from its address, is suspended on the spot: not refused, so that it stands in the journal.
 //!
 //! **Batch and trace.** The batch number is the platform's and changes at a batch close ([`crate::batch_close`]); the trace
 //! (流水号) is the terminal's.
@@ -23,6 +23,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
@@ -36,13 +37,19 @@ use crate::order::name_fits;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
+use crate::terminal_parameter::ParameterPart;
 
+mod download;
 mod model;
 pub mod place;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Binding, LocationReport, SuspensionReason, Terminal, TerminalKey, TerminalStatus, TerminalSuspension};
+use download::{issue_key, register_public_key, took_parameters, use_parameters};
+pub use model::{
+    Binding, IssuedKey, LocationReport, SuspensionReason, Terminal, TerminalKey, TerminalParameters, TerminalStatus,
+    TerminalSuspension,
+};
 pub use place::Place;
 
 /// The highest number of a batch or a trace; 1 follows on it.
@@ -113,6 +120,40 @@ pub enum TerminalCommand {
     },
     /// It stops working for now: it takes cards again once it has signed in.
     SignOut(TerminalId),
+    /// It uses a set of parameters.
+    UseParameters {
+        /// The terminal.
+        terminal: TerminalId,
+        /// The set's name.
+        set: String,
+    },
+    /// It downloaded a part of them.
+    TookParameters {
+        /// The terminal.
+        terminal: TerminalId,
+        /// The part.
+        part: ParameterPart,
+        /// Which version of the set it was.
+        version: u32,
+    },
+    /// It has a public key of SM2, to which a master key can be issued.
+    RegisterPublicKey {
+        /// The terminal.
+        terminal: TerminalId,
+        /// `04 ‖ x ‖ y`, 65 bytes; whoever registers it has looked at it.
+        point: Vec<u8>,
+    },
+    /// A master key was made for its public key.
+    IssueKey {
+        /// The terminal.
+        terminal: TerminalId,
+        /// The key's name in the key service.
+        name: String,
+        /// As it goes to the terminal.
+        issued: IssuedKey,
+    },
+    /// A message of it showed another device's serial, or one that it could not prove.
+    ForeignSerial(TerminalId),
     /// Let it sign in again.
     Resume(TerminalId),
     /// It is back from its merchant; its key and binding are over.
@@ -203,6 +244,53 @@ pub enum TerminalEvent {
     /// It stopped working for now.
     #[n(9)]
     SignedOut(#[n(0)] TerminalId),
+    /// It uses these parameters from now on, and has none of them yet.
+    #[n(10)]
+    ParametersUsed {
+        /// The terminal.
+        #[n(0)]
+        terminal: TerminalId,
+        /// The set's name.
+        #[n(1)]
+        set: String,
+    },
+    /// It downloaded a part of its parameters.
+    #[n(11)]
+    ParametersTaken {
+        /// The terminal.
+        #[n(0)]
+        terminal: TerminalId,
+        /// The part.
+        #[n(1)]
+        part: ParameterPart,
+        /// Which version of the set.
+        #[n(2)]
+        version: u32,
+    },
+    /// It has this public key.
+    #[n(12)]
+    PublicKeyRegistered {
+        /// The terminal.
+        #[n(0)]
+        terminal: TerminalId,
+        /// `04 ‖ x ‖ y`.
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        point: Vec<u8>,
+    },
+    /// A new master key may be fetched by it.
+    #[n(13)]
+    KeyIssued {
+        /// The terminal.
+        #[n(0)]
+        terminal: TerminalId,
+        /// The key.
+        #[n(1)]
+        key: TerminalKey,
+        /// As it goes to the terminal.
+        #[n(2)]
+        issued: IssuedKey,
+    },
 }
 
 /// Decides a step of a terminal's life.
@@ -222,6 +310,14 @@ pub fn decide(draft: &mut Draft<'_>, command: TerminalCommand) -> Result<Reply, 
             check_text(&reason, "reason")?;
             Ok(suspend(draft, terminal, SuspensionReason::Asked(reason)))
         }
+        TerminalCommand::ForeignSerial(terminal) => {
+            draft.state.terminal(terminal)?.require("suspend")?;
+            Ok(suspend(draft, terminal, SuspensionReason::ForeignSerial))
+        }
+        TerminalCommand::UseParameters { terminal, set } => use_parameters(draft, terminal, set),
+        TerminalCommand::TookParameters { terminal, part, version } => took_parameters(draft, terminal, part, version),
+        TerminalCommand::RegisterPublicKey { terminal, point } => register_public_key(draft, terminal, point),
+        TerminalCommand::IssueKey { terminal, name, issued } => issue_key(draft, terminal, name, issued),
         TerminalCommand::SignOut(terminal) => {
             draft.state.terminal(terminal)?.require("sign_out")?;
             Ok(emit(draft, terminal, TerminalEvent::SignedOut(terminal)))
@@ -270,6 +366,9 @@ fn register(draft: &mut Draft<'_>, serial: String, model: String) -> Result<Repl
         suspended: None,
         signed_in_at: None,
         registered_at: draft.context.now,
+        parameters: None,
+        public_key: None,
+        issued: None,
     };
     Ok(emit(draft, id, TerminalEvent::Registered(terminal.into())))
 }
@@ -435,7 +534,31 @@ pub(crate) fn apply(state: &mut State, event: &TerminalEvent) {
         TerminalEvent::Recovered { terminal, .. } => {
             let terminal = row(state, *terminal);
             (terminal.key, terminal.binding, terminal.suspended) = (None, None, None);
+            (terminal.parameters, terminal.issued) = (None, None);
             terminal.status = TerminalStatus::Recovered;
+        }
+        TerminalEvent::ParametersUsed { terminal, set } => {
+            let parameters = TerminalParameters { set: set.clone(), public_keys: 0, applications: 0, settings: 0 };
+            row(state, *terminal).parameters = Some(parameters);
+        }
+        TerminalEvent::ParametersTaken { terminal, part, version } => {
+            if let Some(parameters) = &mut row(state, *terminal).parameters {
+                match part {
+                    ParameterPart::PublicKeys => parameters.public_keys = *version,
+                    ParameterPart::Applications => parameters.applications = *version,
+                    ParameterPart::Settings => parameters.settings = *version,
+                }
+            }
+        }
+        TerminalEvent::PublicKeyRegistered { terminal, point } => {
+            row(state, *terminal).public_key = Some(point.clone());
+        }
+        TerminalEvent::KeyIssued { terminal, key, issued } => {
+            let terminal = row(state, *terminal);
+            (terminal.key, terminal.issued) = (Some(key.clone()), Some(issued.clone()));
+            if terminal.binding.is_none() {
+                terminal.status = TerminalStatus::KeysLoaded;
+            }
         }
         TerminalEvent::Scrapped { terminal, .. } => row(state, *terminal).status = TerminalStatus::Scrapped,
     }

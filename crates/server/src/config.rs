@@ -254,6 +254,7 @@ pub(crate) struct PosConfig {
     pub(crate) certificate_key: PathBuf,
     pub(crate) ca: PathBuf,
     pub(crate) acquirer: PathBuf,
+    bins: PathBuf,
     pub(crate) connections: u32,
     pub(crate) queue: usize,
     pub(crate) read_timeout_ms: u64,
@@ -264,6 +265,11 @@ pub(crate) struct PosConfig {
 }
 
 impl PosConfig {
+    /// The file that says whose cards are, if there is one.
+    pub(crate) fn bins(&self) -> Option<&Path> {
+        Some(self.bins.as_path()).filter(|file| !file.as_os_str().is_empty())
+    }
+
     /// Lets no terminal in and connects to no network.
     pub(crate) fn listen_nowhere(&mut self) {
         self.network.connect_nowhere();

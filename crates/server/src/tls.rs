@@ -120,6 +120,22 @@ pub(crate) fn for_anyone(certificate: &Path, key: &Path, ca: Option<&Path>) -> R
     Ok(Arc::new(builder.with_single_cert(chain, private).with_context(|| pair(certificate, key))?))
 }
 
+/// For who asks a server of this CA, with a certificate of its own or without.
+///
+/// # Errors
+/// A file that does not read, or a key that is not the certificate's.
+pub(crate) fn to_network(ca: &Path, certificate: Option<(&Path, &Path)>) -> Result<Arc<ClientConfig>> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = builder.with_root_certificates(roots(ca)?);
+    Ok(Arc::new(match certificate {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let (chain, private) = own(certificate, key)?;
+            builder.with_client_auth_cert(chain, private).with_context(|| pair(certificate, key))?
+        }
+    }))
+}
+
 fn own(certificate: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
     let private = PrivateKeyDer::from_pem_file(key);
     let private = private.with_context(|| format!("reading a private key in PEM from {}", key.display()))?;

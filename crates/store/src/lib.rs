@@ -70,6 +70,7 @@ pub mod suspense;
 pub mod table;
 mod tables;
 pub mod terminal;
+pub mod terminal_parameter;
 pub mod top_up;
 pub mod transfer;
 pub mod tree;

@@ -77,6 +77,7 @@ const FILES: &[File] = files![
     "0054_webhook.sql",
     "0055_webhook_delivery.sql",
     "0056_channel_rate.sql",
+    "0057_terminal_parameter.sql",
 ];
 
 /// What a migration cannot say in SQL.

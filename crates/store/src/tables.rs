@@ -42,6 +42,7 @@ use domain::split::Split;
 use domain::state::Changes;
 use domain::suspense::SuspenseItem;
 use domain::terminal::Terminal;
+use domain::terminal_parameter::ParameterSet;
 use domain::top_up::TopUp;
 use domain::transfer::Transfer;
 use domain::tree::{QuotaCharge, TreeLink, TreeRun};
@@ -148,6 +149,7 @@ tables! {
     quota_charges: QuotaCharge,
     voucher_templates: VoucherTemplate,
     site_weights: SiteWeights,
+    parameter_sets: ParameterSet,
     suspense_items: SuspenseItem,
     agreement_payments: AgreementPayment,
     exchange_rates: ExchangeRate,

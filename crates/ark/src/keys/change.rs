@@ -133,6 +133,11 @@ impl KeyService {
         let row = self.wrapped_row(open, &key.row, &held, life, by.now)?;
         row.write(place, rows)?;
         key.versions.push(self.version_of(&row, Some(held))?);
+        let first = key.row.first_kept();
+        if key.versions.iter().any(|version| version.number < first) {
+            VersionRow::drop_before(place, &key.row.uid, first)?;
+            key.versions.retain(|version| version.number >= first);
+        }
         Ok(key)
     }
 
@@ -270,7 +275,7 @@ impl KeyService {
         Ok(info)
     }
 
-    /// Serves the key as it is now; destroyed versions leave the provider.
+    /// Serves the key as it is now; versions that were destroyed or dropped leave the provider.
     fn put(&self, open: &Open, mut key: Key) {
         for version in key.versions.iter_mut().filter(|version| version.life.state == State::Destroyed) {
             if let Some(held) = version.held.take() {
@@ -278,7 +283,14 @@ impl KeyService {
             }
         }
         let mut keys = open.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(key.row.name.clone(), Slot::Key(Arc::new(key)));
+        let key = Arc::new(key);
+        let before = keys.insert(key.row.name.clone(), Slot::Key(Arc::clone(&key)));
+        drop(keys);
+        let Some(Slot::Key(before)) = before else { return };
+        let dropped = before.versions.iter().filter(|version| key.version(version.number).is_err());
+        for held in dropped.filter_map(|version| version.held.as_ref()) {
+            self.let_go(held);
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     Secret,
     financial::{PinSide, Purpose as Duty, TerminalKey, TerminalMac, Track, TrackForm, TrackSide, TranslatedTrack},
-    provider::{CHECK_VALUE_LENGTH, KeyError},
+    provider::{CHECK_VALUE_LENGTH, KeyError, PublicKey},
 };
 
 /// A key by name.
@@ -78,7 +78,7 @@ pub struct TrackAt<'a> {
 /// A key as another system takes it in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
-    /// Encrypted block by block under the master key.
+    /// Encrypted block by block under the master key; of a master key that is issued, by SM2.
     pub encrypted: Vec<u8>,
     /// The first 8 bytes of one block of zeros encrypted.
     pub check_value: [u8; CHECK_VALUE_LENGTH],
@@ -183,6 +183,26 @@ impl KeyService {
                 let encrypted = financial.export_terminal_key(handle, under)?;
                 Ok(Exported { encrypted, check_value: financial.terminal_check_value(handle)? })
             })
+        })
+    }
+
+    /// Gives a terminal's master key out for whoever has the private key of `to`, encrypted by SM2, if it was made
+    /// exportable; with its check value, by which the terminal sees that it has the right one.
+    ///
+    /// # Errors
+    /// [`Error::NotExportable`]; [`Error::Usage`] for another key than a terminal's master; [`Error::Provider`] if `to` is no
+    /// SM2 key or the provider does not do it; [`Error::State`], [`Error::Version`], [`Error::Unknown`].
+    pub fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error> {
+        checked(by)?;
+        let takes = |purpose| purpose == Purpose::Terminal(Duty::Master);
+        let wanted = Wanted { act: Use::Open, operation: "terminal-issue", takes: &takes };
+        self.with_key(by, &*self.opened()?, key, wanted, |handle, issued| {
+            if !issued.row.exportable {
+                return Err(Error::NotExportable(shown(key.name)));
+            }
+            let financial = self.financial()?;
+            let encrypted = financial.issue_terminal_key(handle, to)?;
+            Ok(Exported { encrypted, check_value: financial.terminal_check_value(handle)? })
         })
     }
 

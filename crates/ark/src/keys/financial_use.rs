@@ -8,7 +8,7 @@ use super::{Birth, By, Error, Exported, Info, KeyAt, KeyService, KeyUse, PinAt, 
 use crate::{
     Secret,
     financial::{TerminalMac, Track, TranslatedTrack},
-    provider::CHECK_VALUE_LENGTH,
+    provider::{CHECK_VALUE_LENGTH, PublicKey},
 };
 
 /// Keys of terminals and zones by name. Calls block, like those of [`KeyUse`].
@@ -54,6 +54,13 @@ pub trait FinancialUse: KeyUse {
     /// # Errors
     /// Those of [`KeyService::export_terminal_key`]; [`Error::Elsewhere`] with `ark_approval_required` for a master key.
     fn export_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, under: &str) -> Result<Exported, Error>;
+
+    /// As [`KeyService::issue_terminal_key`].
+    ///
+    /// # Errors
+    /// Those of [`KeyService::issue_terminal_key`]; [`Error::Elsewhere`] with `ark_approval_required` where the key service is
+    /// elsewhere: there it takes two people.
+    fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error>;
 
     /// As [`KeyService::terminal_check_value`].
     ///
@@ -135,6 +142,10 @@ impl FinancialUse for KeyService {
 
     fn export_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, under: &str) -> Result<Exported, Error> {
         Self::export_terminal_key(self, by, key, under)
+    }
+
+    fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error> {
+        Self::issue_terminal_key(self, by, key, to)
     }
 
     fn terminal_check_value(&self, by: &By<'_>, key: KeyAt<'_>) -> Result<[u8; CHECK_VALUE_LENGTH], Error> {

@@ -78,6 +78,9 @@ impl KeyService {
         for number in 1..=row.versions {
             let damaged = || Slot::Damaged(format!("version {number} of key `{}`", row.name));
             let version = found.get(&(row.uid, number));
+            if version.is_none() && number < row.first_kept() {
+                continue;
+            }
             let Some(found) = version.and_then(|version| VersionRow::from(version, self.row_key(open))) else {
                 return Ok(damaged());
             };

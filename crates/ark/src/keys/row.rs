@@ -5,6 +5,7 @@ use super::{
     life::Life,
     place::{PlaceError, Row, Transaction, values},
 };
+use crate::financial::Purpose as Duty;
 use crate::provider::{Authentication, KeyError, KeyHandle, Provider};
 
 /// 2: keys of terminals and zones; used approvals and one-time codes beside the rights.
@@ -77,6 +78,20 @@ pub(super) struct KeyRow {
 }
 
 impl KeyRow {
+    /// The first version that must be there. Of a terminal's work keys those before the last two are dropped with the next
+    /// one: each sign-in makes one, and nothing that they protected is kept.
+    pub(super) fn first_kept(&self) -> u32 {
+        match self.purpose {
+            Purpose::Terminal(Duty::Pin | Duty::Mac | Duty::Data) => self.versions.saturating_sub(1).max(1),
+            Purpose::Terminal(Duty::Master | Duty::Derive)
+            | Purpose::Zone(_)
+            | Purpose::Encrypt
+            | Purpose::Sign
+            | Purpose::Mac
+            | Purpose::Wrap => 1,
+        }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = b"lintel/ark/row/key/1/".to_vec();
         bytes.extend(self.uid);
@@ -144,6 +159,12 @@ pub(super) struct VersionRow {
 }
 
 impl VersionRow {
+    /// Drops the rows of versions before this one: the ciphertext is all there is of such a key.
+    pub(super) fn drop_before(place: &Transaction<'_>, uid: &[u8; 16], version: u32) -> Result<(), PlaceError> {
+        place.execute("DELETE FROM version WHERE uid = $1 AND version < $2", values![uid.as_slice(), version])?;
+        Ok(())
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = b"lintel/ark/row/version/1/".to_vec();
         bytes.extend(self.uid);

@@ -17,7 +17,7 @@ use crate::{
         TranslatedTrack, check_card_number, check_check_value, check_components, check_track_forms, track,
         track_halves,
     },
-    provider::{CHECK_VALUE_LENGTH, KeyError, KeyHandle, KeyKind, Provider as _},
+    provider::{CHECK_VALUE_LENGTH, KeyError, KeyHandle, KeyKind, Provider as _, PublicKey, PublicKeyEncryption},
     secret::Secret,
 };
 
@@ -213,6 +213,11 @@ impl Financial for Soft {
         let mut bytes = key.bytes.to_vec();
         under.encrypt(&mut bytes);
         Ok(bytes)
+    }
+
+    fn issue_terminal_key(&self, key: TerminalKey, to: &PublicKey) -> Result<Vec<u8>, KeyError> {
+        let key = self.terminal(key, Purpose::Master)?;
+        self.encrypt_for(to, PublicKeyEncryption::Sm2Raw, &key.bytes)
     }
 
     fn wrap_terminal_key(&self, key: TerminalKey, under: KeyHandle) -> Result<Vec<u8>, KeyError> {

@@ -20,7 +20,19 @@ pub fn card_token(root: &MacKey, number: &Secret) -> String {
     format!("crd_{}", hex::encode(&tag[..DIGEST]))
 }
 
+/// How the token of a payer's one-time code begins; no number is kept under such a token.
+const CODE_TOKEN: &str = "qr_";
+
 impl Vault {
+    /// The token of a payer's one-time code (付款码): its keyed digest. Nothing is kept, so nothing leads back from it.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] if the key service is sealed or fails.
+    pub fn code_token(&self, code: &Secret) -> Result<String, Error> {
+        let tag = self.request_keys()?.root.mac().update(b"payment-code\0").update(code.expose().as_bytes()).finish();
+        Ok(format!("{CODE_TOKEN}{}", hex::encode(&tag[..DIGEST])))
+    }
+
     /// Keeps a card's number, if it is not kept yet, and gives its token. The number is durable before its token leaves.
     ///
     /// # Errors
@@ -86,6 +98,9 @@ mod tests {
         };
         let vault = Vault::open_with_key_file(directory.path()).expect("opens again");
         assert_eq!(vault.card_number(&token).expect("read").expect("kept").expose(), number.expose());
+        let code = vault.code_token(&number).expect("a digest");
+        assert!(code.starts_with(CODE_TOKEN) && code[3..] != token[4..], "a code is no card of the same digits");
+        assert!(vault.card_number(&code).expect("read").is_none(), "nothing of a code is kept");
         assert!(vault.card_number("crd_00").expect("read").is_none());
         for entry in std::fs::read_dir(directory.path()).expect("the directory") {
             let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");

@@ -459,3 +459,67 @@ fn with_a_financial_module_keys_lie_under_its_master() {
     assert_eq!(code(mac(&service)), "device_unavailable");
     service.create(&BY, &Spec::new("orders", KeyKind::Sm4, Purpose::Encrypt)).expect("all else is there");
 }
+
+#[test]
+fn work_keys_of_terminals_have_two_versions_and_a_restart_finds_them() {
+    let (directory, service, root) = service();
+    let pik = spec("t1/pik", SM4, Purpose::Terminal(Duty::Pin));
+    let zone = spec("z/pik", SM4, Purpose::Zone(Duty::Pin));
+    for spec in [&pik, &zone] {
+        service.generate_terminal_key(&BY, spec, Birth::Key).expect("made");
+        for _ in 0..4 {
+            service.generate_terminal_key(&BY, spec, Birth::Version).expect("the next one");
+        }
+    }
+    let numbers = |service: &KeyService, name: &str| {
+        let info = service.info(name).expect("there");
+        info.versions.iter().map(|version| (version.version, version.state)).collect::<Vec<_>>()
+    };
+    let two = vec![(4, State::Deactivated), (5, State::Active)];
+    assert_eq!(numbers(&service, "t1/pik"), two);
+    assert_eq!(numbers(&service, "z/pik").len(), 5, "a zone's stay");
+    let old = KeyAt { name: "t1/pik", version: Some(1) };
+    assert_eq!(code(service.terminal_check_value(&BY, old)), "key_version");
+    let current = service.terminal_check_value(&BY, KeyAt::current("t1/pik")).expect("of the fifth");
+    drop(service);
+    let service = again(directory.path(), &root);
+    assert_eq!(numbers(&service, "t1/pik"), two);
+    assert_eq!(service.terminal_check_value(&BY, KeyAt::current("t1/pik")).expect("the same"), current);
+    drop(service);
+    // One of the two that must be there is damage.
+    let file = Connection::open(directory.path().join(KEYS_NAME)).expect("the file");
+    file.execute("DELETE FROM version WHERE version = 4 AND uid = (SELECT uid FROM key WHERE name = 't1/pik')", [])
+        .expect("taken out");
+    drop(file);
+    let service = again(directory.path(), &root);
+    assert_eq!(code(service.info("t1/pik")), "key_damaged");
+}
+
+#[test]
+fn a_master_key_is_issued_for_a_public_key_and_for_nothing_else() {
+    use ark::provider::{PublicKey, PublicKeyEncryption};
+
+    let (_directory, service, _root) = service();
+    let master = spec("t1/tmk", SM4, Purpose::Terminal(Duty::Master));
+    known(&service, &master, SM4_PIK);
+    let terminal = Soft::new().expect("self-tests pass");
+    let pair = terminal.generate(KeyKind::Sm2).expect("a pair");
+    let public = terminal.public_key(pair).expect("its public key");
+    let issued = service.issue_terminal_key(&BY, KeyAt::current("t1/tmk"), &public).expect("issued");
+    let clear = terminal.decrypt_with(pair, PublicKeyEncryption::Sm2Raw, &issued.encrypted).expect("it opens");
+    assert_eq!(hex::encode_upper(&*clear), SM4_PIK);
+    assert_eq!(issued.encrypted.len(), 113);
+    assert_eq!(&block(SM4, SM4_PIK, &[0; 16], true)[..8], issued.check_value);
+    let again = service.issue_terminal_key(&BY, KeyAt::current("t1/tmk"), &public).expect("issued");
+    assert_ne!(again.encrypted, issued.encrypted, "at random");
+    // A point that is none, a key that stays, a key that is no terminal's master.
+    let nowhere = PublicKey { kind: KeyKind::Sm2, bytes: vec![4; 65] };
+    assert_eq!(code(service.issue_terminal_key(&BY, KeyAt::current("t1/tmk"), &nowhere)), "public_key_invalid");
+    let stays = Spec { exportable: false, ..spec("t2/tmk", SM4, Purpose::Terminal(Duty::Master)) };
+    service.generate_terminal_key(&BY, &stays, Birth::Key).expect("made");
+    assert_eq!(code(service.issue_terminal_key(&BY, KeyAt::current("t2/tmk"), &public)), "key_not_exportable");
+    for other in [spec("z/zmk", SM4, Purpose::Zone(Duty::Master)), spec("t1/pik", SM4, Purpose::Terminal(Duty::Pin))] {
+        service.generate_terminal_key(&BY, &other, Birth::Key).expect("made");
+        assert_eq!(code(service.issue_terminal_key(&BY, KeyAt::current(other.name), &public)), "key_usage");
+    }
+}

@@ -89,6 +89,7 @@ fn undone(state: &State, transaction: &CardTransaction) -> Result<Option<CardUse
             original.map_or(Ok(None), |original| uncounted(state, original))
         }
         CardKind::Sale
+        | CardKind::QrSale
         | CardKind::PreAuthorisation
         | CardKind::Completion
         | CardKind::CompletionVoid

@@ -121,6 +121,7 @@ fn come_in(draft: &mut Draft<'_>, transaction: &CardTransaction) -> Result<Booke
     let event = match transaction.kind {
         CardKind::Adjustment => EventCode::CardAdjusted,
         CardKind::Sale
+        | CardKind::QrSale
         | CardKind::Completion
         | CardKind::CompletionAdvice
         | CardKind::Offline

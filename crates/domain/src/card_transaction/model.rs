@@ -49,6 +49,9 @@ pub enum CardKind {
     /// 贷记调整.
     #[n(10)]
     CreditAdjustment,
+    /// 被扫: a sale by a one-time code (付款码) that the customer shows.
+    #[n(11)]
+    QrSale,
 }
 
 /// What a kind does to the books once it is approved.
@@ -66,7 +69,7 @@ pub enum Effect {
 
 impl CardKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Sale,
         Self::Void,
         Self::PreAuthorisation,
@@ -77,6 +80,7 @@ impl CardKind {
         Self::Refund,
         Self::Adjustment,
         Self::Offline,
+        Self::QrSale,
         Self::CreditAdjustment,
     ];
 
@@ -95,6 +99,7 @@ impl CardKind {
             Self::Adjustment => "adjustment",
             Self::Offline => "offline",
             Self::CreditAdjustment => "credit_adjustment",
+            Self::QrSale => "qr_sale",
         }
     }
 
@@ -102,7 +107,12 @@ impl CardKind {
     #[must_use]
     pub const fn effect(self) -> Effect {
         match self {
-            Self::Sale | Self::Completion | Self::CompletionAdvice | Self::Adjustment | Self::Offline => Effect::In,
+            Self::Sale
+            | Self::Completion
+            | Self::CompletionAdvice
+            | Self::Adjustment
+            | Self::Offline
+            | Self::QrSale => Effect::In,
             Self::Void | Self::CompletionVoid => Effect::Undo,
             Self::Refund | Self::CreditAdjustment => Effect::Out,
             Self::PreAuthorisation | Self::PreAuthorisationCancel => Effect::Nothing,
@@ -118,7 +128,8 @@ impl CardKind {
             | Self::PreAuthorisation
             | Self::PreAuthorisationCancel
             | Self::Completion
-            | Self::CompletionVoid => true,
+            | Self::CompletionVoid
+            | Self::QrSale => true,
             Self::CompletionAdvice | Self::Refund | Self::Adjustment | Self::Offline | Self::CreditAdjustment => false,
         }
     }
@@ -126,7 +137,7 @@ impl CardKind {
     /// Whether it counts against the merchant's limits.
     pub(super) const fn is_limited(self) -> bool {
         match self {
-            Self::Sale | Self::PreAuthorisation | Self::Offline => true,
+            Self::Sale | Self::PreAuthorisation | Self::Offline | Self::QrSale => true,
             Self::Void
             | Self::PreAuthorisationCancel
             | Self::Completion
@@ -147,7 +158,12 @@ impl CardKind {
             | Self::CompletionVoid
             | Self::CompletionAdvice
             | Self::Adjustment => true,
-            Self::Sale | Self::PreAuthorisation | Self::Refund | Self::Offline | Self::CreditAdjustment => false,
+            Self::Sale
+            | Self::PreAuthorisation
+            | Self::Refund
+            | Self::Offline
+            | Self::CreditAdjustment
+            | Self::QrSale => false,
         }
     }
 }
@@ -204,10 +220,13 @@ impl CardStatus {
     }
 }
 
-/// A card, as far as these books may know it.
+/// How a token begins that stands for a payer's one-time code in place of a card's number.
+const CODE_TOKEN: &str = "qr_";
+
+/// A card, or what a payer's one-time code stands for, as far as these books may know it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Card {
-    /// The vault's token for its number.
+    /// The vault's token for its number; of a code its digest, which leads to nothing.
     #[n(0)]
     pub token: String,
     /// The first 6 and the last 4 digits.
@@ -219,6 +238,14 @@ pub struct Card {
     /// Whose brand it bears.
     #[n(3)]
     pub scheme: CardScheme,
+}
+
+impl Card {
+    /// Whether a payer's one-time code was shown: nobody keeps a number for it, so what follows names the original alone.
+    #[must_use]
+    pub fn is_code(&self) -> bool {
+        self.token.starts_with(CODE_TOKEN)
+    }
 }
 
 /// Whose transaction it is and by which number: what the terminal knows it by.

@@ -110,8 +110,12 @@ fn check_form(command: &RequestCardTransaction) -> Result<(), Refusal> {
         }
     }
     check_card(&command.card)?;
+    if command.kind == CardKind::QrSale && !command.card.is_code() {
+        let message = "a QR sale is paid by a code, not by a card";
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "card.token", message));
+    }
     let wants_original = match command.kind {
-        CardKind::Sale | CardKind::PreAuthorisation | CardKind::Offline => false,
+        CardKind::Sale | CardKind::PreAuthorisation | CardKind::Offline | CardKind::QrSale => false,
         CardKind::Void
         | CardKind::PreAuthorisationCancel
         | CardKind::Completion
@@ -226,14 +230,18 @@ fn check_original(
         Err(Refusal::new(RefusalCode::CardTransactionState, "original", message))
     };
     let fits = match command.kind {
-        CardKind::Void => matches!(original.kind, CardKind::Sale | CardKind::Offline),
+        CardKind::Void => matches!(original.kind, CardKind::Sale | CardKind::Offline | CardKind::QrSale),
         CardKind::PreAuthorisationCancel | CardKind::Completion | CardKind::CompletionAdvice => {
             original.kind == CardKind::PreAuthorisation
         }
         CardKind::CompletionVoid => matches!(original.kind, CardKind::Completion | CardKind::CompletionAdvice),
         CardKind::Refund => original.kind.effect() == Effect::In && original.kind != CardKind::Adjustment,
         CardKind::Adjustment => matches!(original.kind, CardKind::Sale | CardKind::Offline),
-        CardKind::Sale | CardKind::PreAuthorisation | CardKind::Offline | CardKind::CreditAdjustment => false,
+        CardKind::Sale
+        | CardKind::PreAuthorisation
+        | CardKind::Offline
+        | CardKind::CreditAdjustment
+        | CardKind::QrSale => false,
     };
     if !fits {
         return wrong_kind();
@@ -257,7 +265,11 @@ fn check_original(
             check_untouched(original)?;
             check_tip(acquiring, command, original)
         }
-        CardKind::Sale | CardKind::PreAuthorisation | CardKind::Offline | CardKind::CreditAdjustment => Ok(()),
+        CardKind::Sale
+        | CardKind::PreAuthorisation
+        | CardKind::Offline
+        | CardKind::CreditAdjustment
+        | CardKind::QrSale => Ok(()),
     }
 }
 

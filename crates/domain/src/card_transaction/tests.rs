@@ -14,6 +14,7 @@ use crate::refusal::RefusalCode;
 use crate::testkit::cards::{Shop, approved, card, of_card, terms};
 use crate::testkit::{Kit, court, date};
 
+mod codes;
 mod kinds;
 mod property;
 mod reversals;

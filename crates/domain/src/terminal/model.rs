@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
@@ -12,6 +13,8 @@ use crate::ids::{AcquiringId, CustomerId, MerchantId, TerminalId};
 use crate::merchant::SettlementAccount;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
+use crate::state::State;
+use crate::terminal_parameter::ParameterPart;
 
 /// Where a terminal stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -210,9 +213,68 @@ pub struct Terminal {
     /// When it was registered.
     #[n(11)]
     pub registered_at: Time,
+    /// Which parameters it uses, and what it has of them.
+    #[n(12)]
+    pub parameters: Option<TerminalParameters>,
+    /// Its own public key of SM2: `04 ‖ x ‖ y`.
+    #[n(13)]
+    #[cbor(with = "minicbor::bytes")]
+    pub public_key: Option<Vec<u8>>,
+    /// The master key that it may fetch: nobody opens it but who has the private key.
+    #[n(14)]
+    pub issued: Option<IssuedKey>,
+}
+
+/// Which parameters a terminal uses, and the version that it has of each part; 0 of none.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct TerminalParameters {
+    /// The set's name.
+    #[n(0)]
+    pub set: String,
+    /// Of the public keys.
+    #[n(1)]
+    pub public_keys: u32,
+    /// Of the applications.
+    #[n(2)]
+    pub applications: u32,
+    /// Of the settings.
+    #[n(3)]
+    pub settings: u32,
+}
+
+impl TerminalParameters {
+    /// The version of a part that the terminal has.
+    #[must_use]
+    pub const fn taken(&self, part: ParameterPart) -> u32 {
+        match part {
+            ParameterPart::PublicKeys => self.public_keys,
+            ParameterPart::Applications => self.applications,
+            ParameterPart::Settings => self.settings,
+        }
+    }
+}
+
+/// A master key as it goes to its terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct IssuedKey {
+    /// Encrypted by SM2 under the terminal's public key.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub encrypted: Vec<u8>,
+    /// Its check value, 16 hexadecimal digits.
+    #[n(1)]
+    pub check_value: String,
 }
 
 impl Terminal {
+    /// The first part of its parameters that it lacks the version in force of.
+    #[must_use]
+    pub fn parameters_missing(&self, state: &State) -> Option<ParameterPart> {
+        let uses = self.parameters.as_ref()?;
+        let set = state.parameters_of(&uses.set)?;
+        ParameterPart::ALL.into_iter().find(|part| set.has(*part) && uses.taken(*part) != set.version)
+    }
+
     /// Its number at the network (终端号), 8 digits.
     #[must_use]
     pub fn number(&self) -> String {

@@ -169,3 +169,28 @@ fn bad_steps_are_refused() {
     }
     assert_eq!((next_number(1), next_number(LAST_NUMBER)), (2, 1));
 }
+
+#[test]
+fn a_key_is_issued_to_the_terminals_public_key_and_to_none_else() {
+    let mut kit = Kit::new();
+    let register = TerminalCommand::Register { serial: "N900-77".into(), model: "N900".into() };
+    let Reply::Terminal(terminal) = kit.when(Command::Terminal(register)).unwrap() else { panic!("a terminal") };
+    let issued = || IssuedKey { encrypted: alloc::vec![4; 113], check_value: "861E83E31FAEBF10".into() };
+    let issue = || {
+        let name = alloc::format!("terminal/{}/master", terminal.0);
+        Command::Terminal(TerminalCommand::IssueKey { terminal, name, issued: issued() })
+    };
+    assert_eq!(kit.when(issue()).unwrap_err().code, RefusalCode::PublicKeyMissing);
+    let public =
+        |point: &[u8]| Command::Terminal(TerminalCommand::RegisterPublicKey { terminal, point: point.to_vec() });
+    for wrong in [&[4; 64][..], &[2; 65]] {
+        assert_eq!(kit.when(public(wrong)).unwrap_err().code, RefusalCode::ValueInvalid);
+    }
+    kit.when(public(&[4; 65])).unwrap();
+    kit.when(issue()).unwrap();
+    let row = kit.state.terminal(terminal).unwrap();
+    assert_eq!((row.status, row.issued.clone()), (TerminalStatus::KeysLoaded, Some(issued())));
+    assert_eq!(row.key.as_ref().unwrap().check_value, "861E83E31FAEBF10");
+    kit.restore();
+    assert_eq!(kit.state.terminal(terminal).unwrap().issued, Some(issued()));
+}

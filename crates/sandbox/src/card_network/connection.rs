@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tokio::io::{AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -18,13 +17,10 @@ use super::wire::{self, Came, Fields, MAC, answer_type, text};
 const WAITING: usize = 10_000;
 
 /// A member's link until it ends or is cut.
-pub(super) async fn serve(stream: TcpStream, network: Arc<CardNetwork>) {
+pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite, network: Arc<CardNetwork>) {
     let mut cut = network.cut.subscribe();
     cut.mark_unchanged();
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let (reading, mut writing) = stream.into_split();
+    let (reading, mut writing) = tokio::io::split(stream);
     let (say, mut says) = mpsc::channel::<Vec<u8>>(WAITING);
     let (end, mut ends) = mpsc::channel::<()>(1);
     let reads = async {
@@ -36,7 +32,7 @@ pub(super) async fn serve(stream: TcpStream, network: Arc<CardNetwork>) {
     };
     let writes = async {
         while let Some(frame) = says.recv().await {
-            if writing.write_all(&frame).await.is_err() {
+            if writing.write_all(&frame).await.is_err() || writing.flush().await.is_err() {
                 return;
             }
         }

@@ -1,6 +1,9 @@
 //! Issuers: accounts of cards, which are there when they are first asked for.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::plan::spread;
 
 /// A card's account.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +27,32 @@ pub(super) fn pin_of(card: &str) -> &str {
 /// Whether it is a credit card: those that begin with 625.
 pub(super) fn is_credit(card: &str) -> bool {
     card.starts_with("625")
+}
+
+/// How long a code may be used.
+const CODE_LIVES: Duration = Duration::from_secs(60);
+
+/// Payers' one-time codes (付款码) that telephones show: 19 digits that begin with 62.
+#[derive(Debug, Default)]
+pub(super) struct Codes {
+    shown: HashMap<String, (String, Instant)>,
+    count: u64,
+}
+
+impl Codes {
+    /// A code of a card that no other has had.
+    pub(super) fn show(&mut self, card: &str) -> String {
+        self.count += 1;
+        let code = format!("62{:017}", spread(0, &format!("code {}", self.count)) % 100_000_000_000_000_000);
+        self.shown.insert(code.clone(), (card.to_owned(), Instant::now()));
+        code
+    }
+
+    /// The card of a code, once, while it lives.
+    pub(super) fn take(&mut self, code: &str) -> Option<String> {
+        let (card, shown) = self.shown.remove(code)?;
+        (shown.elapsed() < CODE_LIVES).then_some(card)
+    }
 }
 
 impl Issuers {

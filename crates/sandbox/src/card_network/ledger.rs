@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::cipher::Zone;
 use super::file::{Line, cost};
-use super::issuer::{Issuers, is_credit, pin_of};
+use super::issuer::{Codes, Issuers, is_credit, pin_of};
 use super::plan::CardPlan;
 use super::wire::{Fields, text};
 
@@ -90,6 +90,7 @@ pub struct Totals {
 pub(super) struct Ledger {
     date: Date,
     issuers: Issuers,
+    codes: Codes,
     all: Vec<Transaction>,
     by_name: HashMap<String, usize>,
     of_nothing: u64,
@@ -115,7 +116,24 @@ fn original_of(fields: &Fields) -> Option<String> {
 impl Ledger {
     pub(super) fn new(date: Date, balance: i64) -> Self {
         let (all, by_name) = (Vec::new(), HashMap::new());
-        Self { date, issuers: Issuers::new(balance), all, by_name, of_nothing: 0 }
+        Self { date, issuers: Issuers::new(balance), codes: Codes::default(), all, by_name, of_nothing: 0 }
+    }
+
+    /// A one-time code of a card, as its holder's telephone shows it.
+    pub(super) fn show_code(&mut self, card: &str) -> String {
+        self.codes.show(card)
+    }
+
+    /// Whose account a request is about: the card's; that of the code, which is used up by it; that of the original.
+    fn payer(&mut self, fields: &Fields, about: Option<usize>) -> String {
+        let card = text(fields, 2);
+        if !card.is_empty() {
+            return card.to_owned();
+        }
+        let code = text(fields, 59).strip_prefix("A3").and_then(|element| element.get(3..));
+        let of_code = code.map(|code| self.codes.take(code).unwrap_or_default());
+        let original = || about.and_then(|at| self.all.get(at)).map(|original| original.card.clone());
+        of_code.or_else(original).unwrap_or_default()
     }
 
     /// Carries a request out, or tells again what came of it. What comes back are the fields of the answer.
@@ -124,9 +142,9 @@ impl Ledger {
         if let Some(known) = self.by_name.get(&name).and_then(|at| self.all.get(*at)) {
             return known.told.clone();
         }
-        let card = text(fields, 2).to_owned();
         let amount = text(fields, 4).parse().unwrap_or(0);
         let about = original_of(fields).and_then(|name| self.by_name.get(&name).copied());
+        let card = self.payer(fields, about);
         let Some(does) = does(mti, fields) else { return self.told(fields, "12", None) };
         let code = self.decide(does, &card, amount, about, fields, plan, zone);
         let approved = code == "00";

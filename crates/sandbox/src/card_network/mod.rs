@@ -22,6 +22,7 @@ mod file;
 mod issuer;
 mod ledger;
 mod plan;
+mod tls;
 mod wire;
 
 use std::collections::HashMap;
@@ -30,12 +31,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
 use jiff::civil::Date;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 pub use ledger::{Shown, Totals};
 pub use plan::{CardPlan, Decline};
+pub use tls::acceptor;
 
 use crate::cipher::{CardCipher, MacForm};
 use cipher::Zone;
@@ -133,17 +136,33 @@ impl CardNetwork {
         self.ledger().balance(card)
     }
 
+    /// A one-time code that the telephone of a card's holder shows: good for one sale within a minute.
+    #[must_use]
+    pub fn show_code(&self, card: &str) -> String {
+        self.ledger().show_code(card)
+    }
+
     /// Cuts every link.
     pub fn drop_links(&self) {
         self.cut.send_modify(|count| *count += 1);
     }
 }
 
-/// Serves members until `stop` ends.
+/// Serves members by TCP until `stop` ends.
 pub async fn serve(listeners: Vec<TcpListener>, network: Arc<CardNetwork>, stop: impl Future<Output = ()>) {
+    serve_by(listeners, network, None, stop).await;
+}
+
+/// Serves members until `stop` ends: by TLS, if there is how, else by TCP.
+pub async fn serve_by(
+    listeners: Vec<TcpListener>,
+    network: Arc<CardNetwork>,
+    tls: Option<TlsAcceptor>,
+    stop: impl Future<Output = ()>,
+) {
     let mut doors = JoinSet::new();
     for listener in listeners {
-        let network = Arc::clone(&network);
+        let (network, tls) = (Arc::clone(&network), tls.clone());
         doors.spawn(async move {
             let mut links = JoinSet::new();
             loop {
@@ -151,12 +170,26 @@ pub async fn serve(listeners: Vec<TcpListener>, network: Arc<CardNetwork>, stop:
                     accepted = listener.accept() => accepted,
                     Some(_) = links.join_next() => continue,
                 };
-                if let Ok((stream, _)) = accepted {
-                    links.spawn(connection::serve(stream, Arc::clone(&network)));
+                if let Ok((stream, _)) = accepted
+                    && stream.set_nodelay(true).is_ok()
+                {
+                    links.spawn(link(stream, tls.clone(), Arc::clone(&network)));
                 }
             }
         });
     }
     stop.await;
     doors.abort_all();
+}
+
+/// A member's link; who shakes no hands by TLS has none.
+async fn link(stream: TcpStream, tls: Option<TlsAcceptor>, network: Arc<CardNetwork>) {
+    match tls {
+        None => connection::serve(stream, network).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                connection::serve(stream, network).await;
+            }
+        }
+    }
 }

@@ -53,7 +53,7 @@ pub(super) enum Fate {
 impl CardPlan {
     /// What becomes of the message of this name.
     pub(super) fn fate(&self, name: &str) -> Fate {
-        let drawn = u64::from(u32::try_from(hash(self.seed, name) % WHOLE).unwrap_or(0));
+        let drawn = u64::from(u32::try_from(spread(self.seed, name) % WHOLE).unwrap_or(0));
         let mut bound = 0;
         let fates = [
             (self.lost_before, Fate::LostBefore),
@@ -78,7 +78,7 @@ impl CardPlan {
 }
 
 /// Spreads a name evenly (FNV-1a, then SplitMix64's finish).
-fn hash(seed: u64, name: &str) -> u64 {
+pub(super) fn spread(seed: u64, name: &str) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325 ^ seed;
     let mixed = name.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -23,6 +23,8 @@ Examples:
   curl http://127.0.0.1:7802/file/48021000      the daily file of a member, as of now
   curl http://127.0.0.1:7802/books              what the network's books hold
   curl http://127.0.0.1:7802/transactions       each transaction, by its reference, and how it stands
+  curl -X POST http://127.0.0.1:7802/code/6230606601007726888   a one-time code of a card, for one QR sale within a minute
+  lintel-sandbox card-network --tls-certificate network.pem --tls-key network.key --tls-ca ca.pem
   curl -X POST http://127.0.0.1:7802/cut        cut every link
 
 Every card has an account, and its last six digits as its PIN. docs/pos.md says how a platform is connected to it.";
@@ -68,6 +70,15 @@ pub(crate) struct Arguments {
     /// What each card's account holds at first, in fen.
     #[arg(long, default_value_t = 100_000_000)]
     balance: i64,
+    /// Serve links by TLS with this certificate and its chain, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its private key, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Let only members in that have a certificate of this CA.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_ca: Option<PathBuf>,
     /// Write the addresses to this file, one a line, once it listens; the last is that of --control.
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
@@ -120,10 +131,15 @@ async fn serve(arguments: &Arguments, network: Arc<CardNetwork>) -> anyhow::Resu
         .route("/books", get(books))
         .route("/transactions", get(transactions))
         .route("/balance/{card}", get(balance))
+        .route("/code/{card}", post(code))
         .route("/cut", post(cut))
         .with_state(Arc::clone(&network));
     let asked = tokio::spawn(async move { axum::serve(control, router).await });
-    card_network::serve(listeners, network, stop).await;
+    let tls = match (&arguments.tls_certificate, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Some(card_network::acceptor(certificate, key, arguments.tls_ca.as_deref())?),
+        (None, _) | (_, None) => None,
+    };
+    card_network::serve_by(listeners, network, tls, stop).await;
     asked.abort();
     Ok(())
 }
@@ -142,6 +158,10 @@ async fn transactions(State(network): State<Arc<CardNetwork>>) -> axum::Json<Vec
 
 async fn balance(State(network): State<Arc<CardNetwork>>, Path(card): Path<String>) -> String {
     network.balance(&card).to_string()
+}
+
+async fn code(State(network): State<Arc<CardNetwork>>, Path(card): Path<String>) -> String {
+    network.show_code(&card)
 }
 
 async fn cut(State(network): State<Arc<CardNetwork>>) {

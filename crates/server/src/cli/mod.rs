@@ -7,6 +7,7 @@ mod ark;
 mod attempt;
 mod backup;
 mod bank_card;
+mod bin;
 mod block_list;
 mod card_network;
 mod certificate;
@@ -148,6 +149,8 @@ enum What {
     /// Rules of routing: try them, check a file.
     #[command(subcommand, after_help = route::EXAMPLES)]
     Route(route::Route),
+    #[command(subcommand, after_help = bin::EXAMPLES)]
+    Bin(bin::Bin),
     /// Where merchants are told what became of orders, refunds, payouts and settlements.
     #[command(after_help = webhook::EXAMPLES)]
     Webhook(Remote<webhook::Webhook>),
@@ -258,6 +261,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
         What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
         What::Route(route) => route.run(&load()?)?,
+        What::Bin(bin) => bin.run(&load()?)?,
         What::Webhook(webhook) => webhook.run(&load()?, webhook::Webhook::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Terminal(terminal) => terminal.run(&load()?, terminal::Terminal::ask)?,

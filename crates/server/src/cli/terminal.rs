@@ -1,5 +1,7 @@
 //! `lintel terminal`: terminals at points of sale, from stock to scrap. An address is read from standard input: it is personal.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -15,6 +17,9 @@ Examples:
   lintel terminal load-key trm_7                                                       … and it is the terminal's
   lintel terminal load-key trm_7 --under terminal/transport --cipher sm4 \\
       --encrypted 3D66234C49E4296FF9C78D8BACBD6A76 --check-value 861E83E3
+  lintel terminal public-key trm_7 04F1…                                               or it shows a public key of its own …
+  lintel terminal issue-key trm_7                                                      … and fetches a key made for that
+  lintel terminal set-parameters standard standard.json && lintel terminal use-parameters trm_7 standard
   echo '北京市朝阳区建国路一号院二号楼' | lintel terminal bind trm_7 acq_2 --latitude 39908722 --longitude 116397499
   lintel terminal list --status suspended
   lintel terminal suspend trm_7 --reason 'stolen'
@@ -57,6 +62,43 @@ pub(crate) enum Terminal {
         id: String,
         #[command(flatten)]
         under: Under,
+    },
+    /// Register its public key of SM2, as it shows it: a master key can be issued to it then.
+    PublicKey {
+        /// Its id.
+        id: String,
+        /// 04, x and y: 130 hexadecimal digits.
+        #[arg(value_name = "HEX")]
+        public_key: String,
+    },
+    /// Make its master key in the key service, for its public key; the terminal fetches it by itself.
+    IssueKey {
+        /// Its id.
+        id: String,
+    },
+    /// Set parameters that terminals download: a file in JSON with public_keys, applications (each BER-TLV in hexadecimal) and
+    /// settings.
+    SetParameters {
+        /// The set's name.
+        name: String,
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Say which parameters it uses.
+    UseParameters {
+        /// Its id.
+        id: String,
+        /// The set's name.
+        set: String,
+    },
+    /// Versions of sets of parameters, oldest first.
+    Parameters {
+        /// Of this set.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        page: Page,
     },
     /// Bind it to a merchant at a place; the address comes from standard input.
     Bind {
@@ -147,7 +189,7 @@ impl Place {
     }
 }
 
-const TERMINAL: [Field; 20] = [
+const TERMINAL: [Field; 25] = [
     text("id"),
     text("number"),
     text("serial"),
@@ -165,6 +207,11 @@ const TERMINAL: [Field; 20] = [
     number("location/distance_m"),
     text("suspended/reason"),
     text("suspended/text"),
+    text("parameters/set"),
+    number("parameters/public_keys"),
+    number("parameters/applications"),
+    number("parameters/settings"),
+    text("issued/check_value"),
     text("signed_in_at"),
     text("registered_at"),
     text("allowed_actions"),
@@ -178,6 +225,7 @@ const TERMINALS: [Field; 7] = [
     text("binding/number"),
     text("signed_in_at"),
 ];
+const PARAMETERS: [Field; 5] = [text("id"), text("name"), number("version"), text("set_at"), text("set_by")];
 const BATCHES: [Field; 9] = [
     text("id"),
     text("terminal"),
@@ -205,6 +253,18 @@ impl Terminal {
                 let filters = [("terminal", terminal.as_deref()), ("status", status.as_deref())];
                 return listed(client, wanted, "batch-closes", &filters, &BATCHES);
             }
+            Self::Parameters { name, page: wanted } => {
+                let filters = [("name", name.as_deref())];
+                return listed(client, wanted, "terminal-parameters", &filters, &PARAMETERS);
+            }
+            Self::SetParameters { name, file } => {
+                let set = client.post(&target(&["v1", "terminal-parameters"], &[]), &parameters(name, file)?)?;
+                let shown = record(&PARAMETERS, &set);
+                return Ok(Answer::new(set, shown));
+            }
+            Self::PublicKey { id, public_key } => act(id, "public-key", json!({ "public_key": public_key }))?,
+            Self::IssueKey { id } => client.post(&target(&["v1", "terminals", id, "key", "issue"], &[]), &json!({}))?,
+            Self::UseParameters { id, set } => act(id, "parameters", json!({ "set": set }))?,
             Self::Register { serial, model } => {
                 client.post(&target(&["v1", "terminals"], &[]), &json!({"serial": serial, "model": model}))?
             }
@@ -241,6 +301,18 @@ fn listed(
     let rows = client.get(&wanted.target(&["v1", noun], filters))?;
     let shown = page(fields, &rows, None);
     Ok(Answer::new(rows, shown))
+}
+
+/// A set of the file, under this name.
+fn parameters(name: &str, file: &Path) -> Result<Value> {
+    let reading = || format!("reading parameters from {}", file.display());
+    let text = std::fs::read_to_string(file).with_context(reading)?;
+    let mut set: Value = serde_json::from_str(&text).with_context(reading)?;
+    match set.as_object_mut() {
+        Some(fields) => drop(fields.insert("name".to_owned(), json!(name))),
+        None => bail!("{} is no object with public_keys, applications and settings", file.display()),
+    }
+    Ok(set)
 }
 
 fn address() -> Result<String> {

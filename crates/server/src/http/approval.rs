@@ -194,6 +194,7 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::CardCost(id) => id.to_string(),
         Reply::Acquiring(id) => id.to_string(),
         Reply::Terminal(id) => id.to_string(),
+        Reply::ParameterSet(id) => id.to_string(),
         Reply::CardTransaction(id) => id.to_string(),
         Reply::BatchClose(id) => id.to_string(),
         Reply::CardClearing(id) => id.to_string(),

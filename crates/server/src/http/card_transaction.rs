@@ -78,8 +78,8 @@ impl ReversalView {
 pub(crate) struct CardTransactionView {
     #[schema(example = "ctx_42")]
     id: String,
-    /// `sale`, `void`, `preauthorisation`, `preauthorisation_cancel`, `completion`, `completion_void`, `completion_advice`,
-    /// `refund`, `adjustment`, `offline` or `credit_adjustment`.
+    /// `sale`, `qr_sale`, `void`, `preauthorisation`, `preauthorisation_cancel`, `completion`, `completion_void`,
+    /// `completion_advice`, `refund`, `adjustment`, `offline` or `credit_adjustment`.
     #[schema(example = "sale")]
     kind: &'static str,
     #[schema(example = "mch_4")]

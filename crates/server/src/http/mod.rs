@@ -66,6 +66,8 @@ pub(crate) mod split;
 pub(crate) mod statement;
 pub(crate) mod suspense;
 mod terminal;
+mod terminal_key;
+mod terminal_parameter;
 pub(crate) mod top_up;
 pub(crate) mod totp;
 pub(crate) mod transfer;
@@ -261,6 +263,11 @@ fn points_of_sale() -> OpenApiRouter<App> {
         .routes(routes!(terminal::register, terminal::list))
         .routes(routes!(terminal::get))
         .routes(routes!(terminal::load_key))
+        .routes(routes!(terminal_key::register_public_key))
+        .routes(routes!(terminal_key::issue))
+        .routes(routes!(terminal_parameter::set, terminal_parameter::list_sets))
+        .routes(routes!(terminal_parameter::get_set))
+        .routes(routes!(terminal_parameter::assign))
         .routes(routes!(terminal::bind))
         .routes(routes!(terminal::report_location))
         .routes(routes!(terminal::suspend))

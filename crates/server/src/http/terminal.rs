@@ -28,6 +28,8 @@ use super::customer::{Personal, sealing_failed};
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
+use super::terminal_key::IssuedKeyView;
+use super::terminal_parameter::TerminalParametersView;
 use super::wire::{parse, parse_some, time_text, word};
 use crate::pos::keys::{MasterUnder, TerminalKeys, beside, check_value};
 use crate::shell::clock::wall_ms;
@@ -228,6 +230,12 @@ pub(crate) struct TerminalView {
     trace: u32,
     location: Option<LocationView>,
     suspended: Option<SuspensionView>,
+    /// Which parameters it uses, and the versions that it has of each part.
+    parameters: Option<TerminalParametersView>,
+    /// Its public key of SM2, `04 ‖ x ‖ y` in hexadecimal.
+    public_key: Option<String>,
+    /// The master key that it may fetch, encrypted by SM2 for its public key.
+    issued: Option<IssuedKeyView>,
     signed_in_at: Option<String>,
     registered_at: String,
     /// What may be done with it now; it signs in by itself.
@@ -252,6 +260,9 @@ impl TerminalView {
             trace: terminal.trace,
             location: terminal.location.map(LocationView::of),
             suspended: terminal.suspended.as_ref().map(SuspensionView::of),
+            parameters: terminal.parameters.as_ref().map(TerminalParametersView::of),
+            public_key: terminal.public_key.as_ref().map(hex::encode_upper),
+            issued: terminal.issued.as_ref().map(IssuedKeyView::of),
             signed_in_at: terminal.signed_in_at.map(time_text),
             registered_at: time_text(terminal.registered_at),
             allowed_actions: terminal.allowed_actions().to_vec(),
@@ -445,7 +456,7 @@ pub(crate) async fn scrap(
     change(&app, &caller, TerminalCommand::Scrap(terminal)).await
 }
 
-async fn change(app: &App, caller: &Caller, command: TerminalCommand) -> Answered<TerminalView> {
+pub(super) async fn change(app: &App, caller: &Caller, command: TerminalCommand) -> Answered<TerminalView> {
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Terminal(id) = reply else { return None };
         state.terminal(*id).ok().map(TerminalView::of)

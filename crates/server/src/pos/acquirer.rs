@@ -3,19 +3,21 @@
 //! A profile that was read is consistent: fields and parts that it speaks of are in the messages' own profile, codes are two
 //! characters.
 
-mod card;
+pub(crate) mod further;
 mod security;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use domain::card_transaction::CardKind;
+use domain::terminal_parameter::ParameterPart;
 use iso8583::{Message, Profile, Value};
 use serde::Deserialize;
 
-use self::card::{CardLine, Cards};
+use self::further::{Further, FurtherFile};
 use self::security::SecurityFile;
 pub(crate) use self::security::{CheckAt, Security};
+use super::bin::{Bins, CardLine};
 use super::frame::SHORTEST;
 
 /// What is used unless a file is named.
@@ -33,6 +35,8 @@ pub(crate) enum Kind {
     Balance,
     /// 消费
     Sale,
+    /// 被扫消费
+    QrSale,
     /// 消费撤销
     Void,
     /// 预授权
@@ -65,6 +69,24 @@ pub(crate) enum Kind {
     BatchUpload,
     /// 批上送结束
     BatchUploadEnd,
+    /// 公钥查询
+    PublicKeyList,
+    /// 公钥下载
+    PublicKeyDownload,
+    /// 公钥下载结束
+    PublicKeyEnd,
+    /// IC 卡参数查询
+    ApplicationList,
+    /// IC 卡参数下载
+    ApplicationDownload,
+    /// IC 卡参数下载结束
+    ApplicationEnd,
+    /// 终端参数下载
+    SettingsDownload,
+    /// 终端参数下载结束
+    SettingsEnd,
+    /// 主密钥下载
+    MasterKey,
 }
 
 impl Kind {
@@ -72,6 +94,7 @@ impl Kind {
     pub(crate) fn booked(self) -> Option<CardKind> {
         match self {
             Self::Sale => Some(CardKind::Sale),
+            Self::QrSale => Some(CardKind::QrSale),
             Self::Void => Some(CardKind::Void),
             Self::PreAuthorisation => Some(CardKind::PreAuthorisation),
             Self::PreAuthorisationCancel => Some(CardKind::PreAuthorisationCancel),
@@ -87,7 +110,16 @@ impl Kind {
             | Self::SignOut
             | Self::BatchClose
             | Self::BatchUpload
-            | Self::BatchUploadEnd => None,
+            | Self::BatchUploadEnd
+            | Self::PublicKeyList
+            | Self::PublicKeyDownload
+            | Self::PublicKeyEnd
+            | Self::ApplicationList
+            | Self::ApplicationDownload
+            | Self::ApplicationEnd
+            | Self::SettingsDownload
+            | Self::SettingsEnd
+            | Self::MasterKey => None,
         }
     }
 
@@ -144,6 +176,7 @@ pub(crate) struct Codes {
     pub(crate) unknown_terminal: String,
     pub(crate) unknown_merchant: String,
     pub(crate) not_signed_in: String,
+    pub(crate) foreign_serial: String,
     pub(crate) card_number: String,
     pub(crate) no_issuer: String,
     pub(crate) not_supported: String,
@@ -155,7 +188,7 @@ pub(crate) struct Codes {
 }
 
 impl Codes {
-    fn all(&self) -> [&String; 15] {
+    fn all(&self) -> [&String; 16] {
         [
             &self.approved,
             &self.invalid_transaction,
@@ -164,6 +197,7 @@ impl Codes {
             &self.unknown_terminal,
             &self.unknown_merchant,
             &self.not_signed_in,
+            &self.foreign_serial,
             &self.card_number,
             &self.no_issuer,
             &self.not_supported,
@@ -190,11 +224,13 @@ struct File {
     time: u8,
     echo: Vec<Echo>,
     requests: Vec<Request>,
+    downloads: Downloads,
     reversal_names: ReversalNames,
     adjusted: Adjusted,
     codes: Codes,
     transactions: Vec<Line>,
     cards: Vec<CardLine>,
+    further: FurtherFile,
     security: SecurityFile,
 }
 
@@ -212,6 +248,15 @@ struct Request {
     digit: u8,
 }
 
+/// By which digit of its header a terminal is asked to download a part of its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Downloads {
+    public_keys: u8,
+    applications: u8,
+    settings: u8,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -219,6 +264,7 @@ struct Line {
     mti: String,
     processing: Option<String>,
     condition: Option<String>,
+    entry: Option<String>,
     r#type: Option<String>,
     network_code: Option<String>,
 }
@@ -242,12 +288,14 @@ pub(crate) struct Acquirer {
     pub(crate) codes: Codes,
     pub(crate) reversal_names: ReversalNames,
     pub(crate) adjusted: Adjusted,
-    pub(crate) cards: Cards,
+    pub(crate) cards: Bins,
+    pub(crate) further: Further,
     pub(crate) security: Security,
     /// The messages of terminals whose keys are of SM4: their PIN blocks are longer.
     pub(crate) sm4_messages: Profile,
     echo: Vec<Echo>,
     requests: Vec<Request>,
+    downloads: Downloads,
     lines: Vec<Line>,
     network_code: Part,
     transaction_type: Part,
@@ -286,11 +334,16 @@ impl Acquirer {
         if let Some(request) = file.requests.iter().find(|request| request.digit > 9) {
             bail!("requests: {} is not one digit", request.digit);
         }
+        let Downloads { public_keys, applications, settings } = &file.downloads;
+        if let Some(digit) = [public_keys, applications, settings].into_iter().find(|digit| **digit > 9) {
+            bail!("downloads: {digit} is not one digit");
+        }
         let mtis = file.echo.iter().map(|echo| &echo.mti).chain(file.transactions.iter().map(|line| &line.mti));
         for mti in mtis {
             let right = mti.len() == 4 && mti.bytes().all(|byte| byte.is_ascii_digit());
             ensure!(right, "mti: \"{mti}\" is not four digits, such as \"0200\"");
         }
+        let further = Further::of(file.further, &messages).context("further")?;
         let (security, sm4_messages) = Security::of(file.security, &messages).context("security")?;
         Ok(Self {
             network_code: part(&messages, NETWORK_CODE)?,
@@ -306,11 +359,13 @@ impl Acquirer {
             codes: file.codes,
             reversal_names: file.reversal_names,
             adjusted: file.adjusted,
-            cards: Cards::of(file.cards)?,
+            cards: Bins::of(file.cards)?,
+            further,
             security,
             sm4_messages,
             echo: file.echo,
             requests: file.requests,
+            downloads: file.downloads,
             lines: file.transactions,
         })
     }
@@ -319,6 +374,15 @@ impl Acquirer {
     pub(crate) fn request(&self, code: &str) -> u8 {
         let asks = |request: &&Request| request.codes.iter().any(|known| known == code);
         self.requests.iter().find(asks).map_or(0, |request| request.digit)
+    }
+
+    /// The digit by which a terminal is asked to download a part of its parameters.
+    pub(crate) const fn download(&self, part: ParameterPart) -> u8 {
+        match part {
+            ParameterPart::PublicKeys => self.downloads.public_keys,
+            ParameterPart::Applications => self.downloads.applications,
+            ParameterPart::Settings => self.downloads.settings,
+        }
     }
 
     /// The network code of a message, three digits.
@@ -348,6 +412,7 @@ impl Acquirer {
             is_type(message, &line.mti)
                 && field(3, &line.processing)
                 && field(25, &line.condition)
+                && line.entry.as_ref().is_none_or(|entry| entered(message, entry))
                 && part(self.transaction_type, &line.r#type)
                 && part(self.network_code, &line.network_code)
         };
@@ -387,6 +452,11 @@ fn digits_of(value: Value<'_>) -> Option<String> {
     }
 }
 
+/// Whether the entry mode (field 22) begins so.
+fn entered(message: &Message<'_, '_>, entry: &str) -> bool {
+    message.value(22).ok().and_then(digits_of).is_some_and(|mode| mode.starts_with(entry))
+}
+
 fn holds(found: Result<Value<'_>, iso8583::Error>, wanted: &str) -> bool {
     match found {
         Ok(Value::Digits(digits)) => digits == wanted,
@@ -415,6 +485,10 @@ mod tests {
         refused("repeated = [3,", "repeated = [5,", "field 5 is not in the profile pos_terminal");
         refused("mti = \"0500\"", "mti = \"500\"", "mti: \"500\" is not four digits");
         refused("digit = 3", "digit = 10", "requests: 10 is not one digit");
+        refused("applications = 5", "applications = 12", "downloads: 12 is not one digit");
+        refused("field = 59", "field = 60", "field is 60: name one of pos_terminal with format b");
+        refused("code = \"A3\"", "code = \"A\"", "a tag has 2 characters");
+        refused("digits = 19", "digits = 9", "a payer's code has 16 to 24");
         refused("kind = \"tip\"", "kind = \"tips\"", "unknown variant `tips`");
         refused("lri = \"accepted\"", "lri = \"yes\"", "unknown variant `yes`");
         refused("messages = \"pos_terminal\"", "messages = \"mine.toml\"", "\"mine.toml\" is not pos_terminal");

@@ -45,7 +45,7 @@ const APPROVED: &str = "00";
 /// How a kind is asked for on the host link: message type, F3, F25.
 pub(crate) const fn shape(kind: CardKind) -> ([u8; 4], &'static str, &'static str) {
     match kind {
-        CardKind::Sale => (*b"0200", "000000", "00"),
+        CardKind::Sale | CardKind::QrSale => (*b"0200", "000000", "00"),
         CardKind::Void => (*b"0200", "200000", "00"),
         CardKind::PreAuthorisation => (*b"0100", "030000", "06"),
         CardKind::PreAuthorisationCancel => (*b"0100", "200000", "06"),
@@ -283,6 +283,9 @@ impl<N: CardNetwork> Forward<N> {
     async fn fields(&self, owed: &Owed) -> Option<Fields> {
         let (row, vault) = (&owed.row, Arc::clone(&self.vault));
         let (id, token) = (row.id, row.card.token.clone());
+        if row.card.is_code() {
+            return Some(without_number(owed));
+        }
         let number = match tokio::task::spawn_blocking(move || vault.card_number(&token)).await {
             Ok(Ok(Some(number))) => number,
             Ok(Ok(None)) => {
@@ -298,18 +301,8 @@ impl<N: CardNetwork> Forward<N> {
                 return None;
             }
         };
-        let (_, processing, condition) = shape(row.kind);
-        let mut fields = Fields::default();
-        fields
-            .set(2, number.expose())
-            .set(3, processing)
-            .set(4, format!("{:012}", row.amount))
-            .set(13, day(row.local_date));
-        fields.set(22, "000").set(25, condition).set(41, owed.terminal.as_bytes()).set(42, owed.merchant.as_bytes());
-        fields.set(18, owed.merchant.get(7..11).unwrap_or("0000")).set(49, CURRENCY);
-        if let Some(authorisation) = &row.authorisation {
-            fields.set(38, format!("{authorisation:<6}"));
-        }
+        let mut fields = without_number(owed);
+        fields.set(2, number.expose());
         Some(fields)
     }
 
@@ -329,6 +322,20 @@ impl<N: CardNetwork> Forward<N> {
             }
         }
     }
+}
+
+/// What every such message has, but for the card: who paid by a code is named by the original alone (F90).
+fn without_number(owed: &Owed) -> Fields {
+    let row = &owed.row;
+    let (_, processing, condition) = shape(row.kind);
+    let mut fields = Fields::default();
+    fields.set(3, processing).set(4, format!("{:012}", row.amount)).set(13, day(row.local_date));
+    fields.set(22, "000").set(25, condition).set(41, owed.terminal.as_bytes()).set(42, owed.merchant.as_bytes());
+    fields.set(18, owed.merchant.get(7..11).unwrap_or("0000")).set(49, CURRENCY);
+    if let Some(authorisation) = &row.authorisation {
+        fields.set(38, format!("{authorisation:<6}"));
+    }
+    fields
 }
 
 /// What is owed.

@@ -117,7 +117,11 @@ impl<S: Switch> Gateway<S> {
         }
         let mut out = Vec::new();
         let asks = if told.sign_in { &self.acquirer.codes.mac_wrong } else { &told.code };
-        let header = envelope.header.answer(self.acquirer.request(asks));
+        let request = match (self.acquirer.request(asks), told.download) {
+            (0, Some(part)) => self.acquirer.download(part),
+            (digit, _) => digit,
+        };
+        let header = envelope.header.answer(request);
         match put_frame(&mut out, envelope.tpdu.answer(), header, &bytes) {
             Ok(()) => Ok(out),
             Err(length) => Err(close("answer", &format!("{length} bytes"))),

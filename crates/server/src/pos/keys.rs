@@ -16,6 +16,7 @@ use ark::financial::{Purpose as Duty, TerminalCipher, TerminalMac, Track, TrackF
 use ark::keys::{
     Birth, By, Error, Exported, FinancialUse, Info, KeyAt, Kind, PinAt, Purpose, Spec, State, TrackAt, by_platform,
 };
+use ark::provider::PublicKey;
 use domain::ids::TerminalId;
 
 /// Why, in the key service's trail.
@@ -90,6 +91,20 @@ impl TerminalKeys {
         self.keys.import_terminal_key(by, &spec, birth, (key.encrypted, key.check), key.under)
     }
 
+    /// Makes a terminal's master key, the first or the next, of SM4, and gives it out for the terminal's public key.
+    pub(crate) fn issue(&self, by: &By<'_>, terminal: TerminalId, to: &PublicKey) -> Result<(String, Exported), Error> {
+        let name = name(terminal, Duty::Master);
+        let spec = Spec { exportable: true, ..Spec::new(&name, TerminalCipher::Sm4, Purpose::Terminal(Duty::Master)) };
+        let birth = self.birth(&name)?;
+        // Before there is a next version: what cannot go out for this public key would leave the terminal without a key.
+        if birth == Birth::Version {
+            self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;
+        }
+        self.keys.generate_terminal_key(by, &spec, birth)?;
+        let issued = self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;
+        Ok((name, issued))
+    }
+
     /// A terminal's master key as it is there.
     pub(crate) fn master(&self, terminal: TerminalId) -> Result<Info, Error> {
         let info = self.keys.info(&name(terminal, Duty::Master))?;
@@ -137,6 +152,18 @@ impl TerminalKeys {
         match self.keys.verify_terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes, mac) {
             Ok(()) => Ok(true),
             // By the code, for a key service elsewhere answers with that.
+            Err(error) if matches!(error.code(), "tag_mismatch" | "key_not_found") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a proof is that of a terminal's serial and its factor, under the key that the device has for it; a terminal
+    /// that has no such key proves nothing.
+    pub(crate) fn serial_is(&self, terminal: TerminalId, text: &str, proof: &[u8]) -> Result<bool, Error> {
+        let name = format!("terminal/{}/serial", terminal.0);
+        let by = by_platform(REASON);
+        match self.keys.verify_terminal_mac(&by, KeyAt::current(&name), TerminalMac::Ecb, text.as_bytes(), proof) {
+            Ok(()) => Ok(true),
             Err(error) if matches!(error.code(), "tag_mismatch" | "key_not_found") => Ok(false),
             Err(error) => Err(error),
         }

@@ -14,6 +14,7 @@
 //! | [`envelope`] | what goes before a message: TPDU, LRI, header |
 //! | [`gateway`] | what becomes of one frame |
 //! | [`acquirer`] | an acquirer's profile: what the dialect leaves open |
+//! | [`bin`] | whose a card is, by how its number begins |
 //! | [`answer`] | the bytes of an answer |
 //! | [`answer_code`] | what field 39 says |
 //! | [`session`] | one terminal, one connection |
@@ -30,6 +31,7 @@
 mod acquirer;
 mod answer;
 pub(crate) mod answer_code;
+pub(crate) mod bin;
 pub(crate) mod card_link;
 mod connection;
 pub(crate) mod envelope;
@@ -56,6 +58,7 @@ use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 
 use self::acquirer::Acquirer;
+use self::bin::Bins;
 use self::connection::Patience;
 use self::gateway::Gateway;
 use self::keys::TerminalKeys;
@@ -82,7 +85,10 @@ impl Pos {
         if plain.is_none() && secure.is_none() {
             return Ok(None);
         }
-        let acquirer = Acquirer::load(&config.acquirer)?;
+        let mut acquirer = Acquirer::load(&config.acquirer)?;
+        if let Some(file) = config.bins() {
+            acquirer.cards = Bins::load(file)?;
+        }
         let (name, ms) = (acquirer.name.clone(), Duration::from_millis);
         let switch = desk(config, app);
         let gateway = Gateway { acquirer, switch, clock: app.clock.clone(), queue: Semaphore::new(config.queue) };
@@ -111,6 +117,17 @@ impl Pos {
                 tracing::warn!(connections, "terminals are cut off: their answers took longer than pos.drain_ms")
             }
         }
+    }
+}
+
+/// Whose cards are: by this file, that of the settings, or the acquirer's profile.
+///
+/// # Errors
+/// A file that does not read.
+pub(crate) fn cards(config: &PosConfig, file: Option<&Path>) -> Result<Bins> {
+    match file.or_else(|| config.bins()) {
+        Some(file) => Bins::load(file),
+        None => Ok(Acquirer::load(&config.acquirer)?.cards),
     }
 }
 

@@ -7,10 +7,13 @@ mod balance;
 mod batch;
 mod card;
 mod desk;
+mod downloads;
 mod known;
 mod outgoing;
 mod reversal;
+mod serial;
 mod sign_in;
+mod terminal_parameter;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -19,6 +22,7 @@ mod turns;
 use std::sync::Arc;
 
 use domain::ids::{CardTransactionId, TerminalId};
+use domain::terminal_parameter::ParameterPart;
 use iso8583::Message;
 
 use super::acquirer::{Acquirer, Kind};
@@ -48,6 +52,8 @@ pub(crate) struct Told {
     pub(crate) proof: Option<TerminalId>,
     /// Whether the terminal is asked to sign in again, whatever the code.
     pub(crate) sign_in: bool,
+    /// The part of its parameters that the terminal is asked to download, unless it is asked to sign in.
+    pub(crate) download: Option<ParameterPart>,
     /// What must be taken back if this cannot be delivered.
     pub(crate) card: Option<CardTransactionId>,
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::ark_financial::{custodians, form, key};
 use crate::ark_service::{allow, refused};
+use crate::authority::Authority;
 use crate::client::{Client, exchange};
 use crate::keys::metric;
 use crate::open::number;
@@ -121,6 +122,34 @@ fn links_are_kept_keys_come_once_the_master_key_is_formed_and_files_are_taken_on
     refused(&take(&file.replace("|0|0|0|", "|1|0|0|")), 400, "field_malformed");
     let id = taken["parts"][0]["id"].as_str().unwrap();
     assert_eq!(programs.get(&format!("/v1/card-clearing/{id}")).ok()["last"], json!(true));
+    assert!(server.stop().success());
+}
+
+#[test]
+fn links_go_by_tls_where_the_settings_name_a_ca() {
+    let Some(authority) = Authority::new() else { return };
+    authority.issue_all(&["network", "platform"]);
+    let file = |name: &str| authority.path(name);
+    let own = [file("network.pem"), file("network.key"), file("ca.pem")];
+    let arguments = ["--tls-certificate", &own[0], "--tls-key", &own[1], "--tls-ca", &own[2]];
+    let Some(network) = Network::start(&arguments) else { return };
+    let settings = [
+        format!("pos.network.ca={}", file("ca.pem")),
+        format!("pos.network.certificate={}", file("platform.pem")),
+        format!("pos.network.certificate_key={}", file("platform.key")),
+    ];
+    let more: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let mut server = connected(&network, &more);
+    let programs = server.operator();
+    links(&programs, |seen| number(seen, "/up") == 2);
+    for name in ["zone/unionpay/mac", "zone/unionpay/pin"] {
+        has_key(&programs, name);
+    }
+    assert!(server.stop().success());
+    // Without a certificate of its own the network lets nobody in.
+    let mut server = connected(&network, &more[..1]);
+    let programs = server.operator();
+    links(&programs, |seen| number(seen, "/up") == 0 && seen["links"][0]["state"] == json!("down"));
     assert!(server.stop().success());
 }
 

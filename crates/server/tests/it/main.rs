@@ -57,6 +57,7 @@ mod skip;
 mod staff;
 mod start;
 mod storage;
+mod terminal_parameters;
 mod terminals;
 mod trees;
 mod unionpay;

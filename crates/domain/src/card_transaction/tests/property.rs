@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::codes::code;
 use super::*;
 use crate::batch_close::{BatchCloseCommand, BatchTotals};
 use crate::card_clearing::TakeCardFile;
@@ -200,7 +201,8 @@ impl Walk {
             Step::Ask { shop, kind, card: of, amount, original } => {
                 let shop = self.shops[shop.index(self.shops.len())];
                 let kind = CardKind::ALL[kind.index(CardKind::ALL.len() - 1)];
-                let wants = !matches!(kind, CardKind::Sale | CardKind::PreAuthorisation | CardKind::Offline);
+                let wants =
+                    !matches!(kind, CardKind::Sale | CardKind::QrSale | CardKind::PreAuthorisation | CardKind::Offline);
                 let original = wants.then(|| self.at(original));
                 let row = original.and_then(|id| self.kit.state.card_transactions.get(id.0));
                 let whole =
@@ -210,8 +212,9 @@ impl Walk {
                     Some(row) if wants => amount.min(row.amount).max(1),
                     Some(_) | None => amount,
                 };
-                let of = row.map_or(of, |row| row.card.kind);
-                let request = self.kit.asks(shop, kind, card(of), amount, original);
+                let shown = if kind == CardKind::QrSale { code() } else { card(of) };
+                let shown = row.map_or(shown, |row| row.card.clone());
+                let request = self.kit.asks(shop, kind, shown, amount, original);
                 self.ask(request);
             }
             Step::Again { of } => {

@@ -36,6 +36,7 @@ use crate::reserve_line::{LineTarget, ReserveLine, ReserveLineEvent};
 use crate::site_weight::SiteWeightEvent;
 use crate::suspense::SuspenseEvent;
 use crate::terminal::TerminalEvent;
+use crate::terminal_parameter::ParameterEvent;
 use crate::top_up::TopUpEvent;
 use crate::transfer::TransferEvent;
 use crate::tree::{RunCause, TreeEvent, TreeRun};
@@ -242,6 +243,14 @@ transitions! {
                 },
         "certificates: certificate/tests.rs" Event::Certificate(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
+        "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
+            Event::Parameter(ParameterEvent::Set(_))
+                | Event::Terminal(
+                    TerminalEvent::ParametersUsed { .. }
+                        | TerminalEvent::ParametersTaken { .. }
+                        | TerminalEvent::PublicKeyRegistered { .. }
+                        | TerminalEvent::KeyIssued { .. },
+                ),
         "only journals of before names were kept have it: freeze/tests.rs"
             Event::FreezeReleased { .. } | Event::FreezeExpired(_),
         "the first change stands in the freeze itself"
@@ -318,6 +327,10 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::WebhookUrl,
             RefusalCode::WebhooksTooMany,
         ],
+    ),
+    (
+        "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs",
+        &[RefusalCode::ParametersUnknown, RefusalCode::ParametersOther, RefusalCode::PublicKeyMissing],
     ),
     (
         "clearing and settlement: clearing/tests.rs, settlement/tests.rs",

@@ -56,6 +56,32 @@ impl Books {
 }
 
 #[test]
+fn a_code_pays_once_and_what_follows_names_the_original() {
+    let mut books = books();
+    let by_code = |trace, code: &str| {
+        let mut fields = fields(trace, "000000", 10_000, None);
+        fields.remove(&2);
+        fields.insert(59, format!("A3{:03}{code}", code.len()).into_bytes());
+        fields
+    };
+    let code = books.ledger.show_code(CARD);
+    assert_eq!((code.len(), code.starts_with("62")), (19, true));
+    assert_eq!(books.ask(b"0200", &by_code(1, &code)), "00");
+    assert_eq!((books.ask(b"0200", &by_code(2, &code)).as_str(), books.balance()), ("14", 90_000), "it is used up");
+    assert_eq!(books.ask(b"0200", &by_code(1, &code)), "00", "the same message again");
+    assert_eq!(books.ask(b"0200", &by_code(3, "6200000000000000000")), "14");
+    let without = |trace, mti, processing| {
+        let mut fields = fields(trace, processing, 10_000, Some((mti, 1)));
+        fields.remove(&2);
+        fields
+    };
+    assert_eq!((books.ask(b"0200", &without(4, "0200", "200000")).as_str(), books.balance()), ("00", 100_000));
+    let code = books.ledger.show_code(CARD);
+    assert_eq!(books.ask(b"0200", &by_code(5, &code)), "00");
+    assert_eq!((books.reverse("0200", 5).as_str(), books.balance()), ("00", 100_000));
+}
+
+#[test]
 fn a_name_is_carried_out_once_and_reversed_once() {
     let mut books = books();
     assert_eq!(books.reverse("0200", 1), "25");

@@ -33,6 +33,7 @@ where
         .routes(routes!(make::import))
         .routes(routes!(make::derive))
         .routes(routes!(command::export))
+        .routes(routes!(command::issue))
         .routes(routes!(command::check_value))
         .routes(routes!(command::translate_pin))
         .routes(routes!(command::mac))

@@ -14,14 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::Shared;
+use super::door::{Door, Reading, Writing};
 use super::incoming::arrived;
 use super::mux::{Key, Outcome};
 use super::settings::{LinkConfig, NetworkConfig};
@@ -99,6 +98,7 @@ pub(super) struct Counts {
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) address: String,
+    door: Door,
     weight: u32,
     patience: Patience,
     now: Mutex<Now>,
@@ -114,7 +114,7 @@ struct Now {
 }
 
 impl Line {
-    pub(super) fn new(link: &LinkConfig, config: &NetworkConfig) -> Self {
+    pub(super) fn new(link: &LinkConfig, config: &NetworkConfig, door: Door) -> Self {
         let ms = Duration::from_millis;
         let patience = Patience {
             connect: ms(config.connect_timeout_ms),
@@ -126,7 +126,7 @@ impl Line {
         };
         let (name, address) = (link.name.clone(), link.address.clone());
         let now = Now { state: LinkState::Down, since: Instant::now(), heard: None, writer: None };
-        Self { name, address, weight: link.weight, patience, now: Mutex::new(now), counts: Counts::default() }
+        Self { name, address, door, weight: link.weight, patience, now: Mutex::new(now), counts: Counts::default() }
     }
 
     fn now(&self) -> std::sync::MutexGuard<'_, Now> {
@@ -177,12 +177,15 @@ impl Line {
         let mut pause = self.patience.pause;
         while !*stop.borrow() {
             self.becomes(LinkState::Connecting);
-            let connected = timeout(self.patience.connect, TcpStream::connect(&self.address)).await;
-            if let Ok(Ok(stream)) = connected {
-                let signed_on = self.serve(&shared, stream, &mut stop).await;
-                if signed_on {
-                    pause = self.patience.pause;
+            match timeout(self.patience.connect, self.door.connect()).await {
+                Ok(Ok(halves)) => {
+                    let signed_on = self.serve(&shared, halves, &mut stop).await;
+                    if signed_on {
+                        pause = self.patience.pause;
+                    }
                 }
+                Ok(Err(error)) => tracing::debug!(link = self.name, %error, "the card network is not reached"),
+                Err(_) => tracing::debug!(link = self.name, "the card network is not reached in time"),
             }
             self.becomes(LinkState::Down);
             tokio::select! {
@@ -199,15 +202,11 @@ impl Line {
     async fn serve(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
-        stream: TcpStream,
+        (reading, writing): (Reading, Writing),
         stop: &mut watch::Receiver<bool>,
     ) -> bool {
-        if stream.set_nodelay(true).is_err() {
-            return false;
-        }
         self.counts.connects.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("lintel_pos_network_connects_total", "link" => self.name.clone()).increment(1);
-        let (reading, writing) = stream.into_split();
         let (hand, handed) = mpsc::channel(WRITER_BOUND);
         {
             let mut now = self.now();
@@ -303,7 +302,7 @@ impl Line {
     }
 
     /// Reads until the connection is of no use any more.
-    async fn read(self: Arc<Self>, shared: Arc<Shared>, reading: OwnedReadHalf) {
+    async fn read(self: Arc<Self>, shared: Arc<Shared>, reading: Reading) {
         let mut reading = BufReader::with_capacity(16 * 1024, reading);
         let broken = loop {
             let frame = match wire::next(&mut reading).await {
@@ -326,7 +325,7 @@ impl Line {
     async fn write(
         self: Arc<Self>,
         shared: Arc<Shared>,
-        mut writing: OwnedWriteHalf,
+        mut writing: Writing,
         mut handed: mpsc::Receiver<Handed>,
         broken: Arc<AtomicBool>,
     ) {
@@ -338,7 +337,11 @@ impl Line {
             if key.as_ref().is_some_and(|key| !shared.mux.begin(key)) {
                 continue;
             }
-            match timeout(self.patience.write, writing.write_all(&frame)).await {
+            let written = async {
+                writing.write_all(&frame).await?;
+                writing.flush().await
+            };
+            match timeout(self.patience.write, written).await {
                 Ok(Ok(())) => drop(self.counts.sent.fetch_add(1, Ordering::Relaxed)),
                 Ok(Err(_)) | Err(_) => break,
             }

@@ -27,6 +27,7 @@
 //! Invariants: nothing is sent twice; an answer is believed only with its MAC; a request is told "not sent" only where not a
 //! byte of it left; no content of a message reaches a log, a metric or a status.
 
+mod door;
 mod incoming;
 mod late;
 mod line;
@@ -51,6 +52,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
+use self::door::Door;
 pub(crate) use self::late::Late;
 use self::line::{Handed, Line};
 use self::mux::{Key, Mux, Outcome, Withdrawn};
@@ -125,7 +127,9 @@ impl Network {
             wrong_macs: AtomicU64::new(0),
             refused_keys: Mutex::default(),
         });
-        let lines: Vec<_> = config.links.iter().map(|link| Arc::new(Line::new(link, config))).collect();
+        let tls = config.tls()?;
+        let line = |link| Ok(Arc::new(Line::new(link, config, Door::of(link, tls.as_ref())?)));
+        let lines = config.links.iter().map(line).collect::<Result<Vec<_>>>()?;
         let stop = watch::Sender::new(false);
         let mut running = JoinSet::new();
         for line in &lines {

@@ -1,13 +1,17 @@
 //! `[pos.network]`: which card network, by which links, and how patient.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use ark::financial::TerminalMac;
 use iso8583::Profile;
 use iso8583::profile::HOST_LINK;
+use rustls::ClientConfig;
 use serde::Deserialize;
+
+use crate::tls;
 
 /// Fields that the link itself sets or reads.
 const NEEDED: [u8; 11] = [7, 11, 32, 33, 37, 39, 48, 53, 70, 96, 128];
@@ -31,6 +35,9 @@ pub(crate) struct NetworkConfig {
     pub(crate) member: String,
     pub(crate) centre: String,
     pub(crate) links: Vec<LinkConfig>,
+    ca: PathBuf,
+    certificate: PathBuf,
+    certificate_key: PathBuf,
     pub(crate) messages: PathBuf,
     pin_block_bytes: u8,
     mac: String,
@@ -56,6 +63,39 @@ impl NetworkConfig {
     /// Connects nowhere.
     pub(crate) fn connect_nowhere(&mut self) {
         self.name.clear();
+    }
+
+    /// How links shake hands by TLS; nothing where they go by TCP.
+    ///
+    /// # Errors
+    /// A file that does not read, a private key that others may read, or a certificate without a CA.
+    pub(crate) fn tls(&self) -> Result<Option<Arc<ClientConfig>>> {
+        let named = |path: &PathBuf| !path.as_os_str().is_empty();
+        let own = match (named(&self.certificate), named(&self.certificate_key)) {
+            (true, true) => Some((self.certificate.as_path(), self.certificate_key.as_path())),
+            (false, false) => None,
+            (true, false) | (false, true) => {
+                bail!("pos.network.certificate and pos.network.certificate_key belong together: name both, or neither")
+            }
+        };
+        if !named(&self.ca) {
+            if own.is_some() {
+                bail!("pos.network.certificate needs pos.network.ca, whose certificate the network shows");
+            }
+            return Ok(None);
+        }
+        if let Some((_, key)) = own {
+            let metadata = std::fs::metadata(key);
+            let metadata =
+                metadata.with_context(|| format!("reading pos.network.certificate_key {}", key.display()))?;
+            if let Some(mode) = ark::key_file::shared_mode(&metadata) {
+                bail!(
+                    "pos.network.certificate_key {} has mode {mode:04o}: others may read it; chmod 600 it",
+                    key.display()
+                );
+            }
+        }
+        tls::to_network(&self.ca, own).map(Some).context("the links' TLS")
     }
 
     /// How the zone's MACs are made.
@@ -142,5 +182,37 @@ impl NetworkConfig {
     /// How long an answer is waited for, unless a request says otherwise.
     pub(crate) fn answer_timeout(&self) -> Duration {
         Duration::from_millis(self.answer_timeout_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn config(more: &[(&str, &str)]) -> Result<NetworkConfig> {
+        let lines = more.iter().map(|(setting, value)| format!("pos.network.{setting}={value}")).collect::<Vec<_>>();
+        Config::load(None, &lines).map(|config| config.pos.network)
+    }
+
+    #[test]
+    fn tls_needs_a_ca_and_a_private_key_that_is_ones_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = directory.path().join("platform.key");
+        std::fs::write(&key, "no key").unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let key = key.display().to_string();
+        let told = |more: &[(&str, &str)]| match config(more).unwrap().tls() {
+            Ok(tls) => tls.map_or_else(String::new, |_| "TLS".to_owned()),
+            Err(error) => format!("{error:#}"),
+        };
+        assert_eq!(told(&[]), "");
+        assert!(told(&[("certificate", "a.pem")]).contains("belong together"));
+        assert!(told(&[("certificate", "a.pem"), ("certificate_key", &key)]).contains("needs pos.network.ca"));
+        let all = [("ca", "ca.pem"), ("certificate", "a.pem"), ("certificate_key", key.as_str())];
+        assert!(told(&all).contains("has mode 0644"), "{}", told(&all));
+        assert!(told(&[("ca", "/nowhere/ca.pem")]).contains("/nowhere/ca.pem"));
     }
 }

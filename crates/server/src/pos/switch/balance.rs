@@ -31,7 +31,7 @@ impl<N: CardNetwork> Desk<N> {
             trace: digits(&format!("{trace:06}")),
             reference: digits(&format!("999999{trace:06}")),
         };
-        let fields = fields(asked, known, SHAPE, (&presented.number, &presented.tracks, pin), now);
+        let fields = fields(asked, known, SHAPE, (&presented, pin), now);
         let outgoing = Outgoing { mti: *b"0200", identity, fields, timeout: self.patience };
         Ok(match self.network.exchange(outgoing).await {
             Exchange::Answered(answered) if answered.is_yes() => {

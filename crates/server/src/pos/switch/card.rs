@@ -1,7 +1,10 @@
 //! The card of a message: its number from whichever field has it, what the books may know of it, its track and PIN for the
 //! network.
 //!
-//! Invariants: number, track and PIN live in [`Presented`] for as long as the message is decided, wiped when it goes; the
+//! A payer's one-time code (付款码) stands in a card's place: it goes to the network and nowhere else; nothing of it is kept but
+//! its digest.
+//!
+//! Invariants: number, code, track and PIN live in [`Presented`] for as long as the message is decided, wiped when it goes; the
 //! books get a token and the first 6 and last 4 digits; a PIN comes out of here under the zone's key only.
 
 use ark::Secret;
@@ -14,7 +17,7 @@ use zeroize::Zeroizing;
 use super::desk::{Desk, key_service_failed};
 use super::known::{Known, digits};
 use super::{Asked, Decision, Told};
-use crate::pos::acquirer::Acquirer;
+use crate::pos::acquirer::{Acquirer, Kind};
 use crate::pos::keys::beside;
 use crate::pos::network::{CardNetwork, Fields};
 
@@ -29,9 +32,19 @@ const CHIP: u8 = 55;
 const CHIP_NUMBER: u32 = 0x5A;
 const CHIP_TRACK: u32 = 0x57;
 
+/// Who pays, or is paid back.
+pub(super) enum Payer {
+    /// By a card of this number.
+    Card(Secret),
+    /// By a code that the customer's telephone shows.
+    Code(Secret),
+    /// Who paid what the message is about, by a code: the network knows.
+    Original,
+}
+
 /// A card that was presented.
 pub(super) struct Presented {
-    pub(super) number: Secret,
+    pub(super) payer: Payer,
     /// What the books may know.
     pub(super) card: Card,
     /// Tracks as the network takes them.
@@ -46,6 +59,12 @@ impl<N: CardNetwork> Desk<N> {
         known: &Known,
         kept: Option<&Card>,
     ) -> Result<Presented, Decision> {
+        if asked.kind == Kind::QrSale {
+            return self.scanned(asked).await;
+        }
+        if let Some(kept) = kept.filter(|kept| kept.is_code()) {
+            return Ok(Presented { payer: Payer::Original, card: kept.clone(), tracks: Fields::default() });
+        }
         let codes = &asked.acquirer.codes;
         let wrong = || Decision::Tell(Told::of(&codes.card_number));
         let (tracks, of_track) = self.tracks(asked, known).await?;
@@ -67,7 +86,23 @@ impl<N: CardNetwork> Desk<N> {
             return Err(Decision::Tell(Told::of(&codes.system)));
         };
         let card = Card { token, mask: mask(number.expose()), kind, scheme };
-        Ok(Presented { number, card, tracks })
+        Ok(Presented { payer: Payer::Card(number), card, tracks })
+    }
+
+    /// The payer's one-time code that the terminal scanned.
+    async fn scanned(&self, asked: &Asked<'_>) -> Result<Presented, Decision> {
+        let codes = &asked.acquirer.codes;
+        let further = &asked.acquirer.further;
+        let code = further.code(asked.message).ok_or_else(|| asked.format_error())?;
+        let found = further.whose(code.expose());
+        let (scheme, kind) = found.ok_or_else(|| Decision::Tell(Told::of(&codes.no_issuer)))?;
+        let (vault, own) = (self.vault.clone(), code.clone());
+        let Ok(Ok(token)) = tokio::task::spawn_blocking(move || vault.code_token(&own)).await else {
+            tracing::error!("the vault cannot make the digest of a code");
+            return Err(Decision::Tell(Told::of(&codes.system)));
+        };
+        let card = Card { token, mask: mask_of_code(code.expose()), kind, scheme };
+        Ok(Presented { payer: Payer::Code(code), card, tracks: Fields::default() })
     }
 
     async fn kept_number(&self, acquirer: &Acquirer, card: &Card) -> Result<Option<Secret>, Decision> {
@@ -128,7 +163,11 @@ impl<N: CardNetwork> Desk<N> {
         presented: &Presented,
     ) -> Result<Option<Vec<u8>>, Decision> {
         let Ok(block) = asked.message.bytes(PIN) else { return Ok(None) };
-        let (block, terminal, number) = (Zeroizing::new(block.to_vec()), known.id, presented.number.clone());
+        let Payer::Card(number) = &presented.payer else {
+            // Who pays by a code gives a PIN, if any, to the telephone.
+            return Err(Decision::Tell(Told::of(&asked.acquirer.codes.not_supported)));
+        };
+        let (block, terminal, number) = (Zeroizing::new(block.to_vec()), known.id, number.clone());
         let zone = self.network.pin_key().to_owned();
         match beside(&self.keys, move |keys| keys.translate_pin(terminal, &zone, &number, &block)).await {
             Ok(block) => Ok(Some(block)),
@@ -183,6 +222,13 @@ fn mask(number: &str) -> String {
     let hidden = number.len().saturating_sub(10);
     let (first, last) = (number.get(..6).unwrap_or_default(), number.get(6 + hidden..).unwrap_or_default());
     format!("{first}{}{last}", "*".repeat(hidden))
+}
+
+/// The first 2 and the last 4 digits of a code, of at most 19.
+fn mask_of_code(code: &str) -> String {
+    let hidden = code.len().min(19).saturating_sub(6);
+    let last = code.get(code.len().saturating_sub(4)..).unwrap_or_default();
+    format!("{}{}{last}", code.get(..2).unwrap_or_default(), "*".repeat(hidden))
 }
 
 #[cfg(test)]

@@ -21,9 +21,11 @@ use domain::card_transaction::{
 };
 use domain::ids::{CardTransactionId, TerminalId};
 use domain::terminal::TerminalStatus;
+use domain::terminal_parameter::ParameterPart;
 use domain::{Actor, Command, Origin, Refusal, Reply, State};
 use engine::{Meta, Request};
 
+use super::downloads::Downloads;
 use super::known::Known;
 use super::turns::Turns;
 use super::{Asked, Decision, Switch, Told};
@@ -44,6 +46,7 @@ pub(crate) struct Desk<N> {
     pub(super) patience: Duration,
     pub(super) sessions: Sessions,
     pub(super) turns: Turns,
+    pub(super) downloads: Downloads,
 }
 
 impl<N: CardNetwork> Desk<N> {
@@ -53,8 +56,8 @@ impl<N: CardNetwork> Desk<N> {
         vault: Arc<Vault>,
         (network, patience): (Arc<N>, Duration),
     ) -> Self {
-        let (sessions, turns) = (Sessions::default(), Turns::default());
-        Self { platform, keys, vault, network, clock, patience, sessions, turns }
+        let (sessions, turns, downloads) = (Sessions::default(), Turns::default(), Downloads::default());
+        Self { platform, keys, vault, network, clock, patience, sessions, turns, downloads }
     }
 
     async fn decided(&self, asked: &Asked<'_>) -> Result<Told, Decision> {
@@ -66,12 +69,21 @@ impl<N: CardNetwork> Desk<N> {
         if asked.kind == Kind::SignIn {
             return self.sign_in(asked, &known).await;
         }
+        // It may be with no merchant yet.
+        if asked.kind == Kind::MasterKey {
+            return self.master_key(asked, &known).await;
+        }
         if !self.is_proved(asked, &known).await? {
             return self.proved(asked, &known).await;
         }
         self.sessions.take(known.id, asked.connected);
         let with_proof = |told| Told { proof: Some(known.id), ..told };
-        match self.proved(asked, &known).await {
+        let own = self.require_own_serial(asked, &known).await;
+        let told = match own {
+            Ok(()) => self.proved(asked, &known).await,
+            Err(decision) => Err(decision),
+        };
+        match told {
             Ok(told) | Err(Decision::Tell(told)) => Ok(with_proof(told)),
             close @ Err(Decision::Close(_)) => close,
         }
@@ -112,6 +124,7 @@ impl<N: CardNetwork> Desk<N> {
         match asked.kind {
             Kind::Balance => self.balance(asked, known).await,
             Kind::Sale
+            | Kind::QrSale
             | Kind::Void
             | Kind::PreAuthorisation
             | Kind::PreAuthorisationCancel
@@ -128,6 +141,15 @@ impl<N: CardNetwork> Desk<N> {
             Kind::BatchClose => self.close_batch(asked, known).await,
             Kind::BatchUpload => self.upload_batch(asked, known).await,
             Kind::BatchUploadEnd => self.end_upload(asked, known).await,
+            Kind::PublicKeyList => self.list(asked, known, ParameterPart::PublicKeys).await,
+            Kind::PublicKeyDownload => self.download(asked, known, ParameterPart::PublicKeys).await,
+            Kind::PublicKeyEnd => self.downloaded(asked, known, ParameterPart::PublicKeys).await,
+            Kind::ApplicationList => self.list(asked, known, ParameterPart::Applications).await,
+            Kind::ApplicationDownload => self.download(asked, known, ParameterPart::Applications).await,
+            Kind::ApplicationEnd => self.downloaded(asked, known, ParameterPart::Applications).await,
+            Kind::SettingsDownload => self.download(asked, known, ParameterPart::Settings).await,
+            Kind::SettingsEnd => self.downloaded(asked, known, ParameterPart::Settings).await,
+            Kind::MasterKey => self.master_key(asked, known).await,
         }
     }
 

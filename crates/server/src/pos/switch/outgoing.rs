@@ -1,11 +1,11 @@
 //! What goes on to the card network of a terminal's message, and what of the network's answer comes back.
 
-use ark::Secret;
 use domain::card_transaction::CardTransaction;
 use domain::envelope::Time;
 use iso8583::{Message, Value};
 
 use super::Asked;
+use super::card::{Payer, Presented};
 use super::known::{Known, digits};
 use crate::pos::forward::original;
 use crate::pos::moment::local;
@@ -15,6 +15,9 @@ use crate::pos::network::{Answered, Fields};
 const AS_CAME: [u8; 5] = [22, 23, 26, 53, 55];
 /// Fields of the card (C3), which go on and stay nowhere: expiry.
 const OF_CARD: [u8; 1] = [14];
+/// A payer's one-time code, in the elements of the acquirer's profile.
+const CODE: u8 = 59;
+const CODE_TAG: &str = "A3";
 /// The country and the currency of everything here.
 const CHINA: &str = "156";
 
@@ -23,12 +26,18 @@ pub(super) fn fields(
     asked: &Asked<'_>,
     known: &Known,
     (processing, condition): (&str, &str),
-    (number, tracks, pin): (&Secret, &Fields, Option<Vec<u8>>),
+    (presented, pin): (&Presented, Option<Vec<u8>>),
     now: Time,
 ) -> Fields {
-    let mut fields = tracks.clone();
+    let mut fields = presented.tracks.clone();
     let (date, time) = local(now);
-    fields.set(2, number.expose()).set(3, processing).set(25, condition);
+    match &presented.payer {
+        Payer::Card(number) => drop(fields.set(2, number.expose())),
+        Payer::Code(code) => drop(fields.set(CODE, format!("{CODE_TAG}{:03}{}", code.expose().len(), code.expose()))),
+        // The original says who pays.
+        Payer::Original => {}
+    }
+    fields.set(3, processing).set(25, condition);
     fields.set(12, time).set(13, date).set(19, CHINA).set(49, CHINA);
     fields.set(41, format!("{:08}", known.id.0));
     if let Some(merchant) = known.number {

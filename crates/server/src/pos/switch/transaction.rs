@@ -68,8 +68,7 @@ impl<N: CardNetwork> Desk<N> {
             return Ok(as_it_stands(asked.acquirer, &row, Fields::default()));
         }
         let pin = self.pin(asked, known, &presented).await?;
-        let with = (&presented.number, &presented.tracks, pin);
-        let mut fields = fields(asked, known, (processing, condition), with, self.now());
+        let mut fields = fields(asked, known, (processing, condition), (&presented, pin), self.now());
         let (row, original) = self.submit(asked.acquirer, known.id, command, seen).await?;
         fields.set(4, format!("{:012}", row.amount));
         if let Some(original) = &original {
@@ -181,7 +180,11 @@ fn original(asked: &Asked<'_>, kind: CardKind) -> Option<OriginalRef> {
     let trace = || Some(OriginalRef::Trace { batch: number(0)?, trace: number(1)? });
     let reference = || text(asked, REFERENCE).map(OriginalRef::Reference);
     match kind {
-        CardKind::Sale | CardKind::PreAuthorisation | CardKind::Offline | CardKind::CreditAdjustment => None,
+        CardKind::Sale
+        | CardKind::QrSale
+        | CardKind::PreAuthorisation
+        | CardKind::Offline
+        | CardKind::CreditAdjustment => None,
         CardKind::Void | CardKind::CompletionVoid | CardKind::Adjustment => trace().or_else(reference),
         CardKind::PreAuthorisationCancel | CardKind::Completion | CardKind::CompletionAdvice => {
             text(asked, AUTHORISATION).map(OriginalRef::Authorisation).or_else(trace)

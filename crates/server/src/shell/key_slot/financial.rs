@@ -3,7 +3,7 @@
 use ark::Secret;
 use ark::financial::{TerminalMac, Track, TranslatedTrack};
 use ark::keys::{Birth, By, Error, Exported, FinancialUse, Info, KeyAt, PinAt, Spec, TrackAt};
-use ark::provider::CHECK_VALUE_LENGTH;
+use ark::provider::{CHECK_VALUE_LENGTH, PublicKey};
 
 use super::Slot;
 
@@ -36,6 +36,10 @@ impl FinancialUse for Slot {
 
     fn export_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, under: &str) -> Result<Exported, Error> {
         self.open()?.export_terminal_key(by, key, under)
+    }
+
+    fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error> {
+        self.open()?.issue_terminal_key(by, key, to)
     }
 
     fn terminal_check_value(&self, by: &By<'_>, key: KeyAt<'_>) -> Result<[u8; CHECK_VALUE_LENGTH], Error> {

@@ -6,7 +6,7 @@
 use ark::Secret;
 use ark::financial::{TerminalMac, Track, TranslatedTrack};
 use ark::keys::{Birth, By, Error, Exported, FinancialUse, Info, KeyAt, PinAt, Spec, TrackAt};
-use ark::provider::{CHECK_VALUE_LENGTH, KeyError};
+use ark::provider::{CHECK_VALUE_LENGTH, KeyError, PublicKey};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
@@ -103,6 +103,13 @@ impl FinancialUse for RemoteKeys {
     fn export_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, under: &str) -> Result<Exported, Error> {
         let body = json!({"key": key.name, "version": key.version, "under": under});
         let out = self.command(by, &["export"], key.name, body)?;
+        let check_value = out.check_value().ok_or_else(|| self.lacks())?;
+        Ok(Exported { encrypted: bytes(out.encrypted).ok_or_else(|| self.lacks())?, check_value })
+    }
+
+    fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error> {
+        let body = json!({"key": key.name, "version": key.version, "to": text(&to.bytes)});
+        let out = self.command(by, &["issue"], key.name, body)?;
         let check_value = out.check_value().ok_or_else(|| self.lacks())?;
         Ok(Exported { encrypted: bytes(out.encrypted).ok_or_else(|| self.lacks())?, check_value })
     }

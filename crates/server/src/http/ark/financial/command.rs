@@ -2,7 +2,7 @@
 
 use ark::financial::{Purpose as Duty, TerminalMac, Track, TrackForm};
 use ark::keys::{By, Error, KeyAt, PinAt, Proposal, TrackAt};
-use ark::provider::KeyError;
+use ark::provider::{KeyError, KeyKind, PublicKey};
 use ark::{KeyService, Secret};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -214,6 +214,47 @@ pub(crate) async fn export(
         }
         let key = KeyAt { name: &item.key, version: item.version };
         let out = service.export_terminal_key(by, key, &item.under)?;
+        let check_value = Some(hex::encode(out.check_value));
+        Ok(FinancialOutcome { encrypted: text(&out.encrypted), check_value, ..FinancialOutcome::default() })
+    };
+    Asked { app, caller, why }.each(calls, one).await
+}
+
+/// A terminal's master key for its public key.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FinancialIssue {
+    #[schema(example = "terminal/7/master")]
+    key: String,
+    /// The current one unless said.
+    version: Option<u32>,
+    /// The terminal's public key of SM2: `04 ‖ x ‖ y`, 65 bytes in base64.
+    to: Base64,
+}
+
+/// Give a terminal's master key out by SM2
+///
+/// For whoever has the private key of `to`, if it was made exportable. Takes the policy `terminal-export` and an approval of
+/// `export` under `SM2`. One, or up to 1,000 as `{"batch": […]}`.
+#[utoipa::path(
+    post, path = "/v1/ark/financial/issue", tag = "ark_financial", request_body = FinancialIssue, params(Why),
+    responses((status = OK, body = FinancialOutcome))
+)]
+pub(crate) async fn issue(
+    State(app): State<App>,
+    caller: Caller,
+    Query(why): Query<Why>,
+    calls: Calls<FinancialIssue>,
+) -> Answer {
+    let approval = why.approval;
+    let one = move |service: &KeyService, by: &By<'_>, item: &FinancialIssue| {
+        service.check_policy(by, &item.key, "terminal-export")?;
+        let info = service.info(&item.key)?;
+        let last = info.versions.last().map_or(0, |version| version.version);
+        let version = item.version.unwrap_or(last);
+        service.redeem(by, approval, &Proposal::export(&item.key, version, "SM2"))?;
+        let to = PublicKey { kind: KeyKind::Sm2, bytes: item.to.0.clone() };
+        let out = service.issue_terminal_key(by, KeyAt { name: &item.key, version: item.version }, &to)?;
         let check_value = Some(hex::encode(out.check_value));
         Ok(FinancialOutcome { encrypted: text(&out.encrypted), check_value, ..FinancialOutcome::default() })
     };

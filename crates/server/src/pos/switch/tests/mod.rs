@@ -1,10 +1,13 @@
 //! Terminals over TCP against books on a disk, keys in a key service and a card network in this process.
 
 mod bad_input;
+mod codes;
+mod downloads;
 mod independent;
 mod kinds;
 mod losses;
 mod network;
+mod serial;
 mod shop;
 mod terminal;
 
@@ -145,11 +148,13 @@ async fn nothing_of_a_card_lies_on_the_disk() {
     let zone = Cipher::sm4(&shop::ZONE_KEY).pin(PIN, CARD);
     let token = shop.look(|state| state.card_transactions.iter().next().map(|(_, row)| row.card.token.clone())).await;
     assert_eq!(shop.card_number(&token.unwrap()), CARD, "for the reversal that goes out later");
+    codes::sale(&mut device, "000004", network::CODE).await.is("00");
     let directory = shop.close();
     let mut looked_at = 0;
     let mut folders = vec![directory.path().to_path_buf()];
     let texts = [CARD, "D30122010000012345", "=30122010000012345", CHIP];
     let mut needles: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    needles.extend([network::CODE[5..].as_bytes().to_vec(), hex::decode(&network::CODE[5..23]).unwrap()]);
     needles.extend([hex::decode(&CARD[..18]).unwrap(), hex::decode(CHIP).unwrap(), own, zone]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -17,6 +17,9 @@ pub(super) enum Weather {
     NoLink,
 }
 
+/// The element of field 59 with the code that a customer shows.
+pub(super) const CODE: &str = "A30196212345678901234567";
+
 #[derive(Debug, Default)]
 struct Books {
     /// Fen by card.
@@ -62,8 +65,20 @@ impl Issuer {
 impl Books {
     fn answer(&mut self, request: &Outgoing) -> Fields {
         let text = |number| request.fields.text(number).unwrap_or_default().to_owned();
-        let (card, amount) = (text(2), text(4).parse::<i64>().unwrap_or(0));
+        let amount = text(4).parse::<i64>().unwrap_or(0);
         let reference = String::from_utf8_lossy(&request.identity.reference).into_owned();
+        // A payer's code is that of the one card whose telephone shows it; what follows on it names the original.
+        let shown = request.fields.text(59).is_some_and(|further| further == CODE);
+        let about = request.fields.text(90).and_then(|original| original.get(4..10)).map(|trace| {
+            let trace: u64 = trace.parse().unwrap();
+            format!("{:012}", trace - 1)
+        });
+        let card = match (text(2), about.and_then(|reference| self.taken.get(&reference))) {
+            (card, _) if !card.is_empty() => card,
+            (_, Some((card, _))) => card.clone(),
+            (_, None) if shown => super::shop::CARD.to_owned(),
+            (_, None) => String::new(),
+        };
         let right = self.pins.get(&card).cloned();
         let code = match (self.balances.get_mut(&card), request.fields.get(52)) {
             (None, _) => "14",

@@ -61,6 +61,11 @@ pub(super) struct Shop {
 impl Shop {
     /// Everything a terminal needs, but that it signs in. Its keys and the zone's are of this cipher.
     pub(super) async fn open(cipher: &'static str) -> Self {
+        Self::open_where(cipher, |_| ()).await
+    }
+
+    /// With an acquirer's profile that differs so.
+    pub(super) async fn open_where(cipher: &'static str, differs: impl FnOnce(&mut Acquirer)) -> Self {
         let directory = TempDir::new().unwrap();
         let running = Running::begin(directory.path()).await;
         let kind = TerminalCipher::ALL.into_iter().find(|known| known.name() == cipher).unwrap();
@@ -69,7 +74,9 @@ impl Shop {
         open_books(&running).await;
         let issuer = Arc::new(Issuer::default());
         issuer.opens(CARD, 100_000, key(cipher, &ZONE_KEY).pin(PIN, CARD));
-        let terminals = Terminals::new(gateway(&running, &issuer), patience(), 100);
+        let mut gateway = gateway(&running, &issuer);
+        differs(&mut gateway.acquirer);
+        let terminals = Terminals::new(gateway, patience(), 100);
         let address = terminals.listen("127.0.0.1:0".parse().unwrap(), Transport::Tcp).await.unwrap();
         Self { issuer, address, cipher, terminals, running, directory }
     }
@@ -84,6 +91,30 @@ impl Shop {
     /// What the vault keeps under a token.
     pub(super) fn card_number(&self, token: &str) -> String {
         self.running.vault.card_number(token).unwrap().unwrap().expose().to_owned()
+    }
+
+    /// Custodians form a key.
+    pub(super) fn forms(&self, name: &str, cipher: TerminalCipher, purpose: Purpose, bytes: &[u8; 16]) {
+        form(&self.running, name, cipher, purpose, bytes);
+    }
+
+    /// The keys of terminals.
+    pub(super) fn keys(&self) -> TerminalKeys {
+        TerminalKeys::new(self.running.ark.financial())
+    }
+
+    /// Binds a terminal that has its key, and connects as it.
+    pub(super) async fn another(&self, terminal: TerminalId, master: Cipher) -> Device {
+        let address = sealed("北京市东城区***");
+        let bind = BindTerminal { terminal, acquiring: AcquiringId(1), address, place: HOME, tolerance_m: 500 };
+        self.given(Command::Terminal(TerminalCommand::Bind(bind))).await;
+        Device::connect(self.address, &format!("{:08}", terminal.0), NUMBER, master).await
+    }
+
+    /// The versions that the key service has of a key.
+    pub(super) fn key_versions(&self, name: &str) -> Vec<u32> {
+        let info = self.running.ark.service().unwrap().unwrap().info(name).unwrap();
+        info.versions.iter().map(|version| version.version).collect()
     }
 
     pub(super) async fn device(&self) -> Device {

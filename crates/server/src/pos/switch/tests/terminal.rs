@@ -53,7 +53,7 @@ impl Cipher {
     }
 
     /// The MAC of pos.md.
-    fn mac(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn mac(&self, bytes: &[u8]) -> Vec<u8> {
         let mut sum = vec![0; self.block()];
         for block in bytes.chunks(self.block()) {
             block.iter().zip(&mut sum).for_each(|(byte, sum)| *sum ^= byte);
