@@ -184,7 +184,8 @@ impl Node {
         let id = attempt.id;
         let Some(channel) = channels.get(&attempt.rail) else { return false };
         let original = executor::original(self.engine.state(), &attempt.operation);
-        let flight = Flight::new(attempt, original, channel.clone(), secrets().vault.clone(), self.epoch, self.patience);
+        let flight =
+            Flight::new(attempt, original, channel.clone(), secrets().vault.clone(), self.epoch, self.patience);
         let carried = Carried { flight, waits: Waits::Time, site: None, avoid: None };
         self.flights.insert(id, carried).is_none()
     }

@@ -272,7 +272,7 @@ impl World {
         if self.terms.laws_every == 1 {
             return if state.position == self.checked { Ok(()) } else { self.all_laws() };
         }
-        if self.stats.steps % self.terms.laws_every == 0 {
+        if self.stats.steps.is_multiple_of(self.terms.laws_every) {
             self.all_laws()?;
         }
         self.compares()

@@ -152,10 +152,12 @@ impl Figures {
         for (name, rate, aim) in rates {
             if rate.percent() < aim {
                 let Rate { numerator, denominator } = rate;
-                missed.push(format!("{name} is {numerator} of {denominator}, {:.4} %; {aim} % at least", rate.percent()));
+                missed
+                    .push(format!("{name} is {numerator} of {denominator}, {:.4} %; {aim} % at least", rate.percent()));
             }
         }
-        let times = [("found", self.found_ms, aims.found_within_ms), ("drained", self.drained_ms, aims.drained_within_ms)];
+        let times =
+            [("found", self.found_ms, aims.found_within_ms), ("drained", self.drained_ms, aims.drained_within_ms)];
         for (name, found, aim) in times {
             if found.is_none_or(|ms| ms > aim) {
                 missed.push(format!("the outage was {name} after {found:?} ms; {aim} at most"));
@@ -167,7 +169,8 @@ impl Figures {
             ("open at the next day's file", self.open_at_file),
             ("rows of picks that are not by the weights", self.pick_rows_bent),
         ];
-        missed.extend(none.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name}: {count}; none")));
+        missed
+            .extend(none.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name}: {count}; none")));
         self.missed = missed;
     }
 }

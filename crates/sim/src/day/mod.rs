@@ -26,8 +26,8 @@ mod run;
 mod wire;
 
 pub use figures::{Figures, Rate};
-pub use plan::PlanError;
 pub(crate) use plan::Plan;
+pub use plan::PlanError;
 pub(crate) use run::date;
 pub use run::{DayOutcome, run_day};
 

@@ -46,7 +46,8 @@ impl World {
 
     /// Compares the banks' money with the day's orders and payouts.
     pub(crate) fn money_of_day(&mut self) -> Money {
-        let attempts: Vec<Attempt> = self.follower.state().attempts.iter().map(|(_, attempt)| attempt.clone()).collect();
+        let attempts: Vec<Attempt> =
+            self.follower.state().attempts.iter().map(|(_, attempt)| attempt.clone()).collect();
         let (mut taken, mut paid) = (BTreeMap::<OrderId, i64>::new(), BTreeMap::<PayoutId, i64>::new());
         for attempt in attempts {
             if !self.bank_did(&attempt) {

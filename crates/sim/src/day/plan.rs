@@ -194,15 +194,21 @@ impl Plan {
         }
         let Faults { lost, slow, slow_ms, doubled, request_ms, answer_ms } = self.faults;
         if lost + slow > WHOLE || doubled > WHOLE {
-            return no(format!("[faults]: lost {lost} and slow {slow} of 10,000, doubled {doubled}: that is more than all"));
+            return no(format!(
+                "[faults]: lost {lost} and slow {slow} of 10,000, doubled {doubled}: that is more than all"
+            ));
         }
         let ordered = |(least, most): (i64, i64)| 0 < least && least <= most && most < self.executor.timeout_ms;
         if !ordered(request_ms) || !ordered(answer_ms) || slow_ms < 1 {
-            return no("[faults]: `request_ms` and `answer_ms` are [least, most] below `timeout_ms`; `slow_ms` is above 0");
+            return no(
+                "[faults]: `request_ms` and `answer_ms` are [least, most] below `timeout_ms`; `slow_ms` is above 0",
+            );
         }
         let timeout_ms = self.executor.timeout_ms;
         if timeout_ms > LATEST_MS {
-            return no(format!("[executor]: timeout_ms is {timeout_ms}; {LATEST_MS} is the most, below the settling delay"));
+            return no(format!(
+                "[executor]: timeout_ms is {timeout_ms}; {LATEST_MS} is the most, below the settling delay"
+            ));
         }
         if self.file_at_minutes >= 24 * 60 {
             return no(format!("`file_at_minutes` is {}; the next day has 1440", self.file_at_minutes));
@@ -213,7 +219,9 @@ impl Plan {
     fn check_outage(&self) -> Result<(), PlanError> {
         let Outage { rail, site, minutes, .. } = &self.outage;
         if !(1..=SITES).contains(site) || *minutes == 0 || *minutes > 24 * 60 {
-            return no(format!("[outage]: site {site} for {minutes} minutes; the sites are 1 and 2, minutes 1 to 1440"));
+            return no(format!(
+                "[outage]: site {site} for {minutes} minutes; the sites are 1 and 2, minutes 1 to 1440"
+            ));
         }
         if Rail::parse(rail).is_none() || !self.channels.contains_key(rail) {
             return no(format!("[outage]: `{rail:.20}` is no rail of [channels]"));
