@@ -40,6 +40,8 @@ pub struct Answer {
     pub status: u16,
     /// Whether the platform says that it had answered this request before.
     pub repeated: bool,
+    /// The journal position of the state that it shows, of an answer that has one.
+    pub position: Option<u64>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -102,8 +104,9 @@ impl Api {
         let response = builder.body(body).send().await.with_context(|| format!("asking {target}"))?;
         let status = response.status().as_u16();
         let repeated = response.headers().get("lintel-repeated").is_some_and(|value| value == "true");
+        let position = response.headers().get("lintel-position").and_then(|value| value.to_str().ok()?.parse().ok());
         let body = response.bytes().await.with_context(|| format!("reading the answer of {target}"))?.to_vec();
-        Ok(Answer { status, repeated, body })
+        Ok(Answer { status, repeated, position, body })
     }
 
     /// Asks for something; while the platform is not there, again.

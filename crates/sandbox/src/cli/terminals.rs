@@ -193,7 +193,10 @@ impl Arguments {
 /// A line each second.
 async fn tell(watch: Arc<Watch>, quiet: bool, count: u32) {
     let mut before = 0;
-    while !quiet {
+    if quiet {
+        return;
+    }
+    loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let [done, unheard, finished] =
             [&watch.done, &watch.unheard, &watch.finished].map(|counter| counter.load(Ordering::Relaxed));

@@ -176,9 +176,11 @@ impl Office {
 /// # Errors
 /// If it does not say.
 pub async fn known(api: &Api, cipher: CardCipher) -> Result<Vec<Identity>> {
+    // Lists are behind by a moment: they are to show what a terminal shows that is asked for by its id.
+    let now = api.read("/v1/terminals/trm_1", "application/json").await?.position.unwrap_or_default();
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = api.get(&format!("/v1/terminals?limit=500{cursor}")).await?;
+        let page = api.get(&format!("/v1/terminals?limit=500&min_position={now}{cursor}")).await?;
         for terminal in page.get("data").and_then(Value::as_array).into_iter().flatten() {
             let word = |pointer: &str| terminal.pointer(pointer).and_then(Value::as_str);
             let (Some(number), Some(serial), Some(status)) = (word("/number"), word("/serial"), word("/status")) else {

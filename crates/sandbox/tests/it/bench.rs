@@ -169,3 +169,18 @@ fn payments_are_counted_once_they_stand_in_the_books() {
     assert!(times[0] > 0.0 && times.is_sorted(), "{times:?}");
     assert!(number("payments_per_second") > 0.0 && number("looks") >= 0.0, "{object}");
 }
+
+#[test]
+fn card_transactions_are_counted_once_both_books_have_them() {
+    let Some((mut command, _folder)) = bench("pos") else { return };
+    let load = ["--terminals", "6", "--lanes", "4", "--seconds", "2", "--rate", "40", "--lost", "1000"];
+    let output = command.args(["pos", "--json", "--answer-timeout-ms", "300"]).args(load).output().unwrap();
+    let object = object(&output);
+    let number = |name: &str| object[name].as_f64().unwrap_or(f64::NAN);
+    assert_eq!((number("transactions"), number("batches_balanced"), number("unheard")), (80.0, 6.0, 0.0), "{object}");
+    assert!(number("approved") > 40.0 && number("reversed") > 0.0, "{object}");
+    assert!((number("reversal_rate") - number("reversed") / 80.0).abs() < 1e-9, "{object}");
+    let times = ["p50_ms", "p95_ms", "p99_ms", "max_ms"].map(number);
+    assert!(times[0] > 0.0 && times.is_sorted() && times[3] > 300.0, "a sale that is lost takes as long: {times:?}");
+    assert!(number("transactions_per_second") > 0.0 && number("raw_ratio") > 0.0, "{object}");
+}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::load::{Sold, settle};
@@ -16,10 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// The books, compared.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// Sales that were reversed.
+    /// Sales that were reversed, each once.
     pub(super) reversed: u64,
-    /// Of which the reversal was begun more than once.
-    pub(super) reversed_twice: u64,
     /// Batches.
     pub(super) balanced: u64,
     pub(super) unbalanced: u64,
@@ -38,9 +36,11 @@ impl Books {
     ) -> Result<Self> {
         let [balanced, unbalanced] = settle(terminals).await?;
         let (balanced, unbalanced) = (balanced + sold.closed[0], unbalanced + sold.closed[1]);
-        nothing_open(stage, sold.count()).await?;
-        let approved = stage.all("/v1/card-transactions?status=approved").await?;
-        let reversed = stage.all("/v1/card-transactions?status=reversed").await?;
+        let position = nothing_open(stage).await?;
+        let all = async |status: &str| {
+            stage.all(&format!("/v1/card-transactions?status={status}&min_position={position}")).await
+        };
+        let (approved, reversed) = (all("approved").await?, all("reversed").await?);
         let amount: i64 = approved.iter().filter_map(|row| row.get("amount").and_then(Value::as_i64)).sum();
         ensure!(
             (approved.len() as u64, amount) == (sold.approved, sold.amount),
@@ -56,37 +56,38 @@ impl Books {
             "the platform has {} sales of {amount}, the network's books hold {theirs}",
             approved.len(),
         );
-        let begun = |row: &&Value| row.pointer("/reversal/begun").and_then(Value::as_u64) != Some(1);
-        let reversed_twice = reversed.iter().filter(begun).count() as u64;
-        ensure!(of("reversed") <= i64::try_from(reversed.len())?, "the network reversed more: {theirs}");
         let failed = sold.declined.get("98").copied().unwrap_or_default() + sold.unheard;
+        let reversed_count = reversed.len() as u64;
+        ensure!(reversed_count == failed, "{failed} sales timed out, and {reversed_count} were reversed");
+        let once = |row: &&Value| row.pointer("/reversal/begun").and_then(Value::as_u64) == Some(1);
+        let reversed_once = reversed.iter().filter(once).count() as u64;
+        ensure!(reversed_once == reversed_count, "of {reversed_count} reversals {reversed_once} were begun once");
         ensure!(
-            reversed.len() as u64 <= failed,
-            "{} sales were reversed, and terminals saw {failed} fail without a word of the network",
-            reversed.len(),
+            of("reversed") == i64::try_from(reversed_count)?,
+            "of {reversed_count} reversals, the network has {theirs}"
         );
         let days = stage.operator.get("/v1/days").await?;
         let target = format!("/v1/days/{}/trial-balance", text(&days, "current")?);
         let balance = stage.operator.get(&target).await?;
         ensure!(balance.get("balanced") == Some(&Value::Bool(true)), "the books do not balance: {balance}");
-        Ok(Self { reversed: reversed.len() as u64, reversed_twice, balanced, unbalanced })
+        Ok(Self { reversed: reversed_count, balanced, unbalanced })
     }
 }
 
-/// Waits until the lists show every sale, and no reversal is under way.
-async fn nothing_open(stage: &Stage, count: u64) -> Result<()> {
+/// Waits until no reversal is under way; the journal's position that lists must show then.
+async fn nothing_open(stage: &Stage) -> Result<u64> {
     let began = Instant::now();
     loop {
+        let first = stage.operator.read("/v1/card-transactions/ctx_1", "application/json").await?;
+        let position = first.position.context("an answer without its position")?;
         let mut open = 0;
         for status in ["requested", "unknown", "reversing"] {
-            let page = stage.operator.get(&format!("/v1/card-transactions?status={status}&limit=500")).await?;
+            let target = format!("/v1/card-transactions?status={status}&limit=500&min_position={position}");
+            let page = stage.operator.get(&target).await?;
             open += page.get("data").and_then(Value::as_array).map_or(0, Vec::len);
         }
-        // Ids count up from one: with the last one shown, all are.
-        let last = stage.operator.send("GET", &format!("/v1/card-transactions/ctx_{count}"), &[], Vec::new()).await?;
-        let shown = last.status == 200;
-        if open == 0 && shown {
-            return Ok(());
+        if open == 0 {
+            return Ok(position);
         }
         ensure!(began.elapsed() < PATIENCE, "{open} sales wait for the network after {} s", PATIENCE.as_secs());
         tokio::time::sleep(Duration::from_millis(100)).await;
