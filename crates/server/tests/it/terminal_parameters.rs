@@ -25,7 +25,7 @@ fn parameters_are_versions_that_terminals_use() {
         programs.post("/v1/terminal-parameters", &body)
     };
     assert_eq!(set(&["9F0605A0000003339F220101"]).error(), (400, "field_malformed".into(), "public_keys".into()));
-    assert_eq!(set(&[KEY, KEY]).error(), (400, "value_invalid".into(), "public_keys".into()));
+    assert_eq!(set(&[KEY, KEY]).error(), (422, "value_invalid".into(), "public_keys".into()));
     assert_eq!(set(&[KEY]).ok()["version"], 1);
     let second = set(&[]);
     assert_eq!(second.ok()["version"], 2);

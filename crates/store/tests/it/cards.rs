@@ -10,6 +10,7 @@ use domain::card_transaction::{
 use domain::ids::{AcquiringId, CardTransactionId, MerchantId, TerminalId};
 use domain::merchant::MerchantKind;
 use domain::terminal::{BindTerminal, Place as Home, SignIn, TerminalCommand, TerminalStatus};
+use domain::terminal_parameter::SetParameters;
 use domain::{Command, Reply};
 use store::acquiring::AcquiringFilter;
 use store::batch_close::BatchCloseFilter;
@@ -17,6 +18,7 @@ use store::card_clearing::CardClearingFilter;
 use store::card_fee::{CardCostFilter, CardFeePlanFilter};
 use store::card_transaction::CardTransactionFilter;
 use store::terminal::TerminalFilter;
+use store::terminal_parameter::ParameterSetFilter;
 use store::{Filter, list};
 
 use crate::place::{Place, on_both};
@@ -40,6 +42,9 @@ impl World {
         self.as_approved(Command::CardFee(CardFeeCommand::SetCost(cost)));
         let merchant = self.merchant(MerchantKind::Landlord, "王*");
         let terminal = self.terminal(merchant);
+        let (name, settings) = ("standard".into(), "1103".into());
+        let set = SetParameters { name, public_keys: Vec::new(), applications: Vec::new(), settings };
+        self.given(Command::SetParameters(set));
         let sale = self.card(terminal, CardKind::Sale, 1, 1_000_000, None);
         let clearing_date = from;
         let answer = CardAnswer::Approved { authorisation: Some("A00001".into()), clearing_date };
@@ -111,6 +116,8 @@ fn filters_narrow_each_list_of_cards(place: &Place) {
     world.store(&database);
     let db = &database;
     let (merchant, terminal) = (Some(merchant), Some(terminal));
+    assert_eq!(count(db, ParameterSetFilter { name: Some("standard".into()) }), 1);
+    assert_eq!(count(db, ParameterSetFilter { name: Some("small".into()) }), 0);
     assert_eq!(count(db, CardFeePlanFilter { code: Some("standard".into()) }), 1);
     assert_eq!(count(db, CardFeePlanFilter { code: Some("small".into()) }), 0);
     assert_eq!(count(db, CardCostFilter { scheme: Some(CardScheme::UnionPay) }), 1);

@@ -33,6 +33,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("key_forming", 409, "A key that is formed of components cannot be, or not yet; the message says why."),
     ("profile_production", 409, "PIN and terminal keys of a production belong into a financial module."),
     ("key_purpose", 422, "The key is for another purpose."),
+    ("public_key_invalid", 422, "The public key is none of its kind: not on the curve, or too short."),
     ("key_bytes_invalid", 422, "These bytes are no key of this kind."),
     ("too_large", 413, "A value, context, reason or proposal is too large."),
     ("batch_too_large", 413, "A batch has more than 1,000 values."),
