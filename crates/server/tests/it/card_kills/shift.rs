@@ -223,7 +223,14 @@ impl Till {
                     fields.push((61, format!("{:06}{:06}0305", done.asked.batch, done.asked.trace)));
                 }
                 Kind::Refund => fields.push((37, done.reference.clone())),
-                _ => fields.push((38, done.authorisation.clone())),
+                Kind::Close
+                | Kind::Sale
+                | Kind::PreAuthorisation
+                | Kind::Cancel
+                | Kind::Completion
+                | Kind::CompletionAdvice
+                | Kind::Offline
+                | Kind::Reversal => fields.push((38, done.authorisation.clone())),
             }
         }
         if kind == Kind::Offline {
