@@ -20,7 +20,7 @@ pub(crate) const DOCUMENT: &str = "docs/openapi.json";
 /// The folders that hold nothing but what is generated.
 pub(crate) const FOLDERS: [&str; 2] = ["clients/typescript/src/generated/", "clients/bruno/calls/"];
 /// The tags of the operations that merchants use.
-const MERCHANTS: [&str; 14] = [
+const MERCHANTS: [&str; 15] = [
     "account",
     "certificate",
     "customer",
@@ -28,6 +28,7 @@ const MERCHANTS: [&str; 14] = [
     "order",
     "payment",
     "payout",
+    "receipt",
     "refund",
     "refusal",
     "settlement",

@@ -7,6 +7,7 @@ export * from "./merchant.js";
 export * from "./order.js";
 export * from "./payment.js";
 export * from "./payout.js";
+export * from "./receipt.js";
 export * from "./refund.js";
 export * from "./refusal.js";
 export * from "./settlement.js";

@@ -1,3 +1,5 @@
+//! Parameters of terminals: their versions, what is refused, what a terminal is told to fetch.
+
 use alloc::string::ToString as _;
 use alloc::vec;
 

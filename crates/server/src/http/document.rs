@@ -21,12 +21,15 @@ const UNKEYED: &[&str] = &[
     "/v1/payouts/returns/fetch",
     "/v1/sandbox/clock",
     "/v1/channels/{rail}/notify",
+    "/v1/receipts/verify",
     "/v1/webhooks/{id}/replay",
     "/v1/webhook-deliveries/{id}/replay",
 ];
 
-/// What takes no signature of ours: what custodians do while none can be checked, and what channels sign in their own way.
-const UNSIGNED: &[&str] = &["/v1/ark/seal-status", "/v1/ark/unseal", "/v1/channels/{rail}/notify"];
+/// What takes no signature of ours: what custodians do while none can be checked, what channels sign in their own way, and what
+/// anyone may ask.
+const UNSIGNED: &[&str] =
+    &["/v1/ark/seal-status", "/v1/ark/unseal", "/v1/channels/{rail}/notify", "/v1/receipts/verify"];
 
 /// What lies outside the journal has no keys: ciphertexts differ each time, and approvals are used once.
 const OUTSIDE: &str = "/v1/ark/";

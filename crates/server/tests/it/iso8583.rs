@@ -242,7 +242,7 @@ fn an_error_names_byte_field_and_remedy() {
 #[test]
 fn profiles_are_listed_shown_and_checked() {
     let directory = TempDir::new().unwrap();
-    assert!(printed(&run(&["profile"])).contains("pos_terminal      32  64 bits, binary"));
+    assert!(printed(&run(&["profile"])).contains("pos_terminal      33  64 bits, binary"));
     let shown = printed(&run(&["profile", "pos_terminal"]));
     assert!(shown.contains("   52  PIN block") && shown.contains("odd digits right, padded with 0"), "{shown}");
     assert_eq!(json_of(&["profile", "host_link"])["bitmap"], "128 bits, binary, both halves always");

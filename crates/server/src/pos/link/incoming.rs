@@ -164,7 +164,12 @@ async fn reset(shared: &Arc<Shared>, line: &Line, message: &Incoming) -> &'stati
         Err(error) => {
             let mut refused = shared.refused_keys.lock().unwrap_or_else(PoisonError::into_inner);
             if refused.insert(key.name(), error.to_string()).is_none_or(|before| before != error.to_string()) {
-                tracing::error!(link = line.name, key = key.name(), %error, "a new key of the card network was refused");
+                // Before custodians have formed the master key there is nothing wrong yet.
+                if error.code() == "key_not_found" {
+                    tracing::warn!(link = line.name, key = key.name(), %error, "the card network's keys wait for the master key");
+                } else {
+                    tracing::error!(link = line.name, key = key.name(), %error, "a new key of the card network was refused");
+                }
             }
             "96"
         }

@@ -154,7 +154,7 @@ async fn nothing_of_a_card_lies_on_the_disk() {
     let mut folders = vec![directory.path().to_path_buf()];
     let texts = [CARD, "D30122010000012345", "=30122010000012345", CHIP];
     let mut needles: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
-    needles.extend([network::CODE[5..].as_bytes().to_vec(), hex::decode(&network::CODE[5..23]).unwrap()]);
+    needles.extend([network::CODE.as_bytes()[5..].to_vec(), hex::decode(&network::CODE[5..23]).unwrap()]);
     needles.extend([hex::decode(&CARD[..18]).unwrap(), hex::decode(CHIP).unwrap(), own, zone]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
