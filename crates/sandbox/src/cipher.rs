@@ -39,6 +39,25 @@ impl CardCipher {
     }
 }
 
+/// A cipher of keys of terminals or zones, as command lines name it.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum CipherName {
+    /// Triple DES of two keys.
+    #[value(name = "3des")]
+    TripleDes,
+    /// SM4.
+    Sm4,
+}
+
+impl From<CipherName> for CardCipher {
+    fn from(name: CipherName) -> Self {
+        match name {
+            CipherName::TripleDes => Self::TripleDes,
+            CipherName::Sm4 => Self::Sm4,
+        }
+    }
+}
+
 /// How a MAC is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MacForm {

@@ -1,5 +1,6 @@
 //! Starting the platform and the sandbox bank as processes of their own, and stopping them whatever happens.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +9,12 @@ use anyhow::{Context, Result, bail};
 use ark::MacKey;
 
 use crate::api::Api;
+
+/// An address on this machine that nobody listens on.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("taking a free port")?;
+    Ok(listener.local_addr()?)
+}
 
 /// A process that ends with this value.
 #[derive(Debug)]

@@ -10,7 +10,6 @@
 
 mod check;
 mod load;
-mod network;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -24,17 +23,16 @@ use serde_json::{Value, json};
 
 use self::check::Books;
 use self::load::{Load, Sold};
-use self::network::Network;
 use super::ledger::asked_to_stop;
 use super::load::Stop;
 use super::progress::{Progress, thousands};
 use super::raw::{Appends, Raw};
 use super::report::{Machine, Table};
 use super::statistics::Percentiles;
-use super::terminals::free_address;
-use crate::cipher::CardCipher;
+use crate::card_network::process::{MEMBER, NetworkProcess};
+use crate::cipher::{CardCipher, CipherName};
 use crate::play::stage::{Setting, Stage};
-use crate::process::{cpu_seconds, resident_bytes, resident_peak_bytes};
+use crate::process::{cpu_seconds, free_address, resident_bytes, resident_peak_bytes};
 use crate::terminal::register::{Fleet, Office};
 use crate::terminal::{Dialect, Terminal, Way};
 
@@ -59,6 +57,8 @@ Examples:
 
 /// Requests under way while merchants and terminals are opened.
 const WIDTH: usize = 16;
+/// What each card's account holds at first, in fen: nobody runs out of money here.
+const BALANCE: &str = "1000000000000";
 /// Terminals of a merchant.
 const OF_A_MERCHANT: usize = 20;
 /// A platform with a clock by hand names no more transactions apart on the host link.
@@ -92,9 +92,9 @@ pub struct Pos {
     /// How long issuers take
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
-    /// The cipher of the terminals' keys: sm4 or 3des
-    #[arg(long, default_value = "sm4", value_parser = cipher)]
-    cipher: CardCipher,
+    /// The cipher of the terminals' keys
+    #[arg(long, value_enum, default_value = "sm4")]
+    cipher: CipherName,
     /// Decides what is lost
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -110,14 +110,6 @@ pub struct Pos {
     /// A further setting of the platform, as KEY=VALUE
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-}
-
-fn cipher(text: &str) -> Result<CardCipher, String> {
-    match text {
-        "sm4" => Ok(CardCipher::Sm4),
-        "3des" => Ok(CardCipher::TripleDes),
-        _ => Err(format!("'{text}' is no cipher of terminals: use sm4 or 3des")),
-    }
 }
 
 /// What was measured.
@@ -146,8 +138,9 @@ impl Pos {
         ensure!(most <= MOST, "--rate {} for --seconds {} is more than {MOST} sales", self.rate, self.seconds);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
         let data_dir = std::env::temp_dir().join(format!("lintel-pos-{}", std::process::id()));
-        std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
-        let network = Network::start(&data_dir, [self.lost, 0], self.delay_ms, self.seed)?;
+        let (seed, lost, delay_ms) = (self.seed, self.lost, self.delay_ms);
+        let plan = format!("seed = {seed}\nlost_after = {lost}\ndelay_ms = {delay_ms}\n");
+        let network = NetworkProcess::start(&data_dir, &plan, &["--balance", BALANCE])?;
         let address = free_address()?;
         let setting = Setting {
             data_dir,
@@ -174,20 +167,19 @@ impl Pos {
         Ok(())
     }
 
-    fn settings(&self, network: &Network, address: SocketAddr) -> Vec<String> {
+    fn settings(&self, network: &NetworkProcess, address: SocketAddr) -> Vec<String> {
         let connections = self.terminals.saturating_add(self.lanes);
-        let links = network.links();
         let own = [
             "ark.unseal=file".to_owned(),
             format!("pos.listen={address}"),
             format!("pos.connections={connections}"),
             format!("pos.queue={}", self.lanes.max(1_000)),
             "pos.network.name=unionpay".to_owned(),
-            format!("pos.network.member={}", network::MEMBER),
+            format!("pos.network.member={}", MEMBER),
             "pos.network.pin_block_bytes=16".to_owned(),
             "pos.network.echo_ms=1000".to_owned(),
             format!("pos.network.answer_timeout_ms={}", self.answer_timeout_ms),
-            format!("pos.network.links={links}"),
+            format!("pos.network.links={}", network.links([1, 1])),
         ];
         own.to_vec()
     }
@@ -195,7 +187,7 @@ impl Pos {
     async fn measure(
         &self,
         stage: &Stage,
-        network: &Network,
+        network: &NetworkProcess,
         address: SocketAddr,
         progress: &Arc<Progress>,
     ) -> Result<Measured> {
@@ -239,7 +231,7 @@ impl Pos {
     async fn open(&self, stage: &Stage, address: SocketAddr) -> Result<Vec<Terminal>> {
         let (launch, _) = stage.power();
         let count = usize::try_from(self.terminals)?;
-        let fleet = Fleet { count, merchants: count.div_ceil(OF_A_MERCHANT), cipher: self.cipher, width: WIDTH };
+        let fleet = Fleet { count, merchants: count.div_ceil(OF_A_MERCHANT), cipher: self.cipher.into(), width: WIDTH };
         let identities = Office::hire(stage.operator.clone(), launch).await?.open(fleet).await?;
         let dialect = Dialect::new()?;
         // Longer than the platform waits, so that a sale is taken back by one of the two.
@@ -254,7 +246,7 @@ impl Pos {
         json!({
             "bench": "pos", "machine": Machine::here(), "interrupted": interrupted,
             "terminals": self.terminals, "lanes": self.lanes, "rate_asked": self.rate, "lost_of_10000": self.lost,
-            "cipher": self.cipher.name(), "cards": self.cards, "answer_timeout_ms": self.answer_timeout_ms,
+            "cipher": CardCipher::from(self.cipher).name(), "cards": self.cards, "answer_timeout_ms": self.answer_timeout_ms,
             "transactions": sold.count(), "wall_seconds": wall_seconds, "transactions_per_second": rate,
             "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99, "max_ms": times.max,
             "approved": sold.approved, "declined": sold.declined, "unheard": sold.unheard,

@@ -7,7 +7,7 @@
 //! terminals are silent while memory is read, as terminals are most of the time.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +26,7 @@ use super::progress::{Progress, thousands};
 use super::report::{Machine, Table};
 use super::statistics::Percentiles;
 use crate::play::stage::{Setting, Stage};
-use crate::process::resident_bytes;
+use crate::process::{free_address, resident_bytes};
 
 const ABOUT: &str = "\
 Starts a platform whose gateway lets terminals in, connects so many over TCP, has each send an echo and stay, and says how much \
@@ -274,10 +274,4 @@ impl Terminal {
         ensure!(message.mti() == *b"0830" && own, "terminal {} has another's answer: {message:?}", self.number);
         Ok(())
     }
-}
-
-/// An address on this machine that nobody listens on.
-pub(super) fn free_address() -> Result<SocketAddr> {
-    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).context("taking a free port")?;
-    Ok(listener.local_addr()?)
 }

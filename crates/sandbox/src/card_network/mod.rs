@@ -22,6 +22,7 @@ mod file;
 mod issuer;
 mod ledger;
 mod plan;
+pub(crate) mod process;
 mod tls;
 mod wire;
 

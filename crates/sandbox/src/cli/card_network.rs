@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use sandbox::card_network::{self, CardNetwork, CardPlan, SANDBOX_ZONE_MASTER, Settings};
-use sandbox::cipher::{CardCipher, MacForm};
+use sandbox::cipher::{CipherName, MacForm};
 use tokio::net::TcpListener;
 
 use super::bank::{stop, write_whole};
@@ -28,13 +28,6 @@ Examples:
   curl -X POST http://127.0.0.1:7802/cut        cut every link
 
 Every card has an account, and its last six digits as its PIN. docs/pos.md says how a platform is connected to it.";
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum CipherName {
-    #[value(name = "3des")]
-    TripleDes,
-    Sm4,
-}
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum MacName {
@@ -95,10 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let network = CardNetwork::new(Settings {
         plan,
-        cipher: match arguments.cipher {
-            CipherName::TripleDes => CardCipher::TripleDes,
-            CipherName::Sm4 => CardCipher::Sm4,
-        },
+        cipher: arguments.cipher.into(),
         mac: match arguments.mac {
             MacName::Ecb => MacForm::Ecb,
             MacName::Cbc => MacForm::Cbc,

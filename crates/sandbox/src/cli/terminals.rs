@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use sandbox::api::Api;
-use sandbox::cipher::CardCipher;
+use sandbox::cipher::{CardCipher, CipherName};
 use sandbox::process::{Launch, lintel_binary};
 use sandbox::terminal::register::{Fleet, Office, known};
 use sandbox::terminal::{Dialect, Identity, Shift, Terminal, Watch, Way, fleet};
@@ -41,13 +41,6 @@ Examples:
   lintel-sandbox terminals --count 100 --json            ends with one object
 
 It ends with 1 if a terminal gave up or a batch did not balance. Ctrl-C has everyone settle and go home; docs/sandbox.md.";
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum CipherName {
-    #[value(name = "3des")]
-    TripleDes,
-    Sm4,
-}
 
 /// Run simulated terminals that work shifts.
 #[derive(Debug, Args)]
@@ -165,10 +158,7 @@ impl Arguments {
             own_group: false,
         };
         let api = Api::new(&self.url, "operator", launch.key("operator")?)?;
-        let cipher = match self.cipher {
-            CipherName::TripleDes => CardCipher::TripleDes,
-            CipherName::Sm4 => CardCipher::Sm4,
-        };
+        let cipher = CardCipher::from(self.cipher);
         let count = usize::try_from(self.count)?;
         let mut there = known(&api, cipher).await?;
         if there.len() < count && self.register {

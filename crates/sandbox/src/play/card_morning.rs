@@ -6,15 +6,16 @@
 //! network's file of the day names exactly what the books have.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::card_stage::MEMBER;
+use super::card_stage::nothing_open;
 use super::close::Check;
 use super::stage::DAY;
 use super::{Stage, Talk};
+use crate::card_network::process::MEMBER;
 use crate::cipher::CardCipher;
 use crate::person::Person;
 use crate::terminal::fleet::work;
@@ -55,14 +56,14 @@ pub(super) async fn morning(
         tokio::select! {
             ended = &mut working => break ended.context("the terminals")?,
             _ = cut.tick(), if breaks < BREAKS => {
-                stage.card_network("POST", "/cut").await?;
+                stage.cards()?.network.ask("POST", "/cut").await?;
                 breaks += 1;
             }
         }
     };
     ensure!(seen.gave_up.is_empty(), "terminals gave up: {:?}", seen.gave_up);
-    settle_down(stage).await?;
-    let reversed = standing(stage, "reversed").await?.len();
+    let position = nothing_open(stage, SETTLES_WITHIN).await?;
+    let reversed = stage.all(&format!("/v1/card-transactions?status=reversed&min_position={position}")).await?.len();
     let declined: u64 = seen.declined.values().sum();
     talk.phase(&format!(
         "3 cards at {TERMINALS} terminals of {SHOPS} shops: {} approved, {declined} declined or not answered in time, {} whose \
@@ -74,34 +75,11 @@ pub(super) async fn morning(
     compare(stage, &seen).await
 }
 
-/// The transactions that stand so.
-async fn standing(stage: &Stage, status: &str) -> Result<Vec<Value>> {
-    stage.all(&format!("/v1/card-transactions?status={status}&min_position=1")).await
-}
-
-/// Waits until the network owes no answer.
-async fn settle_down(stage: &Stage) -> Result<()> {
-    let began = Instant::now();
-    // The lists follow a moment behind: twice nothing is nothing.
-    let mut quiet = 0;
-    while quiet < 2 {
-        let mut open = Vec::new();
-        for status in ["requested", "unknown", "reversing"] {
-            open.extend(standing(stage, status).await?);
-        }
-        quiet = if open.is_empty() { quiet + 1 } else { 0 };
-        ensure!(began.elapsed() < SETTLES_WITHIN, "the card network owes answers: {}", Value::Array(open));
-        tokio::time::sleep(Duration::from_millis(700)).await;
-    }
-    Ok(())
-}
-
 /// What terminals count against what the platform counts, and against what cards paid.
 async fn compare(stage: &Stage, seen: &Summary) -> Result<Vec<Check>> {
     let (balanced, batches) = (seen.batches_balanced, seen.batches_balanced + seen.batches_unbalanced);
     let seen = seen.debit - seen.credit;
-    let books: Value =
-        serde_json::from_str(&stage.card_network("GET", "/books").await?).context("the network's books")?;
+    let books = stage.cards()?.network.books().await?;
     let of = |key: &str| books.get(key).and_then(Value::as_i64).unwrap_or_default();
     let paid = of("taken") - of("given");
     let check = |name: &str, holds, detail| Check { day: DAY.to_owned(), name: name.to_owned(), holds, detail };
@@ -117,7 +95,7 @@ async fn compare(stage: &Stage, seen: &Summary) -> Result<Vec<Check>> {
 
 /// On the next working day: the network's file of the day is taken.
 pub(super) async fn clear(stage: &Stage, talk: &mut Talk) -> Result<Check> {
-    let file = stage.card_network("GET", &format!("/file/{MEMBER}")).await?;
+    let file = stage.cards()?.network.ask("GET", &format!("/file/{MEMBER}")).await?;
     let taken = stage.done("/v1/card-clearing", "card-clearing-1", json!({ "file": file })).await?;
     let lines = taken.get("lines").and_then(Value::as_i64).unwrap_or_default();
     let parts = taken.get("parts").and_then(Value::as_array).context("an answer without 'parts'")?;

@@ -14,7 +14,7 @@
 
 mod browser;
 mod card_morning;
-mod card_stage;
+pub(crate) mod card_stage;
 mod chargeback;
 mod close;
 mod court;

@@ -185,22 +185,6 @@ impl Stage {
         self.cards.as_ref().context("this stage has no card network")
     }
 
-    /// Asks the card network something.
-    pub(super) async fn card_network(&self, method: &str, path: &str) -> Result<String> {
-        let method = method.parse().with_context(|| format!("{method} is no HTTP method"))?;
-        let url = format!("http://{}{path}", self.cards()?.control);
-        let response = self
-            .http
-            .request(method, url)
-            .send()
-            .await
-            .with_context(|| format!("asking the card network for {path}"))?;
-        let status = response.status();
-        let text = response.text().await.with_context(|| format!("reading the card network's {path}"))?;
-        ensure!(status.is_success(), "the card network answers {path} with {status}: {text}");
-        Ok(text)
-    }
-
     /// What restarts the platform: for power cuts.
     pub(crate) fn power(&self) -> (Launch, Arc<Mutex<Option<Platform>>>) {
         (self.launch.clone(), self.platform.clone())

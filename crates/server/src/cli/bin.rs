@@ -68,7 +68,7 @@ impl Bin {
                     bail!("give the first 6 to 12 digits of a card's number, and never all of it");
                 }
                 let table = cards(&config.pos, file.as_deref())?;
-                let lines = table.explain(beginning, *digits);
+                let lines: Vec<_> = table.explain(beginning, *digits).collect();
                 let view = |line: &&bin::Bin| json!({"begins": line.begins, "digits": line.digits, "scheme": line.scheme.name(), "type": line.kind.name()});
                 let found = json!({
                     "beginning": beginning, "line": lines.first().map(view), "others": lines.iter().skip(1).map(view).collect::<Vec<_>>(),

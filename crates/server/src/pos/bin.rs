@@ -69,27 +69,22 @@ impl Bins {
                 bin.begins
             );
             same.push(bin);
+            // A line that names the length goes before one that does not.
+            same.sort_by_key(|bin| bin.digits.is_none());
         }
         Ok(Self(table))
     }
 
     /// Whose card it is, and of which kind.
     pub(crate) fn find(&self, number: &str) -> Option<(CardScheme, CardType)> {
-        self.explain(number, Some(number.len())).first().map(|bin| (bin.scheme, bin.kind))
+        self.explain(number, Some(number.len())).next().map(|bin| (bin.scheme, bin.kind))
     }
 
     /// The lines that a number which begins so may fall under, the one that decides first.
-    pub(crate) fn explain(&self, beginning: &str, digits: Option<usize>) -> Vec<&Bin> {
-        let mut found = Vec::new();
-        for length in (1..=beginning.len().min(LONGEST)).rev() {
-            let lines = beginning.get(..length).and_then(|begins| self.0.get(begins)).into_iter().flatten();
-            let mut lines: Vec<&Bin> =
-                lines.filter(|bin| digits.is_none() || bin.digits.is_none() || bin.digits == digits).collect();
-            // A line that names the length goes before one that does not.
-            lines.sort_by_key(|bin| bin.digits.is_none());
-            found.extend(lines);
-        }
-        found
+    pub(crate) fn explain(&self, beginning: &str, digits: Option<usize>) -> impl Iterator<Item = &Bin> {
+        let longest_first = (1..=beginning.len().min(LONGEST)).rev();
+        let lines = longest_first.filter_map(|length| self.0.get(beginning.get(..length)?)).flatten();
+        lines.filter(move |bin| digits.is_none() || bin.digits.is_none() || bin.digits == digits)
     }
 }
 
@@ -172,10 +167,10 @@ mod tests {
         }
         let lines = bins.explain("625012", None);
         assert_eq!(
-            lines.iter().map(|bin| (bin.begins.as_str(), bin.digits)).collect::<Vec<_>>(),
+            lines.map(|bin| (bin.begins.as_str(), bin.digits)).collect::<Vec<_>>(),
             [("625012", Some(16)), ("625012", Some(19)), ("62", None)]
         );
-        assert!(bins.explain("7", None).is_empty());
+        assert_eq!(bins.explain("7", None).count(), 0);
     }
 
     #[test]

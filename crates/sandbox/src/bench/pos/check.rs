@@ -1,12 +1,13 @@
 //! What must hold afterwards: terminals, platform and network have the same books.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::load::{Sold, settle};
-use super::network::Network;
+use crate::card_network::process::NetworkProcess;
+use crate::play::card_stage::nothing_open;
 use crate::play::stage::{Stage, text};
 use crate::terminal::Terminal;
 
@@ -30,13 +31,13 @@ impl Books {
     /// If they differ, with what differs.
     pub(super) async fn compare(
         stage: &Stage,
-        network: &Network,
+        network: &NetworkProcess,
         terminals: Vec<Terminal>,
         sold: &mut Sold,
     ) -> Result<Self> {
         let [balanced, unbalanced] = settle(terminals).await?;
         let (balanced, unbalanced) = (balanced + sold.closed[0], unbalanced + sold.closed[1]);
-        let position = nothing_open(stage).await?;
+        let position = nothing_open(stage, PATIENCE).await?;
         let all = async |status: &str| {
             stage.all(&format!("/v1/card-transactions?status={status}&min_position={position}")).await
         };
@@ -71,25 +72,5 @@ impl Books {
         let balance = stage.operator.get(&target).await?;
         ensure!(balance.get("balanced") == Some(&Value::Bool(true)), "the books do not balance: {balance}");
         Ok(Self { reversed: reversed_count, balanced, unbalanced })
-    }
-}
-
-/// Waits until no reversal is under way; the journal's position that lists must show then.
-async fn nothing_open(stage: &Stage) -> Result<u64> {
-    let began = Instant::now();
-    loop {
-        let first = stage.operator.read("/v1/card-transactions/ctx_1", "application/json").await?;
-        let position = first.position.context("an answer without its position")?;
-        let mut open = 0;
-        for status in ["requested", "unknown", "reversing"] {
-            let target = format!("/v1/card-transactions?status={status}&limit=500&min_position={position}");
-            let page = stage.operator.get(&target).await?;
-            open += page.get("data").and_then(Value::as_array).map_or(0, Vec::len);
-        }
-        if open == 0 {
-            return Ok(position);
-        }
-        ensure!(began.elapsed() < PATIENCE, "{open} sales wait for the network after {} s", PATIENCE.as_secs());
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

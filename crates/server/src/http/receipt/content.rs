@@ -1,7 +1,9 @@
 //! What a receipt says, and how its object stands.
 
 use domain::card_transaction::{CardKind, CardStatus, CardTransaction, Effect};
+use domain::envelope::Time;
 use domain::ids::AccountId;
+use domain::money::Currency;
 use domain::order::{Order, OrderStatus};
 use domain::payout::{Destination, Payout, PayoutStatus};
 use domain::refund::{Refund, RefundStatus};
@@ -140,45 +142,59 @@ fn holder(state: &State, id: AccountId) -> Result<Party, Refusal> {
     Ok(Party { name, account: Some(id.to_string()) })
 }
 
+/// What every receipt says.
+struct Base<'a> {
+    object: String,
+    kind: &'a str,
+    payer: Party,
+    payee: Party,
+    amount: i64,
+    currency: Currency,
+    at: Time,
+}
+
+impl Base<'_> {
+    fn receipt(self) -> ReceiptContent {
+        ReceiptContent {
+            form: FORM.to_owned(),
+            object: self.object,
+            kind: self.kind.to_owned(),
+            number: None,
+            about: None,
+            payer: self.payer,
+            payee: self.payee,
+            amount: self.amount,
+            fee: 0,
+            currency: self.currency.code().to_owned(),
+            at: time_text(self.at),
+            reference: None,
+        }
+    }
+}
+
+/// Who pays an order, as far as a receipt says it.
+fn payer_of(state: &State, order: &Order) -> Result<Party, Refusal> {
+    let name = state.customer(state.user(order.payer)?.customer)?.name.mask.clone();
+    Ok(Party { name, account: None })
+}
+
 fn of_order(state: &State, order: &Order) -> Result<Option<ReceiptContent>, Refusal> {
     let Some(at) = order.ended_at.filter(|_| order.status == OrderStatus::Success) else { return Ok(None) };
-    let payer = state.customer(state.user(order.payer)?.customer)?.name.mask.clone();
-    let payee = state.merchant(order.merchant)?.name.clone();
-    Ok(Some(ReceiptContent {
-        form: FORM.to_owned(),
-        object: order.id.to_string(),
-        kind: "order".to_owned(),
-        number: Some(order.out_trade_no.clone()),
-        about: None,
-        payer: Party { name: payer, account: None },
-        payee: Party { name: payee, account: Some(order.destination.to_string()) },
-        amount: order.amount,
-        fee: 0,
-        currency: order.currency.code().to_owned(),
-        at: time_text(at),
-        reference: None,
-    }))
+    let payee =
+        Party { name: state.merchant(order.merchant)?.name.clone(), account: Some(order.destination.to_string()) };
+    let (object, payer) = (order.id.to_string(), payer_of(state, order)?);
+    let base = Base { object, kind: "order", payer, payee, amount: order.amount, currency: order.currency, at };
+    Ok(Some(ReceiptContent { number: Some(order.out_trade_no.clone()), ..base.receipt() }))
 }
 
 fn of_refund(state: &State, refund: &Refund) -> Result<Option<ReceiptContent>, Refusal> {
     let Some(at) = refund.ended_at.filter(|_| refund.status == RefundStatus::Success) else { return Ok(None) };
     let order = state.order(refund.order)?;
-    let payee = state.customer(state.user(order.payer)?.customer)?.name.mask.clone();
-    let payer = state.merchant(order.merchant)?.name.clone();
-    Ok(Some(ReceiptContent {
-        form: FORM.to_owned(),
-        object: refund.id.to_string(),
-        kind: "refund".to_owned(),
-        number: Some(refund.out_refund_no.clone()),
-        about: Some(order.id.to_string()),
-        payer: Party { name: payer, account: None },
-        payee: Party { name: payee, account: None },
-        amount: refund.amount,
-        fee: 0,
-        currency: refund.currency.code().to_owned(),
-        at: time_text(at),
-        reference: None,
-    }))
+    let payer = Party { name: state.merchant(order.merchant)?.name.clone(), account: None };
+    let (object, payee) = (refund.id.to_string(), payer_of(state, order)?);
+    let base = Base { object, kind: "refund", payer, payee, amount: refund.amount, currency: refund.currency, at };
+    let (number, about) = (Some(refund.out_refund_no.clone()), Some(order.id.to_string()));
+    Ok(Some(ReceiptContent { number, about, ..base.receipt() }))
 }
 
 fn of_payout(state: &State, payout: &Payout) -> Result<Option<ReceiptContent>, Refusal> {
@@ -190,57 +206,24 @@ fn of_payout(state: &State, payout: &Payout) -> Result<Option<ReceiptContent>, R
         }
         Destination::Company(account) => holder(state, *account)?,
     };
-    Ok(Some(ReceiptContent {
-        form: FORM.to_owned(),
-        object: payout.id.to_string(),
-        kind: payout.kind.name().to_owned(),
-        number: None,
-        about: None,
-        payer: holder(state, payout.account)?,
-        payee,
-        amount: payout.amount,
-        fee: payout.fee,
-        currency: payout.currency.code().to_owned(),
-        at: time_text(at),
-        reference: payout.reference.clone(),
-    }))
+    let (object, kind, payer) = (payout.id.to_string(), payout.kind.name(), holder(state, payout.account)?);
+    let base = Base { object, kind, payer, payee, amount: payout.amount, currency: payout.currency, at };
+    Ok(Some(ReceiptContent { fee: payout.fee, reference: payout.reference.clone(), ..base.receipt() }))
 }
 
 fn of_top_up(state: &State, top_up: &TopUp) -> Result<Option<ReceiptContent>, Refusal> {
     let Some(at) = top_up.ended_at.filter(|_| top_up.status == TopUpStatus::Success) else { return Ok(None) };
     let payee = holder(state, top_up.account)?;
     let payer = Party { name: payee.name.clone(), account: Some(top_up.mask.clone()) };
-    Ok(Some(ReceiptContent {
-        form: FORM.to_owned(),
-        object: top_up.id.to_string(),
-        kind: "top_up".to_owned(),
-        number: None,
-        about: None,
-        payer,
-        payee,
-        amount: top_up.amount,
-        fee: 0,
-        currency: top_up.currency.code().to_owned(),
-        at: time_text(at),
-        reference: top_up.reference.clone(),
-    }))
+    let (object, amount, currency) = (top_up.id.to_string(), top_up.amount, top_up.currency);
+    let base = Base { object, kind: "top_up", payer, payee, amount, currency, at };
+    Ok(Some(ReceiptContent { reference: top_up.reference.clone(), ..base.receipt() }))
 }
 
 fn of_transfer(state: &State, transfer: &Transfer) -> Result<ReceiptContent, Refusal> {
-    Ok(ReceiptContent {
-        form: FORM.to_owned(),
-        object: transfer.id.to_string(),
-        kind: "transfer".to_owned(),
-        number: None,
-        about: None,
-        payer: holder(state, transfer.from)?,
-        payee: holder(state, transfer.to)?,
-        amount: transfer.amount,
-        fee: 0,
-        currency: transfer.currency.code().to_owned(),
-        at: time_text(transfer.made_at),
-        reference: None,
-    })
+    let (payer, payee) = (holder(state, transfer.from)?, holder(state, transfer.to)?);
+    let (object, amount, currency) = (transfer.id.to_string(), transfer.amount, transfer.currency);
+    Ok(Base { object, kind: "transfer", payer, payee, amount, currency, at: transfer.made_at }.receipt())
 }
 
 fn of_card(state: &State, row: &CardTransaction) -> Result<Option<ReceiptContent>, Refusal> {
@@ -252,18 +235,9 @@ fn of_card(state: &State, row: &CardTransaction) -> Result<Option<ReceiptContent
         (Effect::Undo | Effect::Out, _) | (_, CardKind::PreAuthorisationCancel) => (merchant, card),
         (Effect::In | Effect::Nothing, _) => (card, merchant),
     };
-    Ok(Some(ReceiptContent {
-        form: FORM.to_owned(),
-        object: row.id.to_string(),
-        kind: row.kind.name().to_owned(),
-        number: row.key.map(|key| format!("{}/{:06}/{:06}", key.terminal, key.batch, key.trace)),
-        about: row.original.map(|id| id.to_string()),
-        payer,
-        payee,
-        amount: row.amount,
-        fee: 0,
-        currency: "CNY".to_owned(),
-        at: time_text(at),
-        reference: Some(row.reference()),
-    }))
+    let (object, kind, currency) = (row.id.to_string(), row.kind.name(), Currency::Cny);
+    let number = row.key.map(|key| format!("{}/{:06}/{:06}", key.terminal, key.batch, key.trace));
+    let about = row.original.map(|id| id.to_string());
+    let base = Base { object, kind, payer, payee, amount: row.amount, currency, at }.receipt();
+    Ok(Some(ReceiptContent { number, about, reference: Some(row.reference()), ..base }))
 }

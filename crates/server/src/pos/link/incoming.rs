@@ -163,7 +163,8 @@ async fn reset(shared: &Arc<Shared>, line: &Line, message: &Incoming) -> &'stati
         Ok(None) => WRONG,
         Err(error) => {
             let mut refused = shared.refused_keys.lock().unwrap_or_else(PoisonError::into_inner);
-            if refused.insert(key.name(), error.to_string()).is_none_or(|before| before != error.to_string()) {
+            let why = error.to_string();
+            if refused.insert(key.name(), why.clone()) != Some(why) {
                 // Before custodians have formed the master key there is nothing wrong yet.
                 if error.code() == "key_not_found" {
                     tracing::warn!(link = line.name, key = key.name(), %error, "the card network's keys wait for the master key");

@@ -6,7 +6,6 @@ use domain::calendar::Date;
 use domain::card_transaction::TraceKey;
 use domain::ids::TerminalId;
 use domain::terminal::{Terminal, TerminalStatus};
-use domain::terminal_parameter::ParameterPart;
 use iso8583::{Message, Value};
 
 use super::{Asked, Decision, Told};
@@ -26,8 +25,6 @@ pub(super) struct Known {
     pub(super) batch: u32,
     /// Of the merchant that it is with.
     pub(super) number: Option<MerchantNumber>,
-    /// The part of its parameters that it lacks the version in force of.
-    pub(super) missing: Option<ParameterPart>,
 }
 
 impl Known {
@@ -37,7 +34,6 @@ impl Known {
             status: terminal.status,
             batch: terminal.batch,
             number: terminal.binding.as_ref().map(|binding| binding.number),
-            missing: terminal.parameters_missing(state),
         })
     }
 }

@@ -44,7 +44,8 @@ impl<N: CardNetwork> Desk<N> {
         let keys = beside(&self.keys, move |keys| keys.renew(terminal, renewal)).await;
         let keys = keys.map_err(|error| key_service_failed(acquirer, &error))?;
         metrics::counter!("lintel_pos_sign_ins_total", "outcome" => "signed_in").increment(1);
-        let mut told = Told { download: known.missing, ..Told::of(&codes.approved) };
+        let download = self.missing(asked, terminal).await?;
+        let mut told = Told { download, ..Told::of(&codes.approved) };
         told.fields.set(WORK_KEYS, laid_out(&keys, security));
         put_batch(&mut told.fields, asked, known.batch)?;
         Ok(told)

@@ -9,10 +9,11 @@
 //! None of it carries a MAC in the dialect: parameters and public keys are no secrets, the master key opens for one terminal
 //! only, and nothing is booked. No text that we read settles these messages; how they lie here is ours.
 
+use domain::ids::TerminalId;
 use domain::terminal::TerminalCommand;
 use domain::terminal_parameter::{ParameterPart, ParameterSet};
 use domain::{Command, State};
-use iso8583::tlv::Reader;
+use iso8583::tlv::{Reader, put};
 
 use super::desk::Desk;
 use super::known::Known;
@@ -80,9 +81,18 @@ impl<N: CardNetwork> Desk<N> {
         let command = Command::Terminal(TerminalCommand::TookParameters { terminal, part, version });
         self.submit(asked.acquirer, terminal, command, |_, _| Some(())).await?;
         metrics::counter!("lintel_pos_downloads_total", "part" => part.name()).increment(1);
-        let look = move |state: &State| Known::of(state, terminal).and_then(|known| known.missing);
-        let download = self.look(asked.acquirer, look).await?;
+        let download = self.missing(asked, terminal).await?;
         Ok(Told { download, ..Told::of(&asked.acquirer.codes.approved) })
+    }
+
+    /// The part of its parameters that a terminal lacks the version in force of.
+    pub(super) async fn missing(
+        &self,
+        asked: &Asked<'_>,
+        terminal: TerminalId,
+    ) -> Result<Option<ParameterPart>, Decision> {
+        let look = move |state: &State| state.terminal(terminal).ok().and_then(|row| row.parameters_missing(state));
+        self.look(asked.acquirer, look).await
     }
 
     /// Hands out the master key that was made for the terminal's public key, to who names its serial.
@@ -116,7 +126,7 @@ fn with(asked: &Asked<'_>, field: Vec<u8>) -> Told {
 }
 
 /// Looks at the set that a terminal uses; nothing of one without.
-fn of_set<T>(state: &State, terminal: domain::ids::TerminalId, look: impl FnOnce(&ParameterSet) -> T) -> Option<T> {
+fn of_set<T>(state: &State, terminal: TerminalId, look: impl FnOnce(&ParameterSet) -> T) -> Option<T> {
     let uses = state.terminal(terminal).ok()?.parameters.as_ref()?;
     state.parameters_of(&uses.set).map(look)
 }
@@ -154,23 +164,23 @@ fn listed(set: &ParameterSet, part: ParameterPart, heard: usize) -> Listed {
 fn name(part: ParameterPart, identity: &[u8], content: &[u8]) -> Vec<u8> {
     match (part, identity.split_at_checked(RID)) {
         (ParameterPart::PublicKeys, Some((rid, index))) => {
-            let ends = Reader::new(content).map_while(Result::ok).find(|element| element.tag == ENDS);
-            let ends = ends.map(|element| put(ENDS, element.value)).unwrap_or_default();
-            [put(APPLICATION, rid), put(INDEX, index), ends].concat()
+            let ends = Reader::new(content).map_while(Result::ok).find(|found| found.tag == ENDS);
+            let ends = ends.map(|found| element(ENDS, found.value)).unwrap_or_default();
+            [element(APPLICATION, rid), element(INDEX, index), ends].concat()
         }
         (ParameterPart::PublicKeys | ParameterPart::Applications | ParameterPart::Settings, _) => {
-            put(APPLICATION, identity)
+            element(APPLICATION, identity)
         }
     }
 }
 
-/// An element of a tag of two bytes and a content below 128.
-fn put(tag: u32, value: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(value.len()).unwrap_or(0) & 0x7F;
-    let mut element = tag.to_be_bytes()[2..].to_vec();
-    element.push(length);
-    element.extend(value.iter().take(usize::from(length)));
-    element
+/// One element; nothing of what cannot be written, which no set holds.
+fn element(tag: u32, value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    if put(&mut out, tag, value).is_err() {
+        out.clear();
+    }
+    out
 }
 
 /// What a terminal asks for, as the set knows it.
