@@ -5,6 +5,7 @@
 
 use std::process::{Command, ExitCode};
 
+use crate::binaries::{Binaries, Tested};
 use crate::steps::Outcome;
 use crate::{binaries, workspace};
 
@@ -13,20 +14,19 @@ const ROUNDS: &str = "20";
 
 /// Runs the driver; `arguments` are its own.
 pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
-    let mut driver = driver()?;
+    let mut driver = driver(&binaries::build()?);
     driver.args(arguments);
     workspace::become_program(driver)
 }
 
 /// The step of `cargo xtask test`.
 pub(crate) fn check() -> anyhow::Result<Outcome> {
-    workspace::run(driver()?.args(["--rounds", ROUNDS]))?;
+    workspace::run(driver(&Tested::build()?.binaries()?).args(["--rounds", ROUNDS]))?;
     Ok(Outcome::Passed)
 }
 
-fn driver() -> anyhow::Result<Command> {
-    let built = binaries::build()?;
+fn driver(built: &Binaries) -> Command {
     let mut driver = Command::new(&built.sandbox);
     driver.arg("crash").arg("--lintel").arg(&built.lintel);
-    Ok(driver)
+    driver
 }

@@ -4,11 +4,13 @@
 //! check at close holds and the bank saw no serial number twice.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
-use crate::binaries::{self, Binaries};
+use crate::binaries::{Binaries, Tested};
 use crate::steps::Outcome;
 
 #[path = "../../crates/journal/tests/it/cluster.rs"]
@@ -25,43 +27,62 @@ const CUT_ORDERS: u64 = 3_000;
 /// Power cuts of such a day.
 const CUTS: u64 = 3;
 
+/// Days at a time. A day mostly waits: for answers that come late, for a site that is down, for the morning's terminals.
+const AT_ONCE: usize = 3;
+
 /// Plays all of them.
 pub(crate) fn check() -> anyhow::Result<Outcome> {
-    let programs = binaries::build()?;
-    for seed in SEEDS {
-        play(&programs, &Day { seed, orders: ORDERS, cuts: 0, settings: &[] })?;
+    let programs = Tested::build()?.binaries()?;
+    let cluster = cluster::cluster("days");
+    let embedded = SEEDS.map(|seed| (seed, ORDERS, 0)).chain(CUT_SEEDS.map(|seed| (seed, CUT_ORDERS, CUTS)));
+    let mut days: Vec<Day> =
+        embedded.map(|(seed, orders, cuts)| Day { seed, orders, cuts, settings: Vec::new() }).collect();
+    if let Some(cluster) = &cluster {
+        for (seed, orders, cuts) in [(1, ORDERS, 0), (101, CUT_ORDERS, CUTS)] {
+            let schema = cluster.schema();
+            let places = ["journal", "store", "ark.place"].into_iter();
+            let settings = places.flat_map(|place| {
+                let url = format!("{place}.url={}", cluster.url());
+                [url, format!("{place}.schema={schema}_{}", place.split('.').next().unwrap_or(place))]
+            });
+            days.push(Day { seed, orders, cuts, settings: settings.collect() });
+        }
     }
-    for seed in CUT_SEEDS {
-        play(&programs, &Day { seed, orders: CUT_ORDERS, cuts: CUTS, settings: &[] })?;
-    }
-    let Some(cluster) = cluster::cluster("days") else {
-        return Ok(Outcome::Skipped("SKIP postgres: apt-get install postgresql".to_owned()));
-    };
-    for (seed, cuts) in [(1, 0), (101, CUTS)] {
-        let schema = cluster.schema();
-        let settings = [
-            format!("journal.url={}", cluster.url()),
-            format!("journal.schema={schema}_journal"),
-            format!("store.url={}", cluster.url()),
-            format!("store.schema={schema}_store"),
-            format!("ark.place.url={}", cluster.url()),
-            format!("ark.place.schema={schema}_ark"),
-        ];
-        let orders = if cuts > 0 { CUT_ORDERS } else { ORDERS };
-        play(&programs, &Day { seed, orders, cuts, settings: &settings })?;
-    }
-    Ok(Outcome::Passed)
+    all(&programs, &days)?;
+    Ok(match cluster {
+        Some(_) => Outcome::Passed,
+        None => Outcome::Skipped("SKIP postgres: apt-get install postgresql".to_owned()),
+    })
 }
 
-struct Day<'a> {
+/// Plays every day, some of them at once, the longest first; the first that fails keeps others from being begun.
+fn all(programs: &Binaries, days: &[Day]) -> anyhow::Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        // From the end: the days with power cuts and those in PostgreSQL are there, and take longest.
+        while let Some(day) = days.iter().rev().nth(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = play(programs, day) {
+                next.store(days.len(), Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("playing a day does not panic"))
+    })
+}
+
+struct Day {
     seed: u64,
     orders: u64,
     cuts: u64,
-    settings: &'a [String],
+    settings: Vec<String>,
 }
 
 /// Plays one day; its words are shown only if it fails.
-fn play(programs: &Binaries, day: &Day<'_>) -> anyhow::Result<()> {
+fn play(programs: &Binaries, day: &Day) -> anyhow::Result<()> {
     let began = Instant::now();
     let mut command = Command::new(&programs.sandbox);
     command.args(["play", "--exit", "--lintel"]).arg(&programs.lintel);

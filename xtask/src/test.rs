@@ -15,8 +15,9 @@ use std::{env, fs, io, process, thread};
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::binaries::Tested;
 use crate::steps::{Outcome, Steps};
-use crate::{binaries, crash, days, deny, sim, softhsm, tidy, workspace};
+use crate::{crash, days, deny, sim, softhsm, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
 const STEPS: [&str; 10] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "sim", "days", "crash"];
@@ -81,8 +82,9 @@ fn on_postgres() -> anyhow::Result<Outcome> {
     if !programs.any(|initdb| workspace::answers(Command::new(initdb).arg("--version"))) {
         return Ok(Outcome::Skipped("SKIP postgres: apt-get install postgresql".to_owned()));
     }
-    workspace::run(Command::new(binaries::test_binary("ark")?).arg("keys_postgres"))?;
-    let mut command = Command::new(binaries::test_binary("server")?);
+    let tested = Tested::build()?;
+    workspace::run(Command::new(tested.test_of("ark")?).arg("keys_postgres"))?;
+    let mut command = Command::new(tested.test_of("server")?);
     workspace::run(command.env("LINTEL_TEST_PLACE", "postgres"))?;
     Ok(Outcome::Passed)
 }

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!  AttemptRequested ─► REQUESTED ─ no answer, or "in progress" ─► UNKNOWN
-//!                         └─────────── success │ declined │ not found ──┴──► SETTLED (leaves the outbox)
+//!          │           ▲  └─────────── success │ declined │ not found ──┴──► SETTLED (leaves the outbox)
+//!          │           └ released                                                ▲
+//!          └ outflow stopped ─► WAITING ─────────────────────── refused ─────────┘
 //! ```
 //! An answer that did not come is unknown, never failed. Whoever carries attempts out reports `NotFound` only when it is
 //! conclusive: after `send_before` and the channel's settling delay. A redirect is sent by the payer's browser: it turns UNKNOWN
@@ -26,7 +28,7 @@ use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
-use crate::{advance, clearing, front_page, payment, payout, rates, refund, top_up};
+use crate::{advance, clearing, front_page, outflow, payment, payout, rates, refund, top_up};
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;
@@ -330,6 +332,9 @@ pub enum AttemptStatus {
     /// Answered for good.
     #[n(2)]
     Settled(#[n(0)] Outcome),
+    /// Not to be sent while its channel's outflow is stopped, see [`outflow`].
+    #[n(3)]
+    Waiting,
 }
 
 /// One try at a channel.
@@ -368,7 +373,7 @@ impl Leaves for Attempt {
     /// Whether its answer is certain, and in a clearing file if it moved money over a network.
     fn is_closed(&self) -> bool {
         match self.status {
-            AttemptStatus::Requested | AttemptStatus::Unknown => false,
+            AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => false,
             AttemptStatus::Settled(_) => self.cleared.is_some() || clearing::uncleared_key(self).is_none(),
         }
     }
@@ -401,7 +406,7 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
     let id = AttemptId(draft.state.attempts.next_id());
     let now = draft.context.now;
     let (epoch, send_before) = (draft.context.epoch, operation.send_before(now));
-    let status = AttemptStatus::Requested;
+    let status = outflow::status(draft, id, rail, &operation);
     draft.emit(Event::AttemptRequested(Attempt {
         id,
         rail,
@@ -435,7 +440,7 @@ pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) ->
             return Err(Refusal::new(RefusalCode::AttemptState, "attempt", format!("{id} is settled already")));
         }
         (AttemptStatus::Unknown, Outcome::Unknown) => return Ok(Reply::Attempt(id)),
-        (AttemptStatus::Requested | AttemptStatus::Unknown, outcome) => {
+        (AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting, outcome) => {
             draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
         }
     }
@@ -475,6 +480,7 @@ pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
         state.timers.insert(key, ());
     }
     state.attempts.insert(attempt.id.0, attempt.clone());
+    outflow::note(state, attempt);
 }
 
 pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome) {

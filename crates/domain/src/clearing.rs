@@ -341,7 +341,7 @@ fn match_line(
     match &attempt.status {
         AttemptStatus::Settled(Outcome::Success { .. }) => return Ok(Ok(id)),
         AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
-        AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown => {}
+        AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {}
     }
     let outcome = Outcome::Success { reference: format!("file {} {date}", rail.name()), clearing_date: date };
     attempt::decide_answer(draft, id, &outcome)?;
@@ -465,6 +465,6 @@ pub(crate) fn uncleared_key(attempt: &Attempt) -> Option<(Rail, Date, AttemptId)
         AttemptStatus::Settled(Outcome::Success { clearing_date, .. }) => {
             Some((attempt.rail, *clearing_date, attempt.id))
         }
-        AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown => None,
+        AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => None,
     }
 }

@@ -46,6 +46,7 @@ use crate::merchant::{self, OpenMerchant, SettlementAccount};
 use crate::money::Minor;
 use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
+use crate::outflow::{self, OutflowCommand};
 use crate::own_transfer::{self, OwnTransferCommand};
 use crate::payout::{self, CreatePayout};
 use crate::recall;
@@ -238,6 +239,8 @@ pub enum Command {
     Limit(LimitCommand),
     /// Set the weights of a channel's sites, or take them back.
     SiteWeight(SiteWeightCommand),
+    /// Bound, stop or resume what leaves by a channel.
+    Outflow(OutflowCommand),
     /// Set parameters of terminals.
     SetParameters(SetParameters),
     /// Ask for a top-up.
@@ -401,6 +404,9 @@ pub enum Reply {
     /// A version of the weights of a channel's sites.
     #[n(91)]
     SiteWeights(#[n(0)] crate::ids::SiteWeightsId),
+    /// What leaves by a channel.
+    #[n(241)]
+    Outflow(#[n(0)] crate::ids::OutflowId),
     /// A version of a set of terminals' parameters.
     #[n(214)]
     ParameterSet(#[n(0)] crate::ids::ParameterSetId),
@@ -514,6 +520,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Webhook(command) => webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),
+        Command::Outflow(command) => outflow::decide(draft, command),
         Command::SetParameters(command) => terminal_parameter::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),

@@ -36,6 +36,7 @@ use crate::money::Minor;
 use crate::notice::NoticeEvent;
 use crate::operator::OperatorEvent;
 use crate::order::{ClearedOrder, Order, OrderStatus};
+use crate::outflow::OutflowEvent;
 use crate::own_transfer::OwnTransferEvent;
 use crate::payout::{CancelReason, Payout, PayoutFailure};
 use crate::recall::Recalled;
@@ -454,6 +455,9 @@ pub enum Event {
     /// The weights of a channel's sites changed.
     #[n(221)]
     SiteWeight(#[n(0)] SiteWeightEvent),
+    /// What may leave by a channel changed.
+    #[n(246)]
+    Outflow(#[n(0)] OutflowEvent),
     /// Parameters of terminals changed.
     #[n(225)]
     Parameter(#[n(0)] ParameterEvent),

@@ -158,6 +158,8 @@ ids! {
     TemplateId = "tpl";
     /// A version of the weights of a channel's sites.
     SiteWeightsId = "swt";
+    /// What leaves by a channel in a currency.
+    OutflowId = "ofl";
     /// A version of a set of terminals' parameters (终端参数).
     ParameterSetId = "pst";
     /// A version of a plan of card fees.

@@ -56,6 +56,7 @@ pub mod money;
 pub mod notice;
 pub mod operator;
 pub mod order;
+pub mod outflow;
 pub mod own_transfer;
 pub mod payment;
 pub mod payout;

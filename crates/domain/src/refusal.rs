@@ -209,6 +209,7 @@ codes! {
     215 BatchCloseState "batch_close_state" "No upload of the terminal's batch is awaited.";
     260 ParametersUnknown "parameters_unknown" "No set of terminals' parameters has this id or name.";
     261 ParametersOther "parameters_other" "The terminal took other parameters than those in force; it downloads them again.";
+    300 OutflowState "outflow_state" "What leaves by the channel is stopped, or is not.";
     262 PublicKeyMissing "public_key_missing" "The terminal has no public key that a key could be issued to.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }

@@ -394,7 +394,7 @@ fn uncleared_return(payout: &Payout) -> Option<((Rail, Date, PayoutId), ())> {
 
 fn is_uncertain(attempt: &Attempt) -> bool {
     match attempt.status {
-        AttemptStatus::Requested | AttemptStatus::Unknown => true,
+        AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => true,
         AttemptStatus::Settled(_) => false,
     }
 }

@@ -332,6 +332,8 @@ state! {
         suspense_items: SuspenseItem,
         /// Versions of the weights of channels' sites.
         site_weights: crate::site_weight::SiteWeights,
+        /// What leaves by channels, a row a channel and currency.
+        outflows: crate::outflow::Outflow,
         /// Versions of sets of terminals' parameters.
         parameter_sets: crate::terminal_parameter::ParameterSet,
         /// Versions of plans of card fees.

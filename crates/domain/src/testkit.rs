@@ -25,6 +25,7 @@ use crate::ids::{AccountId, ApprovalId, AttemptId, CustomerId, MerchantId, UserI
 use crate::initialise::Genesis;
 use crate::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use crate::money::{Currency, Minor};
+use crate::outflow;
 use crate::rates::channel::EndedTry;
 use crate::recall::{self, RowId};
 use crate::refusal::{Refusal, RefusalCode};
@@ -215,6 +216,7 @@ impl Kit {
             Ok(reply) => {
                 let events = draft.commit().events();
                 self.replay(&events);
+                self.agrees(&events);
                 self.events.extend(events);
                 if !self.unchecked && !self.hurried {
                     self.checks_hold();
@@ -227,6 +229,17 @@ impl Kit {
                 let _ = self.state.take_changes();
                 Ok(Err(refusal))
             }
+        }
+    }
+
+    /// The books agree with every attempt that was asked for, as whoever sends it asks them.
+    fn agrees(&self, events: &[Event]) {
+        for event in events {
+            let Event::AttemptRequested(Attempt { id, .. }) = event else { continue };
+            let agreed = outflow::agree(&self.state, self.state.attempt(*id).expect("it was asked for"));
+            let away = !self.state.missed().is_empty();
+            self.state.forget_missed();
+            assert!(agreed.is_ok() || away, "{id}: {agreed:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  requested in this epoch ─► SEND ─ answered ─► report ─► done
+//!                              ├ the books do not agree that this money may leave ─► report "not sent" ─► done
 //!                              ├ not written (no connection, no key) ─► SEND again until send_before ─► report "not sent"
 //!                              └ no answer, pending, duplicate ─► report UNKNOWN ─► QUERY ─ answered ─► report ─► done
 //!  older epoch, or UNKNOWN ─────────────── maybe sent ──────────────────────────────► QUERY   ▲
@@ -26,6 +27,7 @@ use domain::State;
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
 use domain::envelope::Time;
 use domain::ids::AttemptId;
+use domain::outflow::{self, Disagreement};
 use domain::sealed::Sealed;
 use engine::Projection;
 
@@ -39,7 +41,7 @@ pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
     attempts.filter(|attempt| match attempt.status {
         AttemptStatus::Requested => true,
         AttemptStatus::Unknown => is_redirect(attempt),
-        AttemptStatus::Settled(_) => false,
+        AttemptStatus::Settled(_) | AttemptStatus::Waiting => false,
     })
 }
 
@@ -61,10 +63,29 @@ pub fn settled(projection: &Projection) -> impl Iterator<Item = AttemptId> {
     attempts.filter(|attempt| matches!(attempt.status, AttemptStatus::Settled(_))).map(|attempt| attempt.id)
 }
 
-/// What the channel called the earlier operation that this one is about, if it is about one that succeeded. That one may have left
-/// memory: the state notes that it was missed, and whoever asks reads it from the store.
+/// What the books say of an attempt before it is carried out.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// What the channel called the earlier operation that this one is about, if it is about one that succeeded.
+    pub original: Option<Original>,
+    /// Whether they agree that it may take money out.
+    pub agreed: Result<(), Disagreement>,
+}
+
+/// Whether the books must be asked at all before an attempt is carried out.
 #[must_use]
-pub fn original(state: &State, operation: &Operation) -> Option<Original> {
+pub fn is_looked_up(operation: &Operation) -> bool {
+    operation.original().is_some() || outflow::leaving(operation).is_some()
+}
+
+/// Asks the books about an attempt. Rows may have left memory: the state notes that they were missed, and whoever asks reads them
+/// from the store and asks again.
+#[must_use]
+pub fn see(state: &State, attempt: &Attempt) -> Seen {
+    Seen { original: original(state, &attempt.operation), agreed: outflow::agree(state, attempt) }
+}
+
+fn original(state: &State, operation: &Operation) -> Option<Original> {
     let serial = operation.original()?;
     let attempt = state.attempts.get(attempt_of_serial(serial)?.0).filter(|attempt| attempt.serial() == serial)?;
     let AttemptStatus::Settled(Outcome::Success { reference, .. }) = &attempt.status else { return None };
@@ -129,7 +150,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Flight {
     attempt: Attempt,
-    original: Option<Original>,
+    seen: Seen,
     channel: Arc<dyn Channel>,
     vault: Arc<Vault>,
     patience: Patience,
@@ -139,11 +160,11 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// The flight of an attempt over a channel, for the leader of `epoch`; `original` is what [`original`] found for it.
+    /// The flight of an attempt over a channel, for the leader of `epoch`; `seen` is what [`see`] found for it.
     #[must_use]
     pub fn new(
         attempt: Attempt,
-        original: Option<Original>,
+        seen: Seen,
         channel: Arc<dyn Channel>,
         vault: Arc<Vault>,
         epoch: u64,
@@ -155,9 +176,9 @@ impl Flight {
             AttemptStatus::Requested if attempt.epoch == epoch => (Phase::Send, false),
             AttemptStatus::Requested => (Phase::Query, false),
             AttemptStatus::Unknown => (Phase::Query, true),
-            AttemptStatus::Settled(_) => (Phase::Done, true),
+            AttemptStatus::Settled(_) | AttemptStatus::Waiting => (Phase::Done, true),
         };
-        Self { attempt, original, channel, vault, patience, phase, pause_ms: patience.first_ms, reported_unknown }
+        Self { attempt, seen, channel, vault, patience, phase, pause_ms: patience.first_ms, reported_unknown }
     }
 
     /// The attempt.
@@ -170,6 +191,7 @@ impl Flight {
     pub fn step(&mut self, now: Time, nonce: &str) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::Send if now >= self.attempt.send_before => self.report(not_sent("too_late")),
+            Phase::Send if self.seen.agreed.is_err() => self.report(not_sent("disagrees")),
             Phase::Send => match self.build() {
                 Ok(request) => self.call(request, true, now),
                 // The key service is sealed or out of reach: as a bank that is, until it is too late.
@@ -260,7 +282,7 @@ impl Flight {
 
     fn asked<'a>(&'a self, serial: &'a str) -> Try<'a> {
         let Attempt { requested_at, operation, .. } = &self.attempt;
-        Try { serial, requested_at: *requested_at, operation, original: self.original.as_ref() }
+        Try { serial, requested_at: *requested_at, operation, original: self.seen.original.as_ref() }
     }
 
     fn call(&mut self, request: Request, sent: bool, asked_at: Time) -> Step {

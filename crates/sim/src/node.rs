@@ -183,9 +183,14 @@ impl Node {
     pub(crate) fn carry(&mut self, attempt: Attempt, channels: &Channels) -> bool {
         let id = attempt.id;
         let Some(channel) = channels.get(&attempt.rail) else { return false };
-        let original = executor::original(self.engine.state(), &attempt.operation);
-        let flight =
-            Flight::new(attempt, original, channel.clone(), secrets().vault.clone(), self.epoch, self.patience);
+        let state = self.engine.state();
+        state.forget_missed();
+        let mut seen = executor::see(state, &attempt);
+        // A platform reads what left memory; a simulated one has no reader, so it believes what it cannot see.
+        if !state.missed().is_empty() {
+            seen.agreed = Ok(());
+        }
+        let flight = Flight::new(attempt, seen, channel.clone(), secrets().vault.clone(), self.epoch, self.patience);
         let carried = Carried { flight, waits: Waits::Time, site: None, avoid: None };
         self.flights.insert(id, carried).is_none()
     }

@@ -41,6 +41,8 @@ fn purpose_text(purpose: Purpose) -> String {
 pub enum AttemptStands {
     /// To be sent, or being sent.
     Requested,
+    /// Not to be sent while its channel's outflow is stopped.
+    Waiting,
     /// To be queried.
     Unknown,
     /// Done.
@@ -57,6 +59,7 @@ impl AttemptStands {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Requested => "requested",
+            Self::Waiting => "waiting",
             Self::Unknown => "unknown",
             Self::Succeeded => "succeeded",
             Self::Declined => "declined",
@@ -69,6 +72,7 @@ impl From<&AttemptStatus> for AttemptStands {
     fn from(status: &AttemptStatus) -> Self {
         match status {
             AttemptStatus::Requested => Self::Requested,
+            AttemptStatus::Waiting => Self::Waiting,
             AttemptStatus::Unknown | AttemptStatus::Settled(Outcome::Unknown) => Self::Unknown,
             AttemptStatus::Settled(Outcome::Success { .. }) => Self::Succeeded,
             AttemptStatus::Settled(Outcome::Declined { .. }) => Self::Declined,

@@ -53,6 +53,7 @@ pub mod merchant;
 pub mod notice;
 pub mod operator;
 pub mod order;
+mod outflow;
 pub mod own_transfer;
 pub mod payout;
 mod postgres;

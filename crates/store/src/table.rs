@@ -66,7 +66,7 @@ keys! {
     OperatorId ApprovalId TemplateId SuspenseId
     AgreementPaymentId ExchangeRateId ConversionId
     ReserveLineId ReserveBalanceId OwnTransferId ArrearsId ChargebackId AdvanceId AdvancePolicyId
-    SiteWeightsId ParameterSetId
+    SiteWeightsId ParameterSetId OutflowId
     CardFeePlanId CardCostId AcquiringId TerminalId CardTransactionId BatchCloseId CardClearingId
 }
 

@@ -31,6 +31,7 @@ use domain::merchant::Merchant;
 use domain::notice::Notice;
 use domain::operator::Operator;
 use domain::order::Order;
+use domain::outflow::Outflow;
 use domain::own_transfer::OwnTransfer;
 use domain::payout::Payout;
 use domain::recall::{Left, RowId};
@@ -149,6 +150,7 @@ tables! {
     quota_charges: QuotaCharge,
     voucher_templates: VoucherTemplate,
     site_weights: SiteWeights,
+    outflows: Outflow,
     parameter_sets: ParameterSet,
     suspense_items: SuspenseItem,
     agreement_payments: AgreementPayment,

@@ -14,6 +14,7 @@ use crate::limit::SetLimitPolicy;
 use crate::manual_voucher::{Adjustment, ManualVoucher, TemplateCommand};
 use crate::operator::OperatorCommand;
 use crate::operator::Role::{self, Accountant, Administrator, Risk, Treasurer};
+use crate::outflow::{ResumeOutflow, SetOutflowBound};
 use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
 use crate::refund::CreateRefund;
 use crate::site_weight::SetSiteWeights;
@@ -100,6 +101,10 @@ proposals! {
         does RemoveBlock::command, "Take an entry from a block list.";
     75 SiteWeights(SetSiteWeights) "site_weights" made by [Administrator Treasurer] checked by [Administrator Treasurer]
         does SetSiteWeights::command, "Set the weights of a channel's sites.";
+    76 OutflowBound(SetOutflowBound) "outflow_bound" made by [Risk Treasurer] checked by [Risk Treasurer]
+        does SetOutflowBound::command, "Set what may leave by a channel in an hour.";
+    77 ResumeOutflow(ResumeOutflow) "resume_outflow" made by [Risk Treasurer] checked by [Risk Treasurer]
+        does ResumeOutflow::command, "Let money leave by a channel again.";
     70 CardFee(CardFeeCommand) "card_fee" made by [Treasurer] checked by [Treasurer]
         does Command::from, "Set what card payments cost from a day on.";
     71 CreditAdjustment(CreditAdjustment) "credit_adjustment" made by [Risk Treasurer] checked by [Risk Treasurer]

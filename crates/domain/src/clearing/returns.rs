@@ -42,7 +42,7 @@ pub(super) fn match_line(
     match &attempt.status {
         AttemptStatus::Settled(Outcome::Success { .. }) => {}
         AttemptStatus::Settled(_) => return Ok(Err(DifferenceKind::FailedHere)),
-        AttemptStatus::Requested | AttemptStatus::Unknown => {
+        AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {
             let outcome = Outcome::Success { reference: reference.clone(), clearing_date: date };
             attempt::decide_answer(draft, attempt.id, &outcome)?;
         }

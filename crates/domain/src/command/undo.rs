@@ -62,6 +62,7 @@ impl Command {
             | Self::Webhook(_)
             | Self::Limit(_)
             | Self::SiteWeight(_)
+            | Self::Outflow(_)
             | Self::SetParameters(_)
             | Self::TopUp(_)
             | Self::Transfer(_)

@@ -8,9 +8,9 @@ use crate::state::State;
 use crate::{
     account, acquiring, advance, agreement, approval, arrears, attempt, bank_card, batch_close, block_list, bulk,
     business_day, card_clearing, card_fee, card_transaction, certificate, chargeback, clearing, freeze, front_page,
-    hold, initialise, limit, manual_voucher, merchant, notice, operator, order, own_transfer, payment, payout, recall,
-    refund, reserve_line, restriction, settlement, site_weight, split, suspense, terminal, terminal_parameter, top_up,
-    transfer, tree, user, voucher, waiver, webhook, withdrawal, withdrawal_batch, withdrawal_plan,
+    hold, initialise, limit, manual_voucher, merchant, notice, operator, order, outflow, own_transfer, payment, payout,
+    recall, refund, reserve_line, restriction, settlement, site_weight, split, suspense, terminal, terminal_parameter,
+    top_up, transfer, tree, user, voucher, waiver, webhook, withdrawal, withdrawal_batch, withdrawal_plan,
 };
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -93,6 +93,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Webhook(event) => webhook::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
         Event::SiteWeight(event) => site_weight::apply(state, event),
+        Event::Outflow(event) => outflow::apply(state, event),
         Event::Parameter(event) => terminal_parameter::apply(state, event),
         Event::TopUp(event) => top_up::apply(state, event),
         Event::Transfer(event) => transfer::apply(state, event),

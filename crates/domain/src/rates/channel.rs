@@ -130,7 +130,7 @@ pub(crate) fn note(state: &mut State, attempt: &Attempt, outcome: &Outcome) {
     let (Some(end), Some(key)) = (ends(outcome), key_of(state, attempt)) else { return };
     let before = match &attempt.status {
         AttemptStatus::Settled(outcome) => ends(outcome),
-        AttemptStatus::Requested | AttemptStatus::Unknown => None,
+        AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => None,
     };
     let position = state.position;
     state.ended_tries.push(EndedTry { position, key, end, before });

@@ -8,6 +8,7 @@ use channels::{Headers, Request, Response};
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, SEND_WITHIN_MS};
 use domain::calendar::Date;
 use domain::money::Currency;
+use domain::outflow::Disagreement;
 use node::executor::{Call, Step};
 
 use crate::scripted::{
@@ -55,6 +56,21 @@ fn how_calls_end_says_what_comes_next() {
     for (script, expected) in cases {
         assert_eq!(fresh().fly(script), expected, "{script}");
     }
+}
+
+#[test]
+fn what_the_books_do_not_agree_with_is_not_sent() {
+    let (requested, disagrees) = (attempt(AttemptStatus::Requested), Err(Disagreement::Amount));
+    let mut pilot = Pilot::seeing(requested.clone(), disagrees, scripted(), EPOCH);
+    assert_eq!(pilot.fly(""), "report declined system not_sent:disagrees, done");
+    // An earlier leader may have sent it: then only the channel knows how it stands.
+    let mut inherited = Pilot::seeing(requested, disagrees, scripted(), EPOCH + 1);
+    assert_eq!(inherited.fly("success"), "query, report success, done");
+}
+
+#[test]
+fn what_waits_for_people_is_left_alone() {
+    assert_eq!(Pilot::new(attempt(AttemptStatus::Waiting), scripted(), EPOCH).fly(""), "done");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use domain::calendar::Date;
 use domain::envelope::Time;
 use domain::ids::{AttemptId, LegId};
 use domain::money::Currency;
-use node::executor::{Call, Flight, Patience, Step};
+use domain::outflow::Disagreement;
+use node::executor::{Call, Flight, Patience, Seen, Step};
 
 /// When every attempt here was requested: half past ten in Shanghai.
 pub(crate) const REQUESTED: Time = Time(1_772_677_800_000);
@@ -114,7 +115,18 @@ pub(crate) struct Pilot {
 impl Pilot {
     /// A flight of `attempt` over `channel`, for the leader of `epoch`, as of [`REQUESTED`].
     pub(crate) fn new(attempt: Attempt, channel: Arc<dyn Channel>, epoch: u64) -> Self {
-        let flight = Flight::new(attempt, None, channel, VAULT.clone(), epoch, PATIENCE);
+        Self::seeing(attempt, Ok(()), channel, epoch)
+    }
+
+    /// The same, where this is whether the books agree.
+    pub(crate) fn seeing(
+        attempt: Attempt,
+        agreed: Result<(), Disagreement>,
+        channel: Arc<dyn Channel>,
+        epoch: u64,
+    ) -> Self {
+        let seen = Seen { original: None, agreed };
+        let flight = Flight::new(attempt, seen, channel, VAULT.clone(), epoch, PATIENCE);
         Self { flight, now: REQUESTED, nonces: 0 }
     }
 

@@ -4,7 +4,7 @@
 use channels::registry::CHANNELS;
 use domain::attempt::{Attempt, AttemptStatus, Operation, Outcome, Purpose, attempt_of_serial};
 use domain::ids::LegId;
-use node::executor::{Call, Flight, Step};
+use node::executor::{Call, Flight, Seen, Step};
 
 use crate::fixture::{self, Ask, Case, Fixture, Subject};
 use crate::scripted::{EPOCH, PATIENCE, vault};
@@ -50,7 +50,8 @@ fn asked_about(fixture: &Fixture, subject: &Subject, nonce: &str, asked_ms: i64)
     let (original, channel) = (subject.original.clone(), fixture.channel.clone());
     // What a payer's browser sends, it sends without the platform.
     let by_payer = attempt.status == AttemptStatus::Unknown;
-    let mut flight = Flight::new(attempt, original, channel, vault(), EPOCH, PATIENCE);
+    let seen = Seen { original, agreed: Ok(()) };
+    let mut flight = Flight::new(attempt, seen, channel, vault(), EPOCH, PATIENCE);
     let first = (!by_payer).then(|| {
         let first = sent(flight.step(begun, nonce));
         flight.ended(Call::NotWritten);

@@ -35,6 +35,7 @@ use super::names::{House, Rail, Serial, Verb};
 use super::stats::count;
 use super::work::Reaction;
 
+pub(crate) use keys::info_of;
 pub use keys::{EpccKeyError, EpccKeys, SANDBOX_EPCC_KEY, SANDBOX_EPCC_PLATFORM_KEY};
 
 /// The platform's number at EPCC.

@@ -5,11 +5,13 @@
 
 use std::borrow::Cow;
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
-use ark::MacKey;
-use ark::signing::Request;
+use ark::provider::{KeyHandle, Signing};
+use ark::signing::{Authorization, Request, Scheme, Stamp, string_to_sign};
+use ark::{MacKey, Provider as _, Soft};
 use tokio::net::TcpStream;
 
 use crate::api::authorize;
@@ -25,13 +27,37 @@ pub(crate) struct Signer {
     /// `127.0.0.1:7880`.
     host: String,
     id: String,
-    key: MacKey,
+    key: Key,
+}
+
+#[derive(Debug, Clone)]
+enum Key {
+    /// HMAC-SM3.
+    Secret(MacKey),
+    /// SM2 with SM3, by a pair whose public half is registered under this serial number.
+    Pair { keys: Arc<Soft>, pair: KeyHandle, serial: String },
 }
 
 impl Signer {
     /// Signs as `id` for the platform at `base` (`http://127.0.0.1:7880`).
     pub(crate) fn new(base: &str, id: &str, key: MacKey) -> Self {
-        Self { host: base.trim_start_matches("http://").to_owned(), id: id.to_owned(), key }
+        Self { host: base.trim_start_matches("http://").to_owned(), id: id.to_owned(), key: Key::Secret(key) }
+    }
+
+    /// The same caller at the same platform, signing with an SM2 pair.
+    pub(crate) fn with_pair(&self, id: &str, keys: Arc<Soft>, pair: KeyHandle, serial: String) -> Self {
+        Self { host: self.host.clone(), id: id.to_owned(), key: Key::Pair { keys, pair, serial } }
+    }
+
+    fn authorize(&self, request: &Request<'_>) -> Result<Authorization> {
+        let (keys, pair, serial) = match &self.key {
+            Key::Secret(key) => return authorize(&self.id, key, request),
+            Key::Pair { keys, pair, serial } => (keys, *pair, serial),
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let stamp = Stamp::random(now)?;
+        let signature = keys.sign(pair, Signing::SM2, &string_to_sign(request, &stamp))?;
+        Ok(Authorization::of(Scheme::Sm2WithSm3, &self.id, serial, stamp, signature)?)
     }
 
     /// A whole request, signed now with a new nonce. `headers` are lines, each ended by CR LF.
@@ -39,7 +65,7 @@ impl Signer {
     /// # Errors
     /// If the system gives no random bytes or the id cannot be signed for.
     pub(crate) fn request(&self, method: &str, target: &str, headers: &str, body: &[u8]) -> Result<Vec<u8>> {
-        let authorization = authorize(&self.id, &self.key, &Request { method, target, body })?;
+        let authorization = self.authorize(&Request { method, target, body })?;
         let head = format!(
             "{method} {target} HTTP/1.1\r\nhost: {}\r\nauthorization: {authorization}\r\n{headers}content-length: {}\r\n\r\n",
             self.host,

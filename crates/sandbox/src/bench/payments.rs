@@ -4,7 +4,7 @@
 //!  bank, platform ─► payers, landlords ─► each lane: create and pay, wait for success ─► next ─► books checked ─► report
 //!                                             └ apart: create ─► pay ─► ask until it is success ─► next
 //! ```
-//! Every request is signed with HMAC-SM3. A payment is done when the platform shows its order as `success`, which it does only once
+//! Every request is signed with HMAC-SM3 by the operator, or with `--sign sm2` by the merchant with an SM2 pair of its own, and so is its answer. A payment is done when the platform shows its order as `success`, which it does only once
 //! the bank's answer is durable and booked. Platform, bank and generator share the machine.
 
 use std::io::Write;
@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use ark::provider::KeyKind;
+use ark::{Provider as _, Soft};
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -24,6 +26,7 @@ use super::load::Stop;
 use super::progress::{Progress, thousands};
 use super::report::{Machine, Table};
 use super::statistics::Percentiles;
+use crate::bank::epcc::info_of;
 use crate::play::open::{person_name, register};
 use crate::play::stage::{Setting, Stage, text};
 use crate::process::{cpu_seconds, resident_peak_bytes};
@@ -31,7 +34,8 @@ use crate::process::{cpu_seconds, resident_peak_bytes};
 const ABOUT: &str = "\
 Starts a platform and a sandbox bank of its own and pays rents by card: a request creates an order with what pays it, and waits
 until the platform shows it as paid, which is when the bank's answer is durable and booked. With --apart an order is created, paid
-and asked for until it is paid by requests of their own, as behind a cashier. Requests are signed with HMAC-SM3.
+and asked for until it is paid by requests of their own, as behind a cashier. Requests are signed with HMAC-SM3,
+or with --sign sm2 by each merchant with an SM2 pair; then every answer is signed with SM2 as well.
 Nothing goes wrong at this bank: what faults cost is the business of `cargo xtask demo`.
 
 The rate is counted over wall time, with platform, bank and generator on the same machine; a payment's time is from sending the
@@ -41,6 +45,7 @@ const EXAMPLES: &str = "\
 Examples:
   lintel bench payments                                   the last row of the table in docs/performance.md
   lintel bench payments --apart                           the same by a request for each step
+  lintel bench payments --sign sm2                        each request and each answer signed with SM2
   lintel bench payments --clients 1 --payments 2000       how long one payment takes on an idle platform
   lintel bench payments --json                            ends with one object: payments_per_second, p50_ms, p99_ms, …";
 
@@ -68,6 +73,9 @@ pub struct Payments {
     /// Create, pay and ask by requests of their own
     #[arg(long)]
     apart: bool,
+    /// How requests, and so their answers, are signed
+    #[arg(long, value_enum, default_value_t = Sign::Hmac)]
+    sign: Sign,
     /// The bank's seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -88,11 +96,35 @@ pub struct Payments {
     sets: Vec<String>,
 }
 
+/// How requests are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sign {
+    /// HMAC-SM3, by the operator
+    Hmac,
+    /// SM2 with SM3, by the merchant
+    Sm2,
+}
+
+impl Sign {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Hmac => "HMAC-SM3",
+            Self::Sm2 => "SM2-with-SM3",
+        }
+    }
+}
+
+/// A merchant, and who signs for it.
+struct Landlord {
+    id: String,
+    signer: Signer,
+}
+
 /// What the lanes share.
 struct Work {
-    signer: Signer,
+    host: String,
     payers: Vec<String>,
-    landlords: Vec<String>,
+    landlords: Vec<Landlord>,
     payments: u64,
     apart: bool,
     next: AtomicU64,
@@ -149,8 +181,10 @@ impl Payments {
         tokio::spawn(asked_to_stop(stop.clone(), progress.clone()));
         let people = register(stage, PAYERS + LANDLORDS).await?;
         let (payers, owners) = people.split_at(PAYERS);
+        let operator = stage.signer("operator")?;
+        let keys = Arc::new(Soft::new()?);
         let mut work = Work {
-            signer: stage.signer("operator")?,
+            host: operator.host().to_owned(),
             payers: Vec::new(),
             landlords: Vec::new(),
             payments: self.payments,
@@ -170,7 +204,12 @@ impl Payments {
                 "settlement": { "account": format!("62220210{at:011}"), "holder": person_name(PAYERS + at) },
             });
             let landlord = stage.done("/v1/merchants", &format!("merchant-{at}"), body).await?;
-            work.landlords.push(text(&landlord, "id")?);
+            let id = text(&landlord, "id")?;
+            let signer = match self.sign {
+                Sign::Hmac => operator.clone(),
+                Sign::Sm2 => registered(stage, &operator, &id, &keys).await?,
+            };
+            work.landlords.push(Landlord { id, signer });
         }
         let (platform, bank) = stage.processes();
         let cpu = || [platform, bank, std::process::id()].map(|id| cpu_seconds(id).unwrap_or_default());
@@ -202,6 +241,7 @@ impl Payments {
         let Measured { wall_seconds, times, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
         json!({
             "bench": "payments", "payments": times.count, "clients": self.clients, "seed": self.seed, "apart": self.apart,
+            "sign": self.sign.name(),
             "machine": Machine::here(), "interrupted": interrupted, "wall_seconds": wall_seconds,
             "payments_per_second": times.count as f64 / wall_seconds.max(f64::EPSILON),
             "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99, "max_ms": times.max,
@@ -230,6 +270,7 @@ impl Payments {
                 each[0], each[1], each[2]
             ),
         );
+        table.row("signed", format!("{}, requests and answers", self.sign.name()));
         table.row("requests", if self.apart { "one to create, one to pay, and looks" } else { "one a payment" });
         table.row("looks", format!("{:.1} a payment until it was paid", *looks as f64 / times.count.max(1) as f64));
         table.row("memory", format!("{} MiB resident in the platform at most", resident_peak_bytes >> 20));
@@ -239,7 +280,7 @@ impl Payments {
 
 /// Pays one order after the other; the times in milliseconds and the sum paid.
 async fn lane(work: Arc<Work>) -> Result<(Vec<f64>, i64)> {
-    let mut connection = Connection::open(work.signer.host()).await?;
+    let mut connection = Connection::open(&work.host).await?;
     let (mut times, mut paid) = (Vec::new(), 0);
     loop {
         let number = work.next.fetch_add(1, Ordering::Relaxed);
@@ -251,7 +292,7 @@ async fn lane(work: Arc<Work>) -> Result<(Vec<f64>, i64)> {
         let (bodies, connection) = (bodies(&work, number, amount), &mut connection);
         let done = match work.apart {
             true => apart(&work, connection, number, bodies).await,
-            false => at_once(&work, connection, number, bodies).await,
+            false => at_once(connection, number, bodies).await,
         };
         done.with_context(|| format!("payment {number}"))?;
         times.push(began.elapsed().as_secs_f64() * 1_000.0);
@@ -260,43 +301,56 @@ async fn lane(work: Arc<Work>) -> Result<(Vec<f64>, i64)> {
     }
 }
 
-/// A payment's order, and the card that pays it.
-struct Bodies {
-    order: Value,
-    card: Value,
+/// An SM2 pair for a merchant, its public half registered as whoever integrates does it.
+async fn registered(stage: &Stage, operator: &Signer, merchant: &str, keys: &Arc<Soft>) -> Result<Signer> {
+    let pair = keys.generate(KeyKind::Sm2)?;
+    let info = info_of(&keys.public_key(pair)?);
+    let certificate = format!("-----BEGIN PUBLIC KEY-----\n{info}\n-----END PUBLIC KEY-----\n");
+    let target = format!("/v1/merchants/{merchant}/certificates");
+    let registered = stage.done(&target, &format!("pair-{merchant}"), json!({ "certificate": certificate })).await?;
+    Ok(operator.with_pair(merchant, keys.clone(), pair, text(&registered, "serial_no")?))
 }
 
-fn bodies(work: &Work, number: u64, amount: i64) -> Bodies {
-    let at = |list: &[String]| list[usize::try_from(number % list.len() as u64).unwrap_or_default()].clone();
+/// A payment's order, the card that pays it, and who asks.
+struct Bodies<'a> {
+    order: Value,
+    card: Value,
+    signer: &'a Signer,
+}
+
+fn bodies(work: &Work, number: u64, amount: i64) -> Bodies<'_> {
+    let place = |length: usize| usize::try_from(number % length as u64).unwrap_or_default();
+    let Landlord { id, signer } = &work.landlords[place(work.landlords.len())];
+    let payer = &work.payers[place(work.payers.len())];
     let order = json!({
-        "merchant": at(&work.landlords), "out_trade_no": format!("B{number}"), "payer": at(&work.payers), "currency": "CNY",
+        "merchant": id, "out_trade_no": format!("B{number}"), "payer": payer, "currency": "CNY",
         "items": [{ "kind": "rent", "amount": amount }], "tries_allowed": 1,
     });
     let card = json!({
         "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011", "rail": "epcc",
         "amount": amount, "credit": false,
     });
-    Bodies { order, card }
+    Bodies { order, card, signer }
 }
 
 /// Creates an order with what pays it, answered when it is paid.
-async fn at_once(work: &Work, connection: &mut Connection, number: u64, bodies: Bodies) -> Result<()> {
-    let Bodies { mut order, card } = bodies;
+async fn at_once(connection: &mut Connection, number: u64, bodies: Bodies<'_>) -> Result<()> {
+    let Bodies { mut order, card, signer } = bodies;
     order["instruments"] = json!([card]);
     let target = format!("/v1/orders?wait={WAIT}");
-    let request = work.signer.json(&target, &format!("order-{number}"), &order.to_string())?;
+    let request = signer.json(&target, &format!("order-{number}"), &order.to_string())?;
     let status = connection.exchange(&request).await?.text("status").context("creating and paying the order")?;
     ensure!(status == "success", "it is {status} after {WAIT} s");
     Ok(())
 }
 
 /// Creates an order, pays it and looks until it is paid.
-async fn apart(work: &Work, connection: &mut Connection, number: u64, bodies: Bodies) -> Result<()> {
-    let Bodies { order, card } = bodies;
-    let create = work.signer.json("/v1/orders", &format!("order-{number}"), &order.to_string())?;
+async fn apart(work: &Work, connection: &mut Connection, number: u64, bodies: Bodies<'_>) -> Result<()> {
+    let Bodies { order, card, signer } = bodies;
+    let create = signer.json("/v1/orders", &format!("order-{number}"), &order.to_string())?;
     let id = connection.exchange(&create).await?.text("id").context("creating the order")?;
     let body = json!({ "instruments": [card] }).to_string();
-    let pay = work.signer.json(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body)?;
+    let pay = signer.json(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body)?;
     let mut status = connection.exchange(&pay).await?.text("status").context("paying the order")?;
     let began = Instant::now();
     while status != "success" {
@@ -305,7 +359,7 @@ async fn apart(work: &Work, connection: &mut Connection, number: u64, bodies: Bo
             bail!("{id} is {status} after {} s", PATIENCE.as_secs());
         }
         tokio::time::sleep(LOOK_AGAIN).await;
-        let look = work.signer.request("GET", &format!("/v1/orders/{id}"), "", &[])?;
+        let look = signer.request("GET", &format!("/v1/orders/{id}"), "", &[])?;
         status = connection.exchange(&look).await?.text("status").context("looking at the order")?;
         work.looks.fetch_add(1, Ordering::Relaxed);
     }

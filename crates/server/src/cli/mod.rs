@@ -27,6 +27,7 @@ mod ledger;
 mod limit;
 mod operator;
 mod order;
+mod outflow;
 mod payout;
 mod progress;
 mod rates;
@@ -102,6 +103,9 @@ enum What {
     /// Channels and their sites: who gets which share of new requests, and which site is sick.
     #[command(after_help = channel::EXAMPLES)]
     Channel(Remote<channel::Channel>),
+    /// What leaves by a channel: how much may in an hour, and stopping it.
+    #[command(after_help = outflow::EXAMPLES)]
+    Outflow(Remote<outflow::Outflow>),
     /// Settlements (T+1): what is due, and settling it.
     #[command(after_help = settlement::EXAMPLES)]
     Settlement(Remote<settlement::Settlement>),
@@ -242,6 +246,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
         What::Channel(channel) => channel.run(&load()?, channel::Channel::ask)?,
+        What::Outflow(outflow) => outflow.run(&load()?, outflow::Outflow::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Receipt(receipt) => receipt.run(&load()?, receipt::Receipt::ask)?,
         What::CardNetwork(network) => network.run(&load()?, card_network::CardNetwork::ask)?,

@@ -35,6 +35,8 @@ pub(crate) struct OutboxView {
     outbox: usize,
     /// To be sent, or being sent.
     requested: usize,
+    /// Not sent while what leaves by their channel is stopped.
+    waiting: usize,
     /// Maybe sent, and without an answer that settles it: being queried.
     unknown: usize,
     /// The first of them, oldest first.
@@ -96,6 +98,7 @@ pub(crate) struct FailureView {
 const fn status_name(status: &AttemptStatus) -> &'static str {
     match status {
         AttemptStatus::Requested => "requested",
+        AttemptStatus::Waiting => "waiting",
         AttemptStatus::Unknown | AttemptStatus::Settled(Outcome::Unknown) => "unknown",
         AttemptStatus::Settled(Outcome::Success { .. }) => "success",
         AttemptStatus::Settled(Outcome::Declined { .. }) => "declined",
@@ -125,6 +128,7 @@ impl AttemptView {
             }
             AttemptStatus::Settled(Outcome::NotFound | Outcome::Unknown)
             | AttemptStatus::Requested
+            | AttemptStatus::Waiting
             | AttemptStatus::Unknown => (None, None),
         };
         let (reference, clearing_date) = success.unzip();
@@ -150,10 +154,11 @@ impl AttemptView {
 
 impl OutboxView {
     fn of(state: &domain::State, limit: usize) -> Self {
-        let mut view = Self { outbox: state.outbox.len(), requested: 0, unknown: 0, data: Vec::new() };
+        let mut view = Self { outbox: state.outbox.len(), requested: 0, waiting: 0, unknown: 0, data: Vec::new() };
         for attempt in state.in_outbox() {
             match attempt.status {
                 AttemptStatus::Requested => view.requested += 1,
+                AttemptStatus::Waiting => view.waiting += 1,
                 AttemptStatus::Unknown => view.unknown += 1,
                 // What is settled has left the outbox.
                 AttemptStatus::Settled(_) => {}

@@ -48,6 +48,7 @@ pub(crate) mod notice;
 mod notification;
 pub(crate) mod operator;
 pub(crate) mod order;
+mod outflow;
 mod own_transfer;
 pub(crate) mod payment;
 pub(crate) mod payout;
@@ -245,6 +246,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(certificate::revoke))
         .routes(routes!(limit::classify))
         .routes(routes!(site_weight::undo))
+        .routes(routes!(outflow::stop))
         .merge(points_of_sale())
         .routes(routes!(business_day::list))
         .routes(routes!(business_day::get))
@@ -428,6 +430,7 @@ fn running() -> OpenApiRouter<App> {
         .routes(routes!(channel::sites))
         .routes(routes!(card_network::get))
         .routes(routes!(site_weight::weights))
+        .routes(routes!(outflow::list))
         .routes(routes!(attempt::outbox))
         .routes(routes!(attempt::get))
         .routes(routes!(manual_voucher::list))

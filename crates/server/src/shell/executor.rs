@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ark::Vault;
-use channels::{Channel, Original, Request};
-use domain::attempt::{Attempt, Outcome, Rail};
+use channels::{Channel, Request};
+use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail};
 use domain::ids::AttemptId;
 use domain::site_weight::SiteWeights;
 use domain::{Actor, Command, Origin, RefusalCode, State};
 use engine::Meta;
-use node::executor::{Call, Flight, Patience, Step};
+use node::executor::{Call, Flight, Patience, Seen, Step};
 use node::site::Errand;
 use store::Database;
 use tokio::sync::mpsc;
@@ -94,9 +94,9 @@ impl Executor {
             tracing::error!(attempt = %id, rail = attempt.rail.name(), "no channel is configured for this rail");
             return;
         };
-        let Some(original) = self.original(&attempt).await else { return };
+        let Some(seen) = self.seen(&attempt).await else { return };
         let (channel, vault) = (route.channel.clone(), self.vault.clone());
-        let mut flight = Flight::new(attempt, original, channel, vault, epoch, self.patience);
+        let mut flight = Flight::new(attempt, seen, channel, vault, epoch, self.patience);
         let mut avoid = None;
         while self.platform.runs_in(epoch) {
             // The place comes first: between the look at `send_before` and the writing nothing may wait.
@@ -136,16 +136,23 @@ impl Executor {
         }
     }
 
-    /// What the attempt refers to; nothing if the platform is gone.
-    async fn original(&self, attempt: &Attempt) -> Option<Option<Original>> {
-        if attempt.operation.original().is_none() {
-            return Some(None);
+    /// What the books say of the attempt; nothing if the platform is gone.
+    async fn seen(&self, attempt: &Attempt) -> Option<Seen> {
+        if !node::executor::is_looked_up(&attempt.operation) {
+            return Some(Seen { original: None, agreed: Ok(()) });
         }
         loop {
-            let operation = attempt.operation.clone();
-            let look = move |state: &State| node::executor::original(state, &operation);
+            let asked = attempt.clone();
+            let look = move |state: &State| node::executor::see(state, &asked);
             match recall::see(&self.platform, &self.store, look).await {
-                Ok((original, _)) => return Some(original),
+                Ok((seen, _)) => {
+                    if let (Err(what), AttemptStatus::Requested) = (seen.agreed, &attempt.status) {
+                        let (id, rail) = (attempt.id, attempt.rail.name());
+                        tracing::error!(attempt = %id, rail, what = what.name(), "stopped before money left: {what}");
+                        metrics::counter!("lintel_outflow_disagreements_total", "what" => what.name()).increment(1);
+                    }
+                    return Some(seen);
+                }
                 Err(Unavailable::Overloaded | Unavailable::Behind | Unavailable::Elsewhere) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

@@ -29,6 +29,7 @@ pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod merger;
 pub(crate) mod notification;
+mod outflow;
 pub(crate) mod projector;
 pub(crate) mod recall;
 pub(crate) mod remote_keys;

@@ -80,9 +80,13 @@ pub(crate) async fn take(executor: &Executor, rail: Rail, headers: &Headers, raw
             match (&status, &outcome) {
                 (_, Outcome::Unknown | Outcome::NotFound) => Ok(Taken::Pending),
                 (AttemptStatus::Settled(before), _) if *before == outcome => Ok(Taken::Repeated),
-                (AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Settled(_), _) => {
-                    settle(executor, id, outcome).await
-                }
+                (
+                    AttemptStatus::Requested
+                    | AttemptStatus::Unknown
+                    | AttemptStatus::Waiting
+                    | AttemptStatus::Settled(_),
+                    _,
+                ) => settle(executor, id, outcome).await,
             }
         }
         Notified::Returned(back) => {

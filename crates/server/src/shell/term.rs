@@ -32,7 +32,7 @@ use super::journal_place::JournalPlace;
 use super::keys::Elsewhere;
 use super::projector::{Handle, Message};
 use super::writer::{self, ProjectionSink, WriterError};
-use super::{Clock, Input, Platform, channel_rate};
+use super::{Clock, Input, Platform, channel_rate, outflow};
 
 /// The first pause before the journal is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -272,7 +272,11 @@ impl Terms {
     /// Durable batches go to the projector, new and settled attempts to the executor.
     fn sink(&self, epoch: u64) -> ProjectionSink {
         let (projector, durable, attempts) = (self.projector.clone(), self.durable.clone(), self.attempts.clone());
+        let (mut outflow, clock) = (outflow::Watch::default(), self.clock.clone());
         Box::new(move |projected: Projected| {
+            for (_, row) in &projected.projection.changes.outflows {
+                outflow.see(row, clock.now());
+            }
             for attempt in executor::requested(&projected.projection) {
                 // Without an executor the platform is stopping; the outbox keeps the attempt.
                 drop(attempts.send(Told::Fly(epoch, Box::new(attempt.clone()))));

@@ -44,6 +44,7 @@ mod merchant_client;
 mod merging;
 mod open;
 mod orders;
+mod outflow;
 mod own_keys;
 mod own_money;
 mod pos;

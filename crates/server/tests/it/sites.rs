@@ -33,11 +33,11 @@ const BREAKER: &str = "[executor.breaker]\nprobe_every_ms = 100\nwindow_ms = 200
     hold_down_max_ms = 600\nramp_step_ms = 200\nchannel_open_ms = 200\nchannel_trial_ms = 50\n";
 
 /// The sandbox bank at two addresses.
-struct Bank(Sandbox);
+pub(crate) struct Bank(pub(crate) Sandbox);
 
 impl Bank {
     /// `None` where it is not built, which is said.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let own = ["bank", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--faults", "none"];
         Sandbox::start(own.into_iter().chain(["--date", "2026-03-05"])).map(Self)
     }
@@ -50,13 +50,13 @@ impl Bank {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    fn stats(&self) -> Value {
+    pub(crate) fn stats(&self) -> Value {
         exchange(&self.0.addresses[1], "GET", "/sandbox/stats", &[], b"").unwrap().ok()
     }
 }
 
 /// A platform whose channel has these tables of sites.
-fn start(sites: &str) -> Server {
+pub(crate) fn start(sites: &str) -> Server {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("lintel.toml");
     let text = format!(
@@ -67,19 +67,19 @@ fn start(sites: &str) -> Server {
     Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())])
 }
 
-fn site(name: &str, url: &str, more: &str) -> String {
+pub(crate) fn site(name: &str, url: &str, more: &str) -> String {
     format!("[[channels.sites]]\nname = \"{name}\"\nurl = \"{url}\"\n{more}\n")
 }
 
 /// Orders and pays one; its id.
-fn pay(market: &Market, number: &str) -> String {
+pub(crate) fn pay(market: &Market, number: &str) -> String {
     let order = text(&market.order(number, 5_000).ok(), "/id");
     let card = json!({"type": "card", "agreement": "A1", "mask": "622202******2230", "rail": "epcc", "amount": 5_000});
     market.operator.post(&format!("/v1/orders/{order}/pay"), &json!({"instruments": [card]})).ok();
     order
 }
 
-fn until_paid(market: &Market, order: &str) {
+pub(crate) fn until_paid(market: &Market, order: &str) {
     let began = Instant::now();
     loop {
         let now = market.operator.get(&format!("/v1/orders/{order}")).ok();
@@ -92,7 +92,7 @@ fn until_paid(market: &Market, order: &str) {
     }
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < PATIENCE, "{what} in {PATIENCE:?}");

@@ -41,6 +41,11 @@ impl Person {
         Self { client, secret: TotpSecret::from_uri(&text(&made, "/uri")).unwrap(), used: Cell::new(0) }
     }
 
+    /// The same person at a server that started again.
+    pub(crate) fn at(self, server: &Server, id: &str) -> Self {
+        Self { client: client_of(server, id), ..self }
+    }
+
     /// A code that it did not use yet: of now or the next step, so a test takes at most two of a person. (The step before
     /// would be taken too, unless the clock moves on before the server looks.)
     pub(crate) fn code(&self) -> String {

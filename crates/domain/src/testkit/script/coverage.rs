@@ -242,6 +242,7 @@ transitions! {
                         | CancelReason::CardStopped, ..
                 },
         "certificates: certificate/tests.rs" Event::Certificate(_),
+        "what leaves by channels: outflow/tests.rs" Event::Outflow(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
         "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
             Event::Parameter(ParameterEvent::Set(_))

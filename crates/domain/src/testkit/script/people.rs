@@ -22,6 +22,7 @@ use crate::ids::{ApprovalId, OperatorId, SuspenseId, TemplateId};
 use crate::limit::LimitCommand;
 use crate::manual_voucher::{Adjustment, ManualVoucher, ManualVoucherCommand, TemplateCommand, TemplateLine};
 use crate::operator::{OperatorCommand, Role};
+use crate::outflow::OutflowCommand;
 use crate::own_transfer::OwnTransferCommand;
 use crate::site_weight::{SetSiteWeights, SiteWeight, SiteWeightCommand};
 use crate::suspense::AllocateSuspense;
@@ -166,6 +167,8 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::Limit(LimitCommand::SetPolicy(command)) => Proposal::LimitPolicy(command),
         Command::BlockList(BlockListCommand::Remove(command)) => Proposal::RemoveBlock(command),
         Command::SiteWeight(SiteWeightCommand::Set(command)) => Proposal::SiteWeights(command),
+        Command::Outflow(OutflowCommand::Bound(command)) => Proposal::OutflowBound(command),
+        Command::Outflow(OutflowCommand::Resume(command)) => Proposal::ResumeOutflow(command),
         Command::OwnTransfer(OwnTransferCommand::SweepIncome(command)) => Proposal::SweepIncome(command),
         Command::OwnTransfer(OwnTransferCommand::Inject(command)) => Proposal::InjectOwn(command),
         Command::Arrears(ArrearsCommand::CoverRefund(command)) => Proposal::CoverRefund(command),

@@ -107,7 +107,7 @@ fn scheme(kind: KeyKind) -> Signing<'static> {
     if kind == KeyKind::Sm2 { Signing::SM2 } else { Signing::RsaPkcs1Sha256 }
 }
 
-fn info_of(public: &PublicKey) -> String {
+pub(crate) fn info_of(public: &PublicKey) -> String {
     let frame: &[u8] = if public.kind == KeyKind::Sm2 { &SM2_FRAME } else { &[] };
     BASE64_STANDARD.encode([frame, &public.bytes].concat())
 }

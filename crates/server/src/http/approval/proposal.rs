@@ -17,6 +17,7 @@ use crate::http::freeze::proposal::{DeductionBody, ReleaseBody};
 use crate::http::limit::LimitPolicyBody;
 use crate::http::manual_voucher::{AdjustmentBody, ManualVoucherBody, TemplateChange};
 use crate::http::operator::OperatorChange;
+use crate::http::outflow::{OutflowBoundBody, ResumptionBody};
 use crate::http::own_transfer::InstructionBody;
 use crate::http::site_weight::SiteWeightsBody;
 use crate::http::suspense::AllocationBody;
@@ -79,6 +80,8 @@ kinds! {
     LimitPolicy(LimitPolicyBody) "limit_policy"
     RemoveBlock(RemovalBody) "remove_block"
     SiteWeights(SiteWeightsBody) "site_weights"
+    OutflowBound(OutflowBoundBody) "outflow_bound"
+    ResumeOutflow(ResumptionBody) "resume_outflow"
     CardFee(CardFeeChange) "card_fee"
     CreditAdjustment(CreditAdjustmentBody) "credit_adjustment"
 }
@@ -162,6 +165,8 @@ mod tests {
             ),
             ("remove_block", json!({"entry": "blk_4", "reason": "mistaken identity"})),
             ("site_weights", json!({"channel": "epcc", "weights": {"bj": 8, "sh": 0}})),
+            ("outflow_bound", json!({"channel": "epcc", "currency": "CNY", "floor": 50_000_000, "percent": 300})),
+            ("resume_outflow", json!({"channel": "epcc", "currency": "CNY", "waiting": "refuse"})),
         ]
     }
 

@@ -1,0 +1,171 @@
+//! The second look before money leaves (资金安全校验): whoever sends an attempt asks the books anew whether what it is for, what
+//! was held for it, who receives it and how much agree. It shares no code with what made the attempt.
+
+use core::fmt::{self, Display, Formatter};
+
+use crate::attempt::{Attempt, AttemptStatus, Operation, Outcome, Purpose, attempt_of_serial};
+use crate::ids::{AdvanceId, AttemptId, LegId, PayoutId, RefundId};
+use crate::money::{Currency, Minor};
+use crate::payout::{Payout, PayoutStatus};
+use crate::refund::{RefundKind, RefundStatus};
+use crate::sealed::Sealed;
+use crate::state::State;
+
+/// What of an attempt the books do not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disagreement {
+    /// What it is for is not there, is at an end, or is sent by another attempt.
+    Object,
+    /// The amount or its currency is another.
+    Amount,
+    /// Nothing, or another amount, was held and taken for it.
+    Hold,
+    /// It would go to somebody else.
+    Receiver,
+    /// What it gives back is not what came in, or more than that.
+    Original,
+}
+
+impl Disagreement {
+    /// The name in codes, logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Object => "object",
+            Self::Amount => "amount",
+            Self::Hold => "hold",
+            Self::Receiver => "receiver",
+            Self::Original => "original",
+        }
+    }
+}
+
+impl Display for Disagreement {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Object => "what it is for is not there, has ended, or is sent by another attempt",
+            Self::Amount => "the books name another amount or currency",
+            Self::Hold => "the books hold nothing or another amount for it",
+            Self::Receiver => "the books name another receiver",
+            Self::Original => "it gives back more than came in, or what did not come in by it",
+        })
+    }
+}
+
+/// What an attempt wants: who gets how much.
+struct Wanted<'a> {
+    id: AttemptId,
+    amount: Minor,
+    currency: Currency,
+    to: To<'a>,
+}
+
+enum To<'a> {
+    Account(&'a Sealed, &'a Sealed),
+    /// The serial of what brought the money.
+    Payer(&'a str),
+}
+
+/// Whether the books agree that this attempt may take money out. Rows that left memory count as missed ([`crate::recall`]): whoever
+/// asks reads them and asks again. What takes nothing out always agrees.
+///
+/// # Errors
+/// What they disagree on.
+pub fn agree(state: &State, attempt: &Attempt) -> Result<(), Disagreement> {
+    let (to, amount, currency) = match &attempt.operation {
+        Operation::Pay { account, name, amount, currency, .. } => (To::Account(account, name), *amount, *currency),
+        Operation::Refund { original, amount, currency } => (To::Payer(original), *amount, *currency),
+        Operation::Debit { .. }
+        | Operation::FundHold { .. }
+        | Operation::FundCapture { .. }
+        | Operation::FundRelease { .. }
+        | Operation::Redirect { .. } => return Ok(()),
+    };
+    let wanted = Wanted { id: attempt.id, amount, currency, to };
+    match attempt.purpose {
+        Purpose::Payout(id) => payout(state, id, &wanted),
+        Purpose::Refund(id) => refund(state, id, &wanted),
+        Purpose::Advance(id) => advance(state, id, &wanted),
+        Purpose::Leg(id) => undo(state, id, &wanted),
+        Purpose::TopUp(_) => Err(Disagreement::Object),
+    }
+}
+
+fn require(holds: bool, otherwise: Disagreement) -> Result<(), Disagreement> {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
+
+fn payout(state: &State, id: PayoutId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
+    let payout = state.payouts.get(id.0).ok_or(Disagreement::Object)?;
+    let open = matches!(payout.status, PayoutStatus::Sent | PayoutStatus::Unknown);
+    require(open && payout.attempt == Some(wanted.id), Disagreement::Object)?;
+    require((payout.amount, payout.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
+    held(state, payout)?;
+    let To::Account(account, name) = wanted.to else { return Err(Disagreement::Receiver) };
+    let receiver = payout.destination.receiver().ok_or(Disagreement::Receiver)?;
+    require((&receiver.account, &receiver.name) == (account, name), Disagreement::Receiver)
+}
+
+/// A payout's hold was taken whole, from the account that pays; an authority's deduction has its freeze in its place.
+fn held(state: &State, payout: &Payout) -> Result<(), Disagreement> {
+    if payout.freeze.is_some() {
+        return Ok(());
+    }
+    let total = payout.amount.checked_add(payout.fee).ok_or(Disagreement::Hold)?;
+    let hold = payout.hold.and_then(|hold| state.holds.get(hold.0)).ok_or(Disagreement::Hold)?;
+    let its = hold.payout == Some(payout.id) && hold.account == payout.account;
+    require(its && hold.amount == total && hold.confirmed == total, Disagreement::Hold)
+}
+
+fn refund(state: &State, id: RefundId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
+    let refund = state.refunds.get(id.0).ok_or(Disagreement::Object)?;
+    let part = refund.parts.iter().find(|part| part.attempt == wanted.id).ok_or(Disagreement::Object)?;
+    let open = matches!(part.status, RefundStatus::InTransit | RefundStatus::Unknown);
+    require(open, Disagreement::Object)?;
+    require((part.amount, refund.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
+    let leg = state.legs.get(part.leg.0).ok_or(Disagreement::Object)?;
+    require(leg.order == refund.order, Disagreement::Object)?;
+    match refund.kind {
+        RefundKind::Order => {
+            let came = brought(state, leg.captured_by, part.leg, wanted)?;
+            require(leg.refunded >= part.amount && leg.refunded <= came, Disagreement::Original)
+        }
+        // It came late, by whichever try: whole it goes back.
+        RefundKind::Useless => {
+            let To::Payer(serial) = wanted.to else { return Err(Disagreement::Receiver) };
+            let came = brought(state, attempt_of_serial(serial), part.leg, wanted)?;
+            require(came == part.amount, Disagreement::Original)
+        }
+    }
+}
+
+/// A combined payment that cannot be finished gives its card's money back, whole.
+fn undo(state: &State, id: LegId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
+    let leg = state.legs.get(id.0).ok_or(Disagreement::Object)?;
+    require(leg.open == Some(wanted.id), Disagreement::Object)?;
+    require(leg.currency == wanted.currency, Disagreement::Amount)?;
+    require(brought(state, leg.captured_by, id, wanted)? == wanted.amount, Disagreement::Original)
+}
+
+/// What the attempt that brought a leg's money brought: it must be the one that is named to the channel.
+fn brought(state: &State, by: Option<AttemptId>, leg: LegId, wanted: &Wanted<'_>) -> Result<Minor, Disagreement> {
+    let To::Payer(serial) = wanted.to else { return Err(Disagreement::Receiver) };
+    require(by.is_some() && attempt_of_serial(serial) == by, Disagreement::Original)?;
+    let original = by.and_then(|by| state.attempts.get(by.0)).ok_or(Disagreement::Original)?;
+    let succeeded = matches!(original.status, AttemptStatus::Settled(Outcome::Success { .. }));
+    let (amount, currency) = original.operation.money();
+    let its = original.purpose == Purpose::Leg(leg) && original.serial() == serial && currency == wanted.currency;
+    require(its && succeeded && wanted.amount <= amount, Disagreement::Original)?;
+    Ok(amount)
+}
+
+fn advance(state: &State, id: AdvanceId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
+    let advance = state.advances.get(id.0).ok_or(Disagreement::Object)?;
+    require(advance.attempt == wanted.id && advance.ended_at.is_none(), Disagreement::Object)?;
+    let outlay = advance.amount.checked_sub(advance.fee).ok_or(Disagreement::Amount)?;
+    require((outlay, advance.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
+    let To::Account(account, name) = wanted.to else { return Err(Disagreement::Receiver) };
+    let merchant = state.merchants.get(advance.merchant.0).ok_or(Disagreement::Object)?;
+    let settlement = &merchant.settlement;
+    require((&settlement.account, &settlement.name) == (account, name), Disagreement::Receiver)
+}

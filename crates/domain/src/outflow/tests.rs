@@ -1,0 +1,235 @@
+//! The outflow breaker: what passes the bound waits with all that follows, two people decide, and the second look before money
+//! leaves tells what does not agree.
+
+use super::*;
+use crate::approval::Proposal;
+use crate::attempt::Purpose;
+use crate::ids::{AccountId, MerchantId, PayoutId};
+use crate::payout::{CreatePayout, PayTo, PayoutStatus};
+use crate::testkit::{Kit, sealed, success};
+
+const YUAN: Minor = 100;
+const MINUTE: i64 = 60_000;
+
+/// A landlord with a million yuan on 2203, and people who decide.
+fn landlord() -> (Kit, MerchantId, AccountId) {
+    let mut kit = Kit::new();
+    kit.people();
+    let merchant = kit.landlord();
+    let account = kit.state.merchant(merchant).unwrap().available;
+    kit.fund(account, 1_000_000 * YUAN);
+    (kit, merchant, account)
+}
+
+fn bounded(kit: &mut Kit, floor: Minor, percent: u32) {
+    let bound = SetOutflowBound { rail: Rail::Epcc, currency: Currency::Cny, floor, percent };
+    kit.decided("treasurer", Proposal::OutflowBound(bound));
+}
+
+#[track_caller]
+fn pay(kit: &mut Kit, account: AccountId, amount: Minor) -> PayoutId {
+    let (to, fee, currency) = (PayTo::Settlement, 0, Currency::Cny);
+    let command = CreatePayout { account, to, amount, fee, currency, send_now: true };
+    let Reply::Payout(id) = kit.given(Command::CreatePayout(command)) else { panic!("a payout was created") };
+    id
+}
+
+fn attempt(kit: &Kit, payout: PayoutId) -> Attempt {
+    kit.state.attempt(kit.state.payout(payout).unwrap().attempt.unwrap()).unwrap().clone()
+}
+
+fn row(kit: &Kit) -> Outflow {
+    kit.state.outflow(Rail::Epcc, Currency::Cny).unwrap().clone()
+}
+
+fn stop(reason: &str) -> Command {
+    Command::Outflow(OutflowCommand::Stop { rail: Rail::Epcc, currency: Currency::Cny, reason: reason.into() })
+}
+
+fn resume(waiting: Waiting) -> ResumeOutflow {
+    ResumeOutflow { rail: Rail::Epcc, currency: Currency::Cny, waiting }
+}
+
+#[test]
+fn without_a_bound_it_is_measured_and_stops_nothing() {
+    let (mut kit, _, account) = landlord();
+    let payout = pay(&mut kit, account, 400_000 * YUAN);
+    assert_eq!(attempt(&kit, payout).status, AttemptStatus::Requested);
+    assert_eq!((row(&kit).last_hour(kit.now), row(&kit).bound_at(kit.now)), (400_000 * YUAN, None));
+}
+
+#[test]
+fn what_would_pass_the_bound_waits_and_so_does_all_that_follows() {
+    let (mut kit, _, account) = landlord();
+    bounded(&mut kit, 1_000 * YUAN, 300);
+    let within = pay(&mut kit, account, 1_000 * YUAN);
+    assert_eq!(attempt(&kit, within).status, AttemptStatus::Requested, "the bound itself may be reached");
+    let beyond = pay(&mut kit, account, 1);
+    let stopped = row(&kit).stopped.unwrap();
+    assert_eq!((stopped.hour, stopped.bound), (1_000 * YUAN + 1, Some(1_000 * YUAN)));
+    assert_eq!((stopped.attempt, stopped.by), (kit.state.payout(beyond).unwrap().attempt, None));
+    kit.later(3 * 60 * MINUTE);
+    let later = pay(&mut kit, account, 1);
+    for payout in [beyond, later] {
+        assert_eq!(attempt(&kit, payout).status, AttemptStatus::Waiting, "it stays stopped until people looked");
+        assert_eq!(kit.state.payout(payout).unwrap().status, PayoutStatus::Sent, "its money is in transit");
+    }
+    assert_eq!(row(&kit).last_hour(kit.now), 0, "what waits does not count");
+    kit.restore();
+    assert_eq!(kit.state.waiting(Rail::Epcc, Currency::Cny).count(), 2);
+    assert_eq!(kit.state.waiting(Rail::Fund, Currency::Cny).count(), 0, "another channel");
+    kit.refused(stop("again"), RefusalCode::OutflowState);
+}
+
+#[test]
+fn two_people_let_it_go_and_it_may_be_sent_from_then_on() {
+    let (mut kit, _, account) = landlord();
+    bounded(&mut kit, 100, 100);
+    let payout = pay(&mut kit, account, 101);
+    kit.refused(resume(Waiting::Send).command(), RefusalCode::ApprovalRequired);
+    kit.later(5 * MINUTE);
+    kit.decided("risk", Proposal::ResumeOutflow(resume(Waiting::Send)));
+    let sent = attempt(&kit, payout);
+    assert_eq!((&sent.status, sent.send_before), (&AttemptStatus::Requested, kit.now.plus_ms(attempt::SEND_WITHIN_MS)));
+    assert_eq!(row(&kit).stopped, None);
+    assert_eq!(row(&kit).last_hour(kit.now), 0, "the hour begins anew");
+    assert_eq!(agree(&kit.state, &sent), Ok(()));
+    kit.answer(sent.id, success("2026-03-05"));
+    assert_eq!(kit.state.payout(payout).unwrap().status, PayoutStatus::Success);
+    let refused = kit.when_proposed("risk-1", Proposal::ResumeOutflow(resume(Waiting::Send)));
+    assert_eq!(Kit::code(refused), RefusalCode::OutflowState);
+}
+
+#[test]
+fn two_people_refuse_it_and_the_money_is_back() {
+    let (mut kit, merchant, account) = landlord();
+    bounded(&mut kit, 100, 100);
+    let payouts = [pay(&mut kit, account, 101), pay(&mut kit, account, 7)];
+    kit.decided("treasurer", Proposal::ResumeOutflow(resume(Waiting::Refuse)));
+    for payout in payouts {
+        let payout = kit.state.payout(payout).unwrap();
+        assert_eq!((payout.status, payout.failure.as_ref().unwrap().code.as_str()), (PayoutStatus::Failed, REFUSED));
+    }
+    assert_eq!(kit.available(merchant), 1_000_000 * YUAN);
+    assert!(kit.outbox().is_empty());
+}
+
+#[test]
+fn one_person_stops_it_and_refunds_wait_too() {
+    let (mut kit, merchant, _) = landlord();
+    let order = kit.paid_rent(merchant, 5_000);
+    kit.refused(stop("  "), RefusalCode::ValueInvalid);
+    kit.given(stop("doubled payouts"));
+    kit.refund(order, 5_000, true);
+    assert_eq!(kit.waiting().status, AttemptStatus::Waiting);
+    let stopped = row(&kit).stopped.unwrap();
+    assert_eq!((stopped.by.as_deref(), stopped.reason.as_deref()), (Some("tester"), Some("doubled payouts")));
+    // What comes in is not stopped.
+    let paid = kit.paid_rent(merchant, 5_000);
+    assert!(kit.state.order(paid).is_ok());
+}
+
+#[test]
+fn the_baseline_is_the_busiest_hour_of_seven_days() {
+    let (mut kit, _, account) = landlord();
+    bounded(&mut kit, 100, 200);
+    // 80 an hour within the floor, then 160 are twice the busiest.
+    pay(&mut kit, account, 80);
+    kit.later(61 * MINUTE);
+    pay(&mut kit, account, 160);
+    assert_eq!((row(&kit).busiest_hour(kit.now), row(&kit).bound_at(kit.now)), (80, Some(160)));
+    kit.later(61 * MINUTE);
+    assert_eq!(row(&kit).bound_at(kit.now), Some(320));
+    kit.later(8 * 24 * 60 * MINUTE);
+    assert_eq!((row(&kit).busiest_hour(kit.now), row(&kit).bound_at(kit.now)), (0, Some(100)), "too long ago");
+    let first = row(&kit).hours.len();
+    pay(&mut kit, account, 1);
+    assert_eq!((first, row(&kit).hours.len()), (2, 1), "what is too old is let go");
+}
+
+#[test]
+fn an_hour_rolls_by_sixths() {
+    let (mut kit, _, account) = landlord();
+    bounded(&mut kit, 100, 100);
+    pay(&mut kit, account, 60);
+    kit.later(30 * MINUTE);
+    pay(&mut kit, account, 40);
+    assert_eq!(row(&kit).last_hour(kit.now), 100);
+    kit.later(31 * MINUTE);
+    assert_eq!(row(&kit).last_hour(kit.now), 40);
+    kit.later(60 * MINUTE);
+    assert_eq!(row(&kit).last_hour(kit.now), 0);
+}
+
+#[test]
+fn bounds_that_cannot_be_are_refused_by_name() {
+    let (mut kit, ..) = landlord();
+    for (floor, percent, param) in [(-1, 100, "floor"), (0, 99, "percent"), (0, MAX_PERCENT + 1, "percent")] {
+        let bound = SetOutflowBound { rail: Rail::Epcc, currency: Currency::Cny, floor, percent };
+        let refusal = kit.when_proposed("risk-1", Proposal::OutflowBound(bound)).unwrap_err();
+        assert_eq!((refusal.code, &*refusal.param), (RefusalCode::ValueInvalid, param), "{refusal}");
+    }
+}
+
+/// An attempt that was changed on its way, or books that were, and what the second look says.
+#[test]
+fn what_does_not_agree_is_told() {
+    let (mut kit, merchant, account) = landlord();
+    let payout = pay(&mut kit, account, 5_000);
+    let right = attempt(&kit, payout);
+    assert_eq!(agree(&kit.state, &right), Ok(()));
+    let told = |kit: &Kit, change: &dyn Fn(&mut Attempt)| {
+        let mut changed = right.clone();
+        change(&mut changed);
+        agree(&kit.state, &changed)
+    };
+    let with = |amount, currency, holder: &str| Operation::Pay {
+        account: sealed(holder),
+        name: kit.state.merchant(merchant).unwrap().settlement.name.clone(),
+        amount,
+        currency,
+        bank: None,
+    };
+    let own = "6222**********0001";
+    for (operation, what) in [
+        (with(5_001, Currency::Cny, own), Disagreement::Amount),
+        (with(5_000, Currency::Usd, own), Disagreement::Amount),
+        (with(5_000, Currency::Cny, "6222**********0009"), Disagreement::Receiver),
+        (
+            Operation::Refund { original: right.serial(), amount: 5_000, currency: Currency::Cny },
+            Disagreement::Receiver,
+        ),
+    ] {
+        assert_eq!(told(&kit, &|changed| changed.operation = operation.clone()), Err(what), "{operation:?}");
+    }
+    assert_eq!(told(&kit, &|changed| changed.id = AttemptId(right.id.0 + 1)), Err(Disagreement::Object));
+    let nobody = Purpose::Payout(PayoutId(payout.0 + 1));
+    assert_eq!(told(&kit, &|changed| changed.purpose = nobody), Err(Disagreement::Object));
+    let hold = kit.state.payout(payout).unwrap().hold.unwrap();
+    kit.state.holds.get_mut(hold.0).unwrap().confirmed -= 1;
+    assert_eq!(agree(&kit.state, &right), Err(Disagreement::Hold));
+    kit.state.holds.get_mut(hold.0).unwrap().confirmed += 1;
+    kit.answer(right.id, success("2026-03-05"));
+    assert_eq!(agree(&kit.state, &right), Err(Disagreement::Object), "it has ended");
+}
+
+#[test]
+fn a_refund_gives_back_what_came_in_by_it_and_no_more() {
+    let (mut kit, merchant, _) = landlord();
+    let order = kit.paid_rent(merchant, 5_000);
+    let other = kit.paid_rent(merchant, 9_000);
+    kit.refund(order, 3_000, false);
+    let right = kit.waiting();
+    assert_eq!(agree(&kit.state, &right), Ok(()));
+    let leg = |kit: &Kit, order| {
+        let order = kit.state.order(order).unwrap().clone();
+        kit.state.legs_of(&order, 1).next().unwrap().clone()
+    };
+    let elsewhere = kit.state.attempt(leg(&kit, other).captured_by.unwrap()).unwrap().serial();
+    let mut changed = right.clone();
+    changed.operation = Operation::Refund { original: elsewhere, amount: 3_000, currency: Currency::Cny };
+    assert_eq!(agree(&kit.state, &changed), Err(Disagreement::Original));
+    let id = leg(&kit, order).id;
+    kit.state.legs.get_mut(id.0).unwrap().refunded = 5_001;
+    assert_eq!(agree(&kit.state, &right), Err(Disagreement::Original), "more than came in");
+}
