@@ -381,15 +381,18 @@ pub struct Webhook {
     pub status: String,
 }
 
-/// A key that the platform signs with.
+/// A key that the platform signs with, or that sensitive fields are encrypted with.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PlatformKey {
-    /// What `Lintel-Serial` names.
+    /// What `Lintel-Serial` or `Lintel-Encryption-Serial` names.
     pub serial_no: String,
-    /// `sm2_with_sm3` or `sha256_rsa2048`.
+    /// `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`; `SM2-DER` or `RSA-OAEP-SHA256`.
     pub scheme: String,
     /// In PEM.
     pub public_key: String,
+    /// Whether fields are encrypted with it now.
+    #[serde(default)]
+    pub encrypts: bool,
 }
 
 /// A stable code of an error.

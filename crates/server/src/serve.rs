@@ -120,6 +120,7 @@ pub(crate) fn run_until(
         rewrapper: rewrapping.way(),
         ark,
         clock,
+        personal_fields: config.personal_fields,
         nonces: Arc::default(),
         certificates: Certificates::new()?,
         codes: Arc::default(),

@@ -17,6 +17,11 @@ pub const SIGNING_KEY: &str = "platform/signing";
 /// Signs the gateway's answers to merchants who sign with RSA (RSA-2048); made for the first of them.
 pub const RSA_SIGNING_KEY: &str = "platform/signing-rsa";
 
+/// Decrypts what merchants encrypt for the platform (SM2).
+pub const ENCRYPTION_KEY: &str = "platform/encryption";
+/// Decrypts what merchants who have RSA encrypt for the platform (RSA-2048); made with [`RSA_SIGNING_KEY`].
+pub const RSA_ENCRYPTION_KEY: &str = "platform/encryption-rsa";
+
 /// A use by the platform itself, for the trail, whose time is the machine's.
 #[must_use]
 pub fn by_platform(reason: &str) -> By<'_> {
@@ -29,7 +34,9 @@ pub fn by_platform(reason: &str) -> By<'_> {
 /// # Errors
 /// Those of [`KeyUse::ensure`].
 pub fn ensure_platform_keys(keys: &dyn KeyUse) -> Result<(), Error> {
-    keys.ensure(&by_platform("first start"), &Spec::new(SIGNING_KEY, KeyKind::Sm2, Purpose::Sign)).map(drop)
+    let by = by_platform("first start");
+    keys.ensure(&by, &Spec::new(SIGNING_KEY, KeyKind::Sm2, Purpose::Sign))?;
+    keys.ensure(&by, &Spec::new(ENCRYPTION_KEY, KeyKind::Sm2, Purpose::Decrypt)).map(drop)
 }
 
 /// A MAC key by its name, for a protocol whose tags carry no version: the current version makes them, and one before is still

@@ -226,18 +226,23 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
         return Err(ApiError::new("nonce_reused", Some("nonce"), message));
     }
     let (actor, merchant, person) = who(app, id, serial).await?;
+    let opening = app.open_sensitive(&parts.headers, &body, merchant.is_some()).await?;
+    let clear = opening.as_ref().map_or(&body[..], |opening| &opening.clear);
     let caller = Caller {
         scope: id.into(),
         merchant,
         actor,
         person,
-        fingerprint: fingerprint(&keys.fingerprints, &signed),
+        fingerprint: fingerprint(&keys.fingerprints, &Signed { body: clear, ..signed }),
         idempotency_key: idempotency_key(&parts.headers)?,
     };
     tracing::Span::current().record("caller", id);
     match gate.who {
         Who::Programs => programs_change(&caller, &parts.method)?,
         Who::Everyone => {}
+    }
+    if let Some(opening) = opening {
+        parts.extensions.insert(opening.opened);
     }
     parts.extensions.insert(caller);
     let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::customer::{Personal, sealing_failed};
+use super::customer::sealing_failed;
 use super::error::ApiError;
+use super::sensitive::Personal;
 
 /// A bank account.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

@@ -60,6 +60,7 @@ mod reserve_line;
 pub(crate) mod restriction;
 pub(crate) mod sandbox_clock;
 pub(crate) mod sealed;
+mod sensitive;
 pub(crate) mod settlement;
 pub(crate) mod site_weight;
 pub(crate) mod split;
@@ -96,6 +97,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 pub(crate) use self::certificate::{Certificates, platform_signature};
+use crate::config::PersonalFields;
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;
 use crate::shell::rewrapper::Rewrapper;
@@ -139,6 +141,8 @@ pub(crate) struct Parts {
     pub(crate) ark: Arc<Ark>,
     /// What time it is.
     pub(crate) clock: Clock,
+    /// How merchants send personal texts.
+    pub(crate) personal_fields: PersonalFields,
     /// Nonces in use.
     pub(crate) nonces: Arc<nonces::Nonces>,
     /// Merchants' certificates that signed of late.

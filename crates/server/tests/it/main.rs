@@ -51,6 +51,7 @@ mod receipts;
 mod restart;
 mod routing;
 mod sandbox;
+mod sensitive;
 mod server;
 mod sites;
 mod skip;
