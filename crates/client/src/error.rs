@@ -62,7 +62,9 @@ pub enum Error {
     #[error(transparent)]
     Signing(SigningError),
     /// A text that cannot be encrypted for the platform, or no key of the platform for it.
-    #[error("it cannot be encrypted for the platform: a field has 1 to 190 bytes, and GET /v1/platform-keys has a key for it")]
+    #[error(
+        "it cannot be encrypted for the platform: a field has 1 to 190 bytes, and GET /v1/platform-keys has a key for it"
+    )]
     Encryption,
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes to sign with")]

@@ -53,6 +53,7 @@ use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
+use crate::sign_up::{self, SignUpCommand};
 use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
@@ -232,6 +233,8 @@ pub enum Command {
     BlockList(BlockListCommand),
     /// Change a merchant's certificates.
     Certificate(CertificateCommand),
+    /// Sign an agreement to debit a card.
+    SignUp(SignUpCommand),
     /// Change a merchant's webhooks.
     Webhook(WebhookCommand),
     /// Change limits or an account's class.
@@ -374,6 +377,9 @@ pub enum Reply {
     /// A certificate.
     #[n(90)]
     Certificate(#[n(0)] CertificateId),
+    /// A signing of an agreement.
+    #[n(220)]
+    SignUp(#[n(0)] crate::ids::SignUpId),
     /// A webhook.
     #[n(213)]
     Webhook(#[n(0)] crate::ids::WebhookId),
@@ -511,6 +517,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
         Command::Certificate(command) => certificate::decide(draft, command),
+        Command::SignUp(command) => sign_up::decide(draft, command),
         Command::Webhook(command) => webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),

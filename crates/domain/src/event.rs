@@ -43,6 +43,7 @@ use crate::refund::{self, Refund};
 use crate::reserve_line::ReserveLineEvent;
 use crate::restriction::Restriction;
 use crate::settlement::Settlement;
+use crate::sign_up::SignUpEvent;
 use crate::site_weight::SiteWeightEvent;
 use crate::split::Split;
 use crate::suspense::SuspenseEvent;
@@ -530,6 +531,9 @@ pub enum Event {
     /// A merchant's certificate was registered or revoked.
     #[n(220)]
     Certificate(#[n(0)] CertificateEvent),
+    /// The signing of an agreement went on.
+    #[n(230)]
+    SignUp(#[n(0)] SignUpEvent),
     /// A merchant's webhook was registered, changed or removed.
     #[n(245)]
     Webhook(#[n(0)] WebhookEvent),

@@ -142,6 +142,8 @@ ids! {
     BlockEntryId = "blk";
     /// A certificate of a merchant.
     CertificateId = "crt";
+    /// A signing of an agreement to debit a card (协议签约).
+    SignUpId = "sgn";
     /// A webhook (回调) of a merchant.
     WebhookId = "whk";
     /// A bank card that sent a withdrawal back.

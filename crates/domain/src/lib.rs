@@ -70,6 +70,7 @@ pub mod restore;
 pub mod restriction;
 pub mod sealed;
 pub mod settlement;
+pub mod sign_up;
 pub mod site_weight;
 pub mod split;
 pub mod state;

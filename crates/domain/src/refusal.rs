@@ -151,6 +151,11 @@ codes! {
     241 WebhookState "webhook_state" "The webhook is removed.";
     242 WebhookUrl "webhook_url" "The address is too long, or is not called here: outside a sandbox it must begin with https://.";
     243 WebhooksTooMany "webhooks_too_many" "The merchant has as many webhooks as it may; one must be removed first.";
+    263 SignUpUnknown "sign_up_unknown" "No signing of an agreement has this id.";
+    264 SignUpState "sign_up_state" "The signing's state does not allow this, or its agreement is cancelled.";
+    265 SignUpExists "sign_up_exists" "The card is signed for this customer at this network already.";
+    266 SignUpsTooMany "sign_ups_too_many" "As many signings of the customer wait for a code as may.";
+    267 AgreementNotOwn "agreement_not_own" "The agreement was signed by another customer than the one who would pay.";
     154 RetryRuleUnknown "retry_rule_unknown" "No rule of retries has this id.";
     100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
     101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";

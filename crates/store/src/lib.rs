@@ -63,6 +63,7 @@ pub mod reserve_line;
 pub mod run;
 mod schema;
 pub mod settlement;
+pub mod sign_up;
 pub mod site_weight;
 pub mod split;
 mod sqlite;

@@ -78,6 +78,7 @@ const FILES: &[File] = files![
     "0055_webhook_delivery.sql",
     "0056_channel_rate.sql",
     "0057_terminal_parameter.sql",
+    "0060_sign_up.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -37,6 +37,7 @@ use domain::recall::{Left, RowId};
 use domain::refund::Refund;
 use domain::reserve_line::{ReserveBalance, ReserveLine};
 use domain::settlement::Settlement;
+use domain::sign_up::SignUp;
 use domain::site_weight::SiteWeights;
 use domain::split::Split;
 use domain::state::Changes;
@@ -132,6 +133,7 @@ tables! {
     approvals: Approval,
     block_entries: BlockEntry,
     certificates: Certificate,
+    sign_ups: SignUp,
     webhooks: Webhook,
     limit_policies: LimitPolicy,
     account_limits: AccountLimit,

@@ -59,6 +59,7 @@ impl Command {
             | Self::Advance(_)
             | Self::BlockList(_)
             | Self::Certificate(_)
+            | Self::SignUp(_)
             | Self::Webhook(_)
             | Self::Limit(_)
             | Self::SiteWeight(_)

@@ -119,15 +119,32 @@ impl Client {
     /// # Errors
     /// As [`Self::post`].
     pub(crate) fn post_keyed(&self, target: &str, key: &str, body: Vec<u8>) -> Result<Value> {
-        let answer = self.send_keyed("POST", target, "application/json", key, body)?;
+        let answer = self.send_keyed("POST", target, "application/json", (key, None), body)?;
+        serde_json::from_slice(&answer).with_context(|| format!("the answer of {target} is not JSON"))
+    }
+
+    /// As [`Self::post`], with fields that were encrypted for this key of the platform.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub(crate) fn post_sealed(&self, target: &str, body: &Value, serial: &str) -> Result<Value> {
+        let named = (self.idempotency_key.as_str(), Some(serial));
+        let answer = self.send_keyed("POST", target, "application/json", named, body.to_string().into_bytes())?;
         serde_json::from_slice(&answer).with_context(|| format!("the answer of {target} is not JSON"))
     }
 
     fn send(&self, method: &str, target: &str, accept: &str, body: Vec<u8>) -> Result<Vec<u8>> {
-        self.send_keyed(method, target, accept, &self.idempotency_key, body)
+        self.send_keyed(method, target, accept, (&self.idempotency_key, None), body)
     }
 
-    fn send_keyed(&self, method: &str, target: &str, accept: &str, key: &str, body: Vec<u8>) -> Result<Vec<u8>> {
+    fn send_keyed(
+        &self,
+        method: &str,
+        target: &str,
+        accept: &str,
+        (key, sealed_for): (&str, Option<&str>),
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>> {
         let changes = method == "POST";
         let mut request = self
             .http
@@ -144,7 +161,9 @@ impl Client {
         };
         if changes {
             let headers = [("content-type", "application/json"), ("idempotency-key", key)];
-            request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+            let sealed_for = sealed_for.map(|serial| ("lintel-encryption-serial", serial));
+            let headers = headers.into_iter().chain(sealed_for);
+            request = headers.fold(request, |request, (name, value)| request.header(name, value));
         }
         let exchange = async {
             let response = request.body(body).send().await?;

@@ -34,7 +34,9 @@ mod rebuild;
 mod receipt;
 mod remote;
 mod route;
+mod seal;
 mod settlement;
+mod sign_up;
 mod still;
 mod suspense;
 mod table;
@@ -154,6 +156,9 @@ enum What {
     /// Where merchants are told what became of orders, refunds, payouts and settlements.
     #[command(after_help = webhook::EXAMPLES)]
     Webhook(Remote<webhook::Webhook>),
+    /// Agreements to debit cards: have a code sent, bring it, cancel.
+    #[command(after_help = sign_up::EXAMPLES)]
+    SignUp(Remote<sign_up::SignUp>),
     /// Certificates by which merchants sign, and the platform's public keys.
     #[command(after_help = certificate::EXAMPLES)]
     Certificate(Remote<certificate::Certificate>),
@@ -262,6 +267,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
         What::Route(route) => route.run(&load()?)?,
         What::Bin(bin) => bin.run(&load()?)?,
+        What::SignUp(sign_up) => sign_up.run(&load()?, sign_up::SignUp::ask)?,
         What::Webhook(webhook) => webhook.run(&load()?, webhook::Webhook::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Terminal(terminal) => terminal.run(&load()?, terminal::Terminal::ask)?,

@@ -118,6 +118,14 @@ fn token(root: &MacKey, number: &str, param: &str) -> Result<String, ApiError> {
     Ok(ark::vault::card_token(root, &Secret::new(digits(number, param)?)))
 }
 
+/// A card's number, sealed for its holder, and its token.
+pub(super) fn seal_card(vault: &Vault, customer: CustomerId, number: &Secret) -> Result<(Sealed, String), ApiError> {
+    let token = token(&vault.request_keys().map_err(sealing_failed)?.root, number.expose(), "account")?;
+    let plain = Secret::new(digits(number.expose(), "account")?);
+    let sealed = fields::seal(vault, Person(customer.0), BANK_ACCOUNT, &plain).map_err(sealing_failed)?;
+    Ok((sealed, token))
+}
+
 fn seal(
     vault: &Vault,
     customer: CustomerId,

@@ -69,6 +69,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("not_permitted", 403, "The key may not do this, or the object belongs to someone else."),
     ("route_unknown", 404, "There is no such path."),
     ("delivery_unknown", 404, "No delivery of a webhook has this id, or it ended so long ago that it is forgotten."),
+    ("channel_no_sign_up", 422, "The channel signs no agreements over this interface."),
     ("channel_unknown", 404, "No channel is configured that does this."),
     ("method_not_allowed", 405, "The path is not asked with this method."),
     ("totp_not_enrolled", 409, "The operator has no secret for its one-time codes yet, or must enrol the renewed one."),

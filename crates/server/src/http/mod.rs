@@ -62,6 +62,7 @@ pub(crate) mod sandbox_clock;
 pub(crate) mod sealed;
 mod sensitive;
 pub(crate) mod settlement;
+mod sign_up;
 pub(crate) mod site_weight;
 pub(crate) mod split;
 pub(crate) mod statement;
@@ -391,6 +392,10 @@ fn wallets() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(top_up::create, top_up::list))
         .routes(routes!(top_up::get))
+        .routes(routes!(sign_up::request, sign_up::list))
+        .routes(routes!(sign_up::get))
+        .routes(routes!(sign_up::confirm))
+        .routes(routes!(sign_up::cancel))
         .routes(routes!(transfer::make, transfer::list))
         .routes(routes!(transfer::get))
         .routes(routes!(bank_card::list))

@@ -53,6 +53,7 @@ mod routing;
 mod sandbox;
 mod sensitive;
 mod server;
+mod sign_ups;
 mod sites;
 mod skip;
 mod staff;

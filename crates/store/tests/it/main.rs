@@ -18,6 +18,7 @@ mod rate;
 mod recovery;
 mod runs_and_keys;
 mod schema;
+mod sign_up;
 mod wallets;
 mod webhook;
 mod webhook_delivery;

@@ -242,6 +242,7 @@ transitions! {
                         | CancelReason::CardStopped, ..
                 },
         "certificates: certificate/tests.rs" Event::Certificate(_),
+        "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
         "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
             Event::Parameter(ParameterEvent::Set(_))
@@ -317,6 +318,16 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::CertificateExists,
             RefusalCode::CertificateState,
             RefusalCode::CertificatesTooMany,
+        ],
+    ),
+    (
+        "agreements signed by SMS: sign_up/tests.rs",
+        &[
+            RefusalCode::SignUpUnknown,
+            RefusalCode::SignUpState,
+            RefusalCode::SignUpExists,
+            RefusalCode::SignUpsTooMany,
+            RefusalCode::AgreementNotOwn,
         ],
     ),
     (
