@@ -301,6 +301,7 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(webhook::get))
         .routes(routes!(webhook::change))
         .routes(routes!(webhook::remove))
+        .routes(routes!(webhook::ping))
         .routes(routes!(webhook::deliveries))
         .routes(routes!(webhook::replay_since))
         .routes(routes!(webhook::delivery))
