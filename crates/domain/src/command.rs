@@ -9,6 +9,7 @@ use crate::account::{self, OpenAccount};
 use crate::acquiring::{self, AcquiringCommand};
 use crate::advance::{self, AdvanceCommand};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
+use crate::api_key::{self, ApiKeyCommand};
 use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
@@ -47,6 +48,7 @@ use crate::money::Minor;
 use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
 use crate::own_transfer::{self, OwnTransferCommand};
+use crate::pay_password::{self, PayPasswordCommand};
 use crate::payout::{self, CreatePayout};
 use crate::recall;
 use crate::refund::{self, CreateRefund};
@@ -233,6 +235,10 @@ pub enum Command {
     BlockList(BlockListCommand),
     /// Change a merchant's certificates.
     Certificate(CertificateCommand),
+    /// Rotate the secret of an API key, or end an old one.
+    ApiKey(ApiKeyCommand),
+    /// Set a pay password, or try one.
+    PayPassword(PayPasswordCommand),
     /// Sign an agreement to debit a card.
     SignUp(SignUpCommand),
     /// Change a merchant's webhooks.
@@ -377,6 +383,12 @@ pub enum Reply {
     /// A certificate.
     #[n(90)]
     Certificate(#[n(0)] CertificateId),
+    /// A serial number of an API key's secret.
+    #[n(221)]
+    ApiKey(#[n(0)] crate::ids::ApiKeyId),
+    /// A user's pay password.
+    #[n(222)]
+    PayPassword(#[n(0)] UserId),
     /// A signing of an agreement.
     #[n(220)]
     SignUp(#[n(0)] crate::ids::SignUpId),
@@ -517,6 +529,8 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
         Command::Certificate(command) => certificate::decide(draft, command),
+        Command::ApiKey(command) => api_key::decide(draft, command),
+        Command::PayPassword(command) => pay_password::decide(draft, command),
         Command::SignUp(command) => sign_up::decide(draft, command),
         Command::Webhook(command) => webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),

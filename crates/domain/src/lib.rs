@@ -17,6 +17,7 @@ pub mod account;
 pub mod acquiring;
 pub mod advance;
 pub mod agreement;
+pub mod api_key;
 pub mod approval;
 pub mod arrears;
 pub mod attempt;
@@ -57,6 +58,7 @@ pub mod notice;
 pub mod operator;
 pub mod order;
 pub mod own_transfer;
+pub mod pay_password;
 pub mod payment;
 pub mod payout;
 #[cfg(all(feature = "planted-faults", debug_assertions))]

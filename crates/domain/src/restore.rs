@@ -236,6 +236,7 @@ impl State {
         self.certificate_keys = Index::restored(
             all(&self.certificates).map(|certificate| (certificate.public_key.clone(), certificate.id)),
         );
+        self.owner_api_keys = Index::restored(all(&self.api_keys).map(|key| ((key.owner, key.id), ())));
         self.customer_sign_ups = Index::restored(all(&self.sign_ups).filter_map(sign_up::customer_key));
         self.sign_up_agreements = Index::restored(all(&self.sign_ups).filter_map(sign_up::agreement_key));
         self.merchant_webhooks =

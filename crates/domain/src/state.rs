@@ -288,6 +288,10 @@ state! {
         block_entries: BlockEntry,
         /// Certificates of merchants.
         certificates: Certificate,
+        /// Serial numbers of API keys' secrets, of those who rotated.
+        api_keys: crate::api_key::ApiKey,
+        /// Pay passwords, by the user's id.
+        pay_passwords: crate::pay_password::PayPassword,
         /// Signings of agreements to debit cards.
         sign_ups: crate::sign_up::SignUp,
         /// Webhooks of merchants.
@@ -412,6 +416,8 @@ state! {
         merchant_certificates: (MerchantId, CertificateId) => (),
         /// Certificates by their public key.
         certificate_keys: Vec<u8> => CertificateId,
+        /// Serial numbers of each caller's secret.
+        owner_api_keys: (crate::api_key::KeyOwner, crate::ids::ApiKeyId) => (),
         /// Signings of each customer that wait or are signed.
         customer_sign_ups: (CustomerId, SignUpId) => (),
         /// Signings by the number of their agreement.

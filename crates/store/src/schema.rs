@@ -79,6 +79,8 @@ const FILES: &[File] = files![
     "0056_channel_rate.sql",
     "0057_terminal_parameter.sql",
     "0060_sign_up.sql",
+    "0061_api_key.sql",
+    "0062_pay_password.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -6,6 +6,7 @@ use domain::account::Account;
 use domain::acquiring::Acquiring;
 use domain::advance::{Advance, AdvancePolicy};
 use domain::agreement::{Agreement, AgreementPayment};
+use domain::api_key::ApiKey;
 use domain::approval::Approval;
 use domain::arrears::Arrears;
 use domain::attempt::Attempt;
@@ -32,6 +33,7 @@ use domain::notice::Notice;
 use domain::operator::Operator;
 use domain::order::Order;
 use domain::own_transfer::OwnTransfer;
+use domain::pay_password::PayPassword;
 use domain::payout::Payout;
 use domain::recall::{Left, RowId};
 use domain::refund::Refund;
@@ -133,6 +135,8 @@ tables! {
     approvals: Approval,
     block_entries: BlockEntry,
     certificates: Certificate,
+    api_keys: ApiKey,
+    pay_passwords: PayPassword,
     sign_ups: SignUp,
     webhooks: Webhook,
     limit_policies: LimitPolicy,

@@ -22,6 +22,9 @@ pub const ENCRYPTION_KEY: &str = "platform/encryption";
 /// Decrypts what merchants who have RSA encrypt for the platform (RSA-2048); made with [`RSA_SIGNING_KEY`].
 pub const RSA_ENCRYPTION_KEY: &str = "platform/encryption-rsa";
 
+/// Makes the tags of pay passwords (HMAC-SM3): with it and a tag, a million tries would find the password, so it never leaves.
+pub const PAY_PASSWORD_KEY: &str = "platform/pay-password";
+
 /// A use by the platform itself, for the trail, whose time is the machine's.
 #[must_use]
 pub fn by_platform(reason: &str) -> By<'_> {
@@ -36,7 +39,8 @@ pub fn by_platform(reason: &str) -> By<'_> {
 pub fn ensure_platform_keys(keys: &dyn KeyUse) -> Result<(), Error> {
     let by = by_platform("first start");
     keys.ensure(&by, &Spec::new(SIGNING_KEY, KeyKind::Sm2, Purpose::Sign))?;
-    keys.ensure(&by, &Spec::new(ENCRYPTION_KEY, KeyKind::Sm2, Purpose::Decrypt)).map(drop)
+    keys.ensure(&by, &Spec::new(ENCRYPTION_KEY, KeyKind::Sm2, Purpose::Decrypt))?;
+    keys.ensure(&by, &Spec::new(PAY_PASSWORD_KEY, KeyKind::HmacSm3, Purpose::Mac)).map(drop)
 }
 
 /// A MAC key by its name, for a protocol whose tags carry no version: the current version makes them, and one before is still

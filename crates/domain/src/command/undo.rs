@@ -59,6 +59,8 @@ impl Command {
             | Self::Advance(_)
             | Self::BlockList(_)
             | Self::Certificate(_)
+            | Self::ApiKey(_)
+            | Self::PayPassword(_)
             | Self::SignUp(_)
             | Self::Webhook(_)
             | Self::Limit(_)

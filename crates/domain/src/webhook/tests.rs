@@ -5,6 +5,7 @@ use alloc::vec;
 use super::*;
 use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
+use crate::card_fee::CardType;
 use crate::card_transaction::{CardAnswer, CardKind, CardTransactionCommand};
 use crate::command::Command;
 use crate::merchant::MerchantKind;
@@ -254,11 +255,11 @@ fn card_transactions_are_announced_as_they_end() {
     let mut kit = Kit::new();
     let shop = kit.shop();
     kit.given(register(registers(shop.merchant, &WebhookKind::ALL)));
-    let asked = |kit: &mut Kit, trace| {
-        let request = kit.asks(shop, CardKind::Sale, trace, 10_000);
+    let asked = |kit: &mut Kit| {
+        let request = kit.asks(shop, CardKind::Sale, cards::card(CardType::Credit), 10_000, None);
         kit.asked(request)
     };
-    let sale = asked(&mut kit, 1);
+    let sale = asked(&mut kit);
     assert_eq!(told(&mut kit), []);
     kit.card_answer(sale, cards::approved("2026-03-05"));
     let approved = kit.announced.pop().unwrap();
@@ -272,7 +273,7 @@ fn card_transactions_are_announced_as_they_end() {
     assert_eq!(told(&mut kit), [], "not before the network took it");
     kit.reversal_answer(sale, "00");
     assert_eq!(told(&mut kit), [(1, "card_transaction.reversed")]);
-    let sale = asked(&mut kit, 2);
+    let sale = asked(&mut kit);
     kit.card_answer(sale, CardAnswer::Declined { code: String::from("51") });
     let declined = kit.announced.pop().unwrap();
     assert!(matches!(&declined.object, Announced::CardTransaction { code: Some(code), .. } if code == "51"));

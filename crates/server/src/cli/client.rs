@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ark_serve::CALLER;
-use crate::http::auth::KEY_SERIAL;
 use crate::tls::Files;
 
 /// How long an answer may take; fetching a large clearing file takes longest.
@@ -34,6 +33,8 @@ pub(crate) enum Proof {
         id: String,
         /// The secret.
         key: MacKey,
+        /// Its serial number.
+        serial: String,
     },
     /// The connection has a certificate.
     Certificate(Files),
@@ -151,8 +152,8 @@ impl Client {
             .request(method.parse().context("the method")?, format!("{}{target}", self.base))
             .header("accept", accept);
         request = match &self.proof {
-            Proof::Key { id, key } => {
-                let credential = Credential { merchant: id, serial: KEY_SERIAL, key };
+            Proof::Key { id, key, serial } => {
+                let credential = Credential { merchant: id, serial, key };
                 let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
                 request.header("authorization", signed.to_string())
             }

@@ -175,6 +175,8 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::Conversion(id) => id.to_string(),
         Reply::BlockEntry(id) => id.to_string(),
         Reply::Certificate(id) => id.to_string(),
+        Reply::ApiKey(id) => id.to_string(),
+        Reply::PayPassword(id) => id.to_string(),
         Reply::SignUp(id) => id.to_string(),
         Reply::Webhook(id) => id.to_string(),
         Reply::LimitPolicy(id) => id.to_string(),

@@ -33,7 +33,7 @@ use crate::shell::clock::wall_ms;
 pub(crate) const BODY_LIMIT: usize = 32 << 20;
 /// The id under which the institution's own programs sign.
 pub(crate) const OPERATOR: &str = "operator";
-/// The serial of the keys in use.
+/// The serial of everyone's first secret: that of whoever never rotated.
 pub(crate) const KEY_SERIAL: &str = "1";
 
 /// The header that makes a request safe to send twice.
@@ -261,6 +261,7 @@ async fn verify(
         Scheme::HmacSm3 => {
             let key = api_key(root, authorization.merchant(), authorization.serial());
             authorization.verify(&key, signed).map_err(refused)?;
+            app.check_api_key(authorization.merchant(), authorization.serial()).await?;
             Ok(AnswerKey::Shared { key, serial: authorization.serial().to_owned() })
         }
         scheme @ (Scheme::Sm2WithSm3 | Scheme::Sha256Rsa2048) => {

@@ -5,6 +5,7 @@ mod acquiring;
 mod advance;
 pub(crate) mod agreement;
 pub(crate) mod answer;
+mod api_key;
 pub(crate) mod approval;
 pub(crate) mod ark;
 mod arrears;
@@ -49,6 +50,7 @@ mod notification;
 pub(crate) mod operator;
 pub(crate) mod order;
 mod own_transfer;
+mod pay_password;
 pub(crate) mod payment;
 pub(crate) mod payout;
 pub(crate) mod rates;
@@ -97,6 +99,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub(crate) use self::api_key::ApiKeys;
 pub(crate) use self::certificate::{Certificates, platform_signature};
 use crate::config::PersonalFields;
 use crate::shell::books::Books;
@@ -148,6 +151,8 @@ pub(crate) struct Parts {
     pub(crate) nonces: Arc<nonces::Nonces>,
     /// Merchants' certificates that signed of late.
     pub(crate) certificates: Certificates,
+    /// Serial numbers of secrets that sign.
+    pub(crate) api_keys: ApiKeys,
     /// Wrong one-time codes of late.
     pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.
@@ -217,6 +222,9 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(operator::register, operator::list))
         .routes(routes!(operator::get))
         .routes(routes!(operator::enrol_totp))
+        .routes(routes!(api_key::get))
+        .routes(routes!(api_key::rotate))
+        .routes(routes!(api_key::end))
         .routes(routes!(approval::propose, approval::list))
         .routes(routes!(approval::get))
         .routes(routes!(approval::approve))
@@ -288,6 +296,10 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(customer::get))
         .routes(routes!(user::open, user::list))
         .routes(routes!(user::get))
+        .routes(routes!(pay_password::set, pay_password::get))
+        .routes(routes!(pay_password::change))
+        .routes(routes!(pay_password::reset))
+        .routes(routes!(pay_password::verify))
         .routes(routes!(merchant::open, merchant::list))
         .routes(routes!(merchant::get))
         .routes(routes!(merchant::verify_settlement))

@@ -5,6 +5,7 @@ mod cluster;
 mod place;
 mod world;
 
+mod api_key;
 mod cards;
 mod certificate;
 mod channel_rate;

@@ -3,6 +3,7 @@
 use domain::Command;
 use domain::attempt::Rail;
 use domain::ids::{MerchantId, SignUpId, UserId};
+use domain::pay_password::{PayPasswordCommand, SetBy};
 use domain::sealed::{DataClass, Sealed};
 use domain::sign_up::{RequestSignUp, SignUpCommand, SignUpStatus};
 use store::list;
@@ -16,6 +17,17 @@ on_both! {
 }
 
 impl World {
+    /// A pay password that was tried once.
+    pub(crate) fn passworded(&mut self) {
+        let user = UserId(self.state.users.iter().next().unwrap().0);
+        let verifier = Sealed { ciphertext: vec![9; 40], key: 1, mask: "*".into(), class: DataClass::C2 };
+        let by = SetBy::First;
+        for command in [PayPasswordCommand::Set { user, verifier, agreements: None, by }, PayPasswordCommand::Try(user)]
+        {
+            self.given(Command::PayPassword(command));
+        }
+    }
+
     /// Two signings of a payer, one for a merchant, which was cancelled.
     pub(crate) fn signed_up(&mut self) {
         let sealed = || Sealed { ciphertext: vec![7; 40], key: 1, mask: "138****1234".into(), class: DataClass::C2 };

@@ -242,6 +242,8 @@ transitions! {
                         | CancelReason::CardStopped, ..
                 },
         "certificates: certificate/tests.rs" Event::Certificate(_),
+        "secrets of API keys: api_key/tests.rs" Event::ApiKey(_),
+        "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
         "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
@@ -318,6 +320,16 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::CertificateExists,
             RefusalCode::CertificateState,
             RefusalCode::CertificatesTooMany,
+        ],
+    ),
+    ("secrets of API keys: api_key/tests.rs", &[RefusalCode::ApiKeyUnknown, RefusalCode::ApiKeyState]),
+    (
+        "pay passwords: pay_password/tests.rs",
+        &[
+            RefusalCode::PayPasswordUnknown,
+            RefusalCode::PayPasswordState,
+            RefusalCode::PayPasswordLocked,
+            RefusalCode::PayPasswordProof,
         ],
     ),
     (
