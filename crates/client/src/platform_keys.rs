@@ -145,3 +145,41 @@ impl PlatformKeys {
         authorization.verify_by(&**self.soft.as_ref().unwrap(), public, request).map_err(Error::Signing)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(serial: &str, scheme: &str, file: &str, encrypts: bool) -> PlatformKey {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/signing").join(file);
+        let public_key = std::fs::read_to_string(path).unwrap();
+        PlatformKey { serial_no: serial.to_owned(), scheme: scheme.to_owned(), public_key, encrypts }
+    }
+
+    #[test]
+    fn a_sealer_takes_sm2_before_rsa_and_what_it_seals_opens() {
+        let rsa = listed("PLATFORM-ENC-RSA-1", "RSA-OAEP-SHA256", "rsa.pub.pem", true);
+        let sm2 = listed("PLATFORM-ENC-SM2-2", "SM2-DER", "sm2.pub.pem", true);
+        let old = listed("PLATFORM-ENC-SM2-1", "SM2-DER", "sm2.pub.pem", false);
+        let keys = PlatformKeys::of(&[rsa.clone(), old.clone(), sm2]).unwrap();
+        let sealer = keys.sealer().unwrap();
+        assert_eq!(sealer.serial(), "PLATFORM-ENC-SM2-2");
+        assert!(!keys.knows("PLATFORM-ENC-SM2-2"), "a key to encrypt with verifies nothing");
+        assert_eq!(PlatformKeys::of(&[rsa]).unwrap().sealer().unwrap().serial(), "PLATFORM-ENC-RSA-1");
+        assert!(PlatformKeys::of(&[old]).unwrap().sealer().is_none());
+        assert!(matches!(sealer.seal(""), Err(Error::Encryption)));
+
+        let pem = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/signing/sm2.key.pem");
+        let der = der_of(&std::fs::read_to_string(pem).unwrap()).unwrap();
+        let soft = Soft::with_known_keys(0).unwrap();
+        // The number within PKCS #8.
+        let pair = soft.import(KeyKind::Sm2, &der[36..68]).unwrap();
+        let sealed = [sealer.seal("张三").unwrap(), sealer.seal("张三").unwrap()];
+        assert_ne!(sealed[0], sealed[1]);
+        for text in sealed {
+            let bytes = BASE64_STANDARD.decode(text.strip_prefix("encrypted:").unwrap()).unwrap();
+            let opened = soft.decrypt_with(pair, PublicKeyEncryption::Sm2Der, &bytes).unwrap();
+            assert_eq!(opened.as_slice(), "张三".as_bytes());
+        }
+    }
+}
