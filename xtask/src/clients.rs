@@ -20,8 +20,9 @@ pub(crate) const DOCUMENT: &str = "docs/openapi.json";
 /// The folders that hold nothing but what is generated.
 pub(crate) const FOLDERS: [&str; 2] = ["clients/typescript/src/generated/", "clients/bruno/calls/"];
 /// The tags of the operations that merchants use.
-const MERCHANTS: [&str; 15] = [
+const MERCHANTS: [&str; 17] = [
     "account",
+    "api_key",
     "certificate",
     "customer",
     "merchant",
@@ -32,6 +33,7 @@ const MERCHANTS: [&str; 15] = [
     "refund",
     "refusal",
     "settlement",
+    "sign_up",
     "split",
     "statement",
     "user",

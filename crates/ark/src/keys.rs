@@ -68,7 +68,10 @@ pub use self::{
     life::{Rotation, State, Step},
     operate::{BATCH_MAX, DataKey, RANDOM_MAX},
     place::{Home, PlaceError, PostgresConfig},
-    platform::{NamedMac, PLATFORM, RSA_SIGNING_KEY, SIGNING_KEY, VAULT_KEY, by_platform, ensure_platform_keys},
+    platform::{
+        ENCRYPTION_KEY, NamedMac, PAY_PASSWORD_KEY, PLATFORM, RSA_ENCRYPTION_KEY, RSA_SIGNING_KEY, SIGNING_KEY,
+        VAULT_KEY, by_platform, ensure_platform_keys,
+    },
     service::{KEYS_NAME, KeyService},
     text::{bytes_of, text_of},
     told::SelfTest,

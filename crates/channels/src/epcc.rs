@@ -143,6 +143,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: false,
         notifies: true,
+        sign_ups: true,
         settings: SETTINGS,
     };
     Ok(Arc::new(Epcc {

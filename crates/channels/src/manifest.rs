@@ -106,6 +106,8 @@ pub struct Manifest {
     pub lists_returns: bool,
     /// Whether it tells of itself what became of an operation.
     pub notifies: bool,
+    /// Whether agreements are signed over this interface, with a code by SMS.
+    pub sign_ups: bool,
     /// Its settings.
     pub settings: &'static [Setting],
 }

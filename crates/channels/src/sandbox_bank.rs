@@ -87,6 +87,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: true,
         notifies: true,
+        sign_ups: false,
         settings: SETTINGS,
     };
     Ok(Arc::new(SandboxBank { manifest, wire }))

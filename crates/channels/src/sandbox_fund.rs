@@ -82,6 +82,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: false,
         notifies: true,
+        sign_ups: false,
         settings: SETTINGS,
     };
     Ok(Arc::new(SandboxFund { manifest, wire }))

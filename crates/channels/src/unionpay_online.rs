@@ -161,6 +161,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: false,
         lists_returns: false,
         notifies: true,
+        sign_ups: false,
         settings: SETTINGS,
     };
     Ok(Arc::new(UnionPayOnline {

@@ -4,8 +4,8 @@
 use crate::client::{Client, IdempotencyKey};
 use crate::error::Error;
 use crate::model::{
-    Account, Code, Instrument, NewOrder, NewRefund, NewSplit, NewWebhook, NewWithdrawal, Order, Payout, PlatformKey,
-    Refund, Rows, Split, Webhook, WireDestination, WirePayout,
+    Account, Code, Instrument, NewOrder, NewRefund, NewSignUp, NewSplit, NewWebhook, NewWithdrawal, Order, Payout,
+    PlatformKey, Refund, Rows, SignUp, Split, Webhook, WireCode, WireDestination, WirePayout, WireSignUp,
 };
 use crate::pages::Pages;
 use crate::platform_keys::PlatformKeys;
@@ -131,6 +131,50 @@ impl Client {
     /// [`Error`].
     pub async fn account(&self, account: &str) -> Result<Account, Error> {
         self.get(&format!("/v1/accounts/{account}")).await
+    }
+
+    /// Has the bank compare the four elements and send a code to the holder's phone.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn request_sign_up(&self, new: &NewSignUp, key: &IdempotencyKey) -> Result<SignUp, Error> {
+        let sealer = self.sealer().await?;
+        let body = WireSignUp {
+            payer: &new.payer,
+            bank: &new.bank,
+            credit: new.credit,
+            account: sealer.seal(&new.account)?,
+            name: sealer.seal(&new.name)?,
+            certificate: sealer.seal(&new.certificate)?,
+            phone: sealer.seal(&new.phone)?,
+        };
+        self.post_sealed("/v1/sign-ups", key, &body, &sealer).await
+    }
+
+    /// Brings the code of the holder's phone. Where the answer says `Confirming`, bring it again under a new key.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn confirm_sign_up(&self, sign_up: &str, code: &str, key: &IdempotencyKey) -> Result<SignUp, Error> {
+        let sealer = self.sealer().await?;
+        let body = WireCode { code: sealer.seal(code)? };
+        self.post_sealed(&format!("/v1/sign-ups/{sign_up}/confirm"), key, &body, &sealer).await
+    }
+
+    /// Ends a signing, or its agreement here.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn cancel_sign_up(&self, sign_up: &str, key: &IdempotencyKey) -> Result<SignUp, Error> {
+        self.post_nothing(&format!("/v1/sign-ups/{sign_up}/cancel"), key).await
+    }
+
+    /// A signing.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn sign_up(&self, sign_up: &str) -> Result<SignUp, Error> {
+        self.get(&format!("/v1/sign-ups/{sign_up}")).await
     }
 
     /// Registers where the platform is to tell what happens.

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::credential::{Credential, now};
 use crate::error::{ApiError, Error};
 use crate::pages::Pages;
-use crate::platform_keys::PlatformKeys;
+use crate::platform_keys::{PlatformKeys, Sealer};
 
 /// A word under which something is done once, however often it is asked: 1 to 128 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +87,14 @@ impl fmt::Debug for Client {
     }
 }
 
+/// What is sent.
+#[derive(Default)]
+struct Body {
+    bytes: Vec<u8>,
+    /// The key of its encrypted fields.
+    sealed_for: Option<String>,
+}
+
 /// What one try brought.
 enum Tried {
     Body(Vec<u8>),
@@ -130,7 +138,7 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, Error> {
-        self.call("GET", target, None, Vec::new()).await
+        self.call("GET", target, None, Body::default()).await
     }
 
     /// Has something done, once.
@@ -143,8 +151,36 @@ impl Client {
         key: &IdempotencyKey,
         body: &impl Serialize,
     ) -> Result<T, Error> {
-        let body = serde_json::to_vec(body).map_err(Error::Body)?;
+        let body = Body { bytes: serde_json::to_vec(body).map_err(Error::Body)?, sealed_for: None };
         self.call("POST", target, Some(key), body).await
+    }
+
+    /// As [`Client::post`], with a body in which this sealer encrypted fields.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub async fn post_sealed<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        key: &IdempotencyKey,
+        body: &impl Serialize,
+        sealer: &Sealer,
+    ) -> Result<T, Error> {
+        let sealed_for = Some(sealer.serial().to_owned());
+        let body = Body { bytes: serde_json::to_vec(body).map_err(Error::Body)?, sealed_for };
+        self.call("POST", target, Some(key), body).await
+    }
+
+    /// What encrypts sensitive fields: of the keys that this client trusts, or of those that it asks for over a request signed with its
+    /// secret.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Encryption`] where the platform has no key for it.
+    pub async fn sealer(&self) -> Result<Sealer, Error> {
+        if let Some(sealer) = self.keys.sealer() {
+            return Ok(sealer);
+        }
+        self.platform_keys().await?.sealer().ok_or(Error::Encryption)
     }
 
     /// As [`Client::post`], without a body.
@@ -152,7 +188,7 @@ impl Client {
     /// # Errors
     /// As [`Client::post`].
     pub async fn post_nothing<T: DeserializeOwned>(&self, target: &str, key: &IdempotencyKey) -> Result<T, Error> {
-        self.call("POST", target, Some(key), Vec::new()).await
+        self.call("POST", target, Some(key), Body::default()).await
     }
 
     /// The rows of a list, page by page; `target` is its path with whatever narrows it.
@@ -166,7 +202,7 @@ impl Client {
         method: &'static str,
         target: &str,
         key: Option<&IdempotencyKey>,
-        body: Vec<u8>,
+        body: Body,
     ) -> Result<T, Error> {
         let what = format!("{method} {}", target.split('?').next().unwrap_or_default());
         let until = Instant::now().checked_add(self.patience.whole);
@@ -195,15 +231,18 @@ impl Client {
         method: &'static str,
         target: &str,
         key: Option<&IdempotencyKey>,
-        body: &[u8],
+        body: &Body,
     ) -> Result<Tried, Error> {
         let again = |why: String| Ok(Tried::Again { why, after: None });
-        let authorization = self.credential.authorize(&Request { method, target, body })?;
+        let authorization = self.credential.authorize(&Request { method, target, body: &body.bytes })?;
         let sent = if method == "GET" { reqwest::Method::GET } else { reqwest::Method::POST };
         let mut request = self.http.request(sent, format!("{}{target}", self.base)).timeout(self.patience.each);
         request = request.header("authorization", authorization.to_string()).header("accept", "application/json");
-        if !body.is_empty() {
-            request = request.header("content-type", "application/json").body(body.to_vec());
+        if !body.bytes.is_empty() {
+            request = request.header("content-type", "application/json").body(body.bytes.clone());
+        }
+        if let Some(serial) = &body.sealed_for {
+            request = request.header("lintel-encryption-serial", serial);
         }
         if let Some(IdempotencyKey(key)) = key {
             request = request.header("idempotency-key", key);

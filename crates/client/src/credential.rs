@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{CredentialError, Error};
 
-/// The serial number of every API secret.
+/// The serial number of everyone's first API secret.
 const SECRET_SERIAL: &str = "1";
 /// id-ecPublicKey's curve SM2 (GB/T 32918.5), as it stands in a PKCS #8 key.
 const SM2_CURVE: &[u8] = &[0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d];
@@ -42,6 +42,13 @@ impl Credential {
     pub fn secret(id: &str, secret_hex: &str) -> Result<Self, CredentialError> {
         let key = MacKey::from_hex(secret_hex.trim()).map_err(|_| CredentialError::Secret)?;
         Ok(Self { id: id.to_owned(), serial: SECRET_SERIAL.to_owned(), key: Key::Secret(key) })
+    }
+
+    /// The same, of a secret that was rotated: under this serial number.
+    #[must_use]
+    pub fn of_serial(mut self, serial: &str) -> Self {
+        serial.clone_into(&mut self.serial);
+        self
     }
 
     /// Of a private SM2 or RSA-2048 key in PEM (PKCS #8, as `openssl genpkey` writes it), whose public half is registered

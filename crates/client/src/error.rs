@@ -61,6 +61,11 @@ pub enum Error {
     /// The id or the serial number of the credential is in a form that cannot be sent.
     #[error(transparent)]
     Signing(SigningError),
+    /// A text that cannot be encrypted for the platform, or no key of the platform for it.
+    #[error(
+        "it cannot be encrypted for the platform: a field has 1 to 190 bytes, and GET /v1/platform-keys has a key for it"
+    )]
+    Encryption,
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes to sign with")]
     Random,
@@ -83,6 +88,7 @@ impl Error {
             | Self::Key
             | Self::Signing(_)
             | Self::Random
+            | Self::Encryption
             | Self::Address(_) => None,
         }
     }

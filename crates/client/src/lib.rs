@@ -14,7 +14,7 @@
 //! | [`calls`] | orders, payments, refunds, splits, withdrawals, webhooks |
 //! | [`model`] | what goes out and what comes back |
 //! | [`pages`] | lists, page by page |
-//! | [`platform_keys`] | the platform's public keys |
+//! | [`platform_keys`] | the platform's public keys, and what encrypts sensitive fields for it |
 //! | [`webhook`] | what the platform tells |
 //! | [`error`] | what went wrong, and what to do about it |
 //!
@@ -36,5 +36,5 @@ pub use client::{Client, IdempotencyKey, Patience};
 pub use credential::Credential;
 pub use error::{ApiError, Error, Remedy};
 pub use pages::Pages;
-pub use platform_keys::PlatformKeys;
+pub use platform_keys::{PlatformKeys, Sealer};
 pub use webhook::{Received, WebhookError};

@@ -172,6 +172,26 @@ statuses! {
     }
 }
 
+statuses! {
+    /// Where a signing stands.
+    SignUpStatus {
+        /// The bank is asked to send a code; what it said is not known.
+        Requested,
+        /// The phone was sent a code.
+        CodeSent,
+        /// A code went to the bank; what it said is not known.
+        Confirming,
+        /// The agreement pays.
+        Signed,
+        /// The bank refused it, or three codes were wrong.
+        Failed,
+        /// Its time was over before a code came.
+        Expired,
+        /// It pays nothing any more.
+        Cancelled,
+    }
+}
+
 /// An order.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Order {
@@ -356,6 +376,85 @@ pub struct Account {
     pub currency: String,
 }
 
+/// An agreement to debit a card that its holder is to sign (协议签约). The four elements are encrypted before they are sent; it is not shown.
+#[derive(Clone)]
+pub struct NewSignUp {
+    /// The user who will pay: `usr_…`.
+    pub payer: String,
+    /// The bank's interbank number, 12 digits.
+    pub bank: String,
+    /// Whether it is a credit card.
+    pub credit: bool,
+    /// The card's number.
+    pub account: String,
+    /// The holder's name: the payer's registered one.
+    pub name: String,
+    /// The number of the holder's certificate: the payer's registered one.
+    pub certificate: String,
+    /// The phone that the bank knows.
+    pub phone: String,
+}
+
+/// Shows who pays and nothing of a person.
+impl std::fmt::Debug for NewSignUp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("NewSignUp")
+            .field("payer", &self.payer)
+            .field("bank", &self.bank)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is sent of it.
+#[derive(Serialize)]
+pub(crate) struct WireSignUp<'a> {
+    pub(crate) payer: &'a str,
+    pub(crate) bank: &'a str,
+    pub(crate) credit: bool,
+    pub(crate) account: String,
+    pub(crate) name: String,
+    pub(crate) certificate: String,
+    pub(crate) phone: String,
+}
+
+/// A code that is sent.
+#[derive(Serialize)]
+pub(crate) struct WireCode {
+    pub(crate) code: String,
+}
+
+/// A signing.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SignUp {
+    /// `sgn_…`.
+    pub id: String,
+    /// Who will pay.
+    pub payer: String,
+    /// Where it stands. What the bank said is not known in `Requested` and `Confirming`: bring the code, or bring it again.
+    pub status: SignUpStatus,
+    /// The card's mask, which payments take.
+    pub account: String,
+    /// How many codes were wrong; three end it.
+    pub wrong_codes: u32,
+    /// The agreement's number, once signed: what payments take.
+    #[serde(default)]
+    pub agreement: Option<String>,
+    /// What the bank said of the four elements.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+}
+
+/// What the bank said of name, certificate, card and phone (实名核验).
+#[derive(Debug, Clone, Deserialize)]
+pub struct Verdict {
+    /// Whether they belong together.
+    pub matched: bool,
+    /// The channel's code where they do not.
+    #[serde(default)]
+    pub code: Option<String>,
+}
+
 /// Where the platform is to tell what happens.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewWebhook {
@@ -381,15 +480,18 @@ pub struct Webhook {
     pub status: String,
 }
 
-/// A key that the platform signs with.
+/// A key that the platform signs with, or that sensitive fields are encrypted with.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PlatformKey {
-    /// What `Lintel-Serial` names.
+    /// What `Lintel-Serial` or `Lintel-Encryption-Serial` names.
     pub serial_no: String,
-    /// `sm2_with_sm3` or `sha256_rsa2048`.
+    /// `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`; `SM2-DER` or `RSA-OAEP-SHA256`.
     pub scheme: String,
     /// In PEM.
     pub public_key: String,
+    /// Whether fields are encrypted with it now.
+    #[serde(default)]
+    pub encrypts: bool,
 }
 
 /// A stable code of an error.

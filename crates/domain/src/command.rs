@@ -9,6 +9,7 @@ use crate::account::{self, OpenAccount};
 use crate::acquiring::{self, AcquiringCommand};
 use crate::advance::{self, AdvanceCommand};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
+use crate::api_key::{self, ApiKeyCommand};
 use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
@@ -48,12 +49,14 @@ use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
 use crate::outflow::{self, OutflowCommand};
 use crate::own_transfer::{self, OwnTransferCommand};
+use crate::pay_password::{self, PayPasswordCommand};
 use crate::payout::{self, CreatePayout};
 use crate::recall;
 use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
+use crate::sign_up::{self, SignUpCommand};
 use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit};
 use crate::suspense::{self, AllocateSuspense};
@@ -233,6 +236,12 @@ pub enum Command {
     BlockList(BlockListCommand),
     /// Change a merchant's certificates.
     Certificate(CertificateCommand),
+    /// Rotate the secret of an API key, or end an old one.
+    ApiKey(ApiKeyCommand),
+    /// Set a pay password, or try one.
+    PayPassword(PayPasswordCommand),
+    /// Sign an agreement to debit a card.
+    SignUp(SignUpCommand),
     /// Change a merchant's webhooks.
     Webhook(WebhookCommand),
     /// Change limits or an account's class.
@@ -377,6 +386,15 @@ pub enum Reply {
     /// A certificate.
     #[n(90)]
     Certificate(#[n(0)] CertificateId),
+    /// A serial number of an API key's secret.
+    #[n(221)]
+    ApiKey(#[n(0)] crate::ids::ApiKeyId),
+    /// A user's pay password.
+    #[n(222)]
+    PayPassword(#[n(0)] UserId),
+    /// A signing of an agreement.
+    #[n(220)]
+    SignUp(#[n(0)] crate::ids::SignUpId),
     /// A webhook.
     #[n(213)]
     Webhook(#[n(0)] crate::ids::WebhookId),
@@ -517,6 +535,9 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
         Command::Certificate(command) => certificate::decide(draft, command),
+        Command::ApiKey(command) => api_key::decide(draft, command),
+        Command::PayPassword(command) => pay_password::decide(draft, command),
+        Command::SignUp(command) => sign_up::decide(draft, command),
         Command::Webhook(command) => webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),

@@ -6,6 +6,7 @@ use crate::account::Account;
 use crate::acquiring::AcquiringEvent;
 use crate::advance::AdvanceEvent;
 use crate::agreement::{self, Agreement};
+use crate::api_key::ApiKeyEvent;
 use crate::approval::ApprovalEvent;
 use crate::arrears::ArrearsEvent;
 use crate::attempt::{Attempt, FailureClass, Outcome};
@@ -38,12 +39,14 @@ use crate::operator::OperatorEvent;
 use crate::order::{ClearedOrder, Order, OrderStatus};
 use crate::outflow::OutflowEvent;
 use crate::own_transfer::OwnTransferEvent;
+use crate::pay_password::PayPasswordEvent;
 use crate::payout::{CancelReason, Payout, PayoutFailure};
 use crate::recall::Recalled;
 use crate::refund::{self, Refund};
 use crate::reserve_line::ReserveLineEvent;
 use crate::restriction::Restriction;
 use crate::settlement::Settlement;
+use crate::sign_up::SignUpEvent;
 use crate::site_weight::SiteWeightEvent;
 use crate::split::Split;
 use crate::suspense::SuspenseEvent;
@@ -534,6 +537,15 @@ pub enum Event {
     /// A merchant's certificate was registered or revoked.
     #[n(220)]
     Certificate(#[n(0)] CertificateEvent),
+    /// The secret of an API key was rotated or ended.
+    #[n(231)]
+    ApiKey(#[n(0)] ApiKeyEvent),
+    /// A pay password was set or tried.
+    #[n(232)]
+    PayPassword(#[n(0)] PayPasswordEvent),
+    /// The signing of an agreement went on.
+    #[n(230)]
+    SignUp(#[n(0)] SignUpEvent),
     /// A merchant's webhook was registered, changed or removed.
     #[n(245)]
     Webhook(#[n(0)] WebhookEvent),

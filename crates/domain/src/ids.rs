@@ -142,6 +142,10 @@ ids! {
     BlockEntryId = "blk";
     /// A certificate of a merchant.
     CertificateId = "crt";
+    /// A serial number of an API key's secret.
+    ApiKeyId = "aky";
+    /// A signing of an agreement to debit a card (协议签约).
+    SignUpId = "sgn";
     /// A webhook (回调) of a merchant.
     WebhookId = "whk";
     /// A bank card that sent a withdrawal back.

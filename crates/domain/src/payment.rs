@@ -35,7 +35,7 @@ use crate::order::{ItemKind, Order, OrderStatus, can_pay, name_fits, refuse_bloc
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
-use crate::{clearing, front_page, refund};
+use crate::{clearing, front_page, refund, sign_up};
 
 mod cascade;
 #[cfg(test)]
@@ -119,12 +119,13 @@ const fn next(card: Stand, fund: Stand) -> Next {
 ///
 /// # Errors
 /// `order_unknown`, `order_state`, `order_amount` unless Σ instruments = amount, `instrument_not_allowed`,
-/// `amount_not_positive`, `value_invalid`, `blocked`.
+/// `amount_not_positive`, `value_invalid`, `blocked`; `agreement_not_own`, `sign_up_state` for an agreement that was signed here.
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
     can_pay(draft.state, order)?;
     check_instruments(order, &instruments)?;
     refuse_blocked(draft, order.merchant, order.payer, &instruments)?;
+    sign_up::check_instruments(draft.state, order.payer, &instruments)?;
     let legs = legs_of(draft.state, order, instruments);
     draft.emit(Event::OrderTried { order: id, legs });
     drive(draft, id)?;

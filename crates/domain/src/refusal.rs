@@ -151,6 +151,17 @@ codes! {
     241 WebhookState "webhook_state" "The webhook is removed.";
     242 WebhookUrl "webhook_url" "The address is too long, or is not called here: outside a sandbox it must begin with https://.";
     243 WebhooksTooMany "webhooks_too_many" "The merchant has as many webhooks as it may; one must be removed first.";
+    263 SignUpUnknown "sign_up_unknown" "No signing of an agreement has this id.";
+    264 SignUpState "sign_up_state" "The signing's state does not allow this, or its agreement is cancelled.";
+    265 SignUpExists "sign_up_exists" "The card is signed for this customer at this network already.";
+    266 SignUpsTooMany "sign_ups_too_many" "As many signings of the customer wait for a code as may.";
+    267 AgreementNotOwn "agreement_not_own" "The agreement was signed by another customer than the one who would pay.";
+    268 ApiKeyUnknown "api_key_unknown" "The caller has no old secret of this serial number.";
+    269 ApiKeyState "api_key_state" "The secret ended, is the newest, or another one still signs beside it.";
+    270 PayPasswordUnknown "pay_password_unknown" "The user has no pay password.";
+    271 PayPasswordState "pay_password_state" "The user has a pay password already, or none to change, or it was set anew meanwhile.";
+    272 PayPasswordLocked "pay_password_locked" "Five tries of the pay password were wrong; it is locked for a day, or until it is reset.";
+    273 PayPasswordProof "pay_password_proof" "The real-name check does not reset this pay password: another customer's, too old, or used.";
     154 RetryRuleUnknown "retry_rule_unknown" "No rule of retries has this id.";
     100 FreezeExceeded "freeze_exceeded" "More than the freeze bites on in this account.";
     101 StopPaymentRepeated "stop_payment_repeated" "The authority has had a stop-payment here; a freeze must follow.";

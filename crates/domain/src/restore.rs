@@ -38,7 +38,7 @@ use crate::reserve_line::{self, LineTarget};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
 use crate::tree::{self, RunCause, TreeLink, TreeRun};
-use crate::{bank_card, block_list, freeze, front_page, suspense, withdrawal, withdrawal_plan};
+use crate::{bank_card, block_list, freeze, front_page, sign_up, suspense, withdrawal, withdrawal_plan};
 
 /// What of the state is no row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -236,6 +236,9 @@ impl State {
         self.certificate_keys = Index::restored(
             all(&self.certificates).map(|certificate| (certificate.public_key.clone(), certificate.id)),
         );
+        self.owner_api_keys = Index::restored(all(&self.api_keys).map(|key| ((key.owner, key.id), ())));
+        self.customer_sign_ups = Index::restored(all(&self.sign_ups).filter_map(sign_up::customer_key));
+        self.sign_up_agreements = Index::restored(all(&self.sign_ups).filter_map(sign_up::agreement_key));
         self.merchant_webhooks =
             Index::restored(all(&self.webhooks).map(|webhook| ((webhook.merchant, webhook.id), ())));
         self.blocked = Index::restored(all(&self.block_entries).filter_map(block_list::index_key));
@@ -328,6 +331,7 @@ impl State {
         let timers = timers.chain(all(&self.approvals).filter_map(approval_timer));
         let timers = timers.chain(all(&self.withdrawals).filter_map(withdrawal::timer));
         let timers = timers.chain(all(&self.attempts).filter_map(front_page::timer));
+        let timers = timers.chain(all(&self.sign_ups).filter_map(sign_up::timer));
         self.timers = Index::restored(timers);
     }
 }

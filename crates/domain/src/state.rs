@@ -31,8 +31,8 @@ use crate::ids::{
     AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId,
     BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, CertificateId, ChargebackId,
     ClearingId, CustomerId, FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, QuotaChargeId,
-    ReserveBalanceId, ReserveLineId, RetryRuleId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId, TreeRunId,
-    UserId, WebhookId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
+    ReserveBalanceId, ReserveLineId, RetryRuleId, SignUpId, StreamId, SuspenseId, TemplateId, TerminalId, TreeLinkId,
+    TreeRunId, UserId, WebhookId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
 };
 use crate::index::Index;
 use crate::initialise::Genesis;
@@ -81,6 +81,8 @@ pub enum Timer {
     Approval(ApprovalId),
     /// A page that nobody fetched expires.
     FrontPage(AttemptId),
+    /// A signing that no code came for expires.
+    SignUp(SignUpId),
 }
 
 /// When a row of a table leaves memory; never, in most.
@@ -286,6 +288,12 @@ state! {
         block_entries: BlockEntry,
         /// Certificates of merchants.
         certificates: Certificate,
+        /// Serial numbers of API keys' secrets, of those who rotated.
+        api_keys: crate::api_key::ApiKey,
+        /// Pay passwords, by the user's id.
+        pay_passwords: crate::pay_password::PayPassword,
+        /// Signings of agreements to debit cards.
+        sign_ups: crate::sign_up::SignUp,
         /// Webhooks of merchants.
         webhooks: Webhook,
         /// Versions of the limits.
@@ -410,6 +418,12 @@ state! {
         merchant_certificates: (MerchantId, CertificateId) => (),
         /// Certificates by their public key.
         certificate_keys: Vec<u8> => CertificateId,
+        /// Serial numbers of each caller's secret.
+        owner_api_keys: (crate::api_key::KeyOwner, crate::ids::ApiKeyId) => (),
+        /// Signings of each customer that wait or are signed.
+        customer_sign_ups: (CustomerId, SignUpId) => (),
+        /// Signings by the number of their agreement.
+        sign_up_agreements: (Rail, String) => SignUpId,
         /// Webhooks of each merchant.
         merchant_webhooks: (MerchantId, WebhookId) => (),
         /// Bank cards that were not verified since they sent money back.

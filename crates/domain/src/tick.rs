@@ -7,7 +7,7 @@ use crate::draft::Draft;
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::state::Timer;
-use crate::{approval, freeze, front_page, hold, tree, withdrawal};
+use crate::{approval, freeze, front_page, hold, sign_up, tree, withdrawal};
 
 /// The most timers that one tick carries out; the next tick takes the rest.
 pub const MAX_PER_TICK: usize = 1_000;
@@ -38,6 +38,7 @@ pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
             Timer::TreeRules(parent) => swept = swept.saturating_add(tree::run_due(draft, parent)),
             Timer::Approval(id) => approval::expire(draft, id),
             Timer::FrontPage(id) => front_page::expire(draft, id)?,
+            Timer::SignUp(id) => sign_up::expire(draft, id),
         }
     }
     Ok(Reply::Done)

@@ -34,6 +34,7 @@ use crate::money::{Currency, Minor, positive};
 use crate::order::name_fits;
 use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
+use crate::sign_up;
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
 
@@ -221,7 +222,8 @@ pub enum TopUpEvent {
 ///
 /// # Errors
 /// `amount_not_positive`, `account_unknown`, `account_closed`, `subject_not_allowed`, `currency_mismatch`,
-/// `account_restricted`, `value_invalid` for the agreement or the mask, `blocked`.
+/// `account_restricted`, `value_invalid` for the agreement or the mask, `blocked`; `agreement_not_own`, `sign_up_state` for an
+/// agreement that was signed here.
 pub fn decide(draft: &mut Draft<'_>, command: TopUpCommand) -> Result<Reply, Refusal> {
     let TopUpCommand::Create(command) = command;
     check(draft.state, draft.context.now, &command)?;
@@ -268,6 +270,9 @@ fn check(state: &State, now: Time, command: &CreateTopUp) -> Result<(), Refusal>
     if account.restriction.in_barred {
         let message = format!("{} is restricted: no money may come in", account.id);
         return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
+    }
+    if let Some(customer) = state.customer_of(account.owner) {
+        sign_up::check(state, customer, Rail::Epcc, &command.agreement)?;
     }
     let card = Blocked::Card(command.agreement.clone());
     let device = command.device.clone().map(Blocked::Device);

@@ -1,8 +1,10 @@
-//! Merchants' webhooks (商户回调): where a merchant is told what became of its orders, refunds, payouts and settlements.
+//! Merchants' webhooks (商户回调): where a merchant is told what became of its orders, refunds, payouts, settlements, top-ups, transfers
+//! and card transactions.
 //!
 //! ```text
 //!  register ─► ENABLED ◄─ change ─► DISABLED
 //!                 └──── remove ────────┴─► REMOVED
+//!  ping ─► an announcement for that webhook alone, whatever kinds it wants
 //!  event ─► an announcement for each enabled webhook of the merchant that wants its kind ─► a delivery, outside the journal
 //! ```
 //! Who is told, and where, is a business fact: it is in the journal, and each event is announced to the webhooks that stood when
@@ -67,11 +69,32 @@ pub enum WebhookKind {
     /// A settlement was made.
     #[n(8)]
     SettlementMade,
+    /// A top-up of an account of the merchant's: the money is there.
+    #[n(9)]
+    TopUpSucceeded,
+    /// A top-up did not come; the channel may still say later that it did.
+    #[n(10)]
+    TopUpFailed,
+    /// A transfer from or to an account of the merchant's.
+    #[n(11)]
+    TransferMade,
+    /// The issuer said yes to a card transaction at a terminal of the merchant's.
+    #[n(12)]
+    CardTransactionApproved,
+    /// Somebody said no to one.
+    #[n(13)]
+    CardTransactionDeclined,
+    /// One was taken back.
+    #[n(14)]
+    CardTransactionReversed,
+    /// Somebody wants to see a delivery. No webhook asks for it: it goes to the one that is pinged.
+    #[n(15)]
+    Ping,
 }
 
 impl WebhookKind {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
+    /// Every kind that a webhook may want.
+    pub const ALL: [Self; 15] = [
         Self::OrderPaid,
         Self::OrderFailed,
         Self::OrderClosed,
@@ -81,6 +104,12 @@ impl WebhookKind {
         Self::PayoutFailed,
         Self::PayoutReturned,
         Self::SettlementMade,
+        Self::TopUpSucceeded,
+        Self::TopUpFailed,
+        Self::TransferMade,
+        Self::CardTransactionApproved,
+        Self::CardTransactionDeclined,
+        Self::CardTransactionReversed,
     ];
 
     /// The name in API and files.
@@ -96,6 +125,13 @@ impl WebhookKind {
             Self::PayoutFailed => "payout.failed",
             Self::PayoutReturned => "payout.returned",
             Self::SettlementMade => "settlement.made",
+            Self::TopUpSucceeded => "top_up.succeeded",
+            Self::TopUpFailed => "top_up.failed",
+            Self::TransferMade => "transfer.made",
+            Self::CardTransactionApproved => "card_transaction.approved",
+            Self::CardTransactionDeclined => "card_transaction.declined",
+            Self::CardTransactionReversed => "card_transaction.reversed",
+            Self::Ping => "ping",
         }
     }
 }
@@ -167,7 +203,8 @@ impl Webhook {
     #[must_use]
     pub const fn allowed_actions(&self) -> &'static [&'static str] {
         match self.status {
-            WebhookStatus::Enabled | WebhookStatus::Disabled => &["change", "remove", "replay"],
+            WebhookStatus::Enabled => &["change", "remove", "replay", "ping"],
+            WebhookStatus::Disabled => &["change", "remove", "replay"],
             WebhookStatus::Removed => &[],
         }
     }
@@ -210,6 +247,8 @@ pub enum WebhookCommand {
     Change(ChangeWebhook),
     /// Remove one, for ever.
     Remove(WebhookId),
+    /// Have one told a ping.
+    Ping(WebhookId),
 }
 
 /// What happened to webhooks.
@@ -221,12 +260,15 @@ pub enum WebhookEvent {
     /// One was changed or removed: its new image.
     #[n(1)]
     Changed(#[n(0)] Webhook),
+    /// One is to be told a ping.
+    #[n(2)]
+    Pinged(#[n(0)] WebhookId),
 }
 
 /// Changes a merchant's webhooks.
 ///
 /// # Errors
-/// `merchant_unknown`, `webhook_unknown`; `webhook_state` for one that is removed; `webhook_url` for an address that is too long
+/// `merchant_unknown`, `webhook_unknown`; `webhook_state` for one that is removed, and for a ping to one that is disabled; `webhook_url` for an address that is too long
 /// or, outside a sandbox, not `https`; `value_invalid` without kinds, or without a change; `webhooks_too_many`.
 pub fn decide(draft: &mut Draft<'_>, command: WebhookCommand) -> Result<Reply, Refusal> {
     match command {
@@ -236,6 +278,14 @@ pub fn decide(draft: &mut Draft<'_>, command: WebhookCommand) -> Result<Reply, R
             let mut webhook = draft.state.webhook_to_change(id)?.clone();
             webhook.status = WebhookStatus::Removed;
             Ok(changed(draft, webhook))
+        }
+        WebhookCommand::Ping(id) => {
+            if draft.state.webhook_to_change(id)?.status == WebhookStatus::Disabled {
+                let message = format!("{id} is disabled and told nothing; enable it first");
+                return Err(Refusal::new(RefusalCode::WebhookState, "webhook", message));
+            }
+            draft.emit(Event::Webhook(WebhookEvent::Pinged(id)));
+            Ok(Reply::Webhook(id))
         }
     }
 }
@@ -357,5 +407,7 @@ pub(crate) fn apply(state: &mut State, event: &WebhookEvent) {
             state.webhooks.insert(webhook.id.0, webhook.clone());
         }
         WebhookEvent::Changed(webhook) => state.webhooks.insert(webhook.id.0, webhook.clone()),
+        // It is announced, which is all.
+        WebhookEvent::Pinged(_) => {}
     }
 }

@@ -14,6 +14,8 @@ pub const BANK_ACCOUNT: Field = Field::new("bank_account.number", Kind::BankAcco
 /// The name of its holder.
 pub const BANK_ACCOUNT_NAME: Field = Field::new("bank_account.name", Kind::Name);
 
+/// Salt and tag of a user's pay password, sealed for the customer.
+pub const PAY_PASSWORD: Field = Field::new("user.pay_password", Kind::Credential);
 /// Where a terminal stands; it is sealed for the customer that its merchant is.
 pub const TERMINAL_ADDRESS: Field = Field::new("terminal.address", Kind::Address);
 

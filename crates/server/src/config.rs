@@ -39,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) sandbox: bool,
     pub(crate) clock: ClockKind,
     pub(crate) log: LogFormat,
+    pub(crate) personal_fields: PersonalFields,
     pub(crate) journal: JournalConfig,
     pub(crate) store: Place,
     pub(crate) calendar: BTreeMap<String, WireYear>,
@@ -62,6 +63,14 @@ pub(crate) struct Config {
 pub(crate) enum ClockKind {
     Wall,
     Manual,
+}
+
+/// How merchants send personal texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PersonalFields {
+    Either,
+    Encrypted,
 }
 
 /// What a place is called that is the embedded default.

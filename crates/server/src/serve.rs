@@ -28,7 +28,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
-use crate::http::{self, App, Certificates, Parts};
+use crate::http::{self, ApiKeys, App, Certificates, Parts};
 use crate::pos::Pos;
 use crate::pos::card_link::CardLink;
 use crate::shell::books::Books;
@@ -120,8 +120,10 @@ pub(crate) fn run_until(
         rewrapper: rewrapping.way(),
         ark,
         clock,
+        personal_fields: config.personal_fields,
         nonces: Arc::default(),
         certificates: Certificates::new()?,
+        api_keys: ApiKeys::default(),
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),

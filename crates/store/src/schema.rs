@@ -78,6 +78,9 @@ const FILES: &[File] = files![
     "0055_webhook_delivery.sql",
     "0056_channel_rate.sql",
     "0057_terminal_parameter.sql",
+    "0060_sign_up.sql",
+    "0061_api_key.sql",
+    "0062_pay_password.sql",
     "0070_outflow.sql",
 ];
 

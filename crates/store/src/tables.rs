@@ -6,6 +6,7 @@ use domain::account::Account;
 use domain::acquiring::Acquiring;
 use domain::advance::{Advance, AdvancePolicy};
 use domain::agreement::{Agreement, AgreementPayment};
+use domain::api_key::ApiKey;
 use domain::approval::Approval;
 use domain::arrears::Arrears;
 use domain::attempt::Attempt;
@@ -33,11 +34,13 @@ use domain::operator::Operator;
 use domain::order::Order;
 use domain::outflow::Outflow;
 use domain::own_transfer::OwnTransfer;
+use domain::pay_password::PayPassword;
 use domain::payout::Payout;
 use domain::recall::{Left, RowId};
 use domain::refund::Refund;
 use domain::reserve_line::{ReserveBalance, ReserveLine};
 use domain::settlement::Settlement;
+use domain::sign_up::SignUp;
 use domain::site_weight::SiteWeights;
 use domain::split::Split;
 use domain::state::Changes;
@@ -133,6 +136,9 @@ tables! {
     approvals: Approval,
     block_entries: BlockEntry,
     certificates: Certificate,
+    api_keys: ApiKey,
+    pay_passwords: PayPassword,
+    sign_ups: SignUp,
     webhooks: Webhook,
     limit_policies: LimitPolicy,
     account_limits: AccountLimit,

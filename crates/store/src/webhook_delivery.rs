@@ -188,6 +188,10 @@ pub fn object(announced: &Announced) -> String {
         Announced::Refund { id, .. } => id.to_string(),
         Announced::Payout { id, .. } => id.to_string(),
         Announced::Settlement { id, .. } => id.to_string(),
+        Announced::TopUp { id, .. } => id.to_string(),
+        Announced::Transfer { id, .. } => id.to_string(),
+        Announced::CardTransaction { id, .. } => id.to_string(),
+        Announced::Webhook { id } => id.to_string(),
     }
 }
 

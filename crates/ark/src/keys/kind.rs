@@ -1,7 +1,7 @@
 //! Kinds and purposes of named keys, fixed at birth.
 //!
 //! ```text
-//!  general         encrypt, sign, mac, wrap                       kinds of the provider
+//!  general         encrypt, decrypt, sign, mac, wrap              kinds of the provider
 //!  of a terminal   terminal-master ─ wraps ─► terminal-pin, terminal-mac, terminal-track     DES (MACs), triple DES, SM4
 //!  of a zone       zone-master     ─ wraps ─► zone-pin, zone-mac, zone-track                 the same
 //!  …-derive        makes keys of its own side from factors, and does nothing else
@@ -96,6 +96,8 @@ impl fmt::Display for Kind {
 pub enum Purpose {
     /// Encrypt, decrypt, data keys: SM4 and AES.
     Encrypt,
+    /// Decrypt what others encrypted for the public key: SM2, RSA. Such a pair never signs.
+    Decrypt,
     /// Sign and verify: SM2, RSA, P-256, Ed25519.
     Sign,
     /// Tags: HMAC-SM3, CMAC of SM4 and AES.
@@ -110,8 +112,9 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Encrypt,
+        Self::Decrypt,
         Self::Sign,
         Self::Mac,
         Self::Wrap,
@@ -132,6 +135,7 @@ impl Purpose {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Encrypt => "encrypt",
+            Self::Decrypt => "decrypt",
             Self::Sign => "sign",
             Self::Mac => "mac",
             Self::Wrap => "wrap",
@@ -159,7 +163,7 @@ impl Purpose {
     pub const fn duty(self) -> Option<Duty> {
         match self {
             Self::Terminal(duty) | Self::Zone(duty) => Some(duty),
-            Self::Encrypt | Self::Sign | Self::Mac | Self::Wrap => None,
+            Self::Encrypt | Self::Decrypt | Self::Sign | Self::Mac | Self::Wrap => None,
         }
     }
 
@@ -168,7 +172,7 @@ impl Purpose {
         match self {
             Self::Terminal(_) => Self::Terminal(duty),
             Self::Zone(_) => Self::Zone(duty),
-            Self::Encrypt | Self::Sign | Self::Mac | Self::Wrap => self,
+            Self::Encrypt | Self::Decrypt | Self::Sign | Self::Mac | Self::Wrap => self,
         }
     }
 
@@ -177,17 +181,20 @@ impl Purpose {
     pub fn takes(self, kind: impl Into<Kind>) -> bool {
         match (self, kind.into()) {
             (Self::Terminal(duty) | Self::Zone(duty), Kind::Financial(cipher)) => duty.allows(cipher).is_ok(),
-            (Self::Encrypt | Self::Sign | Self::Mac | Self::Wrap, Kind::General(kind)) => self.takes_general(kind),
+            (Self::Encrypt | Self::Decrypt | Self::Sign | Self::Mac | Self::Wrap, Kind::General(kind)) => {
+                self.takes_general(kind)
+            }
             (Self::Terminal(_) | Self::Zone(_), Kind::General(_))
-            | (Self::Encrypt | Self::Sign | Self::Mac | Self::Wrap, Kind::Financial(_)) => false,
+            | (Self::Encrypt | Self::Decrypt | Self::Sign | Self::Mac | Self::Wrap, Kind::Financial(_)) => false,
         }
     }
 
     fn takes_general(self, kind: KeyKind) -> bool {
         match kind {
-            KeyKind::Sm4 | KeyKind::Aes128 | KeyKind::Aes256 => self != Self::Sign,
+            KeyKind::Sm4 | KeyKind::Aes128 | KeyKind::Aes256 => !matches!(self, Self::Sign | Self::Decrypt),
             KeyKind::HmacSm3 => self == Self::Mac,
-            KeyKind::Sm2 | KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::P256 | KeyKind::Ed25519 => self == Self::Sign,
+            KeyKind::Sm2 | KeyKind::Rsa2048 | KeyKind::Rsa3072 => matches!(self, Self::Sign | Self::Decrypt),
+            KeyKind::P256 | KeyKind::Ed25519 => self == Self::Sign,
             KeyKind::TripleDes2 | KeyKind::TripleDes3 => false,
         }
     }

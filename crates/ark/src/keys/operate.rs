@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     audit::{self, Act},
-    provider::{Authentication, Check, KeyError, KeyHandle, KeyKind, Signing},
+    provider::{Authentication, Check, KeyError, KeyHandle, KeyKind, PublicKeyEncryption, Signing},
 };
 
 /// Values in one batch at most.
@@ -45,7 +45,8 @@ impl KeyService {
         self.operate(by, name, "encrypt", |open, key, used| self.seal_under(open, key, used, context, message))
     }
 
-    /// Decrypts what [`KeyService::encrypt`] made of this key, under any version that may still open.
+    /// Decrypts what [`KeyService::encrypt`] made of this key, under any version that may still open. Of a pair that decrypts: what
+    /// anyone encrypted for the public key of the version that `ark:vN:…` names, SM2 in DER or RSA-OAEP with SHA-256, without a context.
     ///
     /// # Errors
     /// [`Error::Decryption`] for whatever is wrong with the text or the context; [`Error::Version`], [`Error::State`],
@@ -286,13 +287,29 @@ impl KeyService {
         context: &Context,
         ciphertext: &str,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        of_purpose(key, Purpose::Encrypt, "decrypt")?;
+        let pair = key.row.purpose == Purpose::Decrypt;
+        if !pair {
+            of_purpose(key, Purpose::Encrypt, "decrypt")?;
+        }
         let (number, sealed) = text::parse(ciphertext).ok_or(Error::Decryption)?;
         *used = number;
         let version = key.version(number)?;
         let handle = self.allowed(key, version, Use::Open, "decrypt", by.compromised_too)?;
+        if pair {
+            return if context.is_empty() { self.open_for(key, handle, &sealed) } else { Err(Error::Decryption) };
+        }
         let associated = text::associated(&key.row.uid, number, context)?;
         Ok(self.provider.open(handle, &associated, &sealed)?)
+    }
+
+    /// Opens what was encrypted for a pair.
+    fn open_for(&self, key: &Key, handle: KeyHandle, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let scheme = if key.row.kind.is(KeyKind::Sm2) {
+            PublicKeyEncryption::Sm2Der
+        } else {
+            PublicKeyEncryption::RsaOaepSha256
+        };
+        Ok(self.provider.decrypt_with(handle, scheme, sealed)?)
     }
 
     /// The version that protects now, its use counted.

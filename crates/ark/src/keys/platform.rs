@@ -17,6 +17,14 @@ pub const SIGNING_KEY: &str = "platform/signing";
 /// Signs the gateway's answers to merchants who sign with RSA (RSA-2048); made for the first of them.
 pub const RSA_SIGNING_KEY: &str = "platform/signing-rsa";
 
+/// Decrypts what merchants encrypt for the platform (SM2).
+pub const ENCRYPTION_KEY: &str = "platform/encryption";
+/// Decrypts what merchants who have RSA encrypt for the platform (RSA-2048); made with [`RSA_SIGNING_KEY`].
+pub const RSA_ENCRYPTION_KEY: &str = "platform/encryption-rsa";
+
+/// Makes the tags of pay passwords (HMAC-SM3): with it and a tag, a million tries would find the password, so it never leaves.
+pub const PAY_PASSWORD_KEY: &str = "platform/pay-password";
+
 /// A use by the platform itself, for the trail, whose time is the machine's.
 #[must_use]
 pub fn by_platform(reason: &str) -> By<'_> {
@@ -29,7 +37,10 @@ pub fn by_platform(reason: &str) -> By<'_> {
 /// # Errors
 /// Those of [`KeyUse::ensure`].
 pub fn ensure_platform_keys(keys: &dyn KeyUse) -> Result<(), Error> {
-    keys.ensure(&by_platform("first start"), &Spec::new(SIGNING_KEY, KeyKind::Sm2, Purpose::Sign)).map(drop)
+    let by = by_platform("first start");
+    keys.ensure(&by, &Spec::new(SIGNING_KEY, KeyKind::Sm2, Purpose::Sign))?;
+    keys.ensure(&by, &Spec::new(ENCRYPTION_KEY, KeyKind::Sm2, Purpose::Decrypt))?;
+    keys.ensure(&by, &Spec::new(PAY_PASSWORD_KEY, KeyKind::HmacSm3, Purpose::Mac)).map(drop)
 }
 
 /// A MAC key by its name, for a protocol whose tags carry no version: the current version makes them, and one before is still

@@ -86,6 +86,7 @@ impl KeyRow {
             Purpose::Terminal(Duty::Master | Duty::Derive)
             | Purpose::Zone(_)
             | Purpose::Encrypt
+            | Purpose::Decrypt
             | Purpose::Sign
             | Purpose::Mac
             | Purpose::Wrap => 1,

@@ -3,11 +3,14 @@
 use std::{fs, path::Path, sync::Arc};
 
 use ark::{
-    KeyService, Soft,
+    KeyService, Provider as _, Soft,
     ceremony::{RootKey, Share},
     financial::{Purpose as Duty, TerminalCipher},
-    keys::{self, BATCH_MAX, By, Context, Error, KEYS_NAME, Purpose, Rotation, Spec, State, Step, TOMBSTONES_NAME},
-    provider::KeyKind,
+    keys::{
+        self, BATCH_MAX, By, Context, Error, KEYS_NAME, KeyUse as _, Purpose, Rotation, Spec, State, Step,
+        TOMBSTONES_NAME,
+    },
+    provider::{KeyKind, PublicKeyEncryption},
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -43,6 +46,10 @@ fn context(value: &str) -> Context {
     Context::from([("merchant".to_owned(), value.to_owned())])
 }
 
+fn for_pair(kind: KeyKind) -> PublicKeyEncryption {
+    if kind == KeyKind::Sm2 { PublicKeyEncryption::Sm2Der } else { PublicKeyEncryption::RsaOaepSha256 }
+}
+
 fn code<T>(result: Result<T, Error>) -> &'static str {
     result.map_or_else(|error| error.code(), |_| "ok")
 }
@@ -67,6 +74,11 @@ fn every_kind_does_what_it_is_for_and_survives_a_restart() {
                 Purpose::Encrypt => service.encrypt(&BY, &name, &context("1"), b"message").expect("encrypted"),
                 Purpose::Sign => service.sign(&BY, &name, b"message").expect("signed"),
                 Purpose::Mac => service.hmac(&BY, &name, b"message").expect("tagged"),
+                Purpose::Decrypt => {
+                    let public = service.public_key(&name).expect("open").expect("a pair");
+                    let sealed = soft().encrypt_for(&public, for_pair(kind), b"message").expect("encrypted");
+                    keys::text_of(1, &sealed)
+                }
                 Purpose::Wrap | Purpose::Terminal(_) | Purpose::Zone(_) => continue,
             };
             assert!(text.starts_with("ark:v1:"), "{text}");
@@ -88,7 +100,17 @@ fn every_kind_does_what_it_is_for_and_survives_a_restart() {
                 assert_eq!(opened.as_slice(), b"message");
                 assert_eq!(code(service.sign(&BY, &name, b"message")), "key_usage");
             }
+            Purpose::Decrypt => {
+                let opened = service.decrypt(&BY, &name, &Context::new(), &text).expect("decrypted");
+                assert_eq!(opened.as_slice(), b"message");
+                assert_eq!(code(service.decrypt(&BY, &name, &context("1"), &text)), "decryption_failed", "no context");
+                assert_eq!(code(service.decrypt(&BY, &name, &Context::new(), "ark:v1:AAAA")), "decryption_failed");
+                assert_eq!(code(service.decrypt(&BY, &name, &Context::new(), "ark:v2:AAAA")), "key_version");
+                assert_eq!(code(service.sign(&BY, &name, b"message")), "key_usage", "such a pair never signs");
+                assert_eq!(code(service.encrypt(&BY, &name, &Context::new(), b"message")), "key_usage");
+            }
             Purpose::Sign => {
+                assert_eq!(code(service.decrypt(&BY, &name, &Context::new(), &text)), "key_usage");
                 service.verify(&BY, &name, b"message", &text).expect("verified");
                 assert_eq!(code(service.verify(&BY, &name, b"other", &text)), "signature_invalid");
             }

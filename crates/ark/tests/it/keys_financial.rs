@@ -308,9 +308,12 @@ fn what_a_key_is_for_is_fixed_when_it_is_made() {
         assert_eq!(code(service.export(&BY, &name, 1, "wrap")), "key_usage", "{name}: not under a general key");
         let (own, other) = match purpose {
             Purpose::Zone(_) => ("zone-master/sm4", "terminal-master/sm4"),
-            Purpose::Terminal(_) | Purpose::Encrypt | Purpose::Sign | Purpose::Mac | Purpose::Wrap => {
-                ("terminal-master/sm4", "zone-master/sm4")
-            }
+            Purpose::Terminal(_)
+            | Purpose::Encrypt
+            | Purpose::Decrypt
+            | Purpose::Sign
+            | Purpose::Mac
+            | Purpose::Wrap => ("terminal-master/sm4", "zone-master/sm4"),
         };
         assert_eq!(out(&name, own), if name == own { "key_usage" } else { "ok" }, "{name}");
         assert_eq!((out(&name, other), out(&name, "wrap")), ("key_usage", "key_usage"), "{name}");

@@ -1,7 +1,11 @@
 //! The gateway's signatures: the published vectors, and what is refused and how.
 
+use std::sync::Arc;
+
 use ark::{
-    MacKey, Provider as _, Soft,
+    KeyService, MacKey, Provider as _, Soft,
+    ceremony::RootKey,
+    keys::{By, Context, Purpose, Spec, text_of},
     provider::{Check, KeyError, KeyKind, PublicKey, Signing},
     signing::{
         Authorization, Credential, Request, Scheme, SigningError, Stamp, sign_answer, string_to_sign, verify_answer,
@@ -202,6 +206,7 @@ fn the_published_vectors_of_pairs_verify() {
     let rows: Vec<_> = documentation.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |")).collect();
     let rows: Vec<_> =
         rows.into_iter().filter(|row| row.contains("` | sm2 | `") || row.contains("` | rsa | `")).collect();
+    let rows: Vec<_> = rows.into_iter().filter(|row| !row.contains("`encrypted:")).collect();
     assert_eq!(rows.len(), 6);
     for row in rows {
         let [text, kind, signature] = row.split(" | ").map(|cell| cell.trim_matches('`')).collect::<Vec<_>>()[..]
@@ -219,6 +224,41 @@ fn the_published_vectors_of_pairs_verify() {
         let check = |message: &[u8]| soft.verify(&Check { public: &public, scheme, message, signature: &signature });
         assert!(check(message.as_bytes()).is_ok(), "{text}");
         assert!(matches!(check(&message.as_bytes()[1..]), Err(KeyError::Signature)), "{text}");
+    }
+}
+
+/// `docs/api/signing.md`: what `openssl` encrypted for the fixtures' public keys opens under their private ones, in the key service.
+#[test]
+fn the_published_ciphertexts_open() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (soft, root) = (Arc::new(Soft::new().expect("self-tests")), RootKey::generate().expect("random bytes"));
+    let by = By::new("test", "vectors", 1_800_000_000_000);
+    let service = KeyService::init(directory.path(), soft, &root, &by).expect("a new key service");
+    let der = |pem: &str| STANDARD.decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>());
+    let sm2 = der(include_str!("../../../../fixtures/signing/sm2.key.pem")).expect("base64");
+    let rsa = der(include_str!("../../../../fixtures/signing/rsa.key.pem")).expect("base64");
+    let take_in = |name, kind, bytes: &[u8]| {
+        service.take_in(&by, &Spec::new(name, kind, Purpose::Decrypt), bytes).expect("taken in");
+    };
+    // The scalar within PKCS #8.
+    take_in("sm2", KeyKind::Sm2, &sm2[36..68]);
+    take_in("rsa", KeyKind::Rsa2048, &rsa);
+    let documentation = include_str!("../../../../docs/api/signing.md");
+    let rows: Vec<_> = documentation.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |")).collect();
+    let rows: Vec<_> = rows.into_iter().filter(|row| row.contains(" | `encrypted:")).collect();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        let [text, kind, sealed] = row.split(" | ").map(|cell| cell.trim_matches('`')).collect::<Vec<_>>()[..] else {
+            panic!("three cells in {row}");
+        };
+        let sealed = STANDARD.decode(sealed.strip_prefix("encrypted:").expect("the mark")).expect("base64");
+        let open = |sealed: &[u8]| service.decrypt(&by, kind, &Context::new(), &text_of(1, sealed));
+        assert_eq!(open(&sealed).expect("opens").as_slice(), text.as_bytes());
+        for at in [0, sealed.len() / 2, sealed.len() - 1] {
+            let mut touched = sealed.clone();
+            touched[at] ^= 1;
+            assert_eq!(open(&touched).expect_err("touched").code(), "decryption_failed", "{kind} at {at}");
+        }
     }
 }
 

@@ -164,9 +164,41 @@ fn every_operation_of_the_manifest_is_shown_whole() {
         }
         let files = fixture::files(entry.name, "clr").len();
         assert_eq!(files > 0, manifest.statement, "{}: {files} clearing files", entry.name);
+        assert_eq!(signs_up(&*fixtures[0].channel), manifest.sign_ups, "{}", entry.name);
         if !manifest.statement {
             let request = fixtures[0].channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
             assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
+        }
+    }
+}
+
+/// Whether a channel builds the request for a code; one that does not refuses by name.
+fn signs_up(channel: &dyn Channel) -> bool {
+    let sealed = domain::sealed::Sealed {
+        ciphertext: b"6222020200112230".to_vec(),
+        key: 1,
+        mask: String::from("*"),
+        class: domain::sealed::DataClass::C2,
+    };
+    let asked = SignUp {
+        serial: "2026030590000000000000010000001",
+        requested_at: Time(1_772_676_000_000),
+        bank: "102100099996",
+        credit: false,
+        account: &sealed,
+        name: &sealed,
+        certificate: &sealed,
+        phone: &sealed,
+    };
+    let open =
+        |sealed: &domain::sealed::Sealed| Ok(ark::Secret::new(String::from_utf8_lossy(&sealed.ciphertext).into()));
+    match channel.build_sign_up(&asked, &open) {
+        Ok(_) => channel.build_confirmation(&asked, &ark::Secret::from("123456")).is_ok(),
+        Err(error) => {
+            assert_eq!(error.code(), "channel_no_sign_up", "{error}");
+            let confirmation = channel.build_confirmation(&asked, &ark::Secret::from("123456"));
+            assert_eq!(confirmation.unwrap_err().code(), "channel_no_sign_up");
+            false
         }
     }
 }

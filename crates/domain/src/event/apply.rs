@@ -6,11 +6,12 @@ use crate::freeze::Change;
 use crate::hold::HoldStatus;
 use crate::state::State;
 use crate::{
-    account, acquiring, advance, agreement, approval, arrears, attempt, bank_card, batch_close, block_list, bulk,
-    business_day, card_clearing, card_fee, card_transaction, certificate, chargeback, clearing, freeze, front_page,
-    hold, initialise, limit, manual_voucher, merchant, notice, operator, order, outflow, own_transfer, payment, payout,
-    recall, refund, reserve_line, restriction, settlement, site_weight, split, suspense, terminal, terminal_parameter,
-    top_up, transfer, tree, user, voucher, waiver, webhook, withdrawal, withdrawal_batch, withdrawal_plan,
+    account, acquiring, advance, agreement, api_key, approval, arrears, attempt, bank_card, batch_close, block_list,
+    bulk, business_day, card_clearing, card_fee, card_transaction, certificate, chargeback, clearing, freeze,
+    front_page, hold, initialise, limit, manual_voucher, merchant, notice, operator, order, outflow, own_transfer,
+    pay_password, payment, payout, recall, refund, reserve_line, restriction, settlement, sign_up, site_weight, split,
+    suspense, terminal, terminal_parameter, top_up, transfer, tree, user, voucher, waiver, webhook, withdrawal,
+    withdrawal_batch, withdrawal_plan,
 };
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -90,6 +91,9 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Advance(event) => advance::apply(state, event),
         Event::BlockList(event) => block_list::apply(state, event),
         Event::Certificate(event) => certificate::apply(state, event),
+        Event::ApiKey(event) => api_key::apply(state, event),
+        Event::PayPassword(event) => pay_password::apply(state, event),
+        Event::SignUp(event) => sign_up::apply(state, event),
         Event::Webhook(event) => webhook::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
         Event::SiteWeight(event) => site_weight::apply(state, event),

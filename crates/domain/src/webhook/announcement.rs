@@ -8,21 +8,28 @@
 //! whenever it is applied.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use super::{WebhookKind, WebhookStatus};
+use super::{Webhook, WebhookEvent, WebhookKind, WebhookStatus};
 use crate::account::Owner;
 use crate::attempt::FailureClass;
 use crate::calendar::Date;
+use crate::card_transaction::{CardKind, CardTransactionEvent};
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, MerchantId, OrderId, PayoutId, RefundId, SettlementId, WebhookId};
+use crate::ids::{
+    AccountId, CardTransactionId, MerchantId, OrderId, PayoutId, RefundId, SettlementId, TerminalId, TopUpId,
+    TransferId, WebhookId,
+};
 use crate::money::{Currency, Minor};
 use crate::order::OrderStatus;
 use crate::payout::PayoutKind;
 use crate::refund::{RefundKind, RefundStatus};
 use crate::state::State;
+use crate::top_up::{TopUp, TopUpEvent};
+use crate::transfer::{Transfer, TransferEvent};
 
 /// What one webhook is to be told of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -135,6 +142,98 @@ pub enum Announced {
         #[n(3)]
         currency: Currency,
     },
+    /// A top-up.
+    #[n(4)]
+    TopUp {
+        /// Its id.
+        #[n(0)]
+        id: TopUpId,
+        /// The account that is credited.
+        #[n(1)]
+        account: AccountId,
+        /// Minor units.
+        #[n(2)]
+        amount: Minor,
+        /// Its currency.
+        #[n(3)]
+        currency: Currency,
+        /// Whether its money went to suspense, as the account took none any more.
+        #[n(4)]
+        suspended: bool,
+        /// Whose failure it was.
+        #[n(5)]
+        failure: Option<FailureClass>,
+    },
+    /// A transfer.
+    #[n(5)]
+    Transfer {
+        /// Its id.
+        #[n(0)]
+        id: TransferId,
+        /// The account that paid.
+        #[n(1)]
+        from: AccountId,
+        /// The account that was paid.
+        #[n(2)]
+        to: AccountId,
+        /// Minor units.
+        #[n(3)]
+        amount: Minor,
+        /// Its currency.
+        #[n(4)]
+        currency: Currency,
+    },
+    /// A card transaction.
+    #[n(6)]
+    CardTransaction {
+        /// Its id.
+        #[n(0)]
+        id: CardTransactionId,
+        /// What was asked of the card.
+        #[n(1)]
+        kind: CardKind,
+        /// The terminal; none of a credit adjustment.
+        #[n(2)]
+        terminal: Option<TerminalId>,
+        /// What it is about.
+        #[n(3)]
+        original: Option<CardTransactionId>,
+        /// Fen.
+        #[n(4)]
+        amount: Minor,
+        /// The network's answer (F39), where there was one.
+        #[n(5)]
+        code: Option<String>,
+    },
+    /// The webhook itself: a ping.
+    #[n(7)]
+    Webhook {
+        /// Its id.
+        #[n(0)]
+        id: WebhookId,
+    },
+}
+
+/// Who is told.
+enum To {
+    /// Each webhook of the merchant that wants the kind.
+    Merchant(MerchantId),
+    /// The same of both, if they are two.
+    Both(Option<MerchantId>, Option<MerchantId>),
+    /// This one.
+    Webhook(WebhookId),
+}
+
+impl To {
+    fn takes(&self, webhook: &Webhook, kind: WebhookKind) -> bool {
+        let wants = webhook.kinds.binary_search(&kind).is_ok();
+        webhook.status == WebhookStatus::Enabled
+            && match self {
+                Self::Merchant(merchant) => webhook.merchant == *merchant && wants,
+                Self::Both(one, other) => [one, other].contains(&&Some(webhook.merchant)) && wants,
+                Self::Webhook(id) => webhook.id == *id,
+            }
+    }
 }
 
 /// Notes what the event just applied is to be told to, if anyone waits for it.
@@ -142,26 +241,32 @@ pub(crate) fn announce(state: &mut State, event: &Event) {
     if state.webhooks.is_empty() {
         return;
     }
-    let Some((merchant, kind, object)) = of(state, event) else { return };
+    let Some((to, kind, object)) = of(state, event) else { return };
     let (position, at) = (state.position, state.now);
-    let wants = state.webhooks_of(merchant).filter(|webhook| {
-        let wanted = webhook.kinds.binary_search(&kind).is_ok();
-        webhook.status == WebhookStatus::Enabled && wanted
-    });
-    let told = wants.map(|webhook| webhook.id).map(|webhook| Announcement {
-        webhook,
-        merchant,
-        position,
-        kind,
-        at,
-        object: object.clone(),
-    });
-    let told: alloc::vec::Vec<_> = told.collect();
+    let mut told = Vec::new();
+    let mut tell = |webhook: &Webhook| {
+        let (webhook, merchant, object) = (webhook.id, webhook.merchant, object.clone());
+        told.push(Announcement { webhook, merchant, position, kind, at, object });
+    };
+    match &to {
+        To::Merchant(merchant) => {
+            state.webhooks_of(*merchant).filter(|webhook| to.takes(webhook, kind)).for_each(&mut tell);
+        }
+        To::Both(one, other) => {
+            let other = other.filter(|other| Some(*other) != *one);
+            for merchant in one.iter().chain(&other) {
+                state.webhooks_of(*merchant).filter(|webhook| to.takes(webhook, kind)).for_each(&mut tell);
+            }
+        }
+        To::Webhook(id) => {
+            state.webhooks.get(id.0).filter(|webhook| to.takes(webhook, kind)).into_iter().for_each(&mut tell);
+        }
+    }
     state.announced.extend(told);
 }
 
 /// What of an event concerns which merchant: of most, nothing.
-fn of(state: &State, event: &Event) -> Option<(MerchantId, WebhookKind, Announced)> {
+fn of(state: &State, event: &Event) -> Option<(To, WebhookKind, Announced)> {
     if let Event::OrderSucceeded { order, .. } = event {
         of_order(state, *order, WebhookKind::OrderPaid)
     } else if let Event::OrderTryFailed { order, status: OrderStatus::Failed, .. } = event {
@@ -183,22 +288,68 @@ fn of(state: &State, event: &Event) -> Option<(MerchantId, WebhookKind, Announce
     } else if let Event::MerchantSettled(made) = event {
         let object =
             Announced::Settlement { id: made.id, date: made.date, amount: made.amount, currency: made.currency };
-        Some((made.merchant, WebhookKind::SettlementMade, object))
+        Some((To::Merchant(made.merchant), WebhookKind::SettlementMade, object))
+    } else if let Event::TopUp(TopUpEvent::Succeeded { top_up, .. }) = event {
+        of_top_up(state, *top_up, WebhookKind::TopUpSucceeded)
+    } else if let Event::TopUp(TopUpEvent::Failed { top_up, .. }) = event {
+        of_top_up(state, *top_up, WebhookKind::TopUpFailed)
+    } else if let Event::Transfer(TransferEvent::Made(made)) = event {
+        let Transfer { id, from, to, amount, currency, .. } = *made;
+        let told = To::Both(merchant_of(state, from), merchant_of(state, to));
+        Some((told, WebhookKind::TransferMade, Announced::Transfer { id, from, to, amount, currency }))
+    } else if let Event::CardTransaction(CardTransactionEvent::Approved { transaction, .. }) = event {
+        of_card(state, *transaction, WebhookKind::CardTransactionApproved)
+    } else if let Event::CardTransaction(CardTransactionEvent::Declined { transaction, .. }) = event {
+        of_card(state, *transaction, WebhookKind::CardTransactionDeclined)
+    } else if let Event::CardTransaction(CardTransactionEvent::Reversed { transaction, .. }) = event {
+        of_card(state, *transaction, WebhookKind::CardTransactionReversed)
+    } else if let Event::Webhook(WebhookEvent::Pinged(id)) = event {
+        Some((To::Webhook(*id), WebhookKind::Ping, Announced::Webhook { id: *id }))
     } else {
         None
     }
 }
 
-fn of_order(state: &State, id: OrderId, kind: WebhookKind) -> Option<(MerchantId, WebhookKind, Announced)> {
+/// The merchant that an account belongs to.
+fn merchant_of(state: &State, account: AccountId) -> Option<MerchantId> {
+    match state.accounts.get(account.0)?.owner {
+        Owner::Merchant(merchant) => Some(merchant),
+        Owner::User(_) | Owner::Institution => None,
+    }
+}
+
+/// A user's top-ups are the institution's product alone: no merchant is told.
+fn of_top_up(state: &State, id: TopUpId, kind: WebhookKind) -> Option<(To, WebhookKind, Announced)> {
+    let top_up = state.top_ups.get(id.0)?;
+    let merchant = merchant_of(state, top_up.account)?;
+    let failure = top_up.failure.as_ref().map(|failure| failure.class);
+    let TopUp { account, amount, currency, suspended, .. } = *top_up;
+    Some((To::Merchant(merchant), kind, Announced::TopUp { id, account, amount, currency, suspended, failure }))
+}
+
+fn of_card(state: &State, id: CardTransactionId, kind: WebhookKind) -> Option<(To, WebhookKind, Announced)> {
+    let row = state.card_transactions.get(id.0)?;
+    let object = Announced::CardTransaction {
+        id,
+        kind: row.kind,
+        terminal: row.key.map(|key| key.terminal),
+        original: row.original,
+        amount: row.amount,
+        code: row.code.clone(),
+    };
+    Some((To::Merchant(row.merchant), kind, object))
+}
+
+fn of_order(state: &State, id: OrderId, kind: WebhookKind) -> Option<(To, WebhookKind, Announced)> {
     let order = state.orders.get(id.0)?;
     let failure = order.failure.filter(|_| kind != WebhookKind::OrderPaid);
     let (out_trade_no, amount, fee) = (order.out_trade_no.clone(), order.amount, order.fee);
     let object = Announced::Order { id, out_trade_no, amount, fee, currency: order.currency, failure };
-    Some((order.merchant, kind, object))
+    Some((To::Merchant(order.merchant), kind, object))
 }
 
 /// Money that no order can use was never the merchant's, and its refund has no number of the merchant's.
-fn of_refund(state: &State, id: RefundId, kind: WebhookKind) -> Option<(MerchantId, WebhookKind, Announced)> {
+fn of_refund(state: &State, id: RefundId, kind: WebhookKind) -> Option<(To, WebhookKind, Announced)> {
     let refund = state.refunds.get(id.0)?;
     if refund.kind == RefundKind::Useless {
         return None;
@@ -209,15 +360,12 @@ fn of_refund(state: &State, id: RefundId, kind: WebhookKind) -> Option<(Merchant
     let (out_refund_no, amount) = (refund.out_refund_no.clone(), refund.amount);
     let object =
         Announced::Refund { id, order: refund.order, out_refund_no, amount, refunded, currency: refund.currency };
-    Some((order.merchant, kind, object))
+    Some((To::Merchant(order.merchant), kind, object))
 }
 
-fn of_payout(state: &State, id: PayoutId, kind: WebhookKind) -> Option<(MerchantId, WebhookKind, Announced)> {
+fn of_payout(state: &State, id: PayoutId, kind: WebhookKind) -> Option<(To, WebhookKind, Announced)> {
     let payout = state.payouts.get(id.0)?;
-    let merchant = match state.accounts.get(payout.account.0)?.owner {
-        Owner::Merchant(merchant) => merchant,
-        Owner::User(_) | Owner::Institution => return None,
-    };
+    let merchant = merchant_of(state, payout.account)?;
     let failure = payout.failure.as_ref().map(|failure| failure.class);
     let object = Announced::Payout {
         id,
@@ -228,5 +376,5 @@ fn of_payout(state: &State, id: PayoutId, kind: WebhookKind) -> Option<(Merchant
         currency: payout.currency,
         failure,
     };
-    Some((merchant, kind, object))
+    Some((To::Merchant(merchant), kind, object))
 }

@@ -5,10 +5,15 @@ use alloc::vec;
 use super::*;
 use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
+use crate::card_fee::CardType;
+use crate::card_transaction::{CardAnswer, CardKind, CardTransactionCommand};
 use crate::command::Command;
+use crate::merchant::MerchantKind;
 use crate::order::ItemKind;
 use crate::payout::{CreatePayout, PayTo};
+use crate::testkit::cards;
 use crate::testkit::orders::card;
+use crate::testkit::wallets::{asks, makes, tops_up, transfer};
 use crate::testkit::{Kit, date, declined, success};
 
 const URL: &str = "https://shop.example/hooks";
@@ -210,4 +215,80 @@ fn an_announcement_reads_back_what_it_writes() {
     assert_eq!(minicbor::decode::<Announcement>(&bytes).unwrap(), told);
     let text = format!("{told:?}");
     assert!(Date::in_shanghai(told.at) == date("2026-03-05") && !text.contains("6222"), "{text}");
+}
+
+#[test]
+fn top_ups_and_transfers_of_the_merchants_own_accounts_are_announced() {
+    let mut kit = Kit::new();
+    let (one, other) = (kit.merchant(MerchantKind::Agency, 0), kit.merchant(MerchantKind::Agency, 0));
+    for merchant in [one, other] {
+        kit.given(register(registers(merchant, &WebhookKind::ALL)));
+    }
+    let company = |kit: &Kit, merchant| kit.state.merchant(merchant).unwrap().company.unwrap();
+    let [from, to] = [one, other].map(|merchant| company(&kit, merchant));
+    kit.given(asks(tops_up(from, 1_000)));
+    let attempt = kit.waiting().id;
+    kit.answer(attempt, declined(FailureClass::Bank));
+    let failed = kit.announced.pop().unwrap();
+    assert_eq!((failed.merchant, failed.kind), (one, WebhookKind::TopUpFailed));
+    assert!(matches!(failed.object, Announced::TopUp { failure: Some(FailureClass::Bank), amount: 1_000, .. }));
+    kit.given(asks(tops_up(from, 2_000)));
+    kit.answered(success("2026-03-05"));
+    assert_eq!(told(&mut kit), [(1, "top_up.succeeded")]);
+
+    // One event, both merchants; a transfer within one merchant is told once.
+    kit.given(makes(transfer(from, to, 500)));
+    let told_of = core::mem::take(&mut kit.announced);
+    let who: Vec<_> = told_of.iter().map(|told| (told.merchant, told.kind, told.position)).collect();
+    let position = who[0].2;
+    assert_eq!(who, [(one, WebhookKind::TransferMade, position), (other, WebhookKind::TransferMade, position)]);
+    assert!(matches!(told_of[0].object, Announced::Transfer { amount: 500, .. }));
+    // A user's top-up is nobody's business but the institution's.
+    let wallet = kit.wallet(0);
+    kit.given(asks(tops_up(wallet, 100)));
+    kit.answered(success("2026-03-05"));
+    assert_eq!(told(&mut kit), []);
+}
+
+#[test]
+fn card_transactions_are_announced_as_they_end() {
+    let mut kit = Kit::new();
+    let shop = kit.shop();
+    kit.given(register(registers(shop.merchant, &WebhookKind::ALL)));
+    let asked = |kit: &mut Kit| {
+        let request = kit.asks(shop, CardKind::Sale, cards::card(CardType::Credit), 10_000, None);
+        kit.asked(request)
+    };
+    let sale = asked(&mut kit);
+    assert_eq!(told(&mut kit), []);
+    kit.card_answer(sale, cards::approved("2026-03-05"));
+    let approved = kit.announced.pop().unwrap();
+    assert_eq!((approved.merchant, approved.kind), (shop.merchant, WebhookKind::CardTransactionApproved));
+    assert!(matches!(
+        approved.object,
+        Announced::CardTransaction { kind: CardKind::Sale, amount: 10_000, terminal: Some(_), original: None, .. }
+    ));
+    let reverse = kit.reverses(sale);
+    kit.given(cards::of_card(CardTransactionCommand::Reverse(reverse)));
+    assert_eq!(told(&mut kit), [], "not before the network took it");
+    kit.reversal_answer(sale, "00");
+    assert_eq!(told(&mut kit), [(1, "card_transaction.reversed")]);
+    let sale = asked(&mut kit);
+    kit.card_answer(sale, CardAnswer::Declined { code: String::from("51") });
+    let declined = kit.announced.pop().unwrap();
+    assert!(matches!(&declined.object, Announced::CardTransaction { code: Some(code), .. } if code == "51"));
+}
+
+#[test]
+fn a_ping_is_told_to_one_webhook_whatever_it_wants() {
+    let (mut kit, merchant) = listening();
+    kit.given(register(registers(merchant, &[WebhookKind::OrderPaid])));
+    let ping = |id| Command::Webhook(WebhookCommand::Ping(WebhookId(id)));
+    kit.given(ping(2));
+    assert_eq!(told(&mut kit), [(2, "ping")]);
+    kit.given(changes(ChangeWebhook { enabled: Some(false), ..change(2) }));
+    kit.refused(ping(2), RefusalCode::WebhookState);
+    kit.refused(ping(9), RefusalCode::WebhookUnknown);
+    assert_eq!(told(&mut kit), []);
+    assert!(WebhookKind::ALL.iter().all(|kind| *kind != WebhookKind::Ping), "nobody registers for it");
 }

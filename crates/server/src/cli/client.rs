@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ark_serve::CALLER;
-use crate::http::auth::KEY_SERIAL;
 use crate::tls::Files;
 
 /// How long an answer may take; fetching a large clearing file takes longest.
@@ -34,6 +33,8 @@ pub(crate) enum Proof {
         id: String,
         /// The secret.
         key: MacKey,
+        /// Its serial number.
+        serial: String,
     },
     /// The connection has a certificate.
     Certificate(Files),
@@ -119,23 +120,40 @@ impl Client {
     /// # Errors
     /// As [`Self::post`].
     pub(crate) fn post_keyed(&self, target: &str, key: &str, body: Vec<u8>) -> Result<Value> {
-        let answer = self.send_keyed("POST", target, "application/json", key, body)?;
+        let answer = self.send_keyed("POST", target, "application/json", (key, None), body)?;
+        serde_json::from_slice(&answer).with_context(|| format!("the answer of {target} is not JSON"))
+    }
+
+    /// As [`Self::post`], with fields that were encrypted for this key of the platform.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub(crate) fn post_sealed(&self, target: &str, body: &Value, serial: &str) -> Result<Value> {
+        let named = (self.idempotency_key.as_str(), Some(serial));
+        let answer = self.send_keyed("POST", target, "application/json", named, body.to_string().into_bytes())?;
         serde_json::from_slice(&answer).with_context(|| format!("the answer of {target} is not JSON"))
     }
 
     fn send(&self, method: &str, target: &str, accept: &str, body: Vec<u8>) -> Result<Vec<u8>> {
-        self.send_keyed(method, target, accept, &self.idempotency_key, body)
+        self.send_keyed(method, target, accept, (&self.idempotency_key, None), body)
     }
 
-    fn send_keyed(&self, method: &str, target: &str, accept: &str, key: &str, body: Vec<u8>) -> Result<Vec<u8>> {
+    fn send_keyed(
+        &self,
+        method: &str,
+        target: &str,
+        accept: &str,
+        (key, sealed_for): (&str, Option<&str>),
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>> {
         let changes = method == "POST";
         let mut request = self
             .http
             .request(method.parse().context("the method")?, format!("{}{target}", self.base))
             .header("accept", accept);
         request = match &self.proof {
-            Proof::Key { id, key } => {
-                let credential = Credential { merchant: id, serial: KEY_SERIAL, key };
+            Proof::Key { id, key, serial } => {
+                let credential = Credential { merchant: id, serial, key };
                 let signed = Authorization::sign(&credential, stamp()?, &Request { method, target, body: &body })?;
                 request.header("authorization", signed.to_string())
             }
@@ -144,7 +162,9 @@ impl Client {
         };
         if changes {
             let headers = [("content-type", "application/json"), ("idempotency-key", key)];
-            request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+            let sealed_for = sealed_for.map(|serial| ("lintel-encryption-serial", serial));
+            let headers = headers.into_iter().chain(sealed_for);
+            request = headers.fold(request, |request, (name, value)| request.header(name, value));
         }
         let exchange = async {
             let response = request.body(body).send().await?;

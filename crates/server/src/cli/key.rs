@@ -31,6 +31,9 @@ pub(crate) struct Key {
     /// `operator` for the institution's programs, an operator's or a merchant's id.
     #[arg(default_value = OPERATOR)]
     id: String,
+    /// Which serial number: the first unless said; rotations count up (`lintel api-key show`).
+    #[arg(long, default_value = KEY_SERIAL)]
+    serial: u32,
     /// Read custodians' shares from standard input, a line each, as many as it takes.
     #[arg(long)]
     shares: bool,
@@ -52,7 +55,7 @@ impl Key {
                 root => break root?,
             }
         };
-        super::print(&format!("{}\n", api_key(&root, &self.id, KEY_SERIAL).to_hex().expose()));
+        super::print(&format!("{}\n", api_key(&root, &self.id, &self.serial.to_string()).to_hex().expose()));
         Ok(())
     }
 }

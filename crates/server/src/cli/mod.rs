@@ -2,6 +2,7 @@
 
 mod account;
 mod acquiring;
+mod api_key;
 mod approval;
 mod ark;
 mod attempt;
@@ -28,6 +29,7 @@ mod limit;
 mod operator;
 mod order;
 mod outflow;
+mod pay_password;
 mod payout;
 mod progress;
 mod rates;
@@ -35,7 +37,9 @@ mod rebuild;
 mod receipt;
 mod remote;
 mod route;
+mod seal;
 mod settlement;
+mod sign_up;
 mod still;
 mod suspense;
 mod table;
@@ -158,6 +162,15 @@ enum What {
     /// Where merchants are told what became of orders, refunds, payouts and settlements.
     #[command(after_help = webhook::EXAMPLES)]
     Webhook(Remote<webhook::Webhook>),
+    /// Secrets of API keys: which sign, the next one, the end of an old one.
+    #[command(after_help = api_key::EXAMPLES)]
+    ApiKey(Remote<api_key::ApiKey>),
+    /// Users' pay passwords: set, reset, verify, look.
+    #[command(after_help = pay_password::EXAMPLES)]
+    PayPassword(Remote<pay_password::PayPassword>),
+    /// Agreements to debit cards: have a code sent, bring it, cancel.
+    #[command(after_help = sign_up::EXAMPLES)]
+    SignUp(Remote<sign_up::SignUp>),
     /// Certificates by which merchants sign, and the platform's public keys.
     #[command(after_help = certificate::EXAMPLES)]
     Certificate(Remote<certificate::Certificate>),
@@ -267,6 +280,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
         What::Route(route) => route.run(&load()?)?,
         What::Bin(bin) => bin.run(&load()?)?,
+        What::ApiKey(keys) => keys.run(&load()?, api_key::ApiKey::ask)?,
+        What::PayPassword(password) => password.run(&load()?, pay_password::PayPassword::ask)?,
+        What::SignUp(sign_up) => sign_up.run(&load()?, sign_up::SignUp::ask)?,
         What::Webhook(webhook) => webhook.run(&load()?, webhook::Webhook::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Terminal(terminal) => terminal.run(&load()?, terminal::Terminal::ask)?,

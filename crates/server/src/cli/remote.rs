@@ -61,6 +61,9 @@ pub(crate) struct Connection {
     /// environment.
     #[arg(long, global = true, env = "LINTEL_KEY", value_name = "HEX", hide_env_values = true)]
     key: Option<String>,
+    /// The secret's serial number: another one than the first once it was rotated (`lintel api-key rotate`).
+    #[arg(long, global = true, env = "LINTEL_KEY_SERIAL", value_name = "N", default_value = KEY_SERIAL)]
+    key_serial: String,
     /// Say who asks by the name alone, unsigned: for `lintel ark serve --insecure-loopback`.
     #[arg(long, global = true)]
     unsigned: bool,
@@ -179,7 +182,7 @@ impl Connection {
         if self.unsigned {
             return Ok(Proof::Said(self.who.clone()));
         }
-        Ok(Proof::Key { id: self.who.clone(), key: self.secret(config)? })
+        Ok(Proof::Key { id: self.who.clone(), key: self.secret(config)?, serial: self.key_serial.clone() })
     }
 
     /// Whether the command line or the environment names the platform.
@@ -236,7 +239,7 @@ impl Connection {
                 directory.display()
             );
         }
-        Ok(api_key(&api_root(config, None)?, &self.who, KEY_SERIAL))
+        Ok(api_key(&api_root(config, None)?, &self.who, &self.key_serial))
     }
 }
 

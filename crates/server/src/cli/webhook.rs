@@ -12,6 +12,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel webhook register mch_3 https://shop.example/lintel --kind order.paid --kind refund.succeeded
   lintel webhook list --merchant mch_3
+  lintel webhook ping whk_1                            a delivery that says nothing, to see that it is taken
   lintel webhook change whk_1 --to https://shop.example/new
   lintel webhook change whk_1 --enabled false          nothing new is announced; what is outstanding waits
   lintel webhook deliveries whk_1 --state given_up     what its receiver never took
@@ -76,6 +77,11 @@ pub(crate) enum Webhook {
     },
     /// Remove one for ever; what is outstanding is given up.
     Remove {
+        /// Its id.
+        id: String,
+    },
+    /// Have one told a ping, to see that it takes deliveries.
+    Ping {
         /// Its id.
         id: String,
     },
@@ -156,6 +162,7 @@ impl Webhook {
                 Ok(shown(client.post(&target(&["v1", "webhooks", id, "change"], &[]), &body)?))
             }
             Self::Remove { id } => Ok(shown(client.post(&target(&["v1", "webhooks", id, "remove"], &[]), &json!({}))?)),
+            Self::Ping { id } => Ok(shown(client.post(&target(&["v1", "webhooks", id, "ping"], &[]), &json!({}))?)),
             Self::Deliveries { id, state, object, limit, cursor } => {
                 let limit = limit.map(|it| it.to_string());
                 let query = [

@@ -33,7 +33,7 @@ use crate::shell::clock::wall_ms;
 pub(crate) const BODY_LIMIT: usize = 32 << 20;
 /// The id under which the institution's own programs sign.
 pub(crate) const OPERATOR: &str = "operator";
-/// The serial of the keys in use.
+/// The serial of everyone's first secret: that of whoever never rotated.
 pub(crate) const KEY_SERIAL: &str = "1";
 
 /// The header that makes a request safe to send twice.
@@ -226,18 +226,23 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
         return Err(ApiError::new("nonce_reused", Some("nonce"), message));
     }
     let (actor, merchant, person) = who(app, id, serial).await?;
+    let opening = app.open_sensitive(&parts.headers, &body, merchant.is_some()).await?;
+    let clear = opening.as_ref().map_or(&body[..], |opening| &opening.clear);
     let caller = Caller {
         scope: id.into(),
         merchant,
         actor,
         person,
-        fingerprint: fingerprint(&keys.fingerprints, &signed),
+        fingerprint: fingerprint(&keys.fingerprints, &Signed { body: clear, ..signed }),
         idempotency_key: idempotency_key(&parts.headers)?,
     };
     tracing::Span::current().record("caller", id);
     match gate.who {
         Who::Programs => programs_change(&caller, &parts.method)?,
         Who::Everyone => {}
+    }
+    if let Some(opening) = opening {
+        parts.extensions.insert(opening.opened);
     }
     parts.extensions.insert(caller);
     let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
@@ -256,6 +261,7 @@ async fn verify(
         Scheme::HmacSm3 => {
             let key = api_key(root, authorization.merchant(), authorization.serial());
             authorization.verify(&key, signed).map_err(refused)?;
+            app.check_api_key(authorization.merchant(), authorization.serial()).await?;
             Ok(AnswerKey::Shared { key, serial: authorization.serial().to_owned() })
         }
         scheme @ (Scheme::Sm2WithSm3 | Scheme::Sha256Rsa2048) => {

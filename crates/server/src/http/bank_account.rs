@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::customer::{Personal, sealing_failed};
+use super::customer::sealing_failed;
 use super::error::ApiError;
+use super::sensitive::Personal;
 
 /// A bank account.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -115,6 +116,14 @@ fn digits(number: &str, param: &str) -> Result<String, ApiError> {
 /// A keyed digest of the number.
 fn token(root: &MacKey, number: &str, param: &str) -> Result<String, ApiError> {
     Ok(ark::vault::card_token(root, &Secret::new(digits(number, param)?)))
+}
+
+/// A card's number, sealed for its holder, and its token.
+pub(super) fn seal_card(vault: &Vault, customer: CustomerId, number: &Secret) -> Result<(Sealed, String), ApiError> {
+    let token = token(&vault.request_keys().map_err(sealing_failed)?.root, number.expose(), "account")?;
+    let plain = Secret::new(digits(number.expose(), "account")?);
+    let sealed = fields::seal(vault, Person(customer.0), BANK_ACCOUNT, &plain).map_err(sealing_failed)?;
+    Ok((sealed, token))
 }
 
 fn seal(

@@ -13,10 +13,10 @@ use super::App;
 use super::answer::Answered;
 use super::approval::Wire;
 use super::auth::Caller;
-use super::customer::Personal;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
+use super::sensitive::Personal;
 use super::wire::{parse, parse_some, time, time_text};
 
 /// The lists.

@@ -3,7 +3,6 @@
 //! The vault says whether an identity is known and gives it its id before the command; that is idempotent, so a request
 //! that broke off in between is finished by the next one. An identity that is registered already answers its customer.
 
-use std::fmt;
 use std::sync::Arc;
 
 use ark::{CertificateType, Identity, Known, Secret, Vault};
@@ -13,7 +12,7 @@ use domain::ids::CustomerId;
 use domain::{Command, RefusalCode, Reply};
 use engine::Meta;
 use node::fields::{self, CERTIFICATE_NUMBER, CUSTOMER_NAME, CUSTOMER_PHONE};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
@@ -23,43 +22,11 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
+use super::sensitive::Personal;
 use super::wire::{parse, word};
 
 /// The most customers of one batch.
 const MAX_BATCH: usize = 500;
-/// The most bytes of a personal text.
-const MAX_TEXT: usize = 256;
-
-/// A personal text on its way to the vault. It is not printed.
-#[derive(Clone, ToSchema)]
-#[schema(value_type = String)]
-pub(crate) struct Personal(Secret);
-
-impl<'de> Deserialize<'de> for Personal {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
-    }
-}
-
-impl fmt::Debug for Personal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Personal(…)")
-    }
-}
-
-impl Personal {
-    /// The text, if it has a length that a name or number may have.
-    pub(crate) fn checked(&self, param: &str) -> Result<&Secret, ApiError> {
-        let length = self.0.expose().len();
-        if self.0.expose().trim().is_empty() || length > MAX_TEXT {
-            return Err(ApiError::malformed(
-                param,
-                format!("it has {length} bytes; use 1 to {MAX_TEXT}, not only blanks"),
-            ));
-        }
-        Ok(&self.0)
-    }
-}
 
 /// Who to register.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

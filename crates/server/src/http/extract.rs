@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::auth::read;
 use super::error::ApiError;
+use super::sensitive::{self, Opened};
 use super::wire::parse;
 
 /// The id (or date) that the path names.
@@ -54,8 +55,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let body = read(request.into_parts().1).await?;
-        from_json(&body).map(Self)
+        let (mut parts, body) = request.into_parts();
+        let body = read(body).await?;
+        match parts.extensions.remove::<Opened>() {
+            Some(opened) => opened.read(|| from_json(&body)).map(Self),
+            None => from_json(&body).map(Self),
+        }
     }
 }
 
@@ -95,6 +100,10 @@ fn of_text(path: &str, text: &str) -> ApiError {
         ApiError::new("field_missing", Some(&named()), text)
     } else if text.starts_with(super::wire::NOT_WHOLE) {
         ApiError::new("amount_not_whole", Some(param), text)
+    } else if text.starts_with(sensitive::REQUIRED) {
+        ApiError::new("encryption_required", Some(param), text)
+    } else if text.starts_with(sensitive::NOT_OPENED) {
+        ApiError::new("encryption_serial_missing", Some(param), text)
     } else if text.starts_with(super::wire::TOO_LARGE) {
         ApiError::new("amount_overflow", Some(param), text)
     } else {

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use domain::account::Owner;
+use domain::api_key::KeyOwner;
 use domain::ids::{CustomerId, MerchantId};
 use domain::merchant::{Merchant, MerchantKind, OpenMerchant};
 use domain::{Command, Reply};
@@ -10,9 +11,8 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::answer::{Answer, Answered};
-use super::auth::{Caller, KEY_SERIAL, api_key};
+use super::auth::{Caller, api_key};
 use super::bank_account::{BankAccountView, WireBankAccount};
-use super::customer::sealing_failed;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{parse, parse_some, word};
@@ -83,7 +83,7 @@ pub(crate) struct KeyView {
     mch_id: String,
     /// The key's serial number.
     #[schema(example = "1")]
-    serial_no: &'static str,
+    serial_no: String,
     /// 64 hexadecimal digits.
     secret: String,
 }
@@ -166,18 +166,21 @@ async fn change(app: &App, caller: &Caller, command: Command) -> Answered<Mercha
 
 /// Show the secret of a merchant's API key
 ///
-/// Secrets are derived, so this gives the same one each time.
+/// The newest. Secrets are derived, so this gives the same one each time, until it is rotated (`/v1/api-keys/{id}/rotate`).
 #[utoipa::path(
     post, path = "/v1/merchants/{id}/key", tag = "merchant", params(("id" = String, Path, example = "mch_3")),
     responses((status = OK, body = KeyView))
 )]
 pub(crate) async fn key(State(app): State<App>, caller: Caller, Id(id): Id<MerchantId>) -> Answered<KeyView> {
     caller.operator()?;
-    let Answer { position, .. } = app.look(move |state| state.merchant(id).map(|_| ())).await?;
-    let mch_id = id.to_string();
-    let keys = app.vault.request_keys().map_err(sealing_failed)?;
-    let secret = api_key(&keys.root, &mch_id, KEY_SERIAL).to_hex().expose().to_owned();
-    Ok(Answer { view: KeyView { mch_id, serial_no: KEY_SERIAL, secret }, position, repeated: false })
+    let newest = move |state: &domain::State| {
+        state.merchant(id)?;
+        Ok(state.newest_api_key(KeyOwner::Merchant(id)))
+    };
+    let Answer { view: newest, position, .. } = app.look(newest).await?;
+    let (mch_id, serial_no) = (id.to_string(), newest.to_string());
+    let secret = api_key(&app.api_root()?, &mch_id, &serial_no).to_hex().expose().to_owned();
+    Ok(Answer { view: KeyView { mch_id, serial_no, secret }, position, repeated: false })
 }
 
 /// Look at a merchant

@@ -5,6 +5,7 @@ mod acquiring;
 mod advance;
 pub(crate) mod agreement;
 pub(crate) mod answer;
+mod api_key;
 pub(crate) mod approval;
 pub(crate) mod ark;
 mod arrears;
@@ -50,6 +51,7 @@ pub(crate) mod operator;
 pub(crate) mod order;
 mod outflow;
 mod own_transfer;
+mod pay_password;
 pub(crate) mod payment;
 pub(crate) mod payout;
 pub(crate) mod rates;
@@ -61,7 +63,9 @@ mod reserve_line;
 pub(crate) mod restriction;
 pub(crate) mod sandbox_clock;
 pub(crate) mod sealed;
+mod sensitive;
 pub(crate) mod settlement;
+mod sign_up;
 pub(crate) mod site_weight;
 pub(crate) mod split;
 pub(crate) mod statement;
@@ -96,7 +100,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub(crate) use self::api_key::ApiKeys;
 pub(crate) use self::certificate::{Certificates, platform_signature};
+use crate::config::PersonalFields;
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;
 use crate::shell::rewrapper::Rewrapper;
@@ -140,10 +146,14 @@ pub(crate) struct Parts {
     pub(crate) ark: Arc<Ark>,
     /// What time it is.
     pub(crate) clock: Clock,
+    /// How merchants send personal texts.
+    pub(crate) personal_fields: PersonalFields,
     /// Nonces in use.
     pub(crate) nonces: Arc<nonces::Nonces>,
     /// Merchants' certificates that signed of late.
     pub(crate) certificates: Certificates,
+    /// Serial numbers of secrets that sign.
+    pub(crate) api_keys: ApiKeys,
     /// Wrong one-time codes of late.
     pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.
@@ -213,6 +223,9 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(operator::register, operator::list))
         .routes(routes!(operator::get))
         .routes(routes!(operator::enrol_totp))
+        .routes(routes!(api_key::get))
+        .routes(routes!(api_key::rotate))
+        .routes(routes!(api_key::end))
         .routes(routes!(approval::propose, approval::list))
         .routes(routes!(approval::get))
         .routes(routes!(approval::approve))
@@ -285,6 +298,10 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(customer::get))
         .routes(routes!(user::open, user::list))
         .routes(routes!(user::get))
+        .routes(routes!(pay_password::set, pay_password::get))
+        .routes(routes!(pay_password::change))
+        .routes(routes!(pay_password::reset))
+        .routes(routes!(pay_password::verify))
         .routes(routes!(merchant::open, merchant::list))
         .routes(routes!(merchant::get))
         .routes(routes!(merchant::verify_settlement))
@@ -298,6 +315,7 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(webhook::get))
         .routes(routes!(webhook::change))
         .routes(routes!(webhook::remove))
+        .routes(routes!(webhook::ping))
         .routes(routes!(webhook::deliveries))
         .routes(routes!(webhook::replay_since))
         .routes(routes!(webhook::delivery))
@@ -389,6 +407,10 @@ fn wallets() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(top_up::create, top_up::list))
         .routes(routes!(top_up::get))
+        .routes(routes!(sign_up::request, sign_up::list))
+        .routes(routes!(sign_up::get))
+        .routes(routes!(sign_up::confirm))
+        .routes(routes!(sign_up::cancel))
         .routes(routes!(transfer::make, transfer::list))
         .routes(routes!(transfer::get))
         .routes(routes!(bank_card::list))

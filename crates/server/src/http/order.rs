@@ -15,7 +15,9 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
-use super::payment::{LegView, WireInstrument, instruments};
+use super::pay_password::Payer;
+use super::payment::{self, LegView, WireInstrument, instruments};
+use super::sensitive::Encrypted;
 use super::wait::Wait;
 use super::wire::{Amount, parse, parse_some, time_text, word};
 
@@ -48,6 +50,8 @@ pub(crate) struct NewOrder {
     /// What pays it at once, as in `POST /v1/orders/{id}/pay`: the order is created and its first try begun, or neither.
     #[serde(default)]
     instruments: Vec<WireInstrument>,
+    /// As in `POST /v1/orders/{id}/pay`.
+    pay_password: Option<Encrypted>,
 }
 
 /// A line of an order.
@@ -195,9 +199,10 @@ pub(crate) async fn create(
         Ok(Item { kind, amount: wire.amount.0 })
     };
     let meta = caller.meta_of(merchant, "out_trade_no", &new.out_trade_no)?;
+    let (payer, by_card) = (parse(&new.payer, "payer")?, payment::by_card(&new.instruments));
     let command = CreateOrder {
         merchant,
-        payer: parse(&new.payer, "payer")?,
+        payer,
         items: new.items.iter().enumerate().map(item).collect::<Result<_, ApiError>>()?,
         currency: Currency::parse(&new.currency)?,
         destination: parse_some(new.destination.as_deref(), "destination")?,
@@ -205,6 +210,7 @@ pub(crate) async fn create(
         out_trade_no: new.out_trade_no,
         instruments: instruments(&app, new.instruments).await?,
     };
+    app.prove_payment(&caller, Payer::User(payer), by_card, new.pay_password.as_ref()).await?;
     app.change_order(meta, Command::CreateOrder(command), &wait).await
 }
 

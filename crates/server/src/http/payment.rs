@@ -17,6 +17,8 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::order::{OrderView, seller};
+use super::pay_password::Payer;
+use super::sensitive::Encrypted;
 use super::wait::Wait;
 use super::wire::{Amount, word};
 
@@ -29,6 +31,8 @@ const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
 pub(crate) struct Payment {
     /// At most one card or redirect, and one fund.
     instruments: Vec<WireInstrument>,
+    /// The payer's pay password, encrypted: of a user that has one which payments by agreement ask for.
+    pay_password: Option<Encrypted>,
 }
 
 /// One instrument of a payment.
@@ -223,6 +227,11 @@ impl LegView {
     }
 }
 
+/// Whether a card under an agreement is among them.
+pub(super) fn by_card(instruments: &[WireInstrument]) -> bool {
+    instruments.iter().any(|instrument| matches!(instrument, WireInstrument::Card { .. }))
+}
+
 /// Pay an order
 ///
 /// One try, answered once it is durably on its way, or with `wait` once it has ended; else how it ends is seen on the order.
@@ -240,6 +249,9 @@ pub(crate) async fn pay(
     Json(payment): Json<Payment>,
 ) -> Answered<OrderView> {
     app.owned(&caller, move |state| seller(state, order)).await?;
+    let meta = caller.meta()?;
+    let by_card = by_card(&payment.instruments);
     let instruments = instruments(&app, payment.instruments).await?;
-    app.change_order(caller.meta()?, Command::PayOrder { order, instruments }, &wait).await
+    app.prove_payment(&caller, Payer::Of(order), by_card, payment.pay_password.as_ref()).await?;
+    app.change_order(meta, Command::PayOrder { order, instruments }, &wait).await
 }

@@ -16,6 +16,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
+use super::sensitive::Encrypted;
 use super::wire::{Amount, parse, parse_some, time_text, word};
 
 /// What to transfer.
@@ -40,6 +41,8 @@ pub(crate) struct NewTransfer {
     note: Option<String>,
     /// The payer's device, as the block list of devices names it.
     device: Option<String>,
+    /// The payer's pay password, encrypted: of a user that has one.
+    pay_password: Option<Encrypted>,
 }
 
 /// A transfer.
@@ -97,14 +100,15 @@ pub(crate) async fn make(
 ) -> Answered<TransferView> {
     let (from, to): (AccountId, AccountId) = (parse(&new.from, "from")?, parse(&new.to, "to")?);
     app.owned(&caller, move |state| owner(state, from, "from")).await?;
-    let (currency, factors) = (Currency::parse(&new.currency)?, factors(&new.factors)?);
+    let (meta, currency, factors) = (caller.meta()?, Currency::parse(&new.currency)?, factors(&new.factors)?);
+    app.prove_transfer(&caller, from, new.pay_password.as_ref()).await?;
     let NewTransfer { amount, note, device, .. } = new;
     let command = TransferCommand::Make(MakeTransfer { from, to, amount: amount.0, currency, factors, note, device });
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Transfer(id) = reply else { return None };
         state.transfer(*id).ok().map(TransferView::of)
     };
-    app.change(caller.meta()?, Command::Transfer(command), view).await
+    app.change(meta, Command::Transfer(command), view).await
 }
 
 fn factors(text: &str) -> Result<Factors, ApiError> {

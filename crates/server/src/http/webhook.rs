@@ -33,7 +33,8 @@ pub(crate) struct NewWebhook {
     #[schema(example = "https://shop.example/lintel")]
     url: String,
     /// `order.paid`, `order.failed`, `order.closed`, `refund.succeeded`, `refund.failed`, `payout.succeeded`, `payout.failed`,
-    /// `payout.returned`, `settlement.made`.
+    /// `payout.returned`, `settlement.made`, `top_up.succeeded`, `top_up.failed`, `transfer.made`, `card_transaction.approved`,
+    /// `card_transaction.declined`, `card_transaction.reversed`.
     #[schema(example = json!(["order.paid", "refund.succeeded"]))]
     kinds: Vec<String>,
     /// By which of the platform's pairs deliveries are signed: `sm2_with_sm3` (unless said) or `sha256_rsa2048`.
@@ -181,6 +182,19 @@ pub(crate) async fn remove(
 ) -> Answered<WebhookView> {
     owned(&app, &caller, webhook).await?;
     change_by(&app, &caller, WebhookCommand::Remove(webhook)).await
+}
+
+/// Ping a webhook
+///
+/// It is told `ping`, whatever kinds it wants, as any delivery: signed, and again until it is taken. See its deliveries for what came
+/// of it.
+#[utoipa::path(
+    post, path = "/v1/webhooks/{id}/ping", tag = "webhook", params(("id" = String, Path, example = "whk_3")),
+    responses((status = OK, body = WebhookView))
+)]
+pub(crate) async fn ping(State(app): State<App>, caller: Caller, Id(webhook): Id<WebhookId>) -> Answered<WebhookView> {
+    owned(&app, &caller, webhook).await?;
+    change_by(&app, &caller, WebhookCommand::Ping(webhook)).await
 }
 
 async fn change_by(app: &App, caller: &Caller, command: WebhookCommand) -> Answered<WebhookView> {

@@ -197,7 +197,8 @@ impl Executor {
         }
     }
 
-    async fn call(&self, route: &Route, errand: Errand, avoid: Option<usize>, request: &Request) -> Called {
+    /// Calls a channel through one of its sites, as long as this node leads.
+    pub(super) async fn call(&self, route: &Route, errand: Errand, avoid: Option<usize>, request: &Request) -> Called {
         if !self.platform.leads() {
             return Called { call: Call::NotWritten, failed: avoid, wait: None };
         }

@@ -35,6 +35,7 @@ pub(crate) mod recall;
 pub(crate) mod remote_keys;
 pub(crate) mod rewrapper;
 pub(crate) mod routing;
+pub(crate) mod sign_up;
 pub(crate) mod site;
 pub(crate) mod standing;
 pub(crate) mod term;

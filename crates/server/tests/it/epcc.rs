@@ -41,7 +41,7 @@ fn settings() -> Value {
 }
 
 /// EPCC, with nothing going wrong.
-pub(crate) struct Epcc(Sandbox);
+pub(crate) struct Epcc(pub(crate) Sandbox);
 
 impl Epcc {
     /// `None` where it is not built, which is said.
@@ -49,7 +49,7 @@ impl Epcc {
         Sandbox::start(["bank", "--listen", "127.0.0.1:0", "--faults", "none", "--date", "2026-03-05"]).map(Self)
     }
 
-    fn asked(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn asked(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = exchange(&self.0.addresses[0], method, path, &JSON, body.as_bytes()).unwrap();
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

@@ -1,6 +1,7 @@
 //! The server as its callers meet it: a real process with its own directory, asked over TCP.
 
 mod agreements;
+mod api_keys;
 mod approvals;
 mod ark_devices;
 mod ark_financial;
@@ -47,12 +48,15 @@ mod orders;
 mod outflow;
 mod own_keys;
 mod own_money;
+mod pay_passwords;
 mod pos;
 mod receipts;
 mod restart;
 mod routing;
 mod sandbox;
+mod sensitive;
 mod server;
+mod sign_ups;
 mod sites;
 mod skip;
 mod staff;

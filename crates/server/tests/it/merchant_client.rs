@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use client::model::{
-    Card, Instrument, Item, NewOrder, NewRefund, NewSplit, NewWithdrawal, OrderStatus, RefundStatus, SplitPart,
+    Card, Instrument, Item, NewOrder, NewRefund, NewSignUp, NewSplit, NewWithdrawal, OrderStatus, RefundStatus,
+    SignUpStatus, SplitPart,
 };
 use client::{Client, Credential, Error, IdempotencyKey, Patience, Remedy};
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ struct Shop {
     merchant: String,
     secret: String,
     runtime: Runtime,
-    _epcc: Epcc,
+    epcc: Epcc,
 }
 
 impl Shop {
@@ -39,7 +40,7 @@ impl Shop {
         let merchant = text(&market.landlord, "/id");
         let key = market.operator.post(&format!("/v1/merchants/{merchant}/key"), &Value::Null).ok();
         let secret = text(&key, "/secret");
-        Some(Self { server, market, merchant, secret, runtime: Runtime::new().unwrap(), _epcc: epcc })
+        Some(Self { server, market, merchant, secret, runtime: Runtime::new().unwrap(), epcc })
     }
 
     fn credential(&self) -> Credential {
@@ -129,6 +130,46 @@ fn a_merchant_takes_refunds_splits_lists_and_is_told_why_not() {
         }
         let mut page_by_page = client.list::<client::model::Order>("/v1/orders?status=success");
         assert_eq!(page_by_page.next().await.unwrap().unwrap().id, paid.id);
+    });
+}
+
+/// The four elements leave the client encrypted; the code signs, and the agreement pays.
+#[test]
+fn a_merchant_has_a_card_signed_by_the_client_and_takes_money_with_it() {
+    let Some(shop) = Shop::open() else { return };
+    let client = shop.client();
+    let new = NewSignUp {
+        payer: shop.market.payer.clone(),
+        bank: "102100099996".to_owned(),
+        credit: false,
+        account: "6222020200112233445".to_owned(),
+        name: "钱七".to_owned(),
+        certificate: "110105194912310062".to_owned(),
+        phone: "13800138000".to_owned(),
+    };
+    assert!(!format!("{new:?}").contains("6222"), "{new:?}");
+    shop.runtime.block_on(async {
+        let asked = client.request_sign_up(&new, &key("sign-1")).await.unwrap();
+        assert_eq!((asked.status, asked.verdict.map(|verdict| verdict.matched)), (SignUpStatus::CodeSent, Some(true)));
+        let again = client.request_sign_up(&new, &key("sign-1")).await.unwrap();
+        assert_eq!(again.id, asked.id, "encrypted anew under the same key it is the same request");
+        let signing: Value = client.get(&format!("/v1/sign-ups/{}", asked.id)).await.unwrap();
+        let path = format!("/sandbox/epcc/sms?transaction={}", text(&signing, "/serial"));
+        let code = text(&shop.epcc.asked("GET", &path, &Value::Null), "/code");
+        let signed = client.confirm_sign_up(&asked.id, &code, &key("code-1")).await.unwrap();
+        assert_eq!((signed.status, signed.wrong_codes), (SignUpStatus::Signed, 0));
+        let card = Card {
+            rail: Some("epcc".to_owned()),
+            agreement: signed.agreement,
+            mask: signed.account,
+            amount: 700,
+            ..Card::default()
+        };
+        let order = NewOrder { instruments: vec![Instrument::Card(card)], ..shop.order("S1", 700) };
+        let paid = client.place_order(&order, WAIT_SECONDS, &key("order-s")).await.unwrap();
+        assert_eq!(paid.status, OrderStatus::Success);
+        let cancelled = client.cancel_sign_up(&asked.id, &key("cancel-1")).await.unwrap();
+        assert_eq!(cancelled.status, SignUpStatus::Cancelled);
     });
 }
 

@@ -47,6 +47,14 @@ impl Sandbox {
     }
 }
 
+impl Sandbox {
+    /// It goes, and answers nothing any more.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         // It may have ended by itself.

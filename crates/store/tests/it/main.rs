@@ -5,6 +5,7 @@ mod cluster;
 mod place;
 mod world;
 
+mod api_key;
 mod cards;
 mod certificate;
 mod channel_rate;
@@ -18,6 +19,7 @@ mod rate;
 mod recovery;
 mod runs_and_keys;
 mod schema;
+mod sign_up;
 mod wallets;
 mod webhook;
 mod webhook_delivery;

@@ -52,6 +52,9 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
     world.cards();
     world.certified();
     world.hooked();
+    world.signed_up();
+    world.rotated();
+    world.passworded();
     let changes = world.state.take_changes();
     world.commit(&database, &changes).unwrap();
     drop(database);
@@ -69,7 +72,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         agreement_payments exchange_rates conversions
         block_entries limit_policies account_limits customer_uses top_ups transfers bank_cards withdrawal_plans
         withdrawal_batches withdrawals retry_rules notices
-        certificates webhooks site_weights outflows parameter_sets reserve_lines reserve_balances own_transfers arrears chargebacks advances advance_policies
+        certificates api_keys pay_passwords sign_ups webhooks site_weights outflows parameter_sets reserve_lines reserve_balances own_transfers arrears chargebacks advances advance_policies
         card_fee_plans card_costs acquirings terminals card_transactions batch_closes card_clearings
     );
 }

@@ -243,6 +243,9 @@ transitions! {
                 },
         "certificates: certificate/tests.rs" Event::Certificate(_),
         "what leaves by channels: outflow/tests.rs" Event::Outflow(_),
+        "secrets of API keys: api_key/tests.rs" Event::ApiKey(_),
+        "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
+        "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
         "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
             Event::Parameter(ParameterEvent::Set(_))
@@ -318,6 +321,26 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::CertificateExists,
             RefusalCode::CertificateState,
             RefusalCode::CertificatesTooMany,
+        ],
+    ),
+    ("secrets of API keys: api_key/tests.rs", &[RefusalCode::ApiKeyUnknown, RefusalCode::ApiKeyState]),
+    (
+        "pay passwords: pay_password/tests.rs",
+        &[
+            RefusalCode::PayPasswordUnknown,
+            RefusalCode::PayPasswordState,
+            RefusalCode::PayPasswordLocked,
+            RefusalCode::PayPasswordProof,
+        ],
+    ),
+    (
+        "agreements signed by SMS: sign_up/tests.rs",
+        &[
+            RefusalCode::SignUpUnknown,
+            RefusalCode::SignUpState,
+            RefusalCode::SignUpExists,
+            RefusalCode::SignUpsTooMany,
+            RefusalCode::AgreementNotOwn,
         ],
     ),
     (

@@ -10,7 +10,10 @@
 use std::sync::Arc;
 
 use ark::MacKey;
-use ark::keys::{KeyUse, Purpose, RSA_SIGNING_KEY, SIGNING_KEY, Spec, State as KeyState, by_platform, bytes_of};
+use ark::keys::{
+    ENCRYPTION_KEY, KeyUse, Purpose, RSA_ENCRYPTION_KEY, RSA_SIGNING_KEY, SIGNING_KEY, Spec, State as KeyState,
+    by_platform, bytes_of,
+};
 use ark::provider::KeyKind;
 use ark::signing::{
     NONCE_HEADER, SERIAL_HEADER, SIGNATURE_HEADER, Scheme, Stamp, TIMESTAMP_HEADER, answer_to_sign, sign_answer,
@@ -29,6 +32,7 @@ use utoipa::ToSchema;
 use super::super::App;
 use super::super::answer::blocking;
 use super::super::error::ApiError;
+use super::super::sensitive;
 use super::pem;
 use crate::shell::clock::wall_ms;
 
@@ -56,14 +60,23 @@ const fn key_of(scheme: Scheme) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Makes the platform's pair of an algorithm where it is missing: RSA takes a second, and the approved mode has none.
+/// The platform's pairs for encryption: name in the key service, what begins their serial numbers, the scheme.
+const ENCRYPTING: [(&str, &str, &str); 2] = [
+    (ENCRYPTION_KEY, sensitive::SM2_SERIAL, "SM2-DER"),
+    (RSA_ENCRYPTION_KEY, sensitive::RSA_SERIAL, "RSA-OAEP-SHA256"),
+];
+
+/// Makes the platform's pairs of an algorithm where they are missing: RSA takes a second, and the approved mode has none.
 pub(in crate::http) async fn ensure(app: &App, algorithm: CertificateAlgorithm) -> Result<(), ApiError> {
     match algorithm {
         CertificateAlgorithm::Sm2WithSm3 => Ok(()),
         CertificateAlgorithm::Sha256Rsa2048 => {
             let keys = app.ark.keys();
-            let spec = Spec::new(RSA_SIGNING_KEY, KeyKind::Rsa2048, Purpose::Sign);
-            let made = move || keys.ensure(&by_platform("first RSA certificate"), &spec).map(drop);
+            let made = move || {
+                let by = by_platform("first RSA certificate");
+                keys.ensure(&by, &Spec::new(RSA_SIGNING_KEY, KeyKind::Rsa2048, Purpose::Sign))?;
+                keys.ensure(&by, &Spec::new(RSA_ENCRYPTION_KEY, KeyKind::Rsa2048, Purpose::Decrypt)).map(drop)
+            };
             blocking(move || made().map_err(|error| super::super::ark::error_of(&error))).await
         }
     }
@@ -135,13 +148,15 @@ pub(crate) struct PlatformKeyView {
     /// What `Lintel-Serial` names it by.
     #[schema(example = "PLATFORM-SM2-1")]
     serial_no: String,
-    /// `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`.
+    /// `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`; of a key to encrypt with `SM2-DER` or `RSA-OAEP-SHA256`.
     #[schema(example = "LINTEL-SM2-WITH-SM3")]
     scheme: &'static str,
     /// In PEM.
     public_key: String,
     /// Whether it signs now; one that does not may still verify what it signed before.
     signs: bool,
+    /// Whether sensitive fields are encrypted with it now; one with which they no longer are may still open what was.
+    encrypts: bool,
 }
 
 /// The platform's keys.
@@ -152,7 +167,8 @@ pub(crate) struct PlatformKeysView {
 
 /// List the platform's keys
 ///
-/// Its public keys: they verify the answers to requests that a certificate signed. The answer to this is signed like any other; a
+/// Its public keys: they verify the answers to requests that a certificate signed, and sensitive fields are encrypted with those that
+/// encrypt (`Lintel-Encryption-Serial`). The answer to this is signed like any other; a
 /// merchant's first look is signed with its API secret.
 #[utoipa::path(get, path = "/v1/platform-keys", tag = "certificate", responses((status = OK, body = PlatformKeysView)))]
 pub(crate) async fn platform_keys(State(app): State<App>) -> Result<Json<PlatformKeysView>, ApiError> {
@@ -164,21 +180,37 @@ fn shown(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
     let mut all = Vec::new();
     for scheme in Scheme::ALL {
         let Some((name, prefix)) = key_of(scheme) else { continue };
-        let info = match keys.info(name) {
-            Err(ark::keys::Error::Unknown(_)) => continue,
-            info => info.map_err(|error| super::super::ark::error_of(&error))?,
-        };
-        let active = info.versions.iter().rev().find(|version| version.state == KeyState::Active).map(|v| v.version);
         let verifies = |state| matches!(state, KeyState::Active | KeyState::Suspended | KeyState::Deactivated);
-        for version in info.versions.iter().filter(|version| verifies(version.state)) {
-            let Some(public) = &version.public else { continue };
-            all.push(PlatformKeyView {
-                serial_no: format!("{prefix}{}", version.version),
-                scheme: scheme.name(),
-                public_key: pem::of_key(public),
-                signs: active == Some(version.version),
-            });
+        for (version, current, public_key) in versions(keys, name, verifies)? {
+            let serial_no = format!("{prefix}{version}");
+            let scheme = scheme.name();
+            all.push(PlatformKeyView { serial_no, scheme, public_key, signs: current, encrypts: false });
+        }
+    }
+    for (name, prefix, scheme) in ENCRYPTING {
+        for (version, current, public_key) in versions(keys, name, |state| state == KeyState::Active)? {
+            let serial_no = format!("{prefix}{version}");
+            all.push(PlatformKeyView { serial_no, scheme, public_key, signs: false, encrypts: current });
         }
     }
     Ok(all)
+}
+
+/// The versions of a pair in such a state, whether each is the current one, and their public halves in PEM; none of a pair that is not
+/// made yet.
+fn versions(
+    keys: &dyn KeyUse,
+    name: &str,
+    shows: impl Fn(KeyState) -> bool,
+) -> Result<Vec<(u32, bool, String)>, ApiError> {
+    let info = match keys.info(name) {
+        Err(ark::keys::Error::Unknown(_)) => return Ok(Vec::new()),
+        info => info.map_err(|error| super::super::ark::error_of(&error))?,
+    };
+    let active = info.versions.iter().rev().find(|version| version.state == KeyState::Active).map(|v| v.version);
+    let shown = info.versions.iter().filter(|version| shows(version.state));
+    let told = shown.filter_map(|version| {
+        Some((version.version, active == Some(version.version), pem::of_key(version.public.as_ref()?)))
+    });
+    Ok(told.collect())
 }

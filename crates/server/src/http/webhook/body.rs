@@ -1,5 +1,6 @@
 //! What a receiver is sent: made of the announcement alone, so that every try of a delivery has the same bytes.
 
+use domain::money::Currency;
 use domain::webhook::{Announced, Announcement};
 use serde::Serialize;
 use store::webhook_delivery::DeliveryId;
@@ -84,6 +85,54 @@ pub(crate) enum WebhookObject {
         #[schema(example = "CNY")]
         currency: &'static str,
     },
+    /// A top-up.
+    TopUp {
+        #[schema(example = "tup_5")]
+        id: String,
+        #[schema(example = "acc_42")]
+        account: String,
+        amount: Amount,
+        #[schema(example = "CNY")]
+        currency: &'static str,
+        /// Whether its money went to suspense, as the account took none any more.
+        suspended: bool,
+        /// Whose failure it was: `user`, `risk`, `bank` or `system`.
+        failure: Option<&'static str>,
+    },
+    /// A transfer.
+    Transfer {
+        #[schema(example = "trf_5")]
+        id: String,
+        #[schema(example = "acc_42")]
+        from: String,
+        #[schema(example = "acc_43")]
+        to: String,
+        amount: Amount,
+        #[schema(example = "CNY")]
+        currency: &'static str,
+    },
+    /// A card transaction at a terminal.
+    CardTransaction {
+        #[schema(example = "ctx_8")]
+        id: String,
+        /// `sale`, `void`, `refund`, …
+        #[serde(rename = "transaction_kind")]
+        kind: &'static str,
+        #[schema(example = "trm_1")]
+        terminal: Option<String>,
+        /// What it is about.
+        original: Option<String>,
+        amount: Amount,
+        #[schema(example = "CNY")]
+        currency: &'static str,
+        /// The network's answer (F39).
+        code: Option<String>,
+    },
+    /// The webhook itself, which somebody pinged.
+    Webhook {
+        #[schema(example = "whk_3")]
+        id: String,
+    },
 }
 
 impl WebhookBody {
@@ -135,6 +184,31 @@ impl WebhookObject {
                 amount: Amount(*amount),
                 currency: currency.code(),
             },
+            Announced::TopUp { id, account, amount, currency, suspended, failure } => Self::TopUp {
+                id: id.to_string(),
+                account: account.to_string(),
+                amount: Amount(*amount),
+                currency: currency.code(),
+                suspended: *suspended,
+                failure: failure.map(|class| class.name()),
+            },
+            Announced::Transfer { id, from, to, amount, currency } => Self::Transfer {
+                id: id.to_string(),
+                from: from.to_string(),
+                to: to.to_string(),
+                amount: Amount(*amount),
+                currency: currency.code(),
+            },
+            Announced::CardTransaction { id, kind, terminal, original, amount, code } => Self::CardTransaction {
+                id: id.to_string(),
+                kind: kind.name(),
+                terminal: terminal.map(|id| id.to_string()),
+                original: original.map(|id| id.to_string()),
+                amount: Amount(*amount),
+                currency: Currency::Cny.code(),
+                code: code.clone(),
+            },
+            Announced::Webhook { id } => Self::Webhook { id: id.to_string() },
         }
     }
 }

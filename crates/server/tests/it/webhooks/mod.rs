@@ -88,7 +88,7 @@ fn register(client: &Client, merchant: &str, url: &str, kinds: &[&str]) -> Strin
     text(&client.post(&format!("/v1/merchants/{merchant}/webhooks"), &json!({"url": url, "kinds": kinds})).ok(), "/id")
 }
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 15] = [
     "order.paid",
     "order.failed",
     "order.closed",
@@ -98,6 +98,12 @@ const ALL: [&str; 9] = [
     "payout.failed",
     "payout.returned",
     "settlement.made",
+    "top_up.succeeded",
+    "top_up.failed",
+    "transfer.made",
+    "card_transaction.approved",
+    "card_transaction.declined",
+    "card_transaction.reversed",
 ];
 
 #[test]
@@ -412,4 +418,35 @@ fn a_rebuild_keeps_what_was_told_and_goes_on_with_what_was_not() {
     assert_eq!(receiver.until_taken(4).len(), 4, "three were told before, and one after");
     let log = shop.delivery(&receiver.until_taken(4)[3].id());
     assert!(number(&log, "/tries") > 1 && log["log"][0]["status"] == 500, "its tries are carried too: {log}");
+}
+
+/// A ping takes the way of every delivery: signed, tried again, after a kill too; and nobody registers for it.
+#[test]
+fn a_ping_is_delivered_until_it_is_taken() {
+    let mut server = Server::start_with(&HURRY);
+    let receiver = Receiver::start(Manner::Refuse(500, "not yet"));
+    let mut shop = Shop::open(&server, &receiver.url, &["order.paid"]);
+    let kinds = json!({"url": receiver.url, "kinds": ["ping"]});
+    let refused = shop.landlord.post(&format!("/v1/merchants/{}/webhooks", shop.id), &kinds);
+    assert_eq!(refused.error(), (400, "field_malformed".into(), "kinds".into()), "{}", refused.text());
+    let path = format!("/v1/webhooks/{}/ping", shop.hook);
+    let pinged = shop.landlord.post_keyed(&path, "once", &json!({}));
+    assert!(!pinged.repeated() && shop.landlord.post_keyed(&path, "once", &json!({})).repeated());
+    assert_eq!(pinged.ok()["allowed_actions"], json!(["change", "remove", "replay", "ping"]));
+    receiver.until_got(2);
+    server.kill();
+    server.start_again();
+    shop.again(&server);
+    receiver.becomes(Manner::Take);
+    let got = receiver.until_taken(1).pop().unwrap();
+    let body = got.json();
+    assert_eq!(
+        (got.kind(), text(&body, "/object/type"), text(&body, "/object/id")),
+        ("ping".into(), "webhook".into(), shop.hook.clone())
+    );
+    shop.until_state("accepted", 1);
+    shop.landlord.post(&format!("/v1/webhooks/{}/change", shop.hook), &json!({"enabled": false})).ok();
+    assert_eq!(shop.landlord.post(&path, &json!({})).error().1, "webhook_state");
+    let other = client_of(&server, &text(shop.market.agent(), "/id"));
+    assert_eq!(other.post(&path, &json!({})).error().1, "not_permitted");
 }

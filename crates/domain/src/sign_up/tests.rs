@@ -1,0 +1,253 @@
+//! Agreements signed by a code: what an answer proves, what none proves, what ends one, and who may pay with it.
+
+use super::*;
+use crate::attempt::Outcome;
+use crate::command::Command;
+use crate::order::ItemKind;
+use crate::testkit::orders::card;
+use crate::testkit::wallets::{asks, tops_up};
+use crate::testkit::{Kit, sealed};
+
+const MINUTE_MS: i64 = 60_000;
+
+fn asked(payer: UserId, token: &str) -> RequestSignUp {
+    RequestSignUp {
+        merchant: None,
+        payer,
+        rail: Rail::Epcc,
+        bank: String::from("102100099996"),
+        credit: false,
+        account: sealed("622202******2230"),
+        token: String::from(token),
+        phone: sealed("138****1234"),
+    }
+}
+
+fn request(command: RequestSignUp) -> Command {
+    Command::SignUp(SignUpCommand::Request(Box::new(command)))
+}
+
+fn answer(id: SignUpId, answer: SignUpAnswer) -> Command {
+    Command::SignUp(SignUpCommand::Answer { sign_up: id, answer })
+}
+
+fn bring(id: SignUpId) -> Command {
+    Command::SignUp(SignUpCommand::BringCode(id))
+}
+
+fn cancel(id: SignUpId) -> Command {
+    Command::SignUp(SignUpCommand::Cancel(id))
+}
+
+fn refused(class: FailureClass, code: &str) -> SignUpAnswer {
+    SignUpAnswer::Refused(SignUpFailure { class, code: String::from(code) })
+}
+
+fn signed(agreement: &str) -> SignUpAnswer {
+    SignUpAnswer::Signed { agreement: String::from(agreement) }
+}
+
+impl Kit {
+    fn requests(&mut self, payer: UserId, token: &str) -> SignUpId {
+        let Reply::SignUp(id) = self.given(request(asked(payer, token))) else { panic!("a signing was begun") };
+        id
+    }
+
+    fn signs(&mut self, payer: UserId, token: &str, agreement: &str) -> SignUpId {
+        let id = self.requests(payer, token);
+        self.given(answer(id, SignUpAnswer::CodeSent));
+        self.given(bring(id));
+        self.given(answer(id, signed(agreement)));
+        id
+    }
+
+    /// Where it stands, in memory and after a restart.
+    fn stands(&mut self, id: SignUpId) -> SignUpStatus {
+        self.restore();
+        self.state.sign_up(id).unwrap().status
+    }
+}
+
+#[test]
+fn a_code_signs_and_the_banks_verdict_is_kept() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    let id = kit.requests(payer, "tok");
+    assert_eq!(kit.stands(id), SignUpStatus::Requested);
+    let serial = kit.state.sign_up(id).unwrap().serial();
+    assert_eq!((serial.len(), &serial[8..9]), (31, "9"), "{serial}");
+    kit.given(answer(id, SignUpAnswer::CodeSent));
+    let verdict = kit.state.sign_up(id).unwrap().verdict.clone().unwrap();
+    assert_eq!((verdict.matched, verdict.code), (true, None));
+    kit.given(bring(id));
+    assert_eq!(kit.stands(id), SignUpStatus::Confirming);
+    kit.given(answer(id, signed("SGN1")));
+    assert_eq!(kit.stands(id), SignUpStatus::Signed);
+    let row = kit.state.sign_up(id).unwrap();
+    assert_eq!((row.agreement.as_deref(), row.codes, row.wrong_codes), (Some("SGN1"), 1, 0));
+    assert_eq!(row.allowed_actions(kit.now), ["cancel"]);
+    kit.refused(answer(id, signed("SGN1")), RefusalCode::SignUpState);
+    kit.refused(bring(id), RefusalCode::SignUpState);
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_no_failure() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    // The code may have come although nobody said so.
+    let id = kit.requests(payer, "tok");
+    kit.given(bring(id));
+    // Nor is it known what became of the code: it is brought again, and time does not end it.
+    kit.later(60 * MINUTE_MS);
+    kit.given(Command::Tick);
+    assert_eq!(kit.stands(id), SignUpStatus::Confirming);
+    kit.given(bring(id));
+    kit.given(answer(id, signed("SGN1")));
+    assert_eq!(kit.stands(id), SignUpStatus::Signed);
+
+    let other = kit.requests(payer, "other");
+    for _ in 0..MAX_CODES {
+        kit.given(bring(other));
+    }
+    kit.refused(bring(other), RefusalCode::SignUpState);
+    assert_eq!(kit.stands(other), SignUpStatus::Confirming);
+    kit.given(cancel(other));
+    // What stands at the bank all the same is known, and pays nothing.
+    kit.given(answer(other, signed("SGN2")));
+    assert_eq!(kit.stands(other), SignUpStatus::Cancelled);
+    kit.refused(answer(other, signed("SGN2")), RefusalCode::SignUpState);
+}
+
+#[test]
+fn three_wrong_codes_end_it_and_a_failing_bank_does_not() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    let id = kit.requests(payer, "tok");
+    kit.given(answer(id, SignUpAnswer::CodeSent));
+    for (class, status) in [
+        (FailureClass::User, SignUpStatus::CodeSent),
+        (FailureClass::System, SignUpStatus::CodeSent),
+        (FailureClass::User, SignUpStatus::CodeSent),
+        (FailureClass::User, SignUpStatus::Failed),
+    ] {
+        kit.given(bring(id));
+        kit.given(answer(id, refused(class, "PB100005")));
+        assert_eq!(kit.stands(id), status, "{class:?}");
+    }
+    let row = kit.state.sign_up(id).unwrap();
+    assert_eq!((row.wrong_codes, row.codes), (MAX_WRONG_CODES, 4));
+    kit.refused(bring(id), RefusalCode::SignUpState);
+    kit.refused(cancel(id), RefusalCode::SignUpState);
+}
+
+#[test]
+fn the_bank_says_no_and_only_what_is_the_holders_is_a_verdict() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    for (class, matched) in
+        [(FailureClass::User, Some(false)), (FailureClass::System, None), (FailureClass::Bank, None)]
+    {
+        let id = kit.requests(payer, "tok");
+        kit.given(answer(id, refused(class, "PB100002")));
+        assert_eq!(kit.stands(id), SignUpStatus::Failed);
+        let row = kit.state.sign_up(id).unwrap();
+        assert_eq!(row.verdict.as_ref().map(|verdict| verdict.matched), matched, "{class:?}");
+        assert_eq!(row.failure.as_ref().map(|failure| failure.code.as_str()), Some("PB100002"));
+    }
+}
+
+#[test]
+fn time_ends_what_no_code_came_for() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    let [first, second] = ["a", "b"].map(|token| kit.requests(payer, token));
+    kit.given(answer(second, SignUpAnswer::CodeSent));
+    kit.later(LIFE_MS - 1);
+    kit.given(Command::Tick);
+    assert_eq!((kit.stands(first), kit.stands(second)), (SignUpStatus::Requested, SignUpStatus::CodeSent));
+    kit.restore();
+    kit.later(1);
+    kit.refused(bring(second), RefusalCode::SignUpState);
+    kit.given(Command::Tick);
+    assert_eq!((kit.stands(first), kit.stands(second)), (SignUpStatus::Expired, SignUpStatus::Expired));
+    // A wrong code after its time: it is not awaited again.
+    let third = kit.requests(payer, "c");
+    kit.given(bring(third));
+    kit.later(LIFE_MS);
+    kit.given(answer(third, refused(FailureClass::User, "PB100005")));
+    kit.given(Command::Tick);
+    assert_eq!(kit.stands(third), SignUpStatus::Expired);
+}
+
+#[test]
+fn a_card_is_signed_once_and_few_codes_wait() {
+    let mut kit = Kit::new();
+    let (payer, other) = (kit.user(), kit.user());
+    let id = kit.signs(payer, "tok", "SGN1");
+    kit.refused(request(asked(payer, "tok")), RefusalCode::SignUpExists);
+    kit.given(request(RequestSignUp { rail: Rail::UnionPay, ..asked(payer, "tok") }));
+    kit.given(request(asked(other, "tok")));
+    kit.given(cancel(id));
+    kit.restore();
+    for _ in 1..MAX_WAITING {
+        kit.requests(payer, "tok");
+    }
+    kit.refused(request(asked(payer, "another")), RefusalCode::SignUpsTooMany);
+    kit.given(cancel(SignUpId(2)));
+    kit.requests(payer, "another");
+}
+
+#[test]
+fn bad_requests_are_refused_by_name() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    for bank in ["", "102", "10210009999x", "1021000999961"] {
+        kit.refused(request(RequestSignUp { bank: bank.into(), ..asked(payer, "tok") }), RefusalCode::ValueInvalid);
+    }
+    for rail in [Rail::Fund, Rail::OwnBank] {
+        kit.refused(request(RequestSignUp { rail, ..asked(payer, "tok") }), RefusalCode::InstrumentNotAllowed);
+    }
+    kit.refused(request(asked(UserId(99), "tok")), RefusalCode::UserUnknown);
+    let merchant = Some(MerchantId(99));
+    kit.refused(request(RequestSignUp { merchant, ..asked(payer, "tok") }), RefusalCode::MerchantUnknown);
+    for command in [bring(SignUpId(9)), cancel(SignUpId(9)), answer(SignUpId(9), SignUpAnswer::CodeSent)] {
+        kit.refused(command, RefusalCode::SignUpUnknown);
+    }
+    let id = kit.requests(payer, "tok");
+    kit.refused(answer(id, signed("SGN1")), RefusalCode::SignUpState);
+    kit.given(bring(id));
+    kit.refused(answer(id, signed("")), RefusalCode::ValueInvalid);
+    kit.refused(answer(id, SignUpAnswer::CodeSent), RefusalCode::SignUpState);
+    kit.blocks(Blocked::Card(String::from("barred")));
+    kit.refused(request(asked(payer, "barred")), RefusalCode::Blocked);
+}
+
+#[test]
+fn an_agreement_pays_for_its_own_customer_until_it_is_cancelled() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 500_000)]);
+    let payer = kit.state.order(order).unwrap().payer;
+    let stranger = kit.user();
+    let Instrument::Card { agreement, .. } = card(500_000) else { panic!("a card") };
+    // A number that was signed elsewhere is taken as before; once it is known to be another's it is not.
+    kit.signs(stranger, "theirs", &agreement);
+    let pay = Command::PayOrder { order, instruments: alloc::vec![card(500_000)] };
+    kit.refused(pay.clone(), RefusalCode::AgreementNotOwn);
+    let own = kit.signs(payer, "own", &agreement);
+    kit.given(cancel(own));
+    kit.restore();
+    kit.refused(pay.clone(), RefusalCode::SignUpState);
+    kit.signs(payer, "own", &agreement);
+    kit.given(pay);
+    kit.answered(Outcome::NotFound);
+}
+
+#[test]
+fn a_top_up_takes_no_agreement_of_another() {
+    let mut kit = Kit::new();
+    let account = kit.wallet(0);
+    let stranger = kit.user();
+    kit.signs(stranger, "theirs", &tops_up(account, 1).agreement);
+    kit.refused(asks(tops_up(account, 100)), RefusalCode::AgreementNotOwn);
+}
