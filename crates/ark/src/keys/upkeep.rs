@@ -43,7 +43,7 @@ impl KeyService {
         checked(by)?;
         let mut done = Done::default();
         drop(self.forming(by.now));
-        self.follow(by)?;
+        self.follow(by).inspect_err(|_| self.pending().fail())?;
         let mut failed = None;
         for key in self.list()? {
             // A key that cannot be served keeps neither the others nor the trail.
