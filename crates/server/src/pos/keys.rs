@@ -114,13 +114,14 @@ impl TerminalKeys {
         let name = name(terminal, Duty::Master);
         let spec = Spec { exportable: true, ..Spec::new(&name, TerminalCipher::Sm4, Purpose::Terminal(Duty::Master)) };
         let birth = self.birth(&name)?;
-        // Before there is a next version: what cannot go out for this public key would leave the terminal without a key.
-        if birth == Birth::Version {
-            self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;
-        }
-        self.keys.generate_terminal_key(by, &spec, birth)?;
-        let issued = self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;
-        Ok((name, issued))
+        let issued = match self.keys.generate_terminal_key_for(by, &spec, birth, to) {
+            // A key service elsewhere may have been asked twice; the one that is lost went nowhere.
+            Err(Error::Exists(_)) if birth == Birth::Key => {
+                self.keys.generate_terminal_key_for(by, &spec, Birth::Version, to)
+            }
+            issued => issued,
+        };
+        Ok((name, issued?.1))
     }
 
     /// A terminal's master key as it is there.
