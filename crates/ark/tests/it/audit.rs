@@ -109,9 +109,8 @@ fn a_key_is_at_hand_where_its_use_touches_memory_alone() {
     make(&service, "k", KeyKind::HmacSm3, Purpose::Mac);
     let mac = Spec::new("t", TerminalCipher::Sm4, Purpose::Terminal(Duty::Mac));
     service.generate_terminal_key(&by, &mac, Birth::Key).expect("a key of a terminal");
-    let at_hand = |service: &KeyService, name| {
-        [Use::Verify, Use::Protect].map(|act| service.is_at_hand(&by, name, act))
-    };
+    let at_hand =
+        |service: &KeyService, name| [Use::Verify, Use::Protect].map(|act| service.is_at_hand(&by, name, act));
     let made = |service: &KeyService| service.terminal_mac(&by, KeyAt::current("t"), TerminalMac::Ecb, b"m");
     for name in ["k", "t"] {
         assert_eq!(at_hand(&service, name), [true, false], "its first block of uses is not counted ahead yet");

@@ -125,11 +125,7 @@ pub(crate) async fn issue(
 }
 
 /// The key that a certificate proves to be the terminal's; `None` where keys come bare.
-async fn certified(
-    app: &App,
-    terminal: TerminalId,
-    certificate: Option<String>,
-) -> Result<Option<Vec<u8>>, ApiError> {
+async fn certified(app: &App, terminal: TerminalId, certificate: Option<String>) -> Result<Option<Vec<u8>>, ApiError> {
     let (ca, text) = match (&app.terminal_ca, certificate) {
         (Some(ca), Some(text)) => (ca, text),
         (Some(_), None) => {
@@ -137,7 +133,8 @@ async fn certified(
             return Err(ApiError::new("certificate_required", Some("certificate"), message));
         }
         (None, Some(_)) => {
-            let message = "nobody is believed to certify terminals here: set pos.terminal_ca, or give the bare public key";
+            let message =
+                "nobody is believed to certify terminals here: set pos.terminal_ca, or give the bare public key";
             return Err(ApiError::new("certificate_untrusted", Some("certificate"), message));
         }
         (None, None) => return Ok(None),

@@ -230,12 +230,14 @@ fn public_key(at: usize, text: &str) -> Result<ParameterRecord, ApiError> {
             return Err(wrong("of RSA (DF07) has no exponent (DF04), or a check sum (DF03) of other than 20 bytes"));
         }
         [SM2] if !matches!(key.len(), 64 | 65) || !matches!(sum.len(), 20 | 32) => {
-            return Err(wrong("of SM2 (DF07) has a point (DF02) of other than 64 or 65 bytes, or no check sum of 20 or 32"));
+            return Err(wrong(
+                "of SM2 (DF07) has a point (DF02) of other than 64 or 65 bytes, or no check sum of 20 or 32",
+            ));
         }
         [RSA | SM2] => {}
         _ => return Err(wrong("is of neither RSA (DF07 01) nor SM2 (04)")),
     }
-    let covered = [&identity, key, exponent.unwrap_or_default()].concat();
+    let covered = [identity.as_slice(), key, exponent.unwrap_or_default()].concat();
     if !is_check_sum(&covered, sum) {
         let name = hex::encode_upper(&identity);
         let message = format!(

@@ -187,15 +187,16 @@ impl TerminalKeys {
                 Err(error) => Err(error),
             }
         };
-        used(&self.keys, by_platform(REASON), &[(&name, Use::Verify)], work).await
+        used(&self.keys, by_platform(REASON), &[(name.as_str(), Use::Verify)], work).await
     }
 
     /// The MAC of an answer.
     pub(crate) async fn mac(&self, terminal: TerminalId, form: TerminalMac, bytes: &[u8]) -> Result<[u8; 8], Error> {
         let (name, bytes) = (name(terminal, Duty::Mac), bytes.to_vec());
         let key = name.clone();
-        let work = move |keys: &dyn FinancialUse, by: &By<'_>| keys.terminal_mac(by, KeyAt::current(&key), form, &bytes);
-        used(&self.keys, by_platform(REASON), &[(&name, Use::Protect)], work).await
+        let work =
+            move |keys: &dyn FinancialUse, by: &By<'_>| keys.terminal_mac(by, KeyAt::current(&key), form, &bytes);
+        used(&self.keys, by_platform(REASON), &[(name.as_str(), Use::Protect)], work).await
     }
 
     /// A terminal's PIN block under a zone's key.
@@ -212,7 +213,7 @@ impl TerminalKeys {
             let side = |name| PinAt { key: KeyAt::current(name), card_number: card_number.expose() };
             service.translate_pin(by, side(&keys.0), side(&keys.1), &block)
         };
-        used(&self.keys, by_platform(REASON), &[(&name, Use::Open), (zone, Use::Protect)], work).await
+        used(&self.keys, by_platform(REASON), &[(name.as_str(), Use::Open), (zone, Use::Protect)], work).await
     }
 
     /// A readable track under a zone's key.
@@ -244,7 +245,7 @@ impl TerminalKeys {
             let made = service.translate_track(by, side(&keys.0), side(&keys.1), track, &text)?;
             Ok((made.card_number, made.track))
         };
-        used(&self.keys, by_platform(REASON), &[(&name, Use::Open), (zone, Use::Protect)], work).await
+        used(&self.keys, by_platform(REASON), &[(name.as_str(), Use::Open), (zone, Use::Protect)], work).await
     }
 }
 

@@ -204,9 +204,11 @@ impl Signed {
     /// What it says of itself: whether it is a CA and of how many below it at most, and what its key is for.
     fn said(&self) -> Result<(Option<BasicConstraints>, Option<KeyUsage>), Refused> {
         let body = self.certificate.tbs_certificate();
-        let unknown = body.extensions().into_iter().flatten().find(|said| said.critical && !KNOWN.contains(&said.extn_id));
+        let unknown =
+            body.extensions().into_iter().flatten().find(|said| said.critical && !KNOWN.contains(&said.extn_id));
         if let Some(unknown) = unknown {
-            let message = format!("'{}' has the critical extension {}, which is not known", self.shown(), unknown.extn_id);
+            let message =
+                format!("'{}' has the critical extension {}, which is not known", self.shown(), unknown.extn_id);
             return Err(untrusted(message));
         }
         let wrong = |_| untrusted(format!("'{}' has extensions that do not read, or twice", self.shown()));

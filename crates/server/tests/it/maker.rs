@@ -18,19 +18,34 @@ pub(crate) struct Maker {
 
 impl Maker {
     /// What a CA says of itself.
-    pub(crate) const CA: &'static [&'static str] = &["basicConstraints = critical,CA:TRUE", "keyUsage = critical,keyCertSign"];
+    pub(crate) const CA: &'static [&'static str] =
+        &["basicConstraints = critical,CA:TRUE", "keyUsage = critical,keyCertSign"];
     /// What a terminal's certificate says of itself unless told otherwise.
     const TERMINAL: &'static [&'static str] = &["basicConstraints = CA:FALSE", "keyUsage = critical,keyEncipherment"];
 
     /// A new one; `None` without an `openssl` that knows SM2, which is said.
     pub(crate) fn new() -> Option<Self> {
         let maker = Self { directory: TempDir::new().unwrap() };
-        let config = format!("[req]\ndistinguished_name = dn\nx509_extensions = ca\n[dn]\n[ca]\n{}\n", Self::CA.join("\n"));
+        let config =
+            format!("[req]\ndistinguished_name = dn\nx509_extensions = ca\n[dn]\n[ca]\n{}\n", Self::CA.join("\n"));
         fs::write(maker.path("req.cnf"), config).unwrap();
         let made = maker.openssl(&["ecparam", "-genkey", "-name", "SM2", "-noout", "-out", "ca.key"])
             && maker.openssl(&[
-                "req", "-x509", "-config", "req.cnf", "-key", "ca.key", "-sm3", "-sigopt", ID, "-subj", "/CN=terminal-ca",
-                "-days", "2", "-out", "ca.pem",
+                "req",
+                "-x509",
+                "-config",
+                "req.cnf",
+                "-key",
+                "ca.key",
+                "-sm3",
+                "-sigopt",
+                ID,
+                "-subj",
+                "/CN=terminal-ca",
+                "-days",
+                "2",
+                "-out",
+                "ca.pem",
             ]);
         if !made {
             skip("openssl with SM2", "apt-get install openssl (3.0 or later)");
@@ -52,11 +67,30 @@ impl Maker {
         let (key, request, certificate) = (file(name, "key"), file(name, "csr"), file(name, "pem"));
         assert!(self.openssl(&["ecparam", "-genkey", "-name", "SM2", "-noout", "-out", &key]));
         assert!(self.openssl(&[
-            "req", "-new", "-config", "req.cnf", "-key", &key, "-sm3", "-sigopt", ID, "-subj", subject, "-out", &request,
+            "req", "-new", "-config", "req.cnf", "-key", &key, "-sm3", "-sigopt", ID, "-subj", subject, "-out",
+            &request,
         ]));
         assert!(self.openssl(&[
-            "x509", "-req", "-in", &request, "-vfyopt", ID, "-CA", &file(signer, "pem"), "-CAkey", &file(signer, "key"),
-            "-CAcreateserial", "-days", "2", "-sm3", "-sigopt", ID, "-extfile", "extensions.cnf", "-out", &certificate,
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-vfyopt",
+            ID,
+            "-CA",
+            &file(signer, "pem"),
+            "-CAkey",
+            &file(signer, "key"),
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-sm3",
+            "-sigopt",
+            ID,
+            "-extfile",
+            "extensions.cnf",
+            "-out",
+            &certificate,
         ]));
         self
     }

@@ -9,7 +9,8 @@ use crate::server::Server;
 const SERIAL: &str = "N900-0042117";
 
 fn started(maker: &Maker) -> Server {
-    let server = Server::start_with(&["ark.unseal=file", &format!("pos.terminal_ca={}", maker.path("ca.pem").display())]);
+    let server =
+        Server::start_with(&["ark.unseal=file", &format!("pos.terminal_ca={}", maker.path("ca.pem").display())]);
     server.operator().post("/v1/terminals", &json!({"serial": SERIAL, "model": "N900"})).ok();
     server
 }

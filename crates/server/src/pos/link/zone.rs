@@ -108,8 +108,9 @@ impl Zone {
     pub(super) async fn mac(&self, covered: &[u8]) -> Result<[u8; MAC_BYTES], Error> {
         let (name, form, covered) = (self.key(ZoneKey::Mac), self.form, Zeroizing::new(covered.to_vec()));
         let key = name.clone();
-        let tag = move |keys: &dyn FinancialUse, by: &By<'_>| keys.terminal_mac(by, KeyAt::current(&key), form, &covered);
-        used(&self.keys, by(), &[(&name, Use::Protect)], tag).await
+        let tag =
+            move |keys: &dyn FinancialUse, by: &By<'_>| keys.terminal_mac(by, KeyAt::current(&key), form, &covered);
+        used(&self.keys, by(), &[(name.as_str(), Use::Protect)], tag).await
     }
 
     /// Whether a MAC is what it should be.
@@ -118,7 +119,7 @@ impl Zone {
     /// Those of the key service but a MAC that is wrong.
     pub(super) async fn verifies(self: &Arc<Self>, covered: Zeroizing<Vec<u8>>, mac: Vec<u8>) -> Result<bool, Error> {
         let (name, zone) = (self.key(ZoneKey::Mac), Arc::clone(self));
-        used(&self.keys, by(), &[(&name, Use::Verify)], move |_, _| zone.compare(&covered, &mac)).await
+        used(&self.keys, by(), &[(name.as_str(), Use::Verify)], move |_, _| zone.compare(&covered, &mac)).await
     }
 
     /// Takes a new key in, once the message that brings it is believed.

@@ -54,13 +54,7 @@ impl RemoteKeys {
     }
 
     /// Asks for a key that is to come: `more` says how.
-    fn come(
-        &self,
-        by: &By<'_>,
-        command: &str,
-        spec: (&Spec<'_>, Birth),
-        more: (Value, &str),
-    ) -> Result<Info, Error> {
+    fn come(&self, by: &By<'_>, command: &str, spec: (&Spec<'_>, Birth), more: (Value, &str)) -> Result<Info, Error> {
         self.come_with(by, command, spec, more)?.key.and_then(Key::info).ok_or_else(|| self.lacks())
     }
 
