@@ -7,14 +7,18 @@
 //! ```
 //!
 //! Invariants: records are numbered from 1 without a gap; a change and its record are one transaction; uses are counted
-//! by (caller, key, version, operation, reason, outcome) within a second and written with the next second's first call,
-//! the next change or the next tick: a crash loses the uses of that second at most, a trail that cannot be written
-//! stops every operation from the next second on. No record holds a key, a plaintext or a ciphertext.
+//! by (caller, key, version, operation, reason, outcome) within a second and written by the next tick or with the next
+//! change: a crash loses the uses since then, a second's where a tick comes each second. Where none comes or its write fails,
+//! uses write themselves or are refused: at once after a write that failed, else from the third second on. No record
+//! holds a key, a plaintext or a ciphertext.
 //!
 //! What the chain can not show: records cut off behind the last checkpoint by who can write the file.
 
+mod pending;
+
 use std::{collections::BTreeMap, path::Path};
 
+pub(crate) use self::pending::{Pending, Taken};
 use crate::{
     hash::{Sm3, sm3},
     keys::{
@@ -48,8 +52,6 @@ CREATE TABLE checkpoint (
 pub const OK: &str = "ok";
 /// Between checkpoints, in milliseconds.
 pub const CHECKPOINT_INTERVAL_MS: i64 = 3_600_000;
-/// Different uses kept in memory at most.
-const PENDING_MAX: usize = 4_096;
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,37 +102,6 @@ impl Record {
     }
 }
 
-/// Uses of the running second.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    second: i64,
-    acts: BTreeMap<Act, u64>,
-}
-
-impl Pending {
-    /// Counts a use; whether the ones before must be written first.
-    pub(crate) fn due(&self, now: i64) -> bool {
-        !self.acts.is_empty() && (self.second != now.div_euclid(1_000) || self.acts.len() >= PENDING_MAX)
-    }
-
-    pub(crate) fn count(&mut self, act: Act, now: i64) {
-        self.second = now.div_euclid(1_000);
-        *self.acts.entry(act).or_insert(0) += 1;
-    }
-
-    /// Writes what is pending; it stays pending until [`Pending::clear`], after the commit.
-    pub(crate) fn write(&self, place: &Transaction<'_>) -> Result<(), PlaceError> {
-        for (act, count) in &self.acts {
-            append(place, self.second.saturating_mul(1_000), act, *count)?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.acts.clear();
-    }
-}
-
 /// The number and chain of the last record.
 fn head(place: &Transaction<'_>) -> Result<(i64, Vec<u8>), PlaceError> {
     let Some(last) = place.first("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1", &[])? else {
@@ -139,23 +110,42 @@ fn head(place: &Transaction<'_>) -> Result<(i64, Vec<u8>), PlaceError> {
     last.get(0).zip(last.get(1)).ok_or(PlaceError::Missing("the last record of the trail, whole,"))
 }
 
+/// The end of the trail within a transaction.
+struct Trail<'a, 't> {
+    transaction: &'a Transaction<'t>,
+    number: i64,
+    chain: Vec<u8>,
+}
+
+impl<'a, 't> Trail<'a, 't> {
+    fn of(transaction: &'a Transaction<'t>) -> Result<Self, PlaceError> {
+        let (number, chain) = head(transaction)?;
+        Ok(Self { transaction, number, chain })
+    }
+
+    fn append(&mut self, at: i64, act: &Act, count: u64) -> Result<(), PlaceError> {
+        let record = Record { number: self.number + 1, at, act: act.clone(), count };
+        let chain = record.chain(&self.chain);
+        let row = values![
+            record.number,
+            at,
+            &act.caller,
+            &act.key,
+            act.version,
+            &act.operation,
+            &act.reason,
+            &act.outcome,
+            i64::try_from(count).unwrap_or(i64::MAX),
+            chain.as_slice(),
+        ];
+        self.transaction.execute("INSERT INTO audit VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", row)?;
+        (self.number, self.chain) = (record.number, chain.to_vec());
+        Ok(())
+    }
+}
+
 pub(crate) fn append(place: &Transaction<'_>, at: i64, act: &Act, count: u64) -> Result<(), PlaceError> {
-    let (number, before) = head(place)?;
-    let record = Record { number: number + 1, at, act: act.clone(), count };
-    let row = values![
-        record.number,
-        at,
-        &act.caller,
-        &act.key,
-        act.version,
-        &act.operation,
-        &act.reason,
-        &act.outcome,
-        i64::try_from(count).unwrap_or(i64::MAX),
-        record.chain(&before).as_slice(),
-    ];
-    place.execute("INSERT INTO audit VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", row)?;
-    Ok(())
+    Trail::of(place)?.append(at, act, count)
 }
 
 fn signed(number: i64, at: i64, chain: &[u8]) -> Vec<u8> {

@@ -18,6 +18,13 @@ pub fn sm3(bytes: &[u8]) -> [u8; DIGEST_LENGTH] {
     ::sm3::Sm3::digest(bytes).into()
 }
 
+/// The SHA-1 digest of `bytes`: for check sums that a standard fixed long ago, such as those of EMV's public keys. It keeps nobody
+/// from making two messages of one digest.
+#[must_use]
+pub fn sha1(bytes: &[u8]) -> [u8; 20] {
+    ::sha1::Sha1::digest(bytes).into()
+}
+
 /// SM3 of a message that arrives in pieces. How the pieces are cut does not change the digest.
 #[derive(Clone, Default)]
 pub struct Sm3(::sm3::Sm3);
@@ -52,7 +59,13 @@ impl fmt::Debug for Sm3 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sm3, sm3};
+    use super::{Sm3, sha1, sm3};
+
+    /// The first example of RFC 3174, section 7.3.
+    #[test]
+    fn sha1_is_that_of_its_standard() {
+        assert_eq!(hex::encode(sha1(b"abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
+    }
 
     /// The two examples of GB/T 32905-2016, appendix A.
     #[test]

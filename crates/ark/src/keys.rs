@@ -19,6 +19,7 @@
 //! | `financial` | keys of terminals and zones: formed, taken in, given out; PIN blocks, MACs, tracks |
 //! | `held` | a key as the provider has it: a general one, or one of a terminal or zone |
 //! | `kind` | kinds and purposes |
+//! | `at_hand` | which uses wait for nothing |
 //! | `told` | what it tells of keys and of the trail |
 //! | `upkeep` | tick, re-wrap under a new key-encryption key or root, backup and restore |
 //! | `access`, `approval` | who may do what; what takes two people |
@@ -33,6 +34,7 @@
 
 mod access;
 mod approval;
+mod at_hand;
 mod beside;
 mod change;
 mod error;

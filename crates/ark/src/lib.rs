@@ -71,7 +71,7 @@ pub use error::Error;
 pub use field::{Class, Field, Kind};
 pub use financial::Financial;
 pub use fingerprint::FingerprintKey;
-pub use hash::{Sm3, sm3};
+pub use hash::{Sm3, sha1, sm3};
 pub use identity::{CertificateType, Identity, IdentityError};
 pub use key_file::KEY_FILE_WARNING;
 pub use keys::KeyService;

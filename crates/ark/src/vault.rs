@@ -119,6 +119,7 @@ pub struct Vault {
     connection: Mutex<Connection>,
     wrapper: Wrapper,
     request_keys: RwLock<Option<Arc<RequestKeys>>>,
+    remembered: Mutex<card::Remembered>,
 }
 
 impl Vault {
@@ -134,7 +135,13 @@ impl Vault {
         let (path, wrapper) = (directory.join(VAULT_NAME), Wrapper::new(keys));
         let mut connection = connect(&path)?;
         prepare(&mut connection, &path, &wrapper)?;
-        let vault = Self { path, connection: Mutex::new(connection), wrapper, request_keys: RwLock::default() };
+        let vault = Self {
+            path,
+            connection: Mutex::new(connection),
+            wrapper,
+            request_keys: RwLock::default(),
+            remembered: Mutex::default(),
+        };
         vault.request_keys()?;
         Ok(vault)
     }

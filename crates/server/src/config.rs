@@ -264,6 +264,7 @@ pub(crate) struct PosConfig {
     pub(crate) ca: PathBuf,
     pub(crate) acquirer: PathBuf,
     bins: PathBuf,
+    terminal_ca: PathBuf,
     pub(crate) connections: u32,
     pub(crate) queue: usize,
     pub(crate) read_timeout_ms: u64,
@@ -277,6 +278,11 @@ impl PosConfig {
     /// The file that says whose cards are, if there is one.
     pub(crate) fn bins(&self) -> Option<&Path> {
         Some(self.bins.as_path()).filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// The file of the CAs that say whose a terminal's public key is, if there is one.
+    pub(crate) fn terminal_ca(&self) -> Option<&Path> {
+        Some(self.terminal_ca.as_path()).filter(|file| !file.as_os_str().is_empty())
     }
 
     /// Lets no terminal in and connects to no network.

@@ -13,6 +13,9 @@ mod files;
 mod http;
 mod import;
 mod log;
+#[cfg(test)]
+#[path = "../tests/it/maker.rs"]
+mod maker;
 mod pos;
 mod serve;
 mod shell;

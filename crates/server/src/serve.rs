@@ -31,6 +31,7 @@ use crate::config::{ClockKind, Config, Place};
 use crate::http::{self, ApiKeys, App, Certificates, Parts};
 use crate::pos::Pos;
 use crate::pos::card_link::CardLink;
+use crate::pos::terminal_ca::TerminalCa;
 use crate::shell::books::Books;
 use crate::shell::clock::wall_ms;
 use crate::shell::executor::{Executor, Told, told_of};
@@ -128,6 +129,7 @@ pub(crate) fn run_until(
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
         card_network: link.as_ref().map(CardLink::network),
+        terminal_ca: config.pos.terminal_ca().map(TerminalCa::load).transpose()?,
         router,
         webhooks,
     });

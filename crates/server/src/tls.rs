@@ -176,7 +176,12 @@ pub(crate) fn name_of(certificate: &CertificateDer<'_>) -> Option<String> {
 
 /// The common name of a name; `None` unless it has exactly one.
 pub(crate) fn common_name(name: &Name) -> Option<String> {
-    let mut names = name.iter().filter(|part| part.oid == COMMON_NAME);
+    attribute(name, COMMON_NAME)
+}
+
+/// What a name has under this type; `None` unless it has exactly one.
+pub(crate) fn attribute(name: &Name, kind: ObjectIdentifier) -> Option<String> {
+    let mut names = name.iter().filter(|part| part.oid == kind);
     let (name, None) = (names.next()?, names.next()) else { return None };
     Some(DirectoryString::try_from(&name.value).ok()?.value().into_owned())
 }

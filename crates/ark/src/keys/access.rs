@@ -38,7 +38,7 @@ CREATE TABLE access (
 ";
 
 /// What a policy may allow.
-pub const OPERATIONS: [&str; 19] = [
+pub const OPERATIONS: [&str; 20] = [
     "encrypt",
     "decrypt",
     "rewrap",
@@ -52,6 +52,7 @@ pub const OPERATIONS: [&str; 19] = [
     "terminal-import",
     "terminal-export",
     "terminal-derive",
+    "terminal-issue",
     "terminal-mac",
     "terminal-verify-mac",
     "translate-pin",
@@ -60,8 +61,8 @@ pub const OPERATIONS: [&str; 19] = [
     "translate-track",
 ];
 const ALLOWED: &str = "a policy allows some of encrypt, decrypt, rewrap, datakey, sign, verify, hmac, verify-hmac, random, \
-     check-value, terminal-import, terminal-export, terminal-derive, terminal-mac, terminal-verify-mac, translate-pin, \
-     translate-pin-card, encrypt-track, translate-track";
+     check-value, terminal-import, terminal-export, terminal-derive, terminal-issue, terminal-mac, terminal-verify-mac, \
+     translate-pin, translate-pin-card, encrypt-track, translate-track";
 /// Roles and policies together at most.
 const LINES_MAX: usize = 4_096;
 const CALLER_MAX: usize = 64;

@@ -12,7 +12,10 @@ use super::{
     service::{Key, Open, Slot, act, checked, shown},
     tombstone::{self, Tombstone},
 };
-use crate::{audit, provider::KeyHandle};
+use crate::{
+    audit::{self, Taken},
+    provider::KeyHandle,
+};
 
 impl KeyService {
     /// Makes a key.
@@ -252,15 +255,15 @@ impl KeyService {
         checked(by)?;
         let mut place = self.place();
         let open = self.opened()?;
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = place.begin()?;
-        pending.write(&transaction)?;
+        let transaction = place.begin().inspect_err(|_| self.pending().fail())?;
+        let before = Taken::of(&self.pending);
+        before.write(&transaction)?;
         let changed = run(&transaction, &open);
         let key = match changed {
             Ok(key) => key,
             Err(error) => {
                 drop(transaction);
-                drop(pending);
+                drop(before);
                 self.write_trail(&mut place, Some((by.now, act(by, name, version, operation, error.code()))))?;
                 return Err(error);
             }
@@ -268,8 +271,7 @@ impl KeyService {
         let version = if version == 0 { key.row.versions } else { version };
         audit::append(&transaction, by.now, &act(by, name, version, operation, audit::OK), 1)?;
         transaction.commit()?;
-        pending.clear();
-        drop(pending);
+        before.written();
         let info = key.info();
         self.put(&open, key);
         Ok(info)

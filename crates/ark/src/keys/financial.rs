@@ -113,6 +113,42 @@ impl KeyService {
         self.arrive(by, spec, birth, "create", |_, _| self.generated(spec.kind, spec.purpose))
     }
 
+    /// Makes a terminal's master key at random and gives it out at its birth for whoever has the private key of `to`, as
+    /// [`KeyService::issue_terminal_key`] gives out one that is there. No key that is in use leaves so.
+    ///
+    /// # Errors
+    /// [`Error::NotExportable`] if it is to stay, or the version before was made to stay: nothing is made then, as with all others.
+    /// [`Error::Usage`] for another key than a terminal's master; [`Error::Provider`] if `to` is no SM2 key or the provider does not do
+    /// it; and as [`KeyService::generate_terminal_key`].
+    pub fn generate_terminal_key_for(
+        &self,
+        by: &By<'_>,
+        spec: &Spec<'_>,
+        birth: Birth,
+        to: &PublicKey,
+    ) -> Result<(Info, Exported), Error> {
+        let (mut issued, operation) = (None, "terminal-issue");
+        let info = self.arrive(by, spec, birth, operation, |open, (duty, cipher)| {
+            if spec.purpose != Purpose::Terminal(Duty::Master) {
+                return Err(Error::Usage { name: shown(spec.name), purpose: spec.purpose, operation });
+            }
+            if !spec.exportable || birth == Birth::Version && !self.key(open, spec.name)?.row.exportable {
+                return Err(Error::NotExportable(shown(spec.name)));
+            }
+            let financial = self.financial()?;
+            let key = financial.generate_terminal_key(duty, cipher)?;
+            let made = financial.issue_terminal_key(key, to).map_err(Error::from).and_then(|encrypted| {
+                issued = Some(Exported { encrypted, check_value: financial.terminal_check_value(key)? });
+                self.held(key)
+            });
+            if made.is_err() {
+                financial.destroy_terminal_key(key);
+            }
+            made
+        })?;
+        Ok((info, issued.ok_or(Error::Decryption)?))
+    }
+
     /// Takes in a key encrypted block by block under a master key of the same side, if the start of its check value is
     /// `check`.
     ///

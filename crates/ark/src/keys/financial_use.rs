@@ -2,7 +2,8 @@
 //! commands.
 //!
 //! Callers hold an `Arc<dyn FinancialUse>`. Components and their custodians are not in it: they deal with the key service
-//! itself. Of master keys only the check value leaves this way: giving one out takes two people there.
+//! itself. Of master keys only the check value leaves this way, but for one that is made for a terminal's public key and leaves
+//! as it is made: giving out one that is there takes two people, at the key service.
 
 use super::{Birth, By, Error, Exported, Info, KeyAt, KeyService, KeyUse, PinAt, Spec, TrackAt};
 use crate::{
@@ -55,12 +56,17 @@ pub trait FinancialUse: KeyUse {
     /// Those of [`KeyService::export_terminal_key`]; [`Error::Elsewhere`] with `ark_approval_required` for a master key.
     fn export_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, under: &str) -> Result<Exported, Error>;
 
-    /// As [`KeyService::issue_terminal_key`].
+    /// As [`KeyService::generate_terminal_key_for`].
     ///
     /// # Errors
-    /// Those of [`KeyService::issue_terminal_key`]; [`Error::Elsewhere`] with `ark_approval_required` where the key service is
-    /// elsewhere: there it takes two people.
-    fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error>;
+    /// Those of [`KeyService::generate_terminal_key_for`].
+    fn generate_terminal_key_for(
+        &self,
+        by: &By<'_>,
+        spec: &Spec<'_>,
+        birth: Birth,
+        to: &PublicKey,
+    ) -> Result<(Info, Exported), Error>;
 
     /// As [`KeyService::terminal_check_value`].
     ///
@@ -144,8 +150,14 @@ impl FinancialUse for KeyService {
         Self::export_terminal_key(self, by, key, under)
     }
 
-    fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error> {
-        Self::issue_terminal_key(self, by, key, to)
+    fn generate_terminal_key_for(
+        &self,
+        by: &By<'_>,
+        spec: &Spec<'_>,
+        birth: Birth,
+        to: &PublicKey,
+    ) -> Result<(Info, Exported), Error> {
+        Self::generate_terminal_key_for(self, by, spec, birth, to)
     }
 
     fn terminal_check_value(&self, by: &By<'_>, key: KeyAt<'_>) -> Result<[u8; CHECK_VALUE_LENGTH], Error> {

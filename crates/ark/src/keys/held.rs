@@ -45,6 +45,10 @@ impl Terminal {
         Self { check, handle: Mutex::new(handle) }
     }
 
+    pub(super) fn is_taken_in(&self) -> bool {
+        self.handle().is_some()
+    }
+
     fn handle(&self) -> std::sync::MutexGuard<'_, Option<TerminalKey>> {
         self.handle.lock().unwrap_or_else(PoisonError::into_inner)
     }

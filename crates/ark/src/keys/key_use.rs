@@ -7,13 +7,14 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{By, Context, Error, Info, KeyService, Spec, State};
+use super::{By, Context, Error, Info, KeyService, Spec, State, life::Use};
 use crate::provider::PublicKey;
 
 /// What came of each value of a batch, in their order; or what was wrong with the batch.
 pub type Many<T> = Result<Vec<Result<T, Error>>, Error>;
 
-/// Keys by name. Calls block: on the disk, and on the network where the keys are elsewhere.
+/// Keys by name. Calls block: on the disk, and on the network where the keys are elsewhere; uses of keys that are
+/// [at hand](Self::is_at_hand) do not.
 ///
 /// Every operation may fail with [`Error::Sealed`], after which the same call works again once custodians have unsealed.
 pub trait KeyUse: fmt::Debug + Send + Sync {
@@ -32,6 +33,12 @@ pub trait KeyUse: fmt::Debug + Send + Sync {
 
     /// Whether it is sealed, as far as is known here: cheap enough to be asked for each request.
     fn is_sealed(&self) -> bool;
+
+    /// Whether a use of this key waits for nothing now, neither a disk nor a device nor the network, so that a task may do it
+    /// where it stands. It may be otherwise a moment later: such a use waits as others do. Never for keys that are elsewhere.
+    fn is_at_hand(&self, _by: &By<'_>, _name: &str, _act: Use) -> bool {
+        false
+    }
 
     /// As [`KeyService::encrypt`].
     ///
@@ -111,6 +118,10 @@ impl KeyUse for KeyService {
 
     fn is_sealed(&self) -> bool {
         KeyService::is_sealed(self)
+    }
+
+    fn is_at_hand(&self, by: &By<'_>, name: &str, act: Use) -> bool {
+        KeyService::is_at_hand(self, by, name, act)
     }
 
     fn encrypt(&self, by: &By<'_>, name: &str, context: &Context, message: &[u8]) -> Result<String, Error> {

@@ -1,6 +1,9 @@
 //! What named keys do. Each call leaves a trace, also where it is refused.
 
-use std::{fmt, sync::PoisonError};
+use std::{
+    fmt,
+    sync::{MutexGuard, PoisonError},
+};
 
 use zeroize::Zeroizing;
 
@@ -12,7 +15,7 @@ use super::{
     text,
 };
 use crate::{
-    audit::{self, Act},
+    audit::{self, Act, Pending},
     provider::{Authentication, Check, KeyError, KeyHandle, KeyKind, PublicKeyEncryption, Signing},
 };
 
@@ -371,15 +374,22 @@ impl KeyService {
     }
 
     pub(super) fn note_act(&self, act: Act, now: i64) -> Result<(), Error> {
-        if self.pending.lock().unwrap_or_else(PoisonError::into_inner).due(now) {
+        let mut pending = self.pending();
+        if pending.due(now) {
+            drop(pending);
             let mut place = self.place();
             // Another thread may have written it while this one waited for the place.
-            if self.pending.lock().unwrap_or_else(PoisonError::into_inner).due(now) {
+            if self.pending().due(now) {
                 self.write_trail(&mut place, None)?;
             }
+            pending = self.pending();
         }
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).count(act, now);
+        pending.count(act, now);
         Ok(())
+    }
+
+    pub(super) fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

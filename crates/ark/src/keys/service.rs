@@ -24,7 +24,7 @@ use super::{
     tombstone::TOMBSTONES_NAME,
 };
 use crate::{
-    audit::{self, Act, Pending},
+    audit::{self, Act, Pending, Taken},
     ceremony::{Progress, RootKey, Share, Shares},
     fhsm::Fhsm,
     key_file,
@@ -54,7 +54,7 @@ pub struct KeyService {
     /// Whether it makes and uses keys of national algorithms alone.
     pub(super) approved_only: bool,
     pub(super) place: Mutex<Place>,
-    /// Taken after `place` where both are.
+    /// Taken after `place` where both are, and never while something is written.
     pub(super) pending: Mutex<Pending>,
     pub(super) open: RwLock<Option<Arc<Open>>>,
     shares: Mutex<Shares>,
@@ -105,6 +105,13 @@ pub(super) struct Version {
 pub(super) struct Uses {
     pub(super) used: AtomicU64,
     pub(super) reserved: AtomicU64,
+}
+
+impl Uses {
+    /// Whether so many more are counted ahead.
+    pub(super) fn has(&self, more: u64) -> bool {
+        self.used.load(Ordering::Relaxed) + more <= self.reserved.load(Ordering::Acquire)
+    }
 }
 
 impl Key {
@@ -502,15 +509,7 @@ impl KeyService {
 
     /// Writes the uses that are pending, and one more record.
     pub(super) fn write_trail(&self, place: &mut Place, more: Option<(i64, Act)>) -> Result<(), Error> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = place.begin()?;
-        pending.write(&transaction)?;
-        if let Some((at, act)) = more {
-            audit::append(&transaction, at, &act, 1)?;
-        }
-        transaction.commit()?;
-        pending.clear();
-        Ok(())
+        Ok(Taken::of(&self.pending).commit(place, more)?)
     }
 
     /// Counts a use that protects. Durably before it counts: the count on disk is never behind.

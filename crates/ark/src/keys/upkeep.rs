@@ -5,7 +5,7 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
-    sync::PoisonError,
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     change::current_kek,
     place::{self, values},
     row::VersionRow,
-    service::{self, act, checked},
+    service::{self, Key, Slot, act, checked},
 };
 use crate::{
     audit,
@@ -43,9 +43,9 @@ impl KeyService {
         checked(by)?;
         let mut done = Done::default();
         drop(self.forming(by.now));
-        self.follow(by)?;
+        self.follow(by).inspect_err(|_| self.pending().fail())?;
         let mut failed = None;
-        for key in self.list()? {
+        for key in self.due(by.now)? {
             // A key that cannot be served keeps neither the others nor the trail.
             if let Err(error) = self.do_due(by, &key, &mut done) {
                 failed.get_or_insert(error);
@@ -59,6 +59,27 @@ impl KeyService {
             place.purge()?;
         }
         failed.map_or(Ok(done), Err)
+    }
+
+    /// The keys of which something is due, by name. A terminal has four of its own: the others are not even copied.
+    fn due(&self, now: i64) -> Result<Vec<Info>, Error> {
+        let open = self.opened()?;
+        let keys = open.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let is_due = |key: &&Arc<Key>| {
+            let rotation = key.row.rotation;
+            key.versions.iter().any(|version| {
+                let used = || version.uses.used.load(Ordering::Relaxed);
+                version.life.destroy_at.is_some_and(|at| at <= now)
+                    || version.life.state == State::Active && rotation.due(version.created, used(), now)
+            })
+        };
+        let served = keys.values().filter_map(|slot| match slot {
+            Slot::Key(key) => Some(key),
+            Slot::Damaged(_) => None,
+        });
+        let mut due: Vec<Info> = served.filter(is_due).map(|key| key.info()).collect();
+        due.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(due)
     }
 
     /// Rotates and destroys what is due of one key.

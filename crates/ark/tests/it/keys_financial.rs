@@ -526,3 +526,48 @@ fn a_master_key_is_issued_for_a_public_key_and_for_nothing_else() {
         assert_eq!(code(service.issue_terminal_key(&BY, KeyAt::current(other.name), &public)), "key_usage");
     }
 }
+
+#[test]
+fn a_master_key_leaves_at_its_birth_for_a_public_key() {
+    use ark::provider::{PublicKey, PublicKeyEncryption};
+
+    let (directory, service, root) = service();
+    let terminal = Soft::new().expect("self-tests pass");
+    let pair = terminal.generate(KeyKind::Sm2).expect("a pair");
+    let public = terminal.public_key(pair).expect("its public key");
+    let master = spec("t1/tmk", SM4, Purpose::Terminal(Duty::Master));
+    let versions = |service: &KeyService| service.info("t1/tmk").map_or(0, |info| info.versions.len());
+    let nowhere = PublicKey { kind: KeyKind::Sm2, bytes: vec![4; 65] };
+    let refused = |spec: &Spec<'_>, birth, to| code(service.generate_terminal_key_for(&BY, spec, birth, to));
+    assert_eq!(refused(&master, Birth::Key, &nowhere), "public_key_invalid");
+    let stays = Spec { exportable: false, ..master };
+    assert_eq!(refused(&stays, Birth::Key, &public), "key_not_exportable");
+    let pin = spec("t1/pik", SM4, Purpose::Terminal(Duty::Pin));
+    assert_eq!(refused(&pin, Birth::Key, &public), "key_usage");
+    assert_eq!(versions(&service), 0, "nothing was made");
+
+    let (info, issued) = service.generate_terminal_key_for(&BY, &master, Birth::Key, &public).expect("made");
+    let clear = terminal.decrypt_with(pair, PublicKeyEncryption::Sm2Raw, &issued.encrypted).expect("it opens");
+    assert_eq!(&block(SM4, &hex::encode(&*clear), &[0; 16], true)[..8], issued.check_value);
+    assert_eq!(check(&info), hex::encode_upper(issued.check_value));
+    assert_eq!(refused(&master, Birth::Key, &public), "key_exists");
+    assert_eq!(refused(&master, Birth::Version, &nowhere), "public_key_invalid");
+    assert_eq!(versions(&service), 1, "the terminal keeps the key that it has");
+    let (info, next) = service.generate_terminal_key_for(&BY, &master, Birth::Version, &public).expect("made");
+    assert_eq!((info.versions.len(), next.check_value == issued.check_value), (2, false));
+    drop(service);
+    let service = again(directory.path(), &root);
+    let kept = service.terminal_check_value(&BY, KeyAt::current("t1/tmk")).expect("kept");
+    assert_eq!(kept, next.check_value);
+    let trail = service.audit(0, 1_000).expect("the trail");
+    let births: Vec<_> = trail.iter().filter(|record| record.act.operation == "terminal-issue").collect();
+    assert_eq!(births.iter().filter(|record| record.act.outcome == "ok").count(), 2);
+    assert!(births.iter().any(|record| record.act.outcome == "public_key_invalid"));
+
+    // A key that custodians formed to stay is not followed by one that left.
+    let formed = Spec { exportable: false, ..spec("t2/tmk", SM4, Purpose::Terminal(Duty::Master)) };
+    known(&service, &formed, SM4_PIK);
+    let next = spec("t2/tmk", SM4, Purpose::Terminal(Duty::Master));
+    assert_eq!(code(service.generate_terminal_key_for(&BY, &next, Birth::Version, &public)), "key_not_exportable");
+    assert_eq!(service.info("t2/tmk").expect("there").versions.len(), 1);
+}

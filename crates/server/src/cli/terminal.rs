@@ -19,6 +19,7 @@ Examples:
       --encrypted 3D66234C49E4296FF9C78D8BACBD6A76 --check-value 861E83E3
   lintel terminal public-key trm_7 04F1…                                               or it shows a public key of its own …
   lintel terminal issue-key trm_7                                                      … and fetches a key made for that
+  lintel terminal issue-key trm_7 --certificate terminal.pem                           or a certificate shows it, if pos.terminal_ca is set
   lintel terminal set-parameters standard standard.json && lintel terminal use-parameters trm_7 standard
   echo '北京市朝阳区建国路一号院二号楼' | lintel terminal bind trm_7 acq_2 --latitude 39908722 --longitude 116397499
   lintel terminal list --status suspended
@@ -63,18 +64,24 @@ pub(crate) enum Terminal {
         #[command(flatten)]
         under: Under,
     },
-    /// Register its public key of SM2, as it shows it: a master key can be issued to it then.
+    /// Register its public key of SM2, as it shows it or its certificate does: a master key can be issued to it then.
     PublicKey {
         /// Its id.
         id: String,
         /// 04, x and y: 130 hexadecimal digits.
-        #[arg(value_name = "HEX")]
-        public_key: String,
+        #[arg(value_name = "HEX", required_unless_present = "certificate")]
+        public_key: Option<String>,
+        /// Its maker's certificate in PEM, with the CAs between it and pos.terminal_ca behind it.
+        #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
+        certificate: Option<PathBuf>,
     },
     /// Make its master key in the key service, for its public key; the terminal fetches it by itself.
     IssueKey {
         /// Its id.
         id: String,
+        /// Register the public key of this certificate first; needed where pos.terminal_ca is set.
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
     },
     /// Set parameters that terminals download: a file in JSON with public_keys, applications (each BER-TLV in hexadecimal) and
     /// settings.
@@ -262,8 +269,19 @@ impl Terminal {
                 let shown = record(&PARAMETERS, &set);
                 return Ok(Answer::new(set, shown));
             }
-            Self::PublicKey { id, public_key } => act(id, "public-key", json!({ "public_key": public_key }))?,
-            Self::IssueKey { id } => client.post(&target(&["v1", "terminals", id, "key", "issue"], &[]), &json!({}))?,
+            Self::PublicKey { id, public_key: Some(public_key), .. } => {
+                act(id, "public-key", json!({ "public_key": public_key }))?
+            }
+            Self::PublicKey { id, public_key: None, certificate } => {
+                act(id, "public-key", json!({ "certificate": pem(certificate.as_deref())? }))?
+            }
+            Self::IssueKey { id, certificate } => {
+                let body = json!({ "certificate": pem(certificate.as_deref())? });
+                if certificate.is_some() {
+                    act(id, "public-key", body.clone())?;
+                }
+                client.post(&target(&["v1", "terminals", id, "key", "issue"], &[]), &body)?
+            }
             Self::UseParameters { id, set } => act(id, "parameters", json!({ "set": set }))?,
             Self::Register { serial, model } => {
                 client.post(&target(&["v1", "terminals"], &[]), &json!({"serial": serial, "model": model}))?
@@ -301,6 +319,14 @@ fn listed(
     let rows = client.get(&wanted.target(&["v1", noun], filters))?;
     let shown = page(fields, &rows, None);
     Ok(Answer::new(rows, shown))
+}
+
+/// A certificate of a file.
+fn pem(file: Option<&Path>) -> Result<Option<String>> {
+    let read = |file: &Path| {
+        std::fs::read_to_string(file).with_context(|| format!("reading a certificate in PEM from {}", file.display()))
+    };
+    file.map(read).transpose()
 }
 
 /// A set of the file, under this name.

@@ -79,6 +79,13 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("clock_not_manual", 409, "Time is moved by hand only on sandbox books with clock = \"manual\"."),
     ("clearing_not_ready", 409, "The day is not over at the channel; its clearing file comes later."),
     ("body_too_large", 413, "The body is larger than 32 MiB."),
+    ("check_sum_wrong", 422, "A card scheme's public key is not what its check sum is of."),
+    (
+        "certificate_required",
+        422,
+        "A terminal's public key comes with its maker's certificate here: pos.terminal_ca is set.",
+    ),
+    ("certificate_untrusted", 422, "A terminal's certificate does not prove whose its key is; see the message."),
     ("holder_mismatch", 422, "The bank account's holder is not the customer."),
     ("pay_password_weak", 422, "Others would try this pay password first."),
     ("customer_erased", 422, "The identity's personal data was erased; nothing can be sealed for it."),

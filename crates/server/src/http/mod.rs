@@ -162,6 +162,8 @@ pub(crate) struct Parts {
     pub(crate) executor: crate::shell::executor::Executor,
     /// The links to a card network, where there is one.
     pub(crate) card_network: Option<Arc<crate::pos::link::Network>>,
+    /// Who says whose a terminal's public key is, if certificates do.
+    pub(crate) terminal_ca: Option<crate::pos::terminal_ca::TerminalCa>,
     /// What chooses channels.
     pub(crate) router: crate::shell::routing::Router,
     /// The way to what tells webhooks.

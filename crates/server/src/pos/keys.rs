@@ -7,17 +7,20 @@
 //! ```
 //!
 //! Invariants: what leaves here of a key lies under the terminal's master key; of a PIN nothing leaves but a block under the
-//! zone's key. Calls block on a disk or a network: [`beside`] runs them.
+//! zone's key. What makes and brings keys blocks on a disk or a network: [`beside`] runs it. A use of keys that are at hand is
+//! done where the caller stands.
 
 use std::sync::Arc;
 
 use ark::Secret;
 use ark::financial::{Purpose as Duty, TerminalCipher, TerminalMac, Track, TrackForm};
+use ark::keys::life::Use;
 use ark::keys::{
     Birth, By, Error, Exported, FinancialUse, Info, KeyAt, Kind, PinAt, Purpose, Spec, State, TrackAt, by_platform,
 };
 use ark::provider::PublicKey;
 use domain::ids::TerminalId;
+use zeroize::Zeroizing;
 
 /// Why, in the key service's trail.
 const REASON: &str = "terminal";
@@ -70,6 +73,21 @@ pub(crate) async fn beside<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&keys)).await.unwrap_or(Err(Error::Sealed))
 }
 
+/// Uses keys: here if they are all at hand, which takes microseconds, else beside the runtime.
+pub(super) async fn used<T: Send + 'static>(
+    keys: &Arc<dyn FinancialUse>,
+    by: By<'static>,
+    uses: &[(&str, Use)],
+    work: impl FnOnce(&dyn FinancialUse, &By<'_>) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    if uses.iter().all(|(name, act)| keys.is_at_hand(&by, name, *act)) {
+        return work(&**keys, &by);
+    }
+    let keys = Arc::clone(keys);
+    // A panic there is one of the key service; its words are in the log.
+    tokio::task::spawn_blocking(move || work(&*keys, &by)).await.unwrap_or(Err(Error::Sealed))
+}
+
 impl TerminalKeys {
     pub(crate) fn new(keys: Arc<dyn FinancialUse>) -> Self {
         Self { keys }
@@ -96,13 +114,14 @@ impl TerminalKeys {
         let name = name(terminal, Duty::Master);
         let spec = Spec { exportable: true, ..Spec::new(&name, TerminalCipher::Sm4, Purpose::Terminal(Duty::Master)) };
         let birth = self.birth(&name)?;
-        // Before there is a next version: what cannot go out for this public key would leave the terminal without a key.
-        if birth == Birth::Version {
-            self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;
-        }
-        self.keys.generate_terminal_key(by, &spec, birth)?;
-        let issued = self.keys.issue_terminal_key(by, KeyAt::current(&name), to)?;
-        Ok((name, issued))
+        let issued = match self.keys.generate_terminal_key_for(by, &spec, birth, to) {
+            // A key service elsewhere may have been asked twice; the one that is lost went nowhere.
+            Err(Error::Exists(_)) if birth == Birth::Key => {
+                self.keys.generate_terminal_key_for(by, &spec, Birth::Version, to)
+            }
+            issued => issued,
+        };
+        Ok((name, issued?.1))
     }
 
     /// A terminal's master key as it is there.
@@ -141,76 +160,92 @@ impl TerminalKeys {
     }
 
     /// Whether a MAC is the terminal's over these bytes; a terminal that has no MAC key made none.
-    pub(crate) fn mac_is(
+    pub(crate) async fn mac_is(
         &self,
         terminal: TerminalId,
         form: TerminalMac,
         bytes: &[u8],
         mac: &[u8],
     ) -> Result<bool, Error> {
-        let name = name(terminal, Duty::Mac);
-        match self.keys.verify_terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes, mac) {
-            Ok(()) => Ok(true),
-            // By the code, for a key service elsewhere answers with that.
-            Err(error) if matches!(error.code(), "tag_mismatch" | "key_not_found") => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.proves(name(terminal, Duty::Mac), form, bytes.to_vec(), mac.to_vec()).await
     }
 
     /// Whether a proof is that of a terminal's serial and its factor, under the key that the device has for it; a terminal
     /// that has no such key proves nothing.
-    pub(crate) fn serial_is(&self, terminal: TerminalId, text: &str, proof: &[u8]) -> Result<bool, Error> {
+    pub(crate) async fn serial_is(&self, terminal: TerminalId, text: String, proof: &[u8]) -> Result<bool, Error> {
         let name = format!("terminal/{}/serial", terminal.0);
-        let by = by_platform(REASON);
-        match self.keys.verify_terminal_mac(&by, KeyAt::current(&name), TerminalMac::Ecb, text.as_bytes(), proof) {
-            Ok(()) => Ok(true),
-            Err(error) if matches!(error.code(), "tag_mismatch" | "key_not_found") => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.proves(name, TerminalMac::Ecb, text.into_bytes(), proof.to_vec()).await
+    }
+
+    async fn proves(&self, name: String, form: TerminalMac, bytes: Vec<u8>, mac: Vec<u8>) -> Result<bool, Error> {
+        let key = name.clone();
+        let work = move |keys: &dyn FinancialUse, by: &By<'_>| {
+            match keys.verify_terminal_mac(by, KeyAt::current(&key), form, &bytes, &mac) {
+                Ok(()) => Ok(true),
+                // By the code, for a key service elsewhere answers with that.
+                Err(error) if matches!(error.code(), "tag_mismatch" | "key_not_found") => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        used(&self.keys, by_platform(REASON), &[(name.as_str(), Use::Verify)], work).await
     }
 
     /// The MAC of an answer.
-    pub(crate) fn mac(&self, terminal: TerminalId, form: TerminalMac, bytes: &[u8]) -> Result<[u8; 8], Error> {
-        let name = name(terminal, Duty::Mac);
-        self.keys.terminal_mac(&by_platform(REASON), KeyAt::current(&name), form, bytes)
+    pub(crate) async fn mac(&self, terminal: TerminalId, form: TerminalMac, bytes: &[u8]) -> Result<[u8; 8], Error> {
+        let (name, bytes) = (name(terminal, Duty::Mac), bytes.to_vec());
+        let key = name.clone();
+        let work =
+            move |keys: &dyn FinancialUse, by: &By<'_>| keys.terminal_mac(by, KeyAt::current(&key), form, &bytes);
+        used(&self.keys, by_platform(REASON), &[(name.as_str(), Use::Protect)], work).await
     }
 
     /// A terminal's PIN block under a zone's key.
-    pub(crate) fn translate_pin(
+    pub(crate) async fn translate_pin(
         &self,
         terminal: TerminalId,
         zone: &str,
-        card_number: &Secret,
-        block: &[u8],
+        card_number: Secret,
+        block: Zeroizing<Vec<u8>>,
     ) -> Result<Vec<u8>, Error> {
         let name = name(terminal, Duty::Pin);
-        let side = |name| PinAt { key: KeyAt::current(name), card_number: card_number.expose() };
-        self.keys.translate_pin(&by_platform(REASON), side(&name), side(zone), block)
+        let keys = (name.clone(), zone.to_owned());
+        let work = move |service: &dyn FinancialUse, by: &By<'_>| {
+            let side = |name| PinAt { key: KeyAt::current(name), card_number: card_number.expose() };
+            service.translate_pin(by, side(&keys.0), side(&keys.1), &block)
+        };
+        used(&self.keys, by_platform(REASON), &[(name.as_str(), Use::Open), (zone, Use::Protect)], work).await
     }
 
     /// A readable track under a zone's key.
-    pub(crate) fn encrypt_track(
+    pub(crate) async fn encrypt_track(
         &self,
         zone: &str,
         form: TrackForm,
-        (track, text): (Track, &Secret),
+        (track, text): (Track, Secret),
     ) -> Result<String, Error> {
-        let side = TrackAt { key: KeyAt::current(zone), form };
-        self.keys.encrypt_track(&by_platform(REASON), side, track, text)
+        let key = zone.to_owned();
+        let work = move |keys: &dyn FinancialUse, by: &By<'_>| {
+            keys.encrypt_track(by, TrackAt { key: KeyAt::current(&key), form }, track, &text)
+        };
+        used(&self.keys, by_platform(REASON), &[(zone, Use::Protect)], work).await
     }
 
     /// A terminal's encrypted track under a zone's key, and its card number.
-    pub(crate) fn translate_track(
+    pub(crate) async fn translate_track(
         &self,
         terminal: TerminalId,
         zone: &str,
         form: TrackForm,
-        (track, text): (Track, &str),
+        (track, text): (Track, Zeroizing<String>),
     ) -> Result<(Secret, String), Error> {
         let name = name(terminal, Duty::Data);
-        let side = |name| TrackAt { key: KeyAt::current(name), form };
-        let made = self.keys.translate_track(&by_platform(REASON), side(&name), side(zone), track, text)?;
-        Ok((made.card_number, made.track))
+        let keys = (name.clone(), zone.to_owned());
+        let work = move |service: &dyn FinancialUse, by: &By<'_>| {
+            let side = |name| TrackAt { key: KeyAt::current(name), form };
+            let made = service.translate_track(by, side(&keys.0), side(&keys.1), track, &text)?;
+            Ok((made.card_number, made.track))
+        };
+        used(&self.keys, by_platform(REASON), &[(name.as_str(), Use::Open), (zone, Use::Protect)], work).await
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`answer_code`] | what field 39 says |
 //! | [`session`] | one terminal, one connection |
 //! | [`keys`] | the terminals' keys in the key service |
+//! | [`terminal_ca`] | whose a terminal's public key is, by its certificate |
 //! | [`switch`] | decides messages: keys, books, network |
 //! | [`network`] | the boundary to a card network |
 //! | [`link`] | the host link: connections to the network |
@@ -45,6 +46,7 @@ mod moment;
 pub(crate) mod network;
 mod session;
 mod switch;
+pub(crate) mod terminal_ca;
 #[cfg(test)]
 mod tests;
 mod way;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ark::KeyService;
+use ark::keys::life::Use;
 use ark::keys::{By, Context, Error, Info, KeyUse, Many, Spec};
 use zeroize::Zeroizing;
 
@@ -60,6 +61,10 @@ impl KeyUse for Slot {
 
     fn is_sealed(&self) -> bool {
         self.open().map_or(true, |service| service.is_sealed())
+    }
+
+    fn is_at_hand(&self, by: &By<'_>, name: &str, act: Use) -> bool {
+        self.open().is_ok_and(|service| service.is_at_hand(by, name, act))
     }
 
     fn encrypt(&self, by: &By<'_>, name: &str, context: &Context, message: &[u8]) -> Result<String, Error> {

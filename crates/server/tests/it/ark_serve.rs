@@ -3,13 +3,14 @@
 use std::net::TcpStream;
 use std::path::Path;
 
+use ark::provider::{KeyKind, Provider as _, PublicKeyEncryption};
 use serde_json::{Value, json};
 
 use crate::authority::Authority;
 use crate::client::exchange;
 use crate::key_server::{Caller, KeyServer, ceremony};
 use crate::open::text;
-use crate::server::lintel;
+use crate::server::{Server, lintel};
 
 #[track_caller]
 fn refused(answer: (u16, Value), status: u16, code: &str) {
@@ -214,4 +215,55 @@ fn without_certificates_it_serves_this_machine_alone_and_only_if_told_to() {
     let url = format!("http://{}", server.address());
     let listed = lintel(directory.path(), &["ark", "keys", "list", "--unsigned", "--url", &url]);
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+}
+
+/// `issue-key` of a platform whose keys are in such a process: by a policy there, which people give once.
+#[test]
+fn a_platform_has_master_keys_issued_to_its_terminals() {
+    let Some(authority) = Authority::new() else { return };
+    authority.issue_all(&["operator", "platform"]);
+    let keys = opened(&authority);
+    let operator = Caller::of(&keys, &authority, "operator");
+    let change = |change: Value| operator.done("/v1/ark/access", &change);
+    let allow = |prefix: &str, operations: &[&str]| {
+        change(json!({"action": "allow", "caller": "platform", "prefix": prefix, "operations": operations}))
+    };
+    change(json!({"action": "grant", "caller": "platform", "role": "operator"}));
+    allow("platform/", &["encrypt", "decrypt", "hmac", "verify-hmac", "sign", "verify"]);
+    let settings = [
+        format!("ark.remote.url={}", keys.url()),
+        format!("ark.remote.certificate={}", authority.path("platform.pem")),
+        format!("ark.remote.certificate_key={}", authority.path("platform.key")),
+        format!("ark.remote.ca={}", authority.path("ca.pem")),
+    ];
+    let server = Server::start_with(&settings.each_ref().map(String::as_str));
+    let programs = server.operator();
+    programs.post("/v1/terminals", &json!({"serial": "N900-0042117", "model": "N900"})).ok();
+    let own = ark::Soft::new().unwrap();
+    let pair = own.generate(KeyKind::Sm2).unwrap();
+    let point = hex::encode(own.public_key(pair).unwrap().bytes);
+    programs.post("/v1/terminals/trm_1/public-key", &json!({"public_key": point})).ok();
+    let refused = server.lintel(&["terminal", "issue-key", "trm_1"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains("terminal-issue"), "{told}");
+    assert_eq!(programs.get("/v1/terminals/trm_1").ok()["key"], Value::Null);
+
+    allow("terminal/", &["terminal-issue"]);
+    let issued = server.lintel(&["terminal", "issue-key", "trm_1", "--json"]);
+    let issued: Value = serde_json::from_slice(&issued.stdout).unwrap();
+    let encrypted = hex::decode(text(&issued, "/issued/encrypted")).unwrap();
+    assert_eq!(own.decrypt_with(pair, PublicKeyEncryption::Sm2Raw, &encrypted).unwrap().len(), 16);
+    let key = operator.get("/v1/ark/keys/terminal%2F1%2Fmaster").1;
+    assert_eq!(text(&key, "/versions/0/check_value").to_uppercase(), text(&issued, "/key/check_value"));
+    let trail = operator.get("/v1/ark/audit?limit=1000").1;
+    let records = trail["data"].as_array().unwrap();
+    for outcome in ["not_permitted", "ok"] {
+        let is_it = |record: &Value| {
+            record["operation"] == "terminal-issue"
+                && record["caller"] == "platform"
+                && record["reason"].as_str().is_some_and(|why| why.starts_with("terminal key, asked for by "))
+                && record["outcome"] == outcome
+        };
+        assert!(records.iter().any(is_it), "{outcome}: {trail}");
+    }
 }

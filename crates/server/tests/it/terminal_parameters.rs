@@ -8,7 +8,9 @@ use crate::open::text;
 use crate::server::Server;
 
 /// A public key and an application, as a scheme gives them.
-const KEY: &str = "9F0605A0000003339F220101DF050420301231DF0201AADF03011BDF040103";
+/// The first of a short modulus, whose check sum is right.
+const KEY: &str =
+    "9F0605A0000003339F220101DF050420301231DF0201AADF03141115FA46CC141CD52C951E064C3324A4C7A23DF0DF040103";
 const APPLICATION: &str = "9F0608A000000333010101DF010100";
 
 #[test]
@@ -25,6 +27,10 @@ fn parameters_are_versions_that_terminals_use() {
         programs.post("/v1/terminal-parameters", &body)
     };
     assert_eq!(set(&["9F0605A0000003339F220101"]).error(), (400, "field_malformed".into(), "public_keys".into()));
+    let wrong = KEY.replace("DF0201AA", "DF0201AB");
+    let wrong = set(&[KEY, &wrong]);
+    assert_eq!(wrong.error(), (422, "check_sum_wrong".into(), "public_keys".into()));
+    assert!(wrong.text().contains("public key A00000033301"), "{}", wrong.text());
     assert_eq!(set(&[KEY, KEY]).error(), (422, "value_invalid".into(), "public_keys".into()));
     assert_eq!(set(&[KEY]).ok()["version"], 1);
     let second = set(&[]);

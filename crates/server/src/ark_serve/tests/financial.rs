@@ -1,11 +1,15 @@
 //! Financial commands over TLS against the same key service asked in its own process.
 
-use ark::Secret;
+use std::sync::Arc;
+
 use ark::financial::{Purpose as Duty, TerminalCipher, TerminalMac, Track, TrackForm};
 use ark::keys::{Birth, By, Change, Error, FinancialUse, KeyAt, PinAt, Purpose, Role, Spec, TrackAt};
-use ark::provider::KeyError;
+use ark::provider::{KeyError, KeyKind, Provider as _, PublicKey, PublicKeyEncryption};
+use ark::{Secret, Soft};
+use domain::ids::TerminalId;
 
 use super::{BY, OPERATOR, Served, authority};
+use crate::pos::keys::TerminalKeys;
 
 const CARD: &str = "6230606601007726888";
 const COMMANDS: &[&str] = &[
@@ -148,4 +152,48 @@ fn macs_pins_and_tracks_are_as_in_one_process() {
     assert_eq!(error.code(), "length_invalid");
     assert!(!error.to_string().contains("4111"));
     assert!(!format!("{keys:?}{translated:?}").contains(CARD));
+}
+
+/// What `lintel terminal issue-key` asks of a key service that is a process of its own.
+#[test]
+fn a_master_key_is_issued_to_a_terminal_by_a_policy() {
+    let Some(authority) = authority() else { return };
+    let served = Served::new(&authority);
+    permitted(&served);
+    let (terminals, here) =
+        (TerminalKeys::new(Arc::new(served.remote(&authority, "platform", 10_000))), served.service());
+    let own = Soft::new().unwrap();
+    let pair = own.generate(KeyKind::Sm2).unwrap();
+    let public = own.public_key(pair).unwrap();
+    let issue = |to: &PublicKey| terminals.issue(&BY, TerminalId(7), to);
+    let code = |to: &PublicKey| issue(to).map_or_else(|error| error.code(), |_| "ok");
+    assert_eq!(code(&public), "not_permitted", "the role operator alone gives no key out");
+    let allow = |operation: &str| {
+        let (caller, prefix) = ("platform".to_owned(), "terminal/".to_owned());
+        let change = Change::Allow { caller, prefix, operations: [operation.to_owned()].into() };
+        here.change_access(&By::new(OPERATOR, "", 1_000), &change, None).unwrap();
+    };
+    allow("terminal-export");
+    assert_eq!(code(&public), "not_permitted");
+    allow("terminal-issue");
+    assert_eq!(code(&PublicKey { kind: KeyKind::Sm2, bytes: vec![4; 65] }), "public_key_invalid");
+    assert!(here.info("terminal/7/master").is_err(), "nothing was made");
+
+    let (name, first) = issue(&public).unwrap();
+    let check = || here.terminal_check_value(&BY, KeyAt::current(&name)).unwrap();
+    assert_eq!((name.as_str(), first.check_value), ("terminal/7/master", check()));
+    assert_eq!(own.decrypt_with(pair, PublicKeyEncryption::Sm2Raw, &first.encrypted).unwrap().len(), 16);
+    let (_, next) = issue(&public).unwrap();
+    assert_eq!((next.check_value, here.info(&name).unwrap().versions.len()), (check(), 2));
+    assert_ne!(next.check_value, first.check_value, "another key each time");
+    // The key that is there leaves by two people still, and one that was made to stay is not followed by one that leaves.
+    let remote = served.remote(&authority, "platform", 10_000);
+    allow("terminal-export");
+    let out = remote.export_terminal_key(&BY, KeyAt::current(&name), "terminal/8/master");
+    assert_eq!(out.map_or_else(|error| error.code(), |_| "ok"), "ark_approval_required");
+    allow("terminal-issue");
+    let stays = Spec::new("terminal/9/master", TerminalCipher::Sm4, Purpose::Terminal(Duty::Master));
+    here.generate_terminal_key(&BY, &stays, Birth::Key).unwrap();
+    let refused = terminals.issue(&BY, TerminalId(9), &public).map(drop).unwrap_err();
+    assert_eq!((refused.code(), here.info("terminal/9/master").unwrap().versions.len()), ("key_not_exportable", 1));
 }

@@ -193,7 +193,7 @@ pub(crate) enum Access {
         #[arg(long, default_value = "")]
         prefix: String,
         /// encrypt, decrypt, rewrap, datakey, sign, verify, hmac, verify-hmac, random; check-value, terminal-import,
-        /// terminal-export, terminal-derive, terminal-mac, terminal-verify-mac, translate-pin,
+        /// terminal-export, terminal-derive, terminal-issue, terminal-mac, terminal-verify-mac, translate-pin,
         /// translate-pin-card, encrypt-track, translate-track.
         #[arg(required = true)]
         operations: Vec<String>,

@@ -81,8 +81,8 @@ pub(crate) enum AccessChange {
         /// How the names of the keys begin; empty for all.
         prefix: String,
         /// Of `encrypt`, `decrypt`, `rewrap`, `datakey`, `sign`, `verify`, `hmac`, `verify-hmac`, `random`, and those of keys of
-        /// terminals and zones: `check-value`, `terminal-import`, `terminal-export`, `terminal-derive`, `terminal-mac`,
-        /// `terminal-verify-mac`, `translate-pin`, `translate-pin-card`, `encrypt-track`, `translate-track`.
+        /// terminals and zones: `check-value`, `terminal-import`, `terminal-export`, `terminal-derive`, `terminal-issue`,
+        /// `terminal-mac`, `terminal-verify-mac`, `translate-pin`, `translate-pin-card`, `encrypt-track`, `translate-track`.
         operations: BTreeSet<String>,
     },
     /// Take the policy for this prefix away.

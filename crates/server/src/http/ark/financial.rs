@@ -28,6 +28,7 @@ where
 {
     OpenApiRouter::new()
         .routes(routes!(make::generate))
+        .routes(routes!(make::generate_for))
         .routes(routes!(make::form))
         .routes(routes!(make::component))
         .routes(routes!(make::import))

@@ -13,10 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ark::financial::{Purpose as Duty, TerminalMac};
+use ark::keys::life::Use;
 use ark::keys::{Birth, By, Error, FinancialUse, KeyAt, Kind, Purpose, Spec, VersionInfo};
 use zeroize::Zeroizing;
 
 use super::wire::MAC_BYTES;
+use crate::pos::keys::used;
 
 /// How long the version before a new one is believed.
 const GRACE: Duration = Duration::from_secs(600);
@@ -103,9 +105,12 @@ impl Zone {
     ///
     /// # Errors
     /// Those of the key service: there is no such key, it is sealed, …
-    pub(super) async fn mac(self: &Arc<Self>, covered: &[u8]) -> Result<[u8; MAC_BYTES], Error> {
-        let covered = Zeroizing::new(covered.to_vec());
-        self.beside(move |zone| zone.tag(&covered)).await
+    pub(super) async fn mac(&self, covered: &[u8]) -> Result<[u8; MAC_BYTES], Error> {
+        let (name, form, covered) = (self.key(ZoneKey::Mac), self.form, Zeroizing::new(covered.to_vec()));
+        let key = name.clone();
+        let tag =
+            move |keys: &dyn FinancialUse, by: &By<'_>| keys.terminal_mac(by, KeyAt::current(&key), form, &covered);
+        used(&self.keys, by(), &[(name.as_str(), Use::Protect)], tag).await
     }
 
     /// Whether a MAC is what it should be.
@@ -113,7 +118,8 @@ impl Zone {
     /// # Errors
     /// Those of the key service but a MAC that is wrong.
     pub(super) async fn verifies(self: &Arc<Self>, covered: Zeroizing<Vec<u8>>, mac: Vec<u8>) -> Result<bool, Error> {
-        self.beside(move |zone| zone.compare(&covered, &mac)).await
+        let (name, zone) = (self.key(ZoneKey::Mac), Arc::clone(self));
+        used(&self.keys, by(), &[(name.as_str(), Use::Verify)], move |_, _| zone.compare(&covered, &mac)).await
     }
 
     /// Takes a new key in, once the message that brings it is believed.
@@ -122,11 +128,6 @@ impl Zone {
     /// A key or check value that is wrong, a MAC that is wrong (`None`), and those of the key service.
     pub(super) async fn take(self: &Arc<Self>, brought: Brought) -> Result<Option<()>, Error> {
         self.beside(move |zone| zone.take_in(&brought)).await
-    }
-
-    fn tag(&self, covered: &[u8]) -> Result<[u8; MAC_BYTES], Error> {
-        let name = self.key(ZoneKey::Mac);
-        self.keys.terminal_mac(&by(), KeyAt::current(&name), self.form, covered)
     }
 
     fn compare(&self, covered: &[u8], mac: &[u8]) -> Result<bool, Error> {

@@ -18,7 +18,6 @@ use super::desk::{Desk, key_service_failed};
 use super::known::{Known, digits};
 use super::{Asked, Decision, Told};
 use crate::pos::acquirer::{Acquirer, Kind};
-use crate::pos::keys::beside;
 use crate::pos::network::{CardNetwork, Fields};
 
 const NUMBER: u8 = 2;
@@ -79,14 +78,24 @@ impl<N: CardNetwork> Desk<N> {
         }
         let found = asked.acquirer.cards.find(number.expose());
         let (scheme, kind) = found.ok_or_else(|| Decision::Tell(Told::of(&codes.no_issuer)))?;
-        let (vault, own) = (self.vault.clone(), number.clone());
-        let token = tokio::task::spawn_blocking(move || vault.keep_card(&own)).await;
-        let Ok(Ok(token)) = token else {
-            tracing::error!("the vault cannot keep a card's number");
-            return Err(Decision::Tell(Told::of(&codes.system)));
+        let token = match self.vault.kept_card(&number) {
+            Some(token) => token,
+            None => self.kept_now(asked.acquirer, &number).await?,
         };
         let card = Card { token, mask: mask(number.expose()), kind, scheme };
         Ok(Presented { payer: Payer::Card(number), card, tracks })
+    }
+
+    /// The token of a card's number that is not known to be kept: the vault writes it.
+    async fn kept_now(&self, acquirer: &Acquirer, number: &Secret) -> Result<String, Decision> {
+        let (vault, number) = (self.vault.clone(), number.clone());
+        match tokio::task::spawn_blocking(move || vault.keep_card(&number)).await {
+            Ok(Ok(token)) => Ok(token),
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!("the vault cannot keep a card's number");
+                Err(Decision::Tell(Told::of(&acquirer.codes.system)))
+            }
+        }
     }
 
     /// The payer's one-time code that the terminal scanned.
@@ -132,15 +141,12 @@ impl<N: CardNetwork> Desk<N> {
                 (false, Some(zone)) => {
                     number = number.or_else(|| of_track(&text, track));
                     let secret = Secret::new(text.to_string());
-                    let made = beside(&self.keys, move |keys| keys.encrypt_track(&zone, form, (track, &secret))).await;
+                    let made = self.keys.encrypt_track(&zone, form, (track, secret)).await;
                     made.map_err(|error| key_service_failed(asked.acquirer, &error))?
                 }
                 (true, Some(zone)) => {
-                    let terminal = known.id;
-                    let translate = move |keys: &crate::pos::keys::TerminalKeys| {
-                        keys.translate_track(terminal, &zone, form, (track, &text))
-                    };
-                    let (found, text) = beside(&self.keys, translate).await.map_err(|error| {
+                    let translated = self.keys.translate_track(known.id, &zone, form, (track, text)).await;
+                    let (found, text) = translated.map_err(|error| {
                         // It is no track under this key, or the terminal has none.
                         tracing::debug!(code = error.code(), "a track that does not open");
                         Decision::Tell(Told::of(&asked.acquirer.codes.pin_wrong))
@@ -167,9 +173,8 @@ impl<N: CardNetwork> Desk<N> {
             // Who pays by a code gives a PIN, if any, to the telephone.
             return Err(Decision::Tell(Told::of(&asked.acquirer.codes.not_supported)));
         };
-        let (block, terminal, number) = (Zeroizing::new(block.to_vec()), known.id, number.clone());
-        let zone = self.network.pin_key().to_owned();
-        match beside(&self.keys, move |keys| keys.translate_pin(terminal, &zone, &number, &block)).await {
+        let block = Zeroizing::new(block.to_vec());
+        match self.keys.translate_pin(known.id, self.network.pin_key(), number.clone(), block).await {
             Ok(block) => Ok(Some(block)),
             Err(error) if matches!(error.code(), "decryption_failed" | "length_invalid") => {
                 Err(Decision::Tell(Told::of(&asked.acquirer.codes.pin_wrong)))

@@ -30,7 +30,7 @@ use super::known::Known;
 use super::turns::Turns;
 use super::{Asked, Decision, Switch, Told};
 use crate::pos::acquirer::{Acquirer, Kind};
-use crate::pos::keys::{TerminalKeys, beside};
+use crate::pos::keys::TerminalKeys;
 use crate::pos::network::CardNetwork;
 use crate::pos::session::Sessions;
 use crate::shell::{Clock, Platform, Unavailable};
@@ -103,8 +103,7 @@ impl<N: CardNetwork> Desk<N> {
         let (Some(bytes), Ok(mac)) = (message.before(field), message.bytes(field)) else {
             return if kind.needs_mac() { Err(wrong()) } else { Ok(false) };
         };
-        let (bytes, mac, form, terminal) = (bytes.to_vec(), mac.to_vec(), acquirer.security.mac, known.id);
-        match beside(&self.keys, move |keys| keys.mac_is(terminal, form, &bytes, &mac)).await {
+        match self.keys.mac_is(known.id, acquirer.security.mac, bytes, mac).await {
             Ok(true) => Ok(true),
             Ok(false) => {
                 tracing::warn!(terminal = %known.id, ?kind, "a message whose MAC is wrong");
@@ -238,8 +237,7 @@ impl<N: CardNetwork> Switch for Desk<N> {
     }
 
     async fn prove<'m>(&'m self, acquirer: &'m Acquirer, terminal: TerminalId, bytes: &'m [u8]) -> Option<[u8; 8]> {
-        let (bytes, form) = (bytes.to_vec(), acquirer.security.mac);
-        match beside(&self.keys, move |keys| keys.mac(terminal, form, &bytes)).await {
+        match self.keys.mac(terminal, acquirer.security.mac, bytes).await {
             Ok(mac) => Some(mac),
             Err(error) => {
                 tracing::error!(code = error.code(), %terminal, "the MAC of an answer cannot be made");

@@ -12,7 +12,6 @@ use super::desk::{Desk, key_service_failed};
 use super::known::Known;
 use super::{Asked, Decision, Told};
 use crate::pos::acquirer::further::Shown;
-use crate::pos::keys::beside;
 use crate::pos::network::CardNetwork;
 
 impl<N: CardNetwork> Desk<N> {
@@ -29,8 +28,8 @@ impl<N: CardNetwork> Desk<N> {
         let mut why = if self.look(asked.acquirer, look).await? { None } else { Some("serial") };
         match &shown.proof {
             Some(proof) if why.is_none() => {
-                let (text, proof) = (format!("{}{}", shown.serial, shown.factor), proof.clone());
-                let proved = beside(&self.keys, move |keys| keys.serial_is(terminal, &text, &proof)).await;
+                let text = format!("{}{}", shown.serial, shown.factor);
+                let proved = self.keys.serial_is(terminal, text, proof).await;
                 let proved = proved.map_err(|error| key_service_failed(asked.acquirer, &error))?;
                 // Where proofs are not asked for, a terminal without a key for them may send what it likes.
                 why = (!proved && wanted == Shown::Proved).then_some("proof");

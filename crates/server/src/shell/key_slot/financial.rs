@@ -38,8 +38,14 @@ impl FinancialUse for Slot {
         self.open()?.export_terminal_key(by, key, under)
     }
 
-    fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error> {
-        self.open()?.issue_terminal_key(by, key, to)
+    fn generate_terminal_key_for(
+        &self,
+        by: &By<'_>,
+        spec: &Spec<'_>,
+        birth: Birth,
+        to: &PublicKey,
+    ) -> Result<(Info, Exported), Error> {
+        self.open()?.generate_terminal_key_for(by, spec, birth, to)
     }
 
     fn terminal_check_value(&self, by: &By<'_>, key: KeyAt<'_>) -> Result<[u8; CHECK_VALUE_LENGTH], Error> {

@@ -54,20 +54,23 @@ impl RemoteKeys {
     }
 
     /// Asks for a key that is to come: `more` says how.
-    fn come(
+    fn come(&self, by: &By<'_>, command: &str, spec: (&Spec<'_>, Birth), more: (Value, &str)) -> Result<Info, Error> {
+        self.come_with(by, command, spec, more)?.key.and_then(Key::info).ok_or_else(|| self.lacks())
+    }
+
+    /// The same, with all that is told of it.
+    fn come_with(
         &self,
         by: &By<'_>,
         command: &str,
         (spec, birth): (&Spec<'_>, Birth),
         (mut more, from): (Value, &str),
-    ) -> Result<Info, Error> {
+    ) -> Result<Outcome, Error> {
         more["key"] = new_key(spec);
         more["next_version"] = (birth == Birth::Version).into();
         let made = self.command(by, &[command], from, more);
         // Where another key takes part, it alone can be unknown; this one alone can be there.
-        let made =
-            made.map_err(|error| if matches!(error, Error::Exists(_)) { named(error, spec.name) } else { error });
-        made?.key.and_then(Key::info).ok_or_else(|| self.lacks())
+        made.map_err(|error| if matches!(error, Error::Exists(_)) { named(error, spec.name) } else { error })
     }
 }
 
@@ -107,11 +110,19 @@ impl FinancialUse for RemoteKeys {
         Ok(Exported { encrypted: bytes(out.encrypted).ok_or_else(|| self.lacks())?, check_value })
     }
 
-    fn issue_terminal_key(&self, by: &By<'_>, key: KeyAt<'_>, to: &PublicKey) -> Result<Exported, Error> {
-        let body = json!({"key": key.name, "version": key.version, "to": text(&to.bytes)});
-        let out = self.command(by, &["issue"], key.name, body)?;
+    fn generate_terminal_key_for(
+        &self,
+        by: &By<'_>,
+        spec: &Spec<'_>,
+        birth: Birth,
+        to: &PublicKey,
+    ) -> Result<(Info, Exported), Error> {
+        let how = json!({"to": text(&to.bytes)});
+        let out = self.come_with(by, "generate-for", (spec, birth), (how, spec.name))?;
         let check_value = out.check_value().ok_or_else(|| self.lacks())?;
-        Ok(Exported { encrypted: bytes(out.encrypted).ok_or_else(|| self.lacks())?, check_value })
+        let encrypted = bytes(out.encrypted).ok_or_else(|| self.lacks())?;
+        let info = out.key.and_then(Key::info).ok_or_else(|| self.lacks())?;
+        Ok((info, Exported { encrypted, check_value }))
     }
 
     fn terminal_check_value(&self, by: &By<'_>, key: KeyAt<'_>) -> Result<[u8; CHECK_VALUE_LENGTH], Error> {

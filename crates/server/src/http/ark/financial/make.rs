@@ -2,11 +2,12 @@
 
 use ark::KeyService;
 use ark::keys::{Birth, By, Error, Formed, KeyAt, Role};
+use ark::provider::{KeyKind, PublicKey};
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Answer, Asked, FinancialOutcome};
+use super::{Answer, Asked, FinancialOutcome, text};
 use crate::http::ark::body::{Base64, Calls};
 use crate::http::ark::keys::{ArkKeyView, MAKERS, NewKey};
 use crate::http::ark::{App, Caller, Why};
@@ -22,6 +23,19 @@ pub(crate) struct Generate {
     /// It is the next version of the key of this name, kind and purpose.
     #[serde(default)]
     next_version: bool,
+}
+
+/// A terminal's master key to be made for its public key.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GenerateFor {
+    /// As it shall be here: exportable.
+    key: NewKey,
+    /// It is the next version of the key of this name, kind and purpose.
+    #[serde(default)]
+    next_version: bool,
+    /// The terminal's public key of SM2: `04 ‖ x ‖ y`, 65 bytes in base64.
+    to: Base64,
 }
 
 /// A key to be formed.
@@ -130,6 +144,33 @@ pub(crate) async fn generate(
     let one = |service: &KeyService, by: &By<'_>, item: &Generate| {
         service.check_role(by, MAKERS, item.key.name(), "create")?;
         service.generate_terminal_key(by, &spec(&item.key)?, birth(item.next_version)).map(made)
+    };
+    Asked { app, caller, why }.each(calls, one).await
+}
+
+/// Make a terminal's master key at random and give it out by SM2
+///
+/// It leaves at its birth, for whoever has the private key of `to`: no key that is in use leaves so, which takes one person and
+/// the policy `terminal-issue` for its name. Who asks again gets another key. One, or up to 1,000 as `{"batch": […]}`.
+#[utoipa::path(
+    post, path = "/v1/ark/financial/generate-for", tag = "ark_financial", request_body = GenerateFor, params(Why),
+    responses((status = OK, body = FinancialOutcome))
+)]
+pub(crate) async fn generate_for(
+    State(app): State<App>,
+    caller: Caller,
+    Query(why): Query<Why>,
+    calls: Calls<GenerateFor>,
+) -> Answer {
+    checked(&calls, |item| &item.key)?;
+    let one = |service: &KeyService, by: &By<'_>, item: &GenerateFor| {
+        service.check_role(by, MAKERS, item.key.name(), "terminal-issue")?;
+        service.check_policy(by, item.key.name(), "terminal-issue")?;
+        let to = PublicKey { kind: KeyKind::Sm2, bytes: item.to.bounded()?.to_vec() };
+        let born = birth(item.next_version);
+        let (info, out) = service.generate_terminal_key_for(by, &spec(&item.key)?, born, &to)?;
+        let check_value = Some(hex::encode(out.check_value));
+        Ok(FinancialOutcome { encrypted: text(&out.encrypted), check_value, ..made(info) })
     };
     Asked { app, caller, why }.each(calls, one).await
 }
