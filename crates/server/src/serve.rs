@@ -28,7 +28,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
-use crate::http::{self, ApiKeys, App, Certificates, Parts};
+use crate::http::{self, App, Callers, Parts};
 use crate::pos::Pos;
 use crate::pos::card_link::CardLink;
 use crate::pos::terminal_ca::TerminalCa;
@@ -122,10 +122,7 @@ pub(crate) fn run_until(
         ark,
         clock,
         personal_fields: config.personal_fields,
-        nonces: Arc::default(),
-        certificates: Certificates::new()?,
-        api_keys: ApiKeys::default(),
-        codes: Arc::default(),
+        callers: Callers::new()?,
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
         card_network: link.as_ref().map(CardLink::network),

@@ -221,7 +221,7 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
     let (id, serial) = (authorization.merchant(), authorization.serial());
     let keys = app.request_keys().await?;
     let answer_key = verify(app, &authorization, &keys.root, &signed).await?;
-    if !app.nonces.is_new(id, authorization.stamp().nonce(), now) {
+    if !app.callers.nonces.is_new(id, authorization.stamp().nonce(), now) {
         let message = "this nonce was used before; sign each request with a new one";
         return Err(ApiError::new("nonce_reused", Some("nonce"), message));
     }

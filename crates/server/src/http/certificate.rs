@@ -127,7 +127,7 @@ impl NewCertificate {
     fn command(self, app: &App, merchant: MerchantId) -> Result<RegisterCertificate, ApiError> {
         let wall = Time(wall_ms());
         let Read { algorithm, key, serial, subject, validity } = pem::read(&self.certificate)?;
-        if !app.certificates.is_key(&key) {
+        if !app.callers.certificates.is_key(&key) {
             return Err(ApiError::malformed("certificate", "its public key is no point of the curve, or no RSA key"));
         }
         let (not_before, not_after) = match validity {
@@ -187,7 +187,7 @@ pub(crate) async fn revoke(
     let command = CertificateCommand::Revoke { certificate, reason: body.reason, wall: Time(wall_ms()) };
     let revoked = change(&app, &caller, command).await;
     // Whatever came of it: what may have been revoked is asked for anew.
-    app.certificates.forget();
+    app.callers.certificates.forget();
     revoked
 }
 

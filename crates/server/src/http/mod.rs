@@ -100,8 +100,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-pub(crate) use self::api_key::ApiKeys;
-pub(crate) use self::certificate::{Certificates, platform_signature};
+use self::api_key::ApiKeys;
+use self::certificate::Certificates;
+pub(crate) use self::certificate::platform_signature;
 use crate::config::PersonalFields;
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;
@@ -148,14 +149,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// How merchants send personal texts.
     pub(crate) personal_fields: PersonalFields,
-    /// Nonces in use.
-    pub(crate) nonces: Arc<nonces::Nonces>,
-    /// Merchants' certificates that signed of late.
-    pub(crate) certificates: Certificates,
-    /// Serial numbers of secrets that sign.
-    pub(crate) api_keys: ApiKeys,
-    /// Wrong one-time codes of late.
-    pub(crate) codes: Arc<totp::Codes>,
+    /// What is remembered of callers.
+    pub(crate) callers: Callers,
     /// What follows the journal: tables, files, tail.
     pub(crate) books: Books,
     /// The network of the channels.
@@ -168,6 +163,29 @@ pub(crate) struct Parts {
     pub(crate) router: crate::shell::routing::Router,
     /// The way to what tells webhooks.
     pub(crate) webhooks: WebhookDesk,
+}
+
+/// What the gateway remembers of its callers, in this process alone.
+pub(crate) struct Callers {
+    /// Nonces in use.
+    pub(crate) nonces: Arc<nonces::Nonces>,
+    /// Merchants' certificates that signed of late.
+    pub(crate) certificates: Certificates,
+    /// Serial numbers of secrets that sign.
+    pub(crate) api_keys: ApiKeys,
+    /// Wrong one-time codes of late.
+    pub(crate) codes: Arc<totp::Codes>,
+}
+
+impl Callers {
+    /// Nobody yet.
+    ///
+    /// # Errors
+    /// As [`Certificates::new`].
+    pub(crate) fn new() -> Result<Self, ark::provider::KeyError> {
+        let (certificates, api_keys) = (Certificates::new()?, ApiKeys::default());
+        Ok(Self { nonces: Arc::default(), certificates, api_keys, codes: Arc::default() })
+    }
 }
 
 /// The routes and the document they are described by.

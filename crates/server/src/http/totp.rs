@@ -109,7 +109,7 @@ impl App {
             ApiError::new("totp_not_enrolled", Some("totp"), message)
         })?;
         let seconds = u64::try_from(wall_ms() / 1_000).unwrap_or_default();
-        self.codes.check(id, &secret, code, seconds, Instant::now())
+        self.callers.codes.check(id, &secret, code, seconds, Instant::now())
     }
 }
 

@@ -109,19 +109,19 @@ impl App {
             return Err(refused(SigningError::OtherScheme));
         }
         let public = public_key(&certificate);
-        authorization.verify_by(&self.certificates.soft, &public, signed).map_err(refused)
+        authorization.verify_by(&self.callers.certificates.soft, &public, signed).map_err(refused)
     }
 
     /// The certificate that signs for a merchant now under a serial number.
     async fn certificate(&self, merchant: MerchantId, serial: &str) -> Result<Arc<Certificate>, ApiError> {
         let key = (merchant, serial.to_owned());
-        let (kept, epoch) = self.certificates.find(&key);
+        let (kept, epoch) = self.callers.certificates.find(&key);
         let certificate = match kept {
             Some(certificate) => Some(certificate),
             None => {
                 let (_, wanted) = key.clone();
                 let found = self.see(move |state| state.certificate_of(merchant, &wanted).ok().cloned()).await?.0;
-                found.map(Arc::new).inspect(|found| self.certificates.keep(epoch, key, found))
+                found.map(Arc::new).inspect(|found| self.callers.certificates.keep(epoch, key, found))
             }
         };
         let signs = |certificate: &Arc<Certificate>| certificate.status(Time(wall_ms())) == "valid";

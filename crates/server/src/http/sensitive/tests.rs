@@ -1,3 +1,5 @@
+//! Sensitive fields: what is opened, and what is refused by name.
+
 use serde::Deserialize;
 
 use super::super::extract::from_json;
