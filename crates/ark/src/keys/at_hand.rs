@@ -9,8 +9,6 @@
 //!
 //! All else is some microseconds of arithmetic, so that a task may do it where it stands.
 
-use std::sync::atomic::Ordering;
-
 use super::{By, KeyService, held::Held, life::Use};
 
 /// Uses at the end of a block that count as used: so many callers may be told at once that a key is at hand.

@@ -79,7 +79,7 @@ pub(crate) enum Terminal {
     IssueKey {
         /// Its id.
         id: String,
-        /// Register the public key of this certificate first; needed where pos.terminal_ca is set.
+        /// Its maker's certificate in PEM, as above: its public key is registered first. Needed where pos.terminal_ca is set.
         #[arg(long, value_name = "FILE")]
         certificate: Option<PathBuf>,
     },
@@ -277,9 +277,6 @@ impl Terminal {
             }
             Self::IssueKey { id, certificate } => {
                 let body = json!({ "certificate": pem(certificate.as_deref())? });
-                if certificate.is_some() {
-                    act(id, "public-key", body.clone())?;
-                }
                 client.post(&target(&["v1", "terminals", id, "key", "issue"], &[]), &body)?
             }
             Self::UseParameters { id, set } => act(id, "parameters", json!({ "set": set }))?,

@@ -15,6 +15,7 @@ use domain::terminal::{
     TerminalSuspension,
 };
 use domain::{Command, Reply};
+use engine::Meta;
 use node::fields::{self, TERMINAL_ADDRESS};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -458,11 +459,16 @@ pub(crate) async fn scrap(
 }
 
 pub(super) async fn change(app: &App, caller: &Caller, command: TerminalCommand) -> Answered<TerminalView> {
+    change_as(app, caller.meta()?, command).await
+}
+
+/// The same, by another meta than the request's own.
+pub(super) async fn change_as(app: &App, meta: Meta, command: TerminalCommand) -> Answered<TerminalView> {
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Terminal(id) = reply else { return None };
         state.terminal(*id).ok().map(TerminalView::of)
     };
-    app.change(caller.meta()?, Command::Terminal(command), view).await
+    app.change(meta, Command::Terminal(command), view).await
 }
 
 /// Look at a terminal

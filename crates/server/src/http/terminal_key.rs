@@ -17,7 +17,7 @@ use super::ark::error_of;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json};
-use super::terminal::{TerminalView, change};
+use super::terminal::{TerminalView, change, change_as};
 use crate::pos::keys::{TerminalKeys, beside};
 use crate::pos::terminal_ca::Refused;
 use crate::shell::clock::wall_ms;
@@ -37,7 +37,7 @@ pub(crate) struct TerminalPublicKey {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IssueKey {
-    /// The certificate of the registered public key; needed where `pos.terminal_ca` is set.
+    /// As of the public key, which it brings; needed where `pos.terminal_ca` is set, at every issue.
     certificate: Option<String>,
 }
 
@@ -87,8 +87,7 @@ pub(crate) async fn register_public_key(
 /// Make a master key for a terminal's public key
 ///
 /// The key service makes `terminal/N/master`, the first or the next version, of SM4; the terminal fetches it by itself. Its
-/// sign-ins need the new key from then on. Where `pos.terminal_ca` is set, the certificate of the registered public key is
-/// looked at again: it must be of now.
+/// sign-ins need the new key from then on. With a certificate its public key is registered first.
 #[utoipa::path(
     post, path = "/v1/terminals/{id}/key/issue", tag = "terminal", params(("id" = String, Path, example = "trm_7")),
     request_body = IssueKey, responses((status = OK, body = TerminalView))
@@ -105,15 +104,16 @@ pub(crate) async fn issue(
     let may = |row: &Terminal| row.allowed_actions().contains(&"load_key");
     let look =
         move |state: &domain::State| state.terminal(terminal).map(|row| row.public_key.clone().filter(|_| may(row)));
+    let registered = app.look(look).await?.view;
+    if let Some(point) = certified.filter(|point| registered.as_ref() != Some(point)) {
+        let register = TerminalCommand::RegisterPublicKey { terminal, point };
+        change_as(&app, caller.meta_part(0)?, register).await?;
+    }
     let Some(bytes) = app.look(look).await?.view else {
         // The command says what is wrong.
         let issued = IssuedKey { encrypted: vec![0], check_value: "0".repeat(16) };
         return change(&app, &caller, TerminalCommand::IssueKey { terminal, name: String::new(), issued }).await;
     };
-    if certified.is_some_and(|certified| certified != bytes) {
-        let message = "it is not that of the registered public key; register this one first";
-        return Err(ApiError::new("certificate_untrusted", Some("certificate"), message));
-    }
     let (who, to) = (caller.id().to_owned(), PublicKey { kind: KeyKind::Sm2, bytes });
     // A key service elsewhere knows this platform and not its people.
     let why = format!("terminal key, asked for by {who}");
@@ -121,7 +121,10 @@ pub(crate) async fn issue(
     let issued = beside(&TerminalKeys::new(app.ark.financial()), issue).await;
     let (name, issued) = issued.map_err(|error| error_of(&error))?;
     let issued = IssuedKey { check_value: hex::encode_upper(issued.check_value), encrypted: issued.encrypted };
-    change(&app, &caller, TerminalCommand::IssueKey { terminal, name, issued }).await
+    let command = TerminalCommand::IssueKey { terminal, name, issued };
+    let answer = change(&app, &caller, command.clone()).await?;
+    // Asked once more, the key service has made the next one: what the terminal fetches is the one that is in use.
+    if answer.repeated { change_as(&app, caller.unkeyed(), command).await } else { Ok(answer) }
 }
 
 /// The key that a certificate proves to be the terminal's; `None` where keys come bare.

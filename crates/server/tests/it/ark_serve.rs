@@ -236,7 +236,7 @@ fn a_platform_has_master_keys_issued_to_its_terminals() {
         format!("ark.remote.certificate_key={}", authority.path("platform.key")),
         format!("ark.remote.ca={}", authority.path("ca.pem")),
     ];
-    let server = Server::start_with(&settings.each_ref().map(String::as_str));
+    let server = Server::start_by_keys_elsewhere(&settings.each_ref().map(String::as_str));
     let programs = server.operator();
     programs.post("/v1/terminals", &json!({"serial": "N900-0042117", "model": "N900"})).ok();
     let own = ark::Soft::new().unwrap();

@@ -75,6 +75,15 @@ impl Server {
         Self::start_at(directory, settings.to_vec(), environment)
     }
 
+    /// With settings of its own that say where its keys are: it is sealed until it has heard of them.
+    pub(crate) fn start_by_keys_elsewhere(own: &[&str]) -> Self {
+        let mut server =
+            Self::begun(TempDir::new().unwrap(), with_place(own), Vec::new(), |_, _| MacKey::from_bytes([0; 32]));
+        server.wait();
+        server.operator = operator_key(server.directory.path(), &server.settings);
+        server
+    }
+
     fn start_at(directory: TempDir, settings: Vec<String>, environment: Vec<(String, OsString)>) -> Self {
         let server = Self::begun(directory, settings, environment, operator_key);
         assert_eq!(server.operator().get("/health/ready").status, 200);
@@ -134,6 +143,10 @@ impl Server {
         for share in shares {
             self.operator().send("POST", "/v1/ark/unseal", &[], json!({ "share": share }).to_string().as_bytes()).ok();
         }
+        self.wait();
+    }
+
+    fn wait(&self) {
         let began = Instant::now();
         // A connection that meets the change of hands may be reset, as at any restart.
         let ready = || crate::client::exchange(&self.address, "GET", "/health/ready", &[], b"");

@@ -83,6 +83,15 @@ fn a_master_key_is_issued_to_a_terminals_public_key() {
     let again = hex::decode(text(&issue().ok(), "/issued/encrypted")).unwrap();
     let other = own.decrypt_with(pair, PublicKeyEncryption::Sm2Raw, &again).unwrap();
     assert_ne!(sm3(&other), sm3(&key));
+    // Asked twice under one idempotency key, the terminal fetches the one that is in use.
+    let once = ["terminal", "issue-key", "trm_1", "--idempotency-key", "one", "--json"];
+    let issued = [server.lintel(&once), server.lintel(&once)].map(|said| {
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        text(&serde_json::from_slice(&said.stdout).unwrap(), "/issued/check_value")
+    });
+    let key = programs.get("/v1/ark/keys/terminal%2F1%2Fmaster").ok();
+    assert_eq!(text(&key, "/versions/3/check_value").to_uppercase(), issued[1]);
+    assert_eq!(text(&programs.get("/v1/terminals/trm_1").ok(), "/issued/check_value"), issued[1]);
 }
 
 #[test]
