@@ -69,9 +69,11 @@ export interface PageView_CertificateView {
 
 /** A key of the platform. */
 export interface PlatformKeyView {
+  /** Whether sensitive fields are encrypted with it now; one with which they no longer are may still open what was. */
+  encrypts: boolean;
   /** In PEM. */
   public_key: string;
-  /** `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`. */
+  /** `LINTEL-SM2-WITH-SM3` or `LINTEL-SHA256-RSA2048`; of a key to encrypt with `SM2-DER` or `RSA-OAEP-SHA256`. */
   scheme: string;
   /** What `Lintel-Serial` names it by. */
   serial_no: string;

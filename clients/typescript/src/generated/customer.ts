@@ -69,7 +69,7 @@ export interface PageView_CustomerView {
   position: number;
 }
 
-/** A personal text on its way to the vault. It is not printed. */
+/** A personal text on its way to the vault, in clear or encrypted. It is not printed. */
 export type Personal = string;
 
 /** List customers. GET /v1/customers */

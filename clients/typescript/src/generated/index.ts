@@ -1,6 +1,7 @@
 // Generated from docs/openapi.json by `cargo xtask clients`: do not edit.
 
 export * from "./account.js";
+export * from "./api_key.js";
 export * from "./certificate.js";
 export * from "./customer.js";
 export * from "./merchant.js";
@@ -11,6 +12,7 @@ export * from "./receipt.js";
 export * from "./refund.js";
 export * from "./refusal.js";
 export * from "./settlement.js";
+export * from "./sign_up.js";
 export * from "./split.js";
 export * from "./statement.js";
 export * from "./user.js";

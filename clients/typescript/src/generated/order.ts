@@ -3,6 +3,9 @@
 import type { Api, Changing, Reading } from "../runtime.js";
 import type { Amount } from "./account.js";
 
+/** A text that is taken encrypted alone. It is not printed. */
+export type Encrypted = string;
+
 /** One instrument's share of a try. */
 export interface LegView {
   amount: Amount;
@@ -47,6 +50,7 @@ export interface NewOrder {
   merchant?: string | null;
   /** The merchant's own number, 1 to 64 bytes, never used before. */
   out_trade_no: string;
+  pay_password?: (Encrypted) | (null);
   /** The user who pays. */
   payer: string;
   /** How many tries it may take, 1 to 9; 3 unless said. */

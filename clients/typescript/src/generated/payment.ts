@@ -2,7 +2,7 @@
 
 import type { Api, Changing, Reading } from "../runtime.js";
 import type { Amount } from "./account.js";
-import type { OrderView, WireInstrument } from "./order.js";
+import type { Encrypted, OrderView, WireInstrument } from "./order.js";
 
 /** A field of the form. */
 export interface FieldView {
@@ -34,6 +34,7 @@ export interface FrontPageView {
 export interface Payment {
   /** At most one card or redirect, and one fund. */
   instruments: Array<WireInstrument>;
+  pay_password?: (Encrypted) | (null);
 }
 
 /** Fetch an order's front page. GET /v1/orders/{id}/front-page */

@@ -53,7 +53,7 @@ export interface DeliveryView {
 export interface NewWebhook {
   /** By which of the platform's pairs deliveries are signed: `sm2_with_sm3` (unless said) or `sha256_rsa2048`. */
   algorithm?: string | null;
-  /** `order.paid`, `order.failed`, `order.closed`, `refund.succeeded`, `refund.failed`, `payout.succeeded`, `payout.failed`, `payout.returned`, `settlement.made`. */
+  /** `order.paid`, `order.failed`, `order.closed`, `refund.succeeded`, `refund.failed`, `payout.succeeded`, `payout.failed`, `payout.returned`, `settlement.made`, `top_up.succeeded`, `top_up.failed`, `transfer.made`, `card_transaction.approved`, `card_transaction.declined`, `card_transaction.reversed`. */
   kinds: Array<string>;
   /** `https://…`, in a sandbox also `http://…`; no password, no fragment. */
   url: string;
@@ -160,6 +160,38 @@ export type WebhookObject = ({
   date: string;
   id: string;
   type: "settlement";
+}) | ({
+  account: string;
+  amount: Amount;
+  currency: string;
+  /** Whose failure it was: `user`, `risk`, `bank` or `system`. */
+  failure?: string | null;
+  id: string;
+  /** Whether its money went to suspense, as the account took none any more. */
+  suspended: boolean;
+  type: "top_up";
+}) | ({
+  amount: Amount;
+  currency: string;
+  from: string;
+  id: string;
+  to: string;
+  type: "transfer";
+}) | ({
+  amount: Amount;
+  /** The network's answer (F39). */
+  code?: string | null;
+  currency: string;
+  id: string;
+  /** What it is about. */
+  original?: string | null;
+  terminal?: string | null;
+  /** `sale`, `void`, `refund`, … */
+  transaction_kind: string;
+  type: "card_transaction";
+}) | ({
+  id: string;
+  type: "webhook";
 });
 
 /** Where a merchant is told what. */
@@ -213,6 +245,11 @@ export function webhookChange(api: Api, id: string, body: WebhookChange, options
 /** List deliveries. GET /v1/webhooks/{id}/deliveries */
 export function webhookDeliveries(api: Api, id: string, options: Reading & { state?: string; object?: string; limit?: number; cursor?: string } = {}): Promise<DeliveriesView> {
   return api.call("GET", `/v1/webhooks/${encodeURIComponent(id)}/deliveries`, ["state", "object", "limit", "cursor"], undefined, options);
+}
+
+/** Ping a webhook. POST /v1/webhooks/{id}/ping */
+export function webhookPing(api: Api, id: string, options: Changing): Promise<WebhookView> {
+  return api.call("POST", `/v1/webhooks/${encodeURIComponent(id)}/ping`, [], undefined, options);
 }
 
 /** Remove a webhook. POST /v1/webhooks/{id}/remove */

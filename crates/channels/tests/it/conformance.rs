@@ -173,16 +173,16 @@ fn every_operation_of_the_manifest_is_shown_whole() {
 }
 
 /// Whether a channel builds the request for a code; one that does not refuses by name.
-fn signs_up(channel: &dyn Channel) -> bool {
+fn signs_up(channel: &dyn channels::Channel) -> bool {
     let sealed = domain::sealed::Sealed {
         ciphertext: b"6222020200112230".to_vec(),
         key: 1,
         mask: String::from("*"),
         class: domain::sealed::DataClass::C2,
     };
-    let asked = SignUp {
+    let asked = channels::SignUp {
         serial: "2026030590000000000000010000001",
-        requested_at: Time(1_772_676_000_000),
+        requested_at: domain::envelope::Time(1_772_676_000_000),
         bank: "102100099996",
         credit: false,
         account: &sealed,

@@ -109,13 +109,14 @@ fn a_transfer_asks_for_the_password_of_who_has_one_and_nothing_shows_it() {
 fn five_wrong_ones_lock_it_and_a_reset_opens_it() {
     let server = Server::start();
     let Some(books) = Books::open(&server) else { return };
+    let books = &books;
     books.set("135790").ok();
     // However many ask at once: five are compared, and all others are told that it is locked.
     let guesses: Vec<String> = (0..12).map(|guess| books.seal(&format!("22113{}", guess % 10))).collect();
     let codes: Vec<String> = std::thread::scope(|scope| {
         let asked: Vec<_> = guesses
             .iter()
-            .map(|guess| scope.spawn(|| books.post("/verify", &json!({"password": guess})).error().1))
+            .map(|guess| scope.spawn(move || books.post("/verify", &json!({"password": guess})).error().1))
             .collect();
         asked.into_iter().map(|thread| thread.join().unwrap()).collect()
     });

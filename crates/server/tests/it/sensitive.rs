@@ -42,7 +42,8 @@ impl Theirs {
         let oaep =
             ["-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256", "-pkeyopt", "rsa_mgf1_md:sha256"];
         let arguments = ["pkeyutl", "-encrypt", "-pubin", "-inkey", "theirs.pem", "-in", "text"];
-        let run = Command::new("openssl").args(arguments).args(if self.rsa { &oaep[..] } else { &[] });
+        let mut run = Command::new("openssl");
+        run.args(arguments).args(if self.rsa { &oaep[..] } else { &[] });
         let output = run.current_dir(self.directory.path()).output().ok().filter(|output| output.status.success());
         if output.is_none() {
             skip("openssl", "apt-get install openssl (version 3, with SM2)");
