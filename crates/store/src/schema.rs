@@ -78,13 +78,15 @@ const FILES: &[File] = files![
     "0055_webhook_delivery.sql",
     "0056_channel_rate.sql",
     "0057_terminal_parameter.sql",
+    "0058_recall.sql",
 ];
 
 /// What a migration cannot say in SQL.
 type Step = fn(&dyn Session) -> Result<(), StoreError>;
 
 /// What follows a file once, where SQL alone cannot know it.
-const THEN: &[(&str, Step)] = &[("0045_recall.sql", recall::mark_closed)];
+const THEN: &[(&str, Step)] =
+    &[("0045_recall.sql", recall::mark_closed), ("0058_recall.sql", recall::mark_closed_cards)];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     version BIGINT PRIMARY KEY,
