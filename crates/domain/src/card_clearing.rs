@@ -233,6 +233,16 @@ pub fn decide(draft: &mut Draft<'_>, command: &TakeCardFile) -> Result<Reply, Re
     Ok(Reply::CardClearing(id))
 }
 
+/// The transactions that a part names, and those that theirs in memory are about or were taken by.
+pub(crate) fn named<'s>(state: &'s State, file: &'s TakeCardFile) -> impl Iterator<Item = CardTransactionId> + 's {
+    let lines = file.lines.iter().filter_map(|line| transaction_of_reference(&line.reference));
+    lines.flat_map(move |id| {
+        let known = Some(id).filter(|id| !state.is_away((*id).into()));
+        let row = known.and_then(|id| state.card_transactions.get(id.0));
+        row.into_iter().flat_map(CardTransaction::relatives).chain([id])
+    })
+}
+
 fn check_file(state: &State, file: &TakeCardFile) -> Result<(), Refusal> {
     if file.part == 0 || file.lines.len() > MAX_LINES {
         let message =

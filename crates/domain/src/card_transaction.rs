@@ -34,11 +34,14 @@
 //! - **An approval is never refused by the books.** What a void or a refund takes is held when it is asked for. Where 2291
 //!   lacks what a losing fee plan costs, that part is recognised with the network's file. Where 2202 takes no money any more,
 //!   it goes to suspense.
+//! - **Leaving memory.** It is at rest, and leaves ([`crate::recall`]), once nothing is awaited of it: no answer of the network, no
+//!   file, no report of scripts, no settlement, nothing under its trace (its batch and the next are over), and of a pre-authorisation no completion.
 //! - **Cards.** A token and a mask (6+4); no number, track, PIN, expiry or chip data.
 
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
@@ -59,6 +62,7 @@ mod fold;
 mod model;
 mod request;
 mod reversal;
+mod script;
 #[cfg(test)]
 mod tests;
 
@@ -69,6 +73,7 @@ pub use model::{
     Card, CardKind, CardMoney, CardStatus, CardTaken, CardTransaction, Effect, Reversal, ReversalReason, Reverser,
     TraceKey, reference, transaction_of_reference,
 };
+pub use script::{ReportScripts, ScriptResults};
 
 /// How long a request may wait before it is written to the network.
 pub const SEND_WITHIN_MS: i64 = 30_000;
@@ -165,6 +170,15 @@ pub enum CardTransactionCommand {
     },
     /// Give back what a terminal gave up; two people.
     AdjustCredit(CreditAdjustment),
+    /// Say what a chip made of the issuer's scripts.
+    ReportScripts(ReportScripts),
+    /// The network has what was reported.
+    AnswerScripts {
+        /// The transaction.
+        transaction: CardTransactionId,
+        /// What it said (F39).
+        code: String,
+    },
 }
 
 impl CardTransactionCommand {
@@ -278,6 +292,27 @@ pub enum CardTransactionEvent {
         #[n(3)]
         used: Option<CardUse>,
     },
+    /// Its terminal said what the chip made of the issuer's scripts.
+    #[n(8)]
+    ScriptsReported {
+        /// The transaction.
+        #[n(0)]
+        transaction: CardTransactionId,
+        /// Five bytes a script.
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        results: Vec<u8>,
+    },
+    /// The network has that.
+    #[n(9)]
+    ScriptsTaken {
+        /// The transaction.
+        #[n(0)]
+        transaction: CardTransactionId,
+        /// What it said.
+        #[n(1)]
+        code: String,
+    },
 }
 
 /// Decides a step of a card transaction.
@@ -293,6 +328,8 @@ pub fn decide(draft: &mut Draft<'_>, command: CardTransactionCommand) -> Result<
             reversal::decide_answer(draft, transaction, code)
         }
         CardTransactionCommand::AdjustCredit(command) => credit::decide(draft, command),
+        CardTransactionCommand::ReportScripts(command) => script::decide(draft, command),
+        CardTransactionCommand::AnswerScripts { transaction, code } => script::decide_answer(draft, transaction, code),
     }
 }
 
@@ -305,13 +342,23 @@ impl State {
         self.card_transactions.get(id.0).ok_or_else(|| unknown(format!("there is no card transaction {id}")))
     }
 
+    /// The card transaction that an answer came for; with what it is about in memory, which the answer changes too.
+    ///
+    /// # Errors
+    /// `card_transaction_unknown`.
+    fn answered_card_transaction(&self, id: CardTransactionId) -> Result<&CardTransaction, Refusal> {
+        let transaction = self.card_transaction(id)?;
+        transaction.original.map(|original| self.card_transaction(original)).transpose()?;
+        Ok(transaction)
+    }
+
     /// The transaction that a terminal knows by batch and trace, of its batch now and the one before.
     #[must_use]
     pub fn card_transaction_of(&self, key: TraceKey) -> Option<&CardTransaction> {
         self.card_traces.get(&key).and_then(|id| self.card_transactions.get(id.0))
     }
 
-    /// The transactions that the network owes an answer, oldest first: their own, or their reversal's.
+    /// The transactions that the network owes an answer, oldest first: their own, their reversal's, or to a report of scripts.
     pub fn cards_in_outbox(&self) -> impl Iterator<Item = &CardTransaction> {
         self.card_outbox.iter().filter_map(|(id, ())| self.card_transactions.get(id.0))
     }

@@ -16,6 +16,7 @@
 //!   which closed rows left.
 //! - A state that is told to keep what is closed lets nothing go: by it a replay checks each `Recalled`.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
@@ -23,13 +24,15 @@ use minicbor::{Decode, Encode};
 use crate::agreement::AgreementPayment;
 use crate::attempt::{Attempt, Purpose, attempt_of_serial};
 use crate::bulk;
+use crate::card_clearing;
+use crate::card_transaction::CardTransaction;
 use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::hold::Hold;
 use crate::ids::{
-    AgreementPaymentId, AttemptId, HoldId, LegId, OrderId, PayoutId, RefundId, SettlementId, SplitId, TopUpId,
-    TransferId,
+    AgreementPaymentId, AttemptId, CardTransactionId, HoldId, LegId, OrderId, PayoutId, RefundId, SettlementId,
+    SplitId, TopUpId, TransferId,
 };
 use crate::leg::Leg;
 use crate::order::Order;
@@ -47,7 +50,7 @@ use crate::transfer::Transfer;
 mod tests;
 
 /// The kinds that `Checkpointed` events of this program let go of: those up to this generation.
-pub const GENERATION: u8 = 1;
+pub const GENERATION: u8 = 2;
 
 /// A row of a kind that leaves memory.
 pub trait Leaves: Clone + PartialEq {
@@ -80,11 +83,13 @@ pub enum Kind {
     Transfer,
     /// Payments out of agreement accounts.
     AgreementPayment,
+    /// Card transactions.
+    CardTransaction,
 }
 
 impl Kind {
     /// All of them, each at its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Hold,
         Self::Order,
         Self::Leg,
@@ -96,6 +101,7 @@ impl Kind {
         Self::TopUp,
         Self::Transfer,
         Self::AgreementPayment,
+        Self::CardTransaction,
     ];
 
     /// The first generation of `Checkpointed` events that let go of them: what an earlier one let go of leaves the others
@@ -114,6 +120,7 @@ impl Kind {
             | Self::TopUp
             | Self::Transfer
             | Self::AgreementPayment => 1,
+            Self::CardTransaction => 2,
         }
     }
 
@@ -132,6 +139,7 @@ impl Kind {
             Self::TopUp => "top_ups",
             Self::Transfer => "transfers",
             Self::AgreementPayment => "agreement_payments",
+            Self::CardTransaction => "card_transactions",
         }
     }
 }
@@ -167,6 +175,7 @@ row_ids! {
     TopUp: TopUpId,
     Transfer: TransferId,
     AgreementPayment: AgreementPaymentId,
+    CardTransaction: CardTransactionId,
 }
 
 /// A row of a kind that leaves memory.
@@ -205,6 +214,9 @@ pub enum Row {
     /// A payment out of an agreement account.
     #[n(10)]
     AgreementPayment(#[n(0)] AgreementPayment),
+    /// A card transaction.
+    #[n(11)]
+    CardTransaction(#[n(0)] Box<CardTransaction>),
 }
 
 impl Row {
@@ -223,11 +235,12 @@ impl Row {
             Self::TopUp(row) => row.id.into(),
             Self::Transfer(row) => row.id.into(),
             Self::AgreementPayment(row) => row.id.into(),
+            Self::CardTransaction(row) => row.id.into(),
         }
     }
 
     /// The rows that whoever asks for this one likely asks for next: an order's legs, and the attempts that brought their
-    /// money.
+    /// money; of a card transaction what it is about and what took it for itself.
     #[must_use]
     pub fn family(&self) -> Vec<RowId> {
         match self {
@@ -246,6 +259,7 @@ impl Row {
             },
             Self::Split(split) => [split.order.into()].into(),
             Self::Refund(refund) => [refund.order.into()].into(),
+            Self::CardTransaction(row) => row.relatives().map(RowId::from).collect(),
             Self::Payout(Payout { attempt, .. }) | Self::TopUp(TopUp { attempt, .. }) => {
                 attempt.iter().map(|attempt| (*attempt).into()).collect()
             }
@@ -320,6 +334,8 @@ pub fn wanted(state: &State, command: &Command) -> Vec<RowId> {
         bulk::holds_named(state, posting).map(RowId::from).collect()
     } else if let Command::TakeClearingFile(file) = command {
         file.lines.iter().filter_map(|line| attempt_of_serial(&line.serial)).map(RowId::from).collect()
+    } else if let Command::TakeCardFile(file) = command {
+        card_clearing::named(state, file).map(RowId::from).collect()
     } else {
         return Vec::new();
     };
@@ -399,6 +415,7 @@ impl State {
             Kind::TopUp => &self.top_ups,
             Kind::Transfer => &self.transfers,
             Kind::AgreementPayment => &self.agreement_payments,
+            Kind::CardTransaction => &self.card_transactions,
         }
     }
 
@@ -415,6 +432,7 @@ impl State {
             Kind::TopUp => &mut self.top_ups,
             Kind::Transfer => &mut self.transfers,
             Kind::AgreementPayment => &mut self.agreement_payments,
+            Kind::CardTransaction => &mut self.card_transactions,
         }
     }
 
@@ -469,6 +487,7 @@ impl State {
             Row::TopUp(row) => self.top_ups.get(id.id) == Some(row),
             Row::Transfer(row) => self.transfers.get(id.id) == Some(row),
             Row::AgreementPayment(row) => self.agreement_payments.get(id.id) == Some(row),
+            Row::CardTransaction(row) => self.card_transactions.get(id.id) == Some(row),
         }
     }
 
@@ -545,5 +564,6 @@ fn put_back(state: &mut State, row: &Row) {
         Row::TopUp(row) => state.top_ups.put_back(row.id.0, row.clone()),
         Row::Transfer(row) => state.transfers.put_back(row.id.0, row.clone()),
         Row::AgreementPayment(row) => state.agreement_payments.put_back(row.id.0, row.clone()),
+        Row::CardTransaction(row) => state.card_transactions.put_back(row.id.0, (**row).clone()),
     }
 }

@@ -353,7 +353,7 @@ state! {
         /// Terminals.
         terminals: Terminal,
         /// Card transactions.
-        card_transactions: CardTransaction,
+        card_transactions: CardTransaction => CardTransaction::is_closed,
         /// Batch closes.
         batch_closes: BatchClose,
         /// The network's files of card transactions, by part.
@@ -456,7 +456,7 @@ state! {
         merchant_numbers: MerchantNumber => AcquiringId,
         /// Acquiring by merchant and category.
         acquiring_categories: (MerchantId, u64) => AcquiringId,
-        /// Card transactions that the network owes an answer, their own or their reversal's.
+        /// Card transactions that the network owes an answer: their own, their reversal's, or to a report of scripts.
         card_outbox: CardTransactionId => (),
         /// Card transactions by terminal, batch and trace.
         card_traces: TraceKey => CardTransactionId,

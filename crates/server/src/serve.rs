@@ -114,7 +114,7 @@ pub(crate) fn run_until(
     let router = routes::router(config, &executor, (&store, &clock))?;
     let (telling, webhooks) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
-    let link = CardLink::start(runtime.handle(), &config.pos.network, (&platform, &clock), &vault, ark.financial())?;
+    let link = CardLink::start(runtime.handle(), config, (&platform, &store, &clock), &vault, ark.financial())?;
     let app = App::new(Parts {
         platform: platform.clone(),
         vault,

@@ -3,6 +3,7 @@
 use domain::calendar::Date;
 use domain::card_transaction::{CardKind, CardStatus, CardTransaction};
 use domain::ids::{CardTransactionId, MerchantId, TerminalId};
+use domain::recall::{Kind, Leaves};
 
 use crate::db::Value;
 use crate::list::{Filter, Term};
@@ -12,7 +13,8 @@ impl Stored for CardTransaction {
     type Id = CardTransactionId;
     const TABLE: &'static str = "card_transactions";
     const COLUMNS: &'static [&'static str] =
-        &["merchant", "terminal", "batch", "trace", "kind", "status", "requested_at", "original"];
+        &["merchant", "terminal", "batch", "trace", "kind", "status", "requested_at", "original", "closed"];
+    const KIND: Option<Kind> = Some(Kind::CardTransaction);
 
     fn id(&self) -> CardTransactionId {
         self.id
@@ -28,6 +30,7 @@ impl Stored for CardTransaction {
             self.status.name().into(),
             self.requested_at.0.into(),
             self.original.map(|original| original.0).into(),
+            i64::from(self.is_closed()).into(),
         ]
     }
 }

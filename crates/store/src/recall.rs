@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::agreement::AgreementPayment;
 use domain::attempt::Attempt;
+use domain::card_transaction::CardTransaction;
 use domain::leg::Leg;
 use domain::order::Order;
 use domain::payout::Payout;
@@ -82,6 +83,7 @@ fn read(session: &dyn Session, row: RowId) -> Result<Option<(Row, bool)>, StoreE
         Kind::TopUp => one(session, row.id, Row::TopUp),
         Kind::Transfer => one(session, row.id, Row::Transfer),
         Kind::AgreementPayment => one(session, row.id, Row::AgreementPayment),
+        Kind::CardTransaction => one(session, row.id, |row| Row::CardTransaction(Box::new(row))),
     }
 }
 
@@ -149,6 +151,11 @@ pub(crate) fn mark_closed(session: &dyn Session) -> Result<(), StoreError> {
     mark::<TopUp>(session)?;
     mark::<Transfer>(session)?;
     mark::<AgreementPayment>(session)
+}
+
+/// As [`mark_closed`], for card transactions, which began to leave later.
+pub(crate) fn mark_closed_cards(session: &dyn Session) -> Result<(), StoreError> {
+    mark::<CardTransaction>(session)
 }
 
 fn mark<X: Stored + Leaves>(session: &dyn Session) -> Result<(), StoreError> {

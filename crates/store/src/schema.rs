@@ -78,6 +78,7 @@ const FILES: &[File] = files![
     "0055_webhook_delivery.sql",
     "0056_channel_rate.sql",
     "0057_terminal_parameter.sql",
+    "0058_recall.sql",
     "0060_sign_up.sql",
     "0061_api_key.sql",
     "0062_pay_password.sql",
@@ -88,7 +89,8 @@ const FILES: &[File] = files![
 type Step = fn(&dyn Session) -> Result<(), StoreError>;
 
 /// What follows a file once, where SQL alone cannot know it.
-const THEN: &[(&str, Step)] = &[("0045_recall.sql", recall::mark_closed)];
+const THEN: &[(&str, Step)] =
+    &[("0045_recall.sql", recall::mark_closed), ("0058_recall.sql", recall::mark_closed_cards)];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     version BIGINT PRIMARY KEY,

@@ -22,7 +22,7 @@ use crate::state::State;
 /// `card_transaction_unknown`; `card_transaction_state` for a no to what was approved, and for a yes to what was declined and
 /// cannot be reversed; those of the voucher.
 pub(super) fn decide(draft: &mut Draft<'_>, id: CardTransactionId, answer: CardAnswer) -> Result<Reply, Refusal> {
-    let transaction = draft.state.card_transaction(id)?.clone();
+    let transaction = draft.state.answered_card_transaction(id)?.clone();
     match (answer, transaction.status) {
         (CardAnswer::Approved { authorisation, clearing_date }, CardStatus::Requested | CardStatus::Unknown) => {
             approve(draft, transaction, authorisation, clearing_date)?;

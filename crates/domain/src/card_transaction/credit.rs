@@ -82,6 +82,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, command: CreditAdjustment) -> Result
         case_number: Some(case_number),
         traced: false,
         counted: false,
+        scripts: None,
         ..original
     };
     let event = CardTransactionEvent::Requested { transaction: Box::new(adjustment.clone()), used: None };

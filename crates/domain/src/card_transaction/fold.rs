@@ -4,12 +4,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    CardKind, CardStatus, CardTransaction, CardTransactionEvent, Effect, Reversal, ReversalReason, Reverser, TraceKey,
+    CardKind, CardStatus, CardTransaction, CardTransactionEvent, Effect, Reversal, ReversalReason, Reverser,
+    ScriptResults, TraceKey, script,
 };
 use crate::acquiring::{self, CardUse};
 use crate::calendar::Date;
 use crate::ids::{AcquiringId, CardTransactionId, HoldId, MerchantId, VoucherId};
 use crate::money::Minor;
+use crate::recall::Leaves;
 use crate::state::State;
 use crate::terminal;
 
@@ -18,7 +20,7 @@ const APPROVED: &str = "00";
 
 /// The transaction, if the network owes it an answer.
 pub(crate) fn outbox_key(row: &CardTransaction) -> Option<CardTransactionId> {
-    row.status.is_open().then_some(row.id)
+    (row.status.is_open() || script::is_owed(row)).then_some(row.id)
 }
 
 /// Its place in the index of what is to be settled, and how much of it.
@@ -38,9 +40,11 @@ pub(crate) fn trace_key(row: &CardTransaction) -> Option<TraceKey> {
     row.key.filter(|_| row.traced)
 }
 
-/// What a completion or a cancel knows a pre-authorisation by.
+/// What a completion or a cancel knows a pre-authorisation by: until one has taken it, and then while its trace is known, so
+/// that a second one hears why it is refused.
 pub(crate) fn preauthorisation_key(row: &CardTransaction) -> Option<(AcquiringId, String, String, CardTransactionId)> {
-    let holds = row.kind == CardKind::PreAuthorisation && row.status == CardStatus::Approved;
+    let is_held = row.kind == CardKind::PreAuthorisation && row.status == CardStatus::Approved;
+    let holds = is_held && (row.followed_by.is_none() || row.traced);
     let code = row.authorisation.clone().filter(|_| holds)?;
     Some((row.acquiring, row.card.token.clone(), code, row.id))
 }
@@ -49,6 +53,18 @@ pub(crate) fn preauthorisation_key(row: &CardTransaction) -> Option<(AcquiringId
 pub(crate) fn hold_keys(row: &CardTransaction) -> Vec<HoldId> {
     let waits = matches!(row.status, CardStatus::Requested | CardStatus::Unknown);
     row.taken.iter().filter(|_| waits).flat_map(|taken| taken.holds.iter().copied()).collect()
+}
+
+impl Leaves for CardTransaction {
+    fn is_closed(&self) -> bool {
+        let is_named = outbox_key(self).is_some()
+            || due_key(self).is_some()
+            || uncleared_key(self).is_some()
+            || trace_key(self).is_some()
+            || preauthorisation_key(self).is_some()
+            || !hold_keys(self).is_empty();
+        !is_named
+    }
 }
 
 /// Changes a transaction and keeps the indexes in step with it.
@@ -158,6 +174,19 @@ pub(crate) fn apply(state: &mut State, event: &CardTransactionEvent) {
         }
         CardTransactionEvent::Reversed { transaction, code, voucher, used } => {
             reversed(state, *transaction, code, *voucher, *used);
+        }
+        CardTransactionEvent::ScriptsReported { transaction, results } => {
+            let (reported_at, results) = (state.now, results.clone());
+            let scripts = ScriptResults { results, reported_at, taken_at: None, code: None };
+            change(state, *transaction, |row| row.scripts = Some(scripts));
+        }
+        CardTransactionEvent::ScriptsTaken { transaction, code } => {
+            let now = state.now;
+            change(state, *transaction, |row| {
+                if let Some(scripts) = &mut row.scripts {
+                    (scripts.taken_at, scripts.code) = (Some(now), Some(code.clone()));
+                }
+            });
         }
     }
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
+use super::ScriptResults;
 use crate::calendar::Date;
 use crate::card_fee::{CardFees, CardScheme, CardType};
 use crate::envelope::Time;
@@ -475,6 +476,9 @@ pub struct CardTransaction {
     /// Whether it counts among what its merchant took on its day.
     #[n(30)]
     pub counted: bool,
+    /// What the chip made of the issuer's scripts.
+    #[n(31)]
+    pub scripts: Option<ScriptResults>,
 }
 
 impl CardTransaction {
@@ -498,6 +502,11 @@ impl CardTransaction {
             && self.kind != CardKind::Adjustment
             && self.status == CardStatus::Approved
             && !followed
+    }
+
+    /// What it is about, and what takes it for itself: a change of one may change the others.
+    pub(crate) fn relatives(&self) -> impl Iterator<Item = CardTransactionId> {
+        [self.original, self.followed_by].into_iter().flatten()
     }
 
     /// What may be done with it now by an operator.

@@ -97,6 +97,7 @@ fn new(
         case_number: None,
         traced: true,
         counted: kind.is_limited(),
+        scripts: None,
     })
 }
 

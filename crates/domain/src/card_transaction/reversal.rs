@@ -31,6 +31,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, command: &ReverseCardTransaction) ->
         return Err(unknown(message));
     };
     let id = transaction.id;
+    draft.state.answered_card_transaction(id)?;
     if transaction.amount != amount {
         let message = format!("{id} came to {}, not {amount}", transaction.amount);
         return Err(Refusal::new(RefusalCode::CardAmount, "amount", message));
@@ -80,7 +81,7 @@ pub(super) fn begin(draft: &mut Draft<'_>, transaction: &CardTransaction, reason
 /// # Errors
 /// `card_transaction_unknown`, `card_transaction_state` where none is under way, `value_invalid`, and those of the voucher.
 pub(super) fn decide_answer(draft: &mut Draft<'_>, id: CardTransactionId, code: String) -> Result<Reply, Refusal> {
-    let transaction = draft.state.card_transaction(id)?.clone();
+    let transaction = draft.state.answered_card_transaction(id)?.clone();
     match transaction.status {
         CardStatus::Reversing => {}
         CardStatus::Reversed => return Ok(Reply::CardTransaction(id)),

@@ -18,6 +18,7 @@ mod codes;
 mod kinds;
 mod property;
 mod reversals;
+mod scripts;
 
 /// Balances of 1122, 2202 of the merchant, 2291, 6001 and 5001.
 fn books(kit: &Kit, shop: Shop) -> [Minor; 5] {

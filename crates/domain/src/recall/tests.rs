@@ -19,6 +19,8 @@ use crate::state::State;
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, date, declined, success};
 
+mod cards;
+
 fn books() -> (Kit, AccountId) {
     let mut kit = Kit::new();
     let owner = Owner::User(kit.user());

@@ -1,5 +1,6 @@
 //! What left memory, in tests: which rows a store would have, and a world in which all that is closed is away.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Kit;
@@ -35,7 +36,8 @@ impl Changes {
         let rows = rows.chain(ids(&self.refunds, Kind::Refund)).chain(ids(&self.payouts, Kind::Payout));
         let rows = rows.chain(ids(&self.settlements, Kind::Settlement)).chain(ids(&self.top_ups, Kind::TopUp));
         let rows = rows.chain(ids(&self.transfers, Kind::Transfer));
-        rows.chain(ids(&self.agreement_payments, Kind::AgreementPayment)).collect()
+        let rows = rows.chain(ids(&self.agreement_payments, Kind::AgreementPayment));
+        rows.chain(ids(&self.card_transactions, Kind::CardTransaction)).collect()
     }
 
     /// A row of a kind that leaves memory.
@@ -52,6 +54,7 @@ impl Changes {
             Kind::TopUp => find(&self.top_ups, id).map(Row::TopUp),
             Kind::Transfer => find(&self.transfers, id).map(Row::Transfer),
             Kind::AgreementPayment => find(&self.agreement_payments, id).map(Row::AgreementPayment),
+            Kind::CardTransaction => find(&self.card_transactions, id).map(|row| Row::CardTransaction(Box::new(row))),
         }
     }
 
@@ -68,6 +71,7 @@ impl Changes {
         self.top_ups.retain(|(_, row)| !state.is_away(row.id.into()));
         self.transfers.retain(|(_, row)| !state.is_away(row.id.into()));
         self.agreement_payments.retain(|(_, row)| !state.is_away(row.id.into()));
+        self.card_transactions.retain(|(_, row)| !state.is_away(row.id.into()));
         self
     }
 }
@@ -86,6 +90,7 @@ fn set_aside(state: &mut State) -> Vec<Row> {
     aside(&mut state.top_ups, Row::TopUp, &mut rows);
     aside(&mut state.transfers, Row::Transfer, &mut rows);
     aside(&mut state.agreement_payments, Row::AgreementPayment, &mut rows);
+    aside(&mut state.card_transactions, |row| Row::CardTransaction(Box::new(row)), &mut rows);
     rows
 }
 

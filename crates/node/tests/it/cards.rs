@@ -1,5 +1,6 @@
 //! A terminal's shift: sales, a void, a completion, silence and its reversal, a refund, a batch close, the network's file,
-//! the settlement, a chargeback. The node is killed after every step; what it finds again is what it had, and every answer is the same.
+//! the settlement, a chargeback, a refund of what left memory. The node is killed after every step; what it finds again is what it had, and
+//! every answer is the same. And many sales, with steps, checkpoints and crashes at random.
 
 use std::path::Path;
 
@@ -54,6 +55,19 @@ impl Shift<'_> {
         self.node = Some(node);
     }
 
+    /// All that is closed leaves memory, and the node is killed behind it.
+    fn let_go(&mut self) {
+        for _ in 0..2 {
+            self.node().flush();
+            self.node().checkpoint();
+        }
+        self.crash();
+    }
+
+    fn in_memory(&mut self) -> Vec<u64> {
+        self.node().engine.state().card_transactions.iter().map(|(id, _)| id).collect()
+    }
+
     fn given(&mut self, command: Command) -> Reply {
         let reply = self.node().given(command);
         self.crash();
@@ -77,10 +91,20 @@ impl Shift<'_> {
 
     fn card(&mut self, kind: CardKind, trace: u32, amount: Minor, original: Option<u32>) -> CardTransactionId {
         let batch = self.node().engine.state().terminal(TERMINAL).unwrap().batch;
+        self.card_of(kind, trace, amount, original.map(|trace| OriginalRef::Trace { batch, trace }))
+    }
+
+    fn card_of(
+        &mut self,
+        kind: CardKind,
+        trace: u32,
+        amount: Minor,
+        original: Option<OriginalRef>,
+    ) -> CardTransactionId {
+        let batch = self.node().engine.state().terminal(TERMINAL).unwrap().batch;
         let key = TraceKey { terminal: TERMINAL, batch, trace };
         let (token, mask) = ("tok-1".into(), "625912******0002".into());
         let card = Card { token, mask, kind: CardType::Credit, scheme: CardScheme::UnionPay };
-        let original = original.map(|trace| OriginalRef::Trace { batch, trace });
         let (local_date, authorisation) = (self.node().today(), None);
         let request = RequestCardTransaction { kind, key, local_date, card, amount, original, authorisation };
         let command = Command::CardTransaction(CardTransactionCommand::Request(Box::new(request)));
@@ -222,11 +246,22 @@ fn a_shift_that_is_killed_after_every_step_ends_like_one_that_is_not() {
     let today = shift.node().today();
     shift.given(Command::Settle { merchant: MerchantId(1), today });
     assert_eq!(shift.books(), [0, 0, 1_988_000, 2_348]);
+    let totals = BatchTotals::default();
+    shift.given(Command::BatchClose(BatchCloseCommand::Close { terminal: TERMINAL, batch: 2, theirs: totals }));
+    shift.let_go();
+    assert_eq!(shift.in_memory(), [0; 0], "all of it is over");
     let credit = CreditAdjustment { transaction: completed, amount: 1_000_000, case_number: "case-1".into() };
     shift.decided("treasurer-1", "treasurer-2", Proposal::CreditAdjustment(credit));
     assert_eq!(shift.books(), [-995_175, 0, 994_000, 1_173]);
     charged_back(&mut shift, kept);
     assert_eq!(shift.books(), [-1_095_175, 0, 894_000, 1_173]);
+    shift.let_go();
+    assert_eq!(shift.in_memory(), [8], "the credit adjustment awaits the network's file");
+    let refund = shift.card_of(CardKind::Refund, 8, 500_000, Some(OriginalRef::Reference("000000000001".into())));
+    shift.let_go();
+    assert_eq!(shift.in_memory(), [8, 9], "what is refunded left again");
+    shift.yes(refund);
+    assert_eq!(shift.books(), [-1_095_175 - 497_587, 0, 894_000 - 497_000, 1_173 - 587]);
 }
 
 /// The bank of the card takes a part of a sale back.
@@ -236,4 +271,133 @@ fn charged_back(shift: &mut Shift<'_>, transaction: CardTransactionId) {
     let received = Command::Chargeback(ChargebackCommand::ReceiveCard(received));
     let Reply::Chargeback(chargeback) = shift.given(received) else { panic!("a chargeback") };
     shift.given(Command::Chargeback(ChargebackCommand::Book(chargeback)));
+}
+
+/// What a terminal and its network do in a walk.
+impl Shift<'_> {
+    /// Tries a command without a crash.
+    fn tries(&mut self, command: CardTransactionCommand) -> Option<CardTransactionId> {
+        match self.node().tries(Command::CardTransaction(command)) {
+            Ok(Reply::CardTransaction(id)) => Some(id),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => None,
+        }
+    }
+
+    fn number(&mut self, bound: usize) -> usize {
+        usize::try_from(self.node().random(bound as u64)).unwrap()
+    }
+
+    /// A sale, a pre-authorisation, its completion, or the refund of any sale there ever was; true if that had left memory.
+    fn ask(&mut self) -> bool {
+        let (random, state) = (self.number(8), self.node().engine.state());
+        let (terminal, last) = (state.terminal(TERMINAL).unwrap(), state.card_transactions.next_id() - 1);
+        let (batch, trace) = (terminal.batch, terminal.trace % 999_999 + 1);
+        let any = CardTransactionId(1 + self.node().random(last.max(1)));
+        let gone = self.node().engine.state().is_away(any.into());
+        let (kind, amount, original) = match random {
+            0..=3 => (CardKind::Sale, 1_000, None),
+            4 => (CardKind::PreAuthorisation, 1_000, None),
+            5 => (CardKind::Completion, 1_000, Some(OriginalRef::Authorisation("A00001".into()))),
+            _ => (CardKind::Refund, 100, Some(OriginalRef::Reference(domain::card_transaction::reference(any)))),
+        };
+        let (token, mask) = ("tok-1".into(), "625912******0002".into());
+        let card = Card { token, mask, kind: CardType::Credit, scheme: CardScheme::UnionPay };
+        let (key, local_date) = (TraceKey { terminal: TERMINAL, batch, trace }, self.node().today());
+        let request = RequestCardTransaction { kind, key, local_date, card, amount, original, authorisation: None };
+        let asked = self.tries(CardTransactionCommand::Request(Box::new(request)));
+        asked.is_some() && kind == CardKind::Refund && gone
+    }
+
+    /// The network's answer to something that it owes one.
+    fn be_answered(&mut self) {
+        let open: Vec<_> = self.node().engine.state().cards_in_outbox().map(|row| (row.id, row.status)).collect();
+        if open.is_empty() {
+            return;
+        }
+        let ((transaction, status), clearing_date) = (open[self.number(open.len())], self.node().today());
+        let command = match (status, self.number(4)) {
+            (CardStatus::Reversing, random) => {
+                let code = ["00", "25", "96", "00"][random].into();
+                CardTransactionCommand::AnswerReversal { transaction, code }
+            }
+            (_, 0) => CardTransactionCommand::Answer { transaction, answer: CardAnswer::NotAnswered },
+            (_, 1) => {
+                CardTransactionCommand::Answer { transaction, answer: CardAnswer::Declined { code: "51".into() } }
+            }
+            _ => {
+                let answer = CardAnswer::Approved { authorisation: Some("A00001".into()), clearing_date };
+                CardTransactionCommand::Answer { transaction, answer }
+            }
+        };
+        self.tries(command);
+    }
+
+    /// The batch is over, whatever it came to.
+    fn close_batch(&mut self) {
+        let batch = self.node().engine.state().terminal(TERMINAL).unwrap().batch;
+        let theirs = BatchTotals { domestic: Totals { debit: 1, ..Totals::default() }, ..BatchTotals::default() };
+        for step in [
+            BatchCloseCommand::Close { terminal: TERMINAL, batch, theirs },
+            BatchCloseCommand::EndUpload { terminal: TERMINAL, count: 0 },
+        ] {
+            self.node().given(Command::BatchClose(step));
+        }
+    }
+
+    /// The network's file of all that waits for it, and the settlement of what is due.
+    fn clear_and_settle(&mut self) {
+        let (date, part) = (self.node().today(), self.steps + 1);
+        self.steps += 1;
+        let state = self.node().engine.state();
+        let line = |id: CardTransactionId| {
+            let row = state.card_transaction(id).unwrap();
+            let (kind, cost) = match &row.taken {
+                Some(taken) => (CardLineKind::Out, taken.cost),
+                None => (CardLineKind::In, row.money.cost),
+            };
+            CardLine { reference: row.reference(), kind, amount: row.amount, cost }
+        };
+        let lines = state.uncleared_cards.iter().map(|((_, id), ())| line(*id)).collect();
+        // More may have gone back than came in.
+        drop(self.node().tries(Command::TakeCardFile(TakeCardFile { date, part, last: false, lines })));
+        self.node().flush();
+        self.node().later(4 * 24 * 3_600_000);
+        let today = self.node().today();
+        drop(self.node().tries(Command::Settle { merchant: MerchantId(1), today }));
+    }
+}
+
+#[test]
+fn cards_that_left_come_back_wherever_a_node_crashes() {
+    let (mut crashes, mut recalled, mut left) = (0, 0, 0);
+    for seed in 0..4 {
+        let directory = tempfile::tempdir().unwrap();
+        let mut shift =
+            Shift { directory: directory.path(), node: Some(Node::begin(directory.path(), seed)), steps: 0 };
+        opened(&mut shift);
+        for _ in 0..250 {
+            match shift.number(30) {
+                0..=9 => recalled += u32::from(shift.ask()),
+                10..=19 => shift.be_answered(),
+                20 => shift.close_batch(),
+                21..=22 => shift.clear_and_settle(),
+                23..=25 => shift.node().flush(),
+                26..=28 => {
+                    shift.node().flush();
+                    shift.node().checkpoint();
+                }
+                _ => {
+                    // What no batch made durable is lost, and nothing else.
+                    let seed = shift.node().random(u64::MAX);
+                    drop(shift.node.take());
+                    shift.node = Some(Node::start(shift.directory, seed));
+                    crashes += 1;
+                }
+            }
+        }
+        let state = shift.node().engine.state();
+        left += state.card_transactions.next_id() - 1 - state.card_transactions.len() as u64;
+    }
+    assert!(crashes > 10 && recalled > 3 && left > 40, "{crashes} crashes, {left} gone, {recalled} refunds of such");
 }

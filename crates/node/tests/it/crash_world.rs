@@ -161,7 +161,7 @@ impl Node {
     }
 
     /// Submits under a key of its own.
-    fn tries(&mut self, command: Command) -> Result<Reply, Refusal> {
+    pub(crate) fn tries(&mut self, command: Command) -> Result<Reply, Refusal> {
         let request = Request { command, meta: meta(self.keys) };
         let answer = asked(&mut self.engine, &self.disk.store, request, self.now);
         self.keys = self.engine.keys().len() as u64;

@@ -86,6 +86,7 @@ async fn answer(network: &CardNetwork, came: &Came, say: &mpsc::Sender<Vec<u8>>,
     }
     let told = match came.mti[1] {
         b'4' => network.ledger().reverse(&came.fields),
+        b'6' => network.ledger().report(&came.fields),
         _ => network.ledger().ask(came.mti, &came.fields, plan, &network.zone),
     };
     let Ok(frame) = signed(network, came, answer_type(came.mti), &told) else { return };

@@ -54,6 +54,8 @@ struct Transaction {
     /// What it is about: what it undoes, completes, adds to.
     about: Option<usize>,
     told: Fields,
+    /// What its chip made of the issuer's scripts, in hex.
+    scripts: Option<String>,
 }
 
 /// One transaction of the books, for whoever compares them with a member's; nothing of its card.
@@ -64,6 +66,8 @@ pub struct Shown {
     stands: Stands,
     /// Fen.
     amount: i64,
+    /// What its chip made of the issuer's scripts (field 55 of the report, in hex).
+    scripts: Option<String>,
 }
 
 /// What the books hold, for whoever compares them with a member's.
@@ -160,7 +164,7 @@ impl Ledger {
         let stands = if approved { Stands::Approved } else { Stands::Declined };
         let reference = text(fields, 37).to_owned();
         self.by_name.insert(name, self.all.len());
-        self.all.push(Transaction { does, stands, card, amount, reference, about, told: told.clone() });
+        self.all.push(Transaction { does, stands, card, amount, reference, about, told: told.clone(), scripts: None });
         told
     }
 
@@ -181,6 +185,18 @@ impl Ledger {
             Stands::Undone => return self.told(fields, "12", None),
         }
         self.told(fields, "00", None)
+    }
+
+    /// Keeps what a chip made of an issuer's scripts; a report that comes again says the same.
+    pub(super) fn report(&mut self, fields: &Fields) -> Fields {
+        let found = original_of(fields).and_then(|name| self.by_name.get(&name).copied());
+        let (Some(at), Some(chip)) = (found, fields.get(&55)) else {
+            return self.told(fields, if found.is_none() { "25" } else { "30" }, None);
+        };
+        let results = hex::encode_upper(chip);
+        let known = self.all[at].scripts.get_or_insert_with(|| results.clone());
+        let code = if *known == results { "00" } else { "94" };
+        self.told(fields, code, None)
     }
 
     /// What may be spent: a completion spends what its pre-authorisation holds too.
@@ -303,7 +319,7 @@ impl Ledger {
     pub(super) fn shown(&self) -> Vec<Shown> {
         let show = |row: &Transaction| {
             let Transaction { does, stands, amount, .. } = *row;
-            Shown { reference: row.reference.clone(), does, stands, amount }
+            Shown { reference: row.reference.clone(), does, stands, amount, scripts: row.scripts.clone() }
         };
         self.all.iter().map(show).collect()
     }

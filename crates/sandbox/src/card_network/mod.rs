@@ -7,6 +7,7 @@
 //!   sign-on, echo, key request ◄───────┤
 //!                                      ├─ seen before ─► the same answer, nothing is done
 //!                                      ├─ a reversal: F90 names what is undone, once ─► 00; 25 if nothing has that name
+//!                                      ├─ results of scripts: F90 names whose they are, kept once ─► 00; 25
 //!                                      └─ a request ─► the issuer: PIN, rule, balance ─► approved │ declined
 //!                                                        └─ a plan spoils the way: lost, late, twice, the link cut
 //! ```

@@ -2,7 +2,7 @@
 //! an approval of kind `credit_adjustment`.
 
 use axum::extract::State;
-use domain::card_transaction::{CardKind, CardStatus, CardTransaction, CreditAdjustment, Reversal};
+use domain::card_transaction::{CardKind, CardStatus, CardTransaction, CreditAdjustment, Reversal, ScriptResults};
 use domain::ids::CardTransactionId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -73,6 +73,31 @@ impl ReversalView {
     }
 }
 
+/// What the chip made of the issuer's scripts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CardScriptsView)]
+pub(crate) struct ScriptsView {
+    /// In hex (tag DF31): five bytes a script.
+    #[schema(example = "2000000001")]
+    results: String,
+    reported_at: String,
+    /// When the network took them; until then it is told again.
+    taken_at: Option<String>,
+    /// What it said (F39).
+    code: Option<String>,
+}
+
+impl ScriptsView {
+    fn of(scripts: &ScriptResults) -> Self {
+        Self {
+            results: hex::encode_upper(&scripts.results),
+            reported_at: time_text(scripts.reported_at),
+            taken_at: scripts.taken_at.map(time_text),
+            code: scripts.code.clone(),
+        }
+    }
+}
+
 /// A card transaction.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CardTransactionView {
@@ -117,6 +142,7 @@ pub(crate) struct CardTransactionView {
     cost: Amount,
     refunded: Amount,
     reversal: Option<ReversalView>,
+    scripts: Option<ScriptsView>,
     /// The date of the network's file that named it.
     cleared: Option<String>,
     /// From when on it is settled.
@@ -149,6 +175,7 @@ impl CardTransactionView {
             cost: Amount(row.money.cost),
             refunded: Amount(row.money.refunded),
             reversal: row.reversal.as_ref().map(ReversalView::of),
+            scripts: row.scripts.as_ref().map(ScriptsView::of),
             cleared: row.cleared.map(date_text),
             due: row.due.map(date_text),
             voucher: row.voucher.map(|id| id.to_string()),

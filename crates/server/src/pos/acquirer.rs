@@ -59,6 +59,8 @@ pub(crate) enum Kind {
     Tip,
     /// 冲正
     Reversal,
+    /// 脚本处理结果通知
+    ScriptResults,
     /// 签到
     SignIn,
     /// 签退
@@ -106,6 +108,7 @@ impl Kind {
             Self::Adjustment | Self::Tip => Some(CardKind::Adjustment),
             Self::Balance
             | Self::Reversal
+            | Self::ScriptResults
             | Self::SignIn
             | Self::SignOut
             | Self::BatchClose
@@ -123,9 +126,9 @@ impl Kind {
         }
     }
 
-    /// Whether it is only believed with a MAC: what books, what takes back, what shows a balance.
+    /// Whether it is only believed with a MAC: what books, what takes back, what shows a balance, what goes on to the network.
     pub(crate) fn needs_mac(self) -> bool {
-        self.booked().is_some() || matches!(self, Self::Balance | Self::Reversal)
+        self.booked().is_some() || matches!(self, Self::Balance | Self::Reversal | Self::ScriptResults)
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use ark::Vault;
 use ark::keys::FinancialUse;
+use store::Database;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::forward::{Forward, Pace};
 use super::link::Network;
-use super::link::settings::NetworkConfig;
+use crate::config::Config;
 use crate::shell::{Clock, Platform};
 
 /// It, running.
@@ -30,11 +31,12 @@ impl CardLink {
     /// Settings that no link can run with.
     pub(crate) fn start(
         runtime: &Handle,
-        config: &NetworkConfig,
-        (platform, clock): (&Platform, &Clock),
+        config: &Config,
+        (platform, store, clock): (&Platform, &Arc<Database>, &Clock),
         vault: &Arc<Vault>,
         keys: Arc<dyn FinancialUse>,
     ) -> Result<Option<Self>> {
+        let config = &config.pos.network;
         if !config.is_on() {
             return Ok(None);
         }
@@ -43,6 +45,7 @@ impl CardLink {
         let (ms, stop) = (Duration::from_millis, watch::Sender::new(false));
         let forward = Arc::new(Forward {
             platform: platform.clone(),
+            store: Arc::clone(store),
             clock: clock.clone(),
             network: Arc::clone(&network),
             vault: Arc::clone(vault),
@@ -54,7 +57,7 @@ impl CardLink {
             traces: network.traces(),
         });
         let forwarding = tokio::spawn(forward.run(stop.subscribe()));
-        let telling = tokio::spawn(late.run(platform.clone(), clock.clone()));
+        let telling = tokio::spawn(late.run(platform.clone(), Arc::clone(store), clock.clone()));
         Ok(Some(Self { network, forwarding, telling, stop }))
     }
 

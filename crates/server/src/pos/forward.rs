@@ -5,11 +5,14 @@
 //!  outbox ─► REQUESTED of an older epoch, or long past its time ─► the books are told that no answer came
 //!         ├► REVERSING ─► 0420 (then 0421) ─┬─ 00, 25 ─► taken back
 //!         │                                 └─ another code, silence, no link ─► again, after a pause that doubles
-//!         └► UNKNOWN, of a kind that is not reversed ─► 0221, named as it was first ─► its answer
+//!         ├► UNKNOWN, of a kind that is not reversed ─► 0221, named as it was first ─► its answer
+//!         └► results of scripts ─► 0620 (then 0621) ─┬─ silence, not now, no link ─► again
+//!                                                    └─ another code ─► taken
 //! ```
 //!
 //! Invariants: what this epoch asked for and still waits for is nobody's business here; of one transaction one message is
-//! under way at a time; a reversal names its original by F90, so however often it arrives it is one; track, PIN, expiry and
+//! under way at a time; a reversal and a report of scripts name their original by F90,
+//! so however often they arrive they are one; track, PIN, expiry and
 //! chip data are not sent, since nobody has them any more.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,18 +21,21 @@ use std::time::Duration;
 
 use ark::Vault;
 use domain::calendar::Date;
-use domain::card_transaction::{CardAnswer, CardKind, CardStatus, CardTransaction, CardTransactionCommand};
+use domain::card_transaction::{
+    CardAnswer, CardKind, CardStatus, CardTransaction, CardTransactionCommand, ScriptResults,
+};
 use domain::envelope::Time;
 use domain::ids::CardTransactionId;
 use domain::{Actor, Command, Origin, State};
 use engine::{Meta, Request};
+use store::Database;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::moment::day;
 use super::network::{Answered, CardNetwork, Exchange, Fields, Identity, Outgoing, Traces, digits, sent_at};
-use crate::shell::{Clock, Platform, Unavailable};
+use crate::shell::{Clock, Platform, Unavailable, recall};
 
 /// How many go out at once.
 const AT_ONCE: usize = 64;
@@ -41,6 +47,8 @@ const CURRENCY: &str = "156";
 const NOT_THERE: &str = "25";
 /// The network said yes to the transaction itself.
 const APPROVED: &str = "00";
+/// Answers to an advice that acknowledge nothing: at its cut-over, an issuer away, out of order, too late, a wrong MAC.
+const NOT_NOW: [&str; 6] = ["90", "91", "92", "96", "98", "A0"];
 
 /// How a kind is asked for on the host link: message type, F3, F25.
 pub(crate) const fn shape(kind: CardKind) -> ([u8; 4], &'static str, &'static str) {
@@ -79,6 +87,8 @@ pub(crate) struct Pace {
 /// What sends until it is answered.
 pub(crate) struct Forward<N> {
     pub(crate) platform: Platform,
+    /// What of the books left memory.
+    pub(crate) store: Arc<Database>,
     pub(crate) clock: Clock,
     pub(crate) network: N,
     pub(crate) vault: Arc<Vault>,
@@ -183,7 +193,7 @@ impl<N: CardNetwork> Forward<N> {
             let oldest = state.cards_in_outbox().next().map_or(0, |row| now.0.saturating_sub(row.requested_at.0));
             (outbox, oldest)
         };
-        let ((outbox, oldest_ms), _) = self.platform.read(look).await?;
+        let ((outbox, oldest_ms), _) = recall::see(&self.platform, &self.store, look).await?;
         metrics::gauge!("lintel_pos_forward_waiting").set(u32::try_from(outbox.all.len()).unwrap_or(u32::MAX));
         let oldest = u64::try_from(oldest_ms).unwrap_or(0);
         metrics::gauge!("lintel_pos_forward_oldest_seconds").set(Duration::from_millis(oldest).as_secs_f64());
@@ -200,7 +210,12 @@ impl<N: CardNetwork> Forward<N> {
             }
             CardStatus::Unknown => ("advice", self.advise(&owed).await),
             CardStatus::Reversing => ("reversal", self.reverse(&owed, again).await),
-            CardStatus::Approved | CardStatus::Declined | CardStatus::Reversed => return Tried::Done,
+            CardStatus::Approved | CardStatus::Declined | CardStatus::Reversed => match &owed.row.scripts {
+                Some(ScriptResults { taken_at: None, results, .. }) => {
+                    ("scripts", self.report(&owed, results, again).await)
+                }
+                Some(_) | None => return Tried::Done,
+            },
         };
         let outcome = if tried == Tried::Done { "done" } else { "again" };
         metrics::counter!("lintel_pos_forward_total", "what" => what, "outcome" => outcome).increment(1);
@@ -244,7 +259,7 @@ impl<N: CardNetwork> Forward<N> {
         }
         let transaction = before.id;
         let look = move |state: &State| state.card_transaction(transaction).ok().cloned();
-        let row = match self.platform.read(look).await {
+        let row = match recall::see(&self.platform, &self.store, look).await {
             Ok((Some(row), _)) => row,
             Ok((None, _)) | Err(_) => return Tried::Done,
         };
@@ -270,6 +285,28 @@ impl<N: CardNetwork> Forward<N> {
             return Tried::Again;
         }
         self.tell(CardTransactionCommand::Answer { transaction: row.id, answer }).await
+    }
+
+    /// Tells what a chip made of the issuer's scripts, and the books that the network has it.
+    async fn report(&self, owed: &Owed, results: &[u8], again: bool) -> Tried {
+        let row = &owed.row;
+        let Some(mut fields) = self.fields(owed).await else { return Tried::Again };
+        fields.set(55, chip_data(results)).set(90, original(row, self.network.member()));
+        let identity = Identity {
+            sent_at: sent_at(self.clock.now()),
+            trace: self.traces.next(),
+            reference: digits(&row.reference()),
+        };
+        let mti = if again { *b"0621" } else { *b"0620" };
+        let Some(answered) = self.exchange(Outgoing { mti, identity, fields, timeout: self.pace.answer }).await else {
+            return Tried::Again;
+        };
+        let (transaction, code) = (row.id, answered.code().to_owned());
+        if NOT_NOW.contains(&code.as_str()) {
+            tracing::warn!(%transaction, code, "the card network does not take results of scripts now");
+            return Tried::Again;
+        }
+        self.tell(CardTransactionCommand::AnswerScripts { transaction, code }).await
     }
 
     async fn exchange(&self, request: Outgoing) -> Option<Answered> {
@@ -336,6 +373,12 @@ fn without_number(owed: &Owed) -> Fields {
         fields.set(38, format!("{authorisation:<6}"));
     }
     fields
+}
+
+/// Field 55 with the results of scripts (DF31) and nothing else.
+fn chip_data(results: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(results.len()).unwrap_or(u8::MAX);
+    [&[0xDF, 0x31, length], results].concat()
 }
 
 /// What is owed.

@@ -137,7 +137,8 @@ pub(crate) fn cards(config: &PosConfig, file: Option<&Path>) -> Result<Bins> {
 fn desk(config: &PosConfig, app: &App) -> Desk<Way> {
     let network = app.card_network.clone().map_or(Way::Nowhere, Way::Link);
     let (keys, patience) = (TerminalKeys::new(app.ark.financial()), config.network.answer_timeout());
-    Desk::new((app.platform.clone(), app.clock.clone()), keys, Arc::clone(&app.vault), (Arc::new(network), patience))
+    let books = (app.platform.clone(), Arc::clone(&app.books.store), app.clock.clone());
+    Desk::new(books, keys, Arc::clone(&app.vault), (Arc::new(network), patience))
 }
 
 fn certificates(config: &PosConfig) -> Result<Arc<ServerConfig>> {

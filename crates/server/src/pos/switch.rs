@@ -11,6 +11,7 @@ mod downloads;
 mod known;
 mod outgoing;
 mod reversal;
+mod script;
 mod serial;
 mod sign_in;
 mod terminal_parameter;

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use ark::Vault;
+use store::Database;
 
 use super::{clock, initialise, open_vault, recover, take_directory};
 use crate::config::Config;
@@ -20,6 +21,7 @@ type Projecting = JoinHandle<Result<(), node::projector::ProjectorError>>;
 /// It. Ends when it is dropped.
 pub(crate) struct Running {
     pub(crate) platform: Platform,
+    pub(crate) store: Arc<Database>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) ark: Arc<Ark>,
     pub(crate) clock: Clock,
@@ -43,6 +45,7 @@ impl Running {
         let (handle, projecting) = projector::start(recovered.projector, position).unwrap();
         let (sender, inputs) = mpsc::channel();
         let platform = Platform::new(sender, Leadership::new(None), epoch, handle.behind());
+        let store = Arc::clone(&recovered.store);
         let (attempts, _) = tokio::sync::mpsc::unbounded_channel();
         let terms = Terms {
             place,
@@ -60,7 +63,7 @@ impl Running {
         if is_new {
             initialise(&config, &platform).await.unwrap();
         }
-        Self { platform, vault, ark, clock, handle, threads: Some((leading, projecting)) }
+        Self { platform, store, vault, ark, clock, handle, threads: Some((leading, projecting)) }
     }
 }
 

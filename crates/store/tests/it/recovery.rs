@@ -1,9 +1,12 @@
 //! What was stored comes back as it was, and agrees with the books it came from.
 
+use domain::Command;
 use domain::account::{Account, Owner};
+use domain::batch_close::{BatchCloseCommand, BatchTotals};
 use domain::book::Subject;
+use domain::card_transaction::{CardAnswer, CardTransactionCommand};
 use domain::customer::CustomerKind;
-use domain::ids::{AccountId, UserId};
+use domain::ids::{AccountId, CardTransactionId, UserId};
 use domain::money::Currency;
 use domain::recall::{Kind, Leaves, Row, RowId};
 use domain::state::Changes;
@@ -19,6 +22,7 @@ on_both! {
     a_row_changed_later_comes_back_as_it_is_last
     a_start_reads_what_was_in_memory
     rows_that_an_older_program_left_unmarked_are_marked_by_their_content
+    card_transactions_that_an_older_program_left_unmarked_are_marked_too
     the_store_agrees_with_the_books
     each_difference_is_named
     an_empty_store_loads_as_nothing
@@ -82,7 +86,7 @@ fn a_row_changed_later_comes_back_as_it_is_last(place: &Place) {
     let mut world = World::full();
     world.store(&database);
     let hold = domain::ids::HoldId(1);
-    world.given(domain::Command::CancelHold(hold));
+    world.given(Command::CancelHold(hold));
     world.store(&database);
     let loaded = recovery::load_all(&database).unwrap();
     assert!(loaded.rows.holds.iter().all(|(id, _)| *id != 1), "what is over does not come back to memory by itself");
@@ -146,7 +150,7 @@ fn a_start_reads_what_was_in_memory(place: &Place) {
     // One that closes now is in memory until the next checkpoint, and so is one that came back.
     let back = recall::find(&database, RowId { kind: Kind::Split, id: 1 }, position).unwrap().unwrap();
     domain::apply(&mut world.state, &domain::Event::Recalled(domain::recall::Recalled { as_of: position, row: back }));
-    world.given(domain::Command::CancelHold(domain::ids::HoldId(1)));
+    world.given(Command::CancelHold(domain::ids::HoldId(1)));
     world.store(&database);
     let loaded = recovery::load_all(&database).unwrap();
     assert_eq!((ids(&loaded.rows.splits), ids(&loaded.rows.holds).first().copied()), (vec![1], Some(1)));
@@ -162,8 +166,13 @@ fn made_after(file: &str) -> Vec<String> {
         .flatten()
         .filter(|entry| entry.file_name().as_encoded_bytes() > file.as_bytes());
     let texts = files.map(|entry| std::fs::read_to_string(entry.path()).unwrap()).collect::<String>();
-    assert!(!texts.contains("ALTER TABLE"), "a later file changes a table: undo that here too");
-    texts.lines().filter_map(|line| Some(line.strip_prefix("CREATE TABLE ")?.split(' ').next()?.to_owned())).collect()
+    let named = |with: &'static str| {
+        texts.lines().filter_map(move |line| Some(line.strip_prefix(with)?.split(' ').next()?.to_owned()))
+    };
+    let made: Vec<String> = named("CREATE TABLE ").collect();
+    let changed = named("ALTER TABLE ").find(|table| !made.contains(table));
+    assert_eq!(changed, None, "a later file changes a table: undo that here too");
+    made
 }
 
 fn rows_that_an_older_program_left_unmarked_are_marked_by_their_content(place: &Place) {
@@ -187,6 +196,35 @@ fn rows_that_an_older_program_left_unmarked_are_marked_by_their_content(place: &
     assert!(recovery::verify(&place.open(), &world.state).unwrap().is_empty());
 }
 
+fn card_transactions_that_an_older_program_left_unmarked_are_marked_too(place: &Place) {
+    let database = place.open();
+    let mut world = World::new();
+    let (_, terminal) = world.cards();
+    // Its refund is over now; the sale is to be settled.
+    let (transaction, answer) = (CardTransactionId(2), CardAnswer::Declined { code: "05".into() });
+    world.given(Command::CardTransaction(CardTransactionCommand::Answer { transaction, answer }));
+    let theirs = BatchTotals::default();
+    world.given(Command::BatchClose(BatchCloseCommand::Close { terminal, batch: 2, theirs }));
+    world.store(&database);
+    let run = |sql: &str| assert!(database.execute(sql, &[]).is_ok(), "{sql}");
+    for sql in [
+        "DROP INDEX card_transactions_open",
+        "DROP INDEX card_transactions_closed",
+        "ALTER TABLE card_transactions DROP COLUMN closed",
+    ] {
+        run(sql);
+    }
+    run("DELETE FROM schema_version WHERE name >= '0058_recall.sql'");
+    drop(database);
+    let database = place.open();
+    assert!(recovery::verify(&database, &world.state).unwrap().is_empty());
+    let closed = database.query("SELECT closed FROM card_transactions ORDER BY id", &[]).unwrap();
+    let closed: Vec<i64> = closed.iter().map(|row| row.int(0).unwrap()).collect();
+    let expected: Vec<i64> = world.state.card_transactions.iter().map(|(_, row)| i64::from(row.is_closed())).collect();
+    assert_eq!(closed, expected);
+    assert!(closed.contains(&0) && closed.contains(&1), "{closed:?}");
+}
+
 fn a_store_that_is_behind_is_not_believed(place: &Place) {
     let database = place.open();
     let mut world = World::full();
@@ -194,7 +232,7 @@ fn a_store_that_is_behind_is_not_believed(place: &Place) {
     let (hold, before) = (domain::ids::HoldId(1), world.state.position);
     let open = recall::find(&database, hold.into(), before).unwrap_err();
     assert!(open.to_string().contains("is open"), "what is open never left: {open}");
-    world.given(domain::Command::CancelHold(hold));
+    world.given(Command::CancelHold(hold));
     let after = world.state.position;
     assert_eq!(recall::find(&database, hold.into(), after), Ok(None), "it has the hold as it was");
     let new = RowId::from(domain::ids::HoldId(world.state.holds.next_id()));

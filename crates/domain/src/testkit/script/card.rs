@@ -1,6 +1,6 @@
 //! Cards at terminals: `card-plan`, `card-cost`, `acquire`, `terms`, `stop-cards`, `take-cards`, `terminal`, `key`, `bind`,
 //! `sign-in`, `at`, `suspend-terminal`, `resume-terminal`, `recover`, `scrap`; `card` (ask), `yes`, `no`, `silence`, `take-back`,
-//! `reversal`, `credit-card`; `close-batch`, `upload`, `end-upload`; `card-file`. See the features of acquiring.
+//! `reversal`, `scripts`, `scripts-taken`, `credit-card`; `close-batch`, `upload`, `end-upload`; `card-file`. See the features of acquiring.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -13,7 +13,7 @@ use crate::calendar::Date;
 use crate::card_clearing::{CardLine, TakeCardFile};
 use crate::card_fee::{CardFeeCommand, CardRate, CardScheme, CardType, SetCardCost, SetCardFeePlan};
 use crate::card_transaction::{
-    CardAnswer, CardKind, CardTransactionCommand, CreditAdjustment, OriginalRef, RequestCardTransaction,
+    CardAnswer, CardKind, CardTransactionCommand, CreditAdjustment, OriginalRef, ReportScripts, RequestCardTransaction,
     ReversalReason, ReverseCardTransaction, Reverser, TraceKey,
 };
 use crate::command::Command;
@@ -152,6 +152,19 @@ fn transaction(script: &Script, words: &[&str]) -> Read {
         }),
         ["reversal", name, code] => {
             CardTransactionCommand::AnswerReversal { transaction: id(name), code: code.to_string() }
+        }
+        // So many bytes of what the chip made of the issuer's scripts.
+        ["scripts", terminal, trace, bytes] => {
+            let TraceKey { terminal, batch, trace } = key(script, terminal, trace);
+            let results = alloc::vec![0x20; bytes.parse().expect("a count of bytes")];
+            CardTransactionCommand::ReportScripts(ReportScripts {
+                terminal,
+                of: OriginalRef::Trace { batch, trace },
+                results,
+            })
+        }
+        ["scripts-taken", name, code] => {
+            CardTransactionCommand::AnswerScripts { transaction: id(name), code: code.to_string() }
         }
         ["credit-card", name, of, amount] => {
             let case_number = String::from("case-1");

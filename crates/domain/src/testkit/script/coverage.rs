@@ -214,6 +214,8 @@ transitions! {
         "batch uploaded" Event::BatchClose(BatchCloseEvent::Uploaded { .. }),
         "upload of a batch ended" Event::BatchClose(BatchCloseEvent::Ended { .. }),
         "file of card transactions taken" Event::CardClearing(CardClearingEvent::Taken { .. }),
+        "results of scripts reported" Event::CardTransaction(CardTransactionEvent::ScriptsReported { .. }),
+        "results of scripts taken" Event::CardTransaction(CardTransactionEvent::ScriptsTaken { .. }),
         "card transaction reversed" Event::CardTransaction(CardTransactionEvent::Reversed { .. }),
     }
     elsewhere {

@@ -96,6 +96,27 @@ fn a_name_is_carried_out_once_and_reversed_once() {
 }
 
 #[test]
+fn results_of_scripts_are_kept_once_with_their_transaction() {
+    let mut books = books();
+    let report = |trace, results: Option<&[u8]>, of| {
+        let mut fields = fields(trace, "000000", 10_000, Some(("0200", of)));
+        fields.extend(results.map(|results| (55, results.to_vec())));
+        fields
+    };
+    let told = |books: &mut Books, fields: &Fields| text(&books.ledger.report(fields), 39).to_owned();
+    let results = [0xDF, 0x31, 5, 0x20, 0, 0, 0, 1];
+    assert_eq!(told(&mut books, &report(2, Some(&results), 1)), "25");
+    books.ask(b"0200", &fields(1, "000000", 10_000, None));
+    assert_eq!(told(&mut books, &report(3, None, 1)), "30");
+    for trace in [4, 5] {
+        assert_eq!(told(&mut books, &report(trace, Some(&results), 1)), "00", "again is the same");
+    }
+    assert_eq!(told(&mut books, &report(6, Some(&results[..7]), 1)), "94");
+    assert_eq!(books.ledger.shown()[0].scripts.as_deref(), Some("DF31052000000001"));
+    assert_eq!(books.balance(), AT_FIRST - 10_000);
+}
+
+#[test]
 fn a_void_undoes_its_sale_and_its_reversal_brings_it_back() {
     let mut books = books();
     books.ask(b"0200", &fields(1, "000000", 10_000, None));

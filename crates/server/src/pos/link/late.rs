@@ -6,14 +6,17 @@
 //!                              └ yes ─► Answer: the books decide, by where it stands
 //! ```
 
+use std::sync::Arc;
+
 use domain::calendar::Date;
 use domain::card_transaction::{CardAnswer, CardTransactionCommand, transaction_of_reference};
 use domain::{Actor, Command, Origin, State};
 use engine::{Meta, Request};
+use store::Database;
 use tokio::sync::mpsc;
 
 use crate::pos::network::{Answered, Fields, Identity};
-use crate::shell::{Clock, Platform};
+use crate::shell::{Clock, Platform, recall};
 
 /// Late answers, as they come.
 pub(crate) struct Late {
@@ -22,16 +25,16 @@ pub(crate) struct Late {
 
 impl Late {
     /// Tells the books of each, until the network is gone.
-    pub(crate) async fn run(mut self, platform: Platform, clock: Clock) {
+    pub(crate) async fn run(mut self, platform: Platform, store: Arc<Database>, clock: Clock) {
         while let Some(fields) = self.comes.recv().await {
-            let outcome = told(&platform, &clock, fields).await;
+            let outcome = told((&platform, &store), &clock, fields).await;
             metrics::counter!("lintel_pos_network_late_told_total", "outcome" => outcome).increment(1);
         }
     }
 }
 
 /// What the books made of it.
-async fn told(platform: &Platform, clock: &Clock, fields: Fields) -> &'static str {
+async fn told((platform, store): (&Platform, &Arc<Database>), clock: &Clock, fields: Fields) -> &'static str {
     let Some(id) = fields.text(37).and_then(transaction_of_reference) else { return "unknown" };
     let [sent_at, trace, amount] = [7, 11, 4].map(|number| fields.get(number).unwrap_or_default().to_vec());
     let is_its_own = move |state: &State| {
@@ -41,7 +44,7 @@ async fn told(platform: &Platform, clock: &Clock, fields: Fields) -> &'static st
             identity.sent_at[..] == sent_at && identity.trace[..] == trace && asked.as_bytes() == amount
         })
     };
-    match platform.read(is_its_own).await {
+    match recall::see(platform, store, is_its_own).await {
         Ok((true, _)) => {}
         Ok((false, _)) => return "unknown",
         Err(_) => return "unavailable",

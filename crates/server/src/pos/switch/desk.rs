@@ -24,6 +24,7 @@ use domain::terminal::TerminalStatus;
 use domain::terminal_parameter::ParameterPart;
 use domain::{Actor, Command, Origin, Refusal, Reply, State};
 use engine::{Meta, Request};
+use store::Database;
 
 use super::downloads::Downloads;
 use super::known::Known;
@@ -33,11 +34,12 @@ use crate::pos::acquirer::{Acquirer, Kind};
 use crate::pos::keys::TerminalKeys;
 use crate::pos::network::CardNetwork;
 use crate::pos::session::Sessions;
-use crate::shell::{Clock, Platform, Unavailable};
+use crate::shell::{Clock, Platform, Unavailable, recall};
 
 /// The switch.
 pub(crate) struct Desk<N> {
     platform: Platform,
+    store: Arc<Database>,
     pub(super) keys: TerminalKeys,
     pub(super) vault: Arc<Vault>,
     pub(super) network: Arc<N>,
@@ -51,13 +53,13 @@ pub(crate) struct Desk<N> {
 
 impl<N: CardNetwork> Desk<N> {
     pub(crate) fn new(
-        (platform, clock): (Platform, Clock),
+        (platform, store, clock): (Platform, Arc<Database>, Clock),
         keys: TerminalKeys,
         vault: Arc<Vault>,
         (network, patience): (Arc<N>, Duration),
     ) -> Self {
         let (sessions, turns, downloads) = (Sessions::default(), Turns::default(), Downloads::default());
-        Self { platform, keys, vault, network, clock, patience, sessions, turns, downloads }
+        Self { platform, store, keys, vault, network, clock, patience, sessions, turns, downloads }
     }
 
     async fn decided(&self, asked: &Asked<'_>) -> Result<Told, Decision> {
@@ -135,6 +137,7 @@ impl<N: CardNetwork> Desk<N> {
             | Kind::Adjustment
             | Kind::Tip => self.transact(asked, known).await,
             Kind::Reversal => self.reverse(asked, known).await,
+            Kind::ScriptResults => self.report_scripts(asked, known).await,
             Kind::SignIn => self.sign_in(asked, known).await,
             Kind::SignOut => self.sign_out(asked, known).await,
             Kind::BatchClose => self.close_batch(asked, known).await,
@@ -169,7 +172,7 @@ impl<N: CardNetwork> Desk<N> {
         self.clock.now()
     }
 
-    /// Looks at the books.
+    /// Looks at what of the books is in memory.
     pub(super) async fn look<T: Send + 'static>(
         &self,
         acquirer: &Acquirer,
@@ -177,6 +180,16 @@ impl<N: CardNetwork> Desk<N> {
     ) -> Result<T, Decision> {
         let looked = self.platform.read(look).await;
         looked.map(|(seen, _)| seen).map_err(|_| Decision::Tell(Told::of(&acquirer.codes.system)))
+    }
+
+    /// Looks at the books, whatever of them left memory; again while something is missing.
+    pub(super) async fn see<T: Send + 'static>(
+        &self,
+        acquirer: &Acquirer,
+        look: impl FnMut(&State) -> T + Send + 'static,
+    ) -> Result<T, Decision> {
+        let seen = recall::see(&self.platform, &self.store, look).await;
+        seen.map(|(seen, _)| seen).map_err(|_| Decision::Tell(Told::of(&acquirer.codes.system)))
     }
 
     /// Has a command decided and sees what it brought about; a refusal is told by its code. Where it is not known what was

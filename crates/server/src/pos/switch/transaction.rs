@@ -86,12 +86,13 @@ impl<N: CardNetwork> Desk<N> {
         original: Option<OriginalRef>,
     ) -> Result<Before, Decision> {
         let look = move |state: &State| {
-            let original = match original {
+            let original = match &original {
                 Some(OriginalRef::Trace { batch, trace }) => {
-                    state.card_transaction_of(TraceKey { terminal: key.terminal, batch, trace }).cloned()
+                    let key = TraceKey { terminal: key.terminal, batch: *batch, trace: *trace };
+                    state.card_transaction_of(key).cloned()
                 }
                 Some(OriginalRef::Reference(text)) => {
-                    transaction_of_reference(&text).and_then(|id| state.card_transaction(id).ok().cloned())
+                    transaction_of_reference(text).and_then(|id| state.card_transaction(id).ok().cloned())
                 }
                 // It is found by the card too, which such a message brings.
                 Some(OriginalRef::Authorisation(_)) | None => None,
@@ -102,7 +103,7 @@ impl<N: CardNetwork> Desk<N> {
             };
             Before { again: state.card_transaction_of(key).cloned(), original: original.filter(mine) }
         };
-        self.look(acquirer, look).await
+        self.see(acquirer, look).await
     }
 
     /// Tells the books what came of it, and the terminal what the books say then.

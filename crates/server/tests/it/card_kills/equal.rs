@@ -19,7 +19,9 @@ pub(super) fn settled(client: &Client) -> Vec<Value> {
         let position = client.get("/v1/card-network").position();
         let path = format!("/v1/card-transactions?limit=500&min_position={position}");
         let rows = client.get(&path).ok()["data"].as_array().unwrap().clone();
-        let open = |row: &Value| ["requested", "unknown", "reversing"].contains(&text(row, "/status").as_str());
+        let is_owed = |row: &Value| row["scripts"].is_object() && row["scripts"]["taken_at"].is_null();
+        let is_open = |row: &Value| ["requested", "unknown", "reversing"].contains(&text(row, "/status").as_str());
+        let open = |row: &Value| is_open(row) || is_owed(row);
         if !rows.iter().any(open) {
             return rows;
         }
@@ -38,6 +40,9 @@ pub(super) fn as_seen(rows: &[Value], asked: &Asked, code: &str) {
         assert_eq!(code, "00", "{told}");
     } else if asked.kind == Kind::Reversal {
         assert_eq!((code, status.as_str()), ("00", "reversed"), "{told}");
+    } else if asked.kind == Kind::Scripts {
+        let taken = row.map(|row| row["scripts"]["code"].clone());
+        assert_eq!((code, status.as_str(), taken), ("00", "approved", Some(json!("00"))), "{told}");
     } else {
         assert_eq!(code == "00", status == "approved", "{told}");
     }
@@ -64,7 +69,7 @@ pub(super) fn both_sides(rows: &[Value], network: &Network) {
         let is_tip = |row: &&Value| text(row, "/kind") == "adjustment" && row["original"] == json!(id);
         rows.iter().filter(approved).filter(is_tip).filter_map(|row| row["amount"].as_i64()).sum()
     };
-    let mut ours: BTreeMap<String, (String, i64)> = BTreeMap::new();
+    let mut ours: BTreeMap<String, (String, i64, Option<String>)> = BTreeMap::new();
     for row in rows {
         let stands = match text(row, "/status").as_str() {
             "approved" if is_undone(&text(row, "/id")) => "undone",
@@ -73,14 +78,18 @@ pub(super) fn both_sides(rows: &[Value], network: &Network) {
             _ => continue,
         };
         let amount = row["amount"].as_i64().unwrap() - tips(&text(row, "/id"));
-        ours.insert(text(row, "/reference"), (stands.to_owned(), amount));
+        let scripts = row["scripts"]["results"].as_str().map(|results| format!("DF3105{results}"));
+        ours.insert(text(row, "/reference"), (stands.to_owned(), amount, scripts));
     }
     let told: Vec<Value> = serde_json::from_str(&network.ask("GET", "/transactions")).unwrap();
     let stands = |row: &Value| ["approved", "undone"].contains(&text(row, "/stands").as_str());
-    let theirs: BTreeMap<String, (String, i64)> = told
+    let theirs: BTreeMap<String, (String, i64, Option<String>)> = told
         .iter()
         .filter(|row| stands(row))
-        .map(|row| (text(row, "/reference"), (text(row, "/stands"), row["amount"].as_i64().unwrap())))
+        .map(|row| {
+            let scripts = row["scripts"].as_str().map(ToOwned::to_owned);
+            (text(row, "/reference"), (text(row, "/stands"), row["amount"].as_i64().unwrap(), scripts))
+        })
         .collect();
     assert_eq!(ours, theirs);
 }

@@ -22,7 +22,7 @@ use super::open::number;
 use super::server::{Server, is_embedded};
 use super::terminals::device::{Cipher, Device};
 use super::terminals::{TRANSPORT, form_for, shop};
-use shift::{Kind, Till};
+use shift::{CARD, Kind, Till};
 use wire::{Between, Frame, Trap, Traps, Way, Wire};
 
 const MASTER: &str = "0123456789ABCDEFFEDCBA9876543210";
@@ -61,7 +61,7 @@ const NETWORK: Between = Between::ServerAndNetwork;
 
 /// A platform between its terminal and its network, with wires that can be looked at.
 struct Rig {
-    network: Network,
+    network: Arc<Network>,
     server: Server,
     disk: Option<Disk>,
     traps: Arc<Traps>,
@@ -72,7 +72,7 @@ struct Rig {
 
 impl Rig {
     async fn raise() -> Option<Self> {
-        let network = Network::start(&[])?;
+        let network = Arc::new(Network::start(&[])?);
         let traps = Arc::new(Traps::default());
         let to_network = network.doors().map(|door| Wire::to(&door, Between::ServerAndNetwork, &traps));
         let mut settings = network.settings_by(&to_network.each_ref().map(|wire| wire.address.clone()));
@@ -91,7 +91,9 @@ impl Rig {
         let to_server = Wire::to(&crate::pos::terminals(&server), Between::TerminalAndServer, &traps);
         let master = Cipher::sm4(&hex::decode(TRANSPORT).unwrap());
         let address = to_server.address.parse().unwrap();
-        let till = Till::new(Device::connect(address, "00000001", &merchant, master).await);
+        let telephone = Arc::clone(&network);
+        let codes = Box::new(move || telephone.ask("POST", &format!("/code/{CARD}")));
+        let till = Till::new(Device::connect(address, "00000001", &merchant, master).await, codes);
         Some(Self { network, server, disk, traps, to_server, to_network, till })
     }
 

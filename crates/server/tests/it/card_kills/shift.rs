@@ -8,6 +8,8 @@ pub(super) const CARD: &str = "6230606601007726888";
 const PIN: &str = "726888";
 const TRACK: &str = "6230606601007726888D30122010000012345";
 const CHIP: &str = "9F26081122334455667788950500000000009F3704DEADBEEF";
+/// What the chip made of an issuer's script, as field 55 has it here and at the network.
+pub(super) const SCRIPTS: &str = "DF31052000000001";
 const SERIAL: &str = "N900-7";
 /// How often the same is asked again.
 const TRIES: usize = 200;
@@ -27,11 +29,14 @@ pub(super) enum Kind {
     Adjustment,
     Offline,
     Reversal,
+    QrSale,
+    QrVoid,
+    Scripts,
 }
 
 impl Kind {
     /// The batch is closed first: only one sale is in it.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Close,
         Self::Sale,
         Self::Void,
@@ -44,15 +49,19 @@ impl Kind {
         Self::Adjustment,
         Self::Offline,
         Self::Reversal,
+        Self::QrSale,
+        Self::QrVoid,
+        Self::Scripts,
     ];
 
     fn mti(self) -> &'static str {
         match self {
             Self::Close => "0500",
             Self::PreAuthorisation | Self::Cancel => "0100",
-            Self::Sale | Self::Void | Self::Completion | Self::CompletionVoid => "0200",
+            Self::Sale | Self::Void | Self::Completion | Self::CompletionVoid | Self::QrSale | Self::QrVoid => "0200",
             Self::CompletionAdvice | Self::Refund | Self::Adjustment | Self::Offline => "0220",
             Self::Reversal => "0400",
+            Self::Scripts => "0620",
         }
     }
 
@@ -69,8 +78,8 @@ impl Kind {
     /// Fields 3, 25 and the type in field 60.
     fn shape(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Sale | Self::Reversal | Self::Close => ("000000", "00", "22"),
-            Self::Void => ("200000", "00", "23"),
+            Self::Sale | Self::QrSale | Self::Reversal | Self::Scripts | Self::Close => ("000000", "00", "22"),
+            Self::Void | Self::QrVoid => ("200000", "00", "23"),
             Self::PreAuthorisation => ("030000", "06", "10"),
             Self::Cancel => ("200000", "06", "11"),
             Self::Completion => ("000000", "06", "20"),
@@ -85,10 +94,13 @@ impl Kind {
     /// What there must be first.
     fn about(self) -> Option<Self> {
         match self {
-            Self::Void | Self::Refund | Self::Adjustment | Self::Reversal | Self::Close => Some(Self::Sale),
+            Self::Void | Self::Refund | Self::Adjustment | Self::Reversal | Self::Scripts | Self::Close => {
+                Some(Self::Sale)
+            }
             Self::Cancel | Self::Completion | Self::CompletionAdvice => Some(Self::PreAuthorisation),
             Self::CompletionVoid => Some(Self::Completion),
-            Self::Sale | Self::PreAuthorisation | Self::Offline => None,
+            Self::QrVoid => Some(Self::QrSale),
+            Self::Sale | Self::QrSale | Self::PreAuthorisation | Self::Offline => None,
         }
     }
 }
@@ -98,7 +110,7 @@ impl Kind {
 pub(super) struct Asked {
     pub(super) kind: Kind,
     pub(super) batch: u32,
-    /// Of a reversal that of what it takes back.
+    /// Of a reversal that of what it takes back; of results of scripts that of the sale.
     pub(super) trace: u32,
     fields: Vec<(u8, String)>,
 }
@@ -112,14 +124,18 @@ struct Done {
     authorisation: String,
 }
 
+/// A one-time code as the telephone of a card's holder shows it: a new one each time.
+type Codes = Box<dyn Fn() -> String + Send + Sync>;
+
 /// The terminal.
 pub(super) struct Till {
     device: Device,
+    codes: Codes,
 }
 
 impl Till {
-    pub(super) fn new(device: Device) -> Self {
-        Self { device }
+    pub(super) fn new(device: Device, codes: Codes) -> Self {
+        Self { device, codes }
     }
 
     /// Connects, and signs in.
@@ -209,7 +225,14 @@ impl Till {
             (49, "156".to_owned()),
             (60, self.device.kind(code)),
         ];
-        if kind == Kind::Sale {
+        if kind == Kind::QrSale {
+            let code = (self.codes)();
+            fields.extend([(22, "032".to_owned()), (59, hex::encode(format!("A3{:03}{code}", code.len())))]);
+        } else if kind == Kind::Scripts {
+            fields.push((55, SCRIPTS.to_owned()));
+        } else if kind == Kind::QrVoid {
+            fields.push((22, "012".to_owned()));
+        } else if kind == Kind::Sale {
             let pin = hex::encode(self.device.work.as_ref().unwrap().pin.pin(PIN, CARD));
             let card = [(14, "3012"), (22, "051"), (26, "12"), (35, TRACK), (53, "2600000000000000"), (55, CHIP)];
             fields.extend(card.map(|(number, text)| (number, text.to_owned())));
@@ -219,12 +242,13 @@ impl Till {
         }
         if let Some(done) = about {
             match kind {
-                Kind::Void | Kind::Adjustment | Kind::CompletionVoid => {
+                Kind::Void | Kind::QrVoid | Kind::Scripts | Kind::Adjustment | Kind::CompletionVoid => {
                     fields.push((61, format!("{:06}{:06}0305", done.asked.batch, done.asked.trace)));
                 }
                 Kind::Refund => fields.push((37, done.reference.clone())),
                 Kind::Close
                 | Kind::Sale
+                | Kind::QrSale
                 | Kind::PreAuthorisation
                 | Kind::Cancel
                 | Kind::Completion
@@ -239,7 +263,8 @@ impl Till {
         if kind == Kind::Adjustment {
             fields[1].1 = "000000001000".to_owned();
         }
-        Asked { kind, batch, trace, fields }
+        let of_sale = about.filter(|_| kind == Kind::Scripts);
+        Asked { kind, batch, trace: of_sale.map_or(trace, |sale| sale.asked.trace), fields }
     }
 }
 
@@ -251,7 +276,7 @@ impl Asked {
 
     /// The reversal of it: it keeps what the card does not give again.
     fn taken_back(&self) -> Self {
-        let kept = |number: &u8| ![26, 35, 37, 52, 53, 55].contains(number);
+        let kept = |number: &u8| ![26, 35, 37, 52, 53, 55, 59].contains(number);
         let mut fields: Vec<(u8, String)> = self.fields.iter().filter(|(number, _)| kept(number)).cloned().collect();
         fields.push((39, "98".to_owned()));
         Self { kind: Kind::Reversal, batch: self.batch, trace: self.trace, fields }

@@ -11,7 +11,7 @@ use domain::approval::{ApprovalCommand, Proposal, Propose};
 use domain::calendar::{Calendar, Date, Year};
 use domain::card_fee::{CardFeeCommand, CardRate, CardScheme, CardType, SetCardCost, SetCardFeePlan};
 use domain::card_transaction::{
-    Card, CardAnswer, CardKind, CardStatus, CardTransaction, CardTransactionCommand, OriginalRef,
+    Card, CardAnswer, CardKind, CardStatus, CardTransaction, CardTransactionCommand, OriginalRef, ReportScripts,
     RequestCardTransaction, TraceKey, reference,
 };
 use domain::customer::{Customer, CustomerKind};
@@ -23,6 +23,7 @@ use domain::sealed::{DataClass, Sealed};
 use domain::terminal::{BindTerminal, Place, SignIn, TerminalCommand};
 use domain::{Actor, Command, Origin, Reply, State};
 use engine::{Engine, Keys, Meta, Request};
+use store::Database;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -55,6 +56,7 @@ impl Books {
         let vault = Arc::new(Vault::open_with_key_file(directory.path()).unwrap());
         let token = vault.keep_card(&Secret::new(CARD.to_owned())).unwrap();
         let clock = Clock::manual(NOW);
+        let store = Arc::new(Database::sqlite(&directory.path().join("store.db")).unwrap());
         let (sender, inputs) = mpsc::channel();
         let (behind, follows) = watch::channel(0);
         let platform = Platform::new(sender, Leadership::new(None), epoch, follows);
@@ -74,6 +76,7 @@ impl Books {
         }
         let forward = Arc::new(Forward {
             platform: platform.clone(),
+            store: Arc::clone(&store),
             clock: clock.clone(),
             network: Arc::clone(&network),
             vault,
@@ -87,7 +90,7 @@ impl Books {
         let heard = host.with_keys(0).await;
         stands(&network, 0, "up").await;
         tokio::spawn(forward.run(stop.subscribe()));
-        tokio::spawn(late.run(platform.clone(), clock));
+        tokio::spawn(late.run(platform.clone(), store, clock));
         let books =
             Self { platform, network, token, host, _behind: behind, _stop: stop, _directories: [directory, keys] };
         (books, heard)
@@ -347,6 +350,38 @@ async fn a_refund_without_an_answer_is_sent_again_under_its_own_names_until_it_h
     assert_eq!(second.fields.text(11), Some("000003"));
     books.host.answer(&mut heard, &second, "00", Mac::Right).await;
     books.becomes(2, CardStatus::Approved).await;
+    books.owes_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_of_scripts_go_out_until_the_network_has_them_and_name_what_they_are_about() {
+    let (books, mut heard) = Books::of_epoch(1, &[(CardKind::Sale, 1, None, Some(yes()))]).await;
+    books.owes_nothing().await;
+    let of = OriginalRef::Trace { batch: 1, trace: 1 };
+    let report = ReportScripts { terminal: TERMINAL, of, results: vec![0x20, 0, 0, 0, 1] };
+    given(&books.platform, Command::CardTransaction(CardTransactionCommand::ReportScripts(report))).await;
+    let first = books.host.read(&mut heard).await;
+    assert!(books.host.believes(&first));
+    assert_eq!((first.mti, first.fields.text(90)), (*b"0620", Some(FIRST)));
+    assert_eq!(first.fields.get(55), Some(&[0xDF, 0x31, 5, 0x20, 0, 0, 0, 1][..]));
+    let named = first.fields.iter().map(|(number, _)| number).collect::<Vec<_>>();
+    assert_eq!(named, [2, 3, 4, 7, 11, 13, 18, 22, 25, 32, 33, 37, 38, 41, 42, 49, 55, 90, 128]);
+    books.host.answer(&mut heard, &first, "91", Mac::Right).await;
+    let second = books.host.read(&mut heard).await;
+    drop(heard);
+    let mut heard = books.host.signed_on(0).await;
+    let third = books.host.read(&mut heard).await;
+    for again in [&second, &third] {
+        assert_eq!((again.mti, again.fields.text(90)), (*b"0621", Some(FIRST)));
+        assert_eq!(again.fields.get(55), first.fields.get(55));
+    }
+    books.host.answer(&mut heard, &third, "00", Mac::Right).await;
+    let taken = async {
+        while books.row(1).await.scripts.unwrap().taken_at.is_none() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, taken).await.unwrap();
     books.owes_nothing().await;
 }
 

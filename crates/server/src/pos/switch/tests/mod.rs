@@ -7,6 +7,7 @@ mod independent;
 mod kinds;
 mod losses;
 mod network;
+mod scripts;
 mod serial;
 mod shop;
 mod terminal;

@@ -201,7 +201,7 @@ fn patience() -> Patience {
 
 fn gateway(running: &Running, issuer: &Arc<Issuer>) -> Gateway<Desk<Issuer>> {
     let keys = TerminalKeys::new(running.ark.financial());
-    let books = (running.platform.clone(), running.clock.clone());
+    let books = (running.platform.clone(), Arc::clone(&running.store), running.clock.clone());
     let switch = Desk::new(books, keys, Arc::clone(&running.vault), (Arc::clone(issuer), PATIENT));
     let acquirer = Acquirer::load(Path::new("")).unwrap();
     Gateway { acquirer, switch, clock: running.clock.clone(), queue: Semaphore::new(10) }
