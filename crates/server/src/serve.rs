@@ -28,7 +28,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::doors::{Doors, Stop, open_doors};
 use crate::config::{ClockKind, Config, Place};
-use crate::http::{self, ApiKeys, App, Certificates, Parts};
+use crate::http::{self, App, Certificates, Parts};
 use crate::pos::Pos;
 use crate::pos::card_link::CardLink;
 use crate::shell::books::Books;
@@ -90,8 +90,7 @@ pub(crate) fn run_until(
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state)?;
-    let (clock, told) = (clock(config, state)?, told_of(state, epoch));
-    let vault = Arc::new(open_vault(config, ark.keys(), state)?);
+    let (clock, told, vault) = (clock(config, state)?, told_of(state, epoch), open_vault(config, ark.keys(), state)?);
     let ((handle, projecting), (sender, inputs)) = (projector::start(projector, position)?, mpsc::channel());
     let (leadership, (attempts, requested)) = (Leadership::new(lease.as_ref()), unbounded_channel());
     let platform = Platform::new(sender, leadership.clone(), epoch, handle.behind());
@@ -123,7 +122,6 @@ pub(crate) fn run_until(
         personal_fields: config.personal_fields,
         nonces: Arc::default(),
         certificates: Certificates::new()?,
-        api_keys: ApiKeys::default(),
         codes: Arc::default(),
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
@@ -247,7 +245,7 @@ fn of_threads(
 
 /// Opens the vault, with the keys that every platform has, unless it knows fewer customers than the journal: it would give
 /// their ids out again, to other people.
-fn open_vault(config: &Config, keys: Arc<dyn KeyUse>, state: &State) -> Result<Vault> {
+fn open_vault(config: &Config, keys: Arc<dyn KeyUse>, state: &State) -> Result<Arc<Vault>> {
     ark::keys::ensure_platform_keys(&*keys)?;
     let directory = &config.data_dir;
     let vault = Vault::open(directory, keys)?;
@@ -262,7 +260,7 @@ fn open_vault(config: &Config, keys: Arc<dyn KeyUse>, state: &State) -> Result<V
             config.ark_home().name().display(),
         );
     }
-    Ok(vault)
+    Ok(Arc::new(vault))
 }
 
 /// The file that lies in the data directory while a rebuild puts the new store and history in the place of the old ones.

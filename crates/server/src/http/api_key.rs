@@ -65,7 +65,7 @@ impl App {
     /// `signature_key_unknown`.
     pub(super) async fn check_api_key(&self, id: &str, serial: &str) -> Result<(), ApiError> {
         let (kept, epoch) = {
-            let kept = self.api_keys.kept();
+            let kept = self.certificates.api_keys.kept();
             (kept.found.get(id).cloned(), kept.epoch)
         };
         let keys = match kept {
@@ -92,7 +92,7 @@ impl App {
     async fn look_up_api_keys(&self, id: &str, owner: KeyOwner, epoch: u64) -> Result<Arc<[ApiKey]>, ApiError> {
         let look = move |state: &domain::State| state.api_keys_of(owner).cloned().collect::<Vec<_>>();
         let keys: Arc<[ApiKey]> = self.see(look).await?.0.into();
-        let mut kept = self.api_keys.kept();
+        let mut kept = self.certificates.api_keys.kept();
         if kept.epoch == epoch {
             if kept.found.len() >= KEPT {
                 kept.found.clear();
@@ -240,7 +240,7 @@ pub(crate) async fn rotate(
     };
     let command = Command::ApiKey(ApiKeyCommand::Rotate { owner, overlap_ms, wall });
     let made = app.change(caller.meta()?, command, view).await?;
-    app.api_keys.forget();
+    app.certificates.api_keys.forget();
     let (root, mch_id) = (app.api_root()?, owner.to_string());
     let view = |(serial, before): (u32, Option<Time>)| {
         let serial_no = serial.to_string();
@@ -270,6 +270,6 @@ pub(crate) async fn end(
         Some(ApiKeysView::of(state, owner))
     };
     let ended: Answer<_> = app.change(caller.meta()?, Command::ApiKey(command), view).await?;
-    app.api_keys.forget();
+    app.certificates.api_keys.forget();
     Ok(ended)
 }

@@ -99,7 +99,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-pub(crate) use self::api_key::ApiKeys;
 pub(crate) use self::certificate::{Certificates, platform_signature};
 use crate::config::PersonalFields;
 use crate::shell::books::Books;
@@ -151,8 +150,6 @@ pub(crate) struct Parts {
     pub(crate) nonces: Arc<nonces::Nonces>,
     /// Merchants' certificates that signed of late.
     pub(crate) certificates: Certificates,
-    /// Serial numbers of secrets that sign.
-    pub(crate) api_keys: ApiKeys,
     /// Wrong one-time codes of late.
     pub(crate) codes: Arc<totp::Codes>,
     /// What follows the journal: tables, files, tail.

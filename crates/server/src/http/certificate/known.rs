@@ -17,6 +17,7 @@ use domain::envelope::Time;
 use domain::ids::MerchantId;
 
 use super::super::App;
+use super::super::api_key::ApiKeys;
 use super::super::error::ApiError;
 use super::scheme_of;
 use crate::shell::clock::wall_ms;
@@ -28,6 +29,8 @@ const KEPT: usize = 10_000;
 pub(crate) struct Certificates {
     soft: Soft,
     kept: Mutex<Kept>,
+    /// Beside them the serial numbers of secrets.
+    pub(in crate::http) api_keys: ApiKeys,
 }
 
 #[derive(Default)]
@@ -43,7 +46,7 @@ impl Certificates {
     /// # Errors
     /// [`KeyError::SelfTest`] if a known answer did not come out.
     pub(crate) fn new() -> Result<Self, KeyError> {
-        Ok(Self { soft: Soft::new()?, kept: Mutex::default() })
+        Ok(Self { soft: Soft::new()?, kept: Mutex::default(), api_keys: ApiKeys::default() })
     }
 
     /// Asks for everything anew: something was revoked.

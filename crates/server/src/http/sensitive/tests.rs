@@ -1,3 +1,5 @@
+//! Which values of a body are opened, who reads them, and which are refused in clear.
+
 use serde::Deserialize;
 
 use super::super::extract::from_json;
