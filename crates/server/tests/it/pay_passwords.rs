@@ -168,6 +168,10 @@ fn agreements_ask_for_it_and_a_fresh_signing_resets_it() {
     let seal = |text: &str| theirs.seal(text.as_bytes()).unwrap();
     let base = format!("/v1/users/{}/pay-password", market.payer);
     theirs.post(operator, &base, "set", &json!({"password": seal("135790"), "agreements": true})).ok();
+    // Time stands in these books until it is moved: the signing comes after the password was set.
+    let clock = text(&operator.get("/v1/sandbox/clock").ok(), "/now").parse::<jiff::Timestamp>().unwrap();
+    let later = clock + jiff::SignedDuration::from_secs(60);
+    operator.post("/v1/sandbox/clock", &json!({"now": later.to_string()})).ok();
     let pay = |number: &str, key: &str, password: Option<&str>| {
         let order = text(&market.order(number, 500_000).ok(), "/id");
         let card = json!({"type": "card", "agreement": "AGR-7", "mask": "622202******2230", "rail": "epcc", "amount": 500_000});

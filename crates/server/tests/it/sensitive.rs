@@ -169,7 +169,7 @@ fn a_platform_may_take_personal_fields_of_merchants_encrypted_alone() {
     let client = client_of(&server, &text(&landlord, "/id"));
     let theirs = Theirs::of(&client, "SM2-DER");
     let payout = |account: &str, holder: &str| {
-        let to = json!({"type": "bank", "account": account, "holder": holder});
+        let to = json!({"type": "bank", "bank_account": {"account": account, "holder": holder}});
         json!({"account": text(&landlord, "/available"), "amount": 1, "currency": "CNY", "to": to, "send_now": false})
     };
     let clear = client.post("/v1/payouts", &payout("6222020200112230", "王五"));

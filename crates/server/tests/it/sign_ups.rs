@@ -175,7 +175,7 @@ fn bad_input_is_refused_by_name_before_any_code_is_sent() {
     );
     refused(&|body| body["account"] = json!(shop.seal("12ab")), 400, "field_malformed", "account");
     refused(&|body| body["bank"] = json!("102"), 422, "value_invalid", "bank");
-    refused(&|body| body["payer"] = json!("usr_999"), 404, "user_unknown", "payer");
+    refused(&|body| body["payer"] = json!("usr_999"), 404, "user_unknown", "user");
     refused(&|body| body["rail"] = json!("unionpay"), 404, "channel_unknown", "rail");
     let signing = shop.request("good", CARD).ok();
     assert_eq!(text(&signing, "/id"), "sgn_1", "nothing of that was begun");
