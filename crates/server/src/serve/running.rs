@@ -41,7 +41,7 @@ impl Running {
         let state = recovered.term.engine.state();
         let (position, epoch) = (state.position, recovered.term.journal.tip().epoch);
         let (is_new, clock) = (state.genesis.is_none(), clock(&config, state).unwrap());
-        let vault = open_vault(&config, ark.keys(), state).unwrap();
+        let vault = Arc::new(open_vault(&config, ark.keys(), state).unwrap());
         let (handle, projecting) = projector::start(recovered.projector, position).unwrap();
         let (sender, inputs) = mpsc::channel();
         let platform = Platform::new(sender, Leadership::new(None), epoch, handle.behind());
