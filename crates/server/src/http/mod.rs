@@ -182,7 +182,7 @@ impl Callers {
     ///
     /// # Errors
     /// As [`Certificates::new`].
-    pub(crate) fn new() -> Result<Self, ark::provider::KeyError> {
+    pub(crate) fn new() -> Result<Self, ::ark::provider::KeyError> {
         let (certificates, api_keys) = (Certificates::new()?, ApiKeys::default());
         Ok(Self { nonces: Arc::default(), certificates, api_keys, codes: Arc::default() })
     }
