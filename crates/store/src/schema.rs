@@ -79,10 +79,10 @@ const FILES: &[File] = files![
     "0056_channel_rate.sql",
     "0057_terminal_parameter.sql",
     "0058_recall.sql",
-    "0060_sign_up.sql",
-    "0061_api_key.sql",
-    "0062_pay_password.sql",
-    "0070_outflow.sql",
+    "0059_sign_up.sql",
+    "0060_api_key.sql",
+    "0061_pay_password.sql",
+    "0062_outflow.sql",
 ];
 
 /// What a migration cannot say in SQL.
