@@ -10,7 +10,7 @@
 //! Payouts, refunds and advances leave; debits and holds at the fund do not. Whoever is paid out is booked as ever: the money is in
 //! transit, and only its attempt waits. What waits was not written to the channel, so it can be sent or refused without
 //! asking anyone. Stopping needs one person and must be quick; a bound, and what becomes of what waits, need two. A channel and
-//! currency without a bound is measured and stops nothing.
+//! currency is measured from its first bound or stop on.
 
 use alloc::format;
 use alloc::string::String;
@@ -377,7 +377,7 @@ impl OutflowId {
 }
 
 impl State {
-    /// What leaves by a channel in a currency; none if nothing ever did, and nothing was said of it.
+    /// What leaves by a channel in a currency; none if nothing was said of it yet.
     #[must_use]
     pub fn outflow(&self, rail: Rail, currency: Currency) -> Option<&Outflow> {
         self.outflows.get(OutflowId::of(rail, currency).0)
@@ -401,10 +401,11 @@ fn change(state: &mut State, rail: Rail, currency: Currency, change: impl FnOnce
     change(state.outflows.get_mut(id.0).expect("it was put there"));
 }
 
-/// Counts what an attempt that was asked for takes out; what waits is counted when it is sent.
+/// Counts what an attempt that was asked for takes out, once something was said of its channel: a journal of before says nothing, and
+/// gives the rows that it gave. What waits is counted when it is sent.
 pub(crate) fn note(state: &mut State, attempt: &Attempt) {
     let Some((amount, currency)) = leaving(&attempt.operation) else { return };
-    if attempt.status == AttemptStatus::Requested {
+    if attempt.status == AttemptStatus::Requested && state.outflow(attempt.rail, currency).is_some() {
         change(state, attempt.rail, currency, |outflow| outflow.add(attempt.requested_at, amount, true));
     }
 }

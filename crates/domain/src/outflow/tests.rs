@@ -1,11 +1,15 @@
 //! The outflow breaker: what passes the bound waits with all that follows, two people decide, and the second look before money
 //! leaves tells what does not agree.
 
+use alloc::vec;
+
 use super::*;
 use crate::approval::Proposal;
 use crate::attempt::Purpose;
 use crate::ids::{AccountId, MerchantId, PayoutId};
+use crate::order::ItemKind;
 use crate::payout::{CreatePayout, PayTo, PayoutStatus};
+use crate::testkit::orders::card;
 use crate::testkit::{Kit, sealed, success};
 
 const YUAN: Minor = 100;
@@ -51,11 +55,15 @@ fn resume(waiting: Waiting) -> ResumeOutflow {
 }
 
 #[test]
-fn without_a_bound_it_is_measured_and_stops_nothing() {
+fn it_is_measured_from_the_first_bound_on() {
     let (mut kit, _, account) = landlord();
     let payout = pay(&mut kit, account, 400_000 * YUAN);
     assert_eq!(attempt(&kit, payout).status, AttemptStatus::Requested);
-    assert_eq!((row(&kit).last_hour(kit.now), row(&kit).bound_at(kit.now)), (400_000 * YUAN, None));
+    assert_eq!(kit.state.outflow(Rail::Epcc, Currency::Cny), None, "a journal of before gives the rows that it gave");
+    bounded(&mut kit, 1_000_000 * YUAN, 100);
+    let payout = pay(&mut kit, account, 300_000 * YUAN);
+    assert_eq!(attempt(&kit, payout).status, AttemptStatus::Requested);
+    assert_eq!((row(&kit).last_hour(kit.now), row(&kit).bound_at(kit.now)), (300_000 * YUAN, Some(1_000_000 * YUAN)));
 }
 
 #[test]
@@ -125,8 +133,9 @@ fn one_person_stops_it_and_refunds_wait_too() {
     let stopped = row(&kit).stopped.unwrap();
     assert_eq!((stopped.by.as_deref(), stopped.reason.as_deref()), (Some("tester"), Some("doubled payouts")));
     // What comes in is not stopped.
-    let paid = kit.paid_rent(merchant, 5_000);
-    assert!(kit.state.order(paid).is_ok());
+    let next = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    kit.pay(next, vec![card(5_000)]);
+    assert_eq!(kit.outbox().last().unwrap().status, AttemptStatus::Requested);
 }
 
 #[test]
@@ -206,9 +215,9 @@ fn what_does_not_agree_is_told() {
     let nobody = Purpose::Payout(PayoutId(payout.0 + 1));
     assert_eq!(told(&kit, &|changed| changed.purpose = nobody), Err(Disagreement::Object));
     let hold = kit.state.payout(payout).unwrap().hold.unwrap();
-    kit.state.holds.get_mut(hold.0).unwrap().confirmed -= 1;
-    assert_eq!(agree(&kit.state, &right), Err(Disagreement::Hold));
-    kit.state.holds.get_mut(hold.0).unwrap().confirmed += 1;
+    let mut books = kit.state.clone();
+    books.holds.get_mut(hold.0).unwrap().confirmed -= 1;
+    assert_eq!(agree(&books, &right), Err(Disagreement::Hold));
     kit.answer(right.id, success("2026-03-05"));
     assert_eq!(agree(&kit.state, &right), Err(Disagreement::Object), "it has ended");
 }

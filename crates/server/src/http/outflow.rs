@@ -137,7 +137,7 @@ pub(crate) struct StopView {
 /// What leaves by a channel, by currency.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OutflowsView {
-    /// A row a currency; none if nothing ever left and nothing was said of it.
+    /// A row a currency; none before its first bound or stop: it is measured from then on.
     data: Vec<OutflowView>,
 }
 

@@ -21,8 +21,9 @@ use crate::freeze::FreezeCommand;
 use crate::ids::{ApprovalId, OperatorId, SuspenseId, TemplateId};
 use crate::limit::LimitCommand;
 use crate::manual_voucher::{Adjustment, ManualVoucher, ManualVoucherCommand, TemplateCommand, TemplateLine};
+use crate::money::Currency;
 use crate::operator::{OperatorCommand, Role};
-use crate::outflow::OutflowCommand;
+use crate::outflow::{OutflowCommand, ResumeOutflow, SetOutflowBound, Waiting};
 use crate::own_transfer::OwnTransferCommand;
 use crate::site_weight::{SetSiteWeights, SiteWeight, SiteWeightCommand};
 use crate::suspense::AllocateSuspense;
@@ -33,7 +34,27 @@ use crate::voucher::EventCode;
 /// Reads a verb of people.
 pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
     let read = decision(script, words).or_else(|| by_hand(script, words));
-    read.or_else(|| of_operators(script, words)).or_else(|| of_sites(words))
+    read.or_else(|| of_operators(script, words)).or_else(|| of_sites(words)).or_else(|| of_outflow(words))
+}
+
+/// `stop-outflow RAIL`, `bound-outflow RAIL FLOOR`, `resume-outflow RAIL`; in minor units of yuan.
+fn of_outflow(words: &[&str]) -> Read {
+    let rail = |name: &str| Rail::parse(name).expect("a channel is called by its rail");
+    let currency = Currency::Cny;
+    let command = match *words {
+        ["stop-outflow", channel] => {
+            OutflowCommand::Stop { rail: rail(channel), currency, reason: String::from("doubled payouts") }
+        }
+        ["bound-outflow", channel, floor] => {
+            let floor = floor.parse().expect("a floor is minor units");
+            OutflowCommand::Bound(SetOutflowBound { rail: rail(channel), currency, floor, percent: 300 })
+        }
+        ["resume-outflow", channel] => {
+            OutflowCommand::Resume(ResumeOutflow { rail: rail(channel), currency, waiting: Waiting::Send })
+        }
+        _ => return None,
+    };
+    Some(Step::of(Command::Outflow(command)))
 }
 
 /// `site-weights RAIL SITE WEIGHT …`, `undo-site-weights RAIL VERSION`.
