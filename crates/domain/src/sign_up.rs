@@ -519,8 +519,8 @@ pub(crate) fn check_instruments(state: &State, payer: UserId, instruments: &[Ins
 ///
 /// # Errors
 /// `agreement_not_own`, `sign_up_state`.
-pub(crate) fn check(of: &State, customer: CustomerId, rail: Rail, agreement: &String) -> Result<(), Refusal> {
-    let Some(id) = of.sign_up_agreements.get(&(rail, agreement.clone())) else { return Ok(()) };
+pub(crate) fn check(of: &State, customer: CustomerId, rail: Rail, agreement: &str) -> Result<(), Refusal> {
+    let Some(id) = of.sign_up_agreements.get(&(rail, String::from(agreement))) else { return Ok(()) };
     let row = of.sign_up(*id)?;
     if row.customer != customer {
         let message =
