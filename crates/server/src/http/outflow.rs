@@ -191,7 +191,7 @@ pub(crate) struct StopBody {
     get, path = "/v1/channels/{rail}/outflows", tag = "channel",
     params(("rail" = String, Path, example = "epcc")), responses((status = OK, body = OutflowsView))
 )]
-pub(crate) async fn list(State(app): State<App>, caller: Caller, Id(name): Id<RailName>) -> Answered<OutflowsView> {
+pub(crate) async fn outflows(State(app): State<App>, caller: Caller, Id(name): Id<RailName>) -> Answered<OutflowsView> {
     caller.operator()?;
     let (rail, now) = (rail(&name)?, app.clock.now());
     let look = move |state: &domain::State| {
@@ -210,7 +210,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, Id(name): Id<Ra
     post, path = "/v1/channels/{rail}/outflows/stop", tag = "channel",
     params(("rail" = String, Path, example = "epcc")), responses((status = OK, body = OutflowView))
 )]
-pub(crate) async fn stop(
+pub(crate) async fn stop_outflow(
     State(app): State<App>,
     caller: Caller,
     Id(name): Id<RailName>,
