@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::binaries::Tested;
 use crate::steps::{Outcome, Steps};
-use crate::{crash, days, deny, sim, softhsm, tidy, workspace};
+use crate::{crash, days, deny, pyiso8583, sim, softhsm, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
 const STEPS: [&str; 10] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "sim", "days", "crash"];
@@ -92,6 +92,7 @@ fn on_postgres() -> anyhow::Result<Outcome> {
 /// Runs every test, showing all output as it comes and keeping cargo's own summary lines.
 fn run_tests(skips_file: &Path, results: &mut Vec<String>) -> anyhow::Result<Outcome> {
     softhsm::install_if_missing();
+    pyiso8583::install_if_missing();
     let (reader, writer) = io::pipe().context("making a pipe for the output of cargo test")?;
     let mut command = workspace::cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.env("LINTEL_SKIPS", skips_file);
