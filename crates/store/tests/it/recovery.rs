@@ -211,6 +211,11 @@ fn card_transactions_that_an_older_program_left_unmarked_are_marked_too(place: &
         "DROP INDEX card_transactions_open",
         "DROP INDEX card_transactions_closed",
         "ALTER TABLE card_transactions DROP COLUMN closed",
+        // What later files made.
+        "DROP TABLE sign_ups",
+        "DROP TABLE api_keys",
+        "DROP TABLE pay_passwords",
+        "DROP TABLE outflows",
     ] {
         run(sql);
     }

@@ -16,6 +16,7 @@ use domain::limit::{AccountClass, Factors, LimitCommand, Limits, SetLimitPolicy}
 use domain::money::Currency;
 use domain::notice::NoticeKind;
 use domain::operator::{OperatorCommand, Role};
+use domain::outflow::SetOutflowBound;
 use domain::payout::{Bank, CreatePayout, PayTo, Receiver};
 use domain::site_weight::{SetSiteWeights, SiteWeight};
 use domain::top_up::{CreateTopUp, TopUpCommand, TopUpStatus};
@@ -115,6 +116,9 @@ impl World {
         self.decided_by("risk-1", "risk-2", Proposal::LimitPolicy(SetLimitPolicy { from, limits }));
         let remove = RemoveBlock { entry: BlockEntryId(2), reason: "mistaken".into() };
         self.decided_by("risk-1", "risk-2", Proposal::RemoveBlock(remove));
+        let (rail, currency) = (Rail::OwnBank, Currency::Hkd);
+        let bound = SetOutflowBound { rail, currency, floor: 100, percent: 300 };
+        self.decided_by("risk-1", "risk-2", Proposal::OutflowBound(bound));
         let weights = vec![SiteWeight { site: "bj".into(), weight: 8 }];
         let weights = Proposal::SiteWeights(SetSiteWeights { rail: Rail::Epcc, weights });
         self.decided_by("administrator-1", "administrator-2", weights);
