@@ -28,7 +28,7 @@ const CUT_ORDERS: u64 = 3_000;
 const CUTS: u64 = 3;
 
 /// Days at a time. A day mostly waits: for answers that come late, for a site that is down, for the morning's terminals.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 2;
 
 /// Plays all of them.
 pub(crate) fn check() -> anyhow::Result<Outcome> {
