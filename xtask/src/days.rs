@@ -23,7 +23,7 @@ const ORDERS: u64 = 200;
 /// Seeds of the days with power cuts.
 const CUT_SEEDS: std::ops::RangeInclusive<u64> = 101..=105;
 /// Orders of such a day, enough to be hit in the middle of it.
-const CUT_ORDERS: u64 = 3_000;
+const CUT_ORDERS: u64 = 1_000;
 /// Power cuts of such a day.
 const CUTS: u64 = 3;
 
