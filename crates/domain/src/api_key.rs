@@ -157,8 +157,11 @@ fn rotate(draft: &mut Draft<'_>, owner: KeyOwner, overlap_ms: i64, wall: Time) -
         return Err(Refusal::new(RefusalCode::ValueInvalid, "overlap_seconds", message));
     }
     if let Some(old) = draft.state.api_keys_of(owner).find(|key| key.ends_at.is_some() && key.signs(wall)) {
-        let message =
-            format!("serial number {} still signs beside {}; end it first", old.serial, newest(draft.state, owner));
+        let message = format!(
+            "serial number {} still signs beside {}; end it first",
+            old.serial,
+            draft.state.newest_api_key(owner)
+        );
         return Err(Refusal::new(RefusalCode::ApiKeyState, "serial_no", message));
     }
     let (by, first) = (draft.operator(), ApiKeyId(draft.state.api_keys.next_id()));
@@ -179,8 +182,10 @@ fn rotate(draft: &mut Draft<'_>, owner: KeyOwner, overlap_ms: i64, wall: Time) -
 
 fn end(draft: &mut Draft<'_>, owner: KeyOwner, serial: u32, wall: Time) -> Result<Reply, Refusal> {
     let Some(key) = draft.state.api_keys_of(owner).find(|key| key.serial == serial) else {
-        let message =
-            format!("there is no old secret of serial number {serial}; the newest is {}", newest(draft.state, owner));
+        let message = format!(
+            "there is no old secret of serial number {serial}; the newest is {}",
+            draft.state.newest_api_key(owner)
+        );
         return Err(Refusal::new(RefusalCode::ApiKeyUnknown, "serial_no", message));
     };
     let why = match key.ends_at {
@@ -199,11 +204,6 @@ fn end(draft: &mut Draft<'_>, owner: KeyOwner, serial: u32, wall: Time) -> Resul
     Ok(Reply::ApiKey(id))
 }
 
-/// The serial number that a caller signs with if it knows no other.
-fn newest(state: &State, owner: KeyOwner) -> u32 {
-    state.api_keys_of(owner).last().map_or(1, |key| key.serial)
-}
-
 impl State {
     /// The serial numbers of a caller's secret, the oldest first; none of one that never rotated, which signs with 1.
     pub fn api_keys_of(&self, owner: KeyOwner) -> impl Iterator<Item = &ApiKey> {
@@ -211,10 +211,10 @@ impl State {
         self.owner_api_keys.range(all).filter_map(|((_, id), ())| self.api_keys.get(id.0))
     }
 
-    /// The newest serial number of a caller's secret.
+    /// The newest serial number of a caller's secret, which it signs with if it knows no other.
     #[must_use]
     pub fn newest_api_key(&self, owner: KeyOwner) -> u32 {
-        newest(self, owner)
+        self.api_keys_of(owner).last().map_or(1, |key| key.serial)
     }
 }
 

@@ -35,7 +35,7 @@ mod meter;
 mod tests;
 
 pub use agree::{Disagreement, agree};
-pub use meter::{HOURS, Hour, SLOTS, Slot};
+pub use meter::{HOURS, Part, SLOTS};
 
 /// The channel's code of an attempt that two people refused.
 pub const REFUSED: &str = "not_sent:outflow_refused";
@@ -107,10 +107,10 @@ pub struct Outflow {
     pub stopped: Option<Stop>,
     /// What of the last hour counts against the bound, by sixths of an hour.
     #[n(5)]
-    pub recent: Vec<Slot>,
+    pub recent: Vec<Part>,
     /// What left in each hour of the last seven days.
     #[n(6)]
-    pub hours: Vec<Hour>,
+    pub hours: Vec<Part>,
 }
 
 /// Says what an hour's outflow may come to.

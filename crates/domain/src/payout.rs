@@ -220,7 +220,13 @@ impl Bank {
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let name = !self.name.trim().is_empty() && self.name.len() <= 128;
-        name && self.code.len() == 12 && self.code.bytes().all(|byte| byte.is_ascii_digit())
+        name && Self::is_code(&self.code)
+    }
+
+    /// Whether a text has the form of a number in the interbank system.
+    #[must_use]
+    pub fn is_code(text: &str) -> bool {
+        text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
     }
 }
 

@@ -23,16 +23,16 @@ use alloc::string::String;
 use minicbor::{Decode, Encode};
 
 use crate::account::Owner;
-use crate::attempt::{FailureClass, Rail};
+use crate::attempt::{self, FailureClass, Rail};
 use crate::block_list::{self, Blocked};
-use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{CustomerId, MerchantId, SignUpId, UserId};
+use crate::ids::{AttemptId, CustomerId, MerchantId, SignUpId, UserId};
 use crate::leg::Instrument;
 use crate::order::name_fits;
+use crate::payout::Bank;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
@@ -43,6 +43,8 @@ mod tests;
 
 pub(crate) use self::fold::{agreement_key, apply, customer_key, timer};
 
+/// Serial numbers from here on are no attempt's: no books reach so many.
+const FIRST_SERIAL: u64 = 9_000_000_000_000_000;
 /// How long a code may be brought, unless one is under way.
 pub const LIFE_MS: i64 = 15 * 60_000;
 /// How many wrong codes end it.
@@ -201,8 +203,7 @@ impl SignUp {
     /// The serial number that the channel knows it by: as an attempt's, with numbers that no attempt reaches.
     #[must_use]
     pub fn serial(&self) -> String {
-        let date = format!("{}", Date::in_shanghai(self.requested_at)).replace('-', "");
-        format!("{date}9{:015}0{:06}", self.id.0, self.id.0 % 1_000_000)
+        attempt::serial(AttemptId(FIRST_SERIAL.saturating_add(self.id.0)), self.requested_at)
     }
 
     /// What may be done with it at `now`.
@@ -370,7 +371,7 @@ pub fn decide(draft: &mut Draft<'_>, command: SignUpCommand) -> Result<Reply, Re
 fn request(draft: &mut Draft<'_>, command: RequestSignUp) -> Result<Reply, Refusal> {
     let RequestSignUp { merchant, payer, rail, bank, credit, account, token, phone } = command;
     let customer = draft.state.user(payer)?.customer;
-    if bank.len() != 12 || !bank.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !Bank::is_code(&bank) {
         let message = format!("'{bank:.20}' is no interbank number; use its 12 digits");
         return Err(Refusal::new(RefusalCode::ValueInvalid, "bank", message));
     }

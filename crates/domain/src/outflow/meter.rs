@@ -1,5 +1,7 @@
 //! What left in the last hour, and in each hour of the last seven days.
 
+use alloc::vec::Vec;
+
 use minicbor::{Decode, Encode};
 
 use super::Outflow;
@@ -13,20 +15,9 @@ pub const HOURS: i64 = 7 * 24;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// What counts against the bound of a sixth of an hour.
+/// What left in a sixth of an hour, or in an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct Slot {
-    /// Which, since 1970.
-    #[n(0)]
-    pub number: i64,
-    /// Minor units.
-    #[n(1)]
-    pub amount: Minor,
-}
-
-/// What left in an hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct Hour {
+pub struct Part {
     /// Which, since 1970.
     #[n(0)]
     pub number: i64,
@@ -70,18 +61,18 @@ impl Outflow {
 
     /// Takes note of what leaves, and lets go of what is too old to matter.
     pub(super) fn add(&mut self, at: Time, amount: Minor, counts: bool) {
-        let (slot, hour) = (slot_at(at), hour_at(at));
         if counts {
-            match self.recent.iter_mut().find(|known| known.number == slot) {
-                Some(known) => known.amount = known.amount.saturating_add(amount),
-                None => self.recent.push(Slot { number: slot, amount }),
-            }
-            self.recent.retain(|known| known.number > slot - SLOTS);
+            add(&mut self.recent, slot_at(at), amount, SLOTS - 1);
         }
-        match self.hours.iter_mut().rev().find(|known| known.number == hour) {
-            Some(known) => known.amount = known.amount.saturating_add(amount),
-            None => self.hours.push(Hour { number: hour, amount }),
-        }
-        self.hours.retain(|known| known.number >= hour - HOURS);
+        add(&mut self.hours, hour_at(at), amount, HOURS);
     }
+}
+
+/// Adds to a part, and lets go of those that are more than `kept` before it.
+fn add(parts: &mut Vec<Part>, number: i64, amount: Minor, kept: i64) {
+    match parts.iter_mut().rev().find(|part| part.number == number) {
+        Some(part) => part.amount = part.amount.saturating_add(amount),
+        None => parts.push(Part { number, amount }),
+    }
+    parts.retain(|part| part.number >= number - kept);
 }

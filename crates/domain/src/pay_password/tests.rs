@@ -3,9 +3,9 @@
 use alloc::boxed::Box;
 
 use super::*;
-use crate::attempt::Rail;
 use crate::command::Command;
-use crate::sign_up::{RequestSignUp, SignUpAnswer, SignUpCommand};
+use crate::sign_up::{SignUpAnswer, SignUpCommand};
+use crate::testkit::wallets::asks_to_sign;
 use crate::testkit::{Kit, sealed};
 
 fn sets(user: UserId, by: SetBy) -> Command {
@@ -24,16 +24,7 @@ fn matches(user: UserId, version: u32) -> Command {
 impl Kit {
     fn signs_up(&mut self, payer: UserId, token: &str, agreement: &str) -> SignUpId {
         let of = |command| Command::SignUp(command);
-        let Reply::SignUp(id) = self.given(of(SignUpCommand::Request(Box::new(RequestSignUp {
-            merchant: None,
-            payer,
-            rail: Rail::Epcc,
-            bank: String::from("102100099996"),
-            credit: false,
-            account: sealed("622202******2230"),
-            token: String::from(token),
-            phone: sealed("138****1234"),
-        })))) else {
+        let Reply::SignUp(id) = self.given(of(SignUpCommand::Request(Box::new(asks_to_sign(payer, token))))) else {
             panic!("a signing was begun")
         };
         self.given(of(SignUpCommand::BringCode(id)));

@@ -4,24 +4,11 @@ use super::*;
 use crate::attempt::Outcome;
 use crate::command::Command;
 use crate::order::ItemKind;
+use crate::testkit::Kit;
 use crate::testkit::orders::card;
-use crate::testkit::wallets::{asks, tops_up};
-use crate::testkit::{Kit, sealed};
+use crate::testkit::wallets::{asks, asks_to_sign, tops_up};
 
 const MINUTE_MS: i64 = 60_000;
-
-fn asked(payer: UserId, token: &str) -> RequestSignUp {
-    RequestSignUp {
-        merchant: None,
-        payer,
-        rail: Rail::Epcc,
-        bank: String::from("102100099996"),
-        credit: false,
-        account: sealed("622202******2230"),
-        token: String::from(token),
-        phone: sealed("138****1234"),
-    }
-}
 
 fn request(command: RequestSignUp) -> Command {
     Command::SignUp(SignUpCommand::Request(Box::new(command)))
@@ -49,7 +36,7 @@ fn signed(agreement: &str) -> SignUpAnswer {
 
 impl Kit {
     fn requests(&mut self, payer: UserId, token: &str) -> SignUpId {
-        let Reply::SignUp(id) = self.given(request(asked(payer, token))) else { panic!("a signing was begun") };
+        let Reply::SignUp(id) = self.given(request(asks_to_sign(payer, token))) else { panic!("a signing was begun") };
         id
     }
 
@@ -184,15 +171,15 @@ fn a_card_is_signed_once_and_few_codes_wait() {
     let mut kit = Kit::new();
     let (payer, other) = (kit.user(), kit.user());
     let id = kit.signs(payer, "tok", "SGN1");
-    kit.refused(request(asked(payer, "tok")), RefusalCode::SignUpExists);
-    kit.given(request(RequestSignUp { rail: Rail::UnionPay, ..asked(payer, "tok") }));
-    kit.given(request(asked(other, "tok")));
+    kit.refused(request(asks_to_sign(payer, "tok")), RefusalCode::SignUpExists);
+    kit.given(request(RequestSignUp { rail: Rail::UnionPay, ..asks_to_sign(payer, "tok") }));
+    kit.given(request(asks_to_sign(other, "tok")));
     kit.given(cancel(id));
     kit.restore();
     for _ in 1..MAX_WAITING {
         kit.requests(payer, "tok");
     }
-    kit.refused(request(asked(payer, "another")), RefusalCode::SignUpsTooMany);
+    kit.refused(request(asks_to_sign(payer, "another")), RefusalCode::SignUpsTooMany);
     kit.given(cancel(SignUpId(2)));
     kit.requests(payer, "another");
 }
@@ -202,14 +189,17 @@ fn bad_requests_are_refused_by_name() {
     let mut kit = Kit::new();
     let payer = kit.user();
     for bank in ["", "102", "10210009999x", "1021000999961"] {
-        kit.refused(request(RequestSignUp { bank: bank.into(), ..asked(payer, "tok") }), RefusalCode::ValueInvalid);
+        kit.refused(
+            request(RequestSignUp { bank: bank.into(), ..asks_to_sign(payer, "tok") }),
+            RefusalCode::ValueInvalid,
+        );
     }
     for rail in [Rail::Fund, Rail::OwnBank] {
-        kit.refused(request(RequestSignUp { rail, ..asked(payer, "tok") }), RefusalCode::InstrumentNotAllowed);
+        kit.refused(request(RequestSignUp { rail, ..asks_to_sign(payer, "tok") }), RefusalCode::InstrumentNotAllowed);
     }
-    kit.refused(request(asked(UserId(99), "tok")), RefusalCode::UserUnknown);
+    kit.refused(request(asks_to_sign(UserId(99), "tok")), RefusalCode::UserUnknown);
     let merchant = Some(MerchantId(99));
-    kit.refused(request(RequestSignUp { merchant, ..asked(payer, "tok") }), RefusalCode::MerchantUnknown);
+    kit.refused(request(RequestSignUp { merchant, ..asks_to_sign(payer, "tok") }), RefusalCode::MerchantUnknown);
     for command in [bring(SignUpId(9)), cancel(SignUpId(9)), answer(SignUpId(9), SignUpAnswer::CodeSent)] {
         kit.refused(command, RefusalCode::SignUpUnknown);
     }
@@ -219,7 +209,7 @@ fn bad_requests_are_refused_by_name() {
     kit.refused(answer(id, signed("")), RefusalCode::ValueInvalid);
     kit.refused(answer(id, SignUpAnswer::CodeSent), RefusalCode::SignUpState);
     kit.blocks(Blocked::Card(String::from("barred")));
-    kit.refused(request(asked(payer, "barred")), RefusalCode::Blocked);
+    kit.refused(request(asks_to_sign(payer, "barred")), RefusalCode::Blocked);
 }
 
 #[test]

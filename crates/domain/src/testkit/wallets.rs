@@ -5,14 +5,16 @@ use alloc::string::{String, ToString};
 
 use super::{Kit, date, sealed};
 use crate::account::Owner;
+use crate::attempt::Rail;
 use crate::block_list::{AddBlock, BlockListCommand, Blocked};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::{Command, Reply};
-use crate::ids::{AccountId, BlockEntryId, CustomerId, PayoutId, WithdrawalBatchId, WithdrawalPlanId};
+use crate::ids::{AccountId, BlockEntryId, CustomerId, PayoutId, UserId, WithdrawalBatchId, WithdrawalPlanId};
 use crate::limit::{AccountClass, Factors, LimitCommand};
 use crate::money::{Currency, Minor};
 use crate::payout::{Bank, CreatePayout, PayTo, Receiver};
+use crate::sign_up::RequestSignUp;
 use crate::top_up::{CreateTopUp, TopUpCommand};
 use crate::transfer::{MakeTransfer, TransferCommand};
 use crate::withdrawal_batch::{Enriched, RunWithdrawalBatch, WithdrawalBatchCommand};
@@ -50,6 +52,20 @@ pub(crate) fn withdraws(account: AccountId, amount: Minor, fee: Minor) -> Create
 pub(crate) fn tops_up(account: AccountId, amount: Minor) -> CreateTopUp {
     let (agreement, mask) = (String::from("agreement-1"), String::from("622202******1234"));
     CreateTopUp { account, agreement, mask, amount, currency: Currency::Cny, device: None }
+}
+
+/// What signs a card over EPCC.
+pub(crate) fn asks_to_sign(payer: UserId, token: &str) -> RequestSignUp {
+    RequestSignUp {
+        merchant: None,
+        payer,
+        rail: Rail::Epcc,
+        bank: String::from("102100099996"),
+        credit: false,
+        account: sealed("622202******2230"),
+        token: String::from(token),
+        phone: sealed("138****1234"),
+    }
 }
 
 /// The command of a top-up.

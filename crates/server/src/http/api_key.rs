@@ -6,8 +6,7 @@
 //! ```
 //! Invariant: once a rotation or an end was answered, nothing that was read before it lets a request in.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ::ark::MacKey;
 use axum::extract::State;
@@ -24,6 +23,7 @@ use super::auth::{Caller, OPERATOR, api_key};
 use super::customer::sealing_failed;
 use super::error::ApiError;
 use super::extract::{Id, Json};
+use super::kept::Kept;
 use super::wire::time_text;
 use crate::shell::clock::wall_ms;
 
@@ -32,30 +32,12 @@ const OVERLAP_S: i64 = 7 * 86_400;
 /// The most callers whose serial numbers are kept; past it all are asked for anew.
 const KEPT: usize = 100_000;
 
-/// Serial numbers that sign, with their ends, as they were asked for last.
-#[derive(Default)]
-pub(crate) struct ApiKeys {
-    kept: Mutex<Kept>,
-}
+/// Serial numbers that sign, with their ends, by who signs with them: what was asked for last, until something is rotated or ended.
+pub(crate) type ApiKeys = Kept<String, Arc<[ApiKey]>>;
 
-#[derive(Default)]
-struct Kept {
-    /// Counts rotations and ends.
-    epoch: u64,
-    found: HashMap<String, Arc<[ApiKey]>>,
-}
-
-impl ApiKeys {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks for everything anew: something was rotated or ended.
-    fn forget(&self) {
-        let mut kept = self.kept();
-        kept.epoch = kept.epoch.wrapping_add(1);
-        kept.found.clear();
-    }
+/// None yet.
+pub(super) fn none_kept() -> ApiKeys {
+    Kept::new(KEPT)
 }
 
 impl App {
@@ -64,10 +46,7 @@ impl App {
     /// # Errors
     /// `signature_key_unknown`.
     pub(super) async fn check_api_key(&self, id: &str, serial: &str) -> Result<(), ApiError> {
-        let (kept, epoch) = {
-            let kept = self.callers.api_keys.kept();
-            (kept.found.get(id).cloned(), kept.epoch)
-        };
+        let (kept, epoch) = self.callers.api_keys.find(id);
         let keys = match kept {
             Some(keys) => keys,
             // Who is nobody is refused where the caller is looked up.
@@ -92,13 +71,7 @@ impl App {
     async fn look_up_api_keys(&self, id: &str, owner: KeyOwner, epoch: u64) -> Result<Arc<[ApiKey]>, ApiError> {
         let look = move |state: &domain::State| state.api_keys_of(owner).cloned().collect::<Vec<_>>();
         let keys: Arc<[ApiKey]> = self.see(look).await?.0.into();
-        let mut kept = self.callers.api_keys.kept();
-        if kept.epoch == epoch {
-            if kept.found.len() >= KEPT {
-                kept.found.clear();
-            }
-            kept.found.insert(id.to_owned(), Arc::clone(&keys));
-        }
+        self.callers.api_keys.keep(epoch, id.to_owned(), Arc::clone(&keys));
         Ok(keys)
     }
 

@@ -40,6 +40,7 @@ pub(crate) mod front_page;
 pub(crate) mod health;
 pub(crate) mod hold;
 mod journal_row;
+mod kept;
 pub(crate) mod limit;
 pub(crate) mod list;
 pub(crate) mod manual_voucher;
@@ -183,7 +184,7 @@ impl Callers {
     /// # Errors
     /// As [`Certificates::new`].
     pub(crate) fn new() -> Result<Self, ::ark::provider::KeyError> {
-        let (certificates, api_keys) = (Certificates::new()?, ApiKeys::default());
+        let (certificates, api_keys) = (Certificates::new()?, api_key::none_kept());
         Ok(Self { nonces: Arc::default(), certificates, api_keys, codes: Arc::default() })
     }
 }

@@ -6,8 +6,7 @@
 //! ```
 //! Invariant: once a revocation was answered, nothing that was read before it verifies a request.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ark::provider::{Check, KeyError, PublicKey};
 use ark::signing::{Authorization, Request as Signed, SigningError};
@@ -18,6 +17,7 @@ use domain::ids::MerchantId;
 
 use super::super::App;
 use super::super::error::ApiError;
+use super::super::kept::Kept;
 use super::scheme_of;
 use crate::shell::clock::wall_ms;
 
@@ -27,14 +27,8 @@ const KEPT: usize = 10_000;
 /// Certificates that signed of late, and the arithmetic of their keys.
 pub(crate) struct Certificates {
     soft: Soft,
-    kept: Mutex<Kept>,
-}
-
-#[derive(Default)]
-struct Kept {
-    /// Counts revocations.
-    epoch: u64,
-    found: HashMap<(MerchantId, String), Arc<Certificate>>,
+    /// By merchant and serial number, until something is revoked.
+    kept: Kept<(MerchantId, String), Arc<Certificate>>,
 }
 
 impl Certificates {
@@ -43,14 +37,12 @@ impl Certificates {
     /// # Errors
     /// [`KeyError::SelfTest`] if a known answer did not come out.
     pub(crate) fn new() -> Result<Self, KeyError> {
-        Ok(Self { soft: Soft::new()?, kept: Mutex::default() })
+        Ok(Self { soft: Soft::new()?, kept: Kept::new(KEPT) })
     }
 
     /// Asks for everything anew: something was revoked.
     pub(super) fn forget(&self) {
-        let mut kept = self.kept();
-        kept.epoch = kept.epoch.wrapping_add(1);
-        kept.found.clear();
+        self.kept.forget();
     }
 
     /// Whether these bytes are a key.
@@ -59,26 +51,6 @@ impl Certificates {
         // A key that is none is refused before the signature is looked at.
         let check = Check { public, scheme, message: b"", signature: b"" };
         !matches!(self.soft.verify(&check), Err(KeyError::PublicKey { .. } | KeyError::WrongKind { .. }))
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn find(&self, key: &(MerchantId, String)) -> (Option<Arc<Certificate>>, u64) {
-        let kept = self.kept();
-        (kept.found.get(key).cloned(), kept.epoch)
-    }
-
-    fn keep(&self, epoch: u64, key: (MerchantId, String), certificate: &Arc<Certificate>) {
-        let mut kept = self.kept();
-        if kept.epoch != epoch {
-            return;
-        }
-        if kept.found.len() >= KEPT {
-            kept.found.clear();
-        }
-        kept.found.insert(key, Arc::clone(certificate));
     }
 }
 
@@ -115,13 +87,13 @@ impl App {
     /// The certificate that signs for a merchant now under a serial number.
     async fn certificate(&self, merchant: MerchantId, serial: &str) -> Result<Arc<Certificate>, ApiError> {
         let key = (merchant, serial.to_owned());
-        let (kept, epoch) = self.callers.certificates.find(&key);
+        let (kept, epoch) = self.callers.certificates.kept.find(&key);
         let certificate = match kept {
             Some(certificate) => Some(certificate),
             None => {
                 let (_, wanted) = key.clone();
                 let found = self.see(move |state| state.certificate_of(merchant, &wanted).ok().cloned()).await?.0;
-                found.map(Arc::new).inspect(|found| self.callers.certificates.keep(epoch, key, found))
+                found.map(Arc::new).inspect(|found| self.callers.certificates.kept.keep(epoch, key, Arc::clone(found)))
             }
         };
         let signs = |certificate: &Arc<Certificate>| certificate.status(Time(wall_ms())) == "valid";
