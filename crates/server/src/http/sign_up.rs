@@ -145,6 +145,12 @@ impl SignUpView {
             allowed_actions: row.allowed_actions(state.now).to_vec(),
         }
     }
+
+    /// The signing that a command was about.
+    fn replied(state: &domain::State, reply: &Reply) -> Option<Self> {
+        let Reply::SignUp(id) = reply else { return None };
+        state.sign_up(*id).ok().map(|row| Self::of(state, row))
+    }
 }
 
 impl From<SignUpError> for ApiError {
@@ -171,7 +177,7 @@ const RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
 /// The row, the customer whose name the bank compares.
 async fn known(app: &App, id: SignUpId) -> Result<(SignUp, Customer), ApiError> {
     let look = move |state: &domain::State| {
-        let row = state.sign_up(id)?.clone();
+        let row = state.sign_up(id)?;
         Ok((row.clone(), state.customer(row.customer)?.clone()))
     };
     Ok(app.look(look).await?.view)
@@ -230,7 +236,7 @@ impl App {
     async fn step_sign_up(&self, meta: Meta, command: SignUpCommand, code: Option<Secret>) -> Answered<SignUpView> {
         let view = |state: &domain::State, reply: &Reply| {
             let Reply::SignUp(id) = reply else { return None };
-            state.sign_up(*id).ok().map(|row| (*id, SignUpView::of(state, row)))
+            Some((*id, SignUpView::replied(state, reply)?))
         };
         let actor = meta.actor.clone();
         let answer = self.change(meta, Command::SignUp(command), view).await?;
@@ -245,12 +251,8 @@ impl App {
     }
 
     async fn answer_sign_up(&self, meta: Meta, sign_up: SignUpId, answer: SignUpAnswer) -> Answered<SignUpView> {
-        let view = |state: &domain::State, reply: &Reply| {
-            let Reply::SignUp(id) = reply else { return None };
-            state.sign_up(*id).ok().map(|row| SignUpView::of(state, row))
-        };
         let command = Command::SignUp(SignUpCommand::Answer { sign_up, answer });
-        match self.change(meta, command, view).await {
+        match self.change(meta, command, SignUpView::replied).await {
             // Another code, or somebody who cancelled, was faster.
             Err(error) if error.code() == RefusalCode::SignUpState.name() => {
                 self.look(move |state| Ok(SignUpView::of(state, state.sign_up(sign_up)?))).await
@@ -311,11 +313,7 @@ pub(crate) async fn confirm(
 )]
 pub(crate) async fn cancel(State(app): State<App>, caller: Caller, Id(id): Id<SignUpId>) -> Answered<SignUpView> {
     own(&app, &caller, id).await?;
-    let view = |state: &domain::State, reply: &Reply| {
-        let Reply::SignUp(id) = reply else { return None };
-        state.sign_up(*id).ok().map(|row| SignUpView::of(state, row))
-    };
-    app.change(caller.meta()?, Command::SignUp(SignUpCommand::Cancel(id)), view).await
+    app.change(caller.meta()?, Command::SignUp(SignUpCommand::Cancel(id)), SignUpView::replied).await
 }
 
 /// Look at a signing

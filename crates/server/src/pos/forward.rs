@@ -28,6 +28,7 @@ use domain::envelope::Time;
 use domain::ids::CardTransactionId;
 use domain::{Actor, Command, Origin, State};
 use engine::{Meta, Request};
+use iso8583::tlv;
 use store::Database;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -49,6 +50,9 @@ const NOT_THERE: &str = "25";
 const APPROVED: &str = "00";
 /// Answers to an advice that acknowledge nothing: at its cut-over, an issuer away, out of order, too late, a wrong MAC.
 const NOT_NOW: [&str; 6] = ["90", "91", "92", "96", "98", "A0"];
+
+/// The tag of an issuer's scripts' results in field 55.
+pub(crate) const SCRIPT_RESULTS: u32 = 0xDF31;
 
 /// How a kind is asked for on the host link: message type, F3, F25.
 pub(crate) const fn shape(kind: CardKind) -> ([u8; 4], &'static str, &'static str) {
@@ -375,10 +379,11 @@ fn without_number(owed: &Owed) -> Fields {
     fields
 }
 
-/// Field 55 with the results of scripts (DF31) and nothing else.
+/// Field 55 with the results of scripts and nothing else.
 fn chip_data(results: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(results.len()).unwrap_or(u8::MAX);
-    [&[0xDF, 0x31, length], results].concat()
+    let mut chip = Vec::new();
+    tlv::put(&mut chip, SCRIPT_RESULTS, results).expect("the books took a hundred bytes at most");
+    chip
 }
 
 /// What is owed.

@@ -8,13 +8,12 @@ use iso8583::tlv::Reader;
 use super::desk::Desk;
 use super::known::{Known, digits};
 use super::{Asked, Decision, Told};
+use crate::pos::forward::SCRIPT_RESULTS;
 use crate::pos::network::CardNetwork;
 
 const REFERENCE: u8 = 37;
 const CHIP: u8 = 55;
 const ORIGINAL: u8 = 61;
-/// Results of the issuer's scripts.
-const RESULTS: u32 = 0xDF31;
 
 impl<N: CardNetwork> Desk<N> {
     pub(super) async fn report_scripts(&self, asked: &Asked<'_>, known: &Known) -> Result<Told, Decision> {
@@ -39,6 +38,6 @@ fn named(asked: &Asked<'_>) -> Option<OriginalRef> {
 
 fn results(asked: &Asked<'_>) -> Option<Vec<u8>> {
     let chip = asked.message.bytes(CHIP).ok()?;
-    let found = Reader::new(chip).map_while(Result::ok).find(|element| element.tag == RESULTS);
+    let found = Reader::new(chip).map_while(Result::ok).find(|element| element.tag == SCRIPT_RESULTS);
     found.map(|element| element.value.to_vec())
 }
