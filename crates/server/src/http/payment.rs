@@ -23,7 +23,7 @@ use super::wait::Wait;
 use super::wire::{Amount, word};
 
 /// Rails that cards travel over.
-const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
+pub(super) const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
 
 /// What pays: Σ amounts = the order's.
 #[derive(Debug, Deserialize, ToSchema)]
