@@ -72,7 +72,7 @@ const MARKET: Setting = setting("market", false, "Qydm, our number at the bank: 
 const SUMMARY: Setting =
     setting("summary_account", false, "SupAcctId, the account that all sub-accounts lie in: digits");
 const ACCOUNT: Setting = setting("account", false, "our own sub-account: letters and digits");
-const MEMBER: Setting = setting("member", false, "ThirdCustId, our own number as a member: letters, digits and `_`");
+const MEMBER: Setting = setting("member", false, "ThirdCustId, our own number as a member: letters, digits, `_` and `-`");
 const HOLDER: Setting =
     setting("name", false, "the name of our own sub-account: up to 40 characters, none of them `&`");
 const SIGN_METHOD: Setting = setting("sign_method", false, "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");
@@ -119,7 +119,7 @@ const FAILED: &str = "failed";
 /// The codes of the sandbox; ERR020 is the bank's.
 const SANDBOX: &str = "ERR020=not_found,ERR101=duplicate,ERR201=user,ERR202=user,ERR203=user,ERR204=user,ERR301=risk,\
      ERR401=bank,ERR501=system";
-/// The values of a return in 6048, up to the last that is needed.
+/// The values of one return in 6048.
 const RETURN_VALUES: usize = 17;
 
 #[derive(Debug)]
@@ -282,10 +282,8 @@ impl PingAn {
         match told.status {
             "0" if told.reason.is_empty() => {
                 let front = short_word(told.front)?;
-                let reference = match told.kind {
-                    OperationKind::Debit => format!("{front}-{}", short_word(told.out)?),
-                    _ => front.to_owned(),
-                };
+                let debit = told.kind == OperationKind::Debit;
+                let reference = if debit { format!("{front}-{}", short_word(told.out)?) } else { front.to_owned() };
                 Some(Answer::Success { reference, clearing_date: day_of(told.date)? })
             }
             "1" => {
@@ -317,7 +315,7 @@ impl PingAn {
 
     fn all_returned(values: &[&str]) -> Option<Vec<Return>> {
         let (count, rows) = values.split_first()?;
-        let count: usize = wire::number(count)?;
+        let count: usize = count.parse().ok()?;
         let listed = rows.get(..count.checked_mul(RETURN_VALUES)?)?;
         listed.chunks_exact(RETURN_VALUES).map(Self::returned).collect()
     }
