@@ -43,8 +43,7 @@ pub(crate) struct Payment {
 pub(crate) enum WireInstrument {
     /// A bank card under a signed agreement (协议支付).
     Card {
-        /// The agreement's number at the network `rail`, over `pingan` the payer's sub-account and member number as
-        /// `SUB-ACCOUNT-MEMBER`; never a card number.
+        /// The agreement's number at the network `rail` (over `pingan`: `SUB-ACCOUNT-MEMBER`); never a card number.
         #[schema(example = "A20260101000017")]
         agreement: Option<String>,
         /// In place of `rail` and `agreement`: the agreement at each network over which the card may pay; the rules of routing choose.
