@@ -32,6 +32,7 @@
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
 //! | [`unionpay_online`] | UnionPay online payment 5.1.0 |
 //! | [`epcc`] | EPCC: agreement pay, payout, refund |
+//! | [`pingan_jzb`] | Ping An Bank's virtual accounts (见证宝) in their public shape |
 //! | [`host_link`] | what goes before each message on the link to a card network |
 //! | [`card_file`] | the card network's daily file |
 //! | `key` | the keys of a channel, in its settings or in the key service |
@@ -39,6 +40,7 @@
 //! | `amount` | amounts with a currency, as text |
 //! | `codes` | codes of a channel with what they say, as a setting |
 //! | `form`, `xml`, `signed_text` | signed forms, XML messages, and a signature behind a text, as they stand on the wire |
+//! | `pingan_wire` | messages with a header of fixed length |
 //! | `settings` | settings, read strictly |
 //! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
 
@@ -54,6 +56,8 @@ pub mod host_link;
 mod key;
 pub mod manifest;
 pub mod message;
+pub mod pingan_jzb;
+mod pingan_wire;
 pub mod registry;
 pub mod routing;
 pub mod sandbox_bank;

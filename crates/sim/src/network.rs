@@ -100,6 +100,7 @@ impl Network {
             date,
             notify_url: None,
             unionpay_secret: String::new(),
+            pingan: bank::PingAnSettings::default(),
             epcc: bank::EpccSettings::default(),
         });
         Self { bank, channels, key, written: BTreeMap::new(), calls: 0 }

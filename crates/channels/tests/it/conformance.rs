@@ -258,7 +258,7 @@ const SERIAL: &str = "2026030500000000000000420000042";
 /// A try that refers to one that succeeded.
 fn tried<'a>(serial: &'a str, operation: &'a Operation) -> Try<'a> {
     static ORIGINAL: LazyLock<Original> =
-        LazyLock::new(|| Original { reference: String::from("472603051000000000018"), requested_at: AT });
+        LazyLock::new(|| Original { reference: String::from("472603051000000000018-1"), requested_at: AT });
     Try { serial, requested_at: AT, operation, original: Some(&ORIGINAL) }
 }
 
@@ -266,7 +266,7 @@ fn tried<'a>(serial: &'a str, operation: &'a Operation) -> Try<'a> {
 fn one_of_each(amount: i64, currency: Currency) -> [Operation; 7] {
     let original = || SERIAL.to_owned();
     [
-        Operation::Debit { agreement: original(), amount, currency },
+        Operation::Debit { agreement: format!("{SERIAL}-1"), amount, currency },
         Operation::Refund { original: original(), amount, currency },
         Operation::Pay { account: sealed("6222020200112233445"), name: sealed("name"), amount, currency, bank: None },
         Operation::FundHold { contract: original(), amount, currency },

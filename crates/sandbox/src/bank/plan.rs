@@ -174,7 +174,7 @@ pub enum PlanError {
         code: String,
     },
     /// A rail that there is not.
-    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay or fund")]
+    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay, fund or pingan")]
     Rail(String),
     /// An outage of no site.
     #[error("the fault plan, [[outage]]: site is 0; the first site is 1")]

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 use super::browser::Browser;
-use super::network;
 use super::open::{Branch, Cast};
 use super::stage::{each, text};
 use super::{Stage, Talk};
+use super::{network, sub_accounts};
 use crate::api::Api;
 use crate::bench::numbers::Numbers;
 
@@ -53,6 +53,8 @@ pub(super) struct Placed {
     pub(super) id: String,
     /// Whether rules chose its network.
     pub(super) routed: bool,
+    /// Whether a sub-account at Ping An was asked to pay.
+    pub(super) by_sub_account: bool,
 }
 
 /// The day's traffic so far.
@@ -150,22 +152,27 @@ async fn place(api: &Api, browser: &Browser, wish: &Wish) -> Result<Placed> {
         api.post(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body).await?.json()?;
         let page = api.get(&format!("/v1/orders/{id}/front-page")).await?;
         browser.visit(&page, !number.is_multiple_of(LEAVES_ONE_IN)).await?;
-        return Ok(Placed { number, kind: wish.kind, id, routed: false });
+        return Ok(Placed { number, kind: wish.kind, id, routed: false, by_sub_account: false });
     }
     let fund = if wish.kind == Kind::Combined { wish.items.first().map_or(0, |(_, rent)| *rent) } else { 0 };
-    let routed = number.is_multiple_of(ROUTED_ONE_IN);
+    let by_sub_account = sub_accounts::pays(number);
+    let routed = !by_sub_account && number.is_multiple_of(ROUTED_ONE_IN);
     let named = || {
         json!({
             "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011",
             "rail": wish.rail, "amount": amount - fund, "credit": false,
         })
     };
-    let card = if routed { network::routed_card(number, amount - fund) } else { named() };
+    let card = match (by_sub_account, routed) {
+        (true, _) => sub_accounts::instrument(number, amount - fund),
+        (false, true) => network::routed_card(number, amount - fund),
+        (false, false) => named(),
+    };
     let mut instruments = vec![card];
     if fund > 0 {
         instruments.push(json!({ "type": "fund", "contract": format!("LEASE{number:08}"), "amount": fund }));
     }
     let body = json!({ "instruments": instruments });
     api.post(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body).await?.json()?;
-    Ok(Placed { number, kind: wish.kind, id, routed })
+    Ok(Placed { number, kind: wish.kind, id, routed, by_sub_account })
 }

@@ -112,7 +112,7 @@ fn configured(config: &Config) -> Result<BTreeSet<Rail>> {
         let set = entry.settings.get("rail").and_then(serde_json::Value::as_str).and_then(Rail::parse);
         // A channel whose settings name no rail carries the one that its manifest names.
         let by_name = || {
-            let carried = [("unionpay", Rail::UnionPay), ("fund", Rail::Fund)];
+            let carried = [("unionpay", Rail::UnionPay), ("fund", Rail::Fund), ("pingan", Rail::PingAn)];
             carried.into_iter().find(|(word, _)| entry.name.contains(word)).map_or(Rail::Epcc, |(_, rail)| rail)
         };
         set.unwrap_or_else(by_name)

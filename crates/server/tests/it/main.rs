@@ -50,6 +50,7 @@ mod outflow;
 mod own_keys;
 mod own_money;
 mod pay_passwords;
+mod pingan;
 mod pos;
 mod receipts;
 mod restart;
