@@ -19,7 +19,8 @@
 //! - What goes wrong with a serial number depends on the seed and the number only, not on time or order. (The n-th
 //!   payment that is returned is the one exception: it counts arrivals.)
 //!
-//! UnionPay online, which has forms and a page for payers, is in [`unionpay`], EPCC with its XML in [`epcc`], over the same books.
+//! UnionPay online, which has forms, is in [`unionpay`], EPCC with its XML in [`epcc`], and the pages for payers that both have in
+//! [`page`], over the same books.
 //!
 //! Everything is in memory and ends with the process.
 
@@ -34,6 +35,7 @@ mod ledger;
 mod names;
 mod notify;
 mod order;
+pub(crate) mod page;
 mod plan;
 mod sign;
 mod site;
@@ -53,6 +55,7 @@ use days::Days;
 use epcc::Epcc;
 use ledger::Ledger;
 use notify::Notifier;
+use page::Pages;
 use site::Sites;
 use stats::Stats;
 use unionpay::UnionPay;
@@ -104,6 +107,7 @@ pub struct Bank {
     notifier: Option<Notifier>,
     unionpay: UnionPay,
     epcc: Epcc,
+    pages: Pages,
     sites: Sites,
 }
 
@@ -125,7 +129,8 @@ impl Bank {
         let (unionpay, epcc) = (UnionPay::new(unionpay_secret), Epcc::new(epcc));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
-        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, epcc, sites: Sites::default() })
+        let (pages, sites) = (Pages::default(), Sites::default());
+        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, epcc, pages, sites })
     }
 
     /// The date that operations are cleared under now.
