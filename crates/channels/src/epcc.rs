@@ -20,7 +20,7 @@
 //! | TrxId | 31 characters: our serial number |
 //! | BatchId | `B`, the date, four digits [doubtful: the hour of the day from 1]; an answer's gives the clearing date |
 //! | SysRtnCd | 00000000: the message was understood. Only then TrxStatus says what became of the transaction |
-//! | TrxStatus | 00 done, 01 refused (BizStsCd says why), 02 and 03 in progress; 04 came back, 05 a page that ended unpaid [both doubtful] |
+//! | TrxStatus | 00 done, 01 refused (BizStsCd says why), 02, 03 in progress; 04 came back, 05 a page ended unpaid [doubtful] |
 //! | reference | `BatchId-TrxId`: the pair by which accounts are reconciled |
 //!
 //! Invariants:
@@ -28,8 +28,8 @@
 //! - A refund and a query name the transaction and when it was asked for, so they find what the request made.
 //! - An answer repeats no word of its question: "not found" counts only after `settle_delay_ms`.
 //!
-//! Signing up (101, 103) is [`agreement`], the daily file [`file`], and with the page for payers all three are [doubtful]: that
-//! the browser posts the signed message as one field of a form, and where to, are settings. What a browser brings back proves nothing.
+//! Signing up (101, 103) is [`agreement`], the daily file [`file`]; with the page for payers all three are [doubtful]: in which
+//! field of a form the browser posts the message, and where to, are settings. What a browser brings back proves nothing.
 //!
 //! Not here: NcrptnSN with DgtlEnvlp: account numbers and names travel readable within TLS, which no member could do.
 
@@ -346,15 +346,16 @@ impl Channel for Epcc {
         let subject = |field, reason| ChannelError::Subject { channel: NAME, field, reason };
         let asked = (types(kind)?.0, false);
         let (time, amount, batch) = (moment(about.requested_at), amount_text(about.amount), batch(about.requested_at));
-        let transaction = [("TrxId", about.serial), ("TrxDtTm", &time), ("TrxAmt", &amount)];
-        let (batch, ours) = ([("BatchId", &*batch)], [("AcctIssrId", &*self.institution), ("AcctId", &self.account)]);
+        let transaction: Group<'_> = ("TrxInf", &[("TrxId", about.serial), ("TrxDtTm", &time), ("TrxAmt", &amount)]);
+        let batch: Group<'_> = ("BatchInf", &[("BatchId", &batch)]);
+        let ours = [("AcctIssrId", &*self.institution), ("AcctId", &self.account)];
         match attempt.operation {
             Operation::Debit { agreement, .. } => {
                 if !message::is_word(agreement) {
                     return Err(subject("agreement", "its number is letters, digits, `_` and `-`"));
                 }
                 let agreement: Group<'_> = ("SgnInf", &[("SgnNo", agreement)]);
-                self.request(&about, asked, &[agreement, ("TrxInf", &transaction), ("PyeeInf", &ours), ("BatchInf", &batch)])
+                self.request(&about, asked, &[agreement, transaction, ("PyeeInf", &ours), batch])
             }
             Operation::Pay { account, name, bank, .. } => {
                 let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
@@ -362,20 +363,18 @@ impl Channel for Epcc {
                 let code = bank.as_ref().map(|bank| ("AcctIssrId", bank.code.as_str()));
                 let payee = [("AcctId", account.expose()), ("AcctNm", name.expose())];
                 let payee: Vec<_> = code.into_iter().chain(payee).collect();
-                let accounts: [Group<'_>; 2] = [("PyerInf", &ours), ("PyeeInf", &payee)];
-                self.request(&about, asked, &[("TrxInf", &transaction), accounts[0], accounts[1], ("BatchInf", &batch)])
+                self.request(&about, asked, &[transaction, ("PyerInf", &ours), ("PyeeInf", &payee), batch])
             }
             Operation::Refund { original, .. } => {
                 let no_original = "a refund names the transaction that it refunds: that must have succeeded first";
                 let before = attempt.original.ok_or_else(|| subject("original", no_original))?;
                 let time = moment(before.requested_at);
                 let original: Group<'_> = ("OriTrxInf", &[("OriTrxId", original), ("OriTrxDtTm", &time)]);
-                self.request(&about, asked, &[("TrxInf", &transaction), original, ("PyerInf", &ours), ("BatchInf", &batch)])
+                self.request(&about, asked, &[transaction, original, ("PyerInf", &ours), batch])
             }
             Operation::FundHold { .. }
             | Operation::FundCapture { .. }
             | Operation::FundRelease { .. }
-            // The payer's browser sends it.
             | Operation::Redirect { .. } => Err(ChannelError::Unsupported { channel: NAME, kind }),
         }
     }

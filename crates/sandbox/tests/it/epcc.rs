@@ -10,13 +10,13 @@ use axum::extract::State;
 use axum::{Router, routing};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sandbox::bank::{EpccKeys, EpccSettings, Rail};
+use sandbox::bank::{Asked, Bank, EpccKeys, EpccSettings, Plan, Rail, SANDBOX_UNIONPAY_SECRET, Settings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::contract::{blocks, fixture};
-use crate::support::{DAY, NEXT_DAY, World};
+use crate::support::{DAY, NEXT_DAY, World, key};
 
 const DEBIT: &str = "2026030500000000000000420000042";
 const PAGE: &str = "2026030500000000000000430000043";
@@ -229,6 +229,48 @@ async fn every_operation_speaks_as_the_fixtures_do() {
     }
     assert_eq!(network.0.bank.day_totals(DAY, Rail::Epcc).in_sum, 500_000);
     assert_eq!(network.0.bank.report().sent_again, 3);
+}
+
+/// For a simulation, which has no runtime.
+#[test]
+fn without_a_socket_both_networks_speak_the_same() {
+    let bank = || {
+        let epcc = EpccSettings { keys: keys(), notify_url: None };
+        let (plan, unionpay_secret) = (Plan::default(), SANDBOX_UNIONPAY_SECRET.to_owned());
+        Bank::new(Settings { plan, seed: 1, key: key(), date: DAY, notify_url: None, unionpay_secret, epcc })
+    };
+    let asked = |bank: &Bank, target: &str, body: &str| {
+        let answered = bank.exchange(&Asked { method: "POST", target, headers: &[], body: body.as_bytes() });
+        (answered.status, String::from_utf8(answered.body).unwrap())
+    };
+    let epcc = bank();
+    let asks = |target: &str, body: &str| asked(&epcc, target, body);
+    for (name, answered) in [("debit", "epcc.202"), ("refund", "epcc.232"), ("pay", "epcc.212")] {
+        let (request, query) = (body(name, ">", 0), body(name, ">", 1));
+        assert_eq!(asks("/", &query), (200, answer(name, "epcc.302", "PS400003")), "{name}");
+        assert_eq!(asks("/", &request), (200, answer(name, answered, "<TrxStatus>00")), "{name}");
+        assert_eq!(asks("/", &request), (200, answer(name, answered, "PS400002")), "{name} again");
+        assert_eq!(asks("/", &query), (200, answer(name, "epcc.302", "<TrxStatus>00")), "{name}");
+    }
+    assert_eq!(asks("/", &asks_for(&DAY.to_string(), 1)).0, 409);
+    assert_eq!((asks("/", "").0, asks("/", &body("redirect", ">", 2)).0), (401, 200));
+
+    // The same number at the other network, and so another bank.
+    let bank = bank();
+    let asks = |target: &str, body: &str| asked(&bank, target, body);
+    let form = |mark: &str, nth: usize| {
+        let block = blocks("unionpay_online/sm3_debit.txt", mark).remove(nth);
+        block.split_once("\n\n").unwrap().1.to_owned()
+    };
+    let (back, query) = ("/gateway/api/backTransReq.do", "/gateway/api/queryTrans.do");
+    assert_eq!(asks(back, &form(">", 0)), (200, form("<", 0)));
+    assert!(asks(back, &form(">", 0)).1.contains("respCode=12"), "a second time is a duplicate");
+    assert!(asks(query, &form(">", 1)).1.contains("origRespCode=00"));
+    assert_eq!((asks(back, "a=1").0, asks(back, "a").0), (401, 400));
+    assert_eq!(bank.lines(DAY), None, "the day is not over");
+    bank.set_clearing_date(NEXT_DAY).unwrap();
+    let line = json!({ "serial": DEBIT, "kind": "debit", "amount": 500_000, "currency": "CNY" });
+    assert_eq!(bank.lines(DAY), Some(vec![line]));
 }
 
 #[tokio::test]
