@@ -7,7 +7,7 @@
 //! ```text
 //!  operation ─ build ─► Request ─► (executor, network) ─► Response ─ parse ─► Answer
 //!  payer     ─ build_redirect ─► Request ─► (the payer's browser)
-//!  unknown   ─ build_query ─► …                                                 Success │ Declined │ NotFound  prove something
+//!  unknown   ─ build_query, build_close ─► …                                    Success │ Declined │ NotFound │ Closed  prove something
 //!  day       ─ build_statement ─► … ─► file ─ statement ─► Verified lines       Pending │ Unknown              ask again
 //!  callback  ─ notify ─► Verified notification
 //! ```
@@ -31,7 +31,7 @@
 //! | [`registry`] | every channel, one line each |
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
 //! | [`unionpay_online`] | UnionPay online payment 5.1.0 |
-//! | [`epcc`] | EPCC: agreement pay, payout, refund |
+//! | [`epcc`] | EPCC: agreement pay, gateway pay, payout, refund |
 //! | [`pingan_jzb`] | Ping An Bank's virtual accounts (见证宝) in their public shape |
 //! | [`host_link`] | what goes before each message on the link to a card network |
 //! | [`card_file`] | the card network's daily file |

@@ -19,8 +19,8 @@
 //! - What goes wrong with a serial number depends on the seed and the number only, not on time or order. (The n-th
 //!   payment that is returned is the one exception: it counts arrivals.)
 //!
-//! UnionPay online, which has forms and a page for payers, is in [`unionpay`], EPCC with its XML in [`epcc`], Ping An's numbered
-//! transactions in [`pingan_jzb`], over the same books.
+//! UnionPay online, which has forms, is in [`unionpay`], EPCC with its XML in [`epcc`], the pages for payers that both have in
+//! [`page`], Ping An's numbered transactions in [`pingan_jzb`], over the same books.
 //!
 //! Everything is in memory and ends with the process.
 
@@ -35,6 +35,7 @@ mod ledger;
 mod names;
 mod notify;
 mod order;
+pub(crate) mod page;
 pub(crate) mod pingan_jzb;
 mod plan;
 mod sign;
@@ -55,6 +56,7 @@ use days::Days;
 use epcc::Epcc;
 use ledger::Ledger;
 use notify::Notifier;
+use page::Pages;
 use pingan_jzb::PingAn;
 use site::Sites;
 use stats::Stats;
@@ -113,6 +115,7 @@ pub struct Bank {
     unionpay: UnionPay,
     epcc: Epcc,
     pingan: PingAn,
+    pages: Pages,
     sites: Sites,
 }
 
@@ -134,19 +137,8 @@ impl Bank {
         let (unionpay, epcc, pingan) = (UnionPay::new(unionpay_secret), Epcc::new(epcc), PingAn::new(pingan));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
-        Arc::new(Self {
-            plan,
-            seed,
-            key,
-            ledger,
-            days,
-            stats,
-            notifier,
-            unionpay,
-            epcc,
-            pingan,
-            sites: Sites::default(),
-        })
+        let (pages, sites) = (Pages::default(), Sites::default());
+        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, epcc, pingan, pages, sites })
     }
 
     /// The date that operations are cleared under now.

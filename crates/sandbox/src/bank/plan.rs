@@ -40,7 +40,7 @@ pub struct Plan {
     pub capture: Rates,
     /// Rates of releases.
     pub release: Rates,
-    /// Rates of payments at UnionPay's page.
+    /// Rates of payments at UnionPay's and EPCC's pages.
     pub redirect: Rates,
     /// Rails whose debits are refused more often than others'.
     pub rail: Vec<RailRates>,

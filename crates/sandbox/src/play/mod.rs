@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  1 open   customers, merchants, agreements
-//!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's page, where some leave · combined (fund + card) ·
+//!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's or EPCC's page, where some leave · combined (fund + card) ·
 //!           earnest money; one of EPCC's sites is down for a while; one in ten from a sub-account at Ping An       day D
 //!  3 cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
 //!  4 money  splits over up to 12 roles · refunds, part, full, after a split

@@ -231,7 +231,7 @@ impl Stage {
 
     /// A payer's browser.
     pub(super) fn browser(&self) -> Browser {
-        Browser::new(self.http.clone(), &self.bank_base)
+        Browser(self.http.clone())
     }
 
     /// Moves the clocks of the platform and the bank to nine o'clock of a day.

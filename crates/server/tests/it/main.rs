@@ -25,6 +25,7 @@ mod command_line;
 mod conversions;
 mod disk;
 mod epcc;
+mod epcc_page;
 mod export;
 mod features;
 mod form;
