@@ -164,7 +164,11 @@ const fn types(kind: OperationKind) -> Option<(&'static str, &'static str)> {
         OperationKind::Debit => Some(("epcc.201.001.01", "epcc.202.001.01")),
         OperationKind::Pay => Some(("epcc.211.001.01", "epcc.212.001.01")),
         OperationKind::Refund => Some(("epcc.231.001.01", "epcc.232.001.01")),
-        OperationKind::FundHold | OperationKind::FundCapture | OperationKind::FundRelease | OperationKind::Redirect => {
+        OperationKind::FundHold
+        | OperationKind::FundCapture
+        | OperationKind::FundRelease
+        | OperationKind::FundBatch
+        | OperationKind::Redirect => {
             None
         }
     }
@@ -375,7 +379,8 @@ impl Channel for Epcc {
             Operation::FundHold { .. }
             | Operation::FundCapture { .. }
             | Operation::FundRelease { .. }
-            | Operation::Redirect { .. } => Err(unsupported()),
+            | Operation::Redirect { .. }
+            | Operation::FundBatch { .. } => Err(unsupported()),
         }
     }
 

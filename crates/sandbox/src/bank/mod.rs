@@ -23,6 +23,7 @@
 //!
 //! Everything is in memory and ends with the process.
 
+mod batch;
 mod body;
 mod clearing;
 mod connection;
@@ -49,6 +50,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use batch::Batches;
 use days::Days;
 use epcc::Epcc;
 use ledger::Ledger;
@@ -57,6 +59,7 @@ use site::Sites;
 use stats::Stats;
 use unionpay::UnionPay;
 
+pub use batch::BatchPlan;
 pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
 pub use direct::{Answered, Asked};
@@ -99,6 +102,7 @@ pub struct Bank {
     seed: u64,
     key: MacKey,
     ledger: Ledger,
+    batches: Batches,
     days: Days,
     stats: Stats,
     notifier: Option<Notifier>,
@@ -124,8 +128,10 @@ impl Bank {
         let Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc } = settings;
         let (unionpay, epcc) = (UnionPay::new(unionpay_secret), Epcc::new(epcc));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
-        let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
-        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, epcc, sites: Sites::default() })
+        let (ledger, batches, days, stats) =
+            (Ledger::default(), Batches::default(), Days::new(date), Stats::default());
+        let sites = Sites::default();
+        Arc::new(Self { plan, seed, key, ledger, batches, days, stats, notifier, unionpay, epcc, sites })
     }
 
     /// The date that operations are cleared under now.
