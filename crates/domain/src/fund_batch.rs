@@ -534,7 +534,8 @@ fn apply_result(state: &mut State, id: FundBatchId, answered: &[RowAnswered]) {
     batch.files = batch.files.saturating_add(1);
     let mut paid = Vec::new();
     for RowAnswered { row, result } in answered {
-        let row = usize::try_from(*row).ok().and_then(|row| batch.rows.get_mut(row)).expect("decide found the row");
+        let at = usize::try_from(*row).unwrap_or(usize::MAX);
+        let row = batch.rows.get_mut(at).expect("decide found the row");
         row.result = Some(result.clone());
         paid.push((row.attempt, result.paid));
     }

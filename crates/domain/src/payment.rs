@@ -351,8 +351,7 @@ fn between(state: &State, leg: &Leg, debit: Subject, credit: Subject) -> Result<
 /// Every leg is in: the final entry. A destination that takes nothing (closed, barred) sends all of it back.
 fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Refusal> {
     let order = &monthly::outside(draft, order, &legs)?;
-    let direct: Vec<Leg> = legs.iter().filter(|leg| leg.instrument.pays_directly() && leg.amount() > 0).cloned().collect();
-    let legs = monthly::carried(legs);
+    let (legs, others): (Vec<Leg>, Vec<Leg>) = legs.into_iter().partition(monthly::is_carried);
     let single = match legs.as_slice() {
         // The centre has paid the landlord all of it.
         [] => {
@@ -373,7 +372,7 @@ fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Re
             let attempt = leg.captured_by.expect("a captured leg has the attempt that captured it");
             useless(draft, order, leg, from, attempt)?;
         }
-        direct.iter().for_each(|leg| monthly::leave(draft, leg));
+        others.iter().filter(|leg| leg.amount() > 0).for_each(|leg| monthly::leave(draft, leg));
         let class = Some(FailureClass::System);
         draft.emit(Event::OrderTryFailed { order: order.id, class, status: OrderStatus::Failed });
         return Ok(());

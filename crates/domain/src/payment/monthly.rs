@@ -43,14 +43,14 @@ pub(super) fn step(order: &Order, card: Option<&Leg>, fund: Option<&Leg>) -> Opt
     }
 }
 
-/// The legs of a try whose money the reserve carries: neither those that pay nothing nor those that pay the landlord directly.
-pub(super) fn carried(legs: impl IntoIterator<Item = Leg>) -> alloc::vec::Vec<Leg> {
-    legs.into_iter().filter(|leg| leg.amount() > 0 && !leg.instrument.pays_directly()).collect()
+/// Whether the reserve carries a leg's money: it pays something, and not to the landlord directly.
+pub(super) fn is_carried(leg: &Leg) -> bool {
+    leg.amount() > 0 && !leg.instrument.pays_directly()
 }
 
 /// Whether the legs of an order's try wait for each other on 2205.
 pub(super) fn is_combined(state: &State, order: &Order, try_number: u8) -> bool {
-    carried(state.legs_of(order, try_number).cloned()).len() > 1
+    state.legs_of(order, try_number).filter(|leg| is_carried(leg)).count() > 1
 }
 
 /// The centre paid: all that was applied for, or what the attempt now says.

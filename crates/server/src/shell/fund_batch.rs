@@ -16,7 +16,7 @@ use channels::{Batch, BatchResult, BatchRow, Channel, ChannelError};
 use domain::attempt::Rail;
 use domain::fund_batch::{FundBatch, FundBatchCommand, FundRow, TakeFundResult};
 use domain::ids::FundBatchId;
-use domain::{Actor, Command, Origin, RefusalCode, Reply, State};
+use domain::{Actor, Command, Origin, RefusalCode, State};
 use engine::{Meta, Request};
 
 use super::clearing::{FetchError, ask};
@@ -111,17 +111,7 @@ pub(crate) async fn take(
     channel: &dyn Channel,
     file: &[u8],
 ) -> Result<u64, FetchError> {
-    let taken = async {
-        let BatchResult { city, number, rows, .. } = channel.batch_result(file)?.into_inner();
-        let command = Command::FundBatch(FundBatchCommand::TakeResult(TakeFundResult { batch, city, number, rows }));
-        let seen = executor.platform.submit(Request { command, meta: meta.clone() }).await?;
-        match seen.result {
-            Ok(Reply::FundBatch(_)) => Ok(seen.position),
-            Ok(_) => Err(super::Unavailable::Stopped.into()),
-            Err(refusal) => Err(FetchError::Refused(refusal)),
-        }
-    };
-    let taken = taken.await;
+    let taken = book(executor, meta, batch, channel, file).await;
     if let Err(error) = &taken
         && is_alarm(error)
     {
@@ -129,6 +119,20 @@ pub(crate) async fn take(
         metrics::counter!("lintel_fund_results_refused_total").increment(1);
     }
     taken
+}
+
+async fn book(
+    executor: &Executor,
+    meta: &Meta,
+    batch: FundBatchId,
+    channel: &dyn Channel,
+    file: &[u8],
+) -> Result<u64, FetchError> {
+    let BatchResult { city, number, rows, .. } = channel.batch_result(file)?.into_inner();
+    let command = Command::FundBatch(FundBatchCommand::TakeResult(TakeFundResult { batch, city, number, rows }));
+    let seen = executor.platform.submit(Request { command, meta: meta.clone() }).await?;
+    seen.result?;
+    Ok(seen.position)
 }
 
 /// Whether a person must look at the file, and not at the platform.
