@@ -168,9 +168,7 @@ const fn types(kind: OperationKind) -> Option<(&'static str, &'static str)> {
         | OperationKind::FundCapture
         | OperationKind::FundRelease
         | OperationKind::FundBatch
-        | OperationKind::Redirect => {
-            None
-        }
+        | OperationKind::Redirect => None,
     }
 }
 

@@ -65,7 +65,9 @@ pub enum ChannelError {
     },
 
     /// No provident-fund centre that pays by monthly batches is behind the channel.
-    #[error("channel {channel} takes no monthly batches; batches go to a provident fund's centre, over a channel of the rail fund")]
+    #[error(
+        "channel {channel} takes no monthly batches; batches go to a provident fund's centre, over a channel of the rail fund"
+    )]
     NoBatch {
         /// The channel.
         channel: &'static str,

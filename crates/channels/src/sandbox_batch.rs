@@ -110,7 +110,10 @@ impl Reader<'_> {
         let (mut result, count, sum) = self.header(header)?;
         for (line, number) in lines {
             let row = self.row(line, result.date).ok_or_else(|| {
-                self.wrong(format!("line {number}"), "it is not D|serial|contract|masked id|period|applied|paid|code|reference")
+                self.wrong(
+                    format!("line {number}"),
+                    "it is not D|serial|contract|masked id|period|applied|paid|code|reference",
+                )
             })?;
             result.rows.push(row);
         }

@@ -31,11 +31,11 @@ use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Headers, Request, Response};
-use crate::{sandbox_batch, sandbox_file};
 use crate::sandbox_wire::{self, Declines, Order, Subject, Wire};
 use crate::settings::Settings;
 use crate::statement::StatementPart;
 use crate::verified::Verified;
+use crate::{sandbox_batch, sandbox_file};
 
 /// The name in the registry.
 pub const NAME: &str = "sandbox_fund";

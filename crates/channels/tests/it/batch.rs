@@ -80,11 +80,14 @@ fn each_kind_of_row_is_read() {
         .map(|row| (row.serial.as_str(), row.contract.as_str(), row.applied, row.result.paid, row.result.class))
         .collect();
     let user = Some(FailureClass::User);
-    assert_eq!(rows, [
-        (SERIALS[0], "LEASE-77", 600_000, 600_000, None),
-        (SERIALS[1], "LEASE-78", 500_000, 200_000, user),
-        (SERIALS[2], "LEASE-79", 400_000, 0, user),
-    ]);
+    assert_eq!(
+        rows,
+        [
+            (SERIALS[0], "LEASE-77", 600_000, 600_000, None),
+            (SERIALS[1], "LEASE-78", 500_000, 200_000, user),
+            (SERIALS[2], "LEASE-79", 400_000, 0, user),
+        ]
+    );
     assert_eq!(result.rows[0].result.reference, format!("F{}", SERIALS[0]));
     assert!(result.rows.iter().all(|row| row.period == "2026-03"));
     assert!(!format!("{result:?}").contains("310***"), "whose fund it is is kept nowhere");

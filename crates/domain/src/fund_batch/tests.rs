@@ -250,10 +250,10 @@ fn a_card_that_does_not_pay_the_shortfall_sends_the_fund_back_to_the_centre() {
     assert_eq!((kit.waiting().rail, kit.waiting().operation.money().0), (Rail::Fund, 3_000));
     kit.answered(success(DAY));
     kit.books(&[]);
-    assert_eq!((kit.status(order), kit.legs(order)), (
-        OrderStatus::Failed,
-        vec![LegStatus::Reversed, LegStatus::Failed]
-    ));
+    assert_eq!(
+        (kit.status(order), kit.legs(order)),
+        (OrderStatus::Failed, vec![LegStatus::Reversed, LegStatus::Failed])
+    );
 }
 
 #[test]
@@ -427,10 +427,7 @@ fn an_order_is_closed_while_its_fund_waits_and_no_batch_takes_it_then() {
     let mut kit = Kit::new();
     let (_, order) = rent(&mut kit, vec![converting(5_000), card(0)]);
     kit.given(Command::CloseOrder(order));
-    assert_eq!((kit.status(order), kit.legs(order)), (
-        OrderStatus::Closed,
-        vec![LegStatus::Failed, LegStatus::Failed]
-    ));
+    assert_eq!((kit.status(order), kit.legs(order)), (OrderStatus::Closed, vec![LegStatus::Failed, LegStatus::Failed]));
     assert!(kit.outbox().is_empty());
     kit.refused(closing(MONTH), RefusalCode::FundBatchEmpty);
 }

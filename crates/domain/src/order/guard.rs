@@ -3,9 +3,9 @@
 use alloc::format;
 
 use super::{Order, OrderStatus};
-use crate::{front_page, fund_batch};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::{front_page, fund_batch};
 
 fn wrong_state(order: &Order, wanted: &str) -> Refusal {
     Refusal::new(RefusalCode::OrderState, "order", format!("{} is {}; {wanted}", order.id, order.status.name()))

@@ -130,7 +130,8 @@ fn read(key: &MacKey, body: &[u8]) -> Result<(String, Batch), &'static str> {
     }
     let mut lines = signed.lines();
     let fields: Vec<&str> = lines.next().unwrap_or_default().split('|').collect();
-    let &["H", "LINTEL-FUND-BATCH-1", "sandbox_fund", city, number, date, CURRENCY, told, sum] = fields.as_slice() else {
+    let &["H", "LINTEL-FUND-BATCH-1", "sandbox_fund", city, number, date, CURRENCY, told, sum] = fields.as_slice()
+    else {
         return Err(HEADER);
     };
     date.parse::<Date>().map_err(|_| HEADER)?;
@@ -192,9 +193,8 @@ impl Bank {
             writeln!(lines, "{}", line(row, &said)).expect("a String takes every text");
         }
         let (city, date) = (&batch.city, self.days.now());
-        let text = format!(
-            "H|LINTEL-FUND-RESULT-1|sandbox_fund|{city}|{number}|{date}|{CURRENCY}|{count}|{sum}\n{lines}"
-        );
+        let text =
+            format!("H|LINTEL-FUND-RESULT-1|sandbox_fund|{city}|{number}|{date}|{CURRENCY}|{count}|{sum}\n{lines}");
         let hash = hex::encode(sm3(text.as_bytes()));
         let tag = hex::encode(self.key.mac().update(b"FUND-RESULT\n").update(text.as_bytes()).finish());
         Some(Ok(format!("{text}T|{count}|{hash}|{tag}\n")))
@@ -218,8 +218,7 @@ fn line(row: &Row, said: &Said) -> String {
     let digits = serial.to_string();
     // Made up, as all of the sandbox's people are.
     let masked = format!("310***********{}", &digits[digits.len() - 4..]);
-    let reference =
-        if said.paid > 0 { reference(Rail::Fund, Some(Verb::Capture), *serial) } else { String::new() };
+    let reference = if said.paid > 0 { reference(Rail::Fund, Some(Verb::Capture), *serial) } else { String::new() };
     format!("D|{serial}|{contract}|{masked}|{period}|{applied}|{}|{}|{reference}", said.paid, said.code)
 }
 

@@ -128,8 +128,7 @@ impl Bank {
         let Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc } = settings;
         let (unionpay, epcc) = (UnionPay::new(unionpay_secret), Epcc::new(epcc));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
-        let (ledger, batches, days, stats) =
-            (Ledger::default(), Batches::default(), Days::new(date), Stats::default());
+        let (ledger, batches, days, stats) = (Ledger::default(), Batches::default(), Days::new(date), Stats::default());
         let sites = Sites::default();
         Arc::new(Self { plan, seed, key, ledger, batches, days, stats, notifier, unionpay, epcc, sites })
     }

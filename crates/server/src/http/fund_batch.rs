@@ -224,11 +224,7 @@ pub(crate) async fn list(
     post, path = "/v1/fund-batches/{id}/fetch", tag = "fund_batch", params(("id" = String, Path, example = "fbt_1")),
     responses((status = OK, body = FundFetchView))
 )]
-pub(crate) async fn fetch(
-    State(app): State<App>,
-    caller: Caller,
-    Id(id): Id<FundBatchId>,
-) -> Answered<FundFetchView> {
+pub(crate) async fn fetch(State(app): State<App>, caller: Caller, Id(id): Id<FundBatchId>) -> Answered<FundFetchView> {
     caller.operator()?;
     let batch = app.look(move |state| state.fund_batch(id).cloned()).await?.view;
     let came = shell::carry(&app.executor, &caller.unkeyed(), &batch).await?;

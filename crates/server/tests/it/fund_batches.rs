@@ -161,9 +161,8 @@ fn a_centre_that_pays_the_landlord_is_a_memo_and_a_wrong_file_is_an_alarm() {
     let server = platform(&centre.addresses[0], "fund_route = \"direct\"");
     let market = Market::open(&server);
     let refused = text(&market.order("T1", 5_000).ok(), "/id");
-    let refused = market
-        .operator
-        .post(&format!("/v1/orders/{refused}/pay"), &json!({"instruments": [fund("L1", 5_000, false)]}));
+    let refused =
+        market.operator.post(&format!("/v1/orders/{refused}/pay"), &json!({"instruments": [fund("L1", 5_000, false)]}));
     assert_eq!(refused.error().1, "instrument_not_allowed");
     let order_of = pays(&market, "T2", &json!([fund("L2", 3_000, true), card(2_000)]));
     let closed = market.operator.post("/v1/fund-batches", &json!({"period": "2026-03"})).ok();
@@ -212,7 +211,8 @@ fn a_route_that_no_channel_carries_and_a_batch_without_a_centre_are_told_what_to
     let server = Server::start();
     let market = Market::open(&server);
     let order = text(&market.order("T1", 5_000).ok(), "/id");
-    let pay = market.operator.post(&format!("/v1/orders/{order}/pay"), &json!({"instruments": [fund("L1", 5_000, false)]}));
+    let pay =
+        market.operator.post(&format!("/v1/orders/{order}/pay"), &json!({"instruments": [fund("L1", 5_000, false)]}));
     assert_eq!(pay.error().1, "channel_unknown");
     assert_eq!(market.operator.post("/v1/fund-batches", &json!({"period": "2026-03"})).error().1, "channel_unknown");
     assert_eq!(market.operator.get("/v1/fund-batches/fbt_1").error().1, "fund_batch_unknown");

@@ -41,23 +41,61 @@ const RAILS: [Rail; 3] = [Rail::Epcc, Rail::UnionPay, Rail::Fund];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Order { merchant: Index, rent: Minor, deposit: Minor, tries: u8, agreement: bool },
-    Pay { order: Index, how: u8 },
-    Answer { attempt: Index, how: u8 },
-    Late { attempt: Index },
-    Close { order: Index },
+    Order {
+        merchant: Index,
+        rent: Minor,
+        deposit: Minor,
+        tries: u8,
+        agreement: bool,
+    },
+    Pay {
+        order: Index,
+        how: u8,
+    },
+    Answer {
+        attempt: Index,
+        how: u8,
+    },
+    Late {
+        attempt: Index,
+    },
+    Close {
+        order: Index,
+    },
     /// A batch of the month is closed.
     Batch,
     /// A result file of a batch, a word a row in turn.
-    Result { batch: Index, says: [u8; 4] },
-    HandOut { order: Index },
+    Result {
+        batch: Index,
+        says: [u8; 4],
+    },
+    HandOut {
+        order: Index,
+    },
     Later,
-    Split { order: Index, permille: Minor, receivers: usize },
-    Refund { order: Index, permille: Minor, return_fee: bool },
-    Clear { rail: Index, skip: usize },
+    Split {
+        order: Index,
+        permille: Minor,
+        receivers: usize,
+    },
+    Refund {
+        order: Index,
+        permille: Minor,
+        return_fee: bool,
+    },
+    Clear {
+        rail: Index,
+        skip: usize,
+    },
     NextDay,
-    Settle { merchant: Index },
-    Bar { merchant: Index, in_barred: bool, out_barred: bool },
+    Settle {
+        merchant: Index,
+    },
+    Bar {
+        merchant: Index,
+        in_barred: bool,
+        out_barred: bool,
+    },
     Restore,
 }
 
