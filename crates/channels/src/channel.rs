@@ -9,6 +9,7 @@ use domain::money::{Currency, Minor};
 use domain::sealed::Sealed;
 
 use crate::answer::{Answer, Notification, Return};
+use crate::batch::{Batch, BatchResult, FundCentre};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind};
 use crate::message::{Headers, Request, Response};
@@ -129,6 +130,37 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// [`ChannelError::Signature`], or [`ChannelError::Format`] naming the line; [`ChannelError::NoStatement`], as here.
     fn statement(&self, _file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
         Err(ChannelError::NoStatement { channel: self.manifest().name })
+    }
+
+    /// The provident-fund centre (公积金中心) behind the channel that pays by monthly batches; none, as here, where there is no such.
+    fn fund_centre(&self) -> Option<&FundCentre> {
+        None
+    }
+
+    /// The request that hands a month's instruction to the centre. The same batch gives the same bytes, and handed in twice it is done
+    /// once: it may be sent again while [`Channel::build_batch_result`] is answered that the centre does not have it.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoBatch`], as here; [`ChannelError::Subject`], [`ChannelError::Key`].
+    fn build_batch(&self, _batch: &Batch<'_>) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoBatch { channel: self.manifest().name })
+    }
+
+    /// The request for the result file of a batch, by its number. Status 200 brings the file for [`Channel::batch_result`]; 404 says that
+    /// the centre does not have the batch, 409 that it has not paid yet.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoBatch`], as here; [`ChannelError::Nonce`], [`ChannelError::Subject`], [`ChannelError::Key`].
+    fn build_batch_result(&self, _number: &str, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoBatch { channel: self.manifest().name })
+    }
+
+    /// A result file, its signature, hash, count and sum checked.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoBatch`], as here; [`ChannelError::Signature`], or [`ChannelError::Format`] naming the line.
+    fn batch_result(&self, _file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
+        Err(ChannelError::NoBatch { channel: self.manifest().name })
     }
 
     /// The request that has a code sent to the phone of whoever signs an agreement (签约).

@@ -375,7 +375,8 @@ impl Channel for Epcc {
             Operation::FundHold { .. }
             | Operation::FundCapture { .. }
             | Operation::FundRelease { .. }
-            | Operation::Redirect { .. } => Err(ChannelError::Unsupported { channel: NAME, kind }),
+            | Operation::Redirect { .. }
+            | Operation::FundBatch { .. } => Err(ChannelError::Unsupported { channel: NAME, kind }),
         }
     }
 

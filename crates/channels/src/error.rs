@@ -64,6 +64,15 @@ pub enum ChannelError {
         channel: &'static str,
     },
 
+    /// No provident-fund centre that pays by monthly batches is behind the channel.
+    #[error(
+        "channel {channel} takes no monthly batches; batches go to a provident fund's centre, over a channel of the rail fund"
+    )]
+    NoBatch {
+        /// The channel.
+        channel: &'static str,
+    },
+
     /// The channel signs no agreements over this interface.
     #[error(
         "channel {channel} signs no agreements over this interface; have them signed where the channel says, and name their numbers"
@@ -158,6 +167,7 @@ impl ChannelError {
             Self::Nonce(_) => "channel_nonce",
             Self::Subject { .. } => "channel_subject",
             Self::NoStatement { .. } => "channel_no_statement",
+            Self::NoBatch { .. } => "channel_no_batch",
             Self::NoSignUp { .. } => "channel_no_sign_up",
             Self::Opening { .. } => "channel_opening",
             Self::Key { .. } => "channel_key",
@@ -182,6 +192,7 @@ impl ChannelError {
             | Self::Nonce(_)
             | Self::Subject { .. }
             | Self::NoStatement { .. }
+            | Self::NoBatch { .. }
             | Self::NoSignUp { .. }
             | Self::Config { .. }
             | Self::Unregistered { .. }

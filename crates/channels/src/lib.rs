@@ -10,6 +10,7 @@
 //!  unknown   ─ build_query, build_close ─► …                                    Success │ Declined │ NotFound │ Closed  prove something
 //!  day       ─ build_statement ─► … ─► file ─ statement ─► Verified lines       Pending │ Unknown              ask again
 //!  callback  ─ notify ─► Verified notification
+//!  month     ─ build_batch ─► …; build_batch_result ─► … ─► file ─ batch_result ─► Verified rows
 //! ```
 //!
 //! How a channel is added: `docs/adding-a-channel.md`.
@@ -28,6 +29,7 @@
 //! | [`message`] | requests and responses |
 //! | [`answer`] | what a response proves; notifications and returns |
 //! | [`statement`] | the clearing file: lines, sums, parts |
+//! | [`batch`] | a fund's monthly batch: instruction and result file |
 //! | [`registry`] | every channel, one line each |
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
 //! | [`unionpay_online`] | UnionPay online payment 5.1.0 |
@@ -43,9 +45,11 @@
 //! | `pingan_wire` | messages with a header of fixed length |
 //! | `settings` | settings, read strictly |
 //! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
+//! | `sandbox_batch` | the files of the sandbox fund's monthly batch |
 
 mod amount;
 pub mod answer;
+pub mod batch;
 pub mod card_file;
 pub mod channel;
 mod codes;
@@ -61,6 +65,7 @@ mod pingan_wire;
 pub mod registry;
 pub mod routing;
 pub mod sandbox_bank;
+mod sandbox_batch;
 mod sandbox_file;
 pub mod sandbox_fund;
 mod sandbox_wire;
@@ -74,6 +79,7 @@ pub mod verified;
 mod xml;
 
 pub use answer::{Answer, Notification, Notified, Return};
+pub use batch::{Batch, BatchResult, BatchRow, FundCentre};
 pub use channel::{About, Channel, Open, Original, Try};
 pub use error::ChannelError;
 pub use manifest::{Manifest, OperationKind, Setting, Supported};

@@ -21,14 +21,24 @@ pub enum OperationKind {
     FundCapture,
     /// [`Operation::FundRelease`].
     FundRelease,
+    /// [`Operation::FundBatch`]: no request of its own carries it, so no manifest names it.
+    FundBatch,
     /// [`Operation::Redirect`].
     Redirect,
 }
 
 impl OperationKind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Debit, Self::Refund, Self::Pay, Self::FundHold, Self::FundCapture, Self::FundRelease, Self::Redirect];
+    pub const ALL: [Self; 8] = [
+        Self::Debit,
+        Self::Refund,
+        Self::Pay,
+        Self::FundHold,
+        Self::FundCapture,
+        Self::FundRelease,
+        Self::FundBatch,
+        Self::Redirect,
+    ];
 
     /// The kind of an operation.
     #[must_use]
@@ -40,6 +50,7 @@ impl OperationKind {
             Operation::FundHold { .. } => Self::FundHold,
             Operation::FundCapture { .. } => Self::FundCapture,
             Operation::FundRelease { .. } => Self::FundRelease,
+            Operation::FundBatch { .. } => Self::FundBatch,
             Operation::Redirect { .. } => Self::Redirect,
         }
     }
@@ -54,6 +65,7 @@ impl OperationKind {
             Self::FundHold => "hold",
             Self::FundCapture => "capture",
             Self::FundRelease => "release",
+            Self::FundBatch => "batch",
             Self::Redirect => "redirect",
         }
     }

@@ -68,6 +68,8 @@ pub(crate) enum What {
     Operation { serial: String, kind: OperationKind, amount: Minor, currency: Currency, query: bool },
     /// A clearing file, which carries its own signature.
     Statement,
+    /// A month's batch handed in, or its result file, which carries its own signature.
+    Batch,
     /// An agreement to be signed: its serial number, and whether this brings the code.
     SignUp { serial: String, confirms: bool },
     /// The payments that came back on a date.

@@ -72,7 +72,8 @@ const MARKET: Setting = setting("market", false, "Qydm, our number at the bank: 
 const SUMMARY: Setting =
     setting("summary_account", false, "SupAcctId, the account that all sub-accounts lie in: digits");
 const ACCOUNT: Setting = setting("account", false, "our own sub-account: letters and digits");
-const MEMBER: Setting = setting("member", false, "ThirdCustId, our own number as a member: letters, digits, `_` and `-`");
+const MEMBER: Setting =
+    setting("member", false, "ThirdCustId, our own number as a member: letters, digits, `_` and `-`");
 const HOLDER: Setting =
     setting("name", false, "the name of our own sub-account: up to 40 characters, none of them `&`");
 const SIGN_METHOD: Setting = setting("sign_method", false, "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");

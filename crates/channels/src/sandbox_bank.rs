@@ -116,7 +116,8 @@ impl Channel for SandboxBank {
             Operation::FundHold { .. }
             | Operation::FundCapture { .. }
             | Operation::FundRelease { .. }
-            | Operation::Redirect { .. } => Err(ChannelError::Unsupported { channel: NAME, kind }),
+            | Operation::Redirect { .. }
+            | Operation::FundBatch { .. } => Err(ChannelError::Unsupported { channel: NAME, kind }),
         }
     }
 

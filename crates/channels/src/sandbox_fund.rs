@@ -11,32 +11,49 @@
 //! |---|---|---|
 //! | hold | `/fund/v1/hold` | `contract` |
 //! | capture, release | `/fund/v1/capture`, `/fund/v1/release` | `original`: the hold's serial number |
-//! | refund | `/fund/v1/refund` | `original`: the capture's serial number |
+//! | refund | `/fund/v1/refund` | `original`: the capture's serial number, or that of a row of a batch |
+//!
+//! A month's batch is a file to `/fund/v1/batch`; its result is fetched from `/fund/v1/batch-result`. Which city the centre is of and to
+//! whom it pays are settings: real centres differ in both, and in the layout of the files.
 
 use std::sync::Arc;
 
 use ark::keys::KeyUse;
 use domain::attempt::{FailureClass, Operation, Rail};
 use domain::calendar::Date;
+use domain::fund_batch::FundRoute;
 use domain::money::Currency;
 use serde_json::Value;
 
 use crate::answer::{Answer, Notification};
+use crate::batch::{Batch, BatchResult, FundCentre};
 use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
-use crate::message::{Headers, Request, Response};
-use crate::sandbox_file;
+use crate::message::{self, Headers, Request, Response};
 use crate::sandbox_wire::{self, Declines, Order, Subject, Wire};
 use crate::settings::Settings;
 use crate::statement::StatementPart;
 use crate::verified::Verified;
+use crate::{sandbox_batch, sandbox_file};
 
 /// The name in the registry.
 pub const NAME: &str = "sandbox_fund";
 
 /// The settings.
-pub const SETTINGS: &[Setting] = &[sandbox_wire::INSTITUTION, sandbox_wire::KEY];
+pub const SETTINGS: &[Setting] = &[sandbox_wire::INSTITUTION, sandbox_wire::KEY, CITY, FUND_ROUTE];
+
+const CITY: Setting = Setting {
+    name: "city",
+    secret: false,
+    doc: "the city of the centre, as its files name it: 1 to 32 letters, digits, `_` or `-`; 310000 (Shanghai) unless set",
+};
+const FUND_ROUTE: Setting = Setting {
+    name: "fund_route",
+    secret: false,
+    doc: "to whom the centre pays a month's batch: `reserve` (to us, the usual) or `direct` (to the landlord: a memo here)",
+};
+const CITY_LENGTH_MAX: usize = 32;
 
 const OPERATIONS: &[Supported] = &[
     Supported { kind: OperationKind::FundHold, idempotent: true, amount_max: 10_000_000 },
@@ -61,6 +78,7 @@ const DECLINES: Declines = &[
 struct SandboxFund {
     manifest: Manifest,
     wire: Wire,
+    centre: FundCentre,
 }
 
 pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
@@ -85,7 +103,19 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         sign_ups: false,
         settings: SETTINGS,
     };
-    Ok(Arc::new(SandboxFund { manifest, wire }))
+    let city = settings.fitting_or(&CITY, "310000", |text| text.len() <= CITY_LENGTH_MAX && message::is_word(text))?;
+    let centre = FundCentre { city, route: route(&settings)? };
+    Ok(Arc::new(SandboxFund { manifest, wire, centre }))
+}
+
+fn route(settings: &Settings<'_>) -> Result<FundRoute, ChannelError> {
+    let name = settings.text_or(&FUND_ROUTE, FundRoute::Reserve.name())?;
+    if name == "custody" {
+        let reason = "'custody' needs a bank's register of virtual accounts behind 9101 and 9201, and no channel keeps one yet; use \
+                      'reserve', or 'direct' where the centre pays the landlord itself";
+        return Err(settings.refused(&FUND_ROUTE, reason));
+    }
+    FundRoute::ALL.into_iter().find(|route| route.name() == name).ok_or_else(|| settings.wrong(&FUND_ROUTE))
 }
 
 impl Channel for SandboxFund {
@@ -102,9 +132,10 @@ impl Channel for SandboxFund {
             Operation::FundCapture { original, .. }
             | Operation::FundRelease { original, .. }
             | Operation::Refund { original, .. } => Subject::Original { original },
-            Operation::Debit { .. } | Operation::Pay { .. } | Operation::Redirect { .. } => {
-                return Err(ChannelError::Unsupported { channel: NAME, kind });
-            }
+            Operation::Debit { .. }
+            | Operation::Pay { .. }
+            | Operation::Redirect { .. }
+            | Operation::FundBatch { .. } => return Err(ChannelError::Unsupported { channel: NAME, kind }),
         };
         let order = Order { serial, rail: self.wire.rail.name(), subject, amount, currency };
         self.wire.order(kind, &order)
@@ -125,6 +156,22 @@ impl Channel for SandboxFund {
 
     fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
         sandbox_file::read(&self.wire, file)
+    }
+
+    fn fund_centre(&self) -> Option<&FundCentre> {
+        Some(&self.centre)
+    }
+
+    fn build_batch(&self, batch: &Batch<'_>) -> Result<Request, ChannelError> {
+        self.wire.batch(batch)
+    }
+
+    fn build_batch_result(&self, number: &str, nonce: &str) -> Result<Request, ChannelError> {
+        self.wire.batch_result(number, nonce)
+    }
+
+    fn batch_result(&self, file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
+        sandbox_batch::read(&self.wire, file)
     }
 
     fn notify(&self, headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

@@ -333,7 +333,8 @@ impl Channel for UnionPayOnline {
             | Operation::FundCapture { .. }
             | Operation::FundRelease { .. }
             // The payer's browser sends it.
-            | Operation::Redirect { .. } => return Err(ChannelError::Unsupported { channel: NAME, kind }),
+            | Operation::Redirect { .. }
+            | Operation::FundBatch { .. } => return Err(ChannelError::Unsupported { channel: NAME, kind }),
         };
         self.request("backTransReq.do", form, &about, false)
     }
@@ -380,8 +381,10 @@ const fn types(kind: OperationKind) -> (&'static str, &'static str) {
     match kind {
         OperationKind::Debit | OperationKind::Redirect => ("01", "01"),
         OperationKind::Refund => ("04", "00"),
-        OperationKind::Pay | OperationKind::FundHold | OperationKind::FundCapture | OperationKind::FundRelease => {
-            ("00", "00")
-        }
+        OperationKind::Pay
+        | OperationKind::FundHold
+        | OperationKind::FundCapture
+        | OperationKind::FundRelease
+        | OperationKind::FundBatch => ("00", "00"),
     }
 }

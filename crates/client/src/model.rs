@@ -67,6 +67,12 @@ pub enum Instrument {
         contract: String,
         /// Minor units.
         amount: Minor,
+        /// The month of the rent, as `2026-03`, where the centre pays by its monthly batch.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        period: Option<String>,
+        /// Whether the card beside it pays what the centre does not.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        shortfall_by_card: bool,
     },
     /// The channel's own page (网关支付).
     Redirect {

@@ -21,6 +21,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::fund_batch::FundRoute;
 use crate::ids::{AdvanceId, AttemptId, LegId, PayoutId, RefundId, TopUpId};
 use crate::money::{Currency, Minor};
 use crate::payout::Bank;
@@ -32,6 +33,8 @@ use crate::{advance, clearing, front_page, outflow, payment, payout, rates, refu
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;
+/// What a monthly batch carries waits for it, however long that takes: a hundred years.
+const BATCH_WITHIN_MS: i64 = 36_500 * 86_400_000;
 
 /// The way money travels, which gives the clearing account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -191,6 +194,26 @@ pub enum Operation {
         #[n(3)]
         return_url: Option<String>,
     },
+    /// Have the centre pay by its monthly batch: no request of its own carries it, see [`fund_batch`](crate::fund_batch). Once the
+    /// centre has paid in part, the amount is what it paid.
+    #[n(7)]
+    FundBatch {
+        /// The lease's number at the centre; a token of class C1.
+        #[n(0)]
+        contract: String,
+        /// The month, `2026-03`.
+        #[n(1)]
+        period: String,
+        /// To whom the centre pays.
+        #[n(2)]
+        route: FundRoute,
+        /// Minor units.
+        #[n(3)]
+        amount: Minor,
+        /// Its currency.
+        #[n(4)]
+        currency: Currency,
+    },
 }
 
 impl Operation {
@@ -204,7 +227,8 @@ impl Operation {
             | Self::FundRelease { amount, currency, .. }
             | Self::Refund { amount, currency, .. }
             | Self::Pay { amount, currency, .. }
-            | Self::Redirect { amount, currency, .. } => (*amount, *currency),
+            | Self::Redirect { amount, currency, .. }
+            | Self::FundBatch { amount, currency, .. } => (*amount, *currency),
         }
     }
 
@@ -213,6 +237,8 @@ impl Operation {
     pub const fn send_before(&self, now: Time) -> Time {
         match self {
             Self::Redirect { expires_at, .. } => *expires_at,
+            // It waits for its batch, however long that takes.
+            Self::FundBatch { .. } => now.plus_ms(BATCH_WITHIN_MS),
             Self::Debit { .. }
             | Self::FundHold { .. }
             | Self::FundCapture { .. }
@@ -229,7 +255,11 @@ impl Operation {
             Self::FundCapture { original, .. } | Self::FundRelease { original, .. } | Self::Refund { original, .. } => {
                 Some(original)
             }
-            Self::Debit { .. } | Self::FundHold { .. } | Self::Pay { .. } | Self::Redirect { .. } => None,
+            Self::Debit { .. }
+            | Self::FundHold { .. }
+            | Self::Pay { .. }
+            | Self::Redirect { .. }
+            | Self::FundBatch { .. } => None,
         }
     }
 }

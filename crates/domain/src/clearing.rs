@@ -29,6 +29,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::fund_batch::FundRoute;
 use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::{ClearedOrder, OrderStatus};
@@ -94,7 +95,10 @@ impl LineKind {
             Operation::Debit { .. } | Operation::FundCapture { .. } | Operation::Redirect { .. } => Some(Self::Debit),
             Operation::Refund { .. } => Some(Self::Refund),
             Operation::Pay { .. } => Some(Self::Pay),
-            Operation::FundHold { .. } | Operation::FundRelease { .. } => None,
+            Operation::FundBatch { route: FundRoute::Reserve, .. } => Some(Self::Debit),
+            Operation::FundHold { .. }
+            | Operation::FundRelease { .. }
+            | Operation::FundBatch { route: FundRoute::Direct, .. } => None,
         }
     }
 }
@@ -414,7 +418,8 @@ pub(crate) fn clear_orders(draft: &mut Draft<'_>, orders: &[OrderId]) -> Result<
         if order.status != OrderStatus::Success || order.due.is_some() {
             continue;
         }
-        let dates: Option<Vec<Date>> = draft.state.legs_of(order, order.tries).map(|leg| leg.cleared).collect();
+        let legs = draft.state.legs_of(order, order.tries).filter(|leg| leg.amount() > 0);
+        let dates: Option<Vec<Date>> = legs.map(|leg| leg.cleared).collect();
         if let Some(latest) = dates.and_then(|dates| dates.into_iter().max()) {
             let due = draft.state.calendar.plus_working_days(latest, SETTLE_AFTER)?;
             cleared.push(ClearedOrder { order: *id, due });

@@ -29,6 +29,7 @@ use crate::customer::{self, Customer};
 use crate::draft::Draft;
 use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
 use crate::front_page;
+use crate::fund_batch::{self, FundBatchCommand};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
     AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, ChargebackId, ClearingId, CustomerId,
@@ -250,6 +251,8 @@ pub enum Command {
     SiteWeight(SiteWeightCommand),
     /// Bound, stop or resume what leaves by a channel.
     Outflow(OutflowCommand),
+    /// Close a monthly batch of a provident fund, or take its result.
+    FundBatch(FundBatchCommand),
     /// Set parameters of terminals.
     SetParameters(SetParameters),
     /// Ask for a top-up.
@@ -425,6 +428,9 @@ pub enum Reply {
     /// What leaves by a channel.
     #[n(241)]
     Outflow(#[n(0)] crate::ids::OutflowId),
+    /// A monthly batch of a provident fund.
+    #[n(242)]
+    FundBatch(#[n(0)] crate::ids::FundBatchId),
     /// A version of a set of terminals' parameters.
     #[n(214)]
     ParameterSet(#[n(0)] crate::ids::ParameterSetId),
@@ -542,6 +548,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),
         Command::Outflow(command) => outflow::decide(draft, command),
+        Command::FundBatch(command) => fund_batch::decide(draft, command),
         Command::SetParameters(command) => terminal_parameter::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),

@@ -24,6 +24,7 @@ use crate::chargeback::ChargebackEvent;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
 use crate::freeze::{Freeze, FreezeChange};
+use crate::fund_batch::FundBatchEvent;
 use crate::hold::{self, Hold};
 use crate::ids::{
     AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId, VoucherId,
@@ -461,6 +462,9 @@ pub enum Event {
     /// What may leave by a channel changed.
     #[n(246)]
     Outflow(#[n(0)] OutflowEvent),
+    /// A monthly batch of a provident-fund centre went on.
+    #[n(250)]
+    FundBatch(#[n(0)] FundBatchEvent),
     /// Parameters of terminals changed.
     #[n(225)]
     Parameter(#[n(0)] ParameterEvent),

@@ -164,6 +164,8 @@ ids! {
     SiteWeightsId = "swt";
     /// What leaves by a channel in a currency.
     OutflowId = "ofl";
+    /// A monthly batch of a provident-fund centre (公积金月度批次).
+    FundBatchId = "fbt";
     /// A version of a set of terminals' parameters (终端参数).
     ParameterSetId = "pst";
     /// A version of a plan of card fees.

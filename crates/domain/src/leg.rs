@@ -15,6 +15,7 @@ use minicbor::{Decode, Encode};
 
 use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
+use crate::fund_batch::{FundRoute, Monthly};
 use crate::ids::{AttemptId, LegId, OrderId, VoucherId};
 use crate::money::{Currency, Minor};
 use crate::order::Order;
@@ -64,6 +65,10 @@ pub enum Instrument {
         /// Whether the centre holds money first; one that cannot pays at once, before the card.
         #[n(2)]
         holds: bool,
+        /// Where the centre pays by its monthly batch: then it holds nothing.
+        #[n(3)]
+        #[cbor(default)]
+        monthly: Option<Monthly>,
     },
     /// The payer pays at the channel's own page, with what it takes there (网关支付).
     #[n(2)]
@@ -98,6 +103,28 @@ impl Instrument {
         match self {
             Self::Card { amount, .. } | Self::Fund { amount, .. } | Self::Redirect { amount, .. } => *amount,
         }
+    }
+
+    /// Sets what it pays; 0 for nothing.
+    pub(crate) const fn set_amount(&mut self, pays: Minor) {
+        match self {
+            Self::Card { amount, .. } | Self::Fund { amount, .. } | Self::Redirect { amount, .. } => *amount = pays,
+        }
+    }
+
+    /// How a fund pays by its centre's monthly batch, if it does.
+    #[must_use]
+    pub const fn monthly(&self) -> Option<&Monthly> {
+        match self {
+            Self::Fund { monthly, .. } => monthly.as_ref(),
+            Self::Card { .. } | Self::Redirect { .. } => None,
+        }
+    }
+
+    /// Whether its money goes to the landlord and never comes here.
+    #[must_use]
+    pub fn pays_directly(&self) -> bool {
+        self.monthly().is_some_and(|monthly| monthly.route == FundRoute::Direct)
     }
 
     /// The way its money comes.
@@ -150,7 +177,7 @@ pub enum LegStatus {
     /// The centre holds the money.
     #[n(2)]
     Held,
-    /// The money is ours to pass on.
+    /// The money is ours to pass on; of a fund that pays the landlord directly: the landlord has it.
     #[n(3)]
     Captured,
     /// It did not come.
@@ -265,7 +292,11 @@ impl Leg {
 
     /// What of it can still go back: neither refunded nor charged back.
     #[must_use]
-    pub const fn refundable(&self) -> Minor {
+    pub fn refundable(&self) -> Minor {
+        // What the landlord was paid directly is not here to be given back.
+        if self.instrument.pays_directly() {
+            return 0;
+        }
         self.amount().saturating_sub(self.refunded).saturating_sub(self.charged_back)
     }
 

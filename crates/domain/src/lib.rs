@@ -45,6 +45,7 @@ pub mod event;
 pub mod exchange_rate;
 pub mod freeze;
 pub mod front_page;
+pub mod fund_batch;
 pub mod hold;
 pub mod ids;
 pub mod index;

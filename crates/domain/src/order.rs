@@ -13,7 +13,7 @@
 //!
 //! An order is never unknown; its legs are. While one is, the order takes no other attempt.
 //!
-//! Invariants: amount = Σ items = fee + net. Σ of a merchant's unsettled shares is what its orders put on its 2202. A share
+//! Invariants: amount = Σ items = fee + net + outside. Σ of a merchant's unsettled shares is what its orders put on its 2202. A share
 //! falls below zero when a refund took more from the merchant than the order had brought it (the fee was kept); such a
 //! share is due at once, so that a settlement never promises money that is gone.
 
@@ -40,7 +40,7 @@ use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::Dimensions;
-use crate::{front_page, payment};
+use crate::{front_page, fund_batch, payment};
 
 mod guard;
 mod share;
@@ -182,7 +182,7 @@ pub struct Order {
     /// The institution's fee.
     #[n(8)]
     pub fee: Minor,
-    /// What reaches the destination: amount − fee.
+    /// What reaches the destination: amount − outside − fee.
     #[n(9)]
     pub net: Minor,
     /// The merchant's 2202, or an agreement account.
@@ -250,6 +250,10 @@ pub struct Order {
     #[n(30)]
     #[cbor(default)]
     pub closing: bool,
+    /// What a provident-fund centre paid the merchant directly: it is in no voucher here.
+    #[n(31)]
+    #[cbor(default)]
+    pub outside: Minor,
 }
 
 impl Leaves for Order {
@@ -268,7 +272,13 @@ impl Order {
     /// What a refund may still give back.
     #[must_use]
     pub const fn refundable(&self) -> Minor {
-        self.amount.saturating_sub(self.refunded).saturating_sub(self.charged_back)
+        self.carried().saturating_sub(self.refunded).saturating_sub(self.charged_back)
+    }
+
+    /// What of it the institution carries: all but what a centre pays the merchant directly.
+    #[must_use]
+    pub const fn carried(&self) -> Minor {
+        self.amount.saturating_sub(self.outside)
     }
 
     /// What a merchant has of it, settled or not.
@@ -401,6 +411,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         voucher: None,
         charged_back: 0,
         closing: false,
+        outside: 0,
     }));
     if instruments.is_empty() { Ok(Reply::Order(id)) } else { payment::decide_pay(draft, id, instruments) }
 }
@@ -448,7 +459,7 @@ fn agreement_account(state: &State, id: AccountId) -> Result<AccountId, Refusal>
 }
 
 /// Closes an order that nobody will pay: at once, or, where a payer may be at a channel's page, once the channel has said
-/// that nobody paid.
+/// that nobody paid. A fund that waits for its monthly batch waits no more.
 ///
 /// # Errors
 /// `order_unknown`, `order_state` for a final order, one that is being closed, or one with another leg open at a channel.
@@ -458,6 +469,7 @@ pub fn decide_close(draft: &mut Draft<'_>, id: OrderId) -> Result<Reply, Refusal
         Close::Asked => {
             draft.emit(Event::OrderClosing(id));
             front_page::withdraw(draft, id)?;
+            fund_batch::withdraw(draft, id)?;
         }
     }
     Ok(Reply::Order(id))
@@ -474,13 +486,13 @@ impl State {
     }
 }
 
-pub(crate) fn apply_succeeded(state: &mut State, id: OrderId, voucher: VoucherId) {
+pub(crate) fn apply_succeeded(state: &mut State, id: OrderId, voucher: Option<VoucherId>) {
     let now = state.now;
     change(state, id, |order| {
         order.status = OrderStatus::Success;
         order.trying = false;
         order.ended_at = Some(now);
-        order.voucher = Some(voucher);
+        order.voucher = voucher;
         let (merchant, account, amount) = (order.merchant, order.destination, order.net);
         order.shares = vec![Share { merchant, account, amount, settled: false }];
     });

@@ -266,7 +266,8 @@ pub const fn leaving(operation: &Operation) -> Option<(Minor, Currency)> {
         | Operation::FundHold { .. }
         | Operation::FundCapture { .. }
         | Operation::FundRelease { .. }
-        | Operation::Redirect { .. } => None,
+        | Operation::Redirect { .. }
+        | Operation::FundBatch { .. } => None,
     }
 }
 

@@ -16,7 +16,7 @@
 //! cannot give back stays on 2205 and its leg needs a person; the order fails for good. Money that no order can use (a
 //! late success, a second one, a destination that takes nothing) goes to 2243 and back to its source as a refund.
 //!
-//! Not here: CONVERT mode, where a shortfall of the fund is asked of the card.
+//! A fund that pays by its centre's monthly batch comes first, and the card may be asked for its shortfall (CONVERT): [`monthly`].
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -28,6 +28,7 @@ use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
+use crate::fund_batch::FundBatchEvent;
 use crate::ids::{AttemptId, LegId, OrderId};
 use crate::leg::{Instrument, Leg, LegStatus};
 use crate::money::{add, positive};
@@ -35,9 +36,10 @@ use crate::order::{ItemKind, Order, OrderStatus, can_pay, name_fits, refuse_bloc
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
-use crate::{clearing, front_page, refund, sign_up};
+use crate::{clearing, front_page, fund_batch, refund, sign_up};
 
 mod cascade;
+mod monthly;
 #[cfg(test)]
 mod tests;
 
@@ -49,7 +51,7 @@ const MASK_DIGITS: usize = 10;
 /// What counts of a leg when the next step is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stand {
-    /// The try has no such leg.
+    /// The try has no such leg, or it pays nothing.
     Absent,
     /// To be asked for.
     New,
@@ -65,7 +67,7 @@ enum Stand {
 
 impl Stand {
     fn of(leg: Option<&Leg>) -> Self {
-        let Some(leg) = leg else { return Self::Absent };
+        let Some(leg) = leg.filter(|leg| leg.amount() > 0) else { return Self::Absent };
         if leg.open.is_some() {
             return Self::Waiting;
         }
@@ -168,9 +170,13 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
             instruments.len()
         ));
     }
+    let converts = instruments.iter().any(|it| it.monthly().is_some_and(|monthly| monthly.converts));
     let mut sum = 0;
     for instrument in instruments {
-        sum = add(sum, positive(instrument.amount(), "instruments")?, "instruments")?;
+        // A card of 0 stands by for the shortfall of a fund.
+        let stands_by = instrument.amount() == 0 && converts && !instrument.is_fund() && !instrument.is_redirect();
+        let pays = if stands_by { 0 } else { positive(instrument.amount(), "instruments")? };
+        sum = add(sum, pays, "instruments")?;
         match instrument {
             Instrument::Card { agreement, mask, rail, credit, .. } => {
                 cascade::check(instrument)?;
@@ -189,8 +195,11 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
                     return refuse(String::from("a credit card may not pay a house price; use a debit card"));
                 }
             }
-            Instrument::Fund { contract, amount, .. } => {
+            Instrument::Fund { contract, amount, holds, monthly } => {
                 name_fits(contract, "contract")?;
+                if let Some(monthly) = monthly {
+                    fund_batch::check_instrument(order, (contract, *holds, monthly), instruments)?;
+                }
                 let rent = order.sum_of(ItemKind::Rent);
                 if *amount > rent {
                     return refuse(format!("the fund may pay rent items only: {rent} at most, not {amount}"));
@@ -248,13 +257,16 @@ fn drive(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal> {
             return Ok(());
         }
         let (card, fund) = legs_of_try(draft.state, &order);
-        match (next(Stand::of(card.as_ref()), Stand::of(fund.as_ref())), card, fund) {
+        let step = monthly::step(&order, card.as_ref(), fund.as_ref());
+        let step = step.unwrap_or_else(|| next(Stand::of(card.as_ref()), Stand::of(fund.as_ref())));
+        match (step, card, fund) {
             (Next::AskFund, _, Some(fund)) => ask(draft, &fund),
             (Next::AskCard, Some(card), _) => ask(draft, &card),
             (Next::DropCard, Some(card), _) => move_leg(draft, &card, LegStatus::Failed, |_| {}),
             (Next::CaptureFund, _, Some(fund)) => capture(draft, &fund),
             (Next::ReleaseFund, _, Some(fund)) => release(draft, &fund),
             (Next::UndoCard, Some(card), _) => undo_card(draft, &order, &card)?,
+            (Next::ReverseFund, _, Some(fund)) if fund.instrument.pays_directly() => monthly::leave(draft, &fund),
             (Next::ReverseFund, _, Some(fund)) => give_back(draft, &fund),
             (Next::Finish, card, fund) => return finish(draft, &order, card.into_iter().chain(fund).collect()),
             (Next::Fail, card, fund) => {
@@ -299,6 +311,9 @@ fn ask(draft: &mut Draft<'_>, leg: &Leg) {
     let (amount, currency) = (leg.amount(), leg.currency);
     let operation = match leg.instrument.clone() {
         Instrument::Card { agreement, .. } => Operation::Debit { agreement, amount, currency },
+        Instrument::Fund { contract, monthly: Some(monthly), .. } => {
+            Operation::FundBatch { contract, period: monthly.period, route: monthly.route, amount, currency }
+        }
         Instrument::Fund { contract, holds: true, .. } => Operation::FundHold { contract, amount, currency },
         Instrument::Fund { contract, holds: false, .. } => Operation::Debit { agreement: contract, amount, currency },
         Instrument::Redirect { return_url, .. } => {
@@ -346,7 +361,14 @@ fn between(state: &State, leg: &Leg, debit: Subject, credit: Subject) -> Result<
 
 /// Every leg is in: the final entry. A destination that takes nothing (closed, barred) sends all of it back.
 fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Refusal> {
+    let order = &monthly::outside(draft, order, &legs)?;
+    let (legs, others): (Vec<Leg>, Vec<Leg>) = legs.into_iter().partition(monthly::is_carried);
     let single = match legs.as_slice() {
+        // The centre has paid the landlord all of it.
+        [] => {
+            draft.emit(Event::FundBatch(FundBatchEvent::OrderPaid(order.id)));
+            return clearing::clear_orders(draft, &[order.id]);
+        }
         [leg] => Some(leg),
         _ => None,
     };
@@ -361,6 +383,7 @@ fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Re
             let attempt = leg.captured_by.expect("a captured leg has the attempt that captured it");
             useless(draft, order, leg, from, attempt)?;
         }
+        others.iter().filter(|leg| leg.amount() > 0).for_each(|leg| monthly::leave(draft, leg));
         let class = Some(FailureClass::System);
         draft.emit(Event::OrderTryFailed { order: order.id, class, status: OrderStatus::Failed });
         return Ok(());
@@ -371,8 +394,8 @@ fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Re
 
 /// Dr where the money waits / Cr the destination, Cr 2291 · OWN Dr 1291 / Cr 5001. Lines of zero are left out.
 fn paid_entries(state: &State, order: &Order, from: Subject) -> Result<Vec<Entry>, Refusal> {
-    let Order { amount, net, fee, currency, destination, .. } = *order;
-    let mut entries = vec![Entry::debit(state.institution(from, currency)?, amount, currency)];
+    let Order { net, fee, currency, destination, .. } = *order;
+    let mut entries = vec![Entry::debit(state.institution(from, currency)?, order.carried(), currency)];
     if net > 0 {
         entries.push(Entry::credit(destination, net, currency));
     }
@@ -432,7 +455,8 @@ pub(crate) fn answered(draft: &mut Draft<'_>, id: LegId, attempt: &Attempt, outc
                 | Operation::FundCapture { .. }
                 | Operation::FundRelease { .. }
                 | Operation::Pay { .. }
-                | Operation::Redirect { .. } => LegStatus::Unknown,
+                | Operation::Redirect { .. }
+                | Operation::FundBatch { .. } => LegStatus::Unknown,
             };
             move_leg(draft, &leg, status, |_| {});
             return Ok(());
@@ -456,14 +480,14 @@ fn succeeded(
                 leg.captured_by = Some(id);
                 leg.clearing_date = Some(clearing_date);
             });
-            let combined = draft.state.legs_of(order, leg.try_number).count() > 1;
-            if combined {
+            if monthly::is_combined(draft.state, order, leg.try_number) {
                 let rail = leg.instrument.rail();
                 let entries = between(draft.state, leg, rail.subject(), Subject::PaymentInProgress)?;
                 let dimensions = order.dimensions(Some(rail), Some(clearing_date));
                 draft.post(leg.business(), EventCode::LegCaptured, entries, dimensions)?;
             }
         }
+        Operation::FundBatch { .. } => monthly::captured(draft, order, leg, attempt, clearing_date)?,
         Operation::FundHold { .. } => move_leg(draft, leg, LegStatus::Held, |leg| {
             leg.open = None;
             leg.held_by = Some(id);
@@ -515,6 +539,7 @@ fn not_done(
         Operation::Debit { .. } | Operation::FundHold { .. } | Operation::FundCapture { .. } => {
             move_leg(draft, leg, LegStatus::Failed, failed);
         }
+        Operation::FundBatch { .. } => monthly::refused(draft, order, leg, class),
         Operation::FundRelease { .. } => move_leg(draft, leg, LegStatus::Failed, |leg| {
             leg.open = None;
             leg.needs_person = true;
@@ -549,6 +574,10 @@ fn succeeded_late(
             let leg = Leg { clearing_date: Some(clearing_date), ..leg.clone() };
             useless(draft, order, &leg, leg.instrument.rail().subject(), attempt.id)
         }
+        Operation::FundBatch { .. } => match monthly::late(draft, leg, attempt, clearing_date) {
+            Some(leg) => useless(draft, order, &leg, leg.instrument.rail().subject(), attempt.id),
+            None => Ok(()),
+        },
         Operation::FundHold { .. } => {
             release(draft, &Leg { held_by: Some(attempt.id), ..leg.clone() });
             Ok(())

@@ -11,7 +11,7 @@ use minicbor::{Decode, Encode};
 
 use crate::attempt::FailureClass;
 use crate::calendar::Date;
-use crate::leg::LegStatus;
+use crate::leg::{Leg, LegStatus};
 use crate::order::{Order, OrderStatus};
 use crate::state::State;
 
@@ -132,7 +132,9 @@ fn is_lost(order: &Order) -> bool {
 /// Its channel has not said since an earlier day.
 fn is_unknown(state: &State, order: &Order, today: Date) -> bool {
     let before = order.tried_at.is_some_and(|time| Date::in_shanghai(time) < today);
-    order.trying && before && state.legs_of(order, order.tries).any(|leg| leg.status == LegStatus::Unknown)
+    // A fund that pays by the month is not late because it is not the same day's.
+    let late = |leg: &Leg| leg.status == LegStatus::Unknown && leg.instrument.monthly().is_none();
+    order.trying && before && state.legs_of(order, order.tries).any(late)
 }
 
 /// Whether the first try of an order that it did not pay counts against the platform; one under way does not count yet.

@@ -221,6 +221,9 @@ codes! {
     260 ParametersUnknown "parameters_unknown" "No set of terminals' parameters has this id or name.";
     261 ParametersOther "parameters_other" "The terminal took other parameters than those in force; it downloads them again.";
     300 OutflowState "outflow_state" "What leaves by the channel is stopped, or is not.";
+    305 FundBatchUnknown "fund_batch_unknown" "No monthly batch of a provident fund has this id.";
+    306 FundBatchEmpty "fund_batch_empty" "No payment by a provident fund waits for the batch of this month.";
+    307 FundResultRejected "fund_result_rejected" "The centre's result file contradicts itself, its batch or an earlier file; nothing of it is booked.";
     262 PublicKeyMissing "public_key_missing" "The terminal has no public key that a key could be issued to.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }

@@ -342,6 +342,8 @@ state! {
         site_weights: crate::site_weight::SiteWeights,
         /// What leaves by channels, a row a channel and currency.
         outflows: crate::outflow::Outflow,
+        /// Monthly batches of provident-fund centres.
+        fund_batches: crate::fund_batch::FundBatch,
         /// Versions of sets of terminals' parameters.
         parameter_sets: crate::terminal_parameter::ParameterSet,
         /// Versions of plans of card fees.

@@ -13,6 +13,8 @@
 //!                                  its order is being closed: QUERY asks the channel to end the page ─ "closed" ─► report not found
 //!  whatever it does, once a notification or a file settled the attempt ─────────────────────────────────────► done
 //! ```
+//! What a fund's monthly batch carries has no flight: see [`domain::fund_batch`].
+//!
 //! A redirect is never sent from here: the payer's browser does that, and the journal says that it may have. Its notification is
 //! the usual end; the queries are for the one that is lost, and for the payer who never pays.
 //!
@@ -40,6 +42,7 @@ use crate::site::Errand;
 pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
     let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
     attempts.filter(|attempt| match attempt.status {
+        AttemptStatus::Requested | AttemptStatus::Unknown if is_batched(attempt) => false,
         AttemptStatus::Requested => true,
         AttemptStatus::Unknown => is_redirect(attempt),
         AttemptStatus::Settled(_) | AttemptStatus::Waiting => false,
@@ -49,7 +52,22 @@ pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
 const fn is_redirect(attempt: &Attempt) -> bool {
     match attempt.operation {
         Operation::Redirect { .. } => true,
-        Operation::Debit { .. }
+        Operation::FundBatch { .. }
+        | Operation::Debit { .. }
+        | Operation::FundHold { .. }
+        | Operation::FundCapture { .. }
+        | Operation::FundRelease { .. }
+        | Operation::Refund { .. }
+        | Operation::Pay { .. } => false,
+    }
+}
+
+/// Whether a monthly batch carries it: no request of its own does, and its answer is a row of the batch's result file.
+const fn is_batched(attempt: &Attempt) -> bool {
+    match attempt.operation {
+        Operation::FundBatch { .. } => true,
+        Operation::Redirect { .. }
+        | Operation::Debit { .. }
         | Operation::FundHold { .. }
         | Operation::FundCapture { .. }
         | Operation::FundRelease { .. }
@@ -190,6 +208,7 @@ impl Flight {
         patience: Patience,
     ) -> Self {
         let (phase, reported_unknown) = match &attempt.status {
+            AttemptStatus::Requested | AttemptStatus::Unknown if is_batched(&attempt) => (Phase::Done, true),
             AttemptStatus::Requested if is_redirect(&attempt) => (Phase::Page, false),
             AttemptStatus::Unknown if is_redirect(&attempt) => (Phase::Pause, true),
             AttemptStatus::Requested if attempt.epoch == epoch => (Phase::Send, false),
@@ -307,7 +326,8 @@ impl Flight {
                 | Operation::FundCapture { .. }
                 | Operation::FundRelease { .. }
                 | Operation::Refund { .. }
-                | Operation::Redirect { .. } => fields::BANK_ACCOUNT_NAME,
+                | Operation::Redirect { .. }
+                | Operation::FundBatch { .. } => fields::BANK_ACCOUNT_NAME,
             };
             fields::open(&self.vault, field, sealed)
         };

@@ -43,7 +43,7 @@ use crate::shell::projector::{self, Message};
 use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::webhook::Webhooks;
-use crate::shell::{Clock, Input, Platform, key_service, lease, merger, rewrapper};
+use crate::shell::{Clock, Input, Platform, fund_batch, key_service, lease, merger, rewrapper};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -143,9 +143,10 @@ pub(crate) fn run_until(
     of_threads(ended, projected).and(served)
 }
 
-/// Has the executor carry out what the last run left, and what comes.
+/// Has the executor carry out what the last run left, and what comes; batches beside it.
 fn carry_out(executor: Executor, left: Vec<Told>, way: &UnboundedSender<Told>, comes: UnboundedReceiver<Told>) {
     left.into_iter().for_each(|told| drop(way.send(told)));
+    tokio::spawn(fund_batch::run(executor.clone()));
     tokio::spawn(executor.run(comes));
 }
 

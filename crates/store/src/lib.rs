@@ -43,6 +43,7 @@ pub mod db;
 pub mod error;
 pub mod exchange_rate;
 pub mod freeze;
+pub mod fund_batch;
 pub mod hold;
 pub mod key;
 pub mod key_filter;

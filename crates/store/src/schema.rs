@@ -83,6 +83,7 @@ const FILES: &[File] = files![
     "0060_api_key.sql",
     "0061_pay_password.sql",
     "0062_outflow.sql",
+    "0063_fund_batch.sql",
 ];
 
 /// What a migration cannot say in SQL.

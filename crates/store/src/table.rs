@@ -66,7 +66,7 @@ keys! {
     OperatorId ApprovalId TemplateId SuspenseId
     AgreementPaymentId ExchangeRateId ConversionId
     ReserveLineId ReserveBalanceId OwnTransferId ArrearsId ChargebackId AdvanceId AdvancePolicyId
-    SiteWeightsId ParameterSetId OutflowId
+    SiteWeightsId ParameterSetId OutflowId FundBatchId
     CardFeePlanId CardCostId AcquiringId TerminalId CardTransactionId BatchCloseId CardClearingId
 }
 

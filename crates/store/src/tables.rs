@@ -24,6 +24,7 @@ use domain::conversion::Conversion;
 use domain::customer::Customer;
 use domain::exchange_rate::ExchangeRate;
 use domain::freeze::Freeze;
+use domain::fund_batch::FundBatch;
 use domain::hold::Hold;
 use domain::leg::Leg;
 use domain::limit::{AccountLimit, CustomerUse, LimitPolicy};
@@ -157,6 +158,7 @@ tables! {
     voucher_templates: VoucherTemplate,
     site_weights: SiteWeights,
     outflows: Outflow,
+    fund_batches: FundBatch,
     parameter_sets: ParameterSet,
     suspense_items: SuspenseItem,
     agreement_payments: AgreementPayment,

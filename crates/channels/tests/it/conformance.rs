@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use channels::registry::CHANNELS;
 use channels::{Channel, ChannelError, Headers, OperationKind, Original, Request, Response, Try};
 use domain::attempt::Operation;
+use domain::fund_batch::FundRoute;
 use domain::money::Currency;
 
 use crate::fixture::{self, AT, Ask, Case, Fixture, sealed};
@@ -283,7 +284,7 @@ fn tried<'a>(serial: &'a str, operation: &'a Operation) -> Try<'a> {
 }
 
 /// In the order of [`OperationKind::ALL`].
-fn one_of_each(amount: i64, currency: Currency) -> [Operation; 7] {
+fn one_of_each(amount: i64, currency: Currency) -> [Operation; 8] {
     let original = || SERIAL.to_owned();
     [
         Operation::Debit { agreement: format!("{SERIAL}-1"), amount, currency },
@@ -292,6 +293,13 @@ fn one_of_each(amount: i64, currency: Currency) -> [Operation; 7] {
         Operation::FundHold { contract: original(), amount, currency },
         Operation::FundCapture { original: original(), amount, currency },
         Operation::FundRelease { original: original(), amount, currency },
+        Operation::FundBatch {
+            contract: original(),
+            period: String::from("2026-03"),
+            route: FundRoute::Reserve,
+            amount,
+            currency,
+        },
         Operation::Redirect { amount, currency, expires_at: AT.plus_ms(900_000), return_url: None },
     ]
 }
@@ -306,7 +314,8 @@ fn request(channel: &dyn Channel, operation: &Operation) -> Result<Request, Chan
         | Operation::Pay { .. }
         | Operation::FundHold { .. }
         | Operation::FundCapture { .. }
-        | Operation::FundRelease { .. } => channel.build(&attempt, &fixture::open),
+        | Operation::FundRelease { .. }
+        | Operation::FundBatch { .. } => channel.build(&attempt, &fixture::open),
     }
 }
 

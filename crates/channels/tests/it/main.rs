@@ -1,8 +1,9 @@
 //! The conformance suite: the same golden fixtures and the same tampering for every channel in the registry.
 //!
 //! `fixtures/channels/CHANNEL/*.txt` are conversations, written down as bytes and judged line by line;
-//! `fixtures/channels/CHANNEL/*.clr` are clearing files. Their signatures were not made by this crate.
+//! `fixtures/channels/CHANNEL/*.clr` are clearing files, `*.fbt` the files of a fund's monthly batch. Their signatures were not made by this crate.
 
+mod batch;
 mod clearing;
 mod conformance;
 mod epcc;

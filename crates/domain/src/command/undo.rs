@@ -66,6 +66,7 @@ impl Command {
             | Self::Limit(_)
             | Self::SiteWeight(_)
             | Self::Outflow(_)
+            | Self::FundBatch(_)
             | Self::SetParameters(_)
             | Self::TopUp(_)
             | Self::Transfer(_)

@@ -3,9 +3,9 @@
 use alloc::format;
 
 use super::{Order, OrderStatus};
-use crate::front_page;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::{front_page, fund_batch};
 
 fn wrong_state(order: &Order, wanted: &str) -> Refusal {
     Refusal::new(RefusalCode::OrderState, "order", format!("{} is {}; {wanted}", order.id, order.status.name()))
@@ -44,7 +44,7 @@ fn being_closed(order: &Order) -> Refusal {
 pub(super) enum Close {
     /// Nothing is open at a channel.
     Now,
-    /// A payer may be at a channel's page: the channel has the last word.
+    /// A payer may be at a channel's page: the channel has the last word. What waits for a batch is taken back at once.
     Asked,
 }
 
@@ -54,6 +54,7 @@ pub(super) fn can_close(state: &State, order: &Order) -> Result<Close, Refusal> 
     match order.status {
         OrderStatus::Created | OrderStatus::Paying if order.closing => Err(being_closed(order)),
         OrderStatus::Created | OrderStatus::Paying if front_page::open_page(state, order).is_some() => Ok(Close::Asked),
+        OrderStatus::Created | OrderStatus::Paying if fund_batch::waiting(state, order).is_some() => Ok(Close::Asked),
         OrderStatus::Created | OrderStatus::Paying => is_quiet(state, order).map(|()| Close::Now),
         OrderStatus::Success | OrderStatus::Failed | OrderStatus::Closed => {
             Err(wrong_state(order, "only a created or paying order can be closed"))

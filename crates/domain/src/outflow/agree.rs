@@ -79,7 +79,8 @@ pub fn agree(state: &State, attempt: &Attempt) -> Result<(), Disagreement> {
         | Operation::FundHold { .. }
         | Operation::FundCapture { .. }
         | Operation::FundRelease { .. }
-        | Operation::Redirect { .. } => return Ok(()),
+        | Operation::Redirect { .. }
+        | Operation::FundBatch { .. } => return Ok(()),
     };
     let wanted = Wanted { id: attempt.id, amount, currency, to };
     match attempt.purpose {

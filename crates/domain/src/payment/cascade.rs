@@ -48,7 +48,8 @@ pub(super) fn check(instrument: &Instrument) -> Result<(), Refusal> {
 
 /// Tries the next network of the route, if there is one and the failure was definite and not the payer's; false if there is not.
 pub(super) fn cascades(draft: &mut Draft<'_>, order: &Order, legs: &[Leg]) -> bool {
-    if order.closing || legs.iter().any(|leg| leg.needs_person) {
+    // A month's batch is not asked again for another network's sake.
+    if order.closing || legs.iter().any(|leg| leg.needs_person || leg.instrument.monthly().is_some()) {
         return false;
     }
     let mut moved = false;

@@ -151,7 +151,8 @@ fn key_of(state: &State, attempt: &Attempt) -> Option<RateKey> {
         Operation::Pay { bank, .. } => {
             (Direction::Out, bank.as_ref().and_then(|bank| short(&bank.code)).unwrap_or_default())
         }
-        Operation::FundCapture { .. } | Operation::FundRelease { .. } => return None,
+        // A month's batch is answered by its file: it is no try whose answer is late.
+        Operation::FundCapture { .. } | Operation::FundRelease { .. } | Operation::FundBatch { .. } => return None,
     };
     let (date, rail) = (Date::in_shanghai(attempt.requested_at), attempt.rail);
     Some(RateKey { date, direction, rail, product: product(state, attempt.purpose), bank })

@@ -60,7 +60,7 @@ pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<
 
 /// round(fee × refunded with fee so far / paid) − returned before.
 fn fee_to_return(order: &Order, amount: Minor) -> Result<Minor, Refusal> {
-    let so_far = proportion(order.fee, order.refunded_with_fee.saturating_add(amount), order.amount)?;
+    let so_far = proportion(order.fee, order.refunded_with_fee.saturating_add(amount), order.carried())?;
     Ok((so_far - order.fee_returned).max(0))
 }
 

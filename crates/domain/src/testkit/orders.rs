@@ -33,12 +33,12 @@ pub(crate) fn card(amount: Minor) -> Instrument {
 
 /// Provident fund at a centre that holds first.
 pub(crate) fn fund(amount: Minor) -> Instrument {
-    Instrument::Fund { contract: String::from("lease-1"), amount, holds: true }
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: true, monthly: None }
 }
 
 /// Provident fund at a centre that pays at once.
 pub(crate) fn fund_at_once(amount: Minor) -> Instrument {
-    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false }
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly: None }
 }
 
 /// UnionPay's page.

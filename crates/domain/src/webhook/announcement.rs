@@ -19,6 +19,7 @@ use crate::calendar::Date;
 use crate::card_transaction::{CardKind, CardTransactionEvent};
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::fund_batch::FundBatchEvent;
 use crate::ids::{
     AccountId, CardTransactionId, MerchantId, OrderId, PayoutId, RefundId, SettlementId, TerminalId, TopUpId,
     TransferId, WebhookId,
@@ -268,6 +269,8 @@ pub(crate) fn announce(state: &mut State, event: &Event) {
 /// What of an event concerns which merchant: of most, nothing.
 fn of(state: &State, event: &Event) -> Option<(To, WebhookKind, Announced)> {
     if let Event::OrderSucceeded { order, .. } = event {
+        of_order(state, *order, WebhookKind::OrderPaid)
+    } else if let Event::FundBatch(FundBatchEvent::OrderPaid(order)) = event {
         of_order(state, *order, WebhookKind::OrderPaid)
     } else if let Event::OrderTryFailed { order, status: OrderStatus::Failed, .. } = event {
         of_order(state, *order, WebhookKind::OrderFailed)

@@ -7,6 +7,7 @@ use ark::provider::KeyKind;
 use channels::{Headers, Request, Response};
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, SEND_WITHIN_MS};
 use domain::calendar::Date;
+use domain::fund_batch::FundRoute;
 use domain::money::Currency;
 use domain::outflow::Disagreement;
 use node::executor::{Call, Step};
@@ -123,6 +124,16 @@ fn a_page_is_sent_by_nobody_here_and_asked_about_once_the_payer_has_it() {
         assert_eq!(shown(&handed_out.step()), "wait 100", "the payer has just got there");
         let Step::Send(query) = handed_out.step() else { panic!("a query comes next") };
         assert!(query.path.ends_with("/queryTrans.do"), "{}", query.path);
+    }
+}
+
+#[test]
+fn what_a_monthly_batch_carries_is_neither_sent_nor_asked_about() {
+    let (contract, period, route) = (String::from("L1"), String::from("2026-03"), FundRoute::Reserve);
+    let operation = Operation::FundBatch { contract, period, route, amount: 500_000, currency: Currency::Cny };
+    for (status, epoch) in [(AttemptStatus::Requested, EPOCH), (AttemptStatus::Unknown, EPOCH + 1)] {
+        let batched = Attempt { operation: operation.clone(), rail: domain::attempt::Rail::Fund, ..attempt(status) };
+        assert_eq!(Pilot::new(batched, scripted(), epoch).fly(""), "done");
     }
 }
 

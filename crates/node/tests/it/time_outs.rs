@@ -19,7 +19,8 @@ fn attempt(fixture: &Fixture, subject: &Subject) -> Option<Attempt> {
         | Operation::Refund { .. }
         | Operation::FundHold { .. }
         | Operation::FundCapture { .. }
-        | Operation::FundRelease { .. } => AttemptStatus::Requested,
+        | Operation::FundRelease { .. }
+        | Operation::FundBatch { .. } => AttemptStatus::Requested,
     };
     let attempt = Attempt {
         id: attempt_of_serial(&subject.serial).unwrap(),

@@ -5,6 +5,7 @@
 //! | `POST /bank/v1/debit`, `refund`, `pay`; `/fund/v1/hold`, `capture`, `release`, `refund` | an operation |
 //! | `POST /bank/v1/query`, `/fund/v1/query` | what became of a serial number |
 //! | `GET /bank/v1/clearing?date=&rail=&part=`, `/fund/v1/clearing…` | one part of a clearing file |
+//! | `POST /fund/v1/batch`, `GET /fund/v1/batch-result?number=` | a month's batch and its result: [`super::batch`] |
 //! | `GET /bank/v1/returns?date=&rail=` | the payments that came back on a date |
 //! | `POST /gateway/…` | UnionPay online: [`super::unionpay::http`] |
 //! | `POST /` | EPCC: [`super::epcc::http`] |
@@ -43,6 +44,7 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .route("/sandbox/clock", post(clock))
         .route("/sandbox/return", post(return_payments))
         .route("/sandbox/site", post(set_site))
+        .merge(super::batch::routes())
         .merge(super::unionpay::http::routes())
         .merge(super::epcc::http::routes())
         .merge(super::pingan_jzb::http::routes())
@@ -51,7 +53,7 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
 }
 
 /// A request that is not carried out, with the response that says so.
-struct Refused(Box<Response>);
+pub(crate) struct Refused(Box<Response>);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -66,14 +68,14 @@ impl From<Response> for Refused {
 }
 
 /// A request of the platform whose signature was checked.
-struct Signed<'r> {
+pub(crate) struct Signed<'r> {
     bank: &'r Bank,
-    house: House,
+    pub(crate) house: House,
     nonce: &'r str,
 }
 
 impl<'r> Signed<'r> {
-    fn check(
+    pub(crate) fn check(
         bank: &'r Bank,
         house: &str,
         request: (&Method, &Uri, &'r HeaderMap),
@@ -90,7 +92,7 @@ impl<'r> Signed<'r> {
         Ok(Self { bank, house, nonce })
     }
 
-    fn answer(&self, status: StatusCode, body: &impl Serialize) -> Response {
+    pub(crate) fn answer(&self, status: StatusCode, body: &impl Serialize) -> Response {
         let body = serde_json::to_vec(body).expect("texts and whole numbers always have a JSON form");
         let signature = sign::answer(&self.bank.key, status.as_u16(), self.nonce, &body);
         let mut response = Response::new(Body::from(body));
@@ -103,13 +105,13 @@ impl<'r> Signed<'r> {
         response
     }
 
-    fn malformed(&self, message: &str) -> Refused {
+    pub(crate) fn malformed(&self, message: &str) -> Refused {
         count(&self.bank.stats.malformed);
         self.answer(StatusCode::BAD_REQUEST, &Problem { code: MALFORMED, message }).into()
     }
 }
 
-fn not_found() -> Refused {
+pub(crate) fn not_found() -> Refused {
     StatusCode::NOT_FOUND.into_response().into()
 }
 

@@ -24,6 +24,7 @@
 //!
 //! Everything is in memory and ends with the process.
 
+mod batch;
 mod body;
 mod clearing;
 mod connection;
@@ -52,6 +53,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use batch::Batches;
 use days::Days;
 use epcc::Epcc;
 use ledger::Ledger;
@@ -62,6 +64,7 @@ use site::Sites;
 use stats::Stats;
 use unionpay::UnionPay;
 
+pub use batch::BatchPlan;
 pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
 pub use direct::{Answered, Asked};
@@ -109,6 +112,7 @@ pub struct Bank {
     seed: u64,
     key: MacKey,
     ledger: Ledger,
+    batches: Batches,
     days: Days,
     stats: Stats,
     notifier: Option<Notifier>,
@@ -136,9 +140,9 @@ impl Bank {
         let Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc, pingan } = settings;
         let (unionpay, epcc, pingan) = (UnionPay::new(unionpay_secret), Epcc::new(epcc), PingAn::new(pingan));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
-        let (ledger, days, stats) = (Ledger::default(), Days::new(date), Stats::default());
+        let (ledger, batches, days, stats) = (Ledger::default(), Batches::default(), Days::new(date), Stats::default());
         let (pages, sites) = (Pages::default(), Sites::default());
-        Arc::new(Self { plan, seed, key, ledger, days, stats, notifier, unionpay, epcc, pingan, pages, sites })
+        Arc::new(Self { plan, seed, key, ledger, batches, days, stats, notifier, unionpay, epcc, pingan, pages, sites })
     }
 
     /// The date that operations are cleared under now.

@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 
+use super::batch::BatchPlan;
 use super::names::{Rail, Serial, Verb};
 
 /// The plan of `--faults default`.
@@ -42,6 +43,8 @@ pub struct Plan {
     pub release: Rates,
     /// Rates of payments at UnionPay's and EPCC's pages.
     pub redirect: Rates,
+    /// What becomes of the rows of the fund's monthly batches.
+    pub batch: BatchPlan,
     /// Rails whose debits are refused more often than others'.
     pub rail: Vec<RailRates>,
     /// Sites that go down for a while.
@@ -87,6 +90,7 @@ impl Default for Plan {
             capture: Rates::default(),
             release: Rates::default(),
             redirect: Rates::default(),
+            batch: BatchPlan::default(),
             rail: Vec::new(),
             outage: Vec::new(),
         }

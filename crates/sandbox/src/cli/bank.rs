@@ -10,7 +10,8 @@ use ark::MacKey;
 use clap::Args;
 use jiff::civil::Date;
 use sandbox::bank::{
-    self, Bank, DEFAULT_PLAN, EpccKeys, EpccSettings, PingAnSettings, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET, Settings,
+    self, Bank, DEFAULT_PLAN, EpccKeys, EpccSettings, PingAnSettings, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET,
+    Settings,
 };
 use tokio::net::TcpListener;
 

@@ -6,7 +6,7 @@
 //!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's or EPCC's page, where some leave · combined (fund + card) ·
 //!           earnest money; one of EPCC's sites is down for a while; one in ten from a sub-account at Ping An       day D
 //!  3 cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
-//!  4 money  splits over up to 12 roles · refunds, part, full, after a split
+//!  4 money  splits over up to 12 roles · refunds, part, full, after a split · a fund's monthly batch
 //!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
 //!  6 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
 //!  7 close  both days: checks, trial balance, cover, rates, statements
@@ -19,6 +19,7 @@ mod chargeback;
 mod close;
 mod court;
 mod cut;
+mod fund_batch;
 mod money;
 mod network;
 pub(crate) mod open;
@@ -94,6 +95,7 @@ impl Play {
         let administrators = staff.administrators()?;
         checks.extend(card_morning::morning(&stage, administrators, (self.seed, self.orders), &mut talk).await?);
         money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
+        checks.push(fund_batch::month(&stage, &cast, &mut day, &mut talk).await?);
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
         let (cleared, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;

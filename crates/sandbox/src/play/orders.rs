@@ -31,6 +31,8 @@ pub(super) enum Kind {
     Earnest,
     /// A commission, which a branch then splits.
     Commission,
+    /// Rent by a fund's monthly batch, its shortfall by card.
+    Month,
 }
 
 /// One order to be placed and paid.

@@ -1,6 +1,7 @@
 //! The sandbox bank over real TCP: each fault, exact books, determinism, the wire format, the process; and the benchmarks
 //! against a real server.
 
+mod batch;
 mod bench;
 mod books;
 mod contract;

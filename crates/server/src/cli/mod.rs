@@ -19,6 +19,7 @@ mod day;
 pub(crate) mod day_vouchers;
 mod export;
 mod freeze;
+mod fund_batch;
 mod import;
 mod inside;
 mod iso8583;
@@ -110,6 +111,9 @@ enum What {
     /// What leaves by a channel: how much may in an hour, and stopping it.
     #[command(after_help = outflow::EXAMPLES)]
     Outflow(Remote<outflow::Outflow>),
+    /// Monthly batches of a provident fund: close one, ask about it, bring its result.
+    #[command(after_help = fund_batch::EXAMPLES)]
+    FundBatch(Remote<fund_batch::FundBatch>),
     /// Settlements (T+1): what is due, and settling it.
     #[command(after_help = settlement::EXAMPLES)]
     Settlement(Remote<settlement::Settlement>),
@@ -259,6 +263,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
         What::Channel(channel) => channel.run(&load()?, channel::Channel::ask)?,
+        What::FundBatch(batch) => batch.run(&load()?, fund_batch::FundBatch::ask)?,
         What::Outflow(outflow) => outflow.run(&load()?, outflow::Outflow::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Receipt(receipt) => receipt.run(&load()?, receipt::Receipt::ask)?,

@@ -185,6 +185,7 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::BankCard(id) => id.to_string(),
         Reply::SiteWeights(id) => id.to_string(),
         Reply::Outflow(id) => id.to_string(),
+        Reply::FundBatch(id) => id.to_string(),
         Reply::WithdrawalPlan(id) => id.to_string(),
         Reply::WithdrawalBatch(id) => id.to_string(),
         Reply::RetryRule(id) => id.to_string(),

@@ -37,6 +37,7 @@ pub(crate) mod exchange_rate;
 pub(crate) mod extract;
 pub(crate) mod freeze;
 pub(crate) mod front_page;
+pub(crate) mod fund_batch;
 pub(crate) mod health;
 pub(crate) mod hold;
 mod journal_row;
@@ -415,6 +416,10 @@ fn money_out() -> OpenApiRouter<App> {
         .routes(routes!(clearing::fetch))
         .routes(routes!(clearing::get))
         .routes(routes!(clearing::fetch_returns))
+        .routes(routes!(fund_batch::close, fund_batch::list))
+        .routes(routes!(fund_batch::get))
+        .routes(routes!(fund_batch::fetch))
+        .routes(routes!(fund_batch::take_result))
         .routes(routes!(settlement::settle, settlement::list))
         .routes(routes!(settlement::due))
         .routes(routes!(settlement::get))

@@ -108,8 +108,10 @@ pub(crate) struct OrderView {
     currency: &'static str,
     /// The institution's fee, inside the amount.
     fee: Amount,
-    /// What reaches the destination: amount − fee.
+    /// What reaches the destination: amount − outside − fee.
     net: Amount,
+    /// What a provident-fund centre paid the merchant directly: the institution did not carry it.
+    outside: Amount,
     #[schema(example = "acc_50")]
     destination: String,
     /// `created`, `paying`, `success`, `failed` or `closed`.
@@ -155,6 +157,7 @@ impl OrderView {
             currency: order.currency.code(),
             fee: Amount(order.fee),
             net: Amount(order.net),
+            outside: Amount(order.outside),
             destination: order.destination.to_string(),
             status: order.status.name().to_owned(),
             closing: order.closing && order.status == OrderStatus::Paying,

@@ -6,6 +6,7 @@ use axum::extract::State;
 use channels::routing::{Asked, Paying};
 use domain::Command;
 use domain::attempt::{FailureClass, Rail};
+use domain::fund_batch::Monthly;
 use domain::ids::OrderId;
 use domain::leg::{Alternative, Instrument, Leg};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use super::pay_password::Payer;
 use super::sensitive::Encrypted;
 use super::wait::Wait;
 use super::wire::{Amount, word};
+use crate::shell::fund_batch;
 
 /// Rails that cards travel over.
 pub(super) const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
@@ -58,7 +60,7 @@ pub(crate) enum WireInstrument {
         /// The first three digits of the bank's interbank number (联行号), where it is known.
         #[schema(example = "102")]
         bank: Option<String>,
-        /// Minor units above zero.
+        /// Minor units above zero; 0 for a card that stands by for a fund's shortfall.
         amount: Amount,
         /// A credit card pays no house price.
         #[serde(default)]
@@ -71,9 +73,15 @@ pub(crate) enum WireInstrument {
         contract: String,
         /// Minor units above zero.
         amount: Amount,
-        /// Whether the centre holds money first; true unless said.
-        #[serde(default = "yes")]
-        holds: bool,
+        /// Whether the centre holds money first; true unless said or `period` is.
+        holds: Option<bool>,
+        /// The month of the rent, where the centre pays by its monthly batch: the payment waits for the batch of this month, and the
+        /// card is asked for its part once the centre has paid.
+        #[schema(example = "2026-03")]
+        period: Option<String>,
+        /// Whether the card pays what the centre does not pay of a month's batch: name one beside, with amount 0 if it pays nothing else.
+        #[serde(default)]
+        shortfall_by_card: bool,
     },
     /// The payer pays at the channel's own page (网关支付), which `GET /v1/orders/{id}/front-page` leads to.
     Redirect {
@@ -86,10 +94,6 @@ pub(crate) enum WireInstrument {
         #[schema(example = "https://shop.example/orders/7")]
         return_url: Option<String>,
     },
-}
-
-const fn yes() -> bool {
-    true
 }
 
 /// The instruments of a request, an error naming which is wrong. Where one names no channel, the rules of routing choose.
@@ -130,7 +134,11 @@ impl WireInstrument {
                 let Alternative { rail, agreement } = route.remove(0);
                 Instrument::Card { agreement, mask, rail, amount, credit, bank, alternatives: route }
             }
-            Self::Fund { contract, amount: Amount(amount), holds } => Instrument::Fund { contract, amount, holds },
+            Self::Fund { contract, amount: Amount(amount), holds, period, shortfall_by_card } => {
+                let holds = holds.unwrap_or(period.is_none());
+                let monthly = monthly(app, period, shortfall_by_card)?;
+                Instrument::Fund { contract, amount, holds, monthly }
+            }
             Self::Redirect { rail, amount: Amount(amount), return_url } => {
                 let rail = match rail {
                     Some(rail) => word(&rail, "rail", &CARD_RAILS, Rail::name)?,
@@ -144,6 +152,16 @@ impl WireInstrument {
             }
         })
     }
+}
+
+/// How a fund pays by a month's batch: to whom is a setting of the city's channel.
+fn monthly(app: &App, period: Option<String>, converts: bool) -> Result<Option<Monthly>, ApiError> {
+    let Some(period) = period else {
+        let message = "a shortfall is one of a month's batch: name its period";
+        return if converts { Err(ApiError::malformed("shortfall_by_card", message)) } else { Ok(None) };
+    };
+    let route = fund_batch::route(&app.executor)?.channel.fund_centre().map(|centre| centre.route);
+    Ok(route.map(|route| Monthly { period, route, converts }))
 }
 
 /// The networks at which a card has agreements.
@@ -194,6 +212,12 @@ pub(crate) struct LegView {
     expired: bool,
     /// Its money lies where only a person can move it.
     needs_person: bool,
+    /// The month whose batch it waits for, or was in.
+    #[schema(example = "2026-03")]
+    period: Option<String>,
+    /// To whom the centre pays the batch: `reserve`, or `direct` for the landlord, which is a memo here.
+    #[schema(example = "reserve")]
+    fund_route: Option<&'static str>,
     /// The clearing date that the network named.
     clearing_date: Option<String>,
     /// The clearing file's date that it was matched in.
@@ -222,6 +246,8 @@ impl LegView {
             failure: leg.failure.map(FailureClass::name),
             expired: leg.expired,
             needs_person: leg.needs_person,
+            period: leg.instrument.monthly().map(|monthly| monthly.period.clone()),
+            fund_route: leg.instrument.monthly().map(|monthly| monthly.route.name()),
             clearing_date: leg.clearing_date.map(|date| date.to_string()),
             cleared: leg.cleared.map(|date| date.to_string()),
             refunded: Amount(leg.refunded),
@@ -237,8 +263,8 @@ pub(super) fn by_card(instruments: &[WireInstrument]) -> bool {
 /// Pay an order
 ///
 /// One try, answered once it is durably on its way, or with `wait` once it has ended; else how it ends is seen on the order.
-/// Together with a fund the card is taken after the fund holds, and the fund is captured last. A `redirect` waits for its payer, who
-/// is sent on by the order's front page.
+/// Together with a fund the card is taken after the fund holds, and the fund is captured last; a fund with a `period` waits for its
+/// monthly batch, and the card for what the centre says. A `redirect` waits for its payer, who is sent on by the order's front page.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/pay", tag = "payment", params(("id" = String, Path, example = "ord_7"), Wait),
     responses((status = OK, body = OrderView))

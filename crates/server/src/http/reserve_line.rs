@@ -34,7 +34,8 @@ pub(crate) struct SessionBody {
 
 impl SessionBody {
     fn read(&self) -> Result<LineTarget, ApiError> {
-        let rail = word(&self.rail, "clearing.rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)?;
+        let rail =
+            word(&self.rail, "clearing.rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)?;
         Ok(LineTarget::Clearing { rail, date: parse(&self.date, "clearing.date")? })
     }
 }

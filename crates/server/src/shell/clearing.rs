@@ -279,8 +279,8 @@ fn payout_of(
     state.payout(id).map(|payout| (id, payout.status))
 }
 
-/// Sends a request that changes nothing, again with a new nonce and through another site while no answer comes.
-async fn ask(
+/// Sends a request that changes nothing, or that is done once however often it comes, again through another site while no answer comes.
+pub(super) async fn ask(
     executor: &Executor,
     route: &Route,
     build: impl Fn() -> Result<Asked, ChannelError>,

@@ -21,6 +21,7 @@ pub(crate) mod clock;
 pub(crate) mod close;
 pub(crate) mod executor;
 pub(crate) mod flights;
+pub(crate) mod fund_batch;
 pub(crate) mod journal_place;
 pub(crate) mod key_devices;
 pub(crate) mod key_service;

@@ -31,6 +31,7 @@ mod features;
 mod form;
 mod freezes;
 mod front_page;
+mod fund_batches;
 mod guide;
 mod holds;
 mod import;

@@ -26,6 +26,7 @@ fn moved(operation: &Operation) -> i64 {
         Operation::Debit { amount, .. }
         | Operation::FundCapture { amount, .. }
         | Operation::Redirect { amount, .. }
+        | Operation::FundBatch { amount, .. }
         | Operation::Pay { amount, .. } => *amount,
         Operation::Refund { amount, .. } => -amount,
         Operation::FundHold { .. } | Operation::FundRelease { .. } => 0,

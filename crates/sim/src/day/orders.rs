@@ -85,7 +85,8 @@ impl Day {
             vec![card(Rail::UnionPay, amount, number)]
         } else {
             let by_fund = random.between(1, amount - 1);
-            let fund = Instrument::Fund { contract: format!("LEASE-{number}"), amount: by_fund, holds: true };
+            let fund =
+                Instrument::Fund { contract: format!("LEASE-{number}"), amount: by_fund, holds: true, monthly: None };
             vec![card(Rail::Epcc, amount - by_fund, number), fund]
         };
         Some(Command::CreateOrder(CreateOrder {

@@ -11,6 +11,7 @@ mod certificate;
 mod channel_rate;
 mod checkpoints;
 mod corruption;
+mod fund_batch;
 mod indexes;
 mod key_filters;
 mod lists;

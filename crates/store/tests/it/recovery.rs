@@ -52,6 +52,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
     let database = place.open();
     let mut world = World::full();
     world.wallets();
+    world.funded();
     world.own_money();
     world.cards();
     world.certified();
@@ -76,7 +77,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         agreement_payments exchange_rates conversions
         block_entries limit_policies account_limits customer_uses top_ups transfers bank_cards withdrawal_plans
         withdrawal_batches withdrawals retry_rules notices
-        certificates api_keys pay_passwords sign_ups webhooks site_weights outflows parameter_sets reserve_lines reserve_balances own_transfers arrears chargebacks advances advance_policies
+        certificates api_keys pay_passwords sign_ups webhooks site_weights outflows fund_batches parameter_sets reserve_lines reserve_balances own_transfers arrears chargebacks advances advance_policies
         card_fee_plans card_costs acquirings terminals card_transactions batch_closes card_clearings
     );
 }
@@ -216,6 +217,7 @@ fn card_transactions_that_an_older_program_left_unmarked_are_marked_too(place: &
         "DROP TABLE api_keys",
         "DROP TABLE pay_passwords",
         "DROP TABLE outflows",
+        "DROP TABLE fund_batches",
     ] {
         run(sql);
     }

@@ -11,6 +11,7 @@ use proptest::sample::Index;
 use super::*;
 use crate::attempt::AttemptStatus;
 use crate::clearing::TakeClearingFile;
+use crate::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute, Monthly, TakeFundResult};
 use crate::merchant::MerchantKind;
 use crate::money::Minor;
 use crate::refund::{Refund, RefundKind};
@@ -18,7 +19,7 @@ use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::orders::{fund_at_once, redirect};
 
 /// The events of these features; every one that a walk emits went through CBOR and a replay in the kit.
-const EVENTS: [&str; 14] = [
+const EVENTS: [&str; 15] = [
     "OrderCreated",
     "OrderTried",
     "LegMoved",
@@ -33,25 +34,68 @@ const EVENTS: [&str; 14] = [
     "RefundAnswered",
     "ClearingTaken",
     "MerchantSettled",
+    "FundBatch",
 ];
 
 const RAILS: [Rail; 3] = [Rail::Epcc, Rail::UnionPay, Rail::Fund];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Order { merchant: Index, rent: Minor, deposit: Minor, tries: u8, agreement: bool },
-    Pay { order: Index, how: u8 },
-    Answer { attempt: Index, how: u8 },
-    Late { attempt: Index },
-    Close { order: Index },
-    HandOut { order: Index },
+    Order {
+        merchant: Index,
+        rent: Minor,
+        deposit: Minor,
+        tries: u8,
+        agreement: bool,
+    },
+    Pay {
+        order: Index,
+        how: u8,
+    },
+    Answer {
+        attempt: Index,
+        how: u8,
+    },
+    Late {
+        attempt: Index,
+    },
+    Close {
+        order: Index,
+    },
+    /// A batch of the month is closed.
+    Batch,
+    /// A result file of a batch, a word a row in turn.
+    Result {
+        batch: Index,
+        says: [u8; 4],
+    },
+    HandOut {
+        order: Index,
+    },
     Later,
-    Split { order: Index, permille: Minor, receivers: usize },
-    Refund { order: Index, permille: Minor, return_fee: bool },
-    Clear { rail: Index, skip: usize },
+    Split {
+        order: Index,
+        permille: Minor,
+        receivers: usize,
+    },
+    Refund {
+        order: Index,
+        permille: Minor,
+        return_fee: bool,
+    },
+    Clear {
+        rail: Index,
+        skip: usize,
+    },
     NextDay,
-    Settle { merchant: Index },
-    Bar { merchant: Index, in_barred: bool, out_barred: bool },
+    Settle {
+        merchant: Index,
+    },
+    Bar {
+        merchant: Index,
+        in_barred: bool,
+        out_barred: bool,
+    },
     Restore,
 }
 
@@ -60,10 +104,12 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (index(), 1..10_000_i64, 0..5_000_i64, 1..4_u8, any::<u8>()).prop_map(
             |(merchant, rent, deposit, tries, kind)| Step::Order { merchant, rent, deposit, tries, agreement: kind < 25 }),
-        6 => (index(), 0..8_u8).prop_map(|(order, how)| Step::Pay { order, how }),
+        8 => (index(), 0..11_u8).prop_map(|(order, how)| Step::Pay { order, how }),
         16 => (index(), 0..10_u8).prop_map(|(attempt, how)| Step::Answer { attempt, how }),
         2 => index().prop_map(|attempt| Step::Late { attempt }),
         2 => index().prop_map(|order| Step::Close { order }),
+        3 => Just(Step::Batch),
+        4 => (index(), any::<[u8; 4]>()).prop_map(|(batch, says)| Step::Result { batch, says }),
         4 => index().prop_map(|order| Step::HandOut { order }),
         1 => Just(Step::Later),
         3 => (index(), 1..1_100_i64, 1..4_usize).prop_map(
@@ -79,7 +125,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What pays an order that has rent, in one of eight ways.
+/// Provident fund by the month's batch.
+fn monthly(amount: Minor, route: FundRoute, converts: bool) -> Instrument {
+    let monthly = Some(Monthly { period: String::from("2026-03"), route, converts });
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly }
+}
+
+/// What pays an order that has rent, in one of eleven ways.
 fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
     let rent = order.sum_of(ItemKind::Rent);
     let rest = order.amount - rent;
@@ -89,6 +141,10 @@ fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
         3 if rest > 0 => vec![card(rest), fund_at_once(rent)],
         4 => vec![fund(order.amount)],
         5 if rest > 0 => vec![redirect(rest), fund(rent)],
+        6 if rest > 0 => vec![card(rest), monthly(rent, FundRoute::Reserve, false)],
+        7 if rest == 0 => vec![monthly(rent, FundRoute::Reserve, false)],
+        7 | 8 => vec![card(rest), monthly(rent, FundRoute::Reserve, true)],
+        9 => vec![monthly(rent, FundRoute::Direct, true), card(rest)],
         _ => vec![redirect(order.amount)],
     }
 }
@@ -153,6 +209,14 @@ impl Walk {
                 Some(order) => Command::CloseOrder(order.id),
                 None => return,
             },
+            Step::Batch => {
+                let (city, period) = (String::from("310000"), String::from("2026-03"));
+                Command::FundBatch(FundBatchCommand::Close { city, period })
+            }
+            Step::Result { batch, says } => match self.result(*batch, *says) {
+                Some(file) => file,
+                None => return,
+            },
             Step::HandOut { order } => match self.order_at(*order) {
                 Some(order) => Command::HandOutPage(order.id),
                 None => return,
@@ -188,6 +252,29 @@ impl Walk {
             }
         };
         let _ = self.kit.when(command);
+    }
+
+    /// A result file of one of the batches.
+    fn result(&self, at: Index, says: [u8; 4]) -> Option<Command> {
+        let batches: Vec<_> = self.kit.state.fund_batches.iter().map(|(_, batch)| batch.clone()).collect();
+        let batch = (!batches.is_empty()).then(|| at.get(&batches).clone())?;
+        let mut rows = Vec::new();
+        for (row, says) in batch.rows.iter().zip(says.into_iter().cycle()) {
+            let (paid, class, copies) = match says % 8 {
+                0 => continue,
+                1 => (0, Some(FailureClass::Bank), 1),
+                2 | 3 if row.applied > 1 => (row.applied / 2, Some(FailureClass::User), 1),
+                4 => (row.applied, None, 2),
+                _ => (row.applied, None, 1),
+            };
+            let (code, reference) = (alloc::format!("{paid}"), String::from("ref"));
+            let result = FundResult { paid, code, class, reference, date: self.today() };
+            let (serial, contract, period) = (row.serial.clone(), row.contract.clone(), batch.period.clone());
+            let row = FundResultRow { serial, contract, period, applied: row.applied, result };
+            rows.extend((0..copies).map(|_| row.clone()));
+        }
+        let file = TakeFundResult { batch: batch.id, city: batch.city, number: batch.number, rows };
+        Some(Command::FundBatch(FundBatchCommand::TakeResult(file)))
     }
 
     /// An attempt that waits takes every answer.
@@ -238,7 +325,11 @@ impl Walk {
         let legs = || state.legs.iter().map(|(_, leg)| leg);
         let waiting = legs().filter(|leg| {
             let order = state.order(leg.order).unwrap();
-            let combined = state.legs_of(order, leg.try_number).count() > 1;
+            let carried = |leg: &&Leg| leg.amount() > 0 && !leg.instrument.pays_directly();
+            let legs = || state.legs_of(order, leg.try_number);
+            // A fund that paid in part, and no card for the rest, waits to go back.
+            let short = legs().map(Leg::amount).sum::<Minor>() != order.amount;
+            let combined = carried(leg) && (short || legs().filter(carried).count() > 1);
             leg.status == LegStatus::Captured && combined && leg.undo.is_none() && (order.trying || leg.needs_person)
         });
         assert_eq!(self.kit.own(Subject::PaymentInProgress), waiting.map(Leg::amount).sum::<Minor>(), "2205");
@@ -335,7 +426,10 @@ fn walks_reach_the_rare_ends() {
         }
         let state = &walk.kit.state;
         let mut reach = |name, is: bool| *reached.entry(name).or_default() += u32::from(is);
-        state.orders.iter().for_each(|(_, order)| reach(order.status.name(), true));
+        state.orders.iter().for_each(|(_, order)| {
+            reach(order.status.name(), true);
+            reach("paid outside", order.outside > 0);
+        });
         state.legs.iter().for_each(|(_, leg)| {
             reach(leg.status.name(), true);
             reach("needs a person", leg.needs_person);

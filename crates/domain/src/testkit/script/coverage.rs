@@ -245,6 +245,7 @@ transitions! {
                 },
         "certificates: certificate/tests.rs" Event::Certificate(_),
         "what leaves by channels: outflow/tests.rs" Event::Outflow(_),
+        "monthly batches of a fund: fund_batch/tests.rs" Event::FundBatch(_),
         "secrets of API keys: api_key/tests.rs" Event::ApiKey(_),
         "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
@@ -324,6 +325,10 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::CertificateState,
             RefusalCode::CertificatesTooMany,
         ],
+    ),
+    (
+        "monthly batches of a fund: fund_batch/tests.rs",
+        &[RefusalCode::FundBatchUnknown, RefusalCode::FundBatchEmpty, RefusalCode::FundResultRejected],
     ),
     ("secrets of API keys: api_key/tests.rs", &[RefusalCode::ApiKeyUnknown, RefusalCode::ApiKeyState]),
     (

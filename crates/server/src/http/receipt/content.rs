@@ -179,11 +179,13 @@ fn payer_of(state: &State, order: &Order) -> Result<Party, Refusal> {
 }
 
 fn of_order(state: &State, order: &Order) -> Result<Option<ReceiptContent>, Refusal> {
-    let Some(at) = order.ended_at.filter(|_| order.status == OrderStatus::Success) else { return Ok(None) };
+    // What a centre paid the merchant directly is the centre's to say.
+    let paid = order.status == OrderStatus::Success && order.carried() > 0;
+    let Some(at) = order.ended_at.filter(|_| paid) else { return Ok(None) };
     let payee =
         Party { name: state.merchant(order.merchant)?.name.clone(), account: Some(order.destination.to_string()) };
     let (object, payer) = (order.id.to_string(), payer_of(state, order)?);
-    let base = Base { object, kind: "order", payer, payee, amount: order.amount, currency: order.currency, at };
+    let base = Base { object, kind: "order", payer, payee, amount: order.carried(), currency: order.currency, at };
     Ok(Some(ReceiptContent { number: Some(order.out_trade_no.clone()), ..base.receipt() }))
 }
 
