@@ -191,9 +191,11 @@ const fn function(kind: OperationKind) -> Option<&'static str> {
         OperationKind::Debit => Some("6034"),
         OperationKind::Pay => Some("6085"),
         OperationKind::Refund => Some("6164"),
-        OperationKind::FundHold | OperationKind::FundCapture | OperationKind::FundRelease | OperationKind::Redirect => {
-            None
-        }
+        OperationKind::FundHold
+        | OperationKind::FundCapture
+        | OperationKind::FundRelease
+        | OperationKind::FundBatch
+        | OperationKind::Redirect => None,
     }
 }
 
@@ -454,6 +456,7 @@ impl Channel for PingAn {
             Operation::FundHold { .. }
             | Operation::FundCapture { .. }
             | Operation::FundRelease { .. }
+            | Operation::FundBatch { .. }
             | Operation::Redirect { .. } => Err(unsupported()),
         }
     }

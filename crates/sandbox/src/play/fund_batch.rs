@@ -27,7 +27,13 @@ pub(super) async fn month(stage: &Stage, cast: &Cast, day: &mut Day, talk: &mut 
     let mut ids = Vec::new();
     for nth in 0..RENTS {
         let id = rent(stage, cast, nth).await?;
-        day.placed.push(Placed { number: FIRST_NUMBER + nth, kind: Kind::Month, id: id.clone(), routed: false });
+        day.placed.push(Placed {
+            number: FIRST_NUMBER + nth,
+            kind: Kind::Month,
+            id: id.clone(),
+            routed: false,
+            by_sub_account: false,
+        });
         ids.push(id);
     }
     let closed = stage.done("/v1/fund-batches", "fund-batch-1", json!({ "period": MONTH })).await?;

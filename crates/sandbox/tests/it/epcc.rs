@@ -10,7 +10,9 @@ use axum::extract::State;
 use axum::{Router, routing};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sandbox::bank::{Asked, Bank, EpccKeys, EpccSettings, Plan, Rail, SANDBOX_UNIONPAY_SECRET, Settings};
+use sandbox::bank::{
+    Asked, Bank, EpccKeys, EpccSettings, PingAnSettings, Plan, Rail, SANDBOX_UNIONPAY_SECRET, Settings,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -237,7 +239,8 @@ fn without_a_socket_both_networks_speak_the_same() {
     let bank = || {
         let epcc = EpccSettings { keys: keys(), notify_url: None };
         let (plan, unionpay_secret) = (Plan::default(), SANDBOX_UNIONPAY_SECRET.to_owned());
-        Bank::new(Settings { plan, seed: 1, key: key(), date: DAY, notify_url: None, unionpay_secret, epcc })
+        let (key, date, pingan) = (key(), DAY, PingAnSettings::default());
+        Bank::new(Settings { plan, seed: 1, key, date, notify_url: None, unionpay_secret, epcc, pingan })
     };
     let asked = |bank: &Bank, target: &str, body: &str| {
         let answered = bank.exchange(&Asked { method: "POST", target, headers: &[], body: body.as_bytes() });
