@@ -33,7 +33,8 @@ fn call(document: &Value, operation: &Operation<'_>, number: usize) -> String {
             parameters.push_str(&format!("  {name}: {value}\n"));
         }
     }
-    let needed = operation.parameters("query").into_iter().filter(|one| one.get("required") == Some(&Value::Bool(true)));
+    let needed =
+        operation.parameters("query").into_iter().filter(|one| one.get("required") == Some(&Value::Bool(true)));
     for (at, parameter) in needed.enumerate() {
         let name = text(parameter, "name");
         url.push_str(&format!("{}{name}={{{{{name}}}}}", if at == 0 { '?' } else { '&' }));
