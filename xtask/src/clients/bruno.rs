@@ -26,8 +26,8 @@ fn call(document: &Value, operation: &Operation<'_>, number: usize) -> String {
     for parameter in operation.parameters("path") {
         let name = text(parameter, "name");
         let value = shown(&example(document, parameter, 0), name);
-        // A merchant's own id is the one that signs.
-        let own = value.starts_with("mch_");
+        // A merchant's own id is the one that signs. Its secret is not to be ended by whoever tries every call.
+        let own = value.starts_with("mch_") && operation.tag != "api_key";
         url = url.replace(&format!("/{{{name}}}"), &format!("/{{{{{}}}}}", if own { "merchant" } else { name }));
         if !own {
             parameters.push_str(&format!("  {name}: {value}\n"));
