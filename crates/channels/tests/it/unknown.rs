@@ -121,6 +121,7 @@ fn codes_outside_the_table_are_unknown() {
                 Answer::Success { .. } | Answer::Pending | Answer::NotFound => {
                     assert!(known.contains(&&*code), "{code}")
                 }
+                Answer::Closed => panic!("{code}: this bank has no page"),
             }
         }
     }
