@@ -1,9 +1,9 @@
 // What the generated calls stand on: signing, sending again under the same key, believing what is signed, pages, webhooks.
 //
-// Signs with an API secret (HMAC-SM3) or an RSA pair; Node's own cryptography has no SM2 with the platform's id, so a merchant who
-// signs with SM2 uses the Rust client. Nothing but Node 18 or later is needed.
+// Signs with an API secret (HMAC-SM3), an RSA pair, or an SM2 pair; encrypts fields for the platform. Node's own cryptography has no SM2
+// with the platform's id: `sm2.ts` has it of another package, which only who uses SM2 needs. Else nothing but Node 18 or later is.
 
-import { createHmac, createPrivateKey, createSign, createVerify, randomBytes, timingSafeEqual } from "node:crypto";
+import { constants, createHmac, createPrivateKey, createSign, createVerify, publicEncrypt, randomBytes, timingSafeEqual } from "node:crypto";
 
 /** A caller with an API secret of 64 hexadecimal digits. */
 export interface SecretCredential {
@@ -11,12 +11,21 @@ export interface SecretCredential {
   secret: string;
 }
 
-/** A caller with an RSA-2048 pair whose public half is registered under `serial`. */
+/** SM2 with SM3, under the id 1234567812345678. Keys are PEM; signatures and ciphertexts DER in base64. */
+export interface Sm2 {
+  sign(privateKey: string, text: string): string;
+  verify(publicKey: string, text: string, signature: string): boolean;
+  encrypt(publicKey: string, text: string): string;
+}
+
+/** A caller with a pair whose public half is registered under `serial`: RSA-2048, or SM2 where `sm2` is there. */
 export interface PairCredential {
   id: string;
   serial: string;
   /** PKCS #8 in PEM. */
   privateKey: string;
+  /** `sm2` of `lintel-client/sm2`. */
+  sm2?: Sm2;
 }
 
 export type Credential = SecretCredential | PairCredential;
@@ -33,6 +42,17 @@ export interface Reading {
 export interface Changing extends Reading {
   /** 1 to 128 visible ASCII characters, kept with what is asked: the same key is done once. */
   key: string;
+  /** The serial number of the platform's key that fields of it were encrypted for, by {@link encrypted}. */
+  encryption?: string;
+}
+
+/** A key of `GET /v1/platform-keys` that encrypts. */
+export interface EncryptionKey {
+  serial_no: string;
+  /** `SM2-DER` or `RSA-OAEP-SHA256`. */
+  scheme: string;
+  /** PEM. */
+  public_key: string;
 }
 
 /** How long a call goes on asking. */
@@ -84,21 +104,33 @@ export function hmacSm3(secretHex: string, text: string): string {
 function authorization(credential: Credential, method: string, target: string, body: string): string {
   const [timestamp, nonce] = [Math.floor(Date.now() / 1000), randomBytes(16).toString("hex")];
   const text = stringToSign(method, target, timestamp, nonce, body);
-  const [scheme, serial, signature] =
-    "secret" in credential
-      ? ["LINTEL-HMAC-SM3", "1", hmacSm3(credential.secret, text)]
-      : [
-          "LINTEL-SHA256-RSA2048",
-          credential.serial,
-          createSign("RSA-SHA256").update(text, "utf8").sign(createPrivateKey(credential.privateKey), "base64"),
-        ];
+  const [scheme, serial, signature] = signed(credential, text);
   return `${scheme} mch_id="${credential.id}",nonce="${nonce}",timestamp="${timestamp}",serial_no="${serial}",signature="${signature}"`;
+}
+
+function signed(credential: Credential, text: string): [scheme: string, serial: string, signature: string] {
+  if ("secret" in credential) return ["LINTEL-HMAC-SM3", "1", hmacSm3(credential.secret, text)];
+  const { serial, privateKey, sm2 } = credential;
+  if (sm2) return ["LINTEL-SM2-WITH-SM3", serial, sm2.sign(privateKey, text)];
+  const signature = createSign("RSA-SHA256").update(text, "utf8").sign(createPrivateKey(privateKey), "base64");
+  return ["LINTEL-SHA256-RSA2048", serial, signature];
+}
+
+/** A field's text, encrypted for the platform. The call names the key: `{ encryption: key.serial_no }`. */
+export function encrypted(key: EncryptionKey, text: string, sm2?: Sm2): string {
+  if (key.scheme === "SM2-DER") {
+    if (!sm2) throw new Error(`${key.serial_no} is an SM2 key: bring sm2 of lintel-client/sm2`);
+    return `encrypted:${sm2.encrypt(key.public_key, text)}`;
+  }
+  if (key.scheme !== "RSA-OAEP-SHA256") throw new Error(`${key.serial_no} is for ${key.scheme}: it does not encrypt`);
+  const rsa = { key: key.public_key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" };
+  return `encrypted:${publicEncrypt(rsa, Buffer.from(text, "utf8")).toString("base64")}`;
 }
 
 type Headers = (name: string) => string | null | undefined;
 
-/** Checks time and signature of an answer or webhook. Throws {@link ForgedError}. */
-export function verify(credential: Credential | null, keys: PlatformKeyList, header: Headers, body: string): void {
+/** Checks time and signature of an answer or webhook, in SM2 where `sm2` is there. Throws {@link ForgedError}. */
+export function verify(credential: Credential | null, keys: PlatformKeyList, header: Headers, body: string, sm2?: Sm2): void {
   const [timestamp, nonce] = [header("lintel-timestamp"), header("lintel-nonce")];
   const [serial, signature] = [header("lintel-serial"), header("lintel-signature")];
   if (!timestamp || !nonce || !serial || !signature) throw new ForgedError("it is not signed");
@@ -111,12 +143,11 @@ export function verify(credential: Credential | null, keys: PlatformKeyList, hea
   }
   const key = keys.get(serial);
   if (!key) throw new ForgedError(`key ${serial} is not known: take GET /v1/platform-keys again`);
-  if (!createVerify("RSA-SHA256").update(text, "utf8").verify(key, signature, "base64")) {
-    throw new ForgedError("another signature");
-  }
+  const right = sm2 ? sm2.verify(key, text, signature) : createVerify("RSA-SHA256").update(text, "utf8").verify(key, signature, "base64");
+  if (!right) throw new ForgedError("another signature");
 }
 
-/** What a webhook of algorithm `sha256_rsa2048` brought. */
+/** What a webhook brought. */
 export interface Delivery {
   id: string;
   webhook: string;
@@ -127,9 +158,9 @@ export interface Delivery {
   object: Record<string, unknown>;
 }
 
-/** Checks a delivery and reads it; the body is the text as it came. Throws {@link ForgedError}. */
-export function receive(keys: PlatformKeyList, header: Headers, body: string): Delivery {
-  verify(null, keys, header, body);
+/** Checks a delivery and reads it; the body is the text as it came. A webhook of algorithm `sha256_rsa2048`, or of SM2 where `sm2` is there. Throws {@link ForgedError}. */
+export function receive(keys: PlatformKeyList, header: Headers, body: string, sm2?: Sm2): Delivery {
+  verify(null, keys, header, body, sm2);
   return JSON.parse(body) as Delivery;
 }
 
@@ -148,7 +179,7 @@ export class Api {
     path: string,
     queries: readonly string[],
     body: unknown,
-    options: Reading & { key?: string },
+    options: Reading & Partial<Changing>,
   ): Promise<T> {
     const given = new Map<string, unknown>(Object.entries(options));
     const narrowed = queries.filter((name) => given.get(name) !== undefined);
@@ -171,7 +202,7 @@ export class Api {
     method: string,
     target: string,
     body: string,
-    options: Reading & { key?: string },
+    options: Reading & Partial<Changing>,
   ): Promise<{ value: T } | { again: string; afterMs?: number }> {
     const headers: Record<string, string> = {
       accept: "application/json",
@@ -179,6 +210,7 @@ export class Api {
     };
     if (body) headers["content-type"] = "application/json";
     if (options.key !== undefined) headers["idempotency-key"] = options.key;
+    if (options.encryption !== undefined) headers["lintel-encryption-serial"] = options.encryption;
     options.signal?.throwIfAborted();
     let response: Response;
     let told: string;
@@ -192,7 +224,10 @@ export class Api {
     const after = response.headers.get("retry-after");
     if (response.status >= 500) return { again: `status ${response.status}`, afterMs: after ? Number(after) * 1000 : undefined };
     // Whoever is not believed is told so unsigned.
-    if (response.status !== 401) verify(this.credential, this.keys, (name) => response.headers.get(name), told);
+    if (response.status !== 401) {
+      const sm2 = "secret" in this.credential ? undefined : this.credential.sm2;
+      verify(this.credential, this.keys, (name) => response.headers.get(name), told, sm2);
+    }
     if (response.ok) return { value: JSON.parse(told) as T };
     const { error } = JSON.parse(told) as { error: { code: string; message: string; param: string | null; request_id: string | null; retryable: boolean } };
     if (error.retryable) return { again: error.message, afterMs: after ? Number(after) * 1000 : undefined };

@@ -20,6 +20,16 @@ pub(crate) fn sum_of(text: &str) -> Option<Minor> {
     (amount_text(amount) == text).then_some(amount)
 }
 
+/// `5000.00`: yuan without a currency.
+pub(crate) fn yuan_text(amount: Minor) -> String {
+    amount_text(amount).split_off("CNY".len())
+}
+
+/// Fen of exactly that form, above zero.
+pub(crate) fn yuan_of(text: &str) -> Option<Minor> {
+    amount_of(&format!("CNY{text}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,6 +37,10 @@ mod tests {
     #[test]
     fn an_amount_has_one_form() {
         assert_eq!((sum_of("CNY0.00"), amount_of("CNY0.00"), amount_of("CNY5000.05")), (Some(0), None, Some(500_005)));
+        assert_eq!(
+            (yuan_text(500_005), yuan_of("5000.05"), yuan_of("CNY5.00")),
+            (String::from("5000.05"), Some(500_005), None)
+        );
         for wrong in ["", "5000.00", "CNY5000", "CNY5000.0", "CNY05000.00", "CNY-1.00", "CNY92233720368547758.08"] {
             assert_eq!(sum_of(wrong), None, "{wrong}");
         }

@@ -25,6 +25,8 @@ pub enum Answer {
         /// The channel's code.
         code: String,
     },
+    /// A page for payers has ended before anybody paid, and nobody can any more (关单): the last word.
+    Closed,
     /// The channel has not seen the serial number. Conclusive only after `send_before` and the settling delay.
     NotFound,
     /// It proves nothing: not signed, not understood, about another operation, or "duplicate serial number".
@@ -38,7 +40,7 @@ impl Answer {
         match self {
             Self::Success { reference, clearing_date } => Outcome::Success { reference, clearing_date },
             Self::Declined { class, code } => Outcome::Declined { class, code },
-            Self::NotFound => Outcome::NotFound,
+            Self::Closed | Self::NotFound => Outcome::NotFound,
             Self::Pending | Self::Unknown => Outcome::Unknown,
         }
     }

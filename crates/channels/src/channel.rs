@@ -83,7 +83,7 @@ pub trait Channel: fmt::Debug + Send + Sync {
 
     /// The page that the payer's browser is sent to (前台跳转): a form that the browser posts, not the platform, so
     /// [`Channel::build`] does not know it. What became of it is told by [`Channel::build_query`] and [`Channel::notify`],
-    /// never by the browser. The same arguments give the same bytes.
+    /// never by the browser. The same arguments give the same bytes, but for a signature that draws a random number.
     ///
     /// # Errors
     /// [`ChannelError::Unsupported`] for anything but [`Operation::Redirect`], and where that is not in the manifest; as
@@ -101,8 +101,18 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// As [`Channel::build`].
     fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError>;
 
-    /// What `response` proves about the operation that `request`, from [`Channel::build`] or
-    /// [`Channel::build_query`], asked for or about. Whatever it does not prove is [`Answer::Unknown`].
+    /// As [`Channel::build_query`], of a page whose order is being closed: where the channel can (关单), it first ends a page at
+    /// which nobody has paid, and says [`Answer::Closed`]. One that cannot is only asked, as here, and its page ends by itself.
+    /// Asked twice it is the same.
+    ///
+    /// # Errors
+    /// As [`Channel::build`].
+    fn build_close(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
+        self.build_query(about, nonce)
+    }
+
+    /// What `response` proves about the operation that `request`, from [`Channel::build`], [`Channel::build_query`] or
+    /// [`Channel::build_close`], asked for or about. Whatever it does not prove is [`Answer::Unknown`].
     fn parse(&self, request: &Request, response: &Response) -> Answer;
 
     /// The request for part `part` (from 1) of the clearing file (清算文件) of `date`. Status 200 brings the file for

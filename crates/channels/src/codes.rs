@@ -23,7 +23,8 @@ const CLASSES: [FailureClass; 4] = [FailureClass::User, FailureClass::Bank, Fail
 pub(crate) struct Codes(BTreeMap<String, Said>);
 
 impl Codes {
-    /// Reads `CODE=WORD,…`; `None` if it is not in its form, or names a code twice, or `done`, which is no refusal.
+    /// Reads `CODE=WORD,…` of codes as long as `done`; `None` if it is not in its form, or names a code twice, or `done`, which is
+    /// no refusal.
     pub(crate) fn read(text: &str, done: &str) -> Option<Self> {
         let mut codes = BTreeMap::new();
         for pair in text.split(',') {
@@ -33,7 +34,8 @@ impl Codes {
                 "not_found" => Said::NotFound,
                 word => Said::Declined(CLASSES.into_iter().find(|class| class.name() == word)?),
             };
-            let fits = code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()) && code != done;
+            let fits =
+                code.len() == done.len() && code.bytes().all(|byte| byte.is_ascii_alphanumeric()) && code != done;
             if !fits || codes.insert(code.to_owned(), said).is_some() {
                 return None;
             }
@@ -58,5 +60,6 @@ mod tests {
         for wrong in ["", "PB100001", "PB100001=nobody", "PB1=user", "PB100001=user,PB100001=bank", "00000000=user"] {
             assert!(Codes::read(wrong, "00000000").is_none(), "{wrong}");
         }
+        assert!(Codes::read("ERR020=not_found", "000000").is_some());
     }
 }

@@ -8,7 +8,9 @@
 //!  a code by SMS ─ 101, 103 ─► an agreement
 //!  debit   agreement (协议支付)  ─ 201 ─► "done", "in progress" or a refusal ┐
 //!  pay     bank account (付款)   ─ 211 ─►            the same                ├─► what it tells of itself (notify),
-//!  refund  transaction           ─ 231 ─►            the same                ┘    and a query (301)
+//!  refund  transaction           ─ 231 ─►            the same                │    and a query (301)
+//!  redirect (网关支付): the payer's browser ─ 221 in a form ─► EPCC's page ─┘
+//!           page of an order that is being closed (关单) ─ 321 ─► as a query, and if nobody had paid: "closed"
 //!  pay that was done ─► later told: it came back (退票)
 //! ```
 //!
@@ -18,7 +20,7 @@
 //! | TrxId | 31 characters: our serial number |
 //! | BatchId | `B`, the date, four digits [doubtful: the hour of the day from 1]; an answer's gives the clearing date |
 //! | SysRtnCd | 00000000: the message was understood. Only then TrxStatus says what became of the transaction |
-//! | TrxStatus | 00 done, 01 refused (BizStsCd says why), 02 and 03 in progress, 04 came back [doubtful] |
+//! | TrxStatus | 00 done, 01 refused (BizStsCd says why), 02, 03 in progress; 04 came back, 05 a page ended unpaid [doubtful] |
 //! | reference | `BatchId-TrxId`: the pair by which accounts are reconciled |
 //!
 //! Invariants:
@@ -26,10 +28,10 @@
 //! - A refund and a query name the transaction and when it was asked for, so they find what the request made.
 //! - An answer repeats no word of its question: "not found" counts only after `settle_delay_ms`.
 //!
-//! Signing up (101, 103) is [`agreement`], the daily file [`file`]; both are [doubtful].
+//! Signing up (101, 103) is [`agreement`], the daily file [`file`]; with the page for payers all three are [doubtful]: in which
+//! field of a form the browser posts the message, and where to, are settings. What a browser brings back proves nothing.
 //!
-//! Not here: payment at a bank's page, and NcrptnSN with DgtlEnvlp: account numbers and names travel readable within TLS,
-//! which no member could do.
+//! Not here: NcrptnSN with DgtlEnvlp: account numbers and names travel readable within TLS, which no member could do.
 
 mod agreement;
 mod file;
@@ -48,6 +50,7 @@ use crate::answer::{Answer, Notification, Notified, Return};
 use crate::channel::{About, Channel, Open, Try};
 use crate::codes::{Codes, Said};
 use crate::error::ChannelError;
+use crate::form::Form;
 use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Asked, Headers, Request, Response, What};
@@ -62,46 +65,57 @@ use crate::xml::{Message, Writer};
 /// The name in the registry.
 pub const NAME: &str = "epcc";
 
-const fn setting(name: &'static str, secret: bool, doc: &'static str) -> Setting {
-    Setting { name, secret, doc }
-}
-
-const INSTITUTION: Setting = setting("institution", false, "IssrId, our number at EPCC: 14 letters and digits");
-const EPCC: Setting = setting("epcc", false, "IssrId of EPCC in what it sends: 14 letters and digits");
-const ACCOUNT: Setting = setting("account", false, "our reserve account's number: letters, digits, `_` and `-`");
-const SIGN_METHOD: Setting = setting("sign_method", false, "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");
-const KEY: Setting = setting(
+const INSTITUTION: Setting = Setting::open("institution", "IssrId, our number at EPCC: 14 letters and digits");
+const EPCC: Setting = Setting::open("epcc", "IssrId of EPCC in what it sends: 14 letters and digits");
+const ACCOUNT: Setting = Setting::open("account", "our reserve account's number: letters, digits, `_` and `-`");
+const SIGN_METHOD: Setting = Setting::open("sign_method", "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");
+const KEY: Setting = Setting::secret(
     "key",
-    true,
     "our private key: `ark:NAME` of one in the key service; for a sandbox in hexadecimal (SM2: 32 bytes, RSA-2048: PKCS #8)",
 );
-const SIGN_SN: Setting = setting("sign_sn", false, "SignSN, the serial number of our certificate: letters and digits");
-const PEER_KEY: Setting = setting(
+const SIGN_SN: Setting = Setting::open("sign_sn", "SignSN, the serial number of our certificate: letters and digits");
+const PEER_KEY: Setting = Setting::open(
     "peer_key",
-    false,
     "the public key of EPCC's certificate (openssl x509 -noout -pubkey), PEM or its base64; two with a comma between while \
      it changes",
 );
-const PATH: Setting = setting("path", false, "where messages are posted: a path; / if not said");
-const CODES: Setting = setting(
+const PATH: Setting = Setting::open("path", "where messages are posted: a path; / if not said");
+const PAGE_PATH: Setting =
+    Setting::open("page_path", "where a payer's browser posts its form: a path; /gateway if not said");
+const PAGE_FIELD: Setting =
+    Setting::open("page_field", "the form's field with the message: a word; ReqMsg if not said");
+const FRONT_URL: Setting = Setting::open(
+    "front_url",
+    "where the payer's browser comes back to if the payment names no return_url: http:// or https://; it stays there if not said",
+);
+const CODES: Setting = Setting::open(
     "codes",
-    false,
     "CODE=WORD,… of BizStsCd and SysRtnCd, eight letters or digits each; words: user, bank, risk, system (refused for good, and \
      whose failure), duplicate, not_found; the sandbox's if not said",
 );
 
 /// The settings.
-pub const SETTINGS: &[Setting] = &[INSTITUTION, EPCC, ACCOUNT, SIGN_METHOD, KEY, SIGN_SN, PEER_KEY, PATH, CODES];
+pub const SETTINGS: &[Setting] =
+    &[INSTITUTION, EPCC, ACCOUNT, SIGN_METHOD, KEY, SIGN_SN, PEER_KEY, PATH, PAGE_PATH, PAGE_FIELD, FRONT_URL, CODES];
 
 /// Nobody here has seen what a second message with one transaction id is answered, so nothing counts on it.
 const OPERATIONS: &[Supported] = &[
     Supported { kind: OperationKind::Debit, idempotent: false, amount_max: 5_000_000_000 },
     Supported { kind: OperationKind::Refund, idempotent: false, amount_max: 5_000_000_000 },
     Supported { kind: OperationKind::Pay, idempotent: false, amount_max: 50_000_000_000 },
+    Supported { kind: OperationKind::Redirect, idempotent: false, amount_max: 5_000_000_000 },
+];
+/// The message type of a request, and of the answer to it [doubtful: refunds, pages]. A page is answered to nobody here.
+const TYPES: [(OperationKind, &str, &str); 4] = [
+    (OperationKind::Debit, "epcc.201.001.01", "epcc.202.001.01"),
+    (OperationKind::Pay, "epcc.211.001.01", "epcc.212.001.01"),
+    (OperationKind::Refund, "epcc.231.001.01", "epcc.232.001.01"),
+    (OperationKind::Redirect, "epcc.221.001.01", ""),
 ];
 /// After `send_before`: how long a message may still be on its way there [doubtful].
 const SETTLE_DELAY_MS: i64 = 5 * 60 * 1_000;
 const QUERY: &str = "epcc.301.001.01";
+const CLOSE: &str = "epcc.321.001.01";
 /// To EPCC, and from it.
 const DIRECTIONS: (&str, &str) = ("11", "21");
 const WHAT: &str = "notification";
@@ -121,7 +135,13 @@ struct Epcc {
     account: String,
     sign_sn: String,
     path: String,
+    page_path: String,
+    page_field: String,
+    front_url: String,
 }
+
+/// A group of a message's body, and its fields.
+type Group<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
 pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
     let settings = Settings::read(NAME, SETTINGS, config, keys)?;
@@ -155,21 +175,15 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         account: settings.fitting(&ACCOUNT, message::is_word)?,
         sign_sn: settings.fitting(&SIGN_SN, alphanumeric)?,
         path: settings.fitting_or(&PATH, "/", path)?,
+        page_path: settings.fitting_or(&PAGE_PATH, "/gateway", path)?,
+        page_field: settings.fitting_or(&PAGE_FIELD, "ReqMsg", alphanumeric)?,
+        front_url: settings.fitting_or(&FRONT_URL, "", |text| text.is_empty() || message::is_url(text))?,
     }))
 }
 
-/// The message type of a request, and of the answer to it [doubtful: 231 and 232].
-const fn types(kind: OperationKind) -> Option<(&'static str, &'static str)> {
-    match kind {
-        OperationKind::Debit => Some(("epcc.201.001.01", "epcc.202.001.01")),
-        OperationKind::Pay => Some(("epcc.211.001.01", "epcc.212.001.01")),
-        OperationKind::Refund => Some(("epcc.231.001.01", "epcc.232.001.01")),
-        OperationKind::FundHold
-        | OperationKind::FundCapture
-        | OperationKind::FundRelease
-        | OperationKind::FundBatch
-        | OperationKind::Redirect => None,
-    }
+fn types(kind: OperationKind) -> Result<(&'static str, &'static str), ChannelError> {
+    let found = TYPES.into_iter().find(|(known, ..)| *known == kind).map(|(_, asked, answered)| (asked, answered));
+    found.ok_or(ChannelError::Unsupported { channel: NAME, kind })
 }
 
 /// The batch of a moment.
@@ -187,34 +201,28 @@ fn cleared(batch: &str) -> Option<Date> {
 }
 
 impl Epcc {
+    /// A message about an operation.
     fn request(
         &self,
         about: &About<'_>,
-        (message_type, query): (&str, bool),
-        fill: impl FnOnce(&mut Writer),
+        (kind, query): (&str, bool),
+        body: &[Group<'_>],
     ) -> Result<Request, ChannelError> {
-        let &About { serial, kind, amount, currency, .. } = about;
-        let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query };
-        self.message((&moment(about.requested_at), message_type), what, fill)
+        self.message((&moment(about.requested_at), kind), What::of(about, query), body)
     }
 
-    fn message(
-        &self,
-        (at, message_type): (&str, &str),
-        what: What,
-        fill: impl FnOnce(&mut Writer),
-    ) -> Result<Request, ChannelError> {
-        let mut writer = Writer::new();
+    fn message(&self, (at, kind): (&str, &str), what: What, body: &[Group<'_>]) -> Result<Request, ChannelError> {
         let header = [
             ("SndDt", at),
-            ("MsgTp", message_type),
+            ("MsgTp", kind),
             ("IssrId", &self.institution),
             ("Drctn", DIRECTIONS.0),
             ("SignSN", &self.sign_sn),
         ];
+        let mut writer = Writer::new();
         writer.inside("root", |root| {
             root.group("MsgHeader", &header);
-            root.inside("MsgBody", fill);
+            root.inside("MsgBody", |groups| body.iter().for_each(|(name, fields)| groups.group(name, fields)));
         });
         let body = self.signer.signed(NAME, &writer.finish())?;
         Ok(Request {
@@ -225,6 +233,15 @@ impl Epcc {
             // Nothing in an answer repeats a word of its request but the transaction.
             asked: Asked { nonce: at.to_owned(), what },
         })
+    }
+
+    /// A message about what was asked for before.
+    fn about_earlier(&self, about: &About<'_>, kind: &str, nonce: &str) -> Result<Request, ChannelError> {
+        let asked = types(self.manifest.knows(about.kind)?.kind)?.0;
+        message::nonce(nonce)?;
+        let (serial, time) = (message::serial(about.serial)?, moment(about.requested_at));
+        let original = [("OriTrxId", serial), ("OriTrxDtTm", &time), ("OriTrxTp", asked)];
+        self.request(about, (kind, true), &[("OriTrxInf", &original)])
     }
 
     /// An answer of EPCC to this institution.
@@ -244,7 +261,7 @@ impl Epcc {
     fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
         let What::Operation { serial, kind, amount, query, .. } = &request.asked.what else { return None };
         let message = self.answered(response)?;
-        let (asked, answered) = types(*kind)?;
+        let (asked, answered) = types(*kind).ok()?;
         let right = if *query { "epcc.302.001.01" } else { answered };
         let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
         let told = |name: &str, right: &str| body(name).is_none_or(|told| told == right);
@@ -282,20 +299,20 @@ impl Epcc {
                 Said::Declined(class) => Some(Answer::Declined { class, code: code?.to_owned() }),
                 Said::Duplicate | Said::NotFound => None,
             },
+            "05" if body("TrxTp")? == TYPES[3].1 && code? == DONE => Some(Answer::Closed),
             "02" | "03" if code.is_none_or(|code| code == DONE) => Some(Answer::Pending),
             _ => None,
         }
     }
 
     fn notified(&self, message: &Message) -> Result<Notification, ChannelError> {
-        let wrong = |place: &str| malformed(place, "it is missing or not in its form");
+        let wrong = |place: &str| ChannelError::format(NAME, WHAT, place, "it is missing or not in its form");
         let field = |name: &str| message.get(&format!("root/MsgBody/BizInf/{name}")).ok_or_else(|| wrong(name));
         if message.get("root/MsgHeader/MsgTp") != Some("epcc.303.001.01") {
             return Err(wrong("MsgTp"));
         }
         let told = field("TrxTp")?;
-        let kind = OPERATIONS.iter().map(|known| known.kind).find(|kind| types(*kind).is_some_and(|it| it.0 == told));
-        let kind = kind.ok_or_else(|| wrong("TrxTp"))?;
+        let (kind, ..) = TYPES.into_iter().find(|it| it.1 == told).ok_or_else(|| wrong("TrxTp"))?;
         let serial = Some(field("TrxId")?).filter(|text| message::is_serial(text)).ok_or_else(|| wrong("TrxId"))?;
         let amount = amount_of(field("TrxAmt")?).ok_or_else(|| wrong("TrxAmt"))?;
         let (status, code) = (field("TrxStatus")?, field("BizStsCd")?);
@@ -315,12 +332,6 @@ impl Epcc {
         let id = format!("{serial}-{status}-{code}");
         Ok(Notification { id, serial, event: Notified::Answered { answer, kind, amount, currency } })
     }
-
-    /// What every message about a transaction begins with.
-    fn transaction(writer: &mut Writer, about: &About<'_>) {
-        let (time, amount) = (moment(about.requested_at), amount_text(about.amount));
-        writer.group("TrxInf", &[("TrxId", about.serial), ("TrxDtTm", &time), ("TrxAmt", &amount)]);
-    }
 }
 
 impl Channel for Epcc {
@@ -332,23 +343,19 @@ impl Channel for Epcc {
         let about = attempt.about();
         let kind = self.manifest.admit(&about)?;
         message::serial(about.serial)?;
-        let unsupported = || ChannelError::Unsupported { channel: NAME, kind };
         let subject = |field, reason| ChannelError::Subject { channel: NAME, field, reason };
-        let (message_type, _) = types(kind).ok_or_else(unsupported)?;
-        let batch = batch(about.requested_at);
-        let ours = [("AcctIssrId", self.institution.as_str()), ("AcctId", &self.account)];
-        let as_asked = (message_type, false);
+        let asked = (types(kind)?.0, false);
+        let (time, amount, batch) = (moment(about.requested_at), amount_text(about.amount), batch(about.requested_at));
+        let transaction: Group<'_> = ("TrxInf", &[("TrxId", about.serial), ("TrxDtTm", &time), ("TrxAmt", &amount)]);
+        let batch: Group<'_> = ("BatchInf", &[("BatchId", &batch)]);
+        let ours = [("AcctIssrId", &*self.institution), ("AcctId", &self.account)];
         match attempt.operation {
             Operation::Debit { agreement, .. } => {
                 if !message::is_word(agreement) {
                     return Err(subject("agreement", "its number is letters, digits, `_` and `-`"));
                 }
-                self.request(&about, as_asked, |body| {
-                    body.group("SgnInf", &[("SgnNo", agreement)]);
-                    Self::transaction(body, &about);
-                    body.group("PyeeInf", &ours);
-                    body.group("BatchInf", &[("BatchId", &batch)]);
-                })
+                let agreement: Group<'_> = ("SgnInf", &[("SgnNo", agreement)]);
+                self.request(&about, asked, &[agreement, transaction, ("PyeeInf", &ours), batch])
             }
             Operation::Pay { account, name, bank, .. } => {
                 let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
@@ -356,41 +363,56 @@ impl Channel for Epcc {
                 let code = bank.as_ref().map(|bank| ("AcctIssrId", bank.code.as_str()));
                 let payee = [("AcctId", account.expose()), ("AcctNm", name.expose())];
                 let payee: Vec<_> = code.into_iter().chain(payee).collect();
-                self.request(&about, as_asked, |body| {
-                    Self::transaction(body, &about);
-                    body.group("PyerInf", &ours);
-                    body.group("PyeeInf", &payee);
-                    body.group("BatchInf", &[("BatchId", &batch)]);
-                })
+                self.request(&about, asked, &[transaction, ("PyerInf", &ours), ("PyeeInf", &payee), batch])
             }
             Operation::Refund { original, .. } => {
                 let no_original = "a refund names the transaction that it refunds: that must have succeeded first";
                 let before = attempt.original.ok_or_else(|| subject("original", no_original))?;
                 let time = moment(before.requested_at);
-                self.request(&about, as_asked, |body| {
-                    Self::transaction(body, &about);
-                    body.group("OriTrxInf", &[("OriTrxId", original), ("OriTrxDtTm", &time)]);
-                    body.group("PyerInf", &ours);
-                    body.group("BatchInf", &[("BatchId", &batch)]);
-                })
+                let original: Group<'_> = ("OriTrxInf", &[("OriTrxId", original), ("OriTrxDtTm", &time)]);
+                self.request(&about, asked, &[transaction, original, ("PyerInf", &ours), batch])
             }
             Operation::FundHold { .. }
             | Operation::FundCapture { .. }
             | Operation::FundRelease { .. }
             | Operation::Redirect { .. }
-            | Operation::FundBatch { .. } => Err(unsupported()),
+            | Operation::FundBatch { .. } => Err(ChannelError::Unsupported { channel: NAME, kind }),
         }
     }
 
-    fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
-        let kind = self.manifest.knows(about.kind)?.kind;
-        message::nonce(nonce)?;
+    /// It goes through the payer's browser, so it names no account.
+    fn build_redirect(&self, attempt: &Try<'_>) -> Result<Request, ChannelError> {
+        let about = attempt.about();
+        let kind = self.manifest.admit(&about)?;
+        let Operation::Redirect { expires_at, return_url, .. } = attempt.operation else {
+            return Err(ChannelError::Unsupported { channel: NAME, kind });
+        };
+        let (time, amount, batch) = (moment(about.requested_at), amount_text(about.amount), batch(about.requested_at));
         let serial = message::serial(about.serial)?;
-        let (asked, _) = types(kind).ok_or(ChannelError::Unsupported { channel: NAME, kind })?;
-        let time = moment(about.requested_at);
-        self.request(about, (QUERY, true), |body| {
-            body.group("OriTrxInf", &[("OriTrxId", serial), ("OriTrxDtTm", &time), ("OriTrxTp", asked)]);
-        })
+        let (ends, back) = (moment(*expires_at), return_url.as_ref().unwrap_or(&self.front_url));
+        let page = [("PgTmOut", &*ends), ("PgRtnUrl", back)];
+        let groups: [Group<'_>; 4] = [
+            ("TrxInf", &[("TrxId", serial), ("TrxDtTm", &time), ("TrxAmt", &amount)]),
+            ("PyeeInf", &[("AcctIssrId", &self.institution)]),
+            ("PgInf", &page[..1 + usize::from(!back.is_empty())]),
+            ("BatchInf", &[("BatchId", &batch)]),
+        ];
+        let mut request = self.request(&about, (types(kind)?.0, false), &groups)?;
+        let mut form = Form::default();
+        form.set(&self.page_field, String::from_utf8_lossy(&request.body));
+        request.path.clone_from(&self.page_path);
+        request.headers = vec![("content-type", String::from("application/x-www-form-urlencoded; charset=UTF-8"))];
+        request.body = form.body();
+        Ok(request)
+    }
+
+    fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
+        self.about_earlier(about, QUERY, nonce)
+    }
+
+    fn build_close(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
+        let is_page = about.kind == OperationKind::Redirect;
+        self.about_earlier(about, if is_page { CLOSE } else { QUERY }, nonce)
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
@@ -400,15 +422,12 @@ impl Channel for Epcc {
     fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {
         message::nonce(nonce)?;
         let (day, part) = (date.to_string(), part.to_string());
-        self.message((&moment(date.starts_at()), file::ASKED), What::Statement, |body| {
-            body.group("FileInf", &[("FileDt", &day), ("FilePt", &part)]);
-        })
+        let file = [("FileDt", &*day), ("FilePt", &part)];
+        self.message((&moment(date.starts_at()), file::ASKED), What::Statement, &[("FileInf", &file)])
     }
 
     fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
-        let unsigned = || ChannelError::Signature { channel: NAME, what: "daily file" };
-        let (text, signed) = self.signer.opened(file).ok_or_else(unsigned)?;
-        Verified::if_signed(text, signed).ok_or_else(unsigned)?.try_map(|text| file::read(self, text))
+        self.signer.verified(NAME, file::WHAT, file)?.try_map(|text| file::read(self, text))
     }
 
     fn build_sign_up(&self, sign_up: &SignUp<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
@@ -424,16 +443,10 @@ impl Channel for Epcc {
     }
 
     fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {
-        let unsigned = || ChannelError::Signature { channel: NAME, what: WHAT };
-        let (text, signed) = self.signer.opened(raw).ok_or_else(unsigned)?;
-        Verified::if_signed(text, signed).ok_or_else(unsigned)?.try_map(|text| {
-            let message =
-                self.opened(text).ok_or_else(|| malformed("MsgHeader", "it is not from EPCC to this institution"))?;
+        let told = "it is not from EPCC to this institution";
+        self.signer.verified(NAME, WHAT, raw)?.try_map(|text| {
+            let message = self.opened(text).ok_or_else(|| ChannelError::format(NAME, WHAT, "MsgHeader", told))?;
             self.notified(&message)
         })
     }
-}
-
-fn malformed(place: &str, reason: &str) -> ChannelError {
-    ChannelError::Format { channel: NAME, what: WHAT, place: place.to_owned(), reason: reason.to_owned() }
 }

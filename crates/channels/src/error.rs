@@ -150,6 +150,11 @@ pub enum ChannelError {
 }
 
 impl ChannelError {
+    /// A message that is signed, and not in its form.
+    pub(crate) fn format(channel: &'static str, what: &'static str, place: &str, reason: &str) -> Self {
+        Self::Format { channel, what, place: place.to_owned(), reason: reason.to_owned() }
+    }
+
     /// A code that never changes its meaning. Where `build` fails and the attempt cannot have been sent before, the
     /// executor reports it as the code of a decline of class SYSTEM.
     #[must_use]

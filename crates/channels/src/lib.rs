@@ -7,7 +7,7 @@
 //! ```text
 //!  operation ─ build ─► Request ─► (executor, network) ─► Response ─ parse ─► Answer
 //!  payer     ─ build_redirect ─► Request ─► (the payer's browser)
-//!  unknown   ─ build_query ─► …                                                 Success │ Declined │ NotFound  prove something
+//!  unknown   ─ build_query, build_close ─► …                                    Success │ Declined │ NotFound │ Closed  prove something
 //!  day       ─ build_statement ─► … ─► file ─ statement ─► Verified lines       Pending │ Unknown              ask again
 //!  callback  ─ notify ─► Verified notification
 //!  month     ─ build_batch ─► …; build_batch_result ─► … ─► file ─ batch_result ─► Verified rows
@@ -33,7 +33,8 @@
 //! | [`registry`] | every channel, one line each |
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
 //! | [`unionpay_online`] | UnionPay online payment 5.1.0 |
-//! | [`epcc`] | EPCC: agreement pay, payout, refund |
+//! | [`epcc`] | EPCC: agreement pay, gateway pay, payout, refund |
+//! | [`pingan_jzb`] | Ping An Bank's virtual accounts (见证宝) in their public shape |
 //! | [`host_link`] | what goes before each message on the link to a card network |
 //! | [`card_file`] | the card network's daily file |
 //! | `key` | the keys of a channel, in its settings or in the key service |
@@ -41,6 +42,7 @@
 //! | `amount` | amounts with a currency, as text |
 //! | `codes` | codes of a channel with what they say, as a setting |
 //! | `form`, `xml`, `signed_text` | signed forms, XML messages, and a signature behind a text, as they stand on the wire |
+//! | `pingan_wire` | messages with a header of fixed length |
 //! | `settings` | settings, read strictly |
 //! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
 //! | `sandbox_batch` | the files of the sandbox fund's monthly batch |
@@ -58,6 +60,8 @@ pub mod host_link;
 mod key;
 pub mod manifest;
 pub mod message;
+pub mod pingan_jzb;
+mod pingan_wire;
 pub mod registry;
 pub mod routing;
 pub mod sandbox_bank;

@@ -99,6 +99,16 @@ pub struct Setting {
     pub doc: &'static str,
 }
 
+impl Setting {
+    pub(crate) const fn open(name: &'static str, doc: &'static str) -> Self {
+        Self { name, secret: false, doc }
+    }
+
+    pub(crate) const fn secret(name: &'static str, doc: &'static str) -> Self {
+        Self { name, secret: true, doc }
+    }
+}
+
 /// What a channel can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {

@@ -6,6 +6,7 @@ use domain::calendar::Date;
 use domain::money::{Currency, Minor};
 use zeroize::Zeroizing;
 
+use crate::channel::About;
 use crate::error::ChannelError;
 use crate::form::Form;
 use crate::manifest::OperationKind;
@@ -73,6 +74,14 @@ pub(crate) enum What {
     SignUp { serial: String, confirms: bool },
     /// The payments that came back on a date.
     Returns { date: Date },
+}
+
+impl What {
+    /// An operation, or what became of it.
+    pub(crate) fn of(about: &About<'_>, query: bool) -> Self {
+        let &About { serial, kind, amount, currency, .. } = about;
+        Self::Operation { serial: serial.to_owned(), kind, amount, currency, query }
+    }
 }
 
 /// What came back.
@@ -144,6 +153,12 @@ pub(crate) fn nonce(text: &str) -> Result<&str, ChannelError> {
 /// Whether the text is letters, digits, `_` and `-` only, and not empty.
 pub(crate) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// Whether the text is an address that a browser can be sent to.
+pub(crate) fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 /// A whole number in decimal digits, without sign and leading zeros.

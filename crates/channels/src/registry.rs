@@ -9,7 +9,7 @@ use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::key::BY_NAME;
 use crate::manifest::Setting;
-use crate::{epcc, sandbox_bank, sandbox_fund, unionpay_online};
+use crate::{epcc, pingan_jzb, sandbox_bank, sandbox_fund, unionpay_online};
 
 /// A kind of channel that can be configured.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,7 @@ pub const CHANNELS: &[Entry] = &[
     Entry { name: sandbox_bank::NAME, settings: sandbox_bank::SETTINGS, open: sandbox_bank::open },
     Entry { name: sandbox_fund::NAME, settings: sandbox_fund::SETTINGS, open: sandbox_fund::open },
     Entry { name: epcc::NAME, settings: epcc::SETTINGS, open: epcc::open },
+    Entry { name: pingan_jzb::NAME, settings: pingan_jzb::SETTINGS, open: pingan_jzb::open },
     Entry { name: unionpay_online::NAME, settings: unionpay_online::SETTINGS, open: unionpay_online::open },
 ];
 

@@ -207,7 +207,7 @@ pub struct Route {
 const fn takes_cards(rail: Rail) -> bool {
     match rail {
         Rail::Epcc | Rail::UnionPay => true,
-        Rail::Fund | Rail::OwnBank => false,
+        Rail::Fund | Rail::OwnBank | Rail::PingAn => false,
     }
 }
 

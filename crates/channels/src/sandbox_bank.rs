@@ -68,7 +68,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
     let settings = Settings::read(NAME, SETTINGS, config, keys)?;
     let rail = match Rail::parse(settings.text(&RAIL)?) {
         Some(rail @ (Rail::Epcc | Rail::UnionPay)) => rail,
-        Some(Rail::Fund | Rail::OwnBank) | None => return Err(settings.wrong(&RAIL)),
+        Some(Rail::Fund | Rail::OwnBank | Rail::PingAn) | None => return Err(settings.wrong(&RAIL)),
     };
     let wire = Wire {
         channel: NAME,

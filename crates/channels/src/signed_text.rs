@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::error::ChannelError;
 use crate::key::{KeyPair, PeerKeys};
+use crate::verified::Verified;
 
 const BEGIN: &str = "{S:";
 const END: &str = "}";
@@ -25,6 +26,20 @@ impl Signer {
     pub(crate) fn signed(&self, channel: &'static str, text: &str) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         let signature = BASE64_STANDARD.encode(self.ours.sign(channel, text.as_bytes())?);
         Ok(Zeroizing::new([text, BEGIN, &signature, END].concat().into_bytes()))
+    }
+
+    /// The text before the signature, which the other side made.
+    ///
+    /// # Errors
+    /// [`ChannelError::Signature`].
+    pub(crate) fn verified<'b>(
+        &self,
+        channel: &'static str,
+        what: &'static str,
+        body: &'b [u8],
+    ) -> Result<Verified<&'b str>, ChannelError> {
+        let opened = self.opened(body).and_then(|(text, signed)| Verified::if_signed(text, signed));
+        opened.ok_or(ChannelError::Signature { channel, what })
     }
 
     /// The text before the signature, and whether the other side made it; `None` if there is none.

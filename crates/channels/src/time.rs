@@ -18,6 +18,18 @@ pub(crate) fn moment(time: Time) -> String {
     format!("{}-{}-{}T{}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14))
 }
 
+/// YYYYMMDD.
+pub(crate) fn day(date: Date) -> String {
+    date.to_string().replace('-', "")
+}
+
+/// The date of exactly that form.
+pub(crate) fn day_of(text: &str) -> Option<Date> {
+    let (year, month_and_day) = text.split_at_checked(4)?;
+    let (month, on) = month_and_day.split_at_checked(2)?;
+    format!("{year}-{month}-{on}").parse().ok().filter(|date| day(*date) == text)
+}
+
 /// The date of a settlement date (MMDD), which is month and day only: of the year that is nearest after the order's time.
 pub(crate) fn clearing_date(settle_date: &str, txn_time: &str) -> Option<Date> {
     let (month, day) = settle_date.split_at_checked(2)?;
@@ -35,6 +47,14 @@ mod tests {
         assert_eq!(stamp(Time(1_772_676_000_000)), "20260305100000");
         assert_eq!(stamp(Time(1_772_725_323_999)), "20260305234203");
         assert_eq!(moment(Time(1_772_725_323_999)), "2026-03-05T23:42:03");
+    }
+
+    #[test]
+    fn a_day_has_one_form() {
+        assert_eq!(day_of("20260305").map(day).as_deref(), Some("20260305"));
+        for wrong in ["", "2026", "20260230", "2026-03-05", "202603050", "+2260305"] {
+            assert_eq!(day_of(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -55,43 +55,35 @@ use crate::verified::Verified;
 /// The name in the registry.
 pub const NAME: &str = "unionpay_online";
 
-const fn setting(name: &'static str, secret: bool, doc: &'static str) -> Setting {
-    Setting { name, secret, doc }
-}
-
-const MERCHANT: Setting = setting("merchant", false, "merId, our merchant number at UnionPay: 15 digits or letters");
+const MERCHANT: Setting = Setting::open("merchant", "merId, our merchant number at UnionPay: 15 digits or letters");
 const SIGN_METHOD: Setting =
-    setting("sign_method", false, "`01`: RSA with certificates; `12`: SM3 with a shared secret");
-const KEY: Setting = setting(
+    Setting::open("sign_method", "`01`: RSA with certificates; `12`: SM3 with a shared secret");
+const KEY: Setting = Setting::secret(
     "key",
-    true,
     "01: our RSA-2048 key, `ark:NAME` of one in the key service, or PKCS #8 in hexadecimal for a sandbox; \
      12: the secret, `ark:NAME=ark:vN:…` as `lintel ark encrypt NAME --context channel=unionpay_online` wrote it, or the \
      text itself for a sandbox",
 );
-const CERT_ID: Setting = setting("cert_id", false, "01 only: the serial number of our certificate, in decimal digits");
-const PEER_KEY: Setting = setting(
+const CERT_ID: Setting = Setting::open("cert_id", "01 only: the serial number of our certificate, in decimal digits");
+const PEER_KEY: Setting = Setting::open(
     "peer_key",
-    false,
     "01 only: the public key of UnionPay's signing certificate (openssl x509 -noout -pubkey), PEM or its base64; two with a \
      comma between while it changes",
 );
-const FRONT_URL: Setting = setting(
+const FRONT_URL: Setting = Setting::open(
     "front_url",
-    false,
     "where the payer's browser comes back to if the payment names no return_url: http:// or https://, a page of the shop's",
 );
-const BACK_URL: Setting = setting(
+const BACK_URL: Setting = Setting::open(
     "back_url",
-    false,
     "where UnionPay posts notifications: our /v1/channels/unionpay/notify, as seen from there",
 );
-const TR_ID: Setting = setting("tr_id", false, "trId, the token requestor's number: letters and digits");
+const TR_ID: Setting = Setting::open("tr_id", "trId, the token requestor's number: letters and digits");
 const GATEWAY_BIZ_TYPE: Setting =
-    setting("gateway_biz_type", false, "bizType of redirects and refunds, 6 digits; 000201 if not said");
+    Setting::open("gateway_biz_type", "bizType of redirects and refunds, 6 digits; 000201 if not said");
 const TOKEN_BIZ_TYPE: Setting =
-    setting("token_biz_type", false, "bizType of debits by token, 6 digits; 000902 if not said");
-const CHANNEL_TYPE: Setting = setting("channel_type", false, "channelType, 2 digits; 07 (internet) if not said");
+    Setting::open("token_biz_type", "bizType of debits by token, 6 digits; 000902 if not said");
+const CHANNEL_TYPE: Setting = Setting::open("channel_type", "channelType, 2 digits; 07 (internet) if not said");
 
 /// The settings.
 pub const SETTINGS: &[Setting] = &[
@@ -142,12 +134,9 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
     let settings = Settings::read(NAME, SETTINGS, config, keys)?;
     let digits =
         |length: usize| move |text: &str| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-    let url = |text: &str| {
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
-    };
     let alphanumeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let (front_url, back_url) = (settings.fitting(&FRONT_URL, url)?, settings.fitting(&BACK_URL, url)?);
+    let (front_url, back_url) =
+        (settings.fitting(&FRONT_URL, message::is_url)?, settings.fitting(&BACK_URL, message::is_url)?);
     if front_url == back_url {
         let reason = "it is back_url too: name a page of the merchant's, for no browser may tell what was paid";
         return Err(settings.refused(&FRONT_URL, reason));
@@ -224,8 +213,6 @@ impl UnionPayOnline {
 
     fn request(&self, path: &str, mut form: Form, about: &About<'_>, query: bool) -> Result<Request, ChannelError> {
         self.signer.sign(NAME, &mut form)?;
-        let &About { serial, kind, amount, currency, .. } = about;
-        let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query };
         let content_type = String::from("application/x-www-form-urlencoded; charset=UTF-8");
         Ok(Request {
             method: "POST",
@@ -233,7 +220,7 @@ impl UnionPayOnline {
             headers: vec![("content-type", content_type)],
             body: form.body(),
             // Nothing in an answer repeats a word of its request but order and time.
-            asked: Asked { nonce: stamp(about.requested_at), what },
+            asked: Asked { nonce: stamp(about.requested_at), what: What::of(about, query) },
         })
     }
 

@@ -252,7 +252,7 @@ impl Order {
 pub struct Leg {
     /// `leg_…`.
     pub id: String,
-    /// `epcc`, `unionpay` or `fund`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`.
     pub rail: String,
     /// Minor units.
     pub amount: Minor,

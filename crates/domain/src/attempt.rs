@@ -52,6 +52,9 @@ pub enum Rail {
     /// 银企直连: the institution's own account at its bank. No network clears what it moves.
     #[n(3)]
     OwnBank,
+    /// 见证宝: sub-accounts at Ping An Bank. The bank itself moves and clears it.
+    #[n(4)]
+    PingAn,
 }
 
 impl Rail {
@@ -61,7 +64,8 @@ impl Rail {
         match self {
             Self::Epcc => Subject::ClearingEpcc,
             Self::UnionPay => Subject::ClearingUnionPay,
-            Self::Fund => Subject::ReceivableFund,
+            // Money that the bank moved among its sub-accounts is due from it.
+            Self::Fund | Self::PingAn => Subject::ReceivableFund,
             Self::OwnBank => Subject::OwnBank,
         }
     }
@@ -74,13 +78,16 @@ impl Rail {
             Self::UnionPay => "unionpay",
             Self::Fund => "fund",
             Self::OwnBank => "own_bank",
+            Self::PingAn => "pingan",
         }
     }
 
     /// The rail of a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Epcc, Self::UnionPay, Self::Fund, Self::OwnBank].into_iter().find(|rail| rail.name() == name)
+        [Self::Epcc, Self::UnionPay, Self::Fund, Self::OwnBank, Self::PingAn]
+            .into_iter()
+            .find(|rail| rail.name() == name)
     }
 }
 

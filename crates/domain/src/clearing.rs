@@ -309,7 +309,8 @@ fn check_file(state: &State, file: &TakeClearingFile) -> Result<(), Refusal> {
         return Err(Refusal::new(RefusalCode::ClearingDuplicate, "part", message));
     }
     if rail == Rail::OwnBank {
-        let message = "own money moves outside the networks and has no clearing file; name epcc, unionpay or fund";
+        let message =
+            "own money moves outside the networks and has no clearing file; name epcc, unionpay, fund or pingan";
         return Err(Refusal::new(RefusalCode::ValueInvalid, "rail", message));
     }
     for line in &file.lines {

@@ -185,8 +185,11 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
                     let message = "a mask shows at most 6 + 4 digits of a card in 32 bytes";
                     return Err(Refusal::new(RefusalCode::ValueInvalid, "mask", message));
                 }
-                if !takes_cards(*rail) {
-                    return refuse(format!("a card does not travel over '{}'; use epcc or unionpay", rail.name()));
+                if !debits(*rail) {
+                    return refuse(format!(
+                        "no account is debited over '{}'; use epcc, unionpay or pingan",
+                        rail.name()
+                    ));
                 }
                 if *credit && order.sum_of(ItemKind::HousePrice) > 0 {
                     return refuse(String::from("a credit card may not pay a house price; use a debit card"));
@@ -203,7 +206,7 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
                 }
             }
             Instrument::Redirect { rail, return_url, .. } => {
-                if !takes_cards(*rail) {
+                if !carries_cards(*rail) {
                     return refuse(format!("'{}' has no page for payers; use epcc or unionpay", rail.name()));
                 }
                 // Which card the payer takes at the channel's page is the payer's choice.
@@ -223,11 +226,19 @@ fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Re
     Ok(())
 }
 
-/// Whether cards travel over it.
-const fn takes_cards(rail: Rail) -> bool {
+/// Whether an account is debited over it under an agreement: a card, or a sub-account at a bank.
+const fn debits(rail: Rail) -> bool {
+    match rail {
+        Rail::Epcc | Rail::UnionPay | Rail::PingAn => true,
+        Rail::Fund | Rail::OwnBank => false,
+    }
+}
+
+/// Whether cards travel over it: to a page of its, or on from another network.
+const fn carries_cards(rail: Rail) -> bool {
     match rail {
         Rail::Epcc | Rail::UnionPay => true,
-        Rail::Fund | Rail::OwnBank => false,
+        Rail::Fund | Rail::OwnBank | Rail::PingAn => false,
     }
 }
 

@@ -377,7 +377,7 @@ fn request(draft: &mut Draft<'_>, command: RequestSignUp) -> Result<Reply, Refus
     }
     match rail {
         Rail::Epcc | Rail::UnionPay => {}
-        Rail::Fund | Rail::OwnBank => {
+        Rail::Fund | Rail::OwnBank | Rail::PingAn => {
             let message = format!("no card is debited over '{}'; use epcc or unionpay", rail.name());
             return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "rail", message));
         }

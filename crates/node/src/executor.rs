@@ -10,6 +10,7 @@
 //!                                                                                       └ later ┘
 //!  redirect, REQUESTED ─► can its page be built? ─ no ─► report "not sent" ─► done
 //!                              └ yes ─► done: handed out, it comes back as UNKNOWN ─► pause ─► QUERY
+//!                                  its order is being closed: QUERY asks the channel to end the page ─ "closed" ─► report not found
 //!  whatever it does, once a notification or a file settled the attempt ─────────────────────────────────────► done
 //! ```
 //! What a fund's monthly batch carries has no flight: see [`domain::fund_batch`].
@@ -26,9 +27,9 @@ use std::sync::Arc;
 use ark::{Secret, Vault};
 use channels::{Answer, Channel, Original, Request, Response, Try};
 use domain::State;
-use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
+use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, attempt_of_serial};
 use domain::envelope::Time;
-use domain::ids::AttemptId;
+use domain::ids::{AttemptId, LegId};
 use domain::outflow::{self, Disagreement};
 use domain::sealed::Sealed;
 use engine::Projection;
@@ -75,6 +76,12 @@ const fn is_batched(attempt: &Attempt) -> bool {
     }
 }
 
+/// The legs of orders that are being closed: a flight of one asks the channel to end its page.
+pub fn closing(projection: &Projection) -> impl Iterator<Item = LegId> {
+    let orders = projection.changes.orders.iter().map(|(_, order)| order);
+    orders.filter(|order| order.closing && order.trying).flat_map(|order| order.legs.iter().copied())
+}
+
 /// The attempts whose answer is certain now, whoever brought it.
 pub fn settled(projection: &Projection) -> impl Iterator<Item = AttemptId> {
     let attempts = projection.changes.attempts.iter().map(|(_, attempt)| attempt);
@@ -88,19 +95,31 @@ pub struct Seen {
     pub original: Option<Original>,
     /// Whether they agree that it may take money out.
     pub agreed: Result<(), Disagreement>,
+    /// Whether its order is being closed.
+    pub closing: bool,
 }
 
 /// Whether the books must be asked at all before an attempt is carried out.
 #[must_use]
-pub fn is_looked_up(operation: &Operation) -> bool {
-    operation.original().is_some() || outflow::leaving(operation).is_some()
+pub fn is_looked_up(attempt: &Attempt) -> bool {
+    let operation = &attempt.operation;
+    operation.original().is_some() || outflow::leaving(operation).is_some() || is_redirect(attempt)
 }
 
 /// Asks the books about an attempt. Rows may have left memory: the state notes that they were missed, and whoever asks reads them
 /// from the store and asks again.
 #[must_use]
 pub fn see(state: &State, attempt: &Attempt) -> Seen {
-    Seen { original: original(state, &attempt.operation), agreed: outflow::agree(state, attempt) }
+    let (original, agreed) = (original(state, &attempt.operation), outflow::agree(state, attempt));
+    Seen { original, agreed, closing: is_redirect(attempt) && is_closing(state, attempt) }
+}
+
+fn is_closing(state: &State, attempt: &Attempt) -> bool {
+    let leg = match attempt.purpose {
+        Purpose::Leg(leg) => state.legs.get(leg.0),
+        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) | Purpose::TopUp(_) => None,
+    };
+    leg.and_then(|leg| state.orders.get(leg.order.0)).is_some_and(|order| order.closing)
 }
 
 fn original(state: &State, operation: &Operation) -> Option<Original> {
@@ -227,7 +246,14 @@ impl Flight {
             },
             Phase::Pause => self.pause(),
             Phase::Query => {
-                match self.channel.build_query(&self.asked(&self.attempt.serial()).about(), nonce) {
+                let (serial, channel) = (self.attempt.serial(), &self.channel);
+                let about = self.asked(&serial).about();
+                let built = if self.seen.closing {
+                    channel.build_close(&about, nonce)
+                } else {
+                    channel.build_query(&about, nonce)
+                };
+                match built {
                     Ok(request) => self.call(request, false, now),
                     // What cannot even be asked stays unknown: a person must look.
                     Err(_) => self.uncertain(now, nonce),
@@ -255,6 +281,13 @@ impl Flight {
         self.phase = Phase::Done;
     }
 
+    /// Says that the attempt's order is being closed: from now on the channel is asked to end the page, soon.
+    pub fn close(&mut self) {
+        if is_redirect(&self.attempt) && !std::mem::replace(&mut self.seen.closing, true) {
+            self.pause_ms = self.patience.first_ms;
+        }
+    }
+
     /// Says how the last call ended.
     pub fn ended(&mut self, call: Call) {
         let phase = std::mem::replace(&mut self.phase, Phase::Done);
@@ -271,7 +304,8 @@ impl Flight {
                 }
                 Answer::Declined { class, code } => Phase::Report(Outcome::Declined { class, code }),
                 Answer::NotFound if !sent && self.is_conclusive(asked_at) => Phase::Report(Outcome::NotFound),
-                Answer::NotFound | Answer::Pending | Answer::Unknown => self.doubt(),
+                Answer::Closed if is_redirect(&self.attempt) => Phase::Report(Outcome::NotFound),
+                Answer::Closed | Answer::NotFound | Answer::Pending | Answer::Unknown => self.doubt(),
             },
         };
     }

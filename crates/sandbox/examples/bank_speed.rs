@@ -37,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         date: today(),
         notify_url: None,
         unionpay_secret: String::new(),
+        pingan: sandbox::bank::PingAnSettings::default(),
         epcc: EpccSettings::default(),
     };
     let bank = Bank::new(settings);

@@ -95,8 +95,7 @@ impl World {
             return;
         }
         let mut response = self.network.exchange(&message.request);
-        let said = String::from_utf8_lossy(&response.body).into_owned();
-        let code = said.split(r#""code":""#).nth(1).and_then(|rest| rest.get(..8)).unwrap_or("?").to_owned();
+        let code = network::code_of(&response);
         let (id, call) = (message.attempt, message.call);
         self.say("bank", format_args!("gets call {call} of {id} and answers {code}"));
         let attempt = self.follower.state().attempts.get(id.0).cloned();

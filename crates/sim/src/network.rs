@@ -99,7 +99,8 @@ impl Network {
             key: key.clone(),
             date,
             notify_url: None,
-            unionpay_secret: String::new(),
+            unionpay_secret: bank::SANDBOX_UNIONPAY_SECRET.to_owned(),
+            pingan: bank::PingAnSettings::default(),
             epcc: bank::EpccSettings::default(),
         });
         Self { bank, channels, key, written: BTreeMap::new(), calls: 0 }
@@ -192,6 +193,15 @@ impl Network {
         }
         garbled
     }
+}
+
+/// The code of an answer, for the trace: the sandbox's, EPCC's of the transaction or the message, UnionPay's of the query or the order.
+pub(crate) fn code_of(response: &Response) -> String {
+    let said = String::from_utf8_lossy(&response.body);
+    let marks = [r#""code":""#, "<BizStsCd>", "<TrxStatus>", "<SysRtnCd>", "origRespCode=", "respCode="];
+    let found = marks.iter().find_map(|mark| said.split_once(mark)).map(|(_, rest)| rest);
+    let code = found.unwrap_or("?").split(['"', '<', '&']).next().unwrap_or_default();
+    code.chars().take(8).collect()
 }
 
 /// Whether a debit is for something that takes the money though the bank had said no.

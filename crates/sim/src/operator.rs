@@ -6,12 +6,14 @@ use std::collections::VecDeque;
 use domain::attempt::{Purpose, Rail, attempt_of_serial};
 use domain::business_day::DayStatus;
 use domain::calendar::Date;
-use domain::clearing::{ClearingLine, TakeClearingFile};
+use domain::clearing::{ClearingLine, LineKind, MAX_LINES, TakeClearingFile};
 use domain::ids::{MerchantId, PayoutId};
+use domain::money::Currency;
 use domain::payout::PayoutStatus;
 use domain::{Command, RefusalCode};
 use engine::{Answer, Request};
 use node::close;
+use serde_json::Value;
 
 use crate::check::{Checked, broken};
 use crate::client;
@@ -148,6 +150,9 @@ impl World {
             return Ok(None);
         }
         let law = "a bank's file is believed";
+        if !channel.manifest().statement {
+            return self.lines(rail, date, number).map(Some);
+        }
         let request = channel.build_statement(date, number, &nonce).or_else(|error| broken(law, error.to_string()))?;
         let response = self.network.exchange(&request);
         let part = channel.statement(&response.body).or_else(|error| broken(law, error.to_string()))?.into_inner();
@@ -156,12 +161,31 @@ impl World {
         Ok(Some(Command::TakeClearingFile(TakeClearingFile { rail, date, part: number, last, lines })))
     }
 
+    /// The same of a channel without a file: an operator brings the lines that the network shows.
+    fn lines(&self, rail: Rail, date: Date, number: u32) -> Checked<Command> {
+        let law = "a bank's file is believed";
+        let civil = date.to_string().parse().expect("a date is a date");
+        let Some(lines) = self.network.bank.lines(civil) else { return broken(law, format!("{date} is not over")) };
+        let first = usize::try_from(number.saturating_sub(1)).expect("parts are few").saturating_mul(MAX_LINES);
+        let line = |line: &Value| {
+            let text = |name: &str| line.get(name).and_then(Value::as_str);
+            let (serial, amount) = (text("serial")?.to_owned(), line.get("amount")?.as_i64()?);
+            let (kind, currency) = (LineKind::parse(text("kind")?)?, Currency::parse(text("currency")?).ok()?);
+            Some(ClearingLine { serial, kind, amount, currency })
+        };
+        let part: Option<Vec<_>> = lines.iter().skip(first).take(MAX_LINES).map(line).collect();
+        let Some(part_lines) = part else { return broken(law, format!("a line of {date} is none")) };
+        let last = first.saturating_add(MAX_LINES) >= lines.len();
+        Ok(Command::TakeClearingFile(TakeClearingFile { rail, date, part: number, last, lines: part_lines }))
+    }
+
     /// The command that books the next payment that came back; nothing, and the chore is done, if there is none.
     fn returns(&mut self, date: Date) -> Checked<Option<Command>> {
         let law = "a bank's file is believed";
         for rail in [Rail::Epcc, Rail::UnionPay] {
             let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
-            let Some(channel) = self.network.channel(rail) else { continue };
+            let channel = self.network.channel(rail).filter(|channel| channel.manifest().lists_returns);
+            let Some(channel) = channel else { continue };
             let request = channel.build_returns(date, &nonce).or_else(|error| broken(law, error.to_string()))?;
             let response: channels::Response = Network::exchange(&self.network, &request);
             let returns = channel.returns(&request, &response).or_else(|error| broken(law, error.to_string()))?;

@@ -1,6 +1,7 @@
 //! The writer's and the projector's part of a life, step by step as the server's shell drives them.
 
 use domain::Command;
+use domain::attempt::Purpose;
 use domain::ids::AccountId;
 use engine::{Admitted, Answer, EngineError, LookedUp, Parked, Projection, Request, engine as requests};
 use journal::{Hash, Journal as _};
@@ -13,7 +14,7 @@ use crate::check::{Checked, broken};
 use crate::client::Outstanding;
 use crate::disk::Fate;
 use crate::fault::Fault;
-use crate::node::{Asker, Output};
+use crate::node::{Asker, Carried, Output};
 use crate::world::{Event, World};
 
 impl World {
@@ -223,6 +224,10 @@ impl World {
             if let Some(carried) = node.flights.get_mut(&id) {
                 carried.flight.settled();
             }
+        }
+        for leg in executor::closing(&projection) {
+            let of_leg = |carried: &&mut Carried| carried.flight.attempt().purpose == Purpose::Leg(leg);
+            node.flights.values_mut().filter(of_leg).for_each(|carried| carried.flight.close());
         }
         node.behind.push_back(Projected { projection, hash });
         let waits = node.behind.len() > 1;

@@ -8,7 +8,7 @@ use super::{FOLDERS, Operation, text};
 
 const REFERENCE: &str = "#/components/schemas/";
 /// Examples within each other at most.
-const DEPTH_MAX: usize = 6;
+const DEPTH_MAX: usize = 16;
 
 /// Every generated file.
 pub(super) fn files(document: &Value, operations: &[Operation<'_>]) -> BTreeMap<String, String> {
@@ -25,8 +25,20 @@ fn call(document: &Value, operation: &Operation<'_>, number: usize) -> String {
     let mut parameters = String::new();
     for parameter in operation.parameters("path") {
         let name = text(parameter, "name");
-        url = url.replace(&format!("/{{{name}}}"), &format!("/{{{{{name}}}}}"));
-        parameters.push_str(&format!("  {name}: {}\n", example(document, parameter, 0).as_str().unwrap_or(name)));
+        let value = shown(&example(document, parameter, 0), name);
+        // A merchant's own id is the one that signs.
+        let own = value.starts_with("mch_");
+        url = url.replace(&format!("/{{{name}}}"), &format!("/{{{{{}}}}}", if own { "merchant" } else { name }));
+        if !own {
+            parameters.push_str(&format!("  {name}: {value}\n"));
+        }
+    }
+    let needed =
+        operation.parameters("query").into_iter().filter(|one| one.get("required") == Some(&Value::Bool(true)));
+    for (at, parameter) in needed.enumerate() {
+        let name = text(parameter, "name");
+        url.push_str(&format!("{}{name}={{{{{name}}}}}", if at == 0 { '?' } else { '&' }));
+        parameters.push_str(&format!("  {name}: {}\n", shown(&example(document, parameter, 0), name)));
     }
     let parameters =
         if parameters.is_empty() { parameters } else { format!("\nvars:pre-request {{\n{parameters}}}\n") };
@@ -42,6 +54,15 @@ fn call(document: &Value, operation: &Operation<'_>, number: usize) -> String {
          {parameters}{key}{body}\ndocs {{\n  {}\n}}\n",
         operation.id, operation.summary
     )
+}
+
+/// A value as it stands in an address.
+fn shown(value: &Value, name: &str) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => name.to_owned(),
+    }
 }
 
 /// A value of a schema, from its examples.

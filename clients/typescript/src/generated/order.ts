@@ -24,7 +24,7 @@ export interface LegView {
   needs_person: boolean;
   /** The attempt whose answer it waits for. */
   open_attempt?: string | null;
-  /** `epcc`, `unionpay` or `fund`. */
+  /** `epcc`, `unionpay`, `fund` or `pingan`. */
   rail: string;
   /** Refunded, or on its way back. */
   refunded: Amount;
@@ -166,7 +166,7 @@ export interface ShareView {
 
 /** One instrument of a payment. */
 export type WireInstrument = ({
-  /** The agreement's number at the network `rail`; never a card number. */
+  /** The agreement's number at the network `rail` (over `pingan`: `SUB-ACCOUNT-MEMBER`); never a card number. */
   agreement?: string | null;
   /** In place of `rail` and `agreement`: the agreement at each network over which the card may pay; the rules of routing choose. */
   agreements?: Record<string, string>;
@@ -178,7 +178,7 @@ export type WireInstrument = ({
   credit?: boolean;
   /** The card as it may be shown: 6 + 4. */
   mask: string;
-  /** `epcc` or `unionpay`. */
+  /** `epcc`, `unionpay` or `pingan`. */
   rail?: string | null;
   type: "card";
 }) | ({

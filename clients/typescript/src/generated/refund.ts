@@ -58,7 +58,7 @@ export interface RefundPartView {
   /** How much of it is returned fee. */
   fee: Amount;
   leg: string;
-  /** `epcc`, `unionpay` or `fund`. */
+  /** `epcc`, `unionpay`, `fund` or `pingan`. */
   rail: string;
   /** As of the refund. */
   status: string;

@@ -32,6 +32,45 @@ impl Sm4 {
     pub(crate) fn new(key: &[u8; BLOCK]) -> Self {
         Self { cipher: Sm4Cipher::new(key) }
     }
+
+    fn encrypt_one(&self, block: &mut [u8; BLOCK]) {
+        if is_slow_alone() {
+            in_batch(block, |batch| self.cipher.encrypt_blocks(batch));
+        } else {
+            self.cipher.encrypt_block(block);
+        }
+    }
+
+    fn decrypt_one(&self, block: &mut [u8; BLOCK]) {
+        if is_slow_alone() {
+            in_batch(block, |batch| self.cipher.decrypt_blocks(batch));
+        } else {
+            self.cipher.decrypt_block(block);
+        }
+    }
+}
+
+/// Whether a block takes longer alone than as one of a batch: so it is where the processor has wide registers but no
+/// instruction for a byte's inverse. The library computes that of a lone block by shifting and adding then.
+fn is_slow_alone() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let inverts = is_x86_feature_detected!("gfni") && is_x86_feature_detected!("avx512f");
+        is_x86_feature_detected!("avx2") && !inverts
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// Takes a block through the cipher with seven that are thrown away. They are no secret, and wiped like it.
+fn in_batch(block: &mut [u8; BLOCK], crypt: impl FnOnce(&mut [[u8; BLOCK]])) {
+    let mut batch = [[0; BLOCK]; BATCH];
+    batch[0] = *block;
+    crypt(&mut batch);
+    *block = batch[0];
+    zeroize_bytes(batch.as_flattened_mut());
 }
 
 /// SM4-GCM under one key, with the hash key made once.
@@ -42,7 +81,7 @@ pub(crate) struct Sm4Gcm {
 impl Sm4Gcm {
     pub(crate) fn new(cipher: &Sm4) -> Self {
         let mut hash_key = [0; BLOCK];
-        cipher.cipher.encrypt_block(&mut hash_key);
+        cipher.encrypt_one(&mut hash_key);
         let gcm = Self { hash: GHash::new(&hash_key.into()) };
         hash_key.zeroize();
         gcm
@@ -120,9 +159,11 @@ fn stream(cipher: &Sm4, nonce: &[u8; 12], data: &mut [u8]) -> [u8; BLOCK] {
     mask
 }
 
-/// A rest of half a batch or more is filled up to a whole one, which is faster than block by block.
+/// A rest of half a batch or more is filled up to a whole one, which is faster than block by block; any rest, where one block is
+/// slow alone.
 fn whole_batches(count: usize) -> usize {
-    if count % BATCH >= BATCH / 2 { count.next_multiple_of(BATCH) } else { count }
+    let enough = if is_slow_alone() { 1 } else { BATCH / 2 };
+    if count % BATCH >= enough { count.next_multiple_of(BATCH) } else { count }
 }
 
 fn xor(data: &mut [u8], stream: &[[u8; BLOCK]]) {
@@ -144,7 +185,7 @@ impl ParBlocksSizeUser for Sm4 {
 impl BlockCipherEncBackend for Sm4 {
     fn encrypt_block(&self, mut block: InOut<'_, '_, Block<Self>>) {
         let mut bytes: [u8; BLOCK] = (*block.get_in()).into();
-        self.cipher.encrypt_block(&mut bytes);
+        self.encrypt_one(&mut bytes);
         *block.get_out() = bytes.into();
     }
 
@@ -160,7 +201,7 @@ impl BlockCipherEncBackend for Sm4 {
 impl BlockCipherDecBackend for Sm4 {
     fn decrypt_block(&self, mut block: InOut<'_, '_, Block<Self>>) {
         let mut bytes: [u8; BLOCK] = (*block.get_in()).into();
-        self.cipher.decrypt_block(&mut bytes);
+        self.decrypt_one(&mut bytes);
         *block.get_out() = bytes.into();
     }
 
@@ -201,9 +242,24 @@ mod tests {
         let mut block: [u8; BLOCK] = key.as_slice().try_into().expect("a block");
         let cipher = Sm4::new(&block);
         for _ in 0..1_000_000 {
-            cipher.cipher.encrypt_block(&mut block);
+            cipher.encrypt_one(&mut block);
         }
         assert_eq!(hex::encode(block), "595298c7c6fd271f0402f804c33d3f66");
+    }
+
+    /// Whichever way this processor takes: alone and in a batch, there and back.
+    #[test]
+    fn a_block_in_a_batch_is_what_it_is_alone() {
+        let cipher = Sm4::new(&[5; BLOCK]);
+        for byte in 0..=u8::MAX {
+            let (mut alone, mut batched) = ([byte; BLOCK], [byte; BLOCK]);
+            cipher.cipher.encrypt_block(&mut alone);
+            super::in_batch(&mut batched, |batch| cipher.cipher.encrypt_blocks(batch));
+            assert_eq!(alone, batched);
+            cipher.decrypt_one(&mut alone);
+            super::in_batch(&mut batched, |batch| cipher.cipher.decrypt_blocks(batch));
+            assert_eq!((alone, batched), ([byte; BLOCK], [byte; BLOCK]));
+        }
     }
 
     /// Another cipher and another GCM: `sm4` under `aes-gcm`, at every length around blocks, batches and the chunk of key

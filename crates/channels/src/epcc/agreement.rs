@@ -2,7 +2,7 @@
 
 use ark::Secret;
 
-use super::{Epcc, NAME};
+use super::{Epcc, Group, NAME};
 use crate::channel::Open;
 use crate::codes::Said;
 use crate::error::ChannelError;
@@ -41,18 +41,11 @@ impl Epcc {
         self.about_signing(sign_up, ("AuthInf", &[("AuthMsg", code.expose())]), true)
     }
 
-    fn about_signing(
-        &self,
-        sign_up: &SignUp<'_>,
-        (group, fields): (&str, &[(&str, &str)]),
-        confirms: bool,
-    ) -> Result<Request, ChannelError> {
+    fn about_signing(&self, sign_up: &SignUp<'_>, group: Group<'_>, confirms: bool) -> Result<Request, ChannelError> {
         let (serial, at) = (message::serial(sign_up.serial)?, moment(sign_up.requested_at));
         let what = What::SignUp { serial: serial.to_owned(), confirms };
-        self.message((&at, ASKED[usize::from(confirms)]), what, |body| {
-            body.group(group, fields);
-            body.group("TrxInf", &[("TrxId", serial), ("TrxDtTm", &at)]);
-        })
+        let transaction = [("TrxId", serial), ("TrxDtTm", &*at)];
+        self.message((&at, ASKED[usize::from(confirms)]), what, &[group, ("TrxInf", &transaction)])
     }
 
     pub(super) fn judge_signing(&self, request: &Request, response: &Response) -> Option<SignedUp> {

@@ -17,10 +17,12 @@ use crate::statement::{Line, LineKind, StatementPart, Totals};
 
 /// What it is asked with.
 pub(super) const ASKED: &str = "epcc.311.001.01";
+pub(super) const WHAT: &str = "daily file";
 /// No part has more lines.
 const LINES_MAX: usize = 5_000;
 
 pub(super) fn read(epcc: &Epcc, text: &str) -> Result<StatementPart, ChannelError> {
+    let wrong = |place: &str, reason: &str| ChannelError::format(NAME, WHAT, place, reason);
     let mut lines = text.strip_suffix('\n').unwrap_or_default().split('\n').zip(1_u32..);
     let header = lines.next().and_then(|(line, _)| header(epcc, line));
     let mut part = header.ok_or_else(|| wrong("line 1", "it is no header of a file for this institution"))?;
@@ -55,9 +57,11 @@ fn header(epcc: &Epcc, line: &str) -> Option<StatementPart> {
 fn line(text: &str, part: &StatementPart) -> Option<Line> {
     let fields: Vec<&str> = text.split('|').collect();
     let &[batch, serial, told, status, amount, back] = fields.as_slice() else { return None };
-    let is = |kind| types(kind).is_some_and(|(asked, _)| asked == told);
+    let is = |kind| types(kind).is_ok_and(|(asked, _)| asked == told);
     let (kind, reference) = match status {
-        "00" if is(OperationKind::Debit) => (LineKind::Debit, format!("{batch}-{serial}")),
+        "00" if is(OperationKind::Debit) || is(OperationKind::Redirect) => {
+            (LineKind::Debit, format!("{batch}-{serial}"))
+        }
         "00" if is(OperationKind::Refund) => (LineKind::Refund, format!("{batch}-{serial}")),
         "00" if is(OperationKind::Pay) => (LineKind::Pay, format!("{batch}-{serial}")),
         "04" if is(OperationKind::Pay) && is_word(back) => (LineKind::Return, back.to_owned()),
@@ -66,8 +70,4 @@ fn line(text: &str, part: &StatementPart) -> Option<Line> {
     let (amount, clearing_date, currency) = (amount_of(amount)?, part.date, part.currency);
     let fits = cleared(batch)? == part.date && is_serial(serial) && (status == "04" || back.is_empty());
     fits.then(|| Line { serial: serial.to_owned(), kind, amount, currency, clearing_date, reference })
-}
-
-fn wrong(place: &str, reason: &str) -> ChannelError {
-    ChannelError::Format { channel: NAME, what: "daily file", place: place.to_owned(), reason: reason.to_owned() }
 }

@@ -47,7 +47,7 @@ fn a_message_that_was_touched_is_not_believed() {
     for fixture in fixtures() {
         for exchange in &fixture.exchanges {
             let refused = match exchange.ask {
-                Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } => "unknown",
+                Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } | Ask::Close { .. } => "unknown",
                 Ask::Returns { .. } | Ask::Notify => "channel_signature",
             };
             let request = fixture::build(&*fixture.channel, &exchange.ask).map(Result::unwrap);
@@ -91,6 +91,7 @@ fn proves(shows: &str) -> &'static [&'static str] {
         "decline" => &["declined", "answered"],
         "pending" => &["pending"],
         "not-found" => &["not_found"],
+        "closed" => &["closed"],
         "duplicate" => &["unknown", "pending"],
         "unknown-field" => &["success", "pending", "answered"],
         "forged" => &["unknown", "channel_signature"],
@@ -159,6 +160,15 @@ fn every_operation_of_the_manifest_is_shown_whole() {
             missing(&QUERIED, &format!("queries of {}", kind.name()), &|ask| {
                 of_kind(ask) && matches!(ask, Ask::Query { .. })
             });
+            if closes(&*fixtures[0].channel, kind) {
+                let closes: Vec<_> = QUERIED.into_iter().chain(["closed"]).collect();
+                missing(&closes, &format!("closes of {}", kind.name()), &|ask| {
+                    of_kind(ask) && matches!(ask, Ask::Close { .. })
+                });
+                missing(&["closed"], &format!("queries of {}", kind.name()), &|ask| {
+                    of_kind(ask) && matches!(ask, Ask::Query { .. })
+                });
+            }
         }
         if manifest.notifies {
             missing(&TOLD, "notifications", &|ask| matches!(ask, Ask::Notify));
@@ -171,6 +181,16 @@ fn every_operation_of_the_manifest_is_shown_whole() {
             assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
         }
     }
+}
+
+/// Whether a channel ends such a page: one that does not only asks what became of it.
+fn closes(channel: &dyn Channel, kind: OperationKind) -> bool {
+    let nonce = "0123456789abcdef";
+    let operations = one_of_each(1, Currency::Cny);
+    let operation = operations.iter().find(|operation| OperationKind::of(operation) == kind).unwrap();
+    let about = tried(SERIAL, operation).about();
+    let (query, close) = (channel.build_query(&about, nonce).unwrap(), channel.build_close(&about, nonce).unwrap());
+    (query.path.as_str(), query.body()) != (close.path.as_str(), close.body())
 }
 
 /// Whether a channel builds the request for a code; one that does not refuses by name.
@@ -259,7 +279,7 @@ const SERIAL: &str = "2026030500000000000000420000042";
 /// A try that refers to one that succeeded.
 fn tried<'a>(serial: &'a str, operation: &'a Operation) -> Try<'a> {
     static ORIGINAL: LazyLock<Original> =
-        LazyLock::new(|| Original { reference: String::from("472603051000000000018"), requested_at: AT });
+        LazyLock::new(|| Original { reference: String::from("472603051000000000018-1"), requested_at: AT });
     Try { serial, requested_at: AT, operation, original: Some(&ORIGINAL) }
 }
 
@@ -267,7 +287,7 @@ fn tried<'a>(serial: &'a str, operation: &'a Operation) -> Try<'a> {
 fn one_of_each(amount: i64, currency: Currency) -> [Operation; 8] {
     let original = || SERIAL.to_owned();
     [
-        Operation::Debit { agreement: original(), amount, currency },
+        Operation::Debit { agreement: format!("{SERIAL}-1"), amount, currency },
         Operation::Refund { original: original(), amount, currency },
         Operation::Pay { account: sealed("6222020200112233445"), name: sealed("name"), amount, currency, bank: None },
         Operation::FundHold { contract: original(), amount, currency },

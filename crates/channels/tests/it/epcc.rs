@@ -135,6 +135,9 @@ fn settings_are_refused_by_name() {
         ("sign_sn", ""),
         ("peer_key", "MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAE"),
         ("path", "epcc"),
+        ("page_path", "gateway"),
+        ("page_field", "Req Msg"),
+        ("front_url", "shop.example"),
         ("codes", "PB1=user"),
     ];
     for (setting, value) in wrong {
@@ -153,7 +156,7 @@ fn codes_of_the_settings_take_the_place_of_the_sandboxs() {
     let mut config = config(OURS, &public);
     config["codes"] = json!("AB123456=risk");
     let channel = by_name("epcc", &config).unwrap();
-    assert_eq!(channel.manifest().settings.len(), 9);
+    assert_eq!(channel.manifest().settings.len(), 12);
     // A refund names when what it refunds was asked for, not only its serial number.
     let refund = Operation::Refund { original: SERIAL.to_owned(), amount: 1, currency: Currency::Cny };
     let error = channel.build(&tried(&refund), &fixture::open).unwrap_err();

@@ -35,6 +35,7 @@ pub(crate) enum Ask {
     Do(Subject),
     Redirect(Subject),
     Query { subject: Subject, nonce: String },
+    Close { subject: Subject, nonce: String },
     Returns { date: String, nonce: String },
     Notify,
 }
@@ -43,7 +44,9 @@ impl Ask {
     /// What it is about, if it is about one operation.
     pub(crate) fn subject(&self) -> Option<&Subject> {
         match self {
-            Self::Do(subject) | Self::Redirect(subject) | Self::Query { subject, .. } => Some(subject),
+            Self::Do(subject) | Self::Redirect(subject) | Self::Query { subject, .. } | Self::Close { subject, .. } => {
+                Some(subject)
+            }
             Self::Returns { .. } | Self::Notify => None,
         }
     }
@@ -151,6 +154,7 @@ fn ask(line: &str, subject: Option<&Subject>) -> Ask {
         ["do"] => Ask::Do(subject()),
         ["redirect"] => Ask::Redirect(subject()),
         ["query", nonce] => Ask::Query { subject: subject(), nonce: (*nonce).to_owned() },
+        ["close", nonce] => Ask::Close { subject: subject(), nonce: (*nonce).to_owned() },
         ["returns", date, nonce] => Ask::Returns { date: (*date).to_owned(), nonce: (*nonce).to_owned() },
         ["notify"] => Ask::Notify,
         other => panic!("{other:?} is not something to ask"),
@@ -211,6 +215,7 @@ pub(crate) fn build(channel: &dyn Channel, ask: &Ask) -> Option<Result<Request, 
         Ask::Do(subject) => Some(channel.build(&subject.attempt(), &open)),
         Ask::Redirect(subject) => Some(channel.build_redirect(&subject.attempt())),
         Ask::Query { subject, nonce } => Some(channel.build_query(&subject.about(), nonce)),
+        Ask::Close { subject, nonce } => Some(channel.build_close(&subject.about(), nonce)),
         Ask::Returns { date, nonce } => Some(channel.build_returns(date.parse().unwrap(), nonce)),
         Ask::Notify => None,
     }
@@ -239,7 +244,9 @@ pub(crate) fn judged(channel: &dyn Channel, ask: &Ask, response: &Response) -> S
 pub(crate) fn judged_of(channel: &dyn Channel, ask: &Ask, request: Option<&Request>, response: &Response) -> String {
     let request = || request.unwrap();
     match ask {
-        Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } => shown_answer(&channel.parse(request(), response)),
+        Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } | Ask::Close { .. } => {
+            shown_answer(&channel.parse(request(), response))
+        }
         Ask::Returns { .. } => match channel.returns(request(), response) {
             Ok(list) => {
                 let list: Vec<_> = list.iter().map(shown_return).collect();
@@ -270,6 +277,7 @@ fn shown_answer(answer: &Answer) -> String {
         Answer::Success { reference, clearing_date } => format!("success {reference} {clearing_date}"),
         Answer::Pending => String::from("pending"),
         Answer::Declined { class, code } => format!("declined {} {code}", class.name()),
+        Answer::Closed => String::from("closed"),
         Answer::NotFound => String::from("not_found"),
         Answer::Unknown => String::from("unknown"),
     }

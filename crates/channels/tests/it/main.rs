@@ -10,6 +10,7 @@ mod epcc;
 mod fixture;
 mod named_key;
 mod openssl;
+mod pingan;
 mod registry;
 mod unionpay;
 mod unknown;

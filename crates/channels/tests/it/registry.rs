@@ -35,7 +35,7 @@ fn an_unknown_name_is_told_the_known_ones() {
     let error = by_name("sandbox_bnak", &json!({})).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no channel 'sandbox_bnak'; known are sandbox_bank, sandbox_fund, epcc, unionpay_online"
+        "there is no channel 'sandbox_bnak'; known are sandbox_bank, sandbox_fund, epcc, pingan_jzb, unionpay_online"
     );
 }
 

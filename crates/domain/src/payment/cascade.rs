@@ -12,7 +12,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{legs_of, takes_cards};
+use super::{carries_cards, legs_of};
 use crate::attempt::FailureClass;
 use crate::draft::Draft;
 use crate::event::Event;
@@ -36,7 +36,7 @@ pub(super) fn check(instrument: &Instrument) -> Result<(), Refusal> {
     let mut rails = Vec::from([*rail]);
     for other in alternatives {
         name_fits(&other.agreement, "agreement")?;
-        if !takes_cards(other.rail) || rails.contains(&other.rail) || rails.len() > MAX_ALTERNATIVES {
+        if !carries_cards(other.rail) || rails.contains(&other.rail) || rails.len() > MAX_ALTERNATIVES {
             let message =
                 format!("a route goes to each network that carries cards once; not to '{}'", other.rail.name());
             return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "instruments", message));

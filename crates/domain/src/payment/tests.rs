@@ -54,6 +54,28 @@ fn a_unionpay_card_posts_to_1122() {
 }
 
 #[test]
+fn a_sub_account_at_a_bank_posts_to_1131_and_back() {
+    let mut kit = Kit::new();
+    let (merchant, order) = rent(&mut kit, 1);
+    let mut instrument = card(5_000);
+    if let Instrument::Card { rail, .. } = &mut instrument {
+        *rail = Rail::PingAn;
+    }
+    kit.pay(order, vec![instrument]);
+    assert_eq!((kit.waiting().rail, Rail::parse("pingan")), (Rail::PingAn, Some(Rail::PingAn)));
+    kit.answered(success("2026-03-05"));
+    kit.books(&[(1131, 5_000), (2291, 10), (1291, 10), (5001, 10)]);
+    kit.clear(Rail::PingAn, "2026-03-05");
+    kit.books(&[(1101, 5_000), (2291, 10), (1291, 10), (5001, 10)]);
+    assert_eq!(kit.pending(merchant), 4_990);
+    // Nobody is sent to a page of it.
+    let merchant = kit.landlord();
+    let other = kit.order(merchant, &[(ItemKind::Rent, 1_000)]);
+    let instruments = vec![Instrument::Redirect { rail: Rail::PingAn, amount: 1_000, return_url: None }];
+    kit.refused(Command::PayOrder { order: other, instruments }, RefusalCode::InstrumentNotAllowed);
+}
+
+#[test]
 fn the_voucher_is_counted_under_merchant_channel_product_and_clearing_date() {
     let mut kit = Kit::new();
     let (merchant, order) = rent(&mut kit, 1);

@@ -138,6 +138,21 @@ fn what_a_monthly_batch_carries_is_neither_sent_nor_asked_about() {
 }
 
 #[test]
+fn a_page_whose_order_is_closed_is_asked_about_soon_and_by_a_close_where_there_is_one() {
+    // UnionPay has none: it is asked, by the same query, and its page ends by itself.
+    let mut pilot = redirected(AttemptStatus::Unknown, unionpay(), EPOCH);
+    for wait in ["wait 100", "wait 200", "wait 400"] {
+        assert_eq!(shown(&pilot.step()), wait);
+        assert!(matches!(pilot.step(), Step::Send(_)));
+        pilot.flight.ended(Call::Lost);
+    }
+    pilot.flight.close();
+    assert_eq!(shown(&pilot.step()), "wait 100", "whoever closes waits for it");
+    let Step::Send(query) = pilot.step() else { panic!("a query comes next") };
+    assert!(query.path.ends_with("/queryTrans.do"), "{}", query.path);
+}
+
+#[test]
 fn a_page_that_cannot_be_made_fails_at_once() {
     // The sandbox bank has no page for payers.
     let mut pilot = redirected(AttemptStatus::Requested, sandbox_bank(), EPOCH);

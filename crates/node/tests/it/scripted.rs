@@ -125,7 +125,7 @@ impl Pilot {
         channel: Arc<dyn Channel>,
         epoch: u64,
     ) -> Self {
-        let seen = Seen { original: None, agreed };
+        let seen = Seen { original: None, agreed, closing: false };
         let flight = Flight::new(attempt, seen, channel, VAULT.clone(), epoch, PATIENCE);
         Self { flight, now: REQUESTED, nonces: 0 }
     }

@@ -44,15 +44,23 @@ fn sent(step: Step) -> channels::Request {
     }
 }
 
-/// A flight whose request was lost on the way, and that has just been asked about at `asked_ms` after its last moment.
-fn asked_about(fixture: &Fixture, subject: &Subject, nonce: &str, asked_ms: i64) -> Option<Flight> {
+/// A flight whose request was lost on the way, and that has just been asked about, or closed, at `asked_ms` after its last moment.
+fn asked_about(
+    fixture: &Fixture,
+    (subject, nonce, closes): (&Subject, &str, bool),
+    request: &str,
+    asked_ms: i64,
+) -> Option<Flight> {
     let attempt = attempt(fixture, subject)?;
     let (begun, late) = (attempt.requested_at, attempt.send_before.plus_ms(asked_ms));
     let (original, channel) = (subject.original.clone(), fixture.channel.clone());
     // What a payer's browser sends, it sends without the platform.
     let by_payer = attempt.status == AttemptStatus::Unknown;
-    let seen = Seen { original, agreed: Ok(()) };
+    let seen = Seen { original, agreed: Ok(()), closing: false };
     let mut flight = Flight::new(attempt, seen, channel, vault(), EPOCH, PATIENCE);
+    if closes {
+        flight.close();
+    }
     let first = (!by_payer).then(|| {
         let first = sent(flight.step(begun, nonce));
         flight.ended(Call::NotWritten);
@@ -65,6 +73,8 @@ fn asked_about(fixture: &Fixture, subject: &Subject, nonce: &str, asked_ms: i64)
     });
     assert!(matches!(flight.step(begun, nonce), Step::Wait { .. }));
     let query = sent(flight.step(late, nonce));
+    // What a query names besides has the nonce of its own in some formats, and the fixture's is this one.
+    assert_eq!(fixture::shown_request(&query), request.trim_end(), "{}", fixture.path.display());
     let same = first.is_some_and(|first| (first.path.as_str(), first.body()) == (query.path.as_str(), query.body()));
     assert!(!same, "{}", fixture.path.display());
     Some(flight)
@@ -90,13 +100,19 @@ fn what_was_lost_is_asked_about_until_an_answer_proves_something() {
     for fixture in CHANNELS.iter().flat_map(fixture::of) {
         let settle_ms = fixture.channel.manifest().settle_delay_ms;
         for exchange in &fixture.exchanges {
-            let Ask::Query { subject, nonce } = &exchange.ask else { continue };
+            let asked = match &exchange.ask {
+                Ask::Query { subject, nonce } => (subject, nonce.as_str(), false),
+                Ask::Close { subject, nonce } => (subject, nonce.as_str(), true),
+                Ask::Do(_) | Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify => continue,
+            };
             for case in &exchange.cases {
                 for (asked_ms, conclusive) in [(settle_ms, false), (settle_ms + 1, true)] {
-                    let Some(mut flight) = asked_about(&fixture, subject, nonce, asked_ms) else { continue };
+                    let Some(mut flight) = asked_about(&fixture, asked, &exchange.request, asked_ms) else { continue };
                     let expected = match case.expected.as_str() {
                         "pending" | "unknown" => "asks again",
                         "not_found" if !conclusive => "asks again",
+                        // The channel's own last word, whenever it was asked.
+                        "closed" => "not_found",
                         expected => expected,
                     };
                     assert_eq!(settled(&mut flight, case), expected, "{}: {}", fixture.path.display(), case.title);

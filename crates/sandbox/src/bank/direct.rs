@@ -1,4 +1,4 @@
-//! The bank without a socket: one request's bytes in, one answer's bytes out, at once. For a simulation that owns clock
+//! The bank without a socket: one request's bytes in, one answer's bytes out, at once; the sandbox's own style, EPCC's and UnionPay's. For a simulation that owns clock
 //! and network and makes its own faults: of the [`plan`](super::plan) only declines, returns and "in progress" count here.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::body::{self, Answer, DUPLICATE, MALFORMED, NOT_READY, Problem, Return, Returns, UNSIGNED};
 use super::clearing::{self, LINES_MAX, Which};
 use super::days::NoFile;
+use super::epcc::{Refused, Said};
 use super::ledger::{Arrival, Entry, State};
 use super::names::{House, Verb};
 use super::plan::Fault;
@@ -47,6 +48,12 @@ impl Bank {
     /// Takes a request as it stands on the wire and answers it.
     #[must_use]
     pub fn exchange(&self, asked: &Asked<'_>) -> Answered {
+        match (asked.method, asked.target) {
+            ("POST", "/") => return self.epcc_exchange(asked.body),
+            ("POST", "/gateway/api/backTransReq.do") => return self.unionpay_exchange(false, asked.body),
+            ("POST", "/gateway/api/queryTrans.do") => return self.unionpay_exchange(true, asked.body),
+            _ => {}
+        }
         let (path, query) = asked.target.split_once('?').unwrap_or((asked.target, ""));
         let mut parts = path.trim_start_matches('/').split('/');
         let (house, version, what) = (parts.next().and_then(House::parse), parts.next(), parts.next());
@@ -71,8 +78,34 @@ impl Bank {
         answered.unwrap_or_else(|message| signed.answer(400, &Problem { code: MALFORMED, message }))
     }
 
+    /// A message of EPCC's.
+    fn epcc_exchange(&self, body: &[u8]) -> Answered {
+        match self.epcc_at_once(body) {
+            Ok(Said::Message(text)) => Answered { status: 200, headers: Vec::new(), body: text.into_bytes() },
+            Ok(Said::NotReady) => empty(409),
+            Ok(Said::NoPart) => empty(404),
+            Ok(Said::Garbage | Said::Nothing) => empty(500),
+            Err(Refused::Unsigned) => empty(401),
+            Err(Refused::Field(_)) => empty(400),
+        }
+    }
+
+    /// A form of UnionPay's.
+    fn unionpay_exchange(&self, query: bool, body: &[u8]) -> Answered {
+        match self.unionpay_at_once(query, body) {
+            Ok(text) => Answered { status: 200, headers: Vec::new(), body: text.into_bytes() },
+            Err(status) => empty(status),
+        }
+    }
+
+    /// What UnionPay did on a date that is over, as clearing lines in JSON; nothing of a day that is not.
+    #[must_use]
+    pub fn lines(&self, date: jiff::civil::Date) -> Option<Vec<serde_json::Value>> {
+        self.unionpay_lines(date).ok()
+    }
+
     /// Carries an order out if it is the first under its serial number.
-    fn take_at_once(&self, entry: Entry) -> Answer {
+    pub(super) fn take_at_once(&self, entry: Entry) -> Answer {
         let later = self.plan.fault(self.seed, entry.serial, entry.verb) == Fault::InProgress;
         let left = self.plan.in_progress_queries.saturating_sub(1);
         let state = State::Open { queries_left: later.then_some(left) };
@@ -182,6 +215,7 @@ mod tests {
             date: date(2026, 3, 5),
             notify_url: None,
             unionpay_secret: String::new(),
+            pingan: super::PingAnSettings::default(),
             epcc: crate::bank::EpccSettings::default(),
         };
         let bank = Bank::new(settings);

@@ -4,7 +4,8 @@
 //! ```text
 //!  101 ─► a code by SMS ─ 103 with the code ─► an agreement (协议)
 //!  201 debit │ 211 pay │ 231 refund ─► as any operation of the bank ─► "done", "in progress", a refusal, or nothing
-//!  301 query ─► what the ledger holds
+//!  221 page, brought by a browser ─► the payer pays there, or leaves (epcc/page.rs)
+//!  301 query ─► what the ledger holds; 321 close ─► the same, and a page at which nobody paid has ended
 //!  311 file  ─► one part of the daily file of a date that is over
 //!  303 ─► the platform: an outcome that came late or twice, a payment that came back
 //! ```
@@ -20,6 +21,7 @@ mod file;
 pub(crate) mod http;
 mod keys;
 mod message;
+mod page;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -28,10 +30,13 @@ use jiff::civil::Date;
 
 use self::agreement::SignUps;
 use self::message::{Message, amount_of, amount_text, group};
+use self::page::Visit;
 use super::Bank;
+use super::body::Answer;
 use super::days::Returned;
 use super::ledger::{Entry, State, lock};
 use super::names::{House, Rail, Serial, Verb};
+use super::page::{Page, Twist};
 use super::stats::count;
 use super::work::Reaction;
 
@@ -73,6 +78,8 @@ struct Transaction {
     digits: String,
     /// What it takes from, where it is a debit.
     agreement: Option<String>,
+    /// What the browser brought, where it is paid at the page.
+    visit: Option<Visit>,
 }
 
 /// The transactions that came as messages, and how they are answered.
@@ -106,15 +113,6 @@ pub(crate) enum Refused {
     Unsigned,
     /// This field is missing or not in its form.
     Field(&'static str),
-}
-
-/// What is told out of turn, for tests of whoever is told.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Twist {
-    /// Another amount than the transaction's.
-    pub(crate) amount: Option<i64>,
-    /// Signed by somebody else.
-    pub(crate) forged: bool,
 }
 
 /// The fields of a transaction's outcome, in their order.
@@ -238,9 +236,28 @@ fn return_id(serial: Serial) -> String {
 struct Asked {
     message: Message,
     at: String,
+    /// Its message type.
+    kind: String,
 }
 
 impl Asked {
+    /// A message of the platform, of a text that was signed.
+    fn read(text: &str) -> Result<Self, Refused> {
+        let message = Message::read(text).ok_or(Refused::Field("root"))?;
+        let header = |name: &'static str| message.get(&format!("root/MsgHeader/{name}")).ok_or(Refused::Field(name));
+        (header("IssrId")? == SANDBOX_EPCC_INSTITUTION).then_some(()).ok_or(Refused::Field("IssrId"))?;
+        (header("Drctn")? == DIRECTIONS.0).then_some(()).ok_or(Refused::Field("Drctn"))?;
+        header("SignSN")?;
+        let (at, kind) = (header("SndDt")?.to_owned(), header("MsgTp")?.to_owned());
+        Ok(Self { message, at, kind })
+    }
+
+    /// What it asks to be done, if it asks for that; a page is brought by a browser only.
+    fn verb(&self) -> Option<Verb> {
+        let is = |verb: &Verb| codes::types(*verb).is_some_and(|(asked, _)| asked == self.kind);
+        [Verb::Debit, Verb::Pay, Verb::Refund].into_iter().find(is)
+    }
+
     fn body(&self, path: &'static str) -> Result<&str, Refused> {
         self.message.get(&format!("root/MsgBody/{path}")).ok_or(Refused::Field(path))
     }
@@ -254,7 +271,7 @@ impl Asked {
         let batch = self.body("BatchInf/BatchId")?;
         let digits = batch.get(9..).filter(|digits| batch.starts_with('B') && digits.len() == 4);
         let digits = digits.ok_or(Refused::Field("BatchInf/BatchId"))?.to_owned();
-        let (mut agreement, mut original) = (None, None);
+        let (mut agreement, mut original, mut visit) = (None, None, None);
         match verb {
             Verb::Debit => {
                 agreement = Some(self.body("SgnInf/SgnNo")?.to_owned());
@@ -271,10 +288,17 @@ impl Asked {
                 self.body("OriTrxInf/OriTrxDtTm")?;
                 original = Some(self.body("OriTrxInf/OriTrxId")?.parse().map_err(wrong("OriTrxInf/OriTrxId"))?);
             }
-            Verb::Hold | Verb::Capture | Verb::Release | Verb::Redirect => return Err(Refused::Field("MsgTp")),
+            Verb::Redirect => {
+                self.own("PyeeInf/AcctIssrId")?;
+                visit = Some(Visit {
+                    ends: self.body("PgInf/PgTmOut")?.to_owned(),
+                    back: self.body("PgInf/PgRtnUrl").ok().map(str::to_owned),
+                });
+            }
+            Verb::Hold | Verb::Capture | Verb::Release => return Err(Refused::Field("MsgTp")),
         }
         let entry = Entry { serial, verb, rail: Rail::Epcc, amount, original, currency_taken: true };
-        Ok(Transaction { entry, at: self.at.clone(), digits, agreement })
+        Ok(Transaction { entry, at: self.at.clone(), digits, agreement, visit })
     }
 
     /// The account is the platform's.
@@ -289,57 +313,84 @@ impl Bank {
     /// # Errors
     /// [`Refused`]; nothing was done then.
     pub(crate) async fn epcc_message(self: &Arc<Self>, raw: &[u8]) -> Result<Said, Refused> {
+        let asked = self.epcc_opened(raw)?;
+        let done = match asked.verb() {
+            Some(verb) => self.epcc_operation(&asked, verb).await,
+            None => self.epcc_question(&asked),
+        };
+        done.inspect_err(|_| count(&self.stats.malformed))
+    }
+
+    /// The same without a socket, for a simulation: see [`super::direct`].
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing was done then.
+    pub(crate) fn epcc_at_once(&self, raw: &[u8]) -> Result<Said, Refused> {
+        let asked = self.epcc_opened(raw)?;
+        match asked.verb() {
+            Some(verb) => {
+                let transaction = self.epcc_keep(&asked, verb)?;
+                let answer = self.take_at_once(transaction.entry);
+                self.epcc_taken(&asked, &transaction, &answer)
+            }
+            None => self.epcc_question(&asked),
+        }
+    }
+
+    /// What the platform's message says, its signature checked.
+    fn epcc_opened(&self, raw: &[u8]) -> Result<Asked, Refused> {
         let text = message::opened(&self.epcc.keys, raw).ok_or_else(|| {
             count(&self.stats.unsigned);
             Refused::Unsigned
         })?;
-        let done = self.epcc_asked(text).await;
-        done.inspect_err(|_| count(&self.stats.malformed))
+        Asked::read(text).inspect_err(|_| count(&self.stats.malformed))
     }
 
-    async fn epcc_asked(self: &Arc<Self>, text: &str) -> Result<Said, Refused> {
-        let message = Message::read(text).ok_or(Refused::Field("root"))?;
-        let header = |name: &'static str| message.get(&format!("root/MsgHeader/{name}")).ok_or(Refused::Field(name));
-        (header("IssrId")? == SANDBOX_EPCC_INSTITUTION).then_some(()).ok_or(Refused::Field("IssrId"))?;
-        (header("Drctn")? == DIRECTIONS.0).then_some(()).ok_or(Refused::Field("Drctn"))?;
-        header("SignSN")?;
-        let (at, message_type) = (header("SndDt")?.to_owned(), header("MsgTp")?.to_owned());
-        let asked = Asked { message, at };
-        match message_type.as_str() {
-            "epcc.101.001.01" => self.epcc_sign_up(&asked),
-            "epcc.103.001.01" => self.epcc_confirm(&asked),
-            "epcc.201.001.01" => self.epcc_operation(&asked, Verb::Debit).await,
-            "epcc.211.001.01" => self.epcc_operation(&asked, Verb::Pay).await,
-            "epcc.231.001.01" => self.epcc_operation(&asked, Verb::Refund).await,
-            "epcc.301.001.01" => self.epcc_query(&asked),
-            "epcc.311.001.01" => self.epcc_file(&asked),
+    /// What moves no money.
+    fn epcc_question(&self, asked: &Asked) -> Result<Said, Refused> {
+        match asked.kind.as_str() {
+            "epcc.101.001.01" => self.epcc_sign_up(asked),
+            "epcc.103.001.01" => self.epcc_confirm(asked),
+            "epcc.301.001.01" => self.epcc_query(asked, false),
+            "epcc.321.001.01" => self.epcc_query(asked, true),
+            "epcc.311.001.01" => self.epcc_file(asked),
             _ => Err(Refused::Field("MsgTp")),
         }
     }
 
-    async fn epcc_operation(self: &Arc<Self>, asked: &Asked, verb: Verb) -> Result<Said, Refused> {
+    /// The transaction, noted: its outcome may be told before the answer.
+    fn epcc_keep(&self, asked: &Asked, verb: Verb) -> Result<Transaction, Refused> {
         let transaction = asked.transaction(verb)?;
-        let entry = transaction.entry;
-        let (_, answer_type) = codes::types(verb).ok_or(Refused::Field("MsgTp"))?;
-        // The outcome may be told before the answer.
-        lock(&self.epcc.transactions).entry(entry.serial).or_insert_with(|| transaction.clone());
-        Ok(match self.take(entry).await {
-            Reaction::Answer(answer) if answer.is_duplicate() => {
-                let named = Epcc::named(&transaction);
-                Said::Message(self.epcc.said(answer_type, &asked.at, codes::DUPLICATE, &named))
-            }
-            Reaction::Answer(_) => {
-                let state = self.ledger.state(entry.serial).unwrap_or(State::Lost);
-                let business = Epcc::business(&transaction, &state);
-                Said::Message(self.epcc.said(answer_type, &asked.at, codes::DONE, &business))
-            }
-            Reaction::Garbage => Said::Garbage,
-            Reaction::Nothing => Said::Nothing,
-        })
+        let mut all = lock(&self.epcc.transactions);
+        all.entry(transaction.entry.serial).or_insert_with(|| transaction.clone());
+        Ok(transaction)
     }
 
-    /// What became of a transaction: it is found by its number, its time and its type.
-    fn epcc_query(&self, asked: &Asked) -> Result<Said, Refused> {
+    async fn epcc_operation(self: &Arc<Self>, asked: &Asked, verb: Verb) -> Result<Said, Refused> {
+        let transaction = self.epcc_keep(asked, verb)?;
+        match self.take(transaction.entry).await {
+            Reaction::Answer(answer) => self.epcc_taken(asked, &transaction, &answer),
+            Reaction::Garbage => Ok(Said::Garbage),
+            Reaction::Nothing => Ok(Said::Nothing),
+        }
+    }
+
+    /// What an operation is answered that the ledger has taken.
+    fn epcc_taken(&self, asked: &Asked, transaction: &Transaction, answer: &Answer) -> Result<Said, Refused> {
+        let entry = transaction.entry;
+        let (_, answer_type) = codes::types(entry.verb).ok_or(Refused::Field("MsgTp"))?;
+        if answer.is_duplicate() {
+            let named = Epcc::named(transaction);
+            return Ok(Said::Message(self.epcc.said(answer_type, &asked.at, codes::DUPLICATE, &named)));
+        }
+        let state = self.ledger.state(entry.serial).unwrap_or(State::Lost);
+        let business = Epcc::business(transaction, &state);
+        Ok(Said::Message(self.epcc.said(answer_type, &asked.at, codes::DONE, &business)))
+    }
+
+    /// What became of a transaction: it is found by its number, its time and its type. A close (关单) first ends its page, if
+    /// nobody has paid there.
+    fn epcc_query(&self, asked: &Asked, closes: bool) -> Result<Said, Refused> {
         let wrong = |_| Refused::Field("OriTrxInf/OriTrxId");
         let serial: Serial = asked.body("OriTrxInf/OriTrxId")?.parse().map_err(wrong)?;
         let (time, kind) = (asked.body("OriTrxInf/OriTrxDtTm")?, asked.body("OriTrxInf/OriTrxTp")?);
@@ -347,16 +398,23 @@ impl Bank {
             transaction.at == time && codes::types(transaction.entry.verb).is_some_and(|(asked, _)| asked == kind)
         };
         let found = self.epcc.transaction(serial).filter(same);
+        if closes && found.is_some() {
+            self.end_page(serial);
+        }
         // It may be the query that settles it.
         self.query(House::Bank, serial);
-        let state = found.as_ref().and_then(|_| self.ledger.state(serial)).filter(|state| *state != State::Lost);
+        let state = self.ledger.state(serial).filter(|state| *state != State::Lost);
+        let ended = self.pages.at(serial) == Some(Page::Ended);
+        let business = found.and_then(|transaction| match state {
+            _ if ended => Some(agreement::ended(Epcc::named(&transaction), "05", codes::DONE)),
+            Some(state) => Some(Epcc::business(&transaction, &state)),
+            None => None,
+        });
         let said = |code, business: &Business| self.epcc.said("epcc.302.001.01", &asked.at, code, business);
-        Ok(Said::Message(match found.zip(state) {
-            Some((transaction, state)) => said(codes::DONE, &Epcc::business(&transaction, &state)),
-            None => {
-                let asked_for = vec![("TrxId", serial.to_string()), ("TrxTp", kind.to_owned())];
-                said(codes::NOT_FOUND, &asked_for)
-            }
+        let asked_for = || vec![("TrxId", serial.to_string()), ("TrxTp", kind.to_owned())];
+        Ok(Said::Message(match business {
+            Some(business) => said(codes::DONE, &business),
+            None => said(codes::NOT_FOUND, &asked_for()),
         }))
     }
 

@@ -9,6 +9,7 @@
 //! | `GET /bank/v1/returns?date=&rail=` | the payments that came back on a date |
 //! | `POST /gateway/…` | UnionPay online: [`super::unionpay::http`] |
 //! | `POST /` | EPCC: [`super::epcc::http`] |
+//! | `POST /jzb` | Ping An's 见证宝: [`super::pingan_jzb::http`] |
 //! | `GET /sandbox/stats`; `POST /sandbox/clock {date}`; `POST /sandbox/return {serial}` or `{}`; `POST /sandbox/site {site, up}` | the sandbox itself, unsigned |
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .merge(super::batch::routes())
         .merge(super::unionpay::http::routes())
         .merge(super::epcc::http::routes())
+        .merge(super::pingan_jzb::http::routes())
         .layer(DefaultBodyLimit::max(BODY_LENGTH_MAX))
         .with_state(bank)
 }

@@ -19,7 +19,8 @@
 //! - What goes wrong with a serial number depends on the seed and the number only, not on time or order. (The n-th
 //!   payment that is returned is the one exception: it counts arrivals.)
 //!
-//! UnionPay online, which has forms and a page for payers, is in [`unionpay`], EPCC with its XML in [`epcc`], over the same books.
+//! UnionPay online, which has forms, is in [`unionpay`], EPCC with its XML in [`epcc`], the pages for payers that both have in
+//! [`page`], Ping An's numbered transactions in [`pingan_jzb`], over the same books.
 //!
 //! Everything is in memory and ends with the process.
 
@@ -35,6 +36,8 @@ mod ledger;
 mod names;
 mod notify;
 mod order;
+pub(crate) mod page;
+pub(crate) mod pingan_jzb;
 mod plan;
 mod sign;
 mod site;
@@ -55,6 +58,8 @@ use days::Days;
 use epcc::Epcc;
 use ledger::Ledger;
 use notify::Notifier;
+use page::Pages;
+use pingan_jzb::PingAn;
 use site::Sites;
 use stats::Stats;
 use unionpay::UnionPay;
@@ -68,6 +73,9 @@ pub use epcc::{
     SANDBOX_EPCC_PLATFORM_KEY,
 };
 pub use names::{House, Rail, Serial, SerialError, Verb};
+pub use pingan_jzb::{
+    PingAnSettings, SANDBOX_PINGAN_ACCOUNT, SANDBOX_PINGAN_MARKET, SANDBOX_PINGAN_PLATFORM_KEY, SANDBOX_PINGAN_SUMMARY,
+};
 pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, Rates, Verdict};
 pub use site::NoSite;
 pub use stats::{Report, VerbReport};
@@ -93,6 +101,8 @@ pub struct Settings {
     pub unionpay_secret: String,
     /// EPCC, which has keys of its own and an address where it tells.
     pub epcc: EpccSettings,
+    /// Ping An, which has both too.
+    pub pingan: PingAnSettings,
 }
 
 /// A bank and a fund with their books. Cheap to share: every method takes `&self`.
@@ -108,6 +118,8 @@ pub struct Bank {
     notifier: Option<Notifier>,
     unionpay: UnionPay,
     epcc: Epcc,
+    pingan: PingAn,
+    pages: Pages,
     sites: Sites,
 }
 
@@ -125,12 +137,12 @@ impl Bank {
     /// A bank without customers and without a past.
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
-        let Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc } = settings;
-        let (unionpay, epcc) = (UnionPay::new(unionpay_secret), Epcc::new(epcc));
+        let Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc, pingan } = settings;
+        let (unionpay, epcc, pingan) = (UnionPay::new(unionpay_secret), Epcc::new(epcc), PingAn::new(pingan));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, batches, days, stats) = (Ledger::default(), Batches::default(), Days::new(date), Stats::default());
-        let sites = Sites::default();
-        Arc::new(Self { plan, seed, key, ledger, batches, days, stats, notifier, unionpay, epcc, sites })
+        let (pages, sites) = (Pages::default(), Sites::default());
+        Arc::new(Self { plan, seed, key, ledger, batches, days, stats, notifier, unionpay, epcc, pingan, pages, sites })
     }
 
     /// The date that operations are cleared under now.

@@ -93,6 +93,8 @@ words! {
         UnionPay = "unionpay",
         /// 公积金中心.
         Fund = "fund",
+        /// 见证宝: sub-accounts at Ping An.
+        PingAn = "pingan",
     }
 }
 
@@ -149,7 +151,7 @@ impl House {
     /// Which rails lead to it.
     pub(crate) const fn reached_by(self, rail: Rail) -> bool {
         match rail {
-            Rail::Epcc | Rail::UnionPay => matches!(self, Self::Bank),
+            Rail::Epcc | Rail::UnionPay | Rail::PingAn => matches!(self, Self::Bank),
             Rail::Fund => matches!(self, Self::Fund),
         }
     }

@@ -41,7 +41,7 @@ pub struct Plan {
     pub capture: Rates,
     /// Rates of releases.
     pub release: Rates,
-    /// Rates of payments at UnionPay's page.
+    /// Rates of payments at UnionPay's and EPCC's pages.
     pub redirect: Rates,
     /// What becomes of the rows of the fund's monthly batches.
     pub batch: BatchPlan,
@@ -178,7 +178,7 @@ pub enum PlanError {
         code: String,
     },
     /// A rail that there is not.
-    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay or fund")]
+    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay, fund or pingan")]
     Rail(String),
     /// An outage of no site.
     #[error("the fault plan, [[outage]]: site is 0; the first site is 1")]

@@ -7,32 +7,28 @@
 //!  backTransReq.do ─► as any operation of the bank ─► "taken" and a notification, or the code of a decline
 //!  queryTrans.do   ─► what the ledger holds
 //! ```
-//! Operations are the bank's own: one ledger, one fault plan, one clearing date. What the plan does to a payment at the page:
-//!
-//! | fault | the payer sees | told |
-//! |---|---|---|
-//! | `lost_before`, `garbage_before` | nothing, or an error, where the page should be; posted again it is there | nothing |
-//! | `lost_after` | paid | nothing: a query says so |
-//! | `garbage_after` | paid | a notification that somebody else signed |
-//! | `late` | paid | `late_ms` later |
-//! | `in_progress` | paid | when a query was told the outcome |
-//! | `twice` | paid | twice |
+//! Operations are the bank's own: one ledger, one fault plan, one clearing date. The page is a [`super::page`], where it says what the
+//! plan does to a payment there.
 
 mod codes;
 pub(crate) mod form;
 pub(crate) mod http;
-mod page;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use form::Form;
 use jiff::civil::Date;
+use serde_json::{Value, json};
 
 use super::Bank;
-use super::ledger::{Arrival, Entry, State, lock};
+use super::clearing::{LINES_MAX, kind_of};
+use super::days::NoFile;
+use super::ledger::{Entry, State, lock};
 use super::names::{House, Rail, Serial, Verb};
+use super::order::CURRENCY;
+use super::page::html::{self, House as Front};
+use super::page::{Page, Shown, Twist};
 use super::plan::Fault;
 use super::stats::count;
 use super::work::Reaction;
@@ -44,6 +40,8 @@ pub const SANDBOX_UNIONPAY_SECRET: &str = "sandbox-secret-of-unionpay-online";
 const CNY: &str = "156";
 /// The card as it may be shown.
 const CARD: &str = "6235********7577";
+/// UnionPay's page.
+const FRONT: Front = Front { title: "银联在线支付 (sandbox)", clicks: "/gateway/pay.do", field: "orderId" };
 /// What a message repeats of the order it is about.
 const TOLD: &[&str] = &[
     "version",
@@ -59,22 +57,10 @@ const TOLD: &[&str] = &[
     "currencyCode",
 ];
 
-/// Where an order at the page stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Page {
-    /// The payer may pay.
-    Open,
-    /// The payer has paid, or was refused.
-    Confirmed,
-    /// Nobody paid in time.
-    Ended,
-}
-
 #[derive(Debug, Clone)]
 struct Order {
     entry: Entry,
     asked: Form,
-    page: Option<Page>,
 }
 
 /// The orders that came as forms, and how they are answered.
@@ -89,15 +75,6 @@ pub(crate) struct UnionPay {
     route: Mutex<Option<String>>,
 }
 
-/// What a browser gets.
-#[derive(Debug)]
-pub(crate) enum Shown {
-    Page(String),
-    Problem(String),
-    /// The connection is cut.
-    Nothing,
-}
-
 /// What the platform gets.
 #[derive(Debug)]
 pub(crate) enum Said {
@@ -106,15 +83,6 @@ pub(crate) enum Said {
     Garbage,
     /// The connection is cut.
     Nothing,
-}
-
-/// What is told out of turn, for tests of whoever is told.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Twist {
-    /// Another amount than the order's.
-    pub(crate) amount: Option<i64>,
-    /// Signed by somebody else.
-    pub(crate) forged: bool,
 }
 
 impl UnionPay {
@@ -142,16 +110,6 @@ impl UnionPay {
     /// The order of this queryId; a number that was never given belongs to none.
     fn by_query_id(&self, id: &str) -> Serial {
         lock(&self.query_ids).get(id).copied().unwrap_or(Serial::NONE)
-    }
-
-    /// Moves a page on, if it stands where it is expected; says whether it did.
-    fn turn(&self, serial: Serial, from: &[Page], to: Page) -> bool {
-        let mut orders = lock(&self.orders);
-        let page = orders.get_mut(&serial).and_then(|order| order.page.as_mut());
-        page.filter(|page| from.contains(page)).is_some_and(|page| {
-            *page = to;
-            true
-        })
     }
 
     /// The fields that tell where an order stands; `origRespCode` stands beside `respCode` in the answer to a query.
@@ -183,7 +141,10 @@ impl UnionPay {
         let Some(url) = route.or_else(|| order.asked.get("backUrl").map(str::to_owned)) else { return };
         let request = self.client.post(url).header("content-type", "application/x-www-form-urlencoded");
         let request = request.body(told.posted());
-        tokio::spawn(async move { drop(request.send().await) });
+        // A simulation, which has no runtime, tells nobody.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { drop(request.send().await) });
+        }
     }
 
     /// Tells where an order that came as a form stands; false if this one did not.
@@ -254,31 +215,22 @@ impl Bank {
         if let Some(before) = self.unionpay.order(serial) {
             return if before.asked == form { self.page_again(&before) } else { problem(codes::DUPLICATE, "") };
         }
-        let fault = self.plan.fault(self.seed, serial, entry.verb);
-        let lost = matches!(fault, Fault::LostBefore | Fault::GarbageBefore);
-        let state = if lost { State::Lost } else { State::Open { queries_left: None } };
-        let counters = self.stats.verb(entry.verb);
-        let arrival = self.ledger.arrive(entry, state);
-        if arrival == Arrival::First {
-            count(&counters.received);
-            counters.fault(fault);
-            if lost {
-                tokio::time::sleep(Duration::from_millis(self.plan.hold_ms)).await;
-                let busy = || Shown::Problem(String::from("系统繁忙，请稍后再试 The system is busy."));
-                return if fault == Fault::LostBefore { Shown::Nothing } else { busy() };
-            }
+        let ends = form.get("payTimeout").and_then(|time| time.get(..8)).unwrap_or_default().to_owned();
+        if let Err(shown) = self.open_page(entry, ends).await {
+            return shown;
         }
-        let order = Order { entry, asked: form, page: Some(Page::Open) };
+        let order = Order { entry, asked: form };
         self.unionpay.keep(&order);
         self.page_again(&order)
     }
 
     fn page_again(&self, order: &Order) -> Shown {
         let merchant = order.asked.get("merId").unwrap_or_default();
-        match order.page {
-            Some(Page::Open) => Shown::Page(page::pay(&order.entry.serial.to_string(), order.entry.amount, merchant)),
+        let serial = order.entry.serial;
+        match self.pages.at(serial) {
+            Some(Page::Open) => Shown::Page(FRONT.pay(&serial.to_string(), order.entry.amount, merchant)),
             Some(Page::Confirmed) => self.page_back(order),
-            Some(Page::Ended) => Shown::Page(page::says("订单已超时 The order has expired.")),
+            Some(Page::Ended) => Shown::Page(FRONT.says("订单已超时 The order has expired.")),
             None => Shown::Problem(String::from("12 重复交易")),
         }
     }
@@ -287,7 +239,7 @@ impl Bank {
     fn page_back(&self, order: &Order) -> Shown {
         let state = self.ledger.state(order.entry.serial).unwrap_or(State::Lost);
         let told = self.unionpay.notification(order, &state).signed(&self.unionpay.secret);
-        Shown::Page(page::back(order.asked.get("frontUrl").unwrap_or("/"), &told))
+        Shown::Page(html::back(order.asked.get("frontUrl").unwrap_or("/"), &told))
     }
 
     /// The payer clicks on the page.
@@ -297,80 +249,14 @@ impl Bank {
         };
         if !pays {
             let front_url = order.asked.get("frontUrl").unwrap_or_default();
-            return Shown::Page(page::says(&format!("未支付。返回商户 Not paid. Back to {front_url}")));
+            return Shown::Page(FRONT.says(&format!("未支付。返回商户 Not paid. Back to {front_url}")));
         }
-        if self.unionpay.turn(serial, &[Page::Open], Page::Confirmed) {
-            self.pay(&order);
-        }
-        match self.unionpay.order(serial) {
-            Some(order) => self.page_again(&order),
-            None => Shown::Nothing,
-        }
-    }
-
-    /// Settles what the payer confirmed, and tells of it as the plan wants.
-    fn pay(self: &Arc<Self>, order: &Order) {
-        let entry = order.entry;
-        let fault = self.plan.fault(self.seed, entry.serial, entry.verb);
-        let times = match fault {
-            Fault::InProgress => {
-                let left = self.plan.in_progress_queries.saturating_sub(1);
-                return self.ledger.close(entry.serial, State::Open { queries_left: Some(left) });
-            }
-            Fault::Late => {
-                let bank = Arc::clone(self);
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(bank.plan.late_ms)).await;
-                    bank.settle(&entry);
-                    bank.tell(&entry);
-                });
-                return;
-            }
-            Fault::LostAfter | Fault::GarbageAfter => 0,
-            Fault::None | Fault::LostBefore | Fault::GarbageBefore => 1,
-            Fault::Twice => 2,
-        };
-        self.settle(&entry);
-        if fault == Fault::GarbageAfter {
-            self.twisted(order, Twist { amount: None, forged: true });
-        }
-        (0..times).for_each(|_| self.tell(&entry));
-    }
-
-    /// Pays at a page as its payer does, even one that has ended: what was confirmed in the last second comes through late.
-    pub(crate) fn pay_late(self: &Arc<Self>, serial: Serial) -> bool {
-        let turned = self.unionpay.turn(serial, &[Page::Open, Page::Ended], Page::Confirmed);
-        if let Some(order) = self.unionpay.order(serial).filter(|_| turned) {
-            self.pay(&order);
-        }
-        turned
-    }
-
-    /// Ends a page at which nobody paid; says whether it was open.
-    pub(crate) fn end_page(&self, serial: Serial) -> bool {
-        let ended = self.unionpay.turn(serial, &[Page::Open], Page::Ended);
-        if ended {
-            self.ledger.close(serial, State::Lost);
-        }
-        ended
-    }
-
-    /// Ends every open page whose time is before the beginning of a date.
-    pub(crate) fn end_pages(&self, date: Date) {
-        let today = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
-        let over = |order: &Order| {
-            let end = order.asked.get("payTimeout").and_then(|time| time.get(..8)).unwrap_or_default();
-            order.page == Some(Page::Open) && end < today.as_str()
-        };
-        let ended: Vec<Serial> =
-            lock(&self.unionpay.orders).iter().filter(|(_, order)| over(order)).map(|(serial, _)| *serial).collect();
-        for serial in ended {
-            self.end_page(serial);
-        }
+        self.confirm_page(serial);
+        self.page_again(&order)
     }
 
     /// Tells of an order out of turn; says whether it is there.
-    pub(crate) fn tell_twisted(&self, serial: Serial, twist: Twist) -> bool {
+    pub(crate) fn tell_unionpay_twisted(&self, serial: Serial, twist: Twist) -> bool {
         let order = self.unionpay.order(serial);
         order.is_some_and(|order| {
             self.twisted(&order, twist);
@@ -394,6 +280,43 @@ impl Bank {
     /// # Errors
     /// The name of the field that is wrong; nothing was done then.
     pub(crate) async fn back(self: &Arc<Self>, form: &Form) -> Result<Said, &'static str> {
+        let (order, seen) = self.unionpay_keep(form)?;
+        let entry = order.entry;
+        if self.pages.at(entry.serial).is_some() {
+            return Ok(Said::Form(self.unionpay_taken(&order, true)));
+        }
+        match self.take(entry).await {
+            Reaction::Answer(_) => {
+                if !seen && self.plan.fault(self.seed, entry.serial, entry.verb) == Fault::None {
+                    self.tell(&entry);
+                }
+                Ok(Said::Form(self.unionpay_taken(&order, seen)))
+            }
+            Reaction::Garbage => Ok(Said::Garbage),
+            Reaction::Nothing => Ok(Said::Nothing),
+        }
+    }
+
+    /// An operation or a query without a socket, for a simulation: see [`super::direct`].
+    ///
+    /// # Errors
+    /// An HTTP status; nothing was done then.
+    pub(crate) fn unionpay_at_once(&self, query: bool, body: &[u8]) -> Result<String, u16> {
+        let form = Form::read(body).ok_or(400_u16)?;
+        form.is_signed(&self.unionpay.secret).then_some(()).ok_or(401_u16)?;
+        let answer = if query {
+            self.asked_about(&form)
+        } else {
+            self.unionpay_keep(&form).map(|(order, seen)| {
+                self.take_at_once(order.entry);
+                self.unionpay_taken(&order, seen)
+            })
+        };
+        Ok(answer.map_err(|_| 400_u16)?.signed(&self.unionpay.secret).answer())
+    }
+
+    /// The operation that a form asks for, noted: its outcome may be told before the answer; and whether its number was seen before.
+    fn unionpay_keep(&self, form: &Form) -> Result<(Order, bool), &'static str> {
         let verb = match (form.get("txnType"), form.get("txnSubType")) {
             (Some("01"), Some("01")) => form.get("tokenPayData").map(|_| Verb::Debit).ok_or("tokenPayData")?,
             (Some("04"), Some("00")) => Verb::Refund,
@@ -401,34 +324,44 @@ impl Bank {
         };
         let original = (verb == Verb::Refund).then(|| form.get("origQryId").ok_or("origQryId")).transpose()?;
         let original = original.map(|id| self.unionpay.by_query_id(id));
-        let entry = entry(form, verb, original)?;
-        let order = Order { entry, asked: form.clone(), page: None };
-        let told = form.only(TOLD);
-        if self.unionpay.order(entry.serial).is_some_and(|before| before.page.is_some()) {
-            return Ok(Said::Form(answer(told, codes::DUPLICATE)));
-        }
-        // The outcome may be told before the answer.
+        let order = Order { entry: entry(form, verb, original)?, asked: form.clone() };
+        let seen = !matches!(self.ledger.state(order.entry.serial), None | Some(State::Lost));
         self.unionpay.keep(&order);
-        let (fault, before) = (self.plan.fault(self.seed, entry.serial, verb), self.ledger.state(entry.serial));
-        Ok(match self.take(entry).await {
-            Reaction::Answer(_) if !matches!(before, None | Some(State::Lost)) => {
-                Said::Form(answer(told, codes::DUPLICATE))
+        Ok((order, seen))
+    }
+
+    /// What an operation is answered that the ledger has taken.
+    fn unionpay_taken(&self, order: &Order, seen: bool) -> Form {
+        let told = order.asked.only(TOLD);
+        if seen {
+            return answer(told, codes::DUPLICATE);
+        }
+        let state = self.ledger.state(order.entry.serial).unwrap_or(State::Lost);
+        match &state {
+            State::Declined { .. } => answer(told, codes::of(&state)),
+            State::Done { .. } | State::Open { .. } | State::Lost => {
+                answer(told.with([("queryId", query_id(order))]), codes::DONE)
             }
-            Reaction::Answer(_) => {
-                let state = self.ledger.state(entry.serial).unwrap_or(State::Lost);
-                if fault == Fault::None {
-                    self.tell(&entry);
-                }
-                match &state {
-                    State::Declined { .. } => Said::Form(answer(told, codes::of(&state))),
-                    State::Done { .. } | State::Open { .. } | State::Lost => {
-                        Said::Form(answer(told.with([("queryId", query_id(&order))]), codes::DONE))
-                    }
-                }
+        }
+    }
+
+    /// What was done on a date that is over, as the lines that `POST /v1/clearing` takes: UnionPay's daily file is not written here.
+    ///
+    /// # Errors
+    /// [`NoFile::NotReady`].
+    pub(crate) fn unionpay_lines(&self, date: Date) -> Result<Vec<Value>, NoFile> {
+        let mut lines = Vec::new();
+        for part in 1.. {
+            match self.days.part(date, Rail::UnionPay, part, LINES_MAX) {
+                Ok(part) => lines.extend(part.lines.iter().map(|line| {
+                    let (serial, kind) = (line.serial.to_string(), kind_of(line.verb));
+                    json!({ "serial": serial, "kind": kind, "amount": line.amount, "currency": CURRENCY })
+                })),
+                Err(NoFile::NoPart) => break,
+                Err(NoFile::NotReady) => return Err(NoFile::NotReady),
             }
-            Reaction::Garbage => Said::Garbage,
-            Reaction::Nothing => Said::Nothing,
-        })
+        }
+        Ok(lines)
     }
 
     /// What became of an order.

@@ -147,7 +147,8 @@ impl Bank {
 
     pub(crate) fn tell(&self, entry: &Entry) {
         let state = self.ledger.state(entry.serial).unwrap_or(State::Lost);
-        if self.unionpay.tell(entry.serial, &state) || self.epcc.tell(entry.serial, &state) {
+        let (serial, state) = (entry.serial, &state);
+        if self.unionpay.tell(serial, state) || self.epcc.tell(serial, state) || self.pingan.tell(serial, state) {
             return;
         }
         if let Some(notifier) = &self.notifier {
@@ -159,7 +160,7 @@ impl Bank {
         for back in came_back {
             count(&self.stats.returned);
             for _ in 0..=u8::from(back.twice) {
-                if self.epcc.tell_return(back) {
+                if self.epcc.tell_return(back) || self.pingan.tell_return(back) {
                     continue;
                 }
                 let Some(notifier) = &self.notifier else { continue };

@@ -39,11 +39,12 @@ or with --sign sm2 by each merchant with an SM2 pair; then every answer is signe
 Nothing goes wrong at this bank: what faults cost is the business of `cargo xtask demo`.
 
 The rate is counted over wall time, with platform, bank and generator on the same machine; a payment's time is from sending the
-order to seeing it paid.";
+order to seeing it paid, with the bank's share in it; with --rate from the moment at which it was due.";
 
 const EXAMPLES: &str = "\
 Examples:
   lintel bench payments                                   the last row of the table in docs/performance.md
+  lintel bench payments --rate 1000                       how long a payment takes at 1,000 a second
   lintel bench payments --apart                           the same by a request for each step
   lintel bench payments --sign sm2                        each request and each answer signed with SM2
   lintel bench payments --clients 1 --payments 2000       how long one payment takes on an idle platform
@@ -70,6 +71,9 @@ pub struct Payments {
     /// Connections, each with one payment under way
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_024))]
     clients: u64,
+    /// Payments a second, each at its own moment and timed from it; 0: the next as soon as one is paid
+    #[arg(long, default_value_t = 0)]
+    rate: u32,
     /// Create, pay and ask by requests of their own
     #[arg(long)]
     apart: bool,
@@ -126,11 +130,23 @@ struct Work {
     payers: Vec<String>,
     landlords: Vec<Landlord>,
     payments: u64,
+    /// When the payments began, and how many a second are to; none: one behind the other.
+    pace: (Instant, Option<f64>),
     apart: bool,
     next: AtomicU64,
     looks: AtomicU64,
     stop: Arc<Stop>,
     progress: Arc<Progress>,
+}
+
+impl Work {
+    /// When a payment's time begins: now, or at its own moment, be it that all lanes were busy then.
+    async fn moment(&self, number: u64) -> Instant {
+        let (began, Some(rate)) = self.pace else { return Instant::now() };
+        let moment = began + Duration::from_secs_f64(number as f64 / rate);
+        tokio::time::sleep_until(moment.into()).await;
+        moment
+    }
 }
 
 /// What was measured.
@@ -188,6 +204,7 @@ impl Payments {
             payers: Vec::new(),
             landlords: Vec::new(),
             payments: self.payments,
+            pace: (Instant::now(), (self.rate > 0).then_some(f64::from(self.rate))),
             apart: self.apart,
             next: AtomicU64::new(0),
             looks: AtomicU64::new(0),
@@ -213,7 +230,9 @@ impl Payments {
         }
         let (platform, bank) = stage.processes();
         let cpu = || [platform, bank, std::process::id()].map(|id| cpu_seconds(id).unwrap_or_default());
-        let (work, before, began) = (Arc::new(work), cpu(), Instant::now());
+        let (before, began) = (cpu(), Instant::now());
+        work.pace.0 = began;
+        let work = Arc::new(work);
         let mut lanes = JoinSet::new();
         for _ in 0..self.clients.min(self.payments) {
             lanes.spawn(lane(work.clone()));
@@ -241,6 +260,7 @@ impl Payments {
         let Measured { wall_seconds, times, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
         json!({
             "bench": "payments", "payments": times.count, "clients": self.clients, "seed": self.seed, "apart": self.apart,
+            "rate_asked": self.rate,
             "sign": self.sign.name(),
             "machine": Machine::here(), "interrupted": interrupted, "wall_seconds": wall_seconds,
             "payments_per_second": times.count as f64 / wall_seconds.max(f64::EPSILON),
@@ -288,7 +308,7 @@ async fn lane(work: Arc<Work>) -> Result<(Vec<f64>, i64)> {
             return Ok((times, paid));
         }
         let amount = 200_000 + i64::try_from(number % 800)? * 1_000;
-        let began = Instant::now();
+        let began = work.moment(number).await;
         let (bodies, connection) = (bodies(&work, number, amount), &mut connection);
         let done = match work.apart {
             true => apart(&work, connection, number, bodies).await,

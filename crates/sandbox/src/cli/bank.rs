@@ -10,7 +10,8 @@ use ark::MacKey;
 use clap::Args;
 use jiff::civil::Date;
 use sandbox::bank::{
-    self, Bank, DEFAULT_PLAN, EpccKeys, EpccSettings, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET, Settings,
+    self, Bank, DEFAULT_PLAN, EpccKeys, EpccSettings, PingAnSettings, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET,
+    Settings,
 };
 use tokio::net::TcpListener;
 
@@ -44,6 +45,9 @@ pub(crate) struct Arguments {
     /// Where EPCC's notifications are posted; without it none are sent.
     #[arg(long, value_name = "URL")]
     epcc_notify: Option<String>,
+    /// Where Ping An's notifications are posted; without it none are sent.
+    #[arg(long, value_name = "URL")]
+    pingan_notify: Option<String>,
     /// The first clearing date, e.g. 2026-03-05; today in China unless given.
     #[arg(long, value_parser = date)]
     date: Option<Date>,
@@ -68,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         notify_url: arguments.notify.clone(),
         unionpay_secret: arguments.unionpay_secret.clone(),
         epcc: epcc(arguments)?,
+        pingan: PingAnSettings { notify_url: arguments.pingan_notify.clone(), ..PingAnSettings::default() },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(arguments.threads))

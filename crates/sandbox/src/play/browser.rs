@@ -1,6 +1,6 @@
-//! A payer's browser: posts the form that the platform gave to the shop, and clicks on UnionPay's page or leaves it.
+//! A payer's browser: posts the form that the platform gave to the shop, and clicks on the network's page or leaves it.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::stage::text;
@@ -8,17 +8,9 @@ use crate::bank::unionpay::form::Form;
 
 /// A browser of one payer.
 #[derive(Debug, Clone)]
-pub(super) struct Browser {
-    http: reqwest::Client,
-    bank: String,
-}
+pub(super) struct Browser(pub(super) reqwest::Client);
 
 impl Browser {
-    /// One that finds UnionPay at `bank`.
-    pub(super) fn new(http: reqwest::Client, bank: &str) -> Self {
-        Self { http, bank: bank.to_owned() }
-    }
-
     /// Posts the form of a front page; where the page does not come, once more, as a payer does. Then the payer pays, or leaves.
     /// What the browser is told goes back to the shop, which is none of the platform's business.
     ///
@@ -30,19 +22,52 @@ impl Browser {
         let pair = |field: &Value| Ok((text(field, "name")?, text(field, "value")?));
         let pairs = fields.iter().map(pair).collect::<Result<Vec<_>>>()?;
         let form = Form::default().with(pairs.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        if !self.post(&action, &form).await {
-            ensure!(self.post(&action, &form).await, "UnionPay's page does not come, twice");
-        }
-        let order = form.get("orderId").context("a form without 'orderId'")?.to_owned();
+        let page = match self.post(&action, &form).await {
+            Some(page) => page,
+            None => self.post(&action, &form).await.with_context(|| format!("{action} brings no page, twice"))?,
+        };
         let click = if pays { "pay" } else { "leave" };
-        let click = Form::default().with([("orderId", order), ("action", click.to_owned())]);
-        self.post(&format!("{}/gateway/pay.do", self.bank), &click).await;
+        let (path, form) = clicked(&page, click).with_context(|| format!("no '{click}' on the page: {page}"))?;
+        let house: Vec<&str> = action.splitn(4, '/').take(3).collect();
+        self.post(&format!("{}{path}", house.join("/")), &form).await;
         Ok(())
     }
 
-    /// Whether a page came.
-    async fn post(&self, url: &str, form: &Form) -> bool {
-        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded");
-        request.body(form.posted()).send().await.is_ok_and(|response| response.status().is_success())
+    /// The page that came, if one did.
+    async fn post(&self, url: &str, form: &Form) -> Option<String> {
+        let request = self.0.post(url).header("content-type", "application/x-www-form-urlencoded");
+        let response = request.body(form.posted()).send().await.ok()?;
+        if response.status().is_success() { response.text().await.ok() } else { None }
+    }
+}
+
+/// Where the form of a page goes that does this, and its fields.
+fn clicked(page: &str, click: &str) -> Option<(String, Form)> {
+    let value = |text: &str, name: &str| -> Option<String> {
+        let (_, rest) = text.split_once(&format!("{name}=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    page.split("<form ").skip(1).find_map(|form| {
+        let inputs = form.split("<input ").skip(1);
+        let pairs: Vec<_> = inputs.filter_map(|input| Some((value(input, "name")?, value(input, "value")?))).collect();
+        pairs.iter().any(|(name, value)| name == "action" && value == click).then_some(())?;
+        let fields = pairs.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        Some((value(form, "action")?, Form::default().with(fields)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_click_posts_the_form_that_does_it() {
+        let page = "<form method=\"post\" action=\"/a\"><input type=\"hidden\" name=\"o\" value=\"7\">\
+            <input type=\"hidden\" name=\"action\" value=\"pay\"></form><form method=\"post\" action=\"/b\">\
+            <input name=\"action\" value=\"leave\"></form>";
+        let (path, form) = clicked(page, "pay").unwrap();
+        assert_eq!((path.as_str(), form.posted().as_str()), ("/a", "action=pay&o=7"));
+        assert_eq!(clicked(page, "leave").unwrap().0, "/b");
+        assert!(clicked(page, "steal").is_none());
     }
 }

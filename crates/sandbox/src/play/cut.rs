@@ -39,7 +39,7 @@ pub(super) async fn next_working_day(stage: &Stage, cast: &Cast, talk: &mut Talk
     let open = stage.settle_down(Duration::from_secs(120)).await?;
     let (mut lines, mut checks) = (Vec::new(), Vec::new());
     checks.push(card_morning::clear(stage, talk).await?);
-    for rail in ["epcc", "unionpay", "fund"] {
+    for rail in ["epcc", "unionpay", "fund", "pingan"] {
         let [matched, count, different] = match rail {
             "unionpay" => take_lines(stage).await?,
             rail => {

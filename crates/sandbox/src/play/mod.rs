@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!  1 open   customers, merchants, agreements
-//!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's page, where some leave · combined (fund + card) ·
-//!           earnest money; one of EPCC's sites is down for a while                                                 day D
+//!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's or EPCC's page, where some leave · combined (fund + card) ·
+//!           earnest money; one of EPCC's sites is down for a while; one in ten from a sub-account at Ping An       day D
 //!  3 cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
 //!  4 money  splits over up to 12 roles · refunds, part, full, after a split · a fund's monthly batch
 //!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
@@ -28,6 +28,7 @@ mod power;
 mod report;
 mod staff;
 pub(crate) mod stage;
+mod sub_accounts;
 
 use std::path::PathBuf;
 
@@ -100,6 +101,7 @@ impl Play {
         power.end().await?;
         checks.extend(cleared);
         checks.push(network::cascaded(&stage, &day, &mut talk).await?);
+        checks.push(sub_accounts::paid(&stage, &day, &mut talk).await?);
         checks.extend(court::session(&stage, &debtor, &mut staff, &mut talk).await?);
         checks.extend(chargeback::booked(&stage, &cast, &day, &debtor, &mut talk).await?);
         let verdict = close::close_both_days(&stage, &cast, &day, checks, &mut talk).await?;

@@ -1,5 +1,5 @@
 //! EPCC on the day: two sites, one of which is down in the busy time; debits that it refuses and that go on over UnionPay by the
-//! rules of a file; payments that it tells have come back.
+//! rules of a file; payments that it tells have come back. Payers' pages: [`super::orders`].
 //!
 //! ```text
 //!  morning: orders ─ site beijing down ─ orders: drained, nothing sent twice ─ it is back ─ orders
@@ -65,7 +65,8 @@ pub(super) fn settings(data_dir: &Path, addresses: &[String]) -> Result<String> 
     let rules = data_dir.join("routing.toml");
     std::fs::write(&rules, RULES).with_context(|| format!("writing {}", rules.display()))?;
     let mut text = format!("[routing]\nfile = \"{}\"\n\n{BREAKER}[[channels]]\nname = \"epcc\"\n", rules.display());
-    for (number, name, weight) in SITES {
+    // Payers' pages are at the site that is named first: not at the one that goes down.
+    for (number, name, weight) in SITES.into_iter().rev() {
         let address = addresses.get(number.saturating_sub(1)).context("the bank has too few addresses")?;
         writeln!(text, "[[channels.sites]]\nname = \"{name}\"\nurl = \"http://{address}\"\nweight = {weight}")?;
     }

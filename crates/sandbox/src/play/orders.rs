@@ -1,18 +1,18 @@
-//! Phase 2: the orders of the day: rent by card or at UnionPay's page, combined payment, earnest money, commissions.
+//! Phase 2: the orders of the day: rent by card or at a network's page, combined payment, earnest money, commissions.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 use super::browser::Browser;
-use super::network;
 use super::open::{Branch, Cast};
 use super::stage::{each, text};
 use super::{Stage, Talk};
+use super::{network, sub_accounts};
 use crate::api::Api;
 use crate::bench::numbers::Numbers;
 
-/// One rent in so many is paid at UnionPay's page.
+/// One rent in so many is paid at a network's page, UnionPay's and EPCC's by turns.
 const PAGE_ONE_IN: u64 = 8;
 /// One payer in so many leaves that page without paying.
 const LEAVES_ONE_IN: u64 = 40;
@@ -55,6 +55,8 @@ pub(super) struct Placed {
     pub(super) id: String,
     /// Whether rules chose its network.
     pub(super) routed: bool,
+    /// Whether a sub-account at Ping An was asked to pay.
+    pub(super) by_sub_account: bool,
 }
 
 /// The day's traffic so far.
@@ -128,9 +130,10 @@ fn wish(number: u64, cast: &Cast, numbers: &mut Numbers) -> Wish {
 }
 
 impl Wish {
-    /// Whether the payer is sent to UnionPay's page.
-    fn by_page(&self) -> bool {
-        self.kind == Kind::Rent && self.number.is_multiple_of(PAGE_ONE_IN)
+    /// The network to whose page the payer is sent, if to one.
+    fn page(&self) -> Option<&'static str> {
+        let rail = if (self.number / PAGE_ONE_IN).is_multiple_of(2) { "epcc" } else { "unionpay" };
+        (self.kind == Kind::Rent && self.number.is_multiple_of(PAGE_ONE_IN)).then_some(rail)
     }
 }
 
@@ -147,27 +150,37 @@ async fn place(api: &Api, browser: &Browser, wish: &Wish) -> Result<Placed> {
     }
     let order = api.post("/v1/orders", &format!("order-{number}"), &body).await?.json()?;
     let id = text(&order, "id")?;
-    if wish.by_page() {
-        let body = json!({ "instruments": [{ "type": "redirect", "rail": "unionpay", "amount": amount }] });
+    if let Some(rail) = wish.page() {
+        let body = json!({ "instruments": [{ "type": "redirect", "rail": rail, "amount": amount }] });
         api.post(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body).await?.json()?;
         let page = api.get(&format!("/v1/orders/{id}/front-page")).await?;
-        browser.visit(&page, !number.is_multiple_of(LEAVES_ONE_IN)).await?;
-        return Ok(Placed { number, kind: wish.kind, id, routed: false });
+        let pays = !number.is_multiple_of(LEAVES_ONE_IN);
+        browser.visit(&page, pays).await?;
+        if !pays && rail == "epcc" {
+            // The shop sees its payer back, unpaid, and closes the order: EPCC ends the page.
+            api.post(&format!("/v1/orders/{id}/close"), &format!("close-{number}"), &json!({})).await?.json()?;
+        }
+        return Ok(Placed { number, kind: wish.kind, id, routed: false, by_sub_account: false });
     }
     let fund = if wish.kind == Kind::Combined { wish.items.first().map_or(0, |(_, rent)| *rent) } else { 0 };
-    let routed = number.is_multiple_of(ROUTED_ONE_IN);
+    let by_sub_account = sub_accounts::pays(number);
+    let routed = !by_sub_account && number.is_multiple_of(ROUTED_ONE_IN);
     let named = || {
         json!({
             "type": "card", "agreement": format!("AGR{:08}", number % 100_000), "mask": "622202******0011",
             "rail": wish.rail, "amount": amount - fund, "credit": false,
         })
     };
-    let card = if routed { network::routed_card(number, amount - fund) } else { named() };
+    let card = match (by_sub_account, routed) {
+        (true, _) => sub_accounts::instrument(number, amount - fund),
+        (false, true) => network::routed_card(number, amount - fund),
+        (false, false) => named(),
+    };
     let mut instruments = vec![card];
     if fund > 0 {
         instruments.push(json!({ "type": "fund", "contract": format!("LEASE{number:08}"), "amount": fund }));
     }
     let body = json!({ "instruments": instruments });
     api.post(&format!("/v1/orders/{id}/pay"), &format!("pay-{number}"), &body).await?.json()?;
-    Ok(Placed { number, kind: wish.kind, id, routed })
+    Ok(Placed { number, kind: wish.kind, id, routed, by_sub_account })
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::Play;
 use super::browser::Browser;
 use super::card_stage::CardStage;
-use super::network;
+use super::{network, sub_accounts};
 use crate::api::Api;
 use crate::bank::{SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET};
 use crate::bench::connection::Signer;
@@ -220,17 +220,18 @@ impl Stage {
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// Lets UnionPay's and EPCC's notifications reach the platform, which stays at its address through every restart.
+    /// Lets the notifications of UnionPay, EPCC and Ping An reach the platform, which stays at its address through every restart.
     pub(super) async fn route_notifications(&self) -> Result<()> {
         let url = format!("{}/v1/channels/unionpay/notify", self.base());
         self.bank("POST", "/sandbox/unionpay/route", &json!({ "url": url })).await?;
         let url = format!("{}/v1/channels/epcc/notify", self.base());
-        self.bank("POST", "/sandbox/epcc/route", &json!({ "url": url })).await.map(|_| ())
+        self.bank("POST", "/sandbox/epcc/route", &json!({ "url": url })).await?;
+        sub_accounts::route_notifications(self).await
     }
 
     /// A payer's browser.
     pub(super) fn browser(&self) -> Browser {
-        Browser::new(self.http.clone(), &self.bank_base)
+        Browser(self.http.clone())
     }
 
     /// Moves the clocks of the platform and the bank to nine o'clock of a day.
@@ -335,6 +336,7 @@ fn write_config(data_dir: &Path, bank: &str, epcc: Option<&[String]>) -> Result<
             None => channel("sandbox_bank", "rail = \"epcc\"\n"),
         },
         unionpay,
+        epcc.map(|_| sub_accounts::settings(bank)).unwrap_or_default(),
         channel("sandbox_fund", ""),
     ]
     .concat();

@@ -10,15 +10,16 @@ use axum::extract::State;
 use axum::{Router, routing};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sandbox::bank::{EpccKeys, EpccSettings, Rail};
+use sandbox::bank::{Asked, Bank, EpccKeys, EpccSettings, Plan, Rail, SANDBOX_UNIONPAY_SECRET, Settings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::contract::{blocks, fixture};
-use crate::support::{DAY, NEXT_DAY, World};
+use crate::support::{DAY, NEXT_DAY, World, key};
 
 const DEBIT: &str = "2026030500000000000000420000042";
+const PAGE: &str = "2026030500000000000000430000043";
 const PAY: &str = "2026030500000000000000450000045";
 
 /// Keys of the fixtures: what signs as EPCC there, and the platform's public key.
@@ -82,6 +83,136 @@ impl Network {
     }
 }
 
+/// A payer's browser, and what the platform asks meanwhile.
+impl Network {
+    async fn browse(&self, path: &str, body: &str) -> Option<(u16, String)> {
+        let request = self.0.client.post(format!("{}{path}", self.0.url)).body(body.to_owned());
+        let answer = request.header("content-type", "application/x-www-form-urlencoded").send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.text().await.ok()?))
+    }
+
+    async fn arrive(&self) -> (u16, String) {
+        self.browse("/gateway", &body("redirect", ">", 0)).await.unwrap()
+    }
+
+    async fn click(&self, action: &str) -> String {
+        let (status, page) = self.browse("/gateway/pay", &format!("transaction={PAGE}&action={action}")).await.unwrap();
+        assert_eq!(status, 200, "{page}");
+        page
+    }
+
+    async fn close(&self) -> String {
+        self.send(body("redirect", ">", 2)).await.unwrap().1
+    }
+}
+
+/// What a query or a close of the page is answered.
+fn page(text: &str) -> String {
+    answer("redirect", "epcc.302", text)
+}
+
+#[tokio::test]
+async fn a_payment_at_the_page_speaks_as_the_fixtures_do() {
+    let network = Network::start("").await;
+    let mut told = network.told().await;
+    assert_eq!(network.query("redirect").await, page("PS400003"), "nobody has come yet");
+    assert_eq!(network.close().await, page("PS400003"), "what nobody brought has no page to end");
+    let (status, shown) = network.arrive().await;
+    assert!(status == 200 && shown.contains("3000.00") && shown.contains("action=\"/gateway/pay\""), "{shown}");
+    assert_eq!(network.query("redirect").await, page("<TrxStatus>02"));
+    assert!(network.click("leave").await.contains("Not paid"));
+    assert!(network.click("pay").await.contains("go back to the shop"), "the fixture names no address to go back to");
+    let done = answer("notifications", "<TrxTp>epcc.221.001.01</TrxTp><TrxStatus>00", "");
+    assert_eq!(told.recv().await.unwrap(), done);
+    assert_eq!(network.query("redirect").await, page("<TrxStatus>00"));
+    assert_eq!(network.close().await, page("<TrxStatus>00"), "what is paid is not closed");
+    network.click("pay").await;
+    network.arrive().await;
+    assert_eq!(network.0.bank.day_totals(DAY, Rail::Epcc).in_sum, 300_000, "once");
+    assert!(told.try_recv().is_err());
+
+    network.0.bank.set_clearing_date(NEXT_DAY).unwrap();
+    let (_, file) = network.send(asks_for(&DAY.to_string(), 1)).await.unwrap();
+    assert!(file.contains(&format!("B202603050011|{PAGE}|epcc.221.001.01|00|CNY3000.00|\n")), "{file}");
+}
+
+#[tokio::test]
+async fn a_page_that_was_closed_or_ended_is_paid_by_nobody() {
+    for closes in [true, false] {
+        let network = Network::start("").await;
+        let mut told = network.told().await;
+        network.arrive().await;
+        if closes {
+            assert_eq!(network.close().await, page("<TrxStatus>05"));
+        } else {
+            assert_eq!(network.0.sandbox("epcc/end", json!({ "transaction": PAGE })).await.0, 200);
+        }
+        assert_eq!(network.0.sandbox("epcc/end", json!({ "transaction": PAGE })).await.0, 409);
+        assert_eq!(network.close().await, page("<TrxStatus>05"), "again it is the same");
+        assert_eq!(network.query("redirect").await, page("<TrxStatus>05"));
+        assert!(network.click("pay").await.contains("closed") && network.arrive().await.1.contains("closed"));
+        assert_eq!(network.0.bank.day_totals(DAY, Rail::Epcc).in_sum, 0);
+        assert!(told.try_recv().is_err());
+    }
+    let network = Network::start("").await;
+    network.arrive().await;
+    network.0.bank.set_clearing_date(NEXT_DAY).unwrap();
+    assert_eq!(network.query("redirect").await, page("<TrxStatus>05"), "its time was over with the day");
+}
+
+#[tokio::test]
+async fn a_browser_that_brings_another_form_gets_no_page() {
+    let network = Network::start("").await;
+    let form = body("redirect", ">", 0);
+    let debit = body("debit", ">", 0).replace('%', "%25").replace('&', "%26").replace('+', "%2B");
+    for (wrong, said) in [
+        (form.replace("CNY3000.00", "CNY3.00"), "The signature"),
+        (String::from("ReqMsg=1"), "The signature"),
+        (String::new(), "The signature"),
+        (format!("ReqMsg={debit}"), "A field"),
+    ] {
+        let (status, shown) = network.browse("/gateway", &wrong).await.unwrap();
+        assert!(status == 400 && shown.contains(said), "{status} {shown}");
+    }
+    assert_eq!(network.browse("/gateway/pay", "transaction=42&action=pay").await.unwrap().0, 400);
+    assert_eq!(network.browse("/gateway/pay", &format!("transaction={PAGE}&action=pay")).await.unwrap().0, 400);
+    // A page is no operation that the platform posts itself.
+    assert_eq!(network.query("redirect").await, page("PS400003"));
+    network.arrive().await;
+    let mut told = network.told().await;
+    assert_eq!(network.0.sandbox("epcc/tell", json!({ "transaction": PAGE, "forged": true })).await.0, 200);
+    let forged = told.recv().await.unwrap();
+    assert_ne!(forged, answer("notifications", "<TrxTp>epcc.221.001.01</TrxTp><TrxStatus>00", ""));
+    assert_eq!(network.query("redirect").await, page("<TrxStatus>02"), "the books know nothing of it");
+}
+
+#[tokio::test]
+async fn each_fault_spoils_the_way_to_the_page_and_never_the_books() {
+    let only = |fault: &str| format!("hold_ms = 1\nlate_ms = 1\nin_progress_queries = 2\n[redirect]\n{fault} = 10000");
+    for fault in ["lost_before", "garbage_before"] {
+        let network = Network::start(&only(fault)).await;
+        let first = network.browse("/gateway", &body("redirect", ">", 0)).await;
+        assert!(first.is_none_or(|(status, _)| status == 400), "{fault}");
+        assert_eq!(network.query("redirect").await, page("PS400003"), "{fault}");
+        assert_eq!(network.arrive().await.0, 200, "{fault}: posted again it is there");
+        network.click("pay").await;
+        assert_eq!(network.query("redirect").await, page("<TrxStatus>00"), "{fault}");
+    }
+    for (fault, told_times) in [("lost_after", 0), ("late", 1), ("twice", 2), ("garbage_after", 1)] {
+        let network = Network::start(&only(fault)).await;
+        let mut told = network.told().await;
+        network.arrive().await;
+        network.click("pay").await;
+        let right = answer("notifications", "<TrxTp>epcc.221.001.01</TrxTp><TrxStatus>00", "");
+        for _ in 0..told_times {
+            assert_eq!(told.recv().await.unwrap() == right, fault != "garbage_after", "{fault}");
+        }
+        assert_eq!(network.query("redirect").await, page("<TrxStatus>00"), "{fault}");
+        assert!(told.try_recv().is_err(), "{fault}");
+    }
+}
+
 /// The notification of a kind that the fixtures show.
 fn notification(text: &str) -> String {
     answer("notifications", "epcc.303.001.01", text)
@@ -98,6 +229,48 @@ async fn every_operation_speaks_as_the_fixtures_do() {
     }
     assert_eq!(network.0.bank.day_totals(DAY, Rail::Epcc).in_sum, 500_000);
     assert_eq!(network.0.bank.report().sent_again, 3);
+}
+
+/// For a simulation, which has no runtime.
+#[test]
+fn without_a_socket_both_networks_speak_the_same() {
+    let bank = || {
+        let epcc = EpccSettings { keys: keys(), notify_url: None };
+        let (plan, unionpay_secret) = (Plan::default(), SANDBOX_UNIONPAY_SECRET.to_owned());
+        Bank::new(Settings { plan, seed: 1, key: key(), date: DAY, notify_url: None, unionpay_secret, epcc })
+    };
+    let asked = |bank: &Bank, target: &str, body: &str| {
+        let answered = bank.exchange(&Asked { method: "POST", target, headers: &[], body: body.as_bytes() });
+        (answered.status, String::from_utf8(answered.body).unwrap())
+    };
+    let epcc = bank();
+    let asks = |target: &str, body: &str| asked(&epcc, target, body);
+    for (name, answered) in [("debit", "epcc.202"), ("refund", "epcc.232"), ("pay", "epcc.212")] {
+        let (request, query) = (body(name, ">", 0), body(name, ">", 1));
+        assert_eq!(asks("/", &query), (200, answer(name, "epcc.302", "PS400003")), "{name}");
+        assert_eq!(asks("/", &request), (200, answer(name, answered, "<TrxStatus>00")), "{name}");
+        assert_eq!(asks("/", &request), (200, answer(name, answered, "PS400002")), "{name} again");
+        assert_eq!(asks("/", &query), (200, answer(name, "epcc.302", "<TrxStatus>00")), "{name}");
+    }
+    assert_eq!(asks("/", &asks_for(&DAY.to_string(), 1)).0, 409);
+    assert_eq!((asks("/", "").0, asks("/", &body("redirect", ">", 2)).0), (401, 200));
+
+    // The same number at the other network, and so another bank.
+    let bank = bank();
+    let asks = |target: &str, body: &str| asked(&bank, target, body);
+    let form = |mark: &str, nth: usize| {
+        let block = blocks("unionpay_online/sm3_debit.txt", mark).remove(nth);
+        block.split_once("\n\n").unwrap().1.to_owned()
+    };
+    let (back, query) = ("/gateway/api/backTransReq.do", "/gateway/api/queryTrans.do");
+    assert_eq!(asks(back, &form(">", 0)), (200, form("<", 0)));
+    assert!(asks(back, &form(">", 0)).1.contains("respCode=12"), "a second time is a duplicate");
+    assert!(asks(query, &form(">", 1)).1.contains("origRespCode=00"));
+    assert_eq!((asks(back, "a=1").0, asks(back, "a").0), (401, 400));
+    assert_eq!(bank.lines(DAY), None, "the day is not over");
+    bank.set_clearing_date(NEXT_DAY).unwrap();
+    let line = json!({ "serial": DEBIT, "kind": "debit", "amount": 500_000, "currency": "CNY" });
+    assert_eq!(bank.lines(DAY), Some(vec![line]));
 }
 
 #[tokio::test]

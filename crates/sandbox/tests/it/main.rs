@@ -7,6 +7,7 @@ mod books;
 mod contract;
 mod epcc;
 mod faults;
+mod pingan;
 mod process;
 mod refusals;
 mod returns;

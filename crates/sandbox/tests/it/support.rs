@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ark::MacKey;
 use jiff::civil::Date;
-use sandbox::bank::{self, Bank, EpccSettings, Plan, Settings};
+use sandbox::bank::{self, Bank, EpccSettings, PingAnSettings, Plan, Settings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -42,9 +42,20 @@ impl World {
 
     /// With EPCC as it is set up.
     pub(crate) async fn start_as(plan: &str, seed: u64, notify_url: Option<String>, epcc: EpccSettings) -> Self {
-        let plan = Plan::parse(plan).unwrap();
-        let unionpay_secret = bank::SANDBOX_UNIONPAY_SECRET.to_owned();
-        let bank = Bank::new(Settings { plan, seed, key: key(), date: DAY, notify_url, unionpay_secret, epcc });
+        let (plan, unionpay_secret) = (Plan::parse(plan).unwrap(), bank::SANDBOX_UNIONPAY_SECRET.to_owned());
+        let (key, date, pingan) = (key(), DAY, PingAnSettings::default());
+        Self::of(Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc, pingan }).await
+    }
+
+    /// With Ping An as it is set up.
+    pub(crate) async fn with_pingan(plan: &str, pingan: PingAnSettings) -> Self {
+        let (plan, unionpay_secret) = (Plan::parse(plan).unwrap(), bank::SANDBOX_UNIONPAY_SECRET.to_owned());
+        let (seed, key, date, notify_url, epcc) = (1, key(), DAY, None, EpccSettings::default());
+        Self::of(Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc, pingan }).await
+    }
+
+    async fn of(settings: Settings) -> Self {
+        let bank = Bank::new(settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(bank::serve(listener, Arc::clone(&bank), future::pending()));
@@ -62,6 +73,7 @@ impl World {
             date: DAY,
             notify_url: None,
             unionpay_secret,
+            pingan: PingAnSettings::default(),
             epcc: EpccSettings::default(),
         });
         let listeners =

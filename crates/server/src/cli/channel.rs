@@ -17,7 +17,7 @@ Examples:
   lintel channel weights epcc
   lintel channel undo epcc --as opr_3
 
-A channel is called by the rail that it carries: epcc, unionpay, fund or own_bank.";
+A channel is called by the rail that it carries: epcc, unionpay, fund, own_bank or pingan.";
 
 /// Channels and their sites.
 #[derive(Debug, Subcommand)]
@@ -26,7 +26,7 @@ pub(crate) enum Channel {
     List,
     /// A channel's sites: weight, share, state, calls.
     Sites {
-        /// The channel: epcc, unionpay, fund or own_bank.
+        /// The channel: epcc, unionpay, fund, own_bank or pingan.
         channel: String,
     },
     /// Propose weights of a channel's sites; they are in force once a second person approves them.

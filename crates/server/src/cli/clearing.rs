@@ -17,7 +17,7 @@ Example:
 pub(crate) enum Clearing {
     /// Fetch a file from its channel and match it; may be asked for again at any time.
     Fetch {
-        /// epcc, unionpay or fund.
+        /// epcc, unionpay, fund or pingan.
         #[arg(long)]
         rail: String,
         /// The network's clearing date.

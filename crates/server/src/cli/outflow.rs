@@ -16,14 +16,14 @@ Examples:
   lintel outflow stop epcc --reason 'payouts to one bank doubled' --as opr_3
   lintel outflow resume epcc --waiting send --reason 'it was the end of a month' --as opr_3
 
-A channel is called by the rail that it carries: epcc, unionpay, fund or own_bank.";
+A channel is called by the rail that it carries: epcc, unionpay, fund, own_bank or pingan.";
 
 /// What leaves by a channel: payouts, refunds and advances.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Outflow {
     /// The last hour, what it may come to, whether it is stopped and what waits.
     Show {
-        /// The channel: epcc, unionpay, fund or own_bank.
+        /// The channel: epcc, unionpay, fund, own_bank or pingan.
         channel: String,
     },
     /// Propose what an hour may come to; in force once a second person approves it.

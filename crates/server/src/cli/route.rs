@@ -1,18 +1,21 @@
-//! `lintel route`: which channel a payment would go to, by which rule, and why not by the others. Asks no platform: the rules of the
-//! settings, or of a file that is not in force yet.
+//! `lintel route`: which channel a payment would go to, by which rule, and why not by the others: by the rules of the settings or of a
+//! file that is not in force yet, without asking a platform; or now, by what a running one knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use channels::routing::{Asked, Known, Paying, Route as Chosen, Routing, is_bank};
+use channels::routing::{Asked, Known, Paying, Route as Chosen, Routing, Verdict, is_bank};
 use clap::{Args, Subcommand};
 use domain::attempt::Rail;
 use domain::money::Minor;
 use domain::rates::Rate;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
+use super::client::{Client, target};
 use super::print;
+use super::remote::{Answer, Connection};
+use super::table::{Field, number, table, text};
 use crate::config::Config;
 use crate::shell::routing;
 
@@ -22,14 +25,22 @@ Examples:
   lintel route explain --instrument redirect --amount 500000 --success epcc=940/1000 --success unionpay=990/1000
   lintel route explain --file new.toml --instrument credit_card --amount 100 --offered unionpay --json
   lintel route check new.toml
+  lintel route now --instrument debit_card --bank 102 --amount 500000     by a running platform's rules and rates
 
 How rules are written: docs/routing.md";
+
+const NOWHERE: &str = "no channel may carry it";
+
+const SUCCESS: [Field; 4] =
+    [text("channel"), number("effective/numerator"), number("effective/denominator"), number("effective/percent")];
 
 /// Rules of routing.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Route {
     /// Say where a payment would go, by which rule, and why not by the others.
     Explain(Explain),
+    /// Say where a payment would go now, by the rules and rates of success of a running platform.
+    Now(Now),
     /// Check a file of rules.
     Check {
         /// The file.
@@ -37,9 +48,9 @@ pub(crate) enum Route {
     },
 }
 
-/// A payment to explain.
+/// A payment that names no channel.
 #[derive(Debug, Args)]
-pub(crate) struct Explain {
+struct Payment {
     /// debit_card, credit_card or redirect.
     #[arg(long)]
     instrument: String,
@@ -52,6 +63,22 @@ pub(crate) struct Explain {
     /// Channels that the card has agreements at, with commas between; all that are configured unless said.
     #[arg(long, value_delimiter = ',', value_name = "CHANNEL")]
     offered: Vec<String>,
+}
+
+/// A payment to ask a platform about.
+#[derive(Debug, Args)]
+pub(crate) struct Now {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    payment: Payment,
+}
+
+/// A payment to explain.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    payment: Payment,
     /// Suppose that so many of so many succeed: CHANNEL=N/M. Nothing is known of the others.
     #[arg(long, value_name = "CHANNEL=N/M")]
     success: Vec<String>,
@@ -85,7 +112,7 @@ fn configured(config: &Config) -> Result<BTreeSet<Rail>> {
         let set = entry.settings.get("rail").and_then(serde_json::Value::as_str).and_then(Rail::parse);
         // A channel whose settings name no rail carries the one that its manifest names.
         let by_name = || {
-            let carried = [("unionpay", Rail::UnionPay), ("fund", Rail::Fund)];
+            let carried = [("unionpay", Rail::UnionPay), ("fund", Rail::Fund), ("pingan", Rail::PingAn)];
             carried.into_iter().find(|(word, _)| entry.name.contains(word)).map_or(Rail::Epcc, |(_, rail)| rail)
         };
         set.unwrap_or_else(by_name)
@@ -101,6 +128,7 @@ impl Route {
     pub(super) fn run(&self, config: &Config) -> Result<()> {
         match self {
             Self::Explain(explain) => explain.run(config),
+            Self::Now(now) => now.connection.ask(config, |client| now.payment.ask(client)),
             Self::Check { file } => {
                 let rules = routing::read(file)?.rules.len();
                 print(&format!("{} is a file of {rules} rules\n", file.display()));
@@ -110,18 +138,38 @@ impl Route {
     }
 }
 
+impl Payment {
+    /// Asks a platform.
+    fn ask(&self, client: &Client) -> Result<Answer> {
+        let (amount, offered) = (self.amount.to_string(), self.offered.join(","));
+        let query = [
+            ("instrument", Some(self.instrument.as_str())),
+            ("bank", self.bank.as_deref()),
+            ("amount", Some(amount.as_str())),
+            ("offered", Some(offered.as_str()).filter(|offered| !offered.is_empty())),
+        ];
+        let route = client.get(&target(&["v1", "routes"], &query))?;
+        let mut text = table(&SUCCESS, &route["success"], None);
+        text.push_str(&of_people(&serde_json::from_value(route.clone()).context("the answer is no route")?));
+        let nowhere = route["channels"].as_array().is_some_and(Vec::is_empty);
+        let complaint = nowhere.then(|| NOWHERE.to_owned());
+        Ok(Answer::new(route, text).complaining(complaint))
+    }
+}
+
 impl Explain {
     fn run(&self, config: &Config) -> Result<()> {
+        let asked = &self.payment;
         let file =
             self.file.as_ref().or_else(|| Some(&config.routing.file).filter(|file| !file.as_os_str().is_empty()));
         let routing = file.map_or_else(|| Ok(Routing::default()), |file| routing::read(file))?;
-        let paying = Paying::ALL.into_iter().find(|paying| paying.name() == self.instrument);
+        let paying = Paying::ALL.into_iter().find(|paying| paying.name() == asked.instrument);
         let paying = paying
-            .with_context(|| format!("--instrument {}: use debit_card, credit_card or redirect", self.instrument))?;
-        if let Some(bank) = self.bank.as_deref().filter(|bank| !is_bank(bank)) {
+            .with_context(|| format!("--instrument {}: use debit_card, credit_card or redirect", asked.instrument))?;
+        if let Some(bank) = asked.bank.as_deref().filter(|bank| !is_bank(bank)) {
             bail!("--bank {bank}: use the first three digits of its interbank number, such as 102");
         }
-        let offered = self.offered.iter().map(|name| rail(name)).collect::<Result<Vec<_>>>()?;
+        let offered = asked.offered.iter().map(|name| rail(name)).collect::<Result<Vec<_>>>()?;
         let success = self.success.iter().map(|text| success(text)).collect::<Result<BTreeMap<_, _>>>()?;
         let mut configured = configured(config)?;
         if configured.is_empty() {
@@ -129,28 +177,47 @@ impl Explain {
             configured = BTreeSet::from([Rail::Epcc, Rail::UnionPay]);
         }
         let offered = if offered.is_empty() { configured.iter().copied().collect() } else { offered };
-        let asked = Asked { paying, bank: self.bank.clone(), amount: self.amount, offered };
-        let chosen = routing.route(&asked, &Known { configured, success });
-        print(&if self.json { of_programs(&chosen) } else { of_people(&chosen) });
+        let asked = Asked { paying, bank: asked.bank.clone(), amount: asked.amount, offered };
+        let chosen = Shown::from(routing.route(&asked, &Known { configured, success }));
+        print(&if self.json { of_programs(&chosen)? } else { of_people(&chosen) });
         if chosen.channels.is_empty() {
-            bail!("no channel may carry it");
+            bail!(NOWHERE);
         }
         Ok(())
     }
 }
 
-fn names(channels: &[Rail]) -> Vec<&'static str> {
-    channels.iter().map(|rail| rail.name()).collect()
+/// A choice as it is shown.
+#[derive(Debug, Serialize, Deserialize)]
+struct Shown {
+    rule: Option<String>,
+    channels: Vec<String>,
+    rules: Vec<ShownRule>,
 }
 
-fn of_programs(chosen: &Chosen) -> String {
-    let json = json!({"rule": chosen.rule, "channels": names(&chosen.channels), "rules": chosen.verdicts});
-    format!("{json}\n")
+/// What became of a rule.
+#[derive(Debug, Serialize, Deserialize)]
+struct ShownRule {
+    rule: String,
+    matched: bool,
+    why: Vec<String>,
 }
 
-fn of_people(chosen: &Chosen) -> String {
+impl From<Chosen> for Shown {
+    fn from(Chosen { rule, channels, verdicts }: Chosen) -> Self {
+        let rules = verdicts.into_iter().map(|Verdict { rule, matched, why }| ShownRule { rule, matched, why });
+        let channels = channels.iter().map(|rail| rail.name().to_owned());
+        Self { rule, channels: channels.collect(), rules: rules.collect() }
+    }
+}
+
+fn of_programs(chosen: &Shown) -> Result<String> {
+    Ok(format!("{}\n", serde_json::to_string(chosen)?))
+}
+
+fn of_people(chosen: &Shown) -> String {
     let mut text = String::new();
-    for verdict in &chosen.verdicts {
+    for verdict in &chosen.rules {
         let mark = if verdict.matched { "matches" } else { "does not match" };
         text.push_str(&format!("rule '{}' {mark}\n", verdict.rule));
         verdict.why.iter().for_each(|why| text.push_str(&format!("    {why}\n")));
@@ -159,8 +226,7 @@ fn of_people(chosen: &Chosen) -> String {
         .rule
         .as_ref()
         .map_or_else(|| "no rule matches: as offered".to_owned(), |rule| format!("by rule '{rule}'"));
-    let channels = names(&chosen.channels);
-    match channels.split_first() {
+    match chosen.channels.split_first() {
         None => text.push_str(&format!("nowhere ({by})\n")),
         Some((first, [])) => text.push_str(&format!("to {first} ({by}); a failure there is the end\n")),
         Some((first, rest)) => {

@@ -51,7 +51,7 @@ pub(crate) struct AttemptView {
     /// The serial number that the channel knows it by.
     #[schema(example = "2026030500000000000000070000007")]
     serial: String,
-    /// `epcc`, `unionpay` or `fund`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`.
     #[schema(example = "epcc")]
     rail: &'static str,
     /// `debit`, `refund`, `pay`, `hold`, `capture`, `release` or `redirect`.

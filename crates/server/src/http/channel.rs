@@ -17,7 +17,7 @@ use crate::shell::executor::Route;
 use crate::shell::site::Seen;
 
 /// Every rail that a channel may carry.
-pub(crate) const RAILS: [Rail; 4] = [Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::OwnBank];
+pub(crate) const RAILS: [Rail; 5] = [Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::OwnBank, Rail::PingAn];
 
 /// A channel.
 #[derive(Debug, Serialize, ToSchema)]

@@ -25,7 +25,7 @@ const DIFFERENCES_SHOWN: usize = 20;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewClearing {
-    /// `epcc`, `unionpay` or `fund`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`.
     #[schema(example = "epcc")]
     rail: String,
     /// The network's clearing date.
@@ -60,7 +60,7 @@ pub(crate) struct WireLine {
 pub(crate) struct ClearingView {
     #[schema(example = "clr_1")]
     id: String,
-    /// `epcc`, `unionpay` or `fund`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`.
     rail: &'static str,
     #[schema(example = "2026-03-05")]
     date: String,
@@ -113,7 +113,7 @@ pub(crate) struct DifferenceView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fetch {
-    /// `epcc`, `unionpay` or `fund`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`.
     #[schema(example = "epcc")]
     rail: String,
     /// The network's clearing date.
@@ -124,7 +124,7 @@ pub(crate) struct Fetch {
 /// A file that was fetched and taken.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FetchView {
-    /// `epcc`, `unionpay` or `fund`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`.
     rail: &'static str,
     #[schema(example = "2026-03-05")]
     date: String,
@@ -241,7 +241,7 @@ impl From<FetchError> for ApiError {
 }
 
 fn rail(text: &str) -> Result<Rail, ApiError> {
-    word(text, "rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund], Rail::name)
+    word(text, "rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)
 }
 
 fn line(line: WireLine) -> Result<ClearingLine, ApiError> {
@@ -284,7 +284,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<Clear
 list_query! {
     /// Which parts of clearing files.
     pub(crate) struct ClearingQuery {
-        /// `epcc`, `unionpay` or `fund`.
+        /// `epcc`, `unionpay`, `fund` or `pingan`.
         rail,
         /// Of this clearing date.
         date,

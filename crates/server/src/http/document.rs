@@ -11,7 +11,8 @@ use super::error::ErrorBody;
 
 const SCHEME: &str = "LINTEL-HMAC-SM3";
 
-/// POSTs that are safe to send twice by themselves: by a number of their own, or because they end where they should.
+/// POSTs that are safe to send twice by themselves: by a number of their own, or because they end where they should; and a pay
+/// password that is compared, each time anew: a wrong one is a try however it was sent.
 const UNKEYED: &[&str] = &[
     "/v1/postings",
     "/v1/days/{date}/close",
@@ -22,6 +23,7 @@ const UNKEYED: &[&str] = &[
     "/v1/sandbox/clock",
     "/v1/channels/{rail}/notify",
     "/v1/receipts/verify",
+    "/v1/users/{id}/pay-password/verify",
     "/v1/webhooks/{id}/replay",
     "/v1/webhook-deliveries/{id}/replay",
 ];

@@ -63,7 +63,8 @@ pub(crate) mod refusal;
 pub(crate) mod request;
 mod reserve_line;
 pub(crate) mod restriction;
-pub(crate) mod sandbox_clock;
+pub(crate) mod route;
+mod sandbox_clock;
 pub(crate) mod sealed;
 mod sensitive;
 pub(crate) mod settlement;
@@ -491,6 +492,7 @@ fn running() -> OpenApiRouter<App> {
         .routes(routes!(day_vouchers::list))
         .routes(routes!(rates::get))
         .routes(routes!(channel_rate::channels))
+        .routes(routes!(route::explain))
         .routes(routes!(book::subjects))
         .routes(routes!(refusal::codes))
         .routes(routes!(sandbox_clock::get_clock, sandbox_clock::set_clock))

@@ -44,7 +44,7 @@ pub(crate) async fn notify(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<&'static str, ApiError> {
-    let rail = word(&rail, "rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund], Rail::name)?;
+    let rail = word(&rail, "rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)?;
     if body.len() > LENGTH_MAX {
         return Err(ApiError::malformed("body", format!("a notification has at most {LENGTH_MAX} bytes")));
     }

@@ -372,7 +372,8 @@ pub(crate) async fn reset(
 
 /// Compare a pay password
 ///
-/// A right one takes the wrong tries back; the fifth wrong one locks it for a day.
+/// A right one takes the wrong tries back; the fifth wrong one locks it for a day. It takes no Idempotency-Key: sent again it is
+/// compared again, and a wrong one is another try.
 #[utoipa::path(
     post, path = "/v1/users/{id}/pay-password/verify", tag = "pay_password",
     params(("id" = String, Path, example = "usr_7")), responses((status = OK, body = PayPasswordView))

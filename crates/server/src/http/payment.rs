@@ -25,7 +25,9 @@ use super::wire::{Amount, word};
 use crate::shell::fund_batch;
 
 /// Rails that cards travel over.
-const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
+pub(super) const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
+/// Rails over which an agreement is debited that is named with its rail.
+const DEBIT_RAILS: [Rail; 3] = [Rail::Epcc, Rail::UnionPay, Rail::PingAn];
 
 /// What pays: Σ amounts = the order's.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -43,7 +45,7 @@ pub(crate) struct Payment {
 pub(crate) enum WireInstrument {
     /// A bank card under a signed agreement (协议支付).
     Card {
-        /// The agreement's number at the network `rail`; never a card number.
+        /// The agreement's number at the network `rail` (over `pingan`: `SUB-ACCOUNT-MEMBER`); never a card number.
         #[schema(example = "A20260101000017")]
         agreement: Option<String>,
         /// In place of `rail` and `agreement`: the agreement at each network over which the card may pay; the rules of routing choose.
@@ -52,7 +54,7 @@ pub(crate) enum WireInstrument {
         /// The card as it may be shown: 6 + 4.
         #[schema(example = "622202******2230")]
         mask: String,
-        /// `epcc` or `unionpay`.
+        /// `epcc`, `unionpay` or `pingan`.
         #[schema(example = "epcc")]
         rail: Option<String>,
         /// The first three digits of the bank's interbank number (联行号), where it is known.
@@ -111,7 +113,7 @@ impl WireInstrument {
                 let paying = if credit { Paying::CreditCard } else { Paying::DebitCard };
                 let mut route = match (rail, agreement) {
                     (Some(rail), Some(agreement)) if agreements.is_empty() => {
-                        vec![Alternative { rail: word(&rail, "rail", &CARD_RAILS, Rail::name)?, agreement }]
+                        vec![Alternative { rail: word(&rail, "rail", &DEBIT_RAILS, Rail::name)?, agreement }]
                     }
                     (None, None) if !agreements.is_empty() => {
                         let offered = offered(&agreements)?;
@@ -196,7 +198,7 @@ pub(crate) struct LegView {
     r#type: &'static str,
     /// The card's mask.
     mask: Option<String>,
-    /// `epcc`, `unionpay` or `fund`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`.
     rail: &'static str,
     amount: Amount,
     /// `created`, `sent`, `held`, `captured`, `failed`, `unknown`, `released` or `reversed`.

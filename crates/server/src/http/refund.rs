@@ -48,7 +48,7 @@ pub(crate) struct WireTaking {
 pub(crate) struct RefundPartView {
     #[schema(example = "leg_9")]
     leg: String,
-    /// `epcc`, `unionpay` or `fund`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`.
     rail: &'static str,
     #[schema(example = "att_21")]
     attempt: String,

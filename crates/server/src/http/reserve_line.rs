@@ -24,7 +24,7 @@ use super::wire::{Amount, date_text, parse, parse_some, time_text, word};
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SessionBody {
-    /// Whose file: `epcc`, `unionpay` or `fund`.
+    /// Whose file: `epcc`, `unionpay`, `fund` or `pingan`.
     #[schema(example = "epcc")]
     rail: String,
     /// The network's clearing date.
@@ -34,7 +34,8 @@ pub(crate) struct SessionBody {
 
 impl SessionBody {
     fn read(&self) -> Result<LineTarget, ApiError> {
-        let rail = word(&self.rail, "clearing.rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund], Rail::name)?;
+        let rail =
+            word(&self.rail, "clearing.rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)?;
         Ok(LineTarget::Clearing { rail, date: parse(&self.date, "clearing.date")? })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ark::Vault;
 use channels::{Channel, Request};
 use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail};
-use domain::ids::AttemptId;
+use domain::ids::{AttemptId, LegId};
 use domain::site_weight::SiteWeights;
 use domain::{Actor, Command, Origin, RefusalCode, State};
 use engine::Meta;
@@ -38,6 +38,8 @@ pub(crate) enum Told {
     Fly(u64, Box<Attempt>),
     /// The engine knows this attempt's end.
     Settled(AttemptId),
+    /// The order of this leg is being closed.
+    Closing(LegId),
     /// These weights of a channel's sites are in force.
     Weights(Box<SiteWeights>),
 }
@@ -74,10 +76,11 @@ impl Executor {
         while let Some(told) = told.recv().await {
             match told {
                 Told::Fly(epoch, attempt) => {
-                    let under_way = self.flights.begin(attempt.id);
+                    let under_way = self.flights.begin(&attempt);
                     tokio::spawn(self.clone().fly(epoch, *attempt, under_way));
                 }
                 Told::Settled(attempt) => self.flights.settle(attempt),
+                Told::Closing(leg) => self.flights.close(leg),
                 Told::Weights(weights) => {
                     if let Some(route) = self.routes.get(&weights.rail) {
                         route.sites.set_weights(weights.version, &by_name(&weights.weights));
@@ -106,6 +109,9 @@ impl Executor {
             }
             if under_way.is_settled() {
                 flight.settled();
+            }
+            if under_way.is_closing() {
+                flight.close();
             }
             match flight.step(self.clock.now(), &ark_nonce()) {
                 Step::Send(request) => {
@@ -138,8 +144,8 @@ impl Executor {
 
     /// What the books say of the attempt; nothing if the platform is gone.
     async fn seen(&self, attempt: &Attempt) -> Option<Seen> {
-        if !node::executor::is_looked_up(&attempt.operation) {
-            return Some(Seen { original: None, agreed: Ok(()) });
+        if !node::executor::is_looked_up(attempt) {
+            return Some(Seen { original: None, agreed: Ok(()), closing: false });
         }
         loop {
             let asked = attempt.clone();

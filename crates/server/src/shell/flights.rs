@@ -1,12 +1,13 @@
 //! The flights under way, by attempt: so that one can be told that its attempt was settled by something else, a notification
-//! or a file, and ends in place of asking on.
+//! or a file, and ends in place of asking on; or that its order is being closed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::ids::AttemptId;
+use domain::attempt::{Attempt, Purpose};
+use domain::ids::{AttemptId, LegId};
 use tokio::sync::Notify;
 
 /// Every flight of this process.
@@ -16,7 +17,9 @@ pub(crate) struct Flights(Arc<Mutex<BTreeMap<AttemptId, Arc<Word>>>>);
 /// What a flight is told.
 #[derive(Debug, Default)]
 struct Word {
+    leg: Option<LegId>,
     settled: AtomicBool,
+    closing: AtomicBool,
     told: Notify,
 }
 
@@ -30,13 +33,29 @@ pub(crate) struct UnderWay {
 
 impl Flights {
     /// Takes a flight in. An older one of the same attempt, of an epoch that ended, is told nothing any more.
-    pub(crate) fn begin(&self, attempt: AttemptId) -> UnderWay {
-        let word = Arc::<Word>::default();
+    pub(crate) fn begin(&self, attempt: &Attempt) -> UnderWay {
+        let leg = match attempt.purpose {
+            Purpose::Leg(leg) => Some(leg),
+            Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) | Purpose::TopUp(_) => None,
+        };
+        self.put(attempt.id, leg)
+    }
+
+    fn put(&self, attempt: AttemptId, leg: Option<LegId>) -> UnderWay {
+        let word = Arc::new(Word { leg, ..Word::default() });
         let mut all = self.all();
         all.insert(attempt, Arc::clone(&word));
         show(&all);
         drop(all);
         UnderWay { flights: self.clone(), attempt, word }
+    }
+
+    /// Tells the flights of a leg that its order is being closed.
+    pub(crate) fn close(&self, leg: LegId) {
+        for word in self.all().values().filter(|word| word.leg == Some(leg)) {
+            word.closing.store(true, Ordering::Release);
+            word.told.notify_one();
+        }
     }
 
     /// Tells the flight of an attempt, if there is one, that the engine knows its end.
@@ -62,7 +81,12 @@ impl UnderWay {
         self.word.settled.load(Ordering::Acquire)
     }
 
-    /// Waits, or until the engine knows the end.
+    /// Whether its order is being closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.word.closing.load(Ordering::Acquire)
+    }
+
+    /// Waits, or until the engine knows the end, or the order is being closed.
     pub(crate) async fn wait(&self, pause: Duration) {
         if self.is_settled() {
             return;
@@ -91,7 +115,12 @@ mod tests {
     #[tokio::test]
     async fn a_flight_that_waits_is_told_and_waits_no_longer() {
         let flights = Flights::default();
-        let flight = flights.begin(AttemptId(7));
+        let flight = flights.put(AttemptId(7), Some(LegId(3)));
+        flights.close(LegId(4));
+        assert!(!flight.is_closing());
+        flights.close(LegId(3));
+        flight.wait(LONG).await;
+        assert!(flight.is_closing() && !flight.is_settled());
         let telling = flights.clone();
         let told = tokio::spawn(async move { telling.settle(AttemptId(7)) });
         flight.wait(LONG).await;
@@ -104,8 +133,8 @@ mod tests {
     #[tokio::test]
     async fn an_older_flight_that_ends_leaves_the_newer_ones_place() {
         let flights = Flights::default();
-        let older = flights.begin(AttemptId(7));
-        let newer = flights.begin(AttemptId(7));
+        let older = flights.put(AttemptId(7), None);
+        let newer = flights.put(AttemptId(7), None);
         drop(older);
         flights.settle(AttemptId(7));
         assert!(newer.is_settled());

@@ -88,8 +88,21 @@ impl Router {
     /// # Errors
     /// The store's.
     pub(crate) async fn route(&self, asked: &Asked) -> Result<Route, StoreError> {
-        let (configured, success) = (self.configured.clone(), self.success().await?);
-        Ok(self.routing.route(asked, &Known { configured, success }))
+        Ok(self.explain(asked).await?.0)
+    }
+
+    /// As [`Self::route`], with the rates of success by which it was chosen.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn explain(&self, asked: &Asked) -> Result<(Route, BTreeMap<Rail, Rate>), StoreError> {
+        let known = Known { configured: self.configured.clone(), success: self.success().await? };
+        Ok((self.routing.route(asked, &known), known.success))
+    }
+
+    /// The channels that are configured.
+    pub(crate) fn configured(&self) -> Vec<Rail> {
+        self.configured.iter().copied().collect()
     }
 
     async fn success(&self) -> Result<BTreeMap<Rail, Rate>, StoreError> {

@@ -77,7 +77,7 @@ impl Epcc {
 }
 
 /// The object at `path`, once its status is this.
-fn becomes(market: &Market, path: &str, status: &str) -> Value {
+pub(crate) fn becomes(market: &Market, path: &str, status: &str) -> Value {
     let began = Instant::now();
     loop {
         let now = market.operator.get(path).ok();

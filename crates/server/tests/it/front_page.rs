@@ -179,7 +179,7 @@ fn notifications(outcome: &str) -> String {
 }
 
 /// Action and fields of a page's form, as a browser reads them.
-fn form_of(html: &str) -> (String, Vec<(String, String)>) {
+pub(crate) fn form_of(html: &str) -> (String, Vec<(String, String)>) {
     let plain = |text: &str| {
         let text = text.replace("&quot;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">");
         text.replace("&amp;", "&")
@@ -193,7 +193,7 @@ fn form_of(html: &str) -> (String, Vec<(String, String)>) {
     (between(html, "action=\""), fields)
 }
 
-fn posted(fields: &[(String, String)]) -> String {
+pub(crate) fn posted(fields: &[(String, String)]) -> String {
     let escape = |text: &str| {
         let byte =
             |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };

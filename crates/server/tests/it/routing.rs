@@ -103,6 +103,38 @@ fn rules_choose_the_channel_of_a_payment_that_names_none() {
 }
 
 #[test]
+fn a_running_platform_says_where_a_payment_would_go_now() {
+    let server = start(RULES);
+    let market = Market::open(&server);
+    let leg = pays(&market, "R1", &card("102", 20_000), 20_000);
+    market.cleared("2026-03-05", 1, &market.serial(&text(&leg, "/open_attempt")), "debit", 20_000);
+    // What is known of channels may be ten seconds old.
+    let began = std::time::Instant::now();
+    let now = loop {
+        let now = market.operator.get("/v1/routes?instrument=debit_card&bank=102&amount=20000").ok();
+        if now["success"] != json!([]) || began.elapsed().as_secs() > 30 {
+            break now;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    };
+    assert_eq!((&now["rule"], &now["channels"]), (&json!("icbc"), &json!(["epcc", "unionpay"])), "{now}");
+    let rate = json!({"numerator": 1, "denominator": 1, "percent": "100.000"});
+    assert_eq!(now["success"], json!([{"channel": "epcc", "effective": rate}]));
+    let rest = market.operator.get("/v1/routes?instrument=debit_card&bank=105&amount=20000&offered=epcc").ok();
+    assert_eq!((&rest["rule"], &rest["channels"]), (&json!("rest"), &json!(["epcc"])), "{rest}");
+    assert!(rest["rules"].as_array().unwrap().iter().any(|rule| rule["matched"] == json!(false)), "{rest}");
+    let wrong = |target: &str| market.operator.get(target).error();
+    assert_eq!(wrong("/v1/routes?instrument=cash&amount=1").2, "instrument");
+    assert_eq!(wrong("/v1/routes?instrument=redirect&amount=0").2, "amount");
+    assert_eq!(wrong("/v1/routes?instrument=redirect&amount=1&bank=ICBC").2, "bank");
+    assert_eq!(wrong("/v1/routes?instrument=redirect&amount=1&offered=visa").2, "offered");
+
+    let shown = server.lintel(&["route", "now", "--instrument", "credit_card", "--amount", "60000"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("to unionpay (by rule 'credit')"), "{shown}");
+}
+
+#[test]
 fn rates_by_channel_and_bank_have_numerator_denominator_and_classes() {
     let server = start(RULES);
     let market = Market::open(&server);

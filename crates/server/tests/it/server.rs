@@ -176,6 +176,7 @@ impl Server {
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = child.wait().unwrap();
         self.child = None;
+        self.keep_golden();
         status
     }
 

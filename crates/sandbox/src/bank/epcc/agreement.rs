@@ -103,7 +103,7 @@ fn business(serial: Serial, asked: &str) -> Business {
     vec![("TrxId", serial.to_string()), ("TrxTp", asked.to_owned())]
 }
 
-fn ended(mut named: Business, status: &str, (code, text): (&str, &str)) -> Business {
+pub(super) fn ended(mut named: Business, status: &str, (code, text): (&str, &str)) -> Business {
     let fields = [("TrxStatus", status), ("BizStsCd", code), ("BizStsDesc", text)];
     named.extend(fields.map(|(name, text)| (name, text.to_owned())));
     named

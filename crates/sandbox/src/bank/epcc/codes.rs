@@ -49,6 +49,8 @@ pub(super) const fn types(verb: Verb) -> Option<(&'static str, &'static str)> {
         Verb::Debit => Some(("epcc.201.001.01", "epcc.202.001.01")),
         Verb::Pay => Some(("epcc.211.001.01", "epcc.212.001.01")),
         Verb::Refund => Some(("epcc.231.001.01", "epcc.232.001.01")),
-        Verb::Hold | Verb::Capture | Verb::Release | Verb::Redirect => None,
+        // A browser brings it: it is answered by a page.
+        Verb::Redirect => Some(("epcc.221.001.01", "")),
+        Verb::Hold | Verb::Capture | Verb::Release => None,
     }
 }

@@ -3,6 +3,9 @@
 //! | path | |
 //! |---|---|
 //! | `POST /` | a message of the platform; the answer, or the daily file |
+//! | `POST /gateway` `ReqMsg=` | a browser brings a payment: the page to pay it at |
+//! | `POST /gateway/pay` `transaction=&action=pay│leave` | a browser's click on that page |
+//! | `POST /sandbox/epcc/end {transaction}` | the page ends unpaid |
 //! | `GET /sandbox/epcc/sms?transaction=` | the code that the holder's phone shows |
 //! | `POST /sandbox/epcc/tell {transaction, amount?, forged?}` | a notification out of turn, of another amount or another's signature |
 //! | `POST /sandbox/epcc/route {url}` | where notifications go |
@@ -18,14 +21,20 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Refused, Said, Twist};
+use super::page::FRONT;
+use super::{Refused, Said};
 use crate::bank::Bank;
 use crate::bank::connection::Cutter;
 use crate::bank::names::Serial;
+use crate::bank::page::{Shown, Twist};
+use crate::bank::unionpay::form::Form;
 
 pub(crate) fn routes() -> Router<Arc<Bank>> {
     Router::new()
         .route("/", post(message))
+        .route("/gateway", post(front))
+        .route("/gateway/pay", post(click))
+        .route("/sandbox/epcc/end", post(end))
         .route("/sandbox/epcc/sms", get(sms))
         .route("/sandbox/epcc/tell", post(tell))
         .route("/sandbox/epcc/route", post(route))
@@ -46,6 +55,24 @@ async fn message(State(bank): State<Arc<Bank>>, ConnectInfo(cutter): ConnectInfo
             (StatusCode::BAD_REQUEST, format!("{name} is missing or not in its form")).into_response()
         }
     }
+}
+
+async fn front(State(bank): State<Arc<Bank>>, ConnectInfo(cutter): ConnectInfo<Cutter>, body: Bytes) -> Response {
+    bank.epcc_front(&Form::read(&body).unwrap_or_default()).await.answered(FRONT, &cutter)
+}
+
+async fn click(State(bank): State<Arc<Bank>>, ConnectInfo(cutter): ConnectInfo<Cutter>, body: Bytes) -> Response {
+    let form = Form::read(&body).unwrap_or_default();
+    let shown = match (form.get(FRONT.field).map(str::parse), form.get("action")) {
+        (Some(Ok(serial)), Some(action @ ("pay" | "leave"))) => bank.epcc_click(serial, action == "pay"),
+        _ => Shown::Problem(String::from("transaction and action are missing or not in their form")),
+    };
+    shown.answered(FRONT, &cutter)
+}
+
+async fn end(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Response {
+    let Ok(serial) = which.transaction.parse::<Serial>() else { return malformed() };
+    answer(bank.end_page(serial).then(|| json!({ "done": true })))
 }
 
 fn answer(found: Option<Value>) -> Response {

@@ -35,7 +35,7 @@ pub enum EpccKeyError {
     Public(&'static str),
 }
 
-/// Both sides' keys.
+/// Both sides' keys: EPCC's, or those of another bank that signs so.
 #[derive(Clone)]
 pub struct EpccKeys {
     soft: Arc<Soft>,
@@ -73,8 +73,17 @@ impl EpccKeys {
     /// If the keys of the sandbox are none.
     #[must_use]
     pub fn sandbox() -> Self {
-        let platform = public_text(SANDBOX_EPCC_PLATFORM_KEY);
-        Self::read("sm2", SANDBOX_EPCC_KEY, &platform).expect("the sandbox's keys are keys")
+        Self::known(SANDBOX_EPCC_KEY, SANDBOX_EPCC_PLATFORM_KEY)
+    }
+
+    /// Two known SM2 keys, ours and the platform's, in hexadecimal.
+    pub(in crate::bank) fn known(private: &str, platform: &str) -> Self {
+        Self::read("sm2", private, &public_text(platform)).expect("the sandbox's keys are keys")
+    }
+
+    /// Whether messages are signed with SM2.
+    pub(in crate::bank) fn are_sm2(&self) -> bool {
+        self.theirs.kind == KeyKind::Sm2
     }
 
     /// EPCC's public key in base64, as the platform's setting `peer_key` takes it.
@@ -86,11 +95,11 @@ impl EpccKeys {
         info_of(&self.soft.public_key(self.ours).expect("the pair is here"))
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(in crate::bank) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.soft.sign(self.ours, scheme(self.theirs.kind), message).expect("the pair is here and signs")
     }
 
-    pub(super) fn fits(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(in crate::bank) fn fits(&self, message: &[u8], signature: &[u8]) -> bool {
         let check = Check { public: &self.theirs, scheme: scheme(self.theirs.kind), message, signature };
         self.soft.verify(&check).is_ok()
     }

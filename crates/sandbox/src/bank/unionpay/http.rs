@@ -16,21 +16,20 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::civil::Date;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::form::Form;
-use super::{Said, Shown, Twist, codes};
+use super::{FRONT, Said, codes};
 use crate::bank::Bank;
-use crate::bank::clearing::{LINES_MAX, kind_of};
 use crate::bank::connection::Cutter;
 use crate::bank::days::NoFile;
-use crate::bank::names::{Rail, Serial};
-use crate::bank::order::CURRENCY;
+use crate::bank::names::Serial;
+use crate::bank::page::Twist;
 use crate::bank::stats::count;
 
 pub(crate) fn routes() -> Router<Arc<Bank>> {
@@ -46,20 +45,9 @@ pub(crate) fn routes() -> Router<Arc<Bank>> {
         .route("/sandbox/unionpay/route", post(route))
 }
 
-fn shown(shown: Shown, cutter: &Cutter) -> Response {
-    match shown {
-        Shown::Page(page) => Html(page).into_response(),
-        Shown::Problem(text) => (StatusCode::BAD_REQUEST, Html(super::page::says(&text))).into_response(),
-        Shown::Nothing => {
-            cutter.cut();
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
-        }
-    }
-}
-
 async fn front(State(bank): State<Arc<Bank>>, ConnectInfo(cutter): ConnectInfo<Cutter>, body: Bytes) -> Response {
     let Some(form) = Form::read(&body) else { return malformed(&bank, "body") };
-    shown(bank.front(form).await, &cutter)
+    bank.front(form).await.answered(FRONT, &cutter)
 }
 
 async fn click(State(bank): State<Arc<Bank>>, ConnectInfo(cutter): ConnectInfo<Cutter>, body: Bytes) -> Response {
@@ -69,7 +57,7 @@ async fn click(State(bank): State<Arc<Bank>>, ConnectInfo(cutter): ConnectInfo<C
     else {
         return malformed(&bank, "orderId and action");
     };
-    shown(bank.click(serial, action == "pay"), &cutter)
+    bank.click(serial, action == "pay").answered(FRONT, &cutter)
 }
 
 fn malformed(bank: &Bank, field: &str) -> Response {
@@ -126,23 +114,14 @@ struct Day {
     date: String,
 }
 
-/// UnionPay's daily file is not written here: its lines are what `POST /v1/clearing` takes.
 async fn lines(State(bank): State<Arc<Bank>>, Query(Day { date }): Query<Day>) -> Response {
     let Ok(date) = date.parse::<Date>() else {
         return problem(StatusCode::BAD_REQUEST, "date is not of the form 2026-03-05");
     };
-    let mut lines: Vec<Value> = Vec::new();
-    for part in 1.. {
-        match bank.days.part(date, Rail::UnionPay, part, LINES_MAX) {
-            Ok(part) => lines.extend(part.lines.iter().map(|line| {
-                let (serial, kind) = (line.serial.to_string(), kind_of(line.verb));
-                json!({ "serial": serial, "kind": kind, "amount": line.amount, "currency": CURRENCY })
-            })),
-            Err(NoFile::NoPart) => break,
-            Err(NoFile::NotReady) => return problem(StatusCode::CONFLICT, "the clearing date is not over"),
-        }
+    match bank.unionpay_lines(date) {
+        Ok(lines) => Json(json!({ "date": date.to_string(), "lines": lines })).into_response(),
+        Err(NoFile::NotReady | NoFile::NoPart) => problem(StatusCode::CONFLICT, "the clearing date is not over"),
     }
-    Json(json!({ "date": date.to_string(), "lines": lines })).into_response()
 }
 
 fn problem(status: StatusCode, message: &str) -> Response {
@@ -183,7 +162,7 @@ async fn pay(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Respons
 async fn tell(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Response {
     which.serial().map_or_else(
         |refused| *refused,
-        |serial| done(bank.tell_twisted(serial, Twist { amount: which.amount, forged: which.forged })),
+        |serial| done(bank.tell_unionpay_twisted(serial, Twist { amount: which.amount, forged: which.forged })),
     )
 }
 
