@@ -19,10 +19,10 @@
 //! A fund that pays by its centre's monthly batch comes first, and the card may be asked for its shortfall (CONVERT): [`monthly`].
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 
-use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose, Rail};
+use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Reply;
@@ -31,22 +31,20 @@ use crate::event::Event;
 use crate::fund_batch::FundBatchEvent;
 use crate::ids::{AttemptId, LegId, OrderId};
 use crate::leg::{Instrument, Leg, LegStatus};
-use crate::money::{add, positive};
-use crate::order::{ItemKind, Order, OrderStatus, can_pay, name_fits, refuse_blocked};
-use crate::refusal::{Refusal, RefusalCode};
+use crate::order::{Order, OrderStatus, can_pay, refuse_blocked};
+use crate::refusal::Refusal;
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
-use crate::{clearing, front_page, fund_batch, refund, sign_up};
+use crate::{clearing, front_page, refund, sign_up};
 
 mod cascade;
+mod instruments;
 mod monthly;
 #[cfg(test)]
 mod tests;
 
 /// How often a capture that the centre never saw is asked for again under a new serial.
 pub const MAX_CAPTURES: u8 = 3;
-/// The most digits a mask may show: 6 + 4 of a card.
-const MASK_DIGITS: usize = 10;
 
 /// What counts of a leg when the next step is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +123,7 @@ const fn next(card: Stand, fund: Stand) -> Next {
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
     can_pay(draft.state, order)?;
-    check_instruments(order, &instruments)?;
+    instruments::check(order, &instruments)?;
     refuse_blocked(draft, order.merchant, order.payer, &instruments)?;
     sign_up::check_instruments(draft.state, order.payer, &instruments)?;
     let legs = legs_of(draft.state, order, instruments);
@@ -159,87 +157,6 @@ fn legs_of(state: &State, order: &Order, instruments: Vec<Instrument>) -> Vec<Le
         expired: false,
     });
     legs.collect()
-}
-
-fn check_instruments(order: &Order, instruments: &[Instrument]) -> Result<(), Refusal> {
-    let refuse = |message: String| Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "instruments", message));
-    let funds = instruments.iter().filter(|instrument| instrument.is_fund()).count();
-    if instruments.is_empty() || funds > 1 || instruments.len() - funds > 1 {
-        return refuse(format!(
-            "{} instruments, {funds} of them funds; use at most one card and one fund",
-            instruments.len()
-        ));
-    }
-    let converts = instruments.iter().any(|it| it.monthly().is_some_and(|monthly| monthly.converts));
-    let mut sum = 0;
-    for instrument in instruments {
-        // A card of 0 stands by for the shortfall of a fund.
-        let stands_by = instrument.amount() == 0 && converts && !instrument.is_fund() && !instrument.is_redirect();
-        let pays = if stands_by { 0 } else { positive(instrument.amount(), "instruments")? };
-        sum = add(sum, pays, "instruments")?;
-        match instrument {
-            Instrument::Card { agreement, mask, rail, credit, .. } => {
-                cascade::check(instrument)?;
-                name_fits(agreement, "agreement")?;
-                if mask.len() > 32 || mask.bytes().filter(u8::is_ascii_digit).count() > MASK_DIGITS {
-                    let message = "a mask shows at most 6 + 4 digits of a card in 32 bytes";
-                    return Err(Refusal::new(RefusalCode::ValueInvalid, "mask", message));
-                }
-                if !debits(*rail) {
-                    return refuse(format!(
-                        "no account is debited over '{}'; use epcc, unionpay or pingan",
-                        rail.name()
-                    ));
-                }
-                if *credit && order.sum_of(ItemKind::HousePrice) > 0 {
-                    return refuse(String::from("a credit card may not pay a house price; use a debit card"));
-                }
-            }
-            Instrument::Fund { contract, amount, holds, monthly } => {
-                name_fits(contract, "contract")?;
-                if let Some(monthly) = monthly {
-                    fund_batch::check_instrument(order, (contract, *holds, monthly), instruments)?;
-                }
-                let rent = order.sum_of(ItemKind::Rent);
-                if *amount > rent {
-                    return refuse(format!("the fund may pay rent items only: {rent} at most, not {amount}"));
-                }
-            }
-            Instrument::Redirect { rail, return_url, .. } => {
-                if !carries_cards(*rail) {
-                    return refuse(format!("'{}' has no page for payers; use epcc or unionpay", rail.name()));
-                }
-                // Which card the payer takes at the channel's page is the payer's choice.
-                if order.sum_of(ItemKind::HousePrice) > 0 {
-                    return refuse(String::from(
-                        "a credit card may pay at a channel's page, and none pays a house price",
-                    ));
-                }
-                return_url.as_deref().map_or(Ok(()), front_page::check_return_url)?;
-            }
-        }
-    }
-    if sum != order.amount {
-        let message = format!("the instruments pay {sum} and the order is {}; make them equal", order.amount);
-        return Err(Refusal::new(RefusalCode::OrderAmount, "instruments", message));
-    }
-    Ok(())
-}
-
-/// Whether an account is debited over it under an agreement: a card, or a sub-account at a bank.
-const fn debits(rail: Rail) -> bool {
-    match rail {
-        Rail::Epcc | Rail::UnionPay | Rail::PingAn => true,
-        Rail::Fund | Rail::OwnBank => false,
-    }
-}
-
-/// Whether cards travel over it: to a page of its, or on from another network.
-const fn carries_cards(rail: Rail) -> bool {
-    match rail {
-        Rail::Epcc | Rail::UnionPay => true,
-        Rail::Fund | Rail::OwnBank | Rail::PingAn => false,
-    }
 }
 
 /// The card and the fund leg of the order's current try. A redirect stands where a card does.

@@ -12,7 +12,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{carries_cards, legs_of};
+use super::instruments::carries_cards;
+use super::legs_of;
 use crate::attempt::FailureClass;
 use crate::draft::Draft;
 use crate::event::Event;

@@ -3,11 +3,13 @@
 use alloc::vec;
 
 use super::*;
+use crate::attempt::Rail;
 use crate::command::Command;
 use crate::ids::MerchantId;
 use crate::money::Minor;
-use crate::order::CreateOrder;
+use crate::order::{CreateOrder, ItemKind};
 use crate::refund::RefundStatus;
+use crate::refusal::RefusalCode;
 use crate::restriction::Restriction;
 use crate::testkit::orders::{card, fund};
 use crate::testkit::{Kit, date, declined, success};

@@ -131,6 +131,12 @@ fn monthly(amount: Minor, route: FundRoute, converts: bool) -> Instrument {
     Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly }
 }
 
+/// The month's batch is closed.
+fn closing() -> Command {
+    let (city, period) = (String::from("310000"), String::from("2026-03"));
+    Command::FundBatch(FundBatchCommand::Close { city, period })
+}
+
 /// What pays an order that has rent, in one of eleven ways.
 fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
     let rent = order.sum_of(ItemKind::Rent);
@@ -209,14 +215,8 @@ impl Walk {
                 Some(order) => Command::CloseOrder(order.id),
                 None => return,
             },
-            Step::Batch => {
-                let (city, period) = (String::from("310000"), String::from("2026-03"));
-                Command::FundBatch(FundBatchCommand::Close { city, period })
-            }
-            Step::Result { batch, says } => match self.result(*batch, *says) {
-                Some(file) => file,
-                None => return,
-            },
+            Step::Batch => closing(),
+            Step::Result { batch, says } => return self.result(*batch, *says),
             Step::HandOut { order } => match self.order_at(*order) {
                 Some(order) => Command::HandOutPage(order.id),
                 None => return,
@@ -255,9 +255,12 @@ impl Walk {
     }
 
     /// A result file of one of the batches.
-    fn result(&self, at: Index, says: [u8; 4]) -> Option<Command> {
+    fn result(&mut self, at: Index, says: [u8; 4]) {
         let batches: Vec<_> = self.kit.state.fund_batches.iter().map(|(_, batch)| batch.clone()).collect();
-        let batch = (!batches.is_empty()).then(|| at.get(&batches).clone())?;
+        if batches.is_empty() {
+            return;
+        }
+        let batch = at.get(&batches).clone();
         let mut rows = Vec::new();
         for (row, says) in batch.rows.iter().zip(says.into_iter().cycle()) {
             let (paid, class, copies) = match says % 8 {
@@ -274,7 +277,7 @@ impl Walk {
             rows.extend((0..copies).map(|_| row.clone()));
         }
         let file = TakeFundResult { batch: batch.id, city: batch.city, number: batch.number, rows };
-        Some(Command::FundBatch(FundBatchCommand::TakeResult(file)))
+        let _ = self.kit.when(Command::FundBatch(FundBatchCommand::TakeResult(file)));
     }
 
     /// An attempt that waits takes every answer.
