@@ -215,7 +215,7 @@ mod tests {
             date: date(2026, 3, 5),
             notify_url: None,
             unionpay_secret: String::new(),
-            pingan: super::PingAnSettings::default(),
+            pingan: crate::bank::PingAnSettings::default(),
             epcc: crate::bank::EpccSettings::default(),
         };
         let bank = Bank::new(settings);
