@@ -17,6 +17,8 @@ export interface LegView {
   expired: boolean;
   /** Whose failure it was: `user`, `risk`, `bank` or `system`. */
   failure?: string | null;
+  /** To whom the centre pays the batch: `reserve`, or `direct` for the landlord, which is a memo here. */
+  fund_route?: string | null;
   id: string;
   /** The card's mask. */
   mask?: string | null;
@@ -24,6 +26,8 @@ export interface LegView {
   needs_person: boolean;
   /** The attempt whose answer it waits for. */
   open_attempt?: string | null;
+  /** The month whose batch it waits for, or was in. */
+  period?: string | null;
   /** `epcc`, `unionpay`, `fund` or `pingan`. */
   rail: string;
   /** Refunded, or on its way back. */
@@ -89,9 +93,11 @@ export interface OrderView {
   /** The legs of every try. */
   legs: Array<LegView>;
   merchant: string;
-  /** What reaches the destination: amount − fee. */
+  /** What reaches the destination: amount − outside − fee. */
   net: Amount;
   out_trade_no: string;
+  /** What a provident-fund centre paid the merchant directly: the institution did not carry it. */
+  outside: Amount;
   payer: string;
   /** Refunded, or on its way back. */
   refunded: Amount;
@@ -132,9 +138,11 @@ export interface PageView_OrderView {
   /** The legs of every try. */
   legs: Array<LegView>;
   merchant: string;
-  /** What reaches the destination: amount − fee. */
+  /** What reaches the destination: amount − outside − fee. */
   net: Amount;
   out_trade_no: string;
+  /** What a provident-fund centre paid the merchant directly: the institution did not carry it. */
+  outside: Amount;
   payer: string;
   /** Refunded, or on its way back. */
   refunded: Amount;
@@ -170,7 +178,7 @@ export type WireInstrument = ({
   agreement?: string | null;
   /** In place of `rail` and `agreement`: the agreement at each network over which the card may pay; the rules of routing choose. */
   agreements?: Record<string, string>;
-  /** Minor units above zero. */
+  /** Minor units above zero; 0 for a card that stands by for a fund's shortfall. */
   amount: Amount;
   /** The first three digits of the bank's interbank number (联行号), where it is known. */
   bank?: string | null;
@@ -186,8 +194,12 @@ export type WireInstrument = ({
   amount: Amount;
   /** The lease's number at the centre. */
   contract: string;
-  /** Whether the centre holds money first; true unless said. */
-  holds?: boolean;
+  /** Whether the centre holds money first; true unless said or `period` is. */
+  holds?: boolean | null;
+  /** The month of the rent, where the centre pays by its monthly batch: the payment waits for the batch of this month, and the card is asked for its part once the centre has paid. */
+  period?: string | null;
+  /** Whether the card pays what the centre does not pay of a month's batch: name one beside, with amount 0 if it pays nothing else. */
+  shortfall_by_card?: boolean;
   type: "fund";
 }) | ({
   /** Minor units above zero. */
