@@ -76,7 +76,7 @@ fn an_order_is_paid_from_a_sub_account_refunded_and_cleared() {
     let paying = market.operator.post(&format!("{path}/pay"), &from("AGR7")).ok();
     let refused = text(&paying, "/legs/0/open_attempt");
     let refused = becomes(&market, &format!("/v1/attempts/{refused}"), "declined");
-    assert_eq!(text(&refused, "/failure/code"), "channel_subject");
+    assert_eq!(text(&refused, "/failure/code"), "not_sent:channel_subject");
     let paying = market.operator.post(&format!("{path}/pay"), &from("3045000000002458-110000001566")).ok();
     let attempt = paying["legs"].as_array().unwrap().iter().find_map(|leg| leg["open_attempt"].as_str()).unwrap();
     let attempt = becomes(&market, &format!("/v1/attempts/{attempt}"), "success");
