@@ -54,7 +54,14 @@ fn what_is_looked_at_with_json_is_the_answer_of_the_api() {
         (&["rates"], "/v1/rates"),
     ];
     for (arguments, target) in cases {
-        assert_eq!(json_of(&server, arguments), market.operator.get(target).ok(), "{arguments:?}");
+        let (mut shown, mut answered) = (json_of(&server, arguments), market.operator.get(target).ok());
+        // A list says how far it goes, and the platform's own clock may move that between the two looks.
+        for side in [&mut shown, &mut answered] {
+            if let Some(object) = side.as_object_mut() {
+                object.remove("position");
+            }
+        }
+        assert_eq!(shown, answered, "{arguments:?}");
     }
 }
 
