@@ -40,20 +40,21 @@ pub(super) async fn month(stage: &Stage, cast: &Cast, day: &mut Day, talk: &mut 
     let (id, number) = (text(&closed, "id")?, text(&closed, "number")?);
     let target = format!("/v1/fund-batches/{id}");
     let batch = until(&stage.operator, &target, |batch| is(batch, "status", "answered")).await?;
-    let ended = each(ids, stage.concurrency, |_, id| {
+    // What the card's bank has not said yet is told like any other order's: by a query, or the next day's file.
+    let orders = each(ids, stage.concurrency, |_, id| {
         let api = stage.operator.clone();
-        async move { until(&api, &format!("/v1/orders/{id}"), |order| !is(order, "status", "paying")).await }
+        async move { until(&api, &format!("/v1/orders/{id}"), answered).await }
     })
     .await?;
-    let paid = ended.iter().filter(|order| is(order, "status", "success")).count();
-    let over = ended.iter().filter(|order| !is(order, "status", "paying")).count();
+    let told = orders.iter().filter(|order| answered(order)).count();
+    let paid = orders.iter().filter(|order| is(order, "status", "success")).count();
     let count = |key: &str| batch.get(key).and_then(Value::as_i64).unwrap_or_default();
     let (rows, unanswered, files) = (count("rows"), count("unanswered"), count("files"));
     let detail = format!(
-        "{rows} rows of {number}, {unanswered} unanswered after {files} result files; {over} of {RENTS} orders ended, {paid} paid"
+        "{rows} rows of {number}, {unanswered} unanswered after {files} result files; the centre's word is on {told} of {RENTS} orders, {paid} are paid"
     );
     talk.phase(&format!("  closed a fund's batch of {MONTH}: {detail}"));
-    let holds = rows == i64::try_from(RENTS).unwrap_or_default() && unanswered == 0 && over == ended.len();
+    let holds = rows == i64::try_from(RENTS).unwrap_or_default() && unanswered == 0 && told == orders.len();
     Ok(Check { day: DAY.to_owned(), name: "fund_batch_answered".to_owned(), holds, detail })
 }
 
@@ -74,6 +75,13 @@ async fn rent(stage: &Stage, cast: &Cast, nth: u64) -> Result<String> {
     let body = json!({ "instruments": instruments });
     stage.done(&format!("/v1/orders/{id}/pay"), &format!("fund-pay-{nth}"), body).await?;
     Ok(id)
+}
+
+/// Whether an order shows the centre's word on its fund.
+fn answered(order: &Value) -> bool {
+    let legs = order.get("legs").and_then(Value::as_array);
+    let is_told = |leg: &Value| !is(leg, "type", "fund") || !is(leg, "status", "sent");
+    legs.is_some_and(|legs| legs.iter().all(is_told))
 }
 
 fn is(object: &Value, key: &str, text: &str) -> bool {
