@@ -44,7 +44,7 @@
 //! | `form`, `xml`, `signed_text` | signed forms, XML messages, and a signature behind a text, as they stand on the wire |
 //! | `pingan_wire` | messages with a header of fixed length |
 //! | `settings` | settings, read strictly |
-//! | `sandbox_wire`, `sandbox_file` | what those two have in common: signed JSON, and the clearing file |
+//! | `sandbox_wire`, `sandbox_file`, `sandbox_seal` | what those two have in common: signed JSON, the clearing file, and what closes a file |
 //! | `sandbox_batch` | the files of the sandbox fund's monthly batch |
 
 mod amount;
@@ -68,6 +68,7 @@ pub mod sandbox_bank;
 mod sandbox_batch;
 mod sandbox_file;
 pub mod sandbox_fund;
+mod sandbox_seal;
 mod sandbox_wire;
 mod settings;
 pub mod sign_up;

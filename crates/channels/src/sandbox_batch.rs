@@ -25,13 +25,18 @@ use zeroize::Zeroizing;
 use crate::batch::{Batch, BatchResult};
 use crate::error::ChannelError;
 use crate::message::{is_serial, is_word, number};
+use crate::sandbox_seal::Seal;
 use crate::sandbox_wire::{Wire, is_reference};
 use crate::verified::Verified;
 
-const WHAT: &str = "result file of a fund's batch";
+const SEAL: Seal = Seal {
+    what: "result file of a fund's batch",
+    head: b"FUND-RESULT\n",
+    not_a_file: "a result file ends with a line T|count|SM3|HMAC-SM3",
+    counts: "rows",
+};
 const INSTRUCTION: &str = "LINTEL-FUND-BATCH-1";
 const RESULT: &str = "LINTEL-FUND-RESULT-1";
-const NOT_A_FILE: &str = "a result file ends with a line T|count|SM3|HMAC-SM3";
 /// All of what was applied for was paid.
 const PAID: &str = "00000000";
 /// A part was paid: the quota of the month or the year holds no more, and the rest is the payer's.
@@ -69,24 +74,10 @@ pub(crate) fn write(wire: &Wire, batch: &Batch<'_>) -> Result<Zeroizing<Vec<u8>>
 /// [`ChannelError::Signature`], [`ChannelError::Format`], [`ChannelError::Key`].
 pub(crate) fn read(wire: &Wire, file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
     let reader = Reader { wire };
-    let (signed, trailer) = reader.cut(file)?;
-    let fields: Vec<&str> = trailer.split('|').collect();
-    let &["T", count, hash, tag] = fields.as_slice() else {
-        return Err(reader.wrong("trailer", NOT_A_FILE));
-    };
-    if hash != hex::encode(sm3(signed)) {
-        return Err(reader.wrong("trailer", "its SM3 is not that of the lines before it: fetch the file again"));
-    }
-    let tag = hex::decode(tag).unwrap_or_default();
-    let verified = Verified::by_mac(wire.channel, &wire.key, b"FUND-RESULT\n", signed, &tag)?
-        .ok_or(ChannelError::Signature { channel: wire.channel, what: WHAT })?;
-    verified.try_map(|bytes| {
-        let text = str::from_utf8(bytes).map_err(|_| reader.wrong("text", "it is not UTF-8"))?;
+    SEAL.open(wire, file, |text| {
         let result = reader.result(text)?;
-        if count != result.rows.len().to_string() {
-            return Err(reader.wrong("trailer", format!("it counts {count:.20} rows of {}", result.rows.len())));
-        }
-        Ok(result)
+        let rows = result.rows.len();
+        Ok((result, rows))
     })
 }
 
@@ -95,15 +86,6 @@ struct Reader<'w> {
 }
 
 impl Reader<'_> {
-    /// What is signed, and the trailer without its line feed.
-    fn cut<'f>(&self, file: &'f [u8]) -> Result<(&'f [u8], &'f str), ChannelError> {
-        let wrong = || self.wrong("trailer", NOT_A_FILE);
-        let body = file.strip_suffix(b"\n").ok_or_else(wrong)?;
-        let start = body.iter().rposition(|byte| *byte == b'\n').ok_or_else(wrong)?.saturating_add(1);
-        let (signed, trailer) = body.split_at_checked(start).ok_or_else(wrong)?;
-        Ok((signed, str::from_utf8(trailer).map_err(|_| wrong())?))
-    }
-
     fn result(&self, text: &str) -> Result<BatchResult, ChannelError> {
         let mut lines = text.lines().zip(1_u32..);
         let (header, _) = lines.next().ok_or_else(|| self.wrong("line 1", "the header is missing"))?;
@@ -177,6 +159,6 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, place: impl Into<String>, reason: impl Into<String>) -> ChannelError {
-        ChannelError::Format { channel: self.wire.channel, what: WHAT, place: place.into(), reason: reason.into() }
+        SEAL.wrong(self.wire, place, reason)
     }
 }

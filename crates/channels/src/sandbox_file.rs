@@ -8,12 +8,12 @@
 //!
 //! The hash tells a damaged file from a forged one; only the HMAC makes the lines [`Verified`].
 
-use ark::sm3;
 use domain::calendar::Date;
 use domain::money::{Currency, Minor};
 
 use crate::error::ChannelError;
 use crate::message::{is_serial, number};
+use crate::sandbox_seal::Seal;
 use crate::sandbox_wire::{Wire, currency_of, is_reference};
 use crate::statement::{Line, LineKind, StatementPart, Totals};
 use crate::verified::Verified;
@@ -21,31 +21,21 @@ use crate::verified::Verified;
 /// No part has more lines.
 pub(crate) const LINES_MAX: usize = 5_000;
 
-const WHAT: &str = "clearing file";
+const SEAL: Seal = Seal {
+    what: "clearing file",
+    head: b"FILE\n",
+    not_a_file: "a clearing file ends with a line T|lines|SM3|HMAC-SM3",
+    counts: "lines",
+};
 const FORMAT: &str = "LINTEL-CLEARING-1";
-const NOT_A_FILE: &str = "a clearing file ends with a line T|lines|SM3|HMAC-SM3";
 
 /// One part, checked.
 pub(crate) fn read(wire: &Wire, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
     let reader = Reader { wire };
-    let (signed, trailer) = reader.cut(file)?;
-    let fields: Vec<&str> = trailer.split('|').collect();
-    let &["T", count, hash, tag] = fields.as_slice() else {
-        return Err(reader.wrong("trailer", NOT_A_FILE));
-    };
-    if hash != hex::encode(sm3(signed)) {
-        return Err(reader.wrong("trailer", "its SM3 is not that of the lines before it: fetch the file again"));
-    }
-    let tag = hex::decode(tag).unwrap_or_default();
-    let verified = Verified::by_mac(wire.channel, &wire.key, b"FILE\n", signed, &tag)?
-        .ok_or(ChannelError::Signature { channel: wire.channel, what: WHAT })?;
-    verified.try_map(|bytes| {
-        let text = str::from_utf8(bytes).map_err(|_| reader.wrong("text", "it is not UTF-8"))?;
+    SEAL.open(wire, file, |text| {
         let part = reader.part(text)?;
-        if count != part.lines.len().to_string() {
-            return Err(reader.wrong("trailer", format!("it counts {count:.20} lines of {}", part.lines.len())));
-        }
-        Ok(part)
+        let lines = part.lines.len();
+        Ok((part, lines))
     })
 }
 
@@ -54,15 +44,6 @@ struct Reader<'w> {
 }
 
 impl Reader<'_> {
-    /// What is signed, and the trailer without its line feed.
-    fn cut<'f>(&self, file: &'f [u8]) -> Result<(&'f [u8], &'f str), ChannelError> {
-        let wrong = || self.wrong("trailer", NOT_A_FILE);
-        let body = file.strip_suffix(b"\n").ok_or_else(wrong)?;
-        let start = body.iter().rposition(|byte| *byte == b'\n').ok_or_else(wrong)?.saturating_add(1);
-        let (signed, trailer) = body.split_at_checked(start).ok_or_else(wrong)?;
-        Ok((signed, str::from_utf8(trailer).map_err(|_| wrong())?))
-    }
-
     fn part(&self, text: &str) -> Result<StatementPart, ChannelError> {
         let mut lines = text.lines().zip(1_u32..);
         let (header, _) = lines.next().ok_or_else(|| self.wrong("line 1", "the header is missing"))?;
@@ -136,6 +117,6 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, place: impl Into<String>, reason: impl Into<String>) -> ChannelError {
-        ChannelError::Format { channel: self.wire.channel, what: WHAT, place: place.into(), reason: reason.into() }
+        SEAL.wrong(self.wire, place, reason)
     }
 }

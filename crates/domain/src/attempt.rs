@@ -285,6 +285,15 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// The leg that it is for, if it is for one.
+    #[must_use]
+    pub const fn leg(self) -> Option<LegId> {
+        match self {
+            Self::Leg(leg) => Some(leg),
+            Self::Refund(_) | Self::Payout(_) | Self::Advance(_) | Self::TopUp(_) => None,
+        }
+    }
+
     /// Whether a success is taken although the attempt had failed: where the money that came can be passed on or given back.
     #[must_use]
     pub const fn takes_late_success(self) -> bool {

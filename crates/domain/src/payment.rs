@@ -398,10 +398,7 @@ fn succeeded(
                 leg.clearing_date = Some(clearing_date);
             });
             if monthly::is_combined(draft.state, order, leg.try_number) {
-                let rail = leg.instrument.rail();
-                let entries = between(draft.state, leg, rail.subject(), Subject::PaymentInProgress)?;
-                let dimensions = order.dimensions(Some(rail), Some(clearing_date));
-                draft.post(leg.business(), EventCode::LegCaptured, entries, dimensions)?;
+                waits(draft, order, leg, clearing_date)?;
             }
         }
         Operation::FundBatch { .. } => monthly::captured(draft, order, leg, attempt, clearing_date)?,
@@ -414,6 +411,14 @@ fn succeeded(
         Operation::Pay { .. } => {}
     }
     Ok(())
+}
+
+/// What a leg brought waits for the others: Dr its rail / Cr 2205.
+fn waits(draft: &mut Draft<'_>, order: &Order, leg: &Leg, clearing_date: Date) -> Result<(), Refusal> {
+    let rail = leg.instrument.rail();
+    let entries = between(draft.state, leg, rail.subject(), Subject::PaymentInProgress)?;
+    let dimensions = order.dimensions(Some(rail), Some(clearing_date));
+    draft.post(leg.business(), EventCode::LegCaptured, entries, dimensions).map(|_| ())
 }
 
 /// The channel gave a leg back: Dr 2211 (card) or 2205 (fund, or an undo once given up) / Cr its rail.

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use ark::{Secret, Vault};
 use channels::{Answer, Channel, Original, Request, Response, Try};
 use domain::State;
-use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, attempt_of_serial};
+use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
 use domain::envelope::Time;
 use domain::ids::{AttemptId, LegId};
 use domain::outflow::{self, Disagreement};
@@ -49,31 +49,36 @@ pub fn requested(projection: &Projection) -> impl Iterator<Item = &Attempt> {
     })
 }
 
-const fn is_redirect(attempt: &Attempt) -> bool {
+/// Who carries an attempt to its channel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    /// A request from here.
+    Request,
+    /// The payer's browser.
+    Page,
+    /// A monthly batch: its answer is a row of the batch's result file.
+    Batch,
+}
+
+const fn carrier(attempt: &Attempt) -> Carrier {
     match attempt.operation {
-        Operation::Redirect { .. } => true,
-        Operation::FundBatch { .. }
-        | Operation::Debit { .. }
+        Operation::Redirect { .. } => Carrier::Page,
+        Operation::FundBatch { .. } => Carrier::Batch,
+        Operation::Debit { .. }
         | Operation::FundHold { .. }
         | Operation::FundCapture { .. }
         | Operation::FundRelease { .. }
         | Operation::Refund { .. }
-        | Operation::Pay { .. } => false,
+        | Operation::Pay { .. } => Carrier::Request,
     }
 }
 
-/// Whether a monthly batch carries it: no request of its own does, and its answer is a row of the batch's result file.
-const fn is_batched(attempt: &Attempt) -> bool {
-    match attempt.operation {
-        Operation::FundBatch { .. } => true,
-        Operation::Redirect { .. }
-        | Operation::Debit { .. }
-        | Operation::FundHold { .. }
-        | Operation::FundCapture { .. }
-        | Operation::FundRelease { .. }
-        | Operation::Refund { .. }
-        | Operation::Pay { .. } => false,
-    }
+fn is_redirect(attempt: &Attempt) -> bool {
+    carrier(attempt) == Carrier::Page
+}
+
+fn is_batched(attempt: &Attempt) -> bool {
+    carrier(attempt) == Carrier::Batch
 }
 
 /// The legs of orders that are being closed: a flight of one asks the channel to end its page.
@@ -115,10 +120,7 @@ pub fn see(state: &State, attempt: &Attempt) -> Seen {
 }
 
 fn is_closing(state: &State, attempt: &Attempt) -> bool {
-    let leg = match attempt.purpose {
-        Purpose::Leg(leg) => state.legs.get(leg.0),
-        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) | Purpose::TopUp(_) => None,
-    };
+    let leg = attempt.purpose.leg().and_then(|leg| state.legs.get(leg.0));
     leg.and_then(|leg| state.orders.get(leg.order.0)).is_some_and(|order| order.closing)
 }
 

@@ -13,9 +13,8 @@
 //! nothing: a card that stands by and was not needed, a fund that the card pays for. What a centre pays to the landlord directly
 //! (`FundRoute::Direct`) enters no voucher, and the institution's fee is that of what it carries itself.
 
-use super::{Next, Stand, between, legs_of_try, move_leg, next};
+use super::{Next, Stand, legs_of_try, move_leg, next, waits};
 use crate::attempt::{Attempt, FailureClass};
-use crate::book::Subject;
 use crate::calendar::Date;
 use crate::draft::Draft;
 use crate::event::Event;
@@ -25,7 +24,6 @@ use crate::money::{Minor, proportion, subtract};
 use crate::order::Order;
 use crate::refusal::Refusal;
 use crate::state::State;
-use crate::voucher::EventCode;
 
 /// The next step where the fund pays by batch and the table of [`super`] does not say it.
 pub(super) fn step(order: &Order, card: Option<&Leg>, fund: Option<&Leg>) -> Option<Next> {
@@ -78,10 +76,7 @@ pub(super) fn captured(
         return Ok(());
     }
     let leg = draft.state.leg(leg.id)?.clone();
-    let rail = leg.instrument.rail();
-    let entries = between(draft.state, &leg, rail.subject(), Subject::PaymentInProgress)?;
-    let dimensions = order.dimensions(Some(rail), Some(clearing_date));
-    draft.post(leg.business(), EventCode::LegCaptured, entries, dimensions).map(|_| ())
+    waits(draft, order, &leg, clearing_date)
 }
 
 /// The centre refused, or no batch ever had it.

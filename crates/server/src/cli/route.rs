@@ -192,22 +192,13 @@ impl Explain {
 struct Shown {
     rule: Option<String>,
     channels: Vec<String>,
-    rules: Vec<ShownRule>,
-}
-
-/// What became of a rule.
-#[derive(Debug, Serialize, Deserialize)]
-struct ShownRule {
-    rule: String,
-    matched: bool,
-    why: Vec<String>,
+    rules: Vec<Verdict>,
 }
 
 impl From<Chosen> for Shown {
     fn from(Chosen { rule, channels, verdicts }: Chosen) -> Self {
-        let rules = verdicts.into_iter().map(|Verdict { rule, matched, why }| ShownRule { rule, matched, why });
         let channels = channels.iter().map(|rail| rail.name().to_owned());
-        Self { rule, channels: channels.collect(), rules: rules.collect() }
+        Self { rule, channels: channels.collect(), rules: verdicts }
     }
 }
 

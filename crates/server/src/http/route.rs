@@ -97,12 +97,12 @@ pub(crate) async fn explain(
     let asked = Asked { paying, bank: query.bank, amount: query.amount, offered };
     let explained = app.router.explain(&asked).await;
     let (route, success) = explained.map_err(|error| ApiError::internal("reading rates of success", &error))?;
-    let success = success.into_iter();
     let view = RouteView {
         rule: route.rule,
         channels: route.channels.iter().map(|rail| rail.name()).collect(),
         rules: route.verdicts.into_iter().map(VerdictView::from).collect(),
         success: success
+            .into_iter()
             .map(|(rail, rate)| ChannelSuccessView { channel: rail.name(), effective: rate.into() })
             .collect(),
     };

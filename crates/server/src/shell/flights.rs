@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::attempt::{Attempt, Purpose};
+use domain::attempt::Attempt;
 use domain::ids::{AttemptId, LegId};
 use tokio::sync::Notify;
 
@@ -34,11 +34,7 @@ pub(crate) struct UnderWay {
 impl Flights {
     /// Takes a flight in. An older one of the same attempt, of an epoch that ended, is told nothing any more.
     pub(crate) fn begin(&self, attempt: &Attempt) -> UnderWay {
-        let leg = match attempt.purpose {
-            Purpose::Leg(leg) => Some(leg),
-            Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) | Purpose::TopUp(_) => None,
-        };
-        self.put(attempt.id, leg)
+        self.put(attempt.id, attempt.purpose.leg())
     }
 
     fn put(&self, attempt: AttemptId, leg: Option<LegId>) -> UnderWay {
