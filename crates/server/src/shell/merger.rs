@@ -15,7 +15,7 @@ use node::merger::{Merger, Step};
 use node::projector::ProjectorError;
 use tokio::sync::watch;
 
-use super::BEHIND_BOUND;
+use super::{BEHIND_BOUND, background};
 
 /// How long to wait when there is nothing to merge.
 const LOOK: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ impl Merging {
 /// The system gives no thread.
 pub(crate) fn start(merger: Merger, behind: watch::Receiver<u64>) -> std::io::Result<Merging> {
     let (stop, told) = mpsc::channel();
-    let thread = thread::Builder::new().name("merger".into()).spawn(move || run(&merger, &behind, &told))?;
+    let thread = background::spawn("merger", move || run(&merger, &behind, &told))?;
     Ok(Merging { stop, thread })
 }
 

@@ -13,6 +13,7 @@
 //! ```
 
 pub(crate) mod awaited;
+mod background;
 pub(crate) mod books;
 pub(crate) mod channel_rate;
 pub(crate) mod checkpointer;

@@ -19,6 +19,7 @@ use node::projector::{Projected, Projector, ProjectorError};
 use node::publisher::Publisher;
 use tokio::sync::{oneshot, watch};
 
+use super::background;
 use super::checkpointer::{Desk, Errand, Job, Said};
 
 /// How many batches may wait for the projector before the writer waits for it.
@@ -132,9 +133,9 @@ pub(crate) fn start(
     let line = Line::default();
     let desk = Desk::new(checkpointer, line.clone());
     let (said, written) = (desk.said(), desk.last());
-    let checkpointing = thread::Builder::new().name("checkpointer".into()).spawn(move || desk.run(&wanted))?;
+    let checkpointing = background::spawn("checkpointer", move || desk.run(&wanted))?;
     let work = Work { publisher, published, weight_behind, jobs, line, checkpointing, began: Instant::now() };
-    let thread = thread::Builder::new().name("projector".into()).spawn(move || work.run(&inbox))?;
+    let thread = background::spawn("projector", move || work.run(&inbox))?;
     Ok((Handle { messages, projected, behind, written, said }, thread))
 }
 

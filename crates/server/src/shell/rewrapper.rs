@@ -19,6 +19,7 @@ use ark::keys::BATCH_MAX;
 use ark::vault::RewrapFrom;
 use ark::{Error, Vault};
 
+use super::background;
 use super::clock::wall_ms;
 
 /// How often it is looked whether the key was rotated.
@@ -140,7 +141,7 @@ pub(crate) fn start(vault: Arc<Vault>, per_second: u32) -> std::io::Result<Rewra
     let (words, told) = mpsc::channel();
     let progress: Arc<Mutex<Progress>> = Arc::default();
     let worker = Worker { vault, per_second: per_second.max(1), told, progress: Arc::clone(&progress) };
-    let thread = thread::Builder::new().name("rewrapper".into()).spawn(move || worker.work())?;
+    let thread = background::spawn("rewrapper", move || worker.work())?;
     Ok(Rewrapping { way: Rewrapper { words, progress, per_second }, thread })
 }
 
