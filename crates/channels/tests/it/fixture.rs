@@ -279,6 +279,7 @@ fn shown_answer(answer: &Answer) -> String {
         Answer::Declined { class, code } => format!("declined {} {code}", class.name()),
         Answer::Closed => String::from("closed"),
         Answer::NotFound => String::from("not_found"),
-        Answer::Unknown => String::from("unknown"),
+        // Believed or not, they settle the same: nothing.
+        Answer::Unknown | Answer::Disbelieved(_) => String::from("unknown"),
     }
 }

@@ -258,6 +258,19 @@ fn signatures_that_do_not_hold() {
     let once = signed(now());
     assert_eq!(ask(Some(&once)).status, 200);
     case.refused(&ask(Some(&once)), 401, "nonce_reused", "nonce");
+
+    // Each is counted by its reason, and written down with the id that it claims.
+    let reasons = [("missing", 1), ("malformed", 1), ("stale", 2), ("mismatch", 2)];
+    for (reason, count) in reasons.map(|(reason, count)| (format!("signature_{reason}"), count)) {
+        let name = format!("lintel_signatures_refused_total{{reason=\"{reason}\"}}");
+        assert_eq!(crate::keys::metric(operator, &name) as u64, count, "{reason}");
+    }
+    let name = "lintel_signatures_refused_total{reason=\"nonce_reused\"}";
+    assert_eq!(crate::keys::metric(operator, name) as u64, 1);
+    let log = server.log();
+    for words in ["the signature of a request is refused", "nonce_reused", "signature_mismatch"] {
+        assert!(log.contains(words), "{words}");
+    }
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn an_order_is_paid_by_notification_and_refunded_by_query() {
     // Queries of it would be told "in progress" for ever; the flight ended with the notification.
     becomes(&market.operator, "lintel_flights", |flights| flights < 0.5);
     let metrics = market.operator.get("/metrics").text();
-    for (outcome, count) in [("settled", 1), ("repeated", 1), ("contradicts", 1), ("refused", 5)] {
+    for (outcome, count) in [("settled", 1), ("repeated", 1), ("contradicts", 1), ("unsigned", 1), ("foreign", 4)] {
         let line = format!("lintel_notifications_total{{rail=\"unionpay\",outcome=\"{outcome}\"}} {count}");
         assert!(metrics.contains(&line), "{line}");
     }
