@@ -122,6 +122,7 @@ pub(crate) fn run_until(
         ark,
         clock,
         personal_fields: config.personal_fields,
+        split_plans: config.split_plans.clone(),
         callers: Callers::new()?,
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
