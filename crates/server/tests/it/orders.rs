@@ -392,3 +392,22 @@ fn a_commission_is_split_by_the_plan_of_the_network() {
     assert_eq!((&made["parts"], &made["return_order"]), (&expected, &json!([closing, listing])));
     assert_eq!(operator.post(&path, &by("agent_network", roles)).ok(), made, "the same number again is the same split");
 }
+
+#[test]
+fn refunds_at_once_never_give_back_more_than_was_paid() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let order = format!("/v1/orders/{}", text(&market.paid(), "/id"));
+    let (operator, path) = (&market.operator, &format!("{order}/refunds"));
+    let codes: Vec<String> = std::thread::scope(|scope| {
+        let refund = |number: usize| json!({"out_refund_no": format!("F{number}"), "amount": 100_000, "return_fee": true});
+        let ask = |number| scope.spawn(move || operator.post(path, &refund(number)));
+        let asked: Vec<_> = (0..8).map(ask).collect();
+        let answers = asked.into_iter().map(|thread| thread.join().unwrap());
+        answers.map(|answer| if answer.status == 200 { "taken".to_owned() } else { answer.error().1 }).collect()
+    });
+    let count = |code: &str| codes.iter().filter(|found| *found == code).count();
+    assert_eq!((count("taken"), count("refund_exceeded")), (5, 3), "{codes:?}");
+    assert_eq!(number(&operator.get(&order).ok(), "/refunded"), 500_000);
+    assert_eq!(balance(operator, &text(&market.landlord, "/pending")), 0);
+}
