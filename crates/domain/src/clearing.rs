@@ -24,7 +24,9 @@ use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 
-use crate::attempt::{self, Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, Rail, attempt_of_serial};
+use crate::attempt::{
+    self, Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, Rail, attempt_of_serial,
+};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Reply;

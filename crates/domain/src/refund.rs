@@ -47,8 +47,8 @@ mod plan;
 mod tests;
 
 pub use answer::Answered;
-pub use item::ItemRefund;
 pub(crate) use answer::{answered, apply_answered};
+pub use item::ItemRefund;
 use plan::{Plan, plan};
 
 /// Where a refund, or a part of it, stands.

@@ -219,7 +219,17 @@ impl Flight {
             AttemptStatus::Unknown => (Phase::Query, true),
             AttemptStatus::Settled(_) | AttemptStatus::Waiting => (Phase::Done, true),
         };
-        Self { attempt, seen, channel, vault, patience, phase, pause_ms: patience.first_ms, reported_unknown, doubt: None }
+        Self {
+            attempt,
+            seen,
+            channel,
+            vault,
+            patience,
+            phase,
+            pause_ms: patience.first_ms,
+            reported_unknown,
+            doubt: None,
+        }
     }
 
     /// The attempt.

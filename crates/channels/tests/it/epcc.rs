@@ -101,7 +101,10 @@ fn sm2_signatures_are_those_of_openssl_both_ways() {
         body[index] ^= 1;
         assert_eq!(parsed(body), Answer::Unknown, "byte {index}");
     }
-    assert_eq!(channel.parse(&request, &Response { status: 503, headers: Headers::default(), body: Vec::new() }), Answer::Unknown);
+    assert_eq!(
+        channel.parse(&request, &Response { status: 503, headers: Headers::default(), body: Vec::new() }),
+        Answer::Unknown
+    );
     // The request's own signature is not EPCC's.
     assert_eq!(parsed(request.body().to_vec()), Answer::Unknown);
 }

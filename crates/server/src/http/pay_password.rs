@@ -187,7 +187,9 @@ impl Compared {
     fn wrong(&self, param: &'static str) -> ApiError {
         let message = match self.left {
             0 => {
-                format!("it is not the one that is set; after {MAX_TRIES} tries it is locked for a day: reset it, or wait")
+                format!(
+                    "it is not the one that is set; after {MAX_TRIES} tries it is locked for a day: reset it, or wait"
+                )
             }
             left => format!("it is not the one that is set; {left} of {MAX_TRIES} tries are left"),
         };

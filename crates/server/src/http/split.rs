@@ -130,7 +130,8 @@ impl SplitView {
 
 /// The parts, and the return order that a plan names.
 fn parts(app: &App, new: NewSplit) -> Result<(Parts, Vec<MerchantId>), ApiError> {
-    let return_order = new.return_order.iter().map(|text| parse(text, "return_order")).collect::<Result<Vec<_>, _>>()?;
+    let return_order =
+        new.return_order.iter().map(|text| parse(text, "return_order")).collect::<Result<Vec<_>, _>>()?;
     let parts = match (new.parts, new.rates, new.plan) {
         (Some(parts), None, None) => {
             let part = |wire: &WirePart| {

@@ -151,7 +151,11 @@ pub(crate) fn differs(rail: &'static str, different: u64, differences: &[Differe
         metrics::counter!("lintel_clearing_differences_total", "rail" => rail, "kind" => kind).increment(1);
     }
     if different > 0 {
-        tracing::error!(rail, different, "a clearing file and the books differ: somebody is to look at the differences");
+        tracing::error!(
+            rail,
+            different,
+            "a clearing file and the books differ: somebody is to look at the differences"
+        );
     }
 }
 

@@ -371,9 +371,7 @@ fn a_commission_is_split_by_the_plan_of_the_network() {
     let listing = text(&market.agent, "/id");
     let closing = text(&merchant(operator, "agent", "李四", "110101199003070215"), "/id");
     let path = format!("/v1/orders/{}/splits", text(&market.paid(), "/id"));
-    let by = |name: &str, roles: Value| {
-        json!({"out_split_no": "S1", "plan": {"name": name, "amount": 100_000, "roles": roles}})
-    };
+    let by = |name: &str, roles: Value| json!({"out_split_no": "S1", "plan": {"name": name, "amount": 100_000, "roles": roles}});
     let roles = json!({"listing": listing, "closing": closing});
     for (wrong, param) in [
         (by("other_network", roles.clone()), "plan.name"),
@@ -400,7 +398,8 @@ fn refunds_at_once_never_give_back_more_than_was_paid() {
     let order = format!("/v1/orders/{}", text(&market.paid(), "/id"));
     let (operator, path) = (&market.operator, &format!("{order}/refunds"));
     let codes: Vec<String> = std::thread::scope(|scope| {
-        let refund = |number: usize| json!({"out_refund_no": format!("F{number}"), "amount": 100_000, "return_fee": true});
+        let refund =
+            |number: usize| json!({"out_refund_no": format!("F{number}"), "amount": 100_000, "return_fee": true});
         let ask = |number| scope.spawn(move || operator.post(path, &refund(number)));
         let asked: Vec<_> = (0..8).map(ask).collect();
         let answers = asked.into_iter().map(|thread| thread.join().unwrap());

@@ -52,7 +52,8 @@ impl TryFrom<Written> for SplitPlan {
         let Written { name, roles, remainder_to, return_order } = written;
         let whole = roles.iter().try_fold(0, |sum: Minor, role| {
             let rate = Some(role.rate).filter(|rate| *rate > 0);
-            rate.and_then(|rate| sum.checked_add(rate)).ok_or_else(|| format!("the rate of {} is not above zero", role.name))
+            rate.and_then(|rate| sum.checked_add(rate))
+                .ok_or_else(|| format!("the rate of {} is not above zero", role.name))
         })?;
         if whole != RATE_WHOLE {
             return Err(format!("the rates of split plan {name} add up to {whole}; they must add up to {RATE_WHOLE}"));
@@ -142,7 +143,9 @@ mod tests {
         let rates = vec![(MerchantId(4), 400_000), (MerchantId(5), 600_000)];
         assert_eq!(parts, Parts::Rates { amount: 10_001, rates, remainder_to: MerchantId(5) });
         assert_eq!(order, [MerchantId(5), MerchantId(4)]);
-        for (wrong, what) in [(holders(&[("listing", 4)]), "closing"), (holders(&[("closing", 5), ("cook", 6)]), "cook")] {
+        for (wrong, what) in
+            [(holders(&[("listing", 4)]), "closing"), (holders(&[("closing", 5), ("cook", 6)]), "cook")]
+        {
             assert!(plan.fill(1, &wrong).unwrap_err().contains(what));
         }
     }
