@@ -29,11 +29,36 @@ pub enum Answer {
     Closed,
     /// The channel has not seen the serial number. Conclusive only after `send_before` and the settling delay.
     NotFound,
-    /// It proves nothing: not signed, not understood, about another operation, or "duplicate serial number".
+    /// It proves nothing: not understood, or "duplicate serial number".
     Unknown,
+    /// It is not believed. It settles no more than [`Self::Unknown`], and somebody is to look.
+    Disbelieved(Doubt),
+}
+
+/// Why an answer is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The channel did not sign it, or not for this question.
+    Unsigned,
+    /// It is signed, and about another operation, amount or institution than what was asked.
+    Foreign,
+}
+
+impl Doubt {
+    /// The name in metrics and in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::Foreign => "foreign",
+        }
+    }
 }
 
 impl Answer {
+    pub(crate) const UNSIGNED: Self = Self::Disbelieved(Doubt::Unsigned);
+    pub(crate) const FOREIGN: Self = Self::Disbelieved(Doubt::Foreign);
+
     /// What the domain is told: what is pending is not known yet.
     #[must_use]
     pub fn outcome(self) -> Outcome {
@@ -41,7 +66,7 @@ impl Answer {
             Self::Success { reference, clearing_date } => Outcome::Success { reference, clearing_date },
             Self::Declined { class, code } => Outcome::Declined { class, code },
             Self::Closed | Self::NotFound => Outcome::NotFound,
-            Self::Pending | Self::Unknown => Outcome::Unknown,
+            Self::Pending | Self::Unknown | Self::Disbelieved(_) => Outcome::Unknown,
         }
     }
 }

@@ -112,7 +112,8 @@ pub trait Channel: fmt::Debug + Send + Sync {
     }
 
     /// What `response` proves about the operation that `request`, from [`Channel::build`], [`Channel::build_query`] or
-    /// [`Channel::build_close`], asked for or about. Whatever it does not prove is [`Answer::Unknown`].
+    /// [`Channel::build_close`], asked for or about. Whatever it does not prove is [`Answer::Unknown`],
+    /// or [`Answer::Disbelieved`] for what the channel did not sign, or signed about something else.
     fn parse(&self, request: &Request, response: &Response) -> Answer;
 
     /// The request for part `part` (from 1) of the clearing file (清算文件) of `date`. Status 200 brings the file for

@@ -245,9 +245,8 @@ impl Epcc {
     }
 
     /// An answer of EPCC to this institution.
-    fn answered(&self, response: &Response) -> Option<Message> {
-        let (text, signed) = self.signer.opened(&response.body)?;
-        self.opened(text).filter(|_| signed && response.status == 200)
+    fn answered(&self, response: &Response) -> Result<Message, Answer> {
+        self.opened(self.signer.answered(response)?).ok_or(Answer::FOREIGN)
     }
 
     /// What EPCC sent to this institution, of a text whose signature was checked.
@@ -258,9 +257,8 @@ impl Epcc {
         (sent && is("root/MsgBody/InstgId", &self.institution)).then_some(message)
     }
 
-    fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
+    fn judge(&self, request: &Request, message: &Message) -> Option<Answer> {
         let What::Operation { serial, kind, amount, query, .. } = &request.asked.what else { return None };
-        let message = self.answered(response)?;
         let (asked, answered) = types(*kind).ok()?;
         let right = if *query { "epcc.302.001.01" } else { answered };
         let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
@@ -270,10 +268,10 @@ impl Epcc {
             && told("BizInf/TrxAmt", &amount_text(*amount))
             && told("BizInf/TrxTp", asked);
         if !same {
-            return None;
+            return Some(Answer::FOREIGN);
         }
         match (body("SysRtnInf/SysRtnCd")?, body("BizInf/TrxStatus")) {
-            (DONE, Some(_)) => self.ended(&message),
+            (DONE, Some(_)) => self.ended(message),
             // The message itself was refused: a query that was says nothing of the transaction.
             (code, None) => match self.codes.said(code)? {
                 Said::NotFound => query.then_some(Answer::NotFound),
@@ -416,7 +414,9 @@ impl Channel for Epcc {
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
-        self.judge(request, response).unwrap_or(Answer::Unknown)
+        let judged = |message| self.judge(request, &message).unwrap_or(Answer::Unknown);
+        let (Ok(answer) | Err(answer)) = self.answered(response).map(judged);
+        answer
     }
 
     fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {

@@ -79,7 +79,7 @@ pub mod unionpay_online;
 pub mod verified;
 mod xml;
 
-pub use answer::{Answer, Notification, Notified, Return};
+pub use answer::{Answer, Doubt, Notification, Notified, Return};
 pub use batch::{Batch, BatchResult, BatchRow, FundCentre};
 pub use channel::{About, Channel, Open, Original, Try};
 pub use error::ChannelError;

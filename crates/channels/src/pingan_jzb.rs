@@ -253,16 +253,20 @@ impl PingAn {
 
     fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
         let &What::Operation { kind, amount, query, .. } = &request.asked.what else { return None };
-        let message = self.answered(request, response).ok()?;
+        let message = match self.answered(request, response) {
+            Ok(message) => message,
+            Err(unfit) => return (response.status == 200).then(|| unfit.into()),
+        };
         let text = message.text()?;
         let values = values(&text)?;
         if message.function != (if query { QUERY } else { function(kind)? }) {
-            return None;
+            return Some(Answer::FOREIGN);
         }
         match message.code {
             DONE if query => {
                 let status = Status::read(&values)?;
-                (status.kind == kind && status.amount == amount).then(|| self.ended(&status)).flatten()
+                let same = status.kind == kind && status.amount == amount;
+                if same { self.ended(&status) } else { Some(Answer::FOREIGN) }
             }
             // It names no amount: that it was taken is all that it says.
             DONE => values.first().copied().and_then(short_word).map(|_| Answer::Pending),
@@ -280,7 +284,7 @@ impl PingAn {
     fn ended(&self, told: &Status<'_>) -> Option<Answer> {
         let ours = if told.kind == OperationKind::Debit { told.into } else { told.out };
         if ours != self.account {
-            return None;
+            return Some(Answer::FOREIGN);
         }
         match told.status {
             "0" if told.reason.is_empty() => {
@@ -333,7 +337,7 @@ impl PingAn {
         }
         let (log, values) = values.split_first().filter(|_| message.function == QUERY)?;
         let (serial, told) = (serial_of(log)?, Status::read(values)?);
-        let answer = self.ended(&told).filter(|answer| *answer != Answer::Pending)?;
+        let answer = self.ended(&told).filter(|answer| !matches!(answer, Answer::Pending | Answer::Disbelieved(_)))?;
         // Two that say another thing of one transaction are two events; the same one twice is one.
         let id = format!(
             "{serial}-{}-{}",

@@ -20,6 +20,7 @@ use base64::prelude::BASE64_STANDARD;
 use encoding_rs::{Encoding, GBK, UTF_8};
 use zeroize::Zeroizing;
 
+use crate::answer::Answer;
 use crate::error::ChannelError;
 use crate::message;
 use crate::signed_text::Signer;
@@ -109,6 +110,15 @@ pub(crate) enum Unfit {
     Unsigned,
     /// They are signed, and not in their form or for somebody else.
     Foreign,
+}
+
+impl From<Unfit> for Answer {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Unsigned => Self::UNSIGNED,
+            Unfit::Foreign => Self::FOREIGN,
+        }
+    }
 }
 
 /// A message that was read, and signed by the bank. Its fields may be personal: no `Debug`.

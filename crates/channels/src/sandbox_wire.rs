@@ -223,16 +223,18 @@ impl Wire {
         let What::Operation { serial, kind, amount, currency, query } = &request.asked.what else {
             return Answer::Unknown;
         };
-        let read = self.answered(&request.asked.nonce, response).ok().and_then(|bytes| {
-            let body: AnswerBody = serde_json::from_slice(bytes.into_inner()).ok()?;
-            // What the answer says of the operation must be what was asked: another amount is another operation.
-            let same = body.serial == *serial
-                && body.kind.as_ref().is_none_or(|name| name == kind.name())
-                && body.amount.is_none_or(|told| told == *amount)
-                && body.currency.as_ref().is_none_or(|code| code == currency.code());
-            same.then(|| self.judge(&body, *query)).flatten()
-        });
-        read.unwrap_or(Answer::Unknown)
+        let bytes = match self.answered(&request.asked.nonce, response) {
+            Ok(bytes) => bytes.into_inner(),
+            Err(ChannelError::Signature { .. }) if response.status == 200 => return Answer::UNSIGNED,
+            Err(_) => return Answer::Unknown,
+        };
+        let Ok(body) = serde_json::from_slice::<AnswerBody>(bytes) else { return Answer::Unknown };
+        // What the answer says of the operation must be what was asked: another amount is another operation.
+        let same = body.serial == *serial
+            && body.kind.as_ref().is_none_or(|name| name == kind.name())
+            && body.amount.is_none_or(|told| told == *amount)
+            && body.currency.as_ref().is_none_or(|code| code == currency.code());
+        if same { self.judge(&body, *query).unwrap_or(Answer::Unknown) } else { Answer::FOREIGN }
     }
 
     fn judge(&self, body: &AnswerBody, query: bool) -> Option<Answer> {

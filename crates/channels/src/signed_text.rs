@@ -4,8 +4,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
+use crate::answer::Answer;
 use crate::error::ChannelError;
 use crate::key::{KeyPair, PeerKeys};
+use crate::message::Response;
 use crate::verified::Verified;
 
 const BEGIN: &str = "{S:";
@@ -40,6 +42,18 @@ impl Signer {
     ) -> Result<Verified<&'b str>, ChannelError> {
         let opened = self.opened(body).and_then(|(text, signed)| Verified::if_signed(text, signed));
         opened.ok_or(ChannelError::Signature { channel, what })
+    }
+
+    /// The text before the signature of an answer, or what an answer without it is.
+    ///
+    /// # Errors
+    /// [`Answer::Disbelieved`]; [`Answer::Unknown`] for a status that brings no answer.
+    pub(crate) fn answered<'r>(&self, response: &'r Response) -> Result<&'r str, Answer> {
+        match self.opened(&response.body) {
+            _ if response.status != 200 => Err(Answer::Unknown),
+            Some((text, true)) => Ok(text),
+            Some((_, false)) | None => Err(Answer::UNSIGNED),
+        }
     }
 
     /// The text before the signature, and whether the other side made it; `None` if there is none.

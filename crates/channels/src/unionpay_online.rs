@@ -226,9 +226,12 @@ impl UnionPayOnline {
 
     fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
         let What::Operation { serial, kind, amount, query, .. } = &request.asked.what else { return None };
-        let form = Form::of_answer(&response.body).filter(|_| response.status == 200)?;
-        if !self.signer.fits(NAME, &form).ok()? {
+        if response.status != 200 {
             return None;
+        }
+        let Some(form) = Form::of_answer(&response.body) else { return Some(Answer::UNSIGNED) };
+        if !self.signer.fits(NAME, &form).ok()? {
+            return Some(Answer::UNSIGNED);
         }
         // What is told of the order is what was asked, wherever it is told.
         let told = |name: &str, asked: &str| form.get(name).is_none_or(|told| told == asked);
@@ -237,7 +240,7 @@ impl UnionPayOnline {
             && told("txnAmt", &amount.to_string())
             && told("currencyCode", CNY);
         if !(ours && same) {
-            return None;
+            return Some(Answer::FOREIGN);
         }
         let code = form.get("respCode")?;
         if !query {
@@ -257,7 +260,7 @@ impl UnionPayOnline {
             Said::NotFound | Said::InProgress | Said::Duplicate | Said::Declined(_) | Said::Nothing => return None,
         };
         if !told("txnType", types(*kind).0) {
-            return None;
+            return Some(Answer::FOREIGN);
         }
         self.ended(&form, original)
     }

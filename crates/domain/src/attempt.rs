@@ -529,6 +529,20 @@ pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
     outflow::note(state, attempt);
 }
 
+pub(crate) fn apply_brought(state: &mut State, id: AttemptId, brought: Minor) {
+    let attempt = state.attempts.get_mut(id.0).expect("decide checked the attempt");
+    match &mut attempt.operation {
+        Operation::Debit { amount, .. }
+        | Operation::FundHold { amount, .. }
+        | Operation::FundCapture { amount, .. }
+        | Operation::FundRelease { amount, .. }
+        | Operation::Refund { amount, .. }
+        | Operation::Pay { amount, .. }
+        | Operation::Redirect { amount, .. }
+        | Operation::FundBatch { amount, .. } => *amount = brought,
+    }
+}
+
 pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome) {
     if let Some(attempt) = state.attempts.get(id.0).cloned() {
         rates::channel::note(state, &attempt, outcome);

@@ -7,6 +7,8 @@
 //!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
 //!           ├ its attempt had failed for us ─► a late success: an order's money goes back as money no order can use, a
 //!           │                                  top-up's goes to its account
+//!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
+//!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
 //!           └ anything else ─► a difference, for a person
 //!    after the last part: what succeeded up to that date and is in no file ─► a difference, once a file
@@ -22,7 +24,9 @@ use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 
-use crate::attempt::{self, Attempt, AttemptStatus, Operation, Outcome, Purpose, Rail, attempt_of_serial};
+use crate::attempt::{
+    self, Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, Rail, attempt_of_serial,
+};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Reply;
@@ -276,7 +280,7 @@ pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<
         let is_new = match line.kind {
             LineKind::Return => returns::match_line(draft, rail, date, line)?.map(|payout| returned.insert(payout)),
             LineKind::Debit | LineKind::Refund | LineKind::Pay => {
-                match_line(draft, rail, date, line)?.map(|attempt| matched.insert(attempt))
+                match_line(draft, &mut clearing, line)?.map(|attempt| matched.insert(attempt))
             }
         };
         match is_new {
@@ -324,21 +328,28 @@ fn check_file(state: &State, file: &TakeClearingFile) -> Result<(), Refusal> {
 }
 
 /// The attempt that a line matches. A line answers an attempt that waits, and one that had failed for us where the money
-/// can go back.
+/// can go back. Of another amount it is a difference, and goes back too.
 fn match_line(
     draft: &mut Draft<'_>,
-    rail: Rail,
-    date: Date,
+    clearing: &mut Clearing,
     line: &ClearingLine,
 ) -> Result<Result<AttemptId, DifferenceKind>, Refusal> {
     let known = attempt_of_serial(&line.serial).and_then(|id| draft.state.attempts.get(id.0));
-    let Some(attempt) = known.filter(|attempt| attempt.rail == rail && attempt.serial() == line.serial) else {
+    let Some(attempt) = known.filter(|attempt| attempt.rail == clearing.rail && attempt.serial() == line.serial) else {
         return Ok(Err(DifferenceKind::UnknownSerial));
     };
     let (id, late) = (attempt.id, attempt.purpose.takes_late_success());
-    if LineKind::of(&attempt.operation) != Some(line.kind) || attempt.operation.money() != (line.amount, line.currency)
-    {
+    let (asked, currency) = attempt.operation.money();
+    if LineKind::of(&attempt.operation) != Some(line.kind) || currency != line.currency {
         return Ok(Err(DifferenceKind::OtherContent));
+    }
+    if asked != line.amount {
+        if !takes_other_amount(attempt) {
+            return Ok(Err(DifferenceKind::OtherContent));
+        }
+        brought(draft, id, line.amount)?;
+        clearing.differs(DifferenceKind::OtherContent, &line.serial, line.amount);
+        return succeed(draft, clearing, id);
     }
     if attempt.cleared.is_some() {
         return Ok(Err(DifferenceKind::Repeated));
@@ -348,9 +359,36 @@ fn match_line(
         AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
         AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {}
     }
-    let outcome = Outcome::Success { reference: format!("file {} {date}", rail.name()), clearing_date: date };
+    succeed(draft, clearing, id)
+}
+
+/// The file says that an attempt succeeded.
+fn succeed(
+    draft: &mut Draft<'_>,
+    clearing: &Clearing,
+    id: AttemptId,
+) -> Result<Result<AttemptId, DifferenceKind>, Refusal> {
+    let (rail, clearing_date) = (clearing.rail.name(), clearing.date);
+    let outcome = Outcome::Success { reference: format!("file {rail} {clearing_date}"), clearing_date };
     attempt::decide_answer(draft, id, &outcome)?;
     Ok(Ok(id))
+}
+
+/// Whether money of another amount may have come by it: a payer's, of a try that has not brought what was asked for.
+fn takes_other_amount(attempt: &Attempt) -> bool {
+    let payers = matches!(attempt.operation, Operation::Debit { .. } | Operation::Redirect { .. })
+        && attempt.purpose.leg().is_some();
+    payers && attempt.cleared.is_none() && !matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }))
+}
+
+/// Another amount came than was asked for: no order can use it. The try has failed, and what follows is a late success of what came.
+fn brought(draft: &mut Draft<'_>, id: AttemptId, amount: Minor) -> Result<(), Refusal> {
+    if !matches!(draft.state.attempt(id)?.status, AttemptStatus::Settled(_)) {
+        let outcome = Outcome::Declined { class: FailureClass::System, code: String::from("other_amount") };
+        attempt::decide_answer(draft, id, &outcome)?;
+    }
+    draft.emit(Event::AttemptBrought { attempt: id, amount });
+    Ok(())
 }
 
 fn count(clearing: &mut Clearing, line: &ClearingLine) -> Result<(), Refusal> {

@@ -544,6 +544,16 @@ pub enum Event {
     /// The secret of an API key was rotated or ended.
     #[n(231)]
     ApiKey(#[n(0)] ApiKeyEvent),
+    /// A try brought another amount than was asked for, as the channel's own file says: that is what it is about from now on.
+    #[n(227)]
+    AttemptBrought {
+        /// The attempt.
+        #[n(0)]
+        attempt: AttemptId,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+    },
     /// A pay password was set or tried.
     #[n(232)]
     PayPassword(#[n(0)] PayPasswordEvent),

@@ -254,6 +254,10 @@ pub struct Order {
     #[n(31)]
     #[cbor(default)]
     pub outside: Minor,
+    /// What of each item was refunded, or is on its way, by refunds that named items; nothing yet if empty.
+    #[n(32)]
+    #[cbor(default)]
+    pub items_refunded: Vec<Minor>,
 }
 
 impl Leaves for Order {
@@ -412,6 +416,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         charged_back: 0,
         closing: false,
         outside: 0,
+        items_refunded: Vec::new(),
     }));
     if instruments.is_empty() { Ok(Reply::Order(id)) } else { payment::decide_pay(draft, id, instruments) }
 }

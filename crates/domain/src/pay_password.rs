@@ -114,6 +114,8 @@ pub enum PayPasswordCommand {
         /// Of which version.
         version: u32,
     },
+    /// Nothing: asked under the key of a request, it has the first answer of that request if there was one, and binds nothing otherwise.
+    Again(UserId),
 }
 
 /// What happened to a pay password.
@@ -165,6 +167,8 @@ pub fn decide(draft: &mut Draft<'_>, command: PayPasswordCommand) -> Result<Repl
             }
             (user, PayPasswordEvent::Matched(user))
         }
+        // A refusal would bind the key.
+        PayPasswordCommand::Again(user) => return Ok(Reply::PayPassword(user)),
     };
     draft.emit(Event::PayPassword(event));
     Ok(Reply::PayPassword(user))

@@ -14,7 +14,7 @@
 //! ```
 //! Finished legs of a combined payment wait on 2205; a single leg posts straight to the order's destination. What an undo
 //! cannot give back stays on 2205 and its leg needs a person; the order fails for good. Money that no order can use (a
-//! late success, a second one, a destination that takes nothing) goes to 2243 and back to its source as a refund.
+//! late success, a second one, another amount, a destination that takes nothing) goes to 2243 and back to its source as a refund.
 //!
 //! A fund that pays by its centre's monthly batch comes first, and the card may be asked for its shortfall (CONVERT): [`monthly`].
 
@@ -493,7 +493,9 @@ fn succeeded_late(
 ) -> Result<(), Refusal> {
     match attempt.operation {
         Operation::Debit { .. } | Operation::Redirect { .. } | Operation::FundCapture { .. } => {
-            let leg = Leg { clearing_date: Some(clearing_date), ..leg.clone() };
+            let mut leg = Leg { clearing_date: Some(clearing_date), ..leg.clone() };
+            // What came, which may be another amount than was asked for.
+            leg.instrument.set_amount(attempt.operation.money().0);
             useless(draft, order, &leg, leg.instrument.rail().subject(), attempt.id)
         }
         Operation::FundBatch { .. } => match monthly::late(draft, leg, attempt, clearing_date) {

@@ -41,12 +41,14 @@ use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
 mod answer;
+mod item;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 pub use answer::Answered;
 pub(crate) use answer::{answered, apply_answered};
+pub use item::ItemRefund;
 use plan::{Plan, plan};
 
 /// Where a refund, or a part of it, stands.
@@ -183,6 +185,10 @@ pub struct Refund {
     /// What came back and could not go to the merchant: it lies in suspense, for a person.
     #[n(15)]
     pub suspense: Minor,
+    /// What of which items; the order as a whole if empty.
+    #[n(16)]
+    #[cbor(default)]
+    pub items: Vec<ItemRefund>,
 }
 
 impl Leaves for Refund {
@@ -246,6 +252,10 @@ pub struct CreateRefund {
     /// What each receiver of a split returns; in the order's return order if empty.
     #[n(4)]
     pub take_from: Vec<(MerchantId, Minor)>,
+    /// What of which items, together the amount; the order as a whole if empty.
+    #[n(5)]
+    #[cbor(default)]
+    pub items: Vec<ItemRefund>,
 }
 
 /// Gives money of a paid order back.
@@ -303,6 +313,7 @@ fn create(draft: &mut Draft<'_>, command: CreateRefund, lack: Lack) -> Result<Re
         created_at: draft.context.now,
         ended_at: None,
         suspense: 0,
+        items: command.items,
     }));
     Ok(Reply::Refund(id))
 }
@@ -476,6 +487,7 @@ pub(crate) fn start_useless(
         created_at: draft.context.now,
         ended_at: None,
         suspense: 0,
+        items: Vec::new(),
     }));
     Ok(())
 }
@@ -498,6 +510,7 @@ pub(crate) fn apply_created(state: &mut State, refund: &Refund) {
         shares.extend(refund.payee.filter(|payee| payee.amount != 0));
         order::change(state, refund.order, |order| {
             order.refunded += refund.amount;
+            item::count(order, &refund.items);
             order.fee_returned += refund.fee;
             if refund.returns_fee {
                 order.refunded_with_fee += refund.amount;

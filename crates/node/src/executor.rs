@@ -25,7 +25,7 @@
 use std::sync::Arc;
 
 use ark::{Secret, Vault};
-use channels::{Answer, Channel, Original, Request, Response, Try};
+use channels::{Answer, Channel, Doubt, Original, Request, Response, Try};
 use domain::State;
 use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
 use domain::envelope::Time;
@@ -196,6 +196,7 @@ pub struct Flight {
     phase: Phase,
     pause_ms: u64,
     reported_unknown: bool,
+    doubt: Option<Doubt>,
 }
 
 impl Flight {
@@ -218,7 +219,17 @@ impl Flight {
             AttemptStatus::Unknown => (Phase::Query, true),
             AttemptStatus::Settled(_) | AttemptStatus::Waiting => (Phase::Done, true),
         };
-        Self { attempt, seen, channel, vault, patience, phase, pause_ms: patience.first_ms, reported_unknown }
+        Self {
+            attempt,
+            seen,
+            channel,
+            vault,
+            patience,
+            phase,
+            pause_ms: patience.first_ms,
+            reported_unknown,
+            doubt: None,
+        }
     }
 
     /// The attempt.
@@ -290,8 +301,15 @@ impl Flight {
         }
     }
 
+    /// Why the answer of the last call is not believed, if that is why the attempt is in doubt.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt
+    }
+
     /// Says how the last call ended.
     pub fn ended(&mut self, call: Call) {
+        self.doubt = None;
         let phase = std::mem::replace(&mut self.phase, Phase::Done);
         let Phase::Calling { request, sent, asked_at } = phase else {
             self.phase = phase;
@@ -299,7 +317,7 @@ impl Flight {
         };
         self.phase = match call {
             Call::NotWritten if sent => Phase::Send,
-            Call::NotWritten | Call::Lost => self.doubt(),
+            Call::NotWritten | Call::Lost => self.in_doubt(),
             Call::Answered(response) => match self.channel.parse(&request, &response) {
                 Answer::Success { reference, clearing_date } => {
                     Phase::Report(Outcome::Success { reference, clearing_date })
@@ -307,7 +325,11 @@ impl Flight {
                 Answer::Declined { class, code } => Phase::Report(Outcome::Declined { class, code }),
                 Answer::NotFound if !sent && self.is_conclusive(asked_at) => Phase::Report(Outcome::NotFound),
                 Answer::Closed if is_redirect(&self.attempt) => Phase::Report(Outcome::NotFound),
-                Answer::Closed | Answer::NotFound | Answer::Pending | Answer::Unknown => self.doubt(),
+                Answer::Disbelieved(doubt) => {
+                    self.doubt = Some(doubt);
+                    self.in_doubt()
+                }
+                Answer::Closed | Answer::NotFound | Answer::Pending | Answer::Unknown => self.in_doubt(),
             },
         };
     }
@@ -359,7 +381,7 @@ impl Flight {
     }
 
     /// The engine hears of the doubt once; then the channel is asked.
-    fn doubt(&mut self) -> Phase {
+    fn in_doubt(&mut self) -> Phase {
         if std::mem::replace(&mut self.reported_unknown, true) {
             return Phase::Pause;
         }
@@ -367,7 +389,7 @@ impl Flight {
     }
 
     fn uncertain(&mut self, now: Time, nonce: &str) -> Step {
-        self.phase = self.doubt();
+        self.phase = self.in_doubt();
         self.step(now, nonce)
     }
 

@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) pos: PosConfig,
     pub(crate) webhooks: WebhooksConfig,
     pub(crate) routing: RoutingConfig,
+    #[serde(default)]
+    pub(crate) split_plans: Vec<crate::http::split::SplitPlan>,
 }
 
 /// Where time comes from.

@@ -111,23 +111,23 @@ pub(crate) fn run_until(
     };
     let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
-    let router = routes::router(config, &executor, (&store, &clock))?;
     let (telling, webhooks) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let link = CardLink::start(runtime.handle(), config, (&platform, &store, &clock), &vault, ark.financial())?;
     let app = App::new(Parts {
+        router: routes::router(config, &executor, (&store, &clock))?,
         platform: platform.clone(),
         vault,
         rewrapper: rewrapping.way(),
         ark,
         clock,
         personal_fields: config.personal_fields,
+        split_plans: config.split_plans.clone(),
         callers: Callers::new()?,
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),
         card_network: link.as_ref().map(CardLink::network),
         terminal_ca: config.pos.terminal_ca().map(TerminalCa::load).transpose()?,
-        router,
         webhooks,
     });
     let served = runtime.block_on(async {

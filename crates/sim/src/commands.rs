@@ -221,7 +221,14 @@ impl<'a> Maker<'a> {
         let (order, total, _) = self.paid()?;
         let amount = if self.random.chance(300) { total } else { self.random.between(1, total) };
         let (out_refund_no, return_fee) = (format!("F-{}", self.number), self.random.chance(500));
-        Some(Command::CreateRefund(CreateRefund { order, out_refund_no, amount, return_fee, take_from: Vec::new() }))
+        Some(Command::CreateRefund(CreateRefund {
+            order,
+            out_refund_no,
+            amount,
+            return_fee,
+            take_from: Vec::new(),
+            items: Vec::new(),
+        }))
     }
 
     fn split(&mut self) -> Option<Command> {

@@ -50,7 +50,7 @@ impl Epcc {
 
     pub(super) fn judge_signing(&self, request: &Request, response: &Response) -> Option<SignedUp> {
         let What::SignUp { serial, confirms } = &request.asked.what else { return None };
-        let message = self.answered(response)?;
+        let message = self.answered(response).ok()?;
         let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
         let fits = message.get("root/MsgHeader/MsgTp")? == ANSWERED[usize::from(*confirms)]
             && body("BizInf/TrxId")? == serial

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use channels::registry::CHANNELS;
-use channels::{Channel, ChannelError, Headers, OperationKind, Original, Request, Response, Try};
+use channels::{Answer, Channel, ChannelError, Doubt, Headers, OperationKind, Original, Request, Response, Try};
 use domain::attempt::Operation;
 use domain::fund_batch::FundRoute;
 use domain::money::Currency;
@@ -131,6 +131,40 @@ fn cases_prove_what_they_say_they_show() {
             assert!(fits, "{}: {}: {} is not {}", fixture.path.display(), case.title, case.expected, case.shows);
         }
     }
+}
+
+/// Who watches is told what is an alarm from what is merely not known: somebody else signed, or the channel signed about something
+/// else. What it says in the form of its answers is neither.
+#[test]
+fn what_is_not_believed_is_told_from_what_is_not_known() {
+    let mut told = 0;
+    for fixture in fixtures() {
+        for exchange in &fixture.exchanges {
+            if matches!(exchange.ask, Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify) {
+                continue;
+            }
+            let request = fixture::build(&*fixture.channel, &exchange.ask).unwrap().unwrap();
+            for case in &exchange.cases {
+                let answer = fixture.channel.parse(&request, &case.response);
+                let fits = match (case.shows.as_str(), &answer) {
+                    ("forged", Answer::Disbelieved(doubt)) => *doubt == Doubt::Unsigned,
+                    // Ping An's answer to what was asked names no amount, so there is none that could be another one.
+                    ("wrong-amount", answer) if matches!(exchange.ask, Ask::Do(_)) => {
+                        matches!(answer, Answer::Disbelieved(Doubt::Foreign))
+                            || fixture.channel.manifest().name == "pingan_jzb"
+                    }
+                    ("wrong-amount", answer) => *answer == Answer::Disbelieved(Doubt::Foreign),
+                    ("wrong-merchant", answer) => matches!(answer, Answer::Disbelieved(_)),
+                    ("forged", _) => false,
+                    ("" | "contradiction" | "replayed", _) => continue,
+                    (_, answer) => !matches!(answer, Answer::Disbelieved(_)),
+                };
+                assert!(fits, "{}: {}: {answer:?} for {}", fixture.path.display(), case.title, case.shows);
+                told += usize::from(matches!(answer, Answer::Disbelieved(_)));
+            }
+        }
+    }
+    assert!(told > 50, "{told}");
 }
 
 /// A channel without fixtures, or with one operation of its manifest that is not shown whole, fails here.

@@ -91,7 +91,9 @@ fn sm2_signatures_are_those_of_openssl_both_ways() {
     let verify = ["pkeyutl", "-verify", "-pubin", "-inkey", &public, "-rawin", "-digest", "sm3", "-pkeyopt", id];
     openssl(&[&verify[..], &["-in", &message, "-sigfile", &signature]].concat(), b"").unwrap();
 
-    let parsed = |body: Vec<u8>| channel.parse(&request, &Response { status: 200, headers: Headers::default(), body });
+    let parsed = |body: Vec<u8>| {
+        fixture::settled(channel.parse(&request, &Response { status: 200, headers: Headers::default(), body }))
+    };
     let right = signed(directory.path(), &answer());
     assert!(matches!(parsed(right.clone()), Answer::Success { .. }));
     for index in (0..right.len()).step_by(7) {
@@ -99,6 +101,10 @@ fn sm2_signatures_are_those_of_openssl_both_ways() {
         body[index] ^= 1;
         assert_eq!(parsed(body), Answer::Unknown, "byte {index}");
     }
+    assert_eq!(
+        channel.parse(&request, &Response { status: 503, headers: Headers::default(), body: Vec::new() }),
+        Answer::Unknown
+    );
     // The request's own signature is not EPCC's.
     assert_eq!(parsed(request.body().to_vec()), Answer::Unknown);
 }

@@ -272,6 +272,14 @@ fn shown_return(back: &Return) -> String {
     format!("{serial} {amount} {} {return_date} {reference} {code}", currency.code())
 }
 
+/// What an answer settles: one that is not believed settles as little as one that proves nothing.
+pub(crate) fn settled(answer: Answer) -> Answer {
+    match answer {
+        Answer::Disbelieved(_) => Answer::Unknown,
+        other => other,
+    }
+}
+
 fn shown_answer(answer: &Answer) -> String {
     match answer {
         Answer::Success { reference, clearing_date } => format!("success {reference} {clearing_date}"),
@@ -279,6 +287,7 @@ fn shown_answer(answer: &Answer) -> String {
         Answer::Declined { class, code } => format!("declined {} {code}", class.name()),
         Answer::Closed => String::from("closed"),
         Answer::NotFound => String::from("not_found"),
-        Answer::Unknown => String::from("unknown"),
+        // Believed or not, they settle the same: nothing.
+        Answer::Unknown | Answer::Disbelieved(_) => String::from("unknown"),
     }
 }

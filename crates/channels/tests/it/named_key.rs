@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ark::KeyService;
 use ark::keys::{By, KeyUse, Purpose, Spec};
 use ark::provider::KeyKind;
-use channels::{Answer, Channel, ChannelError, Headers, Request, Response, Try, by_name, with_keys};
+use channels::{Answer, Channel, ChannelError, Doubt, Headers, Request, Response, Try, by_name, with_keys};
 use domain::attempt::Operation;
 use domain::money::Currency;
 use serde_json::json;
@@ -85,7 +85,7 @@ fn answers_are_believed_by_the_key_and_by_no_other() {
     let request = bank.build(&asked_for(&debit()), &fixture::open).unwrap();
     let done = Answer::Success { reference: String::from("B1"), clearing_date: "2026-03-05".parse().unwrap() };
     assert_eq!(bank.parse(&request, &success(&request, SECRET)), done);
-    assert_eq!(bank.parse(&request, &success(&request, [4; 32])), Answer::Unknown);
+    assert_eq!(bank.parse(&request, &success(&request, [4; 32])), Answer::Disbelieved(Doubt::Unsigned));
     keys.rotate(&BY, NAME).unwrap();
     assert_eq!(bank.parse(&request, &success(&request, SECRET)), done, "the version before still verifies");
 }

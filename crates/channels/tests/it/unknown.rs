@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use channels::{Answer, Channel, Headers, Request, Response, Try};
+use channels::{Answer, Channel, Doubt, Headers, Request, Response, Try};
 use domain::attempt::Operation;
 use domain::money::Currency;
 use serde_json::{Value, json};
 
-use crate::fixture;
+use crate::fixture::{self, settled};
 
 const SERIAL: &str = "2026030500000000000000420000042";
 
@@ -46,12 +46,12 @@ fn signed(request: &Request, status: u16, body: &[u8]) -> Response {
 
 fn asked(body: &Value) -> Answer {
     let request = bank().build(&asked_for(&debit()), &fixture::open).unwrap();
-    bank().parse(&request, &signed(&request, 200, body.to_string().as_bytes()))
+    settled(bank().parse(&request, &signed(&request, 200, body.to_string().as_bytes())))
 }
 
 fn queried(body: &Value) -> Answer {
     let request = bank().build_query(&asked_for(&debit()).about(), "0123456789abcdef").unwrap();
-    bank().parse(&request, &signed(&request, 200, body.to_string().as_bytes()))
+    settled(bank().parse(&request, &signed(&request, 200, body.to_string().as_bytes())))
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn codes_outside_the_table_are_unknown() {
                 Answer::Success { .. } | Answer::Pending | Answer::NotFound => {
                     assert!(known.contains(&&*code), "{code}")
                 }
-                Answer::Closed => panic!("{code}: this bank has no page"),
+                Answer::Closed | Answer::Disbelieved(_) => panic!("{code}: this bank has no page, and signs"),
             }
         }
     }
@@ -164,8 +164,8 @@ fn an_answer_belongs_to_one_request() {
     let second = bank().build_query(&asked_for(&debit()).about(), "0123456789abcdeg").unwrap();
     let answer = signed(&first, 200, success().to_string().as_bytes());
     assert!(matches!(bank().parse(&first, &answer), Answer::Success { .. }));
-    assert_eq!(bank().parse(&second, &answer), Answer::Unknown);
-    assert_eq!(bank().parse(&operation, &answer), Answer::Unknown);
+    assert_eq!(bank().parse(&second, &answer), Answer::Disbelieved(Doubt::Unsigned));
+    assert_eq!(bank().parse(&operation, &answer), Answer::Disbelieved(Doubt::Unsigned));
 }
 
 #[test]
@@ -173,5 +173,5 @@ fn our_own_request_thrown_back_is_no_answer() {
     let request = bank().build(&asked_for(&debit()), &fixture::open).unwrap();
     let headers: Headers = request.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
     let response = Response { status: 200, headers, body: request.body().to_vec() };
-    assert_eq!(bank().parse(&request, &response), Answer::Unknown);
+    assert_eq!(bank().parse(&request, &response), Answer::Disbelieved(Doubt::Unsigned));
 }

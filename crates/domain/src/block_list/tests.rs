@@ -135,6 +135,7 @@ fn a_merchant_sells_nothing_and_withdraws_nothing() {
         amount: 100,
         return_fee: false,
         take_from: vec![],
+        items: vec![],
     }));
     kit.answered(success("2026-03-05"));
 }

@@ -4,7 +4,6 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
-use crate::attempt::FailureClass;
 use crate::command::Command;
 use crate::leg::LegStatus;
 use crate::order::ItemKind;
@@ -133,6 +132,32 @@ fn a_line_of_a_failed_debit_is_a_late_success() {
     kit.books(&[(1101, 5_000), (2211, 5_000)]);
     kit.answered(success(DAY));
     kit.books(&[(1101, 5_000), (1121, -5_000)]);
+}
+
+/// No order can use it: without fee it goes to 2243, and back to where it came from. The difference stands for a person to see.
+#[test]
+fn money_of_another_amount_goes_to_2243_and_back() {
+    for (amount, outcome) in [(5_100, Outcome::Unknown), (4_900, declined(FailureClass::Bank))] {
+        let mut kit = Kit::new();
+        let merchant = kit.landlord();
+        let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+        kit.pay(order, vec![card(5_000)]);
+        let attempt = kit.answered(outcome);
+        let line = ClearingLine { amount, ..line_of(&attempt) };
+        let id = kit.take_file(Rail::Epcc, DAY, vec![line.clone(), line]);
+        let clearing = kit.state.clearing(id).unwrap();
+        assert_eq!(kinds(clearing), [DifferenceKind::OtherContent, DifferenceKind::Repeated]);
+        assert_eq!((clearing.matched, clearing.different, clearing.debited), (1, 2, amount));
+        assert_eq!(kit.status(order), OrderStatus::Failed);
+        kit.books(&[(1101, amount), (2211, amount)]);
+        let back = kit.waiting();
+        let (original, currency) = (attempt.serial(), Currency::Cny);
+        assert_eq!(back.operation, Operation::Refund { original, amount, currency });
+        assert_eq!(crate::outflow::agree(&kit.state, &back), Ok(()));
+        kit.answered(success(DAY));
+        kit.books(&[(1101, amount), (1121, -amount)]);
+        assert_eq!(kit.pending(merchant), 0);
+    }
 }
 
 #[test]

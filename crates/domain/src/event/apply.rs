@@ -92,6 +92,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::BlockList(event) => block_list::apply(state, event),
         Event::Certificate(event) => certificate::apply(state, event),
         Event::ApiKey(event) => api_key::apply(state, event),
+        Event::AttemptBrought { attempt, amount } => attempt::apply_brought(state, *attempt, *amount),
         Event::PayPassword(event) => pay_password::apply(state, event),
         Event::SignUp(event) => sign_up::apply(state, event),
         Event::Webhook(event) => webhook::apply(state, event),

@@ -215,6 +215,7 @@ fn a_refund_is_paid_whatever_its_payer_has_used() {
         amount: 5_000 * YUAN,
         return_fee: true,
         take_from: alloc::vec![],
+        items: alloc::vec![],
     };
     kit.given(Command::CreateRefund(refund));
     assert_eq!(kit.outbox().len(), 1);

@@ -56,6 +56,12 @@ fn it_is_set_once_and_changed_by_the_old_one() {
     assert_eq!((kit.left(user), kit.state.pay_password(user).unwrap().version), ((MAX_TRIES, false), 2));
     // What was compared with the one before proves nothing of this one.
     kit.refused(matches(user, 1), RefusalCode::PayPasswordState);
+    // Asked for its first answer only, nothing happens and nothing is refused.
+    let before = kit.state.pay_password(user).unwrap().clone();
+    for anyone in [user, UserId(99)] {
+        assert_eq!(kit.given(Command::PayPassword(PayPasswordCommand::Again(anyone))), Reply::PayPassword(anyone));
+    }
+    assert_eq!(kit.state.pay_password(user).unwrap(), &before);
     let agreements = Some(true);
     let command = PayPasswordCommand::Set { user, verifier: sealed("*"), agreements, by: SetBy::Institution };
     kit.given(Command::PayPassword(command));

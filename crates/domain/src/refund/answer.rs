@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use super::{Refund, RefundKind, RefundPart, RefundStatus, return_entries, start_entries};
+use super::{Refund, RefundKind, RefundPart, RefundStatus, item, return_entries, start_entries};
 use crate::arrears::{self, Arrears};
 use crate::attempt::{Attempt, Outcome};
 use crate::book::Subject;
@@ -190,11 +190,15 @@ pub(crate) fn apply_answered(state: &mut State, answered: &Answered) {
         refund.ended_at = Some(now);
     }
     let (order, kind, returns_fee) = (refund.order, refund.kind, refund.returns_fee);
+    let failed = refund.parts.iter().filter(|part| part.status == RefundStatus::Failed);
+    let failed: Minor = failed.map(|part| part.amount).sum();
+    let items = refund.items.clone();
     if part_status != RefundStatus::Failed || kind == RefundKind::Useless {
         return;
     }
     order::change(state, order, |order| {
         order.refunded -= amount;
+        item::count_back(order, &items, failed - amount, amount);
         order.fee_returned -= fee;
         if returns_fee {
             order.refunded_with_fee -= amount;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
-use super::{CreateRefund, Lack};
+use super::{CreateRefund, Lack, item};
 use crate::ids::MerchantId;
 use crate::leg::Leg;
 use crate::money::{Minor, positive, proportion, subtract};
@@ -35,6 +35,7 @@ pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<
         let message = format!("{} of {} are left to refund, not {amount}", order.refundable(), order.id);
         return Err(Refusal::new(RefusalCode::RefundExceeded, "amount", message));
     }
+    item::check(&order, &command.items, amount)?;
     let fee = if command.return_fee { fee_to_return(&order, amount)? } else { 0 };
     let net = subtract(amount, fee, "amount")?;
     let mut returned = returned_by_receivers(&order, net, &command.take_from)?;

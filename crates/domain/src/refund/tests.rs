@@ -8,6 +8,7 @@ use crate::attempt::{FailureClass, Outcome};
 use crate::command::Command;
 use crate::order::{ItemKind, OrderStatus};
 use crate::split::{MakeSplit, Parts, SplitPart};
+use crate::testkit::orders::card;
 use crate::testkit::{Kit, declined, success};
 
 const DAY: &str = "2026-03-05";
@@ -139,6 +140,47 @@ fn part_refunds_return_the_fee_in_proportion_and_never_more_than_it() {
     assert_eq!((order_row.refunded, order_row.fee_returned), (1_000, 7));
     let more = Command::CreateRefund(kit.create_refund(order, 1, true));
     kit.refused(more, RefusalCode::RefundExceeded);
+}
+
+#[test]
+fn a_refund_by_item_gives_back_no_more_of_an_item_than_it_cost() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 3_000), (ItemKind::Deposit, 2_000)]);
+    kit.pay(order, vec![card(5_000)]);
+    kit.answered(success(DAY));
+    let of = |kit: &Kit, items: &[(u32, Minor)]| {
+        let mut command = kit.create_refund(order, items.iter().map(|(_, amount)| *amount).sum(), true);
+        command.items = items.iter().map(|(item, amount)| ItemRefund { item: *item, amount: *amount }).collect();
+        command
+    };
+    let refused = |kit: &mut Kit, items: &[(u32, Minor)], code| {
+        let command = Command::CreateRefund(of(kit, items));
+        kit.refused(command, code);
+    };
+    refused(&mut kit, &[(1, 2_001)], RefusalCode::RefundExceeded);
+    refused(&mut kit, &[(2, 1)], RefusalCode::ValueInvalid);
+    refused(&mut kit, &[(1, 1), (1, 1)], RefusalCode::ValueInvalid);
+    refused(&mut kit, &[(0, 0), (1, 1)], RefusalCode::AmountNotPositive);
+    let mut less = of(&kit, &[(0, 1_000)]);
+    less.amount = 999;
+    kit.refused(Command::CreateRefund(less), RefusalCode::ValueInvalid);
+    for outcome in [declined(FailureClass::Bank), success(DAY)] {
+        let command = of(&kit, &[(0, 500), (1, 2_000)]);
+        kit.given(Command::CreateRefund(command));
+        assert_eq!(kit.state.order(order).unwrap().items_refunded, [500, 2_000]);
+        refused(&mut kit, &[(1, 1)], RefusalCode::RefundExceeded);
+        let refunded = if matches!(outcome, Outcome::Success { .. }) { [500, 2_000] } else { [0, 0] };
+        kit.answered(outcome);
+        kit.restore();
+        assert_eq!(kit.state.order(order).unwrap().items_refunded, refunded);
+    }
+    refused(&mut kit, &[(0, 2_501)], RefusalCode::RefundExceeded);
+    let rest = of(&kit, &[(0, 2_500)]);
+    kit.given(Command::CreateRefund(rest));
+    kit.answered(success(DAY));
+    kit.books(&[]);
+    assert_eq!((kit.pending(merchant), kit.state.order(order).unwrap().refunded), (0, 5_000));
 }
 
 #[test]

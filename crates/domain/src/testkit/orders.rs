@@ -141,7 +141,7 @@ impl Kit {
     /// The command that refunds an order.
     pub(crate) fn create_refund(&self, order: OrderId, amount: Minor, return_fee: bool) -> CreateRefund {
         let out_refund_no = format!("refund-{}", self.state.refunds.next_id());
-        CreateRefund { order, out_refund_no, amount, return_fee, take_from: Vec::new() }
+        CreateRefund { order, out_refund_no, amount, return_fee, take_from: Vec::new(), items: Vec::new() }
     }
 
     /// Starts a refund.

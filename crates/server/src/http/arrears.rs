@@ -59,6 +59,7 @@ impl Wire for CoveredRefundBody {
             amount: self.amount.0,
             return_fee: self.return_fee,
             take_from: self.take_from.into_iter().map(taking).collect::<Result<_, ApiError>>()?,
+            items: Vec::new(),
         })
     }
 

@@ -209,6 +209,32 @@ pub(crate) struct Gate {
 
 /// The middleware: verifies the signature over the body and leaves a [`Caller`] for the handlers.
 pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let header = request.headers().get(http::header::AUTHORIZATION).cloned();
+    let admitted = admit(&gate, request).await;
+    let (request, answer_key) = admitted.inspect_err(|error| tell_of(error, header.as_ref()))?;
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(answer_key);
+    Ok(response)
+}
+
+/// A signature that is refused is counted, and written down with the id that it claims: who claims it is not known.
+fn tell_of(error: &ApiError, header: Option<&http::HeaderValue>) {
+    if !error.is_unauthenticated() {
+        return;
+    }
+    metrics::counter!("lintel_signatures_refused_total", "reason" => error.code()).increment(1);
+    let claimed = header.and_then(|value| Authorization::parse(value.to_str().ok()?).ok());
+    match claimed {
+        Some(claimed) => {
+            let (claimed, serial) = (claimed.merchant(), claimed.serial());
+            tracing::warn!(claimed, serial, reason = error.code(), "the signature of a request is refused");
+        }
+        None => tracing::debug!(reason = error.code(), "a request without a signature is refused"),
+    }
+}
+
+/// The request with its [`Caller`], and what its answer is signed with.
+async fn admit(gate: &Gate, request: Request) -> Result<(Request, AnswerKey), ApiError> {
     let app = &gate.app;
     let (mut parts, body) = request.into_parts();
     let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -245,9 +271,7 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
         parts.extensions.insert(opening.opened);
     }
     parts.extensions.insert(caller);
-    let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    response.extensions_mut().insert(answer_key);
-    Ok(response)
+    Ok((Request::from_parts(parts, Body::from(body)), answer_key))
 }
 
 /// Verifies a request by the secret or the certificate that it names; gives what its answer is signed with.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use channels::card_file::CardFile;
 use domain::card_clearing::{CardClearing, TakeCardFile};
 use domain::ids::CardClearingId;
-use domain::{Command, RefusalCode, Reply};
+use domain::{Command, Refusal, RefusalCode, Reply};
 use engine::Request;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,6 +19,10 @@ use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{Amount, date_text, parse_some, time_text};
 use crate::pos::network::CardNetwork as _;
 use crate::shell::Unavailable;
+use crate::shell::clearing::{differs, file_refused};
+
+/// As rails have names in metrics.
+const NETWORK: &str = "card_network";
 
 /// A file of the card network.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -117,7 +121,11 @@ pub(crate) async fn take(
     caller.operator()?;
     let member = app.card_network.as_ref().map(|network| network.member().to_owned());
     let read = CardFile::read(&file, member.as_deref());
-    let file = read.map_err(|error| ApiError::malformed("file", error.to_string()))?;
+    let file = read.map_err(|error| {
+        let message = error.to_string();
+        file_refused(NETWORK, "card_clearing", &message);
+        ApiError::malformed("file", message)
+    })?;
     let mut view =
         CardFileView { date: date_text(file.date), lines: file.lines.len(), repeated_parts: 0, parts: Vec::new() };
     let mut last = 0;
@@ -130,6 +138,11 @@ pub(crate) async fn take(
     Ok(Answer { view, position: last, repeated: false })
 }
 
+fn refused(refusal: Refusal) -> ApiError {
+    file_refused(NETWORK, "card_clearing", &refusal.to_string());
+    refusal.into()
+}
+
 /// Takes a part; `true` if it had been taken before, with as many lines.
 async fn take_part(app: &App, caller: &Caller, part: TakeCardFile) -> Result<(CardClearing, bool, u64), ApiError> {
     let (date, number, last, lines) = (part.date, part.part, part.last, part.lines.len());
@@ -140,10 +153,13 @@ async fn take_part(app: &App, caller: &Caller, part: TakeCardFile) -> Result<(Ca
     };
     let seen = app.platform.submit_and_view(request, view).await?;
     let refusal = match seen.result {
-        Ok(Some(clearing)) => return Ok((clearing, false, seen.position)),
+        Ok(Some(clearing)) => {
+            differs(NETWORK, u64::from(clearing.different), &clearing.differences);
+            return Ok((clearing, false, seen.position));
+        }
         Ok(None) => return Err(Unavailable::Stopped.into()),
         Err(refusal) if refusal.code == RefusalCode::ClearingDuplicate => refusal,
-        Err(refusal) => return Err(refusal.into()),
+        Err(refusal) => return Err(refused(refusal)),
     };
     let look = move |state: &domain::State| {
         let id = state.card_files.get(&(date, number))?;
@@ -152,7 +168,7 @@ async fn take_part(app: &App, caller: &Caller, part: TakeCardFile) -> Result<(Ca
     let (before, position) = app.platform.read(look).await?;
     // What was taken before with other lines is not this part.
     let same = before.filter(|before| before.last == last && usize::try_from(before.lines) == Ok(lines));
-    Ok((same.ok_or(refusal)?, true, position))
+    Ok((same.ok_or_else(|| refused(refusal))?, true, position))
 }
 
 /// Look at a part of a card network's file

@@ -231,7 +231,6 @@ impl From<FetchError> for ApiError {
             FetchError::NotReady { .. } => Self::new("clearing_not_ready", Some("date"), message),
             FetchError::NoAnswer { .. } => Self::new("channel_unavailable", None, message),
             FetchError::Status { .. } | FetchError::OtherFile { .. } | FetchError::Channel(_) => {
-                tracing::error!(error = message, "a channel's file is not believed");
                 Self::new("channel_rejected", None, message)
             }
             FetchError::Refused(refusal) => refusal.into(),
@@ -266,9 +265,14 @@ pub(crate) async fn take(
     let command = Command::TakeClearingFile(TakeClearingFile { rail, date, part, last, lines });
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Clearing(id) = reply else { return None };
-        state.clearings.get(id.0).map(ClearingView::of)
+        state.clearings.get(id.0).map(|clearing| (ClearingView::of(clearing), clearing.differences.clone()))
     };
-    app.change(caller.meta()?, command, view).await
+    let taken = app.change(caller.meta()?, command, view).await?;
+    if !taken.repeated {
+        let (shown, differences) = &taken.view;
+        shell::differs(shown.rail, shown.sums.different, differences);
+    }
+    Ok(taken.map(|(shown, _)| shown))
 }
 
 /// Look at a part of a clearing file

@@ -137,6 +137,11 @@ impl ApiError {
         Self::new("internal", None, format!("{context} failed; report it with its request id"))
     }
 
+    /// Whether it says that nobody knows who asks.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
     /// The refusal's or request's stable code.
     pub(crate) fn code(&self) -> &'static str {
         self.object.code

@@ -152,6 +152,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// How merchants send personal texts.
     pub(crate) personal_fields: PersonalFields,
+    /// How commissions are split by role.
+    pub(crate) split_plans: Vec<split::SplitPlan>,
     /// What is remembered of callers.
     pub(crate) callers: Callers,
     /// What follows the journal: tables, files, tail.

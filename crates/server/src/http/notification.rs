@@ -4,7 +4,7 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use channels::Headers;
+use channels::{ChannelError, Headers};
 use domain::attempt::Rail;
 
 use super::App;
@@ -51,7 +51,7 @@ pub(crate) async fn notify(
     let text = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let headers: Headers = text.collect();
     let taken = shell::take(&app.executor, rail, &headers, &body).await;
-    let outcome = taken.as_ref().map_or("refused", |taken| taken.name());
+    let outcome = taken.as_ref().map_or_else(NotTaken::name, |taken| taken.name());
     metrics::counter!("lintel_notifications_total", "rail" => rail.name(), "outcome" => outcome).increment(1);
     match taken {
         Ok(Taken::Contradicts) => {
@@ -70,14 +70,17 @@ fn refused(rail: Rail, error: NotTaken) -> ApiError {
         NotTaken::Unavailable(unavailable) => unavailable.into(),
         NotTaken::Channel(error) => match error.of_keys() {
             Some(error) => super::ark::error_of(error),
-            None => {
-                tracing::warn!(rail = rail.name(), error = message, "a notification is not believed");
+            None if matches!(error, ChannelError::Signature { .. }) => {
+                tracing::warn!(rail = rail.name(), error = message, "a notification is not signed by its channel");
                 ApiError::new("notification_refused", None, message)
             }
+            None => foreign(rail, message),
         },
-        NotTaken::Mismatch(_) => {
-            tracing::error!(rail = rail.name(), error = message, "a signed notification is not about what was asked");
-            ApiError::new("notification_refused", None, message)
-        }
+        NotTaken::Mismatch(_) => foreign(rail, message),
     }
+}
+
+fn foreign(rail: Rail, message: String) -> ApiError {
+    tracing::error!(rail = rail.name(), error = message, "a signed notification is not about what was asked");
+    ApiError::new("notification_refused", None, message)
 }

@@ -6,6 +6,10 @@
 //! ```
 //! A user that has one brings it with a transfer from the balance, and with payments by agreement if it said so. No clear password is
 //! ever taken, kept, logged or journaled.
+//!
+//! A change that is asked again brings what was the old one. Its try is counted first, so that no question goes uncounted; then its
+//! key and words say that it was answered before. The count goes back only if the password that it set still stands: a change that is
+//! overtaken proves nothing of the one that is right now.
 
 use std::sync::Arc;
 
@@ -165,6 +169,34 @@ fn is_right(vault: &Vault, keys: &dyn KeyUse, row: &PayPassword, password: &Secr
     }
 }
 
+/// A password that was compared; its try is counted.
+struct Compared {
+    right: bool,
+    /// With which version.
+    version: u32,
+    /// Tries that are left if it is wrong.
+    left: u32,
+}
+
+impl Compared {
+    /// Counts what came of it.
+    fn count(outcome: &'static str) {
+        metrics::counter!("lintel_pay_passwords_total", "outcome" => outcome).increment(1);
+    }
+
+    fn wrong(&self, param: &'static str) -> ApiError {
+        let message = match self.left {
+            0 => {
+                format!(
+                    "it is not the one that is set; after {MAX_TRIES} tries it is locked for a day: reset it, or wait"
+                )
+            }
+            left => format!("it is not the one that is set; {left} of {MAX_TRIES} tries are left"),
+        };
+        ApiError::new("pay_password_wrong", Some(param), message)
+    }
+}
+
 impl App {
     /// Takes a try, compares, and takes the try back if it is right.
     ///
@@ -177,28 +209,67 @@ impl App {
         password: &Secret,
         param: &'static str,
     ) -> Result<(), ApiError> {
-        let meta = || Meta::unkeyed(caller.actor.clone(), Origin::Api);
+        let compared = self.compare(caller, user, password).await?;
+        Compared::count(if compared.right { "right" } else { "wrong" });
+        if !compared.right {
+            return Err(compared.wrong(param));
+        }
+        self.take_back(caller, user, compared.version).await
+    }
+
+    /// Takes a try and compares.
+    async fn compare(&self, caller: &Caller, user: UserId, password: &Secret) -> Result<Compared, ApiError> {
         let row =
             move |state: &domain::State, _: &Reply| state.pay_password(user).ok().map(|row| (row.clone(), state.now));
-        let tried = self.change(meta(), Command::PayPassword(PayPasswordCommand::Try(user)), row).await?;
+        let meta = Meta::unkeyed(caller.actor.clone(), Origin::Api);
+        let tried = self.change(meta, Command::PayPassword(PayPasswordCommand::Try(user)), row).await?;
         let (row, now) = tried.view;
-        let (vault, keys, password) = (Arc::clone(&self.vault), self.ark.keys(), password.clone());
         let (version, left) = (row.version, row.tries_left(now));
-        let right = self.blocking(move || is_right(&vault, &*keys, &row, &password)).await?;
-        metrics::counter!("lintel_pay_passwords_total", "outcome" => if right { "right" } else { "wrong" })
-            .increment(1);
-        if !right {
-            let message = match left {
-                0 => format!(
-                    "it is not the one that is set; after {MAX_TRIES} tries it is locked for a day: reset it, or wait"
-                ),
-                left => format!("it is not the one that is set; {left} of {MAX_TRIES} tries are left"),
-            };
-            return Err(ApiError::new("pay_password_wrong", Some(param), message));
-        }
+        Ok(Compared { right: self.is_that(row, password).await?, version, left })
+    }
+
+    async fn is_that(&self, row: PayPassword, password: &Secret) -> Result<bool, ApiError> {
+        let (vault, keys, password) = (Arc::clone(&self.vault), self.ark.keys(), password.clone());
+        self.blocking(move || is_right(&vault, &*keys, &row, &password)).await
+    }
+
+    /// The right one was brought: the tries go back.
+    async fn take_back(&self, caller: &Caller, user: UserId, version: u32) -> Result<(), ApiError> {
+        let meta = Meta::unkeyed(caller.actor.clone(), Origin::Api);
         let done = |_: &domain::State, _: &Reply| Some(());
-        self.change(meta(), Command::PayPassword(PayPasswordCommand::Match { user, version }), done).await?;
+        self.change(meta, Command::PayPassword(PayPasswordCommand::Match { user, version }), done).await?;
         Ok(())
+    }
+
+    /// The answer of a change that was made before, if this is it once more: the same key and the same words.
+    ///
+    /// # Errors
+    /// The refusal with which it was answered; `idempotency_key_missing`.
+    async fn answered_before(
+        &self,
+        caller: &Caller,
+        user: UserId,
+        password: &Secret,
+    ) -> Result<Option<Answer<PayPasswordView>>, ApiError> {
+        let row = move |state: &domain::State, _: &Reply| state.pay_password(user).ok().cloned();
+        let again = Command::PayPassword(PayPasswordCommand::Again(user));
+        let row = match self.change(caller.meta()?, again, row).await {
+            Ok(Answer { view, repeated: true, .. }) => view,
+            Ok(_) => return Ok(None),
+            // Other words under its key: whoever guesses learns no more than from any wrong try.
+            Err(error) if error.code() == "key_reused" => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let version = row.version;
+        if self.is_that(row, password).await? {
+            match self.take_back(caller, user, version).await {
+                // It was set anew in this moment, which took the tries back.
+                Err(error) if error.code() == "pay_password_state" => {}
+                other => other?,
+            }
+        }
+        let shown = look(self, user).await?;
+        Ok(Some(Answer { repeated: true, ..shown }))
     }
 
     /// Asks for the pay password of a transfer's payer, if it has one and pays from its balance.
@@ -330,8 +401,8 @@ pub(crate) async fn set(
 
 /// Change a user's pay password
 ///
-/// By the one that is right now; a wrong one is a try. Where the answer was lost, look whether `version` grew before asking again: the old
-/// one is wrong then.
+/// By the one that is right now; a wrong one is a try. Asked again under its key because the answer was lost, it is answered again
+/// (`Lintel-Repeated`), unless the password is locked meanwhile: then nothing is compared.
 #[utoipa::path(
     post, path = "/v1/users/{id}/pay-password/change", tag = "pay_password",
     params(("id" = String, Path, example = "usr_7")), responses((status = OK, body = PayPasswordView))
@@ -344,8 +415,22 @@ pub(crate) async fn change(
 ) -> Answered<PayPasswordView> {
     caller.operator()?;
     caller.meta()?;
-    digits(&new.password, "password")?;
-    app.prove(&caller, user, digits(&new.old, "old")?, "old").await?;
+    let (old, password) = (digits(&new.old, "old")?, digits(&new.password, "password")?);
+    let compared = app.compare(&caller, user, old).await?;
+    let proved = match compared.right {
+        true => app.take_back(&caller, user, compared.version).await,
+        false => Err(compared.wrong("old")),
+    };
+    // The old one is no more: this change itself may have seen to that.
+    if let Err(error) = &proved
+        && matches!(error.code(), "pay_password_wrong" | "pay_password_state")
+        && let Some(answer) = app.answered_before(&caller, user, password).await?
+    {
+        Compared::count("repeated");
+        return Ok(answer);
+    }
+    Compared::count(if compared.right { "right" } else { "wrong" });
+    proved?;
     app.keep(&caller, user, &new.password, new.agreements, SetBy::Old).await
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::ids::{OrderId, RefundId};
-use domain::refund::{CreateRefund, Refund, RefundKind, RefundPart, RefundStatus};
+use domain::refund::{CreateRefund, ItemRefund, Refund, RefundKind, RefundPart, RefundStatus};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -31,6 +31,20 @@ pub(crate) struct NewRefund {
     /// What receivers of splits return; in the order's return order unless said.
     #[serde(default)]
     take_from: Vec<WireTaking>,
+    /// What of which items goes back, together `amount`; the order as a whole unless said.
+    #[serde(default)]
+    items: Vec<WireItemRefund>,
+}
+
+/// What of an item goes back.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireItemRefund {
+    /// Its place in the order, from 0.
+    #[schema(example = 1)]
+    item: u32,
+    /// Minor units above zero, at most what is left of it.
+    amount: Amount,
 }
 
 /// What one receiver of a split returns.
@@ -88,6 +102,8 @@ pub(crate) struct RefundView {
     ended_at: Option<String>,
     /// What came back and could not go to the merchant: it waits for a person.
     suspense: Amount,
+    /// What of which items; the order as a whole if there are none.
+    items: Vec<WireItemRefund>,
     /// What may be done about it now.
     allowed_actions: Vec<&'static str>,
 }
@@ -128,6 +144,7 @@ impl RefundView {
             created_at: time_text(refund.created_at),
             ended_at: refund.ended_at.map(time_text),
             suspense: Amount(refund.suspense),
+            items: refund.items.iter().map(|of| WireItemRefund { item: of.item, amount: Amount(of.amount) }).collect(),
             allowed_actions: refund.allowed_actions(state),
         }
     }
@@ -156,6 +173,7 @@ pub(crate) async fn create(
         amount: new.amount.0,
         return_fee: new.return_fee,
         take_from: new.take_from.iter().map(taking).collect::<Result<_, ApiError>>()?,
+        items: new.items.iter().map(|wire| ItemRefund { item: wire.item, amount: wire.amount.0 }).collect(),
         out_refund_no: new.out_refund_no,
     };
     let view = |state: &domain::State, reply: &Reply| {

@@ -1,5 +1,7 @@
 //! Splits: a paid order's money shared among merchants before it is settled.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use domain::account::Owner;
 use domain::ids::{MerchantId, OrderId, SplitId};
@@ -17,7 +19,11 @@ use super::list::{ListAnswer, PageView, list_query};
 use super::order::seller;
 use super::wire::{Amount, parse, parse_some, time_text};
 
-/// How to split: by `parts`, or by `rates` of an `amount`.
+mod plan;
+
+pub(crate) use plan::SplitPlan;
+
+/// How to split: by `parts`, by `rates` of an `amount`, or by a `plan` of the platform's settings.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewSplit {
@@ -28,6 +34,8 @@ pub(crate) struct NewSplit {
     parts: Option<Vec<WirePart>>,
     /// Who receives how much of `amount`.
     rates: Option<WireRates>,
+    /// Which plan of the platform, and who had which of its roles.
+    plan: Option<WirePlan>,
     /// The receivers in the order in which a refund takes their parts back; the last part first unless said.
     #[serde(default)]
     return_order: Vec<String>,
@@ -54,6 +62,19 @@ pub(crate) struct WireRates {
     /// The receiver of what rounding leaves.
     #[schema(example = "mch_4")]
     remainder_to: String,
+}
+
+/// A split by a plan.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WirePlan {
+    /// Its name in the platform's settings.
+    #[schema(example = "agent_network")]
+    name: String,
+    /// What is split, in minor units.
+    amount: Amount,
+    /// The merchants by their roles. What a role gets that nobody had goes to whoever has what rounding leaves.
+    roles: BTreeMap<String, String>,
 }
 
 /// One receiver's rate.
@@ -107,25 +128,45 @@ impl SplitView {
     }
 }
 
-fn parts(parts: Option<Vec<WirePart>>, rates: Option<WireRates>) -> Result<Parts, ApiError> {
-    match (parts, rates) {
-        (Some(parts), None) => {
+/// The parts, and the return order that a plan names.
+fn parts(app: &App, new: NewSplit) -> Result<(Parts, Vec<MerchantId>), ApiError> {
+    let return_order =
+        new.return_order.iter().map(|text| parse(text, "return_order")).collect::<Result<Vec<_>, _>>()?;
+    let parts = match (new.parts, new.rates, new.plan) {
+        (Some(parts), None, None) => {
             let part = |wire: &WirePart| {
                 parse(&wire.merchant, "parts.merchant").map(|merchant| SplitPart { merchant, amount: wire.amount.0 })
             };
-            parts.iter().map(part).collect::<Result<_, _>>().map(Parts::Amounts)
+            Parts::Amounts(parts.iter().map(part).collect::<Result<_, ApiError>>()?)
         }
-        (None, Some(WireRates { amount, rates, remainder_to })) => {
+        (None, Some(WireRates { amount, rates, remainder_to }), None) => {
             let rate = |wire: &WireRate| parse(&wire.merchant, "rates.merchant").map(|merchant| (merchant, wire.rate));
-            Ok(Parts::Rates {
+            Parts::Rates {
                 amount: amount.0,
-                rates: rates.iter().map(rate).collect::<Result<_, _>>()?,
+                rates: rates.iter().map(rate).collect::<Result<_, ApiError>>()?,
                 remainder_to: parse(&remainder_to, "rates.remainder_to")?,
-            })
+            }
         }
-        (Some(_), Some(_)) => Err(ApiError::malformed("parts", "give parts or rates, not both")),
-        (None, None) => Err(ApiError::new("field_missing", Some("parts"), "give parts or rates")),
-    }
+        (None, None, Some(plan)) => {
+            let (parts, order) = filled(app, plan)?;
+            return Ok((parts, if return_order.is_empty() { order } else { return_order }));
+        }
+        (None, None, None) => {
+            return Err(ApiError::new("field_missing", Some("parts"), "give parts, rates or a plan"));
+        }
+        _ => return Err(ApiError::malformed("parts", "give one of parts, rates and plan")),
+    };
+    Ok((parts, return_order))
+}
+
+fn filled(app: &App, wire: WirePlan) -> Result<(Parts, Vec<MerchantId>), ApiError> {
+    let Some(plan) = app.split_plans.iter().find(|plan| plan.name == wire.name) else {
+        let message = format!("the settings have no split plan {:.64}: see [[split_plans]]", wire.name);
+        return Err(ApiError::malformed("plan.name", message));
+    };
+    let holder = |(role, merchant): (String, String)| Ok::<_, ApiError>((role, parse(&merchant, "plan.roles")?));
+    let holders: BTreeMap<String, MerchantId> = wire.roles.into_iter().map(holder).collect::<Result<_, ApiError>>()?;
+    plan.fill(wire.amount.0, &holders).map_err(|message| ApiError::malformed("plan.roles", message))
 }
 
 /// Split an order
@@ -143,10 +184,10 @@ pub(crate) async fn make(
 ) -> Answered<SplitView> {
     app.owned(&caller, move |state| seller(state, order)).await?;
     let merchant = app.look(move |state| state.order(order).map(|order| order.merchant)).await?.view;
-    let return_order = new.return_order.iter().map(|text| parse(text, "return_order")).collect::<Result<_, _>>()?;
-    let meta = caller.meta_of(merchant, "out_split_no", &new.out_split_no)?;
-    let parts = parts(new.parts, new.rates)?;
-    let command = MakeSplit { order, out_split_no: new.out_split_no, parts, return_order };
+    let out_split_no = new.out_split_no.clone();
+    let meta = caller.meta_of(merchant, "out_split_no", &out_split_no)?;
+    let (parts, return_order) = parts(&app, new)?;
+    let command = MakeSplit { order, out_split_no, parts, return_order };
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Split(id) = reply else { return None };
         state.splits.get(id.0).map(SplitView::of)

@@ -12,7 +12,7 @@ use std::time::Duration;
 use channels::{ChannelError, OperationKind, Request as Asked, Response, Return, Statement};
 use domain::attempt::{Purpose, Rail, attempt_of_serial};
 use domain::calendar::Date;
-use domain::clearing::{Clearing, ClearingLine, MAX_LINES, TakeClearingFile};
+use domain::clearing::{Clearing, ClearingLine, Difference, MAX_LINES, TakeClearingFile};
 use domain::ids::PayoutId;
 use domain::payout::PayoutStatus;
 use domain::{Command, Refusal, RefusalCode, Reply, State};
@@ -103,11 +103,71 @@ pub(crate) struct Returned {
     pub(crate) position: u64,
 }
 
+impl Returned {
+    /// What is not booked: of another amount, of no payout, or of one that is not answered yet.
+    fn refuse(&mut self, serial: String, refusal: Refusal) {
+        let code = refusal.code.name();
+        tracing::error!(serial, code, error = refusal.message, "a payment that came back is not booked");
+        metrics::counter!("lintel_returns_refused_total", "code" => code).increment(1);
+        self.refused.push((serial, refusal));
+    }
+}
+
+impl FetchError {
+    /// Whether what the channel gave is the trouble, and not the platform or the way there.
+    fn is_refused_file(&self) -> bool {
+        match self {
+            Self::Channel(error) => error.of_keys().is_none(),
+            Self::OtherFile { .. } | Self::Refused(_) => true,
+            Self::NoChannel(_)
+            | Self::NotReady { .. }
+            | Self::NoAnswer { .. }
+            | Self::Status { .. }
+            | Self::Unavailable(_) => false,
+        }
+    }
+}
+
+/// A file of a channel that is not believed, or that the books refuse: an alarm, and nothing of it is booked.
+fn alarmed<T>(rail: &'static str, file: &'static str, taken: Result<T, FetchError>) -> Result<T, FetchError> {
+    if let Err(error) = &taken
+        && error.is_refused_file()
+    {
+        file_refused(rail, file, &error.to_string());
+    }
+    taken
+}
+
+/// Tells of a file that was refused.
+pub(crate) fn file_refused(rail: &'static str, file: &'static str, error: &str) {
+    tracing::error!(rail, file, error, "a file is refused; nothing of it is booked");
+    metrics::counter!("lintel_files_refused_total", "rail" => rail, "file" => file).increment(1);
+}
+
+/// Tells of what a file, or a part of one, and the books do not agree on.
+pub(crate) fn differs(rail: &'static str, different: u64, differences: &[Difference]) {
+    for difference in differences {
+        let kind = difference.kind.name();
+        metrics::counter!("lintel_clearing_differences_total", "rail" => rail, "kind" => kind).increment(1);
+    }
+    if different > 0 {
+        tracing::error!(
+            rail,
+            different,
+            "a clearing file and the books differ: somebody is to look at the differences"
+        );
+    }
+}
+
 /// Fetches the clearing file of a rail and date and takes what is not taken yet.
 ///
 /// # Errors
 /// [`FetchError`]; parts taken before an error stay taken.
 pub(crate) async fn fetch(executor: &Executor, meta: &Meta, rail: Rail, date: Date) -> Result<Fetched, FetchError> {
+    alarmed(rail.name(), "clearing", fetch_whole(executor, meta, rail, date).await)
+}
+
+async fn fetch_whole(executor: &Executor, meta: &Meta, rail: Rail, date: Date) -> Result<Fetched, FetchError> {
     let route = executor.routes.get(&rail).ok_or(FetchError::NoChannel(rail.name()))?;
     let lines = statement(executor, route, rail, date).await?.lines;
     let mut fetched = Fetched { parts: Vec::new(), repeated: 0, position: 0 };
@@ -171,7 +231,10 @@ async fn take(executor: &Executor, meta: &Meta, file: TakeClearingFile) -> Resul
     let request = Request { command: Command::TakeClearingFile(file), meta: meta.clone() };
     let seen = executor.platform.submit_and_view(request, taken).await?;
     let refusal = match seen.result {
-        Ok(Some(clearing)) => return Ok((clearing, false, seen.position)),
+        Ok(Some(clearing)) => {
+            differs(rail.name(), u64::from(clearing.different), &clearing.differences);
+            return Ok((clearing, false, seen.position));
+        }
         Ok(None) => return Err(Unavailable::Stopped.into()),
         Err(refusal) if refusal.code == RefusalCode::ClearingDuplicate => refusal,
         Err(refusal) => return Err(refusal.into()),
@@ -204,7 +267,8 @@ pub(crate) async fn fetch_returns(executor: &Executor, meta: &Meta, date: Date) 
     let mut returned = Returned::default();
     // What the others tell of came with their notifications.
     for route in routes.into_iter().filter(|route| route.channel.manifest().lists_returns) {
-        for back in list(executor, route, date).await? {
+        let rail = route.channel.manifest().name;
+        for back in alarmed(rail, "returns", list(executor, route, date).await)? {
             returned.listed += 1;
             book(executor, meta, back, &mut returned).await?;
         }
@@ -244,7 +308,7 @@ pub(crate) async fn book(
         }
         Ok((payout, _)) => payout,
         Err(refusal) => {
-            returned.refused.push((serial, refusal));
+            returned.refuse(serial, refusal);
             return Ok(());
         }
     };
@@ -253,7 +317,7 @@ pub(crate) async fn book(
     returned.position = seen.position;
     match seen.result {
         Ok(_) => returned.booked += 1,
-        Err(refusal) => returned.refused.push((serial, refusal)),
+        Err(refusal) => returned.refuse(serial, refusal),
     }
     Ok(())
 }

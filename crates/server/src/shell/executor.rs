@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ark::Vault;
-use channels::{Channel, Request};
+use channels::{Channel, Doubt, Request};
 use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail};
 use domain::ids::{AttemptId, LegId};
 use domain::site_weight::SiteWeights;
@@ -120,6 +120,9 @@ impl Executor {
                     drop(place);
                     let retry = matches!(called.call, Call::NotWritten);
                     flight.ended(called.call);
+                    if let Some(doubt) = flight.doubt() {
+                        disbelieved(flight.attempt(), doubt);
+                    }
                     avoid = called.failed;
                     if retry {
                         let usual = Duration::from_millis(flight.retry_ms());
@@ -210,6 +213,13 @@ impl Executor {
         }
         route.sites.call(errand, avoid, request).await
     }
+}
+
+/// An answer that is not believed settles nothing, and is an alarm.
+fn disbelieved(attempt: &Attempt, doubt: Doubt) {
+    let (id, rail, why) = (attempt.id, attempt.rail.name(), doubt.name());
+    tracing::error!(attempt = %id, rail, why, "an answer of a channel is not believed; its attempt stays unknown");
+    metrics::counter!("lintel_answers_disbelieved_total", "rail" => rail, "why" => why).increment(1);
 }
 
 /// A nonce for a query: 32 hexadecimal digits.

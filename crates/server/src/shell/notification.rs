@@ -38,6 +38,19 @@ pub(crate) enum NotTaken {
     Unavailable(#[from] Unavailable),
 }
 
+impl NotTaken {
+    /// The name in metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::NoChannel(_) => "no_channel",
+            Self::Channel(error) if error.of_keys().is_some() => "unavailable",
+            Self::Channel(ChannelError::Signature { .. }) => "unsigned",
+            Self::Channel(_) | Self::Mismatch(_) => "foreign",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
 /// What came of one that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {

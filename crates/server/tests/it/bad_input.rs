@@ -5,6 +5,7 @@ use ark::signing::Stamp;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, exchange, now};
+use crate::keys::metric;
 use crate::open::{Books, account, balance, entry, trial_balance, user, voucher};
 use crate::server::Server;
 
@@ -258,6 +259,44 @@ fn signatures_that_do_not_hold() {
     let once = signed(now());
     assert_eq!(ask(Some(&once)).status, 200);
     case.refused(&ask(Some(&once)), 401, "nonce_reused", "nonce");
+
+    // Each is counted by its reason, and written down with the id that it claims.
+    let reasons = [("missing", 1), ("malformed", 1), ("stale", 2), ("mismatch", 2)];
+    for (reason, count) in reasons.map(|(reason, count)| (format!("signature_{reason}"), count)) {
+        let name = format!("lintel_signatures_refused_total{{reason=\"{reason}\"}}");
+        assert_eq!(metric(operator, &name) as u64, count, "{reason}");
+    }
+    let name = "lintel_signatures_refused_total{reason=\"nonce_reused\"}";
+    assert_eq!(metric(operator, name) as u64, 1);
+    let log = server.log();
+    for words in ["the signature of a request is refused", "nonce_reused", "signature_mismatch"] {
+        assert!(log.contains(words), "{words}");
+    }
+}
+
+/// Files: one that does not read is refused whole, and what one says besides the books is told line by line.
+#[test]
+fn files_that_are_wrong_are_alarms() {
+    let server = Server::start();
+    let case = Case::new(&server);
+    let operator = &case.books.operator;
+    let answer = operator.post("/v1/card-clearing", &json!({"file": "a file that is cut off"}));
+    case.refused(&answer, 400, "field_malformed", "file");
+    let refused = "lintel_files_refused_total{rail=\"card_network\",file=\"card_clearing\"}";
+    assert_eq!(metric(operator, refused) as u64, 1);
+
+    let line = json!({"serial": "2026030500000000000000420000042", "kind": "debit", "amount": 500, "currency": "CNY"});
+    let file = json!({"rail": "epcc", "date": TODAY, "part": 1, "last": true, "lines": [line]});
+    let taken = operator.post_keyed("/v1/clearing", "file", &file).ok();
+    assert_eq!(taken["differences"][0]["kind"], "unknown_serial");
+    assert!(operator.post_keyed("/v1/clearing", "file", &file).repeated());
+    let differs = "lintel_clearing_differences_total{rail=\"epcc\",kind=\"unknown_serial\"}";
+    assert_eq!(metric(operator, differs) as u64, 1);
+    assert_eq!(trial_balance(operator, TODAY)["lines"], case.before["lines"]);
+    let log = server.log();
+    for words in ["a file is refused; nothing of it is booked", "a clearing file and the books differ"] {
+        assert!(log.contains(words), "{words}");
+    }
 }
 
 #[test]

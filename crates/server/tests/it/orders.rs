@@ -355,3 +355,58 @@ fn payments_that_do_not_fit_the_order_change_nothing() {
     assert_eq!(balance(&market.operator, &own(&market.operator, 1121)), 0);
     assert_eq!(closing(&trial_balance(&market.operator, "2026-03-05"), 1121), 0);
 }
+
+/// The plan of a broker network is agreed on once; a deal says who had which role.
+#[test]
+fn a_commission_is_split_by_the_plan_of_the_network() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("lintel.toml");
+    let plan = "[[split_plans]]\nname = \"agent_network\"\nremainder_to = \"closing\"\n\
+                return_order = [\"closing\", \"listing\"]\n\
+                roles = [{ name = \"listing\", rate = 333_333 }, { name = \"closing\", rate = 666_667 }]\n";
+    std::fs::write(&path, plan).unwrap();
+    let server = Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())]);
+    let market = Market::open(&server);
+    let operator = &market.operator;
+    let listing = text(&market.agent, "/id");
+    let closing = text(&merchant(operator, "agent", "李四", "110101199003070215"), "/id");
+    let path = format!("/v1/orders/{}/splits", text(&market.paid(), "/id"));
+    let by = |name: &str, roles: Value| json!({"out_split_no": "S1", "plan": {"name": name, "amount": 100_000, "roles": roles}});
+    let roles = json!({"listing": listing, "closing": closing});
+    for (wrong, param) in [
+        (by("other_network", roles.clone()), "plan.name"),
+        (by("agent_network", json!({"listing": listing})), "plan.roles"),
+        (by("agent_network", json!({"closing": closing, "cook": listing})), "plan.roles"),
+    ] {
+        let (_, code, about) = operator.post(&path, &wrong).error();
+        assert_eq!((code.as_str(), about.as_str()), ("field_malformed", param));
+    }
+    let mut both = by("agent_network", roles.clone());
+    both["parts"] = json!([{"merchant": listing, "amount": 1}]);
+    assert_eq!(operator.post(&path, &both).error().1, "field_malformed");
+
+    let made = operator.post(&path, &by("agent_network", roles.clone())).ok();
+    let expected = json!([{"merchant": listing, "amount": 33_333}, {"merchant": closing, "amount": 66_667}]);
+    assert_eq!((&made["parts"], &made["return_order"]), (&expected, &json!([closing, listing])));
+    assert_eq!(operator.post(&path, &by("agent_network", roles)).ok(), made, "the same number again is the same split");
+}
+
+#[test]
+fn refunds_at_once_never_give_back_more_than_was_paid() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let order = format!("/v1/orders/{}", text(&market.paid(), "/id"));
+    let (operator, path) = (&market.operator, &format!("{order}/refunds"));
+    let codes: Vec<String> = std::thread::scope(|scope| {
+        let refund =
+            |number: usize| json!({"out_refund_no": format!("F{number}"), "amount": 100_000, "return_fee": true});
+        let ask = |number| scope.spawn(move || operator.post(path, &refund(number)));
+        let asked: Vec<_> = (0..8).map(ask).collect();
+        let answers = asked.into_iter().map(|thread| thread.join().unwrap());
+        answers.map(|answer| if answer.status == 200 { "taken".to_owned() } else { answer.error().1 }).collect()
+    });
+    let count = |code: &str| codes.iter().filter(|found| *found == code).count();
+    assert_eq!((count("taken"), count("refund_exceeded")), (5, 3), "{codes:?}");
+    assert_eq!(number(&operator.get(&order).ok(), "/refunded"), 500_000);
+    assert_eq!(balance(operator, &text(&market.landlord, "/pending")), 0);
+}

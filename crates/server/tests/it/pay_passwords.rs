@@ -133,6 +133,47 @@ fn five_wrong_ones_lock_it_and_a_reset_opens_it() {
 }
 
 #[test]
+fn a_change_asked_again_is_answered_again_and_no_guess_goes_uncounted() {
+    let server = Server::start();
+    let Some(books) = Books::open(&server) else { return };
+    books.set("135790").ok();
+    let path = format!("/v1/users/{}/pay-password", books.user);
+    let change = |key: &str, old: &str, new: &str| {
+        let body = json!({"old": books.seal(old), "password": books.seal(new)});
+        books.theirs.post(&books.operator, &format!("{path}/change"), key, &body)
+    };
+    let left = || books.operator.get(&path).ok()["tries_left"].clone();
+    let first = change("c-1", "135790", "908172").ok();
+    assert_eq!((&first["version"], &first["tries_left"]), (&json!(2), &json!(5)));
+    // More often than there are tries.
+    for _ in 0..7 {
+        let again = change("c-1", "135790", "908172");
+        assert!(again.repeated(), "{}", again.text());
+        assert_eq!(again.ok(), first);
+    }
+    // Neither the key alone nor the words alone are the request: both are guesses.
+    is(&change("c-1", "135790", "246801"), "pay_password_wrong", "old");
+    assert_eq!(left(), 4);
+    is(&change("c-2", "135790", "908172"), "pay_password_wrong", "old");
+    assert_eq!(left(), 3);
+    assert!(change("c-1", "135790", "908172").repeated());
+    assert_eq!(left(), 5);
+    // Overtaken by another change it proves nothing of the password that is right now: its tries stay counted.
+    change("c-3", "908172", "135791").ok();
+    for used in 1..=5 {
+        let again = change("c-1", "135790", "908172");
+        assert!(again.repeated(), "{}", again.text());
+        assert_eq!((&again.ok()["version"], left()), (&json!(3), json!(5 - used)));
+    }
+    // Locked, it tells the request that was made from a guess no more.
+    for new in ["908172", "246801"] {
+        is(&change("c-1", "135790", new), "pay_password_locked", "pay_password");
+    }
+    let metrics = books.operator.get("/metrics").text();
+    assert!(metrics.contains("lintel_pay_passwords_total{outcome=\"repeated\"} 13"), "{metrics}");
+}
+
+#[test]
 fn bad_passwords_are_refused_by_name() {
     let server = Server::start();
     let Some(books) = Books::open(&server) else { return };

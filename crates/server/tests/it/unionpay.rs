@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ fn with(form: &Form, fields: &[(&str, &str)]) -> Form {
 struct UnionPay {
     taken: Mutex<BTreeMap<String, Form>>,
     more: Condvar,
+    /// So many queries about debits are answered with another amount.
+    lies: AtomicU32,
 }
 
 impl UnionPay {
@@ -115,6 +118,10 @@ impl UnionPay {
             Some(order) if order["txnType"] == "04" => {
                 let done = [("respCode", "00"), ("origRespCode", "00"), ("queryId", "472603050900000000008")];
                 with(&with(order, &done), &[("settleDate", "0305")])
+            }
+            Some(order) if self.lies.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() => {
+                let done = [("respCode", "00"), ("origRespCode", "00"), ("queryId", QUERY_ID), ("settleDate", "0305")];
+                with(&with(order, &done), &[("txnAmt", "500001")])
             }
             Some(order) => with(order, &[("respCode", "00"), ("origRespCode", "05")]),
         }
@@ -200,7 +207,7 @@ fn an_order_is_paid_by_notification_and_refunded_by_query() {
     // Queries of it would be told "in progress" for ever; the flight ended with the notification.
     becomes(&market.operator, "lintel_flights", |flights| flights < 0.5);
     let metrics = market.operator.get("/metrics").text();
-    for (outcome, count) in [("settled", 1), ("repeated", 1), ("contradicts", 1), ("refused", 5)] {
+    for (outcome, count) in [("settled", 1), ("repeated", 1), ("contradicts", 1), ("unsigned", 1), ("foreign", 4)] {
         let line = format!("lintel_notifications_total{{rail=\"unionpay\",outcome=\"{outcome}\"}} {count}");
         assert!(metrics.contains(&line), "{line}");
     }
@@ -219,4 +226,27 @@ fn an_order_is_paid_by_notification_and_refunded_by_query() {
         assert!(began.elapsed() < Duration::from_secs(60), "{now}");
         std::thread::yield_now();
     }
+}
+
+/// Signed by the channel, and of another amount: who watches is told, and the attempt stays unknown until something is believed.
+#[test]
+fn an_answer_of_another_amount_is_an_alarm_and_settles_nothing() {
+    let (unionpay, address) = UnionPay::open();
+    unionpay.lies.store(2, Relaxed);
+    let server = start(&address);
+    let market = Market::open(&server);
+    let order = text(&market.order("T1", 500_000).ok(), "/id");
+    let path = format!("/v1/orders/{order}");
+    let card = json!({
+        "type": "card", "agreement": "TOKEN-1", "mask": "622202******2230", "rail": "unionpay", "amount": 500_000,
+    });
+    market.operator.post(&format!("{path}/pay"), &json!({"instruments": [card]})).ok();
+    let taken = unionpay.until_taken("01");
+    let alarm = "lintel_answers_disbelieved_total{rail=\"unionpay\",why=\"foreign\"}";
+    becomes(&market.operator, alarm, |count| count > 1.5);
+    assert_eq!(market.operator.get(&path).ok()["status"], "paying");
+    assert!(server.log().contains("an answer of a channel is not believed"));
+    let done = with(&taken, &[("respCode", "00"), ("queryId", QUERY_ID), ("settleDate", "0305")]);
+    assert_eq!(notify(&server, &done, SECRET).status, 200);
+    assert_eq!(market.operator.get(&path).ok()["status"], "success");
 }

@@ -248,6 +248,7 @@ transitions! {
         "monthly batches of a fund: fund_batch/tests.rs" Event::FundBatch(_),
         "secrets of API keys: api_key/tests.rs" Event::ApiKey(_),
         "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
+        "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
         "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
