@@ -123,7 +123,7 @@ const fn next(card: Stand, fund: Stand) -> Next {
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
     can_pay(draft.state, order)?;
-    instruments::check(order, &instruments)?;
+    instruments::check(order, &instruments, draft.context.now)?;
     refuse_blocked(draft, order.merchant, order.payer, &instruments)?;
     sign_up::check_instruments(draft.state, order.payer, &instruments)?;
     let legs = legs_of(draft.state, order, instruments);

@@ -25,7 +25,7 @@ pub(crate) fn centre(plan: &str) -> Option<Sandbox> {
 }
 
 /// A platform whose card goes to the bank, and its fund to the centre: `settings` are more of the latter's.
-fn platform(address: &str, settings: &str) -> Server {
+pub(crate) fn platform(address: &str, settings: &str) -> Server {
     platform_in((TempDir::new().unwrap(), Vec::new()), &[], address, settings)
 }
 
@@ -37,16 +37,20 @@ pub(crate) fn platform_in(
     settings: &str,
 ) -> Server {
     let path = directory.path().join("lintel.toml");
+    std::fs::write(&path, settings_of(address, settings)).unwrap();
+    environment.push(("LINTEL_CONFIG".to_owned(), OsString::from(path)));
+    Server::start_in(directory, own, environment)
+}
+
+/// The settings of such a platform.
+pub(crate) fn settings_of(address: &str, fund: &str) -> String {
     let channel = |name: &str, more: &str| {
         format!(
             "[[channels]]\nname = \"{name}\"\nurl = \"http://{address}\"\n[channels.settings]\n\
              institution = \"lintel\"\nkey = \"{KEY}\"\n{more}\n"
         )
     };
-    let text = channel("sandbox_bank", "rail = \"epcc\"") + &channel("sandbox_fund", settings);
-    std::fs::write(&path, text).unwrap();
-    environment.push(("LINTEL_CONFIG".to_owned(), OsString::from(path)));
-    Server::start_in(directory, own, environment)
+    channel("sandbox_bank", "rail = \"epcc\"") + &channel("sandbox_fund", fund)
 }
 
 pub(crate) fn fund(lease: &str, amount: i64, by_card: bool) -> Value {
