@@ -31,22 +31,20 @@ fn clock(market: &Market, now: &str) {
     market.operator.post("/v1/sandbox/clock", &json!({ "now": now })).ok();
 }
 
-fn batches(market: &Market) -> Vec<Value> {
-    market.operator.get("/v1/fund-batches").ok()["data"].as_array().unwrap().clone()
+/// A batch by its number; 404 where there is none.
+fn batch(market: &Market, nth: u32) -> Answer {
+    market.operator.get(&format!("/v1/fund-batches/fbt_{nth}"))
 }
 
-/// The batches, once there are so many.
-fn closed(market: &Market, count: usize) -> Vec<Value> {
+/// A batch once it is there, which is the last.
+fn closed(market: &Market, nth: u32) -> Value {
     let began = Instant::now();
-    loop {
-        let found = batches(market);
-        assert!(found.len() <= count, "closed more often than there was a cut-off: {found:?}");
-        if found.len() == count {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "{found:?}");
+    while batch(market, nth).status != 200 {
+        assert!(began.elapsed() < PATIENCE, "no batch {nth}");
         std::thread::sleep(Duration::from_millis(20));
     }
+    assert_eq!(batch(market, nth + 1).error().1, "fund_batch_unknown");
+    batch(market, nth).ok()
 }
 
 fn is_paid(order: &Value) -> bool {
@@ -67,16 +65,16 @@ fn a_month_is_closed_at_its_cut_off_once_over_a_kill() {
     assert_eq!(text(&paying, "/legs/0/cut_off"), "2026-04-03T09:00:00Z");
     clock(&market, "2026-03-05T16:59:59+08:00");
     let second = pays(&market, "T3", &json!([of_month("L3", 5_000, "2026-03")]));
-    assert_eq!(batches(&market).len(), 0);
+    assert_eq!(batch(&market, 1).error().1, "fund_batch_unknown");
 
     clock(&market, "2026-03-05T17:00:00+08:00");
-    let batch = closed(&market, 1).remove(0);
+    let march = closed(&market, 1);
     server.kill();
     server.start_again();
     market.operator = server.operator();
-    let shown = ["/period", "/closed_by", "/closed_at"].map(|pointer| text(&batch, pointer));
+    let shown = ["/period", "/closed_by", "/closed_at"].map(|pointer| text(&march, pointer));
     assert_eq!(shown, ["2026-03", "timer", "2026-03-05T09:00:00Z"]);
-    assert_eq!((number(&batch, "/rows"), number(&batch, "/applied")), (2, 10_000));
+    assert_eq!((number(&march, "/rows"), number(&march, "/applied")), (2, 10_000));
     for order in [&first, &second] {
         until(&market, order, is_paid);
     }
@@ -86,14 +84,14 @@ fn a_month_is_closed_at_its_cut_off_once_over_a_kill() {
 
     // Nothing more of March; April at its own.
     clock(&market, "2026-04-03T16:59:59+08:00");
-    assert_eq!(closed(&market, 1).len(), 1);
+    closed(&market, 1);
     clock(&market, "2026-04-03T17:00:00+08:00");
-    let april = closed(&market, 2).remove(1);
+    let april = closed(&market, 2);
     assert_eq!((text(&april, "/period"), number(&april, "/rows")), ("2026-04".into(), 1));
     until(&market, &next, is_paid);
     assert_eq!(metric(&market.operator, "lintel_fund_cut_offs_total") as u64, 1, "of this process");
     assert_eq!(metric(&market.operator, "lintel_fund_cut_off_failures_total") as u64, 0);
-    assert_eq!(batches(&market).len(), 2);
+    closed(&market, 2);
     assert!(server.stop().success());
 }
 
@@ -112,15 +110,15 @@ fn a_cut_off_that_was_missed_is_made_up_at_the_start_and_the_command_remains() {
     std::fs::write(server.directory().join("lintel.toml"), settings_of(&centre.addresses[0], CUT_OFF)).unwrap();
     server.start_again();
     market.operator = server.operator();
-    let batch = closed(&market, 2).remove(1);
-    assert_eq!((text(&batch, "/closed_by"), number(&batch, "/rows")), ("timer".into(), 1));
+    let made_up = closed(&market, 2);
+    assert_eq!((text(&made_up, "/closed_by"), number(&made_up, "/rows")), ("timer".into(), 1));
     until(&market, &missed, is_paid);
     let order = market.operator.get(&format!("/v1/orders/{waits}")).ok();
     assert_eq!(legs(&order), [leg("sent", 5_000)], "April's is to come");
     let by_hand = market.operator.post("/v1/fund-batches", &json!({"period": "2026-04"})).ok();
     assert_eq!(number(&by_hand, "/rows"), 1);
     until(&market, &waits, is_paid);
-    assert_eq!(batches(&market).len(), 3);
+    closed(&market, 3);
 }
 
 /// A centre with figures of a lease, and a city with all rules.
