@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use channels::registry::CHANNELS;
 use channels::{Channel, ChannelError, Response, by_name};
+use domain::calendar::Date;
 use domain::fund_batch::quota::{Every, Frequency, FundLease, QuotaRules};
 use serde_json::{Value, json};
 
@@ -55,7 +56,7 @@ fn a_lease_is_asked_about_and_its_figures_are_read() {
     assert_eq!(signature, Some(ASKED));
 
     let lease = answered(&response(200, NONCE, FILED, golden("quota_filed.json"))).unwrap();
-    let draws = ["2026-01-01", "2026-02-01"].map(|date| date.parse().unwrap()).into();
+    let draws = ["2026-01-01", "2026-02-01"].map(|date| date.parse::<Date>().unwrap()).to_vec();
     let expected = FundLease { rent: 600_000, contribution: 350_000, remaining: 1_200_000, months: 27, draws };
     assert!(lease == Some(expected), "a field that nobody knows changes nothing");
     assert_eq!(answered(&response(200, NONCE, UNFILED, golden("quota_unfiled.json"))).unwrap(), None);

@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use domain::attempt::FailureClass;
+use domain::calendar::Date;
 use domain::fund_batch::{FundBatch, FundBatchCommand, FundRow, check_contract, month_of};
 use domain::ids::FundBatchId;
 use domain::fund_batch::quota::{FundLease, FundQuota};
@@ -204,7 +205,7 @@ impl FundQuotaView {
             FundQuota::AtMost { amount, bound } => (amount, Some(bound.name())),
             FundQuota::Unfiled | FundQuota::MonthsTooFew { .. } | FundQuota::DrawsUsedUp { .. } => (0, None),
         };
-        let month = |date: &domain::calendar::Date| date.to_string().chars().take(7).collect();
+        let month = |date: &Date| -> String { date.to_string().chars().take(7).collect() };
         Self {
             contract,
             period,

@@ -1,7 +1,6 @@
 //! A city's cut-off as a timer of a real server: it closes the month once, over a kill, and makes up what it missed; and a centre that is
 //! asked what a lease may draw before a payment is taken.
 
-use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -127,7 +126,7 @@ fn bounded() -> Option<(Sandbox, Server)> {
     let centre = centre(figures)?;
     let rules = "quota = \"ask\"\ncap_minor = \"4500\"\nmonths_min = \"3\"\nfrequency = \"2/month\"";
     let own = ["executor.query_first_ms=20", "executor.query_max_ms=100"];
-    let server = platform_in((TempDir::new().unwrap(), Vec::<(String, OsString)>::new()), &own, &centre.addresses[0], rules);
+    let server = platform_in((TempDir::new().unwrap(), Vec::new()), &own, &centre.addresses[0], rules);
     Some((centre, server))
 }
 
