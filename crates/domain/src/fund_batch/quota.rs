@@ -6,17 +6,24 @@
 //!                                ├ judge ─► at most so much │ not filed │ months too few │ draws used up ─► the payment's instrument
 //!  the city's rules ─────────────┘                                                                  check ─► paid │ refused
 //! ```
-//! Only the judgement goes into the journal: what a person earns and contributes is nobody's here.
+//! The centre knows nothing of what waits for a batch here: that counts besides. Only the judgement goes into the journal: what a person
+//! earns and contributes is nobody's here.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use minicbor::{Decode, Encode};
 
+use super::month_of;
+use crate::attempt::{Attempt, Operation};
 use crate::calendar::Date;
+use crate::ids::AttemptId;
+use crate::leg::Instrument;
 use crate::money::Minor;
 use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
 
 /// What the centre says of a lease that is filed with it. Its figures are personal: no text form shows them.
 #[derive(Clone, PartialEq, Eq)]
@@ -80,11 +87,13 @@ impl Every {
 }
 
 /// How often a lease may draw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Frequency {
     /// The most payments.
+    #[n(0)]
     pub draws: u32,
     /// In each of these.
+    #[n(1)]
     pub every: Every,
 }
 
@@ -142,6 +151,9 @@ pub enum FundQuota {
         /// What bounds it.
         #[n(1)]
         bound: QuotaBound,
+        /// How many payments are left in the time of that month; none if the city does not say.
+        #[n(2)]
+        left: Option<Frequency>,
     },
     /// The centre has no such lease.
     #[n(1)]
@@ -179,12 +191,14 @@ impl QuotaRules {
         if lease.months < self.months_min {
             return FundQuota::MonthsTooFew { months: lease.months, least: self.months_min };
         }
+        let mut left = None;
         if let Some(Frequency { draws: most, every }) = self.frequency {
             let draws = lease.draws.iter().filter(|draw| every.has_both(**draw, month)).count();
             let draws = u32::try_from(draws).unwrap_or(u32::MAX);
             if draws >= most {
                 return FundQuota::DrawsUsedUp { draws, most, every };
             }
+            left = Some(Frequency { draws: most.saturating_sub(draws), every });
         }
         let bounds = [
             Some((lease.rent, QuotaBound::Rent)),
@@ -194,8 +208,51 @@ impl QuotaRules {
         ];
         let least = bounds.into_iter().flatten().min_by_key(|(amount, _)| *amount);
         let (amount, bound) = least.unwrap_or((lease.rent, QuotaBound::Rent));
-        FundQuota::AtMost { amount: amount.max(0), bound }
+        FundQuota::AtMost { amount: amount.max(0), bound, left }
     }
+}
+
+/// Where an attempt that a monthly batch carries stands among those of its lease.
+pub(crate) fn lease_key(attempt: &Attempt) -> Option<(String, AttemptId)> {
+    let Operation::FundBatch { contract, .. } = &attempt.operation else { return None };
+    Some((contract.clone(), attempt.id))
+}
+
+/// Whether what waits for a batch already, of the same lease, leaves so much of the quota.
+///
+/// # Errors
+/// `fund_over_quota`, `fund_draws_used_up`.
+pub(crate) fn check_waiting(state: &State, instruments: &[Instrument]) -> Result<(), Refusal> {
+    for instrument in instruments {
+        let Instrument::Fund { contract, amount, monthly: Some(monthly), .. } = instrument else { continue };
+        let Some(FundQuota::AtMost { amount: most, left, .. }) = monthly.quota else { continue };
+        let (period, month) = (&monthly.period, month_of(&monthly.period)?);
+        let of_lease = (contract.clone(), AttemptId(0))..=(contract.clone(), AttemptId(u64::MAX));
+        let tries = state.lease_tries.range(of_lease).filter_map(|((_, id), ())| state.attempts.get(id.0));
+        let (mut waits, mut draws): (Minor, u32) = (0, 0);
+        for attempt in tries {
+            let Operation::FundBatch { period: other, amount, .. } = &attempt.operation else { continue };
+            if other == period {
+                waits = waits.saturating_add(*amount);
+            }
+            let counts = |left: Frequency| month_of(other).is_ok_and(|other| left.every.has_both(other, month));
+            draws = draws.saturating_add(u32::from(left.is_some_and(counts)));
+        }
+        if waits > 0 && amount.saturating_add(waits) > most {
+            let message = format!(
+                "the fund pays {most} at most of {period}, and {waits} waits for its batch already; ask it for the rest at most, or pay by card"
+            );
+            return Err(Refusal::new(RefusalCode::FundOverQuota, "amount", message));
+        }
+        if let Some(Frequency { draws: most, every }) = left.filter(|left| draws >= left.draws) {
+            let every = every.name();
+            let message = format!(
+                "{draws} payments of this lease wait for a batch already, and {most} are left in that {every}; wait for them, or pay by card"
+            );
+            return Err(Refusal::new(RefusalCode::FundDrawsUsedUp, "period", message));
+        }
+    }
+    Ok(())
 }
 
 impl FundQuota {
@@ -206,7 +263,7 @@ impl FundQuota {
     pub fn check(self, amount: Minor) -> Result<(), Refusal> {
         match self {
             Self::AtMost { amount: most, .. } if amount <= most => Ok(()),
-            Self::AtMost { amount: most, bound } => {
+            Self::AtMost { amount: most, bound, .. } => {
                 let name = bound.name();
                 let message = if most == 0 {
                     format!("the fund pays nothing more of this month, bounded by {name}; pay by card")
@@ -258,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_least_of_rent_contribution_cap_and_remaining_bounds_it() {
-        let at_most = |amount, bound| FundQuota::AtMost { amount, bound };
+        let at_most = |amount, bound| FundQuota::AtMost { amount, bound, left: None };
         assert_eq!(judged(rules(), &lease()), at_most(250_000, QuotaBound::Cap));
         let uncapped = QuotaRules { cap: None, ..rules() };
         assert_eq!(judged(uncapped, &lease()), at_most(300_000, QuotaBound::Contribution));
@@ -285,14 +342,17 @@ mod tests {
             rules.judge(Some(&drawn), day(month))
         };
         let used = |draws, most, every| FundQuota::DrawsUsedUp { draws, most, every };
-        let free = FundQuota::AtMost { amount: 250_000, bound: QuotaBound::Cap };
+        let free = |draws, every| {
+            let left = Some(Frequency { draws, every });
+            FundQuota::AtMost { amount: 250_000, bound: QuotaBound::Cap, left }
+        };
         assert_eq!(of(2, Every::Month, "2026-02-28"), used(2, 2, Every::Month));
-        assert_eq!(of(3, Every::Month, "2026-02-28"), free);
-        assert_eq!(of(1, Every::Month, "2026-03-01"), free);
+        assert_eq!(of(3, Every::Month, "2026-02-28"), free(1, Every::Month));
+        assert_eq!(of(1, Every::Month, "2026-03-01"), free(1, Every::Month));
         assert_eq!(of(3, Every::Quarter, "2026-03-31"), used(3, 3, Every::Quarter));
-        assert_eq!(of(2, Every::Quarter, "2026-06-01"), free);
+        assert_eq!(of(2, Every::Quarter, "2026-06-01"), free(1, Every::Quarter));
         assert_eq!(of(4, Every::Year, "2026-12-31"), used(4, 4, Every::Year));
-        assert_eq!(of(3, Every::Year, "2025-01-01"), free);
+        assert_eq!(of(3, Every::Year, "2025-01-01"), free(1, Every::Year));
     }
 
     #[test]
@@ -301,12 +361,12 @@ mod tests {
             let refusal = quota.check(amount).unwrap_err();
             (refusal.code, refusal.message)
         };
-        let most = FundQuota::AtMost { amount: 300, bound: QuotaBound::Cap };
+        let most = FundQuota::AtMost { amount: 300, bound: QuotaBound::Cap, left: None };
         most.check(300).unwrap();
         let (code, message) = told(most, 301);
         assert_eq!(code, RefusalCode::FundOverQuota);
         assert!(message.contains("300 at most") && message.contains("not 301") && message.contains("cap"), "{message}");
-        let (_, message) = told(FundQuota::AtMost { amount: 0, bound: QuotaBound::Remaining }, 1);
+        let (_, message) = told(FundQuota::AtMost { amount: 0, bound: QuotaBound::Remaining, left: None }, 1);
         assert!(message.contains("nothing more") && message.contains("remaining"), "{message}");
         assert_eq!(told(FundQuota::Unfiled, 1).0, RefusalCode::FundLeaseUnknown);
         let (code, message) = told(FundQuota::MonthsTooFew { months: 2, least: 3 }, 1);

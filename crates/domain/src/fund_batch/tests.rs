@@ -501,14 +501,52 @@ fn a_fund_pays_no_more_than_its_quota() {
         kit.refused(Command::PayOrder { order, instruments: vec![bounded(5_000, None, Some(quota))] }, code);
     };
     let (bound, every) = (quota::QuotaBound::Contribution, quota::Every::Month);
-    refused(FundQuota::AtMost { amount: 4_999, bound }, RefusalCode::FundOverQuota);
+    let at_most = |amount, left| FundQuota::AtMost { amount, bound, left };
+    refused(at_most(4_999, None), RefusalCode::FundOverQuota);
     refused(FundQuota::Unfiled, RefusalCode::FundLeaseUnknown);
     refused(FundQuota::MonthsTooFew { months: 1, least: 3 }, RefusalCode::FundMonthsTooFew);
     refused(FundQuota::DrawsUsedUp { draws: 1, most: 1, every }, RefusalCode::FundDrawsUsedUp);
-    kit.pay(order, vec![bounded(3_000, None, Some(FundQuota::AtMost { amount: 3_000, bound })), card(2_000)]);
+    kit.pay(order, vec![bounded(3_000, None, Some(at_most(3_000, None))), card(2_000)]);
     let batch = close(&mut kit);
     assert_eq!(batch.applied(), 3_000);
     paid(&mut kit, &batch, &[3_000]);
     kit.restore();
     assert_eq!(kit.waiting().rail, Rail::Epcc);
+}
+
+#[test]
+fn what_waits_for_a_batch_counts_against_the_quota_of_its_lease() {
+    let mut kit = Kit::new();
+    let (bound, every) = (quota::QuotaBound::Cap, quota::Every::Quarter);
+    let at_most = |amount, draws| {
+        let left = Some(quota::Frequency { draws, every });
+        Some(FundQuota::AtMost { amount, bound, left })
+    };
+    let merchant = kit.landlord();
+    let order = |kit: &mut Kit| kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    let first = order(&mut kit);
+    kit.pay(first, vec![bounded(3_000, None, at_most(4_000, 2)), card(2_000)]);
+    let second = order(&mut kit);
+    let pays = |amount, draws| Command::PayOrder {
+        order: second,
+        instruments: vec![bounded(amount, None, at_most(4_000, draws)), card(5_000 - amount)],
+    };
+    kit.refused(pays(1_001, 2), RefusalCode::FundOverQuota);
+    kit.refused(pays(1_000, 1), RefusalCode::FundDrawsUsedUp);
+    kit.restore();
+    kit.refused(pays(1_001, 2), RefusalCode::FundOverQuota);
+    // What is paid no longer waits: the centre's word has it.
+    let batch = close(&mut kit);
+    kit.refused(pays(1_001, 2), RefusalCode::FundOverQuota);
+    paid(&mut kit, &batch, &[3_000]);
+    kit.given(pays(1_001, 1));
+    // Another lease, and a city that is not asked, are none of its business.
+    let third = order(&mut kit);
+    let mut other = bounded(4_000, None, at_most(4_000, 1));
+    if let Instrument::Fund { contract, .. } = &mut other {
+        contract.push('X');
+    }
+    kit.pay(third, vec![other, card(1_000)]);
+    let fourth = order(&mut kit);
+    kit.pay(fourth, vec![fund(5_000)]);
 }

@@ -202,7 +202,7 @@ impl FundQuotaView {
     fn of(query: FundQuotaQuery, quota: FundQuota, cap: Option<i64>, lease: Option<&FundLease>) -> Self {
         let FundQuotaQuery { contract, period } = query;
         let (at_most, bound) = match quota {
-            FundQuota::AtMost { amount, bound } => (amount, Some(bound.name())),
+            FundQuota::AtMost { amount, bound, .. } => (amount, Some(bound.name())),
             FundQuota::Unfiled | FundQuota::MonthsTooFew { .. } | FundQuota::DrawsUsedUp { .. } => (0, None),
         };
         let month = |date: &Date| -> String { date.to_string().chars().take(7).collect() };
@@ -225,7 +225,7 @@ impl FundQuotaView {
 /// Ask the centre what a lease may draw
 ///
 /// By its word of now and the city's settings; a payment by batch is bounded by the same. `channel_unknown` where these leave it to the
-/// centre. What a payment waits for already is not in it before the centre has paid it.
+/// centre. What waits for a batch already is not in it; a payment is refused by that too.
 #[utoipa::path(
     get, path = "/v1/fund-quota", tag = "fund_batch", params(FundQuotaQuery),
     responses((status = OK, body = FundQuotaView))

@@ -151,6 +151,9 @@ fn a_payment_is_bounded_by_what_the_centre_says_and_the_citys_rules() {
     let order = text(&market.order("T3", 5_000).ok(), "/id");
     let path = format!("/v1/orders/{order}/pay");
     market.operator.post_keyed(&path, "first", &split).ok();
+    let twice = pay(&market, "T3b", &split["instruments"]);
+    assert_eq!(twice.error().1, "fund_over_quota");
+    assert!(twice.text().contains("4000 waits for its batch"), "{}", twice.text());
     market.operator.post("/v1/fund-batches", &json!({"period": "2026-03"})).ok();
     until(&market, &order, is_paid);
     let again = text(&market.order("T4", 5_000).ok(), "/id");
