@@ -87,7 +87,8 @@ fn quota(settings: &Settings<'_>) -> Result<Option<QuotaRules>, ChannelError> {
         }
         other => return Err(settings.refused(&QUOTA, &format!("'{other:.32}' is neither `ask` nor `leave`"))),
     }
-    let not = |setting: &Setting, text: &str, right: &str| settings.refused(setting, &format!("'{text:.32}' is not {right}"));
+    let not =
+        |setting: &Setting, text: &str, right: &str| settings.refused(setting, &format!("'{text:.32}' is not {right}"));
     let cap = settings.maybe(&CAP_MINOR)?.map(|text| {
         let cap = message::number(text).filter(|cap: &Minor| *cap > 0);
         cap.ok_or_else(|| not(&CAP_MINOR, text, "an amount in fen above 0, as `250000`"))

@@ -280,7 +280,12 @@ impl Wire {
         ChannelError::Signature { channel: self.channel, what }
     }
 
-    pub(crate) fn malformed(&self, what: &'static str, place: impl Into<String>, reason: impl Into<String>) -> ChannelError {
+    pub(crate) fn malformed(
+        &self,
+        what: &'static str,
+        place: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> ChannelError {
         ChannelError::Format { channel: self.channel, what, place: place.into(), reason: reason.into() }
     }
 

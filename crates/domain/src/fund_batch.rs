@@ -411,9 +411,8 @@ pub fn check_contract(contract: &str) -> Result<(), Refusal> {
 fn may_pay(monthly: &Monthly, instruments: &[Instrument], now: Time) -> Result<(), Refusal> {
     if let Some(at) = monthly.cut_off.filter(|at| now >= *at) {
         let (period, at) = (&monthly.period, cut_off::told(at));
-        let message = format!(
-            "the batch of {period} was closed at {at}; name a month whose cut-off is to come, or pay by card"
-        );
+        let message =
+            format!("the batch of {period} was closed at {at}; name a month whose cut-off is to come, or pay by card");
         return Err(Refusal::new(RefusalCode::FundCutOffPassed, "period", message));
     }
     let funds = instruments.iter().filter(|instrument| instrument.is_fund());

@@ -255,8 +255,7 @@ impl State {
         self.clearing_files = Index::restored(all(&self.clearings).map(|it| ((it.rail, it.date, it.part), it.id)));
         let uncertain = || all(&self.attempts).filter(|it| is_uncertain(it));
         let leases = uncertain().filter_map(fund_batch::quota::lease_key).map(|key| (key, ()));
-        (self.outbox, self.lease_tries) =
-            (Index::restored(uncertain().map(|it| (it.id, ()))), Index::restored(leases));
+        (self.outbox, self.lease_tries) = (Index::restored(uncertain().map(|it| (it.id, ()))), Index::restored(leases));
         self.batches_by_day =
             Index::restored(all(&self.withdrawal_batches).map(|batch| ((batch.date, batch.number), batch.id)));
         self.open_withdrawals = Index::restored(all(&self.withdrawals).filter_map(withdrawal::open_key));

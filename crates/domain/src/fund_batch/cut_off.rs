@@ -187,7 +187,9 @@ mod tests {
         for text in ["25 17:00", "1 00:00", "31 23:59"] {
             assert_eq!(text.parse::<CutOff>().unwrap().to_string(), text);
         }
-        for text in ["", "25", "0 17:00", "32 17:00", "25 24:00", "25 17:60", "25 7:00", "25  17:00", "+5 17:00", "-1 17:00"] {
+        for text in
+            ["", "25", "0 17:00", "32 17:00", "25 24:00", "25 17:60", "25 7:00", "25  17:00", "+5 17:00", "-1 17:00"]
+        {
             let told = text.parse::<CutOff>().unwrap_err().to_string();
             assert!(told.contains(text) && told.contains("25 17:00"), "{told}");
         }

@@ -268,7 +268,9 @@ impl FundQuota {
                 let message = if most == 0 {
                     format!("the fund pays nothing more of this month, bounded by {name}; pay by card")
                 } else {
-                    format!("the fund pays {most} at most, bounded by {name}, not {amount}; ask it for {most} and a card for the rest")
+                    format!(
+                        "the fund pays {most} at most, bounded by {name}, not {amount}; ask it for {most} and a card for the rest"
+                    )
                 };
                 Err(Refusal::new(RefusalCode::FundOverQuota, "amount", message))
             }
@@ -277,8 +279,9 @@ impl FundQuota {
                 Err(Refusal::new(RefusalCode::FundLeaseUnknown, "contract", message))
             }
             Self::MonthsTooFew { months, least } => {
-                let message =
-                    format!("contributions were paid for {months} months and the city asks for {least}; pay by card until then");
+                let message = format!(
+                    "contributions were paid for {months} months and the city asks for {least}; pay by card until then"
+                );
                 Err(Refusal::new(RefusalCode::FundMonthsTooFew, "contract", message))
             }
             Self::DrawsUsedUp { draws, most, every } => {

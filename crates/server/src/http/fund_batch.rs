@@ -4,9 +4,9 @@
 use axum::extract::State;
 use domain::attempt::FailureClass;
 use domain::calendar::Date;
+use domain::fund_batch::quota::{FundLease, FundQuota};
 use domain::fund_batch::{FundBatch, FundBatchCommand, FundRow, check_contract, month_of};
 use domain::ids::FundBatchId;
-use domain::fund_batch::quota::{FundLease, FundQuota};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -122,7 +122,8 @@ fn a_cut_off_that_was_missed_is_made_up_at_the_start_and_the_command_remains() {
 
 /// A centre with figures of a lease, and a city with all rules.
 fn bounded() -> Option<(Sandbox, Server)> {
-    let figures = "result_after = 1\n[quota]\nrent = 500000\ncontribution = 4000\nyear = 9000\nmonths = 3\nunfiled = [\"L9\"]";
+    let figures =
+        "result_after = 1\n[quota]\nrent = 500000\ncontribution = 4000\nyear = 9000\nmonths = 3\nunfiled = [\"L9\"]";
     let centre = centre(figures)?;
     let rules = "quota = \"ask\"\ncap_minor = \"4500\"\nmonths_min = \"3\"\nfrequency = \"2/month\"";
     let own = ["executor.query_first_ms=20", "executor.query_max_ms=100"];
