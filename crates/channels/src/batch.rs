@@ -1,6 +1,8 @@
 //! Monthly batches of a provident-fund centre (公积金中心批次): what is instructed in one file, and what its result file says.
 
 use domain::calendar::Date;
+use domain::fund_batch::cut_off::CutOff;
+use domain::fund_batch::quota::QuotaRules;
 use domain::fund_batch::{FundResultRow, FundRoute};
 use domain::money::Minor;
 
@@ -11,6 +13,10 @@ pub struct FundCentre {
     pub city: String,
     /// To whom it pays.
     pub route: FundRoute,
+    /// When the platform closes a month's batch by itself; none if it does not.
+    pub cut_off: Option<CutOff>,
+    /// The city's rules of how much a lease draws; none if the centre is not asked before a payment.
+    pub quota: Option<QuotaRules>,
 }
 
 /// A batch to be instructed.

@@ -5,6 +5,7 @@ use std::fmt;
 use domain::attempt::Operation;
 use domain::calendar::Date;
 use domain::envelope::Time;
+use domain::fund_batch::quota::FundLease;
 use domain::money::{Currency, Minor};
 use domain::sealed::Sealed;
 
@@ -161,6 +162,22 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`ChannelError::NoBatch`], as here; [`ChannelError::Signature`], or [`ChannelError::Format`] naming the line.
     fn batch_result(&self, _file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
+        Err(ChannelError::NoBatch { channel: self.manifest().name })
+    }
+
+    /// The request that asks what the fund pays of a month's rent for a lease (额度查询).
+    ///
+    /// # Errors
+    /// [`ChannelError::NoBatch`], as here; [`ChannelError::Nonce`], [`ChannelError::Subject`], [`ChannelError::Key`].
+    fn build_quota(&self, _contract: &str, _period: &str, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoBatch { channel: self.manifest().name })
+    }
+
+    /// What the answer says; none if the centre has no such lease.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoBatch`], as here; [`ChannelError::Signature`], [`ChannelError::Format`], [`ChannelError::Key`].
+    fn quota(&self, _request: &Request, _response: &Response) -> Result<Verified<Option<FundLease>>, ChannelError> {
         Err(ChannelError::NoBatch { channel: self.manifest().name })
     }
 

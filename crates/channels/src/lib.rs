@@ -10,6 +10,7 @@
 //!  unknown   ─ build_query, build_close ─► …                                    Success │ Declined │ NotFound │ Closed  prove something
 //!  day       ─ build_statement ─► … ─► file ─ statement ─► Verified lines       Pending │ Unknown              ask again
 //!  callback  ─ notify ─► Verified notification
+//!  lease     ─ build_quota ─► … ─► answer ─ quota ─► Verified figures
 //!  month     ─ build_batch ─► …; build_batch_result ─► … ─► file ─ batch_result ─► Verified rows
 //! ```
 //!
@@ -45,7 +46,8 @@
 //! | `pingan_wire` | messages with a header of fixed length |
 //! | `settings` | settings, read strictly |
 //! | `sandbox_wire`, `sandbox_file`, `sandbox_seal` | what those two have in common: signed JSON, the clearing file, and what closes a file |
-//! | `sandbox_batch` | the files of the sandbox fund's monthly batch |
+//! | `sandbox_batch`, `sandbox_quota` | the files of the sandbox fund's monthly batch, and what it says of a lease |
+//! | `fund_city` | what a fund's city differs in, as settings |
 
 mod amount;
 pub mod answer;
@@ -56,6 +58,7 @@ mod codes;
 pub mod epcc;
 pub mod error;
 mod form;
+mod fund_city;
 pub mod host_link;
 mod key;
 pub mod manifest;
@@ -68,6 +71,7 @@ pub mod sandbox_bank;
 mod sandbox_batch;
 mod sandbox_file;
 pub mod sandbox_fund;
+mod sandbox_quota;
 mod sandbox_seal;
 mod sandbox_wire;
 mod settings;

@@ -70,6 +70,8 @@ pub(crate) enum What {
     Statement,
     /// A month's batch handed in, or its result file, which carries its own signature.
     Batch,
+    /// What a fund pays of a month's rent for a lease.
+    Quota { contract: String, period: String },
     /// An agreement to be signed: its serial number, and whether this brings the code.
     SignUp { serial: String, confirms: bool },
     /// The payments that came back on a date.

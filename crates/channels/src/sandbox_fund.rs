@@ -13,15 +13,16 @@
 //! | capture, release | `/fund/v1/capture`, `/fund/v1/release` | `original`: the hold's serial number |
 //! | refund | `/fund/v1/refund` | `original`: the capture's serial number, or that of a row of a batch |
 //!
-//! A month's batch is a file to `/fund/v1/batch`; its result is fetched from `/fund/v1/batch-result`. Which city the centre is of and to
-//! whom it pays are settings: real centres differ in both, and in the layout of the files.
+//! A month's batch is a file to `/fund/v1/batch`; its result is fetched from `/fund/v1/batch-result`. What a lease may draw is asked at
+//! `/fund/v1/quota`. Which city the centre is of, to whom it pays and by which rules are settings: real centres differ in them, and in the
+//! layout of the files.
 
 use std::sync::Arc;
 
 use ark::keys::KeyUse;
 use domain::attempt::{FailureClass, Operation, Rail};
 use domain::calendar::Date;
-use domain::fund_batch::FundRoute;
+use domain::fund_batch::quota::FundLease;
 use domain::money::Currency;
 use serde_json::Value;
 
@@ -30,30 +31,28 @@ use crate::batch::{Batch, BatchResult, FundCentre};
 use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
-use crate::message::{self, Headers, Request, Response};
+use crate::message::{Headers, Request, Response};
 use crate::sandbox_wire::{self, Declines, Order, Subject, Wire};
 use crate::settings::Settings;
 use crate::statement::StatementPart;
 use crate::verified::Verified;
-use crate::{sandbox_batch, sandbox_file};
+use crate::{fund_city, sandbox_batch, sandbox_file, sandbox_quota};
 
 /// The name in the registry.
 pub const NAME: &str = "sandbox_fund";
 
 /// The settings.
-pub const SETTINGS: &[Setting] = &[sandbox_wire::INSTITUTION, sandbox_wire::KEY, CITY, FUND_ROUTE];
-
-const CITY: Setting = Setting {
-    name: "city",
-    secret: false,
-    doc: "the city of the centre, as its files name it: 1 to 32 letters, digits, `_` or `-`; 310000 (Shanghai) unless set",
-};
-const FUND_ROUTE: Setting = Setting {
-    name: "fund_route",
-    secret: false,
-    doc: "to whom the centre pays a month's batch: `reserve` (to us, the usual) or `direct` (to the landlord: a memo here)",
-};
-const CITY_LENGTH_MAX: usize = 32;
+pub const SETTINGS: &[Setting] = &[
+    sandbox_wire::INSTITUTION,
+    sandbox_wire::KEY,
+    fund_city::CITY,
+    fund_city::FUND_ROUTE,
+    fund_city::CUT_OFF,
+    fund_city::QUOTA,
+    fund_city::CAP_MINOR,
+    fund_city::MONTHS_MIN,
+    fund_city::FREQUENCY,
+];
 
 const OPERATIONS: &[Supported] = &[
     Supported { kind: OperationKind::FundHold, idempotent: true, amount_max: 10_000_000 },
@@ -103,19 +102,8 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         sign_ups: false,
         settings: SETTINGS,
     };
-    let city = settings.fitting_or(&CITY, "310000", |text| text.len() <= CITY_LENGTH_MAX && message::is_word(text))?;
-    let centre = FundCentre { city, route: route(&settings)? };
+    let centre = fund_city::read(&settings)?;
     Ok(Arc::new(SandboxFund { manifest, wire, centre }))
-}
-
-fn route(settings: &Settings<'_>) -> Result<FundRoute, ChannelError> {
-    let name = settings.text_or(&FUND_ROUTE, FundRoute::Reserve.name())?;
-    if name == "custody" {
-        let reason = "'custody' needs a bank's register of virtual accounts behind 9101 and 9201, and no channel keeps one yet; use \
-                      'reserve', or 'direct' where the centre pays the landlord itself";
-        return Err(settings.refused(&FUND_ROUTE, reason));
-    }
-    FundRoute::ALL.into_iter().find(|route| route.name() == name).ok_or_else(|| settings.wrong(&FUND_ROUTE))
 }
 
 impl Channel for SandboxFund {
@@ -172,6 +160,14 @@ impl Channel for SandboxFund {
 
     fn batch_result(&self, file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
         sandbox_batch::read(&self.wire, file)
+    }
+
+    fn build_quota(&self, contract: &str, period: &str, nonce: &str) -> Result<Request, ChannelError> {
+        sandbox_quota::ask(&self.wire, contract, period, nonce)
+    }
+
+    fn quota(&self, request: &Request, response: &Response) -> Result<Verified<Option<FundLease>>, ChannelError> {
+        sandbox_quota::read(&self.wire, request, response)
     }
 
     fn notify(&self, headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

@@ -193,7 +193,7 @@ impl Wire {
         self.signed("GET", path, Zeroizing::new(Vec::new()), asked)
     }
 
-    fn post(&self, path: String, body: &impl Serialize, asked: Asked) -> Result<Request, ChannelError> {
+    pub(crate) fn post(&self, path: String, body: &impl Serialize, asked: Asked) -> Result<Request, ChannelError> {
         // Room for every body, so that growing leaves no copy of a personal field behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
         serde_json::to_writer(&mut *bytes, body).expect("texts and whole numbers always have a JSON form");
@@ -258,7 +258,7 @@ impl Wire {
     }
 
     /// The body of an answer of status 200 that is signed for the nonce.
-    fn answered<'r>(&self, nonce: &str, response: &'r Response) -> Result<Verified<&'r [u8]>, ChannelError> {
+    pub(crate) fn answered<'r>(&self, nonce: &str, response: &'r Response) -> Result<Verified<&'r [u8]>, ChannelError> {
         let told = response.headers.get("x-nonce");
         if response.status != 200 || told != Some(nonce) {
             return Err(self.unsigned("answer"));
@@ -282,7 +282,12 @@ impl Wire {
         ChannelError::Signature { channel: self.channel, what }
     }
 
-    fn malformed(&self, what: &'static str, place: impl Into<String>, reason: impl Into<String>) -> ChannelError {
+    pub(crate) fn malformed(
+        &self,
+        what: &'static str,
+        place: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> ChannelError {
         ChannelError::Format { channel: self.channel, what, place: place.into(), reason: reason.into() }
     }
 
@@ -347,7 +352,7 @@ impl Wire {
         })
     }
 
-    fn json<'r, T: Deserialize<'r>>(&self, what: &'static str, bytes: &'r [u8]) -> Result<T, ChannelError> {
+    pub(crate) fn json<'r, T: Deserialize<'r>>(&self, what: &'static str, bytes: &'r [u8]) -> Result<T, ChannelError> {
         serde_json::from_slice(bytes).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
             self.malformed(what, place, "it is not the JSON that the format describes")

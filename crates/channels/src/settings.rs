@@ -43,6 +43,11 @@ impl<'a> Settings<'a> {
         if self.values.contains_key(setting.name) { self.text(setting) } else { Ok(default) }
     }
 
+    /// A setting that has no default.
+    pub(crate) fn maybe(&self, setting: &Setting) -> Result<Option<&'a str>, ChannelError> {
+        if self.values.contains_key(setting.name) { self.text(setting).map(Some) } else { Ok(None) }
+    }
+
     /// A text that `fits`.
     pub(crate) fn fitting(&self, setting: &Setting, fits: impl Fn(&str) -> bool) -> Result<String, ChannelError> {
         let text = self.text(setting)?;

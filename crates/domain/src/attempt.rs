@@ -29,7 +29,7 @@ use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
-use crate::{advance, clearing, front_page, outflow, payment, payout, rates, refund, top_up};
+use crate::{advance, clearing, front_page, fund_batch, outflow, payment, payout, rates, refund, top_up};
 
 /// How long a request may wait before it is written to the channel.
 pub const SEND_WITHIN_MS: i64 = 30_000;
@@ -522,6 +522,9 @@ impl State {
 
 pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
     state.outbox.insert(attempt.id, ());
+    if let Some(key) = fund_batch::quota::lease_key(attempt) {
+        state.lease_tries.insert(key, ());
+    }
     if let Some((key, ())) = front_page::timer(attempt) {
         state.timers.insert(key, ());
     }
@@ -555,8 +558,11 @@ pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome
         Outcome::Unknown => attempt.status = AttemptStatus::Unknown,
         Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => {
             attempt.status = AttemptStatus::Settled(outcome.clone());
-            let uncleared = clearing::uncleared_key(attempt);
+            let (uncleared, lease) = (clearing::uncleared_key(attempt), fund_batch::quota::lease_key(attempt));
             state.outbox.remove(&id);
+            if let Some(key) = lease {
+                state.lease_tries.remove(&key);
+            }
             if let Some(key) = uncleared {
                 state.uncleared.insert(key, ());
             }

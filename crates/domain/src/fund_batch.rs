@@ -13,7 +13,8 @@
 //!  a row of another batch, of another amount, twice with other words, or against an earlier file ─► the whole file is refused
 //! ```
 //! The file may be handed to the centre again: it is the same bytes under the same number. What becomes of the legs is in
-//! [`payment`](crate::payment), with the city's route (`fund_route`) and the shortfall.
+//! [`payment`](crate::payment), with the city's route (`fund_route`) and the shortfall; when the platform closes a month by itself in
+//! [`cut_off`], and how much a fund may pay in [`quota`].
 //!
 //! Invariants:
 //! - A try is in one batch at most, and once it is in one, only the centre's word ends it.
@@ -39,8 +40,12 @@ use crate::order::{self, Order, name_fits};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 
+pub mod cut_off;
+pub mod quota;
 #[cfg(test)]
 mod tests;
+
+use quota::FundQuota;
 
 /// The most tries of one batch; the next batch takes the rest.
 pub const MAX_ROWS: usize = 1_000;
@@ -85,6 +90,12 @@ pub struct Monthly {
     /// Whether the order's card pays what the centre does not (CONVERT).
     #[n(2)]
     pub converts: bool,
+    /// When the month's batch is closed, by the city's settings: the payment must be asked for before. None if they do not say.
+    #[n(3)]
+    pub cut_off: Option<Time>,
+    /// What the fund may pay by the centre's word and the city's rules. None if the centre is not asked.
+    #[n(4)]
+    pub quota: Option<FundQuota>,
 }
 
 /// What the centre says of one row.
@@ -296,7 +307,7 @@ pub fn decide(draft: &mut Draft<'_>, command: FundBatchCommand) -> Result<Reply,
 }
 
 fn close(draft: &mut Draft<'_>, city: String, period: String) -> Result<Reply, Refusal> {
-    check_period(&period)?;
+    month_of(&period)?;
     name_fits(&city, "city")?;
     let waits = |attempt: &&Attempt| waits_for(attempt) == Some(period.as_str());
     let row = |attempt: &Attempt| {
@@ -352,22 +363,20 @@ pub(crate) fn withdraw(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal
 /// Whether an order may be paid so by a fund.
 ///
 /// # Errors
-/// `value_invalid`, `instrument_not_allowed`, `currency_mismatch`.
+/// `value_invalid`, `instrument_not_allowed`, `currency_mismatch`, `fund_cut_off_passed`; as [`FundQuota::check`].
 pub(crate) fn check_instrument(
     order: &Order,
     fund: (&str, bool, &Monthly),
     instruments: &[Instrument],
+    now: Time,
 ) -> Result<(), Refusal> {
     let (contract, holds, monthly) = fund;
-    check_period(&monthly.period)?;
+    month_of(&monthly.period)?;
     let refuse = |param, message: &str| Err(Refusal::new(RefusalCode::InstrumentNotAllowed, param, message));
     if holds {
         return refuse("holds", "a batch holds nothing first; leave out holds, or the period");
     }
-    if !contract.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'|') {
-        let message = "a lease in a batch is named by visible ASCII characters without '|'";
-        return Err(Refusal::new(RefusalCode::ValueInvalid, "contract", message));
-    }
+    check_contract(contract)?;
     if order.currency != Currency::Cny {
         let message = format!("the centre pays in CNY, the order is in {}", order.currency.code());
         return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
@@ -382,17 +391,45 @@ pub(crate) fn check_instrument(
             "this city's centre pays the landlord itself and takes nothing back: name a card for the shortfall",
         );
     }
-    Ok(())
+    may_pay(monthly, instruments, now)
 }
 
-/// A month as `2026-03`.
-fn check_period(period: &str) -> Result<(), Refusal> {
-    let first: Option<Date> = (period.len() == 7).then(|| format!("{period}-01").parse().ok()).flatten();
-    if first.is_some() {
+/// Whether a centre's files can name a lease so.
+///
+/// # Errors
+/// `value_invalid`.
+pub fn check_contract(contract: &str) -> Result<(), Refusal> {
+    name_fits(contract, "contract")?;
+    if contract.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'|') {
         return Ok(());
     }
-    let message = format!("'{period:.16}' is not a month; months look like 2026-03");
-    Err(Refusal::new(RefusalCode::ValueInvalid, "period", message))
+    let message = "a lease in a batch is named by visible ASCII characters without '|'";
+    Err(Refusal::new(RefusalCode::ValueInvalid, "contract", message))
+}
+
+/// Whether the month's batch is open still, and the fund pays as much.
+fn may_pay(monthly: &Monthly, instruments: &[Instrument], now: Time) -> Result<(), Refusal> {
+    if let Some(at) = monthly.cut_off.filter(|at| now >= *at) {
+        let (period, at) = (&monthly.period, cut_off::told(at));
+        let message =
+            format!("the batch of {period} was closed at {at}; name a month whose cut-off is to come, or pay by card");
+        return Err(Refusal::new(RefusalCode::FundCutOffPassed, "period", message));
+    }
+    let funds = instruments.iter().filter(|instrument| instrument.is_fund());
+    let amount = funds.fold(0, |sum: Minor, fund| sum.saturating_add(fund.amount()));
+    monthly.quota.map_or(Ok(()), |quota| quota.check(amount))
+}
+
+/// The first day of a month as `2026-03`.
+///
+/// # Errors
+/// `value_invalid`.
+pub fn month_of(period: &str) -> Result<Date, Refusal> {
+    let first: Option<Date> = (period.len() == 7).then(|| format!("{period}-01").parse().ok()).flatten();
+    first.ok_or_else(|| {
+        let message = format!("'{period:.16}' is not a month; months look like 2026-03");
+        Refusal::new(RefusalCode::ValueInvalid, "period", message)
+    })
 }
 
 fn rejected(message: String) -> Refusal {

@@ -28,7 +28,7 @@ use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::fund_batch::FundBatchEvent;
+use crate::fund_batch::{self, FundBatchEvent};
 use crate::ids::{AttemptId, LegId, OrderId};
 use crate::leg::{Instrument, Leg, LegStatus};
 use crate::order::{Order, OrderStatus, can_pay, refuse_blocked};
@@ -119,11 +119,12 @@ const fn next(card: Stand, fund: Stand) -> Next {
 ///
 /// # Errors
 /// `order_unknown`, `order_state`, `order_amount` unless Σ instruments = amount, `instrument_not_allowed`,
-/// `amount_not_positive`, `value_invalid`, `blocked`; `agreement_not_own`, `sign_up_state` for an agreement that was signed here.
+/// `amount_not_positive`, `value_invalid`, `blocked`; those of a fund's month; `agreement_not_own`, `sign_up_state` for an agreement that was signed here.
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
     can_pay(draft.state, order)?;
-    instruments::check(order, &instruments)?;
+    instruments::check(order, &instruments, draft.context.now)?;
+    fund_batch::quota::check_waiting(draft.state, &instruments)?;
     refuse_blocked(draft, order.merchant, order.payer, &instruments)?;
     sign_up::check_instruments(draft.state, order.payer, &instruments)?;
     let legs = legs_of(draft.state, order, instruments);

@@ -224,6 +224,11 @@ codes! {
     305 FundBatchUnknown "fund_batch_unknown" "No monthly batch of a provident fund has this id.";
     306 FundBatchEmpty "fund_batch_empty" "No payment by a provident fund waits for the batch of this month.";
     307 FundResultRejected "fund_result_rejected" "The centre's result file contradicts itself, its batch or an earlier file; nothing of it is booked.";
+    274 FundCutOffPassed "fund_cut_off_passed" "The fund's batch of this month is closed; what comes later waits for another month's.";
+    275 FundLeaseUnknown "fund_lease_unknown" "The fund's centre has no lease filed under this number.";
+    276 FundMonthsTooFew "fund_months_too_few" "Contributions to the fund were paid for fewer months than the city asks for.";
+    277 FundDrawsUsedUp "fund_draws_used_up" "The fund paid for this lease as often as the city allows in that time.";
+    278 FundOverQuota "fund_over_quota" "More than the fund pays of this month, by rent, contribution, the city's cap or what is left of the year.";
     262 PublicKeyMissing "public_key_missing" "The terminal has no public key that a key could be issued to.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }

@@ -38,7 +38,7 @@ use crate::reserve_line::{self, LineTarget};
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
 use crate::tree::{self, RunCause, TreeLink, TreeRun};
-use crate::{bank_card, block_list, freeze, front_page, sign_up, suspense, withdrawal, withdrawal_plan};
+use crate::{bank_card, block_list, freeze, front_page, fund_batch, sign_up, suspense, withdrawal, withdrawal_plan};
 
 /// What of the state is no row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -253,7 +253,9 @@ impl State {
         self.uncleared = Index::restored(all(&self.attempts).filter_map(uncleared));
         self.uncleared_returns = Index::restored(all(&self.payouts).filter_map(uncleared_return));
         self.clearing_files = Index::restored(all(&self.clearings).map(|it| ((it.rail, it.date, it.part), it.id)));
-        self.outbox = Index::restored(all(&self.attempts).filter(|it| is_uncertain(it)).map(|it| (it.id, ())));
+        let uncertain = || all(&self.attempts).filter(|it| is_uncertain(it));
+        let leases = uncertain().filter_map(fund_batch::quota::lease_key).map(|key| (key, ()));
+        (self.outbox, self.lease_tries) = (Index::restored(uncertain().map(|it| (it.id, ()))), Index::restored(leases));
         self.batches_by_day =
             Index::restored(all(&self.withdrawal_batches).map(|batch| ((batch.date, batch.number), batch.id)));
         self.open_withdrawals = Index::restored(all(&self.withdrawals).filter_map(withdrawal::open_key));

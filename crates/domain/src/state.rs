@@ -414,6 +414,8 @@ state! {
         open_advances: (MerchantId, AdvanceId) => (),
         /// Attempts whose answer is not certain.
         outbox: AttemptId => (),
+        /// Those of them that a fund's monthly batch carries, by their lease.
+        lease_tries: (String, AttemptId) => (),
         /// Entries of block lists that were not removed, by whom they block.
         blocked: (Blocked, BlockEntryId) => (),
         /// Certificates of each merchant.

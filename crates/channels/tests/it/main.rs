@@ -1,7 +1,8 @@
 //! The conformance suite: the same golden fixtures and the same tampering for every channel in the registry.
 //!
 //! `fixtures/channels/CHANNEL/*.txt` are conversations, written down as bytes and judged line by line;
-//! `fixtures/channels/CHANNEL/*.clr` are clearing files, `*.fbt` the files of a fund's monthly batch. Their signatures were not made by this crate.
+//! `fixtures/channels/CHANNEL/*.clr` are clearing files, `*.fbt` the files of a fund's monthly batch, `quota_*.json` what it says of
+//! a lease. Their signatures were not made by this crate.
 
 mod batch;
 mod clearing;
@@ -11,6 +12,7 @@ mod fixture;
 mod named_key;
 mod openssl;
 mod pingan;
+mod quota;
 mod registry;
 mod unionpay;
 mod unknown;

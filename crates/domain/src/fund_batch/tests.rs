@@ -16,7 +16,7 @@ const DAY: &str = "2026-03-05";
 const MONTH: &str = "2026-03";
 
 fn fund_of(amount: Minor, route: FundRoute, converts: bool) -> Instrument {
-    let monthly = Some(Monthly { period: String::from(MONTH), route, converts });
+    let monthly = Some(Monthly { period: String::from(MONTH), route, converts, cut_off: None, quota: None });
     Instrument::Fund { contract: String::from("L2026-118"), amount, holds: false, monthly }
 }
 
@@ -452,4 +452,101 @@ fn instruments_that_do_not_fit_a_batch_are_refused() {
     refused(with(|contract, _, _| contract.push('|')), RefusalCode::ValueInvalid);
     refused(with(|_, holds, _| *holds = true), RefusalCode::InstrumentNotAllowed);
     refused(with(|_, _, monthly| monthly.period = String::from("2026-00")), RefusalCode::ValueInvalid);
+}
+
+/// By the centre to the reserve, with a cut-off and a quota.
+fn bounded(amount: Minor, cut_off: Option<Time>, quota: Option<FundQuota>) -> Instrument {
+    let mut fund = fund(amount);
+    if let Instrument::Fund { monthly: Some(monthly), .. } = &mut fund {
+        (monthly.cut_off, monthly.quota) = (cut_off, quota);
+    }
+    fund
+}
+
+#[test]
+fn a_payment_is_asked_for_before_the_cut_off_and_whatever_waits_then_is_due() {
+    let mut kit = Kit::new();
+    let cut_off: cut_off::CutOff = "5 17:00".parse().unwrap();
+    let at = cut_off.of(MONTH, &kit.state.calendar).unwrap();
+    assert_eq!(cut_off.latest(&kit.state.calendar, kit.now), Ok(cut_off.of("2026-02", &kit.state.calendar).ok()));
+    rent(&mut kit, vec![bounded(5_000, Some(at), None)]);
+    let due = |kit: &Kit| kit.state.fund_months_due(cut_off, kit.now).unwrap();
+    assert_eq!(due(&kit), Vec::<String>::new());
+    kit.later(at.0 - kit.now.0 - 1);
+    let merchant = kit.landlord();
+    let last = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    kit.pay(last, vec![bounded(5_000, Some(at), None)]);
+    assert_eq!(due(&kit), Vec::<String>::new(), "a millisecond before");
+    kit.later(1);
+    let late = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    let instruments = vec![bounded(5_000, Some(at), None)];
+    kit.refused(Command::PayOrder { order: late, instruments }, RefusalCode::FundCutOffPassed);
+    assert_eq!(due(&kit), [MONTH]);
+    assert_eq!(close(&mut kit).rows.len(), 2);
+    assert_eq!(due(&kit), Vec::<String>::new(), "closed once");
+    // A city without a cut-off then, and with one now: late, and made up.
+    kit.pay(late, vec![fund(5_000)]);
+    kit.restore();
+    assert_eq!(due(&kit), [MONTH]);
+    let unknown = kit.state.fund_months_due(cut_off, date("2027-03-05").starts_at());
+    assert_eq!(unknown, Ok(vec![String::from(MONTH)]), "the month's own year is known");
+}
+
+#[test]
+fn a_fund_pays_no_more_than_its_quota() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    let mut refused = |quota: FundQuota, code| {
+        kit.refused(Command::PayOrder { order, instruments: vec![bounded(5_000, None, Some(quota))] }, code);
+    };
+    let (bound, every) = (quota::QuotaBound::Contribution, quota::Every::Month);
+    let at_most = |amount, left| FundQuota::AtMost { amount, bound, left };
+    refused(at_most(4_999, None), RefusalCode::FundOverQuota);
+    refused(FundQuota::Unfiled, RefusalCode::FundLeaseUnknown);
+    refused(FundQuota::MonthsTooFew { months: 1, least: 3 }, RefusalCode::FundMonthsTooFew);
+    refused(FundQuota::DrawsUsedUp { draws: 1, most: 1, every }, RefusalCode::FundDrawsUsedUp);
+    kit.pay(order, vec![bounded(3_000, None, Some(at_most(3_000, None))), card(2_000)]);
+    let batch = close(&mut kit);
+    assert_eq!(batch.applied(), 3_000);
+    paid(&mut kit, &batch, &[3_000]);
+    kit.restore();
+    assert_eq!(kit.waiting().rail, Rail::Epcc);
+}
+
+#[test]
+fn what_waits_for_a_batch_counts_against_the_quota_of_its_lease() {
+    let mut kit = Kit::new();
+    let (bound, every) = (quota::QuotaBound::Cap, quota::Every::Quarter);
+    let at_most = |amount, draws| {
+        let left = Some(quota::Frequency { draws, every });
+        Some(FundQuota::AtMost { amount, bound, left })
+    };
+    let merchant = kit.landlord();
+    let order = |kit: &mut Kit| kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+    let first = order(&mut kit);
+    kit.pay(first, vec![bounded(3_000, None, at_most(4_000, 2)), card(2_000)]);
+    let second = order(&mut kit);
+    let pays = |amount, draws| Command::PayOrder {
+        order: second,
+        instruments: vec![bounded(amount, None, at_most(4_000, draws)), card(5_000 - amount)],
+    };
+    kit.refused(pays(1_001, 2), RefusalCode::FundOverQuota);
+    kit.refused(pays(1_000, 1), RefusalCode::FundDrawsUsedUp);
+    kit.restore();
+    kit.refused(pays(1_001, 2), RefusalCode::FundOverQuota);
+    // What is paid no longer waits: the centre's word has it.
+    let batch = close(&mut kit);
+    kit.refused(pays(1_001, 2), RefusalCode::FundOverQuota);
+    paid(&mut kit, &batch, &[3_000]);
+    kit.given(pays(1_001, 1));
+    // Another lease, and a city that is not asked, are none of its business.
+    let third = order(&mut kit);
+    let mut other = bounded(4_000, None, at_most(4_000, 1));
+    if let Instrument::Fund { contract, .. } = &mut other {
+        contract.push('X');
+    }
+    kit.pay(third, vec![other, card(1_000)]);
+    let fourth = order(&mut kit);
+    kit.pay(fourth, vec![fund(5_000)]);
 }

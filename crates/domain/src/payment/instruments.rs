@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use super::cascade;
 use crate::attempt::Rail;
+use crate::envelope::Time;
 use crate::leg::Instrument;
 use crate::money::{add, positive};
 use crate::order::{ItemKind, Order, name_fits};
@@ -17,8 +18,9 @@ const MASK_DIGITS: usize = 10;
 /// Refuses instruments that do not pay the order, or may not.
 ///
 /// # Errors
-/// `order_amount` unless Σ instruments = amount, `instrument_not_allowed`, `amount_not_positive`, `value_invalid`.
-pub(super) fn check(order: &Order, instruments: &[Instrument]) -> Result<(), Refusal> {
+/// `order_amount` unless Σ instruments = amount, `instrument_not_allowed`, `amount_not_positive`, `value_invalid`; of a fund's month those
+/// of [`fund_batch`].
+pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Result<(), Refusal> {
     let refuse = |message: String| Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "instruments", message));
     let funds = instruments.iter().filter(|instrument| instrument.is_fund()).count();
     if instruments.is_empty() || funds > 1 || instruments.len() - funds > 1 {
@@ -55,7 +57,7 @@ pub(super) fn check(order: &Order, instruments: &[Instrument]) -> Result<(), Ref
             Instrument::Fund { contract, amount, holds, monthly } => {
                 name_fits(contract, "contract")?;
                 if let Some(monthly) = monthly {
-                    fund_batch::check_instrument(order, (contract, *holds, monthly), instruments)?;
+                    fund_batch::check_instrument(order, (contract, *holds, monthly), instruments, now)?;
                 }
                 let rent = order.sum_of(ItemKind::Rent);
                 if *amount > rent {

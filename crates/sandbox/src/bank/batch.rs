@@ -67,6 +67,8 @@ pub(crate) struct Batches {
 struct Inner {
     rows: u64,
     by_number: BTreeMap<String, Batch>,
+    /// What was paid, by the row's serial: lease, month, amount.
+    paid: BTreeMap<Serial, (String, String, i64)>,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,15 @@ struct Row {
 struct Said {
     paid: i64,
     code: &'static str,
+}
+
+impl Batches {
+    /// The months that were paid for a lease, and how much.
+    pub(crate) fn paid_for(&self, contract: &str) -> Vec<(String, i64)> {
+        let inner = lock(&self.inner);
+        let of_it = inner.paid.values().filter(|(lease, ..)| lease == contract);
+        of_it.map(|(_, period, paid)| (period.clone(), *paid)).collect()
+    }
 }
 
 impl BatchPlan {
@@ -182,12 +193,13 @@ impl Bank {
         if file == 0 {
             return Some(Err(()));
         }
-        let (mut lines, mut count, mut sum) = (String::new(), 0_u64, 0_i64);
+        let (mut lines, mut count, mut sum, mut paid) = (String::new(), 0_u64, 0_i64, Vec::new());
         let twice = batch.rows.iter().filter(|row| plan.twice_nth.contains(&row.nth));
         for row in batch.rows.iter().chain(twice) {
             let Some(said) = plan.says(row, file) else { continue };
             if said.paid > 0 {
                 self.pay_row(row, said.paid);
+                paid.push((row.serial, (row.contract.clone(), row.period.clone(), said.paid)));
             }
             (count, sum) = (count + 1, sum.saturating_add(said.paid));
             writeln!(lines, "{}", line(row, &said)).expect("a String takes every text");
@@ -195,6 +207,7 @@ impl Bank {
         let (city, date) = (&batch.city, self.days.now());
         let text =
             format!("H|LINTEL-FUND-RESULT-1|sandbox_fund|{city}|{number}|{date}|{CURRENCY}|{count}|{sum}\n{lines}");
+        inner.paid.extend(paid);
         let hash = hex::encode(sm3(text.as_bytes()));
         let tag = hex::encode(self.key.mac().update(b"FUND-RESULT\n").update(text.as_bytes()).finish());
         Some(Ok(format!("{text}T|{count}|{hash}|{tag}\n")))
@@ -222,9 +235,10 @@ fn line(row: &Row, said: &Said) -> String {
     format!("D|{serial}|{contract}|{masked}|{period}|{applied}|{}|{}|{reference}", said.paid, said.code)
 }
 
-/// The two paths.
+/// The paths.
 pub(crate) fn routes() -> axum::Router<std::sync::Arc<Bank>> {
     axum::Router::new()
+        .route("/{house}/v1/quota", post(super::quota::quota))
         .route("/{house}/v1/batch", post(take).layer(DefaultBodyLimit::max(LENGTH_MAX)))
         .route("/{house}/v1/batch-result", get(result))
 }

@@ -6,6 +6,7 @@
 //! | `POST /bank/v1/query`, `/fund/v1/query` | what became of a serial number |
 //! | `GET /bank/v1/clearing?date=&rail=&part=`, `/fund/v1/clearing…` | one part of a clearing file |
 //! | `POST /fund/v1/batch`, `GET /fund/v1/batch-result?number=` | a month's batch and its result: [`super::batch`] |
+//! | `POST /fund/v1/quota` | what a lease may draw: [`super::quota`] |
 //! | `GET /bank/v1/returns?date=&rail=` | the payments that came back on a date |
 //! | `POST /gateway/…` | UnionPay online: [`super::unionpay::http`] |
 //! | `POST /` | EPCC: [`super::epcc::http`] |

@@ -39,6 +39,7 @@ mod order;
 pub(crate) mod page;
 pub(crate) mod pingan_jzb;
 mod plan;
+mod quota;
 mod sign;
 mod site;
 mod stats;
@@ -65,6 +66,7 @@ use stats::Stats;
 use unionpay::UnionPay;
 
 pub use batch::BatchPlan;
+pub use quota::QuotaPlan;
 pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
 pub use direct::{Answered, Asked};

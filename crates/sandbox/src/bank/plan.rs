@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::batch::BatchPlan;
 use super::names::{Rail, Serial, Verb};
+use super::quota::QuotaPlan;
 
 /// The plan of `--faults default`.
 pub const DEFAULT_PLAN: &str = include_str!("plan.toml");
@@ -45,6 +46,8 @@ pub struct Plan {
     pub redirect: Rates,
     /// What becomes of the rows of the fund's monthly batches.
     pub batch: BatchPlan,
+    /// What the fund says of leases.
+    pub quota: QuotaPlan,
     /// Rails whose debits are refused more often than others'.
     pub rail: Vec<RailRates>,
     /// Sites that go down for a while.
@@ -91,6 +94,7 @@ impl Default for Plan {
             release: Rates::default(),
             redirect: Rates::default(),
             batch: BatchPlan::default(),
+            quota: QuotaPlan::default(),
             rail: Vec::new(),
             outage: Vec::new(),
         }

@@ -76,3 +76,32 @@ async fn an_instruction_that_does_not_add_up_is_not_taken() {
     assert_eq!(result(&world).await.0, 404);
     assert_eq!(world.send("POST", "/bank/v1/batch", "batch-B202603050001---", &text).await.unwrap().status, 404);
 }
+
+#[tokio::test]
+async fn a_lease_is_answered_as_the_fixtures_have_it_and_what_was_paid_is_taken_from_the_year() {
+    let figures = "[quota]\nrent = 600000\ncontribution = 350000\nyear = 1200000\nmonths = 27\ndraws = [\"2026-01\", \"2026-02\"]\nunfiled = [\"LEASE-99\"]";
+    let world = World::start(figures).await;
+    let ask = async |contract: &str, period: &str| {
+        let body = format!(r#"{{"contract":"{contract}","period":"{period}"}}"#);
+        let reply = world.send("POST", "/fund/v1/quota", "nonce-of-a-question", &body).await.unwrap();
+        (reply.status, serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap_or_default())
+    };
+    let mut filed: serde_json::Value = serde_json::from_str(&golden("quota_filed.json")).unwrap();
+    filed.as_object_mut().unwrap().remove("branch").unwrap();
+    assert_eq!(ask("LEASE-77", "2026-03").await, (200, filed.clone()));
+    let unfiled = golden("quota_unfiled.json").replace("LEASE-77", "LEASE-99");
+    assert_eq!(ask("LEASE-99", "2026-03").await, (200, serde_json::from_str(&unfiled).unwrap()));
+    assert_eq!(ask("LEASE-77", "2026-3").await.0, 400);
+
+    hand_in(&world, &golden("batch_instruction.fbt")).await;
+    for _ in 0..2 {
+        result(&world).await;
+    }
+    filed["remaining"] = 600_000.into();
+    filed["draws"] = serde_json::json!(["2026-01", "2026-02", "2026-03"]);
+    assert_eq!(ask("LEASE-77", "2026-03").await, (200, filed), "paid once, however often the file is fetched");
+    let (_, next_year) = ask("LEASE-77", "2027-01").await;
+    assert_eq!(next_year["remaining"], 1_200_000);
+    let reply = world.send("POST", "/bank/v1/quota", "nonce-of-a-question", "{}").await.unwrap();
+    assert_eq!(reply.status, 404);
+}

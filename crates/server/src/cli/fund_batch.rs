@@ -15,7 +15,8 @@ Examples:
   lintel fund-batch close --period 2026-03
   lintel fund-batch list --open true
   lintel fund-batch fetch fbt_1
-  lintel fund-batch take fbt_1 result.txt";
+  lintel fund-batch take fbt_1 result.txt
+  lintel fund-batch quota --contract L2026-118 --period 2026-03";
 
 /// Monthly batches of a provident fund.
 #[derive(Debug, Subcommand)]
@@ -53,6 +54,15 @@ pub(crate) enum FundBatch {
         id: String,
         /// The file, as the centre signed it.
         file: PathBuf,
+    },
+    /// Ask the centre what a lease may draw.
+    Quota {
+        /// The lease's number at the centre.
+        #[arg(long)]
+        contract: String,
+        /// The month of the rent, as 2026-03.
+        #[arg(long)]
+        period: String,
     },
 }
 
@@ -92,6 +102,20 @@ const ROWS: [Field; 7] = [
     text("reference"),
 ];
 
+const QUOTA: [Field; 11] = [
+    text("contract"),
+    text("period"),
+    money("at_most"),
+    text("bound"),
+    text("refusal"),
+    money("cap"),
+    money("rent"),
+    money("contribution"),
+    money("remaining"),
+    number("months"),
+    text("draws"),
+];
+
 impl FundBatch {
     /// Asks for it.
     pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
@@ -110,6 +134,12 @@ impl FundBatch {
             Self::Take { id, file } => {
                 let read = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
                 Ok(shown(client.post(&of(id, "result"), &json!({ "file": read }))?))
+            }
+            Self::Quota { contract, period } => {
+                let asked = [("contract", Some(contract.as_str())), ("period", Some(period.as_str()))];
+                let quota = client.get(&target(&["v1", "fund-quota"], &asked))?;
+                let text = record(&QUOTA, &quota);
+                Ok(Answer::new(quota, text))
             }
         }
     }

@@ -3,11 +3,13 @@
 
 use axum::extract::State;
 use domain::attempt::FailureClass;
-use domain::fund_batch::{FundBatch, FundBatchCommand, FundRow};
+use domain::calendar::Date;
+use domain::fund_batch::quota::{FundLease, FundQuota};
+use domain::fund_batch::{FundBatch, FundBatchCommand, FundRow, check_contract, month_of};
 use domain::ids::FundBatchId;
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::answer::{Answer, Answered};
@@ -15,6 +17,7 @@ use super::auth::Caller;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{Amount, date_text, parse_some, time_text};
+use crate::shell::clearing::FetchError;
 use crate::shell::fund_batch as shell;
 
 /// Which batch to close.
@@ -153,10 +156,101 @@ impl FundRowView {
     }
 }
 
+/// Which lease, and for which month.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FundQuotaQuery {
+    /// The lease's number at the centre.
+    #[param(example = "L2026-118")]
+    contract: String,
+    /// The month of the rent.
+    #[param(example = "2026-03")]
+    period: String,
+}
+
+/// What a fund pays of a month's rent for a lease.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FundQuotaView {
+    #[schema(example = "L2026-118")]
+    contract: String,
+    #[schema(example = "2026-03")]
+    period: String,
+    /// The most that it pays: the least of rent, contribution, the city's cap and what is left of the year; 0 where it pays nothing.
+    at_most: Amount,
+    /// What bounds it: `rent`, `contribution`, `cap` or `remaining`; nothing where something else refuses it.
+    #[schema(example = "cap")]
+    bound: Option<&'static str>,
+    /// The code by which a payment of 1 would be refused, if it would.
+    #[schema(example = "fund_draws_used_up")]
+    refusal: Option<&'static str>,
+    /// The city's cap.
+    cap: Option<Amount>,
+    /// The rent as it is filed; this and what follows are nothing where the lease is not.
+    rent: Option<Amount>,
+    /// What is paid into the fund a month.
+    contribution: Option<Amount>,
+    /// What it still pays in that year.
+    remaining: Option<Amount>,
+    /// For how many months contributions were paid.
+    months: Option<u32>,
+    /// The months that were paid for, one a payment.
+    draws: Option<Vec<String>>,
+}
+
+impl FundQuotaView {
+    fn of(query: FundQuotaQuery, quota: FundQuota, cap: Option<i64>, lease: Option<&FundLease>) -> Self {
+        let FundQuotaQuery { contract, period } = query;
+        let (at_most, bound) = match quota {
+            FundQuota::AtMost { amount, bound, .. } => (amount, Some(bound.name())),
+            FundQuota::Unfiled | FundQuota::MonthsTooFew { .. } | FundQuota::DrawsUsedUp { .. } => (0, None),
+        };
+        let month = |date: &Date| -> String { date.to_string().chars().take(7).collect() };
+        Self {
+            contract,
+            period,
+            at_most: Amount(at_most),
+            bound,
+            refusal: quota.check(1).err().map(|refusal| refusal.code.name()),
+            cap: cap.map(Amount),
+            rent: lease.map(|lease| Amount(lease.rent)),
+            contribution: lease.map(|lease| Amount(lease.contribution)),
+            remaining: lease.map(|lease| Amount(lease.remaining)),
+            months: lease.map(|lease| lease.months),
+            draws: lease.map(|lease| lease.draws.iter().map(month).collect()),
+        }
+    }
+}
+
+/// Ask the centre what a lease may draw
+///
+/// By its word of now and the city's settings; a payment by batch is bounded by the same. `channel_unknown` where these leave it to the
+/// centre. What waits for a batch already is not in it; a payment is refused by that too.
+#[utoipa::path(
+    get, path = "/v1/fund-quota", tag = "fund_batch", params(FundQuotaQuery),
+    responses((status = OK, body = FundQuotaView))
+)]
+pub(crate) async fn quota(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<FundQuotaQuery>,
+) -> Answered<FundQuotaView> {
+    caller.operator()?;
+    let month = month_of(&query.period)?;
+    check_contract(&query.contract)?;
+    let asked = shell::quota(&app.executor, &query.contract, &query.period).await?;
+    let without = FetchError::NoChannel("asking what a lease may draw (a fund's, with the setting quota `ask`)");
+    let (rules, lease) = asked.ok_or(without)?;
+    let view = FundQuotaView::of(query, rules.judge(lease.as_ref(), month), rules.cap, lease.as_ref());
+    let seen = app.look(|_| Ok(())).await?;
+    Ok(seen.map(|()| view))
+}
+
 /// Close the batch of a month
 ///
 /// Takes every payment by a fund that waits for this month, at most 1,000, in the order in which they were asked for; the platform hands
-/// them in at once and asks for the result until every row is answered. `fund_batch_empty` if nothing waits.
+/// them in at once and asks for the result until every row is answered. Where the city's settings have a cut-off, the platform does so then
+/// by itself. `fund_batch_empty` if nothing waits.
 #[utoipa::path(
     post, path = "/v1/fund-batches", tag = "fund_batch", responses((status = OK, body = FundBatchRowsView))
 )]

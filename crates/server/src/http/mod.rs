@@ -422,6 +422,7 @@ fn money_out() -> OpenApiRouter<App> {
         .routes(routes!(fund_batch::get))
         .routes(routes!(fund_batch::fetch))
         .routes(routes!(fund_batch::take_result))
+        .routes(routes!(fund_batch::quota))
         .routes(routes!(settlement::settle, settlement::list))
         .routes(routes!(settlement::due))
         .routes(routes!(settlement::get))

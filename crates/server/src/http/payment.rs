@@ -6,7 +6,7 @@ use axum::extract::State;
 use channels::routing::{Asked, Paying};
 use domain::Command;
 use domain::attempt::{FailureClass, Rail};
-use domain::fund_batch::Monthly;
+use domain::fund_batch::{self, Monthly};
 use domain::ids::OrderId;
 use domain::leg::{Alternative, Instrument, Leg};
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,8 @@ use super::order::{OrderView, seller};
 use super::pay_password::Payer;
 use super::sensitive::Encrypted;
 use super::wait::Wait;
-use super::wire::{Amount, word};
-use crate::shell::fund_batch;
+use super::wire::{Amount, time_text, word};
+use crate::shell::fund_batch as shell;
 
 /// Rails that cards travel over.
 pub(super) const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
@@ -76,7 +76,9 @@ pub(crate) enum WireInstrument {
         /// Whether the centre holds money first; true unless said or `period` is.
         holds: Option<bool>,
         /// The month of the rent, where the centre pays by its monthly batch: the payment waits for the batch of this month, and the
-        /// card is asked for its part once the centre has paid.
+        /// card is asked for its part once the centre has paid. Where the city's settings say so it must be asked for before the month's
+        /// cut-off (`fund_cut_off_passed`), and the centre is asked at once how much it would pay (`fund_over_quota`,
+        /// `fund_lease_unknown`, `fund_months_too_few`, `fund_draws_used_up`).
         #[schema(example = "2026-03")]
         period: Option<String>,
         /// Whether the card pays what the centre does not pay of a month's batch: name one beside, with amount 0 if it pays nothing else.
@@ -136,7 +138,7 @@ impl WireInstrument {
             }
             Self::Fund { contract, amount: Amount(amount), holds, period, shortfall_by_card } => {
                 let holds = holds.unwrap_or(period.is_none());
-                let monthly = monthly(app, period, shortfall_by_card)?;
+                let monthly = monthly(app, &contract, period, shortfall_by_card).await?;
                 Instrument::Fund { contract, amount, holds, monthly }
             }
             Self::Redirect { rail, amount: Amount(amount), return_url } => {
@@ -154,14 +156,30 @@ impl WireInstrument {
     }
 }
 
-/// How a fund pays by a month's batch: to whom is a setting of the city's channel.
-fn monthly(app: &App, period: Option<String>, converts: bool) -> Result<Option<Monthly>, ApiError> {
+/// How a fund pays by a month's batch: to whom and until when are settings of the city's channel, and how much is what its centre says now.
+async fn monthly(
+    app: &App,
+    contract: &str,
+    period: Option<String>,
+    converts: bool,
+) -> Result<Option<Monthly>, ApiError> {
     let Some(period) = period else {
         let message = "a shortfall is one of a month's batch: name its period";
         return if converts { Err(ApiError::malformed("shortfall_by_card", message)) } else { Ok(None) };
     };
-    let route = fund_batch::route(&app.executor)?.channel.fund_centre().map(|centre| centre.route);
-    Ok(route.map(|route| Monthly { period, route, converts }))
+    let Some(centre) = shell::route(&app.executor)?.channel.fund_centre() else { return Ok(None) };
+    let month = fund_batch::month_of(&period)?;
+    fund_batch::check_contract(contract)?;
+    let quota = shell::quota(&app.executor, contract, &period).await?;
+    let quota = quota.map(|(rules, lease)| rules.judge(lease.as_ref(), month));
+    let cut_off = match centre.cut_off {
+        None => None,
+        Some(cut_off) => {
+            let period = period.clone();
+            Some(app.look(move |state| cut_off.of(&period, &state.calendar)).await?.view)
+        }
+    };
+    Ok(Some(Monthly { period, route: centre.route, converts, cut_off, quota }))
 }
 
 /// The networks at which a card has agreements.
@@ -215,6 +233,9 @@ pub(crate) struct LegView {
     /// The month whose batch it waits for, or was in.
     #[schema(example = "2026-03")]
     period: Option<String>,
+    /// When the platform closes that batch by itself; nothing where the city's settings do not say.
+    #[schema(example = "2026-03-25T09:00:00Z")]
+    cut_off: Option<String>,
     /// To whom the centre pays the batch: `reserve`, or `direct` for the landlord, which is a memo here.
     #[schema(example = "reserve")]
     fund_route: Option<&'static str>,
@@ -247,6 +268,7 @@ impl LegView {
             expired: leg.expired,
             needs_person: leg.needs_person,
             period: leg.instrument.monthly().map(|monthly| monthly.period.clone()),
+            cut_off: leg.instrument.monthly().and_then(|monthly| monthly.cut_off).map(time_text),
             fund_route: leg.instrument.monthly().map(|monthly| monthly.route.name()),
             clearing_date: leg.clearing_date.map(|date| date.to_string()),
             cleared: leg.cleared.map(|date| date.to_string()),

@@ -7,13 +7,18 @@
 //!     └──────────────────────────────────────────────────────────┴ a row is missing ─► ask again later
 //! ```
 //! Whether a batch was handed in is for the centre to say, so a start after a crash asks first, as for any try that may have been sent.
-//! A file that is not believed, or that the books refuse, changes nothing and is an alarm.
+//! A file that is not believed, or that the books refuse, changes nothing and is an alarm. A city with a cut-off has its months closed
+//! here too: [`cut_off`].
+
+mod cut_off;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use channels::{Batch, BatchResult, BatchRow, Channel, ChannelError};
 use domain::attempt::Rail;
+use domain::calendar::Date;
+use domain::fund_batch::quota::{FundLease, QuotaRules};
 use domain::fund_batch::{FundBatch, FundBatchCommand, FundRow, TakeFundResult};
 use domain::ids::FundBatchId;
 use domain::{Actor, Command, Origin, RefusalCode, State};
@@ -21,6 +26,7 @@ use engine::{Meta, Request};
 
 use super::clearing::{FetchError, ask};
 use super::executor::{Executor, Route, ark_nonce};
+use cut_off::CutOffTimer;
 
 /// How often the open batches are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -59,6 +65,27 @@ impl Came {
 pub(crate) fn route(executor: &Executor) -> Result<&Route, FetchError> {
     let centre = |route: &&Route| route.channel.fund_centre().is_some();
     executor.routes.get(&Rail::Fund).filter(centre).ok_or(FetchError::NoChannel("a fund's monthly batches"))
+}
+
+/// What the city lets a lease draw: its rules, and the centre's word of now, which is none if it has no such lease. None if the settings
+/// leave all of it to the centre.
+///
+/// # Errors
+/// [`FetchError`].
+pub(crate) async fn quota(
+    executor: &Executor,
+    contract: &str,
+    period: &str,
+) -> Result<Option<(QuotaRules, Option<FundLease>)>, FetchError> {
+    let route = route(executor)?;
+    let channel = route.channel.as_ref();
+    let Some(rules) = channel.fund_centre().and_then(|centre| centre.quota) else { return Ok(None) };
+    let (request, response) = ask(executor, route, || channel.build_quota(contract, period, &ark_nonce())).await?;
+    if response.status != 200 {
+        let date = Date::in_shanghai(executor.clock.now());
+        return Err(FetchError::Status { channel: channel.manifest().name, status: response.status, date });
+    }
+    Ok(Some((rules, channel.quota(&request, &response)?.into_inner())))
 }
 
 /// Asks the centre about a batch once, and does what its answer calls for.
@@ -155,11 +182,10 @@ struct Due {
     pause: Duration,
 }
 
-/// Asks about every open batch until there is none, as long as the platform runs.
+/// Closes months at the city's cut-off and asks about every open batch until there is none, as long as the platform runs.
 pub(crate) async fn run(executor: Executor) {
-    if route(&executor).is_err() {
-        return;
-    }
+    let Ok(centre) = route(&executor).map(|route| route.channel.fund_centre().cloned()) else { return };
+    let mut timer = centre.as_ref().and_then(CutOffTimer::of);
     let meta = Meta::unkeyed(Actor::Channel("executor".into()), Origin::Channel);
     let first = Duration::from_millis(executor.patience.first_ms.max(1));
     let mut due: BTreeMap<FundBatchId, Due> = BTreeMap::new();
@@ -167,6 +193,9 @@ pub(crate) async fn run(executor: Executor) {
         tokio::time::sleep(LOOK_EVERY).await;
         if !executor.platform.leads() {
             continue;
+        }
+        if let Some(timer) = &mut timer {
+            timer.look(&executor).await;
         }
         let look = |state: &State| state.open_fund_batches().cloned().collect::<Vec<_>>();
         let Ok((open, _)) = executor.platform.read(look).await else { continue };

@@ -16,7 +16,7 @@ use crate::server::Server;
 const KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
 /// A centre and a bank whose plan has these lines in its `[batch]`.
-fn centre(plan: &str) -> Option<Sandbox> {
+pub(crate) fn centre(plan: &str) -> Option<Sandbox> {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("plan.toml");
     std::fs::write(&path, format!("[batch]\n{plan}\n")).unwrap();
@@ -25,36 +25,50 @@ fn centre(plan: &str) -> Option<Sandbox> {
 }
 
 /// A platform whose card goes to the bank, and its fund to the centre: `settings` are more of the latter's.
-fn platform(address: &str, settings: &str) -> Server {
-    let directory = TempDir::new().unwrap();
+pub(crate) fn platform(address: &str, settings: &str) -> Server {
+    platform_in((TempDir::new().unwrap(), Vec::new()), &[], address, settings)
+}
+
+/// The same in a directory, with variables and settings of its own.
+pub(crate) fn platform_in(
+    (directory, mut environment): (TempDir, Vec<(String, OsString)>),
+    own: &[&str],
+    address: &str,
+    settings: &str,
+) -> Server {
     let path = directory.path().join("lintel.toml");
+    std::fs::write(&path, settings_of(address, settings)).unwrap();
+    environment.push(("LINTEL_CONFIG".to_owned(), OsString::from(path)));
+    Server::start_in(directory, own, environment)
+}
+
+/// The settings of such a platform.
+pub(crate) fn settings_of(address: &str, fund: &str) -> String {
     let channel = |name: &str, more: &str| {
         format!(
             "[[channels]]\nname = \"{name}\"\nurl = \"http://{address}\"\n[channels.settings]\n\
              institution = \"lintel\"\nkey = \"{KEY}\"\n{more}\n"
         )
     };
-    let text = channel("sandbox_bank", "rail = \"epcc\"") + &channel("sandbox_fund", settings);
-    std::fs::write(&path, text).unwrap();
-    Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), OsString::from(path))])
+    channel("sandbox_bank", "rail = \"epcc\"") + &channel("sandbox_fund", fund)
 }
 
-fn fund(lease: &str, amount: i64, by_card: bool) -> Value {
+pub(crate) fn fund(lease: &str, amount: i64, by_card: bool) -> Value {
     json!({"type": "fund", "contract": lease, "amount": amount, "period": "2026-03", "shortfall_by_card": by_card})
 }
 
-fn card(amount: i64) -> Value {
+pub(crate) fn card(amount: i64) -> Value {
     json!({"type": "card", "agreement": "A1", "mask": "622202******2230", "rail": "epcc", "amount": amount})
 }
 
 /// An order of 5,000 that these are to pay.
-fn pays(market: &Market, name: &str, instruments: &Value) -> String {
+pub(crate) fn pays(market: &Market, name: &str, instruments: &Value) -> String {
     let order = text(&market.order(name, 5_000).ok(), "/id");
     market.operator.post(&format!("/v1/orders/{order}/pay"), &json!({"instruments": instruments})).ok();
     order
 }
 
-fn order(market: &Market, id: &str) -> Value {
+pub(crate) fn order(market: &Market, id: &str) -> Value {
     market.operator.get(&format!("/v1/orders/{id}")).ok()
 }
 
@@ -64,7 +78,7 @@ fn ended(market: &Market, id: &str) -> Value {
 }
 
 /// The order, once it is so.
-fn until(market: &Market, id: &str, so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn until(market: &Market, id: &str, so: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     loop {
         let found = order(market, id);
@@ -76,11 +90,11 @@ fn until(market: &Market, id: &str, so: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-fn legs(order: &Value) -> Vec<(String, i64)> {
+pub(crate) fn legs(order: &Value) -> Vec<(String, i64)> {
     order["legs"].as_array().unwrap().iter().map(|leg| (text(leg, "/status"), number(leg, "/amount"))).collect()
 }
 
-fn leg(status: &str, amount: i64) -> (String, i64) {
+pub(crate) fn leg(status: &str, amount: i64) -> (String, i64) {
     (status.to_owned(), amount)
 }
 

@@ -32,6 +32,8 @@ mod form;
 mod freezes;
 mod front_page;
 mod fund_batches;
+mod fund_cut_offs;
+mod fund_kills;
 mod guide;
 mod holds;
 mod import;

@@ -23,7 +23,13 @@ impl World {
         let payer = self.user(customer, "rent");
         let merchant = self.merchant(MerchantKind::Landlord, "房东");
         let period = String::from("2026-03");
-        let monthly = Some(Monthly { period: period.clone(), route: FundRoute::Reserve, converts: false });
+        let monthly = Some(Monthly {
+            period: period.clone(),
+            route: FundRoute::Reserve,
+            converts: false,
+            cut_off: None,
+            quota: None,
+        });
         let fund = Instrument::Fund { contract: "L-1".into(), amount: 700, holds: false, monthly };
         self.given(Command::CreateOrder(CreateOrder {
             merchant,

@@ -127,7 +127,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Provident fund by the month's batch.
 fn monthly(amount: Minor, route: FundRoute, converts: bool) -> Instrument {
-    let monthly = Some(Monthly { period: String::from("2026-03"), route, converts });
+    let monthly = Some(Monthly { period: String::from("2026-03"), route, converts, cut_off: None, quota: None });
     Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly }
 }
 

@@ -328,8 +328,17 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
         ],
     ),
     (
-        "monthly batches of a fund: fund_batch/tests.rs",
-        &[RefusalCode::FundBatchUnknown, RefusalCode::FundBatchEmpty, RefusalCode::FundResultRejected],
+        "monthly batches of a fund: fund_batch/tests.rs, fund_batch/quota.rs",
+        &[
+            RefusalCode::FundBatchUnknown,
+            RefusalCode::FundBatchEmpty,
+            RefusalCode::FundResultRejected,
+            RefusalCode::FundCutOffPassed,
+            RefusalCode::FundLeaseUnknown,
+            RefusalCode::FundMonthsTooFew,
+            RefusalCode::FundDrawsUsedUp,
+            RefusalCode::FundOverQuota,
+        ],
     ),
     ("secrets of API keys: api_key/tests.rs", &[RefusalCode::ApiKeyUnknown, RefusalCode::ApiKeyState]),
     (
