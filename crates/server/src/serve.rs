@@ -122,6 +122,7 @@ pub(crate) fn run_until(
         ark,
         clock,
         personal_fields: config.personal_fields,
+        public_url: config.public_url.or(config.listen),
         callers: Callers::new()?,
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),

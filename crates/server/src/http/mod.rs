@@ -152,6 +152,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// How merchants send personal texts.
     pub(crate) personal_fields: PersonalFields,
+    /// Under which address others reach it.
+    pub(crate) public_url: String,
     /// What is remembered of callers.
     pub(crate) callers: Callers,
     /// What follows the journal: tables, files, tail.
@@ -228,6 +230,7 @@ fn unsigned() -> OpenApiRouter<App> {
         .routes(routes!(health::metrics))
         .routes(routes!(notification::notify))
         .routes(routes!(receipt::verify))
+        .routes(routes!(receipt::verified))
 }
 
 /// What the institution's programs and merchants do, and everyone may read.
@@ -408,6 +411,7 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(refund::get))
         .routes(routes!(receipt::get))
         .routes(routes!(receipt::page))
+        .routes(routes!(receipt::pdf))
 }
 
 fn money_out() -> OpenApiRouter<App> {
