@@ -106,7 +106,9 @@ fn attached(pdf: &[u8]) -> Result<Value> {
     let stream = behind(pdf, b"/EmbeddedFile").and_then(|object| behind(&object, b"stream"));
     // One value, whatever follows it.
     let value = stream.and_then(|bytes| serde_json::Deserializer::from_slice(&bytes).into_iter().next()?.ok());
-    value.context("no receipt is attached to this PDF as Lintel writes it: save its attachment receipt.json and verify that")
+    value.context(
+        "no receipt is attached to this PDF as Lintel writes it: save its attachment receipt.json and verify that",
+    )
 }
 
 #[cfg(test)]

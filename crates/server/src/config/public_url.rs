@@ -14,7 +14,8 @@ impl TryFrom<String> for PublicUrl {
 
     fn try_from(text: String) -> Result<Self, String> {
         let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        let plain = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+        let plain =
+            |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
         if !text.is_empty() && !host.is_some_and(plain) {
             let message = "use an address without a path or a stroke at its end, such as \"https://pay.example.com\"";
             return Err(format!("public_url is \"{text:.200}\": {message}"));
@@ -42,7 +43,9 @@ mod tests {
         for right in ["https://pay.example.com", "http://[::1]:7880"] {
             assert_eq!(url(right), Ok(right.into()));
         }
-        for wrong in ["pay.example.com", "ftp://a", "https://", "https://a/", "https://a/b", "https://a?b", "https://a b"] {
+        for wrong in
+            ["pay.example.com", "ftp://a", "https://", "https://a/", "https://a/b", "https://a?b", "https://a b"]
+        {
             assert!(url(wrong).is_err_and(|message| message.contains(wrong)), "{wrong}");
         }
     }

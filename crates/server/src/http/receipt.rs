@@ -190,11 +190,7 @@ pub(crate) async fn page(
     get, path = "/v1/receipts/{id}/pdf", tag = "receipt", params(("id" = String, Path, example = "pay_5")),
     responses((status = OK, body = Vec<u8>, content_type = "application/pdf"))
 )]
-pub(crate) async fn pdf(
-    State(app): State<App>,
-    caller: Caller,
-    Id(of): Id<Receipted>,
-) -> Result<Response, ApiError> {
+pub(crate) async fn pdf(State(app): State<App>, caller: Caller, Id(of): Id<Receipted>) -> Result<Response, ApiError> {
     let view = issued(&app, &caller, of).await?.view;
     let sheet = pdf::of(&view, &app.public_url).ok_or_else(|| {
         ApiError::new("internal", None, "the address that verifies this receipt is too long for a QR code")

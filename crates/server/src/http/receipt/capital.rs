@@ -95,7 +95,10 @@ mod tests {
         }
         assert_eq!(capital(-100), "人民币负壹元整");
         // Every amount has a text, the largest too.
-        assert!(capital(i64::MAX).starts_with("人民币玖亿贰仟贰佰叁拾叁万柒仟贰佰零叁亿陆仟捌佰伍拾肆万柒仟柒佰伍拾捌元零柒分"));
+        assert!(
+            capital(i64::MAX)
+                .starts_with("人民币玖亿贰仟贰佰叁拾叁万柒仟贰佰零叁亿陆仟捌佰伍拾肆万柒仟柒佰伍拾捌元零柒分")
+        );
         assert!(capital(i64::MIN).ends_with("捌分"));
     }
 }

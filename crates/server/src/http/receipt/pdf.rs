@@ -84,7 +84,8 @@ fn table(sheet: &mut Sheet, view: &ReceiptView) {
     let spare = BOTTOM - TOP - 92.0 - row * pairs;
     let (sides, amount) = (58.0 + spare * 0.6, 34.0 + spare * 0.4);
     let mut y = TOP;
-    for (index, (name, side)) in [("付款方", &receipt.payer), ("收款方", &receipt.payee)].into_iter().enumerate() {
+    for (index, (name, side)) in [("付款方", &receipt.payer), ("收款方", &receipt.payee)].into_iter().enumerate()
+    {
         party(sheet, name, side, Area { x: LEFT + HALF * index as f32, y, width: HALF, height: sides });
     }
     y += sides;
@@ -92,10 +93,22 @@ fn table(sheet: &mut Sheet, view: &ReceiptView) {
     let strong = Style { size: 13.0, lines: 1, side: Side::Right, ..PLAIN };
     if receipt.currency == "CNY" {
         let words = Style { size: 11.0, ..PLAIN };
-        cell(sheet, "金额大写", &capital(receipt.amount), Area { x: LEFT, y, width: WIDE - 210.0, height: amount }, words);
+        cell(
+            sheet,
+            "金额大写",
+            &capital(receipt.amount),
+            Area { x: LEFT, y, width: WIDE - 210.0, height: amount },
+            words,
+        );
         cell(sheet, "金额小写", &figures, Area { x: LEFT + WIDE - 210.0, y, width: 210.0, height: amount }, strong);
     } else {
-        cell(sheet, "金额", &figures, Area { x: LEFT, y, width: WIDE, height: amount }, Style { side: Side::Left, ..strong });
+        cell(
+            sheet,
+            "金额",
+            &figures,
+            Area { x: LEFT, y, width: WIDE, height: amount },
+            Style { side: Side::Left, ..strong },
+        );
     }
     y += amount;
     for pair in rows.chunks(2) {
@@ -170,7 +183,7 @@ fn proof(sheet: &mut Sheet, view: &ReceiptView, address: &str, code: &QrCode) {
     let rows = [
         ("摘要 SM3", view.digest.as_str(), PROOF, 9.0),
         (signed.as_str(), view.signature.as_str(), Style { lines: 2, ..PROOF }, 9.0),
-        ("验真地址", address, Style { size: 6.5, lines: 3, ..PROOF }, 26.0),
+        ("验真地址", address, Style { size: 6.5, lines: 2, ..PROOF }, 18.0),
     ];
     let mut y = y;
     for (name, text, style, height) in rows {

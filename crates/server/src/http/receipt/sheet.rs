@@ -169,7 +169,11 @@ fn is_latin(letter: char) -> bool {
 fn width(text: &str, size: f32, fixed: bool) -> f32 {
     let of = |letter: char| match usize::try_from(u32::from(letter)).unwrap_or_default().checked_sub(32) {
         Some(place) if is_latin(letter) => {
-            if fixed { 600.0 } else { HELVETICA.get(place).copied().map_or(1_000.0, f32::from) }
+            if fixed {
+                600.0
+            } else {
+                HELVETICA.get(place).copied().map_or(1_000.0, f32::from)
+            }
         }
         Some(_) | None => 1_000.0,
     };
