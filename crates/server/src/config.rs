@@ -12,11 +12,13 @@ use journal::Keep;
 use serde::Deserialize;
 
 pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
+pub(crate) use self::public_url::PublicUrl;
 pub(crate) use self::webhook::WebhooksConfig;
 use crate::log::LogFormat;
 use crate::pos::link::settings::NetworkConfig;
 
 mod channel;
+mod public_url;
 pub(crate) mod webhook;
 
 /// The documented default configuration; `lintel config` prints it.
@@ -33,6 +35,7 @@ const MOST_REWRAPPED: u32 = 1_000_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) public_url: PublicUrl,
     pub(crate) data_dir: PathBuf,
     pub(crate) institution: String,
     pub(crate) first_day: String,

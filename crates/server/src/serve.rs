@@ -123,6 +123,7 @@ pub(crate) fn run_until(
         clock,
         personal_fields: config.personal_fields,
         split_plans: config.split_plans.clone(),
+        public_url: config.public_url.or(config.listen),
         callers: Callers::new()?,
         books: Books { store, history, tail, projector: handle.clone() },
         executor: executor.clone(),

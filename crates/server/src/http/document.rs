@@ -30,8 +30,13 @@ const UNKEYED: &[&str] = &[
 
 /// What takes no signature of ours: what custodians do while none can be checked, what channels sign in their own way, and what
 /// anyone may ask.
-const UNSIGNED: &[&str] =
-    &["/v1/ark/seal-status", "/v1/ark/unseal", "/v1/channels/{rail}/notify", "/v1/receipts/verify"];
+const UNSIGNED: &[&str] = &[
+    "/v1/ark/seal-status",
+    "/v1/ark/unseal",
+    "/v1/channels/{rail}/notify",
+    "/v1/receipts/verify",
+    "/v1/receipts/{id}/verify",
+];
 
 /// What lies outside the journal has no keys: ciphertexts differ each time, and approvals are used once.
 const OUTSIDE: &str = "/v1/ark/";

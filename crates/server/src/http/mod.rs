@@ -154,6 +154,8 @@ pub(crate) struct Parts {
     pub(crate) personal_fields: PersonalFields,
     /// How commissions are split by role.
     pub(crate) split_plans: Vec<split::SplitPlan>,
+    /// Under which address others reach it.
+    pub(crate) public_url: String,
     /// What is remembered of callers.
     pub(crate) callers: Callers,
     /// What follows the journal: tables, files, tail.
@@ -230,6 +232,7 @@ fn unsigned() -> OpenApiRouter<App> {
         .routes(routes!(health::metrics))
         .routes(routes!(notification::notify))
         .routes(routes!(receipt::verify))
+        .routes(routes!(receipt::verified))
 }
 
 /// What the institution's programs and merchants do, and everyone may read.
@@ -410,6 +413,7 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(refund::get))
         .routes(routes!(receipt::get))
         .routes(routes!(receipt::page))
+        .routes(routes!(receipt::pdf))
 }
 
 fn money_out() -> OpenApiRouter<App> {

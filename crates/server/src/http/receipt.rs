@@ -7,8 +7,11 @@
 //! Nothing of a receipt is kept: it follows from the object, and its proof is the signature. What happens to the object later
 //! (a refund, a return, a chargeback) changes no receipt; whoever has a receipt verified is told.
 
+mod capital;
 mod content;
 mod page;
+mod pdf;
+mod sheet;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,9 +20,10 @@ use ::ark::keys::{SIGNING_KEY, by_platform, text_of};
 use ::ark::sm3;
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::Html;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use domain::account::Owner;
 use domain::certificate::CertificateAlgorithm;
 use domain::ids::{CardTransactionId, OrderId, PayoutId, RefundId, TopUpId, TransferId};
@@ -33,7 +37,7 @@ use super::answer::{Answered, blocking};
 use super::auth::Caller;
 use super::certificate::{SM2_SERIAL, platform_signature};
 use super::error::ApiError;
-use super::extract::{Id, Json};
+use super::extract::{Id, Json, Query};
 
 /// Why the key is used, for the trail.
 const REASON: &str = "electronic receipt";
@@ -178,6 +182,75 @@ pub(crate) async fn page(
     Ok(Html(page::of(&issued(&app, &caller, of).await?.view)))
 }
 
+/// Take an electronic receipt as a PDF
+///
+/// One sheet (A5, across), in Chinese: parties, amount in figures and in capital numerals, digest, signature, a QR code that leads
+/// to `GET /v1/receipts/{id}/verify`. Attached to it is `receipt.json`, the receipt as `GET /v1/receipts/{id}` answers it.
+#[utoipa::path(
+    get, path = "/v1/receipts/{id}/pdf", tag = "receipt", params(("id" = String, Path, example = "pay_5")),
+    responses((status = OK, body = Vec<u8>, content_type = "application/pdf"))
+)]
+pub(crate) async fn pdf(State(app): State<App>, caller: Caller, Id(of): Id<Receipted>) -> Result<Response, ApiError> {
+    let view = issued(&app, &caller, of).await?.view;
+    let sheet = pdf::of(&view, &app.public_url).ok_or_else(|| {
+        ApiError::new("internal", None, "the address that verifies this receipt is too long for a QR code")
+    })?;
+    Ok(([(CONTENT_TYPE, "application/pdf")], sheet).into_response())
+}
+
+/// What a receipt's QR code carries beside its object.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Proof {
+    serial_no: String,
+    signature: String,
+}
+
+/// Verify an electronic receipt by its QR code
+///
+/// Anyone may ask, without a signature of their own; the answer is a page. The platform says what it signed for this object, if it
+/// signed that with this signature (DER in base64url, without padding), and how the object stands now. Else it says that the receipt
+/// is not authentic, and nothing more.
+#[utoipa::path(
+    get, path = "/v1/receipts/{id}/verify", tag = "receipt",
+    params(
+        ("id" = String, Path, example = "pay_5"), ("serial_no" = String, Query, example = "PLATFORM-SM2-1"),
+        ("signature" = String, Query),
+    ),
+    responses((status = OK, body = String, content_type = "text/html"))
+)]
+pub(crate) async fn verified(
+    State(app): State<App>,
+    Id(of): Id<Receipted>,
+    Query(proof): Query<Proof>,
+) -> Result<Html<String>, ApiError> {
+    // Whether there is such an object is nobody's business who has no signature over it.
+    let receipt = app.look(move |state| Ok(ReceiptContent::of(state, of).ok().flatten())).await?.view;
+    let signature = BASE64_URL_SAFE_NO_PAD.decode(&proof.signature).ok();
+    let (Some(receipt), Some(signature)) = (receipt, signature) else { return Ok(Html(page::not_authentic())) };
+    let content = receipt.text();
+    if !is_signed(&app, &content, &proof.serial_no, &signature).await? {
+        return Ok(Html(page::not_authentic()));
+    }
+    let now = app.look(move |state| content::standing(state, of)).await?.view;
+    let digest = hex::encode(sm3(content.as_bytes()));
+    let signature = BASE64_STANDARD.encode(signature);
+    let view = ReceiptView { content, digest, serial_no: proof.serial_no, signature, receipt };
+    Ok(Html(page::authentic(&view, &now)))
+}
+
+/// Whether the platform signed a text so.
+async fn is_signed(app: &App, content: &str, serial_no: &str, signature: &[u8]) -> Result<bool, ApiError> {
+    let version = serial_no.strip_prefix(SM2_SERIAL).and_then(|version| version.parse::<u32>().ok());
+    let Some(version) = version else { return Ok(false) };
+    let (keys, content, signature) = (app.ark.keys(), content.to_owned(), text_of(version, signature));
+    let verified = move || match keys.verify(&by_platform(REASON), SIGNING_KEY, content.as_bytes(), &signature) {
+        Ok(()) => Ok(true),
+        Err(error) => content::is_no(&error).then_some(false).ok_or_else(|| super::ark::error_of(&error)),
+    };
+    blocking(verified).await
+}
+
 /// Verify an electronic receipt
 ///
 /// Anyone may ask, without a signature of their own. What the platform did not issue, or what was changed since, is not
@@ -193,18 +266,10 @@ pub(crate) async fn verify(
         return Err(ApiError::malformed("content", message));
     }
     let digest = hex::encode(sm3(content.as_bytes()));
-    let version = serial_no.strip_prefix(SM2_SERIAL).and_then(|version| version.parse::<u32>().ok());
-    let signature = BASE64_STANDARD.decode(&signature).ok();
-    let (Some(version), Some(signature)) = (version, signature) else {
-        return Ok(Answer(VerifiedReceipt { authentic: false, digest, now: None }));
+    let authentic = match BASE64_STANDARD.decode(&signature) {
+        Ok(signature) => is_signed(&app, &content, &serial_no, &signature).await?,
+        Err(_) => false,
     };
-    let (keys, text) = (app.ark.keys(), content.clone());
-    let verified =
-        move || match keys.verify(&by_platform(REASON), SIGNING_KEY, text.as_bytes(), &text_of(version, &signature)) {
-            Ok(()) => Ok(true),
-            Err(error) => content::is_no(&error).then_some(false).ok_or_else(|| super::ark::error_of(&error)),
-        };
-    let authentic = blocking(verified).await?;
     // Whatever else the platform's key signs is no receipt.
     let named = ReceiptContent::read(&content).and_then(|receipt| receipt.object());
     let Some(of) = named.filter(|_| authentic) else {

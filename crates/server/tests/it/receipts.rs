@@ -150,3 +150,163 @@ fn a_merchant_takes_its_own_receipts_and_prints_them_and_a_return_is_told() {
     let said = String::from_utf8(told.stdout).unwrap();
     assert!(said.contains("authentic") && said.contains("yes") && said.contains("returned"), "{said}");
 }
+
+/// What a PDF says, by a reader of its own: every object where its table of objects has it, and the texts of the page as they are
+/// drawn, letters of the Chinese font from UTF-16.
+mod pdf {
+    pub(super) fn at(file: &[u8], mark: &[u8]) -> Option<usize> {
+        file.windows(mark.len()).position(|window| window == mark)
+    }
+
+    /// Fails unless the table of objects at the file's end is right.
+    pub(super) fn check_objects(file: &[u8]) {
+        let tail = String::from_utf8_lossy(&file[file.len() - 40..]).into_owned();
+        let table: usize = tail.split("startxref").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+        let table = String::from_utf8_lossy(&file[table..]).into_owned();
+        let mut lines = table.lines();
+        assert_eq!(lines.next(), Some("xref"));
+        let count: usize = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let mut seen = 0;
+        for (number, line) in lines.take(count).enumerate().filter(|(_, line)| line.contains(" n")) {
+            let offset: usize = line[..10].parse().unwrap();
+            assert!(file[offset..].starts_with(format!("{number} 0 obj").as_bytes()), "{number}: {line}");
+            seen += 1;
+        }
+        assert!(seen >= 12, "{table}");
+    }
+
+    /// The texts, one after the other.
+    pub(super) fn texts(file: &[u8]) -> String {
+        let page = &file[at(file, b"BT\n").unwrap()..];
+        let page = &page[..at(page, b"endstream").unwrap()];
+        let (mut said, mut operand, mut font, mut index) = (String::new(), Vec::new(), b'L', 0);
+        while index < page.len() {
+            match page[index] {
+                b'(' => (operand, index) = literal(page, index + 1),
+                b'<' => {
+                    let end = index + at(&page[index..], b">").unwrap();
+                    operand = hex::decode(&page[index + 1..end]).unwrap();
+                    index = end + 1;
+                }
+                b'/' => {
+                    font = page[index + 1];
+                    index += 2;
+                }
+                b'T' if page[index..].starts_with(b"Tj") => {
+                    if font == b'C' {
+                        let codes: Vec<u16> =
+                            operand.chunks(2).map(|two| u16::from_be_bytes([two[0], two[1]])).collect();
+                        said.push_str(&String::from_utf16(&codes).unwrap());
+                    } else {
+                        said.push_str(std::str::from_utf8(&operand).unwrap());
+                    }
+                    index += 2;
+                }
+                _ => index += 1,
+            }
+        }
+        said
+    }
+
+    /// A text in brackets, and what is behind it.
+    fn literal(page: &[u8], mut index: usize) -> (Vec<u8>, usize) {
+        let (mut text, mut depth) = (Vec::new(), 1);
+        loop {
+            match page[index] {
+                b'\\' => {
+                    index += 1;
+                    text.push(match page[index] {
+                        b'n' => b'\n',
+                        b'r' => b'\r',
+                        b't' => b'\t',
+                        b'b' => 8,
+                        b'f' => 12,
+                        other => other,
+                    });
+                }
+                b')' if depth == 1 => return (text, index + 1),
+                byte => {
+                    depth += i32::from(byte == b'(') - i32::from(byte == b')');
+                    text.push(byte);
+                }
+            }
+            index += 1;
+        }
+    }
+}
+
+#[test]
+fn a_receipt_is_handed_over_as_a_pdf_that_proves_itself() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let order = text(&market.paid(), "/id");
+    let path = format!("/v1/receipts/{order}");
+    let answer = market.operator.get(&format!("{path}/pdf"));
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/pdf")));
+    let unpaid = text(&market.order("T0", 5_000).ok(), "/id");
+    assert_eq!(market.operator.get(&format!("/v1/receipts/{unpaid}/pdf")).error().1, "receipt_not_yet");
+    let stranger = exchange(server.address(), "GET", &format!("{path}/pdf"), &[], b"").unwrap();
+    assert_eq!(stranger.status, 401);
+
+    pdf::check_objects(&answer.body);
+    let said = pdf::texts(&answer.body);
+    let receipt = market.operator.get(&path).ok();
+    let words =
+        ["电子回单", "订单支付", "付款方", "钱*", "人民币伍仟元整", "CNY 5,000.00", "PLATFORM-SM2-1", "扫码验真"];
+    let landlord = text(&market.landlord, "/name");
+    for part in words.into_iter().chain([order.as_str(), &landlord, "T1", &text(&receipt, "/digest")]) {
+        assert!(said.replace(' ', "").contains(&part.replace(' ', "")), "{part}: {said}");
+    }
+
+    // The command line takes it and verifies what is attached.
+    let sheet = server.directory().join("receipt.pdf");
+    let url = format!("http://{}", server.address());
+    let shown = ["receipt", "show", &order, "--url", &url, "--pdf", sheet.to_str().unwrap()];
+    let shown = server.lintel(&shown);
+    assert!(shown.status.success(), "{shown:?}");
+    let verify = |file: &std::path::Path| {
+        let told = server.lintel(&["receipt", "verify", file.to_str().unwrap(), "--url", &url, "--json"]);
+        assert!(told.status.success(), "{told:?}");
+        serde_json::from_slice::<Value>(&told.stdout).unwrap()
+    };
+    assert_eq!(verify(&sheet)["authentic"], true);
+    let mut file = std::fs::read(&sheet).unwrap();
+    let amount = pdf::at(&file, br#"\"amount\":500000"#).unwrap();
+    file[amount + 11] = b'6';
+    std::fs::write(&sheet, &file).unwrap();
+    assert_eq!(verify(&sheet)["authentic"], false);
+}
+
+#[test]
+fn the_address_on_a_receipt_tells_anyone_who_has_its_signature_and_nobody_else() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let order = text(&market.paid(), "/id");
+    let receipt = market.operator.get(&format!("/v1/receipts/{order}")).ok();
+    let signature = text(&receipt, "/signature").replace('+', "-").replace('/', "_").replace('=', "");
+    let other = market.order("T0", 5_000).ok();
+    let ask = |object: &str, serial: &str, signature: &str| {
+        let target = format!("/v1/receipts/{object}/verify?serial_no={serial}&signature={signature}");
+        exchange(server.address(), "GET", &target, &[], b"").unwrap().text()
+    };
+    let page = ask(&order, "PLATFORM-SM2-1", &signature);
+    for part in ["真实 · Authentic", "Now: success", "5,000.00 CNY", &text(&receipt, "/digest")] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let changed = format!("N{}", &signature[1..]);
+    let other = text(&other, "/id");
+    for (object, serial, signature) in [
+        (order.as_str(), "PLATFORM-SM2-1", changed.as_str()),
+        (&order, "PLATFORM-SM2-2", &signature),
+        (&order, "PLATFORM-RSA-1", &signature),
+        (&order, "PLATFORM-SM2-1", "%3Cb%3E"),
+        (&order, "PLATFORM-SM2-1", ""),
+        (&other, "PLATFORM-SM2-1", &signature),
+        ("ord_999", "PLATFORM-SM2-1", &signature),
+    ] {
+        let page = ask(object, serial, signature);
+        assert!(page.contains("Not authentic") && !page.contains("5,000.00"), "{object} {serial} {signature}: {page}");
+    }
+    let unnamed = exchange(server.address(), "GET", &format!("/v1/receipts/{order}/verify"), &[], b"").unwrap();
+    assert_eq!(unnamed.error().0, 400);
+}

@@ -1,10 +1,10 @@
 //! A receipt as a page to print: one sheet, Chinese and English, without scripts and without anything from elsewhere.
 
 use super::ReceiptView;
-use super::content::Party;
+use super::content::{Party, Standing};
 
 /// What it is called, in both languages.
-const KINDS: [(&str, &str); 18] = [
+pub(super) const KINDS: [(&str, &str); 18] = [
     ("order", "订单支付 · Payment"),
     ("refund", "退款 · Refund"),
     ("payout", "付款 · Payout"),
@@ -30,10 +30,41 @@ margin:0}main{max-width:44rem;margin:2rem auto;padding:2rem 2.5rem;border:1px so
 h1{font-size:1.4rem;margin:0}h2{font-weight:400;font-size:1rem;color:#5b6675;margin:0 0 1.2rem}table{width:100%;\
 border-collapse:collapse}th{text-align:left;font-weight:400;color:#5b6675;width:38%;padding:.35rem 0;vertical-align:top}\
 td{padding:.35rem 0;overflow-wrap:anywhere}tr+tr{border-top:1px solid #edf0f4}.amount td{font-size:1.4rem}\
-footer{margin-top:1.4rem;font-size:.75rem;color:#5b6675;overflow-wrap:anywhere}@media print{main{border:0;margin:0}}";
+footer{margin-top:1.4rem;font-size:.75rem;color:#5b6675;overflow-wrap:anywhere}p.yes,p.no{padding:.6rem .9rem;\
+border-radius:4px;color:#fff;background:#1b7f4b}p.no{background:#b3261e}@media print{main{border:0;margin:0}}";
 
 /// The page.
 pub(super) fn of(view: &ReceiptView) -> String {
+    told(view, "")
+}
+
+/// The page of a receipt that was found authentic, and how its object stands now.
+pub(super) fn authentic(view: &ReceiptView, now: &Standing) -> String {
+    let currency = &view.receipt.currency;
+    let back = if now.given_back == 0 {
+        String::new()
+    } else {
+        format!("；已退回 · given back {} {}", money(now.given_back, currency), escaped(currency))
+    };
+    let note = format!(
+        "<p class=\"yes\">真实 · Authentic<br><small>当前状态 · Now: {}{back}<br>请与手中回单逐项核对 · Compare each line with the \
+         receipt that you hold</small></p>",
+        escaped(now.status)
+    );
+    told(view, &note)
+}
+
+/// The page of what is no receipt of the platform's.
+pub(super) fn not_authentic() -> String {
+    format!(
+        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>电子回单</title><style>{STYLE}</style></head><body><main><h1>电子回单</h1>\
+         <p class=\"no\">无法验证为真 · Not authentic<br><small>本平台未签发过这样的回单 · This platform issued no such \
+         receipt</small></p></main></body></html>\n"
+    )
+}
+
+fn told(view: &ReceiptView, note: &str) -> String {
     let receipt = &view.receipt;
     let kind = KINDS.iter().find(|(name, _)| *name == receipt.kind).map_or(receipt.kind.as_str(), |(_, text)| text);
     let mut rows = vec![
@@ -55,8 +86,9 @@ pub(super) fn of(view: &ReceiptView) -> String {
     let rows: String =
         rows.iter().map(|(name, text)| format!("<tr><th>{name}</th><td>{}</td></tr>", escaped(text))).collect();
     format!(
-        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>电子回单 {object}</title>\
-         <style>{STYLE}</style></head><body><main><h1>电子回单</h1><h2>Electronic receipt · {kind}</h2><table>\
+        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>电子回单 {object}</title><style>{STYLE}</style></head><body><main>\
+         <h1>电子回单</h1><h2>Electronic receipt · {kind}</h2>{note}<table>\
          <tr class=\"amount\"><th>金额 · Amount</th><td>{amount} {currency}</td></tr>{rows}</table><footer>\
          SM3 {digest}<br>SM2 {serial}: {signature}<br>验证 · Verify: POST /v1/receipts/verify</footer></main></body></html>\n",
         object = escaped(&receipt.object),
@@ -74,7 +106,7 @@ fn party(party: &Party) -> String {
 }
 
 /// Minor units in whole ones, in groups of three; yen have no hundredths.
-fn money(minor: i64, currency: &str) -> String {
+pub(super) fn money(minor: i64, currency: &str) -> String {
     let part = if currency == "JPY" { 1 } else { 100 };
     let (sign, whole) = (if minor < 0 { "-" } else { "" }, (minor.unsigned_abs() / part).to_string());
     let (head, tail) = whole.split_at(whole.len() % 3);
