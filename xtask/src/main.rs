@@ -17,6 +17,7 @@ mod days;
 mod demo;
 mod deny;
 mod fuzz;
+mod node_packages;
 mod pyiso8583;
 mod sim;
 mod softhsm;

@@ -2,7 +2,7 @@
 //!
 //! **Skips.** A test that needs an outside program which is not there prints `SKIP name: what to install`,
 //! appends the same line to the file named by `LINTEL_SKIPS` if that is set, and panics if `LINTEL_CI` is
-//! set (not for want of SoftHSM). The file is there because cargo hides what a passing test prints; each line is repeated in the
+//! set (not for want of SoftHSM or Node). The file is there because cargo hides what a passing test prints; each line is repeated in the
 //! summary, once, with the number of tests that said it.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::binaries::Tested;
 use crate::steps::{Outcome, Steps};
-use crate::{crash, days, deny, pyiso8583, sim, softhsm, tidy, workspace};
+use crate::{crash, days, deny, node_packages, pyiso8583, sim, softhsm, tidy, workspace};
 
 /// The steps in the order they run: the quick ones first.
 const STEPS: [&str; 10] = ["fmt", "tidy", "clippy", "deny", "build", "test", "postgres", "sim", "days", "crash"];
@@ -93,6 +93,7 @@ fn on_postgres() -> anyhow::Result<Outcome> {
 fn run_tests(skips_file: &Path, results: &mut Vec<String>) -> anyhow::Result<Outcome> {
     softhsm::install_if_missing();
     pyiso8583::install_if_missing();
+    node_packages::install_if_missing();
     let (reader, writer) = io::pipe().context("making a pipe for the output of cargo test")?;
     let mut command = workspace::cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.env("LINTEL_SKIPS", skips_file);

@@ -5,6 +5,9 @@
 
 import { constants, createHmac, createPrivateKey, createSign, createVerify, publicEncrypt, randomBytes, timingSafeEqual } from "node:crypto";
 
+/** The version of the API that this client was generated from, as it names it in each request (`Lintel-Version`). */
+export const API_VERSION = "2026-11-29";
+
 /** A caller with an API secret of 64 hexadecimal digits. */
 export interface SecretCredential {
   id: string;
@@ -207,6 +210,7 @@ export class Api {
     const headers: Record<string, string> = {
       accept: "application/json",
       authorization: authorization(this.credential, method, target, body),
+      "lintel-version": API_VERSION,
     };
     if (body) headers["content-type"] = "application/json";
     if (options.key !== undefined) headers["idempotency-key"] = options.key;

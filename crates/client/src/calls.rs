@@ -1,5 +1,5 @@
 //! What a merchant does, one method each. Whatever changes something takes an [`IdempotencyKey`].
-//! A call that is made again under its key is made with the same arguments, its wait among them.
+//! A call that is made again under its key is made with the same arguments; only its wait may be another.
 
 use crate::client::{Client, IdempotencyKey};
 use crate::error::Error;

@@ -20,6 +20,9 @@ use crate::error::{ApiError, Error};
 use crate::pages::Pages;
 use crate::platform_keys::{PlatformKeys, Sealer};
 
+/// The version of the API that this client speaks, as it names it in each request (`Lintel-Version`).
+pub const API_VERSION: &str = "2026-11-29";
+
 /// A word under which something is done once, however often it is asked: 1 to 128 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
@@ -238,6 +241,7 @@ impl Client {
         let sent = if method == "GET" { reqwest::Method::GET } else { reqwest::Method::POST };
         let mut request = self.http.request(sent, format!("{}{target}", self.base)).timeout(self.patience.each);
         request = request.header("authorization", authorization.to_string()).header("accept", "application/json");
+        request = request.header("lintel-version", API_VERSION);
         if !body.bytes.is_empty() {
             request = request.header("content-type", "application/json").body(body.bytes.clone());
         }

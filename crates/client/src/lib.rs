@@ -32,7 +32,7 @@ pub mod pages;
 pub mod platform_keys;
 pub mod webhook;
 
-pub use client::{Client, IdempotencyKey, Patience};
+pub use client::{API_VERSION, Client, IdempotencyKey, Patience};
 pub use credential::Credential;
 pub use error::{ApiError, Error, Remedy};
 pub use pages::Pages;

@@ -50,11 +50,6 @@ static VAULT: LazyLock<Arc<Vault>> = LazyLock::new(|| {
     Arc::new(Vault::open_with_key_file(directory.path()).unwrap())
 });
 
-/// That vault.
-pub(crate) fn vault() -> Arc<Vault> {
-    VAULT.clone()
-}
-
 /// A debit, requested in [`EPOCH`].
 pub(crate) fn attempt(status: AttemptStatus) -> Attempt {
     let operation = Operation::Debit { agreement: "AGR-0007".into(), amount: 500_000, currency: Currency::Cny };

@@ -6,6 +6,7 @@
 //! institution's own programs'; a merchant's id is its `mch_…`, an operator's its `opr_…`. The programs do what takes one
 //! person at most. An operator reads everything, decides approvals, and changes by itself only what [`super::people`] lists.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ark::signing::{Authorization, Request as Signed, Scheme, SigningError};
@@ -14,7 +15,7 @@ use ark::{FingerprintKey, MacKey};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use domain::account::Owner;
 use domain::ids::{MerchantId, OperatorId};
 use domain::operator::{Operator, Role};
@@ -27,6 +28,7 @@ use super::App;
 use super::certificate::AnswerKey;
 use super::customer::sealing_failed;
 use super::error::ApiError;
+use super::version;
 use crate::shell::clock::wall_ms;
 
 /// The largest body that is read.
@@ -271,7 +273,21 @@ async fn admit(gate: &Gate, request: Request) -> Result<(Request, AnswerKey), Ap
         parts.extensions.insert(opening.opened);
     }
     parts.extensions.insert(caller);
+<<<<<<< HEAD
     Ok((Request::from_parts(parts, Body::from(body)), answer_key))
+=======
+    let mut response = match version::asked(&parts.headers) {
+        Ok(version) => {
+            let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            response.extensions_mut().insert(version);
+            response
+        }
+        // Signed as any answer: who asks for a form that there is not shall believe it.
+        Err(error) => error.into_response(),
+    };
+    response.extensions_mut().insert(answer_key);
+    Ok(response)
+>>>>>>> gateway
 }
 
 /// Verifies a request by the secret or the certificate that it names; gives what its answer is signed with.
@@ -344,7 +360,19 @@ async fn who(app: &App, id: &str, serial: &str) -> Result<(Actor, Option<Merchan
 
 /// A keyed digest of what was asked, without what differs from one sending to the next.
 fn fingerprint(key: &FingerprintKey, signed: &Signed<'_>) -> [u8; 16] {
-    key.of(&[signed.method.as_bytes(), signed.target.as_bytes(), signed.body])
+    key.of(&[signed.method.as_bytes(), asked_for(signed.target).as_bytes(), signed.body])
+}
+
+/// The path and query without how long the answer may wait: that is how it is told, and not what is to be done. Who got none may ask
+/// again with more patience, or with less.
+fn asked_for(target: &str) -> Cow<'_, str> {
+    let Some((path, query)) = target.split_once('?') else { return target.into() };
+    let is_wait = |pair: &&str| pair.split('=').next() == Some(super::wait::PARAMETER);
+    if !query.split('&').any(|pair| is_wait(&pair)) {
+        return target.into();
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_wait(pair)).collect();
+    if kept.is_empty() { path.into() } else { format!("{path}?{}", kept.join("&")).into() }
 }
 
 fn idempotency_key(headers: &http::HeaderMap) -> Result<Option<Arc<str>>, ApiError> {
@@ -372,4 +400,24 @@ pub(super) async fn read(body: Body) -> Result<Bytes, ApiError> {
 fn too_large() -> ApiError {
     let message = format!("the body is larger than {BODY_LIMIT} bytes or broke off; send less in one request");
     ApiError::new("body_too_large", Some("body"), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_an_answer_may_wait_is_no_part_of_what_is_asked_for() {
+        for (target, asked) in [
+            ("/v1/orders", "/v1/orders"),
+            ("/v1/orders?wait=10", "/v1/orders"),
+            ("/v1/orders?wait", "/v1/orders"),
+            ("/v1/orders?a=1&wait=10&b=2", "/v1/orders?a=1&b=2"),
+            ("/v1/orders?waits=10", "/v1/orders?waits=10"),
+            ("/v1/orders?a=wait&b=wait=1", "/v1/orders?a=wait&b=wait=1"),
+            ("/v1/orders?", "/v1/orders?"),
+        ] {
+            assert_eq!(asked_for(target), asked, "{target}");
+        }
+    }
 }

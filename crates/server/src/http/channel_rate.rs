@@ -180,3 +180,32 @@ pub(crate) async fn channels(
         ChannelRatesView { from: date_text(from), to: date_text(to), data }
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::attempt::Rail;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Each class of failure under its own name; payers, risk rules and banks are not in the denominator, and what nobody knows is.
+    #[test]
+    fn every_class_of_failure_is_shown_and_the_rate_has_those_of_systems() {
+        let (product, bank) = (String::from("rent"), String::from("102"));
+        let date = "2026-03-05".parse().unwrap();
+        let key = RateKey { date, direction: Direction::In, rail: Rail::Epcc, product, bank };
+        let ends = Ends { success: 92, user: 20, risk: 30, bank: 40, system: 5, not_found: 2, unknown: 1 };
+        let shown = |by: &[By]| serde_json::to_value(view(group(&key, by), &ends)).unwrap();
+        assert_eq!(
+            shown(&[By::Channel, By::Product, By::Bank]),
+            json!({
+                "direction": "in", "date": null, "channel": "epcc", "product": "rent", "bank": "102",
+                "tries": 190, "success": 92,
+                "failures": {"user": 20, "risk": 30, "bank": 40, "system": 5, "not_found": 2}, "unknown": 1,
+                "effective": {"numerator": 92, "denominator": 100, "percent": "92.000"},
+            })
+        );
+        let by_day = shown(&[By::Date]);
+        assert_eq!((&by_day["date"], &by_day["channel"], &by_day["bank"]), (&json!("2026-03-05"), &json!(null), &json!(null)));
+    }
+}

@@ -8,6 +8,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, Securi
 use utoipa::openapi::{ContentBuilder, Object, OpenApi, PathItem, Ref, RefOr, Required, Schema, Type};
 
 use super::error::ErrorBody;
+use super::version;
 
 const SCHEME: &str = "LINTEL-HMAC-SM3";
 
@@ -57,6 +58,8 @@ object as it stands now; with another body it is `key_reused`.
 for a `min_position`.
 - **Errors** are `{error: {type, code, message, param, request_id, retryable}}`; `GET /v1/codes` lists the codes. Only \
 `retryable` errors are worth the same request again.
+- **Versions.** `Lintel-Version: 2026-11-29` pins the form of requests and answers, now and later; a request that names none is served \
+in the first version that is. Within a version, things are only added.
 - **Request ids.** `Lintel-Request-Id` is taken over if it is 1 to 64 letters, digits, `-`, `_` or `.`, else made.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
@@ -66,7 +69,9 @@ struct Base;
 
 /// What the handlers add themselves to.
 pub(crate) fn base() -> OpenApi {
-    Base::openapi()
+    let mut document = Base::openapi();
+    version::NEWEST.0.clone_into(&mut document.info.version);
+    document
 }
 
 /// Adds what every operation has: a unique id, the errors, the signature, the idempotency key.

@@ -54,6 +54,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("encryption_serial_unknown", 400, "Lintel-Encryption-Serial names no key of the platform that opens."),
     ("encryption_required", 400, "A field came in clear that is taken encrypted for the platform alone."),
     ("ciphertext_invalid", 400, "An encrypted field does not open under the key that Lintel-Encryption-Serial names."),
+    ("version_unknown", 400, "Lintel-Version names no version of the API that is served."),
     ("cursor_malformed", 400, "The cursor is none that a list gave out."),
     ("notification_refused", 400, "A channel's notification is not signed by it, or not about what was asked."),
     ("receipt_not_yet", 409, "There is no receipt of what has not ended well."),

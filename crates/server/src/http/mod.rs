@@ -82,6 +82,7 @@ pub(crate) mod transfer;
 pub(crate) mod tree;
 pub(crate) mod trial_balance;
 pub(crate) mod user;
+mod version;
 pub(crate) mod voucher;
 mod wait;
 pub(crate) mod waiver;

@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::certificate::{AnswerKey, signed};
 use super::error::ApiError;
+use super::version::{self, ApiVersion};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lintel-request-id");
 
@@ -28,6 +29,7 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let run = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let mut response = run.unwrap_or_else(|panic| span.in_scope(|| panicked(panic)));
     let key = response.extensions_mut().remove::<AnswerKey>();
+    let version = response.extensions_mut().remove::<ApiVersion>();
     response = identified(response, &id);
     if let Some(key) = key {
         let signing = signed(response, key).instrument(span.clone()).await;
@@ -47,6 +49,9 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     metrics::histogram!("lintel_http_request_seconds", &labels).record(elapsed.as_secs_f64());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if let Some(ApiVersion(version)) = version {
+        response.headers_mut().insert(version::HEADER, HeaderValue::from_static(version));
     }
     response
 }

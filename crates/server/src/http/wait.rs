@@ -4,7 +4,8 @@
 //!  POST /v1/orders?wait=10, with instruments ─► created, tried ─ the channel answers ─► 200, success
 //!                                                              └ 10 s pass ─► 200, paying: ask again with the same wait
 //! ```
-//! What is answered is durable either way. Waiting changes nothing: a caller that goes away leaves the try as it is.
+//! What is answered is durable either way. Waiting changes nothing: a caller that goes away leaves the try as it is, and one that asks
+//! again under the same key may wait longer, or not at all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ use super::error::ApiError;
 use super::order::OrderView;
 use crate::shell::awaited::{Awaited, Ticket};
 
+/// The parameter's name, which is [`Wait`]'s field: the fingerprint of a request is made without it.
+pub(super) const PARAMETER: &str = "wait";
 /// The longest that a request may wait, in seconds.
 const LONGEST: u64 = 30;
 

@@ -15,3 +15,29 @@ pub(crate) fn count(ended: &[EndedTry]) {
         metrics::counter!("lintel_channel_tries_total", &labels).increment(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::attempt::{FailureClass, Rail};
+    use domain::rates::channel::{Direction, RateKey, TryEnd};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn every_end_of_a_try_is_a_series_of_its_own() {
+        let (product, bank) = (String::from("rent"), String::from("102"));
+        let date = "2026-03-05".parse().unwrap();
+        let key = RateKey { date, direction: Direction::In, rail: Rail::Epcc, product, bank };
+        let ended = |end, before| EndedTry { position: 1, key: key.clone(), end, before };
+        let late = ended(TryEnd::Success, Some(TryEnd::Failure(FailureClass::Bank)));
+        let all: Vec<EndedTry> = TryEnd::ALL.into_iter().map(|end| ended(end, None)).chain([late]).collect();
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || count(&all));
+        let shown = recorder.handle().render();
+        for outcome in ["success", "user", "risk", "bank", "system", "not_found", "late"] {
+            let labels = format!("direction=\"in\",channel=\"epcc\",product=\"rent\",bank=\"102\",outcome=\"{outcome}\"");
+            assert!(shown.contains(&format!("lintel_channel_tries_total{{{labels}}} 1\n")), "{outcome}: {shown}");
+        }
+    }
+}

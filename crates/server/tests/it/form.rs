@@ -60,6 +60,28 @@ fn the_document_is_served_as_it_is_committed() {
     assert!(page.text().contains("swagger"), "{}", page.text());
 }
 
+/// The version that the document describes is served, named in answers, good and bad, and spoken by the merchants' client; no other
+/// date is, and who asks for one is told so under a signature.
+#[test]
+fn a_dated_version_is_served_as_it_is_named_and_no_other_is() {
+    let server = Server::start();
+    let operator = server.operator();
+    let version = ask(&server, "GET", "/openapi.json", &[]).ok()["info"]["version"].as_str().unwrap().to_owned();
+    assert_eq!(version, ::client::API_VERSION);
+    for (target, status) in [("/v1/codes", 200), ("/v1/orders/ord_9", 404)] {
+        let [named, unnamed] = [operator.get_with(target, ("lintel-version", &version)), operator.get(target)];
+        for answer in [named, unnamed] {
+            assert_eq!((answer.status, answer.header("lintel-version")), (status, Some(version.as_str())), "{target}");
+        }
+    }
+    let refused = operator.get_with("/v1/codes", ("lintel-version", "2019-01-01"));
+    assert_eq!(refused.error(), (400, "version_unknown".into(), "Lintel-Version".into()));
+    assert!(refused.text().contains(&version), "{}", refused.text());
+    assert!(refused.header("lintel-signature").is_some() && refused.header("lintel-version").is_none());
+    let unsigned = ask(&server, "GET", "/v1/codes", &[("lintel-version", "2019-01-01")]);
+    assert_eq!(unsigned.error().1, "signature_missing", "who asks comes first");
+}
+
 #[test]
 fn every_path_of_the_document_is_there_and_signed() {
     let server = Server::start();

@@ -324,11 +324,19 @@ fn an_order_is_created_and_paid_by_one_request_that_waits_for_its_end() {
         assert_eq!((text(&paid, "/status"), text(&paid, "/legs/0/status")), ("success".into(), "captured".into()));
         assert_eq!(looking.join().expect("the request that looked"), paid);
     });
-    let again = operator.post("/v1/orders?wait=30", &body("W3", 500_000)).ok();
-    assert_eq!((text(&again, "/id"), text(&again, "/status")), ("ord_1".into(), "success".into()));
-    // Nobody answers for this one: the answer comes when the time is over.
-    let open = operator.post("/v1/orders?wait=1", &body("W4", 500_000)).ok();
+    // The merchant's number is a key too, and how long an answer may wait is no part of what is asked for.
+    for target in ["/v1/orders?wait=30", "/v1/orders?wait=1", "/v1/orders"] {
+        let again = operator.post(target, &body("W3", 500_000)).ok();
+        assert_eq!((text(&again, "/id"), text(&again, "/status")), ("ord_1".into(), "success".into()), "{target}");
+    }
+    assert_eq!(operator.post("/v1/orders?wait=5", &body("W3", 500_001)).error().1, "key_reused");
+    // Nobody answers for this one: the answer comes when the time is over. Who then has more patience, or none, asks for the same.
+    let open = operator.post_keyed("/v1/orders?wait=1", "W4", &body("W4", 500_000)).ok();
     assert_eq!((text(&open, "/id"), text(&open, "/status")), ("ord_2".into(), "paying".into()));
+    for target in ["/v1/orders?wait=2", "/v1/orders"] {
+        let again = operator.post_keyed(target, "W4", &body("W4", 500_000));
+        assert_eq!((again.repeated(), text(&again.ok(), "/id")), (true, "ord_2".into()), "{target}");
+    }
 }
 
 #[test]
