@@ -214,7 +214,15 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, nex
     let header = request.headers().get(http::header::AUTHORIZATION).cloned();
     let admitted = admit(&gate, request).await;
     let (request, answer_key) = admitted.inspect_err(|error| tell_of(error, header.as_ref()))?;
-    let mut response = next.run(request).await;
+    let mut response = match version::asked(request.headers()) {
+        Ok(version) => {
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(version);
+            response
+        }
+        // Signed as any answer: who asks for a form that there is not shall believe it.
+        Err(error) => error.into_response(),
+    };
     response.extensions_mut().insert(answer_key);
     Ok(response)
 }
@@ -273,21 +281,7 @@ async fn admit(gate: &Gate, request: Request) -> Result<(Request, AnswerKey), Ap
         parts.extensions.insert(opening.opened);
     }
     parts.extensions.insert(caller);
-<<<<<<< HEAD
     Ok((Request::from_parts(parts, Body::from(body)), answer_key))
-=======
-    let mut response = match version::asked(&parts.headers) {
-        Ok(version) => {
-            let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
-            response.extensions_mut().insert(version);
-            response
-        }
-        // Signed as any answer: who asks for a form that there is not shall believe it.
-        Err(error) => error.into_response(),
-    };
-    response.extensions_mut().insert(answer_key);
-    Ok(response)
->>>>>>> gateway
 }
 
 /// Verifies a request by the secret or the certificate that it names; gives what its answer is signed with.
