@@ -274,10 +274,7 @@ fn shown_return(back: &Return) -> String {
 
 /// What an answer settles: one that is not believed settles as little as one that proves nothing.
 pub(crate) fn settled(answer: Answer) -> Answer {
-    match answer {
-        Answer::Disbelieved(_) => Answer::Unknown,
-        other => other,
-    }
+    if matches!(answer, Answer::Disbelieved(_)) { Answer::Unknown } else { answer }
 }
 
 fn shown_answer(answer: &Answer) -> String {
