@@ -66,7 +66,6 @@ use stats::Stats;
 use unionpay::UnionPay;
 
 pub use batch::BatchPlan;
-pub use quota::QuotaPlan;
 pub use clearing::LINES_MAX;
 pub use days::{DayTotals, today};
 pub use direct::{Answered, Asked};
@@ -79,6 +78,7 @@ pub use pingan_jzb::{
     PingAnSettings, SANDBOX_PINGAN_ACCOUNT, SANDBOX_PINGAN_MARKET, SANDBOX_PINGAN_PLATFORM_KEY, SANDBOX_PINGAN_SUMMARY,
 };
 pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, Rates, Verdict};
+pub use quota::QuotaPlan;
 pub use site::NoSite;
 pub use stats::{Report, VerbReport};
 pub use unionpay::SANDBOX_UNIONPAY_SECRET;
