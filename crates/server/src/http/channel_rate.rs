@@ -206,6 +206,9 @@ mod tests {
             })
         );
         let by_day = shown(&[By::Date]);
-        assert_eq!((&by_day["date"], &by_day["channel"], &by_day["bank"]), (&json!("2026-03-05"), &json!(null), &json!(null)));
+        assert_eq!(
+            (&by_day["date"], &by_day["channel"], &by_day["bank"]),
+            (&json!("2026-03-05"), &json!(null), &json!(null))
+        );
     }
 }

@@ -36,7 +36,8 @@ mod tests {
         metrics::with_local_recorder(&recorder, || count(&all));
         let shown = recorder.handle().render();
         for outcome in ["success", "user", "risk", "bank", "system", "not_found", "late"] {
-            let labels = format!("direction=\"in\",channel=\"epcc\",product=\"rent\",bank=\"102\",outcome=\"{outcome}\"");
+            let labels =
+                format!("direction=\"in\",channel=\"epcc\",product=\"rent\",bank=\"102\",outcome=\"{outcome}\"");
             assert!(shown.contains(&format!("lintel_channel_tries_total{{{labels}}} 1\n")), "{outcome}: {shown}");
         }
     }
