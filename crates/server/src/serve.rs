@@ -111,12 +111,12 @@ pub(crate) fn run_until(
     };
     let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
-    let router = routes::router(config, &executor, (&store, &clock))?;
     let (telling, webhooks) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let link = CardLink::start(runtime.handle(), config, (&platform, &store, &clock), &vault, ark.financial())?;
     let app = App::new(Parts {
         platform: platform.clone(),
+        router: routes::router(config, &executor, (&store, &clock))?,
         vault,
         rewrapper: rewrapping.way(),
         ark,
@@ -128,7 +128,6 @@ pub(crate) fn run_until(
         executor: executor.clone(),
         card_network: link.as_ref().map(CardLink::network),
         terminal_ca: config.pos.terminal_ca().map(TerminalCa::load).transpose()?,
-        router,
         webhooks,
     });
     let served = runtime.block_on(async {
