@@ -117,6 +117,7 @@ pub(crate) fn run_until(
     let app = App::new(Parts {
         router: routes::router(config, &executor, (&store, &clock))?,
         platform: platform.clone(),
+        router: routes::router(config, &executor, (&store, &clock))?,
         vault,
         rewrapper: rewrapping.way(),
         ark,
