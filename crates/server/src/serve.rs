@@ -68,7 +68,7 @@ pub(crate) enum WhileSealed {
 }
 
 /// Runs the platform until `stop` ends. It begins only if `may_begin` has nothing against the state that was recovered,
-/// before anything is sent to anyone; `ready` is told where it listens.
+/// before anything is sent to anyone; `ready` is told where it listens. A sealed node leads nothing: it waits before it takes the lease.
 ///
 /// # Errors
 /// As [`run`], and what `may_begin` and `ready` say.
@@ -82,7 +82,6 @@ pub(crate) fn run_until(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let (lock, place) = (take_directory(config)?, JournalPlace::of(config)?);
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
-    // A sealed node leads nothing: it waits before it takes the lease.
     let Some(doors) = open_doors(&runtime, config, &ark, sealed, ready, &stop)? else { return Ok(()) };
     let mut lease = lease::hold(&config.journal)?;
     let Recovered { term, store, history, tail, projector } =
@@ -117,7 +116,6 @@ pub(crate) fn run_until(
     let app = App::new(Parts {
         router: routes::router(config, &executor, (&store, &clock))?,
         platform: platform.clone(),
-        router: routes::router(config, &executor, (&store, &clock))?,
         vault,
         rewrapper: rewrapping.way(),
         ark,
