@@ -13,6 +13,8 @@ export interface LegView {
   cleared?: string | null;
   /** The clearing date that the network named. */
   clearing_date?: string | null;
+  /** When the platform closes that batch by itself; nothing where the city's settings do not say. */
+  cut_off?: string | null;
   /** Nobody paid at its page before that expired, or before the order was closed. */
   expired: boolean;
   /** Whose failure it was: `user`, `risk`, `bank` or `system`. */
@@ -196,7 +198,7 @@ export type WireInstrument = ({
   contract: string;
   /** Whether the centre holds money first; true unless said or `period` is. */
   holds?: boolean | null;
-  /** The month of the rent, where the centre pays by its monthly batch: the payment waits for the batch of this month, and the card is asked for its part once the centre has paid. */
+  /** The month of the rent, where the centre pays by its monthly batch: the payment waits for the batch of this month, and the card is asked for its part once the centre has paid. Where the city's settings say so it must be asked for before the month's cut-off (`fund_cut_off_passed`), and the centre is asked at once how much it would pay (`fund_over_quota`, `fund_lease_unknown`, `fund_months_too_few`, `fund_draws_used_up`). */
   period?: string | null;
   /** Whether the card pays what the centre does not pay of a month's batch: name one beside, with amount 0 if it pays nothing else. */
   shortfall_by_card?: boolean;

@@ -87,3 +87,13 @@ export function receiptPage(api: Api, id: string, options: Reading = {}): Promis
   return api.call("GET", `/v1/receipts/${encodeURIComponent(id)}/page`, [], undefined, options);
 }
 
+/** Take an electronic receipt as a PDF. GET /v1/receipts/{id}/pdf */
+export function receiptPdf(api: Api, id: string, options: Reading = {}): Promise<unknown> {
+  return api.call("GET", `/v1/receipts/${encodeURIComponent(id)}/pdf`, [], undefined, options);
+}
+
+/** Verify an electronic receipt by its QR code. GET /v1/receipts/{id}/verify */
+export function receiptVerified(api: Api, id: string, options: Reading & { serial_no?: string; signature?: string } = {}): Promise<unknown> {
+  return api.call("GET", `/v1/receipts/${encodeURIComponent(id)}/verify`, ["serial_no", "signature"], undefined, options);
+}
+

@@ -8,6 +8,8 @@ import type { ShareView } from "./order.js";
 export interface NewRefund {
   /** Minor units above zero, at most what is left of the payment. */
   amount: Amount;
+  /** What of which items goes back, together `amount`; the order as a whole unless said. */
+  items?: Array<WireItemRefund>;
   /** The merchant's own number, 1 to 64 bytes, never used before. */
   out_refund_no: string;
   /** Whether the fee is returned too, in proportion. */
@@ -29,6 +31,8 @@ export interface PageView_RefundView {
   /** How much of it is returned fee. */
   fee: Amount;
   id: string;
+  /** What of which items; the order as a whole if there are none. */
+  items: Array<WireItemRefund>;
   /** `order`: the merchant gives it back. `useless`: no order can use it. */
   kind: string;
   order: string;
@@ -75,6 +79,8 @@ export interface RefundView {
   /** How much of it is returned fee. */
   fee: Amount;
   id: string;
+  /** What of which items; the order as a whole if there are none. */
+  items: Array<WireItemRefund>;
   /** `order`: the merchant gives it back. `useless`: no order can use it. */
   kind: string;
   order: string;
@@ -90,6 +96,14 @@ export interface RefundView {
   succeeded: Amount;
   /** What came back and could not go to the merchant: it waits for a person. */
   suspense: Amount;
+}
+
+/** What of an item goes back. */
+export interface WireItemRefund {
+  /** Minor units above zero, at most what is left of it. */
+  amount: Amount;
+  /** Its place in the order, from 0. */
+  item: number;
 }
 
 /** What one receiver of a split returns. */

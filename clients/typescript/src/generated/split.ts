@@ -3,12 +3,13 @@
 import type { Api, Changing, Reading } from "../runtime.js";
 import type { Amount } from "./account.js";
 
-/** How to split: by `parts`, or by `rates` of an `amount`. */
+/** How to split: by `parts`, by `rates` of an `amount`, or by a `plan` of the platform's settings. */
 export interface NewSplit {
   /** Your own number, 1 to 64 bytes, never used before for the order's merchant. */
   out_split_no: string;
   /** Who receives what, in minor units. */
   parts?: Array<WirePart> | null;
+  plan?: (WirePlan) | (null);
   rates?: (WireRates) | (null);
   /** The receivers in the order in which a refund takes their parts back; the last part first unless said. */
   return_order?: Array<string>;
@@ -60,6 +61,16 @@ export interface WirePart {
   /** Minor units above zero. */
   amount: Amount;
   merchant: string;
+}
+
+/** A split by a plan. */
+export interface WirePlan {
+  /** What is split, in minor units. */
+  amount: Amount;
+  /** Its name in the platform's settings. */
+  name: string;
+  /** The merchants by their roles. What a role gets that nobody had goes to whoever has what rounding leaves. */
+  roles: Record<string, string>;
 }
 
 /** One receiver's rate. */
