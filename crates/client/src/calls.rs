@@ -88,6 +88,33 @@ impl Client {
         self.list(&narrowed("/v1/refunds", query))
     }
 
+    /// Registers who may receive from splits of the merchant's orders.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn register_receiver(
+        &self,
+        merchant: &str,
+        receiver: &NewReceiver,
+        key: &IdempotencyKey,
+    ) -> Result<Receiver, Error> {
+        self.post(&format!("/v1/merchants/{merchant}/receivers"), key, receiver).await
+    }
+
+    /// Removes a receiver: no new split pays it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn remove_receiver(&self, receiver: &str, key: &IdempotencyKey) -> Result<Receiver, Error> {
+        self.post_nothing(&format!("/v1/receivers/{receiver}/remove"), key).await
+    }
+
+    /// Receivers of splits: `removed=false`.
+    #[must_use]
+    pub fn receivers(&self, query: &str) -> Pages<Receiver> {
+        self.list(&narrowed("/v1/receivers", query))
+    }
+
     /// Splits what an order brought.
     ///
     /// # Errors
