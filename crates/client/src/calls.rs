@@ -4,8 +4,9 @@
 use crate::client::{Client, IdempotencyKey};
 use crate::error::Error;
 use crate::model::{
-    Account, Code, Instrument, NewOrder, NewRefund, NewSignUp, NewSplit, NewWebhook, NewWithdrawal, Order, Payout,
-    PlatformKey, Refund, Rows, SignUp, Split, Webhook, WireCode, WireDestination, WirePayout, WireSignUp,
+    Account, Code, Instrument, NewOrder, NewReceiver, NewRefund, NewSignUp, NewSplit, NewWebhook, NewWithdrawal, Order,
+    Payout, PlatformKey, Receiver, Refund, Rows, SignUp, Split, Webhook, WireCode, WireDestination, WirePayout,
+    WireSignUp,
 };
 use crate::pages::Pages;
 use crate::platform_keys::PlatformKeys;

@@ -10,7 +10,7 @@ use super::table::{Field, number, page, record, text};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  lintel receiver register mch_3 mch_4 --as-its agent --max-share 300000     at most 30 % of an order
+  lintel receiver register mch_3 mch_4 --relation agent --max-share 300000     at most 30 % of an order
   lintel receiver list --payee mch_3 --removed false
   lintel receiver remove rcv_1                          what was split stays and is returned by refunds
 
@@ -26,7 +26,7 @@ pub(crate) enum Receiver {
         /// Who may receive, such as mch_4.
         receiver: String,
         /// What it is to the payee.
-        #[arg(long = "as-its", value_name = "RELATION")]
+        #[arg(long)]
         relation: String,
         /// The most of one order's amount, in millionths; all of it unless said.
         #[arg(long, value_name = "MILLIONTHS")]

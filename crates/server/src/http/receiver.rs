@@ -105,11 +105,7 @@ pub(crate) async fn register(
     post, path = "/v1/receivers/{id}/remove", tag = "receiver", params(("id" = String, Path, example = "rcv_1")),
     responses((status = OK, body = ReceiverView))
 )]
-pub(crate) async fn remove(
-    State(app): State<App>,
-    caller: Caller,
-    Id(id): Id<ReceiverId>,
-) -> Answered<ReceiverView> {
+pub(crate) async fn remove(State(app): State<App>, caller: Caller, Id(id): Id<ReceiverId>) -> Answered<ReceiverView> {
     let payee = app.look(move |state| state.split_receiver(id).map(|row| row.payee)).await?.view;
     caller.merchant_or_operator(payee)?;
     change(&app, &caller, ReceiverCommand::Remove(id)).await

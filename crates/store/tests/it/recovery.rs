@@ -196,8 +196,8 @@ fn rows_that_an_older_program_left_unmarked_are_marked_by_their_content(place: &
     drop(database);
     // The world splits an order, which that program did without registered receivers.
     let database = place.open();
-    let row = world.state.split_receiver(ReceiverId(1)).unwrap();
-    world.receiver(row.payee, row.receiver);
+    let (payee, receiver) = world.state.split_receiver(ReceiverId(1)).map(|row| (row.payee, row.receiver)).unwrap();
+    world.receiver(payee, receiver);
     world.store(&database);
     assert!(recovery::verify(&database, &world.state).unwrap().is_empty());
 }
