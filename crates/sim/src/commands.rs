@@ -39,7 +39,8 @@ pub(crate) fn first_day() -> Date {
     Date::new(2026, 3, 5).expect("a date")
 }
 
-/// What every run begins with: books, three people with a wallet each, two merchants who may share orders, two accounts in custody.
+/// What every run begins with: books, three people with a wallet each, two merchants who may split with each other, two
+/// accounts in custody.
 pub(crate) fn opening(institution: &str) -> Vec<Command> {
     let calendar = Calendar { years: BTreeMap::from([(2026, Year::default())]) };
     let genesis = Genesis { institution: institution.into(), first_day: first_day(), calendar, sandbox: true };

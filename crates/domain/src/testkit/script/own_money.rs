@@ -1,5 +1,5 @@
-//! Rent that own money acts on: `rent`, `card-rent`, `receiver`, `split`, `refund`, `clear`, `settle`. What own money does: `line`,
-//! `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`, `cover`, `collect`, `owes`,
+//! Rent that own money acts on: `rent`, `card-rent`, `receiver`, `split`, `refund`, `clear`, `settle`. What own money does:
+//! `line`, `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`, `cover`, `collect`, `owes`,
 //! `rules`, `advance`, `repay`, `shows`. See [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`],
 //! [`crate::arrears`] and [`crate::advance`].
 
