@@ -143,7 +143,10 @@ impl SplitReceiver {
         }
     }
 
-    /// The most minor units that it may have of an order of `amount`, rounded down; none: no more is said than what there is.
+    /// The most minor units that it may have of an order of `amount`, rounded down; none if all of it.
+    ///
+    /// # Panics
+    /// With a share above the whole, which is never registered.
     #[must_use]
     pub fn most_of(&self, amount: Minor) -> Option<Minor> {
         let most = i128::from(amount) * i128::from(self.max_share?) / i128::from(RATE_WHOLE);
