@@ -4,8 +4,9 @@
 use crate::client::{Client, IdempotencyKey};
 use crate::error::Error;
 use crate::model::{
-    Account, Code, Instrument, NewOrder, NewRefund, NewSignUp, NewSplit, NewWebhook, NewWithdrawal, Order, Payout,
-    PlatformKey, Refund, Rows, SignUp, Split, Webhook, WireCode, WireDestination, WirePayout, WireSignUp,
+    Account, Code, Instrument, NewOrder, NewReceiver, NewRefund, NewSignUp, NewSplit, NewWebhook, NewWithdrawal, Order,
+    Payout, PlatformKey, Receiver, Refund, Rows, SignUp, Split, Webhook, WireCode, WireDestination, WirePayout,
+    WireSignUp,
 };
 use crate::pages::Pages;
 use crate::platform_keys::PlatformKeys;
@@ -86,6 +87,33 @@ impl Client {
     #[must_use]
     pub fn refunds(&self, query: &str) -> Pages<Refund> {
         self.list(&narrowed("/v1/refunds", query))
+    }
+
+    /// Registers who may receive from splits of the merchant's orders.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn register_receiver(
+        &self,
+        merchant: &str,
+        receiver: &NewReceiver,
+        key: &IdempotencyKey,
+    ) -> Result<Receiver, Error> {
+        self.post(&format!("/v1/merchants/{merchant}/receivers"), key, receiver).await
+    }
+
+    /// Removes a receiver: no new split pays it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn remove_receiver(&self, receiver: &str, key: &IdempotencyKey) -> Result<Receiver, Error> {
+        self.post_nothing(&format!("/v1/receivers/{receiver}/remove"), key).await
+    }
+
+    /// Receivers of splits: `removed=false`.
+    #[must_use]
+    pub fn receivers(&self, query: &str) -> Pages<Receiver> {
+        self.list(&narrowed("/v1/receivers", query))
     }
 
     /// Splits what an order brought.

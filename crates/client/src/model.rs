@@ -324,6 +324,34 @@ pub struct Split {
     pub amount: Minor,
 }
 
+/// Who may receive from splits of the merchant's orders (分账接收方).
+#[derive(Debug, Clone, Serialize)]
+pub struct NewReceiver {
+    /// Another merchant: `mch_…`.
+    pub receiver: String,
+    /// What it is to the payee: `agent`, `store`, `headquarters`, `partner`, `service_provider`, `landlord`, `supplier`, `other`.
+    pub relation: String,
+    /// The most of one order's amount, in millionths; all of it unless said.
+    pub max_share: Option<i64>,
+}
+
+/// A receiver of splits.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Receiver {
+    /// `rcv_…`.
+    pub id: String,
+    /// Whose orders are split.
+    pub payee: String,
+    /// Who receives.
+    pub receiver: String,
+    /// What it is to the payee.
+    pub relation: String,
+    /// The most of one order's amount, in millionths.
+    pub max_share: Option<i64>,
+    /// `registered` or `removed`.
+    pub status: String,
+}
+
 /// A withdrawal (提现) to the merchant's own settlement account.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewWithdrawal {

@@ -53,6 +53,7 @@ use crate::own_transfer::{self, OwnTransferCommand};
 use crate::pay_password::{self, PayPasswordCommand};
 use crate::payout::{self, CreatePayout};
 use crate::recall;
+use crate::receiver::{self, ReceiverCommand};
 use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
@@ -205,6 +206,8 @@ pub enum Command {
     HandOutPage(OrderId),
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),
+    /// Register or remove a receiver of splits.
+    Receiver(ReceiverCommand),
     /// Give money of a paid order back.
     CreateRefund(CreateRefund),
     /// Take a part of a clearing file.
@@ -398,6 +401,9 @@ pub enum Reply {
     /// A signing of an agreement.
     #[n(220)]
     SignUp(#[n(0)] crate::ids::SignUpId),
+    /// A receiver of splits.
+    #[n(237)]
+    Receiver(#[n(0)] crate::ids::ReceiverId),
     /// A webhook.
     #[n(213)]
     Webhook(#[n(0)] crate::ids::WebhookId),
@@ -529,6 +535,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CloseOrder(id) => order::decide_close(draft, id),
         Command::HandOutPage(id) => front_page::decide_hand_out(draft, id),
         Command::MakeSplit(command) => split::decide_make(draft, command),
+        Command::Receiver(command) => receiver::decide(draft, command),
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),

@@ -43,6 +43,7 @@ use crate::own_transfer::OwnTransferEvent;
 use crate::pay_password::PayPasswordEvent;
 use crate::payout::{CancelReason, Payout, PayoutFailure};
 use crate::recall::Recalled;
+use crate::receiver::ReceiverEvent;
 use crate::refund::{self, Refund};
 use crate::reserve_line::ReserveLineEvent;
 use crate::restriction::Restriction;
@@ -272,6 +273,9 @@ pub enum Event {
     /// An order's money was split.
     #[n(47)]
     SplitMade(#[n(0)] Split),
+    /// A receiver of splits was registered or removed.
+    #[n(239)]
+    Receiver(#[n(0)] ReceiverEvent),
     /// A refund is on its way.
     #[n(48)]
     RefundCreated(#[n(0)] Refund),

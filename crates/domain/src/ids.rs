@@ -146,6 +146,8 @@ ids! {
     ApiKeyId = "aky";
     /// A signing of an agreement to debit a card (协议签约).
     SignUpId = "sgn";
+    /// A registered receiver of splits (分账接收方).
+    ReceiverId = "rcv";
     /// A webhook (回调) of a merchant.
     WebhookId = "whk";
     /// A bank card that sent a withdrawal back.

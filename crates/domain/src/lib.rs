@@ -67,6 +67,7 @@ pub mod payout;
 pub mod planted;
 pub mod rates;
 pub mod recall;
+pub mod receiver;
 pub mod refund;
 pub mod refusal;
 pub mod reserve_line;

@@ -220,6 +220,8 @@ codes! {
     215 BatchCloseState "batch_close_state" "No upload of the terminal's batch is awaited.";
     260 ParametersUnknown "parameters_unknown" "No set of terminals' parameters has this id or name.";
     261 ParametersOther "parameters_other" "The terminal took other parameters than those in force; it downloads them again.";
+    299 ReceiverUnknown "receiver_unknown" "No receiver of splits has this id.";
+    301 ReceiverNotRegistered "receiver_not_registered" "The merchant is not registered to receive from the payee's orders, or was removed.";
     300 OutflowState "outflow_state" "What leaves by the channel is stopped, or is not.";
     305 FundBatchUnknown "fund_batch_unknown" "No monthly batch of a provident fund has this id.";
     306 FundBatchEmpty "fund_batch_empty" "No payment by a provident fund waits for the batch of this month.";

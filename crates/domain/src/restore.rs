@@ -239,6 +239,8 @@ impl State {
         self.owner_api_keys = Index::restored(all(&self.api_keys).map(|key| ((key.owner, key.id), ())));
         self.customer_sign_ups = Index::restored(all(&self.sign_ups).filter_map(sign_up::customer_key));
         self.sign_up_agreements = Index::restored(all(&self.sign_ups).filter_map(sign_up::agreement_key));
+        self.payee_receivers =
+            Index::restored(all(&self.split_receivers).map(|row| ((row.payee, row.receiver), row.id)));
         self.merchant_webhooks =
             Index::restored(all(&self.webhooks).map(|webhook| ((webhook.merchant, webhook.id), ())));
         self.blocked = Index::restored(all(&self.block_entries).filter_map(block_list::index_key));

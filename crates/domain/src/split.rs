@@ -6,7 +6,7 @@
 //!                                            └ a refund takes parts back in the order's return order
 //! ```
 //! Σ parts never exceeds what the payee has unsettled of the order. With rates each part is rounded down and what rounding
-//! leaves goes to one named receiver, so the parts always add up.
+//! leaves goes to one named receiver, so the parts always add up. Who receives is registered before: [`crate::receiver`].
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,6 +22,7 @@ use crate::ids::{MerchantId, OrderId, SplitId, VoucherId};
 use crate::money::{Minor, RATE_WHOLE, add, positive};
 use crate::order::{self, Order, Share, can_split, name_fits};
 use crate::recall::Leaves;
+use crate::receiver;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
@@ -117,15 +118,15 @@ impl Leaves for Split {
 /// Splits an order.
 ///
 /// # Errors
-/// `order_unknown`, `split_state`, `split_amount`, `merchant_unknown`, `receiver_not_allowed`, `value_invalid`,
-/// `amount_not_positive`, and those of the voucher.
+/// `order_unknown`, `split_state`, `split_amount`, `merchant_unknown`, `receiver_not_allowed`, `receiver_not_registered`,
+/// `value_invalid`, `amount_not_positive`, and those of the voucher.
 pub fn decide_make(draft: &mut Draft<'_>, command: MakeSplit) -> Result<Reply, Refusal> {
     let MakeSplit { order, out_split_no, parts, return_order } = command;
     let order = draft.state.order(order)?.clone();
     can_split(&order)?;
     name_fits(&out_split_no, "out_split_no")?;
     let parts = amounts(parts)?;
-    let amount = check_parts(&order, &parts)?;
+    let amount = check_parts(draft.state, &order, &parts)?;
     let return_order = check_return_order(&parts, return_order)?;
     let id = SplitId(draft.state.splits.next_id());
     let mut entries = vec![Entry::debit(order.destination, amount, order.currency)];
@@ -180,7 +181,7 @@ fn amounts(parts: Parts) -> Result<Vec<SplitPart>, Refusal> {
     Ok(parts)
 }
 
-fn check_parts(order: &Order, parts: &[SplitPart]) -> Result<Minor, Refusal> {
+fn check_parts(state: &State, order: &Order, parts: &[SplitPart]) -> Result<Minor, Refusal> {
     if parts.is_empty() || parts.len() > MAX_PARTS {
         let message = format!("the split has {} parts; use 1 to {MAX_PARTS}", parts.len());
         return Err(Refusal::new(RefusalCode::SplitAmount, "parts", message));
@@ -196,6 +197,7 @@ fn check_parts(order: &Order, parts: &[SplitPart]) -> Result<Minor, Refusal> {
             let message = format!("{} stands in two parts; add them up", part.merchant);
             return Err(Refusal::new(RefusalCode::SplitAmount, "parts", message));
         }
+        check_receiver(state, order, *part)?;
     }
     let available = order.share(order.merchant, false);
     if sum > available {
@@ -203,6 +205,22 @@ fn check_parts(order: &Order, parts: &[SplitPart]) -> Result<Minor, Refusal> {
         return Err(Refusal::new(RefusalCode::SplitAmount, "parts", message));
     }
     Ok(sum)
+}
+
+/// Whether the receiver is registered and has, with this part, no more of the order than it may; what a refund took back counts
+/// no more.
+fn check_receiver(state: &State, order: &Order, part: SplitPart) -> Result<(), Refusal> {
+    let SplitPart { merchant, amount } = part;
+    let Some(most) = receiver::of_part(state, order.merchant, merchant)?.most_of(order.amount) else { return Ok(()) };
+    let has = add(order.share(merchant, false), order.share(merchant, true), "parts")?;
+    if add(has, amount, "parts")? <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "{merchant} is registered for at most {most} of {} and has {has}; {amount} more needs a larger share",
+        order.id
+    );
+    Err(Refusal::new(RefusalCode::SplitAmount, "parts", message))
 }
 
 fn check_return_order(parts: &[SplitPart], wanted: Vec<MerchantId>) -> Result<Vec<MerchantId>, Refusal> {

@@ -294,6 +294,8 @@ state! {
         pay_passwords: crate::pay_password::PayPassword,
         /// Signings of agreements to debit cards.
         sign_ups: crate::sign_up::SignUp,
+        /// Receivers of splits, registered and removed.
+        split_receivers: crate::receiver::SplitReceiver,
         /// Webhooks of merchants.
         webhooks: Webhook,
         /// Versions of the limits.
@@ -428,6 +430,8 @@ state! {
         customer_sign_ups: (CustomerId, SignUpId) => (),
         /// Signings by the number of their agreement.
         sign_up_agreements: (Rail, String) => SignUpId,
+        /// Receivers of splits by payee and who receives.
+        payee_receivers: (MerchantId, MerchantId) => crate::ids::ReceiverId,
         /// Webhooks of each merchant.
         merchant_webhooks: (MerchantId, WebhookId) => (),
         /// Bank cards that were not verified since they sent money back.

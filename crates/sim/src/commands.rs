@@ -20,6 +20,7 @@ use domain::money::{Currency, Minor};
 use domain::order::{CreateOrder, Item, ItemKind, Order, OrderStatus};
 use domain::payout::{CreatePayout, PayTo, PayoutStatus, Receiver};
 use domain::recall::Leaves;
+use domain::receiver::{ReceiverCommand, RegisterReceiver, Relation};
 use domain::refund::CreateRefund;
 use domain::restriction::Restriction;
 use domain::split::{MakeSplit, Parts, SplitPart};
@@ -38,7 +39,8 @@ pub(crate) fn first_day() -> Date {
     Date::new(2026, 3, 5).expect("a date")
 }
 
-/// What every run begins with: books, three people with a wallet each, two merchants, two accounts in custody.
+/// What every run begins with: books, three people with a wallet each, two merchants who may split with each other, two
+/// accounts in custody.
 pub(crate) fn opening(institution: &str) -> Vec<Command> {
     let calendar = Calendar { years: BTreeMap::from([(2026, Year::default())]) };
     let genesis = Genesis { institution: institution.into(), first_day: first_day(), calendar, sandbox: true };
@@ -56,6 +58,10 @@ pub(crate) fn opening(institution: &str) -> Vec<Command> {
         let (customer, name) = (CustomerId(number), format!("Homes {number}"));
         let fee_rate = 2_000;
         commands.push(Command::OpenMerchant(OpenMerchant { customer, kind, name, fee_rate, settlement }));
+    }
+    for (payee, receiver) in [(MerchantId(1), MerchantId(2)), (MerchantId(2), MerchantId(1))] {
+        let register = RegisterReceiver { payee, receiver, relation: Relation::Partner, max_share: None };
+        commands.push(Command::Receiver(ReceiverCommand::Register(register)));
     }
     for number in 1..=2 {
         commands.push(opens(Subject::CustodySub, UserId(number), true));

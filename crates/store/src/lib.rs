@@ -61,6 +61,7 @@ pub mod pay_password;
 pub mod payout;
 mod postgres;
 pub mod recall;
+pub mod receiver;
 pub mod recovery;
 pub mod refund;
 pub mod reserve_line;

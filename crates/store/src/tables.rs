@@ -38,6 +38,7 @@ use domain::own_transfer::OwnTransfer;
 use domain::pay_password::PayPassword;
 use domain::payout::Payout;
 use domain::recall::{Left, RowId};
+use domain::receiver::SplitReceiver;
 use domain::refund::Refund;
 use domain::reserve_line::{ReserveBalance, ReserveLine};
 use domain::settlement::Settlement;
@@ -140,6 +141,7 @@ tables! {
     api_keys: ApiKey,
     pay_passwords: PayPassword,
     sign_ups: SignUp,
+    split_receivers: SplitReceiver,
     webhooks: Webhook,
     limit_policies: LimitPolicy,
     account_limits: AccountLimit,

@@ -113,6 +113,7 @@ fn receivers_of_a_split_return_what_they_have_and_the_payee_owes_the_rest() {
     let mut kit = Kit::new();
     let (payee, agent) = (kit.landlord(), kit.landlord());
     let order = kit.paid_rent(payee, 5_000);
+    kit.receives(payee, agent);
     let parts = Parts::Amounts(alloc::vec![SplitPart { merchant: agent, amount: 2_000 }]);
     let split = MakeSplit { order, out_split_no: "s-1".to_string(), parts, return_order: alloc::vec![] };
     kit.given(Command::MakeSplit(split));

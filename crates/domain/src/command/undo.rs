@@ -49,6 +49,7 @@ impl Command {
             | Self::CloseOrder(_)
             | Self::HandOutPage(_)
             | Self::MakeSplit(_)
+            | Self::Receiver(_)
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
             | Self::Settle { .. }

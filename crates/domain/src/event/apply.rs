@@ -9,9 +9,9 @@ use crate::{
     account, acquiring, advance, agreement, api_key, approval, arrears, attempt, bank_card, batch_close, block_list,
     bulk, business_day, card_clearing, card_fee, card_transaction, certificate, chargeback, clearing, freeze,
     front_page, hold, initialise, limit, manual_voucher, merchant, notice, operator, order, outflow, own_transfer,
-    pay_password, payment, payout, recall, refund, reserve_line, restriction, settlement, sign_up, site_weight, split,
-    suspense, terminal, terminal_parameter, top_up, transfer, tree, user, voucher, waiver, webhook, withdrawal,
-    withdrawal_batch, withdrawal_plan,
+    pay_password, payment, payout, recall, receiver, refund, reserve_line, restriction, settlement, sign_up,
+    site_weight, split, suspense, terminal, terminal_parameter, top_up, transfer, tree, user, voucher, waiver, webhook,
+    withdrawal, withdrawal_batch, withdrawal_plan,
 };
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -56,6 +56,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::OrderClosing(id) => order::apply_closing(state, *id),
         Event::OrdersCleared(orders) => order::apply_cleared(state, orders),
         Event::SplitMade(split) => split::apply_made(state, split),
+        Event::Receiver(event) => receiver::apply(state, event),
         Event::RefundCreated(refund) => refund::apply_created(state, refund),
         Event::RefundAnswered(answered) => refund::apply_answered(state, answered),
         Event::ClearingTaken { clearing, matched, returned } => {

@@ -26,6 +26,8 @@ fn settled(kit: &mut Kit) -> (MerchantId, OrderId) {
 /// Split `amount` to each of `count` agents, in this order.
 fn split(kit: &mut Kit, order: OrderId, count: usize, amount: Minor) -> Vec<MerchantId> {
     let agents: Vec<MerchantId> = (0..count).map(|_| kit.landlord()).collect();
+    let payee = kit.state.order(order).unwrap().merchant;
+    agents.iter().for_each(|agent| kit.receives(payee, *agent));
     let parts = Parts::Amounts(agents.iter().map(|merchant| SplitPart { merchant: *merchant, amount }).collect());
     kit.given(Command::MakeSplit(MakeSplit { order, out_split_no: "s-1".into(), parts, return_order: vec![] }));
     agents

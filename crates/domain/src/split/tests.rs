@@ -22,8 +22,11 @@ fn commission(kit: &mut Kit) -> (MerchantId, OrderId) {
     (agency, order)
 }
 
-fn agents(kit: &mut Kit, count: usize) -> Vec<MerchantId> {
-    (0..count).map(|_| kit.merchant(MerchantKind::Agent, 0)).collect()
+/// Agents who may receive from the payee's orders.
+fn agents(kit: &mut Kit, payee: MerchantId, count: usize) -> Vec<MerchantId> {
+    let agents: Vec<MerchantId> = (0..count).map(|_| kit.merchant(MerchantKind::Agent, 0)).collect();
+    agents.iter().for_each(|agent| kit.receives(payee, *agent));
+    agents
 }
 
 fn make(order: OrderId, parts: Parts) -> MakeSplit {
@@ -38,7 +41,7 @@ fn of(parts: &[(MerchantId, Minor)]) -> Parts {
 fn a_commission_is_split_over_twelve_roles_in_one_voucher() {
     let mut kit = Kit::new();
     let (agency, order) = commission(&mut kit);
-    let roles = agents(&mut kit, 12);
+    let roles = agents(&mut kit, agency, 12);
     let parts: Vec<_> = roles.iter().map(|role| (*role, 700)).collect();
     kit.given(Command::MakeSplit(make(order, of(&parts))));
     assert_eq!(kit.last_voucher().len(), 13);
@@ -54,7 +57,7 @@ fn a_commission_is_split_over_twelve_roles_in_one_voucher() {
 fn rates_round_down_and_the_remainder_goes_to_one_receiver() {
     let mut kit = Kit::new();
     let (agency, order) = commission(&mut kit);
-    let roles = agents(&mut kit, 3);
+    let roles = agents(&mut kit, agency, 3);
     let rates = vec![(roles[0], 333_333), (roles[1], 333_333), (roles[2], 333_334)];
     let parts = Parts::Rates { amount: 1_000, rates, remainder_to: roles[1] };
     kit.given(Command::MakeSplit(make(order, parts)));
@@ -67,7 +70,7 @@ fn rates_round_down_and_the_remainder_goes_to_one_receiver() {
 fn every_merchant_settles_its_own_part() {
     let mut kit = Kit::new();
     let (agency, order) = commission(&mut kit);
-    let roles = agents(&mut kit, 2);
+    let roles = agents(&mut kit, agency, 2);
     kit.given(Command::MakeSplit(make(order, of(&[(roles[0], 4_000), (roles[1], 1_000)]))));
     kit.clear(Rail::Epcc, DAY);
     kit.on("2026-03-06");
@@ -83,7 +86,7 @@ fn every_merchant_settles_its_own_part() {
 fn a_split_between_clearing_and_settlement_is_due_with_the_rest() {
     let mut kit = Kit::new();
     let (agency, order) = commission(&mut kit);
-    let role = agents(&mut kit, 1)[0];
+    let role = agents(&mut kit, agency, 1)[0];
     kit.clear(Rail::Epcc, DAY);
     kit.given(Command::MakeSplit(make(order, of(&[(role, 2_500)]))));
     kit.on("2026-03-06");
@@ -96,7 +99,7 @@ fn a_split_between_clearing_and_settlement_is_due_with_the_rest() {
 fn wrong_splits_are_refused() {
     let mut kit = Kit::new();
     let (agency, order) = commission(&mut kit);
-    let roles = agents(&mut kit, 2);
+    let roles = agents(&mut kit, agency, 2);
     let (a, b) = (roles[0], roles[1]);
     let mut refused = |parts, code| kit.refused(Command::MakeSplit(make(order, parts)), code);
     refused(of(&[]), RefusalCode::SplitAmount);
@@ -122,8 +125,8 @@ fn wrong_splits_are_refused() {
 #[test]
 fn the_latest_split_is_returned_first_in_its_own_order() {
     let mut kit = Kit::new();
-    let (_, order) = commission(&mut kit);
-    let roles = agents(&mut kit, 4);
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, agency, 4);
     kit.given(Command::MakeSplit(make(order, of(&[(roles[0], 10), (roles[1], 10)]))));
     let mut second = make(order, of(&[(roles[2], 10), (roles[3], 10)]));
     second.return_order = vec![roles[2], roles[3]];

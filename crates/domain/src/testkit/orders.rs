@@ -16,6 +16,7 @@ use crate::ids::{AccountId, ClearingId, MerchantId, OrderId, RefundId};
 use crate::leg::{Instrument, LegStatus};
 use crate::money::{Currency, Minor};
 use crate::order::{CreateOrder, Item, ItemKind, OrderStatus};
+use crate::receiver::{ReceiverCommand, RegisterReceiver, Relation};
 use crate::refund::{CreateRefund, RefundStatus};
 
 /// A debit card on EPCC.
@@ -94,6 +95,13 @@ impl Kit {
     pub(crate) fn order(&mut self, merchant: MerchantId, items: &[(ItemKind, Minor)]) -> OrderId {
         let command = self.create_order(merchant, items);
         self.order_of(command)
+    }
+
+    /// Lets a merchant receive from splits of the payee's orders, as much as there is.
+    #[track_caller]
+    pub(crate) fn receives(&mut self, payee: MerchantId, receiver: MerchantId) {
+        let register = RegisterReceiver { payee, receiver, relation: Relation::Agent, max_share: None };
+        self.given(Command::Receiver(ReceiverCommand::Register(register)));
     }
 
     /// Tries to pay an order.

@@ -81,6 +81,7 @@ pub(super) async fn open(stage: &Stage, talk: &mut Talk) -> Result<Cast> {
         })
         .await?;
     let cast = cast(stage, payers, opened).await?;
+    register_receivers(stage, &cast).await?;
     talk.phase(&format!(
         "1 opened {PAYERS} customers, {merchants} merchants ({LANDLORDS} landlords, {BRANCHES} branches of {AGENTS} agents)"
     ));
@@ -128,6 +129,22 @@ fn person(number: usize) -> Value {
         "certificate": { "type": "passport", "number": format!("E{number:08}") },
         "phone": format!("199{number:08}"),
     })
+}
+
+/// Each branch registers its agents: commissions are shared among three of them or more, so none has more than a third.
+async fn register_receivers(stage: &Stage, cast: &Cast) -> Result<()> {
+    let pairs = cast.branches.iter().flat_map(|branch| {
+        branch.agents.iter().map(|agent| (branch.company.id.clone(), agent.id.clone())).collect::<Vec<_>>()
+    });
+    each(pairs.collect(), stage.concurrency, |at, (payee, receiver)| {
+        let api = stage.operator.clone();
+        async move {
+            let body = json!({ "receiver": receiver, "relation": "agent", "max_share": 333_333 });
+            api.post(&format!("/v1/merchants/{payee}/receivers"), &format!("receiver-{at}"), &body).await?.json()
+        }
+    })
+    .await?;
+    Ok(())
 }
 
 async fn cast(stage: &Stage, payers: Vec<String>, merchants: Vec<Merchant>) -> Result<Cast> {

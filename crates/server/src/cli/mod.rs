@@ -36,6 +36,7 @@ mod progress;
 mod rates;
 mod rebuild;
 mod receipt;
+mod receiver;
 mod remote;
 mod route;
 mod seal;
@@ -178,6 +179,9 @@ enum What {
     /// Certificates by which merchants sign, and the platform's public keys.
     #[command(after_help = certificate::EXAMPLES)]
     Certificate(Remote<certificate::Certificate>),
+    /// Receivers of splits: who may receive from a merchant's orders.
+    #[command(after_help = receiver::EXAMPLES)]
+    Receiver(Remote<receiver::Receiver>),
     /// Block lists: look, add, propose a removal.
     #[command(after_help = block_list::EXAMPLES)]
     BlockList(Remote<block_list::BlockList>),
@@ -283,6 +287,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,
         What::Certificate(certificate) => certificate.run(&load()?, certificate::Certificate::ask)?,
+        What::Receiver(receiver) => receiver.run(&load()?, receiver::Receiver::ask)?,
         What::Route(route) => route.run(&load()?)?,
         What::Bin(bin) => bin.run(&load()?)?,
         What::ApiKey(keys) => keys.run(&load()?, api_key::ApiKey::ask)?,

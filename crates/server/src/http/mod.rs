@@ -58,6 +58,7 @@ pub(crate) mod payment;
 pub(crate) mod payout;
 pub(crate) mod rates;
 mod receipt;
+mod receiver;
 pub(crate) mod refund;
 pub(crate) mod refusal;
 pub(crate) mod request;
@@ -339,6 +340,10 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(certificate::list))
         .routes(routes!(certificate::get))
         .routes(routes!(certificate::platform_key::platform_keys))
+        .routes(routes!(receiver::register))
+        .routes(routes!(receiver::list))
+        .routes(routes!(receiver::get))
+        .routes(routes!(receiver::remove))
         .routes(routes!(webhook::register))
         .routes(routes!(webhook::list))
         .routes(routes!(webhook::get))

@@ -171,7 +171,8 @@ fn filled(app: &App, wire: WirePlan) -> Result<(Parts, Vec<MerchantId>), ApiErro
 
 /// Split an order
 ///
-/// Before it is settled; each receiver's part settles by itself.
+/// Before it is settled; each receiver's part settles by itself. The payee's registered receivers may receive, and nobody else: see
+/// `POST /v1/merchants/{id}/receivers`.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/splits", tag = "split", params(("id" = String, Path, example = "ord_7")),
     responses((status = OK, body = SplitView))

@@ -57,6 +57,7 @@ mod pay_passwords;
 mod pingan;
 mod pos;
 mod receipts;
+mod receivers;
 mod restart;
 mod routing;
 mod sandbox;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use client::model::{
-    Card, Instrument, Item, NewOrder, NewRefund, NewSignUp, NewSplit, NewWithdrawal, OrderStatus, RefundStatus,
-    SignUpStatus, SplitPart,
+    Card, Instrument, Item, NewOrder, NewReceiver, NewRefund, NewSignUp, NewSplit, NewWithdrawal, OrderStatus,
+    RefundStatus, SignUpStatus, SplitPart,
 };
 use client::{Client, Credential, Error, IdempotencyKey, Patience, Remedy};
 use serde_json::{Value, json};
@@ -94,10 +94,12 @@ fn a_merchant_takes_refunds_splits_lists_and_is_told_why_not() {
         let Error::Api(refused) = &too_late else { panic!("{too_late}") };
         assert!(matches!(refused.remedy(), Remedy::LookAtObject | Remedy::ChangeAndAskAnew), "{too_late}");
 
-        let split = NewSplit {
-            out_split_no: "S1".to_owned(),
-            parts: vec![SplitPart { merchant: text(shop.market.agent(), "/id"), amount: 100_000 }],
-        };
+        let agent = text(shop.market.agent(), "/id");
+        let receiver = NewReceiver { receiver: agent.clone(), relation: "agent".to_owned(), max_share: Some(200_000) };
+        let receiver = client.register_receiver(&shop.merchant, &receiver, &key("receiver-1")).await.unwrap();
+        assert_eq!((receiver.receiver.as_str(), receiver.status.as_str()), (agent.as_str(), "registered"));
+        let split =
+            NewSplit { out_split_no: "S1".to_owned(), parts: vec![SplitPart { merchant: agent, amount: 100_000 }] };
         let split = client.split_order(&paid.id, &split, &key("split-1")).await.unwrap();
         assert_eq!((split.order.as_str(), split.amount), (paid.id.as_str(), 100_000));
         let refund = NewRefund { out_refund_no: "F1".to_owned(), amount: 200_000, return_fee: false };

@@ -39,6 +39,12 @@ impl Market {
         &self.agent
     }
 
+    /// Lets a merchant receive from splits of the landlord's orders.
+    fn receives(&self, receiver: &str) {
+        let receivers = format!("/v1/merchants/{}/receivers", text(&self.landlord, "/id"));
+        self.operator.post(&receivers, &json!({"receiver": receiver, "relation": "agent"})).ok();
+    }
+
     fn pay(&self, order: &str, amount: i64) -> Answer {
         let card = json!({
             "type": "card", "agreement": "A1", "mask": "622202******2230", "rail": "epcc", "amount": amount,
@@ -105,6 +111,7 @@ fn a_paid_order_is_split_settled_paid_out_and_refunded() {
     assert_eq!(order["allowed_actions"], json!(["split", "refund"]));
 
     let path = format!("/v1/orders/{}", text(&order, "/id"));
+    market.receives(&text(&market.agent, "/id"));
     let parts = json!([{"merchant": text(&market.agent, "/id"), "amount": 99_000}]);
     let split = json!({"out_split_no": "S1", "parts": parts});
     let made = operator.post(&format!("{path}/splits"), &split).ok();
@@ -393,6 +400,12 @@ fn a_commission_is_split_by_the_plan_of_the_network() {
     both["parts"] = json!([{"merchant": listing, "amount": 1}]);
     assert_eq!(operator.post(&path, &both).error().1, "field_malformed");
 
+    // A plan pays registered receivers, as every split.
+    market.receives(&listing);
+    let mut first = by("agent_network", roles.clone());
+    first["out_split_no"] = json!("S0");
+    assert_eq!(operator.post(&path, &first).error().1, "receiver_not_registered");
+    market.receives(&closing);
     let made = operator.post(&path, &by("agent_network", roles.clone())).ok();
     let expected = json!([{"merchant": listing, "amount": 33_333}, {"merchant": closing, "amount": 66_667}]);
     assert_eq!((&made["parts"], &made["return_order"]), (&expected, &json!([closing, listing])));

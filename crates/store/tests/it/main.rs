@@ -17,6 +17,7 @@ mod key_filters;
 mod lists;
 mod own_money;
 mod rate;
+mod receiver;
 mod recovery;
 mod runs_and_keys;
 mod schema;

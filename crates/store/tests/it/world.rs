@@ -27,6 +27,7 @@ use domain::money::Currency;
 use domain::operator::{OperatorCommand, Role};
 use domain::order::{CreateOrder, Item, ItemKind};
 use domain::payout::{CreatePayout, PayTo};
+use domain::receiver::{ReceiverCommand, RegisterReceiver, Relation};
 use domain::refund::CreateRefund;
 use domain::sealed::{DataClass, Sealed};
 use domain::split::{MakeSplit, Parts, SplitPart};
@@ -275,6 +276,7 @@ impl World {
         };
         self.given(Command::PayOrder { order, instruments: vec![card] });
         let serial = self.answered(&success());
+        self.receiver(merchant, agent);
         let parts = Parts::Amounts(vec![SplitPart { merchant: agent, amount: 100_000 }]);
         let (out_split_no, return_order) = ("S-1".into(), vec![]);
         self.given(Command::MakeSplit(MakeSplit { order, out_split_no, parts, return_order }));
@@ -290,6 +292,12 @@ impl World {
         self.now = nine_o_clock(date(3, 6));
         self.given(Command::CutDay { next: None });
         self.given(Command::Settle { merchant, today: date(3, 6) });
+    }
+
+    /// Lets a merchant receive from splits of the payee's orders.
+    pub(crate) fn receiver(&mut self, payee: MerchantId, receiver: MerchantId) {
+        let register = RegisterReceiver { payee, receiver, relation: Relation::Agent, max_share: Some(500_000) };
+        self.given(Command::Receiver(ReceiverCommand::Register(register)));
     }
 
     /// Answers the attempt that was requested last, and gives its serial.

@@ -167,6 +167,9 @@ impl Walk {
         let mut kit = Kit::new();
         let rates = [2_000, 0, 60_000, 999_999];
         let merchants = rates.map(|rate| kit.merchant(MerchantKind::Agency, rate)).to_vec();
+        for payee in &merchants {
+            merchants.iter().filter(|other| *other != payee).for_each(|other| kit.receives(*payee, *other));
+        }
         let agreement = kit.agreement_account();
         Self { kit, merchants, agreement, parts: BTreeMap::new() }
     }

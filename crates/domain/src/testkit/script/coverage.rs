@@ -250,6 +250,7 @@ transitions! {
         "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
         "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
+        "receivers of splits: receiver/tests.rs" Event::Receiver(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
         "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
             Event::Parameter(ParameterEvent::Set(_))
@@ -340,6 +341,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::FundOverQuota,
         ],
     ),
+    ("receivers of splits: receiver/tests.rs", &[RefusalCode::ReceiverUnknown]),
     ("secrets of API keys: api_key/tests.rs", &[RefusalCode::ApiKeyUnknown, RefusalCode::ApiKeyState]),
     (
         "pay passwords: pay_password/tests.rs",

@@ -1,5 +1,5 @@
-//! Rent that own money acts on: `rent`, `card-rent`, `split`, `refund`, `clear`, `settle`. What own money does: `line`,
-//! `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`, `cover`, `collect`, `owes`,
+//! Rent that own money acts on: `rent`, `card-rent`, `receiver`, `split`, `refund`, `clear`, `settle`. What own money does:
+//! `line`, `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`, `cover`, `collect`, `owes`,
 //! `rules`, `advance`, `repay`, `shows`. See [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`],
 //! [`crate::arrears`] and [`crate::advance`].
 
@@ -18,6 +18,7 @@ use crate::command::Command;
 use crate::ids::{AdvanceId, ChargebackId, LegId, MerchantId, OrderId, OwnTransferId};
 use crate::money::{Currency, Minor};
 use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
+use crate::receiver::{ReceiverCommand, RegisterReceiver, Relation};
 use crate::refund::CreateRefund;
 use crate::reserve_line::{LineDirection, LineTarget, ReserveLineCommand, TakeReserveBalance, TakeReserveLine};
 use crate::split::{MakeSplit, Parts, SplitPart};
@@ -47,6 +48,12 @@ fn orders(script: &mut Script, words: &[&str]) -> Read {
         }
         ["refund", name, order, amount, fee] => {
             return Some(Step::named(name, Command::CreateRefund(refund(script, order, amount, fee))));
+        }
+        // Who may receive from the payee's orders.
+        ["receiver", payee, receiver] => {
+            let (payee, receiver) = (MerchantId(script.id(payee)), MerchantId(script.id(receiver)));
+            let register = RegisterReceiver { payee, receiver, relation: Relation::Agent, max_share: None };
+            Command::Receiver(ReceiverCommand::Register(register))
         }
         // So much of an order to one receiver.
         ["split", name, order, receiver, amount] => {
