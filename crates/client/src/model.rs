@@ -25,6 +25,9 @@ pub struct NewOrder {
     /// How often it may be tried; the platform's setting unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tries_allowed: Option<u32>,
+    /// Until when it can be paid, by RFC 3339 with its offset, at most 31 days from now; for ever unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
     /// An agreement account that gets the money in place of the merchant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
@@ -41,6 +44,7 @@ impl NewOrder {
             currency: String::from("CNY"),
             instruments: Vec::new(),
             tries_allowed: None,
+            expires_at: None,
             destination: None,
         }
     }
@@ -224,6 +228,12 @@ pub struct Order {
     /// Whose failure it was, where it failed: `user`, `risk`, `bank` or `system`.
     #[serde(default)]
     pub failure: Option<String>,
+    /// Why it was closed, where it was: `requested`, `expired` or `page_expired`.
+    #[serde(default)]
+    pub close_reason: Option<String>,
+    /// Until when it can be paid; for ever if there is none.
+    #[serde(default)]
+    pub expires_at: Option<String>,
     /// How often it was tried.
     pub tries: u32,
     /// Each instrument of each try.

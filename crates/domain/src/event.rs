@@ -301,6 +301,9 @@ pub enum Event {
     /// An order is to be closed once its channel says that nobody paid.
     #[n(52)]
     OrderClosing(#[n(0)] OrderId),
+    /// An order's time is over: it is to be closed, once what is under way has its answer.
+    #[n(236)]
+    OrderExpired(#[n(0)] OrderId),
     /// A payout was created.
     #[n(70)]
     PayoutCreated(#[n(0)] alloc::boxed::Box<Payout>),

@@ -110,9 +110,17 @@ pub(crate) fn check_return_url(url: &str) -> Result<(), Refusal> {
     Err(Refusal::new(RefusalCode::ValueInvalid, "return_url", message))
 }
 
-/// What a leg asks of the channel now: the page ends where the payer's time does.
-pub(crate) const fn operation(amount: Minor, currency: Currency, return_url: Option<String>, now: Time) -> Operation {
-    Operation::Redirect { amount, currency, expires_at: now.plus_ms(PAGE_MS), return_url }
+/// What a leg asks of the channel now: the page ends where the payer's time does, and no later than its order.
+pub(crate) fn operation(
+    amount: Minor,
+    currency: Currency,
+    return_url: Option<String>,
+    now: Time,
+    order_ends: Option<Time>,
+) -> Operation {
+    let page_ends = now.plus_ms(PAGE_MS);
+    let expires_at = order_ends.map_or(page_ends, |order_ends| order_ends.min(page_ends));
+    Operation::Redirect { amount, currency, expires_at, return_url }
 }
 
 /// When a page that nobody has fetched yet expires.

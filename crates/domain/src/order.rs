@@ -6,7 +6,8 @@
 //!                    │                   ├─ the last try fails, or money needs a person ─► FAILED
 //!                    └─── CloseOrder ────┼─ (no leg open at a channel) ─► CLOSED
 //!                                        ├─ (a page is open) ─► closing ─ the channel says that nobody paid ─► CLOSED
-//!                                        └─ nobody paid at the last try's page before it expired ─► CLOSED
+//!                                        ├─ nobody paid at the last try's page before it expired ─► CLOSED
+//!                                        └─ its own time is over: see `expiry`
 //! ```
 //! A payment that the channel tells of while the order is closing pays it: only the channel's word closes (关单确认). One that is
 //! told after that goes to 2243 and back.
@@ -42,6 +43,7 @@ use crate::state::State;
 use crate::voucher::Dimensions;
 use crate::{front_page, fund_batch, payment};
 
+pub mod expiry;
 mod guard;
 mod share;
 #[cfg(test)]
@@ -133,7 +135,7 @@ pub enum OrderStatus {
     /// Not paid, for good.
     #[n(3)]
     Failed,
-    /// Not paid: ended by the merchant, or nobody paid at the last page before it expired.
+    /// Not paid: ended by the merchant or by its time, or nobody paid at the last page before it expired.
     #[n(4)]
     Closed,
 }
@@ -246,7 +248,7 @@ pub struct Order {
     #[n(29)]
     #[cbor(default)]
     pub charged_back: Minor,
-    /// The merchant wants it closed, and the channel has not said yet that nobody paid.
+    /// The merchant wants it closed, or its time is over, and the channel has not said yet that nobody paid.
     #[n(30)]
     #[cbor(default)]
     pub closing: bool,
@@ -258,6 +260,13 @@ pub struct Order {
     #[n(32)]
     #[cbor(default)]
     pub items_refunded: Vec<Minor>,
+    /// Until when it may be paid; for ever if none.
+    #[n(33)]
+    pub expires_at: Option<Time>,
+    /// Its time was over before it ended.
+    #[n(34)]
+    #[cbor(default)]
+    pub expired: bool,
 }
 
 impl Leaves for Order {
@@ -322,7 +331,7 @@ impl Order {
     #[must_use]
     pub fn allowed_actions(&self, state: &State) -> Vec<&'static str> {
         let guards: [(&str, Result<(), Refusal>); 5] = [
-            ("pay", can_pay(state, self)),
+            ("pay", can_pay(state, self, state.now)),
             ("front_page", front_page::can_hand_out(state, self, state.now).map(|_| ())),
             ("close", can_close(state, self).map(|_| ())),
             ("split", can_split(self)),
@@ -349,6 +358,8 @@ pub struct CreateOrder {
     pub destination: Option<AccountId>,
     /// How many tries it may take, 1 to [`MAX_TRIES`].
     pub tries_allowed: u8,
+    /// Until when it may be paid, at most [`expiry::MAX_LIFE_MS`] from now; for ever if none.
+    pub expires_at: Option<Time>,
     /// What pays it at once, in its first try; none if it is paid later.
     pub instruments: Vec<Instrument>,
 }
@@ -360,16 +371,12 @@ pub struct CreateOrder {
 /// `account_closed`, `subject_not_allowed`, `currency_mismatch`, `blocked`; with instruments those of
 /// [`decide_pay`](payment::decide_pay).
 pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Reply, Refusal> {
-    let CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed, instruments } =
-        command;
+    check_terms(&command, draft.context.now)?;
+    let CreateOrder { merchant, out_trade_no, payer, items, currency, destination, .. } = command;
+    let CreateOrder { tries_allowed, expires_at, instruments, .. } = command;
     let product = draft.state.user(payer)?.product.clone();
     let (fee_rate, pending) = draft.state.merchant(merchant).map(|merchant| (merchant.fee_rate, merchant.pending))?;
-    name_fits(&out_trade_no, "out_trade_no")?;
     refuse_blocked(draft, merchant, payer, &[])?;
-    if !(1..=MAX_TRIES).contains(&tries_allowed) {
-        let message = format!("{tries_allowed} tries cannot be allowed; allow 1 to {MAX_TRIES}");
-        return Err(Refusal::new(RefusalCode::ValueInvalid, "tries_allowed", message));
-    }
     let amount = total(&items)?;
     let settles = destination.is_none();
     let destination = match destination {
@@ -417,8 +424,21 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         closing: false,
         outside: 0,
         items_refunded: Vec::new(),
+        expires_at,
+        expired: false,
     }));
     if instruments.is_empty() { Ok(Reply::Order(id)) } else { payment::decide_pay(draft, id, instruments) }
+}
+
+/// Refuses what no state makes right.
+fn check_terms(command: &CreateOrder, now: Time) -> Result<(), Refusal> {
+    let CreateOrder { out_trade_no, tries_allowed, expires_at, .. } = command;
+    name_fits(out_trade_no, "out_trade_no")?;
+    if !(1..=MAX_TRIES).contains(tries_allowed) {
+        let message = format!("{tries_allowed} tries cannot be allowed; allow 1 to {MAX_TRIES}");
+        return Err(Refusal::new(RefusalCode::ValueInvalid, "tries_allowed", message));
+    }
+    expiry::check(*expires_at, now)
 }
 
 /// Refuses an order, or a try to pay it, if who buys, who sells or a card that pays is blocked.

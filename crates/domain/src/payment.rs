@@ -118,11 +118,11 @@ const fn next(card: Stand, fund: Stand) -> Next {
 /// Tries to pay an order.
 ///
 /// # Errors
-/// `order_unknown`, `order_state`, `order_amount` unless Σ instruments = amount, `instrument_not_allowed`,
+/// `order_unknown`, `order_state`, `order_expired`, `order_amount` unless Σ instruments = amount, `instrument_not_allowed`,
 /// `amount_not_positive`, `value_invalid`, `blocked`; those of a fund's month; `agreement_not_own`, `sign_up_state` for an agreement that was signed here.
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
-    can_pay(draft.state, order)?;
+    can_pay(draft.state, order, draft.context.now)?;
     instruments::check(order, &instruments, draft.context.now)?;
     fund_batch::quota::check_waiting(draft.state, &instruments)?;
     refuse_blocked(draft, order.merchant, order.payer, &instruments)?;
@@ -179,6 +179,10 @@ fn drive(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal> {
         let step = step.unwrap_or_else(|| next(Stand::of(card.as_ref()), Stand::of(fund.as_ref())));
         match (step, card, fund) {
             (Next::AskFund, _, Some(fund)) => ask(draft, &fund),
+            // Nothing more is asked of the payer; what a month's batch paid to a landlord cannot be taken back.
+            (Next::AskCard, Some(card), Some(fund)) if order.closing && fund.instrument.monthly().is_none() => {
+                move_leg(draft, &card, LegStatus::Failed, |_| {});
+            }
             (Next::AskCard, Some(card), _) => ask(draft, &card),
             (Next::DropCard, Some(card), _) => move_leg(draft, &card, LegStatus::Failed, |_| {}),
             (Next::CaptureFund, _, Some(fund)) => capture(draft, &fund),
@@ -235,7 +239,8 @@ fn ask(draft: &mut Draft<'_>, leg: &Leg) {
         Instrument::Fund { contract, holds: true, .. } => Operation::FundHold { contract, amount, currency },
         Instrument::Fund { contract, holds: false, .. } => Operation::Debit { agreement: contract, amount, currency },
         Instrument::Redirect { return_url, .. } => {
-            front_page::operation(amount, currency, return_url, draft.context.now)
+            let ends = draft.state.orders.get(leg.order.0).and_then(|order| order.expires_at);
+            front_page::operation(amount, currency, return_url, draft.context.now, ends)
         }
     };
     send(draft, leg, operation, LegStatus::Sent, |_| {});
@@ -336,8 +341,8 @@ fn useless(draft: &mut Draft<'_>, order: &Order, leg: &Leg, from: Subject, attem
     refund::start_useless(draft, order, leg, attempt)
 }
 
-/// The try has failed. The order ends with it if no try is left, a leg's money needs a person, or the merchant wants it
-/// closed.
+/// The try has failed. The order ends with it if no try is left, a leg's money needs a person, the merchant wants it closed, or its
+/// time is over.
 fn fail(draft: &mut Draft<'_>, order: &Order, legs: &[Leg]) {
     let class = legs.iter().find_map(|leg| leg.failure);
     let stuck = legs.iter().any(|leg| leg.needs_person);

@@ -232,6 +232,7 @@ codes! {
     277 FundDrawsUsedUp "fund_draws_used_up" "The fund paid for this lease as often as the city allows in that time.";
     278 FundOverQuota "fund_over_quota" "More than the fund pays of this month, by rent, contribution, the city's cap or what is left of the year.";
     262 PublicKeyMissing "public_key_missing" "The terminal has no public key that a key could be issued to.";
+    297 OrderExpired "order_expired" "The time in which the order could be paid is over.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

@@ -30,6 +30,7 @@ use crate::ids::{AccountId, AttemptId, HoldId, OwnTransferId, PayoutId, TreeRunI
 use crate::index::Index;
 use crate::initialise::Genesis;
 use crate::money::{Currency, Minor};
+use crate::order::expiry;
 use crate::own_transfer::{OwnTransfer, OwnTransferStatus};
 use crate::payout::{Payout, PayoutStatus};
 use crate::rates::{RateSums, Rates};
@@ -336,6 +337,7 @@ impl State {
         let timers = timers.chain(all(&self.withdrawals).filter_map(withdrawal::timer));
         let timers = timers.chain(all(&self.attempts).filter_map(front_page::timer));
         let timers = timers.chain(all(&self.sign_ups).filter_map(sign_up::timer));
+        let timers = timers.chain(all(&self.orders).filter_map(expiry::timer));
         self.timers = Index::restored(timers);
     }
 }

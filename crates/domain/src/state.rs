@@ -69,6 +69,8 @@ use crate::withdrawal_plan::WithdrawalPlan;
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
+    /// An order expires; the first of a moment, since the order's page ends then at the latest.
+    Order(OrderId),
     /// A hold expires.
     Hold(HoldId),
     /// A freeze expires.

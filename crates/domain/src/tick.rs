@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use crate::command::Reply;
 use crate::draft::Draft;
+use crate::envelope::Time;
 use crate::event::Event;
+use crate::order::expiry;
 use crate::refusal::Refusal;
 use crate::state::Timer;
 use crate::{approval, freeze, front_page, hold, sign_up, tree, withdrawal};
@@ -15,21 +17,26 @@ pub const MAX_PER_TICK: usize = 1_000;
 /// Carries out what fell due.
 ///
 /// # Errors
-/// `amount_overflow` of a try of an automatic withdrawal, beyond 64-bit minor units; those of what follows a page that nobody
-/// fetched.
+/// `amount_overflow` of a try of an automatic withdrawal, beyond 64-bit minor units; those of what follows an order that expired, or
+/// a page that nobody fetched.
 pub fn decide_tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
     let now = draft.context.now;
-    let due: Vec<Timer> = draft
+    let due: Vec<(Time, Timer)> = draft
         .state
         .timers
         .iter()
         .take_while(|((at, _), ())| *at <= now)
         .take(MAX_PER_TICK)
-        .map(|((_, timer), ())| *timer)
+        .map(|(key, ())| *key)
         .collect();
     let mut swept = 0_usize;
-    for timer in due {
-        match timer {
+    for key in due {
+        // What fell due before it may have ended it: an order its page.
+        if draft.state.timers.get(&key).is_none() {
+            continue;
+        }
+        match key.1 {
+            Timer::Order(id) => expiry::expire(draft, id)?,
             Timer::Hold(id) => hold::expire(draft, id),
             Timer::Freeze(id) => freeze::expire(draft, id),
             Timer::Withdrawal(id) => withdrawal::retry(draft, id)?,

@@ -174,8 +174,17 @@ impl<'a> Maker<'a> {
         } else {
             Vec::new()
         };
-        let create =
-            CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed, instruments };
+        let create = CreateOrder {
+            merchant,
+            out_trade_no,
+            payer,
+            items,
+            currency,
+            destination,
+            tries_allowed,
+            expires_at: None,
+            instruments,
+        };
         Some(Command::CreateOrder(create))
     }
 

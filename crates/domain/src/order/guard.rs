@@ -2,7 +2,8 @@
 
 use alloc::format;
 
-use super::{Order, OrderStatus};
+use super::{Order, OrderStatus, expiry};
+use crate::envelope::Time;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::{front_page, fund_batch};
@@ -24,7 +25,8 @@ fn is_quiet(state: &State, order: &Order) -> Result<(), Refusal> {
 }
 
 /// Whether the order takes a try now.
-pub(crate) fn can_pay(state: &State, order: &Order) -> Result<(), Refusal> {
+pub(crate) fn can_pay(state: &State, order: &Order, now: Time) -> Result<(), Refusal> {
+    expiry::check_try(order, now)?;
     match order.status {
         OrderStatus::Created | OrderStatus::Paying if order.closing => Err(being_closed(order)),
         OrderStatus::Created | OrderStatus::Paying => is_quiet(state, order),

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use super::Order;
+use super::{Order, expiry};
 use crate::calendar::Date;
 use crate::ids::{AccountId, MerchantId, OrderId};
 use crate::money::Minor;
@@ -38,13 +38,16 @@ impl Order {
     }
 }
 
-/// Changes an order and keeps the index of what is due in step with its shares.
+/// Changes an order and keeps in step the index of what is due with its shares, and its timer.
 pub(crate) fn change(state: &mut State, id: OrderId, change: impl FnOnce(&mut Order)) {
     let order = state.orders.get_mut(id.0).expect("decide checked the order");
-    let (before, counted) = (order.dues(), Rates::settled(order));
+    let (before, counted, expires) = (order.dues(), Rates::settled(order), expiry::timer(order));
     change(order);
     let after = order.dues();
     state.rates.count(&counted, &Rates::settled(order));
+    if let Some((key, ())) = expires.filter(|_| expiry::timer(order).is_none()) {
+        state.timers.remove(&key);
+    }
     if before == after {
         return;
     }

@@ -77,6 +77,7 @@ impl Kit {
             currency: Currency::Cny,
             destination: None,
             tries_allowed: 1,
+            expires_at: None,
             instruments: Vec::new(),
         }
     }

@@ -37,6 +37,7 @@ mod currency;
 mod day;
 mod freeze;
 mod hold;
+mod order;
 mod own_money;
 mod payout;
 mod people;
@@ -168,6 +169,7 @@ impl Script {
         let read = read.or_else(|| hold::read(self, words));
         let read = read.or_else(|| freeze::read(self, words));
         let read = read.or_else(|| payout::read(self, words));
+        let read = read.or_else(|| order::read(self, words));
         let read = read.or_else(|| own_money::read(self, words));
         let read = read.or_else(|| wallet::read(self, words));
         let read = read.or_else(|| tree::read(self, words));

@@ -26,6 +26,7 @@ use crate::ids::{
 };
 use crate::money::{Currency, Minor};
 use crate::order::OrderStatus;
+use crate::order::expiry::CloseReason;
 use crate::payout::PayoutKind;
 use crate::refund::{RefundKind, RefundStatus};
 use crate::state::State;
@@ -79,6 +80,9 @@ pub enum Announced {
         /// Whose failure it was.
         #[n(5)]
         failure: Option<FailureClass>,
+        /// Why it was closed; none if it was not, or if an older program told of it.
+        #[n(6)]
+        close_reason: Option<CloseReason>,
     },
     /// A refund.
     #[n(1)]
@@ -347,7 +351,8 @@ fn of_order(state: &State, id: OrderId, kind: WebhookKind) -> Option<(To, Webhoo
     let order = state.orders.get(id.0)?;
     let failure = order.failure.filter(|_| kind != WebhookKind::OrderPaid);
     let (out_trade_no, amount, fee) = (order.out_trade_no.clone(), order.amount, order.fee);
-    let object = Announced::Order { id, out_trade_no, amount, fee, currency: order.currency, failure };
+    let (currency, close_reason) = (order.currency, order.close_reason());
+    let object = Announced::Order { id, out_trade_no, amount, fee, currency, failure, close_reason };
     Some((To::Merchant(order.merchant), kind, object))
 }
 

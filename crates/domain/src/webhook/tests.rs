@@ -10,6 +10,7 @@ use crate::card_transaction::{CardAnswer, CardKind, CardTransactionCommand};
 use crate::command::Command;
 use crate::merchant::MerchantKind;
 use crate::order::ItemKind;
+use crate::order::expiry::CloseReason;
 use crate::payout::{CreatePayout, PayTo};
 use crate::testkit::cards;
 use crate::testkit::orders::card;
@@ -138,6 +139,28 @@ fn an_order_and_its_refund_are_announced_as_they_end() {
     kit.pay(failed, vec![card(700)]);
     kit.answered(declined(FailureClass::User));
     assert_eq!(told(&mut kit), [(1, "order.closed"), (1, "order.failed")]);
+}
+
+#[test]
+fn a_closed_order_says_why() {
+    let (mut kit, merchant) = listening();
+    let why = |kit: &mut Kit| {
+        let told = kit.announced.pop().expect("something was told");
+        let Announced::Order { close_reason, .. } = told.object else { panic!("an order was closed") };
+        (told.kind, close_reason)
+    };
+    let asked = kit.order(merchant, &[(ItemKind::Rent, 700)]);
+    kit.given(Command::CloseOrder(asked));
+    assert_eq!(why(&mut kit), (WebhookKind::OrderClosed, Some(CloseReason::Requested)));
+    let mut command = kit.create_order(merchant, &[(ItemKind::Rent, 700)]);
+    command.expires_at = Some(kit.now.plus_ms(1));
+    kit.order_of(command);
+    kit.later(1);
+    kit.given(Command::Tick);
+    assert_eq!(why(&mut kit), (WebhookKind::OrderClosed, Some(CloseReason::Expired)));
+    kit.paid_rent(merchant, 700);
+    assert_eq!(why(&mut kit), (WebhookKind::OrderPaid, None));
+    assert!(kit.announced.is_empty(), "each of them once");
 }
 
 #[test]

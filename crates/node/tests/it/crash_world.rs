@@ -290,6 +290,7 @@ impl Node {
             currency,
             destination: None,
             tries_allowed: 3,
+            expires_at: None,
             instruments: Vec::new(),
         })) else {
             panic!("an order was created")

@@ -42,7 +42,7 @@ pub(crate) enum Order {
     },
 }
 
-const ORDER: [Field; 15] = [
+const ORDER: [Field; 17] = [
     text("id"),
     text("merchant"),
     text("out_trade_no"),
@@ -55,7 +55,9 @@ const ORDER: [Field; 15] = [
     text("due"),
     text("settled"),
     text("failure"),
+    text("close_reason"),
     text("created_at"),
+    text("expires_at"),
     text("ended_at"),
     text("allowed_actions"),
 ];

@@ -4,6 +4,7 @@ use axum::extract::State;
 use domain::account::Owner;
 use domain::ids::{MerchantId, OrderId};
 use domain::money::Currency;
+use domain::order::expiry::CloseReason;
 use domain::order::{CreateOrder, Item, ItemKind, Order, OrderStatus, Share};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use super::pay_password::Payer;
 use super::payment::{self, LegView, WireInstrument, instruments};
 use super::sensitive::Encrypted;
 use super::wait::Wait;
-use super::wire::{Amount, parse, parse_some, time_text, word};
+use super::wire::{Amount, parse, parse_some, time, time_text, word};
 
 /// Tries that an order may take unless it says.
 const TRIES: u8 = 3;
@@ -47,6 +48,10 @@ pub(crate) struct NewOrder {
     destination: Option<String>,
     /// How many tries it may take, 1 to 9; 3 unless said.
     tries_allowed: Option<u8>,
+    /// Until when it can be paid: after now, and at most 31 days from it; for ever unless said. Then it is closed, or, while a try is
+    /// under way, once its channel has said what became of it; a payment that the channel tells of before that pays it.
+    #[schema(example = "2026-03-05T09:30:00+08:00")]
+    expires_at: Option<String>,
     /// What pays it at once, as in `POST /v1/orders/{id}/pay`: the order is created and its first try begun, or neither.
     #[serde(default)]
     instruments: Vec<WireInstrument>,
@@ -117,8 +122,13 @@ pub(crate) struct OrderView {
     /// `created`, `paying`, `success`, `failed` or `closed`.
     #[schema(example = "success")]
     status: String,
-    /// It is to be closed, and still waits for its channel to say that nobody paid at the page.
+    /// It is to be closed, and still waits for its channel to say that nobody paid.
     closing: bool,
+    /// Why it was closed unpaid: `requested`, `expired`, or `page_expired` (nobody paid at the last try's page before it expired).
+    #[schema(example = "expired")]
+    close_reason: Option<&'static str>,
+    /// Until when it can be paid; null for ever.
+    expires_at: Option<String>,
     tries_allowed: u8,
     tries: u8,
     /// The legs of every try.
@@ -161,6 +171,8 @@ impl OrderView {
             destination: order.destination.to_string(),
             status: order.status.name().to_owned(),
             closing: order.closing && order.status == OrderStatus::Paying,
+            close_reason: order.close_reason().map(CloseReason::name),
+            expires_at: order.expires_at.map(time_text),
             tries_allowed: order.tries_allowed,
             tries: order.tries,
             legs: legs.map(LegView::of).collect(),
@@ -187,7 +199,8 @@ impl OrderView {
 /// Create an order
 ///
 /// (merchant, `out_trade_no`) is a key of its own: the same number with the same body gets the first answer. With `instruments`
-/// it is paid by the same request, and with `wait` the answer comes once the channel has answered.
+/// it is paid by the same request, and with `wait` the answer comes once the channel has answered. With `expires_at` it can be paid until
+/// then: a later try is refused as `order_expired`, and the order is closed by itself.
 #[utoipa::path(post, path = "/v1/orders", tag = "order", params(Wait), responses((status = OK, body = OrderView)))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -210,6 +223,7 @@ pub(crate) async fn create(
         currency: Currency::parse(&new.currency)?,
         destination: parse_some(new.destination.as_deref(), "destination")?,
         tries_allowed: new.tries_allowed.unwrap_or(TRIES),
+        expires_at: new.expires_at.map(|text| time(&text, "expires_at")).transpose()?,
         out_trade_no: new.out_trade_no,
         instruments: instruments(&app, new.instruments).await?,
     };

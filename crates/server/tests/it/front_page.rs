@@ -297,6 +297,37 @@ fn who_never_pays_has_an_order_that_closes_and_who_pays_after_that_gets_it_back(
 }
 
 #[test]
+fn an_order_that_expires_at_the_page_closes_by_the_channels_word_and_late_money_goes_back() {
+    let Some(world) = World::start("", &QUERIES) else { return };
+    let items = json!([{"kind": "rent", "amount": 500_000}]);
+    let body = json!({
+        "merchant": text(&world.market.landlord, "/id"), "out_trade_no": "T2", "payer": world.market.payer,
+        "items": items, "currency": "CNY", "expires_at": "2026-03-05T09:10:00+08:00",
+    });
+    let order = text(&world.operator().post("/v1/orders", &body).ok(), "/id");
+    let world = World { order, ..world };
+    world.pay().ok();
+    let fields = world.page("application/json").ok();
+    assert_eq!(text(&fields, "/expires_at"), "2026-03-05T01:10:00Z", "the page ends with its order");
+    let serial = world.send_the_payer();
+    assert_eq!(world.sandbox.told("end", &json!({ "order": serial })), 200);
+    world.clock("2026-03-05T09:10:00+08:00");
+    let closing = world.seen();
+    assert_eq!((text(&closing, "/status"), &closing["closing"]), ("paying".into(), &json!(true)));
+    assert_eq!(world.pay().error().1, "order_expired");
+    // UnionPay has no close: its "no such order" is its last word once the page's end is long enough ago.
+    world.clock("2026-03-05T09:26:01+08:00");
+    assert_eq!(text(&world.until("closed"), "/close_reason"), "expired");
+
+    assert_eq!(world.sandbox.told("pay", &json!({ "order": serial })), 200);
+    world.has_notified_of("settled", 1.0);
+    world.until_subject(1122, 0);
+    assert_eq!((world.seen()["status"].clone(), world.subject(2243), world.subject(2211)), (json!("closed"), 0, 0));
+    let back = world.operator().get("/v1/refunds/rfd_1").ok();
+    assert_eq!((text(&back, "/kind"), text(&back, "/order")), ("useless".into(), world.order.clone()));
+}
+
+#[test]
 fn a_close_waits_for_the_channel_and_a_payment_before_it_counts() {
     let Some(world) = World::start("", &QUERIES) else { return };
     world.pay().ok();

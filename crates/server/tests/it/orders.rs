@@ -35,6 +35,17 @@ impl Market {
         self.operator.post("/v1/orders", &body)
     }
 
+    /// An order of 500,000 that can be paid until then.
+    fn order_until(&self, number: &str, expires_at: &str) -> Answer {
+        let items = json!([{"kind": "rent", "amount": 500_000}]);
+        let merchant = text(&self.landlord, "/id");
+        let body = json!({
+            "merchant": merchant, "out_trade_no": number, "payer": self.payer, "items": items, "currency": "CNY",
+            "expires_at": expires_at,
+        });
+        self.operator.post("/v1/orders", &body)
+    }
+
     pub(crate) fn agent(&self) -> &Value {
         &self.agent
     }
@@ -143,6 +154,49 @@ fn a_paid_order_is_split_settled_paid_out_and_refunded() {
     assert_eq!(text(&close(operator, "2026-03-05"), "/status"), "closed");
     let rates = operator.get("/v1/rates").ok();
     assert_eq!((number(&rates, "/first_try/numerator"), number(&rates, "/first_try/denominator")), (1, 1));
+}
+
+#[test]
+fn an_order_expires_by_itself_and_one_at_its_channel_by_the_channels_word() {
+    const UNTIL: &str = "2026-03-05T09:30:00+08:00";
+    let mut server = Server::start();
+    let mut market = Market::open(&server);
+    let malformed = market.order_until("E0", "tomorrow").error();
+    assert_eq!(malformed, (400, "field_malformed".into(), "expires_at".into()));
+    for at in ["2026-03-05T08:59:59+08:00", "2026-04-06T00:00:00+08:00"] {
+        let refused = market.order_until("E0", at).error();
+        assert_eq!(refused, (422, "value_invalid".into(), "expires_at".into()), "{at}");
+    }
+    let unpaid = market.order_until("E1", UNTIL).ok();
+    assert_eq!((text(&unpaid, "/expires_at"), &unpaid["close_reason"]), ("2026-03-05T01:30:00Z".into(), &json!(null)));
+    assert_eq!(unpaid["allowed_actions"], json!(["pay", "close"]));
+    let (unpaid, paid) = (text(&unpaid, "/id"), text(&market.order_until("E2", UNTIL).ok(), "/id"));
+    let paying = market.pay(&paid, 500_000).ok();
+    let for_ever = market.order("E3", 500_000).ok();
+    assert_eq!(for_ever["expires_at"], json!(null));
+
+    // What falls due when is there again after a kill.
+    server.kill();
+    server.start_again();
+    market.operator = server.operator();
+    let seen = |market: &Market, order: &str| market.operator.get(&format!("/v1/orders/{order}")).ok();
+    assert_eq!(text(&seen(&market, &unpaid), "/status"), "created");
+    market.operator.post("/v1/sandbox/clock", &json!({ "now": UNTIL })).ok();
+    let closed = seen(&market, &unpaid);
+    assert_eq!((text(&closed, "/status"), text(&closed, "/close_reason")), ("closed".into(), "expired".into()));
+    assert!(closed["ended_at"].is_string() && closed["allowed_actions"] == json!([]), "{closed}");
+    let late = market.pay(&unpaid, 500_000).error();
+    assert_eq!(late, (422, "order_expired".into(), "order".into()));
+    assert_eq!(text(&seen(&market, &text(&for_ever, "/id")), "/status"), "created");
+
+    let closing = seen(&market, &paid);
+    assert_eq!((text(&closing, "/status"), &closing["closing"]), ("paying".into(), &json!(true)));
+    assert_eq!(market.pay(&paid, 500_000).error().1, "order_expired");
+    let serial = market.serial(&text(&paying, "/legs/0/open_attempt"));
+    market.cleared("2026-03-05", 1, &serial, "debit", 500_000);
+    let success = seen(&market, &paid);
+    assert_eq!((text(&success, "/status"), &success["closing"]), ("success".into(), &json!(false)));
+    assert_eq!(success["close_reason"], json!(null));
 }
 
 /// Waits until so many rows of a kind are in memory.

@@ -97,6 +97,7 @@ impl Day {
             currency: CNY,
             destination: None,
             tries_allowed: 1,
+            expires_at: None,
             instruments,
         }))
     }

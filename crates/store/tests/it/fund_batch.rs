@@ -4,6 +4,7 @@ use domain::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute,
 use domain::leg::Instrument;
 use domain::merchant::MerchantKind;
 use domain::money::Currency;
+use domain::order::expiry::MAX_LIFE_MS;
 use domain::order::{CreateOrder, Item, ItemKind};
 use domain::{Command, Reply};
 use store::fund_batch::FundBatchFilter;
@@ -17,7 +18,7 @@ on_both! {
 }
 
 impl World {
-    /// A rent that a fund is to pay, in a batch of March whose centre has said nothing yet.
+    /// A rent that a fund is to pay, in a batch of March whose centre has said nothing yet; it can be paid for a month.
     pub(crate) fn funded(&mut self) {
         let customer = self.customer(domain::customer::CustomerKind::Person);
         let payer = self.user(customer, "rent");
@@ -39,6 +40,7 @@ impl World {
             currency: Currency::Cny,
             destination: None,
             tries_allowed: 1,
+            expires_at: Some(self.state.now.plus_ms(MAX_LIFE_MS)),
             instruments: vec![fund],
         }));
         self.given(Command::FundBatch(FundBatchCommand::Close { city: "310000".into(), period }));

@@ -79,9 +79,17 @@ impl World {
         let payer = self.user(payer_customer, "cards");
         let (out_trade_no, currency, amount) = ("U-1".into(), Currency::Cny, 50_000);
         let items = vec![Item { kind: ItemKind::Rent, amount }];
-        let (destination, tries_allowed, instruments) = (None, 1, Vec::new());
-        let create =
-            CreateOrder { merchant, out_trade_no, payer, items, currency, destination, tries_allowed, instruments };
+        let create = CreateOrder {
+            merchant,
+            out_trade_no,
+            payer,
+            items,
+            currency,
+            destination: None,
+            tries_allowed: 1,
+            expires_at: None,
+            instruments: Vec::new(),
+        };
         let Reply::Order(order) = self.given(Command::CreateOrder(create)) else { panic!("not an order") };
         let (agreement, mask) = ("AG-2".into(), "622202******0002".into());
         let card = Instrument::Card {

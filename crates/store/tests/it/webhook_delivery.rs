@@ -32,6 +32,7 @@ fn told(order: u64, position: u64, at: i64) -> Announcement {
         fee: 10,
         currency: Currency::Cny,
         failure: None,
+        close_reason: None,
     };
     Announcement {
         webhook: HOOK,

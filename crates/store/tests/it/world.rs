@@ -263,6 +263,7 @@ impl World {
             currency,
             destination: None,
             tries_allowed: 3,
+            expires_at: None,
             instruments: Vec::new(),
         }));
         let card = Instrument::Card {

@@ -19,7 +19,7 @@ use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::orders::{fund_at_once, redirect};
 
 /// The events of these features; every one that a walk emits went through CBOR and a replay in the kit.
-const EVENTS: [&str; 15] = [
+const EVENTS: [&str; 16] = [
     "OrderCreated",
     "OrderTried",
     "LegMoved",
@@ -27,6 +27,7 @@ const EVENTS: [&str; 15] = [
     "OrderTryFailed",
     "OrderClosed",
     "OrderClosing",
+    "OrderExpired",
     "PageHandedOut",
     "OrdersCleared",
     "SplitMade",
@@ -47,6 +48,7 @@ enum Step {
         deposit: Minor,
         tries: u8,
         agreement: bool,
+        expires: bool,
     },
     Pay {
         order: Index,
@@ -103,7 +105,10 @@ fn step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     prop_oneof![
         3 => (index(), 1..10_000_i64, 0..5_000_i64, 1..4_u8, any::<u8>()).prop_map(
-            |(merchant, rent, deposit, tries, kind)| Step::Order { merchant, rent, deposit, tries, agreement: kind < 25 }),
+            |(merchant, rent, deposit, tries, kind)| {
+                let (agreement, expires) = (kind < 25, kind >= 225);
+                Step::Order { merchant, rent, deposit, tries, agreement, expires }
+            }),
         8 => (index(), 0..11_u8).prop_map(|(order, how)| Step::Pay { order, how }),
         16 => (index(), 0..10_u8).prop_map(|(attempt, how)| Step::Answer { attempt, how }),
         2 => index().prop_map(|attempt| Step::Late { attempt }),
@@ -190,12 +195,13 @@ impl Walk {
     /// A refusal is an answer too: what matters are the laws after it.
     fn take(&mut self, step: &Step) {
         let command = match step {
-            Step::Order { merchant, rent, deposit, tries, agreement } => {
+            Step::Order { merchant, rent, deposit, tries, agreement, expires } => {
                 let mut items = vec![(ItemKind::Rent, *rent)];
                 items.extend((*deposit > 0).then_some((ItemKind::Deposit, *deposit)));
                 let mut command = self.kit.create_order(*merchant.get(&self.merchants), &items);
                 command.tries_allowed = *tries;
                 command.destination = agreement.then_some(self.agreement);
+                command.expires_at = expires.then(|| self.kit.now.plus_ms(crate::front_page::PAGE_MS));
                 Command::CreateOrder(command)
             }
             Step::Pay { order, how } => {
@@ -379,6 +385,7 @@ impl Walk {
         } else {
             assert!(order.shares.is_empty() && order.refunded == 0, "{order:?}");
         }
+        assert!(!order.expired || order.closing, "what expired is being closed, or was: {order:?}");
         assert!(!order.closing || order.trying || order.ended_at.is_some(), "what is being closed waits: {order:?}");
         let open = state.legs_of(order, order.tries).any(|leg| leg.open.is_some());
         assert!(!order.trying || open, "a try waits for an answer: {order:?}");

@@ -59,7 +59,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { accounts agreements approvals cards currencies days freezes group_freezes holds holds_in_full own_money trees wallets whole_freezes }
+scripts! { accounts agreements approvals cards currencies days freezes group_freezes holds holds_in_full orders own_money trees wallets whole_freezes }
 
 macro_rules! transitions {
     (here { $($name:literal $pattern:pat,)* } elsewhere { $($other:literal $pattern_of_other:pat,)* }) => {
@@ -216,6 +216,7 @@ transitions! {
         "file of card transactions taken" Event::CardClearing(CardClearingEvent::Taken { .. }),
         "results of scripts reported" Event::CardTransaction(CardTransactionEvent::ScriptsReported { .. }),
         "results of scripts taken" Event::CardTransaction(CardTransactionEvent::ScriptsTaken { .. }),
+        "order expired" Event::OrderExpired(_),
         "card transaction reversed" Event::CardTransaction(CardTransactionEvent::Reversed { .. }),
     }
     elsewhere {

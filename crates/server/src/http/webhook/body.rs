@@ -1,6 +1,7 @@
 //! What a receiver is sent: made of the announcement alone, so that every try of a delivery has the same bytes.
 
 use domain::money::Currency;
+use domain::order::expiry::CloseReason;
 use domain::webhook::{Announced, Announcement};
 use serde::Serialize;
 use store::webhook_delivery::DeliveryId;
@@ -44,6 +45,8 @@ pub(crate) enum WebhookObject {
         currency: &'static str,
         /// Whose failure it was: `user`, `risk`, `bank` or `system`.
         failure: Option<&'static str>,
+        /// Why it was closed unpaid: `requested`, `expired`, or `page_expired` (nobody paid at the last try's page).
+        close_reason: Option<&'static str>,
     },
     /// A refund.
     Refund {
@@ -153,13 +156,14 @@ impl WebhookBody {
 impl WebhookObject {
     fn of(object: &Announced) -> Self {
         match object {
-            Announced::Order { id, out_trade_no, amount, fee, currency, failure } => Self::Order {
+            Announced::Order { id, out_trade_no, amount, fee, currency, failure, close_reason } => Self::Order {
                 id: id.to_string(),
                 out_trade_no: out_trade_no.clone(),
                 amount: Amount(*amount),
                 fee: Amount(*fee),
                 currency: currency.code(),
                 failure: failure.map(|class| class.name()),
+                close_reason: close_reason.map(CloseReason::name),
             },
             Announced::Refund { id, order, out_refund_no, amount, refunded, currency } => Self::Refund {
                 id: id.to_string(),

@@ -145,6 +145,7 @@ fn a_merchant_is_told_what_happened_under_a_signature_that_openssl_verifies() {
     shop.landlord.post(&format!("/v1/webhooks/{}/change", shop.hook), &change).ok();
     shop.closes("C1");
     let closed = receiver.until_taken(5).pop().unwrap();
+    assert_eq!(text(&closed.json(), "/object/close_reason"), "requested");
     let keys = shop.landlord.get("/v1/platform-keys").ok();
     let key = keys["data"].as_array().unwrap().iter().find(|key| key["serial_no"] == "PLATFORM-RSA-1").unwrap().clone();
     let [time, nonce, signature] =
