@@ -308,6 +308,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::OrderState,
             RefusalCode::OrderAmount,
             RefusalCode::InstrumentNotAllowed,
+            RefusalCode::AccountNotOwn,
             RefusalCode::LegUnknown,
             RefusalCode::LegState,
             RefusalCode::AttemptUnknown,
