@@ -18,6 +18,7 @@ use crate::calendar::Date;
 use crate::clearing;
 use crate::draft::Draft;
 use crate::event::Event;
+use crate::ids::AccountId;
 use crate::leg::{Instrument, Leg, LegStatus};
 use crate::limit::{self, CountKind};
 use crate::money::Minor;
@@ -57,10 +58,12 @@ pub(super) fn pay(draft: &mut Draft<'_>, order: &Order, leg: &Leg) -> Result<(),
     let Instrument::Balance { account, amount, factors } = leg.instrument else { return Ok(()) };
     let now = draft.context.now;
     let payer = draft.state.account(account, "account")?;
-    let counted = limit::check(draft.state, now, payer, amount, CountKind::Balance(factors))?;
+    let counted = limit::check(draft.state, now, payer, amount, CountKind::Balance(factors));
+    let counted = counted.map_err(|refusal| discreet(refusal, account))?;
     let entries = paid_entries(draft.state, order, account)?;
     let business = BusinessNumber::object(BusinessKind::Order, order.id.0);
-    let voucher = draft.post(business, EventCode::PaymentCaptured, entries, order.dimensions(None, None))?;
+    let voucher = draft.post(business, EventCode::PaymentCaptured, entries, order.dimensions(None, None));
+    let voucher = voucher.map_err(|refusal| discreet(refusal, account))?;
     if let Some(counted) = counted {
         limit::count(draft, &counted, amount);
     }
@@ -69,6 +72,20 @@ pub(super) fn pay(draft: &mut Draft<'_>, order: &Order, leg: &Leg) -> Result<(),
     move_leg(draft, leg, LegStatus::Captured, |leg| leg.cleared = Some(today));
     draft.emit(Event::OrderSucceeded { order: order.id, voucher });
     clearing::clear_orders(draft, &[order.id])
+}
+
+/// A refusal as a merchant may read it: not what is on the payer's account, what its limits have used, or who froze it.
+pub(crate) fn discreet(refusal: Refusal, account: AccountId) -> Refusal {
+    let message = if refusal.code == RefusalCode::InsufficientFunds {
+        format!("less than the order costs is available on {account}")
+    } else if refusal.code == RefusalCode::LimitExceeded {
+        format!("the limits of {account} leave less than the order costs; its holder may be told how much")
+    } else if refusal.code == RefusalCode::AccountRestricted {
+        format!("{account}, or the account that would be paid, is restricted; the institution knows why")
+    } else {
+        return refusal;
+    };
+    Refusal { message, ..refusal }
 }
 
 /// The limits count no more what a refund gave back.

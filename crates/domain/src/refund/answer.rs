@@ -96,7 +96,8 @@ pub(super) fn to_balance(draft: &mut Draft<'_>, id: RefundId) -> Result<(), Refu
     let entries = vec![Entry::debit(transit, amount, currency), Entry::credit(account, amount, currency)];
     let business = BusinessNumber::object(BusinessKind::Refund, id.0);
     let dimensions = draft.state.order(order)?.dimensions(None, None);
-    draft.post(business, EventCode::RefundSucceeded, entries, dimensions)?;
+    let posted = draft.post(business, EventCode::RefundSucceeded, entries, dimensions);
+    posted.map_err(|refusal| balance::discreet(refusal, account))?;
     balance::came_back(draft, &leg, amount)?;
     let (status, shares) = (RefundStatus::Success, Vec::new());
     draft.emit(Event::RefundAnswered(Answered {

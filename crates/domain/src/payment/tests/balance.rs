@@ -162,6 +162,8 @@ fn what_is_held_or_barred_does_not_pay() {
     let hold = PlaceHold { account: wallet, amount: 1, currency: Currency::Cny, expires_at };
     let Reply::Hold(hold) = kit.given(Command::PlaceHold(hold)) else { panic!("a hold was placed") };
     kit.refused(pays(order, vec![balance(wallet, 50_000)]), RefusalCode::InsufficientFunds);
+    let Err(refusal) = kit.when(pays(order, vec![balance(wallet, 50_000)])) else { panic!("a fen is held") };
+    assert!(!refusal.message.contains("49999"), "a merchant is not told what is there: {refusal}");
     assert_eq!((kit.balance(wallet), kit.status(order)), (50_000, OrderStatus::Created));
     kit.given(Command::CancelHold(hold));
     kit.pay(order, vec![balance(wallet, 50_000)]);
