@@ -67,7 +67,7 @@ pub(super) fn pay(draft: &mut Draft<'_>, order: &Order, leg: &Leg) -> Result<(),
     if let Some(counted) = counted {
         limit::count(draft, &counted, amount);
     }
-    // By the clock, as the limits count it: the accounting day is never later.
+    // By the clock, as the limits count it: a refund gives back to the sums of this day.
     let today = Date::in_shanghai(now);
     move_leg(draft, leg, LegStatus::Captured, |leg| leg.cleared = Some(today));
     draft.emit(Event::OrderSucceeded { order: order.id, voucher });
