@@ -262,7 +262,7 @@ impl Order {
 pub struct Leg {
     /// `leg_…`.
     pub id: String,
-    /// `epcc`, `unionpay`, `fund` or `pingan`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`; `balance` where no channel carries it.
     pub rail: String,
     /// Minor units.
     pub amount: Minor,

@@ -377,6 +377,10 @@ fn can_charge_back(leg: &Leg) -> Result<(), Refusal> {
         let message = format!("{} is provident fund money; only card payments are charged back", leg.id);
         return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "leg", message));
     }
+    if leg.instrument.is_balance() {
+        let message = format!("{} came from a balance here, which no bank charges back; refund it", leg.id);
+        return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "leg", message));
+    }
     match leg.status {
         LegStatus::Captured => Ok(()),
         LegStatus::Created

@@ -3,7 +3,8 @@
 //! ```text
 //!  CREATED ─► SENT ─► HELD ─► CAPTURED ─► REVERSED
 //!               │       └───► RELEASED
-//!               └─► CAPTURED │ FAILED
+//!     │         └─► CAPTURED │ FAILED
+//!     └─► CAPTURED: from a balance, with the try itself
 //!  UNKNOWN, from SENT or HELD: the channel did not say; ends as HELD │ CAPTURED │ RELEASED │ FAILED
 //! ```
 
@@ -16,7 +17,8 @@ use minicbor::{Decode, Encode};
 use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
 use crate::fund_batch::{FundRoute, Monthly};
-use crate::ids::{AttemptId, LegId, OrderId, VoucherId};
+use crate::ids::{AccountId, AttemptId, LegId, OrderId, VoucherId};
+use crate::limit::Factors;
 use crate::money::{Currency, Minor};
 use crate::order::Order;
 use crate::recall::Leaves;
@@ -83,6 +85,19 @@ pub enum Instrument {
         #[n(2)]
         return_url: Option<String>,
     },
+    /// The payer's balance with the institution (余额支付): no channel carries it.
+    #[n(3)]
+    Balance {
+        /// The payer's own 2201.
+        #[n(0)]
+        account: AccountId,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
+        /// How the payer proved itself.
+        #[n(2)]
+        factors: Factors,
+    },
 }
 
 /// Another network over which the same card may pay.
@@ -101,14 +116,20 @@ impl Instrument {
     #[must_use]
     pub const fn amount(&self) -> Minor {
         match self {
-            Self::Card { amount, .. } | Self::Fund { amount, .. } | Self::Redirect { amount, .. } => *amount,
+            Self::Card { amount, .. }
+            | Self::Fund { amount, .. }
+            | Self::Redirect { amount, .. }
+            | Self::Balance { amount, .. } => *amount,
         }
     }
 
     /// Sets what it pays; 0 for nothing.
     pub(crate) const fn set_amount(&mut self, pays: Minor) {
         match self {
-            Self::Card { amount, .. } | Self::Fund { amount, .. } | Self::Redirect { amount, .. } => *amount = pays,
+            Self::Card { amount, .. }
+            | Self::Fund { amount, .. }
+            | Self::Redirect { amount, .. }
+            | Self::Balance { amount, .. } => *amount = pays,
         }
     }
 
@@ -117,7 +138,7 @@ impl Instrument {
     pub const fn monthly(&self) -> Option<&Monthly> {
         match self {
             Self::Fund { monthly, .. } => monthly.as_ref(),
-            Self::Card { .. } | Self::Redirect { .. } => None,
+            Self::Card { .. } | Self::Redirect { .. } | Self::Balance { .. } => None,
         }
     }
 
@@ -127,12 +148,13 @@ impl Instrument {
         self.monthly().is_some_and(|monthly| monthly.route == FundRoute::Direct)
     }
 
-    /// The way its money comes.
+    /// The way its money comes; none for a balance, whose money is here.
     #[must_use]
-    pub const fn rail(&self) -> Rail {
+    pub const fn rail(&self) -> Option<Rail> {
         match self {
-            Self::Card { rail, .. } | Self::Redirect { rail, .. } => *rail,
-            Self::Fund { .. } => Rail::Fund,
+            Self::Card { rail, .. } | Self::Redirect { rail, .. } => Some(*rail),
+            Self::Fund { .. } => Some(Rail::Fund),
+            Self::Balance { .. } => None,
         }
     }
 
@@ -140,7 +162,7 @@ impl Instrument {
     pub fn agreements(&self) -> impl Iterator<Item = &String> {
         let (first, others) = match self {
             Self::Card { agreement, alternatives, .. } => (Some(agreement), alternatives.as_slice()),
-            Self::Fund { .. } | Self::Redirect { .. } => (None, [].as_slice()),
+            Self::Fund { .. } | Self::Redirect { .. } | Self::Balance { .. } => (None, [].as_slice()),
         };
         first.into_iter().chain(others.iter().map(|other| &other.agreement))
     }
@@ -149,7 +171,7 @@ impl Instrument {
     #[must_use]
     pub const fn is_fund(&self) -> bool {
         match self {
-            Self::Card { .. } | Self::Redirect { .. } => false,
+            Self::Card { .. } | Self::Redirect { .. } | Self::Balance { .. } => false,
             Self::Fund { .. } => true,
         }
     }
@@ -159,7 +181,16 @@ impl Instrument {
     pub const fn is_redirect(&self) -> bool {
         match self {
             Self::Redirect { .. } => true,
-            Self::Card { .. } | Self::Fund { .. } => false,
+            Self::Card { .. } | Self::Fund { .. } | Self::Balance { .. } => false,
+        }
+    }
+
+    /// Whether it is paid from the payer's balance.
+    #[must_use]
+    pub const fn is_balance(&self) -> bool {
+        match self {
+            Self::Balance { .. } => true,
+            Self::Card { .. } | Self::Fund { .. } | Self::Redirect { .. } => false,
         }
     }
 }
@@ -238,7 +269,7 @@ pub struct Leg {
     /// The attempt that held the money.
     #[n(7)]
     pub held_by: Option<AttemptId>,
-    /// The attempt that brought the money: what a refund names to the channel.
+    /// The attempt that brought the money: what a refund names to the channel. None for a balance.
     #[n(8)]
     pub captured_by: Option<AttemptId>,
     /// How often a capture was asked for.
@@ -253,7 +284,7 @@ pub struct Leg {
     /// The clearing date that the network named.
     #[n(12)]
     pub clearing_date: Option<Date>,
-    /// The clearing file's date that it was matched in.
+    /// The clearing file's date that it was matched in; of what no file has (a balance, a fund paid directly) the day it was paid.
     #[n(13)]
     pub cleared: Option<Date>,
     /// Refunded, or on its way back.

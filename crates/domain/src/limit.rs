@@ -9,9 +9,9 @@
 //!   account are outside.
 //! - **A day's balance payments**, of all the person's accounts, by how the payer proved itself: two factors with
 //!   certificate or e-signature: as agreed, so no sum is kept; two without: 5,000; fewer: 1,000. Each kind has its own sum.
-//!   Withdrawals to an own bank account are outside.
+//!   Withdrawals to an own bank account are outside. Orders that are paid from the balance are in.
 //! - A fee leaves the balance too: amount and fee count. What comes back is given back to the sums it was counted in: all
-//!   of it when a withdrawal fails or is cancelled, the amount when it is returned (its fee is kept).
+//!   of it when a withdrawal fails or is cancelled, the amount when it is returned (its fee is kept); of an order what is refunded.
 //! - Years and days turn at midnight in Asia/Shanghai by the engine's time, not by the accounting day. Only the current year
 //!   and day are kept: what comes back later has no sum left to go back to, except that of Class I.
 //! - An account that was not classed is bound as class III: books that began before classes were kept go on, and nothing is
@@ -43,7 +43,7 @@ mod sums;
 mod tests;
 
 pub use sums::{AccountLimit, Count, CountKind, CustomerUse};
-pub(crate) use sums::{check, count, give_back};
+pub(crate) use sums::{check, count, counted, give_back};
 
 /// The class of a personal payment account (支付账户分类).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]

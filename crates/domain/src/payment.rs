@@ -17,19 +17,20 @@
 //! late success, a second one, another amount, a destination that takes nothing) goes to 2243 and back to its source as a refund.
 //!
 //! A fund that pays by its centre's monthly batch comes first, and the card may be asked for its shortfall (CONVERT): [`monthly`].
+//! A balance pays alone, and no channel is asked: [`balance`].
 
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose};
+use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose, Rail};
 use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::fund_batch::{self, FundBatchEvent};
-use crate::ids::{AttemptId, LegId, OrderId};
+use crate::ids::{AccountId, AttemptId, LegId, OrderId};
 use crate::leg::{Instrument, Leg, LegStatus};
 use crate::order::{Order, OrderStatus, can_pay, refuse_blocked};
 use crate::refusal::Refusal;
@@ -37,6 +38,7 @@ use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 use crate::{clearing, front_page, refund, sign_up};
 
+pub(crate) mod balance;
 mod cascade;
 mod instruments;
 mod monthly;
@@ -119,7 +121,9 @@ const fn next(card: Stand, fund: Stand) -> Next {
 ///
 /// # Errors
 /// `order_unknown`, `order_state`, `order_expired`, `order_amount` unless Σ instruments = amount, `instrument_not_allowed`,
-/// `amount_not_positive`, `value_invalid`, `blocked`; those of a fund's month; `agreement_not_own`, `sign_up_state` for an agreement that was signed here.
+/// `amount_not_positive`, `value_invalid`, `blocked`; those of a fund's month; `agreement_not_own`, `sign_up_state` for an agreement that was signed here;
+/// of a balance `account_unknown`, `account_not_own`, `account_closed`, `subject_not_allowed`, `currency_mismatch`, `limit_exceeded`,
+/// `insufficient_funds`, `account_restricted`, `calendar_unknown`.
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
     can_pay(draft.state, order, draft.context.now)?;
@@ -127,6 +131,7 @@ pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrumen
     fund_batch::quota::check_waiting(draft.state, &instruments)?;
     refuse_blocked(draft, order.merchant, order.payer, &instruments)?;
     sign_up::check_instruments(draft.state, order.payer, &instruments)?;
+    instruments.iter().try_for_each(|it| balance::check(draft.state, order, it))?;
     let legs = legs_of(draft.state, order, instruments);
     draft.emit(Event::OrderTried { order: id, legs });
     drive(draft, id)?;
@@ -183,6 +188,9 @@ fn drive(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal> {
             (Next::AskCard, Some(card), Some(fund)) if order.closing && fund.instrument.monthly().is_none() => {
                 move_leg(draft, &card, LegStatus::Failed, |_| {});
             }
+            (Next::AskCard, Some(card), _) if card.instrument.is_balance() => {
+                return balance::pay(draft, &order, &card);
+            }
             (Next::AskCard, Some(card), _) => ask(draft, &card),
             (Next::DropCard, Some(card), _) => move_leg(draft, &card, LegStatus::Failed, |_| {}),
             (Next::CaptureFund, _, Some(fund)) => capture(draft, &fund),
@@ -222,11 +230,16 @@ fn move_leg(draft: &mut Draft<'_>, leg: &Leg, status: LegStatus, change: impl Fn
 }
 
 fn send(draft: &mut Draft<'_>, leg: &Leg, operation: Operation, status: LegStatus, change: impl FnOnce(&mut Leg)) {
-    let attempt = attempt::request(draft, leg.instrument.rail(), operation, Purpose::Leg(leg.id));
+    let attempt = attempt::request(draft, rail_of(leg), operation, Purpose::Leg(leg.id));
     move_leg(draft, leg, status, |leg| {
         leg.open = Some(attempt);
         change(leg);
     });
+}
+
+/// The way the money of a leg comes that a channel carries.
+fn rail_of(leg: &Leg) -> Rail {
+    leg.instrument.rail().expect("a balance is asked of no channel")
 }
 
 fn ask(draft: &mut Draft<'_>, leg: &Leg) {
@@ -242,6 +255,8 @@ fn ask(draft: &mut Draft<'_>, leg: &Leg) {
             let ends = draft.state.orders.get(leg.order.0).and_then(|order| order.expires_at);
             front_page::operation(amount, currency, return_url, draft.context.now, ends)
         }
+        // It was paid with its try.
+        Instrument::Balance { .. } => return,
     };
     send(draft, leg, operation, LegStatus::Sent, |_| {});
 }
@@ -269,7 +284,7 @@ fn give_back(draft: &mut Draft<'_>, leg: &Leg) {
 
 fn undo_card(draft: &mut Draft<'_>, order: &Order, card: &Leg) -> Result<(), Refusal> {
     let entries = between(draft.state, card, Subject::PaymentInProgress, Subject::RefundTransit)?;
-    let dimensions = order.dimensions(Some(card.instrument.rail()), card.clearing_date);
+    let dimensions = order.dimensions(card.instrument.rail(), card.clearing_date);
     let undo = draft.post(card.business(), EventCode::RefundStarted, entries, dimensions)?;
     give_back(draft, &Leg { undo: Some(undo), ..card.clone() });
     Ok(())
@@ -295,10 +310,11 @@ fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Re
         [leg] => Some(leg),
         _ => None,
     };
-    let from = single.map_or(Subject::PaymentInProgress, |leg| leg.instrument.rail().subject());
+    let rail = single.and_then(|leg| leg.instrument.rail());
+    let from = rail.map_or(Subject::PaymentInProgress, Rail::subject);
     let code = if single.is_some() { EventCode::PaymentCaptured } else { EventCode::OrderPaid };
-    let entries = paid_entries(draft.state, order, from)?;
-    let rail = single.map(|leg| leg.instrument.rail());
+    let source = draft.state.institution(from, order.currency)?;
+    let entries = paid_entries(draft.state, order, source)?;
     let dimensions = order.dimensions(rail, legs.iter().filter_map(|leg| leg.clearing_date).max());
     let business = BusinessNumber::object(BusinessKind::Order, order.id.0);
     let Ok(voucher) = draft.post(business, code, entries, dimensions) else {
@@ -316,9 +332,9 @@ fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Re
 }
 
 /// Dr where the money waits / Cr the destination, Cr 2291 · OWN Dr 1291 / Cr 5001. Lines of zero are left out.
-fn paid_entries(state: &State, order: &Order, from: Subject) -> Result<Vec<Entry>, Refusal> {
+fn paid_entries(state: &State, order: &Order, from: AccountId) -> Result<Vec<Entry>, Refusal> {
     let Order { net, fee, currency, destination, .. } = *order;
-    let mut entries = vec![Entry::debit(state.institution(from, currency)?, order.carried(), currency)];
+    let mut entries = vec![Entry::debit(from, order.carried(), currency)];
     if net > 0 {
         entries.push(Entry::credit(destination, net, currency));
     }
@@ -335,7 +351,7 @@ fn paid_entries(state: &State, order: &Order, from: Subject) -> Result<Vec<Entry
 /// Money that no order can use: Dr where it came / Cr 2243, then back to its source as a refund.
 fn useless(draft: &mut Draft<'_>, order: &Order, leg: &Leg, from: Subject, attempt: AttemptId) -> Result<(), Refusal> {
     let entries = between(draft.state, leg, from, Subject::RefundDue)?;
-    let dimensions = order.dimensions(Some(leg.instrument.rail()), leg.clearing_date);
+    let dimensions = order.dimensions(leg.instrument.rail(), leg.clearing_date);
     let business = BusinessNumber::object(BusinessKind::Attempt, attempt.0);
     draft.post(business, EventCode::RefundDue, entries, dimensions)?;
     refund::start_useless(draft, order, leg, attempt)
@@ -421,7 +437,7 @@ fn succeeded(
 
 /// What a leg brought waits for the others: Dr its rail / Cr 2205.
 fn waits(draft: &mut Draft<'_>, order: &Order, leg: &Leg, clearing_date: Date) -> Result<(), Refusal> {
-    let rail = leg.instrument.rail();
+    let rail = rail_of(leg);
     let entries = between(draft.state, leg, rail.subject(), Subject::PaymentInProgress)?;
     let dimensions = order.dimensions(Some(rail), Some(clearing_date));
     draft.post(leg.business(), EventCode::LegCaptured, entries, dimensions).map(|_| ())
@@ -429,7 +445,7 @@ fn waits(draft: &mut Draft<'_>, order: &Order, leg: &Leg, clearing_date: Date) -
 
 /// The channel gave a leg back: Dr 2211 (card) or 2205 (fund, or an undo once given up) / Cr its rail.
 fn reversed(draft: &mut Draft<'_>, order: &Order, leg: &Leg, clearing_date: Date) -> Result<(), Refusal> {
-    let rail = leg.instrument.rail();
+    let rail = rail_of(leg);
     let from = if leg.undo.is_some() { Subject::RefundTransit } else { Subject::PaymentInProgress };
     let entries = between(draft.state, leg, from, rail.subject())?;
     let dimensions = order.dimensions(Some(rail), Some(clearing_date));
@@ -475,7 +491,7 @@ fn not_done(
         Operation::Refund { .. } => {
             if let Some(undo) = leg.undo {
                 let entries = between(draft.state, leg, Subject::RefundTransit, Subject::PaymentInProgress)?;
-                let dimensions = order.dimensions(Some(leg.instrument.rail()), leg.clearing_date);
+                let dimensions = order.dimensions(leg.instrument.rail(), leg.clearing_date);
                 draft.post_contra(leg.business(), EventCode::RefundFailed, entries, dimensions, Some(undo))?;
             }
             move_leg(draft, leg, leg.status, |leg| {
@@ -502,10 +518,10 @@ fn succeeded_late(
             let mut leg = Leg { clearing_date: Some(clearing_date), ..leg.clone() };
             // What came, which may be another amount than was asked for.
             leg.instrument.set_amount(attempt.operation.money().0);
-            useless(draft, order, &leg, leg.instrument.rail().subject(), attempt.id)
+            useless(draft, order, &leg, attempt.rail.subject(), attempt.id)
         }
         Operation::FundBatch { .. } => match monthly::late(draft, leg, attempt, clearing_date) {
-            Some(leg) => useless(draft, order, &leg, leg.instrument.rail().subject(), attempt.id),
+            Some(leg) => useless(draft, order, &leg, attempt.rail.subject(), attempt.id),
             None => Ok(()),
         },
         Operation::FundHold { .. } => {

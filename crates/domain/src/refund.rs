@@ -16,6 +16,8 @@
 //! - **Lack.** A refund that the payee cannot pay is refused, unless two people let own money cover it: then receivers return
 //!   what they have, the payee pays what it has, 2291 the rest, and that becomes the payee's arrears. A failure undoes what
 //!   is left of them and gives the payee what was collected meanwhile.
+//! - **A balance** has its money back at once: no channel is asked, and CREATED to SUCCESS fall into one command. An account that takes
+//!   nothing any more (closed, barred) refuses the refund, and the merchant keeps the money.
 //! - Money that no order can use goes back the same way, from 2243 in place of a merchant.
 
 use alloc::string::String;
@@ -104,12 +106,12 @@ pub struct RefundPart {
     /// The leg.
     #[n(0)]
     pub leg: LegId,
-    /// The way.
+    /// The way; none back to a balance.
     #[n(1)]
-    pub rail: Rail,
-    /// The try at the channel.
+    pub rail: Option<Rail>,
+    /// The try at the channel; none back to a balance.
     #[n(2)]
-    pub attempt: AttemptId,
+    pub attempt: Option<AttemptId>,
     /// Minor units.
     #[n(3)]
     pub amount: Minor,
@@ -262,7 +264,8 @@ pub struct CreateRefund {
 ///
 /// # Errors
 /// `order_unknown`, `order_state`, `refund_exceeded`, `amount_not_positive`, `value_invalid`, `receiver_not_allowed` for
-/// a receiver without a share, and those of the voucher (`insufficient_funds` above all).
+/// a receiver without a share, those of the voucher (`insufficient_funds` above all); `account_closed` or `account_restricted` for a
+/// balance that takes no money any more.
 pub fn decide_create(draft: &mut Draft<'_>, command: CreateRefund) -> Result<Reply, Refusal> {
     create(draft, command, Lack::Refused)
 }
@@ -315,6 +318,7 @@ fn create(draft: &mut Draft<'_>, command: CreateRefund, lack: Lack) -> Result<Re
         suspense: 0,
         items: command.items,
     }));
+    answer::to_balance(draft, id)?;
     Ok(Reply::Refund(id))
 }
 
@@ -335,7 +339,7 @@ fn return_entries(returned: &[Share], payee: &Share, currency: Currency) -> Vec<
     entries
 }
 
-/// Each leg's part leaves the payee, with a request to the leg's channel.
+/// Each leg's part leaves the payee, with a request to the leg's channel if one carried it.
 fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan, lack: Lack) -> Result<Vec<RefundPart>, Refusal> {
     let currency = plan.order.currency;
     let mut own = plan.own.clone();
@@ -350,12 +354,11 @@ fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan, lack: Lack) -> 
             arrears::can_cover(draft.state, covered.saturating_add(fee), currency)?;
         }
         let entries = start_entries(draft.state, &taken, *amount, fee, covered, currency)?;
-        let original = leg.captured_by.expect("a leg of a paid order was captured");
         let (leg_id, rail, status) = (leg.id, leg.instrument.rail(), RefundStatus::InTransit);
         let part = RefundPart {
             leg: leg_id,
             rail,
-            attempt: AttemptId(0),
+            attempt: None,
             amount: *amount,
             fee,
             status,
@@ -364,7 +367,7 @@ fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan, lack: Lack) -> 
             covered,
             arrears: None,
         };
-        let mut part = start_part(draft, id, &plan.order, leg, original, entries, part)?;
+        let mut part = start_part(draft, id, &plan.order, leg, leg.captured_by, entries, part)?;
         if covered > 0 {
             let source = ArrearsSource::Refund(id);
             part.arrears = Some(arrears::open(draft, plan.order.merchant, source, covered, currency));
@@ -396,15 +399,21 @@ fn start_part(
     id: RefundId,
     order: &Order,
     leg: &Leg,
-    original: AttemptId,
+    original: Option<AttemptId>,
     entries: Vec<Entry>,
     part: RefundPart,
 ) -> Result<RefundPart, Refusal> {
-    let original = draft.state.attempt(original)?.serial();
-    let operation = Operation::Refund { original, amount: part.amount, currency: order.currency };
-    let attempt = attempt::request(draft, part.rail, operation, Purpose::Refund(id));
-    let business = BusinessNumber::object(BusinessKind::Attempt, attempt.0);
-    let dimensions = order.dimensions(Some(part.rail), leg.clearing_date);
+    let (attempt, business) = match part.rail {
+        Some(rail) => {
+            let original = original.expect("what a channel carried has the attempt that brought it");
+            let original = draft.state.attempt(original)?.serial();
+            let operation = Operation::Refund { original, amount: part.amount, currency: order.currency };
+            let attempt = attempt::request(draft, rail, operation, Purpose::Refund(id));
+            (Some(attempt), BusinessNumber::object(BusinessKind::Attempt, attempt.0))
+        }
+        None => (None, BusinessNumber::object(BusinessKind::Refund, id.0)),
+    };
+    let dimensions = order.dimensions(part.rail, leg.clearing_date);
     let voucher = draft.post(business, EventCode::RefundStarted, entries, dimensions)?;
     Ok(RefundPart { attempt, voucher, ..part })
 }
@@ -455,12 +464,12 @@ pub(crate) fn start_useless(
         id,
         order,
         leg,
-        original,
+        Some(original),
         entries,
         RefundPart {
             leg: leg.id,
             rail: leg.instrument.rail(),
-            attempt: AttemptId(0),
+            attempt: None,
             amount,
             fee: 0,
             status: RefundStatus::InTransit,

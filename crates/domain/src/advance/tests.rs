@@ -184,7 +184,7 @@ fn a_refund_between_sending_and_failing_leaves_2202_right() {
     kit.fund(kit.state.merchant(merchant).unwrap().available, 998);
     let refund = kit.refund(order, 1_000, true);
     assert_eq!(kit.available(merchant), 0);
-    let refunded = kit.state.refund(refund).unwrap().parts[0].attempt;
+    let refunded = kit.state.refund(refund).unwrap().parts[0].attempt.unwrap();
     kit.answer(refunded, success(DAY));
     kit.answer(attempt.id, declined(FailureClass::Bank));
     assert_eq!(kit.pending(merchant), 4_990);

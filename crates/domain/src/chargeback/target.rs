@@ -33,7 +33,7 @@ impl Chargeback {
 pub(super) fn counted_under(state: &State, chargeback: &Chargeback) -> Result<(Rail, Dimensions), Refusal> {
     match chargeback.target() {
         Target::Leg(leg, order) => {
-            let rail = state.leg(leg)?.instrument.rail();
+            let rail = state.leg(leg)?.instrument.rail().expect("only what a network carried is charged back");
             Ok((rail, state.order(order)?.dimensions(Some(rail), None)))
         }
         Target::Card(card) => {

@@ -190,6 +190,12 @@ fn within_day(limits: &Limits, of_person: &CustomerUse, amount: Minor, factors: 
     Err(Refusal::new(RefusalCode::LimitExceeded, "factors", message))
 }
 
+/// As what a payment from the balance was counted on its day; `None` where no limit binds the account.
+pub(crate) fn counted(state: &State, account: &Account, date: Date, factors: Factors) -> Option<Count> {
+    let customer = bound(state, account)?;
+    Some(Count { account: account.id, customer, date, kind: CountKind::Balance(factors) })
+}
+
 /// Counts a payment that [`check`] let through.
 pub(crate) fn count(draft: &mut Draft<'_>, count: &Count, amount: Minor) {
     moved(draft, count, amount, count.date);

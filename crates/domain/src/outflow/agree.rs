@@ -120,7 +120,7 @@ fn held(state: &State, payout: &Payout) -> Result<(), Disagreement> {
 
 fn refund(state: &State, id: RefundId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
     let refund = state.refunds.get(id.0).ok_or(Disagreement::Object)?;
-    let part = refund.parts.iter().find(|part| part.attempt == wanted.id).ok_or(Disagreement::Object)?;
+    let part = refund.parts.iter().find(|part| part.attempt == Some(wanted.id)).ok_or(Disagreement::Object)?;
     let open = matches!(part.status, RefundStatus::InTransit | RefundStatus::Unknown);
     require(open, Disagreement::Object)?;
     require((part.amount, refund.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;

@@ -1,4 +1,4 @@
-//! What may pay an order together: at most one card or page and one fund, which add up to it.
+//! What may pay an order together: at most one card or page and one fund, which add up to it. A balance pays alone.
 
 use alloc::format;
 use alloc::string::String;
@@ -28,6 +28,9 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
             "{} instruments, {funds} of them funds; use at most one card and one fund",
             instruments.len()
         ));
+    }
+    if instruments.len() > 1 && instruments.iter().any(Instrument::is_balance) {
+        return refuse(String::from("a balance pays the whole order alone; name it without a card, page or fund"));
     }
     let converts = instruments.iter().any(|it| it.monthly().is_some_and(|monthly| monthly.converts));
     let mut sum = 0;
@@ -76,6 +79,8 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
                 }
                 return_url.as_deref().map_or(Ok(()), front_page::check_return_url)?;
             }
+            // Whose account it is says `balance`.
+            Instrument::Balance { .. } => {}
         }
     }
     if sum != order.amount {

@@ -14,6 +14,7 @@ use crate::restriction::Restriction;
 use crate::testkit::orders::{card, fund};
 use crate::testkit::{Kit, date, declined, success};
 
+mod balance;
 mod combined;
 mod property;
 

@@ -166,7 +166,7 @@ fn bank_of_payer(state: &State, purpose: Purpose) -> String {
     let Purpose::Leg(leg) = purpose else { return String::new() };
     let bank = state.legs.get(leg.0).and_then(|leg| match &leg.instrument {
         Instrument::Card { bank, .. } => bank.clone(),
-        Instrument::Fund { .. } | Instrument::Redirect { .. } => None,
+        Instrument::Fund { .. } | Instrument::Redirect { .. } | Instrument::Balance { .. } => None,
     });
     bank.unwrap_or_default()
 }

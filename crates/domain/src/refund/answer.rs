@@ -1,4 +1,5 @@
-//! What a channel's answer does to a refund: success clears 2211 against the rail, failure is an exact contra.
+//! What a channel's answer does to a refund: success clears 2211 against the rail, failure is an exact contra. What goes back to a
+//! balance waits for no answer.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,9 +13,11 @@ use crate::book::Subject;
 use crate::calendar::Date;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::RefundId;
-use crate::money::{Currency, Minor};
+use crate::ids::{AttemptId, RefundId};
+use crate::leg::Instrument;
+use crate::money::Minor;
 use crate::order::{self, Order, Share};
+use crate::payment::balance;
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
@@ -28,19 +31,19 @@ pub(crate) fn answered(
 ) -> Result<(), Refusal> {
     let refund = draft.state.refund(id)?.clone();
     let order = draft.state.order(refund.order)?.clone();
-    let at = refund.parts.iter().position(|part| part.attempt == attempt.id);
+    let at = refund.parts.iter().position(|part| part.attempt == Some(attempt.id));
     let at = at.expect("an attempt for a refund belongs to one of its parts");
     let part = &refund.parts[at];
     let (mut shares, mut suspense) = (Vec::new(), 0);
     let part_status = match outcome {
         Outcome::Success { clearing_date, .. } => {
-            succeed(draft, &order, part, refund.currency, *clearing_date)?;
+            succeed(draft, &order, part, attempt, *clearing_date)?;
             RefundStatus::Success
         }
         Outcome::Declined { .. } | Outcome::NotFound => {
             // Its money counts as the leg's again.
             draft.state.leg(part.leg)?;
-            match put_back(draft, &order, &refund, part)? {
+            match put_back(draft, &order, &refund, part, attempt.id)? {
                 Back::ToPayee(restored) => shares = restored,
                 Back::ToSuspense(amount) => suspense = amount,
             }
@@ -65,15 +68,46 @@ fn succeed(
     draft: &mut Draft<'_>,
     order: &Order,
     part: &RefundPart,
-    currency: Currency,
+    attempt: &Attempt,
     clearing_date: Date,
 ) -> Result<(), Refusal> {
+    let (_, currency) = attempt.operation.money();
     let transit = draft.state.institution(Subject::RefundTransit, currency)?;
-    let rail = draft.state.institution(part.rail.subject(), currency)?;
+    let rail = draft.state.institution(attempt.rail.subject(), currency)?;
     let entries = vec![Entry::debit(transit, part.amount, currency), Entry::credit(rail, part.amount, currency)];
-    let business = BusinessNumber::object(BusinessKind::Attempt, part.attempt.0);
-    let dimensions = order.dimensions(Some(part.rail), Some(clearing_date));
+    let business = BusinessNumber::object(BusinessKind::Attempt, attempt.id.0);
+    let dimensions = order.dimensions(part.rail, Some(clearing_date));
     draft.post(business, EventCode::RefundSucceeded, entries, dimensions)?;
+    Ok(())
+}
+
+/// What goes back to a balance is there at once: Dr 2211 / Cr the payer's account.
+///
+/// # Errors
+/// `account_closed`, `account_restricted` for an account that takes no money.
+pub(super) fn to_balance(draft: &mut Draft<'_>, id: RefundId) -> Result<(), Refusal> {
+    let refund = draft.state.refund(id)?;
+    // A balance pays alone, so what goes back to it is all that goes back.
+    let [part @ RefundPart { attempt: None, .. }] = refund.parts.as_slice() else { return Ok(()) };
+    let (amount, currency, order) = (part.amount, refund.currency, refund.order);
+    let leg = draft.state.leg(part.leg)?.clone();
+    let Instrument::Balance { account, .. } = leg.instrument else { return Ok(()) };
+    let transit = draft.state.institution(Subject::RefundTransit, currency)?;
+    let entries = vec![Entry::debit(transit, amount, currency), Entry::credit(account, amount, currency)];
+    let business = BusinessNumber::object(BusinessKind::Refund, id.0);
+    let dimensions = draft.state.order(order)?.dimensions(None, None);
+    let posted = draft.post(business, EventCode::RefundSucceeded, entries, dimensions);
+    posted.map_err(|refusal| balance::discreet(refusal, account))?;
+    balance::came_back(draft, &leg, amount)?;
+    let (status, shares) = (RefundStatus::Success, Vec::new());
+    draft.emit(Event::RefundAnswered(Answered {
+        refund: id,
+        part: 0,
+        part_status: status,
+        status,
+        shares,
+        suspense: 0,
+    }));
     Ok(())
 }
 
@@ -88,7 +122,13 @@ enum Back {
 /// The exact contra of a part's start, but for what own money had covered: what is left of those arrears is undone, and what
 /// was collected of them meanwhile goes to the payee. Where an account takes no money any more (closed, barred) the
 /// merchant's money goes into suspense.
-fn put_back(draft: &mut Draft<'_>, order: &Order, refund: &Refund, part: &RefundPart) -> Result<Back, Refusal> {
+fn put_back(
+    draft: &mut Draft<'_>,
+    order: &Order,
+    refund: &Refund,
+    part: &RefundPart,
+    attempt: AttemptId,
+) -> Result<Back, Refusal> {
     let currency = refund.currency;
     let owed = part.arrears.and_then(|id| draft.state.arrears.get(id.0)).map_or(0, Arrears::left);
     let mut taken = part.taken.clone();
@@ -106,8 +146,8 @@ fn put_back(draft: &mut Draft<'_>, order: &Order, refund: &Refund, part: &Refund
         }
     };
     turn(&mut entries);
-    let business = BusinessNumber::object(BusinessKind::Attempt, part.attempt.0);
-    let dimensions = order.dimensions(Some(part.rail), None);
+    let business = BusinessNumber::object(BusinessKind::Attempt, attempt.0);
+    let dimensions = order.dimensions(part.rail, None);
     let contra_of = Some(part.voucher);
     let exact =
         draft.post_contra(business.clone(), EventCode::RefundFailed, entries.clone(), dimensions.clone(), contra_of);

@@ -14,6 +14,7 @@ use crate::clearing::{ClearingLine, LineKind, TakeClearingFile};
 use crate::command::{Command, Reply};
 use crate::ids::{AccountId, ClearingId, MerchantId, OrderId, RefundId};
 use crate::leg::{Instrument, LegStatus};
+use crate::limit::Factors;
 use crate::money::{Currency, Minor};
 use crate::order::{CreateOrder, Item, ItemKind, OrderStatus};
 use crate::receiver::{ReceiverCommand, RegisterReceiver, Relation};
@@ -45,6 +46,11 @@ pub(crate) fn fund_at_once(amount: Minor) -> Instrument {
 /// UnionPay's page.
 pub(crate) fn redirect(amount: Minor) -> Instrument {
     Instrument::Redirect { rail: Rail::UnionPay, amount, return_url: None }
+}
+
+/// An account of the payer's, proved by two factors with certificate, which no day bounds.
+pub(crate) fn balance(account: AccountId, amount: Minor) -> Instrument {
+    Instrument::Balance { account, amount, factors: Factors::TwoWithCertificate }
 }
 
 impl Kit {

@@ -215,7 +215,7 @@ pub(crate) async fn create(
         Ok(Item { kind, amount: wire.amount.0 })
     };
     let meta = caller.meta_of(merchant, "out_trade_no", &new.out_trade_no)?;
-    let (payer, by_card) = (parse(&new.payer, "payer")?, payment::by_card(&new.instruments));
+    let (payer, asks) = (parse(&new.payer, "payer")?, payment::asks(&new.instruments));
     let command = CreateOrder {
         merchant,
         payer,
@@ -227,7 +227,7 @@ pub(crate) async fn create(
         out_trade_no: new.out_trade_no,
         instruments: instruments(&app, new.instruments).await?,
     };
-    app.prove_payment(&caller, Payer::User(payer), by_card, new.pay_password.as_ref()).await?;
+    app.prove_payment(&caller, Payer::User(payer), asks, new.pay_password.as_ref()).await?;
     app.change_order(meta, Command::CreateOrder(command), &wait).await
 }
 

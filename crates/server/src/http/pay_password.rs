@@ -4,8 +4,8 @@
 //!  a try, counted and durable ─► the tag, in the key service ─┬─ right ─► the count goes back ─► what was to be paid
 //!                                                             └─ wrong ─► pay_password_wrong, with what is left
 //! ```
-//! A user that has one brings it with a transfer from the balance, and with payments by agreement if it said so. No clear password is
-//! ever taken, kept, logged or journaled.
+//! A user that has one brings it with a transfer or a payment from the balance, and with payments by agreement if it said so. A merchant
+//! takes no balance without it. No clear password is ever taken, kept, logged or journaled.
 //!
 //! A change that is asked again brings what was the old one. Its try is counted first, so that no question goes uncounted; then its
 //! key and words say that it was answered before. The count goes back only if the password that it set still stands: a change that is
@@ -290,25 +290,39 @@ impl App {
         self.prove_if(caller, asked, password).await
     }
 
-    /// Asks for the pay password of an order's payer, if it has one that payments by agreement ask for and a card pays.
+    /// Asks for the pay password of an order's payer, if it has one and what pays asks for it. The institution's programs vouch for a payer
+    /// without one who pays from the balance, as they do for a transfer; merchants cannot, nor for more factors than the password.
     ///
     /// # Errors
-    /// As [`Self::prove_transfer`].
+    /// As [`Self::prove_transfer`]; of a merchant that takes a balance `pay_password_unknown`, and `not_permitted` for its word on factors.
     pub(super) async fn prove_payment(
         &self,
         caller: &Caller,
         payer: Payer,
-        by_card: bool,
+        asks: Asks,
         password: Option<&Encrypted>,
     ) -> Result<(), ApiError> {
-        let brought = password.is_some();
+        let (brought, by_merchant) = (password.is_some(), caller.merchant.is_some());
+        if by_merchant && asks == (Asks::Balance { more_factors: true }) {
+            let message =
+                "a merchant does not say how a payer proved itself: leave factors out, and bring the pay password";
+            return Err(ApiError::forbidden(message));
+        }
         let look = move |state: &domain::State| {
             let user = match payer {
                 Payer::User(user) => user,
                 Payer::Of(order) => state.order(order)?.payer,
             };
-            let row = state.pay_passwords.get(user.0);
-            Ok::<_, Refusal>(row.filter(|row| brought || (by_card && row.agreements)).map(|row| row.id))
+            let row = match asks {
+                Asks::Balance { .. } if by_merchant => Some(state.pay_password(user)?),
+                Asks::Nothing | Asks::Agreement | Asks::Balance { .. } => state.pay_passwords.get(user.0),
+            };
+            let asked = |row: &&PayPassword| match asks {
+                Asks::Nothing => brought,
+                Asks::Agreement => brought || row.agreements,
+                Asks::Balance { .. } => true,
+            };
+            Ok::<_, Refusal>(row.filter(asked).map(|row| row.id))
         };
         let asked = self.look(look).await?.view;
         self.prove_if(caller, asked, password).await
@@ -366,6 +380,20 @@ impl App {
         let command = PayPasswordCommand::Set { user, verifier, agreements, by };
         self.change(meta, Command::PayPassword(command), shown).await
     }
+}
+
+/// Which pay password a payment asks for; of several instruments the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Asks {
+    /// None, unless it is brought.
+    Nothing,
+    /// A card under an agreement: that of a user who said so.
+    Agreement,
+    /// A balance: always.
+    Balance {
+        /// The caller says that the payer proved itself by more than the password.
+        more_factors: bool,
+    },
 }
 
 /// Whose order it is.

@@ -1,4 +1,4 @@
-//! Payments: one try at an order by a card or at the channel's page, a provident fund, or both together.
+//! Payments: one try at an order by a card or at the channel's page, a provident fund, or both together; or from the payer's balance.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use domain::attempt::{FailureClass, Rail};
 use domain::fund_batch::{self, Monthly};
 use domain::ids::OrderId;
 use domain::leg::{Alternative, Instrument, Leg};
+use domain::limit::Factors;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,14 +19,16 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::order::{OrderView, seller};
-use super::pay_password::Payer;
+use super::pay_password::{Asks, Payer};
 use super::sensitive::Encrypted;
 use super::wait::Wait;
-use super::wire::{Amount, time_text, word};
+use super::wire::{Amount, parse, time_text, word};
 use crate::shell::fund_batch as shell;
 
 /// Rails that cards travel over.
 pub(super) const CARD_RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
+/// What stands in place of a rail where no channel carries the money.
+pub(super) const NO_RAIL: &str = "balance";
 /// Rails over which an agreement is debited that is named with its rail.
 const DEBIT_RAILS: [Rail; 3] = [Rail::Epcc, Rail::UnionPay, Rail::PingAn];
 
@@ -33,9 +36,10 @@ const DEBIT_RAILS: [Rail; 3] = [Rail::Epcc, Rail::UnionPay, Rail::PingAn];
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Payment {
-    /// At most one card or redirect, and one fund.
+    /// At most one card or redirect, and one fund; or a balance alone.
     instruments: Vec<WireInstrument>,
-    /// The payer's pay password, encrypted: of a user that has one which payments by agreement ask for.
+    /// The payer's pay password, encrypted: of a user that has one which payments by agreement ask for. A balance always asks for it, and
+    /// a merchant takes none without it.
     pay_password: Option<Encrypted>,
 }
 
@@ -96,6 +100,18 @@ pub(crate) enum WireInstrument {
         #[schema(example = "https://shop.example/orders/7")]
         return_url: Option<String>,
     },
+    /// The payer's balance with the institution (余额支付): it pays the whole order alone, at once.
+    Balance {
+        /// The payer's own account, 2201.
+        #[schema(example = "acc_42")]
+        account: String,
+        /// Minor units above zero.
+        amount: Amount,
+        /// How the payer proved itself: `two_with_certificate`, `two` or `fewer`; `fewer` unless said. The day's limit follows from it. Only
+        /// the institution may say more than `fewer`: a merchant has the payer's pay password, which is one factor.
+        #[schema(example = "two")]
+        factors: Option<String>,
+    },
 }
 
 /// The instruments of a request, an error naming which is wrong. Where one names no channel, the rules of routing choose.
@@ -152,6 +168,14 @@ impl WireInstrument {
                 };
                 Instrument::Redirect { rail, amount, return_url }
             }
+            Self::Balance { account, amount: Amount(amount), factors } => Instrument::Balance {
+                account: parse(&account, "account")?,
+                amount,
+                factors: match factors {
+                    Some(factors) => word(&factors, "factors", &Factors::ALL, Factors::name)?,
+                    None => Factors::Fewer,
+                },
+            },
         })
     }
 }
@@ -212,11 +236,11 @@ pub(crate) struct LegView {
     id: String,
     /// The order's try, from 1.
     try_number: u8,
-    /// `card`, `fund` or `redirect`.
+    /// `card`, `fund`, `redirect` or `balance`.
     r#type: &'static str,
     /// The card's mask.
     mask: Option<String>,
-    /// `epcc`, `unionpay`, `fund` or `pingan`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`; `balance` where no channel carries it.
     rail: &'static str,
     amount: Amount,
     /// `created`, `sent`, `held`, `captured`, `failed`, `unknown`, `released` or `reversed`.
@@ -241,7 +265,7 @@ pub(crate) struct LegView {
     fund_route: Option<&'static str>,
     /// The clearing date that the network named.
     clearing_date: Option<String>,
-    /// The clearing file's date that it was matched in.
+    /// The clearing file's date that it was matched in; of a balance the day on which it paid.
     cleared: Option<String>,
     /// Refunded, or on its way back.
     refunded: Amount,
@@ -254,13 +278,14 @@ impl LegView {
             Instrument::Card { mask, .. } => ("card", Some(mask.clone())),
             Instrument::Fund { .. } => ("fund", None),
             Instrument::Redirect { .. } => ("redirect", None),
+            Instrument::Balance { .. } => ("balance", None),
         };
         Self {
             id: leg.id.to_string(),
             try_number: leg.try_number,
             r#type,
             mask,
-            rail: leg.instrument.rail().name(),
+            rail: leg.instrument.rail().map_or(NO_RAIL, Rail::name),
             amount: Amount(leg.amount()),
             status: leg.status.name().to_owned(),
             open_attempt: leg.open.map(|id| id.to_string()),
@@ -277,16 +302,25 @@ impl LegView {
     }
 }
 
-/// Whether a card under an agreement is among them.
-pub(super) fn by_card(instruments: &[WireInstrument]) -> bool {
-    instruments.iter().any(|instrument| matches!(instrument, WireInstrument::Card { .. }))
+/// Which of them ask for the payer's pay password.
+pub(super) fn asks(instruments: &[WireInstrument]) -> Asks {
+    let one = |instrument: &WireInstrument| match instrument {
+        WireInstrument::Balance { factors, .. } => {
+            let more = factors.as_deref().is_some_and(|factors| factors != Factors::Fewer.name());
+            Asks::Balance { more_factors: more }
+        }
+        WireInstrument::Card { .. } => Asks::Agreement,
+        WireInstrument::Fund { .. } | WireInstrument::Redirect { .. } => Asks::Nothing,
+    };
+    instruments.iter().map(one).max().unwrap_or(Asks::Nothing)
 }
 
 /// Pay an order
 ///
 /// One try, answered once it is durably on its way, or with `wait` once it has ended; else how it ends is seen on the order.
 /// Together with a fund the card is taken after the fund holds, and the fund is captured last; a fund with a `period` waits for its
-/// monthly batch, and the card for what the centre says. A `redirect` waits for its payer, who is sent on by the order's front page.
+/// monthly batch, and the card for what the centre says. A `redirect` waits for its payer, who is sent on by the order's front page. A
+/// `balance` has paid when this is answered.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/pay", tag = "payment", params(("id" = String, Path, example = "ord_7"), Wait),
     responses((status = OK, body = OrderView))
@@ -300,8 +334,8 @@ pub(crate) async fn pay(
 ) -> Answered<OrderView> {
     app.owned(&caller, move |state| seller(state, order)).await?;
     let meta = caller.meta()?;
-    let by_card = by_card(&payment.instruments);
+    let asks = asks(&payment.instruments);
     let instruments = instruments(&app, payment.instruments).await?;
-    app.prove_payment(&caller, Payer::Of(order), by_card, payment.pay_password.as_ref()).await?;
+    app.prove_payment(&caller, Payer::Of(order), asks, payment.pay_password.as_ref()).await?;
     app.change_order(meta, Command::PayOrder { order, instruments }, &wait).await
 }

@@ -1,6 +1,7 @@
 //! Refunds: money of a paid order back to where each leg of it came from.
 
 use axum::extract::State;
+use domain::attempt::Rail;
 use domain::ids::{OrderId, RefundId};
 use domain::refund::{CreateRefund, ItemRefund, Refund, RefundKind, RefundPart, RefundStatus};
 use domain::{Command, Reply};
@@ -14,6 +15,7 @@ use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::order::{ShareView, seller};
+use super::payment::NO_RAIL;
 use super::wire::{Amount, parse, parse_some, time_text, word};
 
 /// What to give back.
@@ -62,10 +64,11 @@ pub(crate) struct WireTaking {
 pub(crate) struct RefundPartView {
     #[schema(example = "leg_9")]
     leg: String,
-    /// `epcc`, `unionpay`, `fund` or `pingan`.
+    /// `epcc`, `unionpay`, `fund` or `pingan`; `balance` where it went back to the payer's balance.
     rail: &'static str,
+    /// Nothing where no channel is asked: to a balance.
     #[schema(example = "att_21")]
-    attempt: String,
+    attempt: Option<String>,
     amount: Amount,
     /// How much of it is returned fee.
     fee: Amount,
@@ -120,8 +123,8 @@ impl RefundView {
     fn of(state: &domain::State, refund: &Refund) -> Self {
         let part = |part: &RefundPart| RefundPartView {
             leg: part.leg.to_string(),
-            rail: part.rail.name(),
-            attempt: part.attempt.to_string(),
+            rail: part.rail.map_or(NO_RAIL, Rail::name),
+            attempt: part.attempt.map(|id| id.to_string()),
             amount: Amount(part.amount),
             fee: Amount(part.fee),
             status: part.status.name().to_owned(),
@@ -152,7 +155,8 @@ impl RefundView {
 
 /// Refund an order, all or a part
 ///
-/// Each leg is refunded where it came from, the card first; fund money never goes to a card.
+/// Each leg is refunded where it came from, the card first; fund money never goes to a card. What goes back to a balance is there when
+/// this is answered.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/refunds", tag = "refund", params(("id" = String, Path, example = "ord_7")),
     responses((status = OK, body = RefundView))

@@ -13,6 +13,7 @@ mod backup;
 mod backup_bucket;
 mod backup_postgres;
 mod bad_input;
+mod balance_payments;
 mod books;
 mod card_kills;
 mod card_losses;

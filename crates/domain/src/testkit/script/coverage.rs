@@ -310,6 +310,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::OrderState,
             RefusalCode::OrderAmount,
             RefusalCode::InstrumentNotAllowed,
+            RefusalCode::AccountNotOwn,
             RefusalCode::LegUnknown,
             RefusalCode::LegState,
             RefusalCode::AttemptUnknown,
