@@ -84,6 +84,7 @@ const FILES: &[File] = files![
     "0061_pay_password.sql",
     "0062_outflow.sql",
     "0063_fund_batch.sql",
+    "0069_fee_plan.sql",
 ];
 
 /// What a migration cannot say in SQL.
