@@ -165,8 +165,8 @@ pub enum FeePlanEvent {
 /// Sets a version of a merchant's plan.
 ///
 /// # Errors
-/// `approval_required`, `merchant_unknown`; `fee_payer_unsupported` for a fee on top; `value_invalid` for tiers, bounds or a day
-/// that has passed; `already_exists` for a second version of the same day.
+/// `approval_required`, `merchant_unknown`; `fee_payer_unsupported` for a fee on top; `value_invalid` for tiers, bounds or
+/// a day that has passed; `already_exists` for a second version of the same day.
 pub fn decide(draft: &mut Draft<'_>, command: SetFeePlan) -> Result<Reply, Refusal> {
     approval::require(draft, "setting a merchant's order fees")?;
     let SetFeePlan { merchant, from, tiers, least, cap, payer, rounding } = command;
@@ -249,8 +249,8 @@ fn invalid(param: &'static str, message: String) -> Refusal {
     Refusal::new(RefusalCode::ValueInvalid, param, message)
 }
 
-/// The fee of an order that is created now, in minor units, and the version that gave it; by the merchant's rate, in millionths,
-/// where no version has begun.
+/// The fee of an order that is created now, in minor units, and the version that gave it; by the merchant's rate, in
+/// millionths, where no version has begun.
 ///
 /// # Errors
 /// `fee_above_amount` if the plan leaves the merchant less than nothing; `amount_overflow`.
@@ -264,7 +264,7 @@ pub(crate) fn charge(
     let Some(plan) = plan else { return Ok((fee(amount, fee_rate)?, None)) };
     let fee = plan.fee_of(amount)?;
     if fee > amount {
-        let message = format!("{} takes {fee} of an order of {amount}; sell for {fee} or more", plan.id);
+        let message = format!("{} takes {fee} of an order; {amount} is too little for it", plan.id);
         return Err(Refusal::new(RefusalCode::FeeAboveAmount, "items", message));
     }
     Ok((fee, Some(plan.id)))

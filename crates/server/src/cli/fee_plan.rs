@@ -15,8 +15,8 @@ Examples:
   lintel fee-plan set mch_3 --from 2026-04-01 --tier 0:6000 --tier 100000:5000:100 --least 50 --cap 8000 \\
       --rounding half_up --reason 'contract of 2026-03-20' --as opr_5
 
-A tier is FROM:RATE or FROM:RATE:FIXED: the least amount of its orders in fen, millionths of the whole amount (0.60 % is 6000),
-fen added to that. The first is from 0. A merchant without a plan pays the rate that it was opened with.";
+A tier is FROM:RATE or FROM:RATE:FIXED: the least amount of its orders in fen, millionths of the whole amount
+(0.60 % is 6000), fen added to that. The first is from 0. A merchant without a plan pays the rate that it was opened with.";
 
 /// Plans of order fees.
 #[derive(Debug, Subcommand)]

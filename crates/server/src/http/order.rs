@@ -108,7 +108,7 @@ pub(crate) struct OrderView {
     currency: &'static str,
     /// The institution's fee, inside the amount.
     fee: Amount,
-    /// The version of the merchant's fee plan that gave it; null if that was the merchant's `fee_rate`, or if there is no fee.
+    /// The version of the merchant's fee plan that gave it; null if that was its `fee_rate`, or if there is no fee.
     #[schema(example = "fpl_1")]
     fee_plan: Option<String>,
     /// What reaches the destination: amount − outside − fee.
