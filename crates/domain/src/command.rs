@@ -27,6 +27,7 @@ use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
+use crate::fee_plan::{self, SetFeePlan};
 use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
 use crate::front_page;
 use crate::fund_batch::{self, FundBatchCommand};
@@ -282,6 +283,8 @@ pub enum Command {
     WaiveChecks(WaiveChecks),
     /// Set card fees.
     CardFee(CardFeeCommand),
+    /// Set what a merchant pays of its orders.
+    SetFeePlan(SetFeePlan),
     /// Open a merchant's acquiring, or change it.
     Acquiring(AcquiringCommand),
     /// A step of a terminal's life.
@@ -470,6 +473,9 @@ pub enum Reply {
     /// A version of what a card scheme costs.
     #[n(201)]
     CardCost(#[n(0)] CardCostId),
+    /// A version of what a merchant pays of its orders.
+    #[n(239)]
+    FeePlan(#[n(0)] crate::ids::FeePlanId),
     /// A merchant's acquiring.
     #[n(202)]
     Acquiring(#[n(0)] AcquiringId),
@@ -568,6 +574,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
         Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
         Command::CardFee(command) => card_fee::decide(draft, command),
+        Command::SetFeePlan(command) => fee_plan::decide(draft, command),
         Command::Acquiring(command) => acquiring::decide(draft, command),
         Command::Terminal(command) => terminal::decide(draft, command),
         Command::CardTransaction(command) => card_transaction::decide(draft, command),

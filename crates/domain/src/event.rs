@@ -23,6 +23,7 @@ use crate::certificate::CertificateEvent;
 use crate::chargeback::ChargebackEvent;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
+use crate::fee_plan::FeePlanEvent;
 use crate::freeze::{Freeze, FreezeChange};
 use crate::fund_batch::FundBatchEvent;
 use crate::hold::{self, Hold};
@@ -530,6 +531,9 @@ pub enum Event {
     /// Card fees were set.
     #[n(200)]
     CardFee(#[n(0)] CardFeeEvent),
+    /// What a merchant pays of its orders was set.
+    #[n(242)]
+    FeePlan(#[n(0)] FeePlanEvent),
     /// A merchant's acquiring changed.
     #[n(201)]
     Acquiring(#[n(0)] AcquiringEvent),

@@ -174,6 +174,8 @@ ids! {
     CardFeePlanId = "cfp";
     /// A version of what a card scheme costs.
     CardCostId = "cco";
+    /// A version of what a merchant pays of its orders.
+    FeePlanId = "fpl";
     /// A merchant's acquiring (收单).
     AcquiringId = "acq";
     /// A terminal (终端).

@@ -43,6 +43,7 @@ pub mod emitted;
 pub mod envelope;
 pub mod event;
 pub mod exchange_rate;
+pub mod fee_plan;
 pub mod freeze;
 pub mod front_page;
 pub mod fund_batch;

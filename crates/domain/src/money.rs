@@ -128,6 +128,56 @@ pub fn fee(amount: Minor, rate: Minor) -> Result<Minor, Refusal> {
     proportion(amount, rate, RATE_WHOLE)
 }
 
+/// How a part of an amount becomes whole minor units (舍入规则).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Rounding {
+    /// To the nearest, a half up (四舍五入).
+    #[default]
+    #[n(0)]
+    HalfUp,
+    /// What is not whole falls away.
+    #[n(1)]
+    Down,
+    /// What is not whole counts as one.
+    #[n(2)]
+    Up,
+}
+
+impl Rounding {
+    /// Every rule.
+    pub const ALL: [Self; 3] = [Self::HalfUp, Self::Down, Self::Up];
+
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HalfUp => "half_up",
+            Self::Down => "down",
+            Self::Up => "up",
+        }
+    }
+}
+
+/// The fee of `amount` at `rate` (parts in [`RATE_WHOLE`]) by a rule of rounding; both at or above zero.
+///
+/// # Errors
+/// `amount_overflow`.
+pub fn fee_by(amount: Minor, rate: Minor, rounding: Rounding) -> Result<Minor, Refusal> {
+    /// One part less than the whole.
+    const ALL_BUT_ONE: Minor = 999_999;
+    let up = match rounding {
+        Rounding::HalfUp => return fee(amount, rate),
+        Rounding::Down => 0,
+        Rounding::Up => ALL_BUT_ONE,
+    };
+    let product = i128::from(amount).checked_mul(i128::from(rate));
+    product
+        .and_then(|product| product.checked_add(i128::from(up))?.checked_div(i128::from(RATE_WHOLE)))
+        .and_then(|result| Minor::try_from(result).ok())
+        .ok_or_else(|| overflow(amount, rate, "amount"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +189,18 @@ mod tests {
         assert_eq!(fee(84, 6_000), Ok(1));
         assert_eq!(proportion(1, 1, 2), Ok(1));
         assert_eq!(proportion(10, 1, 3), Ok(3));
+    }
+
+    #[test]
+    fn a_rule_of_rounding_says_what_becomes_of_a_part_of_a_minor_unit() {
+        // 0.60 % of 83 is 0.498, of 84 it is 0.504, of 500 it is 3.
+        for (rounding, of_83, of_84) in [(Rounding::HalfUp, 0, 1), (Rounding::Down, 0, 0), (Rounding::Up, 1, 1)] {
+            let found = [83, 84, 500].map(|amount| fee_by(amount, 6_000, rounding));
+            assert_eq!(found, [Ok(of_83), Ok(of_84), Ok(3)], "{}", rounding.name());
+        }
+        assert_eq!(fee_by(Minor::MAX, RATE_WHOLE, Rounding::Up), Ok(Minor::MAX));
+        let overflow = fee_by(Minor::MAX, 1_000_001, Rounding::Down).unwrap_err();
+        assert_eq!(overflow.code, RefusalCode::AmountOverflow);
     }
 
     #[test]

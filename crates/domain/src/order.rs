@@ -34,14 +34,14 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, LegId, MerchantId, OrderId, UserId, VoucherId};
+use crate::ids::{AccountId, FeePlanId, LegId, MerchantId, OrderId, UserId, VoucherId};
 use crate::leg::Instrument;
-use crate::money::{Currency, Minor, add, fee, positive, subtract};
+use crate::money::{Currency, Minor, add, positive, subtract};
 use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::Dimensions;
-use crate::{front_page, fund_batch, payment};
+use crate::{fee_plan, front_page, fund_batch, payment};
 
 pub mod expiry;
 mod guard;
@@ -267,6 +267,10 @@ pub struct Order {
     #[n(34)]
     #[cbor(default)]
     pub expired: bool,
+    /// The version of the merchant's plan that gave its fee; none if the merchant's rate did, or if it has no fee.
+    #[n(35)]
+    #[cbor(default)]
+    pub fee_plan: Option<FeePlanId>,
 }
 
 impl Leaves for Order {
@@ -368,7 +372,7 @@ pub struct CreateOrder {
 ///
 /// # Errors
 /// `merchant_unknown`, `user_unknown`, `value_invalid`, `amount_not_positive`, `amount_overflow`, `account_unknown`,
-/// `account_closed`, `subject_not_allowed`, `currency_mismatch`, `blocked`; with instruments those of
+/// `account_closed`, `subject_not_allowed`, `currency_mismatch`, `blocked`, `fee_above_amount`; with instruments those of
 /// [`decide_pay`](payment::decide_pay).
 pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Reply, Refusal> {
     check_terms(&command, draft.context.now)?;
@@ -388,7 +392,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         let message = format!("{destination} is kept in {}, the order is in {}", kept_in.code(), currency.code());
         return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
     }
-    let fee = if settles { fee(amount, fee_rate)? } else { 0 };
+    let (fee, fee_plan) = if settles { fee_plan::charge(draft.state, merchant, fee_rate, amount)? } else { (0, None) };
     let id = OrderId(draft.state.orders.next_id());
     draft.emit(Event::OrderCreated(Order {
         id,
@@ -426,6 +430,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         items_refunded: Vec::new(),
         expires_at,
         expired: false,
+        fee_plan,
     }));
     if instruments.is_empty() { Ok(Reply::Order(id)) } else { payment::decide_pay(draft, id, instruments) }
 }

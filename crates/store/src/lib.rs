@@ -42,6 +42,7 @@ pub mod customer;
 pub mod db;
 pub mod error;
 pub mod exchange_rate;
+pub mod fee_plan;
 pub mod freeze;
 pub mod fund_batch;
 pub mod hold;

@@ -84,7 +84,8 @@ const FILES: &[File] = files![
     "0061_pay_password.sql",
     "0062_outflow.sql",
     "0063_fund_batch.sql",
-    "0068_receiver.sql",
+    "0064_receiver.sql",
+    "0065_fee_plan.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -67,7 +67,7 @@ keys! {
     AgreementPaymentId ExchangeRateId ConversionId
     ReserveLineId ReserveBalanceId OwnTransferId ArrearsId ChargebackId AdvanceId AdvancePolicyId
     SiteWeightsId ParameterSetId OutflowId FundBatchId
-    CardFeePlanId CardCostId AcquiringId TerminalId CardTransactionId BatchCloseId CardClearingId
+    FeePlanId CardFeePlanId CardCostId AcquiringId TerminalId CardTransactionId BatchCloseId CardClearingId
 }
 
 impl Key for Date {

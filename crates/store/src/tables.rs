@@ -23,6 +23,7 @@ use domain::clearing::Clearing;
 use domain::conversion::Conversion;
 use domain::customer::Customer;
 use domain::exchange_rate::ExchangeRate;
+use domain::fee_plan::FeePlan;
 use domain::freeze::Freeze;
 use domain::fund_batch::FundBatch;
 use domain::hold::Hold;
@@ -175,6 +176,7 @@ tables! {
     advance_policies: AdvancePolicy,
     card_fee_plans: CardFeePlan,
     card_costs: CardCost,
+    fee_plans: FeePlan,
     acquirings: Acquiring,
     terminals: Terminal,
     card_transactions: CardTransaction,

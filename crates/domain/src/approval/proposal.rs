@@ -8,6 +8,7 @@ use crate::block_list::RemoveBlock;
 use crate::card_fee::CardFeeCommand;
 use crate::card_transaction::{CardTransactionCommand, CreditAdjustment};
 use crate::command::Command;
+use crate::fee_plan::SetFeePlan;
 use crate::freeze::{DeductFreeze, ReleaseFreeze};
 use crate::ids::OperatorId;
 use crate::limit::SetLimitPolicy;
@@ -109,6 +110,8 @@ proposals! {
         does Command::from, "Set what card payments cost from a day on.";
     71 CreditAdjustment(CreditAdjustment) "credit_adjustment" made by [Risk Treasurer] checked by [Risk Treasurer]
         does CardTransactionCommand::credit, "Give back what a terminal gave up.";
+    72 FeePlan(SetFeePlan) "fee_plan" made by [Treasurer] checked by [Treasurer]
+        does Command::SetFeePlan, "Set what a merchant pays of its orders from a day on.";
 }
 
 impl Proposal {

@@ -81,6 +81,7 @@ impl Command {
             | Self::AllocateSuspense(_)
             | Self::WaiveChecks(_)
             | Self::CardFee(_)
+            | Self::SetFeePlan(_)
             | Self::Acquiring(_)
             | Self::Terminal(_)
             | Self::CardTransaction(_)

@@ -35,6 +35,7 @@ mod card;
 pub(crate) mod coverage;
 mod currency;
 mod day;
+mod fee_plan;
 mod freeze;
 mod hold;
 mod order;
@@ -175,6 +176,7 @@ impl Script {
         let read = read.or_else(|| tree::read(self, words));
         let read = read.or_else(|| agreement::read(self, words));
         let read = read.or_else(|| currency::read(self, words));
+        let read = read.or_else(|| fee_plan::read(self, words));
         let read = read.or_else(|| card::read(self, words));
         read.or_else(|| people::read(self, words))
     }

@@ -18,6 +18,7 @@ pub(crate) mod client;
 mod day;
 pub(crate) mod day_vouchers;
 mod export;
+mod fee_plan;
 mod freeze;
 mod fund_batch;
 mod import;
@@ -115,6 +116,9 @@ enum What {
     /// Monthly batches of a provident fund: close one, ask about it, bring its result.
     #[command(after_help = fund_batch::EXAMPLES)]
     FundBatch(Remote<fund_batch::FundBatch>),
+    /// What merchants pay of their orders: versions of their plans, and setting one.
+    #[command(after_help = fee_plan::EXAMPLES)]
+    FeePlan(Remote<fee_plan::FeePlan>),
     /// Settlements (T+1): what is due, and settling it.
     #[command(after_help = settlement::EXAMPLES)]
     Settlement(Remote<settlement::Settlement>),
@@ -269,6 +273,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Channel(channel) => channel.run(&load()?, channel::Channel::ask)?,
         What::FundBatch(batch) => batch.run(&load()?, fund_batch::FundBatch::ask)?,
         What::Outflow(outflow) => outflow.run(&load()?, outflow::Outflow::ask)?,
+        What::FeePlan(plan) => plan.run(&load()?, fee_plan::FeePlan::ask)?,
         What::Settlement(settlement) => settlement.run(&load()?, settlement::Settlement::ask)?,
         What::Receipt(receipt) => receipt.run(&load()?, receipt::Receipt::ask)?,
         What::CardNetwork(network) => network.run(&load()?, card_network::CardNetwork::ask)?,

@@ -30,7 +30,7 @@ pub(crate) struct NewMerchant {
     /// The name it trades under; public.
     #[schema(example = "Lamp Lane Homes")]
     name: String,
-    /// Its fee in millionths: 6000 is 0.60 %.
+    /// Its fee in millionths, of orders until its first fee plan begins: 6000 is 0.60 %.
     #[schema(example = 2000)]
     fee_rate: i64,
     /// Where settlements go: a bank account in its own name.
@@ -56,7 +56,7 @@ pub(crate) struct MerchantView {
     #[schema(example = "landlord")]
     kind: &'static str,
     name: String,
-    /// In millionths.
+    /// In millionths, of orders until its first fee plan begins.
     #[schema(example = 2000)]
     fee_rate: i64,
     /// Where settlements go.

@@ -35,6 +35,7 @@ pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod exchange_rate;
 pub(crate) mod extract;
+mod fee_plan;
 pub(crate) mod freeze;
 pub(crate) mod front_page;
 pub(crate) mod fund_batch;
@@ -473,6 +474,7 @@ fn wallets() -> OpenApiRouter<App> {
         .routes(routes!(notice::get))
         .routes(routes!(card_fee::list_plans))
         .routes(routes!(card_fee::list_costs))
+        .routes(routes!(fee_plan::list))
         .routes(routes!(card_transaction::list))
         .routes(routes!(card_transaction::get))
         .routes(routes!(batch_close::list))

@@ -113,6 +113,9 @@ pub(crate) struct OrderView {
     currency: &'static str,
     /// The institution's fee, inside the amount.
     fee: Amount,
+    /// The version of the merchant's fee plan that gave it; null if that was its `fee_rate`, or if there is no fee.
+    #[schema(example = "fpl_1")]
+    fee_plan: Option<String>,
     /// What reaches the destination: amount − outside − fee.
     net: Amount,
     /// What a provident-fund centre paid the merchant directly: the institution did not carry it.
@@ -166,6 +169,7 @@ impl OrderView {
             amount: Amount(order.amount),
             currency: order.currency.code(),
             fee: Amount(order.fee),
+            fee_plan: order.fee_plan.map(|id| id.to_string()),
             net: Amount(order.net),
             outside: Amount(order.outside),
             destination: order.destination.to_string(),

@@ -29,6 +29,7 @@ mod epcc;
 mod epcc_page;
 mod export;
 mod features;
+mod fee_plans;
 mod form;
 mod freezes;
 mod front_page;

@@ -13,7 +13,7 @@ use crate::staff::Staff;
 const STOPPED: &str = "lintel_outflow_stopped{channel=\"epcc\",currency=\"CNY\"}";
 
 /// Staff whose two accountants became treasurers.
-fn treasurers(server: &Server) -> Staff {
+pub(crate) fn treasurers(server: &Server) -> Staff {
     let staff = Staff::hire(server);
     for (operator, by, of) in [("opr_3", &staff.first, &staff.second), ("opr_4", &staff.second, &staff.first)] {
         let change =

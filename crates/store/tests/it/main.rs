@@ -11,6 +11,7 @@ mod certificate;
 mod channel_rate;
 mod checkpoints;
 mod corruption;
+mod fee_plan;
 mod fund_batch;
 mod indexes;
 mod key_filters;

@@ -60,6 +60,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
     world.signed_up();
     world.rotated();
     world.passworded();
+    world.priced();
     let changes = world.state.take_changes();
     world.commit(&database, &changes).unwrap();
     drop(database);
@@ -78,7 +79,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         block_entries limit_policies account_limits customer_uses top_ups transfers bank_cards withdrawal_plans
         withdrawal_batches withdrawals retry_rules notices
         certificates api_keys pay_passwords sign_ups split_receivers webhooks site_weights outflows fund_batches parameter_sets reserve_lines reserve_balances own_transfers arrears chargebacks advances advance_policies
-        card_fee_plans card_costs acquirings terminals card_transactions batch_closes card_clearings
+        fee_plans card_fee_plans card_costs acquirings terminals card_transactions batch_closes card_clearings
     );
 }
 

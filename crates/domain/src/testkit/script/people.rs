@@ -195,6 +195,7 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::Arrears(ArrearsCommand::CoverRefund(command)) => Proposal::CoverRefund(command),
         Command::Advance(AdvanceCommand::SetPolicy(command)) => Proposal::AdvancePolicy(command),
         Command::CardFee(command) => Proposal::CardFee(command),
+        Command::SetFeePlan(command) => Proposal::FeePlan(command),
         Command::CardTransaction(CardTransactionCommand::AdjustCredit(command)) => Proposal::CreditAdjustment(command),
         _ => return None,
     })

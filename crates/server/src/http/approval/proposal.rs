@@ -13,6 +13,7 @@ use crate::http::card_transaction::CreditAdjustmentBody;
 use crate::http::conversion::ReversalBody;
 use crate::http::error::ApiError;
 use crate::http::exchange_rate::ExchangeRateBody;
+use crate::http::fee_plan::FeePlanBody;
 use crate::http::freeze::proposal::{DeductionBody, ReleaseBody};
 use crate::http::limit::LimitPolicyBody;
 use crate::http::manual_voucher::{AdjustmentBody, ManualVoucherBody, TemplateChange};
@@ -84,6 +85,7 @@ kinds! {
     ResumeOutflow(ResumptionBody) "resume_outflow"
     CardFee(CardFeeChange) "card_fee"
     CreditAdjustment(CreditAdjustmentBody) "credit_adjustment"
+    FeePlan(FeePlanBody) "fee_plan"
 }
 
 #[cfg(test)]
@@ -184,6 +186,12 @@ mod tests {
                     "credit": credit, "network": {"rate": 325, "cap": 325}}),
             ),
             ("credit_adjustment", json!({"transaction": "ctx_42", "amount": 500, "case_number": "CA-1"})),
+            (
+                "fee_plan",
+                json!({"merchant": "mch_3", "from": "2026-04-01", "tiers": [{"from": 0, "rate": 6_000, "fixed": 0},
+                    {"from": 100_000, "rate": 5_000, "fixed": 100}], "least": 50, "cap": 8_000, "payer": "merchant",
+                    "rounding": "up"}),
+            ),
         ]
     }
 

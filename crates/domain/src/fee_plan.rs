@@ -1,0 +1,291 @@
+//! Order fees (订单手续费): what a merchant pays of an order that is paid online, as data.
+//!
+//! ```text
+//!  no plan yet: the merchant's rate ─► version from day A ─► version from day B … in force: the last one that began
+//!
+//!  an order's amount ─► its tier ─► amount × rate, rounded by the plan's rule, + fixed part ─► at least, at most ─► fee
+//! ```
+//! A version holds from its first accounting day until a later one does, and is never edited; two people set it. The fee is
+//! reckoned when the order is created, by the version of that accounting day, and stays with the order: whatever is set later
+//! changes no order that there is. The tier of an order's amount counts for the whole of it, not only for what lies above the
+//! tier's bound. A merchant without a plan pays the rate that it was opened with, half up.
+//!
+//! Who pays is the merchant: the fee lies inside the order's amount. On top of it, by the payer, is refused by name, see
+//! ADR 0098. Orders to an agreement account have no fee, by a plan or without one.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use minicbor::{Decode, Encode};
+
+use crate::approval;
+use crate::calendar::Date;
+use crate::command::Reply;
+use crate::draft::Draft;
+use crate::envelope::Time;
+use crate::event::Event;
+use crate::ids::{FeePlanId, MerchantId};
+use crate::money::{Minor, RATE_WHOLE, Rounding, add, fee, fee_by};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+
+#[cfg(test)]
+mod tests;
+
+/// The most tiers of a plan.
+pub const MAX_TIERS: usize = 16;
+
+/// Who pays an order's fee (手续费承担方).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum FeePayer {
+    /// The merchant, out of the order's amount (内扣).
+    #[default]
+    #[n(0)]
+    Merchant,
+    /// The payer, on top of the order's amount (外扣): no plan may say so.
+    #[n(1)]
+    Payer,
+}
+
+impl FeePayer {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Merchant, Self::Payer];
+
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Merchant => "merchant",
+            Self::Payer => "payer",
+        }
+    }
+}
+
+/// What orders from an amount on pay (阶梯费率).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct FeeTier {
+    /// The least amount of its orders, in minor units; 0 in the first tier.
+    #[n(0)]
+    pub from: Minor,
+    /// In parts of [`RATE_WHOLE`], of the order's whole amount: 0.60 % is 6,000.
+    #[n(1)]
+    pub rate: Minor,
+    /// What is added to it, in minor units.
+    #[n(2)]
+    pub fixed: Minor,
+}
+
+/// A version of what a merchant pays of its orders.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct FeePlan {
+    /// Its id.
+    #[n(0)]
+    pub id: FeePlanId,
+    /// Whose.
+    #[n(1)]
+    pub merchant: MerchantId,
+    /// The first accounting day on which it holds.
+    #[n(2)]
+    pub from: Date,
+    /// By amount, the smallest first.
+    #[n(3)]
+    pub tiers: Vec<FeeTier>,
+    /// The least that a fee comes to (保底), in minor units; none for no bound.
+    #[n(4)]
+    pub least: Option<Minor>,
+    /// The most that a fee comes to (封顶), in minor units; none for no bound.
+    #[n(5)]
+    pub cap: Option<Minor>,
+    /// Who pays it.
+    #[n(6)]
+    pub payer: FeePayer,
+    /// How the rate's part is rounded to the minor unit.
+    #[n(7)]
+    pub rounding: Rounding,
+    /// When it was set.
+    #[n(8)]
+    pub set_at: Time,
+    /// Who proposed it.
+    #[n(9)]
+    pub set_by: String,
+    /// Who approved it.
+    #[n(10)]
+    pub approver: Option<String>,
+}
+
+impl FeePlan {
+    /// The fee of an order of this amount, in minor units; zero below the first tier.
+    ///
+    /// # Errors
+    /// `amount_overflow`.
+    pub fn fee_of(&self, amount: Minor) -> Result<Minor, Refusal> {
+        let Some(tier) = self.tiers.iter().rfind(|tier| tier.from <= amount) else { return Ok(0) };
+        let fee = add(fee_by(amount, tier.rate, self.rounding)?, tier.fixed, "amount")?;
+        let fee = self.least.map_or(fee, |least| fee.max(least));
+        Ok(self.cap.map_or(fee, |cap| fee.min(cap)))
+    }
+}
+
+/// Sets what a merchant pays of its orders from a day on; two people.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SetFeePlan {
+    /// Whose.
+    #[n(0)]
+    pub merchant: MerchantId,
+    /// The first accounting day on which it holds; not one that has passed.
+    #[n(1)]
+    pub from: Date,
+    /// 1 to [`MAX_TIERS`], the first from 0, each from more than the one before.
+    #[n(2)]
+    pub tiers: Vec<FeeTier>,
+    /// The least that a fee comes to, above zero; none for no bound.
+    #[n(3)]
+    pub least: Option<Minor>,
+    /// The most that a fee comes to, above zero and not below the least; none for no bound.
+    #[n(4)]
+    pub cap: Option<Minor>,
+    /// Who pays it: the merchant.
+    #[n(5)]
+    pub payer: FeePayer,
+    /// How the rate's part is rounded.
+    #[n(6)]
+    pub rounding: Rounding,
+}
+
+/// What happened to order fees.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum FeePlanEvent {
+    /// A version was set.
+    #[n(0)]
+    Set(#[n(0)] FeePlan),
+}
+
+/// Sets a version of a merchant's plan.
+///
+/// # Errors
+/// `approval_required`, `merchant_unknown`; `fee_payer_unsupported` for a fee on top; `value_invalid` for tiers, bounds or
+/// a day that has passed; `already_exists` for a second version of the same day.
+pub fn decide(draft: &mut Draft<'_>, command: SetFeePlan) -> Result<Reply, Refusal> {
+    approval::require(draft, "setting a merchant's order fees")?;
+    let SetFeePlan { merchant, from, tiers, least, cap, payer, rounding } = command;
+    draft.state.merchant(merchant)?;
+    not_passed(draft.state, from)?;
+    inside(payer)?;
+    check_tiers(&tiers)?;
+    check_bounds(least, cap)?;
+    if let Some(known) = draft.state.fee_plan_days.get(&(merchant, from)) {
+        let message = format!("{known} says from {from} on what {merchant} pays; set another day's");
+        return Err(Refusal::new(RefusalCode::AlreadyExists, "from", message));
+    }
+    let id = FeePlanId(draft.state.fee_plans.next_id());
+    let (set_at, set_by, approver) = (draft.context.now, draft.operator(), draft.approver());
+    let plan = FeePlan { id, merchant, from, tiers, least, cap, payer, rounding, set_at, set_by, approver };
+    draft.emit(Event::FeePlan(FeePlanEvent::Set(plan)));
+    Ok(Reply::FeePlan(id))
+}
+
+fn not_passed(state: &State, from: Date) -> Result<(), Refusal> {
+    let Some(today) = state.days.current().filter(|today| from < *today) else { return Ok(()) };
+    let message = format!("{from} has passed; the accounting day is {today}: set fees from it on or later");
+    Err(Refusal::new(RefusalCode::ValueInvalid, "from", message))
+}
+
+fn inside(payer: FeePayer) -> Result<(), Refusal> {
+    match payer {
+        FeePayer::Merchant => Ok(()),
+        FeePayer::Payer => {
+            let message = "a fee on top of the order is not taken: let the merchant pay it, or put it into the order \
+                           as an item that the payer sees";
+            Err(Refusal::new(RefusalCode::FeePayerUnsupported, "payer", message))
+        }
+    }
+}
+
+fn check_tiers(tiers: &[FeeTier]) -> Result<(), Refusal> {
+    if tiers.is_empty() || tiers.len() > MAX_TIERS {
+        return Err(invalid("tiers", format!("{} tiers; name 1 to {MAX_TIERS}", tiers.len())));
+    }
+    let mut before = None;
+    for FeeTier { from, rate, fixed } in tiers {
+        match before {
+            None if *from != 0 => {
+                return Err(invalid("tiers", format!("the first tier is from {from}; let it be from 0")));
+            }
+            Some(before) if *from <= before => {
+                let message = format!("a tier from {from} stands behind one from {before}; order them by amount");
+                return Err(invalid("tiers", message));
+            }
+            None | Some(_) => before = Some(*from),
+        }
+        if !(0..RATE_WHOLE).contains(rate) {
+            let message = format!("{rate} is not a rate; use 0 to 999,999 millionths (0.60 % is 6000)");
+            return Err(invalid("rate", message));
+        }
+        if *fixed < 0 {
+            return Err(invalid("fixed", format!("a fixed part of {fixed} is none; name minor units, or 0")));
+        }
+    }
+    Ok(())
+}
+
+fn check_bounds(least: Option<Minor>, cap: Option<Minor>) -> Result<(), Refusal> {
+    for (bound, param) in [(least, "least"), (cap, "cap")] {
+        if let Some(bound) = bound.filter(|bound| *bound <= 0) {
+            let message = format!("{bound} bounds nothing; name minor units above zero, or leave it out");
+            return Err(invalid(param, message));
+        }
+    }
+    if let (Some(least), Some(cap)) = (least, cap)
+        && least > cap
+    {
+        return Err(invalid("cap", format!("a cap of {cap} is below the least, {least}; let it be that or more")));
+    }
+    Ok(())
+}
+
+fn invalid(param: &'static str, message: String) -> Refusal {
+    Refusal::new(RefusalCode::ValueInvalid, param, message)
+}
+
+/// The fee of an order that is created now, in minor units, and the version that gave it; by the merchant's rate, in
+/// millionths, where no version has begun.
+///
+/// # Errors
+/// `fee_above_amount` if the plan leaves the merchant less than nothing; `amount_overflow`.
+pub(crate) fn charge(
+    state: &State,
+    merchant: MerchantId,
+    fee_rate: Minor,
+    amount: Minor,
+) -> Result<(Minor, Option<FeePlanId>), Refusal> {
+    let plan = state.days.current().and_then(|today| state.fee_plan_on(merchant, today));
+    let Some(plan) = plan else { return Ok((fee(amount, fee_rate)?, None)) };
+    let fee = plan.fee_of(amount)?;
+    if fee > amount {
+        let message = format!("{} takes {fee} of an order; {amount} is too little for it", plan.id);
+        return Err(Refusal::new(RefusalCode::FeeAboveAmount, "items", message));
+    }
+    Ok((fee, Some(plan.id)))
+}
+
+impl State {
+    /// The version of a merchant's plan that holds on an accounting day; none before its first one.
+    #[must_use]
+    pub fn fee_plan_on(&self, merchant: MerchantId, on: Date) -> Option<&FeePlan> {
+        let until = (merchant, Date(i32::MIN))..=(merchant, on);
+        let version = self.fee_plan_days.range(until).next_back().map(|(_, id)| *id);
+        version.and_then(|id| self.fee_plans.get(id.0))
+    }
+}
+
+/// Folds what happened to order fees into the state.
+pub(crate) fn apply(state: &mut State, event: &FeePlanEvent) {
+    match event {
+        FeePlanEvent::Set(plan) => {
+            state.fee_plan_days.insert((plan.merchant, plan.from), plan.id);
+            state.fee_plans.insert(plan.id.0, plan.clone());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Order fees over the API and the command line: two treasurers set a plan, orders are priced by it and keep what they were
+//! priced with.
+
+use ark::MacKey;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::open::{number, text};
+use crate::orders::Market;
+use crate::outflow::treasurers;
+use crate::server::Server;
+use crate::staff::Staff;
+
+/// 0.60 %, and from 5,000 yuan on 0.50 % and one yuan; at least 50 fen, at most 80 yuan.
+fn plan(merchant: &str) -> Value {
+    json!({
+        "kind": "fee_plan", "merchant": merchant, "from": "2026-03-05", "least": 50, "cap": 8_000,
+        "tiers": [{"from": 0, "rate": 6_000}, {"from": 500_000, "rate": 5_000, "fixed": 100}],
+    })
+}
+
+/// Fee, net and plan of an order.
+fn price(order: &Value) -> (i64, i64, Value) {
+    (number(order, "/fee"), number(order, "/net"), order["fee_plan"].clone())
+}
+
+#[test]
+fn a_plan_of_two_treasurers_prices_the_orders_from_its_day_on() {
+    let server = Server::start();
+    let staff = treasurers(&server);
+    let market = Market::open(&server);
+    let merchant = text(&market.landlord, "/id");
+    let before = market.order("T0", 500_000).ok();
+    assert_eq!(price(&before), (1_000, 499_000, Value::Null), "by the rate of the merchant");
+    refused(&staff, &merchant);
+
+    assert_eq!(staff.decided(&plan(&merchant)), "fpl_1");
+    let order = market.order("T1", 500_000).ok();
+    assert_eq!(price(&order), (2_600, 497_400, json!("fpl_1")));
+    assert_eq!(price(&market.order("T2", 499_999).ok()), (3_000, 496_999, json!("fpl_1")));
+    assert_eq!(price(&market.order("T3", 9_000_000).ok()), (8_000, 8_992_000, json!("fpl_1")));
+    assert_eq!(market.order("T4", 49).error(), (422, "fee_above_amount".into(), "items".into()));
+    let last = market.order("T5", 50);
+    assert_eq!(price(&last.ok()), (50, 0, json!("fpl_1")));
+    listed(&server, &market, last.position());
+
+    let second = by_command_line(&server, &merchant);
+    assert_eq!(text(&staff.checker.approve(&second).ok(), "/outcome"), "fpl_2");
+    market.next_day();
+    assert_eq!(price(&market.order("T6", 500_000).ok()), (700, 499_300, json!("fpl_2")));
+    for order in [before, order] {
+        let now = market.operator.get(&format!("/v1/orders/{}", text(&order, "/id"))).ok();
+        assert_eq!(price(&now), price(&order), "an order keeps its fee");
+    }
+}
+
+fn refused(staff: &Staff, merchant: &str) {
+    let with = |name: &str, value: Value| {
+        let mut plan = plan(merchant);
+        plan[name] = value;
+        staff.maker.propose(&plan).error()
+    };
+    assert_eq!(with("payer", json!("payer")), (422, "fee_payer_unsupported".into(), "payer".into()));
+    assert_eq!(with("from", json!("2026-03-04")), (422, "value_invalid".into(), "from".into()));
+    assert_eq!(with("cap", json!(49)).1, "value_invalid", "below the least");
+    assert_eq!(with("rounding", json!("bankers")).1, "field_malformed");
+    assert_eq!(with("merchant", json!("mch_99")).1, "merchant_unknown");
+    assert_eq!(staff.first.propose(&plan(merchant)).error().1, "role_missing", "an administrator");
+}
+
+/// A merchant sees its own, the institution all.
+fn listed(server: &Server, market: &Market, position: u64) {
+    let [own, other] = [&market.landlord, market.agent()].map(|merchant| text(merchant, "/id"));
+    let path = format!("/v1/fee-plans?min_position={position}");
+    let key = market.operator.post(&format!("/v1/merchants/{own}/key"), &json!({})).ok();
+    let key = MacKey::from_hex(&text(&key, "/secret")).unwrap();
+    let seller = Client::new(server.address(), &own, key);
+    for shown in [market.operator.get(&path).ok(), seller.get(&path).ok()] {
+        let row = &shown["data"][0];
+        assert_eq!(
+            (text(row, "/id"), text(row, "/merchant"), number(row, "/cap")),
+            ("fpl_1".into(), own.clone(), 8_000)
+        );
+        let tiers = json!([{"from": 0, "rate": 6_000, "fixed": 0}, {"from": 500_000, "rate": 5_000, "fixed": 100}]);
+        assert_eq!((&row["tiers"], text(row, "/rounding")), (&tiers, "half_up".into()));
+        assert_ne!(text(row, "/operator"), text(row, "/approver"));
+    }
+    let others = format!("{path}&merchant={other}");
+    assert_eq!(market.operator.get(&others).ok()["data"], json!([]));
+    assert_eq!(seller.get(&others).error().1, "not_permitted");
+}
+
+/// Tomorrow's plan, proposed by hand: its approval.
+fn by_command_line(server: &Server, merchant: &str) -> String {
+    let run = |arguments: &[&str]| {
+        let output = server.lintel(arguments);
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (well, told) = run(&["fee-plan", "list", "--merchant", merchant]);
+    assert!(well && told.contains("0:6000:0 500000:5000:100") && told.contains("80.00 CNY"), "{told}");
+    let set = |tier: &'static str| {
+        [
+            "fee-plan",
+            "set",
+            merchant,
+            "--from",
+            "2026-03-06",
+            "--tier",
+            tier,
+            "--reason",
+            "by contract",
+            "--as",
+            "opr_3",
+        ]
+    };
+    let (well, told) = run(&set("0:0.7"));
+    assert!(!well && told.contains("FROM:RATE:FIXED"), "{told}");
+    let output = server.lintel(&[&set("0:0:700")[..], &["--json"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    text(&serde_json::from_slice(&output.stdout).unwrap(), "/id")
+}
