@@ -302,6 +302,6 @@ pub(crate) async fn pay(
     let meta = caller.meta()?;
     let by_card = by_card(&payment.instruments);
     let instruments = instruments(&app, payment.instruments).await?;
-    app.prove_payment(&caller, Payer::Of(order), by_card, payment.pay_password.as_ref()).await?;
+    app.prove_payment(&caller.actor, Payer::Of(order), by_card, payment.pay_password.as_ref()).await?;
     app.change_order(meta, Command::PayOrder { order, instruments }, &wait).await
 }
