@@ -279,6 +279,26 @@ fn what_is_forged_expired_or_of_another_order_opens_nothing() {
 }
 
 #[test]
+fn the_fund_is_listed_for_rent_and_takes_its_lease() {
+    let Some(centre) = crate::fund_batches::centre("result_after = 1") else { return };
+    let server = crate::fund_batches::platform(&centre.addresses[0], "");
+    let market = Market::open(&server);
+    let landlord = client_of(&server, &text(&market.landlord, "/id"));
+    let order = text(&market.order("T1", 5_000).ok(), "/id");
+    let payer = Payer::of(&server, &landlord, &order, 600);
+    let listed = payer.get("/instruments").ok();
+    let fund = listed["data"].as_array().unwrap().iter().find(|one| one["id"] == "fund").expect("the fund is listed");
+    assert_eq!((&fund["amount_max"], &fund["needs"]), (&json!(5_000), &json!(["contract"])));
+    let pay = |part: Value| payer.pay("1", "", &json!({"instruments": [part]}));
+    assert_eq!(pay(json!({"id": "fund"})).error(), (400, "field_missing".into(), "instruments[0].contract".into()));
+    is(&pay(json!({"id": "fund", "contract": "L1", "return_url": "https://shop.example/"})), 400, "field_malformed");
+    let two = json!({"instruments": [{"id": "fund", "contract": "L1"}, {"id": "fund", "contract": "L2"}]});
+    assert_eq!(payer.pay("1", "", &two).error(), (400, "field_missing".into(), "instruments[0].amount".into()));
+    let paying = pay(json!({"id": "fund", "contract": "L1"})).ok();
+    assert_eq!((text(&paying, "/legs/0/type"), &paying["legs"][0]["amount"]), ("fund".into(), &json!(5_000)));
+}
+
+#[test]
 fn the_command_line_opens_a_session() {
     let server = Server::start();
     let market = Market::open(&server);
