@@ -545,7 +545,7 @@ impl State {
     }
 
     /// A customer's that wait or are signed, the oldest first.
-    fn sign_ups_of(&self, customer: CustomerId) -> impl Iterator<Item = &SignUp> {
+    pub fn sign_ups_of(&self, customer: CustomerId) -> impl Iterator<Item = &SignUp> {
         let all = (customer, SignUpId(0))..=(customer, SignUpId(u64::MAX));
         self.customer_sign_ups.range(all).filter_map(|((_, id), ())| self.sign_ups.get(id.0))
     }

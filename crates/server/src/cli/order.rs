@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::client::{Client, target};
 use super::remote::{Answer, Page};
@@ -10,7 +11,8 @@ use super::table::{Field, money, number, page, record, table, text};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel order show ord_7
-  lintel order list --status paying --merchant mch_3";
+  lintel order list --status paying --merchant mch_3
+  lintel order cashier ord_7 --seconds 600      a token with which its payer pays it";
 
 /// Orders.
 #[derive(Debug, Subcommand)]
@@ -39,6 +41,14 @@ pub(crate) enum Order {
         to: Option<String>,
         #[command(flatten)]
         page: Page,
+    },
+    /// Open a cashier session: a token with which its payer looks at the order and pays it.
+    Cashier {
+        /// Its id.
+        id: String,
+        /// How long the token is taken, 60 to 86400; 1800 unless said.
+        #[arg(long, value_name = "N")]
+        seconds: Option<i64>,
     },
 }
 
@@ -81,6 +91,7 @@ const LEGS: [Field; 8] = [
     text("open_attempt"),
     text("cleared"),
 ];
+const SESSION: [Field; 3] = [text("order"), text("expires_at"), text("token")];
 const SHARES: [Field; 4] = [text("merchant"), text("account"), money("amount"), text("settled")];
 
 impl Order {
@@ -106,6 +117,12 @@ impl Order {
                 let orders = client.get(&wanted.target(&["v1", "orders"], &filters))?;
                 let text = page(&ORDERS, &orders, None);
                 Ok(Answer::new(orders, text))
+            }
+            Self::Cashier { id, seconds } => {
+                let target = target(&["v1", "orders", id, "cashier-sessions"], &[]);
+                let session = client.post(&target, &json!({"expires_in_seconds": seconds}))?;
+                let text = record(&SESSION, &session);
+                Ok(Answer::new(session, text))
             }
         }
     }

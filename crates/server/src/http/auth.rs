@@ -39,7 +39,7 @@ pub(crate) const OPERATOR: &str = "operator";
 pub(crate) const KEY_SERIAL: &str = "1";
 
 /// The header that makes a request safe to send twice.
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The key of an id and serial.
 pub(crate) fn api_key(root: &MacKey, id: &str, serial: &str) -> MacKey {
@@ -108,10 +108,7 @@ impl Caller {
     }
 
     fn idempotency_key(&self) -> Result<&str, ApiError> {
-        self.idempotency_key.as_deref().ok_or_else(|| {
-            let message = "send an Idempotency-Key header: a text of your own, new for each thing you want done";
-            ApiError::new("idempotency_key_missing", Some(IDEMPOTENCY_KEY), message)
-        })
+        self.idempotency_key.as_deref().ok_or_else(key_missing)
     }
 
     fn keyed(&self, scope: String, keys: Vec<String>) -> Meta {
@@ -183,6 +180,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         parts.extensions.get::<Self>().cloned().ok_or_else(unsigned)
     }
+}
+
+/// A request that changes something came without a key.
+pub(super) fn key_missing() -> ApiError {
+    let message = "send an Idempotency-Key header: a text of your own, new for each thing you want done";
+    ApiError::new("idempotency_key_missing", Some(IDEMPOTENCY_KEY), message)
 }
 
 fn unsigned() -> ApiError {
@@ -310,7 +313,7 @@ impl App {
     ///
     /// # Errors
     /// `sealed`.
-    async fn request_keys(&self) -> Result<Arc<RequestKeys>, ApiError> {
+    pub(super) async fn request_keys(&self) -> Result<Arc<RequestKeys>, ApiError> {
         if let Some(keys) = self.vault.kept_request_keys() {
             return Ok(keys);
         }
@@ -353,7 +356,7 @@ async fn who(app: &App, id: &str, serial: &str) -> Result<(Actor, Option<Merchan
 }
 
 /// A keyed digest of what was asked, without what differs from one sending to the next.
-fn fingerprint(key: &FingerprintKey, signed: &Signed<'_>) -> [u8; 16] {
+pub(super) fn fingerprint(key: &FingerprintKey, signed: &Signed<'_>) -> [u8; 16] {
     key.of(&[signed.method.as_bytes(), asked_for(signed.target).as_bytes(), signed.body])
 }
 
@@ -369,7 +372,11 @@ fn asked_for(target: &str) -> Cow<'_, str> {
     if kept.is_empty() { path.into() } else { format!("{path}?{}", kept.join("&")).into() }
 }
 
-fn idempotency_key(headers: &http::HeaderMap) -> Result<Option<Arc<str>>, ApiError> {
+/// What a request names as its key.
+///
+/// # Errors
+/// `idempotency_key_malformed`.
+pub(super) fn idempotency_key(headers: &http::HeaderMap) -> Result<Option<Arc<str>>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| (1..=128).contains(&text.len()));
     let message = "use 1 to 128 visible ASCII characters";
@@ -378,7 +385,7 @@ fn idempotency_key(headers: &http::HeaderMap) -> Result<Option<Arc<str>>, ApiErr
 }
 
 /// Reads a body unless its own header says that it is too large, so that nobody sends 32 MiB to hear no.
-async fn read_declared(parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
+pub(super) async fn read_declared(parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
     let declared = parts.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
         return Err(too_large());

@@ -11,6 +11,8 @@ use super::error::ErrorBody;
 use super::version;
 
 const SCHEME: &str = "LINTEL-HMAC-SM3";
+/// What the requests of payers bring in its place.
+const TOKEN: &str = "LINTEL-CASHIER";
 
 /// POSTs that are safe to send twice by themselves: by a number of their own, or because they end where they should; and a pay
 /// password that is compared, each time anew: a wrong one is a try however it was sent.
@@ -18,6 +20,7 @@ const UNKEYED: &[&str] = &[
     "/v1/postings",
     "/v1/days/{date}/close",
     "/v1/merchants/{id}/key",
+    "/v1/orders/{id}/cashier-sessions",
     "/v1/operators/{id}/totp",
     "/v1/clearing/fetch",
     "/v1/payouts/returns/fetch",
@@ -86,6 +89,12 @@ pub(crate) fn complete(document: &mut OpenApi) {
          return: `Lintel-Timestamp`, `Lintel-Nonce`, `Lintel-Serial`, `Lintel-Signature` over `timestamp\\nnonce\\nbody\\n`.",
     );
     components.add_security_scheme(SCHEME, SecurityScheme::ApiKey(ApiKey::Header(value)));
+    let value = ApiKeyValue::with_description(
+        "Authorization",
+        "`LINTEL-CASHIER token=\"…\"`: the token of `POST /v1/orders/{id}/cashier-sessions`, of one order and until it expires, in the \
+         hands of its payer. Nothing is signed by it, and the answers are not either.",
+    );
+    components.add_security_scheme(TOKEN, SecurityScheme::ApiKey(ApiKey::Header(value)));
     for (path, item) in &mut document.paths.paths {
         let signed = path.starts_with("/v1/");
         each(item, |operation, writes| {
@@ -93,7 +102,8 @@ pub(crate) fn complete(document: &mut OpenApi) {
             operation.operation_id = operation.operation_id.take().map(|name| format!("{tag}_{name}"));
             if signed {
                 if !UNSIGNED.contains(&path.as_str()) {
-                    operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], _>(SCHEME, [])]);
+                    let scheme = if super::cashier::is_for_browsers(path) { TOKEN } else { SCHEME };
+                    operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], _>(scheme, [])]);
                 }
                 let responses = &mut operation.responses.responses;
                 responses.insert("4XX".into(), error("Refused, malformed or not permitted; nothing was changed"));

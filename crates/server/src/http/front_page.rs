@@ -6,8 +6,9 @@
 //!  order SUCCESS ◄─ notification, query ◄─────────────────────────────────────────────── channel
 //!                                                                      shop ◄─ return_url ─ browser: books nothing
 //! ```
-//! The platform's own address is not in the payer's browser: the merchant's server fetches the form under its key and hands
-//! it on. It is the same bytes however often it is fetched.
+//! The merchant's server fetches the form under its key and hands it on, so that the platform's own address is not in the payer's
+//! browser; or the payer's browser fetches it with the token of a [`cashier`](super::cashier) session. It is the same bytes however
+//! often it is fetched.
 
 use std::fmt::Write as _;
 
@@ -17,6 +18,7 @@ use channels::{Request, Try};
 use domain::attempt::{Attempt, Rail};
 use domain::ids::{AttemptId, OrderId};
 use domain::{Command, Reply};
+use engine::Meta;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -147,6 +149,14 @@ pub(crate) async fn get(
         caller.program()?;
     }
     app.owned(&caller, move |state| seller(state, order)).await?;
+    hand_out(&app, caller.unkeyed(), order, &headers).await
+}
+
+/// The page of an order's try, in the form that these headers ask for.
+///
+/// # Errors
+/// `order_unknown`, `order_state`, `channel_unknown`; those of the key service.
+pub(super) async fn hand_out(app: &App, meta: Meta, order: OrderId, headers: &HeaderMap) -> Result<Response, ApiError> {
     let (rail, _) = app.see(move |state| state.page_of(order).map(|attempt| attempt.rail)).await?;
     let rail = rail?;
     let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
@@ -154,7 +164,7 @@ pub(crate) async fn get(
         let Reply::Attempt(AttemptId(id)) = reply else { return None };
         state.attempts.get(*id).cloned()
     };
-    let answer = app.change(caller.unkeyed(), Command::HandOutPage(order), view).await?;
+    let answer = app.change(meta, Command::HandOutPage(order), view).await?;
     let attempt = &answer.view;
     let serial = attempt.serial();
     let asked =
@@ -166,7 +176,7 @@ pub(crate) async fn get(
     let page = FrontPageView::of(order, attempt, route.sites.page_url(), request);
     let page = page.ok_or_else(|| ApiError::new("internal", None, "the channel's page is no form"))?;
     metrics::counter!("lintel_front_pages_total", "rail" => rail.name()).increment(1);
-    Ok(answered(&headers, Answer { view: page, position: answer.position, repeated: false }))
+    Ok(answered(headers, Answer { view: page, position: answer.position, repeated: false }))
 }
 
 fn no_channel(rail: Rail) -> ApiError {

@@ -22,6 +22,7 @@ mod card_clearing;
 mod card_fee;
 mod card_network;
 mod card_transaction;
+mod cashier;
 mod certificate;
 pub(crate) mod channel;
 mod channel_rate;
@@ -208,6 +209,8 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
         .route_layer(authenticate(auth::Who::Programs))
         .merge(people().merge(keys()).route_layer(authenticate(auth::Who::Everyone)))
         .merge(unsigned())
+        .merge(cashier::routes().route_layer(middleware::from_fn_with_state(app.clone(), cashier::authenticate)))
+        .merge(cashier::preflights())
         .merge(self::ark::ceremony())
         .split_for_parts();
     let router = router
@@ -222,7 +225,8 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
 /// The document alone.
 pub(crate) fn document() -> OpenApi {
     let router = OpenApiRouter::with_openapi(document::base()).merge(programs()).merge(people());
-    let (_, mut document) = router.merge(keys()).merge(unsigned()).merge(self::ark::ceremony()).split_for_parts();
+    let router = router.merge(keys()).merge(unsigned()).merge(cashier::routes());
+    let (_, mut document) = router.merge(self::ark::ceremony()).split_for_parts();
     document::complete(&mut document);
     document
 }
@@ -412,6 +416,7 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(order::close))
         .routes(routes!(payment::pay))
         .routes(routes!(front_page::get))
+        .routes(routes!(cashier::open))
         .routes(routes!(split::make))
         .routes(routes!(split::list))
         .routes(routes!(split::get))

@@ -71,6 +71,13 @@ pub(crate) struct WireItem {
     amount: Amount,
 }
 
+impl WireItem {
+    /// The line as callers see it.
+    pub(super) fn of(item: &Item) -> Self {
+        Self { kind: item.kind.name().into(), amount: Amount(item.amount) }
+    }
+}
+
 /// What one account has of an order's money.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ShareView {
@@ -158,14 +165,13 @@ pub(crate) struct OrderView {
 impl OrderView {
     /// The order as callers see it.
     pub(crate) fn of(state: &domain::State, order: &Order) -> Self {
-        let item = |item: &Item| WireItem { kind: item.kind.name().into(), amount: Amount(item.amount) };
         let legs = order.legs.iter().filter_map(|id| state.legs.get(id.0));
         Self {
             id: order.id.to_string(),
             merchant: order.merchant.to_string(),
             out_trade_no: order.out_trade_no.clone(),
             payer: order.payer.to_string(),
-            items: order.items.iter().map(item).collect(),
+            items: order.items.iter().map(WireItem::of).collect(),
             amount: Amount(order.amount),
             currency: order.currency.code(),
             fee: Amount(order.fee),
@@ -231,7 +237,7 @@ pub(crate) async fn create(
         out_trade_no: new.out_trade_no,
         instruments: instruments(&app, new.instruments).await?,
     };
-    app.prove_payment(&caller, Payer::User(payer), asks, new.pay_password.as_ref()).await?;
+    app.prove_payment(&caller.actor, Payer::User(payer), asks, new.pay_password.as_ref()).await?;
     app.change_order(meta, Command::CreateOrder(command), &wait).await
 }
 

@@ -22,7 +22,7 @@ use domain::account::Owner;
 use domain::ids::{AccountId, OrderId, SignUpId, UserId};
 use domain::pay_password::{MAX_TRIES, PayPassword, PayPasswordCommand, SetBy};
 use domain::sealed::Sealed;
-use domain::{Command, Origin, Refusal, Reply};
+use domain::{Actor, Command, Origin, Refusal, Reply};
 use engine::Meta;
 use node::fields::{self, CERTIFICATE_NUMBER, CUSTOMER_PHONE, PAY_PASSWORD};
 use serde::{Deserialize, Serialize};
@@ -202,26 +202,20 @@ impl App {
     ///
     /// # Errors
     /// `pay_password_unknown`, `pay_password_locked`, `pay_password_wrong`; those of the key service, with the try counted.
-    async fn prove(
-        &self,
-        caller: &Caller,
-        user: UserId,
-        password: &Secret,
-        param: &'static str,
-    ) -> Result<(), ApiError> {
-        let compared = self.compare(caller, user, password).await?;
+    async fn prove(&self, actor: &Actor, user: UserId, password: &Secret, param: &'static str) -> Result<(), ApiError> {
+        let compared = self.compare(actor, user, password).await?;
         Compared::count(if compared.right { "right" } else { "wrong" });
         if !compared.right {
             return Err(compared.wrong(param));
         }
-        self.take_back(caller, user, compared.version).await
+        self.take_back(actor, user, compared.version).await
     }
 
     /// Takes a try and compares.
-    async fn compare(&self, caller: &Caller, user: UserId, password: &Secret) -> Result<Compared, ApiError> {
+    async fn compare(&self, actor: &Actor, user: UserId, password: &Secret) -> Result<Compared, ApiError> {
         let row =
             move |state: &domain::State, _: &Reply| state.pay_password(user).ok().map(|row| (row.clone(), state.now));
-        let meta = Meta::unkeyed(caller.actor.clone(), Origin::Api);
+        let meta = Meta::unkeyed(actor.clone(), Origin::Api);
         let tried = self.change(meta, Command::PayPassword(PayPasswordCommand::Try(user)), row).await?;
         let (row, now) = tried.view;
         let (version, left) = (row.version, row.tries_left(now));
@@ -234,8 +228,8 @@ impl App {
     }
 
     /// The right one was brought: the tries go back.
-    async fn take_back(&self, caller: &Caller, user: UserId, version: u32) -> Result<(), ApiError> {
-        let meta = Meta::unkeyed(caller.actor.clone(), Origin::Api);
+    async fn take_back(&self, actor: &Actor, user: UserId, version: u32) -> Result<(), ApiError> {
+        let meta = Meta::unkeyed(actor.clone(), Origin::Api);
         let done = |_: &domain::State, _: &Reply| Some(());
         self.change(meta, Command::PayPassword(PayPasswordCommand::Match { user, version }), done).await?;
         Ok(())
@@ -262,7 +256,7 @@ impl App {
         };
         let version = row.version;
         if self.is_that(row, password).await? {
-            match self.take_back(caller, user, version).await {
+            match self.take_back(&caller.actor, user, version).await {
                 // It was set anew in this moment, which took the tries back.
                 Err(error) if error.code() == "pay_password_state" => {}
                 other => other?,
@@ -278,7 +272,7 @@ impl App {
     /// `pay_password_required`; as [`Self::prove`].
     pub(super) async fn prove_transfer(
         &self,
-        caller: &Caller,
+        actor: &Actor,
         from: AccountId,
         password: Option<&Encrypted>,
     ) -> Result<(), ApiError> {
@@ -287,7 +281,7 @@ impl App {
             Ok(state.pay_passwords.get(user.0).map(|_| user))
         };
         let asked = self.look(look).await?.view;
-        self.prove_if(caller, asked, password).await
+        self.prove_if(actor, asked, password).await
     }
 
     /// Asks for the pay password of an order's payer, if it has one and what pays asks for it. The institution's programs vouch for a payer
@@ -297,7 +291,7 @@ impl App {
     /// As [`Self::prove_transfer`]; of a merchant that takes a balance `pay_password_unknown`, and `not_permitted` for its word on factors.
     pub(super) async fn prove_payment(
         &self,
-        caller: &Caller,
+        actor: &Actor,
         payer: Payer,
         asks: Asks,
         password: Option<&Encrypted>,
@@ -325,18 +319,18 @@ impl App {
             Ok::<_, Refusal>(row.filter(asked).map(|row| row.id))
         };
         let asked = self.look(look).await?.view;
-        self.prove_if(caller, asked, password).await
+        self.prove_if(actor, asked, password).await
     }
 
     async fn prove_if(
         &self,
-        caller: &Caller,
+        actor: &Actor,
         asked: Option<UserId>,
         password: Option<&Encrypted>,
     ) -> Result<(), ApiError> {
         match (asked, password) {
             (Some(user), Some(password)) => {
-                self.prove(caller, user, digits(password, "pay_password")?, "pay_password").await
+                self.prove(actor, user, digits(password, "pay_password")?, "pay_password").await
             }
             (None, None) => Ok(()),
             (Some(user), None) => {
@@ -444,9 +438,9 @@ pub(crate) async fn change(
     caller.operator()?;
     caller.meta()?;
     let (old, password) = (digits(&new.old, "old")?, digits(&new.password, "password")?);
-    let compared = app.compare(&caller, user, old).await?;
+    let compared = app.compare(&caller.actor, user, old).await?;
     let proved = match compared.right {
-        true => app.take_back(&caller, user, compared.version).await,
+        true => app.take_back(&caller.actor, user, compared.version).await,
         false => Err(compared.wrong("old")),
     };
     // The old one is no more: this change itself may have seen to that.
@@ -498,7 +492,7 @@ pub(crate) async fn verify(
     Json(brought): Json<BroughtPayPassword>,
 ) -> Answered<PayPasswordView> {
     caller.operator()?;
-    app.prove(&caller, user, digits(&brought.password, "password")?, "password").await?;
+    app.prove(&caller.actor, user, digits(&brought.password, "password")?, "password").await?;
     look(&app, user).await
 }
 

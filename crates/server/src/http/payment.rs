@@ -336,6 +336,6 @@ pub(crate) async fn pay(
     let meta = caller.meta()?;
     let asks = asks(&payment.instruments);
     let instruments = instruments(&app, payment.instruments).await?;
-    app.prove_payment(&caller, Payer::Of(order), asks, payment.pay_password.as_ref()).await?;
+    app.prove_payment(&caller.actor, Payer::Of(order), asks, payment.pay_password.as_ref()).await?;
     app.change_order(meta, Command::PayOrder { order, instruments }, &wait).await
 }

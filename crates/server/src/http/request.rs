@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use super::cashier;
 use super::certificate::{AnswerKey, signed};
 use super::error::ApiError;
 use super::version::{self, ApiVersion};
@@ -34,6 +35,9 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     if let Some(key) = key {
         let signing = signed(response, key).instrument(span.clone()).await;
         response = signing.unwrap_or_else(|error| identified(error.into_response(), &id));
+    }
+    if cashier::is_for_browsers(&route) {
+        cashier::for_browsers(response.headers_mut());
     }
     let (status, elapsed) = (response.status().as_u16(), began.elapsed());
     span.in_scope(|| {

@@ -101,7 +101,7 @@ pub(crate) async fn make(
     let (from, to): (AccountId, AccountId) = (parse(&new.from, "from")?, parse(&new.to, "to")?);
     app.owned(&caller, move |state| owner(state, from, "from")).await?;
     let (meta, currency, factors) = (caller.meta()?, Currency::parse(&new.currency)?, factors(&new.factors)?);
-    app.prove_transfer(&caller, from, new.pay_password.as_ref()).await?;
+    app.prove_transfer(&caller.actor, from, new.pay_password.as_ref()).await?;
     let NewTransfer { amount, note, device, .. } = new;
     let command = TransferCommand::Make(MakeTransfer { from, to, amount: amount.0, currency, factors, note, device });
     let view = |state: &domain::State, reply: &Reply| {

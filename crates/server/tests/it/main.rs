@@ -18,6 +18,7 @@ mod books;
 mod card_kills;
 mod card_losses;
 mod card_network;
+mod cashier;
 mod certificates;
 mod client;
 #[path = "../../../journal/tests/it/cluster.rs"]

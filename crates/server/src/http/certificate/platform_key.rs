@@ -176,6 +176,16 @@ pub(crate) async fn platform_keys(State(app): State<App>) -> Result<Json<Platfor
     blocking(move || Ok(Json(PlatformKeysView { data: shown(&*keys)? }))).await
 }
 
+/// Those that sensitive fields are encrypted with now. Blocks.
+///
+/// # Errors
+/// That of the key service.
+pub(in crate::http) fn that_encrypt(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
+    let mut all = encrypting(keys)?;
+    all.retain(|key| key.encrypts);
+    Ok(all)
+}
+
 fn shown(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
     let mut all = Vec::new();
     for scheme in Scheme::ALL {
@@ -187,6 +197,13 @@ fn shown(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
             all.push(PlatformKeyView { serial_no, scheme, public_key, signs: current, encrypts: false });
         }
     }
+    all.extend(encrypting(keys)?);
+    Ok(all)
+}
+
+/// The pairs for encryption, those that still open among them.
+fn encrypting(keys: &dyn KeyUse) -> Result<Vec<PlatformKeyView>, ApiError> {
+    let mut all = Vec::new();
     for (name, prefix, scheme) in ENCRYPTING {
         for (version, current, public_key) in versions(keys, name, |state| state == KeyState::Active)? {
             let serial_no = format!("{prefix}{version}");

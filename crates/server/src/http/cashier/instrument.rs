@@ -1,0 +1,240 @@
+//! What a payer can pay with: cards signed here, pages of channels, the provident fund; and what their ids stand for.
+//!
+//! ```text
+//!  sgn_2          a card, by the agreement that was signed as sgn_2
+//!  page_unionpay  the page of the channel of that rail
+//!  fund           the provident fund, which pays rent
+//! ```
+
+use std::collections::BTreeMap;
+
+use channels::OperationKind;
+use domain::Refusal;
+use domain::attempt::Rail;
+use domain::ids::SignUpId;
+use domain::order::{ItemKind, Order};
+use domain::sign_up::{SignUp, SignUpStatus};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::App;
+use super::super::error::ApiError;
+use super::super::payment::{CARD_RAILS, WireInstrument};
+use super::super::wire::Amount;
+
+/// The id of the provident fund.
+const FUND: &str = "fund";
+/// What the id of a page begins with; its rail follows.
+const PAGE: &str = "page_";
+/// Digits of the interbank number that name a bank.
+const BANK_DIGITS: usize = 3;
+
+/// What a payer can pay with.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CashierInstrumentView {
+    /// What `pay` names it by: `sgn_2`, `page_unionpay`, `fund`.
+    #[schema(example = "sgn_2")]
+    id: String,
+    /// `card`, `redirect` or `fund`.
+    #[schema(example = "card")]
+    r#type: &'static str,
+    /// The card as it may be shown: 6 + 4.
+    #[schema(example = "622202******2230")]
+    mask: Option<String>,
+    #[schema(example = "epcc")]
+    rail: &'static str,
+    /// The first three digits of the card's bank's interbank number (联行号).
+    #[schema(example = "102")]
+    bank: Option<String>,
+    /// Whether it is a credit card.
+    credit: bool,
+    /// How much of the order it may pay.
+    amount_max: Amount,
+    /// What has to come with it: `pay_password`, `contract`.
+    needs: Vec<&'static str>,
+}
+
+/// One instrument of a payment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CashierPart {
+    /// The id that was listed.
+    #[schema(example = "sgn_2")]
+    id: String,
+    /// Minor units; all of the order unless said, where it pays alone.
+    amount: Option<Amount>,
+    /// Of the fund: the lease's number at the centre.
+    #[schema(example = "L2026-118")]
+    contract: Option<String>,
+    /// Of the fund: the month, where its centre pays by monthly batches.
+    #[schema(example = "2026-03")]
+    period: Option<String>,
+    /// Of the fund: whether the card beside it pays what the centre does not pay of a month.
+    #[serde(default)]
+    shortfall_by_card: bool,
+    /// Of a page: where the payer's browser goes afterwards; the channel's setting unless said.
+    #[schema(example = "https://shop.example/orders/7")]
+    return_url: Option<String>,
+}
+
+/// What the configured channels carry of an order.
+pub(super) struct Offered {
+    debits: Vec<Rail>,
+    pages: Vec<Rail>,
+    /// What the fund may pay; nothing where there is none.
+    fund: i64,
+}
+
+impl Offered {
+    /// By what the channels' manifests say, and by what may pay what: a credit card pays no house price, and which card pays at a page is
+    /// the payer's choice.
+    pub(super) fn of(app: &App, order: &Order) -> Self {
+        let routes = &app.executor.routes;
+        let rails = |kind: OperationKind| -> Vec<Rail> {
+            let carries =
+                |rail: &Rail| routes.get(rail).is_some_and(|route| route.channel.manifest().supported(kind).is_some());
+            CARD_RAILS.into_iter().filter(carries).collect()
+        };
+        let house = sells_house(order);
+        Self {
+            debits: rails(OperationKind::Debit),
+            pages: if house { Vec::new() } else { rails(OperationKind::Redirect) },
+            fund: if routes.contains_key(&Rail::Fund) { order.sum_of(ItemKind::Rent) } else { 0 },
+        }
+    }
+
+    /// Whether a card that was signed may pay the order: the payer's own, signed for this merchant or for the institution.
+    fn has(&self, order: &Order, row: &SignUp) -> bool {
+        row.status == SignUpStatus::Signed
+            && row.payer == order.payer
+            && row.merchant.is_none_or(|merchant| merchant == order.merchant)
+            && self.debits.contains(&row.rail)
+            && !(row.credit && sells_house(order))
+    }
+}
+
+fn sells_house(order: &Order) -> bool {
+    order.sum_of(ItemKind::HousePrice) > 0
+}
+
+/// What may pay an order: cards first, the oldest signing before the others.
+pub(super) fn listed(
+    state: &domain::State,
+    order: &Order,
+    offered: &Offered,
+) -> Result<Vec<CashierInstrumentView>, Refusal> {
+    let customer = state.user(order.payer)?.customer;
+    let password = state.pay_passwords.get(order.payer.0).is_some_and(|row| row.agreements);
+    let card = |row: &SignUp| CashierInstrumentView {
+        id: row.id.to_string(),
+        r#type: "card",
+        mask: Some(row.account.mask.clone()),
+        rail: row.rail.name(),
+        bank: bank_of(row),
+        credit: row.credit,
+        amount_max: Amount(order.amount),
+        needs: if password { vec!["pay_password"] } else { Vec::new() },
+    };
+    let other = |id: String, r#type, rail: Rail, amount_max, needs| CashierInstrumentView {
+        id,
+        r#type,
+        mask: None,
+        rail: rail.name(),
+        bank: None,
+        credit: false,
+        amount_max: Amount(amount_max),
+        needs,
+    };
+    let signed = state.sign_ups_of(customer).filter(|row| offered.has(order, row));
+    let mut all: Vec<_> = signed.map(card).collect();
+    for rail in &offered.pages {
+        all.push(other(format!("{PAGE}{}", rail.name()), "redirect", *rail, order.amount, Vec::new()));
+    }
+    if offered.fund > 0 {
+        all.push(other(FUND.to_owned(), "fund", Rail::Fund, offered.fund, vec!["contract"]));
+    }
+    Ok(all)
+}
+
+/// The first digits of a card's bank's number.
+fn bank_of(row: &SignUp) -> Option<String> {
+    row.bank.get(..BANK_DIGITS).map(str::to_owned)
+}
+
+/// The instruments that the ids of a payment stand for.
+///
+/// # Errors
+/// `cashier_instrument_unknown`, `field_missing`, `field_malformed`, each naming which instrument.
+pub(super) async fn chosen(app: &App, order: &Order, parts: Vec<CashierPart>) -> Result<Vec<WireInstrument>, ApiError> {
+    let offered = Offered::of(app, order);
+    // What pays alone pays all.
+    let all = (parts.len() == 1).then_some(Amount(order.amount));
+    let mut wire = Vec::with_capacity(parts.len());
+    for (index, part) in parts.into_iter().enumerate() {
+        let instrument = part.instrument(app, order, &offered, all).await;
+        wire.push(instrument.map_err(|error| error.within(&format!("instruments[{index}]")))?);
+    }
+    Ok(wire)
+}
+
+impl CashierPart {
+    async fn instrument(
+        self,
+        app: &App,
+        order: &Order,
+        offered: &Offered,
+        all: Option<Amount>,
+    ) -> Result<WireInstrument, ApiError> {
+        let missing = |param: &str, message: &str| ApiError::new("field_missing", Some(param), message);
+        let amount = self.amount.or(all);
+        let amount = amount.ok_or_else(|| missing("amount", "say how much of the order it pays"))?;
+        if self.id == FUND && offered.fund > 0 {
+            self.takes(&["contract", "period", "shortfall_by_card"])?;
+            let contract = self.contract.ok_or_else(|| missing("contract", "name the lease's number at the centre"))?;
+            let (period, shortfall_by_card) = (self.period, self.shortfall_by_card);
+            return Ok(WireInstrument::Fund { contract, amount, holds: None, period, shortfall_by_card });
+        }
+        if let Some(name) = self.id.strip_prefix(PAGE) {
+            self.takes(&["return_url"])?;
+            let rail = offered.pages.iter().find(|rail| rail.name() == name).ok_or_else(|| self.unknown())?;
+            let rail = Some(rail.name().to_owned());
+            return Ok(WireInstrument::Redirect { rail, amount, return_url: self.return_url });
+        }
+        let id: SignUpId = self.id.parse().map_err(|_| self.unknown())?;
+        self.takes(&[])?;
+        let row = app.look(move |state| Ok(state.sign_ups.get(id.0).cloned())).await?.view;
+        let row = row.filter(|row| offered.has(order, row)).ok_or_else(|| self.unknown())?;
+        let bank = bank_of(&row);
+        Ok(WireInstrument::Card {
+            agreement: row.agreement,
+            agreements: BTreeMap::new(),
+            mask: row.account.mask,
+            rail: Some(row.rail.name().to_owned()),
+            bank,
+            amount,
+            credit: row.credit,
+        })
+    }
+
+    /// Refuses what belongs to another instrument than this.
+    fn takes(&self, own: &[&str]) -> Result<(), ApiError> {
+        let given = [
+            ("contract", self.contract.is_some()),
+            ("period", self.period.is_some()),
+            ("shortfall_by_card", self.shortfall_by_card),
+            ("return_url", self.return_url.is_some()),
+        ];
+        match given.iter().find(|(name, given)| *given && !own.contains(name)) {
+            Some((name, _)) => Err(ApiError::malformed(name, format!("'{:.64}' takes none: leave it out", self.id))),
+            None => Ok(()),
+        }
+    }
+
+    fn unknown(&self) -> ApiError {
+        let message = format!(
+            "'{:.64}' is nothing that this session lists; take an id of GET /v1/cashier/orders/{{id}}/instruments",
+            self.id
+        );
+        ApiError::new("cashier_instrument_unknown", Some("id"), message)
+    }
+}
