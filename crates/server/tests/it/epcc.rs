@@ -121,7 +121,8 @@ fn an_order_is_paid_refunded_and_cleared_by_the_daily_file() {
         epcc.asked("POST", "/sandbox/epcc/tell", &asked);
     }
     let told = |outcome: &str| format!("lintel_notifications_total{{rail=\"epcc\",outcome=\"{outcome}\"}}");
-    crate::keys::becomes(&market.operator, &told("refused"), |count| count > 1.5);
+    crate::keys::becomes(&market.operator, &told("foreign"), |count| count > 0.5);
+    crate::keys::becomes(&market.operator, &told("unsigned"), |count| count > 0.5);
     crate::keys::becomes(&market.operator, &told("repeated"), |count| count > 0.5);
     becomes(&market, &path, "success");
 

@@ -98,7 +98,8 @@ fn an_order_is_paid_at_the_page_refunded_and_cleared_by_the_daily_file() {
         world.epcc.asked("POST", "/sandbox/epcc/tell", &asked);
     }
     let told = |outcome: &str| format!("lintel_notifications_total{{rail=\"epcc\",outcome=\"{outcome}\"}}");
-    metric_becomes(&world.server.operator(), &told("refused"), |count| count > 1.5);
+    metric_becomes(&world.server.operator(), &told("foreign"), |count| count > 0.5);
+    metric_becomes(&world.server.operator(), &told("unsigned"), |count| count > 0.5);
     assert_eq!(text(&world.market.operator.get(&world.path()).ok(), "/status"), "paying");
 
     let back = world.click(&serial, "pay").text();
