@@ -373,9 +373,9 @@ pub(crate) async fn pay(
     let order = app.look(move |state| state.order(id).cloned()).await?.view;
     let meta = session.meta(order.payer)?;
     let wire = chosen(&app, &order, payment.instruments).await?;
-    let by_card = payment::by_card(&wire);
+    let asks = payment::asks(&wire);
     let instruments = payment::instruments(&app, wire).await?;
-    app.prove_payment(&meta.actor, Payer::Of(id), by_card, payment.pay_password.as_ref()).await?;
+    app.prove_payment(&meta.actor, Payer::Of(id), asks, payment.pay_password.as_ref()).await?;
     let repeated = match app.change_order(meta, Command::PayOrder { order: id, instruments }, &wait).await {
         Ok(answer) => answer.repeated,
         Err(error) => return Err(ended_or(&app, id, error).await),

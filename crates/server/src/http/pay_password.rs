@@ -296,7 +296,7 @@ impl App {
         asks: Asks,
         password: Option<&Encrypted>,
     ) -> Result<(), ApiError> {
-        let (brought, by_merchant) = (password.is_some(), caller.merchant.is_some());
+        let (brought, by_merchant) = (password.is_some(), !matches!(actor, Actor::Operator(_)));
         if by_merchant && asks == (Asks::Balance { more_factors: true }) {
             let message =
                 "a merchant does not say how a payer proved itself: leave factors out, and bring the pay password";
