@@ -355,13 +355,15 @@ fn forged_replayed_and_wrong_notifications_book_nothing() {
     let Some(world) = World::start("[redirect]\ntwice = 10000", &NO_QUERIES) else { return };
     world.pay().ok();
     let serial = world.send_the_payer();
-    for (count, twist) in
-        [json!({ "forged": true }), json!({ "amount": 500_001 }), json!({ "amount": 1 })].into_iter().enumerate()
-    {
-        let mut twist = twist;
+    let twists = [
+        (json!({ "forged": true }), "unsigned", 1.0),
+        (json!({ "amount": 500_001 }), "foreign", 1.0),
+        (json!({ "amount": 1 }), "foreign", 2.0),
+    ];
+    for (mut twist, outcome, count) in twists {
         twist["order"] = json!(serial);
         assert_eq!(world.sandbox.told("tell", &twist), 200);
-        world.has_notified("refused", count as f64 + 1.0);
+        world.has_notified(outcome, count);
     }
     assert_eq!((world.seen()["status"].clone(), world.subject(1122)), (json!("paying"), 0));
     world.click_pay(&serial);

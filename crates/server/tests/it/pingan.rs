@@ -92,7 +92,8 @@ fn an_order_is_paid_from_a_sub_account_refunded_and_cleared() {
         bank.asked("POST", "/sandbox/pingan/tell", &asked);
     }
     let told = |outcome: &str| format!("lintel_notifications_total{{rail=\"pingan\",outcome=\"{outcome}\"}}");
-    crate::keys::becomes(&market.operator, &told("refused"), |count| count > 1.5);
+    crate::keys::becomes(&market.operator, &told("foreign"), |count| count > 0.5);
+    crate::keys::becomes(&market.operator, &told("unsigned"), |count| count > 0.5);
     crate::keys::becomes(&market.operator, &told("repeated"), |count| count > 0.5);
     becomes(&market, &path, "success");
 
