@@ -22,7 +22,7 @@ pub(crate) const DOCUMENT: &str = "docs/openapi.json";
 /// The folders that hold nothing but what is generated.
 pub(crate) const FOLDERS: [&str; 2] = ["clients/typescript/src/generated/", "clients/bruno/calls/"];
 /// The tags of the operations that merchants use.
-const MERCHANTS: [&str; 18] = [
+const MERCHANTS: [&str; 19] = [
     "account",
     "api_key",
     "cashier",

@@ -17,7 +17,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::options;
-use domain::attempt::FailureClass;
+use domain::attempt::{FailureClass, Rail};
 use domain::envelope::Time;
 use domain::ids::OrderId;
 use domain::leg::{Instrument, Leg};
@@ -200,12 +200,13 @@ impl CashierLegView {
             Instrument::Card { mask, .. } => ("card", Some(mask.clone())),
             Instrument::Fund { .. } => ("fund", None),
             Instrument::Redirect { .. } => ("redirect", None),
+            Instrument::Balance { .. } => ("balance", None),
         };
         Self {
             try_number: leg.try_number,
             r#type,
             mask,
-            rail: leg.instrument.rail().name(),
+            rail: leg.instrument.rail().map_or(payment::NO_RAIL, Rail::name),
             amount: Amount(leg.amount()),
             status: leg.status.name(),
             failure: leg.failure.map(FailureClass::name),

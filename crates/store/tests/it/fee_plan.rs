@@ -39,6 +39,7 @@ impl World {
             currency: Currency::Cny,
             destination: None,
             tries_allowed: 1,
+            expires_at: None,
             instruments: Vec::new(),
         };
         let Reply::Order(order) = self.given(Command::CreateOrder(order)) else { panic!("not an order") };
