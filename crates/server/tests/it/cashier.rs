@@ -188,6 +188,37 @@ fn a_payer_is_led_to_the_channels_page_and_waits_for_its_word() {
     assert_eq!(clearing(&market.operator), 500_000);
 }
 
+/// What does not fit is refused by name, and nothing was begun.
+fn refused_by_name(payer: &Payer, body: &Value) {
+    is(
+        &payer.send("POST", &format!("{}/pay", payer.path()), &[], body.to_string().as_bytes()),
+        400,
+        "idempotency_key_missing",
+    );
+    for (part, status, code) in [
+        (json!({"id": "sgn_1"}), 404, "cashier_instrument_unknown"),
+        (json!({"id": "page_epcc"}), 404, "cashier_instrument_unknown"),
+        (json!({"id": "fund", "contract": "L1"}), 404, "cashier_instrument_unknown"),
+        (json!({"id": "sgn_1", "contract": "L1"}), 400, "field_malformed"),
+        (json!({"id": "sgn_1", "agreement": "A1"}), 400, "field_unknown"),
+    ] {
+        is(&payer.pay("1", "", &json!({"instruments": [part]})), status, code);
+    }
+    let listed = payer.get("/instruments").ok();
+    assert_eq!(listed["data"], json!([]), "no channel is configured");
+}
+
+/// A page of any origin may ask; what it may send is said before.
+fn open_to_browsers(address: &str, payer: &Payer, forged: &Payer) {
+    let asked = [("origin", "https://shop.example"), ("access-control-request-method", "POST")];
+    let allowed = exchange(address, "OPTIONS", &format!("{}/pay", payer.path()), &asked, b"").unwrap();
+    assert_eq!((allowed.status, allowed.header("access-control-allow-origin")), (204, Some("*")));
+    let headers = allowed.header("access-control-allow-headers").unwrap();
+    assert!(headers.contains("authorization") && headers.contains("idempotency-key"), "{headers}");
+    let refused = forged.get("");
+    assert_eq!(refused.header("access-control-allow-origin"), Some("*"), "a browser reads errors too");
+}
+
 #[test]
 fn what_is_forged_expired_or_of_another_order_opens_nothing() {
     let mut server = Server::start();
@@ -230,32 +261,8 @@ fn what_is_forged_expired_or_of_another_order_opens_nothing() {
     }
     is(&with(&other, &payer.token).pay("1", "", &body), 403, "cashier_token_other_order");
 
-    // What does not fit is refused by name, and nothing was begun.
-    is(
-        &payer.send("POST", &format!("{}/pay", payer.path()), &[], body.to_string().as_bytes()),
-        400,
-        "idempotency_key_missing",
-    );
-    for (part, status, code) in [
-        (json!({"id": "sgn_1"}), 404, "cashier_instrument_unknown"),
-        (json!({"id": "page_epcc"}), 404, "cashier_instrument_unknown"),
-        (json!({"id": "fund", "contract": "L1"}), 404, "cashier_instrument_unknown"),
-        (json!({"id": "sgn_1", "contract": "L1"}), 400, "field_malformed"),
-        (json!({"id": "sgn_1", "agreement": "A1"}), 400, "field_unknown"),
-    ] {
-        is(&payer.pay("1", "", &json!({"instruments": [part]})), status, code);
-    }
-    let listed = payer.get("/instruments").ok();
-    assert_eq!(listed["data"], json!([]), "no channel is configured");
-
-    // A page of any origin may ask; what it may send is said before.
-    let asked = [("origin", "https://shop.example"), ("access-control-request-method", "POST")];
-    let allowed = exchange(server.address(), "OPTIONS", &format!("{}/pay", payer.path()), &asked, b"").unwrap();
-    assert_eq!((allowed.status, allowed.header("access-control-allow-origin")), (204, Some("*")));
-    let headers = allowed.header("access-control-allow-headers").unwrap();
-    assert!(headers.contains("authorization") && headers.contains("idempotency-key"), "{headers}");
-    let refused = with(&order, "x").get("");
-    assert_eq!(refused.header("access-control-allow-origin"), Some("*"), "a browser reads errors too");
+    refused_by_name(&payer, &body);
+    open_to_browsers(server.address(), &payer, &with(&order, "x"));
 
     // Its time is over by the books' clock; and a restart changes nothing of what is not.
     short.get("").ok();
