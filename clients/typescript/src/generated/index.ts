@@ -2,6 +2,7 @@
 
 export * from "./account.js";
 export * from "./api_key.js";
+export * from "./cashier.js";
 export * from "./certificate.js";
 export * from "./customer.js";
 export * from "./merchant.js";
@@ -9,6 +10,7 @@ export * from "./order.js";
 export * from "./payment.js";
 export * from "./payout.js";
 export * from "./receipt.js";
+export * from "./receiver.js";
 export * from "./refund.js";
 export * from "./refusal.js";
 export * from "./settlement.js";

@@ -30,7 +30,7 @@ export interface MerchantView {
   /** 2206, a company's payment account. */
   company?: string | null;
   customer: string;
-  /** In millionths. */
+  /** In millionths, of orders until its first fee plan begins. */
   fee_rate: number;
   id: string;
   /** `landlord`, `agency` or `agent`. */
@@ -48,7 +48,7 @@ export interface MerchantView {
 export interface NewMerchant {
   /** Who it is in law. */
   customer: string;
-  /** Its fee in millionths: 6000 is 0.60 %. */
+  /** Its fee in millionths, of orders until its first fee plan begins: 6000 is 0.60 %. */
   fee_rate: number;
   /** `landlord`, `agency` or `agent`. */
   kind: string;
@@ -69,7 +69,7 @@ export interface PageView_MerchantView {
   /** 2206, a company's payment account. */
   company?: string | null;
   customer: string;
-  /** In millionths. */
+  /** In millionths, of orders until its first fee plan begins. */
   fee_rate: number;
   id: string;
   /** `landlord`, `agency` or `agent`. */

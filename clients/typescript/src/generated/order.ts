@@ -9,7 +9,7 @@ export type Encrypted = string;
 /** One instrument's share of a try. */
 export interface LegView {
   amount: Amount;
-  /** The clearing file's date that it was matched in. */
+  /** The clearing file's date that it was matched in; of a balance the day on which it paid. */
   cleared?: string | null;
   /** The clearing date that the network named. */
   clearing_date?: string | null;
@@ -30,7 +30,7 @@ export interface LegView {
   open_attempt?: string | null;
   /** The month whose batch it waits for, or was in. */
   period?: string | null;
-  /** `epcc`, `unionpay`, `fund` or `pingan`. */
+  /** `epcc`, `unionpay`, `fund` or `pingan`; `balance` where no channel carries it. */
   rail: string;
   /** Refunded, or on its way back. */
   refunded: Amount;
@@ -38,7 +38,7 @@ export interface LegView {
   status: string;
   /** The order's try, from 1. */
   try_number: number;
-  /** `card`, `fund` or `redirect`. */
+  /** `card`, `fund`, `redirect` or `balance`. */
   type: string;
 }
 
@@ -48,6 +48,8 @@ export interface NewOrder {
   currency: string;
   /** An agreement account in place of the merchant's own: then there is no fee and no settlement. */
   destination?: string | null;
+  /** Until when it can be paid: after now, and at most 31 days from it; for ever unless said. Then it is closed, or, while a try is under way, once its channel has said what became of it; a payment that the channel tells of before that pays it. */
+  expires_at?: string | null;
   /** What pays it at once, as in `POST /v1/orders/{id}/pay`: the order is created and its first try begun, or neither. */
   instruments?: Array<WireInstrument>;
   /** 1 to 20 lines. */
@@ -77,7 +79,9 @@ export interface OrderView {
   allowed_actions: Array<string>;
   /** Σ items. */
   amount: Amount;
-  /** It is to be closed, and still waits for its channel to say that nobody paid at the page. */
+  /** Why it was closed unpaid: `requested`, `expired`, or `page_expired` (nobody paid at the last try's page before it expired). */
+  close_reason?: string | null;
+  /** It is to be closed, and still waits for its channel to say that nobody paid. */
   closing: boolean;
   created_at: string;
   currency: string;
@@ -85,10 +89,14 @@ export interface OrderView {
   /** From when on it may be settled; null until every leg is matched in a clearing file. */
   due?: string | null;
   ended_at?: string | null;
+  /** Until when it can be paid; null for ever. */
+  expires_at?: string | null;
   /** Whose failure the last failed try was: `user`, `risk`, `bank` or `system`. */
   failure?: string | null;
   /** The institution's fee, inside the amount. */
   fee: Amount;
+  /** The version of the merchant's fee plan that gave it; null if that was its `fee_rate`, or if there is no fee. */
+  fee_plan?: string | null;
   fee_returned: Amount;
   id: string;
   items: Array<OrderItem>;
@@ -122,7 +130,9 @@ export interface PageView_OrderView {
   allowed_actions: Array<string>;
   /** Σ items. */
   amount: Amount;
-  /** It is to be closed, and still waits for its channel to say that nobody paid at the page. */
+  /** Why it was closed unpaid: `requested`, `expired`, or `page_expired` (nobody paid at the last try's page before it expired). */
+  close_reason?: string | null;
+  /** It is to be closed, and still waits for its channel to say that nobody paid. */
   closing: boolean;
   created_at: string;
   currency: string;
@@ -130,10 +140,14 @@ export interface PageView_OrderView {
   /** From when on it may be settled; null until every leg is matched in a clearing file. */
   due?: string | null;
   ended_at?: string | null;
+  /** Until when it can be paid; null for ever. */
+  expires_at?: string | null;
   /** Whose failure the last failed try was: `user`, `risk`, `bank` or `system`. */
   failure?: string | null;
   /** The institution's fee, inside the amount. */
   fee: Amount;
+  /** The version of the merchant's fee plan that gave it; null if that was its `fee_rate`, or if there is no fee. */
+  fee_plan?: string | null;
   fee_returned: Amount;
   id: string;
   items: Array<OrderItem>;
@@ -211,6 +225,14 @@ export type WireInstrument = ({
   /** Where the payer's browser goes afterwards, `https://…` of at most 256 characters; the channel's setting unless said. */
   return_url?: string | null;
   type: "redirect";
+}) | ({
+  /** The payer's own account, 2201. */
+  account: string;
+  /** Minor units above zero. */
+  amount: Amount;
+  /** How the payer proved itself: `two_with_certificate`, `two` or `fewer`; `fewer` unless said. The day's limit follows from it. Only the institution may say more than `fewer`: a merchant has the payer's pay password, which is one factor. */
+  factors?: string | null;
+  type: "balance";
 });
 
 /** List orders. GET /v1/orders */

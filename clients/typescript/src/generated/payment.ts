@@ -32,7 +32,7 @@ export interface FrontPageView {
 
 /** What pays: Σ amounts = the order's. */
 export interface Payment {
-  /** At most one card or redirect, and one fund. */
+  /** At most one card or redirect, and one fund; or a balance alone. */
   instruments: Array<WireInstrument>;
   pay_password?: (Encrypted) | (null);
 }

@@ -58,11 +58,12 @@ export interface PageView_RefundView {
 /** What goes back to one leg. */
 export interface RefundPartView {
   amount: Amount;
-  attempt: string;
+  /** Nothing where no channel is asked: to a balance. */
+  attempt?: string | null;
   /** How much of it is returned fee. */
   fee: Amount;
   leg: string;
-  /** `epcc`, `unionpay`, `fund` or `pingan`. */
+  /** `epcc`, `unionpay`, `fund` or `pingan`; `balance` where it went back to the payer's balance. */
   rail: string;
   /** As of the refund. */
   status: string;

@@ -125,6 +125,8 @@ export interface WebhookChange {
 /** What something happened to. */
 export type WebhookObject = ({
   amount: Amount;
+  /** Why it was closed unpaid: `requested`, `expired`, or `page_expired` (nobody paid at the last try's page). */
+  close_reason?: string | null;
   currency: string;
   /** Whose failure it was: `user`, `risk`, `bank` or `system`. */
   failure?: string | null;
