@@ -225,6 +225,7 @@ fn card_transactions_that_an_older_program_left_unmarked_are_marked_too(place: &
         "DROP TABLE outflows",
         "DROP TABLE fund_batches",
         "DROP TABLE split_receivers",
+        "DROP TABLE fee_plans",
     ] {
         run(sql);
     }

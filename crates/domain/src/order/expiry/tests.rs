@@ -141,7 +141,7 @@ fn a_fund_that_waits_for_its_batch_waits_no_more() {
     let command = kit.create_order(merchant, &[(ItemKind::Rent, 3_000)]);
     let order = kit.order_of(CreateOrder { expires_at: Some(kit.now.plus_ms(30 * MINUTE)), ..command });
     let (period, route) = (String::from("2026-03"), FundRoute::Reserve);
-    let monthly = Some(Monthly { period, route, converts: true, cut_off: None, quota: None });
+    let monthly = Some(Monthly { period, route, converts: false, cut_off: None, quota: None });
     let by_batch = Instrument::Fund { contract: String::from("lease-1"), amount: 3_000, holds: false, monthly };
     kit.pay(order, vec![by_batch]);
     over(&mut kit);

@@ -210,6 +210,7 @@ fn receivers_of_a_split_return_their_parts_after_settlement() {
     let mut kit = Kit::new();
     let (wallet, merchant, order) = paid(&mut kit);
     let agent = kit.landlord();
+    kit.receives(merchant, agent);
     let parts = Parts::Amounts(vec![SplitPart { merchant: agent, amount: 9_900 }]);
     kit.given(Command::MakeSplit(MakeSplit { order, out_split_no: "s-1".into(), parts, return_order: vec![] }));
     kit.on("2026-03-06");

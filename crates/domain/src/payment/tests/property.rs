@@ -106,7 +106,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (index(), 1..10_000_i64, 0..5_000_i64, 1..4_u8, any::<u8>()).prop_map(
             |(merchant, rent, deposit, tries, kind)| {
-                let (agreement, expires) = (kind < 25, kind >= 225);
+                let (agreement, expires) = (kind < 25, kind >= 240);
                 Step::Order { merchant, rent, deposit, tries, agreement, expires }
             }),
         8 => (index(), 0..11_u8).prop_map(|(order, how)| Step::Pay { order, how }),
@@ -115,7 +115,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => index().prop_map(|order| Step::Close { order }),
         3 => Just(Step::Batch),
         4 => (index(), any::<[u8; 4]>()).prop_map(|(batch, says)| Step::Result { batch, says }),
-        4 => index().prop_map(|order| Step::HandOut { order }),
+        6 => index().prop_map(|order| Step::HandOut { order }),
         1 => Just(Step::Later),
         3 => (index(), 1..1_100_i64, 1..4_usize).prop_map(
             |(order, permille, receivers)| Step::Split { order, permille, receivers }),
