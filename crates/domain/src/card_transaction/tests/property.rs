@@ -275,7 +275,7 @@ impl Walk {
         assert_eq!(held, all, "only open transactions hold anything");
     }
 
-    /// Everything is answered in the end, and nothing stays open or held.
+    /// Everything is answered in the end, and nothing stays held, or open but for lack of money.
     fn end(&mut self) {
         for _ in 0..2 {
             let open: Vec<_> = self.kit.state.cards_in_outbox().map(|row| (row.id, row.status)).collect();
@@ -287,7 +287,13 @@ impl Walk {
                 }
             }
         }
-        assert_eq!((self.kit.state.cards_in_outbox().count(), self.kit.state.card_holds.len()), (0, 0));
+        // A margin that 2291 cannot give back, because costs of a file took it, stays under way until it can.
+        let left: Vec<_> = self.kit.state.cards_in_outbox().map(|row| row.id).collect();
+        for transaction in left {
+            let answer = CardTransactionCommand::AnswerReversal { transaction, code: "00".into() };
+            assert_eq!(self.kit.when(of_card(answer)).unwrap_err().code, RefusalCode::InsufficientFunds);
+        }
+        assert_eq!(self.kit.state.card_holds.len(), 0);
         let currency = Currency::Cny;
         assert!(self.kit.state.accounts.iter().all(|(_, it)| it.currency != currency || it.held_out == 0));
     }
