@@ -4,7 +4,7 @@
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
-/// How much nicer than the rest of the process: a third of a busy core's time beside one other thread, so that they fall behind by
+/// How much nicer than the rest of the process: a quarter of a busy core's time beside one other thread, so that they fall behind by
 /// little and never stop.
 const NICER: i32 = 5;
 
