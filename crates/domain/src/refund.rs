@@ -55,6 +55,7 @@ pub use item::ItemRefund;
 pub use leg::LegRefund;
 use leg::LegShare;
 use plan::{Plan, plan};
+pub(crate) use plan::{payee_share, take};
 
 /// Where a refund, or a part of it, stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -343,7 +344,7 @@ fn take_parts_back(draft: &mut Draft<'_>, id: RefundId, plan: &Plan) -> Result<O
     draft.post(business, EventCode::SplitReturned, entries, plan.order.dimensions(None, None)).map(Some)
 }
 
-fn return_entries(returned: &[Share], payee: &Share, currency: Currency) -> Vec<Entry> {
+pub(crate) fn return_entries(returned: &[Share], payee: &Share, currency: Currency) -> Vec<Entry> {
     let mut entries: Vec<Entry> =
         returned.iter().map(|share| Entry::debit(share.account, share.amount, currency)).collect();
     entries.push(Entry::credit(payee.account, payee.amount, currency));

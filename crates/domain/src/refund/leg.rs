@@ -126,7 +126,11 @@ fn sources(order: &Order, items: &[ItemRefund], amount: Minor) -> Vec<Source> {
     }
     let of =
         |part: &ItemRefund| Source { item: Some(part.item), rent: item::is_rent(order, part.item), left: part.amount };
-    items.iter().map(of).collect()
+    let mut sources: Vec<Source> = items.iter().map(of).collect();
+    // What goes back beside the items is of no item, and no rent.
+    let named: Minor = items.iter().map(|part| part.amount).sum();
+    sources.push(Source { item: None, rent: false, left: (amount - named).max(0) });
+    sources
 }
 
 /// Gives each source to the legs that paid it, and then, where those have no room, to the others: the card before the fund.

@@ -66,7 +66,7 @@ fn fee_to_return(order: &Order, amount: Minor) -> Result<Minor, Refusal> {
 }
 
 /// The payee's account that pays: 2203 once any of the order was settled to it.
-fn payee_share(state: &State, order: &Order, amount: Minor) -> Result<Share, Refusal> {
+pub(crate) fn payee_share(state: &State, order: &Order, amount: Minor) -> Result<Share, Refusal> {
     let merchant = order.merchant;
     let settled = order.shares.iter().any(|share| share.merchant == merchant && share.settled);
     let account = if settled { state.merchant(merchant)?.available } else { order.destination };
@@ -103,7 +103,7 @@ fn returned_by_receivers(order: &Order, net: Minor, take_from: &[(MerchantId, Mi
 }
 
 /// Takes up to `limit` from a receiver's shares, the unsettled one first.
-fn take(order: &Order, merchant: MerchantId, limit: Minor, left: &mut Minor, returned: &mut Vec<Share>) {
+pub(crate) fn take(order: &Order, merchant: MerchantId, limit: Minor, left: &mut Minor, returned: &mut Vec<Share>) {
     let mut limit = limit.min(*left);
     let mut shares: Vec<&Share> =
         order.shares.iter().filter(|share| share.merchant == merchant && share.amount > 0).collect();
