@@ -421,6 +421,7 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(split::list))
         .routes(routes!(split::get))
         .routes(routes!(split::give_back))
+        .routes(routes!(split::plans))
         .routes(routes!(refund::create))
         .routes(routes!(refund::list))
         .routes(routes!(refund::get))

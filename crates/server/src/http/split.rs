@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answer::Answered;
+use super::answer::{Answer, Answered};
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
@@ -21,7 +21,7 @@ use super::wire::{Amount, parse, parse_some, time_text};
 
 mod plan;
 
-pub(crate) use plan::SplitPlan;
+pub(crate) use plan::{SplitPlan, SplitPlanView};
 
 /// How to split: by `parts`, by `rates` of an `amount`, or by a `plan` of the platform's settings.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -281,6 +281,23 @@ pub(crate) async fn give_back(
         Some(SplitReturnView::of(split, given))
     };
     app.change(meta, Command::ReturnSplit(command), view).await
+}
+
+/// Every plan of splits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SplitPlansView {
+    data: Vec<SplitPlanView>,
+}
+
+/// List the plans of splits
+///
+/// As they stand in the platform's settings: what `plan` of a split names, and which roles it may fill.
+#[utoipa::path(get, path = "/v1/split-plans", tag = "split", responses((status = OK, body = SplitPlansView)))]
+pub(crate) async fn plans(State(app): State<App>, _: Caller) -> Answered<SplitPlansView> {
+    let data = app.split_plans.iter().map(SplitPlanView::of).collect();
+    // What is not of the state is shown with the state's position, as everything.
+    let ((), position) = app.platform.read(|_| ()).await?;
+    Ok(Answer { view: SplitPlansView { data }, position, repeated: false })
 }
 
 list_query! {

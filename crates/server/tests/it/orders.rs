@@ -439,6 +439,12 @@ fn a_commission_is_split_by_the_plan_of_the_network() {
     let operator = &market.operator;
     let listing = text(&market.agent, "/id");
     let closing = text(&merchant(operator, "agent", "李四", "110101199003070215"), "/id");
+    let role = |name: &str, rate: i64| json!({"name": name, "rate": rate});
+    let listed = json!([{
+        "name": "agent_network", "roles": [role("listing", 333_333), role("closing", 666_667)],
+        "remainder_to": "closing", "return_order": ["closing", "listing"],
+    }]);
+    assert_eq!(operator.get("/v1/split-plans").ok()["data"], listed);
     let path = format!("/v1/orders/{}/splits", text(&market.paid(), "/id"));
     let by = |name: &str, roles: Value| json!({"out_split_no": "S1", "plan": {"name": name, "amount": 100_000, "roles": roles}});
     let roles = json!({"listing": listing, "closing": closing});
