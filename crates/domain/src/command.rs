@@ -61,7 +61,7 @@ use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
 use crate::sign_up::{self, SignUpCommand};
 use crate::site_weight::{self, SiteWeightCommand};
-use crate::split::{self, MakeSplit};
+use crate::split::{self, MakeSplit, ReturnSplit};
 use crate::suspense::{self, AllocateSuspense};
 use crate::terminal::{self, TerminalCommand};
 use crate::terminal_parameter::{self, SetParameters};
@@ -207,6 +207,8 @@ pub enum Command {
     HandOutPage(OrderId),
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),
+    /// Give money of a split back to the payee.
+    ReturnSplit(ReturnSplit),
     /// Register or remove a receiver of splits.
     Receiver(ReceiverCommand),
     /// Give money of a paid order back.
@@ -541,6 +543,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CloseOrder(id) => order::decide_close(draft, id),
         Command::HandOutPage(id) => front_page::decide_hand_out(draft, id),
         Command::MakeSplit(command) => split::decide_make(draft, command),
+        Command::ReturnSplit(command) => split::decide_return(draft, command),
         Command::Receiver(command) => receiver::decide(draft, command),
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),

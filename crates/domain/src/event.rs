@@ -28,7 +28,7 @@ use crate::freeze::{Freeze, FreezeChange};
 use crate::fund_batch::FundBatchEvent;
 use crate::hold::{self, Hold};
 use crate::ids::{
-    AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, StreamId, VoucherId,
+    AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, SplitId, StreamId, VoucherId,
 };
 use crate::initialise::Genesis;
 use crate::leg::Leg;
@@ -51,7 +51,7 @@ use crate::restriction::Restriction;
 use crate::settlement::Settlement;
 use crate::sign_up::SignUpEvent;
 use crate::site_weight::SiteWeightEvent;
-use crate::split::Split;
+use crate::split::{Split, SplitReturn};
 use crate::suspense::SuspenseEvent;
 use crate::terminal::TerminalEvent;
 use crate::terminal_parameter::ParameterEvent;
@@ -274,6 +274,16 @@ pub enum Event {
     /// An order's money was split.
     #[n(47)]
     SplitMade(#[n(0)] Split),
+    /// A receiver gave money of a split back.
+    #[n(252)]
+    SplitReturned {
+        /// The split.
+        #[n(0)]
+        split: SplitId,
+        /// What it gave back.
+        #[n(1)]
+        given: SplitReturn,
+    },
     /// A receiver of splits was registered or removed.
     #[n(239)]
     Receiver(#[n(0)] ReceiverEvent),

@@ -8,8 +8,8 @@
 //! ```
 //! CREATED and IN_TRANSIT fall into one command: there is nothing between them to wait for.
 //!
-//! - **To whom.** A refund goes to the legs that paid: the card first, up to what it paid and has not got back, then the
-//!   fund. Fund money never goes to a card.
+//! - **To whom.** A refund goes to the legs that paid, each up to what it paid and has not got back: of rent the fund first, of anything
+//!   else the card. A refund may name its items, its legs, or both. Fund money never goes to a card.
 //! - **From whom.** After a split the receivers return their parts first (Dr receiver / Cr payee), as the refund says or in
 //!   the order's return order; the payee bears the rest. Settled money is taken from 2203, unsettled from 2202.
 //! - **Fee.** Kept, or returned in proportion: round(fee × refunded with fee so far / paid) − returned before.
@@ -44,6 +44,7 @@ use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
 mod answer;
 mod item;
+mod leg;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -51,7 +52,10 @@ mod tests;
 pub use answer::Answered;
 pub(crate) use answer::{answered, apply_answered};
 pub use item::ItemRefund;
+pub use leg::LegRefund;
+use leg::LegShare;
 use plan::{Plan, plan};
+pub(crate) use plan::{payee_share, take};
 
 /// Where a refund, or a part of it, stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -134,6 +138,10 @@ pub struct RefundPart {
     /// The arrears that became of it.
     #[n(9)]
     pub arrears: Option<ArrearsId>,
+    /// What of which items it is; nothing if the refund names none.
+    #[n(10)]
+    #[cbor(default)]
+    pub items: Vec<ItemRefund>,
 }
 
 /// A refund.
@@ -258,6 +266,10 @@ pub struct CreateRefund {
     #[n(5)]
     #[cbor(default)]
     pub items: Vec<ItemRefund>,
+    /// What to which leg, together the amount; as the items have it if empty.
+    #[n(6)]
+    #[cbor(default)]
+    pub legs: Vec<LegRefund>,
 }
 
 /// Gives money of a paid order back.
@@ -332,7 +344,7 @@ fn take_parts_back(draft: &mut Draft<'_>, id: RefundId, plan: &Plan) -> Result<O
     draft.post(business, EventCode::SplitReturned, entries, plan.order.dimensions(None, None)).map(Some)
 }
 
-fn return_entries(returned: &[Share], payee: &Share, currency: Currency) -> Vec<Entry> {
+pub(crate) fn return_entries(returned: &[Share], payee: &Share, currency: Currency) -> Vec<Entry> {
     let mut entries: Vec<Entry> =
         returned.iter().map(|share| Entry::debit(share.account, share.amount, currency)).collect();
     entries.push(Entry::credit(payee.account, payee.amount, currency));
@@ -345,7 +357,7 @@ fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan, lack: Lack) -> 
     let mut own = plan.own.clone();
     let mut fee_left = plan.fee;
     let mut parts = Vec::with_capacity(plan.legs.len());
-    for (at, (leg, amount)) in plan.legs.iter().enumerate() {
+    for (at, LegShare { leg, amount, items }) in plan.legs.iter().enumerate() {
         let last = at + 1 == plan.legs.len();
         let fee = if last { fee_left } else { proportion(plan.fee, *amount, plan.amount)?.min(fee_left) };
         fee_left -= fee;
@@ -366,6 +378,7 @@ fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan, lack: Lack) -> 
             voucher: VoucherId(0),
             covered,
             arrears: None,
+            items: items.clone(),
         };
         let mut part = start_part(draft, id, &plan.order, leg, leg.captured_by, entries, part)?;
         if covered > 0 {
@@ -477,6 +490,7 @@ pub(crate) fn start_useless(
             voucher: VoucherId(0),
             covered: 0,
             arrears: None,
+            items: Vec::new(),
         },
     )?;
     draft.emit(Event::RefundCreated(Refund {

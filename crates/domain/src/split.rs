@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  order SUCCESS, unsettled ─ MakeSplit ─► Dr 2202 payee / Cr 2202 each receiver ─► each settles by itself
-//!                                            └ a refund takes parts back in the order's return order
+//!                                            ├ a refund takes parts back in the order's return order
+//!                                            └ a receiver returns of its part: see `giving_back`
 //! ```
 //! Σ parts never exceeds what the payee has unsettled of the order. With rates each part is rounded down and what rounding
 //! leaves goes to one named receiver, so the parts always add up. Who receives is registered before: [`crate::receiver`].
@@ -27,8 +28,12 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
+mod giving_back;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use giving_back::apply_returned;
+pub use giving_back::{ReturnSplit, SplitReturn, decide_return};
 
 /// The most parts of one split.
 pub const MAX_PARTS: usize = 30;
@@ -106,10 +111,14 @@ pub struct Split {
     /// When it was made.
     #[n(9)]
     pub created_at: Time,
+    /// What receivers returned of it without a refund, oldest first.
+    #[n(10)]
+    #[cbor(default)]
+    pub returns: Vec<SplitReturn>,
 }
 
 impl Leaves for Split {
-    /// It is over once it is made.
+    /// It is over once it is made; a receiver may return of it still.
     fn is_closed(&self) -> bool {
         true
     }
@@ -151,6 +160,7 @@ pub fn decide_make(draft: &mut Draft<'_>, command: MakeSplit) -> Result<Reply, R
         shares,
         voucher,
         created_at,
+        returns: Vec::new(),
     }));
     Ok(Reply::Split(id))
 }

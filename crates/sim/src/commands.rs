@@ -243,6 +243,7 @@ impl<'a> Maker<'a> {
             return_fee,
             take_from: Vec::new(),
             items: Vec::new(),
+            legs: Vec::new(),
         }))
     }
 

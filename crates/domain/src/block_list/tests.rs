@@ -136,6 +136,7 @@ fn a_merchant_sells_nothing_and_withdraws_nothing() {
         return_fee: false,
         take_from: vec![],
         items: vec![],
+        legs: vec![],
     }));
     kit.answered(success("2026-03-05"));
 }

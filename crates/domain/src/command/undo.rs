@@ -49,6 +49,7 @@ impl Command {
             | Self::CloseOrder(_)
             | Self::HandOutPage(_)
             | Self::MakeSplit(_)
+            | Self::ReturnSplit(_)
             | Self::Receiver(_)
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)

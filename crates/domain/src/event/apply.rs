@@ -57,6 +57,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::OrderExpired(id) => order::expiry::apply_expired(state, *id),
         Event::OrdersCleared(orders) => order::apply_cleared(state, orders),
         Event::SplitMade(split) => split::apply_made(state, split),
+        Event::SplitReturned { split, given } => split::apply_returned(state, *split, given),
         Event::Receiver(event) => receiver::apply(state, event),
         Event::RefundCreated(refund) => refund::apply_created(state, refund),
         Event::RefundAnswered(answered) => refund::apply_answered(state, answered),

@@ -216,6 +216,7 @@ fn a_refund_is_paid_whatever_its_payer_has_used() {
         return_fee: true,
         take_from: alloc::vec![],
         items: alloc::vec![],
+        legs: alloc::vec![],
     };
     kit.given(Command::CreateRefund(refund));
     assert_eq!(kit.outbox().len(), 1);

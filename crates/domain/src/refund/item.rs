@@ -1,7 +1,8 @@
 //! Refunds by item: what of which line of an order goes back, and never more of a line than it cost.
 //!
 //! A refund that names no items takes from the order as a whole, as before; the sum of all refunds is bounded by what the legs brought
-//! in either case. What fails is counted back from the refund's last item on.
+//! in either case. What fails is counted back of the items that it was of. Of rent that a fund's centre paid the merchant directly
+//! nothing was brought, so nothing of it goes back.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -9,7 +10,7 @@ use alloc::format;
 use minicbor::{Decode, Encode};
 
 use crate::money::{Minor, add, positive};
-use crate::order::Order;
+use crate::order::{ItemKind, Order};
 use crate::refusal::{Refusal, RefusalCode};
 
 /// What of an item goes back.
@@ -29,7 +30,7 @@ pub(super) fn check(order: &Order, items: &[ItemRefund], amount: Minor) -> Resul
         return Ok(());
     }
     let wrong = |message| Refusal::new(RefusalCode::ValueInvalid, "items", message);
-    let (mut sum, mut seen) = (0, BTreeSet::new());
+    let (mut sum, mut rent, mut seen) = (0, 0, BTreeSet::new());
     for &ItemRefund { item, amount } in items {
         let at = item as usize;
         let cost = order.items.get(at).map(|line| line.amount);
@@ -43,8 +44,41 @@ pub(super) fn check(order: &Order, items: &[ItemRefund], amount: Minor) -> Resul
             let message = format!("{left} of item {item} of {} are left to refund, not {amount}", order.id);
             return Err(Refusal::new(RefusalCode::RefundExceeded, "items", message));
         }
+        rent += if is_rent(order, item) { amount } else { 0 };
+    }
+    let rent_left = rent_left(order);
+    if rent > rent_left {
+        let message = format!("{rent_left} of the rent of {} came here and are left to refund, not {rent}", order.id);
+        return Err(Refusal::new(RefusalCode::RefundExceeded, "items", message));
     }
     if sum == amount { Ok(()) } else { Err(wrong(format!("the items add up to {sum}, the refund is of {amount}"))) }
+}
+
+/// Whether an item is rent, which a fund may have paid.
+pub(super) fn is_rent(order: &Order, item: u32) -> bool {
+    order.items.get(item as usize).is_some_and(|line| line.kind == ItemKind::Rent)
+}
+
+/// What refunds that named items gave back of rent, and of anything else.
+fn named(order: &Order) -> (Minor, Minor) {
+    let of = |rent: bool| {
+        let refunded = order.items.iter().zip(&order.items_refunded);
+        refunded.filter(|(line, _)| (line.kind == ItemKind::Rent) == rent).map(|(_, amount)| *amount).sum::<Minor>()
+    };
+    (of(true), of(false))
+}
+
+/// What refunds by item may still give back of the rent: all but what a centre paid the merchant directly.
+fn rent_left(order: &Order) -> Minor {
+    order.sum_of(ItemKind::Rent).saturating_sub(order.outside).saturating_sub(named(order).0).max(0)
+}
+
+/// What is left of all but the rent: what refunds that named no items gave back was of this first.
+pub(super) fn other_left(order: &Order) -> Minor {
+    let (rent, other) = named(order);
+    let left = order.amount.saturating_sub(order.sum_of(ItemKind::Rent)).saturating_sub(other);
+    let unnamed = order.refunded.saturating_sub(rent).saturating_sub(other);
+    left.saturating_sub(unnamed).max(0)
 }
 
 /// Counts what goes back of the items.
@@ -58,7 +92,14 @@ pub(super) fn count(order: &mut Order, items: &[ItemRefund]) {
     }
 }
 
-/// Counts `failed` back, of which `before` had been: from the last item on.
+/// Counts the items of a part that failed back.
+pub(super) fn count_part_back(order: &mut Order, items: &[ItemRefund]) {
+    for part in items {
+        order.items_refunded[part.item as usize] -= part.amount;
+    }
+}
+
+/// Counts `failed` back, of which `before` had been, for a refund whose parts do not say of which items they are: from the last item on.
 pub(super) fn count_back(order: &mut Order, items: &[ItemRefund], mut before: Minor, mut failed: Minor) {
     for part in items.iter().rev() {
         let counted = before.min(part.amount);

@@ -1,11 +1,11 @@
-//! What a refund will do: how much fee it returns, who gives the money and which leg gets it. Nothing changes here.
+//! What a refund will do: how much fee it returns and who gives the money; which leg gets it is in `leg`. Nothing changes here.
 
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
+use super::leg::{self, LegShare};
 use super::{CreateRefund, Lack, item};
 use crate::ids::MerchantId;
-use crate::leg::Leg;
 use crate::money::{Minor, positive, proportion, subtract};
 use crate::order::{Order, Share, can_refund, name_fits};
 use crate::refusal::{Refusal, RefusalCode};
@@ -22,7 +22,7 @@ pub(super) struct Plan {
     pub(super) payee: Share,
     /// From the payee, the returned parts included.
     pub(super) own: Vec<Share>,
-    pub(super) legs: Vec<(Leg, Minor)>,
+    pub(super) legs: Vec<LegShare>,
 }
 
 /// Plans a refund.
@@ -55,7 +55,7 @@ pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<
     } else {
         vec![Share { amount: net, ..payee }]
     };
-    let legs = allocate(state, &order, amount);
+    let legs = leg::allocate(state, &order, command, amount)?;
     Ok(Plan { order, amount, fee, returned, payee, own, legs })
 }
 
@@ -66,7 +66,7 @@ fn fee_to_return(order: &Order, amount: Minor) -> Result<Minor, Refusal> {
 }
 
 /// The payee's account that pays: 2203 once any of the order was settled to it.
-fn payee_share(state: &State, order: &Order, amount: Minor) -> Result<Share, Refusal> {
+pub(crate) fn payee_share(state: &State, order: &Order, amount: Minor) -> Result<Share, Refusal> {
     let merchant = order.merchant;
     let settled = order.shares.iter().any(|share| share.merchant == merchant && share.settled);
     let account = if settled { state.merchant(merchant)?.available } else { order.destination };
@@ -103,7 +103,7 @@ fn returned_by_receivers(order: &Order, net: Minor, take_from: &[(MerchantId, Mi
 }
 
 /// Takes up to `limit` from a receiver's shares, the unsettled one first.
-fn take(order: &Order, merchant: MerchantId, limit: Minor, left: &mut Minor, returned: &mut Vec<Share>) {
+pub(crate) fn take(order: &Order, merchant: MerchantId, limit: Minor, left: &mut Minor, returned: &mut Vec<Share>) {
     let mut limit = limit.min(*left);
     let mut shares: Vec<&Share> =
         order.shares.iter().filter(|share| share.merchant == merchant && share.amount > 0).collect();
@@ -116,22 +116,4 @@ fn take(order: &Order, merchant: MerchantId, limit: Minor, left: &mut Minor, ret
             *left -= amount;
         }
     }
-}
-
-/// Which leg gets how much back: the card first.
-fn allocate(state: &State, order: &Order, amount: Minor) -> Vec<(Leg, Minor)> {
-    let mut legs: Vec<&Leg> = state.legs_of(order, order.tries).collect();
-    legs.sort_by_key(|leg| leg.instrument.is_fund());
-    let mut left = amount;
-    let mut parts = Vec::new();
-    for leg in legs {
-        let part = left.min(leg.refundable());
-        if part > 0 {
-            parts.push((leg.clone(), part));
-            left -= part;
-        }
-    }
-    let is_whole = || !order.legs.iter().any(|leg| state.is_away((*leg).into()));
-    debug_assert!(left == 0 || !is_whole(), "the legs of a paid order add up to it");
-    parts
 }

@@ -11,6 +11,8 @@ use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, declined, success};
 
+mod leg;
+
 const DAY: &str = "2026-03-05";
 
 /// Rent 5,000 with fee 10, paid, cleared and settled.

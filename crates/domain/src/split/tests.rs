@@ -136,3 +136,79 @@ fn the_latest_split_is_returned_first_in_its_own_order() {
     assert_eq!(kit.state.split(SplitId(2)).unwrap().amount, 20);
     assert_eq!(kit.state.split(SplitId(9)).unwrap_err().code, RefusalCode::SplitUnknown);
 }
+
+/// What a receiver returns of a split.
+fn back(split: SplitId, receiver: MerchantId, amount: Minor) -> Command {
+    Command::ReturnSplit(ReturnSplit { split, out_return_no: "return-1".into(), receiver, amount })
+}
+
+#[track_caller]
+fn made(kit: &mut Kit, order: OrderId, parts: &[(MerchantId, Minor)]) -> SplitId {
+    let Reply::Split(id) = kit.given(Command::MakeSplit(make(order, of(parts)))) else {
+        panic!("the reply names what was made")
+    };
+    id
+}
+
+#[test]
+fn a_receiver_returns_what_it_got_and_never_more() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, agency, 3);
+    let id = made(&mut kit, order, &[(roles[0], 3_001), (roles[1], 2_000)]);
+    kit.refused(back(SplitId(99), roles[0], 1), RefusalCode::SplitUnknown);
+    kit.refused(back(id, roles[2], 1), RefusalCode::ReceiverNotAllowed);
+    kit.refused(back(id, agency, 1), RefusalCode::ReceiverNotAllowed);
+    kit.refused(back(id, roles[0], 0), RefusalCode::AmountNotPositive);
+    kit.refused(back(id, roles[0], 3_002), RefusalCode::SplitAmount);
+    for (amount, left) in [(1_000, 2_001), (2_000, 1)] {
+        kit.given(back(id, roles[0], amount));
+        assert_eq!(kit.last_voucher().len(), 2);
+        assert_eq!((kit.pending(roles[0]), kit.pending(agency)), (left, 8_000 - left));
+    }
+    kit.restore();
+    kit.refused(back(id, roles[0], 2), RefusalCode::SplitAmount);
+    kit.given(back(id, roles[0], 1));
+    kit.refused(back(id, roles[0], 1), RefusalCode::SplitAmount);
+    let split = kit.state.split(id).unwrap();
+    assert_eq!(split.returns.iter().map(|given| given.amount).collect::<Vec<_>>(), [1_000, 2_000, 1]);
+    assert_eq!(split.allowed_actions(&kit.state), ["return"], "the other receiver has its part");
+    assert_eq!((kit.pending(roles[1]), kit.pending(agency)), (2_000, 8_000));
+    kit.books(&[(1121, 10_000)]);
+    // What came back may be split again.
+    made(&mut kit, order, &[(roles[2], 8_000)]);
+    assert_eq!((kit.pending(agency), kit.pending(roles[2])), (0, 8_000));
+}
+
+#[test]
+fn what_a_refund_took_back_is_not_returned_again() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, agency, 1);
+    let id = made(&mut kit, order, &[(roles[0], 3_000)]);
+    kit.refund(order, 1_000, false);
+    assert_eq!(kit.pending(roles[0]), 2_000);
+    kit.refused(back(id, roles[0], 2_001), RefusalCode::SplitAmount);
+    kit.given(back(id, roles[0], 2_000));
+    assert!(kit.state.split(id).unwrap().allowed_actions(&kit.state).is_empty());
+    // The next refund finds nothing with the receiver: the payee bears it.
+    kit.answered(success(DAY));
+    kit.refund(order, 9_000, false);
+    assert_eq!((kit.pending(roles[0]), kit.pending(agency)), (0, 0));
+}
+
+#[test]
+fn settled_money_of_a_split_goes_back_to_what_the_payee_has_settled() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, agency, 1);
+    let id = made(&mut kit, order, &[(roles[0], 3_000)]);
+    kit.clear(Rail::Epcc, DAY);
+    kit.on("2026-03-06");
+    kit.settle(roles[0]);
+    kit.given(back(id, roles[0], 1_000));
+    assert_eq!((kit.available(roles[0]), kit.pending(agency), kit.available(agency)), (2_000, 8_000, 0));
+    kit.settle(agency);
+    kit.given(back(id, roles[0], 2_000));
+    assert_eq!((kit.available(roles[0]), kit.pending(agency), kit.available(agency)), (0, 0, 10_000));
+}

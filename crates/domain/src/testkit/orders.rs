@@ -156,7 +156,8 @@ impl Kit {
     /// The command that refunds an order.
     pub(crate) fn create_refund(&self, order: OrderId, amount: Minor, return_fee: bool) -> CreateRefund {
         let out_refund_no = format!("refund-{}", self.state.refunds.next_id());
-        CreateRefund { order, out_refund_no, amount, return_fee, take_from: Vec::new(), items: Vec::new() }
+        let (take_from, items, legs) = (Vec::new(), Vec::new(), Vec::new());
+        CreateRefund { order, out_refund_no, amount, return_fee, take_from, items, legs }
     }
 
     /// Starts a refund.

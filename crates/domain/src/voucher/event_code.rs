@@ -38,7 +38,7 @@ event_codes! {
     4 LegReversed "leg_reversed" "A finished leg was taken back.";
     5 FeeIncome "fee_income" "The institution's fee, mirrored in its own books.";
     6 SplitPaid "split_paid" "One part of a split.";
-    7 SplitReturned "split_returned" "One part of a split, returned for a refund.";
+    7 SplitReturned "split_returned" "One part of a split, returned for a refund or by its receiver.";
     8 RefundStarted "refund_started" "A refund left the merchant.";
     9 RefundSucceeded "refund_succeeded" "A refund reached the payer.";
     10 RefundFailed "refund_failed" "A refund did not; the contra of its start.";

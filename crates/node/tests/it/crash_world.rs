@@ -337,8 +337,15 @@ impl Node {
         let order = OrderId(1 + self.random(orders.max(1)));
         let away = self.engine.state().is_away(order.into());
         let (out_refund_no, amount) = (format!("F-{}", self.keys), 10);
-        let refund =
-            CreateRefund { order, out_refund_no, amount, return_fee: true, take_from: Vec::new(), items: Vec::new() };
+        let refund = CreateRefund {
+            order,
+            out_refund_no,
+            amount,
+            return_fee: true,
+            take_from: vec![],
+            items: vec![],
+            legs: vec![],
+        };
         self.tries(Command::CreateRefund(refund)).is_ok() && away
     }
 

@@ -17,6 +17,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Query};
 use super::list::{ListAnswer, PageView, list_query};
+use super::refund::{WireItemRefund, WireLegRefund};
 use super::wire::{Amount, parse, parse_some, time_text, word};
 
 /// What one receiver of a split returns.
@@ -46,6 +47,12 @@ pub(crate) struct CoveredRefundBody {
     /// What receivers of splits return; in the order's return order unless said.
     #[serde(default)]
     take_from: Vec<CoveredTaking>,
+    /// What of which items goes back, together `amount`; the order as a whole unless said.
+    #[serde(default)]
+    items: Vec<WireItemRefund>,
+    /// What goes back to which leg, together `amount`; as of any refund unless said.
+    #[serde(default)]
+    legs: Vec<WireLegRefund>,
 }
 
 impl Wire for CoveredRefundBody {
@@ -59,7 +66,8 @@ impl Wire for CoveredRefundBody {
             amount: self.amount.0,
             return_fee: self.return_fee,
             take_from: self.take_from.into_iter().map(taking).collect::<Result<_, ApiError>>()?,
-            items: Vec::new(),
+            items: self.items.iter().map(WireItemRefund::read).collect(),
+            legs: self.legs.iter().map(WireLegRefund::read).collect::<Result<_, ApiError>>()?,
         })
     }
 
@@ -74,6 +82,8 @@ impl Wire for CoveredRefundBody {
             amount: Amount(of.amount),
             return_fee: of.return_fee,
             take_from: of.take_from.iter().map(taking).collect(),
+            items: of.items.iter().map(WireItemRefund::of).collect(),
+            legs: of.legs.iter().map(WireLegRefund::of).collect(),
         }
     }
 }

@@ -420,6 +420,8 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(split::make))
         .routes(routes!(split::list))
         .routes(routes!(split::get))
+        .routes(routes!(split::give_back))
+        .routes(routes!(split::plans))
         .routes(routes!(refund::create))
         .routes(routes!(refund::list))
         .routes(routes!(refund::get))

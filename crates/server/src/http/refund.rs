@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::attempt::Rail;
 use domain::ids::{OrderId, RefundId};
-use domain::refund::{CreateRefund, ItemRefund, Refund, RefundKind, RefundPart, RefundStatus};
+use domain::refund::{CreateRefund, ItemRefund, LegRefund, Refund, RefundKind, RefundPart, RefundStatus};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +36,10 @@ pub(crate) struct NewRefund {
     /// What of which items goes back, together `amount`; the order as a whole unless said.
     #[serde(default)]
     items: Vec<WireItemRefund>,
+    /// What goes back to which leg, together `amount`; of rent the fund first, of anything else the card, unless said. With `items` the
+    /// fund gets what it would get without `legs`.
+    #[serde(default)]
+    legs: Vec<WireLegRefund>,
 }
 
 /// What of an item goes back.
@@ -47,6 +51,37 @@ pub(crate) struct WireItemRefund {
     item: u32,
     /// Minor units above zero, at most what is left of it.
     amount: Amount,
+}
+
+impl WireItemRefund {
+    pub(super) fn read(&self) -> ItemRefund {
+        ItemRefund { item: self.item, amount: self.amount.0 }
+    }
+
+    pub(super) fn of(part: &ItemRefund) -> Self {
+        Self { item: part.item, amount: Amount(part.amount) }
+    }
+}
+
+/// What a leg gets back.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireLegRefund {
+    /// One of the legs that paid the order.
+    #[schema(example = "leg_9")]
+    leg: String,
+    /// Minor units above zero, at most what it paid and has not got back.
+    amount: Amount,
+}
+
+impl WireLegRefund {
+    pub(super) fn read(&self) -> Result<LegRefund, ApiError> {
+        Ok(LegRefund { leg: parse(&self.leg, "legs.leg")?, amount: self.amount.0 })
+    }
+
+    pub(super) fn of(part: &LegRefund) -> Self {
+        Self { leg: part.leg.to_string(), amount: Amount(part.amount) }
+    }
 }
 
 /// What one receiver of a split returns.
@@ -74,6 +109,8 @@ pub(crate) struct RefundPartView {
     fee: Amount,
     /// As of the refund.
     status: String,
+    /// What of which items it is; nothing if the refund names none, or was made before parts said so.
+    items: Vec<WireItemRefund>,
 }
 
 /// A refund.
@@ -128,6 +165,7 @@ impl RefundView {
             amount: Amount(part.amount),
             fee: Amount(part.fee),
             status: part.status.name().to_owned(),
+            items: part.items.iter().map(WireItemRefund::of).collect(),
         };
         Self {
             id: refund.id.to_string(),
@@ -147,7 +185,7 @@ impl RefundView {
             created_at: time_text(refund.created_at),
             ended_at: refund.ended_at.map(time_text),
             suspense: Amount(refund.suspense),
-            items: refund.items.iter().map(|of| WireItemRefund { item: of.item, amount: Amount(of.amount) }).collect(),
+            items: refund.items.iter().map(WireItemRefund::of).collect(),
             allowed_actions: refund.allowed_actions(state),
         }
     }
@@ -155,8 +193,9 @@ impl RefundView {
 
 /// Refund an order, all or a part
 ///
-/// Each leg is refunded where it came from, the card first; fund money never goes to a card. What goes back to a balance is there when
-/// this is answered.
+/// Each leg is refunded where it came from, and no leg gets more than it paid: of rent the fund first, as far as it paid it; of anything
+/// else the card. `items` says what the money is of, `legs` where it goes. A refund that says neither gives back what is not rent before it
+/// gives back rent. Fund money never goes to a card. What goes back to a balance is there when this is answered.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/refunds", tag = "refund", params(("id" = String, Path, example = "ord_7")),
     responses((status = OK, body = RefundView))
@@ -177,7 +216,8 @@ pub(crate) async fn create(
         amount: new.amount.0,
         return_fee: new.return_fee,
         take_from: new.take_from.iter().map(taking).collect::<Result<_, ApiError>>()?,
-        items: new.items.iter().map(|wire| ItemRefund { item: wire.item, amount: wire.amount.0 }).collect(),
+        items: new.items.iter().map(WireItemRefund::read).collect(),
+        legs: new.legs.iter().map(WireLegRefund::read).collect::<Result<_, ApiError>>()?,
         out_refund_no: new.out_refund_no,
     };
     let view = |state: &domain::State, reply: &Reply| {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use domain::account::Owner;
 use domain::ids::{MerchantId, OrderId, SplitId};
-use domain::split::{MakeSplit, Parts, Split, SplitPart};
+use domain::split::{MakeSplit, Parts, ReturnSplit, Split, SplitPart, SplitReturn};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answer::Answered;
+use super::answer::{Answer, Answered};
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
@@ -21,7 +21,7 @@ use super::wire::{Amount, parse, parse_some, time_text};
 
 mod plan;
 
-pub(crate) use plan::SplitPlan;
+pub(crate) use plan::{SplitPlan, SplitPlanView};
 
 /// How to split: by `parts`, by `rates` of an `amount`, or by a `plan` of the platform's settings.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -106,12 +106,58 @@ pub(crate) struct SplitView {
     #[schema(example = "vch_1042")]
     voucher: String,
     created_at: String,
-    /// Nothing: a refund of the order takes parts back.
+    /// What receivers gave back of it without a refund, oldest first.
+    returns: Vec<SplitReturnView>,
+    /// `return` while a receiver has something of it to give back; a refund of the order takes parts back by itself.
     allowed_actions: Vec<&'static str>,
 }
 
+/// What a receiver is to give back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSplitReturn {
+    /// The receiver's own number, 1 to 64 bytes, never used before.
+    #[schema(example = "R2026030500017")]
+    out_return_no: String,
+    /// Who gives it back: a receiver of the split.
+    #[schema(example = "mch_4")]
+    receiver: String,
+    /// Minor units above zero, at most what the split gave it and it has not returned.
+    amount: Amount,
+}
+
+/// What a receiver of a split gave back to the payee.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SplitReturnView {
+    #[schema(example = "spl_3")]
+    split: String,
+    #[schema(example = "ord_7")]
+    order: String,
+    out_return_no: String,
+    #[schema(example = "mch_4")]
+    receiver: String,
+    amount: Amount,
+    #[schema(example = "vch_1043")]
+    voucher: String,
+    created_at: String,
+}
+
+impl SplitReturnView {
+    fn of(split: &Split, given: &SplitReturn) -> Self {
+        Self {
+            split: split.id.to_string(),
+            order: split.order.to_string(),
+            out_return_no: given.out_return_no.clone(),
+            receiver: given.receiver.to_string(),
+            amount: Amount(given.amount),
+            voucher: given.voucher.to_string(),
+            created_at: time_text(given.created_at),
+        }
+    }
+}
+
 impl SplitView {
-    fn of(split: &Split) -> Self {
+    fn of(state: &domain::State, split: &Split) -> Self {
         let part = |part: &SplitPart| WirePart { merchant: part.merchant.to_string(), amount: Amount(part.amount) };
         Self {
             id: split.id.to_string(),
@@ -123,7 +169,8 @@ impl SplitView {
             return_order: split.return_order.iter().map(ToString::to_string).collect(),
             voucher: split.voucher.to_string(),
             created_at: time_text(split.created_at),
-            allowed_actions: Vec::new(),
+            returns: split.returns.iter().map(|given| SplitReturnView::of(split, given)).collect(),
+            allowed_actions: split.allowed_actions(state),
         }
     }
 }
@@ -191,7 +238,7 @@ pub(crate) async fn make(
     let command = MakeSplit { order, out_split_no, parts, return_order };
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Split(id) = reply else { return None };
-        state.splits.get(id.0).map(SplitView::of)
+        state.splits.get(id.0).map(|split| SplitView::of(state, split))
     };
     app.change(meta, Command::MakeSplit(command), view).await
 }
@@ -203,7 +250,54 @@ pub(crate) async fn make(
 )]
 pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(id): Id<SplitId>) -> Answered<SplitView> {
     app.owned(&caller, move |state| Ok(Owner::Merchant(state.split(id)?.payee))).await?;
-    app.look(move |state| state.split(id).map(SplitView::of)).await
+    app.look(move |state| state.split(id).map(|split| SplitView::of(state, split))).await
+}
+
+/// Give money of a split back to the payee
+///
+/// Without a refund: the receiver instructs it, or one of the institution's programs for it; the payee cannot take it back by itself. Its
+/// unsettled money first. Never more than the split gave it and it still has of the order. The same `out_return_no` again is the same
+/// return.
+#[utoipa::path(
+    post, path = "/v1/splits/{id}/returns", tag = "split", params(("id" = String, Path, example = "spl_3")),
+    responses((status = OK, body = SplitReturnView))
+)]
+pub(crate) async fn give_back(
+    State(app): State<App>,
+    caller: Caller,
+    Id(split): Id<SplitId>,
+    Json(new): Json<NewSplitReturn>,
+) -> Answered<SplitReturnView> {
+    let receiver: MerchantId = parse(&new.receiver, "receiver")?;
+    caller.merchant_or_operator(receiver)?;
+    let number = new.out_return_no;
+    let meta = caller.meta_of(receiver, "out_return_no", &number)?;
+    let command = ReturnSplit { split, out_return_no: number.clone(), receiver, amount: new.amount.0 };
+    let view = move |state: &domain::State, reply: &Reply| {
+        let Reply::Split(id) = reply else { return None };
+        let split = state.splits.get(id.0)?;
+        let mut returns = split.returns.iter();
+        let given = returns.find(|given| given.receiver == receiver && given.out_return_no == number)?;
+        Some(SplitReturnView::of(split, given))
+    };
+    app.change(meta, Command::ReturnSplit(command), view).await
+}
+
+/// Every plan of splits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SplitPlansView {
+    data: Vec<SplitPlanView>,
+}
+
+/// List the plans of splits
+///
+/// As they stand in the platform's settings: what `plan` of a split names, and which roles it may fill.
+#[utoipa::path(get, path = "/v1/split-plans", tag = "split", responses((status = OK, body = SplitPlansView)))]
+pub(crate) async fn plans(State(app): State<App>, _: Caller) -> Answered<SplitPlansView> {
+    let data = app.split_plans.iter().map(SplitPlanView::of).collect();
+    // What is not of the state is shown with the state's position, as everything.
+    let ((), position) = app.platform.read(|_| ()).await?;
+    Ok(Answer { view: SplitPlansView { data }, position, repeated: false })
 }
 
 list_query! {
@@ -234,5 +328,5 @@ pub(crate) async fn list(
         payee: payee.or(caller.merchant),
         out_split_no: query.out_split_no,
     };
-    app.list(filter, page, |_, split| SplitView::of(split)).await
+    app.list(filter, page, SplitView::of).await
 }

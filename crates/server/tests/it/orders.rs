@@ -439,6 +439,12 @@ fn a_commission_is_split_by_the_plan_of_the_network() {
     let operator = &market.operator;
     let listing = text(&market.agent, "/id");
     let closing = text(&merchant(operator, "agent", "李四", "110101199003070215"), "/id");
+    let role = |name: &str, rate: i64| json!({"name": name, "rate": rate});
+    let listed = json!([{
+        "name": "agent_network", "roles": [role("listing", 333_333), role("closing", 666_667)],
+        "remainder_to": "closing", "return_order": ["closing", "listing"],
+    }]);
+    assert_eq!(operator.get("/v1/split-plans").ok()["data"], listed);
     let path = format!("/v1/orders/{}/splits", text(&market.paid(), "/id"));
     let by = |name: &str, roles: Value| json!({"out_split_no": "S1", "plan": {"name": name, "amount": 100_000, "roles": roles}});
     let roles = json!({"listing": listing, "closing": closing});
@@ -482,6 +488,61 @@ fn refunds_at_once_never_give_back_more_than_was_paid() {
     });
     let count = |code: &str| codes.iter().filter(|found| *found == code).count();
     assert_eq!((count("taken"), count("refund_exceeded")), (5, 3), "{codes:?}");
+    assert_eq!(number(&operator.get(&order).ok(), "/refunded"), 500_000);
+    assert_eq!(balance(operator, &text(&market.landlord, "/pending")), 0);
+}
+
+#[test]
+fn refunds_at_once_never_give_back_more_than_a_leg_paid() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let operator = &market.operator;
+    let items = json!([{"kind": "rent", "amount": 300_001}, {"kind": "deposit", "amount": 199_999}]);
+    let new = json!({
+        "merchant": text(&market.landlord, "/id"), "out_trade_no": "T1", "payer": market.payer, "items": items,
+        "currency": "CNY",
+    });
+    let order = format!("/v1/orders/{}", text(&operator.post("/v1/orders", &new).ok(), "/id"));
+    let instruments = json!([
+        {"type": "card", "agreement": "A1", "mask": "622202******2230", "rail": "epcc", "amount": 199_999},
+        {"type": "fund", "contract": "L1", "amount": 300_001, "holds": false},
+    ]);
+    operator.post(&format!("{order}/pay"), &json!({"instruments": instruments})).ok();
+    // A fund that holds nothing pays before the card.
+    for (leg, rail, amount) in [(1, "fund", 300_001), (0, "epcc", 199_999)] {
+        let paying = operator.get(&order).ok();
+        let serial = market.serial(&text(&paying, &format!("/legs/{leg}/open_attempt")));
+        let lines = json!([{"serial": serial, "kind": "debit", "amount": amount, "currency": "CNY"}]);
+        let file = json!({"rail": rail, "date": "2026-03-05", "part": 1, "last": false, "lines": lines});
+        assert_eq!(number(&operator.post("/v1/clearing", &file).ok(), "/matched"), 1);
+    }
+    let paid = operator.get(&order).ok();
+    assert_eq!(text(&paid, "/status"), "success");
+    let (card, fund, path) = (text(&paid, "/legs/0/id"), text(&paid, "/legs/1/id"), &format!("{order}/refunds"));
+
+    let of_fund = |number: usize, amount: i64| {
+        json!({"out_refund_no": format!("F{number}"), "amount": amount, "return_fee": true,
+            "legs": [{"leg": fund, "amount": amount}]})
+    };
+    let codes: Vec<String> = std::thread::scope(|scope| {
+        let ask = |number| {
+            let refund = of_fund(number, 100_000);
+            scope.spawn(move || operator.post(path, &refund))
+        };
+        let asked: Vec<_> = (0..8).map(ask).collect();
+        let answers = asked.into_iter().map(|thread| thread.join().unwrap());
+        answers.map(|answer| if answer.status == 200 { "taken".to_owned() } else { answer.error().1 }).collect()
+    });
+    let count = |code: &str| codes.iter().filter(|found| *found == code).count();
+    assert_eq!((count("taken"), count("refund_exceeded")), (3, 5), "{codes:?}");
+    assert_eq!(operator.post(path, &of_fund(8, 2)).error(), (422, "refund_exceeded".into(), "legs".into()));
+    let last = operator.post(path, &of_fund(9, 1)).ok();
+    assert_eq!((&last["parts"][0]["leg"], &last["parts"][0]["rail"]), (&json!(fund), &json!("fund")));
+
+    let deposit = json!([{"item": 1, "amount": 199_999}]);
+    let by_item = json!({"out_refund_no": "F10", "amount": 199_999, "return_fee": true, "items": deposit});
+    let by_item = operator.post(path, &by_item).ok();
+    assert_eq!((&by_item["parts"][0]["leg"], &by_item["parts"][0]["items"]), (&json!(card), &deposit));
     assert_eq!(number(&operator.get(&order).ok(), "/refunded"), 500_000);
     assert_eq!(balance(operator, &text(&market.landlord, "/pending")), 0);
 }

@@ -95,3 +95,48 @@ fn a_receiver_is_another_merchant_in_a_known_relation_and_is_registered_on_the_c
     assert_eq!((text(&again, "/id"), text(&again, "/relation")), ("rcv_1".into(), "store".into()));
     assert_eq!((text(&again, "/status"), &again["max_share"]), ("registered".into(), &json!(500_000)));
 }
+
+#[test]
+fn a_receiver_gives_its_part_back_once_for_a_number_and_never_more_than_it_got() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let (operator, payee, agent) = (&market.operator, text(&market.landlord, "/id"), text(market.agent(), "/id"));
+    let (own, receiver) = (&caller(&server, operator, &payee), &caller(&server, operator, &agent));
+    let order = format!("/v1/orders/{}", text(&market.paid(), "/id"));
+    let registration = json!({"receiver": agent, "relation": "agent"});
+    own.post(&format!("/v1/merchants/{payee}/receivers"), &registration).ok();
+    let made = own.post(&format!("{order}/splits"), &split("S1", &agent, 99_000)).ok();
+    assert_eq!((&made["returns"], &made["allowed_actions"]), (&json!([]), &json!(["return"])));
+    let one = format!("/v1/splits/{}", text(&made, "/id"));
+    let path = &format!("{one}/returns");
+    let back = |number: &str, amount: i64| json!({"out_return_no": number, "receiver": agent, "amount": amount});
+
+    // It is the receiver's money: the payee does not take it.
+    assert_eq!(own.post(path, &back("R0", 1)).error().1, "not_permitted");
+    let answer = receiver.post(path, &back("R1", 40_001));
+    let given = answer.ok();
+    assert_eq!((text(&given, "/receiver"), &given["amount"]), (agent.clone(), &json!(40_001)));
+    let again = receiver.post(path, &back("R1", 40_001));
+    assert!(again.repeated());
+    assert_eq!(again.ok(), given);
+    assert_eq!(receiver.post(path, &back("R1", 1)).error().1, "key_reused");
+    let (pending, of_payee) = (text(market.agent(), "/pending"), text(&market.landlord, "/pending"));
+    assert_eq!((balance(operator, &pending), balance(operator, &of_payee)), (58_999, 440_001));
+
+    let codes: Vec<String> = std::thread::scope(|scope| {
+        let ask = |number: usize| {
+            let body = back(&format!("T{number}"), 10_000);
+            scope.spawn(move || receiver.post(path, &body))
+        };
+        let asked: Vec<_> = (0..8).map(ask).collect();
+        let answers = asked.into_iter().map(|thread| thread.join().unwrap());
+        answers.map(|answer| if answer.status == 200 { "taken".to_owned() } else { answer.error().1 }).collect()
+    });
+    let count = |code: &str| codes.iter().filter(|found| *found == code).count();
+    assert_eq!((count("taken"), count("split_amount")), (5, 3), "{codes:?}");
+    operator.post(path, &back("R2", 8_999)).ok();
+    assert_eq!((balance(operator, &pending), balance(operator, &of_payee)), (0, 499_000));
+    let whole = own.get(&one).ok();
+    assert_eq!((whole["returns"].as_array().unwrap().len(), &whole["allowed_actions"]), (7, &json!([])));
+    assert_eq!(whole["returns"][0], given);
+}

@@ -281,9 +281,8 @@ impl World {
         let parts = Parts::Amounts(vec![SplitPart { merchant: agent, amount: 100_000 }]);
         let (out_split_no, return_order) = ("S-1".into(), vec![]);
         self.given(Command::MakeSplit(MakeSplit { order, out_split_no, parts, return_order }));
-        let (out_refund_no, take_from) = ("F-1".into(), vec![]);
-        let refund =
-            CreateRefund { order, out_refund_no, amount: 20_000, return_fee: true, take_from, items: Vec::new() };
+        let (out_refund_no, take_from, items, legs) = ("F-1".into(), vec![], vec![], vec![]);
+        let refund = CreateRefund { order, out_refund_no, amount: 20_000, return_fee: true, take_from, items, legs };
         self.given(Command::CreateRefund(refund));
         self.answered(&success());
         let line = ClearingLine { serial, kind: LineKind::Debit, amount: 500_000, currency };

@@ -14,7 +14,8 @@ use crate::clearing::TakeClearingFile;
 use crate::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute, Monthly, TakeFundResult};
 use crate::merchant::MerchantKind;
 use crate::money::Minor;
-use crate::refund::{Refund, RefundKind};
+use crate::order::Item;
+use crate::refund::{CreateRefund, ItemRefund, Refund, RefundKind};
 use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::orders::{fund_at_once, redirect};
 
@@ -239,10 +240,7 @@ impl Walk {
                 None => return,
             },
             Step::Refund { order, permille, return_fee } => match self.order_at(*order) {
-                Some(order) => {
-                    let amount = (order.amount * permille / 1_000).max(1);
-                    Command::CreateRefund(self.kit.create_refund(order.id, amount, *return_fee))
-                }
+                Some(order) => self.refund(&order, *permille, *return_fee),
                 None => return,
             },
             Step::Restore => return self.kit.restore(),
@@ -313,6 +311,18 @@ impl Walk {
         Command::MakeSplit(MakeSplit { order: order.id, out_split_no, parts, return_order: vec![] })
     }
 
+    /// Of the order as a whole, or of the same share of each item.
+    fn refund(&self, order: &Order, permille: Minor, return_fee: bool) -> Command {
+        let of = |amount: Minor| (amount * permille / 1_000).max(1);
+        if permille % 3 > 0 {
+            return Command::CreateRefund(self.kit.create_refund(order.id, of(order.amount), return_fee));
+        }
+        let item = |(item, line): (u32, &Item)| ItemRefund { item, amount: of(line.amount) };
+        let items: Vec<ItemRefund> = (0..).zip(&order.items).map(item).collect();
+        let amount = items.iter().map(|part| part.amount).sum();
+        Command::CreateRefund(CreateRefund { items, ..self.kit.create_refund(order.id, amount, return_fee) })
+    }
+
     fn file(&mut self, rail: Rail, skip: usize) -> Command {
         let date = self.today();
         let mut lines = self.kit.clearing_lines(rail, &alloc::format!("{date}"));
@@ -377,6 +387,11 @@ impl Walk {
         for leg in order.legs.iter().map(|leg| state.leg(*leg).unwrap()) {
             let back: Minor = alive().filter(|part| part.leg == leg.id).map(|part| part.amount).sum();
             assert!(leg.refunded == back && back <= leg.amount(), "{}", leg.id);
+        }
+        for ((at, item), refunded) in (0_u32..).zip(&order.items).zip(&order.items_refunded) {
+            let of_item = alive().flat_map(|part| &part.items).filter(|of| of.item == at);
+            let back: Minor = of_item.map(|of| of.amount).sum();
+            assert!(*refunded == back && back <= item.amount, "item {at} of {}", order.id);
         }
         if order.status == OrderStatus::Success {
             let suspense: Minor = refunds.iter().map(|refund| refund.suspense).sum();
@@ -454,6 +469,7 @@ fn walks_reach_the_rare_ends() {
             reach("refund failed", refund.status == RefundStatus::Failed);
             reach("parts returned", !refund.returned.is_empty());
             reach("two legs", refund.parts.len() > 1);
+            reach("by item", !refund.items.is_empty());
         });
         state.orders.iter().for_each(|(_, order)| reach("settled", order.is_settled()));
         reach("split", state.splits.iter().count() > 0);

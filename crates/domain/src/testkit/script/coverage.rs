@@ -234,8 +234,8 @@ transitions! {
         "pages for payers: front_page/tests.rs" Event::PageHandedOut { .. } | Event::OrderClosing(_),
         "orders, splits and refunds: payment/tests.rs, split/tests.rs, refund/tests.rs"
             Event::OrderCreated(_) | Event::OrderTried { .. } | Event::LegMoved(_) | Event::OrderSucceeded { .. }
-                | Event::OrderTryFailed { .. } | Event::OrderClosed(_) | Event::SplitMade(_) | Event::RefundCreated(_)
-                | Event::RefundAnswered(_),
+                | Event::OrderTryFailed { .. } | Event::OrderClosed(_) | Event::SplitMade(_)
+                | Event::SplitReturned { .. } | Event::RefundCreated(_) | Event::RefundAnswered(_),
         "clearing and settlement: clearing/tests.rs, settlement/tests.rs"
             Event::OrdersCleared(_) | Event::ClearingTaken { .. } | Event::MerchantSettled(_),
         "payouts that nobody froze: payout/tests.rs"

@@ -153,7 +153,8 @@ mod tests {
             (
                 "cover_refund",
                 json!({"order": "ord_7", "out_refund_no": "F1", "amount": 500, "return_fee": true,
-                    "take_from": [{"merchant": "mch_4", "amount": 100}]}),
+                    "take_from": [{"merchant": "mch_4", "amount": 100}], "items": [{"item": 1, "amount": 500}],
+                    "legs": [{"leg": "leg_9", "amount": 500}]}),
             ),
             (
                 "advance_policy",

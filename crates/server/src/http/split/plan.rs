@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use domain::ids::MerchantId;
 use domain::money::{Minor, RATE_WHOLE};
 use domain::split::Parts;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A plan of the settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +69,42 @@ impl TryFrom<Written> for SplitPlan {
             return Err(format!("split plan {name} has no role {role}"));
         }
         Ok(Self { name, roles, remainder_to, return_order })
+    }
+}
+
+/// A plan of splits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SplitPlanView {
+    /// As a split names it.
+    #[schema(example = "agent_network")]
+    name: String,
+    /// What each role gets; together 1,000,000 millionths.
+    roles: Vec<SplitRoleView>,
+    /// The role whose merchant gets what rounding leaves, and the rates of roles that nobody had.
+    remainder_to: String,
+    /// The roles in the order in which a refund takes their parts back; the last part first if empty.
+    return_order: Vec<String>,
+}
+
+/// A role of a plan.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SplitRoleView {
+    #[schema(example = "listing")]
+    name: String,
+    /// Millionths.
+    #[schema(example = 333_333)]
+    rate: i64,
+}
+
+impl SplitPlanView {
+    pub(super) fn of(plan: &SplitPlan) -> Self {
+        let role = |role: &Role| SplitRoleView { name: role.name.clone(), rate: role.rate };
+        Self {
+            name: plan.name.clone(),
+            roles: plan.roles.iter().map(role).collect(),
+            remainder_to: plan.remainder_to.clone(),
+            return_order: plan.return_order.clone(),
+        }
     }
 }
 
