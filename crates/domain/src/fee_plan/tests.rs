@@ -149,7 +149,6 @@ fn bad_plans_are_refused() {
     let many: Vec<FeeTier> = (0..17).map(|from| tier(from, 0, 0)).collect();
     let table = [
         (SetFeePlan { merchant: MerchantId(99), ..good.clone() }, RefusalCode::MerchantUnknown),
-        (SetFeePlan { payer: FeePayer::Payer, ..good.clone() }, RefusalCode::FeePayerUnsupported),
         (SetFeePlan { from: date("2026-03-04"), ..good.clone() }, RefusalCode::ValueInvalid),
         (SetFeePlan { from: date("2026-03-07"), ..good.clone() }, RefusalCode::AlreadyExists),
         (tiers(&[]), RefusalCode::ValueInvalid),
