@@ -78,8 +78,10 @@ fn the_payer_pays_on_top_and_is_told_so_everywhere() {
     let mut plan = plan(&merchant);
     plan["payer"] = json!("payer");
     assert_eq!(staff.decided(&plan), "fpl_1");
-    assert_eq!(operator.get("/v1/fee-plans").ok()["data"][0]["payer"], "payer");
-    let order = market.order("T1", 500_000).ok();
+    let order = market.order("T1", 500_000);
+    let plans = operator.get(&format!("/v1/fee-plans?min_position={}", order.position())).ok();
+    assert_eq!(plans["data"][0]["payer"], "payer");
+    let order = order.ok();
     assert_eq!(price(&order), (2_600, 500_000, json!("fpl_1")));
     let shown = (number(&order, "/amount"), number(&order, "/payable"), text(&order, "/fee_payer"));
     assert_eq!(shown, (500_000, 502_600, "payer".into()));
