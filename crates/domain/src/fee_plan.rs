@@ -32,8 +32,6 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 
 #[cfg(test)]
-mod on_top_tests;
-#[cfg(test)]
 mod tests;
 
 /// The most tiers of a plan.

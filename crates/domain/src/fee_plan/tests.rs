@@ -10,6 +10,8 @@ use crate::order::ItemKind;
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, date, success};
 
+mod on_top;
+
 const fn tier(from: Minor, rate: Minor, fixed: Minor) -> FeeTier {
     FeeTier { from, rate, fixed }
 }

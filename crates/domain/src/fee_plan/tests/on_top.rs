@@ -2,25 +2,22 @@
 //! on top of 5,000, 12 on top of 6,200.
 
 use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 
 use super::*;
 use crate::account::Owner;
 use crate::attempt::{FailureClass, Rail};
 use crate::certificate::CertificateAlgorithm;
 use crate::chargeback::{ChargebackCommand, ReceiveChargeback};
-use crate::command::Command;
 use crate::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute, FundRow, Monthly, TakeFundResult};
 use crate::ids::{OrderId, RefundId};
 use crate::leg::Instrument;
 use crate::limit::Factors;
 use crate::money::Currency;
-use crate::order::{CreateOrder, ItemKind, Order, OrderStatus};
+use crate::order::{CreateOrder, Order, OrderStatus};
 use crate::refund::{CreateRefund, ItemRefund, RefundStatus};
 use crate::split::{MakeSplit, Parts, SplitPart};
-use crate::testkit::orders::{card, fund, redirect};
-use crate::testkit::{Kit, date, declined, success};
+use crate::testkit::declined;
+use crate::testkit::orders::{fund, redirect};
 use crate::webhook::{Announced, RegisterWebhook, WebhookCommand, WebhookKind};
 
 const DAY: &str = "2026-03-05";
