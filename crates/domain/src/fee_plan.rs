@@ -1,4 +1,4 @@
-//! Order fees (订单手续费): what a merchant pays of an order that is paid online, as data.
+//! Order fees (订单手续费): what an order that is paid online costs its merchant or its payer, as data.
 //!
 //! ```text
 //!  no plan yet: the merchant's rate ─► version from day A ─► version from day B … in force: the last one that began
@@ -10,8 +10,9 @@
 //! changes no order that there is. The tier of an order's amount counts for the whole of it, not only for what lies above the
 //! tier's bound. A merchant without a plan pays the rate that it was opened with, half up.
 //!
-//! Who pays is the merchant: the fee lies inside the order's amount. On top of it, by the payer, is refused by name, see
-//! ADR 0098. Orders to an agreement account have no fee, by a plan or without one.
+//! Who pays is the merchant, the fee lying inside the order's amount, or the payer on top of it: an order of 5,000 with a fee of 10
+//! brings the merchant 4,990, or costs the payer 5,010, see ADR 0098. Orders to an agreement account have no fee, by a plan or without
+//! one.
 
 use alloc::format;
 use alloc::string::String;
@@ -26,7 +27,7 @@ use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{FeePlanId, MerchantId};
-use crate::money::{Minor, RATE_WHOLE, Rounding, add, fee, fee_by};
+use crate::money::{Minor, RATE_WHOLE, Rounding, add, fee, fee_by, subtract};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 
@@ -44,7 +45,7 @@ pub enum FeePayer {
     #[default]
     #[n(0)]
     Merchant,
-    /// The payer, on top of the order's amount (外扣): no plan may say so.
+    /// The payer, on top of the order's amount (外扣).
     #[n(1)]
     Payer,
 }
@@ -146,7 +147,7 @@ pub struct SetFeePlan {
     /// The most that a fee comes to, above zero and not below the least; none for no bound.
     #[n(4)]
     pub cap: Option<Minor>,
-    /// Who pays it: the merchant.
+    /// Who pays it.
     #[n(5)]
     pub payer: FeePayer,
     /// How the rate's part is rounded.
@@ -165,14 +166,13 @@ pub enum FeePlanEvent {
 /// Sets a version of a merchant's plan.
 ///
 /// # Errors
-/// `approval_required`, `merchant_unknown`; `fee_payer_unsupported` for a fee on top; `value_invalid` for tiers, bounds or
-/// a day that has passed; `already_exists` for a second version of the same day.
+/// `approval_required`, `merchant_unknown`; `value_invalid` for tiers, bounds or a day that has passed; `already_exists` for a
+/// second version of the same day.
 pub fn decide(draft: &mut Draft<'_>, command: SetFeePlan) -> Result<Reply, Refusal> {
     approval::require(draft, "setting a merchant's order fees")?;
     let SetFeePlan { merchant, from, tiers, least, cap, payer, rounding } = command;
     draft.state.merchant(merchant)?;
     not_passed(draft.state, from)?;
-    inside(payer)?;
     check_tiers(&tiers)?;
     check_bounds(least, cap)?;
     if let Some(known) = draft.state.fee_plan_days.get(&(merchant, from)) {
@@ -190,17 +190,6 @@ fn not_passed(state: &State, from: Date) -> Result<(), Refusal> {
     let Some(today) = state.days.current().filter(|today| from < *today) else { return Ok(()) };
     let message = format!("{from} has passed; the accounting day is {today}: set fees from it on or later");
     Err(Refusal::new(RefusalCode::ValueInvalid, "from", message))
-}
-
-fn inside(payer: FeePayer) -> Result<(), Refusal> {
-    match payer {
-        FeePayer::Merchant => Ok(()),
-        FeePayer::Payer => {
-            let message = "a fee on top of the order is not taken: let the merchant pay it, or put it into the order \
-                           as an item that the payer sees";
-            Err(Refusal::new(RefusalCode::FeePayerUnsupported, "payer", message))
-        }
-    }
 }
 
 fn check_tiers(tiers: &[FeeTier]) -> Result<(), Refusal> {
@@ -249,25 +238,48 @@ fn invalid(param: &'static str, message: String) -> Refusal {
     Refusal::new(RefusalCode::ValueInvalid, param, message)
 }
 
-/// The fee of an order that is created now, in minor units, and the version that gave it; by the merchant's rate, in
-/// millionths, where no version has begun.
-///
-/// # Errors
-/// `fee_above_amount` if the plan leaves the merchant less than nothing; `amount_overflow`.
-pub(crate) fn charge(
-    state: &State,
-    merchant: MerchantId,
-    fee_rate: Minor,
-    amount: Minor,
-) -> Result<(Minor, Option<FeePlanId>), Refusal> {
-    let plan = state.days.current().and_then(|today| state.fee_plan_on(merchant, today));
-    let Some(plan) = plan else { return Ok((fee(amount, fee_rate)?, None)) };
-    let fee = plan.fee_of(amount)?;
-    if fee > amount {
-        let message = format!("{} takes {fee} of an order; {amount} is too little for it", plan.id);
-        return Err(Refusal::new(RefusalCode::FeeAboveAmount, "items", message));
+/// What an order that is created now costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Charge {
+    /// The fee, in minor units.
+    pub(crate) fee: Minor,
+    /// What reaches the destination, in minor units.
+    pub(crate) net: Minor,
+    /// The fee, where the payer pays it on top.
+    pub(crate) on_top: Option<Minor>,
+    /// The version that gave it; none where the merchant's rate did.
+    pub(crate) plan: Option<FeePlanId>,
+}
+
+impl Charge {
+    /// Nothing, of an order of this amount.
+    pub(crate) const fn none(amount: Minor) -> Self {
+        Self { fee: 0, net: amount, on_top: None, plan: None }
     }
-    Ok((fee, Some(plan.id)))
+
+    /// By the version that holds, or by the merchant's rate, in millionths, where none has begun.
+    ///
+    /// # Errors
+    /// `fee_above_amount` if the plan leaves the merchant less than nothing; `amount_overflow`, also of amount and fee together.
+    pub(crate) fn of(state: &State, merchant: MerchantId, fee_rate: Minor, amount: Minor) -> Result<Self, Refusal> {
+        let plan = state.days.current().and_then(|today| state.fee_plan_on(merchant, today));
+        let Some(plan) = plan else {
+            let fee = fee(amount, fee_rate)?;
+            return Ok(Self { fee, net: subtract(amount, fee, "amount")?, on_top: None, plan: None });
+        };
+        let (fee, id) = (plan.fee_of(amount)?, Some(plan.id));
+        match plan.payer {
+            FeePayer::Merchant if fee > amount => {
+                let message = format!("{} takes {fee} of an order; {amount} is too little for it", plan.id);
+                Err(Refusal::new(RefusalCode::FeeAboveAmount, "items", message))
+            }
+            FeePayer::Merchant => Ok(Self { fee, net: subtract(amount, fee, "amount")?, on_top: None, plan: id }),
+            FeePayer::Payer => {
+                add(amount, fee, "amount")?;
+                Ok(Self { fee, net: amount, on_top: Some(fee), plan: id })
+            }
+        }
+    }
 }
 
 impl State {

@@ -14,9 +14,9 @@
 //!
 //! An order is never unknown; its legs are. While one is, the order takes no other attempt.
 //!
-//! Invariants: amount = Σ items = fee + net + outside. Σ of a merchant's unsettled shares is what its orders put on its 2202. A share
-//! falls below zero when a refund took more from the merchant than the order had brought it (the fee was kept); such a
-//! share is due at once, so that a settlement never promises money that is gone.
+//! Invariants: amount = Σ items; [`Order::payable`], what the payer pays, = fee + net + outside. Σ of a merchant's unsettled shares is
+//! what its orders put on its 2202. A share falls below zero when a refund took more from the merchant than the order had brought it (the
+//! fee was kept); such a share is due at once, so that a settlement never promises money that is gone.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -34,17 +34,19 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::fee_plan::Charge;
 use crate::ids::{AccountId, FeePlanId, LegId, MerchantId, OrderId, UserId, VoucherId};
 use crate::leg::Instrument;
-use crate::money::{Currency, Minor, add, positive, subtract};
+use crate::money::{Currency, Minor, add, positive};
 use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::Dimensions;
-use crate::{fee_plan, front_page, fund_batch, payment};
+use crate::{front_page, fund_batch, payment};
 
 pub mod expiry;
 mod guard;
+mod payable;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -181,10 +183,10 @@ pub struct Order {
     /// Its currency.
     #[n(7)]
     pub currency: Currency,
-    /// The institution's fee.
+    /// The institution's fee, inside the amount or on top of it.
     #[n(8)]
     pub fee: Minor,
-    /// What reaches the destination: amount − outside − fee.
+    /// What reaches the destination: what the payer pays − outside − fee.
     #[n(9)]
     pub net: Minor,
     /// The merchant's 2202, or an agreement account.
@@ -271,6 +273,9 @@ pub struct Order {
     #[n(35)]
     #[cbor(default)]
     pub fee_plan: Option<FeePlanId>,
+    /// The fee, where the payer pays it on top of the amount; none where the merchant bears it.
+    #[n(36)]
+    pub fee_on_top: Option<Minor>,
 }
 
 impl Leaves for Order {
@@ -286,18 +291,6 @@ impl Leaves for Order {
 }
 
 impl Order {
-    /// What a refund may still give back.
-    #[must_use]
-    pub const fn refundable(&self) -> Minor {
-        self.carried().saturating_sub(self.refunded).saturating_sub(self.charged_back)
-    }
-
-    /// What of it the institution carries: all but what a centre pays the merchant directly.
-    #[must_use]
-    pub const fn carried(&self) -> Minor {
-        self.amount.saturating_sub(self.outside)
-    }
-
     /// What a merchant has of it, settled or not.
     #[must_use]
     pub fn share(&self, merchant: MerchantId, settled: bool) -> Minor {
@@ -392,7 +385,7 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         let message = format!("{destination} is kept in {}, the order is in {}", kept_in.code(), currency.code());
         return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
     }
-    let (fee, fee_plan) = if settles { fee_plan::charge(draft.state, merchant, fee_rate, amount)? } else { (0, None) };
+    let charged = if settles { Charge::of(draft.state, merchant, fee_rate, amount)? } else { Charge::none(amount) };
     let id = OrderId(draft.state.orders.next_id());
     draft.emit(Event::OrderCreated(Order {
         id,
@@ -403,8 +396,8 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         items,
         amount,
         currency,
-        fee,
-        net: subtract(amount, fee, "amount")?,
+        fee: charged.fee,
+        net: charged.net,
         destination,
         settles,
         status: OrderStatus::Created,
@@ -430,7 +423,8 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreateOrder) -> Result<Repl
         items_refunded: Vec::new(),
         expires_at,
         expired: false,
-        fee_plan,
+        fee_plan: charged.plan,
+        fee_on_top: charged.on_top,
     }));
     if instruments.is_empty() { Ok(Reply::Order(id)) } else { payment::decide_pay(draft, id, instruments) }
 }

@@ -120,10 +120,10 @@ const fn next(card: Stand, fund: Stand) -> Next {
 /// Tries to pay an order.
 ///
 /// # Errors
-/// `order_unknown`, `order_state`, `order_expired`, `order_amount` unless Σ instruments = amount, `instrument_not_allowed`,
-/// `amount_not_positive`, `value_invalid`, `blocked`; those of a fund's month; `agreement_not_own`, `sign_up_state` for an agreement that was signed here;
-/// of a balance `account_unknown`, `account_not_own`, `account_closed`, `subject_not_allowed`, `currency_mismatch`, `limit_exceeded`,
-/// `insufficient_funds`, `account_restricted`, `calendar_unknown`.
+/// `order_unknown`, `order_state`, `order_expired`, `order_amount` unless Σ instruments = what the payer pays, `instrument_not_allowed`,
+/// `fee_payer_unsupported` of a fund, `amount_not_positive`, `value_invalid`, `blocked`; those of a fund's month; `agreement_not_own`,
+/// `sign_up_state` for an agreement that was signed here; of a balance `account_unknown`, `account_not_own`, `account_closed`,
+/// `subject_not_allowed`, `currency_mismatch`, `limit_exceeded`, `insufficient_funds`, `account_restricted`, `calendar_unknown`.
 pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrument>) -> Result<Reply, Refusal> {
     let order = draft.state.order(id)?;
     can_pay(draft.state, order, draft.context.now)?;

@@ -12,7 +12,8 @@
 //!   else the card. A refund may name its items, its legs, or both. Fund money never goes to a card.
 //! - **From whom.** After a split the receivers return their parts first (Dr receiver / Cr payee), as the refund says or in
 //!   the order's return order; the payee bears the rest. Settled money is taken from 2203, unsettled from 2202.
-//! - **Fee.** Kept, or returned in proportion: round(fee × refunded with fee so far / paid) − returned before.
+//! - **Fee.** Kept, or returned in proportion: round(fee × refunded with fee so far / paid) − returned before. A fee that the payer paid
+//!   on top is no part of what is asked back: a refund is of what was bought, and the fee that it returns goes back beside it.
 //! - **Lack.** A refund that the payee cannot pay is refused, unless two people let own money cover it: then receivers return
 //!   what they have, the payee pays what it has, 2291 the rest, and that becomes the payee's arrears. A failure undoes what
 //!   is left of them and gives the payee what was collected meanwhile.
@@ -33,6 +34,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::fee_plan::FeePayer;
 use crate::ids::{ArrearsId, AttemptId, LegId, MerchantId, OrderId, RefundId, VoucherId};
 use crate::leg::Leg;
 use crate::money::{Currency, Minor, add, proportion};
@@ -159,7 +161,7 @@ pub struct Refund {
     /// Why.
     #[n(3)]
     pub kind: RefundKind,
-    /// Minor units.
+    /// What goes back, in minor units, returned fee and all.
     #[n(4)]
     pub amount: Minor,
     /// Its currency.
@@ -253,7 +255,7 @@ pub struct CreateRefund {
     /// The merchant's own number; the engine keeps it unique.
     #[n(1)]
     pub out_refund_no: String,
-    /// Minor units above zero.
+    /// Minor units above zero; of what was bought, where the payer paid the fee on top.
     #[n(2)]
     pub amount: Minor,
     /// Whether the fee is returned too.
@@ -358,8 +360,12 @@ fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan, lack: Lack) -> 
     let mut fee_left = plan.fee;
     let mut parts = Vec::with_capacity(plan.legs.len());
     for (at, LegShare { leg, amount, items }) in plan.legs.iter().enumerate() {
-        let last = at + 1 == plan.legs.len();
-        let fee = if last { fee_left } else { proportion(plan.fee, *amount, plan.amount)?.min(fee_left) };
+        let fee = match plan.order.fee_payer() {
+            // No fund paid it: it goes with the card, which comes first.
+            FeePayer::Payer => fee_left.min(*amount),
+            FeePayer::Merchant if at + 1 == plan.legs.len() => fee_left,
+            FeePayer::Merchant => proportion(plan.fee, *amount, plan.amount)?.min(fee_left),
+        };
         fee_left -= fee;
         let (taken, covered) = take_own(draft.state, &mut own, amount - fee, lack, currency);
         if covered > 0 {
@@ -536,7 +542,7 @@ pub(crate) fn apply_created(state: &mut State, refund: &Refund) {
             item::count(order, &refund.items);
             order.fee_returned += refund.fee;
             if refund.returns_fee {
-                order.refunded_with_fee += refund.amount;
+                order.refunded_with_fee += order.bought(refund.amount, refund.fee);
             }
             order::add_shares(order, &shares);
         });

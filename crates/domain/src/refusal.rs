@@ -224,7 +224,7 @@ codes! {
     299 ReceiverUnknown "receiver_unknown" "No receiver of splits has this id.";
     301 ReceiverNotRegistered "receiver_not_registered" "The merchant is not registered to receive from the payee's orders, or was removed.";
     300 OutflowState "outflow_state" "What leaves by the channel is stopped, or is not.";
-    302 FeePayerUnsupported "fee_payer_unsupported" "Only the merchant pays an order's fee, out of its amount; none is put on top of it.";
+    302 FeePayerUnsupported "fee_payer_unsupported" "The fee on top of the order cannot be paid so: a provident fund pays rent alone, and through the reserve.";
     303 FeeAboveAmount "fee_above_amount" "The merchant's fee plan takes more than the order's amount.";
     305 FundBatchUnknown "fund_batch_unknown" "No monthly batch of a provident fund has this id.";
     306 FundBatchEmpty "fund_batch_empty" "No payment by a provident fund waits for the batch of this month.";

@@ -10,6 +10,8 @@ use crate::order::ItemKind;
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, date, success};
 
+mod on_top;
+
 const fn tier(from: Minor, rate: Minor, fixed: Minor) -> FeeTier {
     FeeTier { from, rate, fixed }
 }
@@ -149,7 +151,6 @@ fn bad_plans_are_refused() {
     let many: Vec<FeeTier> = (0..17).map(|from| tier(from, 0, 0)).collect();
     let table = [
         (SetFeePlan { merchant: MerchantId(99), ..good.clone() }, RefusalCode::MerchantUnknown),
-        (SetFeePlan { payer: FeePayer::Payer, ..good.clone() }, RefusalCode::FeePayerUnsupported),
         (SetFeePlan { from: date("2026-03-04"), ..good.clone() }, RefusalCode::ValueInvalid),
         (SetFeePlan { from: date("2026-03-07"), ..good.clone() }, RefusalCode::AlreadyExists),
         (tiers(&[]), RefusalCode::ValueInvalid),

@@ -88,7 +88,9 @@ pub(crate) fn can_refund(order: &Order) -> Result<(), Refusal> {
         OrderStatus::Success => {
             let message = format!(
                 "{} of {} is refunded and {} charged back already; nothing is left",
-                order.refunded, order.amount, order.charged_back
+                order.refunded,
+                order.payable(),
+                order.charged_back
             );
             Err(Refusal::new(RefusalCode::RefundExceeded, "order", message))
         }

@@ -5,7 +5,7 @@
 //!  PayOrder ─► Dr 2201 500 / Cr 2202 499, Cr 2291 1 · OWN Dr 1291 1 / Cr 5001 1 ─► SUCCESS
 //!  refund   ─► Dr the payee / Cr 2211 ─► Dr 2211 / Cr 2201: SUCCESS, in the same command
 //! ```
-//! It pays alone: the table of combined payments has a card and a fund. The limits of [`crate::limit`] count the order's amount, as
+//! It pays alone: the table of combined payments has a card and a fund. The limits of [`crate::limit`] count what the payer pays, as
 //! they count a transfer, and what a refund gives back counts no more. No clearing file has it: its leg is cleared on the day in
 //! China on which it was paid, and the order is due one working day later.
 

@@ -7,7 +7,7 @@ use super::cascade;
 use crate::attempt::Rail;
 use crate::envelope::Time;
 use crate::leg::Instrument;
-use crate::money::{add, positive};
+use crate::money::{Minor, add, positive};
 use crate::order::{ItemKind, Order, name_fits};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::{front_page, fund_batch};
@@ -18,8 +18,8 @@ const MASK_DIGITS: usize = 10;
 /// Refuses instruments that do not pay the order, or may not.
 ///
 /// # Errors
-/// `order_amount` unless Σ instruments = amount, `instrument_not_allowed`, `amount_not_positive`, `value_invalid`; of a fund's month those
-/// of [`fund_batch`].
+/// `order_amount` unless Σ instruments = what the payer pays, `fee_payer_unsupported`, `instrument_not_allowed`, `amount_not_positive`,
+/// `value_invalid`; of a fund's month those of [`fund_batch`].
 pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Result<(), Refusal> {
     let refuse = |message: String| Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "instruments", message));
     let funds = instruments.iter().filter(|instrument| instrument.is_fund()).count();
@@ -32,6 +32,7 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
     if instruments.len() > 1 && instruments.iter().any(Instrument::is_balance) {
         return refuse(String::from("a balance pays the whole order alone; name it without a card, page or fund"));
     }
+    check_fee_on_top(order, instruments)?;
     let converts = instruments.iter().any(|it| it.monthly().is_some_and(|monthly| monthly.converts));
     let mut sum = 0;
     for instrument in instruments {
@@ -83,9 +84,34 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
             Instrument::Balance { .. } => {}
         }
     }
-    if sum != order.amount {
-        let message = format!("the instruments pay {sum} and the order is {}; make them equal", order.amount);
-        return Err(Refusal::new(RefusalCode::OrderAmount, "instruments", message));
+    adds_up(order, sum)
+}
+
+fn adds_up(order: &Order, sum: Minor) -> Result<(), Refusal> {
+    let payable = order.payable();
+    if sum == payable {
+        return Ok(());
+    }
+    let on_top = if order.on_top() > 0 { format!(", {} of it the fee on top", order.on_top()) } else { String::new() };
+    let message = format!("the instruments pay {sum} and the order is {payable}{on_top}; make them equal");
+    Err(Refusal::new(RefusalCode::OrderAmount, "instruments", message))
+}
+
+/// Refuses a fund where the payer pays the fee on top, if it would have to pay the fee, or leave the institution.
+fn check_fee_on_top(order: &Order, instruments: &[Instrument]) -> Result<(), Refusal> {
+    let refuse = |message| Err(Refusal::new(RefusalCode::FeePayerUnsupported, "instruments", message));
+    let (id, fee) = (order.id, order.on_top());
+    if fee == 0 {
+        return Ok(());
+    }
+    if instruments.iter().all(Instrument::is_fund) {
+        return refuse(format!("a fund pays rent alone, and {id} has a fee of {fee} on top; name a card or page too"));
+    }
+    if instruments.iter().any(Instrument::pays_directly) {
+        return refuse(format!(
+            "the fee of {fee} on top is of all of {id}, and what a centre pays the landlord directly is not carried here; \
+             let the fund pay through the reserve"
+        ));
     }
     Ok(())
 }

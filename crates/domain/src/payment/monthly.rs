@@ -11,7 +11,8 @@
 //! ```
 //! The fund comes first, the card last: nothing is taken from a card before the centre has paid. A leg whose amount is 0 pays
 //! nothing: a card that stands by and was not needed, a fund that the card pays for. What a centre pays to the landlord directly
-//! (`FundRoute::Direct`) enters no voucher, and the institution's fee is that of what it carries itself.
+//! (`FundRoute::Direct`) enters no voucher, and the institution's fee is that of what it carries itself; where the payer pays the fee on
+//! top, [`super::instruments`] refuses that route, so that what the payer was told to pay is what is taken.
 
 use super::{Next, Stand, legs_of_try, move_leg, next, waits};
 use crate::attempt::{Attempt, FailureClass};
@@ -33,7 +34,7 @@ pub(super) fn step(order: &Order, card: Option<&Leg>, fund: Option<&Leg>) -> Opt
         return None;
     }
     let sum = card.map_or(0, Leg::amount).saturating_add(fund.amount());
-    let short = sum != order.amount;
+    let short = sum != order.payable();
     match card {
         // Nothing is asked of it any more.
         Some(card) if card.status == LegStatus::Created && (short || card.amount() == 0) => Some(Next::DropCard),

@@ -231,21 +231,23 @@ pub(crate) fn apply_answered(state: &mut State, answered: &Answered) {
     }
     let (order, kind, returns_fee) = (refund.order, refund.kind, refund.returns_fee);
     let failed = refund.parts.iter().filter(|part| part.status == RefundStatus::Failed);
-    let failed: Minor = failed.map(|part| part.amount).sum();
+    let (failed, failed_fee) =
+        failed.fold((0, 0), |(sum, fees): (Minor, Minor), part| (sum + part.amount, fees + part.fee));
     let (items, of_part) = (refund.items.clone(), refund.parts[at as usize].items.clone());
     if part_status != RefundStatus::Failed || kind == RefundKind::Useless {
         return;
     }
     order::change(state, order, |order| {
+        let (bought, all) = (order.bought(amount, fee), order.bought(failed, failed_fee));
         order.refunded -= amount;
         if of_part.is_empty() {
-            item::count_back(order, &items, failed - amount, amount);
+            item::count_back(order, &items, all - bought, bought);
         } else {
             item::count_part_back(order, &of_part);
         }
         order.fee_returned -= fee;
         if returns_fee {
-            order.refunded_with_fee -= amount;
+            order.refunded_with_fee -= bought;
         }
         order::add_shares(order, shares);
     });

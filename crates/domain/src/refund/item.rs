@@ -77,7 +77,7 @@ fn rent_left(order: &Order) -> Minor {
 pub(super) fn other_left(order: &Order) -> Minor {
     let (rent, other) = named(order);
     let left = order.amount.saturating_sub(order.sum_of(ItemKind::Rent)).saturating_sub(other);
-    let unnamed = order.refunded.saturating_sub(rent).saturating_sub(other);
+    let unnamed = order.bought(order.refunded, order.fee_returned).saturating_sub(rent).saturating_sub(other);
     left.saturating_sub(unnamed).max(0)
 }
 

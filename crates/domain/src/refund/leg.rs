@@ -68,7 +68,7 @@ pub(super) fn allocate(
 ) -> Result<Vec<LegShare>, Refusal> {
     let mut legs: Vec<&Leg> = state.legs_of(order, order.tries).collect();
     legs.sort_by_key(|leg| leg.instrument.is_fund());
-    let sources = sources(order, &command.items, amount);
+    let sources = sources(order, command, amount);
     let free: Vec<(&Leg, Minor)> = legs.iter().map(|leg| (*leg, leg.refundable())).collect();
     let followed = fill(&free, sources.clone());
     if command.legs.is_empty() {
@@ -117,12 +117,14 @@ fn named<'a>(
     Ok(rooms)
 }
 
-/// What goes back of what: the items that the refund names, or what is not rent and then rent.
-fn sources(order: &Order, items: &[ItemRefund], amount: Minor) -> Vec<Source> {
+/// What goes back of what: the items that the refund names, or what is not rent and then rent. A fee beside them is no rent.
+fn sources(order: &Order, command: &CreateRefund, amount: Minor) -> Vec<Source> {
+    let items = &command.items;
     if items.is_empty() {
-        let other = item::other_left(order).min(amount);
+        let other = item::other_left(order).min(command.amount);
+        let rent = command.amount - other;
         let of = |rent, left| Source { item: None, rent, left };
-        return vec![of(false, other), of(true, amount - other)];
+        return vec![of(false, amount - rent), of(true, rent)];
     }
     let of =
         |part: &ItemRefund| Source { item: Some(part.item), rent: item::is_rent(order, part.item), left: part.amount };

@@ -5,8 +5,9 @@ use alloc::{format, vec};
 
 use super::leg::{self, LegShare};
 use super::{CreateRefund, Lack, item};
+use crate::fee_plan::FeePayer;
 use crate::ids::MerchantId;
-use crate::money::{Minor, positive, proportion, subtract};
+use crate::money::{Minor, add, positive, proportion, subtract};
 use crate::order::{Order, Share, can_refund, name_fits};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
@@ -14,6 +15,7 @@ use crate::state::State;
 /// What a refund needs, found before anything is changed.
 pub(super) struct Plan {
     pub(super) order: Order,
+    /// What goes back to the payer.
     pub(super) amount: Minor,
     pub(super) fee: Minor,
     /// From receivers of splits.
@@ -37,7 +39,10 @@ pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<
     }
     item::check(&order, &command.items, amount)?;
     let fee = if command.return_fee { fee_to_return(&order, amount)? } else { 0 };
-    let net = subtract(amount, fee, "amount")?;
+    let (amount, net) = match order.fee_payer() {
+        FeePayer::Merchant => (amount, subtract(amount, fee, "amount")?),
+        FeePayer::Payer => (beside(&order, amount, fee)?, amount),
+    };
     let mut returned = returned_by_receivers(&order, net, &command.take_from)?;
     if lack == Lack::Covered {
         returned
@@ -59,10 +64,22 @@ pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<
     Ok(Plan { order, amount, fee, returned, payee, own, legs })
 }
 
-/// round(fee × refunded with fee so far / paid) − returned before.
+/// round(fee × refunded with fee so far / paid) − returned before; of what was bought, where the fee is on top.
 fn fee_to_return(order: &Order, amount: Minor) -> Result<Minor, Refusal> {
-    let so_far = proportion(order.fee, order.refunded_with_fee.saturating_add(amount), order.carried())?;
+    let whole = order.bought(order.carried(), order.fee);
+    let so_far = proportion(order.fee, order.refunded_with_fee.saturating_add(amount), whole)?;
     Ok((so_far - order.fee_returned).max(0))
+}
+
+/// What the payer gets, where a fee that had been on top goes back beside the amount: never more than is left of the payment.
+fn beside(order: &Order, amount: Minor, fee: Minor) -> Result<Minor, Refusal> {
+    let (all, left) = (add(amount, fee, "amount")?, order.returnable());
+    if all <= left {
+        return Ok(all);
+    }
+    let message =
+        format!("{left} of what was paid for {} are left to refund, not {amount} and a fee of {fee}", order.id);
+    Err(Refusal::new(RefusalCode::RefundExceeded, "amount", message))
 }
 
 /// The payee's account that pays: 2203 once any of the order was settled to it.

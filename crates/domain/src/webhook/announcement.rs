@@ -83,6 +83,9 @@ pub enum Announced {
         /// Why it was closed; none if it was not, or if an older program told of it.
         #[n(6)]
         close_reason: Option<CloseReason>,
+        /// The fee, where the payer pays it beside the amount.
+        #[n(7)]
+        fee_on_top: Option<Minor>,
     },
     /// A refund.
     #[n(1)]
@@ -351,8 +354,8 @@ fn of_order(state: &State, id: OrderId, kind: WebhookKind) -> Option<(To, Webhoo
     let order = state.orders.get(id.0)?;
     let failure = order.failure.filter(|_| kind != WebhookKind::OrderPaid);
     let (out_trade_no, amount, fee) = (order.out_trade_no.clone(), order.amount, order.fee);
-    let (currency, close_reason) = (order.currency, order.close_reason());
-    let object = Announced::Order { id, out_trade_no, amount, fee, currency, failure, close_reason };
+    let (currency, close_reason, fee_on_top) = (order.currency, order.close_reason(), order.fee_on_top);
+    let object = Announced::Order { id, out_trade_no, amount, fee, currency, failure, close_reason, fee_on_top };
     Some((To::Merchant(order.merchant), kind, object))
 }
 

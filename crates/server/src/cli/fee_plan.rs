@@ -1,4 +1,4 @@
-//! `lintel fee-plan`: what merchants pay of their orders; setting it is proposed for two people.
+//! `lintel fee-plan`: what orders cost their merchants or their payers; setting it is proposed for two people.
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -45,7 +45,7 @@ pub(crate) enum FeePlan {
         /// The most that a fee comes to; no bound unless given.
         #[arg(long, value_name = "FEN")]
         cap: Option<i64>,
-        /// Who pays it: merchant.
+        /// Who pays it: merchant, out of the order's amount, or payer, on top of it.
         #[arg(long, value_name = "WHO", default_value = "merchant")]
         payer: String,
         /// How the rate's part is rounded: half_up, down or up.

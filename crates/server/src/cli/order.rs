@@ -52,13 +52,14 @@ pub(crate) enum Order {
     },
 }
 
-const ORDER: [Field; 17] = [
+const ORDER: [Field; 18] = [
     text("id"),
     text("merchant"),
     text("out_trade_no"),
     text("payer"),
     text("status"),
     money("amount"),
+    money("payable"),
     money("fee"),
     money("net"),
     money("refunded"),

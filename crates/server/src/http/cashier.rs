@@ -155,6 +155,10 @@ pub(crate) struct CashierOrderView {
     items: Vec<WireItem>,
     /// Σ items.
     amount: Amount,
+    /// The fee that the payer pays beside them; 0 where the merchant bears it.
+    fee: Amount,
+    /// What the payer pays: both together.
+    payable: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
     /// `created`, `paying`, `success`, `failed` or `closed`.
@@ -184,7 +188,7 @@ pub(crate) struct CashierInstrumentsView {
     encryption_keys: Vec<PlatformKeyView>,
 }
 
-/// By what an order is to be paid: Σ amounts = the order's.
+/// By what an order is to be paid: Σ amounts = the order's `payable`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CashierPayment {
@@ -225,6 +229,8 @@ impl CashierOrderView {
             out_trade_no: order.out_trade_no.clone(),
             items: order.items.iter().map(WireItem::of).collect(),
             amount: Amount(order.amount),
+            fee: Amount(order.on_top()),
+            payable: Amount(order.payable()),
             currency: order.currency.code(),
             status: order.status.name(),
             trying: order.trying,

@@ -59,7 +59,7 @@ pub(crate) struct FeePlanBody {
     /// The most that a fee comes to; left out for no bound.
     #[schema(example = 8_000)]
     cap: Option<Amount>,
-    /// `merchant`, out of the order's amount, which it is unless said. `payer`, on top, is refused.
+    /// `merchant`, out of the order's amount, which it is unless said, or `payer`, on top of it.
     #[schema(example = "merchant")]
     payer: Option<String>,
     /// `half_up`, which it is unless said, `down` or `up`: how the rate's part becomes whole minor units.
@@ -112,7 +112,7 @@ pub(crate) struct FeePlanView {
     least: Option<Amount>,
     /// The most that a fee comes to.
     cap: Option<Amount>,
-    /// `merchant`: the fee lies inside the order's amount.
+    /// `merchant`: the fee lies inside the order's amount. `payer`: it is paid on top.
     #[schema(example = "merchant")]
     payer: &'static str,
     /// `half_up`, `down` or `up`.

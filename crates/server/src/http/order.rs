@@ -116,14 +116,19 @@ pub(crate) struct OrderView {
     items: Vec<WireItem>,
     /// Σ items.
     amount: Amount,
+    /// What the payer pays, and the instruments of a try add up to: the amount, and the fee where it is on top.
+    payable: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
-    /// The institution's fee, inside the amount.
+    /// The institution's fee.
     fee: Amount,
+    /// Who pays it: `merchant`, out of the amount, or `payer`, on top of it.
+    #[schema(example = "merchant")]
+    fee_payer: &'static str,
     /// The version of the merchant's fee plan that gave it; null if that was its `fee_rate`, or if there is no fee.
     #[schema(example = "fpl_1")]
     fee_plan: Option<String>,
-    /// What reaches the destination: amount − outside − fee.
+    /// What reaches the destination: payable − outside − fee.
     net: Amount,
     /// What a provident-fund centre paid the merchant directly: the institution did not carry it.
     outside: Amount,
@@ -173,8 +178,10 @@ impl OrderView {
             payer: order.payer.to_string(),
             items: order.items.iter().map(WireItem::of).collect(),
             amount: Amount(order.amount),
+            payable: Amount(order.payable()),
             currency: order.currency.code(),
             fee: Amount(order.fee),
+            fee_payer: order.fee_payer().name(),
             fee_plan: order.fee_plan.map(|id| id.to_string()),
             net: Amount(order.net),
             outside: Amount(order.outside),

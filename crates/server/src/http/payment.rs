@@ -32,7 +32,7 @@ pub(super) const NO_RAIL: &str = "balance";
 /// Rails over which an agreement is debited that is named with its rail.
 const DEBIT_RAILS: [Rail; 3] = [Rail::Epcc, Rail::UnionPay, Rail::PingAn];
 
-/// What pays: Σ amounts = the order's.
+/// What pays: Σ amounts = the order's `payable`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Payment {

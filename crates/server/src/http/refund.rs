@@ -25,9 +25,9 @@ pub(crate) struct NewRefund {
     /// The merchant's own number, 1 to 64 bytes, never used before.
     #[schema(example = "F2026030500017")]
     out_refund_no: String,
-    /// Minor units above zero, at most what is left of the payment.
+    /// Minor units above zero, at most what is left of the payment; of an order with the fee on top, of what was bought.
     amount: Amount,
-    /// Whether the fee is returned too, in proportion.
+    /// Whether the fee is returned too, in proportion: inside `amount`, or beside it where the payer paid it on top.
     #[serde(default)]
     return_fee: bool,
     /// What receivers of splits return; in the order's return order unless said.
@@ -124,6 +124,7 @@ pub(crate) struct RefundView {
     out_refund_no: String,
     /// `order`: the merchant gives it back. `useless`: no order can use it.
     kind: &'static str,
+    /// What goes back to the payer, returned fee and all.
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,

@@ -18,7 +18,7 @@ const NUMBER: &str = "110105194912310062";
 const PHONE: &str = "13800138000";
 
 /// Who has the token of an order.
-struct Payer {
+pub(crate) struct Payer {
     address: String,
     order: String,
     token: String,
@@ -26,7 +26,7 @@ struct Payer {
 
 impl Payer {
     /// The session that a merchant's server opens for this many seconds.
-    fn of(server: &Server, merchant: &Client, order: &str, seconds: i64) -> Self {
+    pub(crate) fn of(server: &Server, merchant: &Client, order: &str, seconds: i64) -> Self {
         let body = json!({ "expires_in_seconds": seconds });
         let session = merchant.post(&format!("/v1/orders/{order}/cashier-sessions"), &body).ok();
         assert_eq!(text(&session, "/order"), order);
@@ -43,7 +43,7 @@ impl Payer {
         format!("/v1/cashier/orders/{}", self.order)
     }
 
-    fn get(&self, rest: &str) -> Answer {
+    pub(crate) fn get(&self, rest: &str) -> Answer {
         self.send("GET", &format!("{}{rest}", self.path()), &[], b"")
     }
 
@@ -104,6 +104,7 @@ fn a_payer_sees_its_cards_proves_itself_and_pays_once() {
     let seen = payer.get("");
     let shown = seen.ok();
     assert_eq!((text(&shown, "/status"), &shown["amount"]), ("created".into(), &json!(500_000)));
+    assert_eq!((&shown["payable"], &shown["fee"]), (&json!(500_000), &json!(0)), "the merchant bears the fee");
     assert_eq!(shown["items"], json!([{"kind": "rent", "amount": 500_000}]));
     assert_eq!(shown["allowed_actions"], json!(["pay"]));
     assert_eq!(text(&shown, "/session_expires_at"), "2026-03-05T01:10:00Z");

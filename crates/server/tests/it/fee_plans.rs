@@ -4,6 +4,7 @@
 use ark::MacKey;
 use serde_json::{Value, json};
 
+use crate::cashier::Payer;
 use crate::client::Client;
 use crate::open::{number, text};
 use crate::orders::Market;
@@ -60,12 +61,54 @@ fn refused(staff: &Staff, merchant: &str) {
         plan[name] = value;
         staff.maker.propose(&plan).error()
     };
-    assert_eq!(with("payer", json!("payer")), (422, "fee_payer_unsupported".into(), "payer".into()));
+    assert_eq!(with("payer", json!("bank")).1, "field_malformed");
     assert_eq!(with("from", json!("2026-03-04")), (422, "value_invalid".into(), "from".into()));
     assert_eq!(with("cap", json!(49)).1, "value_invalid", "below the least");
     assert_eq!(with("rounding", json!("bankers")).1, "field_malformed");
     assert_eq!(with("merchant", json!("mch_99")).1, "merchant_unknown");
     assert_eq!(staff.first.propose(&plan(merchant)).error().1, "role_missing", "an administrator");
+}
+
+#[test]
+fn the_payer_pays_on_top_and_is_told_so_everywhere() {
+    let server = Server::start();
+    let staff = treasurers(&server);
+    let market = Market::open(&server);
+    let (operator, merchant) = (&market.operator, text(&market.landlord, "/id"));
+    let mut plan = plan(&merchant);
+    plan["payer"] = json!("payer");
+    assert_eq!(staff.decided(&plan), "fpl_1");
+    let order = market.order("T1", 500_000);
+    let plans = operator.get(&format!("/v1/fee-plans?min_position={}", order.position())).ok();
+    assert_eq!(plans["data"][0]["payer"], "payer");
+    let order = order.ok();
+    assert_eq!(price(&order), (2_600, 500_000, json!("fpl_1")));
+    let shown = (number(&order, "/amount"), number(&order, "/payable"), text(&order, "/fee_payer"));
+    assert_eq!(shown, (500_000, 502_600, "payer".into()));
+
+    let order = text(&order, "/id");
+    let payer = Payer::of(&server, operator, &order, 600).get("").ok();
+    let shown = (number(&payer, "/amount"), number(&payer, "/fee"), number(&payer, "/payable"));
+    assert_eq!(shown, (500_000, 2_600, 502_600));
+    assert_eq!(market.pay(&order, 500_000).error(), (422, "order_amount".into(), "instruments".into()));
+    let paying = market.pay(&order, 502_600).ok();
+    market.cleared("2026-03-05", 1, &market.serial(&text(&paying, "/legs/0/open_attempt")), "debit", 502_600);
+    let path = format!("/v1/orders/{order}");
+    let paid = operator.get(&path).ok();
+    assert_eq!((text(&paid, "/status"), number(&paid, "/shares/0/amount")), ("success".into(), 500_000));
+    let receipt = operator.get(&format!("/v1/receipts/{order}")).ok();
+    assert_eq!((number(&receipt, "/receipt/amount"), number(&receipt, "/receipt/fee")), (500_000, 2_600));
+
+    let refund = json!({"out_refund_no": "F1", "amount": 250_000, "return_fee": true});
+    let refund = operator.post(&format!("{path}/refunds"), &refund).ok();
+    assert_eq!((number(&refund, "/amount"), number(&refund, "/fee")), (251_300, 1_300));
+    market.cleared("2026-03-05", 2, &market.serial(&text(&refund, "/parts/0/attempt")), "refund", 251_300);
+    let receipt = operator.get(&format!("/v1/receipts/{}", text(&refund, "/id"))).ok();
+    assert_eq!((number(&receipt, "/receipt/amount"), number(&receipt, "/receipt/fee")), (250_000, 1_300));
+    let paid = operator.get(&path).ok();
+    assert_eq!((number(&paid, "/refunded"), number(&paid, "/fee_returned")), (251_300, 1_300));
+    let beyond = json!({"out_refund_no": "F2", "amount": 250_001, "return_fee": true});
+    assert_eq!(operator.post(&format!("{path}/refunds"), &beyond).error().1, "refund_exceeded");
 }
 
 /// A merchant sees its own, the institution all.

@@ -56,7 +56,7 @@ impl Market {
         self.operator.post(&receivers, &json!({"receiver": receiver, "relation": "agent"})).ok();
     }
 
-    fn pay(&self, order: &str, amount: i64) -> Answer {
+    pub(crate) fn pay(&self, order: &str, amount: i64) -> Answer {
         let card = json!({
             "type": "card", "agreement": "A1", "mask": "622202******2230", "rail": "epcc", "amount": amount,
         });

@@ -70,7 +70,7 @@ impl World {
         }
         let state = self.follower.state();
         let orders = state.orders.iter().map(|(_, order)| {
-            let due = if order.status == OrderStatus::Success { order.amount } else { 0 };
+            let due = if order.status == OrderStatus::Success { order.payable() } else { 0 };
             (taken.get(&order.id).copied().unwrap_or(0), due)
         });
         let payouts = state.payouts.iter().map(|(_, payout)| {

@@ -33,6 +33,7 @@ fn told(order: u64, position: u64, at: i64) -> Announcement {
         currency: Currency::Cny,
         failure: None,
         close_reason: None,
+        fee_on_top: None,
     };
     Announcement {
         webhook: HOOK,

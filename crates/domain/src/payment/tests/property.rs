@@ -11,9 +11,10 @@ use proptest::sample::Index;
 use super::*;
 use crate::attempt::AttemptStatus;
 use crate::clearing::TakeClearingFile;
+use crate::fee_plan::{FeePayer, FeeTier, SetFeePlan};
 use crate::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute, Monthly, TakeFundResult};
 use crate::merchant::MerchantKind;
-use crate::money::Minor;
+use crate::money::{Minor, Rounding};
 use crate::order::Item;
 use crate::refund::{CreateRefund, ItemRefund, Refund, RefundKind};
 use crate::split::{MakeSplit, Parts, SplitPart};
@@ -146,19 +147,26 @@ fn closing() -> Command {
 /// What pays an order that has rent, in one of eleven ways.
 fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
     let rent = order.sum_of(ItemKind::Rent);
-    let rest = order.amount - rent;
+    let rest = order.payable() - rent;
     match how {
-        0 | 1 => vec![card(order.amount)],
+        0 | 1 => vec![card(order.payable())],
         2 if rest > 0 => vec![card(rest), fund(rent)],
         3 if rest > 0 => vec![card(rest), fund_at_once(rent)],
-        4 => vec![fund(order.amount)],
+        4 => vec![fund(order.payable())],
         5 if rest > 0 => vec![redirect(rest), fund(rent)],
         6 if rest > 0 => vec![card(rest), monthly(rent, FundRoute::Reserve, false)],
         7 if rest == 0 => vec![monthly(rent, FundRoute::Reserve, false)],
         7 | 8 => vec![card(rest), monthly(rent, FundRoute::Reserve, true)],
         9 => vec![monthly(rent, FundRoute::Direct, true), card(rest)],
-        _ => vec![redirect(order.amount)],
+        _ => vec![redirect(order.payable())],
     }
+}
+
+/// A merchant's payers pay its fee: much of a small order, and no whole part of any.
+fn fee_on_top(kit: &mut Kit, merchant: MerchantId) {
+    let tiers = vec![FeeTier { from: 0, rate: 60_000, fixed: 3 }];
+    let (from, payer, rounding) = (date("2026-03-05"), FeePayer::Payer, Rounding::HalfUp);
+    kit.approved(Command::SetFeePlan(SetFeePlan { merchant, from, tiers, least: None, cap: None, payer, rounding }));
 }
 
 struct Walk {
@@ -171,11 +179,12 @@ struct Walk {
 impl Walk {
     fn new() -> Self {
         let mut kit = Kit::new();
-        let rates = [2_000, 0, 60_000, 999_999];
+        let rates = [2_000, 0, 60_000, 999_999, 0];
         let merchants = rates.map(|rate| kit.merchant(MerchantKind::Agency, rate)).to_vec();
         for payee in &merchants {
             merchants.iter().filter(|other| *other != payee).for_each(|other| kit.receives(*payee, *other));
         }
+        fee_on_top(&mut kit, merchants[4]);
         let agreement = kit.agreement_account();
         Self { kit, merchants, agreement, parts: BTreeMap::new() }
     }
@@ -350,7 +359,7 @@ impl Walk {
             let carried = |leg: &&Leg| leg.amount() > 0 && !leg.instrument.pays_directly();
             let legs = || state.legs_of(order, leg.try_number);
             // A fund that paid in part, and no card for the rest, waits to go back.
-            let short = legs().map(Leg::amount).sum::<Minor>() != order.amount;
+            let short = legs().map(Leg::amount).sum::<Minor>() != order.payable();
             let combined = carried(leg) && (short || legs().filter(carried).count() > 1);
             leg.status == LegStatus::Captured && combined && leg.undo.is_none() && (order.trying || leg.needs_person)
         });
@@ -383,7 +392,7 @@ impl Walk {
             || refunds.iter().flat_map(|refund| &refund.parts).filter(|part| part.status != RefundStatus::Failed);
         assert_eq!(order.refunded, alive().map(|part| part.amount).sum::<Minor>(), "{}", order.id);
         assert_eq!(order.fee_returned, alive().map(|part| part.fee).sum::<Minor>(), "{}", order.id);
-        assert!((0..=order.fee).contains(&order.fee_returned) && order.refunded <= order.amount, "{order:?}");
+        assert!((0..=order.fee).contains(&order.fee_returned) && order.refunded <= order.payable(), "{order:?}");
         for leg in order.legs.iter().map(|leg| state.leg(*leg).unwrap()) {
             let back: Minor = alive().filter(|part| part.leg == leg.id).map(|part| part.amount).sum();
             assert!(leg.refunded == back && back <= leg.amount(), "{}", leg.id);
@@ -457,6 +466,7 @@ fn walks_reach_the_rare_ends() {
         state.orders.iter().for_each(|(_, order)| {
             reach(order.status.name(), true);
             reach("paid outside", order.outside > 0);
+            reach("paid on top", order.on_top() > 0 && order.status == OrderStatus::Success);
         });
         state.legs.iter().for_each(|(_, leg)| {
             reach(leg.status.name(), true);

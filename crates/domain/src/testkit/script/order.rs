@@ -8,7 +8,7 @@ use crate::command::Command;
 use crate::ids::{AttemptId, MerchantId, OrderId};
 use crate::order::ItemKind;
 use crate::order::expiry::CloseReason;
-use crate::testkit::orders::{card, redirect};
+use crate::testkit::orders::{card, fund, redirect};
 use crate::testkit::success;
 
 /// Reads a verb of orders.
@@ -21,11 +21,15 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
             (create.tries_allowed, create.expires_at) = (3, Some(expires_at));
             return Some(Step::named(name, Command::CreateOrder(create)));
         }
-        // By a debit card over EPCC, or at UnionPay's page.
+        // All of it, by a debit card over EPCC, at UnionPay's page, or by a provident fund.
         ["pay-order", name, "by", how] => {
             let order = OrderId(script.id(name));
-            let amount = script.kit.state.order(order).expect("the script created it").amount;
-            let instrument = if how == "page" { redirect(amount) } else { card(amount) };
+            let payable = script.kit.state.order(order).expect("the script created it").payable();
+            let instrument = match how {
+                "page" => redirect(payable),
+                "fund" => fund(payable),
+                _ => card(payable),
+            };
             let next = script.kit.state.attempts.next_id();
             script.bind(&format!("{name}.attempt"), next);
             Command::PayOrder { order, instruments: vec![instrument] }

@@ -132,7 +132,7 @@ pub(super) fn listed(
         rail: row.rail.name(),
         bank: bank_of(row),
         credit: row.credit,
-        amount_max: Amount(order.amount),
+        amount_max: Amount(order.payable()),
         needs: if password { vec!["pay_password"] } else { Vec::new() },
     };
     let other = |id: String, r#type, rail: Rail, amount_max, needs| CashierInstrumentView {
@@ -148,7 +148,7 @@ pub(super) fn listed(
     let signed = state.sign_ups_of(customer).filter(|row| offered.has(order, row));
     let mut all: Vec<_> = signed.map(card).collect();
     for rail in &offered.pages {
-        all.push(other(format!("{PAGE}{}", rail.name()), "redirect", *rail, order.amount, Vec::new()));
+        all.push(other(format!("{PAGE}{}", rail.name()), "redirect", *rail, order.payable(), Vec::new()));
     }
     if offered.fund > 0 {
         all.push(other(FUND.to_owned(), "fund", Rail::Fund, offered.fund, vec!["contract"]));
@@ -168,7 +168,7 @@ fn bank_of(row: &SignUp) -> Option<String> {
 pub(super) async fn chosen(app: &App, order: &Order, parts: Vec<CashierPart>) -> Result<Vec<WireInstrument>, ApiError> {
     let offered = Offered::of(app, order);
     // What pays alone pays all.
-    let all = (parts.len() == 1).then_some(Amount(order.amount));
+    let all = (parts.len() == 1).then_some(Amount(order.payable()));
     let mut wire = Vec::with_capacity(parts.len());
     for (index, part) in parts.into_iter().enumerate() {
         let instrument = part.instrument(app, order, &offered, all).await;

@@ -50,7 +50,7 @@ pub(crate) struct ReceiptContent {
     pub(super) payer: Party,
     pub(super) payee: Party,
     pub(super) amount: i64,
-    /// What the payer paid beside it.
+    /// What the payer paid beside it, or got back beside it of a refund.
     pub(super) fee: i64,
     #[schema(example = "CNY")]
     pub(super) currency: String,
@@ -185,8 +185,9 @@ fn of_order(state: &State, order: &Order) -> Result<Option<ReceiptContent>, Refu
     let payee =
         Party { name: state.merchant(order.merchant)?.name.clone(), account: Some(order.destination.to_string()) };
     let (object, payer) = (order.id.to_string(), payer_of(state, order)?);
-    let base = Base { object, kind: "order", payer, payee, amount: order.carried(), currency: order.currency, at };
-    Ok(Some(ReceiptContent { number: Some(order.out_trade_no.clone()), ..base.receipt() }))
+    let (fee, currency) = (order.on_top(), order.currency);
+    let base = Base { object, kind: "order", payer, payee, amount: order.carried().saturating_sub(fee), currency, at };
+    Ok(Some(ReceiptContent { number: Some(order.out_trade_no.clone()), fee, ..base.receipt() }))
 }
 
 fn of_refund(state: &State, refund: &Refund) -> Result<Option<ReceiptContent>, Refusal> {
@@ -194,9 +195,11 @@ fn of_refund(state: &State, refund: &Refund) -> Result<Option<ReceiptContent>, R
     let order = state.order(refund.order)?;
     let payer = Party { name: state.merchant(order.merchant)?.name.clone(), account: None };
     let (object, payee) = (refund.id.to_string(), payer_of(state, order)?);
-    let base = Base { object, kind: "refund", payer, payee, amount: refund.amount, currency: refund.currency, at };
+    let amount = order.bought(refund.amount, refund.fee);
+    let (fee, currency) = (refund.amount.saturating_sub(amount), refund.currency);
+    let base = Base { object, kind: "refund", payer, payee, amount, currency, at };
     let (number, about) = (Some(refund.out_refund_no.clone()), Some(order.id.to_string()));
-    Ok(Some(ReceiptContent { number, about, ..base.receipt() }))
+    Ok(Some(ReceiptContent { number, about, fee, ..base.receipt() }))
 }
 
 fn of_payout(state: &State, payout: &Payout) -> Result<Option<ReceiptContent>, Refusal> {

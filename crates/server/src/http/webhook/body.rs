@@ -39,7 +39,10 @@ pub(crate) enum WebhookObject {
         id: String,
         /// The merchant's own number.
         out_trade_no: String,
+        /// Σ items.
         amount: Amount,
+        /// What the payer pays: the amount, and the fee where it is on top.
+        payable: Amount,
         fee: Amount,
         #[schema(example = "CNY")]
         currency: &'static str,
@@ -156,15 +159,18 @@ impl WebhookBody {
 impl WebhookObject {
     fn of(object: &Announced) -> Self {
         match object {
-            Announced::Order { id, out_trade_no, amount, fee, currency, failure, close_reason } => Self::Order {
-                id: id.to_string(),
-                out_trade_no: out_trade_no.clone(),
-                amount: Amount(*amount),
-                fee: Amount(*fee),
-                currency: currency.code(),
-                failure: failure.map(|class| class.name()),
-                close_reason: close_reason.map(CloseReason::name),
-            },
+            Announced::Order { id, out_trade_no, amount, fee, currency, failure, close_reason, fee_on_top } => {
+                Self::Order {
+                    id: id.to_string(),
+                    out_trade_no: out_trade_no.clone(),
+                    amount: Amount(*amount),
+                    payable: Amount(amount.saturating_add(fee_on_top.unwrap_or(0))),
+                    fee: Amount(*fee),
+                    currency: currency.code(),
+                    failure: failure.map(|class| class.name()),
+                    close_reason: close_reason.map(CloseReason::name),
+                }
+            }
             Announced::Refund { id, order, out_refund_no, amount, refunded, currency } => Self::Refund {
                 id: id.to_string(),
                 order: order.to_string(),
