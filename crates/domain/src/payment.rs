@@ -385,7 +385,9 @@ pub(crate) fn answered(draft: &mut Draft<'_>, id: LegId, attempt: &Attempt, outc
         Outcome::Success { clearing_date, .. } => {
             return succeeded_late(draft, &order, &leg, attempt, *clearing_date);
         }
-        Outcome::Declined { .. } | Outcome::NotFound if again::is_superseded(&leg, attempt) => return Ok(()),
+        Outcome::Declined { .. } | Outcome::NotFound | Outcome::Unknown if again::is_superseded(&leg, attempt) => {
+            return Ok(());
+        }
         Outcome::Declined { class, .. } => not_done(draft, &order, &leg, attempt, Some(*class))?,
         Outcome::NotFound => not_done(draft, &order, &leg, attempt, None)?,
         Outcome::Unknown => {

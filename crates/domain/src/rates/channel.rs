@@ -258,6 +258,23 @@ mod tests {
     }
 
     #[test]
+    fn tries_of_an_orders_first_try_are_told_apart() {
+        let mut kit = Kit::new();
+        let merchant = kit.landlord();
+        let mut command = kit.create_order(merchant, &[(ItemKind::Rent, 700)]);
+        command.tries_allowed = 2;
+        let order = kit.order_of(command);
+        kit.pay(order, vec![card(700)]);
+        kit.answered(declined(FailureClass::Bank));
+        kit.pay(order, vec![card(700)]);
+        kit.answered(success("2026-03-05"));
+        kit.refund(order, 700, true);
+        kit.answered(success("2026-03-05"));
+        let first: Vec<bool> = kit.ended_tries.iter().map(|ended| ended.first).collect();
+        assert_eq!(first, [true, false, false]);
+    }
+
+    #[test]
     fn refunds_and_payouts_count_by_themselves() {
         let mut kit = Kit::new();
         let merchant = kit.landlord();

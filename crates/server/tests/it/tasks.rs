@@ -29,7 +29,10 @@ fn what_a_bank_will_not_take_back_is_listed_retried_and_settled_by_two_people() 
     let listed = || operator.get(&format!("/v1/tasks/legs?order={order}")).ok()["data"].clone();
     until("the leg is listed", || listed().as_array().is_some_and(|all| all.len() == 1));
     let task = listed()[0].clone();
-    assert_eq!((text(&task, "/id"), text(&task, "/order"), number(&task, "/amount")), (id.clone(), order, 2_000));
+    assert_eq!(
+        (text(&task, "/id"), text(&task, "/order"), number(&task, "/amount")),
+        (id.clone(), order.clone(), 2_000)
+    );
     assert_eq!((number(&task, "/lies_on"), text(&task, "/account")), (2205, own(operator, 2205)));
     assert_eq!(task["allowed_actions"], json!(["retry", "settle"]));
     becomes(operator, LEGS, |legs| legs > 0.5);
