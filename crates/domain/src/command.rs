@@ -63,6 +63,7 @@ use crate::sign_up::{self, SignUpCommand};
 use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit, ReturnSplit};
 use crate::suspense::{self, AllocateSuspense};
+use crate::task::{self, TaskCommand, TaskOf};
 use crate::terminal::{self, TerminalCommand};
 use crate::terminal_parameter::{self, SetParameters};
 use crate::top_up::{self, TopUpCommand};
@@ -283,6 +284,8 @@ pub enum Command {
     AllocateSuspense(AllocateSuspense),
     /// Let a day close in spite of failed checks.
     WaiveChecks(WaiveChecks),
+    /// Act on what a channel refused and only a person can move on.
+    Task(TaskCommand),
     /// Set card fees.
     CardFee(CardFeeCommand),
     /// Set what a merchant pays of its orders.
@@ -469,6 +472,9 @@ pub enum Reply {
     /// An item of suspense.
     #[n(43)]
     Suspense(#[n(0)] SuspenseId),
+    /// What a person acted on.
+    #[n(215)]
+    Task(#[n(0)] TaskOf),
     /// A version of a plan of card fees.
     #[n(200)]
     CardFeePlan(#[n(0)] CardFeePlanId),
@@ -576,6 +582,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::ManualVoucher(command) => manual_voucher::decide(draft, command),
         Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
         Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
+        Command::Task(command) => task::decide(draft, command),
         Command::CardFee(command) => card_fee::decide(draft, command),
         Command::SetFeePlan(command) => fee_plan::decide(draft, command),
         Command::Acquiring(command) => acquiring::decide(draft, command),

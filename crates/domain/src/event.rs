@@ -53,6 +53,7 @@ use crate::sign_up::SignUpEvent;
 use crate::site_weight::SiteWeightEvent;
 use crate::split::{Split, SplitReturn};
 use crate::suspense::SuspenseEvent;
+use crate::task::TaskEvent;
 use crate::terminal::TerminalEvent;
 use crate::terminal_parameter::ParameterEvent;
 use crate::top_up::TopUpEvent;
@@ -538,6 +539,9 @@ pub enum Event {
     /// Money came to lie in suspense, or left it.
     #[n(104)]
     Suspense(#[n(0)] SuspenseEvent),
+    /// A person acted on what a channel had refused.
+    #[n(228)]
+    Task(#[n(0)] TaskEvent),
     /// Card fees were set.
     #[n(200)]
     CardFee(#[n(0)] CardFeeEvent),

@@ -17,7 +17,7 @@ use minicbor::{Decode, Encode};
 use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
 use crate::fund_batch::{FundRoute, Monthly};
-use crate::ids::{AccountId, AttemptId, LegId, OrderId, VoucherId};
+use crate::ids::{AccountId, ApprovalId, AttemptId, LegId, OrderId, VoucherId};
 use crate::limit::Factors;
 use crate::money::{Currency, Minor};
 use crate::order::Order;
@@ -301,6 +301,9 @@ pub struct Leg {
     #[n(17)]
     #[cbor(default)]
     pub expired: bool,
+    /// The approval by which two people settled by hand what its channel refused, see [`task`](crate::task).
+    #[n(18)]
+    pub settled_by: Option<ApprovalId>,
 }
 
 impl Leaves for Leg {

@@ -82,6 +82,7 @@ pub mod split;
 pub mod state;
 pub mod suspense;
 pub mod table;
+pub mod task;
 pub mod terminal;
 pub mod terminal_parameter;
 #[cfg(test)]

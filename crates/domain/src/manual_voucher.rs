@@ -222,10 +222,7 @@ pub fn decide(draft: &mut Draft<'_>, command: ManualVoucherCommand) -> Result<Re
             decide_template(draft, code, title, event, lines)
         }
         ManualVoucherCommand::Template(TemplateCommand::Retire(id)) => decide_retire(draft, id),
-        ManualVoucherCommand::Post(voucher) => {
-            let date = draft.state.days.posting_date(None)?;
-            decide_voucher(draft, date, voucher).map(Reply::Voucher)
-        }
+        ManualVoucherCommand::Post(voucher) => post(draft, voucher).map(Reply::Voucher),
         ManualVoucherCommand::Adjust(adjustment) => decide_adjust(draft, adjustment),
     }
 }
@@ -272,6 +269,15 @@ fn decide_retire(draft: &mut Draft<'_>, id: TemplateId) -> Result<Reply, Refusal
     template.approved_by = draft.approver();
     draft.emit(Event::ManualVoucher(ManualVoucherEvent::TemplateSet(template)));
     Ok(Reply::Template(id))
+}
+
+/// Posts on the open day: what two people decided on, by itself or as a part of another step.
+///
+/// # Errors
+/// As [`decide`].
+pub(crate) fn post(draft: &mut Draft<'_>, voucher: ManualVoucher) -> Result<VoucherId, Refusal> {
+    let date = draft.state.days.posting_date(None)?;
+    decide_voucher(draft, date, voucher)
 }
 
 fn decide_voucher(draft: &mut Draft<'_>, date: Date, command: ManualVoucher) -> Result<VoucherId, Refusal> {

@@ -38,6 +38,7 @@ use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 use crate::{clearing, front_page, refund, sign_up};
 
+pub(crate) mod again;
 pub(crate) mod balance;
 mod cascade;
 mod instruments;
@@ -161,6 +162,7 @@ fn legs_of(state: &State, order: &Order, instruments: Vec<Instrument>) -> Vec<Le
         undo: None,
         charged_back: 0,
         expired: false,
+        settled_by: None,
     });
     legs.collect()
 }
@@ -383,6 +385,9 @@ pub(crate) fn answered(draft: &mut Draft<'_>, id: LegId, attempt: &Attempt, outc
         Outcome::Success { clearing_date, .. } => {
             return succeeded_late(draft, &order, &leg, attempt, *clearing_date);
         }
+        Outcome::Declined { .. } | Outcome::NotFound | Outcome::Unknown if again::is_superseded(&leg, attempt) => {
+            return Ok(());
+        }
         Outcome::Declined { class, .. } => not_done(draft, &order, &leg, attempt, Some(*class))?,
         Outcome::NotFound => not_done(draft, &order, &leg, attempt, None)?,
         Outcome::Unknown => {
@@ -529,10 +534,16 @@ fn succeeded_late(
             Ok(())
         }
         Operation::FundRelease { .. } => {
-            move_leg(draft, leg, LegStatus::Released, |leg| leg.needs_person = false);
+            move_leg(draft, leg, LegStatus::Released, |leg| {
+                leg.open = None;
+                leg.needs_person = false;
+            });
             Ok(())
         }
-        Operation::Refund { .. } => reversed(draft, order, leg, clearing_date),
+        Operation::Refund { .. } => {
+            again::refuse_twice(leg, attempt)?;
+            reversed(draft, order, leg, clearing_date)
+        }
         Operation::Pay { .. } => Ok(()),
     }
 }

@@ -7,10 +7,13 @@
 //! - First try (一次支付成功率) = orders that succeed on their first try / orders with a try, those whose first try failed by
 //!   USER or RISK left out. A try that cascaded to another channel is another try.
 
+use alloc::collections::BTreeSet;
+
 use minicbor::{Decode, Encode};
 
 use crate::attempt::FailureClass;
 use crate::calendar::Date;
+use crate::ids::OrderId;
 use crate::leg::{Leg, LegStatus};
 use crate::order::{Order, OrderStatus};
 use crate::state::State;
@@ -45,8 +48,12 @@ impl Rates {
     /// The rates over all orders with a try, as seen on `today`: an answer still missing counts from the day after its try.
     #[must_use]
     pub fn of(state: &State, today: Date) -> Self {
-        let open = state.orders.iter().filter(|(_, order)| order.trying && !is_lost(order));
-        let unknown = open.filter(|(_, order)| is_unknown(state, order, today)).count();
+        // Its leg's attempt is in the outbox, which is small beside the orders in memory.
+        let legs = state.in_outbox().filter_map(|attempt| state.legs.get(attempt.purpose.leg()?.0));
+        let orders: BTreeSet<OrderId> = legs.map(|leg| leg.order).collect();
+        let open =
+            orders.iter().filter_map(|id| state.orders.get(id.0)).filter(|order| order.trying && !is_lost(order));
+        let unknown = open.filter(|order| is_unknown(state, order, today)).count();
         let mut rates = state.rates.get();
         rates.effective.denominator += unknown as u64;
         rates

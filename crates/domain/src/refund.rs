@@ -35,7 +35,7 @@ use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::fee_plan::FeePayer;
-use crate::ids::{ArrearsId, AttemptId, LegId, MerchantId, OrderId, RefundId, VoucherId};
+use crate::ids::{ApprovalId, ArrearsId, AttemptId, LegId, MerchantId, OrderId, RefundId, VoucherId};
 use crate::leg::Leg;
 use crate::money::{Currency, Minor, add, proportion};
 use crate::order::{self, Order, Share, can_refund};
@@ -201,6 +201,12 @@ pub struct Refund {
     #[n(16)]
     #[cbor(default)]
     pub items: Vec<ItemRefund>,
+    /// The refund by which an operator had its source asked again, see [`task`](crate::task).
+    #[n(17)]
+    pub retried_as: Option<RefundId>,
+    /// The approval by which two people settled by hand what its source refused.
+    #[n(18)]
+    pub settled_by: Option<ApprovalId>,
 }
 
 impl Leaves for Refund {
@@ -214,6 +220,13 @@ impl Leaves for Refund {
 }
 
 impl Refund {
+    /// Whether it is money that no order can use, its source refused it, and nobody has acted on that: it lies on 2243.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        let refused = self.kind == RefundKind::Useless && self.status == RefundStatus::Failed;
+        refused && self.retried_as.is_none() && self.settled_by.is_none()
+    }
+
     /// What reached the payer.
     #[must_use]
     pub fn succeeded(&self) -> Minor {
@@ -331,6 +344,8 @@ fn create(draft: &mut Draft<'_>, command: CreateRefund, lack: Lack) -> Result<Re
         ended_at: None,
         suspense: 0,
         items: command.items,
+        retried_as: None,
+        settled_by: None,
     }));
     answer::to_balance(draft, id)?;
     Ok(Reply::Refund(id))
@@ -517,8 +532,23 @@ pub(crate) fn start_useless(
         ended_at: None,
         suspense: 0,
         items: Vec::new(),
+        retried_as: None,
+        settled_by: None,
     }));
     Ok(())
+}
+
+/// Sends money that its source refused back to it once more: a refund of its own, by a new attempt.
+pub(crate) fn start_again(draft: &mut Draft<'_>, refused: &Refund) -> Result<RefundId, Refusal> {
+    let order = draft.state.order(refused.order)?.clone();
+    let part = refused.parts.first().expect("money that no order can use came by one leg");
+    let mut leg = draft.state.leg(part.leg)?.clone();
+    leg.instrument.set_amount(refused.amount);
+    let attempt = draft.state.attempt(part.attempt.expect("it came by a channel"))?;
+    let original = attempt.operation.original().and_then(attempt::attempt_of_serial);
+    let id = RefundId(draft.state.refunds.next_id());
+    start_useless(draft, &order, &leg, original.expect("a refund names what it gives back"))?;
+    Ok(id)
 }
 
 impl State {

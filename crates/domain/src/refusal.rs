@@ -236,6 +236,8 @@ codes! {
     278 FundOverQuota "fund_over_quota" "More than the fund pays of this month, by rent, contribution, the city's cap or what is left of the year.";
     262 PublicKeyMissing "public_key_missing" "The terminal has no public key that a key could be issued to.";
     297 OrderExpired "order_expired" "The time in which the order could be paid is over.";
+    279 TaskState "task_state" "Nothing of it waits for a person, or no channel can be asked again.";
+    280 TaskVoucher "task_voucher" "The voucher does not take just the money that waits for a person.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

@@ -43,7 +43,7 @@ use crate::shell::projector::{self, Message};
 use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::webhook::Webhooks;
-use crate::shell::{Clock, Input, Platform, fund_batch, key_service, lease, merger, rewrapper};
+use crate::shell::{Clock, Input, Platform, fund_batch, key_service, lease, merger, rewrapper, watch};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -132,7 +132,7 @@ pub(crate) fn run_until(
     });
     let served = runtime.block_on(async {
         begin(config, &platform, is_new).await?;
-        carry_out(executor, told, &attempts, requested);
+        carry_out((executor, config.executor.alarm_after_ms), told, &attempts, requested);
         serve_telling(config, (app, link), telling, doors, stop).await
     });
     platform.stop();
@@ -143,9 +143,15 @@ pub(crate) fn run_until(
     of_threads(ended, projected).and(served)
 }
 
-/// Has the executor carry out what the last run left, and what comes; batches beside it.
-fn carry_out(executor: Executor, left: Vec<Told>, way: &UnboundedSender<Told>, comes: UnboundedReceiver<Told>) {
+/// Has the executor carry out what the last run left, and what comes; batches beside it, and the watch over what stays unanswered.
+fn carry_out(
+    (executor, alarm_after_ms): (Executor, u64),
+    left: Vec<Told>,
+    way: &UnboundedSender<Told>,
+    comes: UnboundedReceiver<Told>,
+) {
     left.into_iter().for_each(|told| drop(way.send(told)));
+    tokio::spawn(watch::run(executor.clone(), alarm_after_ms));
     tokio::spawn(fund_batch::run(executor.clone()));
     tokio::spawn(executor.run(comes));
 }

@@ -5,7 +5,7 @@
 
 use crate::db::{Session, Value};
 use crate::error::StoreError;
-use crate::recall;
+use crate::{recall, refund};
 
 /// A numbered file.
 struct File {
@@ -86,14 +86,18 @@ const FILES: &[File] = files![
     "0063_fund_batch.sql",
     "0064_receiver.sql",
     "0065_fee_plan.sql",
+    "0066_task.sql",
 ];
 
 /// What a migration cannot say in SQL.
 type Step = fn(&dyn Session) -> Result<(), StoreError>;
 
 /// What follows a file once, where SQL alone cannot know it.
-const THEN: &[(&str, Step)] =
-    &[("0045_recall.sql", recall::mark_closed), ("0058_recall.sql", recall::mark_closed_cards)];
+const THEN: &[(&str, Step)] = &[
+    ("0045_recall.sql", recall::mark_closed),
+    ("0058_recall.sql", recall::mark_closed_cards),
+    ("0066_task.sql", refund::mark_needs_person),
+];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     version BIGINT PRIMARY KEY,

@@ -20,6 +20,7 @@ use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
 use crate::refund::CreateRefund;
 use crate::site_weight::SetSiteWeights;
 use crate::suspense::AllocateSuspense;
+use crate::task::SettleTask;
 use crate::tree::{LinkAccounts, TreeCommand};
 use crate::waiver::WaiveChecks;
 
@@ -76,6 +77,8 @@ proposals! {
         does Command::AllocateSuspense, "Allocate an item of suspense.";
     5 CheckWaiver(WaiveChecks) "check_waiver" made by [Accountant] checked by [Accountant Treasurer]
         does Command::WaiveChecks, "Let a day close in spite of failed checks.";
+    6 SettleTask(SettleTask) "settle_task" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::from, "Settle by hand what a channel refused.";
     20 ReleaseFreeze(ReleaseFreeze) "release_freeze" made by [Risk] checked by [Risk]
         does Command::ReleaseFreeze, "Release all or part of a freeze.";
     21 DeductFreeze(DeductFreeze) "deduct_freeze" made by [Risk] checked by [Risk]
@@ -118,7 +121,7 @@ impl Proposal {
     /// Whether a document must show it.
     #[must_use]
     pub const fn needs_evidence(&self) -> bool {
-        matches!(self, Self::ManualVoucher(_) | Self::Adjustment(_))
+        matches!(self, Self::ManualVoucher(_) | Self::Adjustment(_) | Self::SettleTask(_))
     }
 
     /// The operator whose own rights it changes; that one may not check it.

@@ -81,6 +81,7 @@ impl Command {
             | Self::ManualVoucher(_)
             | Self::AllocateSuspense(_)
             | Self::WaiveChecks(_)
+            | Self::Task(_)
             | Self::CardFee(_)
             | Self::SetFeePlan(_)
             | Self::Acquiring(_)

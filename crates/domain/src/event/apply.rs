@@ -10,8 +10,8 @@ use crate::{
     bulk, business_day, card_clearing, card_fee, card_transaction, certificate, chargeback, clearing, freeze,
     front_page, hold, initialise, limit, manual_voucher, merchant, notice, operator, order, outflow, own_transfer,
     pay_password, payment, payout, recall, receiver, refund, reserve_line, restriction, settlement, sign_up,
-    site_weight, split, suspense, terminal, terminal_parameter, top_up, transfer, tree, user, voucher, waiver, webhook,
-    withdrawal, withdrawal_batch, withdrawal_plan,
+    site_weight, split, suspense, task, terminal, terminal_parameter, top_up, transfer, tree, user, voucher, waiver,
+    webhook, withdrawal, withdrawal_batch, withdrawal_plan,
 };
 
 /// Folds an event into the state. It adds and sets; it never chooses.
@@ -122,6 +122,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::ManualVoucher(event) => manual_voucher::apply(state, event),
         Event::Waiver(event) => waiver::apply(state, event),
         Event::Suspense(event) => suspense::apply(state, event),
+        Event::Task(event) => task::apply(state, event),
         Event::CardFee(event) => card_fee::apply(state, event),
         Event::FeePlan(event) => crate::fee_plan::apply(state, event),
         Event::Acquiring(event) => acquiring::apply(state, event),

@@ -121,6 +121,8 @@ pub struct EndedTry {
     pub end: TryEnd,
     /// What it had ended as before, which counts no more.
     pub before: Option<TryEnd>,
+    /// Whether it is of an order's first try (一次支付).
+    pub first: bool,
 }
 
 /// Notes that an answer ends an attempt; before the answer is folded in. A try at a fund is its hold, or what it pays at once:
@@ -132,8 +134,10 @@ pub(crate) fn note(state: &mut State, attempt: &Attempt, outcome: &Outcome) {
         AttemptStatus::Settled(outcome) => ends(outcome),
         AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => None,
     };
+    let leg = attempt.purpose.leg().filter(|_| key.direction == Direction::In);
+    let first = leg.and_then(|leg| state.legs.get(leg.0)).is_some_and(|leg| leg.try_number == 1);
     let position = state.position;
-    state.ended_tries.push(EndedTry { position, key, end, before });
+    state.ended_tries.push(EndedTry { position, key, end, before, first });
 }
 
 /// The tries whose answer is still missing although they were asked for before `today`, by what they are counted under.
@@ -251,6 +255,23 @@ mod tests {
             found[..2],
             [(Direction::In, Rail::Epcc, "bank", None), (Direction::In, Rail::Epcc, "success", Some("bank")),]
         );
+    }
+
+    #[test]
+    fn tries_of_an_orders_first_try_are_told_apart() {
+        let mut kit = Kit::new();
+        let merchant = kit.landlord();
+        let mut command = kit.create_order(merchant, &[(ItemKind::Rent, 700)]);
+        command.tries_allowed = 2;
+        let order = kit.order_of(command);
+        kit.pay(order, vec![card(700)]);
+        kit.answered(declined(FailureClass::Bank));
+        kit.pay(order, vec![card(700)]);
+        kit.answered(success("2026-03-05"));
+        kit.refund(order, 700, true);
+        kit.answered(success("2026-03-05"));
+        let first: Vec<bool> = kit.ended_tries.iter().map(|ended| ended.first).collect();
+        assert_eq!(first, [true, false, false]);
     }
 
     #[test]

@@ -46,6 +46,7 @@ mod sign_up;
 mod still;
 mod suspense;
 mod table;
+mod task;
 mod terminal;
 mod tree;
 mod verify;
@@ -154,6 +155,9 @@ enum What {
     /// Suspense (2241): items, their age, where they belong.
     #[command(after_help = suspense::EXAMPLES)]
     Suspense(Remote<suspense::Suspense>),
+    /// What channels refused and only a person can move on: look, try again, settle by hand.
+    #[command(after_help = task::EXAMPLES)]
+    Task(Remote<task::Task>),
     /// Automatic withdrawals: plans, what is due, batches, retries, notices.
     #[command(after_help = withdrawal::EXAMPLES)]
     Withdrawal(Remote<withdrawal::Withdrawal>),
@@ -288,6 +292,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Approval(approval) => approval.run(&load()?, approval::Approval::ask)?,
         What::Ark(ark) => return self::ark::run(&ark, load()?),
         What::Suspense(suspense) => suspense.run(&load()?, suspense::Suspense::ask)?,
+        What::Task(task) => task.run(&load()?, task::Task::ask)?,
         What::Withdrawal(withdrawal) => withdrawal.run(&load()?, withdrawal::Withdrawal::ask)?,
         What::BankCard(card) => card.run(&load()?, bank_card::BankCard::ask)?,
         What::Limit(limit) => limit.run(&load()?, limit::Limit::ask)?,

@@ -77,6 +77,7 @@ pub(crate) struct ExecutorConfig {
     pub(crate) query_first_ms: u64,
     pub(crate) query_max_ms: u64,
     pub(crate) concurrency: u32,
+    pub(crate) alarm_after_ms: u64,
     pub(crate) breaker: BreakerConfig,
 }
 

@@ -169,6 +169,7 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::Approval(id) => id.to_string(),
         Reply::Template(id) => id.to_string(),
         Reply::Suspense(id) => id.to_string(),
+        Reply::Task(of) => of.to_string(),
         Reply::TreeLink(id) => id.to_string(),
         Reply::TreeRun(id) => id.to_string(),
         Reply::ExchangeRate(id) => id.to_string(),

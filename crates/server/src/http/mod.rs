@@ -76,6 +76,7 @@ pub(crate) mod site_weight;
 pub(crate) mod split;
 pub(crate) mod statement;
 pub(crate) mod suspense;
+pub(crate) mod task;
 mod terminal;
 mod terminal_key;
 mod terminal_parameter;
@@ -295,6 +296,10 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(limit::classify))
         .routes(routes!(site_weight::undo))
         .routes(routes!(outflow::stop_outflow))
+        .routes(routes!(task::legs))
+        .routes(routes!(task::refunds))
+        .routes(routes!(task::get))
+        .routes(routes!(task::retry))
         .merge(points_of_sale())
         .routes(routes!(business_day::list))
         .routes(routes!(business_day::get))

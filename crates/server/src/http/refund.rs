@@ -275,6 +275,7 @@ pub(crate) async fn list(
         created_from: parse_some(query.created_from.as_deref(), "created_from")?,
         created_to: parse_some(query.created_to.as_deref(), "created_to")?,
         out_refund_no: query.out_refund_no,
+        needs_person: None,
     };
     app.list(filter, page, RefundView::of).await
 }

@@ -2,9 +2,10 @@
 
 use domain::rates::channel::EndedTry;
 
-/// Counts what a durable batch ended. A counter never goes down, so a success after a refusal counts beside it, as `late`.
+/// Counts what a durable batch ended. A counter never goes down, so a success after a refusal counts beside it, as `late`. Tries of
+/// orders' first tries count a second time by themselves.
 pub(crate) fn count(ended: &[EndedTry]) {
-    for EndedTry { key, end, before, position: _ } in ended {
+    for EndedTry { key, end, before, first, position: _ } in ended {
         let labels = [
             ("direction", key.direction.name().to_owned()),
             ("channel", key.rail.name().to_owned()),
@@ -13,6 +14,9 @@ pub(crate) fn count(ended: &[EndedTry]) {
             ("outcome", if before.is_some() { "late".to_owned() } else { end.name().to_owned() }),
         ];
         metrics::counter!("lintel_channel_tries_total", &labels).increment(1);
+        if *first {
+            metrics::counter!("lintel_channel_first_tries_total", &labels).increment(1);
+        }
     }
 }
 
@@ -29,7 +33,7 @@ mod tests {
         let (product, bank) = (String::from("rent"), String::from("102"));
         let date = "2026-03-05".parse().unwrap();
         let key = RateKey { date, direction: Direction::In, rail: Rail::Epcc, product, bank };
-        let ended = |end, before| EndedTry { position: 1, key: key.clone(), end, before };
+        let ended = |end, before| EndedTry { position: 1, key: key.clone(), end, before, first: before.is_none() };
         let late = ended(TryEnd::Success, Some(TryEnd::Failure(FailureClass::Bank)));
         let all: Vec<EndedTry> = TryEnd::ALL.into_iter().map(|end| ended(end, None)).chain([late]).collect();
         let recorder = PrometheusBuilder::new().build_recorder();
@@ -39,6 +43,8 @@ mod tests {
             let labels =
                 format!("direction=\"in\",channel=\"epcc\",product=\"rent\",bank=\"102\",outcome=\"{outcome}\"");
             assert!(shown.contains(&format!("lintel_channel_tries_total{{{labels}}} 1\n")), "{outcome}: {shown}");
+            let first = shown.contains(&format!("lintel_channel_first_tries_total{{{labels}}} 1\n"));
+            assert_eq!(first, outcome != "late", "{outcome}: {shown}");
         }
     }
 }

@@ -198,6 +198,9 @@ fn two_people_decide_by_hand_each_under_its_own_name() {
 
     assert!(printed(&server.lintel(&["suspense", "ageing"])).contains("(none)"));
     assert!(printed(&server.lintel(&["suspense", "list", "--status", "open"])).contains("(none)"));
+    assert!(printed(&server.lintel(&["task", "list", "legs"])).contains("(none)"));
+    assert!(printed(&server.lintel(&["task", "list", "refunds"])).contains("(none)"));
+    assert!(refused(&server.lintel(&["task", "retry", "leg_1"])).contains("(leg_unknown"));
     let allocate = ["suspense", "allocate", "sus_1", "--to", "acc_1", "--reason", "found", "--as", "opr_3"];
     assert!(refused(&server.lintel(&allocate)).contains("(suspense_unknown"));
     let waive = ["day", "waive", "2026-03-05", "--check", "cover", "--reason", "r", "--as", "opr_3"];

@@ -72,6 +72,7 @@ mod skip;
 mod staff;
 mod start;
 mod storage;
+mod tasks;
 mod terminal_certificates;
 mod terminal_parameters;
 mod terminals;

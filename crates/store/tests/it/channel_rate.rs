@@ -18,7 +18,8 @@ on_both! {
 
 fn ended(position: u64, day: i8, bank: &str, end: TryEnd, before: Option<TryEnd>) -> EndedTry {
     let (direction, rail, product) = (Direction::In, Rail::Epcc, "rent".to_owned());
-    EndedTry { position, key: RateKey { date: date(3, day), direction, rail, product, bank: bank.into() }, end, before }
+    let key = RateKey { date: date(3, day), direction, rail, product, bank: bank.into() };
+    EndedTry { position, key, end, before, first: true }
 }
 
 fn commit(database: &Database, world: &mut World, ended_tries: Vec<EndedTry>) {

@@ -178,6 +178,8 @@ fn orders_and_what_follows_them(database: &Database) {
     assert_eq!(count(database, LegFilter { needs_person: Some(true), ..Default::default() }), 0);
     assert_eq!(count(database, SplitFilter { order, payee: seller, ..Default::default() }), 1);
     assert_eq!(count(database, RefundFilter { order, status: Some(RefundStatus::Success), ..Default::default() }), 1);
+    let stuck = |needs| RefundFilter { order, needs_person: Some(needs), ..Default::default() };
+    assert_eq!((count(database, stuck(false)), count(database, stuck(true))), (1, 0));
     assert_eq!(count(database, ClearingFilter { rail: Some(Rail::Epcc), date: day }), 1);
     assert_eq!(count(database, ClearingFilter { rail: Some(Rail::Fund), date: day }), 0);
     assert_eq!(count(database, SettlementFilter { merchant: seller, from: Some(date(3, 6)), ..Default::default() }), 1);

@@ -9,10 +9,12 @@ use domain::customer::CustomerKind;
 use domain::ids::{AccountId, CardTransactionId, ReceiverId, UserId};
 use domain::money::Currency;
 use domain::recall::{Kind, Leaves, Row, RowId};
+use domain::refund::{RefundKind, RefundStatus};
 use domain::state::Changes;
 use store::recall;
 use store::recovery::{self, DifferenceKind};
-use store::{Loaded, StoreError};
+use store::refund::RefundFilter;
+use store::{Loaded, StoreError, list};
 
 use crate::place::{Place, on_both};
 use crate::world::{World, at};
@@ -23,6 +25,7 @@ on_both! {
     a_start_reads_what_was_in_memory
     rows_that_an_older_program_left_unmarked_are_marked_by_their_content
     card_transactions_that_an_older_program_left_unmarked_are_marked_too
+    refunds_that_an_older_program_left_unmarked_are_marked_too
     the_store_agrees_with_the_books
     each_difference_is_named
     an_empty_store_loads_as_nothing
@@ -160,7 +163,11 @@ fn a_start_reads_what_was_in_memory(place: &Place) {
     assert!(loaded.written.contains(&(RowId { kind: Kind::Split, id: 1 }, at)), "and leaves once the store is there");
 }
 
-/// The tables that files behind this one make, which do nothing else.
+/// What 0066 gave refunds: their list of those that wait for a person.
+const REFUNDS_BEFORE: [&str; 2] =
+    ["DROP INDEX refunds_by_needs_person", "ALTER TABLE refunds DROP COLUMN needs_person"];
+
+/// The tables that files behind this one make, which do nothing else but for [`REFUNDS_BEFORE`].
 fn made_after(file: &str) -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schema");
     let files = std::fs::read_dir(folder)
@@ -172,7 +179,7 @@ fn made_after(file: &str) -> Vec<String> {
         texts.lines().filter_map(move |line| Some(line.strip_prefix(with)?.split(' ').next()?.to_owned()))
     };
     let made: Vec<String> = named("CREATE TABLE ").collect();
-    let changed = named("ALTER TABLE ").find(|table| !made.contains(table));
+    let changed = named("ALTER TABLE ").find(|table| table != "refunds" && !made.contains(table));
     assert_eq!(changed, None, "a later file changes a table: undo that here too");
     made
 }
@@ -190,6 +197,7 @@ fn rows_that_an_older_program_left_unmarked_are_marked_by_their_content(place: &
         run(&format!("DROP INDEX {table}_closed"));
         run(&format!("ALTER TABLE {table} DROP COLUMN closed"));
     }
+    REFUNDS_BEFORE.into_iter().for_each(run);
     for table in made_after("0045_recall.sql") {
         run(&format!("DROP TABLE {table}"));
     }
@@ -226,6 +234,8 @@ fn card_transactions_that_an_older_program_left_unmarked_are_marked_too(place: &
         "DROP TABLE fund_batches",
         "DROP TABLE split_receivers",
         "DROP TABLE fee_plans",
+        REFUNDS_BEFORE[0],
+        REFUNDS_BEFORE[1],
     ] {
         run(sql);
     }
@@ -238,6 +248,27 @@ fn card_transactions_that_an_older_program_left_unmarked_are_marked_too(place: &
     let expected: Vec<i64> = world.state.card_transactions.iter().map(|(_, row)| i64::from(row.is_closed())).collect();
     assert_eq!(closed, expected);
     assert!(closed.contains(&0) && closed.contains(&1), "{closed:?}");
+}
+
+fn refunds_that_an_older_program_left_unmarked_are_marked_too(place: &Place) {
+    let database = place.open();
+    let mut world = World::full();
+    // Its source refused it: it is money that no order can use.
+    let id = world.state.refunds.iter().last().unwrap().0;
+    let refund = world.state.refunds.get_mut(id).unwrap();
+    (refund.kind, refund.status) = (RefundKind::Useless, RefundStatus::Failed);
+    assert!(refund.needs_person());
+    world.store(&database);
+    for sql in REFUNDS_BEFORE {
+        assert!(database.execute(sql, &[]).is_ok(), "{sql}");
+    }
+    database.execute("DELETE FROM schema_version WHERE name >= '0066_task.sql'", &[]).unwrap();
+    drop(database);
+    let database = place.open();
+    assert!(recovery::verify(&database, &world.state).unwrap().is_empty());
+    let stuck = RefundFilter { needs_person: Some(true), ..Default::default() };
+    let found = list(&database, &stuck, None, 10).unwrap().data;
+    assert_eq!(found.iter().map(|refund| refund.id.0).collect::<Vec<_>>(), [id]);
 }
 
 fn a_store_that_is_behind_is_not_believed(place: &Place) {

@@ -251,6 +251,7 @@ transitions! {
         "monthly batches of a fund: fund_batch/tests.rs" Event::FundBatch(_),
         "secrets of API keys: api_key/tests.rs" Event::ApiKey(_),
         "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
+        "what a person acts on: task/tests.rs" Event::Task(_),
         "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "receivers of splits: receiver/tests.rs" Event::Receiver(_),
@@ -323,6 +324,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
         "splits and refunds: split/tests.rs, refund/tests.rs",
         &[RefusalCode::SplitUnknown, RefusalCode::SplitAmount, RefusalCode::RefundUnknown, RefusalCode::RefundState],
     ),
+    ("what a person acts on: task/tests.rs", &[RefusalCode::TaskState, RefusalCode::TaskVoucher]),
     (
         "certificates: certificate/tests.rs",
         &[

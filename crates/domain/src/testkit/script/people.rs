@@ -27,6 +27,7 @@ use crate::outflow::{OutflowCommand, ResumeOutflow, SetOutflowBound, Waiting};
 use crate::own_transfer::OwnTransferCommand;
 use crate::site_weight::{SetSiteWeights, SiteWeight, SiteWeightCommand};
 use crate::suspense::AllocateSuspense;
+use crate::task::TaskCommand;
 use crate::testkit::date;
 use crate::tree::TreeCommand;
 use crate::voucher::EventCode;
@@ -179,6 +180,7 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::ManualVoucher(ManualVoucherCommand::Adjust(adjustment)) => Proposal::Adjustment(adjustment),
         Command::AllocateSuspense(command) => Proposal::SuspenseAllocation(command),
         Command::WaiveChecks(command) => Proposal::CheckWaiver(command),
+        Command::Task(TaskCommand::Settle(command)) => Proposal::SettleTask(command),
         Command::ReleaseFreeze(command) => Proposal::ReleaseFreeze(command),
         Command::Freeze(FreezeCommand::Deduct(command)) => Proposal::DeductFreeze(command),
         Command::Tree(TreeCommand::Link(command)) => Proposal::LinkAccounts(command),

@@ -22,6 +22,7 @@ use crate::http::outflow::{OutflowBoundBody, ResumptionBody};
 use crate::http::own_transfer::InstructionBody;
 use crate::http::site_weight::SiteWeightsBody;
 use crate::http::suspense::AllocationBody;
+use crate::http::task::TaskSettlementBody;
 use crate::http::tree::LinkBody;
 use crate::http::waiver::WaiverBody;
 
@@ -68,6 +69,7 @@ kinds! {
     Adjustment(AdjustmentBody) "adjustment"
     SuspenseAllocation(AllocationBody) "suspense_allocation"
     CheckWaiver(WaiverBody) "check_waiver"
+    SettleTask(TaskSettlementBody) "settle_task"
     ReleaseFreeze(ReleaseBody) "release_freeze"
     DeductFreeze(DeductionBody) "deduct_freeze"
     LinkAccounts(LinkBody) "link_accounts"
@@ -115,10 +117,12 @@ mod tests {
                     "lines": [{"subject": 1121, "side": "debit"}, {"subject": 2201, "side": "credit"}]}),
             ),
             ("voucher_template", json!({"action": "retire", "template": "tpl_4"})),
-            ("manual_voucher", voucher),
+            ("manual_voucher", voucher.clone()),
             ("adjustment", adjustment),
             ("suspense_allocation", json!({"item": "sus_3", "to": "acc_7", "amount": 40})),
             ("check_waiver", json!({"date": "2026-03-05", "position": 1042, "checks": ["cover"]})),
+            ("settle_task", json!({"task": "leg_9", "voucher": voucher})),
+            ("settle_task", json!({"task": "rfd_3"})),
         ]
     }
 

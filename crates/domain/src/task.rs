@@ -1,0 +1,276 @@
+//! Tasks (人工任务): money that only a person can move on, since the channel that was asked to refused.
+//!
+//! ```text
+//!  a leg whose undo, reversal or release was refused; a leg that a centre paid to the landlord of an order that failed
+//!  money on 2243 whose refund its source refused
+//!     OPEN ─ retry: one operator, a new attempt; the earlier one is final ─► UNDER WAY ─ success ─► over
+//!      │ ▲                                                                       └─ refused ─► OPEN: the leg, or the new refund
+//!      └ settle: two people, by a manual voucher that takes just this money from 2205 or 2243, if it lies there ─► SETTLED
+//! ```
+//! Nothing of it is kept beside what it is about: a leg says `needs_person`, a refund follows from its kind, its status and what was done
+//! about it. What was settled by hand is settled: a channel that carries an earlier attempt out after all is refused, for a person to see.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
+
+use minicbor::{Decode, Encode};
+
+use crate::approval;
+use crate::book::{Side, Subject};
+use crate::command::{Command, Reply};
+use crate::draft::Draft;
+use crate::event::Event;
+use crate::ids::{ApprovalId, IdError, LegId, RefundId, VoucherId};
+use crate::leg::{Leg, LegStatus};
+use crate::manual_voucher::{self, ManualVoucher};
+use crate::money::{Currency, Minor};
+use crate::payment::again;
+use crate::refund::{self, Refund};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
+
+#[cfg(test)]
+mod tests;
+
+/// What a task is about, which names it too: `leg_9`, `rfd_3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum TaskOf {
+    /// A leg of a payment.
+    #[n(0)]
+    Leg(#[n(0)] LegId),
+    /// A refund of money that no order can use.
+    #[n(1)]
+    Refund(#[n(0)] RefundId),
+}
+
+impl fmt::Display for TaskOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leg(id) => fmt::Display::fmt(id, f),
+            Self::Refund(id) => fmt::Display::fmt(id, f),
+        }
+    }
+}
+
+impl FromStr for TaskOf {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.starts_with(RefundId::PREFIX) { text.parse().map(Self::Refund) } else { text.parse().map(Self::Leg) }
+    }
+}
+
+/// Says that a task was settled by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SettleTask {
+    /// Which.
+    #[n(0)]
+    pub task: TaskOf,
+    /// What takes its money from 2205 or 2243; none where no money of it lies there.
+    #[n(1)]
+    pub voucher: Option<ManualVoucher>,
+}
+
+/// What is done about a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskCommand {
+    /// Ask the channel again.
+    Retry(TaskOf),
+    /// Settle it by hand; takes two people.
+    Settle(SettleTask),
+}
+
+impl From<SettleTask> for Command {
+    fn from(command: SettleTask) -> Self {
+        Self::Task(TaskCommand::Settle(command))
+    }
+}
+
+/// What was done about a task. That a leg's channel is asked again is said by the leg itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum TaskEvent {
+    /// Money that its source refused is on its way back again.
+    #[n(0)]
+    RefundRetried {
+        /// What failed.
+        #[n(0)]
+        refund: RefundId,
+        /// What was made in its place.
+        #[n(1)]
+        again: RefundId,
+    },
+    /// Settled by hand.
+    #[n(1)]
+    Settled {
+        /// Which.
+        #[n(0)]
+        task: TaskOf,
+        /// What took its money, if it lay on these books.
+        #[n(1)]
+        voucher: Option<VoucherId>,
+        /// Whose decision it was.
+        #[n(2)]
+        approval: ApprovalId,
+    },
+}
+
+/// Acts on a task.
+///
+/// # Errors
+/// `leg_unknown`, `refund_unknown`; `task_state` if nothing of it waits for a person, or no channel can be asked; to settle also
+/// `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
+pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
+    match command {
+        TaskCommand::Retry(task) => retry(draft, task),
+        TaskCommand::Settle(command) => settle(draft, command),
+    }
+}
+
+fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
+    match task {
+        TaskOf::Leg(id) => {
+            let leg = draft.state.leg(id)?.clone();
+            waits(task, leg.needs_person)?;
+            if !again::is_possible(&leg) {
+                let message = format!("no channel can be asked to take {task} back; settle it by hand");
+                return Err(Refusal::new(RefusalCode::TaskState, "task", message));
+            }
+            again::ask(draft, &leg)?;
+            Ok(Reply::Task(task))
+        }
+        TaskOf::Refund(id) => {
+            let refund = draft.state.refund(id)?.clone();
+            waits(task, refund.needs_person())?;
+            let again = refund::start_again(draft, &refund)?;
+            draft.emit(Event::Task(TaskEvent::RefundRetried { refund: id, again }));
+            Ok(Reply::Task(TaskOf::Refund(again)))
+        }
+    }
+}
+
+fn settle(draft: &mut Draft<'_>, command: SettleTask) -> Result<Reply, Refusal> {
+    let approval = approval::require(draft, "settling by hand what a channel refused")?.id;
+    let SettleTask { task, voucher } = command;
+    let refuse = |message: String| Err(Refusal::new(RefusalCode::TaskVoucher, "voucher", message));
+    let voucher = match (money_of(draft.state, task)?, voucher) {
+        (Some(money), Some(voucher)) => {
+            takes(draft.state, &voucher, money)?;
+            Some(manual_voucher::post(draft, voucher)?)
+        }
+        (Some(money), None) => {
+            let (amount, currency, subject) = (money.amount, money.currency.code(), money.lies_on.code());
+            return refuse(format!("{amount} {currency} of {task} lie on {subject}; name the voucher that takes them"));
+        }
+        (None, Some(_)) => return refuse(format!("no money of {task} lies on these books; name no voucher")),
+        (None, None) => None,
+    };
+    draft.emit(Event::Task(TaskEvent::Settled { task, voucher, approval }));
+    Ok(Reply::Task(task))
+}
+
+/// Money of a task on an account of the institution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskMoney {
+    /// 2205 or 2243.
+    pub lies_on: Subject,
+    /// Minor units.
+    pub amount: Minor,
+    /// Its currency.
+    pub currency: Currency,
+}
+
+impl TaskMoney {
+    /// Of a leg that waits for a person: what came stays on 2205. What a centre holds, or paid to a landlord, is not here.
+    #[must_use]
+    pub fn of_leg(leg: &Leg) -> Option<Self> {
+        let here = leg.status == LegStatus::Captured && !leg.instrument.pays_directly();
+        let (amount, currency) = (leg.amount(), leg.currency);
+        here.then_some(Self { lies_on: Subject::PaymentInProgress, amount, currency })
+    }
+
+    /// Of a refund that waits for a person: it is back on 2243.
+    #[must_use]
+    pub const fn of_refund(refund: &Refund) -> Self {
+        Self { lies_on: Subject::RefundDue, amount: refund.amount, currency: refund.currency }
+    }
+}
+
+/// Where the money of a task lies that waits for a person.
+fn money_of(state: &State, task: TaskOf) -> Result<Option<TaskMoney>, Refusal> {
+    match task {
+        TaskOf::Leg(id) => {
+            let leg = state.leg(id)?;
+            waits(task, leg.needs_person)?;
+            Ok(TaskMoney::of_leg(leg))
+        }
+        TaskOf::Refund(id) => {
+            let refund = state.refund(id)?;
+            waits(task, refund.needs_person())?;
+            Ok(Some(TaskMoney::of_refund(refund)))
+        }
+    }
+}
+
+fn waits(task: TaskOf, needs_person: bool) -> Result<(), Refusal> {
+    if needs_person {
+        return Ok(());
+    }
+    let message = format!("nothing of {task} waits for a person: it is under way, over or settled");
+    Err(Refusal::new(RefusalCode::TaskState, "task", message))
+}
+
+/// Whether a voucher takes just this money from where it lies.
+fn takes(state: &State, voucher: &ManualVoucher, money: TaskMoney) -> Result<(), Refusal> {
+    let TaskMoney { lies_on, amount, currency } = money;
+    let mut taken = 0_i128;
+    for entry in voucher.entries.iter().filter(|entry| entry.currency == currency) {
+        if state.account(entry.account, "account")?.subject == lies_on {
+            let of_entry = i128::from(entry.amount);
+            taken = match entry.side {
+                Side::Debit => taken.saturating_add(of_entry),
+                Side::Credit => taken.saturating_sub(of_entry),
+            };
+        }
+    }
+    if taken == i128::from(amount) {
+        return Ok(());
+    }
+    let (currency, subject) = (currency.code(), lies_on.code());
+    let message = format!("the voucher takes {taken} {currency} from {subject}; take {amount}, no more and no less");
+    Err(Refusal::new(RefusalCode::TaskVoucher, "voucher", message))
+}
+
+/// What may be done about a leg now.
+#[must_use]
+pub fn actions_of_leg(leg: &Leg) -> &'static [&'static str] {
+    match (leg.needs_person, again::is_possible(leg)) {
+        (true, true) => &["retry", "settle"],
+        (true, false) => &["settle"],
+        (false, _) => &[],
+    }
+}
+
+/// What may be done about a refund now.
+#[must_use]
+pub fn actions_of_refund(refund: &Refund) -> &'static [&'static str] {
+    if refund.needs_person() { &["retry", "settle"] } else { &[] }
+}
+
+/// Folds what was done into the state.
+pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
+    match *event {
+        TaskEvent::RefundRetried { refund, again } => {
+            state.refunds.get_mut(refund.0).expect("decide checked the refund").retried_as = Some(again);
+        }
+        TaskEvent::Settled { task: TaskOf::Refund(id), voucher: _, approval } => {
+            state.refunds.get_mut(id.0).expect("decide checked the refund").settled_by = Some(approval);
+        }
+        TaskEvent::Settled { task: TaskOf::Leg(id), voucher: _, approval } => {
+            let leg = state.legs.get_mut(id.0).expect("decide checked the leg");
+            leg.needs_person = false;
+            leg.settled_by = Some(approval);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What a person may act on, how often, and what no channel's late word undoes.
+
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::*;
+use crate::approval::{DigestAlgorithm, Evidence, Proposal};
+use crate::attempt::{FailureClass, Operation, Outcome};
+use crate::ids::{AccountId, OrderId};
+use crate::manual_voucher::{TemplateCommand, TemplateLine};
+use crate::order::{ItemKind, OrderStatus};
+use crate::refund::RefundStatus;
+use crate::testkit::orders::{card, fund_at_once};
+use crate::testkit::{Kit, declined, success};
+use crate::voucher::{Entry, EventCode};
+
+const DAY: &str = "2026-03-05";
+const CNY: Currency = Currency::Cny;
+const TEMPLATE: &str = "back-by-hand";
+
+fn kit() -> Kit {
+    let mut kit = Kit::new();
+    kit.people();
+    let line = |subject, side| TemplateLine { subject, side };
+    let lines = vec![
+        line(Subject::PaymentInProgress, Side::Debit),
+        line(Subject::RefundDue, Side::Debit),
+        line(Subject::ClearingEpcc, Side::Credit),
+    ];
+    let (code, title, event) = (TEMPLATE.to_string(), "paid back by hand".to_string(), EventCode::ManualVoucher);
+    kit.decided("accountant", Proposal::VoucherTemplate(TemplateCommand::Set { code, title, event, lines }));
+    kit
+}
+
+/// A combined payment of 3,200 by card and 3,000 by fund: the fund failed, and the bank refused to take the card's back.
+fn card_stuck(kit: &mut Kit) -> (OrderId, LegId) {
+    let merchant = kit.landlord();
+    let order = kit.combined(merchant);
+    kit.answered(success(DAY));
+    kit.answered(success(DAY));
+    kit.answered(declined(FailureClass::Bank));
+    kit.answered(declined(FailureClass::Bank));
+    kit.books(&[(1121, 3_200), (2205, 3_200)]);
+    let leg = kit.state.order(order).unwrap().legs[0];
+    assert_eq!(actions_of_leg(kit.state.leg(leg).unwrap()), ["retry", "settle"]);
+    (order, leg)
+}
+
+/// A card of 5,000 that succeeded after it had been refused, and whose bank refused to take it back.
+fn useless_stuck(kit: &mut Kit) -> RefundId {
+    let merchant = kit.landlord();
+    let mut command = kit.create_order(merchant, &[(ItemKind::Rent, 5_000)]);
+    command.tries_allowed = 1;
+    let order = kit.order_of(command);
+    kit.pay(order, vec![card(5_000)]);
+    let attempt = kit.answered(declined(FailureClass::Bank));
+    kit.answer(attempt.id, success(DAY));
+    kit.answered(declined(FailureClass::Bank));
+    kit.books(&[(1121, 5_000), (2243, 5_000)]);
+    let refund = RefundId(1);
+    assert_eq!(actions_of_refund(kit.state.refund(refund).unwrap()), ["retry", "settle"]);
+    refund
+}
+
+fn retries(task: TaskOf) -> Command {
+    Command::Task(TaskCommand::Retry(task))
+}
+
+fn leg(kit: &Kit, id: LegId) -> &Leg {
+    kit.state.leg(id).unwrap()
+}
+
+/// Takes `amount` from an account of the institution to 1121.
+fn voucher(kit: &Kit, from: Subject, amount: Minor) -> ManualVoucher {
+    let account = |subject| -> AccountId { kit.state.institution(subject, CNY).unwrap() };
+    let entries: Vec<Entry> =
+        vec![Entry::debit(account(from), amount, CNY), Entry::credit(account(Subject::ClearingEpcc), amount, CNY)];
+    ManualVoucher { template: TEMPLATE.to_string(), entries, contra_of: None, dimensions: None }
+}
+
+fn settles(kit: &mut Kit, task: TaskOf, voucher: Option<ManualVoucher>) -> Result<Reply, Refusal> {
+    let evidence =
+        Evidence { name: "memo.pdf".to_string(), algorithm: DigestAlgorithm::Sha256, digest: [9; 32].into() };
+    let proposal = Proposal::SettleTask(SettleTask { task, voucher });
+    let Reply::Approval(id) = kit.when_proposed_with("accountant-1", proposal, Some(evidence))? else {
+        panic!("it was proposed")
+    };
+    kit.checked("accountant-2", id);
+    Ok(kit.state.approval(id).unwrap().outcome.clone().expect("it was carried out"))
+}
+
+#[test]
+fn a_task_is_named_by_what_it_is_about() {
+    for task in [TaskOf::Leg(LegId(9)), TaskOf::Refund(RefundId(3))] {
+        assert_eq!(task.to_string().parse(), Ok(task));
+    }
+    for text in ["", "leg", "rfd_", "ord_1", "leg_01"] {
+        assert!(text.parse::<TaskOf>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn an_undo_is_tried_again_only_once_the_one_before_is_final() {
+    let mut kit = kit();
+    let (order, id) = card_stuck(&mut kit);
+    let task = TaskOf::Leg(id);
+    assert_eq!(kit.given(retries(task)), Reply::Task(task));
+    kit.books(&[(1121, 3_200), (2211, 3_200)]);
+    let again = kit.waiting();
+    assert!(matches!(again.operation, Operation::Refund { amount: 3_200, .. }));
+    assert!(actions_of_leg(leg(&kit, id)).is_empty());
+    kit.refused(retries(task), RefusalCode::TaskState);
+    kit.answered(Outcome::Unknown);
+    kit.refused(retries(task), RefusalCode::TaskState);
+
+    // Refused again: it needs a person again.
+    kit.answered(declined(FailureClass::Bank));
+    kit.books(&[(1121, 3_200), (2205, 3_200)]);
+    assert!(leg(&kit, id).needs_person);
+    kit.given(retries(task));
+    assert_ne!(kit.waiting().serial(), again.serial());
+    kit.answered(success(DAY));
+    kit.books(&[]);
+    assert_eq!((leg(&kit, id).status, leg(&kit, id).needs_person), (LegStatus::Reversed, false));
+    assert_eq!(kit.status(order), OrderStatus::Failed);
+    kit.refused(retries(task), RefusalCode::TaskState);
+}
+
+#[test]
+fn an_earlier_undo_that_came_through_after_all_leaves_nothing_to_the_later_one() {
+    for later in [declined(FailureClass::Bank), Outcome::NotFound] {
+        let mut kit = kit();
+        let (_, id) = card_stuck(&mut kit);
+        let refused = kit.state.attempts.iter().last().unwrap().1.id;
+        kit.given(retries(TaskOf::Leg(id)));
+        let again = kit.waiting();
+        kit.answer(refused, success(DAY));
+        kit.books(&[]);
+        assert_eq!((leg(&kit, id).status, leg(&kit, id).open), (LegStatus::Reversed, None));
+        kit.answer(again.id, later);
+        assert_eq!((leg(&kit, id).status, leg(&kit, id).needs_person), (LegStatus::Reversed, false));
+        kit.books(&[]);
+    }
+    // Both came through: what went back once goes back no second time on these books.
+    let mut kit = kit();
+    let (_, id) = card_stuck(&mut kit);
+    let refused = kit.state.attempts.iter().last().unwrap().1.id;
+    kit.given(retries(TaskOf::Leg(id)));
+    let again = kit.waiting();
+    kit.answer(refused, success(DAY));
+    let twice = Command::AnswerAttempt { attempt: again.id, outcome: success(DAY) };
+    kit.refused(twice, RefusalCode::LegState);
+    kit.books(&[]);
+}
+
+#[test]
+fn a_reversal_at_the_centre_is_tried_again() {
+    let mut kit = kit();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 3_000), (ItemKind::Deposit, 3_200)]);
+    kit.pay(order, vec![card(3_200), fund_at_once(3_000)]);
+    kit.answered(success(DAY));
+    kit.answered(declined(FailureClass::User));
+    kit.answered(declined(FailureClass::Bank));
+    kit.books(&[(1131, 3_000), (2205, 3_000)]);
+    let id = kit.state.order(order).unwrap().legs[1];
+    kit.given(retries(TaskOf::Leg(id)));
+    kit.books(&[(1131, 3_000), (2205, 3_000)]);
+    kit.answered(success(DAY));
+    kit.books(&[]);
+    assert_eq!(leg(&kit, id).status, LegStatus::Reversed);
+}
+
+#[test]
+fn a_release_is_tried_again_and_settled_without_a_voucher() {
+    for settled in [false, true] {
+        let mut kit = kit();
+        let merchant = kit.landlord();
+        let order = kit.combined(merchant);
+        kit.answered(success(DAY));
+        kit.answered(declined(FailureClass::User));
+        kit.answered(declined(FailureClass::Bank));
+        let id = kit.state.order(order).unwrap().legs[1];
+        assert!(leg(&kit, id).needs_person);
+        let task = TaskOf::Leg(id);
+        if settled {
+            let named = voucher(&kit, Subject::PaymentInProgress, 3_000);
+            let refused = settles(&mut kit, task, Some(named)).unwrap_err();
+            assert_eq!(refused.code, RefusalCode::TaskVoucher, "the centre holds it, not these books");
+            assert_eq!(settles(&mut kit, task, None), Ok(Reply::Task(task)));
+        } else {
+            kit.given(retries(task));
+            assert!(matches!(kit.waiting().operation, Operation::FundRelease { amount: 3_000, .. }));
+            kit.answered(success(DAY));
+            assert_eq!(leg(&kit, id).status, LegStatus::Released);
+        }
+        assert!(!leg(&kit, id).needs_person);
+        assert_eq!(leg(&kit, id).settled_by.is_some(), settled);
+        kit.books(&[]);
+    }
+}
+
+#[test]
+fn money_that_its_source_refused_goes_back_by_another_refund() {
+    let mut kit = kit();
+    let first = useless_stuck(&mut kit);
+    let asked = kit.state.attempt(kit.state.refund(first).unwrap().parts[0].attempt.unwrap()).unwrap().clone();
+    let Reply::Task(TaskOf::Refund(second)) = kit.given(retries(TaskOf::Refund(first))) else {
+        panic!("another refund was made")
+    };
+    kit.books(&[(1121, 5_000), (2211, 5_000)]);
+    let again = kit.waiting();
+    assert_eq!((again.operation.clone(), again.rail), (asked.operation.clone(), asked.rail));
+    assert_ne!(again.serial(), asked.serial());
+    assert_eq!(kit.state.refund(first).unwrap().retried_as, Some(second));
+    // Neither the old one nor the one under way.
+    kit.refused(retries(TaskOf::Refund(first)), RefusalCode::TaskState);
+    kit.answered(Outcome::Unknown);
+    kit.refused(retries(TaskOf::Refund(second)), RefusalCode::TaskState);
+    kit.answered(declined(FailureClass::Bank));
+    kit.books(&[(1121, 5_000), (2243, 5_000)]);
+    assert!(!kit.state.refund(first).unwrap().needs_person());
+    assert!(kit.state.refund(second).unwrap().needs_person());
+    kit.given(retries(TaskOf::Refund(second)));
+    kit.answered(success(DAY));
+    kit.books(&[]);
+    assert_eq!(kit.refund_status(RefundId(second.0 + 1)), RefundStatus::Success);
+}
+
+#[test]
+fn two_people_settle_by_a_voucher_that_takes_just_this_money() {
+    let mut kit = kit();
+    let (_, id) = card_stuck(&mut kit);
+    let task = TaskOf::Leg(id);
+    let alone = Command::from(SettleTask { task, voucher: None });
+    kit.refused(alone, RefusalCode::ApprovalRequired);
+    let bad =
+        [None, Some(voucher(&kit, Subject::PaymentInProgress, 3_199)), Some(voucher(&kit, Subject::RefundDue, 3_200))];
+    for bad in bad {
+        assert_eq!(settles(&mut kit, task, bad).unwrap_err().code, RefusalCode::TaskVoucher);
+    }
+    let refused = kit.state.attempts.iter().last().unwrap().1.id;
+    let good = voucher(&kit, Subject::PaymentInProgress, 3_200);
+    assert_eq!(settles(&mut kit, task, Some(good.clone())), Ok(Reply::Task(task)));
+    kit.books(&[]);
+    assert!(actions_of_leg(leg(&kit, id)).is_empty());
+    assert!(leg(&kit, id).settled_by.is_some());
+    assert_eq!(settles(&mut kit, task, Some(good)).unwrap_err().code, RefusalCode::TaskState);
+    kit.refused(retries(task), RefusalCode::TaskState);
+    // The bank did it after all: by hand it was done before.
+    kit.refused(Command::AnswerAttempt { attempt: refused, outcome: success(DAY) }, RefusalCode::LegState);
+    kit.books(&[]);
+}
+
+#[test]
+fn two_people_settle_what_is_due_to_a_payer() {
+    let mut kit = kit();
+    let refund = useless_stuck(&mut kit);
+    let task = TaskOf::Refund(refund);
+    let good = voucher(&kit, Subject::RefundDue, 5_000);
+    assert_eq!(settles(&mut kit, task, Some(good)), Ok(Reply::Task(task)));
+    kit.books(&[]);
+    assert!(!kit.state.refund(refund).unwrap().needs_person());
+    kit.refused(retries(task), RefusalCode::TaskState);
+}
+
+#[test]
+fn a_settlement_shows_a_document() {
+    let mut kit = kit();
+    let (_, id) = card_stuck(&mut kit);
+    let good = voucher(&kit, Subject::PaymentInProgress, 3_200);
+    let proposal = Proposal::SettleTask(SettleTask { task: TaskOf::Leg(id), voucher: Some(good) });
+    assert!(proposal.needs_evidence());
+    assert!(kit.when_proposed("accountant-1", proposal).is_err());
+    let nobody = kit.state.approvals.iter().filter(|(_, row)| row.proposal.kind() == "settle_task").count();
+    assert_eq!(nobody, 0);
+}

@@ -1,0 +1,142 @@
+//! `lintel task`: what channels refused and only a person can move on.
+
+use anyhow::{Context, Result, bail};
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::approval::propose;
+use super::client::{Client, target};
+use super::remote::{Answer, Page};
+use super::table::{Field, money, number, page, record, text};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lintel task list legs                                 their undo, reversal or release was refused
+  lintel task list refunds                              money of 2243 that its source refused
+  lintel task retry rfd_3                               ask the channel again, by a new attempt
+  lintel task settle leg_9 --template back-by-hand --to acc_42 --document memo.pdf=SHA256 \\
+    --reason \"paid back by hand, bank slip 17\" --as opr_3
+  lintel task settle leg_9 --document memo.pdf=SHA256 --reason \"the centre released it\" --as opr_3";
+
+/// What only a person can move on.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// One, by the leg or the refund that it is about.
+    Show {
+        /// Its id, such as leg_9 or rfd_3.
+        id: String,
+    },
+    /// What waits for a person, oldest first.
+    List {
+        /// Legs of payments, or refunds of money that no order can use.
+        #[arg(value_enum)]
+        what: What,
+        /// Of this order.
+        #[arg(long, value_name = "ID")]
+        order: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Have the channel asked again.
+    Retry {
+        /// Its id.
+        id: String,
+    },
+    /// Propose that it was settled by hand.
+    Settle {
+        /// Its id.
+        id: String,
+        /// The template of the voucher that takes its money from 2205 or 2243; with --to.
+        #[arg(long, value_name = "CODE", requires = "to")]
+        template: Option<String>,
+        /// The account that the voucher credits.
+        #[arg(long, value_name = "ID", requires = "template")]
+        to: Option<String>,
+        /// The document that shows it: its name and its SHA-256 in hexadecimal digits.
+        #[arg(long, value_name = "NAME=SHA256")]
+        document: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// What tasks are about.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum What {
+    /// Legs of payments.
+    Legs,
+    /// Refunds of money that no order can use.
+    Refunds,
+}
+
+const TASK: [Field; 13] = [
+    text("id"),
+    text("order"),
+    text("rail"),
+    money("amount"),
+    text("status"),
+    text("failure"),
+    number("lies_on"),
+    text("account"),
+    text("needs_person"),
+    text("open_attempt"),
+    text("retried_as"),
+    text("settled_by"),
+    text("allowed_actions"),
+];
+const TASKS: [Field; 7] = [
+    text("id"),
+    text("order"),
+    text("rail"),
+    money("amount"),
+    text("status"),
+    number("lies_on"),
+    text("allowed_actions"),
+];
+
+impl Task {
+    /// Asks for it.
+    pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
+        match self {
+            Self::Show { id } => Ok(shown(client.get(&target(&["v1", "tasks", id], &[]))?)),
+            Self::List { what, order, page: wanted } => {
+                let what = match what {
+                    What::Legs => "legs",
+                    What::Refunds => "refunds",
+                };
+                let tasks = client.get(&wanted.target(&["v1", "tasks", what], &[("order", order.as_deref())]))?;
+                let text = page(&TASKS, &tasks, None);
+                Ok(Answer::new(tasks, text))
+            }
+            Self::Retry { id } => Ok(shown(client.post(&target(&["v1", "tasks", id, "retry"], &[]), &json!({}))?)),
+            Self::Settle { id, template, to, document, reason } => {
+                let by = template.as_ref().zip(to.as_ref());
+                let voucher = by.map(|(template, to)| voucher(client, id, template, to)).transpose()?;
+                let (name, digest) = document.split_once('=').context("--document is NAME=SHA256")?;
+                let evidence = json!({"name": name, "algorithm": "SHA-256", "digest": digest});
+                let body = json!({"kind": "settle_task", "task": id, "voucher": voucher});
+                propose(client, &body, reason, Some(evidence))
+            }
+        }
+    }
+}
+
+/// The voucher that takes all money of a task from where it lies.
+fn voucher(client: &Client, id: &str, template: &str, to: &str) -> Result<Value> {
+    let task = client.get(&target(&["v1", "tasks", id], &[]))?;
+    let (amount, currency) = (&task["amount"], &task["currency"]);
+    let Some(from) = task["account"].as_str() else { bail!("no money of {id} lies on these books; name no template") };
+    Ok(json!({
+        "template": template,
+        "entries": [
+            {"account": from, "side": "debit", "amount": amount, "currency": currency},
+            {"account": to, "side": "credit", "amount": amount, "currency": currency},
+        ],
+    }))
+}
+
+fn shown(task: Value) -> Answer {
+    let text = record(&TASK, &task);
+    Answer::new(task, text)
+}

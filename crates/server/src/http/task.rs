@@ -1,0 +1,219 @@
+//! Tasks: what channels refused and only a person can move on. An operator has a channel asked again; two people settle by hand, by
+//! approvals of kind `settle_task`.
+
+use axum::extract::State;
+use domain::attempt::{FailureClass, Rail};
+use domain::leg::Leg;
+use domain::operator::Role;
+use domain::refund::Refund;
+use domain::task::{self, SettleTask, TaskCommand, TaskMoney, TaskOf};
+use domain::{Command, Reply};
+use serde::{Deserialize, Serialize};
+use store::leg::LegFilter;
+use store::refund::RefundFilter;
+use utoipa::ToSchema;
+
+use super::App;
+use super::answer::Answered;
+use super::approval::Wire;
+use super::auth::Caller;
+use super::error::ApiError;
+use super::extract::{Id, Query};
+use super::list::{ListAnswer, PageView, list_query};
+use super::manual_voucher::ManualVoucherBody;
+use super::payment::NO_RAIL;
+use super::wire::{Amount, parse, parse_some};
+
+/// What two people settle by hand.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskSettlementBody {
+    /// The leg or the refund.
+    #[schema(example = "leg_9")]
+    task: String,
+    /// What takes its money, no more and no less, from where it lies; nothing where it lies nowhere on these books.
+    voucher: Option<ManualVoucherBody>,
+}
+
+impl Wire for TaskSettlementBody {
+    type Of = SettleTask;
+
+    fn read(self) -> Result<SettleTask, ApiError> {
+        let voucher = self.voucher.map(ManualVoucherBody::read).transpose();
+        Ok(SettleTask { task: parse(&self.task, "task")?, voucher: voucher.map_err(|error| error.within("voucher"))? })
+    }
+
+    fn show(of: &SettleTask) -> Self {
+        Self { task: of.task.to_string(), voucher: of.voucher.as_ref().map(ManualVoucherBody::show) }
+    }
+}
+
+/// What a channel refused and only a person can move on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TaskView {
+    /// The leg or the refund that it is about.
+    #[schema(example = "leg_9")]
+    id: String,
+    #[schema(example = "ord_7")]
+    order: String,
+    /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused.
+    #[schema(example = "epcc")]
+    rail: &'static str,
+    amount: Amount,
+    #[schema(example = "CNY")]
+    currency: &'static str,
+    /// Where the leg or the refund stands.
+    #[schema(example = "captured")]
+    status: &'static str,
+    /// Whose failure the refusal was, where a leg failed: `user`, `risk`, `bank` or `system`.
+    failure: Option<&'static str>,
+    /// The subject on which its money lies: 2205 or 2243; null where a centre holds it, or paid it to a landlord.
+    #[schema(example = 2205)]
+    lies_on: Option<u16>,
+    /// The institution's account of that subject, which a voucher debits.
+    #[schema(example = "acc_6")]
+    account: Option<String>,
+    /// Whether it waits for a person now.
+    needs_person: bool,
+    /// The attempt whose answer it waits for, once it was retried.
+    #[schema(example = "att_21")]
+    open_attempt: Option<String>,
+    /// The refund that was made in its place when it was retried.
+    #[schema(example = "rfd_4")]
+    retried_as: Option<String>,
+    /// The approval by which two people settled it by hand.
+    #[schema(example = "apr_7")]
+    settled_by: Option<String>,
+    /// `retry` by one operator, `settle` by two.
+    allowed_actions: Vec<&'static str>,
+}
+
+fn place(state: &domain::State, money: Option<TaskMoney>) -> (Option<u16>, Option<String>) {
+    let account = |money: TaskMoney| state.institution(money.lies_on, money.currency).ok().map(|id| id.to_string());
+    (money.map(|money| money.lies_on.code()), money.and_then(account))
+}
+
+impl TaskView {
+    fn of_leg(state: &domain::State, leg: &Leg) -> Self {
+        let money = TaskMoney::of_leg(leg).filter(|_| leg.needs_person);
+        let (lies_on, account) = place(state, money);
+        Self {
+            id: leg.id.to_string(),
+            order: leg.order.to_string(),
+            rail: leg.instrument.rail().map_or(NO_RAIL, Rail::name),
+            amount: Amount(leg.amount()),
+            currency: leg.currency.code(),
+            status: leg.status.name(),
+            failure: leg.failure.map(FailureClass::name),
+            lies_on,
+            account,
+            needs_person: leg.needs_person,
+            open_attempt: leg.open.map(|id| id.to_string()),
+            retried_as: None,
+            settled_by: leg.settled_by.map(|id| id.to_string()),
+            allowed_actions: task::actions_of_leg(leg).to_vec(),
+        }
+    }
+
+    fn of_refund(state: &domain::State, refund: &Refund) -> Self {
+        let money = refund.needs_person().then(|| TaskMoney::of_refund(refund));
+        let (lies_on, account) = place(state, money);
+        let part = refund.parts.first();
+        Self {
+            id: refund.id.to_string(),
+            order: refund.order.to_string(),
+            rail: part.and_then(|part| part.rail).map_or(NO_RAIL, Rail::name),
+            amount: Amount(refund.amount),
+            currency: refund.currency.code(),
+            status: refund.status.name(),
+            failure: None,
+            lies_on,
+            account,
+            needs_person: refund.needs_person(),
+            open_attempt: part
+                .filter(|_| refund.ended_at.is_none())
+                .and_then(|part| part.attempt)
+                .map(|id| id.to_string()),
+            retried_as: refund.retried_as.map(|id| id.to_string()),
+            settled_by: refund.settled_by.map(|id| id.to_string()),
+            allowed_actions: task::actions_of_refund(refund).to_vec(),
+        }
+    }
+}
+
+/// Look at a leg or a refund as a task
+#[utoipa::path(
+    get, path = "/v1/tasks/{id}", tag = "task", params(("id" = String, Path, example = "leg_9")),
+    responses((status = OK, body = TaskView))
+)]
+pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(of): Id<TaskOf>) -> Answered<TaskView> {
+    caller.operator()?;
+    app.look(move |state| match of {
+        TaskOf::Leg(id) => state.leg(id).map(|leg| TaskView::of_leg(state, leg)),
+        TaskOf::Refund(id) => state.refund(id).map(|refund| TaskView::of_refund(state, refund)),
+    })
+    .await
+}
+
+list_query! {
+    /// Which tasks.
+    pub(crate) struct TaskQuery {
+        /// Of this order.
+        order,
+    }
+}
+
+/// List legs that wait for a person
+///
+/// Their undo, reversal or release was refused, or a centre has paid the landlord of an order that failed.
+#[utoipa::path(
+    get, path = "/v1/tasks/legs", tag = "task", params(TaskQuery),
+    responses((status = OK, body = PageView<TaskView>))
+)]
+pub(crate) async fn legs(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<TaskQuery>,
+) -> ListAnswer<TaskView> {
+    caller.operator()?;
+    let (page, order) = (query.page(), parse_some(query.order.as_deref(), "order")?);
+    app.list(LegFilter { order, needs_person: Some(true), ..LegFilter::default() }, page, TaskView::of_leg).await
+}
+
+/// List refunds that wait for a person
+///
+/// Money that no order can use: its source refused to take it back, so it lies on 2243.
+#[utoipa::path(
+    get, path = "/v1/tasks/refunds", tag = "task", params(TaskQuery),
+    responses((status = OK, body = PageView<TaskView>))
+)]
+pub(crate) async fn refunds(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<TaskQuery>,
+) -> ListAnswer<TaskView> {
+    caller.operator()?;
+    let (page, order) = (query.page(), parse_some(query.order.as_deref(), "order")?);
+    let filter = RefundFilter { order, needs_person: Some(true), ..RefundFilter::default() };
+    app.list(filter, page, TaskView::of_refund).await
+}
+
+/// Have the channel asked again
+///
+/// By a new attempt, which there is only once the one before is final. A leg stays what it is about; money that no order can use goes
+/// back by a refund of its own, which is answered.
+#[utoipa::path(
+    post, path = "/v1/tasks/{id}/retry", tag = "task", params(("id" = String, Path, example = "leg_9")),
+    responses((status = OK, body = TaskView))
+)]
+pub(crate) async fn retry(State(app): State<App>, caller: Caller, Id(of): Id<TaskOf>) -> Answered<TaskView> {
+    caller.operator_with(&[Role::Accountant, Role::Treasurer])?;
+    let view = |state: &domain::State, reply: &Reply| {
+        let Reply::Task(of) = reply else { return None };
+        match of {
+            TaskOf::Leg(id) => state.legs.get(id.0).map(|leg| TaskView::of_leg(state, leg)),
+            TaskOf::Refund(id) => state.refunds.get(id.0).map(|refund| TaskView::of_refund(state, refund)),
+        }
+    };
+    app.change(caller.meta()?, Command::Task(TaskCommand::Retry(of)), view).await
+}

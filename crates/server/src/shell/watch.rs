@@ -1,0 +1,338 @@
+//! What stays unanswered and what waits for a person, for who watches: gauges, and an error in the log, once for each.
+//!
+//! An attempt without a certain answer is asked about for ever, so its age is what tells a channel that hangs from a slow one. Nothing of
+//! this is kept: a start says again what is overdue then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::State;
+use domain::attempt::{Attempt, AttemptStatus, Operation, Rail};
+use domain::calendar::Date;
+use domain::envelope::Time;
+use domain::ids::AttemptId;
+use domain::rates::channel::{self, Direction, RateKey};
+use domain::rates::{Rate, Rates};
+use domain::task::TaskOf;
+use store::leg::LegFilter;
+use store::refund::RefundFilter;
+use store::{Database, StoreError};
+
+use super::Unavailable;
+use super::executor::Executor;
+
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How many rows are read at once.
+const PAGE: u32 = 500;
+
+/// Looks until the platform stops.
+pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
+    let mut watch = Watch::new(alarm_after_ms);
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    loop {
+        every.tick().await;
+        let now = executor.clock.now();
+        match executor.platform.read(move |state| Unanswered::of(state, now)).await {
+            Ok((found, _)) => watch.see(&found, now),
+            Err(Unavailable::Stopped | Unavailable::Damaged) => return,
+            Err(
+                Unavailable::Overloaded
+                | Unavailable::Behind
+                | Unavailable::Elsewhere
+                | Unavailable::Recovering
+                | Unavailable::Unknown,
+            ) => continue,
+        }
+        let store = Arc::clone(&executor.store);
+        match tokio::task::spawn_blocking(move || waiting(&store)).await {
+            Ok(Ok(tasks)) => watch.see_tasks(&tasks),
+            Ok(Err(error)) => tracing::warn!(%error, "what waits for a person could not be read; tried again"),
+            Err(_) => return,
+        }
+    }
+}
+
+/// By what tries are told apart, whatever the day.
+type Key = (Direction, Rail, String, String);
+
+/// What has no certain answer.
+#[derive(Debug, Default)]
+struct Unanswered {
+    attempts: Vec<(AttemptId, Rail, Time)>,
+    /// Tries of earlier days.
+    channels: BTreeMap<Key, u64>,
+    rates: Rates,
+}
+
+impl Unanswered {
+    fn of(state: &State, now: Time) -> Self {
+        let (today, mut channels) = (Date::in_shanghai(now), BTreeMap::new());
+        for RateKey { date: _, direction, rail, product, bank } in channel::unknown(state, today) {
+            *channels.entry((direction, rail, product, bank)).or_default() += 1;
+        }
+        let open = |attempt: &Attempt| Some((attempt.id, attempt.rail, since(attempt, now)?));
+        Self { attempts: state.in_outbox().filter_map(open).collect(), channels, rates: Rates::of(state, today) }
+    }
+}
+
+/// Since when an attempt has had no answer, if it has none and should.
+fn since(attempt: &Attempt, now: Time) -> Option<Time> {
+    let since = match attempt.operation {
+        // Its answer is the batch's file.
+        Operation::FundBatch { .. } => return None,
+        // Until its page ends its payer is not late.
+        Operation::Redirect { expires_at, .. } => expires_at,
+        Operation::Debit { .. }
+        | Operation::FundHold { .. }
+        | Operation::FundCapture { .. }
+        | Operation::FundRelease { .. }
+        | Operation::Refund { .. }
+        | Operation::Pay { .. } => attempt.requested_at,
+    };
+    let open = match attempt.status {
+        AttemptStatus::Unknown => true,
+        // It is being sent; later nothing carries it: its channel is not configured.
+        AttemptStatus::Requested => now >= attempt.send_before,
+        // What waits is for two people, who are told of the stop.
+        AttemptStatus::Waiting | AttemptStatus::Settled(_) => false,
+    };
+    (open && since <= now).then_some(since)
+}
+
+/// What waits for a person, as the store has it.
+fn waiting(store: &Database) -> Result<BTreeSet<TaskOf>, StoreError> {
+    let mut tasks = BTreeSet::new();
+    let legs = LegFilter { needs_person: Some(true), ..LegFilter::default() };
+    each(store, &legs, |leg| {
+        tasks.insert(TaskOf::Leg(leg.id));
+    })?;
+    let refunds = RefundFilter { needs_person: Some(true), ..RefundFilter::default() };
+    each(store, &refunds, |refund| {
+        tasks.insert(TaskOf::Refund(refund.id));
+    })?;
+    Ok(tasks)
+}
+
+fn each<F: store::Filter>(store: &Database, filter: &F, see: impl FnMut(&F::Of)) -> Result<(), StoreError> {
+    let (mut cursor, mut see) = (None, see);
+    loop {
+        let page = store::list(store, filter, cursor, PAGE)?;
+        page.data.iter().for_each(&mut see);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// What was seen at the last look.
+#[derive(Debug, Default)]
+struct Watch {
+    alarm_after_ms: i64,
+    overdue: BTreeSet<AttemptId>,
+    rails: BTreeSet<Rail>,
+    channels: BTreeSet<Key>,
+    tasks: BTreeSet<TaskOf>,
+}
+
+/// What one rail leaves unanswered.
+#[derive(Debug, Default, Clone, Copy)]
+struct OfRail {
+    unknown: u64,
+    overdue: u64,
+    oldest_ms: i64,
+}
+
+impl Watch {
+    fn new(alarm_after_ms: u64) -> Self {
+        Self { alarm_after_ms: i64::try_from(alarm_after_ms).unwrap_or(i64::MAX), ..Self::default() }
+    }
+
+    fn see(&mut self, found: &Unanswered, now: Time) {
+        for (id, rail, ms) in self.newly_overdue(found, now) {
+            let (rail, seconds) = (rail.name(), ms / 1_000);
+            tracing::error!(attempt = %id, rail, seconds, "an attempt has had no certain answer for too long; it is asked about still");
+        }
+        self.show_channels(&found.channels);
+        show_rate("effective", found.rates.effective);
+        show_rate("first_try", found.rates.first_try);
+    }
+
+    /// Shows what each rail leaves unanswered; what is overdue and was not at the last look, with its age.
+    fn newly_overdue(&mut self, found: &Unanswered, now: Time) -> Vec<(AttemptId, Rail, i64)> {
+        self.rails.extend(found.attempts.iter().map(|(_, rail, _)| *rail));
+        let mut rails: BTreeMap<Rail, OfRail> = self.rails.iter().map(|rail| (*rail, OfRail::default())).collect();
+        let (mut overdue, mut new) = (BTreeSet::new(), Vec::new());
+        for (id, rail, since) in &found.attempts {
+            let (age_ms, of_rail) = (now.0.saturating_sub(since.0), rails.entry(*rail).or_default());
+            of_rail.unknown += 1;
+            of_rail.oldest_ms = of_rail.oldest_ms.max(age_ms);
+            if age_ms >= self.alarm_after_ms {
+                of_rail.overdue += 1;
+                overdue.insert(*id);
+                if !self.overdue.contains(id) {
+                    new.push((*id, *rail, age_ms));
+                }
+            }
+        }
+        for id in self.overdue.difference(&overdue) {
+            tracing::warn!(attempt = %id, "an attempt that was overdue is answered");
+        }
+        self.overdue = overdue;
+        for (rail, of_rail) in rails {
+            let labels = [("rail", rail.name())];
+            metrics::gauge!("lintel_attempts_unknown", &labels).set(gauge(of_rail.unknown));
+            metrics::gauge!("lintel_attempts_overdue", &labels).set(gauge(of_rail.overdue));
+            let seconds = u64::try_from(of_rail.oldest_ms / 1_000).unwrap_or_default();
+            metrics::gauge!("lintel_attempt_oldest_unknown_seconds", &labels).set(gauge(seconds));
+        }
+        new
+    }
+
+    fn show_channels(&mut self, found: &BTreeMap<Key, u64>) {
+        self.channels.extend(found.keys().cloned());
+        for key in &self.channels {
+            let (direction, rail, product, bank) = key;
+            let labels = [
+                ("direction", direction.name().to_owned()),
+                ("channel", rail.name().to_owned()),
+                ("product", product.clone()),
+                ("bank", bank.clone()),
+            ];
+            let count = found.get(key).copied().unwrap_or_default();
+            metrics::gauge!("lintel_channel_unknown", &labels).set(gauge(count));
+        }
+    }
+
+    fn see_tasks(&mut self, tasks: &BTreeSet<TaskOf>) {
+        for task in tasks.difference(&self.tasks) {
+            tracing::error!(%task, "a channel refused what only a person can move on now: lintel task show {task}");
+        }
+        for task in self.tasks.difference(tasks) {
+            tracing::info!(%task, "it waits for a person no more");
+        }
+        let legs = tasks.iter().filter(|task| matches!(task, TaskOf::Leg(_))).count();
+        let refunds = tasks.len().saturating_sub(legs);
+        for (kind, count) in [("legs", legs), ("refunds", refunds)] {
+            metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count as u64));
+        }
+        self.tasks.clone_from(tasks);
+    }
+}
+
+fn show_rate(rate: &'static str, Rate { numerator, denominator }: Rate) {
+    for (part, count) in [("numerator", numerator), ("denominator", denominator)] {
+        metrics::gauge!("lintel_orders_rate", "rate" => rate, "part" => part).set(gauge(count));
+    }
+}
+
+fn gauge(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::attempt::Purpose;
+    use domain::ids::{LegId, RefundId};
+    use domain::money::Currency;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+
+    fn attempt(operation: Operation, status: AttemptStatus) -> Attempt {
+        let (requested_at, purpose) = (Time(0), Purpose::Leg(LegId(1)));
+        let send_before = operation.send_before(requested_at);
+        Attempt {
+            id: AttemptId(1),
+            rail: Rail::Epcc,
+            operation,
+            purpose,
+            epoch: 1,
+            requested_at,
+            send_before,
+            status,
+            cleared: None,
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_late_from_its_request_on_and_a_page_from_its_end_on() {
+        let refund = || Operation::Refund { original: String::new(), amount: 5, currency: Currency::Cny };
+        let (expires_at, return_url) = (Time(20 * MINUTE), None);
+        let page = Operation::Redirect { amount: 5, currency: Currency::Cny, expires_at, return_url };
+        let unknown = AttemptStatus::Unknown;
+        assert_eq!(since(&attempt(refund(), unknown.clone()), Time(1)), Some(Time(0)));
+        assert_eq!(since(&attempt(refund(), AttemptStatus::Waiting), Time(MINUTE)), None);
+        let sending = attempt(refund(), AttemptStatus::Requested);
+        assert_eq!((since(&sending, Time(1)), since(&sending, Time(MINUTE))), (None, Some(Time(0))));
+        let page = attempt(page, unknown);
+        assert_eq!((since(&page, Time(19 * MINUTE)), since(&page, Time(21 * MINUTE))), (None, Some(expires_at)));
+    }
+
+    #[test]
+    fn each_overdue_attempt_is_an_alarm_once() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let mut watch = Watch::new(600_000);
+        let found = |attempts| Unanswered { attempts, ..Unanswered::default() };
+        let (first, second) = ((AttemptId(1), Rail::Epcc, Time(0)), (AttemptId(2), Rail::Epcc, Time(MINUTE)));
+        let mut look = |attempts, now| {
+            let new = metrics::with_local_recorder(&recorder, || watch.newly_overdue(&found(attempts), Time(now)));
+            new.into_iter().map(|(id, ..)| id.0).collect::<Vec<_>>()
+        };
+        let none: [u64; 0] = [];
+        assert_eq!(look(vec![first, second], 10 * MINUTE - 1), none);
+        assert_eq!(look(vec![first, second], 10 * MINUTE), [1]);
+        assert_eq!(look(vec![first, second], 11 * MINUTE), [2]);
+        assert_eq!(look(vec![first, second], 12 * MINUTE), none);
+        let shown = recorder.handle().render();
+        for line in [
+            "lintel_attempts_unknown{rail=\"epcc\"} 2",
+            "lintel_attempts_overdue{rail=\"epcc\"} 2",
+            "lintel_attempt_oldest_unknown_seconds{rail=\"epcc\"} 720",
+        ] {
+            assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
+        }
+        assert_eq!(look(Vec::new(), 13 * MINUTE), none);
+        let shown = recorder.handle().render();
+        for name in ["attempts_unknown", "attempts_overdue", "attempt_oldest_unknown_seconds"] {
+            assert!(shown.contains(&format!("lintel_{name}{{rail=\"epcc\"}} 0\n")), "{name}: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_of_a_channel_and_what_waits_is_shown_and_goes() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let mut watch = Watch::new(1);
+        let key = (Direction::In, Rail::Epcc, String::from("rent"), String::from("102"));
+        let rates = Rates { effective: Rate { numerator: 92, denominator: 100 }, first_try: Rate::default() };
+        let found = Unanswered { attempts: Vec::new(), channels: BTreeMap::from([(key, 3)]), rates };
+        let tasks = BTreeSet::from([TaskOf::Leg(LegId(9)), TaskOf::Leg(LegId(10)), TaskOf::Refund(RefundId(3))]);
+        metrics::with_local_recorder(&recorder, || {
+            watch.see(&found, Time(0));
+            watch.see_tasks(&tasks);
+        });
+        let shown = recorder.handle().render();
+        let unknown = "lintel_channel_unknown{direction=\"in\",channel=\"epcc\",product=\"rent\",bank=\"102\"}";
+        let three = format!("{unknown} 3");
+        for line in [
+            three.as_str(),
+            "lintel_orders_rate{rate=\"effective\",part=\"numerator\"} 92",
+            "lintel_orders_rate{rate=\"effective\",part=\"denominator\"} 100",
+            "lintel_tasks{kind=\"legs\"} 2",
+            "lintel_tasks{kind=\"refunds\"} 1",
+        ] {
+            assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
+        }
+        metrics::with_local_recorder(&recorder, || {
+            watch.see(&Unanswered::default(), Time(1));
+            watch.see_tasks(&BTreeSet::new());
+        });
+        let shown = recorder.handle().render();
+        assert!(shown.contains(&format!("{unknown} 0\n")), "{shown}");
+        assert!(shown.contains("lintel_tasks{kind=\"refunds\"} 0\n"), "{shown}");
+    }
+}
