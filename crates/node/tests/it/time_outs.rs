@@ -64,6 +64,7 @@ fn attempt(fixture: &Fixture, subject: &Subject, payee: &Payee) -> Attempt {
         requested_at: subject.requested_at,
         status,
         cleared: None,
+        page_site: None,
     };
     assert_eq!(attempt.serial(), subject.serial, "{}", fixture.path.display());
     attempt

@@ -416,6 +416,7 @@ mod tests {
             send_before: Time(1_772_676_030_000),
             status: AttemptStatus::Unknown,
             cleared: None,
+            page_site: None,
         };
         let serial = attempt.serial();
         state.attempts.put(1, attempt.clone());

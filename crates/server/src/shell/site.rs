@@ -147,10 +147,17 @@ impl ChannelSites {
         }
     }
 
-    /// Where payers' browsers are sent: the first site of the settings, the same each time, for a page that was handed out is not
-    /// handed out again elsewhere.
-    pub(crate) fn page_url(&self) -> &str {
-        self.lines.first().map_or("", |line| &line.url)
+    /// The name of the site that a payer's browser is to be sent to, if nobody has the page yet: one that is well.
+    pub(crate) fn page_site(&self) -> Option<String> {
+        let site = self.with(|sites, _| sites.page());
+        self.lines.get(site).map(|line| line.name.clone())
+    }
+
+    /// Where a page that was handed out leads: to the site of this name, the same each time. One that was handed out before sites
+    /// were chosen, or to a site that the settings have no more, leads to the first.
+    pub(crate) fn page_url(&self, site: Option<&str>) -> &str {
+        let named = self.lines.iter().find(|line| Some(line.name.as_str()) == site);
+        named.or(self.lines.first()).map_or("", |line| &line.url)
     }
 
     /// Puts a version of the weights in force.

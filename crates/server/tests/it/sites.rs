@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The key that the sandbox bank has unless it is given another: it protects nothing.
 const KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 /// A breaker in a hurry: what takes a minute takes a third of a second.
-const BREAKER: &str = "[executor.breaker]\nprobe_every_ms = 100\nwindow_ms = 2000\ncalls_min = 10\nhold_down_ms = 300\n\
+pub(crate) const BREAKER: &str = "[executor.breaker]\nprobe_every_ms = 100\nwindow_ms = 2000\ncalls_min = 10\nhold_down_ms = 300\n\
     hold_down_max_ms = 600\nramp_step_ms = 200\nchannel_open_ms = 200\nchannel_trial_ms = 50\n";
 
 /// The sandbox bank at two addresses.
