@@ -388,3 +388,22 @@ async fn a_message_that_was_touched_does_nothing() {
     assert_eq!(network.query("debit").await, answer("debit", "epcc.302", "PS400003"));
     assert_eq!(network.0.bank.report().unsigned, 3);
 }
+
+#[tokio::test]
+async fn an_agreement_is_signed_as_the_fixture_does() {
+    let network = Network::start("").await;
+    let said = |message_type: &str, text: &str| answer("sign_up", message_type, text);
+    let [asked, wrong, right] = [0, 1, 2].map(|nth| body("sign_up", ">", nth));
+    let send = |body: String| {
+        let network = &network;
+        async move { network.send(body).await.unwrap() }
+    };
+    assert_eq!(send(right.clone()).await, (200, said("epcc.104", "PS400003")), "nobody asked for a code yet");
+    assert_eq!(send(asked.clone()).await, (200, said("epcc.102", "<TrxStatus>00")));
+    assert_eq!(send(asked).await, (200, said("epcc.102", "PS400002")), "a second time is a duplicate");
+    assert_eq!(send(wrong).await, (200, said("epcc.104", "PB100005")));
+    // The fixture brings the code that this seed sends to the phone, and the same question has the same answer.
+    for _ in 0..2 {
+        assert_eq!(send(right.clone()).await, (200, said("epcc.104", "<SgnNo>")));
+    }
+}
