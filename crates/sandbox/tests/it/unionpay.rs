@@ -278,3 +278,22 @@ async fn forms_signed_with_rsa_speak_as_the_fixtures_do() {
     }
     assert_eq!((browser.0.bank.report().unsigned, browser.booked()), (3, 800_000));
 }
+
+#[tokio::test]
+async fn a_refund_speaks_as_the_fixtures_do_however_it_is_signed() {
+    let (private, public) = rsa_pair();
+    let signs = [("sm3_", UnionPaySign::sandbox()), ("", UnionPaySign::rsa(&private, &public).unwrap())];
+    for (method, sign) in signs {
+        let browser = Browser(World::with_unionpay("", sign).await);
+        let (debit, refund) = (format!("{method}debit"), format!("{method}refund"));
+        let done = browser.post("/gateway/api/backTransReq.do", &body(&debit, ">", 0)).await.unwrap().1;
+        assert_eq!(done, body(&debit, "<", 0));
+        let taken = browser.post("/gateway/api/backTransReq.do", &body(&refund, ">", 0)).await.unwrap().1;
+        assert_eq!(taken, body(&refund, "<", 0));
+        let answer = browser.post("/gateway/api/queryTrans.do", &body(&refund, ">", 1)).await.unwrap().1;
+        let blocks = blocks(&format!("unionpay_online/{refund}.txt"), "<");
+        let success = blocks.iter().find(|block| block.contains("origRespCode=00")).unwrap();
+        assert_eq!(answer, success.split_once("\n\n").unwrap().1);
+        assert_eq!(browser.0.bank.day_totals(DAY, Rail::UnionPay).out_sum, 120_000);
+    }
+}
