@@ -413,6 +413,10 @@ pub struct Attempt {
     /// The date of the clearing file that it was matched in.
     #[n(8)]
     pub cleared: Option<Date>,
+    /// The site of the channel, by its name in the settings, that the page of a redirect leads to, from the time that it was
+    /// handed out on.
+    #[n(9)]
+    pub page_site: Option<String>,
 }
 
 impl Leaves for Attempt {
@@ -463,6 +467,7 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
         send_before,
         status,
         cleared: None,
+        page_site: None,
     }));
     id
 }

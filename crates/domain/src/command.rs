@@ -205,7 +205,12 @@ pub enum Command {
     /// Close an order unpaid.
     CloseOrder(OrderId),
     /// Hand out the page where an order's payer pays.
-    HandOutPage(OrderId),
+    HandOutPage {
+        /// The order.
+        order: OrderId,
+        /// The site of the channel, by its name in the settings, that the page leads to if nobody has it yet.
+        site: Option<String>,
+    },
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),
     /// Give money of a split back to the payee.
@@ -547,7 +552,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateOrder(command) => order::decide_create(draft, command),
         Command::PayOrder { order, instruments } => payment::decide_pay(draft, order, instruments),
         Command::CloseOrder(id) => order::decide_close(draft, id),
-        Command::HandOutPage(id) => front_page::decide_hand_out(draft, id),
+        Command::HandOutPage { order, site } => front_page::decide_hand_out(draft, order, site),
         Command::MakeSplit(command) => split::decide_make(draft, command),
         Command::ReturnSplit(command) => split::decide_return(draft, command),
         Command::Receiver(command) => receiver::decide(draft, command),

@@ -226,6 +226,9 @@ pub enum Event {
         /// The attempt.
         #[n(0)]
         attempt: AttemptId,
+        /// The site of its channel that the page leads to, by its name in the settings; the first one if it is not named.
+        #[n(1)]
+        site: Option<alloc::string::String>,
     },
     /// An order was created.
     #[n(40)]

@@ -11,6 +11,8 @@
 //! Invariants:
 //! - What becomes of a page that was handed out is said by the channel alone: its signed notification, or its answer to a
 //!   query. The browser's coming back settles nothing.
+//! - The page leads to one site of its channel, which the platform chose at the first time: a payer who reloads meets what he
+//!   had begun.
 //! - A page is handed out before it expires and while nobody closes the order; the channel refuses it later by the same time.
 
 use alloc::format;
@@ -36,15 +38,15 @@ pub const PAGE_MS: i64 = 15 * 60 * 1_000;
 /// The longest address that a browser is sent back to, in bytes: what UnionPay's frontUrl takes.
 pub const RETURN_URL_MAX: usize = 256;
 
-/// Hands out the page of an order's try, the first time and again.
+/// Hands out the page of an order's try, the first time and again: a page that somebody has leads where it led, whatever `site` is.
 ///
 /// # Errors
 /// `order_unknown`; `order_state` if no page waits for its payer, it has expired, or the order is being closed.
-pub fn decide_hand_out(draft: &mut Draft<'_>, id: OrderId) -> Result<Reply, Refusal> {
+pub fn decide_hand_out(draft: &mut Draft<'_>, id: OrderId, site: Option<String>) -> Result<Reply, Refusal> {
     let (leg, attempt) = can_hand_out(draft.state, draft.state.order(id)?, draft.context.now)?;
     let (page, leg) = (attempt.id, leg.clone());
     if attempt.status == AttemptStatus::Requested {
-        draft.emit(Event::PageHandedOut { attempt: page });
+        draft.emit(Event::PageHandedOut { attempt: page, site });
         draft.emit(Event::LegMoved(Leg { status: LegStatus::Unknown, ..leg }));
     }
     Ok(Reply::Attempt(page))
@@ -129,10 +131,11 @@ pub(crate) fn timer(attempt: &Attempt) -> Option<((Time, Timer), ())> {
     unseen.then_some(((attempt.send_before, Timer::FrontPage(attempt.id)), ()))
 }
 
-pub(crate) fn apply_handed_out(state: &mut State, id: AttemptId) {
+pub(crate) fn apply_handed_out(state: &mut State, id: AttemptId, site: &Option<String>) {
     let attempt = state.attempts.get_mut(id.0).expect("decide checked the attempt");
     let timer = timer(attempt);
     attempt.status = AttemptStatus::Unknown;
+    attempt.page_site.clone_from(site);
     if let Some((key, ())) = timer {
         state.timers.remove(&key);
     }

@@ -10,7 +10,7 @@
 //! ```
 //! - New requests go by smooth weighted round robin over weight × share ([`Wheel`]): at 8:1 any nine picks are 8 and 1.
 //!   Queries and requests that could not be written go by a wheel of their own, around the site that just failed them, so
-//!   that they do not bend it.
+//!   that they do not bend it. Pages that payers' browsers are sent to go by a third, for no call of ours tells how they end.
 //! - One site's failures never stop a channel, and a channel's [`circuit`] stops sends only, never queries.
 //! - The last site is never drained: there is nobody to carry the peak.
 //! - Nothing here sends anything a second time: a call under way at a site that is drained ends by its time-out, and its
@@ -255,6 +255,7 @@ pub struct Sites {
     terms: BreakerTerms,
     fresh: Wheel,
     again: Wheel,
+    pages: Wheel,
     /// The weights that the wheels turn by.
     shares: Vec<u32>,
     circuit: Circuit,
@@ -283,9 +284,9 @@ impl Sites {
             open: 0,
             terms: site,
         });
-        let (fresh, again, peak) = (Wheel::new(count), Wheel::new(count), Peak::new());
+        let (fresh, again, pages, peak) = (Wheel::new(count), Wheel::new(count), Wheel::new(count), Peak::new());
         let (sites, shares, noted, changes) = (begun.collect(), Vec::new(), circuit.state(), Vec::new());
-        let mut all = Self { sites, terms, fresh, again, shares, circuit, noted, peak, changes };
+        let mut all = Self { sites, terms, fresh, again, pages, shares, circuit, noted, peak, changes };
         all.share();
         all
     }
@@ -314,6 +315,12 @@ impl Sites {
         self.sites[at].open = self.sites[at].open.saturating_add(1);
         self.peak.add(now_ms);
         Pick::Site(at)
+    }
+
+    /// Chooses the site of a page that a payer's browser is sent to, by the shares of new requests. A site that is drained gets
+    /// none; where nobody is well, the weights alone count, as for what is to be asked.
+    pub fn page(&mut self) -> usize {
+        self.pages.next(&self.shares).unwrap_or_default()
     }
 
     /// Says how a call through a site ended: `answered` unless no answer came, or one that is an error of the other side's
@@ -521,6 +528,7 @@ impl Sites {
             self.shares = found;
             self.fresh.reset();
             self.again.reset();
+            self.pages.reset();
         }
     }
 

@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
         key: key.clone(),
         date: today(),
         notify_url: None,
-        unionpay_secret: String::new(),
+        unionpay: sandbox::bank::UnionPaySign::sandbox(),
         pingan: sandbox::bank::PingAnSettings::default(),
         epcc: EpccSettings::default(),
     };

@@ -89,7 +89,7 @@ pub(crate) fn run_until(
     let state = term.engine.state();
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
-    may_begin(state)?;
+    may_begin(state).and_then(|()| routes::refuse_open_channels(config, sandbox))?;
     let (clock, told) = (clock(config, state)?, told_of(state, epoch));
     let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let ((handle, projecting), (sender, inputs)) = (projector::start(projector, position)?, mpsc::channel());

@@ -99,7 +99,7 @@ impl Network {
             key: key.clone(),
             date,
             notify_url: None,
-            unionpay_secret: bank::SANDBOX_UNIONPAY_SECRET.to_owned(),
+            unionpay: bank::UnionPaySign::sandbox(),
             pingan: bank::PingAnSettings::default(),
             epcc: bank::EpccSettings::default(),
         });

@@ -48,6 +48,7 @@ fn a_message_that_was_touched_is_not_believed() {
         for exchange in &fixture.exchanges {
             let refused = match exchange.ask {
                 Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } | Ask::Close { .. } => "unknown",
+                Ask::SignUp(_) | Ask::Confirm { .. } => "unknown",
                 Ask::Returns { .. } | Ask::Notify => "channel_signature",
             };
             let request = fixture::build(&*fixture.channel, &exchange.ask).map(Result::unwrap);
@@ -87,13 +88,13 @@ fn touched(case: &Case) -> Vec<Response> {
 fn proves(shows: &str) -> &'static [&'static str] {
     match shows {
         "success" => &["success", "answered"],
-        "taken" => &["success", "pending"],
-        "decline" => &["declined", "answered"],
+        "taken" => &["success", "pending", "code_sent", "signed"],
+        "decline" => &["declined", "answered", "refused"],
         "pending" => &["pending"],
         "not-found" => &["not_found"],
         "closed" => &["closed"],
         "duplicate" => &["unknown", "pending"],
-        "unknown-field" => &["success", "pending", "answered"],
+        "unknown-field" => &["success", "pending", "answered", "code_sent", "signed"],
         "forged" => &["unknown", "channel_signature"],
         "wrong-amount" | "wrong-currency" | "wrong-merchant" | "contradiction" | "replayed" => {
             &["unknown", "channel_signature", "channel_format"]
@@ -132,6 +133,9 @@ const WITHOUT_CURRENCY: [&str; 1] = ["pingan_jzb"];
 /// What must be shown of notifications.
 const TOLD: [&str; 6] = ["success", "decline", "unknown-field", "forged", "wrong-merchant", "contradiction"];
 
+/// What must be shown of asking for a code, and of bringing it.
+const SIGNED: [&str; 6] = ["taken", "decline", "unknown-field", "forged", "wrong-merchant", "contradiction"];
+
 #[test]
 fn cases_prove_what_they_say_they_show() {
     for fixture in fixtures() {
@@ -152,7 +156,9 @@ fn what_is_not_believed_is_told_from_what_is_not_known() {
     let mut told = 0;
     for fixture in fixtures() {
         for exchange in &fixture.exchanges {
-            if matches!(exchange.ask, Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify) {
+            // No answer to a payment: nothing of it is settled or not.
+            let signs = matches!(exchange.ask, Ask::SignUp(_) | Ask::Confirm { .. });
+            if signs || matches!(exchange.ask, Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify) {
                 continue;
             }
             let request = fixture::build(&*fixture.channel, &exchange.ask).unwrap().unwrap();
@@ -224,6 +230,11 @@ fn every_operation_of_the_manifest_is_shown_whole() {
         }
         if manifest.notifies {
             missing(&TOLD, "notifications", &|ask| matches!(ask, Ask::Notify));
+        }
+        if manifest.sign_ups {
+            let words: Vec<_> = SIGNED.into_iter().chain(["duplicate"]).collect();
+            missing(&words, "sign-ups", &|ask| matches!(ask, Ask::SignUp(_)));
+            missing(&SIGNED, "codes that are brought", &|ask| matches!(ask, Ask::Confirm { .. }));
         }
         let files = fixture::files(entry.name, "clr").len();
         assert_eq!(files > 0, manifest.statement, "{}: {files} clearing files", entry.name);

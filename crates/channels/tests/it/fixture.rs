@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use channels::registry::Entry;
-use channels::{About, Answer, Channel, ChannelError, Headers, Notified, Original, Request, Response, Return, Try};
+use channels::{
+    About, Answer, Channel, ChannelError, Headers, Notified, Original, Request, Response, Return, SignUp, SignedUp, Try,
+};
 use domain::attempt::Operation;
 use domain::envelope::Time;
 use domain::money::Currency;
@@ -37,6 +39,8 @@ pub(crate) enum Ask {
     Query { subject: Subject, nonce: String },
     Close { subject: Subject, nonce: String },
     Returns { date: String, nonce: String },
+    SignUp(Holder),
+    Confirm { holder: Holder, code: String },
     Notify,
 }
 
@@ -47,7 +51,7 @@ impl Ask {
             Self::Do(subject) | Self::Redirect(subject) | Self::Query { subject, .. } | Self::Close { subject, .. } => {
                 Some(subject)
             }
-            Self::Returns { .. } | Self::Notify => None,
+            Self::Returns { .. } | Self::SignUp(_) | Self::Confirm { .. } | Self::Notify => None,
         }
     }
 }
@@ -69,6 +73,38 @@ impl Subject {
     fn attempt(&self) -> Try<'_> {
         let Self { serial, requested_at, original, operation } = self;
         Try { serial, requested_at: *requested_at, operation, original: original.as_ref() }
+    }
+}
+
+/// Who signs an agreement, as a fixture tells of them.
+#[derive(Clone)]
+pub(crate) struct Holder {
+    serial: String,
+    requested_at: Time,
+    credit: bool,
+    bank: String,
+    account: Sealed,
+    name: Sealed,
+    certificate: Sealed,
+    phone: Sealed,
+}
+
+impl Holder {
+    fn read(serial: &str, requested_at: Time, words: &str) -> Self {
+        let words: Vec<&str> = words.split(' ').collect();
+        let &[kind, bank, account, name, certificate, phone] = words.as_slice() else {
+            panic!("{words:?} is no holder");
+        };
+        let (account, name) = (sealed(account), sealed(name));
+        let (certificate, phone) = (sealed(certificate), sealed(phone));
+        let (serial, bank, credit) = (serial.to_owned(), bank.to_owned(), kind == "credit");
+        Self { serial, requested_at, credit, bank, account, name, certificate, phone }
+    }
+
+    fn asks(&self) -> SignUp<'_> {
+        let Self { serial, requested_at, credit, bank, account, name, certificate, phone } = self;
+        let (requested_at, credit) = (*requested_at, *credit);
+        SignUp { serial, requested_at, bank, credit, account, name, certificate, phone }
     }
 }
 
@@ -124,6 +160,8 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
         original,
         operation: operation(spec),
     });
+    let holder = value("serial").zip(value("holder"));
+    let holder = holder.map(|(serial, words)| Holder::read(serial, requested_at, words));
     let mut exchanges = Vec::new();
     let mut title = String::new();
     for block in text.split("\n\n") {
@@ -132,7 +170,8 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
             marked.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
         };
         if let Some(line) = block.lines().find_map(|line| line.strip_prefix("ask ")) {
-            exchanges.push(Exchange { ask: ask(line, subject.as_ref()), request: lines(">"), cases: Vec::new() });
+            let ask = ask(line, subject.as_ref(), holder.as_ref());
+            exchanges.push(Exchange { ask, request: lines(">"), cases: Vec::new() });
         }
         if let Some(line) = block.lines().find_map(|line| line.strip_prefix("# ")) {
             title = line.to_owned();
@@ -147,15 +186,18 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
     Fixture { path, channel, exchanges }
 }
 
-fn ask(line: &str, subject: Option<&Subject>) -> Ask {
+fn ask(line: &str, subject: Option<&Subject>, holder: Option<&Holder>) -> Ask {
     let words: Vec<&str> = line.split(' ').collect();
     let subject = || subject.cloned().expect("a fixture that asks has a serial and an operation");
+    let holder = || holder.cloned().expect("a fixture that signs up has a serial and a holder");
     match words.as_slice() {
         ["do"] => Ask::Do(subject()),
         ["redirect"] => Ask::Redirect(subject()),
         ["query", nonce] => Ask::Query { subject: subject(), nonce: (*nonce).to_owned() },
         ["close", nonce] => Ask::Close { subject: subject(), nonce: (*nonce).to_owned() },
         ["returns", date, nonce] => Ask::Returns { date: (*date).to_owned(), nonce: (*nonce).to_owned() },
+        ["sign-up"] => Ask::SignUp(holder()),
+        ["confirm", code] => Ask::Confirm { holder: holder(), code: (*code).to_owned() },
         ["notify"] => Ask::Notify,
         other => panic!("{other:?} is not something to ask"),
     }
@@ -217,6 +259,10 @@ pub(crate) fn build(channel: &dyn Channel, ask: &Ask) -> Option<Result<Request, 
         Ask::Query { subject, nonce } => Some(channel.build_query(&subject.about(), nonce)),
         Ask::Close { subject, nonce } => Some(channel.build_close(&subject.about(), nonce)),
         Ask::Returns { date, nonce } => Some(channel.build_returns(date.parse().unwrap(), nonce)),
+        Ask::SignUp(holder) => Some(channel.build_sign_up(&holder.asks(), &open)),
+        Ask::Confirm { holder, code } => {
+            Some(channel.build_confirmation(&holder.asks(), &ark::Secret::from(code.as_str())))
+        }
         Ask::Notify => None,
     }
 }
@@ -254,6 +300,7 @@ pub(crate) fn judged_of(channel: &dyn Channel, ask: &Ask, request: Option<&Reque
             }
             Err(error) => error.code().to_owned(),
         },
+        Ask::SignUp(_) | Ask::Confirm { .. } => shown_signing(&channel.signed_up(request(), response)),
         Ask::Notify => match channel.notify(&response.headers, &response.body) {
             Ok(notification) => match &notification.event {
                 Notified::Returned(returned) => format!("returned {}", shown_return(returned)),
@@ -270,6 +317,15 @@ pub(crate) fn judged_of(channel: &dyn Channel, ask: &Ask, request: Option<&Reque
 fn shown_return(back: &Return) -> String {
     let Return { serial, amount, currency, return_date, reference, code } = back;
     format!("{serial} {amount} {} {return_date} {reference} {code}", currency.code())
+}
+
+fn shown_signing(said: &SignedUp) -> String {
+    match said {
+        SignedUp::CodeSent => String::from("code_sent"),
+        SignedUp::Signed { agreement } => format!("signed {agreement}"),
+        SignedUp::Refused { class, code } => format!("refused {} {code}", class.name()),
+        SignedUp::Unknown => String::from("unknown"),
+    }
 }
 
 /// What an answer settles: one that is not believed settles as little as one that proves nothing.

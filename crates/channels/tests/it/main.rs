@@ -14,5 +14,6 @@ mod openssl;
 mod pingan;
 mod quota;
 mod registry;
+mod signed_files;
 mod unionpay;
 mod unknown;

@@ -47,7 +47,7 @@ impl Command {
             | Self::CreateOrder(_)
             | Self::PayOrder { .. }
             | Self::CloseOrder(_)
-            | Self::HandOutPage(_)
+            | Self::HandOutPage { .. }
             | Self::MakeSplit(_)
             | Self::ReturnSplit(_)
             | Self::Receiver(_)

@@ -46,7 +46,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::MerchantOpened(merchant) => merchant::apply_opened(state, merchant),
         Event::AttemptRequested(attempt) => attempt::apply_requested(state, attempt),
         Event::AttemptAnswered { attempt, outcome } => attempt::apply_answered(state, *attempt, outcome),
-        Event::PageHandedOut { attempt } => front_page::apply_handed_out(state, *attempt),
+        Event::PageHandedOut { attempt, site } => front_page::apply_handed_out(state, *attempt, site),
         Event::OrderCreated(order) => order::expiry::apply_created(state, order),
         Event::OrderTried { order, legs } => payment::apply_tried(state, *order, legs),
         Event::LegMoved(leg) => state.legs.insert(leg.id.0, leg.clone()),

@@ -63,6 +63,7 @@ pub(crate) fn attempt(status: AttemptStatus) -> Attempt {
         send_before: REQUESTED.plus_ms(SEND_WITHIN_MS),
         status,
         cleared: None,
+        page_site: None,
     }
 }
 

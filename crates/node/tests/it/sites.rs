@@ -163,6 +163,27 @@ fn divisor(weights: &[u32]) -> u32 {
     })
 }
 
+#[test]
+fn pages_of_payers_go_by_the_weights_and_to_no_site_that_is_drained() {
+    let mut world = World::new(vec![site("a", 8, 0), site("b", 1, 0)], vec![(0, 60_000, 180_000, Down::Refuses)]);
+    let pages = |world: &mut World| -> Vec<usize> { (0..9).map(|_| world.sites.page()).collect() };
+    let to_the_first = |pages: &[usize]| pages.iter().filter(|site| **site == 0).count();
+    assert_eq!(to_the_first(&pages(&mut world)), 8);
+    world.run(170_000, 50);
+    assert_eq!(pages(&mut world), [1; 9], "{:?}", world.changed);
+    // Pages bend no row of requests, and it has all of its weight again once it has come back.
+    world.run(1_200_000, 50);
+    assert_eq!(to_the_first(&pages(&mut world)), 8, "{:?}", world.changed);
+}
+
+#[test]
+fn where_no_site_is_well_a_page_goes_by_the_weights_of_the_settings() {
+    let mut sites = Sites::new(vec![site("a", 0, 0), site("b", 3, 0)], TERMS);
+    assert_eq!((sites.page(), sites.page()), (1, 1), "one of weight 0 is taken out");
+    sites.set_weights(&BTreeMap::from([("a".to_owned(), 0), ("b".to_owned(), 0)]));
+    assert_eq!((sites.page(), sites.page()), (0, 1), "everyone alike, where nobody has any");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 

@@ -64,6 +64,7 @@ fn attempt(fixture: &Fixture, subject: &Subject, payee: &Payee) -> Attempt {
         requested_at: subject.requested_at,
         status,
         cleared: None,
+        page_site: None,
     };
     assert_eq!(attempt.serial(), subject.serial, "{}", fixture.path.display());
     attempt
@@ -145,6 +146,7 @@ fn what_was_lost_is_asked_about_until_an_answer_proves_something() {
                 Ask::Query { subject, nonce } => (subject, nonce.as_str(), false),
                 Ask::Close { subject, nonce } => (subject, nonce.as_str(), true),
                 Ask::Do(_) | Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify => continue,
+                Ask::SignUp(_) | Ask::Confirm { .. } => continue,
             };
             for case in &exchange.cases {
                 for (asked_ms, conclusive) in [(settle_ms, false), (settle_ms + 1, true)] {

@@ -214,7 +214,7 @@ mod tests {
             key: key.clone(),
             date: date(2026, 3, 5),
             notify_url: None,
-            unionpay_secret: String::new(),
+            unionpay: crate::bank::UnionPaySign::sandbox(),
             pingan: crate::bank::PingAnSettings::default(),
             epcc: crate::bank::EpccSettings::default(),
         };

@@ -81,7 +81,7 @@ pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, Rates, Verdict};
 pub use quota::QuotaPlan;
 pub use site::NoSite;
 pub use stats::{Report, VerbReport};
-pub use unionpay::SANDBOX_UNIONPAY_SECRET;
+pub use unionpay::sign::{SANDBOX_UNIONPAY_SECRET, UnionPaySign};
 
 /// The key that bank and platform share unless another is given. It protects nothing: the bank is not real.
 pub const SANDBOX_KEY_HEX: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
@@ -99,8 +99,8 @@ pub struct Settings {
     pub date: Date,
     /// Where notifications are posted; nowhere if there is none. UnionPay's go where each order says.
     pub notify_url: Option<String>,
-    /// What UnionPay's forms are signed with, both ways.
-    pub unionpay_secret: String,
+    /// How UnionPay's forms are signed, both ways.
+    pub unionpay: UnionPaySign,
     /// EPCC, which has keys of its own and an address where it tells.
     pub epcc: EpccSettings,
     /// Ping An, which has both too.
@@ -139,8 +139,8 @@ impl Bank {
     /// A bank without customers and without a past.
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
-        let Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc, pingan } = settings;
-        let (unionpay, epcc, pingan) = (UnionPay::new(unionpay_secret), Epcc::new(epcc), PingAn::new(pingan));
+        let Settings { plan, seed, key, date, notify_url, unionpay, epcc, pingan } = settings;
+        let (unionpay, epcc, pingan) = (UnionPay::new(unionpay), Epcc::new(epcc), PingAn::new(pingan));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, batches, days, stats) = (Ledger::default(), Batches::default(), Days::new(date), Stats::default());
         let (pages, sites) = (Pages::default(), Sites::default());

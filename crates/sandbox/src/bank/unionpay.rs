@@ -1,4 +1,4 @@
-//! The other side of UnionPay online (银联在线支付): signed forms with signMethod 12, written from the fixtures.
+//! The other side of UnionPay online (银联在线支付): signed forms, written from the fixtures.
 //!
 //! ```text
 //!  browser ─ frontTransReq.do ─► a page ─ pay ─► settled by the plan ─► notification to backUrl, browser back to frontUrl
@@ -13,6 +13,7 @@
 mod codes;
 pub(crate) mod form;
 pub(crate) mod http;
+pub(crate) mod sign;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex};
 use form::Form;
 use jiff::civil::Date;
 use serde_json::{Value, json};
+use sign::UnionPaySign;
 
 use super::Bank;
 use super::clearing::{LINES_MAX, kind_of};
@@ -32,9 +34,6 @@ use super::page::{Page, Shown, Twist};
 use super::plan::Fault;
 use super::stats::count;
 use super::work::Reaction;
-
-/// The secret that bank and platform share unless another is given. It protects nothing: the bank is not real.
-pub const SANDBOX_UNIONPAY_SECRET: &str = "sandbox-secret-of-unionpay-online";
 
 /// CNY in ISO 4217.
 const CNY: &str = "156";
@@ -66,7 +65,7 @@ struct Order {
 /// The orders that came as forms, and how they are answered.
 #[derive(Debug)]
 pub(crate) struct UnionPay {
-    secret: String,
+    sign: UnionPaySign,
     client: reqwest::Client,
     orders: Mutex<BTreeMap<Serial, Order>>,
     /// By the number that a refund names.
@@ -86,9 +85,9 @@ pub(crate) enum Said {
 }
 
 impl UnionPay {
-    pub(crate) fn new(secret: String) -> Self {
+    pub(crate) fn new(sign: UnionPaySign) -> Self {
         Self {
-            secret,
+            sign,
             client: reqwest::Client::new(),
             orders: Mutex::default(),
             query_ids: Mutex::default(),
@@ -151,7 +150,7 @@ impl UnionPay {
     pub(crate) fn tell(&self, serial: Serial, state: &State) -> bool {
         let Some(order) = self.order(serial) else { return false };
         if matches!(state, State::Done { .. } | State::Declined { .. }) {
-            self.post(&order, &self.notification(&order, state).signed(&self.secret));
+            self.post(&order, &self.notification(&order, state).signed(&self.sign));
         }
         true
     }
@@ -197,7 +196,7 @@ impl Bank {
     /// A browser posts an order: the page to pay it at.
     pub(crate) async fn front(&self, form: Form) -> Shown {
         let problem = |(code, text): (&str, &str), what: &str| Shown::Problem(format!("{code} {text} {what}"));
-        if !form.is_signed(&self.unionpay.secret) {
+        if !form.is_signed(&self.unionpay.sign) {
             count(&self.stats.unsigned);
             return problem(codes::UNSIGNED, "");
         }
@@ -238,7 +237,7 @@ impl Bank {
     /// The browser goes back with the same fields as a notification has.
     fn page_back(&self, order: &Order) -> Shown {
         let state = self.ledger.state(order.entry.serial).unwrap_or(State::Lost);
-        let told = self.unionpay.notification(order, &state).signed(&self.unionpay.secret);
+        let told = self.unionpay.notification(order, &state).signed(&self.unionpay.sign);
         Shown::Page(html::back(order.asked.get("frontUrl").unwrap_or("/"), &told))
     }
 
@@ -271,8 +270,8 @@ impl Bank {
         let amount = twist.amount.unwrap_or(order.entry.amount).to_string();
         let told = self.unionpay.notification(order, &state);
         let told = told.with([("txnAmt", amount.clone()), ("settleAmt", amount)]);
-        let secret = if twist.forged { "somebody else" } else { &self.unionpay.secret };
-        self.unionpay.post(order, &told.signed(secret));
+        let sign = &self.unionpay.sign;
+        self.unionpay.post(order, &if twist.forged { told.forged(sign) } else { told.signed(sign) });
     }
 
     /// An operation that the platform posts: a debit by token, or a refund.
@@ -303,7 +302,7 @@ impl Bank {
     /// An HTTP status; nothing was done then.
     pub(crate) fn unionpay_at_once(&self, query: bool, body: &[u8]) -> Result<String, u16> {
         let form = Form::read(body).ok_or(400_u16)?;
-        form.is_signed(&self.unionpay.secret).then_some(()).ok_or(401_u16)?;
+        form.is_signed(&self.unionpay.sign).then_some(()).ok_or(401_u16)?;
         let answer = if query {
             self.asked_about(&form)
         } else {
@@ -312,7 +311,7 @@ impl Bank {
                 self.unionpay_taken(&order, seen)
             })
         };
-        Ok(answer.map_err(|_| 400_u16)?.signed(&self.unionpay.secret).answer())
+        Ok(answer.map_err(|_| 400_u16)?.signed(&self.unionpay.sign).answer())
     }
 
     /// The operation that a form asks for, noted: its outcome may be told before the answer; and whether its number was seen before.

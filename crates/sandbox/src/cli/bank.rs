@@ -11,7 +11,7 @@ use clap::Args;
 use jiff::civil::Date;
 use sandbox::bank::{
     self, Bank, DEFAULT_PLAN, EpccKeys, EpccSettings, PingAnSettings, Plan, SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET,
-    Settings,
+    Settings, UnionPaySign,
 };
 use tokio::net::TcpListener;
 
@@ -33,6 +33,15 @@ pub(crate) struct Arguments {
     /// The secret that UnionPay's forms are signed with, both ways (signMethod 12). The default is a known one.
     #[arg(long, env = "LINTEL_SANDBOX_UNIONPAY_SECRET", hide_env_values = true, default_value = SANDBOX_UNIONPAY_SECRET, hide_default_value = true)]
     unionpay_secret: String,
+    /// How UnionPay's forms are signed: `12`, SM3 with the secret, or `01`, RSA with the keys.
+    #[arg(long, default_value = "12", value_parser = ["12", "01"], value_name = "12|01")]
+    unionpay_sign_method: String,
+    /// UnionPay's private RSA-2048 key, PKCS #8 in hexadecimal (signMethod 01).
+    #[arg(long, env = "LINTEL_SANDBOX_UNIONPAY_KEY", hide_env_values = true, requires = "unionpay_peer_key")]
+    unionpay_key: Option<String>,
+    /// The platform's public RSA key towards UnionPay, in base64 as `openssl pkey -pubout` prints it.
+    #[arg(long, value_name = "BASE64", requires = "unionpay_key")]
+    unionpay_peer_key: Option<String>,
     /// How EPCC's messages are signed: `sm2` or `rsa`.
     #[arg(long, default_value = "sm2", value_name = "sm2|rsa", requires = "epcc_key")]
     epcc_sign_method: String,
@@ -70,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         key: MacKey::from_hex(&arguments.key).context("reading --key")?,
         date: arguments.date.unwrap_or_else(bank::today),
         notify_url: arguments.notify.clone(),
-        unionpay_secret: arguments.unionpay_secret.clone(),
+        unionpay: unionpay(arguments)?,
         epcc: epcc(arguments)?,
         pingan: PingAnSettings { notify_url: arguments.pingan_notify.clone(), ..PingAnSettings::default() },
     };
@@ -98,6 +107,16 @@ async fn serve(arguments: &Arguments, settings: Settings) -> anyhow::Result<()> 
     let urls = texts.join(", http://");
     println!("lintel-sandbox bank: http://{urls} (clearing date {}, seed {})", settings.date, settings.seed);
     bank::serve_sites(listeners, Bank::new(settings), stop).await.context("serving the bank")
+}
+
+fn unionpay(arguments: &Arguments) -> anyhow::Result<UnionPaySign> {
+    match (arguments.unionpay_sign_method.as_str(), &arguments.unionpay_key, &arguments.unionpay_peer_key) {
+        ("01", Some(private), Some(public)) => {
+            UnionPaySign::rsa(private, public).context("reading the keys of UnionPay")
+        }
+        ("01", ..) => anyhow::bail!("signMethod 01 takes --unionpay-key and --unionpay-peer-key"),
+        _ => Ok(UnionPaySign::secret(&arguments.unionpay_secret)),
+    }
 }
 
 fn epcc(arguments: &Arguments) -> anyhow::Result<EpccSettings> {

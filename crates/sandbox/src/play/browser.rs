@@ -1,36 +1,49 @@
 //! A payer's browser: posts the form that the platform gave to the shop, and clicks on the network's page or leaves it.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::stage::text;
 use crate::bank::unionpay::form::Form;
 
+/// How long a payer tries to get to a page, and the pause between two tries.
+const TRIES_FOR: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A browser of one payer.
 #[derive(Debug, Clone)]
 pub(super) struct Browser(pub(super) reqwest::Client);
 
 impl Browser {
-    /// Posts the form of a front page; where the page does not come, once more, as a payer does. Then the payer pays, or leaves.
-    /// What the browser is told goes back to the shop, which is none of the platform's business.
+    /// Posts the form of a front page; where the page does not come, again for a while, as a payer does who reloads. Then the payer
+    /// pays, or leaves. What the browser is told goes back to the shop, which is none of the platform's business. False if the
+    /// page never came: its site went down after the form was made, and the payer gave up.
     ///
     /// # Errors
-    /// If the page does not come the second time either.
-    pub(super) async fn visit(&self, front_page: &Value, pays: bool) -> Result<()> {
+    /// If the form is none, or the page has nothing to click.
+    pub(super) async fn visit(&self, front_page: &Value, pays: bool) -> Result<bool> {
         let action = text(front_page, "action")?;
         let fields = front_page.get("fields").and_then(Value::as_array).context("a front page without 'fields'")?;
         let pair = |field: &Value| Ok((text(field, "name")?, text(field, "value")?));
         let pairs = fields.iter().map(pair).collect::<Result<Vec<_>>>()?;
         let form = Form::default().with(pairs.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        let page = match self.post(&action, &form).await {
-            Some(page) => page,
-            None => self.post(&action, &form).await.with_context(|| format!("{action} brings no page, twice"))?,
+        let began = Instant::now();
+        let page = loop {
+            if let Some(page) = self.post(&action, &form).await {
+                break page;
+            }
+            if began.elapsed() > TRIES_FOR {
+                return Ok(false);
+            }
+            tokio::time::sleep(PAUSE).await;
         };
         let click = if pays { "pay" } else { "leave" };
         let (path, form) = clicked(&page, click).with_context(|| format!("no '{click}' on the page: {page}"))?;
         let house: Vec<&str> = action.splitn(4, '/').take(3).collect();
         self.post(&format!("{}{path}", house.join("/")), &form).await;
-        Ok(())
+        Ok(true)
     }
 
     /// The page that came, if one did.

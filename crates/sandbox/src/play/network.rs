@@ -65,8 +65,7 @@ pub(super) fn settings(data_dir: &Path, addresses: &[String]) -> Result<String> 
     let rules = data_dir.join("routing.toml");
     std::fs::write(&rules, RULES).with_context(|| format!("writing {}", rules.display()))?;
     let mut text = format!("[routing]\nfile = \"{}\"\n\n{BREAKER}[[channels]]\nname = \"epcc\"\n", rules.display());
-    // Payers' pages are at the site that is named first: not at the one that goes down.
-    for (number, name, weight) in SITES.into_iter().rev() {
+    for (number, name, weight) in SITES {
         let address = addresses.get(number.saturating_sub(1)).context("the bank has too few addresses")?;
         writeln!(text, "[[channels.sites]]\nname = \"{name}\"\nurl = \"http://{address}\"\nweight = {weight}")?;
     }

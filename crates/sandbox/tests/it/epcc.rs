@@ -10,9 +10,7 @@ use axum::extract::State;
 use axum::{Router, routing};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sandbox::bank::{
-    Asked, Bank, EpccKeys, EpccSettings, PingAnSettings, Plan, Rail, SANDBOX_UNIONPAY_SECRET, Settings,
-};
+use sandbox::bank::{Asked, Bank, EpccKeys, EpccSettings, PingAnSettings, Plan, Rail, Settings, UnionPaySign};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -24,12 +22,18 @@ const DEBIT: &str = "2026030500000000000000420000042";
 const PAGE: &str = "2026030500000000000000430000043";
 const PAY: &str = "2026030500000000000000450000045";
 
-/// Keys of the fixtures: what signs as EPCC there, and the platform's public key.
-fn keys() -> EpccKeys {
+/// The private key of the networks in hexadecimal and the platform's public one, as the fixtures have them.
+pub(crate) fn rsa_pair() -> (String, String) {
     let pem = fs::read_to_string(fixture("unionpay_online/theirs.key.pem")).unwrap();
     let lines: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let private = hex::encode(BASE64_STANDARD.decode(lines).unwrap());
     let public = fs::read_to_string(fixture("unionpay_online/ours.pub.pem")).unwrap();
+    (private, public)
+}
+
+/// Keys of the fixtures: what signs as EPCC there, and the platform's public key.
+fn keys() -> EpccKeys {
+    let (private, public) = rsa_pair();
     EpccKeys::read("rsa", &private, &public).unwrap()
 }
 
@@ -238,9 +242,9 @@ async fn every_operation_speaks_as_the_fixtures_do() {
 fn without_a_socket_both_networks_speak_the_same() {
     let bank = || {
         let epcc = EpccSettings { keys: keys(), notify_url: None };
-        let (plan, unionpay_secret) = (Plan::default(), SANDBOX_UNIONPAY_SECRET.to_owned());
+        let (plan, unionpay) = (Plan::default(), UnionPaySign::sandbox());
         let (key, date, pingan) = (key(), DAY, PingAnSettings::default());
-        Bank::new(Settings { plan, seed: 1, key, date, notify_url: None, unionpay_secret, epcc, pingan })
+        Bank::new(Settings { plan, seed: 1, key, date, notify_url: None, unionpay, epcc, pingan })
     };
     let asked = |bank: &Bank, target: &str, body: &str| {
         let answered = bank.exchange(&Asked { method: "POST", target, headers: &[], body: body.as_bytes() });
@@ -383,4 +387,23 @@ async fn a_message_that_was_touched_does_nothing() {
     }
     assert_eq!(network.query("debit").await, answer("debit", "epcc.302", "PS400003"));
     assert_eq!(network.0.bank.report().unsigned, 3);
+}
+
+#[tokio::test]
+async fn an_agreement_is_signed_as_the_fixture_does() {
+    let network = Network::start("").await;
+    let said = |message_type: &str, text: &str| answer("sign_up", message_type, text);
+    let [asked, wrong, right] = [0, 1, 2].map(|nth| body("sign_up", ">", nth));
+    let send = |body: String| {
+        let network = &network;
+        async move { network.send(body).await.unwrap() }
+    };
+    assert_eq!(send(right.clone()).await, (200, said("epcc.104", "PS400003")), "nobody asked for a code yet");
+    assert_eq!(send(asked.clone()).await, (200, said("epcc.102", "<TrxStatus>00")));
+    assert_eq!(send(asked).await, (200, said("epcc.102", "PS400002")), "a second time is a duplicate");
+    assert_eq!(send(wrong).await, (200, said("epcc.104", "PB100005")));
+    // The fixture brings the code that this seed sends to the phone, and the same question has the same answer.
+    for _ in 0..2 {
+        assert_eq!(send(right.clone()).await, (200, said("epcc.104", "<SgnNo>")));
+    }
 }

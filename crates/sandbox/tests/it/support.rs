@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ark::MacKey;
 use jiff::civil::Date;
-use sandbox::bank::{self, Bank, EpccSettings, PingAnSettings, Plan, Settings};
+use sandbox::bank::{self, Bank, EpccSettings, PingAnSettings, Plan, Settings, UnionPaySign};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -42,16 +42,23 @@ impl World {
 
     /// With EPCC as it is set up.
     pub(crate) async fn start_as(plan: &str, seed: u64, notify_url: Option<String>, epcc: EpccSettings) -> Self {
-        let (plan, unionpay_secret) = (Plan::parse(plan).unwrap(), bank::SANDBOX_UNIONPAY_SECRET.to_owned());
+        let (plan, unionpay) = (Plan::parse(plan).unwrap(), UnionPaySign::sandbox());
         let (key, date, pingan) = (key(), DAY, PingAnSettings::default());
-        Self::of(Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc, pingan }).await
+        Self::of(Settings { plan, seed, key, date, notify_url, unionpay, epcc, pingan }).await
     }
 
     /// With Ping An as it is set up.
     pub(crate) async fn with_pingan(plan: &str, pingan: PingAnSettings) -> Self {
-        let (plan, unionpay_secret) = (Plan::parse(plan).unwrap(), bank::SANDBOX_UNIONPAY_SECRET.to_owned());
+        let (plan, unionpay) = (Plan::parse(plan).unwrap(), UnionPaySign::sandbox());
         let (seed, key, date, notify_url, epcc) = (1, key(), DAY, None, EpccSettings::default());
-        Self::of(Settings { plan, seed, key, date, notify_url, unionpay_secret, epcc, pingan }).await
+        Self::of(Settings { plan, seed, key, date, notify_url, unionpay, epcc, pingan }).await
+    }
+
+    /// With UnionPay's forms signed so.
+    pub(crate) async fn with_unionpay(plan: &str, unionpay: UnionPaySign) -> Self {
+        let (plan, pingan) = (Plan::parse(plan).unwrap(), PingAnSettings::default());
+        let (seed, key, date, notify_url, epcc) = (1, key(), DAY, None, EpccSettings::default());
+        Self::of(Settings { plan, seed, key, date, notify_url, unionpay, epcc, pingan }).await
     }
 
     async fn of(settings: Settings) -> Self {
@@ -65,14 +72,13 @@ impl World {
     /// The same bank at two sites, each with a client of its own.
     pub(crate) async fn at_two_sites(plan: &str) -> [Self; 2] {
         let plan = Plan::parse(plan).unwrap();
-        let unionpay_secret = bank::SANDBOX_UNIONPAY_SECRET.to_owned();
         let bank = Bank::new(Settings {
             plan,
             seed: 1,
             key: key(),
             date: DAY,
             notify_url: None,
-            unionpay_secret,
+            unionpay: UnionPaySign::sandbox(),
             pingan: PingAnSettings::default(),
             epcc: EpccSettings::default(),
         });

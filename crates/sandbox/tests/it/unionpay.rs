@@ -3,12 +3,13 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::{Router, routing};
-use sandbox::bank::Rail;
+use sandbox::bank::{Rail, UnionPaySign};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::contract::blocks;
+use crate::epcc::rsa_pair;
 use crate::support::{DAY, NEXT_DAY, World};
 
 const SERIAL: &str = "2026030500000000000000430000043";
@@ -237,4 +238,62 @@ async fn what_is_told_out_of_turn_is_of_another_amount_or_anothers() {
     assert!(forged != right && unsigned(&forged) == unsigned(&right), "{forged}");
     assert_eq!((browser.query().await, browser.booked()), (answer(PENDING), 0), "the books know nothing of it");
     assert_eq!(browser.sandbox("tell", json!({ "order": "1".repeat(31) })).await, 409);
+}
+
+/// The same bytes with RSA, as far as signatures go: UnionPay's key is that of the fixtures.
+#[tokio::test]
+async fn forms_signed_with_rsa_speak_as_the_fixtures_do() {
+    let (private, public) = rsa_pair();
+    let sign = UnionPaySign::rsa(&private, &public).unwrap();
+    assert_eq!(format!("{sign:?}"), "UnionPaySign(01)");
+    let browser = Browser(World::with_unionpay("", sign).await);
+    let mut told = browser.told().await;
+    let said = |name: &str, has: &str| {
+        let answers = blocks(&format!("unionpay_online/{name}.txt"), "<");
+        let with = |block: &&String| block.contains(has) && !block.contains("CERTIFICATE");
+        answers.iter().find(with).unwrap().split_once("\n\n").unwrap().1.to_owned()
+    };
+    let (debit, query) = (body("debit", ">", 0), body("debit", ">", 1));
+    let back = "/gateway/api/backTransReq.do";
+    assert_eq!(browser.post(back, &debit).await.unwrap().1, said("debit", "respCode=00"));
+    assert_eq!(told.recv().await.unwrap(), body("notifications", "<", 0));
+    assert_eq!(browser.post("/gateway/api/queryTrans.do", &query).await.unwrap().1, said("debit", "origRespCode=00"));
+    assert_eq!(browser.post(back, &debit).await.unwrap().1, said("debit", "respCode=12"), "a duplicate");
+
+    // The page, and what its query says before and after.
+    let (form, query) = (body("redirect", ">", 0), body("redirect", ">", 1));
+    let asked = || async { browser.post("/gateway/api/queryTrans.do", &query).await.unwrap().1 };
+    assert_eq!(asked().await, said("redirect", "respCode=34"));
+    assert_eq!(browser.post("/gateway/api/frontTransReq.do", &form).await.unwrap().0, 200);
+    browser.click("pay").await;
+    assert_eq!(asked().await, said("redirect", "origRespCode=00"));
+    assert_eq!(browser.booked(), 800_000);
+
+    // What a secret signed, what is touched and what names another method is not the platform's.
+    let touched = debit.replace("txnAmt=500000", "txnAmt=1");
+    let theirs = debit.replace("signMethod=01", "signMethod=12");
+    for wrong in [body("sm3_debit", ">", 0), touched, theirs] {
+        let (_, text) = browser.post(back, &wrong).await.unwrap();
+        assert!(text.starts_with("respCode=11"), "{text}");
+    }
+    assert_eq!((browser.0.bank.report().unsigned, browser.booked()), (3, 800_000));
+}
+
+#[tokio::test]
+async fn a_refund_speaks_as_the_fixtures_do_however_it_is_signed() {
+    let (private, public) = rsa_pair();
+    let signs = [("sm3_", UnionPaySign::sandbox()), ("", UnionPaySign::rsa(&private, &public).unwrap())];
+    for (method, sign) in signs {
+        let browser = Browser(World::with_unionpay("", sign).await);
+        let (debit, refund) = (format!("{method}debit"), format!("{method}refund"));
+        let done = browser.post("/gateway/api/backTransReq.do", &body(&debit, ">", 0)).await.unwrap().1;
+        assert_eq!(done, body(&debit, "<", 0));
+        let taken = browser.post("/gateway/api/backTransReq.do", &body(&refund, ">", 0)).await.unwrap().1;
+        assert_eq!(taken, body(&refund, "<", 0));
+        let answer = browser.post("/gateway/api/queryTrans.do", &body(&refund, ">", 1)).await.unwrap().1;
+        let blocks = blocks(&format!("unionpay_online/{refund}.txt"), "<");
+        let success = blocks.iter().find(|block| block.contains("origRespCode=00")).unwrap();
+        assert_eq!(answer, success.split_once("\n\n").unwrap().1);
+        assert_eq!(browser.0.bank.day_totals(DAY, Rail::UnionPay).out_sum, 120_000);
+    }
 }

@@ -40,6 +40,12 @@ pub(crate) struct ChannelConfig {
     pub(crate) certificate_key: PathBuf,
     #[serde(default)]
     pub(crate) ca: PathBuf,
+    /// Outside a sandbox: that it is spoken to without TLS is meant so.
+    #[serde(default)]
+    pub(crate) plain_http: bool,
+    /// Outside a sandbox: that it is shown no certificate of this side is meant so.
+    #[serde(default)]
+    pub(crate) no_client_certificate: bool,
     #[serde(default)]
     pub(crate) settings: serde_json::Value,
 }
@@ -146,6 +152,30 @@ impl ChannelConfig {
             bail!("all of its sites have weight 0; give one a weight of 1 to {WEIGHT_MAX}");
         }
         Ok(sites)
+    }
+
+    /// Refuses ways to a site that anybody on the path could read or take, unless the settings say by name that they are meant so.
+    ///
+    /// # Errors
+    /// The site, and what is missing; those of [`Self::sites`].
+    pub(crate) fn refuse_open_ways(&self, executor: &ExecutorConfig) -> Result<()> {
+        for site in self.sites(executor)? {
+            let (name, is_tls) = (&site.name, site.url.starts_with("https://"));
+            if !is_tls && !self.plain_http {
+                bail!(
+                    "site '{name}' is at {}, and this is no sandbox: it takes https://, or `plain_http = true` in the channel's table \
+                     where something else protects the way",
+                    site.url
+                );
+            }
+            if is_tls && site.certificate.as_os_str().is_empty() && !self.no_client_certificate {
+                bail!(
+                    "site '{name}' is shown no certificate, and this is no sandbox: name certificate, certificate_key and ca, or \
+                     `no_client_certificate = true` in the channel's table where the channel asks for none"
+                );
+            }
+        }
+        Ok(())
     }
 
     fn only_site(&self) -> SiteConfig {

@@ -219,6 +219,7 @@ mod tests {
             send_before: Time(1_772_676_030_000),
             status,
             cleared: None,
+            page_site: None,
         }
     }
 

@@ -230,9 +230,10 @@ impl From<FetchError> for ApiError {
             FetchError::NoChannel(_) => Self::new("channel_unknown", Some("rail"), message),
             FetchError::NotReady { .. } => Self::new("clearing_not_ready", Some("date"), message),
             FetchError::NoAnswer { .. } => Self::new("channel_unavailable", None, message),
-            FetchError::Status { .. } | FetchError::OtherFile { .. } | FetchError::Channel(_) => {
-                Self::new("channel_rejected", None, message)
-            }
+            FetchError::TooLong { .. }
+            | FetchError::Status { .. }
+            | FetchError::OtherFile { .. }
+            | FetchError::Channel(_) => Self::new("channel_rejected", None, message),
             FetchError::Refused(refusal) => refusal.into(),
             FetchError::Unavailable(unavailable) => unavailable.into(),
         }

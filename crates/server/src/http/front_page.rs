@@ -8,14 +8,14 @@
 //! ```
 //! The merchant's server fetches the form under its key and hands it on, so that the platform's own address is not in the payer's
 //! browser; or the payer's browser fetches it with the token of a [`cashier`](super::cashier) session. It is the same bytes however
-//! often it is fetched.
+//! often it is fetched, and leads to the site of the channel that was well when it was fetched first.
 
 use std::fmt::Write as _;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use channels::{Request, Try};
-use domain::attempt::{Attempt, Rail};
+use domain::attempt::{Attempt, AttemptStatus, Rail};
 use domain::ids::{AttemptId, OrderId};
 use domain::{Command, Reply};
 use engine::Meta;
@@ -157,14 +157,17 @@ pub(crate) async fn get(
 /// # Errors
 /// `order_unknown`, `order_state`, `channel_unknown`; those of the key service.
 pub(super) async fn hand_out(app: &App, meta: Meta, order: OrderId, headers: &HeaderMap) -> Result<Response, ApiError> {
-    let (rail, _) = app.see(move |state| state.page_of(order).map(|attempt| attempt.rail)).await?;
-    let rail = rail?;
+    let page = |attempt: &Attempt| (attempt.rail, attempt.status == AttemptStatus::Requested);
+    let (page, _) = app.see(move |state| state.page_of(order).map(page)).await?;
+    let (rail, unseen) = page?;
     let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Attempt(AttemptId(id)) = reply else { return None };
         state.attempts.get(*id).cloned()
     };
-    let answer = app.change(meta, Command::HandOutPage(order), view).await?;
+    // Of two that fetch it at once the first one's site is booked, and both are sent there.
+    let site = if unseen { route.sites.page_site() } else { None };
+    let answer = app.change(meta, Command::HandOutPage { order, site }, view).await?;
     let attempt = &answer.view;
     let serial = attempt.serial();
     let asked =
@@ -173,7 +176,7 @@ pub(super) async fn hand_out(app: &App, meta: Meta, order: OrderId, headers: &He
         Some(error) => super::ark::error_of(error),
         None => ApiError::new("channel_unknown", None, error.to_string()),
     })?;
-    let page = FrontPageView::of(order, attempt, route.sites.page_url(), request);
+    let page = FrontPageView::of(order, attempt, route.sites.page_url(attempt.page_site.as_deref()), request);
     let page = page.ok_or_else(|| ApiError::new("internal", None, "the channel's page is no form"))?;
     metrics::counter!("lintel_front_pages_total", "rail" => rail.name()).increment(1);
     Ok(answered(headers, Answer { view: page, position: answer.position, repeated: false }))

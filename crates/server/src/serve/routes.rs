@@ -122,3 +122,18 @@ pub(super) fn refuse_clear_secrets(config: &Config) -> Result<()> {
     }
     Ok(())
 }
+
+/// Refuses channels without TLS, or without a certificate of this side, unless the books are a sandbox's or the settings say so by
+/// name.
+///
+/// # Errors
+/// The channel, the site and what is missing.
+pub(super) fn refuse_open_channels(config: &Config, sandbox: bool) -> Result<()> {
+    if sandbox {
+        return Ok(());
+    }
+    for channel in &config.channels {
+        channel.refuse_open_ways(&config.executor).with_context(|| format!("channel {}", channel.name))?;
+    }
+    Ok(())
+}

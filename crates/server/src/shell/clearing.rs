@@ -18,9 +18,9 @@ use domain::payout::PayoutStatus;
 use domain::{Command, Refusal, RefusalCode, Reply, State};
 use engine::{Meta, Request};
 use node::executor::Call;
-use node::site::Errand;
 
 use super::executor::{Executor, Route, ark_nonce};
+use super::site::FILE_MAX;
 use super::{Unavailable, recall};
 
 /// How often a request is sent before the channel counts as unavailable; asking changes nothing there.
@@ -45,6 +45,12 @@ pub(crate) enum FetchError {
     /// No answer.
     #[error("{channel} did not answer {TRIES} times")]
     NoAnswer {
+        /// The channel's name.
+        channel: &'static str,
+    },
+    /// An answer that goes on for longer than any file may.
+    #[error("what {channel} answered is longer than the {FILE_MAX} bytes of a file")]
+    TooLong {
         /// The channel's name.
         channel: &'static str,
     },
@@ -113,27 +119,39 @@ impl Returned {
     }
 }
 
+/// Where the trouble with a file lies.
+enum Trouble {
+    /// In what the channel gave.
+    File,
+    /// On the way there, or in the channel: none came.
+    Channel,
+    /// In the platform, its settings or the hour.
+    Here,
+}
+
 impl FetchError {
-    /// Whether what the channel gave is the trouble, and not the platform or the way there.
-    fn is_refused_file(&self) -> bool {
+    fn trouble(&self) -> Trouble {
         match self {
-            Self::Channel(error) => error.of_keys().is_none(),
-            Self::OtherFile { .. } | Self::Refused(_) => true,
-            Self::NoChannel(_)
-            | Self::NotReady { .. }
-            | Self::NoAnswer { .. }
-            | Self::Status { .. }
-            | Self::Unavailable(_) => false,
+            Self::Channel(error) if error.of_keys().is_some() => Trouble::Here,
+            Self::Channel(_) | Self::OtherFile { .. } | Self::Refused(_) | Self::TooLong { .. } => Trouble::File,
+            Self::NoAnswer { .. } | Self::Status { .. } => Trouble::Channel,
+            Self::NoChannel(_) | Self::NotReady { .. } | Self::Unavailable(_) => Trouble::Here,
         }
     }
 }
 
-/// A file of a channel that is not believed, or that the books refuse: an alarm, and nothing of it is booked.
+/// A file of a channel that is not believed, that the books refuse, or that does not come whole: an alarm, and nothing of it is
+/// booked.
 fn alarmed<T>(rail: &'static str, file: &'static str, taken: Result<T, FetchError>) -> Result<T, FetchError> {
-    if let Err(error) = &taken
-        && error.is_refused_file()
-    {
-        file_refused(rail, file, &error.to_string());
+    if let Err(error) = &taken {
+        match error.trouble() {
+            Trouble::File => file_refused(rail, file, &error.to_string()),
+            Trouble::Channel => {
+                tracing::error!(rail, file, %error, "a file does not come; nothing of it is booked");
+                metrics::counter!("lintel_files_unavailable_total", "rail" => rail, "file" => file).increment(1);
+            }
+            Trouble::Here => {}
+        }
     }
     taken
 }
@@ -354,8 +372,11 @@ pub(super) async fn ask(
         let request = build()?;
         let called = {
             let Some(_place) = route.sites.place().await else { break };
-            route.sites.call(Errand::Query, avoid, &request).await
+            route.sites.fetch(avoid, &request).await
         };
+        if called.too_long {
+            return Err(FetchError::TooLong { channel: route.channel.manifest().name });
+        }
         avoid = called.failed;
         match called.call {
             Call::Answered(response) => return Ok((request, response)),
@@ -416,6 +437,7 @@ mod tests {
             send_before: Time(1_772_676_030_000),
             status: AttemptStatus::Unknown,
             cleared: None,
+            page_site: None,
         };
         let serial = attempt.serial();
         state.attempts.put(1, attempt.clone());

@@ -209,7 +209,7 @@ impl Executor {
     /// Calls a channel through one of its sites, as long as this node leads.
     pub(super) async fn call(&self, route: &Route, errand: Errand, avoid: Option<usize>, request: &Request) -> Called {
         if !self.platform.leads() {
-            return Called { call: Call::NotWritten, failed: avoid, wait: None };
+            return Called { call: Call::NotWritten, failed: avoid, wait: None, too_long: false };
         }
         route.sites.call(errand, avoid, request).await
     }

@@ -170,6 +170,7 @@ fn is_alarm(error: &FetchError) -> bool {
         FetchError::NoChannel(_)
         | FetchError::NotReady { .. }
         | FetchError::NoAnswer { .. }
+        | FetchError::TooLong { .. }
         | FetchError::Status { .. }
         | FetchError::OtherFile { .. }
         | FetchError::Unavailable(_) => false,

@@ -27,6 +27,10 @@ use crate::config::{ChannelConfig, ExecutorConfig, SiteConfig};
 
 /// How often the machine looks at the time.
 const EVERY: Duration = Duration::from_millis(100);
+/// The most bytes that are read of an answer; one that goes on is none.
+const ANSWER_MAX: usize = 1 << 20;
+/// The most bytes that are read of a file.
+pub(crate) const FILE_MAX: usize = 64 << 20;
 /// From this status on an answer says that the other side has a fault of its own.
 const FAULTY: u16 = 500;
 
@@ -69,6 +73,17 @@ pub(crate) struct Called {
     pub(crate) failed: Option<usize>,
     /// How long to wait at least before it is tried again.
     pub(crate) wait: Option<Duration>,
+    /// Whether an answer came that was longer than any may be.
+    pub(crate) too_long: bool,
+}
+
+/// Why the body of an answer is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    /// The connection ended within it, or it took too long.
+    Off,
+    /// It is longer than any may be.
+    TooLong,
 }
 
 /// How the sites of a channel stand.
@@ -111,16 +126,29 @@ impl ChannelSites {
 
     /// Writes a request to a site, which is not `avoid` if there is another.
     pub(crate) async fn call(&self, errand: Errand, avoid: Option<usize>, request: &Request) -> Called {
+        self.carry(errand, avoid, request, ANSWER_MAX).await
+    }
+
+    /// The same for a request that is answered with a file.
+    pub(crate) async fn fetch(&self, avoid: Option<usize>, request: &Request) -> Called {
+        self.carry(Errand::Query, avoid, request, FILE_MAX).await
+    }
+
+    async fn carry(&self, errand: Errand, avoid: Option<usize>, request: &Request, most: usize) -> Called {
         let site = match self.with(|sites, now| sites.pick(now, errand, avoid)) {
             Pick::Site(site) => site,
             Pick::Later { ms } => {
-                return Called { call: Call::NotWritten, failed: avoid, wait: Some(Duration::from_millis(ms)) };
+                let wait = Some(Duration::from_millis(ms));
+                return Called { call: Call::NotWritten, failed: avoid, wait, too_long: false };
             }
         };
         let under_way = UnderWay { sites: self, site, ended: false };
         let line = &self.lines[site];
         line.picked.increment(1);
-        let call = line.call(request).await;
+        let (call, too_long) = match line.call(request, most).await {
+            Ok(call) => (call, false),
+            Err(broken) => (Call::Lost, broken == Broken::TooLong),
+        };
         let answered = matches!(&call, Call::Answered(response) if response.status < FAULTY);
         under_way.ended(answered);
         line.errors.increment(u64::from(!answered));
@@ -129,7 +157,7 @@ impl ChannelSites {
             Call::NotWritten if avoid.is_none() && self.lines.len() > 1 => Some(Duration::ZERO),
             Call::NotWritten | Call::Lost | Call::Answered(_) => None,
         };
-        Called { call, failed: (!answered).then_some(site), wait }
+        Called { call, failed: (!answered).then_some(site), wait, too_long }
     }
 
     /// Probes, and lets the machine's time pass, as long as the platform runs.
@@ -147,10 +175,17 @@ impl ChannelSites {
         }
     }
 
-    /// Where payers' browsers are sent: the first site of the settings, the same each time, for a page that was handed out is not
-    /// handed out again elsewhere.
-    pub(crate) fn page_url(&self) -> &str {
-        self.lines.first().map_or("", |line| &line.url)
+    /// The name of the site that a payer's browser is to be sent to, if nobody has the page yet: one that is well.
+    pub(crate) fn page_site(&self) -> Option<String> {
+        let site = self.with(|sites, _| sites.page());
+        self.lines.get(site).map(|line| line.name.clone())
+    }
+
+    /// Where a page that was handed out leads: to the site of this name, the same each time. One that was handed out before sites
+    /// were chosen, or to a site that the settings have no more, leads to the first.
+    pub(crate) fn page_url(&self, site: Option<&str>) -> &str {
+        let named = self.lines.iter().find(|line| Some(line.name.as_str()) == site);
+        named.or(self.lines.first()).map_or("", |line| &line.url)
     }
 
     /// Puts a version of the weights in force.
@@ -296,25 +331,48 @@ impl Line {
         })
     }
 
-    /// Sends a channel's request.
-    async fn call(&self, request: &Request) -> Call {
-        let Ok(method) = request.method.parse() else { return Call::NotWritten };
+    /// Sends a channel's request and reads the answer whole, of which the body has `most` bytes at most.
+    async fn call(&self, request: &Request, most: usize) -> Result<Call, Broken> {
+        let Ok(method) = request.method.parse() else { return Ok(Call::NotWritten) };
         let mut builder = self.http.request(method, format!("{}{}", self.url, request.path));
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
         match builder.body(request.body().to_vec()).send().await {
-            Err(error) if error.is_connect() || error.is_builder() => Call::NotWritten,
-            Err(_) => Call::Lost,
+            Err(error) if error.is_connect() || error.is_builder() => Ok(Call::NotWritten),
+            Err(_) => Ok(Call::Lost),
             Ok(response) => {
                 let status = response.status().as_u16();
                 let headers = response.headers().iter();
                 let headers = headers
                     .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
                     .collect();
-                match response.bytes().await {
-                    Ok(body) => Call::Answered(Response { status, headers, body: body.to_vec() }),
-                    Err(_) => Call::Lost,
+                let body = self.body(response, most).await?;
+                Ok(Call::Answered(Response { status, headers, body }))
+            }
+        }
+    }
+
+    /// The body of an answer, whole.
+    async fn body(&self, mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Broken> {
+        let site = self.name.as_str();
+        let too_long = || {
+            tracing::error!(site, most, "an answer of a channel is longer than any may be; it is not read");
+            Err(Broken::TooLong)
+        };
+        if response.content_length().is_some_and(|length| length > most as u64) {
+            return too_long();
+        }
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(more)) if body.len().saturating_add(more.len()) > most => return too_long(),
+                Ok(Some(more)) => body.extend_from_slice(&more),
+                Ok(None) => return Ok(body),
+                Err(_) => {
+                    let read = body.len();
+                    tracing::warn!(site, read, "an answer of a channel broke off");
+                    return Err(Broken::Off);
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::client::{Answer, Client, exchange};
 use crate::epcc::Epcc;
 use crate::front_page::{form_of, posted};
 use crate::keys::metric;
-use crate::open::{balance, own, text};
+use crate::open::{account, balance, own, text, voucher};
 use crate::orders::Market;
 use crate::sensitive::Theirs;
 use crate::server::Server;
@@ -304,6 +304,60 @@ fn the_fund_is_listed_for_rent_and_takes_its_lease() {
     assert_eq!(payer.pay("1", "", &two).error(), (400, "field_missing".into(), "instruments[0].amount".into()));
     let paying = pay(json!({"id": "fund", "contract": "L1"})).ok();
     assert_eq!((text(&paying, "/legs/0/type"), &paying["legs"][0]["amount"]), ("fund".into(), &json!(5_000)));
+}
+
+#[test]
+fn a_balance_is_listed_where_a_password_can_prove_it_and_pays_at_once() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let operator = &market.operator;
+    let theirs = Theirs::of(operator, "SM2-DER");
+    let (Some(right), Some(wrong)) = (theirs.seal(b"135790"), theirs.seal(b"246801")) else { return };
+    let landlord = client_of(&server, &text(&market.landlord, "/id"));
+    let session = |number: &str, amount: i64| {
+        let order = text(&market.order(number, amount).ok(), "/id");
+        Payer::of(&server, &landlord, &order, 600)
+    };
+    let pay = |payer: &Payer, key: &str, password: Option<&str>| {
+        let mut body = json!({"instruments": [{"id": "balance"}]});
+        if let Some(password) = password {
+            body["pay_password"] = json!(password);
+        }
+        payer.pay(key, &theirs.serial, &body)
+    };
+    let payer = session("T1", 50_000);
+    let listed = |payer: &Payer| payer.get("/instruments").ok()["data"].clone();
+    let wallet = account(operator, 2201, "CNY", &market.payer);
+    operator.post("/v1/vouchers", &voucher("opening", &own(operator, 1121), &wallet, 61_234)).ok();
+    assert_eq!(listed(&payer), json!([]), "nothing could prove that it is the payer who asks");
+    is(&pay(&payer, "0", None), 404, "cashier_instrument_unknown");
+
+    let set = json!({"password": right, "agreements": false});
+    theirs.post(operator, &format!("/v1/users/{}/pay-password", market.payer), "set", &set).ok();
+    let offered = listed(&payer);
+    let one = &offered[0];
+    assert_eq!(offered.as_array().unwrap().len(), 1);
+    assert_eq!((&one["id"], &one["type"], &one["rail"]), (&json!("balance"), &json!("balance"), &json!("balance")));
+    assert_eq!((&one["amount_max"], &one["needs"]), (&json!(50_000), &json!(["pay_password"])));
+    assert!(!offered.to_string().contains(&wallet) && !offered.to_string().contains("61234"), "{offered}");
+    is(&pay(&payer, "1", None), 403, "pay_password_required");
+    is(&pay(&payer, "1", Some(&wrong)), 403, "pay_password_wrong");
+    let with = json!({"instruments": [{"id": "balance", "contract": "L1"}], "pay_password": right});
+    is(&payer.pay("1", &theirs.serial, &with), 400, "field_malformed");
+    assert_eq!(balance(operator, &wallet), 61_234);
+    let paid = pay(&payer, "2", Some(&right));
+    assert_eq!((text(&paid.ok(), "/status"), paid.repeated()), ("success".into(), false));
+    // Its answer was lost: the same again is the same payment, though there is not so much left.
+    let again = pay(&payer, "2", Some(&right));
+    assert!(again.repeated() && text(&again.ok(), "/status") == "success", "{}", again.text());
+    assert_eq!(balance(operator, &wallet), 11_234);
+
+    // The list does not tell how much there is; who proves to be the payer hears that it is too little.
+    let dear = session("T2", 11_235);
+    assert_eq!(listed(&dear)[0]["amount_max"], json!(11_235));
+    is(&pay(&dear, "3", None), 403, "pay_password_required");
+    is(&pay(&dear, "3", Some(&right)), 422, "insufficient_funds");
+    assert_eq!((balance(operator, &wallet), text(&dear.get("").ok(), "/status")), (11_234, "created".into()));
 }
 
 #[test]

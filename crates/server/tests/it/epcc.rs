@@ -19,6 +19,7 @@ use crate::open::{number, text};
 use crate::orders::Market;
 use crate::sandbox::Sandbox;
 use crate::server::Server;
+use crate::sites::site;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
@@ -46,7 +47,14 @@ pub(crate) struct Epcc(pub(crate) Sandbox);
 impl Epcc {
     /// `None` where it is not built, which is said.
     pub(crate) fn start() -> Option<Self> {
-        Sandbox::start(["bank", "--listen", "127.0.0.1:0", "--faults", "none", "--date", "2026-03-05"]).map(Self)
+        Self::start_at(1)
+    }
+
+    /// The same at so many addresses.
+    pub(crate) fn start_at(sites: usize) -> Option<Self> {
+        let listens = ["--listen", "127.0.0.1:0"].into_iter().cycle().take(2 * sites);
+        let own = ["--faults", "none", "--date", "2026-03-05"];
+        Sandbox::start(["bank"].into_iter().chain(listens).chain(own)).map(Self)
     }
 
     pub(crate) fn asked(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -58,16 +66,25 @@ impl Epcc {
 
     /// A platform that reaches it.
     pub(crate) fn platform(&self) -> Server {
+        self.platform_with(&format!("url = \"http://{}\"\n", self.0.addresses[0]), "")
+    }
+
+    /// One that reaches it at every address, as sites `s1`, `s2` and so on.
+    pub(crate) fn platform_of_sites(&self, more: &str) -> Server {
+        let all = self.0.addresses.iter().zip(1..);
+        let sites: String =
+            all.map(|(address, at)| site(&format!("s{at}"), &format!("http://{address}"), "")).collect();
+        self.platform_with(&sites, more)
+    }
+
+    fn platform_with(&self, sites: &str, more: &str) -> Server {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("lintel.toml");
         let settings = settings();
         let lines: Vec<String> =
             settings.as_object().unwrap().iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        let text = format!(
-            "[[channels]]\nname = \"epcc\"\nurl = \"http://{}\"\n[channels.settings]\n{}\n",
-            self.0.addresses[0],
-            lines.join("\n")
-        );
+        let lines = lines.join("\n");
+        let text = format!("[[channels]]\nname = \"epcc\"\n{sites}[channels.settings]\n{lines}\n{more}");
         std::fs::write(&path, text).unwrap();
         let server = Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())]);
         let url = format!("http://{}/v1/channels/epcc/notify", server.address());

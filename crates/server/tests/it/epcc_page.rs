@@ -10,6 +10,7 @@ use crate::keys::becomes as metric_becomes;
 use crate::open::{balance, number, own, text};
 use crate::orders::Market;
 use crate::server::Server;
+use crate::sites::BREAKER;
 
 /// EPCC, a platform that speaks to it, and an order of 500,000.
 struct World {
@@ -143,4 +144,56 @@ fn an_order_that_is_closed_is_closed_as_soon_as_epcc_has_ended_its_page() {
     world.close();
     becomes(&world.market, &world.path(), "success");
     assert_eq!(world.clearing(), 500_000);
+}
+
+/// An order of this number that is to be paid at a page of EPCC's; where its page leads.
+fn page_of(market: &Market, number: &str) -> (String, String) {
+    let order = text(&market.order(number, 500_000).ok(), "/id");
+    let instrument = json!({"type": "redirect", "rail": "epcc", "amount": 500_000});
+    market.operator.post(&format!("/v1/orders/{order}/pay"), &json!({"instruments": [instrument]})).ok();
+    let led = leads(market, &order);
+    (order, led)
+}
+
+fn leads(market: &Market, order: &str) -> String {
+    text(&market.operator.get(&format!("/v1/orders/{order}/front-page")).ok(), "/action")
+}
+
+#[test]
+fn pages_lead_to_a_site_that_is_well_and_the_same_page_to_the_same_site_always() {
+    let Some(epcc) = Epcc::start_at(2) else { return };
+    let mut server = epcc.platform_of_sites(BREAKER);
+    let mut market = Market::open(&server);
+    let pages = epcc.0.addresses.iter().map(|address| format!("http://{address}/gateway")).collect::<Vec<_>>();
+    let (first, led) = page_of(&market, "T1");
+    assert_eq!(led, pages[0]);
+    assert_eq!(leads(&market, &first), pages[0]);
+    let (second, led) = page_of(&market, "T2");
+    assert_eq!(led, pages[1], "sites of one weight take turns, and a page seen again takes none");
+
+    // One goes down and is drained: new pages lead to the other, those that are out where they led.
+    let state = "lintel_site_state{channel=\"epcc\",site=\"s1\"}";
+    let turn = |up: bool| {
+        let body = json!({"site": 1, "up": up}).to_string();
+        let json = [("content-type", "application/json")];
+        let told = exchange(&epcc.0.addresses[1], "POST", "/sandbox/site", &json, body.as_bytes()).unwrap();
+        assert_eq!(told.status, 200, "{}", told.text());
+    };
+    turn(false);
+    metric_becomes(&server.operator(), state, |state| state > 2.5);
+    let (third, led) = page_of(&market, "T3");
+    assert_eq!(led, pages[1]);
+    let (_, led) = page_of(&market, "T4");
+    assert_eq!(led, pages[1]);
+    assert_eq!(leads(&market, &first), pages[0]);
+
+    // It is back, and so is the platform after a stop: what leads where is in the books.
+    turn(true);
+    metric_becomes(&server.operator(), state, |state| state < 0.5);
+    server.stop();
+    server.start_again();
+    market.operator = server.operator();
+    for (order, page) in [(first, &pages[0]), (second, &pages[1]), (third, &pages[1])] {
+        assert_eq!(&leads(&market, &order), page);
+    }
 }

@@ -26,6 +26,7 @@ mod cluster;
 mod command_line;
 mod conversions;
 mod disk;
+mod downloads;
 mod epcc;
 mod epcc_page;
 mod export;

@@ -21,7 +21,7 @@ use crate::keys::{becomes, metric};
 use crate::open::{number, text};
 use crate::orders::Market;
 use crate::sandbox::Sandbox;
-use crate::server::Server;
+use crate::server::{Server, lintel};
 use crate::staff::{Staff, client_of};
 
 /// How long anything here may take.
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The key that the sandbox bank has unless it is given another: it protects nothing.
 const KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 /// A breaker in a hurry: what takes a minute takes a third of a second.
-const BREAKER: &str = "[executor.breaker]\nprobe_every_ms = 100\nwindow_ms = 2000\ncalls_min = 10\nhold_down_ms = 300\n\
+pub(crate) const BREAKER: &str = "[executor.breaker]\nprobe_every_ms = 100\nwindow_ms = 2000\ncalls_min = 10\nhold_down_ms = 300\n\
     hold_down_max_ms = 600\nramp_step_ms = 200\nchannel_open_ms = 200\nchannel_trial_ms = 50\n";
 
 /// The sandbox bank at two addresses.
@@ -259,6 +259,38 @@ fn sites_that_cannot_be_keep_the_platform_from_starting_and_are_named() {
     assert!(half.contains("site 'bj'") && half.contains("three files"), "{half}");
     let twice = refused(&(channel("url = \"http://a.example\"") + &channel("url = \"http://b.example\"")));
     assert!(twice.contains("another channel carries epcc"), "{twice}");
+}
+
+#[test]
+fn a_platform_that_is_no_sandbox_takes_no_open_way_to_a_channel_unless_it_is_told_to() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("lintel.toml");
+    let settings = format!("[channels.settings]\nrail = \"epcc\"\ninstitution = \"lintel\"\nkey = \"{KEY}\"\n");
+    // Each is there twice, which keeps a platform from starting that has nothing against the first.
+    let told = |channel: &str, own: &[&str]| {
+        let text = format!("[[channels]]\nname = \"sandbox_bank\"\n{channel}{settings}").repeat(2);
+        std::fs::write(&path, text).unwrap();
+        let arguments = [&["--config", path.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"], own].concat();
+        let output = lintel(&directory.path().join(format!("data{}", own.len())), &arguments);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let (plain, bare) = ("url = \"http://127.0.0.1:1\"\n", "url = \"https://127.0.0.1:1\"\n");
+    let said = told(plain, &[]);
+    assert!(said.contains("channel sandbox_bank") && said.contains("site 'main'"), "{said}");
+    assert!(said.contains("`plain_http = true`"), "{said}");
+    let said = told(bare, &[]);
+    assert!(said.contains("`no_client_certificate = true`") && said.contains("site 'main'"), "{said}");
+    assert!(told(&site("bj", "http://127.0.0.1:1", ""), &[]).contains("site 'bj' is at http://127.0.0.1:1"));
+    // Each says the one thing and not the other.
+    assert!(told(&format!("plain_http = true\n{bare}"), &[]).contains("no_client_certificate"));
+    assert!(told(&format!("no_client_certificate = true\n{plain}"), &[]).contains("plain_http"));
+    for taken in [format!("plain_http = true\n{plain}"), format!("no_client_certificate = true\n{bare}")] {
+        let said = told(&taken, &[]);
+        assert!(said.contains("another channel carries epcc"), "{taken}: {said}");
+    }
+    let said = told(plain, &["--sandbox"]);
+    assert!(said.contains("another channel carries epcc"), "a sandbox asks for nothing of it: {said}");
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl Walk {
             Step::Batch => closing(),
             Step::Result { batch, says } => return self.result(*batch, *says),
             Step::HandOut { order } => match self.order_at(*order) {
-                Some(order) => Command::HandOutPage(order.id),
+                Some(order) => Command::HandOutPage { order: order.id, site: None },
                 None => return,
             },
             Step::Later => {

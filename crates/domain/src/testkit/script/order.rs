@@ -34,7 +34,7 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
             script.bind(&format!("{name}.attempt"), next);
             Command::PayOrder { order, instruments: vec![instrument] }
         }
-        ["hand-out", name] => Command::HandOutPage(OrderId(script.id(name))),
+        ["hand-out", name] => Command::HandOutPage { order: OrderId(script.id(name)), site: None },
         // The channel did carry out the order's last try after all; the clearing date is 2026-03-05.
         ["late", name] => {
             let attempt = AttemptId(script.id(&format!("{name}.attempt")));

@@ -23,10 +23,12 @@ const SM2_FRAME: [u8; 26] = [
 #[derive(Debug, thiserror::Error)]
 pub enum EpccKeyError {
     /// A method that there is not.
-    #[error("EPCC's sign method is '{0:.20}': it is sm2 or rsa")]
+    #[error("the sign method is '{0:.20}': it is sm2 or rsa")]
     Method(String),
     /// Not a private key of that method.
-    #[error("EPCC's key is no private key for {0}: SM2 takes 32 bytes, RSA-2048 PKCS #8 in DER, both in hexadecimal")]
+    #[error(
+        "the network's key is no private key for {0}: SM2 takes 32 bytes, RSA-2048 PKCS #8 in DER, both in hexadecimal"
+    )]
     Private(&'static str),
     /// Not a public key of that method.
     #[error(

@@ -1,14 +1,14 @@
-//! Forms of UnionPay online as its other side reads and signs them (signMethod 12), from the fixtures.
+//! Forms of UnionPay online as its other side reads and writes them, from the fixtures.
 //!
 //! ```text
-//! signed        every field but `signature`, sorted by name: hex( SM3( name=value&… & hex(SM3(secret)) ) )
+//! signed        every field but `signature`, sorted by name: name=value&…, as [`super::sign`] says
 //! request, notification   name=value&…, escaped
 //! answer        the same, not escaped
 //! ```
 
 use std::collections::BTreeMap;
 
-use ark::sm3;
+use super::sign::UnionPaySign;
 
 /// Fields by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,23 +44,28 @@ impl Form {
         Self(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
-    /// Signed with a secret.
-    pub(crate) fn signed(self, secret: &str) -> Self {
-        let form = self.with([("signMethod", String::from("12"))]);
-        let signature = form.signature(secret);
+    /// Signed.
+    pub(crate) fn signed(self, sign: &UnionPaySign) -> Self {
+        let form = self.with([("signMethod", sign.method().to_owned())]);
+        let signature = sign.sign(&form.text());
         form.with([("signature", signature)])
     }
 
-    /// Whether it is signed with this secret.
-    pub(crate) fn is_signed(&self, secret: &str) -> bool {
-        self.get("signMethod") == Some("12") && self.get("signature") == Some(&self.signature(secret))
+    /// The same with a signature of something else.
+    pub(crate) fn forged(self, sign: &UnionPaySign) -> Self {
+        self.signed(sign).with([("signature", sign.sign("something else"))])
     }
 
-    fn signature(&self, secret: &str) -> String {
+    /// Whether the platform signed it.
+    pub(crate) fn is_signed(&self, sign: &UnionPaySign) -> bool {
+        let signature = self.get("signature").filter(|_| self.get("signMethod") == Some(sign.method()));
+        signature.is_some_and(|signature| sign.fits(&self.text(), signature))
+    }
+
+    /// What is signed.
+    fn text(&self) -> String {
         let fields = self.0.iter().filter(|(name, value)| *name != "signature" && !value.is_empty());
-        let mut text: Vec<String> = fields.map(|(name, value)| format!("{name}={value}")).collect();
-        text.push(hex::encode(sm3(secret.as_bytes())));
-        hex::encode(sm3(text.join("&").as_bytes()))
+        fields.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
     }
 
     /// The fields in order.
@@ -110,14 +115,16 @@ mod tests {
 
     #[test]
     fn what_a_browser_posts_reads_back_and_a_field_twice_does_not() {
-        let form = Form::default().with([("a", String::from("+/= 中&")), ("b", String::from("1"))]).signed("secret");
+        let (secret, another) = (UnionPaySign::secret("secret"), UnionPaySign::secret("another"));
+        let form = Form::default().with([("a", String::from("+/= 中&")), ("b", String::from("1"))]).signed(&secret);
         let read = Form::read(form.posted().as_bytes()).unwrap();
-        assert!(read == form && read.is_signed("secret") && !read.is_signed("another"));
+        assert!(read == form && read.is_signed(&secret) && !read.is_signed(&another));
+        assert!(!read.clone().forged(&secret).is_signed(&secret));
         // Browsers write a space as `+`.
         assert_eq!(Form::read(b"a=1+2&b=%2B").unwrap().answer(), "a=1 2&b=+");
         for wrong in ["a=1&a=2", "a", "a=%2", "a=%zz", "a=%ff", "a=%+1%"] {
             assert!(Form::read(wrong.as_bytes()).is_none(), "{wrong}");
         }
-        assert!(!read.with([("b", String::from("2"))]).is_signed("secret"));
+        assert!(!read.with([("b", String::from("2"))]).is_signed(&secret));
     }
 }

@@ -69,7 +69,7 @@ fn malformed(bank: &Bank, field: &str) -> Response {
 /// The form of the platform, if it is one and signed.
 fn signed(bank: &Bank, body: &[u8]) -> Result<Form, Box<Response>> {
     let form = Form::read(body).ok_or_else(|| Box::new(malformed(bank, "body")))?;
-    if form.is_signed(&bank.unionpay.secret) {
+    if form.is_signed(&bank.unionpay.sign) {
         return Ok(form);
     }
     count(&bank.stats.unsigned);
@@ -78,7 +78,7 @@ fn signed(bank: &Bank, body: &[u8]) -> Result<Form, Box<Response>> {
 }
 
 fn answered(bank: &Bank, form: Form) -> Response {
-    let body = form.signed(&bank.unionpay.secret).answer();
+    let body = form.signed(&bank.unionpay.sign).answer();
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response()
 }
 

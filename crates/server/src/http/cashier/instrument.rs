@@ -1,17 +1,21 @@
-//! What a payer can pay with: cards signed here, pages of channels, the provident fund; and what their ids stand for.
+//! What a payer can pay with: cards signed here, its balance, pages of channels, the provident fund; and what their ids stand for.
 //!
 //! ```text
 //!  sgn_2          a card, by the agreement that was signed as sgn_2
+//!  balance        the payer's own balance, which its pay password opens
 //!  page_unionpay  the page of the channel of that rail
 //!  fund           the provident fund, which pays rent
 //! ```
+//! A balance is listed however much is on it: a list that knew would tell whoever opens sessions for orders of many amounts.
 
 use std::collections::BTreeMap;
 
 use channels::OperationKind;
 use domain::Refusal;
+use domain::account::{AccountStatus, Owner};
 use domain::attempt::Rail;
-use domain::ids::SignUpId;
+use domain::book::Subject;
+use domain::ids::{AccountId, SignUpId};
 use domain::order::{ItemKind, Order};
 use domain::sign_up::{SignUp, SignUpStatus};
 use serde::{Deserialize, Serialize};
@@ -24,6 +28,8 @@ use super::super::wire::Amount;
 
 /// The id of the provident fund.
 const FUND: &str = "fund";
+/// The id of the payer's balance, and what it is called.
+const BALANCE: &str = "balance";
 /// What the id of a page begins with; its rail follows.
 const PAGE: &str = "page_";
 /// Digits of the interbank number that name a bank.
@@ -32,10 +38,10 @@ const BANK_DIGITS: usize = 3;
 /// What a payer can pay with.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CashierInstrumentView {
-    /// What `pay` names it by: `sgn_2`, `page_unionpay`, `fund`.
+    /// What `pay` names it by: `sgn_2`, `balance`, `page_unionpay`, `fund`.
     #[schema(example = "sgn_2")]
     id: String,
-    /// `card`, `redirect` or `fund`.
+    /// `card`, `balance`, `redirect` or `fund`.
     #[schema(example = "card")]
     r#type: &'static str,
     /// The card as it may be shown: 6 + 4.
@@ -135,11 +141,11 @@ pub(super) fn listed(
         amount_max: Amount(order.payable()),
         needs: if password { vec!["pay_password"] } else { Vec::new() },
     };
-    let other = |id: String, r#type, rail: Rail, amount_max, needs| CashierInstrumentView {
+    let other = |id: String, r#type, rail, amount_max, needs| CashierInstrumentView {
         id,
         r#type,
         mask: None,
-        rail: rail.name(),
+        rail,
         bank: None,
         credit: false,
         amount_max: Amount(amount_max),
@@ -147,13 +153,30 @@ pub(super) fn listed(
     };
     let signed = state.sign_ups_of(customer).filter(|row| offered.has(order, row));
     let mut all: Vec<_> = signed.map(card).collect();
+    if balance_of(state, order).is_some() {
+        all.push(other(BALANCE.to_owned(), BALANCE, BALANCE, order.payable(), vec!["pay_password"]));
+    }
     for rail in &offered.pages {
-        all.push(other(format!("{PAGE}{}", rail.name()), "redirect", *rail, order.payable(), Vec::new()));
+        all.push(other(format!("{PAGE}{}", rail.name()), "redirect", rail.name(), order.payable(), Vec::new()));
     }
     if offered.fund > 0 {
-        all.push(other(FUND.to_owned(), "fund", Rail::Fund, offered.fund, vec!["contract"]));
+        all.push(other(FUND.to_owned(), "fund", Rail::Fund.name(), offered.fund, vec!["contract"]));
     }
     Ok(all)
+}
+
+/// The account that pays as the payer's balance: its first open one in the order's currency, if it has a pay password, which alone can
+/// prove here that it is the payer who asks.
+fn balance_of(state: &domain::State, order: &Order) -> Option<AccountId> {
+    state.pay_passwords.get(order.payer.0)?;
+    let customer = state.user(order.payer).ok()?.customer;
+    let mut own = state.accounts_of(customer).filter(|account| account.owner == Owner::User(order.payer));
+    let pays = own.find(|account| {
+        account.subject == Subject::Personal
+            && account.currency == order.currency
+            && account.status == AccountStatus::Open
+    });
+    pays.map(|account| account.id)
 }
 
 /// The first digits of a card's bank's number.
@@ -193,6 +216,13 @@ impl CashierPart {
             let contract = self.contract.ok_or_else(|| missing("contract", "name the lease's number at the centre"))?;
             let (period, shortfall_by_card) = (self.period, self.shortfall_by_card);
             return Ok(WireInstrument::Fund { contract, amount, holds: None, period, shortfall_by_card });
+        }
+        if self.id == BALANCE {
+            self.takes(&[])?;
+            let of = order.clone();
+            let account = app.look(move |state| Ok(balance_of(state, &of))).await?.view;
+            let account = account.ok_or_else(|| self.unknown())?.to_string();
+            return Ok(WireInstrument::Balance { account, amount, factors: None });
         }
         if let Some(name) = self.id.strip_prefix(PAGE) {
             self.takes(&["return_url"])?;
