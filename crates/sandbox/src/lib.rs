@@ -10,6 +10,7 @@
 //! | [`card_network`] | a card network with its issuers, over TCP |
 //! | [`terminal`] | terminals at points of sale, over TCP |
 //! | [`cipher`] | ciphers of card messages, for both |
+//! | [`day_plan`] | the committed plan of a day, which the player plays and the simulator runs |
 //! | [`play`] | one business day of house payments, played over the public API |
 //! | [`bench`] | load generators |
 //! | [`crash`] | kills of the platform under load, and what must hold after each |
@@ -23,6 +24,7 @@ pub mod bench;
 pub mod card_network;
 pub mod cipher;
 pub mod crash;
+pub mod day_plan;
 mod person;
 pub mod play;
 pub mod process;

@@ -20,7 +20,7 @@ const HELP: &str = "\
 sim SEED [--fault NAME]                replays one run and prints everything that happened
 sim --seeds N [--from S] [--fault NAME] runs N seeds from S on (1 if none is named) and prints the first that fails
 sim day [--plan FILE] [--orders N] [--trace] [--json]
-                                       runs a day under a plan (crates/sim/plans/day.toml if none is named; 200,000 orders take
+                                       runs a day under a plan (crates/sandbox/plans/day.toml if none is named; 200,000 orders take
                                        some minutes) and prints what it came to; --trace prints everything that happened before,
                                        --json ends with one object. Fails if a law is broken or a figure misses its aim";
 

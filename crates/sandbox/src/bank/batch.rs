@@ -38,7 +38,7 @@ const PAID_IN_PART: &str = "00000005";
 const NO_QUOTA: &str = "10000005";
 
 /// What becomes of rows, counted from 1 as they arrive over all batches. The default is that all is paid.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchPlan {
     /// How often a result is asked for before there is one.

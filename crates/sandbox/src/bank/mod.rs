@@ -17,7 +17,7 @@
 //! - What a query says is what the ledger holds; a [`plan::Plan`] spoils the way, never the books.
 //! - A clearing file of a date is final once the clock has left the date, and holds exactly what was done on it.
 //! - What goes wrong with a serial number depends on the seed and the number only, not on time or order. (The n-th
-//!   payment that is returned is the one exception: it counts arrivals.)
+//!   payment that is returned, and a plan's [`Shares`], are the exceptions: they count arrivals.)
 //!
 //! UnionPay online, which has forms, is in [`unionpay`], EPCC with its XML in [`epcc`], the pages for payers that both have in
 //! [`page`], Ping An's numbered transactions in [`pingan_jzb`], over the same books.
@@ -40,6 +40,7 @@ pub(crate) mod page;
 pub(crate) mod pingan_jzb;
 mod plan;
 mod quota;
+mod shares;
 mod sign;
 mod site;
 mod stats;
@@ -61,6 +62,7 @@ use ledger::Ledger;
 use notify::Notifier;
 use page::Pages;
 use pingan_jzb::PingAn;
+use shares::Counted;
 use site::Sites;
 use stats::Stats;
 use unionpay::UnionPay;
@@ -77,8 +79,9 @@ pub use names::{House, Rail, Serial, SerialError, Verb};
 pub use pingan_jzb::{
     PingAnSettings, SANDBOX_PINGAN_ACCOUNT, SANDBOX_PINGAN_MARKET, SANDBOX_PINGAN_PLATFORM_KEY, SANDBOX_PINGAN_SUMMARY,
 };
-pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, Rates, Verdict};
+pub use plan::{DEFAULT_PLAN, Fault, Outage, Plan, PlanError, RailRates, Rates, Verdict};
 pub use quota::QuotaPlan;
+pub use shares::Shares;
 pub use site::NoSite;
 pub use stats::{Report, VerbReport};
 pub use unionpay::sign::{SANDBOX_UNIONPAY_SECRET, UnionPaySign};
@@ -111,6 +114,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Bank {
     plan: Plan,
+    counted: Counted,
     seed: u64,
     key: MacKey,
     ledger: Ledger,
@@ -143,8 +147,23 @@ impl Bank {
         let (unionpay, epcc, pingan) = (UnionPay::new(unionpay), Epcc::new(epcc), PingAn::new(pingan));
         let notifier = notify_url.map(|url| Notifier::new(url, key.clone()));
         let (ledger, batches, days, stats) = (Ledger::default(), Batches::default(), Days::new(date), Stats::default());
-        let (pages, sites) = (Pages::default(), Sites::default());
-        Arc::new(Self { plan, seed, key, ledger, batches, days, stats, notifier, unionpay, epcc, pingan, pages, sites })
+        let (pages, sites, counted) = (Pages::default(), Sites::default(), Counted::new(plan.shares, seed));
+        Arc::new(Self {
+            plan,
+            counted,
+            seed,
+            key,
+            ledger,
+            batches,
+            days,
+            stats,
+            notifier,
+            unionpay,
+            epcc,
+            pingan,
+            pages,
+            sites,
+        })
     }
 
     /// The date that operations are cleared under now.

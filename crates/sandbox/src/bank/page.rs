@@ -110,7 +110,7 @@ impl Bank {
     /// # Errors
     /// What is shown, if the page does not come this time.
     pub(crate) async fn open_page(&self, entry: Entry, ends_on: String) -> Result<(), Shown> {
-        let fault = self.plan.fault(self.seed, entry.serial, entry.verb);
+        let fault = self.fault(entry.serial, entry.verb);
         let lost = matches!(fault, Fault::LostBefore | Fault::GarbageBefore);
         let state = if lost { State::Lost } else { State::Open { queries_left: None } };
         let counters = self.stats.verb(entry.verb);
@@ -145,7 +145,7 @@ impl Bank {
 
     /// Settles what the payer confirmed, and tells of it as the plan wants.
     fn pay_page(self: &Arc<Self>, entry: Entry) {
-        let fault = self.plan.fault(self.seed, entry.serial, entry.verb);
+        let fault = self.fault(entry.serial, entry.verb);
         let times = match fault {
             Fault::InProgress => {
                 let left = self.plan.in_progress_queries.saturating_sub(1);

@@ -2,22 +2,23 @@
 //!
 //! A plan is a TOML file; [`DEFAULT_PLAN`] is one with every field and its meaning. Rates are whole numbers of 10,000
 //! operations. Two independent draws decide over a serial number: whether it is declined (and with which code), and
-//! what happens to its answer.
+//! what happens to its answer; [`Shares`] are counted instead.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::batch::BatchPlan;
 use super::names::{Rail, Serial, Verb};
 use super::quota::QuotaPlan;
+use super::shares::Shares;
 
 /// The plan of `--faults default`.
 pub const DEFAULT_PLAN: &str = include_str!("plan.toml");
 
 /// Rates are of so many operations.
-const WHOLE: u64 = 10_000;
+pub(super) const WHOLE: u64 = 10_000;
 
 /// What goes wrong, and how often. The default is nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plan {
     /// How long a connection is held when no answer comes, before it is cut.
@@ -30,6 +31,8 @@ pub struct Plan {
     pub return_nth: Vec<u64>,
     /// How many days later they come back; 0 is at once.
     pub return_after_days: u32,
+    /// Faults that so many of all operations have, besides the rates of their verbs.
+    pub shares: Shares,
     /// Rates of debits.
     pub debit: Rates,
     /// Rates of refunds.
@@ -55,7 +58,7 @@ pub struct Plan {
 }
 
 /// A rail whose debits are refused more often.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RailRates {
     /// Its word: epcc, unionpay.
@@ -67,7 +70,7 @@ pub struct RailRates {
 }
 
 /// A site that goes down for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
     /// Which, of the addresses that the bank listens on; the first is 1.
@@ -86,6 +89,7 @@ impl Default for Plan {
             in_progress_queries: 2,
             return_nth: Vec::new(),
             return_after_days: 1,
+            shares: Shares::default(),
             debit: Rates::default(),
             refund: Rates::default(),
             pay: Rates::default(),
@@ -102,7 +106,7 @@ impl Default for Plan {
 }
 
 /// How often what goes wrong with one verb, of 10,000.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rates {
     /// Refused.
@@ -173,6 +177,9 @@ pub enum PlanError {
         /// Their sum.
         sum: u64,
     },
+    /// Shares that make more than everything.
+    #[error("the fault plan, [shares]: they are {0} of 10,000 together; at most 10,000 are possible")]
+    Shares(u64),
     /// A code that is no decline.
     #[error("the fault plan, [{verb}]: '{code:.20}' is not a code of a decline: 8 digits, the first 1 to 4")]
     Code {
@@ -205,6 +212,9 @@ impl Plan {
         if plan.outage.iter().any(|outage| outage.site == 0) {
             return Err(PlanError::Outage);
         }
+        if plan.shares.sum() > WHOLE {
+            return Err(PlanError::Shares(plan.shares.sum()));
+        }
         for verb in Verb::ALL.iter().copied() {
             plan.rates(verb).check(verb.name())?;
         }
@@ -232,7 +242,7 @@ impl Plan {
         }
     }
 
-    /// What happens on the way of a serial number.
+    /// What happens on the way of a serial number by the rates of its verb.
     #[must_use]
     pub fn fault(&self, seed: u64, serial: Serial, verb: Verb) -> Fault {
         let mut left = draw(seed, Draw::Fault, serial) % WHOLE;
@@ -345,7 +355,7 @@ fn draw(seed: u64, draw: Draw, serial: Serial) -> u64 {
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the input moves every bit of the output.
-fn mix(word: u64) -> u64 {
+pub(super) fn mix(word: u64) -> u64 {
     let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -364,6 +374,15 @@ mod tests {
     fn the_default_plan_is_a_plan() {
         let plan = Plan::parse(DEFAULT_PLAN).unwrap();
         assert!(plan.debit.decline > 0 && plan.return_nth == [3]);
+    }
+
+    #[test]
+    fn a_plan_that_is_written_is_read_as_it_was() {
+        let plan = Plan::parse(&format!(
+            "{DEFAULT_PLAN}\n[shares]\nlost = 100\n[[outage]]\nsite = 1\nafter_ms = 1\nfor_ms = 2\n"
+        ))
+        .unwrap();
+        assert_eq!(Plan::parse(&toml::to_string(&plan).unwrap()).unwrap(), plan);
     }
 
     #[test]
@@ -423,6 +442,7 @@ mod tests {
         assert!(refused("[debit]\nlat = 1").contains("lat"));
         assert!(refused("[debit]\nlate = -1").contains("late"));
         assert!(refused("[hold]\ndecline_codes = [\"00000000\"]").contains("'00000000' is not a code of a decline"));
+        assert!(refused("[shares]\nlost = 9000\nslow = 1001").contains("[shares]: they are 10001"));
         assert!(refused("in_progress_queries = 0").contains("in_progress_queries"));
         assert!(refused("[[outage]]\nsite = 0\nafter_ms = 1\nfor_ms = 1").contains("the first site is 1"));
         assert!(refused("[[outage]]\nsite = 1\nafter_ms = 1").contains("for_ms"));

@@ -21,7 +21,7 @@ const UNFILED: &str = "10000006";
 const MALFORMED: &str = "the question is not {\"contract\",\"period\"} with a month as 2026-03";
 
 /// What the fund says of every lease. The default bounds nothing that a test pays.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuotaPlan {
     /// The rent of a month, in fen.

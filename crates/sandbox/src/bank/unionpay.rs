@@ -286,7 +286,7 @@ impl Bank {
         }
         match self.take(entry).await {
             Reaction::Answer(_) => {
-                if !seen && self.plan.fault(self.seed, entry.serial, entry.verb) == Fault::None {
+                if !seen && self.fault(entry.serial, entry.verb) == Fault::None {
                     self.tell(&entry);
                 }
                 Ok(Said::Form(self.unionpay_taken(&order, seen)))

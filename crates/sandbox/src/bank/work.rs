@@ -25,7 +25,7 @@ const OPEN: State = State::Open { queries_left: None };
 impl Bank {
     /// Takes an order, carries it out if it is the first under its serial number, and reacts as the plan wants.
     pub(crate) async fn take(self: &Arc<Self>, entry: Entry) -> Reaction {
-        let fault = self.plan.fault(self.seed, entry.serial, entry.verb);
+        let fault = self.fault(entry.serial, entry.verb);
         let state = match fault {
             Fault::LostBefore | Fault::GarbageBefore => State::Lost,
             Fault::InProgress => State::Open { queries_left: Some(self.plan.in_progress_queries.saturating_sub(1)) },
@@ -122,7 +122,7 @@ impl Bank {
 
     fn comes_back(&self, serial: Serial, number: u64) -> Option<ComesBack> {
         let chosen = self.plan.return_nth.contains(&number) || self.plan.returned(self.seed, serial);
-        let twice = self.plan.fault(self.seed, serial, Verb::Pay) == Fault::Twice;
+        let twice = self.fault(serial, Verb::Pay) == Fault::Twice;
         chosen.then_some(ComesBack { after_days: self.plan.return_after_days, twice })
     }
 

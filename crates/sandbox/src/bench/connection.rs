@@ -99,6 +99,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
     /// The body.
     pub(crate) body: &'a [u8],
+    /// What of the time of an answer that was waited for was the channels', as the platform says.
+    pub(crate) channels: Option<Duration>,
 }
 
 impl Reply<'_> {
@@ -161,7 +163,8 @@ impl Connection {
     }
 
     fn reply(&self, head: &Head) -> Reply<'_> {
-        Reply { status: head.status, body: &self.buffer[head.length..head.length + head.content_length] }
+        let body = &self.buffer[head.length..head.length + head.content_length];
+        Reply { status: head.status, body, channels: head.channels }
     }
 
     /// There and back; the answer lies in the buffer then.
@@ -217,6 +220,7 @@ struct Head {
     /// Up to and with the empty line.
     length: usize,
     content_length: usize,
+    channels: Option<Duration>,
 }
 
 impl Head {
@@ -228,14 +232,26 @@ impl Head {
         let first = lines.next().unwrap_or_default();
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.with_context(|| format!("'{first}' is no status line"))?;
-        let length = lines.find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim())
-        });
+        let (mut length, mut channels) = (None, None);
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            if name.eq_ignore_ascii_case("content-length") {
+                length = Some(value.trim());
+            } else if name.eq_ignore_ascii_case("server-timing") {
+                channels = duration(value, "channel");
+            }
+        }
         let Some(length) = length else { bail!("an answer without content-length:\n{text}") };
         let content_length = length.parse().with_context(|| format!("content-length '{length}'"))?;
-        Ok(Some(Self { status, length: end + 4, content_length }))
+        Ok(Some(Self { status, length: end + 4, content_length, channels }))
     }
+}
+
+/// How long a metric of a header `Server-Timing` lasted: `channel;dur=20.125, other;dur=3`, in milliseconds (W3C Server Timing).
+fn duration(header: &str, metric: &str) -> Option<Duration> {
+    let mut metrics = header.split(',').map(|entry| entry.trim().split(';'));
+    let mut found = metrics.find_map(|mut parts| (parts.next()?.trim() == metric).then_some(parts))?;
+    let ms: f64 = found.find_map(|part| part.trim().strip_prefix("dur=")?.parse().ok())?;
+    Duration::try_from_secs_f64(ms / 1_000.0).ok()
 }
 
 #[cfg(test)]
@@ -246,12 +262,21 @@ mod tests {
 
     #[test]
     fn a_head_is_read_once_it_is_whole() {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nlintel-position: 7\r\n\r\n{}";
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nserver-timing: channel;dur=20.125\r\n\r\n{}";
         for end in 0..answer.len() - 2 {
             assert_eq!(Head::parse(&answer[..end]).unwrap(), None, "{end}");
         }
         let head = Head::parse(answer).unwrap().unwrap();
-        assert_eq!(head, Head { status: 200, length: answer.len() - 2, content_length: 2 });
+        let channels = Some(Duration::from_micros(20_125));
+        assert_eq!(head, Head { status: 200, length: answer.len() - 2, content_length: 2, channels });
+    }
+
+    #[test]
+    fn a_metric_of_server_timing_is_found_by_its_name() {
+        assert_eq!(duration("db;dur=3, channel;desc=\"x\";dur=1.5", "channel"), Some(Duration::from_micros(1_500)));
+        for without in ["", "channel", "channel;dur=x", "channel;dur=-1", "channels;dur=3"] {
+            assert_eq!(duration(without, "channel"), None, "{without}");
+        }
     }
 
     #[test]

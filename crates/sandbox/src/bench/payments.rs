@@ -39,7 +39,8 @@ or with --sign sm2 by each merchant with an SM2 pair; then every answer is signe
 Nothing goes wrong at this bank: what faults cost is the business of `cargo xtask demo`.
 
 The rate is counted over wall time, with platform, bank and generator on the same machine; a payment's time is from sending the
-order to seeing it paid, with the bank's share in it; with --rate from the moment at which it was due.";
+order to seeing it paid, with the bank's share in it; with --rate from the moment at which it was due. The platform's own time is
+the same less what its calls of the bank took, as it says of each payment in the header Server-Timing; not with --apart.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,7 +49,7 @@ Examples:
   lintel bench payments --apart                           the same by a request for each step
   lintel bench payments --sign sm2                        each request and each answer signed with SM2
   lintel bench payments --clients 1 --payments 2000       how long one payment takes on an idle platform
-  lintel bench payments --json                            ends with one object: payments_per_second, p50_ms, p99_ms, …";
+  lintel bench payments --json                            ends with one object: payments_per_second, p50_ms, p99_ms, own_p99_ms, …";
 
 /// Who is paid.
 const LANDLORDS: usize = 8;
@@ -153,6 +154,8 @@ impl Work {
 struct Measured {
     wall_seconds: f64,
     times: Percentiles,
+    /// The same without the bank's; none if apart.
+    own: Percentiles,
     /// Looks at orders, the one that showed it paid included; none unless apart.
     looks: u64,
     /// Of platform, bank and this program.
@@ -237,18 +240,20 @@ impl Payments {
         for _ in 0..self.clients.min(self.payments) {
             lanes.spawn(lane(work.clone()));
         }
-        let (mut times, mut amount) = (Vec::new(), 0);
+        let mut all = Paid::default();
         while let Some(lane) = lanes.join_next().await {
-            let (more, paid) = lane.context("a lane panicked")??;
-            times.extend(more);
-            amount += paid;
+            let Paid { times, own, amount } = lane.context("a lane panicked")??;
+            all.times.extend(times);
+            all.own.extend(own);
+            all.amount += amount;
         }
         let (wall_seconds, after) = (began.elapsed().as_secs_f64(), cpu());
-        check_books(stage, times.len(), amount).await?;
+        check_books(stage, all.times.len(), all.amount).await?;
         progress.line("every payment stands in the books, once");
         Ok(Measured {
             wall_seconds,
-            times: Percentiles::of(times),
+            times: Percentiles::of(all.times),
+            own: Percentiles::of(all.own),
             looks: work.looks.load(Ordering::Relaxed),
             cpu_seconds: std::array::from_fn(|at| after[at] - before[at]),
             resident_peak_bytes: resident_peak_bytes(platform).unwrap_or_default(),
@@ -257,7 +262,8 @@ impl Payments {
     }
 
     fn object(&self, measured: &Measured) -> Value {
-        let Measured { wall_seconds, times, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
+        let Measured { wall_seconds, times, own, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
+        let own_ms = |ms: f64| (own.count > 0).then_some(ms);
         json!({
             "bench": "payments", "payments": times.count, "clients": self.clients, "seed": self.seed, "apart": self.apart,
             "rate_asked": self.rate,
@@ -265,6 +271,7 @@ impl Payments {
             "machine": Machine::here(), "interrupted": interrupted, "wall_seconds": wall_seconds,
             "payments_per_second": times.count as f64 / wall_seconds.max(f64::EPSILON),
             "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99, "max_ms": times.max,
+            "own_p50_ms": own_ms(own.p50), "own_p99_ms": own_ms(own.p99), "own_max_ms": own_ms(own.max),
             "looks": looks, "resident_peak_bytes": resident_peak_bytes,
             "platform_cpu_seconds": cpu_seconds[0], "bank_cpu_seconds": cpu_seconds[1],
             "client_cpu_seconds": cpu_seconds[2],
@@ -272,7 +279,7 @@ impl Payments {
     }
 
     fn table(&self, measured: &Measured) -> String {
-        let Measured { wall_seconds, times, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
+        let Measured { wall_seconds, times, own, looks, cpu_seconds, resident_peak_bytes, interrupted } = measured;
         let mut table = Table::default();
         let (count, early) = (times.count as u64, if *interrupted { " (stopped early)" } else { "" });
         table.row("load", format!("{} payments{early}, {} under way at a time", thousands(count), self.clients));
@@ -282,6 +289,7 @@ impl Payments {
             format!("{rate} payments/s over {wall_seconds:.2} s of wall time, bank and generator included"),
         );
         table.times("order to paid", times);
+        table.times("without the bank", own);
         let each = cpu_seconds.map(|seconds| seconds * 1e6 / times.count.max(1) as f64);
         table.row(
             "processor",
@@ -298,25 +306,38 @@ impl Payments {
     }
 }
 
-/// Pays one order after the other; the times in milliseconds and the sum paid.
-async fn lane(work: Arc<Work>) -> Result<(Vec<f64>, i64)> {
+/// What a lane paid.
+#[derive(Default)]
+struct Paid {
+    /// From order to paid, in milliseconds.
+    times: Vec<f64>,
+    /// The same less the bank's.
+    own: Vec<f64>,
+    /// The sum.
+    amount: i64,
+}
+
+/// Pays one order after the other.
+async fn lane(work: Arc<Work>) -> Result<Paid> {
     let mut connection = Connection::open(&work.host).await?;
-    let (mut times, mut paid) = (Vec::new(), 0);
+    let mut paid = Paid::default();
     loop {
         let number = work.next.fetch_add(1, Ordering::Relaxed);
         if number >= work.payments || work.stop.is_asked() {
-            return Ok((times, paid));
+            return Ok(paid);
         }
         let amount = 200_000 + i64::try_from(number % 800)? * 1_000;
         let began = work.moment(number).await;
         let (bodies, connection) = (bodies(&work, number, amount), &mut connection);
         let done = match work.apart {
-            true => apart(&work, connection, number, bodies).await,
-            false => at_once(connection, number, bodies).await,
+            true => apart(&work, connection, number, bodies).await.map(|()| None),
+            false => at_once(connection, number, bodies).await.map(Some),
         };
-        done.with_context(|| format!("payment {number}"))?;
-        times.push(began.elapsed().as_secs_f64() * 1_000.0);
-        paid += amount;
+        let channels = done.with_context(|| format!("payment {number}"))?;
+        let took = began.elapsed();
+        paid.times.push(took.as_secs_f64() * 1_000.0);
+        paid.own.extend(channels.map(|channels| took.saturating_sub(channels).as_secs_f64() * 1_000.0));
+        paid.amount += amount;
         work.progress.now_and_then(|| format!("{} of {} paid", thousands(number), thousands(work.payments)));
     }
 }
@@ -353,15 +374,17 @@ fn bodies(work: &Work, number: u64, amount: i64) -> Bodies<'_> {
     Bodies { order, card, signer }
 }
 
-/// Creates an order with what pays it, answered when it is paid.
-async fn at_once(connection: &mut Connection, number: u64, bodies: Bodies<'_>) -> Result<()> {
+/// Creates an order with what pays it, answered when it is paid; how long the platform's calls of the bank took of that.
+async fn at_once(connection: &mut Connection, number: u64, bodies: Bodies<'_>) -> Result<Duration> {
     let Bodies { mut order, card, signer } = bodies;
     order["instruments"] = json!([card]);
     let target = format!("/v1/orders?wait={WAIT}");
     let request = signer.json(&target, &format!("order-{number}"), &order.to_string())?;
-    let status = connection.exchange(&request).await?.text("status").context("creating and paying the order")?;
+    let reply = connection.exchange(&request).await?;
+    let status = reply.text("status").context("creating and paying the order")?;
     ensure!(status == "success", "it is {status} after {WAIT} s");
-    Ok(())
+    // It may have been paid before the platform looked whether to wait.
+    Ok(reply.channels.unwrap_or_default())
 }
 
 /// Creates an order, pays it and looks until it is paid.

@@ -13,17 +13,21 @@ use super::open::{Cast, Merchant};
 use super::orders::Day;
 use super::stage::{DAY, NEXT_DAY, each};
 use super::{Stage, Talk};
+use crate::day_plan::{HOUR, MINUTES};
+
+/// The hour up to which orders come before the one in which the day is cut.
+const LATE: usize = 20 * HOUR;
 
 /// Places the rest of the day's orders and cuts the day in the middle of them.
 pub(super) async fn afternoon(stage: &Stage, cast: &Cast, day: &mut Day, talk: &mut Talk) -> Result<()> {
     let left = day.left();
-    day.place(stage, cast, left / 3, talk).await?;
+    day.play(stage, cast, LATE, talk).await?;
     let api = stage.operator.clone();
     let cut = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(50)).await;
         api.post("/v1/days/cut", "cut-1", &json!({ "next": NEXT_DAY })).await?.json()
     });
-    let slowest = day.place(stage, cast, day.left(), talk).await?;
+    let slowest = day.play(stage, cast, MINUTES, talk).await?;
     cut.await.context("cutting the day")??;
     stage.settle_down(Duration::from_secs(120)).await?;
     talk.phase(&format!(

@@ -4,7 +4,8 @@
 //! ```text
 //!  1 open   customers, merchants, agreements
 //!  2 orders rent by card over EPCC or UnionPay, by rules, or at UnionPay's or EPCC's page, where some leave · combined (fund + card) ·
-//!           earnest money; one of EPCC's sites is down for a while; one in ten from a sub-account at Ping An       day D
+//!           earnest money; one in ten from a sub-account at Ping An; by the curve of the committed plan, with its faults, and one of
+//!           EPCC's sites is down while the busiest tenth comes                                                           day D
 //!  3 cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
 //!  4 money  splits over up to 12 roles · refunds, part, full, after a split · a fund's monthly batch
 //!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
@@ -89,7 +90,7 @@ impl Play {
         stage.route_notifications().await?;
         let power = power::Cuts::begin(self, &stage);
         let cast = open::open(&stage, &mut talk).await?;
-        let mut day = orders::Day::new(self.seed, self.orders);
+        let mut day = orders::Day::new(self.seed, self.orders, network::day_plan()?);
         let mut checks = network::morning(&stage, &cast, &mut day, &mut talk).await?;
         let mut staff = staff::Staff::hire(&stage).await?;
         let administrators = staff.administrators()?;
@@ -100,6 +101,7 @@ impl Play {
         let (cleared, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;
         checks.extend(cleared);
+        checks.push(network::faults_played(&stage, &day, &mut talk).await?);
         checks.push(network::cascaded(&stage, &day, &mut talk).await?);
         checks.push(sub_accounts::paid(&stage, &day, &mut talk).await?);
         checks.extend(court::session(&stage, &debtor, &mut staff, &mut talk).await?);

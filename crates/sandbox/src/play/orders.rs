@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::browser::Browser;
@@ -11,6 +12,7 @@ use super::{Stage, Talk};
 use super::{network, sub_accounts};
 use crate::api::Api;
 use crate::bench::numbers::Numbers;
+use crate::day_plan::{DayPlan, Stretch};
 
 /// One rent in so many is paid at a network's page, UnionPay's and EPCC's by turns.
 const PAGE_ONE_IN: u64 = 8;
@@ -63,8 +65,11 @@ pub(super) struct Placed {
 #[derive(Debug)]
 pub(super) struct Day {
     numbers: Numbers,
-    total: u64,
     next: u64,
+    /// The plan that it is played by.
+    pub(super) plan: DayPlan,
+    /// What is left of it.
+    stretches: VecDeque<Stretch>,
     /// Orders placed.
     pub(super) placed: Vec<Placed>,
     /// Time spent placing them.
@@ -72,24 +77,44 @@ pub(super) struct Day {
 }
 
 impl Day {
-    /// A day of `total` orders made from a seed.
-    pub(super) fn new(seed: u64, total: u64) -> Self {
-        Self { numbers: Numbers(seed), total, next: 1, placed: Vec::new(), spent: Duration::ZERO }
+    /// A day of `total` orders made from a seed, by a plan.
+    pub(super) fn new(seed: u64, total: u64, plan: DayPlan) -> Self {
+        let stretches = plan.stretches(total).into();
+        Self { numbers: Numbers(seed), next: 1, plan, stretches, placed: Vec::new(), spent: Duration::ZERO }
     }
 
     /// How many orders are left.
     pub(super) fn left(&self) -> u64 {
-        self.total + 1 - self.next
+        self.stretches.iter().map(|stretch| stretch.orders).sum()
     }
 
-    /// Places the next `count` orders; gives the slowest answer in it.
-    pub(super) async fn place(&mut self, stage: &Stage, cast: &Cast, count: u64, talk: &Talk) -> Result<Duration> {
-        let last = (self.next + count).min(self.total + 1);
+    /// Places the orders that come before a minute of the day, stretch by stretch; gives the slowest answer in it.
+    pub(super) async fn play(&mut self, stage: &Stage, cast: &Cast, until: usize, talk: &Talk) -> Result<Duration> {
+        let mut slowest = Duration::ZERO;
+        while let Some(stretch) = self.next_before(until) {
+            slowest = slowest.max(self.place(stage, cast, stretch, talk).await?);
+        }
+        Ok(slowest)
+    }
+
+    /// The next stretch, if it is over by then.
+    fn next_before(&mut self, until: usize) -> Option<Stretch> {
+        self.stretches
+            .front()
+            .is_some_and(|stretch| stretch.ends <= until)
+            .then(|| self.stretches.pop_front())
+            .flatten()
+    }
+
+    /// Places the orders of a stretch; as many at once as its load is of the busiest minute's.
+    async fn place(&mut self, stage: &Stage, cast: &Cast, stretch: Stretch, talk: &Talk) -> Result<Duration> {
+        let last = self.next + stretch.orders;
         let wishes: Vec<Wish> = (self.next..last).map(|number| wish(number, cast, &mut self.numbers)).collect();
         self.next = last;
+        let width = stage.concurrency * usize::try_from(stretch.load_percent).unwrap_or(100);
         let bar = talk.bar(wishes.len() as u64, "orders");
         let began = Instant::now();
-        let placed = each(wishes, stage.concurrency, |_, wish| {
+        let placed = each(wishes, width.div_ceil(100).max(1), |_, wish| {
             let (api, browser, bar) = (stage.operator.clone(), stage.browser(), bar.clone());
             async move {
                 let began = Instant::now();

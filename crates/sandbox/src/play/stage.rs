@@ -330,7 +330,7 @@ fn write_config(data_dir: &Path, bank: &str, epcc: Option<&[String]>) -> Result<
     };
     let text = [
         "# Written by the day player: the sandbox bank's channels, and patience to match it.\n".to_owned(),
-        "[executor]\ntimeout_ms = 250\nquery_first_ms = 50\nquery_max_ms = 1000\n\n".to_owned(),
+        format!("[executor]\ntimeout_ms = {}\nquery_first_ms = 50\nquery_max_ms = 1000\n\n", network::TIMEOUT_MS),
         match epcc {
             Some(addresses) => network::settings(data_dir, addresses)?,
             None => channel("sandbox_bank", "rail = \"epcc\"\n"),

@@ -167,6 +167,9 @@ fn payments_are_counted_once_they_stand_in_the_books() {
     assert_eq!((number("payments"), object["interrupted"].as_bool()), (60.0, Some(false)), "{object}");
     let times = ["p50_ms", "p95_ms", "p99_ms", "max_ms"].map(number);
     assert!(times[0] > 0.0 && times.is_sorted(), "{times:?}");
+    let own = ["own_p50_ms", "own_p99_ms", "own_max_ms"].map(number);
+    assert!(own[0] > 0.0 && own.is_sorted(), "{own:?}");
+    assert!(own[0] < times[0] && own[2] <= times[3], "the bank takes a part of it: {own:?} of {times:?}");
     assert!(number("payments_per_second") > 0.0 && number("looks") >= 0.0, "{object}");
 }
 

@@ -70,6 +70,21 @@ async fn lost_after_is_done_without_an_answer() {
 }
 
 #[tokio::test]
+async fn shares_are_met_by_all_operations_together() {
+    let world = World::start("hold_ms = 1\nlate_ms = 1\n[shares]\nlost = 1000\nslow = 500\ndoubled = 250").await;
+    let mut unanswered = 0;
+    for number in 1..=200 {
+        unanswered += u64::from(world.debit(number, 500).await.is_none());
+    }
+    let seen = debits(&world);
+    assert_eq!((seen.received, seen.done, seen.lost_after), (200, 200, unanswered));
+    for (count, due) in [(seen.lost_after, 20_u64), (seen.late, 10), (seen.twice, 5)] {
+        assert!(count.abs_diff(due) <= 1, "{count} in place of {due}: {seen:?}");
+    }
+    assert_eq!((booked(&world), world.bank.report().sent_again), (200 * 500, 0));
+}
+
+#[tokio::test]
 async fn late_is_in_progress_until_it_is_done() {
     let world = World::start(&only("late")).await;
     let asking = tokio::spawn({

@@ -384,7 +384,7 @@ pub(crate) async fn pay(
     let instruments = payment::instruments(&app, wire).await?;
     app.prove_payment(&meta.actor, Payer::Of(id), asks, payment.pay_password.as_ref()).await?;
     let repeated = match app.change_order(meta, Command::PayOrder { order: id, instruments }, &wait).await {
-        Ok(answer) => answer.repeated,
+        Ok(waited) => waited.answer.repeated,
         Err(error) => return Err(ended_or(&app, id, error).await),
     };
     Ok(Answer { repeated, ..shown(&app, &session).await? })

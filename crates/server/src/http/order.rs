@@ -19,7 +19,7 @@ use super::list::{ListAnswer, PageView, list_query};
 use super::pay_password::Payer;
 use super::payment::{self, LegView, WireInstrument, instruments};
 use super::sensitive::Encrypted;
-use super::wait::Wait;
+use super::wait::{Wait, Waited};
 use super::wire::{Amount, parse, parse_some, time, time_text, word};
 
 /// Tries that an order may take unless it says.
@@ -224,7 +224,7 @@ pub(crate) async fn create(
     caller: Caller,
     Query(wait): Query<Wait>,
     Json(new): Json<NewOrder>,
-) -> Answered<OrderView> {
+) -> Result<Waited, ApiError> {
     let merchant = payee(&caller, new.merchant.as_deref())?;
     let item = |(index, wire): (usize, &WireItem)| {
         let kind = word(&wire.kind, "kind", &ItemKind::ALL, ItemKind::name);
@@ -285,7 +285,7 @@ pub(crate) async fn get(
     caller: Caller,
     Id(id): Id<OrderId>,
     Query(wait): Query<Wait>,
-) -> Answered<OrderView> {
+) -> Result<Waited, ApiError> {
     app.owned(&caller, move |state| seller(state, id)).await?;
     app.look_at_order(id, &wait).await
 }

@@ -14,14 +14,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answer::Answered;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::order::{OrderView, seller};
 use super::pay_password::{Asks, Payer};
 use super::sensitive::Encrypted;
-use super::wait::Wait;
+use super::wait::{Wait, Waited};
 use super::wire::{Amount, parse, time_text, word};
 use crate::shell::fund_batch as shell;
 
@@ -331,7 +330,7 @@ pub(crate) async fn pay(
     Id(order): Id<OrderId>,
     Query(wait): Query<Wait>,
     Json(payment): Json<Payment>,
-) -> Answered<OrderView> {
+) -> Result<Waited, ApiError> {
     app.owned(&caller, move |state| seller(state, order)).await?;
     let meta = caller.meta()?;
     let asks = asks(&payment.instruments);

@@ -4,27 +4,34 @@
 //!  POST /v1/orders?wait=10, with instruments ─► created, tried ─ the channel answers ─► 200, success
 //!                                                              └ 10 s pass ─► 200, paying: ask again with the same wait
 //! ```
+//! An answer that was waited for says in the header `Server-Timing` how many milliseconds of it were the channels': `channel;dur=20.125`
+//! (W3C Server Timing). A leg that a cascade adds while one waits counts as the platform's.
+//!
 //! What is answered is durable either way. Waiting changes nothing: a caller that goes away leaves the try as it is, and one that asks
 //! again under the same key may wait longer, or not at all.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::{IntoResponse, Response};
 use domain::ids::OrderId;
 use domain::order::Order;
 use domain::{Command, Reply, State};
 use engine::Meta;
+use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::App;
-use super::answer::{Answer, Answered};
+use super::answer::Answer;
 use super::error::ApiError;
 use super::order::OrderView;
 use crate::shell::awaited::{Awaited, Ticket};
 
 /// The parameter's name, which is [`Wait`]'s field: the fingerprint of a request is made without it.
 pub(super) const PARAMETER: &str = "wait";
+/// What of the time of an answer was whose.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// The longest that a request may wait, in seconds.
 const LONGEST: u64 = 30;
 
@@ -51,6 +58,25 @@ impl Wait {
     }
 }
 
+/// An order, and what of the time until it was answered was its channels'.
+#[derive(Debug)]
+pub(crate) struct Waited {
+    pub(crate) answer: Answer<OrderView>,
+    /// Nothing where nobody waited.
+    channels: Option<Duration>,
+}
+
+impl IntoResponse for Waited {
+    fn into_response(self) -> Response {
+        let mut response = self.answer.into_response();
+        let timing = self.channels.map(|took| format!("channel;dur={:.3}", took.as_secs_f64() * 1_000.0));
+        if let Some(value) = timing.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            response.headers_mut().insert(SERVER_TIMING, value);
+        }
+        response
+    }
+}
+
 /// An order that was looked at: as it is, or to be seen when its try has ended.
 enum Look {
     Now(Box<OrderView>),
@@ -72,13 +98,13 @@ impl Look {
             // A caller that went away needs no answer.
             Box::new(move || drop(sender.send(seen)))
         };
-        Self::Later(id, receiver, awaited.wait_for(id, Box::new(look)))
+        Self::Later(id, receiver, awaited.wait_for(id, order.legs.clone(), Box::new(look)))
     }
 }
 
 impl App {
     /// Decides a command whose reply is an order; answered at once, or when the try that is under way then has ended.
-    pub(crate) async fn change_order(&self, meta: Meta, command: Command, wait: &Wait) -> Answered<OrderView> {
+    pub(crate) async fn change_order(&self, meta: Meta, command: Command, wait: &Wait) -> Result<Waited, ApiError> {
         let time = wait.time()?;
         let awaited = time.map(|_| self.platform.awaited());
         let view = move |state: &State, reply: &Reply| {
@@ -90,7 +116,7 @@ impl App {
     }
 
     /// An order as it is, or as it is when the try that is under way has ended.
-    pub(crate) async fn look_at_order(&self, id: OrderId, wait: &Wait) -> Answered<OrderView> {
+    pub(crate) async fn look_at_order(&self, id: OrderId, wait: &Wait) -> Result<Waited, ApiError> {
         let time = wait.time()?;
         let awaited = time.map(|_| self.platform.awaited());
         let look = move |state: &State| Ok(Look::at(state, state.order(id)?, awaited.as_ref()));
@@ -98,18 +124,21 @@ impl App {
         self.when_ended(answer, time).await
     }
 
-    async fn when_ended(&self, answer: Answer<Look>, time: Option<Duration>) -> Answered<OrderView> {
+    async fn when_ended(&self, answer: Answer<Look>, time: Option<Duration>) -> Result<Waited, ApiError> {
         let Answer { view, position, repeated } = answer;
         let (id, receiver, ticket) = match view {
-            Look::Now(view) => return Ok(Answer { view: *view, position, repeated }),
+            Look::Now(view) => {
+                return Ok(Waited { answer: Answer { view: *view, position, repeated }, channels: None });
+            }
             Look::Later(id, receiver, ticket) => (id, receiver, ticket),
         };
         let seen = tokio::time::timeout(time.unwrap_or_default(), receiver).await;
+        let channels = Some(ticket.spent());
         drop(ticket);
         if let Ok(Ok((Some(view), position))) = seen {
-            return Ok(Answer { view, position, repeated });
+            return Ok(Waited { answer: Answer { view, position, repeated }, channels });
         }
         let look = move |state: &State| Ok(OrderView::of(state, state.order(id)?));
-        Ok(Answer { repeated, ..self.look(look).await? })
+        Ok(Waited { answer: Answer { repeated, ..self.look(look).await? }, channels })
     }
 }

@@ -5,13 +5,14 @@
 //!                                                        └ the caller left or had enough: the ticket is dropped ─► forgotten
 //! ```
 //! Looks are kept on the writer's thread, by views of the state that has the try, and taken there when batches became durable, so
-//! none comes too late for its order.
+//! none comes too late for its order. What the channels take of the time meanwhile is added up by leg, as long as somebody waits.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::State;
-use domain::ids::OrderId;
+use domain::ids::{LegId, OrderId};
 use domain::order::Order;
 
 use super::Leaving;
@@ -26,6 +27,8 @@ pub(crate) struct Awaited(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     looks: HashMap<OrderId, Vec<(u64, Look)>>,
+    /// Of the legs that somebody waits for: how many do, and how long calls of channels took meanwhile.
+    spent: HashMap<LegId, (usize, Duration)>,
     last: u64,
 }
 
@@ -33,17 +36,30 @@ struct Kept {
 pub(crate) struct Ticket {
     awaited: Arc<Awaited>,
     order: OrderId,
+    legs: Vec<LegId>,
     number: u64,
 }
 
 impl Awaited {
-    /// Looks at the state once the try of this order has ended.
-    pub(crate) fn wait_for(self: &Arc<Self>, order: OrderId, look: Look) -> Ticket {
+    /// Looks at the state once the try of this order, which has these legs, has ended.
+    pub(crate) fn wait_for(self: &Arc<Self>, order: OrderId, legs: Vec<LegId>, look: Look) -> Ticket {
         let mut kept = self.kept();
         kept.last = kept.last.wrapping_add(1);
         let number = kept.last;
         kept.looks.entry(order).or_default().push((number, look));
-        Ticket { awaited: Arc::clone(self), order, number }
+        for leg in &legs {
+            let (waiting, _) = kept.spent.entry(*leg).or_default();
+            *waiting = waiting.saturating_add(1);
+        }
+        Ticket { awaited: Arc::clone(self), order, legs, number }
+    }
+
+    /// A call of a channel took so long for a leg.
+    pub(crate) fn spend(&self, leg: Option<LegId>, took: Duration) {
+        let Some(leg) = leg else { return };
+        if let Some((_, spent)) = self.kept().spent.get_mut(&leg) {
+            *spent = spent.saturating_add(took);
+        }
     }
 
     /// The looks of those of these orders whose try has ended, to be taken at once.
@@ -67,13 +83,57 @@ impl Awaited {
     }
 }
 
+impl Ticket {
+    /// How long calls of channels took so far for the legs that the order had when this wait, or an earlier one that still lasts, began.
+    pub(crate) fn spent(&self) -> Duration {
+        let kept = self.awaited.kept();
+        self.legs.iter().filter_map(|leg| kept.spent.get(leg)).map(|(_, spent)| *spent).sum()
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut kept = self.awaited.kept();
+        for leg in &self.legs {
+            let Some((waiting, _)) = kept.spent.get_mut(leg) else { continue };
+            *waiting = waiting.saturating_sub(1);
+            if *waiting == 0 {
+                kept.spent.remove(leg);
+            }
+        }
         let Some(looks) = kept.looks.get_mut(&self.order) else { return };
         looks.retain(|(number, _)| *number != self.number);
         if looks.is_empty() {
             kept.looks.remove(&self.order);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing() -> Look {
+        let look = |_: &State| -> Leaving { Box::new(|| ()) };
+        Box::new(look)
+    }
+
+    #[test]
+    fn the_time_of_channels_is_kept_for_legs_that_somebody_waits_for() {
+        let awaited = Arc::new(Awaited::default());
+        let ms = Duration::from_millis;
+        awaited.spend(Some(LegId(1)), ms(5));
+        let ticket = awaited.wait_for(OrderId(7), vec![LegId(1), LegId(2)], nothing());
+        awaited.spend(Some(LegId(1)), ms(20));
+        awaited.spend(Some(LegId(2)), ms(3));
+        awaited.spend(Some(LegId(3)), ms(50));
+        awaited.spend(None, ms(50));
+        assert_eq!(ticket.spent(), ms(23));
+        let second = awaited.wait_for(OrderId(7), vec![LegId(1), LegId(2)], nothing());
+        drop(ticket);
+        assert_eq!(second.spent(), ms(23), "somebody still waits");
+        drop(second);
+        let kept = awaited.kept();
+        assert!(kept.looks.is_empty() && kept.spent.is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ark::Vault;
 use channels::{Channel, Doubt, Request};
@@ -91,7 +91,7 @@ impl Executor {
     }
 
     async fn fly(self, epoch: u64, attempt: Attempt, under_way: UnderWay) {
-        let id = attempt.id;
+        let (id, leg) = (attempt.id, attempt.purpose.leg());
         let Some(route) = self.routes.get(&attempt.rail).cloned() else {
             // It stays in the outbox: with the channel configured, a restart carries it out.
             tracing::error!(attempt = %id, rail = attempt.rail.name(), "no channel is configured for this rail");
@@ -116,7 +116,9 @@ impl Executor {
             match flight.step(self.clock.now(), &ark_nonce()) {
                 Step::Send(request) => {
                     let errand = flight.errand().unwrap_or(Errand::Query);
+                    let asked = Instant::now();
                     let called = self.call(&route, errand, avoid, &request).await;
+                    self.platform.awaited().spend(leg, asked.elapsed());
                     drop(place);
                     let retry = matches!(called.call, Call::NotWritten);
                     flight.ended(called.call);

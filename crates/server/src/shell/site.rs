@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use channels::{Request, Response};
 use domain::attempt::Rail;
-use metrics::{Counter, Gauge};
+use metrics::{Counter, Gauge, Histogram};
 use node::executor::Call;
 use node::site::circuit::CircuitState;
 use node::site::{Change, Errand, Pick, SiteTerms, Sites, Standing, Sums};
@@ -41,6 +41,7 @@ struct Line {
     http: reqwest::Client,
     picked: Counter,
     errors: Counter,
+    seconds: Histogram,
     probe_failures: Counter,
     weight: Gauge,
     state: Gauge,
@@ -145,10 +146,12 @@ impl ChannelSites {
         let under_way = UnderWay { sites: self, site, ended: false };
         let line = &self.lines[site];
         line.picked.increment(1);
+        let asked = Instant::now();
         let (call, too_long) = match line.call(request, most).await {
             Ok(call) => (call, false),
             Err(broken) => (Call::Lost, broken == Broken::TooLong),
         };
+        line.seconds.record(asked.elapsed().as_secs_f64());
         let answered = matches!(&call, Call::Answered(response) if response.status < FAULTY);
         under_way.ended(answered);
         line.errors.increment(u64::from(!answered));
@@ -325,6 +328,7 @@ impl Line {
             http,
             picked: metrics::counter!("lintel_site_picked_total", &labels),
             errors: metrics::counter!("lintel_site_errors_total", &labels),
+            seconds: metrics::histogram!("lintel_site_call_seconds", &labels),
             probe_failures: metrics::counter!("lintel_site_probe_failures_total", &labels),
             weight: metrics::gauge!("lintel_site_weight", &labels),
             state: metrics::gauge!("lintel_site_state", &labels),

@@ -392,11 +392,14 @@ fn an_order_is_created_and_paid_by_one_request_that_waits_for_its_end() {
     }
     assert_eq!(operator.post("/v1/orders?wait=5", &body("W3", 500_001)).error().1, "key_reused");
     // Nobody answers for this one: the answer comes when the time is over. Who then has more patience, or none, asks for the same.
-    let open = operator.post_keyed("/v1/orders?wait=1", "W4", &body("W4", 500_000)).ok();
+    let open = operator.post_keyed("/v1/orders?wait=1", "W4", &body("W4", 500_000));
+    assert_eq!(open.header("server-timing"), Some("channel;dur=0.000"), "no channel was asked meanwhile");
+    let open = open.ok();
     assert_eq!((text(&open, "/id"), text(&open, "/status")), ("ord_2".into(), "paying".into()));
     for target in ["/v1/orders?wait=2", "/v1/orders"] {
         let again = operator.post_keyed(target, "W4", &body("W4", 500_000));
         assert_eq!((again.repeated(), text(&again.ok(), "/id")), (true, "ord_2".into()), "{target}");
+        assert_eq!(again.header("server-timing").is_some(), target.contains("wait"), "{target}");
     }
 }
 

@@ -154,6 +154,7 @@ fn a_site_that_goes_down_under_load_is_drained_and_comes_back_and_no_payment_fee
     assert_eq!((number(&rates, "/first_try/numerator"), number(&rates, "/first_try/denominator")), (sum, sum));
     assert!(metric(&operator, &of_site("errors_total", "a")) >= 1.0);
     assert!(metric(&operator, &of_site("picked_total", "b")) >= 40.0);
+    assert!(metric(&operator, &of_site("call_seconds_count", "b")) >= 40.0);
     becomes(&operator, "lintel_flights", |flights| flights < 0.5);
     let log = server.log();
     for words in ["a site is sick and gets nothing new", "a site comes back with a share", "a site is well"] {

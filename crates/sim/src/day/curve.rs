@@ -1,32 +1,12 @@
 //! The load curve: when in the day each order comes, and which minutes are the busiest.
 
+pub(crate) use sandbox::day_plan::busiest;
+use sandbox::day_plan::by_minute;
+
 use crate::random::Random;
 
-/// Minutes of a day, and of an hour; milliseconds of a minute.
-const MINUTES: usize = 24 * 60;
-const HOUR: usize = 60;
+/// Milliseconds of a minute.
 pub(crate) const MINUTE_MS: i64 = 60_000;
-
-/// How much comes in each minute, against the others: an hour's weight in its middle, and between two middles in proportion.
-fn by_minute(curve: &[u32]) -> Vec<u64> {
-    let hours = curve.len();
-    let weight = |hour: usize| u64::from(curve.get(hour % hours.max(1)).copied().unwrap_or(0));
-    let minute = |at: usize| {
-        // From the middle of one hour to that of the next; the last goes over into the first.
-        let shifted = at + MINUTES - HOUR / 2;
-        let (hour, passed) = ((shifted / HOUR) % hours.max(1), (shifted % HOUR) as u64);
-        weight(hour) * (HOUR as u64 - passed) + weight(hour + 1) * passed
-    };
-    (0..MINUTES).map(minute).collect()
-}
-
-/// The first of the `length` minutes in a row in which most comes.
-pub(crate) fn busiest(curve: &[u32], length: usize) -> usize {
-    let minutes = by_minute(curve);
-    let sums = minutes.windows(length.clamp(1, MINUTES)).map(|window| window.iter().sum::<u64>());
-    let found = sums.enumerate().fold((0, 0), |best, (at, sum)| if sum > best.1 { (at, sum) } else { best });
-    found.0
-}
 
 /// When each of `orders` comes, in milliseconds after midnight, in order: as many in each minute as the curve says, anywhere in it.
 pub(crate) fn arrivals(curve: &[u32], orders: u64, random: &mut Random) -> Vec<i64> {

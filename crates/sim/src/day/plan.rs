@@ -17,7 +17,7 @@ use crate::sites::Down;
 use crate::terms::Terms;
 
 /// The plan that is run unless another is named.
-pub(crate) const DEFAULT: &str = include_str!("../../plans/day.toml");
+pub(crate) const DEFAULT: &str = sandbox::day_plan::DAY_PLAN;
 
 /// What rates are of.
 pub(crate) const WHOLE: u64 = 10_000;
