@@ -14,7 +14,7 @@ Examples:
   lintel arrears list --status open
   lintel arrears collect mch_4 --as opr_5      from what the merchant has available, the oldest first
 
-A refund whose merchant lacks some of it is made by two people: lintel approval propose FILE, kind covered_refund.";
+A refund whose merchant lacks some of it is made by two people: lintel approval propose FILE, kind cover_refund.";
 
 /// Arrears.
 #[derive(Debug, Subcommand)]
@@ -63,8 +63,8 @@ impl Arrears {
     pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
         match self {
             Self::Collect { merchant } => {
-                let path = ["v1", "merchants", merchant, "arrears", "collect"];
-                let collected = client.post(&target(&path, &[]), &json!({}))?;
+                let target = target(&["v1", "merchants", merchant, "arrears", "collect"], &[]);
+                let collected = client.post(&target, &json!({}))?;
                 let reduced = table(&ALL, &collected["arrears"], None);
                 let text = format!("{}\nArrears:\n{reduced}", record(&[money("collected")], &collected));
                 Ok(Answer::new(collected, text))

@@ -11,8 +11,9 @@ use super::table::{Field, money, text};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  lintel reserve-line take --reference L-14 --date 2026-03-06 --in --amount 500000 --rail epcc --session 2026-03-05
-  lintel reserve-line take --reference L-15 --date 2026-03-06 --out --amount 1200 --transfer otr_3
+  lintel reserve-line take --reference L-14 --date 2026-03-06 --direction in --amount 500000 --rail epcc \\
+      --session 2026-03-05
+  lintel reserve-line take --reference L-15 --date 2026-03-06 --direction out --amount 1200 --transfer otr_3
   lintel reserve-line list --date 2026-03-06 --suspended true
   lintel reserve-line balance 2026-03-06 --amount 123456789
 
@@ -29,12 +30,9 @@ pub(crate) enum ReserveLine {
         /// Its day.
         #[arg(long)]
         date: String,
-        /// Money came in.
-        #[arg(long = "in", required_unless_present = "out", conflicts_with = "out")]
-        came_in: bool,
-        /// Money went out.
+        /// in or out.
         #[arg(long)]
-        out: bool,
+        direction: String,
         /// How much.
         #[arg(long, value_name = "FEN")]
         amount: i64,
@@ -124,9 +122,8 @@ impl ReserveLine {
     /// Asks for it.
     pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
         match self {
-            Self::Take { reference, date, came_in, out: _, amount, currency, transfer, rail, session } => {
+            Self::Take { reference, date, direction, amount, currency, transfer, rail, session } => {
                 let clearing = rail.as_ref().map(|rail| json!({"rail": rail, "date": session}));
-                let direction = if *came_in { "in" } else { "out" };
                 let body = json!({"reference": reference, "date": date, "direction": direction, "amount": amount,
                     "currency": currency, "transfer": transfer, "clearing": clearing});
                 made(client, &LINE, &["v1", "reserve-lines"], &body)

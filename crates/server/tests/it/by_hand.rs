@@ -124,9 +124,10 @@ fn chargebacks_arrears_advances_and_lines_of_the_reserve_are_looked_after_by_han
     assert!(refused(&server.lintel(&["advance", "repay", "adv_1"])).contains("(advance_unknown"));
 
     let take = ["reserve-line", "take", "--reference", "L-1", "--date", "2026-03-05", "--amount", "7"];
-    let taken = json_of(&server, &[&take[..], &["--in"]].concat());
+    let taken = json_of(&server, &[&take[..], &["--direction", "in"]].concat());
     assert_eq!((&taken["suspended"], &taken["direction"]), (&json!(true), &json!("in")));
-    let out = ["reserve-line", "take", "--reference", "L-2", "--date", "2026-03-05", "--amount", "7", "--out"];
+    let out =
+        ["reserve-line", "take", "--reference", "L-2", "--date", "2026-03-05", "--amount", "7", "--direction", "out"];
     assert!(refused(&server.lintel(&out)).contains("(reserve_line_unmatched"));
     let closing = printed(&server.lintel(&["reserve-line", "balance", "2026-03-05", "--amount", "600007"]));
     assert!(closing.contains("6000.07 CNY"), "{closing}");
