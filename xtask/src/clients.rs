@@ -22,14 +22,16 @@ pub(crate) const DOCUMENT: &str = "docs/openapi.json";
 /// The folders that hold nothing but what is generated.
 pub(crate) const FOLDERS: [&str; 2] = ["clients/typescript/src/generated/", "clients/bruno/calls/"];
 /// The tags of the operations that merchants use.
-const MERCHANTS: [&str; 19] = [
+const MERCHANTS: [&str; 23] = [
     "account",
     "api_key",
     "cashier",
     "certificate",
     "customer",
+    "fee_plan",
     "merchant",
     "order",
+    "pay_password",
     "payment",
     "payout",
     "receipt",
@@ -40,6 +42,8 @@ const MERCHANTS: [&str; 19] = [
     "sign_up",
     "split",
     "statement",
+    "top_up",
+    "transfer",
     "user",
     "webhook",
 ];

@@ -246,6 +246,7 @@ fn with_wait(target: &str, seconds: u32) -> String {
     if seconds == 0 { target.to_owned() } else { format!("{target}?wait={seconds}") }
 }
 
-fn narrowed(path: &str, query: &str) -> String {
+/// A list's path with what narrows it.
+pub(crate) fn narrowed(path: &str, query: &str) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }

@@ -12,6 +12,7 @@
 //! | [`credential`] | who asks, and with which key |
 //! | [`client`](Client) | sending, sending again, believing |
 //! | [`calls`] | orders, payments, refunds, splits, withdrawals, webhooks |
+//! | [`access`] | sessions of the cashier, front pages, secrets, certificates, receipts, settlements |
 //! | [`model`] | what goes out and what comes back |
 //! | [`pages`] | lists, page by page |
 //! | [`platform_keys`] | the platform's public keys, and what encrypts sensitive fields for it |
@@ -23,6 +24,7 @@
 //! - Nothing is believed before its signature; the few answers that are not signed never count as a success or a refusal.
 //! - No secret is in an error or in `Debug`.
 
+pub mod access;
 pub mod calls;
 mod client;
 pub mod credential;

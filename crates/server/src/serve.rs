@@ -1,6 +1,7 @@
 //! `lintel serve`: brings the parts up in order, and down in the opposite one.
 
 mod doors;
+mod left_off;
 mod routes;
 #[cfg(test)]
 pub(crate) mod running;
@@ -27,6 +28,7 @@ use store::Database;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::doors::{Doors, Stop, open_doors};
+use self::left_off::LeftOff;
 use crate::config::{ClockKind, Config, Place};
 use crate::http::{self, App, Callers, Parts};
 use crate::pos::Pos;
@@ -90,7 +92,7 @@ pub(crate) fn run_until(
     let (position, epoch, is_new) = (state.position, term.journal.tip().epoch, state.genesis.is_none());
     let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state).and_then(|()| routes::refuse_open_channels(config, sandbox))?;
-    let (clock, told) = (clock(config, state)?, told_of(state, epoch));
+    let (clock, told, off) = (clock(config, state)?, told_of(state, epoch), LeftOff::of(state, sandbox));
     let vault = Arc::new(open_vault(config, ark.keys(), state)?);
     let ((handle, projecting), (sender, inputs)) = (projector::start(projector, position)?, mpsc::channel());
     let (leadership, (attempts, requested)) = (Leadership::new(lease.as_ref()), unbounded_channel());
@@ -109,7 +111,7 @@ pub(crate) fn run_until(
         run_keys: config.keys.run,
     };
     let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
-    let executor = routes::executor(config, &platform, &clock, (&vault, &store), &ark.keys())?;
+    let executor = routes::executor(config, (&platform, &clock), (&vault, &store), (&ark.keys(), &off))?;
     let (telling, webhooks) = routes::webhooks(config, &platform, (&store, handle.written()), &ark.keys(), sandbox)?;
     let rewrapping = rewrapper::start(vault.clone(), config.ark.rewrap_rate()?)?;
     let link = CardLink::start(runtime.handle(), config, (&platform, &store, &clock), &vault, ark.financial())?;
@@ -332,6 +334,13 @@ async fn initialise(config: &Config, platform: &Platform) -> Result<()> {
     let meta = Meta::unkeyed(Actor::Operator("serve".into()), Origin::Cli);
     platform.submit(Request { command: Command::Initialise(genesis), meta }).await?.result?;
     tracing::info!(%first_day, sandbox, "new books");
+    if sandbox {
+        let data = config.data_dir.display();
+        tracing::info!(
+            "a sandbox's API keys: `lintel key --data-dir {data}` prints the institution's secret, `lintel key mch_1 --data-dir {data}` \
+             that of a merchant"
+        );
+    }
     Ok(())
 }
 

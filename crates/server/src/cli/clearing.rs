@@ -1,16 +1,19 @@
-//! `lintel clearing`: clearing files (清算文件), fetched from the channel by hand.
+//! `lintel clearing`: clearing files (清算文件), fetched from the channel by hand; their parts and differences.
 
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::client::Client;
-use super::remote::Answer;
+use super::client::{Client, target};
+use super::object::many;
+use super::remote::{Answer, Page};
 use super::table::{Field, money, number, record, table, text};
 
 pub(super) const EXAMPLES: &str = "\
-Example:
-  lintel clearing fetch --rail epcc --date 2026-03-05";
+Examples:
+  lintel clearing fetch --rail epcc --date 2026-03-05
+  lintel clearing list --rail epcc --date 2026-03-05
+  lintel clearing show clr_1                    with its differences";
 
 /// Clearing files.
 #[derive(Debug, Subcommand)]
@@ -23,6 +26,22 @@ pub(crate) enum Clearing {
         /// The network's clearing date.
         #[arg(long)]
         date: String,
+    },
+    /// One part of a file as it was taken, with its differences.
+    Show {
+        /// Its id, such as clr_1.
+        id: String,
+    },
+    /// Parts of files, oldest first.
+    List {
+        /// epcc, unionpay, fund or pingan.
+        #[arg(long)]
+        rail: Option<String>,
+        /// Of this clearing date.
+        #[arg(long)]
+        date: Option<String>,
+        #[command(flatten)]
+        page: Page,
     },
 }
 
@@ -40,6 +59,34 @@ const FILE: [Field; 12] = [
     money("returned"),
     money("net"),
 ];
+const PART: [Field; 15] = [
+    text("id"),
+    text("rail"),
+    text("date"),
+    number("part"),
+    text("last"),
+    number("lines"),
+    number("matched"),
+    number("different"),
+    money("debited"),
+    money("refunded"),
+    money("paid"),
+    money("returned"),
+    money("net"),
+    text("voucher"),
+    text("taken_at"),
+];
+const PARTS: [Field; 9] = [
+    text("id"),
+    text("rail"),
+    text("date"),
+    number("part"),
+    text("last"),
+    number("lines"),
+    number("matched"),
+    number("different"),
+    money("net"),
+];
 const DIFFERENCES: [Field; 3] = [text("kind"), text("serial"), money("amount")];
 
 impl Clearing {
@@ -48,10 +95,19 @@ impl Clearing {
         match self {
             Self::Fetch { rail, date } => {
                 let file = client.post("/v1/clearing/fetch", &json!({ "rail": rail, "date": date }))?;
-                let differences = table(&DIFFERENCES, &file["differences"], None);
-                let text = format!("{}\nDifferences:\n{differences}", record(&FILE, &file));
-                Ok(Answer::new(file, text))
+                Ok(with_differences(&FILE, file))
+            }
+            Self::Show { id } => Ok(with_differences(&PART, client.get(&target(&["v1", "clearing", id], &[]))?)),
+            Self::List { rail, date, page } => {
+                let filters = [("rail", rail.as_deref()), ("date", date.as_deref())];
+                many(client, &PARTS, &page.target(&["v1", "clearing"], &filters))
             }
         }
     }
+}
+
+fn with_differences(fields: &[Field], file: Value) -> Answer {
+    let differences = table(&DIFFERENCES, &file["differences"], None);
+    let text = format!("{}\nDifferences:\n{differences}", record(fields, &file));
+    Answer::new(file, text)
 }

@@ -2,9 +2,11 @@
 
 mod account;
 mod acquiring;
+mod advance;
 mod api_key;
 mod approval;
 mod ark;
+mod arrears;
 mod attempt;
 mod backup;
 mod bank_card;
@@ -13,6 +15,7 @@ mod block_list;
 mod card_network;
 mod certificate;
 mod channel;
+mod chargeback;
 mod clearing;
 pub(crate) mod client;
 mod day;
@@ -28,6 +31,7 @@ mod journal;
 mod key;
 mod ledger;
 mod limit;
+mod object;
 mod operator;
 mod order;
 mod outflow;
@@ -38,16 +42,22 @@ mod rates;
 mod rebuild;
 mod receipt;
 mod receiver;
+mod refund;
 mod remote;
+mod reserve_line;
 mod route;
 mod seal;
 mod settlement;
 mod sign_up;
+mod split;
 mod still;
 mod suspense;
 mod table;
 mod task;
 mod terminal;
+mod top_up;
+mod trade;
+mod transfer;
 mod tree;
 mod verify;
 mod webhook;
@@ -99,12 +109,14 @@ enum What {
     /// Parent and child accounts: the tree with its roll-ups, links, sweeps, rules, quotas.
     #[command(after_help = tree::EXAMPLES)]
     Tree(Remote<tree::Tree>),
-    /// Orders and their legs.
+    /// Orders and their legs: look, create, pay, close, open a cashier session.
     #[command(after_help = order::EXAMPLES)]
     Order(Remote<order::Order>),
-    /// Payouts: look, cancel, book one that came back.
+    /// Payouts: look, create, send, cancel, book one that came back, fetch what came back.
     #[command(after_help = payout::EXAMPLES)]
     Payout(Remote<payout::Payout>),
+    #[command(flatten)]
+    Trade(trade::Trade),
     /// Attempts at channels, above all those without a certain answer.
     #[command(after_help = attempt::EXAMPLES)]
     Attempt(Remote<attempt::Attempt>),
@@ -129,7 +141,7 @@ enum What {
     /// The card network: its links, and its daily files.
     #[command(after_help = card_network::EXAMPLES)]
     CardNetwork(Remote<card_network::CardNetwork>),
-    /// Clearing files.
+    /// Clearing files: fetch one, its parts and differences.
     #[command(after_help = clearing::EXAMPLES)]
     Clearing(Remote<clearing::Clearing>),
     /// Books from and for other systems: import, export.
@@ -273,6 +285,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Tree(tree) => tree.run(&load()?, tree::Tree::ask)?,
         What::Order(order) => order.run(&load()?, order::Order::ask)?,
         What::Payout(payout) => payout.run(&load()?, payout::Payout::ask)?,
+        What::Trade(trade) => trade.run(&load()?)?,
         What::Attempt(attempt) => attempt.run(&load()?, attempt::Attempt::ask)?,
         What::Channel(channel) => channel.run(&load()?, channel::Channel::ask)?,
         What::FundBatch(batch) => batch.run(&load()?, fund_batch::FundBatch::ask)?,

@@ -2,16 +2,18 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Client, target};
-use super::remote::Answer;
+use super::object::many;
+use super::remote::{Answer, Page};
 use super::table::{Field, money, number, record, table, text};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel settlement due --date 2026-03-06
-  lintel settlement settle mch_3 --date 2026-03-06";
+  lintel settlement settle mch_3 --date 2026-03-06
+  lintel settlement list --merchant mch_3 --from 2026-03-01";
 
 /// Settlements.
 #[derive(Debug, Subcommand)]
@@ -30,6 +32,25 @@ pub(crate) enum Settlement {
         #[arg(long)]
         date: String,
     },
+    /// One settlement with its orders.
+    Show {
+        /// Its id, such as stl_5.
+        id: String,
+    },
+    /// Settlements, oldest first.
+    List {
+        /// Of this merchant.
+        #[arg(long, value_name = "ID")]
+        merchant: Option<String>,
+        /// Made for this date or later.
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// Made for this date or earlier.
+        #[arg(long, value_name = "DATE")]
+        to: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
 }
 
 const DUE: [Field; 3] = [text("merchant"), money("amount"), number("orders")];
@@ -44,6 +65,8 @@ const SETTLEMENT: [Field; 9] = [
     text("voucher"),
     text("created_at"),
 ];
+const SETTLEMENTS: [Field; 6] =
+    [text("id"), text("merchant"), text("date"), money("amount"), number("orders"), text("created_at")];
 const SHARES: [Field; 2] = [text("order"), money("amount")];
 
 impl Settlement {
@@ -56,11 +79,19 @@ impl Settlement {
                 Ok(Answer::new(due, text))
             }
             Self::Settle { merchant, date } => {
-                let settlement = client.post("/v1/settlements", &json!({ "merchant": merchant, "date": date }))?;
-                let shares = table(&SHARES, &settlement["shares"], settlement["currency"].as_str());
-                let text = format!("{}\n{shares}", record(&SETTLEMENT, &settlement));
-                Ok(Answer::new(settlement, text))
+                Ok(shown(client.post("/v1/settlements", &json!({ "merchant": merchant, "date": date }))?))
+            }
+            Self::Show { id } => Ok(shown(client.get(&target(&["v1", "settlements", id], &[]))?)),
+            Self::List { merchant, from, to, page } => {
+                let filters = [("merchant", merchant.as_deref()), ("from", from.as_deref()), ("to", to.as_deref())];
+                many(client, &SETTLEMENTS, &page.target(&["v1", "settlements"], &filters))
             }
         }
     }
+}
+
+fn shown(settlement: Value) -> Answer {
+    let shares = table(&SHARES, &settlement["shares"], settlement["currency"].as_str());
+    let text = format!("{}\n{shares}", record(&SETTLEMENT, &settlement));
+    Answer::new(settlement, text)
 }

@@ -10,6 +10,7 @@ use node::executor::Patience;
 use store::Database;
 use tokio::sync::watch;
 
+use super::left_off::LeftOff;
 use crate::config::{ArkProfile, ChannelConfig, Config};
 use crate::shell::executor::{Executor, Route, Routes};
 use crate::shell::flights::Flights;
@@ -19,20 +20,20 @@ use crate::shell::webhook::{Receivers, WebhookDesk, Webhooks};
 use crate::shell::{Clock, Platform};
 use crate::tls;
 
-/// What carries attempts out over the channels of the settings.
+/// What carries attempts out over the channels of the settings; what is off at one is told in the log.
 ///
 /// # Errors
 /// What is wrong with a channel, by its name.
 pub(super) fn executor(
     config: &Config,
-    platform: &Platform,
-    clock: &Clock,
+    (platform, clock): (&Platform, &Clock),
     (vault, store): (&Arc<Vault>, &Arc<Database>),
-    keys: &Arc<dyn KeyUse>,
+    (keys, off): (&Arc<dyn KeyUse>, &LeftOff),
 ) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
         let route = route(config, entry, keys).with_context(|| format!("channel {}", entry.name))?;
+        off.tell(route.channel.manifest(), entry);
         let rail = route.channel.manifest().rail;
         if routes.insert(rail, route).is_some() {
             bail!(

@@ -10,20 +10,20 @@ use crate::server::{Server, lintel};
 
 /// What a command that must go well printed.
 #[track_caller]
-fn printed(output: &Output) -> String {
+pub(crate) fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 #[track_caller]
-fn json_of(server: &Server, arguments: &[&str]) -> Value {
+pub(crate) fn json_of(server: &Server, arguments: &[&str]) -> Value {
     let text = printed(&server.lintel(&[arguments, &["--json"]].concat()));
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
 }
 
 /// What a command that must be refused said.
 #[track_caller]
-fn refused(output: &Output) -> String {
+pub(crate) fn refused(output: &Output) -> String {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
     String::from_utf8(output.stderr.clone()).unwrap()
 }
@@ -156,7 +156,10 @@ fn who_has_no_key_or_no_address_is_told_what_to_give() {
 #[test]
 fn help_teaches_with_an_example() {
     let server = Server::start();
-    for noun in ["day", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"] {
+    let nouns = ["day", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"];
+    let of_money =
+        ["refund", "split", "top-up", "transfer", "advance", "chargeback", "arrears", "reserve-line", "fund-batch"];
+    for noun in nouns.into_iter().chain(of_money) {
         let help = printed(&server.lintel(&[noun, "--help"]));
         assert!(help.contains("Example") && help.contains(&format!("lintel {noun} ")), "{help}");
     }

@@ -15,6 +15,7 @@ mod backup_postgres;
 mod bad_input;
 mod balance_payments;
 mod books;
+mod by_hand;
 mod card_kills;
 mod card_losses;
 mod card_network;

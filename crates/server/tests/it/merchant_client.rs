@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use client::access::NewCertificate;
 use client::model::{
     Card, Instrument, Item, NewOrder, NewReceiver, NewRefund, NewSignUp, NewSplit, NewWithdrawal, OrderStatus,
     RefundStatus, SignUpStatus, SplitPart,
@@ -132,6 +133,42 @@ fn a_merchant_takes_refunds_splits_lists_and_is_told_why_not() {
         }
         let mut page_by_page = client.list::<client::model::Order>("/v1/orders?status=success");
         assert_eq!(page_by_page.next().await.unwrap().unwrap().id, paid.id);
+    });
+}
+
+#[test]
+fn a_merchant_opens_the_cashier_proves_what_was_paid_and_renews_what_it_signs_with() {
+    let Some(shop) = Shop::open() else { return };
+    let client = shop.client();
+    shop.runtime.block_on(async {
+        let unpaid = NewOrder { instruments: Vec::new(), ..shop.order("T1", 500_000) };
+        let order = client.place_order(&unpaid, 0, &key("order-1")).await.unwrap().id;
+        let session = client.open_cashier(&order, Some(600), &key("cashier-1")).await.unwrap();
+        assert_eq!(session.order, order);
+        assert!(!session.token.is_empty() && !format!("{session:?}").contains(&session.token), "{session:?}");
+        let none = client.receipt(&order).await.unwrap_err();
+        assert_eq!(none.code(), Some("receipt_not_yet"), "{none}");
+        let paid = client.pay_order(&order, &[card(500_000)], WAIT_SECONDS, &key("pay-1")).await.unwrap();
+        assert_eq!(paid.status, OrderStatus::Success);
+        let receipt = client.receipt(&order).await.unwrap();
+        assert_eq!((&receipt.receipt["amount"], &receipt.receipt["number"]), (&json!(500_000), &json!("T1")));
+        assert!(receipt.content.contains("500000") && !receipt.signature.is_empty(), "{receipt:?}");
+
+        let next = client.rotate_secret(&shop.merchant, Some(3_600), &key("rotate-1")).await.unwrap();
+        let credential = Credential::secret(&shop.merchant, &next.secret).unwrap().of_serial(&next.serial_no);
+        let renewed = Client::new(&format!("http://{}", shop.server.address()), credential).unwrap();
+        assert_eq!(renewed.order(&order, 0).await.unwrap().id, order);
+        assert!(renewed.settlements("").all().await.unwrap().is_empty(), "nothing is settled on the day itself");
+
+        let pair = NewCertificate { certificate: fixture("sm2.pub.pem"), ..NewCertificate::default() };
+        let certificate = client.register_certificate(&shop.merchant, &pair, &key("certificate-1")).await.unwrap();
+        assert_eq!((certificate.algorithm.as_str(), certificate.status.as_str()), ("sm2_with_sm3", "valid"));
+        let ended = client.revoke_certificate(&certificate.id, "rotated", &key("revoke-1")).await.unwrap();
+        assert_eq!(ended.status, "revoked");
+        let began = Instant::now();
+        while client.certificates("revoked=true").all().await.unwrap().is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(60), "lists are about a second behind");
+        }
     });
 }
 

@@ -61,3 +61,13 @@ fn a_vault_behind_the_journal_is_refused_until_it_is_put_back() {
     server.start_again();
     assert_eq!(server.operator().get("/v1/customers/cus_2").status, 200);
 }
+
+#[test]
+fn a_sandboxs_first_start_says_how_to_get_its_keys_and_a_later_one_does_not() {
+    let mut server = Server::start();
+    let said = |server: &Server| server.log().matches("`lintel key mch_1 --data-dir ").count();
+    assert_eq!(said(&server), 1, "{}", server.log());
+    assert!(server.stop().success(), "{}", server.log());
+    server.start_again();
+    assert_eq!(said(&server), 1, "{}", server.log());
+}
