@@ -45,7 +45,7 @@ use crate::shell::projector::{self, Message};
 use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::webhook::Webhooks;
-use crate::shell::{Clock, Input, Platform, fund_batch, key_service, lease, merger, rewrapper, watch};
+use crate::shell::{Clock, Input, Platform, fund_batch, key_service, lease, merger, rewrapper, unanswered};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -153,7 +153,7 @@ fn carry_out(
     comes: UnboundedReceiver<Told>,
 ) {
     left.into_iter().for_each(|told| drop(way.send(told)));
-    tokio::spawn(watch::run(executor.clone(), alarm_after_ms));
+    tokio::spawn(unanswered::run(executor.clone(), alarm_after_ms));
     tokio::spawn(fund_batch::run(executor.clone()));
     tokio::spawn(executor.run(comes));
 }

@@ -41,7 +41,7 @@ pub(crate) mod sign_up;
 pub(crate) mod site;
 pub(crate) mod standing;
 pub(crate) mod term;
-pub(crate) mod watch;
+pub(crate) mod unanswered;
 pub(crate) mod webhook;
 pub(crate) mod writer;
 

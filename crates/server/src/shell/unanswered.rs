@@ -256,6 +256,7 @@ mod tests {
             send_before,
             status,
             cleared: None,
+            page_site: None,
         }
     }
 
