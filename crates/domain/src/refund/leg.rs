@@ -3,8 +3,8 @@
 //! - **What follows the item.** A fund pays rent and nothing else, so what goes back of rent is the fund's first, up to what it paid and
 //!   has not got back, and the rest is the card's; what goes back of anything else is the card's first. A refund that names no items gives
 //!   back what is not rent before it gives back rent.
-//! - **What names its legs.** A refund may say which leg gets how much, together its amount. If it names items too, the fund gets what it
-//!   would get by the items alone: no rent that the fund paid goes to a card.
+//! - **What names its legs.** A refund may say which leg gets how much, together all that goes back. If it names items too, the fund
+//!   gets what it would get by the items alone: no rent that the fund paid goes to a card.
 //! - No leg gets more than it brought, less what went back of it or was charged back.
 
 use alloc::vec::Vec;
