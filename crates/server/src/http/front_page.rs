@@ -168,7 +168,9 @@ pub(super) async fn hand_out(app: &App, meta: Meta, order: OrderId, headers: &He
     // Of two that fetch it at once the first one's site is booked, and both are sent there.
     let site = if unseen { route.sites.page_site() } else { None };
     let answer = app.change(meta, Command::HandOutPage { order, site }, view).await?;
-    let attempt = &answer.view;
+    // A try that was made since the look may be at another channel, and its page is that one's.
+    let (attempt, rail) = (&answer.view, answer.view.rail);
+    let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
     let serial = attempt.serial();
     let asked =
         Try { serial: &serial, requested_at: attempt.requested_at, operation: &attempt.operation, original: None };
