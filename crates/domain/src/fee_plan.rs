@@ -1,5 +1,5 @@
-//! Fees (手续费) as data: what an order that is paid online costs its merchant or its payer, and what a payout or withdrawal costs the
-//! account that pays it.
+//! Fees (手续费) as data: what an order that is paid online costs its merchant or its payer, and what a payout or
+//! withdrawal costs the account that pays it.
 //!
 //! ```text
 //!  no plan yet: the merchant's rate ─► version from day A ─► version from day B … in force: the last one that began
@@ -7,13 +7,14 @@
 //!  the amount ─► its tier ─► amount × rate, rounded by the plan's rule, + fixed part ─► at least, at most ─► fee
 //! ```
 //! A version holds from its first accounting day until a later one does, and is never edited; two people set it. The fee is
-//! reckoned when the order or payout is created, by the version of that accounting day, and stays with it: whatever is set later
-//! changes none that there is. The tier of an amount counts for the whole of it, not only for what lies above the tier's bound. For
-//! orders a merchant without a plan pays the rate that it was opened with, half up; for payouts, see ADR 0100, it pays nothing.
+//! reckoned when the order or payout is created, by the version of that accounting day, and stays with it: whatever is set
+//! later changes none that there is. The tier of an amount counts for the whole of it, not only for what lies above the
+//! tier's bound. For orders a merchant without a plan pays the rate that it was opened with, half up; for payouts, see ADR
+//! 0100, an account without one pays what the institution names, or nothing.
 //!
-//! Who pays an order's fee is the merchant, the fee lying inside the order's amount, or the payer on top of it: an order of 5,000 with a fee of 10
-//! brings the merchant 4,990, or costs the payer 5,010, see ADR 0098. Orders to an agreement account have no fee, by a plan or without
-//! one.
+//! Who pays an order's fee is the merchant, the fee lying inside the order's amount, or the payer on top of it: an order of
+//! 5,000 with a fee of 10 brings the merchant 4,990, or costs the payer 5,010, see ADR 0098. Orders to an agreement account
+//! have no fee, by a plan or without one.
 
 use alloc::format;
 use alloc::string::String;
@@ -185,8 +186,8 @@ pub enum FeePlanEvent {
 /// Sets a version of a plan.
 ///
 /// # Errors
-/// `approval_required`, `merchant_unknown`; `value_invalid` for tiers, bounds, a day that has passed, orders of a product, or a payer
-/// of payouts; `already_exists` for a second version of the same day.
+/// `approval_required`, `merchant_unknown`; `value_invalid` for tiers, bounds, a day that has passed, orders of a product,
+/// or a payer of payouts; `already_exists` for a second version of the same day.
 pub fn decide(draft: &mut Draft<'_>, command: SetFeePlan) -> Result<Reply, Refusal> {
     approval::require(draft, "setting what orders, payouts or withdrawals cost")?;
     let SetFeePlan { owner, from, tiers, least, cap, payer, rounding, of } = command;

@@ -21,8 +21,8 @@
 //! asked of the block lists, and what leaves 2201 of the limits; what comes back is given back to them. A deduction from a
 //! freeze is SENT as it is created, see [`crate::freeze`]; neither lists nor limits stand in a court's way.
 //!
-//! The fee is what the plan of the account's merchant, or of its user's product, says when the payout is created, unless the
-//! institution names one above zero; see [`crate::fee_plan`].
+//! The fee is what the plan of the account's merchant, or of its user's product, says when the payout is created, unless
+//! the institution names one above zero; see [`crate::fee_plan`].
 
 use alloc::format;
 use alloc::string::String;

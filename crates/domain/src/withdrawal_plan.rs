@@ -4,11 +4,13 @@
 //!  create ─► ACTIVE ⇄ SUSPENDED
 //!               └───────┴─ end ─► ENDED
 //! ```
-//! A plan is due on an accounting day if what is available, less what it keeps and the fee, reaches its minimum, if it was not
-//! taken on that day before, and if its last withdrawal has ended. The fee is the one that its terms name, or, where that is zero,
-//! what the fee plan of the account says of withdrawals ([`crate::fee_plan`]): then a withdrawal takes as much as leaves room for it. It stays due until a batch takes it: see
+//! A plan is due on an accounting day if what is available, less what it keeps and the fee, reaches its minimum, if it was
+//! not taken on that day before, and if its last withdrawal has ended. It stays due until a batch takes it: see
 //! [`crate::withdrawal_batch`]. An account has one plan that has not ended. 2203 goes to its merchant's settlement account,
 //! 2201 to an own card, 2206 to either.
+//!
+//! The fee is the one that the plan's terms name, or, where that is zero, what the fee plan of the account says of
+//! withdrawals ([`crate::fee_plan`]): then a withdrawal takes as much as leaves room for it.
 
 use alloc::format;
 use alloc::string::String;

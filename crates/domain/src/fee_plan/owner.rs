@@ -13,7 +13,8 @@ use crate::order::name_fits;
 use crate::refusal::Refusal;
 use crate::state::State;
 
-/// Whose a plan is. In the journal a merchant is its number, as it was when only merchants had plans, and a product is a text.
+/// Whose a plan is. In the journal a merchant is its number, as it was when only merchants had plans, and a product is a
+/// text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FeeOwner {
     /// A merchant's, for its orders and what leaves its accounts.

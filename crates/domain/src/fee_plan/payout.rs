@@ -1,6 +1,6 @@
-//! What payouts and withdrawals cost the account that pays them, by a plan of its merchant or of its user's product. The fee is
-//! taken beside the amount, see [`crate::payout`]. A fee above zero that the institution names goes before the plan. What stays in
-//! these books, a withdrawal to the own 2206, is priced by no plan, and neither is a deduction.
+//! What payouts and withdrawals cost the account that pays them, by a plan of its merchant or of its user's product. The
+//! fee is taken beside the amount, see [`crate::payout`]. A fee above zero that the institution names goes before the plan.
+//! What stays in these books, a withdrawal to the own 2206, is priced by no plan, and neither is a deduction.
 
 use super::{FeeOf, FeeOwner, FeePlan};
 use crate::account::Owner;
@@ -45,8 +45,8 @@ pub(crate) fn plan_in_force(state: &State, owner: Owner, of: FeeOf) -> Option<&F
 impl FeePlan {
     /// The largest amount that fits into a sum together with its fee, and that fee; none if no amount above zero does.
     ///
-    /// Within a tier the fee never falls as the amount grows; where the next one begins it may. So the tiers are tried from the
-    /// largest amounts down, and the first that has an amount that fits has the largest.
+    /// Within a tier the fee never falls as the amount grows; where the next one begins it may. So the tiers are tried from
+    /// the largest amounts down, and the first that has an amount that fits has the largest.
     pub(crate) fn most_within(&self, sum: Minor) -> Option<(Minor, Minor)> {
         let fee_if_fits = |amount: Minor| {
             let fee = self.fee_of(amount).ok()?;

@@ -1,5 +1,5 @@
-//! `lintel fee-plan`: what orders cost their merchants or their payers, and payouts and withdrawals the accounts that pay them; setting
-//! it is proposed for two people.
+//! `lintel fee-plan`: what orders cost their merchants or their payers, and payouts and withdrawals the accounts that pay
+//! them; setting it is proposed for two people.
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -19,8 +19,9 @@ Examples:
   lintel fee-plan set --product rent --of withdrawal --from 2026-04-01 --tier 0:1000 --least 10 \\
       --reason 'price list' --as opr_5
 
-A tier is FROM:RATE or FROM:RATE:FIXED: its least amount in fen, millionths of the whole amount (0.60 % is 6000), fen added to
-that. The first is from 0. Without a plan a merchant pays for orders the rate that it was opened with, and for payouts nothing.";
+A tier is FROM:RATE or FROM:RATE:FIXED: its least amount in fen, millionths of the whole amount (0.60 % is 6000), fen
+added to that. The first is from 0. Without a plan a merchant pays of orders the rate that it was opened with, and of
+payouts nothing.";
 
 /// Plans of fees.
 #[derive(Debug, Subcommand)]
@@ -33,7 +34,7 @@ pub(crate) enum FeePlan {
         #[command(flatten)]
         page: Page,
     },
-    /// Propose what orders, payouts or withdrawals cost from an accounting day on; in force once a second treasurer approves it.
+    /// Propose what orders, payouts or withdrawals cost from a day on; in force once a second treasurer approves it.
     Set {
         /// The merchant, unless it is of the users of a product.
         #[arg(required_unless_present = "product")]
@@ -94,8 +95,8 @@ impl FeePlan {
             }
             Self::Set { merchant, product, of, from, tiers, least, cap, payer, rounding, reason } => {
                 let tiers = tiers.iter().map(|text| tier(text)).collect::<Result<Vec<Value>>>()?;
-                let proposal = json!({"kind": "fee_plan", "merchant": merchant, "product": product, "of": of, "from": from,
-                    "tiers": tiers, "least": least, "cap": cap, "payer": payer, "rounding": rounding});
+                let proposal = json!({"kind": "fee_plan", "merchant": merchant, "product": product, "of": of,
+                    "from": from, "tiers": tiers, "least": least, "cap": cap, "payer": payer, "rounding": rounding});
                 propose(client, &proposal, reason, None)
             }
         }

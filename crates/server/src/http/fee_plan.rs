@@ -65,8 +65,8 @@ pub(crate) struct FeePlanBody {
     /// The most that a fee comes to; left out for no bound.
     #[schema(example = 8_000)]
     cap: Option<Amount>,
-    /// Of orders: `merchant`, out of the order's amount, which it is unless said, or `payer`, on top of it. Of payouts and
-    /// withdrawals the account pays, beside the amount: leave it out.
+    /// Of orders: `merchant`, out of the order's amount, which it is unless said, or `payer`, on top of it. Of payouts
+    /// and withdrawals the account pays, beside the amount: leave it out.
     #[schema(example = "merchant")]
     payer: Option<String>,
     /// `half_up`, which it is unless said, `down` or `up`: how the rate's part becomes whole minor units.
@@ -154,8 +154,8 @@ pub(crate) struct FeePlanView {
     least: Option<Amount>,
     /// The most that a fee comes to.
     cap: Option<Amount>,
-    /// Of orders: `merchant`: the fee lies inside the order's amount. `payer`: it is paid on top. None for others: the account
-    /// pays, beside the amount.
+    /// Of orders: `merchant`: the fee lies inside the order's amount. `payer`: it is paid on top. None for others: the
+    /// account pays, beside the amount.
     #[schema(example = "merchant")]
     payer: Option<&'static str>,
     /// `half_up`, `down` or `up`.

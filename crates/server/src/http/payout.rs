@@ -32,8 +32,8 @@ pub(crate) struct NewPayout {
     to: WireDestination,
     /// Minor units that shall arrive.
     amount: Amount,
-    /// Minor units of fee beside them. Left out, or 0, it is what the fee plan says, or nothing without one; the institution may
-    /// name another, a merchant may not.
+    /// Minor units of fee beside them. Left out, or 0, it is what the fee plan says, or nothing without one; the
+    /// institution may name another, a merchant may not.
     #[serde(default = "nothing")]
     fee: Amount,
     /// The account's currency.

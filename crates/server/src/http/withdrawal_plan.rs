@@ -28,8 +28,8 @@ pub(crate) struct WireTerms {
     keep: Amount,
     /// The least that is withdrawn, above zero.
     minimum: Amount,
-    /// Minor units of fee beside each withdrawal; 0 for what the fee plan says on its day, or nothing without one. The institution
-    /// may name another, a merchant sends 0.
+    /// Minor units of fee beside each withdrawal; 0 for what the fee plan says on its day, or nothing without one. The
+    /// institution may name another, a merchant sends 0.
     fee: Amount,
 }
 

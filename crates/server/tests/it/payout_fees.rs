@@ -1,5 +1,5 @@
-//! Fees of payouts and withdrawals over the API and the command line: two treasurers set them, a merchant cannot name another, and
-//! automatic withdrawals leave room for them.
+//! Fees of payouts and withdrawals over the API and the command line: two treasurers set them, a merchant cannot name
+//! another, and automatic withdrawals leave room for them.
 
 use serde_json::{Value, json};
 

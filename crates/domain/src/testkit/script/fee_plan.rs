@@ -1,5 +1,5 @@
-//! `fee-plan`, `order`, `costs`, `payout-costs`, `withdrawal-costs`: see [`crate::fee_plan`]. Rent that is paid is `rent`, see
-//! [`super::own_money`].
+//! `fee-plan`, `order`, `costs`, `payout-costs`, `withdrawal-costs`: see [`crate::fee_plan`]. Rent that is paid is `rent`,
+//! see [`super::own_money`].
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -15,7 +15,8 @@ use crate::testkit::date;
 /// Reads a verb of fees.
 pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
     match *words {
-        // `fee-plan NAME MERCHANT|product:NAME [of WHAT] from DAY FROM:RATE:FIXED … [least N] [cap N] [rounding RULE] [payer WHO]`
+        // `fee-plan NAME MERCHANT|product:NAME [of WHAT] from DAY FROM:RATE:FIXED …
+        // [least N] [cap N] [rounding RULE] [payer WHO]`
         ["fee-plan", name, owner, "from", day, ref rest @ ..] => plan(script, name, (owner, "order"), day, rest),
         ["fee-plan", name, owner, "of", what, "from", day, ref rest @ ..] => {
             plan(script, name, (owner, what), day, rest)
