@@ -293,7 +293,7 @@ pub enum Command {
     Task(TaskCommand),
     /// Set card fees.
     CardFee(CardFeeCommand),
-    /// Set what a merchant pays of its orders.
+    /// Set what orders, payouts or withdrawals cost.
     SetFeePlan(SetFeePlan),
     /// Open a merchant's acquiring, or change it.
     Acquiring(AcquiringCommand),
@@ -486,7 +486,7 @@ pub enum Reply {
     /// A version of what a card scheme costs.
     #[n(201)]
     CardCost(#[n(0)] CardCostId),
-    /// A version of what a merchant pays of its orders.
+    /// A version of what orders, payouts or withdrawals cost.
     #[n(239)]
     FeePlan(#[n(0)] crate::ids::FeePlanId),
     /// A merchant's acquiring.

@@ -548,7 +548,7 @@ pub enum Event {
     /// Card fees were set.
     #[n(200)]
     CardFee(#[n(0)] CardFeeEvent),
-    /// What a merchant pays of its orders was set.
+    /// What orders, payouts or withdrawals cost was set.
     #[n(242)]
     FeePlan(#[n(0)] FeePlanEvent),
     /// A merchant's acquiring changed.

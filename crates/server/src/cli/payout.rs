@@ -63,7 +63,7 @@ pub(crate) enum Payout {
         /// What shall arrive.
         #[arg(long, value_name = "FEN")]
         amount: i64,
-        /// The institution's fee beside it.
+        /// A fee beside it in place of the fee plan's, which 0 leaves to the plan.
         #[arg(long, value_name = "FEN", default_value_t = 0)]
         fee: i64,
         /// The account's currency.
@@ -102,7 +102,7 @@ pub(crate) enum Payout {
     },
 }
 
-const PAYOUT: [Field; 20] = [
+const PAYOUT: [Field; 21] = [
     text("id"),
     text("kind"),
     text("account"),
@@ -114,6 +114,7 @@ const PAYOUT: [Field; 20] = [
     text("withdrawal"),
     money("amount"),
     money("fee"),
+    text("fee_plan"),
     text("status"),
     text("attempt"),
     text("failure/code"),

@@ -59,6 +59,7 @@ mod outflow;
 mod own_keys;
 mod own_money;
 mod pay_passwords;
+mod payout_fees;
 mod pingan;
 mod pos;
 mod receipts;

@@ -28,13 +28,14 @@ const BOTH: &[(ItemKind, Minor)] = &[(ItemKind::Rent, 3_000), (ItemKind::Deposit
 fn seller_at(kit: &mut Kit, rate: Minor, fixed: Minor) -> MerchantId {
     let merchant = kit.landlord();
     kit.approved(Command::SetFeePlan(SetFeePlan {
-        merchant,
+        owner: merchant.into(),
         from: date(DAY),
         tiers: vec![FeeTier { from: 0, rate, fixed }],
         least: None,
         cap: None,
         payer: FeePayer::Payer,
         rounding: Rounding::HalfUp,
+        of: FeeOf::Order,
     }));
     merchant
 }

@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use super::*;
 use crate::attempt::AttemptStatus;
 use crate::clearing::TakeClearingFile;
-use crate::fee_plan::{FeePayer, FeeTier, SetFeePlan};
+use crate::fee_plan::{FeeOf, FeePayer, FeeTier, SetFeePlan};
 use crate::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute, Monthly, TakeFundResult};
 use crate::merchant::MerchantKind;
 use crate::money::{Minor, Rounding};
@@ -165,8 +165,9 @@ fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
 /// A merchant's payers pay its fee: much of a small order, and no whole part of any.
 fn fee_on_top(kit: &mut Kit, merchant: MerchantId) {
     let tiers = vec![FeeTier { from: 0, rate: 60_000, fixed: 3 }];
-    let (from, payer, rounding) = (date("2026-03-05"), FeePayer::Payer, Rounding::HalfUp);
-    kit.approved(Command::SetFeePlan(SetFeePlan { merchant, from, tiers, least: None, cap: None, payer, rounding }));
+    let (owner, from, of) = (merchant.into(), date("2026-03-05"), FeeOf::Order);
+    let (payer, rounding) = (FeePayer::Payer, Rounding::HalfUp);
+    kit.approved(Command::SetFeePlan(SetFeePlan { owner, from, tiers, least: None, cap: None, payer, rounding, of }));
 }
 
 struct Walk {

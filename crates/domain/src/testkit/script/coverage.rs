@@ -23,7 +23,7 @@ use crate::chargeback::ChargebackEvent;
 use crate::conversion::ConversionEvent;
 use crate::event::Event;
 use crate::exchange_rate::ExchangeRateEvent;
-use crate::fee_plan::FeePlanEvent;
+use crate::fee_plan::{FeeOf, FeePlan, FeePlanEvent};
 use crate::freeze::{Change, Freeze, FreezeChange, FreezeKind};
 use crate::hold::{Hold, HoldDirection, HoldEvent};
 use crate::limit::LimitEvent;
@@ -60,7 +60,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { accounts agreements approvals cards currencies days fee_plans freezes group_freezes holds holds_in_full orders own_money trees wallets whole_freezes }
+scripts! { accounts agreements approvals cards currencies days fee_plans freezes group_freezes holds holds_in_full orders own_money payout_fees trees wallets whole_freezes }
 
 macro_rules! transitions {
     (here { $($name:literal $pattern:pat,)* } elsewhere { $($other:literal $pattern_of_other:pat,)* }) => {
@@ -190,7 +190,9 @@ transitions! {
         "advance failed" Event::Advance(AdvanceEvent::Failed { .. }),
         "plan of card fees set" Event::CardFee(CardFeeEvent::PlanSet(_)),
         "cost of a card scheme set" Event::CardFee(CardFeeEvent::CostSet(_)),
-        "plan of order fees set" Event::FeePlan(FeePlanEvent::Set(_)),
+        "plan of order fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Order, .. })),
+        "plan of payout fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Payout, .. })),
+        "plan of withdrawal fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Withdrawal, .. })),
         "acquiring opened" Event::Acquiring(AcquiringEvent::Opened(_)),
         "acquiring changed" Event::Acquiring(AcquiringEvent::Changed { .. }),
         "acquiring suspended" Event::Acquiring(AcquiringEvent::Suspended { .. }),
