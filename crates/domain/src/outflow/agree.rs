@@ -160,12 +160,7 @@ fn top_up(state: &State, id: TopUpId, wanted: &Wanted<'_>) -> Result<(), Disagre
 }
 
 /// What the attempt that brought the money of a leg or a top-up brought: it must be the one that is named to the channel.
-fn brought(
-    state: &State,
-    by: Option<AttemptId>,
-    purpose: Purpose,
-    wanted: &Wanted<'_>,
-) -> Result<Minor, Disagreement> {
+fn brought(state: &State, by: Option<AttemptId>, purpose: Purpose, wanted: &Wanted<'_>) -> Result<Minor, Disagreement> {
     let To::Payer(serial) = wanted.to else { return Err(Disagreement::Receiver) };
     require(by.is_some() && attempt_of_serial(serial) == by, Disagreement::Original)?;
     let original = by.and_then(|by| state.attempts.get(by.0)).ok_or(Disagreement::Original)?;

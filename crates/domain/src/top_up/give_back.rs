@@ -57,12 +57,7 @@ impl GivenBack {
 ///
 /// # Errors
 /// Those of the voucher; none while sums fit.
-pub(super) fn start(
-    draft: &mut Draft<'_>,
-    id: TopUpId,
-    attempt: &Attempt,
-    clearing_date: Date,
-) -> Result<(), Refusal> {
+pub(super) fn start(draft: &mut Draft<'_>, id: TopUpId, attempt: &Attempt, clearing_date: Date) -> Result<(), Refusal> {
     let (amount, currency) = attempt.operation.money();
     let dimensions = draft.state.top_up(id)?.dimensions(draft.state, Some(clearing_date))?;
     let from = draft.state.institution(attempt.rail.subject(), currency)?;

@@ -25,10 +25,8 @@ impl TopUp {
     /// What may be done with it now, by the guards that `decide` asks.
     #[must_use]
     pub fn allowed_actions(&self, state: &State) -> Vec<&'static str> {
-        let guards = [
-            ("front_page", can_hand_out(state, self, state.now).is_ok()),
-            ("close", can_close(state, self).is_ok()),
-        ];
+        let guards =
+            [("front_page", can_hand_out(state, self, state.now).is_ok()), ("close", can_close(state, self).is_ok())];
         guards.into_iter().filter(|(_, may)| *may).map(|(action, _)| action).collect()
     }
 }

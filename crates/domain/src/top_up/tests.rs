@@ -258,7 +258,10 @@ fn a_page_is_handed_out_and_its_payment_is_credited_once() {
     let again = Command::AnswerAttempt { attempt: page.id, outcome: success(DAY) };
     kit.refused(again, RefusalCode::AttemptState);
     let row = kit.state.top_up(id).unwrap();
-    assert_eq!((row.status, kit.balance(account), row.allowed_actions(&kit.state)), (TopUpStatus::Success, AMOUNT, vec![]));
+    assert_eq!(
+        (row.status, kit.balance(account), row.allowed_actions(&kit.state)),
+        (TopUpStatus::Success, AMOUNT, vec![])
+    );
     kit.refused(hands_out(id), RefusalCode::TopUpState);
     kit.refused(gives_up(id), RefusalCode::TopUpState);
     let file = file_says(&mut kit, page.id, AMOUNT);
@@ -277,7 +280,10 @@ fn a_page_that_nobody_fetched_expires_by_itself() {
     kit.later(1);
     kit.restore();
     kit.given(Command::Tick);
-    assert_eq!((status(&kit, id), failure(&kit, id)), (TopUpStatus::Failed, (FailureClass::User, "page_expired".into())));
+    assert_eq!(
+        (status(&kit, id), failure(&kit, id)),
+        (TopUpStatus::Failed, (FailureClass::User, "page_expired".into()))
+    );
     assert!(kit.outbox().is_empty() && kit.state.timers.is_empty());
 }
 
@@ -289,7 +295,10 @@ fn who_never_pays_fails_by_the_channels_word_and_who_pays_after_that_is_credited
     kit.refused(hands_out(id), RefusalCode::TopUpState);
     assert_eq!(status(&kit, id), TopUpStatus::Unknown, "no clock ends what may have been paid");
     kit.answer(page, Outcome::NotFound);
-    assert_eq!((status(&kit, id), failure(&kit, id)), (TopUpStatus::Failed, (FailureClass::User, "page_expired".into())));
+    assert_eq!(
+        (status(&kit, id), failure(&kit, id)),
+        (TopUpStatus::Failed, (FailureClass::User, "page_expired".into()))
+    );
     kit.books(&[]);
     kit.answer(page, success(DAY));
     assert_eq!((status(&kit, id), kit.balance(account)), (TopUpStatus::Success, AMOUNT));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ark::Vault;
 use channels::{Channel, Doubt, Request};
-use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail};
+use domain::attempt::{Attempt, AttemptStatus, Outcome, Purpose, Rail};
 use domain::ids::AttemptId;
 use domain::site_weight::SiteWeights;
 use domain::{Actor, Command, Origin, RefusalCode, State};
