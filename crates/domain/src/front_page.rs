@@ -5,8 +5,9 @@
 //!                                │                        (the same page again, until it expires or the order is being closed)
 //!                                └─ nobody fetched it in time, or the order is closed ─► SETTLED: not found
 //! ```
-//! A top-up goes the same way, from its creation by a page on (网银充值). The platform sends nothing: whoever has the form may post it. So the form goes out only once `PageHandedOut` is durable,
-//! and from then on the attempt is maybe sent. One that is still REQUESTED cannot have been paid: it ends by itself.
+//! A top-up goes the same way, from its creation by a page on (网银充值). The platform sends nothing: whoever has the form may post
+//! it. So the form goes out only once `PageHandedOut` is durable, and from then on the attempt is maybe sent. One that is still
+//! REQUESTED cannot have been paid: it ends by itself.
 //!
 //! Invariants:
 //! - What becomes of a page that was handed out is said by the channel alone: its signed notification, or its answer to a

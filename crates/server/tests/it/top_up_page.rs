@@ -1,5 +1,6 @@
-//! Top-ups at a channel's page (网银充值), over UnionPay and over EPCC: the form is fetched, a browser posts it to the sandbox (a process of
-//! its own), and what the channel tells, or a query asks, is what becomes of the top-up. What pages are besides: `front_page.rs`.
+//! Top-ups at a channel's page (网银充值), over UnionPay and over EPCC: the form is fetched, a browser posts it to the sandbox (a
+//! process of its own), and what the channel tells, or a query asks, is what becomes of the top-up. What pages are besides:
+//! `front_page.rs`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

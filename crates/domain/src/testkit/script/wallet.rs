@@ -1,5 +1,5 @@
-//! `top-up`, `top-up-page` and what becomes of one, `transfer`, `withdraw`, `block`, `unblock`, `class`, `limits`, `plan` and its changes, `batch`, `retry`,
-//! `verify-card`: see the features of these names.
+//! `top-up`, `top-up-page` and what becomes of one, `transfer`, `withdraw`, `block`, `unblock`, `class`, `limits`, `plan` and its
+//! changes, `batch`, `retry`, `verify-card`: see the features of these names.
 
 use alloc::string::{String, ToString};
 
