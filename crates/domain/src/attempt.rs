@@ -293,15 +293,6 @@ impl Purpose {
             Self::Refund(_) | Self::Payout(_) | Self::Advance(_) | Self::TopUp(_) => None,
         }
     }
-
-    /// Whether a success is taken although the attempt had failed: where the money that came can be passed on or given back.
-    #[must_use]
-    pub const fn takes_late_success(self) -> bool {
-        match self {
-            Self::Leg(_) | Self::TopUp(_) => true,
-            Self::Refund(_) | Self::Payout(_) | Self::Advance(_) => false,
-        }
-    }
 }
 
 /// Whose failure it was.
@@ -435,6 +426,17 @@ impl Attempt {
     pub fn serial(&self) -> String {
         serial(self.id, self.requested_at)
     }
+
+    /// Whether a success is taken although the attempt had failed: where the money that came can be passed on or given back.
+    #[must_use]
+    pub const fn takes_late_success(&self) -> bool {
+        match self.purpose {
+            Purpose::Leg(_) => true,
+            // What a top-up's source refused to take back is in suspense by then.
+            Purpose::TopUp(_) => !matches!(self.operation, Operation::Refund { .. }),
+            Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) => false,
+        }
+    }
 }
 
 /// The serial of an attempt requested at `requested_at`.
@@ -483,7 +485,7 @@ pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) ->
     let attempt = draft.state.attempt(id)?.clone();
     match (&attempt.status, outcome) {
         (AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound), Outcome::Success { .. })
-            if attempt.purpose.takes_late_success() =>
+            if attempt.takes_late_success() =>
         {
             draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
         }
@@ -505,7 +507,7 @@ fn tell(draft: &mut Draft<'_>, attempt: &Attempt, outcome: &Outcome) -> Result<(
         Purpose::Refund(id) => refund::answered(draft, id, attempt, outcome),
         Purpose::Payout(id) => payout::answered(draft, id, outcome),
         Purpose::Advance(id) => advance::answered(draft, id, outcome),
-        Purpose::TopUp(id) => top_up::answered(draft, id, outcome),
+        Purpose::TopUp(id) => top_up::answered(draft, id, attempt, outcome),
     }
 }
 

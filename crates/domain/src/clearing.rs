@@ -6,7 +6,7 @@
 //!    a line ─ its attempt succeeded with the same amount ─► matched: its leg is cleared
 //!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
 //!           ├ its attempt had failed for us ─► a late success: an order's money goes back as money no order can use, a
-//!           │                                  top-up's goes to its account
+//!           │                                  top-up's goes to its account, and back if it is another amount
 //!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
 //!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
@@ -340,7 +340,7 @@ fn match_line(
     let Some(attempt) = known.filter(|attempt| attempt.rail == clearing.rail && attempt.serial() == line.serial) else {
         return Ok(Err(DifferenceKind::UnknownSerial));
     };
-    let (id, late) = (attempt.id, attempt.purpose.takes_late_success());
+    let (id, late) = (attempt.id, attempt.takes_late_success());
     let (asked, currency) = attempt.operation.money();
     if LineKind::of(&attempt.operation) != Some(line.kind) || currency != line.currency {
         return Ok(Err(DifferenceKind::OtherContent));
@@ -382,11 +382,12 @@ fn succeed(
 /// Whether money of another amount may have come by it: a payer's, of a try that has not brought what was asked for.
 fn takes_other_amount(attempt: &Attempt) -> bool {
     let payers = matches!(attempt.operation, Operation::Debit { .. } | Operation::Redirect { .. })
-        && attempt.purpose.leg().is_some();
+        && matches!(attempt.purpose, Purpose::Leg(_) | Purpose::TopUp(_));
     payers && attempt.cleared.is_none() && !matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }))
 }
 
-/// Another amount came than was asked for: no order can use it. The try has failed, and what follows is a late success of what came.
+/// Another amount came than was asked for: no order and no top-up can use it. The try has failed, and what follows is a late success of
+/// what came.
 fn brought(draft: &mut Draft<'_>, id: AttemptId, amount: Minor) -> Result<(), Refusal> {
     if !matches!(draft.state.attempt(id)?.status, AttemptStatus::Settled(_)) {
         let outcome = Outcome::Declined { class: FailureClass::System, code: String::from("other_amount") };

@@ -29,7 +29,7 @@ use crate::customer::{self, Customer};
 use crate::draft::Draft;
 use crate::fee_plan::{self, SetFeePlan};
 use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
-use crate::front_page;
+use crate::front_page::{self, PageOf};
 use crate::fund_batch::{self, FundBatchCommand};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
@@ -204,10 +204,10 @@ pub enum Command {
     },
     /// Close an order unpaid.
     CloseOrder(OrderId),
-    /// Hand out the page where an order's payer pays.
+    /// Hand out the page where the payer of an order or of a top-up pays.
     HandOutPage {
-        /// The order.
-        order: OrderId,
+        /// What is paid there.
+        of: PageOf,
         /// The site of the channel, by its name in the settings, that the page leads to if nobody has it yet.
         site: Option<String>,
     },
@@ -267,7 +267,7 @@ pub enum Command {
     FundBatch(FundBatchCommand),
     /// Set parameters of terminals.
     SetParameters(SetParameters),
-    /// Ask for a top-up.
+    /// Ask for a top-up, or give one up.
     TopUp(TopUpCommand),
     /// Transfer money.
     Transfer(TransferCommand),
@@ -552,7 +552,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateOrder(command) => order::decide_create(draft, command),
         Command::PayOrder { order, instruments } => payment::decide_pay(draft, order, instruments),
         Command::CloseOrder(id) => order::decide_close(draft, id),
-        Command::HandOutPage { order, site } => front_page::decide_hand_out(draft, order, site),
+        Command::HandOutPage { of, site } => front_page::decide_hand_out(draft, of, site),
         Command::MakeSplit(command) => split::decide_make(draft, command),
         Command::ReturnSplit(command) => split::decide_return(draft, command),
         Command::Receiver(command) => receiver::decide(draft, command),

@@ -46,6 +46,8 @@ mod monthly;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use instruments::carries_cards;
+
 /// How often a capture that the centre never saw is asked for again under a new serial.
 pub const MAX_CAPTURES: u8 = 3;
 

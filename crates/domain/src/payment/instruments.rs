@@ -125,7 +125,7 @@ const fn debits(rail: Rail) -> bool {
 }
 
 /// Whether cards travel over it: to a page of its, or on from another network.
-pub(super) const fn carries_cards(rail: Rail) -> bool {
+pub(crate) const fn carries_cards(rail: Rail) -> bool {
     match rail {
         Rail::Epcc | Rail::UnionPay => true,
         Rail::Fund | Rail::OwnBank | Rail::PingAn => false,

@@ -49,7 +49,7 @@ event_codes! {
     15 SuspenseAllocated "suspense_allocated" "Money in suspense found its account.";
     16 ClearingSession "clearing_session" "The net of a clearing file reached the central bank account.";
     17 Settled "settled" "A merchant's matched payments became available.";
-    18 RefundDue "refund_due" "Money that no order can use.";
+    18 RefundDue "refund_due" "Money that no order and no top-up can use.";
     19 AgreementDeposit "agreement_deposit" "Money into an agreement account.";
     20 AgreementPayment "agreement_payment" "Money out of an agreement account to a listed receiver.";
     21 TopUp "top_up" "Money into a payment account.";

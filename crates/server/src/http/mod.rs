@@ -460,6 +460,8 @@ fn wallets() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(top_up::create, top_up::list))
         .routes(routes!(top_up::get))
+        .routes(routes!(top_up::close))
+        .routes(routes!(top_up::front_page))
         .routes(routes!(sign_up::request, sign_up::list))
         .routes(routes!(sign_up::get))
         .routes(routes!(sign_up::confirm))

@@ -10,6 +10,7 @@ use domain::fund_batch::{self, Monthly};
 use domain::ids::OrderId;
 use domain::leg::{Alternative, Instrument, Leg};
 use domain::limit::Factors;
+use domain::money::Minor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -157,14 +158,7 @@ impl WireInstrument {
                 Instrument::Fund { contract, amount, holds, monthly }
             }
             Self::Redirect { rail, amount: Amount(amount), return_url } => {
-                let rail = match rail {
-                    Some(rail) => word(&rail, "rail", &CARD_RAILS, Rail::name)?,
-                    None => {
-                        let offered = CARD_RAILS.to_vec();
-                        let asked = Asked { paying: Paying::Redirect, bank: None, amount, offered };
-                        routed(app, &asked).await?.first().copied().ok_or_else(nowhere)?
-                    }
-                };
+                let rail = page_rail(app, rail.as_deref(), amount).await?;
                 Instrument::Redirect { rail, amount, return_url }
             }
             Self::Balance { account, amount: Amount(amount), factors } => Instrument::Balance {
@@ -176,6 +170,17 @@ impl WireInstrument {
                 },
             },
         })
+    }
+}
+
+/// The network whose page the payer is sent to: the one that is named, or where the rules of routing send such a payment.
+pub(super) async fn page_rail(app: &App, rail: Option<&str>, amount: Minor) -> Result<Rail, ApiError> {
+    match rail {
+        Some(rail) => word(rail, "rail", &CARD_RAILS, Rail::name),
+        None => {
+            let asked = Asked { paying: Paying::Redirect, bank: None, amount, offered: CARD_RAILS.to_vec() };
+            routed(app, &asked).await?.first().copied().ok_or_else(nowhere)
+        }
     }
 }
 

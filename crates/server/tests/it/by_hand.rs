@@ -71,6 +71,13 @@ fn balances_are_topped_up_transferred_and_withdrawn_by_hand() {
     let asked = json_of(&server, &top_up);
     assert_eq!((text(&asked, "/status"), balance(operator, poor)), ("sent".into(), 0));
     assert_eq!(json_of(&server, &["top-up", "show", &text(&asked, "/id")]), asked);
+    let by_page = ["top-up", "create", poor, "--page", "--rail", "epcc", "--amount", "70000"];
+    let by_page = json_of(&server, &by_page);
+    let id = text(&by_page, "/id");
+    assert_eq!(by_page["front_page"], json!(format!("/v1/top-ups/{id}/front-page")));
+    assert!(refused(&server.lintel(&["top-up", "page", &id])).contains("(channel_unknown"));
+    assert_eq!(json_of(&server, &["top-up", "close", &id])["failure"]["code"], "closed");
+    assert!(refused(&server.lintel(&["top-up", "close", &id])).contains("(top_up_state, parameter top_up"));
 
     let transfer = |amount: &str, more: &[&str]| {
         let made = ["transfer", "make", rich, poor, "--factors", "two", "--amount", amount];

@@ -79,6 +79,7 @@ mod tasks;
 mod terminal_certificates;
 mod terminal_parameters;
 mod terminals;
+mod top_up_page;
 mod trees;
 mod unionpay;
 mod vault_rewrap;

@@ -19,7 +19,7 @@ use domain::operator::{OperatorCommand, Role};
 use domain::outflow::SetOutflowBound;
 use domain::payout::{Bank, CreatePayout, PayTo, Receiver};
 use domain::site_weight::{SetSiteWeights, SiteWeight};
-use domain::top_up::{CreateTopUp, TopUpCommand, TopUpStatus};
+use domain::top_up::{CreateTopUp, TopUpCommand, TopUpFrom, TopUpStatus};
 use domain::transfer::{MakeTransfer, TransferCommand};
 use domain::withdrawal::WithdrawalStatus;
 use domain::withdrawal_batch::{Enriched, RunWithdrawalBatch, WithdrawalBatchCommand};
@@ -69,7 +69,8 @@ impl World {
             device: None,
         })));
         let (agreement, mask) = ("AG-1".into(), "622202******0001".into());
-        let top_up = CreateTopUp { account: one, agreement, mask, amount: 500, currency, device: None };
+        let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask };
+        let top_up = CreateTopUp { account: one, from, amount: 500, currency, device: None };
         self.given(Command::TopUp(TopUpCommand::Create(top_up)));
         self.came_back(one);
         self.planned(two);

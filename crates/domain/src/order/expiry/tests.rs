@@ -155,7 +155,7 @@ fn what_a_merchant_closes_before_is_closed_by_request() {
     let order = created(&mut kit);
     kit.pay(order, vec![redirect(6_200)]);
     let page = kit.waiting().id;
-    kit.given(Command::HandOutPage { order, site: None });
+    kit.given(Command::HandOutPage { of: front_page::PageOf::Order(order), site: None });
     kit.given(Command::CloseOrder(order));
     assert!(kit.state.timers.is_empty(), "the channel has the last word already");
     let events = kit.events.len();

@@ -12,6 +12,7 @@ use super::*;
 use crate::attempt::AttemptStatus;
 use crate::clearing::TakeClearingFile;
 use crate::fee_plan::{FeeOf, FeePayer, FeeTier, SetFeePlan};
+use crate::front_page::PageOf;
 use crate::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute, Monthly, TakeFundResult};
 use crate::merchant::MerchantKind;
 use crate::money::{Minor, Rounding};
@@ -238,7 +239,7 @@ impl Walk {
             Step::Batch => closing(),
             Step::Result { batch, says } => return self.result(*batch, *says),
             Step::HandOut { order } => match self.order_at(*order) {
-                Some(order) => Command::HandOutPage { order: order.id, site: None },
+                Some(order) => Command::HandOutPage { of: PageOf::Order(order.id), site: None },
                 None => return,
             },
             Step::Later => {

@@ -150,6 +150,7 @@ transitions! {
         "top-up unknown" Event::TopUp(TopUpEvent::Unknown(_)),
         "top-up succeeded" Event::TopUp(TopUpEvent::Succeeded { .. }),
         "top-up failed" Event::TopUp(TopUpEvent::Failed { .. }),
+        "top-up given up" Event::TopUp(TopUpEvent::Closing(_)),
         "transfer made" Event::Transfer(TransferEvent::Made(_)),
         "put on a block list" Event::BlockList(BlockListEvent::Added(_)),
         "taken off a block list" Event::BlockList(BlockListEvent::Removed { .. }),
@@ -255,6 +256,8 @@ transitions! {
         "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
         "what a person acts on: task/tests.rs" Event::Task(_),
         "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
+        "top-ups of another amount: top_up/tests.rs"
+            Event::TopUp(TopUpEvent::GivenBack { .. } | TopUpEvent::BackAnswered { .. }),
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "receivers of splits: receiver/tests.rs" Event::Receiver(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
