@@ -137,9 +137,8 @@ mod tests {
 
     #[test]
     fn the_own_account_pays_and_has_no_clearing_file() {
-        let body = |fields: &str| {
-            format!(r#"{{"serial":"{SERIAL}","rail":"own_bank",{fields},"amount":5,"currency":"CNY"}}"#)
-        };
+        let body =
+            |fields: &str| format!(r#"{{"serial":"{SERIAL}","rail":"own_bank",{fields},"amount":5,"currency":"CNY"}}"#);
         let read = |verb, fields: &str| read(House::Bank, verb, body(fields).as_bytes());
         assert_eq!(read(Verb::Pay, r#""account":"6222","name":"n""#).unwrap().rail, Rail::OwnBank);
         assert!(read(Verb::Debit, r#""agreement":"A""#).is_err());
