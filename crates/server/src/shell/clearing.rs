@@ -344,7 +344,7 @@ pub(crate) async fn book(
 }
 
 /// What was paid to a bank account.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Payout(PayoutId),
     Advance(AdvanceId),
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_return_must_be_of_a_payout_and_whole() {
+    fn a_listed_return_must_be_of_a_payout_or_an_advance_and_whole() {
         let mut state = State::default();
         let attempt = Attempt {
             id: AttemptId(1),
@@ -461,12 +461,15 @@ mod tests {
         let serial = attempt.serial();
         state.attempts.put(1, attempt.clone());
         let code = |state: &State, serial: &str, amount| {
-            payout_of(state, serial, (amount, Currency::Cny)).map_err(|refusal| refusal.code)
+            sent_under(state, serial, (amount, Currency::Cny)).map_err(|refusal| refusal.code)
         };
         assert_eq!(code(&state, "nonsense", 5_000), Err(RefusalCode::PayoutUnknown));
         assert_eq!(code(&state, &serial.replace("2026", "2025"), 5_000), Err(RefusalCode::PayoutUnknown));
         assert_eq!(code(&state, &serial, 4_999), Err(RefusalCode::ValueInvalid));
         assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::PayoutUnknown), "pay_8 is not there");
+        state.attempts.put(1, Attempt { purpose: Purpose::Advance(AdvanceId(3)), ..attempt.clone() });
+        assert_eq!(code(&state, &serial, 4_999), Err(RefusalCode::ValueInvalid));
+        assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::AdvanceUnknown), "adv_3 is not there");
         state.attempts.put(1, Attempt { purpose: Purpose::Leg(LegId(1)), ..attempt });
         assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::PayoutUnknown));
     }
