@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use channels::registry::CHANNELS;
 use channels::{Answer, Channel, ChannelError, Doubt, Headers, OperationKind, Original, Request, Response, Try};
-use domain::attempt::Operation;
+use domain::attempt::{Operation, Rail};
 use domain::fund_batch::FundRoute;
 use domain::money::Currency;
 
@@ -427,6 +427,42 @@ fn what_the_manifest_does_not_name_fails_before_it_is_sent() {
             }
         }
     }
+}
+
+/// On the rail of the institution's own account the sandbox bank is another channel: it pays, shown whole, and does no more.
+#[test]
+fn from_the_own_account_the_bank_only_pays() {
+    let fixtures = fixture::of(&CHANNELS[0]);
+    let own: Vec<&Fixture> =
+        fixtures.iter().filter(|fixture| fixture.channel.manifest().rail == Rail::OwnBank).collect();
+    let channel = &*own[0].channel;
+    let manifest = channel.manifest();
+    let kinds: Vec<_> = manifest.operations.iter().map(|supported| supported.kind).collect();
+    assert_eq!((kinds, manifest.statement, manifest.lists_returns), (vec![OperationKind::Pay], false, true));
+    let shows = |asked: fn(&Ask) -> bool| -> Vec<&str> {
+        let exchanges = own.iter().flat_map(|fixture| &fixture.exchanges).filter(|exchange| asked(&exchange.ask));
+        exchanges.flat_map(|exchange| exchange.cases.iter().map(|case| case.shows.as_str())).collect()
+    };
+    let (asked, queried) = (shows(|ask| matches!(ask, Ask::Do(_))), shows(|ask| matches!(ask, Ask::Query { .. })));
+    assert!(ASKED.iter().all(|word| asked.contains(word)), "{asked:?}");
+    assert!(QUERIED.iter().all(|word| queried.contains(word)), "{queried:?}");
+    for operation in one_of_each(1, Currency::Cny) {
+        let kind = OperationKind::of(&operation);
+        let built = channel.build(&tried(SERIAL, &operation), &fixture::open);
+        let query = channel.build_query(&tried(SERIAL, &operation).about(), "0123456789abcdef");
+        if kind == OperationKind::Pay {
+            built.unwrap();
+            query.unwrap();
+        } else {
+            assert!(matches!(built, Err(ChannelError::Unsupported { kind: told, .. }) if told == kind));
+            assert!(matches!(query, Err(ChannelError::Unsupported { kind: told, .. }) if told == kind));
+        }
+    }
+    let request = channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
+    assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
+    // Not even a file that the bank signed is one of this rail's.
+    let file = fs::read(fixture::folder("sandbox_bank").join("clearing_1_of_1.clr")).unwrap();
+    assert!(matches!(channel.statement(&file), Err(ChannelError::NoStatement { .. })));
 }
 
 #[test]

@@ -13,11 +13,13 @@ fn each_name_opens_its_own_channel() {
     let fund = by_name("sandbox_fund", &json!({ "institution": "lintel", "key": KEY })).unwrap();
     assert_eq!(bank("epcc").manifest().rail, Rail::Epcc);
     assert_eq!(bank("unionpay").manifest().rail, Rail::UnionPay);
+    assert_eq!(bank("own_bank").manifest().rail, Rail::OwnBank);
     assert_eq!(fund.manifest().rail, Rail::Fund);
     let kinds = |channel: &dyn channels::Channel| -> Vec<OperationKind> {
         channel.manifest().operations.iter().map(|supported| supported.kind).collect()
     };
     assert_eq!(kinds(&*bank("epcc")), [OperationKind::Debit, OperationKind::Refund, OperationKind::Pay]);
+    assert_eq!(kinds(&*bank("own_bank")), [OperationKind::Pay]);
     assert_eq!(kinds(&*fund)[..3], OperationKind::ALL[3..6]);
 }
 

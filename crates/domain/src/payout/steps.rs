@@ -432,7 +432,10 @@ pub(crate) fn come_back(draft: &mut Draft<'_>, payout: &Payout, reference: Strin
 }
 
 /// Nothing more goes to the settlement account that sent money back: not what is unsent, not what is new.
-fn suspend_settlement(draft: &mut Draft<'_>, account: AccountId) -> Result<(), Refusal> {
+///
+/// # Errors
+/// None for an account that is there, of a merchant that is.
+pub(crate) fn suspend_settlement(draft: &mut Draft<'_>, account: AccountId) -> Result<(), Refusal> {
     let Owner::Merchant(merchant) = draft.state.account(account, "account")?.owner else {
         return Ok(());
     };

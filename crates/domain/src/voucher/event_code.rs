@@ -84,6 +84,7 @@ event_codes! {
     133 CardRefunded "card_refunded" "Money of a card payment went back to the card.";
     134 CardAdjusted "card_adjusted" "A card payment was adjusted, as by a tip.";
     135 CardCostDiffered "card_cost_differed" "The network's file took other fees than were reckoned.";
+    226 AdvanceReturned "advance_returned" "An advance came back after success.";
     120 Imported "imported" "A movement brought in from another system's books.";
 }
 

@@ -159,9 +159,13 @@ struct DayQuery {
 }
 
 impl DayQuery {
-    fn read(&self, house: House) -> Result<(Date, Rail), &'static str> {
+    fn read(
+        &self,
+        house: House,
+        rail: fn(House, &str) -> Result<Rail, &'static str>,
+    ) -> Result<(Date, Rail), &'static str> {
         let date = self.date.parse().map_err(|_| "date is not of the form 2026-03-05")?;
-        Ok((date, order::rail(house, &self.rail)?))
+        Ok((date, rail(house, &self.rail)?))
     }
 }
 
@@ -174,7 +178,7 @@ async fn clearing(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let signed = Signed::check(&bank, &house, (&method, &uri, &headers), b"")?;
-    let (date, rail) = day.read(signed.house).map_err(|message| signed.malformed(message))?;
+    let (date, rail) = day.read(signed.house, order::cleared_rail).map_err(|message| signed.malformed(message))?;
     let part = day.part.unwrap_or(1);
     match bank.days.part(date, rail, part, LINES_MAX) {
         Ok(lines) => {
@@ -199,7 +203,7 @@ async fn returns(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let signed = Signed::check(&bank, &house, (&method, &uri, &headers), b"")?;
-    let (date, rail) = day.read(signed.house).map_err(|message| signed.malformed(message))?;
+    let (date, rail) = day.read(signed.house, order::rail).map_err(|message| signed.malformed(message))?;
     let returned = bank.days.returned_on(date, rail);
     let twice = returned.iter().filter(|back| back.twice);
     let returns = returned.iter().chain(twice).map(Return::of).collect();

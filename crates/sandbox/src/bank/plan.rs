@@ -189,7 +189,7 @@ pub enum PlanError {
         code: String,
     },
     /// A rail that there is not.
-    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay, fund or pingan")]
+    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay, fund, pingan or own_bank")]
     Rail(String),
     /// An outage of no site.
     #[error("the fault plan, [[outage]]: site is 0; the first site is 1")]

@@ -337,6 +337,8 @@ fn write_config(data_dir: &Path, bank: &str, epcc: Option<&[String]>) -> Result<
         },
         unionpay,
         epcc.map(|_| sub_accounts::settings(bank)).unwrap_or_default(),
+        // The institution's own account, from which it advances.
+        epcc.map(|_| channel("sandbox_bank", "rail = \"own_bank\"\n")).unwrap_or_default(),
         channel("sandbox_fund", ""),
     ]
     .concat();

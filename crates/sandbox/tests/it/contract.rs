@@ -54,7 +54,7 @@ async fn clearing(world: &World, target: &str, name: &str) {
 #[tokio::test]
 async fn the_bank_speaks_as_the_fixtures_do() {
     let world = World::start("return_nth = [1]").await;
-    for name in ["debit", "debit_unionpay", "refund", "pay"] {
+    for name in ["debit", "debit_unionpay", "refund", "pay", "pay_own_bank"] {
         first(&world, &format!("sandbox_bank/{name}.txt")).await;
     }
     first(&world, "sandbox_bank/returns_and_notifications.txt").await;

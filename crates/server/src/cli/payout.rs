@@ -94,7 +94,7 @@ pub(crate) enum Payout {
         #[arg(long, value_name = "DATE")]
         date: String,
     },
-    /// Fetch from the channel which payouts came back, and book them; may be asked for again at any time.
+    /// Fetch from the channels which payouts and advances came back, and book them; may be asked for again at any time.
     FetchReturns {
         /// The date on which they came back.
         #[arg(long)]

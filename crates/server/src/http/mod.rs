@@ -284,6 +284,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(advance::request, advance::list))
         .routes(routes!(advance::get))
         .routes(routes!(advance::repay))
+        .routes(routes!(advance::take_back))
         .routes(routes!(advance::policies))
         .routes(routes!(freeze::place, freeze::list))
         .routes(routes!(freeze::get))

@@ -6,7 +6,7 @@
 //!            ├─ success │ declined ─► AnswerAttempt ─ settled the same way before ─► taken: told twice
 //!            │                                      └ settled another way ─► taken, alarmed: nothing is booked
 //!            ├─ pending ─► taken: the executor asks
-//!            └─ came back ─► ReturnPayout
+//!            └─ came back ─► ReturnPayout │ AdvanceCommand::Return
 //! ```
 //! It may come before the answer that it repeats, and the executor may ask meanwhile: whoever is first settles the attempt.
 

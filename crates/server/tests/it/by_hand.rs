@@ -129,6 +129,8 @@ fn chargebacks_arrears_advances_and_lines_of_the_reserve_are_looked_after_by_han
     let advance = refused(&server.lintel(&["advance", "request", "mch_99", "--order", &text(&order, "/id")]));
     assert!(advance.contains("(merchant_unknown"), "{advance}");
     assert!(refused(&server.lintel(&["advance", "repay", "adv_1"])).contains("(advance_unknown"));
+    let back = ["advance", "return", "adv_1", "--reference", "RT1", "--date", "2026-03-06"];
+    assert!(refused(&server.lintel(&back)).contains("(advance_unknown"));
 
     let take = ["reserve-line", "take", "--reference", "L-1", "--date", "2026-03-05", "--amount", "7"];
     let taken = json_of(&server, &[&take[..], &["--direction", "in"]].concat());

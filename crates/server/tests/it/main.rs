@@ -1,5 +1,6 @@
 //! The server as its callers meet it: a real process with its own directory, asked over TCP.
 
+mod advances;
 mod agreements;
 mod api_keys;
 mod approvals;

@@ -189,6 +189,7 @@ transitions! {
         "advance unknown" Event::Advance(AdvanceEvent::Unknown(_)),
         "advance succeeded" Event::Advance(AdvanceEvent::Succeeded { .. }),
         "advance failed" Event::Advance(AdvanceEvent::Failed { .. }),
+        "advance returned" Event::Advance(AdvanceEvent::Returned { .. }),
         "plan of card fees set" Event::CardFee(CardFeeEvent::PlanSet(_)),
         "cost of a card scheme set" Event::CardFee(CardFeeEvent::CostSet(_)),
         "plan of order fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Order, .. })),
