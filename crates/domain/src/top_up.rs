@@ -286,7 +286,7 @@ fn check(state: &State, now: Time, command: &CreateTopUp) -> Result<(), Refusal>
 pub(crate) fn answered(draft: &mut Draft<'_>, id: TopUpId, outcome: &Outcome) -> Result<(), Refusal> {
     let failed = |class, code| TopUpEvent::Failed { top_up: id, failure: TopUpFailure { class, code } };
     let event = match outcome {
-        Outcome::Success { reference, clearing_date } => {
+        Outcome::Success { reference, clearing_date, .. } => {
             let (voucher, suspended) = post(draft, id, *clearing_date)?;
             TopUpEvent::Succeeded { top_up: id, voucher, suspended, reference: reference.clone() }
         }

@@ -35,12 +35,12 @@ pub(crate) fn card(amount: Minor) -> Instrument {
 
 /// Provident fund at a centre that holds first.
 pub(crate) fn fund(amount: Minor) -> Instrument {
-    Instrument::Fund { contract: String::from("lease-1"), amount, holds: true, monthly: None }
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: true, monthly: None, on_part: None }
 }
 
 /// Provident fund at a centre that pays at once.
 pub(crate) fn fund_at_once(amount: Minor) -> Instrument {
-    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly: None }
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly: None, on_part: None }
 }
 
 /// UnionPay's page.

@@ -135,7 +135,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Provident fund by the month's batch.
 fn monthly(amount: Minor, route: FundRoute, converts: bool) -> Instrument {
     let monthly = Some(Monthly { period: String::from("2026-03"), route, converts, cut_off: None, quota: None });
-    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly }
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly, on_part: None }
 }
 
 /// The month's batch is closed.
@@ -199,7 +199,7 @@ impl Walk {
     }
 
     fn success(&self) -> Outcome {
-        Outcome::Success { reference: String::from("ref"), clearing_date: self.today() }
+        Outcome::Success { reference: String::from("ref"), clearing_date: self.today(), part: None }
     }
 
     /// A refusal is an answer too: what matters are the laws after it.
