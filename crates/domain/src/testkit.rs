@@ -72,6 +72,11 @@ pub(crate) fn success(clearing_date: &str) -> Outcome {
     Outcome::Success { reference: String::from("ref"), clearing_date: date(clearing_date), part: None }
 }
 
+/// The channel did a part of it, with this clearing date.
+pub(crate) fn in_part(clearing_date: &str, part: Minor) -> Outcome {
+    Outcome::Success { reference: String::from("ref"), clearing_date: date(clearing_date), part: Some(part) }
+}
+
 /// The channel refused it.
 pub(crate) fn declined(class: FailureClass) -> Outcome {
     Outcome::Declined { class, code: String::from("51") }

@@ -253,7 +253,7 @@ transitions! {
         "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
         "what a person acts on: task/tests.rs" Event::Task(_),
         "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
-        "a fund that pays a part at once: payment/tests/part.rs" Event::ShortfallAsked(_),
+        "a fund that pays a part at once: payment/tests/combined.rs" Event::ShortfallAsked(_),
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "receivers of splits: receiver/tests.rs" Event::Receiver(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
