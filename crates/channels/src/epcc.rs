@@ -163,6 +163,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: false,
         notifies: true,
+        in_part: false,
         sign_ups: true,
         settings: SETTINGS,
     };

@@ -168,6 +168,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: true,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         settings: SETTINGS,
     };

@@ -87,6 +87,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: true,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         settings: SETTINGS,
     };
@@ -127,7 +128,7 @@ impl Channel for SandboxBank {
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
-        self.wire.parse(request, response)
+        self.wire.parse(request, response, &self.manifest)
     }
 
     fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {

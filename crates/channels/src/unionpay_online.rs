@@ -150,6 +150,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: false,
         lists_returns: false,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         settings: SETTINGS,
     };
