@@ -52,7 +52,7 @@ pub(crate) fn check(state: &State, attempt: &Attempt, part: Minor) -> Result<(),
     }
     let (id, (asked, _)) = (attempt.id, attempt.operation.money());
     let message = format!(
-        "{id} asked for {asked} and {part} was done; only a fund whose centre may pay a part at once pays less, and none more"
+        "{id} asked for {asked}, and {part} was done; only a fund whose centre may pay a part at once pays less"
     );
     Err(Refusal::new(RefusalCode::PartNotTaken, "part", message))
 }

@@ -58,6 +58,7 @@ mod orders;
 mod outflow;
 mod own_keys;
 mod own_money;
+mod part_captures;
 mod pay_passwords;
 mod pingan;
 mod pos;
