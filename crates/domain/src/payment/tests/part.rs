@@ -226,3 +226,65 @@ fn a_shortfall_is_asked_of_a_card_that_the_payment_names() {
     }
     refused(vec![card(3_200), twice], RefusalCode::InstrumentNotAllowed);
 }
+
+/// What a channel says by a digit: done, refused, never seen, or, where it may, half done.
+fn told(kit: &Kit, attempt: &Attempt, digit: u32) -> Outcome {
+    let half = attempt.operation.money().0 / 2;
+    match digit {
+        0 => success(DAY),
+        1 => declined(FailureClass::Bank),
+        2 => Outcome::NotFound,
+        _ if crate::payment::part::takes(&kit.state, attempt, half) => in_part(DAY, half),
+        _ => success(DAY),
+    }
+}
+
+/// Everything that is asked is done.
+fn all_done(kit: &mut Kit) {
+    for _ in 0..20 {
+        let Some(attempt) = kit.outbox().pop() else { return };
+        kit.answer(attempt.id, success(DAY));
+    }
+    assert!(kit.outbox().is_empty(), "it ends");
+}
+
+#[test]
+fn whatever_the_channels_answer_each_fen_is_paid_or_went_back() {
+    let mut ends = alloc::collections::BTreeMap::<&str, u32>::new();
+    for (on_part, run) in
+        [OnPart::Undo, OnPart::Convert].into_iter().flat_map(|how| (0..256_u32).map(move |run| (how, run)))
+    {
+        let mut kit = Kit::new();
+        let (merchant, order) = both(&mut kit);
+        kit.pay(order, vec![card(3_200), fund_in_part(3_000, on_part)]);
+        for place in 0..4 {
+            let Some(attempt) = kit.outbox().pop() else { break };
+            let outcome = told(&kit, &attempt, run / 4_u32.pow(place) % 4);
+            kit.answer(attempt.id, outcome);
+        }
+        all_done(&mut kit);
+        // What was refused or never seen was done after all.
+        let all: Vec<_> = kit.state.attempts.iter().map(|(_, attempt)| attempt.id).collect();
+        for attempt in all {
+            let _ = kit.when(Command::AnswerAttempt { attempt, outcome: success(DAY) });
+            all_done(&mut kit);
+        }
+        let row = kit.state.order(order).unwrap();
+        let captured = |fund: bool| -> Minor {
+            let legs = kit.state.legs_of(row, row.tries);
+            let there = legs.filter(|leg| leg.status == LegStatus::Captured && leg.instrument.is_fund() == fund);
+            there.map(Leg::amount).sum()
+        };
+        let (cards, funds, paid) = (captured(false), captured(true), row.status == OrderStatus::Success);
+        let found = [Subject::ClearingEpcc, Subject::ReceivableFund].map(|subject| kit.own(subject));
+        assert_eq!(found, [cards, funds], "{on_part:?} {run}");
+        let waits = [Subject::PaymentInProgress, Subject::RefundTransit, Subject::RefundDue];
+        let waits = waits.map(|subject| kit.own(subject));
+        assert_eq!(waits, [if paid { 0 } else { cards + funds }, 0, 0], "{on_part:?} {run}");
+        let sums = if paid { (6_200, 6_188) } else { (cards + funds, 0) };
+        assert_eq!((cards + funds, kit.pending(merchant)), sums, "{on_part:?} {run}");
+        assert!(!row.trying, "{on_part:?} {run}");
+        *ends.entry(row.status.name()).or_default() += 1;
+    }
+    assert!(ends["success"] > 0 && ends["failed"] > 0, "{ends:?}");
+}
