@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::client::exchange;
-use crate::fund_batches::{card, centre, fund, leg, legs, order, pays, platform, until};
+use crate::client::{Answer, exchange};
+use crate::fund_batches::{KEY, card, centre, fund, leg, legs, order, pays, platform, until};
 use crate::keys::becomes;
 use crate::open::{balance, closing, number, text, trial_balance};
 use crate::orders::Market;
+use crate::server::Server;
 
 /// Four tenths of every capture.
 const PART: &str = "[part]\ncapture = 10000\nshare = 4000";
@@ -68,4 +69,41 @@ fn a_part_of_a_centre_that_may_pay_none_is_not_believed() {
     let refused = market.operator.post(&format!("/v1/orders/{other}/pay"), &instruments).error();
     assert_eq!((refused.0, refused.1.as_str()), (400, "field_malformed"));
     assert!(refused.2.ends_with("shortfall_by_card"), "{}", refused.2);
+}
+
+/// The centre tells that it captured so much.
+fn notify(server: &Server, id: &str, serial: &str, amount: i64) -> Answer {
+    let body = json!({
+        "event": "answered", "serial": serial, "kind": "capture", "code": "00000000", "message": "done", "amount": amount,
+        "currency": "CNY", "reference": "F1", "clearing_date": "2026-03-05",
+    })
+    .to_string();
+    let mac = ark::MacKey::from_hex(KEY).unwrap().mac();
+    let tag = hex::encode(mac.update(format!("NOTIFY\n{id}\n").as_bytes()).update(body.as_bytes()).finish());
+    let headers = [("content-type", "application/json"), ("x-nonce", id), ("x-signature", tag.as_str())];
+    exchange(server.address(), "POST", "/v1/channels/fund/notify", &headers, body.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_notification_of_a_part_is_taken_once_and_one_of_more_never() {
+    // No capture arrives, so only the notification answers it.
+    let Some(centre) = centre("[capture]\nlost_before = 10000") else { return };
+    let server = platform(&centre.addresses[0], "in_part = \"take\"");
+    let market = Market::open(&server);
+    let order_of = pays(&market, "T1", &json!([card(2_000), at_once("L1", 3_000, true)]));
+    let waits = until(&market, &order_of, |order| text(order, "/legs/1/status") == "unknown");
+    let attempt = format!("/v1/attempts/{}", text(&waits, "/legs/1/open_attempt"));
+    let serial = text(&market.operator.get(&attempt).ok(), "/serial");
+    let refused = |id: &str, amount| {
+        let (status, code, message) = notify(&server, id, &serial, amount).error();
+        assert_eq!((status, code.as_str()), (400, "notification_refused"), "{message}");
+    };
+    refused("N-part-0000000001", 3_001);
+    for _ in 0..2 {
+        assert_eq!(notify(&server, "N-part-0000000002", &serial, 1_200).status, 200);
+    }
+    let paid = until(&market, &order_of, |order| text(order, "/status") == "success");
+    assert_eq!(legs(&paid), [leg("captured", 2_000), leg("captured", 1_200), leg("captured", 1_800)]);
+    refused("N-part-0000000003", 1_500);
+    assert_eq!(number(&market.operator.get(&attempt).ok(), "/amount"), 1_200);
 }
