@@ -163,6 +163,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: false,
         notifies: true,
+        in_part: false,
         sign_ups: true,
         settings: SETTINGS,
     };
@@ -291,7 +292,7 @@ impl Epcc {
             "00" | "04" if code? == DONE => {
                 let (_, _, batch) = (body("TrxAmt")?, body("TrxTp")?, body("BatchId")?);
                 let reference = format!("{batch}-{}", body("TrxId")?);
-                Some(Answer::Success { reference, clearing_date: cleared(batch)? })
+                Some(Answer::Success { reference, clearing_date: cleared(batch)?, part: None })
             }
             "01" => match self.codes.said(code?)? {
                 Said::Declined(class) => Some(Answer::Declined { class, code: code?.to_owned() }),

@@ -1,4 +1,5 @@
-//! What a fund's city differs in from others, as settings of its channel: name, route, cut-off, and how much the fund pays for a lease.
+//! What a fund's city differs in from others, as settings of its channel: name, route, cut-off, how much the fund pays for a lease,
+//! and whether it may pay a part at once.
 
 use domain::fund_batch::FundRoute;
 use domain::fund_batch::cut_off::CutOff;
@@ -49,6 +50,12 @@ pub(crate) const FREQUENCY: Setting = Setting {
     doc: "with quota `ask`: how often a lease may draw: payments per `month`, `quarter` or `year`, as `1/quarter`; as often as the centre \
           pays unless set",
 };
+pub(crate) const IN_PART: Setting = Setting {
+    name: "in_part",
+    secret: false,
+    doc: "`take`: the centre may hold or capture less than it is asked for at once, and says how much; `refuse` (unless set): a success of \
+          another amount is not believed",
+};
 const CITY_LENGTH_MAX: usize = 32;
 
 /// The centre as the settings have it.
@@ -63,6 +70,18 @@ pub(crate) fn read(settings: &Settings<'_>) -> Result<FundCentre, ChannelError> 
         None => None,
     };
     Ok(FundCentre { city, route: route(settings)?, cut_off, quota: quota(settings)? })
+}
+
+/// Whether the centre may pay a part at once.
+///
+/// # Errors
+/// [`ChannelError::Config`].
+pub(crate) fn in_part(settings: &Settings<'_>) -> Result<bool, ChannelError> {
+    match settings.text_or(&IN_PART, "refuse")? {
+        "take" => Ok(true),
+        "refuse" => Ok(false),
+        other => Err(settings.refused(&IN_PART, &format!("'{other:.32}' is neither `take` nor `refuse`"))),
+    }
 }
 
 fn route(settings: &Settings<'_>) -> Result<FundRoute, ChannelError> {

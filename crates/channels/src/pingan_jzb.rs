@@ -168,6 +168,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: true,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         settings: SETTINGS,
     };
@@ -291,7 +292,7 @@ impl PingAn {
                 let front = short_word(told.front)?;
                 let debit = told.kind == OperationKind::Debit;
                 let reference = if debit { format!("{front}-{}", short_word(told.out)?) } else { front.to_owned() };
-                Some(Answer::Success { reference, clearing_date: day_of(told.date)? })
+                Some(Answer::Success { reference, clearing_date: day_of(told.date)?, part: None })
             }
             "1" => {
                 let code = told.reason.split(':').next().unwrap_or_default();

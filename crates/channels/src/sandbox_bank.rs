@@ -98,6 +98,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: cleared,
         lists_returns: true,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         settings: SETTINGS,
     };
@@ -145,7 +146,7 @@ impl Channel for SandboxBank {
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
-        self.wire.parse(request, response)
+        self.wire.parse(request, response, &self.manifest)
     }
 
     fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {

@@ -6,6 +6,8 @@
 //!  hold ─► held ─ capture (all or part) ─► captured ─ refund (all or part) ─► back at the centre
 //!           └──── release (what is left) ─► free
 //! ```
+//! By the setting `in_part` the centre may hold, or capture, less than it was asked for: the answer's amount is what it did, and what it did
+//! not capture of the hold is free there.
 //!
 //! | operation | path | subject |
 //! |---|---|---|
@@ -52,6 +54,7 @@ pub const SETTINGS: &[Setting] = &[
     fund_city::CAP_MINOR,
     fund_city::MONTHS_MIN,
     fund_city::FREQUENCY,
+    fund_city::IN_PART,
 ];
 
 const OPERATIONS: &[Supported] = &[
@@ -99,6 +102,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: false,
         notifies: true,
+        in_part: fund_city::in_part(&settings)?,
         sign_ups: false,
         settings: SETTINGS,
     };
@@ -135,7 +139,7 @@ impl Channel for SandboxFund {
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
-        self.wire.parse(request, response)
+        self.wire.parse(request, response, &self.manifest)
     }
 
     fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {

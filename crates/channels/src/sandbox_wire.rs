@@ -21,7 +21,7 @@ use crate::batch::Batch;
 use crate::channel::About;
 use crate::error::ChannelError;
 use crate::key::ChannelKey;
-use crate::manifest::{OperationKind, Setting};
+use crate::manifest::{Manifest, OperationKind, Setting};
 use crate::message::{self, Asked, Headers, Request, Response, What};
 use crate::sandbox_batch;
 use crate::settings::Settings;
@@ -39,6 +39,8 @@ pub(crate) const KEY: Setting = Setting {
 /// How long after `send_before` a request may still arrive; time-outs stay below it.
 pub(crate) const SETTLE_DELAY_MS: i64 = 5_000;
 
+/// The code of what is done.
+const DONE: &str = "00000000";
 const REFERENCE_LENGTH_MAX: usize = 64;
 const BATCH_NUMBER_LENGTH_MAX: usize = 32;
 
@@ -219,7 +221,7 @@ impl Wire {
     }
 
     /// What a response proves about an operation.
-    pub(crate) fn parse(&self, request: &Request, response: &Response) -> Answer {
+    pub(crate) fn parse(&self, request: &Request, response: &Response, manifest: &Manifest) -> Answer {
         let What::Operation { serial, kind, amount, currency, query } = &request.asked.what else {
             return Answer::Unknown;
         };
@@ -229,22 +231,24 @@ impl Wire {
             Err(_) => return Answer::Unknown,
         };
         let Ok(body) = serde_json::from_slice::<AnswerBody>(bytes) else { return Answer::Unknown };
+        let done = body.amount.filter(|_| body.code == DONE);
+        let part = done.filter(|done| manifest.takes_part(*kind, *amount, *done));
         // What the answer says of the operation must be what was asked: another amount is another operation.
         let same = body.serial == *serial
             && body.kind.as_ref().is_none_or(|name| name == kind.name())
-            && body.amount.is_none_or(|told| told == *amount)
+            && (part.is_some() || body.amount.is_none_or(|told| told == *amount))
             && body.currency.as_ref().is_none_or(|code| code == currency.code());
-        if same { self.judge(&body, *query).unwrap_or(Answer::Unknown) } else { Answer::FOREIGN }
+        if same { self.judge(&body, *query, part).unwrap_or(Answer::Unknown) } else { Answer::FOREIGN }
     }
 
-    fn judge(&self, body: &AnswerBody, query: bool) -> Option<Answer> {
+    fn judge(&self, body: &AnswerBody, query: bool, part: Option<Minor>) -> Option<Answer> {
         match body.code.as_str() {
-            "00000000" => {
+            DONE => {
                 // A success says in full what was done.
                 let _ = (body.kind.as_ref()?, body.amount?, body.currency.as_ref()?);
                 let reference = body.reference.clone().filter(|text| is_reference(text))?;
                 let clearing_date = body.clearing_date.parse().ok()?;
-                Some(Answer::Success { reference, clearing_date })
+                Some(Answer::Success { reference, clearing_date, part })
             }
             "00000001" => Some(Answer::Pending),
             // Seen before: what became of it is for a query to say.
@@ -333,7 +337,7 @@ impl Wire {
         let kind = body.kind.as_deref().and_then(OperationKind::parse).ok_or_else(|| wrong("kind"))?;
         let amount = body.amount.filter(|amount| *amount > 0).ok_or_else(|| wrong("amount"))?;
         let currency = body.currency.as_deref().and_then(currency_of).ok_or_else(|| wrong("currency"))?;
-        let answer = self.judge(body, false).ok_or_else(|| wrong("code"))?;
+        let answer = self.judge(body, false, None).ok_or_else(|| wrong("code"))?;
         if !message::is_serial(&body.serial) {
             return Err(wrong("serial"));
         }

@@ -150,6 +150,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: false,
         lists_returns: false,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         settings: SETTINGS,
     };
@@ -273,7 +274,7 @@ impl UnionPayOnline {
                 let _ = (form.get("txnAmt")?, form.get("currencyCode")?, form.get("txnType")?);
                 let reference = form.get("queryId").filter(|id| id.len() <= 64 && message::is_word(id))?.to_owned();
                 let clearing_date = clearing_date(form.get("settleDate")?, form.get("txnTime")?)?;
-                Some(Answer::Success { reference, clearing_date })
+                Some(Answer::Success { reference, clearing_date, part: None })
             }
             Said::InProgress => Some(Answer::Pending),
             Said::Declined(class) => Some(Answer::Declined { class, code: code.to_owned() }),

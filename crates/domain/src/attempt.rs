@@ -232,6 +232,20 @@ impl Operation {
         }
     }
 
+    /// Sets what it brought, where that is not what was asked for.
+    pub(crate) const fn set_amount(&mut self, brought: Minor) {
+        match self {
+            Self::Debit { amount, .. }
+            | Self::FundHold { amount, .. }
+            | Self::FundCapture { amount, .. }
+            | Self::FundRelease { amount, .. }
+            | Self::Refund { amount, .. }
+            | Self::Pay { amount, .. }
+            | Self::Redirect { amount, .. }
+            | Self::FundBatch { amount, .. } => *amount = brought,
+        }
+    }
+
     /// After this an operation that is asked for now is not sent any more.
     #[must_use]
     pub const fn send_before(&self, now: Time) -> Time {
@@ -338,6 +352,9 @@ pub enum Outcome {
         /// The network's clearing date.
         #[n(1)]
         clearing_date: Date,
+        /// What was done, in minor units, where that is less than was asked for: a fund's part.
+        #[n(2)]
+        part: Option<Minor>,
     },
     /// Refused for good.
     #[n(1)]
@@ -355,6 +372,17 @@ pub enum Outcome {
     /// No answer, or none that settles it.
     #[n(3)]
     Unknown,
+}
+
+impl Outcome {
+    /// What was done, in minor units, where that is less than was asked for.
+    #[must_use]
+    pub const fn part(&self) -> Option<Minor> {
+        match self {
+            Self::Success { part, .. } => *part,
+            Self::Declined { .. } | Self::NotFound | Self::Unknown => None,
+        }
+    }
 }
 
 /// Where an attempt stands.
@@ -480,23 +508,24 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
 /// money is there.
 ///
 /// # Errors
-/// `attempt_unknown`, `attempt_state` if it is settled already.
+/// `attempt_unknown`, `attempt_state` if it is settled already, `part_not_taken` of a part of what may not be done in part.
 pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) -> Result<Reply, Refusal> {
-    let attempt = draft.state.attempt(id)?.clone();
+    let mut attempt = draft.state.attempt(id)?.clone();
     match (&attempt.status, outcome) {
         (AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound), Outcome::Success { .. })
-            if attempt.takes_late_success() =>
-        {
-            draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
-        }
+            if attempt.takes_late_success() => {}
         (AttemptStatus::Settled(_), _) => {
             return Err(Refusal::new(RefusalCode::AttemptState, "attempt", format!("{id} is settled already")));
         }
         (AttemptStatus::Unknown, Outcome::Unknown) => return Ok(Reply::Attempt(id)),
-        (AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting, outcome) => {
-            draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
-        }
+        (AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting, _) => {}
     }
+    if let Some(part) = outcome.part() {
+        payment::part::check(draft.state, &attempt, part)?;
+        // From here on it is about what was done.
+        attempt.operation.set_amount(part);
+    }
+    draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
     tell(draft, &attempt, outcome)?;
     Ok(Reply::Attempt(id))
 }
@@ -541,16 +570,7 @@ pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
 
 pub(crate) fn apply_brought(state: &mut State, id: AttemptId, brought: Minor) {
     let attempt = state.attempts.get_mut(id.0).expect("decide checked the attempt");
-    match &mut attempt.operation {
-        Operation::Debit { amount, .. }
-        | Operation::FundHold { amount, .. }
-        | Operation::FundCapture { amount, .. }
-        | Operation::FundRelease { amount, .. }
-        | Operation::Refund { amount, .. }
-        | Operation::Pay { amount, .. }
-        | Operation::Redirect { amount, .. }
-        | Operation::FundBatch { amount, .. } => *amount = brought,
-    }
+    attempt.operation.set_amount(brought);
 }
 
 pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome) {
@@ -564,6 +584,9 @@ pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome
     match outcome {
         Outcome::Unknown => attempt.status = AttemptStatus::Unknown,
         Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => {
+            if let Some(part) = outcome.part() {
+                attempt.operation.set_amount(part);
+            }
             attempt.status = AttemptStatus::Settled(outcome.clone());
             let (uncleared, lease) = (clearing::uncleared_key(attempt), fund_batch::quota::lease_key(attempt));
             state.outbox.remove(&id);

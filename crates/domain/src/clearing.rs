@@ -37,7 +37,7 @@ use crate::fund_batch::FundRoute;
 use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::{ClearedOrder, OrderStatus};
-use crate::payment::again;
+use crate::payment::{again, part};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::reserve_line;
 use crate::state::State;
@@ -345,13 +345,17 @@ fn match_line(
     if LineKind::of(&attempt.operation) != Some(line.kind) || currency != line.currency {
         return Ok(Err(DifferenceKind::OtherContent));
     }
+    let open = !matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }));
+    if asked != line.amount && open && attempt.cleared.is_none() && part::takes(draft.state, attempt, line.amount) {
+        return succeed(draft, clearing, id, Some(line.amount));
+    }
     if asked != line.amount {
         if !takes_other_amount(attempt) {
             return Ok(Err(DifferenceKind::OtherContent));
         }
         brought(draft, id, line.amount)?;
         clearing.differs(DifferenceKind::OtherContent, &line.serial, line.amount);
-        return succeed(draft, clearing, id);
+        return succeed(draft, clearing, id, None);
     }
     if attempt.cleared.is_some() {
         return Ok(Err(DifferenceKind::Repeated));
@@ -364,17 +368,18 @@ fn match_line(
     if again::gives_twice(draft.state, attempt) {
         return Ok(Err(DifferenceKind::FailedHere));
     }
-    succeed(draft, clearing, id)
+    succeed(draft, clearing, id, None)
 }
 
-/// The file says that an attempt succeeded.
+/// The file says that an attempt succeeded, or that a part of it did.
 fn succeed(
     draft: &mut Draft<'_>,
     clearing: &Clearing,
     id: AttemptId,
+    part: Option<Minor>,
 ) -> Result<Result<AttemptId, DifferenceKind>, Refusal> {
     let (rail, clearing_date) = (clearing.rail.name(), clearing.date);
-    let outcome = Outcome::Success { reference: format!("file {rail} {clearing_date}"), clearing_date };
+    let outcome = Outcome::Success { reference: format!("file {rail} {clearing_date}"), clearing_date, part };
     attempt::decide_answer(draft, id, &outcome)?;
     Ok(Ok(id))
 }

@@ -454,7 +454,7 @@ pub(crate) fn answered(
         Outcome::Success { clearing_date, .. } if attempt.operation.money().0 != top_up.amount => {
             return give_back::start(draft, id, attempt, *clearing_date);
         }
-        Outcome::Success { reference, clearing_date } => {
+        Outcome::Success { reference, clearing_date, .. } => {
             let (voucher, suspended) = post(draft, id, *clearing_date)?;
             TopUpEvent::Succeeded { top_up: id, voucher, suspended, reference: reference.clone() }
         }

@@ -329,8 +329,8 @@ impl Flight {
             Call::NotWritten if sent => Phase::Send,
             Call::NotWritten | Call::Lost => self.in_doubt(),
             Call::Answered(response) => match self.channel.parse(&request, &response) {
-                Answer::Success { reference, clearing_date } => {
-                    Phase::Report(Outcome::Success { reference, clearing_date })
+                Answer::Success { reference, clearing_date, part } => {
+                    Phase::Report(Outcome::Success { reference, clearing_date, part })
                 }
                 Answer::Declined { class, code } => Phase::Report(Outcome::Declined { class, code }),
                 Answer::NotFound if !sent && self.is_conclusive(asked_at) => Phase::Report(Outcome::NotFound),

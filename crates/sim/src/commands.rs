@@ -222,7 +222,7 @@ impl<'a> Maker<'a> {
         if by_fund > 0 {
             // The simulated centre knows no payment at once.
             let contract = format!("LEASE-{}", self.number);
-            instruments.push(Instrument::Fund { contract, amount: by_fund, holds: true, monthly: None });
+            instruments.push(Instrument::Fund { contract, amount: by_fund, holds: true, monthly: None, on_part: None });
         }
         instruments
     }

@@ -9,8 +9,9 @@ use channels::{
     About, Answer, Channel, ChannelError, Headers, Notified, Original, Request, Response, Return, SignUp, SignedUp, Try,
 };
 use domain::attempt::Operation;
+use domain::calendar::Date;
 use domain::envelope::Time;
-use domain::money::Currency;
+use domain::money::{Currency, Minor};
 use domain::payout::Bank;
 use domain::sealed::{DataClass, Sealed};
 
@@ -333,9 +334,15 @@ pub(crate) fn settled(answer: Answer) -> Answer {
     if matches!(answer, Answer::Disbelieved(_)) { Answer::Unknown } else { answer }
 }
 
+/// A success: with the part, where that is what was done.
+pub(crate) fn shown_success(reference: &str, clearing_date: Date, part: Option<Minor>) -> String {
+    let part = part.map_or_else(String::new, |part| format!(" part {part}"));
+    format!("success {reference} {clearing_date}{part}")
+}
+
 fn shown_answer(answer: &Answer) -> String {
     match answer {
-        Answer::Success { reference, clearing_date } => format!("success {reference} {clearing_date}"),
+        Answer::Success { reference, clearing_date, part } => shown_success(reference, *clearing_date, *part),
         Answer::Pending => String::from("pending"),
         Answer::Declined { class, code } => format!("declined {} {code}", class.name()),
         Answer::Closed => String::from("closed"),

@@ -41,6 +41,20 @@ fn an_unknown_name_is_told_the_known_ones() {
     );
 }
 
+#[test]
+fn whether_a_fund_may_pay_a_part_is_a_setting_of_its_city() {
+    let open =
+        |in_part: &str| by_name("sandbox_fund", &json!({ "institution": "lintel", "key": KEY, "in_part": in_part }));
+    let takes = |in_part: &str, kind, done| open(in_part).unwrap().manifest().takes_part(kind, 300, done);
+    assert!(takes("take", OperationKind::FundHold, 299) && takes("take", OperationKind::FundCapture, 1));
+    for done in [-1, 0, 300, 301] {
+        assert!(!takes("take", OperationKind::FundCapture, done), "{done}");
+    }
+    assert!(!takes("take", OperationKind::Refund, 299) && !takes("refuse", OperationKind::FundCapture, 299));
+    let error = open("some").unwrap_err();
+    assert!(matches!(&error, ChannelError::Config { setting, .. } if setting == "in_part"), "{error}");
+}
+
 fn refused(config: &Value) -> (String, String) {
     let error = by_name("sandbox_bank", config).unwrap_err();
     let shown = format!("{error} {error:?}");

@@ -312,7 +312,7 @@ fn send(draft: &mut Draft<'_>, id: PayoutId) -> Result<(), Refusal> {
 /// Those of the voucher; none while sums fit.
 pub(crate) fn answered(draft: &mut Draft<'_>, id: PayoutId, outcome: &Outcome) -> Result<(), Refusal> {
     match outcome {
-        Outcome::Success { reference, clearing_date } => succeed(draft, id, Some((reference, *clearing_date))),
+        Outcome::Success { reference, clearing_date, .. } => succeed(draft, id, Some((reference, *clearing_date))),
         Outcome::Declined { class, code } => fail(draft, id, PayoutFailure { class: *class, code: code.clone() }),
         Outcome::NotFound => {
             fail(draft, id, PayoutFailure { class: FailureClass::System, code: String::from("not_found") })

@@ -65,6 +65,15 @@ async fn the_bank_speaks_as_the_fixtures_do() {
 }
 
 #[tokio::test]
+async fn the_fund_holds_and_captures_a_part_as_the_fixtures_do() {
+    let world = World::start("[part]\nhold = 10000\ncapture = 10000\nshare = 5000").await;
+    for name in ["hold_part", "capture_part"] {
+        first(&world, &format!("sandbox_fund/{name}.txt")).await;
+    }
+    assert_eq!(world.bank.day_totals(DAY, sandbox::bank::Rail::Fund).in_sum, 150_000, "what was captured is cleared");
+}
+
+#[tokio::test]
 async fn the_fund_speaks_as_the_fixtures_do() {
     let world = World::start("").await;
     for name in ["hold", "capture", "release", "refund"] {

@@ -59,6 +59,7 @@ mod orders;
 mod outflow;
 mod own_keys;
 mod own_money;
+mod part_captures;
 mod pay_passwords;
 mod payout_fees;
 mod pingan;

@@ -85,8 +85,13 @@ impl Day {
             vec![card(Rail::UnionPay, amount, number)]
         } else {
             let by_fund = random.between(1, amount - 1);
-            let fund =
-                Instrument::Fund { contract: format!("LEASE-{number}"), amount: by_fund, holds: true, monthly: None };
+            let fund = Instrument::Fund {
+                contract: format!("LEASE-{number}"),
+                amount: by_fund,
+                holds: true,
+                monthly: None,
+                on_part: None,
+            };
             vec![card(Rail::Epcc, amount - by_fund, number), fund]
         };
         Some(Command::CreateOrder(CreateOrder {

@@ -83,7 +83,7 @@ impl World {
         let (to, currency) = (PayTo::Bank(own_card()), Currency::Cny);
         let create = CreatePayout { account, to, amount: 100, fee: 0, currency, send_now: true };
         let Reply::Payout(payout) = self.given(Command::CreatePayout(create)) else { panic!("not a payout") };
-        self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 6) });
+        self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 6), part: None });
         self.given(Command::ReturnPayout { payout, reference: "back".into(), date: date(3, 6) });
     }
 

@@ -159,7 +159,7 @@ fn a_fund_pays_no_fee_and_none_directly() {
 
 fn monthly(amount: Minor, route: FundRoute) -> Instrument {
     let monthly = Some(Monthly { period: String::from("2026-03"), route, converts: true, cut_off: None, quota: None });
-    Instrument::Fund { contract: String::from("L2026-118"), amount, holds: false, monthly }
+    Instrument::Fund { contract: String::from("L2026-118"), amount, holds: false, monthly, on_part: None }
 }
 
 /// Closes the month's batch of one payment, and takes the centre's file that so much of it is paid.

@@ -259,6 +259,7 @@ transitions! {
         "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
         "top-ups of another amount: top_up/tests.rs"
             Event::TopUp(TopUpEvent::GivenBack { .. } | TopUpEvent::BackAnswered { .. }),
+        "a fund that pays a part at once: payment/tests/combined.rs" Event::ShortfallAsked(_),
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "receivers of splits: receiver/tests.rs" Event::Receiver(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
@@ -324,6 +325,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::LegState,
             RefusalCode::AttemptUnknown,
             RefusalCode::AttemptState,
+            RefusalCode::PartNotTaken,
         ],
     ),
     (
