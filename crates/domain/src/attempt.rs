@@ -504,8 +504,7 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
 
 /// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
 ///
-/// A success that comes after a refusal, or after the channel had never seen a leg's or a top-up's attempt, is taken: the
-/// money is there.
+/// A success after a refusal, or after a leg's or a top-up's attempt had never been seen, is taken: the money is there.
 ///
 /// # Errors
 /// `attempt_unknown`, `attempt_state` if it is settled already, `part_not_taken` of a part of what may not be done in part.
