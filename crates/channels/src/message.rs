@@ -157,6 +157,21 @@ pub(crate) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
+/// Whether the text is letters and digits only, and not empty.
+pub(crate) fn is_alphanumeric(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether the text is so many digits.
+pub(crate) fn is_digits(length: usize) -> impl Fn(&str) -> bool {
+    move |text: &str| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether the text is a path that messages can be posted to.
+pub(crate) fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+}
+
 /// Whether the text is an address that a browser can be sent to.
 pub(crate) fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));

@@ -8,11 +8,12 @@
 
 use domain::money::Currency;
 
-use super::{DONE, NAME, PingAn, serial_of, short_word};
+use super::header::{ANSWER, serial_of};
+use super::{DONE, NAME, PingAn, short_word};
 use crate::amount::{sum_of, yuan_of};
 use crate::error::ChannelError;
+use crate::fixed_header::{Message, values};
 use crate::message::number;
-use crate::pingan_wire::{ANSWER, Message, values};
 use crate::statement::{Line, LineKind, StatementPart, Totals};
 use crate::time::day_of;
 
@@ -26,7 +27,8 @@ pub(super) fn kind(part: u32) -> Option<&'static str> {
 }
 
 pub(super) fn read(channel: &PingAn, message: &Message<'_>) -> Result<StatementPart, ChannelError> {
-    let is_file = message.function == FUNCTION && message.service == ANSWER && message.code == DONE;
+    let told = [message.told("function"), message.told("service"), message.told("code")];
+    let is_file = told == [FUNCTION, ANSWER, DONE];
     let text = message.text().filter(|_| is_file).ok_or_else(|| wrong("message", "it brings no file"))?;
     let mut lines = text.strip_suffix('\n').unwrap_or_default().split('\n').zip(1_u32..);
     let header = lines.next().and_then(|(line, _)| header(channel, line));
@@ -69,5 +71,5 @@ fn line(channel: &PingAn, text: &str, part: &StatementPart) -> Option<Line> {
 }
 
 fn wrong(place: &str, reason: &str) -> ChannelError {
-    ChannelError::Format { channel: NAME, what: WHAT, place: place.to_owned(), reason: reason.to_owned() }
+    ChannelError::format(NAME, WHAT, place, reason)
 }

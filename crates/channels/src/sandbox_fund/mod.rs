@@ -17,6 +17,10 @@
 //! `/fund/v1/quota`. Which city the centre is of, to whom it pays and by which rules are settings: real centres differ in them, and in the
 //! layout of the files.
 
+mod batch;
+mod city;
+mod quota;
+
 use std::sync::Arc;
 
 use ark::keys::KeyUse;
@@ -32,11 +36,11 @@ use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{Headers, Request, Response};
+use crate::sandbox_file;
 use crate::sandbox_wire::{self, Declines, Order, Subject, Wire};
 use crate::settings::Settings;
 use crate::statement::StatementPart;
 use crate::verified::Verified;
-use crate::{fund_city, sandbox_batch, sandbox_file, sandbox_quota};
 
 /// The name in the registry.
 pub const NAME: &str = "sandbox_fund";
@@ -45,13 +49,13 @@ pub const NAME: &str = "sandbox_fund";
 pub const SETTINGS: &[Setting] = &[
     sandbox_wire::INSTITUTION,
     sandbox_wire::KEY,
-    fund_city::CITY,
-    fund_city::FUND_ROUTE,
-    fund_city::CUT_OFF,
-    fund_city::QUOTA,
-    fund_city::CAP_MINOR,
-    fund_city::MONTHS_MIN,
-    fund_city::FREQUENCY,
+    city::CITY,
+    city::FUND_ROUTE,
+    city::CUT_OFF,
+    city::QUOTA,
+    city::CAP_MINOR,
+    city::MONTHS_MIN,
+    city::FREQUENCY,
 ];
 
 const OPERATIONS: &[Supported] = &[
@@ -102,7 +106,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         sign_ups: false,
         settings: SETTINGS,
     };
-    let centre = fund_city::read(&settings)?;
+    let centre = city::read(&settings)?;
     Ok(Arc::new(SandboxFund { manifest, wire, centre }))
 }
 
@@ -151,23 +155,23 @@ impl Channel for SandboxFund {
     }
 
     fn build_batch(&self, batch: &Batch<'_>) -> Result<Request, ChannelError> {
-        self.wire.batch(batch)
+        batch::ask(&self.wire, batch)
     }
 
     fn build_batch_result(&self, number: &str, nonce: &str) -> Result<Request, ChannelError> {
-        self.wire.batch_result(number, nonce)
+        batch::ask_result(&self.wire, number, nonce)
     }
 
     fn batch_result(&self, file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
-        sandbox_batch::read(&self.wire, file)
+        batch::read(&self.wire, file)
     }
 
     fn build_quota(&self, contract: &str, period: &str, nonce: &str) -> Result<Request, ChannelError> {
-        sandbox_quota::ask(&self.wire, contract, period, nonce)
+        quota::ask(&self.wire, contract, period, nonce)
     }
 
     fn quota(&self, request: &Request, response: &Response) -> Result<Verified<Option<FundLease>>, ChannelError> {
-        sandbox_quota::read(&self.wire, request, response)
+        quota::read(&self.wire, request, response)
     }
 
     fn notify(&self, headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

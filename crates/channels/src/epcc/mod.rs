@@ -51,10 +51,9 @@ use crate::channel::{About, Channel, Open, Try};
 use crate::codes::{Codes, Said};
 use crate::error::ChannelError;
 use crate::form::Form;
-use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
-use crate::message::{self, Asked, Headers, Request, Response, What};
-use crate::settings::Settings;
+use crate::message::{self, Asked, Headers, Request, Response, What, is_alphanumeric, is_path};
+use crate::settings::{CODES, KEY, PATH, PEER_KEY, SIGN_METHOD, Settings};
 use crate::sign_up::{SignUp, SignedUp};
 use crate::signed_text::Signer;
 use crate::statement::StatementPart;
@@ -68,18 +67,7 @@ pub const NAME: &str = "epcc";
 const INSTITUTION: Setting = Setting::open("institution", "IssrId, our number at EPCC: 14 letters and digits");
 const EPCC: Setting = Setting::open("epcc", "IssrId of EPCC in what it sends: 14 letters and digits");
 const ACCOUNT: Setting = Setting::open("account", "our reserve account's number: letters, digits, `_` and `-`");
-const SIGN_METHOD: Setting = Setting::open("sign_method", "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");
-const KEY: Setting = Setting::secret(
-    "key",
-    "our private key: `ark:NAME` of one in the key service; for a sandbox in hexadecimal (SM2: 32 bytes, RSA-2048: PKCS #8)",
-);
 const SIGN_SN: Setting = Setting::open("sign_sn", "SignSN, the serial number of our certificate: letters and digits");
-const PEER_KEY: Setting = Setting::open(
-    "peer_key",
-    "the public key of EPCC's certificate (openssl x509 -noout -pubkey), PEM or its base64; two with a comma between while \
-     it changes",
-);
-const PATH: Setting = Setting::open("path", "where messages are posted: a path; / if not said");
 const PAGE_PATH: Setting =
     Setting::open("page_path", "where a payer's browser posts its form: a path; /gateway if not said");
 const PAGE_FIELD: Setting =
@@ -87,11 +75,6 @@ const PAGE_FIELD: Setting =
 const FRONT_URL: Setting = Setting::open(
     "front_url",
     "where the payer's browser comes back to if the payment names no return_url: http:// or https://; it stays there if not said",
-);
-const CODES: Setting = Setting::open(
-    "codes",
-    "CODE=WORD,… of BizStsCd and SysRtnCd, eight letters or digits each; words: user, bank, risk, system (refused for good, and \
-     whose failure), duplicate, not_found; the sandbox's if not said",
 );
 
 /// The settings.
@@ -145,15 +128,7 @@ type Group<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
 pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
     let settings = Settings::read(NAME, SETTINGS, config, keys)?;
-    let alphanumeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let member = |text: &str| text.len() == 14 && alphanumeric(text);
-    let scheme = match settings.text(&SIGN_METHOD)? {
-        "sm2" => Scheme::Sm2,
-        "rsa" => Scheme::Rsa,
-        _ => return Err(settings.wrong(&SIGN_METHOD)),
-    };
-    let path = |text: &str| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    let codes = Codes::read(settings.text_or(&CODES, SANDBOX)?, DONE).ok_or_else(|| settings.wrong(&CODES))?;
+    let member = |text: &str| text.len() == 14 && is_alphanumeric(text);
     let manifest = Manifest {
         name: NAME,
         rail: Rail::Epcc,
@@ -168,15 +143,15 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
     };
     Ok(Arc::new(Epcc {
         manifest,
-        signer: Signer { ours: settings.key_pair(&KEY, scheme)?, theirs: settings.peer_keys(&PEER_KEY, scheme)? },
-        codes,
+        signer: settings.signer(&KEY, &PEER_KEY, settings.scheme(&SIGN_METHOD)?)?,
+        codes: settings.codes(&CODES, SANDBOX, DONE)?,
         institution: settings.fitting(&INSTITUTION, member)?,
         epcc: settings.fitting(&EPCC, member)?,
         account: settings.fitting(&ACCOUNT, message::is_word)?,
-        sign_sn: settings.fitting(&SIGN_SN, alphanumeric)?,
-        path: settings.fitting_or(&PATH, "/", path)?,
-        page_path: settings.fitting_or(&PAGE_PATH, "/gateway", path)?,
-        page_field: settings.fitting_or(&PAGE_FIELD, "ReqMsg", alphanumeric)?,
+        sign_sn: settings.fitting(&SIGN_SN, is_alphanumeric)?,
+        path: settings.fitting_or(&PATH, "/", is_path)?,
+        page_path: settings.fitting_or(&PAGE_PATH, "/gateway", is_path)?,
+        page_field: settings.fitting_or(&PAGE_FIELD, "ReqMsg", is_alphanumeric)?,
         front_url: settings.fitting_or(&FRONT_URL, "", |text| text.is_empty() || message::is_url(text))?,
     }))
 }
