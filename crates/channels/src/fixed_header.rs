@@ -201,14 +201,15 @@ impl Wire {
 
     /// Where the length of the signature stands.
     fn signature_at(&self) -> Range<usize> {
-        let mut at = 0..0;
+        let mut start = 0_usize;
         for &(width, holds) in self.layout {
-            at = at.end..at.end.saturating_add(width);
+            let end = start.saturating_add(width);
             if holds == Holds::Signature {
-                break;
+                return start..end;
             }
+            start = end;
         }
-        at
+        start..start
     }
 
     /// A message of the bank for this institution, if its signature fits and it is in its form.
