@@ -31,6 +31,14 @@ impl Request {
         &self.body
     }
 
+    /// The same message in a field of a form, which a browser posts to this path.
+    pub(crate) fn in_form(self, path: &str, field: &str) -> Self {
+        let mut form = Form::default();
+        form.set(field, String::from_utf8_lossy(&self.body));
+        let headers = vec![("content-type", String::from("application/x-www-form-urlencoded; charset=UTF-8"))];
+        Self { path: path.to_owned(), headers, body: form.body(), ..self }
+    }
+
     /// The fields of a request that is a form, sorted by name: what a browser posts of it, in any order, is what is signed.
     #[must_use]
     pub fn fields(&self) -> Option<Vec<(String, String)>> {

@@ -48,16 +48,15 @@ use serde_json::Value;
 use crate::amount::{amount_of, amount_text};
 use crate::answer::{Answer, Notification, Notified, Return};
 use crate::channel::{About, Channel, Open, Try};
-use crate::codes::{Codes, Said};
+use crate::codes::Codes;
 use crate::error::ChannelError;
-use crate::form::Form;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
-use crate::message::{self, Asked, Headers, Request, Response, What, is_alphanumeric, is_path};
+use crate::message::{self, Asked, Headers, Request, Response, What, is_alphanumeric, is_digits, is_path};
 use crate::settings::{CODES, KEY, PATH, PEER_KEY, SIGN_METHOD, Settings};
 use crate::sign_up::{SignUp, SignedUp};
 use crate::signed_text::Signer;
 use crate::statement::StatementPart;
-use crate::time::{moment, stamp};
+use crate::time::{day_of, moment, stamp};
 use crate::verified::Verified;
 use crate::xml::{Message, Writer};
 
@@ -170,9 +169,8 @@ fn batch(time: Time) -> String {
 
 /// The clearing date of a batch.
 fn cleared(batch: &str) -> Option<Date> {
-    let digits = batch.strip_prefix('B').filter(|digits| digits.len() == 12)?;
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(())?;
-    format!("{}-{}-{}", digits.get(..4)?, digits.get(4..6)?, digits.get(6..8)?).parse().ok()
+    let digits = batch.strip_prefix('B').filter(|digits| is_digits(12)(digits))?;
+    day_of(digits.get(..8)?)
 }
 
 impl Epcc {
@@ -248,11 +246,7 @@ impl Epcc {
         match (body("SysRtnInf/SysRtnCd")?, body("BizInf/TrxStatus")) {
             (DONE, Some(_)) => self.ended(message),
             // The message itself was refused: a query that was says nothing of the transaction.
-            (code, None) => match self.codes.said(code)? {
-                Said::NotFound => query.then_some(Answer::NotFound),
-                Said::Declined(class) => (!query).then(|| Answer::Declined { class, code: code.to_owned() }),
-                Said::Duplicate => None,
-            },
+            (code, None) => self.codes.refused(code, *query),
             (_, Some(_)) => None,
         }
     }
@@ -268,10 +262,7 @@ impl Epcc {
                 let reference = format!("{batch}-{}", body("TrxId")?);
                 Some(Answer::Success { reference, clearing_date: cleared(batch)? })
             }
-            "01" => match self.codes.said(code?)? {
-                Said::Declined(class) => Some(Answer::Declined { class, code: code?.to_owned() }),
-                Said::Duplicate | Said::NotFound => None,
-            },
+            "01" => self.codes.declined(code?),
             "05" if body("TrxTp")? == TYPES[3].1 && code? == DONE => Some(Answer::Closed),
             "02" | "03" if code.is_none_or(|code| code == DONE) => Some(Answer::Pending),
             _ => None,
@@ -370,13 +361,8 @@ impl Channel for Epcc {
             ("PgInf", &page[..1 + usize::from(!back.is_empty())]),
             ("BatchInf", &[("BatchId", &batch)]),
         ];
-        let mut request = self.request(&about, (types(kind)?.0, false), &groups)?;
-        let mut form = Form::default();
-        form.set(&self.page_field, String::from_utf8_lossy(&request.body));
-        request.path.clone_from(&self.page_path);
-        request.headers = vec![("content-type", String::from("application/x-www-form-urlencoded; charset=UTF-8"))];
-        request.body = form.body();
-        Ok(request)
+        let request = self.request(&about, (types(kind)?.0, false), &groups)?;
+        Ok(request.in_form(&self.page_path, &self.page_field))
     }
 
     fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {

@@ -270,11 +270,7 @@ impl PingAn {
             // It names no amount: that it was taken is all that it says.
             DONE => values.first().copied().and_then(short_word).map(|_| Answer::Pending),
             // What is refused has nothing to say besides.
-            code if values.is_empty() => match self.codes.said(code)? {
-                Said::NotFound => query.then_some(Answer::NotFound),
-                Said::Declined(class) => (!query).then(|| Answer::Declined { class, code: code.to_owned() }),
-                Said::Duplicate => None,
-            },
+            code if values.is_empty() => self.codes.refused(code, query),
             _ => None,
         }
     }

@@ -30,6 +30,7 @@ use domain::fund_batch::quota::FundLease;
 use domain::money::Currency;
 use serde_json::Value;
 
+use self::city::{CAP_MINOR, CITY, CUT_OFF, FREQUENCY, FUND_ROUTE, MONTHS_MIN, QUOTA};
 use crate::answer::{Answer, Notification};
 use crate::batch::{Batch, BatchResult, FundCentre};
 use crate::channel::{About, Channel, Open, Try};
@@ -37,7 +38,7 @@ use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{Headers, Request, Response};
 use crate::sandbox_file;
-use crate::sandbox_wire::{self, Declines, Order, Subject, Wire};
+use crate::sandbox_wire::{self, Declines, INSTITUTION, KEY, Order, Subject, Wire};
 use crate::settings::Settings;
 use crate::statement::StatementPart;
 use crate::verified::Verified;
@@ -46,17 +47,8 @@ use crate::verified::Verified;
 pub const NAME: &str = "sandbox_fund";
 
 /// The settings.
-pub const SETTINGS: &[Setting] = &[
-    sandbox_wire::INSTITUTION,
-    sandbox_wire::KEY,
-    city::CITY,
-    city::FUND_ROUTE,
-    city::CUT_OFF,
-    city::QUOTA,
-    city::CAP_MINOR,
-    city::MONTHS_MIN,
-    city::FREQUENCY,
-];
+pub const SETTINGS: &[Setting] =
+    &[INSTITUTION, KEY, CITY, FUND_ROUTE, CUT_OFF, QUOTA, CAP_MINOR, MONTHS_MIN, FREQUENCY];
 
 const OPERATIONS: &[Supported] = &[
     Supported { kind: OperationKind::FundHold, idempotent: true, amount_max: 10_000_000 },
@@ -91,7 +83,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         root: "/fund/v1",
         rail: Rail::Fund,
         institution: sandbox_wire::institution(&settings)?,
-        key: settings.mac_key(&sandbox_wire::KEY)?,
+        key: settings.mac_key(&KEY)?,
         declines: DECLINES,
     };
     let manifest = Manifest {
