@@ -17,13 +17,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Notification, Notified, Return};
-use crate::batch::Batch;
 use crate::channel::About;
 use crate::error::ChannelError;
 use crate::key::ChannelKey;
 use crate::manifest::{Manifest, OperationKind, Setting};
 use crate::message::{self, Asked, Headers, Request, Response, What};
-use crate::sandbox_batch;
 use crate::settings::Settings;
 use crate::verified::Verified;
 
@@ -42,7 +40,6 @@ pub(crate) const SETTLE_DELAY_MS: i64 = 5_000;
 /// The code of what is done.
 const DONE: &str = "00000000";
 const REFERENCE_LENGTH_MAX: usize = 64;
-const BATCH_NUMBER_LENGTH_MAX: usize = 32;
 
 /// Codes of the channel that decline, and whose failure each is.
 pub(crate) type Declines = &'static [(&'static str, FailureClass)];
@@ -162,32 +159,6 @@ impl Wire {
         self.signed("GET", path, Zeroizing::new(Vec::new()), asked)
     }
 
-    /// The request that hands in a month's batch. Its nonce is the batch's own number: the same bytes can be sent again.
-    pub(crate) fn batch(&self, batch: &Batch<'_>) -> Result<Request, ChannelError> {
-        let number = self.batch_number(batch.number)?;
-        let body = sandbox_batch::write(self, batch)?;
-        let asked = Asked { nonce: format!("batch-{number:-<16}"), what: What::Batch };
-        let mut request = self.signed("POST", format!("{}/batch", self.root), body, asked)?;
-        request.headers.iter_mut().filter(|(name, _)| *name == "content-type").for_each(|(_, value)| {
-            "text/plain; charset=utf-8".clone_into(value);
-        });
-        Ok(request)
-    }
-
-    /// The request for the result file of a month's batch.
-    pub(crate) fn batch_result(&self, number: &str, nonce: &str) -> Result<Request, ChannelError> {
-        let path = format!("{}/batch-result?number={}", self.root, self.batch_number(number)?);
-        let asked = Asked { nonce: message::nonce(nonce)?.to_owned(), what: What::Batch };
-        self.signed("GET", path, Zeroizing::new(Vec::new()), asked)
-    }
-
-    fn batch_number<'n>(&self, number: &'n str) -> Result<&'n str, ChannelError> {
-        let fits = number.len() <= BATCH_NUMBER_LENGTH_MAX && message::is_word(number);
-        let reason = "a batch's number is 1 to 32 letters, digits, `_` or `-`";
-        let wrong = ChannelError::Subject { channel: self.channel, field: "number", reason };
-        if fits { Ok(number) } else { Err(wrong) }
-    }
-
     /// The request for the payments that came back on a date.
     pub(crate) fn list_returns(&self, date: Date, nonce: &str) -> Result<Request, ChannelError> {
         let path = format!("{}/returns?date={date}&rail={}", self.root, self.rail.name());
@@ -202,7 +173,8 @@ impl Wire {
         self.signed("POST", path, bytes, asked)
     }
 
-    fn signed(
+    /// A signed request.
+    pub(crate) fn signed(
         &self,
         method: &'static str,
         path: String,

@@ -12,6 +12,10 @@ use domain::attempt::FailureClass;
 use domain::envelope::Time;
 use domain::sealed::Sealed;
 
+use crate::channel::Open;
+use crate::error::ChannelError;
+use crate::message::is_digits;
+
 /// Who wants to sign, with what the bank compares (四要素).
 #[derive(Debug, Clone, Copy)]
 pub struct SignUp<'a> {
@@ -31,6 +35,30 @@ pub struct SignUp<'a> {
     pub certificate: &'a Sealed,
     /// The phone that the bank knows.
     pub phone: &'a Sealed,
+}
+
+/// What the bank compares, in readable form.
+pub(crate) struct Readable {
+    pub(crate) account: Secret,
+    pub(crate) name: Secret,
+    pub(crate) certificate: Secret,
+    pub(crate) phone: Secret,
+}
+
+impl SignUp<'_> {
+    /// Opens what the bank compares.
+    ///
+    /// # Errors
+    /// [`ChannelError::Subject`] for a bank that has no such number; [`ChannelError::Opening`].
+    pub(crate) fn opened(&self, channel: &'static str, open: Open<'_>) -> Result<Readable, ChannelError> {
+        if !is_digits(12)(self.bank) {
+            return Err(ChannelError::Subject { channel, field: "bank", reason: "an interbank number is 12 digits" });
+        }
+        let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
+        let (account, name) = (opened("account", self.account)?, opened("name", self.name)?);
+        let (certificate, phone) = (opened("certificate", self.certificate)?, opened("phone", self.phone)?);
+        Ok(Readable { account, name, certificate, phone })
+    }
 }
 
 /// What an answer says of it.

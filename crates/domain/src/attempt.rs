@@ -58,6 +58,9 @@ pub enum Rail {
 }
 
 impl Rail {
+    /// Every rail that a channel may carry.
+    pub const ALL: [Self; 5] = [Self::Epcc, Self::UnionPay, Self::Fund, Self::OwnBank, Self::PingAn];
+
     /// The clearing or receivable account it posts to.
     #[must_use]
     pub const fn subject(self) -> Subject {
@@ -85,9 +88,7 @@ impl Rail {
     /// The rail of a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Epcc, Self::UnionPay, Self::Fund, Self::OwnBank, Self::PingAn]
-            .into_iter()
-            .find(|rail| rail.name() == name)
+        Self::ALL.into_iter().find(|rail| rail.name() == name)
     }
 }
 

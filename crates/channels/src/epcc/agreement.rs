@@ -4,7 +4,6 @@ use ark::Secret;
 
 use super::{Epcc, Group, NAME};
 use crate::channel::Open;
-use crate::codes::Said;
 use crate::error::ChannelError;
 use crate::message::{self, Request, Response, What};
 use crate::sign_up::{SignUp, SignedUp, is_code};
@@ -15,21 +14,15 @@ const ANSWERED: [&str; 2] = ["epcc.102.001.01", "epcc.104.001.01"];
 
 impl Epcc {
     pub(super) fn ask_to_sign(&self, sign_up: &SignUp<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
-        let subject = |field, reason| ChannelError::Subject { channel: NAME, field, reason };
-        if sign_up.bank.len() != 12 || !sign_up.bank.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(subject("bank", "an interbank number is 12 digits"));
-        }
-        let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
-        let (account, name) = (opened("account", sign_up.account)?, opened("name", sign_up.name)?);
-        let (identity, phone) = (opened("certificate", sign_up.certificate)?, opened("phone", sign_up.phone)?);
+        let shown = sign_up.opened(NAME, open)?;
         let fields = [
             ("SgnAcctIssrId", sign_up.bank),
             ("SgnAcctTp", if sign_up.credit { "01" } else { "00" }),
-            ("SgnAcctId", account.expose()),
-            ("SgnAcctNm", name.expose()),
+            ("SgnAcctId", shown.account.expose()),
+            ("SgnAcctNm", shown.name.expose()),
             ("IDTp", "01"),
-            ("IDNo", identity.expose()),
-            ("MobNo", phone.expose()),
+            ("IDNo", shown.certificate.expose()),
+            ("MobNo", shown.phone.expose()),
         ];
         self.about_signing(sign_up, ("SgnInf", &fields), false)
     }
@@ -57,10 +50,8 @@ impl Epcc {
             && body("BizInf/TrxTp")? == ASKED[usize::from(*confirms)];
         fits.then_some(())?;
         let (system, business) = (body("SysRtnInf/SysRtnCd")?, body("BizInf/BizStsCd"));
-        let refused = |code: &str| match self.codes.said(code)? {
-            Said::Declined(class) => Some(SignedUp::Refused { class, code: code.to_owned() }),
-            Said::Duplicate | Said::NotFound => None,
-        };
+        let refused =
+            |code: &str| self.codes.class(code).map(|class| SignedUp::Refused { class, code: code.to_owned() });
         match (system == super::DONE, body("BizInf/TrxStatus"), business) {
             (true, Some("00"), Some(super::DONE)) if !confirms => Some(SignedUp::CodeSent),
             (true, Some("00"), Some(super::DONE)) => {

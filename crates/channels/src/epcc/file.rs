@@ -22,17 +22,11 @@ pub(super) const WHAT: &str = "daily file";
 const LINES_MAX: usize = 5_000;
 
 pub(super) fn read(epcc: &Epcc, text: &str) -> Result<StatementPart, ChannelError> {
-    let wrong = |place: &str, reason: &str| ChannelError::format(NAME, WHAT, place, reason);
-    let mut lines = text.strip_suffix('\n').unwrap_or_default().split('\n').zip(1_u32..);
-    let header = lines.next().and_then(|(line, _)| header(epcc, line));
-    let mut part = header.ok_or_else(|| wrong("line 1", "it is no header of a file for this institution"))?;
-    for (text, number) in lines {
-        let line = line(text, &part).ok_or_else(|| wrong(&format!("line {number}"), "it is not in its form"))?;
-        part.lines.push(line);
-    }
+    let part = StatementPart::read((NAME, WHAT), text, |text| header(epcc, text), line)?;
     let whole = part.parts > 1 || Totals::of(&part.lines) == Some(part.totals);
     if part.lines.len() > LINES_MAX || !whole {
-        return Err(wrong("lines", "they do not add up to the header, or are more than 5000"));
+        let reason = "they do not add up to the header, or are more than 5000";
+        return Err(ChannelError::format(NAME, WHAT, "lines", reason));
     }
     Ok(part)
 }
@@ -42,12 +36,7 @@ fn header(epcc: &Epcc, line: &str) -> Option<StatementPart> {
     let &["EPCC-DAY-1", to, date, "CNY", part, parts, in_count, in_sum, out_count, out_sum] = fields.as_slice() else {
         return None;
     };
-    let totals = Totals {
-        in_count: number(in_count)?,
-        in_sum: sum_of(in_sum)?,
-        out_count: number(out_count)?,
-        out_sum: sum_of(out_sum)?,
-    };
+    let totals = Totals::read([in_count, in_sum, out_count, out_sum], sum_of)?;
     let (channel, rail, date, currency) = (NAME, epcc.manifest.rail, date.parse().ok()?, Currency::Cny);
     let (part, parts): (u32, u32) = (number(part)?, number(parts)?);
     let there = to == epcc.institution && part >= 1 && part <= parts;

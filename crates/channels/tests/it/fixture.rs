@@ -14,6 +14,7 @@ use domain::envelope::Time;
 use domain::money::{Currency, Minor};
 use domain::payout::Bank;
 use domain::sealed::{DataClass, Sealed};
+use serde_json::Value;
 
 /// When everything was asked for that says nothing else: ten o'clock on 5 March 2026 in Shanghai.
 pub(crate) const AT: Time = Time(1_772_676_000_000);
@@ -21,6 +22,10 @@ pub(crate) const AT: Time = Time(1_772_676_000_000);
 /// One file of conversations with one channel.
 pub(crate) struct Fixture {
     pub(crate) path: PathBuf,
+    /// The channel's configuration.
+    pub(crate) settings: Value,
+    /// Why this configuration is not shown whole, if it is not.
+    pub(crate) partial: Option<String>,
     pub(crate) channel: Arc<dyn Channel>,
     pub(crate) exchanges: Vec<Exchange>,
 }
@@ -28,6 +33,8 @@ pub(crate) struct Fixture {
 /// One request and every response to it.
 pub(crate) struct Exchange {
     pub(crate) ask: Ask,
+    /// What no answer to it can show, each with the reason.
+    pub(crate) lacks: Vec<(String, String)>,
     pub(crate) request: String,
     pub(crate) cases: Vec<Case>,
 }
@@ -152,7 +159,9 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
         Some(name) => fs::read_to_string(folder(entry.name).join(name)).unwrap(),
         None => config.to_owned(),
     };
-    let channel = channels::by_name(entry.name, &serde_json::from_str(&config).unwrap()).unwrap();
+    let settings: Value = serde_json::from_str(&config).unwrap();
+    let channel = channels::by_name(entry.name, &settings).unwrap();
+    let partial = text.lines().find_map(|line| line.strip_prefix("partial: ")).map(str::to_owned);
     let requested_at = value("at").map_or(AT, |at| Time(at.parse().unwrap()));
     let original = value("original").map(|reference| Original { reference: reference.to_owned(), requested_at: AT });
     let subject = value("serial").zip(value("operation")).map(|(serial, spec)| Subject {
@@ -172,7 +181,9 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
         };
         if let Some(line) = block.lines().find_map(|line| line.strip_prefix("ask ")) {
             let ask = ask(line, subject.as_ref(), holder.as_ref());
-            exchanges.push(Exchange { ask, request: lines(">"), cases: Vec::new() });
+            let lacks = block.lines().filter_map(|line| line.strip_prefix("lacks ")?.split_once(": "));
+            let lacks = lacks.map(|(word, reason)| (word.to_owned(), reason.to_owned())).collect();
+            exchanges.push(Exchange { ask, lacks, request: lines(">"), cases: Vec::new() });
         }
         if let Some(line) = block.lines().find_map(|line| line.strip_prefix("# ")) {
             title = line.to_owned();
@@ -184,7 +195,7 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
             exchanges.last_mut().expect("something was asked before").cases.push(case);
         }
     }
-    Fixture { path, channel, exchanges }
+    Fixture { path, settings, partial, channel, exchanges }
 }
 
 fn ask(line: &str, subject: Option<&Subject>, holder: Option<&Holder>) -> Ask {

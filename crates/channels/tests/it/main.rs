@@ -15,5 +15,6 @@ mod pingan;
 mod quota;
 mod registry;
 mod signed_files;
+mod size;
 mod unionpay;
 mod unknown;

@@ -93,6 +93,17 @@ impl<'r> Signed<'r> {
         Ok(Self { bank, house, nonce })
     }
 
+    /// The same, of what the fund's house does and no other.
+    pub(crate) fn of_fund(
+        bank: &'r Bank,
+        house: &str,
+        request: (&Method, &Uri, &'r HeaderMap),
+        body: &[u8],
+    ) -> Result<Self, Refused> {
+        let signed = Self::check(bank, house, request, body)?;
+        if signed.house == House::Fund { Ok(signed) } else { Err(not_found()) }
+    }
+
     pub(crate) fn answer(&self, status: StatusCode, body: &impl Serialize) -> Response {
         let body = serde_json::to_vec(body).expect("texts and whole numbers always have a JSON form");
         let signature = sign::answer(&self.bank.key, status.as_u16(), self.nonce, &body);

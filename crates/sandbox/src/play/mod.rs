@@ -62,6 +62,9 @@ pub struct Play {
     /// Kill the platform (SIGKILL) this many times at moments given by the seed, and start it again.
     #[arg(long, default_value_t = 0)]
     kills: u32,
+    /// How UnionPay's forms are signed: `12`, SM3 with a secret, or `01`, RSA.
+    #[arg(long, default_value = "12", value_parser = ["12", "01"], value_name = "12|01")]
+    unionpay_sign_method: String,
     /// The program `lintel`, if it is not beside this one.
     #[arg(long)]
     lintel: Option<PathBuf>,
