@@ -37,6 +37,7 @@ use crate::fund_batch::FundRoute;
 use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::{ClearedOrder, OrderStatus};
+use crate::payment::again;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::reserve_line;
 use crate::state::State;
@@ -148,7 +149,8 @@ pub enum DifferenceKind {
     /// An earlier line matched it already.
     #[n(2)]
     Repeated,
-    /// It had failed for us, and money that left cannot be undone by the file.
+    /// It had failed for us, and money that left cannot be undone by the file; or it gave back what went back, or was settled by hand,
+    /// before.
     #[n(3)]
     FailedHere,
     /// It succeeded for us and is in no file up to this date.
@@ -358,6 +360,9 @@ fn match_line(
         AttemptStatus::Settled(Outcome::Success { .. }) => return Ok(Ok(id)),
         AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
         AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {}
+    }
+    if again::is_twice(draft.state, attempt)? {
+        return Ok(Err(DifferenceKind::FailedHere));
     }
     succeed(draft, clearing, id)
 }

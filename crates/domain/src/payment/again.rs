@@ -4,10 +4,11 @@
 use alloc::format;
 
 use super::{give_back, release, undo_card};
-use crate::attempt::{Attempt, Operation};
+use crate::attempt::{Attempt, Operation, Purpose};
 use crate::draft::Draft;
 use crate::leg::{Leg, LegStatus};
 use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
 
 /// Whether the channel of a leg that needs a person can be asked again: the earlier attempt is final, and what is asked is known.
 pub(crate) fn is_possible(leg: &Leg) -> bool {
@@ -47,11 +48,27 @@ pub(super) fn is_superseded(leg: &Leg, attempt: &Attempt) -> bool {
     undoes && leg.open != Some(attempt.id)
 }
 
+/// Whether a leg went back, or was settled by hand.
+fn is_over(leg: &Leg) -> bool {
+    leg.status == LegStatus::Reversed || leg.settled_by.is_some()
+}
+
 /// What went back once, or was settled by hand, does not go back again on these books: the channel did it, and a person must see.
 pub(super) fn refuse_twice(leg: &Leg, attempt: &Attempt) -> Result<(), Refusal> {
-    if leg.status != LegStatus::Reversed && leg.settled_by.is_none() {
+    if !is_over(leg) {
         return Ok(());
     }
     let message = format!("{} gave {} back, which went back or was settled by hand before", attempt.id, leg.id);
     Err(Refusal::new(RefusalCode::LegState, "leg", message))
+}
+
+/// Whether an attempt's success would be refused so: what it gives back went back before. A clearing file that has it is taken all the
+/// same, with a difference.
+///
+/// # Errors
+/// `leg_unknown`.
+pub(crate) fn is_twice(state: &State, attempt: &Attempt) -> Result<bool, Refusal> {
+    let (Purpose::Leg(id), Operation::Refund { .. }) = (attempt.purpose, &attempt.operation) else { return Ok(false) };
+    let leg = state.leg(id)?;
+    Ok(leg.open != Some(attempt.id) && is_over(leg))
 }
