@@ -10,6 +10,7 @@ use sandbox::bank;
 
 use crate::check::{Checked, broken};
 use crate::operator::Chore;
+use crate::rare;
 use crate::world::World;
 
 impl World {
@@ -36,6 +37,7 @@ impl World {
         self.statements_agree(last.plus_days(1))?;
         self.follower.replays(&self.disk)?;
         self.last_start()?;
+        self.stats.rare = rare::of(self.follower.state());
         self.stats.events = self.follower.position();
         self.stats.rows = u64::try_from(self.follower.rows()).expect("it fits");
         self.rots()
