@@ -11,6 +11,7 @@ use sandbox::bank;
 use crate::check::{Checked, broken};
 use crate::operator::Chore;
 use crate::rare;
+use crate::under_way;
 use crate::world::World;
 
 impl World {
@@ -31,6 +32,7 @@ impl World {
                 return broken("every day closes", format!("{date} is {status:?}"));
             }
         }
+        under_way::sound(self.follower.state())?;
         self.banks_agree()?;
         // What is given back of money that no order could use is done at the banks on the day after.
         self.sums_agree(days.first().copied().unwrap_or_default(), last.plus_days(1))?;

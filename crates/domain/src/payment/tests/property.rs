@@ -10,6 +10,7 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::account::Owner;
+use crate::advance::{AdvanceCommand, AdvanceStatus, RequestAdvance, SetAdvancePolicy};
 use crate::attempt::AttemptStatus;
 use crate::clearing::TakeClearingFile;
 use crate::fee_plan::{FeePayer, FeeTier, SetFeePlan};
@@ -31,7 +32,7 @@ mod steps;
 use steps::{Step, step};
 
 /// The events of these features; every one that a walk emits went through CBOR and a replay in the kit.
-const EVENTS: [&str; 20] = [
+const EVENTS: [&str; 21] = [
     "OrderCreated",
     "OrderTried",
     "LegMoved",
@@ -52,6 +53,7 @@ const EVENTS: [&str; 20] = [
     "Task(",
     "TopUp(",
     "Transfer(",
+    "Advance(",
 ];
 
 /// The template of what is settled by hand.
@@ -118,6 +120,14 @@ fn by_hand(kit: &mut Kit) {
     kit.approved(Command::from(TemplateCommand::Set { code, title, event, lines }));
 }
 
+/// Own money for advances, and rules that a merchant meets on the day of its first paid order.
+fn advances(kit: &mut Kit) {
+    kit.capital(1_000_000);
+    let (fee_rate, merchant_quota, total_quota) = (6_000, 20_000, 60_000);
+    let policy = SetAdvancePolicy { fee_rate, merchant_quota, total_quota, min_days: 0, min_trading_days: 1 };
+    kit.approved(Command::Advance(AdvanceCommand::SetPolicy(policy)));
+}
+
 struct Walk {
     kit: Kit,
     merchants: Vec<MerchantId>,
@@ -142,6 +152,7 @@ impl Walk {
         }
         fee_on_top(&mut kit, merchants[4]);
         by_hand(&mut kit);
+        advances(&mut kit);
         let agreement = kit.agreement_account();
         let (wallets, by_hand) = (vec![kit.wallet(0), kit.wallet(0)], kit.wallet(0));
         let (parts, happened) = (BTreeMap::new(), BTreeMap::new());
@@ -178,6 +189,7 @@ impl Walk {
             | Step::Split { .. }
             | Step::Return { .. }
             | Step::Refund { .. }
+            | Step::Advance { .. }
             | Step::TopUp { .. }
             | Step::Transfer { .. }
             | Step::Clear { .. }
@@ -240,6 +252,7 @@ impl Walk {
                 let order = self.order_at(*order)?;
                 self.refund(&order, *permille, *return_fee, *names)
             }
+            Step::Advance { order } => self.advance(*order)?,
             Step::TopUp { wallet, amount } => asks(tops_up(*wallet.get(&self.wallets), *amount)),
             Step::Transfer { from, permille } => self.transfer(*from, *permille),
             Step::Clear { rail, skip } => self.file(*rail.get(&RAILS), *skip),
@@ -275,6 +288,15 @@ impl Walk {
             command.payer = user;
         }
         Some(Command::CreateOrder(command))
+    }
+
+    /// An advance of an order of which nothing was settled, split whole or refunded.
+    fn advance(&self, at: Index) -> Option<Command> {
+        let may = |order: &&Order| order.settles && order.refunded == 0 && order.share(order.merchant, false) > 0;
+        let orders: Vec<&Order> = self.kit.state.orders.iter().map(|(_, order)| order).filter(may).collect();
+        let order = *picked(at, &orders)?;
+        let (merchant, orders) = (order.merchant, vec![order.id]);
+        Some(Command::Advance(AdvanceCommand::Request(RequestAdvance { merchant, orders })))
     }
 
     /// The balance of who pays an order, if that one has a balance here.
@@ -514,6 +536,10 @@ fn walks_reach_the_rare_ends() {
         state.orders.iter().for_each(|(_, order)| reach("settled", order.is_settled()));
         reach("split", state.splits.iter().count() > 0);
         reach("returned of a split", state.splits.iter().any(|(_, split)| !split.returns.is_empty()));
+        state.advances.iter().for_each(|(_, advance)| {
+            reach("advanced", advance.status == AdvanceStatus::Success);
+            reach("not advanced", advance.status == AdvanceStatus::Failed);
+        });
         reach("settlement", state.settlements.iter().count() > 0);
         for event in &walk.kit.events {
             let text = alloc::format!("{event:?}");
@@ -524,5 +550,5 @@ fn walks_reach_the_rare_ends() {
     }
     let missing: Vec<_> = reached.iter().filter(|(_, count)| **count == 0).collect();
 
-    assert!(missing.is_empty() && reached.len() >= 30 + HAPPENS.len() + EVENTS.len(), "{reached:?}");
+    assert!(missing.is_empty() && reached.len() >= 32 + HAPPENS.len() + EVENTS.len(), "{reached:?}");
 }

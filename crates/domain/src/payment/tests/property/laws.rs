@@ -9,17 +9,20 @@ impl Walk {
     pub(super) fn laws(&self) {
         let state = &self.kit.state;
         let orders = || state.orders.iter().map(|(_, order)| order);
+        // What was advanced counts as settled, and own money paid it in place of 2203.
+        let advances = || state.advances.iter().map(|(_, it)| it).filter(|it| it.status != AdvanceStatus::Failed);
         for merchant in &self.merchants {
             let unsettled = orders().filter(|order| order.settles).map(|order| order.share(*merchant, false));
             assert_eq!(self.kit.pending(*merchant), unsettled.sum::<Minor>(), "2202 of {merchant}");
-            let settled = orders().map(|order| order.share(*merchant, true));
-            assert_eq!(self.kit.available(*merchant), settled.sum::<Minor>(), "2203 of {merchant}");
+            let settled: Minor = orders().map(|order| order.share(*merchant, true)).sum();
+            let advanced = advances().filter(|advance| advance.merchant == *merchant).map(|advance| advance.amount);
+            assert_eq!(self.kit.available(*merchant), settled - advanced.sum::<Minor>(), "2203 of {merchant}");
         }
         self.law_of_what_waits();
         self.law_of_refunds();
         self.law_of_balances();
         let paid = orders().filter(|order| order.status == OrderStatus::Success);
-        let fees = paid.map(|order| order.fee - order.fee_returned);
+        let fees = paid.map(|order| order.fee - order.fee_returned).chain(advances().map(|advance| advance.fee));
         assert_eq!(self.kit.own(Subject::DueToOwn), fees.sum::<Minor>(), "2291");
         orders().for_each(|order| self.law_of_order(order));
         let due: Minor = state.due.iter().map(|(_, amount)| amount).sum();

@@ -61,6 +61,10 @@ pub(super) enum Step {
         task: Index,
         by_hand: bool,
     },
+    /// Own money pays today what is settled later.
+    Advance {
+        order: Index,
+    },
     TopUp {
         wallet: Index,
         amount: Minor,
@@ -104,10 +108,12 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Later),
         3 => (index(), 1..1_100_i64, 1..4_usize).prop_map(
             |(order, permille, receivers)| Step::Split { order, permille, receivers }),
-        2 => (index(), index(), 1..1_100_i64).prop_map(|(split, part, permille)| Step::Return { split, part, permille }),
+        2 => (index(), index(), 1..1_100_i64).prop_map(
+            |(split, part, permille)| Step::Return { split, part, permille }),
         7 => (index(), 1..1_050_i64, any::<bool>(), 0..6_u8).prop_map(
             |(order, permille, return_fee, names)| Step::Refund { order, permille, return_fee, names }),
         5 => (index(), any::<bool>()).prop_map(|(task, by_hand)| Step::Act { task, by_hand }),
+        1 => index().prop_map(|order| Step::Advance { order }),
         2 => (index(), 1..40_000_i64).prop_map(|(wallet, amount)| Step::TopUp { wallet, amount }),
         1 => (index(), 1..1_100_i64).prop_map(|(from, permille)| Step::Transfer { from, permille }),
         5 => (index(), 0..16_usize).prop_map(|(rail, skip)| Step::Clear { rail, skip }),
