@@ -416,8 +416,6 @@ impl Walk {
         let item = |(item, line): (u32, &Item)| ItemRefund { item, amount: of(line.amount) };
         let items: Vec<ItemRefund> = (0..).zip(&order.items).map(item).collect();
         let sum: Minor = items.iter().map(|part| part.amount).sum();
-        // Legs that are named get a fee too that goes back beside the amount: what that is, the order says when it is asked.
-        let return_fee = return_fee && (names < 4 || order.on_top() == 0);
         let (amount, items, legs) = match names {
             0 | 1 => (of(order.amount), Vec::new(), Vec::new()),
             2 | 3 => (sum, items, Vec::new()),
