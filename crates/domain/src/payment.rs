@@ -33,6 +33,7 @@ use crate::event::Event;
 use crate::fund_batch::{self, FundBatchEvent};
 use crate::ids::{AccountId, AttemptId, LegId, OrderId};
 use crate::leg::{Instrument, Leg, LegStatus};
+use crate::money::Currency;
 use crate::order::{Order, OrderStatus, can_pay, refuse_blocked};
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -302,7 +303,9 @@ fn give_back(draft: &mut Draft<'_>, leg: &Leg) {
 fn undo_card(draft: &mut Draft<'_>, order: &Order, card: &Leg) -> Result<(), Refusal> {
     let entries = between(draft.state, card, Subject::PaymentInProgress, Subject::RefundTransit)?;
     let dimensions = order.dimensions(card.instrument.rail(), card.clearing_date);
-    let undo = draft.post(card.business(), EventCode::RefundStarted, entries, dimensions)?;
+    // By the attempt that asks for it, which is the next one: a person may have an undo asked for again.
+    let business = BusinessNumber::object(BusinessKind::Attempt, draft.state.attempts.next_id());
+    let undo = draft.post(business, EventCode::RefundStarted, entries, dimensions)?;
     give_back(draft, &Leg { undo: Some(undo), ..card.clone() });
     Ok(())
 }
@@ -502,7 +505,8 @@ fn not_done(
             if let Some(undo) = leg.undo {
                 let entries = between(draft.state, leg, Subject::RefundTransit, Subject::PaymentInProgress)?;
                 let dimensions = order.dimensions(leg.instrument.rail(), leg.clearing_date);
-                draft.post_contra(leg.business(), EventCode::RefundFailed, entries, dimensions, Some(undo))?;
+                let business = BusinessNumber::object(BusinessKind::Attempt, attempt.id.0);
+                draft.post_contra(business, EventCode::RefundFailed, entries, dimensions, Some(undo))?;
             }
             move_leg(draft, leg, leg.status, |leg| {
                 leg.open = None;

@@ -4,7 +4,7 @@
 //! state, which must show the same changed rows (so each event encodes, decodes and replays), the checks at close must
 //! hold after it, and a refusal must leave every balance as it was.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -153,8 +153,23 @@ impl Kit {
 
     /// Tries a command as if a second person had approved it.
     pub(crate) fn when_approved(&mut self, command: Command) -> Result<Reply, Refusal> {
+        self.when_approved_as(ApprovalId(1), command)
+    }
+
+    /// As [`Self::when_approved`], by an approval of this number: what is posted for one bears it.
+    pub(crate) fn when_approved_as(&mut self, id: ApprovalId, command: Command) -> Result<Reply, Refusal> {
         let (maker, checker) = (String::from("maker"), String::from("checker"));
-        self.tries("tester", command, Some(Approved { id: ApprovalId(1), maker, checker }))
+        self.tries("tester", command, Some(Approved { id, maker, checker }))
+    }
+
+    /// Asserts that no voucher bears business number and event code of another.
+    #[track_caller]
+    pub(crate) fn posted_once(&self) {
+        let mut numbers = BTreeSet::new();
+        for voucher in self.posted() {
+            let number = (voucher.business.clone(), voucher.event);
+            assert!(numbers.insert(number), "{:?} of {} was posted twice", voucher.event, voucher.business);
+        }
     }
 
     /// From now on neither runs the checks nor decides each command a second time: for a test that asks where walks lead, while

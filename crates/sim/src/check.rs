@@ -113,7 +113,7 @@ fn refunded(state: &State) -> Checked {
             continue;
         }
         let order = state.orders.get(id.0);
-        let paid: i128 = order.map_or(0, |order| order.items.iter().map(|item| i128::from(item.amount)).sum());
+        let paid = order.map_or(0, |order| i128::from(order.payable()));
         if sum > paid {
             return broken("no more goes back than was paid", format!("{id} was {paid}, its refunds are {sum}"));
         }

@@ -9,9 +9,11 @@ use domain::bulk::{BulkConfirm, BulkItem, BulkVoucher, PostBulk};
 use domain::calendar::{Calendar, Date, Year};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
+use domain::fee_plan::{FeeOf, FeePayer};
 use domain::freeze::{Measure, PlaceFreeze};
+use domain::fund_batch::{FundRoute, Monthly};
 use domain::hold::{NewHold, PlaceHold};
-use domain::ids::{AccountId, CustomerId, HoldId, MerchantId, OrderId, UserId};
+use domain::ids::{AccountId, CustomerId, HoldId, LegId, MerchantId, UserId};
 use domain::initialise::Genesis;
 use domain::leg::Instrument;
 use domain::limit::Factors;
@@ -21,14 +23,17 @@ use domain::order::{CreateOrder, Item, ItemKind, Order, OrderStatus};
 use domain::payout::{CreatePayout, PayTo, PayoutStatus, Receiver};
 use domain::recall::Leaves;
 use domain::receiver::{ReceiverCommand, RegisterReceiver, Relation};
-use domain::refund::CreateRefund;
+use domain::refund::{CreateRefund, ItemRefund, LegRefund};
 use domain::restriction::Restriction;
-use domain::split::{MakeSplit, Parts, SplitPart};
+use domain::split::{MakeSplit, Parts, ReturnSplit, Split, SplitPart};
+use domain::task::TaskCommand;
 use domain::top_up::{CreateTopUp, TopUpCommand, TopUpFrom};
 use domain::transfer::{MakeTransfer, TransferCommand};
 use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 use domain::{Command, State};
 
+use crate::by_hand;
+use crate::fund_batch::PERIOD;
 use crate::random::Random;
 use crate::secrets::secrets;
 
@@ -89,21 +94,23 @@ impl<'a> Maker<'a> {
     /// The next command; nothing if what it would be about is not there yet.
     pub(crate) fn command(&mut self) -> Option<Command> {
         match self.random.below(100) {
-            0..13 => self.top_up(),
-            13..22 => self.transfer(),
-            22..37 => self.order(),
-            37..52 => self.pay(),
-            52..60 => self.refund(),
+            0..12 => self.top_up(),
+            12..20 => self.transfer(),
+            20..35 => self.order(),
+            35..51 => self.pay(),
+            51..60 => self.refund(),
             60..64 => self.split(),
-            64..73 => self.payout(),
-            73..77 => self.on_a_payout(),
-            77..81 => self.hold(),
-            81..85 => self.on_a_hold(),
-            85..88 => self.freeze(),
-            88..94 => Some(self.bulk()),
-            94..96 => self.voucher(),
-            96..97 => self.close_order(),
-            97..98 => self.restrict(),
+            64..66 => self.return_split(),
+            66..74 => self.payout(),
+            74..77 => self.on_a_payout(),
+            77..80 => self.hold(),
+            80..83 => self.on_a_hold(),
+            83..86 => self.freeze(),
+            86..92 => Some(self.bulk()),
+            92..94 => self.voucher(),
+            94..95 => self.close_order(),
+            95..96 => self.restrict(),
+            96..98 => self.task(),
             98..99 => Some(opens(Subject::Personal, UserId(1 + self.random.below(3)), false)),
             _ => self.verify(),
         }
@@ -168,10 +175,11 @@ impl<'a> Maker<'a> {
         }
         let (out_trade_no, tries_allowed) = (format!("R-{}", self.number), 1 + u8::from(self.random.chance(600)));
         let (currency, destination) = (CNY, None);
+        let expires_in = self.random.chance(150).then(|| self.random.between(3_000, 120_000));
         // One in five is paid by the command that creates it.
         let instruments = if self.random.chance(200) {
-            let total = items.iter().map(|item| item.amount).sum();
-            self.instruments(total, items[0].amount)
+            let total: Minor = items.iter().map(|item| item.amount).sum();
+            self.instruments(self.on_top(merchant, total) + total, items[0].amount)
         } else {
             Vec::new()
         };
@@ -183,10 +191,18 @@ impl<'a> Maker<'a> {
             currency,
             destination,
             tries_allowed,
-            expires_at: None,
+            expires_at: expires_in.map(|ms| self.now.plus_ms(ms)),
             instruments,
         };
         Some(Command::CreateOrder(create))
+    }
+
+    /// The fee that a merchant's payers pay on top of such an order today.
+    fn on_top(&self, merchant: MerchantId, amount: Minor) -> Minor {
+        let plan =
+            self.state.days.current().and_then(|today| self.state.fee_plan_on(merchant.into(), FeeOf::Order, today));
+        let plan = plan.filter(|plan| plan.payer == FeePayer::Payer);
+        plan.and_then(|plan| plan.fee_of(amount).ok()).unwrap_or(0)
     }
 
     fn orders(&self, of: impl Fn(&Order) -> bool) -> Vec<&'a Order> {
@@ -197,16 +213,24 @@ impl<'a> Maker<'a> {
         let open = self.orders(|order| matches!(order.status, OrderStatus::Created | OrderStatus::Paying));
         // The newest most of all: the older are often waiting for an answer.
         let order = if self.random.chance(600) { open.last().copied() } else { self.random.pick(&open).copied() }?;
-        let total: Minor = order.items.iter().map(|item| item.amount).sum();
-        let instruments = self.instruments(total, order.sum_of(ItemKind::Rent));
+        let total = order.payable();
+        let wallets = self.accounts(Subject::Personal).into_iter();
+        let wallets: Vec<&Account> = wallets.filter(|account| account.owner == Owner::User(order.payer)).collect();
+        let wallet = self.random.pick(&wallets).map(|account| account.id);
+        let instruments = match wallet.filter(|_| self.random.chance(150)) {
+            Some(account) => vec![Instrument::Balance { account, amount: total, factors: Factors::TwoWithCertificate }],
+            None => self.instruments(total, order.sum_of(ItemKind::Rent)),
+        };
         Some(Command::PayOrder { order: order.id, instruments })
     }
 
-    /// A card, a fund, or both together.
+    /// A card, a fund, or both together; the fund at once or by its month, where the card may stand by for what it does not pay.
     fn instruments(&mut self, total: Minor, rent: Minor) -> Vec<Instrument> {
         let by_fund = if self.random.chance(450) { self.random.between(1, rent) } else { 0 };
+        let by_month = by_fund > 0 && self.random.chance(400);
+        let converts = by_month && self.random.chance(600);
         let mut instruments = Vec::new();
-        if total > by_fund {
+        if total > by_fund || converts {
             let rail = if self.random.chance(500) { Rail::Epcc } else { Rail::UnionPay };
             let (agreement, mask) = (format!("AG-{}", self.number), "622202******1234".into());
             instruments.push(Instrument::Card {
@@ -220,40 +244,80 @@ impl<'a> Maker<'a> {
             });
         }
         if by_fund > 0 {
+            let (contract, route) = (format!("LEASE-{}", self.number), FundRoute::Reserve);
+            let period = PERIOD.to_owned();
+            let monthly = by_month.then(|| Monthly { period, route, converts, cut_off: None, quota: None });
             // The simulated centre knows no payment at once.
-            let contract = format!("LEASE-{}", self.number);
-            instruments.push(Instrument::Fund { contract, amount: by_fund, holds: true, monthly: None, on_part: None });
+            let (amount, holds) = (by_fund, !by_month);
+            instruments.push(Instrument::Fund { contract, amount, holds, monthly, on_part: None });
         }
         instruments
     }
 
-    fn paid(&mut self) -> Option<(OrderId, Minor, MerchantId)> {
+    fn paid(&mut self) -> Option<&'a Order> {
         let paid = self.orders(|order| order.status == OrderStatus::Success);
-        let order = self.random.pick(&paid)?;
-        Some((order.id, order.items.iter().map(|item| item.amount).sum(), order.merchant))
+        self.random.pick(&paid).copied()
     }
 
+    /// All of an order, a part of it, or a part of what it names: some of the items, or the legs that paid.
     fn refund(&mut self) -> Option<Command> {
-        let (order, total, _) = self.paid()?;
-        let amount = if self.random.chance(300) { total } else { self.random.between(1, total) };
+        let order = self.paid()?;
+        let (mut items, mut legs) = (Vec::new(), Vec::new());
+        let amount = match self.random.below(10) {
+            0..3 => order.amount,
+            3..5 => {
+                items = self.of_items(order);
+                items.iter().map(|part| part.amount).sum()
+            }
+            5..7 => {
+                legs = self.of_legs(order);
+                legs.iter().map(|part| part.amount).sum()
+            }
+            _ => self.random.between(1, order.amount),
+        };
         let (out_refund_no, return_fee) = (format!("F-{}", self.number), self.random.chance(500));
-        Some(Command::CreateRefund(CreateRefund {
-            order,
-            out_refund_no,
-            amount,
-            return_fee,
-            take_from: Vec::new(),
-            items: Vec::new(),
-            legs: Vec::new(),
-        }))
+        let (order, take_from) = (order.id, Vec::new());
+        Some(Command::CreateRefund(CreateRefund { order, out_refund_no, amount, return_fee, take_from, items, legs }))
+    }
+
+    fn of_items(&mut self, order: &Order) -> Vec<ItemRefund> {
+        let mut items = Vec::new();
+        for (item, line) in (0..).zip(&order.items) {
+            if items.is_empty() || self.random.chance(500) {
+                items.push(ItemRefund { item, amount: self.random.between(1, line.amount) });
+            }
+        }
+        items
+    }
+
+    fn of_legs(&mut self, order: &Order) -> Vec<LegRefund> {
+        let legs = self.state.legs_of(order, order.tries).filter(|leg| leg.refundable() > 0);
+        let legs: Vec<(LegId, Minor)> = legs.map(|leg| (leg.id, leg.refundable())).collect();
+        let random = &mut self.random;
+        legs.into_iter().map(|(leg, most)| LegRefund { leg, amount: random.between(1, most) }).collect()
     }
 
     fn split(&mut self) -> Option<Command> {
-        let (order, total, merchant) = self.paid()?;
+        let Order { id, merchant, amount, .. } = *self.paid()?;
         let to = if merchant == MerchantId(1) { MerchantId(2) } else { MerchantId(1) };
-        let parts = Parts::Amounts(vec![SplitPart { merchant: to, amount: self.random.between(1, total) }]);
+        let parts = Parts::Amounts(vec![SplitPart { merchant: to, amount: self.random.between(1, amount) }]);
         let out_split_no = format!("S-{}", self.number);
-        Some(Command::MakeSplit(MakeSplit { order, out_split_no, parts, return_order: Vec::new() }))
+        Some(Command::MakeSplit(MakeSplit { order: id, out_split_no, parts, return_order: Vec::new() }))
+    }
+
+    fn return_split(&mut self) -> Option<Command> {
+        let splits: Vec<&Split> = self.state.splits.iter().map(|(_, split)| split).collect();
+        let split = *self.random.pick(&splits)?;
+        let part = *self.random.pick(&split.parts)?;
+        let (split, receiver, amount) = (split.id, part.merchant, self.random.between(1, part.amount));
+        let out_return_no = format!("B-{}", self.number);
+        Some(Command::ReturnSplit(ReturnSplit { split, out_return_no, receiver, amount }))
+    }
+
+    /// A person has a channel asked again for what it refused.
+    fn task(&mut self) -> Option<Command> {
+        let tasks = by_hand::tasks(self.state);
+        self.random.pick(&tasks).map(|task| Command::Task(TaskCommand::Retry(*task)))
     }
 
     fn payout(&mut self) -> Option<Command> {

@@ -10,6 +10,8 @@ use sandbox::bank;
 
 use crate::check::{Checked, broken};
 use crate::operator::Chore;
+use crate::rare;
+use crate::under_way;
 use crate::world::World;
 
 impl World {
@@ -30,12 +32,14 @@ impl World {
                 return broken("every day closes", format!("{date} is {status:?}"));
             }
         }
+        under_way::sound(self.follower.state())?;
         self.banks_agree()?;
         // What is given back of money that no order could use is done at the banks on the day after.
         self.sums_agree(days.first().copied().unwrap_or_default(), last.plus_days(1))?;
         self.statements_agree(last.plus_days(1))?;
         self.follower.replays(&self.disk)?;
         self.last_start()?;
+        self.stats.rare = rare::of(self.follower.state());
         self.stats.events = self.follower.position();
         self.stats.rows = u64::try_from(self.follower.rows()).expect("it fits");
         self.rots()

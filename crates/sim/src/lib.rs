@@ -12,12 +12,15 @@
 //! | `world` | the clock, the queue, starts and crashes |
 //! | `writer`, `flights` | one life: the shell's writer, projector and executor, step by step |
 //! | `client`, `commands`, `operator` | what is asked of the platform, and what was answered |
+//! | `fund_batch`, `by_hand` | what the operator does about a fund's month, and about what channels refused |
 //! | `disk`, `files`, `directory` | the journal's disk; the store's and the lake's files, and where they lie |
 //! | `sites` | two ways to each bank, which go down and come back |
 //! | `network` | wires to the banks of `sandbox`, which carry the channels' true bytes |
 //! | `day` | a day of many orders under a plan: curve, faults, figures |
-//! | `follower`, `check`, `end` | the laws: of each durable row, of each state, of the end |
+//! | `follower`, `check`, `under_way`, `end` | the laws: of each durable row, of each state, of all that ever was, of the end |
+//! | `rare` | how often what seldom happens did |
 
+mod by_hand;
 mod check;
 mod client;
 mod commands;
@@ -29,15 +32,18 @@ mod fault;
 mod files;
 mod flights;
 mod follower;
+mod fund_batch;
 mod network;
 mod node;
 mod operator;
 mod random;
+mod rare;
 mod run;
 mod secrets;
 mod sites;
 mod terms;
 mod trace;
+mod under_way;
 mod weather;
 mod world;
 mod writer;
@@ -45,5 +51,6 @@ mod writer;
 pub use check::Violation;
 pub use day::{DayOutcome, Figures, PlanError, Rate, run_day};
 pub use fault::Fault;
+pub use rare::{RARE, Rare};
 pub use run::{Outcome, PLANTED_OVERFLOW, run};
 pub use trace::Stats;

@@ -13,7 +13,7 @@ use ark::MacKey;
 use channels::{Channel, Headers, Request, Response};
 use domain::attempt::{Attempt, Purpose, Rail};
 use domain::ids::AttemptId;
-use sandbox::bank::{self, Asked, Bank, Plan, Rates, SANDBOX_KEY_HEX};
+use sandbox::bank::{self, Asked, Bank, BatchPlan, Plan, Rates, SANDBOX_KEY_HEX};
 use serde_json::json;
 
 use crate::check::{Checked, broken};
@@ -56,10 +56,36 @@ pub(crate) struct Network {
     pub(crate) channels: Channels,
     key: MacKey,
     written: BTreeMap<String, Written>,
+    /// The instructions that were handed in, by the batch's number.
+    batches: BTreeMap<String, Vec<u8>>,
     calls: u64,
 }
 
-fn plan(rate: u32) -> Plan {
+/// Rows of the fund's batches about which the plan says something.
+const PLANNED_ROWS: u64 = 64;
+
+/// What becomes of the rows of the fund's batches, of a stream of its own; all are paid where banks do no wrong.
+fn batch_plan(seed: u64, rate: u32) -> BatchPlan {
+    let mut random = Random::new(seed ^ 0x6261_7463_6800);
+    let mut plan = BatchPlan::default();
+    if rate == 0 {
+        return plan;
+    }
+    plan.result_after = u32::try_from(random.below(3)).expect("it is small");
+    for row in 1..=PLANNED_ROWS {
+        match random.below(20) {
+            0..3 => plan.part_nth.push(row),
+            3..6 => plan.refused_nth.push(row),
+            6..8 => plan.missing_nth.push(row),
+            8..10 => plan.turned_nth.push(row),
+            10..12 => plan.twice_nth.push(row),
+            _ => {}
+        }
+    }
+    plan
+}
+
+fn plan(seed: u64, rate: u32) -> Plan {
     let rates = |decline: u32, returned: u32| Rates { decline, in_progress: rate, returned, ..Rates::default() };
     Plan {
         debit: rates(rate, 0),
@@ -68,6 +94,7 @@ fn plan(rate: u32) -> Plan {
         hold: rates(rate, 0),
         capture: rates(rate / 4, 0),
         release: rates(rate / 4, 0),
+        batch: batch_plan(seed, rate),
         ..Plan::default()
     }
 }
@@ -87,7 +114,7 @@ impl Network {
             opened(Rail::UnionPay, "sandbox_bank"),
             opened(Rail::Fund, "sandbox_fund"),
         ];
-        Self::between(seed, plan(weather.bank), date, BTreeMap::from(channels))
+        Self::between(seed, plan(seed, weather.bank), date, BTreeMap::from(channels))
     }
 
     /// Banks with this plan of faults, reached through these channels.
@@ -103,7 +130,7 @@ impl Network {
             pingan: bank::PingAnSettings::default(),
             epcc: bank::EpccSettings::default(),
         });
-        Self { bank, channels, key, written: BTreeMap::new(), calls: 0 }
+        Self { bank, channels, key, written: BTreeMap::new(), batches: BTreeMap::new(), calls: 0 }
     }
 
     /// The channel of a rail.
@@ -141,6 +168,15 @@ impl Network {
             }
             Some(_) => broken("a serial has one content", format!("{serial} was written with other content")),
         }
+    }
+
+    /// Takes down the instruction of a batch that is handed in: the same bytes every time.
+    pub(crate) fn hands_in(&mut self, number: &str, body: &[u8]) -> Checked {
+        let before = self.batches.entry(number.to_owned()).or_insert_with(|| body.to_vec());
+        if before.as_slice() == body {
+            return Ok(());
+        }
+        broken("a serial has one content", format!("{number} was handed in with other content"))
     }
 
     /// How long each copy of a message is on its way; none: it is lost.

@@ -1,20 +1,23 @@
 //! The operator: cuts and closes days, fetches clearing files and returns, settles merchants. One chore at a time, each
 //! asked for under a key until it is answered, as the server's shell and its timers would.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
+use domain::approval::ApprovalCommand;
 use domain::attempt::{Purpose, Rail, attempt_of_serial};
 use domain::business_day::DayStatus;
 use domain::calendar::Date;
 use domain::clearing::{ClearingLine, LineKind, MAX_LINES, TakeClearingFile};
-use domain::ids::{MerchantId, PayoutId};
+use domain::ids::{ApprovalId, FundBatchId, MerchantId, PayoutId};
 use domain::money::Currency;
 use domain::payout::PayoutStatus;
-use domain::{Command, RefusalCode};
+use domain::task::TaskOf;
+use domain::{Actor, Command, RefusalCode};
 use engine::{Answer, Request};
 use node::close;
 use serde_json::Value;
 
+use crate::by_hand;
 use crate::check::{Checked, broken};
 use crate::client;
 use crate::commands;
@@ -27,6 +30,8 @@ use crate::world::{CLIENTS, Event, World};
 pub(crate) enum Chore {
     /// Any command.
     Ask(Box<Command>),
+    /// A command in the name of a person.
+    AskAs(&'static str, Box<Command>),
     /// Cut the day; the banks' date goes on with it.
     Cut,
     /// Take a rail's clearing file, from this part on.
@@ -35,6 +40,10 @@ pub(crate) enum Chore {
     Returns(Date),
     /// Settle a merchant.
     Settle(MerchantId),
+    /// Close the fund's month and carry its batches to their results.
+    Batches,
+    /// Act on what channels refused: ask again, or settle it by two people.
+    ByHand,
     /// Seal a day.
     Seal(Date),
     /// Check a sealed day and close it.
@@ -46,6 +55,12 @@ pub(crate) enum Chore {
 pub(crate) struct Operator {
     /// What is left to do, the first under way.
     pub(crate) chores: VecDeque<Chore>,
+    /// The batches about which the centre was asked once more when all was answered.
+    pub(crate) asked_again: BTreeSet<FundBatchId>,
+    /// The tasks on which somebody acted: each once.
+    pub(crate) acted: BTreeSet<TaskOf>,
+    /// The proposals that could not be carried out any more.
+    pub(crate) given_up: BTreeSet<ApprovalId>,
 }
 
 impl World {
@@ -65,6 +80,12 @@ impl World {
         let Some(chore) = self.operator.chores.front().cloned() else { return Ok(()) };
         let command = match chore {
             Chore::Ask(command) => Some(*command),
+            Chore::AskAs(login, command) => {
+                self.asks_as(Some(login), *command);
+                return Ok(());
+            }
+            Chore::Batches => self.batches()?,
+            Chore::ByHand => return self.acts_by_hand(),
             Chore::Cut => Some(Command::CutDay { next: None }),
             Chore::Fetch(rail, date, part) => self.fetch(rail, date, part)?,
             Chore::Returns(date) => self.returns(date)?,
@@ -91,7 +112,15 @@ impl World {
     }
 
     fn asks(&mut self, command: Command) {
-        let request = client::request(CLIENTS, self.next_number(), command);
+        self.asks_as(None, command);
+    }
+
+    /// Asks in the name of a person, or in that of the operator's programs.
+    pub(crate) fn asks_as(&mut self, login: Option<&str>, command: Command) {
+        let mut request = client::request(CLIENTS, self.next_number(), command);
+        if let Some(login) = login {
+            request.meta.actor = Actor::Operator(login.to_owned());
+        }
         let outstanding = self.outstanding(request, false);
         let called = client::name(&outstanding.request.command);
         let number = outstanding.number;
@@ -128,7 +157,15 @@ impl World {
                 self.soon(1, 100, Event::Operates);
             }
             // One of several: the list is asked for again.
-            (Command::ReturnPayout { .. }, Some(Chore::Returns(_))) => self.soon(1, 100, Event::Operates),
+            (Command::ReturnPayout { .. }, Some(Chore::Returns(_)))
+            | (Command::FundBatch(_), Some(Chore::Batches))
+            | (Command::Task(_), Some(Chore::ByHand)) => self.soon(1, 100, Event::Operates),
+            (Command::Approval(decided), Some(Chore::ByHand)) => {
+                if let (ApprovalCommand::Approve { approval, .. }, Err(_)) = (decided, &answer.result) {
+                    self.operator.given_up.insert(*approval);
+                }
+                self.soon(1, 100, Event::Operates);
+            }
             (Command::CloseDay { date, .. }, Some(Chore::Close(_))) => {
                 let closed = self.follower.state().days.get(*date).map(|day| day.status);
                 if closed != Some(DayStatus::Closed) {
@@ -246,16 +283,24 @@ impl World {
         for command in commands::opening(institution) {
             self.chore(Chore::Ask(Box::new(command)));
         }
+        for (login, command) in by_hand::opening() {
+            self.chore(Chore::AskAs(login, Box::new(command)));
+        }
     }
 }
 
 /// What the operator may hear: that nothing is due to a merchant, that a net of a clearing session is not there to go out,
-/// that a payout came back already or cannot any more.
+/// that a payout came back already or cannot any more, that an order which waited for a batch was closed, that a task is none any more
+/// or the balance where its money was to go takes none.
 fn may_be_refused(command: &Command, code: RefusalCode) -> bool {
     matches!(
         (command, code),
         (Command::Settle { .. }, RefusalCode::NotCleared | RefusalCode::InsufficientFunds)
             | (Command::Settle { .. }, RefusalCode::AccountRestricted)
             | (Command::ReturnPayout { .. }, RefusalCode::PayoutState)
+            | (Command::FundBatch(_), RefusalCode::FundBatchEmpty)
+            | (Command::Task(_) | Command::Approval(_), RefusalCode::TaskState)
+            | (Command::Approval(_), RefusalCode::TaskVoucher)
+            | (Command::Approval(_), RefusalCode::AccountRestricted | RefusalCode::AccountClosed)
     )
 }

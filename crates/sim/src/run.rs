@@ -74,10 +74,14 @@ fn day(world: &mut World, date: Date, each: u64) -> Checked {
     let half = each / 2;
     world.run_until("the cut", move |world| world.clients.iter().map(|client| client.left).sum::<u64>() <= half * 3)?;
     world.chore(Chore::Cut);
+    world.chore(Chore::Batches);
     world.run_until("the last request of clients", |world| {
         let asking = |client: &crate::client::Client| client.left > 0 || client.outstanding.is_some();
         !world.clients.iter().any(asking) && world.operator.chores.is_empty()
     })?;
+    // What only a batch brings waits for one, and nothing comes to its end before.
+    world.chore(Chore::Batches);
+    world.chore(Chore::ByHand);
     // Half of the closes go through the seed's weather too.
     if world.random.chance(500) {
         world.fair(true);

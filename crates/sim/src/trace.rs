@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::rare::Rare;
+
 /// The lines of one run; nothing is kept unless asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
@@ -70,6 +72,8 @@ pub struct Stats {
     pub drained: u64,
     /// Times that the node's state was compared with the disk's.
     pub compared: u64,
+    /// What seldom happens, of runs that came to their end.
+    pub rare: Rare,
 }
 
 impl Stats {
@@ -95,5 +99,6 @@ impl Stats {
         self.lies += other.lies;
         self.drained += other.drained;
         self.compared += other.compared;
+        self.rare.add(&other.rare);
     }
 }

@@ -24,12 +24,14 @@ use crate::disk::{Disk, Fate};
 use crate::fault::Fault;
 use crate::files::Files;
 use crate::follower::Follower;
+use crate::fund_batch;
 use crate::network::{Message, Network};
 use crate::node::{Asker, Node, Output, Stopped};
 use crate::operator::Operator;
 use crate::random::Random;
 use crate::terms::Terms;
 use crate::trace::{Stats, Trace};
+use crate::under_way;
 use crate::weather::Weather;
 
 /// Clients; the operator comes behind them.
@@ -112,6 +114,8 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) stats: Stats,
     checked: u64,
+    /// The position of the disk whose state was judged last.
+    judged: u64,
     to_be_compared: bool,
 }
 
@@ -148,6 +152,7 @@ impl World {
             trace,
             stats: Stats::default(),
             checked: 0,
+            judged: 0,
             to_be_compared: false,
         }
     }
@@ -285,6 +290,12 @@ impl World {
         self.checked = state.position;
         self.to_be_compared = true;
         check::sound(state, node.engine.is_due(state.now))?;
+        // Of every row that there was: the node has let some of them go.
+        let truth = self.follower.state();
+        if truth.position != self.judged {
+            self.judged = truth.position;
+            under_way::sound(truth)?;
+        }
         self.compares()
     }
 
@@ -499,7 +510,8 @@ impl World {
             self.ledger.held_by(node.engine.keys())?;
         }
         let (position, epoch) = (node.engine.state().position, node.epoch);
-        let outbox: Vec<_> = node.engine.state().in_outbox().cloned().collect();
+        let outbox = node.engine.state().in_outbox().filter(|attempt| !fund_batch::is_batched(attempt));
+        let outbox: Vec<_> = outbox.cloned().collect();
         self.say("start", format_args!("epoch {epoch} at {position}, {} attempts to carry on", outbox.len()));
         let skipped = usize::from(self.fault == Some(Fault::LostOutbox));
         for attempt in outbox.into_iter().skip(skipped) {

@@ -3,8 +3,9 @@
 //! - **What follows the item.** A fund pays rent and nothing else, so what goes back of rent is the fund's first, up to what it paid and
 //!   has not got back, and the rest is the card's; what goes back of anything else is the card's first. A refund that names no items gives
 //!   back what is not rent before it gives back rent.
-//! - **What names its legs.** A refund may say which leg gets how much, together all that goes back. If it names items too, the fund
-//!   gets what it would get by the items alone: no rent that the fund paid goes to a card.
+//! - **What names its legs.** A refund may say which leg gets how much, together its amount. If it names items too, the fund gets what it
+//!   would get by the items alone: no rent that the fund paid goes to a card. A fee that was on top goes back beside the amount, and with
+//!   the card, whether the refund names that or not.
 //! - No leg gets more than it brought, less what went back of it or was charged back.
 
 use alloc::vec::Vec;
@@ -77,7 +78,9 @@ pub(super) fn allocate(
         debug_assert!(given == amount || !is_whole(), "the legs of a paid order add up to it");
         return Ok(followed);
     }
-    let shares = fill(&named(order, &legs, &command.legs, amount)?, sources);
+    let mut rooms = named(order, &legs, &command.legs, command.amount)?;
+    beside(&mut rooms, &legs, amount.saturating_sub(command.amount));
+    let shares = fill(&rooms, sources);
     let (wanted, fund) = (to_funds(&shares), to_funds(&followed));
     if !command.items.is_empty() && wanted != fund {
         let message = format!("of these items {fund} is the fund's, not {wanted}; leave the legs out, or the items");
@@ -113,8 +116,23 @@ fn named<'a>(
     if sum != amount {
         return Err(wrong(format!("the legs add up to {sum}, the refund is of {amount}")));
     }
-    rooms.sort_by_key(|(leg, _)| leg.instrument.is_fund());
     Ok(rooms)
+}
+
+/// Makes room for what goes back beside the legs' amounts: with the card first, as far as the card has it.
+fn beside<'a>(rooms: &mut Vec<(&'a Leg, Minor)>, legs: &[&'a Leg], mut fee: Minor) {
+    for &leg in legs {
+        let named = rooms.iter_mut().find(|(room, _)| room.id == leg.id);
+        let taken = named.as_ref().map_or(0, |(_, amount)| *amount);
+        let more = leg.refundable().saturating_sub(taken).clamp(0, fee);
+        match named {
+            Some((_, amount)) => *amount += more,
+            None if more > 0 => rooms.push((leg, more)),
+            None => {}
+        }
+        fee -= more;
+    }
+    rooms.sort_by_key(|(leg, _)| leg.instrument.is_fund());
 }
 
 /// What goes back of what: the items that the refund names, or what is not rent and then rent. A fee beside them is no rent.

@@ -126,6 +126,32 @@ fn an_undo_is_tried_again_only_once_the_one_before_is_final() {
     assert_eq!((leg(&kit, id).status, leg(&kit, id).needs_person), (LegStatus::Reversed, false));
     assert_eq!(kit.status(order), OrderStatus::Failed);
     kit.refused(retries(task), RefusalCode::TaskState);
+    // Three undos of one leg, two of them refused: each voucher has a number of its own.
+    kit.posted_once();
+}
+
+#[test]
+fn a_file_that_has_an_undo_a_second_time_is_taken_with_a_difference() {
+    for settled in [false, true] {
+        let mut kit = kit();
+        let (_, id) = card_stuck(&mut kit);
+        let refused = kit.state.attempts.iter().last().unwrap().1.clone();
+        if settled {
+            let good = voucher(&kit, Subject::PaymentInProgress, 3_200);
+            settles(&mut kit, TaskOf::Leg(id), Some(good)).unwrap();
+        } else {
+            kit.given(retries(TaskOf::Leg(id)));
+            kit.answered(success(DAY));
+        }
+        let mut lines = kit.clearing_lines(Rail::Epcc, DAY);
+        let matched = u32::try_from(lines.len()).unwrap();
+        lines.push(ClearingLine { serial: refused.serial(), kind: LineKind::Refund, amount: 3_200, currency: CNY });
+        let taken = kit.take_file(Rail::Epcc, DAY, lines);
+        let clearing = kit.state.clearing(taken).unwrap();
+        let kinds: Vec<DifferenceKind> = clearing.differences.iter().map(|difference| difference.kind).collect();
+        assert_eq!((clearing.matched, kinds), (matched, vec![DifferenceKind::FailedHere]));
+        assert_eq!(leg(&kit, id).settled_by.is_some(), settled);
+    }
 }
 
 #[test]

@@ -121,6 +121,8 @@ impl BatchPlan {
     }
 }
 
+/// Why there is no result.
+pub(super) const NOT_PAID: &str = "the centre has not paid this batch yet";
 /// Why an instruction is not taken.
 const TRAILER: &str = "the trailer is not T|count|SM3|HMAC-SM3 of the lines before it";
 const HEADER: &str = "the header is not H|LINTEL-FUND-BATCH-1|sandbox_fund|city|number|date|CNY|count|sum";
@@ -168,7 +170,7 @@ fn row(line: &str) -> Option<Row> {
 
 impl Bank {
     /// Takes an instruction; how many rows it has.
-    fn take_batch(&self, body: &[u8]) -> Result<usize, &'static str> {
+    pub(super) fn take_batch(&self, body: &[u8]) -> Result<usize, &'static str> {
         let (number, mut batch) = read(&self.key, body)?;
         let mut inner = lock(&self.batches.inner);
         if let Some(before) = inner.by_number.get(&number) {
@@ -184,7 +186,7 @@ impl Bank {
     }
 
     /// The next result file of a batch: nothing if there is no such batch, an error while there is no result.
-    fn batch_result(&self, number: &str) -> Option<Result<String, ()>> {
+    pub(super) fn batch_result(&self, number: &str) -> Option<Result<String, ()>> {
         let mut inner = lock(&self.batches.inner);
         let batch = inner.by_number.get_mut(number)?;
         batch.asked = batch.asked.saturating_add(1);
@@ -243,11 +245,19 @@ pub(crate) fn routes() -> axum::Router<std::sync::Arc<Bank>> {
         .route("/{house}/v1/batch-result", get(result))
 }
 
+/// The answer to an instruction.
 #[derive(Serialize)]
-struct Taken {
+pub(super) struct Taken {
     code: &'static str,
     message: &'static str,
     rows: usize,
+}
+
+impl Taken {
+    /// So many rows were taken.
+    pub(super) fn of(rows: usize) -> Self {
+        Self { code: DONE, message: body::meaning(DONE), rows }
+    }
 }
 
 async fn take(
@@ -260,7 +270,7 @@ async fn take(
 ) -> Result<Response, Refused> {
     let signed = Signed::of_fund(&bank, &house, (&method, &uri, &headers), &body)?;
     let rows = bank.take_batch(&body).map_err(|message| signed.malformed(message))?;
-    Ok(signed.answer(StatusCode::OK, &Taken { code: DONE, message: body::meaning(DONE), rows }))
+    Ok(signed.answer(StatusCode::OK, &Taken::of(rows)))
 }
 
 #[derive(Deserialize)]
@@ -280,7 +290,7 @@ async fn result(
     match bank.batch_result(&number) {
         None => Err(not_found()),
         Some(Err(())) => {
-            let problem = Problem { code: NOT_READY, message: "the centre has not paid this batch yet" };
+            let problem = Problem { code: NOT_READY, message: NOT_PAID };
             Err(signed.answer(StatusCode::CONFLICT, &problem).into())
         }
         Some(Ok(file)) => {

@@ -1,9 +1,11 @@
 //! The bank without a socket: one request's bytes in, one answer's bytes out, at once; the sandbox's own style, EPCC's and UnionPay's. For a simulation that owns clock
-//! and network and makes its own faults: of the [`plan`](super::plan) only declines, returns and "in progress" count here.
+//! and network and makes its own faults: of the [`plan`](super::plan) only declines, returns, "in progress" and what becomes of a batch's
+//! rows count here.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
+use super::batch::{NOT_PAID, Taken};
 use super::body::{self, Answer, DUPLICATE, MALFORMED, NOT_READY, Problem, Return, Returns, UNSIGNED};
 use super::clearing::{self, LINES_MAX, Which};
 use super::days::NoFile;
@@ -69,6 +71,8 @@ impl Bank {
             ("POST", "query") => signed.query(asked.body),
             ("GET", "clearing") => signed.clearing(query),
             ("GET", "returns") => signed.returns(query),
+            ("POST", "batch") if house == House::Fund => signed.batch(asked.body),
+            ("GET", "batch-result") if house == House::Fund => signed.batch_result(query),
             ("POST", verb) => match Verb::parse(verb).filter(|verb| house.does(*verb)) {
                 Some(verb) => signed.operation(verb, asked.body),
                 None => Ok(empty(404)),
@@ -153,6 +157,20 @@ impl Signed<'_> {
         Ok(self.answer(200, &Returns { date: date.to_string(), returns }))
     }
 
+    fn batch(&self, instruction: &[u8]) -> Result<Answered, &'static str> {
+        let rows = self.bank.take_batch(instruction)?;
+        Ok(self.answer(200, &Taken::of(rows)))
+    }
+
+    fn batch_result(&self, query: &str) -> Result<Answered, &'static str> {
+        Ok(match self.bank.batch_result(of(query, "number")?) {
+            None => empty(404),
+            Some(Err(())) => self.answer(409, &Problem { code: NOT_READY, message: NOT_PAID }),
+            // It is signed in its last line.
+            Some(Ok(file)) => Answered { status: 200, headers: Vec::new(), body: file.into_bytes() },
+        })
+    }
+
     fn answer(&self, status: u16, body: &impl Serialize) -> Answered {
         let body = serde_json::to_vec(body).expect("texts and whole numbers always have a JSON form");
         let signature = sign::answer(&self.bank.key, status, self.nonce, &body);
@@ -231,6 +249,9 @@ mod tests {
         assert_eq!(bank.day_totals(date(2026, 3, 5), crate::bank::Rail::Epcc).in_sum, 5);
         assert_eq!(code(&asks(&bank, &MacKey::from_bytes([1; 32]), "/bank/v1/debit", BODY)), (401, "90000002".into()));
         assert_eq!(asks(&bank, &key, "/bank/v1/steal", BODY).status, 404);
+        // Batches are the fund's, and one without a trailer is none.
+        assert_eq!(asks(&bank, &key, "/bank/v1/batch", BODY).status, 404);
+        assert_eq!(code(&asks(&bank, &key, "/fund/v1/batch", BODY)), (400, "90000001".into()));
         assert_eq!(code(&asks(&bank, &key, "/bank/v1/debit", "{}")), (400, "90000001".into()));
     }
 }

@@ -38,7 +38,21 @@ impl World {
     pub(crate) fn bank_did(&mut self, attempt: &Attempt) -> bool {
         let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
         let Some(channel) = self.network.channel(attempt.rail) else { return false };
-        let (serial, operation, requested_at) = (attempt.serial(), &attempt.operation, attempt.requested_at);
+        // A centre books what a row of a batch pays as it books a capture.
+        let capture = match attempt.operation {
+            Operation::FundBatch { amount, currency, .. } => {
+                Some(Operation::FundCapture { original: String::new(), amount, currency })
+            }
+            Operation::Debit { .. }
+            | Operation::FundHold { .. }
+            | Operation::FundCapture { .. }
+            | Operation::FundRelease { .. }
+            | Operation::Refund { .. }
+            | Operation::Pay { .. }
+            | Operation::Redirect { .. } => None,
+        };
+        let operation = capture.as_ref().unwrap_or(&attempt.operation);
+        let (serial, requested_at) = (attempt.serial(), attempt.requested_at);
         let asked = Try { serial: &serial, requested_at, operation, original: None };
         let Ok(query) = channel.build_query(&asked.about(), &nonce) else { return false };
         let response = self.network.exchange(&query);

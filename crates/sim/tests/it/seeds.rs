@@ -9,6 +9,21 @@ use sim::{Stats, run};
 /// How many seeds these tests go through, with debug assertions and checked sums; `cargo xtask test` runs a thousand without.
 const SEEDS: u64 = 100;
 
+/// What so many seeds must have had of [`sim::RARE`]: laws that are never put to the test hold by nothing.
+const REACHED: [&str; 11] = [
+    "rows that a fund paid",
+    "rows paid in part",
+    "rows refused",
+    "orders paid with the fee on top",
+    "orders paid from a balance",
+    "refunds to a balance",
+    "orders that expired",
+    "refunds by item",
+    "refunds of two legs",
+    "returns of splits",
+    "money that no order could use",
+];
+
 /// Seeds that once found something, each with what it was. They run for ever.
 const FOUND: &[(u64, &str)] = &[];
 
@@ -47,6 +62,9 @@ fn no_seed_breaks_a_law() {
     );
     assert!(stats.drained > SEEDS / 10, "{stats:#?}");
     assert!(stats.lies > SEEDS / 10 && stats.recalled > SEEDS / 20, "{stats:#?}");
+    assert!(REACHED.iter().all(|name| sim::RARE.contains(name)), "a name that nothing is counted under");
+    let missing: Vec<&str> = stats.rare.never().filter(|name| REACHED.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?} never happened: {stats:#?}");
 }
 
 #[test]

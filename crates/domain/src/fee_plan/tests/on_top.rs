@@ -14,7 +14,7 @@ use crate::leg::Instrument;
 use crate::limit::Factors;
 use crate::money::Currency;
 use crate::order::{CreateOrder, Order, OrderStatus};
-use crate::refund::{CreateRefund, ItemRefund, RefundStatus};
+use crate::refund::{CreateRefund, ItemRefund, LegRefund, RefundStatus};
 use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::declined;
 use crate::testkit::orders::{fund, redirect};
@@ -330,6 +330,36 @@ fn the_fee_goes_back_with_the_cards_part() {
     kit.books(&[(1121, 3_212), (2291, 12), (1291, 12), (5001, 12)]);
     assert_eq!((kit.pending(merchant), row(&kit, order).refundable()), (3_200, 3_200));
     assert_eq!(refunded(&mut kit, order, 3_200, true), (3_212, 12));
+    kit.books(&[]);
+    assert_eq!(kit.pending(merchant), 0);
+}
+
+#[test]
+fn legs_that_are_named_add_up_to_the_amount_and_the_fee_goes_beside_it_with_the_card() {
+    let mut kit = Kit::new();
+    let (merchant, order) = combined(&mut kit);
+    let legs = row(&kit, order).legs;
+    // round(12 × 3,000 / 6,200) = 6, and the other 6 with the rest.
+    let refunds = [
+        (legs[1], 3_000, vec![(Some(Rail::Epcc), 6, 6), (Some(Rail::Fund), 3_000, 0)]),
+        (legs[0], 3_200, vec![(Some(Rail::Epcc), 3_206, 6)]),
+    ];
+    for (leg, amount, expected) in refunds {
+        let plain = kit.create_refund(order, amount, true);
+        // What the legs get does not have the fee in it, which the merchant need not know.
+        let wrong = vec![LegRefund { leg, amount: amount + 6 }];
+        let refused = Command::CreateRefund(CreateRefund { legs: wrong, ..plain.clone() });
+        let code = if leg == legs[1] { RefusalCode::RefundExceeded } else { RefusalCode::ValueInvalid };
+        kit.refused(refused, code);
+        let legs = vec![LegRefund { leg, amount }];
+        let Reply::Refund(id) = kit.given(Command::CreateRefund(CreateRefund { legs, ..plain })) else {
+            panic!("a refund")
+        };
+        let refund = kit.state.refund(id).unwrap();
+        let parts: Vec<_> = refund.parts.iter().map(|part| (part.rail, part.amount, part.fee)).collect();
+        assert_eq!((parts, refund.amount, refund.fee), (expected, amount + 6, 6));
+        kit.answers_all(&success(DAY));
+    }
     kit.books(&[]);
     assert_eq!(kit.pending(merchant), 0);
 }

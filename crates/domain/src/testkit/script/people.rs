@@ -129,7 +129,8 @@ fn by_hand(script: &mut Script, words: &[&str]) -> Read {
         }
         // The newest refund, if its source refused it.
         ["settle-last-refund", code, ref entries @ ..] => {
-            let (task, voucher) = (TaskOf::Refund(RefundId(script.kit.state.refunds.next_id() - 1)), manual(code, entries));
+            let (task, voucher) =
+                (TaskOf::Refund(RefundId(script.kit.state.refunds.next_id() - 1)), manual(code, entries));
             Command::Task(TaskCommand::Settle(SettleTask { task, voucher: Some(voucher) }))
         }
         ["find", item, to, amount] => {

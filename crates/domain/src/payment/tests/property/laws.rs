@@ -1,0 +1,151 @@
+//! What must hold after every step of a walk: each account holds what orders, legs, refunds and tasks say of it, to the unit.
+
+use super::*;
+use crate::attempt::attempt_of_serial;
+use crate::refund::Refund;
+use crate::top_up::TopUpStatus;
+
+impl Walk {
+    pub(super) fn laws(&self) {
+        let state = &self.kit.state;
+        let orders = || state.orders.iter().map(|(_, order)| order);
+        // What was advanced counts as settled, and own money paid it in place of 2203.
+        let advances = || state.advances.iter().map(|(_, it)| it).filter(|it| it.status != AdvanceStatus::Failed);
+        for merchant in &self.merchants {
+            let unsettled = orders().filter(|order| order.settles).map(|order| order.share(*merchant, false));
+            assert_eq!(self.kit.pending(*merchant), unsettled.sum::<Minor>(), "2202 of {merchant}");
+            let settled: Minor = orders().map(|order| order.share(*merchant, true)).sum();
+            let advanced = advances().filter(|advance| advance.merchant == *merchant).map(|advance| advance.amount);
+            assert_eq!(self.kit.available(*merchant), settled - advanced.sum::<Minor>(), "2203 of {merchant}");
+        }
+        self.law_of_what_waits();
+        self.law_of_refunds();
+        self.law_of_balances();
+        let paid = orders().filter(|order| order.status == OrderStatus::Success);
+        let fees = paid.map(|order| order.fee - order.fee_returned).chain(advances().map(|advance| advance.fee));
+        assert_eq!(self.kit.own(Subject::DueToOwn), fees.sum::<Minor>(), "2291");
+        orders().for_each(|order| self.law_of_order(order));
+        let due: Minor = state.due.iter().map(|(_, amount)| amount).sum();
+        let counted = orders().filter(|order| order.settles).flat_map(|order| {
+            order.shares.iter().filter(|share| !share.settled && (order.due.is_some() || share.amount < 0))
+        });
+        assert_eq!(due, counted.map(|share| share.amount).sum::<Minor>(), "the index of what is due");
+        for (_, split) in state.splits.iter() {
+            for part in &split.parts {
+                let returns = split.returns.iter().filter(|given| given.receiver == part.merchant);
+                assert!(
+                    returns.map(|given| given.amount).sum::<Minor>() <= part.amount,
+                    "{} of {}",
+                    part.merchant,
+                    split.id
+                );
+            }
+        }
+    }
+
+    /// 2205 is what waits: for the other leg of its try, or for a person, or on its way back at its centre.
+    fn law_of_what_waits(&self) {
+        let state = &self.kit.state;
+        let waiting = state.legs.iter().map(|(_, leg)| leg).filter(|leg| {
+            let order = state.order(leg.order).unwrap();
+            let carried = |leg: &&Leg| leg.amount() > 0 && !leg.instrument.pays_directly();
+            let legs = || state.legs_of(order, leg.try_number);
+            // A fund that paid in part, and no card for the rest, waits to go back.
+            let short = legs().map(Leg::amount).sum::<Minor>() != order.payable();
+            let combined = carried(leg) && (short || legs().filter(carried).count() > 1);
+            let waits = order.trying || leg.needs_person || leg.open.is_some();
+            leg.status == LegStatus::Captured && combined && leg.undo.is_none() && waits
+        });
+        assert_eq!(self.kit.own(Subject::PaymentInProgress), waiting.map(Leg::amount).sum::<Minor>(), "2205");
+    }
+
+    /// 2211 is what is under way, 2243 what no source took; what no order can use goes back once.
+    fn law_of_refunds(&self) {
+        let state = &self.kit.state;
+        let refunds = || state.refunds.iter().map(|(_, refund)| refund);
+        let moving = |status| matches!(status, RefundStatus::InTransit | RefundStatus::Unknown);
+        let parts = refunds().flat_map(|refund| &refund.parts);
+        let back: Minor = parts.filter(|part| moving(part.status)).map(|part| part.amount).sum();
+        let legs = || state.legs.iter().map(|(_, leg)| leg);
+        let undone: Minor = legs().filter(|leg| leg.undo.is_some()).map(Leg::amount).sum();
+        assert_eq!(self.kit.own(Subject::RefundTransit), back + undone, "2211");
+        let refused = refunds().filter(|refund| refund.needs_person());
+        assert_eq!(self.kit.own(Subject::RefundDue), refused.map(|refund| refund.amount).sum::<Minor>(), "2243");
+        assert_eq!(self.kit.own(Subject::Suspense), refunds().map(|refund| refund.suspense).sum::<Minor>(), "2241");
+        let mut ends: BTreeMap<&str, u32> = BTreeMap::new();
+        for (refund, part) in refunds().flat_map(|refund| refund.parts.iter().map(move |part| (refund, part))) {
+            let leg = state.leg(part.leg).unwrap();
+            assert_eq!(part.rail, leg.instrument.rail(), "a fund's money goes to no card: {refund:?}");
+            let Some(attempt) = part.attempt else { continue };
+            let original = state.attempt(attempt).unwrap().operation.original().unwrap();
+            let came_by = state.attempt(attempt_of_serial(original).unwrap()).unwrap();
+            assert_eq!((came_by.rail, came_by.purpose), (part.rail.unwrap(), Purpose::Leg(leg.id)), "{refund:?}");
+            if refund.kind == RefundKind::Useless {
+                let over = refund.status == RefundStatus::Failed && refund.retried_as.is_some();
+                *ends.entry(original).or_default() += u32::from(!over);
+                assert!(refund.retried_as.is_none() || refund.settled_by.is_none(), "{refund:?}");
+            }
+        }
+        assert!(ends.values().all(|count| *count == 1), "what came once goes back once: {ends:?}");
+    }
+
+    /// A balance is what was topped up, paid, given back and transferred; what was settled by hand went where it was to go, once.
+    fn law_of_balances(&self) {
+        let state = &self.kit.state;
+        let legs = || state.legs.iter().map(|(_, leg)| leg);
+        for wallet in &self.wallets {
+            let top_ups = state.top_ups.iter().map(|(_, it)| it).filter(|it| it.account == *wallet);
+            let topped: Minor = top_ups.filter(|it| it.status == TopUpStatus::Success).map(|it| it.amount).sum();
+            let pays = |leg: &&Leg| matches!(leg.instrument, Instrument::Balance { account, .. } if account == *wallet);
+            let paid = legs().filter(pays).filter(|leg| leg.status == LegStatus::Captured);
+            let spent: Minor = paid.map(|leg| leg.amount() - leg.refunded).sum();
+            let transfers = || state.transfers.iter().map(|(_, transfer)| transfer);
+            let came: Minor = transfers().filter(|it| it.to == *wallet).map(|it| it.amount).sum();
+            let went: Minor = transfers().filter(|it| it.from == *wallet).map(|it| it.amount).sum();
+            assert_eq!(self.kit.balance(*wallet), topped - spent + came - went, "{wallet}");
+        }
+        let settled = legs().filter(|leg| leg.settled_by.is_some());
+        let of_legs: Minor = settled.filter_map(TaskMoney::of_leg).map(|money| money.amount).sum();
+        let refunds = state.refunds.iter().map(|(_, refund)| refund).filter(|refund| refund.settled_by.is_some());
+        let of_refunds: Minor = refunds.map(|refund| refund.amount).sum();
+        assert_eq!(self.kit.balance(self.by_hand), of_legs + of_refunds, "what was settled by hand");
+        for leg in legs().filter(|leg| leg.settled_by.is_some()) {
+            assert!(!leg.needs_person && leg.status != LegStatus::Reversed && leg.undo.is_none(), "{leg:?}");
+        }
+    }
+
+    fn law_of_order(&self, order: &Order) {
+        let state = &self.kit.state;
+        let of_order = |refund: &&Refund| refund.order == order.id && refund.kind == RefundKind::Order;
+        let refunds: Vec<_> = state.refunds.iter().map(|(_, refund)| refund).filter(of_order).collect();
+        let alive =
+            || refunds.iter().flat_map(|refund| &refund.parts).filter(|part| part.status != RefundStatus::Failed);
+        assert_eq!(order.refunded, alive().map(|part| part.amount).sum::<Minor>(), "{}", order.id);
+        assert_eq!(order.fee_returned, alive().map(|part| part.fee).sum::<Minor>(), "{}", order.id);
+        assert!((0..=order.fee).contains(&order.fee_returned) && order.refunded <= order.payable(), "{order:?}");
+        assert!(order.bought(order.refunded, order.fee_returned) <= order.amount, "{order:?}");
+        for leg in order.legs.iter().map(|leg| state.leg(*leg).unwrap()) {
+            let back: Minor = alive().filter(|part| part.leg == leg.id).map(|part| part.amount).sum();
+            assert!(leg.refunded == back && back <= leg.amount(), "{}", leg.id);
+        }
+        for ((at, item), refunded) in (0_u32..).zip(&order.items).zip(&order.items_refunded) {
+            let of_item = alive().flat_map(|part| &part.items).filter(|of| of.item == at);
+            let back: Minor = of_item.map(|of| of.amount).sum();
+            assert!(*refunded == back && back <= item.amount, "item {at} of {}", order.id);
+        }
+        if order.status == OrderStatus::Success {
+            let suspense: Minor = refunds.iter().map(|refund| refund.suspense).sum();
+            let left = order.net - (order.refunded - order.fee_returned) - suspense;
+            assert_eq!(order.shares.iter().map(|share| share.amount).sum::<Minor>(), left, "{order:?}");
+            let paid: Minor = state.legs_of(order, order.tries).map(Leg::amount).sum();
+            assert_eq!((paid, order.net + order.fee), (order.payable(), order.carried()), "{order:?}");
+        } else {
+            assert!(order.shares.is_empty() && order.refunded == 0, "{order:?}");
+        }
+        assert!(order.fee_on_top.is_none_or(|on_top| on_top == order.fee), "the payer pays the fee: {order:?}");
+        assert!(!order.expired || order.closing, "what expired is being closed, or was: {order:?}");
+        assert!(!order.closing || order.trying || order.ended_at.is_some(), "what is being closed waits: {order:?}");
+        let open = state.legs_of(order, order.tries).any(|leg| leg.open.is_some());
+        assert!(!order.trying || open, "a try waits for an answer: {order:?}");
+    }
+}
