@@ -28,13 +28,15 @@
 //! - A refund and a query name the transaction and when it was asked for, so they find what the request made.
 //! - An answer repeats no word of its question: "not found" counts only after `settle_delay_ms`.
 //!
-//! Signing up (101, 103) is [`agreement`], the daily file [`file`]; with the page for payers all three are [doubtful]: in which
-//! field of a form the browser posts the message, and where to, are settings. What a browser brings back proves nothing.
+//! Signing up (101, 103) is [`agreement`], a real-name check [`identity`], the daily file [`file`]; with the page for payers all are
+//! [doubtful]: the types of a check's messages, the field of the browser's form and where it is posted to are settings. What a browser
+//! brings back proves nothing.
 //!
 //! Not here: NcrptnSN with DgtlEnvlp: account numbers and names travel readable within TLS, which no member could do.
 
 mod agreement;
 mod file;
+mod identity;
 
 use std::sync::Arc;
 
@@ -54,6 +56,7 @@ use crate::form::Form;
 use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Asked, Headers, Request, Response, What};
+use crate::real_name::{RealName, RealNameSaid};
 use crate::settings::Settings;
 use crate::sign_up::{SignUp, SignedUp};
 use crate::signed_text::Signer;
@@ -96,7 +99,7 @@ const CODES: Setting = Setting::open(
 
 /// The settings.
 pub const SETTINGS: &[Setting] =
-    &[INSTITUTION, EPCC, ACCOUNT, SIGN_METHOD, KEY, SIGN_SN, PEER_KEY, PATH, PAGE_PATH, PAGE_FIELD, FRONT_URL, CODES];
+    &[INSTITUTION, EPCC, ACCOUNT, SIGN_METHOD, KEY, SIGN_SN, PEER_KEY, PATH, PAGE_PATH, PAGE_FIELD, FRONT_URL, CODES, identity::TYPES];
 
 /// Nobody here has seen what a second message with one transaction id is answered, so nothing counts on it.
 const OPERATIONS: &[Supported] = &[
@@ -138,6 +141,7 @@ struct Epcc {
     page_path: String,
     page_field: String,
     front_url: String,
+    check_types: (String, String),
 }
 
 /// A group of a message's body, and its fields.
@@ -164,6 +168,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         lists_returns: false,
         notifies: true,
         sign_ups: true,
+        real_name_checks: true,
         settings: SETTINGS,
     };
     Ok(Arc::new(Epcc {
@@ -177,6 +182,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         path: settings.fitting_or(&PATH, "/", path)?,
         page_path: settings.fitting_or(&PAGE_PATH, "/gateway", path)?,
         page_field: settings.fitting_or(&PAGE_FIELD, "ReqMsg", alphanumeric)?,
+        check_types: identity::types(&settings)?,
         front_url: settings.fitting_or(&FRONT_URL, "", |text| text.is_empty() || message::is_url(text))?,
     }))
 }
@@ -440,6 +446,18 @@ impl Channel for Epcc {
 
     fn signed_up(&self, request: &Request, response: &Response) -> SignedUp {
         self.judge_signing(request, response).unwrap_or(SignedUp::Unknown)
+    }
+
+    fn build_real_name(&self, check: &RealName<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
+        self.ask_who(check, open)
+    }
+
+    fn build_real_name_query(&self, serial: &str, requested_at: Time, nonce: &str) -> Result<Request, ChannelError> {
+        self.ask_what_was_found(serial, requested_at, nonce)
+    }
+
+    fn real_name(&self, request: &Request, response: &Response) -> RealNameSaid {
+        self.judge_who(request, response).unwrap_or(RealNameSaid::Unknown)
     }
 
     fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

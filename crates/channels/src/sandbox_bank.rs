@@ -88,6 +88,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         lists_returns: true,
         notifies: true,
         sign_ups: false,
+        real_name_checks: false,
         settings: SETTINGS,
     };
     Ok(Arc::new(SandboxBank { manifest, wire }))

@@ -151,6 +151,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         lists_returns: false,
         notifies: true,
         sign_ups: false,
+        real_name_checks: false,
         settings: SETTINGS,
     };
     Ok(Arc::new(UnionPayOnline {

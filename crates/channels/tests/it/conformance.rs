@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use channels::registry::CHANNELS;
-use channels::{Answer, Channel, ChannelError, Doubt, Headers, OperationKind, Original, Request, Response, Try};
+use channels::{Answer, Channel, ChannelError, Doubt, Headers, OperationKind, Original, RealName, Request, Response, Try};
 use domain::attempt::Operation;
 use domain::fund_batch::FundRoute;
 use domain::money::Currency;
@@ -48,7 +48,7 @@ fn a_message_that_was_touched_is_not_believed() {
         for exchange in &fixture.exchanges {
             let refused = match exchange.ask {
                 Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } | Ask::Close { .. } => "unknown",
-                Ask::SignUp(_) | Ask::Confirm { .. } => "unknown",
+                Ask::SignUp(_) | Ask::Confirm { .. } | Ask::RealName(_) | Ask::RealNameQuery { .. } => "unknown",
                 Ask::Returns { .. } | Ask::Notify => "channel_signature",
             };
             let request = fixture::build(&*fixture.channel, &exchange.ask).map(Result::unwrap);
@@ -87,14 +87,14 @@ fn touched(case: &Case) -> Vec<Response> {
 /// What a case must prove that shows this. A channel that takes an operation without doing it at once says "pending".
 fn proves(shows: &str) -> &'static [&'static str] {
     match shows {
-        "success" => &["success", "answered"],
-        "taken" => &["success", "pending", "code_sent", "signed"],
+        "success" => &["success", "answered", "matched"],
+        "taken" => &["success", "pending", "code_sent", "signed", "matched"],
         "decline" => &["declined", "answered", "refused"],
         "pending" => &["pending"],
         "not-found" => &["not_found"],
         "closed" => &["closed"],
         "duplicate" => &["unknown", "pending"],
-        "unknown-field" => &["success", "pending", "answered", "code_sent", "signed"],
+        "unknown-field" => &["success", "pending", "answered", "code_sent", "signed", "matched"],
         "forged" => &["unknown", "channel_signature"],
         "wrong-amount" | "wrong-currency" | "wrong-merchant" | "contradiction" | "replayed" => {
             &["unknown", "channel_signature", "channel_format"]
@@ -136,6 +136,12 @@ const TOLD: [&str; 6] = ["success", "decline", "unknown-field", "forged", "wrong
 /// What must be shown of asking for a code, and of bringing it.
 const SIGNED: [&str; 6] = ["taken", "decline", "unknown-field", "forged", "wrong-merchant", "contradiction"];
 
+/// What must be shown of a real-name check, and of the query about it.
+const CHECKED: [[&str; 7]; 2] = [
+    ["taken", "decline", "duplicate", "unknown-field", "forged", "wrong-merchant", "contradiction"],
+    ["success", "decline", "not-found", "unknown-field", "forged", "wrong-merchant", "contradiction"],
+];
+
 #[test]
 fn cases_prove_what_they_say_they_show() {
     for fixture in fixtures() {
@@ -158,7 +164,8 @@ fn what_is_not_believed_is_told_from_what_is_not_known() {
         for exchange in &fixture.exchanges {
             // No answer to a payment: nothing of it is settled or not.
             let signs = matches!(exchange.ask, Ask::SignUp(_) | Ask::Confirm { .. });
-            if signs || matches!(exchange.ask, Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify) {
+            let checks = matches!(exchange.ask, Ask::RealName(_) | Ask::RealNameQuery { .. });
+            if signs || checks || matches!(exchange.ask, Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify) {
                 continue;
             }
             let request = fixture::build(&*fixture.channel, &exchange.ask).unwrap().unwrap();
@@ -236,9 +243,15 @@ fn every_operation_of_the_manifest_is_shown_whole() {
             missing(&words, "sign-ups", &|ask| matches!(ask, Ask::SignUp(_)));
             missing(&SIGNED, "codes that are brought", &|ask| matches!(ask, Ask::Confirm { .. }));
         }
+        if manifest.real_name_checks {
+            let [asked, queried] = CHECKED.map(|words| words.into_iter().chain(["pending"]).collect::<Vec<_>>());
+            missing(&asked, "real-name checks", &|ask| matches!(ask, Ask::RealName(_)));
+            missing(&queried, "queries of real-name checks", &|ask| matches!(ask, Ask::RealNameQuery { .. }));
+        }
         let files = fixture::files(entry.name, "clr").len();
         assert_eq!(files > 0, manifest.statement, "{}: {files} clearing files", entry.name);
         assert_eq!(signs_up(&*fixtures[0].channel), manifest.sign_ups, "{}", entry.name);
+        assert_eq!(checks_names(&*fixtures[0].channel), manifest.real_name_checks, "{}", entry.name);
         if !manifest.statement {
             let request = fixtures[0].channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
             assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
@@ -284,6 +297,54 @@ fn signs_up(channel: &dyn channels::Channel) -> bool {
             assert_eq!(confirmation.unwrap_err().code(), "channel_no_sign_up");
             false
         }
+    }
+}
+
+/// Whether a channel builds a real-name check and the query about it; one that does not refuses both by name.
+fn checks_names(channel: &dyn Channel) -> bool {
+    let element = sealed("6222020200112230");
+    let (serial, requested_at) = ("2026030580000000000000010000001", AT);
+    let (account, name, certificate) = (&element, &element, &element);
+    let (bank, credit) = ("102100099996", false);
+    let check =
+        RealName { serial, requested_at, bank, credit, account, name, certificate, phone: Some(&element) };
+    let asked = channel.build_real_name(&check, &fixture::open);
+    let queried = channel.build_real_name_query(serial, requested_at, "0123456789abcdef");
+    match asked {
+        Ok(_) => queried.is_ok(),
+        Err(error) => {
+            assert_eq!(error.code(), "channel_no_real_name_check", "{error}");
+            assert_eq!(queried.unwrap_err().code(), "channel_no_real_name_check");
+            false
+        }
+    }
+}
+
+/// What is asked with a wrong bank, number or nonce is refused before it is sent, and no error shows an element.
+#[test]
+fn a_real_name_check_in_another_form_is_refused_by_name() {
+    for entry in CHANNELS {
+        let channel = fixture::of(entry).remove(0).channel;
+        if !channel.manifest().real_name_checks {
+            continue;
+        }
+        let element = sealed("6222020200112230");
+        let asked = |serial: &str, bank: &str, open: channels::Open<'_>| {
+            let (account, name, certificate) = (&element, &element, &element);
+            let (requested_at, credit, phone) = (AT, false, None);
+            let check = RealName { serial, requested_at, bank, credit, account, name, certificate, phone };
+            channel.build_real_name(&check, open).unwrap_err()
+        };
+        let serial = "2026030580000000000000010000001";
+        let error = asked(serial, "102", &fixture::open);
+        assert!(matches!(error, ChannelError::Subject { field: "bank", .. }), "{error}");
+        assert!(matches!(asked("42", "102100099996", &fixture::open), ChannelError::Serial(_)));
+        let error = asked(serial, "102100099996", &|_| Err(ark::Error::Class(9)));
+        assert!(matches!(error, ChannelError::Opening { field: "account", .. }), "{error}");
+        assert!(!format!("{error} {error:?}").contains("6222"), "{error:?}");
+        let queried = |serial, nonce| channel.build_real_name_query(serial, AT, nonce).unwrap_err();
+        assert!(matches!(queried(serial, "short"), ChannelError::Nonce(_)));
+        assert!(matches!(queried("42", "0123456789abcdef"), ChannelError::Serial(_)));
     }
 }
 

@@ -148,6 +148,7 @@ impl NewCustomer {
                 Some(phone) => Some(seal(CUSTOMER_PHONE, phone.checked("phone")?)?),
                 None => None,
             },
+            verification: None,
         })
     }
 }

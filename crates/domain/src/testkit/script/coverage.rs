@@ -254,6 +254,7 @@ transitions! {
         "what a person acts on: task/tests.rs" Event::Task(_),
         "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
+        "real names: real_name_check/tests.rs" Event::RealNameCheck(_),
         "receivers of splits: receiver/tests.rs" Event::Receiver(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
         "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
@@ -346,6 +347,10 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::FundDrawsUsedUp,
             RefusalCode::FundOverQuota,
         ],
+    ),
+    (
+        "real names: real_name_check/tests.rs",
+        &[RefusalCode::RealNameCheckUnknown, RefusalCode::RealNameCheckState],
     ),
     ("receivers of splits: receiver/tests.rs", &[RefusalCode::ReceiverUnknown]),
     ("secrets of API keys: api_key/tests.rs", &[RefusalCode::ApiKeyUnknown, RefusalCode::ApiKeyState]),

@@ -1,0 +1,80 @@
+//! A real-name check (实名核验): a bank says whether name, certificate, card and phone are one person's. Nobody signs anything.
+//!
+//! ```text
+//!  build_real_name ─► the bank compares three or four elements ─► Matched │ Refused │ Pending, Unknown
+//!  no answer, or pending ─ build_real_name_query ─► the same │ NotFound
+//! ```
+//! No money moves, but it may cost, and a bank may count it: it is sent once, and asked about until it has an end.
+
+use ark::Secret;
+use domain::attempt::FailureClass;
+use domain::envelope::Time;
+use domain::sealed::Sealed;
+
+use crate::channel::Open;
+use crate::error::ChannelError;
+
+/// Who is checked, with what the bank compares: three elements (三要素), or four (四要素) with the phone.
+#[derive(Debug, Clone, Copy)]
+pub struct RealName<'a> {
+    /// A serial number as an operation has, of its own.
+    pub serial: &'a str,
+    /// When it was asked for.
+    pub requested_at: Time,
+    /// The bank's interbank number (联行号), 12 digits.
+    pub bank: &'a str,
+    /// Whether it is a credit card.
+    pub credit: bool,
+    /// The account's number.
+    pub account: &'a Sealed,
+    /// The holder's name.
+    pub name: &'a Sealed,
+    /// The number of the holder's identity card.
+    pub certificate: &'a Sealed,
+    /// The phone that the bank knows, if it is compared too.
+    pub phone: Option<&'a Sealed>,
+}
+
+/// The elements in readable form.
+pub(crate) struct Readable {
+    pub(crate) account: Secret,
+    pub(crate) name: Secret,
+    pub(crate) certificate: Secret,
+    pub(crate) phone: Option<Secret>,
+}
+
+impl RealName<'_> {
+    /// Opens what the bank compares.
+    pub(crate) fn opened(&self, channel: &'static str, open: Open<'_>) -> Result<Readable, ChannelError> {
+        if self.bank.len() != 12 || !self.bank.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(ChannelError::Subject { channel, field: "bank", reason: "an interbank number is 12 digits" });
+        }
+        let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
+        Ok(Readable {
+            account: opened("account", self.account)?,
+            name: opened("name", self.name)?,
+            certificate: opened("certificate", self.certificate)?,
+            phone: self.phone.map(|phone| opened("phone", phone)).transpose()?,
+        })
+    }
+}
+
+/// What an answer says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RealNameSaid {
+    /// The elements are one person's.
+    Matched,
+    /// Refused; of class USER: they are not.
+    Refused {
+        /// Whose refusal.
+        class: FailureClass,
+        /// The channel's code.
+        code: String,
+    },
+    /// The bank has not compared yet.
+    Pending,
+    /// The channel has no such check. It is the last word only where nothing can be on its way any more.
+    NotFound,
+    /// It proves nothing.
+    Unknown,
+}
