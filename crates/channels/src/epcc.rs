@@ -98,8 +98,21 @@ const CODES: Setting = Setting::open(
 );
 
 /// The settings.
-pub const SETTINGS: &[Setting] =
-    &[INSTITUTION, EPCC, ACCOUNT, SIGN_METHOD, KEY, SIGN_SN, PEER_KEY, PATH, PAGE_PATH, PAGE_FIELD, FRONT_URL, CODES, identity::TYPES];
+pub const SETTINGS: &[Setting] = &[
+    INSTITUTION,
+    EPCC,
+    ACCOUNT,
+    SIGN_METHOD,
+    KEY,
+    SIGN_SN,
+    PEER_KEY,
+    PATH,
+    PAGE_PATH,
+    PAGE_FIELD,
+    FRONT_URL,
+    CODES,
+    identity::TYPES,
+];
 
 /// Nobody here has seen what a second message with one transaction id is answered, so nothing counts on it.
 const OPERATIONS: &[Supported] = &[

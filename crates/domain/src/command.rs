@@ -33,10 +33,10 @@ use crate::fund_batch::{self, FundBatchCommand};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
     AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId,
-    BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, CertificateId, ChargebackId, ClearingId,
-    CustomerId, FreezeId, HoldId, LimitPolicyId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, RefundId,
-    ReserveBalanceId, ReserveLineId, RetryRuleId, SettlementId, SplitId, SuspenseId, TemplateId, TerminalId, TopUpId,
-    TransferId, TreeLinkId, TreeRunId, UserId, VoucherId, WithdrawalBatchId, WithdrawalPlanId,
+    BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, CertificateId, ChargebackId,
+    ClearingId, CustomerId, FreezeId, HoldId, LimitPolicyId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId,
+    RefundId, ReserveBalanceId, ReserveLineId, RetryRuleId, SettlementId, SplitId, SuspenseId, TemplateId, TerminalId,
+    TopUpId, TransferId, TreeLinkId, TreeRunId, UserId, VoucherId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;

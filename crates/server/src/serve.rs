@@ -45,7 +45,9 @@ use crate::shell::projector::{self, Message};
 use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::webhook::Webhooks;
-use crate::shell::{Clock, Input, Platform, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered};
+use crate::shell::{
+    Clock, Input, Platform, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered,
+};
 
 /// Runs the platform until it is told to stop.
 ///

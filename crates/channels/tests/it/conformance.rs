@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use channels::registry::CHANNELS;
-use channels::{Answer, Channel, ChannelError, Doubt, Headers, OperationKind, Original, RealName, Request, Response, Try};
+use channels::{
+    Answer, Channel, ChannelError, Doubt, Headers, OperationKind, Original, RealName, Request, Response, Try,
+};
 use domain::attempt::Operation;
 use domain::fund_batch::FundRoute;
 use domain::money::Currency;
@@ -306,8 +308,7 @@ fn checks_names(channel: &dyn Channel) -> bool {
     let (serial, requested_at) = ("2026030580000000000000010000001", AT);
     let (account, name, certificate) = (&element, &element, &element);
     let (bank, credit) = ("102100099996", false);
-    let check =
-        RealName { serial, requested_at, bank, credit, account, name, certificate, phone: Some(&element) };
+    let check = RealName { serial, requested_at, bank, credit, account, name, certificate, phone: Some(&element) };
     let asked = channel.build_real_name(&check, &fixture::open);
     let queried = channel.build_real_name_query(serial, requested_at, "0123456789abcdef");
     match asked {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use channels::registry::Entry;
 use channels::{
-    About, Answer, Channel, ChannelError, Headers, Notified, Original, RealName, RealNameSaid, Request, Response, Return,
-    SignUp, SignedUp, Try,
+    About, Answer, Channel, ChannelError, Headers, Notified, Original, RealName, RealNameSaid, Request, Response,
+    Return, SignUp, SignedUp, Try,
 };
 use domain::attempt::Operation;
 use domain::envelope::Time;

@@ -126,7 +126,14 @@ impl Epcc {
     pub(crate) fn new(settings: EpccSettings) -> Self {
         let EpccSettings { keys, notify_url } = settings;
         let (transactions, sign_ups, checks) = (Mutex::default(), SignUps::default(), Checks::default());
-        Self { keys, client: reqwest::Client::new(), transactions, sign_ups, checks, notify_url: Mutex::new(notify_url) }
+        Self {
+            keys,
+            client: reqwest::Client::new(),
+            transactions,
+            sign_ups,
+            checks,
+            notify_url: Mutex::new(notify_url),
+        }
     }
 
     fn transaction(&self, serial: Serial) -> Option<Transaction> {

@@ -414,8 +414,10 @@ async fn check_speaks_as(name: &str, at_once: usize) {
     let [asked, query] = [0, 1].map(|nth| body(name, ">", nth));
     let (_, nothing) = network.send(query.clone()).await.unwrap();
     assert_eq!(nothing, answer("real_name", "epcc.302", "<SysRtnCd>PS400003"), "{name}: nobody asked yet");
-    let said: Vec<String> =
-        blocks(&format!("epcc/{name}.txt"), "<").iter().map(|block| block.split_once("\n\n").unwrap().1.into()).collect();
+    let said: Vec<String> = blocks(&format!("epcc/{name}.txt"), "<")
+        .iter()
+        .map(|block| block.split_once("\n\n").unwrap().1.into())
+        .collect();
     let (first, later) = said.split_at(at_once);
     let answered = network.send(asked.clone()).await;
     assert_eq!(answered.map(|(_, text)| text).as_ref(), first.first(), "{name}");

@@ -7,9 +7,7 @@ use axum::extract::State;
 use domain::attempt::Rail;
 use domain::customer::Customer;
 use domain::ids::{MerchantId, RealNameCheckId, UserId};
-use domain::real_name_check::{
-    RealNameCheck, RealNameCheckCommand, RealNameCheckStatus, RequestRealNameCheck,
-};
+use domain::real_name_check::{RealNameCheck, RealNameCheckCommand, RealNameCheckStatus, RequestRealNameCheck};
 use domain::{Command, Reply};
 use node::fields::{self, CUSTOMER_PHONE};
 use serde::{Deserialize, Serialize};

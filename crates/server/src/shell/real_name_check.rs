@@ -129,7 +129,8 @@ pub(crate) async fn run(executor: Executor) {
         let now = executor.clock.now();
         let look = move |state: &State| {
             // Until then whoever asked for it sends it.
-            let asked_about = |row: &&RealNameCheck| row.status == RealNameCheckStatus::Unknown || now >= row.send_before;
+            let asked_about =
+                |row: &&RealNameCheck| row.status == RealNameCheckStatus::Unknown || now >= row.send_before;
             state.open_real_name_checks().filter(asked_about).cloned().collect::<Vec<_>>()
         };
         let Ok((open, _)) = executor.platform.read(look).await else { continue };

@@ -61,6 +61,7 @@ mod own_money;
 mod pay_passwords;
 mod pingan;
 mod pos;
+mod real_name_checks;
 mod receipts;
 mod receivers;
 mod restart;

@@ -3,9 +3,7 @@
 use domain::Command;
 use domain::attempt::Rail;
 use domain::ids::{MerchantId, RealNameCheckId, UserId};
-use domain::real_name_check::{
-    RealNameAnswer, RealNameCheckCommand, RealNameCheckStatus, RequestRealNameCheck,
-};
+use domain::real_name_check::{RealNameAnswer, RealNameCheckCommand, RealNameCheckStatus, RequestRealNameCheck};
 use domain::sealed::{DataClass, Sealed};
 use store::list;
 use store::real_name_check::RealNameCheckFilter;

@@ -348,10 +348,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::FundOverQuota,
         ],
     ),
-    (
-        "real names: real_name_check/tests.rs",
-        &[RefusalCode::RealNameCheckUnknown, RefusalCode::RealNameCheckState],
-    ),
+    ("real names: real_name_check/tests.rs", &[RefusalCode::RealNameCheckUnknown, RefusalCode::RealNameCheckState]),
     ("receivers of splits: receiver/tests.rs", &[RefusalCode::ReceiverUnknown]),
     ("secrets of API keys: api_key/tests.rs", &[RefusalCode::ApiKeyUnknown, RefusalCode::ApiKeyState]),
     (
