@@ -44,6 +44,7 @@
 //! | [`sign_up`] | a holder signs an agreement |
 //! | `amount` | amounts with a currency, as text |
 //! | `codes` | codes of a channel with what they say, as a setting |
+//! | `day_file` | a day's file with bars between the fields, where a network's own layout is not public |
 //! | `form`, `xml`, `signed_text` | signed forms, XML messages, and a signature behind a text, as they stand on the wire |
 //! | `pingan_wire` | messages with a header of fixed length |
 //! | `settings` | settings, read strictly |
@@ -57,6 +58,7 @@ pub mod batch;
 pub mod card_file;
 pub mod channel;
 mod codes;
+mod day_file;
 pub mod epcc;
 pub mod error;
 mod form;

@@ -59,6 +59,27 @@ impl RealName<'_> {
     }
 }
 
+impl Readable {
+    /// Them as fields of a message, under the names of bank, card's kind and number, name, certificate's kind and number, and phone;
+    /// with the words for a debit and a credit card, and for an identity card.
+    pub(crate) fn fields<'a>(
+        &'a self,
+        who: &RealName<'a>,
+        names: [&'a str; 7],
+        (kinds, identity_card): ([&'a str; 2], &'a str),
+    ) -> Vec<(&'a str, &'a str)> {
+        let values = [
+            who.bank,
+            kinds[usize::from(who.credit)],
+            self.account.expose(),
+            self.name.expose(),
+            identity_card,
+            self.certificate.expose(),
+        ];
+        names.into_iter().zip(values.into_iter().chain(self.phone.as_ref().map(Secret::expose))).collect()
+    }
+}
+
 /// What an answer says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RealNameSaid {

@@ -12,6 +12,8 @@ use domain::attempt::FailureClass;
 use domain::envelope::Time;
 use domain::sealed::Sealed;
 
+use crate::real_name::RealName;
+
 /// Who wants to sign, with what the bank compares (四要素).
 #[derive(Debug, Clone, Copy)]
 pub struct SignUp<'a> {
@@ -31,6 +33,14 @@ pub struct SignUp<'a> {
     pub certificate: &'a Sealed,
     /// The phone that the bank knows.
     pub phone: &'a Sealed,
+}
+
+impl<'a> SignUp<'a> {
+    /// What the bank compares of it.
+    pub(crate) fn elements(&self) -> RealName<'a> {
+        let Self { serial, requested_at, bank, credit, account, name, certificate, phone } = *self;
+        RealName { serial, requested_at, bank, credit, account, name, certificate, phone: Some(phone) }
+    }
 }
 
 /// What an answer says of it.

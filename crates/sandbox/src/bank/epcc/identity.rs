@@ -55,10 +55,10 @@ impl Bank {
     pub(super) fn epcc_check(&self, asked: &Asked) -> Result<Said, Refused> {
         let serial = serial(asked)?;
         let at = asked.body("TrxInf/TrxDtTm")?.to_owned();
-        for path in ["VrfyInf/AcctIssrId", "VrfyInf/AcctTp", "VrfyInf/AcctNm", "VrfyInf/IDTp", "VrfyInf/IDNo"] {
+        for path in ["SgnInf/SgnAcctIssrId", "SgnInf/SgnAcctTp", "SgnInf/SgnAcctNm", "SgnInf/IDTp", "SgnInf/IDNo"] {
             asked.body(path)?;
         }
-        let card = asked.body("VrfyInf/AcctId")?;
+        let card = asked.body("SgnInf/SgnAcctId")?;
         let named = business(serial, ASKED);
         let said = |code, business: &Business| Said::Message(self.epcc.said(ANSWERED, &asked.at, code, business));
         let mut checks = lock(&self.epcc.checks.0);
