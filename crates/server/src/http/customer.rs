@@ -84,14 +84,14 @@ pub(crate) struct CustomerView {
     #[schema(example = "138****1234")]
     phone: Option<String>,
     /// What a bank said of who it is (实名核验); null while no real-name check matched.
-    verification: Option<VerificationView>,
+    verification: Option<RealNameLevelView>,
     /// What may be done with it now.
     allowed_actions: Vec<&'static str>,
 }
 
 /// The level to which a customer is verified.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct VerificationView {
+pub(crate) struct RealNameLevelView {
     /// How many elements matched: 3 (name, certificate, card) or 4 (and phone).
     #[schema(example = 4)]
     elements: u8,
@@ -103,7 +103,7 @@ pub(crate) struct VerificationView {
     at: String,
 }
 
-impl VerificationView {
+impl RealNameLevelView {
     fn of(verification: &Verification) -> Self {
         let Verification { elements, check, rail, at } = verification;
         Self { elements: elements.count(), check: check.to_string(), rail: rail.name(), at: time_text(*at) }
@@ -133,7 +133,7 @@ impl CustomerView {
             name: customer.name.mask.clone(),
             certificate: customer.certificate.mask.clone(),
             phone: customer.phone.as_ref().map(|phone| phone.mask.clone()),
-            verification: customer.verification.as_ref().map(VerificationView::of),
+            verification: customer.verification.as_ref().map(RealNameLevelView::of),
             allowed_actions: vec!["open_user", "open_merchant"],
         }
     }
