@@ -1,4 +1,5 @@
-//! Whole business days against the built programs: many seeds, the power cut at random moments, and PostgreSQL.
+//! Whole business days against the built programs: many seeds, UnionPay's forms signed by either method, the power cut at random
+//! moments, and PostgreSQL.
 //!
 //! Each day is small and is played as the demo is: two processes, HTTP, a bank that misbehaves. A day passes only if every
 //! check at close holds and the bank saw no serial number twice.
@@ -27,6 +28,10 @@ const CUT_ORDERS: u64 = 1_000;
 /// Power cuts of such a day.
 const CUTS: u64 = 3;
 
+/// How UnionPay's forms are signed: with a secret; on one day more with RSA.
+const SECRET: &str = "12";
+const RSA: &str = "01";
+
 /// Days at a time. A day mostly waits: for answers that come late, for a site that is down, for the morning's terminals.
 const AT_ONCE: usize = 2;
 
@@ -34,9 +39,11 @@ const AT_ONCE: usize = 2;
 pub(crate) fn check() -> anyhow::Result<Outcome> {
     let programs = Tested::build()?.binaries()?;
     let cluster = cluster::cluster("days");
-    let embedded = SEEDS.map(|seed| (seed, ORDERS, 0)).chain(CUT_SEEDS.map(|seed| (seed, CUT_ORDERS, CUTS)));
-    let mut days: Vec<Day> =
-        embedded.map(|(seed, orders, cuts)| Day { seed, orders, cuts, settings: Vec::new() }).collect();
+    let quiet = SEEDS.map(|seed| (seed, ORDERS, 0, SECRET)).chain([(*SEEDS.start(), ORDERS, 0, RSA)]);
+    let embedded = quiet.chain(CUT_SEEDS.map(|seed| (seed, CUT_ORDERS, CUTS, SECRET)));
+    let mut days: Vec<Day> = embedded
+        .map(|(seed, orders, cuts, sign_method)| Day { seed, orders, cuts, sign_method, settings: Vec::new() })
+        .collect();
     if let Some(cluster) = &cluster {
         for (seed, orders, cuts) in [(1, ORDERS, 0), (101, CUT_ORDERS, CUTS)] {
             let schema = cluster.schema();
@@ -45,7 +52,7 @@ pub(crate) fn check() -> anyhow::Result<Outcome> {
                 let url = format!("{place}.url={}", cluster.url());
                 [url, format!("{place}.schema={schema}_{}", place.split('.').next().unwrap_or(place))]
             });
-            days.push(Day { seed, orders, cuts, settings: settings.collect() });
+            days.push(Day { seed, orders, cuts, sign_method: SECRET, settings: settings.collect() });
         }
     }
     all(&programs, &days)?;
@@ -78,6 +85,7 @@ struct Day {
     seed: u64,
     orders: u64,
     cuts: u64,
+    sign_method: &'static str,
     settings: Vec<String>,
 }
 
@@ -87,11 +95,12 @@ fn play(programs: &Binaries, day: &Day) -> anyhow::Result<()> {
     let mut command = Command::new(&programs.sandbox);
     command.args(["play", "--exit", "--lintel"]).arg(&programs.lintel);
     command.args(["--seed", &day.seed.to_string(), "--orders", &day.orders.to_string()]);
-    command.args(["--kills", &day.cuts.to_string()]);
+    command.args(["--kills", &day.cuts.to_string(), "--unionpay-sign-method", day.sign_method]);
     command.args(day.settings.iter().flat_map(|setting| ["--set", setting]));
     let output = command.output().context("playing a day")?;
     let place = if day.settings.is_empty() { "embedded" } else { "PostgreSQL" };
-    let what = format!("day of seed {}: {} orders, {} power cuts, {place}", day.seed, day.orders, day.cuts);
+    let Day { seed, orders, cuts, sign_method, .. } = day;
+    let what = format!("day of seed {seed}: {orders} orders, {cuts} power cuts, signMethod {sign_method}, {place}");
     if !output.status.success() {
         println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         bail!("{what}: {}", output.status);

@@ -15,6 +15,9 @@ pub enum Answer {
         reference: String,
         /// The network's clearing date.
         clearing_date: Date,
+        /// What was done, in minor units, where it is less than was asked for: only of a manifest that says
+        /// [`in_part`](crate::Manifest::in_part).
+        part: Option<Minor>,
     },
     /// Taken, and not finished: query later.
     Pending,
@@ -63,7 +66,7 @@ impl Answer {
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Success { reference, clearing_date } => Outcome::Success { reference, clearing_date },
+            Self::Success { reference, clearing_date, part } => Outcome::Success { reference, clearing_date, part },
             Self::Declined { class, code } => Outcome::Declined { class, code },
             Self::Closed | Self::NotFound => Outcome::NotFound,
             Self::Pending | Self::Unknown | Self::Disbelieved(_) => Outcome::Unknown,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use domain::attempt::FailureClass;
 
+use crate::answer::Answer;
+
 /// What a code says where a transaction was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -70,26 +72,43 @@ impl Codes {
         (status, code): (Option<&str>, Option<&str>),
         query: bool,
     ) -> Option<Stands> {
-        let said = |code: &str| Some((self.said(code)?, code.to_owned()));
+        let refused = |code: &str| self.class(code).map(|class| Stands::Refused { class, code: code.to_owned() });
         match (system == done, status, code) {
             (true, Some("00"), Some(code)) if code == done => Some(Stands::Done),
             (true, Some("02" | "03"), code) if code.is_none_or(|code| code == done) => Some(Stands::Pending),
-            (true, Some("01"), Some(code)) => match said(code)? {
-                (Said::Declined(class), code) => Some(Stands::Refused { class, code }),
-                (Said::Duplicate | Said::NotFound, _) => None,
-            },
+            (true, Some("01"), Some(code)) => refused(code),
             // A query that was refused says nothing else of what it asked about.
-            (false, None, _) => match said(system)? {
-                (Said::Declined(class), code) => (!query).then_some(Stands::Refused { class, code }),
-                (Said::NotFound, _) => query.then_some(Stands::NotFound),
-                (Said::Duplicate, _) => None,
-            },
+            (false, None, _) if query => (self.said(system)? == Said::NotFound).then_some(Stands::NotFound),
+            (false, None, _) => refused(system),
             _ => None,
         }
     }
 
     pub(crate) fn said(&self, code: &str) -> Option<Said> {
         self.0.get(code).copied()
+    }
+
+    /// Whose failure it is that something was refused for good.
+    pub(crate) fn class(&self, code: &str) -> Option<FailureClass> {
+        match self.said(code)? {
+            Said::Declined(class) => Some(class),
+            Said::Duplicate | Said::NotFound => None,
+        }
+    }
+
+    /// What it proves that a transaction ended with this code.
+    pub(crate) fn declined(&self, code: &str) -> Option<Answer> {
+        self.class(code).map(|class| Answer::Declined { class, code: code.to_owned() })
+    }
+
+    /// What it proves that a message was refused with this code: that it asked for an operation, or, if `query`, what became of one. A
+    /// query that was refused says nothing of the operation but that it is not there.
+    pub(crate) fn refused(&self, code: &str, query: bool) -> Option<Answer> {
+        match self.said(code)? {
+            Said::NotFound => query.then_some(Answer::NotFound),
+            Said::Declined(_) | Said::Duplicate if query => None,
+            Said::Declined(_) | Said::Duplicate => self.declined(code),
+        }
     }
 }
 
@@ -102,6 +121,10 @@ mod tests {
         let codes = Codes::read("PB200001=bank, PS400003=not_found", "00000000").unwrap();
         assert_eq!(codes.said("PB200001"), Some(Said::Declined(FailureClass::Bank)));
         assert_eq!((codes.said("PS400003"), codes.said("PB999999")), (Some(Said::NotFound), None));
+        let declined = || Answer::Declined { class: FailureClass::Bank, code: String::from("PB200001") };
+        assert_eq!((codes.declined("PB200001"), codes.declined("PS400003")), (Some(declined()), None));
+        assert_eq!((codes.refused("PB200001", false), codes.refused("PB200001", true)), (Some(declined()), None));
+        assert_eq!((codes.refused("PS400003", false), codes.refused("PS400003", true)), (None, Some(Answer::NotFound)));
         for wrong in ["", "PB100001", "PB100001=nobody", "PB1=user", "PB100001=user,PB100001=bank", "00000000=user"] {
             assert!(Codes::read(wrong, "00000000").is_none(), "{wrong}");
         }

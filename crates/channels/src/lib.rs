@@ -32,7 +32,7 @@
 //! | [`answer`] | what a response proves; notifications and returns |
 //! | [`statement`] | the clearing file: lines, sums, parts |
 //! | [`batch`] | a fund's monthly batch: instruction and result file |
-//! | [`registry`] | every channel, one line each |
+//! | [`registry`] | every channel; each is one line at the end of `lib.rs` |
 //! | [`sandbox_bank`], [`sandbox_fund`] | the simulated bank and provident-fund centre |
 //! | [`unionpay_online`] | UnionPay online payment 5.1.0 |
 //! | [`epcc`] | EPCC: agreement pay, gateway pay, payout, refund |
@@ -44,13 +44,10 @@
 //! | [`sign_up`] | a holder signs an agreement |
 //! | `amount` | amounts with a currency, as text |
 //! | `codes` | codes of a channel with what they say, as a setting |
-//! | `day_file` | a day's file with bars between the fields, where a network's own layout is not public |
 //! | `form`, `xml`, `signed_text` | signed forms, XML messages, and a signature behind a text, as they stand on the wire |
-//! | `pingan_wire` | messages with a header of fixed length |
-//! | `settings` | settings, read strictly |
-//! | `sandbox_wire`, `sandbox_file`, `sandbox_seal` | what those two have in common: signed JSON, the clearing file, and what closes a file |
-//! | `sandbox_batch`, `sandbox_quota` | the files of the sandbox fund's monthly batch, and what it says of a lease |
-//! | `fund_city` | what a fund's city differs in, as settings |
+//! | `fixed_header` | messages with a header of fixed length, laid out by a table |
+//! | `settings` | settings, read strictly, and those that several channels have |
+//! | `sandbox_wire`, `sandbox_file`, `sandbox_seal` | what the sandbox's two have in common: signed JSON, the clearing file, and what closes a file |
 
 mod amount;
 pub mod answer;
@@ -58,25 +55,17 @@ pub mod batch;
 pub mod card_file;
 pub mod channel;
 mod codes;
-mod day_file;
-pub mod epcc;
 pub mod error;
+mod fixed_header;
 mod form;
-mod fund_city;
 pub mod host_link;
 mod key;
 pub mod manifest;
 pub mod message;
-pub mod pingan_jzb;
-mod pingan_wire;
 pub mod real_name;
 pub mod registry;
 pub mod routing;
-pub mod sandbox_bank;
-mod sandbox_batch;
 mod sandbox_file;
-pub mod sandbox_fund;
-mod sandbox_quota;
 mod sandbox_seal;
 mod sandbox_wire;
 mod settings;
@@ -84,9 +73,26 @@ pub mod sign_up;
 mod signed_text;
 pub mod statement;
 mod time;
-pub mod unionpay_online;
 pub mod verified;
 mod xml;
+
+/// Makes of each line a module, which is a file or a folder of this name, and an entry of the registry.
+macro_rules! channels {
+    ($($name:ident,)+) => {
+        $(pub mod $name;)+
+
+        const REGISTERED: &[registry::Entry] =
+            &[$(registry::Entry::new($name::NAME, $name::SETTINGS, $name::open)),+];
+    };
+}
+
+channels! {
+    sandbox_bank,
+    sandbox_fund,
+    epcc,
+    pingan_jzb,
+    unionpay_online,
+}
 
 pub use answer::{Answer, Doubt, Notification, Notified, Return};
 pub use batch::{Batch, BatchResult, BatchRow, FundCentre};

@@ -128,6 +128,9 @@ pub struct Manifest {
     pub lists_returns: bool,
     /// Whether it tells of itself what became of an operation.
     pub notifies: bool,
+    /// Whether a fund may hold or capture less than it was asked for, and says how much. Where it may not, a success of another amount is
+    /// not believed; one of more never is.
+    pub in_part: bool,
     /// Whether agreements are signed over this interface, with a code by SMS.
     pub sign_ups: bool,
     /// Whether a person's real name is checked over this interface, without an agreement.
@@ -141,6 +144,13 @@ impl Manifest {
     #[must_use]
     pub fn supported(&self, kind: OperationKind) -> Option<&Supported> {
         self.operations.iter().find(|supported| supported.kind == kind)
+    }
+
+    /// Whether `done` is a part of an operation of `asked` that the channel may do in part.
+    #[must_use]
+    pub fn takes_part(&self, kind: OperationKind, asked: Minor, done: Minor) -> bool {
+        let in_part = matches!(kind, OperationKind::FundHold | OperationKind::FundCapture);
+        self.in_part && in_part && (1..asked).contains(&done)
     }
 
     /// Refuses a kind that the channel does not carry out. Queries need no more: limits may have changed since.

@@ -31,6 +31,14 @@ impl Request {
         &self.body
     }
 
+    /// The same message in a field of a form, which a browser posts to this path.
+    pub(crate) fn in_form(self, path: &str, field: &str) -> Self {
+        let mut form = Form::default();
+        form.set(field, String::from_utf8_lossy(&self.body));
+        let headers = vec![("content-type", String::from("application/x-www-form-urlencoded; charset=UTF-8"))];
+        Self { path: path.to_owned(), headers, body: form.body(), ..self }
+    }
+
     /// The fields of a request that is a form, sorted by name: what a browser posts of it, in any order, is what is signed.
     #[must_use]
     pub fn fields(&self) -> Option<Vec<(String, String)>> {
@@ -157,6 +165,21 @@ pub(crate) fn nonce(text: &str) -> Result<&str, ChannelError> {
 /// Whether the text is letters, digits, `_` and `-` only, and not empty.
 pub(crate) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// Whether the text is letters and digits only, and not empty.
+pub(crate) fn is_alphanumeric(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether the text is so many digits.
+pub(crate) fn is_digits(length: usize) -> impl Fn(&str) -> bool {
+    move |text: &str| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether the text is a path that messages can be posted to.
+pub(crate) fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }
 
 /// Whether the text is an address that a browser can be sent to.

@@ -13,6 +13,7 @@ use domain::sealed::Sealed;
 
 use crate::channel::Open;
 use crate::error::ChannelError;
+use crate::message::is_digits;
 
 /// Who is checked, with what the bank compares: three elements (三要素), or four (四要素) with the phone.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +47,7 @@ pub(crate) struct Readable {
 impl RealName<'_> {
     /// Opens what the bank compares.
     pub(crate) fn opened(&self, channel: &'static str, open: Open<'_>) -> Result<Readable, ChannelError> {
-        if self.bank.len() != 12 || !self.bank.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_digits(12)(self.bank) {
             return Err(ChannelError::Subject { channel, field: "bank", reason: "an interbank number is 12 digits" });
         }
         let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });

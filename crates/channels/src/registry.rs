@@ -1,4 +1,4 @@
-//! Every channel, one line each.
+//! Every channel by its name. Which there are is the list in `lib.rs`, one line each.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::key::BY_NAME;
 use crate::manifest::Setting;
-use crate::{epcc, pingan_jzb, sandbox_bank, sandbox_fund, unionpay_online};
 
 /// A kind of channel that can be configured.
 #[derive(Debug, Clone, Copy)]
@@ -24,14 +23,14 @@ pub struct Entry {
 /// Makes a channel of its settings and the key service, if there is one.
 type Opens = fn(&Value, Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError>;
 
+impl Entry {
+    pub(crate) const fn new(name: &'static str, settings: &'static [Setting], open: Opens) -> Self {
+        Self { name, settings, open }
+    }
+}
+
 /// Every channel there is.
-pub const CHANNELS: &[Entry] = &[
-    Entry { name: sandbox_bank::NAME, settings: sandbox_bank::SETTINGS, open: sandbox_bank::open },
-    Entry { name: sandbox_fund::NAME, settings: sandbox_fund::SETTINGS, open: sandbox_fund::open },
-    Entry { name: epcc::NAME, settings: epcc::SETTINGS, open: epcc::open },
-    Entry { name: pingan_jzb::NAME, settings: pingan_jzb::SETTINGS, open: pingan_jzb::open },
-    Entry { name: unionpay_online::NAME, settings: unionpay_online::SETTINGS, open: unionpay_online::open },
-];
+pub const CHANNELS: &[Entry] = crate::REGISTERED;
 
 /// The channel of a name under a configuration, which is an object of its settings. Its keys are in them.
 ///

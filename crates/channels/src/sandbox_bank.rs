@@ -1,13 +1,17 @@
-//! The sandbox bank: debits, refunds and payments over EPCC (网联) or UnionPay (银联), simulated.
+//! The sandbox bank: debits, refunds and payments over EPCC (网联) or UnionPay (银联), and payments from the institution's
+//! own account at it (银企直连), simulated.
 //!
 //! The other side is `lintel-sandbox bank`. One instance is one rail. Every operation is idempotent by its serial
 //! number: the bank does it once and answers a second request with "duplicate serial number".
 //!
-//! | operation | path | subject |
-//! |---|---|---|
-//! | debit | `/bank/v1/debit` | `agreement` |
-//! | refund | `/bank/v1/refund` | `original`: the debit's serial number |
-//! | pay | `/bank/v1/pay` | `account`, `name` |
+//! | operation | path | subject | rails |
+//! |---|---|---|---|
+//! | debit | `/bank/v1/debit` | `agreement` | `epcc`, `unionpay` |
+//! | refund | `/bank/v1/refund` | `original`: the debit's serial number | `epcc`, `unionpay` |
+//! | pay | `/bank/v1/pay` | `account`, `name` | all |
+//!
+//! From the own account money is paid and no more: nobody is debited into it, and no network clears it, so `own_bank` has no
+//! clearing file. What comes back is listed and told as on the other rails.
 
 use std::sync::Arc;
 
@@ -31,16 +35,22 @@ use crate::verified::Verified;
 /// The name in the registry.
 pub const NAME: &str = "sandbox_bank";
 
-const RAIL: Setting = Setting { name: "rail", secret: false, doc: "`epcc` or `unionpay`" };
+const RAIL: Setting = Setting { name: "rail", secret: false, doc: "`epcc`, `unionpay` or `own_bank`" };
 
 /// The settings.
 pub const SETTINGS: &[Setting] = &[RAIL, sandbox_wire::INSTITUTION, sandbox_wire::KEY];
 
+const PAY: Supported = Supported { kind: OperationKind::Pay, idempotent: true, amount_max: 100_000_000_000 };
+
+/// Over a network.
 const OPERATIONS: &[Supported] = &[
     Supported { kind: OperationKind::Debit, idempotent: true, amount_max: 5_000_000_000 },
     Supported { kind: OperationKind::Refund, idempotent: true, amount_max: 5_000_000_000 },
-    Supported { kind: OperationKind::Pay, idempotent: true, amount_max: 100_000_000_000 },
+    PAY,
 ];
+
+/// From the institution's own account.
+const OWN_OPERATIONS: &[Supported] = &[PAY];
 
 /// Whose failure each code is. A code that is not here settles nothing.
 const DECLINES: Declines = &[
@@ -66,9 +76,10 @@ struct SandboxBank {
 
 pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
     let settings = Settings::read(NAME, SETTINGS, config, keys)?;
-    let rail = match Rail::parse(settings.text(&RAIL)?) {
-        Some(rail @ (Rail::Epcc | Rail::UnionPay)) => rail,
-        Some(Rail::Fund | Rail::OwnBank | Rail::PingAn) | None => return Err(settings.wrong(&RAIL)),
+    let (rail, operations, cleared) = match Rail::parse(settings.text(&RAIL)?) {
+        Some(rail @ (Rail::Epcc | Rail::UnionPay)) => (rail, OPERATIONS, true),
+        Some(rail @ Rail::OwnBank) => (rail, OWN_OPERATIONS, false),
+        Some(Rail::Fund | Rail::PingAn) | None => return Err(settings.wrong(&RAIL)),
     };
     let wire = Wire {
         channel: NAME,
@@ -81,17 +92,25 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
     let manifest = Manifest {
         name: NAME,
         rail,
-        operations: OPERATIONS,
+        operations,
         currencies: &[Currency::Cny],
         settle_delay_ms: sandbox_wire::SETTLE_DELAY_MS,
-        statement: true,
+        statement: cleared,
         lists_returns: true,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         real_name_checks: false,
         settings: SETTINGS,
     };
     Ok(Arc::new(SandboxBank { manifest, wire }))
+}
+
+impl SandboxBank {
+    /// Refuses to ask for a clearing file of a rail that has none.
+    fn cleared(&self) -> Result<(), ChannelError> {
+        if self.manifest.statement { Ok(()) } else { Err(ChannelError::NoStatement { channel: NAME }) }
+    }
 }
 
 impl Channel for SandboxBank {
@@ -128,14 +147,16 @@ impl Channel for SandboxBank {
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
-        self.wire.parse(request, response)
+        self.wire.parse(request, response, &self.manifest)
     }
 
     fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {
+        self.cleared()?;
         self.wire.clearing(date, part, nonce)
     }
 
     fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
+        self.cleared()?;
         sandbox_file::read(&self.wire, file)
     }
 

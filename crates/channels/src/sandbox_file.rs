@@ -83,12 +83,7 @@ impl Reader<'_> {
                 currency: currency_of(currency)?,
                 part: number(part)?,
                 parts: number(parts)?,
-                totals: Totals {
-                    in_count: number(in_count)?,
-                    in_sum: number(in_sum)?,
-                    out_count: number(out_count)?,
-                    out_sum: number(out_sum)?,
-                },
+                totals: Totals::read([in_count, in_sum, out_count, out_sum], number)?,
                 lines: Vec::new(),
             })
         };

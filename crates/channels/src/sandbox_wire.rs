@@ -17,13 +17,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Notification, Notified, Return};
-use crate::batch::Batch;
 use crate::channel::About;
 use crate::error::ChannelError;
 use crate::key::ChannelKey;
-use crate::manifest::{OperationKind, Setting};
+use crate::manifest::{Manifest, OperationKind, Setting};
 use crate::message::{self, Asked, Headers, Request, Response, What};
-use crate::sandbox_batch;
 use crate::settings::Settings;
 use crate::verified::Verified;
 
@@ -39,8 +37,9 @@ pub(crate) const KEY: Setting = Setting {
 /// How long after `send_before` a request may still arrive; time-outs stay below it.
 pub(crate) const SETTLE_DELAY_MS: i64 = 5_000;
 
+/// The code of what is done.
+const DONE: &str = "00000000";
 const REFERENCE_LENGTH_MAX: usize = 64;
-const BATCH_NUMBER_LENGTH_MAX: usize = 32;
 
 /// Codes of the channel that decline, and whose failure each is.
 pub(crate) type Declines = &'static [(&'static str, FailureClass)];
@@ -160,32 +159,6 @@ impl Wire {
         self.signed("GET", path, Zeroizing::new(Vec::new()), asked)
     }
 
-    /// The request that hands in a month's batch. Its nonce is the batch's own number: the same bytes can be sent again.
-    pub(crate) fn batch(&self, batch: &Batch<'_>) -> Result<Request, ChannelError> {
-        let number = self.batch_number(batch.number)?;
-        let body = sandbox_batch::write(self, batch)?;
-        let asked = Asked { nonce: format!("batch-{number:-<16}"), what: What::Batch };
-        let mut request = self.signed("POST", format!("{}/batch", self.root), body, asked)?;
-        request.headers.iter_mut().filter(|(name, _)| *name == "content-type").for_each(|(_, value)| {
-            "text/plain; charset=utf-8".clone_into(value);
-        });
-        Ok(request)
-    }
-
-    /// The request for the result file of a month's batch.
-    pub(crate) fn batch_result(&self, number: &str, nonce: &str) -> Result<Request, ChannelError> {
-        let path = format!("{}/batch-result?number={}", self.root, self.batch_number(number)?);
-        let asked = Asked { nonce: message::nonce(nonce)?.to_owned(), what: What::Batch };
-        self.signed("GET", path, Zeroizing::new(Vec::new()), asked)
-    }
-
-    fn batch_number<'n>(&self, number: &'n str) -> Result<&'n str, ChannelError> {
-        let fits = number.len() <= BATCH_NUMBER_LENGTH_MAX && message::is_word(number);
-        let reason = "a batch's number is 1 to 32 letters, digits, `_` or `-`";
-        let wrong = ChannelError::Subject { channel: self.channel, field: "number", reason };
-        if fits { Ok(number) } else { Err(wrong) }
-    }
-
     /// The request for the payments that came back on a date.
     pub(crate) fn list_returns(&self, date: Date, nonce: &str) -> Result<Request, ChannelError> {
         let path = format!("{}/returns?date={date}&rail={}", self.root, self.rail.name());
@@ -200,7 +173,8 @@ impl Wire {
         self.signed("POST", path, bytes, asked)
     }
 
-    fn signed(
+    /// A signed request.
+    pub(crate) fn signed(
         &self,
         method: &'static str,
         path: String,
@@ -219,7 +193,7 @@ impl Wire {
     }
 
     /// What a response proves about an operation.
-    pub(crate) fn parse(&self, request: &Request, response: &Response) -> Answer {
+    pub(crate) fn parse(&self, request: &Request, response: &Response, manifest: &Manifest) -> Answer {
         let What::Operation { serial, kind, amount, currency, query } = &request.asked.what else {
             return Answer::Unknown;
         };
@@ -229,22 +203,24 @@ impl Wire {
             Err(_) => return Answer::Unknown,
         };
         let Ok(body) = serde_json::from_slice::<AnswerBody>(bytes) else { return Answer::Unknown };
+        let done = body.amount.filter(|_| body.code == DONE);
+        let part = done.filter(|done| manifest.takes_part(*kind, *amount, *done));
         // What the answer says of the operation must be what was asked: another amount is another operation.
         let same = body.serial == *serial
             && body.kind.as_ref().is_none_or(|name| name == kind.name())
-            && body.amount.is_none_or(|told| told == *amount)
+            && (part.is_some() || body.amount.is_none_or(|told| told == *amount))
             && body.currency.as_ref().is_none_or(|code| code == currency.code());
-        if same { self.judge(&body, *query).unwrap_or(Answer::Unknown) } else { Answer::FOREIGN }
+        if same { self.judge(&body, *query, part).unwrap_or(Answer::Unknown) } else { Answer::FOREIGN }
     }
 
-    fn judge(&self, body: &AnswerBody, query: bool) -> Option<Answer> {
+    fn judge(&self, body: &AnswerBody, query: bool, part: Option<Minor>) -> Option<Answer> {
         match body.code.as_str() {
-            "00000000" => {
+            DONE => {
                 // A success says in full what was done.
                 let _ = (body.kind.as_ref()?, body.amount?, body.currency.as_ref()?);
                 let reference = body.reference.clone().filter(|text| is_reference(text))?;
                 let clearing_date = body.clearing_date.parse().ok()?;
-                Some(Answer::Success { reference, clearing_date })
+                Some(Answer::Success { reference, clearing_date, part })
             }
             "00000001" => Some(Answer::Pending),
             // Seen before: what became of it is for a query to say.
@@ -333,7 +309,7 @@ impl Wire {
         let kind = body.kind.as_deref().and_then(OperationKind::parse).ok_or_else(|| wrong("kind"))?;
         let amount = body.amount.filter(|amount| *amount > 0).ok_or_else(|| wrong("amount"))?;
         let currency = body.currency.as_deref().and_then(currency_of).ok_or_else(|| wrong("currency"))?;
-        let answer = self.judge(body, false).ok_or_else(|| wrong("code"))?;
+        let answer = self.judge(body, false, None).ok_or_else(|| wrong("code"))?;
         if !message::is_serial(&body.serial) {
             return Err(wrong("serial"));
         }

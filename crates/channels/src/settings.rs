@@ -6,9 +6,33 @@ use std::sync::Arc;
 use ark::keys::KeyUse;
 use serde_json::Value;
 
+use crate::codes::Codes;
 use crate::error::ChannelError;
 use crate::key::{ChannelKey, KeyPair, PeerKeys, Scheme, SharedSecret};
 use crate::manifest::Setting;
+use crate::signed_text::Signer;
+
+/// How messages are signed, of a channel that takes either.
+pub(crate) const SIGN_METHOD: Setting = Setting::open("sign_method", "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");
+/// Our private key there.
+pub(crate) const KEY: Setting = Setting::secret(
+    "key",
+    "our private key: `ark:NAME` of one in the key service; for a sandbox in hexadecimal (SM2: 32 bytes, RSA-2048: PKCS #8)",
+);
+/// The other side's public keys there.
+pub(crate) const PEER_KEY: Setting = Setting::open(
+    "peer_key",
+    "the other side's public key (openssl pkey -pubout; of its certificate: openssl x509 -noout -pubkey), PEM or its base64; two with a \
+     comma between while it changes",
+);
+/// Where a channel of one path posts.
+pub(crate) const PATH: Setting = Setting::open("path", "where messages are posted: a path; / if not said");
+/// What codes say.
+pub(crate) const CODES: Setting = Setting::open(
+    "codes",
+    "CODE=WORD,… of the codes that your agreement names, as long as the one for \"done\"; words: user, bank, risk, system (refused for \
+     good, and whose failure), duplicate, not_found; the sandbox's if not said",
+);
 
 /// The settings of one channel.
 pub(crate) struct Settings<'a> {
@@ -87,6 +111,25 @@ impl<'a> Settings<'a> {
     /// The other side's public keys.
     pub(crate) fn peer_keys(&self, setting: &Setting, scheme: Scheme) -> Result<PeerKeys, ChannelError> {
         PeerKeys::read(self.text(setting)?, scheme).ok_or_else(|| self.wrong(setting))
+    }
+
+    /// How messages are signed with pairs of keys: `sm2` or `rsa`.
+    pub(crate) fn scheme(&self, setting: &Setting) -> Result<Scheme, ChannelError> {
+        match self.text(setting)? {
+            "sm2" => Ok(Scheme::Sm2),
+            "rsa" => Ok(Scheme::Rsa),
+            _ => Err(self.wrong(setting)),
+        }
+    }
+
+    /// Our private key and the other side's public keys.
+    pub(crate) fn signer(&self, ours: &Setting, theirs: &Setting, scheme: Scheme) -> Result<Signer, ChannelError> {
+        Ok(Signer { ours: self.key_pair(ours, scheme)?, theirs: self.peer_keys(theirs, scheme)? })
+    }
+
+    /// Codes with what they say, each as long as `done`, which is no refusal.
+    pub(crate) fn codes(&self, setting: &Setting, default: &'a str, done: &str) -> Result<Codes, ChannelError> {
+        Codes::read(self.text_or(setting, default)?, done).ok_or_else(|| self.wrong(setting))
     }
 
     /// A shared secret that the format needs as bytes.

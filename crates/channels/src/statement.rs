@@ -8,6 +8,7 @@ use domain::clearing::{self, ClearingLine};
 use domain::money::{Currency, Minor};
 
 use crate::error::ChannelError;
+use crate::message::number;
 use crate::verified::Verified;
 
 /// What a line of a clearing file is.
@@ -114,6 +115,13 @@ impl Totals {
         })
     }
 
+    /// Counts and sums as a header has them: in, then out.
+    pub(crate) fn read(texts: [&str; 4], sum: impl Fn(&str) -> Option<Minor>) -> Option<Self> {
+        let [in_count, in_sum, out_count, out_sum] = texts;
+        let (in_count, out_count) = (number(in_count)?, number(out_count)?);
+        Some(Self { in_count, in_sum: sum(in_sum)?, out_count, out_sum: sum(out_sum)? })
+    }
+
     /// What reaches (above zero) or leaves the account at the central bank.
     ///
     /// Both sums are at or above zero, so their difference always fits.
@@ -142,6 +150,29 @@ pub struct StatementPart {
     pub totals: Totals,
     /// The lines of this part.
     pub lines: Vec<Line>,
+}
+
+impl StatementPart {
+    /// Reads a file, which is `what` of a channel, as a header and a line each behind it.
+    ///
+    /// # Errors
+    /// [`ChannelError::Format`] with the number of the line that has another form.
+    pub(crate) fn read(
+        (channel, what): (&'static str, &'static str),
+        file: &str,
+        header: impl FnOnce(&str) -> Option<Self>,
+        line: impl Fn(&str, &Self) -> Option<Line>,
+    ) -> Result<Self, ChannelError> {
+        let wrong = |place: &str, reason: &str| ChannelError::format(channel, what, place, reason);
+        let mut texts = file.strip_suffix('\n').unwrap_or_default().split('\n').zip(1_u32..);
+        let part = texts.next().and_then(|(text, _)| header(text));
+        let mut part = part.ok_or_else(|| wrong("line 1", "it is no header of a file for this institution"))?;
+        for (text, number) in texts {
+            let read = line(text, &part);
+            part.lines.push(read.ok_or_else(|| wrong(&format!("line {number}"), "it is not in its form"))?);
+        }
+        Ok(part)
+    }
 }
 
 /// A whole clearing file.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  request ─► SENT ─► SUCCESS ─ every order cleared: repay ─► its line on the reserve account's statement ─► REPAID
-//!               ├───► FAILED
+//!               ├───► FAILED   └──────── comes back days later (退票), before or after the repayment ──────────┴─► RETURNED
 //!               └─► UNKNOWN ─► SUCCESS │ FAILED
 //! ```
 //! The figures, for 4,990:
@@ -14,7 +14,8 @@
 //! ```
 //! Own money pays from the institution's own bank to the merchant's settlement account. It is booked when it is sent, as a
 //! payout is, so that an answer that does not come leaves the books right either way. The merchant's share of each order
-//! counts as settled from then on: it is not settled, split or advanced again, and a refund takes it from 2203.
+//! counts as settled from then on: it is not settled, split or advanced again, and a refund takes it from 2203. One that comes
+//! back: `advance/returned.rs`.
 //!
 //! Who may have one: see [`policy`]. Reserve is never lent: 1151 is paid by 1103, and 2292 is what reserve owes for it.
 
@@ -42,10 +43,12 @@ use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
 
 pub mod policy;
+mod returned;
 #[cfg(test)]
 mod tests;
 
 pub use policy::{AdvancePolicy, SetAdvancePolicy, Trading};
+pub use returned::ReturnAdvance;
 
 /// The most orders of one advance.
 pub const MAX_ORDERS: usize = 100;
@@ -69,11 +72,14 @@ pub enum AdvanceStatus {
     /// The reserve paid it back.
     #[n(4)]
     Repaid,
+    /// The merchant had it, and its bank sent it back.
+    #[n(5)]
+    Returned,
 }
 
 impl AdvanceStatus {
     /// Every status.
-    pub const ALL: [Self; 5] = [Self::Sent, Self::Unknown, Self::Success, Self::Failed, Self::Repaid];
+    pub const ALL: [Self; 6] = [Self::Sent, Self::Unknown, Self::Success, Self::Failed, Self::Repaid, Self::Returned];
 
     /// The name in API and files.
     #[must_use]
@@ -84,6 +90,7 @@ impl AdvanceStatus {
             Self::Success => "success",
             Self::Failed => "failed",
             Self::Repaid => "repaid",
+            Self::Returned => "returned",
         }
     }
 }
@@ -153,9 +160,15 @@ pub struct Advance {
     /// The transfer that pays it back, once instructed.
     #[n(16)]
     pub repayment: Option<OwnTransferId>,
-    /// When it failed or was paid back.
+    /// When it failed, was paid back or came back.
     #[n(17)]
     pub ended_at: Option<Time>,
+    /// The bank's reference of its return.
+    #[n(18)]
+    pub return_reference: Option<String>,
+    /// The date on which it came back.
+    #[n(19)]
+    pub return_date: Option<Date>,
 }
 
 impl Advance {
@@ -170,7 +183,7 @@ impl Advance {
     pub const fn outstanding(&self) -> Minor {
         match self.status {
             AdvanceStatus::Sent | AdvanceStatus::Unknown | AdvanceStatus::Success => self.outlay(),
-            AdvanceStatus::Failed | AdvanceStatus::Repaid => 0,
+            AdvanceStatus::Failed | AdvanceStatus::Repaid | AdvanceStatus::Returned => 0,
         }
     }
 
@@ -179,14 +192,15 @@ impl Advance {
     pub const fn is_uncertain(&self) -> bool {
         match self.status {
             AdvanceStatus::Sent | AdvanceStatus::Unknown => true,
-            AdvanceStatus::Success | AdvanceStatus::Failed | AdvanceStatus::Repaid => false,
+            AdvanceStatus::Success | AdvanceStatus::Failed | AdvanceStatus::Repaid | AdvanceStatus::Returned => false,
         }
     }
 
-    /// What may be done with it now, by the guard that `decide` asks.
+    /// What may be done with it now, by the guards that `decide` asks.
     #[must_use]
     pub fn allowed_actions(&self, state: &State) -> Vec<&'static str> {
-        if can_repay(state, self).is_ok() { vec!["repay"] } else { Vec::new() }
+        let guards = [("repay", can_repay(state, self)), ("return", returned::can_return(self))];
+        guards.into_iter().filter(|(_, guard)| guard.is_ok()).map(|(action, _)| action).collect()
     }
 }
 
@@ -208,6 +222,8 @@ pub enum AdvanceCommand {
     Request(RequestAdvance),
     /// Instruct the repayment of an advance whose orders are cleared.
     Repay(AdvanceId),
+    /// Book the return of an advance that had arrived.
+    Return(ReturnAdvance),
 }
 
 /// What happened to an advance.
@@ -245,6 +261,25 @@ pub enum AdvanceEvent {
         #[n(2)]
         failure: PayoutFailure,
     },
+    /// It came back after success; its voucher was posted before.
+    #[n(5)]
+    Returned {
+        /// The advance.
+        #[n(0)]
+        advance: AdvanceId,
+        /// The voucher.
+        #[n(1)]
+        voucher: VoucherId,
+        /// Who has the money: 2202 and the shares are unsettled again; else 2203, or suspense.
+        #[n(2)]
+        credited: AccountId,
+        /// The bank's reference.
+        #[n(3)]
+        reference: String,
+        /// The date on which it came back.
+        #[n(4)]
+        date: Date,
+    },
 }
 
 /// Decides a step of an advance, or its rules.
@@ -256,6 +291,7 @@ pub fn decide(draft: &mut Draft<'_>, command: AdvanceCommand) -> Result<Reply, R
         AdvanceCommand::SetPolicy(command) => policy::decide_set(draft, command),
         AdvanceCommand::Request(command) => request(draft, &command),
         AdvanceCommand::Repay(id) => repay(draft, id),
+        AdvanceCommand::Return(command) => returned::decide(draft, command),
     }
 }
 
@@ -305,6 +341,8 @@ fn request(draft: &mut Draft<'_>, command: &RequestAdvance) -> Result<Reply, Ref
         failure: None,
         repayment: None,
         ended_at: None,
+        return_reference: None,
+        return_date: None,
     })));
     Ok(Reply::Advance(id))
 }
@@ -378,6 +416,15 @@ fn entries(
     Ok(entries)
 }
 
+/// The contra of its sending, with the merchant's money to this account.
+fn contra(state: &State, advance: &Advance, to: AccountId) -> Result<Vec<Entry>, Refusal> {
+    let mut entries = entries(state, to, advance.amount, advance.fee, advance.currency)?;
+    for entry in &mut entries {
+        entry.side = Side::opposite(entry.side);
+    }
+    Ok(entries)
+}
+
 fn post(
     draft: &mut Draft<'_>,
     id: AdvanceId,
@@ -418,10 +465,7 @@ fn fail(draft: &mut Draft<'_>, id: AdvanceId, failure: PayoutFailure) -> Result<
     let advance = draft.state.advance(id)?.clone();
     // What was advanced of them is unsettled again.
     advance.shares.iter().try_for_each(|share| draft.state.order(share.order).map(drop))?;
-    let mut entries = entries(draft.state, advance.from, advance.amount, advance.fee, advance.currency)?;
-    for entry in &mut entries {
-        entry.side = Side::opposite(entry.side);
-    }
+    let entries = contra(draft.state, &advance, advance.from)?;
     let voucher = post(draft, id, advance.merchant, EventCode::AdvanceFailed, entries, Some(advance.voucher))?;
     draft.emit(Event::Advance(AdvanceEvent::Failed { advance: id, voucher, failure }));
     Ok(())
@@ -498,6 +542,9 @@ pub(crate) fn apply(state: &mut State, event: &AdvanceEvent) {
             let advance = advance.clone();
             state.open_advances.remove(&(advance.merchant, advance.id));
             move_shares(state, &advance, -1);
+        }
+        AdvanceEvent::Returned { advance, credited, reference, date, .. } => {
+            returned::apply(state, *advance, *credited, reference, *date);
         }
     }
 }

@@ -58,6 +58,9 @@ pub enum Rail {
 }
 
 impl Rail {
+    /// Every rail that a channel may carry.
+    pub const ALL: [Self; 5] = [Self::Epcc, Self::UnionPay, Self::Fund, Self::OwnBank, Self::PingAn];
+
     /// The clearing or receivable account it posts to.
     #[must_use]
     pub const fn subject(self) -> Subject {
@@ -85,9 +88,7 @@ impl Rail {
     /// The rail of a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Epcc, Self::UnionPay, Self::Fund, Self::OwnBank, Self::PingAn]
-            .into_iter()
-            .find(|rail| rail.name() == name)
+        Self::ALL.into_iter().find(|rail| rail.name() == name)
     }
 }
 
@@ -232,6 +233,20 @@ impl Operation {
         }
     }
 
+    /// Sets what it brought, where that is not what was asked for.
+    pub(crate) const fn set_amount(&mut self, brought: Minor) {
+        match self {
+            Self::Debit { amount, .. }
+            | Self::FundHold { amount, .. }
+            | Self::FundCapture { amount, .. }
+            | Self::FundRelease { amount, .. }
+            | Self::Refund { amount, .. }
+            | Self::Pay { amount, .. }
+            | Self::Redirect { amount, .. }
+            | Self::FundBatch { amount, .. } => *amount = brought,
+        }
+    }
+
     /// After this an operation that is asked for now is not sent any more.
     #[must_use]
     pub const fn send_before(&self, now: Time) -> Time {
@@ -293,15 +308,6 @@ impl Purpose {
             Self::Refund(_) | Self::Payout(_) | Self::Advance(_) | Self::TopUp(_) => None,
         }
     }
-
-    /// Whether a success is taken although the attempt had failed: where the money that came can be passed on or given back.
-    #[must_use]
-    pub const fn takes_late_success(self) -> bool {
-        match self {
-            Self::Leg(_) | Self::TopUp(_) => true,
-            Self::Refund(_) | Self::Payout(_) | Self::Advance(_) => false,
-        }
-    }
 }
 
 /// Whose failure it was.
@@ -347,6 +353,9 @@ pub enum Outcome {
         /// The network's clearing date.
         #[n(1)]
         clearing_date: Date,
+        /// What was done, in minor units, where that is less than was asked for: a fund's part.
+        #[n(2)]
+        part: Option<Minor>,
     },
     /// Refused for good.
     #[n(1)]
@@ -364,6 +373,17 @@ pub enum Outcome {
     /// No answer, or none that settles it.
     #[n(3)]
     Unknown,
+}
+
+impl Outcome {
+    /// What was done, in minor units, where that is less than was asked for.
+    #[must_use]
+    pub const fn part(&self) -> Option<Minor> {
+        match self {
+            Self::Success { part, .. } => *part,
+            Self::Declined { .. } | Self::NotFound | Self::Unknown => None,
+        }
+    }
 }
 
 /// Where an attempt stands.
@@ -435,6 +455,17 @@ impl Attempt {
     pub fn serial(&self) -> String {
         serial(self.id, self.requested_at)
     }
+
+    /// Whether a success is taken although the attempt had failed: where the money that came can be passed on or given back.
+    #[must_use]
+    pub const fn takes_late_success(&self) -> bool {
+        match self.purpose {
+            Purpose::Leg(_) => true,
+            // What a top-up's source refused to take back is in suspense by then.
+            Purpose::TopUp(_) => !matches!(self.operation, Operation::Refund { .. }),
+            Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) => false,
+        }
+    }
 }
 
 /// The serial of an attempt requested at `requested_at`.
@@ -474,27 +505,27 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
 
 /// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
 ///
-/// A success that comes after a refusal, or after the channel had never seen a leg's or a top-up's attempt, is taken: the
-/// money is there.
+/// A success after a refusal, or after a leg's or a top-up's attempt had never been seen, is taken: the money is there.
 ///
 /// # Errors
-/// `attempt_unknown`, `attempt_state` if it is settled already.
+/// `attempt_unknown`, `attempt_state` if it is settled already, `part_not_taken` of a part of what may not be done in part.
 pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) -> Result<Reply, Refusal> {
-    let attempt = draft.state.attempt(id)?.clone();
+    let mut attempt = draft.state.attempt(id)?.clone();
     match (&attempt.status, outcome) {
         (AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound), Outcome::Success { .. })
-            if attempt.purpose.takes_late_success() =>
-        {
-            draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
-        }
+            if attempt.takes_late_success() => {}
         (AttemptStatus::Settled(_), _) => {
             return Err(Refusal::new(RefusalCode::AttemptState, "attempt", format!("{id} is settled already")));
         }
         (AttemptStatus::Unknown, Outcome::Unknown) => return Ok(Reply::Attempt(id)),
-        (AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting, outcome) => {
-            draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
-        }
+        (AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting, _) => {}
     }
+    if let Some(part) = outcome.part() {
+        payment::part::check(draft.state, &attempt, part)?;
+        // From here on it is about what was done.
+        attempt.operation.set_amount(part);
+    }
+    draft.emit(Event::AttemptAnswered { attempt: id, outcome: outcome.clone() });
     tell(draft, &attempt, outcome)?;
     Ok(Reply::Attempt(id))
 }
@@ -505,7 +536,7 @@ fn tell(draft: &mut Draft<'_>, attempt: &Attempt, outcome: &Outcome) -> Result<(
         Purpose::Refund(id) => refund::answered(draft, id, attempt, outcome),
         Purpose::Payout(id) => payout::answered(draft, id, outcome),
         Purpose::Advance(id) => advance::answered(draft, id, outcome),
-        Purpose::TopUp(id) => top_up::answered(draft, id, outcome),
+        Purpose::TopUp(id) => top_up::answered(draft, id, attempt, outcome),
     }
 }
 
@@ -539,16 +570,7 @@ pub(crate) fn apply_requested(state: &mut State, attempt: &Attempt) {
 
 pub(crate) fn apply_brought(state: &mut State, id: AttemptId, brought: Minor) {
     let attempt = state.attempts.get_mut(id.0).expect("decide checked the attempt");
-    match &mut attempt.operation {
-        Operation::Debit { amount, .. }
-        | Operation::FundHold { amount, .. }
-        | Operation::FundCapture { amount, .. }
-        | Operation::FundRelease { amount, .. }
-        | Operation::Refund { amount, .. }
-        | Operation::Pay { amount, .. }
-        | Operation::Redirect { amount, .. }
-        | Operation::FundBatch { amount, .. } => *amount = brought,
-    }
+    attempt.operation.set_amount(brought);
 }
 
 pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome) {
@@ -562,6 +584,9 @@ pub(crate) fn apply_answered(state: &mut State, id: AttemptId, outcome: &Outcome
     match outcome {
         Outcome::Unknown => attempt.status = AttemptStatus::Unknown,
         Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => {
+            if let Some(part) = outcome.part() {
+                attempt.operation.set_amount(part);
+            }
             attempt.status = AttemptStatus::Settled(outcome.clone());
             let (uncleared, lease) = (clearing::uncleared_key(attempt), fund_batch::quota::lease_key(attempt));
             state.outbox.remove(&id);

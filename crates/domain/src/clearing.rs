@@ -6,7 +6,7 @@
 //!    a line ─ its attempt succeeded with the same amount ─► matched: its leg is cleared
 //!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
 //!           ├ its attempt had failed for us ─► a late success: an order's money goes back as money no order can use, a
-//!           │                                  top-up's goes to its account
+//!           │                                  top-up's goes to its account, and back if it is another amount
 //!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
 //!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
@@ -37,6 +37,7 @@ use crate::fund_batch::FundRoute;
 use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::{ClearedOrder, OrderStatus};
+use crate::payment::{again, part};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::reserve_line;
 use crate::state::State;
@@ -148,7 +149,8 @@ pub enum DifferenceKind {
     /// An earlier line matched it already.
     #[n(2)]
     Repeated,
-    /// It had failed for us, and money that left cannot be undone by the file.
+    /// It had failed for us, and money that left cannot be undone by the file; or it gives a leg back that went back before, or was
+    /// settled by hand.
     #[n(3)]
     FailedHere,
     /// It succeeded for us and is in no file up to this date.
@@ -338,10 +340,14 @@ fn match_line(
     let Some(attempt) = known.filter(|attempt| attempt.rail == clearing.rail && attempt.serial() == line.serial) else {
         return Ok(Err(DifferenceKind::UnknownSerial));
     };
-    let (id, late) = (attempt.id, attempt.purpose.takes_late_success());
+    let (id, late) = (attempt.id, attempt.takes_late_success());
     let (asked, currency) = attempt.operation.money();
     if LineKind::of(&attempt.operation) != Some(line.kind) || currency != line.currency {
         return Ok(Err(DifferenceKind::OtherContent));
+    }
+    let open = !matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }));
+    if asked != line.amount && open && attempt.cleared.is_none() && part::takes(draft.state, attempt, line.amount) {
+        return succeed(draft, clearing, id, Some(line.amount));
     }
     if asked != line.amount {
         if !takes_other_amount(attempt) {
@@ -349,7 +355,7 @@ fn match_line(
         }
         brought(draft, id, line.amount)?;
         clearing.differs(DifferenceKind::OtherContent, &line.serial, line.amount);
-        return succeed(draft, clearing, id);
+        return succeed(draft, clearing, id, None);
     }
     if attempt.cleared.is_some() {
         return Ok(Err(DifferenceKind::Repeated));
@@ -359,17 +365,21 @@ fn match_line(
         AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
         AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {}
     }
-    succeed(draft, clearing, id)
+    if again::gives_twice(draft.state, attempt) {
+        return Ok(Err(DifferenceKind::FailedHere));
+    }
+    succeed(draft, clearing, id, None)
 }
 
-/// The file says that an attempt succeeded.
+/// The file says that an attempt succeeded, or that a part of it did.
 fn succeed(
     draft: &mut Draft<'_>,
     clearing: &Clearing,
     id: AttemptId,
+    part: Option<Minor>,
 ) -> Result<Result<AttemptId, DifferenceKind>, Refusal> {
     let (rail, clearing_date) = (clearing.rail.name(), clearing.date);
-    let outcome = Outcome::Success { reference: format!("file {rail} {clearing_date}"), clearing_date };
+    let outcome = Outcome::Success { reference: format!("file {rail} {clearing_date}"), clearing_date, part };
     attempt::decide_answer(draft, id, &outcome)?;
     Ok(Ok(id))
 }
@@ -377,11 +387,12 @@ fn succeed(
 /// Whether money of another amount may have come by it: a payer's, of a try that has not brought what was asked for.
 fn takes_other_amount(attempt: &Attempt) -> bool {
     let payers = matches!(attempt.operation, Operation::Debit { .. } | Operation::Redirect { .. })
-        && attempt.purpose.leg().is_some();
+        && matches!(attempt.purpose, Purpose::Leg(_) | Purpose::TopUp(_));
     payers && attempt.cleared.is_none() && !matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }))
 }
 
-/// Another amount came than was asked for: no order can use it. The try has failed, and what follows is a late success of what came.
+/// Another amount came than was asked for: no order and no top-up can use it. The try has failed, and what follows is a late success of
+/// what came.
 fn brought(draft: &mut Draft<'_>, id: AttemptId, amount: Minor) -> Result<(), Refusal> {
     if !matches!(draft.state.attempt(id)?.status, AttemptStatus::Settled(_)) {
         let outcome = Outcome::Declined { class: FailureClass::System, code: String::from("other_amount") };

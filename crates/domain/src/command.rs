@@ -199,10 +199,10 @@ pub enum Command {
     },
     /// Close an order unpaid.
     CloseOrder(OrderId),
-    /// Hand out the page where an order's payer pays.
+    /// Hand out the page where the payer of an order or of a top-up pays.
     HandOutPage {
-        /// The order.
-        order: OrderId,
+        /// What is paid there.
+        of: front_page::PageOf,
         /// The site of the channel, by its name in the settings, that the page leads to if nobody has it yet.
         site: Option<String>,
     },
@@ -264,7 +264,7 @@ pub enum Command {
     FundBatch(FundBatchCommand),
     /// Set parameters of terminals.
     SetParameters(SetParameters),
-    /// Ask for a top-up.
+    /// Ask for a top-up, or give one up.
     TopUp(TopUpCommand),
     /// Transfer money.
     Transfer(TransferCommand),
@@ -290,7 +290,7 @@ pub enum Command {
     Task(TaskCommand),
     /// Set card fees.
     CardFee(CardFeeCommand),
-    /// Set what a merchant pays of its orders.
+    /// Set what orders, payouts or withdrawals cost.
     SetFeePlan(SetFeePlan),
     /// Open a merchant's acquiring, or change it.
     Acquiring(AcquiringCommand),
@@ -486,7 +486,7 @@ pub enum Reply {
     /// A version of what a card scheme costs.
     #[n(201)]
     CardCost(#[n(0)] CardCostId),
-    /// A version of what a merchant pays of its orders.
+    /// A version of what orders, payouts or withdrawals cost.
     #[n(239)]
     FeePlan(#[n(0)] crate::ids::FeePlanId),
     /// A merchant's acquiring.
@@ -552,7 +552,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CreateOrder(command) => order::decide_create(draft, command),
         Command::PayOrder { order, instruments } => payment::decide_pay(draft, order, instruments),
         Command::CloseOrder(id) => order::decide_close(draft, id),
-        Command::HandOutPage { order, site } => front_page::decide_hand_out(draft, order, site),
+        Command::HandOutPage { of, site } => front_page::decide_hand_out(draft, of, site),
         Command::MakeSplit(command) => split::decide_make(draft, command),
         Command::ReturnSplit(command) => split::decide_return(draft, command),
         Command::Receiver(command) => receiver::decide(draft, command),

@@ -246,6 +246,9 @@ pub enum Event {
     /// A leg stands elsewhere: its new image.
     #[n(42)]
     LegMoved(#[n(0)] Leg),
+    /// The card is asked for what its order's fund did not pay, by a further leg of the try.
+    #[n(241)]
+    ShortfallAsked(#[n(0)] Leg),
     /// An order was paid.
     #[n(43)]
     OrderSucceeded {
@@ -548,7 +551,7 @@ pub enum Event {
     /// Card fees were set.
     #[n(200)]
     CardFee(#[n(0)] CardFeeEvent),
-    /// What a merchant pays of its orders was set.
+    /// What orders, payouts or withdrawals cost was set.
     #[n(242)]
     FeePlan(#[n(0)] FeePlanEvent),
     /// A merchant's acquiring changed.

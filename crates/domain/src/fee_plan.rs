@@ -1,18 +1,20 @@
-//! Order fees (订单手续费): what an order that is paid online costs its merchant or its payer, as data.
+//! Fees (手续费) as data: what an order that is paid online costs its merchant or its payer, and what a payout or
+//! withdrawal costs the account that pays it.
 //!
 //! ```text
 //!  no plan yet: the merchant's rate ─► version from day A ─► version from day B … in force: the last one that began
 //!
-//!  an order's amount ─► its tier ─► amount × rate, rounded by the plan's rule, + fixed part ─► at least, at most ─► fee
+//!  the amount ─► its tier ─► amount × rate, rounded by the plan's rule, + fixed part ─► at least, at most ─► fee
 //! ```
 //! A version holds from its first accounting day until a later one does, and is never edited; two people set it. The fee is
-//! reckoned when the order is created, by the version of that accounting day, and stays with the order: whatever is set later
-//! changes no order that there is. The tier of an order's amount counts for the whole of it, not only for what lies above the
-//! tier's bound. A merchant without a plan pays the rate that it was opened with, half up.
+//! reckoned when the order or payout is created, by the version of that accounting day, and stays with it: whatever is set
+//! later changes none that there is. The tier of an amount counts for the whole of it, not only for what lies above the
+//! tier's bound. For orders a merchant without a plan pays the rate that it was opened with, half up; for payouts, see ADR
+//! 0100, an account without one pays what the institution names, or nothing.
 //!
-//! Who pays is the merchant, the fee lying inside the order's amount, or the payer on top of it: an order of 5,000 with a fee of 10
-//! brings the merchant 4,990, or costs the payer 5,010, see ADR 0098. Orders to an agreement account have no fee, by a plan or without
-//! one.
+//! Who pays an order's fee is the merchant, the fee lying inside the order's amount, or the payer on top of it: an order of
+//! 5,000 with a fee of 10 brings the merchant 4,990, or costs the payer 5,010, see ADR 0098. Orders to an agreement account
+//! have no fee, by a plan or without one.
 
 use alloc::format;
 use alloc::string::String;
@@ -31,8 +33,13 @@ use crate::money::{Minor, RATE_WHOLE, Rounding, add, fee, fee_by, subtract};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 
+mod owner;
+mod payout;
 #[cfg(test)]
 mod tests;
+
+pub use owner::{FeeOf, FeeOwner};
+pub(crate) use payout::{beside, plan_in_force};
 
 /// The most tiers of a plan.
 pub const MAX_TIERS: usize = 16;
@@ -64,13 +71,13 @@ impl FeePayer {
     }
 }
 
-/// What orders from an amount on pay (阶梯费率).
+/// What amounts from one on pay (阶梯费率).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct FeeTier {
-    /// The least amount of its orders, in minor units; 0 in the first tier.
+    /// Its least amount, in minor units; 0 in the first tier.
     #[n(0)]
     pub from: Minor,
-    /// In parts of [`RATE_WHOLE`], of the order's whole amount: 0.60 % is 6,000.
+    /// In parts of [`RATE_WHOLE`], of the whole amount: 0.60 % is 6,000.
     #[n(1)]
     pub rate: Minor,
     /// What is added to it, in minor units.
@@ -78,7 +85,7 @@ pub struct FeeTier {
     pub fixed: Minor,
 }
 
-/// A version of what a merchant pays of its orders.
+/// A version of what orders, payouts or withdrawals cost.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct FeePlan {
     /// Its id.
@@ -86,7 +93,7 @@ pub struct FeePlan {
     pub id: FeePlanId,
     /// Whose.
     #[n(1)]
-    pub merchant: MerchantId,
+    pub owner: FeeOwner,
     /// The first accounting day on which it holds.
     #[n(2)]
     pub from: Date,
@@ -99,7 +106,7 @@ pub struct FeePlan {
     /// The most that a fee comes to (封顶), in minor units; none for no bound.
     #[n(5)]
     pub cap: Option<Minor>,
-    /// Who pays it.
+    /// Who pays an order's; of payouts and withdrawals the account does, beside the amount.
     #[n(6)]
     pub payer: FeePayer,
     /// How the rate's part is rounded to the minor unit.
@@ -114,10 +121,14 @@ pub struct FeePlan {
     /// Who approved it.
     #[n(10)]
     pub approver: Option<String>,
+    /// What it prices; absent in the journal for orders.
+    #[n(11)]
+    #[cbor(skip_if = "is_default")]
+    pub of: FeeOf,
 }
 
 impl FeePlan {
-    /// The fee of an order of this amount, in minor units; zero below the first tier.
+    /// The fee of this amount, in minor units; zero below the first tier.
     ///
     /// # Errors
     /// `amount_overflow`.
@@ -129,12 +140,12 @@ impl FeePlan {
     }
 }
 
-/// Sets what a merchant pays of its orders from a day on; two people.
+/// Sets what orders, payouts or withdrawals cost from a day on; two people.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct SetFeePlan {
     /// Whose.
     #[n(0)]
-    pub merchant: MerchantId,
+    pub owner: FeeOwner,
     /// The first accounting day on which it holds; not one that has passed.
     #[n(1)]
     pub from: Date,
@@ -147,15 +158,24 @@ pub struct SetFeePlan {
     /// The most that a fee comes to, above zero and not below the least; none for no bound.
     #[n(4)]
     pub cap: Option<Minor>,
-    /// Who pays it.
+    /// Who pays an order's; the merchant for others, whose account pays.
     #[n(5)]
     pub payer: FeePayer,
     /// How the rate's part is rounded.
     #[n(6)]
     pub rounding: Rounding,
+    /// What it prices; absent in the journal for orders.
+    #[n(7)]
+    #[cbor(skip_if = "is_default")]
+    pub of: FeeOf,
 }
 
-/// What happened to order fees.
+/// Whether a field is written at all: one that is as it was before there was the field is not.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What happened to fees.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum FeePlanEvent {
     /// A version was set.
@@ -163,27 +183,42 @@ pub enum FeePlanEvent {
     Set(#[n(0)] FeePlan),
 }
 
-/// Sets a version of a merchant's plan.
+/// Sets a version of a plan.
 ///
 /// # Errors
-/// `approval_required`, `merchant_unknown`; `value_invalid` for tiers, bounds or a day that has passed; `already_exists` for a
-/// second version of the same day.
+/// `approval_required`, `merchant_unknown`; `value_invalid` for tiers, bounds, a day that has passed, orders of a product,
+/// or a payer of payouts; `already_exists` for a second version of the same day.
 pub fn decide(draft: &mut Draft<'_>, command: SetFeePlan) -> Result<Reply, Refusal> {
-    approval::require(draft, "setting a merchant's order fees")?;
-    let SetFeePlan { merchant, from, tiers, least, cap, payer, rounding } = command;
-    draft.state.merchant(merchant)?;
+    approval::require(draft, "setting what orders, payouts or withdrawals cost")?;
+    let SetFeePlan { owner, from, tiers, least, cap, payer, rounding, of } = command;
+    owner.check(draft.state)?;
+    check_of(&owner, of, payer)?;
     not_passed(draft.state, from)?;
     check_tiers(&tiers)?;
     check_bounds(least, cap)?;
-    if let Some(known) = draft.state.fee_plan_days.get(&(merchant, from)) {
-        let message = format!("{known} says from {from} on what {merchant} pays; set another day's");
+    if let Some(known) = draft.state.fee_plan_days.get(&(owner.clone(), of, from)) {
+        let message = format!("{known} says from {from} on what {owner} pays for {}s; set another day's", of.name());
         return Err(Refusal::new(RefusalCode::AlreadyExists, "from", message));
     }
     let id = FeePlanId(draft.state.fee_plans.next_id());
     let (set_at, set_by, approver) = (draft.context.now, draft.operator(), draft.approver());
-    let plan = FeePlan { id, merchant, from, tiers, least, cap, payer, rounding, set_at, set_by, approver };
+    let plan = FeePlan { id, owner, from, tiers, least, cap, payer, rounding, set_at, set_by, approver, of };
     draft.emit(Event::FeePlan(FeePlanEvent::Set(plan)));
     Ok(Reply::FeePlan(id))
+}
+
+/// Orders are a merchant's, and only of orders somebody else may pay the fee.
+fn check_of(owner: &FeeOwner, of: FeeOf, payer: FeePayer) -> Result<(), Refusal> {
+    match (of, owner, payer) {
+        (FeeOf::Order, FeeOwner::Product(_), _) => {
+            Err(invalid("of", format!("orders are a merchant's; name payout or withdrawal for {owner}")))
+        }
+        (FeeOf::Payout | FeeOf::Withdrawal, _, FeePayer::Payer) => {
+            let message = format!("the account pays the fee of a {} beside its amount; leave the payer out", of.name());
+            Err(invalid("payer", message))
+        }
+        (FeeOf::Order, FeeOwner::Merchant(_), _) | (FeeOf::Payout | FeeOf::Withdrawal, _, FeePayer::Merchant) => Ok(()),
+    }
 }
 
 fn not_passed(state: &State, from: Date) -> Result<(), Refusal> {
@@ -262,7 +297,7 @@ impl Charge {
     /// # Errors
     /// `fee_above_amount` if the plan leaves the merchant less than nothing; `amount_overflow`, also of amount and fee together.
     pub(crate) fn of(state: &State, merchant: MerchantId, fee_rate: Minor, amount: Minor) -> Result<Self, Refusal> {
-        let plan = state.days.current().and_then(|today| state.fee_plan_on(merchant, today));
+        let plan = state.days.current().and_then(|today| state.fee_plan_on(merchant.into(), FeeOf::Order, today));
         let Some(plan) = plan else {
             let fee = fee(amount, fee_rate)?;
             return Ok(Self { fee, net: subtract(amount, fee, "amount")?, on_top: None, plan: None });
@@ -283,20 +318,20 @@ impl Charge {
 }
 
 impl State {
-    /// The version of a merchant's plan that holds on an accounting day; none before its first one.
+    /// The version of a plan that holds on an accounting day; none before its first one.
     #[must_use]
-    pub fn fee_plan_on(&self, merchant: MerchantId, on: Date) -> Option<&FeePlan> {
-        let until = (merchant, Date(i32::MIN))..=(merchant, on);
+    pub fn fee_plan_on(&self, owner: FeeOwner, of: FeeOf, on: Date) -> Option<&FeePlan> {
+        let until = (owner.clone(), of, Date(i32::MIN))..=(owner, of, on);
         let version = self.fee_plan_days.range(until).next_back().map(|(_, id)| *id);
         version.and_then(|id| self.fee_plans.get(id.0))
     }
 }
 
-/// Folds what happened to order fees into the state.
+/// Folds what happened to fees into the state.
 pub(crate) fn apply(state: &mut State, event: &FeePlanEvent) {
     match event {
         FeePlanEvent::Set(plan) => {
-            state.fee_plan_days.insert((plan.merchant, plan.from), plan.id);
+            state.fee_plan_days.insert((plan.owner.clone(), plan.of, plan.from), plan.id);
             state.fee_plans.insert(plan.id.0, plan.clone());
         }
     }

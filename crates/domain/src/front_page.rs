@@ -5,15 +5,16 @@
 //!                                │                        (the same page again, until it expires or the order is being closed)
 //!                                └─ nobody fetched it in time, or the order is closed ─► SETTLED: not found
 //! ```
-//! The platform sends nothing: whoever has the form may post it. So the form goes out only once `PageHandedOut` is durable,
-//! and from then on the attempt is maybe sent. One that is still REQUESTED cannot have been paid: it ends by itself.
+//! A top-up goes the same way, from its creation by a page on (网银充值). The platform sends nothing: whoever has the form may post
+//! it. So the form goes out only once `PageHandedOut` is durable, and from then on the attempt is maybe sent. One that is still
+//! REQUESTED cannot have been paid: it ends by itself.
 //!
 //! Invariants:
 //! - What becomes of a page that was handed out is said by the channel alone: its signed notification, or its answer to a
 //!   query. The browser's coming back settles nothing.
 //! - The page leads to one site of its channel, which the platform chose at the first time: a payer who reloads meets what he
 //!   had begun.
-//! - A page is handed out before it expires and while nobody closes the order; the channel refuses it later by the same time.
+//! - A page is handed out before it expires and while nobody closes what it pays; the channel refuses it later by the same time.
 
 use alloc::format;
 use alloc::string::String;
@@ -23,12 +24,13 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AttemptId, OrderId};
+use crate::ids::{AttemptId, OrderId, TopUpId};
 use crate::leg::{Leg, LegStatus};
 use crate::money::{Currency, Minor};
 use crate::order::Order;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::{State, Timer};
+use crate::top_up::{self, TopUpEvent};
 
 #[cfg(test)]
 mod tests;
@@ -38,18 +40,39 @@ pub const PAGE_MS: i64 = 15 * 60 * 1_000;
 /// The longest address that a browser is sent back to, in bytes: what UnionPay's frontUrl takes.
 pub const RETURN_URL_MAX: usize = 256;
 
-/// Hands out the page of an order's try, the first time and again: a page that somebody has leads where it led, whatever `site` is.
+/// What a payer pays at a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageOf {
+    /// An order, by its try.
+    Order(OrderId),
+    /// A top-up.
+    TopUp(TopUpId),
+}
+
+/// Hands out the page of an order's try or of a top-up, the first time and again: a page that somebody has leads where it led, whatever
+/// `site` is.
 ///
 /// # Errors
-/// `order_unknown`; `order_state` if no page waits for its payer, it has expired, or the order is being closed.
-pub fn decide_hand_out(draft: &mut Draft<'_>, id: OrderId, site: Option<String>) -> Result<Reply, Refusal> {
-    let (leg, attempt) = can_hand_out(draft.state, draft.state.order(id)?, draft.context.now)?;
-    let (page, leg) = (attempt.id, leg.clone());
-    if attempt.status == AttemptStatus::Requested {
-        draft.emit(Event::PageHandedOut { attempt: page, site });
-        draft.emit(Event::LegMoved(Leg { status: LegStatus::Unknown, ..leg }));
+/// `order_unknown`, `top_up_unknown`; `order_state`, `top_up_state` if no page waits for its payer, it has expired, or what it pays is
+/// being closed.
+pub fn decide_hand_out(draft: &mut Draft<'_>, of: PageOf, site: Option<String>) -> Result<Reply, Refusal> {
+    let now = draft.context.now;
+    let (page, moved) = match of {
+        PageOf::Order(id) => {
+            let (leg, page) = can_hand_out(draft.state, draft.state.order(id)?, now)?;
+            (page, Event::LegMoved(Leg { status: LegStatus::Unknown, ..leg.clone() }))
+        }
+        PageOf::TopUp(id) => {
+            let page = top_up::can_hand_out(draft.state, draft.state.top_up(id)?, now)?;
+            (page, Event::TopUp(TopUpEvent::Unknown(id)))
+        }
+    };
+    let (attempt, is_first) = (page.id, page.status == AttemptStatus::Requested);
+    if is_first {
+        draft.emit(Event::PageHandedOut { attempt, site });
+        draft.emit(moved);
     }
-    Ok(Reply::Attempt(page))
+    Ok(Reply::Attempt(attempt))
 }
 
 /// Whether the order has a page to hand out, and for which leg and attempt.
@@ -93,7 +116,7 @@ pub(crate) fn withdraw(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal
     }
 }
 
-/// Nobody fetched the page in time.
+/// Nobody fetched the page in time, or it is wanted no more: nothing can have been paid there.
 ///
 /// # Errors
 /// Those of the try's next step.
@@ -142,11 +165,14 @@ pub(crate) fn apply_handed_out(state: &mut State, id: AttemptId, site: &Option<S
 }
 
 impl State {
-    /// The attempt whose page the payer of an order is to be given now.
+    /// The attempt whose page the payer of an order or of a top-up is to be given now.
     ///
     /// # Errors
     /// As [`decide_hand_out`].
-    pub fn page_of(&self, id: OrderId) -> Result<&Attempt, Refusal> {
-        can_hand_out(self, self.order(id)?, self.now).map(|(_, attempt)| attempt)
+    pub fn page_of(&self, of: PageOf) -> Result<&Attempt, Refusal> {
+        match of {
+            PageOf::Order(id) => can_hand_out(self, self.order(id)?, self.now).map(|(_, attempt)| attempt),
+            PageOf::TopUp(id) => top_up::can_hand_out(self, self.top_up(id)?, self.now),
+        }
     }
 }

@@ -505,7 +505,9 @@ fn outcome_of(attempt: &Attempt, row: &FundRow, result: &FundResult) -> Result<O
     }
     let outcome = match result.class {
         Some(class) if result.paid == 0 => Outcome::Declined { class, code: result.code.clone() },
-        Some(_) | None => Outcome::Success { reference: result.reference.clone(), clearing_date: result.date },
+        Some(_) | None => {
+            Outcome::Success { reference: result.reference.clone(), clearing_date: result.date, part: None }
+        }
     };
     match &attempt.status {
         AttemptStatus::Settled(Outcome::Success { .. }) => {

@@ -176,7 +176,7 @@ ids! {
     CardFeePlanId = "cfp";
     /// A version of what a card scheme costs.
     CardCostId = "cco";
-    /// A version of what a merchant pays of its orders.
+    /// A version of what orders, payouts or withdrawals cost.
     FeePlanId = "fpl";
     /// A merchant's acquiring (收单).
     AcquiringId = "acq";

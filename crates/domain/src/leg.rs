@@ -71,6 +71,9 @@ pub enum Instrument {
         #[n(3)]
         #[cbor(default)]
         monthly: Option<Monthly>,
+        /// What follows where the centre pays less at once than it was asked for; none if it does not, or by batch.
+        #[n(4)]
+        on_part: Option<OnPart>,
     },
     /// The payer pays at the channel's own page, with what it takes there (网关支付).
     #[n(2)]
@@ -98,6 +101,18 @@ pub enum Instrument {
         #[n(2)]
         factors: Factors,
     },
+}
+
+/// What follows where a fund pays a part at once, or nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum OnPart {
+    /// The try fails: card and fund go back where they came from.
+    #[n(0)]
+    Undo,
+    /// The card is asked for the shortfall (CONVERT).
+    #[n(1)]
+    Convert,
 }
 
 /// Another network over which the same card may pay.
@@ -140,6 +155,21 @@ impl Instrument {
             Self::Fund { monthly, .. } => monthly.as_ref(),
             Self::Card { .. } | Self::Redirect { .. } | Self::Balance { .. } => None,
         }
+    }
+
+    /// What follows where a fund pays a part at once, if its centre may.
+    #[must_use]
+    pub const fn on_part(&self) -> Option<OnPart> {
+        match self {
+            Self::Fund { on_part, .. } => *on_part,
+            Self::Card { .. } | Self::Redirect { .. } | Self::Balance { .. } => None,
+        }
+    }
+
+    /// Whether the order's card pays what the fund does not (CONVERT).
+    #[must_use]
+    pub fn converts(&self) -> bool {
+        self.on_part() == Some(OnPart::Convert) || self.monthly().is_some_and(|monthly| monthly.converts)
     }
 
     /// Whether its money goes to the landlord and never comes here.

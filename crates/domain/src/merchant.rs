@@ -72,7 +72,7 @@ pub struct Merchant {
     /// The name it trades under; public.
     #[n(3)]
     pub name: String,
-    /// Its fee, in parts of [`RATE_WHOLE`], of orders until its first [`FeePlan`](crate::fee_plan::FeePlan) begins.
+    /// Its fee, in parts of [`RATE_WHOLE`], of orders until its first [`FeePlan`](crate::fee_plan::FeePlan) of them begins.
     #[n(4)]
     pub fee_rate: Minor,
     /// Where settlements go.

@@ -16,7 +16,8 @@
 //! cannot give back stays on 2205 and its leg needs a person; the order fails for good. Money that no order can use (a
 //! late success, a second one, another amount, a destination that takes nothing) goes to 2243 and back to its source as a refund.
 //!
-//! A fund that pays by its centre's monthly batch comes first, and the card may be asked for its shortfall (CONVERT): [`monthly`].
+//! A fund that pays by its centre's monthly batch comes first, and the card may be asked for its shortfall (CONVERT): [`monthly`]. So may
+//! it where a centre pays a part at once; else what was held or taken goes back: [`part`].
 //! A balance pays alone, and no channel is asked: [`balance`].
 
 use alloc::string::String;
@@ -43,8 +44,11 @@ pub(crate) mod balance;
 mod cascade;
 mod instruments;
 mod monthly;
+pub(crate) mod part;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use instruments::carries_cards;
 
 /// How often a capture that the centre never saw is asked for again under a new serial.
 pub const MAX_CAPTURES: u8 = 3;
@@ -142,10 +146,15 @@ pub fn decide_pay(draft: &mut Draft<'_>, id: OrderId, instruments: Vec<Instrumen
 /// The legs of an order's next try.
 fn legs_of(state: &State, order: &Order, instruments: Vec<Instrument>) -> Vec<Leg> {
     let (id, try_number, currency) = (order.id, order.tries.saturating_add(1), order.currency);
-    let first = state.legs.next_id();
-    let legs = (first..).zip(instruments).map(|(id_of_leg, instrument)| Leg {
-        id: LegId(id_of_leg),
-        order: id,
+    let legs = (state.legs.next_id()..).zip(instruments);
+    legs.map(|(leg, instrument)| new_leg(LegId(leg), id, try_number, instrument, currency)).collect()
+}
+
+/// A leg that nobody was asked for yet.
+const fn new_leg(id: LegId, order: OrderId, try_number: u8, instrument: Instrument, currency: Currency) -> Leg {
+    Leg {
+        id,
+        order,
         try_number,
         instrument,
         currency,
@@ -163,8 +172,7 @@ fn legs_of(state: &State, order: &Order, instruments: Vec<Instrument>) -> Vec<Le
         charged_back: 0,
         expired: false,
         settled_by: None,
-    });
-    legs.collect()
+    }
 }
 
 /// The card and the fund leg of the order's current try. A redirect stands where a card does.
@@ -182,7 +190,9 @@ fn drive(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal> {
             return Ok(());
         }
         let (card, fund) = legs_of_try(draft.state, &order);
-        let step = monthly::step(&order, card.as_ref(), fund.as_ref());
+        let further = part::shortfall(draft.state, &order);
+        let step = part::step(&order, card.as_ref(), fund.as_ref(), further.as_ref());
+        let step = step.or_else(|| monthly::step(&order, card.as_ref(), fund.as_ref()));
         let step = step.unwrap_or_else(|| next(Stand::of(card.as_ref()), Stand::of(fund.as_ref())));
         match (step, card, fund) {
             (Next::AskFund, _, Some(fund)) => ask(draft, &fund),
@@ -200,9 +210,11 @@ fn drive(draft: &mut Draft<'_>, id: OrderId) -> Result<(), Refusal> {
             (Next::UndoCard, Some(card), _) => undo_card(draft, &order, &card)?,
             (Next::ReverseFund, _, Some(fund)) if fund.instrument.pays_directly() => monthly::leave(draft, &fund),
             (Next::ReverseFund, _, Some(fund)) => give_back(draft, &fund),
-            (Next::Finish, card, fund) => return finish(draft, &order, card.into_iter().chain(fund).collect()),
+            (Next::Finish, card, fund) => {
+                return finish(draft, &order, card.into_iter().chain(fund).chain(further).collect());
+            }
             (Next::Fail, card, fund) => {
-                let legs = card.into_iter().chain(fund).collect::<Vec<_>>();
+                let legs = card.into_iter().chain(fund).chain(further).collect::<Vec<_>>();
                 if !cascade::cascades(draft, &order, &legs) {
                     fail(draft, &order, &legs);
                     return Ok(());
@@ -274,7 +286,10 @@ fn capture(draft: &mut Draft<'_>, fund: &Leg) {
 }
 
 fn release(draft: &mut Draft<'_>, fund: &Leg) {
-    let (original, amount, currency) = (serial_of(draft.state, fund.held_by), fund.amount(), fund.currency);
+    let (original, currency) = (serial_of(draft.state, fund.held_by), fund.currency);
+    // What is held there: of a leg that pays nothing any more too.
+    let hold = fund.held_by.and_then(|id| draft.state.attempts.get(id.0));
+    let amount = hold.map_or(fund.amount(), |hold| hold.operation.money().0);
     send(draft, fund, Operation::FundRelease { original, amount, currency }, fund.status, |_| {});
 }
 
@@ -416,23 +431,12 @@ fn succeeded(
     attempt: &Attempt,
     clearing_date: Date,
 ) -> Result<(), Refusal> {
-    let id = attempt.id;
     match attempt.operation {
         Operation::Debit { .. } | Operation::Redirect { .. } | Operation::FundCapture { .. } => {
-            move_leg(draft, leg, LegStatus::Captured, |leg| {
-                leg.open = None;
-                leg.captured_by = Some(id);
-                leg.clearing_date = Some(clearing_date);
-            });
-            if monthly::is_combined(draft.state, order, leg.try_number) {
-                waits(draft, order, leg, clearing_date)?;
-            }
+            part::captured(draft, order, leg, attempt, clearing_date)?;
         }
         Operation::FundBatch { .. } => monthly::captured(draft, order, leg, attempt, clearing_date)?,
-        Operation::FundHold { .. } => move_leg(draft, leg, LegStatus::Held, |leg| {
-            leg.open = None;
-            leg.held_by = Some(id);
-        }),
+        Operation::FundHold { .. } => part::held(draft, order, leg, attempt)?,
         Operation::FundRelease { .. } => move_leg(draft, leg, LegStatus::Released, |leg| leg.open = None),
         Operation::Refund { .. } => reversed(draft, order, leg, clearing_date)?,
         Operation::Pay { .. } => {}
@@ -487,6 +491,7 @@ fn not_done(
         }),
         Operation::Debit { .. } | Operation::FundHold { .. } | Operation::FundCapture { .. } => {
             move_leg(draft, leg, LegStatus::Failed, failed);
+            part::refused(draft, order, leg)?;
         }
         Operation::FundBatch { .. } => monthly::refused(draft, order, leg, class),
         Operation::FundRelease { .. } => move_leg(draft, leg, LegStatus::Failed, |leg| {

@@ -20,6 +20,9 @@
 //! return nothing more goes to that settlement account, or that own card, until it is verified again. Who takes part is
 //! asked of the block lists, and what leaves 2201 of the limits; what comes back is given back to them. A deduction from a
 //! freeze is SENT as it is created, see [`crate::freeze`]; neither lists nor limits stand in a court's way.
+//!
+//! The fee is what the plan of the account's merchant, or of its user's product, says when the payout is created, unless
+//! the institution names one above zero; see [`crate::fee_plan`].
 
 use alloc::format;
 use alloc::string::String;
@@ -31,7 +34,7 @@ use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
 use crate::clearing::returns;
 use crate::envelope::Time;
-use crate::ids::{AccountId, AttemptId, FreezeId, HoldId, PayoutId, VoucherId, WithdrawalId};
+use crate::ids::{AccountId, AttemptId, FeePlanId, FreezeId, HoldId, PayoutId, VoucherId, WithdrawalId};
 use crate::limit::Count;
 use crate::money::{Currency, Minor};
 use crate::recall::Leaves;
@@ -50,6 +53,7 @@ pub(crate) use deduction::{Deduction, deduct};
 pub use steps::{CreatePayout, PayTo, decide_cancel, decide_create, decide_return, decide_send};
 pub(crate) use steps::{
     NewPayout, answered, cancel_unsent, cancel_unsent_where, check, come_back, create_and_send, settlement_receiver,
+    suspend_settlement,
 };
 
 /// The way on which payouts go out and come back.
@@ -338,6 +342,9 @@ pub struct Payout {
     /// The receiver's bank, where it is known.
     #[n(26)]
     pub bank: Option<Bank>,
+    /// The version of the plan that gave its fee; none if it has none or the institution named it.
+    #[n(27)]
+    pub fee_plan: Option<FeePlanId>,
 }
 
 impl Leaves for Payout {

@@ -260,8 +260,9 @@ impl Row {
             Self::Split(split) => [split.order.into()].into(),
             Self::Refund(refund) => [refund.order.into()].into(),
             Self::CardTransaction(row) => row.relatives().map(RowId::from).collect(),
-            Self::Payout(Payout { attempt, .. }) | Self::TopUp(TopUp { attempt, .. }) => {
-                attempt.iter().map(|attempt| (*attempt).into()).collect()
+            Self::Payout(Payout { attempt, .. }) => attempt.iter().map(|attempt| (*attempt).into()).collect(),
+            Self::TopUp(TopUp { attempt, back, .. }) => {
+                attempt.iter().chain(back.iter().map(|back| &back.attempt)).map(|id| (*id).into()).collect()
             }
         }
     }

@@ -281,7 +281,7 @@ pub struct CreateRefund {
     #[n(5)]
     #[cbor(default)]
     pub items: Vec<ItemRefund>,
-    /// What to which leg, together the amount; as the items have it if empty.
+    /// What to which leg, together the amount and the fee that goes back beside it; as the items have it if empty.
     #[n(6)]
     #[cbor(default)]
     pub legs: Vec<LegRefund>,

@@ -236,10 +236,12 @@ codes! {
     276 FundMonthsTooFew "fund_months_too_few" "Contributions to the fund were paid for fewer months than the city asks for.";
     277 FundDrawsUsedUp "fund_draws_used_up" "The fund paid for this lease as often as the city allows in that time.";
     278 FundOverQuota "fund_over_quota" "More than the fund pays of this month, by rent, contribution, the city's cap or what is left of the year.";
+    289 PartNotTaken "part_not_taken" "Only a fund whose centre may pay a part at once pays less than was asked for, and none more.";
     262 PublicKeyMissing "public_key_missing" "The terminal has no public key that a key could be issued to.";
     297 OrderExpired "order_expired" "The time in which the order could be paid is over.";
     279 TaskState "task_state" "Nothing of it waits for a person, or no channel can be asked again.";
     280 TaskVoucher "task_voucher" "The voucher does not take just the money that waits for a person.";
+    285 TopUpState "top_up_state" "The top-up has no page that waits for its payer, its page has expired, or it is being closed.";
     99 WaiverMismatch "waiver_mismatch" "The check did not fail in this run, or is waived already.";
 }
 

@@ -298,7 +298,8 @@ impl State {
         self.card_fee_plan_codes =
             Index::restored(all(&self.card_fee_plans).map(|it| ((it.code.clone(), it.from), it.id)));
         self.card_cost_days = Index::restored(all(&self.card_costs).map(|it| ((it.scheme, it.from), it.id)));
-        self.fee_plan_days = Index::restored(all(&self.fee_plans).map(|it| ((it.merchant, it.from), it.id)));
+        self.fee_plan_days =
+            Index::restored(all(&self.fee_plans).map(|it| ((it.owner.clone(), it.of, it.from), it.id)));
         self.merchant_numbers = Index::restored(all(&self.acquirings).map(|it| (it.number, it.id)));
         let by_category = all(&self.acquirings).map(|it| ((it.merchant, it.number.category()), it.id));
         self.acquiring_categories = Index::restored(by_category);

@@ -356,7 +356,7 @@ state! {
         card_fee_plans: CardFeePlan,
         /// Versions of what card schemes cost.
         card_costs: CardCost,
-        /// Versions of what merchants pay of their orders.
+        /// Versions of what orders, payouts and withdrawals cost.
         fee_plans: crate::fee_plan::FeePlan,
         /// What merchants take cards under.
         acquirings: Acquiring,
@@ -468,8 +468,8 @@ state! {
         card_fee_plan_codes: (String, Date) => CardFeePlanId,
         /// Versions of what card schemes cost by scheme and first day.
         card_cost_days: (CardScheme, Date) => CardCostId,
-        /// Versions of what merchants pay of their orders, by merchant and first day.
-        fee_plan_days: (MerchantId, Date) => crate::ids::FeePlanId,
+        /// Versions of what orders, payouts and withdrawals cost, by whose they are, what they price and first day.
+        fee_plan_days: (crate::fee_plan::FeeOwner, crate::fee_plan::FeeOf, Date) => crate::ids::FeePlanId,
         /// Acquiring by merchant number.
         merchant_numbers: MerchantNumber => AcquiringId,
         /// Acquiring by merchant and category.

@@ -69,7 +69,12 @@ pub(crate) fn court(scope: impl Into<FreezeScope>, amount: Minor) -> PlaceFreeze
 
 /// The channel did it, with this clearing date.
 pub(crate) fn success(clearing_date: &str) -> Outcome {
-    Outcome::Success { reference: String::from("ref"), clearing_date: date(clearing_date) }
+    Outcome::Success { reference: String::from("ref"), clearing_date: date(clearing_date), part: None }
+}
+
+/// The channel did a part of it, with this clearing date.
+pub(crate) fn in_part(clearing_date: &str, part: Minor) -> Outcome {
+    Outcome::Success { reference: String::from("ref"), clearing_date: date(clearing_date), part: Some(part) }
 }
 
 /// The channel refused it.

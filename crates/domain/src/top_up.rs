@@ -1,18 +1,22 @@
-//! Top-ups (充值): money from a bank account, under a signed agreement, to the payer's own payment account.
+//! Top-ups (充值): money from a bank account to the payer's own payment account, under a signed agreement or at the channel's page
+//! (网银充值), see [`front_page`].
 //!
 //! ```text
 //!  CREATED ─► SENT ─► SUCCESS
 //!               ├───► FAILED ─ the channel says later that it took the money ─► SUCCESS
 //!               └───► UNKNOWN ─► SUCCESS │ FAILED
+//!  by a page: SENT ─ HandOutPage ─► UNKNOWN     SENT: nobody has it. It ends by itself at its time, or when it is closed
+//!             UNKNOWN ─ close ─► closing: the channel is asked to end the page ─► FAILED │ SUCCESS
 //! ```
-//! CREATED is passed in the command that asks the channel. There is no fee. On success, for 1,000:
+//! CREATED is passed in the command that asks the channel. There is no fee. On success, for 1,000 over EPCC (1122: over UnionPay):
 //!
 //! ```text
 //!  Dr 1121 1,000 / Cr 2201 or 2206 1,000
 //!  Dr 1121 1,000 / Cr 2241 1,000      where the account takes no money any more: suspense, for an operator to allocate
 //! ```
-//! A success is taken whenever it comes: the money is there. No limit bounds what comes in; block lists do. The clearing
-//! file matches a top-up as it does every debit.
+//! A success is taken whenever it comes, after a page was given up too: the money is there, and it is credited once, since an attempt
+//! succeeds once. No limit bounds what comes in; block lists do. The clearing file matches a top-up as it does every debit. What it shows
+//! of another amount goes back to its source, see `top_up/give_back.rs`.
 
 use alloc::format;
 use alloc::string::String;
@@ -21,7 +25,7 @@ use alloc::vec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{AccountStatus, Owner};
-use crate::attempt::{self, FailureClass, Operation, Outcome, Purpose, Rail};
+use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose, Rail};
 use crate::block_list::{self, Blocked};
 use crate::book::Subject;
 use crate::calendar::Date;
@@ -32,14 +36,21 @@ use crate::event::Event;
 use crate::ids::{AccountId, AttemptId, TopUpId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::name_fits;
+use crate::payment::carries_cards;
 use crate::recall::Leaves;
+use crate::refund::RefundStatus;
 use crate::refusal::{Refusal, RefusalCode};
-use crate::sign_up;
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+use crate::{front_page, sign_up};
 
+mod give_back;
+mod page;
 #[cfg(test)]
 mod tests;
+
+pub use give_back::GivenBack;
+pub(crate) use page::can_hand_out;
 
 /// Where a top-up stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -99,10 +110,10 @@ pub struct TopUp {
     /// The account that is credited: 2201 or 2206.
     #[n(1)]
     pub account: AccountId,
-    /// The number of the signed agreement at the network; a token of class C1.
+    /// The number of the signed agreement at the network, a token of class C1; empty of one by a page.
     #[n(2)]
     pub agreement: String,
-    /// The card as it may be shown, 6 + 4.
+    /// The card as it may be shown, 6 + 4; empty of one by a page.
     #[n(3)]
     pub mask: String,
     /// Minor units.
@@ -135,14 +146,96 @@ pub struct TopUp {
     /// The channel's reference of its success.
     #[n(13)]
     pub reference: Option<String>,
+    /// The network; EPCC if none. Read it by [`Self::rail`].
+    #[n(14)]
+    pub over: Option<Rail>,
+    /// Of one by the channel's page.
+    #[n(15)]
+    pub page: Option<TopUpPage>,
+    /// What came of another amount, and goes back.
+    #[n(16)]
+    pub back: Option<GivenBack>,
+}
+
+/// What is known of a top-up's page beside its attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct TopUpPage {
+    /// Whether somebody gave it up and the channel has not said yet what became of it.
+    #[n(0)]
+    pub closing: bool,
 }
 
 impl Leaves for TopUp {
-    /// Whether its answer is certain. A late success may change it still.
+    /// Whether its answer is certain, and nothing of it is on its way back. A late success may change it still.
     fn is_closed(&self) -> bool {
         match self.status {
             TopUpStatus::Created | TopUpStatus::Sent | TopUpStatus::Unknown => false,
-            TopUpStatus::Success | TopUpStatus::Failed => true,
+            TopUpStatus::Success | TopUpStatus::Failed => self.back.is_none_or(GivenBack::is_final),
+        }
+    }
+}
+
+impl TopUp {
+    /// The network that brings its money.
+    #[must_use]
+    pub fn rail(&self) -> Rail {
+        self.over.unwrap_or(Rail::Epcc)
+    }
+
+    /// Whether its page was given up and the channel has the last word still.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.page.is_some_and(|page| page.closing)
+    }
+
+    /// Whose failure it is that the channel saw nothing, and why.
+    fn not_seen(&self) -> (FailureClass, &'static str) {
+        match self.page {
+            None => (FailureClass::System, "not_found"),
+            // Who was sent to a page and did not pay there is a payer who did not pay.
+            Some(TopUpPage { closing: true }) => (FailureClass::User, "closed"),
+            Some(TopUpPage { closing: false }) => (FailureClass::User, "page_expired"),
+        }
+    }
+
+    /// What its vouchers say beside their entries.
+    fn dimensions(&self, state: &State, clearing_date: Option<Date>) -> Result<Dimensions, Refusal> {
+        let merchant = match state.account(self.account, "account")?.owner {
+            Owner::Merchant(merchant) => Some(merchant),
+            Owner::User(_) | Owner::Institution => None,
+        };
+        let channel = Some(self.rail().name().into());
+        Ok(Dimensions { merchant, channel, clearing_date, ..Dimensions::default() })
+    }
+}
+
+/// What a top-up is paid by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopUpFrom {
+    /// A card under a signed agreement, which is debited.
+    Agreement {
+        /// The network.
+        rail: Rail,
+        /// The agreement's number there.
+        agreement: String,
+        /// The card as it may be shown.
+        mask: String,
+    },
+    /// Whatever the payer takes at the channel's own page.
+    Page {
+        /// The network.
+        rail: Rail,
+        /// Where the payer's browser goes afterwards; the channel's setting if none.
+        return_url: Option<String>,
+    },
+}
+
+impl TopUpFrom {
+    /// The network that brings the money.
+    #[must_use]
+    pub const fn rail(&self) -> Rail {
+        match self {
+            Self::Agreement { rail, .. } | Self::Page { rail, .. } => *rail,
         }
     }
 }
@@ -152,10 +245,8 @@ impl Leaves for TopUp {
 pub struct CreateTopUp {
     /// 2201 or 2206.
     pub account: AccountId,
-    /// The number of the signed agreement at the network.
-    pub agreement: String,
-    /// The card as it may be shown.
-    pub mask: String,
+    /// What pays.
+    pub from: TopUpFrom,
     /// Minor units above zero.
     pub amount: Minor,
     /// Must be the account's.
@@ -169,6 +260,8 @@ pub struct CreateTopUp {
 pub enum TopUpCommand {
     /// Ask for money.
     Create(CreateTopUp),
+    /// Give up one that waits for its payer at a page.
+    Close(TopUpId),
 }
 
 /// What happened to a top-up.
@@ -216,48 +309,88 @@ pub enum TopUpEvent {
         #[n(1)]
         failure: TopUpFailure,
     },
+    /// Its page was given up.
+    #[n(5)]
+    Closing(#[n(0)] TopUpId),
+    /// Another amount came: it is on its way back.
+    #[n(6)]
+    GivenBack {
+        /// The top-up.
+        #[n(0)]
+        top_up: TopUpId,
+        /// What goes back.
+        #[n(1)]
+        back: GivenBack,
+    },
+    /// The channel said what became of what goes back.
+    #[n(7)]
+    BackAnswered {
+        /// The top-up.
+        #[n(0)]
+        top_up: TopUpId,
+        /// Where it stands now.
+        #[n(1)]
+        status: RefundStatus,
+    },
 }
 
-/// Asks for money from a bank account.
+/// Asks for money from a bank account, or gives a page up.
 ///
 /// # Errors
 /// `amount_not_positive`, `account_unknown`, `account_closed`, `subject_not_allowed`, `currency_mismatch`,
-/// `account_restricted`, `value_invalid` for the agreement or the mask, `blocked`; `agreement_not_own`, `sign_up_state` for an
-/// agreement that was signed here.
+/// `account_restricted`, `value_invalid` for the agreement, the mask or the address to go back to, `instrument_not_allowed` for a network
+/// without cards, `blocked`; `agreement_not_own`, `sign_up_state` for an agreement that was signed here. To give up `top_up_unknown`,
+/// `top_up_state`.
 pub fn decide(draft: &mut Draft<'_>, command: TopUpCommand) -> Result<Reply, Refusal> {
-    let TopUpCommand::Create(command) = command;
-    check(draft.state, draft.context.now, &command)?;
-    let CreateTopUp { account, agreement, mask, amount, currency, .. } = command;
+    match command {
+        TopUpCommand::Create(command) => create(draft, command),
+        TopUpCommand::Close(id) => page::close(draft, id),
+    }
+}
+
+fn create(draft: &mut Draft<'_>, command: CreateTopUp) -> Result<Reply, Refusal> {
+    let now = draft.context.now;
+    check(draft.state, now, &command)?;
+    let CreateTopUp { account, from, amount, currency, .. } = command;
     let id = TopUpId(draft.state.top_ups.next_id());
+    let rail = from.rail();
+    let (agreement, mask, page, operation) = match from {
+        TopUpFrom::Agreement { agreement, mask, .. } => {
+            let operation = Operation::Debit { agreement: agreement.clone(), amount, currency };
+            (agreement, mask, None, operation)
+        }
+        TopUpFrom::Page { return_url, .. } => {
+            let operation = front_page::operation(amount, currency, return_url, now, None);
+            (String::new(), String::new(), Some(TopUpPage { closing: false }), operation)
+        }
+    };
     draft.emit(Event::TopUp(TopUpEvent::Created(TopUp {
         id,
         account,
-        agreement: agreement.clone(),
+        agreement,
         mask,
         amount,
         currency,
         status: TopUpStatus::Created,
-        created_at: draft.context.now,
+        created_at: now,
         attempt: None,
         ended_at: None,
         voucher: None,
         suspended: false,
         failure: None,
         reference: None,
+        over: (rail != Rail::Epcc).then_some(rail),
+        page,
+        back: None,
     })));
-    let operation = Operation::Debit { agreement, amount, currency };
-    let attempt = attempt::request(draft, Rail::Epcc, operation, Purpose::TopUp(id));
+    let attempt = attempt::request(draft, rail, operation, Purpose::TopUp(id));
     draft.emit(Event::TopUp(TopUpEvent::Sent { top_up: id, attempt }));
     Ok(Reply::TopUp(id))
 }
 
 fn check(state: &State, now: Time, command: &CreateTopUp) -> Result<(), Refusal> {
     positive(command.amount, "amount")?;
-    name_fits(&command.agreement, "agreement")?;
-    if command.mask.len() > 32 || command.mask.bytes().filter(u8::is_ascii_digit).count() > 10 {
-        let message = "a mask shows at most 6 + 4 digits of a card in 32 bytes";
-        return Err(Refusal::new(RefusalCode::ValueInvalid, "mask", message));
-    }
+    check_from(&command.from)?;
     let account = state.open_account(command.account, "account")?;
     if !matches!(account.subject, Subject::Personal | Subject::Company) {
         let message = format!("{} is {}; top-ups go to 2201 or 2206", account.id, account.subject.code());
@@ -271,51 +404,85 @@ fn check(state: &State, now: Time, command: &CreateTopUp) -> Result<(), Refusal>
         let message = format!("{} is restricted: no money may come in", account.id);
         return Err(Refusal::new(RefusalCode::AccountRestricted, "account", message));
     }
-    if let Some(customer) = state.customer_of(account.owner) {
-        sign_up::check(state, customer, Rail::Epcc, &command.agreement)?;
+    let agreement = match &command.from {
+        TopUpFrom::Agreement { agreement, .. } => Some(agreement),
+        TopUpFrom::Page { .. } => None,
+    };
+    if let (Some(customer), Some(agreement)) = (state.customer_of(account.owner), agreement) {
+        sign_up::check(state, customer, command.from.rail(), agreement)?;
     }
-    let card = Blocked::Card(command.agreement.clone());
+    let card = agreement.cloned().map(Blocked::Card);
     let device = command.device.clone().map(Blocked::Device);
-    block_list::refuse(state, now, block_list::of_owner(state, account.owner).chain([card]).chain(device))
+    block_list::refuse(state, now, block_list::of_owner(state, account.owner).chain(card).chain(device))
 }
 
-/// Takes the answer to a top-up's attempt.
+fn check_from(from: &TopUpFrom) -> Result<(), Refusal> {
+    let rail = from.rail();
+    if !carries_cards(rail) {
+        let message = format!("no top-up comes over '{}'; use epcc or unionpay", rail.name());
+        return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "rail", message));
+    }
+    match from {
+        TopUpFrom::Agreement { agreement, mask, .. } => {
+            name_fits(agreement, "agreement")?;
+            if mask.len() > 32 || mask.bytes().filter(u8::is_ascii_digit).count() > 10 {
+                let message = "a mask shows at most 6 + 4 digits of a card in 32 bytes";
+                return Err(Refusal::new(RefusalCode::ValueInvalid, "mask", message));
+            }
+            Ok(())
+        }
+        TopUpFrom::Page { return_url, .. } => return_url.as_deref().map_or(Ok(()), front_page::check_return_url),
+    }
+}
+
+/// Takes the answer to an attempt of a top-up.
 ///
 /// # Errors
 /// Those of the voucher; none while sums fit.
-pub(crate) fn answered(draft: &mut Draft<'_>, id: TopUpId, outcome: &Outcome) -> Result<(), Refusal> {
+pub(crate) fn answered(
+    draft: &mut Draft<'_>,
+    id: TopUpId,
+    attempt: &Attempt,
+    outcome: &Outcome,
+) -> Result<(), Refusal> {
+    if matches!(attempt.operation, Operation::Refund { .. }) {
+        return give_back::answered(draft, id, attempt, outcome);
+    }
     let failed = |class, code| TopUpEvent::Failed { top_up: id, failure: TopUpFailure { class, code } };
+    let top_up = draft.state.top_up(id)?;
     let event = match outcome {
-        Outcome::Success { reference, clearing_date } => {
+        Outcome::Success { clearing_date, .. } if attempt.operation.money().0 != top_up.amount => {
+            return give_back::start(draft, id, attempt, *clearing_date);
+        }
+        Outcome::Success { reference, clearing_date, .. } => {
             let (voucher, suspended) = post(draft, id, *clearing_date)?;
             TopUpEvent::Succeeded { top_up: id, voucher, suspended, reference: reference.clone() }
         }
         Outcome::Declined { class, code } => failed(*class, code.clone()),
-        Outcome::NotFound => failed(FailureClass::System, String::from("not_found")),
+        Outcome::NotFound => {
+            let (class, code) = top_up.not_seen();
+            failed(class, String::from(code))
+        }
         Outcome::Unknown => TopUpEvent::Unknown(id),
     };
     draft.emit(Event::TopUp(event));
     Ok(())
 }
 
-/// Dr 1121 / Cr the account, or 2241 if it takes no money any more; and which of the two it was.
+/// Dr its rail / Cr the account, or 2241 if it takes no money any more; and which of the two it was.
 fn post(draft: &mut Draft<'_>, id: TopUpId, clearing_date: Date) -> Result<(VoucherId, bool), Refusal> {
-    let TopUp { account, amount, currency, .. } = *draft.state.top_up(id)?;
+    let top_up = draft.state.top_up(id)?;
+    let (account, amount, currency, rail) = (top_up.account, top_up.amount, top_up.currency, top_up.rail());
+    let dimensions = top_up.dimensions(draft.state, Some(clearing_date))?;
     let row = draft.state.account(account, "account")?;
     let suspended = row.status == AccountStatus::Closed || row.restriction.in_barred;
-    let merchant = match row.owner {
-        Owner::Merchant(merchant) => Some(merchant),
-        Owner::User(_) | Owner::Institution => None,
-    };
     let (to, event) = if suspended {
         (draft.state.institution(Subject::Suspense, currency)?, EventCode::TopUpSuspended)
     } else {
         (account, EventCode::TopUp)
     };
-    let from = draft.state.institution(Rail::Epcc.subject(), currency)?;
+    let from = draft.state.institution(rail.subject(), currency)?;
     let entries = vec![Entry::debit(from, amount, currency), Entry::credit(to, amount, currency)];
-    let (channel, clearing_date) = (Some(Rail::Epcc.name().into()), Some(clearing_date));
-    let dimensions = Dimensions { merchant, channel, clearing_date, ..Dimensions::default() };
     let voucher = draft.post(BusinessNumber::object(BusinessKind::TopUp, id.0), event, entries, dimensions)?;
     Ok((voucher, suspended))
 }
@@ -354,12 +521,17 @@ pub(crate) fn apply(state: &mut State, event: &TopUpEvent) {
             row.suspended = *suspended;
             row.reference = Some(reference.clone());
             row.failure = None;
+            page::ended(row);
         }
         TopUpEvent::Failed { top_up, failure } => {
             let row = row(state, *top_up);
             row.status = TopUpStatus::Failed;
             row.ended_at = Some(now);
             row.failure = Some(failure.clone());
+            page::ended(row);
         }
+        TopUpEvent::Closing(id) => row(state, *id).page = Some(TopUpPage { closing: true }),
+        TopUpEvent::GivenBack { top_up, back } => row(state, *top_up).back = Some(*back),
+        TopUpEvent::BackAnswered { top_up, status } => give_back::apply_answered(row(state, *top_up), *status),
     }
 }

@@ -1,5 +1,5 @@
-//! Merchants' webhooks (商户回调): where a merchant is told what became of its orders, refunds, payouts, settlements, top-ups, transfers
-//! and card transactions.
+//! Merchants' webhooks (商户回调): where a merchant is told what became of its orders, refunds, payouts, advances, settlements,
+//! top-ups, transfers and card transactions.
 //!
 //! ```text
 //!  register ─► ENABLED ◄─ change ─► DISABLED
@@ -87,6 +87,15 @@ pub enum WebhookKind {
     /// One was taken back.
     #[n(14)]
     CardTransactionReversed,
+    /// An advance of own money arrived.
+    #[n(16)]
+    AdvanceSucceeded,
+    /// It did not arrive, and its orders are settled as ever.
+    #[n(17)]
+    AdvanceFailed,
+    /// It arrived and came back.
+    #[n(18)]
+    AdvanceReturned,
     /// Somebody wants to see a delivery. No webhook asks for it: it goes to the one that is pinged.
     #[n(15)]
     Ping,
@@ -94,7 +103,7 @@ pub enum WebhookKind {
 
 impl WebhookKind {
     /// Every kind that a webhook may want.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::OrderPaid,
         Self::OrderFailed,
         Self::OrderClosed,
@@ -110,6 +119,9 @@ impl WebhookKind {
         Self::CardTransactionApproved,
         Self::CardTransactionDeclined,
         Self::CardTransactionReversed,
+        Self::AdvanceSucceeded,
+        Self::AdvanceFailed,
+        Self::AdvanceReturned,
     ];
 
     /// The name in API and files.
@@ -131,6 +143,9 @@ impl WebhookKind {
             Self::CardTransactionApproved => "card_transaction.approved",
             Self::CardTransactionDeclined => "card_transaction.declined",
             Self::CardTransactionReversed => "card_transaction.reversed",
+            Self::AdvanceSucceeded => "advance.succeeded",
+            Self::AdvanceFailed => "advance.failed",
+            Self::AdvanceReturned => "advance.returned",
             Self::Ping => "ping",
         }
     }

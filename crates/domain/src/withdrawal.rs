@@ -29,7 +29,9 @@ use crate::attempt::FailureClass;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, CustomerId, NoticeId, PayoutId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId};
+use crate::ids::{
+    AccountId, CustomerId, FeePlanId, NoticeId, PayoutId, WithdrawalBatchId, WithdrawalId, WithdrawalPlanId,
+};
 use crate::limit::Count;
 use crate::money::{Currency, Minor};
 use crate::notice::{self, Notice, NoticeKind};
@@ -67,6 +69,9 @@ pub struct Snapshot {
     /// The account's currency.
     #[n(5)]
     pub currency: Currency,
+    /// The version of the fee plan that gave its fee; none if it has none or its plan of withdrawals names it.
+    #[n(6)]
+    pub fee_plan: Option<FeePlanId>,
 }
 
 impl Snapshot {
@@ -99,6 +104,7 @@ impl Snapshot {
             currency: self.currency,
             bank: Some(self.bank.clone()),
             withdrawal: Some(withdrawal),
+            fee_plan: self.fee_plan,
         }
     }
 }

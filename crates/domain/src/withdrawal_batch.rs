@@ -37,7 +37,7 @@ use crate::payout::{Bank, PayoutFailure};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::withdrawal::{self, Snapshot};
-use crate::withdrawal_plan::{self, PlanStatus, WithdrawalPlan, WithdrawalPlanEvent};
+use crate::withdrawal_plan::{self, PlanStatus, Takes, WithdrawalPlan, WithdrawalPlanEvent};
 
 #[cfg(test)]
 mod tests;
@@ -291,10 +291,11 @@ fn take(
 /// What a withdrawal of the plan would be, if one may be made now.
 fn snapshot(draft: &Draft<'_>, plan: &WithdrawalPlan, bank: &Bank) -> Result<Snapshot, Refusal> {
     let account = draft.state.open_account(plan.account, "account")?;
-    let amount = plan.amount(draft.state.available(account)).unwrap_or_default();
+    let too_little = Takes { amount: 0, fee: plan.terms.fee, fee_plan: None };
+    let Takes { amount, fee, fee_plan } = plan.takes(draft.state, account).unwrap_or(too_little);
     let destination = withdrawal_plan::destination(draft.state, plan)?;
-    let (fee, currency) = (plan.terms.fee, plan.currency);
-    let snapshot = Snapshot { account: plan.account, destination, bank: bank.clone(), amount, fee, currency };
+    let (bank, currency) = (bank.clone(), plan.currency);
+    let snapshot = Snapshot { account: plan.account, destination, bank, amount, fee, currency, fee_plan };
     let next = WithdrawalId(draft.state.withdrawals.next_id());
     withdrawal::check(draft.state, draft.context.now, plan.id, next, &snapshot)?;
     Ok(snapshot)
@@ -318,7 +319,7 @@ pub fn due(state: &State, date: Date) -> impl Iterator<Item = Due> {
             && plan.taken_on != Some(date)
             && state.open_withdrawals.get(&plan.id).is_none();
         let account = state.open_account(plan.account, "account").ok().filter(|_| free)?;
-        plan.amount(state.available(account)).map(|amount| Due { plan: plan.id, account: plan.account, amount })
+        plan.takes(state, account).map(|takes| Due { plan: plan.id, account: plan.account, amount: takes.amount })
     })
 }
 

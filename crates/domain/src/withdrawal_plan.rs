@@ -4,10 +4,13 @@
 //!  create ─► ACTIVE ⇄ SUSPENDED
 //!               └───────┴─ end ─► ENDED
 //! ```
-//! A plan is due on an accounting day if what is available, less what it keeps and its fee, reaches its minimum, if it was not
-//! taken on that day before, and if its last withdrawal has ended. It stays due until a batch takes it: see
+//! A plan is due on an accounting day if what is available, less what it keeps and the fee, reaches its minimum, if it was
+//! not taken on that day before, and if its last withdrawal has ended. It stays due until a batch takes it: see
 //! [`crate::withdrawal_batch`]. An account has one plan that has not ended. 2203 goes to its merchant's settlement account,
 //! 2201 to an own card, 2206 to either.
+//!
+//! The fee is the one that the plan's terms name, or, where that is zero, what the fee plan of the account says of
+//! withdrawals ([`crate::fee_plan`]): then a withdrawal takes as much as leaves room for it.
 
 use alloc::format;
 use alloc::string::String;
@@ -22,7 +25,8 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, WithdrawalPlanId};
+use crate::fee_plan::{self, FeeOf};
+use crate::ids::{AccountId, FeePlanId, WithdrawalPlanId};
 use crate::money::{Currency, Minor, positive};
 use crate::payout::{self, Destination, Receiver};
 use crate::refusal::{Refusal, RefusalCode};
@@ -81,7 +85,7 @@ pub struct PlanTerms {
     /// The least that is withdrawn, above zero.
     #[n(1)]
     pub minimum: Minor,
-    /// Minor units of fee beside each withdrawal, zero or above.
+    /// Minor units of fee beside each withdrawal; zero for what the fee plan says, which is nothing without one.
     #[n(2)]
     pub fee: Minor,
 }
@@ -158,12 +162,31 @@ impl WithdrawalPlan {
         }
     }
 
-    /// What a withdrawal of it would bring, by what is available on its account; none below its minimum.
+    /// What a withdrawal of it would take now, by what is available on its account; none below its minimum.
     #[must_use]
-    pub fn amount(&self, available: Minor) -> Option<Minor> {
-        let amount = available.saturating_sub(self.terms.keep).saturating_sub(self.terms.fee);
-        (amount >= self.terms.minimum).then_some(amount)
+    pub fn takes(&self, state: &State, account: &Account) -> Option<Takes> {
+        let sum = state.available(account).saturating_sub(self.terms.keep);
+        let by_plan = fee_plan::plan_in_force(state, account.owner, FeeOf::Withdrawal).filter(|_| self.terms.fee == 0);
+        let takes = match by_plan {
+            Some(plan) => {
+                let (amount, fee) = plan.most_within(sum)?;
+                Takes { amount, fee, fee_plan: Some(plan.id) }
+            }
+            None => Takes { amount: sum.saturating_sub(self.terms.fee), fee: self.terms.fee, fee_plan: None },
+        };
+        (takes.amount >= self.terms.minimum).then_some(takes)
     }
+}
+
+/// What a withdrawal takes of its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takes {
+    /// Minor units that shall arrive.
+    pub amount: Minor,
+    /// Minor units of fee beside them.
+    pub fee: Minor,
+    /// The version of the fee plan that gave the fee; none where the terms name it, or without one.
+    pub fee_plan: Option<FeePlanId>,
 }
 
 /// Creates a plan.

@@ -10,7 +10,7 @@
 //!                                                                                       └ later ┘
 //!  redirect, REQUESTED ─► can its page be built? ─ no ─► report "not sent" ─► done
 //!                              └ yes ─► done: handed out, it comes back as UNKNOWN ─► pause ─► QUERY
-//!                                  its order is being closed: QUERY asks the channel to end the page ─ "closed" ─► report not found
+//!                                  what it pays is being closed: QUERY asks the channel to end the page ─ "closed" ─► report not found
 //!  whatever it does, once a notification or a file settled the attempt ─────────────────────────────────────► done
 //! ```
 //! What a fund's monthly batch carries has no flight: see [`domain::fund_batch`].
@@ -27,11 +27,12 @@ use std::sync::Arc;
 use ark::{Secret, Vault};
 use channels::{Answer, Channel, Doubt, Original, Request, Response, Try};
 use domain::State;
-use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, attempt_of_serial};
+use domain::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, attempt_of_serial};
 use domain::envelope::Time;
-use domain::ids::{AttemptId, LegId};
+use domain::ids::AttemptId;
 use domain::outflow::{self, Disagreement};
 use domain::sealed::Sealed;
+use domain::top_up::TopUp;
 use engine::Projection;
 
 use crate::fields;
@@ -81,10 +82,13 @@ fn is_batched(attempt: &Attempt) -> bool {
     carrier(attempt) == Carrier::Batch
 }
 
-/// The legs of orders that are being closed: a flight of one asks the channel to end its page.
-pub fn closing(projection: &Projection) -> impl Iterator<Item = LegId> {
+/// The legs of orders that are being closed, and the top-ups that are: a flight for one asks the channel to end its page.
+pub fn closing(projection: &Projection) -> impl Iterator<Item = Purpose> {
     let orders = projection.changes.orders.iter().map(|(_, order)| order);
-    orders.filter(|order| order.closing && order.trying).flat_map(|order| order.legs.iter().copied())
+    let orders = orders.filter(|order| order.closing && order.trying);
+    let top_ups = projection.changes.top_ups.iter().filter(|(_, top_up)| top_up.is_closing());
+    let legs = orders.flat_map(|order| order.legs.iter().map(|leg| Purpose::Leg(*leg)));
+    legs.chain(top_ups.map(|(_, top_up)| Purpose::TopUp(top_up.id)))
 }
 
 /// The attempts whose answer is certain now, whoever brought it.
@@ -100,7 +104,7 @@ pub struct Seen {
     pub original: Option<Original>,
     /// Whether they agree that it may take money out.
     pub agreed: Result<(), Disagreement>,
-    /// Whether its order is being closed.
+    /// Whether what it pays, an order or a top-up, is being closed.
     pub closing: bool,
 }
 
@@ -120,8 +124,14 @@ pub fn see(state: &State, attempt: &Attempt) -> Seen {
 }
 
 fn is_closing(state: &State, attempt: &Attempt) -> bool {
-    let leg = attempt.purpose.leg().and_then(|leg| state.legs.get(leg.0));
-    leg.and_then(|leg| state.orders.get(leg.order.0)).is_some_and(|order| order.closing)
+    match attempt.purpose {
+        Purpose::Leg(leg) => {
+            let leg = state.legs.get(leg.0);
+            leg.and_then(|leg| state.orders.get(leg.order.0)).is_some_and(|order| order.closing)
+        }
+        Purpose::TopUp(top_up) => state.top_ups.get(top_up.0).is_some_and(TopUp::is_closing),
+        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) => false,
+    }
 }
 
 fn original(state: &State, operation: &Operation) -> Option<Original> {
@@ -294,7 +304,7 @@ impl Flight {
         self.phase = Phase::Done;
     }
 
-    /// Says that the attempt's order is being closed: from now on the channel is asked to end the page, soon.
+    /// Says that what the attempt pays is being closed: from now on the channel is asked to end the page, soon.
     pub fn close(&mut self) {
         if is_redirect(&self.attempt) && !std::mem::replace(&mut self.seen.closing, true) {
             self.pause_ms = self.patience.first_ms;
@@ -319,8 +329,8 @@ impl Flight {
             Call::NotWritten if sent => Phase::Send,
             Call::NotWritten | Call::Lost => self.in_doubt(),
             Call::Answered(response) => match self.channel.parse(&request, &response) {
-                Answer::Success { reference, clearing_date } => {
-                    Phase::Report(Outcome::Success { reference, clearing_date })
+                Answer::Success { reference, clearing_date, part } => {
+                    Phase::Report(Outcome::Success { reference, clearing_date, part })
                 }
                 Answer::Declined { class, code } => Phase::Report(Outcome::Declined { class, code }),
                 Answer::NotFound if !sent && self.is_conclusive(asked_at) => Phase::Report(Outcome::NotFound),

@@ -42,10 +42,14 @@ impl Person {
 
     /// Approves what another proposed; the id of what came of it.
     pub(crate) async fn approve(&mut self, proposed: &Value) -> Result<String> {
+        text(&self.decide(proposed).await?, "outcome")
+    }
+
+    /// Approves what another proposed, of which no object comes; the approval.
+    pub(crate) async fn decide(&mut self, proposed: &Value) -> Result<Value> {
         let approval = text(proposed, "id")?;
         let body = json!({ "totp": self.code() });
         let path = format!("/v1/approvals/{approval}/approve");
-        let approved = self.api.post(&path, &format!("approve-{approval}"), &body).await?.json()?;
-        text(&approved, "outcome")
+        self.api.post(&path, &format!("approve-{approval}"), &body).await?.json()
     }
 }

@@ -24,7 +24,7 @@ use domain::receiver::{ReceiverCommand, RegisterReceiver, Relation};
 use domain::refund::CreateRefund;
 use domain::restriction::Restriction;
 use domain::split::{MakeSplit, Parts, SplitPart};
-use domain::top_up::{CreateTopUp, TopUpCommand};
+use domain::top_up::{CreateTopUp, TopUpCommand, TopUpFrom};
 use domain::transfer::{MakeTransfer, TransferCommand};
 use domain::voucher::{BusinessNumber, Entry, EventCode, PostVoucher};
 use domain::{Command, State};
@@ -150,7 +150,8 @@ impl<'a> Maker<'a> {
         let account = self.account(Subject::Personal)?;
         let amount = self.random.between(10_000, 500_000);
         let (agreement, mask) = (format!("AG-{}", self.number), "622202******1234".into());
-        let top_up = CreateTopUp { account, agreement, mask, amount, currency: CNY, device: None };
+        let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask };
+        let top_up = CreateTopUp { account, from, amount, currency: CNY, device: None };
         Some(Command::TopUp(TopUpCommand::Create(top_up)))
     }
 
@@ -228,7 +229,7 @@ impl<'a> Maker<'a> {
         if by_fund > 0 {
             // The simulated centre knows no payment at once.
             let contract = format!("LEASE-{}", self.number);
-            instruments.push(Instrument::Fund { contract, amount: by_fund, holds: true, monthly: None });
+            instruments.push(Instrument::Fund { contract, amount: by_fund, holds: true, monthly: None, on_part: None });
         }
         instruments
     }

@@ -208,7 +208,7 @@ pub(crate) fn code_of(response: &Response) -> String {
 pub(crate) const fn may_be_denied(attempt: &Attempt) -> bool {
     match attempt.purpose {
         Purpose::Leg(_) => matches!(attempt.operation, domain::attempt::Operation::Debit { .. }),
-        Purpose::TopUp(_) => true,
+        Purpose::TopUp(_) => !matches!(attempt.operation, domain::attempt::Operation::Refund { .. }),
         Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) => false,
     }
 }

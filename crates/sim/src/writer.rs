@@ -1,7 +1,6 @@
 //! The writer's and the projector's part of a life, step by step as the server's shell drives them.
 
 use domain::Command;
-use domain::attempt::Purpose;
 use domain::ids::AccountId;
 use engine::{Admitted, Answer, EngineError, LookedUp, Parked, Projection, Request, engine as requests};
 use journal::{Hash, Journal as _};
@@ -225,9 +224,9 @@ impl World {
                 carried.flight.settled();
             }
         }
-        for leg in executor::closing(&projection) {
-            let of_leg = |carried: &&mut Carried| carried.flight.attempt().purpose == Purpose::Leg(leg);
-            node.flights.values_mut().filter(of_leg).for_each(|carried| carried.flight.close());
+        for closing in executor::closing(&projection) {
+            let of_it = |carried: &&mut Carried| carried.flight.attempt().purpose == closing;
+            node.flights.values_mut().filter(of_it).for_each(|carried| carried.flight.close());
         }
         node.behind.push_back(Projected { projection, hash });
         let waits = node.behind.len() > 1;

@@ -1,6 +1,6 @@
-//! Order fees as rows: versions of merchants' plans.
+//! Fees of orders, payouts and withdrawals as rows: versions of plans.
 
-use domain::fee_plan::FeePlan;
+use domain::fee_plan::{FeeOwner, FeePlan};
 use domain::ids::{FeePlanId, MerchantId};
 
 use crate::db::Value;
@@ -17,7 +17,12 @@ impl Stored for FeePlan {
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.merchant.0.into(), self.from.0.into()]
+        // No merchant has the number 0: it stands for a product, whose plans no list asks for alone.
+        let merchant = match self.owner {
+            FeeOwner::Merchant(merchant) => merchant.0,
+            FeeOwner::Product(_) => 0,
+        };
+        vec![merchant.into(), self.from.0.into()]
     }
 }
 

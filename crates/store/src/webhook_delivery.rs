@@ -191,6 +191,7 @@ pub fn object(announced: &Announced) -> String {
         Announced::TopUp { id, .. } => id.to_string(),
         Announced::Transfer { id, .. } => id.to_string(),
         Announced::CardTransaction { id, .. } => id.to_string(),
+        Announced::Advance { id, .. } => id.to_string(),
         Announced::Webhook { id } => id.to_string(),
     }
 }

@@ -93,8 +93,10 @@ export interface OrderView {
   expires_at?: string | null;
   /** Whose failure the last failed try was: `user`, `risk`, `bank` or `system`. */
   failure?: string | null;
-  /** The institution's fee, inside the amount. */
+  /** The institution's fee. */
   fee: Amount;
+  /** Who pays it: `merchant`, out of the amount, or `payer`, on top of it. */
+  fee_payer: string;
   /** The version of the merchant's fee plan that gave it; null if that was its `fee_rate`, or if there is no fee. */
   fee_plan?: string | null;
   fee_returned: Amount;
@@ -103,11 +105,13 @@ export interface OrderView {
   /** The legs of every try. */
   legs: Array<LegView>;
   merchant: string;
-  /** What reaches the destination: amount − outside − fee. */
+  /** What reaches the destination: payable − outside − fee. */
   net: Amount;
   out_trade_no: string;
   /** What a provident-fund centre paid the merchant directly: the institution did not carry it. */
   outside: Amount;
+  /** What the payer pays, and the instruments of a try add up to: the amount, and the fee where it is on top. */
+  payable: Amount;
   payer: string;
   /** Refunded, or on its way back. */
   refunded: Amount;
@@ -144,8 +148,10 @@ export interface PageView_OrderView {
   expires_at?: string | null;
   /** Whose failure the last failed try was: `user`, `risk`, `bank` or `system`. */
   failure?: string | null;
-  /** The institution's fee, inside the amount. */
+  /** The institution's fee. */
   fee: Amount;
+  /** Who pays it: `merchant`, out of the amount, or `payer`, on top of it. */
+  fee_payer: string;
   /** The version of the merchant's fee plan that gave it; null if that was its `fee_rate`, or if there is no fee. */
   fee_plan?: string | null;
   fee_returned: Amount;
@@ -154,11 +160,13 @@ export interface PageView_OrderView {
   /** The legs of every try. */
   legs: Array<LegView>;
   merchant: string;
-  /** What reaches the destination: amount − outside − fee. */
+  /** What reaches the destination: payable − outside − fee. */
   net: Amount;
   out_trade_no: string;
   /** What a provident-fund centre paid the merchant directly: the institution did not carry it. */
   outside: Amount;
+  /** What the payer pays, and the instruments of a try add up to: the amount, and the fee where it is on top. */
+  payable: Amount;
   payer: string;
   /** Refunded, or on its way back. */
   refunded: Amount;

@@ -30,7 +30,7 @@ export interface FrontPageView {
   serial: string;
 }
 
-/** What pays: Σ amounts = the order's. */
+/** What pays: Σ amounts = the order's `payable`. */
 export interface Payment {
   /** At most one card or redirect, and one fund; or a balance alone. */
   instruments: Array<WireInstrument>;

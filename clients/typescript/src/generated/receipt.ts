@@ -26,7 +26,7 @@ export interface ReceiptContent {
   /** When it was done. */
   at: string;
   currency: string;
-  /** What the payer paid beside it. */
+  /** What the payer paid beside it, or got back beside it of a refund. */
   fee: number;
   form: string;
   /** `order`, `refund`, `payout`, `withdrawal`, `deduction`, `top_up`, `transfer`, or a kind of card transaction. */

@@ -6,13 +6,15 @@ import type { ShareView } from "./order.js";
 
 /** What to give back. */
 export interface NewRefund {
-  /** Minor units above zero, at most what is left of the payment. */
+  /** Minor units above zero, at most what is left of the payment; of an order with the fee on top, of what was bought. */
   amount: Amount;
   /** What of which items goes back, together `amount`; the order as a whole unless said. */
   items?: Array<WireItemRefund>;
+  /** What goes back to which leg, together `amount` and a fee on top that goes back beside it; of rent the fund first, of anything else the card, unless said. With `items` the fund gets what it would get without `legs`. */
+  legs?: Array<WireLegRefund>;
   /** The merchant's own number, 1 to 64 bytes, never used before. */
   out_refund_no: string;
-  /** Whether the fee is returned too, in proportion. */
+  /** Whether the fee is returned too, in proportion: inside `amount`, or beside it where the payer paid it on top. */
   return_fee?: boolean;
   /** What receivers of splits return; in the order's return order unless said. */
   take_from?: Array<WireTaking>;
@@ -24,6 +26,7 @@ export interface PageView_RefundView {
   data: Array<{
   /** What may be done about it now. */
   allowed_actions: Array<string>;
+  /** What goes back to the payer, returned fee and all. */
   amount: Amount;
   created_at: string;
   currency: string;
@@ -62,6 +65,8 @@ export interface RefundPartView {
   attempt?: string | null;
   /** How much of it is returned fee. */
   fee: Amount;
+  /** What of which items it is; nothing if the refund names none, or was made before parts said so. */
+  items: Array<WireItemRefund>;
   leg: string;
   /** `epcc`, `unionpay`, `fund` or `pingan`; `balance` where it went back to the payer's balance. */
   rail: string;
@@ -73,6 +78,7 @@ export interface RefundPartView {
 export interface RefundView {
   /** What may be done about it now. */
   allowed_actions: Array<string>;
+  /** What goes back to the payer, returned fee and all. */
   amount: Amount;
   created_at: string;
   currency: string;
@@ -105,6 +111,14 @@ export interface WireItemRefund {
   amount: Amount;
   /** Its place in the order, from 0. */
   item: number;
+}
+
+/** What a leg gets back. */
+export interface WireLegRefund {
+  /** Minor units above zero, at most what it paid and has not got back. */
+  amount: Amount;
+  /** One of the legs that paid the order. */
+  leg: string;
 }
 
 /** What one receiver of a split returns. */

@@ -15,11 +15,21 @@ export interface NewSplit {
   return_order?: Array<string>;
 }
 
+/** What a receiver is to give back. */
+export interface NewSplitReturn {
+  /** Minor units above zero, at most what the split gave it and it has not returned. */
+  amount: Amount;
+  /** The receiver's own number, 1 to 64 bytes, never used before. */
+  out_return_no: string;
+  /** Who gives it back: a receiver of the split. */
+  receiver: string;
+}
+
 /** One page of a list. */
 export interface PageView_SplitView {
   /** In the order of the ids. */
   data: Array<{
-  /** Nothing: a refund of the order takes parts back. */
+  /** `return` while a receiver has something of it to give back; a refund of the order takes parts back by itself. */
   allowed_actions: Array<string>;
   /** Σ parts. */
   amount: Amount;
@@ -31,6 +41,8 @@ export interface PageView_SplitView {
   /** Whose share was split. */
   payee: string;
   return_order: Array<string>;
+  /** What receivers gave back of it without a refund, oldest first. */
+  returns: Array<SplitReturnView>;
   voucher: string;
 }>;
   /** Where the next page begins; null on the last one. */
@@ -39,9 +51,44 @@ export interface PageView_SplitView {
   position: number;
 }
 
+/** A plan of splits. */
+export interface SplitPlanView {
+  /** As a split names it. */
+  name: string;
+  /** The role whose merchant gets what rounding leaves, and the rates of roles that nobody had. */
+  remainder_to: string;
+  /** The roles in the order in which a refund takes their parts back; the last part first if empty. */
+  return_order: Array<string>;
+  /** What each role gets; together 1,000,000 millionths. */
+  roles: Array<SplitRoleView>;
+}
+
+/** Every plan of splits. */
+export interface SplitPlansView {
+  data: Array<SplitPlanView>;
+}
+
+/** What a receiver of a split gave back to the payee. */
+export interface SplitReturnView {
+  amount: Amount;
+  created_at: string;
+  order: string;
+  out_return_no: string;
+  receiver: string;
+  split: string;
+  voucher: string;
+}
+
+/** A role of a plan. */
+export interface SplitRoleView {
+  name: string;
+  /** Millionths. */
+  rate: number;
+}
+
 /** A split. */
 export interface SplitView {
-  /** Nothing: a refund of the order takes parts back. */
+  /** `return` while a receiver has something of it to give back; a refund of the order takes parts back by itself. */
   allowed_actions: Array<string>;
   /** Σ parts. */
   amount: Amount;
@@ -53,6 +100,8 @@ export interface SplitView {
   /** Whose share was split. */
   payee: string;
   return_order: Array<string>;
+  /** What receivers gave back of it without a refund, oldest first. */
+  returns: Array<SplitReturnView>;
   voucher: string;
 }
 
@@ -95,6 +144,11 @@ export function splitMake(api: Api, id: string, body: NewSplit, options: Changin
   return api.call("POST", `/v1/orders/${encodeURIComponent(id)}/splits`, [], body, options);
 }
 
+/** List the plans of splits. GET /v1/split-plans */
+export function splitPlans(api: Api, options: Reading = {}): Promise<SplitPlansView> {
+  return api.call("GET", `/v1/split-plans`, [], undefined, options);
+}
+
 /** List splits. GET /v1/splits */
 export function splitList(api: Api, options: Reading & { order?: string; out_split_no?: string; payee?: string; limit?: number; cursor?: string; min_position?: number } = {}): Promise<PageView_SplitView> {
   return api.call("GET", `/v1/splits`, ["order", "out_split_no", "payee", "limit", "cursor", "min_position"], undefined, options);
@@ -103,5 +157,10 @@ export function splitList(api: Api, options: Reading & { order?: string; out_spl
 /** Look at a split. GET /v1/splits/{id} */
 export function splitGet(api: Api, id: string, options: Reading = {}): Promise<SplitView> {
   return api.call("GET", `/v1/splits/${encodeURIComponent(id)}`, [], undefined, options);
+}
+
+/** Give money of a split back to the payee. POST /v1/splits/{id}/returns */
+export function splitGiveBack(api: Api, id: string, body: NewSplitReturn, options: Changing): Promise<SplitReturnView> {
+  return api.call("POST", `/v1/splits/${encodeURIComponent(id)}/returns`, [], body, options);
 }
 

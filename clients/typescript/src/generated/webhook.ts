@@ -124,6 +124,7 @@ export interface WebhookChange {
 
 /** What something happened to. */
 export type WebhookObject = ({
+  /** Σ items. */
   amount: Amount;
   /** Why it was closed unpaid: `requested`, `expired`, or `page_expired` (nobody paid at the last try's page). */
   close_reason?: string | null;
@@ -134,6 +135,8 @@ export type WebhookObject = ({
   id: string;
   /** The merchant's own number. */
   out_trade_no: string;
+  /** What the payer pays: the amount, and the fee where it is on top. */
+  payable: Amount;
   type: "order";
 }) | ({
   amount: Amount;

@@ -8,11 +8,11 @@
 
 use domain::money::Currency;
 
-use super::{DONE, NAME, PingAn, serial_of, short_word};
+use super::header::{ANSWER, serial_of};
+use super::{DONE, NAME, PingAn, short_word};
 use crate::amount::{sum_of, yuan_of};
 use crate::error::ChannelError;
-use crate::message::number;
-use crate::pingan_wire::{ANSWER, Message, values};
+use crate::fixed_header::{Message, values};
 use crate::statement::{Line, LineKind, StatementPart, Totals};
 use crate::time::day_of;
 
@@ -26,28 +26,18 @@ pub(super) fn kind(part: u32) -> Option<&'static str> {
 }
 
 pub(super) fn read(channel: &PingAn, message: &Message<'_>) -> Result<StatementPart, ChannelError> {
-    let is_file = message.function == FUNCTION && message.service == ANSWER && message.code == DONE;
-    let text = message.text().filter(|_| is_file).ok_or_else(|| wrong("message", "it brings no file"))?;
-    let mut lines = text.strip_suffix('\n').unwrap_or_default().split('\n').zip(1_u32..);
-    let header = lines.next().and_then(|(line, _)| header(channel, line));
-    let mut part = header.ok_or_else(|| wrong("line 1", "it is no header of a file"))?;
-    for (text, number) in lines {
-        let line = line(channel, text, &part);
-        part.lines.push(line.ok_or_else(|| wrong(&format!("line {number}"), "it is not in its form"))?);
-    }
-    Ok(part)
+    let told = [message.told("function"), message.told("service"), message.told("code")];
+    let is_file = told == [FUNCTION, ANSWER, DONE];
+    let text = message.text().filter(|_| is_file);
+    let text = text.ok_or_else(|| ChannelError::format(NAME, WHAT, "message", "it brings no file"))?;
+    let line = |text: &str, part: &StatementPart| line(channel, text, part);
+    StatementPart::read((NAME, WHAT), &text, |text| header(channel, text), line)
 }
 
 fn header(channel: &PingAn, line: &str) -> Option<StatementPart> {
     let fields = values(line)?;
     let &[kind, on, in_count, in_sum, out_count, out_sum] = fields.as_slice() else { return None };
-    let sum = |text: &str| sum_of(&format!("CNY{text}"));
-    let totals = Totals {
-        in_count: number(in_count)?,
-        in_sum: sum(in_sum)?,
-        out_count: number(out_count)?,
-        out_sum: sum(out_sum)?,
-    };
+    let totals = Totals::read([in_count, in_sum, out_count, out_sum], |text| sum_of(&format!("CNY{text}")))?;
     let (part, _) = (1_u32..).zip(KINDS).find(|(_, known)| *known == kind)?;
     let (rail, date, currency) = (channel.manifest.rail, day_of(on)?, Currency::Cny);
     Some(StatementPart { channel: NAME, rail, date, currency, part, parts: 2, totals, lines: Vec::new() })
@@ -66,8 +56,4 @@ fn line(channel: &PingAn, text: &str, part: &StatementPart) -> Option<Line> {
     let (serial, amount, reference) = (serial_of(log)?, yuan_of(amount)?, short_word(front)?.to_owned());
     let (currency, clearing_date) = (part.currency, part.date);
     (ours == channel.account).then_some(Line { serial, kind, amount, currency, clearing_date, reference })
-}
-
-fn wrong(place: &str, reason: &str) -> ChannelError {
-    ChannelError::Format { channel: NAME, what: WHAT, place: place.to_owned(), reason: reason.to_owned() }
 }

@@ -1,18 +1,18 @@
 //! What every channel must do, whatever its format.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use channels::registry::CHANNELS;
-use channels::{
-    Answer, Channel, ChannelError, Doubt, Headers, OperationKind, Original, RealName, Request, Response, Try,
-};
-use domain::attempt::Operation;
+use channels::registry::{CHANNELS, Entry};
+use channels::{Answer, Channel, ChannelError, Doubt, Headers, OperationKind, Original, Request, Response, Try};
+use domain::attempt::{Operation, Rail};
 use domain::fund_batch::FundRoute;
 use domain::money::Currency;
+use serde_json::Value;
 
 use crate::fixture::{self, AT, Ask, Case, Fixture, sealed};
+use crate::real_name::checks_names;
 
 fn fixtures() -> impl Iterator<Item = Fixture> {
     CHANNELS.iter().flat_map(fixture::of)
@@ -90,6 +90,7 @@ fn touched(case: &Case) -> Vec<Response> {
 fn proves(shows: &str) -> &'static [&'static str] {
     match shows {
         "success" => &["success", "answered", "matched"],
+        "part" => &["success"],
         "taken" => &["success", "pending", "code_sent", "signed", "matched"],
         "decline" => &["declined", "answered", "refused"],
         "pending" => &["pending"],
@@ -130,8 +131,6 @@ const QUERIED: [&str; 10] = [
     "wrong-merchant",
     "contradiction",
 ];
-/// Channels whose answers name no currency: there is one, and the agreement says which.
-const WITHOUT_CURRENCY: [&str; 1] = ["pingan_jzb"];
 /// What must be shown of notifications.
 const TOLD: [&str; 6] = ["success", "decline", "unknown-field", "forged", "wrong-merchant", "contradiction"];
 
@@ -153,6 +152,8 @@ fn cases_prove_what_they_say_they_show() {
             }
             let fits = proves(&case.shows).iter().any(|start| case.expected.starts_with(start));
             assert!(fits, "{}: {}: {} is not {}", fixture.path.display(), case.title, case.expected, case.shows);
+            let in_part = case.expected.contains(" part ");
+            assert_eq!(in_part, case.shows == "part", "{}: {}", fixture.path.display(), case.title);
         }
     }
 }
@@ -175,11 +176,6 @@ fn what_is_not_believed_is_told_from_what_is_not_known() {
                 let answer = fixture.channel.parse(&request, &case.response);
                 let fits = match (case.shows.as_str(), &answer) {
                     ("forged", Answer::Disbelieved(doubt)) => *doubt == Doubt::Unsigned,
-                    // Ping An's answer to what was asked names no amount, so there is none that could be another one.
-                    ("wrong-amount", answer) if matches!(exchange.ask, Ask::Do(_)) => {
-                        matches!(answer, Answer::Disbelieved(Doubt::Foreign))
-                            || fixture.channel.manifest().name == "pingan_jzb"
-                    }
                     ("wrong-amount", answer) => *answer == Answer::Disbelieved(Doubt::Foreign),
                     ("wrong-merchant", answer) => matches!(answer, Answer::Disbelieved(_)),
                     // A form without such a word for a currency is not read at all.
@@ -198,65 +194,146 @@ fn what_is_not_believed_is_told_from_what_is_not_known() {
     assert!(told > 50, "{told}");
 }
 
-/// A channel without fixtures, or with one operation of its manifest that is not shown whole, fails here.
+/// A channel without fixtures, or with one operation of its manifest that is not shown whole under each of its configurations, fails
+/// here.
 #[test]
 fn every_operation_of_the_manifest_is_shown_whole() {
     for entry in CHANNELS {
-        let fixtures = fixture::of(entry);
-        let manifest = fixtures[0].channel.manifest().clone();
-        let exchanges = || fixtures.iter().flat_map(|fixture| &fixture.exchanges);
-        let missing = |words: &[&str], what: &str, asked: &dyn Fn(&Ask) -> bool| {
-            let shown: Vec<&str> = exchanges()
-                .filter(|exchange| asked(&exchange.ask))
-                .flat_map(|exchange| exchange.cases.iter().map(|case| case.shows.as_str()))
-                .collect();
-            let named = !WITHOUT_CURRENCY.contains(&entry.name);
-            let missing: Vec<_> =
-                words.iter().filter(|word| !shown.contains(word) && (named || **word != "wrong-currency")).collect();
-            assert!(missing.is_empty(), "{}: no fixture of {what} shows {missing:?}", entry.name);
-        };
-        for supported in manifest.operations {
-            let kind = supported.kind;
-            let of_kind = |ask: &Ask| ask.subject().is_some_and(|subject| subject.about().kind == kind);
-            if kind == OperationKind::Redirect {
-                let page = exchanges().any(|exchange| matches!(exchange.ask, Ask::Redirect(_)));
-                assert!(page, "{}: no fixture with `ask redirect`", entry.name);
-            } else {
-                missing(&ASKED, kind.name(), &|ask| of_kind(ask) && matches!(ask, Ask::Do(_)));
-            }
-            missing(&QUERIED, &format!("queries of {}", kind.name()), &|ask| {
-                of_kind(ask) && matches!(ask, Ask::Query { .. })
-            });
-            if closes(&*fixtures[0].channel, kind) {
-                let closes: Vec<_> = QUERIED.into_iter().chain(["closed"]).collect();
-                missing(&closes, &format!("closes of {}", kind.name()), &|ask| {
-                    of_kind(ask) && matches!(ask, Ask::Close { .. })
-                });
-                missing(&["closed"], &format!("queries of {}", kind.name()), &|ask| {
-                    of_kind(ask) && matches!(ask, Ask::Query { .. })
-                });
-            }
+        let (whole, partial): (Vec<_>, Vec<_>) =
+            configurations(entry).into_iter().partition(|fixtures| fixtures.iter().all(|it| it.partial.is_none()));
+        assert!(!whole.is_empty(), "{}: no configuration is shown whole", entry.name);
+        for fixtures in &whole {
+            operations_are_shown(fixtures);
+            dialogues_are_shown(fixtures);
         }
-        if manifest.notifies {
-            missing(&TOLD, "notifications", &|ask| matches!(ask, Ask::Notify));
+        whole.iter().chain(&partial).for_each(|fixtures| parts_are_shown(fixtures));
+        // What a word of the settings changes is shown; who changes more has another configuration, to be shown whole.
+        for fixtures in partial {
+            let settings = &fixtures[0].settings;
+            let alike = whole.iter().any(|other| differing(settings, &other[0].settings) == 1);
+            let said = fixtures.iter().all(|it| it.partial.as_ref().is_some_and(|reason| !reason.is_empty()));
+            assert!(alike && said, "{}: it differs in more than one setting, or no reason is said", path_of(&fixtures));
         }
-        if manifest.sign_ups {
-            let words: Vec<_> = SIGNED.into_iter().chain(["duplicate"]).collect();
-            missing(&words, "sign-ups", &|ask| matches!(ask, Ask::SignUp(_)));
-            missing(&SIGNED, "codes that are brought", &|ask| matches!(ask, Ask::Confirm { .. }));
-        }
-        if manifest.real_name_checks {
-            let [asked, queried] = CHECKED.map(|words| words.into_iter().chain(["pending"]).collect::<Vec<_>>());
-            missing(&asked, "real-name checks", &|ask| matches!(ask, Ask::RealName(_)));
-            missing(&queried, "queries of real-name checks", &|ask| matches!(ask, Ask::RealNameQuery { .. }));
-        }
+        let channel = &*whole[0][0].channel;
+        let manifest = channel.manifest();
         let files = fixture::files(entry.name, "clr").len();
         assert_eq!(files > 0, manifest.statement, "{}: {files} clearing files", entry.name);
-        assert_eq!(signs_up(&*fixtures[0].channel), manifest.sign_ups, "{}", entry.name);
-        assert_eq!(checks_names(&*fixtures[0].channel), manifest.real_name_checks, "{}", entry.name);
+        assert_eq!(signs_up(channel), manifest.sign_ups, "{}", entry.name);
+        assert_eq!(checks_names(channel), manifest.real_name_checks, "{}", entry.name);
         if !manifest.statement {
-            let request = fixtures[0].channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
+            let request = channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
             assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
+        }
+    }
+}
+
+/// The conversations of a channel, those of one configuration together.
+fn configurations(entry: &Entry) -> Vec<Vec<Fixture>> {
+    let mut all: Vec<Vec<Fixture>> = Vec::new();
+    for fixture in fixture::of(entry) {
+        match all.iter_mut().find(|known| known[0].settings == fixture.settings) {
+            Some(known) => known.push(fixture),
+            None => all.push(vec![fixture]),
+        }
+    }
+    all
+}
+
+/// In how many settings two configurations differ.
+fn differing(one: &Value, other: &Value) -> usize {
+    let (one, other) = (one.as_object().unwrap(), other.as_object().unwrap());
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    names.into_iter().filter(|name| one.get(*name) != other.get(*name)).count()
+}
+
+fn path_of(fixtures: &[Fixture]) -> String {
+    fixtures[0].path.display().to_string()
+}
+
+/// Fails if one of these words is neither shown by a case of what is `asked` nor said to be lacking there.
+fn shown(fixtures: &[Fixture], words: &[&str], what: &str, asked: &dyn Fn(&Ask) -> bool) {
+    let all = fixtures.iter().flat_map(|fixture| &fixture.exchanges);
+    let exchanges: Vec<_> = all.filter(|exchange| asked(&exchange.ask)).collect();
+    let is_shown = |word: &str| exchanges.iter().any(|exchange| exchange.cases.iter().any(|case| case.shows == word));
+    let is_lacking =
+        |word: &str| exchanges.iter().any(|exchange| exchange.lacks.iter().any(|(lacked, _)| lacked == word));
+    let missing: Vec<_> = words.iter().filter(|word| !is_shown(word) && !is_lacking(word)).collect();
+    assert!(missing.is_empty(), "{} and beside it: no case of {what} shows {missing:?}", path_of(fixtures));
+}
+
+/// What is asked, queried and closed of each operation.
+fn operations_are_shown(fixtures: &[Fixture]) {
+    let channel = &*fixtures[0].channel;
+    for supported in channel.manifest().operations {
+        let kind = supported.kind;
+        let of_kind = |ask: &Ask| ask.subject().is_some_and(|subject| subject.about().kind == kind);
+        if kind == OperationKind::Redirect {
+            let mut exchanges = fixtures.iter().flat_map(|fixture| &fixture.exchanges);
+            let page = exchanges.any(|exchange| matches!(exchange.ask, Ask::Redirect(_)));
+            assert!(page, "{} and beside it: none with `ask redirect`", path_of(fixtures));
+        } else {
+            shown(fixtures, &ASKED, kind.name(), &|ask| of_kind(ask) && matches!(ask, Ask::Do(_)));
+        }
+        let queried = |ask: &Ask| of_kind(ask) && matches!(ask, Ask::Query { .. });
+        shown(fixtures, &QUERIED, &format!("queries of {}", kind.name()), &queried);
+        if closes(channel, kind) {
+            let closes: Vec<_> = QUERIED.into_iter().chain(["closed"]).collect();
+            let what = format!("closes of {}", kind.name());
+            shown(fixtures, &closes, &what, &|ask| of_kind(ask) && matches!(ask, Ask::Close { .. }));
+            shown(fixtures, &["closed"], &format!("queries of {}", kind.name()), &queried);
+        }
+    }
+}
+
+/// By its settings a channel may do a part of an operation: then a part is shown, of what is asked and of what is queried.
+fn parts_are_shown(fixtures: &[Fixture]) {
+    let manifest = fixtures[0].channel.manifest();
+    for kind in manifest.operations.iter().map(|supported| supported.kind) {
+        if !manifest.takes_part(kind, 2, 1) {
+            continue;
+        }
+        let of_kind = |ask: &Ask| ask.subject().is_some_and(|subject| subject.about().kind == kind);
+        shown(fixtures, &["part"], kind.name(), &|ask| of_kind(ask) && matches!(ask, Ask::Do(_)));
+        let queries = format!("queries of {}", kind.name());
+        shown(fixtures, &["part"], &queries, &|ask| of_kind(ask) && matches!(ask, Ask::Query { .. }));
+    }
+}
+
+/// What is told, the signing of agreements, and real-name checks.
+fn dialogues_are_shown(fixtures: &[Fixture]) {
+    let manifest = fixtures[0].channel.manifest();
+    if manifest.notifies {
+        shown(fixtures, &TOLD, "notifications", &|ask| matches!(ask, Ask::Notify));
+    }
+    if manifest.sign_ups {
+        let words: Vec<_> = SIGNED.into_iter().chain(["duplicate"]).collect();
+        shown(fixtures, &words, "sign-ups", &|ask| matches!(ask, Ask::SignUp(_)));
+        shown(fixtures, &SIGNED, "codes that are brought", &|ask| matches!(ask, Ask::Confirm { .. }));
+    }
+    if manifest.real_name_checks {
+        let [asked, queried] = CHECKED.map(|words| words.into_iter().chain(["pending"]).collect::<Vec<_>>());
+        shown(fixtures, &asked, "real-name checks", &|ask| matches!(ask, Ask::RealName(_)));
+        shown(fixtures, &queried, "queries of real-name checks", &|ask| matches!(ask, Ask::RealNameQuery { .. }));
+    }
+}
+
+/// A format may have no word for an amount or a currency, and nothing else may be lacking. Then no case shows it, there is no currency
+/// but one, and what names no amount never says "done".
+#[test]
+fn what_a_conversation_lacks_its_answers_cannot_have() {
+    for fixture in fixtures() {
+        for exchange in &fixture.exchanges {
+            for (word, reason) in &exchange.lacks {
+                let place = format!("{}: lacks {word}", fixture.path.display());
+                assert!(!reason.is_empty(), "{place}: why?");
+                assert!(exchange.cases.iter().all(|case| case.shows != *word), "{place}, and shows it");
+                let true_of_it = match word.as_str() {
+                    "wrong-currency" => fixture.channel.manifest().currencies.len() == 1,
+                    "wrong-amount" => exchange.cases.iter().all(|case| !case.expected.starts_with("success")),
+                    _ => false,
+                };
+                assert!(true_of_it, "{place}: {reason}");
+            }
         }
     }
 }
@@ -302,53 +379,6 @@ fn signs_up(channel: &dyn channels::Channel) -> bool {
     }
 }
 
-/// Whether a channel builds a real-name check and the query about it; one that does not refuses both by name.
-fn checks_names(channel: &dyn Channel) -> bool {
-    let element = sealed("6222020200112230");
-    let (serial, requested_at) = ("2026030580000000000000010000001", AT);
-    let (account, name, certificate) = (&element, &element, &element);
-    let (bank, credit) = ("102100099996", false);
-    let check = RealName { serial, requested_at, bank, credit, account, name, certificate, phone: Some(&element) };
-    let asked = channel.build_real_name(&check, &fixture::open);
-    let queried = channel.build_real_name_query(serial, requested_at, "0123456789abcdef");
-    match asked {
-        Ok(_) => queried.is_ok(),
-        Err(error) => {
-            assert_eq!(error.code(), "channel_no_real_name_check", "{error}");
-            assert_eq!(queried.unwrap_err().code(), "channel_no_real_name_check");
-            false
-        }
-    }
-}
-
-/// What is asked with a wrong bank, number or nonce is refused before it is sent, and no error shows an element.
-#[test]
-fn a_real_name_check_in_another_form_is_refused_by_name() {
-    for entry in CHANNELS {
-        let channel = fixture::of(entry).remove(0).channel;
-        if !channel.manifest().real_name_checks {
-            continue;
-        }
-        let element = sealed("6222020200112230");
-        let asked = |serial: &str, bank: &str, open: channels::Open<'_>| {
-            let (account, name, certificate) = (&element, &element, &element);
-            let (requested_at, credit, phone) = (AT, false, None);
-            let check = RealName { serial, requested_at, bank, credit, account, name, certificate, phone };
-            channel.build_real_name(&check, open).unwrap_err()
-        };
-        let serial = "2026030580000000000000010000001";
-        let error = asked(serial, "102", &fixture::open);
-        assert!(matches!(error, ChannelError::Subject { field: "bank", .. }), "{error}");
-        assert!(matches!(asked("42", "102100099996", &fixture::open), ChannelError::Serial(_)));
-        let error = asked(serial, "102100099996", &|_| Err(ark::Error::Class(9)));
-        assert!(matches!(error, ChannelError::Opening { field: "account", .. }), "{error}");
-        assert!(!format!("{error} {error:?}").contains("6222"), "{error:?}");
-        let queried = |serial, nonce| channel.build_real_name_query(serial, AT, nonce).unwrap_err();
-        assert!(matches!(queried(serial, "short"), ChannelError::Nonce(_)));
-        assert!(matches!(queried("42", "0123456789abcdef"), ChannelError::Serial(_)));
-    }
-}
-
 /// A channel keeps nothing between two messages: whatever came before, an answer proves what it proves alone. That two
 /// answers contradict each other is for the books to see, which settle an attempt once.
 #[test]
@@ -384,18 +414,6 @@ fn a_notification_played_again_has_the_same_id() {
             let other = seen.iter().find(|(other, told, _)| other == id && told != event);
             assert!(other.is_none(), "{id} is two events: {}", String::from_utf8_lossy(body));
         }
-    }
-}
-
-/// A channel is something that one person reads in an hour.
-#[test]
-fn a_channel_is_at_most_600_lines() {
-    for entry in CHANNELS {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let folder = fs::read_dir(source.join(entry.name)).into_iter().flatten().map(|file| file.unwrap().path());
-        let files = folder.chain([source.join(entry.name).with_extension("rs")]);
-        let lines: usize = files.map(|path| fs::read_to_string(path).unwrap().lines().count()).sum();
-        assert!(lines <= 600, "{} has {lines} lines", entry.name);
     }
 }
 
@@ -491,6 +509,42 @@ fn what_the_manifest_does_not_name_fails_before_it_is_sent() {
     }
 }
 
+/// On the rail of the institution's own account the sandbox bank is another channel: it pays, shown whole, and does no more.
+#[test]
+fn from_the_own_account_the_bank_only_pays() {
+    let fixtures = fixture::of(&CHANNELS[0]);
+    let own: Vec<&Fixture> =
+        fixtures.iter().filter(|fixture| fixture.channel.manifest().rail == Rail::OwnBank).collect();
+    let channel = &*own[0].channel;
+    let manifest = channel.manifest();
+    let kinds: Vec<_> = manifest.operations.iter().map(|supported| supported.kind).collect();
+    assert_eq!((kinds, manifest.statement, manifest.lists_returns), (vec![OperationKind::Pay], false, true));
+    let shows = |asked: fn(&Ask) -> bool| -> Vec<&str> {
+        let exchanges = own.iter().flat_map(|fixture| &fixture.exchanges).filter(|exchange| asked(&exchange.ask));
+        exchanges.flat_map(|exchange| exchange.cases.iter().map(|case| case.shows.as_str())).collect()
+    };
+    let (asked, queried) = (shows(|ask| matches!(ask, Ask::Do(_))), shows(|ask| matches!(ask, Ask::Query { .. })));
+    assert!(ASKED.iter().all(|word| asked.contains(word)), "{asked:?}");
+    assert!(QUERIED.iter().all(|word| queried.contains(word)), "{queried:?}");
+    for operation in one_of_each(1, Currency::Cny) {
+        let kind = OperationKind::of(&operation);
+        let built = channel.build(&tried(SERIAL, &operation), &fixture::open);
+        let query = channel.build_query(&tried(SERIAL, &operation).about(), "0123456789abcdef");
+        if kind == OperationKind::Pay {
+            built.unwrap();
+            query.unwrap();
+        } else {
+            assert!(matches!(built, Err(ChannelError::Unsupported { kind: told, .. }) if told == kind));
+            assert!(matches!(query, Err(ChannelError::Unsupported { kind: told, .. }) if told == kind));
+        }
+    }
+    let request = channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
+    assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
+    // Not even a file that the bank signed is one of this rail's.
+    let file = fs::read(fixture::folder("sandbox_bank").join("clearing_1_of_1.clr")).unwrap();
+    assert!(matches!(channel.statement(&file), Err(ChannelError::NoStatement { .. })));
+}
+
 #[test]
 fn serial_numbers_and_nonces_in_another_form_are_refused() {
     for entry in CHANNELS {
@@ -510,20 +564,33 @@ fn serial_numbers_and_nonces_in_another_form_are_refused() {
     }
 }
 
+/// Every channel that pays to an account, which is personal, with such a payment.
+fn payers() -> Vec<(Arc<dyn Channel>, Operation)> {
+    let channels = CHANNELS.iter().map(|entry| fixture::of(entry).remove(0).channel);
+    let paying = channels.filter(|channel| channel.manifest().supported(OperationKind::Pay).is_some());
+    paying
+        .map(|channel| {
+            let [_, _, pay, ..] = one_of_each(1, Currency::Cny);
+            (channel, pay)
+        })
+        .collect()
+}
+
 #[test]
 fn a_field_that_cannot_be_opened_is_an_error_without_its_value() {
-    let bank = fixture::of(&CHANNELS[0]).remove(0).channel;
-    let [_, _, pay, ..] = one_of_each(1, Currency::Cny);
-    let error = bank.build(&tried(SERIAL, &pay), &|_| Err(ark::Error::Class(9))).unwrap_err();
-    assert!(matches!(error, ChannelError::Opening { field: "account number", .. }), "{error}");
-    assert!(!format!("{error} {error:?}").contains("6222"), "{error:?}");
+    assert!(payers().len() > 1);
+    for (channel, pay) in payers() {
+        let error = channel.build(&tried(SERIAL, &pay), &|_| Err(ark::Error::Class(9))).unwrap_err();
+        assert!(matches!(error, ChannelError::Opening { .. }), "{error}");
+        assert!(!format!("{error} {error:?}").contains("6222"), "{error:?}");
+    }
 }
 
 #[test]
 fn a_request_shows_no_personal_field() {
-    let bank = fixture::of(&CHANNELS[0]).remove(0).channel;
-    let [_, _, pay, ..] = one_of_each(1, Currency::Cny);
-    let request = bank.build(&tried(SERIAL, &pay), &fixture::open).unwrap();
-    assert!(str::from_utf8(request.body()).unwrap().contains("6222020200112233445"));
-    assert!(!format!("{request:?} {bank:?}").contains("6222"));
+    for (channel, pay) in payers() {
+        let request = channel.build(&tried(SERIAL, &pay), &fixture::open).unwrap();
+        assert!(str::from_utf8(request.body()).unwrap().contains("6222020200112233445"));
+        assert!(!format!("{request:?} {channel:?}").contains("6222"));
+    }
 }

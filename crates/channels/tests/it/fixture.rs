@@ -10,10 +10,12 @@ use channels::{
     Return, SignUp, SignedUp, Try,
 };
 use domain::attempt::Operation;
+use domain::calendar::Date;
 use domain::envelope::Time;
-use domain::money::Currency;
+use domain::money::{Currency, Minor};
 use domain::payout::Bank;
 use domain::sealed::{DataClass, Sealed};
+use serde_json::Value;
 
 /// When everything was asked for that says nothing else: ten o'clock on 5 March 2026 in Shanghai.
 pub(crate) const AT: Time = Time(1_772_676_000_000);
@@ -21,6 +23,10 @@ pub(crate) const AT: Time = Time(1_772_676_000_000);
 /// One file of conversations with one channel.
 pub(crate) struct Fixture {
     pub(crate) path: PathBuf,
+    /// The channel's configuration.
+    pub(crate) settings: Value,
+    /// Why this configuration is not shown whole, if it is not.
+    pub(crate) partial: Option<String>,
     pub(crate) channel: Arc<dyn Channel>,
     pub(crate) exchanges: Vec<Exchange>,
 }
@@ -28,6 +34,8 @@ pub(crate) struct Fixture {
 /// One request and every response to it.
 pub(crate) struct Exchange {
     pub(crate) ask: Ask,
+    /// What no answer to it can show, each with the reason.
+    pub(crate) lacks: Vec<(String, String)>,
     pub(crate) request: String,
     pub(crate) cases: Vec<Case>,
 }
@@ -163,7 +171,9 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
         Some(name) => fs::read_to_string(folder(entry.name).join(name)).unwrap(),
         None => config.to_owned(),
     };
-    let channel = channels::by_name(entry.name, &serde_json::from_str(&config).unwrap()).unwrap();
+    let settings: Value = serde_json::from_str(&config).unwrap();
+    let channel = channels::by_name(entry.name, &settings).unwrap();
+    let partial = text.lines().find_map(|line| line.strip_prefix("partial: ")).map(str::to_owned);
     let requested_at = value("at").map_or(AT, |at| Time(at.parse().unwrap()));
     let original = value("original").map(|reference| Original { reference: reference.to_owned(), requested_at: AT });
     let subject = value("serial").zip(value("operation")).map(|(serial, spec)| Subject {
@@ -183,7 +193,9 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
         };
         if let Some(line) = block.lines().find_map(|line| line.strip_prefix("ask ")) {
             let ask = ask(line, subject.as_ref(), holder.as_ref());
-            exchanges.push(Exchange { ask, request: lines(">"), cases: Vec::new() });
+            let lacks = block.lines().filter_map(|line| line.strip_prefix("lacks ")?.split_once(": "));
+            let lacks = lacks.map(|(word, reason)| (word.to_owned(), reason.to_owned())).collect();
+            exchanges.push(Exchange { ask, lacks, request: lines(">"), cases: Vec::new() });
         }
         if let Some(line) = block.lines().find_map(|line| line.strip_prefix("# ")) {
             title = line.to_owned();
@@ -195,7 +207,7 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
             exchanges.last_mut().expect("something was asked before").cases.push(case);
         }
     }
-    Fixture { path, channel, exchanges }
+    Fixture { path, settings, partial, channel, exchanges }
 }
 
 fn ask(line: &str, subject: Option<&Subject>, holder: Option<&Holder>) -> Ask {
@@ -362,9 +374,15 @@ pub(crate) fn settled(answer: Answer) -> Answer {
     if matches!(answer, Answer::Disbelieved(_)) { Answer::Unknown } else { answer }
 }
 
+/// A success: with the part, where that is what was done.
+pub(crate) fn shown_success(reference: &str, clearing_date: Date, part: Option<Minor>) -> String {
+    let part = part.map_or_else(String::new, |part| format!(" part {part}"));
+    format!("success {reference} {clearing_date}{part}")
+}
+
 fn shown_answer(answer: &Answer) -> String {
     match answer {
-        Answer::Success { reference, clearing_date } => format!("success {reference} {clearing_date}"),
+        Answer::Success { reference, clearing_date, part } => shown_success(reference, *clearing_date, *part),
         Answer::Pending => String::from("pending"),
         Answer::Declined { class, code } => format!("declined {} {code}", class.name()),
         Answer::Closed => String::from("closed"),

@@ -83,7 +83,8 @@ fn answers_are_believed_by_the_key_and_by_no_other() {
     bring(&keys);
     let bank = named(&keys);
     let request = bank.build(&asked_for(&debit()), &fixture::open).unwrap();
-    let done = Answer::Success { reference: String::from("B1"), clearing_date: "2026-03-05".parse().unwrap() };
+    let done =
+        Answer::Success { reference: String::from("B1"), clearing_date: "2026-03-05".parse().unwrap(), part: None };
     assert_eq!(bank.parse(&request, &success(&request, SECRET)), done);
     assert_eq!(bank.parse(&request, &success(&request, [4; 32])), Answer::Disbelieved(Doubt::Unsigned));
     keys.rotate(&BY, NAME).unwrap();

@@ -13,11 +13,13 @@ fn each_name_opens_its_own_channel() {
     let fund = by_name("sandbox_fund", &json!({ "institution": "lintel", "key": KEY })).unwrap();
     assert_eq!(bank("epcc").manifest().rail, Rail::Epcc);
     assert_eq!(bank("unionpay").manifest().rail, Rail::UnionPay);
+    assert_eq!(bank("own_bank").manifest().rail, Rail::OwnBank);
     assert_eq!(fund.manifest().rail, Rail::Fund);
     let kinds = |channel: &dyn channels::Channel| -> Vec<OperationKind> {
         channel.manifest().operations.iter().map(|supported| supported.kind).collect()
     };
     assert_eq!(kinds(&*bank("epcc")), [OperationKind::Debit, OperationKind::Refund, OperationKind::Pay]);
+    assert_eq!(kinds(&*bank("own_bank")), [OperationKind::Pay]);
     assert_eq!(kinds(&*fund)[..3], OperationKind::ALL[3..6]);
 }
 
@@ -37,6 +39,20 @@ fn an_unknown_name_is_told_the_known_ones() {
         error.to_string(),
         "there is no channel 'sandbox_bnak'; known are sandbox_bank, sandbox_fund, epcc, pingan_jzb, unionpay_online"
     );
+}
+
+#[test]
+fn whether_a_fund_may_pay_a_part_is_a_setting_of_its_city() {
+    let open =
+        |in_part: &str| by_name("sandbox_fund", &json!({ "institution": "lintel", "key": KEY, "in_part": in_part }));
+    let takes = |in_part: &str, kind, done| open(in_part).unwrap().manifest().takes_part(kind, 300, done);
+    assert!(takes("take", OperationKind::FundHold, 299) && takes("take", OperationKind::FundCapture, 1));
+    for done in [-1, 0, 300, 301] {
+        assert!(!takes("take", OperationKind::FundCapture, done), "{done}");
+    }
+    assert!(!takes("take", OperationKind::Refund, 299) && !takes("refuse", OperationKind::FundCapture, 299));
+    let error = open("some").unwrap_err();
+    assert!(matches!(&error, ChannelError::Config { setting, .. } if setting == "in_part"), "{error}");
 }
 
 fn refused(config: &Value) -> (String, String) {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use ark::keys::{By, KeyUse, Purpose, Spec};
 use ark::provider::KeyKind;
-use channels::registry::CHANNELS;
 use channels::{Answer, Channel, ChannelError, Doubt, Headers, Notified, Request, Response, Try, by_name, with_keys};
 use domain::attempt::Operation;
 use domain::money::Currency;
 use serde_json::{Value, json};
 
-use crate::fixture::{self, Ask};
+use crate::fixture;
 use crate::openssl::{openssl, skip};
 
 const SERIAL: &str = "2026030500000000000000420000042";
@@ -291,23 +290,4 @@ fn a_token_that_would_break_out_of_its_field_is_refused() {
     let refund = Operation::Refund { original: SERIAL.to_owned(), amount: 1, currency: Currency::Cny };
     let error = channel.build(&asked_for(&refund), &fixture::open).unwrap_err();
     assert_eq!(error.code(), "channel_subject");
-}
-
-/// The words of a conversation are counted over both ways of signing, so each operation must be there under each.
-#[test]
-fn every_operation_is_shown_under_both_sign_methods() {
-    let entry = CHANNELS.iter().find(|entry| entry.name == "unionpay_online").unwrap();
-    let fixtures = fixture::of(entry);
-    for method in ["signMethod=01", "signMethod=12"] {
-        for supported in fixtures[0].channel.manifest().operations {
-            let shown = |query: bool| {
-                fixtures.iter().flat_map(|fixture| &fixture.exchanges).any(|exchange| {
-                    let of_kind = exchange.ask.subject().is_some_and(|about| about.about().kind == supported.kind);
-                    let asks = matches!(exchange.ask, Ask::Query { .. });
-                    of_kind && asks == query && exchange.request.contains(method) && (!asks || exchange.cases.len() > 3)
-                })
-            };
-            assert!(shown(false) && shown(true), "{} with {method}", supported.kind.name());
-        }
-    }
 }

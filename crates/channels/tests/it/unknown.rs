@@ -56,7 +56,8 @@ fn queried(body: &Value) -> Answer {
 
 #[test]
 fn a_whole_success_is_one() {
-    let done = Answer::Success { reference: String::from("B1"), clearing_date: "2026-03-05".parse().unwrap() };
+    let done =
+        Answer::Success { reference: String::from("B1"), clearing_date: "2026-03-05".parse().unwrap(), part: None };
     assert_eq!(asked(&success()), done);
     assert_eq!(queried(&success()), done);
 }

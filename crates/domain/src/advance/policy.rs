@@ -9,7 +9,7 @@ use alloc::string::String;
 
 use minicbor::{Decode, Encode};
 
-use super::{AdvanceCommand, AdvanceEvent};
+use super::{AdvanceCommand, AdvanceEvent, AdvanceStatus};
 use crate::approval;
 use crate::book::Subject;
 use crate::calendar::Date;
@@ -210,13 +210,13 @@ impl State {
         self.advance_policies.get(self.advance_policies.next_id().saturating_sub(1))
     }
 
-    /// What a merchant was advanced on an accounting day; what failed does not count.
+    /// What a merchant was advanced on an accounting day; what failed or came back does not count.
     #[must_use]
     pub fn advanced(&self, merchant: MerchantId, date: Date) -> Minor {
         let day = (merchant, date, AdvanceId(0))..=(merchant, date, AdvanceId(u64::MAX));
         let advances = self.merchant_advances.range(day).filter_map(|((_, _, id), ())| self.advances.get(id.0));
         advances
-            .filter(|advance| advance.status != super::AdvanceStatus::Failed)
+            .filter(|advance| !matches!(advance.status, AdvanceStatus::Failed | AdvanceStatus::Returned))
             .fold(0, |sum, advance| sum.saturating_add(advance.amount))
     }
 }

@@ -21,6 +21,26 @@ fn repay(id: AdvanceId) -> Command {
     Command::Advance(AdvanceCommand::Repay(id))
 }
 
+fn came_back(id: AdvanceId) -> Command {
+    let (reference, date) = ("back-1".to_string(), date("2026-03-06"));
+    Command::Advance(AdvanceCommand::Return(ReturnAdvance { advance: id, reference, date }))
+}
+
+/// That world's advance, which arrived, was cleared and was paid back.
+fn repaid() -> (Kit, MerchantId, OrderId, AdvanceId) {
+    let (mut kit, merchant, order) = world();
+    let id = kit.advance(merchant, &[order]);
+    kit.answered(success(DAY));
+    kit.clear(Rail::Epcc, DAY);
+    kit.given(repay(id));
+    // The repayment may be under way: whose money came back is not known yet.
+    kit.refused(came_back(id), RefusalCode::AdvanceState);
+    let line = kit.line("out-1", LineDirection::Out, 4_990);
+    kit.take_line(line);
+    kit.books(&[(1101, 10), (2291, 10), (1103, 4_990), (1291, 10), (5001, 10), (3001, 4_990)]);
+    (kit, merchant, order, id)
+}
+
 /// A landlord whose rent of 5,000, fee 10, is paid and not cleared, rules that it meets, and own money of 4,990.
 fn world() -> (Kit, MerchantId, OrderId) {
     let mut kit = Kit::new();
@@ -58,7 +78,7 @@ fn an_advance_of_4990_is_sent_arrives_and_is_paid_back_when_cleared() {
     kit.refused(repay(id), RefusalCode::NotCleared);
 
     kit.clear(Rail::Epcc, DAY);
-    assert_eq!(kit.state.advance(id).unwrap().allowed_actions(&kit.state), ["repay"]);
+    assert_eq!(kit.state.advance(id).unwrap().allowed_actions(&kit.state), ["repay", "return"]);
     let Reply::OwnTransfer(transfer) = kit.given(repay(id)) else { panic!("a transfer") };
     kit.restore();
     kit.refused(repay(id), RefusalCode::AdvanceState);
@@ -113,6 +133,65 @@ fn a_failed_advance_is_an_exact_contra_and_its_orders_are_settled_as_ever() {
 }
 
 #[test]
+fn an_advance_that_comes_back_is_a_contra_and_its_orders_are_settled_as_ever() {
+    let (mut kit, merchant, order) = world();
+    let id = kit.advance(merchant, &[order]);
+    let started = kit.last_voucher();
+    kit.refused(came_back(id), RefusalCode::AdvanceState);
+    kit.answered(success(DAY));
+    let blank = ReturnAdvance { advance: id, reference: " ".to_string(), date: date(DAY) };
+    kit.refused(Command::Advance(AdvanceCommand::Return(blank)), RefusalCode::ValueInvalid);
+    kit.given(came_back(id));
+    let turned: Vec<_> = started.iter().map(|(account, side, amount)| (*account, side.opposite(), *amount)).collect();
+    assert_eq!(kit.last_voucher(), turned);
+    kit.books(&[(1121, 5_000), (2291, 10), (1103, 4_990), (1291, 10), (5001, 10), (3001, 4_990)]);
+    let row = kit.state.advance(id).unwrap();
+    assert_eq!((row.status, row.outstanding(), row.ended_at), (AdvanceStatus::Returned, 0, Some(kit.now)));
+    assert_eq!((row.return_reference.as_deref(), row.return_date), (Some("back-1"), Some(date("2026-03-06"))));
+    assert!(row.allowed_actions(&kit.state).is_empty());
+    assert_eq!(kit.state.advanced(merchant, date(DAY)), 0, "it used no quota");
+    kit.restore();
+    for command in [came_back(id), repay(id)] {
+        kit.refused(command, RefusalCode::AdvanceState);
+    }
+    // Nothing goes to that settlement account until it is verified.
+    kit.refused(request(merchant, &[order]), RefusalCode::SettlementSuspended);
+    kit.clear(Rail::Epcc, DAY);
+    kit.on("2026-03-06");
+    kit.settle(merchant);
+    assert_eq!((kit.pending(merchant), kit.available(merchant)), (0, 4_990));
+}
+
+#[test]
+fn an_advance_that_comes_back_after_its_repayment_is_the_merchants_from_what_the_reserve_owes() {
+    let (mut kit, merchant, order, id) = repaid();
+    kit.refused(came_back(id), RefusalCode::InsufficientFunds);
+    kit.injected(4_990);
+    kit.given(came_back(id));
+    // OWN Dr 1103 4,990 / Cr 1291 4,990 · Dr 2291 4,990 / Cr 2203 4,990, after an injection of as much new capital
+    kit.books(&[(1101, 5_000), (2291, 10), (1103, 9_980), (1291, 10), (5001, 10), (3001, 9_980)]);
+    assert_eq!((kit.pending(merchant), kit.available(merchant)), (0, 4_990));
+    assert!(kit.state.order(order).unwrap().is_settled());
+    assert_eq!(kit.state.advance(id).unwrap().status, AdvanceStatus::Returned);
+    kit.restore();
+    kit.refused(came_back(id), RefusalCode::AdvanceState);
+}
+
+#[test]
+fn an_account_that_takes_no_money_leaves_a_return_in_suspense() {
+    let (mut kit, merchant, order, id) = repaid();
+    kit.injected(4_990);
+    let available = kit.state.merchant(merchant).unwrap().available;
+    let restriction = Restriction { in_barred: true, ..Restriction::default() };
+    kit.given(Command::RestrictAccount { account: available, restriction });
+    kit.given(came_back(id));
+    kit.books(&[(1101, 5_000), (2291, 10), (2241, 4_990), (1103, 9_980), (1291, 10), (5001, 10), (3001, 9_980)]);
+    assert_eq!(kit.available(merchant), 0);
+    assert!(kit.state.order(order).unwrap().is_settled());
+    kit.restore();
+}
+
+#[test]
 fn an_unknown_advance_stays_out_until_the_bank_answers() {
     for (answer, status) in [(success(DAY), AdvanceStatus::Success), (Outcome::NotFound, AdvanceStatus::Failed)] {
         let (mut kit, merchant, order) = world();
@@ -154,6 +233,19 @@ fn a_fee_stays_in_reserve_as_own_income() {
     assert_eq!((row.fee, row.outlay()), (5, 4_985));
     kit.answered(declined(FailureClass::Bank));
     kit.books(&[(1121, 5_000), (2291, 10), (1103, 4_990), (1291, 10), (5001, 10), (3001, 4_990)]);
+
+    // Of one that comes back after its repayment it is given back, too.
+    let id = kit.advance(merchant, &[order]);
+    kit.answered(success(DAY));
+    kit.clear(Rail::Epcc, DAY);
+    kit.given(repay(id));
+    let line = kit.line("out-1", LineDirection::Out, 4_985);
+    kit.take_line(line);
+    kit.injected(4_990);
+    kit.books(&[(1101, 5_005), (2291, 5_005), (1103, 4_990), (1291, 5_005), (5001, 15), (3001, 9_980)]);
+    kit.given(came_back(id));
+    kit.books(&[(1101, 5_005), (2291, 15), (1103, 9_975), (1291, 15), (5001, 10), (3001, 9_980)]);
+    assert_eq!(kit.available(merchant), 4_990);
 }
 
 #[test]

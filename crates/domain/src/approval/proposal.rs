@@ -114,7 +114,7 @@ proposals! {
     71 CreditAdjustment(CreditAdjustment) "credit_adjustment" made by [Risk Treasurer] checked by [Risk Treasurer]
         does CardTransactionCommand::credit, "Give back what a terminal gave up.";
     72 FeePlan(SetFeePlan) "fee_plan" made by [Treasurer] checked by [Treasurer]
-        does Command::SetFeePlan, "Set what a merchant pays of its orders from a day on.";
+        does Command::SetFeePlan, "Set what orders, payouts or withdrawals cost from a day on.";
 }
 
 impl Proposal {

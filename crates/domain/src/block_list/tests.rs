@@ -7,7 +7,7 @@ use super::*;
 use crate::approval::Proposal;
 use crate::order::{CreateOrder, ItemKind};
 use crate::testkit::orders::card;
-use crate::testkit::wallets::{asks, makes, tops_up, transfer, withdraws};
+use crate::testkit::wallets::{asks, makes, tops_up, tops_up_by_page, transfer, under, withdraws};
 use crate::testkit::{Kit, success};
 use crate::top_up::CreateTopUp;
 use crate::transfer::MakeTransfer;
@@ -101,14 +101,16 @@ fn cards_and_devices_are_asked_where_the_command_names_them() {
 
     kit.blocks(Blocked::Device("device-1".to_string()));
     let device = Some("device-1".to_string());
-    let agreement = "agreement-2".to_string();
     kit.refused(
-        asks(CreateTopUp { device: device.clone(), agreement: agreement.clone(), ..tops_up(own, 100) }),
+        asks(CreateTopUp { device: device.clone(), from: under("agreement-2"), ..tops_up(own, 100) }),
         RefusalCode::Blocked,
     );
+    let by_page = tops_up_by_page(own, 100);
+    kit.refused(asks(CreateTopUp { device: device.clone(), ..by_page.clone() }), RefusalCode::Blocked);
+    kit.given(asks(by_page));
     kit.refused(makes(MakeTransfer { device, ..transfer(own, other, 100) }), RefusalCode::Blocked);
     kit.given(makes(MakeTransfer { device: Some("device-2".to_string()), ..transfer(own, other, 100) }));
-    kit.given(asks(CreateTopUp { agreement, ..tops_up(own, 100) }));
+    kit.given(asks(CreateTopUp { from: under("agreement-2"), ..tops_up(own, 100) }));
     kit.blocks(Blocked::Terminal("device-2".to_string()));
     kit.given(makes(MakeTransfer { device: Some("device-2".to_string()), ..transfer(own, other, 100) }));
 }

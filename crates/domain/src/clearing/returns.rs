@@ -43,7 +43,7 @@ pub(super) fn match_line(
         AttemptStatus::Settled(Outcome::Success { .. }) => {}
         AttemptStatus::Settled(_) => return Ok(Err(DifferenceKind::FailedHere)),
         AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {
-            let outcome = Outcome::Success { reference: reference.clone(), clearing_date: date };
+            let outcome = Outcome::Success { reference: reference.clone(), clearing_date: date, part: None };
             attempt::decide_answer(draft, attempt.id, &outcome)?;
         }
     }

@@ -49,6 +49,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::PageHandedOut { attempt, site } => front_page::apply_handed_out(state, *attempt, site),
         Event::OrderCreated(order) => order::expiry::apply_created(state, order),
         Event::OrderTried { order, legs } => payment::apply_tried(state, *order, legs),
+        Event::ShortfallAsked(leg) => payment::part::apply_asked(state, leg),
         Event::LegMoved(leg) => state.legs.insert(leg.id.0, leg.clone()),
         Event::OrderSucceeded { order, voucher } => order::apply_succeeded(state, *order, Some(*voucher)),
         Event::OrderTryFailed { order, class, status } => order::apply_try_failed(state, *order, *class, *status),

@@ -1,4 +1,4 @@
-//! Order fees to the fen: tiers, bounds, rounding, versions by accounting day.
+//! Order fees to the fen, and what all plans have in common: tiers, bounds, rounding, versions by accounting day.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,6 +11,7 @@ use crate::testkit::orders::card;
 use crate::testkit::{Kit, date, success};
 
 mod on_top;
+mod payouts;
 
 const fn tier(from: Minor, rate: Minor, fixed: Minor) -> FeeTier {
     FeeTier { from, rate, fixed }
@@ -19,13 +20,14 @@ const fn tier(from: Minor, rate: Minor, fixed: Minor) -> FeeTier {
 /// 0.60 % below 1,000 yuan, 0.50 % and one yuan from there, 0.40 % from 10,000 yuan; at least 50 fen, at most 80 yuan.
 fn tiered(merchant: MerchantId, from: &str) -> SetFeePlan {
     SetFeePlan {
-        merchant,
+        owner: merchant.into(),
         from: date(from),
         tiers: vec![tier(0, 6_000, 0), tier(100_000, 5_000, 100), tier(1_000_000, 4_000, 0)],
         least: Some(50),
         cap: Some(8_000),
         payer: FeePayer::Merchant,
         rounding: Rounding::HalfUp,
+        of: FeeOf::Order,
     }
 }
 
@@ -106,7 +108,7 @@ fn an_order_keeps_the_fee_of_its_day_and_says_by_which_version() {
     kit.books(&[(1121, 5_000), (2291, 7), (1291, 7), (5001, 7)]);
     let refund = kit.refund(yesterday, 2_500, true);
     assert_eq!(kit.state.refund(refund).unwrap().fee, 4, "round(7 x 2,500 / 5,000)");
-    let day = |text: &str| kit.state.fee_plan_on(merchant, date(text)).map(|plan| plan.id);
+    let day = |text: &str| kit.state.fee_plan_on(merchant.into(), FeeOf::Order, date(text)).map(|plan| plan.id);
     assert_eq!(
         [day("2026-03-04"), day("2026-03-05"), day("2026-03-08"), day("2026-03-09"), day("2027-01-01")],
         [None, Some(first), Some(first), Some(second), Some(second)]
@@ -135,7 +137,7 @@ fn amounts_beyond_64_bits_are_refused() {
     set(&mut kit, SetFeePlan { tiers, least: None, cap: None, ..tiered(merchant, "2026-03-05") });
     let order = kit.create_order(merchant, &[(ItemKind::Rent, 1_000_000)]);
     kit.refused(Command::CreateOrder(order), RefusalCode::AmountOverflow);
-    let plan = kit.state.fee_plan_on(merchant, date("2026-03-05")).unwrap().clone();
+    let plan = kit.state.fee_plan_on(merchant.into(), FeeOf::Order, date("2026-03-05")).unwrap().clone();
     let whole = FeePlan { tiers: vec![tier(0, 999_999, 0)], ..plan };
     assert_eq!(whole.fee_of(Minor::MAX), Ok(9_223_362_813_482_738_952), "the product is taken in 128 bits");
 }
@@ -150,7 +152,7 @@ fn bad_plans_are_refused() {
     let tiers = |tiers: &[FeeTier]| SetFeePlan { tiers: tiers.to_vec(), ..good.clone() };
     let many: Vec<FeeTier> = (0..17).map(|from| tier(from, 0, 0)).collect();
     let table = [
-        (SetFeePlan { merchant: MerchantId(99), ..good.clone() }, RefusalCode::MerchantUnknown),
+        (SetFeePlan { owner: MerchantId(99).into(), ..good.clone() }, RefusalCode::MerchantUnknown),
         (SetFeePlan { from: date("2026-03-04"), ..good.clone() }, RefusalCode::ValueInvalid),
         (SetFeePlan { from: date("2026-03-07"), ..good.clone() }, RefusalCode::AlreadyExists),
         (tiers(&[]), RefusalCode::ValueInvalid),

@@ -35,7 +35,7 @@ fn at_the_page(kit: &mut Kit, tries_allowed: u8) -> (MerchantId, OrderId, Attemp
 
 #[track_caller]
 fn hand_out(kit: &mut Kit, order: OrderId) -> AttemptId {
-    let Reply::Attempt(page) = kit.given(Command::HandOutPage { order, site: None }) else {
+    let Reply::Attempt(page) = kit.given(Command::HandOutPage { of: PageOf::Order(order), site: None }) else {
         panic!("the reply names the attempt")
     };
     page
@@ -76,7 +76,7 @@ fn a_page_leads_where_it_led_the_first_time() {
     let (_, order) = rent(&mut kit, 1);
     kit.pay(order, vec![redirect(5_000)]);
     for site in ["beijing", "shanghai"] {
-        kit.given(Command::HandOutPage { order, site: Some(String::from(site)) });
+        kit.given(Command::HandOutPage { of: PageOf::Order(order), site: Some(String::from(site)) });
         assert_eq!(kit.waiting().page_site.as_deref(), Some("beijing"));
         kit.restore();
     }
@@ -92,7 +92,7 @@ fn the_channels_word_pays_the_order() {
     assert_eq!((kit.status(order), kit.pending(merchant)), (OrderStatus::Success, 4_990));
     let again = Command::AnswerAttempt { attempt: page, outcome: success(DAY) };
     kit.refused(again, RefusalCode::AttemptState);
-    kit.refused(Command::HandOutPage { order, site: None }, RefusalCode::OrderState);
+    kit.refused(Command::HandOutPage { of: PageOf::Order(order), site: None }, RefusalCode::OrderState);
     kit.refused(Command::CloseOrder(order), RefusalCode::OrderState);
     kit.books(PAID);
 
@@ -112,7 +112,7 @@ fn who_never_pays_has_an_order_that_closes_by_the_channels_word() {
     let mut kit = Kit::new();
     let (_, order, page) = at_the_page(&mut kit, 1);
     kit.later(PAGE_MS);
-    kit.refused(Command::HandOutPage { order, site: None }, RefusalCode::OrderState);
+    kit.refused(Command::HandOutPage { of: PageOf::Order(order), site: None }, RefusalCode::OrderState);
     kit.given(Command::Tick);
     assert_eq!(kit.status(order), OrderStatus::Paying, "no clock ends what may have been paid");
     kit.answer(page, Outcome::NotFound);
@@ -167,7 +167,7 @@ fn a_close_is_the_channels_to_confirm_once_the_page_is_out() {
     kit.given(Command::CloseOrder(order));
     assert_eq!((kit.status(order), kit.actions(order)), (OrderStatus::Paying, Vec::new()));
     for refused in [
-        Command::HandOutPage { order, site: None },
+        Command::HandOutPage { of: PageOf::Order(order), site: None },
         Command::CloseOrder(order),
         Command::PayOrder { order, instruments: vec![card(5_000)] },
     ] {
@@ -229,7 +229,7 @@ fn a_fund_that_holds_waits_for_the_payer_and_is_let_go_if_nobody_pays() {
     let begin = |kit: &mut Kit| {
         let order = kit.order(merchant, &items);
         kit.pay(order, vec![redirect(3_200), fund(3_000)]);
-        kit.refused(Command::HandOutPage { order, site: None }, RefusalCode::OrderState);
+        kit.refused(Command::HandOutPage { of: PageOf::Order(order), site: None }, RefusalCode::OrderState);
         kit.refused(Command::CloseOrder(order), RefusalCode::OrderState);
         kit.answered(success(DAY));
         assert_eq!(kit.legs(order), [LegStatus::Sent, LegStatus::Held]);
@@ -254,7 +254,7 @@ fn a_fund_that_holds_waits_for_the_payer_and_is_let_go_if_nobody_pays() {
     let (undone, page) = begin(&mut kit);
     kit.answer(page, success(DAY));
     kit.answered(declined(FailureClass::Bank));
-    kit.refused(Command::HandOutPage { order: undone, site: None }, RefusalCode::OrderState);
+    kit.refused(Command::HandOutPage { of: PageOf::Order(undone), site: None }, RefusalCode::OrderState);
     kit.refused(Command::CloseOrder(undone), RefusalCode::OrderState);
     kit.answered(success(DAY));
     assert_eq!(
@@ -281,7 +281,7 @@ fn a_redirect_that_does_not_fit_is_refused() {
         refused(with(Rail::UnionPay, Some(url)), RefusalCode::ValueInvalid);
     }
     kit.pay(order, with(Rail::UnionPay, Some(&long[..RETURN_URL_MAX])));
-    kit.refused(Command::HandOutPage { order: OrderId(99), site: None }, RefusalCode::OrderUnknown);
+    kit.refused(Command::HandOutPage { of: PageOf::Order(OrderId(99)), site: None }, RefusalCode::OrderUnknown);
 
     let merchant = kit.landlord();
     let house = kit.order(merchant, &[(ItemKind::HousePrice, 5_000)]);

@@ -17,7 +17,7 @@ const MONTH: &str = "2026-03";
 
 fn fund_of(amount: Minor, route: FundRoute, converts: bool) -> Instrument {
     let monthly = Some(Monthly { period: String::from(MONTH), route, converts, cut_off: None, quota: None });
-    Instrument::Fund { contract: String::from("L2026-118"), amount, holds: false, monthly }
+    Instrument::Fund { contract: String::from("L2026-118"), amount, holds: false, monthly, on_part: None }
 }
 
 /// By the centre to the reserve, without a card for the shortfall.

@@ -4,7 +4,7 @@
 use core::fmt::{self, Display, Formatter};
 
 use crate::attempt::{Attempt, AttemptStatus, Operation, Outcome, Purpose, attempt_of_serial};
-use crate::ids::{AdvanceId, AttemptId, LegId, PayoutId, RefundId};
+use crate::ids::{AdvanceId, AttemptId, LegId, PayoutId, RefundId, TopUpId};
 use crate::money::{Currency, Minor};
 use crate::payout::{Payout, PayoutStatus};
 use crate::refund::{RefundKind, RefundStatus};
@@ -88,7 +88,7 @@ pub fn agree(state: &State, attempt: &Attempt) -> Result<(), Disagreement> {
         Purpose::Refund(id) => refund(state, id, &wanted),
         Purpose::Advance(id) => advance(state, id, &wanted),
         Purpose::Leg(id) => undo(state, id, &wanted),
-        Purpose::TopUp(_) => Err(Disagreement::Object),
+        Purpose::TopUp(id) => top_up(state, id, &wanted),
     }
 }
 
@@ -128,13 +128,13 @@ fn refund(state: &State, id: RefundId, wanted: &Wanted<'_>) -> Result<(), Disagr
     require(leg.order == refund.order, Disagreement::Object)?;
     match refund.kind {
         RefundKind::Order => {
-            let came = brought(state, leg.captured_by, part.leg, wanted)?;
+            let came = brought(state, leg.captured_by, Purpose::Leg(part.leg), wanted)?;
             require(leg.refunded >= part.amount && leg.refunded <= came, Disagreement::Original)
         }
         // It came late, by whichever try: whole it goes back.
         RefundKind::Useless => {
             let To::Payer(serial) = wanted.to else { return Err(Disagreement::Receiver) };
-            let came = brought(state, attempt_of_serial(serial), part.leg, wanted)?;
+            let came = brought(state, attempt_of_serial(serial), Purpose::Leg(part.leg), wanted)?;
             require(came == part.amount, Disagreement::Original)
         }
     }
@@ -145,17 +145,28 @@ fn undo(state: &State, id: LegId, wanted: &Wanted<'_>) -> Result<(), Disagreemen
     let leg = state.legs.get(id.0).ok_or(Disagreement::Object)?;
     require(leg.open == Some(wanted.id), Disagreement::Object)?;
     require(leg.currency == wanted.currency, Disagreement::Amount)?;
-    require(brought(state, leg.captured_by, id, wanted)? == wanted.amount, Disagreement::Original)
+    let came = brought(state, leg.captured_by, Purpose::Leg(id), wanted)?;
+    require(came == wanted.amount, Disagreement::Original)
 }
 
-/// What the attempt that brought a leg's money brought: it must be the one that is named to the channel.
-fn brought(state: &State, by: Option<AttemptId>, leg: LegId, wanted: &Wanted<'_>) -> Result<Minor, Disagreement> {
+/// Money of another amount than a top-up asked for goes back, whole.
+fn top_up(state: &State, id: TopUpId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
+    let top_up = state.top_ups.get(id.0).ok_or(Disagreement::Object)?;
+    let back = top_up.back.filter(|back| back.attempt == wanted.id).ok_or(Disagreement::Object)?;
+    require(matches!(back.status, RefundStatus::InTransit | RefundStatus::Unknown), Disagreement::Object)?;
+    require((back.amount, top_up.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
+    let came = brought(state, top_up.attempt, Purpose::TopUp(id), wanted)?;
+    require(came == back.amount, Disagreement::Original)
+}
+
+/// What the attempt that brought the money of a leg or a top-up brought: it must be the one that is named to the channel.
+fn brought(state: &State, by: Option<AttemptId>, purpose: Purpose, wanted: &Wanted<'_>) -> Result<Minor, Disagreement> {
     let To::Payer(serial) = wanted.to else { return Err(Disagreement::Receiver) };
     require(by.is_some() && attempt_of_serial(serial) == by, Disagreement::Original)?;
     let original = by.and_then(|by| state.attempts.get(by.0)).ok_or(Disagreement::Original)?;
     let succeeded = matches!(original.status, AttemptStatus::Settled(Outcome::Success { .. }));
     let (amount, currency) = original.operation.money();
-    let its = original.purpose == Purpose::Leg(leg) && original.serial() == serial && currency == wanted.currency;
+    let its = original.purpose == purpose && original.serial() == serial && currency == wanted.currency;
     require(its && succeeded && wanted.amount <= amount, Disagreement::Original)?;
     Ok(amount)
 }

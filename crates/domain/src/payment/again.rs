@@ -8,6 +8,7 @@ use crate::attempt::{Attempt, Operation};
 use crate::draft::Draft;
 use crate::leg::{Leg, LegStatus};
 use crate::refusal::{Refusal, RefusalCode};
+use crate::state::State;
 
 /// Whether the channel of a leg that needs a person can be asked again: the earlier attempt is final, and what is asked is known.
 pub(crate) fn is_possible(leg: &Leg) -> bool {
@@ -47,9 +48,22 @@ pub(super) fn is_superseded(leg: &Leg, attempt: &Attempt) -> bool {
     undoes && leg.open != Some(attempt.id)
 }
 
+/// Whether a success of an attempt would give back what went back before, or was settled by hand. A line of a clearing file that says so
+/// is a difference, and the file's other lines are taken.
+pub(crate) fn gives_twice(state: &State, attempt: &Attempt) -> bool {
+    let gives = matches!(attempt.operation, Operation::Refund { .. });
+    let leg = attempt.purpose.leg().filter(|_| gives).and_then(|leg| state.legs.get(leg.0));
+    leg.is_some_and(|leg| leg.open != Some(attempt.id) && is_over(leg))
+}
+
+/// Whether the leg's money went back, or two people settled it by hand.
+fn is_over(leg: &Leg) -> bool {
+    leg.status == LegStatus::Reversed || leg.settled_by.is_some()
+}
+
 /// What went back once, or was settled by hand, does not go back again on these books: the channel did it, and a person must see.
 pub(super) fn refuse_twice(leg: &Leg, attempt: &Attempt) -> Result<(), Refusal> {
-    if leg.status != LegStatus::Reversed && leg.settled_by.is_none() {
+    if !is_over(leg) {
         return Ok(());
     }
     let message = format!("{} gave {} back, which went back or was settled by hand before", attempt.id, leg.id);

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::cascade;
+use super::{cascade, part};
 use crate::attempt::Rail;
 use crate::envelope::Time;
 use crate::leg::Instrument;
@@ -33,7 +33,7 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
         return refuse(String::from("a balance pays the whole order alone; name it without a card, page or fund"));
     }
     check_fee_on_top(order, instruments)?;
-    let converts = instruments.iter().any(|it| it.monthly().is_some_and(|monthly| monthly.converts));
+    let converts = instruments.iter().any(Instrument::converts);
     let mut sum = 0;
     for instrument in instruments {
         // A card of 0 stands by for the shortfall of a fund.
@@ -58,8 +58,9 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
                     return refuse(String::from("a credit card may not pay a house price; use a debit card"));
                 }
             }
-            Instrument::Fund { contract, amount, holds, monthly } => {
+            Instrument::Fund { contract, amount, holds, monthly, .. } => {
                 name_fits(contract, "contract")?;
+                part::check_instrument(instrument, instruments)?;
                 if let Some(monthly) = monthly {
                     fund_batch::check_instrument(order, (contract, *holds, monthly), instruments, now)?;
                 }
@@ -125,7 +126,7 @@ const fn debits(rail: Rail) -> bool {
 }
 
 /// Whether cards travel over it: to a page of its, or on from another network.
-pub(super) const fn carries_cards(rail: Rail) -> bool {
+pub(crate) const fn carries_cards(rail: Rail) -> bool {
     match rail {
         Rail::Epcc | Rail::UnionPay => true,
         Rail::Fund | Rail::OwnBank | Rail::PingAn => false,

@@ -14,7 +14,7 @@
 //! (`FundRoute::Direct`) enters no voucher, and the institution's fee is that of what it carries itself; where the payer pays the fee on
 //! top, [`super::instruments`] refuses that route, so that what the payer was told to pay is what is taken.
 
-use super::{Next, Stand, legs_of_try, move_leg, next, waits};
+use super::{Next, Stand, legs_of_try, move_leg, next, part, waits};
 use crate::attempt::{Attempt, FailureClass};
 use crate::calendar::Date;
 use crate::draft::Draft;
@@ -94,15 +94,13 @@ pub(super) fn refused(draft: &mut Draft<'_>, order: &Order, leg: &Leg, class: Op
 }
 
 /// Asks `short` of the card besides, if the instrument says so; whether it does.
-fn convert(draft: &mut Draft<'_>, order: &Order, fund: &Leg, short: Minor) -> bool {
-    let converts = fund.instrument.monthly().is_some_and(|monthly| monthly.converts);
+pub(super) fn convert(draft: &mut Draft<'_>, order: &Order, fund: &Leg, short: Minor) -> bool {
     let (Some(card), _) = legs_of_try(draft.state, order) else { return false };
-    if !converts {
+    if !fund.instrument.converts() {
         return false;
     }
     if short > 0 {
-        let amount = card.amount().saturating_add(short);
-        move_leg(draft, &card, card.status, |card| card.instrument.set_amount(amount));
+        part::ask_card(draft, &card, short);
     }
     true
 }

@@ -16,6 +16,7 @@ use crate::testkit::{Kit, date, declined, success};
 
 mod balance;
 mod combined;
+mod part;
 mod property;
 
 fn rent(kit: &mut Kit, tries_allowed: u8) -> (MerchantId, OrderId) {

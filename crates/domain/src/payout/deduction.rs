@@ -46,6 +46,7 @@ pub(crate) fn deduct(draft: &mut Draft<'_>, id: PayoutId, deduction: Deduction) 
         currency,
         bank: None,
         withdrawal: None,
+        fee_plan: None,
     };
     let payout = Payout { freeze: Some(freeze), ..new.created(id, draft.context.now) };
     let transit = draft.state.institution(Subject::PayoutTransit, currency)?;

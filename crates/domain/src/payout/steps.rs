@@ -19,9 +19,10 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
+use crate::fee_plan;
 use crate::freeze;
 use crate::hold::{self, PlaceHold};
-use crate::ids::{AccountId, PayoutId, WithdrawalId};
+use crate::ids::{AccountId, FeePlanId, PayoutId, WithdrawalId};
 use crate::limit::{self, Count, CountKind};
 use crate::merchant::Merchant;
 use crate::money::{Currency, Minor, add, positive};
@@ -52,7 +53,7 @@ pub struct CreatePayout {
     pub to: PayTo,
     /// Minor units that shall arrive, above zero.
     pub amount: Minor,
-    /// Minor units of fee beside them, zero or above.
+    /// Minor units of fee beside them; zero for what the plan says, which is nothing without one.
     pub fee: Minor,
     /// Must be the account's.
     pub currency: Currency,
@@ -79,12 +80,14 @@ pub(crate) struct NewPayout {
     pub(crate) bank: Option<Bank>,
     /// The automatic withdrawal that it is a try of.
     pub(crate) withdrawal: Option<WithdrawalId>,
+    /// The version of the plan that gave its fee.
+    pub(crate) fee_plan: Option<FeePlanId>,
 }
 
 impl NewPayout {
     /// The payout as it begins, counted by no limit and taken from no freeze.
     pub(super) fn created(self, id: PayoutId, at: Time) -> Payout {
-        let Self { kind, account, destination, amount, fee, currency, bank, withdrawal } = self;
+        let Self { kind, account, destination, amount, fee, currency, bank, withdrawal, fee_plan } = self;
         Payout {
             id,
             kind,
@@ -109,6 +112,7 @@ impl NewPayout {
             counted: None,
             withdrawal,
             bank,
+            fee_plan,
         }
     }
 }
@@ -124,8 +128,10 @@ pub fn decide_create(draft: &mut Draft<'_>, command: CreatePayout) -> Result<Rep
     total(amount, fee)?;
     let from = draft.state.open_account(account, "account")?;
     let (kind, destination) = destination(draft.state, from, to)?;
+    let (fee, fee_plan) = fee_plan::beside(draft.state, from.owner, (kind, &destination), amount, fee)?;
     let (bank, withdrawal) = (None, None);
-    let id = create(draft, NewPayout { kind, account, destination, amount, fee, currency, bank, withdrawal })?;
+    let new = NewPayout { kind, account, destination, amount, fee, currency, bank, withdrawal, fee_plan };
+    let id = create(draft, new)?;
     if send_now {
         send(draft, id)?;
     }
@@ -306,7 +312,7 @@ fn send(draft: &mut Draft<'_>, id: PayoutId) -> Result<(), Refusal> {
 /// Those of the voucher; none while sums fit.
 pub(crate) fn answered(draft: &mut Draft<'_>, id: PayoutId, outcome: &Outcome) -> Result<(), Refusal> {
     match outcome {
-        Outcome::Success { reference, clearing_date } => succeed(draft, id, Some((reference, *clearing_date))),
+        Outcome::Success { reference, clearing_date, .. } => succeed(draft, id, Some((reference, *clearing_date))),
         Outcome::Declined { class, code } => fail(draft, id, PayoutFailure { class: *class, code: code.clone() }),
         Outcome::NotFound => {
             fail(draft, id, PayoutFailure { class: FailureClass::System, code: String::from("not_found") })
@@ -426,7 +432,10 @@ pub(crate) fn come_back(draft: &mut Draft<'_>, payout: &Payout, reference: Strin
 }
 
 /// Nothing more goes to the settlement account that sent money back: not what is unsent, not what is new.
-fn suspend_settlement(draft: &mut Draft<'_>, account: AccountId) -> Result<(), Refusal> {
+///
+/// # Errors
+/// None for an account that is there, of a merchant that is.
+pub(crate) fn suspend_settlement(draft: &mut Draft<'_>, account: AccountId) -> Result<(), Refusal> {
     let Owner::Merchant(merchant) = draft.state.account(account, "account")?.owner else {
         return Ok(());
     };

@@ -3,8 +3,8 @@
 //! - **What follows the item.** A fund pays rent and nothing else, so what goes back of rent is the fund's first, up to what it paid and
 //!   has not got back, and the rest is the card's; what goes back of anything else is the card's first. A refund that names no items gives
 //!   back what is not rent before it gives back rent.
-//! - **What names its legs.** A refund may say which leg gets how much, together its amount. If it names items too, the fund gets what it
-//!   would get by the items alone: no rent that the fund paid goes to a card.
+//! - **What names its legs.** A refund may say which leg gets how much, together all that goes back. If it names items too, the fund
+//!   gets what it would get by the items alone: no rent that the fund paid goes to a card.
 //! - No leg gets more than it brought, less what went back of it or was charged back.
 
 use alloc::vec::Vec;
@@ -128,11 +128,11 @@ fn sources(order: &Order, command: &CreateRefund, amount: Minor) -> Vec<Source> 
     }
     let of =
         |part: &ItemRefund| Source { item: Some(part.item), rent: item::is_rent(order, part.item), left: part.amount };
-    let mut sources: Vec<Source> = items.iter().map(of).collect();
-    // What goes back beside the items is of no item, and no rent.
+    // The fee that goes back beside the items is of no item, and no rent. It comes first, as in each part's own fee: a part is of its items
+    // and of its fee, and of nothing else.
     let named: Minor = items.iter().map(|part| part.amount).sum();
-    sources.push(Source { item: None, rent: false, left: (amount - named).max(0) });
-    sources
+    let beside = Source { item: None, rent: false, left: (amount - named).max(0) };
+    [beside].into_iter().chain(items.iter().map(of)).collect()
 }
 
 /// Gives each source to the legs that paid it, and then, where those have no room, to the others: the card before the fund.

@@ -238,6 +238,6 @@ fn a_top_up_takes_no_agreement_of_another() {
     let mut kit = Kit::new();
     let account = kit.wallet(0);
     let stranger = kit.user();
-    kit.signs(stranger, "theirs", &tops_up(account, 1).agreement);
+    kit.signs(stranger, "theirs", "agreement-1");
     kit.refused(asks(tops_up(account, 100)), RefusalCode::AgreementNotOwn);
 }

@@ -2,7 +2,8 @@
 //!
 //! Dr receiver / Cr payee, the receiver's unsettled money first. Never more than the split gave it less what it returned of that split,
 //! and never more than it still has of the order: what refunds took back is gone. The payee has the money as the rest of its share:
-//! on 2202 until it is settled, on 2203 after that.
+//! on 2202 until it is settled, on 2203 after that. What the network has not cleared yet goes to 2202 also where an advance had the
+//! payee's share count as settled: it waits for the file as the receiver's did.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 
 use super::Split;
+use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -81,7 +83,10 @@ pub fn decide_return(draft: &mut Draft<'_>, command: ReturnSplit) -> Result<Repl
     }
     let (mut left, mut shares) = (amount, Vec::new());
     refund::take(&order, receiver, amount, &mut left, &mut shares);
-    let payee = refund::payee_share(draft.state, &order, amount)?;
+    let mut payee = refund::payee_share(draft.state, &order, amount)?;
+    if order.due.is_none_or(|due| due > Date::in_shanghai(draft.context.now)) {
+        payee = Share { account: order.destination, settled: false, ..payee };
+    }
     let entries = refund::return_entries(&shares, &payee, order.currency);
     let step = u32::try_from(split.returns.len()).unwrap_or(u32::MAX).saturating_add(1);
     let business = BusinessNumber::step(BusinessKind::Split, id.0, step);

@@ -212,3 +212,25 @@ fn settled_money_of_a_split_goes_back_to_what_the_payee_has_settled() {
     kit.given(back(id, roles[0], 2_000));
     assert_eq!((kit.available(roles[0]), kit.pending(agency), kit.available(agency)), (0, 0, 10_000));
 }
+
+#[test]
+fn what_no_file_has_yet_waits_for_it_though_the_payee_had_an_advance() {
+    let mut kit = Kit::new();
+    let (agency, order) = commission(&mut kit);
+    let roles = agents(&mut kit, agency, 1);
+    let id = made(&mut kit, order, &[(roles[0], 3_000)]);
+    kit.capital(7_000);
+    kit.open_policy();
+    kit.advance(agency, &[order]);
+    kit.answered(success(DAY));
+    kit.given(back(id, roles[0], 1_000));
+    assert_eq!((kit.pending(roles[0]), kit.pending(agency), kit.available(agency)), (2_000, 1_000, 0));
+    kit.clear(Rail::Epcc, DAY);
+    kit.given(back(id, roles[0], 500));
+    assert_eq!((kit.pending(agency), kit.available(agency)), (1_500, 0), "due tomorrow");
+    kit.on("2026-03-06");
+    kit.settle(agency);
+    assert_eq!((kit.pending(agency), kit.available(agency)), (0, 1_500));
+    kit.given(back(id, roles[0], 1_500));
+    assert_eq!((kit.pending(roles[0]), kit.pending(agency), kit.available(agency)), (0, 0, 3_000));
+}

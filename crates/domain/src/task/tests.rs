@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::approval::{DigestAlgorithm, Evidence, Proposal};
-use crate::attempt::{FailureClass, Operation, Outcome};
+use crate::attempt::{FailureClass, Operation, Outcome, Rail};
+use crate::clearing::{ClearingLine, DifferenceKind, LineKind};
 use crate::ids::{AccountId, OrderId};
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
 use crate::order::{ItemKind, OrderStatus};
@@ -251,6 +252,32 @@ fn two_people_settle_by_a_voucher_that_takes_just_this_money() {
     // The bank did it after all: by hand it was done before.
     kit.refused(Command::AnswerAttempt { attempt: refused, outcome: success(DAY) }, RefusalCode::LegState);
     kit.books(&[]);
+}
+
+#[test]
+fn a_file_with_a_second_return_of_a_leg_is_taken_and_the_line_is_a_difference() {
+    for settled in [false, true] {
+        let mut kit = kit();
+        let (_, id) = card_stuck(&mut kit);
+        let (task, refused) = (TaskOf::Leg(id), kit.state.attempts.iter().last().unwrap().1.clone());
+        if settled {
+            let good = voucher(&kit, Subject::PaymentInProgress, 3_200);
+            assert_eq!(settles(&mut kit, task, Some(good)), Ok(Reply::Task(task)));
+        } else {
+            kit.given(retries(task));
+            kit.answered(success(DAY));
+        }
+        // The bank did what it had refused, too: what else its file says is taken all the same.
+        let (mut lines, (amount, currency)) = (kit.clearing_lines(Rail::Epcc, DAY), refused.operation.money());
+        let matched = u32::try_from(lines.len()).unwrap();
+        lines.push(ClearingLine { serial: refused.serial(), kind: LineKind::Refund, amount, currency });
+        let file = kit.take_file(Rail::Epcc, DAY, lines);
+        let file = kit.state.clearing(file).unwrap();
+        let found: Vec<_> = file.differences.iter().map(|it| (it.kind, it.serial.clone(), it.amount)).collect();
+        assert_eq!(found, [(DifferenceKind::FailedHere, refused.serial(), 3_200)]);
+        assert_eq!((file.matched, file.different), (matched, 1));
+        assert_eq!(kit.own(Subject::PaymentInProgress), 0);
+    }
 }
 
 #[test]

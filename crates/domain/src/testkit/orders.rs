@@ -13,7 +13,7 @@ use crate::book::Book;
 use crate::clearing::{ClearingLine, LineKind, TakeClearingFile};
 use crate::command::{Command, Reply};
 use crate::ids::{AccountId, ClearingId, MerchantId, OrderId, RefundId};
-use crate::leg::{Instrument, LegStatus};
+use crate::leg::{Instrument, LegStatus, OnPart};
 use crate::limit::Factors;
 use crate::money::{Currency, Minor};
 use crate::order::{CreateOrder, Item, ItemKind, OrderStatus};
@@ -35,12 +35,17 @@ pub(crate) fn card(amount: Minor) -> Instrument {
 
 /// Provident fund at a centre that holds first.
 pub(crate) fn fund(amount: Minor) -> Instrument {
-    Instrument::Fund { contract: String::from("lease-1"), amount, holds: true, monthly: None }
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: true, monthly: None, on_part: None }
 }
 
 /// Provident fund at a centre that pays at once.
 pub(crate) fn fund_at_once(amount: Minor) -> Instrument {
-    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly: None }
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly: None, on_part: None }
+}
+
+/// Provident fund at a centre that holds first, and may pay a part.
+pub(crate) fn fund_in_part(amount: Minor, on_part: OnPart) -> Instrument {
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: true, monthly: None, on_part: Some(on_part) }
 }
 
 /// UnionPay's page.

@@ -15,7 +15,7 @@ use crate::limit::{AccountClass, Factors, LimitCommand};
 use crate::money::{Currency, Minor};
 use crate::payout::{Bank, CreatePayout, PayTo, Receiver};
 use crate::sign_up::RequestSignUp;
-use crate::top_up::{CreateTopUp, TopUpCommand};
+use crate::top_up::{CreateTopUp, TopUpCommand, TopUpFrom};
 use crate::transfer::{MakeTransfer, TransferCommand};
 use crate::withdrawal_batch::{Enriched, RunWithdrawalBatch, WithdrawalBatchCommand};
 use crate::withdrawal_plan::{CreateWithdrawalPlan, PlanTerms, PlanTo, WithdrawalPlanCommand};
@@ -50,8 +50,19 @@ pub(crate) fn withdraws(account: AccountId, amount: Minor, fee: Minor) -> Create
 
 /// The command of a top-up under `agreement-1`.
 pub(crate) fn tops_up(account: AccountId, amount: Minor) -> CreateTopUp {
-    let (agreement, mask) = (String::from("agreement-1"), String::from("622202******1234"));
-    CreateTopUp { account, agreement, mask, amount, currency: Currency::Cny, device: None }
+    CreateTopUp { account, from: under("agreement-1"), amount, currency: Currency::Cny, device: None }
+}
+
+/// A card that pays a top-up over EPCC under this agreement.
+pub(crate) fn under(agreement: &str) -> TopUpFrom {
+    let (agreement, mask) = (String::from(agreement), String::from("622202******1234"));
+    TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask }
+}
+
+/// The command of a top-up at UnionPay's page.
+pub(crate) fn tops_up_by_page(account: AccountId, amount: Minor) -> CreateTopUp {
+    let from = TopUpFrom::Page { rail: Rail::UnionPay, return_url: None };
+    CreateTopUp { from, ..tops_up(account, amount) }
 }
 
 /// What signs a card over EPCC.

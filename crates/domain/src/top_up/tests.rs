@@ -1,18 +1,22 @@
 //! Top-ups: each answer with its entries, and what the clearing file makes of them.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 
 use super::*;
 use crate::book::Side;
 use crate::clearing::{ClearingLine, DifferenceKind, LineKind};
 use crate::command::Command;
+use crate::front_page::{PAGE_MS, PageOf};
+use crate::ids::ClearingId;
 use crate::merchant::MerchantKind;
 use crate::restriction::Restriction;
-use crate::testkit::wallets::{asks, tops_up};
+use crate::testkit::wallets::{asks, tops_up, tops_up_by_page, under};
 use crate::testkit::{Kit, date, declined, success};
 
+const DAY: &str = "2026-03-05";
 const YUAN: Minor = 100;
+const AMOUNT: Minor = 1_000 * YUAN;
 const IN: Restriction = Restriction { in_barred: true, out_barred: false };
 
 /// A top-up of 1,000 on its way: it and its account.
@@ -21,6 +25,37 @@ fn asked() -> (Kit, TopUpId, AccountId) {
     let account = kit.wallet(0);
     let Reply::TopUp(id) = kit.given(asks(tops_up(account, 1_000 * YUAN))) else { panic!("a top-up was made") };
     (kit, id, account)
+}
+
+fn hands_out(id: TopUpId) -> Command {
+    Command::HandOutPage { of: PageOf::TopUp(id), site: None }
+}
+
+fn gives_up(id: TopUpId) -> Command {
+    Command::TopUp(TopUpCommand::Close(id))
+}
+
+/// A top-up of 1,000 whose payer has UnionPay's page: it, its account and its attempt.
+fn at_the_page() -> (Kit, TopUpId, AccountId, AttemptId) {
+    let mut kit = Kit::new();
+    let account = kit.wallet(0);
+    let Reply::TopUp(id) = kit.given(asks(tops_up_by_page(account, AMOUNT))) else { panic!("a top-up was made") };
+    let Reply::Attempt(page) = kit.given(hands_out(id)) else { panic!("the reply names the attempt") };
+    (kit, id, account, page)
+}
+
+#[track_caller]
+fn failure(kit: &Kit, id: TopUpId) -> (FailureClass, String) {
+    let failure = kit.state.top_up(id).unwrap().failure.clone().unwrap();
+    (failure.class, failure.code)
+}
+
+/// The channel's file of the day says that a top-up's attempt brought so much.
+fn file_says(kit: &mut Kit, attempt: AttemptId, amount: Minor) -> ClearingId {
+    let attempt = kit.state.attempt(attempt).unwrap();
+    let (serial, rail) = (attempt.serial(), attempt.rail);
+    let line = ClearingLine { serial, kind: LineKind::Debit, amount, currency: Currency::Cny };
+    kit.take_file(rail, DAY, vec![line])
 }
 
 #[track_caller]
@@ -148,13 +183,22 @@ fn bad_input_is_refused() {
     let landlord = kit.landlord();
     let available = kit.state.merchant(landlord).unwrap().available;
     let good = || tops_up(account, 100);
+    let shown = |rail, mask: &str| {
+        let (agreement, mask) = (String::from("agreement-1"), String::from(mask));
+        TopUpFrom::Agreement { rail, agreement, mask }
+    };
+    let at_page = |rail, url: Option<&str>| TopUpFrom::Page { rail, return_url: url.map(String::from) };
     let table = [
         (CreateTopUp { amount: 0, ..good() }, RefusalCode::AmountNotPositive),
         (CreateTopUp { amount: -1, ..good() }, RefusalCode::AmountNotPositive),
-        (CreateTopUp { agreement: String::new(), ..good() }, RefusalCode::ValueInvalid),
-        (CreateTopUp { agreement: "x".repeat(65), ..good() }, RefusalCode::ValueInvalid),
-        (CreateTopUp { mask: "6222020200112230".to_string(), ..good() }, RefusalCode::ValueInvalid),
-        (CreateTopUp { mask: "*".repeat(33), ..good() }, RefusalCode::ValueInvalid),
+        (CreateTopUp { from: under(""), ..good() }, RefusalCode::ValueInvalid),
+        (CreateTopUp { from: under(&"x".repeat(65)), ..good() }, RefusalCode::ValueInvalid),
+        (CreateTopUp { from: shown(Rail::Epcc, "6222020200112230"), ..good() }, RefusalCode::ValueInvalid),
+        (CreateTopUp { from: shown(Rail::UnionPay, &"*".repeat(33)), ..good() }, RefusalCode::ValueInvalid),
+        (CreateTopUp { from: shown(Rail::PingAn, "6222"), ..good() }, RefusalCode::InstrumentNotAllowed),
+        (CreateTopUp { from: at_page(Rail::Fund, None), ..good() }, RefusalCode::InstrumentNotAllowed),
+        (CreateTopUp { from: at_page(Rail::OwnBank, None), ..good() }, RefusalCode::InstrumentNotAllowed),
+        (CreateTopUp { from: at_page(Rail::Epcc, Some("shop.example")), ..good() }, RefusalCode::ValueInvalid),
         (CreateTopUp { currency: Currency::Usd, ..good() }, RefusalCode::CurrencyMismatch),
         (CreateTopUp { account: AccountId(9_999), ..good() }, RefusalCode::AccountUnknown),
         (CreateTopUp { account: closed, ..good() }, RefusalCode::AccountClosed),
@@ -165,5 +209,186 @@ fn bad_input_is_refused() {
         kit.refused(asks(command), code);
     }
     assert_eq!(kit.state.top_up(TopUpId(1)).unwrap_err().code, RefusalCode::TopUpUnknown);
+    kit.refused(gives_up(TopUpId(1)), RefusalCode::TopUpUnknown);
+    kit.refused(hands_out(TopUpId(1)), RefusalCode::TopUpUnknown);
     kit.given(asks(good()));
+}
+
+#[test]
+fn a_card_is_debited_over_unionpay_too() {
+    let mut kit = Kit::new();
+    let account = kit.wallet(0);
+    let (agreement, mask) = (String::from("token-1"), String::from("622202******1234"));
+    let from = TopUpFrom::Agreement { rail: Rail::UnionPay, agreement: agreement.clone(), mask };
+    let Reply::TopUp(id) = kit.given(asks(CreateTopUp { from, ..tops_up(account, AMOUNT) })) else {
+        panic!("a top-up was made")
+    };
+    let attempt = kit.waiting();
+    assert_eq!((attempt.rail, kit.state.top_up(id).unwrap().rail()), (Rail::UnionPay, Rail::UnionPay));
+    assert_eq!(attempt.operation, Operation::Debit { agreement, amount: AMOUNT, currency: Currency::Cny });
+    kit.restore();
+    kit.answered(success(DAY));
+    kit.books(&[(1122, AMOUNT)]);
+    let dimensions = kit.posted().last().unwrap().dimensions.clone().unwrap();
+    assert_eq!((dimensions.channel.as_deref(), kit.balance(account)), (Some("unionpay"), AMOUNT));
+}
+
+#[test]
+fn a_page_is_handed_out_and_its_payment_is_credited_once() {
+    let mut kit = Kit::new();
+    let account = kit.wallet(0);
+    let return_url = Some(String::from("https://shop.example/wallet"));
+    let from = TopUpFrom::Page { rail: Rail::UnionPay, return_url: return_url.clone() };
+    let Reply::TopUp(id) = kit.given(asks(CreateTopUp { from, ..tops_up(account, AMOUNT) })) else {
+        panic!("a top-up was made")
+    };
+    let expires_at = kit.now.plus_ms(PAGE_MS);
+    let page = kit.waiting();
+    assert_eq!(page.operation, Operation::Redirect { amount: AMOUNT, currency: Currency::Cny, expires_at, return_url });
+    let row = kit.state.top_up(id).unwrap();
+    assert_eq!((row.status, row.allowed_actions(&kit.state)), (TopUpStatus::Sent, vec!["front_page", "close"]));
+    assert_eq!((row.page_ends(&kit.state), row.agreement.as_str()), (Some(expires_at), ""));
+
+    for site in ["beijing", "shanghai"] {
+        kit.given(Command::HandOutPage { of: PageOf::TopUp(id), site: Some(String::from(site)) });
+        assert_eq!((status(&kit, id), kit.waiting().page_site.as_deref()), (TopUpStatus::Unknown, Some("beijing")));
+        kit.restore();
+    }
+    kit.answer(page.id, success(DAY));
+    let again = Command::AnswerAttempt { attempt: page.id, outcome: success(DAY) };
+    kit.refused(again, RefusalCode::AttemptState);
+    let row = kit.state.top_up(id).unwrap();
+    assert_eq!(
+        (row.status, kit.balance(account), row.allowed_actions(&kit.state)),
+        (TopUpStatus::Success, AMOUNT, vec![])
+    );
+    kit.refused(hands_out(id), RefusalCode::TopUpState);
+    kit.refused(gives_up(id), RefusalCode::TopUpState);
+    let file = file_says(&mut kit, page.id, AMOUNT);
+    assert_eq!(kit.state.clearing(file).unwrap().matched, 1);
+    kit.books(&[(1101, AMOUNT)]);
+}
+
+#[test]
+fn a_page_that_nobody_fetched_expires_by_itself() {
+    let mut kit = Kit::new();
+    let account = kit.wallet(0);
+    let Reply::TopUp(id) = kit.given(asks(tops_up_by_page(account, AMOUNT))) else { panic!("a top-up was made") };
+    kit.later(PAGE_MS - 1);
+    kit.given(Command::Tick);
+    assert_eq!(status(&kit, id), TopUpStatus::Sent);
+    kit.later(1);
+    kit.restore();
+    kit.given(Command::Tick);
+    assert_eq!(
+        (status(&kit, id), failure(&kit, id)),
+        (TopUpStatus::Failed, (FailureClass::User, "page_expired".into()))
+    );
+    assert!(kit.outbox().is_empty() && kit.state.timers.is_empty());
+}
+
+#[test]
+fn who_never_pays_fails_by_the_channels_word_and_who_pays_after_that_is_credited() {
+    let (mut kit, id, account, page) = at_the_page();
+    kit.later(PAGE_MS);
+    kit.given(Command::Tick);
+    kit.refused(hands_out(id), RefusalCode::TopUpState);
+    assert_eq!(status(&kit, id), TopUpStatus::Unknown, "no clock ends what may have been paid");
+    kit.answer(page, Outcome::NotFound);
+    assert_eq!(
+        (status(&kit, id), failure(&kit, id)),
+        (TopUpStatus::Failed, (FailureClass::User, "page_expired".into()))
+    );
+    kit.books(&[]);
+    kit.answer(page, success(DAY));
+    assert_eq!((status(&kit, id), kit.balance(account)), (TopUpStatus::Success, AMOUNT));
+    assert_eq!(kit.state.top_up(id).unwrap().failure, None);
+    let again = Command::AnswerAttempt { attempt: page, outcome: success(DAY) };
+    kit.refused(again, RefusalCode::AttemptState);
+    kit.books(&[(1122, AMOUNT)]);
+}
+
+#[test]
+fn one_that_nobody_has_is_given_up_at_once() {
+    let mut kit = Kit::new();
+    let account = kit.wallet(0);
+    let Reply::TopUp(id) = kit.given(asks(tops_up_by_page(account, AMOUNT))) else { panic!("a top-up was made") };
+    kit.given(gives_up(id));
+    assert_eq!((status(&kit, id), failure(&kit, id)), (TopUpStatus::Failed, (FailureClass::User, "closed".into())));
+    assert!(!kit.state.top_up(id).unwrap().is_closing() && kit.outbox().is_empty() && kit.state.timers.is_empty());
+
+    // A debit under an agreement is the channel's to answer: nobody gives it up.
+    let Reply::TopUp(debit) = kit.given(asks(tops_up(account, AMOUNT))) else { panic!("a top-up was made") };
+    kit.refused(gives_up(debit), RefusalCode::TopUpState);
+    kit.refused(hands_out(debit), RefusalCode::TopUpState);
+}
+
+#[test]
+fn one_that_is_given_up_at_the_page_ends_by_the_channels_word() {
+    for (outcome, end, balance) in [
+        (Outcome::NotFound, TopUpStatus::Failed, 0),
+        (declined(FailureClass::Bank), TopUpStatus::Failed, 0),
+        (success(DAY), TopUpStatus::Success, AMOUNT),
+    ] {
+        let (mut kit, id, account, page) = at_the_page();
+        kit.given(gives_up(id));
+        let row = kit.state.top_up(id).unwrap();
+        assert!(row.is_closing() && row.allowed_actions(&kit.state).is_empty());
+        kit.refused(gives_up(id), RefusalCode::TopUpState);
+        kit.refused(hands_out(id), RefusalCode::TopUpState);
+        kit.restore();
+        let is_late = outcome == Outcome::NotFound;
+        kit.answer(page, outcome);
+        assert_eq!((status(&kit, id), kit.balance(account)), (end, balance));
+        assert!(!kit.state.top_up(id).unwrap().is_closing());
+        if is_late {
+            assert_eq!(failure(&kit, id), (FailureClass::User, "closed".into()));
+            // The payer paid after all: the money is theirs.
+            kit.answer(page, success(DAY));
+            assert_eq!((status(&kit, id), kit.balance(account)), (TopUpStatus::Success, AMOUNT));
+            kit.books(&[(1122, AMOUNT)]);
+        }
+    }
+}
+
+#[test]
+fn money_of_another_amount_goes_through_2243_and_back() {
+    for (amount, first) in [(AMOUNT + YUAN, None), (YUAN, Some(Outcome::NotFound))] {
+        let (mut kit, id, account, page) = at_the_page();
+        if let Some(outcome) = first {
+            kit.answer(page, outcome);
+        }
+        let file = file_says(&mut kit, page, amount);
+        let file = kit.state.clearing(file).unwrap();
+        let kinds: alloc::vec::Vec<_> = file.differences.iter().map(|difference| difference.kind).collect();
+        assert_eq!((kinds, file.matched, file.debited), (vec![DifferenceKind::OtherContent], 1, amount));
+        assert_eq!((status(&kit, id), kit.balance(account)), (TopUpStatus::Failed, 0));
+        kit.books(&[(1101, amount), (2211, amount)]);
+        assert!(kit.posted().any(|voucher| voucher.event == EventCode::RefundDue));
+        let asked = kit.waiting();
+        let original = kit.state.attempt(page).unwrap().serial();
+        assert_eq!(asked.operation, Operation::Refund { original, amount, currency: Currency::Cny });
+        assert_eq!(crate::outflow::agree(&kit.state, &asked), Ok(()));
+        kit.answered(Outcome::Unknown);
+        kit.restore();
+        kit.answer(asked.id, success(DAY));
+        assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Success);
+        kit.books(&[(1101, amount), (1122, -amount)]);
+        let again = Command::AnswerAttempt { attempt: page, outcome: success(DAY) };
+        kit.refused(again, RefusalCode::AttemptState);
+    }
+}
+
+#[test]
+fn money_of_another_amount_that_its_source_refuses_lies_in_suspense() {
+    let (mut kit, id, account, page) = at_the_page();
+    file_says(&mut kit, page, YUAN);
+    let asked = kit.answered(declined(FailureClass::Bank));
+    assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Failed);
+    assert_eq!(kit.balance(account), 0);
+    kit.books(&[(1101, YUAN), (2241, YUAN)]);
+    let late = Command::AnswerAttempt { attempt: asked.id, outcome: success(DAY) };
+    kit.refused(late, RefusalCode::AttemptState);
+    let stranger = Attempt { purpose: Purpose::TopUp(TopUpId(99)), ..asked };
+    assert_eq!(crate::outflow::agree(&kit.state, &stranger), Err(crate::outflow::Disagreement::Object));
 }

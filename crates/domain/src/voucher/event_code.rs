@@ -49,7 +49,7 @@ event_codes! {
     15 SuspenseAllocated "suspense_allocated" "Money in suspense found its account.";
     16 ClearingSession "clearing_session" "The net of a clearing file reached the central bank account.";
     17 Settled "settled" "A merchant's matched payments became available.";
-    18 RefundDue "refund_due" "Money that no order can use.";
+    18 RefundDue "refund_due" "Money that no order and no top-up can use.";
     19 AgreementDeposit "agreement_deposit" "Money into an agreement account.";
     20 AgreementPayment "agreement_payment" "Money out of an agreement account to a listed receiver.";
     21 TopUp "top_up" "Money into a payment account.";
@@ -84,6 +84,7 @@ event_codes! {
     133 CardRefunded "card_refunded" "Money of a card payment went back to the card.";
     134 CardAdjusted "card_adjusted" "A card payment was adjusted, as by a tip.";
     135 CardCostDiffered "card_cost_differed" "The network's file took other fees than were reckoned.";
+    226 AdvanceReturned "advance_returned" "An advance came back after success.";
     120 Imported "imported" "A movement brought in from another system's books.";
 }
 

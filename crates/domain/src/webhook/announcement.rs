@@ -14,6 +14,7 @@ use minicbor::{Decode, Encode};
 
 use super::{Webhook, WebhookEvent, WebhookKind, WebhookStatus};
 use crate::account::Owner;
+use crate::advance::{Advance, AdvanceEvent};
 use crate::attempt::FailureClass;
 use crate::calendar::Date;
 use crate::card_transaction::{CardKind, CardTransactionEvent};
@@ -21,8 +22,8 @@ use crate::envelope::Time;
 use crate::event::Event;
 use crate::fund_batch::FundBatchEvent;
 use crate::ids::{
-    AccountId, CardTransactionId, MerchantId, OrderId, PayoutId, RefundId, SettlementId, TerminalId, TopUpId,
-    TransferId, WebhookId,
+    AccountId, AdvanceId, CardTransactionId, MerchantId, OrderId, PayoutId, RefundId, SettlementId, TerminalId,
+    TopUpId, TransferId, WebhookId,
 };
 use crate::money::{Currency, Minor};
 use crate::order::OrderStatus;
@@ -220,6 +221,25 @@ pub enum Announced {
         #[n(0)]
         id: WebhookId,
     },
+    /// An advance of own money.
+    #[n(8)]
+    Advance {
+        /// Its id.
+        #[n(0)]
+        id: AdvanceId,
+        /// What was unsettled of its orders.
+        #[n(1)]
+        amount: Minor,
+        /// What the institution keeps of that: the rest is paid.
+        #[n(2)]
+        fee: Minor,
+        /// Of both.
+        #[n(3)]
+        currency: Currency,
+        /// Whose failure it was.
+        #[n(4)]
+        failure: Option<FailureClass>,
+    },
 }
 
 /// Who is told.
@@ -295,6 +315,12 @@ fn of(state: &State, event: &Event) -> Option<(To, WebhookKind, Announced)> {
         of_payout(state, *payout, WebhookKind::PayoutFailed)
     } else if let Event::PayoutReturned { payout, .. } = event {
         of_payout(state, *payout, WebhookKind::PayoutReturned)
+    } else if let Event::Advance(AdvanceEvent::Succeeded { advance, .. }) = event {
+        of_advance(state, *advance, WebhookKind::AdvanceSucceeded)
+    } else if let Event::Advance(AdvanceEvent::Failed { advance, .. }) = event {
+        of_advance(state, *advance, WebhookKind::AdvanceFailed)
+    } else if let Event::Advance(AdvanceEvent::Returned { advance, .. }) = event {
+        of_advance(state, *advance, WebhookKind::AdvanceReturned)
     } else if let Event::MerchantSettled(made) = event {
         let object =
             Announced::Settlement { id: made.id, date: made.date, amount: made.amount, currency: made.currency };
@@ -388,4 +414,11 @@ fn of_payout(state: &State, id: PayoutId, kind: WebhookKind) -> Option<(To, Webh
         failure,
     };
     Some((To::Merchant(merchant), kind, object))
+}
+
+fn of_advance(state: &State, id: AdvanceId, kind: WebhookKind) -> Option<(To, WebhookKind, Announced)> {
+    let advance = state.advances.get(id.0)?;
+    let failure = advance.failure.as_ref().map(|failure| failure.class);
+    let Advance { merchant, amount, fee, currency, .. } = *advance;
+    Some((To::Merchant(merchant), kind, Announced::Advance { id, amount, fee, currency, failure }))
 }

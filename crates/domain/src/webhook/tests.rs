@@ -3,6 +3,7 @@
 use alloc::vec;
 
 use super::*;
+use crate::advance::{AdvanceCommand, ReturnAdvance};
 use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
 use crate::card_fee::CardType;
@@ -191,6 +192,28 @@ fn settlements_and_payouts_of_the_merchant_are_announced() {
         Command::ReturnPayout { payout: crate::ids::PayoutId(2), reference: "back".into(), date: date("2026-03-06") };
     kit.given(back);
     assert_eq!(told(&mut kit), [(1, "payout.returned")]);
+}
+
+#[test]
+fn an_advance_is_announced_as_it_arrives_fails_or_comes_back() {
+    let (mut kit, merchant) = listening();
+    let order = kit.paid_rent(merchant, 5_000);
+    kit.capital(4_990);
+    kit.open_policy();
+    kit.announced.clear();
+    kit.advance(merchant, &[order]);
+    assert!(kit.announced.is_empty(), "it is on its way");
+    kit.answered(declined(FailureClass::Bank));
+    let failed = kit.announced.pop().unwrap();
+    assert_eq!(failed.kind, WebhookKind::AdvanceFailed);
+    assert!(matches!(failed.object, Announced::Advance { failure: Some(FailureClass::Bank), amount: 4_990, .. }));
+    let id = kit.advance(merchant, &[order]);
+    kit.answered(success("2026-03-05"));
+    assert_eq!(told(&mut kit), [(1, "advance.succeeded")]);
+    let (reference, date) = ("back".into(), date("2026-03-06"));
+    let back = ReturnAdvance { advance: id, reference, date };
+    kit.given(Command::Advance(AdvanceCommand::Return(back)));
+    assert_eq!(told(&mut kit), [(1, "advance.returned")]);
 }
 
 #[test]

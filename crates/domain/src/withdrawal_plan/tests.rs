@@ -87,10 +87,8 @@ fn it_takes_what_is_available_less_what_it_keeps_and_its_fee_from_its_minimum_on
     let mut takes = |keep, minimum, fee| {
         let terms = PlanTerms { keep, minimum, fee };
         kit.given(Command::WithdrawalPlan(WithdrawalPlanCommand::Change { plan, terms }));
-        kit.state
-            .withdrawal_plan(plan)
-            .unwrap()
-            .amount(kit.state.available(kit.state.account(account, "account").unwrap()))
+        let account = kit.state.account(account, "account").unwrap();
+        kit.state.withdrawal_plan(plan).unwrap().takes(&kit.state, account).map(|takes| takes.amount)
     };
     assert_eq!(takes(0, 1, 0), Some(10_000));
     assert_eq!(takes(2_000, 7_990, 10), Some(7_990));

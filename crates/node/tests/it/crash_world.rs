@@ -304,7 +304,9 @@ impl Node {
             let outcome = match self.random(3) {
                 0 => Outcome::Unknown,
                 1 => Outcome::NotFound,
-                _ => Outcome::Success { reference: "ref".into(), clearing_date: Date::in_shanghai(self.now) },
+                _ => {
+                    Outcome::Success { reference: "ref".into(), clearing_date: Date::in_shanghai(self.now), part: None }
+                }
             };
             self.given(Command::AnswerAttempt { attempt, outcome });
         }

@@ -363,5 +363,5 @@ fn the_sandbox_bank_is_believed_by_its_signature() {
     pilot.flight.ended(signed(nonce, &success));
     let Step::Report(outcome) = pilot.step() else { panic!("a report was due") };
     let clearing_date = "2026-03-05".parse::<Date>().unwrap();
-    assert_eq!(outcome, Outcome::Success { reference: "B42".into(), clearing_date });
+    assert_eq!(outcome, Outcome::Success { reference: "B42".into(), clearing_date, part: None });
 }

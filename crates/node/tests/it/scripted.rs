@@ -172,7 +172,9 @@ impl Channel for Scripted {
 
     fn parse(&self, _: &Request, response: &Response) -> Answer {
         match response.body.as_slice() {
-            b"success" => Answer::Success { reference: "B42".into(), clearing_date: Date::in_shanghai(REQUESTED) },
+            b"success" => {
+                Answer::Success { reference: "B42".into(), clearing_date: Date::in_shanghai(REQUESTED), part: None }
+            }
             b"declined" => Answer::Declined { class: FailureClass::User, code: "10000001".into() },
             b"pending" => Answer::Pending,
             b"not_found" => Answer::NotFound,

@@ -125,7 +125,9 @@ fn settled(flight: &mut Flight, case: &Case) -> String {
     flight.ended(Call::Answered(case.response.clone()));
     let last = flight.attempt().send_before.plus_ms(i64::from(u32::MAX));
     match flight.step(last, "0123456789abcdef") {
-        Step::Report(Outcome::Success { reference, clearing_date }) => format!("success {reference} {clearing_date}"),
+        Step::Report(Outcome::Success { reference, clearing_date, part }) => {
+            fixture::shown_success(&reference, clearing_date, part)
+        }
         Step::Report(Outcome::Declined { class, code }) => format!("declined {} {code}", class.name()),
         Step::Report(Outcome::NotFound) => String::from("not_found"),
         Step::Wait { .. } => String::from("asks again"),

@@ -27,7 +27,7 @@ use super::Bank;
 use super::body::{self, DONE, NOT_READY, Problem, reference};
 use super::http::{Refused, Signed, not_found};
 use super::ledger::{self, Entry, lock};
-use super::names::{House, Rail, Serial, Verb};
+use super::names::{Rail, Serial, Verb};
 use super::order::CURRENCY;
 
 /// The most rows of one batch.
@@ -258,10 +258,7 @@ async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
-    let signed = Signed::check(&bank, &house, (&method, &uri, &headers), &body)?;
-    if signed.house != House::Fund {
-        return Err(not_found());
-    }
+    let signed = Signed::of_fund(&bank, &house, (&method, &uri, &headers), &body)?;
     let rows = bank.take_batch(&body).map_err(|message| signed.malformed(message))?;
     Ok(signed.answer(StatusCode::OK, &Taken { code: DONE, message: body::meaning(DONE), rows }))
 }
@@ -279,8 +276,8 @@ async fn result(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let signed = Signed::check(&bank, &house, (&method, &uri, &headers), b"")?;
-    match bank.batch_result(&number).filter(|_| signed.house == House::Fund) {
+    let signed = Signed::of_fund(&bank, &house, (&method, &uri, &headers), b"")?;
+    match bank.batch_result(&number) {
         None => Err(not_found()),
         Some(Err(())) => {
             let problem = Problem { code: NOT_READY, message: "the centre has not paid this batch yet" };

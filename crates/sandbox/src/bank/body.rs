@@ -110,7 +110,7 @@ pub(crate) fn reference(rail: Rail, verb: Option<Verb>, serial: Serial) -> Strin
     let letter = match (verb, rail) {
         (None, _) => 'R',
         (Some(_), Rail::Fund) => 'F',
-        (Some(_), Rail::Epcc | Rail::UnionPay | Rail::PingAn) => 'B',
+        (Some(_), Rail::Epcc | Rail::UnionPay | Rail::PingAn | Rail::OwnBank) => 'B',
     };
     format!("{letter}{serial}")
 }

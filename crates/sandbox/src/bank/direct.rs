@@ -129,7 +129,7 @@ impl Signed<'_> {
     }
 
     fn clearing(&self, query: &str) -> Result<Answered, &'static str> {
-        let (date, rail) = (of(query, "date")?, order::rail(self.house, of(query, "rail")?)?);
+        let (date, rail) = (of(query, "date")?, order::cleared_rail(self.house, of(query, "rail")?)?);
         let date = date.parse().map_err(|_| "date is not of the form 2026-03-05")?;
         let number = of(query, "part")?.parse().map_err(|_| "part is not a number")?;
         match self.bank.days.part(date, rail, number, LINES_MAX) {

@@ -93,6 +93,17 @@ impl<'r> Signed<'r> {
         Ok(Self { bank, house, nonce })
     }
 
+    /// The same, of what the fund's house does and no other.
+    pub(crate) fn of_fund(
+        bank: &'r Bank,
+        house: &str,
+        request: (&Method, &Uri, &'r HeaderMap),
+        body: &[u8],
+    ) -> Result<Self, Refused> {
+        let signed = Self::check(bank, house, request, body)?;
+        if signed.house == House::Fund { Ok(signed) } else { Err(not_found()) }
+    }
+
     pub(crate) fn answer(&self, status: StatusCode, body: &impl Serialize) -> Response {
         let body = serde_json::to_vec(body).expect("texts and whole numbers always have a JSON form");
         let signature = sign::answer(&self.bank.key, status.as_u16(), self.nonce, &body);
@@ -159,9 +170,13 @@ struct DayQuery {
 }
 
 impl DayQuery {
-    fn read(&self, house: House) -> Result<(Date, Rail), &'static str> {
+    fn read(
+        &self,
+        house: House,
+        rail: fn(House, &str) -> Result<Rail, &'static str>,
+    ) -> Result<(Date, Rail), &'static str> {
         let date = self.date.parse().map_err(|_| "date is not of the form 2026-03-05")?;
-        Ok((date, order::rail(house, &self.rail)?))
+        Ok((date, rail(house, &self.rail)?))
     }
 }
 
@@ -174,7 +189,7 @@ async fn clearing(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let signed = Signed::check(&bank, &house, (&method, &uri, &headers), b"")?;
-    let (date, rail) = day.read(signed.house).map_err(|message| signed.malformed(message))?;
+    let (date, rail) = day.read(signed.house, order::cleared_rail).map_err(|message| signed.malformed(message))?;
     let part = day.part.unwrap_or(1);
     match bank.days.part(date, rail, part, LINES_MAX) {
         Ok(lines) => {
@@ -199,7 +214,7 @@ async fn returns(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let signed = Signed::check(&bank, &house, (&method, &uri, &headers), b"")?;
-    let (date, rail) = day.read(signed.house).map_err(|message| signed.malformed(message))?;
+    let (date, rail) = day.read(signed.house, order::rail).map_err(|message| signed.malformed(message))?;
     let returned = bank.days.returned_on(date, rail);
     let twice = returned.iter().filter(|back| back.twice);
     let returns = returned.iter().chain(twice).map(Return::of).collect();

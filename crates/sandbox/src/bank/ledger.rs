@@ -116,6 +116,13 @@ impl Ledger {
         }
     }
 
+    /// What was done is another amount than was asked for: that is what the record is of from now on.
+    pub(crate) fn did(&self, serial: Serial, amount: i64) {
+        if let Some(record) = self.shard(serial).get_mut(&serial) {
+            record.entry.amount = amount;
+        }
+    }
+
     /// Looks a serial number up for a query, and counts the query.
     pub(crate) fn query(&self, house: House, serial: Serial) -> Seen {
         let mut shard = self.shard(serial);
@@ -141,6 +148,11 @@ impl Ledger {
     /// Where a serial number stands.
     pub(crate) fn state(&self, serial: Serial) -> Option<State> {
         self.shard(serial).get(&serial).map(|record| record.state.clone())
+    }
+
+    /// What is recorded of a serial number, and where it stands.
+    pub(crate) fn at(&self, serial: Serial) -> Option<(Entry, State)> {
+        self.shard(serial).get(&serial).map(|record| (record.entry, record.state.clone()))
     }
 
     /// Takes the amount of `entry` from its original, if that is done, of the right kind and has so much left.
@@ -252,6 +264,23 @@ mod tests {
         assert_eq!(ledger.take(&refund(201)), Err(TOO_MUCH));
         assert_eq!(ledger.take(&refund(200)), Ok(()));
         assert_eq!(ledger.take(&refund(i64::MAX)), Err(TOO_MUCH));
+    }
+
+    #[test]
+    fn a_capture_in_part_uses_the_hold_up_and_gives_back_no_more_than_it_captured() {
+        let ledger = Ledger::default();
+        let (hold, capture) = (entry(1, Verb::Hold, 500, None), entry(2, Verb::Capture, 500, Some(1)));
+        ledger.arrive(hold, OPEN);
+        ledger.close(hold.serial, done());
+        ledger.arrive(capture, OPEN);
+        assert_eq!(ledger.take(&capture), Ok(()));
+        ledger.did(capture.serial, 300);
+        ledger.close(capture.serial, done());
+        assert_eq!(ledger.at(capture.serial), Some((Entry { amount: 300, ..capture }, done())));
+        assert_eq!(ledger.take(&entry(3, Verb::Release, 200, Some(1))), Err(TOO_MUCH));
+        let refund = |amount| Entry { rail: Rail::Fund, ..entry(4, Verb::Refund, amount, Some(2)) };
+        assert_eq!(ledger.take(&refund(301)), Err(TOO_MUCH));
+        assert_eq!(ledger.take(&refund(300)), Ok(()));
     }
 
     #[test]

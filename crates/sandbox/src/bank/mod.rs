@@ -37,6 +37,7 @@ mod names;
 mod notify;
 mod order;
 pub(crate) mod page;
+mod part;
 pub(crate) mod pingan_jzb;
 mod plan;
 mod quota;
@@ -76,6 +77,7 @@ pub use epcc::{
     SANDBOX_EPCC_PLATFORM_KEY,
 };
 pub use names::{House, Rail, Serial, SerialError, Verb};
+pub use part::PartPlan;
 pub use pingan_jzb::{
     PingAnSettings, SANDBOX_PINGAN_ACCOUNT, SANDBOX_PINGAN_MARKET, SANDBOX_PINGAN_PLATFORM_KEY, SANDBOX_PINGAN_SUMMARY,
 };

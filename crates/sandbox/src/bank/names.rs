@@ -95,6 +95,8 @@ words! {
         Fund = "fund",
         /// 见证宝: sub-accounts at Ping An.
         PingAn = "pingan",
+        /// 银企直连: the platform's own account at the bank.
+        OwnBank = "own_bank",
     }
 }
 
@@ -151,8 +153,26 @@ impl House {
     /// Which rails lead to it.
     pub(crate) const fn reached_by(self, rail: Rail) -> bool {
         match rail {
-            Rail::Epcc | Rail::UnionPay | Rail::PingAn => matches!(self, Self::Bank),
+            Rail::Epcc | Rail::UnionPay | Rail::PingAn | Rail::OwnBank => matches!(self, Self::Bank),
             Rail::Fund => matches!(self, Self::Fund),
+        }
+    }
+}
+
+impl Rail {
+    /// Whether money travels this way by a verb of the sandbox's own: from the platform's own account it is paid, and no more.
+    pub(crate) const fn carries(self, verb: Verb) -> bool {
+        match self {
+            Self::Epcc | Self::UnionPay | Self::Fund | Self::PingAn => true,
+            Self::OwnBank => matches!(verb, Verb::Pay),
+        }
+    }
+
+    /// Whether a clearing file tells of it.
+    pub(crate) const fn is_cleared(self) -> bool {
+        match self {
+            Self::Epcc | Self::UnionPay | Self::Fund | Self::PingAn => true,
+            Self::OwnBank => false,
         }
     }
 }

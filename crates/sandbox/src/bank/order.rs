@@ -72,10 +72,14 @@ pub(crate) fn read(house: House, verb: Verb, body: &[u8]) -> Result<Entry, &'sta
     if !(1..=AMOUNT_MAX).contains(&body.amount) {
         return Err("amount is not 1 to 100000000000");
     }
+    let rail = rail(house, &body.rail)?;
+    if !rail.carries(verb) {
+        return Err("rail does not carry this");
+    }
     Ok(Entry {
         serial: body.serial.parse().map_err(|_| "serial is not 31 digits")?,
         verb,
-        rail: rail(house, &body.rail)?,
+        rail,
         amount: body.amount,
         original: original.map_err(|_| "original is not 31 digits")?,
         currency_taken: body.currency == CURRENCY,
@@ -92,6 +96,12 @@ pub(crate) fn read_query(house: House, body: &[u8]) -> Result<Serial, &'static s
 /// Reads a rail that leads to this house.
 pub(crate) fn rail(house: House, word: &str) -> Result<Rail, &'static str> {
     Rail::parse(word).filter(|rail| house.reached_by(*rail)).ok_or("rail does not lead here")
+}
+
+/// Reads a rail that leads to this house and has clearing files.
+pub(crate) fn cleared_rail(house: House, word: &str) -> Result<Rail, &'static str> {
+    let rail = rail(house, word)?;
+    if rail.is_cleared() { Ok(rail) } else { Err("no clearing file tells of this rail") }
 }
 
 #[cfg(test)]
@@ -123,6 +133,20 @@ mod tests {
         ] {
             assert!(read(verb, fields).is_err(), "{verb:?} {fields}");
         }
+    }
+
+    #[test]
+    fn the_own_account_pays_and_has_no_clearing_file() {
+        let body =
+            |fields: &str| format!(r#"{{"serial":"{SERIAL}","rail":"own_bank",{fields},"amount":5,"currency":"CNY"}}"#);
+        let read = |verb, fields: &str| read(House::Bank, verb, body(fields).as_bytes());
+        assert_eq!(read(Verb::Pay, r#""account":"6222","name":"n""#).unwrap().rail, Rail::OwnBank);
+        assert!(read(Verb::Debit, r#""agreement":"A""#).is_err());
+        assert!(read(Verb::Refund, &format!(r#""original":"{SERIAL}""#)).is_err());
+        assert_eq!(rail(House::Bank, "own_bank"), Ok(Rail::OwnBank));
+        assert!(rail(House::Fund, "own_bank").is_err());
+        assert!(cleared_rail(House::Bank, "own_bank").is_err());
+        assert_eq!(cleared_rail(House::Bank, "epcc"), Ok(Rail::Epcc));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::BatchPlan;
 use super::names::{Rail, Serial, Verb};
+use super::part::PartPlan;
 use super::quota::QuotaPlan;
 use super::shares::Shares;
 
@@ -51,6 +52,8 @@ pub struct Plan {
     pub batch: BatchPlan,
     /// What the fund says of leases.
     pub quota: QuotaPlan,
+    /// What the fund holds and captures in part.
+    pub part: PartPlan,
     /// Rails whose debits are refused more often than others'.
     pub rail: Vec<RailRates>,
     /// Sites that go down for a while.
@@ -99,6 +102,7 @@ impl Default for Plan {
             redirect: Rates::default(),
             batch: BatchPlan::default(),
             quota: QuotaPlan::default(),
+            part: PartPlan::default(),
             rail: Vec::new(),
             outage: Vec::new(),
         }
@@ -189,8 +193,13 @@ pub enum PlanError {
         code: String,
     },
     /// A rail that there is not.
-    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay, fund or pingan")]
+    #[error("the fault plan, [[rail]]: '{0:.20}' is no rail: epcc, unionpay, fund, pingan or own_bank")]
     Rail(String),
+    /// A figure of parts that there is not.
+    #[error(
+        "the fault plan, [part]: {0} is out of its range: rates and the share are 0 to 10,000, and at_most is in fen"
+    )]
+    Part(&'static str),
     /// An outage of no site.
     #[error("the fault plan, [[outage]]: site is 0; the first site is 1")]
     Outage,
@@ -211,6 +220,9 @@ impl Plan {
         }
         if plan.outage.iter().any(|outage| outage.site == 0) {
             return Err(PlanError::Outage);
+        }
+        if let Some(name) = plan.part.wrong() {
+            return Err(PlanError::Part(name));
         }
         if plan.shares.sum() > WHOLE {
             return Err(PlanError::Shares(plan.shares.sum()));
@@ -334,13 +346,14 @@ const fn usual_codes(verb: Verb) -> &'static [&'static str] {
 }
 
 #[derive(Clone, Copy)]
-enum Draw {
+pub(super) enum Draw {
     Fault = 1,
     Decline,
     Code,
     Return,
     Rail,
     Sms,
+    Part,
 }
 
 /// The code that a phone is told, six digits.
@@ -349,7 +362,7 @@ pub(crate) fn code_of(seed: u64, serial: Serial) -> String {
 }
 
 /// A number that looks random and depends on nothing but its arguments.
-fn draw(seed: u64, draw: Draw, serial: Serial) -> u64 {
+pub(super) fn draw(seed: u64, draw: Draw, serial: Serial) -> u64 {
     let [low, high] = serial.halves();
     [low, high, draw as u64].into_iter().fold(mix(seed), |state, word| mix(state ^ word))
 }
@@ -443,6 +456,7 @@ mod tests {
         assert!(refused("[debit]\nlate = -1").contains("late"));
         assert!(refused("[hold]\ndecline_codes = [\"00000000\"]").contains("'00000000' is not a code of a decline"));
         assert!(refused("[shares]\nlost = 9000\nslow = 1001").contains("[shares]: they are 10001"));
+        assert!(refused("[part]\ncapture = 10001").contains("[part]: capture is out of its range"));
         assert!(refused("in_progress_queries = 0").contains("in_progress_queries"));
         assert!(refused("[[outage]]\nsite = 0\nafter_ms = 1\nfor_ms = 1").contains("the first site is 1"));
         assert!(refused("[[outage]]\nsite = 1\nafter_ms = 1").contains("for_ms"));

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Bank;
 use super::body::{DONE, meaning};
-use super::http::{Refused, Signed, not_found};
-use super::names::House;
+use super::http::{Refused, Signed};
 
 const UNFILED: &str = "10000006";
 const MALFORMED: &str = "the question is not {\"contract\",\"period\"} with a month as 2026-03";
@@ -104,10 +103,7 @@ pub(crate) async fn quota(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
-    let signed = Signed::check(&bank, &house, (&method, &uri, &headers), &body)?;
-    if signed.house != House::Fund {
-        return Err(not_found());
-    }
+    let signed = Signed::of_fund(&bank, &house, (&method, &uri, &headers), &body)?;
     let question: Option<Question> = serde_json::from_slice(&body).ok();
     let Some(Question { contract, period }) = question.filter(|question| is_month(&question.period)) else {
         return Err(signed.malformed(MALFORMED));

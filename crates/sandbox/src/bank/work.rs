@@ -92,9 +92,16 @@ impl Bank {
 
     /// Decides an order for good and books it.
     pub(crate) fn settle(&self, entry: &Entry) -> Answer {
-        let state = match self.decide(entry) {
+        let decided = self.decide(entry);
+        let Entry { serial, verb, amount, .. } = *entry;
+        let done = if decided.is_ok() { self.plan.part.done(self.seed, serial, verb, amount) } else { amount };
+        let entry = &Entry { amount: done, ..*entry };
+        let state = match decided {
             Err(code) => State::Declined { code },
             Ok(()) => {
+                if done != amount {
+                    self.ledger.did(serial, done);
+                }
                 let (date, came_back) = self.days.book(entry, |number| self.comes_back(entry.serial, number));
                 self.tell_returns(came_back.as_slice());
                 State::Done { date }
@@ -141,8 +148,8 @@ impl Bank {
     }
 
     fn answer(&self, entry: &Entry) -> Answer {
-        let state = self.ledger.state(entry.serial).unwrap_or(State::Lost);
-        Answer::of(entry, &state, self.days.now())
+        let (entry, state) = self.ledger.at(entry.serial).unwrap_or((*entry, State::Lost));
+        Answer::of(&entry, &state, self.days.now())
     }
 
     pub(crate) fn tell(&self, entry: &Entry) {

@@ -112,6 +112,7 @@ impl Keys {
             seed: 1,
             faults: "none",
             epcc: false,
+            unionpay_rsa: false,
             concurrency: 8,
             lintel: self.lintel.clone(),
             sets: self.sets.iter().cloned().chain(["ark.unseal=file".to_owned()]).collect(),

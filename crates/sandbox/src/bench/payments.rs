@@ -177,6 +177,7 @@ impl Payments {
             seed: self.seed,
             faults: "none",
             epcc: false,
+            unionpay_rsa: false,
             concurrency: 8,
             lintel: self.lintel.clone(),
             sets: self.sets.clone(),

@@ -147,6 +147,7 @@ impl Pos {
             seed: self.seed,
             faults: "none",
             epcc: false,
+            unionpay_rsa: false,
             concurrency: WIDTH,
             lintel: self.lintel.clone(),
             sets: self.sets.iter().cloned().chain(self.settings(&network, address)).collect(),

@@ -104,6 +104,7 @@ impl Terminals {
             seed: 1,
             faults: "none",
             epcc: false,
+            unionpay_rsa: false,
             concurrency: 8,
             lintel: self.lintel.clone(),
             sets: self.sets.iter().cloned().chain(settings).collect(),

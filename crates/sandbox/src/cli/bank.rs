@@ -36,10 +36,10 @@ pub(crate) struct Arguments {
     /// How UnionPay's forms are signed: `12`, SM3 with the secret, or `01`, RSA with the keys.
     #[arg(long, default_value = "12", value_parser = ["12", "01"], value_name = "12|01")]
     unionpay_sign_method: String,
-    /// UnionPay's private RSA-2048 key, PKCS #8 in hexadecimal (signMethod 01).
+    /// UnionPay's private RSA-2048 key, PKCS #8 in hexadecimal (signMethod 01). The default is a known one.
     #[arg(long, env = "LINTEL_SANDBOX_UNIONPAY_KEY", hide_env_values = true, requires = "unionpay_peer_key")]
     unionpay_key: Option<String>,
-    /// The platform's public RSA key towards UnionPay, in base64 as `openssl pkey -pubout` prints it.
+    /// The platform's public RSA key towards UnionPay, in base64 as `openssl pkey -pubout` prints it. The default is a known one.
     #[arg(long, value_name = "BASE64", requires = "unionpay_key")]
     unionpay_peer_key: Option<String>,
     /// How EPCC's messages are signed: `sm2` or `rsa`.
@@ -114,7 +114,7 @@ fn unionpay(arguments: &Arguments) -> anyhow::Result<UnionPaySign> {
         ("01", Some(private), Some(public)) => {
             UnionPaySign::rsa(private, public).context("reading the keys of UnionPay")
         }
-        ("01", ..) => anyhow::bail!("signMethod 01 takes --unionpay-key and --unionpay-peer-key"),
+        ("01", ..) => Ok(UnionPaySign::sandbox_rsa()),
         _ => Ok(UnionPaySign::secret(&arguments.unionpay_secret)),
     }
 }

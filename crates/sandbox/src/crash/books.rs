@@ -100,8 +100,16 @@ impl Books {
     /// # Errors
     /// If the platform does not start or refuses any of it.
     pub(super) async fn open(data_dir: PathBuf, seed: u64, lintel: Option<PathBuf>, sets: Vec<String>) -> Result<Self> {
-        let stage =
-            Stage::of(Setting { data_dir, seed, faults: "default", epcc: false, concurrency: 32, lintel, sets })?;
+        let stage = Stage::of(Setting {
+            data_dir,
+            seed,
+            faults: "default",
+            epcc: false,
+            unionpay_rsa: false,
+            concurrency: 32,
+            lintel,
+            sets,
+        })?;
         let mut model = Model::default();
         let accounts = custody_accounts(&stage.operator, ACCOUNTS).await?;
         accounts.iter().for_each(|account| model.open(*account));

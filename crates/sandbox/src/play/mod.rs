@@ -7,12 +7,15 @@
 //!           earnest money; one in ten from a sub-account at Ping An; by the curve of the committed plan, with its faults, and one of
 //!           EPCC's sites is down while the busiest tenth comes                                                           day D
 //!  3 cards  terminals at shops sell through a card network that loses answers and breaks links, and close their batches
-//!  4 money  splits over up to 12 roles · refunds, part, full, after a split · a fund's monthly batch
-//!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back
+//!  4 money  splits over up to 12 roles · refunds, part, full, after a split · a fund's monthly batch · own money advances a
+//!           rent (D0)
+//!  5 cut    the day in the middle of traffic, then the next working day: clear, settle, pay out, a payment comes back; the
+//!           reserve pays the advance back
 //!  6 court  two authorities freeze one landlord's money: a queue, a deduction by two officers; a chargeback
 //!  7 close  both days: checks, trial balance, cover, rates, statements
 //! ```
 
+mod advance;
 mod browser;
 mod card_morning;
 pub(crate) mod card_stage;
@@ -59,6 +62,9 @@ pub struct Play {
     /// Kill the platform (SIGKILL) this many times at moments given by the seed, and start it again.
     #[arg(long, default_value_t = 0)]
     kills: u32,
+    /// How UnionPay's forms are signed: `12`, SM3 with a secret, or `01`, RSA.
+    #[arg(long, default_value = "12", value_parser = ["12", "01"], value_name = "12|01")]
+    unionpay_sign_method: String,
     /// The program `lintel`, if it is not beside this one.
     #[arg(long)]
     lintel: Option<PathBuf>,
@@ -97,10 +103,12 @@ impl Play {
         checks.extend(card_morning::morning(&stage, administrators, (self.seed, self.orders), &mut talk).await?);
         money::split_and_refund(&stage, &cast, &day, &mut talk).await?;
         checks.push(fund_batch::month(&stage, &cast, &mut day, &mut talk).await?);
+        let advance = advance::asked(&stage, &day, &mut staff, &mut talk).await?;
         cut::afternoon(&stage, &cast, &mut day, &mut talk).await?;
         let (cleared, debtor) = cut::next_working_day(&stage, &cast, &mut talk).await?;
         power.end().await?;
         checks.extend(cleared);
+        checks.extend(advance::repaid(&stage, advance, &mut talk).await?);
         checks.push(network::faults_played(&stage, &day, &mut talk).await?);
         checks.push(network::cascaded(&stage, &day, &mut talk).await?);
         checks.push(sub_accounts::paid(&stage, &day, &mut talk).await?);

@@ -50,4 +50,10 @@ impl Staff {
         let person = self.people.get_mut(login).with_context(|| format!("nobody is called {login}"))?;
         person.approve(proposed).await
     }
+
+    /// Has a proposal approved of which no object comes.
+    pub(super) async fn decide(&mut self, login: &str, proposed: &Value) -> Result<Value> {
+        let person = self.people.get_mut(login).with_context(|| format!("nobody is called {login}"))?;
+        person.decide(proposed).await
+    }
 }

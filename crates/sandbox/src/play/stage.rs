@@ -17,7 +17,7 @@ use super::browser::Browser;
 use super::card_stage::CardStage;
 use super::{network, sub_accounts};
 use crate::api::Api;
-use crate::bank::{SANDBOX_KEY_HEX, SANDBOX_UNIONPAY_SECRET};
+use crate::bank::{SANDBOX_KEY_HEX, UnionPaySign};
 use crate::bench::connection::Signer;
 use crate::process::{Launch, Platform, Process, lintel_binary};
 
@@ -81,6 +81,8 @@ pub(crate) struct Setting {
     pub(crate) faults: &'static str,
     /// Whether EPCC is spoken as it is, at two sites; else the sandbox bank's own messages go its way.
     pub(crate) epcc: bool,
+    /// Whether UnionPay's forms are signed with RSA (signMethod 01); else with a secret (12).
+    pub(crate) unionpay_rsa: bool,
     /// How many requests are under way at once.
     pub(crate) concurrency: usize,
     /// The program `lintel`, if it is not beside this one.
@@ -117,6 +119,7 @@ impl Stage {
             seed: play.seed,
             faults: "default",
             epcc: true,
+            unionpay_rsa: play.unionpay_sign_method == "01",
             concurrency: play.concurrency,
             lintel: play.lintel.clone(),
             sets: play.sets.clone(),
@@ -137,17 +140,17 @@ impl Stage {
 
     /// The same, with a card network or without.
     fn with(setting: Setting, cards: Option<CardStage>) -> Result<Self> {
-        let Setting { data_dir, seed, faults, epcc, concurrency, lintel, mut sets } = setting;
-        std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
+        std::fs::create_dir_all(&setting.data_dir).with_context(|| format!("making {}", setting.data_dir.display()))?;
         ensure!(
-            !data_dir.join("journal.db").exists(),
+            !setting.data_dir.join("journal.db").exists(),
             "{} holds books already; the day begins with new ones: name an empty directory",
-            data_dir.display()
+            setting.data_dir.display()
         );
-        let (bank, addresses) = start_bank(seed, faults, epcc, &data_dir)?;
+        let (bank, addresses) = start_bank(&setting)?;
         let bank_base = format!("http://{}", addresses.first().context("the bank listens nowhere")?);
+        let config = write_config(&setting, &bank_base, &addresses)?;
+        let Setting { data_dir, concurrency, lintel, mut sets, .. } = setting;
         sets.splice(0..0, cards.iter().flat_map(CardStage::settings));
-        let config = write_config(&data_dir, &bank_base, epcc.then_some(addresses.as_slice()))?;
         let mut args = vec!["--config".to_owned(), config.display().to_string()];
         args.extend(["--sandbox", "--clock", "manual", "--set"].map(str::to_owned));
         args.push(format!("first_day={DAY}"));
@@ -301,26 +304,30 @@ impl Stage {
 }
 
 /// The bank's addresses: the first, and EPCC's sites.
-fn start_bank(seed: u64, faults: &str, epcc: bool, data_dir: &Path) -> Result<(Process, Vec<String>)> {
+fn start_bank(setting: &Setting) -> Result<(Process, Vec<String>)> {
+    let Setting { data_dir, seed, faults, epcc, unionpay_rsa, .. } = setting;
     let port_file = data_dir.join("bank-address");
     let own = std::env::current_exe().context("finding this program")?;
     let mut command = Command::new(own);
     command.args(["bank", "--key", SANDBOX_KEY_HEX, "--date", DAY]);
-    for _ in 0..if epcc { network::ADDRESSES } else { 1 } {
+    for _ in 0..if *epcc { network::ADDRESSES } else { 1 } {
         command.args(["--listen", "127.0.0.1:0"]);
     }
-    let plan = if epcc { network::plan(data_dir)? } else { PathBuf::from(faults) };
+    let plan = if *epcc { network::plan(data_dir)? } else { PathBuf::from(faults) };
     command.arg("--faults").arg(plan);
+    command.args(["--unionpay-sign-method", if *unionpay_rsa { "01" } else { "12" }]);
     command.args(["--seed", &seed.to_string(), "--port-file"]).arg(&port_file).stdout(std::process::Stdio::null());
     let mut process = Process::start("the sandbox bank", &mut command)?;
     let addresses = process.address(&port_file)?.lines().map(str::to_owned).collect();
     Ok((process, addresses))
 }
 
-fn write_config(data_dir: &Path, bank: &str, epcc: Option<&[String]>) -> Result<PathBuf> {
+fn write_config(setting: &Setting, bank: &str, addresses: &[String]) -> Result<PathBuf> {
+    let (data_dir, signs) = (setting.data_dir.as_path(), UnionPaySign::platform_settings(setting.unionpay_rsa));
+    let epcc = setting.epcc.then_some(addresses);
     let unionpay = format!(
         "[[channels]]\nname = \"unionpay_online\"\nurl = \"{bank}\"\n[channels.settings]\n\
-         merchant = \"777290058110048\"\nsign_method = \"12\"\nkey = \"{SANDBOX_UNIONPAY_SECRET}\"\n\
+         merchant = \"777290058110048\"\n{signs}\
          tr_id = \"62000000001\"\nfront_url = \"http://127.0.0.1:9/shop\"\nback_url = \"{NOWHERE}\"\n\n"
     );
     let channel = |name: &str, settings: &str| {
@@ -337,6 +344,8 @@ fn write_config(data_dir: &Path, bank: &str, epcc: Option<&[String]>) -> Result<
         },
         unionpay,
         epcc.map(|_| sub_accounts::settings(bank)).unwrap_or_default(),
+        // The institution's own account, from which it advances.
+        epcc.map(|_| channel("sandbox_bank", "rail = \"own_bank\"\n")).unwrap_or_default(),
         channel("sandbox_fund", ""),
     ]
     .concat();

@@ -54,7 +54,7 @@ async fn clearing(world: &World, target: &str, name: &str) {
 #[tokio::test]
 async fn the_bank_speaks_as_the_fixtures_do() {
     let world = World::start("return_nth = [1]").await;
-    for name in ["debit", "debit_unionpay", "refund", "pay"] {
+    for name in ["debit", "debit_unionpay", "refund", "pay", "pay_own_bank"] {
         first(&world, &format!("sandbox_bank/{name}.txt")).await;
     }
     first(&world, "sandbox_bank/returns_and_notifications.txt").await;
@@ -62,6 +62,15 @@ async fn the_bank_speaks_as_the_fixtures_do() {
     world.bank.set_clearing_date(NEXT_DAY).unwrap();
     clearing(&world, &format!("/bank/v1/clearing?date={DAY}&rail=epcc&part=1"), "sandbox_bank/clearing_1_of_1.clr")
         .await;
+}
+
+#[tokio::test]
+async fn the_fund_holds_and_captures_a_part_as_the_fixtures_do() {
+    let world = World::start("[part]\nhold = 10000\ncapture = 10000\nshare = 5000").await;
+    for name in ["hold_part", "capture_part"] {
+        first(&world, &format!("sandbox_fund/{name}.txt")).await;
+    }
+    assert_eq!(world.bank.day_totals(DAY, sandbox::bank::Rail::Fund).in_sum, 150_000, "what was captured is cleared");
 }
 
 #[tokio::test]

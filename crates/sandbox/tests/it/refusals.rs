@@ -89,4 +89,8 @@ async fn what_is_not_offered_is_not_found() {
         assert_eq!(world.get(&format!("/bank/v1/clearing?{query}")).await.status, 400, "{query}");
         assert_eq!(world.get(&format!("/bank/v1/returns?{query}")).await.status, 400, "{query}");
     }
+    // No network clears the platform's own account; what comes back to it is listed.
+    let own = "date=2026-03-05&rail=own_bank";
+    assert_eq!(world.get(&format!("/bank/v1/clearing?{own}")).await.status, 400);
+    assert_eq!(world.get(&format!("/bank/v1/returns?{own}")).await.status, 200);
 }

@@ -13,6 +13,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel advance request mch_4 --order ord_7 --order ord_8 --as opr_5
   lintel advance repay adv_3 --as opr_5       once its orders are in their clearing files
+  lintel advance return adv_3 --reference RT1 --date 2026-03-06 --as opr_5
   lintel advance list --status unknown
   lintel advance policies
 
@@ -34,6 +35,17 @@ pub(crate) enum Advance {
         /// Its id, such as adv_3.
         id: String,
     },
+    /// Book an advance that came back after success; lintel payout fetch-returns books what the channel lists.
+    Return {
+        /// Its id.
+        id: String,
+        /// The bank's reference of the return.
+        #[arg(long, value_name = "TEXT")]
+        reference: String,
+        /// The date on which it came back.
+        #[arg(long, value_name = "DATE")]
+        date: String,
+    },
     /// One advance with its orders.
     Show {
         /// Its id.
@@ -44,7 +56,7 @@ pub(crate) enum Advance {
         /// Of this merchant.
         #[arg(long, value_name = "ID")]
         merchant: Option<String>,
-        /// sent, unknown, success, failed or repaid.
+        /// sent, unknown, success, failed, repaid or returned.
         #[arg(long)]
         status: Option<String>,
         /// Sent on this accounting day.
@@ -60,7 +72,7 @@ pub(crate) enum Advance {
     },
 }
 
-const ADVANCE: [Field; 16] = [
+const ADVANCE: [Field; 18] = [
     text("id"),
     text("merchant"),
     money("amount"),
@@ -76,6 +88,8 @@ const ADVANCE: [Field; 16] = [
     text("failure/code"),
     text("repayment"),
     text("ended_at"),
+    text("return_reference"),
+    text("return_date"),
     text("allowed_actions"),
 ];
 const ADVANCES: [Field; 7] = [
@@ -119,6 +133,10 @@ impl Advance {
                 Ok(shown(client.post(&target(&["v1", "advances"], &[]), &body)?))
             }
             Self::Repay { id } => made(client, &REPAYMENT, &["v1", "advances", id, "repay"], &json!({})),
+            Self::Return { id, reference, date } => {
+                let body = json!({"reference": reference, "date": date});
+                Ok(shown(client.post(&target(&["v1", "advances", id, "return"], &[]), &body)?))
+            }
             Self::Show { id } => Ok(shown(client.get(&target(&["v1", "advances", id], &[]))?)),
             Self::List { merchant, status, date, page } => {
                 let filters =

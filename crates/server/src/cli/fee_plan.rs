@@ -1,4 +1,5 @@
-//! `lintel fee-plan`: what orders cost their merchants or their payers; setting it is proposed for two people.
+//! `lintel fee-plan`: what orders cost their merchants or their payers, and payouts and withdrawals the accounts that pay
+//! them; setting it is proposed for two people.
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -14,11 +15,15 @@ Examples:
   lintel fee-plan list --merchant mch_3
   lintel fee-plan set mch_3 --from 2026-04-01 --tier 0:6000 --tier 100000:5000:100 --least 50 --cap 8000 \\
       --rounding half_up --reason 'contract of 2026-03-20' --as opr_5
+  lintel fee-plan set mch_3 --of payout --from 2026-04-01 --tier 0:0:200 --reason 'contract of 2026-03-20' --as opr_5
+  lintel fee-plan set --product rent --of withdrawal --from 2026-04-01 --tier 0:1000 --least 10 \\
+      --reason 'price list' --as opr_5
 
-A tier is FROM:RATE or FROM:RATE:FIXED: the least amount of its orders in fen, millionths of the whole amount
-(0.60 % is 6000), fen added to that. The first is from 0. A merchant without a plan pays the rate that it was opened with.";
+A tier is FROM:RATE or FROM:RATE:FIXED: its least amount in fen, millionths of the whole amount (0.60 % is 6000), fen
+added to that. The first is from 0. Without a plan a merchant pays of orders the rate that it was opened with, and of
+payouts nothing.";
 
-/// Plans of order fees.
+/// Plans of fees.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeePlan {
     /// Versions, oldest first.
@@ -29,14 +34,21 @@ pub(crate) enum FeePlan {
         #[command(flatten)]
         page: Page,
     },
-    /// Propose what a merchant pays of its orders from an accounting day on; in force once a second treasurer approves it.
+    /// Propose what orders, payouts or withdrawals cost from a day on; in force once a second treasurer approves it.
     Set {
-        /// The merchant.
-        merchant: String,
+        /// The merchant, unless it is of the users of a product.
+        #[arg(required_unless_present = "product")]
+        merchant: Option<String>,
+        /// Of the users of this product.
+        #[arg(long, value_name = "NAME", conflicts_with = "merchant")]
+        product: Option<String>,
+        /// What it prices: order, payout (to others) or withdrawal (to oneself).
+        #[arg(long, value_name = "WHAT", default_value = "order")]
+        of: String,
         /// The first accounting day on which it holds.
         #[arg(long, value_name = "DATE")]
         from: String,
-        /// A tier by the order's amount; may be given several times, the smallest first.
+        /// A tier by the amount; may be given several times, the smallest first.
         #[arg(long = "tier", value_name = "FROM:RATE[:FIXED]", required = true)]
         tiers: Vec<String>,
         /// The least that a fee comes to; no bound unless given.
@@ -45,9 +57,9 @@ pub(crate) enum FeePlan {
         /// The most that a fee comes to; no bound unless given.
         #[arg(long, value_name = "FEN")]
         cap: Option<i64>,
-        /// Who pays it: merchant, out of the order's amount, or payer, on top of it.
-        #[arg(long, value_name = "WHO", default_value = "merchant")]
-        payer: String,
+        /// Who pays an order's: merchant, out of its amount, unless given, or payer, on top of it.
+        #[arg(long, value_name = "WHO")]
+        payer: Option<String>,
         /// How the rate's part is rounded: half_up, down or up.
         #[arg(long, value_name = "RULE", default_value = "half_up")]
         rounding: String,
@@ -57,9 +69,11 @@ pub(crate) enum FeePlan {
     },
 }
 
-const PLANS: [Field; 10] = [
+const PLANS: [Field; 12] = [
     text("id"),
     text("merchant"),
+    text("product"),
+    text("of"),
     text("from"),
     text("tiers"),
     money("least"),
@@ -79,10 +93,10 @@ impl FeePlan {
                 let text = page(&PLANS, &readable(&plans), None);
                 Ok(Answer::new(plans, text))
             }
-            Self::Set { merchant, from, tiers, least, cap, payer, rounding, reason } => {
+            Self::Set { merchant, product, of, from, tiers, least, cap, payer, rounding, reason } => {
                 let tiers = tiers.iter().map(|text| tier(text)).collect::<Result<Vec<Value>>>()?;
-                let proposal = json!({"kind": "fee_plan", "merchant": merchant, "from": from, "tiers": tiers,
-                    "least": least, "cap": cap, "payer": payer, "rounding": rounding});
+                let proposal = json!({"kind": "fee_plan", "merchant": merchant, "product": product, "of": of,
+                    "from": from, "tiers": tiers, "least": least, "cap": cap, "payer": payer, "rounding": rounding});
                 propose(client, &proposal, reason, None)
             }
         }

@@ -63,7 +63,7 @@ pub(crate) enum Payout {
         /// What shall arrive.
         #[arg(long, value_name = "FEN")]
         amount: i64,
-        /// The institution's fee beside it.
+        /// A fee beside it in place of the fee plan's, which 0 leaves to the plan.
         #[arg(long, value_name = "FEN", default_value_t = 0)]
         fee: i64,
         /// The account's currency.
@@ -94,7 +94,7 @@ pub(crate) enum Payout {
         #[arg(long, value_name = "DATE")]
         date: String,
     },
-    /// Fetch from the channel which payouts came back, and book them; may be asked for again at any time.
+    /// Fetch from the channels which payouts and advances came back, and book them; may be asked for again at any time.
     FetchReturns {
         /// The date on which they came back.
         #[arg(long)]
@@ -102,7 +102,7 @@ pub(crate) enum Payout {
     },
 }
 
-const PAYOUT: [Field; 20] = [
+const PAYOUT: [Field; 21] = [
     text("id"),
     text("kind"),
     text("account"),
@@ -114,6 +114,7 @@ const PAYOUT: [Field; 20] = [
     text("withdrawal"),
     money("amount"),
     money("fee"),
+    text("fee_plan"),
     text("status"),
     text("attempt"),
     text("failure/code"),

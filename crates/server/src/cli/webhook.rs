@@ -21,7 +21,7 @@ Examples:
   lintel webhook replay whk_1 --since 2026-03-05T09:00:00+08:00
 
 Kinds: order.paid order.failed order.closed refund.succeeded refund.failed payout.succeeded payout.failed payout.returned
-       settlement.made
+       advance.succeeded advance.failed advance.returned settlement.made
 
 What a receiver gets and how it verifies it: docs/api/webhooks.md";
 

@@ -128,7 +128,7 @@ pub(crate) enum Withdrawal {
     },
 }
 
-const WITHDRAWAL: [Field; 18] = [
+const WITHDRAWAL: [Field; 19] = [
     text("id"),
     text("plan"),
     text("customer"),
@@ -139,6 +139,7 @@ const WITHDRAWAL: [Field; 18] = [
     text("bank/code"),
     money("amount"),
     money("fee"),
+    text("fee_plan"),
     text("status"),
     text("made_by"),
     text("batch"),

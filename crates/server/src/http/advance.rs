@@ -3,7 +3,8 @@
 
 use axum::extract::State;
 use domain::advance::{
-    Advance, AdvanceCommand, AdvancePolicy, AdvanceStatus, AdvancedShare, RequestAdvance, SetAdvancePolicy,
+    Advance, AdvanceCommand, AdvancePolicy, AdvanceStatus, AdvancedShare, RequestAdvance, ReturnAdvance,
+    SetAdvancePolicy,
 };
 use domain::ids::{AdvanceId, OrderId};
 use domain::operator::Role;
@@ -128,6 +129,18 @@ pub(crate) struct AdvancedShareView {
     amount: Amount,
 }
 
+/// An advance that came back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdvanceReturn {
+    /// The bank's reference.
+    #[schema(example = "RT20260306000001")]
+    reference: String,
+    /// The date on which it came back.
+    #[schema(example = "2026-03-06")]
+    date: String,
+}
+
 /// Why an advance failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AdvanceFailureView {
@@ -153,7 +166,7 @@ pub(crate) struct AdvanceView {
     outstanding: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
-    /// `sent`, `unknown`, `success`, `failed` or `repaid`.
+    /// `sent`, `unknown`, `success`, `failed`, `repaid` or `returned`.
     #[schema(example = "success")]
     status: &'static str,
     /// The accounting day of sending, whose quota it used.
@@ -169,6 +182,10 @@ pub(crate) struct AdvanceView {
     /// The transfer that pays it back.
     repayment: Option<String>,
     ended_at: Option<String>,
+    /// The bank's reference of its return.
+    return_reference: Option<String>,
+    /// The date on which it came back.
+    return_date: Option<String>,
     /// What may be done with it now.
     allowed_actions: Vec<&'static str>,
 }
@@ -196,6 +213,8 @@ impl AdvanceView {
             failure: failure.map(|it| AdvanceFailureView { class: it.class.name(), code: it.code.clone() }),
             repayment: advance.repayment.map(|id| id.to_string()),
             ended_at: advance.ended_at.map(time_text),
+            return_reference: advance.return_reference.clone(),
+            return_date: advance.return_date.map(date_text),
             allowed_actions: advance.allowed_actions(state),
         }
     }
@@ -214,11 +233,12 @@ pub(crate) async fn request(
     let merchant = parse(&new.merchant, "merchant")?;
     let orders: Result<Vec<OrderId>, ApiError> = new.orders.iter().map(|order| parse(order, "orders")).collect();
     let command = AdvanceCommand::Request(RequestAdvance { merchant, orders: orders? });
-    let view = |state: &domain::State, reply: &Reply| {
-        let Reply::Advance(id) = reply else { return None };
-        state.advances.get(id.0).map(|advance| AdvanceView::of(state, advance))
-    };
-    app.change(caller.meta()?, Command::Advance(command), view).await
+    app.change(caller.meta()?, Command::Advance(command), replied).await
+}
+
+fn replied(state: &domain::State, reply: &Reply) -> Option<AdvanceView> {
+    let Reply::Advance(id) = reply else { return None };
+    state.advances.get(id.0).map(|advance| AdvanceView::of(state, advance))
 }
 
 /// Instruct the repayment of an advance
@@ -231,6 +251,25 @@ pub(crate) async fn request(
 pub(crate) async fn repay(State(app): State<App>, caller: Caller, Id(id): Id<AdvanceId>) -> Answered<OwnTransferView> {
     caller.operator_with(&[Role::Treasurer])?;
     app.change(caller.meta()?, Command::Advance(AdvanceCommand::Repay(id)), own_transfer::replied).await
+}
+
+/// Book an advance that came back after success (退票)
+///
+/// Before its repayment its orders are settled as ever; after it the merchant has the money available, from what the reserve owes
+/// own money. The settlement account that sent it back takes nothing more until it is verified.
+#[utoipa::path(
+    post, path = "/v1/advances/{id}/return", tag = "advance", params(("id" = String, Path, example = "adv_3")),
+    responses((status = OK, body = AdvanceView))
+)]
+pub(crate) async fn take_back(
+    State(app): State<App>,
+    caller: Caller,
+    Id(advance): Id<AdvanceId>,
+    Json(body): Json<AdvanceReturn>,
+) -> Answered<AdvanceView> {
+    caller.operator_with(&[Role::Treasurer])?;
+    let back = ReturnAdvance { advance, reference: body.reference, date: parse(&body.date, "date")? };
+    app.change(caller.meta()?, Command::Advance(AdvanceCommand::Return(back)), replied).await
 }
 
 /// Look at an advance
@@ -248,7 +287,7 @@ list_query! {
     pub(crate) struct AdvanceQuery {
         /// Of this merchant.
         merchant,
-        /// `sent`, `unknown`, `success`, `failed` or `repaid`.
+        /// `sent`, `unknown`, `success`, `failed`, `repaid` or `returned`.
         status,
         /// Sent on this accounting day.
         date,

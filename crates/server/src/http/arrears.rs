@@ -50,7 +50,7 @@ pub(crate) struct CoveredRefundBody {
     /// What of which items goes back, together `amount`; the order as a whole unless said.
     #[serde(default)]
     items: Vec<WireItemRefund>,
-    /// What goes back to which leg, together `amount`; as of any refund unless said.
+    /// What goes back to which leg, together `amount` and a fee on top that goes back beside it; as of any refund unless said.
     #[serde(default)]
     legs: Vec<WireLegRefund>,
 }

@@ -123,7 +123,7 @@ impl AttemptView {
             AttemptStatus::Settled(Outcome::Declined { class, code }) => {
                 (Some(FailureView { class: class.name(), code: code.clone() }), None)
             }
-            AttemptStatus::Settled(Outcome::Success { reference, clearing_date }) => {
+            AttemptStatus::Settled(Outcome::Success { reference, clearing_date, .. }) => {
                 (None, Some((reference.clone(), date_text(*clearing_date))))
             }
             AttemptStatus::Settled(Outcome::NotFound | Outcome::Unknown)
@@ -231,8 +231,8 @@ mod tests {
         assert_eq!((view.serial.as_str(), view.purpose.as_str()), ("2026030500000000000000070000007", "leg_3"));
         assert_eq!((view.operation, view.reference, view.clearing_date), ("debit", None, None));
 
-        let success =
-            Outcome::Success { reference: "r".into(), clearing_date: Date::in_shanghai(Time(1_772_676_000_000)) };
+        let clearing_date = Date::in_shanghai(Time(1_772_676_000_000));
+        let success = Outcome::Success { reference: "r".into(), clearing_date, part: None };
         let view = AttemptView::of(&attempt(7, AttemptStatus::Settled(success)));
         let found = (view.status, view.reference.as_deref(), view.clearing_date.as_deref());
         assert_eq!(found, ("success", Some("r"), Some("2026-03-05")));

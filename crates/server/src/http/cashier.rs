@@ -19,6 +19,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::options;
 use domain::attempt::{FailureClass, Rail};
 use domain::envelope::Time;
+use domain::front_page::PageOf;
 use domain::ids::OrderId;
 use domain::leg::{Instrument, Leg};
 use domain::order::{Order, OrderStatus};
@@ -406,7 +407,7 @@ pub(crate) async fn front_page(
 ) -> Result<Response, ApiError> {
     let id = session.order;
     let payer = app.look(move |state| Ok(state.order(id)?.payer)).await?.view;
-    match front_page::hand_out(&app, session.unkeyed(payer), id, &headers).await {
+    match front_page::hand_out(&app, session.unkeyed(payer), PageOf::Order(id), &headers).await {
         Ok(page) => Ok(page),
         Err(error) => Err(ended_or(&app, id, error).await),
     }

@@ -16,9 +16,6 @@ use super::wire::word;
 use crate::shell::executor::Route;
 use crate::shell::site::Seen;
 
-/// Every rail that a channel may carry.
-pub(crate) const RAILS: [Rail; 5] = [Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::OwnBank, Rail::PingAn];
-
 /// A channel.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChannelView {
@@ -114,7 +111,7 @@ impl SiteView {
 /// # Errors
 /// `value_invalid`, with the names there are.
 pub(crate) fn rail(RailName(name): &RailName) -> Result<Rail, ApiError> {
-    word(name, "rail", &RAILS, Rail::name)
+    word(name, "rail", &Rail::ALL, Rail::name)
 }
 
 /// The channel of a rail.

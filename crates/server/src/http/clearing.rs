@@ -337,9 +337,9 @@ pub(crate) async fn fetch(State(app): State<App>, caller: Caller, Json(fetch): J
     Ok(Answer { repeated: repeated == parts.len(), view, position })
 }
 
-/// Fetch the payouts that came back and book them
+/// Fetch the payouts and advances that came back and book them
 ///
-/// May be asked for again at any time: a payout comes back once.
+/// May be asked for again at any time: each comes back once.
 #[utoipa::path(
     post, path = "/v1/payouts/returns/fetch", tag = "clearing", responses((status = OK, body = ReturnsView))
 )]

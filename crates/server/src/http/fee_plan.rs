@@ -1,7 +1,7 @@
-//! Order fees: what merchants pay of their orders. Setting it takes two people, by an approval of kind `fee_plan`.
+//! Fees: what orders, payouts and withdrawals cost. Setting it takes two people, by an approval of kind `fee_plan`.
 
 use axum::extract::State;
-use domain::fee_plan::{FeePayer, FeePlan, FeeTier, SetFeePlan};
+use domain::fee_plan::{FeeOf, FeeOwner, FeePayer, FeePlan, FeeTier, SetFeePlan};
 use domain::ids::MerchantId;
 use domain::money::Rounding;
 use serde::{Deserialize, Serialize};
@@ -15,15 +15,15 @@ use super::extract::Query;
 use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{Amount, date_text, parse, parse_some, time_text, word};
 
-/// What orders from an amount on pay.
+/// What amounts from one on pay.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = FeeTier)]
 pub(crate) struct WireFeeTier {
-    /// The least amount of its orders; 0 in the first tier.
+    /// Its least amount; 0 in the first tier.
     #[schema(example = 100_000)]
     from: Amount,
-    /// In millionths of the order's whole amount: 0.60 % is 6000.
+    /// In millionths of the whole amount: 0.60 % is 6000.
     #[schema(example = 6_000)]
     rate: i64,
     /// What is added to it; 0 unless said.
@@ -41,17 +41,23 @@ impl WireFeeTier {
     }
 }
 
-/// What a merchant is to pay of its orders from a day on.
+/// What a merchant's orders, or payouts or withdrawals from accounts, are to cost from a day on.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FeePlanBody {
-    /// Whose.
+    /// Whose: a merchant; or name a product.
     #[schema(example = "mch_3")]
-    merchant: String,
+    merchant: Option<String>,
+    /// In place of a merchant: the product whose users pay it for payouts or withdrawals.
+    #[schema(example = "rent")]
+    product: Option<String>,
+    /// `order`, which it is unless said, `payout` (to others) or `withdrawal` (to oneself).
+    #[schema(example = "order")]
+    of: Option<String>,
     /// The first accounting day on which it holds; not one that has passed.
     #[schema(example = "2026-04-01")]
     from: String,
-    /// 1 to 16, the first from 0, each from more than the one before. A tier counts for the whole of its orders' amounts.
+    /// 1 to 16, the first from 0, each from more than the one before. A tier counts for the whole of an amount.
     tiers: Vec<WireFeeTier>,
     /// The least that a fee comes to; left out for no bound.
     #[schema(example = 50)]
@@ -59,7 +65,8 @@ pub(crate) struct FeePlanBody {
     /// The most that a fee comes to; left out for no bound.
     #[schema(example = 8_000)]
     cap: Option<Amount>,
-    /// `merchant`, out of the order's amount, which it is unless said, or `payer`, on top of it.
+    /// Of orders: `merchant`, out of the order's amount, which it is unless said, or `payer`, on top of it. Of payouts
+    /// and withdrawals the account pays, beside the amount: leave it out.
     #[schema(example = "merchant")]
     payer: Option<String>,
     /// `half_up`, which it is unless said, `down` or `up`: how the rate's part becomes whole minor units.
@@ -71,39 +78,74 @@ impl Wire for FeePlanBody {
     type Of = SetFeePlan;
 
     fn read(self) -> Result<SetFeePlan, ApiError> {
+        let owner = match (self.merchant, self.product) {
+            (Some(merchant), None) => FeeOwner::Merchant(parse(&merchant, "merchant")?),
+            (None, Some(product)) => FeeOwner::Product(product),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(ApiError::malformed("merchant", "name either a merchant or a product"));
+            }
+        };
+        let of = self.of.as_deref().map(|text| word(text, "of", &FeeOf::ALL, FeeOf::name));
         let payer = self.payer.as_deref().map(|text| word(text, "payer", &FeePayer::ALL, FeePayer::name));
         let rounding = self.rounding.as_deref().map(|text| word(text, "rounding", &Rounding::ALL, Rounding::name));
         Ok(SetFeePlan {
-            merchant: parse(&self.merchant, "merchant")?,
+            owner,
             from: parse(&self.from, "from")?,
             tiers: self.tiers.into_iter().map(WireFeeTier::read).collect(),
             least: self.least.map(|least| least.0),
             cap: self.cap.map(|cap| cap.0),
             payer: payer.transpose()?.unwrap_or_default(),
             rounding: rounding.transpose()?.unwrap_or_default(),
+            of: of.transpose()?.unwrap_or_default(),
         })
     }
 
     fn show(of: &SetFeePlan) -> Self {
+        let (merchant, product) = owner_texts(&of.owner);
         Self {
-            merchant: of.merchant.to_string(),
+            merchant,
+            product,
+            of: Some(of.of.name().to_owned()),
             from: date_text(of.from),
             tiers: of.tiers.iter().map(WireFeeTier::show).collect(),
             least: of.least.map(Amount),
             cap: of.cap.map(Amount),
-            payer: Some(of.payer.name().to_owned()),
+            payer: payer_text(of.of, of.payer).map(ToOwned::to_owned),
             rounding: Some(of.rounding.name().to_owned()),
         }
     }
 }
 
-/// A version of what a merchant pays of its orders.
+/// The merchant and the product that a plan is of: one of the two.
+fn owner_texts(owner: &FeeOwner) -> (Option<String>, Option<String>) {
+    match owner {
+        FeeOwner::Merchant(merchant) => (Some(merchant.to_string()), None),
+        FeeOwner::Product(product) => (None, Some(product.clone())),
+    }
+}
+
+/// Who pays, where that is one of two.
+const fn payer_text(of: FeeOf, payer: FeePayer) -> Option<&'static str> {
+    match of {
+        FeeOf::Order => Some(payer.name()),
+        FeeOf::Payout | FeeOf::Withdrawal => None,
+    }
+}
+
+/// A version of what orders, payouts or withdrawals cost.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FeePlanView {
     #[schema(example = "fpl_1")]
     id: String,
+    /// Whose; none where it is of the users of a product.
     #[schema(example = "mch_3")]
-    merchant: String,
+    merchant: Option<String>,
+    /// The product whose users pay it, where it is no merchant's.
+    #[schema(example = "rent")]
+    product: Option<String>,
+    /// What it prices: `order`, `payout` or `withdrawal`.
+    #[schema(example = "order")]
+    of: &'static str,
     /// The first accounting day on which it holds, until a later version does.
     #[schema(example = "2026-04-01")]
     from: String,
@@ -112,9 +154,10 @@ pub(crate) struct FeePlanView {
     least: Option<Amount>,
     /// The most that a fee comes to.
     cap: Option<Amount>,
-    /// `merchant`: the fee lies inside the order's amount. `payer`: it is paid on top.
+    /// Of orders: `merchant`: the fee lies inside the order's amount. `payer`: it is paid on top. None for others: the
+    /// account pays, beside the amount.
     #[schema(example = "merchant")]
-    payer: &'static str,
+    payer: Option<&'static str>,
     /// `half_up`, `down` or `up`.
     #[schema(example = "half_up")]
     rounding: &'static str,
@@ -128,14 +171,17 @@ pub(crate) struct FeePlanView {
 
 impl FeePlanView {
     fn of(plan: &FeePlan) -> Self {
+        let (merchant, product) = owner_texts(&plan.owner);
         Self {
             id: plan.id.to_string(),
-            merchant: plan.merchant.to_string(),
+            merchant,
+            product,
+            of: plan.of.name(),
             from: date_text(plan.from),
             tiers: plan.tiers.iter().map(WireFeeTier::show).collect(),
             least: plan.least.map(Amount),
             cap: plan.cap.map(Amount),
-            payer: plan.payer.name(),
+            payer: payer_text(plan.of, plan.payer),
             rounding: plan.rounding.name(),
             set_at: time_text(plan.set_at),
             operator: plan.set_by.clone(),
@@ -153,7 +199,7 @@ list_query! {
     }
 }
 
-/// List versions of what merchants pay of their orders
+/// List versions of what orders, payouts and withdrawals cost
 #[utoipa::path(
     get, path = "/v1/fee-plans", tag = "fee_plan", params(FeePlanQuery),
     responses((status = OK, body = PageView<FeePlanView>))

@@ -8,7 +8,7 @@
 //! ```
 //! The merchant's server fetches the form under its key and hands it on, so that the platform's own address is not in the payer's
 //! browser; or the payer's browser fetches it with the token of a [`cashier`](super::cashier) session. It is the same bytes however
-//! often it is fetched, and leads to the site of the channel that was well when it was fetched first.
+//! often it is fetched, and leads to the site of the channel that was well when it was fetched first. A top-up's page is the same.
 
 use std::fmt::Write as _;
 
@@ -16,6 +16,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use channels::{Request, Try};
 use domain::attempt::{Attempt, AttemptStatus, Rail};
+use domain::front_page::PageOf;
 use domain::ids::{AttemptId, OrderId};
 use domain::{Command, Reply};
 use engine::Meta;
@@ -37,8 +38,12 @@ const BUTTON: &str = "继续支付";
 /// What the payer's browser posts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FrontPageView {
+    /// The order that is paid there.
     #[schema(example = "ord_7")]
-    order: String,
+    order: Option<String>,
+    /// The top-up that is paid there.
+    #[schema(example = "tup_5")]
+    top_up: Option<String>,
     #[schema(example = "att_7")]
     attempt: String,
     /// The serial number that the channel knows the payment by.
@@ -72,12 +77,17 @@ pub(crate) struct FieldView {
 }
 
 impl FrontPageView {
-    fn of(order: OrderId, attempt: &Attempt, base: &str, request: Request) -> Option<Self> {
+    fn of(of: PageOf, attempt: &Attempt, base: &str, request: Request) -> Option<Self> {
         let fields = request.fields()?;
+        let (order, top_up) = match of {
+            PageOf::Order(id) => (Some(id.to_string()), None),
+            PageOf::TopUp(id) => (None, Some(id.to_string())),
+        };
         let (amount, currency) = attempt.operation.money();
         let content_type = request.headers.iter().find(|(name, _)| *name == "content-type");
         Some(Self {
-            order: order.to_string(),
+            order,
+            top_up,
             attempt: attempt.id.to_string(),
             serial: attempt.serial(),
             amount: Amount(amount),
@@ -144,21 +154,26 @@ pub(crate) async fn get(
     Id(order): Id<OrderId>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if caller.merchant.is_none() {
-        // What is handed out may be paid: that is not for looking around.
-        caller.program()?;
-    }
+    may_have(&caller)?;
     app.owned(&caller, move |state| seller(state, order)).await?;
-    hand_out(&app, caller.unkeyed(), order, &headers).await
+    hand_out(&app, caller.unkeyed(), PageOf::Order(order), &headers).await
 }
 
-/// The page of an order's try, in the form that these headers ask for.
+/// Refuses the institution's people: what is handed out may be paid, and that is not for looking around.
 ///
 /// # Errors
-/// `order_unknown`, `order_state`, `channel_unknown`; those of the key service.
-pub(super) async fn hand_out(app: &App, meta: Meta, order: OrderId, headers: &HeaderMap) -> Result<Response, ApiError> {
+/// `not_permitted`.
+pub(super) fn may_have(caller: &Caller) -> Result<(), ApiError> {
+    if caller.merchant.is_none() { caller.program() } else { Ok(()) }
+}
+
+/// The page of an order's try or of a top-up, in the form that these headers ask for.
+///
+/// # Errors
+/// `order_unknown`, `order_state`, `top_up_unknown`, `top_up_state`, `channel_unknown`; those of the key service.
+pub(super) async fn hand_out(app: &App, meta: Meta, of: PageOf, headers: &HeaderMap) -> Result<Response, ApiError> {
     let page = |attempt: &Attempt| (attempt.rail, attempt.status == AttemptStatus::Requested);
-    let (page, _) = app.see(move |state| state.page_of(order).map(page)).await?;
+    let (page, _) = app.see(move |state| state.page_of(of).map(page)).await?;
     let (rail, unseen) = page?;
     let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
     let view = |state: &domain::State, reply: &Reply| {
@@ -167,8 +182,10 @@ pub(super) async fn hand_out(app: &App, meta: Meta, order: OrderId, headers: &He
     };
     // Of two that fetch it at once the first one's site is booked, and both are sent there.
     let site = if unseen { route.sites.page_site() } else { None };
-    let answer = app.change(meta, Command::HandOutPage { order, site }, view).await?;
-    let attempt = &answer.view;
+    let answer = app.change(meta, Command::HandOutPage { of, site }, view).await?;
+    // A try that was made since the look may be at another channel, and its page is that one's.
+    let (attempt, rail) = (&answer.view, answer.view.rail);
+    let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
     let serial = attempt.serial();
     let asked =
         Try { serial: &serial, requested_at: attempt.requested_at, operation: &attempt.operation, original: None };
@@ -176,7 +193,7 @@ pub(super) async fn hand_out(app: &App, meta: Meta, order: OrderId, headers: &He
         Some(error) => super::ark::error_of(error),
         None => ApiError::new("channel_unknown", None, error.to_string()),
     })?;
-    let page = FrontPageView::of(order, attempt, route.sites.page_url(attempt.page_site.as_deref()), request);
+    let page = FrontPageView::of(of, attempt, route.sites.page_url(attempt.page_site.as_deref()), request);
     let page = page.ok_or_else(|| ApiError::new("internal", None, "the channel's page is no form"))?;
     metrics::counter!("lintel_front_pages_total", "rail" => rail.name()).increment(1);
     Ok(answered(headers, Answer { view: page, position: answer.position, repeated: false }))
@@ -214,7 +231,8 @@ mod tests {
     fn nothing_in_a_field_leaves_its_attribute() {
         let field = |name: &str, value: &str| FieldView { name: name.into(), value: value.into() };
         let page = FrontPageView {
-            order: "ord_1".into(),
+            order: Some("ord_1".into()),
+            top_up: None,
             attempt: "att_1".into(),
             serial: String::new(),
             amount: Amount(1),

@@ -8,6 +8,7 @@ use channels::{ChannelError, Headers};
 use domain::attempt::Rail;
 
 use super::App;
+use super::channel::RAILS;
 use super::error::ApiError;
 use super::extract::Id;
 use super::wire::word;
@@ -44,7 +45,7 @@ pub(crate) async fn notify(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<&'static str, ApiError> {
-    let rail = word(&rail, "rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)?;
+    let rail = word(&rail, "rail", &RAILS, Rail::name)?;
     if body.len() > LENGTH_MAX {
         return Err(ApiError::malformed("body", format!("a notification has at most {LENGTH_MAX} bytes")));
     }

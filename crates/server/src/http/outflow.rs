@@ -16,7 +16,7 @@ use super::App;
 use super::answer::{Answer, Answered};
 use super::approval::Wire;
 use super::auth::Caller;
-use super::channel::{RAILS, rail};
+use super::channel::rail;
 use super::error::ApiError;
 use super::extract::{Id, Json};
 use super::notification::RailName;
@@ -42,7 +42,7 @@ impl Wire for OutflowBoundBody {
     type Of = SetOutflowBound;
 
     fn read(self) -> Result<SetOutflowBound, ApiError> {
-        let rail = word(&self.channel, "channel", &RAILS, Rail::name)?;
+        let rail = word(&self.channel, "channel", &Rail::ALL, Rail::name)?;
         let currency = Currency::parse(&self.currency)?;
         Ok(SetOutflowBound { rail, currency, floor: self.floor.0, percent: self.percent })
     }
@@ -72,7 +72,7 @@ impl Wire for ResumptionBody {
     type Of = ResumeOutflow;
 
     fn read(self) -> Result<ResumeOutflow, ApiError> {
-        let rail = word(&self.channel, "channel", &RAILS, Rail::name)?;
+        let rail = word(&self.channel, "channel", &Rail::ALL, Rail::name)?;
         let waiting = word(&self.waiting, "waiting", &[Waiting::Send, Waiting::Refuse], Waiting::name)?;
         Ok(ResumeOutflow { rail, currency: Currency::parse(&self.currency)?, waiting })
     }

@@ -8,8 +8,9 @@ use domain::Command;
 use domain::attempt::{FailureClass, Rail};
 use domain::fund_batch::{self, Monthly};
 use domain::ids::OrderId;
-use domain::leg::{Alternative, Instrument, Leg};
+use domain::leg::{Alternative, Instrument, Leg, OnPart};
 use domain::limit::Factors;
+use domain::money::Minor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -84,7 +85,8 @@ pub(crate) enum WireInstrument {
         /// `fund_lease_unknown`, `fund_months_too_few`, `fund_draws_used_up`).
         #[schema(example = "2026-03")]
         period: Option<String>,
-        /// Whether the card pays what the centre does not pay of a month's batch: name one beside, with amount 0 if it pays nothing else.
+        /// Whether the card pays what the centre does not pay: of a month's batch, or at once, where the channel's setting `in_part` says
+        /// that the centre may pay a part. Name a card beside, with amount 0 if it pays nothing else.
         #[serde(default)]
         shortfall_by_card: bool,
     },
@@ -153,18 +155,12 @@ impl WireInstrument {
             }
             Self::Fund { contract, amount: Amount(amount), holds, period, shortfall_by_card } => {
                 let holds = holds.unwrap_or(period.is_none());
+                let on_part = if period.is_none() { on_part(app, shortfall_by_card)? } else { None };
                 let monthly = monthly(app, &contract, period, shortfall_by_card).await?;
-                Instrument::Fund { contract, amount, holds, monthly }
+                Instrument::Fund { contract, amount, holds, monthly, on_part }
             }
             Self::Redirect { rail, amount: Amount(amount), return_url } => {
-                let rail = match rail {
-                    Some(rail) => word(&rail, "rail", &CARD_RAILS, Rail::name)?,
-                    None => {
-                        let offered = CARD_RAILS.to_vec();
-                        let asked = Asked { paying: Paying::Redirect, bank: None, amount, offered };
-                        routed(app, &asked).await?.first().copied().ok_or_else(nowhere)?
-                    }
-                };
+                let rail = page_rail(app, rail.as_deref(), amount).await?;
                 Instrument::Redirect { rail, amount, return_url }
             }
             Self::Balance { account, amount: Amount(amount), factors } => Instrument::Balance {
@@ -179,6 +175,32 @@ impl WireInstrument {
     }
 }
 
+/// The network whose page the payer is sent to: the one that is named, or where the rules of routing send such a payment.
+pub(super) async fn page_rail(app: &App, rail: Option<&str>, amount: Minor) -> Result<Rail, ApiError> {
+    match rail {
+        Some(rail) => word(rail, "rail", &CARD_RAILS, Rail::name),
+        None => {
+            let asked = Asked { paying: Paying::Redirect, bank: None, amount, offered: CARD_RAILS.to_vec() };
+            routed(app, &asked).await?.first().copied().ok_or_else(nowhere)
+        }
+    }
+}
+
+/// What follows where a fund pays a part at once: only of a centre that may, by the settings of its channel.
+fn on_part(app: &App, converts: bool) -> Result<Option<OnPart>, ApiError> {
+    let takes = app.executor.routes.get(&Rail::Fund).is_some_and(|route| route.channel.manifest().in_part);
+    match (takes, converts) {
+        (true, true) => Ok(Some(OnPart::Convert)),
+        (true, false) => Ok(Some(OnPart::Undo)),
+        (false, false) => Ok(None),
+        (false, true) => {
+            let message =
+                "this centre pays all or nothing at once; a shortfall is one of a month's batch: name its period";
+            Err(ApiError::malformed("shortfall_by_card", message))
+        }
+    }
+}
+
 /// How a fund pays by a month's batch: to whom and until when are settings of the city's channel, and how much is what its centre says now.
 async fn monthly(
     app: &App,
@@ -186,10 +208,7 @@ async fn monthly(
     period: Option<String>,
     converts: bool,
 ) -> Result<Option<Monthly>, ApiError> {
-    let Some(period) = period else {
-        let message = "a shortfall is one of a month's batch: name its period";
-        return if converts { Err(ApiError::malformed("shortfall_by_card", message)) } else { Ok(None) };
-    };
+    let Some(period) = period else { return Ok(None) };
     let Some(centre) = shell::route(&app.executor)?.channel.fund_centre() else { return Ok(None) };
     let month = fund_batch::month_of(&period)?;
     fund_batch::check_contract(contract)?;
@@ -318,8 +337,9 @@ pub(super) fn asks(instruments: &[WireInstrument]) -> Asks {
 ///
 /// One try, answered once it is durably on its way, or with `wait` once it has ended; else how it ends is seen on the order.
 /// Together with a fund the card is taken after the fund holds, and the fund is captured last; a fund with a `period` waits for its
-/// monthly batch, and the card for what the centre says. A `redirect` waits for its payer, who is sent on by the order's front page. A
-/// `balance` has paid when this is answered.
+/// monthly batch, and the card for what the centre says. Where the centre may pay a part at once, the card is asked for the shortfall if
+/// `shortfall_by_card` says so (by a further leg, if it had paid its share before), else what was held or taken goes back. A `redirect`
+/// waits for its payer, who is sent on by the order's front page. A `balance` has paid when this is answered.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/pay", tag = "payment", params(("id" = String, Path, example = "ord_7"), Wait),
     responses((status = OK, body = OrderView))

@@ -32,7 +32,8 @@ pub(crate) struct NewPayout {
     to: WireDestination,
     /// Minor units that shall arrive.
     amount: Amount,
-    /// Minor units of fee beside them; the institution sets it, so a merchant leaves it out.
+    /// Minor units of fee beside them. Left out, or 0, it is what the fee plan says, or nothing without one; the
+    /// institution may name another, a merchant may not.
     #[serde(default = "nothing")]
     fee: Amount,
     /// The account's currency.
@@ -130,6 +131,9 @@ pub(crate) struct PayoutView {
     bank_account: Option<BankAccountView>,
     amount: Amount,
     fee: Amount,
+    /// The version of the fee plan that gave the fee; none without one, or if the institution named the fee.
+    #[schema(example = "fpl_2")]
+    fee_plan: Option<String>,
     #[schema(example = "CNY")]
     currency: &'static str,
     /// `created`, `held`, `sent`, `unknown`, `success`, `failed`, `cancelled` or `returned`.
@@ -189,6 +193,7 @@ impl PayoutView {
             bank_account: receiver.map(|receiver| BankAccountView::of(&receiver.account, &receiver.name)),
             amount: Amount(payout.amount),
             fee: Amount(payout.fee),
+            fee_plan: payout.fee_plan.map(|id| id.to_string()),
             currency: payout.currency.code(),
             status: payout.status.name().to_owned(),
             created_at: time_text(payout.created_at),
@@ -230,13 +235,13 @@ async fn pay_to(app: &App, account: AccountId, to: WireDestination) -> Result<Pa
 
 /// Create a payout or withdrawal
 ///
-/// Amount and fee are held at once; it leaves when it is sent.
+/// Amount and fee are held at once; it leaves when it is sent. The fee is that of the fee plan of today.
 #[utoipa::path(post, path = "/v1/payouts", tag = "payout", responses((status = OK, body = PayoutView)))]
 pub(crate) async fn create(State(app): State<App>, caller: Caller, Json(new): Json<NewPayout>) -> Answered<PayoutView> {
     let account: AccountId = parse(&new.account, "account")?;
     app.owned(&caller, move |state| Ok(state.account(account, "account")?.owner)).await?;
     if new.fee.0 != 0 && caller.merchant.is_some() {
-        return Err(ApiError::forbidden("the institution sets the fee of a payout; leave it out"));
+        return Err(ApiError::forbidden("the fee plan or the institution sets the fee of a payout; leave it out"));
     }
     let command = CreatePayout {
         account,

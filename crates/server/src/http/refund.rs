@@ -36,8 +36,8 @@ pub(crate) struct NewRefund {
     /// What of which items goes back, together `amount`; the order as a whole unless said.
     #[serde(default)]
     items: Vec<WireItemRefund>,
-    /// What goes back to which leg, together `amount`; of rent the fund first, of anything else the card, unless said. With `items` the
-    /// fund gets what it would get without `legs`.
+    /// What goes back to which leg, together `amount` and a fee on top that goes back beside it; of rent the fund first, of anything else
+    /// the card, unless said. With `items` the fund gets what it would get without `legs`.
     #[serde(default)]
     legs: Vec<WireLegRefund>,
 }

@@ -16,7 +16,7 @@ use super::App;
 use super::answer::Answered;
 use super::approval::Wire;
 use super::auth::Caller;
-use super::channel::{RAILS, rail, route};
+use super::channel::{rail, route};
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
@@ -39,7 +39,7 @@ impl Wire for SiteWeightsBody {
     type Of = SetSiteWeights;
 
     fn read(self) -> Result<SetSiteWeights, ApiError> {
-        let rail = word(&self.channel, "channel", &RAILS, Rail::name)?;
+        let rail = word(&self.channel, "channel", &Rail::ALL, Rail::name)?;
         let weights = self.weights.into_iter().map(|(site, weight)| SiteWeight { site, weight }).collect();
         Ok(SetSiteWeights { rail, weights })
     }

@@ -34,7 +34,7 @@ pub(crate) struct NewWebhook {
     url: String,
     /// `order.paid`, `order.failed`, `order.closed`, `refund.succeeded`, `refund.failed`, `payout.succeeded`, `payout.failed`,
     /// `payout.returned`, `settlement.made`, `top_up.succeeded`, `top_up.failed`, `transfer.made`, `card_transaction.approved`,
-    /// `card_transaction.declined`, `card_transaction.reversed`.
+    /// `card_transaction.declined`, `card_transaction.reversed`, `advance.succeeded`, `advance.failed`, `advance.returned`.
     #[schema(example = json!(["order.paid", "refund.succeeded"]))]
     kinds: Vec<String>,
     /// By which of the platform's pairs deliveries are signed: `sm2_with_sm3` (unless said) or `sha256_rsa2048`.

@@ -51,6 +51,9 @@ pub(crate) struct WithdrawalView {
     bank: WireBank,
     amount: Amount,
     fee: Amount,
+    /// The version of the fee plan that gave the fee when it was made; every try costs the same.
+    #[schema(example = "fpl_2")]
+    fee_plan: Option<String>,
     #[schema(example = "CNY")]
     currency: &'static str,
     /// `trying`, `waiting` (for the timer), `carried` (for the next batch), `success`, `failed` or `returned`.
@@ -89,6 +92,7 @@ impl WithdrawalView {
             bank: WireBank::show(&snapshot.bank),
             amount: Amount(snapshot.amount),
             fee: Amount(snapshot.fee),
+            fee_plan: snapshot.fee_plan.map(|id| id.to_string()),
             currency: snapshot.currency.code(),
             status: withdrawal.status.name(),
             made_by: withdrawal.made_by.to_string(),

@@ -28,14 +28,15 @@ pub(crate) struct WireTerms {
     keep: Amount,
     /// The least that is withdrawn, above zero.
     minimum: Amount,
-    /// Minor units of fee beside each withdrawal; the institution sets it, so a merchant sends zero.
+    /// Minor units of fee beside each withdrawal; 0 for what the fee plan says on its day, or nothing without one. The
+    /// institution may name another, a merchant sends 0.
     fee: Amount,
 }
 
 impl WireTerms {
     fn read(self, caller: &Caller) -> Result<PlanTerms, ApiError> {
         if self.fee.0 != 0 && caller.merchant.is_some() {
-            return Err(ApiError::forbidden("the institution sets the fee of a withdrawal; send zero"));
+            return Err(ApiError::forbidden("the fee plan or the institution sets the fee of a withdrawal; send zero"));
         }
         Ok(PlanTerms { keep: self.keep.0, minimum: self.minimum.0, fee: self.fee.0 })
     }

@@ -2,18 +2,19 @@
 //!
 //! ```text
 //!  part 1 … part n ─► one verified statement of that rail and date ─► TakeClearingFile, at most 5,000 lines each
-//!  list of returns ─► each by its serial to its payout ─► ReturnPayout
+//!  list of returns ─► each by its serial to its payout or advance ─► ReturnPayout │ AdvanceCommand::Return
 //! ```
 //! Both may be asked for again at any time, also after a fetch that broke off half-way: a part is taken once by (rail, date,
-//! part), a payout comes back once.
+//! part), a payout or advance comes back once.
 
 use std::time::Duration;
 
 use channels::{ChannelError, OperationKind, Request as Asked, Response, Return, Statement};
+use domain::advance::{AdvanceCommand, AdvanceStatus, ReturnAdvance};
 use domain::attempt::{Purpose, Rail, attempt_of_serial};
 use domain::calendar::Date;
 use domain::clearing::{Clearing, ClearingLine, Difference, MAX_LINES, TakeClearingFile};
-use domain::ids::PayoutId;
+use domain::ids::{AdvanceId, PayoutId};
 use domain::payout::PayoutStatus;
 use domain::{Command, Refusal, RefusalCode, Reply, State};
 use engine::{Meta, Request};
@@ -110,7 +111,7 @@ pub(crate) struct Returned {
 }
 
 impl Returned {
-    /// What is not booked: of another amount, of no payout, or of one that is not answered yet.
+    /// What is not booked: of another amount, of no payout or advance, or of one that is not answered yet.
     fn refuse(&mut self, serial: String, refusal: Refusal) {
         let code = refusal.code.name();
         tracing::error!(serial, code, error = refusal.message, "a payment that came back is not booked");
@@ -316,21 +317,23 @@ pub(crate) async fn book(
     let Return { serial, amount, currency, return_date: date, reference, .. } = back;
     let platform = &executor.platform;
     let asked = serial.clone();
-    let look = move |state: &State| payout_of(state, &asked, (amount, currency));
+    let look = move |state: &State| sent_under(state, &asked, (amount, currency));
     let (found, position) = recall::see(platform, &executor.store, look).await?;
     returned.position = position;
-    let payout = match found {
-        Ok((_, PayoutStatus::Returned)) => {
+    let command = match found {
+        Ok((_, true)) => {
             returned.already += 1;
             return Ok(());
         }
-        Ok((payout, _)) => payout,
+        Ok((Sent::Payout(payout), false)) => Command::ReturnPayout { payout, reference, date },
+        Ok((Sent::Advance(advance), false)) => {
+            Command::Advance(AdvanceCommand::Return(ReturnAdvance { advance, reference, date }))
+        }
         Err(refusal) => {
             returned.refuse(serial, refusal);
             return Ok(());
         }
     };
-    let command = Command::ReturnPayout { payout, reference, date };
     let seen = platform.submit(Request { command, meta: meta.clone() }).await?;
     returned.position = seen.position;
     match seen.result {
@@ -340,25 +343,41 @@ pub(crate) async fn book(
     Ok(())
 }
 
-/// The payout that a serial stands for, and where it stands.
-fn payout_of(
+/// What was paid to a bank account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Payout(PayoutId),
+    Advance(AdvanceId),
+}
+
+/// What a serial stands for, and whether the books have it that it came back.
+fn sent_under(
     state: &State,
     serial: &str,
     money: (domain::money::Minor, domain::money::Currency),
-) -> Result<(PayoutId, PayoutStatus), Refusal> {
+) -> Result<(Sent, bool), Refusal> {
     let unknown = |message: String| Refusal::new(RefusalCode::PayoutUnknown, "serial", message);
     let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0));
     let Some(attempt) = attempt.filter(|attempt| attempt.serial() == serial) else {
         return Err(unknown(format!("no payout was sent under serial {serial:.40}")));
     };
-    let Purpose::Payout(id) = attempt.purpose else {
-        return Err(unknown(format!("{} is no payout", attempt.id)));
+    let sent = match attempt.purpose {
+        Purpose::Payout(id) => Sent::Payout(id),
+        Purpose::Advance(id) => Sent::Advance(id),
+        Purpose::Leg(_) | Purpose::Refund(_) | Purpose::TopUp(_) => {
+            return Err(unknown(format!("{} is no payout and no advance", attempt.id)));
+        }
     };
     if attempt.operation.money() != money {
-        let message = format!("{} of {} came back; {id} is {}", money.0, money.1.code(), attempt.operation.money().0);
+        let (amount, currency) = (money.0, money.1.code());
+        let message = format!("{amount} {currency} came back; {} is of {}", attempt.id, attempt.operation.money().0);
         return Err(Refusal::new(RefusalCode::ValueInvalid, "amount", message));
     }
-    state.payout(id).map(|payout| (id, payout.status))
+    let came_back = match sent {
+        Sent::Payout(id) => state.payout(id)?.status == PayoutStatus::Returned,
+        Sent::Advance(id) => state.advance(id)?.status == AdvanceStatus::Returned,
+    };
+    Ok((sent, came_back))
 }
 
 /// Sends a request that changes nothing, or that is done once however often it comes, again through another site while no answer comes.
@@ -425,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_return_must_be_of_a_payout_and_whole() {
+    fn a_listed_return_must_be_of_a_payout_or_an_advance_and_whole() {
         let mut state = State::default();
         let attempt = Attempt {
             id: AttemptId(1),
@@ -442,12 +461,15 @@ mod tests {
         let serial = attempt.serial();
         state.attempts.put(1, attempt.clone());
         let code = |state: &State, serial: &str, amount| {
-            payout_of(state, serial, (amount, Currency::Cny)).map_err(|refusal| refusal.code)
+            sent_under(state, serial, (amount, Currency::Cny)).map_err(|refusal| refusal.code)
         };
         assert_eq!(code(&state, "nonsense", 5_000), Err(RefusalCode::PayoutUnknown));
         assert_eq!(code(&state, &serial.replace("2026", "2025"), 5_000), Err(RefusalCode::PayoutUnknown));
         assert_eq!(code(&state, &serial, 4_999), Err(RefusalCode::ValueInvalid));
         assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::PayoutUnknown), "pay_8 is not there");
+        state.attempts.put(1, Attempt { purpose: Purpose::Advance(AdvanceId(3)), ..attempt.clone() });
+        assert_eq!(code(&state, &serial, 4_999), Err(RefusalCode::ValueInvalid));
+        assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::AdvanceUnknown), "adv_3 is not there");
         state.attempts.put(1, Attempt { purpose: Purpose::Leg(LegId(1)), ..attempt });
         assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::PayoutUnknown));
     }

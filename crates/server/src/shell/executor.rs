@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use ark::Vault;
 use channels::{Channel, Doubt, Request};
-use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail};
-use domain::ids::{AttemptId, LegId};
+use domain::attempt::{Attempt, AttemptStatus, Outcome, Purpose, Rail};
+use domain::ids::AttemptId;
 use domain::site_weight::SiteWeights;
 use domain::{Actor, Command, Origin, RefusalCode, State};
 use engine::Meta;
@@ -38,8 +38,8 @@ pub(crate) enum Told {
     Fly(u64, Box<Attempt>),
     /// The engine knows this attempt's end.
     Settled(AttemptId),
-    /// The order of this leg is being closed.
-    Closing(LegId),
+    /// The order of this leg, or this top-up, is being closed.
+    Closing(Purpose),
     /// These weights of a channel's sites are in force.
     Weights(Box<SiteWeights>),
 }
@@ -80,7 +80,7 @@ impl Executor {
                     tokio::spawn(self.clone().fly(epoch, *attempt, under_way));
                 }
                 Told::Settled(attempt) => self.flights.settle(attempt),
-                Told::Closing(leg) => self.flights.close(leg),
+                Told::Closing(of) => self.flights.close(of),
                 Told::Weights(weights) => {
                     if let Some(route) = self.routes.get(&weights.rail) {
                         route.sites.set_weights(weights.version, &by_name(&weights.weights));

@@ -1,13 +1,13 @@
 //! The flights under way, by attempt: so that one can be told that its attempt was settled by something else, a notification
-//! or a file, and ends in place of asking on; or that its order is being closed.
+//! or a file, and ends in place of asking on; or that what it pays is being closed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::attempt::Attempt;
-use domain::ids::{AttemptId, LegId};
+use domain::attempt::{Attempt, Purpose};
+use domain::ids::AttemptId;
 use tokio::sync::Notify;
 
 /// Every flight of this process.
@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 pub(crate) struct Flights(Arc<Mutex<BTreeMap<AttemptId, Arc<Word>>>>);
 
 /// What a flight is told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Word {
-    leg: Option<LegId>,
+    of: Purpose,
     settled: AtomicBool,
     closing: AtomicBool,
     told: Notify,
@@ -34,11 +34,12 @@ pub(crate) struct UnderWay {
 impl Flights {
     /// Takes a flight in. An older one of the same attempt, of an epoch that ended, is told nothing any more.
     pub(crate) fn begin(&self, attempt: &Attempt) -> UnderWay {
-        self.put(attempt.id, attempt.purpose.leg())
+        self.put(attempt.id, attempt.purpose)
     }
 
-    fn put(&self, attempt: AttemptId, leg: Option<LegId>) -> UnderWay {
-        let word = Arc::new(Word { leg, ..Word::default() });
+    fn put(&self, attempt: AttemptId, of: Purpose) -> UnderWay {
+        let (settled, closing, told) = (AtomicBool::new(false), AtomicBool::new(false), Notify::new());
+        let word = Arc::new(Word { of, settled, closing, told });
         let mut all = self.all();
         all.insert(attempt, Arc::clone(&word));
         show(&all);
@@ -46,9 +47,9 @@ impl Flights {
         UnderWay { flights: self.clone(), attempt, word }
     }
 
-    /// Tells the flights of a leg that its order is being closed.
-    pub(crate) fn close(&self, leg: LegId) {
-        for word in self.all().values().filter(|word| word.leg == Some(leg)) {
+    /// Tells the flights for a leg, or a top-up, that its order, or it itself, is being closed.
+    pub(crate) fn close(&self, of: Purpose) {
+        for word in self.all().values().filter(|word| word.of == of) {
             word.closing.store(true, Ordering::Release);
             word.told.notify_one();
         }
@@ -77,12 +78,12 @@ impl UnderWay {
         self.word.settled.load(Ordering::Acquire)
     }
 
-    /// Whether its order is being closed.
+    /// Whether what it pays is being closed.
     pub(crate) fn is_closing(&self) -> bool {
         self.word.closing.load(Ordering::Acquire)
     }
 
-    /// Waits, or until the engine knows the end, or the order is being closed.
+    /// Waits, or until the engine knows the end, or what it pays is being closed.
     pub(crate) async fn wait(&self, pause: Duration) {
         if self.is_settled() {
             return;
@@ -104,17 +105,21 @@ impl Drop for UnderWay {
 
 #[cfg(test)]
 mod tests {
+    use domain::ids::{LegId, TopUpId};
+
     use super::*;
 
+    const LEG: Purpose = Purpose::Leg(LegId(3));
     const LONG: Duration = Duration::from_secs(3_600);
 
     #[tokio::test]
     async fn a_flight_that_waits_is_told_and_waits_no_longer() {
         let flights = Flights::default();
-        let flight = flights.put(AttemptId(7), Some(LegId(3)));
-        flights.close(LegId(4));
+        let flight = flights.put(AttemptId(7), LEG);
+        flights.close(Purpose::Leg(LegId(4)));
+        flights.close(Purpose::TopUp(TopUpId(3)));
         assert!(!flight.is_closing());
-        flights.close(LegId(3));
+        flights.close(LEG);
         flight.wait(LONG).await;
         assert!(flight.is_closing() && !flight.is_settled());
         let telling = flights.clone();
@@ -129,8 +134,8 @@ mod tests {
     #[tokio::test]
     async fn an_older_flight_that_ends_leaves_the_newer_ones_place() {
         let flights = Flights::default();
-        let older = flights.put(AttemptId(7), None);
-        let newer = flights.put(AttemptId(7), None);
+        let older = flights.put(AttemptId(7), LEG);
+        let newer = flights.put(AttemptId(7), LEG);
         drop(older);
         flights.settle(AttemptId(7));
         assert!(newer.is_settled());

@@ -3,14 +3,15 @@
 //! ```text
 //!  bytes ─ Channel::notify ─ not signed, not understood ─► refused
 //!            │ of an attempt of this rail, of its kind, amount and currency; else ─► refused, nothing is booked
+//!            │ (a success may be of a part, where the channel may do one)
 //!            ├─ success │ declined ─► AnswerAttempt ─ settled the same way before ─► taken: told twice
 //!            │                                      └ settled another way ─► taken, alarmed: nothing is booked
 //!            ├─ pending ─► taken: the executor asks
-//!            └─ came back ─► ReturnPayout
+//!            └─ came back ─► ReturnPayout │ AdvanceCommand::Return
 //! ```
 //! It may come before the answer that it repeats, and the executor may ask meanwhile: whoever is first settles the attempt.
 
-use channels::{ChannelError, Headers, Notification, Notified, OperationKind};
+use channels::{Answer, ChannelError, Headers, Manifest, Notification, Notified, OperationKind};
 use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail, attempt_of_serial};
 use domain::ids::AttemptId;
 use domain::money::{Currency, Minor};
@@ -85,11 +86,15 @@ pub(crate) async fn take(executor: &Executor, rail: Rail, headers: &Headers, raw
     let Notification { serial, event, .. } = route.channel.notify(headers, raw)?.into_inner();
     match event {
         Notified::Answered { answer, kind, amount, currency } => {
-            let (asked, told) = (serial, Told { rail, kind, amount, currency });
-            let look = move |state: &State| find(state, &asked, told);
+            let done = matches!(answer, Answer::Success { .. });
+            let (asked, told, channel) = (serial, Told { rail, kind, amount, currency, done }, route.channel.clone());
+            let look = move |state: &State| find(state, &asked, told, channel.manifest());
             let (found, _) = recall::see(&executor.platform, &executor.store, look).await?;
-            let (id, status) = found.map_err(NotTaken::Mismatch)?;
-            let outcome = answer.outcome();
+            let (id, status, taken) = found.map_err(NotTaken::Mismatch)?;
+            let mut outcome = answer.outcome();
+            if let Outcome::Success { part, .. } = &mut outcome {
+                *part = taken;
+            }
             match (&status, &outcome) {
                 (_, Outcome::Unknown | Outcome::NotFound) => Ok(Taken::Pending),
                 (AttemptStatus::Settled(before), _) if *before == outcome => Ok(Taken::Repeated),
@@ -129,17 +134,31 @@ struct Told {
     kind: OperationKind,
     amount: Minor,
     currency: Currency,
+    /// Whether it says that it was done.
+    done: bool,
 }
 
-/// The attempt that it is about, if it is about one that was asked.
-fn find(state: &State, serial: &str, told: Told) -> Result<(AttemptId, AttemptStatus), String> {
+/// The attempt that it is about, if it is about one that was asked; and what of it was done, where that is a part and the channel may
+/// do one.
+fn find(
+    state: &State,
+    serial: &str,
+    told: Told,
+    manifest: &Manifest,
+) -> Result<(AttemptId, AttemptStatus, Option<Minor>), String> {
     let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0));
     let attempt = attempt.filter(|attempt| attempt.serial() == serial && attempt.rail == told.rail);
     let attempt =
         attempt.ok_or_else(|| format!("nothing was asked under serial {serial:.40} on {}", told.rail.name()))?;
     let Attempt { id, operation, status, .. } = attempt;
     let (kind, (amount, currency)) = (OperationKind::of(operation), operation.money());
-    if (kind, amount, currency) != (told.kind, told.amount, told.currency) {
+    let known = match status {
+        AttemptStatus::Settled(outcome) => outcome.part(),
+        AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => None,
+    };
+    let takes = |done: &Minor| told.done && known.is_none() && manifest.takes_part(kind, amount, *done);
+    let part = if told.amount == amount { known } else { Some(told.amount).filter(takes) };
+    if (kind, currency) != (told.kind, told.currency) || (amount != told.amount && part.is_none()) {
         return Err(format!(
             "it tells of a {} of {} {}; {id} is a {} of {amount} {}",
             told.kind.name(),
@@ -149,7 +168,7 @@ fn find(state: &State, serial: &str, told: Told) -> Result<(AttemptId, AttemptSt
             currency.code()
         ));
     }
-    Ok((*id, status.clone()))
+    Ok((*id, status.clone(), part))
 }
 
 async fn settle(executor: &Executor, attempt: AttemptId, outcome: Outcome) -> Result<Taken, NotTaken> {

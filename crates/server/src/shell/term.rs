@@ -284,8 +284,8 @@ impl Terms {
             for attempt in executor::settled(&projected.projection) {
                 drop(attempts.send(Told::Settled(attempt)));
             }
-            for leg in executor::closing(&projected.projection) {
-                drop(attempts.send(Told::Closing(leg)));
+            for closing in executor::closing(&projected.projection) {
+                drop(attempts.send(Told::Closing(closing)));
             }
             for (_, weights) in &projected.projection.changes.site_weights {
                 drop(attempts.send(Told::Weights(Box::new(weights.clone()))));

@@ -19,8 +19,8 @@ use store::leg::LegFilter;
 use store::refund::RefundFilter;
 use store::{Database, StoreError};
 
-use super::Unavailable;
 use super::executor::Executor;
+use super::{Unavailable, recall};
 
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -34,12 +34,15 @@ pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
     loop {
         every.tick().await;
         let now = executor.clock.now();
-        match executor.platform.read(move |state| Unanswered::of(state, now)).await {
+        // The order of a refund may have left memory, and names the product.
+        let look = move |state: &State| Unanswered::of(state, now);
+        match recall::see(&executor.platform, &executor.store, look).await {
             Ok((found, _)) => watch.see(&found, now),
-            Err(Unavailable::Stopped | Unavailable::Damaged) => return,
+            Err(Unavailable::Stopped) => return,
             Err(
                 Unavailable::Overloaded
                 | Unavailable::Behind
+                | Unavailable::Damaged
                 | Unavailable::Elsewhere
                 | Unavailable::Recovering
                 | Unavailable::Unknown,

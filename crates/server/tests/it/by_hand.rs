@@ -71,6 +71,13 @@ fn balances_are_topped_up_transferred_and_withdrawn_by_hand() {
     let asked = json_of(&server, &top_up);
     assert_eq!((text(&asked, "/status"), balance(operator, poor)), ("sent".into(), 0));
     assert_eq!(json_of(&server, &["top-up", "show", &text(&asked, "/id")]), asked);
+    let by_page = ["top-up", "create", poor, "--page", "--rail", "epcc", "--amount", "70000"];
+    let by_page = json_of(&server, &by_page);
+    let id = text(&by_page, "/id");
+    assert_eq!(by_page["front_page"], json!(format!("/v1/top-ups/{id}/front-page")));
+    assert!(refused(&server.lintel(&["top-up", "page", &id])).contains("(channel_unknown"));
+    assert_eq!(json_of(&server, &["top-up", "close", &id])["failure"]["code"], "closed");
+    assert!(refused(&server.lintel(&["top-up", "close", &id])).contains("(top_up_state, parameter top_up"));
 
     let transfer = |amount: &str, more: &[&str]| {
         let made = ["transfer", "make", rich, poor, "--factors", "two", "--amount", amount];
@@ -122,6 +129,8 @@ fn chargebacks_arrears_advances_and_lines_of_the_reserve_are_looked_after_by_han
     let advance = refused(&server.lintel(&["advance", "request", "mch_99", "--order", &text(&order, "/id")]));
     assert!(advance.contains("(merchant_unknown"), "{advance}");
     assert!(refused(&server.lintel(&["advance", "repay", "adv_1"])).contains("(advance_unknown"));
+    let back = ["advance", "return", "adv_1", "--reference", "RT1", "--date", "2026-03-06"];
+    assert!(refused(&server.lintel(&back)).contains("(advance_unknown"));
 
     let take = ["reserve-line", "take", "--reference", "L-1", "--date", "2026-03-05", "--amount", "7"];
     let taken = json_of(&server, &[&take[..], &["--direction", "in"]].concat());

@@ -29,12 +29,12 @@ const QUERIES: [&str; 2] = ["executor.query_first_ms=20", "executor.query_max_ms
 struct Bank(Sandbox);
 
 impl Bank {
-    /// One that plays by this plan; `None` where it was not built.
-    fn start(directory: &Path, plan: &str) -> Option<Self> {
+    /// One that plays by this plan, under these further arguments; `None` where it was not built.
+    fn start(directory: &Path, plan: &str, more: &[&str]) -> Option<Self> {
         let faults = directory.join("faults.toml");
         fs::write(&faults, plan).unwrap();
         let own = ["bank", "--listen", "127.0.0.1:0", "--date", "2026-03-05", "--faults"].map(OsStr::new);
-        Sandbox::start(own.into_iter().chain([faults.as_os_str()])).map(Self)
+        Sandbox::start(own.into_iter().chain([faults.as_os_str()]).chain(more.iter().map(OsStr::new))).map(Self)
     }
 
     fn address(&self) -> &str {
@@ -58,13 +58,20 @@ struct World {
 }
 
 impl World {
+    /// One whose forms are signed with a secret (signMethod 12).
     fn start(plan: &str, own: &[&str]) -> Option<Self> {
+        let secret = "sign_method = \"12\"\nkey = \"sandbox-secret-of-unionpay-online\"\n";
+        Self::signed(plan, own, secret, &[])
+    }
+
+    /// One whose forms are signed as these settings of the channel and arguments of the sandbox say.
+    fn signed(plan: &str, own: &[&str], signs: &str, more: &[&str]) -> Option<Self> {
         let directory = TempDir::new().unwrap();
-        let sandbox = Bank::start(directory.path(), plan)?;
+        let sandbox = Bank::start(directory.path(), plan, more)?;
         let path = directory.path().join("lintel.toml");
         let text = format!(
             "[[channels]]\nname = \"unionpay_online\"\nurl = \"http://{}\"\n[channels.settings]\n\
-             merchant = \"777290058110048\"\nsign_method = \"12\"\nkey = \"sandbox-secret-of-unionpay-online\"\n\
+             merchant = \"777290058110048\"\n{signs}\
              tr_id = \"62000000001\"\nfront_url = \"https://shop.example/back\"\n\
              back_url = \"https://pay.example/v1/channels/unionpay/notify\"\n",
             sandbox.address()
@@ -244,6 +251,40 @@ fn the_payer_is_sent_on_and_the_notification_pays_the_order() {
     let refund = json!({"out_refund_no": "F1", "amount": 200_000, "return_fee": false});
     world.operator().post(&format!("{}/refunds", world.path()), &refund).ok();
     world.until_subject(1122, 300_000);
+}
+
+/// signMethod 01 from end to end: the page and what is told of it, a debit by token that a query settles, a refund.
+#[test]
+fn with_rsa_an_order_is_paid_at_the_page_and_another_by_token() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/channels/unionpay_online/rsa.json");
+    let keys: Value = serde_json::from_str(&fs::read_to_string(fixture).unwrap()).unwrap();
+    let line = |name: &str| format!("{name} = \"{}\"\n", text(&keys, &format!("/{name}")));
+    let signs = ["sign_method", "key", "cert_id", "peer_key"].map(line).concat();
+    let more = ["--unionpay-sign-method", "01"];
+    let Some(mut world) = World::signed("", &NO_QUERIES, &signs, &more) else { return };
+    let by_token = text_of_order(&world.market, "T2");
+    world.pay().ok();
+    let (_, form) = form_of(&world.page("text/html").text());
+    assert!(form.contains(&("signMethod".to_owned(), "01".to_owned())), "{form:?}");
+    let serial = world.send_the_payer();
+    world.click_pay(&serial);
+    world.until("success");
+    world.has_notified("settled", 1.0);
+    let refund = json!({"out_refund_no": "F1", "amount": 200_000, "return_fee": false});
+    world.operator().post(&format!("{}/refunds", world.path()), &refund).ok();
+    world.until_subject(1122, 300_000);
+
+    world.server.kill();
+    world.server.set(&NO_QUERIES, &QUERIES);
+    world.server.start_again();
+    let world = World { order: by_token, ..world };
+    let card = json!({
+        "type": "card", "agreement": "TOKEN-1", "mask": "622202******2230", "rail": "unionpay", "amount": 500_000,
+    });
+    world.operator().post(&format!("{}/pay", world.path()), &json!({"instruments": [card]})).ok();
+    world.until("success");
+    world.until_subject(1122, 800_000);
+    assert_eq!(metric(&world.operator(), "lintel_answers_disbelieved_total{rail=\"unionpay\",why=\"unsigned\"}"), 0.0);
 }
 
 #[test]

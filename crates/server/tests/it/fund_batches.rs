@@ -13,7 +13,7 @@ use crate::orders::Market;
 use crate::sandbox::Sandbox;
 use crate::server::Server;
 
-const KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+pub(crate) const KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
 /// A centre and a bank whose plan has these lines in its `[batch]`.
 pub(crate) fn centre(plan: &str) -> Option<Sandbox> {

@@ -1,5 +1,6 @@
 //! The server as its callers meet it: a real process with its own directory, asked over TCP.
 
+mod advances;
 mod agreements;
 mod api_keys;
 mod approvals;
@@ -58,7 +59,9 @@ mod orders;
 mod outflow;
 mod own_keys;
 mod own_money;
+mod part_captures;
 mod pay_passwords;
+mod payout_fees;
 mod pingan;
 mod pos;
 mod real_name_checks;
@@ -79,6 +82,7 @@ mod tasks;
 mod terminal_certificates;
 mod terminal_parameters;
 mod terminals;
+mod top_up_page;
 mod trees;
 mod unionpay;
 mod vault_rewrap;

@@ -15,7 +15,7 @@ use domain::merchant::{MerchantKind, OpenMerchant, SettlementAccount};
 use domain::money::{Currency, Minor};
 use domain::order::{CreateOrder, Item, ItemKind};
 use domain::payout::{CreatePayout, PayTo, Receiver};
-use domain::top_up::{CreateTopUp, TopUpCommand};
+use domain::top_up::{CreateTopUp, TopUpCommand, TopUpFrom};
 
 use super::Day;
 use super::plan::{Mix, Plan, WHOLE};
@@ -92,8 +92,13 @@ impl Day {
             vec![card(Rail::UnionPay, amount, number)]
         } else {
             let by_fund = random.between(1, amount - 1);
-            let fund =
-                Instrument::Fund { contract: format!("LEASE-{number}"), amount: by_fund, holds: true, monthly: None };
+            let fund = Instrument::Fund {
+                contract: format!("LEASE-{number}"),
+                amount: by_fund,
+                holds: true,
+                monthly: None,
+                on_part: None,
+            };
             vec![card(Rail::Epcc, amount - by_fund, number), fund]
         };
         Some(Command::CreateOrder(CreateOrder {
@@ -133,7 +138,8 @@ impl World {
             accounts.filter(|account| account.subject == Subject::Personal).map(|account| account.id).collect();
         for (number, account) in wallets.iter().copied().enumerate() {
             let (agreement, mask) = (format!("wallet-{number}"), "622202******1234".into());
-            let top_up = CreateTopUp { account, agreement, mask, amount: FILLED, currency: CNY, device: None };
+            let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask };
+            let top_up = CreateTopUp { account, from, amount: FILLED, currency: CNY, device: None };
             self.chore(Chore::Ask(Box::new(Command::TopUp(TopUpCommand::Create(top_up)))));
         }
     }

@@ -31,7 +31,7 @@ impl World {
             cut_off: None,
             quota: None,
         });
-        let fund = Instrument::Fund { contract: "L-1".into(), amount: 700, holds: false, monthly };
+        let fund = Instrument::Fund { contract: "L-1".into(), amount: 700, holds: false, monthly, on_part: None };
         self.given(Command::CreateOrder(CreateOrder {
             merchant,
             out_trade_no: format!("fund-{payer}"),

@@ -102,7 +102,7 @@ impl World {
             alternatives: Vec::new(),
         };
         self.given(Command::PayOrder { order, instruments: vec![card] });
-        self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 5) });
+        self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 5), part: None });
         order
     }
 }

@@ -19,7 +19,7 @@ use domain::operator::{OperatorCommand, Role};
 use domain::outflow::SetOutflowBound;
 use domain::payout::{Bank, CreatePayout, PayTo, Receiver};
 use domain::site_weight::{SetSiteWeights, SiteWeight};
-use domain::top_up::{CreateTopUp, TopUpCommand, TopUpStatus};
+use domain::top_up::{CreateTopUp, TopUpCommand, TopUpFrom, TopUpStatus};
 use domain::transfer::{MakeTransfer, TransferCommand};
 use domain::withdrawal::WithdrawalStatus;
 use domain::withdrawal_batch::{Enriched, RunWithdrawalBatch, WithdrawalBatchCommand};
@@ -69,7 +69,8 @@ impl World {
             device: None,
         })));
         let (agreement, mask) = ("AG-1".into(), "622202******0001".into());
-        let top_up = CreateTopUp { account: one, agreement, mask, amount: 500, currency, device: None };
+        let from = TopUpFrom::Agreement { rail: Rail::Epcc, agreement, mask };
+        let top_up = CreateTopUp { account: one, from, amount: 500, currency, device: None };
         self.given(Command::TopUp(TopUpCommand::Create(top_up)));
         self.came_back(one);
         self.planned(two);
@@ -82,7 +83,7 @@ impl World {
         let (to, currency) = (PayTo::Bank(own_card()), Currency::Cny);
         let create = CreatePayout { account, to, amount: 100, fee: 0, currency, send_now: true };
         let Reply::Payout(payout) = self.given(Command::CreatePayout(create)) else { panic!("not a payout") };
-        self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 6) });
+        self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 6), part: None });
         self.given(Command::ReturnPayout { payout, reference: "back".into(), date: date(3, 6) });
     }
 

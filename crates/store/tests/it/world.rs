@@ -77,7 +77,7 @@ fn propose_register(login: &str, role: Role) -> Command {
 }
 
 fn success() -> Outcome {
-    Outcome::Success { reference: "ref".into(), clearing_date: date(3, 5) }
+    Outcome::Success { reference: "ref".into(), clearing_date: date(3, 5), part: None }
 }
 
 impl World {

@@ -28,13 +28,14 @@ const BOTH: &[(ItemKind, Minor)] = &[(ItemKind::Rent, 3_000), (ItemKind::Deposit
 fn seller_at(kit: &mut Kit, rate: Minor, fixed: Minor) -> MerchantId {
     let merchant = kit.landlord();
     kit.approved(Command::SetFeePlan(SetFeePlan {
-        merchant,
+        owner: merchant.into(),
         from: date(DAY),
         tiers: vec![FeeTier { from: 0, rate, fixed }],
         least: None,
         cap: None,
         payer: FeePayer::Payer,
         rounding: Rounding::HalfUp,
+        of: FeeOf::Order,
     }));
     merchant
 }
@@ -158,7 +159,7 @@ fn a_fund_pays_no_fee_and_none_directly() {
 
 fn monthly(amount: Minor, route: FundRoute) -> Instrument {
     let monthly = Some(Monthly { period: String::from("2026-03"), route, converts: true, cut_off: None, quota: None });
-    Instrument::Fund { contract: String::from("L2026-118"), amount, holds: false, monthly }
+    Instrument::Fund { contract: String::from("L2026-118"), amount, holds: false, monthly, on_part: None }
 }
 
 /// Closes the month's batch of one payment, and takes the centre's file that so much of it is paid.
@@ -277,6 +278,30 @@ fn a_refund_by_item_is_of_the_item_and_the_fee_goes_beside_it() {
     kit.answered(success(DAY));
     kit.books(&[(1121, 3_006), (2291, 6), (1291, 6), (5001, 6)]);
     assert_eq!(kit.pending(merchant), 3_000);
+}
+
+#[test]
+fn a_returned_fee_comes_before_the_items_where_the_card_has_no_room_for_both() {
+    let mut kit = Kit::new();
+    let merchant = seller_at(&mut kit, 0, 100);
+    let order = kit.order(merchant, BOTH);
+    kit.pay(order, vec![card(3_300), fund(3_000)]);
+    (0..3).for_each(|_| drop(kit.answered(success(DAY))));
+    assert_eq!(refunded(&mut kit, order, 3_100, false), (3_100, 0));
+    // round(100 × 200 / 6,200) = 3, and 200 of the card are left.
+    let of_item = |amount| vec![ItemRefund { item: 1, amount }];
+    let command = CreateRefund { items: of_item(200), ..kit.create_refund(order, 200, true) };
+    let Reply::Refund(id) = kit.given(Command::CreateRefund(command)) else { panic!("a refund was made") };
+    let parts = &kit.state.refund(id).unwrap().parts;
+    let parts: Vec<_> = parts.iter().map(|part| (part.amount, part.fee, part.items.clone())).collect();
+    assert_eq!(parts, [(200, 3, of_item(197)), (3, 0, of_item(3))]);
+    let attempts = kit.outbox();
+    for (at, left) in [(1, 197), (0, 0)] {
+        kit.answer(attempts[at].id, declined(FailureClass::Bank));
+        assert_eq!(row(&kit, order).items_refunded, [0, left]);
+    }
+    let back = row(&kit, order);
+    assert_eq!((back.refunded, back.fee_returned, back.refundable()), (3_100, 0, 3_100));
 }
 
 /// A full refund of a combined payment, of which only one leg's part reaches the payer; what is refunded anew then.

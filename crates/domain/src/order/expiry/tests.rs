@@ -142,7 +142,8 @@ fn a_fund_that_waits_for_its_batch_waits_no_more() {
     let order = kit.order_of(CreateOrder { expires_at: Some(kit.now.plus_ms(30 * MINUTE)), ..command });
     let (period, route) = (String::from("2026-03"), FundRoute::Reserve);
     let monthly = Some(Monthly { period, route, converts: false, cut_off: None, quota: None });
-    let by_batch = Instrument::Fund { contract: String::from("lease-1"), amount: 3_000, holds: false, monthly };
+    let by_batch =
+        Instrument::Fund { contract: String::from("lease-1"), amount: 3_000, holds: false, monthly, on_part: None };
     kit.pay(order, vec![by_batch]);
     over(&mut kit);
     assert_eq!((kit.status(order), kit.outbox()), (OrderStatus::Closed, Vec::new()));
@@ -155,7 +156,7 @@ fn what_a_merchant_closes_before_is_closed_by_request() {
     let order = created(&mut kit);
     kit.pay(order, vec![redirect(6_200)]);
     let page = kit.waiting().id;
-    kit.given(Command::HandOutPage { order, site: None });
+    kit.given(Command::HandOutPage { of: front_page::PageOf::Order(order), site: None });
     kit.given(Command::CloseOrder(order));
     assert!(kit.state.timers.is_empty(), "the channel has the last word already");
     let events = kit.events.len();

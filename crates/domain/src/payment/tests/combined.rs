@@ -2,7 +2,9 @@
 
 use super::*;
 
-use crate::testkit::orders::fund_at_once;
+use crate::leg::OnPart;
+use crate::testkit::in_part;
+use crate::testkit::orders::{fund_at_once, fund_in_part};
 
 const DAY: &str = "2026-03-05";
 
@@ -96,6 +98,139 @@ fn an_undo_that_the_bank_declines_stays_in_2205_for_a_person() {
     kit.books(&[]);
     assert_eq!(kit.legs(order), [LegStatus::Reversed, LegStatus::Failed]);
     assert!(!kit.state.leg(card).unwrap().needs_person);
+}
+
+/// The order whose centre may pay a part, with the tries that are allowed.
+fn begin_in_part(kit: &mut Kit, on_part: OnPart, tries_allowed: u8) -> (MerchantId, OrderId) {
+    let merchant = kit.landlord();
+    let mut command = kit.create_order(merchant, &[(ItemKind::Rent, 3_000), (ItemKind::Deposit, 3_200)]);
+    command.tries_allowed = tries_allowed;
+    let order = kit.order_of(command);
+    kit.pay(order, vec![card(3_200), fund_in_part(3_000, on_part)]);
+    (merchant, order)
+}
+
+/// The fund held all, the card paid, and the centre captured 2,000 of the 3,000.
+fn captured_in_part(kit: &mut Kit, on_part: OnPart) -> (MerchantId, OrderId, Attempt) {
+    let (merchant, order) = begin_in_part(kit, on_part, 1);
+    kit.answered(success(DAY));
+    kit.answered(success(DAY));
+    let capture = kit.answered(in_part(DAY, 2_000));
+    assert!(matches!(capture.operation, Operation::FundCapture { amount: 3_000, .. }));
+    (merchant, order, capture)
+}
+
+#[test]
+fn card_ok_fund_captured_in_part_undoes_the_card_and_gives_the_part_back() {
+    let mut kit = Kit::new();
+    let (merchant, order, capture) = captured_in_part(&mut kit, OnPart::Undo);
+    kit.books(&[(1121, 3_200), (1131, 2_000), (2205, 2_000), (2211, 3_200)]);
+    assert_eq!(kit.legs(order), [LegStatus::Captured, LegStatus::Captured]);
+    let undo = kit.answered(success(DAY));
+    assert!(matches!((undo.rail, undo.operation), (Rail::Epcc, Operation::Refund { amount: 3_200, .. })));
+    kit.books(&[(1131, 2_000), (2205, 2_000)]);
+    let (original, currency) = (capture.serial(), crate::money::Currency::Cny);
+    assert_eq!(kit.waiting().operation, Operation::Refund { original, amount: 2_000, currency });
+    assert_eq!(crate::outflow::agree(&kit.state, &kit.waiting()), Ok(()));
+    assert_eq!((kit.answered(success(DAY)).rail, kit.status(order)), (Rail::Fund, OrderStatus::Failed));
+    assert_eq!(kit.legs(order), [LegStatus::Reversed, LegStatus::Reversed]);
+    assert_eq!(kit.state.order(order).unwrap().failure, Some(FailureClass::User));
+    kit.books(&[]);
+    assert_eq!(kit.pending(merchant), 0);
+}
+
+#[test]
+fn card_ok_fund_captured_in_part_asks_for_the_shortfall() {
+    let mut kit = Kit::new();
+    let (merchant, order, _) = captured_in_part(&mut kit, OnPart::Convert);
+    kit.books(&[(1121, 3_200), (1131, 2_000), (2205, 5_200)]);
+    assert_eq!(kit.legs(order), [LegStatus::Captured, LegStatus::Captured, LegStatus::Sent]);
+    let (agreement, currency) = (String::from("agreement-1"), crate::money::Currency::Cny);
+    assert_eq!(kit.waiting().operation, Operation::Debit { agreement, amount: 1_000, currency });
+    // Nothing goes back while the answer is not known.
+    kit.answered(Outcome::Unknown);
+    assert_eq!(kit.legs(order), [LegStatus::Captured, LegStatus::Captured, LegStatus::Unknown]);
+    kit.answered(success(DAY));
+    kit.books(&[(1121, 4_200), (1131, 2_000), (2291, 12), (1291, 12), (5001, 12)]);
+    assert_eq!((kit.status(order), kit.pending(merchant)), (OrderStatus::Success, 6_188));
+    // Every leg goes back where it came from, and no more of it than came.
+    kit.refund(order, 6_200, true);
+    let back = kit.outbox().into_iter().map(|attempt| (attempt.rail, attempt.operation.money().0));
+    let mut back: Vec<_> = back.collect();
+    back.sort_unstable();
+    assert_eq!(back, [(Rail::Epcc, 1_000), (Rail::Epcc, 3_200), (Rail::Fund, 2_000)]);
+}
+
+#[test]
+fn a_shortfall_that_the_card_does_not_pay_undoes_the_card_and_the_part() {
+    let mut kit = Kit::new();
+    let (merchant, order, _) = captured_in_part(&mut kit, OnPart::Convert);
+    let shortfall = kit.answered(declined(FailureClass::User));
+    kit.books(&[(1121, 3_200), (1131, 2_000), (2205, 2_000), (2211, 3_200)]);
+    kit.answered(success(DAY));
+    assert!(matches!(kit.waiting().operation, Operation::Refund { amount: 2_000, .. }));
+    kit.answered(success(DAY));
+    kit.books(&[]);
+    assert_eq!(kit.legs(order), [LegStatus::Reversed, LegStatus::Reversed, LegStatus::Failed]);
+    assert_eq!((kit.status(order), kit.pending(merchant)), (OrderStatus::Failed, 0));
+
+    // The bank did debit the shortfall: no order can use it.
+    kit.answer(shortfall.id, success(DAY));
+    kit.books(&[(1121, 1_000), (2211, 1_000)]);
+    assert!(matches!(kit.waiting().operation, Operation::Refund { amount: 1_000, .. }));
+    kit.answered(success(DAY));
+    kit.books(&[]);
+}
+
+#[test]
+fn a_hold_in_part_is_released_and_the_order_open_for_another_try() {
+    let mut kit = Kit::new();
+    let (_, order) = begin_in_part(&mut kit, OnPart::Undo, 2);
+    let hold = kit.answered(in_part(DAY, 2_000));
+    let (original, currency) = (hold.serial(), crate::money::Currency::Cny);
+    assert_eq!(kit.waiting().operation, Operation::FundRelease { original, amount: 2_000, currency });
+    kit.answered(success(DAY));
+    assert_eq!(kit.legs(order), [LegStatus::Failed, LegStatus::Released]);
+    assert_eq!(kit.state.attempts.iter().count(), 2, "the card was never asked");
+    assert_eq!((kit.status(order), kit.state.order(order).unwrap().trying), (OrderStatus::Paying, false));
+    kit.books(&[]);
+    kit.pay(order, vec![card(6_200)]);
+    kit.answered(success(DAY));
+    assert_eq!(kit.status(order), OrderStatus::Success);
+}
+
+#[test]
+fn a_hold_in_part_lets_the_card_pay_the_shortfall_with_its_own_share() {
+    let mut kit = Kit::new();
+    let (merchant, order) = begin_in_part(&mut kit, OnPart::Convert, 1);
+    kit.answered(in_part(DAY, 2_000));
+    assert!(matches!(kit.waiting().operation, Operation::Debit { amount: 4_200, .. }));
+    kit.answered(success(DAY));
+    assert!(matches!(kit.waiting().operation, Operation::FundCapture { amount: 2_000, .. }));
+    kit.answered(success(DAY));
+    kit.books(&[(1121, 4_200), (1131, 2_000), (2291, 12), (1291, 12), (5001, 12)]);
+    assert_eq!(kit.legs(order), [LegStatus::Captured, LegStatus::Captured]);
+    assert_eq!((kit.status(order), kit.pending(merchant)), (OrderStatus::Success, 6_188));
+}
+
+#[test]
+fn card_ok_fund_failed_asks_for_all_of_its_share() {
+    let mut kit = Kit::new();
+    let (merchant, order) = begin_in_part(&mut kit, OnPart::Convert, 1);
+    kit.answered(success(DAY));
+    kit.answered(success(DAY));
+    kit.answered(declined(FailureClass::Bank));
+    assert_eq!(kit.legs(order), [LegStatus::Captured, LegStatus::Failed, LegStatus::Sent]);
+    assert!(matches!(kit.answered(success(DAY)).operation, Operation::Debit { amount: 3_000, .. }));
+    kit.books(&[(1121, 6_200), (2291, 12), (1291, 12), (5001, 12)]);
+    assert_eq!((kit.status(order), kit.pending(merchant)), (OrderStatus::Success, 6_188));
+
+    // Refused before the card was asked: one debit of all.
+    let (merchant, order) = begin_in_part(&mut kit, OnPart::Convert, 1);
+    kit.answered(declined(FailureClass::Bank));
+    assert!(matches!(kit.answered(success(DAY)).operation, Operation::Debit { amount: 6_200, .. }));
+    assert_eq!(kit.legs(order), [LegStatus::Captured, LegStatus::Failed]);
+    assert_eq!((kit.status(order), kit.pending(merchant)), (OrderStatus::Success, 6_188));
 }
 
 #[test]

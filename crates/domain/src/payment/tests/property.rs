@@ -11,14 +11,16 @@ use proptest::sample::Index;
 use super::*;
 use crate::attempt::AttemptStatus;
 use crate::clearing::TakeClearingFile;
-use crate::fee_plan::{FeePayer, FeeTier, SetFeePlan};
+use crate::fee_plan::{FeeOf, FeePayer, FeeTier, SetFeePlan};
+use crate::front_page::PageOf;
 use crate::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute, Monthly, TakeFundResult};
+use crate::leg::OnPart;
 use crate::merchant::MerchantKind;
 use crate::money::{Minor, Rounding};
 use crate::order::Item;
 use crate::refund::{CreateRefund, ItemRefund, Refund, RefundKind};
 use crate::split::{MakeSplit, Parts, SplitPart};
-use crate::testkit::orders::{fund_at_once, redirect};
+use crate::testkit::orders::{fund_at_once, fund_in_part, redirect};
 
 /// The events of these features; every one that a walk emits went through CBOR and a replay in the kit.
 const EVENTS: [&str; 16] = [
@@ -103,7 +105,12 @@ enum Step {
     Restore,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// The ways to pay at centres that pay all or nothing at once.
+const WHOLE: u8 = 11;
+/// Those of centres that may pay a part besides.
+const IN_PART: u8 = 14;
+
+fn step(ways: u8) -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     prop_oneof![
         3 => (index(), 1..10_000_i64, 0..5_000_i64, 1..4_u8, any::<u8>()).prop_map(
@@ -111,7 +118,7 @@ fn step() -> impl Strategy<Value = Step> {
                 let (agreement, expires) = (kind < 25, kind >= 240);
                 Step::Order { merchant, rent, deposit, tries, agreement, expires }
             }),
-        8 => (index(), 0..11_u8).prop_map(|(order, how)| Step::Pay { order, how }),
+        8 => (index(), 0..ways).prop_map(|(order, how)| Step::Pay { order, how }),
         16 => (index(), 0..10_u8).prop_map(|(attempt, how)| Step::Answer { attempt, how }),
         2 => index().prop_map(|attempt| Step::Late { attempt }),
         2 => index().prop_map(|order| Step::Close { order }),
@@ -135,7 +142,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Provident fund by the month's batch.
 fn monthly(amount: Minor, route: FundRoute, converts: bool) -> Instrument {
     let monthly = Some(Monthly { period: String::from("2026-03"), route, converts, cut_off: None, quota: None });
-    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly }
+    Instrument::Fund { contract: String::from("lease-1"), amount, holds: false, monthly, on_part: None }
 }
 
 /// The month's batch is closed.
@@ -144,7 +151,7 @@ fn closing() -> Command {
     Command::FundBatch(FundBatchCommand::Close { city, period })
 }
 
-/// What pays an order that has rent, in one of eleven ways.
+/// What pays an order that has rent, in one of the ways.
 fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
     let rent = order.sum_of(ItemKind::Rent);
     let rest = order.payable() - rent;
@@ -158,6 +165,9 @@ fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
         7 if rest == 0 => vec![monthly(rent, FundRoute::Reserve, false)],
         7 | 8 => vec![card(rest), monthly(rent, FundRoute::Reserve, true)],
         9 => vec![monthly(rent, FundRoute::Direct, true), card(rest)],
+        11 if rest > 0 => vec![card(rest), fund_in_part(rent, OnPart::Undo)],
+        12 => vec![card(rest), fund_in_part(rent, OnPart::Convert)],
+        13 if rest == 0 => vec![fund_in_part(rent, OnPart::Undo)],
         _ => vec![redirect(order.payable())],
     }
 }
@@ -165,8 +175,9 @@ fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
 /// A merchant's payers pay its fee: much of a small order, and no whole part of any.
 fn fee_on_top(kit: &mut Kit, merchant: MerchantId) {
     let tiers = vec![FeeTier { from: 0, rate: 60_000, fixed: 3 }];
-    let (from, payer, rounding) = (date("2026-03-05"), FeePayer::Payer, Rounding::HalfUp);
-    kit.approved(Command::SetFeePlan(SetFeePlan { merchant, from, tiers, least: None, cap: None, payer, rounding }));
+    let (owner, from, of) = (merchant.into(), date("2026-03-05"), FeeOf::Order);
+    let (payer, rounding) = (FeePayer::Payer, Rounding::HalfUp);
+    kit.approved(Command::SetFeePlan(SetFeePlan { owner, from, tiers, least: None, cap: None, payer, rounding, of }));
 }
 
 struct Walk {
@@ -199,7 +210,7 @@ impl Walk {
     }
 
     fn success(&self) -> Outcome {
-        Outcome::Success { reference: String::from("ref"), clearing_date: self.today() }
+        Outcome::Success { reference: String::from("ref"), clearing_date: self.today(), part: None }
     }
 
     /// A refusal is an answer too: what matters are the laws after it.
@@ -237,7 +248,7 @@ impl Walk {
             Step::Batch => closing(),
             Step::Result { batch, says } => return self.result(*batch, *says),
             Step::HandOut { order } => match self.order_at(*order) {
-                Some(order) => Command::HandOutPage { order: order.id, site: None },
+                Some(order) => Command::HandOutPage { of: PageOf::Order(order.id), site: None },
                 None => return,
             },
             Step::Later => {
@@ -302,14 +313,20 @@ impl Walk {
         if outbox.is_empty() {
             return;
         }
-        let outcome = match how {
-            0 => declined(FailureClass::User),
-            1 => declined(FailureClass::System),
-            2 => Outcome::NotFound,
-            3 => Outcome::Unknown,
-            _ => self.success(),
+        let attempt = at.get(&outbox);
+        let half = attempt.operation.money().0 / 2;
+        let in_part = crate::payment::part::takes(&self.kit.state, attempt, half);
+        let outcome = match (how, self.success()) {
+            (0, _) => declined(FailureClass::User),
+            (1, _) => declined(FailureClass::System),
+            (2, _) => Outcome::NotFound,
+            (3, _) => Outcome::Unknown,
+            (4..=6, Outcome::Success { reference, clearing_date, .. }) if in_part => {
+                Outcome::Success { reference, clearing_date, part: Some(half) }
+            }
+            (_, success) => success,
         };
-        self.kit.answer(at.get(&outbox).id, outcome);
+        self.kit.answer(attempt.id, outcome);
     }
 
     fn split(&mut self, order: &Order, permille: Minor, receivers: usize) -> Command {
@@ -439,7 +456,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn accounts_hold_what_orders_legs_and_refunds_say(steps in prop::collection::vec(step(), 1..90)) {
+    fn accounts_hold_what_orders_legs_and_refunds_say(steps in prop::collection::vec(step(IN_PART), 1..90)) {
         let mut walk = Walk::new();
         for step in &steps {
             walk.take(step);
@@ -458,7 +475,7 @@ fn walks_reach_the_rare_ends() {
     for _ in 0..96 {
         let mut walk = Walk::new();
         walk.kit.hurry();
-        for step in &prop::collection::vec(step(), 90).new_tree(&mut runner).unwrap().current() {
+        for step in &prop::collection::vec(step(WHOLE), 90).new_tree(&mut runner).unwrap().current() {
             walk.take(step);
         }
         let state = &walk.kit.state;

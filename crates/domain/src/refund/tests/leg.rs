@@ -34,8 +34,11 @@ fn made(kit: &mut Kit, command: CreateRefund) -> Refund {
     kit.state.refund(id).unwrap().clone()
 }
 
+/// A rail, what goes back by it, and of which items.
+type PartBack = (Rail, Minor, Vec<(u32, Minor)>);
+
 /// By which rail how much of which items goes back.
-fn parts(refund: &Refund) -> Vec<(Rail, Minor, Vec<(u32, Minor)>)> {
+fn parts(refund: &Refund) -> Vec<PartBack> {
     let of = |part: &RefundPart| {
         let items = part.items.iter().map(|of| (of.item, of.amount)).collect();
         (part.rail.unwrap(), part.amount, items)

@@ -23,7 +23,7 @@ use crate::chargeback::ChargebackEvent;
 use crate::conversion::ConversionEvent;
 use crate::event::Event;
 use crate::exchange_rate::ExchangeRateEvent;
-use crate::fee_plan::FeePlanEvent;
+use crate::fee_plan::{FeeOf, FeePlan, FeePlanEvent};
 use crate::freeze::{Change, Freeze, FreezeChange, FreezeKind};
 use crate::hold::{Hold, HoldDirection, HoldEvent};
 use crate::limit::LimitEvent;
@@ -60,7 +60,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { accounts agreements approvals cards currencies days fee_plans freezes group_freezes holds holds_in_full orders own_money trees wallets whole_freezes }
+scripts! { accounts agreements approvals cards currencies days fee_plans freezes group_freezes holds holds_in_full orders own_money payout_fees trees wallets whole_freezes }
 
 macro_rules! transitions {
     (here { $($name:literal $pattern:pat,)* } elsewhere { $($other:literal $pattern_of_other:pat,)* }) => {
@@ -150,6 +150,7 @@ transitions! {
         "top-up unknown" Event::TopUp(TopUpEvent::Unknown(_)),
         "top-up succeeded" Event::TopUp(TopUpEvent::Succeeded { .. }),
         "top-up failed" Event::TopUp(TopUpEvent::Failed { .. }),
+        "top-up given up" Event::TopUp(TopUpEvent::Closing(_)),
         "transfer made" Event::Transfer(TransferEvent::Made(_)),
         "put on a block list" Event::BlockList(BlockListEvent::Added(_)),
         "taken off a block list" Event::BlockList(BlockListEvent::Removed { .. }),
@@ -188,9 +189,12 @@ transitions! {
         "advance unknown" Event::Advance(AdvanceEvent::Unknown(_)),
         "advance succeeded" Event::Advance(AdvanceEvent::Succeeded { .. }),
         "advance failed" Event::Advance(AdvanceEvent::Failed { .. }),
+        "advance returned" Event::Advance(AdvanceEvent::Returned { .. }),
         "plan of card fees set" Event::CardFee(CardFeeEvent::PlanSet(_)),
         "cost of a card scheme set" Event::CardFee(CardFeeEvent::CostSet(_)),
-        "plan of order fees set" Event::FeePlan(FeePlanEvent::Set(_)),
+        "plan of order fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Order, .. })),
+        "plan of payout fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Payout, .. })),
+        "plan of withdrawal fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Withdrawal, .. })),
         "acquiring opened" Event::Acquiring(AcquiringEvent::Opened(_)),
         "acquiring changed" Event::Acquiring(AcquiringEvent::Changed { .. }),
         "acquiring suspended" Event::Acquiring(AcquiringEvent::Suspended { .. }),
@@ -253,6 +257,9 @@ transitions! {
         "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
         "what a person acts on: task/tests.rs" Event::Task(_),
         "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
+        "top-ups of another amount: top_up/tests.rs"
+            Event::TopUp(TopUpEvent::GivenBack { .. } | TopUpEvent::BackAnswered { .. }),
+        "a fund that pays a part at once: payment/tests/combined.rs" Event::ShortfallAsked(_),
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
         "real names: real_name_check/tests.rs" Event::RealNameCheck(_),
         "receivers of splits: receiver/tests.rs" Event::Receiver(_),
@@ -319,6 +326,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::LegState,
             RefusalCode::AttemptUnknown,
             RefusalCode::AttemptState,
+            RefusalCode::PartNotTaken,
         ],
     ),
     (

@@ -5,6 +5,7 @@ use alloc::{format, vec};
 
 use super::{Read, Script, Step, minor};
 use crate::command::Command;
+use crate::front_page::PageOf;
 use crate::ids::{AttemptId, MerchantId, OrderId};
 use crate::order::ItemKind;
 use crate::order::expiry::CloseReason;
@@ -34,7 +35,7 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
             script.bind(&format!("{name}.attempt"), next);
             Command::PayOrder { order, instruments: vec![instrument] }
         }
-        ["hand-out", name] => Command::HandOutPage { order: OrderId(script.id(name)), site: None },
+        ["hand-out", name] => Command::HandOutPage { of: PageOf::Order(OrderId(script.id(name))), site: None },
         // The channel did carry out the order's last try after all; the clearing date is 2026-03-05.
         ["late", name] => {
             let attempt = AttemptId(script.id(&format!("{name}.attempt")));

@@ -1,6 +1,6 @@
 //! Rent that own money acts on: `rent`, `card-rent`, `receiver`, `split`, `refund`, `clear`, `settle`. What own money does:
 //! `line`, `statement`, `sweep-income`, `inject`, `cancel-transfer`, `chargeback`, `book`, `win`, `cover`, `collect`, `owes`,
-//! `rules`, `advance`, `repay`, `shows`. See [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`],
+//! `rules`, `advance`, `repay`, `return-advance`, `shows`. See [`crate::reserve_line`], [`crate::own_transfer`], [`crate::chargeback`],
 //! [`crate::arrears`] and [`crate::advance`].
 
 use alloc::string::{String, ToString};
@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use alloc::{format, vec};
 
 use super::{Read, Script, Step, minor};
-use crate::advance::{AdvanceCommand, RequestAdvance, SetAdvancePolicy};
+use crate::advance::{AdvanceCommand, RequestAdvance, ReturnAdvance, SetAdvancePolicy};
 use crate::arrears::{Arrears, ArrearsCommand};
 use crate::attempt::Rail;
 use crate::calendar::Date;
@@ -196,6 +196,11 @@ fn advances(script: &Script, words: &[&str]) -> Read {
             let repay = AdvanceCommand::Repay(AdvanceId(script.id(advance)));
             return Some(Step::named(name, Command::Advance(repay)));
         }
+        ["return-advance", advance, day] => AdvanceCommand::Return(ReturnAdvance {
+            advance: AdvanceId(script.id(advance)),
+            reference: String::from("back"),
+            date: date(day),
+        }),
         // Where a chargeback, a transfer or an advance stands.
         ["shows", kind, name, status] => {
             let (state, id) = (&script.kit.state, script.id(name));

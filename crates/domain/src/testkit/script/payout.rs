@@ -43,7 +43,7 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
             let outcome = match outcome {
                 "success" => {
                     let clearing_date = date(rest.first().copied().unwrap_or("2026-03-05"));
-                    Outcome::Success { reference: String::from("ref"), clearing_date }
+                    Outcome::Success { reference: String::from("ref"), clearing_date, part: None }
                 }
                 "declined" => Outcome::Declined { class: FailureClass::Bank, code: String::from("51") },
                 "system" => Outcome::Declined { class: FailureClass::System, code: String::from("51") },

@@ -18,7 +18,7 @@ use crate::command::Command;
 use crate::conversion::ConversionCommand;
 use crate::exchange_rate::ExchangeRateCommand;
 use crate::freeze::FreezeCommand;
-use crate::ids::{ApprovalId, OperatorId, SuspenseId, TemplateId};
+use crate::ids::{ApprovalId, OperatorId, RefundId, SuspenseId, TemplateId};
 use crate::limit::LimitCommand;
 use crate::manual_voucher::{Adjustment, ManualVoucher, ManualVoucherCommand, TemplateCommand, TemplateLine};
 use crate::money::Currency;
@@ -27,7 +27,7 @@ use crate::outflow::{OutflowCommand, ResumeOutflow, SetOutflowBound, Waiting};
 use crate::own_transfer::OwnTransferCommand;
 use crate::site_weight::{SetSiteWeights, SiteWeight, SiteWeightCommand};
 use crate::suspense::AllocateSuspense;
-use crate::task::TaskCommand;
+use crate::task::{SettleTask, TaskCommand, TaskOf};
 use crate::testkit::date;
 use crate::tree::TreeCommand;
 use crate::voucher::EventCode;
@@ -126,6 +126,12 @@ fn by_hand(script: &mut Script, words: &[&str]) -> Read {
         ["manual", code, ref entries @ ..] => manual(code, entries).into(),
         ["adjust", day, code, ref entries @ ..] => {
             Adjustment { date: date(day), voucher: manual(code, entries) }.into()
+        }
+        // The newest refund, if its source refused it.
+        ["settle-last-refund", code, ref entries @ ..] => {
+            let (task, voucher) =
+                (TaskOf::Refund(RefundId(script.kit.state.refunds.next_id() - 1)), manual(code, entries));
+            Command::Task(TaskCommand::Settle(SettleTask { task, voucher: Some(voucher) }))
         }
         ["find", item, to, amount] => {
             let (item, to) = (SuspenseId(script.id(item)), script.account(to));

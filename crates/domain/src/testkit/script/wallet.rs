@@ -1,5 +1,5 @@
-//! `top-up`, `transfer`, `withdraw`, `block`, `unblock`, `class`, `limits`, `plan` and its changes, `batch`, `retry`,
-//! `verify-card`: see the features of these names.
+//! `top-up`, `top-up-page` and what becomes of one, `transfer`, `withdraw`, `block`, `unblock`, `class`, `limits`, `plan` and its
+//! changes, `batch`, `retry`, `verify-card`: see the features of these names.
 
 use alloc::string::{String, ToString};
 
@@ -7,10 +7,12 @@ use super::{Read, Script, Step, minor};
 use crate::bank_card::BankCardCommand;
 use crate::block_list::{AddBlock, BlockListCommand, Blocked, RemoveBlock};
 use crate::command::Command;
-use crate::ids::{AccountId, BankCardId, BlockEntryId, MerchantId, WithdrawalPlanId};
+use crate::front_page::PageOf;
+use crate::ids::{AccountId, BankCardId, BlockEntryId, MerchantId, TopUpId, WithdrawalPlanId};
 use crate::limit::{AccountClass, Factors, LimitCommand, Limits, SetLimitPolicy};
-use crate::testkit::date;
-use crate::testkit::wallets::{asks, makes, own_card, tops_up, transfer, withdraws};
+use crate::testkit::wallets::{asks, makes, own_card, tops_up, tops_up_by_page, transfer, withdraws};
+use crate::testkit::{date, success};
+use crate::top_up::TopUpCommand;
 use crate::transfer::MakeTransfer;
 use crate::withdrawal_batch::WithdrawalBatchCommand;
 use crate::withdrawal_plan::{CreateWithdrawalPlan, PlanTerms, PlanTo, WithdrawalPlanCommand};
@@ -19,6 +21,26 @@ use crate::withdrawal_plan::{CreateWithdrawalPlan, PlanTerms, PlanTo, Withdrawal
 pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
     let step = match *words {
         ["top-up", name, account, amount] => Step::named(name, asks(tops_up(script.account(account), minor(amount)))),
+        // At UnionPay's page.
+        ["top-up-page", name, account, amount] => {
+            Step::named(name, asks(tops_up_by_page(script.account(account), minor(amount))))
+        }
+        ["hand-out-top-up", name] => {
+            Step::of(Command::HandOutPage { of: PageOf::TopUp(TopUpId(script.id(name))), site: None })
+        }
+        ["close-top-up", name] => Step::of(Command::TopUp(TopUpCommand::Close(TopUpId(script.id(name))))),
+        // The channel did carry it out after all; the clearing date is 2026-03-05.
+        ["late-top-up", name] => {
+            let top_up = script.kit.state.top_up(TopUpId(script.id(name))).expect("the script created it");
+            let attempt = top_up.attempt.expect("it was sent");
+            Step::of(Command::AnswerAttempt { attempt, outcome: success("2026-03-05") })
+        }
+        ["top-up-is", name, status, ref code @ ..] => {
+            let top_up = script.kit.state.top_up(TopUpId(script.id(name))).expect("the script created it");
+            let found = top_up.failure.as_ref().map(|failure| failure.code.as_str());
+            assert_eq!((top_up.status.name(), found), (status, code.first().copied()), "{name}");
+            Step::Done
+        }
         ["transfer", name, from, to, amount, proof] => {
             let (from, to) = (script.account(from), script.account(to));
             let factors = *Factors::ALL.iter().find(|it| it.name() == proof).expect("how the payer proved itself");

@@ -145,7 +145,9 @@ impl Walk {
         let ids = self.state.attempts.iter().map(|(id, _)| AttemptId(id));
         let Some(attempt) = pick(ids, selector) else { return };
         let outcome = match answer {
-            Answer::Success => Outcome::Success { reference: String::from("ref"), clearing_date: self.model.today },
+            Answer::Success => {
+                Outcome::Success { reference: String::from("ref"), clearing_date: self.model.today, part: None }
+            }
             Answer::Declined => Outcome::Declined { class: FailureClass::Bank, code: String::from("51") },
             Answer::NotFound => Outcome::NotFound,
             Answer::Unknown => Outcome::Unknown,

@@ -5,6 +5,7 @@
 //! signMethod 01   base64( RSA PKCS #1 with SHA-256 over hex(SHA-256(text)) )        a pair of each side
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ark::sm3;
@@ -16,6 +17,11 @@ use crate::bank::epcc::{EpccKeyError, EpccKeys};
 
 /// The secret that bank and platform share unless another is given. It protects nothing: the bank is not real.
 pub const SANDBOX_UNIONPAY_SECRET: &str = "sandbox-secret-of-unionpay-online";
+
+/// The platform's settings under signMethod 01, its public key, and UnionPay's private one: those of the fixtures, which protect nothing.
+const PLATFORM: &str = include_str!("../../../../../fixtures/channels/unionpay_online/rsa.json");
+const PLATFORM_PUBLIC: &str = include_str!("../../../../../fixtures/channels/unionpay_online/ours.pub.pem");
+const UNIONPAY_PRIVATE: &str = include_str!("../../../../../fixtures/channels/unionpay_online/theirs.key.pem");
 
 /// How UnionPay's forms are signed.
 #[derive(Clone)]
@@ -48,6 +54,32 @@ impl UnionPaySign {
     #[must_use]
     pub fn sandbox() -> Self {
         Self::secret(SANDBOX_UNIONPAY_SECRET)
+    }
+
+    /// That of every sandbox whose forms are signed with RSA, unless other keys are given.
+    ///
+    /// # Panics
+    /// If the keys of the fixtures are none.
+    #[must_use]
+    pub fn sandbox_rsa() -> Self {
+        let lines: String = UNIONPAY_PRIVATE.lines().filter(|line| !line.starts_with("-----")).collect();
+        let private = BASE64_STANDARD.decode(lines).expect("PEM is base64 between two lines");
+        Self::rsa(&hex::encode(private), PLATFORM_PUBLIC).expect("the fixtures' keys are keys")
+    }
+
+    /// What the settings of the platform's channel say of signatures, in TOML: with [`UnionPaySign::sandbox_rsa`] on the other side, or
+    /// with [`UnionPaySign::sandbox`].
+    ///
+    /// # Panics
+    /// If the settings of the fixtures are none.
+    #[must_use]
+    pub fn platform_settings(rsa: bool) -> String {
+        if !rsa {
+            return format!("sign_method = \"12\"\nkey = \"{SANDBOX_UNIONPAY_SECRET}\"\n");
+        }
+        let settings: BTreeMap<String, String> =
+            serde_json::from_str(PLATFORM).expect("the fixtures' settings are texts");
+        ["sign_method", "key", "cert_id", "peer_key"].map(|name| format!("{name} = \"{}\"\n", settings[name])).concat()
     }
 
     /// The code in `signMethod`.

@@ -193,9 +193,14 @@ mod tests {
             ("credit_adjustment", json!({"transaction": "ctx_42", "amount": 500, "case_number": "CA-1"})),
             (
                 "fee_plan",
-                json!({"merchant": "mch_3", "from": "2026-04-01", "tiers": [{"from": 0, "rate": 6_000, "fixed": 0},
-                    {"from": 100_000, "rate": 5_000, "fixed": 100}], "least": 50, "cap": 8_000, "payer": "merchant",
-                    "rounding": "up"}),
+                json!({"product": "rent", "of": "withdrawal", "from": "2026-04-01",
+                    "tiers": [{"from": 0, "rate": 1_000, "fixed": 0}], "rounding": "half_up"}),
+            ),
+            (
+                "fee_plan",
+                json!({"merchant": "mch_3", "of": "order", "from": "2026-04-01", "tiers": [
+                    {"from": 0, "rate": 6_000, "fixed": 0}, {"from": 100_000, "rate": 5_000, "fixed": 100}],
+                    "least": 50, "cap": 8_000, "payer": "merchant", "rounding": "up"}),
             ),
         ]
     }

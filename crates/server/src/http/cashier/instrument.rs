@@ -75,7 +75,7 @@ pub(crate) struct CashierPart {
     /// Of the fund: the month, where its centre pays by monthly batches.
     #[schema(example = "2026-03")]
     period: Option<String>,
-    /// Of the fund: whether the card beside it pays what the centre does not pay of a month.
+    /// Of the fund: whether the card beside it pays what the centre does not pay, of a month or at once.
     #[serde(default)]
     shortfall_by_card: bool,
     /// Of a page: where the payer's browser goes afterwards; the channel's setting unless said.

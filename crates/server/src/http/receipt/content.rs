@@ -219,7 +219,9 @@ fn of_payout(state: &State, payout: &Payout) -> Result<Option<ReceiptContent>, R
 fn of_top_up(state: &State, top_up: &TopUp) -> Result<Option<ReceiptContent>, Refusal> {
     let Some(at) = top_up.ended_at.filter(|_| top_up.status == TopUpStatus::Success) else { return Ok(None) };
     let payee = holder(state, top_up.account)?;
-    let payer = Party { name: payee.name.clone(), account: Some(top_up.mask.clone()) };
+    // What the payer took at a channel's page is not known.
+    let account = Some(top_up.mask.clone()).filter(|mask| !mask.is_empty());
+    let payer = Party { name: payee.name.clone(), account };
     let (object, amount, currency) = (top_up.id.to_string(), top_up.amount, top_up.currency);
     let base = Base { object, kind: "top_up", payer, payee, amount, currency, at };
     Ok(Some(ReceiptContent { reference: top_up.reference.clone(), ..base.receipt() }))

@@ -1,6 +1,8 @@
 //! What a receiver is sent: made of the announcement alone, so that every try of a delivery has the same bytes.
 
-use domain::money::Currency;
+use domain::attempt::FailureClass;
+use domain::ids::AdvanceId;
+use domain::money::{Currency, Minor};
 use domain::order::expiry::CloseReason;
 use domain::webhook::{Announced, Announcement};
 use serde::Serialize;
@@ -134,6 +136,19 @@ pub(crate) enum WebhookObject {
         /// The network's answer (F39).
         code: Option<String>,
     },
+    /// An advance of own money (D0).
+    Advance {
+        #[schema(example = "adv_3")]
+        id: String,
+        /// What was unsettled of its orders.
+        amount: Amount,
+        /// What the institution keeps of that: the rest is paid.
+        fee: Amount,
+        #[schema(example = "CNY")]
+        currency: &'static str,
+        /// Whose failure it was: `user`, `risk`, `bank` or `system`.
+        failure: Option<&'static str>,
+    },
     /// The webhook itself, which somebody pinged.
     Webhook {
         #[schema(example = "whk_3")]
@@ -218,7 +233,25 @@ impl WebhookObject {
                 currency: Currency::Cny.code(),
                 code: code.clone(),
             },
+            Announced::Advance { id, amount, fee, currency, failure } => {
+                Self::advance(*id, (*amount, *fee, *currency), *failure)
+            }
             Announced::Webhook { id } => Self::Webhook { id: id.to_string() },
+        }
+    }
+
+    fn advance(
+        id: AdvanceId,
+        (amount, fee, currency): (Minor, Minor, Currency),
+        failure: Option<FailureClass>,
+    ) -> Self {
+        let failure = failure.map(FailureClass::name);
+        Self::Advance {
+            id: id.to_string(),
+            amount: Amount(amount),
+            fee: Amount(fee),
+            currency: currency.code(),
+            failure,
         }
     }
 }

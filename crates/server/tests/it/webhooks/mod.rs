@@ -88,7 +88,7 @@ fn register(client: &Client, merchant: &str, url: &str, kinds: &[&str]) -> Strin
     text(&client.post(&format!("/v1/merchants/{merchant}/webhooks"), &json!({"url": url, "kinds": kinds})).ok(), "/id")
 }
 
-const ALL: [&str; 15] = [
+const ALL: [&str; 18] = [
     "order.paid",
     "order.failed",
     "order.closed",
@@ -104,6 +104,9 @@ const ALL: [&str; 15] = [
     "card_transaction.approved",
     "card_transaction.declined",
     "card_transaction.reversed",
+    "advance.succeeded",
+    "advance.failed",
+    "advance.returned",
 ];
 
 #[test]

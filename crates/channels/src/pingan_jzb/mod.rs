@@ -35,6 +35,7 @@
 //! virtual accounts in the book CUSTODY, a feature of its own; this is how their money is moved.
 
 mod file;
+mod header;
 
 use std::sync::Arc;
 
@@ -44,19 +45,17 @@ use domain::calendar::Date;
 use domain::money::{Currency, Minor};
 use serde_json::Value;
 
+use self::header::{ANSWER, HEADERS, NO_CODE, REQUEST, log_of, log_of_nonce, serial_of};
 use crate::amount::{yuan_of, yuan_text};
 use crate::answer::{Answer, Notification, Notified, Return};
 use crate::channel::{About, Channel, Open, Try};
 use crate::codes::{Codes, Said};
 use crate::error::ChannelError;
+use crate::fixed_header::{Charset, Field, Message, Unfit, Wire, values};
 use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
-use crate::message::{self as wire, Asked, Headers, Request, Response, What};
-use crate::pingan_wire::{
-    ANSWER, Charset, Field, Head, Message, REQUEST, Unfit, Wire, log_of, log_of_nonce, serial_of, values,
-};
-use crate::settings::Settings;
-use crate::signed_text::Signer;
+use crate::message::{Asked, Headers, Request, Response, What, is_alphanumeric, is_digits, is_path, is_word};
+use crate::settings::{CODES, KEY, PATH, PEER_KEY, SIGN_METHOD, Settings};
 use crate::statement::StatementPart;
 use crate::time::{day, day_of, stamp};
 use crate::verified::Verified;
@@ -64,40 +63,17 @@ use crate::verified::Verified;
 /// The name in the registry.
 pub const NAME: &str = "pingan_jzb";
 
-const fn setting(name: &'static str, secret: bool, doc: &'static str) -> Setting {
-    Setting { name, secret, doc }
-}
-
-const MARKET: Setting = setting("market", false, "Qydm, our number at the bank: 4 letters and digits");
+const MARKET: Setting = Setting::open("market", "Qydm, our number at the bank: 4 letters and digits");
 const SUMMARY: Setting =
-    setting("summary_account", false, "SupAcctId, the account that all sub-accounts lie in: digits");
-const ACCOUNT: Setting = setting("account", false, "our own sub-account: letters and digits");
+    Setting::open("summary_account", "SupAcctId, the account that all sub-accounts lie in: digits");
+const ACCOUNT: Setting = Setting::open("account", "our own sub-account: letters and digits");
 const MEMBER: Setting =
-    setting("member", false, "ThirdCustId, our own number as a member: letters, digits, `_` and `-`");
-const HOLDER: Setting =
-    setting("name", false, "the name of our own sub-account: up to 40 characters, none of them `&`");
-const SIGN_METHOD: Setting = setting("sign_method", false, "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");
-const KEY: Setting = setting(
-    "key",
-    true,
-    "our private key: `ark:NAME` of one in the key service; for a sandbox in hexadecimal (SM2: 32 bytes, RSA-2048: PKCS #8)",
-);
-const PEER_KEY: Setting = setting(
-    "peer_key",
-    false,
-    "the public key of the bank (openssl pkey -pubout), PEM or its base64; two with a comma between while it changes",
-);
-const CHARSET: Setting = setting("charset", false, "`gbk` or `utf-8`; gbk if not said");
-const TARGET: Setting = setting("target", false, "the system that the header names: 2 digits; 13 if not said");
+    Setting::open("member", "ThirdCustId, our own number as a member: letters, digits, `_` and `-`");
+const HOLDER: Setting = Setting::open("name", "the name of our own sub-account: up to 40 characters, none of them `&`");
+const CHARSET: Setting = Setting::open("charset", "`gbk` or `utf-8`; gbk if not said");
+const TARGET: Setting = Setting::open("target", "the system that the header names: 2 digits; 13 if not said");
 const DEBIT_FLAG: Setting =
-    setting("debit_flag", false, "FuncFlag of 6034, which kind of payment: a digit; 6 if not said");
-const PATH: Setting = setting("path", false, "where messages are posted: a path; / if not said");
-const CODES: Setting = setting(
-    "codes",
-    false,
-    "CODE=WORD,… of six letters or digits each; words: user, bank, risk, system (refused for good, and whose failure), duplicate, \
-     not_found; the sandbox's if not said",
-);
+    Setting::open("debit_flag", "FuncFlag of 6034, which kind of payment: a digit; 6 if not said");
 
 /// The settings.
 pub const SETTINGS: &[Setting] =
@@ -111,8 +87,21 @@ const OPERATIONS: &[Supported] = &[
 ];
 /// What is not clear is to be asked about again after five minutes [public]; "no such record" is believed after them.
 const SETTLE_DELAY_MS: i64 = 5 * 60 * 1_000;
+const FUNCTIONS: [(OperationKind, &str); 3] =
+    [(OperationKind::Debit, "6034"), (OperationKind::Pay, "6085"), (OperationKind::Refund, "6164")];
 const QUERY: &str = "6110";
 const RETURNS: &str = "6048";
+/// The fields of each transaction in their order; one that nothing is said of is empty.
+const FIELDS: &str = "\
+    6034 FuncFlag OutCustAcctId SupAcctId OutThirdCustId OutCustName InCustAcctId InThirdCustId InCustName TranAmount TranFee TranType \
+    CcyCode ThirdHtId ThirdHtMsg Note Reserve WebSign\n\
+    6085 SupAcctId CustAcctId ThirdCustId CustName OutAcctId OutAcctIdName CcyCode TranAmount HandFee SerialNo MessageCode Note \
+    Reserve WebSign\n\
+    6164 FuncFlag SupAcctId OldThirdLogNo OldOutCustAcctId OldOutThirdCustId OldInCustAcctId OldInThirdCustId OldThirdHtId \
+    ReturnAmount ReturnFee Note Reserve\n\
+    6110 SupAcctId FuncFlag OrigThirdLogNo TranDate Reserve\n\
+    6048 FuncFlag SupAcctId BeginDate EndDate Reserve\n\
+    6103 SupAcctId FileType FileDate Reserve";
 const WHAT: &str = "notification";
 const DONE: &str = "000000";
 /// Why something failed, where the bank says it failed and gives a reason that is in no table.
@@ -138,26 +127,23 @@ struct PingAn {
 
 pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
     let settings = Settings::read(NAME, SETTINGS, config, keys)?;
-    let digits =
-        |length: usize| move |text: &str| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-    let alphanumeric =
-        |text: &str| !text.is_empty() && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let (scheme, algorithm) = match settings.text(&SIGN_METHOD)? {
-        "sm2" => (Scheme::Sm2, "SM2-SM3"),
-        "rsa" => (Scheme::Rsa, "RSA-SHA256"),
-        _ => return Err(settings.wrong(&SIGN_METHOD)),
-    };
+    let account = |text: &str| text.len() <= 32 && is_alphanumeric(text);
     let name = |text: &str| {
         (1..=40).contains(&text.chars().count()) && !text.contains('&') && !text.contains(char::is_control)
     };
-    let path = |text: &str| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let scheme = settings.scheme(&SIGN_METHOD)?;
+    let charset = Charset::parse(settings.text_or(&CHARSET, "gbk")?).ok_or_else(|| settings.wrong(&CHARSET))?;
     let wire = Wire {
         channel: NAME,
-        signer: Signer { ours: settings.key_pair(&KEY, scheme)?, theirs: settings.peer_keys(&PEER_KEY, scheme)? },
-        charset: Charset::parse(settings.text_or(&CHARSET, "gbk")?).ok_or_else(|| settings.wrong(&CHARSET))?,
-        target: settings.fitting_or(&TARGET, "13", digits(2))?,
-        market: settings.fitting(&MARKET, |text| text.len() == 4 && alphanumeric(text))?,
-        algorithm,
+        signer: settings.signer(&KEY, &PEER_KEY, scheme)?,
+        charset,
+        layout: HEADERS,
+        ours: vec![
+            ("target", settings.fitting_or(&TARGET, "13", is_digits(2))?),
+            ("charset", String::from(if charset == Charset::Gbk { "01" } else { "02" })),
+            ("market", settings.fitting(&MARKET, |text| text.len() == 4 && is_alphanumeric(text))?),
+            ("algorithm", String::from(if scheme == Scheme::Sm2 { "SM2-SM3" } else { "RSA-SHA256" })),
+        ],
     };
     let manifest = Manifest {
         name: NAME,
@@ -168,6 +154,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: true,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         real_name_checks: false,
         settings: SETTINGS,
@@ -175,29 +162,20 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
     Ok(Arc::new(PingAn {
         manifest,
         wire,
-        codes: Codes::read(settings.text_or(&CODES, SANDBOX)?, DONE).ok_or_else(|| settings.wrong(&CODES))?,
-        summary: settings
-            .fitting(&SUMMARY, |text| alphanumeric(text) && text.bytes().all(|byte| byte.is_ascii_digit()))?,
-        account: settings.fitting(&ACCOUNT, alphanumeric)?,
-        member: settings.fitting(&MEMBER, |text| text.len() <= 32 && wire::is_word(text))?,
+        codes: settings.codes(&CODES, SANDBOX, DONE)?,
+        summary: settings.fitting(&SUMMARY, |text| account(text) && is_digits(text.len())(text))?,
+        account: settings.fitting(&ACCOUNT, account)?,
+        member: settings.fitting(&MEMBER, |text| short_word(text).is_some())?,
         holder: settings.fitting(&HOLDER, name)?,
-        debit_flag: settings.fitting_or(&DEBIT_FLAG, "6", digits(1))?,
-        path: settings.fitting_or(&PATH, "/", path)?,
+        debit_flag: settings.fitting_or(&DEBIT_FLAG, "6", is_digits(1))?,
+        path: settings.fitting_or(&PATH, "/", is_path)?,
     }))
 }
 
 /// The number of the transaction that does it.
-const fn function(kind: OperationKind) -> Option<&'static str> {
-    match kind {
-        OperationKind::Debit => Some("6034"),
-        OperationKind::Pay => Some("6085"),
-        OperationKind::Refund => Some("6164"),
-        OperationKind::FundHold
-        | OperationKind::FundCapture
-        | OperationKind::FundRelease
-        | OperationKind::FundBatch
-        | OperationKind::Redirect => None,
-    }
+fn function(kind: OperationKind) -> Result<&'static str, ChannelError> {
+    let found = FUNCTIONS.iter().find(|(known, _)| *known == kind).map(|(_, number)| *number);
+    found.ok_or(ChannelError::Unsupported { channel: NAME, kind })
 }
 
 /// What 6110 calls it (BookingFlag): a payment between members, or to the platform; a withdrawal; a refund.
@@ -212,7 +190,7 @@ fn kind_of(flag: &str) -> Option<OperationKind> {
 
 /// A word of at most 32 characters, such as a code or a number at the bank.
 fn short_word(text: &str) -> Option<&str> {
-    Some(text).filter(|text| text.len() <= 32 && wire::is_word(text))
+    Some(text).filter(|text| text.len() <= 32 && is_word(text))
 }
 
 /// What 6110 says of a transaction.
@@ -235,21 +213,43 @@ impl<'t> Status<'t> {
 }
 
 impl PingAn {
-    fn request(&self, head: Head<'_>, body: &[Field<'_>], what: What) -> Result<Request, ChannelError> {
+    /// What a field holds where it is our own side of the transaction; else what is said of it.
+    fn value<'a>(&'a self, field: &str, said: &[Field<'a>]) -> &'a str {
+        match field {
+            "SupAcctId" => &self.summary,
+            "CustAcctId" | "InCustAcctId" | "OldInCustAcctId" => &self.account,
+            "ThirdCustId" | "InThirdCustId" | "OldInThirdCustId" => &self.member,
+            "CustName" | "InCustName" => &self.holder,
+            "CcyCode" => "RMB",
+            "TranFee" | "HandFee" | "ReturnFee" => "0.00",
+            field => said.iter().find(|(known, _)| *known == field).map_or("", |(_, value)| *value),
+        }
+    }
+
+    /// A transaction: its number, when it was asked for, its ThirdLogNo.
+    fn request(
+        &self,
+        (function, at, log): (&str, &str, &str),
+        said: &[Field<'_>],
+        what: What,
+    ) -> Result<Request, ChannelError> {
+        let told = [("service", REQUEST), ("time", at), ("log", log), ("code", NO_CODE), ("function", function)];
+        let fields = FIELDS.lines().find_map(|line| line.strip_prefix(function)).unwrap_or_default();
+        let body: Vec<_> = fields.split_whitespace().map(|field| (field, self.value(field, said))).collect();
         Ok(Request {
             method: "POST",
             path: self.path.clone(),
             headers: vec![("content-type", String::from("application/octet-stream"))],
-            body: self.wire.write(head, body)?,
-            asked: Asked { nonce: head.log.to_owned(), what },
+            body: self.wire.write(&told, &body)?,
+            asked: Asked { nonce: log.to_owned(), what },
         })
     }
 
     /// The bank's answer to a question.
     fn answered<'b>(&self, request: &Request, response: &'b Response) -> Result<Verified<Message<'b>>, Unfit> {
         let message = self.wire.opened(&response.body)?;
-        let fits = response.status == 200 && message.service == ANSWER && message.log == request.asked.nonce;
-        if fits { Ok(message) } else { Err(Unfit::Foreign) }
+        let answers = message.told("service") == ANSWER && message.told("log") == request.asked.nonce;
+        if response.status == 200 && answers { Ok(message) } else { Err(Unfit::Foreign) }
     }
 
     fn judge(&self, request: &Request, response: &Response) -> Option<Answer> {
@@ -260,10 +260,10 @@ impl PingAn {
         };
         let text = message.text()?;
         let values = values(&text)?;
-        if message.function != (if query { QUERY } else { function(kind)? }) {
+        if message.told("function") != (if query { QUERY } else { function(kind).ok()? }) {
             return Some(Answer::FOREIGN);
         }
-        match message.code {
+        match message.told("code") {
             DONE if query => {
                 let status = Status::read(&values)?;
                 let same = status.kind == kind && status.amount == amount;
@@ -272,11 +272,7 @@ impl PingAn {
             // It names no amount: that it was taken is all that it says.
             DONE => values.first().copied().and_then(short_word).map(|_| Answer::Pending),
             // What is refused has nothing to say besides.
-            code if values.is_empty() => match self.codes.said(code)? {
-                Said::NotFound => query.then_some(Answer::NotFound),
-                Said::Declined(class) => (!query).then(|| Answer::Declined { class, code: code.to_owned() }),
-                Said::Duplicate => None,
-            },
+            code if values.is_empty() => self.codes.refused(code, query),
             _ => None,
         }
     }
@@ -292,7 +288,7 @@ impl PingAn {
                 let front = short_word(told.front)?;
                 let debit = told.kind == OperationKind::Debit;
                 let reference = if debit { format!("{front}-{}", short_word(told.out)?) } else { front.to_owned() };
-                Some(Answer::Success { reference, clearing_date: day_of(told.date)? })
+                Some(Answer::Success { reference, clearing_date: day_of(told.date)?, part: None })
             }
             "1" => {
                 let code = told.reason.split(':').next().unwrap_or_default();
@@ -311,14 +307,9 @@ impl PingAn {
     fn returned(values: &[&str]) -> Option<Return> {
         let &[_, _, log, _, reason, on, reference, amount, ..] = values else { return None };
         let code = reason.split(':').next().and_then(short_word).unwrap_or("returned");
-        Some(Return {
-            serial: serial_of(log)?,
-            amount: yuan_of(amount)?,
-            currency: Currency::Cny,
-            return_date: day_of(on)?,
-            reference: short_word(reference)?.to_owned(),
-            code: code.to_owned(),
-        })
+        let (serial, amount, currency) = (serial_of(log)?, yuan_of(amount)?, Currency::Cny);
+        let (return_date, reference, code) = (day_of(on)?, short_word(reference)?.to_owned(), code.to_owned());
+        Some(Return { serial, amount, currency, return_date, reference, code })
     }
 
     fn all_returned(values: &[&str]) -> Option<Vec<Return>> {
@@ -330,96 +321,21 @@ impl PingAn {
 
     fn notified(&self, message: &Message<'_>) -> Option<Notification> {
         let text = message.text()?;
-        let values = values(&text).filter(|_| message.service == REQUEST && message.code == DONE)?;
-        if message.function == RETURNS {
+        let done = message.told("service") == REQUEST && message.told("code") == DONE;
+        let values = values(&text).filter(|_| done)?;
+        if message.told("function") == RETURNS {
             let back = Self::all_returned(&values).filter(|all| all.len() == 1)?.pop()?;
             let (id, serial) = (format!("{}-{}", back.serial, back.reference), back.serial.clone());
             return Some(Notification { id, serial, event: Notified::Returned(back) });
         }
-        let (log, values) = values.split_first().filter(|_| message.function == QUERY)?;
+        let (log, values) = values.split_first().filter(|_| message.told("function") == QUERY)?;
         let (serial, told) = (serial_of(log)?, Status::read(values)?);
         let answer = self.ended(&told).filter(|answer| !matches!(answer, Answer::Pending | Answer::Disbelieved(_)))?;
         // Two that say another thing of one transaction are two events; the same one twice is one.
-        let id = format!(
-            "{serial}-{}-{}",
-            told.status,
-            told.reason.split(':').next().and_then(short_word).unwrap_or(told.front)
-        );
+        let why = told.reason.split(':').next().and_then(short_word).unwrap_or(told.front);
+        let id = format!("{serial}-{}-{why}", told.status);
         let (kind, amount, currency) = (told.kind, told.amount, Currency::Cny);
         Some(Notification { id, serial, event: Notified::Answered { answer, kind, amount, currency } })
-    }
-
-    /// The fields of a debit.
-    fn debit<'a>(&'a self, payer: (&'a str, &'a str), log: &'a str, amount: &'a str) -> [Field<'a>; 17] {
-        [
-            ("FuncFlag", &self.debit_flag),
-            ("OutCustAcctId", payer.0),
-            ("SupAcctId", &self.summary),
-            ("OutThirdCustId", payer.1),
-            ("OutCustName", ""),
-            ("InCustAcctId", &self.account),
-            ("InThirdCustId", &self.member),
-            ("InCustName", &self.holder),
-            ("TranAmount", amount),
-            ("TranFee", "0.00"),
-            ("TranType", "01"),
-            ("CcyCode", "RMB"),
-            ("ThirdHtId", log),
-            ("ThirdHtMsg", ""),
-            ("Note", ""),
-            ("Reserve", ""),
-            ("WebSign", ""),
-        ]
-    }
-
-    /// The fields of a withdrawal.
-    fn withdrawal<'a>(&'a self, account: &'a str, name: &'a str, amount: &'a str) -> [Field<'a>; 14] {
-        [
-            ("SupAcctId", &self.summary),
-            ("CustAcctId", &self.account),
-            ("ThirdCustId", &self.member),
-            ("CustName", &self.holder),
-            ("OutAcctId", account),
-            ("OutAcctIdName", name),
-            ("CcyCode", "RMB"),
-            ("TranAmount", amount),
-            ("HandFee", "0.00"),
-            ("SerialNo", ""),
-            ("MessageCode", ""),
-            ("Note", ""),
-            ("Reserve", ""),
-            ("WebSign", ""),
-        ]
-    }
-
-    /// The fields of a refund.
-    fn refund<'a>(&'a self, payer: &'a str, original: &'a str, amount: &'a str) -> [Field<'a>; 12] {
-        [
-            ("FuncFlag", "2"),
-            ("SupAcctId", &self.summary),
-            ("OldThirdLogNo", original),
-            ("OldOutCustAcctId", payer),
-            ("OldOutThirdCustId", ""),
-            ("OldInCustAcctId", &self.account),
-            ("OldInThirdCustId", &self.member),
-            ("OldThirdHtId", original),
-            ("ReturnAmount", amount),
-            ("ReturnFee", "0.00"),
-            ("Note", ""),
-            ("Reserve", ""),
-        ]
-    }
-
-    fn malformed(what: &'static str) -> ChannelError {
-        let reason = "it is not in its form, or not from the bank to this institution".to_owned();
-        ChannelError::Format { channel: NAME, what, place: String::from("message"), reason }
-    }
-
-    fn unfit(what: &'static str) -> impl Fn(Unfit) -> ChannelError {
-        move |unfit| match unfit {
-            Unfit::Unsigned => ChannelError::Signature { channel: NAME, what },
-            Unfit::Foreign => Self::malformed(what),
-        }
     }
 }
 
@@ -435,50 +351,58 @@ impl Channel for PingAn {
     }
 
     fn build(&self, attempt: &Try<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
-        let About { serial, kind, amount, currency, .. } = attempt.about();
-        self.manifest.admit(&attempt.about())?;
-        let unsupported = || ChannelError::Unsupported { channel: NAME, kind };
+        let about = attempt.about();
+        let kind = self.manifest.admit(&about)?;
         let subject = |field, reason| ChannelError::Subject { channel: NAME, field, reason };
-        let (log, at, amount_text) = (log_of(serial)?, stamp(attempt.requested_at), yuan_text(amount));
-        let head = Head { function: function(kind).ok_or_else(unsupported)?, at: &at, log: &log };
-        let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query: false };
+        let (log, at, amount) = (log_of(about.serial)?, stamp(about.requested_at), yuan_text(about.amount));
+        let (asked, what) = ((function(kind)?, &*at, &*log), What::of(&about, false));
         match attempt.operation {
             Operation::Debit { agreement, .. } => {
                 let payer = payer(agreement).ok_or_else(|| subject("agreement", "it is SUB-ACCOUNT-MEMBER"))?;
-                self.request(head, &self.debit(payer, &log, &amount_text), what)
+                let said = [
+                    ("FuncFlag", &*self.debit_flag),
+                    ("OutCustAcctId", payer.0),
+                    ("OutThirdCustId", payer.1),
+                    ("TranAmount", &amount),
+                    ("TranType", "01"),
+                    ("ThirdHtId", &log),
+                ];
+                self.request(asked, &said, what)
             }
             Operation::Pay { account, name, .. } => {
                 let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
                 let (account, name) = (opened("account", account)?, opened("name", name)?);
-                self.request(head, &self.withdrawal(account.expose(), name.expose(), &amount_text), what)
+                let payee = [("OutAcctId", account.expose()), ("OutAcctIdName", name.expose())];
+                self.request(asked, &[payee[0], payee[1], ("TranAmount", &amount)], what)
             }
             Operation::Refund { original, .. } => {
                 let no_original = "a refund names the debit that it refunds: that must have succeeded first";
                 let before = attempt.original.and_then(|before| before.reference.split_once('-'));
                 let (_, payer) = before.ok_or_else(|| subject("original", no_original))?;
-                self.request(head, &self.refund(payer, &log_of(original)?, &amount_text), what)
+                let original = log_of(original)?;
+                let said = [
+                    ("FuncFlag", "2"),
+                    ("OldThirdLogNo", &*original),
+                    ("OldOutCustAcctId", payer),
+                    ("OldThirdHtId", &original),
+                    ("ReturnAmount", &amount),
+                ];
+                self.request(asked, &said, what)
             }
             Operation::FundHold { .. }
             | Operation::FundCapture { .. }
             | Operation::FundRelease { .. }
             | Operation::FundBatch { .. }
-            | Operation::Redirect { .. } => Err(unsupported()),
+            | Operation::Redirect { .. } => Err(ChannelError::Unsupported { channel: NAME, kind }),
         }
     }
 
     fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
-        let &About { serial, amount, currency, .. } = about;
         let kind = self.manifest.knows(about.kind)?.kind;
-        let (log, original, at) = (log_of_nonce(nonce)?, log_of(serial)?, stamp(about.requested_at));
-        let what = What::Operation { serial: serial.to_owned(), kind, amount, currency, query: true };
-        let body = [
-            ("SupAcctId", self.summary.as_str()),
-            ("FuncFlag", if kind == OperationKind::Pay { "3" } else { "2" }),
-            ("OrigThirdLogNo", &original),
-            ("TranDate", &at[..8]),
-            ("Reserve", ""),
-        ];
-        self.request(Head { function: QUERY, at: &at, log: &log }, &body, what)
+        let (log, original, at) = (log_of_nonce(nonce)?, log_of(about.serial)?, stamp(about.requested_at));
+        let flag = if kind == OperationKind::Pay { "3" } else { "2" };
+        let said = [("FuncFlag", flag), ("OrigThirdLogNo", &original), ("TranDate", &at[..8])];
+        self.request((QUERY, &at, &log), &said, What::of(about, true))
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
@@ -489,40 +413,36 @@ impl Channel for PingAn {
         let no_part = ChannelError::Subject { channel: NAME, field: "part", reason: "a day has two files: JY and TX" };
         let kind = file::kind(part).ok_or(no_part)?;
         let (log, at) = (log_of_nonce(nonce)?, stamp(date.starts_at()));
-        let body = [("SupAcctId", self.summary.as_str()), ("FileType", kind), ("FileDate", &at[..8]), ("Reserve", "")];
-        self.request(Head { function: file::FUNCTION, at: &at, log: &log }, &body, What::Statement)
+        self.request((file::FUNCTION, &at, &log), &[("FileType", kind), ("FileDate", &at[..8])], What::Statement)
     }
 
     fn statement(&self, file: &[u8]) -> Result<Verified<StatementPart>, ChannelError> {
-        self.wire.opened(file).map_err(Self::unfit(file::WHAT))?.try_map(|message| file::read(self, &message))
+        let message = self.wire.opened(file).map_err(|unfit| unfit.error(NAME, file::WHAT))?;
+        message.try_map(|message| file::read(self, &message))
     }
 
     fn build_returns(&self, date: Date, nonce: &str) -> Result<Request, ChannelError> {
         let (log, at, on) = (log_of_nonce(nonce)?, stamp(date.starts_at()), day(date));
         // Of days that are over and of today [doubtful].
-        let body = [
-            ("FuncFlag", "2"),
-            ("SupAcctId", self.summary.as_str()),
-            ("BeginDate", &on),
-            ("EndDate", &on),
-            ("Reserve", ""),
-        ];
-        self.request(Head { function: RETURNS, at: &at, log: &log }, &body, What::Returns { date })
+        let said = [("FuncFlag", "2"), ("BeginDate", &*on), ("EndDate", &on)];
+        self.request((RETURNS, &at, &log), &said, What::Returns { date })
     }
 
     fn returns(&self, request: &Request, response: &Response) -> Result<Verified<Vec<Return>>, ChannelError> {
         const LIST: &str = "list of returns";
-        self.answered(request, response).map_err(Self::unfit(LIST))?.try_map(|message| {
-            let What::Returns { date } = request.asked.what else { return Err(Self::malformed(LIST)) };
-            let text = message.text().filter(|_| message.function == RETURNS && message.code == DONE);
+        let message = self.answered(request, response).map_err(|unfit| unfit.error(NAME, LIST))?;
+        message.try_map(|message| {
+            let What::Returns { date } = request.asked.what else { return Err(Unfit::Foreign.error(NAME, LIST)) };
+            let listed = message.told("function") == RETURNS && message.told("code") == DONE;
+            let text = message.text().filter(|_| listed);
             let all = text.as_ref().and_then(|text| Self::all_returned(&values(text)?));
             let all = all.filter(|all| all.iter().all(|back| back.return_date == date));
-            all.ok_or_else(|| Self::malformed(LIST))
+            all.ok_or_else(|| Unfit::Foreign.error(NAME, LIST))
         })
     }
 
     fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {
-        let message = self.wire.opened(raw).map_err(Self::unfit(WHAT))?;
-        message.try_map(|message| self.notified(&message).ok_or_else(|| Self::malformed(WHAT)))
+        let message = self.wire.opened(raw).map_err(|unfit| unfit.error(NAME, WHAT))?;
+        message.try_map(|message| self.notified(&message).ok_or_else(|| Unfit::Foreign.error(NAME, WHAT)))
     }
 }

@@ -1,4 +1,5 @@
-//! What a fund's city differs in from others, as settings of its channel: name, route, cut-off, and how much the fund pays for a lease.
+//! What a fund's city differs in from others, as settings of its channel: name, route, cut-off, how much the fund pays for a lease,
+//! and whether it may pay a part at once.
 
 use domain::fund_batch::FundRoute;
 use domain::fund_batch::cut_off::CutOff;
@@ -11,51 +12,49 @@ use crate::manifest::Setting;
 use crate::message;
 use crate::settings::Settings;
 
-pub(crate) const CITY: Setting = Setting {
-    name: "city",
-    secret: false,
-    doc: "the city of the centre, as its files name it: 1 to 32 letters, digits, `_` or `-`; 310000 (Shanghai) unless set",
-};
-pub(crate) const FUND_ROUTE: Setting = Setting {
-    name: "fund_route",
-    secret: false,
-    doc: "to whom the centre pays a month's batch: `reserve` (to us, the usual) or `direct` (to the landlord: a memo here)",
-};
-pub(crate) const CUT_OFF: Setting = Setting {
-    name: "cut_off",
-    secret: false,
-    doc: "when the platform closes the batch of a month by itself: its day and the time in China, as `25 17:00`, on the working day on or \
+pub(super) const CITY: Setting = Setting::open(
+    "city",
+    "the city of the centre, as its files name it: 1 to 32 letters, digits, `_` or `-`; 310000 (Shanghai) unless set",
+);
+pub(super) const FUND_ROUTE: Setting = Setting::open(
+    "fund_route",
+    "to whom the centre pays a month's batch: `reserve` (to us, the usual) or `direct` (to the landlord: a memo here)",
+);
+pub(super) const CUT_OFF: Setting = Setting::open(
+    "cut_off",
+    "when the platform closes the batch of a month by itself: its day and the time in China, as `25 17:00`, on the working day on or \
           before it; unless set, nobody does but the command",
-};
-pub(crate) const QUOTA: Setting = Setting {
-    name: "quota",
-    secret: false,
-    doc: "`ask`: the centre is asked what a lease may draw before a payment is taken; `leave` (unless set): the centre pays less, or \
+);
+pub(super) const QUOTA: Setting = Setting::open(
+    "quota",
+    "`ask`: the centre is asked what a lease may draw before a payment is taken; `leave` (unless set): the centre pays less, or \
           nothing, where it was too much",
-};
-pub(crate) const CAP_MINOR: Setting = Setting {
-    name: "cap_minor",
-    secret: false,
-    doc: "with quota `ask`: the most that the city's fund pays a month for any lease, in fen, as `250000`; no such cap unless set",
-};
-pub(crate) const MONTHS_MIN: Setting = Setting {
-    name: "months_min",
-    secret: false,
-    doc: "with quota `ask`: the least months without a gap that contributions were paid for, as `3`; 0 unless set",
-};
-pub(crate) const FREQUENCY: Setting = Setting {
-    name: "frequency",
-    secret: false,
-    doc: "with quota `ask`: how often a lease may draw: payments per `month`, `quarter` or `year`, as `1/quarter`; as often as the centre \
+);
+pub(super) const CAP_MINOR: Setting = Setting::open(
+    "cap_minor",
+    "with quota `ask`: the most that the city's fund pays a month for any lease, in fen, as `250000`; no such cap unless set",
+);
+pub(super) const MONTHS_MIN: Setting = Setting::open(
+    "months_min",
+    "with quota `ask`: the least months without a gap that contributions were paid for, as `3`; 0 unless set",
+);
+pub(super) const FREQUENCY: Setting = Setting::open(
+    "frequency",
+    "with quota `ask`: how often a lease may draw: payments per `month`, `quarter` or `year`, as `1/quarter`; as often as the centre \
           pays unless set",
-};
+);
+pub(super) const IN_PART: Setting = Setting::open(
+    "in_part",
+    "`take`: the centre may hold or capture less than it is asked for at once, and says how much; `refuse` (unless set): a success of \
+     another amount is not believed",
+);
 const CITY_LENGTH_MAX: usize = 32;
 
 /// The centre as the settings have it.
 ///
 /// # Errors
 /// [`ChannelError::Config`] with the setting, its value, and what would be right.
-pub(crate) fn read(settings: &Settings<'_>) -> Result<FundCentre, ChannelError> {
+pub(super) fn read(settings: &Settings<'_>) -> Result<FundCentre, ChannelError> {
     let fits = |text: &str| text.len() <= CITY_LENGTH_MAX && message::is_word(text);
     let city = settings.fitting_or(&CITY, "310000", fits)?;
     let cut_off = match settings.maybe(&CUT_OFF)? {
@@ -63,6 +62,18 @@ pub(crate) fn read(settings: &Settings<'_>) -> Result<FundCentre, ChannelError> 
         None => None,
     };
     Ok(FundCentre { city, route: route(settings)?, cut_off, quota: quota(settings)? })
+}
+
+/// Whether the centre may pay a part at once.
+///
+/// # Errors
+/// [`ChannelError::Config`].
+pub(super) fn in_part(settings: &Settings<'_>) -> Result<bool, ChannelError> {
+    match settings.text_or(&IN_PART, "refuse")? {
+        "take" => Ok(true),
+        "refuse" => Ok(false),
+        other => Err(settings.refused(&IN_PART, &format!("'{other:.32}' is neither `take` nor `refuse`"))),
+    }
 }
 
 fn route(settings: &Settings<'_>) -> Result<FundRoute, ChannelError> {

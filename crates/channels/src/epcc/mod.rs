@@ -50,18 +50,16 @@ use self::identity::CHECKS;
 use crate::amount::{amount_of, amount_text};
 use crate::answer::{Answer, Notification, Notified, Return};
 use crate::channel::{About, Channel, Open, Try};
-use crate::codes::{Codes, Said};
+use crate::codes::Codes;
 use crate::error::ChannelError;
-use crate::form::Form;
-use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
-use crate::message::{self, Asked, Headers, Request, Response, What};
+use crate::message::{self, Asked, Headers, Request, Response, What, is_alphanumeric, is_digits, is_path};
 use crate::real_name::{RealName, RealNameSaid};
-use crate::settings::Settings;
+use crate::settings::{CODES, KEY, PATH, PEER_KEY, SIGN_METHOD, Settings};
 use crate::sign_up::{SignUp, SignedUp};
 use crate::signed_text::Signer;
 use crate::statement::StatementPart;
-use crate::time::{moment, stamp};
+use crate::time::{day_of, moment, stamp};
 use crate::verified::Verified;
 use crate::xml::{Message, Writer};
 
@@ -71,29 +69,13 @@ pub const NAME: &str = "epcc";
 const INSTITUTION: Setting = Setting::open("institution", "IssrId, our number at EPCC: 14 letters and digits");
 const EPCC: Setting = Setting::open("epcc", "IssrId of EPCC in what it sends: 14 letters and digits");
 const ACCOUNT: Setting = Setting::open("account", "our reserve account's number: letters, digits, `_` and `-`");
-const SIGN_METHOD: Setting = Setting::open("sign_method", "`sm2`: SM2 with SM3; `rsa`: RSA with SHA-256");
-const KEY: Setting = Setting::secret(
-    "key",
-    "our private key: `ark:NAME` of one in the key service; for a sandbox in hexadecimal (SM2: 32 bytes, RSA-2048: PKCS #8)",
-);
 const SIGN_SN: Setting = Setting::open("sign_sn", "SignSN, the serial number of our certificate: letters and digits");
-const PEER_KEY: Setting = Setting::open(
-    "peer_key",
-    "the public key of EPCC's certificate (openssl x509 -noout -pubkey), PEM or its base64; two with a comma between while \
-     it changes",
-);
-const PATH: Setting = Setting::open("path", "where messages are posted: a path; / if not said");
 const PAGE_PATH: Setting =
     Setting::open("page_path", "where a payer's browser posts its form: a path; /gateway if not said");
 const FIELD: Setting = Setting::open("page_field", "the form's field with the message: a word; ReqMsg if not said");
 const FRONT: Setting = Setting::open(
     "front_url",
     "where the payer's browser comes back to if the payment names no return_url: http:// or https://; it stays there if not said",
-);
-const CODES: Setting = Setting::open(
-    "codes",
-    "CODE=WORD,… of BizStsCd and SysRtnCd, eight letters or digits each; words: user, bank, risk, system (refused for good, and \
-     whose failure), duplicate, not_found; the sandbox's if not said",
 );
 
 /// The settings.
@@ -149,15 +131,7 @@ type Group<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
 pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
     let settings = Settings::read(NAME, SETTINGS, config, keys)?;
-    let alphanumeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let member = |text: &str| text.len() == 14 && alphanumeric(text);
-    let scheme = match settings.text(&SIGN_METHOD)? {
-        "sm2" => Scheme::Sm2,
-        "rsa" => Scheme::Rsa,
-        _ => return Err(settings.wrong(&SIGN_METHOD)),
-    };
-    let path = |text: &str| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    let codes = Codes::read(settings.text_or(&CODES, SANDBOX)?, DONE).ok_or_else(|| settings.wrong(&CODES))?;
+    let member = |text: &str| text.len() == 14 && is_alphanumeric(text);
     let manifest = Manifest {
         name: NAME,
         rail: Rail::Epcc,
@@ -167,21 +141,22 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: false,
         notifies: true,
+        in_part: false,
         sign_ups: true,
         real_name_checks: true,
         settings: SETTINGS,
     };
     Ok(Arc::new(Epcc {
         manifest,
-        signer: Signer { ours: settings.key_pair(&KEY, scheme)?, theirs: settings.peer_keys(&PEER_KEY, scheme)? },
-        codes,
+        signer: settings.signer(&KEY, &PEER_KEY, settings.scheme(&SIGN_METHOD)?)?,
+        codes: settings.codes(&CODES, SANDBOX, DONE)?,
         institution: settings.fitting(&INSTITUTION, member)?,
         epcc: settings.fitting(&EPCC, member)?,
         account: settings.fitting(&ACCOUNT, message::is_word)?,
-        sign_sn: settings.fitting(&SIGN_SN, alphanumeric)?,
-        path: settings.fitting_or(&PATH, "/", path)?,
-        page_path: settings.fitting_or(&PAGE_PATH, "/gateway", path)?,
-        page_field: settings.fitting_or(&FIELD, "ReqMsg", alphanumeric)?,
+        sign_sn: settings.fitting(&SIGN_SN, is_alphanumeric)?,
+        path: settings.fitting_or(&PATH, "/", is_path)?,
+        page_path: settings.fitting_or(&PAGE_PATH, "/gateway", is_path)?,
+        page_field: settings.fitting_or(&FIELD, "ReqMsg", is_alphanumeric)?,
         check_types: settings.pair_or(&CHECKS, identity::USUAL)?,
         front_url: settings.fitting_or(&FRONT, "", |text| text.is_empty() || message::is_url(text))?,
     }))
@@ -201,9 +176,8 @@ fn batch(time: Time) -> String {
 
 /// The clearing date of a batch.
 fn cleared(batch: &str) -> Option<Date> {
-    let digits = batch.strip_prefix('B').filter(|digits| digits.len() == 12)?;
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(())?;
-    format!("{}-{}-{}", digits.get(..4)?, digits.get(4..6)?, digits.get(6..8)?).parse().ok()
+    let digits = batch.strip_prefix('B').filter(|digits| is_digits(12)(digits))?;
+    day_of(digits.get(..8)?)
 }
 
 impl Epcc {
@@ -283,11 +257,7 @@ impl Epcc {
         match (body("SysRtnInf/SysRtnCd")?, body("BizInf/TrxStatus")) {
             (DONE, Some(_)) => self.ended(message),
             // The message itself was refused: a query that was says nothing of the transaction.
-            (code, None) => match self.codes.said(code)? {
-                Said::NotFound => query.then_some(Answer::NotFound),
-                Said::Declined(class) => (!query).then(|| Answer::Declined { class, code: code.to_owned() }),
-                Said::Duplicate => None,
-            },
+            (code, None) => self.codes.refused(code, *query),
             (_, Some(_)) => None,
         }
     }
@@ -301,12 +271,9 @@ impl Epcc {
             "00" | "04" if code? == DONE => {
                 let (_, _, batch) = (body("TrxAmt")?, body("TrxTp")?, body("BatchId")?);
                 let reference = format!("{batch}-{}", body("TrxId")?);
-                Some(Answer::Success { reference, clearing_date: cleared(batch)? })
+                Some(Answer::Success { reference, clearing_date: cleared(batch)?, part: None })
             }
-            "01" => match self.codes.said(code?)? {
-                Said::Declined(class) => Some(Answer::Declined { class, code: code?.to_owned() }),
-                Said::Duplicate | Said::NotFound => None,
-            },
+            "01" => self.codes.declined(code?),
             "05" if body("TrxTp")? == TYPES[3].1 && code? == DONE => Some(Answer::Closed),
             "02" | "03" if code.is_none_or(|code| code == DONE) => Some(Answer::Pending),
             _ => None,
@@ -405,13 +372,7 @@ impl Channel for Epcc {
             ("PgInf", &page[..1 + usize::from(!back.is_empty())]),
             ("BatchInf", &[("BatchId", &batch)]),
         ];
-        let mut request = self.request(&about, types(kind)?.0, &groups)?;
-        let mut form = Form::default();
-        form.set(&self.page_field, String::from_utf8_lossy(&request.body));
-        request.path.clone_from(&self.page_path);
-        request.headers = vec![("content-type", String::from("application/x-www-form-urlencoded; charset=UTF-8"))];
-        request.body = form.body();
-        Ok(request)
+        Ok(self.request(&about, types(kind)?.0, &groups)?.in_form(&self.page_path, &self.page_field))
     }
 
     fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {

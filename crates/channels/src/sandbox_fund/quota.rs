@@ -47,7 +47,7 @@ struct Body {
 ///
 /// # Errors
 /// [`ChannelError::Nonce`], [`ChannelError::Subject`], [`ChannelError::Key`].
-pub(crate) fn ask(wire: &Wire, contract: &str, period: &str, nonce: &str) -> Result<Request, ChannelError> {
+pub(super) fn ask(wire: &Wire, contract: &str, period: &str, nonce: &str) -> Result<Request, ChannelError> {
     let subject = |field, reason| ChannelError::Subject { channel: wire.channel, field, reason };
     if contract.is_empty() || !contract.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'|') {
         return Err(subject("contract", "a lease is named by visible ASCII characters without '|'"));
@@ -64,7 +64,7 @@ pub(crate) fn ask(wire: &Wire, contract: &str, period: &str, nonce: &str) -> Res
 ///
 /// # Errors
 /// [`ChannelError::Signature`], [`ChannelError::Format`], [`ChannelError::Key`].
-pub(crate) fn read(
+pub(super) fn read(
     wire: &Wire,
     request: &Request,
     response: &Response,

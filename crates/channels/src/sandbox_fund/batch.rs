@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::batch::{Batch, BatchResult};
 use crate::error::ChannelError;
-use crate::message::{is_serial, is_word, number};
+use crate::message::{self, Asked, Request, What, is_serial, is_word, number};
 use crate::sandbox_seal::Seal;
 use crate::sandbox_wire::{Wire, is_reference};
 use crate::verified::Verified;
@@ -43,12 +43,42 @@ const PAID: &str = "00000000";
 const PAID_IN_PART: &str = "00000005";
 /// The most digits of an identity number that a mask may show.
 const MASK_DIGITS: usize = 10;
+const NUMBER_LENGTH_MAX: usize = 32;
 
-/// The instruction as bytes.
+/// The request that hands in a month's batch. Its nonce is the batch's own number: the same bytes can be sent again.
 ///
 /// # Errors
 /// [`ChannelError::Subject`] for what would break the file's lines, [`ChannelError::Key`].
-pub(crate) fn write(wire: &Wire, batch: &Batch<'_>) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+pub(super) fn ask(wire: &Wire, batch: &Batch<'_>) -> Result<Request, ChannelError> {
+    let number = numbered(wire, batch.number)?;
+    let body = write(wire, batch)?;
+    let asked = Asked { nonce: format!("batch-{number:-<16}"), what: What::Batch };
+    let mut request = wire.signed("POST", format!("{}/batch", wire.root), body, asked)?;
+    request.headers.iter_mut().filter(|(name, _)| *name == "content-type").for_each(|(_, value)| {
+        "text/plain; charset=utf-8".clone_into(value);
+    });
+    Ok(request)
+}
+
+/// The request for the result file of a month's batch.
+///
+/// # Errors
+/// [`ChannelError::Nonce`], [`ChannelError::Subject`], [`ChannelError::Key`].
+pub(super) fn ask_result(wire: &Wire, number: &str, nonce: &str) -> Result<Request, ChannelError> {
+    let path = format!("{}/batch-result?number={}", wire.root, numbered(wire, number)?);
+    let asked = Asked { nonce: message::nonce(nonce)?.to_owned(), what: What::Batch };
+    wire.signed("GET", path, Zeroizing::new(Vec::new()), asked)
+}
+
+fn numbered<'n>(wire: &Wire, number: &'n str) -> Result<&'n str, ChannelError> {
+    let fits = number.len() <= NUMBER_LENGTH_MAX && is_word(number);
+    let reason = "a batch's number is 1 to 32 letters, digits, `_` or `-`";
+    let wrong = ChannelError::Subject { channel: wire.channel, field: "number", reason };
+    if fits { Ok(number) } else { Err(wrong) }
+}
+
+/// The instruction as bytes.
+fn write(wire: &Wire, batch: &Batch<'_>) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'|');
     let subject = |field, reason| ChannelError::Subject { channel: wire.channel, field, reason };
     let Batch { number, city, period, date, rows } = *batch;
@@ -72,7 +102,7 @@ pub(crate) fn write(wire: &Wire, batch: &Batch<'_>) -> Result<Zeroizing<Vec<u8>>
 ///
 /// # Errors
 /// [`ChannelError::Signature`], [`ChannelError::Format`], [`ChannelError::Key`].
-pub(crate) fn read(wire: &Wire, file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
+pub(super) fn read(wire: &Wire, file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
     let reader = Reader { wire };
     SEAL.open(wire, file, |text| {
         let result = reader.result(text)?;

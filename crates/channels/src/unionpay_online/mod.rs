@@ -47,7 +47,7 @@ use crate::error::ChannelError;
 use crate::form::Form;
 use crate::key::Scheme;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
-use crate::message::{self, Asked, Headers, Request, Response, What};
+use crate::message::{self, Asked, Headers, Request, Response, What, is_alphanumeric, is_digits};
 use crate::settings::Settings;
 use crate::time::{clearing_date, stamp};
 use crate::verified::Verified;
@@ -132,9 +132,6 @@ struct UnionPayOnline {
 
 pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc<dyn Channel>, ChannelError> {
     let settings = Settings::read(NAME, SETTINGS, config, keys)?;
-    let digits =
-        |length: usize| move |text: &str| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-    let alphanumeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let (front_url, back_url) =
         (settings.fitting(&FRONT_URL, message::is_url)?, settings.fitting(&BACK_URL, message::is_url)?);
     if front_url == back_url {
@@ -150,6 +147,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: false,
         lists_returns: false,
         notifies: true,
+        in_part: false,
         sign_ups: false,
         real_name_checks: false,
         settings: SETTINGS,
@@ -157,13 +155,13 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
     Ok(Arc::new(UnionPayOnline {
         manifest,
         signer: signer(&settings)?,
-        merchant: settings.fitting(&MERCHANT, |text| text.len() == 15 && alphanumeric(text))?,
+        merchant: settings.fitting(&MERCHANT, |text| text.len() == 15 && is_alphanumeric(text))?,
         front_url,
         back_url,
-        tr_id: settings.fitting(&TR_ID, alphanumeric)?,
-        gateway_biz_type: settings.fitting_or(&GATEWAY_BIZ_TYPE, "000201", digits(6))?,
-        token_biz_type: settings.fitting_or(&TOKEN_BIZ_TYPE, "000902", digits(6))?,
-        channel_type: settings.fitting_or(&CHANNEL_TYPE, "07", digits(2))?,
+        tr_id: settings.fitting(&TR_ID, is_alphanumeric)?,
+        gateway_biz_type: settings.fitting_or(&GATEWAY_BIZ_TYPE, "000201", is_digits(6))?,
+        token_biz_type: settings.fitting_or(&TOKEN_BIZ_TYPE, "000902", is_digits(6))?,
+        channel_type: settings.fitting_or(&CHANNEL_TYPE, "07", is_digits(2))?,
     }))
 }
 
@@ -274,7 +272,7 @@ impl UnionPayOnline {
                 let _ = (form.get("txnAmt")?, form.get("currencyCode")?, form.get("txnType")?);
                 let reference = form.get("queryId").filter(|id| id.len() <= 64 && message::is_word(id))?.to_owned();
                 let clearing_date = clearing_date(form.get("settleDate")?, form.get("txnTime")?)?;
-                Some(Answer::Success { reference, clearing_date })
+                Some(Answer::Success { reference, clearing_date, part: None })
             }
             Said::InProgress => Some(Answer::Pending),
             Said::Declined(class) => Some(Answer::Declined { class, code: code.to_owned() }),

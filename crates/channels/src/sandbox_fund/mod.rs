@@ -6,6 +6,8 @@
 //!  hold ─► held ─ capture (all or part) ─► captured ─ refund (all or part) ─► back at the centre
 //!           └──── release (what is left) ─► free
 //! ```
+//! By the setting `in_part` the centre may hold, or capture, less than it was asked for: the answer's amount is what it did, and what it did
+//! not capture of the hold is free there.
 //!
 //! | operation | path | subject |
 //! |---|---|---|
@@ -17,6 +19,10 @@
 //! `/fund/v1/quota`. Which city the centre is of, to whom it pays and by which rules are settings: real centres differ in them, and in the
 //! layout of the files.
 
+mod batch;
+mod city;
+mod quota;
+
 use std::sync::Arc;
 
 use ark::keys::KeyUse;
@@ -26,33 +32,25 @@ use domain::fund_batch::quota::FundLease;
 use domain::money::Currency;
 use serde_json::Value;
 
+use self::city::{CAP_MINOR, CITY, CUT_OFF, FREQUENCY, FUND_ROUTE, IN_PART, MONTHS_MIN, QUOTA};
 use crate::answer::{Answer, Notification};
 use crate::batch::{Batch, BatchResult, FundCentre};
 use crate::channel::{About, Channel, Open, Try};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{Headers, Request, Response};
-use crate::sandbox_wire::{self, Declines, Order, Subject, Wire};
+use crate::sandbox_file;
+use crate::sandbox_wire::{self, Declines, INSTITUTION, KEY, Order, Subject, Wire};
 use crate::settings::Settings;
 use crate::statement::StatementPart;
 use crate::verified::Verified;
-use crate::{fund_city, sandbox_batch, sandbox_file, sandbox_quota};
 
 /// The name in the registry.
 pub const NAME: &str = "sandbox_fund";
 
 /// The settings.
-pub const SETTINGS: &[Setting] = &[
-    sandbox_wire::INSTITUTION,
-    sandbox_wire::KEY,
-    fund_city::CITY,
-    fund_city::FUND_ROUTE,
-    fund_city::CUT_OFF,
-    fund_city::QUOTA,
-    fund_city::CAP_MINOR,
-    fund_city::MONTHS_MIN,
-    fund_city::FREQUENCY,
-];
+pub const SETTINGS: &[Setting] =
+    &[INSTITUTION, KEY, CITY, FUND_ROUTE, CUT_OFF, QUOTA, CAP_MINOR, MONTHS_MIN, FREQUENCY, IN_PART];
 
 const OPERATIONS: &[Supported] = &[
     Supported { kind: OperationKind::FundHold, idempotent: true, amount_max: 10_000_000 },
@@ -87,7 +85,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         root: "/fund/v1",
         rail: Rail::Fund,
         institution: sandbox_wire::institution(&settings)?,
-        key: settings.mac_key(&sandbox_wire::KEY)?,
+        key: settings.mac_key(&KEY)?,
         declines: DECLINES,
     };
     let manifest = Manifest {
@@ -99,11 +97,12 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         statement: true,
         lists_returns: false,
         notifies: true,
+        in_part: city::in_part(&settings)?,
         sign_ups: false,
         real_name_checks: false,
         settings: SETTINGS,
     };
-    let centre = fund_city::read(&settings)?;
+    let centre = city::read(&settings)?;
     Ok(Arc::new(SandboxFund { manifest, wire, centre }))
 }
 
@@ -136,7 +135,7 @@ impl Channel for SandboxFund {
     }
 
     fn parse(&self, request: &Request, response: &Response) -> Answer {
-        self.wire.parse(request, response)
+        self.wire.parse(request, response, &self.manifest)
     }
 
     fn build_statement(&self, date: Date, part: u32, nonce: &str) -> Result<Request, ChannelError> {
@@ -152,23 +151,23 @@ impl Channel for SandboxFund {
     }
 
     fn build_batch(&self, batch: &Batch<'_>) -> Result<Request, ChannelError> {
-        self.wire.batch(batch)
+        batch::ask(&self.wire, batch)
     }
 
     fn build_batch_result(&self, number: &str, nonce: &str) -> Result<Request, ChannelError> {
-        self.wire.batch_result(number, nonce)
+        batch::ask_result(&self.wire, number, nonce)
     }
 
     fn batch_result(&self, file: &[u8]) -> Result<Verified<BatchResult>, ChannelError> {
-        sandbox_batch::read(&self.wire, file)
+        batch::read(&self.wire, file)
     }
 
     fn build_quota(&self, contract: &str, period: &str, nonce: &str) -> Result<Request, ChannelError> {
-        sandbox_quota::ask(&self.wire, contract, period, nonce)
+        quota::ask(&self.wire, contract, period, nonce)
     }
 
     fn quota(&self, request: &Request, response: &Response) -> Result<Verified<Option<FundLease>>, ChannelError> {
-        sandbox_quota::read(&self.wire, request, response)
+        quota::read(&self.wire, request, response)
     }
 
     fn notify(&self, headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

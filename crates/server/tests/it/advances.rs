@@ -1,0 +1,188 @@
+//! Advances (垫付, D0) against a real bank: own money pays over the channel of rail `own_bank`, the clearing file lets the reserve
+//! pay it back, and the line of its statement ends it; and one that the merchant's bank sends back.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::exchange;
+use crate::epcc::becomes;
+use crate::open::{balance, closing, number, own, text, trial_balance, voucher};
+use crate::orders::Market;
+use crate::outflow::treasurers;
+use crate::sandbox::Sandbox;
+use crate::server::Server;
+use crate::staff::Staff;
+
+const KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+const DAY: &str = "2026-03-05";
+const NEXT_DAY: &str = "2026-03-06";
+/// What is paid, and what of it is the landlord's.
+const RENT: i64 = 500_000;
+const NET: i64 = 499_000;
+
+/// A platform that reaches its own account at the bank beside EPCC, and a landlord whose rent is paid and not cleared.
+struct World {
+    bank: Sandbox,
+    server: Server,
+    market: Market,
+    staff: Staff,
+    order: String,
+}
+
+impl World {
+    /// With these lines in the bank's plan of faults; `None` where the sandbox is not built, which is said.
+    fn open(plan: &str) -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("plan.toml");
+        std::fs::write(&path, plan).unwrap();
+        let faults = path.to_str().unwrap();
+        let bank = Sandbox::start(["bank", "--listen", "127.0.0.1:0", "--date", DAY, "--faults", faults])?;
+        let server = platform(&bank.addresses[0]);
+        let (market, staff) = (Market::open(&server), treasurers(&server));
+        let order = text(&market.order("T1", RENT).ok(), "/id");
+        market.pay(&order, RENT).ok();
+        becomes(&market, &format!("/v1/orders/{order}"), "success");
+        Some(Self { bank, server, market, staff, order })
+    }
+
+    /// Rules by two people: without a fee, up to 10,000 yuan a merchant's day and 20,000 over all.
+    fn rules(&self, days: u32, trading_days: u32) {
+        let rules = json!({
+            "kind": "advance_policy", "fee_rate": 0, "merchant_quota": 1_000_000, "total_quota": 2_000_000,
+            "min_days": days, "min_trading_days": trading_days,
+        });
+        let proposed = self.staff.maker.propose(&rules).ok();
+        self.staff.checker.approve(&text(&proposed, "/id")).ok();
+    }
+
+    fn capital(&self, amount: i64) {
+        let operator = &self.market.operator;
+        let posted = voucher("capital", &own(operator, 1103), &own(operator, 3001), amount);
+        operator.post("/v1/vouchers", &posted).ok();
+    }
+
+    /// What is asked for.
+    fn wanted(&self) -> Value {
+        json!({"merchant": text(&self.market.landlord, "/id"), "orders": [self.order]})
+    }
+
+    /// Asks for the advance, and waits for the bank's word on it.
+    fn advanced(&self) -> Value {
+        let sent = self.market.operator.post("/v1/advances", &self.wanted()).ok();
+        assert_eq!((text(&sent, "/status"), number(&sent, "/amount")), ("sent".into(), NET));
+        becomes(&self.market, &format!("/v1/advances/{}", text(&sent, "/id")), "success")
+    }
+
+    /// The next working day at the bank and on the platform, with EPCC's file of the day before.
+    fn next_day(&self) {
+        let clock = json!({ "date": NEXT_DAY }).to_string();
+        let headers = [("content-type", "application/json")];
+        let moved = exchange(&self.bank.addresses[0], "POST", "/sandbox/clock", &headers, clock.as_bytes()).unwrap();
+        assert_eq!(moved.status, 200, "{}", moved.text());
+        self.market.next_day();
+        let file = self.market.operator.post("/v1/clearing/fetch", &json!({"rail": "epcc", "date": DAY})).ok();
+        assert_eq!((number(&file, "/matched"), number(&file, "/different")), (1, 0), "{file}");
+    }
+
+    /// The balances of these subjects of the institution's own.
+    fn own<const N: usize>(&self, subjects: [u16; N]) -> [i64; N] {
+        let operator = &self.market.operator;
+        subjects.map(|subject| balance(operator, &own(operator, subject)))
+    }
+
+    fn at_the_bank(&self) -> Value {
+        exchange(&self.bank.addresses[0], "GET", "/sandbox/stats", &[], b"").unwrap().ok()
+    }
+}
+
+fn platform(address: &str) -> Server {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("lintel.toml");
+    let channel = |rail: &str| {
+        format!(
+            "[[channels]]\nname = \"sandbox_bank\"\nurl = \"http://{address}\"\n[channels.settings]\n\
+             rail = \"{rail}\"\ninstitution = \"lintel\"\nkey = \"{KEY}\"\n\n"
+        )
+    };
+    std::fs::write(&path, channel("epcc") + &channel("own_bank")).unwrap();
+    Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())])
+}
+
+/// No answer of the bank to a payment arrives: only its query says what became of it.
+#[test]
+fn own_money_pays_at_once_and_the_reserve_pays_it_back_once_the_rent_is_cleared() {
+    let Some(world) = World::open("hold_ms = 20\n[pay]\nlost_after = 10000\n") else { return };
+    let operator = &world.market.operator;
+    let refused = |world: &World| world.market.operator.post("/v1/advances", &world.wanted()).error().1;
+    assert_eq!(refused(&world), "advance_barred", "nobody set rules");
+    world.rules(90, 30);
+    assert_eq!(refused(&world), "advance_barred", "opened and trading since today");
+    world.rules(0, 1);
+    assert_eq!(refused(&world), "insufficient_funds", "own money is never overdrawn");
+    world.capital(600_000);
+
+    let advance = world.advanced();
+    let (id, path) = (text(&advance, "/id"), format!("/v1/advances/{}", text(&advance, "/id")));
+    assert_eq!((number(&advance, "/outstanding"), &advance["allowed_actions"]), (NET, &json!(["return"])));
+    assert_eq!(world.own([1103, 1151, 2292]), [101_000, NET, NET]);
+    assert_eq!(balance(operator, &text(&world.market.landlord, "/pending")), 0);
+    let attempt = operator.get(&format!("/v1/attempts/{}", text(&advance, "/attempt"))).ok();
+    assert_eq!((text(&attempt, "/rail"), text(&attempt, "/status")), ("own_bank".into(), "success".into()));
+    let stats = world.at_the_bank();
+    let sent = ["/verbs/pay/received", "/verbs/pay/done", "/sent_again"].map(|pointer| number(&stats, pointer));
+    assert_eq!(sent, [1, 1, 0], "once, though no answer came");
+    assert_eq!(refused(&world), "advance_barred", "an advanced rent is not advanced again");
+    let shown = world.server.lintel(&["advance", "show", &id]);
+    assert!(shown.status.success() && String::from_utf8_lossy(&shown.stdout).contains("4990.00 CNY"), "{shown:?}");
+
+    let repay = format!("{path}/repay");
+    assert_eq!(operator.post(&repay, &json!({})).error().1, "not_cleared");
+    let own_file = operator.post("/v1/clearing/fetch", &json!({"rail": "own_bank", "date": DAY})).error();
+    assert_eq!(own_file, (400, "field_malformed".into(), "rail".into()), "no network clears own money");
+    world.next_day();
+    assert_eq!(operator.get("/v1/settlements/due").ok()["data"], json!([]), "it is not settled a second time");
+    assert_eq!(operator.get(&path).ok()["allowed_actions"], json!(["repay", "return"]));
+    let transfer = operator.post(&repay, &json!({})).ok();
+    assert_eq!((text(&transfer, "/kind"), text(&transfer, "/status")), ("repayment".into(), "open".into()));
+    assert_eq!(operator.post(&repay, &json!({})).error().1, "advance_state");
+    let line = json!({"reference": "L-1", "date": NEXT_DAY, "direction": "out", "amount": NET, "currency": "CNY"});
+    assert_eq!(operator.post("/v1/reserve-lines", &line).ok()["transfer"], transfer["id"]);
+    let repaid = operator.get(&path).ok();
+    assert_eq!((text(&repaid, "/status"), number(&repaid, "/outstanding")), ("repaid".into(), 0));
+    assert_eq!(repaid["repayment"], transfer["id"]);
+    // What is left of the rent in the reserve is the institution's fee.
+    assert_eq!(world.own([1103, 1151, 2292, 1101, 2291]), [600_000, 0, 0, RENT - NET, RENT - NET]);
+    let trial = trial_balance(operator, NEXT_DAY);
+    assert_eq!((&trial["cover"]["holds"], closing(&trial, 1151)), (&json!(true), 0), "{trial}");
+}
+
+#[test]
+fn an_advance_that_the_merchants_bank_sends_back_is_settled_as_any_rent() {
+    let Some(world) = World::open("return_nth = [1]\nreturn_after_days = 1\n") else { return };
+    let operator = &world.market.operator;
+    world.rules(0, 1);
+    world.capital(NET);
+    let path = format!("/v1/advances/{}", text(&world.advanced(), "/id"));
+    assert_eq!(world.own([1103, 1151]), [0, NET]);
+    let (landlord, early) = (&world.market.landlord, json!({"date": DAY}));
+    assert_eq!(number(&operator.post("/v1/payouts/returns/fetch", &early).ok(), "/listed"), 0);
+
+    world.next_day();
+    let counts = |returns: &Value| ["/listed", "/booked", "/already"].map(|pointer| number(returns, pointer));
+    let fetch = json!({"date": NEXT_DAY});
+    let fetched = operator.post("/v1/payouts/returns/fetch", &fetch).ok();
+    assert_eq!((counts(&fetched), &fetched["refused"]), ([1, 1, 0], &json!([])));
+    assert_eq!(counts(&operator.post("/v1/payouts/returns/fetch", &fetch).ok()), [1, 0, 1], "once");
+    let back = operator.get(&path).ok();
+    assert_eq!((text(&back, "/status"), text(&back, "/return_date")), ("returned".into(), NEXT_DAY.into()));
+    assert_eq!((number(&back, "/outstanding"), &back["allowed_actions"]), (0, &json!([])));
+    assert_eq!(world.own([1103, 1151, 2292]), [NET, 0, 0]);
+    assert_eq!(operator.post("/v1/advances", &world.wanted()).error().1, "settlement_suspended");
+    let again = json!({"reference": "by hand", "date": NEXT_DAY});
+    assert_eq!(operator.post(&format!("{path}/return"), &again).error().1, "advance_state");
+
+    world.market.settle(landlord, NEXT_DAY).ok();
+    let held = ["/pending", "/available"].map(|account| balance(operator, &text(landlord, account)));
+    assert_eq!(held, [0, NET]);
+    assert_eq!(trial_balance(operator, NEXT_DAY)["cover"]["holds"], json!(true));
+}
