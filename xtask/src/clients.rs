@@ -22,7 +22,7 @@ pub(crate) const DOCUMENT: &str = "docs/openapi.json";
 /// The folders that hold nothing but what is generated.
 pub(crate) const FOLDERS: [&str; 2] = ["clients/typescript/src/generated/", "clients/bruno/calls/"];
 /// The tags of the operations that merchants use.
-const MERCHANTS: [&str; 23] = [
+const MERCHANTS: [&str; 24] = [
     "account",
     "api_key",
     "cashier",
@@ -34,6 +34,7 @@ const MERCHANTS: [&str; 23] = [
     "pay_password",
     "payment",
     "payout",
+    "real_name_check",
     "receipt",
     "receiver",
     "refund",

@@ -14,6 +14,7 @@ use crate::batch::{Batch, BatchResult, FundCentre};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind};
 use crate::message::{Headers, Request, Response};
+use crate::real_name::{RealName, RealNameSaid};
 use crate::sign_up::{SignUp, SignedUp};
 use crate::statement::StatementPart;
 use crate::verified::Verified;
@@ -200,6 +201,28 @@ pub trait Channel: fmt::Debug + Send + Sync {
     /// What the answer to either proves.
     fn signed_up(&self, _request: &Request, _response: &Response) -> SignedUp {
         SignedUp::Unknown
+    }
+
+    /// The request that has a bank compare who a card's holder is (实名核验). It is sent once: what became of it is asked by
+    /// [`Channel::build_real_name_query`].
+    ///
+    /// # Errors
+    /// [`ChannelError::NoRealNameCheck`], as here; [`ChannelError::Subject`], [`ChannelError::Opening`], [`ChannelError::Key`].
+    fn build_real_name(&self, _check: &RealName<'_>, _open: Open<'_>) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoRealNameCheck { channel: self.manifest().name })
+    }
+
+    /// The request that asks what became of the check of this serial number, asked for at `requested_at`.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoRealNameCheck`], as here; [`ChannelError::Serial`], [`ChannelError::Nonce`], [`ChannelError::Key`].
+    fn build_real_name_query(&self, _serial: &str, _requested_at: Time, _nonce: &str) -> Result<Request, ChannelError> {
+        Err(ChannelError::NoRealNameCheck { channel: self.manifest().name })
+    }
+
+    /// What the answer to either proves.
+    fn real_name(&self, _request: &Request, _response: &Response) -> RealNameSaid {
+        RealNameSaid::Unknown
     }
 
     /// The request for the payments that came back (退票) on `date`.

@@ -18,6 +18,24 @@ pub(crate) enum Said {
     Declined(FailureClass),
 }
 
+/// How what was asked for stands, where no money moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stands {
+    /// It was done.
+    Done,
+    /// It is under way.
+    Pending,
+    /// Refused for good.
+    Refused {
+        /// Whose refusal.
+        class: FailureClass,
+        /// The channel's code.
+        code: String,
+    },
+    /// There is no such thing; said to a query alone.
+    NotFound,
+}
+
 const CLASSES: [FailureClass; 4] = [FailureClass::User, FailureClass::Bank, FailureClass::Risk, FailureClass::System];
 
 /// Codes with what they say.
@@ -43,6 +61,27 @@ impl Codes {
             }
         }
         Some(Self(codes))
+    }
+
+    /// What is said in two steps: by a code of the message, and, only where that is `done`, by a status (00 done, 01 refused, 02 and 03
+    /// under way) with a code of what the message was about. Nothing where the two do not agree, or a code is not known.
+    pub(crate) fn stands(
+        &self,
+        done: &str,
+        system: &str,
+        (status, code): (Option<&str>, Option<&str>),
+        query: bool,
+    ) -> Option<Stands> {
+        let refused = |code: &str| self.class(code).map(|class| Stands::Refused { class, code: code.to_owned() });
+        match (system == done, status, code) {
+            (true, Some("00"), Some(code)) if code == done => Some(Stands::Done),
+            (true, Some("02" | "03"), code) if code.is_none_or(|code| code == done) => Some(Stands::Pending),
+            (true, Some("01"), Some(code)) => refused(code),
+            // A query that was refused says nothing else of what it asked about.
+            (false, None, _) if query => (self.said(system)? == Said::NotFound).then_some(Stands::NotFound),
+            (false, None, _) => refused(system),
+            _ => None,
+        }
     }
 
     pub(crate) fn said(&self, code: &str) -> Option<Said> {
@@ -90,5 +129,35 @@ mod tests {
             assert!(Codes::read(wrong, "00000000").is_none(), "{wrong}");
         }
         assert!(Codes::read("ERR020=not_found", "000000").is_some());
+    }
+
+    #[test]
+    fn what_is_said_in_two_steps_must_agree() {
+        let codes = Codes::read("PB200001=bank,PS400002=duplicate,PS400003=not_found", "00000000").unwrap();
+        let stands = |system, status, query| codes.stands("00000000", system, status, query);
+        let done = Some("00000000");
+        let refused = Some(Stands::Refused { class: FailureClass::Bank, code: String::from("PB200001") });
+        assert_eq!(stands("00000000", (Some("00"), done), false), Some(Stands::Done));
+        assert_eq!(stands("00000000", (Some("02"), None), true), Some(Stands::Pending));
+        assert_eq!(stands("00000000", (Some("03"), done), false), Some(Stands::Pending));
+        assert_eq!(stands("00000000", (Some("01"), Some("PB200001")), true), refused);
+        assert_eq!(stands("PB200001", (None, None), false), refused);
+        assert_eq!(stands("PS400003", (None, None), true), Some(Stands::NotFound));
+        for (system, status, query) in [
+            ("00000000", (Some("00"), Some("PB200001")), false),
+            ("00000000", (Some("00"), None), false),
+            ("00000000", (Some("01"), done), false),
+            ("00000000", (Some("01"), Some("PS400003")), true),
+            ("00000000", (Some("02"), Some("PB200001")), false),
+            ("00000000", (Some("07"), done), false),
+            ("00000000", (None, None), false),
+            ("PB200001", (Some("00"), done), false),
+            ("PB200001", (None, None), true),
+            ("PS400003", (None, None), false),
+            ("PS400002", (None, None), true),
+            ("PB999999", (None, None), false),
+        ] {
+            assert_eq!(stands(system, status, query), None, "{system} {status:?} {query}");
+        }
     }
 }

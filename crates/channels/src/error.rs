@@ -82,6 +82,15 @@ pub enum ChannelError {
         channel: &'static str,
     },
 
+    /// The channel checks no real names over this interface.
+    #[error(
+        "channel {channel} checks no real names over this interface; route the check to one that does, or have a card signed"
+    )]
+    NoRealNameCheck {
+        /// The channel.
+        channel: &'static str,
+    },
+
     /// A personal field could not be opened.
     #[error("the {field} of the payee cannot be opened")]
     Opening {
@@ -169,6 +178,7 @@ impl ChannelError {
             Self::NoStatement { .. } => "channel_no_statement",
             Self::NoBatch { .. } => "channel_no_batch",
             Self::NoSignUp { .. } => "channel_no_sign_up",
+            Self::NoRealNameCheck { .. } => "channel_no_real_name_check",
             Self::Opening { .. } => "channel_opening",
             Self::Key { .. } => "channel_key",
             Self::Config { .. } => "channel_config",
@@ -194,6 +204,7 @@ impl ChannelError {
             | Self::NoStatement { .. }
             | Self::NoBatch { .. }
             | Self::NoSignUp { .. }
+            | Self::NoRealNameCheck { .. }
             | Self::Config { .. }
             | Self::Unregistered { .. }
             | Self::Signature { .. }

@@ -10,6 +10,7 @@
 //!  unknown   ─ build_query, build_close ─► …                                    Success │ Declined │ NotFound │ Closed  prove something
 //!  day       ─ build_statement ─► … ─► file ─ statement ─► Verified lines       Pending │ Unknown              ask again
 //!  callback  ─ notify ─► Verified notification
+//!  person    ─ build_real_name, build_real_name_query ─► … ─► answer ─ real_name ─► what the bank found
 //!  lease     ─ build_quota ─► … ─► answer ─ quota ─► Verified figures
 //!  month     ─ build_batch ─► …; build_batch_result ─► … ─► file ─ batch_result ─► Verified rows
 //! ```
@@ -39,6 +40,7 @@
 //! | [`host_link`] | what goes before each message on the link to a card network |
 //! | [`card_file`] | the card network's daily file |
 //! | `key` | the keys of a channel, in its settings or in the key service |
+//! | [`real_name`] | a bank compares who a card's holder is |
 //! | [`sign_up`] | a holder signs an agreement |
 //! | `amount` | amounts with a currency, as text |
 //! | `codes` | codes of a channel with what they say, as a setting |
@@ -60,6 +62,7 @@ pub mod host_link;
 mod key;
 pub mod manifest;
 pub mod message;
+pub mod real_name;
 pub mod registry;
 pub mod routing;
 mod sandbox_file;
@@ -97,6 +100,7 @@ pub use channel::{About, Channel, Open, Original, Try};
 pub use error::ChannelError;
 pub use manifest::{Manifest, OperationKind, Setting, Supported};
 pub use message::{Headers, Request, Response};
+pub use real_name::{RealName, RealNameSaid};
 pub use registry::{by_name, with_keys};
 pub use sign_up::{SignUp, SignedUp};
 pub use statement::{Line, LineKind, Statement, StatementPart, Totals};

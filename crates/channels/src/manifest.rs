@@ -133,6 +133,8 @@ pub struct Manifest {
     pub in_part: bool,
     /// Whether agreements are signed over this interface, with a code by SMS.
     pub sign_ups: bool,
+    /// Whether a person's real name is checked over this interface, without an agreement.
+    pub real_name_checks: bool,
     /// Its settings.
     pub settings: &'static [Setting],
 }

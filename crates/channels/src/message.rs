@@ -82,6 +82,8 @@ pub(crate) enum What {
     Quota { contract: String, period: String },
     /// An agreement to be signed: its serial number, and whether this brings the code.
     SignUp { serial: String, confirms: bool },
+    /// A real-name check: its serial number, and whether this asks what became of it.
+    RealName { serial: String, query: bool },
     /// The payments that came back on a date.
     Returns { date: Date },
 }

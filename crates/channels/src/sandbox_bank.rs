@@ -100,6 +100,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         notifies: true,
         in_part: false,
         sign_ups: false,
+        real_name_checks: false,
         settings: SETTINGS,
     };
     Ok(Arc::new(SandboxBank { manifest, wire }))

@@ -89,6 +89,15 @@ impl<'a> Settings<'a> {
         if fits(text) { Ok(text.to_owned()) } else { Err(self.wrong(setting)) }
     }
 
+    /// Two different words of letters, digits and dots with a comma between, where the setting need not be there.
+    pub(crate) fn pair_or(&self, setting: &Setting, default: &'a str) -> Result<(String, String), ChannelError> {
+        let fits =
+            |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+        let pair = self.text_or(setting, default)?.split_once(',');
+        let pair = pair.filter(|(first, second)| fits(first) && fits(second) && first != second);
+        pair.map(|(first, second)| (first.to_owned(), second.to_owned())).ok_or_else(|| self.wrong(setting))
+    }
+
     /// A key for HMAC-SM3.
     pub(crate) fn mac_key(&self, setting: &Setting) -> Result<ChannelKey, ChannelError> {
         ChannelKey::read(self.channel, self.text(setting)?, self.keys).ok_or_else(|| self.wrong(setting))

@@ -12,9 +12,7 @@ use domain::attempt::FailureClass;
 use domain::envelope::Time;
 use domain::sealed::Sealed;
 
-use crate::channel::Open;
-use crate::error::ChannelError;
-use crate::message::is_digits;
+use crate::real_name::RealName;
 
 /// Who wants to sign, with what the bank compares (四要素).
 #[derive(Debug, Clone, Copy)]
@@ -37,27 +35,11 @@ pub struct SignUp<'a> {
     pub phone: &'a Sealed,
 }
 
-/// What the bank compares, in readable form.
-pub(crate) struct Readable {
-    pub(crate) account: Secret,
-    pub(crate) name: Secret,
-    pub(crate) certificate: Secret,
-    pub(crate) phone: Secret,
-}
-
-impl SignUp<'_> {
-    /// Opens what the bank compares.
-    ///
-    /// # Errors
-    /// [`ChannelError::Subject`] for a bank that has no such number; [`ChannelError::Opening`].
-    pub(crate) fn opened(&self, channel: &'static str, open: Open<'_>) -> Result<Readable, ChannelError> {
-        if !is_digits(12)(self.bank) {
-            return Err(ChannelError::Subject { channel, field: "bank", reason: "an interbank number is 12 digits" });
-        }
-        let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
-        let (account, name) = (opened("account", self.account)?, opened("name", self.name)?);
-        let (certificate, phone) = (opened("certificate", self.certificate)?, opened("phone", self.phone)?);
-        Ok(Readable { account, name, certificate, phone })
+impl<'a> SignUp<'a> {
+    /// What the bank compares of it.
+    pub(crate) fn elements(&self) -> RealName<'a> {
+        let Self { serial, requested_at, bank, credit, account, name, certificate, phone } = *self;
+        RealName { serial, requested_at, bank, credit, account, name, certificate, phone: Some(phone) }
     }
 }
 

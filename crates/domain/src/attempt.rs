@@ -433,8 +433,7 @@ pub struct Attempt {
     /// The date of the clearing file that it was matched in.
     #[n(8)]
     pub cleared: Option<Date>,
-    /// The site of the channel, by its name in the settings, that the page of a redirect leads to, from the time that it was
-    /// handed out on.
+    /// The site of the channel, by its name in the settings, that a redirect's page leads to once it was handed out.
     #[n(9)]
     pub page_site: Option<String>,
 }

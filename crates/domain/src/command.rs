@@ -29,17 +29,14 @@ use crate::customer::{self, Customer};
 use crate::draft::Draft;
 use crate::fee_plan::{self, SetFeePlan};
 use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
-use crate::front_page::{self, PageOf};
 use crate::fund_batch::{self, FundBatchCommand};
 use crate::hold::{self, PlaceHold};
 use crate::ids::{
-    AccountId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, ChargebackId, ClearingId, CustomerId,
-    FreezeId, HoldId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId, RefundId, ReserveBalanceId,
-    ReserveLineId, SettlementId, SplitId, SuspenseId, TemplateId, TreeLinkId, TreeRunId, UserId, VoucherId,
-};
-use crate::ids::{
-    AcquiringId, BankCardId, BatchCloseId, BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId,
-    CertificateId, LimitPolicyId, RetryRuleId, TerminalId, TopUpId, TransferId, WithdrawalBatchId, WithdrawalPlanId,
+    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId,
+    BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, CertificateId, ChargebackId,
+    ClearingId, CustomerId, FreezeId, HoldId, LimitPolicyId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId,
+    RefundId, ReserveBalanceId, ReserveLineId, RetryRuleId, SettlementId, SplitId, SuspenseId, TemplateId, TerminalId,
+    TopUpId, TransferId, TreeLinkId, TreeRunId, UserId, VoucherId, WithdrawalBatchId, WithdrawalPlanId,
 };
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
@@ -53,13 +50,11 @@ use crate::outflow::{self, OutflowCommand};
 use crate::own_transfer::{self, OwnTransferCommand};
 use crate::pay_password::{self, PayPasswordCommand};
 use crate::payout::{self, CreatePayout};
-use crate::recall;
 use crate::receiver::{self, ReceiverCommand};
 use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
-use crate::sign_up::{self, SignUpCommand};
 use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit, ReturnSplit};
 use crate::suspense::{self, AllocateSuspense};
@@ -74,7 +69,7 @@ use crate::waiver::{self, WaiveChecks};
 use crate::webhook::{self, WebhookCommand};
 use crate::withdrawal_batch::{self, WithdrawalBatchCommand};
 use crate::withdrawal_plan::{self, WithdrawalPlanCommand};
-use crate::{payment, settlement, tick, user};
+use crate::{front_page, payment, recall, settlement, sign_up, tick, user};
 
 mod undo;
 
@@ -207,7 +202,7 @@ pub enum Command {
     /// Hand out the page where the payer of an order or of a top-up pays.
     HandOutPage {
         /// What is paid there.
-        of: PageOf,
+        of: front_page::PageOf,
         /// The site of the channel, by its name in the settings, that the page leads to if nobody has it yet.
         site: Option<String>,
     },
@@ -254,7 +249,9 @@ pub enum Command {
     /// Set a pay password, or try one.
     PayPassword(PayPasswordCommand),
     /// Sign an agreement to debit a card.
-    SignUp(SignUpCommand),
+    SignUp(sign_up::SignUpCommand),
+    /// Check a person's real name.
+    RealNameCheck(crate::real_name_check::RealNameCheckCommand),
     /// Change a merchant's webhooks.
     Webhook(WebhookCommand),
     /// Change limits or an account's class.
@@ -414,6 +411,9 @@ pub enum Reply {
     /// A signing of an agreement.
     #[n(220)]
     SignUp(#[n(0)] crate::ids::SignUpId),
+    /// A real-name check.
+    #[n(219)]
+    RealNameCheck(#[n(0)] crate::ids::RealNameCheckId),
     /// A receiver of splits.
     #[n(237)]
     Receiver(#[n(0)] crate::ids::ReceiverId),
@@ -571,6 +571,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::ApiKey(command) => api_key::decide(draft, command),
         Command::PayPassword(command) => pay_password::decide(draft, command),
         Command::SignUp(command) => sign_up::decide(draft, command),
+        Command::RealNameCheck(command) => crate::real_name_check::decide(draft, command),
         Command::Webhook(command) => webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),

@@ -4,10 +4,12 @@ use alloc::format;
 
 use minicbor::{Decode, Encode};
 
+use crate::attempt::Rail;
 use crate::command::Reply;
 use crate::draft::Draft;
+use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::CustomerId;
+use crate::ids::{CustomerId, RealNameCheckId};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
@@ -25,6 +27,46 @@ pub enum CustomerKind {
     /// 法人.
     #[n(1)]
     Company,
+}
+
+/// How many elements of a person a bank compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Elements {
+    /// Name, certificate and card (三要素).
+    #[n(0)]
+    Three,
+    /// Those and the phone that the bank knows (四要素).
+    #[n(1)]
+    Four,
+}
+
+impl Elements {
+    /// How many they are.
+    #[must_use]
+    pub const fn count(self) -> u8 {
+        match self {
+            Self::Three => 3,
+            Self::Four => 4,
+        }
+    }
+}
+
+/// What a bank said of who a customer is: the level of its verification (实名核验).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Verification {
+    /// How many elements matched.
+    #[n(0)]
+    pub elements: Elements,
+    /// The check that says so.
+    #[n(1)]
+    pub check: RealNameCheckId,
+    /// At which network.
+    #[n(2)]
+    pub rail: Rail,
+    /// When the bank said so.
+    #[n(3)]
+    pub at: Time,
 }
 
 /// A customer.
@@ -45,6 +87,9 @@ pub struct Customer {
     /// The phone number.
     #[n(4)]
     pub phone: Option<Sealed>,
+    /// What a bank said of who it is; none while no real-name check matched.
+    #[n(5)]
+    pub verification: Option<Verification>,
 }
 
 /// Registers a customer under the id that the vault gave its identity.
@@ -61,7 +106,8 @@ pub fn decide_register(draft: &mut Draft<'_>, customer: Customer) -> Result<Repl
         let message = format!("{id} is not an id the vault hands out");
         return Err(Refusal::new(RefusalCode::ValueInvalid, "customer", message));
     }
-    draft.emit(Event::CustomerRegistered(customer));
+    // Only a bank's word verifies anybody.
+    draft.emit(Event::CustomerRegistered(Customer { verification: None, ..customer }));
     Ok(Reply::Customer(id))
 }
 
@@ -93,6 +139,7 @@ mod tests {
                 name,
                 certificate,
                 phone: None,
+                verification: None,
             })
         };
         kit.given(customer(7));

@@ -591,6 +591,9 @@ pub enum Event {
     /// The signing of an agreement went on.
     #[n(230)]
     SignUp(#[n(0)] SignUpEvent),
+    /// A real-name check went on.
+    #[n(238)]
+    RealNameCheck(#[n(0)] crate::real_name_check::RealNameCheckEvent),
     /// A merchant's webhook was registered, changed or removed.
     #[n(245)]
     Webhook(#[n(0)] WebhookEvent),

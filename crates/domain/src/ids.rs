@@ -146,6 +146,8 @@ ids! {
     ApiKeyId = "aky";
     /// A signing of an agreement to debit a card (协议签约).
     SignUpId = "sgn";
+    /// A real-name check (实名核验).
+    RealNameCheckId = "rnc";
     /// A registered receiver of splits (分账接收方).
     ReceiverId = "rcv";
     /// A webhook (回调) of a merchant.

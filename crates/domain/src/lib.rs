@@ -67,6 +67,7 @@ pub mod payout;
 #[cfg(all(feature = "planted-faults", debug_assertions))]
 pub mod planted;
 pub mod rates;
+pub mod real_name_check;
 pub mod recall;
 pub mod receiver;
 pub mod refund;

@@ -155,6 +155,8 @@ codes! {
     264 SignUpState "sign_up_state" "The signing's state does not allow this, or its agreement is cancelled.";
     265 SignUpExists "sign_up_exists" "The card is signed for this customer at this network already.";
     266 SignUpsTooMany "sign_ups_too_many" "As many signings of the customer wait for a code as may.";
+    287 RealNameCheckUnknown "real_name_check_unknown" "No real-name check has this id.";
+    288 RealNameCheckState "real_name_check_state" "The real-name check has its answer, or as many of the customer's wait for one as may.";
     294 AccountNotOwn "account_not_own" "The account is not of the user who pays.";
     267 AgreementNotOwn "agreement_not_own" "The agreement was signed by another customer than the one who would pay.";
     268 ApiKeyUnknown "api_key_unknown" "The caller has no old secret of this serial number.";

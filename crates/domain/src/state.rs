@@ -296,6 +296,8 @@ state! {
         pay_passwords: crate::pay_password::PayPassword,
         /// Signings of agreements to debit cards.
         sign_ups: crate::sign_up::SignUp,
+        /// Real-name checks.
+        real_name_checks: crate::real_name_check::RealNameCheck,
         /// Receivers of splits, registered and removed.
         split_receivers: crate::receiver::SplitReceiver,
         /// Webhooks of merchants.
@@ -434,6 +436,8 @@ state! {
         customer_sign_ups: (CustomerId, SignUpId) => (),
         /// Signings by the number of their agreement.
         sign_up_agreements: (Rail, String) => SignUpId,
+        /// Real-name checks without an answer, by customer.
+        open_real_name_checks: (CustomerId, crate::ids::RealNameCheckId) => (),
         /// Receivers of splits by payee and who receives.
         payee_receivers: (MerchantId, MerchantId) => crate::ids::ReceiverId,
         /// Webhooks of each merchant.

@@ -358,6 +358,7 @@ impl Kit {
             name: sealed("*三"),
             certificate: sealed("1101**********1234"),
             phone: Some(sealed("138****0000")),
+            verification: None,
         }));
         id
     }

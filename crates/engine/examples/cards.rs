@@ -93,7 +93,7 @@ impl World {
         let (institution, calendar) = ("Example".into(), Calendar { years: [(2026, year)].into() });
         world.given(Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true }))?;
         let (id, kind) = (CustomerId(1), CustomerKind::Company);
-        let customer = Customer { id, kind, name: sealed(), certificate: sealed(), phone: None };
+        let customer = Customer { id, kind, name: sealed(), certificate: sealed(), phone: None, verification: None };
         world.given(Command::RegisterCustomer(customer))?;
         let settlement = SettlementAccount { account: sealed(), name: sealed() };
         let (kind, name) = (MerchantKind::Agency, "Homes".into());

@@ -45,7 +45,9 @@ use crate::shell::projector::{self, Message};
 use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::webhook::Webhooks;
-use crate::shell::{Clock, Input, Platform, fund_batch, key_service, lease, merger, rewrapper, unanswered};
+use crate::shell::{
+    Clock, Input, Platform, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered,
+};
 
 /// Runs the platform until it is told to stop.
 ///
@@ -155,6 +157,7 @@ fn carry_out(
     left.into_iter().for_each(|told| drop(way.send(told)));
     tokio::spawn(unanswered::run(executor.clone(), alarm_after_ms));
     tokio::spawn(fund_batch::run(executor.clone()));
+    tokio::spawn(real_name_check::run(executor.clone()));
     tokio::spawn(executor.run(comes));
 }
 

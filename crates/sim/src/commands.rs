@@ -54,7 +54,14 @@ pub(crate) fn opening(institution: &str) -> Vec<Command> {
         let customer = CustomerId(number);
         let (name, certificate) = (secrets().name.clone(), secrets().account.clone());
         let kind = CustomerKind::Person;
-        commands.push(Command::RegisterCustomer(Customer { id: customer, kind, name, certificate, phone: None }));
+        commands.push(Command::RegisterCustomer(Customer {
+            id: customer,
+            kind,
+            name,
+            certificate,
+            phone: None,
+            verification: None,
+        }));
         commands.push(Command::OpenUser { customer, product: "rent".into() });
         commands.push(opens(Subject::Personal, UserId(number), false));
     }

@@ -61,6 +61,7 @@ pub mod own_transfer;
 pub mod pay_password;
 pub mod payout;
 mod postgres;
+pub mod real_name_check;
 pub mod recall;
 pub mod receiver;
 pub mod recovery;

@@ -87,6 +87,7 @@ const FILES: &[File] = files![
     "0064_receiver.sql",
     "0065_fee_plan.sql",
     "0066_task.sql",
+    "0067_real_name_check.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -61,7 +61,7 @@ keys! {
     AccountId HoldId CustomerId UserId MerchantId StreamId AttemptId OrderId LegId SplitId RefundId ClearingId
     SettlementId PayoutId AgreementId FreezeId
     TopUpId TransferId WithdrawalPlanId WithdrawalBatchId WithdrawalId RetryRuleId NoticeId LimitPolicyId BlockEntryId
-    BankCardId CertificateId WebhookId SignUpId ApiKeyId ReceiverId
+    BankCardId CertificateId WebhookId SignUpId ApiKeyId ReceiverId RealNameCheckId
     TreeLinkId TreeRunId QuotaChargeId
     OperatorId ApprovalId TemplateId SuspenseId
     AgreementPaymentId ExchangeRateId ConversionId

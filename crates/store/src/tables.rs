@@ -38,6 +38,7 @@ use domain::outflow::Outflow;
 use domain::own_transfer::OwnTransfer;
 use domain::pay_password::PayPassword;
 use domain::payout::Payout;
+use domain::real_name_check::RealNameCheck;
 use domain::recall::{Left, RowId};
 use domain::receiver::SplitReceiver;
 use domain::refund::Refund;
@@ -142,6 +143,7 @@ tables! {
     api_keys: ApiKey,
     pay_passwords: PayPassword,
     sign_ups: SignUp,
+    real_name_checks: RealNameCheck,
     split_receivers: SplitReceiver,
     webhooks: Webhook,
     limit_policies: LimitPolicy,

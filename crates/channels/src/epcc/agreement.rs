@@ -2,65 +2,67 @@
 
 use ark::Secret;
 
-use super::{Epcc, Group, NAME};
+use super::{DONE, Epcc, FOUND, NAME};
 use crate::channel::Open;
+use crate::codes::Stands;
 use crate::error::ChannelError;
 use crate::message::{self, Request, Response, What};
+use crate::real_name::RealName;
 use crate::sign_up::{SignUp, SignedUp, is_code};
 use crate::time::moment;
+use crate::xml::Message;
 
-const ASKED: [&str; 2] = ["epcc.101.001.01", "epcc.103.001.01"];
+pub(super) const ASKED: [&str; 2] = ["epcc.101.001.01", "epcc.103.001.01"];
 const ANSWERED: [&str; 2] = ["epcc.102.001.01", "epcc.104.001.01"];
+/// Of bank, card's kind and number, name, certificate's kind and number, phone.
+const ELEMENTS: [&str; 7] = ["SgnAcctIssrId", "SgnAcctTp", "SgnAcctId", "SgnAcctNm", "IDTp", "IDNo", "MobNo"];
 
 impl Epcc {
-    pub(super) fn ask_to_sign(&self, sign_up: &SignUp<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
-        let shown = sign_up.opened(NAME, open)?;
-        let fields = [
-            ("SgnAcctIssrId", sign_up.bank),
-            ("SgnAcctTp", if sign_up.credit { "01" } else { "00" }),
-            ("SgnAcctId", shown.account.expose()),
-            ("SgnAcctNm", shown.name.expose()),
-            ("IDTp", "01"),
-            ("IDNo", shown.certificate.expose()),
-            ("MobNo", shown.phone.expose()),
-        ];
-        self.about_signing(sign_up, ("SgnInf", &fields), false)
+    /// Has the bank compare who a card's holder is.
+    pub(super) fn compare(
+        &self,
+        who: &RealName<'_>,
+        open: Open<'_>,
+        (kind, what): (&str, What),
+    ) -> Result<Request, ChannelError> {
+        let (serial, at) = (message::serial(who.serial)?, moment(who.requested_at));
+        let transaction = [("TrxId", serial), ("TrxDtTm", &*at)];
+        let readable = who.opened(NAME, open)?;
+        let fields = readable.fields(who, ELEMENTS, (["00", "01"], "01"));
+        self.message((&at, kind), what, &[("SgnInf", &fields), ("TrxInf", &transaction)])
     }
 
     pub(super) fn bring_code(&self, sign_up: &SignUp<'_>, code: &Secret) -> Result<Request, ChannelError> {
         if !is_code(code) {
             return Err(ChannelError::Subject { channel: NAME, field: "code", reason: "a code is 4 to 8 digits" });
         }
-        self.about_signing(sign_up, ("AuthInf", &[("AuthMsg", code.expose())]), true)
+        let (serial, at) = (message::serial(sign_up.serial)?, moment(sign_up.requested_at));
+        let (code, transaction) = ([("AuthMsg", code.expose())], [("TrxId", serial), ("TrxDtTm", &*at)]);
+        let what = What::SignUp { serial: serial.to_owned(), confirms: true };
+        self.message((&at, ASKED[1]), what, &[("AuthInf", &code), ("TrxInf", &transaction)])
     }
 
-    fn about_signing(&self, sign_up: &SignUp<'_>, group: Group<'_>, confirms: bool) -> Result<Request, ChannelError> {
-        let (serial, at) = (message::serial(sign_up.serial)?, moment(sign_up.requested_at));
-        let what = What::SignUp { serial: serial.to_owned(), confirms };
-        let transaction = [("TrxId", serial), ("TrxDtTm", &*at)];
-        self.message((&at, ASKED[usize::from(confirms)]), what, &[group, ("TrxInf", &transaction)])
+    /// How what was asked under this number stands, by an answer of this type: it moves no money.
+    pub(super) fn stands(&self, message: &Message, serial: &str, (asked, answered): (&str, &str)) -> Option<Stands> {
+        let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
+        let fits = message.get("root/MsgHeader/MsgTp")? == answered
+            && body("BizInf/TrxId")? == serial
+            && body("BizInf/TrxTp")? == asked;
+        let (system, status) = (body("SysRtnInf/SysRtnCd")?, (body("BizInf/TrxStatus"), body("BizInf/BizStsCd")));
+        fits.then(|| self.codes.stands(DONE, system, status, answered == FOUND)).flatten()
     }
 
     pub(super) fn judge_signing(&self, request: &Request, response: &Response) -> Option<SignedUp> {
         let What::SignUp { serial, confirms } = &request.asked.what else { return None };
-        let message = self.answered(response).ok()?;
-        let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
-        let fits = message.get("root/MsgHeader/MsgTp")? == ANSWERED[usize::from(*confirms)]
-            && body("BizInf/TrxId")? == serial
-            && body("BizInf/TrxTp")? == ASKED[usize::from(*confirms)];
-        fits.then_some(())?;
-        let (system, business) = (body("SysRtnInf/SysRtnCd")?, body("BizInf/BizStsCd"));
-        let refused =
-            |code: &str| self.codes.class(code).map(|class| SignedUp::Refused { class, code: code.to_owned() });
-        match (system == super::DONE, body("BizInf/TrxStatus"), business) {
-            (true, Some("00"), Some(super::DONE)) if !confirms => Some(SignedUp::CodeSent),
-            (true, Some("00"), Some(super::DONE)) => {
-                let agreement = body("BizInf/SgnNo").filter(|number| message::is_word(number))?;
+        let (message, step) = (self.answered(response).ok()?, usize::from(*confirms));
+        match self.stands(&message, serial, (ASKED[step], ANSWERED[step]))? {
+            Stands::Done if !confirms => Some(SignedUp::CodeSent),
+            Stands::Done => {
+                let agreement = message.get("root/MsgBody/BizInf/SgnNo").filter(|number| message::is_word(number))?;
                 Some(SignedUp::Signed { agreement: agreement.to_owned() })
             }
-            (true, Some("01"), Some(code)) => refused(code),
-            (false, None, _) => refused(system),
-            _ => None,
+            Stands::Refused { class, code } => Some(SignedUp::Refused { class, code }),
+            Stands::Pending | Stands::NotFound => None,
         }
     }
 }

@@ -28,13 +28,14 @@
 //! - A refund and a query name the transaction and when it was asked for, so they find what the request made.
 //! - An answer repeats no word of its question: "not found" counts only after `settle_delay_ms`.
 //!
-//! Signing up (101, 103) is [`agreement`], the daily file [`file`]; with the page for payers all three are [doubtful]: in which
-//! field of a form the browser posts the message, and where to, are settings. What a browser brings back proves nothing.
+//! Signing up (101, 103) is [`agreement`], a real-name check [`identity`], the daily file [`file`]; with the page for payers all are
+//! [doubtful]: a check's types, a form's field and where it goes are settings. What a browser brings back proves nothing.
 //!
 //! Not here: NcrptnSN with DgtlEnvlp: account numbers and names travel readable within TLS, which no member could do.
 
 mod agreement;
 mod file;
+mod identity;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ use domain::envelope::Time;
 use domain::money::Currency;
 use serde_json::Value;
 
+use self::identity::CHECKS;
 use crate::amount::{amount_of, amount_text};
 use crate::answer::{Answer, Notification, Notified, Return};
 use crate::channel::{About, Channel, Open, Try};
@@ -52,6 +54,7 @@ use crate::codes::Codes;
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{self, Asked, Headers, Request, Response, What, is_alphanumeric, is_digits, is_path};
+use crate::real_name::{RealName, RealNameSaid};
 use crate::settings::{CODES, KEY, PATH, PEER_KEY, SIGN_METHOD, Settings};
 use crate::sign_up::{SignUp, SignedUp};
 use crate::signed_text::Signer;
@@ -69,16 +72,15 @@ const ACCOUNT: Setting = Setting::open("account", "our reserve account's number:
 const SIGN_SN: Setting = Setting::open("sign_sn", "SignSN, the serial number of our certificate: letters and digits");
 const PAGE_PATH: Setting =
     Setting::open("page_path", "where a payer's browser posts its form: a path; /gateway if not said");
-const PAGE_FIELD: Setting =
-    Setting::open("page_field", "the form's field with the message: a word; ReqMsg if not said");
-const FRONT_URL: Setting = Setting::open(
+const FIELD: Setting = Setting::open("page_field", "the form's field with the message: a word; ReqMsg if not said");
+const FRONT: Setting = Setting::open(
     "front_url",
     "where the payer's browser comes back to if the payment names no return_url: http:// or https://; it stays there if not said",
 );
 
 /// The settings.
 pub const SETTINGS: &[Setting] =
-    &[INSTITUTION, EPCC, ACCOUNT, SIGN_METHOD, KEY, SIGN_SN, PEER_KEY, PATH, PAGE_PATH, PAGE_FIELD, FRONT_URL, CODES];
+    &[INSTITUTION, EPCC, ACCOUNT, SIGN_METHOD, KEY, SIGN_SN, PEER_KEY, PATH, PAGE_PATH, FIELD, FRONT, CODES, CHECKS];
 
 /// Nobody here has seen what a second message with one transaction id is answered, so nothing counts on it.
 const OPERATIONS: &[Supported] = &[
@@ -97,6 +99,7 @@ const TYPES: [(OperationKind, &str, &str); 4] = [
 /// After `send_before`: how long a message may still be on its way there [doubtful].
 const SETTLE_DELAY_MS: i64 = 5 * 60 * 1_000;
 const QUERY: &str = "epcc.301.001.01";
+const FOUND: &str = "epcc.302.001.01";
 const CLOSE: &str = "epcc.321.001.01";
 /// To EPCC, and from it.
 const DIRECTIONS: (&str, &str) = ("11", "21");
@@ -120,6 +123,7 @@ struct Epcc {
     page_path: String,
     page_field: String,
     front_url: String,
+    check_types: (String, String),
 }
 
 /// A group of a message's body, and its fields.
@@ -139,6 +143,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         notifies: true,
         in_part: false,
         sign_ups: true,
+        real_name_checks: true,
         settings: SETTINGS,
     };
     Ok(Arc::new(Epcc {
@@ -151,8 +156,9 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         sign_sn: settings.fitting(&SIGN_SN, is_alphanumeric)?,
         path: settings.fitting_or(&PATH, "/", is_path)?,
         page_path: settings.fitting_or(&PAGE_PATH, "/gateway", is_path)?,
-        page_field: settings.fitting_or(&PAGE_FIELD, "ReqMsg", is_alphanumeric)?,
-        front_url: settings.fitting_or(&FRONT_URL, "", |text| text.is_empty() || message::is_url(text))?,
+        page_field: settings.fitting_or(&FIELD, "ReqMsg", is_alphanumeric)?,
+        check_types: settings.pair_or(&CHECKS, identity::USUAL)?,
+        front_url: settings.fitting_or(&FRONT, "", |text| text.is_empty() || message::is_url(text))?,
     }))
 }
 
@@ -176,13 +182,8 @@ fn cleared(batch: &str) -> Option<Date> {
 
 impl Epcc {
     /// A message about an operation.
-    fn request(
-        &self,
-        about: &About<'_>,
-        (kind, query): (&str, bool),
-        body: &[Group<'_>],
-    ) -> Result<Request, ChannelError> {
-        self.message((&moment(about.requested_at), kind), What::of(about, query), body)
+    fn request(&self, about: &About<'_>, kind: &str, body: &[Group<'_>]) -> Result<Request, ChannelError> {
+        self.message((&moment(about.requested_at), kind), What::of(about, false), body)
     }
 
     fn message(&self, (at, kind): (&str, &str), what: What, body: &[Group<'_>]) -> Result<Request, ChannelError> {
@@ -212,10 +213,19 @@ impl Epcc {
     /// A message about what was asked for before.
     fn about_earlier(&self, about: &About<'_>, kind: &str, nonce: &str) -> Result<Request, ChannelError> {
         let asked = types(self.manifest.knows(about.kind)?.kind)?.0;
+        self.about_original((about.serial, about.requested_at, asked), (kind, nonce), What::of(about, true))
+    }
+
+    fn about_original(
+        &self,
+        (serial, at, asked): (&str, Time, &str),
+        (kind, nonce): (&str, &str),
+        what: What,
+    ) -> Result<Request, ChannelError> {
         message::nonce(nonce)?;
-        let (serial, time) = (message::serial(about.serial)?, moment(about.requested_at));
+        let (serial, time) = (message::serial(serial)?, moment(at));
         let original = [("OriTrxId", serial), ("OriTrxDtTm", &time), ("OriTrxTp", asked)];
-        self.request(about, (kind, true), &[("OriTrxInf", &original)])
+        self.message((&time, kind), what, &[("OriTrxInf", &original)])
     }
 
     /// An answer of EPCC to this institution.
@@ -234,7 +244,7 @@ impl Epcc {
     fn judge(&self, request: &Request, message: &Message) -> Option<Answer> {
         let What::Operation { serial, kind, amount, query, .. } = &request.asked.what else { return None };
         let (asked, answered) = types(*kind).ok()?;
-        let right = if *query { "epcc.302.001.01" } else { answered };
+        let right = if *query { FOUND } else { answered };
         let body = |name: &str| message.get(&format!("root/MsgBody/{name}"));
         let told = |name: &str, right: &str| body(name).is_none_or(|told| told == right);
         let same = message.get("root/MsgHeader/MsgTp")? == right
@@ -309,7 +319,7 @@ impl Channel for Epcc {
         let kind = self.manifest.admit(&about)?;
         message::serial(about.serial)?;
         let subject = |field, reason| ChannelError::Subject { channel: NAME, field, reason };
-        let asked = (types(kind)?.0, false);
+        let asked = types(kind)?.0;
         let (time, amount, batch) = (moment(about.requested_at), amount_text(about.amount), batch(about.requested_at));
         let transaction: Group<'_> = ("TrxInf", &[("TrxId", about.serial), ("TrxDtTm", &time), ("TrxAmt", &amount)]);
         let batch: Group<'_> = ("BatchInf", &[("BatchId", &batch)]);
@@ -362,8 +372,7 @@ impl Channel for Epcc {
             ("PgInf", &page[..1 + usize::from(!back.is_empty())]),
             ("BatchInf", &[("BatchId", &batch)]),
         ];
-        let request = self.request(&about, (types(kind)?.0, false), &groups)?;
-        Ok(request.in_form(&self.page_path, &self.page_field))
+        Ok(self.request(&about, types(kind)?.0, &groups)?.in_form(&self.page_path, &self.page_field))
     }
 
     fn build_query(&self, about: &About<'_>, nonce: &str) -> Result<Request, ChannelError> {
@@ -393,7 +402,8 @@ impl Channel for Epcc {
     }
 
     fn build_sign_up(&self, sign_up: &SignUp<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
-        self.ask_to_sign(sign_up, open)
+        let what = What::SignUp { serial: sign_up.serial.to_owned(), confirms: false };
+        self.compare(&sign_up.elements(), open, (agreement::ASKED[0], what))
     }
 
     fn build_confirmation(&self, sign_up: &SignUp<'_>, code: &ark::Secret) -> Result<Request, ChannelError> {
@@ -402,6 +412,20 @@ impl Channel for Epcc {
 
     fn signed_up(&self, request: &Request, response: &Response) -> SignedUp {
         self.judge_signing(request, response).unwrap_or(SignedUp::Unknown)
+    }
+
+    fn build_real_name(&self, check: &RealName<'_>, open: Open<'_>) -> Result<Request, ChannelError> {
+        let what = What::RealName { serial: check.serial.to_owned(), query: false };
+        self.compare(check, open, (&self.check_types.0, what))
+    }
+
+    fn build_real_name_query(&self, serial: &str, requested_at: Time, nonce: &str) -> Result<Request, ChannelError> {
+        let what = What::RealName { serial: serial.to_owned(), query: true };
+        self.about_original((serial, requested_at, &self.check_types.0), (QUERY, nonce), what)
+    }
+
+    fn real_name(&self, request: &Request, response: &Response) -> RealNameSaid {
+        self.judge_who(request, response).unwrap_or(RealNameSaid::Unknown)
     }
 
     fn notify(&self, _headers: &Headers, raw: &[u8]) -> Result<Verified<Notification>, ChannelError> {

@@ -99,6 +99,7 @@ pub(crate) fn open(config: &Value, keys: Option<&Arc<dyn KeyUse>>) -> Result<Arc
         notifies: true,
         in_part: city::in_part(&settings)?,
         sign_ups: false,
+        real_name_checks: false,
         settings: SETTINGS,
     };
     let centre = city::read(&settings)?;

@@ -12,6 +12,7 @@ use domain::money::Currency;
 use serde_json::Value;
 
 use crate::fixture::{self, AT, Ask, Case, Fixture, sealed};
+use crate::real_name::checks_names;
 
 fn fixtures() -> impl Iterator<Item = Fixture> {
     CHANNELS.iter().flat_map(fixture::of)
@@ -49,7 +50,7 @@ fn a_message_that_was_touched_is_not_believed() {
         for exchange in &fixture.exchanges {
             let refused = match exchange.ask {
                 Ask::Do(_) | Ask::Redirect(_) | Ask::Query { .. } | Ask::Close { .. } => "unknown",
-                Ask::SignUp(_) | Ask::Confirm { .. } => "unknown",
+                Ask::SignUp(_) | Ask::Confirm { .. } | Ask::RealName(_) | Ask::RealNameQuery { .. } => "unknown",
                 Ask::Returns { .. } | Ask::Notify => "channel_signature",
             };
             let request = fixture::build(&*fixture.channel, &exchange.ask).map(Result::unwrap);
@@ -88,15 +89,15 @@ fn touched(case: &Case) -> Vec<Response> {
 /// What a case must prove that shows this. A channel that takes an operation without doing it at once says "pending".
 fn proves(shows: &str) -> &'static [&'static str] {
     match shows {
-        "success" => &["success", "answered"],
+        "success" => &["success", "answered", "matched"],
         "part" => &["success"],
-        "taken" => &["success", "pending", "code_sent", "signed"],
+        "taken" => &["success", "pending", "code_sent", "signed", "matched"],
         "decline" => &["declined", "answered", "refused"],
         "pending" => &["pending"],
         "not-found" => &["not_found"],
         "closed" => &["closed"],
         "duplicate" => &["unknown", "pending"],
-        "unknown-field" => &["success", "pending", "answered", "code_sent", "signed"],
+        "unknown-field" => &["success", "pending", "answered", "code_sent", "signed", "matched"],
         "forged" => &["unknown", "channel_signature"],
         "wrong-amount" | "wrong-currency" | "wrong-merchant" | "contradiction" | "replayed" => {
             &["unknown", "channel_signature", "channel_format"]
@@ -136,6 +137,12 @@ const TOLD: [&str; 6] = ["success", "decline", "unknown-field", "forged", "wrong
 /// What must be shown of asking for a code, and of bringing it.
 const SIGNED: [&str; 6] = ["taken", "decline", "unknown-field", "forged", "wrong-merchant", "contradiction"];
 
+/// What must be shown of a real-name check, and of the query about it.
+const CHECKED: [[&str; 7]; 2] = [
+    ["taken", "decline", "duplicate", "unknown-field", "forged", "wrong-merchant", "contradiction"],
+    ["success", "decline", "not-found", "unknown-field", "forged", "wrong-merchant", "contradiction"],
+];
+
 #[test]
 fn cases_prove_what_they_say_they_show() {
     for fixture in fixtures() {
@@ -160,7 +167,8 @@ fn what_is_not_believed_is_told_from_what_is_not_known() {
         for exchange in &fixture.exchanges {
             // No answer to a payment: nothing of it is settled or not.
             let signs = matches!(exchange.ask, Ask::SignUp(_) | Ask::Confirm { .. });
-            if signs || matches!(exchange.ask, Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify) {
+            let checks = matches!(exchange.ask, Ask::RealName(_) | Ask::RealNameQuery { .. });
+            if signs || checks || matches!(exchange.ask, Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify) {
                 continue;
             }
             let request = fixture::build(&*fixture.channel, &exchange.ask).unwrap().unwrap();
@@ -211,6 +219,7 @@ fn every_operation_of_the_manifest_is_shown_whole() {
         let files = fixture::files(entry.name, "clr").len();
         assert_eq!(files > 0, manifest.statement, "{}: {files} clearing files", entry.name);
         assert_eq!(signs_up(channel), manifest.sign_ups, "{}", entry.name);
+        assert_eq!(checks_names(channel), manifest.real_name_checks, "{}", entry.name);
         if !manifest.statement {
             let request = channel.build_statement("2026-03-05".parse().unwrap(), 1, "0123456789abcdef");
             assert!(matches!(request, Err(ChannelError::NoStatement { .. })));
@@ -290,7 +299,7 @@ fn parts_are_shown(fixtures: &[Fixture]) {
     }
 }
 
-/// What is told, and the signing of agreements.
+/// What is told, the signing of agreements, and real-name checks.
 fn dialogues_are_shown(fixtures: &[Fixture]) {
     let manifest = fixtures[0].channel.manifest();
     if manifest.notifies {
@@ -300,6 +309,11 @@ fn dialogues_are_shown(fixtures: &[Fixture]) {
         let words: Vec<_> = SIGNED.into_iter().chain(["duplicate"]).collect();
         shown(fixtures, &words, "sign-ups", &|ask| matches!(ask, Ask::SignUp(_)));
         shown(fixtures, &SIGNED, "codes that are brought", &|ask| matches!(ask, Ask::Confirm { .. }));
+    }
+    if manifest.real_name_checks {
+        let [asked, queried] = CHECKED.map(|words| words.into_iter().chain(["pending"]).collect::<Vec<_>>());
+        shown(fixtures, &asked, "real-name checks", &|ask| matches!(ask, Ask::RealName(_)));
+        shown(fixtures, &queried, "queries of real-name checks", &|ask| matches!(ask, Ask::RealNameQuery { .. }));
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use channels::registry::Entry;
 use channels::{
-    About, Answer, Channel, ChannelError, Headers, Notified, Original, Request, Response, Return, SignUp, SignedUp, Try,
+    About, Answer, Channel, ChannelError, Headers, Notified, Original, RealName, RealNameSaid, Request, Response,
+    Return, SignUp, SignedUp, Try,
 };
 use domain::attempt::Operation;
 use domain::calendar::Date;
@@ -49,6 +50,8 @@ pub(crate) enum Ask {
     Returns { date: String, nonce: String },
     SignUp(Holder),
     Confirm { holder: Holder, code: String },
+    RealName(Holder),
+    RealNameQuery { holder: Holder, nonce: String },
     Notify,
 }
 
@@ -60,6 +63,7 @@ impl Ask {
                 Some(subject)
             }
             Self::Returns { .. } | Self::SignUp(_) | Self::Confirm { .. } | Self::Notify => None,
+            Self::RealName(_) | Self::RealNameQuery { .. } => None,
         }
     }
 }
@@ -84,7 +88,7 @@ impl Subject {
     }
 }
 
-/// Who signs an agreement, as a fixture tells of them.
+/// Who signs an agreement or is checked, as a fixture tells of them.
 #[derive(Clone)]
 pub(crate) struct Holder {
     serial: String,
@@ -113,6 +117,14 @@ impl Holder {
         let Self { serial, requested_at, credit, bank, account, name, certificate, phone } = self;
         let (requested_at, credit) = (*requested_at, *credit);
         SignUp { serial, requested_at, bank, credit, account, name, certificate, phone }
+    }
+
+    /// Of three elements where the phone is `-`.
+    fn checks(&self) -> RealName<'_> {
+        let Self { serial, requested_at, credit, bank, account, name, certificate, phone } = self;
+        let (requested_at, credit, phone) = (*requested_at, *credit, Some(phone));
+        let phone = phone.filter(|phone| phone.ciphertext != b"-");
+        RealName { serial, requested_at, bank, credit, account, name, certificate, phone }
     }
 }
 
@@ -210,6 +222,8 @@ fn ask(line: &str, subject: Option<&Subject>, holder: Option<&Holder>) -> Ask {
         ["returns", date, nonce] => Ask::Returns { date: (*date).to_owned(), nonce: (*nonce).to_owned() },
         ["sign-up"] => Ask::SignUp(holder()),
         ["confirm", code] => Ask::Confirm { holder: holder(), code: (*code).to_owned() },
+        ["real-name"] => Ask::RealName(holder()),
+        ["real-name-query", nonce] => Ask::RealNameQuery { holder: holder(), nonce: (*nonce).to_owned() },
         ["notify"] => Ask::Notify,
         other => panic!("{other:?} is not something to ask"),
     }
@@ -275,6 +289,10 @@ pub(crate) fn build(channel: &dyn Channel, ask: &Ask) -> Option<Result<Request, 
         Ask::Confirm { holder, code } => {
             Some(channel.build_confirmation(&holder.asks(), &ark::Secret::from(code.as_str())))
         }
+        Ask::RealName(holder) => Some(channel.build_real_name(&holder.checks(), &open)),
+        Ask::RealNameQuery { holder, nonce } => {
+            Some(channel.build_real_name_query(&holder.serial, holder.requested_at, nonce))
+        }
         Ask::Notify => None,
     }
 }
@@ -313,6 +331,7 @@ pub(crate) fn judged_of(channel: &dyn Channel, ask: &Ask, request: Option<&Reque
             Err(error) => error.code().to_owned(),
         },
         Ask::SignUp(_) | Ask::Confirm { .. } => shown_signing(&channel.signed_up(request(), response)),
+        Ask::RealName(_) | Ask::RealNameQuery { .. } => shown_check(&channel.real_name(request(), response)),
         Ask::Notify => match channel.notify(&response.headers, &response.body) {
             Ok(notification) => match &notification.event {
                 Notified::Returned(returned) => format!("returned {}", shown_return(returned)),
@@ -337,6 +356,16 @@ fn shown_signing(said: &SignedUp) -> String {
         SignedUp::Signed { agreement } => format!("signed {agreement}"),
         SignedUp::Refused { class, code } => format!("refused {} {code}", class.name()),
         SignedUp::Unknown => String::from("unknown"),
+    }
+}
+
+fn shown_check(said: &RealNameSaid) -> String {
+    match said {
+        RealNameSaid::Matched => String::from("matched"),
+        RealNameSaid::Refused { class, code } => format!("refused {} {code}", class.name()),
+        RealNameSaid::Pending => String::from("pending"),
+        RealNameSaid::NotFound => String::from("not_found"),
+        RealNameSaid::Unknown => String::from("unknown"),
     }
 }
 

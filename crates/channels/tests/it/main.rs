@@ -13,6 +13,7 @@ mod named_key;
 mod openssl;
 mod pingan;
 mod quota;
+mod real_name;
 mod registry;
 mod signed_files;
 mod size;

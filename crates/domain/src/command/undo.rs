@@ -64,6 +64,7 @@ impl Command {
             | Self::ApiKey(_)
             | Self::PayPassword(_)
             | Self::SignUp(_)
+            | Self::RealNameCheck(_)
             | Self::Webhook(_)
             | Self::Limit(_)
             | Self::SiteWeight(_)

@@ -99,6 +99,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::AttemptBrought { attempt, amount } => attempt::apply_brought(state, *attempt, *amount),
         Event::PayPassword(event) => pay_password::apply(state, event),
         Event::SignUp(event) => sign_up::apply(state, event),
+        Event::RealNameCheck(event) => crate::real_name_check::apply(state, event),
         Event::Webhook(event) => webhook::apply(state, event),
         Event::Limit(event) => limit::apply(state, event),
         Event::SiteWeight(event) => site_weight::apply(state, event),

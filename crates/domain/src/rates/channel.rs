@@ -6,20 +6,24 @@
 //!  an attempt that nobody answered ─► counted from the outbox when somebody asks
 //! ```
 //! Nothing is summed in the state: that would grow with every bank and product. What ended is gathered beside announcements, so a
-//! refused command takes its own back. A try is of the day on which it was asked for, whenever it is answered.
+//! refused command takes its own back. A try is of the day on which it was asked for, whenever it is answered. A real-name check is a
+//! try too: it moves no money, and a mismatch is a failure of the user.
 
 use alloc::string::String;
 
 use crate::account::Owner;
 use crate::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, Rail};
 use crate::calendar::Date;
+use crate::envelope::Time;
+use crate::ids::RealNameCheckId;
 use crate::leg::Instrument;
+use crate::real_name_check::RealNameCheck;
 use crate::state::State;
 
 /// Digits of the interbank number (联行号) that name the bank.
 const BANK_DIGITS: usize = 3;
 
-/// Which way the money of a try goes.
+/// Which way the money of a try goes, if it moves any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// From payers: payments, holds at a fund, top-ups.
@@ -28,11 +32,13 @@ pub enum Direction {
     Out,
     /// Back to payers: refunds.
     Back,
+    /// No way: real-name checks.
+    Check,
 }
 
 impl Direction {
     /// Every direction.
-    pub const ALL: [Self; 3] = [Self::In, Self::Out, Self::Back];
+    pub const ALL: [Self; 4] = [Self::In, Self::Out, Self::Back, Self::Check];
 
     /// The name in API and files.
     #[must_use]
@@ -41,6 +47,7 @@ impl Direction {
             Self::In => "in",
             Self::Out => "out",
             Self::Back => "back",
+            Self::Check => "check",
         }
     }
 }
@@ -140,10 +147,27 @@ pub(crate) fn note(state: &mut State, attempt: &Attempt, outcome: &Outcome) {
     state.ended_tries.push(EndedTry { position, key, end, before, first });
 }
 
+/// Notes that a real-name check has its answer; after it is folded in.
+pub(crate) fn note_check(state: &mut State, id: RealNameCheckId) {
+    let row = state.real_name_checks.get(id.0);
+    let Some((end, key)) = row.and_then(|check| Some((check.end()?, key_of_check(state, check)))) else { return };
+    let position = state.position;
+    state.ended_tries.push(EndedTry { position, key, end, before: None, first: false });
+}
+
 /// The tries whose answer is still missing although they were asked for before `today`, by what they are counted under.
 pub fn unknown(state: &State, today: Date) -> impl Iterator<Item = RateKey> + '_ {
-    let old = move |attempt: &&Attempt| Date::in_shanghai(attempt.requested_at) < today;
-    state.in_outbox().filter(old).filter_map(|attempt| key_of(state, attempt))
+    let old = move |requested_at: Time| Date::in_shanghai(requested_at) < today;
+    let checks = state.open_real_name_checks().filter(move |check| old(check.requested_at));
+    let attempts = state.in_outbox().filter(move |attempt| old(attempt.requested_at));
+    let attempts = attempts.filter_map(move |attempt| key_of(state, attempt));
+    attempts.chain(checks.map(move |check| key_of_check(state, check)))
+}
+
+fn key_of_check(state: &State, check: &RealNameCheck) -> RateKey {
+    let (date, bank) = (Date::in_shanghai(check.requested_at), short(&check.bank).unwrap_or_default());
+    let product = state.users.get(check.user.0).map(|user| user.product.clone()).unwrap_or_default();
+    RateKey { date, direction: Direction::Check, rail: check.rail, product, bank }
 }
 
 fn key_of(state: &State, attempt: &Attempt) -> Option<RateKey> {

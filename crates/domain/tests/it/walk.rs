@@ -88,7 +88,14 @@ impl Walk {
         walk.given(Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true }));
         let customer = CustomerId(1);
         let (kind, name, certificate) = (CustomerKind::Person, sealed(), sealed());
-        walk.given(Command::RegisterCustomer(Customer { id: customer, kind, name, certificate, phone: None }));
+        walk.given(Command::RegisterCustomer(Customer {
+            id: customer,
+            kind,
+            name,
+            certificate,
+            phone: None,
+            verification: None,
+        }));
         walk.given(Command::OpenUser { customer, product: String::from("rent") });
         for kind in [MerchantKind::Agency, MerchantKind::Landlord] {
             let settlement = SettlementAccount { account: sealed(), name: sealed() };

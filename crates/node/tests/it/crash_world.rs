@@ -110,7 +110,7 @@ impl Node {
         let (institution, calendar) = ("Test Pay".into(), Calendar { years: [(2026, year)].into() });
         node.given(Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true }));
         let (id, kind) = (CustomerId(1), CustomerKind::Person);
-        let customer = Customer { id, kind, name: sealed(), certificate: sealed(), phone: None };
+        let customer = Customer { id, kind, name: sealed(), certificate: sealed(), phone: None, verification: None };
         node.given(Command::RegisterCustomer(customer));
         node.given(Command::OpenUser { customer: id, product: "rent".into() });
         let settlement = SettlementAccount { account: sealed(), name: sealed() };

@@ -108,7 +108,14 @@ fn books() -> (World, Known) {
     let mut world = World::of("Test Pay");
     let sealed = || Sealed { ciphertext: vec![7; 24], key: 1, mask: "张*".into(), class: DataClass::C2 };
     let (id, kind) = (CustomerId(1), CustomerKind::Person);
-    world.given(Command::RegisterCustomer(Customer { id, kind, name: sealed(), certificate: sealed(), phone: None }));
+    world.given(Command::RegisterCustomer(Customer {
+        id,
+        kind,
+        name: sealed(),
+        certificate: sealed(),
+        phone: None,
+        verification: None,
+    }));
     world.given(Command::OpenUser { customer: id, product: "rent".into() });
     let mut known = Known::default();
     for _ in 0..4 {

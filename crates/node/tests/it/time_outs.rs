@@ -148,7 +148,7 @@ fn what_was_lost_is_asked_about_until_an_answer_proves_something() {
                 Ask::Query { subject, nonce } => (subject, nonce.as_str(), false),
                 Ask::Close { subject, nonce } => (subject, nonce.as_str(), true),
                 Ask::Do(_) | Ask::Redirect(_) | Ask::Returns { .. } | Ask::Notify => continue,
-                Ask::SignUp(_) | Ask::Confirm { .. } => continue,
+                Ask::SignUp(_) | Ask::Confirm { .. } | Ask::RealName(_) | Ask::RealNameQuery { .. } => continue,
             };
             for case in &exchange.cases {
                 for (asked_ms, conclusive) in [(settle_ms, false), (settle_ms + 1, true)] {

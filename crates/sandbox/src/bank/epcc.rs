@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  101 ─► a code by SMS ─ 103 with the code ─► an agreement (协议)
+//!  105 ─► the bank compares who a card's holder is (epcc/identity.rs); 301 of it ─► what it found
 //!  201 debit │ 211 pay │ 231 refund ─► as any operation of the bank ─► "done", "in progress", a refusal, or nothing
 //!  221 page, brought by a browser ─► the payer pays there, or leaves (epcc/page.rs)
 //!  301 query ─► what the ledger holds; 321 close ─► the same, and a page at which nobody paid has ended
@@ -19,6 +20,7 @@ mod agreement;
 mod codes;
 mod file;
 pub(crate) mod http;
+mod identity;
 mod keys;
 mod message;
 mod page;
@@ -29,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use jiff::civil::Date;
 
 use self::agreement::SignUps;
+use self::identity::Checks;
 use self::message::{Message, amount_of, amount_text, group};
 use self::page::Visit;
 use super::Bank;
@@ -89,6 +92,7 @@ pub(crate) struct Epcc {
     client: reqwest::Client,
     transactions: Mutex<BTreeMap<Serial, Transaction>>,
     sign_ups: SignUps,
+    checks: Checks,
     notify_url: Mutex<Option<String>>,
 }
 
@@ -121,8 +125,15 @@ type Business = Vec<(&'static str, String)>;
 impl Epcc {
     pub(crate) fn new(settings: EpccSettings) -> Self {
         let EpccSettings { keys, notify_url } = settings;
-        let (transactions, sign_ups) = (Mutex::default(), SignUps::default());
-        Self { keys, client: reqwest::Client::new(), transactions, sign_ups, notify_url: Mutex::new(notify_url) }
+        let (transactions, sign_ups, checks) = (Mutex::default(), SignUps::default(), Checks::default());
+        Self {
+            keys,
+            client: reqwest::Client::new(),
+            transactions,
+            sign_ups,
+            checks,
+            notify_url: Mutex::new(notify_url),
+        }
     }
 
     fn transaction(&self, serial: Serial) -> Option<Transaction> {
@@ -348,9 +359,12 @@ impl Bank {
 
     /// What moves no money.
     fn epcc_question(&self, asked: &Asked) -> Result<Said, Refused> {
+        let of_check = asked.body("OriTrxInf/OriTrxTp").is_ok_and(|kind| kind == identity::ASKED);
         match asked.kind.as_str() {
             "epcc.101.001.01" => self.epcc_sign_up(asked),
             "epcc.103.001.01" => self.epcc_confirm(asked),
+            identity::ASKED => self.epcc_check(asked),
+            "epcc.301.001.01" if of_check => self.epcc_check_query(asked),
             "epcc.301.001.01" => self.epcc_query(asked, false),
             "epcc.321.001.01" => self.epcc_query(asked, true),
             "epcc.311.001.01" => self.epcc_file(asked),

@@ -407,3 +407,45 @@ async fn an_agreement_is_signed_as_the_fixture_does() {
         assert_eq!(send(right.clone()).await, (200, said("epcc.104", "<SgnNo>")));
     }
 }
+
+/// What the sandbox answers to a conversation's check and to the queries after it, in the order of the fixture.
+async fn check_speaks_as(name: &str, at_once: usize) {
+    let network = Network::start("").await;
+    let [asked, query] = [0, 1].map(|nth| body(name, ">", nth));
+    let (_, nothing) = network.send(query.clone()).await.unwrap();
+    assert_eq!(nothing, answer("real_name", "epcc.302", "<SysRtnCd>PS400003"), "{name}: nobody asked yet");
+    let said: Vec<String> = blocks(&format!("epcc/{name}.txt"), "<")
+        .iter()
+        .map(|block| block.split_once("\n\n").unwrap().1.into())
+        .collect();
+    let (first, later) = said.split_at(at_once);
+    let answered = network.send(asked.clone()).await;
+    assert_eq!(answered.map(|(_, text)| text).as_ref(), first.first(), "{name}");
+    for right in later {
+        assert_eq!(&network.send(query.clone()).await.unwrap().1, right, "{name}");
+    }
+    let last = later.last().unwrap();
+    assert_eq!(&network.send(query).await.unwrap().1, last, "{name}: from then on it is the same");
+    let again = network.send(asked).await.unwrap().1;
+    assert_eq!(again, answer("real_name", "epcc.106", "<SysRtnCd>PS400002"), "{name}: a second time is a duplicate");
+}
+
+#[tokio::test]
+async fn a_real_name_check_finds_what_the_card_says_as_the_fixtures_do() {
+    for (name, at_once) in
+        [("real_name_no_card", 1), ("real_name_mismatch", 1), ("real_name_pending", 1), ("real_name_lost", 0)]
+    {
+        check_speaks_as(name, at_once).await;
+    }
+}
+
+#[tokio::test]
+async fn a_real_name_check_of_three_or_four_elements_matches() {
+    let network = Network::start("").await;
+    let said = |message_type: &str, text: &str| answer("real_name", message_type, text);
+    assert_eq!(network.ask("real_name").await.unwrap(), (200, said("epcc.106", "<TrxStatus>00")));
+    assert_eq!(network.query("real_name").await, said("epcc.302", "<TrxStatus>00"));
+    let three = Network::start("").await;
+    let right = answer("real_name_three", "epcc.106", "<TrxStatus>00");
+    assert_eq!(three.ask("real_name_three").await.unwrap(), (200, right));
+}

@@ -39,6 +39,7 @@ mod pay_password;
 mod payout;
 mod progress;
 mod rates;
+mod real_name_check;
 mod rebuild;
 mod receipt;
 mod receiver;
@@ -196,6 +197,9 @@ enum What {
     /// Agreements to debit cards: have a code sent, bring it, cancel.
     #[command(after_help = sign_up::EXAMPLES)]
     SignUp(Remote<sign_up::SignUp>),
+    /// Real-name checks: have a bank compare who a card's holder is, look.
+    #[command(after_help = real_name_check::EXAMPLES)]
+    RealNameCheck(Remote<real_name_check::RealNameCheck>),
     /// Certificates by which merchants sign, and the platform's public keys.
     #[command(after_help = certificate::EXAMPLES)]
     Certificate(Remote<certificate::Certificate>),
@@ -316,6 +320,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::ApiKey(keys) => keys.run(&load()?, api_key::ApiKey::ask)?,
         What::PayPassword(password) => password.run(&load()?, pay_password::PayPassword::ask)?,
         What::SignUp(sign_up) => sign_up.run(&load()?, sign_up::SignUp::ask)?,
+        What::RealNameCheck(check) => check.run(&load()?, real_name_check::RealNameCheck::ask)?,
         What::Webhook(webhook) => webhook.run(&load()?, webhook::Webhook::ask)?,
         What::BlockList(list) => list.run(&load()?, block_list::BlockList::ask)?,
         What::Terminal(terminal) => terminal.run(&load()?, terminal::Terminal::ask)?,

@@ -31,7 +31,7 @@ pub(crate) struct Rates {
     /// With --by: on this date or earlier; today unless said.
     #[arg(long, requires = "by")]
     to: Option<String>,
-    /// With --by: in, out or back.
+    /// With --by: in, out, back or check.
     #[arg(long, requires = "by")]
     direction: Option<String>,
 }

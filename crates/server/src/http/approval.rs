@@ -179,6 +179,7 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::ApiKey(id) => id.to_string(),
         Reply::PayPassword(id) => id.to_string(),
         Reply::SignUp(id) => id.to_string(),
+        Reply::RealNameCheck(id) => id.to_string(),
         Reply::Receiver(id) => id.to_string(),
         Reply::Webhook(id) => id.to_string(),
         Reply::LimitPolicy(id) => id.to_string(),

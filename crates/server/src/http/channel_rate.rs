@@ -31,7 +31,7 @@ pub(crate) struct ChannelRatesQuery {
     /// On this day or earlier; today unless said.
     #[param(example = "2026-03-06")]
     to: Option<String>,
-    /// `in`, `out` or `back`; all unless said.
+    /// `in`, `out`, `back` or `check`; all unless said.
     direction: Option<String>,
     /// Of `date`, `channel`, `product` and `bank`, with commas between: what a row is. `channel` unless said. The direction always is.
     #[param(example = "channel,bank")]
@@ -63,7 +63,7 @@ impl By {
 /// Whose failures they were.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FailuresView {
-    /// Of payers: no money, a wrong code.
+    /// Of payers: no money, a wrong code; elements that are not one person's.
     user: u64,
     /// Of risk rules.
     risk: u64,
@@ -78,7 +78,7 @@ pub(crate) struct FailuresView {
 /// How the tries of one group ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChannelRateView {
-    /// `in` from payers, `out` to receivers, `back` to payers.
+    /// `in` from payers, `out` to receivers, `back` to payers; `check`, which moves no money, real-name checks.
     #[schema(example = "in")]
     direction: &'static str,
     /// The day on which they were asked for; null where days are added up. So with the others.

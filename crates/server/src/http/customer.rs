@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ark::{CertificateType, Identity, Known, Secret, Vault};
 use axum::extract::State;
-use domain::customer::{Customer, CustomerKind};
+use domain::customer::{Customer, CustomerKind, Verification};
 use domain::ids::CustomerId;
 use domain::{Command, RefusalCode, Reply};
 use engine::Meta;
@@ -23,7 +23,7 @@ use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::sensitive::Personal;
-use super::wire::{parse, word};
+use super::wire::{parse, time_text, word};
 
 /// The most customers of one batch.
 const MAX_BATCH: usize = 500;
@@ -83,8 +83,31 @@ pub(crate) struct CustomerView {
     /// The phone number's mask.
     #[schema(example = "138****1234")]
     phone: Option<String>,
+    /// What a bank said of who it is (实名核验); null while no real-name check matched.
+    verification: Option<RealNameLevelView>,
     /// What may be done with it now.
     allowed_actions: Vec<&'static str>,
+}
+
+/// The level to which a customer is verified.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RealNameLevelView {
+    /// How many elements matched: 3 (name, certificate, card) or 4 (and phone).
+    #[schema(example = 4)]
+    elements: u8,
+    /// The real-name check that says so.
+    #[schema(example = "rnc_2")]
+    check: String,
+    #[schema(example = "epcc")]
+    rail: &'static str,
+    at: String,
+}
+
+impl RealNameLevelView {
+    fn of(verification: &Verification) -> Self {
+        let Verification { elements, check, rail, at } = verification;
+        Self { elements: elements.count(), check: check.to_string(), rail: rail.name(), at: time_text(*at) }
+    }
 }
 
 /// The customers of a batch, in its order.
@@ -110,6 +133,7 @@ impl CustomerView {
             name: customer.name.mask.clone(),
             certificate: customer.certificate.mask.clone(),
             phone: customer.phone.as_ref().map(|phone| phone.mask.clone()),
+            verification: customer.verification.as_ref().map(RealNameLevelView::of),
             allowed_actions: vec!["open_user", "open_merchant"],
         }
     }
@@ -148,6 +172,7 @@ impl NewCustomer {
                 Some(phone) => Some(seal(CUSTOMER_PHONE, phone.checked("phone")?)?),
                 None => None,
             },
+            verification: None,
         })
     }
 }

@@ -78,6 +78,7 @@ pub(crate) const CODES: &[(&str, u16, &str)] = &[
     ("delivery_unknown", 404, "No delivery of a webhook has this id, or it ended so long ago that it is forgotten."),
     ("cashier_instrument_unknown", 404, "The cashier session lists no such instrument."),
     ("channel_no_sign_up", 422, "The channel signs no agreements over this interface."),
+    ("channel_no_real_name_check", 422, "The channel checks no real names over this interface."),
     ("channel_unknown", 404, "No channel is configured that does this."),
     ("method_not_allowed", 405, "The path is not asked with this method."),
     ("cashier_order_ended", 409, "The session's order takes no payment any more."),

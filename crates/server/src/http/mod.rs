@@ -59,6 +59,7 @@ mod pay_password;
 pub(crate) mod payment;
 pub(crate) mod payout;
 pub(crate) mod rates;
+mod real_name_check;
 mod receipt;
 mod receiver;
 pub(crate) mod refund;
@@ -339,6 +340,8 @@ fn parties() -> OpenApiRouter<App> {
         .routes(routes!(customer::get))
         .routes(routes!(user::open, user::list))
         .routes(routes!(user::get))
+        .routes(routes!(real_name_check::request, real_name_check::list))
+        .routes(routes!(real_name_check::get))
         .routes(routes!(pay_password::set, pay_password::get))
         .routes(routes!(pay_password::change))
         .routes(routes!(pay_password::reset))

@@ -2,7 +2,7 @@
 //!
 //! The books are told before the channel is asked, and what it answers after: whatever breaks in between, nothing is asked twice.
 
-use ark::Secret;
+use ark::{Secret, Vault};
 use axum::extract::State;
 use channels::ChannelError;
 use domain::attempt::Rail;
@@ -166,13 +166,39 @@ impl From<SignUpError> for ApiError {
             SignUpError::Channel(ChannelError::NoSignUp { .. }) => {
                 Self::new("channel_no_sign_up", Some("rail"), message)
             }
+            SignUpError::Channel(ChannelError::NoRealNameCheck { .. }) => {
+                Self::new("channel_no_real_name_check", Some("rail"), message)
+            }
             SignUpError::Channel(ChannelError::Subject { field, reason, .. }) => Self::malformed(field, reason),
-            SignUpError::Channel(error) => Self::internal("asking a channel to sign an agreement", &error),
+            SignUpError::Channel(error) => Self::internal("asking a channel about the holder of a card", &error),
         }
     }
 }
 
-const RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
+/// Where cards are.
+pub(super) const RAILS: [Rail; 2] = [Rail::Epcc, Rail::UnionPay];
+
+/// Refuses another name or certificate than the customer is registered with.
+pub(super) fn check_holder(
+    vault: &Vault,
+    customer: &Customer,
+    name: &Encrypted,
+    certificate: &Encrypted,
+) -> Result<(), ApiError> {
+    let elements = [
+        ("name", CUSTOMER_NAME, &customer.name, name),
+        ("certificate", CERTIFICATE_NUMBER, &customer.certificate, certificate),
+    ];
+    for (param, field, registered, given) in elements {
+        let registered = fields::open(vault, field, registered).map_err(sealing_failed)?;
+        if registered.expose() != given.checked(param)?.expose() {
+            let message =
+                format!("it is not the one that {} is registered with; a card is its holder's alone", customer.id);
+            return Err(ApiError::new("holder_mismatch", Some(param), message));
+        }
+    }
+    Ok(())
+}
 
 /// The row, the customer whose name the bank compares.
 async fn known(app: &App, id: SignUpId) -> Result<(SignUp, Customer), ApiError> {
@@ -207,20 +233,7 @@ impl App {
         route(&self.executor, rail)?;
         let vault = std::sync::Arc::clone(&self.vault);
         self.blocking(move || {
-            let opened = |field, sealed| fields::open(&vault, field, sealed).map_err(sealing_failed);
-            let elements = [
-                ("name", CUSTOMER_NAME, &customer.name, &new.name),
-                ("certificate", CERTIFICATE_NUMBER, &customer.certificate, &new.certificate),
-            ];
-            for (param, field, registered, given) in elements {
-                if opened(field, registered)?.expose() != given.checked(param)?.expose() {
-                    let message = format!(
-                        "it is not the one that {} is registered with; a card is signed in its holder's name",
-                        customer.id
-                    );
-                    return Err(ApiError::new("holder_mismatch", Some(param), message));
-                }
-            }
+            check_holder(&vault, &customer, &new.name, &new.certificate)?;
             let (account, token) =
                 super::bank_account::seal_card(&vault, customer.id, new.account.checked("account")?)?;
             let phone = new.phone.checked("phone")?;

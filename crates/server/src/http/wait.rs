@@ -1,4 +1,5 @@
-//! Waiting: a request that pays may be answered once the try has ended, in place of being asked after again and again.
+//! Waiting: a request that pays may be answered once the try has ended, in place of being asked after again and again. So may a real-name
+//! check ([`super::real_name_check`]), for which a channel is asked too.
 //!
 //! ```text
 //!  POST /v1/orders?wait=10, with instruments ─► created, tried ─ the channel answers ─► 200, success
@@ -40,7 +41,7 @@ const LONGEST: u64 = 30;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wait {
-    /// Seconds, 0 to 30, that the answer waits while a try to pay is under way; 0 unless said. Then it shows the order as it is.
+    /// Seconds, 0 to 30, that the answer waits while a channel's answer is still to come; 0 unless said. Then it shows things as they are.
     #[param(example = 10)]
     wait: Option<u64>,
 }

@@ -6,6 +6,7 @@
 //! ```
 //! Looks are kept on the writer's thread, by views of the state that has the try, and taken there when batches became durable, so
 //! none comes too late for its order. What the channels take of the time meanwhile is added up by leg, as long as somebody waits.
+//! Who waits for a real-name check is told of every answer to one, and looks again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use domain::State;
 use domain::ids::{LegId, OrderId};
 use domain::order::Order;
+use tokio::sync::Notify;
 
 use super::Leaving;
 
@@ -22,7 +24,10 @@ pub(crate) type Look = Box<dyn FnOnce(&State) -> Leaving + Send>;
 
 /// Looks by the order whose try they wait for.
 #[derive(Default)]
-pub(crate) struct Awaited(Mutex<Kept>);
+pub(crate) struct Awaited {
+    kept: Mutex<Kept>,
+    checked: Notify,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -76,10 +81,21 @@ impl Awaited {
     pub(crate) fn give_up(&self) {
         let looks = std::mem::take(&mut self.kept().looks);
         drop(looks);
+        self.tell_checked();
+    }
+
+    /// Ends with the next answer to any real-name check from now on.
+    pub(crate) fn checked(&self) -> impl Future<Output = ()> {
+        self.checked.notified()
+    }
+
+    /// A real-name check was answered.
+    pub(crate) fn tell_checked(&self) {
+        self.checked.notify_waiters();
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) mod merger;
 pub(crate) mod notification;
 mod outflow;
 pub(crate) mod projector;
+pub(crate) mod real_name_check;
 pub(crate) mod recall;
 pub(crate) mod remote_keys;
 pub(crate) mod rewrapper;

@@ -64,6 +64,7 @@ mod pay_passwords;
 mod payout_fees;
 mod pingan;
 mod pos;
+mod real_name_checks;
 mod receipts;
 mod receivers;
 mod restart;

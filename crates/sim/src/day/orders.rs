@@ -41,7 +41,14 @@ fn opening(plan: &Plan) -> Vec<Command> {
     for number in 1..=plan.people {
         let (customer, kind) = (CustomerId(number), CustomerKind::Person);
         let (name, certificate) = (secrets().name.clone(), secrets().account.clone());
-        opening.push(Command::RegisterCustomer(Customer { id: customer, kind, name, certificate, phone: None }));
+        opening.push(Command::RegisterCustomer(Customer {
+            id: customer,
+            kind,
+            name,
+            certificate,
+            phone: None,
+            verification: None,
+        }));
         opening.push(Command::OpenUser { customer, product: "rent".into() });
         let owner = Owner::User(UserId(number));
         let account = OpenAccount { subject: Subject::Personal, currency: CNY, owner, overdraft: false };

@@ -18,6 +18,7 @@ mod key_filters;
 mod lists;
 mod own_money;
 mod rate;
+mod real_name_check;
 mod receiver;
 mod recovery;
 mod runs_and_keys;

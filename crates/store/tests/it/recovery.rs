@@ -61,6 +61,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
     world.certified();
     world.hooked();
     world.signed_up();
+    world.checked();
     world.rotated();
     world.passworded();
     world.priced();
@@ -81,7 +82,7 @@ fn every_kind_of_row_comes_back_as_it_was(place: &Place) {
         agreement_payments exchange_rates conversions
         block_entries limit_policies account_limits customer_uses top_ups transfers bank_cards withdrawal_plans
         withdrawal_batches withdrawals retry_rules notices
-        certificates api_keys pay_passwords sign_ups split_receivers webhooks site_weights outflows fund_batches parameter_sets reserve_lines reserve_balances own_transfers arrears chargebacks advances advance_policies
+        certificates api_keys pay_passwords sign_ups real_name_checks split_receivers webhooks site_weights outflows fund_batches parameter_sets reserve_lines reserve_balances own_transfers arrears chargebacks advances advance_policies
         fee_plans card_fee_plans card_costs acquirings terminals card_transactions batch_closes card_clearings
     );
 }
@@ -228,6 +229,7 @@ fn card_transactions_that_an_older_program_left_unmarked_are_marked_too(place: &
         "ALTER TABLE card_transactions DROP COLUMN closed",
         // What later files made.
         "DROP TABLE sign_ups",
+        "DROP TABLE real_name_checks",
         "DROP TABLE api_keys",
         "DROP TABLE pay_passwords",
         "DROP TABLE outflows",
@@ -259,7 +261,7 @@ fn refunds_that_an_older_program_left_unmarked_are_marked_too(place: &Place) {
     (refund.kind, refund.status) = (RefundKind::Useless, RefundStatus::Failed);
     assert!(refund.needs_person());
     world.store(&database);
-    for sql in REFUNDS_BEFORE {
+    for sql in REFUNDS_BEFORE.into_iter().chain(["DROP TABLE real_name_checks"]) {
         assert!(database.execute(sql, &[]).is_ok(), "{sql}");
     }
     database.execute("DELETE FROM schema_version WHERE name >= '0066_task.sql'", &[]).unwrap();

@@ -326,7 +326,7 @@ impl World {
     pub(crate) fn customer(&mut self, kind: CustomerKind) -> CustomerId {
         let id = CustomerId(self.state.customers.next_id());
         let (name, certificate, phone) = (sealed("张*"), sealed("110***"), None);
-        self.given(Command::RegisterCustomer(Customer { id, kind, name, certificate, phone }));
+        self.given(Command::RegisterCustomer(Customer { id, kind, name, certificate, phone, verification: None }));
         id
     }
 

@@ -261,6 +261,7 @@ transitions! {
             Event::TopUp(TopUpEvent::GivenBack { .. } | TopUpEvent::BackAnswered { .. }),
         "a fund that pays a part at once: payment/tests/combined.rs" Event::ShortfallAsked(_),
         "agreements signed by SMS: sign_up/tests.rs" Event::SignUp(_),
+        "real names: real_name_check/tests.rs" Event::RealNameCheck(_),
         "receivers of splits: receiver/tests.rs" Event::Receiver(_),
         "webhooks: webhook/tests.rs" Event::Webhook(_),
         "what terminals download: terminal_parameter/tests.rs, terminal/tests.rs"
@@ -355,6 +356,7 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
             RefusalCode::FundOverQuota,
         ],
     ),
+    ("real names: real_name_check/tests.rs", &[RefusalCode::RealNameCheckUnknown, RefusalCode::RealNameCheckState]),
     ("receivers of splits: receiver/tests.rs", &[RefusalCode::ReceiverUnknown]),
     ("secrets of API keys: api_key/tests.rs", &[RefusalCode::ApiKeyUnknown, RefusalCode::ApiKeyState]),
     (

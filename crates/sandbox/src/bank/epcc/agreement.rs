@@ -95,11 +95,11 @@ impl Bank {
     }
 }
 
-fn serial(asked: &Asked) -> Result<Serial, Refused> {
+pub(super) fn serial(asked: &Asked) -> Result<Serial, Refused> {
     asked.body("TrxInf/TrxId")?.parse().map_err(|_| Refused::Field("TrxInf/TrxId"))
 }
 
-fn business(serial: Serial, asked: &str) -> Business {
+pub(super) fn business(serial: Serial, asked: &str) -> Business {
     vec![("TrxId", serial.to_string()), ("TrxTp", asked.to_owned())]
 }
 

@@ -12,6 +12,8 @@ pub(super) const NOT_FOUND: (&str, &str) = ("PS400003", "交易不存在");
 pub(super) const WRONG_CODE: (&str, &str) = ("PB100005", "短信验证码错误");
 /// What was signed up for is no card that can be.
 pub(super) const NO_CARD: (&str, &str) = ("PB100002", "卡号无效");
+/// The elements are not one person's.
+pub(super) const ANOTHERS: (&str, &str) = ("PB100003", "户名不符");
 pub(super) const NO_AGREEMENT: &str = "10000002";
 /// A payment that came back: the account is closed.
 pub(super) const CAME_BACK: (&str, &str) = ("PB100004", "收款账户已销户");
@@ -19,7 +21,7 @@ pub(super) const CAME_BACK: (&str, &str) = ("PB100004", "收款账户已销户")
 const DECLINES: &[(&str, (&str, &str))] = &[
     ("10000001", ("PB100001", "余额不足")),
     (NO_AGREEMENT, ("PB100002", "协议不存在或已失效")),
-    ("10000003", ("PB100003", "户名不符")),
+    ("10000003", ANOTHERS),
     ("10000004", CAME_BACK),
     ("20000001", ("PR300001", "风险受限")),
     ("20000002", ("PR300001", "超过当日限额")),

@@ -7,6 +7,7 @@
 //! | `POST /gateway/pay` `transaction=&action=pay│leave` | a browser's click on that page |
 //! | `POST /sandbox/epcc/end {transaction}` | the page ends unpaid |
 //! | `GET /sandbox/epcc/sms?transaction=` | the code that the holder's phone shows |
+//! | `GET /sandbox/epcc/checks?transaction=` | how often a real-name check was sent |
 //! | `POST /sandbox/epcc/tell {transaction, amount?, forged?}` | a notification out of turn, of another amount or another's signature |
 //! | `POST /sandbox/epcc/route {url}` | where notifications go |
 
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> Router<Arc<Bank>> {
         .route("/gateway/pay", post(click))
         .route("/sandbox/epcc/end", post(end))
         .route("/sandbox/epcc/sms", get(sms))
+        .route("/sandbox/epcc/checks", get(checks))
         .route("/sandbox/epcc/tell", post(tell))
         .route("/sandbox/epcc/route", post(route))
 }
@@ -95,6 +97,11 @@ struct Which {
 async fn sms(State(bank): State<Arc<Bank>>, Query(which): Query<Which>) -> Response {
     let Ok(serial) = which.transaction.parse::<Serial>() else { return malformed() };
     answer(bank.epcc_sms(serial).map(|code| json!({ "code": code })))
+}
+
+async fn checks(State(bank): State<Arc<Bank>>, Query(which): Query<Which>) -> Response {
+    let Ok(serial) = which.transaction.parse::<Serial>() else { return malformed() };
+    answer(bank.epcc_check_times(serial).map(|times| json!({ "times": times })))
 }
 
 async fn tell(State(bank): State<Arc<Bank>>, Json(which): Json<Which>) -> Response {

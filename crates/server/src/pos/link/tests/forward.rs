@@ -176,7 +176,7 @@ async fn open(platform: &Platform) {
     let (institution, calendar) = ("Test Pay".into(), Calendar { years: [(2026, year)].into() });
     given(platform, Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true })).await;
     let (id, kind) = (CustomerId(1), CustomerKind::Person);
-    let customer = Customer { id, kind, name: sealed(), certificate: sealed(), phone: None };
+    let customer = Customer { id, kind, name: sealed(), certificate: sealed(), phone: None, verification: None };
     given(platform, Command::RegisterCustomer(customer)).await;
     let settlement = SettlementAccount { account: sealed(), name: sealed() };
     let (kind, name) = (MerchantKind::Agency, "Homes".into());

@@ -259,7 +259,8 @@ async fn open_books(running: &Running) {
         decided(running, ("treasurer-1", "treasurer-2"), Proposal::CardFee(command)).await;
     }
     let (name, certificate) = (sealed("张*"), sealed("9901**********0001"));
-    let customer = Customer { id: CustomerId(1), kind: CustomerKind::Person, name, certificate, phone: None };
+    let customer =
+        Customer { id: CustomerId(1), kind: CustomerKind::Person, name, certificate, phone: None, verification: None };
     given(running, "ops", Command::RegisterCustomer(customer)).await;
     let settlement = SettlementAccount { account: sealed("622202******2230"), name: sealed("张*") };
     let (customer, kind, fee_rate) = (CustomerId(1), MerchantKind::Landlord, 2_000);
