@@ -97,7 +97,7 @@ impl World {
         if self.random.chance(500) {
             self.asks_as(Some(MAKER), Command::Task(TaskCommand::Retry(task)));
         } else {
-            let voucher = self.to_a_balance(task);
+            let voucher = self.voucher_to_a_balance(task);
             self.asks_as(Some(MAKER), proposes(Proposal::SettleTask(SettleTask { task, voucher })));
         }
         Ok(())
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// What takes a task's money from where it lies to some payer's balance.
-    fn to_a_balance(&mut self, task: TaskOf) -> Option<ManualVoucher> {
+    fn voucher_to_a_balance(&mut self, task: TaskOf) -> Option<ManualVoucher> {
         let state = self.follower.state();
         let TaskMoney { lies_on, amount, currency } = money_of(state, task)?;
         let accounts = state.accounts.iter().map(|(_, account)| account);

@@ -253,7 +253,7 @@ impl<'a> Maker<'a> {
         if by_fund > 0 {
             let (contract, route) = (format!("LEASE-{}", self.number), FundRoute::Reserve);
             let period = PERIOD.to_owned();
-            let monthly = by_month.then(|| Monthly { period, route, converts, cut_off: None, quota: None });
+            let monthly = by_month.then_some(Monthly { period, route, converts, cut_off: None, quota: None });
             // The simulated centre knows no payment at once.
             let (amount, holds) = (by_fund, !by_month);
             instruments.push(Instrument::Fund { contract, amount, holds, monthly, on_part: None });

@@ -12,6 +12,7 @@ use super::*;
 use crate::account::Owner;
 use crate::advance::{AdvanceCommand, AdvanceStatus, RequestAdvance, SetAdvancePolicy};
 use crate::attempt::AttemptStatus;
+use crate::book::Side;
 use crate::clearing::TakeClearingFile;
 use crate::fee_plan::{FeeOf, FeePayer, FeeTier, SetFeePlan};
 use crate::front_page::PageOf;
