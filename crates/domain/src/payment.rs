@@ -338,8 +338,8 @@ fn finish(draft: &mut Draft<'_>, order: &Order, legs: Vec<Leg>) -> Result<(), Re
     let dimensions = order.dimensions(rail, legs.iter().filter_map(|leg| leg.clearing_date).max());
     let business = BusinessNumber::object(BusinessKind::Order, order.id.0);
     let Ok(voucher) = draft.post(business, code, entries, dimensions) else {
-        for leg in &legs {
-            let attempt = leg.captured_by.expect("a captured leg has the attempt that captured it");
+        // One that captured nothing stands here only while another of the try is away from memory, and then all of this is taken back.
+        for (leg, attempt) in legs.iter().filter_map(|leg| Some((leg, leg.captured_by?))) {
             useless(draft, order, leg, from, attempt)?;
         }
         others.iter().filter(|leg| leg.amount() > 0).for_each(|leg| monthly::leave(draft, leg));

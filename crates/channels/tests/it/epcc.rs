@@ -162,7 +162,7 @@ fn codes_of_the_settings_take_the_place_of_the_sandboxs() {
     let mut config = config(OURS, &public);
     config["codes"] = json!("AB123456=risk");
     let channel = by_name("epcc", &config).unwrap();
-    assert_eq!(channel.manifest().settings.len(), 12);
+    assert_eq!(channel.manifest().settings.len(), 13);
     // A refund names when what it refunds was asked for, not only its serial number.
     let refund = Operation::Refund { original: SERIAL.to_owned(), amount: 1, currency: Currency::Cny };
     let error = channel.build(&tried(&refund), &fixture::open).unwrap_err();
