@@ -23,6 +23,7 @@ export interface CustomerView {
   name: string;
   /** The phone number's mask. */
   phone?: string | null;
+  verification?: (RealNameLevelView) | (null);
 }
 
 /** The customers of a batch, in its order. */
@@ -62,6 +63,7 @@ export interface PageView_CustomerView {
   name: string;
   /** The phone number's mask. */
   phone?: string | null;
+  verification?: (RealNameLevelView) | (null);
 }>;
   /** Where the next page begins; null on the last one. */
   next_cursor?: string | null;
@@ -71,6 +73,16 @@ export interface PageView_CustomerView {
 
 /** A personal text on its way to the vault, in clear or encrypted. It is not printed. */
 export type Personal = string;
+
+/** The level to which a customer is verified. */
+export interface RealNameLevelView {
+  at: string;
+  /** The real-name check that says so. */
+  check: string;
+  /** How many elements matched: 3 (name, certificate, card) or 4 (and phone). */
+  elements: number;
+  rail: string;
+}
 
 /** List customers. GET /v1/customers */
 export function customerList(api: Api, options: Reading & { kind?: string; limit?: number; cursor?: string; min_position?: number } = {}): Promise<PageView_CustomerView> {

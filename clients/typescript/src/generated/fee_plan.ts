@@ -3,12 +3,12 @@
 import type { Api, Reading } from "../runtime.js";
 import type { Amount } from "./account.js";
 
-/** What orders from an amount on pay. */
+/** What amounts from one on pay. */
 export interface FeeTier {
   fixed?: (Amount) | (null);
-  /** The least amount of its orders; 0 in the first tier. */
+  /** Its least amount; 0 in the first tier. */
   from: Amount;
-  /** In millionths of the order's whole amount: 0.60 % is 6000. */
+  /** In millionths of the whole amount: 0.60 % is 6000. */
   rate: number;
 }
 
@@ -24,11 +24,16 @@ export interface PageView_FeePlanView {
   from: string;
   id: string;
   least?: (Amount) | (null);
-  merchant: string;
+  /** Whose; none where it is of the users of a product. */
+  merchant?: string | null;
+  /** What it prices: `order`, `payout` or `withdrawal`. */
+  of: string;
   /** Who proposed it. */
   operator: string;
-  /** `merchant`: the fee lies inside the order's amount. `payer`: it is paid on top. */
-  payer: string;
+  /** Of orders: `merchant`: the fee lies inside the order's amount. `payer`: it is paid on top. None for others: the account pays, beside the amount. */
+  payer?: string | null;
+  /** The product whose users pay it, where it is no merchant's. */
+  product?: string | null;
   /** `half_up`, `down` or `up`. */
   rounding: string;
   set_at: string;
@@ -40,7 +45,7 @@ export interface PageView_FeePlanView {
   position: number;
 }
 
-/** List versions of what merchants pay of their orders. GET /v1/fee-plans */
+/** List versions of what orders, payouts and withdrawals cost. GET /v1/fee-plans */
 export function feePlanList(api: Api, options: Reading & { merchant?: string; limit?: number; cursor?: string; min_position?: number } = {}): Promise<PageView_FeePlanView> {
   return api.call("GET", `/v1/fee-plans`, ["merchant", "limit", "cursor", "min_position"], undefined, options);
 }

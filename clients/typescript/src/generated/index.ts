@@ -11,6 +11,7 @@ export * from "./order.js";
 export * from "./pay_password.js";
 export * from "./payment.js";
 export * from "./payout.js";
+export * from "./real_name_check.js";
 export * from "./receipt.js";
 export * from "./receiver.js";
 export * from "./refund.js";

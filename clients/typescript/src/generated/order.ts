@@ -222,7 +222,7 @@ export type WireInstrument = ({
   holds?: boolean | null;
   /** The month of the rent, where the centre pays by its monthly batch: the payment waits for the batch of this month, and the card is asked for its part once the centre has paid. Where the city's settings say so it must be asked for before the month's cut-off (`fund_cut_off_passed`), and the centre is asked at once how much it would pay (`fund_over_quota`, `fund_lease_unknown`, `fund_months_too_few`, `fund_draws_used_up`). */
   period?: string | null;
-  /** Whether the card pays what the centre does not pay of a month's batch: name one beside, with amount 0 if it pays nothing else. */
+  /** Whether the card pays what the centre does not pay: of a month's batch, or at once, where the channel's setting `in_part` says that the centre may pay a part. Name a card beside, with amount 0 if it pays nothing else. */
   shortfall_by_card?: boolean;
   type: "fund";
 }) | ({

@@ -25,9 +25,12 @@ export interface FrontPageView {
   fields: Array<FieldView>;
   /** `POST`. */
   method: string;
-  order: string;
+  /** The order that is paid there. */
+  order?: string | null;
   /** The serial number that the channel knows the payment by. */
   serial: string;
+  /** The top-up that is paid there. */
+  top_up?: string | null;
 }
 
 /** What pays: Σ amounts = the order's `payable`. */

@@ -12,7 +12,7 @@ export interface NewPayout {
   amount: Amount;
   /** The account's currency. */
   currency: string;
-  /** Minor units of fee beside them; the institution sets it, so a merchant leaves it out. */
+  /** Minor units of fee beside them. Left out, or 0, it is what the fee plan says, or nothing without one; the institution may name another, a merchant may not. */
   fee?: Amount;
   /** Send it in the same step. */
   send_now?: boolean;
@@ -40,6 +40,8 @@ export interface PageView_PayoutView {
   ended_at?: string | null;
   failure?: (PayoutFailureView) | (null);
   fee: Amount;
+  /** The version of the fee plan that gave the fee; none without one, or if the institution named the fee. */
+  fee_plan?: string | null;
   /** The freeze that a deduction was taken from. */
   freeze?: string | null;
   hold?: string | null;
@@ -90,6 +92,8 @@ export interface PayoutView {
   ended_at?: string | null;
   failure?: (PayoutFailureView) | (null);
   fee: Amount;
+  /** The version of the fee plan that gave the fee; none without one, or if the institution named the fee. */
+  fee_plan?: string | null;
   /** The freeze that a deduction was taken from. */
   freeze?: string | null;
   hold?: string | null;

@@ -10,7 +10,7 @@ export interface NewRefund {
   amount: Amount;
   /** What of which items goes back, together `amount`; the order as a whole unless said. */
   items?: Array<WireItemRefund>;
-  /** What goes back to which leg, together `amount` and a fee on top that goes back beside it; of rent the fund first, of anything else the card, unless said. With `items` the fund gets what it would get without `legs`. */
+  /** What goes back to which leg, together `amount`; a fee on top goes back beside it, with the card. Of rent the fund first, of anything else the card, unless said. With `items` the fund gets what it would get without `legs`. */
   legs?: Array<WireLegRefund>;
   /** The merchant's own number, 1 to 64 bytes, never used before. */
   out_refund_no: string;

@@ -53,7 +53,7 @@ export interface DeliveryView {
 export interface NewWebhook {
   /** By which of the platform's pairs deliveries are signed: `sm2_with_sm3` (unless said) or `sha256_rsa2048`. */
   algorithm?: string | null;
-  /** `order.paid`, `order.failed`, `order.closed`, `refund.succeeded`, `refund.failed`, `payout.succeeded`, `payout.failed`, `payout.returned`, `settlement.made`, `top_up.succeeded`, `top_up.failed`, `transfer.made`, `card_transaction.approved`, `card_transaction.declined`, `card_transaction.reversed`. */
+  /** `order.paid`, `order.failed`, `order.closed`, `refund.succeeded`, `refund.failed`, `payout.succeeded`, `payout.failed`, `payout.returned`, `settlement.made`, `top_up.succeeded`, `top_up.failed`, `transfer.made`, `card_transaction.approved`, `card_transaction.declined`, `card_transaction.reversed`, `advance.succeeded`, `advance.failed`, `advance.returned`. */
   kinds: Array<string>;
   /** `https://…`, in a sandbox also `http://…`; no password, no fragment. */
   url: string;
@@ -194,6 +194,16 @@ export type WebhookObject = ({
   /** `sale`, `void`, `refund`, … */
   transaction_kind: string;
   type: "card_transaction";
+}) | ({
+  /** What was unsettled of its orders. */
+  amount: Amount;
+  currency: string;
+  /** Whose failure it was: `user`, `risk`, `bank` or `system`. */
+  failure?: string | null;
+  /** What the institution keeps of that: the rest is paid. */
+  fee: Amount;
+  id: string;
+  type: "advance";
 }) | ({
   id: string;
   type: "webhook";
