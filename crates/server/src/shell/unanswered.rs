@@ -66,6 +66,8 @@ struct Unanswered {
     attempts: Vec<(AttemptId, Rail, Time)>,
     /// Tries of earlier days.
     channels: BTreeMap<Key, u64>,
+    /// When each batch of a fund was closed of which its centre has not answered every row.
+    batches: Vec<Time>,
     rates: Rates,
 }
 
@@ -76,7 +78,13 @@ impl Unanswered {
             *channels.entry((direction, rail, product, bank)).or_default() += 1;
         }
         let open = |attempt: &Attempt| Some((attempt.id, attempt.rail, since(attempt, now)?));
-        Self { attempts: state.in_outbox().filter_map(open).collect(), channels, rates: Rates::of(state, today) }
+        let batches = state.open_fund_batches().map(|batch| batch.closed_at).collect();
+        Self {
+            attempts: state.in_outbox().filter_map(open).collect(),
+            channels,
+            batches,
+            rates: Rates::of(state, today),
+        }
     }
 }
 
@@ -159,6 +167,7 @@ impl Watch {
             tracing::error!(attempt = %id, rail, seconds, "an attempt has had no certain answer for too long; it is asked about still");
         }
         self.show_channels(&found.channels);
+        show_batches(&found.batches, now);
         show_rate("effective", found.rates.effective);
         show_rate("first_try", found.rates.first_try);
     }
@@ -223,6 +232,14 @@ impl Watch {
         }
         self.tasks.clone_from(tasks);
     }
+}
+
+/// A batch is answered by its file, so its age is told for itself.
+fn show_batches(closed: &[Time], now: Time) {
+    let oldest_ms = closed.iter().map(|closed_at| now.0.saturating_sub(closed_at.0)).max().unwrap_or_default();
+    let seconds = u64::try_from(oldest_ms / 1_000).unwrap_or_default();
+    metrics::gauge!("lintel_fund_batches_open").set(gauge(closed.len() as u64));
+    metrics::gauge!("lintel_fund_batch_oldest_seconds").set(gauge(seconds));
 }
 
 fn show_rate(rate: &'static str, Rate { numerator, denominator }: Rate) {
@@ -313,7 +330,8 @@ mod tests {
         let mut watch = Watch::new(1);
         let key = (Direction::In, Rail::Epcc, String::from("rent"), String::from("102"));
         let rates = Rates { effective: Rate { numerator: 92, denominator: 100 }, first_try: Rate::default() };
-        let found = Unanswered { attempts: Vec::new(), channels: BTreeMap::from([(key, 3)]), rates };
+        let batches = vec![Time(0), Time(-MINUTE)];
+        let found = Unanswered { attempts: Vec::new(), channels: BTreeMap::from([(key, 3)]), batches, rates };
         let tasks = BTreeSet::from([TaskOf::Leg(LegId(9)), TaskOf::Leg(LegId(10)), TaskOf::Refund(RefundId(3))]);
         metrics::with_local_recorder(&recorder, || {
             watch.see(&found, Time(0));
@@ -326,6 +344,8 @@ mod tests {
             three.as_str(),
             "lintel_orders_rate{rate=\"effective\",part=\"numerator\"} 92",
             "lintel_orders_rate{rate=\"effective\",part=\"denominator\"} 100",
+            "lintel_fund_batches_open 2",
+            "lintel_fund_batch_oldest_seconds 60",
             "lintel_tasks{kind=\"legs\"} 2",
             "lintel_tasks{kind=\"refunds\"} 1",
         ] {
@@ -338,5 +358,6 @@ mod tests {
         let shown = recorder.handle().render();
         assert!(shown.contains(&format!("{unknown} 0\n")), "{shown}");
         assert!(shown.contains("lintel_tasks{kind=\"refunds\"} 0\n"), "{shown}");
+        assert!(shown.contains("lintel_fund_batch_oldest_seconds 0\n"), "{shown}");
     }
 }
