@@ -282,6 +282,30 @@ pub struct NewRefund {
     pub amount: Minor,
     /// Whether the fee goes back too.
     pub return_fee: bool,
+    /// What of which items, together `amount`; the order as a whole where none is named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemRefund>,
+    /// What goes back to which leg, together `amount`; where none is named, of rent the fund first, of anything else the card.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<LegRefund>,
+}
+
+/// What of an item goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ItemRefund {
+    /// Its place in the order, from 0.
+    pub item: u32,
+    /// Minor units.
+    pub amount: Minor,
+}
+
+/// What a leg gets back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LegRefund {
+    /// One that paid the order: `leg_…`.
+    pub leg: String,
+    /// Minor units.
+    pub amount: Minor,
 }
 
 /// A refund.

@@ -71,6 +71,37 @@ impl FeePayer {
     }
 }
 
+/// What becomes of an order's fee when the order is refunded (退款是否退手续费).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum FeeOnRefund {
+    /// Each refund says whether it goes back.
+    #[default]
+    #[n(0)]
+    AsAsked,
+    /// It is kept.
+    #[n(1)]
+    Kept,
+    /// It goes back, in proportion.
+    #[n(2)]
+    Returned,
+}
+
+impl FeeOnRefund {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::AsAsked, Self::Kept, Self::Returned];
+
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AsAsked => "as_asked",
+            Self::Kept => "kept",
+            Self::Returned => "returned",
+        }
+    }
+}
+
 /// What amounts from one on pay (阶梯费率).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct FeeTier {
@@ -125,6 +156,10 @@ pub struct FeePlan {
     #[n(11)]
     #[cbor(skip_if = "is_default")]
     pub of: FeeOf,
+    /// What becomes of an order's when it is refunded; absent in the journal where each refund says.
+    #[n(12)]
+    #[cbor(skip_if = "is_default")]
+    pub on_refund: FeeOnRefund,
 }
 
 impl FeePlan {
@@ -168,6 +203,10 @@ pub struct SetFeePlan {
     #[n(7)]
     #[cbor(skip_if = "is_default")]
     pub of: FeeOf,
+    /// What becomes of an order's when it is refunded; of others nothing is refunded. Absent in the journal where each refund says.
+    #[n(8)]
+    #[cbor(skip_if = "is_default")]
+    pub on_refund: FeeOnRefund,
 }
 
 /// Whether a field is written at all: one that is as it was before there was the field is not.
@@ -187,12 +226,15 @@ pub enum FeePlanEvent {
 ///
 /// # Errors
 /// `approval_required`, `merchant_unknown`; `value_invalid` for tiers, bounds, a day that has passed, orders of a product,
-/// or a payer of payouts; `already_exists` for a second version of the same day.
+/// or a payer or refunds of payouts; `already_exists` for a second version of the same day.
 pub fn decide(draft: &mut Draft<'_>, command: SetFeePlan) -> Result<Reply, Refusal> {
     approval::require(draft, "setting what orders, payouts or withdrawals cost")?;
-    let SetFeePlan { owner, from, tiers, least, cap, payer, rounding, of } = command;
+    let SetFeePlan { owner, from, tiers, least, cap, payer, rounding, of, on_refund } = command;
     owner.check(draft.state)?;
     check_of(&owner, of, payer)?;
+    if of != FeeOf::Order && on_refund != FeeOnRefund::AsAsked {
+        return Err(invalid("on_refund", format!("nothing of a {} is refunded; leave it out", of.name())));
+    }
     not_passed(draft.state, from)?;
     check_tiers(&tiers)?;
     check_bounds(least, cap)?;
@@ -202,8 +244,21 @@ pub fn decide(draft: &mut Draft<'_>, command: SetFeePlan) -> Result<Reply, Refus
     }
     let id = FeePlanId(draft.state.fee_plans.next_id());
     let (set_at, set_by, approver) = (draft.context.now, draft.operator(), draft.approver());
-    let plan = FeePlan { id, owner, from, tiers, least, cap, payer, rounding, set_at, set_by, approver, of };
-    draft.emit(Event::FeePlan(FeePlanEvent::Set(plan)));
+    draft.emit(Event::FeePlan(FeePlanEvent::Set(FeePlan {
+        id,
+        owner,
+        from,
+        tiers,
+        least,
+        cap,
+        payer,
+        rounding,
+        set_at,
+        set_by,
+        approver,
+        of,
+        on_refund,
+    })));
     Ok(Reply::FeePlan(id))
 }
 
@@ -314,6 +369,22 @@ impl Charge {
                 Ok(Self { fee, net: amount, on_top: Some(fee), plan: id })
             }
         }
+    }
+}
+
+/// Whether a refund of an order returns its fee: as the version that priced the order has it, else as the refund asks.
+///
+/// # Errors
+/// `value_invalid` for a fee that is asked for and that the version keeps.
+pub(crate) fn returned_on_refund(state: &State, priced_by: Option<FeePlanId>, asked: bool) -> Result<bool, Refusal> {
+    let Some(plan) = priced_by.and_then(|id| state.fee_plans.get(id.0)) else { return Ok(asked) };
+    match plan.on_refund {
+        FeeOnRefund::AsAsked => Ok(asked),
+        FeeOnRefund::Returned => Ok(true),
+        FeeOnRefund::Kept if asked => {
+            Err(invalid("return_fee", format!("{} keeps the fee of what is refunded; leave return_fee out", plan.id)))
+        }
+        FeeOnRefund::Kept => Ok(false),
     }
 }
 

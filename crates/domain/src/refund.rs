@@ -271,7 +271,7 @@ pub struct CreateRefund {
     /// Minor units above zero; of what was bought, where the payer paid the fee on top.
     #[n(2)]
     pub amount: Minor,
-    /// Whether the fee is returned too.
+    /// Whether the fee is returned too, where the order's fee plan leaves that to its refunds.
     #[n(3)]
     pub return_fee: bool,
     /// What each receiver of a split returns; in the order's return order if empty.
@@ -325,7 +325,7 @@ fn create(draft: &mut Draft<'_>, command: CreateRefund, lack: Lack) -> Result<Re
     let id = RefundId(draft.state.refunds.next_id());
     let return_voucher = take_parts_back(draft, id, &plan)?;
     let parts = start_parts(draft, id, &plan, lack)?;
-    let Plan { order, amount, fee, returned, payee, .. } = plan;
+    let Plan { order, amount, returns_fee, fee, returned, payee, .. } = plan;
     draft.emit(Event::RefundCreated(Refund {
         id,
         order: order.id,
@@ -333,7 +333,7 @@ fn create(draft: &mut Draft<'_>, command: CreateRefund, lack: Lack) -> Result<Re
         kind: RefundKind::Order,
         amount,
         currency: order.currency,
-        returns_fee: command.return_fee,
+        returns_fee,
         fee,
         parts,
         returned,

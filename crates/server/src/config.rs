@@ -384,7 +384,7 @@ impl Config {
         config.ark.rewrap_rate()?;
         config.pos.listens()?;
         config.pos.network.check()?;
-        config.executor.breaker.check()?;
+        config.executor.check()?;
         config.webhooks.terms()?;
         Ok(config)
     }
@@ -589,6 +589,9 @@ mod tests {
         assert_eq!(set("executor.timeout_ms=7").unwrap().executor.timeout_ms, 7);
         assert!(format!("{:#}", set("executor.timeoutms=7").unwrap_err()).contains("executor.timeoutms"));
         assert!(format!("{:#}", set("executor.timeout_ms=soon").unwrap_err()).contains("soon"));
+        let early = format!("{:#}", set("executor.alarm_after_ms=0").unwrap_err());
+        assert!(early.contains("executor.alarm_after_ms is 0; it is at least 1000"), "{early}");
+        assert!(format!("{:#}", set("executor.breaker.trip_percent=0").unwrap_err()).contains("trip_percent is 0"));
         assert_eq!(set("log=json").unwrap().log, LogFormat::Json);
         assert!(format!("{:#}", set("log=xml").unwrap_err()).contains("xml"));
     }

@@ -4,7 +4,7 @@
 use domain::account::AccountStatus;
 use domain::approval::{ApprovalCommand, ApprovalStatus, DigestAlgorithm, Evidence, Proposal, Propose};
 use domain::book::{Side, Subject};
-use domain::fee_plan::{FeeOf, FeePayer, FeeTier, SetFeePlan};
+use domain::fee_plan::{FeeOf, FeeOnRefund, FeePayer, FeeTier, SetFeePlan};
 use domain::ids::{AccountId, ApprovalId, MerchantId};
 use domain::manual_voucher::{ManualVoucher, TemplateCommand, TemplateLine};
 use domain::money::Rounding;
@@ -44,8 +44,8 @@ pub(crate) fn opening() -> Vec<(&'static str, Command)> {
     };
     let tiers = vec![FeeTier { from: 0, rate: 6_000, fixed: 7 }];
     let (owner, from, payer) = (MerchantId(2).into(), first_day().plus_days(1), FeePayer::Payer);
-    let (of, rounding) = (FeeOf::Order, Rounding::HalfUp);
-    let fees = SetFeePlan { owner, from, tiers, least: None, cap: None, payer, rounding, of };
+    let (of, rounding, on_refund) = (FeeOf::Order, Rounding::HalfUp, FeeOnRefund::AsAsked);
+    let fees = SetFeePlan { owner, from, tiers, least: None, cap: None, payer, rounding, of, on_refund };
     let line = |subject, side| TemplateLine { subject, side };
     let lines = vec![
         line(Subject::PaymentInProgress, Side::Debit),

@@ -28,6 +28,7 @@ fn tiered(merchant: MerchantId, from: &str) -> SetFeePlan {
         payer: FeePayer::Merchant,
         rounding: Rounding::HalfUp,
         of: FeeOf::Order,
+        on_refund: FeeOnRefund::AsAsked,
     }
 }
 
@@ -113,6 +114,34 @@ fn an_order_keeps_the_fee_of_its_day_and_says_by_which_version() {
         [day("2026-03-04"), day("2026-03-05"), day("2026-03-08"), day("2026-03-09"), day("2027-01-01")],
         [None, Some(first), Some(first), Some(second), Some(second)]
     );
+}
+
+#[test]
+fn a_plan_says_what_becomes_of_the_fee_of_what_is_refunded() {
+    let mut kit = Kit::new();
+    let (keeps, returns, asks) = (kit.landlord(), kit.landlord(), kit.landlord());
+    for (merchant, on_refund) in
+        [(keeps, FeeOnRefund::Kept), (returns, FeeOnRefund::Returned), (asks, FeeOnRefund::AsAsked)]
+    {
+        set(&mut kit, SetFeePlan { on_refund, ..flat(merchant, "2026-03-05", 11) });
+    }
+    // What is set later changes no order there is.
+    set(&mut kit, flat(keeps, "2026-03-06", 11));
+    let orders = [keeps, returns, asks].map(|merchant| kit.paid_rent(merchant, 5_000));
+    kit.restore();
+    kit.on("2026-03-06");
+    let [kept, returned, asked] = orders;
+    let against = kit.create_refund(kept, 2_500, true);
+    kit.refused(Command::CreateRefund(against), RefusalCode::ValueInvalid);
+    let mut fee = |order, amount, return_fee| {
+        let id = kit.refund(order, amount, return_fee);
+        let refund = kit.state.refund(id).unwrap();
+        (refund.returns_fee, refund.fee)
+    };
+    assert_eq!(fee(kept, 2_500, false), (false, 0));
+    // Whoever asks, in proportion: round(11 x 2,500 / 5,000), and the rest.
+    assert_eq!([fee(returned, 2_500, false), fee(returned, 2_500, true)], [(true, 6), (true, 5)]);
+    assert_eq!([fee(asked, 2_500, false), fee(asked, 2_000, true)], [(false, 0), (true, 4)]);
 }
 
 #[test]

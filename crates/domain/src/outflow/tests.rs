@@ -9,8 +9,9 @@ use crate::attempt::Purpose;
 use crate::ids::{AccountId, MerchantId, PayoutId};
 use crate::order::ItemKind;
 use crate::payout::{CreatePayout, PayTo, PayoutStatus};
+use crate::sealed::Sealed;
 use crate::testkit::orders::card;
-use crate::testkit::{Kit, sealed, success};
+use crate::testkit::{Kit, declined, sealed, success};
 
 const YUAN: Minor = 100;
 const MINUTE: i64 = 60_000;
@@ -241,4 +242,64 @@ fn a_refund_gives_back_what_came_in_by_it_and_no_more() {
     let id = leg(&kit, order).id;
     kit.state.legs.get_mut(id.0).unwrap().refunded = 5_001;
     assert_eq!(agree(&kit.state, &right), Err(Disagreement::Original), "more than came in");
+}
+
+/// An attempt with another operation, of which something is not as it was asked.
+#[track_caller]
+fn changed(kit: &Kit, right: &Attempt, operations: Vec<(Operation, Disagreement)>) {
+    assert_eq!(agree(&kit.state, right), Ok(()));
+    for (operation, what) in operations {
+        let changed = Attempt { operation, ..right.clone() };
+        assert_eq!(agree(&kit.state, &changed), Err(what), "{changed:?}");
+    }
+    let other = Attempt { id: AttemptId(right.id.0 + 1), ..right.clone() };
+    assert_eq!(agree(&kit.state, &other), Err(Disagreement::Object));
+}
+
+#[test]
+fn own_money_pays_what_was_advanced_to_the_merchants_own_account_alone() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.paid_rent(merchant, 5_000);
+    kit.capital(4_990);
+    kit.open_policy();
+    kit.advance(merchant, &[order]);
+    let right = kit.waiting();
+    let Operation::Pay { account: own, name, .. } = right.operation.clone() else { panic!("{right:?}") };
+    let pay = |account: &Sealed, amount, currency| Operation::Pay {
+        account: account.clone(),
+        name: name.clone(),
+        amount,
+        currency,
+        bank: None,
+    };
+    let refund = Operation::Refund { original: right.serial(), amount: 4_990, currency: Currency::Cny };
+    let operations = vec![
+        (pay(&own, 4_991, Currency::Cny), Disagreement::Amount),
+        (pay(&own, 4_990, Currency::Usd), Disagreement::Amount),
+        (pay(&sealed("6222**********0009"), 4_990, Currency::Cny), Disagreement::Receiver),
+        (refund, Disagreement::Receiver),
+    ];
+    changed(&kit, &right, operations);
+    kit.answer(right.id, success("2026-03-05"));
+    assert_eq!(agree(&kit.state, &right), Err(Disagreement::Object), "it has ended");
+}
+
+#[test]
+fn an_undo_gives_back_all_that_its_card_brought_and_nothing_else() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    kit.combined(merchant);
+    kit.answered(success("2026-03-05"));
+    let card = kit.answered(success("2026-03-05"));
+    kit.answered(declined(FailureClass::Bank));
+    let right = kit.waiting();
+    let refund = |original: String, amount, currency| Operation::Refund { original, amount, currency };
+    let operations = vec![
+        (refund(card.serial(), 3_201, Currency::Cny), Disagreement::Original),
+        (refund(card.serial(), 3_199, Currency::Cny), Disagreement::Original),
+        (refund(card.serial(), 3_200, Currency::Usd), Disagreement::Amount),
+        (refund(right.serial(), 3_200, Currency::Cny), Disagreement::Original),
+    ];
+    changed(&kit, &right, operations);
 }

@@ -5,7 +5,7 @@ use alloc::{format, vec};
 
 use super::leg::{self, LegShare};
 use super::{CreateRefund, Lack, item};
-use crate::fee_plan::FeePayer;
+use crate::fee_plan::{self, FeePayer};
 use crate::ids::MerchantId;
 use crate::money::{Minor, add, positive, proportion, subtract};
 use crate::order::{Order, Share, can_refund, name_fits};
@@ -17,6 +17,8 @@ pub(super) struct Plan {
     pub(super) order: Order,
     /// What goes back to the payer.
     pub(super) amount: Minor,
+    /// Whether the fee goes back, in proportion.
+    pub(super) returns_fee: bool,
     pub(super) fee: Minor,
     /// From receivers of splits.
     pub(super) returned: Vec<Share>,
@@ -38,7 +40,8 @@ pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<
         return Err(Refusal::new(RefusalCode::RefundExceeded, "amount", message));
     }
     item::check(&order, &command.items, amount)?;
-    let fee = if command.return_fee { fee_to_return(&order, amount)? } else { 0 };
+    let returns_fee = fee_plan::returned_on_refund(state, order.fee_plan, command.return_fee)?;
+    let fee = if returns_fee { fee_to_return(&order, amount)? } else { 0 };
     let (amount, net) = match order.fee_payer() {
         FeePayer::Merchant => (amount, subtract(amount, fee, "amount")?),
         FeePayer::Payer => (beside(&order, amount, fee)?, amount),
@@ -61,7 +64,7 @@ pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<
         vec![Share { amount: net, ..payee }]
     };
     let legs = leg::allocate(state, &order, command, amount)?;
-    Ok(Plan { order, amount, fee, returned, payee, own, legs })
+    Ok(Plan { order, amount, returns_fee, fee, returned, payee, own, legs })
 }
 
 /// round(fee × refunded with fee so far / paid) − returned before; of what was bought, where the fee is on top.

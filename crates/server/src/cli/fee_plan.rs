@@ -63,13 +63,16 @@ pub(crate) enum FeePlan {
         /// How the rate's part is rounded: half_up, down or up.
         #[arg(long, value_name = "RULE", default_value = "half_up")]
         rounding: String,
+        /// What becomes of an order's fee when it is refunded: kept, returned, or as_asked by each refund unless given.
+        #[arg(long, value_name = "RULE")]
+        on_refund: Option<String>,
         /// Why.
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
 }
 
-const PLANS: [Field; 12] = [
+const PLANS: [Field; 13] = [
     text("id"),
     text("merchant"),
     text("product"),
@@ -80,6 +83,7 @@ const PLANS: [Field; 12] = [
     money("cap"),
     text("payer"),
     text("rounding"),
+    text("on_refund"),
     text("operator"),
     text("approver"),
 ];
@@ -93,10 +97,11 @@ impl FeePlan {
                 let text = page(&PLANS, &readable(&plans), None);
                 Ok(Answer::new(plans, text))
             }
-            Self::Set { merchant, product, of, from, tiers, least, cap, payer, rounding, reason } => {
+            Self::Set { merchant, product, of, from, tiers, least, cap, payer, rounding, on_refund, reason } => {
                 let tiers = tiers.iter().map(|text| tier(text)).collect::<Result<Vec<Value>>>()?;
                 let proposal = json!({"kind": "fee_plan", "merchant": merchant, "product": product, "of": of,
-                    "from": from, "tiers": tiers, "least": least, "cap": cap, "payer": payer, "rounding": rounding});
+                    "from": from, "tiers": tiers, "least": least, "cap": cap, "payer": payer, "rounding": rounding,
+                    "on_refund": on_refund});
                 propose(client, &proposal, reason, None)
             }
         }

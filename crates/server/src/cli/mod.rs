@@ -130,7 +130,7 @@ enum What {
     /// Monthly batches of a provident fund: close one, ask about it, bring its result.
     #[command(after_help = fund_batch::EXAMPLES)]
     FundBatch(Remote<fund_batch::FundBatch>),
-    /// What merchants pay of their orders: versions of their plans, and setting one.
+    /// What orders, payouts and withdrawals cost: versions of plans, and setting one.
     #[command(after_help = fee_plan::EXAMPLES)]
     FeePlan(Remote<fee_plan::FeePlan>),
     /// Settlements (T+1): what is due, and settling it.

@@ -14,6 +14,7 @@ Examples:
   lintel refund make ord_7 --number F1 --amount 250000 --return-fee
   lintel refund make ord_7 --number F2 --amount 50000 --item 1:50000          of the order's second item
   lintel refund make ord_7 --number F3 --amount 50000 --take-from mch_4:20000 what a split's receiver returns
+  lintel refund make ord_7 --number F4 --amount 1500 --leg leg_9:500 --leg leg_10:1000
   lintel refund list --order ord_7
   lintel refund list --status unknown
 
@@ -38,6 +39,10 @@ pub(crate) enum Refund {
         /// What of an item goes back, by its place in the order from 0; may be given several times, together the amount.
         #[arg(long = "item", value_name = "PLACE:FEN")]
         items: Vec<String>,
+        /// What goes back to a leg that paid; may be given several times, together the amount. Of rent the fund first, of anything else the
+        /// card, unless said.
+        #[arg(long = "leg", value_name = "ID:FEN")]
+        legs: Vec<String>,
         /// What a receiver of splits returns; may be given several times. In the order's return order unless said.
         #[arg(long, value_name = "ID:FEN")]
         take_from: Vec<String>,
@@ -101,15 +106,11 @@ impl Refund {
     /// Asks for it.
     pub(super) fn ask(&self, client: &Client) -> Result<Answer> {
         match self {
-            Self::Make { order, number, amount, return_fee, items, take_from } => {
+            Self::Make { order, number, amount, return_fee, items, legs, take_from } => {
                 let items = items.iter().map(|text| item(text)).collect::<Result<Vec<Value>>>()?;
-                let taking = |text: &String| {
-                    let (merchant, amount) = pair(text)?;
-                    Ok(json!({"merchant": merchant, "amount": amount}))
-                };
-                let take_from = take_from.iter().map(taking).collect::<Result<Vec<Value>>>()?;
+                let (legs, take_from) = (amounts(legs, "leg")?, amounts(take_from, "merchant")?);
                 let body = json!({"out_refund_no": number, "amount": amount, "return_fee": return_fee,
-                    "items": items, "take_from": take_from});
+                    "items": items, "legs": legs, "take_from": take_from});
                 Ok(shown(client.post(&target(&["v1", "orders", order, "refunds"], &[]), &body)?))
             }
             Self::Show { id } => Ok(shown(client.get(&target(&["v1", "refunds", id], &[]))?)),
@@ -125,6 +126,15 @@ impl Refund {
             }
         }
     }
+}
+
+/// Ids, each under this name and with its amount.
+fn amounts(texts: &[String], name: &str) -> Result<Vec<Value>> {
+    let one = |text: &String| {
+        let (id, amount) = pair(text)?;
+        Ok(json!({name: id, "amount": amount}))
+    };
+    texts.iter().map(one).collect()
 }
 
 fn item(text: &str) -> Result<Value> {

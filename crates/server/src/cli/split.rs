@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, target};
-use super::object::{many, pair};
+use super::object::{made, many, pair};
 use super::remote::{Answer, Page};
 use super::table::{Field, money, record, table, text};
 
@@ -14,6 +14,7 @@ Examples:
   lintel split make ord_7 --number S1 --part mch_4:99000
   lintel split make ord_7 --number S2 --amount 99000 --rate mch_4:600000 --rate mch_5:400000 --remainder-to mch_4
   lintel split make ord_7 --number S3 --amount 99000 --plan agent_network --role seller=mch_4 --role manager=mch_5
+  lintel split return spl_3 --receiver mch_4 --number R1 --amount 40000       without a refund: the receiver signs, or an operator
   lintel split list --order ord_7
 
 Amounts are in the order's minor units (fen), rates in millionths. Only registered receivers get a part: lintel receiver --help";
@@ -50,7 +51,21 @@ pub(crate) enum Split {
         #[arg(long, value_name = "ID")]
         return_order: Vec<String>,
     },
-    /// One split with its parts.
+    /// Give money of a split back to its payee, without a refund.
+    Return {
+        /// The split, such as spl_3.
+        id: String,
+        /// Who gives it back.
+        #[arg(long, value_name = "ID")]
+        receiver: String,
+        /// The receiver's own number for it, never used before.
+        #[arg(long, value_name = "TEXT")]
+        number: String,
+        /// How much of what the split gave it.
+        #[arg(long, value_name = "FEN")]
+        amount: i64,
+    },
+    /// One split with its parts, and what was given back of them.
     Show {
         /// Its id, such as spl_3.
         id: String,
@@ -85,6 +100,16 @@ const SPLIT: [Field; 9] = [
 const SPLITS: [Field; 6] =
     [text("id"), text("order"), text("out_split_no"), text("payee"), money("amount"), text("created_at")];
 const PARTS: [Field; 2] = [text("merchant"), money("amount")];
+const RETURN: [Field; 7] = [
+    text("split"),
+    text("order"),
+    text("out_return_no"),
+    text("receiver"),
+    money("amount"),
+    text("voucher"),
+    text("created_at"),
+];
+const RETURNS: [Field; 4] = [text("receiver"), text("out_return_no"), money("amount"), text("created_at")];
 
 impl Split {
     /// Asks for it.
@@ -102,6 +127,10 @@ impl Split {
                     body["plan"] = json!({"name": name, "amount": amount, "roles": roles});
                 }
                 Ok(shown(client.post(&target(&["v1", "orders", order, "splits"], &[]), &body)?))
+            }
+            Self::Return { id, receiver, number, amount } => {
+                let body = json!({"out_return_no": number, "receiver": receiver, "amount": amount});
+                made(client, &RETURN, &["v1", "splits", id, "returns"], &body)
             }
             Self::Show { id } => Ok(shown(client.get(&target(&["v1", "splits", id], &[]))?)),
             Self::List { order, number, payee, page: wanted } => {
@@ -128,7 +157,11 @@ fn role(text: &str) -> Result<(String, Value)> {
 }
 
 fn shown(split: Value) -> Answer {
-    let parts = table(&PARTS, &split["parts"], split["currency"].as_str());
-    let text = format!("{}\nParts:\n{parts}", record(&SPLIT, &split));
+    let currency = split["currency"].as_str();
+    let parts = table(&PARTS, &split["parts"], currency);
+    let mut text = format!("{}\nParts:\n{parts}", record(&SPLIT, &split));
+    if split["returns"].as_array().is_some_and(|list| !list.is_empty()) {
+        text.push_str(&format!("\nReturned without a refund:\n{}", table(&RETURNS, &split["returns"], currency)));
+    }
     Answer::new(split, text)
 }

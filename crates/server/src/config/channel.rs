@@ -16,6 +16,8 @@ const ONLY_SITE: &str = "main";
 const SITES_MAX: usize = 16;
 /// The longest name of a site.
 const NAME_MAX: usize = 32;
+/// The least that may pass before an attempt without an answer is an alarm.
+const ALARM_AFTER_MS_MIN: u64 = 1_000;
 
 /// A channel: its name in the registry, where its sites are, and its own settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -269,12 +271,25 @@ impl SiteConfig {
     }
 }
 
+impl ExecutorConfig {
+    /// Refuses an alarm before an answer can have come, and what [`BreakerConfig::check`] refuses.
+    ///
+    /// # Errors
+    /// The setting, by name, and what would be right.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.alarm_after_ms < ALARM_AFTER_MS_MIN {
+            bail!("executor.alarm_after_ms is {}; it is at least {ALARM_AFTER_MS_MIN}", self.alarm_after_ms);
+        }
+        self.breaker.check()
+    }
+}
+
 impl BreakerConfig {
     /// Refuses what would never find anything, or everything.
     ///
     /// # Errors
     /// The setting, by name, and what would be right.
-    pub(crate) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let percents = [
             ("confirm_percent", self.confirm_percent),
             ("trip_percent", self.trip_percent),

@@ -1,7 +1,7 @@
 //! Fees: what orders, payouts and withdrawals cost. Setting it takes two people, by an approval of kind `fee_plan`.
 
 use axum::extract::State;
-use domain::fee_plan::{FeeOf, FeeOwner, FeePayer, FeePlan, FeeTier, SetFeePlan};
+use domain::fee_plan::{FeeOf, FeeOnRefund, FeeOwner, FeePayer, FeePlan, FeeTier, SetFeePlan};
 use domain::ids::MerchantId;
 use domain::money::Rounding;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,10 @@ pub(crate) struct FeePlanBody {
     /// `half_up`, which it is unless said, `down` or `up`: how the rate's part becomes whole minor units.
     #[schema(example = "half_up")]
     rounding: Option<String>,
+    /// What becomes of an order's fee when it is refunded: `kept`, `returned` in proportion, or `as_asked` by each refund, which it is
+    /// unless said. Of payouts and withdrawals leave it out.
+    #[schema(example = "returned")]
+    on_refund: Option<String>,
 }
 
 impl Wire for FeePlanBody {
@@ -88,6 +92,8 @@ impl Wire for FeePlanBody {
         let of = self.of.as_deref().map(|text| word(text, "of", &FeeOf::ALL, FeeOf::name));
         let payer = self.payer.as_deref().map(|text| word(text, "payer", &FeePayer::ALL, FeePayer::name));
         let rounding = self.rounding.as_deref().map(|text| word(text, "rounding", &Rounding::ALL, Rounding::name));
+        let on_refund = self.on_refund.as_deref();
+        let on_refund = on_refund.map(|text| word(text, "on_refund", &FeeOnRefund::ALL, FeeOnRefund::name));
         Ok(SetFeePlan {
             owner,
             from: parse(&self.from, "from")?,
@@ -97,6 +103,7 @@ impl Wire for FeePlanBody {
             payer: payer.transpose()?.unwrap_or_default(),
             rounding: rounding.transpose()?.unwrap_or_default(),
             of: of.transpose()?.unwrap_or_default(),
+            on_refund: on_refund.transpose()?.unwrap_or_default(),
         })
     }
 
@@ -112,6 +119,7 @@ impl Wire for FeePlanBody {
             cap: of.cap.map(Amount),
             payer: payer_text(of.of, of.payer).map(ToOwned::to_owned),
             rounding: Some(of.rounding.name().to_owned()),
+            on_refund: on_refund_text(of.of, of.on_refund).map(ToOwned::to_owned),
         }
     }
 }
@@ -128,6 +136,14 @@ fn owner_texts(owner: &FeeOwner) -> (Option<String>, Option<String>) {
 const fn payer_text(of: FeeOf, payer: FeePayer) -> Option<&'static str> {
     match of {
         FeeOf::Order => Some(payer.name()),
+        FeeOf::Payout | FeeOf::Withdrawal => None,
+    }
+}
+
+/// What becomes of the fee of what is refunded, which orders alone are.
+const fn on_refund_text(of: FeeOf, on_refund: FeeOnRefund) -> Option<&'static str> {
+    match of {
+        FeeOf::Order => Some(on_refund.name()),
         FeeOf::Payout | FeeOf::Withdrawal => None,
     }
 }
@@ -161,6 +177,9 @@ pub(crate) struct FeePlanView {
     /// `half_up`, `down` or `up`.
     #[schema(example = "half_up")]
     rounding: &'static str,
+    /// Of orders: `kept`, `returned` or `as_asked`: what becomes of the fee when the order is refunded. None for others.
+    #[schema(example = "returned")]
+    on_refund: Option<&'static str>,
     set_at: String,
     /// Who proposed it.
     operator: String,
@@ -183,6 +202,7 @@ impl FeePlanView {
             cap: plan.cap.map(Amount),
             payer: payer_text(plan.of, plan.payer),
             rounding: plan.rounding.name(),
+            on_refund: on_refund_text(plan.of, plan.on_refund),
             set_at: time_text(plan.set_at),
             operator: plan.set_by.clone(),
             approver: plan.approver.clone(),

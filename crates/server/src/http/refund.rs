@@ -27,7 +27,8 @@ pub(crate) struct NewRefund {
     out_refund_no: String,
     /// Minor units above zero, at most what is left of the payment; of an order with the fee on top, of what was bought.
     amount: Amount,
-    /// Whether the fee is returned too, in proportion: inside `amount`, or beside it where the payer paid it on top.
+    /// Whether the fee is returned too, in proportion: inside `amount`, or beside it where the payer paid it on top. A fee plan with
+    /// `on_refund` `returned` returns it without; with `kept` none may be asked for.
     #[serde(default)]
     return_fee: bool,
     /// What receivers of splits return; in the order's return order unless said.

@@ -66,6 +66,10 @@ struct Unanswered {
     attempts: Vec<(AttemptId, Rail, Time)>,
     /// Tries of earlier days.
     channels: BTreeMap<Key, u64>,
+    /// When each batch of a fund was closed of which its centre has not answered every row.
+    batches: Vec<Time>,
+    /// When each real-name check without an answer was asked for.
+    checks: Vec<Time>,
     rates: Rates,
 }
 
@@ -76,7 +80,10 @@ impl Unanswered {
             *channels.entry((direction, rail, product, bank)).or_default() += 1;
         }
         let open = |attempt: &Attempt| Some((attempt.id, attempt.rail, since(attempt, now)?));
-        Self { attempts: state.in_outbox().filter_map(open).collect(), channels, rates: Rates::of(state, today) }
+        let attempts = state.in_outbox().filter_map(open).collect();
+        let batches = state.open_fund_batches().map(|batch| batch.closed_at).collect();
+        let checks = state.open_real_name_checks().map(|check| check.requested_at).collect();
+        Self { attempts, channels, batches, checks, rates: Rates::of(state, today) }
     }
 }
 
@@ -159,6 +166,8 @@ impl Watch {
             tracing::error!(attempt = %id, rail, seconds, "an attempt has had no certain answer for too long; it is asked about still");
         }
         self.show_channels(&found.channels);
+        show_batches(&found.batches, now);
+        show_checks(&found.checks, now);
         show_rate("effective", found.rates.effective);
         show_rate("first_try", found.rates.first_try);
     }
@@ -223,6 +232,22 @@ impl Watch {
         }
         self.tasks.clone_from(tasks);
     }
+}
+
+/// A batch is answered by its file, and a real-name check is no attempt: their ages are told for themselves.
+fn show_batches(closed: &[Time], now: Time) {
+    metrics::gauge!("lintel_fund_batches_open").set(gauge(closed.len() as u64));
+    metrics::gauge!("lintel_fund_batch_oldest_seconds").set(gauge(oldest_seconds(closed, now)));
+}
+
+fn show_checks(asked: &[Time], now: Time) {
+    metrics::gauge!("lintel_real_name_checks_open").set(gauge(asked.len() as u64));
+    metrics::gauge!("lintel_real_name_check_oldest_seconds").set(gauge(oldest_seconds(asked, now)));
+}
+
+fn oldest_seconds(since: &[Time], now: Time) -> u64 {
+    let oldest_ms = since.iter().map(|since| now.0.saturating_sub(since.0)).max().unwrap_or_default();
+    u64::try_from(oldest_ms / 1_000).unwrap_or_default()
 }
 
 fn show_rate(rate: &'static str, Rate { numerator, denominator }: Rate) {
@@ -313,7 +338,9 @@ mod tests {
         let mut watch = Watch::new(1);
         let key = (Direction::In, Rail::Epcc, String::from("rent"), String::from("102"));
         let rates = Rates { effective: Rate { numerator: 92, denominator: 100 }, first_try: Rate::default() };
-        let found = Unanswered { attempts: Vec::new(), channels: BTreeMap::from([(key, 3)]), rates };
+        let (batches, checks) = (vec![Time(0), Time(-MINUTE)], vec![Time(-2 * MINUTE)]);
+        let channels = BTreeMap::from([(key, 3)]);
+        let found = Unanswered { attempts: Vec::new(), channels, batches, checks, rates };
         let tasks = BTreeSet::from([TaskOf::Leg(LegId(9)), TaskOf::Leg(LegId(10)), TaskOf::Refund(RefundId(3))]);
         metrics::with_local_recorder(&recorder, || {
             watch.see(&found, Time(0));
@@ -326,6 +353,10 @@ mod tests {
             three.as_str(),
             "lintel_orders_rate{rate=\"effective\",part=\"numerator\"} 92",
             "lintel_orders_rate{rate=\"effective\",part=\"denominator\"} 100",
+            "lintel_fund_batches_open 2",
+            "lintel_fund_batch_oldest_seconds 60",
+            "lintel_real_name_checks_open 1",
+            "lintel_real_name_check_oldest_seconds 120",
             "lintel_tasks{kind=\"legs\"} 2",
             "lintel_tasks{kind=\"refunds\"} 1",
         ] {
@@ -338,5 +369,8 @@ mod tests {
         let shown = recorder.handle().render();
         assert!(shown.contains(&format!("{unknown} 0\n")), "{shown}");
         assert!(shown.contains("lintel_tasks{kind=\"refunds\"} 0\n"), "{shown}");
+        for name in ["fund_batches_open", "fund_batch_oldest_seconds", "real_name_checks_open"] {
+            assert!(shown.contains(&format!("lintel_{name} 0\n")), "{name}: {shown}");
+        }
     }
 }

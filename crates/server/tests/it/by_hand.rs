@@ -45,6 +45,13 @@ fn an_order_is_created_paid_split_and_refunded_by_hand() {
     let no_plan = ["split", "make", &order, "--number", "S3", "--amount", "1", "--plan", "p", "--role", "seller=mch_9"];
     assert!(refused(&server.lintel(&no_plan)).contains("parameter plan.name"));
     assert!(printed(&server.lintel(&["split", "show", &text(&made, "/id")])).contains("10.00 CNY"));
+    let back = ["split", "return", &text(&made, "/id"), "--receiver", &agent, "--number", "R1", "--amount", "400"];
+    let given = json_of(&server, &back);
+    assert_eq!((text(&given, "/receiver"), number(&given, "/amount")), (agent.clone(), 400));
+    let shown = printed(&server.lintel(&["split", "show", &text(&made, "/id")]));
+    assert!(shown.contains("Returned without a refund:") && shown.contains("4.00 CNY"), "{shown}");
+    let over = ["split", "return", &text(&made, "/id"), "--receiver", &agent, "--number", "R2", "--amount", "601"];
+    assert!(refused(&server.lintel(&over)).contains("(split_amount, parameter amount"));
 
     let refund = ["refund", "make", &order, "--number", "F1", "--amount", "50000", "--item", "1:50000"];
     let made = json_of(&server, &[&refund[..], &["--take-from", &taken]].concat());
@@ -55,6 +62,9 @@ fn an_order_is_created_paid_split_and_refunded_by_hand() {
     }
     let wrong = ["refund", "make", &order, "--number", "F2", "--amount", "1", "--item", "rent:1"];
     assert!(refused(&server.lintel(&wrong)).contains("'rent' is no place of an item"));
+    let leg = text(&json_of(&server, &["order", "show", &order]), "/legs/0/id");
+    let less = ["refund", "make", &order, "--number", "F4", "--amount", "7000", "--leg", &format!("{leg}:6999")];
+    assert!(refused(&server.lintel(&less)).contains("the legs add up to 6999"));
     let over = ["refund", "make", &order, "--number", "F3", "--amount", "450001"];
     assert!(refused(&server.lintel(&over)).contains("(refund_exceeded, parameter amount"));
     let position = number(&market.operator.get("/health/ready").ok(), "/position");

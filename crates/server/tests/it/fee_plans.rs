@@ -65,6 +65,7 @@ fn refused(staff: &Staff, merchant: &str) {
     assert_eq!(with("from", json!("2026-03-04")), (422, "value_invalid".into(), "from".into()));
     assert_eq!(with("cap", json!(49)).1, "value_invalid", "below the least");
     assert_eq!(with("rounding", json!("bankers")).1, "field_malformed");
+    assert_eq!(with("on_refund", json!("halved")).1, "field_malformed");
     assert_eq!(with("merchant", json!("mch_99")).1, "merchant_unknown");
     assert_eq!(staff.first.propose(&plan(merchant)).error().1, "role_missing", "an administrator");
 }
@@ -109,6 +110,37 @@ fn the_payer_pays_on_top_and_is_told_so_everywhere() {
     assert_eq!((number(&paid, "/refunded"), number(&paid, "/fee_returned")), (251_300, 1_300));
     let beyond = json!({"out_refund_no": "F2", "amount": 250_001, "return_fee": true});
     assert_eq!(operator.post(&format!("{path}/refunds"), &beyond).error().1, "refund_exceeded");
+}
+
+#[test]
+fn a_plan_that_returns_the_fee_returns_it_unasked_and_one_that_keeps_it_gives_none() {
+    let server = Server::start();
+    let staff = treasurers(&server);
+    let market = Market::open(&server);
+    let merchant = text(&market.landlord, "/id");
+    let refund = |order: &Value, return_fee: bool| {
+        let order = text(order, "/id");
+        let body = json!({"out_refund_no": format!("F-{order}"), "amount": 250_000, "return_fee": return_fee});
+        market.operator.post(&format!("/v1/orders/{order}/refunds"), &body)
+    };
+    let mut plan = plan(&merchant);
+    plan["on_refund"] = json!("returned");
+    assert_eq!(staff.decided(&plan), "fpl_1");
+    let order = market.paid();
+    assert_eq!(number(&order, "/fee"), 2_600);
+    assert_eq!(number(&refund(&order, false).ok(), "/fee"), 1_300);
+
+    plan["from"] = json!("2026-03-06");
+    plan["on_refund"] = json!("kept");
+    assert_eq!(staff.decided(&plan), "fpl_2");
+    market.next_day();
+    let created = market.order("T2", 500_000);
+    let order = created.ok();
+    let paying = market.pay(&text(&order, "/id"), 500_000).ok();
+    market.cleared("2026-03-06", 1, &market.serial(&text(&paying, "/legs/0/open_attempt")), "debit", 500_000);
+    assert_eq!(refund(&order, true).error(), (422, "value_invalid".into(), "return_fee".into()));
+    let plans = market.operator.get(&format!("/v1/fee-plans?min_position={}", created.position())).ok();
+    assert_eq!([&plans["data"][0]["on_refund"], &plans["data"][1]["on_refund"]], ["returned", "kept"]);
 }
 
 /// A merchant sees its own, the institution all.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use client::access::NewCertificate;
 use client::model::{
-    Card, Instrument, Item, NewOrder, NewReceiver, NewRefund, NewSignUp, NewSplit, NewWithdrawal, OrderStatus,
-    RefundStatus, SignUpStatus, SplitPart,
+    Card, Instrument, Item, ItemRefund, LegRefund, NewOrder, NewReceiver, NewRefund, NewSignUp, NewSplit,
+    NewWithdrawal, OrderStatus, RefundStatus, SignUpStatus, SplitPart,
 };
 use client::{Client, Credential, Error, IdempotencyKey, Patience, Remedy};
 use serde_json::{Value, json};
@@ -103,7 +103,11 @@ fn a_merchant_takes_refunds_splits_lists_and_is_told_why_not() {
             NewSplit { out_split_no: "S1".to_owned(), parts: vec![SplitPart { merchant: agent, amount: 100_000 }] };
         let split = client.split_order(&paid.id, &split, &key("split-1")).await.unwrap();
         assert_eq!((split.order.as_str(), split.amount), (paid.id.as_str(), 100_000));
-        let refund = NewRefund { out_refund_no: "F1".to_owned(), amount: 200_000, return_fee: false };
+        let to = |leg: &str| vec![LegRefund { leg: leg.to_owned(), amount: 200_000 }];
+        let (items, legs) = (vec![ItemRefund { item: 0, amount: 200_000 }], to(&paid.legs[0].id));
+        let refund = NewRefund { out_refund_no: "F1".to_owned(), amount: 200_000, return_fee: false, items, legs };
+        let wrong = NewRefund { out_refund_no: "F0".to_owned(), legs: to("leg_999999"), ..refund.clone() };
+        assert!(client.refund_order(&paid.id, &wrong, &key("refund-0")).await.unwrap_err().code().is_some());
         let mut refund = client.refund_order(&paid.id, &refund, &key("refund-1")).await.unwrap();
         let began = Instant::now();
         while refund.status != RefundStatus::Success {

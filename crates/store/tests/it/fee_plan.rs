@@ -1,7 +1,7 @@
 //! Order fees: versions of a plan that come back, lists by merchant, and an order that keeps its version.
 
 use domain::customer::CustomerKind;
-use domain::fee_plan::{FeeOf, FeeOwner, FeePayer, FeeTier, SetFeePlan};
+use domain::fee_plan::{FeeOf, FeeOnRefund, FeeOwner, FeePayer, FeeTier, SetFeePlan};
 use domain::ids::{FeePlanId, MerchantId, OrderId};
 use domain::merchant::MerchantKind;
 use domain::money::{Currency, Rounding};
@@ -32,7 +32,8 @@ impl World {
             let tiers =
                 vec![FeeTier { from: 0, rate: 6_000, fixed: 0 }, FeeTier { from: 100_000, rate: 5_000, fixed: 100 }];
             let (least, cap, payer, rounding) = (Some(50), Some(8_000), FeePayer::Merchant, Rounding::Up);
-            let set = SetFeePlan { owner, from, tiers, least, cap, payer, rounding, of };
+            let on_refund = FeeOnRefund::AsAsked;
+            let set = SetFeePlan { owner, from, tiers, least, cap, payer, rounding, of, on_refund };
             self.as_approved(Command::SetFeePlan(set));
         }
         let customer = self.customer(CustomerKind::Person);

@@ -36,6 +36,7 @@ fn seller_at(kit: &mut Kit, rate: Minor, fixed: Minor) -> MerchantId {
         payer: FeePayer::Payer,
         rounding: Rounding::HalfUp,
         of: FeeOf::Order,
+        on_refund: FeeOnRefund::AsAsked,
     }));
     merchant
 }

@@ -21,7 +21,8 @@ const RENT: &str = "rent";
 fn priced(owner: FeeOwner, of: FeeOf, from: &str) -> SetFeePlan {
     let tiers = vec![tier(0, 0, 200), tier(5_000, 1_000, 0)];
     let (least, cap) = (Some(100), Some(300));
-    SetFeePlan { owner, from: date(from), tiers, least, cap, payer: FeePayer::Merchant, rounding: Rounding::HalfUp, of }
+    let (payer, rounding, on_refund) = (FeePayer::Merchant, Rounding::HalfUp, FeeOnRefund::AsAsked);
+    SetFeePlan { owner, from: date(from), tiers, least, cap, payer, rounding, of, on_refund }
 }
 
 /// As much of each, and nothing else.
@@ -211,6 +212,7 @@ fn a_plan_prices_one_thing_and_its_account_pays() {
     let nameless = FeeOwner::Product(String::new());
     let table = [
         (SetFeePlan { payer: FeePayer::Payer, ..good.clone() }, RefusalCode::ValueInvalid),
+        (SetFeePlan { on_refund: FeeOnRefund::Kept, ..good.clone() }, RefusalCode::ValueInvalid),
         (SetFeePlan { owner: users(), of: FeeOf::Order, ..good.clone() }, RefusalCode::ValueInvalid),
         (SetFeePlan { owner: nameless, ..good.clone() }, RefusalCode::ValueInvalid),
         (SetFeePlan { owner: MerchantId(99).into(), ..good.clone() }, RefusalCode::MerchantUnknown),

@@ -14,7 +14,7 @@ use crate::advance::{AdvanceCommand, AdvanceStatus, RequestAdvance, SetAdvancePo
 use crate::attempt::AttemptStatus;
 use crate::book::Side;
 use crate::clearing::TakeClearingFile;
-use crate::fee_plan::{FeeOf, FeePayer, FeeTier, SetFeePlan};
+use crate::fee_plan::{FeeOf, FeeOnRefund, FeePayer, FeeTier, SetFeePlan};
 use crate::front_page::PageOf;
 use crate::fund_batch::{FundBatchCommand, FundResult, FundResultRow, FundRoute, Monthly, TakeFundResult};
 use crate::ids::{AccountId, ApprovalId};
@@ -113,8 +113,9 @@ fn instruments(order: &Order, how: u8) -> Vec<Instrument> {
 fn fee_on_top(kit: &mut Kit, merchant: MerchantId) {
     let tiers = vec![FeeTier { from: 0, rate: 60_000, fixed: 3 }];
     let (owner, from, of) = (merchant.into(), date("2026-03-05"), FeeOf::Order);
-    let (payer, rounding) = (FeePayer::Payer, Rounding::HalfUp);
-    kit.approved(Command::SetFeePlan(SetFeePlan { owner, from, tiers, least: None, cap: None, payer, rounding, of }));
+    let (payer, rounding, on_refund) = (FeePayer::Payer, Rounding::HalfUp, FeeOnRefund::AsAsked);
+    let set = SetFeePlan { owner, from, tiers, least: None, cap: None, payer, rounding, of, on_refund };
+    kit.approved(Command::SetFeePlan(set));
 }
 
 /// What is settled by hand goes from 2205 or 2243 to a balance.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{Read, Script, Step, minor};
 use crate::command::Command;
-use crate::fee_plan::{FeeOf, FeeOwner, FeePayer, FeeTier, SetFeePlan};
+use crate::fee_plan::{FeeOf, FeeOnRefund, FeeOwner, FeePayer, FeeTier, SetFeePlan};
 use crate::ids::{FeePlanId, MerchantId, OrderId, PayoutId, WithdrawalId};
 use crate::money::{Minor, Rounding};
 use crate::order::ItemKind;
@@ -74,6 +74,7 @@ fn plan(script: &Script, name: &str, (owner, what): (&str, &str), day: &str, res
         payer: FeePayer::Merchant,
         rounding: Rounding::HalfUp,
         of: FeeOf::ALL.into_iter().find(|it| it.name() == what).expect("what a plan prices"),
+        on_refund: FeeOnRefund::AsAsked,
     };
     bounds_of(&mut set, &bounds);
     Some(Step::named(name, Command::SetFeePlan(set)))

@@ -200,7 +200,7 @@ mod tests {
                 "fee_plan",
                 json!({"merchant": "mch_3", "of": "order", "from": "2026-04-01", "tiers": [
                     {"from": 0, "rate": 6_000, "fixed": 0}, {"from": 100_000, "rate": 5_000, "fixed": 100}],
-                    "least": 50, "cap": 8_000, "payer": "merchant", "rounding": "up"}),
+                    "least": 50, "cap": 8_000, "payer": "merchant", "rounding": "up", "on_refund": "kept"}),
             ),
         ]
     }
