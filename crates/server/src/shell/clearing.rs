@@ -273,26 +273,31 @@ fn taken(state: &State, reply: &Reply) -> Option<Clearing> {
     state.clearings.get(id.0).cloned()
 }
 
-/// Fetches the payments that came back on a date and books what is not booked yet.
+/// Fetches the payments that came back on a date and books what is not booked yet, of every channel that lists them.
 ///
 /// # Errors
-/// [`FetchError`]; what was booked before an error stays booked.
+/// [`FetchError`], of the first channel whose list cannot be had or is not believed, once the others' lists are booked.
 pub(crate) async fn fetch_returns(executor: &Executor, meta: &Meta, date: Date) -> Result<Returned, FetchError> {
     let pays = |route: &&Route| route.channel.manifest().supported(OperationKind::Pay).is_some();
     let routes: Vec<&Route> = executor.routes.values().filter(pays).collect();
     if routes.is_empty() {
         return Err(FetchError::NoChannel("payouts"));
     }
-    let mut returned = Returned::default();
+    let (mut returned, mut without) = (Returned::default(), None);
     // What the others tell of came with their notifications.
     for route in routes.into_iter().filter(|route| route.channel.manifest().lists_returns) {
         let (name, rail) = (route.channel.manifest().name, route.channel.manifest().rail);
-        for back in alarmed(name, "returns", list(executor, route, date).await)? {
-            returned.listed += 1;
-            book(executor, meta, rail, back, &mut returned).await?;
+        match alarmed(name, "returns", list(executor, route, date).await) {
+            Ok(listed) => {
+                for back in listed {
+                    returned.listed += 1;
+                    book(executor, meta, rail, back, &mut returned).await?;
+                }
+            }
+            Err(error) => without = without.or(Some(error)),
         }
     }
-    Ok(returned)
+    without.map_or(Ok(returned), Err)
 }
 
 async fn list(executor: &Executor, route: &Route, date: Date) -> Result<Vec<Return>, FetchError> {
