@@ -286,8 +286,8 @@ pub(crate) async fn fetch_returns(executor: &Executor, meta: &Meta, date: Date) 
     let (mut returned, mut without) = (Returned::default(), None);
     // What the others tell of came with their notifications.
     for route in routes.into_iter().filter(|route| route.channel.manifest().lists_returns) {
-        let (name, rail) = (route.channel.manifest().name, route.channel.manifest().rail);
-        match alarmed(name, "returns", list(executor, route, date).await) {
+        let rail = route.channel.manifest().rail;
+        match alarmed(rail.name(), "returns", list(executor, route, date).await) {
             Ok(listed) => {
                 for back in listed {
                     returned.listed += 1;
