@@ -377,7 +377,9 @@ impl Channel for PingAn {
             }
             Operation::Refund { original, .. } => {
                 let no_original = "a refund names the debit that it refunds: that must have succeeded first";
-                let before = attempt.original.and_then(|before| before.reference.split_once('-'));
+                // What a file alone brought names nobody.
+                let before = attempt.original.filter(|before| is_word(&before.reference));
+                let before = before.and_then(|before| before.reference.split_once('-'));
                 let (_, payer) = before.ok_or_else(|| subject("original", no_original))?;
                 let original = log_of(original)?;
                 let said = [

@@ -325,7 +325,9 @@ impl Channel for UnionPayOnline {
             }
             Operation::Refund { .. } => {
                 let no_original = "a refund names the queryId of what it refunds: that must have succeeded first";
-                let original = attempt.original.ok_or_else(|| subject("original", no_original))?;
+                // What a file alone brought has none.
+                let original = attempt.original.filter(|original| message::is_word(&original.reference));
+                let original = original.ok_or_else(|| subject("original", no_original))?;
                 let mut form = self.moving(&about, types(kind), &self.gateway_biz_type)?;
                 form.set("origQryId", original.reference.as_str());
                 form

@@ -273,26 +273,31 @@ fn taken(state: &State, reply: &Reply) -> Option<Clearing> {
     state.clearings.get(id.0).cloned()
 }
 
-/// Fetches the payments that came back on a date and books what is not booked yet.
+/// Fetches the payments that came back on a date and books what is not booked yet, of every channel that lists them.
 ///
 /// # Errors
-/// [`FetchError`]; what was booked before an error stays booked.
+/// [`FetchError`], of the first channel whose list cannot be had or is not believed, once the others' lists are booked.
 pub(crate) async fn fetch_returns(executor: &Executor, meta: &Meta, date: Date) -> Result<Returned, FetchError> {
     let pays = |route: &&Route| route.channel.manifest().supported(OperationKind::Pay).is_some();
     let routes: Vec<&Route> = executor.routes.values().filter(pays).collect();
     if routes.is_empty() {
         return Err(FetchError::NoChannel("payouts"));
     }
-    let mut returned = Returned::default();
+    let (mut returned, mut without) = (Returned::default(), None);
     // What the others tell of came with their notifications.
     for route in routes.into_iter().filter(|route| route.channel.manifest().lists_returns) {
-        let rail = route.channel.manifest().name;
-        for back in alarmed(rail, "returns", list(executor, route, date).await)? {
-            returned.listed += 1;
-            book(executor, meta, back, &mut returned).await?;
+        let rail = route.channel.manifest().rail;
+        match alarmed(rail.name(), "returns", list(executor, route, date).await) {
+            Ok(listed) => {
+                for back in listed {
+                    returned.listed += 1;
+                    book(executor, meta, rail, back, &mut returned).await?;
+                }
+            }
+            Err(error) => without = without.or(Some(error)),
         }
     }
-    Ok(returned)
+    without.map_or(Ok(returned), Err)
 }
 
 async fn list(executor: &Executor, route: &Route, date: Date) -> Result<Vec<Return>, FetchError> {
@@ -304,20 +309,21 @@ async fn list(executor: &Executor, route: &Route, date: Date) -> Result<Vec<Retu
     Ok(channel.returns(&request, &response)?.into_inner())
 }
 
-/// Books one payment that came back, and counts what became of it.
+/// Books one payment that came back, as the channel of its rail says, and counts what became of it.
 ///
 /// # Errors
 /// [`FetchError::Unavailable`].
 pub(crate) async fn book(
     executor: &Executor,
     meta: &Meta,
+    rail: Rail,
     back: Return,
     returned: &mut Returned,
 ) -> Result<(), FetchError> {
     let Return { serial, amount, currency, return_date: date, reference, .. } = back;
     let platform = &executor.platform;
     let asked = serial.clone();
-    let look = move |state: &State| sent_under(state, &asked, (amount, currency));
+    let look = move |state: &State| sent_under(state, (rail, asked.as_str()), (amount, currency));
     let (found, position) = recall::see(platform, &executor.store, look).await?;
     returned.position = position;
     let command = match found {
@@ -350,16 +356,17 @@ enum Sent {
     Advance(AdvanceId),
 }
 
-/// What a serial stands for, and whether the books have it that it came back.
+/// What a serial stands for on a rail, and whether the books have it that it came back. Own money is paid on another rail than payouts, and
+/// no channel speaks for another's.
 fn sent_under(
     state: &State,
-    serial: &str,
+    (rail, serial): (Rail, &str),
     money: (domain::money::Minor, domain::money::Currency),
 ) -> Result<(Sent, bool), Refusal> {
     let unknown = |message: String| Refusal::new(RefusalCode::PayoutUnknown, "serial", message);
     let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0));
-    let Some(attempt) = attempt.filter(|attempt| attempt.serial() == serial) else {
-        return Err(unknown(format!("no payout was sent under serial {serial:.40}")));
+    let Some(attempt) = attempt.filter(|attempt| attempt.serial() == serial && attempt.rail == rail) else {
+        return Err(unknown(format!("no payout was sent under serial {serial:.40} on {}", rail.name())));
     };
     let sent = match attempt.purpose {
         Purpose::Payout(id) => Sent::Payout(id),
@@ -461,7 +468,7 @@ mod tests {
         let serial = attempt.serial();
         state.attempts.put(1, attempt.clone());
         let code = |state: &State, serial: &str, amount| {
-            sent_under(state, serial, (amount, Currency::Cny)).map_err(|refusal| refusal.code)
+            sent_under(state, (Rail::Epcc, serial), (amount, Currency::Cny)).map_err(|refusal| refusal.code)
         };
         assert_eq!(code(&state, "nonsense", 5_000), Err(RefusalCode::PayoutUnknown));
         assert_eq!(code(&state, &serial.replace("2026", "2025"), 5_000), Err(RefusalCode::PayoutUnknown));
@@ -470,6 +477,8 @@ mod tests {
         state.attempts.put(1, Attempt { purpose: Purpose::Advance(AdvanceId(3)), ..attempt.clone() });
         assert_eq!(code(&state, &serial, 4_999), Err(RefusalCode::ValueInvalid));
         assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::AdvanceUnknown), "adv_3 is not there");
+        let other = sent_under(&state, (Rail::OwnBank, serial.as_str()), (5_000, Currency::Cny)).unwrap_err();
+        assert_eq!(other.code, RefusalCode::PayoutUnknown, "no channel speaks for another's: {other}");
         state.attempts.put(1, Attempt { purpose: Purpose::Leg(LegId(1)), ..attempt });
         assert_eq!(code(&state, &serial, 5_000), Err(RefusalCode::PayoutUnknown));
     }

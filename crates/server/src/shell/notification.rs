@@ -109,7 +109,7 @@ pub(crate) async fn take(executor: &Executor, rail: Rail, headers: &Headers, raw
         }
         Notified::Returned(back) => {
             let mut returned = Returned::default();
-            let booked = clearing::book(executor, &meta(), back, &mut returned).await;
+            let booked = clearing::book(executor, &meta(), rail, back, &mut returned).await;
             match (booked, returned) {
                 (Ok(()), Returned { refused, .. }) if !refused.is_empty() => {
                     Err(NotTaken::Mismatch(refused.into_iter().map(|(_, refusal)| refusal.to_string()).collect()))

@@ -32,17 +32,19 @@ struct World {
 impl World {
     /// With these lines in the bank's plan of faults; `None` where the sandbox is not built, which is said.
     fn open(plan: &str) -> Option<Self> {
-        let directory = TempDir::new().unwrap();
-        let path = directory.path().join("plan.toml");
-        std::fs::write(&path, plan).unwrap();
-        let faults = path.to_str().unwrap();
-        let bank = Sandbox::start(["bank", "--listen", "127.0.0.1:0", "--date", DAY, "--faults", faults])?;
-        let server = platform(&bank.addresses[0]);
+        let bank = bank(plan)?;
+        let epcc = bank.addresses[0].clone();
+        Some(Self::beside(bank, &epcc))
+    }
+
+    /// With EPCC at this address.
+    fn beside(bank: Sandbox, epcc: &str) -> Self {
+        let server = platform(epcc, &bank.addresses[0]);
         let (market, staff) = (Market::open(&server), treasurers(&server));
         let order = text(&market.order("T1", RENT).ok(), "/id");
         market.pay(&order, RENT).ok();
         becomes(&market, &format!("/v1/orders/{order}"), "success");
-        Some(Self { bank, server, market, staff, order })
+        Self { bank, server, market, staff, order }
     }
 
     /// Rules by two people: without a fee, up to 10,000 yuan a merchant's day and 20,000 over all.
@@ -73,15 +75,20 @@ impl World {
         becomes(&self.market, &format!("/v1/advances/{}", text(&sent, "/id")), "success")
     }
 
-    /// The next working day at the bank and on the platform, with EPCC's file of the day before.
+    /// The next working day, with EPCC's file of the day before.
     fn next_day(&self) {
+        self.next_day_of_both();
+        let file = self.market.operator.post("/v1/clearing/fetch", &json!({"rail": "epcc", "date": DAY})).ok();
+        assert_eq!((number(&file, "/matched"), number(&file, "/different")), (1, 0), "{file}");
+    }
+
+    /// The next working day at the bank and on the platform.
+    fn next_day_of_both(&self) {
         let clock = json!({ "date": NEXT_DAY }).to_string();
         let headers = [("content-type", "application/json")];
         let moved = exchange(&self.bank.addresses[0], "POST", "/sandbox/clock", &headers, clock.as_bytes()).unwrap();
         assert_eq!(moved.status, 200, "{}", moved.text());
         self.market.next_day();
-        let file = self.market.operator.post("/v1/clearing/fetch", &json!({"rail": "epcc", "date": DAY})).ok();
-        assert_eq!((number(&file, "/matched"), number(&file, "/different")), (1, 0), "{file}");
     }
 
     /// The balances of these subjects of the institution's own.
@@ -95,16 +102,25 @@ impl World {
     }
 }
 
-fn platform(address: &str) -> Server {
+/// A bank with these lines in its plan of faults.
+fn bank(plan: &str) -> Option<Sandbox> {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("plan.toml");
+    std::fs::write(&path, plan).unwrap();
+    let faults = path.to_str().unwrap();
+    Sandbox::start(["bank", "--listen", "127.0.0.1:0", "--date", DAY, "--faults", faults])
+}
+
+fn platform(epcc: &str, own_bank: &str) -> Server {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("lintel.toml");
-    let channel = |rail: &str| {
+    let channel = |rail: &str, address: &str| {
         format!(
             "[[channels]]\nname = \"sandbox_bank\"\nurl = \"http://{address}\"\n[channels.settings]\n\
              rail = \"{rail}\"\ninstitution = \"lintel\"\nkey = \"{KEY}\"\n\n"
         )
     };
-    std::fs::write(&path, channel("epcc") + &channel("own_bank")).unwrap();
+    std::fs::write(&path, channel("epcc", epcc) + &channel("own_bank", own_bank)).unwrap();
     Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())])
 }
 
@@ -185,4 +201,22 @@ fn an_advance_that_the_merchants_bank_sends_back_is_settled_as_any_rent() {
     let held = ["/pending", "/available"].map(|account| balance(operator, &text(landlord, account)));
     assert_eq!(held, [0, NET]);
     assert_eq!(trial_balance(operator, NEXT_DAY)["cover"]["holds"], json!(true));
+}
+
+#[test]
+fn what_one_channel_lists_is_booked_though_another_is_out_of_reach() {
+    let (Some(mut epcc), Some(own_bank)) = (bank(""), bank("return_nth = [1]\nreturn_after_days = 1\n")) else {
+        return;
+    };
+    let world = World::beside(own_bank, &epcc.addresses[0]);
+    let operator = &world.market.operator;
+    world.rules(0, 1);
+    world.capital(NET);
+    let path = format!("/v1/advances/{}", text(&world.advanced(), "/id"));
+    world.next_day_of_both();
+    epcc.kill();
+    let fetched = operator.post("/v1/payouts/returns/fetch", &json!({"date": NEXT_DAY})).error();
+    assert_eq!((fetched.0, fetched.1.as_str()), (503, "channel_unavailable"), "EPCC's list is still to come");
+    assert_eq!(text(&operator.get(&path).ok(), "/status"), "returned");
+    assert_eq!(world.own([1103, 1151, 2292]), [NET, 0, 0]);
 }
