@@ -150,8 +150,7 @@ pub enum DifferenceKind {
     /// An earlier line matched it already.
     #[n(2)]
     Repeated,
-    /// It had failed for us, and money that left cannot be undone by the file; or it gives a leg back that went back before, or was
-    /// settled by hand.
+    /// It had failed for us, and money that left cannot be undone by the file.
     #[n(3)]
     FailedHere,
     /// It succeeded for us and is in no file up to this date.
