@@ -6,7 +6,8 @@
 //!    a line ─ its attempt succeeded with the same amount ─► matched: its leg is cleared
 //!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
 //!           ├ its attempt had failed for us ─► a late success: an order's money goes back as money no order can use, a
-//!           │                                  top-up's goes to its account, and back if it is another amount
+//!           │                                  top-up's goes to its account, and back if it is another amount; what a
+//!           │                                  leg gave back a second time is claimed from its bank
 //!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
 //!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
@@ -37,7 +38,7 @@ use crate::fund_batch::FundRoute;
 use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::order::{ClearedOrder, OrderStatus};
-use crate::payment::{again, part};
+use crate::payment::part;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::reserve_line;
 use crate::state::State;
@@ -149,8 +150,7 @@ pub enum DifferenceKind {
     /// An earlier line matched it already.
     #[n(2)]
     Repeated,
-    /// It had failed for us, and money that left cannot be undone by the file; or it gives a leg back that went back before, or was
-    /// settled by hand.
+    /// It had failed for us, and money that left cannot be undone by the file.
     #[n(3)]
     FailedHere,
     /// It succeeded for us and is in no file up to this date.
@@ -364,9 +364,6 @@ fn match_line(
         AttemptStatus::Settled(Outcome::Success { .. }) => return Ok(Ok(id)),
         AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
         AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {}
-    }
-    if again::gives_twice(draft.state, attempt) {
-        return Ok(Err(DifferenceKind::FailedHere));
     }
     succeed(draft, clearing, id, None)
 }

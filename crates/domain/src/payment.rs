@@ -549,10 +549,8 @@ fn succeeded_late(
             });
             Ok(())
         }
-        Operation::Refund { .. } => {
-            again::refuse_twice(leg, attempt)?;
-            reversed(draft, order, leg, clearing_date)
-        }
+        Operation::Refund { .. } if again::is_over(leg) => again::gave_twice(draft, order, leg, attempt, clearing_date),
+        Operation::Refund { .. } => reversed(draft, order, leg, clearing_date),
         Operation::Pay { .. } => Ok(()),
     }
 }

@@ -190,7 +190,7 @@ pub struct AllocateSuspense {
     /// The item.
     #[n(0)]
     pub item: SuspenseId,
-    /// Whose money it is: an account that others hold, or 2243 to give it back to its payer.
+    /// Whose money it is: an account that others hold, 2243 to give it back to its payer, or 1131 if a bank paid what it owes.
     #[n(1)]
     pub to: AccountId,
     /// All that is left if none.
@@ -235,10 +235,10 @@ pub fn decide_allocate(draft: &mut Draft<'_>, command: &AllocateSuspense) -> Res
         return Err(Refusal::new(RefusalCode::SuspenseExceeded, "amount", message));
     }
     let to = draft.state.open_account(command.to, "to")?;
-    let found = to.subject.is_held_by_others() || to.subject == Subject::RefundDue;
+    let found = to.subject.is_held_by_others() || matches!(to.subject, Subject::RefundDue | Subject::ReceivableFund);
     if !found || to.subject.book() != Book::Reserve {
         let message = format!(
-            "{} is {}; allocate to an account that someone else holds in RESERVE, or to 2243 to give it back",
+            "{} is {}; allocate to an account that someone else holds in RESERVE, to 2243 to give it back, or to 1131",
             to.id,
             to.subject.code()
         );

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  a leg whose undo, reversal or release was refused; a leg that a centre paid to the landlord of an order that failed
-//!  money on 2243 whose refund its source refused
+//!  money on 2243 whose refund its source refused; a leg that a channel gave back twice: settle alone
 //!     OPEN ─ retry: one operator, a new attempt; the earlier one is final ─► UNDER WAY ─ success ─► over
 //!      │ ▲                                                                       └─ refused ─► OPEN: the leg, or the new refund
 //!      └ settle: two people, by a manual voucher that takes just this money from 2205 or 2243, if it lies there ─► SETTLED
 //! ```
 //! Nothing of it is kept beside what it is about: a leg says `needs_person`, a refund follows from its kind, its status and what was done
-//! about it. What was settled by hand is settled: a channel that carries an earlier attempt out after all is refused, for a person to see.
+//! about it. A channel that carries an earlier attempt out after all, of a leg whose money went back or was settled by hand, gave it back
+//! twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task until two people say that it is settled.
 
 use alloc::format;
 use alloc::string::String;
@@ -182,7 +183,8 @@ pub struct TaskMoney {
 }
 
 impl TaskMoney {
-    /// Of a leg that waits for a person: what came stays on 2205. What a centre holds, or paid to a landlord, is not here.
+    /// Of a leg that waits for a person: what came stays on 2205. What a centre holds, or paid to a landlord, is not here, nor what a
+    /// channel gave back twice.
     #[must_use]
     pub fn of_leg(leg: &Leg) -> Option<Self> {
         let here = leg.status == LegStatus::Captured && !leg.instrument.pays_directly();

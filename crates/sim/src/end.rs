@@ -79,6 +79,8 @@ impl World {
                 // What the clearing files moved on to the central bank counts too.
                 in_books += self.follower.balance_at(account, self.follower.position());
             }
+            // The claims lie on the account over which a fund is cleared.
+            in_books -= if rail == Rail::Fund { self.follower.claimed() } else { 0 };
             for (_, clearing) in state.clearings.iter().filter(|(_, clearing)| clearing.rail == rail) {
                 in_books += i128::from(clearing.net());
             }

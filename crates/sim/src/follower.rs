@@ -58,6 +58,8 @@ pub(crate) struct Follower {
     sums: Sums,
     /// What vouchers are known by.
     numbers: BTreeSet<(BusinessNumber, EventCode)>,
+    /// What banks gave back twice, which is claimed from them on 1131 and moves nothing there.
+    claimed: i128,
 }
 
 impl Follower {
@@ -66,7 +68,8 @@ impl Follower {
         // What is closed stays, so each row that comes back is compared with what it was when it left.
         let state = State { keep_closed: true, ..State::default() };
         let engine = Engine::new(state, Keys::default(), 0);
-        Self { engine, chain: Chain::GENESIS, rows: 0, sums: Sums::default(), numbers: BTreeSet::new() }
+        let (sums, numbers) = (Sums::default(), BTreeSet::new());
+        Self { engine, chain: Chain::GENESIS, rows: 0, sums, numbers, claimed: 0 }
     }
 
     /// The state of what is durable.
@@ -82,6 +85,11 @@ impl Follower {
     /// The last durable position.
     pub(crate) fn position(&self) -> u64 {
         self.engine.state().position
+    }
+
+    /// What banks gave back twice.
+    pub(crate) fn claimed(&self) -> i128 {
+        self.claimed
     }
 
     /// How many rows are durable.
@@ -102,6 +110,10 @@ impl Follower {
             for (position, voucher) in &vouchers {
                 self.sums.take(*position, voucher);
                 self.balances(*position, voucher)?;
+                if voucher.event == EventCode::LegReversedTwice {
+                    let debits = voucher.entries.iter().filter(|entry| entry.side == Side::Debit);
+                    self.claimed += debits.map(|entry| i128::from(entry.amount)).sum::<i128>();
+                }
                 if !self.numbers.insert((voucher.business.clone(), voucher.event)) {
                     let found = format!("{:?} of {:?} was posted twice", voucher.event, voucher.business);
                     return broken("a voucher is posted once", found);

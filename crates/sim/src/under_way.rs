@@ -103,7 +103,8 @@ fn useless<'a>(state: &'a State, refund: &Refund, part: &RefundPart, back: &mut 
     Ok(())
 }
 
-/// No leg gives back more than it brought, and what was settled by hand does not go back too.
+/// No leg gives back more than it brought, and what was settled by hand is on no way back. That its bank gave it back all the same is
+/// said by the leg, REVERSED then.
 fn of_leg(leg: &Leg, back: &Back<'_>) -> Checked {
     let refunded = back.of_legs.get(&leg.id).copied().unwrap_or_default();
     if i128::from(leg.refunded) != refunded || leg.refunded > leg.amount() {
@@ -111,7 +112,7 @@ fn of_leg(leg: &Leg, back: &Back<'_>) -> Checked {
         let found = format!("{} brought {brought}, counts {counts} as refunded, its refunds are {refunded}", leg.id);
         return broken("no leg gives back more than it brought", found);
     }
-    let moves = leg.needs_person || leg.undo.is_some() || leg.status == LegStatus::Reversed;
+    let moves = leg.undo.is_some() || (leg.needs_person && leg.status != LegStatus::Reversed);
     if leg.settled_by.is_some() && moves {
         return broken("what came once goes back once", format!("{} was settled by hand and moves", leg.id));
     }

@@ -1,14 +1,17 @@
 //! An undo, a reversal or a release that its channel refused, asked for again because a person wants it: a new attempt under a
-//! serial of its own. If that is refused too, the leg needs a person as before.
+//! serial of its own. If that is refused too, the leg needs a person as before. What comes through a second time is claimed back.
 
-use alloc::format;
+use alloc::vec;
 
-use super::{give_back, release, undo_card};
+use super::{give_back, move_leg, release, undo_card};
 use crate::attempt::{Attempt, Operation};
+use crate::book::Subject;
+use crate::calendar::Date;
 use crate::draft::Draft;
 use crate::leg::{Leg, LegStatus};
-use crate::refusal::{Refusal, RefusalCode};
-use crate::state::State;
+use crate::order::Order;
+use crate::refusal::Refusal;
+use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
 /// Whether the channel of a leg that needs a person can be asked again: the earlier attempt is final, and what is asked is known.
 pub(crate) fn is_possible(leg: &Leg) -> bool {
@@ -48,24 +51,28 @@ pub(super) fn is_superseded(leg: &Leg, attempt: &Attempt) -> bool {
     undoes && leg.open != Some(attempt.id)
 }
 
-/// Whether a success of an attempt would give back what went back before, or was settled by hand. A line of a clearing file that says so
-/// is a difference, and the file's other lines are taken.
-pub(crate) fn gives_twice(state: &State, attempt: &Attempt) -> bool {
-    let gives = matches!(attempt.operation, Operation::Refund { .. });
-    let leg = attempt.purpose.leg().filter(|_| gives).and_then(|leg| state.legs.get(leg.0));
-    leg.is_some_and(|leg| leg.open != Some(attempt.id) && is_over(leg))
-}
-
-/// Whether the leg's money went back, or two people settled it by hand.
-fn is_over(leg: &Leg) -> bool {
+/// Whether the leg's money went back, or two people settled it by hand: what a channel gives back of it now, it gives a second time.
+pub(super) fn is_over(leg: &Leg) -> bool {
     leg.status == LegStatus::Reversed || leg.settled_by.is_some()
 }
 
-/// What went back once, or was settled by hand, does not go back again on these books: the channel did it, and a person must see.
-pub(super) fn refuse_twice(leg: &Leg, attempt: &Attempt) -> Result<(), Refusal> {
-    if !is_over(leg) {
-        return Ok(());
-    }
-    let message = format!("{} gave {} back, which went back or was settled by hand before", attempt.id, leg.id);
-    Err(Refusal::new(RefusalCode::LegState, "leg", message))
+/// A channel gave back what went back, or was settled by hand, before. The money left, and is claimed from the bank that carried out
+/// what it had refused: Dr 1131 / Cr the rail. The claim is a task for a person.
+pub(super) fn gave_twice(
+    draft: &mut Draft<'_>,
+    order: &Order,
+    leg: &Leg,
+    attempt: &Attempt,
+    clearing_date: Date,
+) -> Result<(), Refusal> {
+    let (amount, currency) = attempt.operation.money();
+    let owes = draft.state.institution(Subject::ReceivableFund, currency)?;
+    let rail = draft.state.institution(attempt.rail.subject(), currency)?;
+    // Of a fund both are 1131: what its file takes from the reserve is then the claim.
+    let entries = vec![Entry::debit(owes, amount, currency), Entry::credit(rail, amount, currency)];
+    let dimensions = order.dimensions(Some(attempt.rail), Some(clearing_date));
+    let business = BusinessNumber::object(BusinessKind::Attempt, attempt.id.0);
+    draft.post(business, EventCode::LegReversedTwice, entries, dimensions)?;
+    move_leg(draft, leg, LegStatus::Reversed, |leg| leg.needs_person = true);
+    Ok(())
 }

@@ -114,10 +114,16 @@ fn two_people_allocate_all_or_part_and_both_names_stay() {
     assert_eq!(voucher.business.to_string(), "sus_1/1");
     assert_eq!(voucher.event, EventCode::SuspenseAllocated);
 
+    // A bank owed 100 of it.
+    let owes = kit.state.institution(Subject::ReceivableFund, Currency::Cny).unwrap();
+    let owed = kit.own(Subject::ReceivableFund);
+    kit.decided("accountant", allocate(id, owes, Some(100 * YUAN)));
+    assert_eq!(kit.own(Subject::ReceivableFund), owed - 100 * YUAN);
+
     kit.decided("accountant", allocate(id, due, None));
     kit.restore();
     assert_eq!(item(&kit, id).status, SuspenseStatus::Allocated);
-    assert_eq!((kit.own(Subject::Suspense), kit.own(Subject::RefundDue)), (0, 600 * YUAN));
+    assert_eq!((kit.own(Subject::Suspense), kit.own(Subject::RefundDue)), (0, 500 * YUAN));
     assert_eq!(kit.pending(merchant), 400 * YUAN);
     let refused = kit.when_proposed("accountant-1", allocate(id, due, None));
     assert_eq!(Kit::code(refused), RefusalCode::SuspenseState);

@@ -85,6 +85,7 @@ event_codes! {
     134 CardAdjusted "card_adjusted" "A card payment was adjusted, as by a tip.";
     135 CardCostDiffered "card_cost_differed" "The network's file took other fees than were reckoned.";
     226 AdvanceReturned "advance_returned" "An advance came back after success.";
+    244 LegReversedTwice "leg_reversed_twice" "What a leg gave back went back a second time; its bank owes it.";
     120 Imported "imported" "A movement brought in from another system's books.";
 }
 

@@ -40,7 +40,7 @@ pub(crate) enum Suspense {
     Allocate {
         /// Its id.
         id: String,
-        /// Whose money it is: an account, or 2243's to give it back.
+        /// Whose money it is: an account, 2243's to give it back, or 1131's if a bank paid what it owes.
         #[arg(long, value_name = "ID")]
         to: String,
         /// Minor units; all that is left unless said.

@@ -26,7 +26,7 @@ pub(crate) struct AllocationBody {
     /// The item.
     #[schema(example = "sus_3")]
     item: String,
-    /// Whose money it is: an account in RESERVE that someone else holds, or 2243 to give it back.
+    /// Whose money it is: an account in RESERVE that someone else holds, 2243 to give it back, or 1131 if a bank paid what it owes.
     #[schema(example = "acc_42")]
     to: String,
     /// All that is left unless said.

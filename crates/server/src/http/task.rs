@@ -67,7 +67,7 @@ pub(crate) struct TaskView {
     status: &'static str,
     /// Whose failure the refusal was, where a leg failed: `user`, `risk`, `bank` or `system`.
     failure: Option<&'static str>,
-    /// The subject on which its money lies: 2205 or 2243; null where a centre holds it, or paid it to a landlord.
+    /// The subject on which its money lies: 2205 or 2243; null where a centre holds it or paid it out, or it went back twice.
     #[schema(example = 2205)]
     lies_on: Option<u16>,
     /// The institution's account of that subject, which a voucher debits.
@@ -165,7 +165,7 @@ list_query! {
 
 /// List legs that wait for a person
 ///
-/// Their undo, reversal or release was refused, or a centre has paid the landlord of an order that failed.
+/// Their undo, reversal or release was refused, a centre paid the landlord of a failed order, or a channel gave them back twice.
 #[utoipa::path(
     get, path = "/v1/tasks/legs", tag = "task", params(TaskQuery),
     responses((status = OK, body = PageView<TaskView>))

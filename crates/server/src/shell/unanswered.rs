@@ -220,7 +220,7 @@ impl Watch {
 
     fn see_tasks(&mut self, tasks: &BTreeSet<TaskOf>) {
         for task in tasks.difference(&self.tasks) {
-            tracing::error!(%task, "a channel refused what only a person can move on now: lintel task show {task}");
+            tracing::error!(%task, "a channel left what only a person can move on now: lintel task show {task}");
         }
         for task in self.tasks.difference(tasks) {
             tracing::info!(%task, "it waits for a person no more");

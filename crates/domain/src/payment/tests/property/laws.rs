@@ -104,14 +104,30 @@ impl Walk {
             let went: Minor = transfers().filter(|it| it.from == *wallet).map(|it| it.amount).sum();
             assert_eq!(self.kit.balance(*wallet), topped - spent + came - went, "{wallet}");
         }
-        let settled = legs().filter(|leg| leg.settled_by.is_some());
-        let of_legs: Minor = settled.filter_map(TaskMoney::of_leg).map(|money| money.amount).sum();
+        let of_legs: Minor = self.legs_by_hand.values().sum();
         let refunds = state.refunds.iter().map(|(_, refund)| refund).filter(|refund| refund.settled_by.is_some());
         let of_refunds: Minor = refunds.map(|refund| refund.amount).sum();
         assert_eq!(self.kit.balance(self.by_hand), of_legs + of_refunds, "what was settled by hand");
-        for leg in legs().filter(|leg| leg.settled_by.is_some()) {
-            assert!(!leg.needs_person && leg.status != LegStatus::Reversed && leg.undo.is_none(), "{leg:?}");
+        for leg in legs() {
+            let (is_back, is_settled) = (leg.status == LegStatus::Reversed, leg.settled_by.is_some());
+            let is_claimed = (is_back || is_settled) && self.claimed(leg) > 0;
+            assert!(!is_claimed || (is_back && (leg.needs_person || is_settled)), "a claim is a task: {leg:?}");
+            assert!(!is_back || !(leg.needs_person || is_settled) || is_claimed, "a task of nothing: {leg:?}");
+            let rests = leg.undo.is_none() && leg.open.is_none() && (is_back || !leg.needs_person);
+            assert!(!is_settled || rests, "{leg:?}");
         }
+    }
+
+    /// What a leg's channel gave back besides what was to go back once, by it or by hand.
+    pub(super) fn claimed(&self, leg: &Leg) -> Minor {
+        let gave_back = |attempt: &Attempt| {
+            matches!(attempt.operation, Operation::Refund { .. })
+                && attempt.purpose == Purpose::Leg(leg.id)
+                && matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }))
+        };
+        let times = self.kit.state.attempts.iter().filter(|(_, attempt)| gave_back(attempt)).count() as Minor;
+        let once = Minor::from(!self.legs_by_hand.contains_key(&leg.id));
+        (times - once).max(0) * leg.amount()
     }
 
     fn law_of_order(&self, order: &Order) {
