@@ -41,6 +41,8 @@ pub struct FrontPage {
     /// The top-up that is paid there, in place of an order.
     #[serde(default)]
     pub top_up: Option<String>,
+    /// The number that the channel knows the payment by.
+    pub serial: String,
     /// Where the form is posted to.
     pub action: String,
     /// `POST`.

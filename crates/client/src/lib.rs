@@ -23,7 +23,8 @@
 //! | [`error`] | what went wrong, and what to do about it |
 //!
 //! Invariants:
-//! - What moves money carries an [`IdempotencyKey`] and is sent again only under the same one, so it is done once.
+//! - What changes something carries an [`IdempotencyKey`] and is sent again only under the same one, so it is done once; but for a delivery
+//!   told again, which its receiver knows by its id.
 //! - Nothing is believed before its signature; the few answers that are not signed never count as a success or a refusal.
 //! - Elements of a person and pay passwords leave it encrypted alone.
 //! - No secret and nothing of a person is in an error or in `Debug`.
