@@ -212,13 +212,13 @@ fn a_merchant_tops_its_account_up_by_an_agreement_and_at_a_page_and_transfers_fr
             amount: 40_000,
             currency: "CNY".to_owned(),
             factors: Factors::TwoWithCertificate,
-            note: Some("deposit".to_owned()),
+            note: Some("keys of flat 4711".to_owned()),
             device: None,
         };
         let made = client.transfer(&new, &key("transfer")).await.unwrap();
         assert_eq!(
             (made.amount, made.factors.as_str(), made.note.as_deref()),
-            (40_000, "two_with_certificate", Some("deposit"))
+            (40_000, "two_with_certificate", Some("keys of flat 4711"))
         );
         assert_eq!(client.transfer(&new, &key("transfer")).await.unwrap().id, made.id);
         assert_eq!((balance(operator, company), balance(operator, &person)), (100_000, 40_000));
@@ -240,7 +240,7 @@ fn a_merchant_tops_its_account_up_by_an_agreement_and_at_a_page_and_transfers_fr
         }
     });
     let log = agency.server.log();
-    assert!(!log.contains("deposit"), "what a payer writes is in no log: {log}");
+    assert!(!log.contains("4711"), "what a payer writes is in no log: {log}");
 }
 
 #[test]
@@ -285,28 +285,28 @@ fn a_receiver_gives_its_part_of_a_split_back_by_the_client() {
     let server = Server::start();
     let market = Market::open(&server);
     let (payee, agent) = (text(&market.landlord, "/id"), text(market.agent(), "/id"));
-    let [own, receiver] = [&payee, &agent].map(|merchant| client_of(&server, &market.operator, merchant));
+    let [seller, receiver] = [&payee, &agent].map(|merchant| client_of(&server, &market.operator, merchant));
     let order = text(&market.paid(), "/id");
     Runtime::new().unwrap().block_on(async {
         let registered = NewReceiver { receiver: agent.clone(), relation: "agent".to_owned(), max_share: None };
-        own.register_receiver(&payee, &registered, &key("receiver")).await.unwrap();
+        seller.register_receiver(&payee, &registered, &key("receiver")).await.unwrap();
         let parts = vec![SplitPart { merchant: agent.clone(), amount: 99_000 }];
         let split = NewSplit { out_split_no: "S1".to_owned(), parts };
-        let split = own.split_order(&order, &split, &key("split")).await.unwrap();
+        let split = seller.split_order(&order, &split, &key("split")).await.unwrap();
         assert!(split.returns.is_empty(), "{split:?}");
         let back = NewSplitReturn { out_return_no: "R1".to_owned(), receiver: agent.clone(), amount: 40_001 };
-        let refused = own.return_split(&split.id, &back, &key("payee")).await.unwrap_err();
+        let refused = seller.return_split(&split.id, &back, &key("payee")).await.unwrap_err();
         assert_eq!(refused.code(), Some("not_permitted"), "it is the receiver's money: {refused}");
         let given = receiver.return_split(&split.id, &back, &key("return")).await.unwrap();
         assert_eq!((&given.receiver, given.amount, &given.order), (&agent, 40_001, &order));
         assert_eq!(receiver.return_split(&split.id, &back, &key("return")).await.unwrap(), given);
-        assert_eq!(own.split(&split.id).await.unwrap().returns, [given]);
+        assert_eq!(seller.split(&split.id).await.unwrap().returns, [given]);
         assert_eq!(balance(&market.operator, &text(market.agent(), "/pending")), 58_999);
 
         // What is left of the part goes into a refund, which names it.
         let take_from = vec![SplitPart { merchant: agent, amount: 9_000 }];
         let refund = NewRefund { take_from: take_from.clone(), ..NewRefund::of("F1", 10_000) };
-        let refund = own.refund_order(&order, &refund, &key("refund")).await.unwrap();
+        let refund = seller.refund_order(&order, &refund, &key("refund")).await.unwrap();
         assert_eq!(refund.returned[0], take_from[0]);
         assert_eq!(balance(&market.operator, &text(market.agent(), "/pending")), 49_999);
     });
