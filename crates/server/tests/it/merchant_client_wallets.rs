@@ -163,7 +163,7 @@ impl Agency {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let body = posted(fields);
         let shown = exchange(&self.epcc.0.addresses[0], "POST", target, &headers, body.as_bytes()).unwrap();
-        assert_eq!(shown.status, 200, "{}", shown.text());
+        assert!(shown.status < 400, "{}", shown.text());
     }
 }
 
