@@ -31,11 +31,18 @@ impl fmt::Debug for CashierSession {
     }
 }
 
-/// The form that takes a payer's browser to a channel's page (网关支付). That the browser comes back proves nothing: ask for the order.
+/// The form that takes a payer's browser to a channel's page (网关支付). That the browser comes back proves nothing: ask for the order, or
+/// the top-up.
 #[derive(Debug, Clone, Deserialize)]
 pub struct FrontPage {
-    /// The order.
-    pub order: String,
+    /// The order that is paid there.
+    #[serde(default)]
+    pub order: Option<String>,
+    /// The top-up that is paid there, in place of an order.
+    #[serde(default)]
+    pub top_up: Option<String>,
+    /// The number that the channel knows the payment by.
+    pub serial: String,
     /// Where the form is posted to.
     pub action: String,
     /// `POST`.
@@ -231,6 +238,24 @@ impl Client {
     /// [`Error`].
     pub async fn receipt(&self, of: &str) -> Result<Receipt, Error> {
         self.get(&format!("/v1/receipts/{of}")).await
+    }
+
+    /// What a receipt says that somebody handed on, if the platform issued exactly this `content`; `None` if not, or if it was changed since.
+    /// It is verified here, by the platform's keys alone: `POST /v1/receipts/verify` answers anyone, unsigned, and so proves nothing over
+    /// a network. How the object stands now, the object itself says.
+    ///
+    /// # Errors
+    /// [`Error`], where the platform's keys cannot be had.
+    pub async fn verify_receipt(
+        &self,
+        content: &str,
+        serial_no: &str,
+        signature: &str,
+    ) -> Result<Option<Value>, Error> {
+        if self.trusted().knows(serial_no) {
+            return Ok(self.trusted().receipt(content, serial_no, signature));
+        }
+        Ok(self.platform_keys().await?.receipt(content, serial_no, signature))
     }
 
     /// Settlements: `from=2026-03-01`.

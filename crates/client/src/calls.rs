@@ -12,12 +12,12 @@ use crate::pages::Pages;
 use crate::platform_keys::PlatformKeys;
 
 /// The longest that the platform lets a call wait for an order's end, in seconds.
-const WAIT_MAX: u32 = 30;
+pub(crate) const WAIT_MAX: u32 = 30;
 
 /// Instruments of a payment.
 #[derive(serde::Serialize)]
-struct Payment<'a> {
-    instruments: &'a [Instrument],
+pub(crate) struct Payment<'a> {
+    pub(crate) instruments: &'a [Instrument],
 }
 
 impl Client {
@@ -242,7 +242,8 @@ impl Client {
     }
 }
 
-fn with_wait(target: &str, seconds: u32) -> String {
+/// A path that waits so long for the end.
+pub(crate) fn with_wait(target: &str, seconds: u32) -> String {
     if seconds == 0 { target.to_owned() } else { format!("{target}?wait={seconds}") }
 }
 

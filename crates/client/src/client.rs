@@ -174,6 +174,21 @@ impl Client {
         self.call("POST", target, Some(key), body).await
     }
 
+    /// As [`Client::post`], for what takes no idempotency key, because asked twice it does no harm.
+    pub(crate) async fn post_unkeyed<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Error> {
+        let bytes = body.map(serde_json::to_vec).transpose().map_err(Error::Body)?.unwrap_or_default();
+        self.call("POST", target, None, Body { bytes, sealed_for: None }).await
+    }
+
+    /// The platform's keys that this client was given.
+    pub(crate) const fn trusted(&self) -> &PlatformKeys {
+        &self.keys
+    }
+
     /// What encrypts sensitive fields: of the keys that this client trusts, or of those that it asks for over a request signed with its
     /// secret.
     ///

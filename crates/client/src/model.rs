@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::refund::{ItemRefund, LegRefund, NewRefund, Refund, RefundPart, RefundStatus};
+pub use crate::split::{NewSplit, NewSplitReturn, Split, SplitPart, SplitReturn};
+
 /// Minor units: fen of a yuan.
 pub type Minor = i64;
 
@@ -89,6 +92,14 @@ pub enum Instrument {
         /// Minor units.
         amount: Minor,
     },
+    /// The payer's balance (余额支付): it pays the whole order alone, at once. A merchant brings the payer's
+    /// [`PayPassword`](crate::wallet::PayPassword) with it.
+    Balance {
+        /// The payer's own account, 2201: `acc_…`.
+        account: String,
+        /// Minor units.
+        amount: Minor,
+    },
 }
 
 /// A bank card: at one network, or at several, of which rules choose.
@@ -128,6 +139,8 @@ macro_rules! statuses {
     };
 }
 
+pub(crate) use statuses;
+
 statuses! {
     /// Where an order stands.
     OrderStatus {
@@ -141,22 +154,6 @@ statuses! {
         Failed,
         /// Ended unpaid, confirmed by the channel.
         Closed,
-    }
-}
-
-statuses! {
-    /// Where a refund stands.
-    RefundStatus {
-        /// Nothing was sent yet.
-        Created,
-        /// On its way.
-        InTransit,
-        /// The money is back.
-        Success,
-        /// It is not, at least in part.
-        Failed,
-        /// The channel's answer did not come.
-        Unknown,
     }
 }
 
@@ -273,91 +270,6 @@ pub struct Leg {
     pub failure: Option<String>,
 }
 
-/// A refund to be made (退款).
-#[derive(Debug, Clone, Serialize)]
-pub struct NewRefund {
-    /// The merchant's own number, unique for the order.
-    pub out_refund_no: String,
-    /// Minor units.
-    pub amount: Minor,
-    /// Whether the fee goes back too.
-    pub return_fee: bool,
-    /// What of which items, together `amount`; the order as a whole where none is named.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<ItemRefund>,
-    /// What goes back to which leg, together `amount`; where none is named, of rent the fund first, of anything else the card.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub legs: Vec<LegRefund>,
-}
-
-/// What of an item goes back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ItemRefund {
-    /// Its place in the order, from 0.
-    pub item: u32,
-    /// Minor units.
-    pub amount: Minor,
-}
-
-/// What a leg gets back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LegRefund {
-    /// One that paid the order: `leg_…`.
-    pub leg: String,
-    /// Minor units.
-    pub amount: Minor,
-}
-
-/// A refund.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Refund {
-    /// `rfd_…`.
-    pub id: String,
-    /// Of which order.
-    pub order: String,
-    /// The merchant's own number.
-    pub out_refund_no: String,
-    /// Minor units asked for.
-    pub amount: Minor,
-    /// Minor units that are with the payer.
-    pub succeeded: Minor,
-    /// Where it stands.
-    pub status: RefundStatus,
-}
-
-/// A split (分账) of what an order brought.
-#[derive(Debug, Clone, Serialize)]
-pub struct NewSplit {
-    /// The merchant's own number, unique for the order.
-    pub out_split_no: String,
-    /// Who gets what.
-    pub parts: Vec<SplitPart>,
-}
-
-/// One receiver's part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SplitPart {
-    /// The receiver: `mch_…`.
-    pub merchant: String,
-    /// Minor units.
-    pub amount: Minor,
-}
-
-/// A split that was made.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Split {
-    /// `spl_…`.
-    pub id: String,
-    /// Of which order.
-    pub order: String,
-    /// The merchant's own number.
-    pub out_split_no: String,
-    /// Who got what.
-    pub parts: Vec<SplitPart>,
-    /// Minor units together.
-    pub amount: Minor,
-}
-
 /// Who may receive from splits of the merchant's orders (分账接收方).
 #[derive(Debug, Clone, Serialize)]
 pub struct NewReceiver {
@@ -429,6 +341,15 @@ pub struct Payout {
     /// Why it failed: the class and the channel's code.
     #[serde(default)]
     pub failure: Option<Value>,
+}
+
+/// Why something failed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Failure {
+    /// Whose failure it was: `user`, `risk`, `bank` or `system`.
+    pub class: String,
+    /// The channel's code.
+    pub code: String,
 }
 
 /// An account.

@@ -8,6 +8,7 @@ use ark::signing::{Stamp, answer_to_sign};
 use ark::{Provider as _, Soft};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
 
 use crate::credential::der_of;
 use crate::error::{CredentialError, Error};
@@ -18,6 +19,8 @@ const SM2_FRAME: &[u8] = &[
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf,
     0x55, 0x01, 0x82, 0x2d, 0x03, 0x42, 0x00,
 ];
+/// How the form of a receipt begins; a version follows.
+const RECEIPT_FORM: &str = "lintel-receipt-";
 /// Keys whose tables of multiples are kept.
 const KEPT: usize = 4;
 
@@ -123,14 +126,26 @@ impl PlatformKeys {
         self.keys.contains_key(serial)
     }
 
+    /// What a receipt says, if one of these keys signed exactly this `content`. Whatever else the platform signs is no receipt.
+    #[must_use]
+    pub fn receipt(&self, content: &str, serial: &str, signature: &str) -> Option<Value> {
+        self.check_message(serial, content.as_bytes(), signature).ok()?;
+        let receipt: Value = serde_json::from_str(content).ok()?;
+        receipt["form"].as_str().is_some_and(|form| form.starts_with(RECEIPT_FORM)).then_some(receipt)
+    }
+
     /// Checks the signature, in base64, of an answer or webhook.
     pub(crate) fn check(&self, serial: &str, stamp: &Stamp, body: &[u8], signature: &str) -> Result<(), Error> {
+        self.check_message(serial, &answer_to_sign(stamp, body), signature)
+    }
+
+    /// Checks the signature, in base64, of a text that is handed on.
+    pub(crate) fn check_message(&self, serial: &str, message: &[u8], signature: &str) -> Result<(), Error> {
         let public = self.keys.get(serial).ok_or_else(|| Error::PlatformKey(serial.to_owned()))?;
         let soft = self.soft.as_ref().ok_or_else(|| Error::PlatformKey(serial.to_owned()))?;
         let scheme = if public.kind == KeyKind::Sm2 { Signing::SM2 } else { Signing::RsaPkcs1Sha256 };
         let signature = BASE64_STANDARD.decode(signature).map_err(|_| Error::Forged)?;
-        let message = answer_to_sign(stamp, body);
-        let check = Check { public, scheme, message: &message, signature: &signature };
+        let check = Check { public, scheme, message, signature: &signature };
         soft.verify(&check).map_err(|_| Error::Forged)
     }
 

@@ -53,6 +53,7 @@ mod maker;
 mod manual;
 mod mending;
 mod merchant_client;
+mod merchant_client_wallets;
 mod merging;
 mod open;
 mod orders;

@@ -105,7 +105,7 @@ fn a_merchant_takes_refunds_splits_lists_and_is_told_why_not() {
         assert_eq!((split.order.as_str(), split.amount), (paid.id.as_str(), 100_000));
         let to = |leg: &str| vec![LegRefund { leg: leg.to_owned(), amount: 200_000 }];
         let (items, legs) = (vec![ItemRefund { item: 0, amount: 200_000 }], to(&paid.legs[0].id));
-        let refund = NewRefund { out_refund_no: "F1".to_owned(), amount: 200_000, return_fee: false, items, legs };
+        let refund = NewRefund { items, legs, ..NewRefund::of("F1", 200_000) };
         let wrong = NewRefund { out_refund_no: "F0".to_owned(), legs: to("leg_999999"), ..refund.clone() };
         assert!(client.refund_order(&paid.id, &wrong, &key("refund-0")).await.unwrap_err().code().is_some());
         let mut refund = client.refund_order(&paid.id, &refund, &key("refund-1")).await.unwrap();

@@ -1,6 +1,6 @@
 //! Merchants are told: real receivers on loopback that are slow, dead, fail or redirect, and a platform that is killed meanwhile.
 
-mod receiver;
+pub(crate) mod receiver;
 
 use std::collections::BTreeSet;
 

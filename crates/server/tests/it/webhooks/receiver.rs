@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long anything here may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What it does with what it gets.
 #[derive(Debug, Clone)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     Take,
     Refuse(u16, &'static str),
     RedirectTo(String),
@@ -23,27 +23,27 @@ pub(super) enum Manner {
 
 /// Something that it got.
 #[derive(Debug, Clone)]
-pub(super) struct Got {
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Got {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Whether it was taken.
-    pub(super) taken: bool,
+    pub(crate) taken: bool,
 }
 
 impl Got {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    pub(super) fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         self.json()["kind"].as_str().unwrap().to_owned()
     }
 
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.json()["id"].as_str().unwrap().to_owned()
     }
 }
@@ -58,14 +58,14 @@ struct Shared {
 }
 
 /// A receiver; its threads end with the test.
-pub(super) struct Receiver {
-    pub(super) url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     manner: Arc<Mutex<Manner>>,
     shared: Arc<Mutex<Shared>>,
 }
 
 impl Receiver {
-    pub(super) fn start(manner: Manner) -> Self {
+    pub(crate) fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hooks?shop=1", listener.local_addr().unwrap());
         let (manner, shared) = (Arc::new(Mutex::new(manner)), Arc::<Mutex<Shared>>::default());
@@ -79,22 +79,22 @@ impl Receiver {
         Self { url, manner, shared }
     }
 
-    pub(super) fn becomes(&self, manner: Manner) {
+    pub(crate) fn becomes(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
         self.shared.lock().unwrap().held.clear();
     }
 
-    pub(super) fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.shared.lock().unwrap().got.clone()
     }
 
-    pub(super) fn most_at_once(&self) -> usize {
+    pub(crate) fn most_at_once(&self) -> usize {
         self.shared.lock().unwrap().most_at_once
     }
 
     /// Waits until it took so many, and gives those back in their order.
     #[track_caller]
-    pub(super) fn until_taken(&self, count: usize) -> Vec<Got> {
+    pub(crate) fn until_taken(&self, count: usize) -> Vec<Got> {
         let taken = || self.got().into_iter().filter(|got| got.taken).collect::<Vec<_>>();
         until(|| taken().len() >= count, || format!("{count} taken, not {:?}", self.got()));
         taken()
@@ -102,7 +102,7 @@ impl Receiver {
 
     /// Waits until so many came, taken or not.
     #[track_caller]
-    pub(super) fn until_got(&self, count: usize) -> Vec<Got> {
+    pub(crate) fn until_got(&self, count: usize) -> Vec<Got> {
         until(|| self.got().len() >= count, || format!("{count} came, not {:?}", self.got()));
         self.got()
     }
@@ -110,7 +110,7 @@ impl Receiver {
 
 /// Waits until it is so.
 #[track_caller]
-pub(super) fn until(mut done: impl FnMut() -> bool, what: impl Fn() -> String) {
+pub(crate) fn until(mut done: impl FnMut() -> bool, what: impl Fn() -> String) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < PATIENCE, "{}", what());
