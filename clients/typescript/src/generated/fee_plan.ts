@@ -28,6 +28,8 @@ export interface PageView_FeePlanView {
   merchant?: string | null;
   /** What it prices: `order`, `payout` or `withdrawal`. */
   of: string;
+  /** Of orders: `kept`, `returned` or `as_asked`: what becomes of the fee when the order is refunded. None for others. */
+  on_refund?: string | null;
   /** Who proposed it. */
   operator: string;
   /** Of orders: `merchant`: the fee lies inside the order's amount. `payer`: it is paid on top. None for others: the account pays, beside the amount. */

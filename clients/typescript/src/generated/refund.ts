@@ -14,7 +14,7 @@ export interface NewRefund {
   legs?: Array<WireLegRefund>;
   /** The merchant's own number, 1 to 64 bytes, never used before. */
   out_refund_no: string;
-  /** Whether the fee is returned too, in proportion: inside `amount`, or beside it where the payer paid it on top. */
+  /** Whether the fee is returned too, in proportion: inside `amount`, or beside it where the payer paid it on top. A fee plan with `on_refund` `returned` returns it without; with `kept` none may be asked for. */
   return_fee?: boolean;
   /** What receivers of splits return; in the order's return order unless said. */
   take_from?: Array<WireTaking>;

@@ -3,6 +3,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
+use crate::advance::AdvanceStatus;
 use crate::attempt::{Attempt, AttemptStatus, Operation, Outcome, Purpose, attempt_of_serial};
 use crate::ids::{AdvanceId, AttemptId, LegId, PayoutId, RefundId, TopUpId};
 use crate::money::{Currency, Minor};
@@ -173,7 +174,8 @@ fn brought(state: &State, by: Option<AttemptId>, purpose: Purpose, wanted: &Want
 
 fn advance(state: &State, id: AdvanceId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
     let advance = state.advances.get(id.0).ok_or(Disagreement::Object)?;
-    require(advance.attempt == wanted.id && advance.ended_at.is_none(), Disagreement::Object)?;
+    let is_open = matches!(advance.status, AdvanceStatus::Sent | AdvanceStatus::Unknown);
+    require(advance.attempt == wanted.id && is_open, Disagreement::Object)?;
     let outlay = advance.amount.checked_sub(advance.fee).ok_or(Disagreement::Amount)?;
     require((outlay, advance.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
     let To::Account(account, name) = wanted.to else { return Err(Disagreement::Receiver) };

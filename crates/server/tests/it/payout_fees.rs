@@ -73,22 +73,27 @@ fn a_plan_prices_a_merchants_withdrawals_and_only_the_institution_names_another_
     assert_eq!(text(&seller.post(&format!("{path}/send"), &json!({})).ok(), "/status"), "sent");
     assert_eq!(balance(&books.operator, &available), 100_000 - 5_199);
     let attempt = text(&books.operator.get(&path).ok(), "/attempt");
-    cleared(&books.operator, 1, &[attempt]);
+    cleared(&books, &attempt);
     assert_eq!(price(&books.operator.get(&path).ok()), price(&priced));
     let trial = trial_balance(&books.operator, TODAY);
     assert_eq!([2291, 1291, 5001].map(|subject| closing(&trial, subject)), [200; 3]);
 }
 
-/// The network paid what these attempts asked for.
-fn cleared(operator: &Client, part: u32, attempts: &[String]) {
-    let line = |attempt: &String| {
+/// The network paid what this attempt asked for, from what it brought of another's top-up.
+fn cleared(books: &Books, attempt: &str) {
+    let operator = &books.operator;
+    let top_up = json!({
+        "account": books.poor, "agreement": "A1", "mask": "622202******2230", "amount": 100_000, "currency": "CNY",
+    });
+    let brought = text(&operator.post("/v1/top-ups", &top_up).ok(), "/attempt");
+    let line = |(kind, attempt): (&str, &str)| {
         let attempt = operator.get(&format!("/v1/attempts/{attempt}")).ok();
         let (serial, amount) = (text(&attempt, "/serial"), number(&attempt, "/amount"));
-        json!({"serial": serial, "kind": "pay", "amount": amount, "currency": "CNY"})
+        json!({"serial": serial, "kind": kind, "amount": amount, "currency": "CNY"})
     };
-    let lines: Vec<Value> = attempts.iter().map(line).collect();
-    let file = json!({"rail": "epcc", "date": TODAY, "part": part, "last": false, "lines": lines});
-    assert_eq!(number(&operator.post("/v1/clearing", &file).ok(), "/matched"), 1);
+    let lines: Vec<Value> = [("debit", &*brought), ("pay", attempt)].map(line).into();
+    let file = json!({"rail": "epcc", "date": TODAY, "part": 1, "last": false, "lines": lines});
+    assert_eq!(number(&operator.post("/v1/clearing", &file).ok(), "/matched"), 2);
 }
 
 /// A merchant sees its plan before it pays by it, and so does who looks by hand.
@@ -162,7 +167,7 @@ fn a_products_plan_by_the_command_line_leaves_room_in_automatic_withdrawals() {
     assert_eq!(price(&made), (99_900, 100, json!("fpl_1")));
     let tried = books.operator.get(&format!("/v1/payouts/{}", text(&made, "/tries/0"))).ok();
     assert_eq!((price(&tried), balance(&books.operator, &books.rich)), (price(&made), 0));
-    cleared(&books.operator, 1, &[text(&tried, "/attempt")]);
+    cleared(&books, &text(&tried, "/attempt"));
     let shown = server.lintel(&["withdrawal", "show", "wdr_1"]);
     let told = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(told.contains("fpl_1") && told.contains("success"), "{told}");

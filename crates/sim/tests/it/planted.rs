@@ -43,7 +43,7 @@ fn a_row_applied_twice_is_found() {
 #[test]
 fn an_unchecked_overflow_is_found() {
     let laws = ["balance is the sum of its entries", "debits equal credits", "checks of the day"];
-    is_found(Fault::UncheckedOverflow, 6, &laws);
+    is_found(Fault::UncheckedOverflow, 4, &laws);
 }
 
 #[test]
