@@ -167,6 +167,22 @@ impl Agency {
     }
 }
 
+impl Agency {
+    /// Waits for the lists, which are about a second behind: so many top-ups, and this one transfer.
+    async fn lists(&self, top_ups: usize, transfer: &str) {
+        let (client, company, began) = (&self.client, &self.company, Instant::now());
+        loop {
+            let paid = client.top_ups(&format!("account={company}&status=success")).all().await.unwrap();
+            let transfers = client.transfers(&format!("from={company}")).all().await.unwrap();
+            if (paid.len(), transfers.len()) == (top_ups, 1) {
+                assert_eq!(transfers[0].id, transfer);
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{paid:?} {transfers:?}");
+        }
+    }
+}
+
 #[test]
 fn a_merchant_tops_its_account_up_by_an_agreement_and_at_a_page_and_transfers_from_it() {
     let Some(agency) = Agency::open() else { return };
@@ -227,17 +243,7 @@ fn a_merchant_tops_its_account_up_by_an_agreement_and_at_a_page_and_transfers_fr
         let refused = client.transfer(&back, &key("back")).await.unwrap_err();
         assert_eq!(refused.code(), Some("not_permitted"), "{refused}");
 
-        // Lists are about a second behind.
-        let began = Instant::now();
-        loop {
-            let paid = client.top_ups(&format!("account={company}&status=success")).all().await.unwrap();
-            let transfers = client.transfers(&format!("from={company}")).all().await.unwrap();
-            if (paid.len(), transfers.len()) == (2, 1) {
-                assert_eq!(transfers[0].id, made.id);
-                break;
-            }
-            assert!(began.elapsed() < PATIENCE, "{paid:?} {transfers:?}");
-        }
+        agency.lists(2, &made.id).await;
     });
     let log = agency.server.log();
     assert!(!log.contains("4711"), "what a payer writes is in no log: {log}");
