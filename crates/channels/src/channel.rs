@@ -22,6 +22,11 @@ use crate::verified::Verified;
 /// How a channel gets a personal field in readable form: the caller opens it, with the vault.
 pub type Open<'a> = &'a dyn Fn(&Sealed) -> Result<ark::Secret, ark::Error>;
 
+/// A personal field in readable form.
+pub(crate) fn opened(open: Open<'_>, field: &'static str, sealed: &Sealed) -> Result<ark::Secret, ChannelError> {
+    open(sealed).map_err(|source| ChannelError::Opening { field, source })
+}
+
 /// One try at a channel, with all that its request is built from.
 #[derive(Debug, Clone, Copy)]
 pub struct Try<'a> {

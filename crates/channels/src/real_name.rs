@@ -11,7 +11,7 @@ use domain::attempt::FailureClass;
 use domain::envelope::Time;
 use domain::sealed::Sealed;
 
-use crate::channel::Open;
+use crate::channel::{Open, opened};
 use crate::error::ChannelError;
 use crate::message::is_digits;
 
@@ -50,12 +50,11 @@ impl RealName<'_> {
         if !is_digits(12)(self.bank) {
             return Err(ChannelError::Subject { channel, field: "bank", reason: "an interbank number is 12 digits" });
         }
-        let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
         Ok(Readable {
-            account: opened("account", self.account)?,
-            name: opened("name", self.name)?,
-            certificate: opened("certificate", self.certificate)?,
-            phone: self.phone.map(|phone| opened("phone", phone)).transpose()?,
+            account: opened(open, "account", self.account)?,
+            name: opened(open, "name", self.name)?,
+            certificate: opened(open, "certificate", self.certificate)?,
+            phone: self.phone.map(|phone| opened(open, "phone", phone)).transpose()?,
         })
     }
 }

@@ -22,7 +22,7 @@ use domain::money::Currency;
 use serde_json::Value;
 
 use crate::answer::{Answer, Notification, Return};
-use crate::channel::{About, Channel, Open, Try};
+use crate::channel::{About, Channel, Open, Try, opened};
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
 use crate::message::{Headers, Request, Response};
@@ -127,8 +127,8 @@ impl Channel for SandboxBank {
             Operation::Debit { agreement, .. } => self.wire.order(kind, &order(Subject::Agreement { agreement })),
             Operation::Refund { original, .. } => self.wire.order(kind, &order(Subject::Original { original })),
             Operation::Pay { account, name, bank, .. } => {
-                let account = open(account).map_err(sandbox_wire::opening("account number"))?;
-                let name = open(name).map_err(sandbox_wire::opening("name"))?;
+                let account = opened(open, "account number", account)?;
+                let name = opened(open, "name", name)?;
                 let (bank_name, bank_code) = bank.as_ref().map(|bank| (&*bank.name, &*bank.code)).unzip();
                 let payee = Subject::Payee { account: account.expose(), name: name.expose(), bank_name, bank_code };
                 self.wire.order(kind, &order(payee))

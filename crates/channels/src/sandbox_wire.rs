@@ -350,11 +350,6 @@ fn currency_code<S: Serializer>(currency: &Currency, serializer: S) -> Result<S:
     serializer.serialize_str(currency.code())
 }
 
-/// A personal field that the caller could not open.
-pub(crate) fn opening(field: &'static str) -> impl FnOnce(ark::Error) -> ChannelError {
-    move |source| ChannelError::Opening { field, source }
-}
-
 /// Our id at the channel.
 pub(crate) fn institution(settings: &Settings<'_>) -> Result<String, ChannelError> {
     settings.fitting(&INSTITUTION, |text| text.len() <= 64 && message::is_word(text))

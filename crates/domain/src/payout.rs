@@ -52,8 +52,8 @@ mod tests;
 pub(crate) use deduction::{Deduction, deduct};
 pub use steps::{CreatePayout, PayTo, decide_cancel, decide_create, decide_return, decide_send};
 pub(crate) use steps::{
-    NewPayout, answered, cancel_unsent, cancel_unsent_where, check, come_back, create_and_send, settlement_receiver,
-    suspend_settlement,
+    NewPayout, answered, cancel_unsent, cancel_unsent_where, check, check_reference, come_back, create_and_send,
+    settlement_receiver, suspend_settlement,
 };
 
 /// The way on which payouts go out and come back.

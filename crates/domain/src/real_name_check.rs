@@ -19,19 +19,17 @@ use alloc::string::String;
 
 use minicbor::{Decode, Encode};
 
-use crate::account::Owner;
 use crate::attempt::{self, FailureClass, Rail, SEND_WITHIN_MS};
-use crate::block_list::{self, Blocked};
 use crate::command::Reply;
 use crate::customer::{CustomerKind, Elements, Verification};
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AttemptId, CustomerId, MerchantId, RealNameCheckId, UserId};
-use crate::payout::Bank;
 use crate::rates::channel::TryEnd;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
+use crate::sign_up;
 use crate::state::State;
 
 mod fold;
@@ -288,25 +286,8 @@ fn request(draft: &mut Draft<'_>, command: RequestRealNameCheck) -> Result<Reply
             return Err(Refusal::new(RefusalCode::ValueInvalid, "user", message));
         }
     }
-    if !Bank::is_code(&bank) {
-        let message = format!("'{bank:.20}' is no interbank number; use its 12 digits");
-        return Err(Refusal::new(RefusalCode::ValueInvalid, "bank", message));
-    }
-    match rail {
-        Rail::Epcc | Rail::UnionPay => {}
-        Rail::Fund | Rail::OwnBank | Rail::PingAn => {
-            let message = format!("no card is compared over '{}'; use epcc or unionpay", rail.name());
-            return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "rail", message));
-        }
-    }
     let now = draft.context.now;
-    let mut owners = alloc::vec![Owner::User(user)];
-    if let Some(merchant) = merchant {
-        draft.state.merchant(merchant)?;
-        owners.push(Owner::Merchant(merchant));
-    }
-    let parties = owners.into_iter().flat_map(|owner| block_list::of_owner(draft.state, owner));
-    block_list::refuse(draft.state, now, parties.chain([Blocked::Card(token.clone())]))?;
+    sign_up::check_card(draft.state, now, (user, merchant), (rail, "compared"), (&bank, &token))?;
     let open = draft.state.open_real_name_checks_of(customer).count();
     if open >= MAX_OPEN {
         let message = format!("{open} checks of {customer} have no answer yet; wait for one");

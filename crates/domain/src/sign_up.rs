@@ -32,6 +32,7 @@ use crate::event::Event;
 use crate::ids::{AttemptId, CustomerId, MerchantId, SignUpId, UserId};
 use crate::leg::Instrument;
 use crate::order::name_fits;
+use crate::payment::carries_cards;
 use crate::payout::Bank;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
@@ -368,28 +369,39 @@ pub fn decide(draft: &mut Draft<'_>, command: SignUpCommand) -> Result<Reply, Re
     Ok(Reply::SignUp(id))
 }
 
-fn request(draft: &mut Draft<'_>, command: RequestSignUp) -> Result<Reply, Refusal> {
-    let RequestSignUp { merchant, payer, rail, bank, credit, account, token, phone } = command;
-    let customer = draft.state.user(payer)?.customer;
-    if !Bank::is_code(&bank) {
+/// Refuses a card of no bank, over a network that carries none, or of somebody, or with a number, that is blocked.
+///
+/// # Errors
+/// `value_invalid` for the bank, `instrument_not_allowed` for the network, `merchant_unknown`, `blocked`.
+pub(crate) fn check_card(
+    state: &State,
+    now: Time,
+    (user, merchant): (UserId, Option<MerchantId>),
+    (rail, done): (Rail, &str),
+    (bank, token): (&str, &str),
+) -> Result<(), Refusal> {
+    if !Bank::is_code(bank) {
         let message = format!("'{bank:.20}' is no interbank number; use its 12 digits");
         return Err(Refusal::new(RefusalCode::ValueInvalid, "bank", message));
     }
-    match rail {
-        Rail::Epcc | Rail::UnionPay => {}
-        Rail::Fund | Rail::OwnBank | Rail::PingAn => {
-            let message = format!("no card is debited over '{}'; use epcc or unionpay", rail.name());
-            return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "rail", message));
-        }
+    if !carries_cards(rail) {
+        let message = format!("no card is {done} over '{}'; use epcc or unionpay", rail.name());
+        return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "rail", message));
     }
-    let now = draft.context.now;
-    let mut owners = alloc::vec![Owner::User(payer)];
+    let mut owners = alloc::vec![Owner::User(user)];
     if let Some(merchant) = merchant {
-        draft.state.merchant(merchant)?;
+        state.merchant(merchant)?;
         owners.push(Owner::Merchant(merchant));
     }
-    let parties = owners.into_iter().flat_map(|owner| block_list::of_owner(draft.state, owner));
-    block_list::refuse(draft.state, now, parties.chain([Blocked::Card(token.clone())]))?;
+    let parties = owners.into_iter().flat_map(|owner| block_list::of_owner(state, owner));
+    block_list::refuse(state, now, parties.chain([Blocked::Card(String::from(token))]))
+}
+
+fn request(draft: &mut Draft<'_>, command: RequestSignUp) -> Result<Reply, Refusal> {
+    let RequestSignUp { merchant, payer, rail, bank, credit, account, token, phone } = command;
+    let customer = draft.state.user(payer)?.customer;
+    let now = draft.context.now;
+    check_card(draft.state, now, (payer, merchant), (rail, "debited"), (&bank, &token))?;
     let same = |row: &SignUp| row.status == SignUpStatus::Signed && row.rail == rail && row.token == token;
     if let Some(row) = draft.state.sign_ups_of(customer).find(|row| same(row)) {
         let message = format!("this card is signed for {customer} as {}; pay with it, or cancel it first", row.id);

@@ -49,7 +49,7 @@ use serde_json::Value;
 use self::identity::CHECKS;
 use crate::amount::{amount_of, amount_text};
 use crate::answer::{Answer, Notification, Notified, Return};
-use crate::channel::{About, Channel, Open, Try};
+use crate::channel::{About, Channel, Open, Try, opened};
 use crate::codes::Codes;
 use crate::error::ChannelError;
 use crate::manifest::{Manifest, OperationKind, Setting, Supported};
@@ -333,8 +333,7 @@ impl Channel for Epcc {
                 self.request(&about, asked, &[agreement, transaction, ("PyeeInf", &ours), batch])
             }
             Operation::Pay { account, name, bank, .. } => {
-                let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
-                let (account, name) = (opened("account", account)?, opened("name", name)?);
+                let (account, name) = (opened(open, "account", account)?, opened(open, "name", name)?);
                 let code = bank.as_ref().map(|bank| ("AcctIssrId", bank.code.as_str()));
                 let payee = [("AcctId", account.expose()), ("AcctNm", name.expose())];
                 let payee: Vec<_> = code.into_iter().chain(payee).collect();

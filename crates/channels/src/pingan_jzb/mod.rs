@@ -48,7 +48,7 @@ use serde_json::Value;
 use self::header::{ANSWER, HEADERS, NO_CODE, REQUEST, log_of, log_of_nonce, serial_of};
 use crate::amount::{yuan_of, yuan_text};
 use crate::answer::{Answer, Notification, Notified, Return};
-use crate::channel::{About, Channel, Open, Try};
+use crate::channel::{About, Channel, Open, Try, opened};
 use crate::codes::{Codes, Said};
 use crate::error::ChannelError;
 use crate::fixed_header::{Charset, Field, Message, Unfit, Wire, values};
@@ -370,8 +370,7 @@ impl Channel for PingAn {
                 self.request(asked, &said, what)
             }
             Operation::Pay { account, name, .. } => {
-                let opened = |field, sealed| open(sealed).map_err(|source| ChannelError::Opening { field, source });
-                let (account, name) = (opened("account", account)?, opened("name", name)?);
+                let (account, name) = (opened(open, "account", account)?, opened(open, "name", name)?);
                 let payee = [("OutAcctId", account.expose()), ("OutAcctIdName", name.expose())];
                 self.request(asked, &[payee[0], payee[1], ("TranAmount", &amount)], what)
             }

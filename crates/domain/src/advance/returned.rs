@@ -29,9 +29,6 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{Entry, EventCode};
 
-/// The longest reference of a return, in bytes.
-const MAX_REFERENCE: usize = 128;
-
 /// Books the return of an advance that had arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReturnAdvance {
@@ -50,10 +47,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, command: ReturnAdvance) -> Result<Re
     let ReturnAdvance { advance: id, reference, date } = command;
     let advance = draft.state.advance(id)?.clone();
     can_return(&advance)?;
-    if reference.trim().is_empty() || reference.len() > MAX_REFERENCE {
-        let message = format!("the reference has {} bytes; use 1 to {MAX_REFERENCE}, not only blanks", reference.len());
-        return Err(Refusal::new(RefusalCode::ValueInvalid, "reference", message));
-    }
+    payout::check_reference(&reference)?;
     let credited = credited(draft.state, &advance)?;
     let unsent = credited == advance.from;
     if unsent {

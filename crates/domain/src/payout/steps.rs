@@ -403,12 +403,21 @@ fn unsent(state: &State, account: AccountId, wanted: impl Fn(&Payout) -> bool) -
 pub fn decide_return(draft: &mut Draft<'_>, id: PayoutId, reference: String, date: Date) -> Result<Reply, Refusal> {
     let payout = draft.state.payout(id)?.clone();
     payout.require(PayoutAction::Return)?;
+    check_reference(&reference)?;
+    come_back(draft, &payout, reference, date)?;
+    Ok(Reply::Payout(id))
+}
+
+/// Refuses a bank's reference of a return that is none: 1 to 128 bytes, not only blanks.
+///
+/// # Errors
+/// `value_invalid`.
+pub(crate) fn check_reference(reference: &str) -> Result<(), Refusal> {
     if reference.trim().is_empty() || reference.len() > 128 {
         let message = format!("the reference has {} bytes; use 1 to 128, not only blanks", reference.len());
         return Err(Refusal::new(RefusalCode::ValueInvalid, "reference", message));
     }
-    come_back(draft, &payout, reference, date)?;
-    Ok(Reply::Payout(id))
+    Ok(())
 }
 
 /// Books the return of a payout that had arrived.

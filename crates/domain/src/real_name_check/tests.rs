@@ -1,6 +1,7 @@
 //! Real-name checks: what an answer says of a person, what none says, and what is kept with the customer.
 
 use super::*;
+use crate::block_list::Blocked;
 use crate::command::Command;
 use crate::customer::Customer;
 use crate::rates::channel::{self, Direction};

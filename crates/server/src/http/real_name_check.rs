@@ -9,20 +9,18 @@ use domain::customer::Customer;
 use domain::ids::{MerchantId, RealNameCheckId, UserId};
 use domain::real_name_check::{RealNameCheck, RealNameCheckCommand, RealNameCheckStatus, RequestRealNameCheck};
 use domain::{Command, Reply};
-use node::fields::{self, CUSTOMER_PHONE};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
 use super::answer::{Answer, Answered};
 use super::auth::Caller;
-use super::customer::sealing_failed;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::payout::FailureView;
 use super::sensitive::Encrypted;
-use super::sign_up::{RAILS, check_holder};
+use super::sign_up::{RAILS, asked_by, check_holder, seal_phone};
 use super::wait::Wait;
 use super::wire::{parse, parse_some, time_text, word};
 use crate::shell::real_name_check::{route, send};
@@ -129,11 +127,7 @@ impl App {
             check_holder(&vault, &customer, &new.name, &new.certificate)?;
             let (account, token) =
                 super::bank_account::seal_card(&vault, customer.id, new.account.checked("account")?)?;
-            let seal = |phone: &Encrypted| {
-                let (holder, phone) = (ark::CustomerId(customer.id.0), phone.checked("phone")?);
-                fields::seal(&vault, holder, CUSTOMER_PHONE, phone).map_err(sealing_failed)
-            };
-            let phone = new.phone.as_ref().map(seal).transpose()?;
+            let phone = new.phone.as_ref().map(|phone| seal_phone(&vault, customer.id, phone)).transpose()?;
             let NewRealNameCheck { bank, credit, .. } = new;
             Ok(RequestRealNameCheck { merchant, user, rail, bank, credit, account, token, phone })
         })
@@ -164,13 +158,7 @@ impl App {
 
 /// Refuses a merchant what another asked for.
 async fn own(app: &App, caller: &Caller, id: RealNameCheckId) -> Result<(), ApiError> {
-    let Some(merchant) = caller.merchant else { return Ok(()) };
-    let asked = app.look(move |state| state.real_name_check(id).map(|row| row.merchant)).await?.view;
-    if asked == Some(merchant) {
-        Ok(())
-    } else {
-        Err(ApiError::forbidden(format!("this does not belong to {merchant}")))
-    }
+    app.owned(caller, move |state| Ok(asked_by(state.real_name_check(id)?.merchant))).await
 }
 
 /// Check a person's real name (实名核验)

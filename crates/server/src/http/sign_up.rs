@@ -5,9 +5,11 @@
 use ark::{Secret, Vault};
 use axum::extract::State;
 use channels::ChannelError;
+use domain::account::Owner;
 use domain::attempt::Rail;
 use domain::customer::Customer;
-use domain::ids::{MerchantId, SignUpId, UserId};
+use domain::ids::{CustomerId, MerchantId, SignUpId, UserId};
+use domain::sealed::Sealed;
 use domain::sign_up::{RequestSignUp, SignUp, SignUpAnswer, SignUpCommand, SignUpStatus, Verdict};
 use domain::{Command, RefusalCode, Reply};
 use engine::Meta;
@@ -209,15 +211,20 @@ async fn known(app: &App, id: SignUpId) -> Result<(SignUp, Customer), ApiError> 
     Ok(app.look(look).await?.view)
 }
 
+/// Seals the phone that the bank knows.
+pub(super) fn seal_phone(vault: &Vault, customer: CustomerId, phone: &Encrypted) -> Result<Sealed, ApiError> {
+    let phone = phone.checked("phone")?;
+    fields::seal(vault, ark::CustomerId(customer.0), CUSTOMER_PHONE, phone).map_err(sealing_failed)
+}
+
+/// Whose it is what a merchant, or else the institution, asked for.
+pub(super) fn asked_by(merchant: Option<MerchantId>) -> Owner {
+    merchant.map_or(Owner::Institution, Owner::Merchant)
+}
+
 /// Refuses a merchant what another asked for.
 async fn own(app: &App, caller: &Caller, id: SignUpId) -> Result<(), ApiError> {
-    let Some(merchant) = caller.merchant else { return Ok(()) };
-    let asked = app.look(move |state| state.sign_up(id).map(|row| row.merchant)).await?.view;
-    if asked == Some(merchant) {
-        Ok(())
-    } else {
-        Err(ApiError::forbidden(format!("this does not belong to {merchant}")))
-    }
+    app.owned(caller, move |state| Ok(asked_by(state.sign_up(id)?.merchant))).await
 }
 
 impl App {
@@ -236,9 +243,7 @@ impl App {
             check_holder(&vault, &customer, &new.name, &new.certificate)?;
             let (account, token) =
                 super::bank_account::seal_card(&vault, customer.id, new.account.checked("account")?)?;
-            let phone = new.phone.checked("phone")?;
-            let phone =
-                fields::seal(&vault, ark::CustomerId(customer.id.0), CUSTOMER_PHONE, phone).map_err(sealing_failed)?;
+            let phone = seal_phone(&vault, customer.id, &new.phone)?;
             let NewSignUp { bank, credit, .. } = new;
             Ok(RequestSignUp { merchant, payer, rail, bank, credit, account, token, phone })
         })

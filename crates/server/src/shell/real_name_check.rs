@@ -19,17 +19,15 @@ use domain::ids::RealNameCheckId;
 use domain::real_name_check::{
     RealNameAnswer, RealNameCheck, RealNameCheckCommand, RealNameCheckStatus, RealNameFailure,
 };
-use domain::sealed::Sealed;
 use domain::{Actor, Command, Origin, State};
 use engine::{Meta, Request};
 use node::executor::Call;
-use node::fields::{self, BANK_ACCOUNT, CERTIFICATE_NUMBER, CUSTOMER_NAME, CUSTOMER_PHONE};
 use node::site::Errand;
 use tokio::task::JoinSet;
 
 use super::Unavailable;
 use super::executor::{Executor, Route, ark_nonce};
-use super::sign_up::SignUpError;
+use super::sign_up::{SignUpError, opens};
 
 /// How often the open checks are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -66,18 +64,7 @@ async fn sent(executor: &Executor, row: &RealNameCheck, customer: &Customer) -> 
         return Some(not_sent("too_late"));
     }
     let Ok(route) = route(executor, row.rail) else { return Some(not_sent("channel_unknown")) };
-    let open = |sealed: &Sealed| {
-        let field = if *sealed == row.account {
-            BANK_ACCOUNT
-        } else if row.phone.as_ref() == Some(sealed) {
-            CUSTOMER_PHONE
-        } else if *sealed == customer.name {
-            CUSTOMER_NAME
-        } else {
-            CERTIFICATE_NUMBER
-        };
-        fields::open(&executor.vault, field, sealed)
-    };
+    let open = opens(executor, customer, &row.account, row.phone.as_ref());
     let serial = row.serial();
     let asked = RealName {
         serial: &serial,

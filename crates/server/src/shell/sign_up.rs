@@ -36,6 +36,27 @@ pub(crate) fn route(executor: &Executor, rail: Rail) -> Result<&Route, SignUpErr
     if manifest.sign_ups { Ok(route) } else { Err(ChannelError::NoSignUp { channel: manifest.name }.into()) }
 }
 
+/// Opens what a bank compares: a card, a phone that it knows, and the registered name and certificate.
+pub(super) fn opens<'a>(
+    executor: &'a Executor,
+    customer: &'a Customer,
+    account: &'a Sealed,
+    phone: Option<&'a Sealed>,
+) -> impl Fn(&Sealed) -> Result<Secret, ark::Error> + 'a {
+    move |sealed| {
+        let field = if sealed == account {
+            BANK_ACCOUNT
+        } else if Some(sealed) == phone {
+            CUSTOMER_PHONE
+        } else if *sealed == customer.name {
+            CUSTOMER_NAME
+        } else {
+            CERTIFICATE_NUMBER
+        };
+        fields::open(&executor.vault, field, sealed)
+    }
+}
+
 /// Asks for a code, or brings one; `None` where the answer proves nothing.
 ///
 /// # Errors
@@ -47,18 +68,7 @@ pub(crate) async fn ask(
     code: Option<&Secret>,
 ) -> Result<Option<SignUpAnswer>, SignUpError> {
     let route = route(executor, row.rail)?;
-    let open = |sealed: &Sealed| {
-        let field = if *sealed == row.account {
-            BANK_ACCOUNT
-        } else if *sealed == row.phone {
-            CUSTOMER_PHONE
-        } else if *sealed == customer.name {
-            CUSTOMER_NAME
-        } else {
-            CERTIFICATE_NUMBER
-        };
-        fields::open(&executor.vault, field, sealed)
-    };
+    let open = opens(executor, customer, &row.account, Some(&row.phone));
     let serial = row.serial();
     let asked = Asked {
         serial: &serial,

@@ -3,58 +3,29 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{Answer, Client};
+use crate::client::Answer;
 use crate::command_line::{json_of, printed};
-use crate::epcc::Epcc;
 use crate::keys::becomes;
 use crate::open::{number, text};
 use crate::orders::Market;
 use crate::sensitive::Theirs;
 use crate::server::Server;
+use crate::sign_ups::{CARD, NAME, NUMBER, Shop};
 use crate::staff::client_of;
 
-const CARD: &str = "6222020200112233445";
 const NO_CARD: &str = "6222020200110000";
 const ANOTHERS: &str = "6222020200110001";
 const LATER: &str = "6222020200110002";
 const LOST: &str = "6222020200110003";
-/// The market's payer.
-const NAME: &str = "钱七";
-const NUMBER: &str = "110105194912310062";
 
-struct Desk {
-    epcc: Epcc,
-    server: Server,
-    market: Market,
-    client: Client,
-    theirs: Theirs,
-}
-
-impl Desk {
-    /// `None` without a sandbox or an `openssl` that encrypts, which is said.
-    fn open() -> Option<Self> {
-        let epcc = Epcc::start()?;
-        let server = epcc.platform();
-        let market = Market::open(&server);
-        let client = client_of(&server, &text(&market.landlord, "/id"));
-        let theirs = Theirs::of(&client, "SM2-DER");
-        theirs.seal(b"1")?;
-        Some(Self { epcc, server, market, client, theirs })
-    }
-
-    fn seal(&self, text: &str) -> String {
-        self.theirs.seal(text.as_bytes()).unwrap()
-    }
-
-    fn elements(&self, account: &str) -> Value {
-        json!({
-            "user": self.market.payer, "bank": "102100099996", "account": self.seal(account), "name": self.seal(NAME),
-            "certificate": self.seal(NUMBER), "phone": self.seal("13800138000"),
-        })
-    }
-
+impl Shop {
     fn check(&self, key: &str, account: &str, wait: u32) -> Answer {
-        self.theirs.post(&self.client, &format!("/v1/real-name-checks?wait={wait}"), key, &self.elements(account))
+        self.theirs.post(
+            &self.client,
+            &format!("/v1/real-name-checks?wait={wait}"),
+            key,
+            &self.elements("user", account),
+        )
     }
 
     /// How often the bank was sent it.
@@ -72,9 +43,9 @@ impl Desk {
 
 #[test]
 fn a_merchant_has_a_person_checked_and_the_level_is_kept() {
-    let Some(mut desk) = Desk::open() else { return };
+    let Some(mut desk) = Shop::open() else { return };
     assert_eq!(desk.verification(), Value::Null);
-    let mut three = desk.elements(CARD);
+    let mut three = desk.elements("user", CARD);
     three.as_object_mut().unwrap().remove("phone");
     let first = desk.theirs.post(&desk.client, "/v1/real-name-checks?wait=30", "three", &three).ok();
     assert_eq!(
@@ -112,7 +83,7 @@ fn a_merchant_has_a_person_checked_and_the_level_is_kept() {
 
 #[test]
 fn what_the_bank_refuses_is_a_mismatch_and_takes_no_level_away() {
-    let Some(desk) = Desk::open() else { return };
+    let Some(desk) = Shop::open() else { return };
     desk.check("good", CARD, 30).ok();
     let kept = desk.verification();
     for (account, code) in [(ANOTHERS, "PB100003"), (NO_CARD, "PB100002")] {
@@ -125,7 +96,7 @@ fn what_the_bank_refuses_is_a_mismatch_and_takes_no_level_away() {
 
 #[test]
 fn what_is_not_answered_is_asked_about_and_never_sent_again() {
-    let Some(desk) = Desk::open() else { return };
+    let Some(desk) = Shop::open() else { return };
     for (key, account) in [("later", LATER), ("lost", LOST)] {
         let asked = desk.check(key, account, 0).ok();
         assert!(["requested", "unknown"].contains(&text(&asked, "/status").as_str()), "{asked}");
@@ -141,7 +112,7 @@ fn what_is_not_answered_is_asked_about_and_never_sent_again() {
 
 #[test]
 fn a_bank_that_is_not_there_fails_nobody() {
-    let Some(mut desk) = Desk::open() else { return };
+    let Some(mut desk) = Shop::open() else { return };
     desk.epcc.0.kill();
     let asked = desk.check("one", CARD, 1).ok();
     assert_eq!((text(&asked, "/status"), &asked["failure"]), ("requested".into(), &Value::Null));
@@ -156,7 +127,7 @@ fn a_bank_that_is_not_there_fails_nobody() {
 
 #[test]
 fn checks_are_asked_for_shown_and_listed_by_hand() {
-    let Some(desk) = Desk::open() else { return };
+    let Some(desk) = Shop::open() else { return };
     let path = desk.server.directory().join("elements.json");
     let elements = json!({"account": ANOTHERS, "name": NAME, "certificate": NUMBER});
     std::fs::write(&path, elements.to_string()).unwrap();
@@ -176,9 +147,9 @@ fn checks_are_asked_for_shown_and_listed_by_hand() {
 
 #[test]
 fn bad_input_is_refused_by_name_before_any_bank_is_asked() {
-    let Some(desk) = Desk::open() else { return };
+    let Some(desk) = Shop::open() else { return };
     let refused = |change: &dyn Fn(&mut Value), status: u16, code: &str, param: &str| {
-        let mut body = desk.elements(CARD);
+        let mut body = desk.elements("user", CARD);
         change(&mut body);
         let answer = desk.theirs.post(&desk.client, "/v1/real-name-checks", code, &body);
         assert_eq!(answer.error(), (status, code.into(), param.into()), "{}", answer.text());

@@ -11,22 +11,23 @@ use crate::sensitive::Theirs;
 use crate::server::Server;
 use crate::staff::client_of;
 
-const CARD: &str = "6222020200112233445";
+pub(crate) const CARD: &str = "6222020200112233445";
 /// The market's payer.
-const NAME: &str = "钱七";
-const NUMBER: &str = "110105194912310062";
+pub(crate) const NAME: &str = "钱七";
+pub(crate) const NUMBER: &str = "110105194912310062";
 
-struct Shop {
-    epcc: Epcc,
-    server: Server,
-    market: Market,
-    client: Client,
-    theirs: Theirs,
+/// A landlord's client, which encrypts what is personal, on a platform with EPCC in the sandbox.
+pub(crate) struct Shop {
+    pub(crate) epcc: Epcc,
+    pub(crate) server: Server,
+    pub(crate) market: Market,
+    pub(crate) client: Client,
+    pub(crate) theirs: Theirs,
 }
 
 impl Shop {
     /// `None` without a sandbox or an `openssl` that encrypts, which is said.
-    fn open() -> Option<Self> {
+    pub(crate) fn open() -> Option<Self> {
         let epcc = Epcc::start()?;
         let server = epcc.platform();
         let market = Market::open(&server);
@@ -36,19 +37,20 @@ impl Shop {
         Some(Self { epcc, server, market, client, theirs })
     }
 
-    fn seal(&self, text: &str) -> String {
+    pub(crate) fn seal(&self, text: &str) -> String {
         self.theirs.seal(text.as_bytes()).unwrap()
     }
 
-    fn elements(&self, account: &str) -> Value {
+    /// What the bank compares of the market's payer, whom the request calls `who`.
+    pub(crate) fn elements(&self, who: &str, account: &str) -> Value {
         json!({
-            "payer": self.market.payer, "bank": "102100099996", "account": self.seal(account), "name": self.seal(NAME),
+            who: self.market.payer, "bank": "102100099996", "account": self.seal(account), "name": self.seal(NAME),
             "certificate": self.seal(NUMBER), "phone": self.seal("13800138000"),
         })
     }
 
     fn request(&self, key: &str, account: &str) -> Answer {
-        self.theirs.post(&self.client, "/v1/sign-ups", key, &self.elements(account))
+        self.theirs.post(&self.client, "/v1/sign-ups", key, &self.elements("payer", account))
     }
 
     fn confirm(&self, id: &str, key: &str, code: &str) -> Answer {
@@ -157,7 +159,7 @@ fn a_bank_that_does_not_answer_leaves_it_open_and_nothing_is_asked_twice() {
 fn bad_input_is_refused_by_name_before_any_code_is_sent() {
     let Some(shop) = Shop::open() else { return };
     let refused = |change: &dyn Fn(&mut Value), status: u16, code: &str, param: &str| {
-        let mut body = shop.elements(CARD);
+        let mut body = shop.elements("payer", CARD);
         change(&mut body);
         let answer = shop.theirs.post(&shop.client, "/v1/sign-ups", code, &body);
         assert_eq!(answer.error(), (status, code.into(), param.into()), "{}", answer.text());
