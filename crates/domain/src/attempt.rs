@@ -455,14 +455,14 @@ impl Attempt {
         serial(self.id, self.requested_at)
     }
 
-    /// Whether a success is taken although the attempt had failed: where the money that came can be passed on or given back.
+    /// Whether a success is taken although the attempt had failed: the money that came is passed on or given back, what left is claimed.
     #[must_use]
     pub const fn takes_late_success(&self) -> bool {
         match self.purpose {
-            Purpose::Leg(_) => true,
+            Purpose::Leg(_) | Purpose::Refund(_) => true,
             // What a top-up's source refused to take back is in suspense by then.
             Purpose::TopUp(_) => !matches!(self.operation, Operation::Refund { .. }),
-            Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) => false,
+            Purpose::Payout(_) | Purpose::Advance(_) => false,
         }
     }
 }
@@ -504,7 +504,7 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
 
 /// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
 ///
-/// A success after a refusal, or after a leg's or a top-up's attempt had never been seen, is taken: the money is there.
+/// A success after a refusal, or after a leg's, refund's or top-up's attempt had never been seen, is taken: the money came, or left.
 ///
 /// # Errors
 /// `attempt_unknown`, `attempt_state` if it is settled already, `part_not_taken` of a part of what may not be done in part.

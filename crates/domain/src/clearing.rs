@@ -6,8 +6,8 @@
 //!    a line ─ its attempt succeeded with the same amount ─► matched: its leg is cleared
 //!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
 //!           ├ its attempt had failed for us ─► a late success: an order's money goes back as money no order can use, a
-//!           │                                  top-up's goes to its account, and back if it is another amount; what a
-//!           │                                  leg gave back a second time is claimed from its bank
+//!           │                                  top-up's goes to its account, and back if it is another amount; a refund's
+//!           │                                  is taken again; what is not there to be taken is claimed from its bank
 //!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
 //!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]

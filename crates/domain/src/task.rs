@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  a leg whose undo, reversal or release was refused; a leg that a centre paid to the landlord of an order that failed
-//!  money on 2243 whose refund its source refused; a leg that a channel gave back twice: settle alone
+//!  money on 2243 whose refund its source refused; a leg or a refund that a bank owes us, see `claim`: settle alone
 //!     OPEN ─ retry: one operator, a new attempt; the earlier one is final ─► UNDER WAY ─ success ─► over
 //!      │ ▲                                                                       └─ refused ─► OPEN: the leg, or the new refund
 //!      └ settle: two people, by a manual voucher that takes just this money from 2205 or 2243, if it lies there ─► SETTLED
@@ -10,6 +10,7 @@
 //! Nothing of it is kept beside what it is about: a leg says `needs_person`, a refund follows from its kind, its status and what was done
 //! about it. A channel that carries an earlier attempt out after all, of a leg whose money went back or was settled by hand, gave it back
 //! twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task until two people say that it is settled.
+//! So is a refund, FAILED, that its channel carried out after all when its money could not be taken again: its part has the claim.
 
 use alloc::format;
 use alloc::string::String;
@@ -32,6 +33,7 @@ use crate::refund::{self, Refund};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 
+pub(crate) mod claim;
 #[cfg(test)]
 mod tests;
 
@@ -41,7 +43,7 @@ pub enum TaskOf {
     /// A leg of a payment.
     #[n(0)]
     Leg(#[n(0)] LegId),
-    /// A refund of money that no order can use.
+    /// A refund: of money that no order can use, or one that its bank owes.
     #[n(1)]
     Refund(#[n(0)] RefundId),
 }
@@ -134,16 +136,14 @@ fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
         TaskOf::Leg(id) => {
             let leg = draft.state.leg(id)?.clone();
             waits(task, leg.needs_person)?;
-            if !again::is_possible(&leg) {
-                let message = format!("no channel can be asked to take {task} back; settle it by hand");
-                return Err(Refusal::new(RefusalCode::TaskState, "task", message));
-            }
+            can_be_asked(task, again::is_possible(&leg))?;
             again::ask(draft, &leg)?;
             Ok(Reply::Task(task))
         }
         TaskOf::Refund(id) => {
             let refund = draft.state.refund(id)?.clone();
             waits(task, refund.needs_person())?;
+            can_be_asked(task, refund.is_due())?;
             let again = refund::start_again(draft, &refund)?;
             draft.emit(Event::Task(TaskEvent::RefundRetried { refund: id, again }));
             Ok(Reply::Task(TaskOf::Refund(again)))
@@ -192,10 +192,11 @@ impl TaskMoney {
         here.then_some(Self { lies_on: Subject::PaymentInProgress, amount, currency })
     }
 
-    /// Of a refund that waits for a person: it is back on 2243.
+    /// Of a refund that waits for a person: it is back on 2243. What a bank owes is not here.
     #[must_use]
-    pub const fn of_refund(refund: &Refund) -> Self {
-        Self { lies_on: Subject::RefundDue, amount: refund.amount, currency: refund.currency }
+    pub fn of_refund(refund: &Refund) -> Option<Self> {
+        let (amount, currency) = (refund.amount, refund.currency);
+        refund.is_due().then_some(Self { lies_on: Subject::RefundDue, amount, currency })
     }
 }
 
@@ -210,7 +211,7 @@ fn money_of(state: &State, task: TaskOf) -> Result<Option<TaskMoney>, Refusal> {
         TaskOf::Refund(id) => {
             let refund = state.refund(id)?;
             waits(task, refund.needs_person())?;
-            Ok(Some(TaskMoney::of_refund(refund)))
+            Ok(TaskMoney::of_refund(refund))
         }
     }
 }
@@ -220,6 +221,15 @@ fn waits(task: TaskOf, needs_person: bool) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = format!("nothing of {task} waits for a person: it is under way, over or settled");
+    Err(Refusal::new(RefusalCode::TaskState, "task", message))
+}
+
+/// Whether a channel can be asked again for what waits.
+fn can_be_asked(task: TaskOf, is_possible: bool) -> Result<(), Refusal> {
+    if is_possible {
+        return Ok(());
+    }
+    let message = format!("no channel can be asked to take {task} back; settle it by hand");
     Err(Refusal::new(RefusalCode::TaskState, "task", message))
 }
 
@@ -257,7 +267,11 @@ pub fn actions_of_leg(leg: &Leg) -> &'static [&'static str] {
 /// What may be done about a refund now.
 #[must_use]
 pub fn actions_of_refund(refund: &Refund) -> &'static [&'static str] {
-    if refund.needs_person() { &["retry", "settle"] } else { &[] }
+    match (refund.needs_person(), refund.is_due()) {
+        (true, true) => &["retry", "settle"],
+        (true, false) => &["settle"],
+        (false, _) => &[],
+    }
 }
 
 /// Folds what was done into the state.
@@ -267,7 +281,7 @@ pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
             state.refunds.get_mut(refund.0).expect("decide checked the refund").retried_as = Some(again);
         }
         TaskEvent::Settled { task: TaskOf::Refund(id), voucher: _, approval } => {
-            state.refunds.get_mut(id.0).expect("decide checked the refund").settled_by = Some(approval);
+            state.refunds.get_mut(id.0).expect("decide checked the refund").settle(approval);
         }
         TaskEvent::Settled { task: TaskOf::Leg(id), voucher: _, approval } => {
             let leg = state.legs.get_mut(id.0).expect("decide checked the leg");

@@ -75,7 +75,7 @@ pub(crate) fn tasks(state: &State) -> Vec<TaskOf> {
 fn money_of(state: &State, task: TaskOf) -> Option<TaskMoney> {
     match task {
         TaskOf::Leg(id) => state.legs.get(id.0).and_then(TaskMoney::of_leg),
-        TaskOf::Refund(id) => state.refunds.get(id.0).map(TaskMoney::of_refund),
+        TaskOf::Refund(id) => state.refunds.get(id.0).and_then(TaskMoney::of_refund),
     }
 }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::approval::{DigestAlgorithm, Evidence, Proposal};
 use crate::attempt::{AttemptStatus, FailureClass, Operation, Outcome, Rail};
 use crate::clearing::{ClearingLine, LineKind};
-use crate::ids::{AccountId, OrderId};
+use crate::ids::{AccountId, AttemptId, OrderId};
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
 use crate::order::{ItemKind, OrderStatus};
 use crate::refund::RefundStatus;
@@ -284,6 +284,107 @@ fn money_that_its_source_refused_goes_back_by_another_refund() {
     kit.answered(success(DAY));
     kit.books(&[]);
     assert_eq!(kit.refund_status(RefundId(second.0 + 1)), RefundStatus::Success);
+}
+
+/// The attempt by which a refund's money was to go back.
+fn asked(kit: &Kit, refund: RefundId) -> AttemptId {
+    kit.state.refund(refund).unwrap().parts[0].attempt.unwrap()
+}
+
+/// The refund that was made in the place of one that its source refused.
+fn retried(kit: &mut Kit, refund: RefundId) -> RefundId {
+    let Reply::Task(TaskOf::Refund(again)) = kit.given(retries(TaskOf::Refund(refund))) else {
+        panic!("another refund was made")
+    };
+    again
+}
+
+/// 5,000 went back twice; no channel can be asked about it, and two people say that it is settled, by no voucher.
+fn owes_a_refund(kit: &mut Kit, refund: RefundId) {
+    kit.restore();
+    kit.books(&[(1121, -5_000), (1131, 5_000)]);
+    assert_eq!(kit.posted().last().unwrap().event, EventCode::ClaimedLate);
+    let task = TaskOf::Refund(refund);
+    assert_eq!(actions_of_refund(kit.state.refund(refund).unwrap()), ["settle"]);
+    kit.refused(retries(task), RefusalCode::TaskState);
+    let named = voucher(kit, Subject::RefundDue, 5_000);
+    assert_eq!(settles(kit, task, Some(named)).unwrap_err().code, RefusalCode::TaskVoucher);
+    assert_eq!(settles(kit, task, None), Ok(Reply::Task(task)));
+    let row = kit.state.refund(refund).unwrap();
+    assert!(actions_of_refund(row).is_empty() && row.last_settled_by().is_some());
+    assert_eq!(settles(kit, task, None).unwrap_err().code, RefusalCode::TaskState);
+    kit.books(&[(1121, -5_000), (1131, 5_000)]);
+}
+
+#[test]
+fn money_of_2243_that_its_source_took_back_after_all_is_no_task_any_more() {
+    let mut kit = kit();
+    let refund = useless_stuck(&mut kit);
+    kit.answer(asked(&kit, refund), success(DAY));
+    kit.books(&[]);
+    assert_eq!(kit.posted().last().unwrap().event, EventCode::RefundedLate);
+    assert_eq!(kit.refund_status(refund), RefundStatus::Success);
+    kit.refused(retries(TaskOf::Refund(refund)), RefusalCode::TaskState);
+
+    // Of what was tried again, and refused again, it is the later one that lies on 2243.
+    let mut kit = self::kit();
+    let first = useless_stuck(&mut kit);
+    let second = retried(&mut kit, first);
+    kit.answered(declined(FailureClass::Bank));
+    kit.answer(asked(&kit, first), success(DAY));
+    kit.restore();
+    kit.books(&[]);
+    assert_eq!((kit.refund_status(first), kit.refund_status(second)), (RefundStatus::Success, RefundStatus::Failed));
+    assert!(actions_of_refund(kit.state.refund(second).unwrap()).is_empty());
+    kit.refused(retries(TaskOf::Refund(second)), RefusalCode::TaskState);
+    // And that one came through, too.
+    kit.answer(asked(&kit, second), success(DAY));
+    owes_a_refund(&mut kit, second);
+}
+
+#[test]
+fn an_earlier_refund_that_came_through_leaves_nothing_to_the_later_one() {
+    for later in [declined(FailureClass::Bank), Outcome::NotFound, success(DAY)] {
+        let mut kit = kit();
+        let first = useless_stuck(&mut kit);
+        let second = retried(&mut kit, first);
+        kit.answer(asked(&kit, first), success(DAY));
+        kit.books(&[]);
+        assert_eq!(kit.state.refund(second).unwrap().overtaken_by, Some(first));
+        assert_eq!(kit.refund_status(first), RefundStatus::Success);
+        kit.answer(asked(&kit, second), Outcome::Unknown);
+        let twice = matches!(later, Outcome::Success { .. });
+        kit.answer(asked(&kit, second), later);
+        assert_eq!(kit.refund_status(second), RefundStatus::Failed);
+        assert!(kit.outbox().is_empty());
+        if twice {
+            owes_a_refund(&mut kit, second);
+        } else {
+            kit.books(&[]);
+            assert!(actions_of_refund(kit.state.refund(second).unwrap()).is_empty());
+        }
+        kit.posted_once();
+    }
+}
+
+#[test]
+fn a_refund_that_came_through_after_a_later_one_or_a_settlement_is_owed() {
+    for by_hand in [false, true] {
+        let mut kit = kit();
+        let refund = useless_stuck(&mut kit);
+        if by_hand {
+            let good = voucher(&kit, Subject::RefundDue, 5_000);
+            assert_eq!(settles(&mut kit, TaskOf::Refund(refund), Some(good)), Ok(Reply::Task(TaskOf::Refund(refund))));
+        } else {
+            retried(&mut kit, refund);
+            kit.answered(success(DAY));
+        }
+        kit.books(&[]);
+        kit.answer(asked(&kit, refund), success(DAY));
+        assert_eq!(kit.refund_status(refund), RefundStatus::Failed);
+        owes_a_refund(&mut kit, refund);
+        kit.posted_once();
+    }
 }
 
 #[test]

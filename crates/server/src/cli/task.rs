@@ -12,7 +12,7 @@ use super::table::{Field, money, number, page, record, text};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel task list legs                                 their undo, reversal or release was refused
-  lintel task list refunds                              money of 2243 that its source refused
+  lintel task list refunds                              money of 2243 that its source refused; what a bank owes of a refund
   lintel task retry rfd_3                               ask the channel again, by a new attempt
   lintel task settle leg_9 --template back-by-hand --to acc_42 --document memo.pdf=SHA256 \\
     --reason \"paid back by hand, bank slip 17\" --as opr_3
@@ -28,7 +28,7 @@ pub(crate) enum Task {
     },
     /// What waits for a person, oldest first.
     List {
-        /// Legs of payments, or refunds of money that no order can use.
+        /// Legs of payments, or refunds.
         #[arg(value_enum)]
         what: What,
         /// Of this order.
@@ -66,7 +66,7 @@ pub(crate) enum Task {
 pub(crate) enum What {
     /// Legs of payments.
     Legs,
-    /// Refunds of money that no order can use.
+    /// Refunds: of money that no order can use, and those that a bank owes.
     Refunds,
 }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use domain::attempt::{FailureClass, Rail};
 use domain::leg::Leg;
 use domain::operator::Role;
-use domain::refund::Refund;
+use domain::refund::{Claim, Refund, RefundPart};
 use domain::task::{self, SettleTask, TaskCommand, TaskMoney, TaskOf};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,7 @@ pub(crate) struct TaskView {
     /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused.
     #[schema(example = "epcc")]
     rail: &'static str,
+    /// What only a person can move on; of a refund that its bank owes, what is owed.
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
@@ -67,7 +68,7 @@ pub(crate) struct TaskView {
     status: &'static str,
     /// Whose failure the refusal was, where a leg failed: `user`, `risk`, `bank` or `system`.
     failure: Option<&'static str>,
-    /// The subject on which its money lies: 2205 or 2243; null where a centre holds it or paid it out, or it went back twice.
+    /// The subject on which its money lies: 2205 or 2243; null where a centre holds it or paid it out, or a bank owes it.
     #[schema(example = 2205)]
     lies_on: Option<u16>,
     /// The institution's account of that subject, which a voucher debits.
@@ -116,14 +117,15 @@ impl TaskView {
     }
 
     fn of_refund(state: &domain::State, refund: &Refund) -> Self {
-        let money = refund.needs_person().then(|| TaskMoney::of_refund(refund));
-        let (lies_on, account) = place(state, money);
-        let part = refund.parts.first();
+        let (lies_on, account) = place(state, TaskMoney::of_refund(refund));
+        let owed = refund.claimed();
+        let is_owed = |part: &&RefundPart| part.claim == Some(Claim::Open);
+        let part = refund.parts.iter().find(is_owed).or_else(|| refund.parts.first());
         Self {
             id: refund.id.to_string(),
             order: refund.order.to_string(),
             rail: part.and_then(|part| part.rail).map_or(NO_RAIL, Rail::name),
-            amount: Amount(refund.amount),
+            amount: Amount(if owed > 0 { owed } else { refund.amount }),
             currency: refund.currency.code(),
             status: refund.status.name(),
             failure: None,
@@ -135,7 +137,7 @@ impl TaskView {
                 .and_then(|part| part.attempt)
                 .map(|id| id.to_string()),
             retried_as: refund.retried_as.map(|id| id.to_string()),
-            settled_by: refund.settled_by.map(|id| id.to_string()),
+            settled_by: refund.last_settled_by().map(|id| id.to_string()),
             allowed_actions: task::actions_of_refund(refund).to_vec(),
         }
     }
@@ -182,7 +184,8 @@ pub(crate) async fn legs(
 
 /// List refunds that wait for a person
 ///
-/// Money that no order can use: its source refused to take it back, so it lies on 2243.
+/// Money that no order can use: its source refused to take it back, so it lies on 2243. And a failed refund that its channel carried out
+/// after all when its money was gone: `amount` is what the bank owes.
 #[utoipa::path(
     get, path = "/v1/tasks/refunds", tag = "task", params(TaskQuery),
     responses((status = OK, body = PageView<TaskView>))

@@ -23,7 +23,7 @@ use crate::manual_voucher::{ManualVoucher, TemplateCommand, TemplateLine};
 use crate::merchant::MerchantKind;
 use crate::money::{Minor, Rounding};
 use crate::order::Item;
-use crate::refund::{CreateRefund, ItemRefund, LegRefund, RefundKind};
+use crate::refund::{CreateRefund, ItemRefund, LegRefund, RefundKind, RefundPart};
 use crate::split::{MakeSplit, Parts, ReturnSplit, SplitPart};
 use crate::task::{SettleTask, TaskCommand, TaskMoney, TaskOf};
 use crate::testkit::orders::{balance, fund_at_once, fund_in_part, redirect};
@@ -191,9 +191,9 @@ impl Walk {
             Step::Result { batch, says } => self.result(*batch, *says),
             Step::Restore => self.kit.restore(),
             Step::Act { task, by_hand } => self.act(*task, *by_hand),
+            Step::Late { attempt } => self.late(*attempt),
             Step::Order { .. }
             | Step::Pay { .. }
-            | Step::Late { .. }
             | Step::Close { .. }
             | Step::Batch
             | Step::HandOut { .. }
@@ -239,15 +239,6 @@ impl Walk {
                 let instruments = wallet.map_or_else(|| instruments(&order, how), from_balance);
                 Command::PayOrder { order: order.id, instruments }
             }
-            Step::Late { attempt } => {
-                let failed = |attempt: &Attempt| {
-                    matches!(attempt.status, AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound))
-                };
-                let all = self.kit.state.attempts.iter().map(|(_, attempt)| attempt);
-                let failed: Vec<_> = all.filter(|attempt| failed(attempt)).map(|attempt| attempt.id).collect();
-                let attempt = *picked(*attempt, &failed)?;
-                Command::AnswerAttempt { attempt, outcome: self.success() }
-            }
             Step::Close { order } => Command::CloseOrder(self.order_at(*order)?.id),
             Step::Batch => closing(),
             Step::HandOut { order } => {
@@ -282,7 +273,9 @@ impl Walk {
                 let restriction = Restriction { in_barred: *in_barred, out_barred: *out_barred };
                 Command::RestrictAccount { account, restriction }
             }
-            Step::Answer { .. } | Step::Result { .. } | Step::Act { .. } | Step::Restore => return None,
+            Step::Answer { .. } | Step::Late { .. } | Step::Result { .. } | Step::Act { .. } | Step::Restore => {
+                return None;
+            }
         })
     }
 
@@ -380,6 +373,18 @@ impl Walk {
         assert!(told.is_ok(), "{attempt}: {told:?}");
     }
 
+    /// A channel carried out after all what it had refused. Of a refund that is always taken.
+    fn late(&mut self, at: Index) {
+        let failed = |attempt: &&Attempt| {
+            matches!(attempt.status, AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound))
+        };
+        let all = self.kit.state.attempts.iter().map(|(_, attempt)| attempt);
+        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, attempt.purpose)).collect();
+        let Some((attempt, purpose)) = picked(at, &failed).copied() else { return };
+        let told = self.kit.when(Command::AnswerAttempt { attempt, outcome: self.success() });
+        assert!(told.is_ok() || !matches!(purpose, Purpose::Refund(_)), "{attempt}: {told:?}");
+    }
+
     /// Asks a channel again for what it refused, or settles it by hand.
     fn act(&mut self, at: Index, by_hand: bool) {
         let state = &self.kit.state;
@@ -406,7 +411,7 @@ impl Walk {
         let state = &self.kit.state;
         let TaskMoney { lies_on, amount, currency } = match task {
             TaskOf::Leg(id) => TaskMoney::of_leg(state.leg(id).unwrap())?,
-            TaskOf::Refund(id) => TaskMoney::of_refund(state.refund(id).unwrap()),
+            TaskOf::Refund(id) => TaskMoney::of_refund(state.refund(id).unwrap())?,
         };
         let from = state.institution(lies_on, currency).unwrap();
         let entries = vec![Entry::debit(from, amount, currency), Entry::credit(self.by_hand, amount, currency)];
@@ -484,8 +489,8 @@ impl Walk {
             let file = self.file(rail, usize::MAX);
             if self.kit.when(file).is_ok() {
                 // The claims lie where a fund is cleared.
-                let legs = self.kit.state.legs.iter().filter(|_| rail == Rail::Fund);
-                let claims: Minor = legs.map(|(_, leg)| self.claimed(leg)).sum();
+                let of_legs: Minor = self.kit.state.legs.iter().map(|(_, leg)| self.claimed(leg)).sum();
+                let claims = if rail == Rail::Fund { of_legs + self.claimed_of_refunds() } else { 0 };
                 assert_eq!(self.kit.own(rail.subject()), claims, "{}", rail.name());
             }
         }
@@ -554,6 +559,9 @@ fn walks_reach_the_rare_ends() {
             );
             reach("refund settled by hand", refund.settled_by.is_some());
             reach("refund retried", refund.retried_as.is_some());
+            let late = |part: &RefundPart| part.beside.is_some() && part.status == RefundStatus::Success;
+            reach("refund taken again", refund.parts.iter().any(late));
+            reach("refund claimed", refund.parts.iter().any(|part| part.claim.is_some()));
         });
         state.orders.iter().for_each(|(_, order)| reach("settled", order.is_settled()));
         reach("split", state.splits.iter().count() > 0);

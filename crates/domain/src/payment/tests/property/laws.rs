@@ -64,12 +64,13 @@ impl Walk {
         let state = &self.kit.state;
         let refunds = || state.refunds.iter().map(|(_, refund)| refund);
         let moving = |status| matches!(status, RefundStatus::InTransit | RefundStatus::Unknown);
-        let parts = refunds().flat_map(|refund| &refund.parts);
+        // What an earlier one overtook has no money under way.
+        let parts = refunds().filter(|refund| refund.overtaken_by.is_none()).flat_map(|refund| &refund.parts);
         let back: Minor = parts.filter(|part| moving(part.status)).map(|part| part.amount).sum();
         let legs = || state.legs.iter().map(|(_, leg)| leg);
         let undone: Minor = legs().filter(|leg| leg.undo.is_some()).map(Leg::amount).sum();
         assert_eq!(self.kit.own(Subject::RefundTransit), back + undone, "2211");
-        let refused = refunds().filter(|refund| refund.needs_person());
+        let refused = refunds().filter(|refund| refund.is_due());
         assert_eq!(self.kit.own(Subject::RefundDue), refused.map(|refund| refund.amount).sum::<Minor>(), "2243");
         assert_eq!(self.kit.own(Subject::Suspense), refunds().map(|refund| refund.suspense).sum::<Minor>(), "2241");
         let mut ends: BTreeMap<&str, u32> = BTreeMap::new();
@@ -80,9 +81,13 @@ impl Walk {
             let original = state.attempt(attempt).unwrap().operation.original().unwrap();
             let came_by = state.attempt(attempt_of_serial(original).unwrap()).unwrap();
             assert_eq!((came_by.rail, came_by.purpose), (part.rail.unwrap(), Purpose::Leg(leg.id)), "{refund:?}");
+            let answered = &state.attempt(attempt).unwrap().status;
+            let carried_out = matches!(answered, AttemptStatus::Settled(Outcome::Success { .. }));
+            let (booked, claimed) = (part.status == RefundStatus::Success, part.claim.is_some());
+            assert!(carried_out == (booked || claimed) && !(booked && claimed), "every answer is booked: {refund:?}");
             if refund.kind == RefundKind::Useless {
-                let over = refund.status == RefundStatus::Failed && refund.retried_as.is_some();
-                *ends.entry(original).or_default() += u32::from(!over);
+                let elsewhere = refund.retried_as.is_some() || refund.overtaken_by.is_some();
+                *ends.entry(original).or_default() += u32::from(booked || !elsewhere);
                 assert!(refund.retried_as.is_none() || refund.settled_by.is_none(), "{refund:?}");
             }
         }
@@ -128,6 +133,12 @@ impl Walk {
         let times = self.kit.state.attempts.iter().filter(|(_, attempt)| gave_back(attempt)).count() as Minor;
         let once = Minor::from(!self.legs_by_hand.contains_key(&leg.id));
         (times - once).max(0) * leg.amount()
+    }
+
+    /// What refunds' channels gave back besides what was to go back.
+    pub(super) fn claimed_of_refunds(&self) -> Minor {
+        let parts = self.kit.state.refunds.iter().flat_map(|(_, refund)| &refund.parts);
+        parts.filter(|part| part.claim.is_some()).map(|part| part.amount).sum()
     }
 
     fn law_of_order(&self, order: &Order) {

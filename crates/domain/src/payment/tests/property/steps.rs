@@ -100,7 +100,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             }),
         8 => (index(), 0..WAYS).prop_map(|(order, how)| Step::Pay { order, how }),
         16 => (index(), 0..10_u8).prop_map(|(attempt, how)| Step::Answer { attempt, how }),
-        2 => index().prop_map(|attempt| Step::Late { attempt }),
+        4 => index().prop_map(|attempt| Step::Late { attempt }),
         2 => index().prop_map(|order| Step::Close { order }),
         3 => Just(Step::Batch),
         4 => (index(), any::<[u8; 4]>()).prop_map(|(batch, says)| Step::Result { batch, says }),
