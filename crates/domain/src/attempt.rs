@@ -459,10 +459,10 @@ impl Attempt {
     #[must_use]
     pub const fn takes_late_success(&self) -> bool {
         match self.purpose {
-            Purpose::Leg(_) | Purpose::Refund(_) => true,
+            Purpose::Leg(_) | Purpose::Refund(_) | Purpose::Payout(_) => true,
             // What a top-up's source refused to take back is in suspense by then.
             Purpose::TopUp(_) => !matches!(self.operation, Operation::Refund { .. }),
-            Purpose::Payout(_) | Purpose::Advance(_) => false,
+            Purpose::Advance(_) => false,
         }
     }
 }
@@ -504,7 +504,7 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
 
 /// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
 ///
-/// A success after a refusal, or after a leg's, refund's or top-up's attempt had never been seen, is taken: the money came, or left.
+/// A success after a refusal, or after the attempt had never been seen, is taken where [`Attempt::takes_late_success`] says so.
 ///
 /// # Errors
 /// `attempt_unknown`, `attempt_state` if it is settled already, `part_not_taken` of a part of what may not be done in part.
@@ -533,7 +533,7 @@ fn tell(draft: &mut Draft<'_>, attempt: &Attempt, outcome: &Outcome) -> Result<(
     match attempt.purpose {
         Purpose::Leg(id) => payment::answered(draft, id, attempt, outcome),
         Purpose::Refund(id) => refund::answered(draft, id, attempt, outcome),
-        Purpose::Payout(id) => payout::answered(draft, id, outcome),
+        Purpose::Payout(id) => payout::answered(draft, id, attempt, outcome),
         Purpose::Advance(id) => advance::answered(draft, id, outcome),
         Purpose::TopUp(id) => top_up::answered(draft, id, attempt, outcome),
     }

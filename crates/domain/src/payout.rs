@@ -5,6 +5,7 @@
 //!     └─────────┤             ├────► FAILED
 //!               │             └─► UNKNOWN ─► SUCCESS │ FAILED
 //!               └ cancel, or the account is restricted or frozen ─► CANCELLED
+//!  FAILED ─ the bank paid it after all ─► FAILED: Dr 1131 / Cr 1121, a claim on it, for two people
 //! ```
 //! A payout is created with its hold in one command, so CREATED is passed at once. An answer that does not come leaves it
 //! UNKNOWN: nothing is sent again, only the attempt's final answer ends it. The figures, for 1,000 and a fee of 1:
@@ -41,6 +42,7 @@ use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
+use crate::task::Claim;
 use crate::tree;
 
 mod booking;
@@ -345,6 +347,9 @@ pub struct Payout {
     /// The version of the plan that gave its fee; none if it has none or the institution named it.
     #[n(27)]
     pub fee_plan: Option<FeePlanId>,
+    /// Its bank paid it after it had failed, and owes that, see [`task`](crate::task).
+    #[n(28)]
+    pub claim: Option<Claim>,
 }
 
 impl Leaves for Payout {
@@ -363,6 +368,12 @@ impl Payout {
     #[must_use]
     pub fn total(&self) -> Minor {
         self.amount.saturating_add(self.fee)
+    }
+
+    /// Whether its bank owes it, and nobody has settled that.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        self.claim == Some(Claim::Open)
     }
 
     /// What may be done with it now; `decide` goes by the same list.

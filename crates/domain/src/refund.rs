@@ -59,7 +59,7 @@ pub use leg::LegRefund;
 use leg::LegShare;
 use plan::{Plan, plan};
 pub(crate) use plan::{payee_share, take};
-pub use row::{Claim, Refund, RefundKind, RefundPart, RefundStatus};
+pub use row::{Refund, RefundKind, RefundPart, RefundStatus};
 
 /// Gives money of a paid order back.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  a leg whose undo, reversal or release was refused; a leg that a centre paid to the landlord of an order that failed
-//!  money on 2243 whose refund its source refused; a leg or a refund that a bank owes us, see `claim`: settle alone
+//!  money on 2243 whose refund its source refused; what a bank owes us, see `claim`: settle alone
 //!     OPEN ─ retry: one operator, a new attempt; the earlier one is final ─► UNDER WAY ─ success ─► over
 //!      │ ▲                                                                       └─ refused ─► OPEN: the leg, or the new refund
 //!      └ settle: two people, by a manual voucher that takes just this money from 2205 or 2243, if it lies there ─► SETTLED
@@ -10,7 +10,8 @@
 //! Nothing of it is kept beside what it is about: a leg says `needs_person`, a refund follows from its kind, its status and what was done
 //! about it. A channel that carries an earlier attempt out after all, of a leg whose money went back or was settled by hand, gave it back
 //! twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task until two people say that it is settled.
-//! So is a refund, FAILED, that its channel carried out after all when its money could not be taken again: its part has the claim.
+//! So is a refund, FAILED, that its channel carried out after all when its money could not be taken again: its part has the claim. And a
+//! payout, FAILED, that its bank paid after all.
 
 use alloc::format;
 use alloc::string::String;
@@ -24,11 +25,12 @@ use crate::book::{Side, Subject};
 use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{ApprovalId, IdError, LegId, RefundId, VoucherId};
+use crate::ids::{ApprovalId, IdError, LegId, PayoutId, RefundId, VoucherId};
 use crate::leg::{Leg, LegStatus};
 use crate::manual_voucher::{self, ManualVoucher};
 use crate::money::{Currency, Minor};
 use crate::payment::again;
+use crate::payout::Payout;
 use crate::refund::{self, Refund};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
@@ -36,6 +38,8 @@ use crate::state::State;
 pub(crate) mod claim;
 #[cfg(test)]
 mod tests;
+
+pub use claim::Claim;
 
 /// What a task is about, which names it too: `leg_9`, `rfd_3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -46,6 +50,9 @@ pub enum TaskOf {
     /// A refund: of money that no order can use, or one that its bank owes.
     #[n(1)]
     Refund(#[n(0)] RefundId),
+    /// A payout that its bank paid after it had failed.
+    #[n(2)]
+    Payout(#[n(0)] PayoutId),
 }
 
 impl fmt::Display for TaskOf {
@@ -53,6 +60,7 @@ impl fmt::Display for TaskOf {
         match self {
             Self::Leg(id) => fmt::Display::fmt(id, f),
             Self::Refund(id) => fmt::Display::fmt(id, f),
+            Self::Payout(id) => fmt::Display::fmt(id, f),
         }
     }
 }
@@ -61,7 +69,13 @@ impl FromStr for TaskOf {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.starts_with(RefundId::PREFIX) { text.parse().map(Self::Refund) } else { text.parse().map(Self::Leg) }
+        if text.starts_with(RefundId::PREFIX) {
+            text.parse().map(Self::Refund)
+        } else if text.starts_with(PayoutId::PREFIX) {
+            text.parse().map(Self::Payout)
+        } else {
+            text.parse().map(Self::Leg)
+        }
     }
 }
 
@@ -117,6 +131,9 @@ pub enum TaskEvent {
         #[n(2)]
         approval: ApprovalId,
     },
+    /// A bank paid a payout after it had failed: the voucher before claims that.
+    #[n(2)]
+    PayoutClaimed(#[n(0)] PayoutId),
 }
 
 /// Acts on a task.
@@ -147,6 +164,11 @@ fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
             let again = refund::start_again(draft, &refund)?;
             draft.emit(Event::Task(TaskEvent::RefundRetried { refund: id, again }));
             Ok(Reply::Task(TaskOf::Refund(again)))
+        }
+        TaskOf::Payout(id) => {
+            waits(task, draft.state.payout(id)?.needs_person())?;
+            can_be_asked(task, false)?;
+            Ok(Reply::Task(task))
         }
     }
 }
@@ -213,6 +235,10 @@ fn money_of(state: &State, task: TaskOf) -> Result<Option<TaskMoney>, Refusal> {
             waits(task, refund.needs_person())?;
             Ok(TaskMoney::of_refund(refund))
         }
+        TaskOf::Payout(id) => {
+            waits(task, state.payout(id)?.needs_person())?;
+            Ok(None)
+        }
     }
 }
 
@@ -274,6 +300,12 @@ pub fn actions_of_refund(refund: &Refund) -> &'static [&'static str] {
     }
 }
 
+/// What may be done about a payout now.
+#[must_use]
+pub fn actions_of_payout(payout: &Payout) -> &'static [&'static str] {
+    if payout.needs_person() { &["settle"] } else { &[] }
+}
+
 /// Folds what was done into the state.
 pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
     match *event {
@@ -283,10 +315,18 @@ pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
         TaskEvent::Settled { task: TaskOf::Refund(id), voucher: _, approval } => {
             state.refunds.get_mut(id.0).expect("decide checked the refund").settle(approval);
         }
+        TaskEvent::PayoutClaimed(id) => claimed(state, id, Claim::Open),
+        TaskEvent::Settled { task: TaskOf::Payout(id), voucher: _, approval } => {
+            claimed(state, id, Claim::Settled(approval));
+        }
         TaskEvent::Settled { task: TaskOf::Leg(id), voucher: _, approval } => {
             let leg = state.legs.get_mut(id.0).expect("decide checked the leg");
             leg.needs_person = false;
             leg.settled_by = Some(approval);
         }
     }
+}
+
+fn claimed(state: &mut State, id: PayoutId, claim: Claim) {
+    state.payouts.get_mut(id.0).expect("decide checked the payout").claim = Some(claim);
 }

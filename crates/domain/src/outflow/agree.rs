@@ -122,7 +122,8 @@ fn held(state: &State, payout: &Payout) -> Result<(), Disagreement> {
 fn refund(state: &State, id: RefundId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
     let refund = state.refunds.get(id.0).ok_or(Disagreement::Object)?;
     let part = refund.parts.iter().find(|part| part.attempt == Some(wanted.id)).ok_or(Disagreement::Object)?;
-    let open = matches!(part.status, RefundStatus::InTransit | RefundStatus::Unknown);
+    // What an earlier one overtook is not sent any more, if it was not yet.
+    let open = matches!(part.status, RefundStatus::InTransit | RefundStatus::Unknown) && refund.overtaken_by.is_none();
     require(open, Disagreement::Object)?;
     require((part.amount, refund.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
     let leg = state.legs.get(part.leg.0).ok_or(Disagreement::Object)?;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use super::{Claim, Refund, RefundKind, RefundPart, RefundStatus, item, late, return_entries, start_entries};
+use super::{Refund, RefundKind, RefundPart, RefundStatus, item, late, return_entries, start_entries};
 use crate::arrears::{self, Arrears};
 use crate::attempt::{Attempt, Outcome};
 use crate::book::Subject;
@@ -20,6 +20,7 @@ use crate::order::{self, Order, Share};
 use crate::payment::balance;
 use crate::refusal::Refusal;
 use crate::state::State;
+use crate::task::Claim;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
 /// A channel answered an attempt for a refund.

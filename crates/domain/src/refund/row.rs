@@ -14,6 +14,7 @@ use crate::money::{Currency, Minor};
 use crate::order::{Share, can_refund};
 use crate::recall::Leaves;
 use crate::state::State;
+use crate::task::Claim;
 
 /// Where a refund, or a part of it, stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -60,17 +61,6 @@ pub enum RefundKind {
     /// No order can use it.
     #[n(1)]
     Useless,
-}
-
-/// What a channel gave back besides what was to go back, claimed from its bank on 1131, see [`task`](crate::task).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub enum Claim {
-    /// It waits for two people.
-    #[n(0)]
-    Open,
-    /// They said that it is settled, by this approval.
-    #[n(1)]
-    Settled(#[n(0)] ApprovalId),
 }
 
 /// What goes back to one leg.
@@ -229,10 +219,7 @@ impl Refund {
     /// The last approval by which two people said that it is settled.
     #[must_use]
     pub fn last_settled_by(&self) -> Option<ApprovalId> {
-        let of_claims = self.parts.iter().filter_map(|part| match part.claim {
-            Some(Claim::Settled(approval)) => Some(approval),
-            Some(Claim::Open) | None => None,
-        });
+        let of_claims = self.parts.iter().filter_map(|part| part.claim.and_then(Claim::settled_by));
         of_claims.chain(self.settled_by).max()
     }
 

@@ -2,12 +2,36 @@
 
 use alloc::vec;
 
+use minicbor::{Decode, Encode};
+
 use crate::attempt::Attempt;
 use crate::book::Subject;
 use crate::draft::Draft;
-use crate::ids::VoucherId;
+use crate::ids::{ApprovalId, VoucherId};
 use crate::refusal::Refusal;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+
+/// Where a claim stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Claim {
+    /// It waits for two people.
+    #[n(0)]
+    Open,
+    /// They said that it is settled, by this approval.
+    #[n(1)]
+    Settled(#[n(0)] ApprovalId),
+}
+
+impl Claim {
+    /// The approval by which it was settled.
+    #[must_use]
+    pub const fn settled_by(self) -> Option<ApprovalId> {
+        match self {
+            Self::Open => None,
+            Self::Settled(approval) => Some(approval),
+        }
+    }
+}
 
 /// Dr 1131 / Cr the rail, under the attempt's number: what an attempt did is claimed once.
 ///

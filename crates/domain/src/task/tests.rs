@@ -105,7 +105,7 @@ fn owed(kit: &mut Kit, id: LegId) {
 
 #[test]
 fn a_task_is_named_by_what_it_is_about() {
-    for task in [TaskOf::Leg(LegId(9)), TaskOf::Refund(RefundId(3))] {
+    for task in [TaskOf::Leg(LegId(9)), TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4))] {
         assert_eq!(task.to_string().parse(), Ok(task));
     }
     for text in ["", "leg", "rfd_", "ord_1", "leg_01"] {
@@ -351,6 +351,8 @@ fn an_earlier_refund_that_came_through_leaves_nothing_to_the_later_one() {
         kit.answer(asked(&kit, first), success(DAY));
         kit.books(&[]);
         assert_eq!(kit.state.refund(second).unwrap().overtaken_by, Some(first));
+        let disagree = crate::outflow::agree(&kit.state, &kit.waiting());
+        assert_eq!(disagree, Err(crate::outflow::Disagreement::Object), "it is not sent any more");
         assert_eq!(kit.refund_status(first), RefundStatus::Success);
         kit.answer(asked(&kit, second), Outcome::Unknown);
         let twice = matches!(later, Outcome::Success { .. });

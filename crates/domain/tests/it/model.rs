@@ -26,6 +26,8 @@ pub(crate) enum Stage {
     Held,
     Sent,
     Arrived,
+    /// Its bank refused it, and may pay it after all.
+    Refused,
     Over,
 }
 

@@ -12,7 +12,8 @@ use super::table::{Field, money, number, page, record, text};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel task list legs                                 their undo, reversal or release was refused
-  lintel task list refunds                              money of 2243 that its source refused; what a bank owes of a refund
+  lintel task list refunds                              money of 2243 that its source refused; what a bank owes
+  lintel task list payouts                              what a bank paid after it had refused
   lintel task retry rfd_3                               ask the channel again, by a new attempt
   lintel task settle leg_9 --template back-by-hand --to acc_42 --document memo.pdf=SHA256 \\
     --reason \"paid back by hand, bank slip 17\" --as opr_3
@@ -21,14 +22,14 @@ Examples:
 /// What only a person can move on.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// One, by the leg or the refund that it is about.
+    /// One, by the leg, the refund or the payout that it is about.
     Show {
-        /// Its id, such as leg_9 or rfd_3.
+        /// Its id, such as leg_9, rfd_3 or pay_4.
         id: String,
     },
     /// What waits for a person, oldest first.
     List {
-        /// Legs of payments, or refunds.
+        /// Legs of payments, refunds or payouts.
         #[arg(value_enum)]
         what: What,
         /// Of this order.
@@ -68,6 +69,8 @@ pub(crate) enum What {
     Legs,
     /// Refunds: of money that no order can use, and those that a bank owes.
     Refunds,
+    /// Payouts that a bank paid after they had failed, and owes.
+    Payouts,
 }
 
 const TASK: [Field; 13] = [
@@ -104,6 +107,8 @@ impl Task {
                 let what = match what {
                     What::Legs => "legs",
                     What::Refunds => "refunds",
+                    What::Payouts if order.is_some() => bail!("a payout is of no order; leave --order out"),
+                    What::Payouts => "payouts",
                 };
                 let tasks = client.get(&wanted.target(&["v1", "tasks", what], &[("order", order.as_deref())]))?;
                 let text = page(&TASKS, &tasks, None);

@@ -5,11 +5,13 @@ use axum::extract::State;
 use domain::attempt::{FailureClass, Rail};
 use domain::leg::Leg;
 use domain::operator::Role;
-use domain::refund::{Claim, Refund, RefundPart};
-use domain::task::{self, SettleTask, TaskCommand, TaskMoney, TaskOf};
+use domain::payout::Payout;
+use domain::refund::{Refund, RefundPart};
+use domain::task::{self, Claim, SettleTask, TaskCommand, TaskMoney, TaskOf};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use store::leg::LegFilter;
+use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
 use utoipa::ToSchema;
 
@@ -51,22 +53,23 @@ impl Wire for TaskSettlementBody {
 /// What a channel refused and only a person can move on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TaskView {
-    /// The leg or the refund that it is about.
+    /// The leg, the refund or the payout that it is about.
     #[schema(example = "leg_9")]
     id: String,
+    /// None of a payout.
     #[schema(example = "ord_7")]
-    order: String,
+    order: Option<String>,
     /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused.
     #[schema(example = "epcc")]
     rail: &'static str,
-    /// What only a person can move on; of a refund that its bank owes, what is owed.
+    /// What only a person can move on; of a refund that its bank owes, what it owes.
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
-    /// Where the leg or the refund stands.
+    /// Where the leg, the refund or the payout stands.
     #[schema(example = "captured")]
     status: &'static str,
-    /// Whose failure the refusal was, where a leg failed: `user`, `risk`, `bank` or `system`.
+    /// Whose failure the refusal was, where a leg or a payout failed: `user`, `risk`, `bank` or `system`.
     failure: Option<&'static str>,
     /// The subject on which its money lies: 2205 or 2243; null where a centre holds it or paid it out, or a bank owes it.
     #[schema(example = 2205)]
@@ -100,7 +103,7 @@ impl TaskView {
         let (lies_on, account) = place(state, money);
         Self {
             id: leg.id.to_string(),
-            order: leg.order.to_string(),
+            order: Some(leg.order.to_string()),
             rail: leg.instrument.rail().map_or(NO_RAIL, Rail::name),
             amount: Amount(leg.amount()),
             currency: leg.currency.code(),
@@ -123,7 +126,7 @@ impl TaskView {
         let part = refund.parts.iter().find(is_owed).or_else(|| refund.parts.first());
         Self {
             id: refund.id.to_string(),
-            order: refund.order.to_string(),
+            order: Some(refund.order.to_string()),
             rail: part.and_then(|part| part.rail).map_or(NO_RAIL, Rail::name),
             amount: Amount(if owed > 0 { owed } else { refund.amount }),
             currency: refund.currency.code(),
@@ -141,9 +144,28 @@ impl TaskView {
             allowed_actions: task::actions_of_refund(refund).to_vec(),
         }
     }
+
+    fn of_payout(payout: &Payout) -> Self {
+        Self {
+            id: payout.id.to_string(),
+            order: None,
+            rail: Rail::Epcc.name(),
+            amount: Amount(payout.amount),
+            currency: payout.currency.code(),
+            status: payout.status.name(),
+            failure: payout.failure.as_ref().map(|failure| failure.class.name()),
+            lies_on: None,
+            account: None,
+            needs_person: payout.needs_person(),
+            open_attempt: None,
+            retried_as: None,
+            settled_by: payout.claim.and_then(Claim::settled_by).map(|id| id.to_string()),
+            allowed_actions: task::actions_of_payout(payout).to_vec(),
+        }
+    }
 }
 
-/// Look at a leg or a refund as a task
+/// Look at a leg, a refund or a payout as a task
 #[utoipa::path(
     get, path = "/v1/tasks/{id}", tag = "task", params(("id" = String, Path, example = "leg_9")),
     responses((status = OK, body = TaskView))
@@ -153,6 +175,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(of): Id<TaskO
     app.look(move |state| match of {
         TaskOf::Leg(id) => state.leg(id).map(|leg| TaskView::of_leg(state, leg)),
         TaskOf::Refund(id) => state.refund(id).map(|refund| TaskView::of_refund(state, refund)),
+        TaskOf::Payout(id) => state.payout(id).map(TaskView::of_payout),
     })
     .await
 }
@@ -201,6 +224,32 @@ pub(crate) async fn refunds(
     app.list(filter, page, TaskView::of_refund).await
 }
 
+list_query! {
+    /// Which payouts.
+    pub(crate) struct PayoutTaskQuery {
+        /// From this account.
+        account,
+    }
+}
+
+/// List payouts that wait for a person
+///
+/// A bank paid them after they had failed, and their money was back on their account: the bank owes them.
+#[utoipa::path(
+    get, path = "/v1/tasks/payouts", tag = "task", params(PayoutTaskQuery),
+    responses((status = OK, body = PageView<TaskView>))
+)]
+pub(crate) async fn payouts(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<PayoutTaskQuery>,
+) -> ListAnswer<TaskView> {
+    caller.operator()?;
+    let (page, account) = (query.page(), parse_some(query.account.as_deref(), "account")?);
+    let filter = PayoutFilter { account, needs_person: Some(true), ..PayoutFilter::default() };
+    app.list(filter, page, |_, payout| TaskView::of_payout(payout)).await
+}
+
 /// Have the channel asked again
 ///
 /// By a new attempt, which there is only once the one before is final. A leg stays what it is about; money that no order can use goes
@@ -216,6 +265,7 @@ pub(crate) async fn retry(State(app): State<App>, caller: Caller, Id(of): Id<Tas
         match of {
             TaskOf::Leg(id) => state.legs.get(id.0).map(|leg| TaskView::of_leg(state, leg)),
             TaskOf::Refund(id) => state.refunds.get(id.0).map(|refund| TaskView::of_refund(state, refund)),
+            TaskOf::Payout(id) => state.payouts.get(id.0).map(TaskView::of_payout),
         }
     };
     app.change(caller.meta()?, Command::Task(TaskCommand::Retry(of)), view).await

@@ -16,6 +16,7 @@ use domain::rates::channel::{self, Direction, RateKey};
 use domain::rates::{Rate, Rates};
 use domain::task::TaskOf;
 use store::leg::LegFilter;
+use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
 use store::{Database, StoreError};
 
@@ -122,6 +123,10 @@ fn waiting(store: &Database) -> Result<BTreeSet<TaskOf>, StoreError> {
     each(store, &refunds, |refund| {
         tasks.insert(TaskOf::Refund(refund.id));
     })?;
+    let payouts = PayoutFilter { needs_person: Some(true), ..PayoutFilter::default() };
+    each(store, &payouts, |payout| {
+        tasks.insert(TaskOf::Payout(payout.id));
+    })?;
     Ok(tasks)
 }
 
@@ -225,10 +230,16 @@ impl Watch {
         for task in self.tasks.difference(tasks) {
             tracing::info!(%task, "it waits for a person no more");
         }
-        let legs = tasks.iter().filter(|task| matches!(task, TaskOf::Leg(_))).count();
-        let refunds = tasks.len().saturating_sub(legs);
-        for (kind, count) in [("legs", legs), ("refunds", refunds)] {
-            metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count as u64));
+        let (mut legs, mut refunds, mut payouts) = (0, 0, 0);
+        for task in tasks {
+            *match task {
+                TaskOf::Leg(_) => &mut legs,
+                TaskOf::Refund(_) => &mut refunds,
+                TaskOf::Payout(_) => &mut payouts,
+            } += 1;
+        }
+        for (kind, count) in [("legs", legs), ("refunds", refunds), ("payouts", payouts)] {
+            metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count));
         }
         self.tasks.clone_from(tasks);
     }
@@ -263,7 +274,7 @@ fn gauge(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use domain::attempt::Purpose;
-    use domain::ids::{LegId, RefundId};
+    use domain::ids::{LegId, PayoutId, RefundId};
     use domain::money::Currency;
     use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -341,7 +352,9 @@ mod tests {
         let (batches, checks) = (vec![Time(0), Time(-MINUTE)], vec![Time(-2 * MINUTE)]);
         let channels = BTreeMap::from([(key, 3)]);
         let found = Unanswered { attempts: Vec::new(), channels, batches, checks, rates };
-        let tasks = BTreeSet::from([TaskOf::Leg(LegId(9)), TaskOf::Leg(LegId(10)), TaskOf::Refund(RefundId(3))]);
+        let legs = [9, 10].map(|id| TaskOf::Leg(LegId(id)));
+        let others = [TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4))];
+        let tasks: BTreeSet<TaskOf> = legs.into_iter().chain(others).collect();
         metrics::with_local_recorder(&recorder, || {
             watch.see(&found, Time(0));
             watch.see_tasks(&tasks);
@@ -359,6 +372,7 @@ mod tests {
             "lintel_real_name_check_oldest_seconds 120",
             "lintel_tasks{kind=\"legs\"} 2",
             "lintel_tasks{kind=\"refunds\"} 1",
+            "lintel_tasks{kind=\"payouts\"} 1",
         ] {
             assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
         }

@@ -155,13 +155,20 @@ impl Walk {
         let Purpose::Payout(id) = self.state.attempt(attempt).expect("it was picked").purpose else {
             panic!("only payouts go to a channel here")
         };
-        let sent = self.model.payouts[&id].stage == Stage::Sent;
+        let stage = self.model.payouts[&id].stage;
+        let late = stage == Stage::Refused && matches!(answer, Answer::Success);
+        let taken = stage == Stage::Sent || late;
         let result = self.tries(Command::AnswerAttempt { attempt, outcome });
-        assert!(if result.is_ok() { sent } else { !sent || !self.model.is_small() }, "{result:?}");
+        assert!(if result.is_ok() { taken } else { !taken || !self.model.is_small() }, "{result:?}");
         match answer {
+            Answer::Success if result.is_ok() && late => {
+                // It is claimed from the bank; what its account has stays there.
+                let payout = self.stage(id, Stage::Over);
+                self.model.transfer(self.own(Subject::ReceivableFund), self.own(Subject::ClearingEpcc), payout.amount);
+            }
             Answer::Success if result.is_ok() => self.arrived(id),
             Answer::Declined | Answer::NotFound if result.is_ok() => {
-                let payout = self.stage(id, Stage::Over);
+                let payout = self.stage(id, Stage::Refused);
                 let back = payout.amount + payout.fee;
                 self.model.transfer(self.own(Subject::PayoutTransit), payout.account, back);
             }
