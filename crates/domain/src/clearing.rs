@@ -7,7 +7,7 @@
 //!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
 //!           ├ its attempt had failed for us ─► a late success: an order's money goes back as money no order can use, a
 //!           │                                  top-up's goes to its account, and back if it is another amount; a refund's
-//!           │                                  is taken again; what is not there to be taken is claimed from its bank
+//!           │                                  is taken again; what is not there to be taken, and a payout's, is claimed
 //!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
 //!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
@@ -150,7 +150,7 @@ pub enum DifferenceKind {
     /// An earlier line matched it already.
     #[n(2)]
     Repeated,
-    /// It had failed for us, and money that left cannot be undone by the file.
+    /// It had failed for us, and nothing of it can be booked by the file: a return of what did not arrive.
     #[n(3)]
     FailedHere,
     /// It succeeded for us and is in no file up to this date.
