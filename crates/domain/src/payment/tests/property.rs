@@ -381,7 +381,8 @@ impl Walk {
         let all = self.kit.state.attempts.iter().map(|(_, attempt)| attempt);
         let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, attempt.purpose)).collect();
         let Some((attempt, purpose)) = picked(at, &failed).copied() else { return };
-        let told = self.kit.when(Command::AnswerAttempt { attempt, outcome: self.success() });
+        let outcome = self.success();
+        let told = self.kit.when(Command::AnswerAttempt { attempt, outcome });
         assert!(told.is_ok() || !matches!(purpose, Purpose::Refund(_)), "{attempt}: {told:?}");
     }
 
