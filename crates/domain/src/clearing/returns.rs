@@ -52,6 +52,10 @@ pub(super) fn match_line(
         PayoutStatus::Returned if payout.return_cleared.is_some() => Ok(Err(DifferenceKind::Repeated)),
         PayoutStatus::Returned => Ok(Ok(id)),
         PayoutStatus::Success => payout::come_back(draft, &payout, reference, date).map(|()| Ok(id)),
+        // It was paid after it had failed.
+        PayoutStatus::Failed if payout.claim.is_some() => {
+            payout::come_back(draft, &payout, reference, date).map(|()| Ok(id))
+        }
         PayoutStatus::Created
         | PayoutStatus::Held
         | PayoutStatus::Sent

@@ -417,7 +417,7 @@ fn unsent(state: &State, account: AccountId, wanted: impl Fn(&Payout) -> bool) -
 }
 
 /// Books a payout that came back after success. Its fee is kept. Money that its account cannot take any more stays in
-/// suspense.
+/// suspense, and so does that of one that had failed, which is owed.
 ///
 /// # Errors
 /// `payout_unknown`, `payout_state`, `value_invalid` for an empty reference, and those of the voucher.
@@ -439,16 +439,22 @@ pub fn decide_return(draft: &mut Draft<'_>, id: PayoutId, reference: String, dat
 pub(crate) fn come_back(draft: &mut Draft<'_>, payout: &Payout, reference: String, date: Date) -> Result<(), Refusal> {
     let id = payout.id;
     let voucher = booking::returned(draft, payout, date)?;
-    let credited = booking::credited(draft, payout)?;
+    // Of one that was paid after it had failed the account has the money again, and so have limits and freeze.
+    let is_owed = payout.claim.is_some();
+    let credited = if is_owed { None } else { booking::credited(draft, payout)? };
     draft.emit(Event::PayoutReturned { payout: id, voucher, credited, reference, date });
-    give_back(draft, payout, payout.amount);
-    freeze::give_back(draft, payout);
+    if !is_owed {
+        give_back(draft, payout, payout.amount);
+        freeze::give_back(draft, payout);
+    }
     match payout.destination {
         Destination::Settlement(_) => suspend_settlement(draft, payout.account)?,
         Destination::Bank(_) => bank_card::stop(draft, payout),
         Destination::Company(_) => {}
     }
-    withdrawal::told(draft, id);
+    if !is_owed {
+        withdrawal::told(draft, id);
+    }
     Ok(())
 }
 

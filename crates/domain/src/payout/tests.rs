@@ -190,6 +190,14 @@ fn a_payout_that_its_bank_paid_after_all_is_owed_by_the_bank() {
         let payout = kit.state.payout(id).unwrap();
         assert!(payout.claim.and_then(Claim::settled_by).is_some() && actions_of_payout(payout).is_empty());
         assert_eq!(kit.when_approved_as(ApprovalId(78), settle).unwrap_err().code, RefusalCode::TaskState);
+
+        // It comes back: the account has its money, so this is for a person too.
+        kit.given(return_of(id));
+        assert_eq!(status(&kit, id), PayoutStatus::Returned);
+        assert_eq!((kit.available(merchant), kit.own(Subject::Suspense)), (5_000 * YUAN, 1_000 * YUAN));
+        assert!(kit.state.merchant(merchant).unwrap().settlement_suspended);
+        kit.refused(return_of(id), RefusalCode::PayoutState);
+        kit.restore();
     }
 }
 

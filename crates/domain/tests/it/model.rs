@@ -28,6 +28,8 @@ pub(crate) enum Stage {
     Arrived,
     /// Its bank refused it, and may pay it after all.
     Refused,
+    /// It did.
+    Owed,
     Over,
 }
 
