@@ -346,6 +346,7 @@ fn the_clearing_file_may_say_it_before_the_result_file_does() {
         kind: crate::clearing::LineKind::Debit,
         amount: 5_000,
         currency: Currency::Cny,
+        reference: None,
     };
     kit.on("2026-03-06");
     kit.take_file(Rail::Fund, DAY, vec![line]);

@@ -162,7 +162,8 @@ fn a_file_that_has_an_undo_a_second_time_is_matched_and_the_bank_owes_it() {
         kit.answered(success(DAY));
         let mut lines = kit.clearing_lines(Rail::Epcc, DAY);
         let matched = u32::try_from(lines.len()).unwrap() + 1;
-        lines.push(ClearingLine { serial: refused.serial(), kind: LineKind::Refund, amount: 3_200, currency: CNY });
+        let (serial, kind) = (refused.serial(), LineKind::Refund);
+        lines.push(ClearingLine { serial, kind, amount: 3_200, currency: CNY, reference: None });
         let taken = kit.take_file(Rail::Epcc, DAY, lines);
         let clearing = kit.state.clearing(taken).unwrap();
         assert_eq!((clearing.matched, clearing.different), (matched, 0), "{:?}", clearing.differences);

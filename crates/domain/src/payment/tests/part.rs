@@ -26,7 +26,8 @@ fn capture_asked(kit: &mut Kit, on_part: OnPart) -> (MerchantId, OrderId) {
 }
 
 fn line(attempt: &Attempt, amount: Minor) -> ClearingLine {
-    ClearingLine { serial: attempt.serial(), kind: LineKind::Debit, amount, currency: Currency::Cny }
+    let (kind, currency) = (LineKind::Debit, Currency::Cny);
+    ClearingLine { serial: attempt.serial(), kind, amount, currency, reference: None }
 }
 
 #[test]
