@@ -250,7 +250,7 @@ fn a_page_is_handed_out_and_its_payment_is_credited_once() {
     assert_eq!((row.page_ends(&kit.state), row.agreement.as_str()), (Some(expires_at), ""));
 
     for site in ["beijing", "shanghai"] {
-        kit.given(Command::HandOutPage { of: PageOf::TopUp(id), site: Some(String::from(site)) });
+        kit.given(Command::HandOutPage { of: PageOf::TopUp(id), site: Some((Rail::UnionPay, String::from(site))) });
         assert_eq!((status(&kit, id), kit.waiting().page_site.as_deref()), (TopUpStatus::Unknown, Some("beijing")));
         kit.restore();
     }

@@ -90,7 +90,8 @@ fn an_answer_that_the_books_refuse_is_asked_for_again() {
         }
     }
     // The books did not know that it may have been sent.
-    let expected = "send, report success, report unknown, wait 100, query, report success, wait 200, query, report success, done";
+    let expected = "send, report success, report unknown, wait 100, query, report success, wait 200, query, \
+                    report success, done";
     assert_eq!(seen.join(", "), expected);
     pilot.flight.refused();
     assert_eq!(shown(&pilot.step()), "done", "there is nothing to be refused");

@@ -31,12 +31,14 @@ const PAGE: u32 = 500;
 pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
     let mut watch = Watch::new(alarm_after_ms);
     let mut every = tokio::time::interval(LOOK_EVERY);
+    // Their orders are not told by product; everything else is.
+    let mut damaged = BTreeSet::new();
     loop {
         every.tick().await;
         let now = executor.clock.now();
         // The order of a refund may have left memory, and names the product.
         let look = move |state: &State| Unanswered::of(state, now);
-        match recall::see(&executor.platform, &executor.store, look).await {
+        match recall::see_around(&executor.platform, &executor.store, &mut damaged, look).await {
             Ok((found, _)) => watch.see(&found, now),
             Err(Unavailable::Stopped) => return,
             Err(
