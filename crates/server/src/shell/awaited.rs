@@ -185,7 +185,7 @@ mod tests {
         awaited.spend(Some(LegId(4)), ms(7));
         awaited.spend(Some(LegId(5)), ms(50));
         assert_eq!(second.spent(), ms(30));
-        assert_eq!(awaited.ended([(OrderId(7), false, &[][..])].into_iter()).len(), 1);
+        assert_eq!(awaited.ended([(OrderId(7), false, &[LegId(1)][..])].into_iter()).len(), 1);
         drop(second);
         let kept = awaited.kept();
         assert!(kept.looks.is_empty() && kept.spent.is_empty() && kept.legs.is_empty());

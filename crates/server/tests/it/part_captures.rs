@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Answer, exchange};
-use crate::fund_batches::{
-    KEY, card, centre, fund, leg, legs, order, pays, platform, platform_in, settings_of, until,
-};
+use crate::fund_batches::{KEY, card, centre, fund, leg, legs, order, pays, platform, platform_in, settings_of, until};
 use crate::keys::becomes;
 use crate::open::{balance, closing, number, text, trial_balance};
 use crate::orders::Market;

@@ -266,7 +266,8 @@ fn a_debit_that_the_file_alone_knows_is_refunded_by_the_files_reference() {
     let attempt = format!("/v1/attempts/{}", text(&paying, "/legs/0/open_attempt"));
     let serial = unionpay.until_taken("01")["orderId"].clone();
     let file = |reference: &str| {
-        let line = json!({"serial": serial, "kind": "debit", "amount": 500_000, "currency": "CNY", "reference": reference});
+        let line =
+            json!({"serial": serial, "kind": "debit", "amount": 500_000, "currency": "CNY", "reference": reference});
         let file = json!({"rail": "unionpay", "date": "2026-03-05", "part": 1, "last": true, "lines": [line]});
         market.operator.post("/v1/clearing", &file)
     };
