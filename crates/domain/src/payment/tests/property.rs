@@ -30,12 +30,13 @@ use crate::testkit::orders::{balance, fund_at_once, fund_in_part, redirect};
 use crate::testkit::wallets::{asks, makes, tops_up, transfer};
 
 mod laws;
+mod rare;
 mod steps;
 
 use steps::{Step, step};
 
 /// The events of these features; every one that a walk emits went through CBOR and a replay in the kit.
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 22] = [
     "OrderCreated",
     "OrderTried",
     "LegMoved",
@@ -55,6 +56,7 @@ const EVENTS: [&str; 21] = [
     "SplitReturned",
     "Task(",
     "TopUp(",
+    "AttemptBrought",
     "Transfer(",
     "Advance(",
 ];
@@ -191,6 +193,7 @@ impl Walk {
             Step::Result { batch, says } => self.result(*batch, *says),
             Step::Restore => self.kit.restore(),
             Step::Act { task, by_hand } => self.act(*task, *by_hand),
+            Step::Repay { advance } => self.repay(*advance),
             Step::Order { .. }
             | Step::Pay { .. }
             | Step::Late { .. }
@@ -202,7 +205,9 @@ impl Walk {
             | Step::Return { .. }
             | Step::Refund { .. }
             | Step::Advance { .. }
+            | Step::ComeBack { .. }
             | Step::TopUp { .. }
+            | Step::Brought { .. }
             | Step::Transfer { .. }
             | Step::Clear { .. }
             | Step::NextDay
@@ -267,6 +272,8 @@ impl Walk {
                 self.refund(&order, *permille, *return_fee, *names)
             }
             Step::Advance { order } => self.advance(*order)?,
+            Step::ComeBack { advance } => self.comes_back(*advance)?,
+            Step::Brought { top_up, more } => self.brought(*top_up, *more)?,
             Step::TopUp { wallet, amount } => asks(tops_up(*wallet.get(&self.wallets), *amount)),
             Step::Transfer { from, permille } => self.transfer(*from, *permille),
             Step::Clear { rail, skip } => self.file(*rail.get(&RAILS), *skip),
@@ -282,7 +289,9 @@ impl Walk {
                 let restriction = Restriction { in_barred: *in_barred, out_barred: *out_barred };
                 Command::RestrictAccount { account, restriction }
             }
-            Step::Answer { .. } | Step::Result { .. } | Step::Act { .. } | Step::Restore => return None,
+            Step::Answer { .. } | Step::Result { .. } | Step::Act { .. } | Step::Repay { .. } | Step::Restore => {
+                return None;
+            }
         })
     }
 
@@ -518,7 +527,7 @@ fn walks_reach_the_rare_ends() {
     for _ in 0..96 {
         let mut walk = Walk::new();
         walk.kit.hurry();
-        for step in &prop::collection::vec(step(), 105).new_tree(&mut runner).unwrap().current() {
+        for step in &prop::collection::vec(step(), 113).new_tree(&mut runner).unwrap().current() {
             walk.take(step);
         }
         let state = &walk.kit.state;
@@ -561,6 +570,11 @@ fn walks_reach_the_rare_ends() {
         state.advances.iter().for_each(|(_, advance)| {
             reach("advanced", advance.status == AdvanceStatus::Success);
             reach("not advanced", advance.status == AdvanceStatus::Failed);
+            reach("an advance came back", advance.status == AdvanceStatus::Returned);
+        });
+        state.top_ups.iter().filter_map(|(_, top_up)| top_up.back).for_each(|back| {
+            reach("another amount went back", back.status == RefundStatus::Success);
+            reach("another amount in suspense", back.status == RefundStatus::Failed);
         });
         reach("settlement", state.settlements.iter().count() > 0);
         for event in &walk.kit.events {
