@@ -3,11 +3,12 @@
 //! ```text
 //!  a leg whose undo, reversal or release was refused; a leg that a centre paid to the landlord of an order that failed
 //!  money on 2243 whose refund its source refused; a leg that a channel gave back twice: settle alone
+//!  money that two people allocated from suspense to 2243: settle alone
 //!     OPEN ─ retry: one operator, a new attempt; the earlier one is final ─► UNDER WAY ─ success ─► over
 //!      │ ▲                                                                       └─ refused ─► OPEN: the leg, or the new refund
 //!      └ settle: two people, by a manual voucher that takes just this money from 2205 or 2243, if it lies there ─► SETTLED
 //! ```
-//! Nothing of it is kept beside what it is about: a leg says `needs_person`, a refund follows from its kind, its status and what was done
+//! Nothing of it is kept beside what it is about: a leg says `needs_person`, a suspense item what of it is due, a refund follows from its kind, its status and what was done
 //! about it. A channel that carries an earlier attempt out after all, of a leg whose money went back or was settled by hand, gave it back
 //! twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task until two people say that it is settled.
 
@@ -23,7 +24,7 @@ use crate::book::{Side, Subject};
 use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{ApprovalId, IdError, LegId, RefundId, VoucherId};
+use crate::ids::{ApprovalId, IdError, LegId, RefundId, SuspenseId, VoucherId};
 use crate::leg::{Leg, LegStatus};
 use crate::manual_voucher::{self, ManualVoucher};
 use crate::money::{Currency, Minor};
@@ -31,11 +32,12 @@ use crate::payment::again;
 use crate::refund::{self, Refund};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::suspense::SuspenseItem;
 
 #[cfg(test)]
 mod tests;
 
-/// What a task is about, which names it too: `leg_9`, `rfd_3`.
+/// What a task is about, which names it too: `leg_9`, `rfd_3`, `sus_3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum TaskOf {
     /// A leg of a payment.
@@ -44,6 +46,9 @@ pub enum TaskOf {
     /// A refund of money that no order can use.
     #[n(1)]
     Refund(#[n(0)] RefundId),
+    /// An item of suspense that was allocated to 2243 (level 15).
+    #[n(2)]
+    Suspense(#[n(0)] SuspenseId),
 }
 
 impl fmt::Display for TaskOf {
@@ -51,6 +56,7 @@ impl fmt::Display for TaskOf {
         match self {
             Self::Leg(id) => fmt::Display::fmt(id, f),
             Self::Refund(id) => fmt::Display::fmt(id, f),
+            Self::Suspense(id) => fmt::Display::fmt(id, f),
         }
     }
 }
@@ -59,7 +65,13 @@ impl FromStr for TaskOf {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.starts_with(RefundId::PREFIX) { text.parse().map(Self::Refund) } else { text.parse().map(Self::Leg) }
+        if text.starts_with(RefundId::PREFIX) {
+            text.parse().map(Self::Refund)
+        } else if text.starts_with(SuspenseId::PREFIX) {
+            text.parse().map(Self::Suspense)
+        } else {
+            text.parse().map(Self::Leg)
+        }
     }
 }
 
@@ -120,7 +132,7 @@ pub enum TaskEvent {
 /// Acts on a task.
 ///
 /// # Errors
-/// `leg_unknown`, `refund_unknown`; `task_state` if nothing of it waits for a person, or no channel can be asked; to settle also
+/// `leg_unknown`, `refund_unknown`, `suspense_unknown`; `task_state` if nothing of it waits for a person, or no channel can be asked; to settle also
 /// `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
 pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
     match command {
@@ -135,8 +147,7 @@ fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
             let leg = draft.state.leg(id)?.clone();
             waits(task, leg.needs_person)?;
             if !again::is_possible(&leg) {
-                let message = format!("no channel can be asked to take {task} back; settle it by hand");
-                return Err(Refusal::new(RefusalCode::TaskState, "task", message));
+                return asked_of_none(task);
             }
             again::ask(draft, &leg)?;
             Ok(Reply::Task(task))
@@ -148,7 +159,16 @@ fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
             draft.emit(Event::Task(TaskEvent::RefundRetried { refund: id, again }));
             Ok(Reply::Task(TaskOf::Refund(again)))
         }
+        TaskOf::Suspense(id) => {
+            waits(task, draft.state.suspense_item(id)?.needs_person())?;
+            asked_of_none(task)
+        }
     }
+}
+
+fn asked_of_none(task: TaskOf) -> Result<Reply, Refusal> {
+    let message = format!("no channel can be asked to take {task} back; settle it by hand");
+    Err(Refusal::new(RefusalCode::TaskState, "task", message))
 }
 
 fn settle(draft: &mut Draft<'_>, command: SettleTask) -> Result<Reply, Refusal> {
@@ -197,6 +217,12 @@ impl TaskMoney {
     pub const fn of_refund(refund: &Refund) -> Self {
         Self { lies_on: Subject::RefundDue, amount: refund.amount, currency: refund.currency }
     }
+
+    /// Of an item of suspense: what of it was allocated to 2243.
+    #[must_use]
+    pub fn of_suspense(item: &SuspenseItem) -> Option<Self> {
+        item.due.map(|amount| Self { lies_on: Subject::RefundDue, amount, currency: item.currency })
+    }
 }
 
 /// Where the money of a task lies that waits for a person.
@@ -211,6 +237,11 @@ fn money_of(state: &State, task: TaskOf) -> Result<Option<TaskMoney>, Refusal> {
             let refund = state.refund(id)?;
             waits(task, refund.needs_person())?;
             Ok(Some(TaskMoney::of_refund(refund)))
+        }
+        TaskOf::Suspense(id) => {
+            let item = state.suspense_item(id)?;
+            waits(task, item.needs_person())?;
+            Ok(TaskMoney::of_suspense(item))
         }
     }
 }
@@ -260,6 +291,12 @@ pub fn actions_of_refund(refund: &Refund) -> &'static [&'static str] {
     if refund.needs_person() { &["retry", "settle"] } else { &[] }
 }
 
+/// What may be done about an item of suspense now, as a task.
+#[must_use]
+pub const fn actions_of_suspense(item: &SuspenseItem) -> &'static [&'static str] {
+    if item.needs_person() { &["settle"] } else { &[] }
+}
+
 /// Folds what was done into the state.
 pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
     match *event {
@@ -273,6 +310,11 @@ pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
             let leg = state.legs.get_mut(id.0).expect("decide checked the leg");
             leg.needs_person = false;
             leg.settled_by = Some(approval);
+        }
+        TaskEvent::Settled { task: TaskOf::Suspense(id), voucher: _, approval } => {
+            let item = state.suspense_items.get_mut(id.0).expect("decide checked the item");
+            item.due = None;
+            item.settled_by = Some(approval);
         }
     }
 }

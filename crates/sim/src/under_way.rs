@@ -47,6 +47,7 @@ pub(crate) fn sound(state: &State) -> Checked {
         waiting += if waits(state, leg) { i128::from(leg.amount()) } else { 0 };
     }
     back.moving += of_top_ups(state);
+    back.due += state.suspense_items.iter().filter_map(|(_, item)| item.due).map(i128::from).sum::<i128>();
     let law = "what is under way is what its accounts hold";
     let sums = [("2205", in_progress, waiting), ("2211", transit, back.moving + undone), ("2243", due, back.due)];
     if let Some((account, balance, sum)) = sums.iter().find(|(_, balance, sum)| balance != sum) {

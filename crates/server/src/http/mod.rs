@@ -300,6 +300,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(outflow::stop_outflow))
         .routes(routes!(task::legs))
         .routes(routes!(task::refunds))
+        .routes(routes!(task::suspense))
         .routes(routes!(task::get))
         .routes(routes!(task::retry))
         .merge(points_of_sale())

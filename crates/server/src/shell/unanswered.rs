@@ -17,6 +17,7 @@ use domain::rates::{Rate, Rates};
 use domain::task::TaskOf;
 use store::leg::LegFilter;
 use store::refund::RefundFilter;
+use store::suspense::SuspenseFilter;
 use store::{Database, StoreError};
 
 use super::executor::Executor;
@@ -124,6 +125,10 @@ fn waiting(store: &Database) -> Result<BTreeSet<TaskOf>, StoreError> {
     each(store, &refunds, |refund| {
         tasks.insert(TaskOf::Refund(refund.id));
     })?;
+    let suspense = SuspenseFilter { needs_person: Some(true), ..SuspenseFilter::default() };
+    each(store, &suspense, |item| {
+        tasks.insert(TaskOf::Suspense(item.id));
+    })?;
     Ok(tasks)
 }
 
@@ -222,15 +227,22 @@ impl Watch {
 
     fn see_tasks(&mut self, tasks: &BTreeSet<TaskOf>) {
         for task in tasks.difference(&self.tasks) {
-            tracing::error!(%task, "a channel left what only a person can move on now: lintel task show {task}");
+            tracing::error!(%task, "only a person can move this on now: lintel task show {task}");
         }
         for task in self.tasks.difference(tasks) {
             tracing::info!(%task, "it waits for a person no more");
         }
-        let legs = tasks.iter().filter(|task| matches!(task, TaskOf::Leg(_))).count();
-        let refunds = tasks.len().saturating_sub(legs);
-        for (kind, count) in [("legs", legs), ("refunds", refunds)] {
-            metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count as u64));
+        let mut kinds = [("legs", 0), ("refunds", 0), ("suspense", 0)];
+        for task in tasks {
+            let [(_, legs), (_, refunds), (_, suspense)] = &mut kinds;
+            *match task {
+                TaskOf::Leg(_) => legs,
+                TaskOf::Refund(_) => refunds,
+                TaskOf::Suspense(_) => suspense,
+            } += 1;
+        }
+        for (kind, count) in kinds {
+            metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count));
         }
         self.tasks.clone_from(tasks);
     }
@@ -265,7 +277,7 @@ fn gauge(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use domain::attempt::Purpose;
-    use domain::ids::{LegId, RefundId};
+    use domain::ids::{LegId, RefundId, SuspenseId};
     use domain::money::Currency;
     use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -343,7 +355,9 @@ mod tests {
         let (batches, checks) = (vec![Time(0), Time(-MINUTE)], vec![Time(-2 * MINUTE)]);
         let channels = BTreeMap::from([(key, 3)]);
         let found = Unanswered { attempts: Vec::new(), channels, batches, checks, rates };
-        let tasks = BTreeSet::from([TaskOf::Leg(LegId(9)), TaskOf::Leg(LegId(10)), TaskOf::Refund(RefundId(3))]);
+        let legs = [9, 10].map(|leg| TaskOf::Leg(LegId(leg)));
+        let others = [TaskOf::Refund(RefundId(3)), TaskOf::Suspense(SuspenseId(4))];
+        let tasks: BTreeSet<TaskOf> = legs.into_iter().chain(others).collect();
         metrics::with_local_recorder(&recorder, || {
             watch.see(&found, Time(0));
             watch.see_tasks(&tasks);
@@ -361,6 +375,7 @@ mod tests {
             "lintel_real_name_check_oldest_seconds 120",
             "lintel_tasks{kind=\"legs\"} 2",
             "lintel_tasks{kind=\"refunds\"} 1",
+            "lintel_tasks{kind=\"suspense\"} 1",
         ] {
             assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
         }

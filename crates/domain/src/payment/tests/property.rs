@@ -416,6 +416,7 @@ impl Walk {
         let TaskMoney { lies_on, amount, currency } = match task {
             TaskOf::Leg(id) => TaskMoney::of_leg(state.leg(id).unwrap())?,
             TaskOf::Refund(id) => TaskMoney::of_refund(state.refund(id).unwrap()),
+            TaskOf::Suspense(id) => TaskMoney::of_suspense(state.suspense_item(id).unwrap())?,
         };
         let from = state.institution(lies_on, currency).unwrap();
         let entries = vec![Entry::debit(from, amount, currency), Entry::credit(self.by_hand, amount, currency)];
