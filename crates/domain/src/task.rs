@@ -8,8 +8,8 @@
 //!      │ ▲                                                                       └─ refused ─► OPEN: the leg, or the new refund
 //!      └ settle: two people, by a manual voucher that takes just this money from 2205 or 2243, if it lies there ─► SETTLED
 //! ```
-//! Nothing of it is kept beside what it is about: a leg says `needs_person`, a suspense item what of it is due, a refund follows from its kind, its status and what was done
-//! about it. A channel that carries an earlier attempt out after all, of a leg whose money went back or was settled by hand, gave it back
+//! Nothing of it is kept beside what it is about: a leg says `needs_person`, an item of suspense what of it is due, a refund follows from
+//! its kind, its status and what was done about it. A channel that carries an earlier attempt out after all, of a leg whose money went back or was settled by hand, gave it back
 //! twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task until two people say that it is settled.
 
 use alloc::format;
@@ -132,7 +132,8 @@ pub enum TaskEvent {
 /// Acts on a task.
 ///
 /// # Errors
-/// `leg_unknown`, `refund_unknown`, `suspense_unknown`; `task_state` if nothing of it waits for a person, or no channel can be asked; to settle also
+/// `leg_unknown`, `refund_unknown`, `suspense_unknown`; `task_state` if nothing of it waits for a person, or no channel can be asked; to
+/// settle also
 /// `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
 pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
     match command {

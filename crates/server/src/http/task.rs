@@ -1,5 +1,5 @@
-//! Tasks: what channels refused, or two people allocated to 2243, and only a person can move on. An operator has a channel asked again; two people settle by hand, by
-//! approvals of kind `settle_task`.
+//! Tasks: what channels refused, or two people allocated to 2243, and only a person can move on. An operator has a channel asked again;
+//! two people settle by hand, by approvals of kind `settle_task`.
 
 use axum::extract::State;
 use domain::attempt::{FailureClass, Rail};
