@@ -37,7 +37,7 @@ use crate::event::Event;
 use crate::fund_batch::FundRoute;
 use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, positive};
-use crate::order::{ClearedOrder, OrderStatus};
+use crate::order::{ClearedOrder, OrderStatus, name_fits};
 use crate::payment::part;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::reserve_line;
@@ -120,6 +120,8 @@ pub struct ClearingLine {
     pub amount: Minor,
     /// Its currency.
     pub currency: Currency,
+    /// The channel's own reference, 1 to 64 bytes, where the file has one: what a later refund names.
+    pub reference: Option<String>,
 }
 
 /// Takes a part of a clearing file.
@@ -254,7 +256,7 @@ impl Clearing {
 /// Takes a part of a clearing file.
 ///
 /// # Errors
-/// `clearing_duplicate`, `value_invalid`, `currency_mismatch`, `amount_not_positive`, `amount_overflow`,
+/// `clearing_duplicate`, `value_invalid` of a part or a reference, `currency_mismatch`, `amount_not_positive`, `amount_overflow`,
 /// `calendar_unknown`, and `insufficient_funds` if more goes out than 1101 holds.
 pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<Reply, Refusal> {
     check_file(draft.state, command)?;
@@ -325,6 +327,7 @@ fn check_file(state: &State, file: &TakeClearingFile) -> Result<(), Refusal> {
             let message = format!("the networks clear in CNY, not {}", line.currency.code());
             return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
         }
+        line.reference.as_deref().map_or(Ok(()), |reference| name_fits(reference, "reference"))?;
     }
     Ok(())
 }
@@ -347,7 +350,7 @@ fn match_line(
     }
     let open = !matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }));
     if asked != line.amount && open && attempt.cleared.is_none() && part::takes(draft.state, attempt, line.amount) {
-        return succeed(draft, clearing, id, Some(line.amount));
+        return succeed(draft, clearing, id, (line, Some(line.amount)));
     }
     if asked != line.amount {
         if !takes_other_amount(attempt) {
@@ -355,7 +358,7 @@ fn match_line(
         }
         brought(draft, id, line.amount)?;
         clearing.differs(DifferenceKind::OtherContent, &line.serial, line.amount);
-        return succeed(draft, clearing, id, None);
+        return succeed(draft, clearing, id, (line, None));
     }
     if attempt.cleared.is_some() {
         return Ok(Err(DifferenceKind::Repeated));
@@ -365,18 +368,20 @@ fn match_line(
         AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
         AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {}
     }
-    succeed(draft, clearing, id, None)
+    succeed(draft, clearing, id, (line, None))
 }
 
-/// The file says that an attempt succeeded, or that a part of it did.
+/// A line of the file says that an attempt succeeded, or that a part of it did. It is referred to by the line's own reference
+/// afterwards, where that has one.
 fn succeed(
     draft: &mut Draft<'_>,
     clearing: &Clearing,
     id: AttemptId,
-    part: Option<Minor>,
+    (line, part): (&ClearingLine, Option<Minor>),
 ) -> Result<Result<AttemptId, DifferenceKind>, Refusal> {
     let (rail, clearing_date) = (clearing.rail.name(), clearing.date);
-    let outcome = Outcome::Success { reference: format!("file {rail} {clearing_date}"), clearing_date, part };
+    let reference = line.reference.clone().unwrap_or_else(|| format!("file {rail} {clearing_date}"));
+    let outcome = Outcome::Success { reference, clearing_date, part };
     attempt::decide_answer(draft, id, &outcome)?;
     Ok(Ok(id))
 }

@@ -203,8 +203,8 @@ pub enum Command {
     HandOutPage {
         /// What is paid there.
         of: front_page::PageOf,
-        /// The site of the channel, by its name in the settings, that the page leads to if nobody has it yet.
-        site: Option<String>,
+        /// The site of this channel, by its name in the settings, that the page leads to if nobody has it yet.
+        site: Option<(attempt::Rail, String)>,
     },
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),

@@ -257,7 +257,12 @@ fn rail_of(leg: &Leg) -> Rail {
     leg.instrument.rail().expect("a balance is asked of no channel")
 }
 
+/// Asks for what a leg pays; a card that may pay no more since the try began has declined, and the table goes on from there.
 fn ask(draft: &mut Draft<'_>, leg: &Leg) {
+    if instruments::still_pays(draft, leg).is_err() {
+        move_leg(draft, leg, LegStatus::Failed, |leg| leg.failure = Some(FailureClass::User));
+        return;
+    }
     let (amount, currency) = (leg.amount(), leg.currency);
     let operation = match leg.instrument.clone() {
         Instrument::Card { agreement, .. } => Operation::Debit { agreement, amount, currency },

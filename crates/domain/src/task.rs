@@ -3,13 +3,15 @@
 //! ```text
 //!  a leg whose undo, reversal or release was refused; a leg that a centre paid to the landlord of an order that failed
 //!  money on 2243 whose refund its source refused; what a bank owes us, see `claim`: settle alone
+//!  money that two people allocated from suspense to 2243: settle alone
 //!     OPEN ─ retry: one operator, a new attempt; the earlier one is final ─► UNDER WAY ─ success ─► over
 //!      │ ▲                                                                       └─ refused ─► OPEN: the leg, or the new refund
 //!      └ settle: two people, by a manual voucher that takes just this money from 2205 or 2243, if it lies there ─► SETTLED
 //! ```
-//! Nothing of it is kept beside what it is about: a leg says `needs_person`, a refund follows from its kind, its status and what was done
-//! about it. A channel that carries an earlier attempt out after all, of a leg whose money went back or was settled by hand, gave it back
-//! twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task until two people say that it is settled.
+//! Nothing of it is kept beside what it is about: a leg says `needs_person`, an item of suspense what of it is due, a refund follows from
+//! its kind, its status and what was done about it. A channel that carries an earlier attempt out after all, of a leg whose money went
+//! back or was settled by hand, gave it back twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task
+//! until two people say that it is settled.
 //! So is a refund, FAILED, that its channel carried out after all when its money could not be taken again: its part has the claim. And a
 //! payout, FAILED, that its bank paid after all.
 
@@ -25,7 +27,7 @@ use crate::book::{Side, Subject};
 use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{ApprovalId, IdError, LegId, PayoutId, RefundId, VoucherId};
+use crate::ids::{ApprovalId, IdError, LegId, PayoutId, RefundId, SuspenseId, VoucherId};
 use crate::leg::{Leg, LegStatus};
 use crate::manual_voucher::{self, ManualVoucher};
 use crate::money::{Currency, Minor};
@@ -34,6 +36,7 @@ use crate::payout::Payout;
 use crate::refund::{self, Refund};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::suspense::SuspenseItem;
 
 pub(crate) mod claim;
 #[cfg(test)]
@@ -41,7 +44,7 @@ mod tests;
 
 pub use claim::Claim;
 
-/// What a task is about, which names it too: `leg_9`, `rfd_3`.
+/// What a task is about, which names it too: `leg_9`, `rfd_3`, `pay_4`, `sus_3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum TaskOf {
     /// A leg of a payment.
@@ -53,6 +56,9 @@ pub enum TaskOf {
     /// A payout that its bank paid after it had failed.
     #[n(2)]
     Payout(#[n(0)] PayoutId),
+    /// An item of suspense that was allocated to 2243 (level 15).
+    #[n(3)]
+    Suspense(#[n(0)] SuspenseId),
 }
 
 impl fmt::Display for TaskOf {
@@ -61,6 +67,7 @@ impl fmt::Display for TaskOf {
             Self::Leg(id) => fmt::Display::fmt(id, f),
             Self::Refund(id) => fmt::Display::fmt(id, f),
             Self::Payout(id) => fmt::Display::fmt(id, f),
+            Self::Suspense(id) => fmt::Display::fmt(id, f),
         }
     }
 }
@@ -73,6 +80,8 @@ impl FromStr for TaskOf {
             text.parse().map(Self::Refund)
         } else if text.starts_with(PayoutId::PREFIX) {
             text.parse().map(Self::Payout)
+        } else if text.starts_with(SuspenseId::PREFIX) {
+            text.parse().map(Self::Suspense)
         } else {
             text.parse().map(Self::Leg)
         }
@@ -139,8 +148,8 @@ pub enum TaskEvent {
 /// Acts on a task.
 ///
 /// # Errors
-/// `leg_unknown`, `refund_unknown`; `task_state` if nothing of it waits for a person, or no channel can be asked; to settle also
-/// `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
+/// `leg_unknown`, `refund_unknown`, `payout_unknown`, `suspense_unknown`; `task_state` if nothing of it waits for a person, or no channel
+/// can be asked; to settle also `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
 pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
     match command {
         TaskCommand::Retry(task) => retry(draft, task),
@@ -167,6 +176,11 @@ fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
         }
         TaskOf::Payout(id) => {
             waits(task, draft.state.payout(id)?.needs_person())?;
+            can_be_asked(task, false)?;
+            Ok(Reply::Task(task))
+        }
+        TaskOf::Suspense(id) => {
+            waits(task, draft.state.suspense_item(id)?.needs_person())?;
             can_be_asked(task, false)?;
             Ok(Reply::Task(task))
         }
@@ -220,6 +234,12 @@ impl TaskMoney {
         let (amount, currency) = (refund.amount, refund.currency);
         refund.is_due().then_some(Self { lies_on: Subject::RefundDue, amount, currency })
     }
+
+    /// Of an item of suspense: what of it was allocated to 2243.
+    #[must_use]
+    pub fn of_suspense(item: &SuspenseItem) -> Option<Self> {
+        item.due.map(|amount| Self { lies_on: Subject::RefundDue, amount, currency: item.currency })
+    }
 }
 
 /// Where the money of a task lies that waits for a person.
@@ -238,6 +258,11 @@ fn money_of(state: &State, task: TaskOf) -> Result<Option<TaskMoney>, Refusal> {
         TaskOf::Payout(id) => {
             waits(task, state.payout(id)?.needs_person())?;
             Ok(None)
+        }
+        TaskOf::Suspense(id) => {
+            let item = state.suspense_item(id)?;
+            waits(task, item.needs_person())?;
+            Ok(TaskMoney::of_suspense(item))
         }
     }
 }
@@ -306,6 +331,12 @@ pub fn actions_of_payout(payout: &Payout) -> &'static [&'static str] {
     if payout.needs_person() { &["settle"] } else { &[] }
 }
 
+/// What may be done about an item of suspense now, as a task.
+#[must_use]
+pub const fn actions_of_suspense(item: &SuspenseItem) -> &'static [&'static str] {
+    if item.needs_person() { &["settle"] } else { &[] }
+}
+
 /// Folds what was done into the state.
 pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
     match *event {
@@ -323,6 +354,11 @@ pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
             let leg = state.legs.get_mut(id.0).expect("decide checked the leg");
             leg.needs_person = false;
             leg.settled_by = Some(approval);
+        }
+        TaskEvent::Settled { task: TaskOf::Suspense(id), voucher: _, approval } => {
+            let item = state.suspense_items.get_mut(id.0).expect("decide checked the item");
+            item.due = None;
+            item.settled_by = Some(approval);
         }
     }
 }

@@ -79,6 +79,7 @@ fn money_of(state: &State, task: TaskOf) -> Option<TaskMoney> {
         TaskOf::Leg(id) => state.legs.get(id.0).and_then(TaskMoney::of_leg),
         TaskOf::Refund(id) => state.refunds.get(id.0).and_then(TaskMoney::of_refund),
         TaskOf::Payout(_) => None,
+        TaskOf::Suspense(id) => state.suspense_items.get(id.0).and_then(TaskMoney::of_suspense),
     }
 }
 

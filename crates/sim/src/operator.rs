@@ -208,7 +208,7 @@ impl World {
             let text = |name: &str| line.get(name).and_then(Value::as_str);
             let (serial, amount) = (text("serial")?.to_owned(), line.get("amount")?.as_i64()?);
             let (kind, currency) = (LineKind::parse(text("kind")?)?, Currency::parse(text("currency")?).ok()?);
-            Some(ClearingLine { serial, kind, amount, currency })
+            Some(ClearingLine { serial, kind, amount, currency, reference: None })
         };
         let part: Option<Vec<_>> = lines.iter().skip(first).take(MAX_LINES).map(line).collect();
         let Some(part_lines) = part else { return broken(law, format!("a line of {date} is none")) };

@@ -39,13 +39,15 @@ pub(crate) fn sound(state: &State) -> Checked {
     else {
         return Ok(());
     };
-    let back = refunds(state)?;
+    let mut back = refunds(state)?;
     let (mut waiting, mut undone) = (0_i128, 0_i128);
     for (_, leg) in state.legs.iter() {
         of_leg(leg, &back)?;
         undone += if leg.undo.is_some() { i128::from(leg.amount()) } else { 0 };
         waiting += if waits(state, leg) { i128::from(leg.amount()) } else { 0 };
     }
+    back.moving += of_top_ups(state);
+    back.due += state.suspense_items.iter().filter_map(|(_, item)| item.due).map(i128::from).sum::<i128>();
     let law = "what is under way is what its accounts hold";
     let sums = [("2205", in_progress, waiting), ("2211", transit, back.moving + undone), ("2243", due, back.due)];
     if let Some((account, balance, sum)) = sums.iter().find(|(_, balance, sum)| balance != sum) {
@@ -55,6 +57,12 @@ pub(crate) fn sound(state: &State) -> Checked {
         of_order(state, order, &back)?;
     }
     batches(state)
+}
+
+/// What top-ups brought of another amount, and is on its way back.
+fn of_top_ups(state: &State) -> i128 {
+    let backs = state.top_ups.iter().filter_map(|(_, top_up)| top_up.back).filter(|back| !back.is_final());
+    backs.map(|back| i128::from(back.amount)).sum()
 }
 
 /// Adds up what goes back. A part goes the way that its leg came; what no order can use goes back once.

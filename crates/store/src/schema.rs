@@ -89,6 +89,7 @@ const FILES: &[File] = files![
     "0066_task.sql",
     "0067_real_name_check.sql",
     "0068_payout_task.sql",
+    "0069_suspense.sql",
 ];
 
 /// What a migration cannot say in SQL.

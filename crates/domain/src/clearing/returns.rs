@@ -131,7 +131,7 @@ mod tests {
 
     fn line(attempt: &Attempt, kind: LineKind) -> ClearingLine {
         let (amount, currency) = attempt.operation.money();
-        ClearingLine { serial: attempt.serial(), kind, amount, currency }
+        ClearingLine { serial: attempt.serial(), kind, amount, currency, reference: None }
     }
 
     fn return_of(payout: PayoutId, day: &str) -> Command {

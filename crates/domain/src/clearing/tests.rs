@@ -23,7 +23,8 @@ fn file(lines: Vec<ClearingLine>) -> TakeClearingFile {
 
 fn line_of(attempt: &Attempt) -> ClearingLine {
     let (amount, currency) = attempt.operation.money();
-    ClearingLine { serial: attempt.serial(), kind: LineKind::of(&attempt.operation).unwrap(), amount, currency }
+    let kind = LineKind::of(&attempt.operation).unwrap();
+    ClearingLine { serial: attempt.serial(), kind, amount, currency, reference: None }
 }
 
 #[test]
@@ -235,6 +236,25 @@ fn the_same_part_is_taken_once() {
 }
 
 #[test]
+fn what_a_file_alone_knows_is_referred_to_as_the_file_does() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let references = [Some(String::from("B1-7")), None].map(|reference| {
+        let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+        kit.pay(order, vec![card(5_000)]);
+        ClearingLine { reference, ..line_of(kit.outbox().last().unwrap()) }
+    });
+    let [named, unnamed] = references;
+    let ids = [&named, &unnamed].map(|line| attempt_of_serial(&line.serial).unwrap());
+    kit.given(Command::TakeClearingFile(file(vec![named, unnamed])));
+    for (id, expected) in ids.into_iter().zip(["B1-7", "file epcc 2026-03-05"]) {
+        let status = &kit.state.attempt(id).unwrap().status;
+        let AttemptStatus::Settled(Outcome::Success { reference, .. }) = status else { panic!("{status:?}") };
+        assert_eq!(reference, expected);
+    }
+}
+
+#[test]
 fn wrong_files_are_refused() {
     let mut kit = Kit::new();
     let merchant = kit.landlord();
@@ -244,6 +264,10 @@ fn wrong_files_are_refused() {
     refused(&mut kit, TakeClearingFile { part: 0, ..file(vec![]) }, RefusalCode::ValueInvalid);
     refused(&mut kit, file(vec![right.clone(); MAX_LINES + 1]), RefusalCode::ValueInvalid);
     refused(&mut kit, file(vec![ClearingLine { amount: 0, ..right.clone() }]), RefusalCode::AmountNotPositive);
+    for reference in [String::new(), "7".repeat(65)] {
+        let unnamed = ClearingLine { reference: Some(reference), ..right.clone() };
+        refused(&mut kit, file(vec![unnamed]), RefusalCode::ValueInvalid);
+    }
     let dollars = ClearingLine { currency: Currency::Usd, ..right.clone() };
     refused(&mut kit, file(vec![dollars]), RefusalCode::CurrencyMismatch);
     // The working days of 2027 are not known: the file waits for the calendar.

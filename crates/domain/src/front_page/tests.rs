@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::attempt::{FailureClass, Rail};
+use crate::attempt::FailureClass;
 use crate::book::Subject;
 use crate::command::Command;
 use crate::ids::MerchantId;
@@ -76,10 +76,25 @@ fn a_page_leads_where_it_led_the_first_time() {
     let (_, order) = rent(&mut kit, 1);
     kit.pay(order, vec![redirect(5_000)]);
     for site in ["beijing", "shanghai"] {
-        kit.given(Command::HandOutPage { of: PageOf::Order(order), site: Some(String::from(site)) });
+        kit.given(Command::HandOutPage { of: PageOf::Order(order), site: Some((Rail::UnionPay, String::from(site))) });
         assert_eq!(kit.waiting().page_site.as_deref(), Some("beijing"));
         kit.restore();
     }
+}
+
+#[test]
+fn a_page_leads_to_no_site_of_another_channel() {
+    let mut kit = Kit::new();
+    let (_, order) = rent(&mut kit, 1);
+    kit.pay(order, vec![redirect(5_000)]);
+    let of = PageOf::Order(order);
+    let at = |rail| Command::HandOutPage { of, site: Some((rail, String::from("beijing"))) };
+    kit.refused(at(Rail::Epcc), RefusalCode::OrderState);
+    assert_eq!((kit.waiting().status, kit.waiting().page_site), (AttemptStatus::Requested, None));
+    kit.given(at(Rail::UnionPay));
+    // What somebody has leads where it led, whatever was chosen since.
+    kit.given(at(Rail::Epcc));
+    assert_eq!(kit.waiting().page_site.as_deref(), Some("beijing"));
 }
 
 #[test]

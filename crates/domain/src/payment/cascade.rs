@@ -149,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn a_next_network_whose_agreement_was_blocked_since_is_not_asked() {
+        let (mut kit, order) = tried(vec![routed(700)]);
+        kit.blocks(crate::block_list::Blocked::Card("agreement-2".into()));
+        kit.answered(declined(FailureClass::Bank));
+        let row = kit.state.order(order).unwrap();
+        assert_eq!((row.status, row.tries, row.failure), (OrderStatus::Failed, 2, Some(FailureClass::User)));
+        assert!(kit.outbox().is_empty());
+    }
+
+    #[test]
     fn the_route_has_an_end_and_a_late_success_goes_back() {
         let (mut kit, order) = tried(vec![routed(700)]);
         let first = kit.answered(declined(FailureClass::System));

@@ -164,7 +164,7 @@ fn a_payout_that_its_bank_paid_after_all_is_owed_by_the_bank() {
         kit.paid_rent(merchant, 2_000 * YUAN);
         let (amount, currency) = attempt.operation.money();
         let mut lines = kit.clearing_lines(RAIL, "2026-03-05");
-        lines.push(ClearingLine { serial: attempt.serial(), kind: LineKind::Pay, amount, currency });
+        lines.push(ClearingLine { serial: attempt.serial(), kind: LineKind::Pay, amount, currency, reference: None });
         let file = kit.take_file(RAIL, "2026-03-05", lines);
         let file = kit.state.clearing(file).unwrap();
         assert_eq!((file.matched, file.different, file.paid), (2, 0, 1_000 * YUAN));

@@ -11,9 +11,12 @@ use crate::clearing::{ClearingLine, LineKind};
 use crate::ids::{AccountId, AttemptId, OrderId};
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
 use crate::order::{ItemKind, OrderStatus};
+use crate::payout::{CreatePayout, PayTo};
 use crate::refund::RefundStatus;
+use crate::restriction::Restriction;
+use crate::suspense::AllocateSuspense;
 use crate::testkit::orders::{card, fund_at_once};
-use crate::testkit::{Kit, declined, success};
+use crate::testkit::{Kit, date, declined, success};
 use crate::voucher::{Entry, EventCode};
 
 const DAY: &str = "2026-03-05";
@@ -105,12 +108,54 @@ fn owed(kit: &mut Kit, id: LegId) {
 
 #[test]
 fn a_task_is_named_by_what_it_is_about() {
-    for task in [TaskOf::Leg(LegId(9)), TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4))] {
+    let others = [TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(3))];
+    for task in [TaskOf::Leg(LegId(9)), TaskOf::Refund(RefundId(3))].into_iter().chain(others) {
         assert_eq!(task.to_string().parse(), Ok(task));
     }
     for text in ["", "leg", "rfd_", "ord_1", "leg_01"] {
         assert!(text.parse::<TaskOf>().is_err(), "{text}");
     }
+}
+
+/// No channel has it: only people give back what they allocated to 2243.
+#[test]
+fn what_was_allocated_from_suspense_to_2243_is_a_task_until_it_is_given_back() {
+    let mut kit = kit();
+    let merchant = kit.landlord();
+    let account = kit.state.merchant(merchant).unwrap().available;
+    kit.fund(account, 5_000);
+    let (to, currency) = (PayTo::Settlement, CNY);
+    let create = CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true };
+    let Reply::Payout(payout) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
+    kit.answered(success(DAY));
+    let restriction = Restriction { in_barred: true, out_barred: false };
+    kit.given(Command::RestrictAccount { account, restriction });
+    kit.given(Command::ReturnPayout { payout, reference: "back".to_string(), date: date(DAY) });
+
+    let (item, task) = (SuspenseId(1), TaskOf::Suspense(SuspenseId(1)));
+    let actions = |kit: &Kit| actions_of_suspense(kit.state.suspense_item(item).unwrap());
+    let due = kit.state.institution(Subject::RefundDue, CNY).unwrap();
+    let gives_back = |kit: &mut Kit, amount| {
+        let allocate = AllocateSuspense { item, to: due, amount: Some(amount) };
+        kit.decided("accountant", Proposal::SuspenseAllocation(allocate));
+    };
+    assert!(actions(&kit).is_empty());
+    kit.refused(retries(task), RefusalCode::TaskState);
+    gives_back(&mut kit, 400);
+    gives_back(&mut kit, 200);
+    kit.restore();
+    assert_eq!((actions(&kit), kit.own(Subject::RefundDue)), (&["settle"][..], 600));
+    kit.refused(retries(task), RefusalCode::TaskState);
+    kit.refused(retries(TaskOf::Suspense(SuspenseId(9))), RefusalCode::SuspenseUnknown);
+    let part = voucher(&kit, Subject::RefundDue, 599);
+    assert_eq!(settles(&mut kit, task, Some(part)).unwrap_err().code, RefusalCode::TaskVoucher);
+    let all = voucher(&kit, Subject::RefundDue, 600);
+    assert_eq!(settles(&mut kit, task, Some(all)), Ok(Reply::Task(task)));
+    kit.restore();
+    assert!(actions(&kit).is_empty() && kit.state.suspense_item(item).unwrap().settled_by.is_some());
+    // What is allocated after that is a task again, of that much.
+    gives_back(&mut kit, 100);
+    assert_eq!(kit.state.suspense_item(item).unwrap().due, Some(100));
 }
 
 #[test]
@@ -162,7 +207,8 @@ fn a_file_that_has_an_undo_a_second_time_is_matched_and_the_bank_owes_it() {
         kit.answered(success(DAY));
         let mut lines = kit.clearing_lines(Rail::Epcc, DAY);
         let matched = u32::try_from(lines.len()).unwrap() + 1;
-        lines.push(ClearingLine { serial: refused.serial(), kind: LineKind::Refund, amount: 3_200, currency: CNY });
+        let (serial, kind) = (refused.serial(), LineKind::Refund);
+        lines.push(ClearingLine { serial, kind, amount: 3_200, currency: CNY, reference: None });
         let taken = kit.take_file(Rail::Epcc, DAY, lines);
         let clearing = kit.state.clearing(taken).unwrap();
         assert_eq!((clearing.matched, clearing.different), (matched, 0), "{:?}", clearing.differences);

@@ -191,7 +191,7 @@ impl Kit {
         done.filter_map(|attempt| {
             let kind = LineKind::of(&attempt.operation)?;
             let (amount, currency) = attempt.operation.money();
-            Some(ClearingLine { serial: attempt.serial().to_string(), kind, amount, currency })
+            Some(ClearingLine { serial: attempt.serial().to_string(), kind, amount, currency, reference: None })
         })
         .collect()
     }

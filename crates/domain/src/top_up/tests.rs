@@ -54,7 +54,7 @@ fn failure(kit: &Kit, id: TopUpId) -> (FailureClass, String) {
 fn file_says(kit: &mut Kit, attempt: AttemptId, amount: Minor) -> ClearingId {
     let attempt = kit.state.attempt(attempt).unwrap();
     let (serial, rail) = (attempt.serial(), attempt.rail);
-    let line = ClearingLine { serial, kind: LineKind::Debit, amount, currency: Currency::Cny };
+    let line = ClearingLine { serial, kind: LineKind::Debit, amount, currency: Currency::Cny, reference: None };
     kit.take_file(rail, DAY, vec![line])
 }
 
@@ -66,7 +66,7 @@ fn status(kit: &Kit, id: TopUpId) -> TopUpStatus {
 fn line(kit: &Kit) -> ClearingLine {
     let attempt = kit.state.attempts.iter().last().unwrap().1;
     let (amount, currency) = attempt.operation.money();
-    ClearingLine { serial: attempt.serial(), kind: LineKind::Debit, amount, currency }
+    ClearingLine { serial: attempt.serial(), kind: LineKind::Debit, amount, currency, reference: None }
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_page_is_handed_out_and_its_payment_is_credited_once() {
     assert_eq!((row.page_ends(&kit.state), row.agreement.as_str()), (Some(expires_at), ""));
 
     for site in ["beijing", "shanghai"] {
-        kit.given(Command::HandOutPage { of: PageOf::TopUp(id), site: Some(String::from(site)) });
+        kit.given(Command::HandOutPage { of: PageOf::TopUp(id), site: Some((Rail::UnionPay, String::from(site))) });
         assert_eq!((status(&kit, id), kit.waiting().page_site.as_deref()), (TopUpStatus::Unknown, Some("beijing")));
         kit.restore();
     }

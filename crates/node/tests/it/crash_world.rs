@@ -319,7 +319,7 @@ impl Node {
         let line = |attempt: &Attempt| {
             let (amount, currency) = attempt.operation.money();
             let kind = LineKind::of(&attempt.operation).unwrap();
-            ClearingLine { serial: attempt.serial(), kind, amount, currency }
+            ClearingLine { serial: attempt.serial(), kind, amount, currency, reference: None }
         };
         let lines = uncleared.map(line).collect();
         let part = u32::try_from(self.keys).unwrap() + 1;

@@ -1,4 +1,4 @@
-//! `lintel task`: what channels refused and only a person can move on.
+//! `lintel task`: what channels refused, or two people allocated to 2243, and only a person can move on.
 
 use anyhow::{Context, Result, bail};
 use clap::{Subcommand, ValueEnum};
@@ -14,6 +14,7 @@ Examples:
   lintel task list legs                                 their undo, reversal or release was refused
   lintel task list refunds                              money of 2243 that its source refused; what a bank owes
   lintel task list payouts                              what a bank paid after it had refused
+  lintel task list suspense                             money allocated to 2243, to be given back
   lintel task retry rfd_3                               ask the channel again, by a new attempt
   lintel task settle leg_9 --template back-by-hand --to acc_42 --document memo.pdf=SHA256 \\
     --reason \"paid back by hand, bank slip 17\" --as opr_3
@@ -22,17 +23,17 @@ Examples:
 /// What only a person can move on.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// One, by the leg, the refund or the payout that it is about.
+    /// One, by the leg, the refund, the payout or the item of suspense that it is about.
     Show {
-        /// Its id, such as leg_9, rfd_3 or pay_4.
+        /// Its id, such as leg_9, rfd_3, pay_4 or sus_3.
         id: String,
     },
     /// What waits for a person, oldest first.
     List {
-        /// Legs of payments, refunds or payouts.
+        /// Legs of payments, refunds, payouts, or items of suspense that were allocated to 2243.
         #[arg(value_enum)]
         what: What,
-        /// Of this order.
+        /// Of this order; not of payouts or suspense.
         #[arg(long, value_name = "ID")]
         order: Option<String>,
         #[command(flatten)]
@@ -71,6 +72,8 @@ pub(crate) enum What {
     Refunds,
     /// Payouts that a bank paid after they had failed, and owes.
     Payouts,
+    /// Items of suspense that were allocated to 2243.
+    Suspense,
 }
 
 const TASK: [Field; 13] = [
@@ -109,6 +112,7 @@ impl Task {
                     What::Refunds => "refunds",
                     What::Payouts if order.is_some() => bail!("a payout is of no order; leave --order out"),
                     What::Payouts => "payouts",
+                    What::Suspense => "suspense",
                 };
                 let tasks = client.get(&wanted.target(&["v1", "tasks", what], &[("order", order.as_deref())]))?;
                 let text = page(&TASKS, &tasks, None);

@@ -53,6 +53,10 @@ pub(crate) struct WireLine {
     amount: Amount,
     #[schema(example = "CNY")]
     currency: String,
+    /// The channel's own reference, 1 to 64 bytes, where the file has one. Over UnionPay the queryId: what was not known before is
+    /// refunded by it.
+    #[schema(example = "472603051000000000018")]
+    reference: Option<String>,
 }
 
 /// A part of a clearing file as it was taken.
@@ -246,7 +250,8 @@ fn rail(text: &str) -> Result<Rail, ApiError> {
 
 fn line(line: WireLine) -> Result<ClearingLine, ApiError> {
     let kind = word(&line.kind, "kind", &LineKind::ALL, LineKind::name)?;
-    Ok(ClearingLine { serial: line.serial, kind, amount: line.amount.0, currency: Currency::parse(&line.currency)? })
+    let currency = Currency::parse(&line.currency)?;
+    Ok(ClearingLine { serial: line.serial, kind, amount: line.amount.0, currency, reference: line.reference })
 }
 
 /// Take a part of a clearing file

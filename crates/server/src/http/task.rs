@@ -1,18 +1,21 @@
-//! Tasks: what channels refused and only a person can move on. An operator has a channel asked again; two people settle by hand, by
-//! approvals of kind `settle_task`.
+//! Tasks: what channels refused, or two people allocated to 2243, and only a person can move on. An operator has a channel asked again;
+//! two people settle by hand, by approvals of kind `settle_task`.
 
 use axum::extract::State;
 use domain::attempt::{FailureClass, Rail};
 use domain::leg::Leg;
+use domain::money::Currency;
 use domain::operator::Role;
 use domain::payout::Payout;
 use domain::refund::{Refund, RefundPart};
+use domain::suspense::SuspenseItem;
 use domain::task::{self, Claim, SettleTask, TaskCommand, TaskMoney, TaskOf};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use store::leg::LegFilter;
 use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
+use store::suspense::SuspenseFilter;
 use utoipa::ToSchema;
 
 use super::App;
@@ -26,11 +29,14 @@ use super::manual_voucher::ManualVoucherBody;
 use super::payment::NO_RAIL;
 use super::wire::{Amount, parse, parse_some};
 
+/// What no channel refused has no rail.
+const NO_CHANNEL: &str = "none";
+
 /// What two people settle by hand.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskSettlementBody {
-    /// The leg or the refund.
+    /// The leg, the refund, the payout or the item of suspense.
     #[schema(example = "leg_9")]
     task: String,
     /// What takes its money, no more and no less, from where it lies; nothing where it lies nowhere on these books.
@@ -53,20 +59,20 @@ impl Wire for TaskSettlementBody {
 /// What a channel refused and only a person can move on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TaskView {
-    /// The leg, the refund or the payout that it is about.
+    /// The leg, the refund, the payout or the item of suspense that it is about.
     #[schema(example = "leg_9")]
     id: String,
-    /// None of a payout.
+    /// Whose order; of a payout and of an item of suspense null.
     #[schema(example = "ord_7")]
     order: Option<String>,
-    /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused.
+    /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused; `none` of an item of suspense.
     #[schema(example = "epcc")]
     rail: &'static str,
     /// What only a person can move on; of a refund that its bank owes, what it owes.
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
-    /// Where the leg, the refund or the payout stands.
+    /// Where the leg, the refund, the payout or the item stands.
     #[schema(example = "captured")]
     status: &'static str,
     /// Whose failure the refusal was, where a leg or a payout failed: `user`, `risk`, `bank` or `system`.
@@ -163,9 +169,30 @@ impl TaskView {
             allowed_actions: task::actions_of_payout(payout).to_vec(),
         }
     }
+
+    fn of_suspense(state: &domain::State, item: &SuspenseItem) -> Self {
+        let money = TaskMoney::of_suspense(item);
+        let (lies_on, account) = place(state, money);
+        Self {
+            id: item.id.to_string(),
+            order: None,
+            rail: NO_CHANNEL,
+            amount: Amount(money.map_or(0, |money| money.amount)),
+            currency: item.currency.code(),
+            status: item.status.name(),
+            failure: None,
+            lies_on,
+            account,
+            needs_person: item.needs_person(),
+            open_attempt: None,
+            retried_as: None,
+            settled_by: item.settled_by.map(|id| id.to_string()),
+            allowed_actions: task::actions_of_suspense(item).to_vec(),
+        }
+    }
 }
 
-/// Look at a leg, a refund or a payout as a task
+/// Look at a leg, a refund, a payout or an item of suspense as a task
 #[utoipa::path(
     get, path = "/v1/tasks/{id}", tag = "task", params(("id" = String, Path, example = "leg_9")),
     responses((status = OK, body = TaskView))
@@ -176,6 +203,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(of): Id<TaskO
         TaskOf::Leg(id) => state.leg(id).map(|leg| TaskView::of_leg(state, leg)),
         TaskOf::Refund(id) => state.refund(id).map(|refund| TaskView::of_refund(state, refund)),
         TaskOf::Payout(id) => state.payout(id).map(TaskView::of_payout),
+        TaskOf::Suspense(id) => state.suspense_item(id).map(|item| TaskView::of_suspense(state, item)),
     })
     .await
 }
@@ -250,6 +278,33 @@ pub(crate) async fn payouts(
     app.list(filter, page, |_, payout| TaskView::of_payout(payout)).await
 }
 
+list_query! {
+    /// Which tasks of suspense.
+    pub(crate) struct SuspenseTaskQuery {
+        /// In this currency.
+        currency,
+    }
+}
+
+/// List items of suspense that wait for a person
+///
+/// What two people allocated to 2243, to be given back to its payer, and nobody has given back yet.
+#[utoipa::path(
+    get, path = "/v1/tasks/suspense", tag = "task", params(SuspenseTaskQuery),
+    responses((status = OK, body = PageView<TaskView>))
+)]
+pub(crate) async fn suspense(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<SuspenseTaskQuery>,
+) -> ListAnswer<TaskView> {
+    caller.operator()?;
+    let page = query.page();
+    let currency = query.currency.as_deref().map(Currency::parse).transpose()?;
+    let filter = SuspenseFilter { currency, needs_person: Some(true), ..SuspenseFilter::default() };
+    app.list(filter, page, TaskView::of_suspense).await
+}
+
 /// Have the channel asked again
 ///
 /// By a new attempt, which there is only once the one before is final. A leg stays what it is about; money that no order can use goes
@@ -266,6 +321,7 @@ pub(crate) async fn retry(State(app): State<App>, caller: Caller, Id(of): Id<Tas
             TaskOf::Leg(id) => state.legs.get(id.0).map(|leg| TaskView::of_leg(state, leg)),
             TaskOf::Refund(id) => state.refunds.get(id.0).map(|refund| TaskView::of_refund(state, refund)),
             TaskOf::Payout(id) => state.payouts.get(id.0).map(TaskView::of_payout),
+            TaskOf::Suspense(id) => state.suspense_items.get(id.0).map(|item| TaskView::of_suspense(state, item)),
         }
     };
     app.change(caller.meta()?, Command::Task(TaskCommand::Retry(of)), view).await

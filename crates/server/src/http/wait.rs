@@ -6,7 +6,7 @@
 //!                                                              └ 10 s pass ─► 200, paying: ask again with the same wait
 //! ```
 //! An answer that was waited for says in the header `Server-Timing` how many milliseconds of it were the channels': `channel;dur=20.125`
-//! (W3C Server Timing). A leg that a cascade adds while one waits counts as the platform's.
+//! (W3C Server Timing), for every leg of the order: one that a cascade or a shortfall adds meanwhile too.
 //!
 //! What is answered is durable either way. Waiting changes nothing: a caller that goes away leaves the try as it is, and one that asks
 //! again under the same key may wait longer, or not at all.
@@ -99,7 +99,7 @@ impl Look {
             // A caller that went away needs no answer.
             Box::new(move || drop(sender.send(seen)))
         };
-        Self::Later(id, receiver, awaited.wait_for(id, order.legs.clone(), Box::new(look)))
+        Self::Later(id, receiver, awaited.wait_for(id, &order.legs, Box::new(look)))
     }
 }
 

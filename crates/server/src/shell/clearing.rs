@@ -451,6 +451,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_keeps_its_reference_unless_the_books_do_not_take_it() {
+        let kept = |reference: String| {
+            let line = channels::Line { reference, ..file_line(1, channels::LineKind::Debit) };
+            ClearingLine::from(&line).reference
+        };
+        assert_eq!(kept("B1-7".into()).as_deref(), Some("B1-7"));
+        assert_eq!((kept(String::new()), kept("7".repeat(65)), kept("7".repeat(64)).is_some()), (None, None, true));
+    }
+
+    #[test]
     fn a_listed_return_must_be_of_a_payout_or_an_advance_and_whole() {
         let mut state = State::default();
         let attempt = Attempt {

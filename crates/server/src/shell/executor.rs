@@ -9,7 +9,7 @@ use channels::{Channel, Doubt, Request};
 use domain::attempt::{Attempt, AttemptStatus, Outcome, Purpose, Rail};
 use domain::ids::AttemptId;
 use domain::site_weight::SiteWeights;
-use domain::{Actor, Command, Origin, RefusalCode, State};
+use domain::{Actor, Command, Origin, Refusal, RefusalCode, State};
 use engine::Meta;
 use node::executor::{Call, Flight, Patience, Seen, Step};
 use node::site::Errand;
@@ -100,7 +100,7 @@ impl Executor {
         let Some(seen) = self.seen(&attempt).await else { return };
         let (channel, vault) = (route.channel.clone(), self.vault.clone());
         let mut flight = Flight::new(attempt, seen, channel, vault, epoch, self.patience);
-        let mut avoid = None;
+        let (mut avoid, mut told) = (None, None);
         while self.platform.runs_in(epoch) {
             // The place comes first: between the look at `send_before` and the writing nothing may wait.
             let Some(place) = route.sites.place().await else { return };
@@ -133,10 +133,14 @@ impl Executor {
                 }
                 Step::Report(outcome) => {
                     drop(place);
-                    if !self.report(id, &outcome).await {
-                        return;
+                    match self.report(id, &outcome).await {
+                        Reported::Taken => flight.reported(&outcome),
+                        Reported::Refused(refusal) => {
+                            refused(flight.attempt(), &refusal, &mut told);
+                            flight.refused();
+                        }
+                        Reported::Gone => return,
                     }
-                    flight.reported(&outcome);
                 }
                 Step::Wait { ms } => {
                     drop(place);
@@ -174,8 +178,7 @@ impl Executor {
         }
     }
 
-    /// False if the platform is gone: the next leader asks again.
-    async fn report(&self, attempt: AttemptId, outcome: &Outcome) -> bool {
+    async fn report(&self, attempt: AttemptId, outcome: &Outcome) -> Reported {
         let name = match outcome {
             Outcome::Success { .. } => "success",
             Outcome::Declined { .. } => "declined",
@@ -194,15 +197,15 @@ impl Executor {
                         Err(refusal) if refusal.code == RefusalCode::AttemptState => {
                             tracing::info!(%attempt, %refusal, "an answer came after the attempt was settled");
                         }
-                        Err(refusal) => tracing::error!(%attempt, %refusal, "an answer was refused"),
+                        Err(refusal) => return Reported::Refused(refusal),
                     }
-                    return true;
+                    return Reported::Taken;
                 }
                 Err(Unavailable::Overloaded | Unavailable::Behind | Unavailable::Elsewhere) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(Unavailable::Stopped | Unavailable::Recovering | Unavailable::Damaged | Unavailable::Unknown) => {
-                    return false;
+                    return Reported::Gone;
                 }
             }
         }
@@ -215,6 +218,25 @@ impl Executor {
         }
         route.sites.call(errand, avoid, request).await
     }
+}
+
+/// What became of a report.
+enum Reported {
+    /// The books have it, or had the attempt's end before.
+    Taken,
+    /// The books cannot take it.
+    Refused(Refusal),
+    /// The platform is gone: the next leader asks again.
+    Gone,
+}
+
+/// An answer that the books refuse settles nothing, and is an alarm: counted each time that it comes, said once for each reason.
+fn refused(attempt: &Attempt, refusal: &Refusal, told: &mut Option<RefusalCode>) {
+    let (id, rail, code) = (attempt.id, attempt.rail.name(), refusal.code.name());
+    if told.replace(refusal.code) != Some(refusal.code) {
+        tracing::error!(attempt = %id, rail, %refusal, "the books refuse an answer; the channel is asked again");
+    }
+    metrics::counter!("lintel_answers_refused_total", "rail" => rail, "code" => code).increment(1);
 }
 
 /// An answer that is not believed settles nothing, and is an alarm.

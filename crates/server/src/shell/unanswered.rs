@@ -18,6 +18,7 @@ use domain::task::TaskOf;
 use store::leg::LegFilter;
 use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
+use store::suspense::SuspenseFilter;
 use store::{Database, StoreError};
 
 use super::executor::Executor;
@@ -32,12 +33,14 @@ const PAGE: u32 = 500;
 pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
     let mut watch = Watch::new(alarm_after_ms);
     let mut every = tokio::time::interval(LOOK_EVERY);
+    // Their orders are not told by product; everything else is.
+    let mut damaged = BTreeSet::new();
     loop {
         every.tick().await;
         let now = executor.clock.now();
         // The order of a refund may have left memory, and names the product.
         let look = move |state: &State| Unanswered::of(state, now);
-        match recall::see(&executor.platform, &executor.store, look).await {
+        match recall::see_around(&executor.platform, &executor.store, &mut damaged, look).await {
             Ok((found, _)) => watch.see(&found, now),
             Err(Unavailable::Stopped) => return,
             Err(
@@ -126,6 +129,10 @@ fn waiting(store: &Database) -> Result<BTreeSet<TaskOf>, StoreError> {
     let payouts = PayoutFilter { needs_person: Some(true), ..PayoutFilter::default() };
     each(store, &payouts, |payout| {
         tasks.insert(TaskOf::Payout(payout.id));
+    })?;
+    let suspense = SuspenseFilter { needs_person: Some(true), ..SuspenseFilter::default() };
+    each(store, &suspense, |item| {
+        tasks.insert(TaskOf::Suspense(item.id));
     })?;
     Ok(tasks)
 }
@@ -225,20 +232,22 @@ impl Watch {
 
     fn see_tasks(&mut self, tasks: &BTreeSet<TaskOf>) {
         for task in tasks.difference(&self.tasks) {
-            tracing::error!(%task, "a channel left what only a person can move on now: lintel task show {task}");
+            tracing::error!(%task, "only a person can move this on now: lintel task show {task}");
         }
         for task in self.tasks.difference(tasks) {
             tracing::info!(%task, "it waits for a person no more");
         }
-        let (mut legs, mut refunds, mut payouts) = (0, 0, 0);
+        let mut kinds = [("legs", 0), ("refunds", 0), ("payouts", 0), ("suspense", 0)];
         for task in tasks {
+            let [(_, legs), (_, refunds), (_, payouts), (_, suspense)] = &mut kinds;
             *match task {
-                TaskOf::Leg(_) => &mut legs,
-                TaskOf::Refund(_) => &mut refunds,
-                TaskOf::Payout(_) => &mut payouts,
+                TaskOf::Leg(_) => legs,
+                TaskOf::Refund(_) => refunds,
+                TaskOf::Payout(_) => payouts,
+                TaskOf::Suspense(_) => suspense,
             } += 1;
         }
-        for (kind, count) in [("legs", legs), ("refunds", refunds), ("payouts", payouts)] {
+        for (kind, count) in kinds {
             metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count));
         }
         self.tasks.clone_from(tasks);
@@ -274,7 +283,7 @@ fn gauge(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use domain::attempt::Purpose;
-    use domain::ids::{LegId, PayoutId, RefundId};
+    use domain::ids::{LegId, PayoutId, RefundId, SuspenseId};
     use domain::money::Currency;
     use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -353,7 +362,7 @@ mod tests {
         let channels = BTreeMap::from([(key, 3)]);
         let found = Unanswered { attempts: Vec::new(), channels, batches, checks, rates };
         let legs = [9, 10].map(|id| TaskOf::Leg(LegId(id)));
-        let others = [TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4))];
+        let others = [TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(4))];
         let tasks: BTreeSet<TaskOf> = legs.into_iter().chain(others).collect();
         metrics::with_local_recorder(&recorder, || {
             watch.see(&found, Time(0));
@@ -373,6 +382,7 @@ mod tests {
             "lintel_tasks{kind=\"legs\"} 2",
             "lintel_tasks{kind=\"refunds\"} 1",
             "lintel_tasks{kind=\"payouts\"} 1",
+            "lintel_tasks{kind=\"suspense\"} 1",
         ] {
             assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
         }

@@ -286,7 +286,8 @@ impl Writer {
                 Output::Leaving(leaving) => leaving(),
                 // One batch is under way at a time, so the tip's hash is this batch's.
                 Output::Projection(projection) => {
-                    looks.extend(awaited.ended(projection.changes.orders.iter().map(|(_, order)| order)));
+                    let orders = projection.changes.orders.iter().map(|(_, order)| order);
+                    looks.extend(awaited.ended(orders.map(|order| (order.id, order.trying, order.legs.as_slice()))));
                     project(Projected { projection: *projection, hash: tip.hash });
                 }
             }

@@ -237,6 +237,7 @@ fn decisions_are_narrowed(database: &Database) {
     assert_eq!(count(database, SuspenseFilter { status: Some(SuspenseStatus::Open), ..Default::default() }), 1);
     assert_eq!(count(database, SuspenseFilter { source: Some("apr_6".into()), ..Default::default() }), 1);
     assert_eq!(count(database, SuspenseFilter { currency: Some(Currency::Usd), ..Default::default() }), 0);
+    assert_eq!(count(database, SuspenseFilter { needs_person: Some(true), ..Default::default() }), 0);
 }
 
 fn rows_are_found_by_id(place: &Place) {

@@ -30,12 +30,13 @@ use crate::testkit::orders::{balance, fund_at_once, fund_in_part, redirect};
 use crate::testkit::wallets::{asks, makes, tops_up, transfer};
 
 mod laws;
+mod rare;
 mod steps;
 
 use steps::{Step, step};
 
 /// The events of these features; every one that a walk emits went through CBOR and a replay in the kit.
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 22] = [
     "OrderCreated",
     "OrderTried",
     "LegMoved",
@@ -55,6 +56,7 @@ const EVENTS: [&str; 21] = [
     "SplitReturned",
     "Task(",
     "TopUp(",
+    "AttemptBrought",
     "Transfer(",
     "Advance(",
 ];
@@ -192,6 +194,7 @@ impl Walk {
             Step::Restore => self.kit.restore(),
             Step::Act { task, by_hand } => self.act(*task, *by_hand),
             Step::Late { attempt } => self.late(*attempt),
+            Step::Repay { advance } => self.repay(*advance),
             Step::Order { .. }
             | Step::Pay { .. }
             | Step::Close { .. }
@@ -202,7 +205,9 @@ impl Walk {
             | Step::Return { .. }
             | Step::Refund { .. }
             | Step::Advance { .. }
+            | Step::ComeBack { .. }
             | Step::TopUp { .. }
+            | Step::Brought { .. }
             | Step::Transfer { .. }
             | Step::Clear { .. }
             | Step::NextDay
@@ -258,6 +263,8 @@ impl Walk {
                 self.refund(&order, *permille, *return_fee, *names)
             }
             Step::Advance { order } => self.advance(*order)?,
+            Step::ComeBack { advance } => self.comes_back(*advance)?,
+            Step::Brought { top_up, more } => self.brought(*top_up, *more)?,
             Step::TopUp { wallet, amount } => asks(tops_up(*wallet.get(&self.wallets), *amount)),
             Step::Transfer { from, permille } => self.transfer(*from, *permille),
             Step::Clear { rail, skip } => self.file(*rail.get(&RAILS), *skip),
@@ -273,9 +280,12 @@ impl Walk {
                 let restriction = Restriction { in_barred: *in_barred, out_barred: *out_barred };
                 Command::RestrictAccount { account, restriction }
             }
-            Step::Answer { .. } | Step::Late { .. } | Step::Result { .. } | Step::Act { .. } | Step::Restore => {
-                return None;
-            }
+            Step::Answer { .. }
+            | Step::Late { .. }
+            | Step::Result { .. }
+            | Step::Act { .. }
+            | Step::Repay { .. }
+            | Step::Restore => return None,
         })
     }
 
@@ -373,19 +383,6 @@ impl Walk {
         assert!(told.is_ok(), "{attempt}: {told:?}");
     }
 
-    /// A channel carried out after all what it had refused. Of a refund that is always taken.
-    fn late(&mut self, at: Index) {
-        let failed = |attempt: &&Attempt| {
-            matches!(attempt.status, AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound))
-        };
-        let all = self.kit.state.attempts.iter().map(|(_, attempt)| attempt);
-        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, attempt.purpose)).collect();
-        let Some((attempt, purpose)) = picked(at, &failed).copied() else { return };
-        let outcome = self.success();
-        let told = self.kit.when(Command::AnswerAttempt { attempt, outcome });
-        assert!(told.is_ok() || !matches!(purpose, Purpose::Refund(_)), "{attempt}: {told:?}");
-    }
-
     /// Asks a channel again for what it refused, or settles it by hand.
     fn act(&mut self, at: Index, by_hand: bool) {
         let state = &self.kit.state;
@@ -414,6 +411,7 @@ impl Walk {
             TaskOf::Leg(id) => TaskMoney::of_leg(state.leg(id).unwrap())?,
             TaskOf::Refund(id) => TaskMoney::of_refund(state.refund(id).unwrap())?,
             TaskOf::Payout(_) => return None,
+            TaskOf::Suspense(id) => TaskMoney::of_suspense(state.suspense_item(id).unwrap())?,
         };
         let from = state.institution(lies_on, currency).unwrap();
         let entries = vec![Entry::debit(from, amount, currency), Entry::credit(self.by_hand, amount, currency)];
@@ -525,7 +523,7 @@ fn walks_reach_the_rare_ends() {
     for _ in 0..96 {
         let mut walk = Walk::new();
         walk.kit.hurry();
-        for step in &prop::collection::vec(step(), 105).new_tree(&mut runner).unwrap().current() {
+        for step in &prop::collection::vec(step(), 113).new_tree(&mut runner).unwrap().current() {
             walk.take(step);
         }
         let state = &walk.kit.state;
@@ -571,6 +569,11 @@ fn walks_reach_the_rare_ends() {
         state.advances.iter().for_each(|(_, advance)| {
             reach("advanced", advance.status == AdvanceStatus::Success);
             reach("not advanced", advance.status == AdvanceStatus::Failed);
+            reach("an advance came back", advance.status == AdvanceStatus::Returned);
+        });
+        state.top_ups.iter().filter_map(|(_, top_up)| top_up.back).for_each(|back| {
+            reach("another amount went back", back.status == RefundStatus::Success);
+            reach("another amount in suspense", back.status == RefundStatus::Failed);
         });
         reach("settlement", state.settlements.iter().count() > 0);
         for event in &walk.kit.events {

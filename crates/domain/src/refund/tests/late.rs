@@ -65,8 +65,13 @@ fn a_clearing_file_says_so_too_of_what_had_never_been_seen() {
     let attempt = kit.answered(Outcome::NotFound);
     assert_eq!(kit.pending(merchant), 4_990);
     let mut lines = kit.clearing_lines(Rail::Epcc, DAY);
-    let line =
-        ClearingLine { serial: attempt.serial(), kind: LineKind::Refund, amount: 2_000, currency: Currency::Cny };
+    let line = ClearingLine {
+        serial: attempt.serial(),
+        kind: LineKind::Refund,
+        amount: 2_000,
+        currency: Currency::Cny,
+        reference: None,
+    };
     lines.push(line);
     let file = kit.take_file(Rail::Epcc, DAY, lines);
     let file = kit.state.clearing(file).unwrap();

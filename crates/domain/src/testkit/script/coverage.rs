@@ -145,6 +145,7 @@ transitions! {
         "checks waived" Event::Waiver(WaiverEvent::Waived { .. }),
         "suspense opened" Event::Suspense(SuspenseEvent::Opened(_)),
         "suspense allocated" Event::Suspense(SuspenseEvent::Allocated { .. }),
+        "suspense due" Event::Suspense(SuspenseEvent::Due { .. }),
         "top-up created" Event::TopUp(TopUpEvent::Created(_)),
         "top-up sent" Event::TopUp(TopUpEvent::Sent { .. }),
         "top-up unknown" Event::TopUp(TopUpEvent::Unknown(_)),
