@@ -210,7 +210,7 @@ impl Timer {
         let (now, times) = (executor.clock.now(), self.schedule.returns.clone());
         let look = move |state: &State| rules::returns(state, &times, now);
         let Some(Due { at, what: dates }) = executor.platform.read(look).await?.0? else { return Ok(None) };
-        if self.returned == Some(at) {
+        if self.returned == Some(at) || dates.is_empty() {
             return Ok(Some(Stand::SeenOff(at)));
         }
         if Rest::holds(self.returns_rest, at, now) {
