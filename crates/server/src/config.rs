@@ -12,20 +12,21 @@ use journal::Keep;
 use serde::Deserialize;
 
 pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
+pub(crate) use self::history::HistoryConfig;
 pub(crate) use self::public_url::PublicUrl;
 pub(crate) use self::webhook::WebhooksConfig;
+pub(crate) use self::working_day::WorkingDayConfig;
 use crate::log::LogFormat;
 use crate::pos::link::settings::NetworkConfig;
 
 mod channel;
+mod history;
 mod public_url;
 pub(crate) mod webhook;
+mod working_day;
 
 /// The documented default configuration; `lintel config` prints it.
 pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
-
-/// The most files that become one at once: all of them are open meanwhile, some pages of each in memory.
-const MOST_MERGED: usize = 100;
 
 /// The most rows of the vault that move a second: more than a disk writes.
 const MOST_REWRAPPED: u32 = 1_000_000;
@@ -58,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) pos: PosConfig,
     pub(crate) webhooks: WebhooksConfig,
     pub(crate) routing: RoutingConfig,
+    pub(crate) working_day: WorkingDayConfig,
     #[serde(default)]
     pub(crate) split_plans: Vec<crate::http::split::SplitPlan>,
 }
@@ -310,29 +312,6 @@ impl PosConfig {
     }
 }
 
-/// How files of history are kept.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct HistoryConfig {
-    pub(crate) merge: usize,
-}
-
-impl HistoryConfig {
-    /// How many segments become one; `None` if they stay as they are.
-    ///
-    /// # Errors
-    /// A number that makes no merge.
-    pub(crate) fn merges(&self) -> Result<Option<usize>> {
-        match self.merge {
-            0 => Ok(None),
-            files @ 2..=MOST_MERGED => Ok(Some(files)),
-            files => {
-                bail!("history.merge is {files}: use 2 to {MOST_MERGED} files that become one, or 0 to merge none")
-            }
-        }
-    }
-}
-
 /// Which channel a payment goes to where several may carry it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -386,6 +365,7 @@ impl Config {
         config.pos.network.check()?;
         config.executor.check()?;
         config.webhooks.terms()?;
+        config.working_day.schedule()?;
         Ok(config)
     }
 
@@ -514,16 +494,6 @@ mod tests {
         let config = Config::load(None, &[]).unwrap();
         assert!(config.journal.is_embedded());
         assert!(config.calendar().unwrap().years.contains_key(&2026));
-    }
-
-    #[test]
-    fn a_number_of_files_that_makes_no_merge_is_refused_by_name() {
-        let merges = |line: &str| Config::load(None, &[line.to_owned()]).and_then(|config| config.history.merges());
-        assert_eq!(merges("log=text").unwrap(), Some(10));
-        assert_eq!(merges("history.merge=0").unwrap(), None);
-        for wrong in ["history.merge=1", "history.merge=101"] {
-            assert!(format!("{:#}", merges(wrong).unwrap_err()).contains("history.merge is"));
-        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use history::{History, Tail};
 use journal::DirectoryLock;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
+use node::working_day::Schedule;
 use store::Database;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -46,7 +47,7 @@ use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::webhook::Webhooks;
 use crate::shell::{
-    Clock, Input, Platform, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered,
+    Clock, Input, Platform, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered, working_day,
 };
 
 /// Runs the platform until it is told to stop.
@@ -133,23 +134,25 @@ pub(crate) fn run_until(
         card_network: link.as_ref().map(CardLink::network),
         terminal_ca: config.pos.terminal_ca().map(TerminalCa::load).transpose()?,
         webhooks,
+        working_day: config.working_day.schedule()?,
     });
     let served = runtime.block_on(async {
         begin(config, &platform, is_new).await?;
-        carry_out((executor, config.executor.alarm_after_ms), told, &attempts, requested);
+        carry_out((executor, config.executor.alarm_after_ms), app.working_day.clone(), told, &attempts, requested);
         serve_telling(config, (app, link), telling, doors, stop).await
     });
     platform.stop();
-    let ended = leading.join();
-    let projected = followers_end((merging, rewrapping), &handle, projecting);
+    let (ended, projected) = (leading.join(), followers_end((merging, rewrapping), &handle, projecting));
     platform.close();
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected).and(served)
 }
 
-/// Has the executor carry out what the last run left, and what comes; batches beside it, and the watch over what stays unanswered.
+/// Has the executor carry out what the last run left, and what comes; batches and the working day beside it, and the watch over what
+/// stays unanswered.
 fn carry_out(
     (executor, alarm_after_ms): (Executor, u64),
+    schedule: Schedule,
     left: Vec<Told>,
     way: &UnboundedSender<Told>,
     comes: UnboundedReceiver<Told>,
@@ -158,6 +161,7 @@ fn carry_out(
     tokio::spawn(unanswered::run(executor.clone(), alarm_after_ms));
     tokio::spawn(fund_batch::run(executor.clone()));
     tokio::spawn(real_name_check::run(executor.clone()));
+    tokio::spawn(working_day::run(executor.clone(), schedule));
     tokio::spawn(executor.run(comes));
 }
 

@@ -96,6 +96,7 @@ pub(crate) mod wire;
 pub(crate) mod withdrawal;
 pub(crate) mod withdrawal_batch;
 pub(crate) mod withdrawal_plan;
+mod working_day;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -176,6 +177,8 @@ pub(crate) struct Parts {
     pub(crate) router: crate::shell::routing::Router,
     /// The way to what tells webhooks.
     pub(crate) webhooks: WebhookDesk,
+    /// At which times the platform takes the steps of a working day.
+    pub(crate) working_day: node::working_day::Schedule,
 }
 
 /// What the gateway remembers of its callers, in this process alone.
@@ -309,6 +312,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(business_day::get))
         .routes(routes!(business_day::cut))
         .routes(routes!(business_day::close))
+        .routes(routes!(working_day::working_day))
 }
 
 /// Where cards are taken.

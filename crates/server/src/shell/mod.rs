@@ -44,6 +44,7 @@ pub(crate) mod standing;
 pub(crate) mod term;
 pub(crate) mod unanswered;
 pub(crate) mod webhook;
+pub(crate) mod working_day;
 pub(crate) mod writer;
 
 use std::sync::Arc;

@@ -39,7 +39,8 @@ fn what_is_looked_at_with_json_is_the_answer_of_the_api() {
     market.operator.get(&format!("/v1/orders?min_position={position}")).ok();
     let account = text(&market.landlord, "/available");
     let statement = format!("/v1/accounts/{account}/statement?from=2026-03-05&to=2026-03-05&limit=5");
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 13] = [
+        (&["day", "next"], "/v1/working-day"),
         (&["day", "list"], "/v1/days"),
         (&["day", "show", "2026-03-05"], "/v1/days/2026-03-05"),
         (&["day", "trial-balance", "2026-03-05"], "/v1/days/2026-03-05/trial-balance"),

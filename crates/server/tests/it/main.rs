@@ -90,3 +90,4 @@ mod vault_rewrap;
 mod wallets;
 mod webhooks;
 mod withdrawals;
+mod working_days;
