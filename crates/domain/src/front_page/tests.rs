@@ -51,7 +51,8 @@ fn a_page_is_maybe_sent_once_it_was_handed_out_and_the_same_each_time() {
     let mut kit = Kit::new();
     let (_, order) = rent(&mut kit, 1);
     let return_url = Some(String::from("https://shop.example/orders/7"));
-    let instrument = Instrument::Redirect { rail: Rail::UnionPay, amount: 5_000, return_url: return_url.clone() };
+    let url = return_url.clone();
+    let instrument = Instrument::Redirect { rail: Rail::UnionPay, amount: 5_000, return_url: url, channel: None };
     kit.pay(order, vec![instrument]);
     let asked = kit.waiting();
     let expires_at = kit.now.plus_ms(PAGE_MS);
@@ -269,7 +270,7 @@ fn a_redirect_that_does_not_fit_is_refused() {
     let (_, order) = rent(&mut kit, 1);
     let with = |rail, url: Option<&str>| {
         let return_url = url.map(String::from);
-        vec![Instrument::Redirect { rail, amount: 5_000, return_url }]
+        vec![Instrument::Redirect { rail, amount: 5_000, return_url, channel: None }]
     };
     let mut refused = |instruments, code| kit.refused(Command::PayOrder { order, instruments }, code);
     refused(with(Rail::Fund, None), RefusalCode::InstrumentNotAllowed);

@@ -296,8 +296,8 @@ impl Node {
             panic!("an order was created")
         };
         let (agreement, mask, rail) = ("AG-1".into(), "622202******0001".into(), Rail::Epcc);
-        let card =
-            Instrument::Card { agreement, mask, rail, amount, credit: false, bank: None, alternatives: Vec::new() };
+        let (bank, alternatives, channel) = (None, Vec::new(), None);
+        let card = Instrument::Card { agreement, mask, rail, amount, credit: false, bank, alternatives, channel };
         self.given(Command::PayOrder { order, instruments: vec![card] });
         let attempt = self.engine.state().outbox.first().map(|(id, ())| *id);
         if let (Some(attempt), true) = (attempt, self.random(3) > 0) {
@@ -323,7 +323,7 @@ impl Node {
         };
         let lines = uncleared.map(line).collect();
         let part = u32::try_from(self.keys).unwrap() + 1;
-        let file = TakeClearingFile { rail: Rail::Epcc, date, part, last: false, lines };
+        let file = TakeClearingFile { rail: Rail::Epcc, date, part, last: false, lines, channel: None };
         // More may have gone back than came in.
         drop(self.tries(Command::TakeClearingFile(file)));
         // What is paid today is due on the next working day.

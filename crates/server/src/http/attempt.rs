@@ -220,6 +220,7 @@ mod tests {
             status,
             cleared: None,
             page_site: None,
+            channel: None,
         }
     }
 

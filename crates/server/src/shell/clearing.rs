@@ -464,6 +464,7 @@ mod tests {
             status: AttemptStatus::Unknown,
             cleared: None,
             page_site: None,
+            channel: None,
         };
         let serial = attempt.serial();
         state.attempts.put(1, attempt.clone());

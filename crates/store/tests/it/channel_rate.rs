@@ -17,8 +17,8 @@ on_both! {
 }
 
 fn ended(position: u64, day: i8, bank: &str, end: TryEnd, before: Option<TryEnd>) -> EndedTry {
-    let (direction, rail, product) = (Direction::In, Rail::Epcc, "rent".to_owned());
-    let key = RateKey { date: date(3, day), direction, rail, product, bank: bank.into() };
+    let (direction, channel, product) = (Direction::In, Rail::Epcc.into(), "rent".to_owned());
+    let key = RateKey { date: date(3, day), direction, channel, product, bank: bank.into() };
     EndedTry { position, key, end, before, first: true }
 }
 
