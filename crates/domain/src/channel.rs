@@ -8,7 +8,7 @@
 //! settings' to say. What names none, as every attempt from before there were further ones, names the first.
 
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::{String, ToString};
 use core::fmt::{self, Display, Formatter};
 
 use minicbor::{Decode, Encode};
@@ -164,7 +164,18 @@ mod tests {
         assert_eq!(ChannelName::parse("unionpay_acme_2").as_ref(), Some(&further));
         assert_eq!(further.to_string(), "unionpay_acme_2");
         let long = format!("epcc_{}", "a".repeat(MAX_WORD + 1));
-        for wrong in ["", "visa", "unionpay_", "unionpay_A", "unionpayb", "fund_b", "own_bank_b", "pingan_b", "epcc_ä", long.as_str()] {
+        for wrong in [
+            "",
+            "visa",
+            "unionpay_",
+            "unionpay_A",
+            "unionpayb",
+            "fund_b",
+            "own_bank_b",
+            "pingan_b",
+            "epcc_ä",
+            long.as_str(),
+        ] {
             assert_eq!(ChannelName::parse(wrong), None, "{wrong}");
         }
     }

@@ -241,7 +241,7 @@ fn the_same_part_is_taken_once() {
 fn a_file_is_of_one_channel_and_speaks_for_no_other_of_its_rail() {
     let mut kit = Kit::new();
     let merchant = kit.landlord();
-    let mut paid = |kit: &mut Kit, word: Option<&str>| {
+    let paid = |kit: &mut Kit, word: Option<&str>| {
         let mut instrument = card(5_000);
         if let Instrument::Card { rail, channel, .. } = &mut instrument {
             (*rail, *channel) = (Rail::UnionPay, word.map(String::from));

@@ -99,6 +99,7 @@ fn next_of(leg: &Leg) -> Option<Instrument> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
     use alloc::vec;
 
     use super::*;
@@ -188,7 +189,10 @@ mod tests {
         // The first channel's success after its refusal goes back by the first.
         kit.answer(first.id, success("2026-03-05"));
         let back = kit.waiting();
-        assert_eq!((back.channel_name().to_string().as_str(), back.operation.original()), ("unionpay", Some(&*first.serial())));
+        assert_eq!(
+            (back.channel_name().to_string().as_str(), back.operation.original()),
+            ("unionpay", Some(&*first.serial()))
+        );
     }
 
     #[test]

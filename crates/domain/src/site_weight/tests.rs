@@ -56,8 +56,8 @@ fn channels_of_one_rail_have_versions_of_their_own() {
     kit.given(Command::SiteWeight(SiteWeightCommand::Undo { channel: name.clone(), version: 1 }));
     assert_eq!(kit.state.site_weights_of(&name).unwrap().weights, []);
     assert_eq!(in_force(&kit), Some((1, weights(&[("bj", 8)]))), "the first's are as they were");
-    let refused = kit.when_proposed("treasurer-1", Proposal::SiteWeights(further("B", &[("bj", 1)])));
-    assert_eq!(Kit::code(refused), RefusalCode::ValueInvalid);
+    let refused = kit.when_approved(further("B", &[("bj", 1)]).command()).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::ValueInvalid);
 }
 
 #[test]

@@ -15,7 +15,8 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use channels::{Request, Try};
-use domain::attempt::{Attempt, AttemptStatus, Rail};
+use domain::attempt::{Attempt, AttemptStatus};
+use domain::channel::ChannelName;
 use domain::front_page::PageOf;
 use domain::ids::{AttemptId, OrderId};
 use domain::{Command, Reply};
@@ -172,10 +173,10 @@ pub(super) fn may_have(caller: &Caller) -> Result<(), ApiError> {
 /// # Errors
 /// `order_unknown`, `order_state`, `top_up_unknown`, `top_up_state`, `channel_unknown`; those of the key service.
 pub(super) async fn hand_out(app: &App, meta: Meta, of: PageOf, headers: &HeaderMap) -> Result<Response, ApiError> {
-    let page = |attempt: &Attempt| (attempt.rail, attempt.status == AttemptStatus::Requested);
+    let page = |attempt: &Attempt| (attempt.channel_name(), attempt.status == AttemptStatus::Requested);
     let (page, _) = app.see(move |state| state.page_of(of).map(page)).await?;
-    let (rail, unseen) = page?;
-    let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
+    let (channel, unseen) = page?;
+    let route = app.executor.routes.get(&channel).ok_or_else(|| no_channel(&channel))?;
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Attempt(AttemptId(id)) = reply else { return None };
         state.attempts.get(*id).cloned()
@@ -184,8 +185,8 @@ pub(super) async fn hand_out(app: &App, meta: Meta, of: PageOf, headers: &Header
     let site = if unseen { route.sites.page_site() } else { None };
     let answer = app.change(meta, Command::HandOutPage { of, site }, view).await?;
     // A try that was made since the look may be at another channel, and its page is that one's.
-    let (attempt, rail) = (&answer.view, answer.view.rail);
-    let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
+    let (attempt, channel) = (&answer.view, answer.view.channel_name());
+    let route = app.executor.routes.get(&channel).ok_or_else(|| no_channel(&channel))?;
     let serial = attempt.serial();
     let asked =
         Try { serial: &serial, requested_at: attempt.requested_at, operation: &attempt.operation, original: None };
@@ -195,12 +196,12 @@ pub(super) async fn hand_out(app: &App, meta: Meta, of: PageOf, headers: &Header
     })?;
     let page = FrontPageView::of(of, attempt, route.sites.page_url(attempt.page_site.as_deref()), request);
     let page = page.ok_or_else(|| ApiError::new("internal", None, "the channel's page is no form"))?;
-    metrics::counter!("lintel_front_pages_total", "rail" => rail.name()).increment(1);
+    metrics::counter!("lintel_front_pages_total", "rail" => channel.rail.name()).increment(1);
     Ok(answered(headers, Answer { view: page, position: answer.position, repeated: false }))
 }
 
-fn no_channel(rail: Rail) -> ApiError {
-    let message = format!("no channel is configured for {}; add one to [[channels]]", rail.name());
+fn no_channel(name: &ChannelName) -> ApiError {
+    let message = format!("no channel is configured for {name}; add one to [[channels]]");
     ApiError::new("channel_unknown", None, message)
 }
 
