@@ -142,7 +142,9 @@ pub struct Routing {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoutingError {
     /// A name that is no channel.
-    #[error("{place} names the channel '{name}': use epcc or unionpay, or a further channel of theirs, such as unionpay_b")]
+    #[error(
+        "{place} names the channel '{name}': use epcc or unionpay, or a further channel of theirs, such as unionpay_b"
+    )]
     Channel {
         /// Where.
         place: String,

@@ -258,7 +258,8 @@ impl State {
         self.due = Index::restored(all(&self.orders).flat_map(|order| order.dues()));
         self.uncleared = Index::restored(all(&self.attempts).filter_map(uncleared));
         self.uncleared_returns = Index::restored(all(&self.payouts).filter_map(uncleared_return));
-        self.clearing_files = Index::restored(all(&self.clearings).map(|it| ((it.channel_name(), it.date, it.part), it.id)));
+        self.clearing_files =
+            Index::restored(all(&self.clearings).map(|it| ((it.channel_name(), it.date, it.part), it.id)));
         let uncertain = || all(&self.attempts).filter(|it| is_uncertain(it));
         let leases = uncertain().filter_map(fund_batch::quota::lease_key).map(|key| (key, ()));
         (self.outbox, self.lease_tries) = (Index::restored(uncertain().map(|it| (it.id, ()))), Index::restored(leases));

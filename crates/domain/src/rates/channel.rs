@@ -235,7 +235,9 @@ mod tests {
     fn ended(kit: &mut Kit) -> Vec<(Direction, Rail, &'static str, Option<&'static str>)> {
         let all = core::mem::take(&mut kit.ended_tries);
         all.into_iter()
-            .map(|ended| (ended.key.direction, ended.key.channel.rail, ended.end.name(), ended.before.map(TryEnd::name)))
+            .map(|ended| {
+                (ended.key.direction, ended.key.channel.rail, ended.end.name(), ended.before.map(TryEnd::name))
+            })
             .collect()
     }
 

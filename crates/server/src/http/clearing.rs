@@ -262,7 +262,10 @@ fn channel(text: &str) -> Result<ChannelName, ApiError> {
     if RAILS.contains(&name.rail) {
         return Ok(name);
     }
-    Err(ApiError::malformed("rail", format!("{name} has no clearing file: use a channel of epcc, unionpay, fund or pingan")))
+    Err(ApiError::malformed(
+        "rail",
+        format!("{name} has no clearing file: use a channel of epcc, unionpay, fund or pingan"),
+    ))
 }
 
 fn line(line: WireLine) -> Result<ClearingLine, ApiError> {

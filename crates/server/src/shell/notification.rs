@@ -93,7 +93,8 @@ pub(crate) async fn take(
     match event {
         Notified::Answered { answer, kind, amount, currency } => {
             let done = matches!(answer, Answer::Success { .. });
-            let (asked, told, channel) = (serial, Told { by: name.clone(), kind, amount, currency, done }, route.channel.clone());
+            let (asked, told, channel) =
+                (serial, Told { by: name.clone(), kind, amount, currency, done }, route.channel.clone());
             let look = move |state: &State| find(state, &asked, &told, channel.manifest());
             let (found, _) = recall::see(&executor.platform, &executor.store, look).await?;
             let (id, status, taken) = found.map_err(NotTaken::Mismatch)?;

@@ -96,8 +96,9 @@ impl Offered {
     /// the payer's choice.
     pub(super) fn of(app: &App, order: &Order) -> Self {
         let rails = |kind: OperationKind| -> Vec<Rail> {
-            let carries =
-                |rail: &Rail| app.executor.first(*rail).is_some_and(|it| it.channel.manifest().supported(kind).is_some());
+            let carries = |rail: &Rail| {
+                app.executor.first(*rail).is_some_and(|it| it.channel.manifest().supported(kind).is_some())
+            };
             CARD_RAILS.into_iter().filter(carries).collect()
         };
         let house = sells_house(order);
