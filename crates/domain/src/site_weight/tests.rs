@@ -54,7 +54,7 @@ fn channels_of_one_rail_have_versions_of_their_own() {
     assert_eq!((newest.version, newest.weights.clone()), (1, weights(&[("bj", 3)])));
     assert_eq!(in_force(&kit), Some((1, weights(&[("bj", 8)]))));
     kit.given(Command::SiteWeight(SiteWeightCommand::Undo { channel: name.clone(), version: 1 }));
-    assert_eq!(kit.state.site_weights_of(&name).unwrap().weights, []);
+    assert!(kit.state.site_weights_of(&name).unwrap().weights.is_empty(), "those of the settings");
     assert_eq!(in_force(&kit), Some((1, weights(&[("bj", 8)]))), "the first's are as they were");
     let refused = kit.when_approved(further("B", &[("bj", 1)]).command()).unwrap_err();
     assert_eq!(refused.code, RefusalCode::ValueInvalid);

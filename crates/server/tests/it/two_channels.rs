@@ -278,8 +278,8 @@ fn channels_that_cannot_be_keep_the_platform_from_starting_and_are_named() {
     assert!(other.contains("its id is 'epcc_b'") && other.contains("called unionpay, or unionpay_"), "{other}");
     let bank = "[[channels]]\nname = \"sandbox_bank\"\nid = \"own_bank_b\"\nurl = \"http://127.0.0.1:9\"\n[channels.settings]\n";
     let key = "5a".repeat(32);
-    let own = refused(&format!("{bank}rail = \"own_bank\"\ninstitution = \"lintel\"\nkey = \"{key}\"\n"));
-    assert!(own.contains("one channel alone carries own_bank"), "{own}");
+    let bank = refused(&format!("{bank}rail = \"own_bank\"\ninstitution = \"lintel\"\nkey = \"{key}\"\n"));
+    assert!(bank.contains("one channel alone carries own_bank"), "{bank}");
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn explain_names_the_channels_of_one_rail() {
     let file = written(&directory, "routing.toml", RULES);
     let explain = |more: &[&str]| {
         let asked = ["route", "explain", "--file", file.to_str().unwrap(), "--amount", "500000", "--instrument"];
-        said(&lintel(directory.path(), &[&asked, more].concat()))
+        said(&lintel(directory.path(), &[&asked[..], more].concat()))
     };
     let told = explain(&["debit_card"]);
     assert!(told.contains("to unionpay (by rule 'cards'); after a definite failure to unionpay_acme"), "{told}");
