@@ -258,6 +258,57 @@ fn a_page_is_the_chosen_acquirers_and_only_its_own_word_is_believed() {
     assert_eq!(text(&world.until(&path, "success"), "/legs/0/channel"), "unionpay_acme");
 }
 
+/// The sandbox bank as a network's acquirer, which gives files.
+fn bank(id: &str, address: &str, key: &str) -> String {
+    format!(
+        "[[channels]]\nname = \"sandbox_bank\"\n{id}url = \"http://{address}\"\n[channels.settings]\nrail = \"unionpay\"\n\
+         institution = \"lintel\"\nkey = \"{key}\"\n"
+    )
+}
+
+#[test]
+fn each_channel_gives_its_own_file_and_each_matches_its_own_payments() {
+    let keys = ["5a".repeat(32), "6b".repeat(32)];
+    let start = |key: &str| {
+        let own = ["bank", "--listen", "127.0.0.1:0", "--date", "2026-03-05", "--faults", "none", "--key", key];
+        Sandbox::start(own)
+    };
+    let (Some(first), Some(further)) = (start(&keys[0]), start(&keys[1])) else { return };
+    let directory = TempDir::new().unwrap();
+    let channels =
+        bank("", &first.addresses[0], &keys[0]) + &bank("id = \"unionpay_acme\"\n", &further.addresses[0], &keys[1]);
+    let path = written(&directory, "lintel.toml", &channels);
+    let server = Server::start_in(directory, &QUERIES, vec![("LINTEL_CONFIG".to_owned(), OsString::from(path))]);
+    let world = World { first, further, market: Market::open(&server), server };
+    // Nothing is routed by rules: a card goes where it has its agreement.
+    for (number, called) in [("T1", "unionpay"), ("T2", "unionpay_acme")] {
+        let agreements = json!({ called: "AGR-7" });
+        let card = json!({"type": "card", "agreements": agreements, "mask": "622202******2230", "amount": 500_000});
+        let (path, paying) = world.paying(number, &card);
+        assert_eq!(text(&paying, "/legs/0/channel"), called);
+        world.until(&path, "success");
+    }
+    for sandbox in [&world.first, &world.further] {
+        let (headers, body) = ([("content-type", "application/json")], br#"{"date":"2026-03-06"}"#);
+        let answer = exchange(&sandbox.addresses[0], "POST", "/sandbox/clock", &headers, body).unwrap();
+        assert!(answer.status < 300, "{}", answer.text());
+    }
+    world.market.next_day();
+    let fetch = |rail: &str| {
+        let file = world.operator().post("/v1/clearing/fetch", &json!({"rail": rail, "date": "2026-03-05"})).ok();
+        let found = ["/lines", "/matched", "/different", "/net", "/repeated_parts"].map(|at| number(&file, at));
+        (text(&file, "/channel"), found)
+    };
+    assert_eq!(fetch("unionpay"), ("unionpay".into(), [1, 1, 0, 500_000, 0]));
+    assert_eq!(fetch("unionpay_acme"), ("unionpay_acme".into(), [1, 1, 0, 500_000, 0]));
+    assert_eq!(fetch("unionpay_acme").1[4], 1, "once");
+    world.until_due(0);
+    let fetched = ["clearing", "fetch", "--rail", "unionpay_acme", "--date", "2026-03-05"];
+    assert!(said(&world.server.lintel(&fetched)).contains("unionpay_acme"));
+    let missing = world.operator().post("/v1/clearing/fetch", &json!({"rail": "unionpay_b", "date": "2026-03-05"}));
+    assert_eq!(missing.error().1, "channel_unknown");
+}
+
 #[test]
 fn channels_that_cannot_be_keep_the_platform_from_starting_and_are_named() {
     let directory = TempDir::new().unwrap();
