@@ -19,6 +19,7 @@ use std::fmt;
 use domain::attempt::Rail;
 use domain::channel::ChannelName;
 use domain::money::Minor;
+use domain::payment::MAX_ALTERNATIVES;
 use domain::rates::Rate;
 use serde::{Deserialize, Serialize};
 
@@ -247,6 +248,10 @@ impl Rule {
         }
         if self.cascade && self.channels.len() == 1 {
             return wrong("it cascades, and has one channel: name another, or leave cascade out".to_owned());
+        }
+        let most = MAX_ALTERNATIVES + 1;
+        if self.cascade && self.channels.len() > most {
+            return wrong(format!("it cascades over {} channels: name at most {most}", self.channels.len()));
         }
         Ok(())
     }

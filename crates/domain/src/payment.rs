@@ -49,6 +49,7 @@ pub(crate) mod part;
 #[cfg(test)]
 mod tests;
 
+pub use cascade::MAX_ALTERNATIVES;
 pub(crate) use instruments::carries_cards;
 
 /// How often a capture that the centre never saw is asked for again under a new serial.

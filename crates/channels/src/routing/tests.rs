@@ -149,6 +149,7 @@ fn a_file_that_cannot_be_is_refused_by_the_rule_and_what_would_be_right() {
         (vec![rule("r", &[])], "no channels"),
         (vec![rule("r", &["fund", "epcc"])], "use epcc or unionpay"),
         (vec![rule("r", &["unionpay_A", "epcc"])], "'unionpay_A'"),
+        (vec![rule("r", &["epcc", "epcc_b", "epcc_c", "unionpay", "unionpay_b"])], "name at most 4"),
         (vec![rule("r", &["own_bank_b", "epcc"])], "'own_bank_b'"),
         (vec![rule("r", &["epcc", "epcc"])], "twice"),
         (vec![rule("r", &["epcc"])], "name another"),

@@ -23,7 +23,7 @@ use crate::order::{Order, OrderStatus, name_fits};
 use crate::refusal::{Refusal, RefusalCode};
 
 /// The most channels beside the first.
-const MAX_ALTERNATIVES: usize = 3;
+pub const MAX_ALTERNATIVES: usize = 3;
 /// Digits of the interbank number that name a bank.
 const BANK_DIGITS: usize = 3;
 
