@@ -154,6 +154,33 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
+    use crate::attempt::{Attempt, AttemptStatus, Operation, Purpose};
+    use crate::envelope::Time;
+    use crate::ids::{AttemptId, RefundId};
+    use crate::money::Currency;
+
+    /// A row of a rail's first channel is the bytes that it was before there were others.
+    #[test]
+    fn a_first_channel_adds_nothing_to_a_row() {
+        let attempt = |word: Option<&str>| Attempt {
+            id: AttemptId(1),
+            rail: Rail::UnionPay,
+            operation: Operation::Refund { original: String::new(), amount: 1, currency: Currency::Cny },
+            purpose: Purpose::Refund(RefundId(1)),
+            epoch: 1,
+            requested_at: Time(0),
+            send_before: Time(0),
+            status: AttemptStatus::Requested,
+            cleared: None,
+            page_site: None,
+            channel: word.map(String::from),
+        };
+        // An array as long as what is there: to the status, and to the channel.
+        for (word, first_byte) in [(None, 0x88), (Some("acme"), 0x8b)] {
+            let bytes = minicbor::to_vec(attempt(word)).unwrap();
+            assert_eq!((bytes[0], minicbor::decode::<Attempt>(&bytes).unwrap()), (first_byte, attempt(word)));
+        }
+    }
 
     #[test]
     fn a_name_is_its_rails_or_begins_with_it() {
