@@ -45,7 +45,7 @@ fn two_people_set_a_version_and_the_newest_is_in_force() {
 fn channels_of_one_rail_have_versions_of_their_own() {
     let mut kit = Kit::new();
     kit.people();
-    let further = |word: &str, all| SetSiteWeights { channel: Some(String::from(word)), ..set(all) };
+    let further = |word: &str, all: &[(&str, u32)]| SetSiteWeights { channel: Some(String::from(word)), ..set(all) };
     kit.decided("treasurer", Proposal::SiteWeights(set(&[("bj", 8)])));
     kit.decided("treasurer", Proposal::SiteWeights(further("b", &[("bj", 3)])));
     kit.restore();
