@@ -91,9 +91,13 @@ pub(crate) async fn explain(
     if query.amount <= 0 {
         return Err(ApiError::malformed("amount", format!("{} is no amount to pay: use 1 or more", query.amount)));
     }
-    let named = query.offered.as_deref().map(|names| names.split(','));
-    let named = named.map(|names| names.map(|name| card_channel(name.trim(), "offered")).collect::<Result<_, _>>());
-    let offered = named.transpose()?.unwrap_or_else(|| app.router.configured());
+    let offered = match query.offered.as_deref() {
+        None => app.router.configured(),
+        Some(names) => {
+            let named = names.split(',').map(|name| card_channel(name.trim(), "offered"));
+            named.collect::<Result<Vec<_>, _>>()?
+        }
+    };
     let asked = Asked { paying, bank: query.bank, amount: query.amount, offered };
     let explained = app.router.explain(&asked).await;
     let (route, success) = explained.map_err(|error| ApiError::internal("reading rates of success", &error))?;
