@@ -204,7 +204,7 @@ pub enum Command {
         /// What is paid there.
         of: front_page::PageOf,
         /// The site of this channel, by its name in the settings, that the page leads to if nobody has it yet.
-        site: Option<(attempt::Rail, String)>,
+        site: Option<(crate::channel::ChannelName, String)>,
     },
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),

@@ -19,7 +19,8 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::attempt::{self, Attempt, AttemptStatus, Operation, Outcome, Rail};
+use crate::attempt::{self, Attempt, AttemptStatus, Operation, Outcome};
+use crate::channel::ChannelName;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -55,7 +56,11 @@ pub enum PageOf {
 /// # Errors
 /// `order_unknown`, `top_up_unknown`; `order_state`, `top_up_state` if no page waits for its payer, it has expired, what it pays is
 /// being closed, or `site` is of another channel than the page of the try that was made meanwhile.
-pub fn decide_hand_out(draft: &mut Draft<'_>, of: PageOf, site: Option<(Rail, String)>) -> Result<Reply, Refusal> {
+pub fn decide_hand_out(
+    draft: &mut Draft<'_>,
+    of: PageOf,
+    site: Option<(ChannelName, String)>,
+) -> Result<Reply, Refusal> {
     let now = draft.context.now;
     let (page, moved) = match of {
         PageOf::Order(id) => {
@@ -67,9 +72,9 @@ pub fn decide_hand_out(draft: &mut Draft<'_>, of: PageOf, site: Option<(Rail, St
             (page, Event::TopUp(TopUpEvent::Unknown(id)))
         }
     };
-    let (attempt, is_first, rail) = (page.id, page.status == AttemptStatus::Requested, page.rail);
+    let (attempt, is_first, channel) = (page.id, page.status == AttemptStatus::Requested, page.channel_name());
     if is_first {
-        let site = site.map(|site| of_channel(of, rail, site)).transpose()?;
+        let site = site.map(|site| of_channel(of, &channel, site)).transpose()?;
         draft.emit(Event::PageHandedOut { attempt, site });
         draft.emit(moved);
     }
@@ -77,15 +82,15 @@ pub fn decide_hand_out(draft: &mut Draft<'_>, of: PageOf, site: Option<(Rail, St
 }
 
 /// The name of a site that was chosen among those of the page's channel.
-fn of_channel(of: PageOf, rail: Rail, (chosen, site): (Rail, String)) -> Result<String, Refusal> {
-    if chosen == rail {
+fn of_channel(of: PageOf, channel: &ChannelName, (chosen, site): (ChannelName, String)) -> Result<String, Refusal> {
+    if chosen == *channel {
         return Ok(site);
     }
     let (code, param) = match of {
         PageOf::Order(_) => (RefusalCode::OrderState, "order"),
         PageOf::TopUp(_) => (RefusalCode::TopUpState, "top_up"),
     };
-    let message = format!("the page is one of {} now, not of {}; fetch it again", rail.name(), chosen.name());
+    let message = format!("the page is one of {channel} now, not of {chosen}; fetch it again");
     Err(Refusal::new(code, param, message))
 }
 

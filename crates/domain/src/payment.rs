@@ -49,6 +49,7 @@ pub(crate) mod part;
 #[cfg(test)]
 mod tests;
 
+pub use cascade::MAX_ALTERNATIVES;
 pub(crate) use instruments::carries_cards;
 
 /// How often a capture that the centre never saw is asked for again under a new serial.
@@ -245,7 +246,8 @@ fn move_leg(draft: &mut Draft<'_>, leg: &Leg, status: LegStatus, change: impl Fn
 }
 
 fn send(draft: &mut Draft<'_>, leg: &Leg, operation: Operation, status: LegStatus, change: impl FnOnce(&mut Leg)) {
-    let attempt = attempt::request(draft, rail_of(leg), operation, Purpose::Leg(leg.id));
+    let channel = leg.instrument.channel_name().expect("a balance is asked of no channel");
+    let attempt = attempt::request(draft, channel, operation, Purpose::Leg(leg.id));
     move_leg(draft, leg, status, |leg| {
         leg.open = Some(attempt);
         change(leg);

@@ -31,6 +31,7 @@ use minicbor::{Decode, Encode};
 use crate::arrears::{self, ArrearsSource};
 use crate::attempt::{self, Operation, Purpose};
 use crate::book::Subject;
+use crate::channel::ChannelName;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::event::Event;
@@ -245,9 +246,11 @@ fn start_part(
     let (attempt, business) = match part.rail {
         Some(rail) => {
             let original = original.expect("what a channel carried has the attempt that brought it");
-            let original = draft.state.attempt(original)?.serial();
+            let original = draft.state.attempt(original)?;
+            // Whoever brought the money is asked to give it back.
+            let (channel, original) = (ChannelName { rail, ..original.channel_name() }, original.serial());
             let operation = Operation::Refund { original, amount: part.amount, currency: order.currency };
-            let attempt = attempt::request(draft, rail, operation, Purpose::Refund(id));
+            let attempt = attempt::request(draft, channel, operation, Purpose::Refund(id));
             (Some(attempt), BusinessNumber::object(BusinessKind::Attempt, attempt.0))
         }
         None => (None, BusinessNumber::object(BusinessKind::Refund, id.0)),

@@ -21,6 +21,7 @@ use crate::card_clearing::CardClearing;
 use crate::card_fee::{CardCost, CardFeePlan, CardScheme};
 use crate::card_transaction::{CardTransaction, TraceKey};
 use crate::certificate::Certificate;
+use crate::channel::ChannelName;
 use crate::chargeback::Chargeback;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
@@ -396,12 +397,12 @@ state! {
         agreement_keys: AgreementKey => AgreementId,
         /// What of each order is to be settled to a merchant from which day on.
         due: (MerchantId, Date, OrderId) => Minor,
-        /// Successful attempts that no clearing file has matched yet, by rail and clearing date.
-        uncleared: (Rail, Date, AttemptId) => (),
+        /// Successful attempts that no clearing file has matched yet, by channel and clearing date.
+        uncleared: (ChannelName, Date, AttemptId) => (),
         /// Payouts that came back and whose return no clearing file has matched yet, by rail and date of the return.
         uncleared_returns: (Rail, Date, PayoutId) => (),
         /// Parts of clearing files taken.
-        clearing_files: (Rail, Date, u32) => ClearingId,
+        clearing_files: (ChannelName, Date, u32) => ClearingId,
         /// Lines of the reserve account's statement by their reference.
         line_references: String => ReserveLineId,
         /// What a statement line is awaited for, by the amount that it brings to the reserve (below zero: takes out).

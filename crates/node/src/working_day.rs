@@ -3,7 +3,7 @@
 //! ```text
 //!  the clock ─► the latest working day on which the step's time is over ─► what do the books say is not done?
 //!    cut       the accounting day that the cut opens, if an earlier one is open
-//!    clearing  dates before that day of which a rail's file was not taken to its last part
+//!    clearing  dates before that day of which a channel's file was not taken to its last part
 //!    returns   dates since the working day before, for which the lists of returns are asked
 //!    settle    that day, once no file is missing but one that is late; merchants to whom something is due by it
 //! ```
@@ -14,8 +14,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use domain::State;
-use domain::attempt::Rail;
 use domain::calendar::{Calendar, Date};
+use domain::channel::ChannelName;
 use domain::envelope::Time;
 use domain::refusal::Refusal;
 
@@ -187,10 +187,10 @@ pub struct Due<T> {
 }
 
 /// A clearing file that was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct File {
     /// Whose.
-    pub rail: Rail,
+    pub channel: ChannelName,
     /// The network's clearing date.
     pub date: Date,
     /// Whether its deadline, on the first working day after its date, is over.
@@ -208,38 +208,39 @@ pub fn cut(state: &State, at: TimeOfDay, now: Time) -> Result<Option<Due<Option<
     Ok(Some(Due { at: at.on(day), what: is_earlier.then_some(next) }))
 }
 
-/// The clearing files that are to be fetched, oldest first within a rail.
+/// The clearing files that are to be fetched, oldest first within a channel.
 ///
 /// # Errors
 /// `calendar_unknown`.
 pub fn files(
     state: &State,
     times: ClearingTimes,
-    rails: &[Rail],
+    channels: &[ChannelName],
     now: Time,
 ) -> Result<Option<Due<Vec<File>>>, Refusal> {
     let Some(day) = times.at.latest(&state.calendar, now)? else { return Ok(None) };
-    Ok(Some(Due { at: times.at.on(day), what: files_before(state, times, rails, (day, now)) }))
+    Ok(Some(Due { at: times.at.on(day), what: files_before(state, times, channels, (day, now)) }))
 }
 
 /// Files of dates before a working day, of [`LOOK_BACK`] dates at most and none before the books began.
-fn files_before(state: &State, times: ClearingTimes, rails: &[Rail], (day, now): (Date, Time)) -> Vec<File> {
+fn files_before(state: &State, times: ClearingTimes, channels: &[ChannelName], (day, now): (Date, Time)) -> Vec<File> {
     let Some(genesis) = &state.genesis else { return Vec::new() };
     let mut files = Vec::new();
-    for rail in rails.iter().copied() {
+    for channel in channels {
         let dates = (1..=LOOK_BACK).rev().map(|days| day.plus_days(-days));
-        for date in dates.filter(|date| *date >= genesis.first_day && !is_whole(state, rail, *date)) {
+        for date in dates.filter(|date| *date >= genesis.first_day && !is_whole(state, channel, *date)) {
             // Where the calendar has forgotten that year, its working day is long over.
             let due = state.calendar.plus_working_days(date, 1).ok();
-            files.push(File { rail, date, late: due.is_none_or(|due| times.deadline.on(due) <= now) });
+            let late = due.is_none_or(|due| times.deadline.on(due) <= now);
+            files.push(File { channel: channel.clone(), date, late });
         }
     }
     files
 }
 
 /// Whether a file was taken to its last part.
-fn is_whole(state: &State, rail: Rail, date: Date) -> bool {
-    let mut parts = state.clearing_files.range((rail, date, 0)..=(rail, date, u32::MAX));
+fn is_whole(state: &State, channel: &ChannelName, date: Date) -> bool {
+    let mut parts = state.clearing_files.range((channel.clone(), date, 0)..=(channel.clone(), date, u32::MAX));
     parts.any(|(_, id)| state.clearings.get(id.0).is_some_and(|part| part.last))
 }
 
@@ -268,13 +269,13 @@ pub fn returns(state: &State, times: &[TimeOfDay], now: Time) -> Result<Option<D
 pub fn settle(
     state: &State,
     schedule: &Schedule,
-    rails: &[Rail],
+    channels: &[ChannelName],
     now: Time,
 ) -> Result<Option<Due<Option<Date>>>, Refusal> {
     let Some(at) = schedule.settle else { return Ok(None) };
     let Some(day) = at.latest(&state.calendar, now)? else { return Ok(None) };
     let missing = match schedule.clearing {
-        Some(times) => files_before(state, times, rails, (day, now)),
+        Some(times) => files_before(state, times, channels, (day, now)),
         None => Vec::new(),
     };
     let waits = missing.iter().any(|file| !file.late);
@@ -319,11 +320,15 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn take(state: &mut State, rail: Rail, date: &str, part: u32, last: bool) {
-        let (id, date) = (ClearingId(state.clearings.next_id()), date.parse().unwrap());
+    fn named(channel: &str) -> ChannelName {
+        ChannelName::parse(channel).unwrap()
+    }
+
+    fn take(state: &mut State, channel: &str, date: &str, part: u32, last: bool) {
+        let (id, date, channel) = (ClearingId(state.clearings.next_id()), date.parse().unwrap(), named(channel));
         let clearing = Clearing {
             id,
-            rail,
+            rail: channel.rail,
             date,
             part,
             last,
@@ -337,9 +342,10 @@ mod tests {
             voucher: None,
             taken_at: Time(0),
             returned: 0,
+            channel: channel.word.clone(),
         };
         state.clearings.insert(id.0, clearing);
-        state.clearing_files.insert((rail, date, part), id);
+        state.clearing_files.insert((channel, date, part), id);
     }
 
     const TIMES: [&str; 2] = ["02:00", "09:00"];
@@ -393,27 +399,37 @@ mod tests {
     fn a_file_is_due_until_its_last_part_is_taken_and_late_from_its_deadline_on() {
         let mut state = books("2026-03-05");
         let due = |state: &State, now: &str| {
-            let due = files(state, times(), &[Rail::Epcc, Rail::Fund], time(now)).unwrap().unwrap();
+            let due = files(state, times(), &["epcc", "fund"].map(named), time(now)).unwrap().unwrap();
             assert_eq!(due.at, time(&format!("{} 02:00", Date::in_shanghai(due.at))));
-            due.what.iter().map(|file| (file.rail, file.date.to_string(), file.late)).collect::<Vec<_>>()
+            due.what.iter().map(|file| (file.channel.to_string(), file.date.to_string(), file.late)).collect::<Vec<_>>()
         };
-        let file = |rail, date: &str, late| (rail, date.to_owned(), late);
+        let file = |channel: &str, date: &str, late| (channel.to_owned(), date.to_owned(), late);
         assert_eq!(due(&state, "2026-03-05 02:00"), [], "the books have no day before");
         assert_eq!(due(&state, "2026-03-06 01:59"), []);
-        let both = [file(Rail::Epcc, "2026-03-05", false), file(Rail::Fund, "2026-03-05", false)];
+        let both = [file("epcc", "2026-03-05", false), file("fund", "2026-03-05", false)];
         assert_eq!(due(&state, "2026-03-06 02:00"), both);
-        take(&mut state, Rail::Epcc, "2026-03-05", 1, false);
+        take(&mut state, "epcc", "2026-03-05", 1, false);
         assert_eq!(due(&state, "2026-03-06 08:59"), both, "a part is not the file");
-        take(&mut state, Rail::Epcc, "2026-03-05", 2, true);
+        take(&mut state, "epcc", "2026-03-05", 2, true);
         assert_eq!(due(&state, "2026-03-06 08:59"), both[1..]);
-        assert_eq!(due(&state, "2026-03-06 09:00"), [file(Rail::Fund, "2026-03-05", true)]);
+        assert_eq!(due(&state, "2026-03-06 09:00"), [file("fund", "2026-03-05", true)]);
         // On Monday those of the weekend too, while the late one stays late.
-        take(&mut state, Rail::Epcc, "2026-03-06", 1, true);
+        take(&mut state, "epcc", "2026-03-06", 1, true);
         let monday = due(&state, "2026-03-09 02:00");
-        assert_eq!(monday[..2], [file(Rail::Epcc, "2026-03-07", false), file(Rail::Epcc, "2026-03-08", false)]);
-        assert_eq!(monday[2..4], [file(Rail::Fund, "2026-03-05", true), file(Rail::Fund, "2026-03-06", false)]);
+        assert_eq!(monday[..2], [file("epcc", "2026-03-07", false), file("epcc", "2026-03-08", false)]);
+        assert_eq!(monday[2..4], [file("fund", "2026-03-05", true), file("fund", "2026-03-06", false)]);
         assert_eq!(monday.len(), 6);
         assert_eq!(due(&state, "2026-04-30 02:00").len(), 2 * usize::try_from(LOOK_BACK).unwrap());
+    }
+
+    #[test]
+    fn channels_of_one_rail_give_files_of_their_own() {
+        let mut state = books("2026-03-05");
+        take(&mut state, "epcc", "2026-03-05", 1, true);
+        let channels = ["epcc", "epcc_b"].map(named);
+        let due = files(&state, times(), &channels, time("2026-03-06 02:00")).unwrap().unwrap();
+        let missing: Vec<_> = due.what.iter().map(|file| file.channel.to_string()).collect();
+        assert_eq!(missing, ["epcc_b"]);
     }
 
     #[test]
@@ -435,10 +451,10 @@ mod tests {
     #[test]
     fn settling_waits_for_files_that_may_come_in_time() {
         let mut state = books("2026-03-05");
-        let rails = [Rail::Epcc];
+        let channels = ["epcc"].map(named);
         let schedule = Schedule { clearing: Some(times()), settle: Some(at("03:00")), ..Schedule::default() };
         let due = |state: &State, schedule: &Schedule, now: &str| {
-            settle(state, schedule, &rails, time(now)).unwrap().and_then(|due| due.what).map(|day| day.to_string())
+            settle(state, schedule, &channels, time(now)).unwrap().and_then(|due| due.what).map(|day| day.to_string())
         };
         assert_eq!(due(&state, &schedule, "2026-03-06 02:59"), Some("2026-03-05".into()), "of the day before");
         assert_eq!(due(&state, &schedule, "2026-03-06 03:00"), None);
@@ -447,10 +463,10 @@ mod tests {
             Some("2026-03-06".into()),
             "what is late is not waited for"
         );
-        take(&mut state, Rail::Epcc, "2026-03-05", 1, true);
+        take(&mut state, "epcc", "2026-03-05", 1, true);
         assert_eq!(due(&state, &schedule, "2026-03-06 03:00"), Some("2026-03-06".into()));
         let by_hand = Schedule { clearing: None, ..schedule };
         assert_eq!(due(&state, &by_hand, "2026-03-09 03:00"), Some("2026-03-09".into()), "files are somebody else's");
-        assert_eq!(settle(&state, &Schedule::default(), &rails, time("2026-03-09 03:00")), Ok(None));
+        assert_eq!(settle(&state, &Schedule::default(), &channels, time("2026-03-09 03:00")), Ok(None));
     }
 }

@@ -23,12 +23,11 @@ use crate::state::State;
 /// The payout that a return's line matches, its return booked.
 pub(super) fn match_line(
     draft: &mut Draft<'_>,
-    rail: Rail,
-    date: Date,
+    clearing: &Clearing,
     line: &ClearingLine,
 ) -> Result<Result<PayoutId, DifferenceKind>, Refusal> {
     let known = attempt_of_serial(&line.serial).and_then(|id| draft.state.attempts.get(id.0));
-    let Some(attempt) = known.filter(|attempt| attempt.rail == rail && attempt.serial() == line.serial) else {
+    let Some(attempt) = known.filter(|attempt| clearing.is_about(attempt) && attempt.serial() == line.serial) else {
         return Ok(Err(DifferenceKind::UnknownSerial));
     };
     let paid = matches!(attempt.operation, Operation::Pay { .. });
@@ -38,7 +37,8 @@ pub(super) fn match_line(
     if attempt.operation.money() != (line.amount, line.currency) {
         return Ok(Err(DifferenceKind::OtherContent));
     }
-    let reference = format!("file {} {date}", rail.name());
+    let date = clearing.date;
+    let reference = format!("file {} {date}", clearing.channel_name());
     match &attempt.status {
         AttemptStatus::Settled(Outcome::Success { .. }) => {}
         AttemptStatus::Settled(_) => return Ok(Err(DifferenceKind::FailedHere)),
@@ -67,6 +67,10 @@ pub(super) fn match_line(
 
 /// After the last part: returns booked up to the file's date that are in no file.
 pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<PayoutId>) {
+    // Payouts leave by a rail's first channel.
+    if clearing.channel.is_some() {
+        return;
+    }
     let Clearing { rail, date, .. } = *clearing;
     let range = (rail, Date(i32::MIN), PayoutId(0))..=(rail, date, PayoutId(u64::MAX));
     for (&(_, _, id), ()) in state.uncleared_returns.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {

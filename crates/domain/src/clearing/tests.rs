@@ -5,7 +5,7 @@ use alloc::vec;
 
 use super::*;
 use crate::command::Command;
-use crate::leg::LegStatus;
+use crate::leg::{Instrument, LegStatus};
 use crate::order::ItemKind;
 use crate::payout::{CreatePayout, PayTo};
 use crate::testkit::orders::card;
@@ -18,7 +18,7 @@ fn kinds(clearing: &Clearing) -> Vec<DifferenceKind> {
 }
 
 fn file(lines: Vec<ClearingLine>) -> TakeClearingFile {
-    TakeClearingFile { rail: Rail::Epcc, date: date(DAY), part: 1, last: true, lines }
+    TakeClearingFile { rail: Rail::Epcc, date: date(DAY), part: 1, last: true, lines, channel: None }
 }
 
 fn line_of(attempt: &Attempt) -> ClearingLine {
@@ -252,6 +252,42 @@ fn what_a_file_alone_knows_is_referred_to_as_the_file_does() {
         let AttemptStatus::Settled(Outcome::Success { reference, .. }) = status else { panic!("{status:?}") };
         assert_eq!(reference, expected);
     }
+}
+
+#[test]
+fn a_file_is_of_one_channel_and_speaks_for_no_other_of_its_rail() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let paid = |kit: &mut Kit, word: Option<&str>| {
+        let mut instrument = card(5_000);
+        if let Instrument::Card { rail, channel, .. } = &mut instrument {
+            (*rail, *channel) = (Rail::UnionPay, word.map(String::from));
+        }
+        let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+        kit.pay(order, vec![instrument]);
+        kit.answered(success(DAY))
+    };
+    let (first, further) = (paid(&mut kit, None), paid(&mut kit, Some("acme")));
+    let of = |word: Option<&str>, part, attempt: &Attempt| {
+        let (channel, file) = (word.map(String::from), file(vec![line_of(attempt)]));
+        TakeClearingFile { rail: Rail::UnionPay, part, channel, ..file }
+    };
+    let take = |kit: &mut Kit, file| {
+        let Reply::Clearing(id) = kit.given(Command::TakeClearingFile(file)) else { panic!("a file is taken") };
+        kit.restore();
+        let clearing = kit.state.clearing(id).unwrap();
+        (kinds(clearing), clearing.matched)
+    };
+    let foreign = take(&mut kit, of(Some("acme"), 1, &first));
+    assert_eq!(foreign, (vec![DifferenceKind::UnknownSerial, DifferenceKind::Missing], 0));
+    assert_eq!(take(&mut kit, of(Some("acme"), 2, &further)), (vec![], 1));
+    // Of the same rail, day and part, and another channel's.
+    assert_eq!(take(&mut kit, of(None, 1, &first)), (vec![], 1));
+    assert_eq!(kit.own(Subject::CentralBank), 10_000);
+    kit.refused(Command::TakeClearingFile(of(Some("acme"), 2, &further)), RefusalCode::ClearingDuplicate);
+    kit.refused(Command::TakeClearingFile(of(Some("A"), 1, &further)), RefusalCode::ValueInvalid);
+    let of_fund = TakeClearingFile { rail: Rail::Fund, ..of(Some("acme"), 1, &further) };
+    kit.refused(Command::TakeClearingFile(of_fund), RefusalCode::ValueInvalid);
 }
 
 #[test]

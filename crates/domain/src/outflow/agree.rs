@@ -23,7 +23,7 @@ pub enum Disagreement {
     Hold,
     /// It would go to somebody else.
     Receiver,
-    /// What it gives back is not what came in, or more than that.
+    /// What it gives back is not what came in, or more than that, or came by another channel.
     Original,
 }
 
@@ -59,6 +59,8 @@ struct Wanted<'a> {
     amount: Minor,
     currency: Currency,
     to: To<'a>,
+    /// The word of the rail's further channel.
+    channel: Option<&'a str>,
 }
 
 enum To<'a> {
@@ -83,7 +85,7 @@ pub fn agree(state: &State, attempt: &Attempt) -> Result<(), Disagreement> {
         | Operation::Redirect { .. }
         | Operation::FundBatch { .. } => return Ok(()),
     };
-    let wanted = Wanted { id: attempt.id, amount, currency, to };
+    let wanted = Wanted { id: attempt.id, amount, currency, to, channel: attempt.channel.as_deref() };
     match attempt.purpose {
         Purpose::Payout(id) => payout(state, id, &wanted),
         Purpose::Refund(id) => refund(state, id, &wanted),
@@ -169,6 +171,7 @@ fn brought(state: &State, by: Option<AttemptId>, purpose: Purpose, wanted: &Want
     let succeeded = matches!(original.status, AttemptStatus::Settled(Outcome::Success { .. }));
     let (amount, currency) = original.operation.money();
     let its = original.purpose == purpose && original.serial() == serial && currency == wanted.currency;
+    let its = its && original.channel.as_deref() == wanted.channel;
     require(its && succeeded && wanted.amount <= amount, Disagreement::Original)?;
     Ok(amount)
 }

@@ -42,6 +42,7 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
         let stands_by = instrument.amount() == 0 && converts && !instrument.is_fund() && !instrument.is_redirect();
         let pays = if stands_by { 0 } else { positive(instrument.amount(), "instruments")? };
         sum = add(sum, pays, "instruments")?;
+        instrument.channel_name().map_or(Ok(()), |channel| channel.check())?;
         match instrument {
             Instrument::Card { agreement, mask, rail, credit, .. } => {
                 cascade::check(instrument)?;

@@ -239,6 +239,7 @@ fn a_clearing_file_waits_once_for_all_attempts_that_it_names_and_that_left() {
         part: 1,
         last: true,
         lines: vec![line.clone(), line],
+        channel: None,
     };
     let command = Command::TakeClearingFile(file);
     assert_eq!(wanted(&kit.state, &command), [RowId::from(AttemptId(1))]);

@@ -1,7 +1,7 @@
 //! The working day as the platform runs it by itself: at which times, and what is due now.
 
 use axum::extract::State;
-use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::envelope::Time;
 use domain::{Refusal, settlement};
 use node::working_day::{self as rules, File, Schedule, Step, TimeOfDay};
@@ -12,7 +12,7 @@ use super::App;
 use super::answer::Answered;
 use super::auth::Caller;
 use super::wire::{date_text, time_text};
-use crate::shell::working_day::rails_with_files;
+use crate::shell::working_day::channels_with_files;
 
 /// The steps that the platform takes by itself; the others are left to whoever runs it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,22 +35,22 @@ pub(crate) struct WorkingStepView {
     /// When it is taken next, on a working day.
     #[schema(example = "2026-03-08T18:30:00Z")]
     next: String,
-    /// What its latest moment left to do: of `cut` the date to be opened, of `clearing` files by rail and date (`late` after their
+    /// What its latest moment left to do: of `cut` the date to be opened, of `clearing` files by channel and date (`late` after their
     /// deadline), of `settle` merchants, once no file may come in time. What lists of returns hold is not known before they are fetched.
     #[schema(example = json!(["epcc 2026-03-05"]))]
     due: Vec<String>,
 }
 
 impl WorkingDayView {
-    fn of(state: &domain::State, schedule: &Schedule, rails: &[Rail], now: Time) -> Result<Self, Refusal> {
+    fn of(state: &domain::State, schedule: &Schedule, channels: &[ChannelName], now: Time) -> Result<Self, Refusal> {
         let mut steps = Vec::new();
         for (step, times) in schedule.steps() {
             let next = next(state, &times, now)?;
             let due = match step {
                 Step::Cut => cut(state, schedule, now)?,
-                Step::Clearing => files(state, schedule, rails, now)?,
+                Step::Clearing => files(state, schedule, channels, now)?,
                 Step::Returns => Vec::new(),
-                Step::Settle => merchants(state, schedule, rails, now)?,
+                Step::Settle => merchants(state, schedule, channels, now)?,
             };
             let at = times.iter().map(TimeOfDay::to_string).collect();
             steps.push(WorkingStepView { step: step.name(), at, next: time_text(next), due });
@@ -75,18 +75,30 @@ fn cut(state: &domain::State, schedule: &Schedule, now: Time) -> Result<Vec<Stri
     Ok(due.and_then(|due| due.what).map(date_text).into_iter().collect())
 }
 
-fn files(state: &domain::State, schedule: &Schedule, rails: &[Rail], now: Time) -> Result<Vec<String>, Refusal> {
+fn files(
+    state: &domain::State,
+    schedule: &Schedule,
+    channels: &[ChannelName],
+    now: Time,
+) -> Result<Vec<String>, Refusal> {
     let Some(times) = schedule.clearing else { return Ok(Vec::new()) };
-    let due = rules::files(state, times, rails, now)?;
-    let text = |File { rail, date, late }: File| {
-        format!("{} {}{}", rail.name(), date_text(date), if late { " late" } else { "" })
+    let due = rules::files(state, times, channels, now)?;
+    let text = |File { channel, date, late }: File| {
+        format!("{channel} {}{}", date_text(date), if late { " late" } else { "" })
     };
     Ok(due.into_iter().flat_map(|due| due.what).map(text).collect())
 }
 
 /// Nobody while a file may come in time.
-fn merchants(state: &domain::State, schedule: &Schedule, rails: &[Rail], now: Time) -> Result<Vec<String>, Refusal> {
-    let Some(day) = rules::settle(state, schedule, rails, now)?.and_then(|due| due.what) else { return Ok(Vec::new()) };
+fn merchants(
+    state: &domain::State,
+    schedule: &Schedule,
+    channels: &[ChannelName],
+    now: Time,
+) -> Result<Vec<String>, Refusal> {
+    let Some(day) = rules::settle(state, schedule, channels, now)?.and_then(|due| due.what) else {
+        return Ok(Vec::new());
+    };
     Ok(settlement::merchants_due(state, day).iter().map(ToString::to_string).collect())
 }
 
@@ -96,6 +108,6 @@ fn merchants(state: &domain::State, schedule: &Schedule, rails: &[Rail], now: Ti
 #[utoipa::path(get, path = "/v1/working-day", tag = "business_day", responses((status = OK, body = WorkingDayView)))]
 pub(crate) async fn working_day(State(app): State<App>, caller: Caller) -> Answered<WorkingDayView> {
     caller.operator()?;
-    let (now, schedule, rails) = (app.clock.now(), app.working_day.clone(), rails_with_files(&app.executor));
-    app.look(move |state| WorkingDayView::of(state, &schedule, &rails, now)).await
+    let (now, schedule, channels) = (app.clock.now(), app.working_day.clone(), channels_with_files(&app.executor));
+    app.look(move |state| WorkingDayView::of(state, &schedule, &channels, now)).await
 }

@@ -8,7 +8,7 @@ pub(crate) fn count(ended: &[EndedTry]) {
     for EndedTry { key, end, before, first, position: _ } in ended {
         let labels = [
             ("direction", key.direction.name().to_owned()),
-            ("channel", key.rail.name().to_owned()),
+            ("channel", key.channel.to_string()),
             ("product", key.product.clone()),
             ("bank", key.bank.clone()),
             ("outcome", if before.is_some() { "late".to_owned() } else { end.name().to_owned() }),
@@ -32,7 +32,7 @@ mod tests {
     fn every_end_of_a_try_is_a_series_of_its_own() {
         let (product, bank) = (String::from("rent"), String::from("102"));
         let date = "2026-03-05".parse().unwrap();
-        let key = RateKey { date, direction: Direction::In, rail: Rail::Epcc, product, bank };
+        let key = RateKey { date, direction: Direction::In, channel: Rail::Epcc.into(), product, bank };
         let ended = |end, before| EndedTry { position: 1, key: key.clone(), end, before, first: before.is_none() };
         let late = ended(TryEnd::Success, Some(TryEnd::Failure(FailureClass::Bank)));
         let all: Vec<EndedTry> = TryEnd::ALL.into_iter().map(|end| ended(end, None)).chain([late]).collect();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ark::Vault;
 use channels::{Channel, Doubt, Request};
 use domain::attempt::{Attempt, AttemptStatus, Outcome, Purpose, Rail};
+use domain::channel::ChannelName;
 use domain::ids::AttemptId;
 use domain::site_weight::SiteWeights;
 use domain::{Actor, Command, Origin, Refusal, RefusalCode, State};
@@ -28,8 +29,8 @@ pub(crate) struct Route {
     pub(crate) sites: Arc<ChannelSites>,
 }
 
-/// The channels by rail.
-pub(crate) type Routes = Arc<BTreeMap<Rail, Route>>;
+/// The channels by name.
+pub(crate) type Routes = Arc<BTreeMap<ChannelName, Route>>;
 
 /// What the executor is told.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub(crate) enum Told {
 pub(crate) fn told_of(state: &State, epoch: u64) -> Vec<Told> {
     let mut newest = BTreeMap::new();
     for (_, weights) in state.site_weights.iter() {
-        newest.insert(weights.rail, weights);
+        newest.insert(weights.channel_name(), weights);
     }
     let weights = newest.into_values().map(|weights| Told::Weights(Box::new(weights.clone())));
     weights.chain(state.in_outbox().map(|attempt| Told::Fly(epoch, Box::new(attempt.clone())))).collect()
@@ -67,6 +68,11 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
+    /// The rail's first channel, where what names no other goes.
+    pub(crate) fn first(&self, rail: Rail) -> Option<&Route> {
+        self.routes.get(&ChannelName::from(rail))
+    }
+
     /// Carries out what comes, until the platform stops. An epoch that ended takes its flights with it: the next one flies
     /// everything in its outbox again, as maybe sent.
     pub(crate) async fn run(self, mut told: mpsc::UnboundedReceiver<Told>) {
@@ -82,7 +88,7 @@ impl Executor {
                 Told::Settled(attempt) => self.flights.settle(attempt),
                 Told::Closing(of) => self.flights.close(of),
                 Told::Weights(weights) => {
-                    if let Some(route) = self.routes.get(&weights.rail) {
+                    if let Some(route) = self.routes.get(&weights.channel_name()) {
                         route.sites.set_weights(weights.version, &by_name(&weights.weights));
                     }
                 }
@@ -92,9 +98,10 @@ impl Executor {
 
     async fn fly(self, epoch: u64, attempt: Attempt, under_way: UnderWay) {
         let (id, leg) = (attempt.id, attempt.purpose.leg());
-        let Some(route) = self.routes.get(&attempt.rail).cloned() else {
-            // It stays in the outbox: with the channel configured, a restart carries it out.
-            tracing::error!(attempt = %id, rail = attempt.rail.name(), "no channel is configured for this rail");
+        let channel = attempt.channel_name();
+        let Some(route) = self.routes.get(&channel).cloned() else {
+            // It stays in the outbox: with the channel configured, a restart carries it out. No other channel is asked in its place.
+            tracing::error!(attempt = %id, %channel, "no channel of this name is configured");
             return;
         };
         let Some(seen) = self.seen(&attempt).await else { return };

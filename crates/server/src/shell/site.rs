@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use channels::{Request, Response};
-use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use metrics::{Counter, Gauge, Histogram};
 use node::executor::Call;
 use node::site::circuit::CircuitState;
@@ -56,7 +56,7 @@ impl fmt::Debug for Line {
 /// The sites of one channel.
 #[derive(Debug)]
 pub(crate) struct ChannelSites {
-    rail: Rail,
+    channel: String,
     probe: String,
     lines: Vec<Line>,
     machine: Mutex<Sites>,
@@ -101,10 +101,10 @@ impl ChannelSites {
     ///
     /// # Errors
     /// Settings that cannot be, or certificates that do not read.
-    pub(crate) fn new(rail: Rail, channel: &ChannelConfig, executor: &ExecutorConfig) -> Result<Self> {
+    pub(crate) fn new(name: &ChannelName, channel: &ChannelConfig, executor: &ExecutorConfig) -> Result<Self> {
         let sites = channel.sites(executor)?;
         let places = sites.iter().fold(0_usize, |sum, site| sum.saturating_add(site.connections as usize));
-        let line = |site: &SiteConfig| Line::new(rail, site).with_context(|| format!("site '{}'", site.name));
+        let line = |site: &SiteConfig| Line::new(name, site).with_context(|| format!("site '{}'", site.name));
         let lines = sites.iter().map(line).collect::<Result<Vec<_>>>()?;
         let terms = sites.into_iter().map(|site| SiteTerms {
             name: site.name,
@@ -115,7 +115,8 @@ impl ChannelSites {
         let machine = Sites::new(terms.collect(), channel.breaker(&executor.breaker));
         let places = Semaphore::new(places.min(Semaphore::MAX_PERMITS));
         let probe = format!("/{}", channel.probe.trim_start_matches('/'));
-        let sites = Self { rail, probe, lines, machine: Mutex::new(machine), places, began: Instant::now() };
+        let (channel, machine, began) = (name.to_string(), Mutex::new(machine), Instant::now());
+        let sites = Self { channel, probe, lines, machine, places, began };
         sites.show();
         Ok(sites)
     }
@@ -193,7 +194,7 @@ impl ChannelSites {
 
     /// Puts a version of the weights in force.
     pub(crate) fn set_weights(&self, version: u64, weights: &BTreeMap<String, u32>) {
-        let channel = self.rail.name();
+        let channel = self.channel.as_str();
         for site in self.with(|sites, _| sites.set_weights(weights)) {
             tracing::warn!(channel, version, site, "weights name a site that the settings do not have");
         }
@@ -233,7 +234,7 @@ impl ChannelSites {
     }
 
     fn say(&self, change: &Change) {
-        let channel = self.rail.name();
+        let channel = self.channel.as_str();
         let name = |site: &usize| self.lines.get(*site).map_or("?", |line| line.name.as_str());
         match change {
             Change::Drained { site, cause, hold_down_ms } => {
@@ -283,7 +284,7 @@ impl ChannelSites {
             CircuitState::HalfOpen => 1.0,
             CircuitState::Open => 2.0,
         };
-        metrics::gauge!("lintel_channel_breaker", "channel" => self.rail.name()).set(open);
+        metrics::gauge!("lintel_channel_breaker", "channel" => self.channel.clone()).set(open);
     }
 }
 
@@ -311,7 +312,7 @@ impl Drop for UnderWay<'_> {
 
 impl Line {
     /// A pool of its own. It follows no redirect: that would write a payment twice, and elsewhere.
-    fn new(rail: Rail, site: &SiteConfig) -> Result<Self> {
+    fn new(channel: &ChannelName, site: &SiteConfig) -> Result<Self> {
         let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let mut builder = builder
             .timeout(Duration::from_millis(site.timeout_ms))
@@ -321,7 +322,7 @@ impl Line {
             builder = builder.tls_backend_preconfigured(files.client()?);
         }
         let http = builder.build().context("making an HTTP client")?;
-        let labels = [("channel", rail.name().to_owned()), ("site", site.name.clone())];
+        let labels = [("channel", channel.to_string()), ("site", site.name.clone())];
         Ok(Self {
             name: site.name.clone(),
             url: site.url.clone(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::State;
 use domain::attempt::{Attempt, AttemptStatus, Operation, Rail};
 use domain::calendar::Date;
+use domain::channel::ChannelName;
 use domain::envelope::Time;
 use domain::ids::AttemptId;
 use domain::rates::channel::{self, Direction, RateKey};
@@ -62,7 +63,7 @@ pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
 }
 
 /// By what tries are told apart, whatever the day.
-type Key = (Direction, Rail, String, String);
+type Key = (Direction, ChannelName, String, String);
 
 /// What has no certain answer.
 #[derive(Debug, Default)]
@@ -80,8 +81,8 @@ struct Unanswered {
 impl Unanswered {
     fn of(state: &State, now: Time) -> Self {
         let (today, mut channels) = (Date::in_shanghai(now), BTreeMap::new());
-        for RateKey { date: _, direction, rail, product, bank } in channel::unknown(state, today) {
-            *channels.entry((direction, rail, product, bank)).or_default() += 1;
+        for RateKey { date: _, direction, channel, product, bank } in channel::unknown(state, today) {
+            *channels.entry((direction, channel, product, bank)).or_default() += 1;
         }
         let open = |attempt: &Attempt| Some((attempt.id, attempt.rail, since(attempt, now)?));
         let attempts = state.in_outbox().filter_map(open).collect();
@@ -218,10 +219,10 @@ impl Watch {
     fn show_channels(&mut self, found: &BTreeMap<Key, u64>) {
         self.channels.extend(found.keys().cloned());
         for key in &self.channels {
-            let (direction, rail, product, bank) = key;
+            let (direction, channel, product, bank) = key;
             let labels = [
                 ("direction", direction.name().to_owned()),
-                ("channel", rail.name().to_owned()),
+                ("channel", channel.to_string()),
                 ("product", product.clone()),
                 ("bank", bank.clone()),
             ];
@@ -305,6 +306,7 @@ mod tests {
             status,
             cleared: None,
             page_site: None,
+            channel: None,
         }
     }
 
@@ -356,7 +358,7 @@ mod tests {
     fn what_is_unknown_of_a_channel_and_what_waits_is_shown_and_goes() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let mut watch = Watch::new(1);
-        let key = (Direction::In, Rail::Epcc, String::from("rent"), String::from("102"));
+        let key = (Direction::In, ChannelName::from(Rail::Epcc), String::from("rent"), String::from("102"));
         let rates = Rates { effective: Rate { numerator: 92, denominator: 100 }, first_try: Rate::default() };
         let (batches, checks) = (vec![Time(0), Time(-MINUTE)], vec![Time(-2 * MINUTE)]);
         let channels = BTreeMap::from([(key, 3)]);

@@ -12,8 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::attempt::Rail;
 use domain::calendar::Date;
+use domain::channel::ChannelName;
 use domain::clearing::Clearing;
 use domain::envelope::Time;
 use domain::ids::MerchantId;
@@ -27,10 +27,15 @@ use super::executor::{Executor, Route};
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The rails whose channels give clearing files.
-pub(crate) fn rails_with_files(executor: &Executor) -> Vec<Rail> {
-    let gives = |route: &&Route| route.channel.manifest().statement;
-    executor.routes.values().filter(gives).map(|route| route.channel.manifest().rail).collect()
+/// The channels that give clearing files.
+pub(crate) fn channels_with_files(executor: &Executor) -> Vec<ChannelName> {
+    let gives = |(_, route): &(&ChannelName, &Route)| route.channel.manifest().statement;
+    executor.routes.iter().filter(gives).map(|(name, _)| name.clone()).collect()
+}
+
+/// Whether one of the channels by which payouts and advances leave, each its rail's first, lists what came back.
+fn lists_returns(executor: &Executor) -> bool {
+    executor.routes.iter().any(|(name, route)| name.word.is_none() && route.channel.manifest().lists_returns)
 }
 
 /// Takes the steps that have times, as long as the platform runs.
@@ -74,12 +79,12 @@ impl Rest {
 
 struct Timer {
     schedule: Schedule,
-    rails: Vec<Rail>,
+    channels: Vec<ChannelName>,
     lists_returns: bool,
     /// Until when a file is not asked for again.
-    asked: BTreeMap<(Rail, Date), Time>,
+    asked: BTreeMap<(ChannelName, Date), Time>,
     /// Files that were told to be late.
-    late: BTreeSet<(Rail, Date)>,
+    late: BTreeSet<(ChannelName, Date)>,
     /// The latest moment whose lists of returns were all fetched.
     returned: Option<Time>,
     returns_rest: Option<Rest>,
@@ -92,8 +97,8 @@ impl Timer {
     fn new(executor: &Executor, schedule: Schedule) -> Self {
         Self {
             schedule,
-            rails: rails_with_files(executor),
-            lists_returns: executor.routes.values().any(|route| route.channel.manifest().lists_returns),
+            channels: channels_with_files(executor),
+            lists_returns: lists_returns(executor),
             asked: BTreeMap::new(),
             late: BTreeSet::new(),
             returned: None,
@@ -151,27 +156,28 @@ impl Timer {
 
     async fn clearing(&mut self, executor: &Executor) -> Looked {
         let Some(times) = self.schedule.clearing else { return Ok(None) };
-        let (now, rails) = (executor.clock.now(), self.rails.clone());
-        let look = move |state: &State| rules::files(state, times, &rails, now);
+        let (now, channels) = (executor.clock.now(), self.channels.clone());
+        let look = move |state: &State| rules::files(state, times, &channels, now);
         let Some(Due { at, what: files }) = executor.platform.read(look).await?.0? else { return Ok(None) };
         self.tell_late(&files);
-        self.asked.retain(|asked, _| files.iter().any(|file| (file.rail, file.date) == *asked));
+        self.asked.retain(|(of, on), _| files.iter().any(|File { channel, date, .. }| channel == of && date == on));
         let mut failed = None;
-        for File { rail, date, .. } in files.iter().copied() {
-            if self.asked.get(&(rail, date)).is_some_and(|until| now < *until) {
+        for File { channel, date, .. } in &files {
+            let (asked, date) = ((channel.clone(), *date), *date);
+            if self.asked.get(&asked).is_some_and(|until| now < *until) {
                 continue;
             }
-            match fetch(executor, &meta(), rail, date).await {
+            match fetch(executor, &meta(), channel, date).await {
                 Ok(fetched) => {
-                    tell_file(rail, date, &fetched);
+                    tell_file(channel, date, &fetched);
                     // What it made due is settled by the next look.
                     self.settle_rest = None;
                 }
                 Err(error @ FetchError::Unavailable(_)) => return Err(error),
                 Err(error) => {
-                    self.asked.insert((rail, date), now.plus_ms(self.schedule.retry_ms));
+                    self.asked.insert(asked, now.plus_ms(self.schedule.retry_ms));
                     if let FetchError::NotReady { .. } = error {
-                        tracing::info!(step = Step::Clearing.name(), rail = rail.name(), %date, "a file is not there yet");
+                        tracing::info!(step = Step::Clearing.name(), %channel, %date, "a file is not there yet");
                     } else {
                         failed = failed.or(Some(error));
                     }
@@ -187,18 +193,18 @@ impl Timer {
 
     /// Files that are late are an alarm, once each.
     fn tell_late(&mut self, files: &[File]) {
-        let late: BTreeSet<_> = files.iter().filter(|file| file.late).map(|file| (file.rail, file.date)).collect();
-        for (rail, date) in late.difference(&self.late) {
-            let rail = rail.name();
-            tracing::error!(rail, %date, "a clearing file is not there at its deadline; merchants are settled without it");
+        let late = files.iter().filter(|file| file.late);
+        let late: BTreeSet<_> = late.map(|file| (file.channel.clone(), file.date)).collect();
+        for (channel, date) in late.difference(&self.late) {
+            tracing::error!(%channel, %date, "a clearing file is not there at its deadline; merchants are settled without it");
         }
-        for (rail, date) in self.late.difference(&late) {
-            tracing::warn!(rail = rail.name(), %date, "a clearing file that was late is not missing any more");
+        for (channel, date) in self.late.difference(&late) {
+            tracing::warn!(%channel, %date, "a clearing file that was late is not missing any more");
         }
-        for rail in &self.rails {
-            let count = late.iter().filter(|(of, _)| of == rail).count();
+        for channel in &self.channels {
+            let count = late.iter().filter(|(of, _)| of == channel).count();
             let count = u32::try_from(count).unwrap_or(u32::MAX);
-            metrics::gauge!("lintel_working_day_files_late", "rail" => rail.name()).set(f64::from(count));
+            metrics::gauge!("lintel_working_day_files_late", "channel" => channel.to_string()).set(f64::from(count));
         }
         self.late = late;
     }
@@ -251,8 +257,8 @@ impl Timer {
     }
 
     async fn settle(&mut self, executor: &Executor) -> Looked {
-        let (now, rails, schedule) = (executor.clock.now(), self.rails.clone(), self.schedule.clone());
-        let look = move |state: &State| rules::settle(state, &schedule, &rails, now);
+        let (now, channels, schedule) = (executor.clock.now(), self.channels.clone(), self.schedule.clone());
+        let look = move |state: &State| rules::settle(state, &schedule, &channels, now);
         let Some(Due { at, what }) = executor.platform.read(look).await?.0? else { return Ok(None) };
         // While a file may come in time, none of the day's is settled.
         let Some(day) = what else { return Ok(Some(Stand::Open)) };
@@ -304,11 +310,10 @@ fn meta() -> Meta {
     Meta::unkeyed(Actor::Timer, Origin::Timer)
 }
 
-fn tell_file(rail: Rail, date: Date, fetched: &Fetched) {
+fn tell_file(channel: &ChannelName, date: Date, fetched: &Fetched) {
     let sum = |of: fn(&Clearing) -> u32| fetched.parts.iter().map(|part| u64::from(of(part))).sum::<u64>();
     let (lines, different) = (sum(|part| part.lines), sum(|part| part.different));
-    let rail = rail.name();
-    tracing::info!(step = Step::Clearing.name(), rail, %date, lines, different, "took a clearing file");
+    tracing::info!(step = Step::Clearing.name(), %channel, %date, lines, different, "took a clearing file");
 }
 
 /// A time as Prometheus has it.

@@ -85,6 +85,7 @@ mod terminal_parameters;
 mod terminals;
 mod top_up_page;
 mod trees;
+mod two_channels;
 mod unionpay;
 mod vault_rewrap;
 mod wallets;

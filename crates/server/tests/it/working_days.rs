@@ -192,7 +192,7 @@ fn a_file_that_is_late_is_an_alarm_and_is_taken_and_settled_once_over_kills() {
     clock(&market, 6, "03:00");
     until("it is asked for again", || asked(&server) == 2);
     assert_eq!((due(&market, 1), due(&market, 3)), (json!(["epcc 2026-03-05"]), json!([])));
-    let late = "lintel_working_day_files_late{rail=\"epcc\"}";
+    let late = "lintel_working_day_files_late{channel=\"epcc\"}";
     assert_eq!(metric(&market.operator, late) as usize, 0);
 
     clock(&market, 6, "09:00");

@@ -473,7 +473,7 @@ impl Walk {
         }
         let part = self.parts.entry((rail, date)).or_default();
         *part += 1;
-        Command::TakeClearingFile(TakeClearingFile { rail, date, part: *part, last: true, lines })
+        Command::TakeClearingFile(TakeClearingFile { rail, date, part: *part, last: true, lines, channel: None })
     }
 
     /// Every channel answers, every line comes: nothing is left on its way.

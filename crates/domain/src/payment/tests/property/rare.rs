@@ -51,7 +51,14 @@ impl Walk {
         let line = ClearingLine { serial, kind, amount, currency, reference: None };
         let part = self.parts.entry((rail, date)).or_default();
         *part += 1;
-        Some(Command::TakeClearingFile(TakeClearingFile { rail, date, part: *part, last: false, lines: vec![line] }))
+        Some(Command::TakeClearingFile(TakeClearingFile {
+            rail,
+            date,
+            part: *part,
+            last: false,
+            lines: vec![line],
+            channel: None,
+        }))
     }
 
     /// A channel carried out after all what it had refused. Of a refund that is always taken.
