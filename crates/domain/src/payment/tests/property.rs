@@ -553,10 +553,8 @@ fn walks_reach_the_rare_ends() {
             reach("parts returned", !refund.returned.is_empty());
             reach("two legs", refund.parts.len() > 1);
             reach("by item", !refund.items.is_empty());
-            reach(
-                "part of an item refused",
-                refund.parts.iter().any(|part| part.status == RefundStatus::Failed && !part.items.is_empty()),
-            );
+            let refused = |part: &RefundPart| part.status == RefundStatus::Failed && !part.items.is_empty();
+            reach("part of an item refused", refund.parts.iter().any(refused));
             reach("refund settled by hand", refund.settled_by.is_some());
             reach("refund retried", refund.retried_as.is_some());
             let late = |part: &RefundPart| part.beside.is_some() && part.status == RefundStatus::Success;
