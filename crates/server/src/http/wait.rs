@@ -103,16 +103,34 @@ impl Look {
     }
 }
 
+/// A view of the order that a reply names, which waits for the end of its try where somebody is to.
+fn look_by(awaited: Option<Arc<Awaited>>) -> impl FnMut(&State, &Reply) -> Option<Look> + Send + 'static {
+    move |state: &State, reply: &Reply| {
+        let Reply::Order(id) = reply else { return None };
+        state.order(*id).ok().map(|order| Look::at(state, order, awaited.as_ref()))
+    }
+}
+
 impl App {
     /// Decides a command whose reply is an order; answered at once, or when the try that is under way then has ended.
     pub(crate) async fn change_order(&self, meta: Meta, command: Command, wait: &Wait) -> Result<Waited, ApiError> {
         let time = wait.time()?;
         let awaited = time.map(|_| self.platform.awaited());
-        let view = move |state: &State, reply: &Reply| {
-            let Reply::Order(id) = reply else { return None };
-            state.order(*id).ok().map(|order| Look::at(state, order, awaited.as_ref()))
-        };
-        let answer = self.change(meta, command, view).await?;
+        let answer = self.change(meta, command, look_by(awaited)).await?;
+        self.when_ended(answer, time).await
+    }
+
+    /// As [`Self::change_order`], unless `before` refuses it: [`App::change_unless`].
+    pub(crate) async fn change_order_unless(
+        &self,
+        meta: Meta,
+        command: Command,
+        before: impl FnOnce(&State) -> Result<(), ApiError> + Send + 'static,
+        wait: &Wait,
+    ) -> Result<Waited, ApiError> {
+        let time = wait.time()?;
+        let awaited = time.map(|_| self.platform.awaited());
+        let answer = self.change_unless(meta, command, before, look_by(awaited)).await?;
         self.when_ended(answer, time).await
     }
 

@@ -215,6 +215,7 @@ impl Terms {
                 Ok(Input::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return false,
                 Ok(
                     Input::Request(..)
+                    | Input::Unless(..)
                     | Input::LookedUp(..)
                     | Input::Filter(_)
                     | Input::Read(_)

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::awaited::Awaited;
 use super::keys::{Elsewhere, Threads};
-use super::{AfterStep, Clock, Input, Leaving, Platform, RowsWanted};
+use super::{AfterStep, Before, Clock, Input, Leaving, Platform, RowsWanted};
 
 /// A batch is closed at this size even while the one before still syncs.
 const BATCH_BYTES: usize = 4 << 20;
@@ -244,6 +244,13 @@ impl Writer {
                 let admitted = self.engine.admit(*request, self.clock.now())?;
                 self.admitted(admitted, after);
             }
+            Input::Unless(request, before) => match before(self.engine.state()) {
+                Before::Decide(after) => {
+                    let admitted = self.engine.admit(*request, self.clock.now())?;
+                    self.admitted(admitted, after);
+                }
+                Before::Leave(leaving) => self.give(leaving),
+            },
             Input::LookedUp(looked_up, after) => {
                 let (parked, looked_up) = *looked_up;
                 let admitted = self.engine.resume(parked, &looked_up, self.clock.now())?;
