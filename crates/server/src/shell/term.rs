@@ -274,6 +274,7 @@ impl Terms {
     fn sink(&self, epoch: u64) -> ProjectionSink {
         let (projector, durable, attempts) = (self.projector.clone(), self.durable.clone(), self.attempts.clone());
         let (mut outflow, clock) = (outflow::Watch::default(), self.clock.clone());
+        let mut tries = channel_rate::Counters::default();
         Box::new(move |projected: Projected| {
             for (_, row) in &projected.projection.changes.outflows {
                 outflow.see(row, clock.now());
@@ -291,7 +292,7 @@ impl Terms {
             for (_, weights) in &projected.projection.changes.site_weights {
                 drop(attempts.send(Told::Weights(Box::new(weights.clone()))));
             }
-            channel_rate::count(&projected.projection.changes.ended_tries);
+            tries.count(&projected.projection.changes.ended_tries);
             pass_on(&projector, &durable, projected);
         })
     }
