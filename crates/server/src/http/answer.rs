@@ -56,7 +56,7 @@ impl<T: Serialize> IntoResponse for Answer<T> {
 type Noted<T, V> = Result<Option<T>, (V, Reply)>;
 
 /// Notes whether a view asks for something that left memory.
-fn noting<T, V: FnMut(&State, &Reply) -> Option<T> + Send + 'static>(
+fn noting<T: Send + 'static, V: FnMut(&State, &Reply) -> Option<T> + Send + 'static>(
     mut view: V,
 ) -> impl FnOnce(&State, &Reply) -> Noted<T, V> + Send + 'static {
     move |state: &State, reply: &Reply| {
