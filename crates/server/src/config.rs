@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use ark::keys::Home;
 use domain::calendar::{Calendar, Date, Year};
-use journal::Keep;
 use serde::Deserialize;
 
 pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
+pub(crate) use self::journal_config::JournalConfig;
 pub(crate) use self::public_url::PublicUrl;
 pub(crate) use self::webhook::WebhooksConfig;
 use crate::log::LogFormat;
 use crate::pos::link::settings::NetworkConfig;
 
 mod channel;
+mod journal_config;
 mod public_url;
 pub(crate) mod webhook;
 
@@ -116,28 +117,6 @@ impl Place {
     /// True on the embedded default.
     pub(crate) fn is_embedded(&self) -> bool {
         self.url.is_embedded()
-    }
-}
-
-/// Where the journal lies, how much of it in the database, and where the rest.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct JournalConfig {
-    pub(crate) url: PlaceUrl,
-    pub(crate) schema: String,
-    pub(crate) keep_mib: u64,
-    pub(crate) ranges: String,
-}
-
-impl JournalConfig {
-    /// True on the embedded default.
-    pub(crate) fn is_embedded(&self) -> bool {
-        self.url.is_embedded()
-    }
-
-    /// What of it stays in the database; `None` if all of it does.
-    pub(crate) fn keep(&self) -> Option<Keep> {
-        (self.keep_mib > 0).then(|| Keep::newest(self.keep_mib.saturating_mul(1 << 20)))
     }
 }
 
@@ -385,6 +364,7 @@ impl Config {
         config.pos.listens()?;
         config.pos.network.check()?;
         config.executor.check()?;
+        config.journal.check()?;
         config.webhooks.terms()?;
         Ok(config)
     }

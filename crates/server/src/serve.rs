@@ -111,6 +111,7 @@ pub(crate) fn run_until(
         attempts: attempts.clone(),
         durable: Durable::new(position),
         run_keys: config.keys.run,
+        batch_every: config.journal.batch_every(),
     };
     let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, (&platform, &clock), (&vault, &store), (&ark.keys(), &off))?;
@@ -140,8 +141,7 @@ pub(crate) fn run_until(
         serve_telling(config, (app, link), telling, doors, stop).await
     });
     platform.stop();
-    let ended = leading.join();
-    let projected = followers_end((merging, rewrapping), &handle, projecting);
+    let (ended, projected) = (leading.join(), followers_end((merging, rewrapping), &handle, projecting));
     platform.close();
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected).and(served)

@@ -105,6 +105,8 @@ pub(crate) struct Terms {
     pub(crate) durable: Durable,
     /// Keys of a run.
     pub(crate) run_keys: usize,
+    /// The least time from the beginning of a batch to that of the next.
+    pub(crate) batch_every: Duration,
 }
 
 /// Position and hash of the last batch that was passed on as durable; clones share it.
@@ -154,7 +156,8 @@ impl Terms {
             let Term { engine, journal } = term;
             let sink = self.sink(journal.tip().epoch);
             let (store, written) = (self.store.clone(), self.projector.written());
-            let elsewhere = Elsewhere { store, run: self.run_keys, written };
+            let (run, batch_every) = (self.run_keys, self.batch_every);
+            let elsewhere = Elsewhere { store, run, written, batch_every };
             let (clock, platform) = (self.clock.clone(), self.platform.clone());
             let writer = writer::start(engine, journal, clock, platform, inputs, sink, &elsewhere)?;
             let ended = writer.join().map_err(|_| TermError::Panicked)?;
