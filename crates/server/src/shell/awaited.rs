@@ -5,10 +5,11 @@
 //!                                                        └ the caller left or had enough: the ticket is dropped ─► forgotten
 //! ```
 //! Looks are kept on the writer's thread, by views of the state that has the try, and taken there when batches became durable, so
-//! none comes too late for its order. What the channels take of the time meanwhile is added up by leg, as long as somebody waits.
+//! none comes too late for its order. One that waits for what its own command did goes with it if the journal fails first. What the channels take of the time meanwhile is added up by leg, as long as somebody waits.
 //! Who waits for a real-name check is told of every answer to one, and looks again.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,15 @@ pub(crate) struct Ticket {
     order: OrderId,
     legs: Vec<LegId>,
     number: u64,
+    durable: Arc<AtomicBool>,
+}
+
+/// That a look waits for what a command did which is not durable yet. Dropped before [`Self::passed`] it takes the look along.
+pub(crate) struct UntilDurable {
+    awaited: Arc<Awaited>,
+    order: OrderId,
+    number: u64,
+    durable: Arc<AtomicBool>,
 }
 
 impl Awaited {
@@ -56,7 +66,7 @@ impl Awaited {
             let (waiting, _) = kept.spent.entry(*leg).or_default();
             *waiting = waiting.saturating_add(1);
         }
-        Ticket { awaited: Arc::clone(self), order, legs, number }
+        Ticket { awaited: Arc::clone(self), order, legs, number, durable: Arc::default() }
     }
 
     /// A call of a channel took so long for a leg.
@@ -99,11 +109,47 @@ impl Awaited {
     }
 }
 
+impl Kept {
+    fn take_out(&mut self, order: OrderId, number: u64) {
+        let Some(looks) = self.looks.get_mut(&order) else { return };
+        looks.retain(|(kept, _)| *kept != number);
+        if looks.is_empty() {
+            self.looks.remove(&order);
+        }
+    }
+}
+
+impl UntilDurable {
+    /// It is durable: the look stays until its order's try has ended.
+    pub(crate) fn passed(self) {
+        self.durable.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for UntilDurable {
+    fn drop(&mut self) {
+        if !self.durable.load(Ordering::Acquire) {
+            self.awaited.kept().take_out(self.order, self.number);
+        }
+    }
+}
+
 impl Ticket {
     /// How long calls of channels took so far for the legs that the order had when this wait, or an earlier one that still lasts, began.
     pub(crate) fn spent(&self) -> Duration {
         let kept = self.awaited.kept();
         self.legs.iter().filter_map(|leg| kept.spent.get(leg)).map(|(_, spent)| *spent).sum()
+    }
+
+    /// For the gate: what the wait began with is not durable yet.
+    pub(crate) fn until_durable(&self) -> UntilDurable {
+        let (awaited, durable) = (Arc::clone(&self.awaited), Arc::clone(&self.durable));
+        UntilDurable { awaited, order: self.order, number: self.number, durable }
+    }
+
+    /// Whether it has become durable since.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable.load(Ordering::Acquire)
     }
 }
 
@@ -117,11 +163,7 @@ impl Drop for Ticket {
                 kept.spent.remove(leg);
             }
         }
-        let Some(looks) = kept.looks.get_mut(&self.order) else { return };
-        looks.retain(|(number, _)| *number != self.number);
-        if looks.is_empty() {
-            kept.looks.remove(&self.order);
-        }
+        kept.take_out(self.order, self.number);
     }
 }
 
@@ -132,6 +174,21 @@ mod tests {
     fn nothing() -> Look {
         let look = |_: &State| -> Leaving { Box::new(|| ()) };
         Box::new(look)
+    }
+
+    #[test]
+    fn a_look_goes_with_a_command_that_does_not_become_durable() {
+        let awaited = Arc::new(Awaited::default());
+        let (lost, durable) =
+            (awaited.wait_for(OrderId(7), vec![], nothing()), awaited.wait_for(OrderId(7), vec![], nothing()));
+        drop(lost.until_durable());
+        durable.until_durable().passed();
+        assert!(!lost.is_durable() && durable.is_durable());
+        assert_eq!(awaited.kept().looks.get(&OrderId(7)).map(Vec::len), Some(1));
+        drop(lost);
+        assert_eq!(awaited.kept().looks.get(&OrderId(7)).map(Vec::len), Some(1), "the other's stays");
+        drop(durable);
+        assert!(awaited.kept().looks.is_empty());
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub(crate) enum Unavailable {
 pub(crate) type Leaving = Box<dyn FnOnce() + Send>;
 type ReadStep = Box<dyn FnOnce(&mut Engine) -> Leaving + Send>;
 type AfterStep = Box<dyn FnOnce(&State, Answer) -> Leaving + Send>;
-type BeforeStep = Box<dyn FnOnce(&State) -> Before + Send>;
+pub(crate) type BeforeStep = Box<dyn FnOnce(&State) -> Before + Send>;
 
 /// What a look at the state comes to, before a request is decided on it.
 pub(crate) enum Before {
@@ -244,6 +244,25 @@ impl Platform {
         self.answered(receiver).await
     }
 
+    /// Has a request decided by a step of the caller's own, which says itself when its sender is used: with what leaves for the
+    /// decision, or later. It gets the place in the queue too, to give it back once the decision is durable.
+    pub(crate) async fn submit_by<T: Send + 'static>(
+        &self,
+        request: Request,
+        step: impl FnOnce(Place, oneshot::Sender<T>) -> BeforeStep + Send,
+    ) -> Result<oneshot::Receiver<T>, Unavailable> {
+        let place = self.admit()?;
+        self.caught_up().await?;
+        let (sender, receiver) = oneshot::channel();
+        self.send(Input::Unless(Box::new(request), step(place, sender)))?;
+        Ok(receiver)
+    }
+
+    /// Why a sender was dropped unused.
+    pub(crate) fn unanswered(&self) -> Unavailable {
+        if self.is_running() { Unavailable::Unknown } else { Unavailable::Stopped }
+    }
+
     /// Computes something from the state; it comes, with its position, once that state is durable.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
@@ -280,7 +299,7 @@ impl Platform {
     /// What came out of the gate, if this node still leads: an answer that appended nothing met no fence.
     async fn answered<T>(&self, receiver: oneshot::Receiver<T>) -> Result<T, Unavailable> {
         let Ok(answer) = receiver.await else {
-            return Err(if self.is_running() { Unavailable::Unknown } else { Unavailable::Stopped });
+            return Err(self.unanswered());
         };
         if self.leads() { Ok(answer) } else { Err(Unavailable::Stopped) }
     }
@@ -362,8 +381,8 @@ impl Platform {
     }
 }
 
-/// A place in the queue, given back when the caller has its answer or goes away.
-struct Place(Arc<AtomicUsize>);
+/// A place in the queue, given back when it is dropped: when the caller has its answer or goes away.
+pub(crate) struct Place(Arc<AtomicUsize>);
 
 impl Drop for Place {
     fn drop(&mut self) {
