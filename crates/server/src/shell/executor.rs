@@ -9,7 +9,7 @@ use channels::{Channel, Doubt, Request};
 use domain::attempt::{Attempt, AttemptStatus, Outcome, Purpose, Rail};
 use domain::ids::AttemptId;
 use domain::site_weight::SiteWeights;
-use domain::{Actor, Command, Origin, RefusalCode, State};
+use domain::{Actor, Command, Origin, Refusal, RefusalCode, Reply, State};
 use engine::Meta;
 use node::executor::{Call, Flight, Patience, Seen, Step};
 use node::site::Errand;
@@ -175,30 +175,27 @@ impl Executor {
         }
     }
 
-    /// False if the platform is gone: the next leader asks again.
+    /// False if the platform is gone: the next leader asks again. An end is passed on and not waited for, since the flight has nothing to
+    /// do after it; if it is lost with the journal, the attempt is in the outbox of the next epoch. A doubt must be known before the
+    /// channel is asked.
     async fn report(&self, attempt: AttemptId, outcome: &Outcome) -> bool {
-        let name = match outcome {
-            Outcome::Success { .. } => "success",
-            Outcome::Declined { .. } => "declined",
-            Outcome::NotFound => "not_found",
-            Outcome::Unknown => "unknown",
+        let (name, is_end) = match outcome {
+            Outcome::Success { .. } => ("success", true),
+            Outcome::Declined { .. } => ("declined", true),
+            Outcome::NotFound => ("not_found", true),
+            Outcome::Unknown => ("unknown", false),
         };
         metrics::counter!("lintel_attempt_outcomes_total", "outcome" => name).increment(1);
         let command = Command::AnswerAttempt { attempt, outcome: outcome.clone() };
         let meta = Meta::unkeyed(Actor::Channel("executor".into()), Origin::Channel);
         loop {
-            match self.platform.submit(engine::Request { command: command.clone(), meta: meta.clone() }).await {
-                Ok(seen) => {
-                    match seen.result {
-                        Ok(_) => {}
-                        // The channel's own notification, or its file, was faster.
-                        Err(refusal) if refusal.code == RefusalCode::AttemptState => {
-                            tracing::info!(%attempt, %refusal, "an answer came after the attempt was settled");
-                        }
-                        Err(refusal) => tracing::error!(%attempt, %refusal, "an answer was refused"),
-                    }
-                    return true;
-                }
+            let request = engine::Request { command: command.clone(), meta: meta.clone() };
+            let passed = match is_end {
+                true => self.platform.pass(request, move |result| heard(attempt, result)).await,
+                false => self.platform.submit(request).await.map(|seen| heard(attempt, seen.result)),
+            };
+            match passed {
+                Ok(()) => return true,
                 Err(Unavailable::Overloaded | Unavailable::Behind | Unavailable::Elsewhere) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -215,6 +212,18 @@ impl Executor {
             return Called { call: Call::NotWritten, failed: avoid, wait: None, too_long: false };
         }
         route.sites.call(errand, avoid, request).await
+    }
+}
+
+/// What the engine said to the answer of a channel.
+fn heard(attempt: AttemptId, result: Result<Reply, Refusal>) {
+    match result {
+        Ok(_) => {}
+        // The channel's own notification, or its file, was faster.
+        Err(refusal) if refusal.code == RefusalCode::AttemptState => {
+            tracing::info!(%attempt, %refusal, "an answer came after the attempt was settled");
+        }
+        Err(refusal) => tracing::error!(%attempt, %refusal, "an answer was refused"),
     }
 }
 

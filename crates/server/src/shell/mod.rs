@@ -244,6 +244,24 @@ impl Platform {
         self.answered(receiver).await
     }
 
+    /// Has a request decided while nobody waits for its answer, which `heard` gets on the writer's thread once it is durable. If the
+    /// journal fails first, it gets none.
+    pub(crate) async fn pass(
+        &self,
+        request: Request,
+        heard: impl FnOnce(Result<Reply, Refusal>) + Send + 'static,
+    ) -> Result<(), Unavailable> {
+        let place = self.admit()?;
+        self.caught_up().await?;
+        let after = move |_: &State, answer: Answer| -> Leaving {
+            Box::new(move || {
+                drop(place);
+                heard(answer.result);
+            })
+        };
+        self.send(Input::Request(Box::new(request), Box::new(after)))
+    }
+
     /// Has a request decided by a step of the caller's own, which says itself when its sender is used: with what leaves for the
     /// decision, or later. It gets the place in the queue too, to give it back once the decision is durable.
     pub(crate) async fn submit_by<T: Send + 'static>(
@@ -451,6 +469,20 @@ mod tests {
         after(&state, Answer { result: Ok(Reply::Done), position: 7, repeated: true })();
         let seen = submitted.await.unwrap().unwrap();
         assert_eq!((seen.result, seen.position, seen.repeated), (Ok(Reply::Done), 7, true));
+    }
+
+    #[tokio::test]
+    async fn a_command_that_nobody_waits_for_keeps_its_place_until_it_leaves() {
+        let (sender, inputs) = mpsc::channel();
+        let (_entries, behind) = watch::channel(0);
+        let platform = Platform::new(sender, Leadership::new(None), 1, behind);
+        let (tell, heard) = mpsc::channel();
+        platform.pass(request(), move |result| drop(tell.send(result))).await.unwrap();
+        let Ok(Input::Request(_, after)) = inputs.try_recv() else { panic!("the writer gets it") };
+        let leaving = after(&State::default(), Answer { result: Ok(Reply::Done), position: 1, repeated: false });
+        assert_eq!((platform.waiting(), heard.try_recv().is_ok()), (1, false));
+        leaving();
+        assert_eq!((platform.waiting(), heard.try_recv()), (0, Ok(Ok(Reply::Done))));
     }
 
     /// One look at a future, whatever it says.
