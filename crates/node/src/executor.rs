@@ -259,7 +259,16 @@ impl Flight {
         &self.attempt
     }
 
-    /// What to do at `now`, the engine's time. `nonce` is new for each call.
+    /// Whether the next step may ask its channel something, for which [`Self::step`] needs a nonce; none is drawn for the others.
+    #[must_use]
+    pub fn needs_nonce(&self) -> bool {
+        match &self.phase {
+            Phase::Query => true,
+            Phase::Send | Phase::Page | Phase::Pause | Phase::Calling { .. } | Phase::Report(_) | Phase::Done => false,
+        }
+    }
+
+    /// What to do at `now`, the engine's time. `nonce` is new for each call where [`Self::needs_nonce`].
     pub fn step(&mut self, now: Time, nonce: &str) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::Send if now >= self.attempt.send_before => self.report(not_sent("too_late")),

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use ark::keys::Home;
 use domain::calendar::{Calendar, Date, Year};
-use journal::Keep;
 use serde::Deserialize;
 
 pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
 pub(crate) use self::history::HistoryConfig;
+pub(crate) use self::journal_config::JournalConfig;
 pub(crate) use self::public_url::PublicUrl;
 pub(crate) use self::webhook::WebhooksConfig;
 pub(crate) use self::working_day::WorkingDayConfig;
@@ -21,6 +21,7 @@ use crate::pos::link::settings::NetworkConfig;
 
 mod channel;
 mod history;
+mod journal_config;
 mod public_url;
 pub(crate) mod webhook;
 mod working_day;
@@ -118,28 +119,6 @@ impl Place {
     /// True on the embedded default.
     pub(crate) fn is_embedded(&self) -> bool {
         self.url.is_embedded()
-    }
-}
-
-/// Where the journal lies, how much of it in the database, and where the rest.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct JournalConfig {
-    pub(crate) url: PlaceUrl,
-    pub(crate) schema: String,
-    pub(crate) keep_mib: u64,
-    pub(crate) ranges: String,
-}
-
-impl JournalConfig {
-    /// True on the embedded default.
-    pub(crate) fn is_embedded(&self) -> bool {
-        self.url.is_embedded()
-    }
-
-    /// What of it stays in the database; `None` if all of it does.
-    pub(crate) fn keep(&self) -> Option<Keep> {
-        (self.keep_mib > 0).then(|| Keep::newest(self.keep_mib.saturating_mul(1 << 20)))
     }
 }
 
@@ -364,6 +343,7 @@ impl Config {
         config.pos.listens()?;
         config.pos.network.check()?;
         config.executor.check()?;
+        config.journal.check()?;
         config.webhooks.terms()?;
         config.working_day.schedule()?;
         Ok(config)

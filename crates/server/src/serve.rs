@@ -85,7 +85,7 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let (lock, place) = (take_directory(config)?, JournalPlace::of(config)?);
+    let (lock, place, (sender, inputs)) = (take_directory(config)?, JournalPlace::of(config)?, mpsc::channel());
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     let Some(doors) = open_doors(&runtime, config, &ark, sealed, ready, &stop)? else { return Ok(()) };
     let mut lease = lease::hold(&config.journal)?;
@@ -96,9 +96,8 @@ pub(crate) fn run_until(
     let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state).and_then(|()| routes::refuse_open_channels(config, sandbox))?;
     let (clock, told, off) = (clock(config, state)?, told_of(state, epoch), LeftOff::of(state, sandbox));
-    let vault = Arc::new(open_vault(config, ark.keys(), state)?);
-    let ((handle, projecting), (sender, inputs)) = (projector::start(projector, position)?, mpsc::channel());
-    let (leadership, (attempts, requested)) = (Leadership::new(lease.as_ref()), unbounded_channel());
+    let (vault, leadership) = (Arc::new(open_vault(config, ark.keys(), state)?), Leadership::new(lease.as_ref()));
+    let ((handle, projecting), (attempts, requested)) = (projector::start(projector, position)?, unbounded_channel());
     let platform = Platform::new(sender, leadership.clone(), epoch, handle.behind());
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let terms = Terms {
@@ -112,6 +111,7 @@ pub(crate) fn run_until(
         attempts: attempts.clone(),
         durable: Durable::new(position),
         run_keys: config.keys.run,
+        batch_every: config.journal.batch_every(),
     };
     let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, (&platform, &clock), (&vault, &store), (&ark.keys(), &off))?;

@@ -5,11 +5,13 @@
 //!                                                        └ the caller left or had enough: the ticket is dropped ─► forgotten
 //! ```
 //! Looks are kept on the writer's thread, by views of the state that has the try, and taken there when batches became durable, so
-//! none comes too late for its order. What the channels take of the time meanwhile is added up by order, as long as somebody waits: for
-//! the legs that it had, and for those that a durable batch brings, which the writer tells before they are carried out.
+//! none comes too late for its order. One that waits for what its own command did goes with it if the journal fails first. What the
+//! channels take of the time meanwhile is added up by order, as long as somebody waits: for the legs that it had, and for those that a
+//! durable batch brings, which the writer tells before they are carried out.
 //! Who waits for a real-name check is told of every answer to one, and looks again.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +59,14 @@ impl Kept {
             }
         }
     }
+
+    fn take_out(&mut self, order: OrderId, number: u64) {
+        let Some(looks) = self.looks.get_mut(&order) else { return };
+        looks.retain(|(kept, _)| *kept != number);
+        if looks.is_empty() {
+            self.looks.remove(&order);
+        }
+    }
 }
 
 /// That somebody waits. Dropped, nobody does.
@@ -64,6 +74,15 @@ pub(crate) struct Ticket {
     awaited: Arc<Awaited>,
     order: OrderId,
     number: u64,
+    durable: Arc<AtomicBool>,
+}
+
+/// That a look waits for what a command did which is not durable yet. Dropped before [`Self::passed`] it takes the look along.
+pub(crate) struct UntilDurable {
+    awaited: Arc<Awaited>,
+    order: OrderId,
+    number: u64,
+    durable: Arc<AtomicBool>,
 }
 
 impl Awaited {
@@ -76,7 +95,7 @@ impl Awaited {
         let spent = kept.spent.entry(order).or_default();
         spent.waiting = spent.waiting.saturating_add(1);
         kept.join(order, legs);
-        Ticket { awaited: Arc::clone(self), order, number }
+        Ticket { awaited: Arc::clone(self), order, number, durable: Arc::default() }
     }
 
     /// A call of a channel took so long for a leg.
@@ -128,10 +147,36 @@ impl Awaited {
     }
 }
 
+impl UntilDurable {
+    /// It is durable: the look stays until its order's try has ended.
+    pub(crate) fn passed(self) {
+        self.durable.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for UntilDurable {
+    fn drop(&mut self) {
+        if !self.durable.load(Ordering::Acquire) {
+            self.awaited.kept().take_out(self.order, self.number);
+        }
+    }
+}
+
 impl Ticket {
     /// How long calls of channels took for the order since this wait, or an earlier one that still lasts, began.
     pub(crate) fn spent(&self) -> Duration {
         self.awaited.kept().spent.get(&self.order).map(|spent| spent.took).unwrap_or_default()
+    }
+
+    /// For the gate: what the wait began with is not durable yet.
+    pub(crate) fn until_durable(&self) -> UntilDurable {
+        let (awaited, durable) = (Arc::clone(&self.awaited), Arc::clone(&self.durable));
+        UntilDurable { awaited, order: self.order, number: self.number, durable }
+    }
+
+    /// Whether it has become durable since.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable.load(Ordering::Acquire)
     }
 }
 
@@ -148,11 +193,7 @@ impl Drop for Ticket {
                 kept.legs.remove(leg);
             }
         }
-        let Some(looks) = kept.looks.get_mut(&self.order) else { return };
-        looks.retain(|(number, _)| *number != self.number);
-        if looks.is_empty() {
-            kept.looks.remove(&self.order);
-        }
+        kept.take_out(self.order, self.number);
     }
 }
 
@@ -163,6 +204,21 @@ mod tests {
     fn nothing() -> Look {
         let look = |_: &State| -> Leaving { Box::new(|| ()) };
         Box::new(look)
+    }
+
+    #[test]
+    fn a_look_goes_with_a_command_that_does_not_become_durable() {
+        let awaited = Arc::new(Awaited::default());
+        let (lost, durable) =
+            (awaited.wait_for(OrderId(7), &[], nothing()), awaited.wait_for(OrderId(7), &[], nothing()));
+        drop(lost.until_durable());
+        durable.until_durable().passed();
+        assert!(!lost.is_durable() && durable.is_durable());
+        assert_eq!(awaited.kept().looks.get(&OrderId(7)).map(Vec::len), Some(1));
+        drop(lost);
+        assert_eq!(awaited.kept().looks.get(&OrderId(7)).map(Vec::len), Some(1), "the other's stays");
+        drop(durable);
+        assert!(awaited.kept().looks.is_empty());
     }
 
     #[test]

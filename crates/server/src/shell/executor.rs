@@ -120,7 +120,8 @@ impl Executor {
             if under_way.is_closing() {
                 flight.close();
             }
-            match flight.step(self.clock.now(), &ark_nonce()) {
+            let nonce = if flight.needs_nonce() { ark_nonce() } else { String::new() };
+            match flight.step(self.clock.now(), &nonce) {
                 Step::Send(request) => {
                     let errand = flight.errand().unwrap_or(Errand::Query);
                     let asked = Instant::now();
@@ -185,29 +186,34 @@ impl Executor {
         }
     }
 
+    /// What the books made of an outcome. An end is told with its decision, and its journal is not waited for: all that its flight may have
+    /// to do after it is to ask again, and what the journal loses is in the outbox of the next epoch. A doubt must be known before the
+    /// channel is asked.
     async fn report(&self, attempt: AttemptId, outcome: &Outcome) -> Reported {
-        let name = match outcome {
-            Outcome::Success { .. } => "success",
-            Outcome::Declined { .. } => "declined",
-            Outcome::NotFound => "not_found",
-            Outcome::Unknown => "unknown",
+        let (name, is_end) = match outcome {
+            Outcome::Success { .. } => ("success", true),
+            Outcome::Declined { .. } => ("declined", true),
+            Outcome::NotFound => ("not_found", true),
+            Outcome::Unknown => ("unknown", false),
         };
         metrics::counter!("lintel_attempt_outcomes_total", "outcome" => name).increment(1);
         let command = Command::AnswerAttempt { attempt, outcome: outcome.clone() };
         let meta = Meta::unkeyed(Actor::Channel("executor".into()), Origin::Channel);
         loop {
-            match self.platform.submit(engine::Request { command: command.clone(), meta: meta.clone() }).await {
-                Ok(seen) => {
-                    match seen.result {
-                        Ok(_) => {}
-                        // The channel's own notification, or its file, was faster.
-                        Err(refusal) if refusal.code == RefusalCode::AttemptState => {
-                            tracing::info!(%attempt, %refusal, "an answer came after the attempt was settled");
-                        }
-                        Err(refusal) => return Reported::Refused(refusal),
-                    }
+            let request = engine::Request { command: command.clone(), meta: meta.clone() };
+            let told = if is_end {
+                self.platform.pass(request).await
+            } else {
+                self.platform.submit(request).await.map(|seen| seen.result)
+            };
+            match told {
+                Ok(Ok(_)) => return Reported::Taken,
+                // The channel's own notification, or its file, was faster.
+                Ok(Err(refusal)) if refusal.code == RefusalCode::AttemptState => {
+                    tracing::info!(%attempt, %refusal, "an answer came after the attempt was settled");
                     return Reported::Taken;
                 }
+                Ok(Err(refusal)) => return Reported::Refused(refusal),
                 Err(Unavailable::Overloaded | Unavailable::Behind | Unavailable::Elsewhere) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

@@ -8,6 +8,8 @@
 //! ```
 //! The machine's clock is the process's own, which nobody moves: a sandbox's time may stand while connections break.
 
+mod connections;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +24,7 @@ use node::site::circuit::CircuitState;
 use node::site::{Change, Errand, Pick, SiteTerms, Sites, Standing, Sums};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::connections::Connections;
 use super::Platform;
 use crate::config::{ChannelConfig, ExecutorConfig, SiteConfig};
 
@@ -38,6 +41,9 @@ const FAULTY: u16 = 500;
 struct Line {
     name: String,
     url: String,
+    /// What calls go over, where the URL allows it.
+    connections: Option<Connections>,
+    /// What probes go over, and calls otherwise.
     http: reqwest::Client,
     picked: Counter,
     errors: Counter,
@@ -313,19 +319,21 @@ impl Drop for UnderWay<'_> {
 impl Line {
     /// A pool of its own. It follows no redirect: that would write a payment twice, and elsewhere.
     fn new(channel: &ChannelName, site: &SiteConfig) -> Result<Self> {
+        let times = (Duration::from_millis(site.timeout_ms), Duration::from_millis(site.connect_timeout_ms));
         let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let mut builder = builder
-            .timeout(Duration::from_millis(site.timeout_ms))
-            .connect_timeout(Duration::from_millis(site.connect_timeout_ms))
-            .pool_max_idle_per_host(site.connections as usize);
-        if let Some(files) = site.certificates()? {
-            builder = builder.tls_backend_preconfigured(files.client()?);
+        let builder = builder.timeout(times.0).connect_timeout(times.1);
+        let mut builder = builder.pool_max_idle_per_host(site.connections as usize);
+        let tls = site.certificates()?.map(|files| files.client()).transpose()?;
+        if let Some(tls) = &tls {
+            builder = builder.tls_backend_preconfigured(tls.clone());
         }
+        let connections = Connections::new(&site.url, tls, times, site.connections as usize)?;
         let http = builder.build().context("making an HTTP client")?;
         let labels = [("channel", channel.to_string()), ("site", site.name.clone())];
         Ok(Self {
             name: site.name.clone(),
             url: site.url.clone(),
+            connections,
             http,
             picked: metrics::counter!("lintel_site_picked_total", &labels),
             errors: metrics::counter!("lintel_site_errors_total", &labels),
@@ -338,6 +346,20 @@ impl Line {
 
     /// Sends a channel's request and reads the answer whole, of which the body has `most` bytes at most.
     async fn call(&self, request: &Request, most: usize) -> Result<Call, Broken> {
+        let called = match &self.connections {
+            Some(connections) => connections.call(request, most).await,
+            None => self.call_by_client(request, most).await,
+        };
+        let site = self.name.as_str();
+        called.inspect_err(|broken| match broken {
+            Broken::TooLong => {
+                tracing::error!(site, most, "an answer of a channel is longer than any may be; it is not read");
+            }
+            Broken::Off => tracing::warn!(site, "an answer of a channel broke off"),
+        })
+    }
+
+    async fn call_by_client(&self, request: &Request, most: usize) -> Result<Call, Broken> {
         let Ok(method) = request.method.parse() else { return Ok(Call::NotWritten) };
         let mut builder = self.http.request(method, format!("{}{}", self.url, request.path));
         for (name, value) in &request.headers {
@@ -352,34 +374,25 @@ impl Line {
                 let headers = headers
                     .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
                     .collect();
-                let body = self.body(response, most).await?;
+                let body = body_of(response, most).await?;
                 Ok(Call::Answered(Response { status, headers, body }))
             }
         }
     }
+}
 
-    /// The body of an answer, whole.
-    async fn body(&self, mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Broken> {
-        let site = self.name.as_str();
-        let too_long = || {
-            tracing::error!(site, most, "an answer of a channel is longer than any may be; it is not read");
-            Err(Broken::TooLong)
-        };
-        if response.content_length().is_some_and(|length| length > most as u64) {
-            return too_long();
-        }
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(more)) if body.len().saturating_add(more.len()) > most => return too_long(),
-                Ok(Some(more)) => body.extend_from_slice(&more),
-                Ok(None) => return Ok(body),
-                Err(_) => {
-                    let read = body.len();
-                    tracing::warn!(site, read, "an answer of a channel broke off");
-                    return Err(Broken::Off);
-                }
-            }
+/// The body of an answer, whole.
+async fn body_of(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Broken> {
+    if response.content_length().is_some_and(|length| length > most as u64) {
+        return Err(Broken::TooLong);
+    }
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(more)) if body.len().saturating_add(more.len()) > most => return Err(Broken::TooLong),
+            Ok(Some(more)) => body.extend_from_slice(&more),
+            Ok(None) => return Ok(body),
+            Err(_) => return Err(Broken::Off),
         }
     }
 }

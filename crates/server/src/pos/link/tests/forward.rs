@@ -137,7 +137,8 @@ fn write(inputs: &mpsc::Receiver<Input>, clock: &Clock) {
                 after(engine.state(), answer)();
             }
             Input::Read(step) => step(&mut engine)(),
-            Input::LookedUp(..)
+            Input::Unless(..)
+            | Input::LookedUp(..)
             | Input::Filter(_)
             | Input::Rows(_)
             | Input::Durable(_)
