@@ -114,6 +114,8 @@ macro_rules! state {
             pub position: u64,
             /// The working days.
             pub calendar: Calendar,
+            /// What they were before the command under way set some, so that a refusal takes it back.
+            pub calendar_before: Option<Calendar>,
             /// The accounting days.
             pub days: Days,
             $($(#[$table_doc])* pub $table: Table<$row>,)*
@@ -185,12 +187,14 @@ macro_rules! state {
 
             pub(crate) fn begin(&mut self, recording: bool) {
                 self.rates.begin();
+                self.calendar_before = None;
                 self.days.begin(recording);
                 $(self.$table.begin(recording);)*
                 $(self.$index.begin(recording);)*
             }
 
             pub(crate) fn commit(&mut self) {
+                self.calendar_before = None;
                 self.days.commit();
                 $(self.$table.commit();)*
                 $(self.$index.commit();)*
@@ -198,6 +202,9 @@ macro_rules! state {
 
             pub(crate) fn rollback(&mut self) {
                 self.rates.rollback();
+                if let Some(before) = self.calendar_before.take() {
+                    self.calendar = before;
+                }
                 self.days.rollback();
                 $(self.$table.rollback();)*
                 $(self.$index.rollback();)*

@@ -297,7 +297,8 @@ mod tests {
     fn calendar() -> Calendar {
         let day = |month, day| Date::new(2026, month, day).unwrap();
         let holidays = (1..=7).map(|number| day(10, number)).collect();
-        Calendar { years: BTreeMap::from([(2026, Year { holidays, make_up_days: vec![day(10, 10)] })]) }
+        let year = Year { holidays, make_up_days: vec![day(10, 10)], ..Year::default() };
+        Calendar { years: BTreeMap::from([(2026, year)]) }
     }
 
     /// Books that began on a date.

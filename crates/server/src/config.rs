@@ -387,7 +387,8 @@ impl Config {
         let mut years = BTreeMap::new();
         for (year, days) in &self.calendar {
             let number = year.parse().with_context(|| format!("[calendar.{year}] is not a year"))?;
-            years.insert(number, Year { holidays: dates(&days.holidays)?, make_up_days: dates(&days.make_up_days)? });
+            let (holidays, make_up_days) = (dates(&days.holidays)?, dates(&days.make_up_days)?);
+            years.insert(number, Year { holidays, make_up_days, ..Year::default() });
         }
         Ok(Calendar { years })
     }

@@ -47,7 +47,8 @@ use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::webhook::Webhooks;
 use crate::shell::{
-    Clock, Input, Platform, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered, working_day,
+    Clock, Input, Platform, calendar, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered,
+    working_day,
 };
 
 /// Runs the platform until it is told to stop.
@@ -162,6 +163,7 @@ fn carry_out(
     tokio::spawn(fund_batch::run(executor.clone()));
     tokio::spawn(real_name_check::run(executor.clone()));
     tokio::spawn(working_day::run(executor.clone(), schedule));
+    tokio::spawn(calendar::run(executor.clone()));
     tokio::spawn(executor.run(comes));
 }
 

@@ -108,7 +108,7 @@ impl Node {
         let mut node = Self::start(directory, seed);
         let first_day: Date = "2026-03-05".parse().unwrap();
         node.now = first_day.starts_at();
-        let year = Year { holidays: Vec::new(), make_up_days: Vec::new() };
+        let year = Year::default();
         let (institution, calendar) = ("Test Pay".into(), Calendar { years: [(2026, year)].into() });
         node.given(Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true }));
         let (id, kind) = (CustomerId(1), CustomerKind::Person);

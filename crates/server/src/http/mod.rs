@@ -18,6 +18,7 @@ pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
+mod calendar;
 mod card_clearing;
 mod card_fee;
 mod card_network;
@@ -313,6 +314,8 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(business_day::cut))
         .routes(routes!(business_day::close))
         .routes(routes!(working_day::working_day))
+        .routes(routes!(calendar::calendars))
+        .routes(routes!(calendar::calendar))
 }
 
 /// Where cards are taken.

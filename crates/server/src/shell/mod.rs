@@ -15,6 +15,7 @@
 pub(crate) mod awaited;
 mod background;
 pub(crate) mod books;
+pub(crate) mod calendar;
 pub(crate) mod channel_rate;
 pub(crate) mod checkpointer;
 pub(crate) mod clearing;

@@ -157,7 +157,8 @@ fn who_has_no_key_or_no_address_is_told_what_to_give() {
 #[test]
 fn help_teaches_with_an_example() {
     let server = Server::start();
-    let nouns = ["day", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"];
+    let nouns =
+        ["day", "calendar", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"];
     let of_money =
         ["refund", "split", "top-up", "transfer", "advance", "chargeback", "arrears", "reserve-line", "fund-batch"];
     for noun in nouns.into_iter().chain(of_money) {

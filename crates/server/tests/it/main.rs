@@ -17,6 +17,7 @@ mod bad_input;
 mod balance_payments;
 mod books;
 mod by_hand;
+mod calendars;
 mod card_kills;
 mod card_losses;
 mod card_network;

@@ -186,6 +186,7 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::ManualVoucher(ManualVoucherCommand::Adjust(adjustment)) => Proposal::Adjustment(adjustment),
         Command::AllocateSuspense(command) => Proposal::SuspenseAllocation(command),
         Command::WaiveChecks(command) => Proposal::CheckWaiver(command),
+        Command::SetCalendar(command) => Proposal::Calendar(command),
         Command::Task(TaskCommand::Settle(command)) => Proposal::SettleTask(command),
         Command::ReleaseFreeze(command) => Proposal::ReleaseFreeze(command),
         Command::Freeze(FreezeCommand::Deduct(command)) => Proposal::DeductFreeze(command),
