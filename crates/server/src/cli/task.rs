@@ -110,7 +110,9 @@ impl Task {
                 let what = match what {
                     What::Legs => "legs",
                     What::Refunds => "refunds",
-                    What::Payouts if order.is_some() => bail!("a payout is of no order; leave --order out"),
+                    What::Payouts | What::Suspense if order.is_some() => {
+                        bail!("payouts and items of suspense are of no order; leave --order out")
+                    }
                     What::Payouts => "payouts",
                     What::Suspense => "suspense",
                 };
