@@ -14,7 +14,12 @@ pub const TAG_LENGTH: usize = 32;
 
 /// A key for HMAC-SM3: 32 bytes, wiped when dropped, never printed.
 #[derive(Clone)]
-pub struct MacKey(Zeroizing<[u8; 32]>);
+pub struct MacKey {
+    bytes: Zeroizing<[u8; 32]>,
+    /// A message that has not begun: both of its hashes have taken in the key, which is two of the blocks that each message costs. It is
+    /// wiped when dropped, as every message is.
+    begun: Hmac<::sm3::Sm3>,
+}
 
 impl MacKey {
     /// A new random key.
@@ -28,7 +33,9 @@ impl MacKey {
     /// The key of these bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        let bytes = Zeroizing::new(bytes);
+        let begun = Hmac::new_from_slice(&*bytes).expect("HMAC takes a key of any length");
+        Self { bytes, begun }
     }
 
     /// Reads the text form that a merchant holds: 64 hexadecimal digits, either case.
@@ -38,7 +45,7 @@ impl MacKey {
     pub fn from_hex(text: &str) -> Result<Self, Error> {
         let mut bytes = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text, &mut *bytes).map_err(|_| Error::MacKeyText { length: text.len() })?;
-        Ok(Self(bytes))
+        Ok(Self::from_bytes(*bytes))
     }
 
     /// The text form that a merchant is shown once: 64 lower-case hexadecimal digits.
@@ -50,7 +57,7 @@ impl MacKey {
     /// Starts a message under this key.
     #[must_use]
     pub fn mac(&self) -> Mac {
-        Mac(Hmac::new_from_slice(&*self.0).expect("HMAC takes a key of any length"))
+        Mac(self.begun.clone())
     }
 
     /// The tag of one message.
@@ -65,7 +72,7 @@ impl MacKey {
     }
 
     pub(crate) fn expose(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 }
 

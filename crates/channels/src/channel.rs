@@ -57,6 +57,8 @@ pub struct Original {
     pub reference: String,
     /// When it was asked for.
     pub requested_at: Time,
+    /// Under which agreement, if it was a debit.
+    pub agreement: Option<String>,
 }
 
 /// A try without what only its own request needs: what a query asks about, and what an answer must agree with.

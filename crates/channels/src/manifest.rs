@@ -128,8 +128,8 @@ pub struct Manifest {
     pub lists_returns: bool,
     /// Whether it tells of itself what became of an operation.
     pub notifies: bool,
-    /// Whether a fund may hold or capture less than it was asked for, and says how much. Where it may not, a success of another amount is
-    /// not believed; one of more never is.
+    /// Whether a fund may hold, capture or debit less than it was asked for, and says how much. Where it may not, a success of another
+    /// amount is not believed; one of more never is.
     pub in_part: bool,
     /// Whether agreements are signed over this interface, with a code by SMS.
     pub sign_ups: bool,
@@ -146,10 +146,17 @@ impl Manifest {
         self.operations.iter().find(|supported| supported.kind == kind)
     }
 
-    /// Whether `done` is a part of an operation of `asked` that the channel may do in part.
+    /// Whether `done` is a part of an operation of `asked` that the channel may do in part: what the books take in part too.
     #[must_use]
     pub fn takes_part(&self, kind: OperationKind, asked: Minor, done: Minor) -> bool {
-        let in_part = matches!(kind, OperationKind::FundHold | OperationKind::FundCapture);
+        let in_part = match kind {
+            OperationKind::FundHold | OperationKind::FundCapture | OperationKind::Debit => true,
+            OperationKind::Refund
+            | OperationKind::Pay
+            | OperationKind::FundRelease
+            | OperationKind::FundBatch
+            | OperationKind::Redirect => false,
+        };
         self.in_part && in_part && (1..asked).contains(&done)
     }
 

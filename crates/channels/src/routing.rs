@@ -1,4 +1,5 @@
-//! Routing between channels (路由): which channel a payment goes to where several may carry it, by rules in a file.
+//! Routing between channels (路由): which channel a payment goes to where several may carry it, of several networks or of one, by rules
+//! in a file.
 //!
 //! ```text
 //!  what is to be paid ─► rule 1 ─ does not match: why ─► rule 2 ─ … ─► the first that matches and leaves a channel
@@ -16,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::money::Minor;
+use domain::payment::MAX_ALTERNATIVES;
 use domain::rates::Rate;
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +143,9 @@ pub struct Routing {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoutingError {
     /// A name that is no channel.
-    #[error("{place} names the channel '{name}': use epcc or unionpay")]
+    #[error(
+        "{place} names the channel '{name}': use epcc or unionpay, or a further channel of theirs, such as unionpay_b"
+    )]
     Channel {
         /// Where.
         place: String,
@@ -170,16 +175,16 @@ pub struct Asked {
     /// Minor units.
     pub amount: Minor,
     /// The channels that could carry it: of a card those that it has an agreement for.
-    pub offered: Vec<Rail>,
+    pub offered: Vec<ChannelName>,
 }
 
 /// What is known of channels when the question is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
     /// Those that are configured.
-    pub configured: BTreeSet<Rail>,
+    pub configured: BTreeSet<ChannelName>,
     /// The effective success of each.
-    pub success: BTreeMap<Rail, Rate>,
+    pub success: BTreeMap<ChannelName, Rate>,
 }
 
 /// What became of a rule.
@@ -199,7 +204,7 @@ pub struct Route {
     /// The rule that chose; none if none matched.
     pub rule: Option<String>,
     /// The channels in the order in which they are asked: further ones only after a definite failure. Empty: nothing carries it.
-    pub channels: Vec<Rail>,
+    pub channels: Vec<ChannelName>,
     /// Every rule that was looked at.
     pub verdicts: Vec<Verdict>,
 }
@@ -211,9 +216,9 @@ const fn takes_cards(rail: Rail) -> bool {
     }
 }
 
-fn channel(place: impl fmt::Display, name: &str) -> Result<Rail, RoutingError> {
+fn channel(place: impl fmt::Display, name: &str) -> Result<ChannelName, RoutingError> {
     let unknown = || RoutingError::Channel { place: place.to_string(), name: name.chars().take(32).collect() };
-    Rail::parse(name).filter(|rail| takes_cards(*rail)).ok_or_else(unknown)
+    ChannelName::parse(name).filter(|channel| takes_cards(channel.rail)).ok_or_else(unknown)
 }
 
 impl Rule {
@@ -244,6 +249,10 @@ impl Rule {
         if self.cascade && self.channels.len() == 1 {
             return wrong("it cascades, and has one channel: name another, or leave cascade out".to_owned());
         }
+        let most = MAX_ALTERNATIVES + 1;
+        if self.cascade && self.channels.len() > most {
+            return wrong(format!("it cascades over {} channels: name at most {most}", self.channels.len()));
+        }
         Ok(())
     }
 
@@ -269,41 +278,42 @@ impl Rule {
     }
 
     /// Its channels that may carry this, in the order in which they are asked; and what is left out, and why.
-    fn route(&self, costs: &BTreeMap<String, Cost>, asked: &Asked, known: &Known) -> (Vec<Rail>, Vec<String>) {
+    fn route(&self, costs: &BTreeMap<String, Cost>, asked: &Asked, known: &Known) -> (Vec<ChannelName>, Vec<String>) {
         let mut left_out = Vec::new();
-        let mut rails = Vec::new();
-        for rail in self.channels.iter().filter_map(|name| Rail::parse(name)) {
-            match self.leaves_out(rail, asked, known) {
-                Some(why) => left_out.push(format!("{}: {why}", rail.name())),
-                None => rails.push(rail),
+        let mut channels = Vec::new();
+        for channel in self.channels.iter().filter_map(|name| ChannelName::parse(name)) {
+            match self.leaves_out(&channel, asked, known) {
+                Some(why) => left_out.push(format!("{channel}: {why}")),
+                None => channels.push(channel),
             }
         }
+        let cost = |channel: &ChannelName| costs.get(&channel.to_string()).map_or(0, |cost| cost.of(asked.amount));
         match self.prefer {
             Prefer::Listed => {}
-            Prefer::Cost => rails.sort_by_key(|rail| costs.get(rail.name()).map_or(0, |cost| cost.of(asked.amount))),
-            Prefer::Success => rails.sort_by_key(|rail| std::cmp::Reverse(self.permille(*rail, known))),
+            Prefer::Cost => channels.sort_by_cached_key(cost),
+            Prefer::Success => channels.sort_by_key(|channel| std::cmp::Reverse(self.permille(channel, known))),
         }
         if !self.cascade {
-            rails.truncate(1);
+            channels.truncate(1);
         }
-        (rails, left_out)
+        (channels, left_out)
     }
 
     /// Thousandths of effective success; `None` if too few tries were made to say.
-    fn permille(&self, rail: Rail, known: &Known) -> Option<u64> {
-        let Rate { numerator, denominator } = *known.success.get(&rail)?;
+    fn permille(&self, channel: &ChannelName, known: &Known) -> Option<u64> {
+        let Rate { numerator, denominator } = *known.success.get(channel)?;
         let enough = denominator >= self.min_tries.max(1);
         enough.then(|| u64::try_from(u128::from(numerator) * 1_000 / u128::from(denominator)).unwrap_or(u64::MAX))
     }
 
-    fn leaves_out(&self, rail: Rail, asked: &Asked, known: &Known) -> Option<String> {
-        if !asked.offered.contains(&rail) {
+    fn leaves_out(&self, channel: &ChannelName, asked: &Asked, known: &Known) -> Option<String> {
+        if !asked.offered.contains(channel) {
             return Some("the instrument has no agreement there".to_owned());
         }
-        if !known.configured.contains(&rail) {
+        if !known.configured.contains(channel) {
             return Some("no such channel is configured".to_owned());
         }
-        let (least, found) = (u64::from(self.min_success?), self.permille(rail, known)?);
+        let (least, found) = (u64::from(self.min_success?), self.permille(channel, known)?);
         (found < least).then(|| format!("{found} of a thousand succeed, and the rule asks for {least}"))
     }
 }
@@ -360,7 +370,7 @@ impl Routing {
             }
             verdicts.push(Verdict { rule: rule.name.clone(), matched: false, why });
         }
-        let first = asked.offered.iter().find(|rail| known.configured.contains(rail)).copied();
+        let first = asked.offered.iter().find(|channel| known.configured.contains(channel)).cloned();
         Route { rule: None, channels: first.into_iter().collect(), verdicts }
     }
 }

@@ -75,7 +75,8 @@ pub struct Line {
     pub reference: String,
 }
 
-/// The line as the books take it: of either debit it is money of a payer that came in.
+/// The line as the books take it: of either debit it is money of a payer that came in. A reference that they do not take is left out,
+/// for the line is true without it.
 impl From<&Line> for ClearingLine {
     fn from(line: &Line) -> Self {
         let kind = match line.kind {
@@ -84,7 +85,8 @@ impl From<&Line> for ClearingLine {
             LineKind::Pay => clearing::LineKind::Pay,
             LineKind::Return => clearing::LineKind::Return,
         };
-        Self { serial: line.serial.clone(), kind, amount: line.amount, currency: line.currency }
+        let reference = Some(line.reference.clone()).filter(|reference| (1..=64).contains(&reference.len()));
+        Self { serial: line.serial.clone(), kind, amount: line.amount, currency: line.currency, reference }
     }
 }
 

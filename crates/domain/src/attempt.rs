@@ -15,8 +15,9 @@ use alloc::string::String;
 
 use minicbor::{Decode, Encode};
 
-use crate::book::Subject;
 use crate::calendar::Date;
+use crate::channel::ChannelName;
+pub use crate::channel::Rail;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -35,62 +36,6 @@ use crate::{advance, clearing, front_page, fund_batch, outflow, payment, payout,
 pub const SEND_WITHIN_MS: i64 = 30_000;
 /// What a monthly batch carries waits for it, however long that takes: a hundred years.
 const BATCH_WITHIN_MS: i64 = 36_500 * 86_400_000;
-
-/// The way money travels, which gives the clearing account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Rail {
-    /// 网联: account-based payments.
-    #[n(0)]
-    Epcc,
-    /// 银联: cards.
-    #[n(1)]
-    UnionPay,
-    /// 公积金中心: provident fund.
-    #[n(2)]
-    Fund,
-    /// 银企直连: the institution's own account at its bank. No network clears what it moves.
-    #[n(3)]
-    OwnBank,
-    /// 见证宝: sub-accounts at Ping An Bank. The bank itself moves and clears it.
-    #[n(4)]
-    PingAn,
-}
-
-impl Rail {
-    /// Every rail that a channel may carry.
-    pub const ALL: [Self; 5] = [Self::Epcc, Self::UnionPay, Self::Fund, Self::OwnBank, Self::PingAn];
-
-    /// The clearing or receivable account it posts to.
-    #[must_use]
-    pub const fn subject(self) -> Subject {
-        match self {
-            Self::Epcc => Subject::ClearingEpcc,
-            Self::UnionPay => Subject::ClearingUnionPay,
-            // Money that the bank moved among its sub-accounts is due from it.
-            Self::Fund | Self::PingAn => Subject::ReceivableFund,
-            Self::OwnBank => Subject::OwnBank,
-        }
-    }
-
-    /// The name in API and files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Epcc => "epcc",
-            Self::UnionPay => "unionpay",
-            Self::Fund => "fund",
-            Self::OwnBank => "own_bank",
-            Self::PingAn => "pingan",
-        }
-    }
-
-    /// The rail of a name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|rail| rail.name() == name)
-    }
-}
 
 /// What a channel is asked to do, with everything its request is built from.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -436,6 +381,9 @@ pub struct Attempt {
     /// The site of the channel, by its name in the settings, that a redirect's page leads to once it was handed out.
     #[n(9)]
     pub page_site: Option<String>,
+    /// The word of the rail's further channel that it goes to; the rail's first if none. Read it by [`Self::channel_name`].
+    #[n(10)]
+    pub channel: Option<String>,
 }
 
 impl Leaves for Attempt {
@@ -449,20 +397,26 @@ impl Leaves for Attempt {
 }
 
 impl Attempt {
+    /// The channel that is asked, and that alone is believed about it.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: self.rail, word: self.channel.clone() }
+    }
+
     /// The serial number that the channel knows it by: date 8, serial 16, reserved 1, control 6.
     #[must_use]
     pub fn serial(&self) -> String {
         serial(self.id, self.requested_at)
     }
 
-    /// Whether a success is taken although the attempt had failed: where the money that came can be passed on or given back.
+    /// Whether a success is taken although the attempt had failed: the money that came is passed on or given back, what left is claimed.
     #[must_use]
     pub const fn takes_late_success(&self) -> bool {
         match self.purpose {
-            Purpose::Leg(_) => true,
+            Purpose::Leg(_) | Purpose::Refund(_) | Purpose::Payout(_) => true,
             // What a top-up's source refused to take back is in suspense by then.
             Purpose::TopUp(_) => !matches!(self.operation, Operation::Refund { .. }),
-            Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) => false,
+            Purpose::Advance(_) => false,
         }
     }
 }
@@ -481,8 +435,14 @@ pub fn attempt_of_serial(serial: &str) -> Option<AttemptId> {
     digits.parse().ok().map(AttemptId)
 }
 
-/// Puts an attempt into the outbox.
-pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, purpose: Purpose) -> AttemptId {
+/// Puts an attempt at a channel, or at a rail's first one, into the outbox.
+pub(crate) fn request(
+    draft: &mut Draft<'_>,
+    channel: impl Into<ChannelName>,
+    operation: Operation,
+    purpose: Purpose,
+) -> AttemptId {
+    let ChannelName { rail, word: channel } = channel.into();
     let id = AttemptId(draft.state.attempts.next_id());
     let now = draft.context.now;
     let (epoch, send_before) = (draft.context.epoch, operation.send_before(now));
@@ -498,13 +458,14 @@ pub(crate) fn request(draft: &mut Draft<'_>, rail: Rail, operation: Operation, p
         status,
         cleared: None,
         page_site: None,
+        channel,
     }));
     id
 }
 
 /// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
 ///
-/// A success after a refusal, or after a leg's or a top-up's attempt had never been seen, is taken: the money is there.
+/// A success after a refusal, or after the attempt had never been seen, is taken where [`Attempt::takes_late_success`] says so.
 ///
 /// # Errors
 /// `attempt_unknown`, `attempt_state` if it is settled already, `part_not_taken` of a part of what may not be done in part.
@@ -533,7 +494,7 @@ fn tell(draft: &mut Draft<'_>, attempt: &Attempt, outcome: &Outcome) -> Result<(
     match attempt.purpose {
         Purpose::Leg(id) => payment::answered(draft, id, attempt, outcome),
         Purpose::Refund(id) => refund::answered(draft, id, attempt, outcome),
-        Purpose::Payout(id) => payout::answered(draft, id, outcome),
+        Purpose::Payout(id) => payout::answered(draft, id, attempt, outcome),
         Purpose::Advance(id) => advance::answered(draft, id, outcome),
         Purpose::TopUp(id) => top_up::answered(draft, id, attempt, outcome),
     }

@@ -4,8 +4,9 @@
 //!  add ─► IN FORCE ─ its time is over ─► (no longer asked)
 //!             └ remove (two people) ─► REMOVED
 //! ```
-//! Payouts, withdrawals, transfers, top-ups and orders are asked for all who take part. Refunds, returns, clearing files and
-//! answers of channels are not: money that is on its way arrives. Who is refused learns that it is blocked and nothing more,
+//! Payouts, withdrawals, transfers, top-ups and orders are asked for all who take part; a try is asked again before each debit of a
+//! card that comes after a channel's answer. Refunds, returns, clearing files and answers of channels are not: money that is on
+//! its way arrives. Who is refused learns that it is blocked and nothing more,
 //! neither which list nor whose entry; the refusal stands in the journal under the code `blocked`, which is how hits are
 //! counted. A card stands here by the token that the server gives its number, or by the number of its signed agreement;
 //! never by its own number. A terminal stands here by its serial and is asked with every card.

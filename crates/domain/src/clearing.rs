@@ -6,8 +6,8 @@
 //!    a line ─ its attempt succeeded with the same amount ─► matched: its leg is cleared
 //!           ├ its attempt waits for an answer ─► the file answers it: success, then matched
 //!           ├ its attempt had failed for us ─► a late success: an order's money goes back as money no order can use, a
-//!           │                                  top-up's goes to its account, and back if it is another amount; what a
-//!           │                                  leg gave back a second time is claimed from its bank
+//!           │                                  top-up's goes to its account, and back if it is another amount; a refund's
+//!           │                                  is taken again; what is not there to be taken, and a payout's, is claimed
 //!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
 //!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
@@ -15,7 +15,8 @@
 //!    after the last part: what succeeded up to that date and is in no file ─► a difference, once a file
 //!    the net of the matched lines ─► Dr 1101 / Cr the rail (turned where more went out)
 //! ```
-//! A file comes once: the same (rail, date, part) again is refused. An order whose legs are all cleared is due one working
+//! A file comes once, of each channel of a rail: the same (channel, date, part) again is refused, and no file speaks for what another
+//! channel of the rail was asked. An order whose legs are all cleared is due one working
 //! day after the latest of their dates.
 
 use alloc::collections::BTreeSet;
@@ -30,6 +31,7 @@ use crate::attempt::{
 };
 use crate::book::Subject;
 use crate::calendar::Date;
+use crate::channel::ChannelName;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -37,7 +39,7 @@ use crate::event::Event;
 use crate::fund_batch::FundRoute;
 use crate::ids::{AttemptId, ClearingId, OrderId, PayoutId, VoucherId};
 use crate::money::{Currency, Minor, positive};
-use crate::order::{ClearedOrder, OrderStatus};
+use crate::order::{ClearedOrder, OrderStatus, name_fits};
 use crate::payment::part;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::reserve_line;
@@ -120,6 +122,8 @@ pub struct ClearingLine {
     pub amount: Minor,
     /// Its currency.
     pub currency: Currency,
+    /// The channel's own reference, 1 to 64 bytes, where the file has one: what a later refund names.
+    pub reference: Option<String>,
 }
 
 /// Takes a part of a clearing file.
@@ -135,13 +139,23 @@ pub struct TakeClearingFile {
     pub last: bool,
     /// At most [`MAX_LINES`].
     pub lines: Vec<ClearingLine>,
+    /// The word of the rail's further channel whose file it is; the rail's first if none.
+    pub channel: Option<String>,
+}
+
+impl TakeClearingFile {
+    /// Whose file.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: self.rail, word: self.channel.clone() }
+    }
 }
 
 /// Why a line or an attempt does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum DifferenceKind {
-    /// The serial is none of ours, or of another rail.
+    /// The serial is none of ours, or of another channel.
     #[n(0)]
     UnknownSerial,
     /// The kind, amount or currency is not what was asked for.
@@ -150,7 +164,7 @@ pub enum DifferenceKind {
     /// An earlier line matched it already.
     #[n(2)]
     Repeated,
-    /// It had failed for us, and money that left cannot be undone by the file.
+    /// It had failed for us, and nothing of it can be booked by the file: a return of what did not arrive.
     #[n(3)]
     FailedHere,
     /// It succeeded for us and is in no file up to this date.
@@ -234,9 +248,23 @@ pub struct Clearing {
     /// Σ matched returns of payouts.
     #[n(14)]
     pub returned: Minor,
+    /// The word of the rail's further channel whose file it is; the rail's first if none.
+    #[n(15)]
+    pub channel: Option<String>,
 }
 
 impl Clearing {
+    /// Whose file.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: self.rail, word: self.channel.clone() }
+    }
+
+    /// Whether an attempt is asked of the channel whose file it is.
+    fn is_about(&self, attempt: &Attempt) -> bool {
+        attempt.rail == self.rail && attempt.channel == self.channel
+    }
+
     /// What the matched lines bring to the central bank account; below zero if more went out.
     #[must_use]
     pub const fn net(&self) -> Minor {
@@ -254,12 +282,12 @@ impl Clearing {
 /// Takes a part of a clearing file.
 ///
 /// # Errors
-/// `clearing_duplicate`, `value_invalid`, `currency_mismatch`, `amount_not_positive`, `amount_overflow`,
+/// `clearing_duplicate`, `value_invalid` of a part or a reference, `currency_mismatch`, `amount_not_positive`, `amount_overflow`,
 /// `calendar_unknown`, and `insufficient_funds` if more goes out than 1101 holds.
 pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<Reply, Refusal> {
     check_file(draft.state, command)?;
     let id = ClearingId(draft.state.clearings.next_id());
-    let TakeClearingFile { rail, date, part, last, ref lines } = *command;
+    let TakeClearingFile { rail, date, part, last, ref lines, ref channel } = *command;
     let mut clearing = Clearing {
         id,
         rail,
@@ -276,11 +304,12 @@ pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<
         voucher: None,
         taken_at: draft.context.now,
         returned: 0,
+        channel: channel.clone(),
     };
     let (mut matched, mut returned) = (BTreeSet::new(), BTreeSet::new());
     for line in lines {
         let is_new = match line.kind {
-            LineKind::Return => returns::match_line(draft, rail, date, line)?.map(|payout| returned.insert(payout)),
+            LineKind::Return => returns::match_line(draft, &clearing, line)?.map(|payout| returned.insert(payout)),
             LineKind::Debit | LineKind::Refund | LineKind::Pay => {
                 match_line(draft, &mut clearing, line)?.map(|attempt| matched.insert(attempt))
             }
@@ -305,13 +334,15 @@ pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<
 
 fn check_file(state: &State, file: &TakeClearingFile) -> Result<(), Refusal> {
     let TakeClearingFile { rail, date, part, .. } = *file;
+    let channel = file.channel_name();
+    channel.check()?;
     if part == 0 || file.lines.len() > MAX_LINES {
         let message =
             format!("part {part} has {} lines; parts count from 1 with at most {MAX_LINES}", file.lines.len());
         return Err(Refusal::new(RefusalCode::ValueInvalid, "part", message));
     }
-    if let Some(earlier) = state.clearing_files.get(&(rail, date, part)) {
-        let message = format!("part {part} of {} for {date} was taken as {earlier}", rail.name());
+    if let Some(earlier) = state.clearing_files.get(&(channel.clone(), date, part)) {
+        let message = format!("part {part} of {channel} for {date} was taken as {earlier}");
         return Err(Refusal::new(RefusalCode::ClearingDuplicate, "part", message));
     }
     if rail == Rail::OwnBank {
@@ -325,6 +356,7 @@ fn check_file(state: &State, file: &TakeClearingFile) -> Result<(), Refusal> {
             let message = format!("the networks clear in CNY, not {}", line.currency.code());
             return Err(Refusal::new(RefusalCode::CurrencyMismatch, "currency", message));
         }
+        line.reference.as_deref().map_or(Ok(()), |reference| name_fits(reference, "reference"))?;
     }
     Ok(())
 }
@@ -337,7 +369,7 @@ fn match_line(
     line: &ClearingLine,
 ) -> Result<Result<AttemptId, DifferenceKind>, Refusal> {
     let known = attempt_of_serial(&line.serial).and_then(|id| draft.state.attempts.get(id.0));
-    let Some(attempt) = known.filter(|attempt| attempt.rail == clearing.rail && attempt.serial() == line.serial) else {
+    let Some(attempt) = known.filter(|attempt| clearing.is_about(attempt) && attempt.serial() == line.serial) else {
         return Ok(Err(DifferenceKind::UnknownSerial));
     };
     let (id, late) = (attempt.id, attempt.takes_late_success());
@@ -347,7 +379,7 @@ fn match_line(
     }
     let open = !matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }));
     if asked != line.amount && open && attempt.cleared.is_none() && part::takes(draft.state, attempt, line.amount) {
-        return succeed(draft, clearing, id, Some(line.amount));
+        return succeed(draft, clearing, id, (line, Some(line.amount)));
     }
     if asked != line.amount {
         if !takes_other_amount(attempt) {
@@ -355,7 +387,7 @@ fn match_line(
         }
         brought(draft, id, line.amount)?;
         clearing.differs(DifferenceKind::OtherContent, &line.serial, line.amount);
-        return succeed(draft, clearing, id, None);
+        return succeed(draft, clearing, id, (line, None));
     }
     if attempt.cleared.is_some() {
         return Ok(Err(DifferenceKind::Repeated));
@@ -365,18 +397,20 @@ fn match_line(
         AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
         AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {}
     }
-    succeed(draft, clearing, id, None)
+    succeed(draft, clearing, id, (line, None))
 }
 
-/// The file says that an attempt succeeded, or that a part of it did.
+/// A line of the file says that an attempt succeeded, or that a part of it did. It is referred to by the line's own reference
+/// afterwards, where that has one.
 fn succeed(
     draft: &mut Draft<'_>,
     clearing: &Clearing,
     id: AttemptId,
-    part: Option<Minor>,
+    (line, part): (&ClearingLine, Option<Minor>),
 ) -> Result<Result<AttemptId, DifferenceKind>, Refusal> {
-    let (rail, clearing_date) = (clearing.rail.name(), clearing.date);
-    let outcome = Outcome::Success { reference: format!("file {rail} {clearing_date}"), clearing_date, part };
+    let (channel, clearing_date) = (clearing.channel_name(), clearing.date);
+    let reference = line.reference.clone().unwrap_or_else(|| format!("file {channel} {clearing_date}"));
+    let outcome = Outcome::Success { reference, clearing_date, part };
     attempt::decide_answer(draft, id, &outcome)?;
     Ok(Ok(id))
 }
@@ -413,8 +447,8 @@ fn count(clearing: &mut Clearing, line: &ClearingLine) -> Result<(), Refusal> {
 
 /// After the last part: what succeeded up to the file's date and is in no file.
 fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<AttemptId>) {
-    let Clearing { rail, date, .. } = *clearing;
-    let range = (rail, Date(i32::MIN), AttemptId(0))..=(rail, date, AttemptId(u64::MAX));
+    let (channel, date) = (clearing.channel_name(), clearing.date);
+    let range = (channel.clone(), Date(i32::MIN), AttemptId(0))..=(channel, date, AttemptId(u64::MAX));
     for (&(_, _, id), ()) in state.uncleared.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {
         // An attempt that awaits its file is open, and in memory.
         let attempt = state.attempts.get(id.0).expect("the index names attempts that are there");
@@ -506,16 +540,16 @@ pub(crate) fn apply_taken(state: &mut State, clearing: &Clearing, matched: &[Att
     }
     returns::apply_cleared(state, clearing.date, returned);
     reserve_line::await_clearing(state, clearing);
-    state.clearing_files.insert((clearing.rail, clearing.date, clearing.part), clearing.id);
+    state.clearing_files.insert((clearing.channel_name(), clearing.date, clearing.part), clearing.id);
     state.clearings.insert(clearing.id.0, clearing.clone());
 }
 
 /// The place of a successful attempt that moved money in the index of what awaits its clearing file.
-pub(crate) fn uncleared_key(attempt: &Attempt) -> Option<(Rail, Date, AttemptId)> {
+pub(crate) fn uncleared_key(attempt: &Attempt) -> Option<(ChannelName, Date, AttemptId)> {
     LineKind::of(&attempt.operation).filter(|_| attempt.rail != Rail::OwnBank)?;
     match &attempt.status {
         AttemptStatus::Settled(Outcome::Success { clearing_date, .. }) => {
-            Some((attempt.rail, *clearing_date, attempt.id))
+            Some((attempt.channel_name(), *clearing_date, attempt.id))
         }
         AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => None,
     }

@@ -9,7 +9,6 @@ use crate::account::{self, OpenAccount};
 use crate::acquiring::{self, AcquiringCommand};
 use crate::advance::{self, AdvanceCommand};
 use crate::agreement::{self, CreateAgreement, PayFromAgreement};
-use crate::api_key::{self, ApiKeyCommand};
 use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
@@ -18,7 +17,7 @@ use crate::batch_close::{self, BatchCloseCommand};
 use crate::block_list::{self, BlockListCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
-use crate::calendar::{Calendar, Date};
+use crate::calendar::{self, Date, SetCalendar};
 use crate::card_clearing::{self, TakeCardFile};
 use crate::card_fee::{self, CardFeeCommand};
 use crate::card_transaction::{self, CardTransactionCommand};
@@ -48,7 +47,6 @@ use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
 use crate::outflow::{self, OutflowCommand};
 use crate::own_transfer::{self, OwnTransferCommand};
-use crate::pay_password::{self, PayPasswordCommand};
 use crate::payout::{self, CreatePayout};
 use crate::receiver::{self, ReceiverCommand};
 use crate::refund::{self, CreateRefund};
@@ -66,7 +64,6 @@ use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
 use crate::voucher::{self, PostVoucher};
 use crate::waiver::{self, WaiveChecks};
-use crate::webhook::{self, WebhookCommand};
 use crate::withdrawal_batch::{self, WithdrawalBatchCommand};
 use crate::withdrawal_plan::{self, WithdrawalPlanCommand};
 use crate::{front_page, payment, recall, settlement, sign_up, tick, user};
@@ -78,8 +75,8 @@ mod undo;
 pub enum Command {
     /// Begin the books.
     Initialise(Genesis),
-    /// Replace the calendar.
-    SetCalendar(Calendar),
+    /// Set the working days of a year.
+    SetCalendar(SetCalendar),
     /// Carry out what fell due.
     Tick,
     /// Carry out what fell due, and write down what time it is though nothing did.
@@ -203,8 +200,8 @@ pub enum Command {
     HandOutPage {
         /// What is paid there.
         of: front_page::PageOf,
-        /// The site of the channel, by its name in the settings, that the page leads to if nobody has it yet.
-        site: Option<String>,
+        /// The site of this channel, by its name in the settings, that the page leads to if nobody has it yet.
+        site: Option<(crate::channel::ChannelName, String)>,
     },
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),
@@ -245,15 +242,15 @@ pub enum Command {
     /// Change a merchant's certificates.
     Certificate(CertificateCommand),
     /// Rotate the secret of an API key, or end an old one.
-    ApiKey(ApiKeyCommand),
+    ApiKey(crate::api_key::ApiKeyCommand),
     /// Set a pay password, or try one.
-    PayPassword(PayPasswordCommand),
+    PayPassword(crate::pay_password::PayPasswordCommand),
     /// Sign an agreement to debit a card.
     SignUp(sign_up::SignUpCommand),
     /// Check a person's real name.
     RealNameCheck(crate::real_name_check::RealNameCheckCommand),
     /// Change a merchant's webhooks.
-    Webhook(WebhookCommand),
+    Webhook(crate::webhook::WebhookCommand),
     /// Change limits or an account's class.
     Limit(LimitCommand),
     /// Set the weights of a channel's sites, or take them back.
@@ -453,6 +450,9 @@ pub enum Reply {
     /// A version of a set of terminals' parameters.
     #[n(214)]
     ParameterSet(#[n(0)] crate::ids::ParameterSetId),
+    /// A year of the calendar.
+    #[n(228)]
+    CalendarYear(#[n(0)] i16),
     /// A link between accounts.
     #[n(50)]
     TreeLink(#[n(0)] TreeLinkId),
@@ -513,7 +513,7 @@ pub enum Reply {
 pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal> {
     match command {
         Command::Initialise(genesis) => initialise::decide_initialise(draft, genesis),
-        Command::SetCalendar(calendar) => initialise::decide_set_calendar(draft, calendar),
+        Command::SetCalendar(command) => calendar::decide_set(draft, command),
         Command::Tick => tick::decide_tick(draft),
         Command::MarkTime => tick::decide_mark_time(draft),
         Command::Checkpoint { position } => recall::decide(draft, position),
@@ -568,11 +568,11 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
         Command::BlockList(command) => block_list::decide(draft, command),
         Command::Certificate(command) => certificate::decide(draft, command),
-        Command::ApiKey(command) => api_key::decide(draft, command),
-        Command::PayPassword(command) => pay_password::decide(draft, command),
+        Command::ApiKey(command) => crate::api_key::decide(draft, command),
+        Command::PayPassword(command) => crate::pay_password::decide(draft, command),
         Command::SignUp(command) => sign_up::decide(draft, command),
         Command::RealNameCheck(command) => crate::real_name_check::decide(draft, command),
-        Command::Webhook(command) => webhook::decide(draft, command),
+        Command::Webhook(command) => crate::webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
         Command::SiteWeight(command) => site_weight::decide(draft, command),
         Command::Outflow(command) => outflow::decide(draft, command),

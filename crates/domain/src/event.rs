@@ -15,7 +15,7 @@ use crate::batch_close::BatchCloseEvent;
 use crate::block_list::BlockListEvent;
 use crate::bulk::BulkReply;
 use crate::business_day::CheckResult;
-use crate::calendar::{Calendar, Date};
+use crate::calendar::{Calendar, Date, YearSet};
 use crate::card_clearing::CardClearingEvent;
 use crate::card_fee::CardFeeEvent;
 use crate::card_transaction::CardTransactionEvent;
@@ -49,7 +49,6 @@ use crate::refund::{self, Refund};
 use crate::reserve_line::ReserveLineEvent;
 use crate::restriction::Restriction;
 use crate::settlement::Settlement;
-use crate::sign_up::SignUpEvent;
 use crate::site_weight::SiteWeightEvent;
 use crate::split::{Split, SplitReturn};
 use crate::suspense::SuspenseEvent;
@@ -62,10 +61,8 @@ use crate::tree::TreeEvent;
 use crate::user::User;
 use crate::voucher::Voucher;
 use crate::waiver::WaiverEvent;
-use crate::webhook::WebhookEvent;
 use crate::withdrawal::WithdrawalEvent;
 use crate::withdrawal_batch::WithdrawalBatchEvent;
-use crate::withdrawal_plan::WithdrawalPlanEvent;
 
 mod apply;
 
@@ -80,9 +77,12 @@ pub enum Event {
     /// The books began.
     #[n(1)]
     Initialised(#[n(0)] Genesis),
-    /// The calendar was replaced.
+    /// The calendar was replaced; nothing does that any more.
     #[n(2)]
     CalendarSet(#[n(0)] Calendar),
+    /// Two people set the working days of a year.
+    #[n(256)]
+    CalendarYearSet(#[n(0)] YearSet),
     /// The day was cut.
     #[n(3)]
     DayCut {
@@ -507,7 +507,7 @@ pub enum Event {
     BankCard(#[n(0)] BankCardEvent),
     /// A plan of withdrawals changed.
     #[n(155)]
-    WithdrawalPlan(#[n(0)] WithdrawalPlanEvent),
+    WithdrawalPlan(#[n(0)] crate::withdrawal_plan::WithdrawalPlanEvent),
     /// A batch of withdrawals was run, or a rule of retries set.
     #[n(156)]
     WithdrawalBatch(#[n(0)] WithdrawalBatchEvent),
@@ -590,11 +590,11 @@ pub enum Event {
     PayPassword(#[n(0)] PayPasswordEvent),
     /// The signing of an agreement went on.
     #[n(230)]
-    SignUp(#[n(0)] SignUpEvent),
+    SignUp(#[n(0)] crate::sign_up::SignUpEvent),
     /// A real-name check went on.
     #[n(238)]
     RealNameCheck(#[n(0)] crate::real_name_check::RealNameCheckEvent),
     /// A merchant's webhook was registered, changed or removed.
     #[n(245)]
-    Webhook(#[n(0)] WebhookEvent),
+    Webhook(#[n(0)] crate::webhook::WebhookEvent),
 }

@@ -210,7 +210,7 @@ pub struct SetFeePlan {
 }
 
 /// Whether a field is written at all: one that is as it was before there was the field is not.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

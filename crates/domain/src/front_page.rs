@@ -20,6 +20,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::attempt::{self, Attempt, AttemptStatus, Operation, Outcome};
+use crate::channel::ChannelName;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -53,9 +54,13 @@ pub enum PageOf {
 /// `site` is.
 ///
 /// # Errors
-/// `order_unknown`, `top_up_unknown`; `order_state`, `top_up_state` if no page waits for its payer, it has expired, or what it pays is
-/// being closed.
-pub fn decide_hand_out(draft: &mut Draft<'_>, of: PageOf, site: Option<String>) -> Result<Reply, Refusal> {
+/// `order_unknown`, `top_up_unknown`; `order_state`, `top_up_state` if no page waits for its payer, it has expired, what it pays is
+/// being closed, or `site` is of another channel than the page of the try that was made meanwhile.
+pub fn decide_hand_out(
+    draft: &mut Draft<'_>,
+    of: PageOf,
+    site: Option<(ChannelName, String)>,
+) -> Result<Reply, Refusal> {
     let now = draft.context.now;
     let (page, moved) = match of {
         PageOf::Order(id) => {
@@ -67,12 +72,26 @@ pub fn decide_hand_out(draft: &mut Draft<'_>, of: PageOf, site: Option<String>) 
             (page, Event::TopUp(TopUpEvent::Unknown(id)))
         }
     };
-    let (attempt, is_first) = (page.id, page.status == AttemptStatus::Requested);
+    let (attempt, is_first, channel) = (page.id, page.status == AttemptStatus::Requested, page.channel_name());
     if is_first {
+        let site = site.map(|site| of_channel(of, &channel, site)).transpose()?;
         draft.emit(Event::PageHandedOut { attempt, site });
         draft.emit(moved);
     }
     Ok(Reply::Attempt(attempt))
+}
+
+/// The name of a site that was chosen among those of the page's channel.
+fn of_channel(of: PageOf, channel: &ChannelName, (chosen, site): (ChannelName, String)) -> Result<String, Refusal> {
+    if chosen == *channel {
+        return Ok(site);
+    }
+    let (code, param) = match of {
+        PageOf::Order(_) => (RefusalCode::OrderState, "order"),
+        PageOf::TopUp(_) => (RefusalCode::TopUpState, "top_up"),
+    };
+    let message = format!("the page is one of {channel} now, not of {chosen}; fetch it again");
+    Err(Refusal::new(code, param, message))
 }
 
 /// Whether the order has a page to hand out, and for which leg and attempt.

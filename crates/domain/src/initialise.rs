@@ -45,15 +45,6 @@ pub fn decide_initialise(draft: &mut Draft<'_>, genesis: Genesis) -> Result<Repl
     Ok(Reply::Day(date))
 }
 
-/// Replaces the calendar, as each new year needs.
-///
-/// # Errors
-/// None yet.
-pub fn decide_set_calendar(draft: &mut Draft<'_>, calendar: Calendar) -> Result<Reply, Refusal> {
-    draft.emit(Event::CalendarSet(calendar));
-    Ok(Reply::Done)
-}
-
 pub(crate) fn apply_initialised(state: &mut State, genesis: &Genesis) {
     state.calendar = genesis.calendar.clone();
     state.genesis = Some(genesis.clone());

@@ -16,6 +16,7 @@ use minicbor::{Decode, Encode};
 
 use crate::attempt::{FailureClass, Rail};
 use crate::calendar::Date;
+use crate::channel::ChannelName;
 use crate::fund_batch::{FundRoute, Monthly};
 use crate::ids::{AccountId, ApprovalId, AttemptId, LegId, OrderId, VoucherId};
 use crate::limit::Factors;
@@ -54,6 +55,9 @@ pub enum Instrument {
         #[n(6)]
         #[cbor(default)]
         alternatives: Vec<Alternative>,
+        /// The word of the rail's further channel; the rail's first if none.
+        #[n(7)]
+        channel: Option<String>,
     },
     /// The payer's provident fund (公积金).
     #[n(1)]
@@ -87,6 +91,9 @@ pub enum Instrument {
         /// Where the payer's browser goes afterwards; the channel's setting if none.
         #[n(2)]
         return_url: Option<String>,
+        /// The word of the rail's further channel; the rail's first if none.
+        #[n(3)]
+        channel: Option<String>,
     },
     /// The payer's balance with the institution (余额支付): no channel carries it.
     #[n(3)]
@@ -115,7 +122,7 @@ pub enum OnPart {
     Convert,
 }
 
-/// Another network over which the same card may pay.
+/// Another network, or another channel of one, over which the same card may pay.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Alternative {
     /// The network.
@@ -124,6 +131,17 @@ pub struct Alternative {
     /// The card's agreement there; a token of class C1.
     #[n(1)]
     pub agreement: String,
+    /// The word of the network's further channel; its first if none.
+    #[n(2)]
+    pub channel: Option<String>,
+}
+
+impl Alternative {
+    /// The channel.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: self.rail, word: self.channel.clone() }
+    }
 }
 
 impl Instrument {
@@ -186,6 +204,16 @@ impl Instrument {
             Self::Fund { .. } => Some(Rail::Fund),
             Self::Balance { .. } => None,
         }
+    }
+
+    /// The channel that its money comes by; none for a balance.
+    #[must_use]
+    pub fn channel_name(&self) -> Option<ChannelName> {
+        let word = match self {
+            Self::Card { channel, .. } | Self::Redirect { channel, .. } => channel.clone(),
+            Self::Fund { .. } | Self::Balance { .. } => None,
+        };
+        self.rail().map(|rail| ChannelName { rail, word })
     }
 
     /// The agreements of a card, at every network over which it may pay.

@@ -32,6 +32,7 @@ pub mod card_clearing;
 pub mod card_fee;
 pub mod card_transaction;
 pub mod certificate;
+pub mod channel;
 pub mod chargeback;
 pub mod checks;
 pub mod clearing;

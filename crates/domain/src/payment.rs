@@ -49,6 +49,7 @@ pub(crate) mod part;
 #[cfg(test)]
 mod tests;
 
+pub use cascade::MAX_ALTERNATIVES;
 pub(crate) use instruments::carries_cards;
 
 /// How often a capture that the centre never saw is asked for again under a new serial.
@@ -245,7 +246,8 @@ fn move_leg(draft: &mut Draft<'_>, leg: &Leg, status: LegStatus, change: impl Fn
 }
 
 fn send(draft: &mut Draft<'_>, leg: &Leg, operation: Operation, status: LegStatus, change: impl FnOnce(&mut Leg)) {
-    let attempt = attempt::request(draft, rail_of(leg), operation, Purpose::Leg(leg.id));
+    let channel = leg.instrument.channel_name().expect("a balance is asked of no channel");
+    let attempt = attempt::request(draft, channel, operation, Purpose::Leg(leg.id));
     move_leg(draft, leg, status, |leg| {
         leg.open = Some(attempt);
         change(leg);
@@ -257,7 +259,12 @@ fn rail_of(leg: &Leg) -> Rail {
     leg.instrument.rail().expect("a balance is asked of no channel")
 }
 
+/// Asks for what a leg pays; a card that may pay no more since the try began has declined, and the table goes on from there.
 fn ask(draft: &mut Draft<'_>, leg: &Leg) {
+    if instruments::still_pays(draft, leg).is_err() {
+        move_leg(draft, leg, LegStatus::Failed, |leg| leg.failure = Some(FailureClass::User));
+        return;
+    }
     let (amount, currency) = (leg.amount(), leg.currency);
     let operation = match leg.instrument.clone() {
         Instrument::Card { agreement, .. } => Operation::Debit { agreement, amount, currency },

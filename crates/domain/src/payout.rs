@@ -5,6 +5,8 @@
 //!     └─────────┤             ├────► FAILED
 //!               │             └─► UNKNOWN ─► SUCCESS │ FAILED
 //!               └ cancel, or the account is restricted or frozen ─► CANCELLED
+//!  FAILED ─ the bank paid it after all ─► FAILED: Dr 1131 / Cr 1121, a claim on it, for two people; if that comes back, RETURNED: it
+//!                                         stays on 2241, to be allocated to 1131 or to the account
 //! ```
 //! A payout is created with its hold in one command, so CREATED is passed at once. An answer that does not come leaves it
 //! UNKNOWN: nothing is sent again, only the attempt's final answer ends it. The figures, for 1,000 and a fee of 1:
@@ -41,6 +43,7 @@ use crate::recall::Leaves;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
+use crate::task::Claim;
 use crate::tree;
 
 mod booking;
@@ -345,6 +348,9 @@ pub struct Payout {
     /// The version of the plan that gave its fee; none if it has none or the institution named it.
     #[n(27)]
     pub fee_plan: Option<FeePlanId>,
+    /// Its bank paid it after it had failed, and owes that, see [`task`](crate::task).
+    #[n(28)]
+    pub claim: Option<Claim>,
 }
 
 impl Leaves for Payout {
@@ -365,6 +371,12 @@ impl Payout {
         self.amount.saturating_add(self.fee)
     }
 
+    /// Whether its bank owes it, and nobody has settled that.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        self.claim == Some(Claim::Open)
+    }
+
     /// What may be done with it now; `decide` goes by the same list.
     #[must_use]
     pub const fn allowed_actions(&self) -> &'static [PayoutAction] {
@@ -372,6 +384,8 @@ impl Payout {
             (PayoutStatus::Created, _) => &[PayoutAction::Cancel],
             (PayoutStatus::Held, _) => &[PayoutAction::Send, PayoutAction::Cancel],
             (PayoutStatus::Success, Destination::Bank(_) | Destination::Settlement(_)) => &[PayoutAction::Return],
+            // Its bank paid it after all, and may get it back.
+            (PayoutStatus::Failed, _) if self.claim.is_some() => &[PayoutAction::Return],
             (PayoutStatus::Success, Destination::Company(_))
             | (
                 PayoutStatus::Sent
@@ -482,7 +496,8 @@ pub(crate) fn apply_returned(state: &mut State, id: PayoutId, reference: &str, d
     let payout = state.payouts.get_mut(id.0).expect("it ended just now");
     payout.return_reference = Some(reference.into());
     payout.return_date = Some(date);
-    let (hold, amount) = (payout.hold, payout.amount);
+    // What its failure gave back is not given back again.
+    let (hold, amount) = (payout.hold.filter(|_| payout.claim.is_none()), payout.amount);
     if let Some(key) = returns::uncleared_key(payout) {
         state.uncleared_returns.insert(key, ());
     }

@@ -5,6 +5,7 @@
 //!                    IN_TRANSIT ─► SUCCESS   every part reached the payer
 //!                         │  │  └► FAILED    a part did not; its money is back with the merchant, by an exact contra
 //!                         └──┴───► UNKNOWN ─► SUCCESS │ FAILED
+//!                    FAILED ─ the channel carries it out after all ─► SUCCESS, or a claim on its bank: see `late`
 //! ```
 //! CREATED and IN_TRANSIT fall into one command: there is nothing between them to wait for.
 //!
@@ -28,26 +29,27 @@ use alloc::{format, vec};
 use minicbor::{Decode, Encode};
 
 use crate::arrears::{self, ArrearsSource};
-use crate::attempt::{self, Operation, Purpose, Rail};
+use crate::attempt::{self, Operation, Purpose};
 use crate::book::Subject;
+use crate::channel::ChannelName;
 use crate::command::Reply;
 use crate::draft::Draft;
-use crate::envelope::Time;
 use crate::event::Event;
 use crate::fee_plan::FeePayer;
-use crate::ids::{ApprovalId, ArrearsId, AttemptId, LegId, MerchantId, OrderId, RefundId, VoucherId};
+use crate::ids::{AttemptId, MerchantId, OrderId, RefundId, VoucherId};
 use crate::leg::Leg;
 use crate::money::{Currency, Minor, add, proportion};
-use crate::order::{self, Order, Share, can_refund};
-use crate::recall::Leaves;
+use crate::order::{self, Order, Share};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
 mod answer;
 mod item;
+mod late;
 mod leg;
 mod plan;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -58,206 +60,7 @@ pub use leg::LegRefund;
 use leg::LegShare;
 use plan::{Plan, plan};
 pub(crate) use plan::{payee_share, take};
-
-/// Where a refund, or a part of it, stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(index_only)]
-pub enum RefundStatus {
-    /// Not yet on its way.
-    #[n(0)]
-    Created,
-    /// On its way.
-    #[n(1)]
-    InTransit,
-    /// With the payer.
-    #[n(2)]
-    Success,
-    /// Not with the payer, at least in part.
-    #[n(3)]
-    Failed,
-    /// The channel did not say.
-    #[n(4)]
-    Unknown,
-}
-
-impl RefundStatus {
-    /// The name in API and files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::InTransit => "in_transit",
-            Self::Success => "success",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// Why money goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum RefundKind {
-    /// The merchant gives it back.
-    #[n(0)]
-    Order,
-    /// No order can use it.
-    #[n(1)]
-    Useless,
-}
-
-/// What goes back to one leg.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct RefundPart {
-    /// The leg.
-    #[n(0)]
-    pub leg: LegId,
-    /// The way; none back to a balance.
-    #[n(1)]
-    pub rail: Option<Rail>,
-    /// The try at the channel; none back to a balance.
-    #[n(2)]
-    pub attempt: Option<AttemptId>,
-    /// Minor units.
-    #[n(3)]
-    pub amount: Minor,
-    /// How much of it is returned fee.
-    #[n(4)]
-    pub fee: Minor,
-    /// Where it stands.
-    #[n(5)]
-    pub status: RefundStatus,
-    /// What it took from the payee.
-    #[n(6)]
-    pub taken: Vec<Share>,
-    /// The voucher that put it on its way.
-    #[n(7)]
-    pub voucher: VoucherId,
-    /// What the payee lacked and own money paid.
-    #[n(8)]
-    #[cbor(default)]
-    pub covered: Minor,
-    /// The arrears that became of it.
-    #[n(9)]
-    pub arrears: Option<ArrearsId>,
-    /// What of which items it is; nothing if the refund names none.
-    #[n(10)]
-    #[cbor(default)]
-    pub items: Vec<ItemRefund>,
-}
-
-/// A refund.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Refund {
-    /// Its id.
-    #[n(0)]
-    pub id: RefundId,
-    /// The order.
-    #[n(1)]
-    pub order: OrderId,
-    /// The merchant's own number; empty for money that no order can use.
-    #[n(2)]
-    pub out_refund_no: String,
-    /// Why.
-    #[n(3)]
-    pub kind: RefundKind,
-    /// What goes back, in minor units, returned fee and all.
-    #[n(4)]
-    pub amount: Minor,
-    /// Its currency.
-    #[n(5)]
-    pub currency: Currency,
-    /// Whether the fee is returned too.
-    #[n(6)]
-    pub returns_fee: bool,
-    /// How much of it is returned fee.
-    #[n(7)]
-    pub fee: Minor,
-    /// What goes back to which leg.
-    #[n(8)]
-    pub parts: Vec<RefundPart>,
-    /// What receivers of splits returned for it.
-    #[n(9)]
-    pub returned: Vec<Share>,
-    /// Where they returned it to.
-    #[n(10)]
-    pub payee: Option<Share>,
-    /// The voucher of it.
-    #[n(11)]
-    pub return_voucher: Option<VoucherId>,
-    /// Where it stands.
-    #[n(12)]
-    pub status: RefundStatus,
-    /// When it was created.
-    #[n(13)]
-    pub created_at: Time,
-    /// When it became final.
-    #[n(14)]
-    pub ended_at: Option<Time>,
-    /// What came back and could not go to the merchant: it lies in suspense, for a person.
-    #[n(15)]
-    pub suspense: Minor,
-    /// What of which items; the order as a whole if empty.
-    #[n(16)]
-    #[cbor(default)]
-    pub items: Vec<ItemRefund>,
-    /// The refund by which an operator had its source asked again, see [`task`](crate::task).
-    #[n(17)]
-    pub retried_as: Option<RefundId>,
-    /// The approval by which two people settled by hand what its source refused.
-    #[n(18)]
-    pub settled_by: Option<ApprovalId>,
-}
-
-impl Leaves for Refund {
-    /// Whether each part of it is with the payer or back.
-    fn is_closed(&self) -> bool {
-        match self.status {
-            RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Unknown => false,
-            RefundStatus::Success | RefundStatus::Failed => true,
-        }
-    }
-}
-
-impl Refund {
-    /// Whether it is money that no order can use, its source refused it, and nobody has acted on that: it lies on 2243.
-    #[must_use]
-    pub fn needs_person(&self) -> bool {
-        let refused = self.kind == RefundKind::Useless && self.status == RefundStatus::Failed;
-        refused && self.retried_as.is_none() && self.settled_by.is_none()
-    }
-
-    /// What reached the payer.
-    #[must_use]
-    pub fn succeeded(&self) -> Minor {
-        let done = self.parts.iter().filter(|part| part.status == RefundStatus::Success);
-        done.map(|part| part.amount).sum()
-    }
-
-    /// What may be done about it now, by the guards that `decide` asks: what failed may be refunded anew.
-    #[must_use]
-    pub fn allowed_actions(&self, state: &State) -> Vec<&'static str> {
-        let again = match self.status {
-            RefundStatus::Failed => state.order(self.order).and_then(can_refund).is_ok(),
-            RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Success | RefundStatus::Unknown => false,
-        };
-        if again && self.kind == RefundKind::Order { vec!["refund"] } else { Vec::new() }
-    }
-
-    /// Where the refund stands by its parts.
-    fn status_of(parts: &[RefundPart]) -> RefundStatus {
-        let any = |status| parts.iter().any(|part| part.status == status);
-        if any(RefundStatus::Unknown) {
-            RefundStatus::Unknown
-        } else if any(RefundStatus::InTransit) || any(RefundStatus::Created) {
-            RefundStatus::InTransit
-        } else if any(RefundStatus::Failed) {
-            RefundStatus::Failed
-        } else {
-            RefundStatus::Success
-        }
-    }
-}
+pub use row::{Refund, RefundKind, RefundPart, RefundStatus};
 
 /// Gives money of a paid order back.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -346,6 +149,7 @@ fn create(draft: &mut Draft<'_>, command: CreateRefund, lack: Lack) -> Result<Re
         items: command.items,
         retried_as: None,
         settled_by: None,
+        overtaken_by: None,
     }));
     answer::to_balance(draft, id)?;
     Ok(Reply::Refund(id))
@@ -400,6 +204,8 @@ fn start_parts(draft: &mut Draft<'_>, id: RefundId, plan: &Plan, lack: Lack) -> 
             covered,
             arrears: None,
             items: items.clone(),
+            beside: None,
+            claim: None,
         };
         let mut part = start_part(draft, id, &plan.order, leg, leg.captured_by, entries, part)?;
         if covered > 0 {
@@ -440,9 +246,11 @@ fn start_part(
     let (attempt, business) = match part.rail {
         Some(rail) => {
             let original = original.expect("what a channel carried has the attempt that brought it");
-            let original = draft.state.attempt(original)?.serial();
+            let original = draft.state.attempt(original)?;
+            // Whoever brought the money is asked to give it back.
+            let (channel, original) = (ChannelName { rail, ..original.channel_name() }, original.serial());
             let operation = Operation::Refund { original, amount: part.amount, currency: order.currency };
-            let attempt = attempt::request(draft, rail, operation, Purpose::Refund(id));
+            let attempt = attempt::request(draft, channel, operation, Purpose::Refund(id));
             (Some(attempt), BusinessNumber::object(BusinessKind::Attempt, attempt.0))
         }
         None => (None, BusinessNumber::object(BusinessKind::Refund, id.0)),
@@ -512,6 +320,8 @@ pub(crate) fn start_useless(
             covered: 0,
             arrears: None,
             items: Vec::new(),
+            beside: None,
+            claim: None,
         },
     )?;
     draft.emit(Event::RefundCreated(Refund {
@@ -534,6 +344,7 @@ pub(crate) fn start_useless(
         items: Vec::new(),
         retried_as: None,
         settled_by: None,
+        overtaken_by: None,
     }));
     Ok(())
 }

@@ -106,6 +106,7 @@ codes! {
     47 ClearingUnknown "clearing_unknown" "No clearing file has this id.";
     48 NotCleared "not_cleared" "The payment is not matched in a clearing file yet.";
     49 CalendarUnknown "calendar_unknown" "The calendar does not know this year's working days.";
+    298 CalendarYearBegun "calendar_year_begun" "The year has begun in the books, and its working days stay as they are.";
     50 ChecksFailed "checks_failed" "A check at close does not hold.";
     51 SubjectNotAllowed "subject_not_allowed" "An account of this subject cannot be opened or posted so.";
     52 AlreadyExists "already_exists" "It exists already.";

@@ -23,6 +23,7 @@ use crate::book::{Book, Side, Subject};
 use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
 use crate::card_transaction::{self, CardTransaction};
+use crate::channel::ChannelName;
 use crate::clearing::{returns, uncleared_key};
 use crate::envelope::Time;
 use crate::hold::{Hold, HoldStatus};
@@ -257,7 +258,8 @@ impl State {
         self.due = Index::restored(all(&self.orders).flat_map(|order| order.dues()));
         self.uncleared = Index::restored(all(&self.attempts).filter_map(uncleared));
         self.uncleared_returns = Index::restored(all(&self.payouts).filter_map(uncleared_return));
-        self.clearing_files = Index::restored(all(&self.clearings).map(|it| ((it.rail, it.date, it.part), it.id)));
+        self.clearing_files =
+            Index::restored(all(&self.clearings).map(|it| ((it.channel_name(), it.date, it.part), it.id)));
         let uncertain = || all(&self.attempts).filter(|it| is_uncertain(it));
         let leases = uncertain().filter_map(fund_batch::quota::lease_key).map(|key| (key, ()));
         (self.outbox, self.lease_tries) = (Index::restored(uncertain().map(|it| (it.id, ()))), Index::restored(leases));
@@ -392,7 +394,7 @@ fn open_payout(payout: &Payout) -> Option<((AccountId, PayoutId), ())> {
     }
 }
 
-fn uncleared(attempt: &Attempt) -> Option<((Rail, Date, AttemptId), ())> {
+fn uncleared(attempt: &Attempt) -> Option<((ChannelName, Date, AttemptId), ())> {
     match attempt.cleared {
         None => uncleared_key(attempt).map(|key| (key, ())),
         Some(_) => None,

@@ -17,6 +17,7 @@ use minicbor::{Decode, Encode};
 
 use crate::approval;
 use crate::attempt::Rail;
+use crate::channel::ChannelName;
 use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -73,6 +74,21 @@ pub struct SiteWeights {
     /// Who approved it.
     #[n(7)]
     pub approver: Option<String>,
+    /// The word of the rail's further channel; its first if none.
+    #[n(8)]
+    pub channel: Option<String>,
+}
+
+impl SiteWeights {
+    /// The channel.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: self.rail, word: self.channel.clone() }
+    }
+
+    fn is_of(&self, channel: &ChannelName) -> bool {
+        self.rail == channel.rail && self.channel == channel.word
+    }
 }
 
 /// Sets the weights of a channel's sites.
@@ -84,9 +100,18 @@ pub struct SetSiteWeights {
     /// 1 to [`MAX_SITES`], each site once, one of them above zero.
     #[n(1)]
     pub weights: Vec<SiteWeight>,
+    /// The word of the rail's further channel; its first if none.
+    #[n(2)]
+    pub channel: Option<String>,
 }
 
 impl SetSiteWeights {
+    /// The channel.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: self.rail, word: self.channel.clone() }
+    }
+
     /// The command that carries it out once it is approved.
     #[must_use]
     pub const fn command(self) -> Command {
@@ -102,7 +127,7 @@ pub enum SiteWeightCommand {
     /// Take this version of a channel back, which must be the newest: what stood before is in force again.
     Undo {
         /// The channel.
-        rail: Rail,
+        channel: ChannelName,
         /// The version.
         version: u64,
     },
@@ -121,19 +146,25 @@ pub enum SiteWeightEvent {
 /// # Errors
 /// `value_invalid`; for setting them, `approval_required`.
 pub fn decide(draft: &mut Draft<'_>, command: SiteWeightCommand) -> Result<Reply, Refusal> {
-    let (rail, weights, undoes) = match command {
-        SiteWeightCommand::Set(SetSiteWeights { rail, weights }) => {
+    let (channel, weights, undoes) = match command {
+        SiteWeightCommand::Set(set) => {
             approval::require(draft, "setting the weights of a channel's sites")?;
-            check(&weights)?;
-            (rail, weights, None)
+            let channel = set.channel_name();
+            channel.check()?;
+            check(&set.weights)?;
+            (channel, set.weights, None)
         }
-        SiteWeightCommand::Undo { rail, version } => (rail, before(draft.state, rail, version)?, Some(version)),
+        SiteWeightCommand::Undo { channel, version } => {
+            let before = before(draft.state, &channel, version)?;
+            (channel, before, Some(version))
+        }
     };
-    let newest = draft.state.site_weights_of(rail).map_or(0, |newest| newest.version);
+    let newest = draft.state.site_weights_of(&channel).map_or(0, |newest| newest.version);
     let version = newest.checked_add(1).ok_or_else(|| invalid("version", "there can be no further version"))?;
     let id = SiteWeightsId(draft.state.site_weights.next_id());
     let (set_at, set_by, approver) = (draft.context.now, draft.operator(), draft.approver());
-    let set = SiteWeights { id, rail, version, weights, undoes, set_at, set_by, approver };
+    let ChannelName { rail, word: channel } = channel;
+    let set = SiteWeights { id, rail, version, weights, undoes, set_at, set_by, approver, channel };
     draft.emit(Event::SiteWeight(SiteWeightEvent::Set(set)));
     Ok(Reply::SiteWeights(id))
 }
@@ -162,9 +193,8 @@ fn check(weights: &[SiteWeight]) -> Result<(), Refusal> {
 }
 
 /// The weights that stood before the newest version, which must be this one.
-fn before(state: &State, rail: Rail, version: u64) -> Result<Vec<SiteWeight>, Refusal> {
-    let channel = rail.name();
-    let Some(newest) = state.site_weights_of(rail) else {
+fn before(state: &State, channel: &ChannelName, version: u64) -> Result<Vec<SiteWeight>, Refusal> {
+    let Some(newest) = state.site_weights_of(channel) else {
         let message = format!("nothing was set for the sites of {channel}: the weights of the settings are in force");
         return Err(invalid("rail", &message));
     };
@@ -176,7 +206,7 @@ fn before(state: &State, rail: Rail, version: u64) -> Result<Vec<SiteWeight>, Re
         ));
     }
     let all = state.site_weights.iter().map(|(_, weights)| weights);
-    let earlier = all.filter(|weights| weights.rail == rail && weights.version < version);
+    let earlier = all.filter(|weights| weights.is_of(channel) && weights.version < version);
     Ok(earlier.max_by_key(|weights| weights.version).map(|earlier| earlier.weights.clone()).unwrap_or_default())
 }
 
@@ -187,9 +217,9 @@ fn invalid(param: &'static str, message: &str) -> Refusal {
 impl State {
     /// The version that is in force for a channel; none if that is the settings'.
     #[must_use]
-    pub fn site_weights_of(&self, rail: Rail) -> Option<&SiteWeights> {
+    pub fn site_weights_of(&self, channel: &ChannelName) -> Option<&SiteWeights> {
         let all = self.site_weights.iter().map(|(_, weights)| weights);
-        all.filter(|weights| weights.rail == rail).max_by_key(|weights| weights.version)
+        all.filter(|weights| weights.is_of(channel)).max_by_key(|weights| weights.version)
     }
 }
 

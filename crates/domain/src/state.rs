@@ -21,6 +21,7 @@ use crate::card_clearing::CardClearing;
 use crate::card_fee::{CardCost, CardFeePlan, CardScheme};
 use crate::card_transaction::{CardTransaction, TraceKey};
 use crate::certificate::Certificate;
+use crate::channel::ChannelName;
 use crate::chargeback::Chargeback;
 use crate::clearing::Clearing;
 use crate::customer::Customer;
@@ -113,6 +114,8 @@ macro_rules! state {
             pub position: u64,
             /// The working days.
             pub calendar: Calendar,
+            /// What they were before the command under way set some, so that a refusal takes it back.
+            pub calendar_before: Option<Calendar>,
             /// The accounting days.
             pub days: Days,
             $($(#[$table_doc])* pub $table: Table<$row>,)*
@@ -184,12 +187,14 @@ macro_rules! state {
 
             pub(crate) fn begin(&mut self, recording: bool) {
                 self.rates.begin();
+                self.calendar_before = None;
                 self.days.begin(recording);
                 $(self.$table.begin(recording);)*
                 $(self.$index.begin(recording);)*
             }
 
             pub(crate) fn commit(&mut self) {
+                self.calendar_before = None;
                 self.days.commit();
                 $(self.$table.commit();)*
                 $(self.$index.commit();)*
@@ -197,6 +202,9 @@ macro_rules! state {
 
             pub(crate) fn rollback(&mut self) {
                 self.rates.rollback();
+                if let Some(before) = self.calendar_before.take() {
+                    self.calendar = before;
+                }
                 self.days.rollback();
                 $(self.$table.rollback();)*
                 $(self.$index.rollback();)*
@@ -396,12 +404,12 @@ state! {
         agreement_keys: AgreementKey => AgreementId,
         /// What of each order is to be settled to a merchant from which day on.
         due: (MerchantId, Date, OrderId) => Minor,
-        /// Successful attempts that no clearing file has matched yet, by rail and clearing date.
-        uncleared: (Rail, Date, AttemptId) => (),
+        /// Successful attempts that no clearing file has matched yet, by channel and clearing date.
+        uncleared: (ChannelName, Date, AttemptId) => (),
         /// Payouts that came back and whose return no clearing file has matched yet, by rail and date of the return.
         uncleared_returns: (Rail, Date, PayoutId) => (),
         /// Parts of clearing files taken.
-        clearing_files: (Rail, Date, u32) => ClearingId,
+        clearing_files: (ChannelName, Date, u32) => ClearingId,
         /// Lines of the reserve account's statement by their reference.
         line_references: String => ReserveLineId,
         /// What a statement line is awaited for, by the amount that it brings to the reserve (below zero: takes out).

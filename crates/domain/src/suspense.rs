@@ -3,6 +3,7 @@
 //! ```text
 //!  a credit to 2241 opens an item: a payout that came back, a refund nobody can take, a manual voucher
 //!     OPEN ─ allocate, all or part: Dr 2241 / Cr the account found ─► OPEN with the rest │ ALLOCATED at zero
+//!             └ to 2243: it is to be given back to a payer, by people: a [`task`](crate::task) until two have settled it
 //! ```
 //! Allocating takes two people. What passes through 2241 within one business step (a payout that comes back to its
 //! account) opens an item and allocates it at once, so nothing lies in 2241 without a name. Nobody posts to 2241 by the
@@ -24,7 +25,7 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, SuspenseId, VoucherId};
+use crate::ids::{AccountId, ApprovalId, SuspenseId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
@@ -113,6 +114,12 @@ pub struct SuspenseItem {
     /// What left it, in order.
     #[n(8)]
     pub allocations: Vec<Allocation>,
+    /// What of it lies on 2243, in minor units, until people have given it back.
+    #[n(9)]
+    pub due: Option<Minor>,
+    /// By whose decision what lay on 2243 was given back, the last time.
+    #[n(10)]
+    pub settled_by: Option<ApprovalId>,
 }
 
 impl SuspenseItem {
@@ -132,6 +139,12 @@ impl SuspenseItem {
     #[must_use]
     pub fn age(&self, now: Time) -> Age {
         Age::of_days(Date::in_shanghai(now).0.saturating_sub(Date::in_shanghai(self.opened_at).0))
+    }
+
+    /// Whether something of it lies on 2243, where only a person moves it on.
+    #[must_use]
+    pub const fn needs_person(&self) -> bool {
+        self.due.is_some()
     }
 
     /// What may be done with it now.
@@ -213,6 +226,16 @@ pub enum SuspenseEvent {
         /// What left it.
         #[n(1)]
         allocation: Allocation,
+    },
+    /// What left it went to 2243: a task (level 15).
+    #[n(2)]
+    Due {
+        /// The item.
+        #[n(0)]
+        item: SuspenseId,
+        /// Minor units.
+        #[n(1)]
+        amount: Minor,
     },
 }
 
@@ -297,6 +320,8 @@ fn open(draft: &mut Draft<'_>, voucher: VoucherId, of: &Voucher, entry: Entry) {
         opened_at: draft.context.now,
         status: SuspenseStatus::Open,
         allocations: Vec::new(),
+        due: None,
+        settled_by: None,
     };
     draft.emit(Event::Suspense(SuspenseEvent::Opened(item)));
 }
@@ -304,6 +329,7 @@ fn open(draft: &mut Draft<'_>, voucher: VoucherId, of: &Voucher, entry: Entry) {
 /// Takes what [`check`] found from the items of the voucher's business number, the oldest first.
 fn allocate(draft: &mut Draft<'_>, voucher: VoucherId, of: &Voucher, entry: Entry, to: AccountId) {
     let mut left = entry.amount;
+    let due = draft.state.accounts.get(to.0).is_some_and(|account| account.subject == Subject::RefundDue);
     for (item, rest) in open_items(draft.state, &of.business, entry.currency) {
         let amount = rest.min(left);
         if amount == 0 {
@@ -313,6 +339,9 @@ fn allocate(draft: &mut Draft<'_>, voucher: VoucherId, of: &Voucher, entry: Entr
         let (at, operator, approver) = (draft.context.now, draft.operator(), draft.approver());
         let allocation = Allocation { voucher, date: of.date, amount, to, at, operator, approver };
         draft.emit(Event::Suspense(SuspenseEvent::Allocated { item, allocation }));
+        if due {
+            draft.emit(Event::Suspense(SuspenseEvent::Due { item, amount }));
+        }
     }
 }
 
@@ -394,6 +423,10 @@ pub(crate) fn apply(state: &mut State, event: &SuspenseEvent) {
                 let key = (item.source.clone(), item.id);
                 state.open_suspense.remove(&key);
             }
+        }
+        SuspenseEvent::Due { item, amount } => {
+            let item = state.suspense_items.get_mut(item.0).expect("decide chose the item");
+            item.due = Some(item.due.unwrap_or_default().saturating_add(*amount));
         }
     }
 }

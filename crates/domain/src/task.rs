@@ -2,14 +2,18 @@
 //!
 //! ```text
 //!  a leg whose undo, reversal or release was refused; a leg that a centre paid to the landlord of an order that failed
-//!  money on 2243 whose refund its source refused; a leg that a channel gave back twice: settle alone
+//!  money on 2243 whose refund its source refused; what a bank owes us, see `claim`: settle alone
+//!  money that two people allocated from suspense to 2243: settle alone
 //!     OPEN ─ retry: one operator, a new attempt; the earlier one is final ─► UNDER WAY ─ success ─► over
 //!      │ ▲                                                                       └─ refused ─► OPEN: the leg, or the new refund
 //!      └ settle: two people, by a manual voucher that takes just this money from 2205 or 2243, if it lies there ─► SETTLED
 //! ```
-//! Nothing of it is kept beside what it is about: a leg says `needs_person`, a refund follows from its kind, its status and what was done
-//! about it. A channel that carries an earlier attempt out after all, of a leg whose money went back or was settled by hand, gave it back
-//! twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task until two people say that it is settled.
+//! Nothing of it is kept beside what it is about: a leg says `needs_person`, an item of suspense what of it is due, a refund follows from
+//! its kind, its status and what was done about it. A channel that carries an earlier attempt out after all, of a leg whose money went
+//! back or was settled by hand, gave it back twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task
+//! until two people say that it is settled.
+//! So is a refund, FAILED, that its channel carried out after all when its money could not be taken again: its part has the claim. And a
+//! payout, FAILED, that its bank paid after all.
 
 use alloc::format;
 use alloc::string::String;
@@ -23,27 +27,38 @@ use crate::book::{Side, Subject};
 use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{ApprovalId, IdError, LegId, RefundId, VoucherId};
+use crate::ids::{ApprovalId, IdError, LegId, PayoutId, RefundId, SuspenseId, VoucherId};
 use crate::leg::{Leg, LegStatus};
 use crate::manual_voucher::{self, ManualVoucher};
 use crate::money::{Currency, Minor};
 use crate::payment::again;
+use crate::payout::Payout;
 use crate::refund::{self, Refund};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::suspense::SuspenseItem;
 
+pub(crate) mod claim;
 #[cfg(test)]
 mod tests;
 
-/// What a task is about, which names it too: `leg_9`, `rfd_3`.
+pub use claim::Claim;
+
+/// What a task is about, which names it too: `leg_9`, `rfd_3`, `pay_4`, `sus_3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum TaskOf {
     /// A leg of a payment.
     #[n(0)]
     Leg(#[n(0)] LegId),
-    /// A refund of money that no order can use.
+    /// A refund: of money that no order can use, or one that its bank owes.
     #[n(1)]
     Refund(#[n(0)] RefundId),
+    /// A payout that its bank paid after it had failed.
+    #[n(2)]
+    Payout(#[n(0)] PayoutId),
+    /// An item of suspense that was allocated to 2243 (level 15).
+    #[n(3)]
+    Suspense(#[n(0)] SuspenseId),
 }
 
 impl fmt::Display for TaskOf {
@@ -51,6 +66,8 @@ impl fmt::Display for TaskOf {
         match self {
             Self::Leg(id) => fmt::Display::fmt(id, f),
             Self::Refund(id) => fmt::Display::fmt(id, f),
+            Self::Payout(id) => fmt::Display::fmt(id, f),
+            Self::Suspense(id) => fmt::Display::fmt(id, f),
         }
     }
 }
@@ -59,7 +76,15 @@ impl FromStr for TaskOf {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.starts_with(RefundId::PREFIX) { text.parse().map(Self::Refund) } else { text.parse().map(Self::Leg) }
+        if text.starts_with(RefundId::PREFIX) {
+            text.parse().map(Self::Refund)
+        } else if text.starts_with(PayoutId::PREFIX) {
+            text.parse().map(Self::Payout)
+        } else if text.starts_with(SuspenseId::PREFIX) {
+            text.parse().map(Self::Suspense)
+        } else {
+            text.parse().map(Self::Leg)
+        }
     }
 }
 
@@ -115,13 +140,16 @@ pub enum TaskEvent {
         #[n(2)]
         approval: ApprovalId,
     },
+    /// A bank paid a payout after it had failed: the voucher before claims that.
+    #[n(2)]
+    PayoutClaimed(#[n(0)] PayoutId),
 }
 
 /// Acts on a task.
 ///
 /// # Errors
-/// `leg_unknown`, `refund_unknown`; `task_state` if nothing of it waits for a person, or no channel can be asked; to settle also
-/// `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
+/// `leg_unknown`, `refund_unknown`, `payout_unknown`, `suspense_unknown`; `task_state` if nothing of it waits for a person, or no channel
+/// can be asked; to settle also `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
 pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
     match command {
         TaskCommand::Retry(task) => retry(draft, task),
@@ -134,19 +162,27 @@ fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
         TaskOf::Leg(id) => {
             let leg = draft.state.leg(id)?.clone();
             waits(task, leg.needs_person)?;
-            if !again::is_possible(&leg) {
-                let message = format!("no channel can be asked to take {task} back; settle it by hand");
-                return Err(Refusal::new(RefusalCode::TaskState, "task", message));
-            }
+            can_be_asked(task, again::is_possible(&leg))?;
             again::ask(draft, &leg)?;
             Ok(Reply::Task(task))
         }
         TaskOf::Refund(id) => {
             let refund = draft.state.refund(id)?.clone();
             waits(task, refund.needs_person())?;
+            can_be_asked(task, refund.is_due())?;
             let again = refund::start_again(draft, &refund)?;
             draft.emit(Event::Task(TaskEvent::RefundRetried { refund: id, again }));
             Ok(Reply::Task(TaskOf::Refund(again)))
+        }
+        TaskOf::Payout(id) => {
+            waits(task, draft.state.payout(id)?.needs_person())?;
+            can_be_asked(task, false)?;
+            Ok(Reply::Task(task))
+        }
+        TaskOf::Suspense(id) => {
+            waits(task, draft.state.suspense_item(id)?.needs_person())?;
+            can_be_asked(task, false)?;
+            Ok(Reply::Task(task))
         }
     }
 }
@@ -192,10 +228,17 @@ impl TaskMoney {
         here.then_some(Self { lies_on: Subject::PaymentInProgress, amount, currency })
     }
 
-    /// Of a refund that waits for a person: it is back on 2243.
+    /// Of a refund that waits for a person: it is back on 2243. What a bank owes is not here.
     #[must_use]
-    pub const fn of_refund(refund: &Refund) -> Self {
-        Self { lies_on: Subject::RefundDue, amount: refund.amount, currency: refund.currency }
+    pub fn of_refund(refund: &Refund) -> Option<Self> {
+        let (amount, currency) = (refund.amount, refund.currency);
+        refund.is_due().then_some(Self { lies_on: Subject::RefundDue, amount, currency })
+    }
+
+    /// Of an item of suspense: what of it was allocated to 2243.
+    #[must_use]
+    pub fn of_suspense(item: &SuspenseItem) -> Option<Self> {
+        item.due.map(|amount| Self { lies_on: Subject::RefundDue, amount, currency: item.currency })
     }
 }
 
@@ -210,7 +253,16 @@ fn money_of(state: &State, task: TaskOf) -> Result<Option<TaskMoney>, Refusal> {
         TaskOf::Refund(id) => {
             let refund = state.refund(id)?;
             waits(task, refund.needs_person())?;
-            Ok(Some(TaskMoney::of_refund(refund)))
+            Ok(TaskMoney::of_refund(refund))
+        }
+        TaskOf::Payout(id) => {
+            waits(task, state.payout(id)?.needs_person())?;
+            Ok(None)
+        }
+        TaskOf::Suspense(id) => {
+            let item = state.suspense_item(id)?;
+            waits(task, item.needs_person())?;
+            Ok(TaskMoney::of_suspense(item))
         }
     }
 }
@@ -220,6 +272,15 @@ fn waits(task: TaskOf, needs_person: bool) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = format!("nothing of {task} waits for a person: it is under way, over or settled");
+    Err(Refusal::new(RefusalCode::TaskState, "task", message))
+}
+
+/// Whether a channel can be asked again for what waits.
+fn can_be_asked(task: TaskOf, is_possible: bool) -> Result<(), Refusal> {
+    if is_possible {
+        return Ok(());
+    }
+    let message = format!("no channel can be asked to take {task} back; settle it by hand");
     Err(Refusal::new(RefusalCode::TaskState, "task", message))
 }
 
@@ -257,7 +318,23 @@ pub fn actions_of_leg(leg: &Leg) -> &'static [&'static str] {
 /// What may be done about a refund now.
 #[must_use]
 pub fn actions_of_refund(refund: &Refund) -> &'static [&'static str] {
-    if refund.needs_person() { &["retry", "settle"] } else { &[] }
+    match (refund.needs_person(), refund.is_due()) {
+        (true, true) => &["retry", "settle"],
+        (true, false) => &["settle"],
+        (false, _) => &[],
+    }
+}
+
+/// What may be done about a payout now.
+#[must_use]
+pub fn actions_of_payout(payout: &Payout) -> &'static [&'static str] {
+    if payout.needs_person() { &["settle"] } else { &[] }
+}
+
+/// What may be done about an item of suspense now, as a task.
+#[must_use]
+pub const fn actions_of_suspense(item: &SuspenseItem) -> &'static [&'static str] {
+    if item.needs_person() { &["settle"] } else { &[] }
 }
 
 /// Folds what was done into the state.
@@ -267,12 +344,25 @@ pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
             state.refunds.get_mut(refund.0).expect("decide checked the refund").retried_as = Some(again);
         }
         TaskEvent::Settled { task: TaskOf::Refund(id), voucher: _, approval } => {
-            state.refunds.get_mut(id.0).expect("decide checked the refund").settled_by = Some(approval);
+            state.refunds.get_mut(id.0).expect("decide checked the refund").settle(approval);
+        }
+        TaskEvent::PayoutClaimed(id) => claimed(state, id, Claim::Open),
+        TaskEvent::Settled { task: TaskOf::Payout(id), voucher: _, approval } => {
+            claimed(state, id, Claim::Settled(approval));
         }
         TaskEvent::Settled { task: TaskOf::Leg(id), voucher: _, approval } => {
             let leg = state.legs.get_mut(id.0).expect("decide checked the leg");
             leg.needs_person = false;
             leg.settled_by = Some(approval);
         }
+        TaskEvent::Settled { task: TaskOf::Suspense(id), voucher: _, approval } => {
+            let item = state.suspense_items.get_mut(id.0).expect("decide checked the item");
+            item.due = None;
+            item.settled_by = Some(approval);
+        }
     }
+}
+
+fn claimed(state: &mut State, id: PayoutId, claim: Claim) {
+    state.payouts.get_mut(id.0).expect("decide checked the payout").claim = Some(claim);
 }

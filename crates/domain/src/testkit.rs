@@ -124,7 +124,7 @@ impl Kit {
             hurried: false,
         };
         let holidays = vec![date("2026-04-06")];
-        let calendar = Calendar { years: BTreeMap::from([(2026, Year { holidays, make_up_days: Vec::new() })]) };
+        let calendar = Calendar { years: BTreeMap::from([(2026, Year { holidays, ..Year::default() })]) };
         kit.given(Command::Initialise(Genesis {
             institution: String::from("Test Pay"),
             first_day,

@@ -29,6 +29,7 @@ use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose, R
 use crate::block_list::{self, Blocked};
 use crate::book::Subject;
 use crate::calendar::Date;
+use crate::channel::ChannelName;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -227,6 +228,8 @@ pub enum TopUpFrom {
         rail: Rail,
         /// Where the payer's browser goes afterwards; the channel's setting if none.
         return_url: Option<String>,
+        /// The word of the network's further channel; its first if none.
+        channel: Option<String>,
     },
 }
 
@@ -237,6 +240,15 @@ impl TopUpFrom {
         match self {
             Self::Agreement { rail, .. } | Self::Page { rail, .. } => *rail,
         }
+    }
+
+    /// The channel that is asked: of a card its network's first.
+    fn channel_name(&self) -> ChannelName {
+        let word = match self {
+            Self::Agreement { .. } => None,
+            Self::Page { channel, .. } => channel.clone(),
+        };
+        ChannelName { rail: self.rail(), word }
     }
 }
 
@@ -353,7 +365,7 @@ fn create(draft: &mut Draft<'_>, command: CreateTopUp) -> Result<Reply, Refusal>
     check(draft.state, now, &command)?;
     let CreateTopUp { account, from, amount, currency, .. } = command;
     let id = TopUpId(draft.state.top_ups.next_id());
-    let rail = from.rail();
+    let (rail, channel) = (from.rail(), from.channel_name());
     let (agreement, mask, page, operation) = match from {
         TopUpFrom::Agreement { agreement, mask, .. } => {
             let operation = Operation::Debit { agreement: agreement.clone(), amount, currency };
@@ -383,7 +395,7 @@ fn create(draft: &mut Draft<'_>, command: CreateTopUp) -> Result<Reply, Refusal>
         page,
         back: None,
     })));
-    let attempt = attempt::request(draft, rail, operation, Purpose::TopUp(id));
+    let attempt = attempt::request(draft, channel, operation, Purpose::TopUp(id));
     draft.emit(Event::TopUp(TopUpEvent::Sent { top_up: id, attempt }));
     Ok(Reply::TopUp(id))
 }
@@ -422,6 +434,7 @@ fn check_from(from: &TopUpFrom) -> Result<(), Refusal> {
         let message = format!("no top-up comes over '{}'; use epcc or unionpay", rail.name());
         return Err(Refusal::new(RefusalCode::InstrumentNotAllowed, "rail", message));
     }
+    from.channel_name().check()?;
     match from {
         TopUpFrom::Agreement { agreement, mask, .. } => {
             name_fits(agreement, "agreement")?;

@@ -89,7 +89,7 @@ impl World {
     fn begin(leaves: bool) -> Result<Self, Failure> {
         let mut world = Self { engine: Engine::new(State::default(), Keys::default(), 1), now: NOW, leaves };
         let first_day = Date::in_shanghai(NOW);
-        let year = Year { holidays: Vec::new(), make_up_days: Vec::new() };
+        let year = Year::default();
         let (institution, calendar) = ("Example".into(), Calendar { years: [(2026, year)].into() });
         world.given(Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true }))?;
         let (id, kind) = (CustomerId(1), CustomerKind::Company);

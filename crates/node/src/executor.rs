@@ -11,6 +11,7 @@
 //!  redirect, REQUESTED ─► can its page be built? ─ no ─► report "not sent" ─► done
 //!                              └ yes ─► done: handed out, it comes back as UNKNOWN ─► pause ─► QUERY
 //!                                  what it pays is being closed: QUERY asks the channel to end the page ─ "closed" ─► report not found
+//!  report ─ the books refuse the answer ─► it stays in doubt: report UNKNOWN if they do not know that yet ─► pause ─► QUERY
 //!  whatever it does, once a notification or a file settled the attempt ─────────────────────────────────────► done
 //! ```
 //! What a fund's monthly batch carries has no flight: see [`domain::fund_batch`].
@@ -138,7 +139,17 @@ fn original(state: &State, operation: &Operation) -> Option<Original> {
     let serial = operation.original()?;
     let attempt = state.attempts.get(attempt_of_serial(serial)?.0).filter(|attempt| attempt.serial() == serial)?;
     let AttemptStatus::Settled(Outcome::Success { reference, .. }) = &attempt.status else { return None };
-    Some(Original { reference: reference.clone(), requested_at: attempt.requested_at })
+    let agreement = match &attempt.operation {
+        Operation::Debit { agreement, .. } => Some(agreement.clone()),
+        Operation::FundHold { .. }
+        | Operation::FundCapture { .. }
+        | Operation::FundRelease { .. }
+        | Operation::Refund { .. }
+        | Operation::Pay { .. }
+        | Operation::Redirect { .. }
+        | Operation::FundBatch { .. } => None,
+    };
+    Some(Original { reference: reference.clone(), requested_at: attempt.requested_at, agreement })
 }
 
 /// How a call ended.
@@ -248,7 +259,16 @@ impl Flight {
         &self.attempt
     }
 
-    /// What to do at `now`, the engine's time. `nonce` is new for each call.
+    /// Whether the next step may ask its channel something, for which [`Self::step`] needs a nonce; none is drawn for the others.
+    #[must_use]
+    pub fn needs_nonce(&self) -> bool {
+        match &self.phase {
+            Phase::Query => true,
+            Phase::Send | Phase::Page | Phase::Pause | Phase::Calling { .. } | Phase::Report(_) | Phase::Done => false,
+        }
+    }
+
+    /// What to do at `now`, the engine's time. `nonce` is new for each call where [`Self::needs_nonce`].
     pub fn step(&mut self, now: Time, nonce: &str) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::Send if now >= self.attempt.send_before => self.report(not_sent("too_late")),
@@ -412,6 +432,14 @@ impl Flight {
             Outcome::Unknown => Phase::Pause,
             Outcome::Success { .. } | Outcome::Declined { .. } | Outcome::NotFound => Phase::Done,
         };
+    }
+
+    /// To be called if the engine refused what was reported: nothing is settled, so the attempt stays in doubt and the channel is asked
+    /// again, each time later. An answer that its attempt had before is [`Self::reported`].
+    pub fn refused(&mut self) {
+        if matches!(&self.phase, Phase::Report(_)) {
+            self.phase = self.in_doubt();
+        }
     }
 
     /// Whether "not found" is the last word of a query asked at `asked_at`.

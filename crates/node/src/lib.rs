@@ -16,3 +16,4 @@ pub mod rebuild;
 pub mod site;
 pub mod verify;
 pub mod webhook;
+pub mod working_day;

@@ -9,6 +9,12 @@ mod cli;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// As the platform's own: bank, terminals and load generators share its processors when they are measured with it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,

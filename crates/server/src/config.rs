@@ -8,24 +8,26 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use ark::keys::Home;
 use domain::calendar::{Calendar, Date, Year};
-use journal::Keep;
 use serde::Deserialize;
 
 pub(crate) use self::channel::{ChannelConfig, ExecutorConfig, SiteConfig};
+pub(crate) use self::history::HistoryConfig;
+pub(crate) use self::journal_config::JournalConfig;
 pub(crate) use self::public_url::PublicUrl;
 pub(crate) use self::webhook::WebhooksConfig;
+pub(crate) use self::working_day::WorkingDayConfig;
 use crate::log::LogFormat;
 use crate::pos::link::settings::NetworkConfig;
 
 mod channel;
+mod history;
+mod journal_config;
 mod public_url;
 pub(crate) mod webhook;
+mod working_day;
 
 /// The documented default configuration; `lintel config` prints it.
 pub(crate) const DEFAULT: &str = include_str!("../lintel.toml");
-
-/// The most files that become one at once: all of them are open meanwhile, some pages of each in memory.
-const MOST_MERGED: usize = 100;
 
 /// The most rows of the vault that move a second: more than a disk writes.
 const MOST_REWRAPPED: u32 = 1_000_000;
@@ -58,6 +60,7 @@ pub(crate) struct Config {
     pub(crate) pos: PosConfig,
     pub(crate) webhooks: WebhooksConfig,
     pub(crate) routing: RoutingConfig,
+    pub(crate) working_day: WorkingDayConfig,
     #[serde(default)]
     pub(crate) split_plans: Vec<crate::http::split::SplitPlan>,
 }
@@ -116,28 +119,6 @@ impl Place {
     /// True on the embedded default.
     pub(crate) fn is_embedded(&self) -> bool {
         self.url.is_embedded()
-    }
-}
-
-/// Where the journal lies, how much of it in the database, and where the rest.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct JournalConfig {
-    pub(crate) url: PlaceUrl,
-    pub(crate) schema: String,
-    pub(crate) keep_mib: u64,
-    pub(crate) ranges: String,
-}
-
-impl JournalConfig {
-    /// True on the embedded default.
-    pub(crate) fn is_embedded(&self) -> bool {
-        self.url.is_embedded()
-    }
-
-    /// What of it stays in the database; `None` if all of it does.
-    pub(crate) fn keep(&self) -> Option<Keep> {
-        (self.keep_mib > 0).then(|| Keep::newest(self.keep_mib.saturating_mul(1 << 20)))
     }
 }
 
@@ -310,29 +291,6 @@ impl PosConfig {
     }
 }
 
-/// How files of history are kept.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct HistoryConfig {
-    pub(crate) merge: usize,
-}
-
-impl HistoryConfig {
-    /// How many segments become one; `None` if they stay as they are.
-    ///
-    /// # Errors
-    /// A number that makes no merge.
-    pub(crate) fn merges(&self) -> Result<Option<usize>> {
-        match self.merge {
-            0 => Ok(None),
-            files @ 2..=MOST_MERGED => Ok(Some(files)),
-            files => {
-                bail!("history.merge is {files}: use 2 to {MOST_MERGED} files that become one, or 0 to merge none")
-            }
-        }
-    }
-}
-
 /// Which channel a payment goes to where several may carry it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -385,7 +343,9 @@ impl Config {
         config.pos.listens()?;
         config.pos.network.check()?;
         config.executor.check()?;
+        config.journal.check()?;
         config.webhooks.terms()?;
+        config.working_day.schedule()?;
         Ok(config)
     }
 
@@ -427,7 +387,8 @@ impl Config {
         let mut years = BTreeMap::new();
         for (year, days) in &self.calendar {
             let number = year.parse().with_context(|| format!("[calendar.{year}] is not a year"))?;
-            years.insert(number, Year { holidays: dates(&days.holidays)?, make_up_days: dates(&days.make_up_days)? });
+            let (holidays, make_up_days) = (dates(&days.holidays)?, dates(&days.make_up_days)?);
+            years.insert(number, Year { holidays, make_up_days, ..Year::default() });
         }
         Ok(Calendar { years })
     }
@@ -514,16 +475,6 @@ mod tests {
         let config = Config::load(None, &[]).unwrap();
         assert!(config.journal.is_embedded());
         assert!(config.calendar().unwrap().years.contains_key(&2026));
-    }
-
-    #[test]
-    fn a_number_of_files_that_makes_no_merge_is_refused_by_name() {
-        let merges = |line: &str| Config::load(None, &[line.to_owned()]).and_then(|config| config.history.merges());
-        assert_eq!(merges("log=text").unwrap(), Some(10));
-        assert_eq!(merges("history.merge=0").unwrap(), None);
-        for wrong in ["history.merge=1", "history.merge=101"] {
-            assert!(format!("{:#}", merges(wrong).unwrap_err()).contains("history.merge is"));
-        }
     }
 
     #[test]

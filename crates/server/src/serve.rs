@@ -24,6 +24,7 @@ use history::{History, Tail};
 use journal::DirectoryLock;
 use node::merger::Merger;
 use node::projector::{Projector, ProjectorError};
+use node::working_day::Schedule;
 use store::Database;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -46,7 +47,8 @@ use crate::shell::rewrapper::Rewrapping;
 use crate::shell::term::{self, Durable, Term, TermError, Terms};
 use crate::shell::webhook::Webhooks;
 use crate::shell::{
-    Clock, Input, Platform, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered,
+    Clock, Input, Platform, calendar, fund_batch, key_service, lease, merger, real_name_check, rewrapper, unanswered,
+    working_day,
 };
 
 /// Runs the platform until it is told to stop.
@@ -84,7 +86,7 @@ pub(crate) fn run_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let (lock, place) = (take_directory(config)?, JournalPlace::of(config)?);
+    let (lock, place, (sender, inputs)) = (take_directory(config)?, JournalPlace::of(config)?, mpsc::channel());
     let (ark, stop) = (Arc::new(Ark::start(&config.data_dir, &config.ark)?), Stop::when(&runtime, stop));
     let Some(doors) = open_doors(&runtime, config, &ark, sealed, ready, &stop)? else { return Ok(()) };
     let mut lease = lease::hold(&config.journal)?;
@@ -95,9 +97,8 @@ pub(crate) fn run_until(
     let sandbox = state.genesis.as_ref().map_or(config.sandbox, |genesis| genesis.sandbox);
     may_begin(state).and_then(|()| routes::refuse_open_channels(config, sandbox))?;
     let (clock, told, off) = (clock(config, state)?, told_of(state, epoch), LeftOff::of(state, sandbox));
-    let vault = Arc::new(open_vault(config, ark.keys(), state)?);
-    let ((handle, projecting), (sender, inputs)) = (projector::start(projector, position)?, mpsc::channel());
-    let (leadership, (attempts, requested)) = (Leadership::new(lease.as_ref()), unbounded_channel());
+    let (vault, leadership) = (Arc::new(open_vault(config, ark.keys(), state)?), Leadership::new(lease.as_ref()));
+    let ((handle, projecting), (attempts, requested)) = (projector::start(projector, position)?, unbounded_channel());
     let platform = Platform::new(sender, leadership.clone(), epoch, handle.behind());
     let renewing = lease.map(|lease| lease::renew(lease, leadership, platform.clone())).transpose()?;
     let terms = Terms {
@@ -111,6 +112,7 @@ pub(crate) fn run_until(
         attempts: attempts.clone(),
         durable: Durable::new(position),
         run_keys: config.keys.run,
+        batch_every: config.journal.batch_every(),
     };
     let (leading, merging) = (term::start(terms, term, inputs)?, merging(config, &store, &history, &handle)?);
     let executor = routes::executor(config, (&platform, &clock), (&vault, &store), (&ark.keys(), &off))?;
@@ -133,23 +135,25 @@ pub(crate) fn run_until(
         card_network: link.as_ref().map(CardLink::network),
         terminal_ca: config.pos.terminal_ca().map(TerminalCa::load).transpose()?,
         webhooks,
+        working_day: config.working_day.schedule()?,
     });
     let served = runtime.block_on(async {
         begin(config, &platform, is_new).await?;
-        carry_out((executor, config.executor.alarm_after_ms), told, &attempts, requested);
+        carry_out((executor, config.executor.alarm_after_ms), app.working_day.clone(), told, &attempts, requested);
         serve_telling(config, (app, link), telling, doors, stop).await
     });
     platform.stop();
-    let ended = leading.join();
-    let projected = followers_end((merging, rewrapping), &handle, projecting);
+    let (ended, projected) = (leading.join(), followers_end((merging, rewrapping), &handle, projecting));
     platform.close();
     renewing.map(thread::JoinHandle::join);
     of_threads(ended, projected).and(served)
 }
 
-/// Has the executor carry out what the last run left, and what comes; batches beside it, and the watch over what stays unanswered.
+/// Has the executor carry out what the last run left, and what comes; batches and the working day beside it, and the watch over what
+/// stays unanswered.
 fn carry_out(
     (executor, alarm_after_ms): (Executor, u64),
+    schedule: Schedule,
     left: Vec<Told>,
     way: &UnboundedSender<Told>,
     comes: UnboundedReceiver<Told>,
@@ -158,6 +162,8 @@ fn carry_out(
     tokio::spawn(unanswered::run(executor.clone(), alarm_after_ms));
     tokio::spawn(fund_batch::run(executor.clone()));
     tokio::spawn(real_name_check::run(executor.clone()));
+    tokio::spawn(working_day::run(executor.clone(), schedule));
+    tokio::spawn(calendar::run(executor.clone()));
     tokio::spawn(executor.run(comes));
 }
 

@@ -68,14 +68,18 @@ pub(crate) fn opening() -> Vec<(&'static str, Command)> {
 pub(crate) fn tasks(state: &State) -> Vec<TaskOf> {
     let legs = state.legs.iter().filter(|(_, leg)| leg.needs_person).map(|(_, leg)| TaskOf::Leg(leg.id));
     let refunds = state.refunds.iter().filter(|(_, refund)| refund.needs_person());
-    legs.chain(refunds.map(|(_, refund)| TaskOf::Refund(refund.id))).collect()
+    let payouts = state.payouts.iter().filter(|(_, payout)| payout.needs_person());
+    let payouts = payouts.map(|(_, payout)| TaskOf::Payout(payout.id));
+    legs.chain(refunds.map(|(_, refund)| TaskOf::Refund(refund.id))).chain(payouts).collect()
 }
 
 /// Where the money of a task lies, if it lies here.
 fn money_of(state: &State, task: TaskOf) -> Option<TaskMoney> {
     match task {
         TaskOf::Leg(id) => state.legs.get(id.0).and_then(TaskMoney::of_leg),
-        TaskOf::Refund(id) => state.refunds.get(id.0).map(TaskMoney::of_refund),
+        TaskOf::Refund(id) => state.refunds.get(id.0).and_then(TaskMoney::of_refund),
+        TaskOf::Payout(_) => None,
+        TaskOf::Suspense(id) => state.suspense_items.get(id.0).and_then(TaskMoney::of_suspense),
     }
 }
 

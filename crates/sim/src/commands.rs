@@ -248,6 +248,7 @@ impl<'a> Maker<'a> {
                 credit: false,
                 bank: None,
                 alternatives: Vec::new(),
+                channel: None,
             });
         }
         if by_fund > 0 {

@@ -4,7 +4,7 @@
 use channels::Response;
 use domain::attempt::{Attempt, Outcome};
 use domain::ids::AttemptId;
-use domain::{Actor, Command, Origin};
+use domain::{Actor, Command, Origin, RefusalCode};
 use engine::{Meta, Request};
 use node::executor::{Call, Step};
 use node::site::Errand;
@@ -197,8 +197,21 @@ impl World {
         };
         if let Err(refusal) = &answer.result {
             self.say("executor", format_args!("{id}: its answer is refused: {refusal}"));
+            if refusal.code != RefusalCode::AttemptState {
+                return self.refused(id);
+            }
         }
         self.give(Output::Reported(id, outcome))
+    }
+
+    /// The engine cannot take it: the channel is asked again.
+    fn refused(&mut self, id: AttemptId) -> Checked {
+        let carried = self.node.as_mut().and_then(|node| node.flights.get_mut(&id));
+        let Some(carried) = carried else { return Ok(()) };
+        carried.flight.refused();
+        carried.waits = Waits::Time;
+        self.after(0, Event::Flies(self.life, id));
+        Ok(())
     }
 
     /// The engine knows the outcome, and the journal holds it.

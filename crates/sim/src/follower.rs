@@ -58,7 +58,7 @@ pub(crate) struct Follower {
     sums: Sums,
     /// What vouchers are known by.
     numbers: BTreeSet<(BusinessNumber, EventCode)>,
-    /// What banks gave back twice, which is claimed from them on 1131 and moves nothing there.
+    /// What banks gave back after they had refused, which is claimed from them on 1131 and moves nothing there.
     claimed: i128,
 }
 
@@ -87,7 +87,7 @@ impl Follower {
         self.engine.state().position
     }
 
-    /// What banks gave back twice.
+    /// What banks gave back after they had refused, and it was gone.
     pub(crate) fn claimed(&self) -> i128 {
         self.claimed
     }
@@ -110,7 +110,7 @@ impl Follower {
             for (position, voucher) in &vouchers {
                 self.sums.take(*position, voucher);
                 self.balances(*position, voucher)?;
-                if voucher.event == EventCode::LegReversedTwice {
+                if matches!(voucher.event, EventCode::LegReversedTwice | EventCode::ClaimedLate) {
                     let debits = voucher.entries.iter().filter(|entry| entry.side == Side::Debit);
                     self.claimed += debits.map(|entry| i128::from(entry.amount)).sum::<i128>();
                 }

@@ -199,7 +199,7 @@ impl Network {
         Response { status: answered.status, headers: answered.headers.into_iter().collect(), body: answered.body }
     }
 
-    /// What the bank claims, at times, of a debit that it did.
+    /// What the bank claims, at times, of a debit or a refund that it did.
     pub(crate) fn denial(&self, attempt: &Attempt, response: &Response) -> Option<Response> {
         let done = String::from_utf8_lossy(&response.body).contains(r#""code":"00000000""#);
         let nonce = response.headers.get("x-nonce").filter(|_| done)?;
@@ -240,11 +240,12 @@ pub(crate) fn code_of(response: &Response) -> String {
     code.chars().take(8).collect()
 }
 
-/// Whether a debit is for something that takes the money though the bank had said no.
+/// Whether a debit or a refund is for something that takes the money, or lets it go, though the bank had said no.
 pub(crate) const fn may_be_denied(attempt: &Attempt) -> bool {
     match attempt.purpose {
         Purpose::Leg(_) => matches!(attempt.operation, domain::attempt::Operation::Debit { .. }),
         Purpose::TopUp(_) => !matches!(attempt.operation, domain::attempt::Operation::Refund { .. }),
-        Purpose::Refund(_) | Purpose::Payout(_) | Purpose::Advance(_) => false,
+        Purpose::Refund(_) => true,
+        Purpose::Payout(_) | Purpose::Advance(_) => false,
     }
 }

@@ -195,7 +195,7 @@ impl World {
         let part = channel.statement(&response.body).or_else(|error| broken(law, error.to_string()))?.into_inner();
         let last = number >= part.parts;
         let lines = part.lines.iter().map(ClearingLine::from).collect();
-        Ok(Some(Command::TakeClearingFile(TakeClearingFile { rail, date, part: number, last, lines })))
+        Ok(Some(Command::TakeClearingFile(TakeClearingFile { rail, date, part: number, last, lines, channel: None })))
     }
 
     /// The same of a channel without a file: an operator brings the lines that the network shows.
@@ -208,12 +208,13 @@ impl World {
             let text = |name: &str| line.get(name).and_then(Value::as_str);
             let (serial, amount) = (text("serial")?.to_owned(), line.get("amount")?.as_i64()?);
             let (kind, currency) = (LineKind::parse(text("kind")?)?, Currency::parse(text("currency")?).ok()?);
-            Some(ClearingLine { serial, kind, amount, currency })
+            Some(ClearingLine { serial, kind, amount, currency, reference: None })
         };
         let part: Option<Vec<_>> = lines.iter().skip(first).take(MAX_LINES).map(line).collect();
         let Some(part_lines) = part else { return broken(law, format!("a line of {date} is none")) };
         let last = first.saturating_add(MAX_LINES) >= lines.len();
-        Ok(Command::TakeClearingFile(TakeClearingFile { rail, date, part: number, last, lines: part_lines }))
+        let file = TakeClearingFile { rail, date, part: number, last, lines: part_lines, channel: None };
+        Ok(Command::TakeClearingFile(file))
     }
 
     /// The command that books the next payment that came back; nothing, and the chore is done, if there is none.

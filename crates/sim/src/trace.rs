@@ -66,7 +66,7 @@ pub struct Stats {
     pub behind: u64,
     /// Attempts that ended.
     pub settled: u64,
-    /// Debits that were found to be done after the bank had declined them.
+    /// Debits and refunds that were found to be done after the bank had declined them.
     pub lies: u64,
     /// Sites that were drained.
     pub drained: u64,

@@ -39,13 +39,15 @@ pub(crate) fn sound(state: &State) -> Checked {
     else {
         return Ok(());
     };
-    let back = refunds(state)?;
+    let mut back = refunds(state)?;
     let (mut waiting, mut undone) = (0_i128, 0_i128);
     for (_, leg) in state.legs.iter() {
         of_leg(leg, &back)?;
         undone += if leg.undo.is_some() { i128::from(leg.amount()) } else { 0 };
         waiting += if waits(state, leg) { i128::from(leg.amount()) } else { 0 };
     }
+    back.moving += of_top_ups(state);
+    back.due += state.suspense_items.iter().filter_map(|(_, item)| item.due).map(i128::from).sum::<i128>();
     let law = "what is under way is what its accounts hold";
     let sums = [("2205", in_progress, waiting), ("2211", transit, back.moving + undone), ("2243", due, back.due)];
     if let Some((account, balance, sum)) = sums.iter().find(|(_, balance, sum)| balance != sum) {
@@ -57,19 +59,29 @@ pub(crate) fn sound(state: &State) -> Checked {
     batches(state)
 }
 
+/// What top-ups brought of another amount, and is on its way back.
+fn of_top_ups(state: &State) -> i128 {
+    let backs = state.top_ups.iter().filter_map(|(_, top_up)| top_up.back).filter(|back| !back.is_final());
+    backs.map(|back| i128::from(back.amount)).sum()
+}
+
 /// Adds up what goes back. A part goes the way that its leg came; what no order can use goes back once.
 fn refunds(state: &State) -> Checked<Back<'_>> {
     let mut back = Back::default();
     for (_, refund) in state.refunds.iter() {
-        back.due += if refund.needs_person() { i128::from(refund.amount) } else { 0 };
+        back.due += if refund.is_due() { i128::from(refund.amount) } else { 0 };
         for part in &refund.parts {
             let leg = state.legs.get(part.leg.0);
             if leg.is_none_or(|leg| leg.instrument.rail() != part.rail) {
                 return broken("money goes back the way it came", format!("{} of {:?}", refund.id, part.leg));
             }
+            answered(state, refund, part)?;
             let amount = i128::from(part.amount);
             match part.status {
-                RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Unknown => back.moving += amount,
+                // Of what an earlier one overtook no money is under way.
+                RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Unknown => {
+                    back.moving += if refund.overtaken_by.is_none() { amount } else { 0 };
+                }
                 RefundStatus::Success | RefundStatus::Failed => {}
             }
             match refund.kind {
@@ -90,17 +102,32 @@ fn refunds(state: &State) -> Checked<Back<'_>> {
     found.map_or(Ok(back), |found| broken("what came once goes back once", found))
 }
 
-/// Of what came by one attempt and no order could use, one refund counts: each but the last was tried again.
+/// Of what came by one attempt and no order could use, one refund counts: the last, or an earlier one that its source carried out
+/// after all.
 fn useless<'a>(state: &'a State, refund: &Refund, part: &RefundPart, back: &mut Back<'a>) -> Checked {
     let attempt = part.attempt.and_then(|id| state.attempts.get(id.0));
     let Some(serial) = attempt.and_then(|attempt| attempt.operation.original()) else {
         return broken("money goes back the way it came", format!("{} names nothing that came", refund.id));
     };
-    if refund.retried_as.is_some() && (refund.settled_by.is_some() || refund.status != RefundStatus::Failed) {
+    let ways = [refund.retried_as.is_some(), refund.settled_by.is_some(), refund.overtaken_by.is_some()];
+    if ways.iter().filter(|is| **is).count() > 1 {
         return broken("what came once goes back once", format!("{} was tried again and ended too", refund.id));
     }
-    *back.of_useless.entry(serial).or_default() += u32::from(refund.retried_as.is_none());
+    let elsewhere = refund.retried_as.is_some() || refund.overtaken_by.is_some();
+    *back.of_useless.entry(serial).or_default() += u32::from(part.status == RefundStatus::Success || !elsewhere);
     Ok(())
+}
+
+/// What a channel gave back is booked once: as the refund, or as a claim on its bank.
+fn answered(state: &State, refund: &Refund, part: &RefundPart) -> Checked {
+    let Some(attempt) = part.attempt.and_then(|id| state.attempts.get(id.0)) else { return Ok(()) };
+    let done = matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }));
+    let times = u32::from(part.status == RefundStatus::Success) + u32::from(part.claim.is_some());
+    if times == u32::from(done) {
+        return Ok(());
+    }
+    let found = format!("{} of {} is {:?}, and is booked {times} times", attempt.id, refund.id, attempt.status);
+    broken("an answer is booked once", found)
 }
 
 /// No leg gives back more than it brought, and what was settled by hand is on no way back. That its bank gave it back all the same is

@@ -33,7 +33,7 @@ pub(crate) struct Weather {
     pub(crate) doubled: u64,
     /// An answer is damaged, or claims what nobody signed.
     pub(crate) garbled: u64,
-    /// A bank says "declined" of a debit it did; its clearing file tells the truth.
+    /// A bank says "declined" of a debit or a refund it did; its clearing file tells the truth.
     pub(crate) lie: u64,
     /// A client's request or its answer is lost.
     pub(crate) client_lost: u64,

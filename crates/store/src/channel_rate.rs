@@ -9,8 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::attempt::{FailureClass, Rail};
+use domain::attempt::FailureClass;
 use domain::calendar::Date;
+use domain::channel::ChannelName;
 use domain::rates::Rate;
 use domain::rates::channel::{Direction, EndedTry, RateKey, TryEnd};
 
@@ -108,7 +109,7 @@ pub(crate) fn count(session: &dyn Session, ended: &[EndedTry]) -> Result<(), Sto
         let named: [Value; 5] = [
             key.date.0.into(),
             key.direction.name().into(),
-            key.rail.name().into(),
+            key.channel.to_string().into(),
             key.product.as_str().into(),
             key.bank.as_str().into(),
         ];
@@ -157,7 +158,8 @@ fn key(row: &Row) -> Result<RateKey, StoreError> {
     let corrupt = |reason: String| StoreError::corrupt(TABLE, date, reason);
     let known = Direction::ALL.into_iter().find(|known| known.name() == direction);
     let direction = known.ok_or_else(|| corrupt(format!("there is no direction '{direction}'")))?;
-    let rail = Rail::parse(channel).ok_or_else(|| corrupt(format!("there is no channel '{channel}'")))?;
+    let unknown = || corrupt(format!("there is no channel '{channel}'"));
+    let channel = ChannelName::parse(channel).ok_or_else(unknown)?;
     let date = i32::try_from(date).map(Date).map_err(|_| corrupt("its date is none".to_owned()))?;
-    Ok(RateKey { date, direction, rail, product: row.text(3)?.to_owned(), bank: row.text(4)?.to_owned() })
+    Ok(RateKey { date, direction, channel, product: row.text(3)?.to_owned(), bank: row.text(4)?.to_owned() })
 }

@@ -170,6 +170,14 @@ pub trait Session {
     /// [`StoreError::Database`].
     fn execute(&self, sql: &str, parameters: &[Value]) -> Result<u64, StoreError>;
 
+    /// Runs a statement for one row of parameters after the other, each of so many columns.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    fn execute_each(&self, sql: &str, columns: usize, rows: &[Value]) -> Result<(), StoreError> {
+        rows.chunks(columns).try_for_each(|row| self.execute(sql, row).map(drop))
+    }
+
     /// Runs a query.
     ///
     /// # Errors

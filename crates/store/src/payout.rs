@@ -12,7 +12,7 @@ use crate::table::Stored;
 impl Stored for Payout {
     type Id = PayoutId;
     const TABLE: &'static str = "payouts";
-    const COLUMNS: &'static [&'static str] = &["kind", "account", "status", "created_at", "closed"];
+    const COLUMNS: &'static [&'static str] = &["kind", "account", "status", "created_at", "closed", "needs_person"];
     const KIND: Option<Kind> = Some(Kind::Payout);
 
     fn id(&self) -> PayoutId {
@@ -22,7 +22,14 @@ impl Stored for Payout {
     fn columns(&self) -> Vec<Value> {
         let Self { kind, account, status, created_at, .. } = self;
         let closed = i64::from(self.is_closed()).into();
-        vec![kind.name().into(), account.0.into(), status.name().into(), created_at.0.into(), closed]
+        vec![
+            kind.name().into(),
+            account.0.into(),
+            status.name().into(),
+            created_at.0.into(),
+            closed,
+            self.needs_person().into(),
+        ]
     }
 }
 
@@ -39,6 +46,8 @@ pub struct PayoutFilter {
     pub created_from: Option<Date>,
     /// Created on that date in Shanghai or earlier.
     pub created_to: Option<Date>,
+    /// Whether its bank owes it.
+    pub needs_person: Option<bool>,
 }
 
 impl Filter for PayoutFilter {
@@ -51,6 +60,7 @@ impl Filter for PayoutFilter {
             self.status.map(|status| Term::equal("status", status.name())),
             self.created_from.map(|date| Term::since("created_at", date)),
             self.created_to.map(|date| Term::until("created_at", date)),
+            self.needs_person.map(|needs| Term::equal("needs_person", needs)),
         ]
     }
 }

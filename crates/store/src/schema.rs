@@ -88,6 +88,8 @@ const FILES: &[File] = files![
     "0065_fee_plan.sql",
     "0066_task.sql",
     "0067_real_name_check.sql",
+    "0068_payout_task.sql",
+    "0069_suspense.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -1,6 +1,6 @@
 //! Versions of the weights of channels' sites as rows.
 
-use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::ids::SiteWeightsId;
 use domain::site_weight::SiteWeights;
 
@@ -18,21 +18,21 @@ impl Stored for SiteWeights {
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.rail.name().into(), self.version.cast_signed().into()]
+        vec![self.channel_name().to_string().into(), self.version.cast_signed().into()]
     }
 }
 
 /// What lists of versions may be narrowed by.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SiteWeightsFilter {
     /// Of this channel.
-    pub rail: Option<Rail>,
+    pub channel: Option<ChannelName>,
 }
 
 impl Filter for SiteWeightsFilter {
     type Of = SiteWeights;
 
     fn terms(&self) -> Vec<Option<Term>> {
-        vec![self.rail.map(|rail| Term::equal("rail", rail.name()))]
+        vec![self.channel.as_ref().map(|channel| Term::equal("rail", channel.to_string()))]
     }
 }

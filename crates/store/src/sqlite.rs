@@ -143,6 +143,18 @@ impl Session for Connection {
         run().map(|rows| rows as u64).map_err(|error| StoreError::database(begin_of(sql), error))
     }
 
+    /// Prepared once: to find the statement by its text takes as long as an index of the row.
+    fn execute_each(&self, sql: &str, columns: usize, rows: &[Value]) -> Result<(), StoreError> {
+        let run = || {
+            let mut statement = self.prepare_cached(sql)?;
+            rows.chunks(columns).try_for_each(|row| {
+                bind(&mut statement, row)?;
+                statement.raw_execute().map(drop)
+            })
+        };
+        run().map_err(|error: rusqlite::Error| StoreError::database(begin_of(sql), error))
+    }
+
     fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
         let read = || {
             let mut statement = self.prepare_cached(sql)?;

@@ -11,14 +11,19 @@ use crate::table::Stored;
 impl Stored for SuspenseItem {
     type Id = SuspenseId;
     const TABLE: &'static str = "suspense_items";
-    const COLUMNS: &'static [&'static str] = &["status", "currency", "source"];
+    const COLUMNS: &'static [&'static str] = &["status", "currency", "source", "needs_person"];
 
     fn id(&self) -> SuspenseId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.status.name().into(), self.currency.code().into(), self.source.to_string().into()]
+        vec![
+            self.status.name().into(),
+            self.currency.code().into(),
+            self.source.to_string().into(),
+            self.needs_person().into(),
+        ]
     }
 }
 
@@ -31,6 +36,8 @@ pub struct SuspenseFilter {
     pub currency: Option<Currency>,
     /// Brought by a voucher of exactly this business number.
     pub source: Option<String>,
+    /// Whether something of it lies on 2243, where only a person moves it on.
+    pub needs_person: Option<bool>,
 }
 
 impl Filter for SuspenseFilter {
@@ -41,6 +48,7 @@ impl Filter for SuspenseFilter {
             self.status.map(|status| Term::equal("status", status.name())),
             self.currency.map(|currency| Term::equal("currency", currency.code())),
             self.source.as_deref().map(|source| Term::equal("source", source)),
+            self.needs_person.map(|needs| Term::equal("needs_person", needs)),
         ]
     }
 }

@@ -78,6 +78,8 @@ impl Key for Date {
 
 /// The most parameters of one statement; SQLite takes 32,766, PostgreSQL 65,535.
 const MAX_PARAMETERS: usize = 32_766;
+/// Rows that are handed over together where each is a statement of its own.
+const ROWS_TOGETHER: usize = 128;
 /// Bytes of values at which a statement is full, so that no statement is large beside the memory of either end.
 const FULL_BYTES: usize = 1 << 20;
 
@@ -117,7 +119,8 @@ impl<'a> Upsert<'a> {
         let added = self.values.get(before..).unwrap_or_default();
         debug_assert_eq!(added.len(), self.columns, "one value a column: {}", self.head);
         self.bytes += added.iter().map(size).sum::<usize>();
-        let full = self.values.len() + self.columns > MAX_PARAMETERS.min(self.session.rows_at_once() * self.columns);
+        let rows = if self.is_one_by_one() { ROWS_TOGETHER } else { self.session.rows_at_once() };
+        let full = self.values.len() + self.columns > MAX_PARAMETERS.min(rows * self.columns);
         if full || self.bytes >= FULL_BYTES { self.finish() } else { Ok(()) }
     }
 
@@ -126,19 +129,30 @@ impl<'a> Upsert<'a> {
         if self.values.is_empty() {
             return Ok(());
         }
-        if self.statement.0 != self.values.len() {
-            self.statement = (self.values.len(), self.written());
+        let one_by_one = self.is_one_by_one();
+        let values = if one_by_one { self.columns } else { self.values.len() };
+        if self.statement.0 != values {
+            self.statement = (values, self.written(values));
         }
-        self.session.execute(&self.statement.1, &self.values)?;
+        if one_by_one {
+            self.session.execute_each(&self.statement.1, self.columns, &self.values)?;
+        } else {
+            self.session.execute(&self.statement.1, &self.values)?;
+        }
         self.values.clear();
         self.bytes = 0;
         Ok(())
     }
 
-    /// The statement for the values that are there.
-    fn written(&self) -> String {
+    /// Whether each row is a statement of its own.
+    fn is_one_by_one(&self) -> bool {
+        self.session.rows_at_once() == 1
+    }
+
+    /// The statement for so many values.
+    fn written(&self, values: usize) -> String {
         let mut sql = self.head.clone();
-        for (at, number) in (0..self.values.len()).zip(1_usize..) {
+        for (at, number) in (0..values).zip(1_usize..) {
             let begin = if at == 0 { "($" } else { ", ($" };
             sql.push_str(if at % self.columns == 0 { begin } else { ", $" });
             sql.push_str(&number.to_string());

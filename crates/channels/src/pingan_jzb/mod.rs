@@ -48,7 +48,7 @@ use serde_json::Value;
 use self::header::{ANSWER, HEADERS, NO_CODE, REQUEST, log_of, log_of_nonce, serial_of};
 use crate::amount::{yuan_of, yuan_text};
 use crate::answer::{Answer, Notification, Notified, Return};
-use crate::channel::{About, Channel, Open, Try, opened};
+use crate::channel::{About, Channel, Open, Original, Try, opened};
 use crate::codes::{Codes, Said};
 use crate::error::ChannelError;
 use crate::fixed_header::{Charset, Field, Message, Unfit, Wire, values};
@@ -339,6 +339,13 @@ impl PingAn {
     }
 }
 
+/// The sub-account that paid: of what a file alone brought, that of its agreement.
+fn who_paid(before: &Original) -> Option<&str> {
+    let told = Some(before.reference.as_str()).filter(|reference| is_word(reference));
+    let told = told.and_then(|reference| reference.split_once('-')).map(|(_, payer)| payer);
+    told.or_else(|| payer(before.agreement.as_deref()?).map(|(account, _)| account))
+}
+
 /// Sub-account and member of an agreement.
 fn payer(agreement: &str) -> Option<(&str, &str)> {
     let (account, member) = agreement.split_once('-')?;
@@ -376,10 +383,7 @@ impl Channel for PingAn {
             }
             Operation::Refund { original, .. } => {
                 let no_original = "a refund names the debit that it refunds: that must have succeeded first";
-                // What a file alone brought names nobody.
-                let before = attempt.original.filter(|before| is_word(&before.reference));
-                let before = before.and_then(|before| before.reference.split_once('-'));
-                let (_, payer) = before.ok_or_else(|| subject("original", no_original))?;
+                let payer = attempt.original.and_then(who_paid).ok_or_else(|| subject("original", no_original))?;
                 let original = log_of(original)?;
                 let said = [
                     ("FuncFlag", "2"),

@@ -2,6 +2,9 @@
 
 use super::*;
 
+const EPCC: ChannelName = ChannelName { rail: Rail::Epcc, word: None };
+const UNIONPAY: ChannelName = ChannelName { rail: Rail::UnionPay, word: None };
+
 fn rule(name: &str, channels: &[&str]) -> Rule {
     Rule {
         name: name.to_owned(),
@@ -18,15 +21,15 @@ fn rule(name: &str, channels: &[&str]) -> Rule {
 }
 
 fn asked(amount: Minor) -> Asked {
-    let offered = vec![Rail::Epcc, Rail::UnionPay];
+    let offered = vec![EPCC, UNIONPAY];
     Asked { paying: Paying::DebitCard, bank: Some("102".to_owned()), amount, offered }
 }
 
 fn known() -> Known {
     let rate = |numerator| Rate { numerator, denominator: 1_000 };
     Known {
-        configured: BTreeSet::from([Rail::Epcc, Rail::UnionPay]),
-        success: BTreeMap::from([(Rail::Epcc, rate(900)), (Rail::UnionPay, rate(990))]),
+        configured: BTreeSet::from([EPCC, UNIONPAY]),
+        success: BTreeMap::from([(EPCC, rate(900)), (UNIONPAY, rate(990))]),
     }
 }
 
@@ -48,7 +51,7 @@ fn the_first_rule_that_matches_chooses_and_the_others_say_why_not() {
     ];
     let routing = routing(rules);
     let middle = routing.route(&asked(10_000), &known());
-    assert_eq!((middle.rule.as_deref(), middle.channels), (Some("middle"), vec![Rail::UnionPay, Rail::Epcc]));
+    assert_eq!((middle.rule.as_deref(), middle.channels), (Some("middle"), vec![UNIONPAY, EPCC]));
     let whys: Vec<_> = middle.verdicts.iter().map(|verdict| (verdict.matched, verdict.why.join("; "))).collect();
     assert_eq!(
         whys,
@@ -73,15 +76,15 @@ impl Rule {
 #[test]
 fn cost_counts_for_the_amount_and_success_with_enough_tries() {
     let by = |prefer| routing(vec![Rule { prefer, ..rule("all", &["epcc", "unionpay"]) }]);
-    let first = |routing: &Routing, amount, known: &Known| routing.route(&asked(amount), known).channels[0];
+    let first = |routing: &Routing, amount, known: &Known| routing.route(&asked(amount), known).channels[0].clone();
     let cost = by(Prefer::Cost);
-    assert_eq!([99_000, 101_000].map(|amount| first(&cost, amount, &known())), [Rail::UnionPay, Rail::Epcc]);
-    assert_eq!(first(&cost, 100_000, &known()), Rail::Epcc, "the same cost: as listed");
+    assert_eq!([99_000, 101_000].map(|amount| first(&cost, amount, &known())), [UNIONPAY, EPCC]);
+    assert_eq!(first(&cost, 100_000, &known()), EPCC, "the same cost: as listed");
     let success = by(Prefer::Success);
-    assert_eq!(first(&success, 1, &known()), Rail::UnionPay);
+    assert_eq!(first(&success, 1, &known()), UNIONPAY);
     let mut few = known();
-    few.success.insert(Rail::UnionPay, Rate { numerator: 49, denominator: 49 });
-    assert_eq!(first(&success, 1, &few), Rail::Epcc, "49 tries say nothing");
+    few.success.insert(UNIONPAY, Rate { numerator: 49, denominator: 49 });
+    assert_eq!(first(&success, 1, &few), EPCC, "49 tries say nothing");
     assert_eq!(Cost { rate: 3_800, fixed: 0, cap: Some(1_300) }.of(1_000_000), 1_300);
     assert_eq!(Cost { rate: 1_500, fixed: 2, cap: None }.of(333), 2, "0.4995 is rounded half up");
 }
@@ -95,11 +98,11 @@ fn a_channel_that_cannot_carry_it_is_left_out_by_name() {
     let found = routing.route(&asked(1), &known());
     assert_eq!(
         (found.channels, found.verdicts[0].why.as_slice()),
-        (vec![Rail::UnionPay], ["epcc: 900 of a thousand succeed, and the rule asks for 950".to_owned()].as_slice(),)
+        (vec![UNIONPAY], ["epcc: 900 of a thousand succeed, and the rule asks for 950".to_owned()].as_slice(),)
     );
-    let epcc_only = Asked { offered: vec![Rail::Epcc], ..asked(1) };
+    let epcc_only = Asked { offered: vec![EPCC], ..asked(1) };
     let none = routing.route(&epcc_only, &known());
-    assert_eq!((none.rule, none.channels), (None, vec![Rail::Epcc]), "no rule is left: as offered");
+    assert_eq!((none.rule, none.channels), (None, vec![EPCC]), "no rule is left: as offered");
     assert_eq!(none.verdicts[0].why[1], "unionpay: the instrument has no agreement there");
     let nothing = routing.route(&asked(1), &Known::default());
     assert!(nothing.channels.is_empty());
@@ -109,7 +112,33 @@ fn a_channel_that_cannot_carry_it_is_left_out_by_name() {
 #[test]
 fn without_a_cascade_there_is_one_channel() {
     let one = routing(vec![rule("one", &["unionpay", "epcc"]).alone()]);
-    assert_eq!(one.route(&asked(1), &known()).channels, [Rail::UnionPay]);
+    assert_eq!(one.route(&asked(1), &known()).channels, [UNIONPAY]);
+}
+
+#[test]
+fn rules_choose_between_channels_of_one_network() {
+    let further = ChannelName::parse("unionpay_acme").unwrap();
+    let mut known = known();
+    known.configured.insert(further.clone());
+    known.success.insert(further.clone(), Rate { numerator: 995, denominator: 1_000 });
+    let asked = |amount| Asked { offered: vec![EPCC, UNIONPAY, further.clone()], ..asked(amount) };
+    let both = |name| rule(name, &["unionpay", "unionpay_acme"]);
+    let mut routing = routing(vec![
+        Rule { amount_from: Some(10_000), ..both("large") },
+        Rule { prefer: Prefer::Cost, amount_to: Some(99), ..both("small") },
+        Rule { prefer: Prefer::Success, ..both("rest") },
+    ]);
+    routing.costs.insert("unionpay_acme".to_owned(), Cost { rate: 0, fixed: 2, cap: None });
+    routing.check().unwrap();
+    let to = |amount| routing.route(&asked(amount), &known).channels;
+    assert_eq!(to(10_000), [UNIONPAY, further.clone()], "as listed, and on to the other after a definite failure");
+    assert_eq!(to(99), [UNIONPAY, further.clone()], "0.099 is less than 2");
+    assert_eq!(to(500), [further.clone(), UNIONPAY], "995 of a thousand are more than 990");
+    known.success.clear();
+    known.configured.remove(&further);
+    let left = routing.route(&asked(500), &known);
+    assert_eq!(left.channels, [UNIONPAY]);
+    assert_eq!(left.verdicts[2].why, ["unionpay_acme: no such channel is configured"]);
 }
 
 #[test]
@@ -119,6 +148,9 @@ fn a_file_that_cannot_be_is_refused_by_the_rule_and_what_would_be_right() {
     for (rules, says) in [
         (vec![rule("r", &[])], "no channels"),
         (vec![rule("r", &["fund", "epcc"])], "use epcc or unionpay"),
+        (vec![rule("r", &["unionpay_A", "epcc"])], "'unionpay_A'"),
+        (vec![rule("r", &["epcc", "epcc_b", "epcc_c", "unionpay", "unionpay_b"])], "name at most 4"),
+        (vec![rule("r", &["own_bank_b", "epcc"])], "'own_bank_b'"),
         (vec![rule("r", &["epcc", "epcc"])], "twice"),
         (vec![rule("r", &["epcc"])], "name another"),
         (vec![base(), base()], "alone"),

@@ -325,7 +325,7 @@ impl Channel for UnionPayOnline {
             }
             Operation::Refund { .. } => {
                 let no_original = "a refund names the queryId of what it refunds: that must have succeeded first";
-                // What a file alone brought has none.
+                // What a file alone brought has none, unless its line named it.
                 let original = attempt.original.filter(|original| message::is_word(&original.reference));
                 let original = original.ok_or_else(|| subject("original", no_original))?;
                 let mut form = self.moving(&about, types(kind), &self.gateway_biz_type)?;

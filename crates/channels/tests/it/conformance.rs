@@ -421,8 +421,11 @@ const SERIAL: &str = "2026030500000000000000420000042";
 
 /// A try that refers to one that succeeded.
 fn tried<'a>(serial: &'a str, operation: &'a Operation) -> Try<'a> {
-    static ORIGINAL: LazyLock<Original> =
-        LazyLock::new(|| Original { reference: String::from("472603051000000000018-1"), requested_at: AT });
+    static ORIGINAL: LazyLock<Original> = LazyLock::new(|| Original {
+        reference: String::from("472603051000000000018-1"),
+        requested_at: AT,
+        agreement: None,
+    });
     Try { serial, requested_at: AT, operation, original: Some(&ORIGINAL) }
 }
 

@@ -167,7 +167,8 @@ fn codes_of_the_settings_take_the_place_of_the_sandboxs() {
     let refund = Operation::Refund { original: SERIAL.to_owned(), amount: 1, currency: Currency::Cny };
     let error = channel.build(&tried(&refund), &fixture::open).unwrap_err();
     assert_eq!(error.code(), "channel_subject");
-    let original = Original { reference: String::from("B202603040001-1"), requested_at: AT.plus_ms(-86_400_000) };
+    let original =
+        Original { reference: String::from("B202603040001-1"), requested_at: AT.plus_ms(-86_400_000), agreement: None };
     let attempt = Try { original: Some(&original), ..tried(&refund) };
     let request = channel.build(&attempt, &fixture::open).unwrap();
     assert!(cut(request.body()).0.contains("<OriTrxDtTm>2026-03-04T10:00:00</OriTrxDtTm>"));

@@ -175,7 +175,11 @@ fn read(entry: &Entry, path: PathBuf) -> Fixture {
     let channel = channels::by_name(entry.name, &settings).unwrap();
     let partial = text.lines().find_map(|line| line.strip_prefix("partial: ")).map(str::to_owned);
     let requested_at = value("at").map_or(AT, |at| Time(at.parse().unwrap()));
-    let original = value("original").map(|reference| Original { reference: reference.to_owned(), requested_at: AT });
+    let original = value("original").map(|reference| Original {
+        reference: reference.to_owned(),
+        requested_at: AT,
+        agreement: None,
+    });
     let subject = value("serial").zip(value("operation")).map(|(serial, spec)| Subject {
         serial: serial.to_owned(),
         requested_at,

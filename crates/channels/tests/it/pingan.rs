@@ -163,18 +163,26 @@ fn what_a_field_cannot_hold_is_not_sent() {
 fn a_refund_names_the_sub_account_that_paid() {
     let channel = by_name("pingan_jzb", &config(&ours_public())).unwrap();
     let refund = Operation::Refund { original: SERIAL.to_owned(), amount: 1, currency: Currency::Cny };
-    let build = |reference: Option<&str>| {
-        let original = reference.map(|text| Original { reference: text.to_owned(), requested_at: AT });
+    let of = |reference: Option<&str>, agreement: Option<&str>| {
+        let agreement = agreement.map(str::to_owned);
+        let original = reference.map(|text| Original { reference: text.to_owned(), requested_at: AT, agreement });
         let attempt = Try { original: original.as_ref(), ..tried(&refund) };
         channel.build(&attempt, &fixture::open).map(|request| String::from_utf8_lossy(request.body()).into_owned())
     };
-    // The last is what the books write where a file alone said that it succeeded.
+    let build = |reference: Option<&str>| of(reference, None);
+    // The last two are what the books write where a file alone said that it succeeded, of an agreement that nobody knows.
     for reference in [None, Some("26030500000042"), Some("file pingan 2026-03-05")] {
         assert_eq!(build(reference).unwrap_err().code(), "channel_subject");
     }
     assert!(
         build(Some("26030500000042-3045000000002458")).unwrap().contains("&26030500000000000042&3045000000002458&&")
     );
+    // What a file alone told is refunded to the sub-account of its agreement.
+    for reference in ["26030500000042", "file pingan 2026-03-05"] {
+        let request = of(Some(reference), Some("3045000000002458-11000000")).unwrap();
+        assert!(request.contains("&26030500000000000042&3045000000002458&&"), "{reference}: {request}");
+    }
+    assert_eq!(of(Some("26030500000042"), Some("no agreement")).unwrap_err().code(), "channel_subject");
 }
 
 #[test]

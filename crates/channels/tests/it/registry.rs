@@ -47,6 +47,8 @@ fn whether_a_fund_may_pay_a_part_is_a_setting_of_its_city() {
         |in_part: &str| by_name("sandbox_fund", &json!({ "institution": "lintel", "key": KEY, "in_part": in_part }));
     let takes = |in_part: &str, kind, done| open(in_part).unwrap().manifest().takes_part(kind, 300, done);
     assert!(takes("take", OperationKind::FundHold, 299) && takes("take", OperationKind::FundCapture, 1));
+    // A centre that debits at once may do so too.
+    assert!(takes("take", OperationKind::Debit, 1) && !takes("refuse", OperationKind::Debit, 1));
     for done in [-1, 0, 300, 301] {
         assert!(!takes("take", OperationKind::FundCapture, done), "{done}");
     }

@@ -292,8 +292,15 @@ fn a_token_that_would_break_out_of_its_field_is_refused() {
     let refund = Operation::Refund { original: SERIAL.to_owned(), amount: 1, currency: Currency::Cny };
     // The last is what the books write where a file alone said that it succeeded.
     for reference in [None, Some("file unionpay 2026-03-05")] {
-        let original = reference.map(|text| Original { reference: text.to_owned(), requested_at: fixture::AT });
+        let original =
+            reference.map(|text| Original { reference: text.to_owned(), requested_at: fixture::AT, agreement: None });
         let attempt = Try { original: original.as_ref(), ..asked_for(&refund) };
         assert_eq!(channel.build(&attempt, &fixture::open).unwrap_err().code(), "channel_subject", "{reference:?}");
     }
+    // What a file told with its queryId is refunded by that.
+    let original =
+        Some(Original { reference: "472603051000000000018".into(), requested_at: fixture::AT, agreement: None });
+    let request = channel.build(&Try { original: original.as_ref(), ..asked_for(&refund) }, &fixture::open).unwrap();
+    let body = String::from_utf8_lossy(request.body()).into_owned();
+    assert!(body.contains("origQryId=472603051000000000018"), "{body}");
 }

@@ -74,7 +74,10 @@ fn an_advance_of_4990_is_sent_arrives_and_is_paid_back_when_cleared() {
         (row.status, row.reference.as_deref(), row.operator.as_str()),
         (AdvanceStatus::Success, Some("ref"), "tester")
     );
-    assert!(kit.state.uncleared.iter().all(|((rail, ..), ())| *rail != Rail::OwnBank), "no network clears it");
+    assert!(
+        kit.state.uncleared.iter().all(|((channel, ..), ())| channel.rail != Rail::OwnBank),
+        "no network clears it"
+    );
     kit.refused(repay(id), RefusalCode::NotCleared);
 
     kit.clear(Rail::Epcc, DAY);

@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use crate::advance::SetAdvancePolicy;
 use crate::arrears::ArrearsCommand;
 use crate::block_list::RemoveBlock;
+use crate::calendar::SetCalendar;
 use crate::card_fee::CardFeeCommand;
 use crate::card_transaction::{CardTransactionCommand, CreditAdjustment};
 use crate::command::Command;
@@ -109,6 +110,8 @@ proposals! {
         does SetOutflowBound::command, "Set what may leave by a channel in an hour.";
     77 ResumeOutflow(ResumeOutflow) "resume_outflow" made by [Risk Treasurer] checked by [Risk Treasurer]
         does ResumeOutflow::command, "Let money leave by a channel again.";
+    78 Calendar(SetCalendar) "calendar" made by [Accountant Treasurer] checked by [Accountant Treasurer]
+        does Command::SetCalendar, "Set the working days of a year.";
     70 CardFee(CardFeeCommand) "card_fee" made by [Treasurer] checked by [Treasurer]
         does Command::from, "Set what card payments cost from a day on.";
     71 CreditAdjustment(CreditAdjustment) "credit_adjustment" made by [Risk Treasurer] checked by [Risk Treasurer]

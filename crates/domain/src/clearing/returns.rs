@@ -23,12 +23,11 @@ use crate::state::State;
 /// The payout that a return's line matches, its return booked.
 pub(super) fn match_line(
     draft: &mut Draft<'_>,
-    rail: Rail,
-    date: Date,
+    clearing: &Clearing,
     line: &ClearingLine,
 ) -> Result<Result<PayoutId, DifferenceKind>, Refusal> {
     let known = attempt_of_serial(&line.serial).and_then(|id| draft.state.attempts.get(id.0));
-    let Some(attempt) = known.filter(|attempt| attempt.rail == rail && attempt.serial() == line.serial) else {
+    let Some(attempt) = known.filter(|attempt| clearing.is_about(attempt) && attempt.serial() == line.serial) else {
         return Ok(Err(DifferenceKind::UnknownSerial));
     };
     let paid = matches!(attempt.operation, Operation::Pay { .. });
@@ -38,7 +37,8 @@ pub(super) fn match_line(
     if attempt.operation.money() != (line.amount, line.currency) {
         return Ok(Err(DifferenceKind::OtherContent));
     }
-    let reference = format!("file {} {date}", rail.name());
+    let date = clearing.date;
+    let reference = format!("file {} {date}", clearing.channel_name());
     match &attempt.status {
         AttemptStatus::Settled(Outcome::Success { .. }) => {}
         AttemptStatus::Settled(_) => return Ok(Err(DifferenceKind::FailedHere)),
@@ -52,6 +52,10 @@ pub(super) fn match_line(
         PayoutStatus::Returned if payout.return_cleared.is_some() => Ok(Err(DifferenceKind::Repeated)),
         PayoutStatus::Returned => Ok(Ok(id)),
         PayoutStatus::Success => payout::come_back(draft, &payout, reference, date).map(|()| Ok(id)),
+        // It was paid after it had failed.
+        PayoutStatus::Failed if payout.claim.is_some() => {
+            payout::come_back(draft, &payout, reference, date).map(|()| Ok(id))
+        }
         PayoutStatus::Created
         | PayoutStatus::Held
         | PayoutStatus::Sent
@@ -63,6 +67,10 @@ pub(super) fn match_line(
 
 /// After the last part: returns booked up to the file's date that are in no file.
 pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<PayoutId>) {
+    // Payouts leave by a rail's first channel.
+    if clearing.channel.is_some() {
+        return;
+    }
     let Clearing { rail, date, .. } = *clearing;
     let range = (rail, Date(i32::MIN), PayoutId(0))..=(rail, date, PayoutId(u64::MAX));
     for (&(_, _, id), ()) in state.uncleared_returns.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {
@@ -127,7 +135,7 @@ mod tests {
 
     fn line(attempt: &Attempt, kind: LineKind) -> ClearingLine {
         let (amount, currency) = attempt.operation.money();
-        ClearingLine { serial: attempt.serial(), kind, amount, currency }
+        ClearingLine { serial: attempt.serial(), kind, amount, currency, reference: None }
     }
 
     fn return_of(payout: PayoutId, day: &str) -> Command {

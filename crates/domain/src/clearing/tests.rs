@@ -5,7 +5,7 @@ use alloc::vec;
 
 use super::*;
 use crate::command::Command;
-use crate::leg::LegStatus;
+use crate::leg::{Instrument, LegStatus};
 use crate::order::ItemKind;
 use crate::payout::{CreatePayout, PayTo};
 use crate::testkit::orders::card;
@@ -18,12 +18,13 @@ fn kinds(clearing: &Clearing) -> Vec<DifferenceKind> {
 }
 
 fn file(lines: Vec<ClearingLine>) -> TakeClearingFile {
-    TakeClearingFile { rail: Rail::Epcc, date: date(DAY), part: 1, last: true, lines }
+    TakeClearingFile { rail: Rail::Epcc, date: date(DAY), part: 1, last: true, lines, channel: None }
 }
 
 fn line_of(attempt: &Attempt) -> ClearingLine {
     let (amount, currency) = attempt.operation.money();
-    ClearingLine { serial: attempt.serial(), kind: LineKind::of(&attempt.operation).unwrap(), amount, currency }
+    let kind = LineKind::of(&attempt.operation).unwrap();
+    ClearingLine { serial: attempt.serial(), kind, amount, currency, reference: None }
 }
 
 #[test]
@@ -164,9 +165,7 @@ fn money_of_another_amount_goes_to_2243_and_back() {
 fn what_does_not_match_is_a_difference_and_posts_nothing() {
     let mut kit = Kit::new();
     let merchant = kit.landlord();
-    let order = kit.paid_rent(merchant, 5_000);
-    kit.refund(order, 300, true);
-    let failed_refund = kit.answered(declined(FailureClass::Bank));
+    kit.paid_rent(merchant, 5_000);
     let paid = kit.state.attempt(AttemptId(1)).unwrap().clone();
     let right = line_of(&paid);
     let lines = vec![
@@ -174,16 +173,15 @@ fn what_does_not_match_is_a_difference_and_posts_nothing() {
         ClearingLine { serial: attempt::serial(AttemptId(77), kit.now), ..right.clone() },
         ClearingLine { amount: 5_100, ..right.clone() },
         ClearingLine { kind: LineKind::Refund, ..right.clone() },
-        line_of(&failed_refund),
         right.clone(),
         right,
     ];
     let id = kit.take_file(Rail::Epcc, DAY, lines);
     let clearing = kit.state.clearing(id).unwrap();
-    use DifferenceKind::{FailedHere, OtherContent, Repeated, UnknownSerial};
-    let expected = [UnknownSerial, UnknownSerial, OtherContent, OtherContent, FailedHere, Repeated];
+    use DifferenceKind::{OtherContent, Repeated, UnknownSerial};
+    let expected = [UnknownSerial, UnknownSerial, OtherContent, OtherContent, Repeated];
     assert_eq!(kinds(clearing), expected);
-    assert_eq!((clearing.lines, clearing.matched, clearing.different), (7, 1, 6));
+    assert_eq!((clearing.lines, clearing.matched, clearing.different), (6, 1, 5));
     assert_eq!(kit.own(Subject::CentralBank), 5_000);
 }
 
@@ -238,6 +236,61 @@ fn the_same_part_is_taken_once() {
 }
 
 #[test]
+fn what_a_file_alone_knows_is_referred_to_as_the_file_does() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let references = [Some(String::from("B1-7")), None].map(|reference| {
+        let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+        kit.pay(order, vec![card(5_000)]);
+        ClearingLine { reference, ..line_of(kit.outbox().last().unwrap()) }
+    });
+    let [named, unnamed] = references;
+    let ids = [&named, &unnamed].map(|line| attempt_of_serial(&line.serial).unwrap());
+    kit.given(Command::TakeClearingFile(file(vec![named, unnamed])));
+    for (id, expected) in ids.into_iter().zip(["B1-7", "file epcc 2026-03-05"]) {
+        let status = &kit.state.attempt(id).unwrap().status;
+        let AttemptStatus::Settled(Outcome::Success { reference, .. }) = status else { panic!("{status:?}") };
+        assert_eq!(reference, expected);
+    }
+}
+
+#[test]
+fn a_file_is_of_one_channel_and_speaks_for_no_other_of_its_rail() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let paid = |kit: &mut Kit, word: Option<&str>| {
+        let mut instrument = card(5_000);
+        if let Instrument::Card { rail, channel, .. } = &mut instrument {
+            (*rail, *channel) = (Rail::UnionPay, word.map(String::from));
+        }
+        let order = kit.order(merchant, &[(ItemKind::Rent, 5_000)]);
+        kit.pay(order, vec![instrument]);
+        kit.answered(success(DAY))
+    };
+    let (first, further) = (paid(&mut kit, None), paid(&mut kit, Some("acme")));
+    let of = |word: Option<&str>, part, attempt: &Attempt| {
+        let (channel, file) = (word.map(String::from), file(vec![line_of(attempt)]));
+        TakeClearingFile { rail: Rail::UnionPay, part, channel, ..file }
+    };
+    let take = |kit: &mut Kit, file| {
+        let Reply::Clearing(id) = kit.given(Command::TakeClearingFile(file)) else { panic!("a file is taken") };
+        kit.restore();
+        let clearing = kit.state.clearing(id).unwrap();
+        (kinds(clearing), clearing.matched)
+    };
+    let foreign = take(&mut kit, of(Some("acme"), 1, &first));
+    assert_eq!(foreign, (vec![DifferenceKind::UnknownSerial, DifferenceKind::Missing], 0));
+    assert_eq!(take(&mut kit, of(Some("acme"), 2, &further)), (vec![], 1));
+    // Of the same rail, day and part, and another channel's.
+    assert_eq!(take(&mut kit, of(None, 1, &first)), (vec![], 1));
+    assert_eq!(kit.own(Subject::CentralBank), 10_000);
+    kit.refused(Command::TakeClearingFile(of(Some("acme"), 2, &further)), RefusalCode::ClearingDuplicate);
+    kit.refused(Command::TakeClearingFile(of(Some("A"), 1, &further)), RefusalCode::ValueInvalid);
+    let of_fund = TakeClearingFile { rail: Rail::Fund, ..of(Some("acme"), 1, &further) };
+    kit.refused(Command::TakeClearingFile(of_fund), RefusalCode::ValueInvalid);
+}
+
+#[test]
 fn wrong_files_are_refused() {
     let mut kit = Kit::new();
     let merchant = kit.landlord();
@@ -247,6 +300,10 @@ fn wrong_files_are_refused() {
     refused(&mut kit, TakeClearingFile { part: 0, ..file(vec![]) }, RefusalCode::ValueInvalid);
     refused(&mut kit, file(vec![right.clone(); MAX_LINES + 1]), RefusalCode::ValueInvalid);
     refused(&mut kit, file(vec![ClearingLine { amount: 0, ..right.clone() }]), RefusalCode::AmountNotPositive);
+    for reference in [String::new(), "7".repeat(65)] {
+        let unnamed = ClearingLine { reference: Some(reference), ..right.clone() };
+        refused(&mut kit, file(vec![unnamed]), RefusalCode::ValueInvalid);
+    }
     let dollars = ClearingLine { currency: Currency::Usd, ..right.clone() };
     refused(&mut kit, file(vec![dollars]), RefusalCode::CurrencyMismatch);
     // The working days of 2027 are not known: the file waits for the calendar.

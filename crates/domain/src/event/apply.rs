@@ -7,7 +7,7 @@ use crate::hold::HoldStatus;
 use crate::state::State;
 use crate::{
     account, acquiring, advance, agreement, api_key, approval, arrears, attempt, bank_card, batch_close, block_list,
-    bulk, business_day, card_clearing, card_fee, card_transaction, certificate, chargeback, clearing, freeze,
+    bulk, business_day, calendar, card_clearing, card_fee, card_transaction, certificate, chargeback, clearing, freeze,
     front_page, hold, initialise, limit, manual_voucher, merchant, notice, operator, order, outflow, own_transfer,
     pay_password, payment, payout, recall, receiver, refund, reserve_line, restriction, settlement, sign_up,
     site_weight, split, suspense, task, terminal, terminal_parameter, top_up, transfer, tree, user, voucher, waiver,
@@ -21,6 +21,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::VoucherPosted(voucher) => voucher::apply_posted(state, voucher),
         Event::Initialised(genesis) => initialise::apply_initialised(state, genesis),
         Event::CalendarSet(calendar) => state.calendar = calendar.clone(),
+        Event::CalendarYearSet(set) => calendar::apply_set(state, set),
         Event::DayCut { date, next } => business_day::apply_opened(state, Some(*date), *next),
         Event::DaySealed { date, position } => business_day::apply_sealed(state, *date, *position),
         Event::DayChecksFailed { date, checks } => business_day::apply_checks_failed(state, *date, checks),

@@ -51,7 +51,8 @@ fn a_page_is_maybe_sent_once_it_was_handed_out_and_the_same_each_time() {
     let mut kit = Kit::new();
     let (_, order) = rent(&mut kit, 1);
     let return_url = Some(String::from("https://shop.example/orders/7"));
-    let instrument = Instrument::Redirect { rail: Rail::UnionPay, amount: 5_000, return_url: return_url.clone() };
+    let url = return_url.clone();
+    let instrument = Instrument::Redirect { rail: Rail::UnionPay, amount: 5_000, return_url: url, channel: None };
     kit.pay(order, vec![instrument]);
     let asked = kit.waiting();
     let expires_at = kit.now.plus_ms(PAGE_MS);
@@ -76,10 +77,29 @@ fn a_page_leads_where_it_led_the_first_time() {
     let (_, order) = rent(&mut kit, 1);
     kit.pay(order, vec![redirect(5_000)]);
     for site in ["beijing", "shanghai"] {
-        kit.given(Command::HandOutPage { of: PageOf::Order(order), site: Some(String::from(site)) });
+        kit.given(Command::HandOutPage {
+            of: PageOf::Order(order),
+            site: Some((Rail::UnionPay.into(), String::from(site))),
+        });
         assert_eq!(kit.waiting().page_site.as_deref(), Some("beijing"));
         kit.restore();
     }
+}
+
+#[test]
+fn a_page_leads_to_no_site_of_another_channel() {
+    let mut kit = Kit::new();
+    let (_, order) = rent(&mut kit, 1);
+    kit.pay(order, vec![redirect(5_000)]);
+    let of = PageOf::Order(order);
+    let at = |channel: ChannelName| Command::HandOutPage { of, site: Some((channel, String::from("beijing"))) };
+    kit.refused(at(Rail::Epcc.into()), RefusalCode::OrderState);
+    kit.refused(at(ChannelName::parse("unionpay_acme").unwrap()), RefusalCode::OrderState);
+    assert_eq!((kit.waiting().status, kit.waiting().page_site), (AttemptStatus::Requested, None));
+    kit.given(at(Rail::UnionPay.into()));
+    // What somebody has leads where it led, whatever was chosen since.
+    kit.given(at(Rail::Epcc.into()));
+    assert_eq!(kit.waiting().page_site.as_deref(), Some("beijing"));
 }
 
 #[test]
@@ -269,7 +289,7 @@ fn a_redirect_that_does_not_fit_is_refused() {
     let (_, order) = rent(&mut kit, 1);
     let with = |rail, url: Option<&str>| {
         let return_url = url.map(String::from);
-        vec![Instrument::Redirect { rail, amount: 5_000, return_url }]
+        vec![Instrument::Redirect { rail, amount: 5_000, return_url, channel: None }]
     };
     let mut refused = |instruments, code| kit.refused(Command::PayOrder { order, instruments }, code);
     refused(with(Rail::Fund, None), RefusalCode::InstrumentNotAllowed);

@@ -142,8 +142,8 @@ mod tests {
     fn calendar() -> Calendar {
         let day = |year, month, day| Date::new(year, month, day).unwrap();
         let holidays = (1..=7).map(|number| day(2026, 10, number)).collect();
-        let year = Year { holidays, make_up_days: [day(2026, 10, 10)].into() };
-        let next = Year { holidays: [day(2027, 1, 1)].into(), make_up_days: Vec::new() };
+        let year = Year { holidays, make_up_days: [day(2026, 10, 10)].into(), approval: None };
+        let next = Year { holidays: [day(2027, 1, 1)].into(), ..Year::default() };
         Calendar { years: BTreeMap::from([(2026, year), (2027, next)]) }
     }
 

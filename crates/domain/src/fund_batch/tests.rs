@@ -207,6 +207,21 @@ fn a_shortfall_comes_on_top_of_the_cards_own_part() {
     assert_eq!((kit.status(order), kit.pending(merchant)), (OrderStatus::Success, 6_188));
 }
 
+/// A month lies between the check of a try and its batch's answer.
+#[test]
+fn a_card_that_was_blocked_since_is_asked_for_no_shortfall_and_the_fund_goes_back() {
+    let mut kit = Kit::new();
+    let (_, order) = rent(&mut kit, vec![converting(5_000), card(0)]);
+    let batch = close(&mut kit);
+    kit.blocks(crate::block_list::Blocked::Card(String::from("agreement-1")));
+    paid(&mut kit, &batch, &[3_000]);
+    let back = kit.answered(success(DAY));
+    assert_eq!((back.rail, back.operation.money().0), (Rail::Fund, 3_000));
+    kit.books(&[]);
+    assert_eq!((kit.status(order), kit.outbox().len()), (OrderStatus::Failed, 0));
+    assert_eq!(kit.legs(order), [LegStatus::Reversed, LegStatus::Failed]);
+}
+
 #[test]
 fn a_card_that_stands_by_is_asked_nothing_when_the_fund_pays_all() {
     let mut kit = Kit::new();
@@ -346,6 +361,7 @@ fn the_clearing_file_may_say_it_before_the_result_file_does() {
         kind: crate::clearing::LineKind::Debit,
         amount: 5_000,
         currency: Currency::Cny,
+        reference: None,
     };
     kit.on("2026-03-06");
     kit.take_file(Rail::Fund, DAY, vec![line]);

@@ -23,7 +23,7 @@ pub enum Disagreement {
     Hold,
     /// It would go to somebody else.
     Receiver,
-    /// What it gives back is not what came in, or more than that.
+    /// What it gives back is not what came in, or more than that, or came by another channel.
     Original,
 }
 
@@ -59,6 +59,8 @@ struct Wanted<'a> {
     amount: Minor,
     currency: Currency,
     to: To<'a>,
+    /// The word of the rail's further channel.
+    channel: Option<&'a str>,
 }
 
 enum To<'a> {
@@ -83,7 +85,7 @@ pub fn agree(state: &State, attempt: &Attempt) -> Result<(), Disagreement> {
         | Operation::Redirect { .. }
         | Operation::FundBatch { .. } => return Ok(()),
     };
-    let wanted = Wanted { id: attempt.id, amount, currency, to };
+    let wanted = Wanted { id: attempt.id, amount, currency, to, channel: attempt.channel.as_deref() };
     match attempt.purpose {
         Purpose::Payout(id) => payout(state, id, &wanted),
         Purpose::Refund(id) => refund(state, id, &wanted),
@@ -122,7 +124,8 @@ fn held(state: &State, payout: &Payout) -> Result<(), Disagreement> {
 fn refund(state: &State, id: RefundId, wanted: &Wanted<'_>) -> Result<(), Disagreement> {
     let refund = state.refunds.get(id.0).ok_or(Disagreement::Object)?;
     let part = refund.parts.iter().find(|part| part.attempt == Some(wanted.id)).ok_or(Disagreement::Object)?;
-    let open = matches!(part.status, RefundStatus::InTransit | RefundStatus::Unknown);
+    // What an earlier one overtook is not sent any more, if it was not yet.
+    let open = matches!(part.status, RefundStatus::InTransit | RefundStatus::Unknown) && refund.overtaken_by.is_none();
     require(open, Disagreement::Object)?;
     require((part.amount, refund.currency) == (wanted.amount, wanted.currency), Disagreement::Amount)?;
     let leg = state.legs.get(part.leg.0).ok_or(Disagreement::Object)?;
@@ -168,6 +171,7 @@ fn brought(state: &State, by: Option<AttemptId>, purpose: Purpose, wanted: &Want
     let succeeded = matches!(original.status, AttemptStatus::Settled(Outcome::Success { .. }));
     let (amount, currency) = original.operation.money();
     let its = original.purpose == purpose && original.serial() == serial && currency == wanted.currency;
+    let its = its && original.channel.as_deref() == wanted.channel;
     require(its && succeeded && wanted.amount <= amount, Disagreement::Original)?;
     Ok(amount)
 }

@@ -239,6 +239,8 @@ fn a_refund_gives_back_what_came_in_by_it_and_no_more() {
     let mut changed = right.clone();
     changed.operation = Operation::Refund { original: elsewhere, amount: 3_000, currency: Currency::Cny };
     assert_eq!(agree(&kit.state, &changed), Err(Disagreement::Original));
+    let astray = Attempt { channel: Some("acme".into()), ..right.clone() };
+    assert_eq!(agree(&kit.state, &astray), Err(Disagreement::Original), "another channel than brought it");
     let id = leg(&kit, order).id;
     kit.state.legs.get_mut(id.0).unwrap().refunded = 5_001;
     assert_eq!(agree(&kit.state, &right), Err(Disagreement::Original), "more than came in");

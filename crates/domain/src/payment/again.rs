@@ -1,17 +1,15 @@
 //! An undo, a reversal or a release that its channel refused, asked for again because a person wants it: a new attempt under a
 //! serial of its own. If that is refused too, the leg needs a person as before. What comes through a second time is claimed back.
 
-use alloc::vec;
-
 use super::{give_back, move_leg, release, undo_card};
 use crate::attempt::{Attempt, Operation};
-use crate::book::Subject;
 use crate::calendar::Date;
 use crate::draft::Draft;
 use crate::leg::{Leg, LegStatus};
 use crate::order::Order;
 use crate::refusal::Refusal;
-use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
+use crate::task::claim;
+use crate::voucher::EventCode;
 
 /// Whether the channel of a leg that needs a person can be asked again: the earlier attempt is final, and what is asked is known.
 pub(crate) fn is_possible(leg: &Leg) -> bool {
@@ -65,14 +63,8 @@ pub(super) fn gave_twice(
     attempt: &Attempt,
     clearing_date: Date,
 ) -> Result<(), Refusal> {
-    let (amount, currency) = attempt.operation.money();
-    let owes = draft.state.institution(Subject::ReceivableFund, currency)?;
-    let rail = draft.state.institution(attempt.rail.subject(), currency)?;
-    // Of a fund both are 1131: what its file takes from the reserve is then the claim.
-    let entries = vec![Entry::debit(owes, amount, currency), Entry::credit(rail, amount, currency)];
     let dimensions = order.dimensions(Some(attempt.rail), Some(clearing_date));
-    let business = BusinessNumber::object(BusinessKind::Attempt, attempt.id.0);
-    draft.post(business, EventCode::LegReversedTwice, entries, dimensions)?;
+    claim::post(draft, attempt, EventCode::LegReversedTwice, dimensions)?;
     move_leg(draft, leg, LegStatus::Reversed, |leg| leg.needs_person = true);
     Ok(())
 }

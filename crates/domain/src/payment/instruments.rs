@@ -5,12 +5,14 @@ use alloc::string::String;
 
 use super::{cascade, part};
 use crate::attempt::Rail;
+use crate::block_list::{self, Blocked};
+use crate::draft::Draft;
 use crate::envelope::Time;
-use crate::leg::Instrument;
+use crate::leg::{Instrument, Leg};
 use crate::money::{Minor, add, positive};
-use crate::order::{ItemKind, Order, name_fits};
+use crate::order::{ItemKind, Order, name_fits, refuse_blocked};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::{front_page, fund_batch};
+use crate::{front_page, fund_batch, sign_up};
 
 /// The most digits a mask may show: 6 + 4 of a card.
 const MASK_DIGITS: usize = 10;
@@ -40,6 +42,7 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
         let stands_by = instrument.amount() == 0 && converts && !instrument.is_fund() && !instrument.is_redirect();
         let pays = if stands_by { 0 } else { positive(instrument.amount(), "instruments")? };
         sum = add(sum, pays, "instruments")?;
+        instrument.channel_name().map_or(Ok(()), |channel| channel.check())?;
         match instrument {
             Instrument::Card { agreement, mask, rail, credit, .. } => {
                 cascade::check(instrument)?;
@@ -86,6 +89,20 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
         }
     }
     adds_up(order, sum)
+}
+
+/// Refuses to ask a card that may pay no more: since the try began its agreement was cancelled, or it, its payer or who sells was blocked.
+/// A fund's answer, which may take a month, or another network's, lies between.
+///
+/// # Errors
+/// `agreement_not_own`, `sign_up_state`, `blocked`.
+pub(super) fn still_pays(draft: &Draft<'_>, leg: &Leg) -> Result<(), Refusal> {
+    let Instrument::Card { rail, agreement, .. } = &leg.instrument else { return Ok(()) };
+    let order = draft.state.order(leg.order)?;
+    let customer = draft.state.user(order.payer)?.customer;
+    sign_up::check(draft.state, customer, *rail, agreement)?;
+    block_list::refuse(draft.state, draft.context.now, [Blocked::Card(agreement.clone())])?;
+    refuse_blocked(draft, order.merchant, order.payer, &[])
 }
 
 fn adds_up(order: &Order, sum: Minor) -> Result<(), Refusal> {

@@ -9,8 +9,9 @@
 //!  refused, or never seen     the card pays the fund's share so          the table of `payment`
 //!  in, and the card out, or not ready to pay the shortfall               undone, reversed
 //! ```
-//! The leg, its voucher, its clearing line and what goes back are of what was done. What a centre does not capture of a hold is free
-//! there. Only where the instrument says that the centre may pay a part is one taken, and never more than was asked for.
+//! A card that may pay no more since the try began has declined. The leg, its voucher, its clearing line and what goes back are of what
+//! was done. What a centre does not capture of a hold is free there. Only where the instrument says that the centre may pay a part is one
+//! taken, and never more than was asked for.
 
 use alloc::format;
 

@@ -75,7 +75,7 @@ fn a_sub_account_at_a_bank_posts_to_1131_and_back() {
     // Nobody is sent to a page of it.
     let merchant = kit.landlord();
     let other = kit.order(merchant, &[(ItemKind::Rent, 1_000)]);
-    let instruments = vec![Instrument::Redirect { rail: Rail::PingAn, amount: 1_000, return_url: None }];
+    let instruments = vec![Instrument::Redirect { rail: Rail::PingAn, amount: 1_000, return_url: None, channel: None }];
     kit.refused(Command::PayOrder { order: other, instruments }, RefusalCode::InstrumentNotAllowed);
 }
 

@@ -10,7 +10,7 @@ use super::{
     booking,
 };
 use crate::account::{Account, Owner};
-use crate::attempt::{self, FailureClass, Operation, Outcome, Purpose};
+use crate::attempt::{self, Attempt, FailureClass, Operation, Outcome, Purpose};
 use crate::bank_card;
 use crate::block_list::{self, Blocked};
 use crate::book::Subject;
@@ -28,6 +28,8 @@ use crate::merchant::Merchant;
 use crate::money::{Currency, Minor, add, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::task::{TaskEvent, claim};
+use crate::voucher::{Dimensions, EventCode};
 use crate::withdrawal;
 
 /// A payout's hold does not expire: it ends with the payout.
@@ -113,6 +115,7 @@ impl NewPayout {
             withdrawal,
             bank,
             fee_plan,
+            claim: None,
         }
     }
 }
@@ -310,8 +313,16 @@ fn send(draft: &mut Draft<'_>, id: PayoutId) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// Those of the voucher; none while sums fit.
-pub(crate) fn answered(draft: &mut Draft<'_>, id: PayoutId, outcome: &Outcome) -> Result<(), Refusal> {
+pub(crate) fn answered(
+    draft: &mut Draft<'_>,
+    id: PayoutId,
+    attempt: &Attempt,
+    outcome: &Outcome,
+) -> Result<(), Refusal> {
     match outcome {
+        Outcome::Success { clearing_date, .. } if draft.state.payout(id)?.status == PayoutStatus::Failed => {
+            paid_late(draft, id, attempt, *clearing_date)
+        }
         Outcome::Success { reference, clearing_date, .. } => succeed(draft, id, Some((reference, *clearing_date))),
         Outcome::Declined { class, code } => fail(draft, id, PayoutFailure { class: *class, code: code.clone() }),
         Outcome::NotFound => {
@@ -330,6 +341,16 @@ fn succeed(draft: &mut Draft<'_>, id: PayoutId, answer: Option<(&String, Date)>)
     let reference = answer.map(|(reference, _)| reference.clone());
     draft.emit(Event::PayoutSucceeded { payout: id, voucher, reference });
     withdrawal::told(draft, id);
+    Ok(())
+}
+
+/// It had failed, and its money is back on its account; the bank paid it all the same. Whether another was made in its place nobody here
+/// knows: it stays FAILED, and what the bank paid is a claim and a task for two people.
+fn paid_late(draft: &mut Draft<'_>, id: PayoutId, attempt: &Attempt, clearing_date: Date) -> Result<(), Refusal> {
+    let dimensions = booking::dimensions(draft.state, draft.state.payout(id)?);
+    let dimensions = Dimensions { clearing_date: Some(clearing_date), ..dimensions };
+    claim::post(draft, attempt, EventCode::ClaimedLate, dimensions)?;
+    draft.emit(Event::Task(TaskEvent::PayoutClaimed(id)));
     Ok(())
 }
 
@@ -396,7 +417,7 @@ fn unsent(state: &State, account: AccountId, wanted: impl Fn(&Payout) -> bool) -
 }
 
 /// Books a payout that came back after success. Its fee is kept. Money that its account cannot take any more stays in
-/// suspense.
+/// suspense, and so does that of one that had failed, which is owed.
 ///
 /// # Errors
 /// `payout_unknown`, `payout_state`, `value_invalid` for an empty reference, and those of the voucher.
@@ -427,16 +448,22 @@ pub(crate) fn check_reference(reference: &str) -> Result<(), Refusal> {
 pub(crate) fn come_back(draft: &mut Draft<'_>, payout: &Payout, reference: String, date: Date) -> Result<(), Refusal> {
     let id = payout.id;
     let voucher = booking::returned(draft, payout, date)?;
-    let credited = booking::credited(draft, payout)?;
+    // Of one that was paid after it had failed the account has the money again, and so have limits and freeze.
+    let is_owed = payout.claim.is_some();
+    let credited = if is_owed { None } else { booking::credited(draft, payout)? };
     draft.emit(Event::PayoutReturned { payout: id, voucher, credited, reference, date });
-    give_back(draft, payout, payout.amount);
-    freeze::give_back(draft, payout);
+    if !is_owed {
+        give_back(draft, payout, payout.amount);
+        freeze::give_back(draft, payout);
+    }
     match payout.destination {
         Destination::Settlement(_) => suspend_settlement(draft, payout.account)?,
         Destination::Bank(_) => bank_card::stop(draft, payout),
         Destination::Company(_) => {}
     }
-    withdrawal::told(draft, id);
+    if !is_owed {
+        withdrawal::told(draft, id);
+    }
     Ok(())
 }
 

@@ -7,12 +7,14 @@ use super::*;
 use crate::account::Owner;
 use crate::attempt::{Operation, Outcome};
 use crate::book::{Side, Subject};
+use crate::clearing::{ClearingLine, LineKind};
 use crate::command::{Command, Reply};
 use crate::event::Event;
-use crate::ids::MerchantId;
+use crate::ids::{ApprovalId, MerchantId};
 use crate::merchant::{MerchantKind, SettlementAccount};
 use crate::refusal::RefusalCode;
 use crate::restriction::Restriction;
+use crate::task::{SettleTask, TaskCommand, TaskOf, actions_of_payout};
 use crate::testkit::{Kit, court, date, declined, sealed, success};
 use crate::voucher::{BusinessKind, BusinessNumber, EventCode, Voucher};
 
@@ -147,6 +149,55 @@ fn an_answer_that_does_not_come_leaves_it_unknown_until_one_does() {
         kit.answer(attempt, outcome.clone());
         assert_eq!(status(&kit, id), end);
         kit.refused(Command::AnswerAttempt { attempt, outcome }, RefusalCode::AttemptState);
+    }
+}
+
+#[test]
+fn a_payout_that_its_bank_paid_after_all_is_owed_by_the_bank() {
+    for outcome in [declined(FailureClass::Bank), Outcome::NotFound] {
+        let (mut kit, merchant, account) = landlord();
+        let id = create(&mut kit, withdrawal(account, true));
+        let attempt = kit.answered(outcome);
+        let ended = kit.state.payout(id).unwrap().ended_at;
+        kit.later(5_000);
+        // Its clearing file says so, with other money, as the reserve has no more than it brings.
+        kit.paid_rent(merchant, 2_000 * YUAN);
+        let (amount, currency) = attempt.operation.money();
+        let mut lines = kit.clearing_lines(RAIL, "2026-03-05");
+        lines.push(ClearingLine { serial: attempt.serial(), kind: LineKind::Pay, amount, currency, reference: None });
+        let file = kit.take_file(RAIL, "2026-03-05", lines);
+        let file = kit.state.clearing(file).unwrap();
+        assert_eq!((file.matched, file.different, file.paid), (2, 0, 1_000 * YUAN));
+        let payout = kit.state.payout(id).unwrap();
+        assert_eq!((payout.status, payout.ended_at, payout.needs_person()), (PayoutStatus::Failed, ended, true));
+        // What its account has stays there: whether it was paid again elsewhere nobody here knows.
+        assert_eq!((kit.available(merchant), kit.own(Subject::ReceivableFund)), (5_000 * YUAN, 1_000 * YUAN));
+        assert_eq!(kit.own(Subject::PayoutTransit), 0);
+        let claim = kit.posted().find(|voucher| voucher.event == EventCode::ClaimedLate).unwrap();
+        assert_eq!(claim.business, BusinessNumber::object(BusinessKind::Attempt, attempt.id.0));
+        assert_eq!(claim.dimensions.as_ref().unwrap().merchant, Some(merchant));
+        let again = Command::AnswerAttempt { attempt: attempt.id, outcome: success("2026-03-06") };
+        kit.refused(again, RefusalCode::AttemptState);
+        kit.restore();
+
+        // A person settles it, and no channel can be asked.
+        let task = TaskOf::Payout(id);
+        assert_eq!(actions_of_payout(kit.state.payout(id).unwrap()), ["settle"]);
+        kit.refused(Command::Task(TaskCommand::Retry(task)), RefusalCode::TaskState);
+        let settle = Command::from(SettleTask { task, voucher: None });
+        kit.refused(settle.clone(), RefusalCode::ApprovalRequired);
+        assert_eq!(kit.approved(settle.clone()), Reply::Task(task));
+        let payout = kit.state.payout(id).unwrap();
+        assert!(payout.claim.and_then(Claim::settled_by).is_some() && actions_of_payout(payout).is_empty());
+        assert_eq!(kit.when_approved_as(ApprovalId(78), settle).unwrap_err().code, RefusalCode::TaskState);
+
+        // It comes back: the account has its money, so this is for a person too.
+        kit.given(return_of(id));
+        assert_eq!(status(&kit, id), PayoutStatus::Returned);
+        assert_eq!((kit.available(merchant), kit.own(Subject::Suspense)), (5_000 * YUAN, 1_000 * YUAN));
+        assert!(kit.state.merchant(merchant).unwrap().settlement_suspended);
+        kit.refused(return_of(id), RefusalCode::PayoutState);
+        kit.restore();
     }
 }
 

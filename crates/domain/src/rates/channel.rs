@@ -12,8 +12,9 @@
 use alloc::string::String;
 
 use crate::account::Owner;
-use crate::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose, Rail};
+use crate::attempt::{Attempt, AttemptStatus, FailureClass, Operation, Outcome, Purpose};
 use crate::calendar::Date;
+use crate::channel::ChannelName;
 use crate::envelope::Time;
 use crate::ids::RealNameCheckId;
 use crate::leg::Instrument;
@@ -109,8 +110,8 @@ pub struct RateKey {
     pub date: Date,
     /// Which way.
     pub direction: Direction,
-    /// The channel's way.
-    pub rail: Rail,
+    /// The channel.
+    pub channel: ChannelName,
     /// The payer's product; of what goes out its kind.
     pub product: String,
     /// The first three digits of the bank's interbank number; empty where the bank is not known.
@@ -167,7 +168,7 @@ pub fn unknown(state: &State, today: Date) -> impl Iterator<Item = RateKey> + '_
 fn key_of_check(state: &State, check: &RealNameCheck) -> RateKey {
     let (date, bank) = (Date::in_shanghai(check.requested_at), short(&check.bank).unwrap_or_default());
     let product = state.users.get(check.user.0).map(|user| user.product.clone()).unwrap_or_default();
-    RateKey { date, direction: Direction::Check, rail: check.rail, product, bank }
+    RateKey { date, direction: Direction::Check, channel: check.rail.into(), product, bank }
 }
 
 fn key_of(state: &State, attempt: &Attempt) -> Option<RateKey> {
@@ -182,8 +183,8 @@ fn key_of(state: &State, attempt: &Attempt) -> Option<RateKey> {
         // A month's batch is answered by its file: it is no try whose answer is late.
         Operation::FundCapture { .. } | Operation::FundRelease { .. } | Operation::FundBatch { .. } => return None,
     };
-    let (date, rail) = (Date::in_shanghai(attempt.requested_at), attempt.rail);
-    Some(RateKey { date, direction, rail, product: product(state, attempt.purpose), bank })
+    let (date, channel) = (Date::in_shanghai(attempt.requested_at), attempt.channel_name());
+    Some(RateKey { date, direction, channel, product: product(state, attempt.purpose), bank })
 }
 
 fn short(code: &str) -> Option<String> {
@@ -223,6 +224,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
+    use crate::attempt::Rail;
     use crate::command::Command;
     use crate::event::Event;
     use crate::order::ItemKind;
@@ -233,7 +235,9 @@ mod tests {
     fn ended(kit: &mut Kit) -> Vec<(Direction, Rail, &'static str, Option<&'static str>)> {
         let all = core::mem::take(&mut kit.ended_tries);
         all.into_iter()
-            .map(|ended| (ended.key.direction, ended.key.rail, ended.end.name(), ended.before.map(TryEnd::name)))
+            .map(|ended| {
+                (ended.key.direction, ended.key.channel.rail, ended.end.name(), ended.before.map(TryEnd::name))
+            })
             .collect()
     }
 
@@ -261,8 +265,8 @@ mod tests {
         let answered = kit.events.iter().rposition(|event| matches!(event, Event::AttemptAnswered { .. })).unwrap();
         assert_eq!(usize::try_from(ended.position).unwrap(), answered + 1, "the answer's own event");
         let (product, bank) = (String::from("rent"), String::from("102"));
-        let (direction, rail, date) = (Direction::In, Rail::Epcc, date("2026-03-05"));
-        assert_eq!(ended.key, RateKey { date, direction, rail, product, bank });
+        let (direction, channel, date) = (Direction::In, ChannelName::from(Rail::Epcc), date("2026-03-05"));
+        assert_eq!(ended.key, RateKey { date, direction, channel, product, bank });
         assert_eq!((old, ended.end), (vec![ended.key], TryEnd::Success));
     }
 
@@ -296,6 +300,21 @@ mod tests {
         kit.answered(success("2026-03-05"));
         let first: Vec<bool> = kit.ended_tries.iter().map(|ended| ended.first).collect();
         assert_eq!(first, [true, false, false]);
+    }
+
+    #[test]
+    fn channels_of_one_rail_are_told_apart() {
+        let mut kit = Kit::new();
+        let merchant = kit.landlord();
+        let order = kit.order(merchant, &[(ItemKind::Rent, 700)]);
+        let mut instrument = card(700);
+        if let Instrument::Card { rail, channel, .. } = &mut instrument {
+            (*rail, *channel) = (Rail::UnionPay, Some(String::from("acme")));
+        }
+        kit.pay(order, vec![instrument]);
+        kit.answered(success("2026-03-05"));
+        let key = kit.ended_tries.pop().unwrap().key;
+        assert_eq!((key.channel, key.direction), (ChannelName::parse("unionpay_acme").unwrap(), Direction::In));
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn every_end_counts_for_its_channel_and_a_missing_one_the_day_after() {
         kit.given(answer(id, said));
         let ended = kit.ended_tries.pop().unwrap();
         assert_eq!((ended.end.name(), ended.before, ended.first), (end, None, false));
-        let key = (ended.key.direction, ended.key.rail, ended.key.product.as_str(), ended.key.bank.as_str());
+        let key = (ended.key.direction, ended.key.channel.rail, ended.key.product.as_str(), ended.key.bank.as_str());
         assert_eq!(key, (Direction::Check, Rail::Epcc, "rent", "102"));
         assert_eq!(ended.key.date, date("2026-03-05"));
     }

@@ -219,7 +219,7 @@ fn a_payout_that_arrived_leaves_and_comes_back_to_be_returned() {
     kit.let_go();
     kit.restore();
     assert!(!kit.state.is_away(id.into()), "now its return is to be cleared too");
-    let line = |kind| ClearingLine { serial: attempt.serial(), kind, amount: 1_000, currency };
+    let line = |kind| ClearingLine { serial: attempt.serial(), kind, amount: 1_000, currency, reference: None };
     kit.take_file(Rail::Epcc, "2026-03-06", vec![line(LineKind::Pay), line(LineKind::Return)]);
     kit.let_go();
     assert!(kit.state.is_away(id.into()));
@@ -230,7 +230,8 @@ fn a_payout_that_arrived_leaves_and_comes_back_to_be_returned() {
 fn a_clearing_file_waits_once_for_all_attempts_that_it_names_and_that_left() {
     let (mut kit, _) = settled_rent();
     let first = kit.state.attempt(AttemptId(1)).unwrap().clone();
-    let line = ClearingLine { serial: first.serial(), kind: LineKind::Debit, amount: 5_000, currency: Currency::Cny };
+    let (kind, currency, reference) = (LineKind::Debit, Currency::Cny, None);
+    let line = ClearingLine { serial: first.serial(), kind, amount: 5_000, currency, reference };
     kit.let_go();
     let file = TakeClearingFile {
         rail: Rail::Epcc,
@@ -238,6 +239,7 @@ fn a_clearing_file_waits_once_for_all_attempts_that_it_names_and_that_left() {
         part: 1,
         last: true,
         lines: vec![line.clone(), line],
+        channel: None,
     };
     let command = Command::TakeClearingFile(file);
     assert_eq!(wanted(&kit.state, &command), [RowId::from(AttemptId(1))]);

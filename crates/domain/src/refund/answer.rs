@@ -1,12 +1,12 @@
 //! What a channel's answer does to a refund: success clears 2211 against the rail, failure is an exact contra. What goes back to a
-//! balance waits for no answer.
+//! balance waits for no answer. What a channel says of a part that had failed is in `late`.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
 
-use super::{Refund, RefundKind, RefundPart, RefundStatus, item, return_entries, start_entries};
+use super::{Refund, RefundKind, RefundPart, RefundStatus, item, late, return_entries, start_entries};
 use crate::arrears::{self, Arrears};
 use crate::attempt::{Attempt, Outcome};
 use crate::book::Subject;
@@ -20,6 +20,7 @@ use crate::order::{self, Order, Share};
 use crate::payment::balance;
 use crate::refusal::Refusal;
 use crate::state::State;
+use crate::task::Claim;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
 /// A channel answered an attempt for a refund.
@@ -34,7 +35,10 @@ pub(crate) fn answered(
     let at = refund.parts.iter().position(|part| part.attempt == Some(attempt.id));
     let at = at.expect("an attempt for a refund belongs to one of its parts");
     let part = &refund.parts[at];
-    let (mut shares, mut suspense) = (Vec::new(), 0);
+    if late::is_late(&refund, part) {
+        return late::answered(draft, &order, &refund, at, attempt, outcome);
+    }
+    let (mut shares, mut suspense, mut beside) = (Vec::new(), 0, None);
     let part_status = match outcome {
         Outcome::Success { clearing_date, .. } => {
             succeed(draft, &order, part, attempt, *clearing_date)?;
@@ -42,7 +46,8 @@ pub(crate) fn answered(
         }
         Outcome::Declined { .. } | Outcome::NotFound => {
             // Its money counts as the leg's again.
-            draft.state.leg(part.leg)?;
+            let others = draft.state.leg(part.leg)?.refunded.saturating_sub(part.amount);
+            beside = (refund.kind == RefundKind::Order).then_some(others);
             match put_back(draft, &order, &refund, part, attempt.id)? {
                 Back::ToPayee(restored) => shares = restored,
                 Back::ToSuspense(amount) => suspense = amount,
@@ -59,7 +64,17 @@ pub(crate) fn answered(
         shares.extend(give_parts_again(draft, &order, &refund)?);
     }
     let part = u32::try_from(at).expect("a refund has a handful of parts");
-    draft.emit(Event::RefundAnswered(Answered { refund: id, part, part_status, status, shares, suspense }));
+    let claimed = false;
+    draft.emit(Event::RefundAnswered(Answered {
+        refund: id,
+        part,
+        part_status,
+        status,
+        shares,
+        suspense,
+        beside,
+        claimed,
+    }));
     Ok(())
 }
 
@@ -107,6 +122,8 @@ pub(super) fn to_balance(draft: &mut Draft<'_>, id: RefundId) -> Result<(), Refu
         status,
         shares,
         suspense: 0,
+        beside: None,
+        claimed: false,
     }));
     Ok(())
 }
@@ -215,38 +232,55 @@ pub struct Answered {
     /// What could not go back to the merchant and lies in suspense.
     #[n(5)]
     pub suspense: Minor,
+    /// What the leg's other refunds came to when an order's part failed, in minor units.
+    #[n(6)]
+    pub beside: Option<Minor>,
+    /// Whether what was carried out after all is claimed from the channel's bank.
+    #[n(7)]
+    #[cbor(default, skip_if = "crate::fee_plan::is_default")]
+    pub claimed: bool,
 }
 
 pub(crate) fn apply_answered(state: &mut State, answered: &Answered) {
-    let Answered { refund: id, part: at, part_status, status, ref shares, suspense } = *answered;
-    let now = state.now;
+    let Answered { refund: id, part, part_status, status, ref shares, suspense, beside, claimed } = *answered;
+    let (now, at) = (state.now, part as usize);
     let refund = state.refunds.get_mut(id.0).expect("decide checked the refund");
-    let part = &mut refund.parts[at as usize];
-    part.status = part_status;
-    let (leg, amount, fee) = (part.leg, part.amount, part.fee);
+    let part = &mut refund.parts[at];
+    let before = core::mem::replace(&mut part.status, part_status);
+    part.beside = beside.or(part.beside);
+    part.claim = if claimed { Some(Claim::Open) } else { part.claim };
+    // What is claimed of a refund that had ended leaves it as it was.
+    let ends = matches!(status, RefundStatus::Success | RefundStatus::Failed) && status != refund.status;
     refund.status = status;
     refund.suspense += suspense;
-    if matches!(status, RefundStatus::Success | RefundStatus::Failed) {
+    if ends {
         refund.ended_at = Some(now);
     }
-    let (order, kind, returns_fee) = (refund.order, refund.kind, refund.returns_fee);
+    let refund = refund.clone();
+    let failed = RefundStatus::Failed;
+    if before == failed && part_status == RefundStatus::Success {
+        late::apply(state, &refund, at, shares);
+    } else if before != failed && part_status == failed && refund.kind == RefundKind::Order {
+        count_back(state, &refund, at, shares);
+    }
+}
+
+/// What a part that failed had taken is there to be refunded again.
+fn count_back(state: &mut State, refund: &Refund, at: usize, shares: &[Share]) {
+    let RefundPart { leg, amount, fee, items: of_part, .. } = &refund.parts[at];
     let failed = refund.parts.iter().filter(|part| part.status == RefundStatus::Failed);
     let (failed, failed_fee) =
         failed.fold((0, 0), |(sum, fees): (Minor, Minor), part| (sum + part.amount, fees + part.fee));
-    let (items, of_part) = (refund.items.clone(), refund.parts[at as usize].items.clone());
-    if part_status != RefundStatus::Failed || kind == RefundKind::Useless {
-        return;
-    }
-    order::change(state, order, |order| {
-        let (bought, all) = (order.bought(amount, fee), order.bought(failed, failed_fee));
+    order::change(state, refund.order, |order| {
+        let (bought, all) = (order.bought(*amount, *fee), order.bought(failed, failed_fee));
         order.refunded -= amount;
         if of_part.is_empty() {
-            item::count_back(order, &items, all - bought, bought);
+            item::count_back(order, &refund.items, all - bought, bought);
         } else {
-            item::count_part_back(order, &of_part);
+            item::count_part_back(order, of_part);
         }
         order.fee_returned -= fee;
-        if returns_fee {
+        if refund.returns_fee {
             order.refunded_with_fee -= bought;
         }
         order::add_shares(order, shares);

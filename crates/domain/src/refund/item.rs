@@ -81,6 +81,18 @@ pub(super) fn other_left(order: &Order) -> Minor {
     left.saturating_sub(unnamed).max(0)
 }
 
+/// Whether the items have room for so much more of each that goes back.
+pub(super) fn fits(order: &Order, items: &[ItemRefund]) -> bool {
+    let left = |part: &ItemRefund| {
+        let refunded = order.items_refunded.get(part.item as usize).copied().unwrap_or_default();
+        order.items.get(part.item as usize).map_or(0, |line| line.amount.saturating_sub(refunded))
+    };
+    let rents = items.iter().filter(|part| is_rent(order, part.item));
+    let rent: Minor = rents.map(|part| part.amount).sum();
+    // Of what names no rent nothing is asked of it.
+    items.iter().all(|part| part.amount <= left(part)) && (rent == 0 || rent <= rent_left(order))
+}
+
 /// Counts what goes back of the items.
 pub(super) fn count(order: &mut Order, items: &[ItemRefund]) {
     if items.is_empty() {

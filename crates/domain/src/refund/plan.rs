@@ -55,14 +55,7 @@ pub(super) fn plan(state: &State, command: &CreateRefund, lack: Lack) -> Result<
     }
     let from_receivers: Minor = returned.iter().map(|share| share.amount).sum();
     let payee = payee_share(state, &order, from_receivers)?;
-    let unsettled = order.share(order.merchant, false).clamp(0, net - from_receivers);
-    let own = if payee.settled && unsettled > 0 {
-        let account = state.merchant(order.merchant)?.pending;
-        let first = Share { merchant: order.merchant, account, amount: unsettled, settled: false };
-        vec![first, Share { amount: net - unsettled, ..payee }]
-    } else {
-        vec![Share { amount: net, ..payee }]
-    };
+    let own = own(state, &order, payee, net, net - from_receivers)?;
     let legs = leg::allocate(state, &order, command, amount)?;
     Ok(Plan { order, amount, returns_fee, fee, returned, payee, own, legs })
 }
@@ -91,6 +84,23 @@ pub(crate) fn payee_share(state: &State, order: &Order, amount: Minor) -> Result
     let settled = order.shares.iter().any(|share| share.merchant == merchant && share.settled);
     let account = if settled { state.merchant(merchant)?.available } else { order.destination };
     Ok(Share { merchant, account, amount, settled })
+}
+
+/// From which of its accounts the payee gives `net`: once some of the order was settled, what was not comes first, at most so much.
+pub(super) fn own(
+    state: &State,
+    order: &Order,
+    payee: Share,
+    net: Minor,
+    at_most: Minor,
+) -> Result<Vec<Share>, Refusal> {
+    let unsettled = order.share(order.merchant, false).clamp(0, at_most);
+    if !payee.settled || unsettled == 0 {
+        return Ok(vec![Share { amount: net, ..payee }]);
+    }
+    let account = state.merchant(order.merchant)?.pending;
+    let first = Share { merchant: order.merchant, account, amount: unsettled, settled: false };
+    Ok(vec![first, Share { amount: net - unsettled, ..payee }])
 }
 
 fn returned_by_receivers(order: &Order, net: Minor, take_from: &[(MerchantId, Minor)]) -> Result<Vec<Share>, Refusal> {

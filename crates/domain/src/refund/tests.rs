@@ -4,13 +4,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::attempt::{FailureClass, Outcome};
+use crate::attempt::{FailureClass, Outcome, Rail};
 use crate::command::Command;
 use crate::order::{ItemKind, OrderStatus};
 use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::orders::card;
 use crate::testkit::{Kit, declined, success};
 
+mod late;
 mod leg;
 
 const DAY: &str = "2026-03-05";

@@ -55,6 +55,7 @@ fn a_session_in_two_parts_is_one_line_and_what_comes_later_is_awaited_again() {
             part,
             last: part == 2,
             lines: alloc::vec![line],
+            channel: None,
         };
         kit.given(Command::TakeClearingFile(file));
         kit.restore();
@@ -118,8 +119,9 @@ fn a_line_is_for_the_oldest_of_one_kind_and_must_say_which_of_several() {
     kit.given(Command::CreatePayout(create));
     kit.answered(crate::testkit::success("2026-03-05"));
     let lines = kit.clearing_lines(Rail::Epcc, DAY);
+    let (rail, date_of_file) = (Rail::Epcc, date("2026-03-06"));
     let file =
-        crate::clearing::TakeClearingFile { rail: Rail::Epcc, date: date("2026-03-06"), part: 1, last: true, lines };
+        crate::clearing::TakeClearingFile { rail, date: date_of_file, part: 1, last: true, lines, channel: None };
     kit.given(Command::TakeClearingFile(file));
     let line = kit.line("out-2", Out, 7);
     let refusal = kit.when(take(line.clone())).unwrap_err();

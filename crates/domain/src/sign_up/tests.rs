@@ -1,12 +1,12 @@
 //! Agreements signed by a code: what an answer proves, what none proves, what ends one, and who may pay with it.
 
 use super::*;
-use crate::attempt::Outcome;
+use crate::attempt::{Operation, Outcome};
 use crate::command::Command;
-use crate::order::ItemKind;
-use crate::testkit::Kit;
-use crate::testkit::orders::card;
+use crate::order::{ItemKind, OrderStatus};
+use crate::testkit::orders::{card, fund};
 use crate::testkit::wallets::{asks, asks_to_sign, tops_up};
+use crate::testkit::{Kit, success};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -231,6 +231,23 @@ fn an_agreement_pays_for_its_own_customer_until_it_is_cancelled() {
     kit.signs(payer, "own", &agreement);
     kit.given(pay);
     kit.answered(Outcome::NotFound);
+}
+
+/// The fund's hold is answered after the agreement was cancelled: the card is not asked, and the hold goes back.
+#[test]
+fn an_agreement_that_is_cancelled_within_a_try_is_debited_no_more() {
+    let mut kit = Kit::new();
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 3_000), (ItemKind::Deposit, 3_200)]);
+    let payer = kit.state.order(order).unwrap().payer;
+    let own = kit.signs(payer, "own", "agreement-1");
+    kit.pay(order, alloc::vec![card(3_200), fund(3_000)]);
+    kit.given(cancel(own));
+    kit.answered(success("2026-03-05"));
+    let release = kit.answered(success("2026-03-05"));
+    assert!(matches!(release.operation, Operation::FundRelease { .. }), "{release:?}");
+    kit.books(&[]);
+    assert_eq!((kit.status(order), kit.outbox().len()), (OrderStatus::Failed, 0));
 }
 
 #[test]

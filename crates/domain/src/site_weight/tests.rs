@@ -11,15 +11,15 @@ fn weights(all: &[(&str, u32)]) -> Vec<SiteWeight> {
 }
 
 fn set(all: &[(&str, u32)]) -> SetSiteWeights {
-    SetSiteWeights { rail: Rail::Epcc, weights: weights(all) }
+    SetSiteWeights { rail: Rail::Epcc, weights: weights(all), channel: None }
 }
 
 fn undo(version: u64) -> Command {
-    Command::SiteWeight(SiteWeightCommand::Undo { rail: Rail::Epcc, version })
+    Command::SiteWeight(SiteWeightCommand::Undo { channel: Rail::Epcc.into(), version })
 }
 
 fn in_force(kit: &Kit) -> Option<(u64, Vec<SiteWeight>)> {
-    kit.state.site_weights_of(Rail::Epcc).map(|newest| (newest.version, newest.weights.clone()))
+    kit.state.site_weights_of(&Rail::Epcc.into()).map(|newest| (newest.version, newest.weights.clone()))
 }
 
 #[test]
@@ -38,7 +38,26 @@ fn two_people_set_a_version_and_the_newest_is_in_force() {
     kit.decided("treasurer", Proposal::SiteWeights(set(&[("bj", 1), ("sh", 8)])));
     kit.restore();
     assert_eq!(in_force(&kit), Some((2, weights(&[("bj", 1), ("sh", 8)]))));
-    assert_eq!(kit.state.site_weights_of(Rail::Fund), None, "another channel");
+    assert_eq!(kit.state.site_weights_of(&Rail::Fund.into()), None, "another channel");
+}
+
+#[test]
+fn channels_of_one_rail_have_versions_of_their_own() {
+    let mut kit = Kit::new();
+    kit.people();
+    let further = |word: &str, all: &[(&str, u32)]| SetSiteWeights { channel: Some(String::from(word)), ..set(all) };
+    kit.decided("treasurer", Proposal::SiteWeights(set(&[("bj", 8)])));
+    kit.decided("treasurer", Proposal::SiteWeights(further("b", &[("bj", 3)])));
+    kit.restore();
+    let name = ChannelName::parse("epcc_b").unwrap();
+    let newest = kit.state.site_weights_of(&name).unwrap();
+    assert_eq!((newest.version, newest.weights.clone()), (1, weights(&[("bj", 3)])));
+    assert_eq!(in_force(&kit), Some((1, weights(&[("bj", 8)]))));
+    kit.given(Command::SiteWeight(SiteWeightCommand::Undo { channel: name.clone(), version: 1 }));
+    assert!(kit.state.site_weights_of(&name).unwrap().weights.is_empty(), "those of the settings");
+    assert_eq!(in_force(&kit), Some((1, weights(&[("bj", 8)]))), "the first's are as they were");
+    let refused = kit.when_approved(further("B", &[("bj", 1)]).command()).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::ValueInvalid);
 }
 
 #[test]
@@ -51,7 +70,7 @@ fn one_person_takes_the_newest_back_and_what_stood_before_is_in_force_again() {
     kit.refused(undo(1), RefusalCode::ValueInvalid);
     kit.given(undo(2));
     assert_eq!(in_force(&kit), Some((3, weights(&[("bj", 8), ("sh", 1)]))));
-    assert_eq!(kit.state.site_weights_of(Rail::Epcc).unwrap().undoes, Some(2));
+    assert_eq!(kit.state.site_weights_of(&Rail::Epcc.into()).unwrap().undoes, Some(2));
     // Said twice, it is done once.
     kit.refused(undo(2), RefusalCode::ValueInvalid);
     kit.given(undo(3));
@@ -83,7 +102,7 @@ fn weights_that_cannot_be_are_refused() {
         weights(&[(long.as_str(), 1)]),
     ];
     for weights in table {
-        let command = SetSiteWeights { rail: Rail::Epcc, weights }.command();
+        let command = SetSiteWeights { rail: Rail::Epcc, weights, channel: None }.command();
         let what = format!("{command:?}");
         assert_eq!(kit.when_approved(command).unwrap_err().code, RefusalCode::ValueInvalid, "{what}");
     }

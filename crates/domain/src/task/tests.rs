@@ -8,12 +8,15 @@ use super::*;
 use crate::approval::{DigestAlgorithm, Evidence, Proposal};
 use crate::attempt::{AttemptStatus, FailureClass, Operation, Outcome, Rail};
 use crate::clearing::{ClearingLine, LineKind};
-use crate::ids::{AccountId, OrderId};
+use crate::ids::{AccountId, AttemptId, OrderId};
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
 use crate::order::{ItemKind, OrderStatus};
+use crate::payout::{CreatePayout, PayTo};
 use crate::refund::RefundStatus;
+use crate::restriction::Restriction;
+use crate::suspense::AllocateSuspense;
 use crate::testkit::orders::{card, fund_at_once};
-use crate::testkit::{Kit, declined, success};
+use crate::testkit::{Kit, date, declined, success};
 use crate::voucher::{Entry, EventCode};
 
 const DAY: &str = "2026-03-05";
@@ -105,12 +108,54 @@ fn owed(kit: &mut Kit, id: LegId) {
 
 #[test]
 fn a_task_is_named_by_what_it_is_about() {
-    for task in [TaskOf::Leg(LegId(9)), TaskOf::Refund(RefundId(3))] {
+    let others = [TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(3))];
+    for task in [TaskOf::Leg(LegId(9)), TaskOf::Refund(RefundId(3))].into_iter().chain(others) {
         assert_eq!(task.to_string().parse(), Ok(task));
     }
     for text in ["", "leg", "rfd_", "ord_1", "leg_01"] {
         assert!(text.parse::<TaskOf>().is_err(), "{text}");
     }
+}
+
+/// No channel has it: only people give back what they allocated to 2243.
+#[test]
+fn what_was_allocated_from_suspense_to_2243_is_a_task_until_it_is_given_back() {
+    let mut kit = kit();
+    let merchant = kit.landlord();
+    let account = kit.state.merchant(merchant).unwrap().available;
+    kit.fund(account, 5_000);
+    let (to, currency) = (PayTo::Settlement, CNY);
+    let create = CreatePayout { account, to, amount: 1_000, fee: 0, currency, send_now: true };
+    let Reply::Payout(payout) = kit.given(Command::CreatePayout(create)) else { panic!("a payout was created") };
+    kit.answered(success(DAY));
+    let restriction = Restriction { in_barred: true, out_barred: false };
+    kit.given(Command::RestrictAccount { account, restriction });
+    kit.given(Command::ReturnPayout { payout, reference: "back".to_string(), date: date(DAY) });
+
+    let (item, task) = (SuspenseId(1), TaskOf::Suspense(SuspenseId(1)));
+    let actions = |kit: &Kit| actions_of_suspense(kit.state.suspense_item(item).unwrap());
+    let due = kit.state.institution(Subject::RefundDue, CNY).unwrap();
+    let gives_back = |kit: &mut Kit, amount| {
+        let allocate = AllocateSuspense { item, to: due, amount: Some(amount) };
+        kit.decided("accountant", Proposal::SuspenseAllocation(allocate));
+    };
+    assert!(actions(&kit).is_empty());
+    kit.refused(retries(task), RefusalCode::TaskState);
+    gives_back(&mut kit, 400);
+    gives_back(&mut kit, 200);
+    kit.restore();
+    assert_eq!((actions(&kit), kit.own(Subject::RefundDue)), (&["settle"][..], 600));
+    kit.refused(retries(task), RefusalCode::TaskState);
+    kit.refused(retries(TaskOf::Suspense(SuspenseId(9))), RefusalCode::SuspenseUnknown);
+    let part = voucher(&kit, Subject::RefundDue, 599);
+    assert_eq!(settles(&mut kit, task, Some(part)).unwrap_err().code, RefusalCode::TaskVoucher);
+    let all = voucher(&kit, Subject::RefundDue, 600);
+    assert_eq!(settles(&mut kit, task, Some(all)), Ok(Reply::Task(task)));
+    kit.restore();
+    assert!(actions(&kit).is_empty() && kit.state.suspense_item(item).unwrap().settled_by.is_some());
+    // What is allocated after that is a task again, of that much.
+    gives_back(&mut kit, 100);
+    assert_eq!(kit.state.suspense_item(item).unwrap().due, Some(100));
 }
 
 #[test]
@@ -162,7 +207,8 @@ fn a_file_that_has_an_undo_a_second_time_is_matched_and_the_bank_owes_it() {
         kit.answered(success(DAY));
         let mut lines = kit.clearing_lines(Rail::Epcc, DAY);
         let matched = u32::try_from(lines.len()).unwrap() + 1;
-        lines.push(ClearingLine { serial: refused.serial(), kind: LineKind::Refund, amount: 3_200, currency: CNY });
+        let (serial, kind) = (refused.serial(), LineKind::Refund);
+        lines.push(ClearingLine { serial, kind, amount: 3_200, currency: CNY, reference: None });
         let taken = kit.take_file(Rail::Epcc, DAY, lines);
         let clearing = kit.state.clearing(taken).unwrap();
         assert_eq!((clearing.matched, clearing.different), (matched, 0), "{:?}", clearing.differences);
@@ -284,6 +330,109 @@ fn money_that_its_source_refused_goes_back_by_another_refund() {
     kit.answered(success(DAY));
     kit.books(&[]);
     assert_eq!(kit.refund_status(RefundId(second.0 + 1)), RefundStatus::Success);
+}
+
+/// The attempt by which a refund's money was to go back.
+fn asked(kit: &Kit, refund: RefundId) -> AttemptId {
+    kit.state.refund(refund).unwrap().parts[0].attempt.unwrap()
+}
+
+/// The refund that was made in the place of one that its source refused.
+fn retried(kit: &mut Kit, refund: RefundId) -> RefundId {
+    let Reply::Task(TaskOf::Refund(again)) = kit.given(retries(TaskOf::Refund(refund))) else {
+        panic!("another refund was made")
+    };
+    again
+}
+
+/// 5,000 went back twice; no channel can be asked about it, and two people say that it is settled, by no voucher.
+fn owes_a_refund(kit: &mut Kit, refund: RefundId) {
+    kit.restore();
+    kit.books(&[(1121, -5_000), (1131, 5_000)]);
+    assert_eq!(kit.posted().last().unwrap().event, EventCode::ClaimedLate);
+    let task = TaskOf::Refund(refund);
+    assert_eq!(actions_of_refund(kit.state.refund(refund).unwrap()), ["settle"]);
+    kit.refused(retries(task), RefusalCode::TaskState);
+    let named = voucher(kit, Subject::RefundDue, 5_000);
+    assert_eq!(settles(kit, task, Some(named)).unwrap_err().code, RefusalCode::TaskVoucher);
+    assert_eq!(settles(kit, task, None), Ok(Reply::Task(task)));
+    let row = kit.state.refund(refund).unwrap();
+    assert!(actions_of_refund(row).is_empty() && row.last_settled_by().is_some());
+    assert_eq!(settles(kit, task, None).unwrap_err().code, RefusalCode::TaskState);
+    kit.books(&[(1121, -5_000), (1131, 5_000)]);
+}
+
+#[test]
+fn money_of_2243_that_its_source_took_back_after_all_is_no_task_any_more() {
+    let mut kit = kit();
+    let refund = useless_stuck(&mut kit);
+    kit.answer(asked(&kit, refund), success(DAY));
+    kit.books(&[]);
+    assert_eq!(kit.posted().last().unwrap().event, EventCode::RefundedLate);
+    assert_eq!(kit.refund_status(refund), RefundStatus::Success);
+    kit.refused(retries(TaskOf::Refund(refund)), RefusalCode::TaskState);
+
+    // Of what was tried again, and refused again, it is the later one that lies on 2243.
+    let mut kit = self::kit();
+    let first = useless_stuck(&mut kit);
+    let second = retried(&mut kit, first);
+    kit.answered(declined(FailureClass::Bank));
+    kit.answer(asked(&kit, first), success(DAY));
+    kit.restore();
+    kit.books(&[]);
+    assert_eq!((kit.refund_status(first), kit.refund_status(second)), (RefundStatus::Success, RefundStatus::Failed));
+    assert!(actions_of_refund(kit.state.refund(second).unwrap()).is_empty());
+    kit.refused(retries(TaskOf::Refund(second)), RefusalCode::TaskState);
+    // And that one came through, too.
+    kit.answer(asked(&kit, second), success(DAY));
+    owes_a_refund(&mut kit, second);
+}
+
+#[test]
+fn an_earlier_refund_that_came_through_leaves_nothing_to_the_later_one() {
+    for later in [declined(FailureClass::Bank), Outcome::NotFound, success(DAY)] {
+        let mut kit = kit();
+        let first = useless_stuck(&mut kit);
+        let second = retried(&mut kit, first);
+        kit.answer(asked(&kit, first), success(DAY));
+        kit.books(&[]);
+        assert_eq!(kit.state.refund(second).unwrap().overtaken_by, Some(first));
+        let disagree = crate::outflow::agree(&kit.state, &kit.waiting());
+        assert_eq!(disagree, Err(crate::outflow::Disagreement::Object), "it is not sent any more");
+        assert_eq!(kit.refund_status(first), RefundStatus::Success);
+        kit.answer(asked(&kit, second), Outcome::Unknown);
+        let twice = matches!(later, Outcome::Success { .. });
+        kit.answer(asked(&kit, second), later);
+        assert_eq!(kit.refund_status(second), RefundStatus::Failed);
+        assert!(kit.outbox().is_empty());
+        if twice {
+            owes_a_refund(&mut kit, second);
+        } else {
+            kit.books(&[]);
+            assert!(actions_of_refund(kit.state.refund(second).unwrap()).is_empty());
+        }
+        kit.posted_once();
+    }
+}
+
+#[test]
+fn a_refund_that_came_through_after_a_later_one_or_a_settlement_is_owed() {
+    for by_hand in [false, true] {
+        let mut kit = kit();
+        let refund = useless_stuck(&mut kit);
+        if by_hand {
+            let good = voucher(&kit, Subject::RefundDue, 5_000);
+            assert_eq!(settles(&mut kit, TaskOf::Refund(refund), Some(good)), Ok(Reply::Task(TaskOf::Refund(refund))));
+        } else {
+            retried(&mut kit, refund);
+            kit.answered(success(DAY));
+        }
+        kit.books(&[]);
+        kit.answer(asked(&kit, refund), success(DAY));
+        assert_eq!(kit.refund_status(refund), RefundStatus::Failed);
+        owes_a_refund(&mut kit, refund);
+        kit.posted_once();
+    }
 }
 
 #[test]

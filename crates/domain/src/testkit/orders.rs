@@ -30,6 +30,7 @@ pub(crate) fn card(amount: Minor) -> Instrument {
         credit: false,
         bank: None,
         alternatives: Vec::new(),
+        channel: None,
     }
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn fund_in_part(amount: Minor, on_part: OnPart) -> Instrument {
 
 /// UnionPay's page.
 pub(crate) fn redirect(amount: Minor) -> Instrument {
-    Instrument::Redirect { rail: Rail::UnionPay, amount, return_url: None }
+    Instrument::Redirect { rail: Rail::UnionPay, amount, return_url: None, channel: None }
 }
 
 /// An account of the payer's, proved by two factors with certificate, which no day bounds.
@@ -191,7 +192,7 @@ impl Kit {
         done.filter_map(|attempt| {
             let kind = LineKind::of(&attempt.operation)?;
             let (amount, currency) = attempt.operation.money();
-            Some(ClearingLine { serial: attempt.serial().to_string(), kind, amount, currency })
+            Some(ClearingLine { serial: attempt.serial().to_string(), kind, amount, currency, reference: None })
         })
         .collect()
     }
@@ -199,7 +200,7 @@ impl Kit {
     /// Takes a clearing file of one part.
     #[track_caller]
     pub(crate) fn take_file(&mut self, rail: Rail, day: &str, lines: Vec<ClearingLine>) -> ClearingId {
-        let file = TakeClearingFile { rail, date: date(day), part: 1, last: true, lines };
+        let file = TakeClearingFile { rail, date: date(day), part: 1, last: true, lines, channel: None };
         let Reply::Clearing(id) = self.given(Command::TakeClearingFile(file)) else {
             panic!("the reply names what was made")
         };

@@ -31,6 +31,7 @@ pub(crate) fn union_card(amount: Minor) -> Instrument {
         credit: false,
         bank: None,
         alternatives: Vec::new(),
+        channel: None,
     }
 }
 

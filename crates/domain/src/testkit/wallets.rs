@@ -61,7 +61,7 @@ pub(crate) fn under(agreement: &str) -> TopUpFrom {
 
 /// The command of a top-up at UnionPay's page.
 pub(crate) fn tops_up_by_page(account: AccountId, amount: Minor) -> CreateTopUp {
-    let from = TopUpFrom::Page { rail: Rail::UnionPay, return_url: None };
+    let from = TopUpFrom::Page { rail: Rail::UnionPay, return_url: None, channel: None };
     CreateTopUp { from, ..tops_up(account, amount) }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn start(draft: &mut Draft<'_>, id: TopUpId, attempt: &Attempt, clear
     let business = BusinessNumber::object(BusinessKind::Attempt, attempt.id.0);
     draft.post(business, EventCode::RefundDue, came, dimensions.clone())?;
     let operation = Operation::Refund { original: attempt.serial(), amount, currency };
-    let back = attempt::request(draft, attempt.rail, operation, Purpose::TopUp(id));
+    let back = attempt::request(draft, attempt.channel_name(), operation, Purpose::TopUp(id));
     let goes = vec![Entry::debit(due, amount, currency), Entry::credit(transit, amount, currency)];
     let business = BusinessNumber::object(BusinessKind::Attempt, back.0);
     let voucher = draft.post(business, EventCode::RefundStarted, goes, dimensions)?;

@@ -54,7 +54,7 @@ fn failure(kit: &Kit, id: TopUpId) -> (FailureClass, String) {
 fn file_says(kit: &mut Kit, attempt: AttemptId, amount: Minor) -> ClearingId {
     let attempt = kit.state.attempt(attempt).unwrap();
     let (serial, rail) = (attempt.serial(), attempt.rail);
-    let line = ClearingLine { serial, kind: LineKind::Debit, amount, currency: Currency::Cny };
+    let line = ClearingLine { serial, kind: LineKind::Debit, amount, currency: Currency::Cny, reference: None };
     kit.take_file(rail, DAY, vec![line])
 }
 
@@ -66,7 +66,7 @@ fn status(kit: &Kit, id: TopUpId) -> TopUpStatus {
 fn line(kit: &Kit) -> ClearingLine {
     let attempt = kit.state.attempts.iter().last().unwrap().1;
     let (amount, currency) = attempt.operation.money();
-    ClearingLine { serial: attempt.serial(), kind: LineKind::Debit, amount, currency }
+    ClearingLine { serial: attempt.serial(), kind: LineKind::Debit, amount, currency, reference: None }
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn bad_input_is_refused() {
         let (agreement, mask) = (String::from("agreement-1"), String::from(mask));
         TopUpFrom::Agreement { rail, agreement, mask }
     };
-    let at_page = |rail, url: Option<&str>| TopUpFrom::Page { rail, return_url: url.map(String::from) };
+    let at_page = |rail, url: Option<&str>| TopUpFrom::Page { rail, return_url: url.map(String::from), channel: None };
     let table = [
         (CreateTopUp { amount: 0, ..good() }, RefusalCode::AmountNotPositive),
         (CreateTopUp { amount: -1, ..good() }, RefusalCode::AmountNotPositive),
@@ -238,7 +238,7 @@ fn a_page_is_handed_out_and_its_payment_is_credited_once() {
     let mut kit = Kit::new();
     let account = kit.wallet(0);
     let return_url = Some(String::from("https://shop.example/wallet"));
-    let from = TopUpFrom::Page { rail: Rail::UnionPay, return_url: return_url.clone() };
+    let from = TopUpFrom::Page { rail: Rail::UnionPay, return_url: return_url.clone(), channel: None };
     let Reply::TopUp(id) = kit.given(asks(CreateTopUp { from, ..tops_up(account, AMOUNT) })) else {
         panic!("a top-up was made")
     };
@@ -250,7 +250,10 @@ fn a_page_is_handed_out_and_its_payment_is_credited_once() {
     assert_eq!((row.page_ends(&kit.state), row.agreement.as_str()), (Some(expires_at), ""));
 
     for site in ["beijing", "shanghai"] {
-        kit.given(Command::HandOutPage { of: PageOf::TopUp(id), site: Some(String::from(site)) });
+        kit.given(Command::HandOutPage {
+            of: PageOf::TopUp(id),
+            site: Some((Rail::UnionPay.into(), String::from(site))),
+        });
         assert_eq!((status(&kit, id), kit.waiting().page_site.as_deref()), (TopUpStatus::Unknown, Some("beijing")));
         kit.restore();
     }

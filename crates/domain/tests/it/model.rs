@@ -26,6 +26,10 @@ pub(crate) enum Stage {
     Held,
     Sent,
     Arrived,
+    /// Its bank refused it, and may pay it after all.
+    Refused,
+    /// It did.
+    Owed,
     Over,
 }
 

@@ -1,5 +1,6 @@
 //! A node in a directory: journal, store, history and engine, driven by hand and crashed at will.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use domain::account::{OpenAccount, Owner};
 use domain::attempt::{Attempt, Outcome, Rail};
 use domain::book::Subject;
 use domain::calendar::{Calendar, Date, Year};
+use domain::channel::ChannelName;
 use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
 use domain::customer::{Customer, CustomerKind};
 use domain::envelope::Time;
@@ -106,7 +108,7 @@ impl Node {
         let mut node = Self::start(directory, seed);
         let first_day: Date = "2026-03-05".parse().unwrap();
         node.now = first_day.starts_at();
-        let year = Year { holidays: Vec::new(), make_up_days: Vec::new() };
+        let year = Year::default();
         let (institution, calendar) = ("Test Pay".into(), Calendar { years: [(2026, year)].into() });
         node.given(Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true }));
         let (id, kind) = (CustomerId(1), CustomerKind::Person);
@@ -296,8 +298,9 @@ impl Node {
             panic!("an order was created")
         };
         let (agreement, mask, rail) = ("AG-1".into(), "622202******0001".into(), Rail::Epcc);
-        let card =
-            Instrument::Card { agreement, mask, rail, amount, credit: false, bank: None, alternatives: Vec::new() };
+        // Every third goes by a further channel of the rail.
+        let (bank, alternatives, channel) = (None, Vec::new(), (order.0 % 3 == 0).then(|| "b".into()));
+        let card = Instrument::Card { agreement, mask, rail, amount, credit: false, bank, alternatives, channel };
         self.given(Command::PayOrder { order, instruments: vec![card] });
         let attempt = self.engine.state().outbox.first().map(|(id, ())| *id);
         if let (Some(attempt), true) = (attempt, self.random(3) > 0) {
@@ -315,17 +318,21 @@ impl Node {
     /// All that the network moved is cleared, and all that is due settled: orders come to rest.
     pub(crate) fn clear_and_settle(&mut self) {
         let (state, date) = (self.engine.state(), Date::in_shanghai(self.now));
-        let uncleared = state.uncleared.iter().map(|((_, _, id), ())| state.attempt(*id).unwrap());
         let line = |attempt: &Attempt| {
             let (amount, currency) = attempt.operation.money();
             let kind = LineKind::of(&attempt.operation).unwrap();
-            ClearingLine { serial: attempt.serial(), kind, amount, currency }
+            ClearingLine { serial: attempt.serial(), kind, amount, currency, reference: None }
         };
-        let lines = uncleared.map(line).collect();
+        let mut files = BTreeMap::from([(ChannelName::from(Rail::Epcc), Vec::new())]);
+        for ((name, _, id), ()) in state.uncleared.iter() {
+            files.entry(name.clone()).or_default().push(line(state.attempt(*id).unwrap()));
+        }
         let part = u32::try_from(self.keys).unwrap() + 1;
-        let file = TakeClearingFile { rail: Rail::Epcc, date, part, last: false, lines };
-        // More may have gone back than came in.
-        drop(self.tries(Command::TakeClearingFile(file)));
+        for (ChannelName { rail, word: channel }, lines) in files {
+            let file = TakeClearingFile { rail, date, part, last: false, lines, channel };
+            // More may have gone back than came in.
+            drop(self.tries(Command::TakeClearingFile(file)));
+        }
         // What is paid today is due on the next working day.
         self.flush();
         self.now = self.now.plus_ms(4 * 24 * 3_600_000);

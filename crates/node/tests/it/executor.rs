@@ -69,6 +69,34 @@ fn what_the_books_do_not_agree_with_is_not_sent() {
     assert_eq!(inherited.fly("success"), "query, report success, done");
 }
 
+/// Nothing is settled by it, so the channel is asked again, each time later, until the books take what it says.
+#[test]
+fn an_answer_that_the_books_refuse_is_asked_for_again() {
+    let mut pilot = fresh();
+    let mut seen = Vec::new();
+    let mut successes = 0;
+    loop {
+        let step = pilot.step();
+        seen.push(shown(&step));
+        match step {
+            Step::Send(_) => pilot.flight.ended(says("success")),
+            Step::Report(Outcome::Success { .. }) if successes < 2 => {
+                successes += 1;
+                pilot.flight.refused();
+            }
+            Step::Report(outcome) => pilot.flight.reported(&outcome),
+            Step::Wait { ms } => pilot.now = pilot.now.plus_ms(i64::try_from(ms).unwrap()),
+            Step::Done => break,
+        }
+    }
+    // The books did not know that it may have been sent.
+    let expected = "send, report success, report unknown, wait 100, query, report success, wait 200, query, \
+                    report success, done";
+    assert_eq!(seen.join(", "), expected);
+    pilot.flight.refused();
+    assert_eq!(shown(&pilot.step()), "done", "there is nothing to be refused");
+}
+
 #[test]
 fn what_waits_for_people_is_left_alone() {
     assert_eq!(Pilot::new(attempt(AttemptStatus::Waiting), scripted(), EPOCH).fly(""), "done");

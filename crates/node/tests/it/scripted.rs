@@ -64,6 +64,7 @@ pub(crate) fn attempt(status: AttemptStatus) -> Attempt {
         status,
         cleared: None,
         page_site: None,
+        channel: None,
     }
 }
 

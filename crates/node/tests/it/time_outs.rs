@@ -65,6 +65,7 @@ fn attempt(fixture: &Fixture, subject: &Subject, payee: &Payee) -> Attempt {
         status,
         cleared: None,
         page_site: None,
+        channel: None,
     };
     assert_eq!(attempt.serial(), subject.serial, "{}", fixture.path.display());
     attempt

@@ -3,8 +3,12 @@
 //! A full client costs more than the request it measures; this one is a write, a read and a look for the end of the answer.
 //! Anything unexpected (a chunked answer, a closed connection) is an error that ends the run, never a guess.
 
+mod text_at;
+
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,12 +16,16 @@ use anyhow::{Context, Result, bail, ensure};
 use ark::provider::{KeyHandle, Signing};
 use ark::signing::{Authorization, Request, Scheme, Stamp, string_to_sign};
 use ark::{MacKey, Provider as _, Soft};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
+use self::text_at::text_at;
 use crate::api::authorize;
 
-/// How much is read at once.
+/// How much room is made for what is read.
 const CHUNK: usize = 16 << 10;
+/// With less room than this more is made.
+const ROOM: usize = 4 << 10;
 /// How long to wait when the platform says that it is overloaded.
 const OVERLOADED: Duration = Duration::from_millis(20);
 
@@ -111,8 +119,7 @@ impl Reply<'_> {
     pub(crate) fn text(&self, key: &str) -> Result<String> {
         let words = || String::from_utf8_lossy(self.body);
         ensure!(self.status == 200, "{}: {}", self.status, words());
-        let value: serde_json::Value = serde_json::from_slice(self.body).context("reading an answer")?;
-        let found = value.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let found = text_at(key, self.body).context("reading an answer")?;
         found.with_context(|| format!("an answer without '{key}': {}", words()))
     }
 }
@@ -121,7 +128,10 @@ impl Reply<'_> {
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
+    /// Room that stays from answer to answer.
     buffer: Vec<u8>,
+    /// How much of it was read of the present one.
+    filled: usize,
 }
 
 impl Connection {
@@ -132,7 +142,7 @@ impl Connection {
     pub(crate) async fn open(host: &str) -> Result<Self> {
         let stream = TcpStream::connect(host).await.with_context(|| format!("connecting to {host}"))?;
         stream.set_nodelay(true).context("setting TCP_NODELAY")?;
-        Ok(Self { stream, buffer: Vec::with_capacity(CHUNK) })
+        Ok(Self { stream, buffer: vec![0; CHUNK], filled: 0 })
     }
 
     /// Sends a request and reads its answer.
@@ -170,18 +180,18 @@ impl Connection {
     /// There and back; the answer lies in the buffer then.
     async fn round(&mut self, request: &[u8]) -> Result<Head> {
         self.write(request).await?;
-        self.buffer.clear();
+        self.filled = 0;
         let head = loop {
             self.read().await?;
-            if let Some(head) = Head::parse(&self.buffer)? {
+            if let Some(head) = Head::parse(&self.buffer[..self.filled])? {
                 break head;
             }
         };
         let end = head.length + head.content_length;
-        while self.buffer.len() < end {
+        while self.filled < end {
             self.read().await?;
         }
-        ensure!(self.buffer.len() == end, "{} bytes follow an answer", self.buffer.len() - end);
+        ensure!(self.filled == end, "{} bytes follow an answer", self.filled - end);
         Ok(head)
     }
 
@@ -197,17 +207,15 @@ impl Connection {
     }
 
     async fn read(&mut self) -> Result<()> {
-        let before = self.buffer.len();
-        self.buffer.resize(before + CHUNK, 0);
-        let read = loop {
-            self.stream.readable().await.context("waiting for an answer")?;
-            match self.stream.try_read(&mut self.buffer[before..]) {
-                Ok(read) => break read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error).context("reading an answer"),
-            }
-        };
-        self.buffer.truncate(before + read);
+        if self.buffer.len() - self.filled < ROOM {
+            self.buffer.resize(self.filled + CHUNK, 0);
+        }
+        let Self { stream, buffer, filled } = self;
+        // Not `readable` and `try_read`: what is left of the readiness for the answer before would cost a call that finds nothing.
+        let mut room = ReadBuf::new(&mut buffer[*filled..]);
+        poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut room)).await.context("reading an answer")?;
+        let read = room.filled().len();
+        *filled += read;
         ensure!(read > 0, "the platform closed the connection before it answered");
         Ok(())
     }

@@ -83,11 +83,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         epcc: epcc(arguments)?,
         pingan: PingAnSettings { notify_url: arguments.pingan_notify.clone(), ..PingAnSettings::default() },
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(usize::from(arguments.threads))
-        .enable_all()
-        .build()
-        .context("starting the runtime")?;
+    let mut builder = match arguments.threads {
+        // Nothing is passed from thread to thread then, and none is woken for another.
+        1 => tokio::runtime::Builder::new_current_thread(),
+        threads => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(usize::from(threads));
+            builder
+        }
+    };
+    let runtime = builder.enable_all().build().context("starting the runtime")?;
     runtime.block_on(serve(arguments, settings))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,8 @@ Examples:
   lintel channel weights epcc
   lintel channel undo epcc --as opr_3
 
-A channel is called by the rail that it carries: epcc, unionpay, fund, own_bank or pingan.";
+A channel is called by the rail that it carries: epcc, unionpay, fund, own_bank or pingan; a further one of epcc or unionpay by the id of
+the settings, such as unionpay_acme.";
 
 /// Channels and their sites.
 #[derive(Debug, Subcommand)]
@@ -26,7 +27,7 @@ pub(crate) enum Channel {
     List,
     /// A channel's sites: weight, share, state, calls.
     Sites {
-        /// The channel: epcc, unionpay, fund, own_bank or pingan.
+        /// The channel: epcc, unionpay, fund, own_bank or pingan, or a further one such as unionpay_acme.
         channel: String,
     },
     /// Propose weights of a channel's sites; they are in force once a second person approves them.

@@ -12,6 +12,7 @@ use super::table::{Field, money, number, record, table, text};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel clearing fetch --rail epcc --date 2026-03-05
+  lintel clearing fetch --rail unionpay_acme --date 2026-03-05     of a further channel of the rail
   lintel clearing list --rail epcc --date 2026-03-05
   lintel clearing show clr_1                    with its differences";
 
@@ -20,7 +21,7 @@ Examples:
 pub(crate) enum Clearing {
     /// Fetch a file from its channel and match it; may be asked for again at any time.
     Fetch {
-        /// epcc, unionpay, fund or pingan.
+        /// epcc, unionpay, fund or pingan; of a further channel of one its name, such as unionpay_acme.
         #[arg(long)]
         rail: String,
         /// The network's clearing date.
@@ -46,7 +47,7 @@ pub(crate) enum Clearing {
 }
 
 const FILE: [Field; 12] = [
-    text("rail"),
+    text("channel"),
     text("date"),
     number("parts"),
     number("repeated_parts"),
@@ -61,7 +62,7 @@ const FILE: [Field; 12] = [
 ];
 const PART: [Field; 15] = [
     text("id"),
-    text("rail"),
+    text("channel"),
     text("date"),
     number("part"),
     text("last"),
@@ -78,7 +79,7 @@ const PART: [Field; 15] = [
 ];
 const PARTS: [Field; 9] = [
     text("id"),
-    text("rail"),
+    text("channel"),
     text("date"),
     number("part"),
     text("last"),

@@ -1,4 +1,4 @@
-//! `lintel day`: the accounting days, cut and closed by hand.
+//! `lintel day`: the accounting days, cut and closed by hand; what the platform does of a working day by itself.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -14,7 +14,8 @@ Examples:
   lintel day cut --next 2026-03-06        Friday's date takes the postings from here on
   lintel day close 2026-03-05             run the checks; exit code 1 if one does not hold
   lintel day waive 2026-03-05 --check cover --reason \"booked tomorrow\" --as opr_3
-  lintel day trial-balance 2026-03-05 --json";
+  lintel day trial-balance 2026-03-05 --json
+  lintel day next                         what the platform does by itself, when next, and what is due now";
 
 /// Accounting days.
 #[derive(Debug, Subcommand)]
@@ -53,10 +54,13 @@ pub(crate) enum Day {
         /// The day's date.
         date: String,
     },
+    /// Which steps of a working day the platform takes by itself, when next, and what is due now.
+    Next,
 }
 
 const DAYS: [Field; 6] =
     [text("date"), text("status"), text("opened_at"), text("cut_at"), number("sealed"), text("allowed_actions")];
+const STEPS: [Field; 4] = [text("step"), text("at"), text("next"), text("due")];
 const CHECKS: [Field; 4] = [text("name"), text("holds"), text("detail"), text("waived")];
 const LINES: [Field; 6] =
     [text("book"), number("subject"), text("name"), money("debit"), money("credit"), money("closing")];
@@ -98,6 +102,11 @@ impl Day {
                 let trial = client.get(&target(&["v1", "days", date, "trial-balance"], &[]))?;
                 let text = trial_balance(&trial);
                 Ok(Answer::new(trial, text))
+            }
+            Self::Next => {
+                let day = client.get("/v1/working-day")?;
+                let text = format!("{}\n{}", record(&[text("now")], &day), table(&STEPS, &day["steps"], None));
+                Ok(Answer::new(day, text))
             }
         }
     }

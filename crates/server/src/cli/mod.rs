@@ -12,6 +12,7 @@ mod backup;
 mod bank_card;
 mod bin;
 mod block_list;
+mod calendar;
 mod card_network;
 mod certificate;
 mod channel;
@@ -101,6 +102,9 @@ enum What {
     /// Accounting days: list, cut, close, trial balance.
     #[command(after_help = day::EXAMPLES)]
     Day(Remote<day::Day>),
+    /// Working days by year: which are known, one with its holidays, propose one.
+    #[command(after_help = calendar::EXAMPLES)]
+    Calendar(Remote<calendar::Calendar>),
     /// Accounts: one with its balances, or its statement.
     #[command(after_help = account::EXAMPLES)]
     Account(Remote<account::Account>),
@@ -284,6 +288,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         What::Serve(serve) => return serve.run(config.as_deref(), sets),
         What::Config => print(config::DEFAULT),
         What::Day(day) => day.run(&load()?, day::Day::ask)?,
+        What::Calendar(calendar) => calendar.run(&load()?, calendar::Calendar::ask)?,
         What::Account(account) => account.run(&load()?, account::Account::ask)?,
         What::Freeze(freeze) => freeze.run(&load()?, freeze::Freeze::ask)?,
         What::Tree(tree) => tree.run(&load()?, tree::Tree::ask)?,

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use channels::routing::{Asked, Known, Paying, Route as Chosen, Routing, Verdict, is_bank};
 use clap::{Args, Subcommand};
 use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::money::Minor;
 use domain::rates::Rate;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel route explain --instrument debit_card --bank 102 --amount 500000
   lintel route explain --instrument redirect --amount 500000 --success epcc=940/1000 --success unionpay=990/1000
-  lintel route explain --file new.toml --instrument credit_card --amount 100 --offered unionpay --json
+  lintel route explain --file new.toml --instrument credit_card --amount 100 --offered unionpay,unionpay_acme --json
   lintel route check new.toml
   lintel route now --instrument debit_card --bank 102 --amount 500000     by a running platform's rules and rates
 
@@ -90,12 +91,14 @@ pub(crate) struct Explain {
     json: bool,
 }
 
-fn rail(name: &str) -> Result<Rail> {
-    Rail::parse(name).with_context(|| format!("'{name}' is no channel: use epcc or unionpay"))
+fn channel(name: &str) -> Result<ChannelName> {
+    let unknown =
+        || format!("'{name}' is no channel: use epcc or unionpay, or a further channel of theirs, such as unionpay_b");
+    ChannelName::parse(name).with_context(unknown)
 }
 
 /// `epcc=940/1000`.
-fn success(text: &str) -> Result<(Rail, Rate)> {
+fn success(text: &str) -> Result<(ChannelName, Rate)> {
     let wrong = || format!("--success {text}: use CHANNEL=N/M, such as epcc=940/1000");
     let (name, rate) = text.split_once('=').with_context(wrong)?;
     let (numerator, denominator) = rate.split_once('/').with_context(wrong)?;
@@ -103,11 +106,11 @@ fn success(text: &str) -> Result<(Rail, Rate)> {
     if numerator > denominator {
         bail!("--success {text}: {numerator} is more than {denominator}");
     }
-    Ok((rail(name)?, Rate { numerator, denominator }))
+    Ok((channel(name)?, Rate { numerator, denominator }))
 }
 
 /// The channels that the settings name, by the registry.
-fn configured(config: &Config) -> Result<BTreeSet<Rail>> {
+fn configured(config: &Config) -> Result<BTreeSet<ChannelName>> {
     let rail_of = |entry: &crate::config::ChannelConfig| {
         let set = entry.settings.get("rail").and_then(serde_json::Value::as_str).and_then(Rail::parse);
         // A channel whose settings name no rail carries the one that its manifest names.
@@ -117,7 +120,7 @@ fn configured(config: &Config) -> Result<BTreeSet<Rail>> {
         };
         set.unwrap_or_else(by_name)
     };
-    Ok(config.channels.iter().map(rail_of).collect())
+    config.channels.iter().map(|entry| entry.called(rail_of(entry))).collect()
 }
 
 impl Route {
@@ -169,14 +172,16 @@ impl Explain {
         if let Some(bank) = asked.bank.as_deref().filter(|bank| !is_bank(bank)) {
             bail!("--bank {bank}: use the first three digits of its interbank number, such as 102");
         }
-        let offered = asked.offered.iter().map(|name| rail(name)).collect::<Result<Vec<_>>>()?;
+        let offered = asked.offered.iter().map(|name| channel(name)).collect::<Result<Vec<_>>>()?;
         let success = self.success.iter().map(|text| success(text)).collect::<Result<BTreeMap<_, _>>>()?;
         let mut configured = configured(config)?;
         if configured.is_empty() {
             // Rules are written before channels are.
-            configured = BTreeSet::from([Rail::Epcc, Rail::UnionPay]);
+            let named = routing.rules.iter().flat_map(|rule| &rule.channels);
+            configured = named.filter_map(|name| ChannelName::parse(name)).collect();
+            configured.extend([Rail::Epcc, Rail::UnionPay].map(ChannelName::from));
         }
-        let offered = if offered.is_empty() { configured.iter().copied().collect() } else { offered };
+        let offered = if offered.is_empty() { configured.iter().cloned().collect() } else { offered };
         let asked = Asked { paying, bank: asked.bank.clone(), amount: asked.amount, offered };
         let chosen = Shown::from(routing.route(&asked, &Known { configured, success }));
         print(&if self.json { of_programs(&chosen)? } else { of_people(&chosen) });
@@ -197,8 +202,8 @@ struct Shown {
 
 impl From<Chosen> for Shown {
     fn from(Chosen { rule, channels, verdicts }: Chosen) -> Self {
-        let channels = channels.iter().map(|rail| rail.name().to_owned());
-        Self { rule, channels: channels.collect(), rules: verdicts }
+        let channels = channels.iter().map(ChannelName::to_string).collect();
+        Self { rule, channels, rules: verdicts }
     }
 }
 

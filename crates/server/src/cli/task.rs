@@ -1,4 +1,4 @@
-//! `lintel task`: what channels refused and only a person can move on.
+//! `lintel task`: what channels refused, or two people allocated to 2243, and only a person can move on.
 
 use anyhow::{Context, Result, bail};
 use clap::{Subcommand, ValueEnum};
@@ -12,7 +12,9 @@ use super::table::{Field, money, number, page, record, text};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   lintel task list legs                                 their undo, reversal or release was refused
-  lintel task list refunds                              money of 2243 that its source refused
+  lintel task list refunds                              money of 2243 that its source refused; what a bank owes
+  lintel task list payouts                              what a bank paid after it had refused
+  lintel task list suspense                             money allocated to 2243, to be given back
   lintel task retry rfd_3                               ask the channel again, by a new attempt
   lintel task settle leg_9 --template back-by-hand --to acc_42 --document memo.pdf=SHA256 \\
     --reason \"paid back by hand, bank slip 17\" --as opr_3
@@ -21,17 +23,17 @@ Examples:
 /// What only a person can move on.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// One, by the leg or the refund that it is about.
+    /// One, by the leg, the refund, the payout or the item of suspense that it is about.
     Show {
-        /// Its id, such as leg_9 or rfd_3.
+        /// Its id, such as leg_9, rfd_3, pay_4 or sus_3.
         id: String,
     },
     /// What waits for a person, oldest first.
     List {
-        /// Legs of payments, or refunds of money that no order can use.
+        /// Legs of payments, refunds, payouts, or items of suspense that were allocated to 2243.
         #[arg(value_enum)]
         what: What,
-        /// Of this order.
+        /// Of this order; not of payouts or suspense.
         #[arg(long, value_name = "ID")]
         order: Option<String>,
         #[command(flatten)]
@@ -66,8 +68,12 @@ pub(crate) enum Task {
 pub(crate) enum What {
     /// Legs of payments.
     Legs,
-    /// Refunds of money that no order can use.
+    /// Refunds: of money that no order can use, and those that a bank owes.
     Refunds,
+    /// Payouts that a bank paid after they had failed, and owes.
+    Payouts,
+    /// Items of suspense that were allocated to 2243.
+    Suspense,
 }
 
 const TASK: [Field; 13] = [
@@ -104,6 +110,11 @@ impl Task {
                 let what = match what {
                     What::Legs => "legs",
                     What::Refunds => "refunds",
+                    What::Payouts | What::Suspense if order.is_some() => {
+                        bail!("payouts and items of suspense are of no order; leave --order out")
+                    }
+                    What::Payouts => "payouts",
+                    What::Suspense => "suspense",
                 };
                 let tasks = client.get(&wanted.target(&["v1", "tasks", what], &[("order", order.as_deref())]))?;
                 let text = page(&TASKS, &tasks, None);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use domain::attempt::Rail;
+use domain::channel::{ChannelName, MAX_WORD};
 use node::site::circuit::CircuitTerms;
 use node::site::{BreakerTerms, WEIGHT_MAX};
 use serde::Deserialize;
@@ -24,6 +26,9 @@ const ALARM_AFTER_MS_MIN: u64 = 1_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChannelConfig {
     pub(crate) name: String,
+    /// What it is called, if it is a further channel of its rail.
+    #[serde(default)]
+    pub(crate) id: String,
     /// Where it is, if it has one site.
     #[serde(default)]
     pub(crate) url: String,
@@ -124,6 +129,26 @@ impl ChannelConfig {
         let sites = self.sites.iter().map(move |site| (of_site(site), site.certificate_key.as_path()));
         let own = (format!("certificate_key of channel {}", self.name), self.certificate_key.as_path());
         std::iter::once(own).chain(sites)
+    }
+
+    /// What it is called: its rail's first channel, or by its id a further one.
+    ///
+    /// # Errors
+    /// An id that no channel of the rail may have, and what would be right.
+    pub(crate) fn called(&self, rail: Rail) -> Result<ChannelName> {
+        let (id, first) = (&self.id, rail.name());
+        if id.is_empty() {
+            return Ok(ChannelName::from(rail));
+        }
+        if !rail.has_further() {
+            bail!("its id is '{id}', and one channel alone carries {first}: leave the id out");
+        }
+        ChannelName::parse(id).filter(|name| name.rail == rail).with_context(|| {
+            format!(
+                "its id is '{id}'; a channel that carries {first} is called {first}, or {first}_ and 1 to {MAX_WORD} small letters, \
+                 digits, '-' or '_'"
+            )
+        })
     }
 
     /// Its sites, whole: what they leave out is the channel's or the executor's.
@@ -315,6 +340,8 @@ impl BreakerConfig {
 
 #[cfg(test)]
 mod tests {
+    use domain::attempt::Rail;
+
     use crate::config::Config;
 
     /// The sites of the first channel of these settings.
@@ -362,6 +389,29 @@ mod tests {
         for (channel, expected) in cases {
             let error = format!("{:#}", sites(&channel).unwrap_err());
             assert!(error.contains(expected), "{channel}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_further_channel_is_called_by_its_rail_and_a_word() {
+        let called = |id: &str, rail: Rail| {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("lintel.toml");
+            std::fs::write(&file, format!("[[channels]]\nname = \"sandbox_bank\"\nid = \"{id}\"\n")).unwrap();
+            let config = Config::load(Some(&file), &[]).unwrap();
+            config.channels[0].called(rail).map(|name| name.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(called("", Rail::OwnBank), Ok("own_bank".to_owned()));
+        assert_eq!(called("unionpay", Rail::UnionPay), Ok("unionpay".to_owned()));
+        assert_eq!(called("unionpay_acme", Rail::UnionPay), Ok("unionpay_acme".to_owned()));
+        for (id, rail, says) in [
+            ("unionpay_acme", Rail::Epcc, "called epcc, or epcc_"),
+            ("acme", Rail::UnionPay, "called unionpay, or unionpay_"),
+            ("unionpay_", Rail::UnionPay, "1 to 16 small letters"),
+            ("own_bank_b", Rail::OwnBank, "leave the id out"),
+        ] {
+            let refused = called(id, rail).unwrap_err();
+            assert!(refused.contains(says), "{id}: {refused}");
         }
     }
 

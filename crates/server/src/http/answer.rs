@@ -52,6 +52,20 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     }
 }
 
+/// A view; or, where something of what it asked for left memory, what makes it, and the reply.
+type Noted<T, V> = Result<Option<T>, (V, Reply)>;
+
+/// Notes whether a view asks for something that left memory.
+fn noting<T: Send + 'static, V: FnMut(&State, &Reply) -> Option<T> + Send + 'static>(
+    mut view: V,
+) -> impl FnOnce(&State, &Reply) -> Noted<T, V> + Send + 'static {
+    move |state: &State, reply: &Reply| {
+        state.forget_missed();
+        let seen = view(state, reply);
+        if state.missed().is_empty() { Ok(seen) } else { Err((view, reply.clone())) }
+    }
+}
+
 impl App {
     /// Decides a command and answers with a view of what it brought about, from the same state. The view is `None` for a
     /// reply of another kind than the command's.
@@ -59,15 +73,31 @@ impl App {
         &self,
         meta: Meta,
         command: Command,
-        mut view: impl FnMut(&State, &Reply) -> Option<T> + Send + 'static,
+        view: impl FnMut(&State, &Reply) -> Option<T> + Send + 'static,
     ) -> Answered<T> {
-        let step = move |state: &State, reply: &Reply| {
-            state.forget_missed();
-            let seen = view(state, reply);
-            if state.missed().is_empty() { Ok(seen) } else { Err((view, reply.clone())) }
-        };
-        let Seen { result, position, repeated } =
-            self.platform.submit_and_view(Request { command, meta }, step).await?;
+        let seen = self.platform.submit_and_view(Request { command, meta }, noting(view)).await?;
+        self.shown(seen).await
+    }
+
+    /// As [`Self::change`], unless `before` refuses it by the state that it would be decided on: then nothing is decided. What
+    /// `before` looks at never leaves memory.
+    pub(crate) async fn change_unless<T: Send + 'static>(
+        &self,
+        meta: Meta,
+        command: Command,
+        before: impl FnOnce(&State) -> Result<(), ApiError> + Send + 'static,
+        view: impl FnMut(&State, &Reply) -> Option<T> + Send + 'static,
+    ) -> Answered<T> {
+        let seen = self.platform.submit_unless(Request { command, meta }, before, noting(view)).await??;
+        self.shown(seen).await
+    }
+
+    /// The answer, its view made again where something of it left memory.
+    async fn shown<T: Send + 'static, V: FnMut(&State, &Reply) -> Option<T> + Send + 'static>(
+        &self,
+        seen: Seen<Noted<T, V>>,
+    ) -> Answered<T> {
+        let Seen { result, position, repeated } = seen;
         let (seen, position) = match result? {
             Ok(seen) => (seen, position),
             // A repeated request, whose objects left memory since.

@@ -207,6 +207,7 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::CardTransaction(id) => id.to_string(),
         Reply::BatchClose(id) => id.to_string(),
         Reply::CardClearing(id) => id.to_string(),
+        Reply::CalendarYear(year) => year.to_string(),
     })
 }
 

@@ -54,6 +54,9 @@ pub(crate) struct AttemptView {
     /// `epcc`, `unionpay`, `fund` or `pingan`.
     #[schema(example = "epcc")]
     rail: &'static str,
+    /// The channel that is asked: called as its rail, or a further one of that.
+    #[schema(example = "epcc")]
+    channel: String,
     /// `debit`, `refund`, `pay`, `hold`, `capture`, `release` or `redirect`.
     #[schema(example = "debit")]
     operation: &'static str,
@@ -136,6 +139,7 @@ impl AttemptView {
             id: attempt.id.to_string(),
             serial: attempt.serial(),
             rail: attempt.rail.name(),
+            channel: attempt.channel_name().to_string(),
             operation: OperationKind::of(&attempt.operation).name(),
             amount: Amount(amount),
             currency: currency.code(),
@@ -220,6 +224,7 @@ mod tests {
             status,
             cleared: None,
             page_site: None,
+            channel: None,
         }
     }
 
@@ -230,6 +235,8 @@ mod tests {
         assert_eq!((view.status, view.failure), ("declined", Some(FailureView { class: "user", code: "51".into() })));
         assert_eq!((view.serial.as_str(), view.purpose.as_str()), ("2026030500000000000000070000007", "leg_3"));
         assert_eq!((view.operation, view.reference, view.clearing_date), ("debit", None, None));
+        let further = Attempt { channel: Some("b".into()), ..attempt(7, AttemptStatus::Unknown) };
+        assert_eq!((view.channel.as_str(), AttemptView::of(&further).channel.as_str()), ("epcc", "epcc_b"));
 
         let clearing_date = Date::in_shanghai(Time(1_772_676_000_000));
         let success = Outcome::Success { reference: "r".into(), clearing_date, part: None };

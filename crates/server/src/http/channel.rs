@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use node::site::{Standing, Sums};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,9 +20,10 @@ use crate::shell::site::Seen;
 /// A channel.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChannelView {
-    /// What it is called here: the rail that it carries.
+    /// What it is called here: by the rail that it carries; a further one of its rail by the `id` of the settings, such as
+    /// `unionpay_acme`.
     #[schema(example = "epcc")]
-    channel: &'static str,
+    channel: String,
     /// What the registry calls it.
     #[schema(example = "sandbox_bank")]
     name: &'static str,
@@ -90,11 +92,11 @@ pub(crate) struct SitesView {
 }
 
 impl ChannelView {
-    fn of(rail: Rail, route: &Route, seen: &Seen) -> Self {
+    fn of(called: &ChannelName, route: &Route, seen: &Seen) -> Self {
         let Sums { calls, failed } = seen.sums;
         let up = seen.sites.iter().filter(|(site, _)| site.health.percent() == 100).count();
-        let (name, breaker) = (route.channel.manifest().name, seen.circuit.name());
-        Self { channel: rail.name(), name, breaker, peak: seen.peak, calls, failed, sites: seen.sites.len(), up }
+        let (channel, name, breaker) = (called.to_string(), route.channel.manifest().name, seen.circuit.name());
+        Self { channel, name, breaker, peak: seen.peak, calls, failed, sites: seen.sites.len(), up }
     }
 }
 
@@ -114,16 +116,36 @@ pub(crate) fn rail(RailName(name): &RailName) -> Result<Rail, ApiError> {
     word(name, "rail", &Rail::ALL, Rail::name)
 }
 
-/// The channel of a rail.
+/// The name of a channel in a path, whether one is configured under it or not.
+///
+/// # Errors
+/// As [`named`].
+pub(crate) fn name(RailName(text): &RailName) -> Result<ChannelName, ApiError> {
+    named(text, "rail")
+}
+
+/// The name of a channel in `param`.
+///
+/// # Errors
+/// `field_malformed`, with the names there are.
+pub(crate) fn named(text: &str, param: &str) -> Result<ChannelName, ApiError> {
+    ChannelName::parse(&text.to_ascii_lowercase()).ok_or_else(|| {
+        let names = Rail::ALL.map(Rail::name).join(", ");
+        let message = format!("'{text:.64}' is none of {names}, and no further channel of theirs, such as unionpay_b");
+        ApiError::malformed(param, message)
+    })
+}
+
+/// The channel of a name.
 ///
 /// # Errors
 /// `channel_unknown`.
-pub(crate) fn route(app: &App, rail: Rail) -> Result<&Route, ApiError> {
+pub(crate) fn route<'a>(app: &'a App, name: &ChannelName) -> Result<&'a Route, ApiError> {
     let unknown = || {
-        let message = format!("no channel is configured for {}; add one to [[channels]]", rail.name());
+        let message = format!("no channel is configured for {name}; add one to [[channels]]");
         ApiError::new("channel_unknown", Some("rail"), message)
     };
-    app.executor.routes.get(&rail).ok_or_else(unknown)
+    app.executor.routes.get(name).ok_or_else(unknown)
 }
 
 /// List channels
@@ -131,7 +153,7 @@ pub(crate) fn route(app: &App, rail: Rail) -> Result<&Route, ApiError> {
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Answered<ChannelsView> {
     caller.operator()?;
     let routes = app.executor.routes.iter();
-    let data = routes.map(|(rail, route)| ChannelView::of(*rail, route, &route.sites.seen())).collect();
+    let data = routes.map(|(name, route)| ChannelView::of(name, route, &route.sites.seen())).collect();
     // What is not of the state is shown with the state's position, as everything.
     let ((), position) = app.platform.read(|_| ()).await?;
     Ok(Answer { view: ChannelsView { data }, position, repeated: false })
@@ -144,14 +166,14 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Answered<Cha
     get, path = "/v1/channels/{rail}/sites", tag = "channel",
     params(("rail" = String, Path, example = "epcc")), responses((status = OK, body = SitesView))
 )]
-pub(crate) async fn sites(State(app): State<App>, caller: Caller, Id(name): Id<RailName>) -> Answered<SitesView> {
+pub(crate) async fn sites(State(app): State<App>, caller: Caller, Id(called): Id<RailName>) -> Answered<SitesView> {
     caller.operator()?;
-    let rail = rail(&name)?;
-    let route = route(&app, rail)?;
+    let name = name(&called)?;
+    let route = route(&app, &name)?;
     let seen = route.sites.seen();
-    let channel = ChannelView::of(rail, route, &seen);
+    let channel = ChannelView::of(&name, route, &seen);
     let data = seen.sites.into_iter().map(SiteView::of).collect();
-    let version = move |state: &domain::State| state.site_weights_of(rail).map(|weights| weights.version);
+    let version = move |state: &domain::State| state.site_weights_of(&name).map(|weights| weights.version);
     let (version, position) = app.platform.read(version).await?;
     Ok(Answer { view: SitesView { channel, version, data }, position, repeated: false })
 }

@@ -84,7 +84,7 @@ pub(crate) struct ChannelRateView {
     /// The day on which they were asked for; null where days are added up. So with the others.
     date: Option<String>,
     #[schema(example = "epcc")]
-    channel: Option<&'static str>,
+    channel: Option<String>,
     /// The payer's product; of what goes out `payout`, `withdrawal`, `deduction` or `advance`.
     #[schema(example = "rent")]
     product: Option<String>,
@@ -110,13 +110,14 @@ pub(crate) struct ChannelRatesView {
     data: Vec<ChannelRateView>,
 }
 
-type Group = (Direction, Option<Date>, Option<&'static str>, Option<String>, Option<String>);
+type Group = (Direction, Option<Date>, Option<String>, Option<String>, Option<String>);
 
 fn group(key: &RateKey, by: &[By]) -> Group {
     let is = |wanted| by.contains(&wanted);
     let text = |wanted, text: &str| is(wanted).then(|| text.to_owned());
     let (product, bank) = (text(By::Product, &key.product), text(By::Bank, &key.bank));
-    (key.direction, is(By::Date).then_some(key.date), is(By::Channel).then_some(key.rail.name()), product, bank)
+    let channel = is(By::Channel).then(|| key.channel.to_string());
+    (key.direction, is(By::Date).then_some(key.date), channel, product, bank)
 }
 
 fn view((direction, date, channel, product, bank): Group, ends: &Ends) -> ChannelRateView {
@@ -193,7 +194,7 @@ mod tests {
     fn every_class_of_failure_is_shown_and_the_rate_has_those_of_systems() {
         let (product, bank) = (String::from("rent"), String::from("102"));
         let date = "2026-03-05".parse().unwrap();
-        let key = RateKey { date, direction: Direction::In, rail: Rail::Epcc, product, bank };
+        let key = RateKey { date, direction: Direction::In, channel: Rail::Epcc.into(), product, bank };
         let ends = Ends { success: 92, user: 20, risk: 30, bank: 40, system: 5, not_found: 2, unknown: 1 };
         let shown = |by: &[By]| serde_json::to_value(view(group(&key, by), &ends)).unwrap();
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::clearing::{Clearing, ClearingLine, Difference, LineKind, TakeClearingFile};
 use domain::ids::ClearingId;
 use domain::money::Currency;
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::answer::{Answer, Answered};
 use super::auth::Caller;
+use super::channel::named;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
@@ -25,7 +27,7 @@ const DIFFERENCES_SHOWN: usize = 20;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewClearing {
-    /// `epcc`, `unionpay`, `fund` or `pingan`.
+    /// Whose file: `epcc`, `unionpay`, `fund` or `pingan`; of a further channel of one its name, such as `unionpay_acme`.
     #[schema(example = "epcc")]
     rail: String,
     /// The network's clearing date.
@@ -53,6 +55,10 @@ pub(crate) struct WireLine {
     amount: Amount,
     #[schema(example = "CNY")]
     currency: String,
+    /// The channel's own reference, 1 to 64 bytes, where the file has one. Over UnionPay the queryId: what was not known before is
+    /// refunded by it.
+    #[schema(example = "472603051000000000018")]
+    reference: Option<String>,
 }
 
 /// A part of a clearing file as it was taken.
@@ -62,6 +68,9 @@ pub(crate) struct ClearingView {
     id: String,
     /// `epcc`, `unionpay`, `fund` or `pingan`.
     rail: &'static str,
+    /// Whose file: called as its rail, or a further channel of that.
+    #[schema(example = "epcc")]
+    channel: String,
     #[schema(example = "2026-03-05")]
     date: String,
     part: u32,
@@ -113,7 +122,7 @@ pub(crate) struct DifferenceView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fetch {
-    /// `epcc`, `unionpay`, `fund` or `pingan`.
+    /// Whose file: `epcc`, `unionpay`, `fund` or `pingan`; of a further channel of one its name, such as `unionpay_acme`.
     #[schema(example = "epcc")]
     rail: String,
     /// The network's clearing date.
@@ -126,6 +135,9 @@ pub(crate) struct Fetch {
 pub(crate) struct FetchView {
     /// `epcc`, `unionpay`, `fund` or `pingan`.
     rail: &'static str,
+    /// Whose file: called as its rail, or a further channel of that.
+    #[schema(example = "epcc")]
+    channel: String,
     #[schema(example = "2026-03-05")]
     date: String,
     /// In how many parts of at most 5,000 lines it was taken.
@@ -205,6 +217,7 @@ impl ClearingView {
         Self {
             id: clearing.id.to_string(),
             rail: clearing.rail.name(),
+            channel: clearing.channel_name().to_string(),
             date: date_text(clearing.date),
             part: clearing.part,
             last: clearing.last,
@@ -227,7 +240,7 @@ impl From<FetchError> for ApiError {
         }
         let message = error.to_string();
         match error {
-            FetchError::NoChannel(_) => Self::new("channel_unknown", Some("rail"), message),
+            FetchError::NoChannel(_) | FetchError::NotCalled(_) => Self::new("channel_unknown", Some("rail"), message),
             FetchError::NotReady { .. } => Self::new("clearing_not_ready", Some("date"), message),
             FetchError::NoAnswer { .. } => Self::new("channel_unavailable", None, message),
             FetchError::TooLong { .. }
@@ -240,13 +253,29 @@ impl From<FetchError> for ApiError {
     }
 }
 
+/// Rails with clearing files.
+const RAILS: [Rail; 4] = [Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn];
+
 fn rail(text: &str) -> Result<Rail, ApiError> {
-    word(text, "rail", &[Rail::Epcc, Rail::UnionPay, Rail::Fund, Rail::PingAn], Rail::name)
+    word(text, "rail", &RAILS, Rail::name)
+}
+
+/// Whose file.
+fn channel(text: &str) -> Result<ChannelName, ApiError> {
+    let name = named(text, "rail")?;
+    if RAILS.contains(&name.rail) {
+        return Ok(name);
+    }
+    Err(ApiError::malformed(
+        "rail",
+        format!("{name} has no clearing file: use a channel of epcc, unionpay, fund or pingan"),
+    ))
 }
 
 fn line(line: WireLine) -> Result<ClearingLine, ApiError> {
     let kind = word(&line.kind, "kind", &LineKind::ALL, LineKind::name)?;
-    Ok(ClearingLine { serial: line.serial, kind, amount: line.amount.0, currency: Currency::parse(&line.currency)? })
+    let currency = Currency::parse(&line.currency)?;
+    Ok(ClearingLine { serial: line.serial, kind, amount: line.amount.0, currency, reference: line.reference })
 }
 
 /// Take a part of a clearing file
@@ -260,10 +289,10 @@ pub(crate) async fn take(
 ) -> Answered<ClearingView> {
     caller.operator()?;
     let NewClearing { rail: name, date, part, last, lines } = new;
-    let (rail, date) = (rail(&name)?, parse(&date, "date")?);
+    let (ChannelName { rail, word: channel }, date) = (channel(&name)?, parse(&date, "date")?);
     let read = |(index, wire)| line(wire).map_err(|error| error.within(&format!("lines[{index}]")));
     let lines = lines.into_iter().enumerate().map(read).collect::<Result<_, ApiError>>()?;
-    let command = Command::TakeClearingFile(TakeClearingFile { rail, date, part, last, lines });
+    let command = Command::TakeClearingFile(TakeClearingFile { rail, date, part, last, lines, channel });
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::Clearing(id) = reply else { return None };
         state.clearings.get(id.0).map(|clearing| (ClearingView::of(clearing), clearing.differences.clone()))
@@ -321,12 +350,13 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/v1/clearing/fetch", tag = "clearing", responses((status = OK, body = FetchView)))]
 pub(crate) async fn fetch(State(app): State<App>, caller: Caller, Json(fetch): Json<Fetch>) -> Answered<FetchView> {
     caller.operator()?;
-    let (rail, date) = (rail(&fetch.rail)?, parse(&fetch.date, "date")?);
-    let fetched = shell::fetch(&app.executor, &caller.unkeyed(), rail, date).await?;
+    let (channel, date) = (channel(&fetch.rail)?, parse(&fetch.date, "date")?);
+    let fetched = shell::fetch(&app.executor, &caller.unkeyed(), &channel, date).await?;
     let Fetched { parts, repeated, position } = fetched;
     let differences = parts.iter().flat_map(|part| &part.differences);
     let view = FetchView {
-        rail: rail.name(),
+        rail: channel.rail.name(),
+        channel: channel.to_string(),
         date: date_text(date),
         parts: parts.len(),
         repeated_parts: repeated,
@@ -386,6 +416,7 @@ mod tests {
             voucher: None,
             taken_at: Time(0),
             returned: 100,
+            channel: None,
         }
     }
 
@@ -404,6 +435,8 @@ mod tests {
             (&json["id"], &json["rail"], &json["net"], &json["matched"]),
             (&"clr_1".into(), &"epcc".into(), &3_800.into(), &3.into())
         );
+        let further = Clearing { channel: Some("b".into()), ..part(1) };
+        assert_eq!((json["channel"].as_str(), ClearingView::of(&further).channel.as_str()), (Some("epcc"), "epcc_b"));
         assert_eq!(json["differences"][0]["kind"], "missing");
     }
 

@@ -15,7 +15,8 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use channels::{Request, Try};
-use domain::attempt::{Attempt, AttemptStatus, Rail};
+use domain::attempt::{Attempt, AttemptStatus};
+use domain::channel::ChannelName;
 use domain::front_page::PageOf;
 use domain::ids::{AttemptId, OrderId};
 use domain::{Command, Reply};
@@ -25,7 +26,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::App;
-use super::answer::Answer;
+use super::answer::{Answer, Answered};
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::Id;
@@ -172,20 +173,12 @@ pub(super) fn may_have(caller: &Caller) -> Result<(), ApiError> {
 /// # Errors
 /// `order_unknown`, `order_state`, `top_up_unknown`, `top_up_state`, `channel_unknown`; those of the key service.
 pub(super) async fn hand_out(app: &App, meta: Meta, of: PageOf, headers: &HeaderMap) -> Result<Response, ApiError> {
-    let page = |attempt: &Attempt| (attempt.rail, attempt.status == AttemptStatus::Requested);
-    let (page, _) = app.see(move |state| state.page_of(of).map(page)).await?;
-    let (rail, unseen) = page?;
-    let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
-    let view = |state: &domain::State, reply: &Reply| {
-        let Reply::Attempt(AttemptId(id)) = reply else { return None };
-        state.attempts.get(*id).cloned()
-    };
-    // Of two that fetch it at once the first one's site is booked, and both are sent there.
-    let site = if unseen { route.sites.page_site() } else { None };
-    let answer = app.change(meta, Command::HandOutPage { of, site }, view).await?;
-    // A try that was made since the look may be at another channel, and its page is that one's.
-    let (attempt, rail) = (&answer.view, answer.view.rail);
-    let route = app.executor.routes.get(&rail).ok_or_else(|| no_channel(rail))?;
+    let first = book(app, meta.clone(), of).await;
+    // A try that was made between look and command may be at another channel, whose site is to be chosen then.
+    let refused = first.as_ref().is_err_and(|error| matches!(error.code(), "order_state" | "top_up_state"));
+    let answer = if refused { book(app, meta, of).await? } else { first? };
+    let (attempt, channel) = (&answer.view, answer.view.channel_name());
+    let route = app.executor.routes.get(&channel).ok_or_else(|| no_channel(&channel))?;
     let serial = attempt.serial();
     let asked =
         Try { serial: &serial, requested_at: attempt.requested_at, operation: &attempt.operation, original: None };
@@ -195,12 +188,27 @@ pub(super) async fn hand_out(app: &App, meta: Meta, of: PageOf, headers: &Header
     })?;
     let page = FrontPageView::of(of, attempt, route.sites.page_url(attempt.page_site.as_deref()), request);
     let page = page.ok_or_else(|| ApiError::new("internal", None, "the channel's page is no form"))?;
-    metrics::counter!("lintel_front_pages_total", "rail" => rail.name()).increment(1);
+    metrics::counter!("lintel_front_pages_total", "rail" => channel.rail.name()).increment(1);
     Ok(answered(headers, Answer { view: page, position: answer.position, repeated: false }))
 }
 
-fn no_channel(rail: Rail) -> ApiError {
-    let message = format!("no channel is configured for {}; add one to [[channels]]", rail.name());
+/// The attempt whose page is handed out, with the site that it leads to: chosen among those of its channel, the first time.
+async fn book(app: &App, meta: Meta, of: PageOf) -> Answered<Attempt> {
+    let page = |attempt: &Attempt| (attempt.channel_name(), attempt.status == AttemptStatus::Requested);
+    let (page, _) = app.see(move |state| state.page_of(of).map(page)).await?;
+    let (channel, unseen) = page?;
+    let route = app.executor.routes.get(&channel).ok_or_else(|| no_channel(&channel))?;
+    let view = |state: &domain::State, reply: &Reply| {
+        let Reply::Attempt(AttemptId(id)) = reply else { return None };
+        state.attempts.get(*id).cloned()
+    };
+    // Of two that fetch it at once the first one's site is booked, and both are sent there.
+    let site = if unseen { route.sites.page_site().map(|site| (channel, site)) } else { None };
+    app.change(meta, Command::HandOutPage { of, site }, view).await
+}
+
+fn no_channel(name: &ChannelName) -> ApiError {
+    let message = format!("no channel is configured for {name}; add one to [[channels]]");
     ApiError::new("channel_unknown", None, message)
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod block_list;
 pub(crate) mod book;
 pub(crate) mod bulk;
 pub(crate) mod business_day;
+mod calendar;
 mod card_clearing;
 mod card_fee;
 mod card_network;
@@ -96,6 +97,7 @@ pub(crate) mod wire;
 pub(crate) mod withdrawal;
 pub(crate) mod withdrawal_batch;
 pub(crate) mod withdrawal_plan;
+mod working_day;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -176,6 +178,8 @@ pub(crate) struct Parts {
     pub(crate) router: crate::shell::routing::Router,
     /// The way to what tells webhooks.
     pub(crate) webhooks: WebhookDesk,
+    /// At which times the platform takes the steps of a working day.
+    pub(crate) working_day: node::working_day::Schedule,
 }
 
 /// What the gateway remembers of its callers, in this process alone.
@@ -300,6 +304,8 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(outflow::stop_outflow))
         .routes(routes!(task::legs))
         .routes(routes!(task::refunds))
+        .routes(routes!(task::payouts))
+        .routes(routes!(task::suspense))
         .routes(routes!(task::get))
         .routes(routes!(task::retry))
         .merge(points_of_sale())
@@ -307,6 +313,9 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(business_day::get))
         .routes(routes!(business_day::cut))
         .routes(routes!(business_day::close))
+        .routes(routes!(working_day::working_day))
+        .routes(routes!(calendar::calendars))
+        .routes(routes!(calendar::calendar))
 }
 
 /// Where cards are taken.

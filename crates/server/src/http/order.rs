@@ -16,7 +16,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
-use super::pay_password::Payer;
+use super::pay_password::{Payer, unproved};
 use super::payment::{self, LegView, WireInstrument, instruments};
 use super::sensitive::Encrypted;
 use super::wait::{Wait, Waited};
@@ -244,8 +244,13 @@ pub(crate) async fn create(
         out_trade_no: new.out_trade_no,
         instruments: instruments(&app, new.instruments).await?,
     };
-    app.prove_payment(&caller.actor, Payer::User(payer), asks, new.pay_password.as_ref()).await?;
-    app.change_order(meta, Command::CreateOrder(command), &wait).await
+    let command = Command::CreateOrder(command);
+    let Some(password) = &new.pay_password else {
+        let before = unproved(&caller.actor, payer, asks)?;
+        return app.change_order_unless(meta, command, before, &wait).await;
+    };
+    app.prove_payment(&caller.actor, Payer::User(payer), asks, Some(password)).await?;
+    app.change_order(meta, command, &wait).await
 }
 
 /// For whom an order is created: the merchant that asks, or the one an operator names.

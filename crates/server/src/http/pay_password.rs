@@ -296,27 +296,13 @@ impl App {
         asks: Asks,
         password: Option<&Encrypted>,
     ) -> Result<(), ApiError> {
-        let (brought, by_merchant) = (password.is_some(), !matches!(actor, Actor::Operator(_)));
-        if by_merchant && asks == (Asks::Balance { more_factors: true }) {
-            let message =
-                "a merchant does not say how a payer proved itself: leave factors out, and bring the pay password";
-            return Err(ApiError::forbidden(message));
-        }
+        let (brought, by_merchant) = (password.is_some(), is_merchant(actor, asks)?);
         let look = move |state: &domain::State| {
             let user = match payer {
                 Payer::User(user) => user,
                 Payer::Of(order) => state.order(order)?.payer,
             };
-            let row = match asks {
-                Asks::Balance { .. } if by_merchant => Some(state.pay_password(user)?),
-                Asks::Nothing | Asks::Agreement | Asks::Balance { .. } => state.pay_passwords.get(user.0),
-            };
-            let asked = |row: &&PayPassword| match asks {
-                Asks::Nothing => brought,
-                Asks::Agreement => brought || row.agreements,
-                Asks::Balance { .. } => true,
-            };
-            Ok::<_, Refusal>(row.filter(asked).map(|row| row.id))
+            asked(state, user, asks, (brought, by_merchant))
         };
         let asked = self.look(look).await?.view;
         self.prove_if(actor, asked, password).await
@@ -333,10 +319,7 @@ impl App {
                 self.prove(actor, user, digits(password, "pay_password")?, "pay_password").await
             }
             (None, None) => Ok(()),
-            (Some(user), None) => {
-                let message = format!("{user} has a pay password: bring it, encrypted, as pay_password");
-                Err(ApiError::new("pay_password_required", Some("pay_password"), message))
-            }
+            (Some(user), None) => Err(required(user)),
             (None, Some(_)) => {
                 let message = "the payer has no pay password; leave it out, or set one first";
                 Err(ApiError::malformed("pay_password", message))
@@ -374,6 +357,59 @@ impl App {
         let command = PayPasswordCommand::Set { user, verifier, agreements, by };
         self.change(meta, Command::PayPassword(command), shown).await
     }
+}
+
+/// Whether a merchant takes a payment.
+///
+/// # Errors
+/// `not_permitted` for a merchant's word on factors.
+fn is_merchant(actor: &Actor, asks: Asks) -> Result<bool, ApiError> {
+    let by_merchant = !matches!(actor, Actor::Operator(_));
+    if by_merchant && asks == (Asks::Balance { more_factors: true }) {
+        let message =
+            "a merchant does not say how a payer proved itself: leave factors out, and bring the pay password";
+        return Err(ApiError::forbidden(message));
+    }
+    Ok(by_merchant)
+}
+
+/// The payer, if its pay password is asked for: whether one was brought, and whether a merchant takes it.
+fn asked(
+    state: &domain::State,
+    user: UserId,
+    asks: Asks,
+    (brought, by_merchant): (bool, bool),
+) -> Result<Option<UserId>, Refusal> {
+    let row = match asks {
+        Asks::Balance { .. } if by_merchant => Some(state.pay_password(user)?),
+        Asks::Nothing | Asks::Agreement | Asks::Balance { .. } => state.pay_passwords.get(user.0),
+    };
+    let asked = |row: &&PayPassword| match asks {
+        Asks::Nothing => brought,
+        Asks::Agreement => brought || row.agreements,
+        Asks::Balance { .. } => true,
+    };
+    Ok(row.filter(asked).map(|row| row.id))
+}
+
+fn required(user: UserId) -> ApiError {
+    let message = format!("{user} has a pay password: bring it, encrypted, as pay_password");
+    ApiError::new("pay_password_required", Some("pay_password"), message)
+}
+
+/// What a payment that brings no pay password is refused for, by the state that it would be decided on.
+///
+/// # Errors
+/// As [`App::prove_payment`], both what is returned and what that says.
+pub(super) fn unproved(
+    actor: &Actor,
+    payer: UserId,
+    asks: Asks,
+) -> Result<impl FnOnce(&domain::State) -> Result<(), ApiError> + Send + use<>, ApiError> {
+    let by_merchant = is_merchant(actor, asks)?;
+    Ok(move |state: &domain::State| -> Result<(), ApiError> {
+        asked(state, payer, asks, (false, by_merchant))?.map_or(Ok(()), |user| Err(required(user)))
+    })
 }
 
 /// Which pay password a payment asks for; of several instruments the greatest counts.

@@ -6,6 +6,7 @@ use axum::extract::State;
 use channels::routing::{Asked, Paying};
 use domain::Command;
 use domain::attempt::{FailureClass, Rail};
+use domain::channel::ChannelName;
 use domain::fund_batch::{self, Monthly};
 use domain::ids::OrderId;
 use domain::leg::{Alternative, Instrument, Leg, OnPart};
@@ -52,13 +53,14 @@ pub(crate) enum WireInstrument {
         /// The agreement's number at the network `rail` (over `pingan`: `SUB-ACCOUNT-MEMBER`); never a card number.
         #[schema(example = "A20260101000017")]
         agreement: Option<String>,
-        /// In place of `rail` and `agreement`: the agreement at each network over which the card may pay; the rules of routing choose.
+        /// In place of `rail` and `agreement`: the agreement at each channel over which the card may pay, by the channel's name (`epcc`,
+        /// `unionpay`, or a further one of theirs, such as `unionpay_acme`); the rules of routing choose.
         #[serde(default)]
         agreements: BTreeMap<String, String>,
         /// The card as it may be shown: 6 + 4.
         #[schema(example = "622202******2230")]
         mask: String,
-        /// `epcc`, `unionpay` or `pingan`.
+        /// `epcc`, `unionpay` or `pingan`: its first channel.
         #[schema(example = "epcc")]
         rail: Option<String>,
         /// The first three digits of the bank's interbank number (联行号), where it is known.
@@ -92,7 +94,7 @@ pub(crate) enum WireInstrument {
     },
     /// The payer pays at the channel's own page (网关支付), which `GET /v1/orders/{id}/front-page` leads to.
     Redirect {
-        /// `epcc` or `unionpay`: a channel that has such a page; the rules of routing choose unless said.
+        /// `epcc` or `unionpay`; the rules of routing choose unless said, and always among several channels of one.
         #[schema(example = "unionpay")]
         rail: Option<String>,
         /// Minor units above zero.
@@ -132,14 +134,15 @@ impl WireInstrument {
                 let paying = if credit { Paying::CreditCard } else { Paying::DebitCard };
                 let mut route = match (rail, agreement) {
                     (Some(rail), Some(agreement)) if agreements.is_empty() => {
-                        vec![Alternative { rail: word(&rail, "rail", &DEBIT_RAILS, Rail::name)?, agreement }]
+                        let rail = word(&rail, "rail", &DEBIT_RAILS, Rail::name)?;
+                        vec![Alternative { rail, agreement, channel: None }]
                     }
                     (None, None) if !agreements.is_empty() => {
                         let offered = offered(&agreements)?;
-                        let rails = offered.iter().map(|offer| offer.rail).collect();
-                        let asked = Asked { paying, bank: bank.clone(), amount, offered: rails };
+                        let channels = offered.iter().map(Alternative::channel_name).collect();
+                        let asked = Asked { paying, bank: bank.clone(), amount, offered: channels };
                         let route = routed(app, &asked).await?;
-                        let of = |rail: &Rail| offered.iter().find(|offer| offer.rail == *rail).cloned();
+                        let of = |name: &ChannelName| offered.iter().find(|it| it.channel_name() == *name).cloned();
                         route.iter().filter_map(of).collect()
                     }
                     _ => {
@@ -150,8 +153,8 @@ impl WireInstrument {
                 if route.is_empty() {
                     return Err(nowhere());
                 }
-                let Alternative { rail, agreement } = route.remove(0);
-                Instrument::Card { agreement, mask, rail, amount, credit, bank, alternatives: route }
+                let Alternative { rail, agreement, channel } = route.remove(0);
+                Instrument::Card { agreement, mask, rail, amount, credit, bank, alternatives: route, channel }
             }
             Self::Fund { contract, amount: Amount(amount), holds, period, shortfall_by_card } => {
                 let holds = holds.unwrap_or(period.is_none());
@@ -160,8 +163,8 @@ impl WireInstrument {
                 Instrument::Fund { contract, amount, holds, monthly, on_part }
             }
             Self::Redirect { rail, amount: Amount(amount), return_url } => {
-                let rail = page_rail(app, rail.as_deref(), amount).await?;
-                Instrument::Redirect { rail, amount, return_url }
+                let ChannelName { rail, word: channel } = page_channel(app, rail.as_deref(), amount).await?;
+                Instrument::Redirect { rail, amount, return_url, channel }
             }
             Self::Balance { account, amount: Amount(amount), factors } => Instrument::Balance {
                 account: parse(&account, "account")?,
@@ -175,20 +178,24 @@ impl WireInstrument {
     }
 }
 
-/// The network whose page the payer is sent to: the one that is named, or where the rules of routing send such a payment.
-pub(super) async fn page_rail(app: &App, rail: Option<&str>, amount: Minor) -> Result<Rail, ApiError> {
+/// The channel whose page the payer is sent to: the only one of the network that is named, or where the rules of routing send such a
+/// payment among those of that network, or of all.
+pub(super) async fn page_channel(app: &App, rail: Option<&str>, amount: Minor) -> Result<ChannelName, ApiError> {
+    let rail = rail.map(|rail| word(rail, "rail", &CARD_RAILS, Rail::name)).transpose()?;
+    let may = |name: &&ChannelName| rail.map_or(CARD_RAILS.contains(&name.rail), |rail| rail == name.rail);
+    let offered: Vec<_> = app.executor.routes.keys().filter(may).cloned().collect();
     match rail {
-        Some(rail) => word(rail, "rail", &CARD_RAILS, Rail::name),
-        None => {
-            let asked = Asked { paying: Paying::Redirect, bank: None, amount, offered: CARD_RAILS.to_vec() };
-            routed(app, &asked).await?.first().copied().ok_or_else(nowhere)
+        Some(rail) if offered.len() < 2 => Ok(ChannelName::from(rail)),
+        Some(_) | None => {
+            let asked = Asked { paying: Paying::Redirect, bank: None, amount, offered };
+            routed(app, &asked).await?.into_iter().next().ok_or_else(nowhere)
         }
     }
 }
 
 /// What follows where a fund pays a part at once: only of a centre that may, by the settings of its channel.
 fn on_part(app: &App, converts: bool) -> Result<Option<OnPart>, ApiError> {
-    let takes = app.executor.routes.get(&Rail::Fund).is_some_and(|route| route.channel.manifest().in_part);
+    let takes = app.executor.first(Rail::Fund).is_some_and(|route| route.channel.manifest().in_part);
     match (takes, converts) {
         (true, true) => Ok(Some(OnPart::Convert)),
         (true, false) => Ok(Some(OnPart::Undo)),
@@ -224,17 +231,29 @@ async fn monthly(
     Ok(Some(Monthly { period, route: centre.route, converts, cut_off, quota }))
 }
 
-/// The networks at which a card has agreements.
+/// The channels at which a card has agreements.
 fn offered(agreements: &BTreeMap<String, String>) -> Result<Vec<Alternative>, ApiError> {
-    let offer = |(rail, agreement): (&String, &String)| {
-        let rail = word(rail, "agreements", &CARD_RAILS, Rail::name)?;
-        Ok(Alternative { rail, agreement: agreement.clone() })
+    let offer = |(name, agreement): (&String, &String)| {
+        let ChannelName { rail, word: channel } = card_channel(name, "agreements")?;
+        Ok(Alternative { rail, agreement: agreement.clone(), channel })
     };
     agreements.iter().map(offer).collect()
 }
 
+/// The name of a channel that carries cards.
+///
+/// # Errors
+/// `field_malformed`.
+pub(super) fn card_channel(text: &str, param: &str) -> Result<ChannelName, ApiError> {
+    let name = super::channel::named(text, param)?;
+    if CARD_RAILS.contains(&name.rail) {
+        return Ok(name);
+    }
+    Err(ApiError::malformed(param, format!("cards do not travel over {name}: use a channel of epcc or unionpay")))
+}
+
 /// Where the rules of routing send it: first the one that is asked, then where a definite failure goes on.
-async fn routed(app: &App, asked: &Asked) -> Result<Vec<Rail>, ApiError> {
+async fn routed(app: &App, asked: &Asked) -> Result<Vec<ChannelName>, ApiError> {
     let route = app.router.route(asked).await.map_err(|error| ApiError::internal("choosing a channel", &error))?;
     let (rule, channels) = (route.rule.as_deref().unwrap_or("none"), &route.channels);
     tracing::debug!(rule, ?channels, amount = asked.amount, "a payment was routed");
@@ -260,6 +279,9 @@ pub(crate) struct LegView {
     mask: Option<String>,
     /// `epcc`, `unionpay`, `fund` or `pingan`; `balance` where no channel carries it.
     rail: &'static str,
+    /// The channel that carries it: called as its rail, or a further one of that; `balance` where none does.
+    #[schema(example = "unionpay_acme")]
+    channel: String,
     amount: Amount,
     /// `created`, `sent`, `held`, `captured`, `failed`, `unknown`, `released` or `reversed`.
     #[schema(example = "captured")]
@@ -304,6 +326,7 @@ impl LegView {
             r#type,
             mask,
             rail: leg.instrument.rail().map_or(NO_RAIL, Rail::name),
+            channel: leg.instrument.channel_name().map_or_else(|| NO_RAIL.to_owned(), |name| name.to_string()),
             amount: Amount(leg.amount()),
             status: leg.status.name().to_owned(),
             open_attempt: leg.open.map(|id| id.to_string()),

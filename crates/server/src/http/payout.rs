@@ -347,6 +347,7 @@ pub(crate) async fn list(
         status: query.status.as_deref().map(|text| word(text, "status", &STATUSES, PayoutStatus::name)).transpose()?,
         created_from: parse_some(query.created_from.as_deref(), "created_from")?,
         created_to: parse_some(query.created_to.as_deref(), "created_to")?,
+        needs_person: None,
     };
     app.list(filter, query.page(), |_, payout| PayoutView::of(payout)).await
 }

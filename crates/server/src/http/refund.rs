@@ -137,7 +137,8 @@ pub(crate) struct RefundView {
     parts: Vec<RefundPartView>,
     /// What receivers of splits returned for it.
     returned: Vec<ShareView>,
-    /// `created`, `in_transit`, `success`, `failed` or `unknown`.
+    /// `created`, `in_transit`, `success`, `failed` or `unknown`. A failed one is `success` later if its channel carried it out after all and
+    /// its money could be taken again.
     #[schema(example = "success")]
     status: String,
     created_at: String,

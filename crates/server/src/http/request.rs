@@ -1,14 +1,17 @@
 //! The outermost layers: a request's id, its line in the log, its metrics, and the form of every error, whoever made it.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::sync::{LazyLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use metrics::{Counter, Histogram};
 use tracing::Instrument;
 
 use super::cashier;
@@ -48,9 +51,7 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
             tracing::debug!(status, ms, "answered");
         }
     });
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
-    metrics::counter!("lintel_http_requests_total", &labels).increment(1);
-    metrics::histogram!("lintel_http_request_seconds", &labels).record(elapsed.as_secs_f64());
+    count(&method, &route, status, elapsed);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -58,6 +59,46 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
         response.headers_mut().insert(version::HEADER, HeaderValue::from_static(version));
     }
     response
+}
+
+/// Requests that are told apart by the same labels, besides their route.
+struct Series {
+    method: Method,
+    status: u16,
+    requests: Counter,
+    seconds: Histogram,
+}
+
+/// Series by route. Each is looked up by its labels once: that takes longer than counting.
+static SERIES: LazyLock<RwLock<HashMap<String, Vec<Series>>>> = LazyLock::new(RwLock::default);
+
+/// Methods whose series are kept; others are whatever a caller invents.
+const KEPT: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// Counts and times a request.
+fn count(method: &Method, route: &str, status: u16, elapsed: Duration) {
+    let note = |series: &Series| {
+        series.requests.increment(1);
+        series.seconds.record(elapsed.as_secs_f64());
+    };
+    let known = SERIES.read().unwrap_or_else(PoisonError::into_inner);
+    let mut of_route = known.get(route).into_iter().flatten();
+    if let Some(series) = of_route.find(|series| series.status == status && series.method == *method) {
+        return note(series);
+    }
+    drop(known);
+    let labels = [("method", method.to_string()), ("route", route.to_owned()), ("status", status.to_string())];
+    let series = Series {
+        method: method.clone(),
+        status,
+        requests: metrics::counter!("lintel_http_requests_total", &labels),
+        seconds: metrics::histogram!("lintel_http_request_seconds", &labels),
+    };
+    note(&series);
+    if KEPT.contains(method) {
+        let mut known = SERIES.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(route.to_owned()).or_default().push(series);
+    }
 }
 
 /// The caller's own id, if it is one.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use channels::routing::{Asked, Paying, Verdict, is_bank};
-use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::money::Minor;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -12,7 +12,7 @@ use super::answer::{Answer, Answered};
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::Query;
-use super::payment::CARD_RAILS;
+use super::payment::card_channel;
 use super::rates::RateView;
 use super::wire::word;
 
@@ -30,8 +30,8 @@ pub(crate) struct RouteQuery {
     /// Minor units.
     #[param(example = 500_000)]
     amount: Minor,
-    /// Channels that the card has agreements at, with commas between; all that are configured unless said.
-    #[param(example = "epcc,unionpay")]
+    /// Channels that the card has agreements at, by name, with commas between; all that are configured unless said.
+    #[param(example = "epcc,unionpay,unionpay_acme")]
     offered: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl From<Verdict> for VerdictView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChannelSuccessView {
     #[schema(example = "epcc")]
-    channel: &'static str,
+    channel: String,
     effective: RateView,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct RouteView {
     rule: Option<String>,
     /// The channels in the order in which they are asked: further ones only after a definite failure. Empty: nothing carries it.
     #[schema(example = json!(["unionpay", "epcc"]))]
-    channels: Vec<&'static str>,
+    channels: Vec<String>,
     /// Every rule that was looked at.
     rules: Vec<VerdictView>,
     /// What the rules know of channels: the success of the last `routing.success_days` days.
@@ -91,19 +91,23 @@ pub(crate) async fn explain(
     if query.amount <= 0 {
         return Err(ApiError::malformed("amount", format!("{} is no amount to pay: use 1 or more", query.amount)));
     }
-    let named = query.offered.as_deref().map(|names| names.split(','));
-    let named = named.map(|names| names.map(|name| word(name.trim(), "offered", &CARD_RAILS, Rail::name)).collect());
-    let offered = named.transpose()?.unwrap_or_else(|| app.router.configured());
+    let offered = match query.offered.as_deref() {
+        None => app.router.configured(),
+        Some(names) => {
+            let named = names.split(',').map(|name| card_channel(name.trim(), "offered"));
+            named.collect::<Result<Vec<_>, _>>()?
+        }
+    };
     let asked = Asked { paying, bank: query.bank, amount: query.amount, offered };
     let explained = app.router.explain(&asked).await;
     let (route, success) = explained.map_err(|error| ApiError::internal("reading rates of success", &error))?;
     let view = RouteView {
         rule: route.rule,
-        channels: route.channels.iter().map(|rail| rail.name()).collect(),
+        channels: route.channels.iter().map(ChannelName::to_string).collect(),
         rules: route.verdicts.into_iter().map(VerdictView::from).collect(),
         success: success
             .into_iter()
-            .map(|(rail, rate)| ChannelSuccessView { channel: rail.name(), effective: rate.into() })
+            .map(|(name, rate)| ChannelSuccessView { channel: name.to_string(), effective: rate.into() })
             .collect(),
     };
     let Answer { position, .. } = app.look(|_| Ok(())).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use domain::approval::Proposal;
-use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::operator::Role;
 use domain::site_weight::{SetSiteWeights, SiteWeight, SiteWeightCommand, SiteWeights};
 use domain::{Command, Refusal, RefusalCode, Reply};
@@ -16,18 +16,18 @@ use super::App;
 use super::answer::Answered;
 use super::approval::Wire;
 use super::auth::Caller;
-use super::channel::{rail, route};
+use super::channel::{name, named, route};
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::notification::RailName;
-use super::wire::{time_text, word};
+use super::wire::time_text;
 
 /// Weights to set.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SiteWeightsBody {
-    /// The channel, by the rail that it carries.
+    /// The channel, by the rail that it carries; a further one by its own name.
     #[schema(example = "epcc")]
     channel: String,
     /// A weight a site: 0, which takes it out, to 1,000. A site that is not named gets that of the settings.
@@ -39,13 +39,13 @@ impl Wire for SiteWeightsBody {
     type Of = SetSiteWeights;
 
     fn read(self) -> Result<SetSiteWeights, ApiError> {
-        let rail = word(&self.channel, "channel", &Rail::ALL, Rail::name)?;
+        let ChannelName { rail, word: channel } = named(&self.channel, "channel")?;
         let weights = self.weights.into_iter().map(|(site, weight)| SiteWeight { site, weight }).collect();
-        Ok(SetSiteWeights { rail, weights })
+        Ok(SetSiteWeights { rail, weights, channel })
     }
 
     fn show(of: &SetSiteWeights) -> Self {
-        Self { channel: of.rail.name().to_owned(), weights: by_name(&of.weights) }
+        Self { channel: of.channel_name().to_string(), weights: by_name(&of.weights) }
     }
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct SiteWeightsView {
     #[schema(example = "swt_3")]
     id: String,
     #[schema(example = "epcc")]
-    channel: &'static str,
+    channel: String,
     /// The newest is in force.
     #[schema(example = 3)]
     version: u64,
@@ -76,7 +76,7 @@ impl SiteWeightsView {
     fn of(of: &SiteWeights) -> Self {
         Self {
             id: of.id.to_string(),
-            channel: of.rail.name(),
+            channel: of.channel_name().to_string(),
             version: of.version,
             weights: by_name(&of.weights),
             undoes: of.undoes,
@@ -107,12 +107,13 @@ pub(crate) fn by_name(weights: &[SiteWeight]) -> BTreeMap<String, u32> {
 /// `channel_unknown`; `value_invalid` with the names there are.
 pub(crate) fn check(app: &App, proposal: &Proposal) -> Result<(), ApiError> {
     let Proposal::SiteWeights(set) = proposal else { return Ok(()) };
+    let channel = set.channel_name();
     let known: Vec<String> =
-        route(app, set.rail)?.sites.seen().sites.into_iter().map(|(standing, _)| standing.name).collect();
+        route(app, &channel)?.sites.seen().sites.into_iter().map(|(standing, _)| standing.name).collect();
     match set.weights.iter().find(|weight| !known.contains(&weight.site)) {
         None => Ok(()),
         Some(SiteWeight { site, .. }) => {
-            let (channel, known) = (set.rail.name(), known.join(", "));
+            let known = known.join(", ");
             let message = format!("'{site:.40}' is no site of {channel}; its sites are {known}");
             Err(Refusal::new(RefusalCode::ValueInvalid, "weights", message).into())
         }
@@ -133,11 +134,11 @@ list_query! {
 pub(crate) async fn weights(
     State(app): State<App>,
     caller: Caller,
-    Id(name): Id<RailName>,
+    Id(called): Id<RailName>,
     Query(query): Query<SiteWeightsQuery>,
 ) -> ListAnswer<SiteWeightsView> {
     caller.operator()?;
-    let filter = store::site_weight::SiteWeightsFilter { rail: Some(rail(&name)?) };
+    let filter = store::site_weight::SiteWeightsFilter { channel: Some(name(&called)?) };
     app.list(filter, query.page(), |_, weights| SiteWeightsView::of(weights)).await
 }
 
@@ -152,11 +153,11 @@ pub(crate) async fn weights(
 pub(crate) async fn undo(
     State(app): State<App>,
     caller: Caller,
-    Id(name): Id<RailName>,
+    Id(called): Id<RailName>,
     Json(body): Json<Undo>,
 ) -> Answered<SiteWeightsView> {
     caller.operator_with(&[Role::Treasurer, Role::Administrator])?;
-    let command = SiteWeightCommand::Undo { rail: rail(&name)?, version: body.version };
+    let command = SiteWeightCommand::Undo { channel: name(&called)?, version: body.version };
     let view = |state: &domain::State, reply: &Reply| {
         let Reply::SiteWeights(id) = reply else { return None };
         state.site_weights.get(id.0).map(SiteWeightsView::of)

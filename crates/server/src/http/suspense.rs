@@ -214,6 +214,7 @@ pub(crate) async fn list(
         status: query.status.as_deref().map(|text| word(text, "status", &all, SuspenseStatus::name)).transpose()?,
         currency: query.currency.as_deref().map(Currency::parse).transpose()?,
         source: query.source,
+        needs_person: None,
     };
     app.list(filter, page, SuspenseView::of).await
 }

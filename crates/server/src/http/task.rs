@@ -1,16 +1,21 @@
-//! Tasks: what channels refused and only a person can move on. An operator has a channel asked again; two people settle by hand, by
-//! approvals of kind `settle_task`.
+//! Tasks: what channels refused, or two people allocated to 2243, and only a person can move on. An operator has a channel asked again;
+//! two people settle by hand, by approvals of kind `settle_task`.
 
 use axum::extract::State;
 use domain::attempt::{FailureClass, Rail};
 use domain::leg::Leg;
+use domain::money::Currency;
 use domain::operator::Role;
-use domain::refund::Refund;
-use domain::task::{self, SettleTask, TaskCommand, TaskMoney, TaskOf};
+use domain::payout::Payout;
+use domain::refund::{Refund, RefundPart};
+use domain::suspense::SuspenseItem;
+use domain::task::{self, Claim, SettleTask, TaskCommand, TaskMoney, TaskOf};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use store::leg::LegFilter;
+use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
+use store::suspense::SuspenseFilter;
 use utoipa::ToSchema;
 
 use super::App;
@@ -24,11 +29,14 @@ use super::manual_voucher::ManualVoucherBody;
 use super::payment::NO_RAIL;
 use super::wire::{Amount, parse, parse_some};
 
+/// What no channel refused has no rail.
+const NO_CHANNEL: &str = "none";
+
 /// What two people settle by hand.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskSettlementBody {
-    /// The leg or the refund.
+    /// The leg, the refund, the payout or the item of suspense.
     #[schema(example = "leg_9")]
     task: String,
     /// What takes its money, no more and no less, from where it lies; nothing where it lies nowhere on these books.
@@ -51,23 +59,25 @@ impl Wire for TaskSettlementBody {
 /// What a channel refused and only a person can move on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TaskView {
-    /// The leg or the refund that it is about.
+    /// The leg, the refund, the payout or the item of suspense that it is about.
     #[schema(example = "leg_9")]
     id: String,
+    /// Whose order; of a payout and of an item of suspense null.
     #[schema(example = "ord_7")]
-    order: String,
-    /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused.
+    order: Option<String>,
+    /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused; `none` of an item of suspense.
     #[schema(example = "epcc")]
     rail: &'static str,
+    /// What only a person can move on; of a refund that its bank owes, what it owes.
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
-    /// Where the leg or the refund stands.
+    /// Where the leg, the refund, the payout or the item stands.
     #[schema(example = "captured")]
     status: &'static str,
-    /// Whose failure the refusal was, where a leg failed: `user`, `risk`, `bank` or `system`.
+    /// Whose failure the refusal was, where a leg or a payout failed: `user`, `risk`, `bank` or `system`.
     failure: Option<&'static str>,
-    /// The subject on which its money lies: 2205 or 2243; null where a centre holds it or paid it out, or it went back twice.
+    /// The subject on which its money lies: 2205 or 2243; null where a centre holds it or paid it out, or a bank owes it.
     #[schema(example = 2205)]
     lies_on: Option<u16>,
     /// The institution's account of that subject, which a voucher debits.
@@ -99,7 +109,7 @@ impl TaskView {
         let (lies_on, account) = place(state, money);
         Self {
             id: leg.id.to_string(),
-            order: leg.order.to_string(),
+            order: Some(leg.order.to_string()),
             rail: leg.instrument.rail().map_or(NO_RAIL, Rail::name),
             amount: Amount(leg.amount()),
             currency: leg.currency.code(),
@@ -116,14 +126,15 @@ impl TaskView {
     }
 
     fn of_refund(state: &domain::State, refund: &Refund) -> Self {
-        let money = refund.needs_person().then(|| TaskMoney::of_refund(refund));
-        let (lies_on, account) = place(state, money);
-        let part = refund.parts.first();
+        let (lies_on, account) = place(state, TaskMoney::of_refund(refund));
+        let owed = refund.claimed();
+        let is_owed = |part: &&RefundPart| part.claim == Some(Claim::Open);
+        let part = refund.parts.iter().find(is_owed).or_else(|| refund.parts.first());
         Self {
             id: refund.id.to_string(),
-            order: refund.order.to_string(),
+            order: Some(refund.order.to_string()),
             rail: part.and_then(|part| part.rail).map_or(NO_RAIL, Rail::name),
-            amount: Amount(refund.amount),
+            amount: Amount(if owed > 0 { owed } else { refund.amount }),
             currency: refund.currency.code(),
             status: refund.status.name(),
             failure: None,
@@ -135,13 +146,53 @@ impl TaskView {
                 .and_then(|part| part.attempt)
                 .map(|id| id.to_string()),
             retried_as: refund.retried_as.map(|id| id.to_string()),
-            settled_by: refund.settled_by.map(|id| id.to_string()),
+            settled_by: refund.last_settled_by().map(|id| id.to_string()),
             allowed_actions: task::actions_of_refund(refund).to_vec(),
+        }
+    }
+
+    fn of_payout(payout: &Payout) -> Self {
+        Self {
+            id: payout.id.to_string(),
+            order: None,
+            rail: Rail::Epcc.name(),
+            amount: Amount(payout.amount),
+            currency: payout.currency.code(),
+            status: payout.status.name(),
+            failure: payout.failure.as_ref().map(|failure| failure.class.name()),
+            lies_on: None,
+            account: None,
+            needs_person: payout.needs_person(),
+            open_attempt: None,
+            retried_as: None,
+            settled_by: payout.claim.and_then(Claim::settled_by).map(|id| id.to_string()),
+            allowed_actions: task::actions_of_payout(payout).to_vec(),
+        }
+    }
+
+    fn of_suspense(state: &domain::State, item: &SuspenseItem) -> Self {
+        let money = TaskMoney::of_suspense(item);
+        let (lies_on, account) = place(state, money);
+        Self {
+            id: item.id.to_string(),
+            order: None,
+            rail: NO_CHANNEL,
+            amount: Amount(money.map_or(0, |money| money.amount)),
+            currency: item.currency.code(),
+            status: item.status.name(),
+            failure: None,
+            lies_on,
+            account,
+            needs_person: item.needs_person(),
+            open_attempt: None,
+            retried_as: None,
+            settled_by: item.settled_by.map(|id| id.to_string()),
+            allowed_actions: task::actions_of_suspense(item).to_vec(),
         }
     }
 }
 
-/// Look at a leg or a refund as a task
+/// Look at a leg, a refund, a payout or an item of suspense as a task
 #[utoipa::path(
     get, path = "/v1/tasks/{id}", tag = "task", params(("id" = String, Path, example = "leg_9")),
     responses((status = OK, body = TaskView))
@@ -151,6 +202,8 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(of): Id<TaskO
     app.look(move |state| match of {
         TaskOf::Leg(id) => state.leg(id).map(|leg| TaskView::of_leg(state, leg)),
         TaskOf::Refund(id) => state.refund(id).map(|refund| TaskView::of_refund(state, refund)),
+        TaskOf::Payout(id) => state.payout(id).map(TaskView::of_payout),
+        TaskOf::Suspense(id) => state.suspense_item(id).map(|item| TaskView::of_suspense(state, item)),
     })
     .await
 }
@@ -182,7 +235,8 @@ pub(crate) async fn legs(
 
 /// List refunds that wait for a person
 ///
-/// Money that no order can use: its source refused to take it back, so it lies on 2243.
+/// Money that no order can use: its source refused to take it back, so it lies on 2243. And a failed refund that its channel carried out
+/// after all when its money was gone: `amount` is what the bank owes.
 #[utoipa::path(
     get, path = "/v1/tasks/refunds", tag = "task", params(TaskQuery),
     responses((status = OK, body = PageView<TaskView>))
@@ -196,6 +250,59 @@ pub(crate) async fn refunds(
     let (page, order) = (query.page(), parse_some(query.order.as_deref(), "order")?);
     let filter = RefundFilter { order, needs_person: Some(true), ..RefundFilter::default() };
     app.list(filter, page, TaskView::of_refund).await
+}
+
+list_query! {
+    /// Which payouts.
+    pub(crate) struct PayoutTaskQuery {
+        /// From this account.
+        account,
+    }
+}
+
+/// List payouts that wait for a person
+///
+/// A bank paid them after they had failed, and their money was back on their account: the bank owes them.
+#[utoipa::path(
+    get, path = "/v1/tasks/payouts", tag = "task", params(PayoutTaskQuery),
+    responses((status = OK, body = PageView<TaskView>))
+)]
+pub(crate) async fn payouts(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<PayoutTaskQuery>,
+) -> ListAnswer<TaskView> {
+    caller.operator()?;
+    let (page, account) = (query.page(), parse_some(query.account.as_deref(), "account")?);
+    let filter = PayoutFilter { account, needs_person: Some(true), ..PayoutFilter::default() };
+    app.list(filter, page, |_, payout| TaskView::of_payout(payout)).await
+}
+
+list_query! {
+    /// Which tasks of suspense.
+    pub(crate) struct SuspenseTaskQuery {
+        /// In this currency.
+        currency,
+    }
+}
+
+/// List items of suspense that wait for a person
+///
+/// What two people allocated to 2243, to be given back to its payer, and nobody has given back yet.
+#[utoipa::path(
+    get, path = "/v1/tasks/suspense", tag = "task", params(SuspenseTaskQuery),
+    responses((status = OK, body = PageView<TaskView>))
+)]
+pub(crate) async fn suspense(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<SuspenseTaskQuery>,
+) -> ListAnswer<TaskView> {
+    caller.operator()?;
+    let page = query.page();
+    let currency = query.currency.as_deref().map(Currency::parse).transpose()?;
+    let filter = SuspenseFilter { currency, needs_person: Some(true), ..SuspenseFilter::default() };
+    app.list(filter, page, TaskView::of_suspense).await
 }
 
 /// Have the channel asked again
@@ -213,6 +320,8 @@ pub(crate) async fn retry(State(app): State<App>, caller: Caller, Id(of): Id<Tas
         match of {
             TaskOf::Leg(id) => state.legs.get(id.0).map(|leg| TaskView::of_leg(state, leg)),
             TaskOf::Refund(id) => state.refunds.get(id.0).map(|refund| TaskView::of_refund(state, refund)),
+            TaskOf::Payout(id) => state.payouts.get(id.0).map(TaskView::of_payout),
+            TaskOf::Suspense(id) => state.suspense_items.get(id.0).map(|item| TaskView::of_suspense(state, item)),
         }
     };
     app.change(caller.meta()?, Command::Task(TaskCommand::Retry(of)), view).await

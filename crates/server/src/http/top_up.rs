@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::account::Owner;
 use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::front_page::PageOf;
 use domain::ids::{AccountId, TopUpId};
 use domain::money::{Currency, Minor};
@@ -20,7 +21,7 @@ use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::front_page::{self, FrontPageView};
 use super::list::{ListAnswer, PageView, list_query};
-use super::payment::{CARD_RAILS, page_rail};
+use super::payment::{CARD_RAILS, page_channel};
 use super::payout::FailureView;
 use super::wire::{Amount, parse, parse_some, time_text, word};
 
@@ -71,8 +72,9 @@ async fn from(app: &App, new: &mut NewTopUp, amount: Minor) -> Result<TopUpFrom,
             Ok(TopUpFrom::Agreement { rail: rail.unwrap_or(Rail::Epcc), agreement, mask })
         }
         (None, None, None, Some(TopUpRedirect { rail, return_url })) => {
-            let rail = page_rail(app, rail.as_deref(), amount).await.map_err(|error| error.within("redirect"))?;
-            Ok(TopUpFrom::Page { rail, return_url })
+            let channel = page_channel(app, rail.as_deref(), amount).await;
+            let ChannelName { rail, word: channel } = channel.map_err(|error| error.within("redirect"))?;
+            Ok(TopUpFrom::Page { rail, return_url, channel })
         }
         _ => Err(ApiError::malformed("agreement", "name agreement and mask, or redirect in place of both")),
     }

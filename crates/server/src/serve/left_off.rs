@@ -3,6 +3,7 @@
 use channels::{Manifest, OperationKind};
 use domain::State;
 use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::money::Currency;
 
 use crate::config::{ChannelConfig, SiteConfig};
@@ -23,9 +24,9 @@ impl LeftOff {
     }
 
     /// Warns of what is off at a channel.
-    pub(super) fn tell(&self, manifest: &Manifest, channel: &ChannelConfig) {
+    pub(super) fn tell(&self, (name, manifest): (&ChannelName, &Manifest), channel: &ChannelConfig) {
         for what in self.at(manifest, &channel.sites) {
-            tracing::warn!(channel = manifest.rail.name(), "{what}");
+            tracing::warn!(channel = %name, "{what}");
         }
     }
 

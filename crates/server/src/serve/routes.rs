@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use ark::Vault;
 use ark::keys::KeyUse;
+use domain::channel::ChannelName;
 use node::executor::Patience;
 use store::Database;
 use tokio::sync::watch;
@@ -32,17 +33,18 @@ pub(super) fn executor(
 ) -> Result<Executor> {
     let mut routes = BTreeMap::new();
     for entry in &config.channels {
-        let route = route(config, entry, keys).with_context(|| format!("channel {}", entry.name))?;
-        off.tell(route.channel.manifest(), entry);
-        let rail = route.channel.manifest().rail;
-        if routes.insert(rail, route).is_some() {
-            bail!(
-                "channel {}: another channel carries {} already; one channel carries one rail",
-                entry.name,
-                rail.name()
-            );
+        let (name, route) = route(config, entry, keys).with_context(|| format!("channel {}", entry.name))?;
+        off.tell((&name, route.channel.manifest()), entry);
+        if routes.insert(name.clone(), route).is_some() {
+            let remedy = if name.rail.has_further() {
+                format!("a further one has an id of its own, such as id = \"{}_b\"", name.rail.name())
+            } else {
+                "one channel alone does".to_owned()
+            };
+            bail!("channel {}: another channel carries {name} already; {remedy}", entry.name);
         }
     }
+    refuse_further_alone(&routes)?;
     Ok(Executor {
         platform: platform.clone(),
         clock: clock.clone(),
@@ -59,7 +61,7 @@ pub(super) fn executor(
 /// # Errors
 /// Rules that cannot be.
 pub(super) fn router(config: &Config, executor: &Executor, (store, clock): (&Arc<Database>, &Clock)) -> Result<Router> {
-    let configured = executor.routes.keys().copied().collect();
+    let configured = executor.routes.keys().cloned().collect();
     Router::new(&config.routing, configured, store.clone(), clock.clone())
 }
 
@@ -78,7 +80,19 @@ pub(super) fn webhooks(
     Webhooks::new(&config.webhooks, platform.clone(), store.clone(), receivers, written)
 }
 
-fn route(config: &Config, entry: &ChannelConfig, keys: &Arc<dyn KeyUse>) -> Result<Route> {
+/// Refuses a further channel of a rail without the first: whatever names none, and what went out before there were others, goes there.
+fn refuse_further_alone(routes: &BTreeMap<ChannelName, Route>) -> Result<()> {
+    let alone = |name: &&ChannelName| !routes.contains_key(&ChannelName::from(name.rail));
+    match routes.keys().find(alone) {
+        None => Ok(()),
+        Some(name) => {
+            let first = name.rail.name();
+            bail!("channel {name}: no channel is called {first}; leave the id of one out, which is called so then")
+        }
+    }
+}
+
+fn route(config: &Config, entry: &ChannelConfig, keys: &Arc<dyn KeyUse>) -> Result<(ChannelName, Route)> {
     let channel = channels::registry::with_keys(&entry.name, &entry.settings, keys)?;
     let settles_ms = u64::try_from(channel.manifest().settle_delay_ms).unwrap_or_default();
     for site in entry.sites(&config.executor)? {
@@ -92,8 +106,9 @@ fn route(config: &Config, entry: &ChannelConfig, keys: &Arc<dyn KeyUse>) -> Resu
             );
         }
     }
-    let sites = Arc::new(ChannelSites::new(channel.manifest().rail, entry, &config.executor)?);
-    Ok(Route { channel, sites })
+    let name = entry.called(channel.manifest().rail)?;
+    let sites = Arc::new(ChannelSites::new(&name, entry, &config.executor)?);
+    Ok((name, Route { channel, sites }))
 }
 
 /// Refuses secrets in the settings of a production: of channels, whatever they call them, since whoever reads them would sign as the

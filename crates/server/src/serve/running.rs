@@ -58,6 +58,7 @@ impl Running {
             attempts,
             durable: Durable::new(position),
             run_keys: config.keys.run,
+            batch_every: config.journal.batch_every(),
         };
         let leading = term::start(terms, recovered.term, inputs).unwrap();
         if is_new {

@@ -1,11 +1,11 @@
 //! Fetching from channels what they say was done: clearing files (清算文件) and payments that came back (退票).
 //!
 //! ```text
-//!  part 1 … part n ─► one verified statement of that rail and date ─► TakeClearingFile, at most 5,000 lines each
+//!  part 1 … part n ─► one verified statement of that channel and date ─► TakeClearingFile, at most 5,000 lines each
 //!  list of returns ─► each by its serial to its payout or advance ─► ReturnPayout │ AdvanceCommand::Return
 //! ```
-//! Both may be asked for again at any time, also after a fetch that broke off half-way: a part is taken once by (rail, date,
-//! part), a payout or advance comes back once.
+//! Both may be asked for again at any time, also after a fetch that broke off half-way: a part is taken once by (channel,
+//! date, part), a payout or advance comes back once.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use channels::{ChannelError, OperationKind, Request as Asked, Response, Return, 
 use domain::advance::{AdvanceCommand, AdvanceStatus, ReturnAdvance};
 use domain::attempt::{Purpose, Rail, attempt_of_serial};
 use domain::calendar::Date;
+use domain::channel::ChannelName;
 use domain::clearing::{Clearing, ClearingLine, Difference, MAX_LINES, TakeClearingFile};
 use domain::ids::{AdvanceId, PayoutId};
 use domain::payout::PayoutStatus;
@@ -35,6 +36,9 @@ pub(crate) enum FetchError {
     /// No channel of the rail, or none that pays.
     #[error("no channel is configured for {0}; add one to [[channels]]")]
     NoChannel(&'static str),
+    /// No channel of this name.
+    #[error("no channel is configured for {0}; add one to [[channels]]")]
+    NotCalled(ChannelName),
     /// The day is not over at the channel.
     #[error("{date} is not over at {channel}; ask again when it is")]
     NotReady {
@@ -136,7 +140,7 @@ impl FetchError {
             Self::Channel(error) if error.of_keys().is_some() => Trouble::Here,
             Self::Channel(_) | Self::OtherFile { .. } | Self::Refused(_) | Self::TooLong { .. } => Trouble::File,
             Self::NoAnswer { .. } | Self::Status { .. } => Trouble::Channel,
-            Self::NoChannel(_) | Self::NotReady { .. } | Self::Unavailable(_) => Trouble::Here,
+            Self::NoChannel(_) | Self::NotCalled(_) | Self::NotReady { .. } | Self::Unavailable(_) => Trouble::Here,
         }
     }
 }
@@ -178,19 +182,29 @@ pub(crate) fn differs(rail: &'static str, different: u64, differences: &[Differe
     }
 }
 
-/// Fetches the clearing file of a rail and date and takes what is not taken yet.
+/// Fetches the clearing file of a channel and date and takes what is not taken yet.
 ///
 /// # Errors
 /// [`FetchError`]; parts taken before an error stay taken.
-pub(crate) async fn fetch(executor: &Executor, meta: &Meta, rail: Rail, date: Date) -> Result<Fetched, FetchError> {
-    alarmed(rail.name(), "clearing", fetch_whole(executor, meta, rail, date).await)
+pub(crate) async fn fetch(
+    executor: &Executor,
+    meta: &Meta,
+    channel: &ChannelName,
+    date: Date,
+) -> Result<Fetched, FetchError> {
+    alarmed(channel.rail.name(), "clearing", fetch_whole(executor, meta, channel, date).await)
 }
 
-async fn fetch_whole(executor: &Executor, meta: &Meta, rail: Rail, date: Date) -> Result<Fetched, FetchError> {
-    let route = executor.routes.get(&rail).ok_or(FetchError::NoChannel(rail.name()))?;
-    let lines = statement(executor, route, rail, date).await?.lines;
+async fn fetch_whole(
+    executor: &Executor,
+    meta: &Meta,
+    channel: &ChannelName,
+    date: Date,
+) -> Result<Fetched, FetchError> {
+    let route = executor.routes.get(channel).ok_or_else(|| FetchError::NotCalled(channel.clone()))?;
+    let lines = statement(executor, route, channel.rail, date).await?.lines;
     let mut fetched = Fetched { parts: Vec::new(), repeated: 0, position: 0 };
-    for file in parts(rail, date, &lines) {
+    for file in parts(channel, date, &lines) {
         let (part, repeated, position) = take(executor, meta, file).await?;
         fetched.repeated += usize::from(repeated);
         fetched.parts.push(part);
@@ -227,18 +241,21 @@ async fn statement(executor: &Executor, route: &Route, rail: Rail, date: Date) -
 }
 
 /// The commands that take a file; also an empty file has a part.
-fn parts(rail: Rail, date: Date, lines: &[channels::Line]) -> Vec<TakeClearingFile> {
+fn parts(of: &ChannelName, date: Date, lines: &[channels::Line]) -> Vec<TakeClearingFile> {
+    let file = |part, lines| {
+        let (rail, channel) = (of.rail, of.word.clone());
+        TakeClearingFile { rail, date, part, last: false, lines, channel }
+    };
     let mut files: Vec<TakeClearingFile> = lines
         .chunks(MAX_LINES)
         .zip(1_u32..)
-        .map(|(lines, part)| {
-            let lines = lines.iter().map(ClearingLine::from).collect();
-            TakeClearingFile { rail, date, part, last: false, lines }
-        })
+        .map(|(lines, part)| file(part, lines.iter().map(ClearingLine::from).collect()))
         .collect();
-    match files.last_mut() {
-        Some(file) => file.last = true,
-        None => files.push(TakeClearingFile { rail, date, part: 1, last: true, lines: Vec::new() }),
+    if files.is_empty() {
+        files.push(file(1, Vec::new()));
+    }
+    if let Some(file) = files.last_mut() {
+        file.last = true;
     }
     files
 }
@@ -246,7 +263,7 @@ fn parts(rail: Rail, date: Date, lines: &[channels::Line]) -> Vec<TakeClearingFi
 /// Takes a part, or finds it as it was taken; true if so.
 async fn take(executor: &Executor, meta: &Meta, file: TakeClearingFile) -> Result<(Clearing, bool, u64), FetchError> {
     let TakeClearingFile { rail, date, part, last, .. } = file;
-    let lines = file.lines.len();
+    let (key, lines) = ((file.channel_name(), date, part), file.lines.len());
     let request = Request { command: Command::TakeClearingFile(file), meta: meta.clone() };
     let seen = executor.platform.submit_and_view(request, taken).await?;
     let refusal = match seen.result {
@@ -259,7 +276,7 @@ async fn take(executor: &Executor, meta: &Meta, file: TakeClearingFile) -> Resul
         Err(refusal) => return Err(refusal.into()),
     };
     let look = move |state: &State| {
-        let id = state.clearing_files.get(&(rail, date, part))?;
+        let id = state.clearing_files.get(&key)?;
         state.clearings.get(id.0).cloned()
     };
     let (before, position) = executor.platform.read(look).await?;
@@ -279,7 +296,9 @@ fn taken(state: &State, reply: &Reply) -> Option<Clearing> {
 /// [`FetchError`], of the first channel whose list cannot be had or is not believed, once the others' lists are booked.
 pub(crate) async fn fetch_returns(executor: &Executor, meta: &Meta, date: Date) -> Result<Returned, FetchError> {
     let pays = |route: &&Route| route.channel.manifest().supported(OperationKind::Pay).is_some();
-    let routes: Vec<&Route> = executor.routes.values().filter(pays).collect();
+    // Payouts and advances leave by the first channel of a rail.
+    let first = executor.routes.iter().filter(|(name, _)| name.word.is_none()).map(|(_, route)| route);
+    let routes: Vec<&Route> = first.filter(pays).collect();
     if routes.is_empty() {
         return Err(FetchError::NoChannel("payouts"));
     }
@@ -365,7 +384,9 @@ fn sent_under(
 ) -> Result<(Sent, bool), Refusal> {
     let unknown = |message: String| Refusal::new(RefusalCode::PayoutUnknown, "serial", message);
     let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0));
-    let Some(attempt) = attempt.filter(|attempt| attempt.serial() == serial && attempt.rail == rail) else {
+    let there = (rail, None);
+    let sent = attempt.filter(|it| it.serial() == serial && (it.rail, it.channel.as_deref()) == there);
+    let Some(attempt) = sent else {
         return Err(unknown(format!("no payout was sent under serial {serial:.40} on {}", rail.name())));
     };
     let sent = match attempt.purpose {
@@ -434,7 +455,7 @@ mod tests {
     fn a_file_is_taken_in_parts_of_which_one_is_the_last() {
         let shape = |count: usize| -> Vec<(u32, usize, bool)> {
             let lines: Vec<_> = (0..count).map(|number| file_line(number, channels::LineKind::Debit)).collect();
-            let files = parts(Rail::Epcc, DAY, &lines);
+            let files = parts(&Rail::Epcc.into(), DAY, &lines);
             files.iter().map(|file| (file.part, file.lines.len(), file.last)).collect()
         };
         assert_eq!(shape(0), [(1, 0, true)]);
@@ -451,6 +472,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_keeps_its_reference_unless_the_books_do_not_take_it() {
+        let kept = |reference: String| {
+            let line = channels::Line { reference, ..file_line(1, channels::LineKind::Debit) };
+            ClearingLine::from(&line).reference
+        };
+        assert_eq!(kept("B1-7".into()).as_deref(), Some("B1-7"));
+        assert_eq!((kept(String::new()), kept("7".repeat(65)), kept("7".repeat(64)).is_some()), (None, None, true));
+    }
+
+    #[test]
     fn a_listed_return_must_be_of_a_payout_or_an_advance_and_whole() {
         let mut state = State::default();
         let attempt = Attempt {
@@ -464,6 +495,7 @@ mod tests {
             status: AttemptStatus::Unknown,
             cleared: None,
             page_site: None,
+            channel: None,
         };
         let serial = attempt.serial();
         state.attempts.put(1, attempt.clone());

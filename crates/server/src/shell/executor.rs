@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use ark::Vault;
 use channels::{Channel, Doubt, Request};
 use domain::attempt::{Attempt, AttemptStatus, Outcome, Purpose, Rail};
+use domain::channel::ChannelName;
 use domain::ids::AttemptId;
 use domain::site_weight::SiteWeights;
-use domain::{Actor, Command, Origin, RefusalCode, State};
+use domain::{Actor, Command, Origin, Refusal, RefusalCode, State};
 use engine::Meta;
 use node::executor::{Call, Flight, Patience, Seen, Step};
 use node::site::Errand;
@@ -28,8 +29,8 @@ pub(crate) struct Route {
     pub(crate) sites: Arc<ChannelSites>,
 }
 
-/// The channels by rail.
-pub(crate) type Routes = Arc<BTreeMap<Rail, Route>>;
+/// The channels by name.
+pub(crate) type Routes = Arc<BTreeMap<ChannelName, Route>>;
 
 /// What the executor is told.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub(crate) enum Told {
 pub(crate) fn told_of(state: &State, epoch: u64) -> Vec<Told> {
     let mut newest = BTreeMap::new();
     for (_, weights) in state.site_weights.iter() {
-        newest.insert(weights.rail, weights);
+        newest.insert(weights.channel_name(), weights);
     }
     let weights = newest.into_values().map(|weights| Told::Weights(Box::new(weights.clone())));
     weights.chain(state.in_outbox().map(|attempt| Told::Fly(epoch, Box::new(attempt.clone())))).collect()
@@ -67,6 +68,11 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
+    /// The rail's first channel, where what names no other goes.
+    pub(crate) fn first(&self, rail: Rail) -> Option<&Route> {
+        self.routes.get(&ChannelName::from(rail))
+    }
+
     /// Carries out what comes, until the platform stops. An epoch that ended takes its flights with it: the next one flies
     /// everything in its outbox again, as maybe sent.
     pub(crate) async fn run(self, mut told: mpsc::UnboundedReceiver<Told>) {
@@ -82,7 +88,7 @@ impl Executor {
                 Told::Settled(attempt) => self.flights.settle(attempt),
                 Told::Closing(of) => self.flights.close(of),
                 Told::Weights(weights) => {
-                    if let Some(route) = self.routes.get(&weights.rail) {
+                    if let Some(route) = self.routes.get(&weights.channel_name()) {
                         route.sites.set_weights(weights.version, &by_name(&weights.weights));
                     }
                 }
@@ -92,15 +98,16 @@ impl Executor {
 
     async fn fly(self, epoch: u64, attempt: Attempt, under_way: UnderWay) {
         let (id, leg) = (attempt.id, attempt.purpose.leg());
-        let Some(route) = self.routes.get(&attempt.rail).cloned() else {
-            // It stays in the outbox: with the channel configured, a restart carries it out.
-            tracing::error!(attempt = %id, rail = attempt.rail.name(), "no channel is configured for this rail");
+        let channel = attempt.channel_name();
+        let Some(route) = self.routes.get(&channel).cloned() else {
+            // It stays in the outbox: with the channel configured, a restart carries it out. No other channel is asked in its place.
+            tracing::error!(attempt = %id, %channel, "no channel of this name is configured");
             return;
         };
         let Some(seen) = self.seen(&attempt).await else { return };
         let (channel, vault) = (route.channel.clone(), self.vault.clone());
         let mut flight = Flight::new(attempt, seen, channel, vault, epoch, self.patience);
-        let mut avoid = None;
+        let (mut avoid, mut told) = (None, None);
         while self.platform.runs_in(epoch) {
             // The place comes first: between the look at `send_before` and the writing nothing may wait.
             let Some(place) = route.sites.place().await else { return };
@@ -113,7 +120,8 @@ impl Executor {
             if under_way.is_closing() {
                 flight.close();
             }
-            match flight.step(self.clock.now(), &ark_nonce()) {
+            let nonce = if flight.needs_nonce() { ark_nonce() } else { String::new() };
+            match flight.step(self.clock.now(), &nonce) {
                 Step::Send(request) => {
                     let errand = flight.errand().unwrap_or(Errand::Query);
                     let asked = Instant::now();
@@ -133,10 +141,14 @@ impl Executor {
                 }
                 Step::Report(outcome) => {
                     drop(place);
-                    if !self.report(id, &outcome).await {
-                        return;
+                    match self.report(id, &outcome).await {
+                        Reported::Taken => flight.reported(&outcome),
+                        Reported::Refused(refusal) => {
+                            refused(flight.attempt(), &refusal, &mut told);
+                            flight.refused();
+                        }
+                        Reported::Gone => return,
                     }
-                    flight.reported(&outcome);
                 }
                 Step::Wait { ms } => {
                     drop(place);
@@ -174,35 +186,39 @@ impl Executor {
         }
     }
 
-    /// False if the platform is gone: the next leader asks again.
-    async fn report(&self, attempt: AttemptId, outcome: &Outcome) -> bool {
-        let name = match outcome {
-            Outcome::Success { .. } => "success",
-            Outcome::Declined { .. } => "declined",
-            Outcome::NotFound => "not_found",
-            Outcome::Unknown => "unknown",
+    /// What the books made of an outcome. An end is told with its decision, and its journal is not waited for: all that its flight may have
+    /// to do after it is to ask again, and what the journal loses is in the outbox of the next epoch. A doubt must be known before the
+    /// channel is asked.
+    async fn report(&self, attempt: AttemptId, outcome: &Outcome) -> Reported {
+        let (name, is_end) = match outcome {
+            Outcome::Success { .. } => ("success", true),
+            Outcome::Declined { .. } => ("declined", true),
+            Outcome::NotFound => ("not_found", true),
+            Outcome::Unknown => ("unknown", false),
         };
         metrics::counter!("lintel_attempt_outcomes_total", "outcome" => name).increment(1);
         let command = Command::AnswerAttempt { attempt, outcome: outcome.clone() };
         let meta = Meta::unkeyed(Actor::Channel("executor".into()), Origin::Channel);
         loop {
-            match self.platform.submit(engine::Request { command: command.clone(), meta: meta.clone() }).await {
-                Ok(seen) => {
-                    match seen.result {
-                        Ok(_) => {}
-                        // The channel's own notification, or its file, was faster.
-                        Err(refusal) if refusal.code == RefusalCode::AttemptState => {
-                            tracing::info!(%attempt, %refusal, "an answer came after the attempt was settled");
-                        }
-                        Err(refusal) => tracing::error!(%attempt, %refusal, "an answer was refused"),
-                    }
-                    return true;
+            let request = engine::Request { command: command.clone(), meta: meta.clone() };
+            let told = if is_end {
+                self.platform.pass(request).await
+            } else {
+                self.platform.submit(request).await.map(|seen| seen.result)
+            };
+            match told {
+                Ok(Ok(_)) => return Reported::Taken,
+                // The channel's own notification, or its file, was faster.
+                Ok(Err(refusal)) if refusal.code == RefusalCode::AttemptState => {
+                    tracing::info!(%attempt, %refusal, "an answer came after the attempt was settled");
+                    return Reported::Taken;
                 }
+                Ok(Err(refusal)) => return Reported::Refused(refusal),
                 Err(Unavailable::Overloaded | Unavailable::Behind | Unavailable::Elsewhere) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(Unavailable::Stopped | Unavailable::Recovering | Unavailable::Damaged | Unavailable::Unknown) => {
-                    return false;
+                    return Reported::Gone;
                 }
             }
         }
@@ -215,6 +231,25 @@ impl Executor {
         }
         route.sites.call(errand, avoid, request).await
     }
+}
+
+/// What became of a report.
+enum Reported {
+    /// The books have it, or had the attempt's end before.
+    Taken,
+    /// The books cannot take it.
+    Refused(Refusal),
+    /// The platform is gone: the next leader asks again.
+    Gone,
+}
+
+/// An answer that the books refuse settles nothing, and is an alarm: counted each time that it comes, said once for each reason.
+fn refused(attempt: &Attempt, refusal: &Refusal, told: &mut Option<RefusalCode>) {
+    let (id, rail, code) = (attempt.id, attempt.rail.name(), refusal.code.name());
+    if told.replace(refusal.code) != Some(refusal.code) {
+        tracing::error!(attempt = %id, rail, %refusal, "the books refuse an answer; the channel is asked again");
+    }
+    metrics::counter!("lintel_answers_refused_total", "rail" => rail, "code" => code).increment(1);
 }
 
 /// An answer that is not believed settles nothing, and is an alarm.

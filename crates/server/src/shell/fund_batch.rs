@@ -64,7 +64,7 @@ impl Came {
 /// [`FetchError::NoChannel`].
 pub(crate) fn route(executor: &Executor) -> Result<&Route, FetchError> {
     let centre = |route: &&Route| route.channel.fund_centre().is_some();
-    executor.routes.get(&Rail::Fund).filter(centre).ok_or(FetchError::NoChannel("a fund's monthly batches"))
+    executor.first(Rail::Fund).filter(centre).ok_or(FetchError::NoChannel("a fund's monthly batches"))
 }
 
 /// What the city lets a lease draw: its rules, and the centre's word of now, which is none if it has no such lease. None if the settings
@@ -168,6 +168,7 @@ fn is_alarm(error: &FetchError) -> bool {
         FetchError::Channel(error) => error.of_keys().is_none(),
         FetchError::Refused(refusal) => refusal.code == RefusalCode::FundResultRejected,
         FetchError::NoChannel(_)
+        | FetchError::NotCalled(_)
         | FetchError::NotReady { .. }
         | FetchError::NoAnswer { .. }
         | FetchError::TooLong { .. }

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// One that could not be built, after this.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(5);
 
-/// What lies beside memory, and how many keys are a run.
+/// What lies beside memory, how many keys are a run, and how far apart batches are.
 #[derive(Clone)]
 pub(crate) struct Elsewhere {
     /// The tables.
@@ -38,6 +38,8 @@ pub(crate) struct Elsewhere {
     pub(crate) run: usize,
     /// The position of the last checkpoint.
     pub(crate) written: watch::Receiver<u64>,
+    /// The least time from the beginning of a batch to that of the next.
+    pub(crate) batch_every: Duration,
 }
 
 /// What the filter thread is asked.

@@ -15,6 +15,7 @@
 pub(crate) mod awaited;
 mod background;
 pub(crate) mod books;
+pub(crate) mod calendar;
 pub(crate) mod channel_rate;
 pub(crate) mod checkpointer;
 pub(crate) mod clearing;
@@ -44,6 +45,7 @@ pub(crate) mod standing;
 pub(crate) mod term;
 pub(crate) mod unanswered;
 pub(crate) mod webhook;
+pub(crate) mod working_day;
 pub(crate) mod writer;
 
 use std::sync::Arc;
@@ -106,6 +108,15 @@ pub(crate) enum Unavailable {
 pub(crate) type Leaving = Box<dyn FnOnce() + Send>;
 type ReadStep = Box<dyn FnOnce(&mut Engine) -> Leaving + Send>;
 type AfterStep = Box<dyn FnOnce(&State, Answer) -> Leaving + Send>;
+pub(crate) type BeforeStep = Box<dyn FnOnce(&State) -> Before + Send>;
+
+/// What a look at the state comes to, before a request is decided on it.
+pub(crate) enum Before {
+    /// Decide it, then let out what is made of the answer.
+    Decide(AfterStep),
+    /// It is not decided. Let this out.
+    Leave(Leaving),
+}
 
 /// What came of a request, seen as the caller wants to see it.
 #[derive(Debug)]
@@ -116,6 +127,13 @@ pub(crate) struct Seen<T> {
     pub(crate) position: u64,
     /// True if this request was answered before.
     pub(crate) repeated: bool,
+}
+
+impl<T> Seen<T> {
+    fn of(state: &State, answer: Answer, view: impl FnOnce(&State, &Reply) -> T) -> Self {
+        let Answer { result, position, repeated } = answer;
+        Self { result: result.map(|reply| view(state, &reply)), position, repeated }
+    }
 }
 
 /// Rows of the journal that someone wants.
@@ -130,6 +148,8 @@ pub(crate) struct RowsWanted {
 pub(crate) enum Input {
     /// Decide this, then let out what is made of the answer.
     Request(Box<Request>, AfterStep),
+    /// Look at the state, and decide this unless that speaks against it.
+    Unless(Box<Request>, BeforeStep),
     /// Take this request up again, with what the store says of its keys and rows.
     LookedUp(Box<(Parked, LookedUp)>, AfterStep),
     /// Put this in the place of the keys it knows.
@@ -193,13 +213,71 @@ impl Platform {
         self.caught_up().await?;
         let (sender, receiver) = oneshot::channel();
         let after = move |state: &State, answer: Answer| -> Leaving {
-            let Answer { result, position, repeated } = answer;
-            let seen = Seen { result: result.map(|reply| view(state, &reply)), position, repeated };
+            let seen = Seen::of(state, answer, view);
             // A caller that went away needs no answer.
             Box::new(move || drop(sender.send(seen)))
         };
         self.send(Input::Request(Box::new(request), Box::new(after)))?;
         self.answered(receiver).await
+    }
+
+    /// As [`Self::submit_and_view`], unless `before` finds something against it in the state that it would be decided on: then
+    /// that comes, and nothing is decided. It spares a caller who must look first a way to the writer, and a batch's sync.
+    pub(crate) async fn submit_unless<T: Send + 'static, E: Send + 'static>(
+        &self,
+        request: Request,
+        before: impl FnOnce(&State) -> Result<(), E> + Send + 'static,
+        view: impl FnOnce(&State, &Reply) -> T + Send + 'static,
+    ) -> Result<Result<Seen<T>, E>, Unavailable> {
+        let _place = self.admit()?;
+        self.caught_up().await?;
+        let (sender, receiver) = oneshot::channel();
+        let step = move |state: &State| -> Before {
+            if let Err(error) = before(state) {
+                // A caller that went away needs no answer.
+                return Before::Leave(Box::new(move || drop(sender.send(Err(error)))));
+            }
+            Before::Decide(Box::new(move |state: &State, answer: Answer| -> Leaving {
+                let seen = Seen::of(state, answer, view);
+                Box::new(move || drop(sender.send(Ok(seen))))
+            }))
+        };
+        self.send(Input::Unless(Box::new(request), Box::new(step)))?;
+        self.answered(receiver).await
+    }
+
+    /// Decides a request for a caller to whom it is the same whether the journal loses what was decided: the answer comes with the
+    /// decision, and may never become durable. The place in the queue is given back once it is.
+    pub(crate) async fn pass(&self, request: Request) -> Result<Result<Reply, Refusal>, Unavailable> {
+        let place = self.admit()?;
+        self.caught_up().await?;
+        let (sender, receiver) = oneshot::channel();
+        let after = move |_: &State, answer: Answer| -> Leaving {
+            // A caller that went away needs no answer.
+            drop(sender.send(answer.result));
+            Box::new(move || drop(place))
+        };
+        self.send(Input::Request(Box::new(request), Box::new(after)))?;
+        self.answered(receiver).await
+    }
+
+    /// Has a request decided by a step of the caller's own, which says itself when its sender is used: with what leaves for the
+    /// decision, or later. It gets the place in the queue too, to give it back once the decision is durable.
+    pub(crate) async fn submit_by<T: Send + 'static>(
+        &self,
+        request: Request,
+        step: impl FnOnce(Place, oneshot::Sender<T>) -> BeforeStep + Send,
+    ) -> Result<oneshot::Receiver<T>, Unavailable> {
+        let place = self.admit()?;
+        self.caught_up().await?;
+        let (sender, receiver) = oneshot::channel();
+        self.send(Input::Unless(Box::new(request), step(place, sender)))?;
+        Ok(receiver)
+    }
+
+    /// Why a sender was dropped unused.
+    pub(crate) fn unanswered(&self) -> Unavailable {
+        if self.is_running() { Unavailable::Unknown } else { Unavailable::Stopped }
     }
 
     /// Computes something from the state; it comes, with its position, once that state is durable.
@@ -238,7 +316,7 @@ impl Platform {
     /// What came out of the gate, if this node still leads: an answer that appended nothing met no fence.
     async fn answered<T>(&self, receiver: oneshot::Receiver<T>) -> Result<T, Unavailable> {
         let Ok(answer) = receiver.await else {
-            return Err(if self.is_running() { Unavailable::Unknown } else { Unavailable::Stopped });
+            return Err(self.unanswered());
         };
         if self.leads() { Ok(answer) } else { Err(Unavailable::Stopped) }
     }
@@ -320,8 +398,8 @@ impl Platform {
     }
 }
 
-/// A place in the queue, given back when the caller has its answer or goes away.
-struct Place(Arc<AtomicUsize>);
+/// A place in the queue, given back when it is dropped: when the caller has its answer or goes away.
+pub(crate) struct Place(Arc<AtomicUsize>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -366,6 +444,44 @@ mod tests {
         let platform = Platform::new(sender, Leadership::new(None), 1, behind);
         assert_eq!(platform.submit(request()).await.unwrap_err(), Unavailable::Behind);
         assert!(inputs.try_recv().is_err(), "nothing was done");
+    }
+
+    #[tokio::test]
+    async fn a_command_is_not_decided_where_a_look_before_it_speaks_against_it() {
+        let (sender, inputs) = mpsc::channel();
+        let (_entries, behind) = watch::channel(0);
+        let platform = Platform::new(sender, Leadership::new(None), 1, behind);
+        let before = |state: &State| if state.position == 0 { Err("no") } else { Ok(()) };
+        let view = |_: &State, reply: &Reply| reply.clone();
+        let mut submitted = Box::pin(platform.submit_unless(request(), before, view));
+        assert!(matches!(looked_at(&mut submitted).await, Poll::Pending));
+        let Ok(Input::Unless(_, before)) = inputs.try_recv() else { panic!("the writer gets it with its look") };
+        let Before::Leave(leaving) = before(&State::default()) else { panic!("it is not to be decided") };
+        leaving();
+        assert!(matches!(submitted.await, Ok(Err("no"))));
+
+        let (before, state) = (|_: &State| Ok::<_, ()>(()), State::default());
+        let mut submitted = Box::pin(platform.submit_unless(request(), before, view));
+        assert!(matches!(looked_at(&mut submitted).await, Poll::Pending));
+        let Ok(Input::Unless(_, before)) = inputs.try_recv() else { panic!("the writer gets it with its look") };
+        let Before::Decide(after) = before(&state) else { panic!("it is to be decided") };
+        after(&state, Answer { result: Ok(Reply::Done), position: 7, repeated: true })();
+        let seen = submitted.await.unwrap().unwrap();
+        assert_eq!((seen.result, seen.position, seen.repeated), (Ok(Reply::Done), 7, true));
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_passed_on_is_answered_where_it_is_decided_and_keeps_its_place_until_it_leaves() {
+        let (sender, inputs) = mpsc::channel();
+        let (_entries, behind) = watch::channel(0);
+        let platform = Platform::new(sender, Leadership::new(None), 1, behind);
+        let mut passed = Box::pin(platform.pass(request()));
+        assert!(matches!(looked_at(&mut passed).await, Poll::Pending));
+        let Ok(Input::Request(_, after)) = inputs.try_recv() else { panic!("the writer gets it") };
+        let leaving = after(&State::default(), Answer { result: Ok(Reply::Done), position: 1, repeated: false });
+        assert_eq!((passed.await.unwrap(), platform.waiting()), (Ok(Reply::Done), 1));
+        leaving();
+        assert_eq!(platform.waiting(), 0);
     }
 
     /// One look at a future, whatever it says.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  bytes ─ Channel::notify ─ not signed, not understood ─► refused
-//!            │ of an attempt of this rail, of its kind, amount and currency; else ─► refused, nothing is booked
+//!            │ of an attempt of this channel, of its kind, amount and currency; else ─► refused, nothing is booked
 //!            │ (a success may be of a part, where the channel may do one)
 //!            ├─ success │ declined ─► AnswerAttempt ─ settled the same way before ─► taken: told twice
 //!            │                                      └ settled another way ─► taken, alarmed: nothing is booked
@@ -12,7 +12,8 @@
 //! It may come before the answer that it repeats, and the executor may ask meanwhile: whoever is first settles the attempt.
 
 use channels::{Answer, ChannelError, Headers, Manifest, Notification, Notified, OperationKind};
-use domain::attempt::{Attempt, AttemptStatus, Outcome, Rail, attempt_of_serial};
+use domain::attempt::{Attempt, AttemptStatus, Outcome, attempt_of_serial};
+use domain::channel::ChannelName;
 use domain::ids::AttemptId;
 use domain::money::{Currency, Minor};
 use domain::{Actor, Command, Origin, RefusalCode, State};
@@ -25,9 +26,9 @@ use super::{Unavailable, recall};
 /// Why a notification is not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotTaken {
-    /// No channel of the rail.
+    /// No channel of this name.
     #[error("no channel is configured for {0}; add one to [[channels]]")]
-    NoChannel(&'static str),
+    NoChannel(ChannelName),
     /// It is not signed by the channel, or not understood.
     #[error(transparent)]
     Channel(#[from] ChannelError),
@@ -77,18 +78,24 @@ impl Taken {
     }
 }
 
-/// Takes a notification of the channel on a rail.
+/// Takes a notification of a channel.
 ///
 /// # Errors
 /// [`NotTaken`]; nothing was booked then.
-pub(crate) async fn take(executor: &Executor, rail: Rail, headers: &Headers, raw: &[u8]) -> Result<Taken, NotTaken> {
-    let route = executor.routes.get(&rail).ok_or(NotTaken::NoChannel(rail.name()))?;
+pub(crate) async fn take(
+    executor: &Executor,
+    name: &ChannelName,
+    headers: &Headers,
+    raw: &[u8],
+) -> Result<Taken, NotTaken> {
+    let route = executor.routes.get(name).ok_or_else(|| NotTaken::NoChannel(name.clone()))?;
     let Notification { serial, event, .. } = route.channel.notify(headers, raw)?.into_inner();
     match event {
         Notified::Answered { answer, kind, amount, currency } => {
             let done = matches!(answer, Answer::Success { .. });
-            let (asked, told, channel) = (serial, Told { rail, kind, amount, currency, done }, route.channel.clone());
-            let look = move |state: &State| find(state, &asked, told, channel.manifest());
+            let (asked, told, channel) =
+                (serial, Told { by: name.clone(), kind, amount, currency, done }, route.channel.clone());
+            let look = move |state: &State| find(state, &asked, &told, channel.manifest());
             let (found, _) = recall::see(&executor.platform, &executor.store, look).await?;
             let (id, status, taken) = found.map_err(NotTaken::Mismatch)?;
             let mut outcome = answer.outcome();
@@ -107,9 +114,13 @@ pub(crate) async fn take(executor: &Executor, rail: Rail, headers: &Headers, raw
                 ) => settle(executor, id, outcome).await,
             }
         }
+        // Payouts and advances leave by the first channel of a rail, and none speaks for another.
+        Notified::Returned(_) if name.word.is_some() => {
+            Err(NotTaken::Mismatch(format!("nothing is paid to bank accounts over {name}, so nothing comes back")))
+        }
         Notified::Returned(back) => {
             let mut returned = Returned::default();
-            let booked = clearing::book(executor, &meta(), rail, back, &mut returned).await;
+            let booked = clearing::book(executor, &meta(), name.rail, back, &mut returned).await;
             match (booked, returned) {
                 (Ok(()), Returned { refused, .. }) if !refused.is_empty() => {
                     Err(NotTaken::Mismatch(refused.into_iter().map(|(_, refusal)| refusal.to_string()).collect()))
@@ -128,9 +139,9 @@ fn meta() -> Meta {
 }
 
 /// What a notification says of its operation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Told {
-    rail: Rail,
+    by: ChannelName,
     kind: OperationKind,
     amount: Minor,
     currency: Currency,
@@ -143,13 +154,12 @@ struct Told {
 fn find(
     state: &State,
     serial: &str,
-    told: Told,
+    told: &Told,
     manifest: &Manifest,
 ) -> Result<(AttemptId, AttemptStatus, Option<Minor>), String> {
     let attempt = attempt_of_serial(serial).and_then(|id| state.attempts.get(id.0));
-    let attempt = attempt.filter(|attempt| attempt.serial() == serial && attempt.rail == told.rail);
-    let attempt =
-        attempt.ok_or_else(|| format!("nothing was asked under serial {serial:.40} on {}", told.rail.name()))?;
+    let attempt = attempt.filter(|attempt| attempt.serial() == serial && attempt.channel_name() == told.by);
+    let attempt = attempt.ok_or_else(|| format!("nothing was asked under serial {serial:.40} on {}", told.by))?;
     let Attempt { id, operation, status, .. } = attempt;
     let (kind, (amount, currency)) = (OperationKind::of(operation), operation.money());
     let known = match status {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use channels::routing::{Asked, Known, Route, Routing};
-use domain::attempt::Rail;
 use domain::calendar::Date;
+use domain::channel::ChannelName;
 use domain::rates::Rate;
 use domain::rates::channel::Direction;
 use store::channel_rate::{self, Ends};
@@ -28,13 +28,13 @@ const FRESH: Duration = Duration::from_secs(10);
 const DAYS: i32 = 31;
 
 /// Rates of success, and when they were read.
-type Read = (Instant, BTreeMap<Rail, Rate>);
+type Read = (Instant, BTreeMap<ChannelName, Rate>);
 
 /// What chooses channels.
 #[derive(Clone)]
 pub(crate) struct Router {
     routing: Arc<Routing>,
-    configured: BTreeSet<Rail>,
+    configured: BTreeSet<ChannelName>,
     days: i32,
     store: Arc<Database>,
     clock: Clock,
@@ -60,7 +60,7 @@ impl Router {
     /// As [`read`]; a rule none of whose channels is configured.
     pub(crate) fn new(
         config: &RoutingConfig,
-        configured: BTreeSet<Rail>,
+        configured: BTreeSet<ChannelName>,
         store: Arc<Database>,
         clock: Clock,
     ) -> Result<Self> {
@@ -69,9 +69,9 @@ impl Router {
             bail!("routing.success_days is {days}: use 1 to {DAYS} days");
         }
         let routing = if config.file.as_os_str().is_empty() { Routing::default() } else { read(&config.file)? };
-        let is_there = |name: &String| Rail::parse(name).is_some_and(|rail| configured.contains(&rail));
+        let is_there = |name: &String| ChannelName::parse(name).is_some_and(|name| configured.contains(&name));
         if let Some(rule) = routing.rules.iter().find(|rule| !rule.channels.iter().any(is_there)) {
-            let there: Vec<_> = configured.iter().map(|rail| rail.name()).collect();
+            let there: Vec<_> = configured.iter().map(ChannelName::to_string).collect();
             bail!(
                 "routing.file: rule '{}' names {}, and configured are {}: add the channel, or take the rule out",
                 rule.name,
@@ -95,17 +95,17 @@ impl Router {
     ///
     /// # Errors
     /// The store's.
-    pub(crate) async fn explain(&self, asked: &Asked) -> Result<(Route, BTreeMap<Rail, Rate>), StoreError> {
+    pub(crate) async fn explain(&self, asked: &Asked) -> Result<(Route, BTreeMap<ChannelName, Rate>), StoreError> {
         let known = Known { configured: self.configured.clone(), success: self.success().await? };
         Ok((self.routing.route(asked, &known), known.success))
     }
 
     /// The channels that are configured.
-    pub(crate) fn configured(&self) -> Vec<Rail> {
-        self.configured.iter().copied().collect()
+    pub(crate) fn configured(&self) -> Vec<ChannelName> {
+        self.configured.iter().cloned().collect()
     }
 
-    async fn success(&self) -> Result<BTreeMap<Rail, Rate>, StoreError> {
+    async fn success(&self) -> Result<BTreeMap<ChannelName, Rate>, StoreError> {
         let held = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, success)) = held.filter(|(at, _)| at.elapsed() < FRESH) {
             return Ok(success);
@@ -120,11 +120,11 @@ impl Router {
                 return Err(StoreError::Database { doing, reason: error.to_string() });
             }
         };
-        let mut ends: BTreeMap<Rail, Ends> = BTreeMap::new();
-        for (key, row) in rows.iter().filter(|(key, _)| key.direction == Direction::In) {
-            ends.entry(key.rail).or_default().add(row);
+        let mut ends: BTreeMap<ChannelName, Ends> = BTreeMap::new();
+        for (key, row) in rows.into_iter().filter(|(key, _)| key.direction == Direction::In) {
+            ends.entry(key.channel).or_default().add(&row);
         }
-        let success: BTreeMap<_, _> = ends.into_iter().map(|(rail, ends)| (rail, ends.effective())).collect();
+        let success: BTreeMap<_, _> = ends.into_iter().map(|(name, ends)| (name, ends.effective())).collect();
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), success.clone()));
         Ok(success)
     }

@@ -31,7 +31,7 @@ pub(crate) enum SignUpError {
 /// # Errors
 /// [`SignUpError::NoChannel`]; [`ChannelError::NoSignUp`].
 pub(crate) fn route(executor: &Executor, rail: Rail) -> Result<&Route, SignUpError> {
-    let route = executor.routes.get(&rail).ok_or(SignUpError::NoChannel(rail.name()))?;
+    let route = executor.first(rail).ok_or(SignUpError::NoChannel(rail.name()))?;
     let manifest = route.channel.manifest();
     if manifest.sign_ups { Ok(route) } else { Err(ChannelError::NoSignUp { channel: manifest.name }.into()) }
 }

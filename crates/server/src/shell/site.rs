@@ -8,6 +8,8 @@
 //! ```
 //! The machine's clock is the process's own, which nobody moves: a sandbox's time may stand while connections break.
 
+mod connections;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +17,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use channels::{Request, Response};
-use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use metrics::{Counter, Gauge, Histogram};
 use node::executor::Call;
 use node::site::circuit::CircuitState;
 use node::site::{Change, Errand, Pick, SiteTerms, Sites, Standing, Sums};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::connections::Connections;
 use super::Platform;
 use crate::config::{ChannelConfig, ExecutorConfig, SiteConfig};
 
@@ -38,6 +41,9 @@ const FAULTY: u16 = 500;
 struct Line {
     name: String,
     url: String,
+    /// What calls go over, where the URL allows it.
+    connections: Option<Connections>,
+    /// What probes go over, and calls otherwise.
     http: reqwest::Client,
     picked: Counter,
     errors: Counter,
@@ -56,7 +62,7 @@ impl fmt::Debug for Line {
 /// The sites of one channel.
 #[derive(Debug)]
 pub(crate) struct ChannelSites {
-    rail: Rail,
+    channel: String,
     probe: String,
     lines: Vec<Line>,
     machine: Mutex<Sites>,
@@ -101,10 +107,10 @@ impl ChannelSites {
     ///
     /// # Errors
     /// Settings that cannot be, or certificates that do not read.
-    pub(crate) fn new(rail: Rail, channel: &ChannelConfig, executor: &ExecutorConfig) -> Result<Self> {
+    pub(crate) fn new(name: &ChannelName, channel: &ChannelConfig, executor: &ExecutorConfig) -> Result<Self> {
         let sites = channel.sites(executor)?;
         let places = sites.iter().fold(0_usize, |sum, site| sum.saturating_add(site.connections as usize));
-        let line = |site: &SiteConfig| Line::new(rail, site).with_context(|| format!("site '{}'", site.name));
+        let line = |site: &SiteConfig| Line::new(name, site).with_context(|| format!("site '{}'", site.name));
         let lines = sites.iter().map(line).collect::<Result<Vec<_>>>()?;
         let terms = sites.into_iter().map(|site| SiteTerms {
             name: site.name,
@@ -115,7 +121,8 @@ impl ChannelSites {
         let machine = Sites::new(terms.collect(), channel.breaker(&executor.breaker));
         let places = Semaphore::new(places.min(Semaphore::MAX_PERMITS));
         let probe = format!("/{}", channel.probe.trim_start_matches('/'));
-        let sites = Self { rail, probe, lines, machine: Mutex::new(machine), places, began: Instant::now() };
+        let (channel, machine, began) = (name.to_string(), Mutex::new(machine), Instant::now());
+        let sites = Self { channel, probe, lines, machine, places, began };
         sites.show();
         Ok(sites)
     }
@@ -193,7 +200,7 @@ impl ChannelSites {
 
     /// Puts a version of the weights in force.
     pub(crate) fn set_weights(&self, version: u64, weights: &BTreeMap<String, u32>) {
-        let channel = self.rail.name();
+        let channel = self.channel.as_str();
         for site in self.with(|sites, _| sites.set_weights(weights)) {
             tracing::warn!(channel, version, site, "weights name a site that the settings do not have");
         }
@@ -233,7 +240,7 @@ impl ChannelSites {
     }
 
     fn say(&self, change: &Change) {
-        let channel = self.rail.name();
+        let channel = self.channel.as_str();
         let name = |site: &usize| self.lines.get(*site).map_or("?", |line| line.name.as_str());
         match change {
             Change::Drained { site, cause, hold_down_ms } => {
@@ -283,7 +290,7 @@ impl ChannelSites {
             CircuitState::HalfOpen => 1.0,
             CircuitState::Open => 2.0,
         };
-        metrics::gauge!("lintel_channel_breaker", "channel" => self.rail.name()).set(open);
+        metrics::gauge!("lintel_channel_breaker", "channel" => self.channel.clone()).set(open);
     }
 }
 
@@ -311,20 +318,22 @@ impl Drop for UnderWay<'_> {
 
 impl Line {
     /// A pool of its own. It follows no redirect: that would write a payment twice, and elsewhere.
-    fn new(rail: Rail, site: &SiteConfig) -> Result<Self> {
+    fn new(channel: &ChannelName, site: &SiteConfig) -> Result<Self> {
+        let times = (Duration::from_millis(site.timeout_ms), Duration::from_millis(site.connect_timeout_ms));
         let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let mut builder = builder
-            .timeout(Duration::from_millis(site.timeout_ms))
-            .connect_timeout(Duration::from_millis(site.connect_timeout_ms))
-            .pool_max_idle_per_host(site.connections as usize);
-        if let Some(files) = site.certificates()? {
-            builder = builder.tls_backend_preconfigured(files.client()?);
+        let builder = builder.timeout(times.0).connect_timeout(times.1);
+        let mut builder = builder.pool_max_idle_per_host(site.connections as usize);
+        let tls = site.certificates()?.map(|files| files.client()).transpose()?;
+        if let Some(tls) = &tls {
+            builder = builder.tls_backend_preconfigured(tls.clone());
         }
+        let connections = Connections::new(&site.url, tls, times, site.connections as usize)?;
         let http = builder.build().context("making an HTTP client")?;
-        let labels = [("channel", rail.name().to_owned()), ("site", site.name.clone())];
+        let labels = [("channel", channel.to_string()), ("site", site.name.clone())];
         Ok(Self {
             name: site.name.clone(),
             url: site.url.clone(),
+            connections,
             http,
             picked: metrics::counter!("lintel_site_picked_total", &labels),
             errors: metrics::counter!("lintel_site_errors_total", &labels),
@@ -337,6 +346,20 @@ impl Line {
 
     /// Sends a channel's request and reads the answer whole, of which the body has `most` bytes at most.
     async fn call(&self, request: &Request, most: usize) -> Result<Call, Broken> {
+        let called = match &self.connections {
+            Some(connections) => connections.call(request, most).await,
+            None => self.call_by_client(request, most).await,
+        };
+        let site = self.name.as_str();
+        called.inspect_err(|broken| match broken {
+            Broken::TooLong => {
+                tracing::error!(site, most, "an answer of a channel is longer than any may be; it is not read");
+            }
+            Broken::Off => tracing::warn!(site, "an answer of a channel broke off"),
+        })
+    }
+
+    async fn call_by_client(&self, request: &Request, most: usize) -> Result<Call, Broken> {
         let Ok(method) = request.method.parse() else { return Ok(Call::NotWritten) };
         let mut builder = self.http.request(method, format!("{}{}", self.url, request.path));
         for (name, value) in &request.headers {
@@ -351,34 +374,25 @@ impl Line {
                 let headers = headers
                     .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
                     .collect();
-                let body = self.body(response, most).await?;
+                let body = body_of(response, most).await?;
                 Ok(Call::Answered(Response { status, headers, body }))
             }
         }
     }
+}
 
-    /// The body of an answer, whole.
-    async fn body(&self, mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Broken> {
-        let site = self.name.as_str();
-        let too_long = || {
-            tracing::error!(site, most, "an answer of a channel is longer than any may be; it is not read");
-            Err(Broken::TooLong)
-        };
-        if response.content_length().is_some_and(|length| length > most as u64) {
-            return too_long();
-        }
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(more)) if body.len().saturating_add(more.len()) > most => return too_long(),
-                Ok(Some(more)) => body.extend_from_slice(&more),
-                Ok(None) => return Ok(body),
-                Err(_) => {
-                    let read = body.len();
-                    tracing::warn!(site, read, "an answer of a channel broke off");
-                    return Err(Broken::Off);
-                }
-            }
+/// The body of an answer, whole.
+async fn body_of(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Broken> {
+    if response.content_length().is_some_and(|length| length > most as u64) {
+        return Err(Broken::TooLong);
+    }
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(more)) if body.len().saturating_add(more.len()) > most => return Err(Broken::TooLong),
+            Ok(Some(more)) => body.extend_from_slice(&more),
+            Ok(None) => return Ok(body),
+            Err(_) => return Err(Broken::Off),
         }
     }
 }

@@ -105,6 +105,8 @@ pub(crate) struct Terms {
     pub(crate) durable: Durable,
     /// Keys of a run.
     pub(crate) run_keys: usize,
+    /// The least time from the beginning of a batch to that of the next.
+    pub(crate) batch_every: Duration,
 }
 
 /// Position and hash of the last batch that was passed on as durable; clones share it.
@@ -154,7 +156,8 @@ impl Terms {
             let Term { engine, journal } = term;
             let sink = self.sink(journal.tip().epoch);
             let (store, written) = (self.store.clone(), self.projector.written());
-            let elsewhere = Elsewhere { store, run: self.run_keys, written };
+            let (run, batch_every) = (self.run_keys, self.batch_every);
+            let elsewhere = Elsewhere { store, run, written, batch_every };
             let (clock, platform) = (self.clock.clone(), self.platform.clone());
             let writer = writer::start(engine, journal, clock, platform, inputs, sink, &elsewhere)?;
             let ended = writer.join().map_err(|_| TermError::Panicked)?;
@@ -215,6 +218,7 @@ impl Terms {
                 Ok(Input::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return false,
                 Ok(
                     Input::Request(..)
+                    | Input::Unless(..)
                     | Input::LookedUp(..)
                     | Input::Filter(_)
                     | Input::Read(_)
@@ -273,6 +277,7 @@ impl Terms {
     fn sink(&self, epoch: u64) -> ProjectionSink {
         let (projector, durable, attempts) = (self.projector.clone(), self.durable.clone(), self.attempts.clone());
         let (mut outflow, clock) = (outflow::Watch::default(), self.clock.clone());
+        let mut tries = channel_rate::Counters::default();
         Box::new(move |projected: Projected| {
             for (_, row) in &projected.projection.changes.outflows {
                 outflow.see(row, clock.now());
@@ -290,7 +295,7 @@ impl Terms {
             for (_, weights) in &projected.projection.changes.site_weights {
                 drop(attempts.send(Told::Weights(Box::new(weights.clone()))));
             }
-            channel_rate::count(&projected.projection.changes.ended_tries);
+            tries.count(&projected.projection.changes.ended_tries);
             pass_on(&projector, &durable, projected);
         })
     }

@@ -10,13 +10,16 @@ use std::time::Duration;
 use domain::State;
 use domain::attempt::{Attempt, AttemptStatus, Operation, Rail};
 use domain::calendar::Date;
+use domain::channel::ChannelName;
 use domain::envelope::Time;
 use domain::ids::AttemptId;
 use domain::rates::channel::{self, Direction, RateKey};
 use domain::rates::{Rate, Rates};
 use domain::task::TaskOf;
 use store::leg::LegFilter;
+use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
+use store::suspense::SuspenseFilter;
 use store::{Database, StoreError};
 
 use super::executor::Executor;
@@ -31,12 +34,14 @@ const PAGE: u32 = 500;
 pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
     let mut watch = Watch::new(alarm_after_ms);
     let mut every = tokio::time::interval(LOOK_EVERY);
+    // Their orders are not told by product; everything else is.
+    let mut damaged = BTreeSet::new();
     loop {
         every.tick().await;
         let now = executor.clock.now();
         // The order of a refund may have left memory, and names the product.
         let look = move |state: &State| Unanswered::of(state, now);
-        match recall::see(&executor.platform, &executor.store, look).await {
+        match recall::see_around(&executor.platform, &executor.store, &mut damaged, look).await {
             Ok((found, _)) => watch.see(&found, now),
             Err(Unavailable::Stopped) => return,
             Err(
@@ -58,7 +63,7 @@ pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
 }
 
 /// By what tries are told apart, whatever the day.
-type Key = (Direction, Rail, String, String);
+type Key = (Direction, ChannelName, String, String);
 
 /// What has no certain answer.
 #[derive(Debug, Default)]
@@ -76,8 +81,8 @@ struct Unanswered {
 impl Unanswered {
     fn of(state: &State, now: Time) -> Self {
         let (today, mut channels) = (Date::in_shanghai(now), BTreeMap::new());
-        for RateKey { date: _, direction, rail, product, bank } in channel::unknown(state, today) {
-            *channels.entry((direction, rail, product, bank)).or_default() += 1;
+        for RateKey { date: _, direction, channel, product, bank } in channel::unknown(state, today) {
+            *channels.entry((direction, channel, product, bank)).or_default() += 1;
         }
         let open = |attempt: &Attempt| Some((attempt.id, attempt.rail, since(attempt, now)?));
         let attempts = state.in_outbox().filter_map(open).collect();
@@ -121,6 +126,14 @@ fn waiting(store: &Database) -> Result<BTreeSet<TaskOf>, StoreError> {
     let refunds = RefundFilter { needs_person: Some(true), ..RefundFilter::default() };
     each(store, &refunds, |refund| {
         tasks.insert(TaskOf::Refund(refund.id));
+    })?;
+    let payouts = PayoutFilter { needs_person: Some(true), ..PayoutFilter::default() };
+    each(store, &payouts, |payout| {
+        tasks.insert(TaskOf::Payout(payout.id));
+    })?;
+    let suspense = SuspenseFilter { needs_person: Some(true), ..SuspenseFilter::default() };
+    each(store, &suspense, |item| {
+        tasks.insert(TaskOf::Suspense(item.id));
     })?;
     Ok(tasks)
 }
@@ -206,10 +219,10 @@ impl Watch {
     fn show_channels(&mut self, found: &BTreeMap<Key, u64>) {
         self.channels.extend(found.keys().cloned());
         for key in &self.channels {
-            let (direction, rail, product, bank) = key;
+            let (direction, channel, product, bank) = key;
             let labels = [
                 ("direction", direction.name().to_owned()),
-                ("channel", rail.name().to_owned()),
+                ("channel", channel.to_string()),
                 ("product", product.clone()),
                 ("bank", bank.clone()),
             ];
@@ -220,15 +233,23 @@ impl Watch {
 
     fn see_tasks(&mut self, tasks: &BTreeSet<TaskOf>) {
         for task in tasks.difference(&self.tasks) {
-            tracing::error!(%task, "a channel left what only a person can move on now: lintel task show {task}");
+            tracing::error!(%task, "only a person can move this on now: lintel task show {task}");
         }
         for task in self.tasks.difference(tasks) {
             tracing::info!(%task, "it waits for a person no more");
         }
-        let legs = tasks.iter().filter(|task| matches!(task, TaskOf::Leg(_))).count();
-        let refunds = tasks.len().saturating_sub(legs);
-        for (kind, count) in [("legs", legs), ("refunds", refunds)] {
-            metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count as u64));
+        let mut kinds = [("legs", 0), ("refunds", 0), ("payouts", 0), ("suspense", 0)];
+        for task in tasks {
+            let [(_, legs), (_, refunds), (_, payouts), (_, suspense)] = &mut kinds;
+            *match task {
+                TaskOf::Leg(_) => legs,
+                TaskOf::Refund(_) => refunds,
+                TaskOf::Payout(_) => payouts,
+                TaskOf::Suspense(_) => suspense,
+            } += 1;
+        }
+        for (kind, count) in kinds {
+            metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count));
         }
         self.tasks.clone_from(tasks);
     }
@@ -263,7 +284,7 @@ fn gauge(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use domain::attempt::Purpose;
-    use domain::ids::{LegId, RefundId};
+    use domain::ids::{LegId, PayoutId, RefundId, SuspenseId};
     use domain::money::Currency;
     use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -285,6 +306,7 @@ mod tests {
             status,
             cleared: None,
             page_site: None,
+            channel: None,
         }
     }
 
@@ -336,12 +358,14 @@ mod tests {
     fn what_is_unknown_of_a_channel_and_what_waits_is_shown_and_goes() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let mut watch = Watch::new(1);
-        let key = (Direction::In, Rail::Epcc, String::from("rent"), String::from("102"));
+        let key = (Direction::In, ChannelName::from(Rail::Epcc), String::from("rent"), String::from("102"));
         let rates = Rates { effective: Rate { numerator: 92, denominator: 100 }, first_try: Rate::default() };
         let (batches, checks) = (vec![Time(0), Time(-MINUTE)], vec![Time(-2 * MINUTE)]);
         let channels = BTreeMap::from([(key, 3)]);
         let found = Unanswered { attempts: Vec::new(), channels, batches, checks, rates };
-        let tasks = BTreeSet::from([TaskOf::Leg(LegId(9)), TaskOf::Leg(LegId(10)), TaskOf::Refund(RefundId(3))]);
+        let legs = [9, 10].map(|id| TaskOf::Leg(LegId(id)));
+        let others = [TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(4))];
+        let tasks: BTreeSet<TaskOf> = legs.into_iter().chain(others).collect();
         metrics::with_local_recorder(&recorder, || {
             watch.see(&found, Time(0));
             watch.see_tasks(&tasks);
@@ -359,6 +383,8 @@ mod tests {
             "lintel_real_name_check_oldest_seconds 120",
             "lintel_tasks{kind=\"legs\"} 2",
             "lintel_tasks{kind=\"refunds\"} 1",
+            "lintel_tasks{kind=\"payouts\"} 1",
+            "lintel_tasks{kind=\"suspense\"} 1",
         ] {
             assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
         }

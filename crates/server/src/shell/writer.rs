@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use domain::envelope::Time;
 use engine::{Admitted, Engine, Gate, KeyFilter, Projection};
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use super::awaited::Awaited;
 use super::keys::{Elsewhere, Threads};
-use super::{AfterStep, Clock, Input, Leaving, Platform, RowsWanted};
+use super::{AfterStep, Before, Clock, Input, Leaving, Platform, RowsWanted};
 
 /// A batch is closed at this size even while the one before still syncs.
 const BATCH_BYTES: usize = 4 << 20;
@@ -80,14 +81,28 @@ pub(crate) fn start(
     let acknowledge = platform.clone();
     engine.set_run_keys(elsewhere.run);
     let (keys, written) = (Threads::start(&elsewhere.store, &platform)?, elsewhere.written.clone());
+    let batch_every = elsewhere.batch_every;
     let appender =
         thread::Builder::new().name("journal".into()).spawn(move || append(journal, &to_append, &acknowledge))?;
     thread::Builder::new().name("writer".into()).spawn(move || {
         let gate = Gate::new(engine.state().position);
         let stashed = VecDeque::new();
         let awaited = platform.awaited();
-        let writer =
-            Writer { engine, gate, clock, batches, syncing: 0, project, awaited, keys, written, let_go: 0, stashed };
+        let writer = Writer {
+            engine,
+            gate,
+            clock,
+            batches,
+            syncing: 0,
+            batch_every,
+            begun: None,
+            project,
+            awaited,
+            keys,
+            written,
+            let_go: 0,
+            stashed,
+        };
         let result = writer.run(&inputs);
         match result.as_ref().err().and_then(WriterError::passing) {
             Some(error) => platform.standing().recover(error.to_string()),
@@ -186,6 +201,10 @@ struct Writer {
     batches: mpsc::Sender<Work>,
     /// Batches at the journal: none or one.
     syncing: usize,
+    /// The least time from the beginning of a batch to that of the next.
+    batch_every: Duration,
+    /// When the last one was begun.
+    begun: Option<Instant>,
     project: ProjectionSink,
     awaited: Arc<Awaited>,
     keys: Threads,
@@ -227,9 +246,14 @@ impl Writer {
         }
     }
 
-    /// The next input; before waiting for one, the open batch goes to the journal if that is idle.
+    /// The next input; before waiting for one, the open batch goes to the journal if that is idle and it is time.
     fn next(&mut self, inputs: &mpsc::Receiver<Input>, full: bool) -> Option<Input> {
         if let Ok(input) = inputs.try_recv() {
+            return Some(input);
+        }
+        if let Some(left) = self.put_off()
+            && let Ok(input) = inputs.recv_timeout(left)
+        {
             return Some(input);
         }
         if !full {
@@ -238,12 +262,26 @@ impl Writer {
         inputs.recv().ok()
     }
 
+    /// For how long the open batch takes further commands though the journal is idle.
+    fn put_off(&self) -> Option<Duration> {
+        let waits = self.syncing == 0 && !self.batch_every.is_zero() && self.engine.open_bytes() > 0;
+        let left = self.batch_every.checked_sub(self.begun.filter(|_| waits)?.elapsed())?;
+        (!left.is_zero()).then_some(left)
+    }
+
     fn take(&mut self, input: Input) -> Result<(), WriterError> {
         match input {
             Input::Request(request, after) => {
                 let admitted = self.engine.admit(*request, self.clock.now())?;
                 self.admitted(admitted, after);
             }
+            Input::Unless(request, before) => match before(self.engine.state()) {
+                Before::Decide(after) => {
+                    let admitted = self.engine.admit(*request, self.clock.now())?;
+                    self.admitted(admitted, after);
+                }
+                Before::Leave(leaving) => self.give(leaving),
+            },
             Input::LookedUp(looked_up, after) => {
                 let (parked, looked_up) = *looked_up;
                 let admitted = self.engine.resume(parked, &looked_up, self.clock.now())?;
@@ -267,7 +305,9 @@ impl Writer {
             Input::Durable(tip) => {
                 self.syncing = self.syncing.saturating_sub(1);
                 self.release(tip);
-                self.seal();
+                if self.put_off().is_none() {
+                    self.seal();
+                }
                 self.pass_on_due();
             }
             Input::Rows(wanted) => drop(self.batches.send(Work::Rows(wanted))),
@@ -286,7 +326,8 @@ impl Writer {
                 Output::Leaving(leaving) => leaving(),
                 // One batch is under way at a time, so the tip's hash is this batch's.
                 Output::Projection(projection) => {
-                    looks.extend(awaited.ended(projection.changes.orders.iter().map(|(_, order)| order)));
+                    let orders = projection.changes.orders.iter().map(|(_, order)| order);
+                    looks.extend(awaited.ended(orders.map(|order| (order.id, order.trying, order.legs.as_slice()))));
                     project(Projected { projection: *projection, hash: tip.hash });
                 }
             }
@@ -365,6 +406,7 @@ impl Writer {
         if let Some(sealed) = self.engine.seal() {
             self.gate.park(sealed.projection.last, Output::Projection(Box::new(sealed.projection)));
             self.syncing += 1;
+            self.begun = Some(Instant::now());
             // A journal thread that ended said why before.
             drop(self.batches.send(Work::Append(sealed.batch)));
         }

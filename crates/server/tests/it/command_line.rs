@@ -39,7 +39,8 @@ fn what_is_looked_at_with_json_is_the_answer_of_the_api() {
     market.operator.get(&format!("/v1/orders?min_position={position}")).ok();
     let account = text(&market.landlord, "/available");
     let statement = format!("/v1/accounts/{account}/statement?from=2026-03-05&to=2026-03-05&limit=5");
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 13] = [
+        (&["day", "next"], "/v1/working-day"),
         (&["day", "list"], "/v1/days"),
         (&["day", "show", "2026-03-05"], "/v1/days/2026-03-05"),
         (&["day", "trial-balance", "2026-03-05"], "/v1/days/2026-03-05/trial-balance"),
@@ -156,7 +157,8 @@ fn who_has_no_key_or_no_address_is_told_what_to_give() {
 #[test]
 fn help_teaches_with_an_example() {
     let server = Server::start();
-    let nouns = ["day", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"];
+    let nouns =
+        ["day", "calendar", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"];
     let of_money =
         ["refund", "split", "top-up", "transfer", "advance", "chargeback", "arrears", "reserve-line", "fund-batch"];
     for noun in nouns.into_iter().chain(of_money) {

@@ -184,9 +184,19 @@ fn suspense_lies_as_items_and_two_people_allocate_them() {
     assert_eq!((number(&item, "/rest"), number(&item, "/allocations/0/amount")), (500, 300));
     assert_eq!(text(&item, "/allocations/0/operator") + &text(&item, "/allocations/0/approver"), "checkermaker");
 
+    // What is to be given back to its payer waits for a person.
+    let due = text(&staff.checker.propose(&allocate(&own(&books.operator, 2243), Some(100))).ok(), "/id");
+    assert_eq!(text(&staff.maker.approve(&due).ok(), "/outcome"), "sus_1");
+    let position = books.operator.get("/v1/suspense/sus_1").position();
+    let tasks = books.operator.get(&format!("/v1/tasks/suspense?currency=CNY&min_position={position}")).ok();
+    assert_eq!((text(&tasks, "/data/0/id"), number(&tasks, "/data/0/amount")), ("sus_1".into(), 100));
+    assert_eq!((number(&tasks, "/data/0/lies_on"), &tasks["data"][0]["order"]), (2243, &Value::Null));
+    assert_eq!(tasks["data"][0]["allowed_actions"], json!(["settle"]));
+    assert_eq!(books.operator.get("/v1/tasks/sus_1").ok()["needs_person"], true);
+
     server.operator().post("/v1/sandbox/clock", &json!({"now": "2026-03-13T09:00:00+08:00"})).ok();
     let ages = books.operator.get("/v1/suspense/ageing").ok();
-    assert_eq!(ages["data"], json!([{"currency": "CNY", "age": "8-30", "count": 1, "rest": 500}]));
+    assert_eq!(ages["data"], json!([{"currency": "CNY", "age": "8-30", "count": 1, "rest": 400}]));
     let position = books.operator.get("/v1/suspense/sus_1").position();
     let open = books.operator.get(&format!("/v1/suspense?status=open&currency=CNY&min_position={position}")).ok();
     assert_eq!(text(&open, "/data/0/id"), "sus_1");

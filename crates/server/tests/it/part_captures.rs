@@ -1,9 +1,10 @@
 //! A centre that captures a part at once, end to end: the card makes it up, or all of it goes back; and one that may not is not believed.
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::client::{Answer, exchange};
-use crate::fund_batches::{KEY, card, centre, fund, leg, legs, order, pays, platform, until};
+use crate::fund_batches::{KEY, card, centre, fund, leg, legs, order, pays, platform, platform_in, settings_of, until};
 use crate::keys::becomes;
 use crate::open::{balance, closing, number, text, trial_balance};
 use crate::orders::Market;
@@ -106,4 +107,24 @@ fn a_notification_of_a_part_is_taken_once_and_one_of_more_never() {
     assert_eq!(legs(&paid), [leg("captured", 2_000), leg("captured", 1_200), leg("captured", 1_800)]);
     refused("N-part-0000000003", 1_500);
     assert_eq!(number(&market.operator.get(&attempt).ok(), "/amount"), 1_200);
+}
+
+/// The channel believes what the payment, asked for under other settings, did not expect: for a person, and asked about for ever.
+#[test]
+fn an_answer_that_the_books_refuse_is_an_alarm_and_is_asked_for_again() {
+    let Some(centre) = centre(PART) else { return };
+    let queries = ["executor.query_first_ms=20", "executor.query_max_ms=100"];
+    let mut server = platform_in((TempDir::new().unwrap(), Vec::new()), &queries, &centre.addresses[0], "");
+    let market = Market::open(&server);
+    let order_of = pays(&market, "T1", &json!([card(2_000), at_once("L1", 3_000, false)]));
+    until(&market, &order_of, |order| text(order, "/legs/1/status") == "unknown");
+    server.stop();
+    let settings = settings_of(&centre.addresses[0], "in_part = \"take\"");
+    std::fs::write(server.directory().join("lintel.toml"), settings).unwrap();
+    server.start_again();
+    let operator = server.operator();
+    becomes(&operator, "lintel_answers_refused_total{rail=\"fund\",code=\"part_not_taken\"}", |count| count > 2.5);
+    let waits = operator.get(&format!("/v1/orders/{order_of}")).ok();
+    assert_eq!((text(&waits, "/status"), legs(&waits)[1].clone()), ("paying".into(), leg("unknown", 3_000)));
+    assert_eq!(server.log().matches("the books refuse an answer").count(), 1, "it is said once");
 }

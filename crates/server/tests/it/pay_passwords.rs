@@ -224,6 +224,15 @@ fn agreements_ask_for_it_and_a_fresh_signing_resets_it() {
     };
     is(&pay("T1", "1", None), "pay_password_required", "pay_password");
     is(&pay("T2", "2", Some("246813")), "pay_password_wrong", "pay_password");
+    // Where one request creates and pays, nothing is created without it, and the number stays free.
+    let card =
+        json!({"type": "card", "agreement": "AGR-7", "mask": "622202******2230", "rail": "epcc", "amount": 500_000});
+    let at_once = json!({
+        "merchant": text(&market.landlord, "/id"), "out_trade_no": "T9", "payer": market.payer, "currency": "CNY",
+        "items": [{"kind": "rent", "amount": 500_000}], "instruments": [card],
+    });
+    is(&operator.post("/v1/orders?wait=30", &at_once), "pay_password_required", "pay_password");
+    market.order("T9", 400_000).ok();
     assert_eq!(text(&pay("T3", "3", Some("135790")).ok(), "/status"), "success");
 
     let elements = json!({

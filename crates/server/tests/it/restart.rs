@@ -1,11 +1,28 @@
 //! What was answered stands: after a graceful stop and after a kill the same questions have the same answers.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::open::{Books, balance, trial_balance, voucher};
 use crate::server::Server;
+
+#[test]
+fn batches_keep_their_distance_and_a_stop_waits_for_the_last() {
+    let mut server = Server::start_with(&["journal.batch_every_us=50000"]);
+    let books = Books::open(&server);
+    let began = Instant::now();
+    for number in 1..=4 {
+        let body = voucher(&format!("n-{number}"), &books.rich, &books.poor, 100);
+        books.operator.post_keyed("/v1/vouchers", &format!("k-{number}"), &body).ok();
+    }
+    assert!(began.elapsed() >= Duration::from_millis(150), "each is durable in a batch of its own");
+    let before = balance(&books.operator, &books.poor);
+    assert!(server.stop().success(), "{}", server.log());
+    server.start_again();
+    assert_eq!(balance(&server.operator(), &books.poor), before);
+}
 
 #[test]
 fn a_graceful_stop_and_a_start_change_no_answer() {

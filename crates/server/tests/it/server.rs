@@ -84,6 +84,13 @@ impl Server {
         server
     }
 
+    /// A node beside the one that leads their journal: it is not up, and waits.
+    pub(crate) fn start_waiting(directory: TempDir, settings: &[String], environment: Vec<(String, OsString)>) -> Self {
+        let (settings, operator) = (settings.to_vec(), MacKey::from_bytes([0; 32]));
+        let child = Some(spawn(directory.path(), &settings, &environment));
+        Self { child, directory, settings, environment, operator, address: String::new() }
+    }
+
     fn start_at(directory: TempDir, settings: Vec<String>, environment: Vec<(String, OsString)>) -> Self {
         let server = Self::begun(directory, settings, environment, operator_key);
         assert_eq!(server.operator().get("/health/ready").status, 200);

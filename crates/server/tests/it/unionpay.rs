@@ -250,3 +250,32 @@ fn an_answer_of_another_amount_is_an_alarm_and_settles_nothing() {
     assert_eq!(notify(&server, &done, SECRET).status, 200);
     assert_eq!(market.operator.get(&path).ok()["status"], "success");
 }
+
+/// Neither told nor queried, only in the file: the queryId that it has is what the refund names.
+#[test]
+fn a_debit_that_the_file_alone_knows_is_refunded_by_the_files_reference() {
+    let (unionpay, address) = UnionPay::open();
+    let server = start(&address);
+    let market = Market::open(&server);
+    let order = text(&market.order("T1", 500_000).ok(), "/id");
+    let path = format!("/v1/orders/{order}");
+    let card = json!({
+        "type": "card", "agreement": "TOKEN-1", "mask": "622202******2230", "rail": "unionpay", "amount": 500_000,
+    });
+    let paying = market.operator.post(&format!("{path}/pay"), &json!({"instruments": [card]})).ok();
+    let attempt = format!("/v1/attempts/{}", text(&paying, "/legs/0/open_attempt"));
+    let serial = unionpay.until_taken("01")["orderId"].clone();
+    let file = |reference: &str| {
+        let line =
+            json!({"serial": serial, "kind": "debit", "amount": 500_000, "currency": "CNY", "reference": reference});
+        let file = json!({"rail": "unionpay", "date": "2026-03-05", "part": 1, "last": true, "lines": [line]});
+        market.operator.post("/v1/clearing", &file)
+    };
+    assert_eq!(file("").error().1, "value_invalid");
+    assert_eq!(number(&file(QUERY_ID).ok(), "/matched"), 1);
+    let paid = market.operator.get(&attempt).ok();
+    assert_eq!((text(&paid, "/status"), text(&paid, "/reference")), ("success".into(), QUERY_ID.to_owned()));
+    let refund = json!({"out_refund_no": "F1", "amount": 200_000, "return_fee": false});
+    market.operator.post(&format!("{path}/refunds"), &refund).ok();
+    assert_eq!(unionpay.until_taken("04")["origQryId"], QUERY_ID);
+}

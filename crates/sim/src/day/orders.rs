@@ -73,7 +73,8 @@ fn card(rail: Rail, amount: Minor, number: u64) -> Instrument {
         amount,
         credit: false,
         bank: Some("102".into()),
-        alternatives: vec![Alternative { rail: other, agreement: agreement(other) }],
+        alternatives: vec![Alternative { rail: other, agreement: agreement(other), channel: None }],
+        channel: None,
     }
 }
 

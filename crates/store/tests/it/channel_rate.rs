@@ -1,6 +1,7 @@
 //! Sums of how tries ended.
 
 use domain::attempt::{FailureClass, Rail};
+use domain::channel::ChannelName;
 use domain::rates::Rate;
 use domain::rates::channel::{Direction, EndedTry, RateKey, TryEnd};
 use domain::state::Changes;
@@ -12,13 +13,14 @@ use crate::world::{World, date};
 
 on_both! {
     tries_are_summed_by_day_channel_product_and_bank
+    channels_of_one_rail_are_summed_apart
     an_answer_that_is_written_again_counts_once
     a_success_after_a_refusal_takes_it_back
 }
 
 fn ended(position: u64, day: i8, bank: &str, end: TryEnd, before: Option<TryEnd>) -> EndedTry {
-    let (direction, rail, product) = (Direction::In, Rail::Epcc, "rent".to_owned());
-    let key = RateKey { date: date(3, day), direction, rail, product, bank: bank.into() };
+    let (direction, channel, product) = (Direction::In, Rail::Epcc.into(), "rent".to_owned());
+    let key = RateKey { date: date(3, day), direction, channel, product, bank: bank.into() };
     EndedTry { position, key, end, before, first: true }
 }
 
@@ -59,6 +61,18 @@ fn tries_are_summed_by_day_channel_product_and_bank(place: &Place) {
     all.unknown = 1;
     assert_eq!((all.tries(), all.effective()), (6, Rate { numerator: 2, denominator: 5 }));
     assert!(of(7, 31).is_empty());
+}
+
+fn channels_of_one_rail_are_summed_apart(place: &Place) {
+    let (database, mut world) = begun(place);
+    let mut further = ended(11, 5, "102", TryEnd::Success, None);
+    further.key.channel = ChannelName::parse("epcc_b").unwrap();
+    commit(&database, &mut world, vec![ended(10, 5, "102", BANK, None), further]);
+    let sums = between(&database, date(3, 5), date(3, 5)).unwrap();
+    let found: Vec<_> = sums.into_iter().map(|(key, ends)| (key.channel.to_string(), ends)).collect();
+    let none = Ends::default();
+    let expected = [("epcc".to_owned(), Ends { bank: 1, ..none }), ("epcc_b".to_owned(), Ends { success: 1, ..none })];
+    assert_eq!(found, expected);
 }
 
 fn an_answer_that_is_written_again_counts_once(place: &Place) {

@@ -127,6 +127,8 @@ fn filters_narrow_each_list(place: &Place) {
     let early = PayoutFilter { created_to: Some(date(3, 4)), ..Default::default() };
     assert_eq!(count(&database, early), 0);
     assert_eq!(count(&database, PayoutFilter { kind: Some(PayoutKind::Withdrawal), ..Default::default() }), 1);
+    let stuck = |needs| PayoutFilter { needs_person: Some(needs), ..Default::default() };
+    assert_eq!((count(&database, stuck(true)), count(&database, stuck(false)) > 0), (0, true));
     assert_eq!(count(&database, AgreementFilter { party: Some(merchant), ..Default::default() }), 1);
 
     trees_are_narrowed(&database, &world, company.id);
@@ -235,6 +237,7 @@ fn decisions_are_narrowed(database: &Database) {
     assert_eq!(count(database, SuspenseFilter { status: Some(SuspenseStatus::Open), ..Default::default() }), 1);
     assert_eq!(count(database, SuspenseFilter { source: Some("apr_6".into()), ..Default::default() }), 1);
     assert_eq!(count(database, SuspenseFilter { currency: Some(Currency::Usd), ..Default::default() }), 0);
+    assert_eq!(count(database, SuspenseFilter { needs_person: Some(true), ..Default::default() }), 0);
 }
 
 fn rows_are_found_by_id(place: &Place) {

@@ -100,6 +100,7 @@ impl World {
             credit: false,
             bank: None,
             alternatives: Vec::new(),
+            channel: None,
         };
         self.given(Command::PayOrder { order, instruments: vec![card] });
         self.answered(&Outcome::Success { reference: "ref".into(), clearing_date: date(3, 5), part: None });

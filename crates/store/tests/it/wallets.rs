@@ -121,7 +121,7 @@ impl World {
         let bound = SetOutflowBound { rail, currency, floor: 100, percent: 300 };
         self.decided_by("risk-1", "risk-2", Proposal::OutflowBound(bound));
         let weights = vec![SiteWeight { site: "bj".into(), weight: 8 }];
-        let weights = Proposal::SiteWeights(SetSiteWeights { rail: Rail::Epcc, weights });
+        let weights = Proposal::SiteWeights(SetSiteWeights { rail: Rail::Epcc, weights, channel: None });
         self.decided_by("administrator-1", "administrator-2", weights);
     }
 
@@ -186,7 +186,7 @@ fn filters_narrow_each_list_of_wallets(place: &Place) {
     );
     let policies = [date(3, 9), date(3, 10)].map(|day| count(db, LimitPolicyFilter { begins_from: Some(day) }));
     assert_eq!(policies, [1, 0]);
-    let weights = [Rail::Epcc, Rail::Fund].map(|rail| count(db, SiteWeightsFilter { rail: Some(rail) }));
+    let weights = [Rail::Epcc, Rail::Fund].map(|rail| count(db, SiteWeightsFilter { channel: Some(rail.into()) }));
     assert_eq!(weights, [1, 0]);
     let entries = |list: &str, removed| BlockEntryFilter { list: Some(list.into()), removed, party: None };
     assert_eq!(count(db, entries("device", Some(true))), 1);

@@ -274,6 +274,7 @@ impl World {
             credit: false,
             bank: None,
             alternatives: Vec::new(),
+            channel: None,
         };
         self.given(Command::PayOrder { order, instruments: vec![card] });
         let serial = self.answered(&success());
@@ -285,9 +286,9 @@ impl World {
         let refund = CreateRefund { order, out_refund_no, amount: 20_000, return_fee: true, take_from, items, legs };
         self.given(Command::CreateRefund(refund));
         self.answered(&success());
-        let line = ClearingLine { serial, kind: LineKind::Debit, amount: 500_000, currency };
+        let line = ClearingLine { serial, kind: LineKind::Debit, amount: 500_000, currency, reference: None };
         let (rail, lines) = (Rail::Epcc, vec![line]);
-        let file = TakeClearingFile { rail, date: date(3, 5), part: 1, last: true, lines };
+        let file = TakeClearingFile { rail, date: date(3, 5), part: 1, last: true, lines, channel: None };
         self.given(Command::TakeClearingFile(file));
         self.now = nine_o_clock(date(3, 6));
         self.given(Command::CutDay { next: None });

@@ -136,7 +136,7 @@ fn a_line_of_the_clearing_file_brings_them_back_too() {
     let freeze = place(&mut kit, court(account, 800));
     deduct(&mut kit, order(freeze, 500));
     let (serial, currency) = (kit.waiting().serial(), CNY);
-    let line = |kind| ClearingLine { serial: serial.clone(), kind, amount: 500, currency };
+    let line = |kind| ClearingLine { serial: serial.clone(), kind, amount: 500, currency, reference: None };
     kit.take_file(Rail::Epcc, "2026-03-05", vec![line(LineKind::Return), line(LineKind::Pay)]);
     assert_eq!((stands(&kit, freeze), kit.balance(account)), ((InForce, 800, 0), 1_000));
     assert_eq!(kit.outbox().len(), 0, "the return proves that it had arrived");

@@ -1,6 +1,7 @@
 //! Parts that come late, twice or where none may, by a file, at a centre that debits at once; and what may follow from one.
 
 use super::*;
+use crate::block_list::Blocked;
 use crate::clearing::{ClearingLine, DifferenceKind, LineKind};
 use crate::fund_batch::{FundRoute, Monthly};
 use crate::leg::OnPart;
@@ -26,7 +27,8 @@ fn capture_asked(kit: &mut Kit, on_part: OnPart) -> (MerchantId, OrderId) {
 }
 
 fn line(attempt: &Attempt, amount: Minor) -> ClearingLine {
-    ClearingLine { serial: attempt.serial(), kind: LineKind::Debit, amount, currency: Currency::Cny }
+    let (kind, currency) = (LineKind::Debit, Currency::Cny);
+    ClearingLine { serial: attempt.serial(), kind, amount, currency, reference: None }
 }
 
 #[test]
@@ -104,6 +106,39 @@ fn a_hold_that_comes_late_is_released_of_what_it_holds_though_the_card_pays_all(
     kit.books(&[(1121, 6_200), (2291, 12), (1291, 12), (5001, 12)]);
     assert_eq!((kit.status(order), kit.pending(merchant)), (OrderStatus::Success, 6_188));
     assert_eq!(kit.legs(order), [LegStatus::Captured, LegStatus::Released]);
+}
+
+/// The card's further leg, or its only one, is none that was checked when the try began: then it is as if its bank had declined.
+#[test]
+fn a_card_that_was_blocked_since_is_not_asked_for_the_shortfall() {
+    let blocks = |kit: &mut Kit| kit.blocks(Blocked::Card(String::from("agreement-1")));
+    let mut kit = Kit::new();
+    let (_, order) = capture_asked(&mut kit, OnPart::Convert);
+    blocks(&mut kit);
+    kit.answered(in_part(DAY, 2_000));
+    for (rail, amount) in [(Rail::Epcc, 3_200), (Rail::Fund, 2_000)] {
+        let back = kit.answered(success(DAY));
+        assert!(matches!(back.operation, Operation::Refund { .. }), "{back:?}");
+        assert_eq!((back.rail, back.operation.money().0), (rail, amount));
+    }
+    kit.books(&[]);
+    assert_eq!(kit.legs(order), [LegStatus::Reversed, LegStatus::Reversed, LegStatus::Failed]);
+    let further = *kit.state.order(order).unwrap().legs.last().unwrap();
+    assert_eq!(kit.state.leg(further).unwrap().failure, Some(FailureClass::User));
+    assert_eq!(kit.status(order), OrderStatus::Failed);
+
+    for held in [in_part(DAY, 2_000), success(DAY)] {
+        let mut kit = Kit::new();
+        let (_, order) = both(&mut kit);
+        kit.pay(order, vec![card(3_200), fund_in_part(3_000, OnPart::Convert)]);
+        blocks(&mut kit);
+        kit.answered(held);
+        let release = kit.answered(success(DAY));
+        assert!(matches!(release.operation, Operation::FundRelease { .. }), "{release:?}");
+        kit.books(&[]);
+        assert_eq!(kit.legs(order), [LegStatus::Failed, LegStatus::Released]);
+        assert_eq!((kit.status(order), kit.outbox().len()), (OrderStatus::Failed, 0));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::ids::LegId;
 use crate::testkit::orders::fund;
 
 /// Rent 3,000 by the fund and deposit 3,200 by the card, paid.
@@ -184,6 +185,8 @@ fn a_refund_of_an_earlier_journal_counts_back_from_its_last_item_on() {
         status: RefundStatus::InTransit,
         shares: vec![],
         suspense: 0,
+        beside: None,
+        claimed: false,
     };
     apply_answered(&mut kit.state, &answered);
     assert_eq!(kit.state.order(order).unwrap().items_refunded, [3_000, 200]);

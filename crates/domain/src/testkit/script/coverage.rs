@@ -81,7 +81,7 @@ macro_rules! transitions {
 transitions! {
     here {
         "voucher posted" Event::VoucherPosted(_),
-        "calendar replaced" Event::CalendarSet(_),
+        "year of the calendar set" Event::CalendarYearSet(_),
         "day cut" Event::DayCut { .. },
         "day sealed" Event::DaySealed { .. },
         "day's checks failed" Event::DayChecksFailed { .. },
@@ -145,6 +145,7 @@ transitions! {
         "checks waived" Event::Waiver(WaiverEvent::Waived { .. }),
         "suspense opened" Event::Suspense(SuspenseEvent::Opened(_)),
         "suspense allocated" Event::Suspense(SuspenseEvent::Allocated { .. }),
+        "suspense due" Event::Suspense(SuspenseEvent::Due { .. }),
         "top-up created" Event::TopUp(TopUpEvent::Created(_)),
         "top-up sent" Event::TopUp(TopUpEvent::Sent { .. }),
         "top-up unknown" Event::TopUp(TopUpEvent::Unknown(_)),
@@ -272,6 +273,7 @@ transitions! {
                         | TerminalEvent::PublicKeyRegistered { .. }
                         | TerminalEvent::KeyIssued { .. },
                 ),
+        "only journals of before years were set one by one have it" Event::CalendarSet(_),
         "only journals of before names were kept have it: freeze/tests.rs"
             Event::FreezeReleased { .. } | Event::FreezeExpired(_),
         "the first change stands in the freeze itself"

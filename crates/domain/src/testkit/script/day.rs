@@ -1,11 +1,10 @@
-//! `day`, `cut`, `seal`, `check`, `waive`, `calendar`: see [`crate::business_day`] and [`crate::waiver`].
+//! `day`, `cut`, `seal`, `check`, `waive`, `calendar`: see [`crate::business_day`], [`crate::waiver`] and [`crate::calendar`].
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::{Read, Script, Step};
-use crate::calendar::{Calendar, Year};
+use crate::calendar::SetCalendar;
 use crate::checks;
 use crate::command::Command;
 use crate::testkit::date;
@@ -18,10 +17,12 @@ pub(super) fn read(script: &mut Script, words: &[&str]) -> Read {
             script.kit.on(day);
             Command::Tick
         }
-        // Working days of one year, without a holiday.
-        ["calendar", year] => {
-            let year = (year.parse().expect("a year"), Year { holidays: Vec::new(), make_up_days: Vec::new() });
-            Command::SetCalendar(Calendar { years: [year].into() })
+        // The holidays of a year, and behind `worked` its weekends that are worked.
+        ["calendar", year, ref dates @ ..] => {
+            let dates_of = |dates: &[&str]| dates.iter().map(|day| date(day)).collect();
+            let at = dates.iter().position(|word| *word == "worked").unwrap_or(dates.len());
+            let (holidays, worked) = (dates_of(&dates[..at]), dates_of(dates.get(at + 1..).unwrap_or_default()));
+            Command::SetCalendar(SetCalendar { year: year.parse().expect("a year"), holidays, make_up_days: worked })
         }
         ["cut"] => Command::CutDay { next: None },
         ["cut", next] => Command::CutDay { next: Some(date(next)) },

@@ -66,7 +66,8 @@ fn orders(script: &mut Script, words: &[&str]) -> Read {
         // The file of a rail that matches all that succeeded up to its day.
         ["clear", network, day] => {
             let (rail, lines) = (rail(network), script.kit.clearing_lines(rail(network), day));
-            Command::TakeClearingFile(TakeClearingFile { rail, date: date(day), part: 1, last: true, lines })
+            let (date, channel) = (date(day), None);
+            Command::TakeClearingFile(TakeClearingFile { rail, date, part: 1, last: true, lines, channel })
         }
         ["settle", merchant] => {
             Command::Settle { merchant: MerchantId(script.id(merchant)), today: Date::in_shanghai(script.kit.now) }

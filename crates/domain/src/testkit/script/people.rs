@@ -66,10 +66,10 @@ fn of_sites(words: &[&str]) -> Read {
         ["site-weights", channel, ref sites @ ..] => {
             let weight = |pair: &[&str]| SiteWeight { site: pair[0].to_string(), weight: number(pair[1]) };
             let weights = sites.chunks_exact(2).map(weight).collect();
-            SiteWeightCommand::Set(SetSiteWeights { rail: rail(channel), weights })
+            SiteWeightCommand::Set(SetSiteWeights { rail: rail(channel), weights, channel: None })
         }
         ["undo-site-weights", channel, version] => {
-            SiteWeightCommand::Undo { rail: rail(channel), version: number(version).into() }
+            SiteWeightCommand::Undo { channel: rail(channel).into(), version: number(version).into() }
         }
         _ => return None,
     };
@@ -186,6 +186,7 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::ManualVoucher(ManualVoucherCommand::Adjust(adjustment)) => Proposal::Adjustment(adjustment),
         Command::AllocateSuspense(command) => Proposal::SuspenseAllocation(command),
         Command::WaiveChecks(command) => Proposal::CheckWaiver(command),
+        Command::SetCalendar(command) => Proposal::Calendar(command),
         Command::Task(TaskCommand::Settle(command)) => Proposal::SettleTask(command),
         Command::ReleaseFreeze(command) => Proposal::ReleaseFreeze(command),
         Command::Freeze(FreezeCommand::Deduct(command)) => Proposal::DeductFreeze(command),

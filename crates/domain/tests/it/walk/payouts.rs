@@ -113,7 +113,8 @@ impl Walk {
 
     pub(super) fn return_payout(&mut self, selector: u8) {
         let (payout, reference, date) = (self.payout(selector), String::from("back"), self.model.today);
-        let arrived = self.model.payouts.get(&payout).is_some_and(|payout| payout.stage == Stage::Arrived);
+        let stage = self.model.payouts.get(&payout).map(|payout| payout.stage);
+        let arrived = matches!(stage, Some(Stage::Arrived | Stage::Owed));
         let result = self.tries(Command::ReturnPayout { payout, reference, date });
         assert!(if result.is_ok() { arrived } else { !arrived || !self.model.is_small() }, "{result:?}");
         if result.is_err() {
@@ -123,7 +124,8 @@ impl Walk {
         let suspense = self.own(Subject::Suspense);
         self.model.transfer(self.own(Subject::ClearingEpcc), suspense, payout.amount);
         let line = &self.model.accounts[&payout.account];
-        if !line.closed && !line.in_barred {
+        // Of one that was paid after it had failed the account has the money already.
+        if !line.closed && !line.in_barred && stage != Some(Stage::Owed) {
             self.model.transfer(suspense, payout.account, payout.amount);
         }
         if payout.settles {
@@ -155,13 +157,20 @@ impl Walk {
         let Purpose::Payout(id) = self.state.attempt(attempt).expect("it was picked").purpose else {
             panic!("only payouts go to a channel here")
         };
-        let sent = self.model.payouts[&id].stage == Stage::Sent;
+        let stage = self.model.payouts[&id].stage;
+        let late = stage == Stage::Refused && matches!(answer, Answer::Success);
+        let taken = stage == Stage::Sent || late;
         let result = self.tries(Command::AnswerAttempt { attempt, outcome });
-        assert!(if result.is_ok() { sent } else { !sent || !self.model.is_small() }, "{result:?}");
+        assert!(if result.is_ok() { taken } else { !taken || !self.model.is_small() }, "{result:?}");
         match answer {
+            Answer::Success if result.is_ok() && late => {
+                // It is claimed from the bank; what its account has stays there.
+                let payout = self.stage(id, Stage::Owed);
+                self.model.transfer(self.own(Subject::ReceivableFund), self.own(Subject::ClearingEpcc), payout.amount);
+            }
             Answer::Success if result.is_ok() => self.arrived(id),
             Answer::Declined | Answer::NotFound if result.is_ok() => {
-                let payout = self.stage(id, Stage::Over);
+                let payout = self.stage(id, Stage::Refused);
                 let back = payout.amount + payout.fee;
                 self.model.transfer(self.own(Subject::PayoutTransit), payout.account, back);
             }

@@ -8,6 +8,7 @@ use crate::http::advance::AdvancePolicyBody;
 use crate::http::agreement::terms::AmendmentBody;
 use crate::http::arrears::CoveredRefundBody;
 use crate::http::block_list::RemovalBody;
+use crate::http::calendar::CalendarBody;
 use crate::http::card_fee::CardFeeChange;
 use crate::http::card_transaction::CreditAdjustmentBody;
 use crate::http::conversion::ReversalBody;
@@ -85,6 +86,7 @@ kinds! {
     SiteWeights(SiteWeightsBody) "site_weights"
     OutflowBound(OutflowBoundBody) "outflow_bound"
     ResumeOutflow(ResumptionBody) "resume_outflow"
+    Calendar(CalendarBody) "calendar"
     CardFee(CardFeeChange) "card_fee"
     CreditAdjustment(CreditAdjustmentBody) "credit_adjustment"
     FeePlan(FeePlanBody) "fee_plan"
@@ -174,6 +176,10 @@ mod tests {
             ("site_weights", json!({"channel": "epcc", "weights": {"bj": 8, "sh": 0}})),
             ("outflow_bound", json!({"channel": "epcc", "currency": "CNY", "floor": 50_000_000, "percent": 300})),
             ("resume_outflow", json!({"channel": "epcc", "currency": "CNY", "waiting": "refuse"})),
+            (
+                "calendar",
+                json!({"year": 2026, "holidays": ["2026-10-01", "2026-10-02"], "make_up_days": ["2026-10-10"]}),
+            ),
         ]
     }
 

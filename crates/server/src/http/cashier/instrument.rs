@@ -95,17 +95,17 @@ impl Offered {
     /// By what the channels' manifests say, and by what may pay what: a credit card pays no house price, and which card pays at a page is
     /// the payer's choice.
     pub(super) fn of(app: &App, order: &Order) -> Self {
-        let routes = &app.executor.routes;
         let rails = |kind: OperationKind| -> Vec<Rail> {
-            let carries =
-                |rail: &Rail| routes.get(rail).is_some_and(|route| route.channel.manifest().supported(kind).is_some());
+            let carries = |rail: &Rail| {
+                app.executor.first(*rail).is_some_and(|it| it.channel.manifest().supported(kind).is_some())
+            };
             CARD_RAILS.into_iter().filter(carries).collect()
         };
         let house = sells_house(order);
         Self {
             debits: rails(OperationKind::Debit),
             pages: if house { Vec::new() } else { rails(OperationKind::Redirect) },
-            fund: if routes.contains_key(&Rail::Fund) { order.sum_of(ItemKind::Rent) } else { 0 },
+            fund: if app.executor.first(Rail::Fund).is_some() { order.sum_of(ItemKind::Rent) } else { 0 },
         }
     }
 

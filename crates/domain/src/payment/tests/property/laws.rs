@@ -1,16 +1,30 @@
 //! What must hold after every step of a walk: each account holds what orders, legs, refunds and tasks say of it, to the unit.
 
 use super::*;
+use crate::advance::Advance;
 use crate::attempt::attempt_of_serial;
 use crate::refund::Refund;
 use crate::top_up::TopUpStatus;
+
+/// Whether the merchant has an advance, or may have it.
+fn is_out(advance: &Advance) -> bool {
+    match advance.status {
+        AdvanceStatus::Sent | AdvanceStatus::Unknown | AdvanceStatus::Success | AdvanceStatus::Repaid => true,
+        AdvanceStatus::Failed | AdvanceStatus::Returned => false,
+    }
+}
+
+/// Whether an advance came back after the reserve had paid it back.
+fn came_back_repaid(advance: &Advance) -> bool {
+    advance.status == AdvanceStatus::Returned && advance.repayment.is_some()
+}
 
 impl Walk {
     pub(super) fn laws(&self) {
         let state = &self.kit.state;
         let orders = || state.orders.iter().map(|(_, order)| order);
-        // What was advanced counts as settled, and own money paid it in place of 2203.
-        let advances = || state.advances.iter().map(|(_, it)| it).filter(|it| it.status != AdvanceStatus::Failed);
+        // What was advanced counts as settled, and own money paid it in place of 2203, unless it failed or came back.
+        let advances = || state.advances.iter().map(|(_, it)| it).filter(|it| is_out(it));
         for merchant in &self.merchants {
             let unsettled = orders().filter(|order| order.settles).map(|order| order.share(*merchant, false));
             assert_eq!(self.kit.pending(*merchant), unsettled.sum::<Minor>(), "2202 of {merchant}");
@@ -21,9 +35,16 @@ impl Walk {
         self.law_of_what_waits();
         self.law_of_refunds();
         self.law_of_balances();
+        self.law_of_top_ups();
         let paid = orders().filter(|order| order.status == OrderStatus::Success);
         let fees = paid.map(|order| order.fee - order.fee_returned).chain(advances().map(|advance| advance.fee));
-        assert_eq!(self.kit.own(Subject::DueToOwn), fees.sum::<Minor>(), "2291");
+        // What came back after its repayment was paid twice: the merchant has it from what the reserve owes own money, and the fee too.
+        let twice = state.advances.iter().map(|(_, it)| it).filter(|it| came_back_repaid(it));
+        let twice: Minor = twice.map(Advance::outlay).sum();
+        assert_eq!(self.kit.own(Subject::DueToOwn), fees.sum::<Minor>() - twice, "2291");
+        let outstanding: Minor = state.advances.iter().map(|(_, advance)| advance.outstanding()).sum();
+        let claims = [Subject::Advances, Subject::OwnClaims].map(|subject| self.kit.own(subject));
+        assert_eq!(claims, [outstanding; 2], "1151 and 2292");
         orders().for_each(|order| self.law_of_order(order));
         let due: Minor = state.due.iter().map(|(_, amount)| amount).sum();
         let counted = orders().filter(|order| order.settles).flat_map(|order| {
@@ -63,15 +84,23 @@ impl Walk {
     fn law_of_refunds(&self) {
         let state = &self.kit.state;
         let refunds = || state.refunds.iter().map(|(_, refund)| refund);
-        let moving = |status| matches!(status, RefundStatus::InTransit | RefundStatus::Unknown);
-        let parts = refunds().flat_map(|refund| &refund.parts);
+        let moving: fn(RefundStatus) -> bool =
+            |status| matches!(status, RefundStatus::InTransit | RefundStatus::Unknown);
+        // What an earlier one overtook has no money under way.
+        let parts = refunds().filter(|refund| refund.overtaken_by.is_none()).flat_map(|refund| &refund.parts);
         let back: Minor = parts.filter(|part| moving(part.status)).map(|part| part.amount).sum();
         let legs = || state.legs.iter().map(|(_, leg)| leg);
         let undone: Minor = legs().filter(|leg| leg.undo.is_some()).map(Leg::amount).sum();
-        assert_eq!(self.kit.own(Subject::RefundTransit), back + undone, "2211");
-        let refused = refunds().filter(|refund| refund.needs_person());
+        let of_top_ups = |is: fn(RefundStatus) -> bool| -> Minor {
+            let backs = state.top_ups.iter().filter_map(|(_, top_up)| top_up.back);
+            backs.filter(|back| is(back.status)).map(|back| back.amount).sum()
+        };
+        assert_eq!(self.kit.own(Subject::RefundTransit), back + undone + of_top_ups(moving), "2211");
+        let refused = refunds().filter(|refund| refund.is_due());
         assert_eq!(self.kit.own(Subject::RefundDue), refused.map(|refund| refund.amount).sum::<Minor>(), "2243");
-        assert_eq!(self.kit.own(Subject::Suspense), refunds().map(|refund| refund.suspense).sum::<Minor>(), "2241");
+        let suspended = refunds().map(|refund| refund.suspense).sum::<Minor>();
+        let no_source_took = of_top_ups(|status| status == RefundStatus::Failed);
+        assert_eq!(self.kit.own(Subject::Suspense), suspended + no_source_took, "2241");
         let mut ends: BTreeMap<&str, u32> = BTreeMap::new();
         for (refund, part) in refunds().flat_map(|refund| refund.parts.iter().map(move |part| (refund, part))) {
             let leg = state.leg(part.leg).unwrap();
@@ -80,13 +109,33 @@ impl Walk {
             let original = state.attempt(attempt).unwrap().operation.original().unwrap();
             let came_by = state.attempt(attempt_of_serial(original).unwrap()).unwrap();
             assert_eq!((came_by.rail, came_by.purpose), (part.rail.unwrap(), Purpose::Leg(leg.id)), "{refund:?}");
+            let answered = &state.attempt(attempt).unwrap().status;
+            let carried_out = matches!(answered, AttemptStatus::Settled(Outcome::Success { .. }));
+            let (booked, claimed) = (part.status == RefundStatus::Success, part.claim.is_some());
+            assert!(carried_out == (booked || claimed) && !(booked && claimed), "every answer is booked: {refund:?}");
             if refund.kind == RefundKind::Useless {
-                let over = refund.status == RefundStatus::Failed && refund.retried_as.is_some();
-                *ends.entry(original).or_default() += u32::from(!over);
+                let elsewhere = refund.retried_as.is_some() || refund.overtaken_by.is_some();
+                *ends.entry(original).or_default() += u32::from(booked || !elsewhere);
                 assert!(refund.retried_as.is_none() || refund.settled_by.is_none(), "{refund:?}");
             }
         }
         assert!(ends.values().all(|count| *count == 1), "what came once goes back once: {ends:?}");
+    }
+
+    /// What a top-up brought of another amount goes back once, by the way that it came, and is on no balance.
+    fn law_of_top_ups(&self) {
+        let state = &self.kit.state;
+        for (top_up, back) in state.top_ups.iter().filter_map(|(_, top_up)| Some((top_up, top_up.back?))) {
+            let came_by = state.attempt(top_up.attempt.unwrap()).unwrap();
+            let goes_by = state.attempt(back.attempt).unwrap();
+            assert_eq!(goes_by.operation.original(), Some(came_by.serial().as_str()), "{top_up:?}");
+            assert_eq!((goes_by.rail, goes_by.purpose), (came_by.rail, came_by.purpose), "{top_up:?}");
+            let amounts = [came_by, goes_by].map(|attempt| attempt.operation.money().0);
+            assert_eq!(amounts, [back.amount; 2], "{top_up:?}");
+            assert!(back.amount != top_up.amount && top_up.status == TopUpStatus::Failed, "{top_up:?}");
+            let times = state.attempts.iter().filter(|(_, it)| it.operation.original() == goes_by.operation.original());
+            assert_eq!(times.count(), 1, "{top_up:?}");
+        }
     }
 
     /// A balance is what was topped up, paid, given back and transferred; what was settled by hand went where it was to go, once.
@@ -128,6 +177,12 @@ impl Walk {
         let times = self.kit.state.attempts.iter().filter(|(_, attempt)| gave_back(attempt)).count() as Minor;
         let once = Minor::from(!self.legs_by_hand.contains_key(&leg.id));
         (times - once).max(0) * leg.amount()
+    }
+
+    /// What refunds' channels gave back besides what was to go back.
+    pub(super) fn claimed_of_refunds(&self) -> Minor {
+        let parts = self.kit.state.refunds.iter().flat_map(|(_, refund)| &refund.parts);
+        parts.filter(|part| part.claim.is_some()).map(|part| part.amount).sum()
     }
 
     fn law_of_order(&self, order: &Order) {

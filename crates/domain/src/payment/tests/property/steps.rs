@@ -65,9 +65,22 @@ pub(super) enum Step {
     Advance {
         order: Index,
     },
+    /// The reserve pays an advance back.
+    Repay {
+        advance: Index,
+    },
+    /// An advance comes back from its merchant's bank, whether it was paid back or not.
+    ComeBack {
+        advance: Index,
+    },
     TopUp {
         wallet: Index,
         amount: Minor,
+    },
+    /// A file says that a top-up brought more than it asked for.
+    Brought {
+        top_up: Index,
+        more: Minor,
     },
     Transfer {
         from: Index,
@@ -100,7 +113,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             }),
         8 => (index(), 0..WAYS).prop_map(|(order, how)| Step::Pay { order, how }),
         16 => (index(), 0..10_u8).prop_map(|(attempt, how)| Step::Answer { attempt, how }),
-        2 => index().prop_map(|attempt| Step::Late { attempt }),
+        4 => index().prop_map(|attempt| Step::Late { attempt }),
         2 => index().prop_map(|order| Step::Close { order }),
         3 => Just(Step::Batch),
         4 => (index(), any::<[u8; 4]>()).prop_map(|(batch, says)| Step::Result { batch, says }),
@@ -113,8 +126,11 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         7 => (index(), 1..1_050_i64, any::<bool>(), 0..6_u8).prop_map(
             |(order, permille, return_fee, names)| Step::Refund { order, permille, return_fee, names }),
         5 => (index(), any::<bool>()).prop_map(|(task, by_hand)| Step::Act { task, by_hand }),
-        1 => index().prop_map(|order| Step::Advance { order }),
+        2 => index().prop_map(|order| Step::Advance { order }),
+        1 => index().prop_map(|advance| Step::Repay { advance }),
+        3 => index().prop_map(|advance| Step::ComeBack { advance }),
         2 => (index(), 1..40_000_i64).prop_map(|(wallet, amount)| Step::TopUp { wallet, amount }),
+        2 => (index(), 1..500_i64).prop_map(|(top_up, more)| Step::Brought { top_up, more }),
         1 => (index(), 1..1_100_i64).prop_map(|(from, permille)| Step::Transfer { from, permille }),
         5 => (index(), 0..16_usize).prop_map(|(rail, skip)| Step::Clear { rail, skip }),
         3 => Just(Step::NextDay),

@@ -137,7 +137,8 @@ fn write(inputs: &mpsc::Receiver<Input>, clock: &Clock) {
                 after(engine.state(), answer)();
             }
             Input::Read(step) => step(&mut engine)(),
-            Input::LookedUp(..)
+            Input::Unless(..)
+            | Input::LookedUp(..)
             | Input::Filter(_)
             | Input::Rows(_)
             | Input::Durable(_)
@@ -172,7 +173,7 @@ fn sealed() -> Sealed {
 /// A merchant, prices, acquiring and a terminal that signed in.
 async fn open(platform: &Platform) {
     let first_day = Date::in_shanghai(NOW);
-    let year = Year { holidays: Vec::new(), make_up_days: Vec::new() };
+    let year = Year::default();
     let (institution, calendar) = ("Test Pay".into(), Calendar { years: [(2026, year)].into() });
     given(platform, Command::Initialise(Genesis { institution, first_day, calendar, sandbox: true })).await;
     let (id, kind) = (CustomerId(1), CustomerKind::Person);

@@ -1,0 +1,76 @@
+//! Steps that seldom are possible: what an advance becomes after its success, what a top-up brings that nobody asked for, and a late word.
+
+use super::*;
+use crate::advance::ReturnAdvance;
+use crate::clearing::{ClearingLine, LineKind};
+use crate::ids::AdvanceId;
+use crate::reserve_line::{LineDirection, LineTarget, ReserveLineCommand, TakeReserveLine};
+
+impl Walk {
+    fn advance_that_is(&self, at: Index, statuses: &[AdvanceStatus]) -> Option<AdvanceId> {
+        let advances = self.kit.state.advances.iter().filter(|(_, advance)| statuses.contains(&advance.status));
+        picked(at, &advances.map(|(_, advance)| advance.id).collect::<Vec<_>>()).copied()
+    }
+
+    /// The reserve is instructed to pay an advance back, and its bank's line says that it did, unless there is too little.
+    pub(super) fn repay(&mut self, at: Index) {
+        let Some(id) = self.advance_that_is(at, &[AdvanceStatus::Success]) else { return };
+        let outlay = self.kit.state.advance(id).unwrap().outlay();
+        let repay = Command::Advance(AdvanceCommand::Repay(id));
+        let Ok(Reply::OwnTransfer(transfer)) = self.kit.when(repay) else { return };
+        let line = self.kit.line(&alloc::format!("repaid-{id}"), LineDirection::Out, outlay);
+        let line = TakeReserveLine { target: Some(LineTarget::Transfer(transfer)), ..line };
+        let _ = self.kit.when(Command::ReserveLine(ReserveLineCommand::TakeLine(line)));
+    }
+
+    /// The merchant's bank sent an advance back. One that was repaid takes from 2291, where the fees of advances without an answer must
+    /// stay: own money would be injected before that.
+    pub(super) fn comes_back(&self, at: Index) -> Option<Command> {
+        let advance = self.advance_that_is(at, &[AdvanceStatus::Success, AdvanceStatus::Repaid])?;
+        let row = self.kit.state.advance(advance).unwrap();
+        let uncertain = self.kit.state.advances.iter().filter(|(_, it)| it.is_uncertain());
+        let stays: Minor = uncertain.map(|(_, it)| it.fee).sum();
+        if row.status == AdvanceStatus::Repaid && self.kit.own(Subject::DueToOwn) < row.amount + stays {
+            return None;
+        }
+        let (reference, date) = (String::from("back"), self.today());
+        Some(Command::Advance(AdvanceCommand::Return(ReturnAdvance { advance, reference, date })))
+    }
+
+    /// A file has more of a top-up that has not succeeded than was asked for.
+    pub(super) fn brought(&mut self, at: Index, more: Minor) -> Option<Command> {
+        let may = |attempt: &Attempt| {
+            matches!(attempt.purpose, Purpose::TopUp(_))
+                && matches!(attempt.operation, Operation::Debit { .. })
+                && !matches!(attempt.status, AttemptStatus::Settled(Outcome::Success { .. }))
+        };
+        let attempts = self.kit.state.attempts.iter().map(|(_, attempt)| attempt).filter(|attempt| may(attempt));
+        let attempt = *picked(at, &attempts.collect::<Vec<_>>())?;
+        let ((asked, currency), rail, date) = (attempt.operation.money(), attempt.rail, self.today());
+        let (serial, kind, amount) = (attempt.serial(), LineKind::Debit, asked + more);
+        let line = ClearingLine { serial, kind, amount, currency, reference: None };
+        let part = self.parts.entry((rail, date)).or_default();
+        *part += 1;
+        Some(Command::TakeClearingFile(TakeClearingFile {
+            rail,
+            date,
+            part: *part,
+            last: false,
+            lines: vec![line],
+            channel: None,
+        }))
+    }
+
+    /// A channel carried out after all what it had refused. Of a refund that is always taken.
+    pub(super) fn late(&mut self, at: Index) {
+        let failed = |attempt: &&Attempt| {
+            matches!(attempt.status, AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound))
+        };
+        let all = self.kit.state.attempts.iter().map(|(_, attempt)| attempt);
+        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, attempt.purpose)).collect();
+        let Some((attempt, purpose)) = picked(at, &failed).copied() else { return };
+        let outcome = self.success();
+        let told = self.kit.when(Command::AnswerAttempt { attempt, outcome });
+        assert!(told.is_ok() || !matches!(purpose, Purpose::Refund(_)), "{attempt}: {told:?}");
+    }
+}
