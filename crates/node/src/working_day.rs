@@ -4,7 +4,7 @@
 //!  the clock ─► the latest working day on which the step's time is over ─► what do the books say is not done?
 //!    cut       the accounting day that the cut opens, if an earlier one is open
 //!    clearing  dates before that day of which a channel's file was not taken to its last part
-//!    returns   dates since the working day before, for which the lists of returns are asked
+//!    returns   dates since those that were fetched, and since the working day before, for which the lists of returns are asked
 //!    settle    that day, once no file is missing but one that is late; merchants to whom something is due by it
 //! ```
 //! Nothing is kept of it: what was done stands in the books, so whoever leads next, or starts again, goes on where they stand. A step whose
@@ -23,7 +23,7 @@ const MINUTE_MS: i64 = 60_000;
 const NOON: i64 = 720;
 /// No rest between two working days is longer, in days.
 const LONGEST_REST: i32 = 31;
-/// How many dates back a clearing file is looked for.
+/// How many dates back a clearing file is looked for, and by who has just begun a list of returns.
 pub const LOOK_BACK: i32 = 14;
 
 /// A time of day in Asia/Shanghai, in minutes since midnight. Text form `02:30`.
@@ -245,18 +245,26 @@ fn is_whole(state: &State, channel: &ChannelName, date: Date) -> bool {
 }
 
 /// The dates whose lists of returns are to be fetched: since the working day before, that day among them, for its evening is in no list
-/// that was fetched.
+/// that was fetched; and since the latest moment whose lists were all `fetched`, of [`LOOK_BACK`] dates where nobody knows of one, that
+/// no list is left out over days on which none could be fetched.
 ///
 /// # Errors
 /// `calendar_unknown`.
-pub fn returns(state: &State, times: &[TimeOfDay], now: Time) -> Result<Option<Due<Vec<Date>>>, Refusal> {
+pub fn returns(
+    state: &State,
+    times: &[TimeOfDay],
+    fetched: Option<Time>,
+    now: Time,
+) -> Result<Option<Due<Vec<Date>>>, Refusal> {
     let mut latest: Option<(Time, Date)> = None;
     for time in times {
         let day = time.latest(&state.calendar, now)?;
         latest = latest.max(day.map(|day| (time.on(day), day)));
     }
     let Some((at, day)) = latest else { return Ok(None) };
-    let first = working_day_before(&state.calendar, day).unwrap_or(day);
+    let since = fetched.map_or(day.plus_days(-LOOK_BACK), Date::in_shanghai);
+    let first = working_day_before(&state.calendar, day).unwrap_or(day).min(since);
+    let first = first.max(day.plus_days(1 - LONGEST_REST));
     let first = state.genesis.as_ref().map_or(first, |genesis| first.max(genesis.first_day));
     let days = (0..LONGEST_REST).map(|days| first.plus_days(days));
     Ok(Some(Due { at, what: days.take_while(|date| *date <= day).collect() }))
@@ -436,17 +444,35 @@ mod tests {
     #[test]
     fn lists_of_returns_are_asked_for_since_the_working_day_before() {
         let state = books("2026-03-05");
-        let due = |now: &str| {
-            let due = returns(&state, &[at("02:30"), at("18:00")], time(now)).unwrap();
+        let times = [at("02:30"), at("18:00")];
+        let due = |fetched: Option<&str>, now: &str| {
+            let due = returns(&state, &times, fetched.map(time), time(now)).unwrap();
             due.map(|due| (due.at, due.what))
         };
-        assert_eq!(due("2026-03-05 12:00"), Some((time("2026-03-05 02:30"), dates(&["2026-03-05"]))));
+        assert_eq!(due(None, "2026-03-05 12:00"), Some((time("2026-03-05 02:30"), dates(&["2026-03-05"]))));
         let friday = dates(&["2026-03-05", "2026-03-06"]);
-        assert_eq!(due("2026-03-06 17:59"), Some((time("2026-03-06 02:30"), friday.clone())));
-        assert_eq!(due("2026-03-08 03:00"), Some((time("2026-03-06 18:00"), friday)));
+        let evening = Some("2026-03-05 18:00");
+        assert_eq!(due(evening, "2026-03-06 17:59"), Some((time("2026-03-06 02:30"), friday.clone())));
+        assert_eq!(due(Some("2026-03-06 02:30"), "2026-03-08 03:00"), Some((time("2026-03-06 18:00"), friday)));
         let monday = dates(&["2026-03-06", "2026-03-07", "2026-03-08", "2026-03-09"]);
-        assert_eq!(due("2026-03-09 02:30"), Some((time("2026-03-09 02:30"), monday)));
-        assert_eq!(returns(&state, &[], time("2026-03-09 02:30")), Ok(None));
+        assert_eq!(due(Some("2026-03-06 18:00"), "2026-03-09 02:30"), Some((time("2026-03-09 02:30"), monday)));
+        assert_eq!(returns(&state, &[], None, time("2026-03-09 02:30")), Ok(None));
+    }
+
+    #[test]
+    fn no_list_of_returns_is_left_out_over_days_on_which_none_could_be_fetched() {
+        let state = books("2026-03-05");
+        let first_and_count = |fetched: Option<&str>, now: &str| {
+            let due = returns(&state, &[at("02:30")], fetched.map(time), time(now)).unwrap().unwrap();
+            assert_eq!(due.what.last(), Some(&Date::in_shanghai(due.at)));
+            (due.what[0].to_string(), due.what.len())
+        };
+        // The bank was away from Tuesday to Thursday.
+        assert_eq!(first_and_count(Some("2026-03-09 02:30"), "2026-03-13 02:30"), ("2026-03-09".into(), 5));
+        // Another node leads, or the platform starts: it knows of no list.
+        assert_eq!(first_and_count(None, "2026-03-13 02:30"), ("2026-03-05".into(), 9), "the books have no day before");
+        assert_eq!(first_and_count(None, "2026-04-30 02:30"), ("2026-04-16".into(), 15));
+        assert_eq!(first_and_count(Some("2026-03-09 02:30"), "2026-04-30 02:30"), ("2026-03-31".into(), 31));
     }
 
     #[test]

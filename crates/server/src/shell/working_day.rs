@@ -6,8 +6,8 @@
 //!    each: its latest moment ─► what the books say is not done ─ nothing ─► seen off
 //!                                  └ do it, by the calls that people have too ─ in vain ─► again after `retry_minutes`
 //! ```
-//! Nothing is kept but until when a try in vain rests, and which lists of returns this process has fetched: who leads next fetches the
-//! latest of those once more, and none of them comes back twice.
+//! Nothing is kept but until when a try in vain rests, and which lists of returns this process has fetched: who leads next fetches those
+//! of the last dates once more, and none of them comes back twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -109,14 +109,19 @@ impl Timer {
     }
 
     async fn look(&mut self, executor: &Executor) {
-        let cut = self.cut(executor).await;
-        self.tell(Step::Cut, &cut);
+        self.cut_in_time(executor).await;
         let clearing = self.clearing(executor).await;
         self.tell(Step::Clearing, &clearing);
         let returns = self.returns(executor).await;
         self.tell(Step::Returns, &returns);
         let settle = self.settle(executor).await;
         self.tell(Step::Settle, &settle);
+    }
+
+    /// A bank that does not answer takes its time, file by file; the cut is no later for that.
+    async fn cut_in_time(&mut self, executor: &Executor) {
+        let cut = self.cut(executor).await;
+        self.tell(Step::Cut, &cut);
     }
 
     fn tell(&mut self, step: Step, looked: &Looked) {
@@ -167,6 +172,7 @@ impl Timer {
             if self.asked.get(&asked).is_some_and(|until| now < *until) {
                 continue;
             }
+            self.cut_in_time(executor).await;
             match fetch(executor, &meta(), channel, date).await {
                 Ok(fetched) => {
                     tell_file(channel, date, &fetched);
@@ -213,8 +219,8 @@ impl Timer {
         if !self.lists_returns || self.schedule.returns.is_empty() {
             return Ok(None);
         }
-        let (now, times) = (executor.clock.now(), self.schedule.returns.clone());
-        let look = move |state: &State| rules::returns(state, &times, now);
+        let (now, times, fetched) = (executor.clock.now(), self.schedule.returns.clone(), self.returned);
+        let look = move |state: &State| rules::returns(state, &times, fetched, now);
         let Some(Due { at, what: dates }) = executor.platform.read(look).await?.0? else { return Ok(None) };
         if self.returned == Some(at) || dates.is_empty() {
             return Ok(Some(Stand::SeenOff(at)));
@@ -224,6 +230,7 @@ impl Timer {
         }
         let (mut all, mut failed) = (Returned::default(), None);
         for date in dates.iter().copied() {
+            self.cut_in_time(executor).await;
             match fetch_returns(executor, &meta(), date).await {
                 Ok(Returned { listed, booked, already, refused, .. }) => {
                     all.listed += listed;
