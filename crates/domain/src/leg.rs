@@ -362,6 +362,10 @@ pub struct Leg {
     /// The approval by which two people settled by hand what its channel refused, see [`task`](crate::task).
     #[n(18)]
     pub settled_by: Option<ApprovalId>,
+    /// What of `refunded` its channel carried out after it had failed, and was taken again from whoever gives it.
+    #[n(19)]
+    #[cbor(default, skip_if = "crate::fee_plan::is_default")]
+    pub taken_again: Minor,
 }
 
 impl Leaves for Leg {
@@ -390,6 +394,11 @@ impl Leg {
             return 0;
         }
         self.amount().saturating_sub(self.refunded).saturating_sub(self.charged_back)
+    }
+
+    /// What went back of it, or is on its way, but for what was taken again: that was asked for before it failed, and replaces nothing.
+    pub(crate) const fn asked_back(&self) -> Minor {
+        self.refunded.saturating_sub(self.taken_again)
     }
 
     pub(crate) fn business(&self) -> BusinessNumber {

@@ -174,6 +174,7 @@ const fn new_leg(id: LegId, order: OrderId, try_number: u8, instrument: Instrume
         charged_back: 0,
         expired: false,
         settled_by: None,
+        taken_again: 0,
     }
 }
 

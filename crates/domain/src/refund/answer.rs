@@ -46,7 +46,7 @@ pub(crate) fn answered(
         }
         Outcome::Declined { .. } | Outcome::NotFound => {
             // Its money counts as the leg's again.
-            let others = draft.state.leg(part.leg)?.refunded.saturating_sub(part.amount);
+            let others = draft.state.leg(part.leg)?.asked_back().saturating_sub(part.amount);
             beside = (refund.kind == RefundKind::Order).then_some(others);
             match put_back(draft, &order, &refund, part, attempt.id)? {
                 Back::ToPayee(restored) => shares = restored,
@@ -232,7 +232,7 @@ pub struct Answered {
     /// What could not go back to the merchant and lies in suspense.
     #[n(5)]
     pub suspense: Minor,
-    /// What the leg's other refunds came to when an order's part failed, in minor units.
+    /// What the leg's other refunds came to when an order's part failed, but for what was taken again, in minor units.
     #[n(6)]
     pub beside: Option<Minor>,
     /// Whether what was carried out after all is claimed from the channel's bank.

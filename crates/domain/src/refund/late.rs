@@ -7,7 +7,8 @@
 //!  anything else: its money went back by another, was settled or is gone ──► FAILED    Dr 1131 / Cr the rail: a claim, and a task
 //! ```
 //! - **In its place.** An order's refund is taken again if the leg's other refunds come to no more than they did when it failed: then no more
-//!   leaves the merchant than while it was under way. If more has gone back since, that was made in its place.
+//!   leaves the merchant than while it was under way. If more has gone back since, that was made in its place; but for another that
+//!   was taken again, which was asked for before too.
 //! - **From the payee alone.** Receivers of splits keep what they had got again; own money covers nothing without two people.
 //! - **Overtaken.** Whatever its own channel says of it: there is no money of its own under way. If it comes through too, that is a claim.
 
@@ -127,7 +128,7 @@ fn from_payee(state: &State, order: &Order, refund: &Refund, part: &RefundPart) 
 
 /// Whether the leg and the order have room for a part as they had when it was made, and nothing was made in its place.
 fn fits(order: &Order, refund: &Refund, part: &RefundPart, leg: &Leg) -> bool {
-    let replaced = leg.refunded > part.beside.unwrap_or(0);
+    let replaced = leg.asked_back() > part.beside.unwrap_or(0);
     // A part of an earlier journal does not say of which items it was, if there were others.
     let items_known = !part.items.is_empty() || refund.items.is_empty() || refund.parts.len() == 1;
     !replaced
@@ -178,7 +179,9 @@ pub(super) fn apply(state: &mut State, refund: &Refund, at: usize, shares: &[Sha
                 }
                 order::add_shares(order, shares);
             });
-            state.legs.get_mut(part.leg.0).expect("decide asked for the leg").refunded += part.amount;
+            let leg = state.legs.get_mut(part.leg.0).expect("decide asked for the leg");
+            leg.refunded += part.amount;
+            leg.taken_again += part.amount;
         }
         RefundKind::Useless => {
             let last: RefundId = last_of(state, refund).expect("decide asked for the later ones").id;

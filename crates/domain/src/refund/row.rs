@@ -101,7 +101,8 @@ pub struct RefundPart {
     #[n(10)]
     #[cbor(default)]
     pub items: Vec<ItemRefund>,
-    /// What the leg's other refunds came to when it failed, in minor units: what came since may have been made in its place.
+    /// What the leg's other refunds came to when it failed, but for what was taken again, in minor units: what came since may have been
+    /// made in its place.
     #[n(11)]
     pub beside: Option<Minor>,
     /// Its channel carried it out after it had failed, and its money was not there to be taken again.

@@ -116,6 +116,33 @@ fn what_was_under_way_beside_it_was_not_made_in_its_place() {
 }
 
 #[test]
+fn what_was_taken_again_replaced_nothing_whichever_comes_first() {
+    for second_first in [false, true] {
+        let mut kit = Kit::new();
+        let (merchant, order) = settled(&mut kit);
+        let mut refunds = [kit.refund(order, 1_000, true), kit.refund(order, 500, true)];
+        for refund in refunds {
+            kit.answer(asked(&kit, refund, 0), Outcome::NotFound);
+        }
+        assert_eq!(kit.available(merchant), 4_990);
+        if second_first {
+            refunds.reverse();
+        }
+        for refund in refunds {
+            carried_out(&mut kit, refund, 0);
+            assert_eq!(kit.refund_status(refund), RefundStatus::Success);
+        }
+        assert_eq!((kit.available(merchant), kit.state.order(order).unwrap().refunded), (3_493, 1_500));
+        // What is made in the place of a later one is one too many still.
+        let failed = refused(&mut kit, order, 700);
+        kit.refund(order, 700, true);
+        kit.answered(success("2026-03-06"));
+        carried_out(&mut kit, failed, 0);
+        is_claimed(&kit, failed, 700);
+    }
+}
+
+#[test]
 fn a_payee_that_gives_nothing_leaves_a_claim() {
     let mut kit = Kit::new();
     let (merchant, order) = settled(&mut kit);
