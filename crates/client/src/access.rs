@@ -232,7 +232,8 @@ impl Client {
         self.post(&format!("/v1/api-keys/{merchant}/rotate"), key, &Rotation { overlap_seconds }).await
     }
 
-    /// The electronic receipt of an order that was paid, or of a refund, payout, top-up or transfer that succeeded.
+    /// The electronic receipt of an order that was paid, of a refund, payout, top-up or transfer that succeeded, of a settlement, or of what
+    /// a split gave a receiver (`spl_3-mch_4`) and got back (`spl_3-vch_9`, by the return's voucher).
     ///
     /// # Errors
     /// [`Error`].

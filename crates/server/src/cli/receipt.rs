@@ -18,8 +18,10 @@ Examples:
   lintel receipt show pay_5 --json > receipt.json     to hand on to a program
   lintel receipt verify receipt.pdf                   or receipt.json
 
-There are receipts of paid orders (ord_), refunds (rfd_), payouts and withdrawals (pay_), top-ups (tup_), transfers (trf_) \
-and card transactions (ctx_). docs/api/receipts.md says how a receipt is verified without this program.";
+There are receipts of paid orders (ord_), refunds (rfd_), payouts and withdrawals (pay_), top-ups (tup_), transfers (trf_), \
+card transactions (ctx_), settlements (stl_), advances (adv_) and booked chargebacks (cbk_); of a split one for each \
+receiver (spl_3-mch_4), of its returns by their vouchers (spl_3-vch_9). docs/api/receipts.md says how a receipt is \
+verified without this program.";
 
 /// Electronic receipts.
 #[derive(Debug, Subcommand)]

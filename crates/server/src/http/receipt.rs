@@ -26,7 +26,10 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use domain::account::Owner;
 use domain::certificate::CertificateAlgorithm;
-use domain::ids::{CardTransactionId, OrderId, PayoutId, RefundId, TopUpId, TransferId};
+use domain::ids::{
+    AdvanceId, CardTransactionId, ChargebackId, MerchantId, OrderId, PayoutId, RefundId, SettlementId, SplitId,
+    TopUpId, TransferId, VoucherId,
+};
 use domain::{Refusal, State as Books};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,6 +56,13 @@ pub(crate) enum Receipted {
     TopUp(TopUpId),
     Transfer(TransferId),
     Card(CardTransactionId),
+    Settlement(SettlementId),
+    Advance(AdvanceId),
+    /// What a split gave one of its receivers.
+    Split(SplitId, MerchantId),
+    /// What a receiver of a split gave back, by its voucher.
+    SplitReturn(SplitId, VoucherId),
+    Chargeback(ChargebackId),
 }
 
 /// A text that names no object of which there are receipts.
@@ -61,7 +71,11 @@ pub(crate) struct NoReceipt;
 
 impl fmt::Display for NoReceipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("receipts are of ord_7, rfd_3, pay_5, tup_5, trf_5 and ctx_42: orders, refunds, payouts and withdrawals, top-ups, transfers, card transactions")
+        f.write_str(
+            "receipts are of ord_7, rfd_3, pay_5, tup_5, trf_5, ctx_42, stl_5, adv_3 and cbk_2: orders, refunds, payouts and \
+             withdrawals, top-ups, transfers, card transactions, settlements, advances, chargebacks; and of spl_3-mch_4 and \
+             spl_3-vch_9, what a split gave a receiver and what came back by that voucher",
+        )
     }
 }
 
@@ -75,24 +89,49 @@ impl FromStr for Receipted {
         let top_up = || text.parse().map(Self::TopUp).ok();
         let transfer = || text.parse().map(Self::Transfer).ok();
         let card = || text.parse().map(Self::Card).ok();
-        order.or_else(refund).or_else(payout).or_else(top_up).or_else(transfer).or_else(card).ok_or(NoReceipt)
+        let settlement = || text.parse().map(Self::Settlement).ok();
+        let advance = || text.parse().map(Self::Advance).ok();
+        let chargeback = || text.parse().map(Self::Chargeback).ok();
+        let found = order.or_else(refund).or_else(payout).or_else(top_up).or_else(transfer).or_else(card);
+        let found = found.or_else(settlement).or_else(advance).or_else(|| Self::of_split(text)).or_else(chargeback);
+        found.ok_or(NoReceipt)
     }
 }
 
 impl Receipted {
-    /// Whose it is. A transfer is of both its sides: the payee's, if it is `asks`.
+    /// A split pays several receivers, each of whom sees its own part alone: `spl_3-mch_4`. Its returns go by their vouchers.
+    fn of_split(text: &str) -> Option<Self> {
+        let (split, of) = text.split_once('-')?;
+        let split: SplitId = split.parse().ok()?;
+        let given = of.parse().map(|receiver: MerchantId| Self::Split(split, receiver)).ok();
+        given.or_else(|| of.parse().map(|voucher: VoucherId| Self::SplitReturn(split, voucher)).ok())
+    }
+
+    /// Whose it is. A transfer, a part of a split and its return are of both their sides: the second's, if that is `asks`.
     fn owner(self, state: &Books, asks: Option<Owner>) -> Result<Owner, Refusal> {
         let of_account = |account| Ok(state.account(account, "account")?.owner);
+        let of_both = |first: Owner, second: Owner| if Some(second) == asks { second } else { first };
         match self {
             Self::Order(id) => Ok(Owner::Merchant(state.order(id)?.merchant)),
             Self::Refund(id) => Ok(Owner::Merchant(state.order(state.refund(id)?.order)?.merchant)),
             Self::Payout(id) => of_account(state.payout(id)?.account),
             Self::TopUp(id) => of_account(state.top_up(id)?.account),
             Self::Transfer(id) => {
-                let (from, payee) = (of_account(state.transfer(id)?.from)?, of_account(state.transfer(id)?.to)?);
-                Ok(if Some(payee) == asks { payee } else { from })
+                let transfer = state.transfer(id)?;
+                Ok(of_both(of_account(transfer.from)?, of_account(transfer.to)?))
             }
             Self::Card(id) => Ok(Owner::Merchant(state.card_transaction(id)?.merchant)),
+            Self::Settlement(id) => Ok(Owner::Merchant(state.settlement(id)?.merchant)),
+            Self::Advance(id) => Ok(Owner::Merchant(state.advance(id)?.merchant)),
+            Self::Split(id, receiver) => {
+                let (split, _) = content::split_to(state, id, receiver)?;
+                Ok(of_both(Owner::Merchant(split.payee), Owner::Merchant(receiver)))
+            }
+            Self::SplitReturn(id, voucher) => {
+                let (split, given) = content::split_return(state, id, voucher)?;
+                Ok(of_both(Owner::Merchant(split.payee), Owner::Merchant(given.receiver)))
+            }
+            Self::Chargeback(id) => Ok(Owner::Merchant(state.chargeback(id)?.merchant)),
         }
     }
 }
@@ -158,7 +197,9 @@ async fn issued(app: &App, caller: &Caller, of: Receipted) -> Answered<ReceiptVi
 /// Take the electronic receipt of an object (电子回单)
 ///
 /// Of an order that was paid, a refund, payout, withdrawal, top-up or transfer that succeeded, a card transaction that was
-/// approved. Whoever holds it has it verified by `POST /v1/receipts/verify`, without an account here.
+/// approved, a settlement, an advance that arrived, a chargeback that was booked. Of a split there is one for each receiver
+/// (`spl_3-mch_4`) and one for each return, by its voucher (`spl_3-vch_9`): payee and receiver see it. Whoever holds a receipt has
+/// it verified by `POST /v1/receipts/verify`, without an account here.
 #[utoipa::path(
     get, path = "/v1/receipts/{id}", tag = "receipt", params(("id" = String, Path, example = "pay_5")),
     responses((status = OK, body = ReceiptView))

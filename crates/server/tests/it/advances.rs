@@ -9,9 +9,10 @@ use crate::epcc::becomes;
 use crate::open::{balance, closing, number, own, text, trial_balance, voucher};
 use crate::orders::Market;
 use crate::outflow::treasurers;
+use crate::receipts::verified;
 use crate::sandbox::Sandbox;
 use crate::server::Server;
-use crate::staff::Staff;
+use crate::staff::{Staff, client_of};
 
 const KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 const DAY: &str = "2026-03-05";
@@ -124,6 +125,14 @@ fn platform(epcc: &str, own_bank: &str) -> Server {
     Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())])
 }
 
+/// The receipt of an advance that arrived, as its merchant takes it and no other merchant does.
+fn receipt(world: &World, advance: &Value) -> Value {
+    let path = format!("/v1/receipts/{}", text(advance, "/id"));
+    let own = |merchant: &Value| client_of(&world.server, &text(merchant, "/id"));
+    assert_eq!(own(world.market.agent()).get(&path).error().1, "not_permitted");
+    own(&world.market.landlord).get(&path).ok()
+}
+
 /// No answer of the bank to a payment arrives: only its query says what became of it.
 #[test]
 fn own_money_pays_at_once_and_the_reserve_pays_it_back_once_the_rent_is_cleared() {
@@ -178,8 +187,15 @@ fn an_advance_that_the_merchants_bank_sends_back_is_settled_as_any_rent() {
     let operator = &world.market.operator;
     world.rules(0, 1);
     world.capital(NET);
-    let path = format!("/v1/advances/{}", text(&world.advanced(), "/id"));
+    let advance = world.advanced();
+    let path = format!("/v1/advances/{}", text(&advance, "/id"));
     assert_eq!(world.own([1103, 1151]), [0, NET]);
+    let held = receipt(&world, &advance);
+    let said = &held["receipt"];
+    assert_eq!((text(said, "/kind"), number(said, "/amount"), number(said, "/fee")), ("advance".into(), NET, 0));
+    assert_eq!((&said["reference"], &said["at"]), (&advance["reference"], &advance["sent_at"]));
+    assert_eq!((text(said, "/payer/account"), text(said, "/payee/name")), (own(operator, 1103), "王*".into()));
+    assert_eq!(verified(&world.server, &held)["now"], json!({"status": "success", "given_back": 0}));
     let (landlord, early) = (&world.market.landlord, json!({"date": DAY}));
     assert_eq!(number(&operator.post("/v1/payouts/returns/fetch", &early).ok(), "/listed"), 0);
 
@@ -191,6 +207,8 @@ fn an_advance_that_the_merchants_bank_sends_back_is_settled_as_any_rent() {
     assert_eq!(counts(&operator.post("/v1/payouts/returns/fetch", &fetch).ok()), [1, 0, 1], "once");
     let back = operator.get(&path).ok();
     assert_eq!((text(&back, "/status"), text(&back, "/return_date")), ("returned".into(), NEXT_DAY.into()));
+    assert_eq!(verified(&world.server, &held)["now"], json!({"status": "returned", "given_back": NET}));
+    assert_eq!(receipt(&world, &back)["content"], held["content"], "it had arrived");
     assert_eq!((number(&back, "/outstanding"), &back["allowed_actions"]), (0, &json!([])));
     assert_eq!(world.own([1103, 1151, 2292]), [NET, 0, 0]);
     assert_eq!(operator.post("/v1/advances", &world.wanted()).error().1, "settlement_suspended");

@@ -51,7 +51,7 @@ impl Market {
     }
 
     /// Lets a merchant receive from splits of the landlord's orders.
-    fn receives(&self, receiver: &str) {
+    pub(crate) fn receives(&self, receiver: &str) {
         let receivers = format!("/v1/merchants/{}/receivers", text(&self.landlord, "/id"));
         self.operator.post(&receivers, &json!({"receiver": receiver, "relation": "agent"})).ok();
     }

@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::staff::client_of;
 
 /// What anyone is told of a receipt, without a signature of its own.
-fn verified(server: &Server, receipt: &Value) -> Value {
+pub(crate) fn verified(server: &Server, receipt: &Value) -> Value {
     let held = json!({
         "content": receipt["content"], "serial_no": receipt["serial_no"], "signature": receipt["signature"],
     });
@@ -149,6 +149,109 @@ fn a_merchant_takes_its_own_receipts_and_prints_them_and_a_return_is_told() {
     let told = server.lintel(&["receipt", "verify", file.to_str().unwrap(), "--url", &url]);
     let said = String::from_utf8(told.stdout).unwrap();
     assert!(said.contains("authentic") && said.contains("yes") && said.contains("returned"), "{said}");
+}
+
+/// What a receipt says of kind and amount, of the parties' accounts, and of what it is about.
+fn said(receipt: &Value) -> (String, i64, [Value; 3]) {
+    let said = &receipt["receipt"];
+    let named = [&said["payer"]["account"], &said["payee"]["account"], &said["about"]];
+    (text(said, "/kind"), number(said, "/amount"), named.map(Value::clone))
+}
+
+#[test]
+fn each_receiver_of_a_split_has_a_receipt_that_it_and_the_payee_see_and_so_has_a_return() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let (operator, payee, agent) = (&market.operator, text(&market.landlord, "/id"), text(market.agent(), "/id"));
+    let third = text(&merchant(operator, "agent", "孙八", "110105194912310089"), "/id");
+    for receiver in [&agent, &third] {
+        market.receives(receiver);
+    }
+    let order = text(&market.paid(), "/id");
+    let parts = json!([{"merchant": agent, "amount": 99_000}, {"merchant": third, "amount": 1_000}]);
+    let new = json!({"out_split_no": "S1", "parts": parts});
+    let split = text(&operator.post(&format!("/v1/orders/{order}/splits"), &new).ok(), "/id");
+    let [own, receiver, stranger] = [&payee, &agent, &third].map(|id| client_of(&server, id));
+    let [of_payee, of_agent] = [&market.landlord, market.agent()].map(|merchant| merchant["pending"].clone());
+
+    let path = format!("/v1/receipts/{split}-{agent}");
+    let receipt = receiver.get(&path).ok();
+    assert_eq!(said(&receipt), ("split".into(), 99_000, [of_payee.clone(), of_agent.clone(), json!(order)]));
+    assert_eq!((text(&receipt, "/receipt/number"), &receipt["receipt"]["fee"]), ("S1".into(), &json!(0)));
+    assert_eq!(own.get(&path).ok()["content"], receipt["content"]);
+    assert_eq!(stranger.get(&path).error().1, "not_permitted", "each sees its own part");
+    assert_eq!(number(&stranger.get(&format!("/v1/receipts/{split}-{third}")).ok(), "/receipt/amount"), 1_000);
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "success", "given_back": 0}));
+    for none in [format!("{split}-{payee}"), format!("{split}-vch_1"), format!("spl_99-{agent}")] {
+        assert_eq!(operator.get(&format!("/v1/receipts/{none}")).error().1, "split_unknown", "{none}");
+    }
+    for malformed in [split.clone(), format!("{split}-"), format!("{split}-acc_1"), format!("{order}-{agent}")] {
+        let refused = operator.get(&format!("/v1/receipts/{malformed}")).error();
+        assert_eq!(refused, (400, "field_malformed".into(), "id".into()), "{malformed}");
+    }
+
+    let back = json!({"out_return_no": "R1", "receiver": agent, "amount": 40_000});
+    let given = receiver.post(&format!("/v1/splits/{split}/returns"), &back).ok();
+    let back = format!("/v1/receipts/{split}-{}", text(&given, "/voucher"));
+    let returned = own.get(&back).ok();
+    assert_eq!(said(&returned), ("split_return".into(), 40_000, [of_agent, of_payee, json!(order)]));
+    assert_eq!(text(&returned, "/receipt/number"), "R1");
+    assert_eq!(receiver.get(&back).ok()["content"], returned["content"]);
+    assert_eq!(stranger.get(&back).error().1, "not_permitted");
+    assert_eq!(verified(&server, &returned)["now"], json!({"status": "success", "given_back": 0}));
+    assert!(own.get(&format!("{back}/page")).text().contains("分账回退 · Return of a split"));
+    assert!(pdf::texts(&own.get(&format!("{path}/pdf")).body).contains("人民币玖佰玖拾元整"));
+
+    // What came back and what a refund takes is told of the part, and changes no receipt: the last part gives first.
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "success", "given_back": 40_000}));
+    let refund = json!({"out_refund_no": "F1", "amount": 10_000, "return_fee": false});
+    operator.post(&format!("/v1/orders/{order}/refunds"), &refund).ok();
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "success", "given_back": 49_000}));
+    assert_eq!(receiver.get(&path).ok()["content"], receipt["content"]);
+}
+
+#[test]
+fn a_settlement_has_a_receipt_that_its_merchant_sees() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    market.paid();
+    market.next_day();
+    let settlement = market.settle(&market.landlord, "2026-03-06").ok();
+    let path = format!("/v1/receipts/{}", text(&settlement, "/id"));
+    let [own, stranger] = [&market.landlord, market.agent()].map(|merchant| client_of(&server, &text(merchant, "/id")));
+    let receipt = own.get(&path).ok();
+    let [from, to] = ["pending", "available"].map(|account| market.landlord[account].clone());
+    assert_eq!(said(&receipt), ("settlement".into(), 499_000, [from, to, Value::Null]));
+    assert_eq!(receipt["receipt"]["at"], settlement["created_at"]);
+    assert_eq!(stranger.get(&path).error().1, "not_permitted");
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "success", "given_back": 0}));
+    assert!(own.get(&format!("{path}/page")).text().contains("结算 · Settlement"));
+    let sheet = pdf::texts(&own.get(&format!("{path}/pdf")).body);
+    assert!(sheet.contains("结算") && sheet.contains("人民币肆仟玖佰玖拾元整"), "{sheet}");
+}
+
+#[test]
+fn a_chargeback_has_a_receipt_once_it_is_booked_and_one_that_was_won_is_told() {
+    let server = Server::start();
+    let market = Market::open(&server);
+    let (operator, order) = (&market.operator, market.paid());
+    let new = json!({
+        "leg": text(&order, "/legs/0/id"), "case_number": "CB-1", "reason": "4853", "amount": 200_000, "currency": "CNY",
+    });
+    let chargeback = text(&operator.post("/v1/chargebacks", &new).ok(), "/id");
+    let (path, own) = (format!("/v1/receipts/{chargeback}"), client_of(&server, &text(&market.landlord, "/id")));
+    assert_eq!(own.get(&path).error().1, "receipt_not_yet");
+    operator.post(&format!("/v1/chargebacks/{chargeback}/book"), &json!({})).ok();
+    let receipt = own.get(&path).ok();
+    assert_eq!(said(&receipt), ("chargeback".into(), 200_000, [Value::Null, Value::Null, order["id"].clone()]));
+    let names = ["payer", "payee"].map(|side| receipt["receipt"][side]["name"].clone());
+    assert_eq!(names, [market.landlord["name"].clone(), json!("钱*")]);
+    assert_eq!(text(&receipt, "/receipt/reference"), "CB-1");
+    assert_eq!(client_of(&server, &text(market.agent(), "/id")).get(&path).error().1, "not_permitted");
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "booked", "given_back": 0}));
+    operator.post(&format!("/v1/chargebacks/{chargeback}/win"), &json!({})).ok();
+    assert_eq!(verified(&server, &receipt)["now"], json!({"status": "won", "given_back": 200_000}));
+    assert_eq!(own.get(&path).ok()["content"], receipt["content"]);
 }
 
 /// What a PDF says, by a reader of its own: every object where its table of objects has it, and the texts of the page as they are

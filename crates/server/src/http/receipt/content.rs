@@ -1,15 +1,21 @@
 //! What a receipt says, and how its object stands.
 
+use domain::advance::{Advance, AdvanceStatus};
+use domain::attempt::Operation;
+use domain::book::Subject;
 use domain::card_transaction::{CardKind, CardStatus, CardTransaction, Effect};
+use domain::chargeback::{Chargeback, ChargebackStatus};
 use domain::envelope::Time;
-use domain::ids::AccountId;
-use domain::money::Currency;
-use domain::order::{Order, OrderStatus};
+use domain::ids::{AccountId, MerchantId, SplitId, VoucherId};
+use domain::money::{Currency, Minor};
+use domain::order::{Order, OrderStatus, Share};
 use domain::payout::{Destination, Payout, PayoutStatus};
 use domain::refund::{Refund, RefundStatus};
+use domain::settlement::Settlement;
+use domain::split::{Split, SplitReturn};
 use domain::top_up::{TopUp, TopUpStatus};
 use domain::transfer::Transfer;
-use domain::{Refusal, State};
+use domain::{Refusal, RefusalCode, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -37,27 +43,28 @@ pub(crate) struct Party {
 pub(crate) struct ReceiptContent {
     #[schema(example = "lintel-receipt-1")]
     pub(super) form: String,
-    /// The object's id.
+    /// The object's id; of a split, with a hyphen, its receiver or the voucher of its return.
     #[schema(example = "pay_5")]
     pub(super) object: String,
-    /// `order`, `refund`, `payout`, `withdrawal`, `deduction`, `top_up`, `transfer`, or a kind of card transaction.
+    /// `order`, `refund`, `payout`, `withdrawal`, `deduction`, `top_up`, `transfer`, `settlement`, `advance`, `split`,
+    /// `split_return`, `chargeback`, or a kind of card transaction.
     #[schema(example = "withdrawal")]
     pub(super) kind: String,
     /// The merchant's own number of it.
     pub(super) number: Option<String>,
-    /// The order of a refund, the transaction that a card transaction is about.
+    /// The order of a refund or split, the transaction that a card transaction is about, either of a chargeback.
     pub(super) about: Option<String>,
     pub(super) payer: Party,
     pub(super) payee: Party,
     pub(super) amount: i64,
-    /// What the payer paid beside it, or got back beside it of a refund.
+    /// What the payer paid beside it, got back beside it of a refund, or kept of an advance.
     pub(super) fee: i64,
     #[schema(example = "CNY")]
     pub(super) currency: String,
-    /// When it was done.
+    /// When it was done; of an advance, when it was sent.
     #[schema(example = "2026-03-05T01:00:00Z")]
     pub(super) at: String,
-    /// The channel's own reference.
+    /// The channel's own reference; the network's case number of a chargeback.
     pub(super) reference: Option<String>,
 }
 
@@ -97,8 +104,41 @@ pub(super) fn standing(state: &State, of: Receipted) -> Result<Standing, Refusal
             let undone = follower.filter(|row| undoes(row.kind) && row.status == CardStatus::Approved);
             (row.status.name(), undone.map_or(row.money.refunded, |_| row.amount))
         }
+        Receipted::Settlement(id) => state.settlement(id).map(|_| ("success", 0))?,
+        Receipted::Advance(id) => {
+            let advance = state.advance(id)?;
+            let back = advance.status == AdvanceStatus::Returned;
+            (advance.status.name(), if back { advance.outlay() } else { 0 })
+        }
+        Receipted::Split(id, receiver) => {
+            let (split, amount) = split_to(state, id, receiver)?;
+            // Whatever of it the receiver has no more went back to the payee or with a refund.
+            ("success", amount.saturating_sub(split.returnable(state.order(split.order)?, receiver)))
+        }
+        Receipted::SplitReturn(id, voucher) => split_return(state, id, voucher).map(|_| ("success", 0))?,
+        Receipted::Chargeback(id) => {
+            let chargeback = state.chargeback(id)?;
+            let back = chargeback.status == ChargebackStatus::Won && chargeback.booked.is_some();
+            (chargeback.status.name(), if back { chargeback.amount } else { 0 })
+        }
     };
     Ok(Standing { status, given_back })
+}
+
+/// A split, and what it gave a receiver.
+pub(super) fn split_to(state: &State, id: SplitId, receiver: MerchantId) -> Result<(&Split, Minor), Refusal> {
+    let split = state.split(id)?;
+    let part = split.parts.iter().find(|part| part.merchant == receiver);
+    let none = || Refusal::new(RefusalCode::SplitUnknown, "split", format!("{id} gave {receiver} nothing"));
+    Ok((split, part.ok_or_else(none)?.amount))
+}
+
+/// A split, and what was given back of it by a voucher.
+pub(super) fn split_return(state: &State, id: SplitId, voucher: VoucherId) -> Result<(&Split, &SplitReturn), Refusal> {
+    let split = state.split(id)?;
+    let given = split.returns.iter().find(|given| given.voucher == voucher);
+    let none = || Refusal::new(RefusalCode::SplitUnknown, "split", format!("{voucher} is no return of {id}"));
+    Ok((split, given.ok_or_else(none)?))
 }
 
 impl ReceiptContent {
@@ -111,6 +151,11 @@ impl ReceiptContent {
             Receipted::TopUp(id) => of_top_up(state, state.top_up(id)?),
             Receipted::Transfer(id) => of_transfer(state, state.transfer(id)?).map(Some),
             Receipted::Card(id) => of_card(state, state.card_transaction(id)?),
+            Receipted::Settlement(id) => of_settlement(state, state.settlement(id)?).map(Some),
+            Receipted::Advance(id) => of_advance(state, state.advance(id)?),
+            Receipted::Split(id, receiver) => of_split(state, split_to(state, id, receiver)?, receiver).map(Some),
+            Receipted::SplitReturn(id, voucher) => of_return(state, split_return(state, id, voucher)?).map(Some),
+            Receipted::Chargeback(id) => of_chargeback(state, state.chargeback(id)?),
         }
     }
 
@@ -233,11 +278,15 @@ fn of_transfer(state: &State, transfer: &Transfer) -> Result<ReceiptContent, Ref
     Ok(Base { object, kind: "transfer", payer, payee, amount, currency, at: transfer.made_at }.receipt())
 }
 
+fn card_of(row: &CardTransaction) -> Party {
+    Party { name: row.card.scheme.name().to_owned(), account: Some(row.card.mask.clone()) }
+}
+
 fn of_card(state: &State, row: &CardTransaction) -> Result<Option<ReceiptContent>, Refusal> {
     let Some(at) = row.answered_at.filter(|_| row.status == CardStatus::Approved) else { return Ok(None) };
     let merchant = state.merchant(row.merchant)?;
     let merchant = Party { name: merchant.name.clone(), account: Some(merchant.pending.to_string()) };
-    let card = Party { name: row.card.scheme.name().to_owned(), account: Some(row.card.mask.clone()) };
+    let card = card_of(row);
     let (payer, payee) = match (row.kind.effect(), row.kind) {
         (Effect::Undo | Effect::Out, _) | (_, CardKind::PreAuthorisationCancel) => (merchant, card),
         (Effect::In | Effect::Nothing, _) => (card, merchant),
@@ -247,4 +296,62 @@ fn of_card(state: &State, row: &CardTransaction) -> Result<Option<ReceiptContent
     let about = row.original.map(|id| id.to_string());
     let base = Base { object, kind, payer, payee, amount: row.amount, currency, at }.receipt();
     Ok(Some(ReceiptContent { number, about, reference: Some(row.reference()), ..base }))
+}
+
+fn of_settlement(state: &State, settlement: &Settlement) -> Result<ReceiptContent, Refusal> {
+    let (payer, payee) = (holder(state, settlement.from)?, holder(state, settlement.to)?);
+    let (object, amount, currency) = (settlement.id.to_string(), settlement.amount, settlement.currency);
+    Ok(Base { object, kind: "settlement", payer, payee, amount, currency, at: settlement.created_at }.receipt())
+}
+
+fn of_advance(state: &State, advance: &Advance) -> Result<Option<ReceiptContent>, Refusal> {
+    if !matches!(advance.status, AdvanceStatus::Success | AdvanceStatus::Repaid | AdvanceStatus::Returned) {
+        return Ok(None);
+    }
+    // The merchant's settlement account may be another by now; its request names the one that was paid.
+    let Operation::Pay { account, name, .. } = &state.attempt(advance.attempt)?.operation else { return Ok(None) };
+    let payee = Party { name: name.mask.clone(), account: Some(account.mask.clone()) };
+    let payer = holder(state, state.institution(Subject::OwnBank, advance.currency)?)?;
+    let (object, amount, currency) = (advance.id.to_string(), advance.outlay(), advance.currency);
+    let base = Base { object, kind: "advance", payer, payee, amount, currency, at: advance.sent_at };
+    Ok(Some(ReceiptContent { fee: advance.fee, reference: advance.reference.clone(), ..base.receipt() }))
+}
+
+/// A merchant whose share of an order changed, and the account, if it was one.
+fn sharer(state: &State, shares: &[Share], id: MerchantId) -> Result<Party, Refusal> {
+    let mut accounts = shares.iter().filter(|share| share.merchant == id).map(|share| share.account.to_string());
+    let account = accounts.next().filter(|_| accounts.next().is_none());
+    Ok(Party { name: state.merchant(id)?.name.clone(), account })
+}
+
+fn of_split(state: &State, (split, amount): (&Split, Minor), receiver: MerchantId) -> Result<ReceiptContent, Refusal> {
+    let (payer, payee) = (sharer(state, &split.shares, split.payee)?, sharer(state, &split.shares, receiver)?);
+    let (object, currency) = (format!("{}-{receiver}", split.id), state.order(split.order)?.currency);
+    let base = Base { object, kind: "split", payer, payee, amount, currency, at: split.created_at };
+    let (number, about) = (Some(split.out_split_no.clone()), Some(split.order.to_string()));
+    Ok(ReceiptContent { number, about, ..base.receipt() })
+}
+
+fn of_return(state: &State, (split, given): (&Split, &SplitReturn)) -> Result<ReceiptContent, Refusal> {
+    let (payer, payee) = (sharer(state, &given.shares, given.receiver)?, sharer(state, &given.shares, split.payee)?);
+    let (object, currency) = (format!("{}-{}", split.id, given.voucher), state.order(split.order)?.currency);
+    let base =
+        Base { object, kind: "split_return", payer, payee, amount: given.amount, currency, at: given.created_at };
+    let (number, about) = (Some(given.out_return_no.clone()), Some(split.order.to_string()));
+    Ok(ReceiptContent { number, about, ..base.receipt() })
+}
+
+/// The merchant pays it, be it from arrears; whoever paid the order or the card has it back.
+fn of_chargeback(state: &State, chargeback: &Chargeback) -> Result<Option<ReceiptContent>, Refusal> {
+    let Some(booked) = &chargeback.booked else { return Ok(None) };
+    let payer = Party { name: state.merchant(chargeback.merchant)?.name.clone(), account: None };
+    let (payee, about) = match (chargeback.order, chargeback.card) {
+        (Some(order), _) => (payer_of(state, state.order(order)?)?, order.to_string()),
+        (None, Some(card)) => (card_of(state.card_transaction(card)?), card.to_string()),
+        (None, None) => return Ok(None),
+    };
+    let (object, amount, currency) = (chargeback.id.to_string(), chargeback.amount, chargeback.currency);
+    let base = Base { object, kind: "chargeback", payer, payee, amount, currency, at: booked.at };
+    let reference = Some(chargeback.case_number.clone());
+    Ok(Some(ReceiptContent { about: Some(about), reference, ..base.receipt() }))
 }

@@ -4,7 +4,7 @@ use super::ReceiptView;
 use super::content::{Party, Standing};
 
 /// What it is called, in both languages.
-pub(super) const KINDS: [(&str, &str); 18] = [
+pub(super) const KINDS: [(&str, &str); 23] = [
     ("order", "订单支付 · Payment"),
     ("refund", "退款 · Refund"),
     ("payout", "付款 · Payout"),
@@ -12,6 +12,11 @@ pub(super) const KINDS: [(&str, &str); 18] = [
     ("deduction", "扣划 · Deduction"),
     ("top_up", "充值 · Top-up"),
     ("transfer", "转账 · Transfer"),
+    ("settlement", "结算 · Settlement"),
+    ("advance", "垫付 · Advance"),
+    ("split", "分账 · Split"),
+    ("split_return", "分账回退 · Return of a split"),
+    ("chargeback", "拒付 · Chargeback"),
     ("sale", "消费 · Card sale"),
     ("void", "消费撤销 · Void"),
     ("preauthorisation", "预授权 · Pre-authorisation"),
