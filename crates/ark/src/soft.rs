@@ -7,6 +7,7 @@
 mod financial;
 mod material;
 mod modes;
+mod new_pair;
 mod pairs;
 pub(crate) mod self_test;
 pub(crate) mod sm4;
@@ -41,6 +42,7 @@ use crate::{
     },
 };
 
+pub use self::new_pair::NewPair;
 pub use self::self_test::self_test;
 
 /// How many public keys have a table of multiples unless one says otherwise: 21 MB.

@@ -1,11 +1,11 @@
 //! Files that are there whole or not at all.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// Writes a file under a name beside, syncs it, and gives it its own name.
 ///
@@ -35,6 +35,36 @@ fn publish_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
+/// Writes a file that is not there yet, and syncs it.
+///
+/// # Errors
+/// That it is there: it stays what it is. Those of the disk: it is not there then.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<()> {
+    create_as(path, bytes, 0o666)
+}
+
+/// As [`create`], readable by its owner alone.
+///
+/// # Errors
+/// As [`create`].
+pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    create_as(path, bytes, 0o600)
+}
+
+fn create_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let mut file = match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{} is there, and is not written over", path.display())
+        }
+        made => made.with_context(|| format!("making {}", path.display()))?,
+    };
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_directory_of(path));
+    if written.is_err() {
+        drop(std::fs::remove_file(path));
+    }
+    written.with_context(|| format!("writing {}", path.display()))
+}
+
 /// The same name with something behind it.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -49,4 +79,32 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 pub(crate) fn sync_directory_of(path: &Path) -> std::io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_not_written_over_and_what_is_private_is_its_owners() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let [open, private] = ["open", "private"].map(|name| directory.path().join(name));
+        create(&open, b"first").unwrap();
+        create_private(&private, b"first").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&private), 0o600);
+        let ways: [(&Path, fn(&Path, &[u8]) -> Result<()>); 2] = [(&open, create), (&private, create_private)];
+        for (path, write) in ways {
+            let said = write(path, b"second").unwrap_err().to_string();
+            assert!(said.contains("not written over") && !said.contains("second"), "{said}");
+            assert_eq!(std::fs::read(path).unwrap(), b"first");
+        }
+        // Nor through a link that leads nowhere yet.
+        let (link, aim) = (directory.path().join("link"), directory.path().join("aim"));
+        std::os::unix::fs::symlink(&aim, &link).unwrap();
+        assert!(create_private(&link, b"second").is_err() && !aim.exists());
+        assert!(create(&directory.path().join("nowhere/file"), b"").is_err());
+    }
 }

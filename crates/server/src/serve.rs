@@ -347,7 +347,7 @@ async fn initialise(config: &Config, platform: &Platform) -> Result<()> {
         let data = config.data_dir.display();
         tracing::info!(
             "a sandbox's API keys: `lintel key --data-dir {data}` prints the institution's secret, `lintel key mch_1 --data-dir {data}` \
-             that of a merchant"
+             that of a merchant; `lintel key mch_1 --pair DIR --data-dir {data}` makes a merchant's SM2 pair and registers it"
         );
     }
     Ok(())

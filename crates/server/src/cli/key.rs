@@ -1,6 +1,10 @@
-//! `lintel key`: the secret of an API key, for whoever may read the data directory and has the root key of its key service.
+//! `lintel key`: the secret of an API key, for whoever may read the data directory and has the root key of its key service;
+//! and, in a sandbox, a pair for a merchant.
+
+mod pair;
 
 use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -8,11 +12,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use ark::ceremony::{RootKey, Share, Shares};
 use ark::keys::{Home, KeyUse, by_platform};
+use ark::signing::Scheme;
 use ark::vault::{KEY_FILE_NAME, VAULT_NAME, api_root_beside};
 use ark::{KeyService, MacKey, Soft, Vault};
 use clap::Args;
+use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::remote::Connection;
 use crate::config::{ArkUnseal, Config};
 use crate::http::auth::{KEY_SERIAL, OPERATOR, api_key};
 use crate::shell::key_service::held_elsewhere;
@@ -22,7 +29,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Print the secret of an API key.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lintel key --data-dir data                     the secret of the institution's programs
+  lintel key mch_1 --data-dir data               that of a merchant
+  lintel key mch_1 --pair keys --data-dir data   in a sandbox: an SM2 pair for it in keys/, registered
+
+--pair asks the platform that runs; the options below Connection say where it is and who asks. Outside a sandbox merchants \
+make their own pairs: docs/api/signing.md";
+
+/// Print the secret of an API key, or make a merchant's pair in a sandbox.
 ///
 /// With the root key in the file ark.key, or with --shares by its custodians, who type their lines one after another. Beside a
 /// platform that runs, or without one; where a device has the root key, without one.
@@ -37,14 +53,29 @@ pub(crate) struct Key {
     /// Read custodians' shares from standard input, a line each, as many as it takes.
     #[arg(long)]
     shares: bool,
+    /// Make a pair for this merchant of a sandbox in place of printing a secret, and register its public half.
+    ///
+    /// The private key (mode 0600, PKCS #8) and the public key are written into this directory, both in PEM; no file is
+    /// written over.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["serial", "shares"])]
+    pair: Option<PathBuf>,
+    /// With --pair: RSA of 2,048 bits; SM2 unless said.
+    #[arg(long, requires = "pair")]
+    rsa: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Key {
-    /// Prints it as 64 hexadecimal digits.
+    /// Prints it as 64 hexadecimal digits, or makes a pair and says where it is.
     ///
     /// # Errors
-    /// A vault that does not open.
+    /// A vault that does not open; of a pair, what keeps it from being made or registered.
     pub(crate) fn run(&self, config: &Config) -> Result<()> {
+        if let Some(directory) = &self.pair {
+            let scheme = if self.rsa { Scheme::Sha256Rsa2048 } else { Scheme::Sm2WithSm3 };
+            return self.connection.ask(config, |client| pair::make(client, &self.id, scheme, directory));
+        }
         let root = if self.shares { Some(collect()?) } else { None };
         let until = Instant::now() + PATIENCE;
         let root = loop {
@@ -55,7 +86,14 @@ impl Key {
                 root => break root?,
             }
         };
-        super::print(&format!("{}\n", api_key(&root, &self.id, &self.serial.to_string()).to_hex().expose()));
+        let serial = self.serial.to_string();
+        let secret = api_key(&root, &self.id, &serial).to_hex();
+        if self.connection.wants_json() {
+            let said = json!({"mch_id": self.id, "serial_no": serial, "secret": secret.expose()});
+            super::print(&format!("{said}\n"));
+        } else {
+            super::print(&format!("{}\n", secret.expose()));
+        }
         Ok(())
     }
 }

@@ -222,7 +222,8 @@ enum What {
     /// Card messages (ISO 8583): show one, make one, look at profiles.
     #[command(subcommand, after_help = self::iso8583::EXAMPLES)]
     Iso8583(self::iso8583::Iso8583),
-    /// Print the secret of an API key.
+    /// Print the secret of an API key, or make a merchant's pair in a sandbox.
+    #[command(after_help = key::EXAMPLES)]
     Key(key::Key),
     /// Look at the journal.
     #[command(subcommand)]

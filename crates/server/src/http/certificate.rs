@@ -9,6 +9,7 @@ mod pem;
 pub(super) mod platform_key;
 
 pub(crate) use self::known::Certificates;
+pub(crate) use self::pem::of_key as public_pem;
 pub(crate) use self::platform_key::{AnswerKey, SM2_SERIAL, platform_signature, signed};
 
 use axum::extract::State;

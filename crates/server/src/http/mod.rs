@@ -113,7 +113,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use self::api_key::ApiKeys;
 use self::certificate::Certificates;
-pub(crate) use self::certificate::platform_signature;
+pub(crate) use self::certificate::{platform_signature, public_pem};
 use crate::config::PersonalFields;
 use crate::shell::books::Books;
 use crate::shell::key_service::Ark;

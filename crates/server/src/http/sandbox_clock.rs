@@ -30,10 +30,12 @@ pub(crate) struct ClockView {
     now: String,
     /// It stands until it is moved.
     manual: bool,
+    /// The books are a sandbox's, for ever.
+    sandbox: bool,
 }
 
-fn view(clock: &Clock) -> ClockView {
-    ClockView { now: time_text(clock.now()), manual: matches!(clock, Clock::Manual(_)) }
+fn view(clock: &Clock, sandbox: bool) -> ClockView {
+    ClockView { now: time_text(clock.now()), manual: matches!(clock, Clock::Manual(_)), sandbox }
 }
 
 /// Move the sandbox's clock
@@ -52,7 +54,8 @@ pub(crate) async fn set_clock(State(app): State<App>, caller: Caller, Json(new):
         return Err(Refusal::new(RefusalCode::ClockBackwards, "now", message).into());
     }
     let position = mark(&app, to).await?;
-    Ok(Answer { view: view(&app.clock), position, repeated: false })
+    // Only a sandbox's clock is moved by hand.
+    Ok(Answer { view: view(&app.clock, true), position, repeated: false })
 }
 
 /// Has the journal know the time, so that a restart does not turn the clock back. What joins a batch that is open takes
@@ -71,6 +74,6 @@ async fn mark(app: &App, to: Time) -> Result<u64, ApiError> {
 #[utoipa::path(get, path = "/v1/sandbox/clock", tag = "sandbox", responses((status = OK, body = ClockView)))]
 pub(crate) async fn get_clock(State(app): State<App>, caller: Caller) -> Answered<ClockView> {
     caller.operator()?;
-    let Answer { position, .. } = app.look(|_| Ok(())).await?;
-    Ok(Answer { view: view(&app.clock), position, repeated: false })
+    let looked = app.look(|state| Ok(state.genesis.as_ref().is_some_and(|genesis| genesis.sandbox))).await?;
+    Ok(looked.map(|sandbox| view(&app.clock, sandbox)))
 }

@@ -47,6 +47,7 @@ mod import;
 mod import_berka;
 mod iso8583;
 mod journal_ranges;
+mod key_pairs;
 mod key_server;
 mod keys;
 mod log;

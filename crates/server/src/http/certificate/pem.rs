@@ -113,7 +113,7 @@ pub(super) fn signing_of(kind: KeyKind) -> Option<Signing<'static>> {
 }
 
 /// A public key of the gateway in PEM.
-pub(super) fn of_key(public: &PublicKey) -> String {
+pub(crate) fn of_key(public: &PublicKey) -> String {
     let der = if public.kind == KeyKind::Sm2 { [&SM2_FRAME[..], &public.bytes].concat() } else { public.bytes.clone() };
     let text = BASE64_STANDARD.encode(der);
     let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
