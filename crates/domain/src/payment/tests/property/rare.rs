@@ -23,16 +23,9 @@ impl Walk {
         let _ = self.kit.when(Command::ReserveLine(ReserveLineCommand::TakeLine(line)));
     }
 
-    /// The merchant's bank sent an advance back. One that was repaid takes from 2291, where the fees of advances without an answer must
-    /// stay: own money would be injected before that.
+    /// The merchant's bank sent an advance back, whatever 2291 has.
     pub(super) fn comes_back(&self, at: Index) -> Option<Command> {
         let advance = self.advance_that_is(at, &[AdvanceStatus::Success, AdvanceStatus::Repaid])?;
-        let row = self.kit.state.advance(advance).unwrap();
-        let uncertain = self.kit.state.advances.iter().filter(|(_, it)| it.is_uncertain());
-        let stays: Minor = uncertain.map(|(_, it)| it.fee).sum();
-        if row.status == AdvanceStatus::Repaid && self.kit.own(Subject::DueToOwn) < row.amount + stays {
-            return None;
-        }
         let (reference, date) = (String::from("back"), self.today());
         Some(Command::Advance(AdvanceCommand::Return(ReturnAdvance { advance, reference, date })))
     }
