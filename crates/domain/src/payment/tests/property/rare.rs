@@ -54,16 +54,20 @@ impl Walk {
         }))
     }
 
-    /// A channel carried out after all what it had refused. Of a refund that is always taken.
+    /// A channel carried out after all what it had refused. Of what goes back to a payer that is always taken.
     pub(super) fn late(&mut self, at: Index) {
         let failed = |attempt: &&Attempt| {
             matches!(attempt.status, AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound))
         };
         let all = self.kit.state.attempts.iter().map(|(_, attempt)| attempt);
-        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, attempt.purpose)).collect();
-        let Some((attempt, purpose)) = picked(at, &failed).copied() else { return };
+        let goes_back = |attempt: &Attempt| {
+            let is_refund = matches!(attempt.operation, Operation::Refund { .. });
+            is_refund && matches!(attempt.purpose, Purpose::Refund(_) | Purpose::TopUp(_))
+        };
+        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, goes_back(attempt))).collect();
+        let Some((attempt, goes_back)) = picked(at, &failed).copied() else { return };
         let outcome = self.success();
         let told = self.kit.when(Command::AnswerAttempt { attempt, outcome });
-        assert!(told.is_ok() || !matches!(purpose, Purpose::Refund(_)), "{attempt}: {told:?}");
+        assert!(told.is_ok() || !goes_back, "{attempt}: {told:?}");
     }
 }
