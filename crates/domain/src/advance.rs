@@ -8,26 +8,28 @@
 //! The figures, for 4,990:
 //!
 //! ```text
-//!  SENT    OWN Dr 1151 4,990 / Cr 1103 4,990 · Dr 2202 4,990 / Cr 2292 4,990          (a fee: Cr 2291 of it, mirrored)
-//!  FAILED  the exact contra
-//!  REPAID  Dr 2292 4,990 / Cr 1101 4,990 · OWN Dr 1103 4,990 / Cr 1151 4,990
+//!  SENT     OWN Dr 1151 4,990 / Cr 1103 4,990 · Dr 2202 4,990 / Cr 2292 4,990         (a fee: Cr 2212 of it, where it waits)
+//!  SUCCESS  nothing                                                     (a fee: Dr 2212 / Cr 2291 · OWN Dr 1291 / Cr 5001)
+//!  FAILED   the exact contra of SENT
+//!  REPAID   Dr 2292 4,990 / Cr 1101 4,990 · OWN Dr 1103 4,990 / Cr 1151 4,990
 //! ```
 //! Own money pays from the institution's own bank to the merchant's settlement account. It is booked when it is sent, as a
-//! payout is, so that an answer that does not come leaves the books right either way. The merchant's share of each order
+//! payout is, so that an answer that does not come leaves the books right either way. Until its answer the fee is the merchant's:
+//! nothing that takes from 2291 reaches it, so a failure never lacks what it gives back. The merchant's share of each order
 //! counts as settled from then on: it is not settled, split or advanced again, and a refund takes it from 2203. One that comes
 //! back: `advance/returned.rs`.
 //!
 //! Who may have one: see [`policy`]. Reserve is never lent: 1151 is paid by 1103, and 2292 is what reserve owes for it.
 
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 
 use minicbor::{Decode, Encode};
 
 use crate::attempt::{self, FailureClass, Operation, Outcome, Purpose, Rail};
-use crate::book::{Side, Subject};
+use crate::book::Subject;
 use crate::calendar::Date;
 use crate::command::Reply;
 use crate::draft::Draft;
@@ -40,8 +42,9 @@ use crate::own_transfer;
 use crate::payout::PayoutFailure;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
-use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
+use crate::voucher::EventCode;
 
+mod booking;
 pub mod policy;
 mod returned;
 #[cfg(test)]
@@ -169,6 +172,9 @@ pub struct Advance {
     /// The date on which it came back.
     #[n(19)]
     pub return_date: Option<Date>,
+    /// 2212, where its fee waits until the merchant has the rest; none without a fee, nor of before level 15, whose fee was on 2291 at once.
+    #[n(20)]
+    pub fee_on: Option<AccountId>,
 }
 
 impl Advance {
@@ -238,7 +244,7 @@ pub enum AdvanceEvent {
     /// The bank's answer did not come.
     #[n(2)]
     Unknown(#[n(0)] AdvanceId),
-    /// The merchant has it.
+    /// The merchant has it; the voucher of the fee that waited for that was posted before.
     #[n(3)]
     Succeeded {
         /// The advance.
@@ -310,8 +316,9 @@ fn request(draft: &mut Draft<'_>, command: &RequestAdvance) -> Result<Reply, Ref
     policy::within_quotas(draft.state, &rules, merchant.id, amount, outlay)?;
     let id = AdvanceId(draft.state.advances.next_id());
     let (from, to, currency) = (merchant.pending, merchant.available, Currency::Cny);
-    let entries = entries(draft.state, from, amount, fee, currency)?;
-    let voucher = post(draft, id, merchant.id, EventCode::AdvanceSent, entries, None)?;
+    let fee_on = if fee > 0 { Some(draft.state.institution(Subject::PayoutTransit, currency)?) } else { None };
+    let entries = booking::sent(draft.state, from, amount, (fee, fee_on), currency)?;
+    let voucher = booking::post(draft, id, merchant.id, EventCode::AdvanceSent, entries, None)?;
     let operation = Operation::Pay {
         account: merchant.settlement.account.clone(),
         name: merchant.settlement.name.clone(),
@@ -343,6 +350,7 @@ fn request(draft: &mut Draft<'_>, command: &RequestAdvance) -> Result<Reply, Ref
         ended_at: None,
         return_reference: None,
         return_date: None,
+        fee_on,
     })));
     Ok(Reply::Advance(id))
 }
@@ -392,53 +400,6 @@ fn can_advance(order: &Order, merchant: MerchantId) -> Result<Minor, Refusal> {
     Ok(amount)
 }
 
-/// OWN Dr 1151 / Cr 1103 · Dr 2202 / Cr 2292, and the fee Cr 2291 · OWN Dr 1291 / Cr 5001.
-fn entries(
-    state: &State,
-    from: AccountId,
-    amount: Minor,
-    fee: Minor,
-    currency: Currency,
-) -> Result<Vec<Entry>, Refusal> {
-    let own = |subject| state.institution(subject, currency);
-    let outlay = subtract(amount, fee, "orders")?;
-    let mut entries = vec![
-        Entry::debit(own(Subject::Advances)?, outlay, currency),
-        Entry::credit(own(Subject::OwnBank)?, outlay, currency),
-        Entry::debit(from, amount, currency),
-        Entry::credit(own(Subject::OwnClaims)?, outlay, currency),
-    ];
-    if fee > 0 {
-        entries.push(Entry::credit(own(Subject::DueToOwn)?, fee, currency));
-        entries.push(Entry::debit(own(Subject::DueFromReserve)?, fee, currency));
-        entries.push(Entry::credit(own(Subject::FeeIncome)?, fee, currency));
-    }
-    Ok(entries)
-}
-
-/// The contra of its sending, with the merchant's money to this account.
-fn contra(state: &State, advance: &Advance, to: AccountId) -> Result<Vec<Entry>, Refusal> {
-    let mut entries = entries(state, to, advance.amount, advance.fee, advance.currency)?;
-    for entry in &mut entries {
-        entry.side = Side::opposite(entry.side);
-    }
-    Ok(entries)
-}
-
-fn post(
-    draft: &mut Draft<'_>,
-    id: AdvanceId,
-    merchant: MerchantId,
-    event: EventCode,
-    entries: Vec<Entry>,
-    contra_of: Option<VoucherId>,
-) -> Result<VoucherId, Refusal> {
-    let business = BusinessNumber::object(BusinessKind::Advance, id.0);
-    let channel = Some(Rail::OwnBank.name().into());
-    let dimensions = Dimensions { merchant: Some(merchant), channel, ..Dimensions::default() };
-    draft.post_contra(business, event, entries, dimensions, contra_of)
-}
-
 /// Takes the own bank's answer.
 ///
 /// # Errors
@@ -446,6 +407,7 @@ fn post(
 pub(crate) fn answered(draft: &mut Draft<'_>, id: AdvanceId, outcome: &Outcome) -> Result<(), Refusal> {
     match outcome {
         Outcome::Success { reference, .. } => {
+            booking::earn(draft, id)?;
             let reference = reference.clone();
             draft.emit(Event::Advance(AdvanceEvent::Succeeded { advance: id, reference }));
             Ok(())
@@ -465,8 +427,8 @@ fn fail(draft: &mut Draft<'_>, id: AdvanceId, failure: PayoutFailure) -> Result<
     let advance = draft.state.advance(id)?.clone();
     // What was advanced of them is unsettled again.
     advance.shares.iter().try_for_each(|share| draft.state.order(share.order).map(drop))?;
-    let entries = contra(draft.state, &advance, advance.from)?;
-    let voucher = post(draft, id, advance.merchant, EventCode::AdvanceFailed, entries, Some(advance.voucher))?;
+    let entries = booking::contra(draft.state, &advance, advance.from)?;
+    let voucher = booking::post(draft, id, advance.merchant, EventCode::AdvanceFailed, entries, Some(advance.voucher))?;
     draft.emit(Event::Advance(AdvanceEvent::Failed { advance: id, voucher, failure }));
     Ok(())
 }

@@ -413,9 +413,8 @@ impl Attempt {
     #[must_use]
     pub const fn takes_late_success(&self) -> bool {
         match self.purpose {
-            Purpose::Leg(_) | Purpose::Refund(_) | Purpose::Payout(_) => true,
-            // What a top-up's source refused to take back is in suspense by then.
-            Purpose::TopUp(_) => !matches!(self.operation, Operation::Refund { .. }),
+            Purpose::Leg(_) | Purpose::Refund(_) | Purpose::Payout(_) | Purpose::TopUp(_) => true,
+            // It was own money, and a claim on 1131 is the reserve's.
             Purpose::Advance(_) => false,
         }
     }

@@ -3,7 +3,8 @@
 //! ```text
 //!  a credit to 2241 opens an item: a payout that came back, a refund nobody can take, a manual voucher
 //!     OPEN ─ allocate, all or part: Dr 2241 / Cr the account found ─► OPEN with the rest │ ALLOCATED at zero
-//!             └ to 2243: it is to be given back to a payer, by people: a [`task`](crate::task) until two have settled it
+//!             ├ to 2243: it is to be given back to a payer, by people: a [`task`](crate::task) until two have settled it
+//!             └ and its channel, which had refused to take it back, did so after all: a claim on its bank, a task too
 //! ```
 //! Allocating takes two people. What passes through 2241 within one business step (a payout that comes back to its
 //! account) opens an item and allocates it at once, so nothing lies in 2241 without a name. Nobody posts to 2241 by the
@@ -29,6 +30,7 @@ use crate::ids::{AccountId, ApprovalId, SuspenseId, VoucherId};
 use crate::money::{Currency, Minor, positive};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::task::Claim;
 use crate::trial_balance::TrialBalance;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode, Voucher};
 
@@ -117,9 +119,12 @@ pub struct SuspenseItem {
     /// What of it lies on 2243, in minor units, until people have given it back.
     #[n(9)]
     pub due: Option<Minor>,
-    /// By whose decision what lay on 2243 was given back, the last time.
+    /// By whose decision what lay on 2243 was given back, or its claim was settled, the last time.
     #[n(10)]
     pub settled_by: Option<ApprovalId>,
+    /// All of it left by the channel that had refused to take it back, after people had allocated it: its bank owes it (level 15).
+    #[n(11)]
+    pub claim: Option<Claim>,
 }
 
 impl SuspenseItem {
@@ -141,10 +146,18 @@ impl SuspenseItem {
         Age::of_days(Date::in_shanghai(now).0.saturating_sub(Date::in_shanghai(self.opened_at).0))
     }
 
-    /// Whether something of it lies on 2243, where only a person moves it on.
+    /// Whether something of it lies on 2243, where only a person moves it on, or its bank owes it and nobody has settled that.
     #[must_use]
     pub const fn needs_person(&self) -> bool {
-        self.due.is_some()
+        self.due.is_some() || matches!(self.claim, Some(Claim::Open))
+    }
+
+    /// Two people settled it as a task: what lay on 2243, else what its bank owed.
+    pub(crate) fn settle(&mut self, approval: ApprovalId) {
+        if self.due.take().is_none() {
+            self.claim = Some(Claim::Settled(approval));
+        }
+        self.settled_by = Some(approval);
     }
 
     /// What may be done with it now.
@@ -237,6 +250,9 @@ pub enum SuspenseEvent {
         #[n(1)]
         amount: Minor,
     },
+    /// A channel took it back after people had allocated it; the voucher before claims that (level 15).
+    #[n(3)]
+    Claimed(#[n(0)] SuspenseId),
 }
 
 /// Allocates all or part of an item; two people must have agreed.
@@ -322,6 +338,7 @@ fn open(draft: &mut Draft<'_>, voucher: VoucherId, of: &Voucher, entry: Entry) {
         allocations: Vec::new(),
         due: None,
         settled_by: None,
+        claim: None,
     };
     draft.emit(Event::Suspense(SuspenseEvent::Opened(item)));
 }
@@ -361,6 +378,12 @@ fn open_items(state: &State, business: &BusinessNumber, currency: Currency) -> V
     let all = (business.clone(), SuspenseId(0))..=(business.clone(), SuspenseId(u64::MAX));
     let items = state.open_suspense.range(all).filter_map(|((_, id), ())| state.suspense_items.get(id.0));
     items.filter_map(rest).collect()
+}
+
+/// The item that a voucher of this business number opened, whatever was allocated of it.
+pub(crate) fn opened_by(state: &State, business: &BusinessNumber) -> Option<SuspenseId> {
+    let mut items = state.suspense_items.iter().map(|(_, item)| item);
+    items.find(|item| item.source == *business).map(|item| item.id)
 }
 
 /// Σ items = 2241 in each currency at the end of the day; the breaks, or what was compared.
@@ -427,6 +450,9 @@ pub(crate) fn apply(state: &mut State, event: &SuspenseEvent) {
         SuspenseEvent::Due { item, amount } => {
             let item = state.suspense_items.get_mut(item.0).expect("decide chose the item");
             item.due = Some(item.due.unwrap_or_default().saturating_add(*amount));
+        }
+        SuspenseEvent::Claimed(item) => {
+            state.suspense_items.get_mut(item.0).expect("decide chose the item").claim = Some(Claim::Open);
         }
     }
 }

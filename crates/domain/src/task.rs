@@ -13,7 +13,8 @@
 //! back or was settled by hand, gave it back twice: that is booked as a claim on its bank (1131), and the leg, REVERSED by then, is a task
 //! until two people say that it is settled.
 //! So is a refund, FAILED, that its channel carried out after all when its money could not be taken again: its part has the claim. And a
-//! payout, FAILED, that its bank paid after all.
+//! payout, FAILED, that its bank paid after all. And an item of suspense, which its source had refused, that people allocated and that its
+//! source took back after all.
 
 use alloc::format;
 use alloc::string::String;
@@ -56,7 +57,7 @@ pub enum TaskOf {
     /// A payout that its bank paid after it had failed.
     #[n(2)]
     Payout(#[n(0)] PayoutId),
-    /// An item of suspense that was allocated to 2243 (level 15).
+    /// An item of suspense that was allocated to 2243, or that its bank owes (level 15).
     #[n(3)]
     Suspense(#[n(0)] SuspenseId),
 }
@@ -357,8 +358,7 @@ pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
         }
         TaskEvent::Settled { task: TaskOf::Suspense(id), voucher: _, approval } => {
             let item = state.suspense_items.get_mut(id.0).expect("decide checked the item");
-            item.due = None;
-            item.settled_by = Some(approval);
+            item.settle(approval);
         }
     }
 }

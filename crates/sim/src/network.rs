@@ -240,7 +240,8 @@ pub(crate) fn code_of(response: &Response) -> String {
     code.chars().take(8).collect()
 }
 
-/// Whether a debit or a refund is for something that takes the money, or lets it go, though the bank had said no.
+/// Whether a debit or a refund is for something that takes the money, or lets it go, though the bank had said no. What goes back of a
+/// top-up is seldom enough to leave to the walks of the domain.
 pub(crate) const fn may_be_denied(attempt: &Attempt) -> bool {
     match attempt.purpose {
         Purpose::Leg(_) => matches!(attempt.operation, domain::attempt::Operation::Debit { .. }),

@@ -1,7 +1,7 @@
 //! An advance that came back (退票): the merchant's bank sent own money's payment back after its success.
 //!
 //! ```text
-//!  SUCCESS  OWN Dr 1103 4,990 / Cr 1151 4,990 · Dr 2292 4,990 / Cr 2202 4,990        (the contra of SENT, a fee with it)
+//!  SUCCESS  OWN Dr 1103 4,990 / Cr 1151 4,990 · Dr 2292 4,990 / Cr 2202 4,990   (the contra of SENT, and of a fee's SUCCESS)
 //!  REPAID   OWN Dr 1103 4,990 / Cr 1291 4,990 · Dr 2291 4,990 / Cr 2203 4,990
 //! ```
 //! Before the reserve has paid it back it is as if it had not been sent: the shares are unsettled again, and settled as ever.
@@ -9,14 +9,15 @@
 //! owes own money so much less, and owes it to the merchant, whose shares stay settled. If it owes too little, own money is
 //! injected first. Between instruction and line nobody knows which of the two it is, so the return waits for the line.
 //!
-//! A fee is given back, as a failed advance's is. An account that takes no money any more leaves it in suspense, with the
-//! shares as they are. Nothing more goes to that settlement account until it is verified.
+//! A fee is given back from 2291, which had it of the success; if there is too little, own money is injected first too. An account
+//! that takes no money any more leaves it in suspense, with the shares as they are. Nothing more goes to that settlement account
+//! until it is verified.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
-use super::{Advance, AdvanceEvent, AdvanceStatus};
+use super::{Advance, AdvanceEvent, AdvanceStatus, booking};
 use crate::account::AccountStatus;
 use crate::book::Subject;
 use crate::calendar::Date;
@@ -42,7 +43,7 @@ pub struct ReturnAdvance {
 
 /// # Errors
 /// `advance_unknown`, `advance_state`, `value_invalid` for the reference, and those of the voucher: `insufficient_funds` if the
-/// reserve owes own money too little after the repayment.
+/// reserve owes own money too little: the fee, or all of it after the repayment.
 pub(super) fn decide(draft: &mut Draft<'_>, command: ReturnAdvance) -> Result<Reply, Refusal> {
     let ReturnAdvance { advance: id, reference, date } = command;
     let advance = draft.state.advance(id)?.clone();
@@ -56,7 +57,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, command: ReturnAdvance) -> Result<Re
     }
     let entries = entries(draft.state, &advance, credited)?;
     let contra_of = unsent.then_some(advance.voucher);
-    let voucher = super::post(draft, id, advance.merchant, EventCode::AdvanceReturned, entries, contra_of)?;
+    let voucher = booking::post(draft, id, advance.merchant, EventCode::AdvanceReturned, entries, contra_of)?;
     draft.emit(Event::Advance(AdvanceEvent::Returned { advance: id, voucher, credited, reference, date }));
     payout::suspend_settlement(draft, advance.to)?;
     Ok(Reply::Advance(id))
@@ -91,7 +92,7 @@ fn credited(state: &State, advance: &Advance) -> Result<AccountId, Refusal> {
 /// The entries of the table above.
 fn entries(state: &State, advance: &Advance, credited: AccountId) -> Result<Vec<Entry>, Refusal> {
     if advance.status != AdvanceStatus::Repaid {
-        return super::contra(state, advance, credited);
+        return booking::contra(state, advance, credited);
     }
     let Advance { amount, fee, currency, .. } = *advance;
     let own = |subject| state.institution(subject, currency);

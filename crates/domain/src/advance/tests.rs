@@ -1,6 +1,7 @@
 //! Advances: who may have one, what is booked, what comes back.
 
 use alloc::string::ToString;
+use alloc::vec;
 
 use super::*;
 use crate::attempt::AttemptStatus;
@@ -10,6 +11,8 @@ use crate::reserve_line::LineDirection;
 use crate::restriction::Restriction;
 use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::{Kit, court, date, declined, success};
+
+mod fees;
 
 const DAY: &str = "2026-03-05";
 
@@ -212,43 +215,6 @@ fn an_unknown_advance_stays_out_until_the_bank_answers() {
         assert!(matches!(kit.state.attempt(attempt.id).unwrap().status, AttemptStatus::Settled(_)));
         assert!(!kit.state.has_uncertain_advances(merchant));
     }
-}
-
-#[test]
-fn a_fee_stays_in_reserve_as_own_income() {
-    let (mut kit, merchant, order) = world();
-    let policy = SetAdvancePolicy { fee_rate: 1_000, ..kit.open_policy() };
-    kit.approved(Command::Advance(AdvanceCommand::SetPolicy(policy)));
-    let id = kit.advance(merchant, &[order]);
-    // 0.1 % of 4,990 is 5: the merchant gets 4,985.
-    assert_eq!(kit.waiting().operation.money(), (4_985, Currency::Cny));
-    kit.books(&[
-        (1121, 5_000),
-        (2291, 15),
-        (2292, 4_985),
-        (1103, 5),
-        (1151, 4_985),
-        (1291, 15),
-        (5001, 15),
-        (3001, 4_990),
-    ]);
-    let row = kit.state.advance(id).unwrap();
-    assert_eq!((row.fee, row.outlay()), (5, 4_985));
-    kit.answered(declined(FailureClass::Bank));
-    kit.books(&[(1121, 5_000), (2291, 10), (1103, 4_990), (1291, 10), (5001, 10), (3001, 4_990)]);
-
-    // Of one that comes back after its repayment it is given back, too.
-    let id = kit.advance(merchant, &[order]);
-    kit.answered(success(DAY));
-    kit.clear(Rail::Epcc, DAY);
-    kit.given(repay(id));
-    let line = kit.line("out-1", LineDirection::Out, 4_985);
-    kit.take_line(line);
-    kit.injected(4_990);
-    kit.books(&[(1101, 5_005), (2291, 5_005), (1103, 4_990), (1291, 5_005), (5001, 15), (3001, 9_980)]);
-    kit.given(came_back(id));
-    kit.books(&[(1101, 5_005), (2291, 15), (1103, 9_975), (1291, 15), (5001, 10), (3001, 9_980)]);
-    assert_eq!(kit.available(merchant), 4_990);
 }
 
 #[test]

@@ -5,9 +5,11 @@
 //!  Dr 2243 1,100 / Cr 2211 1,100      the channel is asked to take it back
 //!  Dr 2211 1,100 / Cr 1121 1,100      it did
 //!  Dr 2211 1,100 / Cr 2241 1,100      it refused: suspense, for an operator to allocate
+//!  Dr 2241 1,100 / Cr 1121 1,100      it did so after all
+//!  Dr 1131 1,100 / Cr 1121 1,100      it did so after all, and people had allocated it: a claim on its bank, and the item a task
 //! ```
 //! (1122 over UnionPay.) The payer wanted another amount, and a channel that debits what nobody asked for is not to be believed. What the
-//! channel refused to take back is final: it is asked no more, and a later word of it is a difference in the day's file.
+//! channel refused to take back is asked for no more.
 
 use alloc::vec;
 
@@ -23,6 +25,8 @@ use crate::ids::{AttemptId, TopUpId, VoucherId};
 use crate::money::Minor;
 use crate::refund::RefundStatus;
 use crate::refusal::Refusal;
+use crate::suspense::{self, SuspenseEvent};
+use crate::task::claim;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
 /// What goes back of a top-up.
@@ -88,6 +92,9 @@ pub(super) fn answered(
 ) -> Result<(), Refusal> {
     let top_up = draft.state.top_up(id)?;
     let back = top_up.back.expect("a top-up whose money goes back says so");
+    if let (RefundStatus::Failed, Outcome::Success { clearing_date, .. }) = (back.status, outcome) {
+        return came_through(draft, id, attempt, *clearing_date);
+    }
     let (amount, currency) = (back.amount, top_up.currency);
     let business = BusinessNumber::object(BusinessKind::Attempt, attempt.id.0);
     let transit = draft.state.institution(Subject::RefundTransit, currency)?;
@@ -109,6 +116,27 @@ pub(super) fn answered(
         Outcome::Unknown => RefundStatus::Unknown,
     };
     draft.emit(Event::TopUp(TopUpEvent::BackAnswered { top_up: id, status }));
+    Ok(())
+}
+
+/// The channel took back what it had refused: it is taken from the item that lies in suspense, unless people allocated any of that.
+fn came_through(draft: &mut Draft<'_>, id: TopUpId, attempt: &Attempt, clearing_date: Date) -> Result<(), Refusal> {
+    let (amount, currency) = attempt.operation.money();
+    let dimensions = draft.state.top_up(id)?.dimensions(draft.state, Some(clearing_date))?;
+    let lies_on = draft.state.institution(Subject::Suspense, currency)?;
+    let rail = draft.state.institution(attempt.rail.subject(), currency)?;
+    let entries = vec![Entry::debit(lies_on, amount, currency), Entry::credit(rail, amount, currency)];
+    // The number under which the refusal opened the item: no other item gives anything for it.
+    let business = BusinessNumber::object(BusinessKind::Attempt, attempt.id.0);
+    if draft.post(business.clone(), EventCode::TopUpReturnedLate, entries, dimensions.clone()).is_ok() {
+        let status = RefundStatus::Success;
+        draft.emit(Event::TopUp(TopUpEvent::BackAnswered { top_up: id, status }));
+        return Ok(());
+    }
+    claim::post(draft, attempt, EventCode::ClaimedLate, dimensions)?;
+    if let Some(item) = suspense::opened_by(draft.state, &business) {
+        draft.emit(Event::Suspense(SuspenseEvent::Claimed(item)));
+    }
     Ok(())
 }
 

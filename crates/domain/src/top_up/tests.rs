@@ -4,13 +4,16 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 
 use super::*;
+use crate::approval::Proposal;
 use crate::book::Side;
 use crate::clearing::{ClearingLine, DifferenceKind, LineKind};
 use crate::command::Command;
 use crate::front_page::{PAGE_MS, PageOf};
-use crate::ids::ClearingId;
+use crate::ids::{ApprovalId, ClearingId, SuspenseId};
 use crate::merchant::MerchantKind;
 use crate::restriction::Restriction;
+use crate::suspense::AllocateSuspense;
+use crate::task::{Claim, SettleTask, TaskCommand, TaskOf, actions_of_suspense};
 use crate::testkit::wallets::{asks, tops_up, tops_up_by_page, under};
 use crate::testkit::{Kit, date, declined, success};
 
@@ -390,8 +393,47 @@ fn money_of_another_amount_that_its_source_refuses_lies_in_suspense() {
     assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Failed);
     assert_eq!(kit.balance(account), 0);
     kit.books(&[(1101, YUAN), (2241, YUAN)]);
-    let late = Command::AnswerAttempt { attempt: asked.id, outcome: success(DAY) };
-    kit.refused(late, RefusalCode::AttemptState);
+    // It took it back after all: the item that waits for people leaves suspense.
+    kit.restore();
+    kit.answer(asked.id, success(DAY));
+    assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Success);
+    kit.books(&[(1101, YUAN), (1122, -YUAN)]);
+    assert_eq!(kit.state.open_suspense_items().count(), 0);
+    kit.restore();
+    let again = Command::AnswerAttempt { attempt: asked.id, outcome: success(DAY) };
+    kit.refused(again, RefusalCode::AttemptState);
     let stranger = Attempt { purpose: Purpose::TopUp(TopUpId(99)), ..asked };
     assert_eq!(crate::outflow::agree(&kit.state, &stranger), Err(crate::outflow::Disagreement::Object));
+}
+
+#[test]
+fn what_its_source_took_back_after_people_had_allocated_it_is_owed_by_its_bank() {
+    let (mut kit, id, account, page) = at_the_page();
+    kit.people();
+    file_says(&mut kit, page, YUAN);
+    let asked = kit.answered(declined(FailureClass::Bank));
+    let (item, task) = (SuspenseId(1), TaskOf::Suspense(SuspenseId(1)));
+    let allocate = AllocateSuspense { item, to: account, amount: Some(1) };
+    kit.decided("accountant", Proposal::SuspenseAllocation(allocate));
+    kit.answer(asked.id, success(DAY));
+    assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Failed);
+    assert_eq!(kit.balance(account), 1);
+    let owed = [(1101, YUAN), (1122, -YUAN), (1131, YUAN), (2241, YUAN - 1)];
+    kit.books(&owed);
+    kit.posted_once();
+    kit.restore();
+    let row = kit.state.suspense_item(item).unwrap();
+    assert_eq!((row.claim, actions_of_suspense(row)), (Some(Claim::Open), &["settle"][..]));
+    kit.refused(Command::Task(TaskCommand::Retry(task)), RefusalCode::TaskState);
+
+    let approval = ApprovalId(9);
+    let settles = || Command::from(SettleTask { task, voucher: None });
+    assert_eq!(kit.when_approved_as(approval, settles()), Ok(Reply::Task(task)));
+    kit.restore();
+    let row = kit.state.suspense_item(item).unwrap();
+    assert_eq!((row.claim, row.settled_by), (Some(Claim::Settled(approval)), Some(approval)));
+    assert!(actions_of_suspense(row).is_empty());
+    assert_eq!(kit.when_approved_as(approval, settles()).unwrap_err().code, RefusalCode::TaskState);
+    // What it owes, and what still lies in suspense, are for people to set against each other.
+    kit.books(&owed);
 }

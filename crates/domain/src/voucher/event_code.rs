@@ -85,6 +85,8 @@ event_codes! {
     134 CardAdjusted "card_adjusted" "A card payment was adjusted, as by a tip.";
     135 CardCostDiffered "card_cost_differed" "The network's file took other fees than were reckoned.";
     226 AdvanceReturned "advance_returned" "An advance came back after success.";
+    233 AdvanceFeeEarned "advance_fee_earned" "An advance arrived, and its fee is the institution's.";
+    234 TopUpReturnedLate "top_up_returned_late" "A channel took back what it had refused to, of a top-up: it left suspense.";
     244 LegReversedTwice "leg_reversed_twice" "What a leg gave back went back a second time; its bank owes it.";
     245 RefundedLate "refunded_late" "A refund that its channel had refused reached the payer; its money was taken again.";
     247 ClaimedLate "claimed_late" "A channel carried out what it had refused, and its money was gone; its bank owes it.";

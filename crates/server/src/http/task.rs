@@ -68,7 +68,7 @@ pub(crate) struct TaskView {
     /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused; `none` of an item of suspense.
     #[schema(example = "epcc")]
     rail: &'static str,
-    /// What only a person can move on; of a refund that its bank owes, what it owes.
+    /// What only a person can move on; of a refund or an item of suspense that its bank owes, what it owes.
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
@@ -173,11 +173,12 @@ impl TaskView {
     fn of_suspense(state: &domain::State, item: &SuspenseItem) -> Self {
         let money = TaskMoney::of_suspense(item);
         let (lies_on, account) = place(state, money);
+        let owed = item.claim.filter(|claim| *claim == Claim::Open).map(|_| item.amount);
         Self {
             id: item.id.to_string(),
             order: None,
             rail: NO_CHANNEL,
-            amount: Amount(money.map_or(0, |money| money.amount)),
+            amount: Amount(money.map(|money| money.amount).or(owed).unwrap_or_default()),
             currency: item.currency.code(),
             status: item.status.name(),
             failure: None,
@@ -288,7 +289,8 @@ list_query! {
 
 /// List items of suspense that wait for a person
 ///
-/// What two people allocated to 2243, to be given back to its payer, and nobody has given back yet.
+/// What two people allocated to 2243, to be given back to its payer, and nobody has given back yet. And what people allocated after the
+/// source of a top-up had refused to take it back, which it did after all: the bank owes it.
 #[utoipa::path(
     get, path = "/v1/tasks/suspense", tag = "task", params(SuspenseTaskQuery),
     responses((status = OK, body = PageView<TaskView>))

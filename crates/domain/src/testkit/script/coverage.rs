@@ -227,6 +227,7 @@ transitions! {
         "card transaction reversed" Event::CardTransaction(CardTransactionEvent::Reversed { .. }),
     }
     elsewhere {
+        "a channel that took back what people had allocated: top_up/tests.rs" Event::Suspense(SuspenseEvent::Claimed(_)),
         "books begun: every kit begins with them" Event::Initialised(_),
         "the engine's own, see engine.rs there: refusals under a key, times written down" Event::Refused | Event::TimeMarked,
         "leaving memory: recall/tests.rs" Event::Checkpointed { .. } | Event::Recalled(_),

@@ -37,7 +37,10 @@ impl Walk {
         self.law_of_balances();
         self.law_of_top_ups();
         let paid = orders().filter(|order| order.status == OrderStatus::Success);
-        let fees = paid.map(|order| order.fee - order.fee_returned).chain(advances().map(|advance| advance.fee));
+        let (waiting, earned): (Vec<&Advance>, Vec<&Advance>) = advances().partition(|advance| advance.is_uncertain());
+        let waits: Minor = waiting.iter().map(|advance| advance.fee).sum();
+        assert_eq!(self.kit.own(Subject::PayoutTransit), waits, "2212");
+        let fees = paid.map(|order| order.fee - order.fee_returned).chain(earned.iter().map(|advance| advance.fee));
         // What came back after its repayment was paid twice: the merchant has it from what the reserve owes own money, and the fee too.
         let twice = state.advances.iter().map(|(_, it)| it).filter(|it| came_back_repaid(it));
         let twice: Minor = twice.map(Advance::outlay).sum();

@@ -23,16 +23,9 @@ impl Walk {
         let _ = self.kit.when(Command::ReserveLine(ReserveLineCommand::TakeLine(line)));
     }
 
-    /// The merchant's bank sent an advance back. One that was repaid takes from 2291, where the fees of advances without an answer must
-    /// stay: own money would be injected before that.
+    /// The merchant's bank sent an advance back, whatever 2291 has.
     pub(super) fn comes_back(&self, at: Index) -> Option<Command> {
         let advance = self.advance_that_is(at, &[AdvanceStatus::Success, AdvanceStatus::Repaid])?;
-        let row = self.kit.state.advance(advance).unwrap();
-        let uncertain = self.kit.state.advances.iter().filter(|(_, it)| it.is_uncertain());
-        let stays: Minor = uncertain.map(|(_, it)| it.fee).sum();
-        if row.status == AdvanceStatus::Repaid && self.kit.own(Subject::DueToOwn) < row.amount + stays {
-            return None;
-        }
         let (reference, date) = (String::from("back"), self.today());
         Some(Command::Advance(AdvanceCommand::Return(ReturnAdvance { advance, reference, date })))
     }
@@ -61,16 +54,20 @@ impl Walk {
         }))
     }
 
-    /// A channel carried out after all what it had refused. Of a refund that is always taken.
+    /// A channel carried out after all what it had refused. Of what goes back to a payer that is always taken.
     pub(super) fn late(&mut self, at: Index) {
         let failed = |attempt: &&Attempt| {
             matches!(attempt.status, AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound))
         };
         let all = self.kit.state.attempts.iter().map(|(_, attempt)| attempt);
-        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, attempt.purpose)).collect();
-        let Some((attempt, purpose)) = picked(at, &failed).copied() else { return };
+        let goes_back = |attempt: &Attempt| {
+            let is_refund = matches!(attempt.operation, Operation::Refund { .. });
+            is_refund && matches!(attempt.purpose, Purpose::Refund(_) | Purpose::TopUp(_))
+        };
+        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, goes_back(attempt))).collect();
+        let Some((attempt, goes_back)) = picked(at, &failed).copied() else { return };
         let outcome = self.success();
         let told = self.kit.when(Command::AnswerAttempt { attempt, outcome });
-        assert!(told.is_ok() || !matches!(purpose, Purpose::Refund(_)), "{attempt}: {told:?}");
+        assert!(told.is_ok() || !goes_back, "{attempt}: {told:?}");
     }
 }
