@@ -353,7 +353,6 @@ trait Rows {
     fn reached(&mut self, last: u64);
     fn is_away(&self, id: u64) -> bool;
     fn missed(&self) -> Vec<u64>;
-    fn forget_missed(&self);
     fn open_count(&self) -> usize;
     fn has_leaving(&self, position: u64) -> bool;
     fn leave(&mut self, position: u64);
@@ -379,10 +378,6 @@ impl<V: Leaves> Rows for Table<V> {
 
     fn missed(&self) -> Vec<u64> {
         self.missed()
-    }
-
-    fn forget_missed(&self) {
-        self.forget_missed();
     }
 
     fn open_count(&self) -> usize {
@@ -442,11 +437,6 @@ impl State {
     pub fn would_leave(&self, position: u64) -> bool {
         let is_behind = position >= self.checkpointed && position <= self.position;
         is_behind && !self.keep_closed && Kind::ALL.into_iter().any(|kind| self.rows(kind).has_leaving(position))
-    }
-
-    /// From now on nothing was asked for that is away.
-    pub fn forget_missed(&self) {
-        Kind::ALL.into_iter().for_each(|kind| self.rows(kind).forget_missed());
     }
 
     /// The rows that were asked for since [`Self::forget_missed`], and are away: each once, in order.

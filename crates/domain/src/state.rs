@@ -210,6 +210,12 @@ macro_rules! state {
                 $(self.$index.rollback();)*
             }
 
+            /// From now on nothing was asked for that is away. Tables that no row leaves note it too where ids have gaps, as
+            /// of users without a pay password, and would note it for ever.
+            pub fn forget_missed(&self) {
+                $(self.$table.forget_missed();)*
+            }
+
             /// The names of the fields that `other` has otherwise; where days, tables and indexes lie in memory, which closed
             /// rows left it and what changed lately is not compared.
             #[must_use]

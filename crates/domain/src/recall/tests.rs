@@ -64,6 +64,17 @@ fn closed_holds_leave_at_a_checkpoint_and_open_ones_stay() {
     assert!(!kit.state.would_leave(kit.state.position), "and nothing is left to leave");
 }
 
+/// Each payment of a user without a pay password asks for the row that is not there.
+#[test]
+fn what_was_not_found_is_forgotten_by_every_table() {
+    let mut state = State::default();
+    state.pay_passwords.reached(9);
+    assert!(state.pay_passwords.get(3).is_none());
+    assert_eq!((state.pay_passwords.missed(), state.missed().len()), (vec![3], 0), "nothing of it leaves memory");
+    state.forget_missed();
+    assert!(state.pay_passwords.missed().is_empty());
+}
+
 #[test]
 fn a_restored_state_holds_what_is_open_and_gives_no_number_twice() {
     let (mut kit, account) = books();

@@ -104,7 +104,9 @@ impl Connections {
                 ServerName::try_from(host.clone()).with_context(|| format!("'{host}' is no name of a server"))?;
             anyhow::Ok((TlsConnector::from(Arc::new(config)), name))
         });
-        let (_, behind) = url.split_once(authority.as_str()).unwrap_or_default();
+        // Behind the scheme: a host may be called `p`.
+        let (_, rest) = url.split_once("://").unwrap_or_default();
+        let (_, behind) = rest.split_once(authority.as_str()).unwrap_or_default();
         Ok(Some(Self {
             host,
             port,
@@ -361,6 +363,7 @@ mod tests {
             ("http://bank.example", "bank.example", 80, "bank.example", ""),
             ("http://bank.example:80/a", "bank.example", 80, "bank.example", "/a"),
             ("http://[::1]:7900/a/b", "::1", 7900, "[::1]:7900", "/a/b"),
+            ("http://p/a", "p", 80, "p", "/a"),
         ] {
             let found = of(url).unwrap();
             let named = found.authority.to_str().unwrap();
