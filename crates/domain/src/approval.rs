@@ -288,7 +288,7 @@ pub fn decide(draft: &mut Draft<'_>, command: ApprovalCommand) -> Result<Reply, 
 }
 
 fn decide_propose(draft: &mut Draft<'_>, propose: Propose) -> Result<Reply, Refusal> {
-    let Propose { proposal, reason, evidence } = propose;
+    let Propose { mut proposal, reason, evidence } = propose;
     let maker = draft.state.acting_operator(&draft.context.actor)?;
     has_role(maker, proposal.makers(), &proposal)?;
     check_text(&reason, "reason")?;
@@ -302,6 +302,7 @@ fn decide_propose(draft: &mut Draft<'_>, propose: Propose) -> Result<Reply, Refu
     }
     let (maker, login) = (maker.id, maker.login.clone());
     let id = ApprovalId(draft.state.approvals.next_id());
+    proposal.note_what_is_there(draft.state);
     let command = proposal.clone().command();
     draft.trial(|draft| {
         carried_out(draft, Approved { id, maker: login, checker: String::from("nobody yet") }, command)

@@ -152,6 +152,13 @@ impl SuspenseItem {
         self.due.is_some() || matches!(self.claim, Some(Claim::Open))
     }
 
+    /// What waits for a person, in minor units: what lies on 2243 of it, else what its bank owes.
+    #[must_use]
+    pub fn waiting(&self) -> Minor {
+        let owed = if matches!(self.claim, Some(Claim::Open)) { self.amount } else { 0 };
+        self.due.unwrap_or(owed)
+    }
+
     /// Two people settled it as a task: what lay on 2243, else what its bank owed.
     pub(crate) fn settle(&mut self, approval: ApprovalId) {
         if self.due.take().is_none() {

@@ -98,6 +98,16 @@ pub struct SettleTask {
     /// What takes its money from 2205 or 2243; none where no money of it lies there.
     #[n(1)]
     pub voucher: Option<ManualVoucher>,
+    /// What waits for a person of it, in minor units, as it was seen; no other amount is settled. None in proposals of before level 15.
+    #[n(2)]
+    pub amount: Option<Minor>,
+}
+
+impl SettleTask {
+    /// Notes what waits now, unless its maker said what they saw: that much is what two people decide on.
+    pub(crate) fn note_amount(&mut self, state: &State) {
+        self.amount = self.amount.or_else(|| waiting(state, self.task).ok());
+    }
 }
 
 /// What is done about a task.
@@ -150,7 +160,7 @@ pub enum TaskEvent {
 ///
 /// # Errors
 /// `leg_unknown`, `refund_unknown`, `payout_unknown`, `suspense_unknown`; `task_state` if nothing of it waits for a person, or no channel
-/// can be asked; to settle also `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
+/// can be asked, or another amount waits than was seen; to settle also `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
 pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
     match command {
         TaskCommand::Retry(task) => retry(draft, task),
@@ -190,9 +200,11 @@ fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
 
 fn settle(draft: &mut Draft<'_>, command: SettleTask) -> Result<Reply, Refusal> {
     let approval = approval::require(draft, "settling by hand what a channel refused")?.id;
-    let SettleTask { task, voucher } = command;
+    let SettleTask { task, voucher, amount } = command;
     let refuse = |message: String| Err(Refusal::new(RefusalCode::TaskVoucher, "voucher", message));
-    let voucher = match (money_of(draft.state, task)?, voucher) {
+    let money = money_of(draft.state, task)?;
+    is_as_seen(task, waiting(draft.state, task)?, amount)?;
+    let voucher = match (money, voucher) {
         (Some(money), Some(voucher)) => {
             takes(draft.state, &voucher, money)?;
             Some(manual_voucher::post(draft, voucher)?)
@@ -274,6 +286,27 @@ fn waits(task: TaskOf, needs_person: bool) -> Result<(), Refusal> {
     }
     let message = format!("nothing of {task} waits for a person: it is under way, over or settled");
     Err(Refusal::new(RefusalCode::TaskState, "task", message))
+}
+
+/// What of a task waits for a person, in minor units, if anything does.
+fn waiting(state: &State, task: TaskOf) -> Result<Minor, Refusal> {
+    Ok(match task {
+        TaskOf::Leg(id) => state.leg(id)?.amount(),
+        TaskOf::Refund(id) => state.refund(id)?.waiting(),
+        TaskOf::Payout(id) => state.payout(id)?.amount,
+        TaskOf::Suspense(id) => state.suspense_item(id)?.waiting(),
+    })
+}
+
+/// Whether what waits is what was seen: what a bank owes of a refund may have grown since by another part.
+fn is_as_seen(task: TaskOf, waiting: Minor, seen: Option<Minor>) -> Result<(), Refusal> {
+    match seen {
+        Some(seen) if seen != waiting => {
+            let message = format!("{waiting} of {task} wait for a person, not {seen}; look at it and propose it again");
+            Err(Refusal::new(RefusalCode::TaskState, "amount", message))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether a channel can be asked again for what waits.

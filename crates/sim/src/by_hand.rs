@@ -102,7 +102,7 @@ impl World {
             self.asks_as(Some(MAKER), Command::Task(TaskCommand::Retry(task)));
         } else {
             let voucher = self.voucher_to_a_balance(task);
-            self.asks_as(Some(MAKER), proposes(Proposal::SettleTask(SettleTask { task, voucher })));
+            self.asks_as(Some(MAKER), proposes(Proposal::SettleTask(SettleTask { task, voucher, amount: None })));
         }
         Ok(())
     }

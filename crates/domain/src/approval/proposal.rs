@@ -20,6 +20,7 @@ use crate::outflow::{ResumeOutflow, SetOutflowBound};
 use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
 use crate::refund::CreateRefund;
 use crate::site_weight::SetSiteWeights;
+use crate::state::State;
 use crate::suspense::AllocateSuspense;
 use crate::task::SettleTask;
 use crate::tree::{LinkAccounts, TreeCommand};
@@ -125,6 +126,13 @@ impl Proposal {
     #[must_use]
     pub const fn needs_evidence(&self) -> bool {
         matches!(self, Self::ManualVoucher(_) | Self::Adjustment(_) | Self::SettleTask(_))
+    }
+
+    /// Notes what it is about as that stands when it is made, where its maker did not say: if that changes, nobody approves it.
+    pub(super) fn note_what_is_there(&mut self, state: &State) {
+        if let Self::SettleTask(command) = self {
+            command.note_amount(state);
+        }
     }
 
     /// The operator whose own rights it changes; that one may not check it.

@@ -184,7 +184,7 @@ fn a_payout_that_its_bank_paid_after_all_is_owed_by_the_bank() {
         let task = TaskOf::Payout(id);
         assert_eq!(actions_of_payout(kit.state.payout(id).unwrap()), ["settle"]);
         kit.refused(Command::Task(TaskCommand::Retry(task)), RefusalCode::TaskState);
-        let settle = Command::from(SettleTask { task, voucher: None });
+        let settle = Command::from(SettleTask { task, voucher: None, amount: None });
         kit.refused(settle.clone(), RefusalCode::ApprovalRequired);
         assert_eq!(kit.approved(settle.clone()), Reply::Task(task));
         let payout = kit.state.payout(id).unwrap();

@@ -200,6 +200,12 @@ impl Refund {
         self.parts.iter().filter(|part| part.claim == Some(Claim::Open)).map(|part| part.amount).sum()
     }
 
+    /// What waits for a person, in minor units: what lies on 2243, else what its banks owe.
+    #[must_use]
+    pub fn waiting(&self) -> Minor {
+        if self.is_due() { self.amount } else { self.claimed() }
+    }
+
     /// Whether only a person can move it on: it lies on 2243, or a bank owes some of it.
     #[must_use]
     pub fn needs_person(&self) -> bool {

@@ -86,7 +86,7 @@ fn voucher(kit: &Kit, from: Subject, amount: Minor) -> ManualVoucher {
 fn settles(kit: &mut Kit, task: TaskOf, voucher: Option<ManualVoucher>) -> Result<Reply, Refusal> {
     let evidence =
         Evidence { name: "memo.pdf".to_string(), algorithm: DigestAlgorithm::Sha256, digest: [9; 32].into() };
-    let proposal = Proposal::SettleTask(SettleTask { task, voucher });
+    let proposal = Proposal::SettleTask(SettleTask { task, voucher, amount: None });
     let Reply::Approval(id) = kit.when_proposed_with("accountant-1", proposal, Some(evidence))? else {
         panic!("it was proposed")
     };
@@ -440,7 +440,7 @@ fn two_people_settle_by_a_voucher_that_takes_just_this_money() {
     let mut kit = kit();
     let (_, id) = card_stuck(&mut kit);
     let task = TaskOf::Leg(id);
-    let alone = Command::from(SettleTask { task, voucher: None });
+    let alone = Command::from(SettleTask { task, voucher: None, amount: None });
     kit.refused(alone, RefusalCode::ApprovalRequired);
     let bad =
         [None, Some(voucher(&kit, Subject::PaymentInProgress, 3_199)), Some(voucher(&kit, Subject::RefundDue, 3_200))];
@@ -478,7 +478,7 @@ fn a_settlement_shows_a_document() {
     let mut kit = kit();
     let (_, id) = card_stuck(&mut kit);
     let good = voucher(&kit, Subject::PaymentInProgress, 3_200);
-    let proposal = Proposal::SettleTask(SettleTask { task: TaskOf::Leg(id), voucher: Some(good) });
+    let proposal = Proposal::SettleTask(SettleTask { task: TaskOf::Leg(id), voucher: Some(good), amount: None });
     assert!(proposal.needs_evidence());
     assert!(kit.when_proposed("accountant-1", proposal).is_err());
     let nobody = kit.state.approvals.iter().filter(|(_, row)| row.proposal.kind() == "settle_task").count();

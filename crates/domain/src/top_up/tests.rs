@@ -427,7 +427,7 @@ fn what_its_source_took_back_after_people_had_allocated_it_is_owed_by_its_bank()
     kit.refused(Command::Task(TaskCommand::Retry(task)), RefusalCode::TaskState);
 
     let approval = ApprovalId(9);
-    let settles = || Command::from(SettleTask { task, voucher: None });
+    let settles = || Command::from(SettleTask { task, voucher: None, amount: None });
     assert_eq!(kit.when_approved_as(approval, settles()), Ok(Reply::Task(task)));
     kit.restore();
     let row = kit.state.suspense_item(item).unwrap();

@@ -44,7 +44,7 @@ pub(crate) enum Task {
         /// Its id.
         id: String,
     },
-    /// Propose that it was settled by hand.
+    /// Propose that it was settled by hand: as much as waits now, and nothing that is added before another person approves it.
     Settle {
         /// Its id.
         id: String,
@@ -122,11 +122,12 @@ impl Task {
             }
             Self::Retry { id } => Ok(shown(client.post(&target(&["v1", "tasks", id, "retry"], &[]), &json!({}))?)),
             Self::Settle { id, template, to, document, reason } => {
+                let task = client.get(&target(&["v1", "tasks", id], &[]))?;
                 let by = template.as_ref().zip(to.as_ref());
-                let voucher = by.map(|(template, to)| voucher(client, id, template, to)).transpose()?;
+                let voucher = by.map(|(template, to)| voucher(&task, id, template, to)).transpose()?;
                 let (name, digest) = document.split_once('=').context("--document is NAME=SHA256")?;
                 let evidence = json!({"name": name, "algorithm": "SHA-256", "digest": digest});
-                let body = json!({"kind": "settle_task", "task": id, "voucher": voucher});
+                let body = json!({"kind": "settle_task", "task": id, "voucher": voucher, "amount": task["amount"]});
                 propose(client, &body, reason, Some(evidence))
             }
         }
@@ -134,8 +135,7 @@ impl Task {
 }
 
 /// The voucher that takes all money of a task from where it lies.
-fn voucher(client: &Client, id: &str, template: &str, to: &str) -> Result<Value> {
-    let task = client.get(&target(&["v1", "tasks", id], &[]))?;
+fn voucher(task: &Value, id: &str, template: &str, to: &str) -> Result<Value> {
     let (amount, currency) = (&task["amount"], &task["currency"]);
     let Some(from) = task["account"].as_str() else { bail!("no money of {id} lies on these books; name no template") };
     Ok(json!({

@@ -41,6 +41,9 @@ pub(crate) struct TaskSettlementBody {
     task: String,
     /// What takes its money, no more and no less, from where it lies; nothing where it lies nowhere on these books.
     voucher: Option<ManualVoucherBody>,
+    /// What waits for a person of it, as `amount` of the task says: no other amount is settled. What waits when this is proposed, unless
+    /// said.
+    amount: Option<Amount>,
 }
 
 impl Wire for TaskSettlementBody {
@@ -48,11 +51,13 @@ impl Wire for TaskSettlementBody {
 
     fn read(self) -> Result<SettleTask, ApiError> {
         let voucher = self.voucher.map(ManualVoucherBody::read).transpose();
-        Ok(SettleTask { task: parse(&self.task, "task")?, voucher: voucher.map_err(|error| error.within("voucher"))? })
+        let (voucher, amount) = (voucher.map_err(|error| error.within("voucher"))?, self.amount.map(|amount| amount.0));
+        Ok(SettleTask { task: parse(&self.task, "task")?, voucher, amount })
     }
 
     fn show(of: &SettleTask) -> Self {
-        Self { task: of.task.to_string(), voucher: of.voucher.as_ref().map(ManualVoucherBody::show) }
+        let (task, voucher) = (of.task.to_string(), of.voucher.as_ref().map(ManualVoucherBody::show));
+        Self { task, voucher, amount: of.amount.map(Amount) }
     }
 }
 
@@ -127,14 +132,13 @@ impl TaskView {
 
     fn of_refund(state: &domain::State, refund: &Refund) -> Self {
         let (lies_on, account) = place(state, TaskMoney::of_refund(refund));
-        let owed = refund.claimed();
         let is_owed = |part: &&RefundPart| part.claim == Some(Claim::Open);
         let part = refund.parts.iter().find(is_owed).or_else(|| refund.parts.first());
         Self {
             id: refund.id.to_string(),
             order: Some(refund.order.to_string()),
             rail: part.and_then(|part| part.rail).map_or(NO_RAIL, Rail::name),
-            amount: Amount(if owed > 0 { owed } else { refund.amount }),
+            amount: Amount(if refund.needs_person() { refund.waiting() } else { refund.amount }),
             currency: refund.currency.code(),
             status: refund.status.name(),
             failure: None,
@@ -171,14 +175,12 @@ impl TaskView {
     }
 
     fn of_suspense(state: &domain::State, item: &SuspenseItem) -> Self {
-        let money = TaskMoney::of_suspense(item);
-        let (lies_on, account) = place(state, money);
-        let owed = item.claim.filter(|claim| *claim == Claim::Open).map(|_| item.amount);
+        let (lies_on, account) = place(state, TaskMoney::of_suspense(item));
         Self {
             id: item.id.to_string(),
             order: None,
             rail: NO_CHANNEL,
-            amount: Amount(money.map(|money| money.amount).or(owed).unwrap_or_default()),
+            amount: Amount(item.waiting()),
             currency: item.currency.code(),
             status: item.status.name(),
             failure: None,

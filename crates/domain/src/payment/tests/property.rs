@@ -396,7 +396,7 @@ impl Walk {
                 self.legs_by_hand.insert(id, voucher.entries[0].amount);
             }
             self.approvals += 1;
-            let (id, command) = (ApprovalId(self.approvals), Command::from(SettleTask { task, voucher }));
+            let (id, command) = (ApprovalId(self.approvals), Command::from(SettleTask { task, voucher, amount: None }));
             let settled = self.kit.when_approved_as(id, command);
             settled.unwrap_or_else(|refusal| panic!("{refusal} for {task}"));
         } else if self.kit.when(Command::Task(TaskCommand::Retry(task))).is_ok() {

@@ -4,9 +4,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::approval::{DigestAlgorithm, Evidence, Proposal};
 use crate::attempt::AttemptStatus;
 use crate::clearing::{ClearingLine, LineKind};
+use crate::ids::ApprovalId;
 use crate::restriction::Restriction;
+use crate::task::{SettleTask, TaskOf};
 
 /// The attempt of a refund's part.
 fn asked(kit: &Kit, refund: RefundId, part: usize) -> AttemptId {
@@ -209,4 +212,50 @@ fn receivers_of_a_split_keep_what_they_had_got_again() {
     let pending: Vec<_> = agents.iter().map(|agent| kit.pending(*agent)).collect();
     assert_eq!((pending, kit.pending(payee)), (vec![1_000, 1_000], 1_490));
     assert_eq!(kit.refund_status(refund), RefundStatus::Success);
+}
+
+/// Both parts of a refund of 6,200 were refused, its money went back by another, and the first, of 3,200, was carried out after all.
+fn owed_of_one_part(kit: &mut Kit) -> RefundId {
+    let merchant = kit.landlord();
+    let order = kit.combined(merchant);
+    (0..3).for_each(|_| drop(kit.answered(success(DAY))));
+    let [refund, again] = [declined(FailureClass::Bank), success(DAY)].map(|outcome| {
+        let refund = kit.refund(order, 6_200, true);
+        for part in [0, 1] {
+            kit.answer(asked(kit, refund, part), outcome.clone());
+        }
+        refund
+    });
+    assert_eq!(kit.refund_status(again), RefundStatus::Success);
+    carried_out(kit, refund, 0);
+    is_claimed(kit, refund, 3_200);
+    refund
+}
+
+#[test]
+fn two_people_settle_what_they_saw_and_not_what_was_claimed_since() {
+    let mut kit = Kit::new();
+    kit.people();
+    let refund = owed_of_one_part(&mut kit);
+    let proposes = |kit: &mut Kit, amount| {
+        let evidence = Evidence { name: "memo.pdf".into(), algorithm: DigestAlgorithm::Sha256, digest: [9; 32].into() };
+        let settle = SettleTask { task: TaskOf::Refund(refund), voucher: None, amount };
+        kit.when_proposed_with("accountant-1", Proposal::SettleTask(settle), Some(evidence))
+    };
+    let proposed = |kit: &mut Kit, amount| -> ApprovalId {
+        let Ok(Reply::Approval(id)) = proposes(kit, amount) else { panic!("it was proposed") };
+        id
+    };
+    assert_eq!(Kit::code(proposes(&mut kit, Some(3_000))), RefusalCode::TaskState);
+    let stale = [None, Some(3_200)].map(|amount| proposed(&mut kit, amount));
+    carried_out(&mut kit, refund, 1);
+    for approval in stale {
+        assert_eq!(Kit::code(kit.when_checked("accountant-2", approval)), RefusalCode::TaskState);
+    }
+    is_claimed(&kit, refund, 6_200);
+    let both = proposed(&mut kit, None);
+    kit.checked("accountant-2", both);
+    kit.restore();
+    let row = kit.state.refund(refund).unwrap();
+    assert_eq!((row.claimed(), row.needs_person(), row.last_settled_by()), (0, false, Some(both)));
 }

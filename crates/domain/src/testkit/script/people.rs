@@ -131,7 +131,7 @@ fn by_hand(script: &mut Script, words: &[&str]) -> Read {
         ["settle-last-refund", code, ref entries @ ..] => {
             let (task, voucher) =
                 (TaskOf::Refund(RefundId(script.kit.state.refunds.next_id() - 1)), manual(code, entries));
-            Command::Task(TaskCommand::Settle(SettleTask { task, voucher: Some(voucher) }))
+            Command::Task(TaskCommand::Settle(SettleTask { task, voucher: Some(voucher), amount: None }))
         }
         ["find", item, to, amount] => {
             let (item, to) = (SuspenseId(script.id(item)), script.account(to));
