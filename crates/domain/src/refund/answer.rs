@@ -64,7 +64,7 @@ pub(crate) fn answered(
         shares.extend(give_parts_again(draft, &order, &refund)?);
     }
     let part = u32::try_from(at).expect("a refund has a handful of parts");
-    let claimed = false;
+    let (claimed, late) = (false, false);
     draft.emit(Event::RefundAnswered(Answered {
         refund: id,
         part,
@@ -74,6 +74,7 @@ pub(crate) fn answered(
         suspense,
         beside,
         claimed,
+        late,
     }));
     Ok(())
 }
@@ -124,6 +125,7 @@ pub(super) fn to_balance(draft: &mut Draft<'_>, id: RefundId) -> Result<(), Refu
         suspense: 0,
         beside: None,
         claimed: false,
+        late: false,
     }));
     Ok(())
 }
@@ -239,10 +241,14 @@ pub struct Answered {
     #[n(7)]
     #[cbor(default, skip_if = "crate::fee_plan::is_default")]
     pub claimed: bool,
+    /// Whether the part had failed, or its refund was overtaken, when the channel said so (level 15).
+    #[n(8)]
+    #[cbor(default, skip_if = "crate::fee_plan::is_default")]
+    pub late: bool,
 }
 
 pub(crate) fn apply_answered(state: &mut State, answered: &Answered) {
-    let Answered { refund: id, part, part_status, status, ref shares, suspense, beside, claimed } = *answered;
+    let Answered { refund: id, part, part_status, status, ref shares, suspense, beside, claimed, late: _ } = *answered;
     let (now, at) = (state.now, part as usize);
     let refund = state.refunds.get_mut(id.0).expect("decide checked the refund");
     let part = &mut refund.parts[at];

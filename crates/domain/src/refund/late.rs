@@ -76,6 +76,7 @@ pub(super) fn answered(
         suspense,
         beside,
         claimed,
+        late: true,
     }));
     Ok(())
 }

@@ -306,8 +306,8 @@ fn of(state: &State, event: &Event) -> Option<(To, WebhookKind, Announced)> {
     } else if let Event::RefundAnswered(answered) = event {
         match answered.status {
             RefundStatus::Success => of_refund(state, answered.refund, WebhookKind::RefundSucceeded),
-            // What is claimed of its bank leaves it as it was told.
-            RefundStatus::Failed if answered.claimed => None,
+            // What is taken again of one part while another stays failed, or claimed of its bank, leaves it as it was told.
+            RefundStatus::Failed if answered.late => None,
             RefundStatus::Failed => of_refund(state, answered.refund, WebhookKind::RefundFailed),
             RefundStatus::Created | RefundStatus::InTransit | RefundStatus::Unknown => None,
         }

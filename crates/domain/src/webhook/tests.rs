@@ -143,6 +143,25 @@ fn an_order_and_its_refund_are_announced_as_they_end() {
 }
 
 #[test]
+fn a_refund_of_two_parts_that_failed_is_told_once_and_again_when_both_are_carried_out() {
+    let (mut kit, merchant) = listening();
+    let order = kit.combined(merchant);
+    (0..3).for_each(|_| drop(kit.answered(success("2026-03-05"))));
+    kit.refund(order, 6_200, true);
+    told(&mut kit);
+    let attempts = kit.outbox();
+    let (first, second) = (attempts[0].id, attempts[1].id);
+    kit.answer(first, declined(FailureClass::Bank));
+    assert_eq!(told(&mut kit), []);
+    kit.answer(second, declined(FailureClass::Bank));
+    assert_eq!(told(&mut kit), [(1, "refund.failed")]);
+    kit.answer(first, success("2026-03-05"));
+    assert_eq!(told(&mut kit), [], "it failed still, and was told to have");
+    kit.answer(second, success("2026-03-05"));
+    assert_eq!(told(&mut kit), [(1, "refund.succeeded")]);
+}
+
+#[test]
 fn a_closed_order_says_why() {
     let (mut kit, merchant) = listening();
     let why = |kit: &mut Kit| {

@@ -187,6 +187,7 @@ fn a_refund_of_an_earlier_journal_counts_back_from_its_last_item_on() {
         suspense: 0,
         beside: None,
         claimed: false,
+        late: false,
     };
     apply_answered(&mut kit.state, &answered);
     assert_eq!(kit.state.order(order).unwrap().items_refunded, [3_000, 200]);
