@@ -176,15 +176,32 @@ pub fn due(state: &State, merchant: MerchantId, today: Date) -> Result<Due, Refu
 /// The merchants to whom something is due by `today`, in the order of their ids.
 #[must_use]
 pub fn merchants_due(state: &State, today: Date) -> Vec<MerchantId> {
-    let mut merchants = Vec::new();
-    let mut from = MerchantId(0);
-    while let Some(merchant) = next_due(state, from) {
-        if due(state, merchant, today).is_ok_and(|due| due.amount > 0) {
+    due_page(state, today, MerchantId(0), usize::MAX).merchants
+}
+
+/// Some of the merchants to whom something is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuePage {
+    /// They, in the order of their ids.
+    pub merchants: Vec<MerchantId>,
+    /// From whom on the next page looks; none after the last.
+    pub next: Option<MerchantId>,
+}
+
+/// The merchants from `from` on to whom something is due by `today`. The page ends with the merchant by whom `most` merchants, orders
+/// and card transactions were looked at, so that nobody waits long for it.
+#[must_use]
+pub fn due_page(state: &State, today: Date, from: MerchantId, most: usize) -> DuePage {
+    let (mut merchants, mut next, mut looked_at) = (Vec::new(), next_due(state, from), 0_usize);
+    while let Some(merchant) = next.filter(|_| looked_at < most.max(1)) {
+        let Due { amount, shares, cards } = due(state, merchant, today).unwrap_or_default();
+        if amount > 0 {
             merchants.push(merchant);
         }
-        from = MerchantId(merchant.0.saturating_add(1));
+        looked_at = looked_at.saturating_add(1).saturating_add(shares.len()).saturating_add(cards.len());
+        next = next_due(state, MerchantId(merchant.0.saturating_add(1)));
     }
-    merchants
+    DuePage { merchants, next }
 }
 
 /// The first merchant from `from` on to whom anything will be due.

@@ -116,4 +116,14 @@ fn merchants_due_come_in_the_order_of_their_ids() {
     }
     kit.clear(Rail::Epcc, DAY);
     assert_eq!(merchants_due(&kit.state, date("2026-03-06")), merchants);
+    // By pages: a merchant and its two orders are three.
+    for (most, pages) in [(0, 3), (3, 3), (4, 2), (9, 1)] {
+        let (mut found, mut next, mut looks) = (vec![], Some(MerchantId(0)), 0);
+        while let Some(from) = next {
+            let page = due_page(&kit.state, date("2026-03-06"), from, most);
+            found.extend(page.merchants);
+            (next, looks) = (page.next, looks + 1);
+        }
+        assert_eq!((&found, looks), (&merchants, pages), "{most} at once");
+    }
 }

@@ -26,6 +26,8 @@ use super::executor::{Executor, Route};
 
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many merchants, orders and card transactions one look at what is due counts: the writer does nothing else meanwhile.
+const LOOK_AT: usize = 10_000;
 
 /// The channels that give clearing files.
 pub(crate) fn channels_with_files(executor: &Executor) -> Vec<ChannelName> {
@@ -272,19 +274,24 @@ impl Timer {
         if Rest::holds(self.settle_rest, at, now) {
             return Ok(Some(Stand::Open));
         }
-        let merchants = executor.platform.read(move |state| settlement::merchants_due(state, day)).await?.0;
-        let (mut settled, mut refused) = (0_usize, None);
-        for merchant in merchants.iter().copied() {
-            match settle_one(executor, merchant, day).await? {
-                Ok(()) => settled += 1,
-                Err(refusal) => {
-                    tracing::error!(%merchant, %day, %refusal, "a merchant is not settled; the others are");
-                    refused = refused.or(Some(refusal));
+        let (mut due, mut settled, mut refused) = (0_usize, 0_usize, None);
+        let mut next = Some(MerchantId(0));
+        while let Some(from) = next {
+            let look = move |state: &State| settlement::due_page(state, day, from, LOOK_AT);
+            let page = executor.platform.read(look).await?.0;
+            for merchant in page.merchants.iter().copied() {
+                match settle_one(executor, merchant, day).await? {
+                    Ok(()) => settled += 1,
+                    Err(refusal) => {
+                        tracing::error!(%merchant, %day, %refusal, "a merchant is not settled; the others are");
+                        refused = refused.or(Some(refusal));
+                    }
                 }
             }
+            due += page.merchants.len();
+            next = page.next;
         }
-        if !merchants.is_empty() {
-            let due = merchants.len();
+        if due > 0 {
             tracing::info!(step = Step::Settle.name(), %day, due, settled, "settled the merchants to whom something is due");
         }
         // A merchant of very many orders has more due; only a look that settles nobody ends the step for a while.
@@ -293,7 +300,7 @@ impl Timer {
         }
         match refused {
             Some(refusal) => Err(refusal.into()),
-            None if merchants.is_empty() => Ok(Some(Stand::SeenOff(at))),
+            None if due == 0 => Ok(Some(Stand::SeenOff(at))),
             None => Ok(Some(Stand::Open)),
         }
     }
