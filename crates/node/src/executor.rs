@@ -5,6 +5,7 @@
 //!  requested in this epoch ─► SEND ─ answered ─► report ─► done
 //!                              ├ the books do not agree that this money may leave ─► report "not sent" ─► done
 //!                              ├ not written (no connection, no key) ─► SEND again until send_before ─► report "not sent"
+//!                              │    what leaves: the books are asked again before each SEND
 //!                              └ no answer, pending, duplicate ─► report UNKNOWN ─► QUERY ─ answered ─► report ─► done
 //!  older epoch, or UNKNOWN ─────────────── maybe sent ──────────────────────────────► QUERY   ▲
 //!                                                                                       └ later ┘
@@ -217,6 +218,8 @@ pub struct Flight {
     phase: Phase,
     pause_ms: u64,
     reported_unknown: bool,
+    /// A try to send could not be written since the books were asked.
+    is_stale: bool,
     doubt: Option<Doubt>,
 }
 
@@ -249,6 +252,7 @@ impl Flight {
             phase,
             pause_ms: patience.first_ms,
             reported_unknown,
+            is_stale: false,
             doubt: None,
         }
     }
@@ -277,7 +281,7 @@ impl Flight {
                 Ok(request) => self.call(request, true, now),
                 // The key service is sealed or out of reach: as a bank that is, until it is too late.
                 Err(error) if error.of_keys().is_some() => {
-                    self.phase = Phase::Send;
+                    (self.phase, self.is_stale) = (Phase::Send, true);
                     Step::Wait { ms: self.patience.first_ms }
                 }
                 Err(error) => self.report(not_sent(error.code())),
@@ -319,6 +323,18 @@ impl Flight {
         }
     }
 
+    /// Whether the next step may send money out that could not be sent before: the books are to be asked once more, for
+    /// [`Self::seen_again`], since they may not agree any more.
+    #[must_use]
+    pub fn is_to_be_seen_again(&self) -> bool {
+        self.is_stale && matches!(self.phase, Phase::Send) && outflow::leaving(&self.attempt.operation).is_some()
+    }
+
+    /// Says whether the books agree by now, as [`see`] found.
+    pub fn seen_again(&mut self, agreed: Result<(), Disagreement>) {
+        (self.seen.agreed, self.is_stale) = (agreed, false);
+    }
+
     /// Says that the engine knows the attempt's end from elsewhere: nothing is left to do or to ask.
     pub fn settled(&mut self) {
         self.phase = Phase::Done;
@@ -346,7 +362,10 @@ impl Flight {
             return;
         };
         self.phase = match call {
-            Call::NotWritten if sent => Phase::Send,
+            Call::NotWritten if sent => {
+                self.is_stale = true;
+                Phase::Send
+            }
             Call::NotWritten | Call::Lost => self.in_doubt(),
             Call::Answered(response) => match self.channel.parse(&request, &response) {
                 Answer::Success { reference, clearing_date, part } => {

@@ -69,6 +69,29 @@ fn what_the_books_do_not_agree_with_is_not_sent() {
     assert_eq!(inherited.fly("success"), "query, report success, done");
 }
 
+#[test]
+fn what_the_books_do_not_agree_with_any_more_is_not_sent_after_a_try_that_was_not_written() {
+    let (original, amount, currency) = ("L00000000000000000041".into(), 500_000, Currency::Cny);
+    let operation = Operation::Refund { original, amount, currency };
+    let mut pilot = Pilot::new(Attempt { operation, ..attempt(AttemptStatus::Requested) }, scripted(), EPOCH);
+    assert!(!pilot.flight.is_to_be_seen_again());
+    for agreed in [Ok(()), Err(Disagreement::Object)] {
+        assert_eq!(shown(&pilot.step()), "send");
+        assert!(!pilot.flight.is_to_be_seen_again(), "it may be written");
+        pilot.flight.ended(Call::NotWritten);
+        assert!(pilot.flight.is_to_be_seen_again());
+        pilot.flight.seen_again(agreed);
+        assert!(!pilot.flight.is_to_be_seen_again());
+    }
+    assert_eq!(pilot.fly(""), "report declined system not_sent:disagrees, done");
+
+    // No money leaves by a debit.
+    let mut debit = fresh();
+    debit.step();
+    debit.flight.ended(Call::NotWritten);
+    assert!(!debit.flight.is_to_be_seen_again());
+}
+
 /// Nothing is settled by it, so the channel is asked again, each time later, until the books take what it says.
 #[test]
 fn an_answer_that_the_books_refuse_is_asked_for_again() {

@@ -109,6 +109,10 @@ impl Executor {
         let mut flight = Flight::new(attempt, seen, channel, vault, epoch, self.patience);
         let (mut avoid, mut told) = (None, None);
         while self.platform.runs_in(epoch) {
+            if flight.is_to_be_seen_again() {
+                let Some(seen) = self.seen(flight.attempt()).await else { return };
+                flight.seen_again(seen.agreed);
+            }
             // The place comes first: between the look at `send_before` and the writing nothing may wait.
             let Some(place) = route.sites.place().await else { return };
             if !self.platform.runs_in(epoch) {
