@@ -366,6 +366,10 @@ pub struct Leg {
     #[n(19)]
     #[cbor(default, skip_if = "crate::fee_plan::is_default")]
     pub taken_again: Minor,
+    /// What its channel gave back besides what was to go back, and nobody has settled, in minor units (level 15).
+    #[n(20)]
+    #[cbor(default, skip_if = "crate::fee_plan::is_default")]
+    pub claimed: Minor,
 }
 
 impl Leaves for Leg {
@@ -384,6 +388,13 @@ impl Leg {
     #[must_use]
     pub const fn amount(&self) -> Minor {
         self.instrument.amount()
+    }
+
+    /// What waits for a person, if anything does, in minor units: what its bank owes, which may be its amount several times, else its
+    /// amount. A bank's debt of before level 15 is its amount, too.
+    #[must_use]
+    pub const fn waiting(&self) -> Minor {
+        if self.claimed > 0 { self.claimed } else { self.amount() }
     }
 
     /// What of it can still go back: neither refunded nor charged back.

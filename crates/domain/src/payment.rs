@@ -175,6 +175,7 @@ const fn new_leg(id: LegId, order: OrderId, try_number: u8, instrument: Instrume
         expired: false,
         settled_by: None,
         taken_again: 0,
+        claimed: 0,
     }
 }
 

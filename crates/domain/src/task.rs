@@ -291,14 +291,14 @@ fn waits(task: TaskOf, needs_person: bool) -> Result<(), Refusal> {
 /// What of a task waits for a person, in minor units, if anything does.
 fn waiting(state: &State, task: TaskOf) -> Result<Minor, Refusal> {
     Ok(match task {
-        TaskOf::Leg(id) => state.leg(id)?.amount(),
+        TaskOf::Leg(id) => state.leg(id)?.waiting(),
         TaskOf::Refund(id) => state.refund(id)?.waiting(),
         TaskOf::Payout(id) => state.payout(id)?.amount,
         TaskOf::Suspense(id) => state.suspense_item(id)?.waiting(),
     })
 }
 
-/// Whether what waits is what was seen: what a bank owes of a refund may have grown since by another part.
+/// Whether what waits is what was seen: what a bank owes may have grown since, by another part of a refund or another undo of a leg.
 fn is_as_seen(task: TaskOf, waiting: Minor, seen: Option<Minor>) -> Result<(), Refusal> {
     match seen {
         Some(seen) if seen != waiting => {
@@ -387,6 +387,7 @@ pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
         TaskEvent::Settled { task: TaskOf::Leg(id), voucher: _, approval } => {
             let leg = state.legs.get_mut(id.0).expect("decide checked the leg");
             leg.needs_person = false;
+            leg.claimed = 0;
             leg.settled_by = Some(approval);
         }
         TaskEvent::Settled { task: TaskOf::Suspense(id), voucher: _, approval } => {

@@ -65,6 +65,8 @@ pub(super) fn gave_twice(
 ) -> Result<(), Refusal> {
     let dimensions = order.dimensions(Some(attempt.rail), Some(clearing_date));
     claim::post(draft, attempt, EventCode::LegReversedTwice, dimensions)?;
-    move_leg(draft, leg, LegStatus::Reversed, |leg| leg.needs_person = true);
+    let owes = if leg.status == LegStatus::Reversed && leg.needs_person { leg.waiting() } else { 0 };
+    let claimed = owes.saturating_add(attempt.operation.money().0);
+    move_leg(draft, leg, LegStatus::Reversed, |leg| (leg.needs_person, leg.claimed) = (true, claimed));
     Ok(())
 }

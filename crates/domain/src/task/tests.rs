@@ -83,13 +83,18 @@ fn voucher(kit: &Kit, from: Subject, amount: Minor) -> ManualVoucher {
     ManualVoucher { template: TEMPLATE.to_string(), entries, contra_of: None, dimensions: None }
 }
 
-fn settles(kit: &mut Kit, task: TaskOf, voucher: Option<ManualVoucher>) -> Result<Reply, Refusal> {
+fn proposes(kit: &mut Kit, task: TaskOf, voucher: Option<ManualVoucher>) -> Result<ApprovalId, Refusal> {
     let evidence =
         Evidence { name: "memo.pdf".to_string(), algorithm: DigestAlgorithm::Sha256, digest: [9; 32].into() };
     let proposal = Proposal::SettleTask(SettleTask { task, voucher, amount: None });
     let Reply::Approval(id) = kit.when_proposed_with("accountant-1", proposal, Some(evidence))? else {
         panic!("it was proposed")
     };
+    Ok(id)
+}
+
+fn settles(kit: &mut Kit, task: TaskOf, voucher: Option<ManualVoucher>) -> Result<Reply, Refusal> {
+    let id = proposes(kit, task, voucher)?;
     kit.checked("accountant-2", id);
     Ok(kit.state.approval(id).unwrap().outcome.clone().expect("it was carried out"))
 }
@@ -250,6 +255,30 @@ fn an_earlier_undo_that_came_through_after_all_leaves_nothing_to_the_later_one()
     assert!(kit.outbox().is_empty());
     owed(&mut kit, id);
     kit.books(&[(1121, -3_200), (1131, 3_200)]);
+}
+
+#[test]
+fn what_a_bank_gave_back_three_times_it_owes_twice_and_two_people_settle_it_as_they_saw_it() {
+    let mut kit = kit();
+    let (_, id) = card_stuck(&mut kit);
+    let task = TaskOf::Leg(id);
+    let first = kit.state.attempts.iter().last().unwrap().1.id;
+    kit.given(retries(task));
+    let second = kit.answered(declined(FailureClass::Bank)).id;
+    kit.given(retries(task));
+    kit.answered(success(DAY));
+    kit.books(&[]);
+    kit.answer(first, success(DAY));
+    assert_eq!(leg(&kit, id).waiting(), 3_200);
+    let stale = proposes(&mut kit, task, None).unwrap();
+    kit.answer(second, success(DAY));
+    kit.restore();
+    kit.books(&[(1121, -6_400), (1131, 6_400)]);
+    assert_eq!(leg(&kit, id).waiting(), 6_400);
+    assert_eq!(Kit::code(kit.when_checked("accountant-2", stale)), RefusalCode::TaskState);
+    assert!(leg(&kit, id).needs_person);
+    owed(&mut kit, id);
+    assert_eq!(leg(&kit, id).claimed, 0);
 }
 
 #[test]

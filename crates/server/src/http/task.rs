@@ -73,7 +73,7 @@ pub(crate) struct TaskView {
     /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused; `none` of an item of suspense.
     #[schema(example = "epcc")]
     rail: &'static str,
-    /// What only a person can move on; of a refund or an item of suspense that its bank owes, what it owes.
+    /// What only a person can move on; of what a bank owes, all that it owes.
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
@@ -116,7 +116,7 @@ impl TaskView {
             id: leg.id.to_string(),
             order: Some(leg.order.to_string()),
             rail: leg.instrument.rail().map_or(NO_RAIL, Rail::name),
-            amount: Amount(leg.amount()),
+            amount: Amount(leg.waiting()),
             currency: leg.currency.code(),
             status: leg.status.name(),
             failure: leg.failure.map(FailureClass::name),
