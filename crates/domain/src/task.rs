@@ -160,7 +160,8 @@ pub enum TaskEvent {
 ///
 /// # Errors
 /// `leg_unknown`, `refund_unknown`, `payout_unknown`, `suspense_unknown`; `task_state` if nothing of it waits for a person, or no channel
-/// can be asked, or another amount waits than was seen; to settle also `approval_required`, `task_voucher` for a voucher that does not take just its money, and those of a manual voucher.
+/// can be asked, or another amount waits than was seen; to settle also `approval_required`, `task_voucher` for a voucher that does not take
+/// just its money, and those of a manual voucher.
 pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
     match command {
         TaskCommand::Retry(task) => retry(draft, task),
