@@ -13,16 +13,12 @@ use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
 use crate::bank_card::{self, BankCardCommand};
-use crate::batch_close::{self, BatchCloseCommand};
-use crate::block_list::{self, BlockListCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{self, Date, SetCalendar};
 use crate::card_clearing::{self, TakeCardFile};
 use crate::card_fee::{self, CardFeeCommand};
 use crate::card_transaction::{self, CardTransactionCommand};
-use crate::certificate::{self, CertificateCommand};
-use crate::chargeback::{self, ChargebackCommand};
 use crate::clearing::{self, TakeClearingFile};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
@@ -63,9 +59,7 @@ use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
 use crate::voucher::{self, PostVoucher};
-use crate::waiver::{self, WaiveChecks};
 use crate::withdrawal_batch::{self, WithdrawalBatchCommand};
-use crate::withdrawal_plan::{self, WithdrawalPlanCommand};
 use crate::{front_page, payment, recall, settlement, sign_up, tick, user};
 
 mod undo;
@@ -227,7 +221,7 @@ pub enum Command {
     /// Collect a merchant's arrears, or let some arise.
     Arrears(ArrearsCommand),
     /// A step of a chargeback.
-    Chargeback(ChargebackCommand),
+    Chargeback(crate::chargeback::ChargebackCommand),
     /// A step of an advance, or its rules.
     Advance(AdvanceCommand),
     /// A channel answered.
@@ -238,9 +232,9 @@ pub enum Command {
         outcome: Outcome,
     },
     /// Change a block list.
-    BlockList(BlockListCommand),
+    BlockList(crate::block_list::BlockListCommand),
     /// Change a merchant's certificates.
-    Certificate(CertificateCommand),
+    Certificate(crate::certificate::CertificateCommand),
     /// Rotate the secret of an API key, or end an old one.
     ApiKey(crate::api_key::ApiKeyCommand),
     /// Set a pay password, or try one.
@@ -268,7 +262,7 @@ pub enum Command {
     /// Verify a bank card again.
     BankCard(BankCardCommand),
     /// Create or change a plan of withdrawals.
-    WithdrawalPlan(WithdrawalPlanCommand),
+    WithdrawalPlan(crate::withdrawal_plan::WithdrawalPlanCommand),
     /// Run a batch of withdrawals, or say what is tried again.
     WithdrawalBatch(WithdrawalBatchCommand),
     /// Link, sweep, allocate or limit parent and child accounts.
@@ -282,13 +276,15 @@ pub enum Command {
     /// Allocate an item of suspense.
     AllocateSuspense(AllocateSuspense),
     /// Let a day close in spite of failed checks.
-    WaiveChecks(WaiveChecks),
+    WaiveChecks(crate::waiver::WaiveChecks),
     /// Act on what a channel refused and only a person can move on.
     Task(TaskCommand),
     /// Set card fees.
     CardFee(CardFeeCommand),
     /// Set what orders, payouts or withdrawals cost.
     SetFeePlan(SetFeePlan),
+    /// Set a plan of splits.
+    SetSplitPlan(crate::split_plan::SetSplitPlan),
     /// Open a merchant's acquiring, or change it.
     Acquiring(AcquiringCommand),
     /// A step of a terminal's life.
@@ -296,7 +292,7 @@ pub enum Command {
     /// A step of a card transaction.
     CardTransaction(CardTransactionCommand),
     /// A step of a terminal's batch close.
-    BatchClose(BatchCloseCommand),
+    BatchClose(crate::batch_close::BatchCloseCommand),
     /// Take a part of the network's file of card transactions.
     TakeCardFile(TakeCardFile),
 }
@@ -489,6 +485,9 @@ pub enum Reply {
     /// A version of what orders, payouts or withdrawals cost.
     #[n(239)]
     FeePlan(#[n(0)] crate::ids::FeePlanId),
+    /// A version of a plan of splits.
+    #[n(216)]
+    SplitPlan(#[n(0)] crate::ids::SplitPlanId),
     /// A merchant's acquiring.
     #[n(202)]
     Acquiring(#[n(0)] AcquiringId),
@@ -562,12 +561,12 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::ReserveLine(command) => reserve_line::decide(draft, command),
         Command::OwnTransfer(command) => own_transfer::decide(draft, command),
         Command::Arrears(command) => arrears::decide(draft, command),
-        Command::Chargeback(command) => chargeback::decide(draft, command),
+        Command::Chargeback(command) => crate::chargeback::decide(draft, command),
         Command::Advance(command) => advance::decide(draft, command),
         Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
-        Command::BlockList(command) => block_list::decide(draft, command),
-        Command::Certificate(command) => certificate::decide(draft, command),
+        Command::BlockList(command) => crate::block_list::decide(draft, command),
+        Command::Certificate(command) => crate::certificate::decide(draft, command),
         Command::ApiKey(command) => crate::api_key::decide(draft, command),
         Command::PayPassword(command) => crate::pay_password::decide(draft, command),
         Command::SignUp(command) => sign_up::decide(draft, command),
@@ -581,20 +580,21 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),
         Command::BankCard(command) => bank_card::decide(draft, command),
-        Command::WithdrawalPlan(command) => withdrawal_plan::decide(draft, command),
+        Command::WithdrawalPlan(command) => crate::withdrawal_plan::decide(draft, command),
         Command::WithdrawalBatch(command) => withdrawal_batch::decide(draft, command),
         Command::Operator(command) => operator::decide(draft, command),
         Command::Approval(command) => approval::decide(draft, command),
         Command::ManualVoucher(command) => manual_voucher::decide(draft, command),
         Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
-        Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
+        Command::WaiveChecks(command) => crate::waiver::decide_waive(draft, command),
         Command::Task(command) => task::decide(draft, command),
         Command::CardFee(command) => card_fee::decide(draft, command),
         Command::SetFeePlan(command) => fee_plan::decide(draft, command),
+        Command::SetSplitPlan(command) => crate::split_plan::decide(draft, command),
         Command::Acquiring(command) => acquiring::decide(draft, command),
         Command::Terminal(command) => terminal::decide(draft, command),
         Command::CardTransaction(command) => card_transaction::decide(draft, command),
-        Command::BatchClose(command) => batch_close::decide(draft, command),
+        Command::BatchClose(command) => crate::batch_close::decide(draft, command),
         Command::TakeCardFile(command) => card_clearing::decide(draft, &command),
     }
 }

@@ -36,7 +36,6 @@ use crate::limit::LimitEvent;
 use crate::manual_voucher::ManualVoucherEvent;
 use crate::merchant::{Merchant, SettlementAccount};
 use crate::money::Minor;
-use crate::notice::NoticeEvent;
 use crate::operator::OperatorEvent;
 use crate::order::{ClearedOrder, Order, OrderStatus};
 use crate::outflow::OutflowEvent;
@@ -56,11 +55,9 @@ use crate::task::TaskEvent;
 use crate::terminal::TerminalEvent;
 use crate::terminal_parameter::ParameterEvent;
 use crate::top_up::TopUpEvent;
-use crate::transfer::TransferEvent;
 use crate::tree::TreeEvent;
 use crate::user::User;
 use crate::voucher::Voucher;
-use crate::waiver::WaiverEvent;
 use crate::withdrawal::WithdrawalEvent;
 use crate::withdrawal_batch::WithdrawalBatchEvent;
 
@@ -501,7 +498,7 @@ pub enum Event {
     TopUp(#[n(0)] TopUpEvent),
     /// A transfer was made.
     #[n(153)]
-    Transfer(#[n(0)] TransferEvent),
+    Transfer(#[n(0)] crate::transfer::TransferEvent),
     /// A bank card was stopped or verified.
     #[n(154)]
     BankCard(#[n(0)] BankCardEvent),
@@ -516,7 +513,7 @@ pub enum Event {
     Withdrawal(#[n(0)] WithdrawalEvent),
     /// A customer is to be told something.
     #[n(158)]
-    Notice(#[n(0)] NoticeEvent),
+    Notice(#[n(0)] crate::notice::NoticeEvent),
     /// A freeze changed; since then neither 86 nor 87 is emitted, which do not say who did it.
     #[n(110)]
     FreezeChanged {
@@ -541,7 +538,7 @@ pub enum Event {
     ManualVoucher(#[n(0)] ManualVoucherEvent),
     /// Failed checks were waived.
     #[n(103)]
-    Waiver(#[n(0)] WaiverEvent),
+    Waiver(#[n(0)] crate::waiver::WaiverEvent),
     /// Money came to lie in suspense, or left it.
     #[n(104)]
     Suspense(#[n(0)] SuspenseEvent),
@@ -554,6 +551,9 @@ pub enum Event {
     /// What orders, payouts or withdrawals cost was set.
     #[n(242)]
     FeePlan(#[n(0)] FeePlanEvent),
+    /// A version of a plan of splits was set.
+    #[n(235)]
+    SplitPlan(#[n(0)] crate::split_plan::SplitPlanEvent),
     /// A merchant's acquiring changed.
     #[n(201)]
     Acquiring(#[n(0)] AcquiringEvent),

@@ -84,6 +84,8 @@ ids! {
     LegId = "leg";
     /// A split (分账) of one order.
     SplitId = "spl";
+    /// A version of a plan of splits (分账方案).
+    SplitPlanId = "spp";
     /// A refund (退款).
     RefundId = "rfd";
     /// A payout (代付) or withdrawal (提现).

@@ -81,6 +81,7 @@ pub mod settlement;
 pub mod sign_up;
 pub mod site_weight;
 pub mod split;
+pub mod split_plan;
 pub mod state;
 pub mod suspense;
 pub mod table;

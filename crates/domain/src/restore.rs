@@ -37,6 +37,7 @@ use crate::payout::{Payout, PayoutStatus};
 use crate::rates::{RateSums, Rates};
 use crate::recall::{Kind, Left, PerKind, RowId};
 use crate::reserve_line::{self, LineTarget};
+use crate::split_plan::SplitPlan;
 use crate::state::{Changes, State, Timer};
 use crate::table::Table;
 use crate::tree::{self, RunCause, TreeLink, TreeRun};
@@ -70,13 +71,16 @@ pub struct Core {
     /// once they are closed.
     #[n(7)]
     pub left: Option<Left>,
+    /// Versions of plans of splits; none where nobody set any, as an older program wrote.
+    #[n(8)]
+    pub split_plans: Option<Vec<SplitPlan>>,
 }
 
 impl Core {
     /// This, with what an older program did not write of `other`.
     #[must_use]
     pub fn completed(self, other: &Self) -> Self {
-        let Self { genesis, calendar, now, position, last_ids, open, rates, left } = self;
+        let Self { genesis, calendar, now, position, last_ids, open, rates, left, split_plans } = self;
         let all = |of: Option<PerKind>, other: &Option<PerKind>| match (of, other) {
             (Some(of), Some(other)) => Some(of.completed(other)),
             (of, other) => of.or_else(|| other.clone()),
@@ -91,6 +95,7 @@ impl Core {
             open,
             rates: rates.or(other.rates),
             left: left.or(other.left),
+            split_plans,
         }
     }
 }
@@ -155,7 +160,8 @@ impl State {
         let (genesis, calendar) = (self.genesis.clone(), self.calendar.clone());
         let (last_ids, open) = (Some(self.last_ids()), Some(self.open_rows()));
         let (now, position, rates, left) = (self.now, self.position, Some(self.rates.get()), Some(self.left));
-        Core { genesis, calendar, now, position, last_ids, open, rates, left }
+        let split_plans = (!self.split_plans.is_empty()).then(|| self.split_plans.clone());
+        Core { genesis, calendar, now, position, last_ids, open, rates, left, split_plans }
     }
 
     /// The state at `core.position`: `rows` is every row that was in memory there (of those that leave it what is open, and what was
@@ -171,7 +177,7 @@ impl State {
         balances: impl Iterator<Item = RestoredAccount>,
         turnovers: impl Iterator<Item = (Date, AccountId, Turnover)>,
     ) -> Result<Self, RestoreError> {
-        let Core { genesis, calendar, now, position, last_ids, open, rates, left } = core;
+        let Core { genesis, calendar, now, position, last_ids, open, rates, left, split_plans } = core;
         let mut rows = rows;
         let days = core::mem::take(&mut rows.days);
         for (_, row) in &mut rows.accounts {
@@ -181,7 +187,8 @@ impl State {
         let counted = || Rates::of_all(rows.orders.iter().map(|(_, order)| order));
         let rates = RateSums::restored(rates.unwrap_or_else(counted));
         let rows = Self::of_rows(rows, position);
-        let mut state = Self { genesis, now, position, calendar, checkpointed, left, rates, ..rows };
+        let split_plans = split_plans.unwrap_or_default();
+        let mut state = Self { genesis, now, position, calendar, split_plans, checkpointed, left, rates, ..rows };
         let found = state.open_rows();
         for kind in Kind::ALL {
             let (expected, found) =

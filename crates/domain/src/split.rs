@@ -19,12 +19,13 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{MerchantId, OrderId, SplitId, VoucherId};
+use crate::ids::{MerchantId, OrderId, SplitId, SplitPlanId, VoucherId};
 use crate::money::{Minor, RATE_WHOLE, add, positive};
 use crate::order::{self, Order, Share, can_split, name_fits};
 use crate::recall::Leaves;
 use crate::receiver;
 use crate::refusal::{Refusal, RefusalCode};
+use crate::split_plan::{self, Filled, PlannedParts};
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, EventCode};
 
@@ -63,6 +64,8 @@ pub enum Parts {
         /// The receiver of what rounding leaves.
         remainder_to: MerchantId,
     },
+    /// By a plan, see [`crate::split_plan`].
+    Plan(PlannedParts),
 }
 
 /// Splits what the payee has unsettled of an order.
@@ -74,7 +77,7 @@ pub struct MakeSplit {
     pub out_split_no: String,
     /// Who receives what.
     pub parts: Parts,
-    /// The receivers in the order in which a refund takes their parts back; the last part first if empty.
+    /// The receivers in the order in which a refund takes their parts back; as the plan says, or else the last part first, if empty.
     pub return_order: Vec<MerchantId>,
 }
 
@@ -115,6 +118,9 @@ pub struct Split {
     #[n(10)]
     #[cbor(default)]
     pub returns: Vec<SplitReturn>,
+    /// The version of a plan that it went by; none where it named none, or one of the settings.
+    #[n(11)]
+    pub plan: Option<SplitPlanId>,
 }
 
 impl Leaves for Split {
@@ -128,13 +134,14 @@ impl Leaves for Split {
 ///
 /// # Errors
 /// `order_unknown`, `split_state`, `split_amount`, `merchant_unknown`, `receiver_not_allowed`, `receiver_not_registered`,
-/// `value_invalid`, `amount_not_positive`, and those of the voucher.
+/// `split_plan_unknown`, `split_plan_role`, `value_invalid`, `amount_not_positive`, and those of the voucher.
 pub fn decide_make(draft: &mut Draft<'_>, command: MakeSplit) -> Result<Reply, Refusal> {
     let MakeSplit { order, out_split_no, parts, return_order } = command;
     let order = draft.state.order(order)?.clone();
     can_split(&order)?;
     name_fits(&out_split_no, "out_split_no")?;
-    let parts = amounts(parts)?;
+    let Given { parts, return_order: planned, plan } = given(draft.state, parts)?;
+    let return_order = if return_order.is_empty() { planned } else { return_order };
     let amount = check_parts(draft.state, &order, &parts)?;
     let return_order = check_return_order(&parts, return_order)?;
     let id = SplitId(draft.state.splits.next_id());
@@ -161,15 +168,38 @@ pub fn decide_make(draft: &mut Draft<'_>, command: MakeSplit) -> Result<Reply, R
         voucher,
         created_at,
         returns: Vec::new(),
+        plan,
     }));
     Ok(Reply::Split(id))
 }
 
-fn amounts(parts: Parts) -> Result<Vec<SplitPart>, Refusal> {
-    let (amount, rates, remainder_to) = match parts {
-        Parts::Amounts(parts) => return Ok(parts),
-        Parts::Rates { amount, rates, remainder_to } => (positive(amount, "amount")?, rates, remainder_to),
-    };
+/// Parts in minor units, and what a plan says beside them.
+#[derive(Debug)]
+struct Given {
+    parts: Vec<SplitPart>,
+    /// None where no plan names one.
+    return_order: Vec<MerchantId>,
+    plan: Option<SplitPlanId>,
+}
+
+fn given(state: &State, parts: Parts) -> Result<Given, Refusal> {
+    let plain = |parts| Given { parts, return_order: Vec::new(), plan: None };
+    match parts {
+        Parts::Amounts(parts) => Ok(plain(parts)),
+        Parts::Rates { amount, rates, remainder_to } => amounts(amount, rates, remainder_to).map(plain),
+        Parts::Plan(planned) => {
+            let Filled { rates, remainder_to, return_order, plan } = split_plan::fill(state, &planned)?;
+            Ok(Given { parts: amounts(planned.amount, rates, remainder_to)?, return_order, plan })
+        }
+    }
+}
+
+fn amounts(
+    amount: Minor,
+    rates: Vec<(MerchantId, Minor)>,
+    remainder_to: MerchantId,
+) -> Result<Vec<SplitPart>, Refusal> {
+    let amount = positive(amount, "amount")?;
     let whole = rates.iter().try_fold(0, |sum, (_, rate)| add(sum, positive(*rate, "rates")?, "rates"))?;
     if whole != RATE_WHOLE {
         let message = format!("the rates add up to {whole}; they must add up to {RATE_WHOLE}");

@@ -116,6 +116,10 @@ macro_rules! state {
             pub calendar: Calendar,
             /// What they were before the command under way set some, so that a refusal takes it back.
             pub calendar_before: Option<Calendar>,
+            /// Versions of plans of splits, oldest first.
+            pub split_plans: Vec<crate::split_plan::SplitPlan>,
+            /// How many there were before the command under way, so that a refusal takes its own back.
+            pub split_plans_before: usize,
             /// The accounting days.
             pub days: Days,
             $($(#[$table_doc])* pub $table: Table<$row>,)*
@@ -188,6 +192,7 @@ macro_rules! state {
             pub(crate) fn begin(&mut self, recording: bool) {
                 self.rates.begin();
                 self.calendar_before = None;
+                self.split_plans_before = self.split_plans.len();
                 self.days.begin(recording);
                 $(self.$table.begin(recording);)*
                 $(self.$index.begin(recording);)*
@@ -205,6 +210,7 @@ macro_rules! state {
                 if let Some(before) = self.calendar_before.take() {
                     self.calendar = before;
                 }
+                self.split_plans.truncate(self.split_plans_before);
                 self.days.rollback();
                 $(self.$table.rollback();)*
                 $(self.$index.rollback();)*
@@ -222,11 +228,12 @@ macro_rules! state {
             pub fn differing(&self, other: &Self) -> Vec<&'static str> {
                 let mut names = Vec::new();
                 let mut compare = |name, same: bool| if !same { names.push(name) };
-                let Self { genesis, now, position, calendar, rates, days, $($table,)* $($index,)* .. } = self;
+                let Self { genesis, now, position, calendar, split_plans, rates, days, $($table,)* $($index,)* .. } = self;
                 compare("genesis", *genesis == other.genesis);
                 compare("now", *now == other.now);
                 compare("position", *position == other.position);
                 compare("calendar", *calendar == other.calendar);
+                compare("split_plans", *split_plans == other.split_plans);
                 compare("rates", rates.get() == other.rates.get());
                 compare("days", days.is_same(&other.days));
                 $(compare(stringify!($table), $table.is_same(&other.$table, closed!($($closed)?)));)*

@@ -62,7 +62,7 @@ pub(crate) struct Config {
     pub(crate) routing: RoutingConfig,
     pub(crate) working_day: WorkingDayConfig,
     #[serde(default)]
-    pub(crate) split_plans: Vec<crate::http::split::SplitPlan>,
+    pub(crate) split_plans: Vec<crate::http::split_plan::SettingsPlan>,
 }
 
 /// Where time comes from.

@@ -20,6 +20,7 @@ use crate::outflow::{ResumeOutflow, SetOutflowBound};
 use crate::own_transfer::{InstructTransfer, OwnTransferCommand};
 use crate::refund::CreateRefund;
 use crate::site_weight::SetSiteWeights;
+use crate::split_plan::SetSplitPlan;
 use crate::state::State;
 use crate::suspense::AllocateSuspense;
 use crate::task::SettleTask;
@@ -119,6 +120,8 @@ proposals! {
         does CardTransactionCommand::credit, "Give back what a terminal gave up.";
     72 FeePlan(SetFeePlan) "fee_plan" made by [Treasurer] checked by [Treasurer]
         does Command::SetFeePlan, "Set what orders, payouts or withdrawals cost from a day on.";
+    79 SplitPlan(SetSplitPlan) "split_plan" made by [Treasurer] checked by [Treasurer]
+        does Command::SetSplitPlan, "Set a plan of splits from a day on.";
 }
 
 impl Proposal {

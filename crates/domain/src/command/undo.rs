@@ -85,6 +85,7 @@ impl Command {
             | Self::Task(_)
             | Self::CardFee(_)
             | Self::SetFeePlan(_)
+            | Self::SetSplitPlan(_)
             | Self::Acquiring(_)
             | Self::Terminal(_)
             | Self::CardTransaction(_)

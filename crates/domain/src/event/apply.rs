@@ -128,6 +128,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::Task(event) => task::apply(state, event),
         Event::CardFee(event) => card_fee::apply(state, event),
         Event::FeePlan(event) => crate::fee_plan::apply(state, event),
+        Event::SplitPlan(event) => crate::split_plan::apply(state, event),
         Event::Acquiring(event) => acquiring::apply(state, event),
         Event::Terminal(event) => terminal::apply(state, event),
         Event::CardTransaction(event) => card_transaction::apply(state, event),

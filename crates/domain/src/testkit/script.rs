@@ -42,6 +42,7 @@ mod order;
 mod own_money;
 mod payout;
 mod people;
+mod split_plan;
 mod tree;
 mod wallet;
 
@@ -177,6 +178,7 @@ impl Script {
         let read = read.or_else(|| agreement::read(self, words));
         let read = read.or_else(|| currency::read(self, words));
         let read = read.or_else(|| fee_plan::read(self, words));
+        let read = read.or_else(|| split_plan::read(self, words));
         let read = read.or_else(|| card::read(self, words));
         read.or_else(|| people::read(self, words))
     }

@@ -52,6 +52,7 @@ mod seal;
 mod settlement;
 mod sign_up;
 mod split;
+mod split_plan;
 mod still;
 mod suspense;
 mod table;

@@ -22,7 +22,7 @@ Amounts are in the order's minor units (fen), rates in millionths. Only register
 /// Splits.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Split {
-    /// Split what an order brought: by parts, by rates of an amount, or by a plan of the settings.
+    /// Split what an order brought: by parts, by rates of an amount, or by a plan.
     Make {
         /// The order, such as ord_7.
         order: String,
@@ -38,7 +38,7 @@ pub(crate) enum Split {
         /// The receiver of what rounding leaves of rates.
         #[arg(long, value_name = "ID", requires = "rates")]
         remainder_to: Option<String>,
-        /// A plan of the platform's settings.
+        /// A plan of the platform: lintel split-plan list.
         #[arg(long, value_name = "NAME", group = "how", requires = "amount")]
         plan: Option<String>,
         /// Who had which role of the plan; may be given several times.
@@ -86,13 +86,14 @@ pub(crate) enum Split {
     },
 }
 
-const SPLIT: [Field; 9] = [
+const SPLIT: [Field; 10] = [
     text("id"),
     text("order"),
     text("out_split_no"),
     text("payee"),
     money("amount"),
     text("return_order"),
+    text("plan"),
     text("voucher"),
     text("created_at"),
     text("allowed_actions"),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::remote::Remote;
-use super::{advance, arrears, chargeback, refund, reserve_line, split, top_up, transfer};
+use super::{advance, arrears, chargeback, refund, reserve_line, split, split_plan, top_up, transfer};
 use crate::config::Config;
 
 /// One of them.
@@ -16,6 +16,9 @@ pub(super) enum Trade {
     /// Splits: a paid order's money shared among merchants before it is settled.
     #[command(after_help = split::EXAMPLES)]
     Split(Remote<split::Split>),
+    /// Plans of splits: what each role of a broker network gets, in versions, and setting one.
+    #[command(after_help = split_plan::EXAMPLES)]
+    SplitPlan(Remote<split_plan::SplitPlan>),
     /// Top-ups of payment accounts from cards under an agreement.
     #[command(after_help = top_up::EXAMPLES)]
     TopUp(Remote<top_up::TopUp>),
@@ -45,6 +48,7 @@ impl Trade {
         match self {
             Self::Refund(refund) => refund.run(config, refund::Refund::ask),
             Self::Split(split) => split.run(config, split::Split::ask),
+            Self::SplitPlan(plan) => plan.run(config, split_plan::SplitPlan::ask),
             Self::TopUp(top_up) => top_up.run(config, top_up::TopUp::ask),
             Self::Transfer(transfer) => transfer.run(config, transfer::Transfer::ask),
             Self::Advance(advance) => advance.run(config, advance::Advance::ask),

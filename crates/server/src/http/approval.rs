@@ -201,6 +201,7 @@ fn outcome(reply: &Reply) -> Option<String> {
         Reply::CardFeePlan(id) => id.to_string(),
         Reply::CardCost(id) => id.to_string(),
         Reply::FeePlan(id) => id.to_string(),
+        Reply::SplitPlan(id) => id.to_string(),
         Reply::Acquiring(id) => id.to_string(),
         Reply::Terminal(id) => id.to_string(),
         Reply::ParameterSet(id) => id.to_string(),

@@ -76,6 +76,7 @@ pub(crate) mod settlement;
 mod sign_up;
 pub(crate) mod site_weight;
 pub(crate) mod split;
+pub(crate) mod split_plan;
 pub(crate) mod statement;
 pub(crate) mod suspense;
 pub(crate) mod task;
@@ -160,8 +161,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// How merchants send personal texts.
     pub(crate) personal_fields: PersonalFields,
-    /// How commissions are split by role.
-    pub(crate) split_plans: Vec<split::SplitPlan>,
+    /// How commissions are split by role where nobody set it in the books.
+    pub(crate) split_plans: Vec<split_plan::SettingsPlan>,
     /// Under which address others reach it.
     pub(crate) public_url: String,
     /// What is remembered of callers.
@@ -439,7 +440,7 @@ fn money_in() -> OpenApiRouter<App> {
         .routes(routes!(split::list))
         .routes(routes!(split::get))
         .routes(routes!(split::give_back))
-        .routes(routes!(split::plans))
+        .routes(routes!(split_plan::plans))
         .routes(routes!(refund::create))
         .routes(routes!(refund::list))
         .routes(routes!(refund::get))

@@ -6,24 +6,22 @@ use axum::extract::State;
 use domain::account::Owner;
 use domain::ids::{MerchantId, OrderId, SplitId};
 use domain::split::{MakeSplit, Parts, ReturnSplit, Split, SplitPart, SplitReturn};
+use domain::split_plan::PlannedParts;
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answer::{Answer, Answered};
+use super::answer::Answered;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::order::seller;
+use super::split_plan;
 use super::wire::{Amount, parse, parse_some, time_text};
 
-mod plan;
-
-pub(crate) use plan::{SplitPlan, SplitPlanView};
-
-/// How to split: by `parts`, by `rates` of an `amount`, or by a `plan` of the platform's settings.
+/// How to split: by `parts`, by `rates` of an `amount`, or by a `plan` of the platform.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewSplit {
@@ -68,7 +66,7 @@ pub(crate) struct WireRates {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WirePlan {
-    /// Its name in the platform's settings.
+    /// Its name: see `GET /v1/split-plans`. The version of the accounting day holds.
     #[schema(example = "agent_network")]
     name: String,
     /// What is split, in minor units.
@@ -108,6 +106,9 @@ pub(crate) struct SplitView {
     created_at: String,
     /// What receivers gave back of it without a refund, oldest first.
     returns: Vec<SplitReturnView>,
+    /// The version of a plan that it went by, if it named one that two people set.
+    #[schema(example = "spp_1")]
+    plan: Option<String>,
     /// `return` while a receiver has something of it to give back; a refund of the order takes parts back by itself.
     allowed_actions: Vec<&'static str>,
 }
@@ -170,12 +171,13 @@ impl SplitView {
             voucher: split.voucher.to_string(),
             created_at: time_text(split.created_at),
             returns: split.returns.iter().map(|given| SplitReturnView::of(split, given)).collect(),
+            plan: split.plan.map(|plan| plan.to_string()),
             allowed_actions: split.allowed_actions(state),
         }
     }
 }
 
-/// The parts, and the return order that a plan names.
+/// The parts, and the return order that was named.
 fn parts(app: &App, new: NewSplit) -> Result<(Parts, Vec<MerchantId>), ApiError> {
     let return_order =
         new.return_order.iter().map(|text| parse(text, "return_order")).collect::<Result<Vec<_>, _>>()?;
@@ -194,10 +196,7 @@ fn parts(app: &App, new: NewSplit) -> Result<(Parts, Vec<MerchantId>), ApiError>
                 remainder_to: parse(&remainder_to, "rates.remainder_to")?,
             }
         }
-        (None, None, Some(plan)) => {
-            let (parts, order) = filled(app, plan)?;
-            return Ok((parts, if return_order.is_empty() { order } else { return_order }));
-        }
+        (None, None, Some(plan)) => Parts::Plan(planned(app, plan)?),
         (None, None, None) => {
             return Err(ApiError::new("field_missing", Some("parts"), "give parts, rates or a plan"));
         }
@@ -206,14 +205,13 @@ fn parts(app: &App, new: NewSplit) -> Result<(Parts, Vec<MerchantId>), ApiError>
     Ok((parts, return_order))
 }
 
-fn filled(app: &App, wire: WirePlan) -> Result<(Parts, Vec<MerchantId>), ApiError> {
-    let Some(plan) = app.split_plans.iter().find(|plan| plan.name == wire.name) else {
-        let message = format!("the settings have no split plan {:.64}: see [[split_plans]]", wire.name);
-        return Err(ApiError::malformed("plan.name", message));
-    };
+/// What the books, or else the settings, make of who had which role is for the domain to say: by the version of its day.
+fn planned(app: &App, wire: WirePlan) -> Result<PlannedParts, ApiError> {
+    let WirePlan { name, amount, roles } = wire;
     let holder = |(role, merchant): (String, String)| Ok::<_, ApiError>((role, parse(&merchant, "plan.roles")?));
-    let holders: BTreeMap<String, MerchantId> = wire.roles.into_iter().map(holder).collect::<Result<_, ApiError>>()?;
-    plan.fill(wire.amount.0, &holders).map_err(|message| ApiError::malformed("plan.roles", message))
+    let holders: BTreeMap<String, MerchantId> = roles.into_iter().map(holder).collect::<Result<_, ApiError>>()?;
+    let settings = split_plan::of_settings(&app.split_plans, &name);
+    Ok(PlannedParts { name, amount: amount.0, holders, settings })
 }
 
 /// Split an order
@@ -281,23 +279,6 @@ pub(crate) async fn give_back(
         Some(SplitReturnView::of(split, given))
     };
     app.change(meta, Command::ReturnSplit(command), view).await
-}
-
-/// Every plan of splits.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SplitPlansView {
-    data: Vec<SplitPlanView>,
-}
-
-/// List the plans of splits
-///
-/// As they stand in the platform's settings: what `plan` of a split names, and which roles it may fill.
-#[utoipa::path(get, path = "/v1/split-plans", tag = "split", responses((status = OK, body = SplitPlansView)))]
-pub(crate) async fn plans(State(app): State<App>, _: Caller) -> Answered<SplitPlansView> {
-    let data = app.split_plans.iter().map(SplitPlanView::of).collect();
-    // What is not of the state is shown with the state's position, as everything.
-    let ((), position) = app.platform.read(|_| ()).await?;
-    Ok(Answer { view: SplitPlansView { data }, position, repeated: false })
 }
 
 list_query! {

@@ -159,8 +159,18 @@ fn help_teaches_with_an_example() {
     let server = Server::start();
     let nouns =
         ["day", "calendar", "account", "freeze", "order", "payout", "attempt", "settlement", "clearing", "rates"];
-    let of_money =
-        ["refund", "split", "top-up", "transfer", "advance", "chargeback", "arrears", "reserve-line", "fund-batch"];
+    let of_money = [
+        "refund",
+        "split",
+        "split-plan",
+        "top-up",
+        "transfer",
+        "advance",
+        "chargeback",
+        "arrears",
+        "reserve-line",
+        "fund-batch",
+    ];
     for noun in nouns.into_iter().chain(of_money) {
         let help = printed(&server.lintel(&[noun, "--help"]));
         assert!(help.contains("Example") && help.contains(&format!("lintel {noun} ")), "{help}");

@@ -78,6 +78,7 @@ mod server;
 mod sign_ups;
 mod sites;
 mod skip;
+mod split_plans;
 mod staff;
 mod start;
 mod storage;

@@ -445,19 +445,21 @@ fn a_commission_is_split_by_the_plan_of_the_network() {
     let role = |name: &str, rate: i64| json!({"name": name, "rate": rate});
     let listed = json!([{
         "name": "agent_network", "roles": [role("listing", 333_333), role("closing", 666_667)],
-        "remainder_to": "closing", "return_order": ["closing", "listing"],
+        "remainder_to": "closing", "return_order": ["closing", "listing"], "in_force": true,
+        "id": null, "from": null, "set_at": null, "operator": null, "approver": null,
     }]);
     assert_eq!(operator.get("/v1/split-plans").ok()["data"], listed);
     let path = format!("/v1/orders/{}/splits", text(&market.paid(), "/id"));
     let by = |name: &str, roles: Value| json!({"out_split_no": "S1", "plan": {"name": name, "amount": 100_000, "roles": roles}});
     let roles = json!({"listing": listing, "closing": closing});
-    for (wrong, param) in [
-        (by("other_network", roles.clone()), "plan.name"),
-        (by("agent_network", json!({"listing": listing})), "plan.roles"),
-        (by("agent_network", json!({"closing": closing, "cook": listing})), "plan.roles"),
+    for (number, mut wrong, refusal, param) in [
+        ("W1", by("other_network", roles.clone()), "split_plan_unknown", "plan.name"),
+        ("W2", by("agent_network", json!({"listing": listing})), "split_plan_role", "plan.roles"),
+        ("W3", by("agent_network", json!({"closing": closing, "cook": listing})), "split_plan_role", "plan.roles"),
     ] {
+        wrong["out_split_no"] = json!(number);
         let (_, code, about) = operator.post(&path, &wrong).error();
-        assert_eq!((code.as_str(), about.as_str()), ("field_malformed", param));
+        assert_eq!((code.as_str(), about.as_str()), (refusal, param));
     }
     let mut both = by("agent_network", roles.clone());
     both["parts"] = json!([{"merchant": listing, "amount": 1}]);

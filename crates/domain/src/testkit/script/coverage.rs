@@ -35,6 +35,7 @@ use crate::payout::CancelReason;
 use crate::refusal::RefusalCode;
 use crate::reserve_line::{LineTarget, ReserveLine, ReserveLineEvent};
 use crate::site_weight::SiteWeightEvent;
+use crate::split_plan::SplitPlanEvent;
 use crate::suspense::SuspenseEvent;
 use crate::terminal::TerminalEvent;
 use crate::terminal_parameter::ParameterEvent;
@@ -60,7 +61,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { accounts agreements approvals cards currencies days fee_plans freezes group_freezes holds holds_in_full orders own_money payout_fees trees wallets whole_freezes }
+scripts! { accounts agreements approvals cards currencies days fee_plans freezes group_freezes holds holds_in_full orders own_money payout_fees split_plans trees wallets whole_freezes }
 
 macro_rules! transitions {
     (here { $($name:literal $pattern:pat,)* } elsewhere { $($other:literal $pattern_of_other:pat,)* }) => {
@@ -196,6 +197,7 @@ transitions! {
         "plan of order fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Order, .. })),
         "plan of payout fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Payout, .. })),
         "plan of withdrawal fees set" Event::FeePlan(FeePlanEvent::Set(FeePlan { of: FeeOf::Withdrawal, .. })),
+        "plan of splits set" Event::SplitPlan(SplitPlanEvent::Set(_)),
         "acquiring opened" Event::Acquiring(AcquiringEvent::Opened(_)),
         "acquiring changed" Event::Acquiring(AcquiringEvent::Changed { .. }),
         "acquiring suspended" Event::Acquiring(AcquiringEvent::Suspended { .. }),

@@ -205,6 +205,7 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::Advance(AdvanceCommand::SetPolicy(command)) => Proposal::AdvancePolicy(command),
         Command::CardFee(command) => Proposal::CardFee(command),
         Command::SetFeePlan(command) => Proposal::FeePlan(command),
+        Command::SetSplitPlan(command) => Proposal::SplitPlan(command),
         Command::CardTransaction(CardTransactionCommand::AdjustCredit(command)) => Proposal::CreditAdjustment(command),
         _ => return None,
     })

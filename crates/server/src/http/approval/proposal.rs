@@ -22,6 +22,7 @@ use crate::http::operator::OperatorChange;
 use crate::http::outflow::{OutflowBoundBody, ResumptionBody};
 use crate::http::own_transfer::InstructionBody;
 use crate::http::site_weight::SiteWeightsBody;
+use crate::http::split_plan::SplitPlanBody;
 use crate::http::suspense::AllocationBody;
 use crate::http::task::TaskSettlementBody;
 use crate::http::tree::LinkBody;
@@ -90,6 +91,7 @@ kinds! {
     CardFee(CardFeeChange) "card_fee"
     CreditAdjustment(CreditAdjustmentBody) "credit_adjustment"
     FeePlan(FeePlanBody) "fee_plan"
+    SplitPlan(SplitPlanBody) "split_plan"
 }
 
 #[cfg(test)]
@@ -207,6 +209,12 @@ mod tests {
                 json!({"merchant": "mch_3", "of": "order", "from": "2026-04-01", "tiers": [
                     {"from": 0, "rate": 6_000, "fixed": 0}, {"from": 100_000, "rate": 5_000, "fixed": 100}],
                     "least": 50, "cap": 8_000, "payer": "merchant", "rounding": "up", "on_refund": "kept"}),
+            ),
+            (
+                "split_plan",
+                json!({"name": "agent_network", "from": "2026-04-01", "roles": [
+                    {"name": "listing", "rate": 300_000}, {"name": "closing", "rate": 700_000}],
+                    "remainder_to": "closing", "return_order": ["closing", "listing"]}),
             ),
         ]
     }

@@ -37,8 +37,9 @@ use tokio_rustls::TlsConnector;
 
 use super::Broken;
 
-/// After which an idle connection is used no more.
-const IDLE: Duration = Duration::from_secs(90);
+/// After which an idle connection is used no more: before a firewall on the way forgets it without a word, which the first
+/// request over it would find out by its time-out.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// What carries a connection's bytes; whoever waits for them polls it.
 type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;

@@ -113,7 +113,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             }),
         8 => (index(), 0..WAYS).prop_map(|(order, how)| Step::Pay { order, how }),
         16 => (index(), 0..10_u8).prop_map(|(attempt, how)| Step::Answer { attempt, how }),
-        4 => index().prop_map(|attempt| Step::Late { attempt }),
+        3 => index().prop_map(|attempt| Step::Late { attempt }),
         2 => index().prop_map(|order| Step::Close { order }),
         3 => Just(Step::Batch),
         4 => (index(), any::<[u8; 4]>()).prop_map(|(batch, says)| Step::Result { batch, says }),
@@ -125,7 +125,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             |(split, part, permille)| Step::Return { split, part, permille }),
         7 => (index(), 1..1_050_i64, any::<bool>(), 0..6_u8).prop_map(
             |(order, permille, return_fee, names)| Step::Refund { order, permille, return_fee, names }),
-        5 => (index(), any::<bool>()).prop_map(|(task, by_hand)| Step::Act { task, by_hand }),
+        7 => (index(), any::<bool>()).prop_map(|(task, by_hand)| Step::Act { task, by_hand }),
         2 => index().prop_map(|order| Step::Advance { order }),
         1 => index().prop_map(|advance| Step::Repay { advance }),
         3 => index().prop_map(|advance| Step::ComeBack { advance }),
