@@ -95,9 +95,9 @@ mod tests {
         create_private(&private, b"first").unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&private), 0o600);
-        let ways: [(&Path, fn(&Path, &[u8]) -> Result<()>); 2] = [(&open, create), (&private, create_private)];
-        for (path, write) in ways {
-            let said = write(path, b"second").unwrap_err().to_string();
+        let again = [(&open, create(&open, b"second")), (&private, create_private(&private, b"second"))];
+        for (path, written) in again {
+            let said = written.unwrap_err().to_string();
             assert!(said.contains("not written over") && !said.contains("second"), "{said}");
             assert_eq!(std::fs::read(path).unwrap(), b"first");
         }
