@@ -9,6 +9,8 @@ export type Encrypted = string;
 /** One instrument's share of a try. */
 export interface LegView {
   amount: Amount;
+  /** The channel that carries it: called as its rail, or a further one of that; `balance` where none does. */
+  channel: string;
   /** The clearing file's date that it was matched in; of a balance the day on which it paid. */
   cleared?: string | null;
   /** The clearing date that the network named. */
@@ -200,7 +202,7 @@ export interface ShareView {
 export type WireInstrument = ({
   /** The agreement's number at the network `rail` (over `pingan`: `SUB-ACCOUNT-MEMBER`); never a card number. */
   agreement?: string | null;
-  /** In place of `rail` and `agreement`: the agreement at each network over which the card may pay; the rules of routing choose. */
+  /** In place of `rail` and `agreement`: the agreement at each channel over which the card may pay, by the channel's name (`epcc`, `unionpay`, or a further one of theirs, such as `unionpay_acme`); the rules of routing choose. */
   agreements?: Record<string, string>;
   /** Minor units above zero; 0 for a card that stands by for a fund's shortfall. */
   amount: Amount;
@@ -210,7 +212,7 @@ export type WireInstrument = ({
   credit?: boolean;
   /** The card as it may be shown: 6 + 4. */
   mask: string;
-  /** `epcc`, `unionpay` or `pingan`. */
+  /** `epcc`, `unionpay` or `pingan`: its first channel. */
   rail?: string | null;
   type: "card";
 }) | ({
@@ -228,7 +230,7 @@ export type WireInstrument = ({
 }) | ({
   /** Minor units above zero. */
   amount: Amount;
-  /** `epcc` or `unionpay`: a channel that has such a page; the rules of routing choose unless said. */
+  /** `epcc` or `unionpay`; the rules of routing choose unless said, and always among several channels of one. */
   rail?: string | null;
   /** Where the payer's browser goes afterwards, `https://…` of at most 256 characters; the channel's setting unless said. */
   return_url?: string | null;

@@ -20,24 +20,24 @@ export interface Party {
 
 /** What a receipt says. Amounts are minor units. */
 export interface ReceiptContent {
-  /** The order of a refund, the transaction that a card transaction is about. */
+  /** The order of a refund or split, the transaction that a card transaction is about, either of a chargeback. */
   about?: string | null;
   amount: number;
-  /** When it was done. */
+  /** When it was done; of an advance, when it was sent. */
   at: string;
   currency: string;
-  /** What the payer paid beside it, or got back beside it of a refund. */
+  /** What the payer paid beside it, got back beside it of a refund, or kept of an advance. */
   fee: number;
   form: string;
-  /** `order`, `refund`, `payout`, `withdrawal`, `deduction`, `top_up`, `transfer`, or a kind of card transaction. */
+  /** `order`, `refund`, `payout`, `withdrawal`, `deduction`, `top_up`, `transfer`, `settlement`, `advance`, `split`, `split_return`, `chargeback`, or a kind of card transaction. */
   kind: string;
   /** The merchant's own number of it. */
   number?: string | null;
-  /** The object's id. */
+  /** The object's id; of a split, with a hyphen, its receiver or the voucher of its return. */
   object: string;
   payee: Party;
   payer: Party;
-  /** The channel's own reference. */
+  /** The channel's own reference; the network's case number of a chargeback. */
   reference?: string | null;
 }
 

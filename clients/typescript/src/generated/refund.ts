@@ -45,7 +45,7 @@ export interface PageView_RefundView {
   parts: Array<RefundPartView>;
   /** What receivers of splits returned for it. */
   returned: Array<ShareView>;
-  /** `created`, `in_transit`, `success`, `failed` or `unknown`. */
+  /** `created`, `in_transit`, `success`, `failed` or `unknown`. A failed one is `success` later if its channel carried it out after all and its money could be taken again. */
   status: string;
   /** What reached the payer so far. */
   succeeded: Amount;
@@ -97,7 +97,7 @@ export interface RefundView {
   parts: Array<RefundPartView>;
   /** What receivers of splits returned for it. */
   returned: Array<ShareView>;
-  /** `created`, `in_transit`, `success`, `failed` or `unknown`. */
+  /** `created`, `in_transit`, `success`, `failed` or `unknown`. A failed one is `success` later if its channel carried it out after all and its money could be taken again. */
   status: string;
   /** What reached the payer so far. */
   succeeded: Amount;

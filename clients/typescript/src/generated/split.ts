@@ -3,7 +3,7 @@
 import type { Api, Changing, Reading } from "../runtime.js";
 import type { Amount } from "./account.js";
 
-/** How to split: by `parts`, by `rates` of an `amount`, or by a `plan` of the platform's settings. */
+/** How to split: by `parts`, by `rates` of an `amount`, or by a `plan` of the platform. */
 export interface NewSplit {
   /** Your own number, 1 to 64 bytes, never used before for the order's merchant. */
   out_split_no: string;
@@ -40,6 +40,8 @@ export interface PageView_SplitView {
   parts: Array<WirePart>;
   /** Whose share was split. */
   payee: string;
+  /** The version of a plan that it went by, if it named one that two people set. */
+  plan?: string | null;
   return_order: Array<string>;
   /** What receivers gave back of it without a refund, oldest first. */
   returns: Array<SplitReturnView>;
@@ -51,20 +53,31 @@ export interface PageView_SplitView {
   position: number;
 }
 
-/** A plan of splits. */
+/** A version of a plan of splits, or a plan of the settings. */
 export interface SplitPlanView {
+  approver?: string | null;
+  /** The first accounting day on which it holds, until a later version does; none of a plan of the settings. */
+  from?: string | null;
+  /** Of a version; none of a plan of the settings. */
+  id?: string | null;
+  /** Whether a split of today that names it goes by it. */
+  in_force: boolean;
   /** As a split names it. */
   name: string;
+  /** Who proposed it. */
+  operator?: string | null;
   /** The role whose merchant gets what rounding leaves, and the rates of roles that nobody had. */
   remainder_to: string;
   /** The roles in the order in which a refund takes their parts back; the last part first if empty. */
   return_order: Array<string>;
   /** What each role gets; together 1,000,000 millionths. */
-  roles: Array<SplitRoleView>;
+  roles: Array<SplitRole>;
+  set_at?: string | null;
 }
 
 /** Every plan of splits. */
 export interface SplitPlansView {
+  /** Those of the settings, then versions, oldest first. */
   data: Array<SplitPlanView>;
 }
 
@@ -80,7 +93,8 @@ export interface SplitReturnView {
 }
 
 /** A role of a plan. */
-export interface SplitRoleView {
+export interface SplitRole {
+  /** 1 to 64 bytes. */
   name: string;
   /** Millionths. */
   rate: number;
@@ -99,6 +113,8 @@ export interface SplitView {
   parts: Array<WirePart>;
   /** Whose share was split. */
   payee: string;
+  /** The version of a plan that it went by, if it named one that two people set. */
+  plan?: string | null;
   return_order: Array<string>;
   /** What receivers gave back of it without a refund, oldest first. */
   returns: Array<SplitReturnView>;
@@ -116,7 +132,7 @@ export interface WirePart {
 export interface WirePlan {
   /** What is split, in minor units. */
   amount: Amount;
-  /** Its name in the platform's settings. */
+  /** Its name: see `GET /v1/split-plans`. The version of the accounting day holds. */
   name: string;
   /** The merchants by their roles. What a role gets that nobody had goes to whoever has what rounding leaves. */
   roles: Record<string, string>;
