@@ -123,13 +123,15 @@ impl Receipted {
             Self::Card(id) => Ok(Owner::Merchant(state.card_transaction(id)?.merchant)),
             Self::Settlement(id) => Ok(Owner::Merchant(state.settlement(id)?.merchant)),
             Self::Advance(id) => Ok(Owner::Merchant(state.advance(id)?.merchant)),
+            // Who received anything of a split is told to nobody but the two: whether there is such a part is looked at afterwards.
             Self::Split(id, receiver) => {
-                let (split, _) = content::split_to(state, id, receiver)?;
-                Ok(of_both(Owner::Merchant(split.payee), Owner::Merchant(receiver)))
+                Ok(of_both(Owner::Merchant(state.split(id)?.payee), Owner::Merchant(receiver)))
             }
             Self::SplitReturn(id, voucher) => {
-                let (split, given) = content::split_return(state, id, voucher)?;
-                Ok(of_both(Owner::Merchant(split.payee), Owner::Merchant(given.receiver)))
+                let split = state.split(id)?;
+                let payee = Owner::Merchant(split.payee);
+                let given = split.returns.iter().find(|given| given.voucher == voucher);
+                Ok(given.map_or(payee, |given| of_both(payee, Owner::Merchant(given.receiver))))
             }
             Self::Chargeback(id) => Ok(Owner::Merchant(state.chargeback(id)?.merchant)),
         }

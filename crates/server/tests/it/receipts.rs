@@ -185,6 +185,12 @@ fn each_receiver_of_a_split_has_a_receipt_that_it_and_the_payee_see_and_so_has_a
     for none in [format!("{split}-{payee}"), format!("{split}-vch_1"), format!("spl_99-{agent}")] {
         assert_eq!(operator.get(&format!("/v1/receipts/{none}")).error().1, "split_unknown", "{none}");
     }
+    // Who else has a part of it is told to no receiver: neither yes nor no.
+    for none in [format!("{split}-{payee}"), format!("{split}-mch_99"), format!("{split}-vch_1")] {
+        let path = format!("/v1/receipts/{none}");
+        assert_eq!(stranger.get(&path).error().1, "not_permitted", "{none}");
+        assert_eq!(own.get(&path).error().1, "split_unknown", "{none}");
+    }
     for malformed in [split.clone(), format!("{split}-"), format!("{split}-acc_1"), format!("{order}-{agent}")] {
         let refused = operator.get(&format!("/v1/receipts/{malformed}")).error();
         assert_eq!(refused, (400, "field_malformed".into(), "id".into()), "{malformed}");

@@ -126,7 +126,7 @@ pub(super) fn standing(state: &State, of: Receipted) -> Result<Standing, Refusal
 }
 
 /// A split, and what it gave a receiver.
-pub(super) fn split_to(state: &State, id: SplitId, receiver: MerchantId) -> Result<(&Split, Minor), Refusal> {
+fn split_to(state: &State, id: SplitId, receiver: MerchantId) -> Result<(&Split, Minor), Refusal> {
     let split = state.split(id)?;
     let part = split.parts.iter().find(|part| part.merchant == receiver);
     let none = || Refusal::new(RefusalCode::SplitUnknown, "split", format!("{id} gave {receiver} nothing"));
@@ -134,7 +134,7 @@ pub(super) fn split_to(state: &State, id: SplitId, receiver: MerchantId) -> Resu
 }
 
 /// A split, and what was given back of it by a voucher.
-pub(super) fn split_return(state: &State, id: SplitId, voucher: VoucherId) -> Result<(&Split, &SplitReturn), Refusal> {
+fn split_return(state: &State, id: SplitId, voucher: VoucherId) -> Result<(&Split, &SplitReturn), Refusal> {
     let split = state.split(id)?;
     let given = split.returns.iter().find(|given| given.voucher == voucher);
     let none = || Refusal::new(RefusalCode::SplitUnknown, "split", format!("{voucher} is no return of {id}"));
