@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fund_batches::{card, centre, leg, legs, pays, platform, until as until_order};
 use crate::keys::becomes;
-use crate::open::{closing, entry, number, own, text, trial_balance};
+use crate::open::{balance, closing, entry, number, own, text, trial_balance};
 use crate::orders::Market;
 use crate::sites::until;
 use crate::staff::Staff;
@@ -72,4 +72,53 @@ fn what_a_bank_will_not_take_back_is_listed_retried_and_settled_by_two_people() 
     assert_eq!(closing(&trial_balance(operator, "2026-03-05"), 2205), 0);
     until("nothing is listed", || listed().as_array().is_some_and(Vec::is_empty));
     becomes(operator, LEGS, |legs| legs < 0.5);
+}
+
+/// The bank refuses what goes back and what goes out, and the file says that it was carried out.
+#[test]
+fn what_a_bank_refused_and_carried_out_after_all_is_the_payees_or_the_banks_debt() {
+    let Some(bank) = centre("[refund]\ndecline = 10000\n[pay]\ndecline = 10000") else { return };
+    let server = platform(&bank.addresses[0], "");
+    let (market, staff) = (Market::open(&server), Staff::hire(&server));
+    let operator = &market.operator;
+    let refused = |path: &str| {
+        until("the bank refuses", || operator.get(path).ok()["status"] == "failed");
+        operator.get(path).ok()
+    };
+    let order = pays(&market, "T1", &json!([card(5_000)]));
+    until_order(&market, &order, |order| text(order, "/status") == "success");
+    market.cleared("2026-03-05", 1, &market.serial("att_1"), "debit", 5_000);
+
+    let new = json!({"out_refund_no": "F1", "amount": 2_000, "return_fee": false});
+    let asked = operator.post(&format!("/v1/orders/{order}/refunds"), &new).ok();
+    let refund = format!("/v1/refunds/{}", text(&asked, "/id"));
+    let serial = market.serial(&text(&refused(&refund), "/parts/0/attempt"));
+    let pending = || balance(operator, &text(&market.landlord, "/pending"));
+    let before = pending();
+    market.cleared("2026-03-05", 2, &serial, "refund", 2_000);
+    let late = operator.get(&refund).ok();
+    assert_eq!((text(&late, "/status"), number(&late, "/succeeded")), ("success".into(), 2_000));
+    assert_eq!(pending(), before - 2_000, "taken from the payee again");
+
+    market.next_day();
+    market.settle(&market.landlord, "2026-03-06").ok();
+    let account = text(&market.landlord, "/available");
+    let new =
+        json!({"account": account, "to": {"type": "settlement"}, "amount": 1_000, "currency": "CNY", "send_now": true});
+    let sent = operator.post("/v1/payouts", &new).ok();
+    let id = text(&sent, "/id");
+    let payout = format!("/v1/payouts/{id}");
+    refused(&payout);
+    let before = balance(operator, &account);
+    market.cleared("2026-03-06", 1, &market.serial(&text(&sent, "/attempt")), "pay", 1_000);
+    assert_eq!(text(&operator.get(&payout).ok(), "/status"), "failed", "its account has the money");
+    assert_eq!((balance(operator, &account), balance(operator, &own(operator, 1131))), (before, 1_000));
+
+    let path = format!("/v1/tasks/{id}");
+    let task = operator.get(&path).ok();
+    assert_eq!((&task["needs_person"], &task["allowed_actions"]), (&json!(true), &json!(["settle"])), "{task}");
+    let settles = |amount: i64| json!({"kind": "settle_task", "task": id, "amount": amount});
+    assert_eq!(staff.maker.propose_shown(&settles(999)).error().1, "task_state");
+    assert_eq!(staff.decided(&settles(1_000)), id);
+    assert_eq!(operator.get(&path).ok()["needs_person"], false);
 }
