@@ -3,7 +3,7 @@
 //! ```text
 //!  request ─► SENT ─► SUCCESS ─ every order cleared: repay ─► its line on the reserve account's statement ─► REPAID
 //!               ├───► FAILED   └──────── comes back days later (退票), before or after the repayment ──────────┴─► RETURNED
-//!               └─► UNKNOWN ─► SUCCESS │ FAILED
+//!               └─► UNKNOWN ─► SUCCESS │ FAILED ─ the bank paid it after all: a claim, see `advance/late.rs`
 //! ```
 //! The figures, for 4,990:
 //!
@@ -35,21 +35,24 @@ use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
-use crate::ids::{AccountId, AdvanceId, AttemptId, MerchantId, OrderId, OwnTransferId, VoucherId};
+use crate::ids::{AccountId, AdvanceId, ApprovalId, AttemptId, MerchantId, OrderId, OwnTransferId, VoucherId};
 use crate::money::{Currency, Minor, add, subtract};
 use crate::order::{self, Order, OrderStatus, Share};
 use crate::own_transfer;
 use crate::payout::PayoutFailure;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::state::State;
+use crate::task::Claim;
 use crate::voucher::EventCode;
 
 mod booking;
+mod late;
 pub mod policy;
 mod returned;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use late::book as book_claim;
 pub use policy::{AdvancePolicy, SetAdvancePolicy, Trading};
 pub use returned::ReturnAdvance;
 
@@ -175,6 +178,12 @@ pub struct Advance {
     /// 2212, where its fee waits until the merchant has the rest; none without a fee, nor of before level 15, whose fee was on 2291 at once.
     #[n(20)]
     pub fee_on: Option<AccountId>,
+    /// What its bank paid after the advance had failed, and is owed (level 16).
+    #[n(21)]
+    pub claim: Option<Claim>,
+    /// The voucher of that claim; none while own money does not have what left.
+    #[n(22)]
+    pub claim_voucher: Option<VoucherId>,
 }
 
 impl Advance {
@@ -184,7 +193,7 @@ impl Advance {
         self.amount.saturating_sub(self.fee)
     }
 
-    /// What of it own money has not got back.
+    /// What of it own money has not got back, on 1151; a claim is not among it.
     #[must_use]
     pub const fn outstanding(&self) -> Minor {
         match self.status {
@@ -200,6 +209,12 @@ impl Advance {
             AdvanceStatus::Sent | AdvanceStatus::Unknown => true,
             AdvanceStatus::Success | AdvanceStatus::Failed | AdvanceStatus::Repaid | AdvanceStatus::Returned => false,
         }
+    }
+
+    /// Whether its bank paid it after it had failed, and that is neither settled nor back.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        self.status == AdvanceStatus::Failed && self.claim == Some(Claim::Open)
     }
 
     /// What may be done with it now, by the guards that `decide` asks.
@@ -276,7 +291,7 @@ pub enum AdvanceEvent {
         /// The voucher.
         #[n(1)]
         voucher: VoucherId,
-        /// Who has the money: 2202 and the shares are unsettled again; else 2203, or suspense.
+        /// Who has the money: 2202 and the shares are unsettled again; else 2203, or suspense; of a claim what bore it, 1241 or 1103.
         #[n(2)]
         credited: AccountId,
         /// The bank's reference.
@@ -285,6 +300,29 @@ pub enum AdvanceEvent {
         /// The date on which it came back.
         #[n(4)]
         date: Date,
+    },
+    /// The bank paid it after it had failed. The voucher that claims that was posted before, if own money had it.
+    #[n(6)]
+    Claimed {
+        /// The advance, which stays failed.
+        #[n(0)]
+        advance: AdvanceId,
+        /// The bank's reference.
+        #[n(1)]
+        reference: String,
+        /// The voucher.
+        #[n(2)]
+        voucher: Option<VoucherId>,
+    },
+    /// Own money had what left by then: the voucher of the claim was posted before.
+    #[n(7)]
+    ClaimBooked {
+        /// The advance.
+        #[n(0)]
+        advance: AdvanceId,
+        /// The voucher.
+        #[n(1)]
+        voucher: VoucherId,
     },
 }
 
@@ -351,6 +389,8 @@ fn request(draft: &mut Draft<'_>, command: &RequestAdvance) -> Result<Reply, Ref
         return_reference: None,
         return_date: None,
         fee_on,
+        claim: None,
+        claim_voucher: None,
     })));
     Ok(Reply::Advance(id))
 }
@@ -406,6 +446,10 @@ fn can_advance(order: &Order, merchant: MerchantId) -> Result<Minor, Refusal> {
 /// Those of the voucher; none while sums fit: 2202 stays open while an advance is uncertain.
 pub(crate) fn answered(draft: &mut Draft<'_>, id: AdvanceId, outcome: &Outcome) -> Result<(), Refusal> {
     match outcome {
+        Outcome::Success { reference, .. } if draft.state.advance(id)?.status == AdvanceStatus::Failed => {
+            late::paid(draft, id, reference);
+            Ok(())
+        }
         Outcome::Success { reference, .. } => {
             booking::earn(draft, id)?;
             let reference = reference.clone();
@@ -508,6 +552,8 @@ pub(crate) fn apply(state: &mut State, event: &AdvanceEvent) {
         AdvanceEvent::Returned { advance, credited, reference, date, .. } => {
             returned::apply(state, *advance, *credited, reference, *date);
         }
+        AdvanceEvent::Claimed { advance, reference, voucher } => late::apply(row(state, *advance), reference, *voucher),
+        AdvanceEvent::ClaimBooked { advance, voucher } => row(state, *advance).claim_voucher = Some(*voucher),
     }
 }
 
@@ -537,6 +583,11 @@ pub(crate) fn apply_repaid(state: &mut State, id: AdvanceId) {
     let advance = row(state, id);
     advance.status = AdvanceStatus::Repaid;
     advance.ended_at = Some(now);
+}
+
+/// Two people settled what its bank owed.
+pub(crate) fn apply_settled(state: &mut State, id: AdvanceId, approval: ApprovalId) {
+    row(state, id).claim = Some(Claim::Settled(approval));
 }
 
 fn row(state: &mut State, id: AdvanceId) -> &mut Advance {

@@ -408,16 +408,6 @@ impl Attempt {
     pub fn serial(&self) -> String {
         serial(self.id, self.requested_at)
     }
-
-    /// Whether a success is taken although the attempt had failed: the money that came is passed on or given back, what left is claimed.
-    #[must_use]
-    pub const fn takes_late_success(&self) -> bool {
-        match self.purpose {
-            Purpose::Leg(_) | Purpose::Refund(_) | Purpose::Payout(_) | Purpose::TopUp(_) => true,
-            // It was own money, and a claim on 1131 is the reserve's.
-            Purpose::Advance(_) => false,
-        }
-    }
 }
 
 /// The serial of an attempt requested at `requested_at`.
@@ -464,20 +454,20 @@ pub(crate) fn request(
 
 /// Takes a channel's answer to an attempt in the outbox and tells the one it is for.
 ///
-/// A success after a refusal, or after the attempt had never been seen, is taken where [`Attempt::takes_late_success`] says so.
+/// A success after a refusal, or after the attempt had never been seen, is taken: the money that came is passed on or given back, what left
+/// is claimed.
 ///
 /// # Errors
 /// `attempt_unknown`, `attempt_state` if it is settled already, `part_not_taken` of a part of what may not be done in part.
 pub fn decide_answer(draft: &mut Draft<'_>, id: AttemptId, outcome: &Outcome) -> Result<Reply, Refusal> {
     let mut attempt = draft.state.attempt(id)?.clone();
-    match (&attempt.status, outcome) {
-        (AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound), Outcome::Success { .. })
-            if attempt.takes_late_success() => {}
-        (AttemptStatus::Settled(_), _) => {
-            return Err(Refusal::new(RefusalCode::AttemptState, "attempt", format!("{id} is settled already")));
-        }
-        (AttemptStatus::Unknown, Outcome::Unknown) => return Ok(Reply::Attempt(id)),
-        (AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting, _) => {}
+    let failed = matches!(attempt.status, AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound));
+    let is_late = failed && matches!(outcome, Outcome::Success { .. });
+    if matches!(attempt.status, AttemptStatus::Settled(_)) && !is_late {
+        return Err(Refusal::new(RefusalCode::AttemptState, "attempt", format!("{id} is settled already")));
+    }
+    if attempt.status == AttemptStatus::Unknown && *outcome == Outcome::Unknown {
+        return Ok(Reply::Attempt(id));
     }
     if let Some(part) = outcome.part() {
         payment::part::check(draft.state, &attempt, part)?;

@@ -372,8 +372,7 @@ fn match_line(
     let Some(attempt) = known.filter(|attempt| clearing.is_about(attempt) && attempt.serial() == line.serial) else {
         return Ok(Err(DifferenceKind::UnknownSerial));
     };
-    let (id, late) = (attempt.id, attempt.takes_late_success());
-    let (asked, currency) = attempt.operation.money();
+    let (id, (asked, currency)) = (attempt.id, attempt.operation.money());
     if LineKind::of(&attempt.operation) != Some(line.kind) || currency != line.currency {
         return Ok(Err(DifferenceKind::OtherContent));
     }
@@ -392,12 +391,7 @@ fn match_line(
     if attempt.cleared.is_some() {
         return Ok(Err(DifferenceKind::Repeated));
     }
-    match &attempt.status {
-        AttemptStatus::Settled(Outcome::Success { .. }) => return Ok(Ok(id)),
-        AttemptStatus::Settled(_) if !late => return Ok(Err(DifferenceKind::FailedHere)),
-        AttemptStatus::Settled(_) | AttemptStatus::Requested | AttemptStatus::Unknown | AttemptStatus::Waiting => {}
-    }
-    succeed(draft, clearing, id, (line, None))
+    if open { succeed(draft, clearing, id, (line, None)) } else { Ok(Ok(id)) }
 }
 
 /// A line of the file says that an attempt succeeded, or that a part of it did. It is referred to by the line's own reference

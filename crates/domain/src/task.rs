@@ -14,7 +14,8 @@
 //! until two people say that it is settled.
 //! So is a refund, FAILED, that its channel carried out after all when its money could not be taken again: its part has the claim. And a
 //! payout, FAILED, that its bank paid after all. And an item of suspense, which its source had refused, that people allocated and that its
-//! source took back after all.
+//! source took back after all. And an advance, FAILED, that its bank paid after all: own money's claim, which settling books where it waits
+//! for own money.
 
 use alloc::format;
 use alloc::string::String;
@@ -23,12 +24,13 @@ use core::str::FromStr;
 
 use minicbor::{Decode, Encode};
 
+use crate::advance::{self, Advance};
 use crate::approval;
 use crate::book::{Side, Subject};
 use crate::command::{Command, Reply};
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{ApprovalId, IdError, LegId, PayoutId, RefundId, SuspenseId, VoucherId};
+use crate::ids::{AdvanceId, ApprovalId, IdError, LegId, PayoutId, RefundId, SuspenseId, VoucherId};
 use crate::leg::{Leg, LegStatus};
 use crate::manual_voucher::{self, ManualVoucher};
 use crate::money::{Currency, Minor};
@@ -45,7 +47,7 @@ mod tests;
 
 pub use claim::Claim;
 
-/// What a task is about, which names it too: `leg_9`, `rfd_3`, `pay_4`, `sus_3`.
+/// What a task is about, which names it too: `leg_9`, `rfd_3`, `pay_4`, `sus_3`, `adv_3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum TaskOf {
     /// A leg of a payment.
@@ -60,6 +62,9 @@ pub enum TaskOf {
     /// An item of suspense that was allocated to 2243, or that its bank owes (level 15).
     #[n(3)]
     Suspense(#[n(0)] SuspenseId),
+    /// An advance that its bank paid after it had failed (level 16).
+    #[n(4)]
+    Advance(#[n(0)] AdvanceId),
 }
 
 impl fmt::Display for TaskOf {
@@ -69,6 +74,7 @@ impl fmt::Display for TaskOf {
             Self::Refund(id) => fmt::Display::fmt(id, f),
             Self::Payout(id) => fmt::Display::fmt(id, f),
             Self::Suspense(id) => fmt::Display::fmt(id, f),
+            Self::Advance(id) => fmt::Display::fmt(id, f),
         }
     }
 }
@@ -83,6 +89,8 @@ impl FromStr for TaskOf {
             text.parse().map(Self::Payout)
         } else if text.starts_with(SuspenseId::PREFIX) {
             text.parse().map(Self::Suspense)
+        } else if text.starts_with(AdvanceId::PREFIX) {
+            text.parse().map(Self::Advance)
         } else {
             text.parse().map(Self::Leg)
         }
@@ -159,9 +167,10 @@ pub enum TaskEvent {
 /// Acts on a task.
 ///
 /// # Errors
-/// `leg_unknown`, `refund_unknown`, `payout_unknown`, `suspense_unknown`; `task_state` if nothing of it waits for a person, or no channel
-/// can be asked, or another amount waits than was seen; to settle also `approval_required`, `task_voucher` for a voucher that does not take
-/// just its money, and those of a manual voucher.
+/// `leg_unknown`, `refund_unknown`, `payout_unknown`, `suspense_unknown`, `advance_unknown`; `task_state` if nothing of it waits for a
+/// person, or no channel can be asked, or another amount waits than was seen; to settle also `approval_required`, `task_voucher` for a
+/// voucher that does not take just its money, and those of a manual voucher; of an advance `insufficient_funds` while own money does not
+/// have what left.
 pub fn decide(draft: &mut Draft<'_>, command: TaskCommand) -> Result<Reply, Refusal> {
     match command {
         TaskCommand::Retry(task) => retry(draft, task),
@@ -196,6 +205,11 @@ fn retry(draft: &mut Draft<'_>, task: TaskOf) -> Result<Reply, Refusal> {
             can_be_asked(task, false)?;
             Ok(Reply::Task(task))
         }
+        TaskOf::Advance(id) => {
+            waits(task, draft.state.advance(id)?.needs_person())?;
+            can_be_asked(task, false)?;
+            Ok(Reply::Task(task))
+        }
     }
 }
 
@@ -217,6 +231,9 @@ fn settle(draft: &mut Draft<'_>, command: SettleTask) -> Result<Reply, Refusal> 
         (None, Some(_)) => return refuse(format!("no money of {task} lies on these books; name no voucher")),
         (None, None) => None,
     };
+    if let TaskOf::Advance(id) = task {
+        advance::book_claim(draft, id)?;
+    }
     draft.emit(Event::Task(TaskEvent::Settled { task, voucher, approval }));
     Ok(Reply::Task(task))
 }
@@ -278,6 +295,10 @@ fn money_of(state: &State, task: TaskOf) -> Result<Option<TaskMoney>, Refusal> {
             waits(task, item.needs_person())?;
             Ok(TaskMoney::of_suspense(item))
         }
+        TaskOf::Advance(id) => {
+            waits(task, state.advance(id)?.needs_person())?;
+            Ok(None)
+        }
     }
 }
 
@@ -296,6 +317,7 @@ fn waiting(state: &State, task: TaskOf) -> Result<Minor, Refusal> {
         TaskOf::Refund(id) => state.refund(id)?.waiting(),
         TaskOf::Payout(id) => state.payout(id)?.amount,
         TaskOf::Suspense(id) => state.suspense_item(id)?.waiting(),
+        TaskOf::Advance(id) => state.advance(id)?.outlay(),
     })
 }
 
@@ -366,6 +388,12 @@ pub fn actions_of_payout(payout: &Payout) -> &'static [&'static str] {
     if payout.needs_person() { &["settle"] } else { &[] }
 }
 
+/// What may be done about an advance now, as a task.
+#[must_use]
+pub fn actions_of_advance(advance: &Advance) -> &'static [&'static str] {
+    if advance.needs_person() { &["settle"] } else { &[] }
+}
+
 /// What may be done about an item of suspense now, as a task.
 #[must_use]
 pub const fn actions_of_suspense(item: &SuspenseItem) -> &'static [&'static str] {
@@ -394,6 +422,9 @@ pub(crate) fn apply(state: &mut State, event: &TaskEvent) {
         TaskEvent::Settled { task: TaskOf::Suspense(id), voucher: _, approval } => {
             let item = state.suspense_items.get_mut(id.0).expect("decide checked the item");
             item.settle(approval);
+        }
+        TaskEvent::Settled { task: TaskOf::Advance(id), voucher: _, approval } => {
+            advance::apply_settled(state, id, approval);
         }
     }
 }

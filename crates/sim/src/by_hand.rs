@@ -78,7 +78,7 @@ fn money_of(state: &State, task: TaskOf) -> Option<TaskMoney> {
     match task {
         TaskOf::Leg(id) => state.legs.get(id.0).and_then(TaskMoney::of_leg),
         TaskOf::Refund(id) => state.refunds.get(id.0).and_then(TaskMoney::of_refund),
-        TaskOf::Payout(_) => None,
+        TaskOf::Payout(_) | TaskOf::Advance(_) => None,
         TaskOf::Suspense(id) => state.suspense_items.get(id.0).and_then(TaskMoney::of_suspense),
     }
 }

@@ -11,14 +11,14 @@ use crate::table::Stored;
 impl Stored for Advance {
     type Id = AdvanceId;
     const TABLE: &'static str = "advances";
-    const COLUMNS: &'static [&'static str] = &["merchant", "status", "date"];
+    const COLUMNS: &'static [&'static str] = &["merchant", "status", "date", "needs_person"];
 
     fn id(&self) -> AdvanceId {
         self.id
     }
 
     fn columns(&self) -> Vec<Value> {
-        vec![self.merchant.0.into(), self.status.name().into(), self.date.0.into()]
+        vec![self.merchant.0.into(), self.status.name().into(), self.date.0.into(), self.needs_person().into()]
     }
 }
 
@@ -45,6 +45,8 @@ pub struct AdvanceFilter {
     pub status: Option<AdvanceStatus>,
     /// Sent on this accounting day.
     pub date: Option<Date>,
+    /// Those that wait for a person, or those that do not.
+    pub needs_person: Option<bool>,
 }
 
 impl Filter for AdvanceFilter {
@@ -55,6 +57,7 @@ impl Filter for AdvanceFilter {
             self.merchant.map(|merchant| Term::equal("merchant", merchant.0)),
             self.status.map(|status| Term::equal("status", status.name())),
             self.date.map(|date| Term::equal("date", date.0)),
+            self.needs_person.map(|needs| Term::equal("needs_person", needs)),
         ]
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!  SUCCESS  OWN Dr 1103 4,990 / Cr 1151 4,990 · Dr 2292 4,990 / Cr 2202 4,990   (the contra of SENT, and of a fee's SUCCESS)
 //!  REPAID   OWN Dr 1103 4,990 / Cr 1291 4,990 · Dr 2291 4,990 / Cr 2203 4,990
+//!  FAILED, and paid after all: see `late`
 //! ```
 //! Before the reserve has paid it back it is as if it had not been sent: the shares are unsettled again, and settled as ever.
 //! Afterwards own money has been paid twice, by the reserve and by what came back. The second is the merchant's: the reserve
@@ -12,12 +13,15 @@
 //! A fee is given back from 2291, which had it of the success; if there is too little, own money is injected first too. An account
 //! that takes no money any more leaves it in suspense, with the shares as they are. Nothing more goes to that settlement account
 //! until it is verified.
+//!
+//! Of one that its bank paid after it had failed, own money has what it claimed. If 1241 has it no more, since a voucher took the claim off,
+//! that voucher is undone first.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
-use super::{Advance, AdvanceEvent, AdvanceStatus, booking};
+use super::{Advance, AdvanceEvent, AdvanceStatus, booking, late};
 use crate::account::AccountStatus;
 use crate::book::Subject;
 use crate::calendar::Date;
@@ -43,7 +47,7 @@ pub struct ReturnAdvance {
 
 /// # Errors
 /// `advance_unknown`, `advance_state`, `value_invalid` for the reference, and those of the voucher: `insufficient_funds` if the
-/// reserve owes own money too little: the fee, or all of it after the repayment.
+/// reserve owes own money too little: the fee, or all of it after the repayment; or if 1241 has no claim on it any more.
 pub(super) fn decide(draft: &mut Draft<'_>, command: ReturnAdvance) -> Result<Reply, Refusal> {
     let ReturnAdvance { advance: id, reference, date } = command;
     let advance = draft.state.advance(id)?.clone();
@@ -63,10 +67,11 @@ pub(super) fn decide(draft: &mut Draft<'_>, command: ReturnAdvance) -> Result<Re
     Ok(Reply::Advance(id))
 }
 
-/// Whether its return may be booked now: the merchant had it, and no repayment is on its way.
+/// Whether its return may be booked now: the merchant had it, if only after all, and no repayment is on its way.
 pub(super) fn can_return(advance: &Advance) -> Result<(), Refusal> {
     let message = match (advance.status, advance.repayment) {
         (AdvanceStatus::Success, None) | (AdvanceStatus::Repaid, _) => return Ok(()),
+        (AdvanceStatus::Failed, _) if advance.claim.is_some() => return Ok(()),
         (AdvanceStatus::Success, Some(transfer)) => {
             format!("{} is being paid back by {transfer}; cancel that, or wait for its line", advance.id)
         }
@@ -78,8 +83,11 @@ pub(super) fn can_return(advance: &Advance) -> Result<(), Refusal> {
 }
 
 /// The account that takes it: 2202, or 2203 once it was paid back; suspense where that takes no money any more. What bars an
-/// account does not bar the contra of its own sending.
+/// account does not bar the contra of its own sending. Of a claim, what bore it.
 fn credited(state: &State, advance: &Advance) -> Result<AccountId, Refusal> {
+    if advance.claim.is_some() {
+        return late::borne_by(state, advance);
+    }
     let repaid = advance.status == AdvanceStatus::Repaid;
     let id = if repaid { advance.to } else { advance.from };
     let account = state.account(id, "account")?;
@@ -91,6 +99,9 @@ fn credited(state: &State, advance: &Advance) -> Result<AccountId, Refusal> {
 
 /// The entries of the table above.
 fn entries(state: &State, advance: &Advance, credited: AccountId) -> Result<Vec<Entry>, Refusal> {
+    if advance.claim.is_some() {
+        return late::back(state, advance, credited);
+    }
     if advance.status != AdvanceStatus::Repaid {
         return booking::contra(state, advance, credited);
     }

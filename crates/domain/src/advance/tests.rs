@@ -13,6 +13,7 @@ use crate::split::{MakeSplit, Parts, SplitPart};
 use crate::testkit::{Kit, court, date, declined, success};
 
 mod fees;
+mod late;
 
 const DAY: &str = "2026-03-05";
 

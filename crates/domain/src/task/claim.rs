@@ -23,6 +23,15 @@ pub enum Claim {
 }
 
 impl Claim {
+    /// The name in API and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Settled(_) => "settled",
+        }
+    }
+
     /// The approval by which it was settled.
     #[must_use]
     pub const fn settled_by(self) -> Option<ApprovalId> {

@@ -113,7 +113,7 @@ fn owed(kit: &mut Kit, id: LegId) {
 
 #[test]
 fn a_task_is_named_by_what_it_is_about() {
-    let others = [TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(3))];
+    let others = [TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(3)), TaskOf::Advance(AdvanceId(3))];
     for task in [TaskOf::Leg(LegId(9)), TaskOf::Refund(RefundId(3))].into_iter().chain(others) {
         assert_eq!(task.to_string().parse(), Ok(task));
     }

@@ -85,6 +85,7 @@ event_codes! {
     134 CardAdjusted "card_adjusted" "A card payment was adjusted, as by a tip.";
     135 CardCostDiffered "card_cost_differed" "The network's file took other fees than were reckoned.";
     226 AdvanceReturned "advance_returned" "An advance came back after success.";
+    229 AdvanceClaimed "advance_claimed" "A bank paid an advance after it had refused it; own money left, and is owed.";
     233 AdvanceFeeEarned "advance_fee_earned" "An advance arrived, and its fee is the institution's.";
     234 TopUpReturnedLate "top_up_returned_late" "A channel took back what it had refused to, of a top-up: it left suspense.";
     244 LegReversedTwice "leg_reversed_twice" "What a leg gave back went back a second time; its bank owes it.";

@@ -90,6 +90,9 @@ const ADVANCE: [Field; 18] = [
     text("ended_at"),
     text("return_reference"),
     text("return_date"),
+    text("claim"),
+    text("claim_voucher"),
+    text("claim_settled_by"),
     text("allowed_actions"),
 ];
 const ADVANCES: [Field; 7] = [

@@ -15,6 +15,7 @@ Examples:
   lintel task list refunds                              money of 2243 that its source refused; what a bank owes
   lintel task list payouts                              what a bank paid after it had refused
   lintel task list suspense                             money allocated to 2243, to be given back
+  lintel task list advances                             what own money's bank paid after it had refused
   lintel task retry rfd_3                               ask the channel again, by a new attempt
   lintel task settle leg_9 --template back-by-hand --to acc_42 --document memo.pdf=SHA256 \\
     --reason \"paid back by hand, bank slip 17\" --as opr_3
@@ -23,17 +24,17 @@ Examples:
 /// What only a person can move on.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// One, by the leg, the refund, the payout or the item of suspense that it is about.
+    /// One, by the leg, the refund, the payout, the item of suspense or the advance that it is about.
     Show {
-        /// Its id, such as leg_9, rfd_3, pay_4 or sus_3.
+        /// Its id, such as leg_9, rfd_3, pay_4, sus_3 or adv_3.
         id: String,
     },
     /// What waits for a person, oldest first.
     List {
-        /// Legs of payments, refunds, payouts, or items of suspense that were allocated to 2243.
+        /// Legs of payments, refunds, payouts, items of suspense that were allocated to 2243, or advances.
         #[arg(value_enum)]
         what: What,
-        /// Of this order; not of payouts or suspense.
+        /// Of this order; not of payouts, suspense or advances.
         #[arg(long, value_name = "ID")]
         order: Option<String>,
         #[command(flatten)]
@@ -74,6 +75,8 @@ pub(crate) enum What {
     Payouts,
     /// Items of suspense that were allocated to 2243.
     Suspense,
+    /// Advances that own money's bank paid after they had failed.
+    Advances,
 }
 
 const TASK: [Field; 13] = [
@@ -110,11 +113,12 @@ impl Task {
                 let what = match what {
                     What::Legs => "legs",
                     What::Refunds => "refunds",
-                    What::Payouts | What::Suspense if order.is_some() => {
-                        bail!("payouts and items of suspense are of no order; leave --order out")
+                    What::Payouts | What::Suspense | What::Advances if order.is_some() => {
+                        bail!("payouts, items of suspense and advances are of no order; leave --order out")
                     }
                     What::Payouts => "payouts",
                     What::Suspense => "suspense",
+                    What::Advances => "advances",
                 };
                 let tasks = client.get(&wanted.target(&["v1", "tasks", what], &[("order", order.as_deref())]))?;
                 let text = page(&TASKS, &tasks, None);

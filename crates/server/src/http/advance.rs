@@ -8,6 +8,7 @@ use domain::advance::{
 };
 use domain::ids::{AdvanceId, OrderId};
 use domain::operator::Role;
+use domain::task::Claim;
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -162,7 +163,7 @@ pub(crate) struct AdvanceView {
     amount: Amount,
     /// What the institution keeps of it.
     fee: Amount,
-    /// What own money has not got back.
+    /// What own money has not got back; a claim is not among it.
     outstanding: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
@@ -186,6 +187,12 @@ pub(crate) struct AdvanceView {
     return_reference: Option<String>,
     /// The date on which it came back.
     return_date: Option<String>,
+    /// Of one that the bank paid after it had refused it, what of that is owed: `open` until two people settle it, `settled`.
+    claim: Option<&'static str>,
+    /// The voucher of that claim; null while 1103 does not have what left.
+    claim_voucher: Option<String>,
+    /// The approval by which two people settled it.
+    claim_settled_by: Option<String>,
     /// What may be done with it now.
     allowed_actions: Vec<&'static str>,
 }
@@ -215,6 +222,9 @@ impl AdvanceView {
             ended_at: advance.ended_at.map(time_text),
             return_reference: advance.return_reference.clone(),
             return_date: advance.return_date.map(date_text),
+            claim: advance.claim.map(Claim::name),
+            claim_voucher: advance.claim_voucher.map(|id| id.to_string()),
+            claim_settled_by: advance.claim.and_then(Claim::settled_by).map(|id| id.to_string()),
             allowed_actions: advance.allowed_actions(state),
         }
     }
@@ -256,7 +266,8 @@ pub(crate) async fn repay(State(app): State<App>, caller: Caller, Id(id): Id<Adv
 /// Book an advance that came back after success (退票)
 ///
 /// Before its repayment its orders are settled as ever; after it the merchant has the money available, from what the reserve owes
-/// own money. The settlement account that sent it back takes nothing more until it is verified.
+/// own money. Of one that the bank paid after it had refused it, own money has what it claimed. The settlement account that sent it back
+/// takes nothing more until it is verified.
 #[utoipa::path(
     post, path = "/v1/advances/{id}/return", tag = "advance", params(("id" = String, Path, example = "adv_3")),
     responses((status = OK, body = AdvanceView))
@@ -310,6 +321,7 @@ pub(crate) async fn list(
         merchant: parse_some(query.merchant.as_deref(), "merchant")?,
         status: query.status.as_deref().map(status).transpose()?,
         date: parse_some(query.date.as_deref(), "date")?,
+        needs_person: None,
     };
     app.list(filter, query.page(), AdvanceView::of).await
 }

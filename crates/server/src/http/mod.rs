@@ -307,6 +307,7 @@ fn people() -> OpenApiRouter<App> {
         .routes(routes!(task::refunds))
         .routes(routes!(task::payouts))
         .routes(routes!(task::suspense))
+        .routes(routes!(task::advances))
         .routes(routes!(task::get))
         .routes(routes!(task::retry))
         .merge(points_of_sale())

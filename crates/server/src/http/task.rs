@@ -2,6 +2,7 @@
 //! two people settle by hand, by approvals of kind `settle_task`.
 
 use axum::extract::State;
+use domain::advance::Advance;
 use domain::attempt::{FailureClass, Rail};
 use domain::leg::Leg;
 use domain::money::Currency;
@@ -12,6 +13,7 @@ use domain::suspense::SuspenseItem;
 use domain::task::{self, Claim, SettleTask, TaskCommand, TaskMoney, TaskOf};
 use domain::{Command, Reply};
 use serde::{Deserialize, Serialize};
+use store::advance::AdvanceFilter;
 use store::leg::LegFilter;
 use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
@@ -36,7 +38,7 @@ const NO_CHANNEL: &str = "none";
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskSettlementBody {
-    /// The leg, the refund, the payout or the item of suspense.
+    /// The leg, the refund, the payout, the item of suspense or the advance.
     #[schema(example = "leg_9")]
     task: String,
     /// What takes its money, no more and no less, from where it lies; nothing where it lies nowhere on these books.
@@ -64,23 +66,23 @@ impl Wire for TaskSettlementBody {
 /// What a channel refused and only a person can move on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TaskView {
-    /// The leg, the refund, the payout or the item of suspense that it is about.
+    /// The leg, the refund, the payout, the item of suspense or the advance that it is about.
     #[schema(example = "leg_9")]
     id: String,
-    /// Whose order; of a payout and of an item of suspense null.
+    /// Whose order; of a payout, of an item of suspense and of an advance null.
     #[schema(example = "ord_7")]
     order: Option<String>,
-    /// `epcc`, `unionpay`, `fund` or `pingan`: which channel refused; `none` of an item of suspense.
+    /// `epcc`, `unionpay`, `fund`, `pingan` or `own_bank`: which channel refused; `none` of an item of suspense.
     #[schema(example = "epcc")]
     rail: &'static str,
     /// What only a person can move on; of what a bank owes, all that it owes.
     amount: Amount,
     #[schema(example = "CNY")]
     currency: &'static str,
-    /// Where the leg, the refund, the payout or the item stands.
+    /// Where the leg, the refund, the payout, the item or the advance stands.
     #[schema(example = "captured")]
     status: &'static str,
-    /// Whose failure the refusal was, where a leg or a payout failed: `user`, `risk`, `bank` or `system`.
+    /// Whose failure the refusal was, where a leg, a payout or an advance failed: `user`, `risk`, `bank` or `system`.
     failure: Option<&'static str>,
     /// The subject on which its money lies: 2205 or 2243; null where a centre holds it or paid it out, or a bank owes it.
     #[schema(example = 2205)]
@@ -174,6 +176,25 @@ impl TaskView {
         }
     }
 
+    fn of_advance(advance: &Advance) -> Self {
+        Self {
+            id: advance.id.to_string(),
+            order: None,
+            rail: Rail::OwnBank.name(),
+            amount: Amount(advance.outlay()),
+            currency: advance.currency.code(),
+            status: advance.status.name(),
+            failure: advance.failure.as_ref().map(|failure| failure.class.name()),
+            lies_on: None,
+            account: None,
+            needs_person: advance.needs_person(),
+            open_attempt: None,
+            retried_as: None,
+            settled_by: advance.claim.and_then(Claim::settled_by).map(|id| id.to_string()),
+            allowed_actions: task::actions_of_advance(advance).to_vec(),
+        }
+    }
+
     fn of_suspense(state: &domain::State, item: &SuspenseItem) -> Self {
         let (lies_on, account) = place(state, TaskMoney::of_suspense(item));
         Self {
@@ -195,7 +216,7 @@ impl TaskView {
     }
 }
 
-/// Look at a leg, a refund, a payout or an item of suspense as a task
+/// Look at a leg, a refund, a payout, an item of suspense or an advance as a task
 #[utoipa::path(
     get, path = "/v1/tasks/{id}", tag = "task", params(("id" = String, Path, example = "leg_9")),
     responses((status = OK, body = TaskView))
@@ -207,6 +228,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, Id(of): Id<TaskO
         TaskOf::Refund(id) => state.refund(id).map(|refund| TaskView::of_refund(state, refund)),
         TaskOf::Payout(id) => state.payout(id).map(TaskView::of_payout),
         TaskOf::Suspense(id) => state.suspense_item(id).map(|item| TaskView::of_suspense(state, item)),
+        TaskOf::Advance(id) => state.advance(id).map(TaskView::of_advance),
     })
     .await
 }
@@ -309,6 +331,33 @@ pub(crate) async fn suspense(
     app.list(filter, page, TaskView::of_suspense).await
 }
 
+list_query! {
+    /// Which advances.
+    pub(crate) struct AdvanceTaskQuery {
+        /// Of this merchant.
+        merchant,
+    }
+}
+
+/// List advances that wait for a person
+///
+/// The own bank paid them after it had refused them, when their orders were to be settled as ever: `amount` left own money, and is owed by
+/// the bank or the merchant.
+#[utoipa::path(
+    get, path = "/v1/tasks/advances", tag = "task", params(AdvanceTaskQuery),
+    responses((status = OK, body = PageView<TaskView>))
+)]
+pub(crate) async fn advances(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<AdvanceTaskQuery>,
+) -> ListAnswer<TaskView> {
+    caller.operator()?;
+    let (page, merchant) = (query.page(), parse_some(query.merchant.as_deref(), "merchant")?);
+    let filter = AdvanceFilter { merchant, needs_person: Some(true), ..AdvanceFilter::default() };
+    app.list(filter, page, |_, advance| TaskView::of_advance(advance)).await
+}
+
 /// Have the channel asked again
 ///
 /// By a new attempt, which there is only once the one before is final. A leg stays what it is about; money that no order can use goes
@@ -326,6 +375,7 @@ pub(crate) async fn retry(State(app): State<App>, caller: Caller, Id(of): Id<Tas
             TaskOf::Refund(id) => state.refunds.get(id.0).map(|refund| TaskView::of_refund(state, refund)),
             TaskOf::Payout(id) => state.payouts.get(id.0).map(TaskView::of_payout),
             TaskOf::Suspense(id) => state.suspense_items.get(id.0).map(|item| TaskView::of_suspense(state, item)),
+            TaskOf::Advance(id) => state.advances.get(id.0).map(TaskView::of_advance),
         }
     };
     app.change(caller.meta()?, Command::Task(TaskCommand::Retry(of)), view).await

@@ -16,6 +16,7 @@ use domain::ids::AttemptId;
 use domain::rates::channel::{self, Direction, RateKey};
 use domain::rates::{Rate, Rates};
 use domain::task::TaskOf;
+use store::advance::AdvanceFilter;
 use store::leg::LegFilter;
 use store::payout::PayoutFilter;
 use store::refund::RefundFilter;
@@ -135,6 +136,10 @@ fn waiting(store: &Database) -> Result<BTreeSet<TaskOf>, StoreError> {
     each(store, &suspense, |item| {
         tasks.insert(TaskOf::Suspense(item.id));
     })?;
+    let advances = AdvanceFilter { needs_person: Some(true), ..AdvanceFilter::default() };
+    each(store, &advances, |advance| {
+        tasks.insert(TaskOf::Advance(advance.id));
+    })?;
     Ok(tasks)
 }
 
@@ -238,14 +243,15 @@ impl Watch {
         for task in self.tasks.difference(tasks) {
             tracing::info!(%task, "it waits for a person no more");
         }
-        let mut kinds = [("legs", 0), ("refunds", 0), ("payouts", 0), ("suspense", 0)];
+        let mut kinds = [("legs", 0), ("refunds", 0), ("payouts", 0), ("suspense", 0), ("advances", 0)];
         for task in tasks {
-            let [(_, legs), (_, refunds), (_, payouts), (_, suspense)] = &mut kinds;
+            let [(_, legs), (_, refunds), (_, payouts), (_, suspense), (_, advances)] = &mut kinds;
             *match task {
                 TaskOf::Leg(_) => legs,
                 TaskOf::Refund(_) => refunds,
                 TaskOf::Payout(_) => payouts,
                 TaskOf::Suspense(_) => suspense,
+                TaskOf::Advance(_) => advances,
             } += 1;
         }
         for (kind, count) in kinds {
@@ -284,7 +290,7 @@ fn gauge(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use domain::attempt::Purpose;
-    use domain::ids::{LegId, PayoutId, RefundId, SuspenseId};
+    use domain::ids::{AdvanceId, LegId, PayoutId, RefundId, SuspenseId};
     use domain::money::Currency;
     use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -365,7 +371,8 @@ mod tests {
         let found = Unanswered { attempts: Vec::new(), channels, batches, checks, rates };
         let legs = [9, 10].map(|id| TaskOf::Leg(LegId(id)));
         let others = [TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(4))];
-        let tasks: BTreeSet<TaskOf> = legs.into_iter().chain(others).collect();
+        let own = TaskOf::Advance(AdvanceId(4));
+        let tasks: BTreeSet<TaskOf> = legs.into_iter().chain(others).chain([own]).collect();
         metrics::with_local_recorder(&recorder, || {
             watch.see(&found, Time(0));
             watch.see_tasks(&tasks);
@@ -385,6 +392,7 @@ mod tests {
             "lintel_tasks{kind=\"refunds\"} 1",
             "lintel_tasks{kind=\"payouts\"} 1",
             "lintel_tasks{kind=\"suspense\"} 1",
+            "lintel_tasks{kind=\"advances\"} 1",
         ] {
             assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
         }

@@ -1,14 +1,16 @@
 //! Advances (垫付, D0) against a real bank: own money pays over the channel of rail `own_bank`, the clearing file lets the reserve
-//! pay it back, and the line of its statement ends it; and one that the merchant's bank sends back.
+//! pay it back, and the line of its statement ends it; one that the merchant's bank sends back; and one that its bank pays after it had
+//! refused it.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::exchange;
 use crate::epcc::becomes;
+use crate::keys;
 use crate::open::{balance, closing, number, own, text, trial_balance, voucher};
 use crate::orders::Market;
-use crate::outflow::treasurers;
+use crate::outflow::staff_with;
 use crate::receipts::verified;
 use crate::sandbox::Sandbox;
 use crate::server::Server;
@@ -41,7 +43,7 @@ impl World {
     /// With EPCC at this address.
     fn beside(bank: Sandbox, epcc: &str) -> Self {
         let server = platform(epcc, &bank.addresses[0]);
-        let (market, staff) = (Market::open(&server), treasurers(&server));
+        let (market, staff) = (Market::open(&server), staff_with(&server, &["accountant", "treasurer"]));
         let order = text(&market.order("T1", RENT).ok(), "/id");
         market.pay(&order, RENT).ok();
         becomes(&market, &format!("/v1/orders/{order}"), "success");
@@ -237,4 +239,76 @@ fn what_one_channel_lists_is_booked_though_another_is_out_of_reach() {
     assert_eq!((fetched.0, fetched.1.as_str()), (503, "channel_unavailable"), "EPCC's list is still to come");
     assert_eq!(text(&operator.get(&path).ok(), "/status"), "returned");
     assert_eq!(world.own([1103, 1151, 2292]), [NET, 0, 0]);
+}
+
+/// The bank tells of a payment from the own account.
+fn tells(world: &World, id: &str, what: &Value) {
+    let body = what.to_string();
+    let mac = ark::MacKey::from_hex(KEY).unwrap().mac();
+    let tag = hex::encode(mac.update(format!("NOTIFY\n{id}\n").as_bytes()).update(body.as_bytes()).finish());
+    let headers = [("content-type", "application/json"), ("x-nonce", id), ("x-signature", tag.as_str())];
+    let path = "/v1/channels/own_bank/notify";
+    let taken = exchange(world.server.address(), "POST", path, &headers, body.as_bytes()).unwrap();
+    assert_eq!(taken.status, 200, "{}", taken.text());
+}
+
+/// The bank refuses it, its rent is settled as any other, and own money is gone when the bank says that it paid.
+#[test]
+fn an_advance_that_its_bank_paid_after_all_is_owed_and_two_people_settle_it() {
+    let Some(world) = World::open("[pay]\ndecline = 10000\n") else { return };
+    let (operator, landlord) = (&world.market.operator, &world.market.landlord);
+    let moves = |number: &str, debit: u16, credit: u16| {
+        operator.post("/v1/vouchers", &voucher(number, &own(operator, debit), &own(operator, credit), NET)).ok();
+    };
+    world.rules(0, 1);
+    world.capital(NET);
+    let sent = operator.post("/v1/advances", &world.wanted()).ok();
+    let (id, path) = (text(&sent, "/id"), format!("/v1/advances/{}", text(&sent, "/id")));
+    assert_eq!(becomes(&world.market, &path, "failed")["claim"], Value::Null);
+    world.next_day();
+    world.market.settle(landlord, NEXT_DAY).ok();
+    moves("out", 3001, 1103);
+
+    let serial = world.market.serial(&text(&sent, "/attempt"));
+    let paid = json!({
+        "event": "answered", "serial": serial, "kind": "pay", "code": "00000000", "message": "done", "amount": NET,
+        "currency": "CNY", "reference": "B-late", "clearing_date": NEXT_DAY,
+    });
+    tells(&world, "N-late-0000000001", &paid);
+    let late = operator.get(&path);
+    let (position, late) = (late.position(), late.ok());
+    assert_eq!(["/status", "/claim", "/reference"].map(|pointer| text(&late, pointer)), ["failed", "open", "B-late"]);
+    assert_eq!((&late["claim_voucher"], &late["allowed_actions"]), (&Value::Null, &json!(["return"])));
+    assert_eq!(world.own([1103, 1241]), [0, 0], "1103 has nothing");
+    let list = format!("/v1/tasks/advances?merchant={}&min_position={position}", text(landlord, "/id"));
+    let task = operator.get(&list).ok()["data"][0].clone();
+    assert_eq!(
+        ([text(&task, "/id"), text(&task, "/rail")], number(&task, "/amount")),
+        ([id.clone(), "own_bank".into()], NET)
+    );
+    assert_eq!((&task["lies_on"], &task["allowed_actions"]), (&Value::Null, &json!(["settle"])), "{task}");
+    keys::becomes(operator, "lintel_tasks{kind=\"advances\"}", |advances| advances > 0.5);
+    let listed = world.server.lintel(&["task", "list", "advances"]);
+    assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains(&id), "{listed:?}");
+
+    // Until own money has what left, nobody settles it.
+    let settles = json!({"kind": "settle_task", "task": id, "amount": NET});
+    assert_eq!(world.staff.maker.propose_shown(&settles).error().1, "insufficient_funds");
+    moves("in", 1103, 3001);
+    assert_eq!(world.staff.decided(&settles), id);
+    assert_eq!(world.own([1103, 1241]), [0, NET]);
+    let settled = operator.get(&path).ok();
+    assert_eq!((text(&settled, "/claim"), settled["claim_voucher"].is_string()), ("settled".into(), true));
+    assert_eq!(operator.get(&format!("/v1/tasks/{id}")).ok()["needs_person"], false);
+    tells(&world, "N-late-0000000001", &paid);
+
+    let back = json!({
+        "event": "returned", "serial": serial, "amount": NET, "currency": "CNY", "return_date": NEXT_DAY,
+        "reference": "R-late", "code": "50000001",
+    });
+    tells(&world, "N-back-0000000001", &back);
+    assert_eq!(text(&operator.get(&path).ok(), "/status"), "returned");
+    assert_eq!(world.own([1103, 1241]), [NET, 0]);
+    assert_eq!(balance(operator, &text(landlord, "/available")), NET, "its rent was settled");
+    assert_eq!(trial_balance(operator, NEXT_DAY)["cover"]["holds"], json!(true));
 }

@@ -14,10 +14,14 @@ const STOPPED: &str = "lintel_outflow_stopped{channel=\"epcc\",currency=\"CNY\"}
 
 /// Staff whose two accountants became treasurers.
 pub(crate) fn treasurers(server: &Server) -> Staff {
+    staff_with(server, &["treasurer"])
+}
+
+/// Staff whose two accountants have these roles now.
+pub(crate) fn staff_with(server: &Server, roles: &[&str]) -> Staff {
     let staff = Staff::hire(server);
     for (operator, by, of) in [("opr_3", &staff.first, &staff.second), ("opr_4", &staff.second, &staff.first)] {
-        let change =
-            json!({"kind": "operator", "action": "change_roles", "operator": operator, "roles": ["treasurer"]});
+        let change = json!({"kind": "operator", "action": "change_roles", "operator": operator, "roles": roles});
         let proposed = by.propose(&change).ok();
         of.approve(&text(&proposed, "/id")).ok();
     }

@@ -144,9 +144,19 @@ fn filters_narrow_each_list_of_own_money(place: &Place) {
         assert_eq!(count(db, filter.clone()), found, "{filter:?}");
     }
     for (filter, found) in [
-        (AdvanceFilter { merchant: Some(merchant), status: Some(AdvanceStatus::Sent), date: day }, 1),
+        (
+            AdvanceFilter {
+                merchant: Some(merchant),
+                status: Some(AdvanceStatus::Sent),
+                date: day,
+                ..Default::default()
+            },
+            1,
+        ),
         (AdvanceFilter { status: Some(AdvanceStatus::Repaid), ..Default::default() }, 0),
         (AdvanceFilter { date: next, ..Default::default() }, 0),
+        (AdvanceFilter { needs_person: Some(false), ..Default::default() }, 1),
+        (AdvanceFilter { needs_person: Some(true), ..Default::default() }, 0),
     ] {
         assert_eq!(count(db, filter), found, "{filter:?}");
     }

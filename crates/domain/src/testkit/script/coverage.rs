@@ -229,6 +229,8 @@ transitions! {
         "card transaction reversed" Event::CardTransaction(CardTransactionEvent::Reversed { .. }),
     }
     elsewhere {
+        "an advance that its bank paid after all: advance/tests/late.rs"
+            Event::Advance(AdvanceEvent::Claimed { .. } | AdvanceEvent::ClaimBooked { .. }),
         "a channel that took back what people had allocated: top_up/tests.rs" Event::Suspense(SuspenseEvent::Claimed(_)),
         "books begun: every kit begins with them" Event::Initialised(_),
         "the engine's own, see engine.rs there: refusals under a key, times written down" Event::Refused | Event::TimeMarked,

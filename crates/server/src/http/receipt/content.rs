@@ -314,7 +314,9 @@ fn of_advance(state: &State, advance: &Advance) -> Result<Option<ReceiptContent>
     let payer = holder(state, state.institution(Subject::OwnBank, advance.currency)?)?;
     let (object, amount, currency) = (advance.id.to_string(), advance.outlay(), advance.currency);
     let base = Base { object, kind: "advance", payer, payee, amount, currency, at: advance.sent_at };
-    Ok(Some(ReceiptContent { fee: advance.fee, reference: advance.reference.clone(), ..base.receipt() }))
+    // Of one that the bank had refused, and paid after all, the merchant kept the fee.
+    let fee = if advance.claim.is_some() { 0 } else { advance.fee };
+    Ok(Some(ReceiptContent { fee, reference: advance.reference.clone(), ..base.receipt() }))
 }
 
 /// A merchant whose share of an order changed, and the account, if it was one.

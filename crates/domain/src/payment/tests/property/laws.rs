@@ -14,9 +14,13 @@ fn is_out(advance: &Advance) -> bool {
     }
 }
 
+fn came_back(advance: &Advance) -> bool {
+    advance.status == AdvanceStatus::Returned
+}
+
 /// Whether an advance came back after the reserve had paid it back.
 fn came_back_repaid(advance: &Advance) -> bool {
-    advance.status == AdvanceStatus::Returned && advance.repayment.is_some()
+    came_back(advance) && advance.repayment.is_some()
 }
 
 impl Walk {
@@ -36,6 +40,7 @@ impl Walk {
         self.law_of_refunds();
         self.law_of_balances();
         self.law_of_top_ups();
+        self.law_of_late_advances();
         let paid = orders().filter(|order| order.status == OrderStatus::Success);
         let (waiting, earned): (Vec<&Advance>, Vec<&Advance>) = advances().partition(|advance| advance.is_uncertain());
         let waits: Minor = waiting.iter().map(|advance| advance.fee).sum();
@@ -65,6 +70,20 @@ impl Walk {
                 );
             }
         }
+    }
+
+    /// Each advance that its bank paid is booked as paid, or claimed; what is claimed and not back is on 1241.
+    fn law_of_late_advances(&self) {
+        let mut claimed = 0;
+        for (_, advance) in self.kit.state.advances.iter() {
+            let answered = &self.kit.state.attempt(advance.attempt).unwrap().status;
+            let arrived = matches!(answered, AttemptStatus::Settled(Outcome::Success { .. }));
+            let is_claimed = advance.claim.is_some();
+            assert_eq!(arrived, is_claimed || (is_out(advance) && !advance.is_uncertain()) || came_back(advance));
+            assert_eq!(is_claimed, advance.claim_voucher.is_some(), "own money has enough: {advance:?}");
+            claimed += if is_claimed && !came_back(advance) { advance.outlay() } else { 0 };
+        }
+        assert_eq!(self.kit.own(Subject::Shortages), claimed, "1241");
     }
 
     /// 2205 is what waits: for the other leg of its try, or for a person, or on its way back at its centre.

@@ -1,20 +1,20 @@
 //! Steps that seldom are possible: what an advance becomes after its success, what a top-up brings that nobody asked for, and a late word.
 
 use super::*;
-use crate::advance::ReturnAdvance;
+use crate::advance::{Advance, ReturnAdvance};
 use crate::clearing::{ClearingLine, LineKind};
 use crate::ids::AdvanceId;
 use crate::reserve_line::{LineDirection, LineTarget, ReserveLineCommand, TakeReserveLine};
 
 impl Walk {
-    fn advance_that_is(&self, at: Index, statuses: &[AdvanceStatus]) -> Option<AdvanceId> {
-        let advances = self.kit.state.advances.iter().filter(|(_, advance)| statuses.contains(&advance.status));
-        picked(at, &advances.map(|(_, advance)| advance.id).collect::<Vec<_>>()).copied()
+    fn advance_that(&self, at: Index, is: impl Fn(&Advance) -> bool) -> Option<AdvanceId> {
+        let advances = self.kit.state.advances.iter().map(|(_, advance)| advance).filter(|advance| is(advance));
+        picked(at, &advances.map(|advance| advance.id).collect::<Vec<_>>()).copied()
     }
 
     /// The reserve is instructed to pay an advance back, and its bank's line says that it did, unless there is too little.
     pub(super) fn repay(&mut self, at: Index) {
-        let Some(id) = self.advance_that_is(at, &[AdvanceStatus::Success]) else { return };
+        let Some(id) = self.advance_that(at, |advance| advance.status == AdvanceStatus::Success) else { return };
         let outlay = self.kit.state.advance(id).unwrap().outlay();
         let repay = Command::Advance(AdvanceCommand::Repay(id));
         let Ok(Reply::OwnTransfer(transfer)) = self.kit.when(repay) else { return };
@@ -23,9 +23,14 @@ impl Walk {
         let _ = self.kit.when(Command::ReserveLine(ReserveLineCommand::TakeLine(line)));
     }
 
-    /// The merchant's bank sent an advance back, whatever 2291 has.
+    /// The merchant's bank sent an advance back, whatever 2291 has: one that arrived, if only after all.
     pub(super) fn comes_back(&self, at: Index) -> Option<Command> {
-        let advance = self.advance_that_is(at, &[AdvanceStatus::Success, AdvanceStatus::Repaid])?;
+        let arrived = |advance: &Advance| match advance.status {
+            AdvanceStatus::Success | AdvanceStatus::Repaid => true,
+            AdvanceStatus::Failed => advance.claim.is_some(),
+            AdvanceStatus::Sent | AdvanceStatus::Unknown | AdvanceStatus::Returned => false,
+        };
+        let advance = self.advance_that(at, arrived)?;
         let (reference, date) = (String::from("back"), self.today());
         Some(Command::Advance(AdvanceCommand::Return(ReturnAdvance { advance, reference, date })))
     }
@@ -54,20 +59,21 @@ impl Walk {
         }))
     }
 
-    /// A channel carried out after all what it had refused. Of what goes back to a payer that is always taken.
+    /// A channel carried out after all what it had refused. Of what goes back to a payer, and of own money, that is always taken.
     pub(super) fn late(&mut self, at: Index) {
         let failed = |attempt: &&Attempt| {
             matches!(attempt.status, AttemptStatus::Settled(Outcome::Declined { .. } | Outcome::NotFound))
         };
         let all = self.kit.state.attempts.iter().map(|(_, attempt)| attempt);
-        let goes_back = |attempt: &Attempt| {
-            let is_refund = matches!(attempt.operation, Operation::Refund { .. });
-            is_refund && matches!(attempt.purpose, Purpose::Refund(_) | Purpose::TopUp(_))
+        let is_taken = |attempt: &Attempt| match attempt.purpose {
+            Purpose::Refund(_) | Purpose::TopUp(_) => matches!(attempt.operation, Operation::Refund { .. }),
+            Purpose::Advance(_) => true,
+            Purpose::Leg(_) | Purpose::Payout(_) => false,
         };
-        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, goes_back(attempt))).collect();
-        let Some((attempt, goes_back)) = picked(at, &failed).copied() else { return };
+        let failed: Vec<_> = all.filter(failed).map(|attempt| (attempt.id, is_taken(attempt))).collect();
+        let Some((attempt, is_taken)) = picked(at, &failed).copied() else { return };
         let outcome = self.success();
         let told = self.kit.when(Command::AnswerAttempt { attempt, outcome });
-        assert!(told.is_ok() || !goes_back, "{attempt}: {told:?}");
+        assert!(told.is_ok() || !is_taken, "{attempt}: {told:?}");
     }
 }
