@@ -201,34 +201,30 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
-    #[track_caller]
-    fn sent(new: &NewSplit, body: Value) {
-        assert_eq!(serde_json::to_value(new).unwrap(), body);
-    }
-
     #[test]
     fn a_split_is_sent_by_parts_by_rates_or_by_a_plan() {
+        let sent = |new: &NewSplit| serde_json::to_value(new).unwrap();
         let part = SplitPart { merchant: "mch_4".to_owned(), amount: 99_000 };
         let by_parts = NewSplit::of("S1", SplitBy::Parts(vec![part]));
-        sent(&by_parts, json!({"out_split_no": "S1", "parts": [{"merchant": "mch_4", "amount": 99_000}]}));
+        assert_eq!(sent(&by_parts), json!({"out_split_no": "S1", "parts": [{"merchant": "mch_4", "amount": 99_000}]}));
 
         let rate = SplitRate { merchant: "mch_4".to_owned(), rate: 1_000_000 };
         let rates = SplitRates { amount: 99_000, rates: vec![rate], remainder_to: "mch_4".to_owned() };
         let return_order = vec!["mch_4".to_owned()];
-        let rates_body =
-            json!({"amount": 99_000, "rates": [{"merchant": "mch_4", "rate": 1_000_000}], "remainder_to": "mch_4"});
-        sent(
-            &NewSplit { return_order, ..NewSplit::of("S2", SplitBy::Rates(rates)) },
-            json!({"out_split_no": "S2", "rates": rates_body, "return_order": ["mch_4"]}),
-        );
+        let by_rates = NewSplit { return_order, ..NewSplit::of("S2", SplitBy::Rates(rates)) };
+        let rates = json!({
+            "amount": 99_000, "rates": [{"merchant": "mch_4", "rate": 1_000_000}], "remainder_to": "mch_4",
+        });
+        assert_eq!(sent(&by_rates), json!({"out_split_no": "S2", "rates": rates, "return_order": ["mch_4"]}));
 
         let roles = BTreeMap::from([("closing".to_owned(), "mch_4".to_owned())]);
         let plan = SplitByPlan { name: "agent_network".to_owned(), amount: 99_000, roles };
-        let plan_body = json!({"name": "agent_network", "amount": 99_000, "roles": {"closing": "mch_4"}});
-        sent(&NewSplit::of("S3", SplitBy::Plan(plan)), json!({"out_split_no": "S3", "plan": plan_body}));
+        let by_plan = NewSplit::of("S3", SplitBy::Plan(plan));
+        let plan = json!({"name": "agent_network", "amount": 99_000, "roles": {"closing": "mch_4"}});
+        assert_eq!(sent(&by_plan), json!({"out_split_no": "S3", "plan": plan}));
     }
 }
