@@ -11,7 +11,7 @@
 //! |---|---|
 //! | [`credential`] | who asks, and with which key |
 //! | [`client`](Client) | sending, sending again, believing |
-//! | [`calls`] | orders, payments, refunds, splits, withdrawals, webhooks |
+//! | [`calls`] | orders, payments, refunds, splits and the plans that they go by, withdrawals, webhooks |
 //! | [`wallet`] | payments by balance with the payer's pay password, top-ups, transfers |
 //! | [`real_name`] | real-name checks |
 //! | [`deliveries`] | what webhooks were told, and telling it again |

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::refund::{ItemRefund, LegRefund, NewRefund, Refund, RefundPart, RefundStatus};
-pub use crate::split::{NewSplit, NewSplitReturn, Split, SplitPart, SplitReturn};
+pub use crate::split::{
+    NewSplit, NewSplitReturn, Split, SplitBy, SplitByPlan, SplitPart, SplitPlan, SplitRate, SplitRates, SplitReturn,
+    SplitRole,
+};
 
 /// Minor units: fen of a yuan.
 pub type Minor = i64;

@@ -51,7 +51,7 @@ fn succeeds(directory: &Path, arguments: &[&str]) -> Option<bool> {
 }
 
 /// Only what the program itself says it has: another build may lack the national algorithms.
-fn knows_sm2() -> bool {
+pub(crate) fn knows_sm2() -> bool {
     openssl(&["genpkey", "-algorithm", "SM2"], b"").is_some()
 }
 

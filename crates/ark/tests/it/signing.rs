@@ -1,6 +1,6 @@
 //! The gateway's signatures: the published vectors, and what is refused and how.
 
-use std::sync::Arc;
+use std::{fs, path::Path, sync::Arc};
 
 use ark::{
     KeyService, MacKey, Provider as _, Soft,
@@ -13,6 +13,10 @@ use ark::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+use crate::{keys_oracle::knows_sm2, oracle::openssl, support::skip};
+
+const PAGE: &str = include_str!("../../../../docs/api/signing.md");
+/// The secret of the published vectors.
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const NONCE: &str = "5K8264ILTKCH16CQ2502SI8ZNMTM67VS";
 const SIGNATURE: &str = "RAyzJshn6HJqvHy9hXnWs05y2Bs4YNwuuWYA+Vud6yY=";
@@ -198,32 +202,116 @@ fn what_cannot_be_sent_is_not_signed() {
     assert!(matches!(refused, Err(SigningError::Value { parameter: "mch_id", .. })), "{refused:?}");
 }
 
-/// `docs/api/signing.md`: every vector there verifies by this code.
+/// A row of the tables of vectors in `docs/api/signing.md`.
+struct Vector {
+    /// What was signed or encrypted.
+    text: Vec<u8>,
+    /// `hmac`, `sm2` or `rsa`.
+    key: &'static str,
+    encrypted: bool,
+    /// The signature or the ciphertext.
+    value: Vec<u8>,
+}
+
+/// The published vectors, from the page itself.
+fn vectors() -> Vec<Vector> {
+    let (_, section) = PAGE.split_once("\n## Test vectors\n").expect("the vectors' section");
+    assert!(section.contains(&format!("`{KEY}`")), "the secret that the page names");
+    let row = |row: &'static str| {
+        let cells: Vec<_> = row.split(" | ").map(|cell| cell.trim_matches('`')).collect();
+        let [text, key, value] = cells[..] else { panic!("three cells in {row}") };
+        let (encrypted, value) = value.strip_prefix("encrypted:").map_or((false, value), |sealed| (true, sealed));
+        let value = STANDARD.decode(value).expect("base64");
+        Vector { text: text.replace("\\n", "\n").into_bytes(), key, encrypted, value }
+    };
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let vectors: Vec<_> = rows.map(|line| row(line.strip_suffix(" |").expect("a whole row"))).collect();
+    let count =
+        |key: &str, encrypted: bool| vectors.iter().filter(|row| row.key == key && row.encrypted == encrypted).count();
+    assert_eq!([count("hmac", false), count("sm2", false), count("rsa", false)], [3, 3, 3], "signatures");
+    assert_eq!([count("sm2", true), count("rsa", true), vectors.len()], [1, 1, 11], "ciphertexts, and nothing else");
+    vectors
+}
+
+/// `docs/api/signing.md`: every signature there verifies by this code.
 #[test]
-fn the_published_vectors_of_pairs_verify() {
+fn the_published_signatures_verify() {
     let soft = Soft::new().expect("self-tests");
-    let documentation = include_str!("../../../../docs/api/signing.md");
-    let rows: Vec<_> = documentation.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |")).collect();
-    let rows: Vec<_> =
-        rows.into_iter().filter(|row| row.contains("` | sm2 | `") || row.contains("` | rsa | `")).collect();
-    let rows: Vec<_> = rows.into_iter().filter(|row| !row.contains("`encrypted:")).collect();
-    assert_eq!(rows.len(), 6);
-    for row in rows {
-        let [text, kind, signature] = row.split(" | ").map(|cell| cell.trim_matches('`')).collect::<Vec<_>>()[..]
-        else {
-            panic!("three cells in {row}");
-        };
-        let (public, scheme) = match kind {
+    for Vector { text, key: name, value: signature, .. } in vectors().into_iter().filter(|row| !row.encrypted) {
+        if name == "hmac" {
+            assert_eq!(key().tag(&text).as_slice(), signature);
+            continue;
+        }
+        let (public, scheme) = match name {
             "sm2" => (public_key(KeyKind::Sm2, include_str!("../../../../fixtures/signing/sm2.pub.pem")), Signing::SM2),
             _ => {
                 let pem = include_str!("../../../../fixtures/signing/rsa.pub.pem");
                 (public_key(KeyKind::Rsa2048, pem), Signing::RsaPkcs1Sha256)
             }
         };
-        let (message, signature) = (text.replace("\\n", "\n"), STANDARD.decode(signature).expect("base64"));
         let check = |message: &[u8]| soft.verify(&Check { public: &public, scheme, message, signature: &signature });
-        assert!(check(message.as_bytes()).is_ok(), "{text}");
-        assert!(matches!(check(&message.as_bytes()[1..]), Err(KeyError::Signature)), "{text}");
+        assert!(check(&text).is_ok(), "{}", text.escape_ascii());
+        assert!(matches!(check(&text[1..]), Err(KeyError::Signature)), "{}", text.escape_ascii());
+    }
+}
+
+/// `docs/api/signing.md`: every row there holds by the `openssl` program, without this code; changed, none does.
+#[test]
+fn the_published_vectors_are_those_of_openssl() {
+    if !knows_sm2() {
+        return skip("openssl", "apt-get install openssl (version 3, with SM2 and SM3)");
+    }
+    for name in ["sm2", "rsa"] {
+        let public = openssl(&["pkey", "-in", &pem(name, "key"), "-pubout"], b"").expect("the private half is read");
+        assert_eq!(public, fs::read(pem(name, "pub")).expect("the public half"), "{name} is one pair");
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("signature");
+    for row in vectors() {
+        let said = format!("{} by {}", row.text.escape_ascii(), row.key);
+        assert!(openssl_agrees(&row, &file), "{said}");
+        let cut = Vector { text: row.text[1..].to_vec(), value: row.value.clone(), ..row };
+        assert!(!openssl_agrees(&cut, &file), "{said}, but of another text");
+        for at in [0, row.value.len() / 2, row.value.len() - 1] {
+            let mut touched = Vector { text: row.text.clone(), value: row.value.clone(), ..row };
+            touched.value[at] ^= 1;
+            assert!(!openssl_agrees(&touched, &file), "{said}, but touched at {at}");
+        }
+    }
+}
+
+/// Half of a published pair: `key` or `pub`.
+fn pem(name: &str, half: &str) -> String {
+    format!("{}/../../fixtures/signing/{name}.{half}.pem", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether the program finds that a row's value belongs to its text; a signature lies in `file` meanwhile.
+fn openssl_agrees(row: &Vector, file: &Path) -> bool {
+    fs::write(file, &row.value).expect("written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let (public, private) = (pem(row.key, "pub"), pem(row.key, "key"));
+    let verified = |how: &[&str]| {
+        let arguments = [&["dgst", "-verify", &public, "-signature", file], how].concat();
+        openssl(&arguments, &row.text).is_some()
+    };
+    let opened = |how: &[&str]| {
+        let arguments = [&["pkeyutl", "-decrypt", "-inkey", &private], how].concat();
+        openssl(&arguments, &row.value).is_some_and(|text| text == row.text)
+    };
+    match (row.key, row.encrypted) {
+        ("hmac", false) => {
+            let secret = format!("hexkey:{KEY}");
+            let tag = openssl(&["dgst", "-sm3", "-mac", "HMAC", "-macopt", &secret, "-binary"], &row.text);
+            tag.expect("openssl has HMAC-SM3") == row.value
+        }
+        ("sm2", false) => verified(&["-sm3", "-sigopt", "distid:1234567812345678"]),
+        ("rsa", false) => verified(&["-sha256"]),
+        ("sm2", true) => opened(&[]),
+        ("rsa", true) => {
+            let [padding, hash, mask] = ["rsa_padding_mode:oaep", "rsa_oaep_md:sha256", "rsa_mgf1_md:sha256"];
+            opened(&["-pkeyopt", padding, "-pkeyopt", hash, "-pkeyopt", mask])
+        }
+        (key, _) => panic!("no published key {key}"),
     }
 }
 
@@ -243,17 +331,9 @@ fn the_published_ciphertexts_open() {
     // The scalar within PKCS #8.
     take_in("sm2", KeyKind::Sm2, &sm2[36..68]);
     take_in("rsa", KeyKind::Rsa2048, &rsa);
-    let documentation = include_str!("../../../../docs/api/signing.md");
-    let rows: Vec<_> = documentation.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |")).collect();
-    let rows: Vec<_> = rows.into_iter().filter(|row| row.contains(" | `encrypted:")).collect();
-    assert_eq!(rows.len(), 2);
-    for row in rows {
-        let [text, kind, sealed] = row.split(" | ").map(|cell| cell.trim_matches('`')).collect::<Vec<_>>()[..] else {
-            panic!("three cells in {row}");
-        };
-        let sealed = STANDARD.decode(sealed.strip_prefix("encrypted:").expect("the mark")).expect("base64");
+    for Vector { text, key: kind, value: sealed, .. } in vectors().into_iter().filter(|row| row.encrypted) {
         let open = |sealed: &[u8]| service.decrypt(&by, kind, &Context::new(), &text_of(1, sealed));
-        assert_eq!(open(&sealed).expect("opens").as_slice(), text.as_bytes());
+        assert_eq!(open(&sealed).expect("opens").as_slice(), text);
         for at in [0, sealed.len() / 2, sealed.len() - 1] {
             let mut touched = sealed.clone();
             touched[at] ^= 1;

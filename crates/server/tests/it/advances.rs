@@ -1,11 +1,12 @@
 //! Advances (垫付, D0) against a real bank: own money pays over the channel of rail `own_bank`, the clearing file lets the reserve
-//! pay it back, and the line of its statement ends it; one that the merchant's bank sends back; and one that its bank pays after it had
-//! refused it.
+//! pay it back, and the line of its statement ends it; one that the merchant's bank sends back; one that the own bank refuses; and
+//! one that its bank pays after it had refused it.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::exchange;
+use crate::command_line::printed;
 use crate::epcc::becomes;
 use crate::keys;
 use crate::open::{balance, closing, number, own, text, trial_balance, voucher};
@@ -22,6 +23,10 @@ const NEXT_DAY: &str = "2026-03-06";
 /// What is paid, and what of it is the landlord's.
 const RENT: i64 = 500_000;
 const NET: i64 = 499_000;
+/// 0.65 % of what is the landlord's, 32.435 yuan, half up; and what own money pays of an advance.
+const FEE_RATE: i64 = 6_500;
+const FEE: i64 = 3_244;
+const OUTLAY: i64 = NET - FEE;
 
 /// A platform that reaches its own account at the bank beside EPCC, and a landlord whose rent is paid and not cleared.
 struct World {
@@ -50,10 +55,10 @@ impl World {
         Self { bank, server, market, staff, order }
     }
 
-    /// Rules by two people: without a fee, up to 10,000 yuan a merchant's day and 20,000 over all.
-    fn rules(&self, days: u32, trading_days: u32) {
+    /// Rules by two people: at this fee, up to 10,000 yuan a merchant's day and 20,000 over all.
+    fn rules(&self, fee_rate: i64, days: u32, trading_days: u32) {
         let rules = json!({
-            "kind": "advance_policy", "fee_rate": 0, "merchant_quota": 1_000_000, "total_quota": 2_000_000,
+            "kind": "advance_policy", "fee_rate": fee_rate, "merchant_quota": 1_000_000, "total_quota": 2_000_000,
             "min_days": days, "min_trading_days": trading_days,
         });
         let proposed = self.staff.maker.propose(&rules).ok();
@@ -100,6 +105,22 @@ impl World {
         subjects.map(|subject| balance(operator, &own(operator, subject)))
     }
 
+    /// The vouchers of this step of advances on the first day: of each what it debits, and below zero what it credits, by subject.
+    fn booked(&self, event: &str) -> Vec<Vec<(i64, i64)>> {
+        let day = self.market.operator.get(&format!("/v1/days/{DAY}/vouchers")).ok();
+        let vouchers = day["data"].as_array().unwrap().iter().filter(|voucher| voucher["event"] == event);
+        let moved = |entry: &Value| {
+            let (subject, amount) = (number(entry, "/subject"), number(entry, "/amount"));
+            (subject, if entry["side"] == "debit" { amount } else { -amount })
+        };
+        let entries = |voucher: &Value| {
+            let mut entries: Vec<_> = voucher["entries"].as_array().unwrap().iter().map(moved).collect();
+            entries.sort_unstable();
+            entries
+        };
+        vouchers.map(entries).collect()
+    }
+
     fn at_the_bank(&self) -> Value {
         exchange(&self.bank.addresses[0], "GET", "/sandbox/stats", &[], b"").unwrap().ok()
     }
@@ -142,25 +163,34 @@ fn own_money_pays_at_once_and_the_reserve_pays_it_back_once_the_rent_is_cleared(
     let operator = &world.market.operator;
     let refused = |world: &World| world.market.operator.post("/v1/advances", &world.wanted()).error().1;
     assert_eq!(refused(&world), "advance_barred", "nobody set rules");
-    world.rules(90, 30);
+    world.rules(FEE_RATE, 90, 30);
     assert_eq!(refused(&world), "advance_barred", "opened and trading since today");
-    world.rules(0, 1);
+    world.rules(FEE_RATE, 0, 1);
     assert_eq!(refused(&world), "insufficient_funds", "own money is never overdrawn");
     world.capital(600_000);
 
     let advance = world.advanced();
     let (id, path) = (text(&advance, "/id"), format!("/v1/advances/{}", text(&advance, "/id")));
-    assert_eq!((number(&advance, "/outstanding"), &advance["allowed_actions"]), (NET, &json!(["return"])));
-    assert_eq!(world.own([1103, 1151, 2292]), [101_000, NET, NET]);
+    assert_eq!((number(&advance, "/fee"), number(&advance, "/outstanding")), (FEE, OUTLAY));
+    assert_eq!(advance["allowed_actions"], json!(["return"]));
+    assert_eq!(world.own([1103, 1151, 2292]), [600_000 - OUTLAY, OUTLAY, OUTLAY]);
+    // The fee waited for the bank's word on 2212, and is the institution's since, beside that of the rent.
+    assert_eq!(
+        world.booked("advance_sent"),
+        [[(1103, -OUTLAY), (1151, OUTLAY), (2202, NET), (2212, -FEE), (2292, -OUTLAY)]]
+    );
+    assert_eq!(world.booked("advance_fee_earned"), [[(1291, FEE), (2212, FEE), (2291, -FEE), (5001, -FEE)]]);
+    assert_eq!(world.own([2212, 2291, 1291, 5001]), [0, RENT - OUTLAY, RENT - OUTLAY, RENT - OUTLAY]);
     assert_eq!(balance(operator, &text(&world.market.landlord, "/pending")), 0);
     let attempt = operator.get(&format!("/v1/attempts/{}", text(&advance, "/attempt"))).ok();
     assert_eq!((text(&attempt, "/rail"), text(&attempt, "/status")), ("own_bank".into(), "success".into()));
+    assert_eq!(number(&attempt, "/amount"), OUTLAY);
     let stats = world.at_the_bank();
     let sent = ["/verbs/pay/received", "/verbs/pay/done", "/sent_again"].map(|pointer| number(&stats, pointer));
     assert_eq!(sent, [1, 1, 0], "once, though no answer came");
     assert_eq!(refused(&world), "advance_barred", "an advanced rent is not advanced again");
-    let shown = world.server.lintel(&["advance", "show", &id]);
-    assert!(shown.status.success() && String::from_utf8_lossy(&shown.stdout).contains("4990.00 CNY"), "{shown:?}");
+    let shown = printed(&world.server.lintel(&["advance", "show", &id]));
+    assert!(["4990.00 CNY", "32.44 CNY", "4957.56 CNY"].iter().all(|sum| shown.contains(sum)), "{shown}");
 
     let repay = format!("{path}/repay");
     assert_eq!(operator.post(&repay, &json!({})).error().1, "not_cleared");
@@ -172,13 +202,14 @@ fn own_money_pays_at_once_and_the_reserve_pays_it_back_once_the_rent_is_cleared(
     let transfer = operator.post(&repay, &json!({})).ok();
     assert_eq!((text(&transfer, "/kind"), text(&transfer, "/status")), ("repayment".into(), "open".into()));
     assert_eq!(operator.post(&repay, &json!({})).error().1, "advance_state");
-    let line = json!({"reference": "L-1", "date": NEXT_DAY, "direction": "out", "amount": NET, "currency": "CNY"});
+    let line = json!({"reference": "L-1", "date": NEXT_DAY, "direction": "out", "amount": OUTLAY, "currency": "CNY"});
     assert_eq!(operator.post("/v1/reserve-lines", &line).ok()["transfer"], transfer["id"]);
     let repaid = operator.get(&path).ok();
     assert_eq!((text(&repaid, "/status"), number(&repaid, "/outstanding")), ("repaid".into(), 0));
     assert_eq!(repaid["repayment"], transfer["id"]);
-    // What is left of the rent in the reserve is the institution's fee.
-    assert_eq!(world.own([1103, 1151, 2292, 1101, 2291]), [600_000, 0, 0, RENT - NET, RENT - NET]);
+    // What is left of the rent in the reserve is the institution's: its fee for the rent, and that of the advance.
+    assert_eq!(world.own([1103, 1151, 2292, 2212]), [600_000, 0, 0, 0]);
+    assert_eq!(world.own([1101, 2291, 1291, 5001]), [RENT - OUTLAY; 4]);
     let trial = trial_balance(operator, NEXT_DAY);
     assert_eq!((&trial["cover"]["holds"], closing(&trial, 1151)), (&json!(true), 0), "{trial}");
 }
@@ -187,17 +218,21 @@ fn own_money_pays_at_once_and_the_reserve_pays_it_back_once_the_rent_is_cleared(
 fn an_advance_that_the_merchants_bank_sends_back_is_settled_as_any_rent() {
     let Some(world) = World::open("return_nth = [1]\nreturn_after_days = 1\n") else { return };
     let operator = &world.market.operator;
-    world.rules(0, 1);
+    world.rules(FEE_RATE, 0, 1);
     world.capital(NET);
     let advance = world.advanced();
     let path = format!("/v1/advances/{}", text(&advance, "/id"));
-    assert_eq!(world.own([1103, 1151]), [0, NET]);
+    assert_eq!(world.own([1103, 1151]), [FEE, OUTLAY]);
     let held = receipt(&world, &advance);
     let said = &held["receipt"];
-    assert_eq!((text(said, "/kind"), number(said, "/amount"), number(said, "/fee")), ("advance".into(), NET, 0));
+    assert_eq!((text(said, "/kind"), number(said, "/amount"), number(said, "/fee")), ("advance".into(), OUTLAY, FEE));
     assert_eq!((&said["reference"], &said["at"]), (&advance["reference"], &advance["sent_at"]));
     assert_eq!((text(said, "/payer/account"), text(said, "/payee/name")), (own(operator, 1103), "王*".into()));
     assert_eq!(verified(&world.server, &held)["now"], json!({"status": "success", "given_back": 0}));
+    let page = client_of(&world.server, &text(&advance, "/merchant"))
+        .get(&format!("/v1/receipts/{}/page", text(&advance, "/id")))
+        .text();
+    assert!(page.contains("4,957.56 CNY") && page.contains("32.44 CNY"), "{page}");
     let (landlord, early) = (&world.market.landlord, json!({"date": DAY}));
     assert_eq!(number(&operator.post("/v1/payouts/returns/fetch", &early).ok(), "/listed"), 0);
 
@@ -209,10 +244,12 @@ fn an_advance_that_the_merchants_bank_sends_back_is_settled_as_any_rent() {
     assert_eq!(counts(&operator.post("/v1/payouts/returns/fetch", &fetch).ok()), [1, 0, 1], "once");
     let back = operator.get(&path).ok();
     assert_eq!((text(&back, "/status"), text(&back, "/return_date")), ("returned".into(), NEXT_DAY.into()));
-    assert_eq!(verified(&world.server, &held)["now"], json!({"status": "returned", "given_back": NET}));
+    assert_eq!(verified(&world.server, &held)["now"], json!({"status": "returned", "given_back": OUTLAY}));
     assert_eq!(receipt(&world, &back)["content"], held["content"], "it had arrived");
     assert_eq!((number(&back, "/outstanding"), &back["allowed_actions"]), (0, &json!([])));
-    assert_eq!(world.own([1103, 1151, 2292]), [NET, 0, 0]);
+    // The fee is given back too: 2291 has that of the rent alone.
+    assert_eq!(world.own([1103, 1151, 2292, 2212]), [NET, 0, 0, 0]);
+    assert_eq!(world.own([2291, 1291, 5001]), [RENT - NET; 3]);
     assert_eq!(operator.post("/v1/advances", &world.wanted()).error().1, "settlement_suspended");
     let again = json!({"reference": "by hand", "date": NEXT_DAY});
     assert_eq!(operator.post(&format!("{path}/return"), &again).error().1, "advance_state");
@@ -223,6 +260,29 @@ fn an_advance_that_the_merchants_bank_sends_back_is_settled_as_any_rent() {
     assert_eq!(trial_balance(operator, NEXT_DAY)["cover"]["holds"], json!(true));
 }
 
+/// Its fee was never earned.
+#[test]
+fn an_advance_that_the_own_bank_refuses_leaves_the_merchant_all_of_the_rent() {
+    let Some(world) = World::open("[pay]\ndecline = 10000\n") else { return };
+    let (operator, landlord) = (&world.market.operator, &world.market.landlord);
+    world.rules(FEE_RATE, 0, 1);
+    world.capital(NET);
+    let sent = operator.post("/v1/advances", &world.wanted()).ok();
+    let id = text(&sent, "/id");
+    let failed = becomes(&world.market, &format!("/v1/advances/{id}"), "failed");
+    assert_eq!((number(&failed, "/fee"), number(&failed, "/outstanding")), (FEE, 0));
+    assert_eq!(operator.get(&format!("/v1/receipts/{id}")).error().1, "receipt_not_yet");
+    let entries = [(1103, OUTLAY), (1151, -OUTLAY), (2202, -NET), (2212, FEE), (2292, OUTLAY)];
+    assert_eq!(world.booked("advance_failed"), [entries]);
+    assert!(world.booked("advance_fee_earned").is_empty());
+    assert_eq!(world.own([1103, 1151, 2292, 2212]), [NET, 0, 0, 0]);
+    assert_eq!(world.own([2291, 1291, 5001]), [RENT - NET; 3]);
+    world.next_day();
+    world.market.settle(landlord, NEXT_DAY).ok();
+    let held = ["/pending", "/available"].map(|account| balance(operator, &text(landlord, account)));
+    assert_eq!(held, [0, NET], "it is settled as any rent");
+}
+
 #[test]
 fn what_one_channel_lists_is_booked_though_another_is_out_of_reach() {
     let (Some(mut epcc), Some(own_bank)) = (bank(""), bank("return_nth = [1]\nreturn_after_days = 1\n")) else {
@@ -230,9 +290,11 @@ fn what_one_channel_lists_is_booked_though_another_is_out_of_reach() {
     };
     let world = World::beside(own_bank, &epcc.addresses[0]);
     let operator = &world.market.operator;
-    world.rules(0, 1);
+    world.rules(0, 0, 1);
     world.capital(NET);
-    let path = format!("/v1/advances/{}", text(&world.advanced(), "/id"));
+    let advance = world.advanced();
+    assert_eq!((number(&advance, "/fee"), number(&advance, "/outstanding")), (0, NET));
+    let path = format!("/v1/advances/{}", text(&advance, "/id"));
     world.next_day_of_both();
     epcc.kill();
     let fetched = operator.post("/v1/payouts/returns/fetch", &json!({"date": NEXT_DAY})).error();

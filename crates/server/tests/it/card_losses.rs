@@ -23,8 +23,8 @@ const AT_FIRST: i64 = 100_000_000;
 const PLAN: &str = "seed = 7\nlate_ms = 600\nlost_before = 800\nlost_after = 1500\nlate = 800\ntwice = 1000\ncut = 800\n\n\
     [[decline]]\namount = 5151\ncode = \"51\"\n";
 
-/// A sale's fields; with this PIN block.
-async fn sell(device: &mut Device, amount: i64, pin: &str, waits: bool) -> Option<String> {
+/// A sale of the card that this PIN is said of; the network's code, where it is waited for.
+pub(crate) async fn sell(device: &mut Device, amount: i64, pin: &str, waits: bool) -> Option<String> {
     let pin = hex::encode(device.work.as_ref().unwrap().pin.pin(pin, CARD));
     let (trace, kind, amount) = (format!("{:06}", device.next_trace()), device.kind("22"), format!("{amount:012}"));
     let sale = [
@@ -113,17 +113,13 @@ fn equal(programs: &Client, network: &Network, seen_approved: i64, lost: i64) {
     assert!(text(part, "/voucher").starts_with("vch_"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_losses_late_and_doubled_answers_cut_links_and_a_kill_both_books_are_equal() {
-    let plan = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(plan.path(), PLAN).unwrap();
-    let Some(network) = Network::start(&["--faults", plan.path().to_str().unwrap()]) else { return };
-    let settings = network.settings();
-    let more = ["ark.unseal=file", "pos.listen=127.0.0.1:0"];
-    let patience = ["answer_timeout_ms=300", "forward_ms=20", "forward_max_ms=100"];
-    let patience = patience.map(|setting| format!("pos.network.{setting}"));
-    let all: Vec<&str> = settings.iter().chain(&patience).map(String::as_str).chain(more).collect();
-    let mut server = Server::start_with(&all);
+/// A platform behind this network, which waits for it as these settings say, and a shop's terminal that has signed in.
+pub(crate) async fn signed_in(network: &Network, patience: &[&str]) -> (Server, Device) {
+    let mut settings = network.settings();
+    settings.extend(patience.iter().map(|setting| format!("pos.network.{setting}")));
+    settings.extend(["ark.unseal=file", "pos.listen=127.0.0.1:0"].map(str::to_owned));
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let server = Server::start_with(&settings);
     let merchant = shop(&server);
     form_for(&server, "zone/unionpay/master", "zone-master", MASTER);
     let programs = server.operator();
@@ -134,6 +130,16 @@ async fn after_losses_late_and_doubled_answers_cut_links_and_a_kill_both_books_a
     let master = Cipher::sm4(&hex::decode(TRANSPORT).unwrap());
     let mut device = Device::connect(address, "00000001", &merchant, master).await;
     device.sign_in("N900-7").await.is("00");
+    (server, device)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_losses_late_and_doubled_answers_cut_links_and_a_kill_both_books_are_equal() {
+    let plan = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(plan.path(), PLAN).unwrap();
+    let Some(network) = Network::start(&["--faults", plan.path().to_str().unwrap()]) else { return };
+    let patience = ["answer_timeout_ms=300", "forward_ms=20", "forward_max_ms=100"];
+    let (mut server, mut device) = signed_in(&network, &patience).await;
     let seen_approved = morning(&mut device).await;
 
     // One more, and the platform dies with it under way.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use client::access::NewCertificate;
 use client::model::{
     Card, Instrument, Item, ItemRefund, LegRefund, NewOrder, NewReceiver, NewRefund, NewSignUp, NewSplit,
-    NewWithdrawal, OrderStatus, RefundStatus, SignUpStatus, SplitPart,
+    NewWithdrawal, OrderStatus, RefundStatus, SignUpStatus, SplitBy, SplitPart,
 };
 use client::{Client, Credential, Error, IdempotencyKey, Patience, Remedy};
 use serde_json::{Value, json};
@@ -99,8 +99,8 @@ fn a_merchant_takes_refunds_splits_lists_and_is_told_why_not() {
         let receiver = NewReceiver { receiver: agent.clone(), relation: "agent".to_owned(), max_share: Some(200_000) };
         let receiver = client.register_receiver(&shop.merchant, &receiver, &key("receiver-1")).await.unwrap();
         assert_eq!((receiver.receiver.as_str(), receiver.status.as_str()), (agent.as_str(), "registered"));
-        let split =
-            NewSplit { out_split_no: "S1".to_owned(), parts: vec![SplitPart { merchant: agent, amount: 100_000 }] };
+        let parts = vec![SplitPart { merchant: agent, amount: 100_000 }];
+        let split = NewSplit::of("S1", SplitBy::Parts(parts));
         let split = client.split_order(&paid.id, &split, &key("split-1")).await.unwrap();
         assert_eq!((split.order.as_str(), split.amount), (paid.id.as_str(), 100_000));
         let to = |leg: &str| vec![LegRefund { leg: leg.to_owned(), amount: 200_000 }];

@@ -1,12 +1,14 @@
 //! The merchants' client against a real platform, beyond cards: balances with their pay password, top-ups by an agreement and at EPCC's
-//! page, transfers, real-name checks, parts of splits given back, deliveries told again, receipts verified by who was handed one.
+//! page, transfers, real-name checks, splits by rates and by plans, parts of splits given back, deliveries told again, receipts verified
+//! by who was handed one.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use client::deliveries::DeliveryState;
 use client::model::{
     Instrument, Item, ItemRefund, LegRefund, NewOrder, NewReceiver, NewRefund, NewSplit, NewSplitReturn, NewWebhook,
-    OrderStatus, RefundStatus, SplitPart,
+    OrderStatus, RefundStatus, SplitBy, SplitByPlan, SplitPart, SplitRate, SplitRates,
 };
 use client::real_name::{NewRealNameCheck, RealNameStatus};
 use client::wallet::{Factors, NewTopUp, NewTransfer, PayPassword, TopUp, TopUpFrom, TopUpRedirect, TopUpStatus};
@@ -19,7 +21,9 @@ use crate::epcc::Epcc;
 use crate::front_page::posted;
 use crate::open::{account, balance, customer, merchant, own, text, user, voucher};
 use crate::orders::Market;
+use crate::outflow::treasurers;
 use crate::server::Server;
+use crate::split_plans::{plan, platform};
 use crate::webhooks::receiver::{Manner, Receiver};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -286,6 +290,67 @@ fn a_merchant_has_a_person_checked_and_nothing_of_the_person_is_shown() {
     });
 }
 
+/// Rates and plans go out as the platform reads them, and what it made of them comes back: parts to the fen, the version, the order in
+/// which a refund takes them back.
+#[test]
+fn a_merchant_splits_by_rates_and_by_the_plan_that_it_looked_up() {
+    let server = platform();
+    let (staff, market) = (treasurers(&server), Market::open(&server));
+    let closing = merchant(&market.operator, "agent", "李四", "110101199003070215");
+    let (listing, closing) = (text(market.agent(), "/id"), text(&closing, "/id"));
+    market.receives(&listing);
+    market.receives(&closing);
+    let order = text(&market.paid(), "/id");
+    let client = client_of(&server, &market.operator, &text(&market.landlord, "/id"));
+    let parts = |listed: i64, closed: i64| {
+        let part = |merchant: &String, amount| SplitPart { merchant: merchant.clone(), amount };
+        [part(&listing, listed), part(&closing, closed)]
+    };
+    Runtime::new().unwrap().block_on(async {
+        let rate = |merchant: &String, rate| SplitRate { merchant: merchant.clone(), rate };
+        let rates = vec![rate(&listing, 333_333), rate(&closing, 666_667)];
+        let rates = SplitRates { amount: 100_000, rates, remainder_to: listing.clone() };
+        let return_order = vec![listing.clone(), closing.clone()];
+        let new = NewSplit { return_order, ..NewSplit::of("S1", SplitBy::Rates(rates)) };
+        let made = client.split_order(&order, &new, &key("rates")).await.unwrap();
+        assert_eq!((made.amount, &made.parts[..]), (100_000, &parts(33_334, 66_666)[..]), "33,333.3 and 66,666.7");
+        assert_eq!((&made.return_order, made.plan), (&new.return_order, None));
+
+        let plans = client.split_plans().await.unwrap();
+        let [of_settings] = &plans[..] else { panic!("{plans:?}") };
+        assert_eq!((&of_settings.id, &of_settings.from, of_settings.in_force), (&None, &None, true));
+        let planned = |name: &str| {
+            let roles = [("listing", &listing), ("closing", &closing)];
+            let roles: BTreeMap<_, _> = roles.map(|(role, had)| (role.to_owned(), had.clone())).into();
+            SplitBy::Plan(SplitByPlan { name: name.to_owned(), amount: 90_000, roles })
+        };
+        let new = NewSplit::of("S2", planned(&of_settings.name));
+        let halves = client.split_order(&order, &new, &key("halves")).await.unwrap();
+        assert_eq!((&halves.parts[..], halves.plan), (&parts(45_000, 45_000)[..], None));
+
+        let version = staff.decided(&plan("2026-03-05", 300_000));
+        let plans = client.split_plans().await.unwrap();
+        let [replaced, set] = &plans[..] else { panic!("{plans:?}") };
+        assert_eq!((replaced.in_force, set.in_force, set.id.as_ref()), (false, true, Some(&version)));
+        assert_eq!((set.from.as_deref(), set.remainder_to.as_str()), (Some("2026-03-05"), "closing"));
+        let roles: Vec<_> = set.roles.iter().map(|role| (role.name.as_str(), role.rate)).collect();
+        assert_eq!(
+            (&roles[..], &set.return_order[..]),
+            (&[("listing", 300_000), ("closing", 700_000)][..], &["closing".to_owned(), "listing".to_owned()][..])
+        );
+        let new = NewSplit::of("S3", planned(&set.name));
+        let made = client.split_order(&order, &new, &key("plan")).await.unwrap();
+        assert_eq!((&made.parts[..], made.plan.as_ref()), (&parts(27_000, 63_000)[..], Some(&version)));
+        assert_eq!(made.return_order, [closing.clone(), listing.clone()]);
+        let read = client.split(&made.id).await.unwrap();
+        assert_eq!((read.parts, read.plan), (made.parts, made.plan), "as it is looked at");
+
+        let unknown = NewSplit::of("S4", planned("other_network"));
+        let refused = client.split_order(&order, &unknown, &key("unknown")).await.unwrap_err();
+        assert_eq!(refused.code(), Some("split_plan_unknown"), "{refused}");
+    });
+}
+
 #[test]
 fn a_receiver_gives_its_part_of_a_split_back_by_the_client() {
     let server = Server::start();
@@ -297,7 +362,7 @@ fn a_receiver_gives_its_part_of_a_split_back_by_the_client() {
         let registered = NewReceiver { receiver: agent.clone(), relation: "agent".to_owned(), max_share: None };
         seller.register_receiver(&payee, &registered, &key("receiver")).await.unwrap();
         let parts = vec![SplitPart { merchant: agent.clone(), amount: 99_000 }];
-        let split = NewSplit { out_split_no: "S1".to_owned(), parts };
+        let split = NewSplit::of("S1", SplitBy::Parts(parts));
         let split = seller.split_order(&order, &split, &key("split")).await.unwrap();
         assert!(split.returns.is_empty(), "{split:?}");
         let back = NewSplitReturn { out_return_no: "R1".to_owned(), receiver: agent.clone(), amount: 40_001 };

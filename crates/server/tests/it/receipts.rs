@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::card_losses::{sell, signed_in};
+use crate::card_network::{Network, has_key};
 use crate::certificates::{Pair, SM2};
 use crate::client::exchange;
 use crate::open::{merchant, number, text};
@@ -258,6 +260,45 @@ fn a_chargeback_has_a_receipt_once_it_is_booked_and_one_that_was_won_is_told() {
     operator.post(&format!("/v1/chargebacks/{chargeback}/win"), &json!({})).ok();
     assert_eq!(verified(&server, &receipt)["now"], json!({"status": "won", "given_back": 200_000}));
     assert_eq!(own.get(&path).ok()["content"], receipt["content"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chargeback_of_a_sale_at_a_terminal_has_a_receipt_that_names_the_card() {
+    let Some(network) = Network::start(&[]) else { return };
+    let (server, mut device) = signed_in(&network, &[]).await;
+    has_key(&server.operator(), "zone/unionpay/mac");
+    assert_eq!(sell(&mut device, 10_000, "726888", true).await.as_deref(), Some("00"));
+    let operator = server.operator();
+    let sale = operator.get("/v1/card-transactions/ctx_1").ok();
+    let merchant = text(&sale, "/merchant");
+    let own = client_of(&server, &merchant);
+    let sold = own.get("/v1/receipts/ctx_1").ok();
+    assert_eq!((text(&sold, "/receipt/kind"), number(&sold, "/receipt/amount")), ("sale".into(), 10_000));
+    let now = |receipt: &Value| verified(&server, receipt)["now"].clone();
+    assert_eq!(now(&sold), json!({"status": "approved", "given_back": 0}));
+
+    let new = json!({
+        "card_transaction": "ctx_1", "case_number": "CB-7", "reason": "4853", "amount": 4_000, "currency": "CNY",
+    });
+    let chargeback = text(&operator.post("/v1/chargebacks", &new).ok(), "/id");
+    let path = format!("/v1/receipts/{chargeback}");
+    assert_eq!(own.get(&path).error().1, "receipt_not_yet");
+    operator.post(&format!("/v1/chargebacks/{chargeback}/book"), &json!({})).ok();
+    let receipt = own.get(&path).ok();
+    let card = [Value::Null, json!("623060*********6888"), json!("ctx_1")];
+    assert_eq!(said(&receipt), ("chargeback".into(), 4_000, card));
+    let shop = operator.get(&format!("/v1/merchants/{merchant}")).ok();
+    let names = ["payer", "payee"].map(|side| receipt["receipt"][side]["name"].clone());
+    assert_eq!(names, [shop["name"].clone(), json!("unionpay")]);
+    assert_eq!(text(&receipt, "/receipt/reference"), "CB-7");
+    assert_eq!(now(&receipt), json!({"status": "booked", "given_back": 0}));
+    // The sale's own receipt is the same, and tells what was charged back of it.
+    assert_eq!(own.get("/v1/receipts/ctx_1").ok()["content"], sold["content"]);
+    assert_eq!(now(&sold), json!({"status": "approved", "given_back": 4_000}));
+
+    operator.post(&format!("/v1/chargebacks/{chargeback}/win"), &json!({})).ok();
+    assert_eq!(now(&receipt), json!({"status": "won", "given_back": 4_000}));
+    assert_eq!(now(&sold), json!({"status": "approved", "given_back": 0}));
 }
 
 /// What a PDF says, by a reader of its own: every object where its table of objects has it, and the texts of the page as they are

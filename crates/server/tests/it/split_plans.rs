@@ -14,7 +14,16 @@ use crate::staff::Staff;
 const SETTINGS: &str = "[[split_plans]]\nname = \"agent_network\"\nremainder_to = \"closing\"\n\
                         roles = [{ name = \"listing\", rate = 500_000 }, { name = \"closing\", rate = 500_000 }]\n";
 
-fn plan(from: &str, listing: i64) -> Value {
+/// A platform whose settings have that plan.
+pub(crate) fn platform() -> Server {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("lintel.toml");
+    std::fs::write(&path, SETTINGS).unwrap();
+    Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())])
+}
+
+/// A version of it, as a treasurer proposes it.
+pub(crate) fn plan(from: &str, listing: i64) -> Value {
     json!({
         "kind": "split_plan", "name": "agent_network", "from": from, "remainder_to": "closing",
         "roles": [{"name": "listing", "rate": listing}, {"name": "closing", "rate": 1_000_000 - listing}],
@@ -52,10 +61,7 @@ impl Deal {
 
 #[test]
 fn a_split_goes_by_the_version_of_its_day_that_two_treasurers_set() {
-    let directory = tempfile::TempDir::new().unwrap();
-    let path = directory.path().join("lintel.toml");
-    std::fs::write(&path, SETTINGS).unwrap();
-    let mut server = Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())]);
+    let mut server = platform();
     let staff = treasurers(&server);
     let mut market = Market::open(&server);
     let closing = merchant(&market.operator, "agent", "李四", "110101199003070215");

@@ -102,7 +102,8 @@ pub(super) fn standing(state: &State, of: Receipted) -> Result<Standing, Refusal
             let follower = row.followed_by.and_then(|id| state.card_transaction(id).ok());
             let undoes = |kind: CardKind| kind.effect() == Effect::Undo || kind == CardKind::PreAuthorisationCancel;
             let undone = follower.filter(|row| undoes(row.kind) && row.status == CardStatus::Approved);
-            (row.status.name(), undone.map_or(row.money.refunded, |_| row.amount))
+            let back = row.money.refunded.saturating_add(row.charged_back);
+            (row.status.name(), undone.map_or(back, |_| row.amount))
         }
         Receipted::Settlement(id) => state.settlement(id).map(|_| ("success", 0))?,
         Receipted::Advance(id) => {
