@@ -322,7 +322,7 @@ fn an_advance_that_its_bank_paid_after_all_is_owed_and_two_people_settle_it() {
     let moves = |number: &str, debit: u16, credit: u16| {
         operator.post("/v1/vouchers", &voucher(number, &own(operator, debit), &own(operator, credit), NET)).ok();
     };
-    world.rules(0, 1);
+    world.rules(0, 0, 1);
     world.capital(NET);
     let sent = operator.post("/v1/advances", &world.wanted()).ok();
     let (id, path) = (text(&sent, "/id"), format!("/v1/advances/{}", text(&sent, "/id")));
