@@ -90,6 +90,7 @@ const FILES: &[File] = files![
     "0067_real_name_check.sql",
     "0068_payout_task.sql",
     "0069_suspense.sql",
+    "0071_clearing.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -131,10 +131,7 @@ impl Proposal {
     /// Whether a document must show it.
     #[must_use]
     pub const fn needs_evidence(&self) -> bool {
-        matches!(
-            self,
-            Self::ManualVoucher(_) | Self::Adjustment(_) | Self::SettleTask(_) | Self::SettleDifference(_)
-        )
+        matches!(self, Self::ManualVoucher(_) | Self::Adjustment(_) | Self::SettleTask(_) | Self::SettleDifference(_))
     }
 
     /// Notes what it is about as that stands when it is made, where its maker did not say: if that changes, nobody approves it.

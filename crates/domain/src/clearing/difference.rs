@@ -240,8 +240,8 @@ impl Clearing {
 
     /// How many of its differences are open.
     #[must_use]
-    pub fn open_differences(&self) -> usize {
-        self.differences.iter().filter(|it| it.is_open()).count()
+    pub fn open_differences(&self) -> u32 {
+        u32::try_from(self.differences.iter().filter(|it| it.is_open()).count()).unwrap_or(u32::MAX)
     }
 
     /// What the statement of the reserve account shows of it: the net of its lines that matched, and of those that two people let stand.
