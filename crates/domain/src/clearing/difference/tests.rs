@@ -6,7 +6,7 @@ use alloc::vec;
 use super::*;
 use crate::approval::Proposal;
 use crate::attempt::{Outcome, serial};
-use crate::book::{Side, Subject};
+use crate::book::Side;
 use crate::command::Command;
 use crate::ids::OrderId;
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
@@ -214,6 +214,24 @@ fn what_is_missing_and_did_move_needs_no_voucher() {
     assert_eq!(settles(&mut kit, 71, (FIRST, true), None), Ok(Reply::Clearing(ClearingId(1))));
     kit.books(&[(1101, 5_000), (2291, 10), (1291, 10), (5001, 10)]);
     assert_eq!(kit.state.order(order).unwrap().due, Some(date(NEXT)));
+}
+
+/// A claim lies on 1131, which is what a fund is cleared over.
+#[test]
+fn what_a_fund_owes_stays_where_it_is_and_what_is_over_does_not() {
+    for (amount, settled) in [(2_999, Ok(())), (3_001, Err(RefusalCode::DifferenceVoucher))] {
+        let mut kit = kit();
+        let merchant = kit.landlord();
+        kit.combined(merchant);
+        (0..3).for_each(|_| drop(kit.answered(success(DAY))));
+        let lines = kit.clearing_lines(Rail::Fund, DAY);
+        let lines: Vec<_> = lines.into_iter().map(|line| ClearingLine { amount, ..line }).collect();
+        assert_eq!(lines.len(), 1);
+        kit.take_file(Rail::Fund, DAY, lines);
+        assert_eq!(settles(&mut kit, 71, (FIRST, true), None).map(|_| ()), settled);
+        let expected = if settled.is_ok() { 1 } else { 3_000 };
+        assert_eq!(kit.own(Subject::ReceivableFund), expected);
+    }
 }
 
 #[test]
