@@ -62,7 +62,7 @@ pub const MAX_DIFFERENCES: usize = 1_000;
 pub const SETTLE_AFTER: u32 = 1;
 
 /// What a line of a clearing file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
 pub enum LineKind {
     /// Money in: a debit, or a fund's payment.

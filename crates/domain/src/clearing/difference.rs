@@ -514,14 +514,12 @@ impl State {
 pub(crate) fn apply(state: &mut State, event: &DifferenceEvent) {
     match event {
         DifferenceEvent::Matched { clearing, differences } => {
-            differences.iter().for_each(|id| ended(state, *id, DifferenceEnd::Matched(*clearing)));
+            ended(state, differences, DifferenceEnd::Matched(*clearing));
         }
         DifferenceEvent::Settled(settled) => {
             let SettledDifference { difference, attempt, payout, accepted, booked, approval, .. } = *settled;
-            ended(state, difference, DifferenceEnd::Settled { approval, accepted, booked });
-            for id in &settled.also {
-                ended(state, *id, DifferenceEnd::Settled { approval, accepted, booked: 0 });
-            }
+            ended(state, &[difference], DifferenceEnd::Settled { approval, accepted, booked });
+            ended(state, &settled.also, DifferenceEnd::Settled { approval, accepted, booked: 0 });
             let file = state.clearings.get(difference.clearing.0).expect("decide looked at the file");
             let (rail, date) = (file.rail, file.date);
             reserve_line::await_session(state, rail, date, booked);
@@ -537,10 +535,16 @@ pub(crate) fn apply(state: &mut State, event: &DifferenceEvent) {
     }
 }
 
-fn ended(state: &mut State, id: DifferenceId, end: DifferenceEnd) {
-    let file = state.clearings.get_mut(id.clearing.0).expect("decide looked at the file");
-    let at = usize::try_from(id.number).ok().and_then(|number| number.checked_sub(1));
-    let difference = at.and_then(|at| file.differences.get_mut(at)).expect("decide looked at the difference");
-    difference.end = Some(end);
-    state.open_differences.remove(&id);
+/// A file is changed once for all of its own that follow on each other: an image of it has them all.
+fn ended(state: &mut State, ids: &[DifferenceId], end: DifferenceEnd) {
+    for of_file in ids.chunk_by(|one, next| one.clearing == next.clearing) {
+        let Some(DifferenceId { clearing, .. }) = of_file.first() else { continue };
+        let file = state.clearings.get_mut(clearing.0).expect("decide looked at the file");
+        for id in of_file {
+            let at = usize::try_from(id.number).ok().and_then(|number| number.checked_sub(1));
+            let difference = at.and_then(|at| file.differences.get_mut(at)).expect("decide looked at the difference");
+            difference.end = Some(end);
+        }
+        of_file.iter().for_each(|id| state.open_differences.remove(id));
+    }
 }

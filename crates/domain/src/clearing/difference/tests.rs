@@ -86,6 +86,15 @@ fn a_difference_is_named_by_its_file_and_its_place_in_it() {
 }
 
 #[test]
+fn a_difference_of_before_ends_were_kept_is_open_and_keeps_its_bytes() {
+    let bytes = minicbor::to_vec((4_u32, "7", 9_i64)).unwrap();
+    let difference: Difference = minicbor::decode(&bytes).unwrap();
+    assert_eq!(difference, Difference::new(DifferenceKind::Missing, "7", 9));
+    assert!(difference.is_open());
+    assert_eq!(minicbor::to_vec(&difference).unwrap(), bytes);
+}
+
+#[test]
 fn what_is_missing_is_open_once_and_ends_with_the_file_that_has_it() {
     let mut kit = kit();
     let (order, attempt) = paid(&mut kit);
