@@ -484,14 +484,15 @@ fn takes(state: &State, rail: Rail, voucher: Option<&ManualVoucher>, left: i128)
 fn also_missing(state: &State, id: DifferenceId, of: Option<(&Clearing, &Difference)>) -> Vec<DifferenceId> {
     let Some((file, difference)) = of else { return Vec::new() };
     let (channel, line) = (file.channel_name(), line_of_awaited(state, difference));
-    let same = |(other, it): &(&Clearing, &Difference)| {
-        it.kind == DifferenceKind::Missing
-            && it.serial == difference.serial
-            && line_of_awaited(state, it) == line
-            && other.channel_name() == channel
+    let is_same = |other: &DifferenceId| {
+        state.difference(*other).is_ok_and(|(told_by, it)| {
+            it.kind == DifferenceKind::Missing
+                && it.serial == difference.serial
+                && line_of_awaited(state, it) == line
+                && told_by.channel_name() == channel
+        })
     };
-    let others = state.open_differences.iter().map(|(other, ())| *other).filter(|other| *other != id);
-    others.filter(|other| state.difference(*other).as_ref().is_ok_and(same)).collect()
+    state.open_differences.iter().map(|(other, ())| *other).filter(|other| *other != id && is_same(other)).collect()
 }
 
 impl State {
