@@ -165,7 +165,7 @@ impl CardClearing {
     fn differs(&mut self, kind: DifferenceKind, reference: &str, amount: Minor) {
         self.different += 1;
         if self.differences.len() < MAX_DIFFERENCES {
-            self.differences.push(Difference { kind, serial: format!("{reference:.40}"), amount });
+            self.differences.push(Difference::new(kind, reference, amount));
         }
     }
 }

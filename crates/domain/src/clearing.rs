@@ -11,7 +11,7 @@
 //!           ├ a payer's debit that has not succeeded brought another amount ─► it failed, what came is such a late success;
 //!           │                                  and a difference
 //!           ├ it says that a payout came back ─► booked unless it is already, and matched: see [`returns`]
-//!           └ anything else ─► a difference, for a person
+//!           └ anything else ─► a difference, which ends as [`difference`] says
 //!    after the last part: what succeeded up to that date and is in no file ─► a difference, once a file
 //!    the net of the matched lines ─► Dr 1101 / Cr the rail (turned where more went out)
 //! ```
@@ -46,9 +46,13 @@ use crate::reserve_line;
 use crate::state::State;
 use crate::voucher::{BusinessKind, BusinessNumber, Dimensions, Entry, EventCode};
 
+pub mod difference;
 pub(crate) mod returns;
 #[cfg(test)]
 mod tests;
+
+pub use difference::{Difference, DifferenceKind};
+use difference::{DifferenceEnd, Told};
 
 /// The most lines of one part of a file.
 pub const MAX_LINES: usize = 5_000;
@@ -58,7 +62,7 @@ pub const MAX_DIFFERENCES: usize = 1_000;
 pub const SETTLE_AFTER: u32 = 1;
 
 /// What a line of a clearing file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
 pub enum LineKind {
     /// Money in: a debit, or a fund's payment.
@@ -151,55 +155,6 @@ impl TakeClearingFile {
     }
 }
 
-/// Why a line or an attempt does not match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum DifferenceKind {
-    /// The serial is none of ours, or of another channel.
-    #[n(0)]
-    UnknownSerial,
-    /// The kind, amount or currency is not what was asked for.
-    #[n(1)]
-    OtherContent,
-    /// An earlier line matched it already.
-    #[n(2)]
-    Repeated,
-    /// It had failed for us, and nothing of it can be booked by the file: a return of what did not arrive.
-    #[n(3)]
-    FailedHere,
-    /// It succeeded for us and is in no file up to this date.
-    #[n(4)]
-    Missing,
-}
-
-impl DifferenceKind {
-    /// The name in API and files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::UnknownSerial => "unknown_serial",
-            Self::OtherContent => "other_content",
-            Self::Repeated => "repeated",
-            Self::FailedHere => "failed_here",
-            Self::Missing => "missing",
-        }
-    }
-}
-
-/// A difference between a clearing file and what we know.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Difference {
-    /// Why.
-    #[n(0)]
-    pub kind: DifferenceKind,
-    /// The line's serial, or the missing attempt's.
-    #[n(1)]
-    pub serial: String,
-    /// Minor units, of the line or the missing attempt.
-    #[n(2)]
-    pub amount: Minor,
-}
-
 /// A part of a clearing file as it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Clearing {
@@ -271,10 +226,10 @@ impl Clearing {
         self.debited.saturating_sub(self.refunded).saturating_sub(self.paid).saturating_add(self.returned)
     }
 
-    fn differs(&mut self, kind: DifferenceKind, serial: &str, amount: Minor) {
+    fn differs(&mut self, difference: Difference) {
         self.different += 1;
         if self.differences.len() < MAX_DIFFERENCES {
-            self.differences.push(Difference { kind, serial: format!("{serial:.40}"), amount });
+            self.differences.push(difference);
         }
     }
 }
@@ -316,18 +271,22 @@ pub fn decide_take(draft: &mut Draft<'_>, command: &TakeClearingFile) -> Result<
         };
         match is_new {
             Ok(true) => count(&mut clearing, line)?,
-            Ok(false) => clearing.differs(DifferenceKind::Repeated, &line.serial, line.amount),
-            Err(kind) => clearing.differs(kind, &line.serial, line.amount),
+            Ok(false) => clearing.differs(Difference::of_line(DifferenceKind::Repeated, line)),
+            Err(kind) => clearing.differs(Difference::of_line(kind, line)),
         }
     }
     if last {
-        missing(draft.state, &mut clearing, &matched);
-        returns::missing(draft.state, &mut clearing, &returned);
+        let told = Told::before(draft.state, &clearing);
+        missing(draft.state, &mut clearing, &matched, &told);
+        returns::missing(draft.state, &mut clearing, &returned, &told);
     }
-    clearing.voucher = post_net(draft, &clearing)?;
+    let session = BusinessNumber::object(BusinessKind::Clearing, id.0);
+    clearing.voucher = post_net(draft, &clearing, clearing.net(), session)?;
     let orders = orders_of(draft.state, &matched)?;
+    let ended = difference::matched(draft.state, &clearing, &matched, &returned);
     let (matched, returned) = (matched.into_iter().collect(), returned.into_iter().collect());
     draft.emit(Event::ClearingTaken { clearing, matched, returned });
+    difference::end(draft, id, ended);
     clear_orders(draft, &orders)?;
     Ok(Reply::Clearing(id))
 }
@@ -385,7 +344,9 @@ fn match_line(
             return Ok(Err(DifferenceKind::OtherContent));
         }
         brought(draft, id, line.amount)?;
-        clearing.differs(DifferenceKind::OtherContent, &line.serial, line.amount);
+        // The books take what came: nobody has to end this one.
+        let end = Some(DifferenceEnd::Matched(clearing.id));
+        clearing.differs(Difference { end, ..Difference::of_line(DifferenceKind::OtherContent, line) });
         return succeed(draft, clearing, id, (line, None));
     }
     if attempt.cleared.is_some() {
@@ -440,19 +401,24 @@ fn count(clearing: &mut Clearing, line: &ClearingLine) -> Result<(), Refusal> {
 }
 
 /// After the last part: what succeeded up to the file's date and is in no file.
-fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<AttemptId>) {
+fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<AttemptId>, told: &Told) {
     let (channel, date) = (clearing.channel_name(), clearing.date);
     let range = (channel.clone(), Date(i32::MIN), AttemptId(0))..=(channel, date, AttemptId(u64::MAX));
     for (&(_, _, id), ()) in state.uncleared.range(range).filter(|((_, _, id), ())| !matched.contains(id)) {
         // An attempt that awaits its file is open, and in memory.
         let attempt = state.attempts.get(id.0).expect("the index names attempts that are there");
-        clearing.differs(DifferenceKind::Missing, &attempt.serial(), attempt.operation.money().0);
+        let (serial, amount) = (attempt.serial(), attempt.operation.money().0);
+        clearing.differs(told.missing(LineKind::of(&attempt.operation), &serial, amount));
     }
 }
 
 /// Dr 1101 / Cr the rail, or turned where more went out than came in.
-fn post_net(draft: &mut Draft<'_>, clearing: &Clearing) -> Result<Option<VoucherId>, Refusal> {
-    let net = clearing.net();
+fn post_net(
+    draft: &mut Draft<'_>,
+    clearing: &Clearing,
+    net: Minor,
+    business: BusinessNumber,
+) -> Result<Option<VoucherId>, Refusal> {
     if net == 0 {
         return Ok(None);
     }
@@ -466,7 +432,6 @@ fn post_net(draft: &mut Draft<'_>, clearing: &Clearing) -> Result<Option<Voucher
         clearing_date: Some(clearing.date),
         ..Dimensions::default()
     };
-    let business = BusinessNumber::object(BusinessKind::Clearing, clearing.id.0);
     draft.post(business, EventCode::ClearingSession, entries, dimensions).map(Some)
 }
 
@@ -519,23 +484,34 @@ impl State {
 
 pub(crate) fn apply_taken(state: &mut State, clearing: &Clearing, matched: &[AttemptId], returned: &[PayoutId]) {
     for id in matched {
-        let attempt = state.attempts.get_mut(id.0).expect("decide matched the attempt");
-        attempt.cleared = Some(clearing.date);
-        let (key, purpose) = (uncleared_key(attempt), attempt.purpose);
-        if let Some(key) = key {
-            state.uncleared.remove(&key);
-        }
-        if let Purpose::Leg(leg) = purpose {
-            let leg = state.legs.get_mut(leg.0).expect("an attempt's leg is there");
-            if leg.captured_by == Some(*id) {
-                leg.cleared = Some(clearing.date);
-            }
-        }
+        leg_cleared(state, *id, clearing.date);
     }
     returns::apply_cleared(state, clearing.date, returned);
-    reserve_line::await_clearing(state, clearing);
+    reserve_line::await_session(state, clearing.rail, clearing.date, clearing.net());
+    difference::open_keys(clearing).for_each(|id| state.open_differences.insert(id, ()));
     state.clearing_files.insert((clearing.channel_name(), clearing.date, clearing.part), clearing.id);
     state.clearings.insert(clearing.id.0, clearing.clone());
+}
+
+/// An attempt awaits no file any more.
+fn cleared(state: &mut State, id: AttemptId, date: Date) -> Purpose {
+    let attempt = state.attempts.get_mut(id.0).expect("decide looked at the attempt");
+    attempt.cleared = Some(date);
+    let (key, purpose) = (uncleared_key(attempt), attempt.purpose);
+    if let Some(key) = key {
+        state.uncleared.remove(&key);
+    }
+    purpose
+}
+
+/// Nor does its leg, if it paid one.
+fn leg_cleared(state: &mut State, id: AttemptId, date: Date) {
+    if let Purpose::Leg(leg) = cleared(state, id, date) {
+        let leg = state.legs.get_mut(leg.0).expect("an attempt's leg is there");
+        if leg.captured_by == Some(id) {
+            leg.cleared = Some(date);
+        }
+    }
 }
 
 /// The place of a successful attempt that moved money in the index of what awaits its clearing file.

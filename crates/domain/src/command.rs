@@ -12,7 +12,6 @@ use crate::agreement::{self, CreateAgreement, PayFromAgreement};
 use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
-use crate::bank_card::{self, BankCardCommand};
 use crate::bulk::{self, BulkReply, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{self, Date, SetCalendar};
@@ -49,12 +48,10 @@ use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
-use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit, ReturnSplit};
 use crate::suspense::{self, AllocateSuspense};
 use crate::task::{self, TaskCommand, TaskOf};
 use crate::terminal::{self, TerminalCommand};
-use crate::terminal_parameter::{self, SetParameters};
 use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
@@ -207,6 +204,8 @@ pub enum Command {
     CreateRefund(CreateRefund),
     /// Take a part of a clearing file.
     TakeClearingFile(TakeClearingFile),
+    /// Settle a difference of one.
+    SettleDifference(clearing::difference::SettleDifference),
     /// Settle what is due to a merchant.
     Settle {
         /// The merchant.
@@ -248,19 +247,19 @@ pub enum Command {
     /// Change limits or an account's class.
     Limit(LimitCommand),
     /// Set the weights of a channel's sites, or take them back.
-    SiteWeight(SiteWeightCommand),
+    SiteWeight(crate::site_weight::SiteWeightCommand),
     /// Bound, stop or resume what leaves by a channel.
     Outflow(OutflowCommand),
     /// Close a monthly batch of a provident fund, or take its result.
     FundBatch(FundBatchCommand),
     /// Set parameters of terminals.
-    SetParameters(SetParameters),
+    SetParameters(crate::terminal_parameter::SetParameters),
     /// Ask for a top-up, or give one up.
     TopUp(TopUpCommand),
     /// Transfer money.
     Transfer(TransferCommand),
     /// Verify a bank card again.
-    BankCard(BankCardCommand),
+    BankCard(crate::bank_card::BankCardCommand),
     /// Create or change a plan of withdrawals.
     WithdrawalPlan(crate::withdrawal_plan::WithdrawalPlanCommand),
     /// Run a batch of withdrawals, or say what is tried again.
@@ -557,6 +556,7 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::Receiver(command) => receiver::decide(draft, command),
         Command::CreateRefund(command) => refund::decide_create(draft, command),
         Command::TakeClearingFile(command) => clearing::decide_take(draft, &command),
+        Command::SettleDifference(command) => clearing::difference::decide_settle(draft, command),
         Command::Settle { merchant, today } => settlement::decide_settle(draft, merchant, today),
         Command::ReserveLine(command) => reserve_line::decide(draft, command),
         Command::OwnTransfer(command) => own_transfer::decide(draft, command),
@@ -573,13 +573,13 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::RealNameCheck(command) => crate::real_name_check::decide(draft, command),
         Command::Webhook(command) => crate::webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
-        Command::SiteWeight(command) => site_weight::decide(draft, command),
+        Command::SiteWeight(command) => crate::site_weight::decide(draft, command),
         Command::Outflow(command) => outflow::decide(draft, command),
         Command::FundBatch(command) => fund_batch::decide(draft, command),
-        Command::SetParameters(command) => terminal_parameter::decide(draft, command),
+        Command::SetParameters(command) => crate::terminal_parameter::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),
-        Command::BankCard(command) => bank_card::decide(draft, command),
+        Command::BankCard(command) => crate::bank_card::decide(draft, command),
         Command::WithdrawalPlan(command) => crate::withdrawal_plan::decide(draft, command),
         Command::WithdrawalBatch(command) => withdrawal_batch::decide(draft, command),
         Command::Operator(command) => operator::decide(draft, command),

@@ -10,7 +10,6 @@ use crate::api_key::ApiKeyEvent;
 use crate::approval::ApprovalEvent;
 use crate::arrears::ArrearsEvent;
 use crate::attempt::{Attempt, FailureClass, Outcome};
-use crate::bank_card::BankCardEvent;
 use crate::batch_close::BatchCloseEvent;
 use crate::block_list::BlockListEvent;
 use crate::bulk::BulkReply;
@@ -52,8 +51,6 @@ use crate::site_weight::SiteWeightEvent;
 use crate::split::{Split, SplitReturn};
 use crate::suspense::SuspenseEvent;
 use crate::task::TaskEvent;
-use crate::terminal::TerminalEvent;
-use crate::terminal_parameter::ParameterEvent;
 use crate::top_up::TopUpEvent;
 use crate::tree::TreeEvent;
 use crate::user::User;
@@ -310,6 +307,9 @@ pub enum Event {
         #[n(2)]
         returned: alloc::vec::Vec<PayoutId>,
     },
+    /// Differences of clearing files ended.
+    #[n(240)]
+    Difference(#[n(0)] crate::clearing::difference::DifferenceEvent),
     /// A merchant was settled.
     #[n(51)]
     MerchantSettled(#[n(0)] Settlement),
@@ -489,7 +489,7 @@ pub enum Event {
     FundBatch(#[n(0)] FundBatchEvent),
     /// Parameters of terminals changed.
     #[n(225)]
-    Parameter(#[n(0)] ParameterEvent),
+    Parameter(#[n(0)] crate::terminal_parameter::ParameterEvent),
     /// Limits, or what is used of them, changed.
     #[n(151)]
     Limit(#[n(0)] LimitEvent),
@@ -501,7 +501,7 @@ pub enum Event {
     Transfer(#[n(0)] crate::transfer::TransferEvent),
     /// A bank card was stopped or verified.
     #[n(154)]
-    BankCard(#[n(0)] BankCardEvent),
+    BankCard(#[n(0)] crate::bank_card::BankCardEvent),
     /// A plan of withdrawals changed.
     #[n(155)]
     WithdrawalPlan(#[n(0)] crate::withdrawal_plan::WithdrawalPlanEvent),
@@ -559,7 +559,7 @@ pub enum Event {
     Acquiring(#[n(0)] AcquiringEvent),
     /// A terminal's life went on.
     #[n(202)]
-    Terminal(#[n(0)] TerminalEvent),
+    Terminal(#[n(0)] crate::terminal::TerminalEvent),
     /// A card transaction went on.
     #[n(203)]
     CardTransaction(#[n(0)] CardTransactionEvent),

@@ -23,7 +23,6 @@ use crate::attempt::Rail;
 use crate::book::Subject;
 use crate::business_day::DayStatus;
 use crate::calendar::Date;
-use crate::clearing::Clearing;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -408,11 +407,6 @@ pub(crate) fn apply(state: &mut State, event: &ReserveLineEvent) {
             state.reserve_balances.insert(balance.id.0, balance.clone());
         }
     }
-}
-
-/// A clearing file's part was booked: its session awaits that much more on the statement.
-pub(crate) fn await_clearing(state: &mut State, clearing: &Clearing) {
-    await_session(state, clearing.rail, clearing.date, clearing.net());
 }
 
 /// Changes what a clearing session awaits by `change`.

@@ -24,7 +24,7 @@ use crate::business_day::{Days, Turnover};
 use crate::calendar::{Calendar, Date};
 use crate::card_transaction::{self, CardTransaction};
 use crate::channel::ChannelName;
-use crate::clearing::{returns, uncleared_key};
+use crate::clearing::{difference, returns, uncleared_key};
 use crate::envelope::Time;
 use crate::hold::{Hold, HoldStatus};
 use crate::ids::{AccountId, AttemptId, HoldId, OwnTransferId, PayoutId, TreeRunId};
@@ -267,6 +267,8 @@ impl State {
         self.uncleared_returns = Index::restored(all(&self.payouts).filter_map(uncleared_return));
         self.clearing_files =
             Index::restored(all(&self.clearings).map(|it| ((it.channel_name(), it.date, it.part), it.id)));
+        let differences = all(&self.clearings).flat_map(difference::open_keys);
+        self.open_differences = Index::restored(differences.map(|id| (id, ())));
         let uncertain = || all(&self.attempts).filter(|it| is_uncertain(it));
         let leases = uncertain().filter_map(fund_batch::quota::lease_key).map(|key| (key, ()));
         (self.outbox, self.lease_tries) = (Index::restored(uncertain().map(|it| (it.id, ()))), Index::restored(leases));
@@ -280,7 +282,7 @@ impl State {
     /// What concerns the institution's own money.
     fn index_own_money(&mut self) {
         let sessions = reserve_line::restored_sessions(
-            all(&self.clearings).map(|it| (it.rail, it.date, it.net())),
+            all(&self.clearings).map(|it| (it.rail, it.date, it.session_net())),
             all(&self.card_clearings).map(|it| (Rail::UnionPay, it.date, it.net())),
             all(&self.reserve_lines),
         );

@@ -421,6 +421,8 @@ state! {
         uncleared: (ChannelName, Date, AttemptId) => (),
         /// Payouts that came back and whose return no clearing file has matched yet, by rail and date of the return.
         uncleared_returns: (Rail, Date, PayoutId) => (),
+        /// Differences of clearing files that have not ended.
+        open_differences: crate::clearing::difference::DifferenceId => (),
         /// Parts of clearing files taken.
         clearing_files: (ChannelName, Date, u32) => ClearingId,
         /// Lines of the reserve account's statement by their reference.

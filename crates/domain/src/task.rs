@@ -344,9 +344,25 @@ fn can_be_asked(task: TaskOf, is_possible: bool) -> Result<(), Refusal> {
 /// Whether a voucher takes just this money from where it lies.
 fn takes(state: &State, voucher: &ManualVoucher, money: TaskMoney) -> Result<(), Refusal> {
     let TaskMoney { lies_on, amount, currency } = money;
+    let taken = taken_from(state, voucher, lies_on, currency)?;
+    if taken == i128::from(amount) {
+        return Ok(());
+    }
+    let (currency, subject) = (currency.code(), lies_on.code());
+    let message = format!("the voucher takes {taken} {currency} from {subject}; take {amount}, no more and no less");
+    Err(Refusal::new(RefusalCode::TaskVoucher, "voucher", message))
+}
+
+/// What a voucher takes from a subject: its debits there less its credits.
+pub(crate) fn taken_from(
+    state: &State,
+    voucher: &ManualVoucher,
+    subject: Subject,
+    currency: Currency,
+) -> Result<i128, Refusal> {
     let mut taken = 0_i128;
     for entry in voucher.entries.iter().filter(|entry| entry.currency == currency) {
-        if state.account(entry.account, "account")?.subject == lies_on {
+        if state.account(entry.account, "account")?.subject == subject {
             let of_entry = i128::from(entry.amount);
             taken = match entry.side {
                 Side::Debit => taken.saturating_add(of_entry),
@@ -354,12 +370,7 @@ fn takes(state: &State, voucher: &ManualVoucher, money: TaskMoney) -> Result<(),
             };
         }
     }
-    if taken == i128::from(amount) {
-        return Ok(());
-    }
-    let (currency, subject) = (currency.code(), lies_on.code());
-    let message = format!("the voucher takes {taken} {currency} from {subject}; take {amount}, no more and no less");
-    Err(Refusal::new(RefusalCode::TaskVoucher, "voucher", message))
+    Ok(taken)
 }
 
 /// What may be done about a leg now.

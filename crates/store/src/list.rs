@@ -11,7 +11,7 @@ use crate::table::{Key, Stored, decode};
 
 /// Where the next page begins: opaque to callers, the last id in hexadecimal to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor(i64);
+pub struct Cursor(pub(crate) i64);
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -91,6 +91,7 @@ const FILES: &[File] = files![
     "0068_payout_task.sql",
     "0069_suspense.sql",
     "0070_advance_task.sql",
+    "0071_clearing.sql",
 ];
 
 /// What a migration cannot say in SQL.

@@ -8,6 +8,7 @@ use crate::block_list::RemoveBlock;
 use crate::calendar::SetCalendar;
 use crate::card_fee::CardFeeCommand;
 use crate::card_transaction::{CardTransactionCommand, CreditAdjustment};
+use crate::clearing::difference::SettleDifference;
 use crate::command::Command;
 use crate::fee_plan::SetFeePlan;
 use crate::freeze::{DeductFreeze, ReleaseFreeze};
@@ -82,6 +83,8 @@ proposals! {
         does Command::WaiveChecks, "Let a day close in spite of failed checks.";
     6 SettleTask(SettleTask) "settle_task" made by [Accountant] checked by [Accountant Treasurer]
         does Command::from, "Settle by hand what a channel refused.";
+    80 SettleDifference(SettleDifference) "settle_difference" made by [Accountant] checked by [Accountant Treasurer]
+        does Command::SettleDifference, "Settle a difference of a clearing file.";
     20 ReleaseFreeze(ReleaseFreeze) "release_freeze" made by [Risk] checked by [Risk]
         does Command::ReleaseFreeze, "Release all or part of a freeze.";
     21 DeductFreeze(DeductFreeze) "deduct_freeze" made by [Risk] checked by [Risk]
@@ -128,7 +131,7 @@ impl Proposal {
     /// Whether a document must show it.
     #[must_use]
     pub const fn needs_evidence(&self) -> bool {
-        matches!(self, Self::ManualVoucher(_) | Self::Adjustment(_) | Self::SettleTask(_))
+        matches!(self, Self::ManualVoucher(_) | Self::Adjustment(_) | Self::SettleTask(_) | Self::SettleDifference(_))
     }
 
     /// Notes what it is about as that stands when it is made, where its maker did not say: if that changes, nobody approves it.

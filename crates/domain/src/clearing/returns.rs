@@ -11,7 +11,8 @@
 use alloc::collections::BTreeSet;
 use alloc::format;
 
-use super::{Clearing, ClearingLine, DifferenceKind};
+use super::difference::Told;
+use super::{Clearing, ClearingLine, DifferenceKind, LineKind};
 use crate::attempt::{self, Attempt, AttemptStatus, Operation, Outcome, Purpose, Rail, attempt_of_serial};
 use crate::calendar::Date;
 use crate::draft::Draft;
@@ -66,7 +67,7 @@ pub(super) fn match_line(
 }
 
 /// After the last part: returns booked up to the file's date that are in no file.
-pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<PayoutId>) {
+pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet<PayoutId>, told: &Told) {
     // Payouts leave by a rail's first channel.
     if clearing.channel.is_some() {
         return;
@@ -78,7 +79,7 @@ pub(super) fn missing(state: &State, clearing: &mut Clearing, matched: &BTreeSet
         // An attempt that is away is asked for here, and all of this happens again once it is back.
         let attempt = payout.attempt.and_then(|attempt| state.attempts.get(attempt.0));
         let serial = attempt.map(Attempt::serial).unwrap_or_default();
-        clearing.differs(DifferenceKind::Missing, &serial, payout.amount);
+        clearing.differs(told.missing(Some(LineKind::Return), &serial, payout.amount));
     }
 }
 
@@ -106,7 +107,6 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Attempt, FailureClass};
-    use crate::clearing::LineKind;
     use crate::command::{Command, Reply};
     use crate::ids::{AccountId, ClearingId};
     use crate::money::Currency;

@@ -209,9 +209,10 @@ fn the_last_part_names_what_is_missing_and_a_later_file_may_bring_it() {
     let second = TakeClearingFile { part: 2, ..file(vec![]) };
     kit.given(Command::TakeClearingFile(second));
     let clearing = kit.state.clearing(ClearingId(2)).unwrap();
+    let line = Some(LineKind::Debit);
     assert_eq!(
         clearing.differences,
-        [Difference { kind: DifferenceKind::Missing, serial: missing.serial.clone(), amount: 700 }]
+        [Difference { line, ..Difference::new(DifferenceKind::Missing, &missing.serial, 700) }]
     );
     assert!(kit.state.order(order).unwrap().due.is_some());
     assert_eq!(kit.state.order(late).unwrap().due, None);

@@ -53,6 +53,7 @@ impl Command {
             | Self::Receiver(_)
             | Self::CreateRefund(_)
             | Self::TakeClearingFile(_)
+            | Self::SettleDifference(_)
             | Self::Settle { .. }
             | Self::ReserveLine(_)
             | Self::OwnTransfer(_)

@@ -66,6 +66,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::ClearingTaken { clearing, matched, returned } => {
             clearing::apply_taken(state, clearing, matched, returned);
         }
+        Event::Difference(event) => clearing::difference::apply(state, event),
         Event::MerchantSettled(settlement) => settlement::apply_settled(state, settlement),
         Event::PayoutCreated(payout) => payout::apply_created(state, payout),
         Event::PayoutHeld { payout, hold } => payout::apply_held(state, *payout, *hold),

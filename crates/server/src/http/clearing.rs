@@ -20,6 +20,8 @@ use super::list::{ListAnswer, PageView, list_query};
 use super::wire::{Amount, date_text, parse, parse_some, time_text, word};
 use crate::shell::clearing::{self as shell, FetchError, Fetched, Returned};
 
+pub(crate) mod difference;
+
 /// How many differences the answer to a fetch shows; the parts list them all.
 const DIFFERENCES_SHOWN: usize = 20;
 
@@ -207,7 +209,7 @@ impl SumsView {
 
 impl DifferenceView {
     pub(crate) fn of(difference: &Difference) -> Self {
-        let Difference { kind, serial, amount } = difference.clone();
+        let Difference { kind, serial, amount, .. } = difference.clone();
         Self { kind: kind.name(), serial, amount: Amount(amount) }
     }
 }
@@ -399,7 +401,8 @@ mod tests {
     use super::*;
 
     fn part(number: u32) -> Clearing {
-        let difference = Difference { kind: DifferenceKind::Missing, serial: "7".into(), amount: 9 };
+        let (kind, serial, line, end) = (DifferenceKind::Missing, "7".into(), None, None);
+        let difference = Difference { kind, serial, amount: 9, line, end };
         Clearing {
             id: ClearingId(u64::from(number)),
             rail: Rail::Epcc,

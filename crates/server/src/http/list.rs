@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::State;
 use serde::Serialize;
-use store::{Cursor, Filter, Page, StoreError};
+use store::{Cursor, Database, Filter, Page, StoreError};
 use utoipa::ToSchema;
 
 use super::App;
@@ -102,33 +102,59 @@ impl App {
         F::Of: Send + 'static,
         T: Send + 'static,
     {
-        let (limit, cursor) = (query.limit()?, query.cursor()?);
-        let min_position = query.min_position.unwrap_or_default();
-        let mut page = self.page(filter.clone(), cursor, limit).await?;
-        for _ in 0..LOOK_AGAIN.1 {
-            if page.position >= min_position {
-                break;
-            }
-            tokio::time::sleep(LOOK_AGAIN.0).await;
-            page = self.page(filter.clone(), cursor, limit).await?;
-        }
-        let Page { data: rows, next_cursor, position } = page;
-        if position < min_position {
-            let message = format!("lists show position {position}, not {min_position} yet; try again shortly");
-            return Err(ApiError::new("unavailable", Some("min_position"), message));
-        }
+        let read = move |store: &Database, cursor, limit| store::list(store, &filter, cursor, limit);
+        let Page { data: rows, next_cursor, position } = self.page(query, read).await?;
         let see = move |state: &State| rows.iter().map(|row| view(state, row)).collect();
         let (data, _) = self.see(see).await?;
         Ok(axum::Json(PageView { data, next_cursor: next_cursor.map(|cursor| cursor.to_string()), position }))
     }
 
-    async fn page<F>(&self, filter: F, cursor: Option<Cursor>, limit: u32) -> Result<Page<F::Of>, ApiError>
+    /// One page of what `read` finds in the store, once that shows the position asked for, each row as it is shown.
+    pub(crate) async fn list_read<R, T>(
+        &self,
+        query: PageQuery,
+        read: impl Fn(&Database, Option<Cursor>, u32) -> Result<Page<R>, StoreError> + Clone + Send + 'static,
+        view: impl Fn(&R) -> T,
+    ) -> ListAnswer<T>
     where
-        F: Filter + Send + 'static,
-        F::Of: Send + 'static,
+        R: Send + 'static,
     {
+        let Page { data, next_cursor, position } = self.page(query, read).await?;
+        let (data, next_cursor) = (data.iter().map(view).collect(), next_cursor.map(|cursor| cursor.to_string()));
+        Ok(axum::Json(PageView { data, next_cursor, position }))
+    }
+
+    async fn page<R: Send + 'static>(
+        &self,
+        query: PageQuery,
+        read: impl Fn(&Database, Option<Cursor>, u32) -> Result<Page<R>, StoreError> + Clone + Send + 'static,
+    ) -> Result<Page<R>, ApiError> {
+        let (limit, cursor) = (query.limit()?, query.cursor()?);
+        let min_position = query.min_position.unwrap_or_default();
+        let mut page = self.page_now(read.clone(), cursor, limit).await?;
+        for _ in 0..LOOK_AGAIN.1 {
+            if page.position >= min_position {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN.0).await;
+            page = self.page_now(read.clone(), cursor, limit).await?;
+        }
+        if page.position < min_position {
+            let position = page.position;
+            let message = format!("lists show position {position}, not {min_position} yet; try again shortly");
+            return Err(ApiError::new("unavailable", Some("min_position"), message));
+        }
+        Ok(page)
+    }
+
+    async fn page_now<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Database, Option<Cursor>, u32) -> Result<Page<R>, StoreError> + Send + 'static,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<R>, ApiError> {
         let store = self.books.store.clone();
         let failed = |error: StoreError| ApiError::internal("reading the list", &error);
-        self.blocking(move || store::list(&store, &filter, cursor, limit).map_err(failed)).await
+        self.blocking(move || read(&store, cursor, limit).map_err(failed)).await
     }
 }

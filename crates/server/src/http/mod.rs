@@ -454,6 +454,7 @@ fn money_out() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(clearing::take, clearing::list))
         .routes(routes!(clearing::fetch))
+        .routes(routes!(clearing::difference::differences))
         .routes(routes!(clearing::get))
         .routes(routes!(clearing::fetch_returns))
         .routes(routes!(fund_batch::close, fund_batch::list))

@@ -76,6 +76,8 @@ struct Unanswered {
     batches: Vec<Time>,
     /// When each real-name check without an answer was asked for.
     checks: Vec<Time>,
+    /// When the files were taken whose differences have not ended, a time a difference.
+    differences: BTreeMap<ChannelName, Vec<Time>>,
     rates: Rates,
 }
 
@@ -89,7 +91,13 @@ impl Unanswered {
         let attempts = state.in_outbox().filter_map(open).collect();
         let batches = state.open_fund_batches().map(|batch| batch.closed_at).collect();
         let checks = state.open_real_name_checks().map(|check| check.requested_at).collect();
-        Self { attempts, channels, batches, checks, rates: Rates::of(state, today) }
+        let mut differences: BTreeMap<ChannelName, Vec<Time>> = BTreeMap::new();
+        for (id, ()) in state.open_differences.iter() {
+            if let Some(file) = state.clearings.get(id.clearing.0) {
+                differences.entry(file.channel_name()).or_default().push(file.taken_at);
+            }
+        }
+        Self { attempts, channels, batches, checks, differences, rates: Rates::of(state, today) }
     }
 }
 
@@ -162,6 +170,8 @@ struct Watch {
     overdue: BTreeSet<AttemptId>,
     rails: BTreeSet<Rail>,
     channels: BTreeSet<Key>,
+    /// Channels whose files had differences.
+    files: BTreeSet<ChannelName>,
     tasks: BTreeSet<TaskOf>,
 }
 
@@ -184,6 +194,7 @@ impl Watch {
             tracing::error!(attempt = %id, rail, seconds, "an attempt has had no certain answer for too long; it is asked about still");
         }
         self.show_channels(&found.channels);
+        self.show_differences(&found.differences, now);
         show_batches(&found.batches, now);
         show_checks(&found.checks, now);
         show_rate("effective", found.rates.effective);
@@ -233,6 +244,18 @@ impl Watch {
             ];
             let count = found.get(key).copied().unwrap_or_default();
             metrics::gauge!("lintel_channel_unknown", &labels).set(gauge(count));
+        }
+    }
+
+    /// A file tells the log of its differences as it is taken.
+    fn show_differences(&mut self, found: &BTreeMap<ChannelName, Vec<Time>>, now: Time) {
+        self.files.extend(found.keys().cloned());
+        for channel in &self.files {
+            let since = found.get(channel).map_or(&[][..], Vec::as_slice);
+            let labels = [("channel", channel.to_string())];
+            metrics::gauge!("lintel_clearing_differences_open", &labels).set(gauge(since.len() as u64));
+            metrics::gauge!("lintel_clearing_difference_oldest_seconds", &labels)
+                .set(gauge(oldest_seconds(since, now)));
         }
     }
 
@@ -368,7 +391,8 @@ mod tests {
         let rates = Rates { effective: Rate { numerator: 92, denominator: 100 }, first_try: Rate::default() };
         let (batches, checks) = (vec![Time(0), Time(-MINUTE)], vec![Time(-2 * MINUTE)]);
         let channels = BTreeMap::from([(key, 3)]);
-        let found = Unanswered { attempts: Vec::new(), channels, batches, checks, rates };
+        let differences = BTreeMap::from([(ChannelName::from(Rail::Fund), vec![Time(0), Time(-3 * MINUTE)])]);
+        let found = Unanswered { attempts: Vec::new(), channels, batches, checks, differences, rates };
         let legs = [9, 10].map(|id| TaskOf::Leg(LegId(id)));
         let others = [TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(4))];
         let own = TaskOf::Advance(AdvanceId(4));
@@ -388,6 +412,8 @@ mod tests {
             "lintel_fund_batch_oldest_seconds 60",
             "lintel_real_name_checks_open 1",
             "lintel_real_name_check_oldest_seconds 120",
+            "lintel_clearing_differences_open{channel=\"fund\"} 2",
+            "lintel_clearing_difference_oldest_seconds{channel=\"fund\"} 180",
             "lintel_tasks{kind=\"legs\"} 2",
             "lintel_tasks{kind=\"refunds\"} 1",
             "lintel_tasks{kind=\"payouts\"} 1",
@@ -403,6 +429,9 @@ mod tests {
         let shown = recorder.handle().render();
         assert!(shown.contains(&format!("{unknown} 0\n")), "{shown}");
         assert!(shown.contains("lintel_tasks{kind=\"refunds\"} 0\n"), "{shown}");
+        for name in ["differences_open", "difference_oldest_seconds"] {
+            assert!(shown.contains(&format!("lintel_clearing_{name}{{channel=\"fund\"}} 0\n")), "{name}: {shown}");
+        }
         for name in ["fund_batches_open", "fund_batch_oldest_seconds", "real_name_checks_open"] {
             assert!(shown.contains(&format!("lintel_{name} 0\n")), "{name}: {shown}");
         }

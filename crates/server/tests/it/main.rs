@@ -28,6 +28,7 @@ mod client;
 mod cluster;
 mod command_line;
 mod conversions;
+mod differences;
 mod disk;
 mod downloads;
 mod epcc;

@@ -1,15 +1,19 @@
 //! Lists and look-ups: pages, filters, the position they show.
 
+use domain::Command;
 use domain::account::{Account, AccountStatus, Owner};
 use domain::approval::ApprovalStatus;
 use domain::attempt::{Purpose, Rail};
 use domain::book::Subject;
 use domain::business_day::{Day, DayStatus};
+use domain::clearing::difference::{DifferenceId, SettleDifference};
+use domain::clearing::{ClearingLine, LineKind, TakeClearingFile};
 use domain::customer::CustomerKind;
 use domain::freeze::{FreezeKind, FreezeStatus};
 use domain::hold::{HoldDirection, HoldStatus};
 use domain::ids::{
-    AccountId, AgreementId, CustomerId, ExchangeRateId, HoldId, MerchantId, OperatorId, OrderId, PayoutId, UserId,
+    AccountId, AgreementId, ClearingId, CustomerId, ExchangeRateId, HoldId, MerchantId, OperatorId, OrderId, PayoutId,
+    UserId,
 };
 use domain::manual_voucher::TemplateStatus;
 use domain::merchant::MerchantKind;
@@ -25,7 +29,7 @@ use store::approval::ApprovalFilter;
 use store::attempt::{AttemptFilter, AttemptStands};
 use store::bulk::StreamFilter;
 use store::business_day::DayFilter;
-use store::clearing::ClearingFilter;
+use store::clearing::{self, ClearingFilter, DifferenceFilter};
 use store::conversion::ConversionFilter;
 use store::customer::CustomerFilter;
 use store::exchange_rate::ExchangeRateFilter;
@@ -55,6 +59,7 @@ on_both! {
     filters_narrow_the_list_of_freezes
     rows_are_found_by_id
     texts_that_sql_could_mistake_are_only_texts
+    differences_follow_each_other_over_files_and_are_narrowed
 }
 
 fn pages_follow_each_other_without_gap_or_double(place: &Place) {
@@ -188,6 +193,48 @@ fn orders_and_what_follows_them(database: &Database) {
     assert_eq!(count(database, SettlementFilter { to: day, ..Default::default() }), 0);
     let days = list(database, &DayFilter { status: Some(DayStatus::Cutting) }, None, 10).unwrap();
     assert_eq!(days.data.iter().map(|day| day.date).collect::<Vec<_>>(), [date(3, 5)]);
+}
+
+fn differences_follow_each_other_over_files_and_are_narrowed(place: &Place) {
+    let database = place.open();
+    let mut world = World::new();
+    let line = |number: usize| {
+        let (serial, kind, currency) = (format!("none-{number}"), LineKind::Debit, Currency::Cny);
+        ClearingLine { serial, kind, amount: 100, currency, reference: None }
+    };
+    for (rail, part, count) in [(Rail::Epcc, 1, 3), (Rail::Fund, 1, 0), (Rail::Epcc, 2, 2), (Rail::UnionPay, 1, 1)] {
+        let (lines, channel) = ((0..count).map(line).collect(), None);
+        let file = TakeClearingFile { rail, date: date(3, 5), part, last: false, lines, channel };
+        world.given(Command::TakeClearingFile(file));
+    }
+    let id = |clearing, number| DifferenceId { clearing: ClearingId(clearing), number };
+    world.as_approved(Command::SettleDifference(SettleDifference {
+        difference: id(1, 2),
+        accepted: false,
+        voucher: None,
+    }));
+    world.store(&database);
+    let pages = |filter: DifferenceFilter, limit| {
+        let (mut pages, mut cursor): (Vec<Vec<DifferenceId>>, Option<Cursor>) = (Vec::new(), None);
+        loop {
+            let page = clearing::differences(&database, &filter, cursor, limit).unwrap();
+            assert_eq!(page.position, world.state.position);
+            pages.push(page.data.iter().map(|found| found.id).collect());
+            let Some(next) = page.next_cursor else { return pages };
+            cursor = Some(next.to_string().parse().unwrap());
+        }
+    };
+    let of = |rail, open| DifferenceFilter { rail, open };
+    let open = [id(1, 1), id(1, 3), id(3, 1), id(3, 2), id(4, 1)];
+    assert_eq!(pages(of(None, Some(true)), 2), [&open[..2], &open[2..4], &open[4..]]);
+    assert_eq!(pages(of(None, Some(true)), 5), [&open[..]], "a full last page has no next one");
+    assert_eq!(pages(of(Some(Rail::Epcc), Some(true)), 10), [&open[..4]]);
+    assert_eq!(pages(of(None, Some(false)), 10), [[id(1, 2)]]);
+    assert_eq!(pages(of(None, None), 4).concat().len(), 6);
+    assert!(pages(of(Some(Rail::Fund), None), 4).concat().is_empty());
+    let found = clearing::differences(&database, &of(Some(Rail::UnionPay), None), None, 1).unwrap().data.remove(0);
+    assert_eq!((found.channel, found.date), (Rail::UnionPay.into(), date(3, 5)));
+    assert_eq!((found.difference.serial.as_str(), found.difference.amount), ("none-0", 100));
 }
 
 fn trees_are_narrowed(database: &Database, world: &World, company: AccountId) {

@@ -164,8 +164,9 @@ fn a_start_reads_what_was_in_memory(place: &Place) {
     assert!(loaded.written.contains(&(RowId { kind: Kind::Split, id: 1 }, at)), "and leaves once the store is there");
 }
 
-/// What 0066 gave refunds, 0068 payouts, 0069 items of suspense and 0070 advances: their list of those that wait for a person.
-const LISTS_BEFORE: [&str; 8] = [
+/// What 0066 gave refunds, 0068 payouts, 0069 items of suspense and 0070 advances: their list of those that wait for a person. And
+/// what 0071 gave clearing files: their list of those with open differences.
+const LISTS_BEFORE: [&str; 10] = [
     "DROP INDEX refunds_by_needs_person",
     "ALTER TABLE refunds DROP COLUMN needs_person",
     "DROP INDEX payouts_by_needs_person",
@@ -174,6 +175,8 @@ const LISTS_BEFORE: [&str; 8] = [
     "ALTER TABLE suspense_items DROP COLUMN needs_person",
     "DROP INDEX advances_by_needs_person",
     "ALTER TABLE advances DROP COLUMN needs_person",
+    "DROP INDEX clearings_by_open_differences",
+    "ALTER TABLE clearings DROP COLUMN open_differences",
 ];
 
 /// The tables that files behind this one make, which do nothing else but for [`LISTS_BEFORE`].
@@ -188,7 +191,7 @@ fn made_after(file: &str) -> Vec<String> {
         texts.lines().filter_map(move |line| Some(line.strip_prefix(with)?.split(' ').next()?.to_owned()))
     };
     let made: Vec<String> = named("CREATE TABLE ").collect();
-    let undone = |table: &str| ["refunds", "payouts", "suspense_items", "advances"].contains(&table);
+    let undone = |table: &str| ["refunds", "payouts", "suspense_items", "advances", "clearings"].contains(&table);
     let changed = named("ALTER TABLE ").find(|table| !undone(table) && !made.contains(table));
     assert_eq!(changed, None, "a later file changes a table: undo that here too");
     made

@@ -262,6 +262,7 @@ transitions! {
         "secrets of API keys: api_key/tests.rs" Event::ApiKey(_),
         "pay passwords: pay_password/tests.rs" Event::PayPassword(_),
         "what a person acts on: task/tests.rs" Event::Task(_),
+        "how differences of files end: clearing/difference/tests.rs" Event::Difference(_),
         "money of another amount: clearing/tests.rs" Event::AttemptBrought { .. },
         "top-ups of another amount: top_up/tests.rs"
             Event::TopUp(TopUpEvent::GivenBack { .. } | TopUpEvent::BackAnswered { .. }),
@@ -341,6 +342,10 @@ const ELSEWHERE: &[(&str, &[RefusalCode])] = &[
         &[RefusalCode::SplitUnknown, RefusalCode::SplitAmount, RefusalCode::RefundUnknown, RefusalCode::RefundState],
     ),
     ("what a person acts on: task/tests.rs", &[RefusalCode::TaskState, RefusalCode::TaskVoucher]),
+    (
+        "how differences of files end: clearing/difference/tests.rs",
+        &[RefusalCode::DifferenceState, RefusalCode::DifferenceVoucher],
+    ),
     (
         "certificates: certificate/tests.rs",
         &[

@@ -188,6 +188,7 @@ fn proposal(command: Command) -> Option<Proposal> {
         Command::WaiveChecks(command) => Proposal::CheckWaiver(command),
         Command::SetCalendar(command) => Proposal::Calendar(command),
         Command::Task(TaskCommand::Settle(command)) => Proposal::SettleTask(command),
+        Command::SettleDifference(command) => Proposal::SettleDifference(command),
         Command::ReleaseFreeze(command) => Proposal::ReleaseFreeze(command),
         Command::Freeze(FreezeCommand::Deduct(command)) => Proposal::DeductFreeze(command),
         Command::Tree(TreeCommand::Link(command)) => Proposal::LinkAccounts(command),

@@ -11,6 +11,7 @@ use crate::http::block_list::RemovalBody;
 use crate::http::calendar::CalendarBody;
 use crate::http::card_fee::CardFeeChange;
 use crate::http::card_transaction::CreditAdjustmentBody;
+use crate::http::clearing::difference::DifferenceSettlementBody;
 use crate::http::conversion::ReversalBody;
 use crate::http::error::ApiError;
 use crate::http::exchange_rate::ExchangeRateBody;
@@ -72,6 +73,7 @@ kinds! {
     SuspenseAllocation(AllocationBody) "suspense_allocation"
     CheckWaiver(WaiverBody) "check_waiver"
     SettleTask(TaskSettlementBody) "settle_task"
+    SettleDifference(DifferenceSettlementBody) "settle_difference"
     ReleaseFreeze(ReleaseBody) "release_freeze"
     DeductFreeze(DeductionBody) "deduct_freeze"
     LinkAccounts(LinkBody) "link_accounts"
@@ -127,6 +129,8 @@ mod tests {
             ("check_waiver", json!({"date": "2026-03-05", "position": 1042, "checks": ["cover"]})),
             ("settle_task", json!({"task": "leg_9", "voucher": voucher})),
             ("settle_task", json!({"task": "rfd_3", "amount": 500})),
+            ("settle_difference", json!({"difference": "clr_3_17", "accepted": true, "voucher": voucher})),
+            ("settle_difference", json!({"difference": "clr_3_1", "accepted": false})),
         ]
     }
 
