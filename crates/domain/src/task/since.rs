@@ -8,7 +8,8 @@
 //! | what a bank owes (a claim) | its order, refund or payout ended, or its item was opened |
 //!
 //! When a bank carried out what it had refused is kept nowhere but in the journal. So a claim's time is that of the refusal, or of the
-//! order's end, which is before it: a claim looks older than it is, and never younger, but for a payout that its bank sent back since.
+//! order's end, which is before it: a claim looks older than it is. Younger look only a payout that its bank sent back since, and a leg
+//! whose order went on, and ended later.
 
 use super::TaskOf;
 use crate::book::Subject;
