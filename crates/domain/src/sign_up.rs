@@ -15,6 +15,7 @@
 //!
 //! A signed agreement's number pays orders and top-ups of its own customer alone, and of nobody once it is cancelled. Numbers that
 //! were signed elsewhere are taken as before. Cancelling ends the agreement here; the bank's side stays until its holder ends it.
+//! A card may be signed at several channels, of several networks or of one: once at each.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -25,6 +26,7 @@ use minicbor::{Decode, Encode};
 use crate::account::Owner;
 use crate::attempt::{self, FailureClass, Rail};
 use crate::block_list::{self, Blocked};
+use crate::channel::ChannelName;
 use crate::command::Reply;
 use crate::draft::Draft;
 use crate::envelope::Time;
@@ -198,9 +200,18 @@ pub struct SignUp {
     /// When it failed, expired or was cancelled.
     #[n(19)]
     pub ended_at: Option<Time>,
+    /// The word of the network's further channel that signs; its first if none. Read it by [`Self::channel_name`] (level 16).
+    #[n(20)]
+    pub channel: Option<String>,
 }
 
 impl SignUp {
+    /// The channel that signs, where alone the agreement pays.
+    #[must_use]
+    pub fn channel_name(&self) -> ChannelName {
+        ChannelName { rail: self.rail, word: self.channel.clone() }
+    }
+
     /// The serial number that the channel knows it by: as an attempt's, with numbers that no attempt reaches.
     #[must_use]
     pub fn serial(&self) -> String {
@@ -229,8 +240,8 @@ pub struct RequestSignUp {
     pub merchant: Option<MerchantId>,
     /// Who will pay.
     pub payer: UserId,
-    /// At which network.
-    pub rail: Rail,
+    /// At which channel.
+    pub channel: ChannelName,
     /// The bank's interbank number, 12 digits.
     pub bank: String,
     /// Whether it is a credit card.
@@ -347,8 +358,8 @@ pub enum SignUpEvent {
 /// Changes a signing.
 ///
 /// # Errors
-/// Request: `user_unknown`, `merchant_unknown`, `value_invalid` for the bank, `instrument_not_allowed` for the network, `blocked`,
-/// `sign_up_exists`, `sign_ups_too_many`. Else `sign_up_unknown`, `sign_up_state`; `value_invalid` for an agreement's number.
+/// Request: `user_unknown`, `merchant_unknown`, `value_invalid` for the bank or the channel, `instrument_not_allowed` for the network,
+/// `blocked`, `sign_up_exists`, `sign_ups_too_many`. Else `sign_up_unknown`, `sign_up_state`; `value_invalid` for an agreement's number.
 pub fn decide(draft: &mut Draft<'_>, command: SignUpCommand) -> Result<Reply, Refusal> {
     let (id, event) = match command {
         SignUpCommand::Request(command) => return request(draft, *command),
@@ -398,12 +409,13 @@ pub(crate) fn check_card(
 }
 
 fn request(draft: &mut Draft<'_>, command: RequestSignUp) -> Result<Reply, Refusal> {
-    let RequestSignUp { merchant, payer, rail, bank, credit, account, token, phone } = command;
+    let RequestSignUp { merchant, payer, channel, bank, credit, account, token, phone } = command;
     let customer = draft.state.user(payer)?.customer;
     let now = draft.context.now;
-    check_card(draft.state, now, (payer, merchant), (rail, "debited"), (&bank, &token))?;
-    let same = |row: &SignUp| row.status == SignUpStatus::Signed && row.rail == rail && row.token == token;
-    if let Some(row) = draft.state.sign_ups_of(customer).find(|row| same(row)) {
+    channel.check()?;
+    check_card(draft.state, now, (payer, merchant), (channel.rail, "debited"), (&bank, &token))?;
+    let same = |row: &&SignUp| row.channel_name() == channel;
+    if let Some(row) = draft.state.signed_by_card(customer, &token).find(same) {
         let message = format!("this card is signed for {customer} as {}; pay with it, or cancel it first", row.id);
         return Err(Refusal::new(RefusalCode::SignUpExists, "account", message));
     }
@@ -413,7 +425,7 @@ fn request(draft: &mut Draft<'_>, command: RequestSignUp) -> Result<Reply, Refus
             format!("{waiting} of {customer} wait for a code; bring one, cancel one, or wait until one expires");
         return Err(Refusal::new(RefusalCode::SignUpsTooMany, "payer", message));
     }
-    let id = SignUpId(draft.state.sign_ups.next_id());
+    let (id, ChannelName { rail, word: channel }) = (SignUpId(draft.state.sign_ups.next_id()), channel);
     draft.emit(Event::SignUp(SignUpEvent::Requested(Box::new(SignUp {
         id,
         merchant,
@@ -435,6 +447,7 @@ fn request(draft: &mut Draft<'_>, command: RequestSignUp) -> Result<Reply, Refus
         failure: None,
         signed_at: None,
         ended_at: None,
+        channel,
     }))));
     Ok(Reply::SignUp(id))
 }
@@ -560,5 +573,11 @@ impl State {
     pub fn sign_ups_of(&self, customer: CustomerId) -> impl Iterator<Item = &SignUp> {
         let all = (customer, SignUpId(0))..=(customer, SignUpId(u64::MAX));
         self.customer_sign_ups.range(all).filter_map(|((_, id), ())| self.sign_ups.get(id.0))
+    }
+
+    /// A customer's that are signed for the card of this token, at whichever channels, the oldest first.
+    pub fn signed_by_card<'a>(&'a self, customer: CustomerId, token: &'a str) -> impl Iterator<Item = &'a SignUp> {
+        let all = self.sign_ups_of(customer);
+        all.filter(move |row| row.status == SignUpStatus::Signed && row.token == token)
     }
 }

@@ -42,10 +42,12 @@ use crate::state::State;
 use crate::suspense::SuspenseItem;
 
 pub(crate) mod claim;
+mod since;
 #[cfg(test)]
 mod tests;
 
 pub use claim::Claim;
+pub use since::{since_of_advance, since_of_leg, since_of_payout, since_of_refund, since_of_suspense, waits_since};
 
 /// What a task is about, which names it too: `leg_9`, `rfd_3`, `pay_4`, `sus_3`, `adv_3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]

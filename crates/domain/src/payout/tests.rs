@@ -14,7 +14,7 @@ use crate::ids::{ApprovalId, MerchantId};
 use crate::merchant::{MerchantKind, SettlementAccount};
 use crate::refusal::RefusalCode;
 use crate::restriction::Restriction;
-use crate::task::{SettleTask, TaskCommand, TaskOf, actions_of_payout};
+use crate::task::{SettleTask, TaskCommand, TaskOf, actions_of_payout, waits_since};
 use crate::testkit::{Kit, court, date, declined, sealed, success};
 use crate::voucher::{BusinessKind, BusinessNumber, EventCode, Voucher};
 
@@ -170,6 +170,7 @@ fn a_payout_that_its_bank_paid_after_all_is_owed_by_the_bank() {
         assert_eq!((file.matched, file.different, file.paid), (2, 0, 1_000 * YUAN));
         let payout = kit.state.payout(id).unwrap();
         assert_eq!((payout.status, payout.ended_at, payout.needs_person()), (PayoutStatus::Failed, ended, true));
+        assert_eq!(waits_since(&kit.state, TaskOf::Payout(id)), ended);
         // What its account has stays there: whether it was paid again elsewhere nobody here knows.
         assert_eq!((kit.available(merchant), kit.own(Subject::ReceivableFund)), (5_000 * YUAN, 1_000 * YUAN));
         assert_eq!(kit.own(Subject::PayoutTransit), 0);

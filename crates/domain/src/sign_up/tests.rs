@@ -36,12 +36,21 @@ fn signed(agreement: &str) -> SignUpAnswer {
 
 impl Kit {
     fn requests(&mut self, payer: UserId, token: &str) -> SignUpId {
-        let Reply::SignUp(id) = self.given(request(asks_to_sign(payer, token))) else { panic!("a signing was begun") };
+        self.requests_at(Rail::Epcc.into(), payer, token)
+    }
+
+    fn requests_at(&mut self, channel: ChannelName, payer: UserId, token: &str) -> SignUpId {
+        let asked = request(RequestSignUp { channel, ..asks_to_sign(payer, token) });
+        let Reply::SignUp(id) = self.given(asked) else { panic!("a signing was begun") };
         id
     }
 
     fn signs(&mut self, payer: UserId, token: &str, agreement: &str) -> SignUpId {
         let id = self.requests(payer, token);
+        self.confirms(id, agreement)
+    }
+
+    fn confirms(&mut self, id: SignUpId, agreement: &str) -> SignUpId {
         self.given(answer(id, SignUpAnswer::CodeSent));
         self.given(bring(id));
         self.given(answer(id, signed(agreement)));
@@ -172,7 +181,7 @@ fn a_card_is_signed_once_and_few_codes_wait() {
     let (payer, other) = (kit.user(), kit.user());
     let id = kit.signs(payer, "tok", "SGN1");
     kit.refused(request(asks_to_sign(payer, "tok")), RefusalCode::SignUpExists);
-    kit.given(request(RequestSignUp { rail: Rail::UnionPay, ..asks_to_sign(payer, "tok") }));
+    kit.given(request(RequestSignUp { channel: Rail::UnionPay.into(), ..asks_to_sign(payer, "tok") }));
     kit.given(request(asks_to_sign(other, "tok")));
     kit.given(cancel(id));
     kit.restore();
@@ -182,6 +191,35 @@ fn a_card_is_signed_once_and_few_codes_wait() {
     kit.refused(request(asks_to_sign(payer, "another")), RefusalCode::SignUpsTooMany);
     kit.given(cancel(SignUpId(2)));
     kit.requests(payer, "another");
+}
+
+#[test]
+fn a_card_is_signed_once_at_each_channel_and_all_of_them_are_found() {
+    let mut kit = Kit::new();
+    let payer = kit.user();
+    let further = || ChannelName { rail: Rail::Epcc, word: Some("b".into()) };
+    let first = kit.signs(payer, "tok", "SGN1");
+    let mut signs_at = |channel: ChannelName, agreement: &str| {
+        let id = kit.requests_at(channel, payer, "tok");
+        kit.confirms(id, agreement)
+    };
+    let others = [signs_at(further(), "SGN2"), signs_at(Rail::UnionPay.into(), "U1")];
+    kit.signs(payer, "another", "SGN4");
+    kit.requests_at(ChannelName { rail: Rail::UnionPay, word: Some("b".into()) }, payer, "tok");
+    let again = RequestSignUp { channel: further(), ..asks_to_sign(payer, "tok") };
+    kit.refused(request(again), RefusalCode::SignUpExists);
+    let found = |kit: &mut Kit| -> alloc::vec::Vec<SignUpId> {
+        kit.restore();
+        let customer = kit.state.user(payer).unwrap().customer;
+        kit.state.signed_by_card(customer, "tok").map(|row| row.id).collect()
+    };
+    assert_eq!(found(&mut kit), [first, others[0], others[1]], "what waits for a code pays nothing yet");
+    assert_eq!(kit.state.sign_up(others[0]).unwrap().channel_name(), further());
+    kit.given(cancel(first));
+    assert_eq!(found(&mut kit), others);
+    let stranger = kit.user();
+    let stranger = kit.state.user(stranger).unwrap().customer;
+    assert_eq!(kit.state.signed_by_card(stranger, "tok").count(), 0);
 }
 
 #[test]
@@ -195,8 +233,14 @@ fn bad_requests_are_refused_by_name() {
         );
     }
     for rail in [Rail::Fund, Rail::OwnBank] {
-        kit.refused(request(RequestSignUp { rail, ..asks_to_sign(payer, "tok") }), RefusalCode::InstrumentNotAllowed);
+        let channel = rail.into();
+        kit.refused(
+            request(RequestSignUp { channel, ..asks_to_sign(payer, "tok") }),
+            RefusalCode::InstrumentNotAllowed,
+        );
     }
+    let channel = ChannelName { rail: Rail::Epcc, word: Some("B".into()) };
+    kit.refused(request(RequestSignUp { channel, ..asks_to_sign(payer, "tok") }), RefusalCode::ValueInvalid);
     kit.refused(request(asks_to_sign(UserId(99), "tok")), RefusalCode::UserUnknown);
     let merchant = Some(MerchantId(99));
     kit.refused(request(RequestSignUp { merchant, ..asks_to_sign(payer, "tok") }), RefusalCode::MerchantUnknown);

@@ -147,8 +147,11 @@ fn what_was_allocated_from_suspense_to_2243_is_a_task_until_it_is_given_back() {
     assert!(actions(&kit).is_empty());
     kit.refused(retries(task), RefusalCode::TaskState);
     gives_back(&mut kit, 400);
+    let first = kit.now;
+    kit.later(60_000);
     gives_back(&mut kit, 200);
     kit.restore();
+    assert_eq!(waits_since(&kit.state, task), Some(first));
     assert_eq!((actions(&kit), kit.own(Subject::RefundDue)), (&["settle"][..], 600));
     kit.refused(retries(task), RefusalCode::TaskState);
     kit.refused(retries(TaskOf::Suspense(SuspenseId(9))), RefusalCode::SuspenseUnknown);
@@ -158,9 +161,37 @@ fn what_was_allocated_from_suspense_to_2243_is_a_task_until_it_is_given_back() {
     assert_eq!(settles(&mut kit, task, Some(all)), Ok(Reply::Task(task)));
     kit.restore();
     assert!(actions(&kit).is_empty() && kit.state.suspense_item(item).unwrap().settled_by.is_some());
-    // What is allocated after that is a task again, of that much.
+    assert_eq!(waits_since(&kit.state, task), None);
+    // What is allocated after that is a task again, of that much, from then on.
+    kit.later(60_000);
     gives_back(&mut kit, 100);
     assert_eq!(kit.state.suspense_item(item).unwrap().due, Some(100));
+    assert_eq!(waits_since(&kit.state, task), Some(kit.now));
+}
+
+#[test]
+fn a_task_says_since_when_it_waits() {
+    let mut kit = kit();
+    let (_, id) = card_stuck(&mut kit);
+    let (task, refused_at) = (TaskOf::Leg(id), kit.now);
+    kit.later(60_000);
+    assert_eq!(waits_since(&kit.state, task), Some(refused_at));
+    kit.given(retries(task));
+    assert_eq!(waits_since(&kit.state, task), None, "it waits for its channel");
+    kit.answered(declined(FailureClass::Bank));
+    assert_eq!(waits_since(&kit.state, task), Some(refused_at), "its order is of no use since then");
+
+    let mut kit = self::kit();
+    let first = useless_stuck(&mut kit);
+    let refused_at = kit.now;
+    kit.later(60_000);
+    assert_eq!(waits_since(&kit.state, TaskOf::Refund(first)), Some(refused_at));
+    let second = retried(&mut kit, first);
+    kit.later(60_000);
+    kit.answered(declined(FailureClass::Bank));
+    let [first, second] = [first, second].map(|refund| waits_since(&kit.state, TaskOf::Refund(refund)));
+    assert_eq!((first, second), (None, Some(kit.now)));
+    assert_eq!(waits_since(&kit.state, TaskOf::Refund(RefundId(99))), None);
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(crate) fn asks_to_sign(payer: UserId, token: &str) -> RequestSignUp {
     RequestSignUp {
         merchant: None,
         payer,
-        rail: Rail::Epcc,
+        channel: Rail::Epcc.into(),
         bank: String::from("102100099996"),
         credit: false,
         account: sealed("622202******2230"),

@@ -13,7 +13,7 @@ use crate::ids::{ApprovalId, ClearingId, SuspenseId};
 use crate::merchant::MerchantKind;
 use crate::restriction::Restriction;
 use crate::suspense::AllocateSuspense;
-use crate::task::{Claim, SettleTask, TaskCommand, TaskOf, actions_of_suspense};
+use crate::task::{Claim, SettleTask, TaskCommand, TaskOf, actions_of_suspense, waits_since};
 use crate::testkit::wallets::{asks, tops_up, tops_up_by_page, under};
 use crate::testkit::{Kit, date, declined, success};
 
@@ -424,6 +424,7 @@ fn what_its_source_took_back_after_people_had_allocated_it_is_owed_by_its_bank()
     kit.restore();
     let row = kit.state.suspense_item(item).unwrap();
     assert_eq!((row.claim, actions_of_suspense(row)), (Some(Claim::Open), &["settle"][..]));
+    assert_eq!(waits_since(&kit.state, task), Some(row.opened_at));
     kit.refused(Command::Task(TaskCommand::Retry(task)), RefusalCode::TaskState);
 
     let approval = ApprovalId(9);

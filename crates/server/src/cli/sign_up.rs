@@ -30,7 +30,7 @@ pub(crate) enum SignUp {
         /// The bank's interbank number, 12 digits.
         #[arg(long)]
         bank: String,
-        /// The network: epcc unless said.
+        /// The network, epcc unless said, or a further channel of it such as epcc_b.
         #[arg(long)]
         rail: Option<String>,
         /// It is a credit card.
@@ -74,11 +74,12 @@ pub(crate) enum SignUp {
     },
 }
 
-const SIGN_UP: [Field; 14] = [
+const SIGN_UP: [Field; 15] = [
     text("id"),
     text("merchant"),
     text("payer"),
     text("rail"),
+    text("channel"),
     text("bank"),
     text("account"),
     text("phone"),

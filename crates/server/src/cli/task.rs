@@ -79,7 +79,7 @@ pub(crate) enum What {
     Advances,
 }
 
-const TASK: [Field; 13] = [
+const TASK: [Field; 14] = [
     text("id"),
     text("order"),
     text("rail"),
@@ -89,18 +89,20 @@ const TASK: [Field; 13] = [
     number("lies_on"),
     text("account"),
     text("needs_person"),
+    text("since"),
     text("open_attempt"),
     text("retried_as"),
     text("settled_by"),
     text("allowed_actions"),
 ];
-const TASKS: [Field; 7] = [
+const TASKS: [Field; 8] = [
     text("id"),
     text("order"),
     text("rail"),
     money("amount"),
     text("status"),
     number("lies_on"),
+    text("since"),
     text("allowed_actions"),
 ];
 

@@ -24,6 +24,7 @@ use super::customer::sealing_failed;
 use super::error::ApiError;
 use super::extract::{Id, Json, Query};
 use super::list::{ListAnswer, PageView, list_query};
+use super::payment::card_channel;
 use super::payout::FailureView;
 use super::sensitive::Encrypted;
 use super::wire::{parse, parse_some, time_text, word};
@@ -36,7 +37,7 @@ pub(crate) struct NewSignUp {
     /// The user who will pay.
     #[schema(example = "usr_7")]
     payer: String,
-    /// The network: `epcc` unless said.
+    /// The network, `epcc` unless said, or a further channel of it: where it is signed it pays, and nowhere else.
     #[schema(example = "epcc")]
     rail: Option<String>,
     /// The bank's interbank number (联行号), 12 digits.
@@ -91,6 +92,9 @@ pub(crate) struct SignUpView {
     payer: String,
     #[schema(example = "epcc")]
     rail: &'static str,
+    /// The channel that signs: called as its rail, or a further one of that. Payments name it in `agreements`.
+    #[schema(example = "epcc")]
+    channel: String,
     /// The serial number that the channel knows it by.
     #[schema(example = "2026030590000000000000020000002")]
     serial: String,
@@ -130,6 +134,7 @@ impl SignUpView {
             merchant: row.merchant.map(|id| id.to_string()),
             payer: row.payer.to_string(),
             rail: row.rail.name(),
+            channel: row.channel_name().to_string(),
             serial: row.serial(),
             bank: row.bank.clone(),
             credit: row.credit,
@@ -236,8 +241,8 @@ impl App {
         payer: UserId,
         new: NewSignUp,
     ) -> Result<RequestSignUp, ApiError> {
-        let rail = new.rail.as_deref().map_or(Ok(Rail::Epcc), |text| word(text, "rail", &RAILS, Rail::name))?;
-        route(&self.executor, rail)?;
+        let channel = new.rail.as_deref().map_or(Ok(Rail::Epcc.into()), |name| card_channel(name, "rail"))?;
+        route(&self.executor, &channel)?;
         let vault = std::sync::Arc::clone(&self.vault);
         self.blocking(move || {
             check_holder(&vault, &customer, &new.name, &new.certificate)?;
@@ -245,7 +250,7 @@ impl App {
                 super::bank_account::seal_card(&vault, customer.id, new.account.checked("account")?)?;
             let phone = seal_phone(&vault, customer.id, &new.phone)?;
             let NewSignUp { bank, credit, .. } = new;
-            Ok(RequestSignUp { merchant, payer, rail, bank, credit, account, token, phone })
+            Ok(RequestSignUp { merchant, payer, channel, bank, credit, account, token, phone })
         })
         .await
     }

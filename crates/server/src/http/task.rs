@@ -29,7 +29,7 @@ use super::extract::{Id, Query};
 use super::list::{ListAnswer, PageView, list_query};
 use super::manual_voucher::ManualVoucherBody;
 use super::payment::NO_RAIL;
-use super::wire::{Amount, parse, parse_some};
+use super::wire::{Amount, parse, parse_some, time_text};
 
 /// What no channel refused has no rail.
 const NO_CHANNEL: &str = "none";
@@ -92,6 +92,10 @@ pub(crate) struct TaskView {
     account: Option<String>,
     /// Whether it waits for a person now.
     needs_person: bool,
+    /// Since when, if it does: when its order, its refund, its payout or its advance ended, or people allocated what lies on 2243. Of what a bank
+    /// owes that is before the bank carried out what it had refused, whose time is on no row.
+    #[schema(example = "2026-03-05T01:30:00Z")]
+    since: Option<String>,
     /// The attempt whose answer it waits for, once it was retried.
     #[schema(example = "att_21")]
     open_attempt: Option<String>,
@@ -125,6 +129,7 @@ impl TaskView {
             lies_on,
             account,
             needs_person: leg.needs_person,
+            since: task::since_of_leg(state, leg).map(time_text),
             open_attempt: leg.open.map(|id| id.to_string()),
             retried_as: None,
             settled_by: leg.settled_by.map(|id| id.to_string()),
@@ -147,6 +152,7 @@ impl TaskView {
             lies_on,
             account,
             needs_person: refund.needs_person(),
+            since: task::since_of_refund(refund).map(time_text),
             open_attempt: part
                 .filter(|_| refund.ended_at.is_none())
                 .and_then(|part| part.attempt)
@@ -169,6 +175,7 @@ impl TaskView {
             lies_on: None,
             account: None,
             needs_person: payout.needs_person(),
+            since: task::since_of_payout(payout).map(time_text),
             open_attempt: None,
             retried_as: None,
             settled_by: payout.claim.and_then(Claim::settled_by).map(|id| id.to_string()),
@@ -188,6 +195,7 @@ impl TaskView {
             lies_on: None,
             account: None,
             needs_person: advance.needs_person(),
+            since: task::since_of_advance(advance).map(time_text),
             open_attempt: None,
             retried_as: None,
             settled_by: advance.claim.and_then(Claim::settled_by).map(|id| id.to_string()),
@@ -208,6 +216,7 @@ impl TaskView {
             lies_on,
             account,
             needs_person: item.needs_person(),
+            since: task::since_of_suspense(state, item).map(time_text),
             open_attempt: None,
             retried_as: None,
             settled_by: item.settled_by.map(|id| id.to_string()),

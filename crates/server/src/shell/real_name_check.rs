@@ -37,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// # Errors
 /// [`SignUpError::NoChannel`]; [`ChannelError::NoRealNameCheck`].
 pub(crate) fn route(executor: &Executor, rail: Rail) -> Result<&Route, SignUpError> {
-    let route = executor.first(rail).ok_or(SignUpError::NoChannel(rail.name()))?;
+    let route = executor.first(rail).ok_or_else(|| SignUpError::NoChannel(rail.into()))?;
     let manifest = route.channel.manifest();
     if manifest.real_name_checks {
         Ok(route)

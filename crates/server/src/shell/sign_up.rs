@@ -5,7 +5,7 @@
 
 use ark::Secret;
 use channels::{ChannelError, SignUp as Asked, SignedUp};
-use domain::attempt::Rail;
+use domain::channel::ChannelName;
 use domain::customer::Customer;
 use domain::sealed::Sealed;
 use domain::sign_up::{SignUp, SignUpAnswer, SignUpFailure};
@@ -18,9 +18,9 @@ use super::executor::{Executor, Route};
 /// Why a channel was not asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignUpError {
-    /// No channel of the rail.
+    /// No channel is called so.
     #[error("no channel is configured for {0}; add one to [[channels]]")]
-    NoChannel(&'static str),
+    NoChannel(ChannelName),
     /// The channel cannot be asked this.
     #[error(transparent)]
     Channel(#[from] ChannelError),
@@ -30,8 +30,8 @@ pub(crate) enum SignUpError {
 ///
 /// # Errors
 /// [`SignUpError::NoChannel`]; [`ChannelError::NoSignUp`].
-pub(crate) fn route(executor: &Executor, rail: Rail) -> Result<&Route, SignUpError> {
-    let route = executor.first(rail).ok_or(SignUpError::NoChannel(rail.name()))?;
+pub(crate) fn route<'a>(executor: &'a Executor, name: &ChannelName) -> Result<&'a Route, SignUpError> {
+    let route = executor.routes.get(name).ok_or_else(|| SignUpError::NoChannel(name.clone()))?;
     let manifest = route.channel.manifest();
     if manifest.sign_ups { Ok(route) } else { Err(ChannelError::NoSignUp { channel: manifest.name }.into()) }
 }
@@ -67,7 +67,7 @@ pub(crate) async fn ask(
     customer: &Customer,
     code: Option<&Secret>,
 ) -> Result<Option<SignUpAnswer>, SignUpError> {
-    let route = route(executor, row.rail)?;
+    let route = route(executor, &row.channel_name())?;
     let open = opens(executor, customer, &row.account, Some(&row.phone));
     let serial = row.serial();
     let asked = Asked {

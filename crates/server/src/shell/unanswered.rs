@@ -15,7 +15,7 @@ use domain::envelope::Time;
 use domain::ids::AttemptId;
 use domain::rates::channel::{self, Direction, RateKey};
 use domain::rates::{Rate, Rates};
-use domain::task::TaskOf;
+use domain::task::{self, TaskOf};
 use store::advance::AdvanceFilter;
 use store::leg::LegFilter;
 use store::payout::PayoutFilter;
@@ -39,11 +39,25 @@ pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
     let mut damaged = BTreeSet::new();
     loop {
         every.tick().await;
+        let store = Arc::clone(&executor.store);
+        let tasks = match tokio::task::spawn_blocking(move || waiting(&store)).await {
+            Ok(Ok(tasks)) => Some(tasks),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "what waits for a person could not be read; tried again");
+                None
+            }
+            Err(_) => return,
+        };
         let now = executor.clock.now();
-        // The order of a refund may have left memory, and names the product.
-        let look = move |state: &State| Unanswered::of(state, now);
+        // The order of a refund may have left memory, and names the product; that of a leg says since when it waits.
+        let look = move |state: &State| (Unanswered::of(state, now), tasks.as_ref().map(|tasks| ages(state, tasks)));
         match recall::see_around(&executor.platform, &executor.store, &mut damaged, look).await {
-            Ok((found, _)) => watch.see(&found, now),
+            Ok(((found, tasks), _)) => {
+                watch.see(&found, now);
+                if let Some(tasks) = tasks {
+                    watch.see_tasks(&tasks, now);
+                }
+            }
             Err(Unavailable::Stopped) => return,
             Err(
                 Unavailable::Overloaded
@@ -52,13 +66,7 @@ pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
                 | Unavailable::Elsewhere
                 | Unavailable::Recovering
                 | Unavailable::Unknown,
-            ) => continue,
-        }
-        let store = Arc::clone(&executor.store);
-        match tokio::task::spawn_blocking(move || waiting(&store)).await {
-            Ok(Ok(tasks)) => watch.see_tasks(&tasks),
-            Ok(Err(error)) => tracing::warn!(%error, "what waits for a person could not be read; tried again"),
-            Err(_) => return,
+            ) => {}
         }
     }
 }
@@ -149,6 +157,13 @@ fn waiting(store: &Database) -> Result<BTreeSet<TaskOf>, StoreError> {
         tasks.insert(TaskOf::Advance(advance.id));
     })?;
     Ok(tasks)
+}
+
+/// What waits for a person, and since when, where that is known.
+type Tasks = BTreeMap<TaskOf, Option<Time>>;
+
+fn ages(state: &State, tasks: &BTreeSet<TaskOf>) -> Tasks {
+    tasks.iter().map(|task| (*task, task::waits_since(state, *task))).collect()
 }
 
 fn each<F: store::Filter>(store: &Database, filter: &F, see: impl FnMut(&F::Of)) -> Result<(), StoreError> {
@@ -259,28 +274,32 @@ impl Watch {
         }
     }
 
-    fn see_tasks(&mut self, tasks: &BTreeSet<TaskOf>) {
-        for task in tasks.difference(&self.tasks) {
+    fn see_tasks(&mut self, tasks: &Tasks, now: Time) {
+        let seen: BTreeSet<TaskOf> = tasks.keys().copied().collect();
+        for task in seen.difference(&self.tasks) {
             tracing::error!(%task, "only a person can move this on now: lintel task show {task}");
         }
-        for task in self.tasks.difference(tasks) {
+        for task in self.tasks.difference(&seen) {
             tracing::info!(%task, "it waits for a person no more");
         }
-        let mut kinds = [("legs", 0), ("refunds", 0), ("payouts", 0), ("suspense", 0), ("advances", 0)];
-        for task in tasks {
-            let [(_, legs), (_, refunds), (_, payouts), (_, suspense), (_, advances)] = &mut kinds;
-            *match task {
+        let mut kinds = ["legs", "refunds", "payouts", "suspense", "advances"].map(|kind| (kind, 0, Vec::new()));
+        for (task, since) in tasks {
+            let [legs, refunds, payouts, suspense, advances] = &mut kinds;
+            let (_, count, times) = match task {
                 TaskOf::Leg(_) => legs,
                 TaskOf::Refund(_) => refunds,
                 TaskOf::Payout(_) => payouts,
                 TaskOf::Suspense(_) => suspense,
                 TaskOf::Advance(_) => advances,
-            } += 1;
+            };
+            *count += 1;
+            times.extend(*since);
         }
-        for (kind, count) in kinds {
+        for (kind, count, times) in kinds {
             metrics::gauge!("lintel_tasks", "kind" => kind).set(gauge(count));
+            metrics::gauge!("lintel_task_oldest_seconds", "kind" => kind).set(gauge(oldest_seconds(&times, now)));
         }
-        self.tasks.clone_from(tasks);
+        self.tasks = seen;
     }
 }
 
@@ -396,10 +415,13 @@ mod tests {
         let legs = [9, 10].map(|id| TaskOf::Leg(LegId(id)));
         let others = [TaskOf::Refund(RefundId(3)), TaskOf::Payout(PayoutId(4)), TaskOf::Suspense(SuspenseId(4))];
         let own = TaskOf::Advance(AdvanceId(4));
-        let tasks: BTreeSet<TaskOf> = legs.into_iter().chain(others).chain([own]).collect();
+        // The leg that came last has waited the longest; since when the payout has is not known.
+        let since = [Some(-MINUTE), Some(-5 * MINUTE), Some(-2 * MINUTE), None, Some(0), Some(-4 * MINUTE)];
+        let tasks: Tasks =
+            legs.into_iter().chain(others).chain([own]).zip(since.map(|since| since.map(Time))).collect();
         metrics::with_local_recorder(&recorder, || {
             watch.see(&found, Time(0));
-            watch.see_tasks(&tasks);
+            watch.see_tasks(&tasks, Time(0));
         });
         let shown = recorder.handle().render();
         let unknown = "lintel_channel_unknown{direction=\"in\",channel=\"epcc\",product=\"rent\",bank=\"102\"}";
@@ -419,16 +441,24 @@ mod tests {
             "lintel_tasks{kind=\"payouts\"} 1",
             "lintel_tasks{kind=\"suspense\"} 1",
             "lintel_tasks{kind=\"advances\"} 1",
+            "lintel_task_oldest_seconds{kind=\"legs\"} 300",
+            "lintel_task_oldest_seconds{kind=\"refunds\"} 120",
+            "lintel_task_oldest_seconds{kind=\"payouts\"} 0",
+            "lintel_task_oldest_seconds{kind=\"suspense\"} 0",
+            "lintel_task_oldest_seconds{kind=\"advances\"} 240",
         ] {
             assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
         }
         metrics::with_local_recorder(&recorder, || {
             watch.see(&Unanswered::default(), Time(1));
-            watch.see_tasks(&BTreeSet::new());
+            watch.see_tasks(&Tasks::new(), Time(1));
         });
         let shown = recorder.handle().render();
         assert!(shown.contains(&format!("{unknown} 0\n")), "{shown}");
-        assert!(shown.contains("lintel_tasks{kind=\"refunds\"} 0\n"), "{shown}");
+        let oldest = ["legs", "advances"].map(|kind| format!("lintel_task_oldest_seconds{{kind=\"{kind}\"}}"));
+        for gone in oldest.iter().map(String::as_str).chain(["lintel_tasks{kind=\"refunds\"}"]) {
+            assert!(shown.contains(&format!("{gone} 0\n")), "{gone}: {shown}");
+        }
         for name in ["differences_open", "difference_oldest_seconds"] {
             assert!(shown.contains(&format!("lintel_clearing_{name}{{channel=\"fund\"}} 0\n")), "{name}: {shown}");
         }

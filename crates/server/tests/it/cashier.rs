@@ -47,7 +47,7 @@ impl Payer {
         self.send("GET", &format!("{}{rest}", self.path()), &[], b"")
     }
 
-    fn pay(&self, key: &str, serial: &str, body: &Value) -> Answer {
+    pub(crate) fn pay(&self, key: &str, serial: &str, body: &Value) -> Answer {
         let headers = [("idempotency-key", key), ("lintel-encryption-serial", serial)];
         let headers = if serial.is_empty() { &headers[..1] } else { &headers[..] };
         self.send("POST", &format!("{}/pay?wait=30", self.path()), headers, body.to_string().as_bytes())
@@ -55,7 +55,7 @@ impl Payer {
 }
 
 #[track_caller]
-fn is(answer: &Answer, status: u16, code: &str) {
+pub(crate) fn is(answer: &Answer, status: u16, code: &str) {
     let (found, name, _) = answer.error();
     assert_eq!((found, name.as_str()), (status, code), "{}", answer.text());
 }
@@ -65,14 +65,20 @@ fn clearing(operator: &Client) -> i64 {
     balance(operator, &own(operator, 1121))
 }
 
-/// Has a card of the market's payer signed; its id.
-fn signed(epcc: &Epcc, theirs: &Theirs, client: &Client, payer: &str, account: &str) -> String {
+/// Has a card of the market's payer signed at EPCC, which is this channel; its id.
+pub(crate) fn signed(
+    (epcc, channel): (&Epcc, &str),
+    theirs: &Theirs,
+    client: &Client,
+    payer: &str,
+    account: &str,
+) -> String {
     let seal = |text: &str| theirs.seal(text.as_bytes()).unwrap();
     let elements = json!({
-        "payer": payer, "bank": "102100099996", "account": seal(account), "name": seal(NAME),
+        "payer": payer, "rail": channel, "bank": "102100099996", "account": seal(account), "name": seal(NAME),
         "certificate": seal(NUMBER), "phone": seal(PHONE),
     });
-    let signing = theirs.post(client, "/v1/sign-ups", account, &elements).ok();
+    let signing = theirs.post(client, "/v1/sign-ups", &format!("{channel}-{account}"), &elements).ok();
     let id = text(&signing, "/id");
     let path = format!("/sandbox/epcc/sms?transaction={}", text(&signing, "/serial"));
     let code = text(&epcc.asked("GET", &path, &Value::Null), "/code");
@@ -94,8 +100,9 @@ fn a_payer_sees_its_cards_proves_itself_and_pays_once() {
     let seal = |text: &str| theirs.seal(text.as_bytes()).unwrap();
     let landlord = client_of(&server, &text(&market.landlord, "/id"));
     let agent = client_of(&server, &text(market.agent(), "/id"));
-    let card = signed(&epcc, &theirs, &landlord, &market.payer, "6222020200112233445");
-    let of_another = signed(&epcc, &theirs, &agent, &market.payer, "6222020200119988776");
+    let at = (&epcc, "epcc");
+    let card = signed(at, &theirs, &landlord, &market.payer, "6222020200112233445");
+    let of_another = signed(at, &theirs, &agent, &market.payer, "6222020200119988776");
     let password = json!({"password": seal("135790"), "agreements": true});
     theirs.post(operator, &format!("/v1/users/{}/pay-password", market.payer), "set", &password).ok();
 

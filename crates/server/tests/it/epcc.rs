@@ -41,6 +41,14 @@ fn settings() -> Value {
     })
 }
 
+/// A channel of the settings that speaks with EPCC; its name and where it is stand in `own`.
+pub(crate) fn channel(own: &str) -> String {
+    let settings = settings();
+    let lines: Vec<String> =
+        settings.as_object().unwrap().iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    format!("[[channels]]\nname = \"epcc\"\n{own}[channels.settings]\n{}\n", lines.join("\n"))
+}
+
 /// EPCC, with nothing going wrong.
 pub(crate) struct Epcc(pub(crate) Sandbox);
 
@@ -80,16 +88,16 @@ impl Epcc {
     fn platform_with(&self, sites: &str, more: &str) -> Server {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("lintel.toml");
-        let settings = settings();
-        let lines: Vec<String> =
-            settings.as_object().unwrap().iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        let lines = lines.join("\n");
-        let text = format!("[[channels]]\nname = \"epcc\"\n{sites}[channels.settings]\n{lines}\n{more}");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, channel(sites) + more).unwrap();
         let server = Server::start_in(directory, &[], vec![("LINTEL_CONFIG".to_owned(), path.into_os_string())]);
-        let url = format!("http://{}/v1/channels/epcc/notify", server.address());
-        self.asked("POST", "/sandbox/epcc/route", &json!({ "url": url }));
+        self.tells(&server, "epcc");
         server
+    }
+
+    /// It reaches a platform as this channel.
+    pub(crate) fn tells(&self, server: &Server, channel: &str) {
+        let url = format!("http://{}/v1/channels/{channel}/notify", server.address());
+        self.asked("POST", "/sandbox/epcc/route", &json!({ "url": url }));
     }
 }
 

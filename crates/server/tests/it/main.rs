@@ -22,6 +22,7 @@ mod card_kills;
 mod card_losses;
 mod card_network;
 mod cashier;
+mod cashier_routes;
 mod certificates;
 mod client;
 #[path = "../../../journal/tests/it/cluster.rs"]

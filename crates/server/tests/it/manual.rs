@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::features::close;
+use crate::keys::becomes;
 use crate::open::{Books, balance, closing, entry, number, own, text, trial_balance, voucher};
 use crate::server::Server;
 use crate::staff::Staff;
@@ -195,6 +196,8 @@ fn suspense_lies_as_items_and_two_people_allocate_them() {
     assert_eq!(books.operator.get("/v1/tasks/sus_1").ok()["needs_person"], true);
 
     server.operator().post("/v1/sandbox/clock", &json!({"now": "2026-03-13T09:00:00+08:00"})).ok();
+    // 8 days less what the day had gone on by.
+    becomes(&books.operator, "lintel_task_oldest_seconds{kind=\"suspense\"}", |seconds| seconds > 600_000.0);
     let ages = books.operator.get("/v1/suspense/ageing").ok();
     assert_eq!(ages["data"], json!([{"currency": "CNY", "age": "8-30", "count": 1, "rest": 400}]));
     let position = books.operator.get("/v1/suspense/sus_1").position();

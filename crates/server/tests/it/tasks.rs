@@ -35,8 +35,12 @@ fn what_a_bank_will_not_take_back_is_listed_retried_and_settled_by_two_people() 
     );
     assert_eq!((number(&task, "/lies_on"), text(&task, "/account")), (2205, own(operator, 2205)));
     assert_eq!(task["allowed_actions"], json!(["retry", "settle"]));
+    let since = text(&task, "/since");
+    assert_eq!(since, text(&failed, "/ended_at"));
     becomes(operator, LEGS, |legs| legs > 0.5);
-    assert!(server.lintel(&["task", "list", "legs"]).status.success());
+    let listing = server.lintel(&["task", "list", "legs"]);
+    assert!(listing.status.success());
+    assert!(String::from_utf8_lossy(&listing.stdout).contains(&since), "{listing:?}");
     for others in ["refunds", "payouts"] {
         let none = operator.get(&format!("/v1/tasks/{others}")).ok();
         assert!(none["data"].as_array().is_some_and(Vec::is_empty), "{none}");
@@ -68,6 +72,7 @@ fn what_a_bank_will_not_take_back_is_listed_retried_and_settled_by_two_people() 
     let settled = operator.get(&path).ok();
     assert!(text(&settled, "/settled_by").starts_with("apr_"), "{settled}");
     assert_eq!((&settled["needs_person"], &settled["lies_on"]), (&json!(false), &Value::Null));
+    assert_eq!(settled["since"], Value::Null);
     assert_eq!(staff.maker.client.post(&format!("{path}/retry"), &json!({})).error().1, "task_state");
     assert_eq!(closing(&trial_balance(operator, "2026-03-05"), 2205), 0);
     until("nothing is listed", || listed().as_array().is_some_and(Vec::is_empty));

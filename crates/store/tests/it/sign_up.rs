@@ -36,7 +36,7 @@ impl World {
             self.given(Command::SignUp(SignUpCommand::Request(Box::new(RequestSignUp {
                 merchant,
                 payer,
-                rail: Rail::Epcc,
+                channel: Rail::Epcc.into(),
                 bank: "102100099996".into(),
                 credit: false,
                 account: sealed(),

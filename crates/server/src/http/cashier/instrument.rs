@@ -1,23 +1,23 @@
 //! What a payer can pay with: cards signed here, its balance, pages of channels, the provident fund; and what their ids stand for.
 //!
 //! ```text
-//!  sgn_2          a card, by the agreement that was signed as sgn_2
+//!  sgn_2          a card, by the agreements that were signed for it at all channels, of which sgn_2 is the oldest
 //!  balance        the payer's own balance, which its pay password opens
 //!  page_unionpay  the page of the channel of that rail
 //!  fund           the provident fund, which pays rent
 //! ```
+//! A card is listed once, however often it was signed: the rules of routing choose among its channels, as of a merchant's `agreements`.
 //! A balance is listed however much is on it: a list that knew would tell whoever opens sessions for orders of many amounts.
-
-use std::collections::BTreeMap;
 
 use channels::OperationKind;
 use domain::Refusal;
 use domain::account::{AccountStatus, Owner};
 use domain::attempt::Rail;
 use domain::book::Subject;
+use domain::channel::ChannelName;
 use domain::ids::{AccountId, SignUpId};
 use domain::order::{ItemKind, Order};
-use domain::sign_up::{SignUp, SignUpStatus};
+use domain::sign_up::SignUp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,6 +25,7 @@ use super::super::App;
 use super::super::error::ApiError;
 use super::super::payment::{CARD_RAILS, WireInstrument};
 use super::super::wire::Amount;
+use crate::shell::executor::Route;
 
 /// The id of the provident fund.
 const FUND: &str = "fund";
@@ -47,6 +48,7 @@ pub(crate) struct CashierInstrumentView {
     /// The card as it may be shown: 6 + 4.
     #[schema(example = "622202******2230")]
     mask: Option<String>,
+    /// The network; of a card that of its oldest signing, and the rules of routing choose among all of its channels.
     #[schema(example = "epcc")]
     rail: &'static str,
     /// The first three digits of the card's bank's interbank number (联行号).
@@ -84,8 +86,9 @@ pub(crate) struct CashierPart {
 }
 
 /// What the configured channels carry of an order.
+#[derive(Clone)]
 pub(super) struct Offered {
-    debits: Vec<Rail>,
+    debits: Vec<ChannelName>,
     pages: Vec<Rail>,
     /// What the fund may pay; nothing where there is none.
     fund: i64,
@@ -95,27 +98,31 @@ impl Offered {
     /// By what the channels' manifests say, and by what may pay what: a credit card pays no house price, and which card pays at a page is
     /// the payer's choice.
     pub(super) fn of(app: &App, order: &Order) -> Self {
-        let rails = |kind: OperationKind| -> Vec<Rail> {
-            let carries = |rail: &Rail| {
-                app.executor.first(*rail).is_some_and(|it| it.channel.manifest().supported(kind).is_some())
-            };
-            CARD_RAILS.into_iter().filter(carries).collect()
-        };
+        let carries = |route: &Route, kind: OperationKind| route.channel.manifest().supported(kind).is_some();
+        let routes = app.executor.routes.iter();
+        let debits =
+            routes.filter(|(name, route)| CARD_RAILS.contains(&name.rail) && carries(route, OperationKind::Debit));
+        let has_page =
+            |rail: &Rail| app.executor.first(*rail).is_some_and(|route| carries(route, OperationKind::Redirect));
         let house = sells_house(order);
         Self {
-            debits: rails(OperationKind::Debit),
-            pages: if house { Vec::new() } else { rails(OperationKind::Redirect) },
+            debits: debits.map(|(name, _)| name.clone()).collect(),
+            pages: if house { Vec::new() } else { CARD_RAILS.into_iter().filter(has_page).collect() },
             fund: if app.executor.first(Rail::Fund).is_some() { order.sum_of(ItemKind::Rent) } else { 0 },
         }
     }
 
-    /// Whether a card that was signed may pay the order: the payer's own, signed for this merchant or for the institution.
+    /// Whether an agreement may pay the order: of the payer's own card, signed for this merchant or for the institution.
     fn has(&self, order: &Order, row: &SignUp) -> bool {
-        row.status == SignUpStatus::Signed
-            && row.payer == order.payer
+        row.payer == order.payer
             && row.merchant.is_none_or(|merchant| merchant == order.merchant)
-            && self.debits.contains(&row.rail)
+            && self.debits.contains(&row.channel_name())
             && !(row.credit && sells_house(order))
+    }
+
+    /// The card that a signing signed: all of its agreements that may pay the order, the oldest first; none that is over.
+    fn card<'a>(&self, state: &'a domain::State, order: &Order, row: &'a SignUp) -> Vec<&'a SignUp> {
+        state.signed_by_card(row.customer, &row.token).filter(|row| self.has(order, row)).collect()
     }
 }
 
@@ -131,15 +138,19 @@ pub(super) fn listed(
 ) -> Result<Vec<CashierInstrumentView>, Refusal> {
     let customer = state.user(order.payer)?.customer;
     let password = state.pay_passwords.get(order.payer.0).is_some_and(|row| row.agreements);
-    let card = |row: &SignUp| CashierInstrumentView {
-        id: row.id.to_string(),
-        r#type: "card",
-        mask: Some(row.account.mask.clone()),
-        rail: row.rail.name(),
-        bank: bank_of(row),
-        credit: row.credit,
-        amount_max: Amount(order.payable()),
-        needs: if password { vec!["pay_password"] } else { Vec::new() },
+    let card = |row: &SignUp| {
+        let all = offered.card(state, order, row);
+        let oldest = all.first().is_some_and(|first| first.id == row.id);
+        oldest.then(|| CashierInstrumentView {
+            id: row.id.to_string(),
+            r#type: "card",
+            mask: Some(row.account.mask.clone()),
+            rail: row.rail.name(),
+            bank: bank_of(row),
+            credit: is_credit(&all),
+            amount_max: Amount(order.payable()),
+            needs: if password { vec!["pay_password"] } else { Vec::new() },
+        })
     };
     let other = |id: String, r#type, rail, amount_max, needs| CashierInstrumentView {
         id,
@@ -151,8 +162,7 @@ pub(super) fn listed(
         amount_max: Amount(amount_max),
         needs,
     };
-    let signed = state.sign_ups_of(customer).filter(|row| offered.has(order, row));
-    let mut all: Vec<_> = signed.map(card).collect();
+    let mut all: Vec<_> = state.sign_ups_of(customer).filter_map(card).collect();
     if balance_of(state, order).is_some() {
         all.push(other(BALANCE.to_owned(), BALANCE, BALANCE, order.payable(), vec!["pay_password"]));
     }
@@ -179,6 +189,11 @@ fn balance_of(state: &domain::State, order: &Order) -> Option<AccountId> {
     pays.map(|account| account.id)
 }
 
+/// Whether a card is a credit card, by what was said of it at any of its channels.
+fn is_credit(card: &[&SignUp]) -> bool {
+    card.iter().any(|row| row.credit)
+}
+
 /// The first digits of a card's bank's number.
 fn bank_of(row: &SignUp) -> Option<String> {
     row.bank.get(..BANK_DIGITS).map(str::to_owned)
@@ -198,6 +213,28 @@ pub(super) async fn chosen(app: &App, order: &Order, parts: Vec<CashierPart>) ->
         wire.push(instrument.map_err(|error| error.within(&format!("instruments[{index}]")))?);
     }
     Ok(wire)
+}
+
+/// The card of a signing, with its agreements at all of its channels; none if that signing pays nothing of the order.
+fn card_of(
+    state: &domain::State,
+    order: &Order,
+    offered: &Offered,
+    id: SignUpId,
+    amount: Amount,
+) -> Option<WireInstrument> {
+    let all = offered.card(state, order, state.sign_ups.get(id.0)?);
+    let row = all.iter().find(|row| row.id == id)?;
+    let agreement = |row: &&SignUp| Some((row.channel_name().to_string(), row.agreement.clone()?));
+    Some(WireInstrument::Card {
+        agreement: None,
+        agreements: all.iter().filter_map(agreement).collect(),
+        mask: row.account.mask.clone(),
+        rail: None,
+        bank: all.first().and_then(|first| bank_of(first)),
+        amount,
+        credit: is_credit(&all),
+    })
 }
 
 impl CashierPart {
@@ -232,18 +269,9 @@ impl CashierPart {
         }
         let id: SignUpId = self.id.parse().map_err(|_| self.unknown())?;
         self.takes(&[])?;
-        let row = app.look(move |state| Ok(state.sign_ups.get(id.0).cloned())).await?.view;
-        let row = row.filter(|row| offered.has(order, row)).ok_or_else(|| self.unknown())?;
-        let bank = bank_of(&row);
-        Ok(WireInstrument::Card {
-            agreement: row.agreement,
-            agreements: BTreeMap::new(),
-            mask: row.account.mask,
-            rail: Some(row.rail.name().to_owned()),
-            bank,
-            amount,
-            credit: row.credit,
-        })
+        let (of, offered) = (order.clone(), offered.clone());
+        let card = app.look(move |state| Ok(card_of(state, &of, &offered, id, amount))).await?.view;
+        card.ok_or_else(|| self.unknown())
     }
 
     /// Refuses what belongs to another instrument than this.
