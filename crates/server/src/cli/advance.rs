@@ -72,7 +72,7 @@ pub(crate) enum Advance {
     },
 }
 
-const ADVANCE: [Field; 18] = [
+const ADVANCE: [Field; 21] = [
     text("id"),
     text("merchant"),
     money("amount"),

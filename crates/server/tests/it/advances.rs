@@ -349,6 +349,7 @@ fn an_advance_that_its_bank_paid_after_all_is_owed_and_two_people_settle_it() {
         ([id.clone(), "own_bank".into()], NET)
     );
     assert_eq!((&task["lies_on"], &task["allowed_actions"]), (&Value::Null, &json!(["settle"])), "{task}");
+    assert_eq!(task["since"], late["ended_at"]);
     keys::becomes(operator, "lintel_tasks{kind=\"advances\"}", |advances| advances > 0.5);
     let listed = world.server.lintel(&["task", "list", "advances"]);
     assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains(&id), "{listed:?}");

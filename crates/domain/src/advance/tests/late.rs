@@ -1,7 +1,7 @@
 //! An advance that its bank had refused, and paid after all.
 
 use super::*;
-use crate::task::{SettleTask, TaskCommand, TaskOf, actions_of_advance};
+use crate::task::{SettleTask, TaskCommand, TaskOf, actions_of_advance, waits_since};
 use crate::voucher::{BusinessKind, BusinessNumber, Entry, PostVoucher};
 
 /// That world's advance, which failed by this answer, with its attempt.
@@ -62,6 +62,7 @@ fn what_its_bank_refused_and_paid_after_all_is_a_claim_of_own_money_that_two_peo
         kit.restore();
 
         let task = TaskOf::Advance(id);
+        assert_eq!(waits_since(&kit.state, task), ended, "it looks older than the bank's word");
         kit.refused(Command::Task(TaskCommand::Retry(task)), RefusalCode::TaskState);
         kit.refused(settle(id).into(), RefusalCode::ApprovalRequired);
         let other = SettleTask { amount: Some(4_989), ..settle(id) };
@@ -70,6 +71,7 @@ fn what_its_bank_refused_and_paid_after_all_is_a_claim_of_own_money_that_two_peo
         kit.books(&claimed);
         let row = kit.state.advance(id).unwrap();
         assert!(row.claim.and_then(Claim::settled_by).is_some() && actions_of_advance(row).is_empty());
+        assert_eq!(waits_since(&kit.state, task), None);
         assert_eq!(kit.when_approved(settle(id).into()).unwrap_err().code, RefusalCode::TaskState);
         kit.restore();
 
