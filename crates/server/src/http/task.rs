@@ -92,8 +92,8 @@ pub(crate) struct TaskView {
     account: Option<String>,
     /// Whether it waits for a person now.
     needs_person: bool,
-    /// Since when, if it does: when its order, its refund, its payout or its advance ended, or people allocated what lies on 2243. Of what a bank
-    /// owes that is before the bank carried out what it had refused, whose time is on no row.
+    /// Since when, if it does: when its order, its refund, its payout or its advance ended, or people allocated what lies on 2243. Of what a
+    /// bank owes that is before the bank carried out what it had refused, whose time is on no row.
     #[schema(example = "2026-03-05T01:30:00Z")]
     since: Option<String>,
     /// The attempt whose answer it waits for, once it was retried.
