@@ -82,7 +82,7 @@ impl World {
             // The claims lie on the account over which a fund is cleared.
             in_books -= if rail == Rail::Fund { self.follower.claimed() } else { 0 };
             for (_, clearing) in state.clearings.iter().filter(|(_, clearing)| clearing.rail == rail) {
-                in_books += i128::from(clearing.net());
+                in_books += i128::from(clearing.session_net());
             }
             if at_bank != in_books {
                 let found = format!("{}: the banks moved {at_bank}, the books {in_books}", rail.name());

@@ -117,11 +117,14 @@ impl Offered {
         row.payer == order.payer
             && row.merchant.is_none_or(|merchant| merchant == order.merchant)
             && self.debits.contains(&row.channel_name())
-            && !(row.credit && sells_house(order))
     }
 
-    /// The card that a signing signed: all of its agreements that may pay the order, the oldest first; none that is over.
+    /// The card that a signing signed: all of its agreements that may pay the order, the oldest first; none that is over. What is a credit
+    /// card at one of its channels is one at all of them.
     fn card<'a>(&self, state: &'a domain::State, order: &Order, row: &'a SignUp) -> Vec<&'a SignUp> {
+        if sells_house(order) && state.signed_by_card(row.customer, &row.token).any(|row| row.credit) {
+            return Vec::new();
+        }
         state.signed_by_card(row.customer, &row.token).filter(|row| self.has(order, row)).collect()
     }
 }
