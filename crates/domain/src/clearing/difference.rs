@@ -324,8 +324,10 @@ pub(super) fn matched(
             DifferenceKind::Missing => {
                 file.channel_name() == channel && has_come(state, difference, attempts, returned)
             }
+            // Another part of one file takes nothing back: the file says that both lines moved.
             DifferenceKind::UnknownSerial | DifferenceKind::OtherContent | DifferenceKind::FailedHere => {
-                has_matched(state, difference, attempts, returned)
+                let same_file = file.date == clearing.date && file.channel_name() == channel;
+                !same_file && has_matched(state, difference, attempts, returned)
             }
         })
     };

@@ -7,6 +7,7 @@ use super::*;
 use crate::approval::Proposal;
 use crate::attempt::{Outcome, serial};
 use crate::book::Side;
+use crate::clearing::TakeClearingFile;
 use crate::command::Command;
 use crate::ids::OrderId;
 use crate::manual_voucher::{TemplateCommand, TemplateLine};
@@ -130,6 +131,22 @@ fn the_right_line_ends_what_a_wrong_one_began() {
     assert_eq!(open(&kit), [DifferenceId { number: 2, ..FIRST }]);
     assert_eq!(kit.state.difference(FIRST).unwrap().1.end, Some(DifferenceEnd::Matched(file)));
     assert_eq!(kit.state.order(order).unwrap().due, Some(date("2026-03-09")));
+}
+
+#[test]
+fn two_lines_in_two_parts_of_one_file_are_no_correction() {
+    let mut kit = kit();
+    let (_, attempt) = paid(&mut kit);
+    let right = line_of(&attempt);
+    let wrong = ClearingLine { amount: 5_001, ..right.clone() };
+    for (part, line) in [(1, wrong), (2, right)] {
+        let (date, lines) = (date(DAY), vec![line]);
+        let file = TakeClearingFile { rail: Rail::Epcc, date, part, last: part == 2, lines, channel: None };
+        kit.given(Command::TakeClearingFile(file));
+    }
+    assert_eq!(open(&kit), [FIRST], "people look whether both moved");
+    // What is ours was matched: nothing of it is left to take from the rail.
+    assert_eq!(settles(&mut kit, 71, (FIRST, false), None), Ok(Reply::Clearing(ClearingId(1))));
 }
 
 #[test]
