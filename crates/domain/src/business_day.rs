@@ -253,6 +253,16 @@ impl Days {
         }
     }
 
+    /// Refuses to set `what`, such as `fees`, from an accounting day on that has passed.
+    ///
+    /// # Errors
+    /// `value_invalid` of `from`.
+    pub(crate) fn not_passed(&self, from: Date, what: &str) -> Result<(), Refusal> {
+        let Some(today) = self.current().filter(|today| from < *today) else { return Ok(()) };
+        let message = format!("{from} has passed; the accounting day is {today}: set {what} from it on or later");
+        Err(Refusal::new(RefusalCode::ValueInvalid, "from", message))
+    }
+
     pub(crate) fn slot(&self, date: Date) -> Option<usize> {
         self.open.iter().rev().find(|(open, _)| *open == date).map(|(_, slot)| *slot)
     }

@@ -235,7 +235,7 @@ pub fn decide(draft: &mut Draft<'_>, command: SetFeePlan) -> Result<Reply, Refus
     if of != FeeOf::Order && on_refund != FeeOnRefund::AsAsked {
         return Err(invalid("on_refund", format!("nothing of a {} is refunded; leave it out", of.name())));
     }
-    not_passed(draft.state, from)?;
+    draft.state.days.not_passed(from, "fees")?;
     check_tiers(&tiers)?;
     check_bounds(least, cap)?;
     if let Some(known) = draft.state.fee_plan_days.get(&(owner.clone(), of, from)) {
@@ -274,12 +274,6 @@ fn check_of(owner: &FeeOwner, of: FeeOf, payer: FeePayer) -> Result<(), Refusal>
         }
         (FeeOf::Order, FeeOwner::Merchant(_), _) | (FeeOf::Payout | FeeOf::Withdrawal, _, FeePayer::Merchant) => Ok(()),
     }
-}
-
-fn not_passed(state: &State, from: Date) -> Result<(), Refusal> {
-    let Some(today) = state.days.current().filter(|today| from < *today) else { return Ok(()) };
-    let message = format!("{from} has passed; the accounting day is {today}: set fees from it on or later");
-    Err(Refusal::new(RefusalCode::ValueInvalid, "from", message))
 }
 
 fn check_tiers(tiers: &[FeeTier]) -> Result<(), Refusal> {

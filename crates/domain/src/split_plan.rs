@@ -146,7 +146,7 @@ pub fn decide(draft: &mut Draft<'_>, command: SetSplitPlan) -> Result<Reply, Ref
     approval::require(draft, "setting a plan of splits")?;
     let SetSplitPlan { name, from, terms } = command;
     name_fits(&name, "name")?;
-    not_passed(draft.state, from)?;
+    draft.state.days.not_passed(from, "a plan")?;
     terms.check()?;
     let mut plans = draft.state.split_plans.iter();
     if let Some(known) = plans.find(|known| known.name == name && known.from == from) {
@@ -157,12 +157,6 @@ pub fn decide(draft: &mut Draft<'_>, command: SetSplitPlan) -> Result<Reply, Ref
     let (set_at, set_by, approver) = (draft.context.now, draft.operator(), draft.approver());
     draft.emit(Event::SplitPlan(SplitPlanEvent::Set(SplitPlan { id, name, from, terms, set_at, set_by, approver })));
     Ok(Reply::SplitPlan(id))
-}
-
-fn not_passed(state: &State, from: Date) -> Result<(), Refusal> {
-    let Some(today) = state.days.current().filter(|today| from < *today) else { return Ok(()) };
-    let message = format!("{from} has passed; the accounting day is {today}: set a plan from it on or later");
-    Err(invalid("from", message))
 }
 
 fn invalid(param: &'static str, message: String) -> Refusal {
