@@ -3,35 +3,38 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use minicbor::{Decode, Encode};
-
 use crate::account::{self, OpenAccount};
 use crate::acquiring::{self, AcquiringCommand};
 use crate::advance::{self, AdvanceCommand};
-use crate::agreement::{self, CreateAgreement, PayFromAgreement};
+use crate::agreement::{self, AgreementCommand, CreateAgreement, PayFromAgreement};
+use crate::api_key::{self, ApiKeyCommand};
 use crate::approval::{self, ApprovalCommand};
 use crate::arrears::{self, ArrearsCommand};
 use crate::attempt::{self, Outcome};
-use crate::bulk::{self, BulkReply, PostBulk};
+use crate::bank_card::{self, BankCardCommand};
+use crate::batch_close::{self, BatchCloseCommand};
+use crate::block_list::{self, BlockListCommand};
+use crate::bulk::{self, PostBulk};
 use crate::business_day::{self, CheckResult};
 use crate::calendar::{self, Date, SetCalendar};
 use crate::card_clearing::{self, TakeCardFile};
 use crate::card_fee::{self, CardFeeCommand};
 use crate::card_transaction::{self, CardTransactionCommand};
+use crate::certificate::{self, CertificateCommand};
+use crate::channel::ChannelName;
+use crate::chargeback::{self, ChargebackCommand};
+use crate::clearing::difference::SettleDifference;
 use crate::clearing::{self, TakeClearingFile};
+use crate::conversion::{self, ConversionCommand};
 use crate::customer::{self, Customer};
 use crate::draft::Draft;
+use crate::exchange_rate::{self, ExchangeRateCommand};
 use crate::fee_plan::{self, SetFeePlan};
 use crate::freeze::{self, FreezeCommand, PlaceFreeze, ReleaseFreeze};
+use crate::front_page::{self, PageOf};
 use crate::fund_batch::{self, FundBatchCommand};
-use crate::hold::{self, PlaceHold};
-use crate::ids::{
-    AccountId, AcquiringId, AdvanceId, AgreementId, ApprovalId, ArrearsId, AttemptId, BankCardId, BatchCloseId,
-    BlockEntryId, CardClearingId, CardCostId, CardFeePlanId, CardTransactionId, CertificateId, ChargebackId,
-    ClearingId, CustomerId, FreezeId, HoldId, LimitPolicyId, MerchantId, OperatorId, OrderId, OwnTransferId, PayoutId,
-    RefundId, ReserveBalanceId, ReserveLineId, RetryRuleId, SettlementId, SplitId, SuspenseId, TemplateId, TerminalId,
-    TopUpId, TransferId, TreeLinkId, TreeRunId, UserId, VoucherId, WithdrawalBatchId, WithdrawalPlanId,
-};
+use crate::hold::{self, HoldCommand, PlaceHold};
+use crate::ids::{AccountId, AgreementId, AttemptId, CustomerId, HoldId, MerchantId, OrderId, PayoutId};
 use crate::initialise::{self, Genesis};
 use crate::leg::Instrument;
 use crate::limit::{self, LimitCommand};
@@ -42,24 +45,36 @@ use crate::operator::{self, OperatorCommand};
 use crate::order::{self, CreateOrder};
 use crate::outflow::{self, OutflowCommand};
 use crate::own_transfer::{self, OwnTransferCommand};
+use crate::pay_password::{self, PayPasswordCommand};
 use crate::payout::{self, CreatePayout};
+use crate::real_name_check::{self, RealNameCheckCommand};
 use crate::receiver::{self, ReceiverCommand};
 use crate::refund::{self, CreateRefund};
 use crate::refusal::Refusal;
 use crate::reserve_line::{self, ReserveLineCommand};
 use crate::restriction::{self, Restriction};
+use crate::sign_up::{self, SignUpCommand};
+use crate::site_weight::{self, SiteWeightCommand};
 use crate::split::{self, MakeSplit, ReturnSplit};
+use crate::split_plan::{self, SetSplitPlan};
 use crate::suspense::{self, AllocateSuspense};
-use crate::task::{self, TaskCommand, TaskOf};
+use crate::task::{self, TaskCommand};
 use crate::terminal::{self, TerminalCommand};
+use crate::terminal_parameter::{self, SetParameters};
 use crate::top_up::{self, TopUpCommand};
 use crate::transfer::{self, TransferCommand};
 use crate::tree::{self, TreeCommand};
 use crate::voucher::{self, PostVoucher};
+use crate::waiver::{self, WaiveChecks};
+use crate::webhook::{self, WebhookCommand};
 use crate::withdrawal_batch::{self, WithdrawalBatchCommand};
-use crate::{front_page, payment, recall, settlement, sign_up, tick, user};
+use crate::withdrawal_plan::{self, WithdrawalPlanCommand};
+use crate::{payment, recall, settlement, tick, user};
 
+mod reply;
 mod undo;
+
+pub use reply::Reply;
 
 /// What someone wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +139,7 @@ pub enum Command {
     /// Let held money go.
     CancelHold(HoldId),
     /// More of holds.
-    Hold(hold::HoldCommand),
+    Hold(HoldCommand),
     /// Register a customer.
     RegisterCustomer(Customer),
     /// Open a user.
@@ -165,11 +180,11 @@ pub enum Command {
     /// Close an agreement and its account.
     CloseAgreement(AgreementId),
     /// More of agreements.
-    Agreement(agreement::AgreementCommand),
+    Agreement(AgreementCommand),
     /// Exchange rates.
-    ExchangeRate(crate::exchange_rate::ExchangeRateCommand),
+    ExchangeRate(ExchangeRateCommand),
     /// Conversions between currencies.
-    Conversion(crate::conversion::ConversionCommand),
+    Conversion(ConversionCommand),
     /// Freeze an amount, or an account or customer as a whole.
     PlaceFreeze(PlaceFreeze),
     /// Release all or part of a freeze.
@@ -190,9 +205,9 @@ pub enum Command {
     /// Hand out the page where the payer of an order or of a top-up pays.
     HandOutPage {
         /// What is paid there.
-        of: front_page::PageOf,
+        of: PageOf,
         /// The site of this channel, by its name in the settings, that the page leads to if nobody has it yet.
-        site: Option<(crate::channel::ChannelName, String)>,
+        site: Option<(ChannelName, String)>,
     },
     /// Split what is unsettled of an order.
     MakeSplit(MakeSplit),
@@ -205,7 +220,7 @@ pub enum Command {
     /// Take a part of a clearing file.
     TakeClearingFile(TakeClearingFile),
     /// Settle a difference of one.
-    SettleDifference(clearing::difference::SettleDifference),
+    SettleDifference(SettleDifference),
     /// Settle what is due to a merchant.
     Settle {
         /// The merchant.
@@ -220,7 +235,7 @@ pub enum Command {
     /// Collect a merchant's arrears, or let some arise.
     Arrears(ArrearsCommand),
     /// A step of a chargeback.
-    Chargeback(crate::chargeback::ChargebackCommand),
+    Chargeback(ChargebackCommand),
     /// A step of an advance, or its rules.
     Advance(AdvanceCommand),
     /// A channel answered.
@@ -231,37 +246,37 @@ pub enum Command {
         outcome: Outcome,
     },
     /// Change a block list.
-    BlockList(crate::block_list::BlockListCommand),
+    BlockList(BlockListCommand),
     /// Change a merchant's certificates.
-    Certificate(crate::certificate::CertificateCommand),
+    Certificate(CertificateCommand),
     /// Rotate the secret of an API key, or end an old one.
-    ApiKey(crate::api_key::ApiKeyCommand),
+    ApiKey(ApiKeyCommand),
     /// Set a pay password, or try one.
-    PayPassword(crate::pay_password::PayPasswordCommand),
+    PayPassword(PayPasswordCommand),
     /// Sign an agreement to debit a card.
-    SignUp(sign_up::SignUpCommand),
+    SignUp(SignUpCommand),
     /// Check a person's real name.
-    RealNameCheck(crate::real_name_check::RealNameCheckCommand),
+    RealNameCheck(RealNameCheckCommand),
     /// Change a merchant's webhooks.
-    Webhook(crate::webhook::WebhookCommand),
+    Webhook(WebhookCommand),
     /// Change limits or an account's class.
     Limit(LimitCommand),
     /// Set the weights of a channel's sites, or take them back.
-    SiteWeight(crate::site_weight::SiteWeightCommand),
+    SiteWeight(SiteWeightCommand),
     /// Bound, stop or resume what leaves by a channel.
     Outflow(OutflowCommand),
     /// Close a monthly batch of a provident fund, or take its result.
     FundBatch(FundBatchCommand),
     /// Set parameters of terminals.
-    SetParameters(crate::terminal_parameter::SetParameters),
+    SetParameters(SetParameters),
     /// Ask for a top-up, or give one up.
     TopUp(TopUpCommand),
     /// Transfer money.
     Transfer(TransferCommand),
     /// Verify a bank card again.
-    BankCard(crate::bank_card::BankCardCommand),
+    BankCard(BankCardCommand),
     /// Create or change a plan of withdrawals.
-    WithdrawalPlan(crate::withdrawal_plan::WithdrawalPlanCommand),
+    WithdrawalPlan(WithdrawalPlanCommand),
     /// Run a batch of withdrawals, or say what is tried again.
     WithdrawalBatch(WithdrawalBatchCommand),
     /// Link, sweep, allocate or limit parent and child accounts.
@@ -275,7 +290,7 @@ pub enum Command {
     /// Allocate an item of suspense.
     AllocateSuspense(AllocateSuspense),
     /// Let a day close in spite of failed checks.
-    WaiveChecks(crate::waiver::WaiveChecks),
+    WaiveChecks(WaiveChecks),
     /// Act on what a channel refused and only a person can move on.
     Task(TaskCommand),
     /// Set card fees.
@@ -283,7 +298,7 @@ pub enum Command {
     /// Set what orders, payouts or withdrawals cost.
     SetFeePlan(SetFeePlan),
     /// Set a plan of splits.
-    SetSplitPlan(crate::split_plan::SetSplitPlan),
+    SetSplitPlan(SetSplitPlan),
     /// Open a merchant's acquiring, or change it.
     Acquiring(AcquiringCommand),
     /// A step of a terminal's life.
@@ -291,217 +306,9 @@ pub enum Command {
     /// A step of a card transaction.
     CardTransaction(CardTransactionCommand),
     /// A step of a terminal's batch close.
-    BatchClose(crate::batch_close::BatchCloseCommand),
+    BatchClose(BatchCloseCommand),
     /// Take a part of the network's file of card transactions.
     TakeCardFile(TakeCardFile),
-}
-
-/// What a command brought about. It is kept with the command's key, so the same request gets the same answer.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Reply {
-    /// It is done.
-    #[n(0)]
-    Done,
-    /// An accounting day.
-    #[n(1)]
-    Day(#[n(0)] Date),
-    /// An account.
-    #[n(2)]
-    Account(#[n(0)] AccountId),
-    /// Accounts whose ids follow each other.
-    #[n(10)]
-    Accounts {
-        /// The first.
-        #[n(0)]
-        first: AccountId,
-        /// How many.
-        #[n(1)]
-        count: u32,
-    },
-    /// A voucher.
-    #[n(3)]
-    Voucher(#[n(0)] VoucherId),
-    /// A bulk posting.
-    #[n(4)]
-    Bulk(#[n(0)] BulkReply),
-    /// A hold.
-    #[n(5)]
-    Hold(#[n(0)] HoldId),
-    /// A customer.
-    #[n(6)]
-    Customer(#[n(0)] CustomerId),
-    /// A user.
-    #[n(7)]
-    User(#[n(0)] UserId),
-    /// A merchant.
-    #[n(8)]
-    Merchant(#[n(0)] MerchantId),
-    /// An attempt.
-    #[n(9)]
-    Attempt(#[n(0)] AttemptId),
-    /// An order.
-    #[n(20)]
-    Order(#[n(0)] OrderId),
-    /// A split.
-    #[n(21)]
-    Split(#[n(0)] SplitId),
-    /// A refund.
-    #[n(22)]
-    Refund(#[n(0)] RefundId),
-    /// A part of a clearing file.
-    #[n(23)]
-    Clearing(#[n(0)] ClearingId),
-    /// A settlement.
-    #[n(24)]
-    Settlement(#[n(0)] SettlementId),
-    /// A payout.
-    #[n(30)]
-    Payout(#[n(0)] PayoutId),
-    /// An agreement.
-    #[n(31)]
-    Agreement(#[n(0)] AgreementId),
-    /// A freeze.
-    #[n(32)]
-    Freeze(#[n(0)] FreezeId),
-    /// A line of the reserve account's statement.
-    #[n(60)]
-    ReserveLine(#[n(0)] ReserveLineId),
-    /// A closing balance of the reserve account's statement.
-    #[n(61)]
-    ReserveBalance(#[n(0)] ReserveBalanceId),
-    /// A transfer between own money and reserve.
-    #[n(62)]
-    OwnTransfer(#[n(0)] OwnTransferId),
-    /// What was collected of a merchant's arrears.
-    #[n(63)]
-    Arrears {
-        /// The arrears that were reduced, oldest first.
-        #[n(0)]
-        arrears: Vec<ArrearsId>,
-        /// Minor units, together.
-        #[n(1)]
-        collected: Minor,
-    },
-    /// A chargeback.
-    #[n(64)]
-    Chargeback(#[n(0)] ChargebackId),
-    /// An advance.
-    #[n(65)]
-    Advance(#[n(0)] AdvanceId),
-    /// An entry of a block list.
-    #[n(70)]
-    BlockEntry(#[n(0)] BlockEntryId),
-    /// A certificate.
-    #[n(90)]
-    Certificate(#[n(0)] CertificateId),
-    /// A serial number of an API key's secret.
-    #[n(221)]
-    ApiKey(#[n(0)] crate::ids::ApiKeyId),
-    /// A user's pay password.
-    #[n(222)]
-    PayPassword(#[n(0)] UserId),
-    /// A signing of an agreement.
-    #[n(220)]
-    SignUp(#[n(0)] crate::ids::SignUpId),
-    /// A real-name check.
-    #[n(219)]
-    RealNameCheck(#[n(0)] crate::ids::RealNameCheckId),
-    /// A receiver of splits.
-    #[n(237)]
-    Receiver(#[n(0)] crate::ids::ReceiverId),
-    /// A webhook.
-    #[n(213)]
-    Webhook(#[n(0)] crate::ids::WebhookId),
-    /// A version of the limits.
-    #[n(71)]
-    LimitPolicy(#[n(0)] LimitPolicyId),
-    /// A top-up.
-    #[n(72)]
-    TopUp(#[n(0)] TopUpId),
-    /// A transfer.
-    #[n(73)]
-    Transfer(#[n(0)] TransferId),
-    /// A bank card.
-    #[n(74)]
-    BankCard(#[n(0)] BankCardId),
-    /// A plan of withdrawals.
-    #[n(75)]
-    WithdrawalPlan(#[n(0)] WithdrawalPlanId),
-    /// A batch of withdrawals.
-    #[n(76)]
-    WithdrawalBatch(#[n(0)] WithdrawalBatchId),
-    /// A rule of retries.
-    #[n(77)]
-    RetryRule(#[n(0)] RetryRuleId),
-    /// A version of the weights of a channel's sites.
-    #[n(91)]
-    SiteWeights(#[n(0)] crate::ids::SiteWeightsId),
-    /// What leaves by a channel.
-    #[n(241)]
-    Outflow(#[n(0)] crate::ids::OutflowId),
-    /// A monthly batch of a provident fund.
-    #[n(242)]
-    FundBatch(#[n(0)] crate::ids::FundBatchId),
-    /// A version of a set of terminals' parameters.
-    #[n(214)]
-    ParameterSet(#[n(0)] crate::ids::ParameterSetId),
-    /// A year of the calendar.
-    #[n(228)]
-    CalendarYear(#[n(0)] i16),
-    /// A link between accounts.
-    #[n(50)]
-    TreeLink(#[n(0)] TreeLinkId),
-    /// A run of sweeps and allocations.
-    #[n(51)]
-    TreeRun(#[n(0)] TreeRunId),
-    /// An exchange rate.
-    #[n(55)]
-    ExchangeRate(#[n(0)] crate::ids::ExchangeRateId),
-    /// A conversion.
-    #[n(56)]
-    Conversion(#[n(0)] crate::ids::ConversionId),
-    /// An operator.
-    #[n(40)]
-    Operator(#[n(0)] OperatorId),
-    /// An approval.
-    #[n(41)]
-    Approval(#[n(0)] ApprovalId),
-    /// A template of manual vouchers.
-    #[n(42)]
-    Template(#[n(0)] TemplateId),
-    /// An item of suspense.
-    #[n(43)]
-    Suspense(#[n(0)] SuspenseId),
-    /// What a person acted on.
-    #[n(215)]
-    Task(#[n(0)] TaskOf),
-    /// A version of a plan of card fees.
-    #[n(200)]
-    CardFeePlan(#[n(0)] CardFeePlanId),
-    /// A version of what a card scheme costs.
-    #[n(201)]
-    CardCost(#[n(0)] CardCostId),
-    /// A version of what orders, payouts or withdrawals cost.
-    #[n(239)]
-    FeePlan(#[n(0)] crate::ids::FeePlanId),
-    /// A version of a plan of splits.
-    #[n(216)]
-    SplitPlan(#[n(0)] crate::ids::SplitPlanId),
-    /// A merchant's acquiring.
-    #[n(202)]
-    Acquiring(#[n(0)] AcquiringId),
-    /// A terminal.
-    #[n(203)]
-    Terminal(#[n(0)] TerminalId),
-    /// A card transaction.
-    #[n(204)]
-    CardTransaction(#[n(0)] CardTransactionId),
-    /// A batch close.
-    #[n(205)]
-    BatchClose(#[n(0)] BatchCloseId),
-    /// A part of the network's file of card transactions.
-    #[n(206)]
-    CardClearing(#[n(0)] CardClearingId),
 }
 
 /// Decides a command: events on the draft, or a refusal.
@@ -529,8 +336,8 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::CancelHold(id) => hold::decide_cancel(draft, id),
         Command::Hold(command) => hold::decide(draft, command),
         Command::Agreement(command) => agreement::decide(draft, command),
-        Command::ExchangeRate(command) => crate::exchange_rate::decide(draft, command),
-        Command::Conversion(command) => crate::conversion::decide(draft, &command),
+        Command::ExchangeRate(command) => exchange_rate::decide(draft, command),
+        Command::Conversion(command) => conversion::decide(draft, &command),
         Command::RegisterCustomer(customer) => customer::decide_register(draft, customer),
         Command::OpenUser { customer, product } => user::decide_open(draft, customer, product),
         Command::OpenMerchant(command) => merchant::decide_open(draft, command),
@@ -561,40 +368,40 @@ pub fn decide(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Refusal>
         Command::ReserveLine(command) => reserve_line::decide(draft, command),
         Command::OwnTransfer(command) => own_transfer::decide(draft, command),
         Command::Arrears(command) => arrears::decide(draft, command),
-        Command::Chargeback(command) => crate::chargeback::decide(draft, command),
+        Command::Chargeback(command) => chargeback::decide(draft, command),
         Command::Advance(command) => advance::decide(draft, command),
         Command::Tree(command) => tree::decide(draft, command),
         Command::AnswerAttempt { attempt, outcome } => attempt::decide_answer(draft, attempt, &outcome),
-        Command::BlockList(command) => crate::block_list::decide(draft, command),
-        Command::Certificate(command) => crate::certificate::decide(draft, command),
-        Command::ApiKey(command) => crate::api_key::decide(draft, command),
-        Command::PayPassword(command) => crate::pay_password::decide(draft, command),
+        Command::BlockList(command) => block_list::decide(draft, command),
+        Command::Certificate(command) => certificate::decide(draft, command),
+        Command::ApiKey(command) => api_key::decide(draft, command),
+        Command::PayPassword(command) => pay_password::decide(draft, command),
         Command::SignUp(command) => sign_up::decide(draft, command),
-        Command::RealNameCheck(command) => crate::real_name_check::decide(draft, command),
-        Command::Webhook(command) => crate::webhook::decide(draft, command),
+        Command::RealNameCheck(command) => real_name_check::decide(draft, command),
+        Command::Webhook(command) => webhook::decide(draft, command),
         Command::Limit(command) => limit::decide(draft, command),
-        Command::SiteWeight(command) => crate::site_weight::decide(draft, command),
+        Command::SiteWeight(command) => site_weight::decide(draft, command),
         Command::Outflow(command) => outflow::decide(draft, command),
         Command::FundBatch(command) => fund_batch::decide(draft, command),
-        Command::SetParameters(command) => crate::terminal_parameter::decide(draft, command),
+        Command::SetParameters(command) => terminal_parameter::decide(draft, command),
         Command::TopUp(command) => top_up::decide(draft, command),
         Command::Transfer(command) => transfer::decide(draft, command),
-        Command::BankCard(command) => crate::bank_card::decide(draft, command),
-        Command::WithdrawalPlan(command) => crate::withdrawal_plan::decide(draft, command),
+        Command::BankCard(command) => bank_card::decide(draft, command),
+        Command::WithdrawalPlan(command) => withdrawal_plan::decide(draft, command),
         Command::WithdrawalBatch(command) => withdrawal_batch::decide(draft, command),
         Command::Operator(command) => operator::decide(draft, command),
         Command::Approval(command) => approval::decide(draft, command),
         Command::ManualVoucher(command) => manual_voucher::decide(draft, command),
         Command::AllocateSuspense(command) => suspense::decide_allocate(draft, &command),
-        Command::WaiveChecks(command) => crate::waiver::decide_waive(draft, command),
+        Command::WaiveChecks(command) => waiver::decide_waive(draft, command),
         Command::Task(command) => task::decide(draft, command),
         Command::CardFee(command) => card_fee::decide(draft, command),
         Command::SetFeePlan(command) => fee_plan::decide(draft, command),
-        Command::SetSplitPlan(command) => crate::split_plan::decide(draft, command),
+        Command::SetSplitPlan(command) => split_plan::decide(draft, command),
         Command::Acquiring(command) => acquiring::decide(draft, command),
         Command::Terminal(command) => terminal::decide(draft, command),
         Command::CardTransaction(command) => card_transaction::decide(draft, command),
-        Command::BatchClose(command) => crate::batch_close::decide(draft, command),
+        Command::BatchClose(command) => batch_close::decide(draft, command),
         Command::TakeCardFile(command) => card_clearing::decide(draft, &command),
     }
 }

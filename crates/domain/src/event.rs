@@ -1,62 +1,36 @@
 //! Events: what happened. Their numbers are for ever; a changed meaning is a new event.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
-use crate::account::Account;
-use crate::acquiring::AcquiringEvent;
-use crate::advance::AdvanceEvent;
-use crate::agreement::{self, Agreement};
-use crate::api_key::ApiKeyEvent;
-use crate::approval::ApprovalEvent;
-use crate::arrears::ArrearsEvent;
-use crate::attempt::{Attempt, FailureClass, Outcome};
-use crate::batch_close::BatchCloseEvent;
-use crate::block_list::BlockListEvent;
-use crate::bulk::BulkReply;
-use crate::business_day::CheckResult;
-use crate::calendar::{Calendar, Date, YearSet};
-use crate::card_clearing::CardClearingEvent;
-use crate::card_fee::CardFeeEvent;
-use crate::card_transaction::CardTransactionEvent;
-use crate::certificate::CertificateEvent;
-use crate::chargeback::ChargebackEvent;
-use crate::clearing::Clearing;
-use crate::customer::Customer;
-use crate::fee_plan::FeePlanEvent;
-use crate::freeze::{Freeze, FreezeChange};
-use crate::fund_batch::FundBatchEvent;
-use crate::hold::{self, Hold};
 use crate::ids::{
     AccountId, AgreementId, AttemptId, FreezeId, HoldId, MerchantId, OrderId, PayoutId, SplitId, StreamId, VoucherId,
 };
-use crate::initialise::Genesis;
-use crate::leg::Leg;
-use crate::limit::LimitEvent;
-use crate::manual_voucher::ManualVoucherEvent;
-use crate::merchant::{Merchant, SettlementAccount};
-use crate::money::Minor;
-use crate::operator::OperatorEvent;
-use crate::order::{ClearedOrder, Order, OrderStatus};
-use crate::outflow::OutflowEvent;
-use crate::own_transfer::OwnTransferEvent;
-use crate::pay_password::PayPasswordEvent;
-use crate::payout::{CancelReason, Payout, PayoutFailure};
-use crate::recall::Recalled;
-use crate::receiver::ReceiverEvent;
-use crate::refund::{self, Refund};
-use crate::reserve_line::ReserveLineEvent;
-use crate::restriction::Restriction;
-use crate::settlement::Settlement;
-use crate::site_weight::SiteWeightEvent;
-use crate::split::{Split, SplitReturn};
-use crate::suspense::SuspenseEvent;
-use crate::task::TaskEvent;
-use crate::top_up::TopUpEvent;
-use crate::tree::TreeEvent;
-use crate::user::User;
-use crate::voucher::Voucher;
-use crate::withdrawal::WithdrawalEvent;
-use crate::withdrawal_batch::WithdrawalBatchEvent;
+use crate::{
+    account::Account, acquiring::AcquiringEvent, advance::AdvanceEvent, agreement::Agreement,
+    agreement::AgreementEvent, api_key::ApiKeyEvent, approval::ApprovalEvent, arrears::ArrearsEvent, attempt::Attempt,
+    attempt::FailureClass, attempt::Outcome, bank_card::BankCardEvent, batch_close::BatchCloseEvent,
+    block_list::BlockListEvent, bulk::BulkReply, business_day::CheckResult, calendar::Calendar, calendar::Date,
+    calendar::YearSet, card_clearing::CardClearingEvent, card_fee::CardFeeEvent,
+    card_transaction::CardTransactionEvent, certificate::CertificateEvent, chargeback::ChargebackEvent,
+    clearing::Clearing, clearing::difference::DifferenceEvent, conversion::ConversionEvent, customer::Customer,
+    exchange_rate::ExchangeRateEvent, fee_plan::FeePlanEvent, freeze::Freeze, freeze::FreezeChange,
+    fund_batch::FundBatchEvent, hold::Hold, hold::HoldEvent, initialise::Genesis, leg::Leg, limit::LimitEvent,
+    manual_voucher::ManualVoucherEvent, merchant::Merchant, merchant::SettlementAccount, money::Minor,
+    notice::NoticeEvent, operator::OperatorEvent, order::ClearedOrder, order::Order, order::OrderStatus,
+    outflow::OutflowEvent, own_transfer::OwnTransferEvent, pay_password::PayPasswordEvent, payout::CancelReason,
+    payout::Payout, payout::PayoutFailure, real_name_check::RealNameCheckEvent, recall::Recalled,
+    receiver::ReceiverEvent, refund::Answered, refund::Refund, reserve_line::ReserveLineEvent,
+    restriction::Restriction, settlement::Settlement, sign_up::SignUpEvent, site_weight::SiteWeightEvent, split::Split,
+    split::SplitReturn, split_plan::SplitPlanEvent, suspense::SuspenseEvent, task::TaskEvent, terminal::TerminalEvent,
+    terminal_parameter::ParameterEvent, top_up::TopUpEvent, transfer::TransferEvent, tree::TreeEvent, user::User,
+    voucher::Voucher, waiver::WaiverEvent, webhook::WebhookEvent, withdrawal::WithdrawalEvent,
+    withdrawal_batch::WithdrawalBatchEvent, withdrawal_plan::WithdrawalPlanEvent,
+};
 
 mod apply;
 
@@ -105,7 +79,7 @@ pub enum Event {
         date: Date,
         /// What was found.
         #[n(1)]
-        checks: alloc::vec::Vec<CheckResult>,
+        checks: Vec<CheckResult>,
     },
     /// A day was closed.
     #[n(6)]
@@ -115,7 +89,7 @@ pub enum Event {
         date: Date,
         /// What was found.
         #[n(1)]
-        checks: alloc::vec::Vec<CheckResult>,
+        checks: Vec<CheckResult>,
     },
     /// A command was refused, and its key is bound to the refusal in its header.
     #[n(7)]
@@ -126,7 +100,7 @@ pub enum Event {
         /// The position.
         #[n(0)]
         position: u64,
-        /// Rows of which kinds: those of this generation and of earlier ones ([`recall::Kind::since`]).
+        /// Rows of which kinds: those of this generation and of earlier ones ([`crate::recall::Kind::since`]).
         #[n(1)]
         #[cbor(default)]
         generation: u8,
@@ -161,14 +135,14 @@ pub enum Event {
         stream: StreamId,
         /// Its name.
         #[n(1)]
-        name: alloc::string::String,
+        name: String,
     },
     /// A bulk posting was answered.
     #[n(14)]
     StreamAdvanced {
         /// The digest of its body.
         #[n(0)]
-        fingerprint: minicbor::bytes::ByteArray<16>,
+        fingerprint: ByteArray<16>,
         /// The answer.
         #[n(1)]
         reply: BulkReply,
@@ -222,7 +196,7 @@ pub enum Event {
         attempt: AttemptId,
         /// The site of its channel that the page leads to, by its name in the settings; the first one if it is not named.
         #[n(1)]
-        site: Option<alloc::string::String>,
+        site: Option<String>,
     },
     /// An order was created.
     #[n(40)]
@@ -235,7 +209,7 @@ pub enum Event {
         order: OrderId,
         /// The legs of the try.
         #[n(1)]
-        legs: alloc::vec::Vec<Leg>,
+        legs: Vec<Leg>,
     },
     /// A leg stands elsewhere: its new image.
     #[n(42)]
@@ -271,7 +245,7 @@ pub enum Event {
     OrderClosed(#[n(0)] OrderId),
     /// Every leg of these orders is matched in clearing files.
     #[n(46)]
-    OrdersCleared(#[n(0)] alloc::vec::Vec<ClearedOrder>),
+    OrdersCleared(#[n(0)] Vec<ClearedOrder>),
     /// An order's money was split.
     #[n(47)]
     SplitMade(#[n(0)] Split),
@@ -293,7 +267,7 @@ pub enum Event {
     RefundCreated(#[n(0)] Refund),
     /// A channel answered a part of a refund.
     #[n(49)]
-    RefundAnswered(#[n(0)] refund::Answered),
+    RefundAnswered(#[n(0)] Answered),
     /// A part of a clearing file was taken.
     #[n(50)]
     ClearingTaken {
@@ -302,14 +276,14 @@ pub enum Event {
         clearing: Clearing,
         /// The attempts that its lines matched.
         #[n(1)]
-        matched: alloc::vec::Vec<AttemptId>,
+        matched: Vec<AttemptId>,
         /// The payouts whose returns its lines matched.
         #[n(2)]
-        returned: alloc::vec::Vec<PayoutId>,
+        returned: Vec<PayoutId>,
     },
     /// Differences of clearing files ended.
     #[n(240)]
-    Difference(#[n(0)] crate::clearing::difference::DifferenceEvent),
+    Difference(#[n(0)] DifferenceEvent),
     /// A merchant was settled.
     #[n(51)]
     MerchantSettled(#[n(0)] Settlement),
@@ -321,7 +295,7 @@ pub enum Event {
     OrderExpired(#[n(0)] OrderId),
     /// A payout was created.
     #[n(70)]
-    PayoutCreated(#[n(0)] alloc::boxed::Box<Payout>),
+    PayoutCreated(#[n(0)] Box<Payout>),
     /// A payout's amount and fee were held.
     #[n(71)]
     PayoutHeld {
@@ -359,7 +333,7 @@ pub enum Event {
         voucher: VoucherId,
         /// The channel's reference.
         #[n(2)]
-        reference: Option<alloc::string::String>,
+        reference: Option<String>,
     },
     /// A payout did not arrive.
     #[n(75)]
@@ -398,23 +372,23 @@ pub enum Event {
         credited: Option<VoucherId>,
         /// The channel's reference.
         #[n(3)]
-        reference: alloc::string::String,
+        reference: String,
         /// The network's clearing date.
         #[n(4)]
         date: Date,
     },
     /// More of holds.
     #[n(130)]
-    Hold(#[n(0)] hold::HoldEvent),
+    Hold(#[n(0)] HoldEvent),
     /// More of agreements.
     #[n(131)]
-    Agreement(#[n(0)] agreement::AgreementEvent),
+    Agreement(#[n(0)] AgreementEvent),
     /// Exchange rates.
     #[n(132)]
-    ExchangeRate(#[n(0)] crate::exchange_rate::ExchangeRateEvent),
+    ExchangeRate(#[n(0)] ExchangeRateEvent),
     /// Conversions between currencies.
     #[n(133)]
-    Conversion(#[n(0)] crate::conversion::ConversionEvent),
+    Conversion(#[n(0)] ConversionEvent),
     /// Payouts to a merchant's settlement account stop.
     #[n(78)]
     SettlementSuspended(#[n(0)] MerchantId),
@@ -489,7 +463,7 @@ pub enum Event {
     FundBatch(#[n(0)] FundBatchEvent),
     /// Parameters of terminals changed.
     #[n(225)]
-    Parameter(#[n(0)] crate::terminal_parameter::ParameterEvent),
+    Parameter(#[n(0)] ParameterEvent),
     /// Limits, or what is used of them, changed.
     #[n(151)]
     Limit(#[n(0)] LimitEvent),
@@ -498,13 +472,13 @@ pub enum Event {
     TopUp(#[n(0)] TopUpEvent),
     /// A transfer was made.
     #[n(153)]
-    Transfer(#[n(0)] crate::transfer::TransferEvent),
+    Transfer(#[n(0)] TransferEvent),
     /// A bank card was stopped or verified.
     #[n(154)]
-    BankCard(#[n(0)] crate::bank_card::BankCardEvent),
+    BankCard(#[n(0)] BankCardEvent),
     /// A plan of withdrawals changed.
     #[n(155)]
-    WithdrawalPlan(#[n(0)] crate::withdrawal_plan::WithdrawalPlanEvent),
+    WithdrawalPlan(#[n(0)] WithdrawalPlanEvent),
     /// A batch of withdrawals was run, or a rule of retries set.
     #[n(156)]
     WithdrawalBatch(#[n(0)] WithdrawalBatchEvent),
@@ -513,7 +487,7 @@ pub enum Event {
     Withdrawal(#[n(0)] WithdrawalEvent),
     /// A customer is to be told something.
     #[n(158)]
-    Notice(#[n(0)] crate::notice::NoticeEvent),
+    Notice(#[n(0)] NoticeEvent),
     /// A freeze changed; since then neither 86 nor 87 is emitted, which do not say who did it.
     #[n(110)]
     FreezeChanged {
@@ -538,7 +512,7 @@ pub enum Event {
     ManualVoucher(#[n(0)] ManualVoucherEvent),
     /// Failed checks were waived.
     #[n(103)]
-    Waiver(#[n(0)] crate::waiver::WaiverEvent),
+    Waiver(#[n(0)] WaiverEvent),
     /// Money came to lie in suspense, or left it.
     #[n(104)]
     Suspense(#[n(0)] SuspenseEvent),
@@ -553,13 +527,13 @@ pub enum Event {
     FeePlan(#[n(0)] FeePlanEvent),
     /// A version of a plan of splits was set.
     #[n(235)]
-    SplitPlan(#[n(0)] crate::split_plan::SplitPlanEvent),
+    SplitPlan(#[n(0)] SplitPlanEvent),
     /// A merchant's acquiring changed.
     #[n(201)]
     Acquiring(#[n(0)] AcquiringEvent),
     /// A terminal's life went on.
     #[n(202)]
-    Terminal(#[n(0)] crate::terminal::TerminalEvent),
+    Terminal(#[n(0)] TerminalEvent),
     /// A card transaction went on.
     #[n(203)]
     CardTransaction(#[n(0)] CardTransactionEvent),
@@ -590,11 +564,11 @@ pub enum Event {
     PayPassword(#[n(0)] PayPasswordEvent),
     /// The signing of an agreement went on.
     #[n(230)]
-    SignUp(#[n(0)] crate::sign_up::SignUpEvent),
+    SignUp(#[n(0)] SignUpEvent),
     /// A real-name check went on.
     #[n(238)]
-    RealNameCheck(#[n(0)] crate::real_name_check::RealNameCheckEvent),
+    RealNameCheck(#[n(0)] RealNameCheckEvent),
     /// A merchant's webhook was registered, changed or removed.
     #[n(245)]
-    Webhook(#[n(0)] crate::webhook::WebhookEvent),
+    Webhook(#[n(0)] WebhookEvent),
 }
