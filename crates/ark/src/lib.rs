@@ -33,6 +33,7 @@
 //! | [`identity`] | certificate type and number, and their blind index |
 //! | [`key_file`] | the root key of the vault in a file |
 //! | [`vault`] | identity → customer id, data keys, sealing, opening, erasure |
+//! | [`pem`] | keys in DER as text |
 //! | [`totp`] | one-time codes of operators |
 //! | [`signing`] | HMAC-SM3 signatures of the merchants' gateway |
 //!
@@ -53,6 +54,7 @@ pub mod key_file;
 pub mod keys;
 pub mod mac;
 pub mod mask;
+pub mod pem;
 pub mod pkcs11;
 pub mod provider;
 mod random;

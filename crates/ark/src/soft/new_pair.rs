@@ -3,12 +3,11 @@
 //! Invariants: only of the kinds by which merchants sign; the private half is in a [`Secret`], never in a `Debug` or an
 //! error.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
 use super::{Soft, material::Material};
 use crate::{
-    Secret,
+    Secret, pem,
     provider::{KeyError, KeyKind, Provider as _, PublicKey},
 };
 
@@ -20,9 +19,6 @@ const SM2_BEFORE_NUMBER: [u8; 36] = [
 ];
 /// What stands between the number and the point.
 const SM2_BEFORE_POINT: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
-
-/// A line of PEM has so many characters.
-const LINE: usize = 64;
 
 /// A pair that was made for somebody else.
 #[derive(Debug)]
@@ -45,7 +41,7 @@ impl NewPair {
         let bytes = Material::generate(kind)?.to_bytes();
         let public = soft.public_key(soft.import(kind, &bytes)?)?;
         let der = if kind == KeyKind::Sm2 { sm2_pkcs8(&bytes, &public.bytes) } else { bytes };
-        Ok(Self { private: pem(&der), public })
+        Ok(Self { private: Secret::new(pem::encode("PRIVATE KEY", &der)), public })
     }
 
     /// The private half: PKCS #8 in PEM, not encrypted.
@@ -65,22 +61,11 @@ fn sm2_pkcs8(number: &[u8], point: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new([&SM2_BEFORE_NUMBER[..], number, &SM2_BEFORE_POINT[..], point].concat())
 }
 
-fn pem(der: &[u8]) -> Secret {
-    let base64 = Zeroizing::new(BASE64_STANDARD.encode(der));
-    // Room for all of it from the start, the two lines around it too: a text that grows leaves copies behind.
-    let mut text = String::with_capacity(base64.len() + base64.len() / LINE + LINE);
-    text.push_str("-----BEGIN PRIVATE KEY-----\n");
-    for line in base64.as_bytes().chunks(LINE) {
-        text.extend(line.iter().copied().map(char::from));
-        text.push('\n');
-    }
-    text.push_str("-----END PRIVATE KEY-----\n");
-    Secret::new(text)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
+
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
 
     use super::*;
 
@@ -91,7 +76,6 @@ mod tests {
         let base64: String = text.lines().filter(|line| !line.starts_with('-')).collect();
         let der = BASE64_STANDARD.decode(base64).expect("base64");
         assert_eq!(sm2_pkcs8(&der[36..68], &der[73..]).as_slice(), der);
-        assert_eq!(pem(&der).expose(), text);
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! What a merchant sends in: an X.509 certificate or a public key, in PEM; and a public key back into PEM.
 
 use ark::provider::{KeyKind, PublicKey, Signing};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use domain::certificate::CertificateAlgorithm;
 use domain::envelope::Time;
 use rustls::pki_types::pem::{PemObject as _, SectionKind};
@@ -115,7 +113,5 @@ pub(super) fn signing_of(kind: KeyKind) -> Option<Signing<'static>> {
 /// A public key of the gateway in PEM.
 pub(crate) fn of_key(public: &PublicKey) -> String {
     let der = if public.kind == KeyKind::Sm2 { [&SM2_FRAME[..], &public.bytes].concat() } else { public.bytes.clone() };
-    let text = BASE64_STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+    ark::pem::encode("PUBLIC KEY", &der)
 }
