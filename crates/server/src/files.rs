@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Writes a file under a name beside, syncs it, and gives it its own name.
 ///
@@ -33,6 +33,17 @@ fn publish_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         sync_directory_of(path)
     };
     write().with_context(|| format!("writing {}", path.display()))
+}
+
+/// Refuses where [`create`] makes nothing, before what is to lie there is asked for.
+///
+/// # Errors
+/// That it is there, or that its directory is not.
+pub(crate) fn check_new(path: &Path) -> Result<()> {
+    ensure!(!path.exists(), "{} is there, and is not written over", path.display());
+    let directory = directory_of(path);
+    ensure!(directory.is_dir(), "{} is no directory", directory.display());
+    Ok(())
 }
 
 /// Writes a file that is not there yet, and syncs it.
@@ -77,8 +88,11 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// # Errors
 /// Those of the disk.
 pub(crate) fn sync_directory_of(path: &Path) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
+    File::open(directory_of(path))?.sync_all()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -105,6 +119,10 @@ mod tests {
         let (link, aim) = (directory.path().join("link"), directory.path().join("aim"));
         std::os::unix::fs::symlink(&aim, &link).unwrap();
         assert!(create_private(&link, b"second").is_err() && !aim.exists());
-        assert!(create(&directory.path().join("nowhere/file"), b"").is_err());
+        let nowhere = directory.path().join("nowhere/file");
+        assert!(create(&nowhere, b"").is_err());
+        assert!(check_new(&open).unwrap_err().to_string().contains("not written over"));
+        assert!(check_new(&nowhere).unwrap_err().to_string().ends_with("nowhere is no directory"));
+        assert!(check_new(&aim).is_ok() && check_new(Path::new("there-is-no-such-file")).is_ok());
     }
 }

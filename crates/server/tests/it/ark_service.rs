@@ -279,6 +279,13 @@ fn the_command_line_does_it_all() {
     let public = text(&status, "/audit_public_key");
     let copy = server.directory().join("copy.db").to_str().unwrap().to_owned();
     run(&["backup", &copy]);
+    let no_backup = |file: &str| {
+        let output = server.lintel(&["ark", "backup", file]);
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = no_backup(&copy);
+    assert!(said.contains("not written over"), "{said}");
     assert!(run(&["audit", "verify", "--file", &copy, "--public-key", &public]).contains("records"));
     assert!(run(&["audit", "list"]).contains("encrypt"));
     let refused = server.lintel(&["ark", "audit", "verify", "--file", &copy]);
@@ -290,6 +297,10 @@ fn the_command_line_does_it_all() {
     run(&["seal"]);
     let status: Value = serde_json::from_str(&run(&["status", "--json"])).unwrap();
     assert_eq!(status["sealed"], true);
+    // A copy that did not come leaves no empty file in its place.
+    let late = server.directory().join("late.db");
+    let said = no_backup(late.to_str().unwrap());
+    assert!(!late.exists(), "{said}");
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! What is asked of the running platform.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +14,7 @@ use super::super::client::{Client, target};
 use super::super::remote::Answer;
 use super::super::table::{Field, number, record, table, text};
 use super::{Ark, Audit, Input, Why};
+use crate::files;
 
 /// Keys.
 #[derive(Debug, Subcommand)]
@@ -530,13 +529,11 @@ fn ask_approvals(approvals: &Approvals, client: &Client) -> Result<Answer> {
 }
 
 fn backup(client: &Client, file: &Path, why: &Why) -> Result<Answer> {
-    let context = || format!("writing {}", file.display());
-    let mut options = std::fs::OpenOptions::new();
-    // Made first: a copy is not asked for that has no place.
-    let mut made = options.write(true).create_new(true).mode(0o600).open(file).with_context(context)?;
+    // First: a copy is not asked for that has no place.
+    files::check_new(file)?;
     let answer = client.post(&why.target(&["backup"]), &json!({}))?;
     let bytes = BASE64_STANDARD.decode(answer["file"].as_str().unwrap_or_default()).context("the copy")?;
-    made.write_all(&bytes).and_then(|()| made.sync_all()).with_context(context)?;
+    files::create_private(file, &bytes)?;
     let said = json!({"file": file.display().to_string(), "bytes": bytes.len()});
     Ok(Answer::new(said, format!("{} bytes in {}\n", bytes.len(), file.display())))
 }
