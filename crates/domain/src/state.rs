@@ -443,6 +443,8 @@ state! {
         merchant_advances: (MerchantId, Date, AdvanceId) => (),
         /// Advances whose money may still come back to the merchant's 2202.
         open_advances: (MerchantId, AdvanceId) => (),
+        /// Advances that their bank paid after they had failed, until that is settled or back.
+        claimed_advances: AdvanceId => (),
         /// Attempts whose answer is not certain.
         outbox: AttemptId => (),
         /// Those of them that a fund's monthly batch carries, by their lease.
