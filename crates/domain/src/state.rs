@@ -459,8 +459,8 @@ state! {
         owner_api_keys: (crate::api_key::KeyOwner, crate::ids::ApiKeyId) => (),
         /// Signings of each customer that wait or are signed.
         customer_sign_ups: (CustomerId, SignUpId) => (),
-        /// Signings by the number of their agreement.
-        sign_up_agreements: (Rail, String) => SignUpId,
+        /// Signings by network, number of their agreement and the word of their channel.
+        sign_up_agreements: (Rail, String, Option<String>, SignUpId) => (),
         /// Real-name checks without an answer, by customer.
         open_real_name_checks: (CustomerId, crate::ids::RealNameCheckId) => (),
         /// Receivers of splits by payee and who receives.

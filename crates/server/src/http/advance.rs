@@ -187,8 +187,8 @@ pub(crate) struct AdvanceView {
     return_reference: Option<String>,
     /// The date on which it came back.
     return_date: Option<String>,
-    /// Of one that the bank paid after it had refused it, what of that is owed: `open` until two people settle it, `settled`, `returned` if it came back
-    /// before they did.
+    /// Of one that the bank paid after it had refused it, what of that is owed: `open` until two people settle it, `settled`;
+    /// `returned` if it came back before they did.
     claim: Option<&'static str>,
     /// The voucher of that claim; null while 1103 does not have what left.
     claim_voucher: Option<String>,
