@@ -552,7 +552,7 @@ pub(crate) fn apply(state: &mut State, event: &AdvanceEvent) {
         AdvanceEvent::Returned { advance, credited, reference, date, .. } => {
             returned::apply(state, *advance, *credited, reference, *date);
         }
-        AdvanceEvent::Claimed { advance, reference, voucher } => late::apply(row(state, *advance), reference, *voucher),
+        AdvanceEvent::Claimed { advance, reference, voucher } => late::apply(state, *advance, reference, *voucher),
         AdvanceEvent::ClaimBooked { advance, voucher } => row(state, *advance).claim_voucher = Some(*voucher),
     }
 }
@@ -588,6 +588,7 @@ pub(crate) fn apply_repaid(state: &mut State, id: AdvanceId) {
 /// Two people settled what its bank owed.
 pub(crate) fn apply_settled(state: &mut State, id: AdvanceId, approval: ApprovalId) {
     row(state, id).claim = Some(Claim::Settled(approval));
+    state.claimed_advances.remove(&id);
 }
 
 fn row(state: &mut State, id: AdvanceId) -> &mut Advance {

@@ -302,6 +302,8 @@ impl State {
         self.merchant_advances = Index::restored(all(&self.advances).map(|it| ((it.merchant, it.date, it.id), ())));
         let uncertain = all(&self.advances).filter(|it| Advance::is_uncertain(it));
         self.open_advances = Index::restored(uncertain.map(|it| ((it.merchant, it.id), ())));
+        let claimed = all(&self.advances).filter(|it| it.needs_person());
+        self.claimed_advances = Index::restored(claimed.map(|it| (it.id, ())));
     }
 
     /// What concerns cards at terminals.

@@ -32,7 +32,6 @@ use crate::draft::Draft;
 use crate::envelope::Time;
 use crate::event::Event;
 use crate::ids::{AttemptId, CustomerId, MerchantId, SignUpId, UserId};
-use crate::leg::Instrument;
 use crate::order::name_fits;
 use crate::payment::carries_cards;
 use crate::payout::Bank;
@@ -40,10 +39,12 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::sealed::Sealed;
 use crate::state::State;
 
+mod agreements;
 mod fold;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::agreements::{check, check_instruments};
 pub(crate) use self::fold::{agreement_key, apply, customer_key, timer};
 
 /// Serial numbers from here on are no attempt's: no books reach so many.
@@ -524,39 +525,6 @@ fn answered(draft: &Draft<'_>, sign_up: SignUpId, answer: SignUpAnswer) -> Resul
 /// Its time is over.
 pub(crate) fn expire(draft: &mut Draft<'_>, id: SignUpId) {
     draft.emit(Event::SignUp(SignUpEvent::Expired(id)));
-}
-
-/// Refuses agreements that were signed here by another customer, or cancelled.
-///
-/// # Errors
-/// `user_unknown`, `agreement_not_own`, `sign_up_state`.
-pub(crate) fn check_instruments(state: &State, payer: UserId, instruments: &[Instrument]) -> Result<(), Refusal> {
-    let customer = state.user(payer)?.customer;
-    for instrument in instruments {
-        if let Instrument::Card { agreement, rail, alternatives, .. } = instrument {
-            check(state, customer, *rail, agreement)?;
-            alternatives.iter().try_for_each(|other| check(state, customer, other.rail, &other.agreement))?;
-        }
-    }
-    Ok(())
-}
-
-/// Refuses an agreement that was signed here by another customer, or cancelled.
-///
-/// # Errors
-/// `agreement_not_own`, `sign_up_state`.
-pub(crate) fn check(of: &State, customer: CustomerId, rail: Rail, agreement: &str) -> Result<(), Refusal> {
-    let Some(id) = of.sign_up_agreements.get(&(rail, String::from(agreement))) else { return Ok(()) };
-    let row = of.sign_up(*id)?;
-    if row.customer != customer {
-        let message =
-            format!("{} was signed by another customer than {customer}; pay with a card of the payer's own", row.id);
-        return Err(Refusal::new(RefusalCode::AgreementNotOwn, "agreement", message));
-    }
-    if row.status == SignUpStatus::Cancelled {
-        return Err(state(row, "sign the card anew to pay with it"));
-    }
-    Ok(())
 }
 
 impl State {

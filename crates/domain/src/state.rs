@@ -443,6 +443,8 @@ state! {
         merchant_advances: (MerchantId, Date, AdvanceId) => (),
         /// Advances whose money may still come back to the merchant's 2202.
         open_advances: (MerchantId, AdvanceId) => (),
+        /// Advances that their bank paid after they had failed, until that is settled or back.
+        claimed_advances: AdvanceId => (),
         /// Attempts whose answer is not certain.
         outbox: AttemptId => (),
         /// Those of them that a fund's monthly batch carries, by their lease.
@@ -457,8 +459,8 @@ state! {
         owner_api_keys: (crate::api_key::KeyOwner, crate::ids::ApiKeyId) => (),
         /// Signings of each customer that wait or are signed.
         customer_sign_ups: (CustomerId, SignUpId) => (),
-        /// Signings by the number of their agreement.
-        sign_up_agreements: (Rail, String) => SignUpId,
+        /// Signings by network, number of their agreement and the word of their channel.
+        sign_up_agreements: (Rail, String, Option<String>, SignUpId) => (),
         /// Real-name checks without an answer, by customer.
         open_real_name_checks: (CustomerId, crate::ids::RealNameCheckId) => (),
         /// Receivers of splits by payee and who receives.

@@ -421,7 +421,7 @@ fn check(state: &State, now: Time, command: &CreateTopUp) -> Result<(), Refusal>
         TopUpFrom::Page { .. } => None,
     };
     if let (Some(customer), Some(agreement)) = (state.customer_of(account.owner), agreement) {
-        sign_up::check(state, customer, command.from.rail(), agreement)?;
+        sign_up::check(state, customer, &command.from.channel_name(), agreement)?;
     }
     let card = agreement.cloned().map(Blocked::Card);
     let device = command.device.clone().map(Blocked::Device);

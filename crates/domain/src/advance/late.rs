@@ -15,11 +15,12 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Advance, AdvanceEvent, booking};
+use super::{Advance, AdvanceEvent, AdvanceStatus, booking};
 use crate::book::Subject;
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{AccountId, AdvanceId, VoucherId};
+use crate::money::Minor;
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::task::Claim;
@@ -56,10 +57,30 @@ fn post(draft: &mut Draft<'_>, id: AdvanceId) -> Result<VoucherId, Refusal> {
     booking::post(draft, id, merchant, EventCode::AdvanceClaimed, entries, None)
 }
 
-/// Folds the word into the advance.
-pub(super) fn apply(advance: &mut Advance, reference: &str, voucher: Option<VoucherId>) {
+/// Folds the word into the state.
+pub(super) fn apply(state: &mut State, id: AdvanceId, reference: &str, voucher: Option<VoucherId>) {
+    let advance = super::row(state, id);
     advance.reference = Some(String::from(reference));
     (advance.claim, advance.claim_voucher) = (Some(Claim::Open), voucher);
+    state.claimed_advances.insert(id, ());
+}
+
+impl Advance {
+    /// Where its claim stands, as API and files name it: one that came back before two people settled it is nobody's to settle.
+    #[must_use]
+    pub fn claim_name(&self) -> Option<&'static str> {
+        let claim = self.claim?;
+        let is_back = self.status == AdvanceStatus::Returned && claim == Claim::Open;
+        Some(if is_back { "returned" } else { claim.name() })
+    }
+}
+
+impl State {
+    /// What left own money of advances that had failed, in minor units, until two people settle it or it comes back.
+    pub(super) fn claimed_of_advances(&self) -> Minor {
+        let claimed = self.claimed_advances.iter().filter_map(|(id, ())| self.advances.get(id.0));
+        claimed.fold(0, |sum, advance| sum.saturating_add(advance.outlay()))
+    }
 }
 
 /// What bears the claim: 1241, or 1103 itself while nothing is booked.

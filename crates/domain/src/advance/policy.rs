@@ -192,7 +192,8 @@ pub(super) fn within_quotas(
         );
         return Err(barred("merchant_quota", message));
     }
-    let outstanding = state.account(state.institution(Subject::Advances, Currency::Cny)?, "account")?.balance;
+    let advances = state.account(state.institution(Subject::Advances, Currency::Cny)?, "account")?.balance;
+    let outstanding = add(advances, state.claimed_of_advances(), "orders")?;
     if add(outstanding, outlay, "orders")? > policy.total_quota {
         let message = format!(
             "own money has {outstanding} outstanding and this would add {outlay}; the quota is {}",
@@ -210,13 +211,18 @@ impl State {
         self.advance_policies.get(self.advance_policies.next_id().saturating_sub(1))
     }
 
-    /// What a merchant was advanced on an accounting day; what failed or came back does not count.
+    /// What a merchant was advanced on an accounting day; what failed or came back does not count. What its bank paid after it had failed
+    /// does, whoever owes it in the end: that day's money left.
     #[must_use]
     pub fn advanced(&self, merchant: MerchantId, date: Date) -> Minor {
         let day = (merchant, date, AdvanceId(0))..=(merchant, date, AdvanceId(u64::MAX));
         let advances = self.merchant_advances.range(day).filter_map(|((_, _, id), ())| self.advances.get(id.0));
         advances
-            .filter(|advance| !matches!(advance.status, AdvanceStatus::Failed | AdvanceStatus::Returned))
+            .filter(|advance| match advance.status {
+                AdvanceStatus::Sent | AdvanceStatus::Unknown | AdvanceStatus::Success | AdvanceStatus::Repaid => true,
+                AdvanceStatus::Failed => advance.claim.is_some(),
+                AdvanceStatus::Returned => false,
+            })
             .fold(0, |sum, advance| sum.saturating_add(advance.amount))
     }
 }

@@ -128,6 +128,7 @@ pub(super) fn apply(state: &mut State, id: AdvanceId, credited: AccountId, refer
     advance.return_date = Some(date);
     advance.ended_at = Some(now);
     let advance = advance.clone();
+    state.claimed_advances.remove(&id);
     if credited == advance.from {
         super::move_shares(state, &advance, -1);
     }

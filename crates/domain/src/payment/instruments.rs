@@ -97,10 +97,11 @@ pub(super) fn check(order: &Order, instruments: &[Instrument], now: Time) -> Res
 /// # Errors
 /// `agreement_not_own`, `sign_up_state`, `blocked`.
 pub(super) fn still_pays(draft: &Draft<'_>, leg: &Leg) -> Result<(), Refusal> {
-    let Instrument::Card { rail, agreement, .. } = &leg.instrument else { return Ok(()) };
+    let channel = leg.instrument.channel_name();
+    let (Instrument::Card { agreement, .. }, Some(channel)) = (&leg.instrument, channel) else { return Ok(()) };
     let order = draft.state.order(leg.order)?;
     let customer = draft.state.user(order.payer)?.customer;
-    sign_up::check(draft.state, customer, *rail, agreement)?;
+    sign_up::check(draft.state, customer, &channel, agreement)?;
     block_list::refuse(draft.state, draft.context.now, [Blocked::Card(agreement.clone())])?;
     refuse_blocked(draft, order.merchant, order.payer, &[])
 }

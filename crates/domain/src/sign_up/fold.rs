@@ -8,14 +8,17 @@ use crate::envelope::Time;
 use crate::ids::{CustomerId, SignUpId};
 use crate::state::{State, Timer};
 
+/// Network, agreement's number, the word of the channel, signing.
+pub(crate) type AgreementPlace = (Rail, String, Option<String>, SignUpId);
+
 /// Its place in the index of those that wait or are signed.
 pub(crate) fn customer_key(row: &SignUp) -> Option<((CustomerId, SignUpId), ())> {
     (row.status.waits() || row.status == SignUpStatus::Signed).then_some(((row.customer, row.id), ()))
 }
 
 /// Its place in the index of agreements.
-pub(crate) fn agreement_key(row: &SignUp) -> Option<((Rail, String), SignUpId)> {
-    Some(((row.rail, row.agreement.clone()?), row.id))
+pub(crate) fn agreement_key(row: &SignUp) -> Option<(AgreementPlace, ())> {
+    Some(((row.rail, row.agreement.clone()?, row.channel.clone(), row.id), ()))
 }
 
 /// When time ends it: never while a code is under way.
@@ -96,7 +99,7 @@ fn change(state: &mut State, id: SignUpId, change: impl FnOnce(&mut SignUp)) {
     if let Some((key, ())) = customer_after {
         state.customer_sign_ups.insert(key, ());
     }
-    if let Some((key, id)) = agreement {
-        state.sign_up_agreements.insert(key, id);
+    if let Some((key, ())) = agreement {
+        state.sign_up_agreements.insert(key, ());
     }
 }

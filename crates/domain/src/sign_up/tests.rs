@@ -3,6 +3,7 @@
 use super::*;
 use crate::attempt::{Operation, Outcome};
 use crate::command::Command;
+use crate::leg::Instrument;
 use crate::order::{ItemKind, OrderStatus};
 use crate::testkit::orders::{card, fund};
 use crate::testkit::wallets::{asks, asks_to_sign, tops_up};
@@ -301,4 +302,47 @@ fn a_top_up_takes_no_agreement_of_another() {
     let stranger = kit.user();
     kit.signs(stranger, "theirs", "agreement-1");
     kit.refused(asks(tops_up(account, 100)), RefusalCode::AgreementNotOwn);
+}
+
+/// Two channels of EPCC give one number to two customers.
+#[test]
+fn one_number_at_two_channels_is_two_agreements() {
+    let mut kit = Kit::new();
+    let channel = |word: Option<&str>| ChannelName { rail: Rail::Epcc, word: word.map(String::from) };
+    let may_pay = |kit: &mut Kit, payer: UserId, word: Option<&str>| {
+        kit.restore();
+        let customer = kit.state.user(payer).unwrap().customer;
+        check(&kit.state, customer, &channel(word), "agreement-1").map_err(|refusal| refusal.code)
+    };
+    let merchant = kit.landlord();
+    let order = kit.order(merchant, &[(ItemKind::Rent, 500_000)]);
+    let (one, two) = (kit.state.order(order).unwrap().payer, kit.user());
+    let further = kit.requests_at(channel(Some("b")), one, "one");
+    kit.confirms(further, "agreement-1");
+    // Naming a channel where nobody signed it gets around nothing.
+    for word in [None, Some("c")] {
+        assert_eq!(may_pay(&mut kit, two, word), Err(RefusalCode::AgreementNotOwn));
+        assert_eq!(may_pay(&mut kit, one, word), Ok(()));
+    }
+    let first = kit.signs(two, "two", "agreement-1");
+    assert_eq!([may_pay(&mut kit, one, Some("b")), may_pay(&mut kit, two, None)], [Ok(()); 2]);
+    for (payer, word) in [(one, None), (two, Some("b")), (one, Some("c")), (two, Some("c"))] {
+        assert_eq!(may_pay(&mut kit, payer, word), Err(RefusalCode::AgreementNotOwn));
+    }
+    let pays_at = |word: Option<&str>| {
+        let Instrument::Card { agreement, mask, rail, amount, credit, bank, alternatives, .. } = card(500_000) else {
+            panic!("a card")
+        };
+        let channel = word.map(String::from);
+        let instrument = Instrument::Card { agreement, mask, rail, amount, credit, bank, alternatives, channel };
+        Command::PayOrder { order, instruments: alloc::vec![instrument] }
+    };
+    kit.refused(pays_at(None), RefusalCode::AgreementNotOwn);
+    // Cancelling the one leaves the other.
+    kit.given(cancel(first));
+    assert_eq!(may_pay(&mut kit, two, None), Err(RefusalCode::SignUpState));
+    kit.given(pays_at(Some("b")));
+    kit.answered(Outcome::NotFound);
+    kit.given(cancel(further));
+    assert_eq!(may_pay(&mut kit, one, Some("b")), Err(RefusalCode::SignUpState));
 }

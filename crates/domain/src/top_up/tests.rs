@@ -438,3 +438,39 @@ fn what_its_source_took_back_after_people_had_allocated_it_is_owed_by_its_bank()
     // What it owes, and what still lies in suspense, are for people to set against each other.
     kit.books(&owed);
 }
+
+/// Another item lies in suspense too, so 2241 has enough, and the item has not.
+#[test]
+fn what_lies_in_suspense_of_others_is_not_taken_for_what_people_allocated() {
+    let (mut kit, id, account, page) = at_the_page();
+    kit.people();
+    file_says(&mut kit, page, YUAN);
+    let asked = kit.answered(declined(FailureClass::Bank));
+    kit.given(asks(tops_up(account, AMOUNT)));
+    let debit = kit.waiting();
+    file_says(&mut kit, debit.id, 5 * YUAN);
+    kit.answered(declined(FailureClass::Bank));
+    let allocate = AllocateSuspense { item: SuspenseId(1), to: account, amount: Some(1) };
+    kit.decided("accountant", Proposal::SuspenseAllocation(allocate));
+    kit.answer(asked.id, success(DAY));
+    assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Failed);
+    let claims = [1, 2].map(|item| kit.state.suspense_item(SuspenseId(item)).unwrap().claim);
+    assert_eq!(claims, [Some(Claim::Open), None]);
+    kit.books(&[(1101, 6 * YUAN), (1122, -YUAN), (1131, YUAN), (2241, 6 * YUAN - 1)]);
+    kit.restore();
+}
+
+#[test]
+fn what_bars_its_voucher_but_a_lack_in_suspense_is_no_claim_on_its_bank() {
+    let (mut kit, id, _, page) = at_the_page();
+    file_says(&mut kit, page, YUAN);
+    let asked = kit.answered(declined(FailureClass::Bank));
+    // No command bars an account of the institution.
+    let suspense = kit.state.institution(Subject::Suspense, Currency::Cny).unwrap();
+    kit.state.account_row(suspense).restriction = Restriction { in_barred: false, out_barred: true };
+    let late = Command::AnswerAttempt { attempt: asked.id, outcome: success(DAY) };
+    kit.refused(late, RefusalCode::AccountRestricted);
+    kit.books(&[(1101, YUAN), (2241, YUAN)]);
+    assert_eq!(kit.state.top_up(id).unwrap().back.unwrap().status, RefundStatus::Failed);
+    assert_eq!(kit.state.suspense_item(SuspenseId(1)).unwrap().claim, None);
+}

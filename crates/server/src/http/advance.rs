@@ -187,7 +187,8 @@ pub(crate) struct AdvanceView {
     return_reference: Option<String>,
     /// The date on which it came back.
     return_date: Option<String>,
-    /// Of one that the bank paid after it had refused it, what of that is owed: `open` until two people settle it, `settled`.
+    /// Of one that the bank paid after it had refused it, what of that is owed: `open` until two people settle it, `settled`;
+    /// `returned` if it came back before they did.
     claim: Option<&'static str>,
     /// The voucher of that claim; null while 1103 does not have what left.
     claim_voucher: Option<String>,
@@ -222,7 +223,7 @@ impl AdvanceView {
             ended_at: advance.ended_at.map(time_text),
             return_reference: advance.return_reference.clone(),
             return_date: advance.return_date.map(date_text),
-            claim: advance.claim.map(Claim::name),
+            claim: advance.claim_name(),
             claim_voucher: advance.claim_voucher.map(|id| id.to_string()),
             claim_settled_by: advance.claim.and_then(Claim::settled_by).map(|id| id.to_string()),
             allowed_actions: advance.allowed_actions(state),

@@ -15,6 +15,7 @@ use domain::envelope::Time;
 use domain::ids::AttemptId;
 use domain::rates::channel::{self, Direction, RateKey};
 use domain::rates::{Rate, Rates};
+use domain::recall::RowId;
 use domain::task::{self, TaskOf};
 use store::advance::AdvanceFilter;
 use store::leg::LegFilter;
@@ -24,7 +25,7 @@ use store::suspense::SuspenseFilter;
 use store::{Database, StoreError};
 
 use super::executor::Executor;
-use super::{Unavailable, recall};
+use super::{Clock, Platform, Unavailable, recall};
 
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -39,35 +40,59 @@ pub(crate) async fn run(executor: Executor, alarm_after_ms: u64) {
     let mut damaged = BTreeSet::new();
     loop {
         every.tick().await;
-        let store = Arc::clone(&executor.store);
-        let tasks = match tokio::task::spawn_blocking(move || waiting(&store)).await {
-            Ok(Ok(tasks)) => Some(tasks),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "what waits for a person could not be read; tried again");
-                None
-            }
-            Err(_) => return,
-        };
-        let now = executor.clock.now();
-        // The order of a refund may have left memory, and names the product; that of a leg says since when it waits.
-        let look = move |state: &State| (Unanswered::of(state, now), tasks.as_ref().map(|tasks| ages(state, tasks)));
-        match recall::see_around(&executor.platform, &executor.store, &mut damaged, look).await {
-            Ok(((found, tasks), _)) => {
-                watch.see(&found, now);
-                if let Some(tasks) = tasks {
-                    watch.see_tasks(&tasks, now);
-                }
-            }
-            Err(Unavailable::Stopped) => return,
-            Err(
-                Unavailable::Overloaded
-                | Unavailable::Behind
-                | Unavailable::Damaged
-                | Unavailable::Elsewhere
-                | Unavailable::Recovering
-                | Unavailable::Unknown,
-            ) => {}
+        let around = (&executor.platform, &executor.store, &executor.clock);
+        if look(around, &mut watch, &mut damaged).await.is_err() {
+            return;
         }
+    }
+}
+
+/// One look. What the state says comes first: a store that is slow delays no word on attempts.
+///
+/// # Errors
+/// The platform stopped.
+async fn look(
+    (platform, store, clock): (&Platform, &Arc<Database>, &Clock),
+    watch: &mut Watch,
+    damaged: &mut BTreeSet<RowId>,
+) -> Result<(), Unavailable> {
+    let now = clock.now();
+    // The order of a refund may have left memory, and names the product.
+    let unanswered = move |state: &State| Unanswered::of(state, now);
+    if let Some(found) = unless_stopped(recall::see_around(platform, store, damaged, unanswered).await)? {
+        watch.see(&found, now);
+    }
+    let reads = Arc::clone(store);
+    let tasks = match tokio::task::spawn_blocking(move || waiting(&reads)).await {
+        Ok(Ok(tasks)) => tasks,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "what waits for a person could not be read; tried again");
+            return Ok(());
+        }
+        Err(_) => return Err(Unavailable::Stopped),
+    };
+    let now = clock.now();
+    // The order of a leg may have left memory too, and says since when it waits.
+    let since = move |state: &State| ages(state, &tasks);
+    if let Some(tasks) = unless_stopped(recall::see_around(platform, store, damaged, since).await)? {
+        watch.see_tasks(&tasks, now);
+    }
+    Ok(())
+}
+
+/// What was seen; none where the next look will see it.
+fn unless_stopped<T>(seen: Result<(T, u64), Unavailable>) -> Result<Option<T>, Unavailable> {
+    match seen {
+        Ok((found, _)) => Ok(Some(found)),
+        Err(Unavailable::Stopped) => Err(Unavailable::Stopped),
+        Err(
+            Unavailable::Overloaded
+            | Unavailable::Behind
+            | Unavailable::Damaged
+            | Unavailable::Elsewhere
+            | Unavailable::Recovering
+            | Unavailable::Unknown,
+        ) => Ok(None),
     }
 }
 
@@ -331,12 +356,18 @@ fn gauge(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::task::{Context, Waker};
+
     use domain::attempt::Purpose;
     use domain::ids::{AdvanceId, LegId, PayoutId, RefundId, SuspenseId};
     use domain::money::Currency;
+    use engine::{Engine, Keys};
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
+    use crate::shell::Input;
+    use crate::shell::lease::Leadership;
 
     const MINUTE: i64 = 60_000;
 
@@ -370,6 +401,36 @@ mod tests {
         assert_eq!((since(&sending, Time(1)), since(&sending, Time(MINUTE))), (None, Some(Time(0))));
         let page = attempt(page, unknown);
         assert_eq!((since(&page, Time(19 * MINUTE)), since(&page, Time(21 * MINUTE))), (None, Some(expires_at)));
+    }
+
+    /// The only thread that may ask the store is taken.
+    #[test]
+    fn a_store_that_does_not_answer_delays_no_word_on_attempts() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(Database::sqlite(&directory.path().join("store.sqlite")).unwrap());
+        let (sender, inputs) = mpsc::channel();
+        let (_entries, behind) = tokio::sync::watch::channel(0);
+        let platform = Platform::new(sender, Leadership::new(None), 1, behind);
+        let (mut engine, recorder) =
+            (Engine::new(State::default(), Keys::default(), 1), PrometheusBuilder::new().build_recorder());
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let _inside = runtime.enter();
+        let (_release, held) = mpsc::channel::<()>();
+        let _busy = tokio::task::spawn_blocking(move || held.recv());
+
+        let (clock, mut watch, mut damaged) = (Clock::manual(Time(0)), Watch::new(1), BTreeSet::new());
+        let mut looking = Box::pin(look((&platform, &store, &clock), &mut watch, &mut damaged));
+        let mut waits = || {
+            let mut context = Context::from_waker(Waker::noop());
+            metrics::with_local_recorder(&recorder, || looking.as_mut().poll(&mut context)).is_pending()
+        };
+        assert!(waits());
+        let Ok(Input::Read(step)) = inputs.try_recv() else { panic!("the state is looked at first") };
+        step(&mut engine)();
+        assert!(waits(), "the store has not answered");
+        let shown = recorder.handle().render();
+        assert!(shown.contains("lintel_fund_batches_open 0\n"), "{shown}");
+        assert!(!shown.contains("lintel_tasks"), "{shown}");
     }
 
     #[test]

@@ -314,6 +314,21 @@ fn tells(world: &World, id: &str, what: &Value) {
     assert_eq!(taken.status, 200, "{}", taken.text());
 }
 
+/// What it tells of a payment of all of the rent that it had refused.
+fn paid_after_all(serial: &str) -> Value {
+    json!({
+        "event": "answered", "serial": serial, "kind": "pay", "code": "00000000", "message": "done", "amount": NET,
+        "currency": "CNY", "reference": "B-late", "clearing_date": NEXT_DAY,
+    })
+}
+
+fn sent_back(serial: &str) -> Value {
+    json!({
+        "event": "returned", "serial": serial, "amount": NET, "currency": "CNY", "return_date": NEXT_DAY,
+        "reference": "R-late", "code": "50000001",
+    })
+}
+
 /// The bank refuses it, its rent is settled as any other, and own money is gone when the bank says that it paid.
 #[test]
 fn an_advance_that_its_bank_paid_after_all_is_owed_and_two_people_settle_it() {
@@ -332,10 +347,7 @@ fn an_advance_that_its_bank_paid_after_all_is_owed_and_two_people_settle_it() {
     moves("out", 3001, 1103);
 
     let serial = world.market.serial(&text(&sent, "/attempt"));
-    let paid = json!({
-        "event": "answered", "serial": serial, "kind": "pay", "code": "00000000", "message": "done", "amount": NET,
-        "currency": "CNY", "reference": "B-late", "clearing_date": NEXT_DAY,
-    });
+    let paid = paid_after_all(&serial);
     tells(&world, "N-late-0000000001", &paid);
     let late = operator.get(&path);
     let (position, late) = (late.position(), late.ok());
@@ -365,13 +377,29 @@ fn an_advance_that_its_bank_paid_after_all_is_owed_and_two_people_settle_it() {
     assert_eq!(operator.get(&format!("/v1/tasks/{id}")).ok()["needs_person"], false);
     tells(&world, "N-late-0000000001", &paid);
 
-    let back = json!({
-        "event": "returned", "serial": serial, "amount": NET, "currency": "CNY", "return_date": NEXT_DAY,
-        "reference": "R-late", "code": "50000001",
-    });
-    tells(&world, "N-back-0000000001", &back);
+    tells(&world, "N-back-0000000001", &sent_back(&serial));
     assert_eq!(text(&operator.get(&path).ok(), "/status"), "returned");
     assert_eq!(world.own([1103, 1241]), [NET, 0]);
     assert_eq!(balance(operator, &text(landlord, "/available")), NET, "its rent was settled");
     assert_eq!(trial_balance(operator, NEXT_DAY)["cover"]["holds"], json!(true));
+}
+
+/// It comes back before anyone settles it.
+#[test]
+fn an_advance_that_its_bank_paid_after_all_and_sent_back_is_owed_no_more() {
+    let Some(world) = World::open("[pay]\ndecline = 10000\n") else { return };
+    let operator = &world.market.operator;
+    world.rules(0, 0, 1);
+    world.capital(NET);
+    let sent = operator.post("/v1/advances", &world.wanted()).ok();
+    let path = format!("/v1/advances/{}", text(&sent, "/id"));
+    becomes(&world.market, &path, "failed");
+    world.next_day();
+    let serial = world.market.serial(&text(&sent, "/attempt"));
+    tells(&world, "N-late-0000000001", &paid_after_all(&serial));
+    assert_eq!(text(&operator.get(&path).ok(), "/claim"), "open");
+    tells(&world, "N-back-0000000001", &sent_back(&serial));
+    let back = operator.get(&path).ok();
+    assert_eq!(["/status", "/claim"].map(|pointer| text(&back, pointer)), ["returned", "returned"]);
+    assert_eq!(world.own([1103, 1241]), [NET, 0]);
 }

@@ -83,6 +83,7 @@ fn what_its_bank_refused_and_paid_after_all_is_a_claim_of_own_money_that_two_peo
         assert!(kit.state.merchant(merchant).unwrap().settlement_suspended);
         let row = kit.state.advance(id).unwrap();
         assert_eq!((row.status, row.return_reference.as_deref()), (AdvanceStatus::Returned, Some("back-1")));
+        assert_eq!(row.claim_name(), Some("settled"), "that two people settled it stays so");
         kit.refused(came_back(id), RefusalCode::AdvanceState);
         kit.posted_once();
         kit.restore();
@@ -112,6 +113,7 @@ fn what_own_money_does_not_have_is_a_task_all_the_same_and_is_booked_when_it_is_
     books_without(&kit, [0, 0, 4_990]);
     let row = kit.state.advance(id).unwrap();
     assert_eq!((row.claim, row.claim_voucher, row.needs_person()), (Some(Claim::Open), None, true));
+    assert_eq!(row.claim_name(), Some("open"));
     kit.restore();
     kit.capital(4_989);
     assert_eq!(kit.when_approved(settle(id).into()).unwrap_err().code, RefusalCode::InsufficientFunds);
@@ -137,7 +139,53 @@ fn what_was_never_booked_and_comes_back_went_out_and_in() {
     assert_eq!(sides, both);
     let row = kit.state.advance(id).unwrap();
     assert_eq!((row.status, row.needs_person()), (AdvanceStatus::Returned, false));
+    assert_eq!(row.claim_name(), Some("returned"), "nothing of it is to be settled any more");
     assert_eq!(kit.when_approved(settle(id).into()).unwrap_err().code, RefusalCode::TaskState);
+    kit.restore();
+}
+
+#[test]
+fn its_claim_uses_the_merchants_quota_of_its_day_and_until_it_is_settled_the_quota_over_all() {
+    let (mut kit, merchant, _, id, attempt) = failed(declined(FailureClass::Bank));
+    kit.capital(20_000);
+    let orders = [kit.paid_rent(merchant, 5_000), kit.paid_rent(merchant, 5_000)];
+    let quotas = |kit: &mut Kit, merchant_quota, total_quota| {
+        let policy = SetAdvancePolicy { fee_rate: 0, merchant_quota, total_quota, min_days: 0, min_trading_days: 1 };
+        kit.approved(Command::Advance(AdvanceCommand::SetPolicy(policy)));
+    };
+    let barred_by = |kit: &mut Kit, order| {
+        let refusal = kit.when(request(merchant, &[order])).unwrap_err();
+        assert_eq!(refusal.code, RefusalCode::AdvanceBarred);
+        refusal.param.to_string()
+    };
+    let advanced = |kit: &Kit| kit.state.advanced(merchant, date(DAY));
+    assert_eq!(advanced(&kit), 0, "it failed");
+    kit.answer(attempt, success(DAY));
+    assert_eq!(advanced(&kit), 4_990, "its money is out");
+    kit.restore();
+    quotas(&mut kit, 9_979, 100_000);
+    assert_eq!(barred_by(&mut kit, orders[0]), "merchant_quota");
+    quotas(&mut kit, 100_000, 9_979);
+    assert_eq!(barred_by(&mut kit, orders[0]), "total_quota");
+    kit.approved(settle(id).into());
+    kit.restore();
+    kit.advance(merchant, &[orders[0]]);
+    kit.answered(success(DAY));
+    assert_eq!(advanced(&kit), 9_980, "whoever owes it, that day's money left");
+    quotas(&mut kit, 14_969, 100_000);
+    assert_eq!(barred_by(&mut kit, orders[1]), "merchant_quota");
+    kit.given(came_back(id));
+    assert_eq!(advanced(&kit), 4_990);
+    kit.restore();
+}
+
+#[test]
+fn what_came_back_unsettled_leaves_the_quota_over_all() {
+    let (mut kit, merchant, _, id, attempt) = failed(Outcome::NotFound);
+    kit.answer(attempt, success(DAY));
+    assert_eq!((kit.state.claimed_of_advances(), kit.state.advanced(merchant, date(DAY))), (4_990, 4_990));
+    kit.given(came_back(id));
+    assert_eq!((kit.state.claimed_of_advances(), kit.state.advanced(merchant, date(DAY))), (0, 0));
     kit.restore();
 }
 
